@@ -3,7 +3,8 @@
 ``throughput_watched`` is a whole run as fast as it goes while its metrics are served and read once
 a second, beside the same run alone (``unwatched``); ``p99_watched`` the wire -> acknowledgement p99
 at a paced rate, the same way.  ``button_to_last_cancel`` is from the kill's commands on the
-operator's lane to the release of the last of 100,000 cancels, each durable.
+operator's lane to the release of the last of 100,000 cancels, each durable.  ``first_paint`` is
+the console's page in Chromium (``first_paint.py``), where there is one.
 """
 
 import subprocess
@@ -12,8 +13,10 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from statistics import median
 from typing import Any
 
+from openoutcry.bench.first_paint import Page, missing, page_of_a_venue
 from openoutcry.bench.kill import kill_ns
 from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.flow import GeneratedFlow
@@ -25,6 +28,7 @@ ORDERS, QUICK_ORDERS = 20_000_000, 500_000
 PACED, QUICK_PACED = 400_000, 20_000
 RATE = 100_000
 SCRAPE_S = 1.0
+PAINTS = 5
 TIMEOUT_S = 60.0
 
 
@@ -34,6 +38,9 @@ def bench_operations(
     """Run the subject; returns the result document."""
     gathered = Rounds(rounds, progress)
     scrapes: list[int] = []
+    unpainted = missing()
+    if unpainted:
+        progress(f"first_paint is not measured: {unpainted}")
 
     def one(number: int, add: Add) -> None:
         for who in rotated(("ours", "unwatched"), number):
@@ -45,9 +52,18 @@ def bench_operations(
             (whole,) = (row for row in paced["stages"] if row["name"] == "whole")
             add("p99_watched", "ns", "lower", float(whole["p99"]), who)
         add("button_to_last_cancel", "ns", "lower", float(kill_ns(True, quick)))
+        if not unpainted:
+            with page_of_a_venue() as page:
+                add("first_paint", "ns", "lower", _paint(page))
 
     gathered.run(one)
     return gathered.document("operations", command, {"scrapes": len(scrapes)})
+
+
+def _paint(page: Page) -> float:
+    """The median of some loads, behind one that starts the browser's processes."""
+    page.first_paint_ns()
+    return median(page.first_paint_ns() for _ in range(PAINTS))
 
 
 def _run(count: int, rate: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openoutcry.cli.ledger_moment import standing_at
+from openoutcry.cli.ledger_moment import begin_at, from_option, standing_at
 from openoutcry.cli.ledger_store import export, follow, sql
 from openoutcry.cli.options import PathArgument, as_json_option
 from openoutcry.cli.questions import questions, sample_books
@@ -130,59 +130,135 @@ def positions(
 
 @ledger.command()
 @report_options
+@from_option
 @click.option("--participant", type=int, required=True)
 @click.option("--pending", is_flag=True, help="What was reserved for open orders, too.")
 def statement(
-    journal: Path, as_of: str | None, form: str, out: Path | None, participant: int, pending: bool
-) -> None:
+    journal: Path, as_of: str | None, form: str, out: Path | None, participant: int, pending: bool,
+    begin: str | None,
+) -> None:  # fmt: skip
     """What moved on a participant's accounts, and what it then had."""
     from openoutcry.ledger import reports
-    from openoutcry.ledger.standing import transactions
+    from openoutcry.ledger.transactions import transactions
 
     found = standing_at(journal, as_of)
-    rows = transactions(journal, found)
-    show(reports.statement(found.books, rows, participant, pending), form, out)
+    first = begin_at(journal, begin, found)
+    rows = transactions(journal, found, first.seq if first else 0, participant)
+    brought = first.books if first else None
+    show(reports.statement(found.books, rows, participant, pending, brought), form, out)
 
 
 @ledger.command()
 @report_options
-def fees(journal: Path, as_of: str | None, form: str, out: Path | None) -> None:
+@from_option
+def fees(journal: Path, as_of: str | None, form: str, out: Path | None, begin: str | None) -> None:
     """Fees by participant and instrument: flat ones a lot, and those by schedule."""
     from openoutcry.ledger import reports
-    from openoutcry.ledger.standing import transactions
+    from openoutcry.ledger.transactions import transactions
 
     found = standing_at(journal, as_of)
-    show(reports.fees(found.books, transactions(journal, found)), form, out)
+    first = begin_at(journal, begin, found)
+    rows = transactions(journal, found, first.seq if first else 0)
+    show(reports.fees(found.books, rows), form, out)
 
 
 @ledger.command()
 @report_options
+@from_option
 @participant_option
 @click.option("--method", type=click.Choice(["fifo", "average"]), default="fifo", show_default=True)
 def pnl(
     journal: Path, as_of: str | None, form: str, out: Path | None, participant: int | None,
-    method: str,
+    method: str, begin: str | None,
 ) -> None:  # fmt: skip
-    """Realised and unrealised profit and loss, at the last price."""
+    """Realised and unrealised profit and loss, at the last price; with --from of a period, in which
+    what was held before counts as bought at the last price of then."""
     from openoutcry.ledger import reports
-    from openoutcry.ledger.standing import transactions
+    from openoutcry.ledger.transactions import transactions
 
     found = standing_at(journal, as_of)
-    rows = transactions(journal, found)
-    show(reports.profits(found.books, rows, method, participant), form, out)
+    first = begin_at(journal, begin, found)
+    rows = transactions(journal, found, first.seq if first else 0, participant)
+    brought = first.books if first else None
+    show(reports.profits(found.books, rows, method, participant, brought), form, out)
 
 
 @ledger.command()
 @report_options
+@from_option
 @click.argument("symbol")
 @click.argument("order_id", type=int)
 def order(
-    journal: Path, as_of: str | None, form: str, out: Path | None, symbol: str, order_id: int
-) -> None:
+    journal: Path, as_of: str | None, form: str, out: Path | None, symbol: str, order_id: int,
+    begin: str | None,
+) -> None:  # fmt: skip
     """The execution chain of an order: its events, and what was posted for each."""
     from openoutcry.ledger.chain import chain
 
-    show(chain(journal, symbol, order_id, standing_at(journal, as_of)), form, out)
+    found = standing_at(journal, as_of)
+    show(chain(journal, symbol, order_id, found, begin_at(journal, begin, found)), form, out)
+
+
+@ledger.command("end-of-day")
+@journal_argument
+@from_option
+@click.option("--as-of", help="After which command (a number), or when; without it the end.")
+@click.option("--day", help="A finished day of a venue, 2026-11-23: its commands.")
+@click.option("--out", type=PathArgument, required=True, help="Folder to make.")
+@click.option(
+    "--format",
+    "form",
+    default="pdf",
+    show_default=True,
+    type=click.Choice(["pdf", "csv", "json", "parquet"]),
+    help="Of the statements.",
+)
+@click.option(
+    "--carried",
+    type=PathArgument,
+    help="Folder of the day before: its balances must be this day's first.",
+)
+@as_json_option
+def end_of_day(
+    journal: Path, begin: str | None, as_of: str | None, day: str | None, out: Path, form: str,
+    carried: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Close a day: everybody's statement, balances, trial balance and fees, in a folder.
+
+    \b
+    outcry ledger end-of-day journal --day 2026-11-23 --carried 2026-11-20 --out 2026-11-23
+    """
+    from openoutcry.ledger.day_end import end_day
+
+    if day is not None:
+        begin, as_of = _of_day(journal, day, begin, as_of)
+    found = standing_at(journal, as_of)
+    first = begin_at(journal, begin, found)
+    closing = end_day(journal, first, found, out, form, carried)
+    if as_json:
+        click.echo(json.dumps(closing))
+        return
+    click.echo(
+        f"{out}: {closing['statements']:,} statements, {closing['transactions']:,} "
+        f"transactions behind command {closing['from_seq']:,} up to {closing['seq']:,}"
+    )
+
+
+def _of_day(
+    journal: Path, day: str, begin: str | None, as_of: str | None
+) -> tuple[str | None, str]:
+    """The last commands of the day before and of a finished day."""
+    from openoutcry.ledger.errors import LedgerError
+    from openoutcry.pipeline.venue.days import finished_days
+
+    if begin is not None or as_of is not None:
+        raise click.UsageError("--day says where the day begins and ends: no --from, no --as-of")
+    before = None
+    for row in finished_days(journal):
+        if row["day"] == day:
+            return before, str(row["last_seq"])
+        before = str(row["last_seq"])
+    raise LedgerError(f"{journal}: {day} is no day that has ended (days.jsonl)")
 
 
 ledger.add_command(questions)

@@ -3,13 +3,29 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from openoutcry.cli.bars import moment_ns
 
 if TYPE_CHECKING:
     from openoutcry.ledger.standing import Standing
 
 
-def standing_at(journal: Path, as_of: str | None) -> "Standing":
+from_option = click.option(
+    "--from", "begin",
+    help="Behind which command (a number), or from when on; without it from the begin.",
+)  # fmt: skip
+
+
+def begin_at(journal: Path, begin: str | None, until: "Standing") -> "Standing | None":
+    """The ledger where a period that ends at ``until`` begins; None: at the journal's begin."""
+    found = None if begin is None else standing_at(journal, begin, "--from")
+    if found is not None and found.seq > until.seq:
+        raise click.UsageError(f"--from is command {found.seq:,}, --as-of command {until.seq:,}")
+    return found if found is not None and found.seq else None
+
+
+def standing_at(journal: Path, as_of: str | None, option: str = "--as-of") -> "Standing":
     """The ledger after a command's sequence or at a moment."""
     from openoutcry.ledger.standing import at
 
@@ -17,4 +33,4 @@ def standing_at(journal: Path, as_of: str | None) -> "Standing":
         return at(journal)
     if as_of.isascii() and as_of.isdigit() and len(as_of) < 20:
         return at(journal, seq=int(as_of))
-    return at(journal, time_ns=moment_ns(as_of, "--as-of"))
+    return at(journal, time_ns=moment_ns(as_of, option))

@@ -44,21 +44,13 @@ def sql(journal: Path, query: str, as_csv: bool) -> None:
     \b
     outcry ledger sql day "select asset, sum(amount) from postings group by asset"
     """
-    import duckdb
     from rich.console import Console
 
     from openoutcry.cli.columns import print_columns
-    from openoutcry.ledger.errors import LedgerError
-    from openoutcry.ledger.parquet_store import connect
+    from openoutcry.ledger.parquet_store import ask
     from openoutcry.ledger.standing import folder_of
 
-    connection = connect(folder_of(journal))
-    try:
-        table = connection.sql(query).to_arrow_table()
-    except (duckdb.Error, AttributeError) as error:
-        raise LedgerError(f"sql: {error}") from None
-    finally:
-        connection.close()
+    table = ask(folder_of(journal), query)
     rows = [["" if value is None else str(value) for value in row.values()]
             for row in table.to_pylist()]  # fmt: skip
     if as_csv:
@@ -83,7 +75,8 @@ def export(journal: Path, form: str, out: Path, as_of: str | None) -> None:
     """
     from openoutcry.cli.ledger_moment import standing_at
     from openoutcry.ledger.plain_text import plain_text
-    from openoutcry.ledger.standing import transactions, write_whole
+    from openoutcry.ledger.standing import write_whole
+    from openoutcry.ledger.transactions import transactions
 
     found = standing_at(journal, as_of)
     lines = list(plain_text(found.books, transactions(journal, found), form))

@@ -21,16 +21,19 @@ LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 A_LIMIT = "a limit of this user or machine (ulimit -a)"
 SUBCOMMANDS = {
     "alarms": "Alarms of a venue: watch for them, or write them as rules of Prometheus.",
+    "assets": "Show a venue's money, declare another, say in which an instrument is quoted.",
     "bars": "Bars of what a journal's market traded: a second, a minute, a day.",
     "bench": "Measure on this machine: medians over interleaved rounds, each with its error.",
     "check-book": "Run recorded messages through our matcher; compare its book with the recorded "
     "one.",
     "client": "Trade with a venue: a prompt, or a load of orders.",
     "clock": "What time it is, how wrong that may be, and whether RTS 25's 100 us hold.",
+    "deposit": "Give PARTICIPANT an AMOUNT, in whole units of the asset: sequenced and journaled.",
     "console": "Serve the page from which a venue (FILE) is watched and run, until Control-C.",
     "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
     "emergency-close": "Close a running venue's market at once, in six steps of its journal.",
     "feed": "Public market data: write a journal's feed to a file, listen to a live one.",
+    "fees": "Show or set the fee schedules of a venue, and who pays by which.",
     "halt": "Halt an instrument of a running venue, or all; cancels are still taken.",
     "journal": "Look into a journal, prove it, mend it, ask it.",
     "kill": "Stop a session, participant, group, instrument or the market; cancel what is open.",
@@ -53,6 +56,8 @@ SUBCOMMANDS = {
     "files.",
     "top": "Look at running pipelines: rings, stages, durable lag, latency so far.",
     "venue": "Make a venue file, check it, look at the venue (`outcry serve` opens it).",
+    "withdraw": "Take an AMOUNT from PARTICIPANT, in whole units: to outside at most what is "
+    "available.",
 }
 """Each subcommand, and what its help begins with: `outcry --help` imports none of them.  The module
 of that name in this folder has the command under its own name."""

@@ -21,16 +21,24 @@ if TYPE_CHECKING:
 @click.option("--ledger", "url", callback=concealed_password,
               help="postgresql://… instead of files beside the journal.")  # fmt: skip
 @click.option("--follow", is_flag=True, help="Go along, and look again every second.")
+@click.option("--since-last", is_flag=True,
+              help="Begin at the newest checkpoint that was compared already.")  # fmt: skip
 @as_json_option
-def reconcile(journal: Path, url: str | None, follow: bool, as_json: bool) -> None:
+def reconcile(
+    journal: Path, url: str | None, follow: bool, since_last: bool, as_json: bool
+) -> None:
     """Compare journal, ledger, the core's risk and the store; name the first sequence they part at.
 
-    Exit status 1 if they part anywhere. --json prints a line for each look.
+    Exit status 1 if they part anywhere. --json prints a line for each look that has something new.
+    Each look is noted beside the journal, for metrics and alarms.
     """
-    from openoutcry.ledger.reconcile import Reconciliation, stops
+    from openoutcry.ledger.reconcile import Reconciliation, note, since_the_last, stops
+    from openoutcry.ledger.standing import oldest
 
+    work = Reconciliation(journal, url, since_the_last if since_last else oldest)
     if not follow:
-        verdict = Reconciliation(journal, url).advance()
+        verdict = work.advance()
+        note(journal, verdict)
         _show(verdict, as_json)
     else:
         ended: list[int] = []
@@ -43,9 +51,14 @@ def reconcile(journal: Path, url: str | None, follow: bool, as_json: bool) -> No
                 time.sleep(0.05)
             return not ended
 
-        for verdict in stops(journal, url, pause):
-            _show(verdict, as_json)
-    if verdict.difference is not None:
+        seen, verdict = -1, None
+        say = lambda text: click.echo(f"outcry: {text}; waiting for it", err=True)  # noqa: E731
+        for verdict in stops(work, pause, say):
+            note(journal, verdict)
+            if verdict.seq != seen or verdict.difference is not None:
+                _show(verdict, as_json)
+            seen = verdict.seq
+    if verdict is None or verdict.difference is not None:
         sys.exit(1)
 
 

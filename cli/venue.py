@@ -237,7 +237,7 @@ def fairness(file: Path, as_json: bool) -> None:
     from openoutcry.pipeline.venue.file import read_venue
 
     found = read_venue(file)
-    if not found.speed_bump_us:
+    if not found.delayed:
         raise OutcryError(f"{file}: the venue has no speed bump ([venue] speed_bump_us)")
     if not Journal.exists(found.journal):
         raise OutcryError(f"{file}: this venue was never opened")
@@ -246,9 +246,8 @@ def fairness(file: Path, as_json: bool) -> None:
         click.echo(json.dumps(result))
     else:
         for fault in result["faults"]:
-            click.echo(f"command {fault['seq']} came {fault['by_ns']:,} ns before one that was let "
-                       "in before it")  # fmt: skip
-        click.echo(f"{result['commands']:,} commands of participants, {result['out_of_turn']:,} "
-                   "out of turn")  # fmt: skip
+            click.echo(f"command {fault['seq']} {fault['what']}")
+        click.echo(f"{result['commands']:,} commands of participants, {result['delayed']:,} of "
+                   f"them delayed, {result['out_of_turn']:,} out of turn")  # fmt: skip
     if result["out_of_turn"]:
         sys.exit(1)

@@ -17,7 +17,7 @@ from openoutcry.wire.enums import CommandKind, EventKind
 
 Records = npt.NDArray[Any]
 RISK = int(CommandKind.RISK)
-FIRST_LEDGER_SETTING = int(min(LEDGER_SETTINGS))
+FIRST_LEDGER_SETTING, DEPOSIT = int(min(LEDGER_SETTINGS)), int(Setting.DEPOSIT)
 MOST_ACCOUNTS = 1 << 27
 TABLES = ("balances", "instruments", "participants", "cells", "orders", "schedules")
 """In the order of the header's addresses."""
@@ -135,14 +135,18 @@ class Books:
         at = 0
         is_risk = commands["kind"] == RISK
         if is_risk.any():
-            ours = is_risk & (commands["order_type"] >= FIRST_LEDGER_SETTING)
+            kinds = commands["order_type"]
+            named = commands["price_ticks"] > configure.MOST_PURPOSES
+            named = (kinds == DEPOSIT) & (named | (commands["symbol"] != b""))
+            ours = is_risk & ((kinds >= FIRST_LEDGER_SETTING) | named)
             for index in np.flatnonzero(ours).tolist():
                 end = int(np.searchsorted(events["cause_seq"], first + index, "right"))
                 yield events[at:end]
                 at = end
                 answer = events[end - 1] if end else None
                 if answer is not None and answer["kind"] == EventKind.COMPLETED:
-                    configure.apply(self, commands[index], int(answer["seq"]))
+                    follow = configure.remark_deposit if named[index] else configure.apply
+                    follow(self, commands[index], int(answer["seq"]))
         yield events[at:]
 
     def _post(self, commands: Records, events: Records, first: int) -> Records:

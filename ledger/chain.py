@@ -5,17 +5,19 @@ from typing import Any
 
 from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.report import Report
-from openoutcry.ledger.standing import Standing, at_the_begin
+from openoutcry.ledger.standing import Standing, oldest
 from openoutcry.replay.events import events_of
 from openoutcry.wire.enums import EventKind, Reason, Side
 
 
-def chain(directory: Path, symbol: str, order_id: int, until: Standing) -> Report:
-    """Of the order, and of later ones that bore the same number.
+def chain(
+    directory: Path, symbol: str, order_id: int, until: Standing, begin: Standing | None = None
+) -> Report:
+    """Of the order, and of later ones that bore the same number; what happened behind ``begin``.
 
     Raises :class:`LedgerError` for an instrument or order that is not in the journal.
     """
-    found = at_the_begin(directory)
+    found = begin or oldest(directory)
     books = found.books
     if symbol not in books.symbols:
         raise LedgerError(f"{symbol} is none of {', '.join(books.symbols)}")

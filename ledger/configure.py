@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from openoutcry.ledger.books import Books
 
 
+NEVER = 2**63 - 1
+"""A tier from this volume on is none."""
+
+
 def name_monies(books: "Books") -> None:
     """Into the header, for the kernel."""
     names = np.zeros(lay.MONEY_SLOTS, "S8")
@@ -36,11 +40,34 @@ def apply(books: "Books", command: Any, event_seq: int) -> None:
         books.remarks.append((event_seq, f"{what.name}: {refusal}"))
 
 
+MOST_PURPOSES = 255
+
+
+def asset_of(command: Any) -> str:
+    """Which money a command names; nothing: none."""
+    word = int(command["price_ticks"])
+    name = np.array([word], np.int64).view("S8")[0] if word > MOST_PURPOSES else command["symbol"]
+    return bytes(name).decode("ascii", "replace")
+
+
+def remark_deposit(books: "Books", command: Any, event_seq: int) -> None:
+    """A deposit in money that was never declared stands in suspense, and that is told."""
+    name = asset_of(command)
+    names = [known for known, _ in books.monies]
+    if name and name not in names:
+        amount, who = int(command["aux"]), int(command["qty_lots"])
+        text = f"DEPOSIT of {amount} to participant {who}: there is no money {name!r}: known are "
+        text += f"{', '.join(names)}; it stands in {names[0]} against suspense"
+        books.remarks.append((event_seq, text))
+
+
 def _tier(books: "Books", c: Any) -> str:
     schedule, tier = divmod(int(c["qty_lots"]), 16)
     aux, at = int(c["aux"]), 1 + tier * lay.TIER_WORDS
     maker = (aux & 0xFFFFFFFF) - ((aux & 0x80000000) << 1)
-    books.schedules[schedule, at : at + 3] = int(c["price_ticks"]), maker, aux >> 32
+    begin = int(c["price_ticks"])
+    unused = begin == NEVER
+    books.schedules[schedule, at : at + 3] = lay.UNUSED_TIER if unused else begin, maker, aux >> 32
     return ""
 
 
@@ -57,6 +84,11 @@ def _fees(books: "Books", c: Any) -> str:
     index = books.symbols.index(symbol) if symbol else -1
     if who < 0 and index < 0:
         books.header[lay.SCHEDULE_OF_ALL // 8] = number
+        if not number:
+            # Nobody pays by any: what a venue file begins with.
+            books.instruments[:, lay.INSTRUMENT_SCHEDULE // 8] = 0
+            books.participants[:, lay.PARTICIPANT_SCHEDULE // 8] = 0
+            books.cells[:, lay.CELL_SCHEDULE // 8] = 0
     elif who < 0:
         books.instruments[index, lay.INSTRUMENT_SCHEDULE // 8] = number
     elif index < 0:
@@ -68,7 +100,7 @@ def _fees(books: "Books", c: Any) -> str:
 
 def _asset(books: "Books", c: Any) -> str:
     """Money that the ledger does not know yet; the first takes the place of the nameless CASH."""
-    name, decimals = bytes(c["symbol"]).decode("ascii", "replace"), int(c["aux"])
+    name, decimals = asset_of(c), int(c["aux"])
     known = dict(books.monies)
     if name in known:
         same = known[name] == decimals
@@ -87,7 +119,7 @@ def _asset(books: "Books", c: Any) -> str:
 
 def _quote(books: "Books", c: Any) -> str:
     symbol = bytes(c["symbol"]).decode()
-    name = np.array([int(c["price_ticks"])], np.int64).view("S8")[0].decode("ascii", "replace")
+    name = asset_of(c)
     names = [known for known, _ in books.monies]
     if name not in names:
         return f"{symbol}: there is no money {name!r}: known are {', '.join(names)}"

@@ -24,14 +24,16 @@ def _words(names: str) -> list[int]:
 (
     BALANCES_AT, INSTRUMENTS_AT, PARTICIPANTS_AT, CELLS_AT, ORDERS_AT, SCHEDULES_AT,
     PARTICIPANTS, INSTRUMENTS, ASSETS, ORDER_MASK, ORDERS_OPEN, TRACKS, NOW_NS, EVENT_SEQ, PART,
-    CAUSE_SEQ, SCHEDULE_OF_ALL, ERROR, ERROR_SEQ,
-) = _words("x " * 19)  # fmt: skip
-MONEY_NAMES, HEADER_WORDS = 24 * WORD, 32
+    CAUSE_SEQ, SCHEDULE_OF_ALL, ERROR, ERROR_SEQ, ENTRY_LEFT,
+) = _words("x " * 20)  # fmt: skip
+MONEY_NAMES, ENTRY, HEADER_WORDS = 24 * WORD, 32 * WORD, 40
 ADDRESSES = 6
 """The first words, which another process has otherwise.  TRACKS 0: there is no risk in the core, so
 nothing is reserved.  EVENT_SEQ: the last event that was posted; PART: how many transactions of it.
 SCHEDULE_OF_ALL and each SCHEDULE: its number + 1; 0: none is named.  MONEY_NAMES: 8
-words, the characters of each money's name."""
+words, the characters of each money's name.  ENTRY: of a command that waited at the core's speed
+bump and enters what events say of it, as its record; ENTRY_LEFT: how many of its events are still
+to come."""
 
 BALANCE_BYTES = 16
 MONEY_SLOTS = 8

@@ -13,13 +13,21 @@ from openoutcry.ledger.fees import fee_of
 from openoutcry.ledger.open_orders import erase_order, find_order
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, store_i64
+from openoutcry.wire.memory import (
+    load_i64,
+    load_u8,
+    load_u16,
+    not_inlined,
+    store_i64,
+    store_u8,
+)
 from openoutcry.wire.order_types import PEGS, UNPRICED, type_bits
 from openoutcry.wire.records import EVENT, NO_PRICE, ORDER, RECORD_BYTES
 
 O, E, R = ORDER.offsets, EVENT.offsets, lay.AT  # noqa: E741
 C_PRICE, C_AUX, C_QTY, C_RX = O["price_ticks"], O["aux"], O["qty_lots"], O["rx_ts_ns"]
 C_KIND, C_TYPE, C_SYMBOL = O["kind"], O["order_type"], O["symbol"]
+C_TIME_IN_FORCE = O["time_in_force"]
 E_ORDER, E_CONTRA, E_PRICE, E_QTY = E["order_id"], E["contra_id"], E["price_ticks"], E["qty_lots"]
 E_LEAVES, E_CAUSE, E_SEQ = E["leaves_lots"], E["cause_seq"], E["seq"]
 E_WHO, E_INSTRUMENT, E_KIND = E["participant"], E["instrument"], E["kind"]
@@ -41,6 +49,7 @@ CANCELLED, REDUCED, EXPIRED = (
     int(EventKind.CANCELLED), int(EventKind.REDUCED), int(EventKind.EXPIRED),
 )  # fmt: skip
 COMPLETED, PHASE_CHANGED = int(EventKind.COMPLETED), int(EventKind.PHASE_CHANGED)
+ENTERED = int(EventKind.ENTERED)
 CHANGES = sum(1 << kind for kind in (CANCELLED, REDUCED, REPLACED, EXPIRED, CONVERTED))
 MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
 BUY, RISK, REPLACE = int(Side.BUY), int(CommandKind.RISK), int(CommandKind.REPLACE)
@@ -73,6 +82,11 @@ def post(
     for index in range(count):
         event = events + index * RECORD_BYTES
         seq, last = load_i64(event + E_SEQ), load_i64(books + lay.EVENT_SEQ)
+        left = load_i64(books + lay.ENTRY_LEFT)
+        if left != 0:
+            store_i64(books + lay.ENTRY_LEFT, left - 1)
+        elif load_u8(event + E_KIND) == ENTERED:
+            begin_entry(books, event)
         if seq <= last:
             continue
         if seq != last + 1:
@@ -80,6 +94,8 @@ def post(
             return index, written
         order = orders + (load_i64(event + E_CAUSE) - first_seq) * RECORD_BYTES
         store_i64(books + lay.NOW_NS, max(load_i64(books + lay.NOW_NS), load_i64(order + C_RX)))
+        if left != 0:
+            order = books + lay.ENTRY
         store_i64(books + lay.PART, 0)
         more = post_event(books, order, event, rows + written * lay.ROW_BYTES)
         if more < 0:
@@ -88,6 +104,18 @@ def post(
         store_i64(books + lay.EVENT_SEQ, seq)
         store_i64(books + lay.CAUSE_SEQ, load_i64(event + E_CAUSE))
     return count, written
+
+
+@kernel_outlined
+def begin_entry(books: int, event: int) -> None:
+    """A command that has waited at the core's speed bump enters: what is needed of it, as the event
+    says it; the events that follow are its."""
+    not_inlined()
+    what = load_i64(event + E_LEAVES)
+    store_i64(books + lay.ENTRY + C_PRICE, load_i64(event + E_PRICE))
+    store_u8(books + lay.ENTRY + C_KIND, what >> 32 & 0xFF)
+    store_u8(books + lay.ENTRY + C_TYPE, what >> 40 & 0xFF)
+    store_i64(books + lay.ENTRY_LEFT, load_i64(event + E_QTY))
 
 
 @kernel
@@ -358,8 +386,14 @@ def find_symbol(books: int, symbol: int) -> int:
 def deposit(books: int, order: int, event: int, row: int, who: int, value: int) -> int:
     """Money comes in or goes out; its second value says where from."""
     begin(books, event, row, DEPOSIT)
-    purpose, at = load_i64(order + C_PRICE), R_SUSPENSE
-    if purpose == FROM_OUTSIDE:
+    purpose, name, at = load_i64(order + C_PRICE), load_i64(order + C_SYMBOL), R_SUSPENSE
+    if purpose > 255:
+        name, purpose = purpose, load_u8(order + C_TIME_IN_FORCE)
+    asset = money_named(books, name)
+    if asset < 0 and name != 0:
+        # The core has it in the one balance that it keeps: it stands against suspense.
+        asset = 0
+    elif purpose == FROM_OUTSIDE:
         at = R_OUTSIDE
     elif purpose == FEES_COLLECTED:
         at = R_DUE
@@ -367,16 +401,16 @@ def deposit(books: int, order: int, event: int, row: int, who: int, value: int) 
         at = R_CLEARING
     store_i64(row + R_AVAILABLE, value)
     store_i64(row + at, -value)
-    return commit_money(books, event, row, who, money_named(books, load_i64(order + C_SYMBOL)))
+    return commit_money(books, event, row, who, max(asset, 0))
 
 
 @kernel
 def money_named(books: int, symbol: int) -> int:
-    """Which money a symbol names; none that is known: the first."""
+    """Which money a symbol names; -1: none that is known."""
     for slot in range(lay.MONEY_SLOTS):
         if symbol != 0 and load_i64(books + lay.MONEY_NAMES + 8 * slot) == symbol:
             return slot
-    return 0
+    return -1
 
 
 @kernel

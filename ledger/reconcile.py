@@ -6,8 +6,10 @@ core's risk, every asset sums to 0, and the store holds the very transactions.  
 difference, the commands since the stop before are gone through one by one.
 """
 
+import json
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,16 @@ import openoutcry.ledger.layout as lay
 from openoutcry.ledger.accounts import Account
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.columns import NUMBERS
-from openoutcry.ledger.parquet_store import connect, read_manifest
-from openoutcry.ledger.postgresql import SCHEMA, driver
-from openoutcry.ledger.standing import Standing, at_the_begin, folder_of
+from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.parquet_store import ask, read_manifest
+from openoutcry.ledger.postgresql import SCHEMA, StoreGone, driver
+from openoutcry.ledger.standing import Standing, folder_of, oldest, opened
 from openoutcry.replay.projections import Engine, core_money
 
 Read = Callable[[int, int], npt.NDArray[np.int64]]
 """(after which event, up to which) -> the store's rows there, in order, :data:`COMPARED`."""
 COMPARED = (*NUMBERS, "participant")
+RECONCILED = "reconciled.json"
 STOP_EVERY = 50_000
 """Commands from one stop to the next."""
 
@@ -90,18 +94,21 @@ def differences(books: Books, engine: Engine) -> str | None:
 
 
 class Reconciliation:
-    """Goes along a journal with books of its own, from the begin, and compares at each stop."""
+    """Goes along a journal with books of its own, which begin as ``make`` has them, and compares at
+    each stop."""
 
     def __init__(
-        self, directory: Path, url: str | None, make: Callable[[Path], Standing] = at_the_begin,
+        self, directory: Path, url: str | None, make: Callable[[Path], Standing] = oldest,
         every: int = STOP_EVERY,
     ) -> None:  # fmt: skip
         self.directory, self.every, self.make = directory, every, make
         self.found = make(directory)
         self.store = _store(directory, url)
         self.store_seq = self.store[0]() if self.store else None
-        self._compared_event, self._good_seq = -1, 0
-        self._rows: list[npt.NDArray[Any]] = [self.found.books.opening]
+        self._good_seq = self.found.seq
+        self._compared_event = self.found.books.event_seq if self.found.seq else -1
+        opening = self.found.books.opening
+        self._rows: list[npt.NDArray[Any]] = [opening[:0] if self.found.seq else opening]
         self.difference: Difference | None = None
 
     def advance(self, follow: bool = False) -> Verdict:
@@ -183,19 +190,21 @@ def _store(directory: Path, url: str | None) -> tuple[Callable[[], int], Read] |
             return None
 
         def of_files(after: int, until: int) -> npt.NDArray[np.int64]:
-            connection = connect(folder)
-            try:
-                columns = connection.sql(text.format("transactions", after, until)).fetchnumpy()
-            finally:
-                connection.close()
-            return np.stack([np.asarray(columns[name], np.int64) for name in COMPARED], axis=1)
+            table = ask(folder, text.format("transactions", after, until))
+            columns = [table[name].to_numpy().astype(np.int64) for name in COMPARED]
+            return np.stack(columns, axis=1)
 
         return lambda: int((read_manifest(folder) or {})["event_seq"]), of_files
     psycopg = driver()
 
     def asked(query: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(url) as connection:
-            rows: list[tuple[Any, ...]] = connection.execute(query).fetchall()
+        try:
+            with psycopg.connect(url, connect_timeout=5) as connection:
+                rows: list[tuple[Any, ...]] = connection.execute(query).fetchall()
+        except psycopg.errors.UndefinedTable:
+            raise LedgerError("the database has no ledger yet: outcry ledger follow") from None
+        except psycopg.Error as error:
+            raise StoreGone(f"the database is gone: {' '.join(str(error).split())}") from None
         return rows
 
     def of_database(after: int, until: int) -> npt.NDArray[np.int64]:
@@ -205,14 +214,50 @@ def _store(directory: Path, url: str | None) -> tuple[Callable[[], int], Read] |
     return lambda: int(asked(f"select event_seq from {SCHEMA}.progress")[0][0]), of_database
 
 
-def stops(directory: Path, url: str | None, pause: Callable[[], bool]) -> Iterator[Verdict]:
-    """A verdict each time the journal has something new, while ``pause`` (which waits) says to go
-    on; the first difference ends it."""
-    work = Reconciliation(directory, url)
-    verdict = work.advance(follow=True)
-    yield verdict
-    while verdict.difference is None and pause():
-        before = verdict.seq
-        verdict = work.advance(follow=True)
-        if verdict.seq != before or verdict.difference is not None:
+def stops(
+    work: Reconciliation, pause: Callable[[], bool], say: Callable[[str], None] = lambda text: None
+) -> Iterator[Verdict]:
+    """A verdict for each look at the journal, while ``pause`` (which waits) says to go on; the
+    first difference ends it.  ``say`` is told of a database that is gone, which may come back."""
+    said = ""
+    while True:
+        try:
+            verdict = work.advance(follow=True)
+        except StoreGone as error:
+            if str(error) != said:
+                said = str(error)
+                say(said)
+        else:
+            said = ""
             yield verdict
+            if verdict.difference is not None:
+                return
+        if not pause():
+            return
+
+
+def note(directory: Path, verdict: Verdict) -> None:
+    """Leave a verdict beside the journal, for metrics, alarms and the next look."""
+    folder = folder_of(directory)
+    folder.mkdir(exist_ok=True)
+    text = json.dumps(asdict(verdict) | {"looked_s": time.time()})
+    # A power cut may leave the look before, or half of one: it is looked again.
+    new = folder / (RECONCILED + ".new")
+    new.write_text(text)
+    new.replace(folder / RECONCILED)
+
+
+def noted(directory: Path) -> dict[str, Any] | None:
+    """What :func:`note` has left; None: nothing that can be read."""
+    try:
+        found: dict[str, Any] = json.loads((folder_of(directory) / RECONCILED).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def since_the_last(directory: Path) -> Standing:
+    """The newest checkpoint up to which the last look found all equal; else the begin."""
+    last = noted(directory)
+    is_good = last is not None and last.get("difference") is None
+    return opened(directory, int(last["seq"])) if last and is_good else oldest(directory)

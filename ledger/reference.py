@@ -68,6 +68,8 @@ class Reference:
         self.schedule_of: dict[tuple[int, int], int] = {}
         self.volumes: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         self.now_ns = 0
+        self.delayed: dict[int, Any] = {}
+        """Every command so far: of those that wait it is not known when they enter."""
         self.rows: list[Row] = []
 
     # What orders need.
@@ -98,10 +100,18 @@ class Reference:
     def post(self, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> list[Row]:
         """The transactions of these events, each a row of what is not 0."""
         begin, by_seq = len(self.rows), {int(c["seq"]): c for c in commands}
+        self.delayed |= by_seq
+        waited, left = None, 0
         for event in events:
             command = by_seq[int(event["cause_seq"])]
             self.now_ns = max(self.now_ns, int(command["rx_ts_ns"]))
-            self._event(command, event)
+            if event["kind"] == EventKind.ENTERED:
+                waited, left = self.delayed[int(event["contra_id"])], int(event["qty_lots"])
+            elif left:
+                self._event(waited, event)
+                left -= 1
+            else:
+                self._event(command, event)
         return self.rows[begin:]
 
     def _event(self, c: Any, e: Any) -> None:
@@ -230,6 +240,8 @@ class Reference:
             self.schedules[who // 16].tiers[who % 16] = (second, maker, taker)
         elif what is Setting.LEDGER_MINIMUM:
             self.schedules[who].minimum = value
+        elif what is Setting.LEDGER_FEES and value < 0 and (who, instrument) == (-1, -1):
+            self.schedule_of.clear()
         elif what is Setting.LEDGER_FEES and value < 0:
             self.schedule_of.pop((who, instrument), None)
         elif what is Setting.LEDGER_FEES:

@@ -79,17 +79,35 @@ class Report:
             raise LedgerError(
                 "statements as PDF need fpdf2: pip install 'openoutcry[ledger]'"
             ) from None
-        page = FPDF(orientation="landscape")
+
+        class Pages(FPDF):
+            def footer(self) -> None:
+                self.set_y(-12)
+                self.set_font("Helvetica", size=7)
+                self.cell(0, 6, f"page {self.page_no()} of {{nb}}", align="R")
+
+        page = Pages(orientation="landscape")
         page.set_creation_date(datetime(1970, 1, 1, tzinfo=UTC))  # the same bytes every time
         page.add_page()
         page.set_font("Helvetica", "B", 14)
-        page.cell(0, 10, _latin(self.title), new_x="LMARGIN", new_y="NEXT")
-        page.set_font("Helvetica", size=8)
+        page.cell(
+            0, 10, _latin(self.title[:1].upper() + self.title[1:]), new_x="LMARGIN", new_y="NEXT"
+        )
+        page.set_font("Helvetica", size=7)
         numbers = set(self.numbers)
         align = ["RIGHT" if name in numbers else "LEFT" for name in self.columns]
-        with page.table(text_align=align) as table:
-            for row in (self.columns, *self.texts()):
-                table.row([_latin(cell) for cell in row])
+        rows = [[_latin(cell) for cell in row] for row in (self.columns, *self.texts())]
+        # As wide as the longest text of each, so that nothing is broken into lines if it all fits.
+        widths = [
+            max(page.get_string_width(cell) for cell in column) + 4
+            for column in zip(*rows, strict=True)
+        ]
+        with page.table(
+            text_align=align, col_widths=widths, borders_layout="HORIZONTAL_LINES", line_height=4.5,
+            width=min(sum(widths), page.epw), align="LEFT",
+        ) as table:  # fmt: skip
+            for row in rows:
+                table.row(row)
         for note in self.notes:
             page.multi_cell(0, 5, _latin(note), new_x="LMARGIN", new_y="NEXT")
         write_whole(path, bytes(page.output()))

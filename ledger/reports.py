@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.ledger.layout as lay
-from openoutcry.ledger.accounts import PLACES, VENUE, Account
+from openoutcry.ledger.accounts import KINDS, PLACES, VENUE, Account
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.profit import METHODS
@@ -17,6 +17,7 @@ from openoutcry.ledger.report import Report
 from openoutcry.wire.enums import EventFlag, Side
 
 Rows = Iterable[npt.NDArray[Any]]
+DIFFERS = "journal and store part: `outcry reconcile` says where"
 MONEY, LOTS = {"balance": "asset", "amount": "asset"}, "lots"
 
 
@@ -71,20 +72,27 @@ def _time(ts_ns: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{ns:09d}"
 
 
-def statement(books: Books, rows: Rows, participant: int, pending: bool = False) -> Report:
+def statement(
+    books: Books, rows: Rows, participant: int, pending: bool = False, begin: Books | None = None
+) -> Report:
     """Every transaction of a participant that changed what it owns, with what it then had of the
-    money; with ``pending`` those that only reserve, too."""
+    money; with ``pending`` those that only reserve, too.  ``begin``: the books behind which the
+    rows come, what it had then is brought forward; None: from the very beginning.
+
+    Raises :class:`LedgerError` if that does not come to what it has in ``books``.
+    """
     found: list[tuple[Any, ...]] = []
-    own: dict[int, int] = defaultdict(int)
-    due: dict[int, int] = defaultdict(int)
+    own, due = _held(begin, participant) if begin is not None else ({}, {})
+    if begin is not None:
+        found += _brought_forward(begin, participant, own, due)
     for part in rows:
         for row in part[part["participant"] == participant]:
             names = ("available", "reserved", "margin")
             amount, fees = sum(int(row[name]) for name in names), int(row["fees_due"])
             lots = int(row["lots_available"]) + int(row["lots_reserved"])
             asset, kind = int(row["asset"]), lay.Kind(int(row["kind"]))
-            own[asset] += amount
-            due[asset] += fees
+            own[asset] = own.get(asset, 0) + amount
+            due[asset] = due.get(asset, 0) + fees
             if not (amount or fees or lots or pending):
                 continue
             index = int(row["instrument"])
@@ -94,6 +102,10 @@ def statement(books: Books, rows: Rows, participant: int, pending: bool = False)
             found.append((int(row["event_seq"]), when, what, symbol, lots, price,
                           books.assets[asset], amount, fees, int(row["reserved"]),
                           own[asset], due[asset]))  # fmt: skip
+    for made, wanted in zip((own, due), _held(books, participant), strict=True):
+        if {k: v for k, v in made.items() if v} != {k: v for k, v in wanted.items() if v}:
+            raise LedgerError(f"the statement of participant {participant} does not come to its "
+                              f"balances: {DIFFERS}")  # fmt: skip
     columns = ("event", "time (UTC)", "what", "instrument", "lots", "price_ticks", "asset",
                "amount", "fees_due", "reserved", "balance", "owed")  # fmt: skip
     money = dict.fromkeys(("amount", "fees_due", "reserved", "balance", "owed"), "asset")
@@ -101,34 +113,85 @@ def statement(books: Books, rows: Rows, participant: int, pending: bool = False)
                   _scales(books), _notes(books))  # fmt: skip
 
 
+def _held(books: Books, participant: int) -> tuple[dict[int, int], dict[int, int]]:
+    """By money, what a participant has in all of its accounts, and what it owes of fees."""
+    own, due = {}, {}
+    for asset in range(len(books.monies)):
+        of = [books.balance(participant + 1, asset, kind) for kind in range(KINDS)]
+        own[asset], due[asset] = sum(of) - of[Account.FEES_DUE], of[Account.FEES_DUE]
+    return own, due
+
+
+def _brought_forward(
+    begin: Books, participant: int, own: dict[int, int], due: dict[int, int]
+) -> list[tuple[Any, ...]]:
+    when, what = _time(begin.now_ns), "brought forward"
+    rows: list[tuple[Any, ...]] = [
+        (begin.event_seq, when, what, "", 0, None, begin.assets[asset], 0, 0, 0, own[asset],
+         due[asset])
+        for asset in own if own[asset] or due[asset]
+    ]  # fmt: skip
+    first = begin.assets[0]
+    rows += [(begin.event_seq, when, what, row[1], row[2], None, first, 0, 0, 0, own[0], due[0])
+             for row in positions(begin, participant).rows if row[2]]  # fmt: skip
+    return rows
+
+
 def fees(books: Books, rows: Rows) -> Report:
     """By participant and instrument: what was traded as maker and taker, and the fees of it."""
     found: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
     for part in rows:
         fills = part[part["kind"] == lay.Kind.POSTED]
-        for row in fills:
-            sums = found[int(row["participant"]), int(row["instrument"])]
-            is_maker = int(row["flags"]) & (EventFlag.MAKER | EventFlag.AUCTION)
-            multiplier = int(books.instruments[row["instrument"], lay.MULTIPLIER // 8])
-            sums[0 if is_maker else 1] += int(row["qty_lots"])
-            sums[2] += abs(int(row["price_ticks"]) * int(row["qty_lots"]) * multiplier)
-            sums[3] += int(row["fee_income"]) + int(row["fees_due"])
-            sums[4] -= int(row["fees_due"])
+        if not len(fills):
+            continue
+        maker = (fills["flags"] & (EventFlag.MAKER | EventFlag.AUCTION)) != 0
+        multipliers = books.instruments[fills["instrument"], lay.MULTIPLIER // 8]
+        # What the ledger has posted fits int64; sums of many may not.
+        amounts = fills["price_ticks"] * fills["qty_lots"] * multipliers
+        columns = (np.where(maker, fills["qty_lots"], 0), np.where(maker, 0, fills["qty_lots"]),
+                   np.abs(amounts), fills["fee_income"] + fills["fees_due"],
+                   -fills["fees_due"])  # fmt: skip
+        keys = fills["participant"].astype(np.int64) << 16 | fills["instrument"]
+        order = np.argsort(keys, kind="stable")
+        begins = np.flatnonzero(np.diff(keys[order], prepend=-1))
+        for number, column in enumerate(columns):
+            sums = wide_sums(column[order], begins)
+            for begin, total in zip(begins.tolist(), sums, strict=True):
+                found[divmod(int(keys[order[begin]]), 1 << 16)][number] += total
     table = [
         (who, books.symbols[index], sums[0], sums[1],
          books.assets[int(books.instruments[index, lay.QUOTE // 8])], *sums[2:])
         for (who, index), sums in sorted(found.items())
     ]  # fmt: skip
-    columns = ("participant", "instrument", "maker_lots", "taker_lots", "asset", "volume",
-               "lot_fees", "schedule_fees")  # fmt: skip
+    names = ("participant", "instrument", "maker_lots", "taker_lots", "asset", "volume",
+             "lot_fees", "schedule_fees")  # fmt: skip
     money = dict.fromkeys(("volume", "lot_fees", "schedule_fees"), "asset")
-    return Report("fees", columns, table, money, _scales(books), _notes(books))
+    return Report("fees", names, table, money, _scales(books), _notes(books))
 
 
-def profits(books: Books, rows: Rows, method: str, participant: int | None = None) -> Report:
+def wide_sums(values: npt.NDArray[np.int64], begins: npt.NDArray[np.int64]) -> list[int]:
+    """Exact sums of the runs that begin at these places, however large: in two halves."""
+    low = np.add.reduceat(values & 0xFFFFFFFF, begins).tolist()
+    high = np.add.reduceat(values >> 32, begins).tolist()
+    return [(h << 32) + one for h, one in zip(high, low, strict=True)]
+
+
+def profits(
+    books: Books, rows: Rows, method: str, participant: int | None = None,
+    begin: Books | None = None,
+) -> Report:  # fmt: skip
     """By participant and instrument: the position, what it cost, what it is worth at the last
-    price, and what was and would be earned; before fees, and the fees."""
+    price, and what was and would be earned; before fees, and the fees.  ``begin``: the books behind
+    which the rows come; what was held then counts as bought at the last price of then."""
     made: dict[tuple[int, int], Any] = {}
+    if begin is not None:
+        for who, symbol, held, *_ in positions(begin, participant).rows:
+            index = begin.symbols.index(symbol)
+            rules, cell = begin.instruments[index], begin.cells[who * begin.count + index]
+            last = int(rules[lay.LAST // 8])
+            price = int(cell[lay.MARK // 8]) if last == lay.NO_LAST else last
+            one = made.setdefault((who, index), METHODS[method]())
+            one.trade(held, price * int(rules[lay.MULTIPLIER // 8]))
     paid: dict[tuple[int, int], int] = defaultdict(int)
     for part in rows:
         moves = part[np.isin(part["kind"], (lay.Kind.POSTED, lay.Kind.POSITION))]

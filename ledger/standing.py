@@ -1,12 +1,14 @@
 """The ledger somewhere in its journal: the matcher and the books, from a checkpoint or the begin.
 
 A checkpoint is one file of the folder ``ledger`` beside the journal: the core's snapshot and the
-books as they stood after one command.  It is written beside and renamed, with a hash over all.
+books as they stood after one command.  It is written beside and renamed, with a hash over all; its
+facts come first and as they are, so that the one before a moment is found without reading the rest.
 """
 
 import hashlib
 import json
 import os
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +29,7 @@ from openoutcry.wire.beside import written_beside
 FOLDER = "ledger"
 EVERY = 250_000
 """Commands from one checkpoint to the next."""
-MAGIC = b"OUTCRYLC"
+MAGIC = b"OUTCRYL2"
 HASH_BYTES = 32
 
 
@@ -68,23 +70,41 @@ def opened(directory: Path, until_seq: int = NO_LIMIT, until_ns: int | None = No
     Raises :class:`LedgerError` if the journal's begin was retired and no checkpoint is left.
     """
     reader = JournalReader(directory)
-    for seq, path in reversed(checkpoints(directory)):
-        if seq > until_seq:
-            continue
-        found = _load(reader, path)
-        if found is not None and (until_ns is None or found.books.now_ns <= until_ns):
-            return found
+    found = checkpoints(directory)
+    end = bisect_right([seq for seq, _ in found], until_seq)
+    if until_ns is not None:
+        # Time never goes back along a journal; what cannot be read is passed over below.
+        end = bisect_right(found[:end], until_ns, key=lambda one: _now_ns(one[1]))
+    for _, path in reversed(found[:end]):
+        standing = _load(reader, path)
+        if standing is not None and (until_ns is None or standing.books.now_ns <= until_ns):
+            return standing
     if reader.first_seq > 1:
-        raise LedgerError(
-            f"{directory} begins at sequence {reader.first_seq}, and no checkpoint of the ledger "
-            "stands for what was before"
-        )
+        raise _retired(reader)
     return Standing(reader, starting_point(reader), Books(reader.config))
 
 
-def at_the_begin(directory: Path) -> Standing:
-    """Before the first command, whatever checkpoints there are."""
-    return opened(directory, 0)
+def oldest(directory: Path) -> Standing:
+    """Before the first command; of a journal whose begin was retired, the oldest good checkpoint
+    from which it goes on.
+
+    Raises :class:`LedgerError` if there is none.
+    """
+    reader = JournalReader(directory)
+    if reader.first_seq <= 1:
+        return Standing(reader, starting_point(reader), Books(reader.config))
+    for seq, path in checkpoints(directory):
+        standing = _load(reader, path) if seq >= reader.first_seq - 1 else None
+        if standing is not None:
+            return standing
+    raise _retired(reader)
+
+
+def _retired(reader: JournalReader) -> LedgerError:
+    return LedgerError(
+        f"{reader.directory} begins at sequence {reader.first_seq}, and no checkpoint of the "
+        "ledger stands for what was before"
+    )
 
 
 def at(directory: Path, seq: int | None = None, time_ns: int | None = None) -> Standing:
@@ -136,17 +156,17 @@ def save(found: Standing, folder: Path | None = None) -> Path:
     facts = {
         "journal_id": found.reader.journal_id, "seq": point.seq, "chain": point.chain,
         "trades": point.trades, "monies": books.monies, "remarks": books.remarks,
-        "participants": len(books.participants),
+        "participants": len(books.participants), "now_ns": books.now_ns,
         "arrays": [[array.dtype.str, list(array.shape)] for array in (*arrays, snapshot)],
     }  # fmt: skip
     text = json.dumps(facts).encode()
-    body = b"".join([len(text).to_bytes(8, "little"), text,
-                     *[array.tobytes() for array in (*arrays, snapshot)]])  # fmt: skip
+    body = b"".join([array.tobytes() for array in (*arrays, snapshot)])
     packed = _zstandard().ZstdCompressor(level=1).compress(body)
+    content = len(text).to_bytes(8, "little") + text + packed
     folder.mkdir(exist_ok=True)
     path = folder / f"checkpoint-{point.seq:015d}.olc"
-    digest = hashlib.blake2b(packed, digest_size=HASH_BYTES).digest()
-    write_whole(path, MAGIC + digest + packed)
+    digest = hashlib.blake2b(content, digest_size=HASH_BYTES).digest()
+    write_whole(path, MAGIC + digest + content)
     return path
 
 
@@ -164,18 +184,33 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         raise LedgerError(f"{path}: {error.strerror}: nothing of it was written") from None
 
 
+HEAD_BYTES = len(MAGIC) + HASH_BYTES
+
+
+def _now_ns(path: Path) -> int:
+    """The ledger's time in a checkpoint, by its first bytes alone; NO_LIMIT: it has none."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES + 8)
+            size = int.from_bytes(head[HEAD_BYTES:], "little")
+            text = file.read(min(size, 1 << 20))
+        return int(json.loads(text)["now_ns"])
+    except (OSError, ValueError, KeyError):
+        return NO_LIMIT
+
+
 def _load(reader: JournalReader, path: Path) -> Standing | None:
     """None: it is damaged, or another journal's."""
     data = path.read_bytes()
-    head, packed = data[: len(MAGIC) + HASH_BYTES], data[len(MAGIC) + HASH_BYTES :]
-    if head != MAGIC + hashlib.blake2b(packed, digest_size=HASH_BYTES).digest():
+    head, content = data[:HEAD_BYTES], data[HEAD_BYTES:]
+    if head != MAGIC + hashlib.blake2b(content, digest_size=HASH_BYTES).digest():
         return None
-    body = memoryview(_zstandard().ZstdDecompressor().decompress(packed))
-    size = int.from_bytes(body[:8], "little")
-    facts = json.loads(bytes(body[8 : 8 + size]))
+    size = 8 + int.from_bytes(content[:8], "little")
+    facts = json.loads(content[8:size])
     if facts["journal_id"] != reader.journal_id:
         return None
-    arrays, place = [], 8 + size
+    body = memoryview(_zstandard().ZstdDecompressor().decompress(content[size:]))
+    arrays, place = [], 0
     for kind, shape in facts["arrays"]:
         count = int(np.prod(shape))
         arrays.append(np.frombuffer(body, kind, count, place).reshape(shape))
@@ -203,16 +238,6 @@ def _zstandard() -> Any:
             "checkpoints of the ledger need zstandard: pip install 'openoutcry[ledger]'"
         ) from None
     return zstandard
-
-
-def transactions(directory: Path, until: Standing) -> Iterator[npt.NDArray[Any]]:
-    """Every transaction of the journal up to where ``until`` stands, in order, by a replay from the
-    begin; those of the configuration first."""
-    found = at_the_begin(directory)
-    if len(found.books.opening):
-        yield found.books.opening
-    for rows, _ in found.advance(until.seq):
-        yield rows
 
 
 assert lay.ROW_BYTES % 8 == 0

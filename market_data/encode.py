@@ -49,8 +49,8 @@ _ACCEPTED, _FILLED, _REPLACED, _REPEGGED, _CONVERTED, _ELECTED, _REFRESHED = (
 _PHASE_CHANGED, _INDICATIVE, _UNCROSSED, _COMPLETED = (
     int(k) for k in (_K.PHASE_CHANGED, _K.INDICATIVE, _K.UNCROSSED, _K.COMPLETED)
 )
-_NOTHING = tuple(int(k) for k in (_K.REJECTED, _K.DELAYED, _K.ENTERED))
-"""Events that change nothing of what is displayed."""
+_ENTERED = int(_K.ENTERED)
+_SILENT = tuple(int(k) for k in (_K.REJECTED, _K.COMPLETED, _K.DELAYED, _K.ENTERED))
 _F = EventFlag
 _LAST, _MAKER, _KEPT_PLACE, _F_HIDDEN, _F_WAITING, _ICEBERG, _AUCTION = (
     int(f)
@@ -463,15 +463,18 @@ def tell_fully(state: int, event: int, out: int) -> int:
     """Messages of any event, and of its command if it is the command's last."""
     kind, flags = load_u8(event + _KIND), load_u8(event + _FLAGS)
     if load_i64(state + s.BEGUN) == 0:
-        if load_i64(state + s.SESSION) > 1 and (kind in _NOTHING or kind == _COMPLETED):
+        if load_i64(state + s.SESSION) > 1 and kind in _SILENT:
             # Nothing to tell: no session begins with it.
             return of_a_setting(state, event, out) if kind == _COMPLETED else out
         out = begin(state, out)
     if kind in (_PHASE_CHANGED, _INDICATIVE, _UNCROSSED):
         out = of_the_market(state, kind, event, out)
+    elif kind == _ENTERED:
+        # A command of its own begins: what the one before it leaves in the book is told.
+        out = tell_all(state, 0, out)
     elif kind == _COMPLETED:
         out = of_a_setting(state, event, out)
-    elif kind not in _NOTHING:
+    elif kind not in _SILENT:
         out = of_an_order(state, kind, event, out)
     if flags & _LAST:
         if load_i64(state + s.CROSS_INSTRUMENT) | load_i64(state + s.PHASE_INSTRUMENT):

@@ -22,6 +22,7 @@ PAUSES = {PauseCause.BANDS: "LUDP", PauseCause.VOLATILITY: "T5", PauseCause.VELO
           PauseCause.GROUP: "T5"}  # fmt: skip
 MAX_LEVEL = (2**63 - 1) // 10**8
 E, F = EventKind, EventFlag
+SILENT = E.REJECTED, E.COMPLETED, E.DELAYED, E.ENTERED
 
 
 @dataclass
@@ -85,16 +86,18 @@ class ReferenceFeed:
             self.now = times[int(event["cause_seq"])] % DAY_NS
             kind = E(event["kind"])
             if len(self.messages) == self.first:
-                if self.session > 1 and kind in (E.REJECTED, E.COMPLETED, E.DELAYED, E.ENTERED):
+                if self.session > 1 and kind in SILENT:
                     if kind == E.COMPLETED:
                         self.of_a_setting(event, tells=False)
                     continue
                 self.begin()
             if kind in (E.PHASE_CHANGED, E.INDICATIVE, E.UNCROSSED):
                 self.of_the_market(kind, event)
+            elif kind == E.ENTERED:
+                self.tell(self.pending)
             elif kind == E.COMPLETED:
                 self.of_a_setting(event, tells=True)
-            elif kind not in (E.REJECTED, E.DELAYED, E.ENTERED):
+            elif kind not in SILENT:
                 self.of_an_order(kind, event)
             if event["flags"] & F.LAST:
                 self.tell_market()

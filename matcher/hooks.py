@@ -5,6 +5,14 @@
     order ─► before(region, order) ── 0 ──────► matcher ─► events ─► after(region, order, events, n)
                  └─ a verdict ─► REJECTED, its reason and detail ───────┘
 
+With a speed bump ``hold`` may have a command wait, and ``due`` says who enters before the next one:
+
+    order ─► due ──► what has waited ─► before ─► matcher ─► after, once more ..
+          ─► hold ── 1 ─► DELAYED
+
+An entered command's events are those of the command at whose time it enters, behind an ENTERED that
+says whose they are, so that causes never go back and each command has one LAST.
+
 ``before`` is asked about every command that the gateway let through, whatever bytes it holds;
 ``after`` sees every command with all of its events (their ``seq`` is still 0).  Both are kernels as
 the matcher's are: no clock, no allocation, no exceptions; all their state is in
@@ -26,10 +34,10 @@ from openoutcry.matcher.book.depth import fill_best
 from openoutcry.matcher.book.ids import id_addr, prefetch_chain
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
 from openoutcry.matcher.errors import MatcherError
-from openoutcry.matcher.events import event_tag, mark_last, reject
+from openoutcry.matcher.events import emit, event_tag, mark_last, reject
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
-from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, prefetch, store_i64
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
 REASON_BITS = 8
@@ -39,7 +47,11 @@ TRAILER_BYTES = 32
 """Behind a snapshot with hooks: region, then magic, length and blake2b-128 of the region."""
 
 # Words of the block that the batch kernel is given.
-ARENA, BATCH, REGION, BEFORE, AFTER, QUOTES, AHEAD = range(0, 56, 8)
+ARENA, BATCH, REGION, BEFORE, AFTER, QUOTES, AHEAD, HOLD, DUE, FIGURES = range(0, 80, 8)
+FIGURE_VERDICT, FIGURE_SEQ, FIGURE_PLACE, FIGURE_RELEASE = 0, 8, 16, 24
+"""What ``hold`` and ``due`` say beside their answer."""
+KIND_BITS, TYPE_BITS = 32, 40
+WAITS = 1
 EVENT_WORD = EVENT.offsets["participant"]
 INSTRUMENT_SHIFT = 8 * (EVENT.offsets["instrument"] - EVENT_WORD)
 QUOTE_BYTES = 48
@@ -63,6 +75,14 @@ class Hooks:
     ``after``, six words each as ``fill_best`` writes them; 0: nowhere."""
     ahead: Callable[..., Any] | None = None
     """``ahead(region, order) -> 0`` sees upcoming commands, to prefetch."""
+    hold: Callable[..., Any] | None = None
+    """``hold(region, order)``: 0 it goes on, 1 it waits, or a verdict; and"""
+    due: Callable[..., Any] | None = None
+    """``due(region, order)``: address of the record, with the sequence of ``order``, of who enters
+    before it; 0: nobody does.  Both or none."""
+    figures_at: int = 0
+    """Where in the region their figures stand: verdict (of who enters: 0, or why it is refused),
+    sequence that it came with, place in the queue, time of its release."""
 
     def block(self, arena: int, region: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """The words for :func:`process_hooked`."""
@@ -71,7 +91,10 @@ class Hooks:
         ahead = kernel_address(self.ahead, 2) if self.ahead else 0
         batch = kernel_address(process_batch, 5)
         quotes = region.ctypes.data + self.quotes_at if self.quotes_at else 0
-        words = [arena, batch, region.ctypes.data, before, after, quotes, ahead]
+        words = [arena, batch, region.ctypes.data, before, after, quotes, ahead, 0, 0, 0]
+        if self.hold and self.due:
+            words[-3:-1] = kernel_address(self.hold, 2), kernel_address(self.due, 2)
+            words[-1] = region.ctypes.data + self.figures_at
         return np.array(words, np.int64)
 
 
@@ -91,7 +114,7 @@ def process_hooked(
     region = load_i64(block + REGION)
     before, after = load_i64(block + BEFORE), load_i64(block + AFTER)
     quotes = load_i64(block + QUOTES)
-    ahead = load_i64(block + AHEAD)
+    ahead, due = load_i64(block + AHEAD), load_i64(block + DUE)
     for index in range(1, min(FAR, count)):
         look_ahead(arena, region, ahead, orders + index * RECORD_BYTES)
     worst = load_i64(arena + layout.WORST_EVENTS)
@@ -104,7 +127,20 @@ def process_hooked(
             prefetch_chain(arena, id_entry(arena, order + NEAR * RECORD_BYTES))
         refused = 0
         error_code = (load_i64(order + const.ORDER_WORD) >> const.ERROR_SHIFT) & 0xFFFF
-        if before != 0 and error_code == 0:
+        if due != 0:
+            entered, whole = enter_due(block, order, at, out_capacity - written)
+            written += entered
+            if whole == 0 or written + worst > out_capacity:
+                break
+            at = out + written * RECORD_BYTES
+            if error_code == 0:
+                refused = call_before(load_i64(block + HOLD), region, order)
+            if refused == WAITS:
+                tell_delay(block, order, at)
+                written += 1
+                done += 1
+                continue
+        if before != 0 and error_code == 0 and refused == 0:
             refused = call_before(before, region, order)
         if refused != 0:
             events = refuse(arena, order, at, refused)
@@ -117,6 +153,78 @@ def process_hooked(
         written += events
         done += 1
     return done, written
+
+
+@kernel_outlined
+def enter_due(block: int, order: int, out: int, room: int) -> tuple[int, int]:
+    """Let in who waited until the time of ``order``; events written, and 1 if that was everybody
+    whose time it is, 0 if there was no room for more."""
+    not_inlined()
+    arena, region = load_i64(block + ARENA), load_i64(block + REGION)
+    before, after = load_i64(block + BEFORE), load_i64(block + AFTER)
+    figures, worst = load_i64(block + FIGURES), load_i64(arena + layout.WORST_EVENTS)
+    written = 0
+    while written + 1 + worst <= room:
+        record = call_before(load_i64(block + DUE), region, order)
+        if record == 0:
+            return written, 1
+        head = out + written * RECORD_BYTES
+        tell_entry(arena, figures, record, head)
+        at = head + RECORD_BYTES
+        refused = load_i64(figures + FIGURE_VERDICT)
+        if refused == 0:
+            refused = call_before(before, region, record)
+        if refused != 0:
+            events = refuse(arena, record, at, refused)
+        else:
+            batch = load_i64(block + BATCH)
+            _, events = call_batch_kernel(batch, arena, record, 1, at, room - written - 1)
+            if load_i64(block + QUOTES) != 0:
+                note_best(arena, load_i64(block + QUOTES), at, events)
+        call_after(after, region, record, at, events)
+        store_i64(head + const.EVENT_QTY, events)
+        last = at + (events - 1) * RECORD_BYTES + const.EVENT_WORD
+        store_i64(last, load_i64(last) & ~const.LAST)
+        written += 1 + events
+    return written, 0
+
+
+@kernel
+def own_word(arena: int, order: int, kind: int) -> int:
+    """The word of an event about a command."""
+    word = load_i64(order + const.ORDER_WORD)
+    instrument = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
+    return kind | event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
+
+
+@kernel
+def tell_entry(arena: int, figures: int, record: int, out: int) -> None:
+    word = load_i64(record + const.ORDER_WORD)
+    kind, order_type = (word >> const.KIND_SHIFT) & 0xFF, (word >> const.TYPE_SHIFT) & 0xFF
+    what = kind << KIND_BITS | order_type << TYPE_BITS | load_i64(figures + FIGURE_PLACE)
+    emit(
+        out, load_i64(record + const.ORDER_ID), load_i64(figures + FIGURE_SEQ),
+        load_i64(record + const.ORDER_PRICE), 0, what, load_i64(record + const.ORDER_SEQ),
+        own_word(arena, record, const.ENTERED),
+    )  # fmt: skip
+    store_i64(arena + layout.EVENT_COUNT, load_i64(arena + layout.EVENT_COUNT) + 1)
+
+
+@kernel_outlined
+def tell_delay(block: int, order: int, out: int) -> None:
+    """A command waits, and the matcher counts it."""
+    not_inlined()
+    arena, figures = load_i64(block + ARENA), load_i64(block + FIGURES)
+    cause = load_i64(order + const.ORDER_SEQ)
+    emit(
+        out, load_i64(order + const.ORDER_ID), load_i64(figures + FIGURE_RELEASE),
+        load_i64(order + const.ORDER_PRICE), load_i64(order + const.ORDER_QTY),
+        load_i64(figures + FIGURE_PLACE), cause, own_word(arena, order, const.DELAYED),
+    )  # fmt: skip
+    mark_last(out + RECORD_BYTES)
+    store_i64(arena + layout.LAST_SEQ, cause)
+    for count in (layout.EVENT_COUNT, layout.COMMAND_COUNT):
+        store_i64(arena + count, load_i64(arena + count) + 1)
 
 
 @kernel

@@ -117,6 +117,10 @@ ALARMS: tuple[Alarm, ...] = (
           "a participant is killed"),
     Alarm("InstrumentHalted", WARNING, Now("outcry_instruments_halted"), ">", 0, 0,
           "an instrument is halted"),
+    Alarm("LedgerDiscrepancy", CRITICAL, Now("outcry_ledger_discrepancy"), "==", 1, 0,
+          "journal, ledger, the core's risk and the store do not say the same"),
+    Alarm("ReconciliationLate", WARNING, Now("outcry_ledger_reconciled_age_seconds"), ">",
+          HOUR_S, 0, "nobody has compared the ledger with the journal for an hour"),
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ seconds and bytes; counters end in ``_total``.  A scrape reads the shared memory
 status beside its journal, and the kernel's accounts of its processes.
 """
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 NS = 1e-9
+RECONCILED = "ledger/reconciled.json"
+"""Beside the journal: what `outcry reconcile` has found last."""
 THRESHOLDS_NS = (500, 5_000, 10_000)
 """What alarms ask about: a bucket ends just below each."""
 
@@ -125,6 +128,7 @@ class VenueMetrics:
         if status is not None:
             _status(out, status, name)
             _journal(out, journal, name)
+            _ledger(out, journal, name)
         if status is not None and state == "open":
             for pipeline in running():
                 if pipeline.owner.pid == status["pid"]:
@@ -259,6 +263,24 @@ def _journal(out: Families, journal: Path, venue: str) -> None:
               disk.f_bavail * disk.f_frsize, venue=venue)  # fmt: skip
     out.gauge("outcry_journal_disk_size_bytes", "The size of the journal's file system.",
               disk.f_blocks * disk.f_frsize, venue=venue)  # fmt: skip
+
+
+def _ledger(out: Families, journal: Path, venue: str) -> None:
+    """What `outcry reconcile` has found last; nothing where it was never asked."""
+    try:
+        found = json.loads((journal / RECONCILED).read_bytes())
+        parts = found["difference"]
+        looked_s, seq = float(found["looked_s"]), int(found["seq"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    out.gauge("outcry_ledger_discrepancy", "1 if journal, ledger, risk and store part anywhere.",
+              float(parts is not None), venue=venue)  # fmt: skip
+    out.gauge("outcry_ledger_discrepancy_sequence", "The first command at which they part.",
+              parts["seq"] if parts else 0, venue=venue)  # fmt: skip
+    out.gauge("outcry_ledger_reconciled_sequence", "The last command up to which all was compared.",
+              seq, venue=venue)  # fmt: skip
+    out.gauge("outcry_ledger_reconciled_age_seconds", "Since that was looked at.",
+              max(0.0, time.time() - looked_s), venue=venue)  # fmt: skip
 
 
 def _clock(out: Families) -> None:

@@ -8,9 +8,9 @@ the event, its command's note and rows of commands before it.
 
 from numba import types
 
+from openoutcry.order_entry import delays, ouch, ouch50_in, soupbin
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
-from openoutcry.order_entry import ouch, ouch50_in, soupbin
 from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import stream as st
@@ -68,6 +68,8 @@ CODECS = 8
 """Rows, by Protocol; behind them ROOM bytes to encode into."""
 ROOM = 4096
 """Bytes that one event's messages have at most."""
+EVENT_ROOM = ROOM - 64
+"""Where in it an event may stand that is told in another one's words."""
 OUCH50 = int(Protocol.OUCH50)
 is_fix = s.is_fix
 MASS_STATUS = int(FixRefusal.MASS_STATUS)
@@ -400,6 +402,10 @@ def tell(
     store_i64(session + s.RX_TS_NS, rx_ts_ns)
     store_i64(session + s.CAUSE_SEQ, load_i64(event + EVENT_CAUSE))
     out = codecs + CODEC_BYTES * CODECS
+    if load_i64(hall + h.WAITING) != 0 and load_i64(session + s.PROTOCOL) <= OUCH50:
+        event = delays.as_ouch(hall, event, row, note, out + EVENT_ROOM)
+        if event == 0:
+            return 0
     size = call6(encode, event, row, session, note, out + soupbin.HEADER_BYTES, ROOM)
     return put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
 

@@ -6,7 +6,7 @@ are.
 """
 
 from openoutcry.order_entry import apply as a
-from openoutcry.order_entry import drop_copy, soupbin, sums
+from openoutcry.order_entry import delays, drop_copy, soupbin, sums
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import rows as r
@@ -42,11 +42,42 @@ TOLD_BITS = sum(
 def tell_event(hall: int, codecs: int, event: int, order: int, note: int, rx_ts_ns: int) -> int:
     """Tell an event to whom it concerns; returns the index of its session, as
     :func:`apply.apply_event`, which see."""
+    if load_i64(hall + h.WAITING) == 0:
+        return tell_now(hall, codecs, event, order, note, rx_ts_ns)
+    return tell_behind_bump(hall, codecs, event, order, note, rx_ts_ns)
+
+
+@kernel_outlined
+def tell_behind_bump(
+    hall: int, codecs: int, event: int, order: int, note: int, rx_ts_ns: int
+) -> int:
+    """The same where commands wait: the events behind an ENTERED are the answer to the one that has
+    waited, as if it had come now."""
+    kind, left = load_u8(event + a.EVENT_KIND), load_i64(hall + h.ENTRY_LEFT)
+    if kind == delays.ENTERED:
+        delays.begin_entry(hall, event)
+        order, note = 0, 0
+    elif left != 0:
+        order, note, entry = 0, 0, load_i64(hall + h.ENTRY)
+        if entry != 0:
+            order, note = entry + h.WAIT_ORDER, entry + h.WAIT_NOTE
+            rx_ts_ns = load_i64(entry + h.WAIT_RX)
+    told = tell_now(hall, codecs, event, order, note, rx_ts_ns)
+    if kind == delays.DELAYED and note != 0:
+        delays.keep(hall, event, order, note, rx_ts_ns)
+    elif left != 0 and kind != delays.ENTERED:
+        delays.end_event(hall)
+    return told
+
+
+@kernel_outlined
+def tell_now(hall: int, codecs: int, event: int, order: int, note: int, rx_ts_ns: int) -> int:
     copies = load_i64(hall + h.COPY_COUNT)
     if copies > 0:
         copy_event(hall, codecs, event, note, rx_ts_ns)
     told = 0
-    if note != 0 or load_i64(event + a.EVENT_ID) & r.ORDER_BIT != 0:
+    is_order = load_i64(event + a.EVENT_ID) & r.ORDER_BIT != 0
+    if (note != 0 or is_order) and load_u8(event + a.EVENT_KIND) != delays.ENTERED:
         told = a.apply_event(hall, codecs, event, order, note, rx_ts_ns)
     if copies > 0 and load_i64(hall + h.FIX_COPIES) != 0:
         report_event(hall, codecs, event, order, note, rx_ts_ns)
@@ -223,7 +254,8 @@ def apply_batch(
         while at < event_count and load_i64(events + 64 * at + a.EVENT_CAUSE) == seq:
             event = events + 64 * at
             if load_i64(event + a.EVENT_SEQ) <= last_event:
+                store_i64(hall + h.AT_LANE_SEQ, lane_seq)
                 tell_event(hall, codecs, event, order, note, load_i64(order + a.ORDER_TS))
-                store_i64(hall + h.TOLD, max(lane_seq, load_i64(hall + h.TOLD)))
+                delays.told_to(hall, lane_seq)
             at += 1
     return noted

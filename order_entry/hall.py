@@ -40,7 +40,15 @@ from openoutcry.order_entry.spec import Protocol
     FIX_COPIES,  # a bit for each drop copy over FIX
     SUMS,  # address of what is executed of orders that are no session's (sums.py),
     SUMS_MASK,
-) = range(0, 8 * 20, 8)
+    WAITING,  # address of what waits at the core's speed bump (delays.py), 0: it has none
+    WAITING_LANES,  # address of a byte a lane sequence: its command waits
+    TOLD_UPTO,  # the last of the lane's commands that an event was told of
+    AT_LANE_SEQ,  # lane sequence of the command whose event is at hand
+    ENTRY,  # of the command that enters: its entry, 0 if no session has sent it,
+    ENTRY_LEFT,  # and how many of its events are still to come
+) = range(0, 8 * 26, 8)
+WAIT_SEQ, WAIT_LANE, WAIT_RX, WAIT_ORDER, WAIT_NOTE, WAIT_BYTES = 0, 8, 16, 64, 128, 256
+"""A command that waits: sequence (0: a free place), lane sequence, when it came, record, note."""
 COPY_SESSIONS = 1024
 """Index of the session of each drop copy, MAX_COPIES words."""
 MAX_COPIES = 62
@@ -61,6 +69,8 @@ class Sizes(NamedTuple):
     """Whether there are drop copies,"""
     sums: bool = False
     """and some over FIX."""
+    waiting: int = 0
+    """Commands that may wait at the core's speed bump."""
 
 
 def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
@@ -72,6 +82,8 @@ def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
         "orders": sizes.notes * ORDER_BYTES,
         "copies": 8 * PARTICIPANTS if sizes.copies else 0,
         "sums": 2 * sizes.rows * sums.ENTRY_BYTES if sizes.sums else 0,
+        "waiting": sizes.waiting * WAIT_BYTES,
+        "lanes": sizes.notes if sizes.waiting else 0,
         "tokens": 4096 + tokens.memory_bytes(sizes.tokens, sizes.sessions),
     }
     at, found = HEAD_BYTES, {}
@@ -107,6 +119,9 @@ class Hall:
         self._set(COPY_MASKS, address["copies"])
         self._set(SUMS, address["sums"])
         self._set(SUMS_MASK, 2 * sizes.rows - 1)
+        if sizes.waiting:
+            self._set(WAITING, address["waiting"])
+            self._set(WAITING_LANES, address["lanes"])
         self.clear()
         for index in range(1, sizes.sessions + 1):
             block = self.block(index)
@@ -152,8 +167,23 @@ class Hall:
     @property
     def sums(self) -> npt.NDArray[np.int64]:
         """The table of sums, as words."""
-        begin, end = self._at["sums"] // 8, self._at["tokens"] // 8
+        begin, end = self._at["sums"] // 8, self._at["waiting"] // 8
         return self.words[begin:end].reshape(-1, sums.ENTRY_BYTES // 8)
+
+    @property
+    def waiting(self) -> npt.NDArray[np.int64]:
+        """What waits at the core's speed bump, as words, an entry a place in its queue."""
+        begin = self._at["waiting"] // 8
+        count = self.sizes.waiting * WAIT_BYTES // 8
+        return self.words[begin : begin + count].reshape(-1, WAIT_BYTES // 8)
+
+    def mark_waiting(self) -> None:
+        """Bring the lane's bytes, and what was told, to what waits."""
+        lanes = self.waiting[self.waiting[:, WAIT_SEQ // 8] != 0, WAIT_LANE // 8]
+        begin, end = self._at["lanes"] // 8, self._at["tokens"] // 8
+        if len(lanes):
+            self.words[begin:end].view(np.uint8)[lanes & self[NOTE_MASK]] = 1
+            self._set(TOLD, min(self[TOLD], int(lanes.min()) - 1))
 
     def clear(self) -> None:
         """No order, no token, nothing told: where making it again from the journal begins."""
@@ -166,7 +196,10 @@ class Hall:
             self.words[at + 512 :] = 0
         table = self.words[at : at + tokens.TABLE_BYTES // 8]
         tokens.prepare_table(table, self.address + 8 * at + 4096, self.sizes.tokens)
-        for word in (LAST_NUMBER, LANE_SEQ, EVENT_SEQ, UNTOLD, DAY_BEGUN, TOLD):
+        for word in (
+            LAST_NUMBER, LANE_SEQ, EVENT_SEQ, UNTOLD, DAY_BEGUN, TOLD, TOLD_UPTO, AT_LANE_SEQ,
+            ENTRY, ENTRY_LEFT,
+        ):  # fmt: skip
             self._set(word, 0)
         for index in range(1, self.sizes.sessions + 1):
             block = self.block(index)

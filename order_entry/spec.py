@@ -132,6 +132,8 @@ class SessionsSpec:
     token_capacity: int = 1 << 21
     """Tokens that the sessions may use in a day; a power of two.  One may use as many as are left
     for all."""
+    delayed: int = 0
+    """Commands that may wait at the core's speed bump."""
     stream_entries: int = 1 << 24
     """Messages that one session may be sent in a day."""
     stream_bytes: int = 1 << 31

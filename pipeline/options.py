@@ -79,9 +79,6 @@ class Options:
     durability: str = "durable"
     gateway: str = "golden"
     gateway_settings: Settings = field(default_factory=Settings)
-    speed_bump_ns: int = 0
-    """What participants send waits so long before the gateway sequences it, by the time it came
-    over all lanes; the operator's lane does not wait."""
     journal: Path | None = None
     resume: bool = False
     """Go on with the journal of a pipeline that was killed."""

@@ -219,7 +219,6 @@ def _prepare(
         ports=ports,
         gateway=options.gateway,
         settings=options.gateway_settings,
-        speed_bump_ns=options.speed_bump_ns,
         recording=options.recording,
         spare_cores=options.spare_cores,
         sessions=_open_sessions(options, shared, directory, watcher, stack),

@@ -33,12 +33,13 @@ from openoutcry.replay.event_hash import START
 from openoutcry.replay.events import NO_LIMIT, Batch, Point
 
 KEEP = 2
-LAYOUT = [rows.ROW_BYTES, sums.ENTRY_BYTES, tokens.ENTRY_BYTES, 1]
+LAYOUT = [rows.ROW_BYTES, sums.ENTRY_BYTES, tokens.ENTRY_BYTES, 2]
 """Of the arrays; the last number changes with their meaning."""
-WORDS = (h.LAST_NUMBER, h.LANE_SEQ, h.UNTOLD, h.DAY_BEGUN, h.TOLD)
+WORDS = (h.LAST_NUMBER, h.LANE_SEQ, h.UNTOLD, h.DAY_BEGUN, h.TOLD, h.TOLD_UPTO)
 """Of the hall: what follows from the journal."""
 BLOCK_WORDS = (s.OPEN_ORDERS, s.LOGGED_OUT, s.KILLED)
 """Of each session, with two of its protocol's own."""
+SIZES = ("rows", "tokens", "waiting")
 STREAMS_S = 60.0
 """How long the streams are waited for: their writer comes behind the journal's."""
 
@@ -71,6 +72,8 @@ def arrays_of(state: State) -> dict[str, npt.NDArray[Any]]:
         "tokens": hall.tokens.copy(),
         "sums": table[np.argsort(table[:, sums.KEY // 8])],
         "blocks": blocks,
+        "places": np.flatnonzero(hall.waiting[:, h.WAIT_SEQ // 8]),
+        "waiting": hall.waiting[hall.waiting[:, h.WAIT_SEQ // 8] != 0],
     }
 
 
@@ -88,6 +91,8 @@ def put_back(state: State, arrays: Any) -> None:
     for key, *values in arrays["sums"].tolist() if hall.sizes.sums else ():
         place = int(sums.find(hall[h.SUMS], hall[h.SUMS_MASK], ~key))
         hall.sums[(place - hall[h.SUMS]) // sums.ENTRY_BYTES] = key, *values
+    hall.waiting[arrays["places"]] = arrays["waiting"]
+    hall.mark_waiting()
     for index, values in enumerate(arrays["blocks"].tolist(), start=1):
         block = hall.block(index)
         own = own_words(int(block[s.PROTOCOL // 8]))
@@ -122,8 +127,7 @@ def save(state: State, point: Point, journal_id: int) -> Path | None:
         "day_begin_ns": state.hall[h.DAY_BEGIN],
         "max_ts_ns": state.max_ts_ns,
         "sessions": identity_of(state.spec),
-        "rows": state.hall.sizes.rows,
-        "tokens": state.hall.sizes.tokens,
+        **{name: getattr(state.hall.sizes, name) for name in SIZES},
         "streams": streams,
     }
     data = io.BytesIO()
@@ -177,7 +181,7 @@ def valid_checkpoints(
             or found.block != BlockId(block.header.block_index, digest(block.whole))
             or facts["events"] > told
             or facts["sessions"] != mine[: len(facts["sessions"])]
-            or (facts["rows"], facts["tokens"]) != (state.hall.sizes.rows, state.hall.sizes.tokens)
+            or [facts[n] for n in SIZES] != [getattr(state.hall.sizes, n) for n in SIZES]
         ):
             continue
         yield found

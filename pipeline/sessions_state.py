@@ -66,7 +66,7 @@ def sizes_of(spec: SessionsSpec, notes: int) -> h.Sizes:
     spoken = {row.protocol for row in spec.sessions}
     return h.Sizes(
         len(spec.sessions), spec.row_capacity, notes, spec.token_capacity,
-        not spoken.isdisjoint(DROP_COPIES), Protocol.FIX_DROP_COPY in spoken,
+        not spoken.isdisjoint(DROP_COPIES), Protocol.FIX_DROP_COPY in spoken, spec.delayed,
     )  # fmt: skip
 
 

@@ -80,8 +80,6 @@ class Work:
     """The gateway's."""
     recording: Recording | None = None
     """Keep every command's stamps and note long steps."""
-    speed_bump_ns: int = 0
-    """What participants send waits so long at the gateway, and enters by the time it came."""
     spare_cores: int = 1
     """Cores that no stage spins on."""
     copies: tuple[Path, ...] = ()

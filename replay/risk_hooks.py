@@ -12,14 +12,16 @@ from openoutcry.risk import open_orders
 from openoutcry.risk.after import after
 from openoutcry.risk.before import APPLIED, ahead, before
 from openoutcry.risk.bits import Setting
+from openoutcry.risk.delay import due, hold
 from openoutcry.risk.guard_layout import HEADER_BYTES
 from openoutcry.risk.region import RiskError, make_region, setting
 
 
 def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
     """``settings``: ``participants``, ``order_capacity`` (as the matcher's), ``groups``,
-    ``multipliers``, ``leveraged`` and ``protection`` as ``make_region`` takes them, and ``limits``:
-    rows of ``{"set": a Setting's name, "value": …, "who": …, "symbol": …, "second": …}``.
+    ``multipliers``, ``leveraged``, ``protection`` and ``delayed`` as ``make_region`` takes them,
+    and ``limits``: rows of ``{"set": a Setting's name, "value": …, "who": …, "symbol": …,
+    "second": …}``.
 
     Raises :class:`RiskError` naming the row that makes no sense.
     """
@@ -31,6 +33,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         settings.get("multipliers"),
         settings.get("leveraged", ()),
         protection=bool(settings.get("protection", False)),
+        delayed=int(settings.get("delayed", 0)),
     )
     for number, row in enumerate(settings.get("limits", ())):
         if row.get("set") not in Setting.__members__:
@@ -44,7 +47,10 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
             raise RiskError(f"limits row {number}: {dict(row)} makes no sense")
     guard = int(region.view(np.int64)[lay.PROTECTION_AT // 8])
     quotes_at = guard + HEADER_BYTES if guard else 0
-    return Hooks(region, before, after, quotes_at, ahead)
+    bump_at = int(region.view(np.int64)[lay.BUMP_AT // 8])
+    if not bump_at:
+        return Hooks(region, before, after, quotes_at, ahead)
+    return Hooks(region, before, after, quotes_at, ahead, hold, due, bump_at)
 
 
 def open_orders_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:

@@ -36,14 +36,17 @@ select o.seq, o.order_id, o.participant, o.action, o.rx_time, o.rx_ts_ns, o.boun
        coalesce(e.fills, 0) as fills, coalesce(e.filled_lots, 0) as filled_lots
 from orders o
 left join (
-    select cause_seq, cast(arg_min(event, event_seq) as varchar) as event,
-           cast(arg_min(reason, event_seq) as varchar) as reason,
-           cast(arg_min(refusal, event_seq) as varchar) as refusal,
+    select command_seq, cast(coalesce(arg_min(event, event_seq) filter ({told}), 'DELAYED')
+                             as varchar) as event,
+           cast(coalesce(arg_min(reason, event_seq) filter ({told}), 'NONE') as varchar) as reason,
+           cast(coalesce(arg_min(refusal, event_seq) filter ({told}), '') as varchar) as refusal,
            count(*) filter (event = 'FILLED' and not maker) as fills,
            sum(qty_lots) filter (event = 'FILLED' and not maker) as filled_lots
-    from events group by cause_seq
-) e on e.cause_seq = o.seq
+    from events group by command_seq
+) e on e.command_seq = o.seq
 """
+TOLD = "event not in ('DELAYED', 'ENTERED')"
+"""Of a command that waited at a speed bump the verdict is what became of it."""
 
 
 def query(directory: Path, text: str) -> Any:
@@ -101,7 +104,7 @@ def _make_views(connection: Any, tables: Tables, orders: Any, events: Any) -> No
     connection.register("events", events)
     connection.execute(TRADES)
     gateway = str(tables.reader.config.get("gateway", "")).replace("'", "''")
-    connection.execute(AUDIT.format(gateway=gateway))
+    connection.execute(AUDIT.format(gateway=gateway, told=TOLD))
 
 
 def _columns(connection: Any) -> dict[str, dict[str, str]]:

@@ -130,6 +130,16 @@ def _names_of(enum: type[IntEnum]) -> list[str]:
     return [known.get(code, f"{code}") for code in range(256)]
 
 
+def commands_of(events: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Whose each event is: its cause, or the command that had waited at a speed bump and entered
+    at its cause's time.  ``events``: of whole commands."""
+    seqs = events["cause_seq"].copy()
+    for index in np.flatnonzero(events["kind"] == EventKind.ENTERED).tolist():
+        count = 1 + int(events["qty_lots"][index])
+        seqs[index : index + count] = events["contra_id"][index]
+    return seqs
+
+
 class Tables:
     """Reads a journal as pairs of tables, many blocks at a time: orders and the events they caused.
 
@@ -196,6 +206,7 @@ class Tables:
         columns = {
             "event_seq": events["seq"],
             "cause_seq": events["cause_seq"],
+            "command_seq": commands_of(events),
             "event": self._names(events["kind"], EventKind),
             "reason": self._names(events["reason"], Reason),
             "participant": events["participant"],

@@ -133,7 +133,7 @@ def refuse(state: int, order: int, failed: int, limit: int, value: int, asked: i
     """Keep what is told of a refusal; the answer of ``before``."""
     if VERIFY:
         assert failed != 0, "a refusal has a check that failed"
-        assert load_i64(order + SEQ) > load_i64(state + lay.REFUSED_SEQ), "refused once"
+        assert load_i64(order + SEQ) >= load_i64(state + lay.REFUSED_SEQ), "in sequence"
         assert load_i64(state + lay.PASSED) == 0, "what is refused reserves nothing"
     first = 0
     while (failed >> first) & 1 == 0:

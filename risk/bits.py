@@ -58,6 +58,11 @@ class RiskBit(IntEnum):
     CAPITAL = 24
     LOSS = 25
     DRAWDOWN = 26
+    SPEED_BUMP_FULL = 27
+    """As many commands wait at the speed bump as there is room for."""
+    WITHDRAWN = 28
+    """It waited at the speed bump when its participant's orders, or its instrument's, were
+    cancelled by the operator, or with the participant's last session."""
 
 
 class PauseCause(IntEnum):
@@ -77,9 +82,10 @@ class Setting(IntEnum):
     """What a RISK command sets; P, I, G: it names a participant, an instrument, a group."""
 
     DEPOSIT = 1
-    """P: added to the balance; negative: withdrawn.  For the ledger ``symbol`` is which money (0:
-    the first), and ``price_ticks`` where it comes from: 0 the outside world, 1 fees that are
-    collected, 2 clearing; else suspense."""
+    """P: added to the balance; negative: withdrawn.  For the ledger ``price_ticks`` is where it
+    comes from: 0 the outside world, 1 fees that are collected, 2 clearing, up to 255 suspense; or
+    the 8 characters of which money, and ``time_in_force`` says where from.  (Of commands that no
+    gateway saw ``symbol`` may be which money; none: the first.)"""
     CREDIT = 2
     """P: money beside the balance that orders may need; NO_LIMIT: capital is not checked."""
     EXPOSURE_BUY = 3
@@ -148,6 +154,11 @@ class Setting(IntEnum):
     EMERGENCY = 52
     """The emergency close has done its step 1, 2, … 6, each after the one before; only while the
     market is killed, and over when it is enabled again."""
+    SPEED_BUMP = 53
+    """Where the journal began with a speed bump: ns that commands wait from their receipt,
+    ``price_ticks``: ns of the window within which more is drawn, ``qty_lots``: the seed."""
+    RELEASE = 54
+    """Nothing is set: it is the time of this command, and what was delayed until then enters."""
 
     LULD = 60
     """I, as those up to RENEWAL, where the journal began with protection and prices are limited to
@@ -190,7 +201,8 @@ class Setting(IntEnum):
     LEDGER_FEES = 82
     """P (or -1: everybody) and I (or none: all): the fee schedule; -1: what is less special."""
     LEDGER_ASSET = 83
-    """Declares the money that ``symbol`` names, with ``aux`` (0 to 18) decimals."""
+    """Declares money with ``aux`` (0 to 18) decimals, whose 8 characters ``price_ticks`` has (or,
+    of a command that no gateway saw, ``symbol``)."""
     LEDGER_QUOTE = 84
     """I: quoted in the money whose 8 characters ``price_ticks`` has; ``aux``: decimals of ticks
     times lots times multiplier, which must be the money's."""

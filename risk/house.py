@@ -10,13 +10,14 @@ from openoutcry.risk.guard import has_bands, set_protection
 from openoutcry.risk.guard_layout import OPERATORS_HALT
 from openoutcry.risk.liquidation import set_part
 from openoutcry.risk.money import judge_margin, judge_profit, margined_lots, mark_position
+from openoutcry.risk.speed_bump import set_bump
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, not_inlined, store_i64
 from openoutcry.wire.records import ORDER
 
 PRICE, QTY = ORDER.offsets["price_ticks"], ORDER.offsets["qty_lots"]
 CLIENT_ID, AUX = ORDER.offsets["order_id"], ORDER.offsets["aux"]
-SYMBOL = ORDER.offsets["symbol"]
+SYMBOL, RX_TS = ORDER.offsets["symbol"], ORDER.offsets["rx_ts_ns"]
 EMERGENCY_STEPS = 6
 LEDGER_UNIT = 1_000_000
 TYPE, SEQ = ORDER.offsets["order_type"], ORDER.offsets["seq"]
@@ -46,6 +47,11 @@ def apply_setting(state: int, order: int, instrument: int) -> bool:
         return True
     if setting == rb.SET_EMERGENCY:
         return set_emergency(state, value)
+    if setting in (rb.SET_SPEED_BUMP, rb.SET_RELEASE):
+        bump = load_i64(state + lay.BUMP_AT)
+        if bump == 0 or setting == rb.SET_RELEASE:
+            return bump != 0
+        return set_bump(state + bump, value, second, who, load_i64(order + RX_TS))
     if rb.SET_FEE <= setting <= rb.SET_MARK:
         if instrument < 0:
             return False
@@ -90,7 +96,8 @@ def is_for_ledger(
     if setting == rb.SET_LEDGER_FEES:
         return -1 <= who < 1 << 16 and -1 <= value < 256 and (has_instrument or not named)
     if setting == rb.SET_LEDGER_ASSET:
-        return named and not has_instrument and 0 <= value <= 18
+        # A gateway knows the symbols of instruments alone: a venue's asset comes as a number.
+        return named != (second != 0) and not has_instrument and 0 <= value <= 18
     if setting == rb.SET_LEDGER_QUOTE:
         return has_instrument and second != 0 and 0 <= value <= 18
     return False

@@ -24,11 +24,12 @@ def _words(names: str, first: int = 0) -> list[int]:
     SYMBOLS_AT, PARTICIPANT_AT, GROUP_AT, INSTRUMENT_AT, CELL_AT, ORDER_AT, NOW_NS, MARKET_KILL,
     FIRST_OPERATOR, REFUSED_SEQ, REFUSED_BITS, REFUSED_BIT, REFUSED_LIMIT, REFUSED_VALUE,
     REFUSED_ASKED, REFUSALS, FILE_DIGEST, EMERGENCY, PROTECTION_AT, PUBLICATION, PASSED,
-    PARTS, PART_WHO, PART_INSTRUMENT, PART_QTY, PART_PRICE,
-) = _words("x " * 34)  # fmt: skip
+    PARTS, PART_WHO, PART_INSTRUMENT, PART_QTY, PART_PRICE, BUMP_AT,
+) = _words("x " * 35)  # fmt: skip
 HEADER_BYTES = 40 * WORD
 """TRACKING 0: nothing is checked and nothing counted.  PROTECTION_AT: offset of ``guard_layout``'s
-block; 0: there is none.  PUBLICATION: counts what the gateway is told (``publish``).
+block, BUMP_AT of ``speed_bump``'s; 0: there is none.  PUBLICATION: counts what the gateway is told
+(``publish``).
 FIRST_OPERATOR: who asked first for the market's reopening.  REFUSED_*: of the last order refused:
 command, bits, first bit, and of this one the limit, what stands against it now, and what it would
 be.  PASSED, within a command: the totals hold what a NEW will be once it is open.  PARTS: how many

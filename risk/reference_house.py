@@ -59,6 +59,8 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return False
     what, who, value = Setting(int(c["order_type"])), int(c["qty_lots"]), int(c["aux"])
     instrument = risk.index.get(bytes(c["symbol"]))
+    if what in (Setting.SPEED_BUMP, Setting.RELEASE):
+        return False  # reference_bump.py has what they are about
     if what in LEDGER_SETTINGS:
         return _for_ledger(c, what, instrument is not None, who, value)
     if what in PROTECTION_SETTINGS:
@@ -112,7 +114,7 @@ def _for_ledger(c: Any, what: Setting, known: bool, who: int, value: int) -> boo
     if what is Setting.LEDGER_FEES:
         return -1 <= who < 1 << 16 and -1 <= value < 256 and (known or not named)
     if what is Setting.LEDGER_ASSET:
-        return named and not known and 0 <= value <= 18
+        return named != (second != 0) and not known and 0 <= value <= 18
     return known and second != 0 and 0 <= value <= 18
 
 

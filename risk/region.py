@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.risk.layout as lay
+from openoutcry.risk import speed_bump
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, Setting
 from openoutcry.risk.guard import Guard, enter_guard
 from openoutcry.risk.guard_layout import block_bytes
@@ -17,6 +18,7 @@ from openoutcry.wire.records import MAX_VALUE, NO_PRICE, ORDER_DTYPE
 PRICE_LIMIT = 1 << 50
 """Price limits within this are limits; beyond it nobody has set them."""
 MAX_CELLS = 1 << 24
+MAX_DELAYED = 1 << 20
 
 Region = npt.NDArray[np.uint8]
 
@@ -34,20 +36,22 @@ def make_region(
     leveraged: Iterable[int] = (),
     tracking: bool = True,
     protection: bool = False,
+    delayed: int = 0,
 ) -> Region:
     """A state in which nobody has limits, for participants 0 to ``participants - 1``.
 
     ``multipliers``: money a tick and lot, by instrument (1); ``leveraged``: indices of instruments
     of which margin is paid and not the price.  Without ``tracking`` nothing is ever checked.
-    ``protection``: with room for the market's (``guard_layout.py``).
+    ``protection``: with room for the market's (``guard_layout.py``).  ``delayed``: with a speed
+    bump at which so many commands may wait.
     """
     count = len(instruments)
+    given = [1] * count if multipliers is None else list(multipliers)
     if not 1 <= participants <= 1 << 16 or not 1 <= groups <= 1 << 16:
         raise RiskError(f"{participants} participants in {groups} groups: each is 1 to 65,536")
     if participants * count > MAX_CELLS:
         raise RiskError(f"{participants} participants x {count} instruments are too many cells")
-    symbols = 1 << (4 * count - 1).bit_length()
-    orders = 1 << (2 * order_capacity + 8).bit_length()
+    symbols, orders = 1 << (4 * count - 1).bit_length(), 1 << (2 * order_capacity + 8).bit_length()
     sizes = {
         lay.SYMBOLS_AT: 16 * symbols,
         lay.PARTICIPANT_AT: participants * lay.PARTICIPANT_BYTES,
@@ -58,11 +62,9 @@ def make_region(
     }
     if protection:
         sizes[lay.PROTECTION_AT] = block_bytes(count)
-    at, offsets = lay.HEADER_BYTES, {}
-    for word, size in sizes.items():
-        offsets[word], at = at, at + -(-size // 64) * 64
-    words = np.zeros(at // 8 + 8, np.int64)
-    words = words[-words.ctypes.data % 64 // 8 :][: at // 8]
+    if delayed:
+        sizes[lay.BUMP_AT] = _bump_bytes(delayed, participants)
+    words, offsets = _laid_out(sizes)
     header = offsets | {
         lay.MAGIC_AT: lay.MAGIC, lay.TRACKING: int(tracking), lay.PARTICIPANTS: participants,
         lay.GROUPS: groups, lay.INSTRUMENTS: count, lay.SYMBOL_MASK: symbols - 1,
@@ -73,6 +75,8 @@ def make_region(
     _enter_symbols(words, instruments, symbols - 1)
     if protection:
         enter_guard(words, offsets[lay.PROTECTION_AT], instruments)
+    if delayed:
+        speed_bump.enter_block(words, offsets[lay.BUMP_AT], delayed, participants)
     view = View(words.view(np.uint8))
     for column in (lay.CREDIT, lay.OPEN_LIMIT, lay.BUY_EXPOSURE_LIMIT, lay.SELL_EXPOSURE_LIMIT,
                    lay.GROSS_LIMIT, lay.LOSS_LIMIT, lay.DRAWDOWN_LIMIT):  # fmt: skip
@@ -80,10 +84,24 @@ def make_region(
     view.participants[:, lay.RATE_BURST // 8] = 1
     view.groups[:, lay.GROUP_GROSS_LIMIT // 8] = NO_LIMIT
     view.cells[:, :, lay.LONG_LIMIT // 8 : lay.MAX_VALUE // 8 + 1] = NO_LIMIT
-    given = [1] * count if multipliers is None else list(multipliers)
     for index, row in enumerate(instruments):
         _instrument(view.instruments[index], row, given[index], index in set(leveraged))
     return view.region
+
+
+def _laid_out(sizes: dict[int, int]) -> tuple[npt.NDArray[np.int64], dict[int, int]]:
+    """Zeroed words for a header and tables of these sizes, and the tables' offsets."""
+    at, offsets = lay.HEADER_BYTES, {}
+    for word, size in sizes.items():
+        offsets[word], at = at, at + -(-size // 64) * 64
+    words = np.zeros(at // 8 + 8, np.int64)
+    return words[-words.ctypes.data % 64 // 8 :][: at // 8], offsets
+
+
+def _bump_bytes(delayed: int, participants: int) -> int:
+    if not 1 <= delayed <= MAX_DELAYED:
+        raise RiskError(f"{delayed} commands at the speed bump: from 1 to {MAX_DELAYED:,}")
+    return speed_bump.block_bytes(delayed, participants)
 
 
 def _enter_symbols(words: npt.NDArray[np.int64], instruments: npt.NDArray[Any], mask: int) -> None:
@@ -145,6 +163,9 @@ class View:
         self.orders = table(lay.ORDER_AT, self.word(lay.ORDER_MASK) + 1, lay.ORDER_BYTES)
         at = self.word(lay.PROTECTION_AT)
         self.guard = Guard(words, at, columns) if at else None
+        at = self.word(lay.BUMP_AT)
+        self.bump = words[at // 8 :] if at else None
+        """The speed bump's words (``speed_bump.py``), up to the region's end."""
 
     def word(self, offset: int) -> int:
         return int(self.header[offset // 8])
@@ -193,9 +214,18 @@ class View:
         """(order id, meta, leaves, price) of every open order, in order."""
         return sorted(tuple(row) for row in self.orders[self.orders[:, 1] != 0].tolist())
 
+    def delayed(self) -> list[tuple[int, int, int]]:
+        """(release ns, sequence, place) of every command that waits, in their turn."""
+        if self.bump is None:
+            return []
+        begin = int(self.bump[speed_bump.HEAP_AT // 8]) // 8
+        count = int(self.bump[speed_bump.WAITING // 8])
+        heap = self.bump[begin : begin + 4 * count].reshape(-1, 4)
+        return sorted((release, seq, place) for release, seq, place, _ in heap.tolist())
+
     def digest(self) -> str:
         """Hash, 32 hexadecimal digits, of the whole state, however its tables came to be."""
-        places = lay.SYMBOL_MASK, lay.ORDER_MASK, lay.ORDER_AT, lay.PROTECTION_AT
+        places = lay.SYMBOL_MASK, lay.ORDER_MASK, lay.ORDER_AT, lay.PROTECTION_AT, lay.BUMP_AT
         skip = [word // 8 for word in places]
         digest = hashlib.blake2b(np.delete(self.header, skip).tobytes(), digest_size=16)
         for table in (self.participants, self.groups, self.instruments, self.cells):
@@ -204,6 +234,8 @@ class View:
         if self.guard is not None:
             for table in (self.guard.header, self.guard.quotes, self.guard.rows):
                 digest.update(table.tobytes())
+        if self.bump is not None:
+            digest.update(np.array(self.delayed(), np.int64).tobytes())
         return digest.hexdigest()
 
 

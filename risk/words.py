@@ -4,7 +4,7 @@ from openoutcry.risk.bits import RiskBit
 
 FIGURELESS = frozenset({
     RiskBit.MARKET_KILLED, RiskBit.HALTED, RiskBit.GROUP_KILLED, RiskBit.KILLED,
-    RiskBit.RESTRICTED, RiskBit.SELF_TRADE, RiskBit.UNPRICED,
+    RiskBit.RESTRICTED, RiskBit.SELF_TRADE, RiskBit.UNPRICED, RiskBit.WITHDRAWN,
 })  # fmt: skip
 """Switches: they have no limit in figures."""
 

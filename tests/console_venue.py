@@ -93,7 +93,7 @@ class ConsoleVenue:
     """The venue and `outcry console`."""
 
     def __init__(self, folder: Path, now: str = "2026-11-23T10:00") -> None:
-        self.ouch, self.folder = free_port(), folder
+        self.ouch, self.folder, self.quotes = free_port(), folder, 0
         feed = f'a = "239.193.9.1:{free_udp_port()}"\nstream = "127.0.0.1:{free_port()}"\n'
         text = VENUE
         for symbol in ("GOLD", "TIN"):
@@ -151,8 +151,10 @@ class ConsoleVenue:
             orders.append(order(first_id + 2 * k + 1, Side.BUY, lots, at, 3))
         self.venue.send(np.concatenate(orders))
 
-    def quote(self, first_id: int, levels: int = 12) -> None:
-        """Participant 2 quotes a ladder, far from :meth:`trade`."""
+    def quote(self, levels: int = 12) -> None:
+        """Participant 2 quotes a ladder, far from :meth:`trade`, by ids of its own each time."""
+        self.quotes += 1
+        first_id = 10_000_000 + 1_000 * self.quotes
         sides = [(Side.SELL, 1_021, 1), (Side.BUY, 979, -1)]
         orders = [
             order(first_id + 100 * place + k, side, 5 + 3 * (k % 4) + k, at + step * k, 2)
@@ -200,7 +202,7 @@ if __name__ == "__main__":
     made = ConsoleVenue(Path(sys.argv[1]))
     made.start()
     print(made.url, PASSWORD, flush=True)
-    made.quote(1)
+    made.quote()
     first, price = 1_000, 1_000
     while True:
         price += int(np.random.default_rng(first).integers(-3, 4))

@@ -8,6 +8,7 @@ import numpy as np
 from matcher_mixed import Mixed, mixed
 
 from openoutcry.matcher import Engine
+from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk.bits import PauseCause, Setting
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Phase
 from openoutcry.wire.feed_messages import ITCH50
@@ -18,11 +19,12 @@ NO_LIMIT = (2**63 - 1, -(2**63))
 
 
 def flow(
-    seed: int, count: int = 400, any_reference: bool = False
+    seed: int, count: int = 400, any_reference: bool = False, bumped: bool = False
 ) -> tuple[Mixed, np.ndarray, np.ndarray]:
     """A random flow of everything the matcher knows, its events, and each command's time.
 
-    ``any_reference``: the operator's reference prices, which nobody checks, may be any."""
+    ``any_reference``: the operator's reference prices, which nobody checks, may be any;
+    ``bumped``: participants' commands wait at a speed bump, for some commands."""
     run = mixed(seed, count, extreme=0.0, malformed=0.0, centres=(1000, 100, 10**6, 10**9))
     run.instruments["min_price_ticks"] = np.maximum(run.instruments["min_price_ticks"], 0)
     run.instruments["max_price_ticks"] = np.minimum(run.instruments["max_price_ticks"], 2**32 - 1)
@@ -34,7 +36,15 @@ def flow(
         orders["price_ticks"][phases[::2]] = -5 + 2**33 * (seed % 2)
         orders["qty_lots"][phases[::2]] = 1
     orders["rx_ts_ns"] = NOON_NS + 1_234_567 * np.arange(len(orders))
-    engine = Engine(run.instruments, run.order_capacity)
+    hooks = None
+    if bumped:
+        table = run.instruments
+        low, high = table["min_price_ticks"], table["max_price_ticks"]
+        table["reference_price_ticks"] = np.clip(table["reference_price_ticks"], low, high)
+        bump = {"set": "SPEED_BUMP", "value": 5_000_000, "second": 5_000_000, "who": seed}
+        settings = {"participants": 512, "order_capacity": run.order_capacity, "limits": [bump]}
+        hooks = risk_hooks(settings | {"delayed": 256}, run.instruments)
+    engine = Engine(run.instruments, run.order_capacity, hooks=hooks)
     return run, engine.process(orders), np.ascontiguousarray(orders["rx_ts_ns"])
 
 

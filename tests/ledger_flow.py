@@ -23,11 +23,11 @@ def rates(maker, taker):
     return (maker & 0xFFFFFFFF) | (taker << 32)
 
 
-def config(leveraged=(1, 5), limits=()):
+def config(leveraged=(1, 5), limits=(), **more):
     """A journal's: risk in the core, two leveraged instruments, one with a multiplier."""
     hooks = {"name": "risk", "participants": PARTICIPANTS, "order_capacity": CAPACITY,
              "leveraged": list(leveraged), "multipliers": [1, 1, 5, 1, 1, 1, 1, 1],
-             "limits": list(limits)}  # fmt: skip
+             "limits": list(limits), **more}  # fmt: skip
     return {"instruments": instruments_to_json(TABLE), "order_capacity": CAPACITY, "hooks": hooks}
 
 

@@ -168,6 +168,6 @@ function setUp() {
 }
 
 setUp();
-const hello = await fetch("/api/hello").then((answer) => answer.json());
+const hello = await window.hello;
 Object.assign(state, { venue: hello.venue, codes: hello.codes });
 if (hello.me) await enter(hello.me); else showLogin();

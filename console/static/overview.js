@@ -169,7 +169,7 @@ function drawRing(found, lines, boxes, ring, stages, place, narrow) {
 function outside(above, name, [x, y], narrow) {
   const count = above.get(name) || 0;
   above.set(name, count + 1);
-  return narrow ? [x + BOX.width + 8, y + 8 + 36 * count] : [x, y + BOX.height + 16 + 38 * count];
+  return narrow ? [x + BOX.width + 8, y + 8 + 42 * count] : [x, y + BOX.height + 16 + 42 * count];
 }
 
 function update(shown) {

@@ -10,7 +10,8 @@ from typing import Any
 from openoutcry.ledger import layout as lay
 from openoutcry.ledger.settlement.cycle import time_zone
 from openoutcry.ledger.settlement.errors import SettlementError
-from openoutcry.ledger.standing import at, transactions
+from openoutcry.ledger.standing import at
+from openoutcry.ledger.transactions import transactions
 from openoutcry.wire.enums import Side
 
 Row = tuple[int, date, str, str, str, str, int, str, int]

@@ -25,6 +25,8 @@ NO_ORDERS = (
     EventKind.INDICATIVE,
     EventKind.UNCROSSED,
     EventKind.COMPLETED,
+    EventKind.DELAYED,
+    EventKind.ENTERED,
 )
 """Events that are not about an open order."""
 

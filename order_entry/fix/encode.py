@@ -44,6 +44,8 @@ ACCEPTED, FILLED, CANCELLED, REDUCED, REPLACED, REJECTED, EXPIRED, ELECTED = (
     int(kind) for kind in list(EventKind)[:8]
 )
 CONVERTED, COMPLETED = int(EventKind.CONVERTED), int(EventKind.COMPLETED)
+DELAYED = int(EventKind.DELAYED)
+PENDING_NEW, PENDING_CANCEL, PENDING_REPLACE = (ord(letter) for letter in "A6E")
 RISK, CHECKS, CONTRA = int(Reason.RISK), len(risk_reasons.CHECKS), _AT["contra_id"]
 ENDED = 1 << int(Reason.DAY_END) | 1 << int(Reason.EXPIRED) | 1 << int(Reason.AUCTION_REST)
 """Reasons of a cancellation that mean that an order's time is over."""
@@ -238,6 +240,16 @@ def what_of(event: int, row: int) -> int:
 
 
 @kernel
+def pending_of(message: int) -> int:
+    """As :func:`what_of`, of a message that waits at the speed bump."""
+    if message == decode.D:
+        return PENDING_NEW | PENDING_NEW << 8
+    if message == decode.F:
+        return PENDING_CANCEL | PENDING_CANCEL << 8
+    return PENDING_REPLACE | PENDING_REPLACE << 8 if message == decode.G else 0
+
+
+@kernel
 def put_report(
     at: int, session: int, row: int, note: int, is_named: bool, exec_id: int, what: int
 ) -> int:
@@ -272,6 +284,9 @@ def encode(event: int, row: int, session: int, note: int, out: int, room: int) -
     is_named = ((message == decode.F) | (message == decode.G)) & (kind == CANCELLED)
     is_named |= (message == decode.G) & (kind == REPLACED)
     what = what_of(event, row)
+    if kind == DELAYED:
+        what, leaves = pending_of(message), load_i64(row + rows.LEAVES)
+        is_named = (message == decode.F) | (message == decode.G)
     if what == 0:
         return 0
     exec_type, qty = what & 255, leaves + load_i64(row + rows.CUM)

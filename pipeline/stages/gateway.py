@@ -9,16 +9,23 @@ sequenced, and so does the journal.
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from openoutcry.gateway_fpga.call import call_batch
 from openoutcry.gateway_fpga.golden import validate
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.gateway_stage import make_gateway
 from openoutcry.pipeline.lanes import SHIFT
+from openoutcry.pipeline.options import PipelineError
 from openoutcry.pipeline.stages import words as w
 from openoutcry.pipeline.stages.published import publication_of, take_publication
+from openoutcry.pipeline.topology import OPERATOR_LANE
 from openoutcry.ring.kernels import published_count, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.speed_bump import NEVER, NEXT_NS
+from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import (
     copy56,
@@ -27,27 +34,30 @@ from openoutcry.wire.memory import (
     monotonic_ns,
     store_i64,
     store_release,
+    store_u8,
     store_u16,
 )
 from openoutcry.wire.records import ORDER
 
 if TYPE_CHECKING:
-    from openoutcry.pipeline.worker import StageGroup
+    from openoutcry.pipeline.worker import StageGroup, Work
 
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
 ORDER_ERROR = ORDER.offsets["error_code"]
+ORDER_KIND, ORDER_TYPE = ORDER.offsets["kind"], ORDER.offsets["order_type"]
 (
     RULES, RTL, RTL_HANDLE, LANES, LANE_COUNT, TURN, LANE_WORDS, INTENDED, RECEIVED, PUBLISHED_BITS,
-    BUMP_NS,
-) = w.own_words(11)  # fmt: skip
+    CORE_REGION, CORE_CURSOR, OPERATOR,
+) = w.own_words(13)  # fmt: skip
 """RTL: address of the Verilated gateway's function, 0 for the golden model.  LANE_WORDS, INTENDED
 and RECEIVED: arrays by global sequence that are filled here where there are several lanes.
-PUBLISHED_BITS: block of ``published.py``, 0 for none.  BUMP_NS: the speed bump's delay."""
+PUBLISHED_BITS: block of ``published.py``, 0 for none.  CORE_REGION: risk state of a core that has a
+speed bump, 0 for none; CORE_CURSOR: how far the core has come; OPERATOR: the operator's lane."""
 
 LANE_RING, LANE_MASK, LANE_CURSOR, LANE_END, LANE_NEXT, LANE_NUMBER = range(0, 48, 8)
 LANE_SENT, LANE_RECEIVED = 48, 56  # its stamps by lane sequence, 0 for a lane that nothing stamps
 LANE_BYTES = 64
-NEVER = 2**63 - 1
+RISK, RELEASE = int(CommandKind.RISK), int(Setting.RELEASE)
 
 
 @kernel
@@ -119,8 +129,8 @@ def step(context: int) -> int:
     bits = load_i64(context + PUBLISHED_BITS)
     if bits != 0:
         take_publication(bits)
-    if load_i64(context + BUMP_NS) != 0:
-        return bumped_step(context)
+    if load_i64(context + CORE_REGION) != 0 and release_due(context) != 0:
+        return 1
     turn = load_i64(context + TURN)
     for _ in range(lane_count):
         lane = rows + turn * LANE_BYTES
@@ -143,44 +153,67 @@ def finish_if_ended(context: int) -> int:
         lane = rows + index * LANE_BYTES
         if load_acquire(load_i64(lane + LANE_END)) != load_i64(lane + LANE_NEXT):
             return 0
-    w.finish(context, load_i64(context + w.NEXT) - 1)
+    if not somebody_waits(context):
+        w.finish(context, load_i64(context + w.NEXT) - 1)
     return 0
 
 
 @kernel
-def due_at(context: int, lane: int, seq: int) -> int:
-    """When the lane's command may be sequenced: of the operator's lane when it came."""
-    order = slot_address(load_i64(lane + LANE_RING), load_i64(lane + LANE_MASK), seq)
-    came = load_i64(order + ORDER_TS)
-    return came if load_i64(lane + LANE_NUMBER) == 0 else came + load_i64(context + BUMP_NS)
+def release_due(context: int) -> int:
+    """Where the core has had everything, and the time of somebody who waits at its speed bump has
+    come, a RELEASE of the operator's own: nobody waits for the next command to come.  1 if so.
+
+    It has the operator's lane and that lane's last sequence, so of no lane anything is lost.
+    """
+    last = load_i64(context + w.NEXT) - 1
+    if load_acquire(load_i64(context + CORE_CURSOR)) != last or w.room(context, last + 1, 1) < 1:
+        return 0
+    epoch_offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
+    now = monotonic_ns()
+    if next_release(context) > now + epoch_offset:
+        return 0
+    seq, operator = last + 1, load_i64(context + OPERATOR)
+    out_ring, out_mask = load_i64(context + w.OUT_RING), load_i64(context + w.OUT_MASK)
+    slot = slot_address(out_ring, out_mask, seq)
+    for offset in range(0, SEQ, 8):
+        store_i64(slot + offset, 0)
+    store_u8(slot + ORDER_KIND, RISK)
+    store_u8(slot + ORDER_TYPE, RELEASE)
+    store_i64(slot + ORDER_TS, now + epoch_offset)
+    if load_i64(context + RTL) != 0:
+        call_batch(load_i64(context + RTL), load_i64(context + RTL_HANDLE), slot, 1)
+    else:
+        store_u16(slot + ORDER_ERROR, validate(slot, load_i64(context + RULES)))
+    at = 8 * (seq & load_i64(context + w.STAMP_MASK))
+    number, lane_last = load_i64(operator + LANE_NUMBER), load_i64(operator + LANE_NEXT) - 1
+    store_i64(load_i64(context + LANE_WORDS) + at, lane_last << SHIFT | number)
+    store_i64(load_i64(context + INTENDED) + at, now)
+    store_i64(load_i64(context + RECEIVED) + at, now)
+    store_i64(load_i64(context + w.UNTIL) + at, now)
+    store_release(slot + SEQ, seq)
+    store_release(out_ring + PUBLISHED, seq)
+    store_i64(context + w.NEXT, seq + 1)
+    return 1
 
 
 @kernel
-def bumped_step(context: int) -> int:
-    """A burst of the lane whose next command is due first, up to where another lane's is, or to
-    now: by the time of release over all lanes, whatever a command is."""
-    rows, lane_count = load_i64(context + LANES), load_i64(context + LANE_COUNT)
-    first, due, other = 0, NEVER, NEVER
-    for index in range(lane_count):
-        lane = rows + index * LANE_BYTES
-        seq = load_i64(lane + LANE_NEXT)
-        if published_count(load_i64(lane + LANE_RING), load_i64(lane + LANE_MASK), seq, 1) > 0:
-            at = due_at(context, lane, seq)
-            if at < due:
-                first, due, other = lane, at, due
-            else:
-                other = min(other, at)
-    if first == 0:
-        return finish_if_ended(context)
-    now = monotonic_ns() + load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
-    if due > now:
-        return 0
-    ring, mask = load_i64(first + LANE_RING), load_i64(first + LANE_MASK)
-    seq = load_i64(first + LANE_NEXT)
-    ready, count = published_count(ring, mask, seq, w.BURST), 1
-    while count < ready and due_at(context, first, seq + count) <= min(now, other):
-        count += 1
-    return sequence_burst(context, first, count)
+def next_release(context: int) -> int:
+    """When the first of those who wait enters, ns since the epoch; NEVER: nobody waits."""
+    region = load_i64(context + CORE_REGION)
+    # A core that is not there yet (its process has not begun) has no queue.
+    if load_acquire(region) != lay.MAGIC or load_i64(region + lay.BUMP_AT) == 0:
+        return NEVER
+    return load_i64(region + load_i64(region + lay.BUMP_AT) + NEXT_NS)
+
+
+@kernel
+def somebody_waits(context: int) -> bool:
+    """What was acknowledged enters before the run ends."""
+    if load_i64(context + CORE_REGION) == 0:
+        return False
+    last = load_i64(context + w.NEXT) - 1
+    behind = load_acquire(load_i64(context + CORE_CURSOR)) != last
+    return behind or next_release(context) != NEVER
 
 
 def prepare(group: "StageGroup", name: str) -> None:
@@ -204,8 +237,9 @@ def prepare(group: "StageGroup", name: str) -> None:
     words = {
         RULES: rules.ctypes.data, LANES: rows.ctypes.data, LANE_COUNT: len(rows),
         LANE_WORDS: shared.lane_words_address, INTENDED: shared.stamp_address("intended"),
-        RECEIVED: shared.stamp_address("received"), BUMP_NS: work.speed_bump_ns,
+        RECEIVED: shared.stamp_address("received"),
     }  # fmt: skip
+    words |= bump_words(work, rows, name)
     bits = publication_of(work, rules, group.rtl)
     if bits is not None:
         contexts.keep_alive.append(bits)
@@ -213,3 +247,19 @@ def prepare(group: "StageGroup", name: str) -> None:
     if group.rtl is not None:
         words |= {RTL: group.rtl.function, RTL_HANDLE: group.rtl.handle}
     contexts.set(name, words)
+
+
+def bump_words(work: "Work", rows: npt.NDArray[np.int64], name: str) -> dict[int, int]:
+    """Of a core with a speed bump, which the operator's lane must be able to release."""
+    shared, hooks = work.shared, work.core.hooks or {}
+    numbers = rows[:, LANE_NUMBER // 8].tolist()
+    if not hooks.get("delayed") or shared.region is None:
+        return {}
+    if OPERATOR_LANE not in numbers or len(numbers) < 2:
+        raise PipelineError("a speed bump needs the operator's lane beside the participants'")
+    core = next(s for s in shared.table.readers("sequenced") if shared.table[s].until == "matched")
+    return {
+        CORE_REGION: shared.region.ctypes.data,
+        CORE_CURSOR: shared.sequenced.cursors[core].ctypes.data,
+        OPERATOR: rows.ctypes.data + LANE_BYTES * numbers.index(OPERATOR_LANE),
+    }

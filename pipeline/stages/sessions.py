@@ -14,6 +14,7 @@ from typing import Any
 
 from openoutcry.order_entry import apply as a
 from openoutcry.order_entry import copies as cp
+from openoutcry.order_entry import delays
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import rows as r
@@ -79,6 +80,7 @@ def take_events(context: int) -> int:
     mask = load_i64(context + w.STAMP_MASK)
     offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
     first, copies = load_i64(context + w.NEXT), load_i64(hall + h.COPY_COUNT)
+    all_count = copies | load_i64(hall + h.WAITING) != 0
     for index in range(first, first + count):
         event = slot_address(ring, ring_mask, index)
         at = 8 * (load_i64(event + a.EVENT_CAUSE) & mask)
@@ -89,11 +91,13 @@ def take_events(context: int) -> int:
             note_mask = load_i64(hall + h.NOTE_MASK)
             note = n.note_at(load_i64(hall + h.NOTES), note_mask, origin >> SHIFT)
             order = load_i64(hall + h.ORDERS) + 64 * (origin >> SHIFT & note_mask)
-        if copies == 0 and note == 0 and load_i64(event + a.EVENT_ID) & r.ORDER_BIT == 0:
+        of_session = note != 0 or load_i64(event + a.EVENT_ID) & r.ORDER_BIT != 0
+        if not (all_count or of_session):
             continue
+        store_i64(hall + h.AT_LANE_SEQ, origin >> SHIFT)
         told = cp.tell_event(hall, codecs, event, order, note, rx_ts_ns)
         if note != 0:
-            store_i64(hall + h.TOLD, origin >> SHIFT)
+            delays.told_to(hall, origin >> SHIFT)
         if told != 0:
             mark_dirty(context, a.block_of(hall, told))
     for place in range(copies):

@@ -18,6 +18,7 @@ from openoutcry.pipeline.venue.calendar import (
     Traded,
     exchange_days,
 )
+from openoutcry.pipeline.venue.fee_tables import INSTRUMENT_MONEY_KEYS
 from openoutcry.pipeline.venue.risk_tables import INSTRUMENT_KEYS
 from openoutcry.pipeline.venue.table import Key, Tables
 from openoutcry.wire import make_instruments
@@ -108,6 +109,7 @@ INSTRUMENT: dict[str, Key] = {
     **{name: Key(t.integer(*both), None)
        for name, both in INSTRUMENT_RANGES.items() if name not in NAMED},
     **INSTRUMENT_KEYS,
+    **INSTRUMENT_MONEY_KEYS,
 }  # fmt: skip
 
 
@@ -211,7 +213,8 @@ def read_instruments(
     tables.distinct([((*path, "symbol"), row["symbol"]) for path, row in rows], "symbol")
     made = []
     for path, row in rows:
-        ours = ("decimals", "schedule", "extension_s", *INSTRUMENT_KEYS)
+        ours = ("decimals", "schedule", "extension_s", *INSTRUMENT_KEYS,
+                *INSTRUMENT_MONEY_KEYS)  # fmt: skip
         fields = {k: value for k, value in row.items() if value is not None and k not in ours}
         fields["initial_phase"] = Phase.CLOSED
         if row["symbol"] is None:

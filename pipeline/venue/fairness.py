@@ -1,9 +1,11 @@
 """Fairness: whether any command was sequenced out of turn, from the journal alone.
 
-Behind a speed bump participants' commands are sequenced by the time at which they came, whichever
-port or session they came by.  That time is in every record.
+A speed bump is worked out once more in plain Python, from the commands and the operator's settings
+among them, and compared with what the core did, which its replay says: who waited until when, and
+that those entered whose turn it was, when it was.
 """
 
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
 
@@ -12,43 +14,135 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
 from openoutcry.replay.events import events_of, starting_point
-from openoutcry.wire.enums import CommandKind
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.layout import PART_IDS
+from openoutcry.risk.reference_bump import PlainBump
+from openoutcry.wire.enums import CommandKind, EventKind
 
 MAX_FAULTS_SHOWN = 20
+LAST_THAT_WAITS = CommandKind.MASS_CANCEL
+"""Kinds up to this one, of participants."""
+LARGEST_PART = 1 << 62
 
 
 class Audit:
-    """Of commands in the journal's order, given in any pieces."""
+    """Of commands and what they caused, in the journal's order, given in any pieces."""
 
     def __init__(self) -> None:
-        self.latest_ns = self.commands = self.out_of_turn = 0
-        self.faults: list[dict[str, int]] = []
+        self.bump = PlainBump()
+        self.delayed = self.at_once = self.late = self.out_of_turn = 0
+        self.faults: list[dict[str, Any]] = []
+        self._heap: list[tuple[int, int]] = []
+        self._last = (0, 0)
+        """Whose turn it was last."""
 
-    def look(self, commands: npt.NDArray[Any]) -> None:
-        keep = (commands["participant"] != 0) & (commands["kind"] != CommandKind.DISCONNECT)
-        found = commands[keep]
-        if not len(found):
+    @property
+    def waiting(self) -> int:
+        return len(self._heap)
+
+    def _fault(self, seq: int, what: str) -> None:
+        self.out_of_turn += 1
+        if len(self.faults) < MAX_FAULTS_SHOWN:
+            self.faults.append({"seq": seq, "what": what})
+
+    def look(self, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> None:
+        """Commands (ORDER_DTYPE) with their events (EVENT_DTYPE)."""
+        entered: dict[int, list[int]] = {}
+        kinds, causes = events["kind"], events["cause_seq"]
+        for event in events[kinds == EventKind.ENTERED]:
+            entered.setdefault(int(event["cause_seq"]), []).append(int(event["contra_id"]))
+        own = events[_last_of_each(causes)]
+        for command, answer in zip(commands, own, strict=True):
+            seq = int(command["seq"])
+            # In this order: who waits enters before the command at whose time it does.
+            self.bump.now_ns = max(self.bump.now_ns, int(command["rx_ts_ns"]))
+            for who in entered.get(seq, ()):
+                self._enters(who)
+            if self._heap and self._heap[0][0] <= self.bump.now_ns:
+                self._fault(self._heap[0][1], "its time had come, and it was not let in")
+                heappop(self._heap)
+            self._came(command, answer)
+
+    def _enters(self, seq: int) -> None:
+        if not self._heap or self._heap[0][1] != seq:
+            self._fault(seq, "entered, and it was not its turn")
+            self._heap = [one for one in self._heap if one[1] != seq]
+            self._heap.sort()
             return
-        came = found["rx_ts_ns"]
-        before = np.maximum.accumulate(np.concatenate(([self.latest_ns], came)))[:-1]
-        wrong = came < before
-        room = MAX_FAULTS_SHOWN - len(self.faults)
-        late = zip(found["seq"][wrong][:room], (before - came)[wrong][:room], strict=True)
-        self.faults += [{"seq": int(seq), "by_ns": int(by_ns)} for seq, by_ns in late]
-        self.commands += len(found)
-        self.out_of_turn += int(wrong.sum())
-        self.latest_ns = max(self.latest_ns, int(came.max()))
+        release, _ = heappop(self._heap)
+        if release > self.bump.now_ns:
+            self._fault(seq, f"entered {release - self.bump.now_ns:,} ns early")
+        self._last = max(self._last, (release, seq))
+
+    def _came(self, command: Any, answer: Any) -> None:
+        kind, answered = int(command["kind"]), int(answer["kind"])
+        if kind == CommandKind.RISK and answered == EventKind.COMPLETED:
+            if command["order_type"] == Setting.SPEED_BUMP:
+                self._switched(command)
+            return
+        participants = command["participant"] != 0 and kind <= LAST_THAT_WAITS
+        is_part = PART_IDS < command["order_id"] < LARGEST_PART
+        if not participants or is_part or answered == EventKind.REJECTED:
+            return
+        seq = int(command["seq"])
+        self.bump.waiting = self._heap
+        release = self._release(command)
+        if answered == EventKind.DELAYED:
+            self.delayed += 1
+            if release != answer["contra_id"]:
+                self._fault(seq, f"waits until {int(answer['contra_id'])}, not {release}")
+            heappush(self._heap, (int(answer["contra_id"]), seq))
+        elif release is not None:
+            self._fault(seq, "entered and did not wait")
+        else:
+            self.at_once += 1
+            self._late(command)
+
+    def _release(self, command: Any) -> int | None:
+        """When the command is to enter; None: at once."""
+        count = len(self._heap)
+        release = self.bump.hold(command)
+        del self._heap[count:]
+        return release
+
+    def _late(self, command: Any) -> None:
+        """Sequenced so late that its time had come before: somebody may have entered before it."""
+        due = int(command["rx_ts_ns"]) + self.bump.delay_ns
+        if self.bump.delay_ns and (due, int(command["seq"])) < self._last:
+            self.late += 1
+            self._fault(int(command["seq"]), "was sequenced behind one that was due later")
+
+    def _switched(self, command: Any) -> None:
+        self.bump.waiting = self._heap
+        self.bump.set(
+            int(command["aux"]), int(command["price_ticks"]), int(command["qty_lots"]),
+            int(command["rx_ts_ns"]),
+        )  # fmt: skip
+        if self.bump.waiting is not self._heap:
+            # The clock was set back.
+            self._heap, self._last = sorted(self.bump.waiting), (0, 0)
+
+
+def _last_of_each(causes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which events are the last of their command."""
+    return np.append(causes[1:] != causes[:-1], True)[: len(causes)]
 
 
 def fairness(journal: Path) -> dict[str, Any]:
-    """``commands``: how many of participants were looked at; ``out_of_turn``: how many of them came
-    before one that was let in before them; ``faults``: the first of these, each with its sequence
-    and by how many ns.
+    """``commands``: of participants, how many waited (``delayed``) and how many were let in at once
+    (``at_once``: there was no speed bump, or their time had come when they were sequenced);
+    ``out_of_turn``: how many of all were not let in when, and in the turn in which, they should
+    have been; ``faults``: the first of these, each with its sequence and what is wrong;
+    ``waiting``: how many wait at the journal's end.
 
-    A DISCONNECT is left out: the operator's lane, which does not wait, sends them in a
-    participant's name.  Where the venue was served again the clock may have been set back.
+    What was refused where it came (by the gateway, for want of room) was not let in.
     """
     audit, reader = Audit(), JournalReader(journal)
     for batch in events_of(reader, starting_point(reader)):
-        audit.look(np.array(batch.commands))
-    return {"commands": audit.commands, "out_of_turn": audit.out_of_turn, "faults": audit.faults}
+        if len(batch.commands):
+            audit.look(np.array(batch.commands), np.array(batch.events))
+    return {
+        "commands": audit.delayed + audit.at_once, "delayed": audit.delayed,
+        "at_once": audit.at_once, "out_of_turn": audit.out_of_turn, "waiting": audit.waiting,
+        "faults": audit.faults,
+    }  # fmt: skip

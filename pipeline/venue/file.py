@@ -48,7 +48,8 @@ SESSION_SHARE = 4
 """A session may hold this part of the book, where its row says nothing else."""
 TABLES = (
     "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
-    "operator", "market_data", "protection", "breaker", "liquidation",
+    "operator", "market_data", "protection", "breaker", "liquidation", "asset", "fee_schedule",
+    "fees",
 )  # fmt: skip
 
 
@@ -94,9 +95,22 @@ class VenueFile:
     gateway: str
     """Which gateway validates: the golden model or the RTL."""
     speed_bump_us: int
+    """What participants send waits so long at the core,"""
+    speed_bump_window_us: int
+    """and so much more at most, which is drawn,"""
+    speed_bump_seed: int
+    """from this seed; 0: another one each time that the venue is served."""
+    speed_bump_orders: int
+    """Commands that may wait."""
     feed: FeedSpec | None
     """The public market data."""
     risk: RiskSpec
+
+    @property
+    def delayed(self) -> int:
+        """Commands that may wait at the speed bump; 0: there is none."""
+        bump = self.speed_bump_us or self.speed_bump_window_us
+        return self.speed_bump_orders if bump else 0
 
 
 def endpoint(value: Any) -> tuple[str, int]:
@@ -146,6 +160,9 @@ VENUE = {
     "housekeeping_cores": Key(t.integer(0, 1024), 1),
     "gateway": Key(t.one_of({"golden": "golden", "rtl": "rtl"}), "golden"),
     "speed_bump_us": Key(t.integer(0, 100_000), 0),
+    "speed_bump_window_us": Key(t.integer(0, 100_000), 0),
+    "speed_bump_seed": Key(t.integer(1, 1 << 62), 0),
+    "speed_bump_orders": Key(t.integer(16, 1 << 20), 1 << 16),
     "failures_before_lock": Key(t.integer(1, 1_000_000), 5),
     "lock_s": Key(t.integer(1, 86_400), 60),
 }
@@ -241,7 +258,8 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     folder = path.absolute().parent
     same = ("name", "durability", "volatile_journal", "policy", "checkpoint_every",
             "retention_days", "order_capacity", "housekeeping_cores", "gateway",
-            "speed_bump_us")  # fmt: skip
+            "speed_bump_us", "speed_bump_window_us", "speed_bump_seed",
+            "speed_bump_orders")  # fmt: skip
     return VenueFile(
         path=path,
         instruments=instruments,

@@ -107,7 +107,9 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
     parts = _Parts(point)
     for batch in events_of(reader, point):
         commands, events = np.array(batch.commands), np.array(batch.events)
-        done = set(events["cause_seq"][events["kind"] == EventKind.COMPLETED].tolist())
+        # Not what somebody's mass cancel says who enters behind a speed bump at its time.
+        answers = (events["kind"] == EventKind.COMPLETED) & (events["participant"] == 0)
+        done = set(events["cause_seq"][answers].tolist())
         found = []
         asked = (commands["kind"] == RISK_KIND) | (commands["order_id"] > lay.PART_IDS)
         for one in commands[asked]:

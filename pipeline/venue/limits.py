@@ -36,8 +36,14 @@ def risk_rows(numbers: Iterable[int]) -> int:
     return max(MIN_ROWS, 2 * 2 ** max(numbers, default=0).bit_length())
 
 
-def hook_settings(numbers: Iterable[int], order_capacity: int, spec: RiskSpec) -> dict[str, Any]:
-    """What the configuration of a new journal says about risk: its structure, and no limit."""
+def hook_settings(
+    numbers: Iterable[int], order_capacity: int, spec: RiskSpec, delayed: int = 0
+) -> dict[str, Any]:
+    """What the configuration of a new journal says about risk: its structure, and no limit.
+    ``delayed``: commands that may wait at a speed bump."""
+    optional = ({"protection": True} if spec.protection else {}) | (
+        {"delayed": delayed} if delayed else {}
+    )
     return {
         "name": "risk",
         "participants": min(risk_rows(numbers), 1 << 16),
@@ -45,11 +51,15 @@ def hook_settings(numbers: Iterable[int], order_capacity: int, spec: RiskSpec) -
         "order_capacity": order_capacity,
         "multipliers": list(spec.multipliers),
         "leveraged": list(spec.leveraged),
-    } | ({"protection": True} if spec.protection else {})
+    } | optional
 
 
-def check_structure(hooks: Mapping[str, Any] | None, spec: RiskSpec, numbers: list[int]) -> None:
+def check_structure(
+    hooks: Mapping[str, Any] | None, spec: RiskSpec, numbers: list[int], delayed: int = 0
+) -> None:
     """Raise :class:`LimitsError` unless a journal with these hooks can keep this file's limits."""
+    if delayed and not (hooks or {}).get("delayed"):
+        raise LimitsError("the journal began without a speed bump: one needs a new journal")
     if hooks is None:
         if spec.wanted or spec.opening or spec.group_limits:
             raise LimitsError(
@@ -110,6 +120,7 @@ class FileLimits:
         made += self._instruments()
         made += self._protection()
         made += self._members()
+        made += self.spec.money.records(resets=had != 0)
         made += self._opening() if had == 0 else []
         made += self._participants()
         made.append(setting(Setting.FILE, digest))
@@ -188,4 +199,5 @@ def fresh_view(hooks: Mapping[str, Any], instruments: npt.NDArray[Any]) -> View:
         instruments, int(hooks["participants"]), int(hooks["groups"]),
         int(hooks["order_capacity"]), hooks["multipliers"], hooks["leveraged"],
         protection=bool(hooks.get("protection", False)),
+        delayed=int(hooks.get("delayed", 0)),
     ))  # fmt: skip

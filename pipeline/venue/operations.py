@@ -15,6 +15,7 @@ from openoutcry.pipeline.venue.desk import DeskError, Work
 from openoutcry.pipeline.venue.desk_record import REASON_MOST
 from openoutcry.pipeline.venue.four_eyes import FourEyes, widens
 from openoutcry.pipeline.venue.limits import FileLimits
+from openoutcry.pipeline.venue.money_desk import MONEY_REQUESTS, MoneyDesk
 from openoutcry.pipeline.venue.operators import OPERATOR, SUPERVISOR, OperatorError, Operators
 from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_INSTRUMENTS, OF_PARTICIPANTS, limit
 from openoutcry.risk import layout as lay
@@ -79,6 +80,7 @@ class Operations:
         self.limits, self.halted, self.dump, self.note = limits, halted, dump, note
         self.session, self.call, self.now = session, call, now
         self.view, self.spec = limits.view, limits.spec
+        self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
         self.operators, self.four_eyes = Operators(self.spec.operators), FourEyes()
 
     def work_of(self, request: dict[str, Any]) -> Work:
@@ -92,6 +94,7 @@ class Operations:
             "auction": self._auction,
             "disconnect": self._disconnect,
             "emergency-close": self._emergency,
+            **dict.fromkeys(MONEY_REQUESTS, self._of_money),
             "rehearse": self._rehearse,
             "log-in": self._log_in,
             "log-out": self._log_out,
@@ -137,6 +140,23 @@ class Operations:
     def _log_out(self, request: dict[str, Any]) -> Work:
         self.operators.leave(request.get("ticket"))
         return Work(NOTHING, ["logged out"])
+
+    def _of_money(self, request: dict[str, Any]) -> Work:
+        named = request.get("participant")
+        who = -1 if named is None else self._participant(named)
+        by = request[BY]
+        work = self.money.work_of(request, who, by)
+        if not by:
+            return work
+        self.operators.check(by, SUPERVISOR)
+        if request["do"] == "deposit":
+            # Money is moved by two persons, as a limit is widened.
+            self._with_password(request)
+            key = tuple(request.get(name) for name in ("participant", "amount", "asset", "purpose"))
+            if not self.four_eyes.confirmed(("deposit", *key), by, work.done[0]):
+                return Work(NOTHING, [f"{work.done[0]}: it waits for another supervisor"],
+                            more={"waits": True})  # fmt: skip
+        return work
 
     # Limits
 
@@ -432,7 +452,9 @@ class Operations:
 
 def words_of(request: dict[str, Any]) -> str:
     """What is asked for, in a line."""
-    keys = ("do", "what", "name", "limit", "participant", "group", "instrument", "value")
+    keys = ("do", "what", "name", "limit", "participant", "group", "instrument", "value",
+            "schedule", "tier", "from_volume", "maker_bps", "taker_bps", "minimum", "amount",
+            "asset", "decimals", "purpose")  # fmt: skip
     return " ".join(str(request[key]) for key in keys if request.get(key) not in (None, ""))
 
 

@@ -2,6 +2,7 @@
 cancels that the core's own kills ask for."""
 
 import json
+import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -23,8 +24,9 @@ from openoutcry.pipeline.venue.liquidation import Liquidator
 from openoutcry.pipeline.venue.operations import Operations, command, disconnect, words_of
 from openoutcry.pipeline.venue.session_switch import SessionSwitch
 from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import Setting
 from openoutcry.risk.guard_layout import OPERATORS_HALT
-from openoutcry.risk.region import View
+from openoutcry.risk.region import View, setting
 from openoutcry.wire.enums import CommandKind, Phase
 
 if TYPE_CHECKING:
@@ -69,7 +71,9 @@ class RiskDesk:
             view = View(engine.region)
         else:
             numbers = [one.number for one in self.file.participants]
-            hooks = hook_settings(numbers, self.file.order_capacity, self.file.risk)
+            hooks = hook_settings(
+                numbers, self.file.order_capacity, self.file.risk, self.file.delayed
+            )
             view = fresh_view(hooks, self.file.instruments)
         numbers = [one.number for one in self.file.participants]
         self.limits = FileLimits(self.file.risk, numbers, self.file.instruments, view)
@@ -80,6 +84,9 @@ class RiskDesk:
             if halt & OPERATORS_HALT
         }
         self.view = view
+        if view.bump is not None:
+            # Each time: it also says what time it is by this run's clock.
+            operator_lane.put(self._speed_bump())
         due = self.limits.due()
         if len(due):
             operator_lane.put(due)
@@ -93,6 +100,16 @@ class RiskDesk:
             begins = self.guard.day_due(view, max(self.clock.now_ns(), operator_lane.time_ns))
             if begins is not None:
                 operator_lane.put(begins)
+
+    def _speed_bump(self) -> npt.NDArray[Any]:
+        """The delay, and what is drawn from; a seed that nobody knows, if the file has none."""
+        file = self.file
+        delay_us, window_us = file.speed_bump_us, file.speed_bump_window_us
+        seed = file.speed_bump_seed or 1 + secrets.randbelow(1 << 62)
+        drawn = f" and up to {window_us} us more" if window_us else ""
+        self.note(f"speed bump: {delay_us} us{drawn}")
+        seed *= window_us != 0
+        return setting(Setting.SPEED_BUMP, 1_000 * delay_us, seed, second=1_000 * window_us)
 
     @property
     def listens(self) -> bool:

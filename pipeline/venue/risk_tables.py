@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 from openoutcry.pipeline.venue import table as t
+from openoutcry.pipeline.venue.fee_tables import MoneySpec, read_money
 from openoutcry.pipeline.venue.guard_tables import read_guard
 from openoutcry.pipeline.venue.liquidation_table import LiquidationSpec
 from openoutcry.pipeline.venue.operators import ROLES, SUPERVISOR, Operator, one_time_secret
@@ -52,12 +53,15 @@ class RiskSpec:
     """Until when levels 1 and 2 of the breaker count, s after midnight."""
     liquidation: LiquidationSpec | None = None
     """How who is under its maintenance margin is closed out; None: nobody is."""
+    money: MoneySpec = field(default_factory=MoneySpec)
+    """Assets and fees: what the ledger goes by."""
 
     @property
     def digest(self) -> int:
         """A number of these limits that is not 0."""
         text = repr((sorted(self.wanted.items()), self.groups, sorted(self.group_of.items()),
                      sorted(self.group_limits.items())))  # fmt: skip
+        text += repr(self.money) if self.money else ""
         return 1 + int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "little")
 
 
@@ -202,6 +206,7 @@ def read_risk(
         protection=guard is not None,
         cut_off_s=guard[1] if guard else 0,
         liquidation=liquidation,
+        money=read_money(tables, numbers, symbols),
     )  # fmt: skip
 
 

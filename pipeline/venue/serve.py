@@ -181,8 +181,9 @@ class Venue:
     def _options(self, lane: OperatorLane) -> Options:
         file = self.file
         journal = file.journal
-        self.sessions = self._sessions()
         resume = Journal.exists(journal) and not is_unwritten(journal)
+        hooks = self._hooks(resume)
+        self.sessions = self._sessions(int((hooks or {}).get("delayed", 0)))
         return Options(
             source=None if file.packets else IdleSource(file.instruments),
             listen=file.packets,
@@ -198,8 +199,7 @@ class Venue:
             policy=file.policy,
             checkpoint_every=file.checkpoint_every,
             order_capacity=file.order_capacity,
-            hooks=self._hooks(resume),
-            speed_bump_ns=1_000 * file.speed_bump_us,
+            hooks=hooks,
             spare_cores=file.housekeeping_cores,
             gateway=file.gateway,
             verify=False,
@@ -216,13 +216,14 @@ class Venue:
         if resume:
             hooks = JournalReader(file.journal).config.get("hooks")
         else:
-            hooks = hook_settings(numbers, file.order_capacity, file.risk)
-        check_structure(hooks, file.risk, numbers)
+            hooks = hook_settings(numbers, file.order_capacity, file.risk, file.delayed)
+        check_structure(hooks, file.risk, numbers, file.delayed)
         return hooks
 
-    def _sessions(self) -> SessionsSpec | None:
+    def _sessions(self, delayed: int) -> SessionsSpec | None:
         """The sessions of the trading day: its name, its local midnight, and when the day before
-        ended by the clock that stamps commands, which is the real one."""
+        ended by the clock that stamps commands, which is the real one.  ``delayed``: commands that
+        may wait at the journal's speed bump."""
         if not self.file.sessions.sessions:
             return None
         calendar = self.file.calendar
@@ -233,6 +234,7 @@ class Venue:
             day=calendar.current_or_next(self.clock.now_ns()).day.strftime("%Y%m%d"),
             day_start_ns=moment_ns(calendar.zone, calendar.local_date(real_ns), 0),
             day_begin_ns=done[-1]["closed_ns"] if done else 1,
+            delayed=delayed,
         )
 
     def _finish_day(self, day: TradingDay | None) -> None:

@@ -15,7 +15,7 @@ def pytest_collection_modifyitems(items):
 def floor(tmp_path_factory):
     made = ConsoleVenue(tmp_path_factory.mktemp("console"))
     made.start()
-    made.quote(1)
+    made.quote()
     made.trade(1_000)
     yield made
     made.stop()

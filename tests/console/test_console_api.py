@@ -4,6 +4,7 @@ done is the desk's, in the journal with who and why."""
 import json
 import os
 import re
+import ssl
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -338,6 +339,30 @@ def test_the_desk_does_without_the_page_and_the_page_without_the_venue(floor):
         assert answer.status_code == 200, answer.text
         anna.act("/api/halt", instrument="TIN")
         anna.act("/api/resume", instrument="TIN")
+
+
+def test_over_tls_the_cookie_is_secure_and_the_browser_is_told_to_stay(floor, tmp_path):
+    """A console of its own, with a certificate of its own."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+         "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", str(key), "-out", str(certificate)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    plain = floor.console, floor.url
+    try:
+        floor.serve("--certificate", str(certificate), "--key", str(key))
+        assert floor.url.startswith("https://")
+        trusted = ssl.create_default_context(cafile=str(certificate))
+        with floor.client(verify=trusted) as one:
+            said = one.log_in("vera").headers
+            assert "Secure" in said["set-cookie"]
+            assert "max-age" in said["strict-transport-security"]
+            assert one.get("/api/overview").status_code == 200
+        floor.leave()
+    finally:
+        floor.console, floor.url = plain
 
 
 def test_twenty_at_once_are_answered(floor):

@@ -88,6 +88,7 @@ def row_of(table, text):
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_every_view_fits_in_its_width(browser, floor, width, theme):
+    floor.quote(3)
     with opened(browser, floor, "vera", width, theme) as page:
         shown = {"latency": "#latency-table tbody tr", "market": "#ladder tbody tr.bid",
                  "overview": "#topology .stage"}  # fmt: skip

@@ -30,7 +30,8 @@ def test_commands_of_the_page(folder, line):
 
 
 def an_order(home):
-    from openoutcry.ledger.standing import at, transactions
+    from openoutcry.ledger.standing import at
+    from openoutcry.ledger.transactions import transactions
 
     found = at(home, 1_000)
     rows = (row for part in transactions(home, found) for row in part)

@@ -10,7 +10,8 @@ import pytest
 
 from openoutcry.ledger.accounts import Account
 from openoutcry.ledger.plain_text import expected, plain_text
-from openoutcry.ledger.standing import at, transactions
+from openoutcry.ledger.standing import at
+from openoutcry.ledger.transactions import transactions
 
 FEW = 4_000
 """Commands: beancount takes a second for some thousand transactions."""

@@ -55,10 +55,15 @@ def same_as_core(books, engine):
     assert (books.lots(Account.RESERVED)[:count] == core.sell_lots).all()
 
 
-@settings(max_examples=4, phases=[Phase.generate])  # a shorter flow shows no more
-@given(seed=st.integers(0, 2**32), every=st.sampled_from([3, 40]))
-def test_the_kernel_posts_what_the_reference_posts(seed, every):
-    document, orders = flow.config(), flow.draw(1_500, seed, every)
+BUMP = {"set": "SPEED_BUMP", "value": 10**12, "second": 10**12, "who": 5}
+
+
+@settings(max_examples=6, phases=[Phase.generate])  # a shorter flow shows no more
+@given(seed=st.integers(0, 2**32), every=st.sampled_from([3, 40]), bumped=st.booleans())
+def test_the_kernel_posts_what_the_reference_posts(seed, every, bumped):
+    """Behind a speed bump, too, where an order is another command's consequence."""
+    more = {"limits": [BUMP], "delayed": 1 << 10} if bumped else {}
+    document, orders = flow.config(**more), flow.draw(1_500, seed, every, days=2)
     engine, books, reference = flow.core(document), Books(document), Reference(document)
     for part in np.array_split(orders, 5):
         events = engine.process(part)

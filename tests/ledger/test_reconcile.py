@@ -11,8 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from openoutcry.ledger.follow import follow
-from openoutcry.ledger.reconcile import Reconciliation, stops
-from openoutcry.ledger.standing import at, at_the_begin, folder_of, save
+from openoutcry.ledger.postgresql import StoreGone
+from openoutcry.ledger.reconcile import (
+    COMPARED,
+    RECONCILED,
+    Reconciliation,
+    note,
+    noted,
+    since_the_last,
+    stops,
+)
+from openoutcry.ledger.standing import at, folder_of, oldest, save
 from openoutcry.risk import layout as risk_layout
 from openoutcry.risk.region import View
 
@@ -68,7 +77,7 @@ def test_a_core_whose_balance_is_another_is_found_at_its_command(day):
     """Somebody's balance is one more than it should be from command 9,000 on."""
 
     def faulty(directory):
-        found = at_the_begin(directory)
+        found = oldest(directory)
         engine, real = found.point.engine, found.point.engine.process
 
         def process(orders, *more):
@@ -89,9 +98,49 @@ def test_a_core_whose_balance_is_another_is_found_at_its_command(day):
 def test_it_goes_along_and_a_checkpoint_does_not_hide_anything(day, tmp_path):
     home, turns = shutil.copytree(day, tmp_path / "day"), iter([True, True, False])
     save(at(home, 10_000))
-    found = list(stops(home, None, lambda: next(turns)))
-    assert [verdict.seq for verdict in found] == [20_000]
+    found = list(stops(Reconciliation(home, None), lambda: next(turns)))
+    assert [verdict.seq for verdict in found] == [20_000] * 3
     assert found[0].difference is None
+
+
+def test_a_look_is_noted_and_the_next_begins_behind_it(stored, tmp_path, outcry, outcry_json):
+    """What was compared already is not gone through again, what comes later is."""
+    home = shutil.copytree(stored, tmp_path / "day")
+    (folder_of(home) / RECONCILED).unlink(missing_ok=True)
+    assert noted(home) is None
+    assert outcry("reconcile", home).returncode == 0
+    assert (noted(home)["seq"], noted(home)["difference"]) == (flow.COMMANDS, None)
+    assert since_the_last(home).seq == flow.COMMANDS
+    assert outcry_json("reconcile", home, "--since-last")["seq"] == flow.COMMANDS
+    spoilt = View(since_the_last(home).point.engine.region)
+
+    def faulty(directory):
+        found = since_the_last(directory)
+        View(found.point.engine.region).participants[7, risk_layout.BALANCE // 8] += 1
+        return found
+
+    assert spoilt.of(7, risk_layout.BALANCE)
+    verdict = Reconciliation(home, None, faulty).advance()
+    assert verdict.difference.what.startswith("balance of participant 7")
+    note(home, verdict)
+    assert since_the_last(home).seq == 0
+
+
+def test_a_database_that_is_gone_is_waited_for(day, monkeypatch):
+    said, turns = [], iter([True, True, False])
+    work = Reconciliation(day, None)
+    asked = iter([StoreGone("the database is gone: x"), StoreGone("the database is gone: x"), 0])
+
+    def reached():
+        found = next(asked)
+        if isinstance(found, StoreGone):
+            raise found
+        return found
+
+    work.store = reached, lambda after, until: np.zeros((0, len(COMPARED)), np.int64)
+    verdicts = list(stops(work, lambda: next(turns), said.append))
+    assert said == ["the database is gone: x"]
+    assert [verdict.seq for verdict in verdicts] == [flow.COMMANDS]
 
 
 def test_the_command_goes_along_until_it_is_asked_to_end(stored):

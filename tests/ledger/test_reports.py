@@ -10,14 +10,18 @@ import ledger_flow as flow
 import numpy as np
 import pyarrow.parquet
 import pytest
+from ledger_as_of import measured
 
 from openoutcry.ledger import layout as lay
 from openoutcry.ledger import reports
 from openoutcry.ledger.accounts import Account
 from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.follow import follow
 from openoutcry.ledger.profit import METHODS
 from openoutcry.ledger.report import amount_text
-from openoutcry.ledger.standing import at, checkpoints, opened, save, transactions
+from openoutcry.ledger.standing import at, checkpoints, opened, save
+from openoutcry.ledger.transactions import joined, transactions
+from openoutcry.wire.enums import EventFlag
 
 
 def test_as_of_any_sequence_is_the_same_from_a_checkpoint(day, tmp_path):
@@ -46,6 +50,114 @@ def test_as_of_a_moment_is_the_last_command_by_then(day):
         moment = int(orders["rx_ts_ns"][index])
         assert at(day, time_ns=moment).seq == index + 1
         assert at(day, time_ns=moment - 1).seq == index
+
+
+@pytest.fixture(scope="module")
+def stored(day, tmp_path_factory):
+    """The journal with a store and checkpoints beside it."""
+    home = shutil.copytree(day, tmp_path_factory.mktemp("stored") / "day")
+    follow(home, None, True, lambda: True, print, 3_000)
+    return home
+
+
+@pytest.mark.parametrize("begin", [0, 2_999, 3_000, 11_111, 20_000])
+@pytest.mark.parametrize("end", [3_000, 13_579, 20_000])
+def test_transactions_out_of_the_store_are_those_of_a_replay(day, stored, begin, end):
+    if begin > end:
+        return
+    ours, plain = (joined(transactions(home, at(home, end), begin)) for home in (stored, day))
+    assert len(plain) or end - begin < 2
+    flags = int(EventFlag.MAKER | EventFlag.AUCTION)
+    for name in lay.TRANSACTION_DTYPE.names:
+        if name == "flags":
+            assert ((ours[name] & flags != 0) == (plain[name] & flags != 0)).all()
+        else:
+            assert (ours[name] == plain[name]).all(), name
+    one = joined(transactions(stored, at(stored, end), begin, 7))
+    assert (one["event_seq"] == plain["event_seq"][plain["participant"] == 7]).all()
+
+
+def test_reports_of_a_period_begin_with_what_was_brought_forward(stored, outcry):
+    """Two statements are one; fees of two periods add up; profits of a period are what prices made
+    of what was held."""
+    whole, early, late = (
+        reports.statement(
+            at(stored, end).books, transactions(stored, at(stored, end), begin, 7), 7, False,
+            at(stored, begin).books if begin else None,
+        )
+        for begin, end in ((0, 20_000), (0, 9_000), (9_000, 20_000))
+    )  # fmt: skip
+    brought = [row for row in late.rows if row[2] == "brought forward"]
+    assert brought
+    assert early.rows + late.rows[len(brought) :] == whole.rows
+    assert brought[0][-2:] == early.rows[-1][-2:]
+    ends = at(stored, 9_000), at(stored)
+    paid = [
+        sum(row[7] for row in reports.fees(to.books, transactions(stored, to, begin)).rows)
+        for begin, to in ((0, ends[0]), (9_000, ends[1]), (0, ends[1]))
+    ]
+    assert paid[0] + paid[1] == paid[2] != 0
+    done = outcry("ledger", "statement", stored, "--participant", "7", "--from", "9000",
+                  "--format", "json")  # fmt: skip
+    assert len(json.loads(done.stdout)["rows"]) == len(late.rows)
+    whole, *parts = (
+        {row[:2]: row[7] + row[8] for row in reports.profits(
+            to.books, transactions(stored, to, begin.seq if begin else 0), "fifo", None,
+            begin and begin.books).rows}
+        for begin, to in ((None, ends[1]), (None, ends[0]), (ends[0], ends[1]))
+    )  # fmt: skip
+    assert whole == {key: parts[0].get(key, 0) + parts[1].get(key, 0) for key in whole}
+
+
+def test_a_day_s_balances_are_carried_to_the_next(stored, tmp_path, outcry):
+    def closed(name, *more):
+        return outcry("ledger", "end-of-day", stored, "--out", tmp_path / name, "--format", "csv",
+                      *more)  # fmt: skip
+
+    done = closed("monday", "--as-of", "9000")
+    assert done.returncode == 0, done.stderr
+    done = closed("tuesday", "--from", "9000", "--carried", tmp_path / "monday")
+    assert done.returncode == 0, done.stderr
+    assert "behind command 9,000 up to 20,000" in done.stdout
+    closing = json.loads((tmp_path / "tuesday" / "closing.json").read_text())
+    names = sorted(path.name for path in (tmp_path / "tuesday" / "statements").iterdir())
+    assert len(names) == closing["statements"] > 50
+    text = (tmp_path / "tuesday" / "statements" / "participant-7.csv").read_text()
+    assert "brought forward" in text
+    wanted = reports.balances(at(stored).books).as_csv()
+    assert (tmp_path / "tuesday" / "balances.csv").read_text() == wanted
+    again = closed("tuesday", "--from", "9000")
+    assert "is there already" in again.stderr
+    done = closed("other", "--from", "8999", "--carried", tmp_path / "monday")
+    assert "ends at command 9,000, this day begins behind command 8,999" in done.stderr
+    path = tmp_path / "monday" / "balances.csv"
+    head, first, *rest = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([head, first[:-2] + "7\n", *rest]))
+    done = closed("other", "--from", "9000", "--carried", tmp_path / "monday")
+    assert "not as the ledger has it" in done.stderr
+    assert not (tmp_path / "other").exists()
+    done = closed("other", "--day", "2026-11-23")
+    assert "is no day that has ended" in done.stderr
+
+
+def test_a_store_that_lost_a_row_is_not_told_as_a_statement(stored, tmp_path, outcry):
+    home = shutil.copytree(stored, tmp_path / "day")
+    for path in sorted(home.rglob("part-*.parquet")):
+        table = pyarrow.parquet.read_table(path, partitioning=None)
+        mine = (table["participant"].to_numpy() == 7) & (table["kind"].to_numpy() == "POSTED")
+        if mine.any():
+            keep = np.ones(table.num_rows, bool)
+            keep[np.argmax(mine)] = False
+            pyarrow.parquet.write_table(table.filter(keep), path)
+            break
+    done = outcry("ledger", "statement", home, "--participant", "7")
+    assert done.returncode == 1
+    assert "journal and store part: `outcry reconcile` says where" in done.stderr
+    path.write_bytes(b"PAR1")
+    done = outcry("ledger", "fees", home)
+    assert done.returncode == 1
+    assert path.name in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_trial_balance_is_balanced_and_the_reports_agree(day):
@@ -163,6 +275,7 @@ def test_an_order_s_chain_adds_up(day, outcry):
      (["balances", "{day}", "--as-of", "99999999"], "ends at sequence 20000"),
      (["order", "{day}", "GOLD", "1"], "GOLD is none of"),
      (["order", "{day}", "PLAIN", "999999999"], "has no order 999999999"),
+     (["fees", "{day}", "--from", "500", "--as-of", "400"], "--from is command 500, --as-of"),
      (["balances", "{day}", "--format", "pdf"], "--out"),
      (["balances", "{day}", "--format", "csv", "--out", "/proc/none/x"], "/proc/none/x")],
 )  # fmt: skip
@@ -177,3 +290,10 @@ def test_amounts_have_their_decimals():
     assert amount_text(-1_234_567, 2) == "-12,345.67"
     assert amount_text(-5, 2) == "-0.05"
     assert amount_text(1_000, 0) == "1,000"
+
+
+@pytest.mark.long
+def test_as_of_any_sequence_of_ten_million_commands(tmp_path):
+    found = measured(tmp_path / "day", 10_000_000)
+    assert found["commands"] > 10_000_000
+    assert found["checkpoints"] == 40

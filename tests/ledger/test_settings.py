@@ -5,6 +5,7 @@ import numpy as np
 from ledger_trades import booked, trade_on
 
 from openoutcry.ledger import layout as lay
+from openoutcry.pipeline.venue.fee_tables import MoneySpec, deposit
 from openoutcry.risk.before import APPLIED, before
 from openoutcry.risk.bits import LEDGER_SETTINGS, Setting
 from openoutcry.risk.reference import Reference
@@ -56,6 +57,48 @@ def test_money_and_quotes_are_declared_and_contradictions_are_remarked():
     assert books.instruments[0, lay.QUOTE // 8] == 1
     assert rows["asset"].tolist() == [1]
     assert books.balance(4, 1, 0) == 500
+
+
+def test_a_deposit_in_money_that_is_none_stands_in_suspense():
+    usd = setting(Setting.LEDGER_ASSET, 2, 0, b"USD")
+    lost = setting(Setting.DEPOSIT, 500, 3, b"CHF")
+    books, rows = booked(flow.config(), [usd, lost])
+    assert books.remarks == [(2, "DEPOSIT of 500 to participant 3: there is no money 'CHF': known "
+                              "are USD; it stands in USD against suspense")]  # fmt: skip
+    assert (rows["available"].tolist(), rows["suspense"].tolist()) == ([500], [-500])
+
+
+def test_money_is_named_by_a_number_where_a_gateway_knows_instruments_alone():
+    spec = MoneySpec({"USD": 2, "EUR": 2}, {"PLAIN": "EUR"})
+    moves = [deposit(3, 500, "EUR", 2, 0), deposit(3, 70, "", 1, 0), deposit(3, 9, "CHF", 0, 0)]
+    assert not any(one["symbol"][0] for one in [*spec.records(False)[:2], *moves])
+    books, rows = booked(flow.config(), [*spec.records(False), *moves])
+    assert books.monies == [("USD", 2), ("EUR", 2)]
+    assert [text for _, text in books.remarks] == [
+        "DEPOSIT of 9 to participant 3: there is no money 'CHF': known are USD, EUR; it stands in "
+        "USD against suspense"
+    ]
+    assert rows["asset"].tolist() == [1, 0, 0]
+    columns = ("clearing", "fees_due", "suspense")
+    assert [[int(row[name]) for name in columns] for row in rows] == [
+        [-500, 0, 0], [0, -70, 0], [0, 0, -9],
+    ]  # fmt: skip
+
+
+def test_fees_of_all_without_a_schedule_are_nobody_s_and_a_tier_from_never_on_is_none():
+    """What a venue file begins with: nothing that was said of fees before counts."""
+    never = 2**63 - 1
+    commands = [setting(Setting.LEDGER_TIER, flow.rates(0, 10_000), 0),
+                setting(Setting.LEDGER_FEES, 0, 1), setting(Setting.LEDGER_FEES, 0, -1),
+                setting(Setting.LEDGER_FEES, 0, 1, b"PLAIN"),
+                setting(Setting.LEDGER_FEES, 0, -1, b"PLAIN")]  # fmt: skip
+    clear = setting(Setting.LEDGER_FEES, -1, -1)
+    trades = [trade_on(1, number, 10, 100) for number in (1, 3, 5)]
+    again = [setting(Setting.LEDGER_FEES, 0, 1),
+             setting(Setting.LEDGER_TIER, flow.rates(0, 10_000), 0, b"", never)]  # fmt: skip
+    _, rows = booked(flow.config(), [*commands, *trades[0], clear, *trades[1], *again, *trades[2]])
+    due = rows["fees_due"][(rows["kind"] == lay.Kind.POSTED) & (rows["participant"] == 1)]
+    assert due.tolist() == [-10, 0, 0]
 
 
 def test_a_tier_counts_from_thirty_days_of_volume_on():

@@ -12,7 +12,8 @@ from openoutcry.ledger.settlement.files import net_rows
 from openoutcry.ledger.settlement.journal import trades_of
 from openoutcry.ledger.settlement.netting import net
 from openoutcry.ledger.settlement.trades import COLUMNS, read_trades
-from openoutcry.ledger.standing import at, transactions
+from openoutcry.ledger.standing import at
+from openoutcry.ledger.transactions import transactions
 
 
 def test_nets_of_a_journals_trades_are_what_went_through_its_clearing_account(day, tmp_path):

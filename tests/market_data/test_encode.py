@@ -19,7 +19,7 @@ from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.reference import ReferenceFeed
 from openoutcry.matcher import BookFromEvents
 from openoutcry.risk.bits import Setting
-from openoutcry.wire.enums import Side
+from openoutcry.wire.enums import EventKind, Side
 from openoutcry.wire.records import make_instruments
 
 SEEDS = st.integers(0, 10**6)
@@ -44,6 +44,31 @@ def test_kernels_say_what_the_reference_says(seed):
     ended = [n for n, one in enumerate(slow) if one[:1] == b"S" and one[-1:] == b"C"]
     assert feed.session == len(ended) + 1
     assert feed.messages == (len(slow) - begun[-1] if len(begun) > len(ended) else 0)
+
+
+def test_behind_a_speed_bump_each_command_is_told_by_itself():
+    """Where several enter at the time of one, the kernels say what the reference says, and the book
+    told is the book displayed."""
+    entered = 0
+    for seed in range(40):
+        run, events, rx_ts_ns = flow(seed, bumped=True)
+        entered += (events["kind"] == EventKind.ENTERED).sum()
+        feed = Feed(run.instruments, run.order_capacity)
+        truth, told = BookFromEvents(), PlainBook()
+        fast = unframed(feed.encode(events, rx_ts_ns, 1))
+        assert fast == ReferenceFeed(run.instruments).encode(events, times_of(rx_ts_ns))
+        truth.apply(events)
+        for message in fast:
+            told.apply(message)
+        for index in range(len(run.instruments)):
+            for side, letter in ((Side.BUY, "B"), (Side.SELL, "S")):
+                shown = [
+                    (order.price_ticks, order.shown_lots)
+                    for order in truth.queue(index, side)
+                    if order.price_ticks not in NO_LIMIT
+                ]
+                assert told.queue(index + 1, letter) == shown
+    assert entered > 1_000
 
 
 @settings(derandomize=True, deadline=None, max_examples=100)

@@ -1,5 +1,6 @@
 """A running venue's metrics: what they say is what the journal holds, as Prometheus reads it."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -75,6 +76,31 @@ def value(found, name, **labels):
     wanted = {"venue": "TEST", **labels}.items()
     (one,) = [v for (n, of), v in found.items() if n == name and wanted <= dict(of).items()]
     return one
+
+
+def test_what_reconciliation_has_found_is_told(tmp_path):
+    """An alarm's gauge is 1 from the difference on; of a journal that nobody compared, nothing."""
+    from openoutcry.operations.metrics import Families, _ledger
+
+    def told():
+        out = Families()
+        _ledger(out, tmp_path, "TEST")
+        return {name: family.samples[0].value for name, family in out.found.items()}
+
+    assert told() == {}
+    (tmp_path / "ledger").mkdir()
+    path = tmp_path / "ledger" / "reconciled.json"
+    looked = {"seq": 50, "looked_s": time.time() - 4_000, "difference": None}
+    path.write_text(json.dumps(looked))
+    found = told()
+    assert found["outcry_ledger_discrepancy"] == 0
+    assert found["outcry_ledger_reconciled_age_seconds"] > 3_600
+    path.write_text(json.dumps(looked | {"difference": {"seq": 41, "event_seq": 60, "what": "x"}}))
+    found = told()
+    assert found["outcry_ledger_discrepancy"] == 1
+    assert found["outcry_ledger_discrepancy_sequence"] == 41
+    path.write_text("{")
+    assert told() == {}
 
 
 def test_they_say_what_the_journal_holds(venue):

@@ -17,7 +17,7 @@ def test_the_checks_have_the_numbers_of_the_core():
 
 @pytest.mark.parametrize("bit", [*RiskBit])
 def test_the_first_check_decides(bit):
-    bits = 1 << bit | 1 << RiskBit.DRAWDOWN
+    bits = 1 << bit | 1 << max(RiskBit)
     event = np.zeros(1, EVENT_DTYPE)
     event["contra_id"] = bits
     assert ouch.risk_bit(event.ctypes.data) == bit

@@ -2,20 +2,27 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalError, JournalReader, note_at
+from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.lanes import SHIFT, LaneCounts, journaled_lanes, last_of_lanes
+from openoutcry.pipeline.options import PipelineError
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import gateway as gateway_stage
 from openoutcry.pipeline.stages.words import BURST
 from openoutcry.pipeline.topology import OPERATOR_LANE, TOPOLOGY, Geometry, Ring
 from openoutcry.pipeline.worker import StageGroup, Work
 from openoutcry.replay.core import Core
+from openoutcry.risk import speed_bump
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.region import View
 from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import CommandKind
 
 FLOOD = 64 * BURST
 TABLE = TOPOLOGY.without("journal").extended(
@@ -35,12 +42,11 @@ def shared() -> Iterator[Shared]:
     made.unlink()
 
 
-def gateway(shared: Shared, bump_ns: int = 0) -> StageGroup:
+def gateway(shared: Shared, hooks: dict[str, Any] | None = None) -> StageGroup:
     instruments = GeneratedFlow("normal", 1, 1).instruments
     work = Work(
-        shared=shared, core=Core(instruments, 1024), rate=0, limit=0,
+        shared=shared, core=Core(instruments, 1024, hooks=hooks), rate=0, limit=0,
         durability="none", journal=None, writer=None, receiver=None,
-        speed_bump_ns=bump_ns,
     )  # fmt: skip
     return StageGroup(work, ("gateway",))
 
@@ -89,49 +95,90 @@ def test_lanes_that_all_flood_take_turns_of_a_burst(shared: Shared) -> None:
     assert lanes == [0] * BURST + [2] * BURST + [1] * BURST + [0] * BURST
 
 
-BUMP_NS = 350_000
+DELAYED = {"name": "risk", "participants": 4, "order_capacity": 1024, "delayed": 16}
 
 
-def came(shared: Shared, lane: str, first_id: int, times: list[int]) -> None:
-    """Commands of all kinds that came on a lane at these times."""
-    records = np.zeros(len(times), ORDER_DTYPE)
-    records["order_id"] = np.arange(first_id, first_id + len(times))
-    records["kind"] = np.arange(len(times)) % 5 + 1
-    records["rx_ts_ns"] = times
-    shared.rings[lane].producer().publish(records)
+@pytest.fixture
+def bumped() -> Iterator[Shared]:
+    """As ``shared``, with the state of a core that has a speed bump."""
+    instruments = GeneratedFlow("normal", 1, 1).instruments
+    core = Core(instruments, 1024, hooks=DELAYED)
+    sizes = {"lane": FLOOD, "house": 64, "lane2": 64, "sequenced": 2 * FLOOD, "events": 64}
+    made = Shared(Geometry(sizes), TABLE, region_bytes=core.region_bytes)
+    assert made.region is not None
+    made.region[:] = core.fresh().region
+    yield made
+    made.unlink()
 
 
-def test_a_speed_bump_lets_in_by_the_time_of_release_over_all_lanes(shared: Shared) -> None:
-    """350 us, cancels included, to the nanosecond by the gateway's own stamp; what the operator
-    sends does not wait.  A gateway that is started again in the middle goes on in turn."""
-    rng = np.random.default_rng(4)
-    group = gateway(shared, BUMP_NS)
-    now = time.monotonic_ns()
-    ids = {}
-    for lane, first in (("lane", 1), ("lane2", 1001)):
-        times = sorted((now + rng.integers(0, 20_000_000, 60)).tolist())
-        ids |= {first + n: at + BUMP_NS for n, at in enumerate(times)}
-        came(shared, lane, first, times)
-    house = sorted((now + rng.integers(0, 20_000_000, 20)).tolist())
-    ids |= {2001 + n: at for n, at in enumerate(house)}
-    came(shared, "house", 2001, house)
-    while shared.sequenced.published < 70:
-        step(group)
-    group = gateway(shared, BUMP_NS)
-    while shared.sequenced.published < len(ids):
-        step(group)
-    released = [ids[order_id] for order_id in sequenced(shared)]
-    assert released == sorted(ids.values())
-    let_in = shared.stamps_of("sequenced")[1 : 1 + len(ids)]
-    assert (let_in >= released).all()
+def somebody_waits_until(shared: Shared, release_ns: int) -> None:
+    assert shared.region is not None
+    words = View(shared.region).bump
+    assert words is not None
+    words[speed_bump.NEXT_NS // 8] = release_ns
 
 
-def test_what_is_not_due_waits(shared: Shared) -> None:
-    group = gateway(shared, BUMP_NS)
-    came(shared, "lane", 1, [time.monotonic_ns() + 3_600 * 10**9])
-    assert [step(group) for _ in range(100)] == [0] * 100
-    came(shared, "house", 2001, [time.monotonic_ns()])
+def core_is_at(shared: Shared, seq: int) -> None:
+    shared.sequenced.cursors["matcher"][0] = seq
+
+
+def test_whose_time_has_come_waits_for_no_other_command(bumped: Shared) -> None:
+    """Once the core has had all, a RELEASE of the operator's is sequenced, by the clock that stamps
+    what comes, and only then; of no lane anything is lost by it."""
+    group = gateway(bumped, DELAYED)
+    send(bumped, "house", 2001, 3)
+    assert step(group) == 3
+    offset = bumped.control[ct.EPOCH_OFFSET]
+    due = time.monotonic_ns() + offset + 20_000_000
+    somebody_waits_until(bumped, due)
+    assert step(group) == 0, "the core is not there yet"
+    core_is_at(bumped, 3)
+    while not step(group):
+        pass
+    assert [step(group) for _ in range(100)] == [0] * 100, "the core has not had it"
+    (release,) = bumped.sequenced.views(4, 1)[0]
+    assert (release["kind"], release["order_type"]) == (CommandKind.RISK, Setting.RELEASE)
+    assert (release["participant"], release["error_code"], release["seq"]) == (0, 0, 4)
+    assert due <= release["rx_ts_ns"] <= time.monotonic_ns() + offset
+    assert bumped.lane_words(3, 2).tolist() == [3 << SHIFT | OPERATOR_LANE] * 2
+    assert bumped.lane_places() == {"lane": 0, "house": 3, "lane2": 0}
+    core_is_at(bumped, 4)
+    somebody_waits_until(bumped, speed_bump.NEVER)
+    assert step(group) == 0
+    send(bumped, "house", 2004, 1)
+    assert step(gateway(bumped, DELAYED)) == 1, "a gateway that is started again goes on"
+    assert bumped.lane_places()["house"] == 4
+
+
+def test_a_run_ends_when_nobody_waits_any_more(bumped: Shared) -> None:
+    group = gateway(bumped, DELAYED)
+    send(bumped, "lane2", 1, 1)
     assert step(group) == 1
+    somebody_waits_until(bumped, time.monotonic_ns() + 3_600 * 10**9 + 2**61)
+    for lane in ("house", "lane2"):
+        bumped.rings[lane].close()
+    index = bumped.table.index
+    bumped.control.set_stage(index["receive"], ct.STAGE_DONE, 1)
+
+    def done() -> int:
+        step(group)
+        return bumped.control.stage(index["gateway"], ct.STAGE_DONE)
+
+    assert done() == 0, "the core is behind"
+    core_is_at(bumped, 1)
+    assert done() == 0, "somebody waits"
+    somebody_waits_until(bumped, speed_bump.NEVER)
+    assert done() == 2
+
+
+def test_a_speed_bump_needs_the_operators_lane() -> None:
+    sizes = {ring.name: 64 for ring in TOPOLOGY.rings}
+    shared = Shared(Geometry(sizes), region_bytes=4096)
+    try:
+        with pytest.raises(PipelineError, match="operator's lane"):
+            gateway(shared, DELAYED)
+    finally:
+        shared.unlink()
 
 
 def test_a_gateway_started_again_finds_every_lane_where_it_was(shared: Shared) -> None:

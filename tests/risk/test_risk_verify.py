@@ -97,13 +97,26 @@ fired["money that was not cut off"] = fires(money.add_money, *wrong)
 profits[lay.PROFIT // 8], profits[lay.PEAK // 8] = 0, -1
 fired["a highest profit below none"] = fires(money.judge_profit, *2 * [profits.ctypes.data])
 
-bump = speed_bump.new_bump(4)
+size = speed_bump.block_bytes(4, 2) // 8
+bump = np.zeros(size, np.int64)
+speed_bump.enter_block(bump, 0, 4, 2)
 place = bump.ctypes.data
-right.append(any([fires(speed_bump.enter_bump, place, n, 10 * n) for n in (1, 2, 3)]))
-right.append(fires(speed_bump.leave_bump, place, 10**9))
-fired["a command without a sequence"] = fires(speed_bump.enter_bump, place, 0, 50)
-bump[speed_bump.ENTRIES // 8 :: 2] = 9, 8, 7, 6
-fired["a heap that is none"] = fires(speed_bump.leave_bump, place, 10**9)
+record = np.zeros(1, ORDER_DTYPE)
+
+def enters(seq, release):
+    record["seq"] = seq
+    speed_bump.enter_bump(place, record.ctypes.data, release)
+
+right.append(any([fires(enters, n, 10 * n) for n in (1, 2, 3)]))
+record["rx_ts_ns"] = 10
+right.append(fires(speed_bump.leave_bump, place, record.ctypes.data))
+fired["a command without a sequence"] = fires(enters, 0, 50)
+bump[speed_bump.WAITING // 8] = 4
+fired["more than there is room for"] = fires(enters, 5, 50)
+heap = bump[bump[speed_bump.HEAP_AT // 8] // 8 :][:16].reshape(4, 4)
+heap[:, speed_bump.RELEASE // 8] = 9, 8, 7, 6
+bump[speed_bump.NEXT_NS // 8] = 9
+fired["a heap that is none"] = fires(speed_bump.leave_bump, place, record.ctypes.data)
 
 bound = open_orders.make_state(1)
 event = np.zeros(1, EVENT_DTYPE)

@@ -1,80 +1,239 @@
-"""The speed bump: to the nanosecond, in turn, and the audit finds what is not."""
-
-import itertools
+"""The speed bump in the core: to the nanosecond of sequenced time, in turn, as the plain reference
+says it; and what the operator cancels enters no more."""
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from risk_delayed import Plain, delayed_core, same_risk, switch, without_places
 
-from openoutcry.pipeline.venue.fairness import Audit
-from openoutcry.risk import speed_bump as bump
-from openoutcry.wire import ORDER_DTYPE
-from openoutcry.wire.enums import CommandKind
+from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
+from openoutcry.matcher import Engine, scratch_records
+from openoutcry.replay.risk_hooks import risk_hooks
+from openoutcry.risk import reference_bump
+from openoutcry.risk import speed_bump as sb
+from openoutcry.risk.bits import RiskBit, Setting
+from openoutcry.risk.region import RiskError, View, make_region, setting
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
+from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side, TimeInForce
+
+TABLE = make_instruments(
+    [{"min_price_ticks": 10, "max_price_ticks": 200_000} | dict(row) for row in INSTRUMENTS]
+)
+CAPACITY, BUMP_NS = 1 << 14, 350_000
+LIMITS = {
+    "name": "risk", "participants": 129, "order_capacity": CAPACITY,
+    "limits": [{"set": "CREDIT", "value": 10**9, "who": who} for who in range(1, 129)]
+    + [{"set": "OPEN_ORDERS", "value": 40, "who": who} for who in range(1, 129)],
+}  # fmt: skip
+A = TABLE["symbol"][0]
 
 
-def let_in(block, until, step=1):
-    """(sequence, time) of all that leaves up to a time."""
-    found, now = [], 0
-    while now <= until:
-        while seq := bump.leave_bump(block.ctypes.data, now):
-            found.append((seq, now))
-        now += step
-    return found
+def flow(count, seed, step_ns=40_000, first_seq=1, start_ns=10**9):
+    """The mixed flow with times of receipt: mostly forward, some out of line as of other lanes."""
+    orders = np.concatenate(list(MixedFlow(count, seed).chunks()))[:count]
+    rng = np.random.default_rng(seed)
+    orders["rx_ts_ns"] = start_ns + np.cumsum(rng.integers(0, step_ns, count))
+    late = rng.random(count) < 0.1
+    orders["rx_ts_ns"][late] -= rng.integers(0, 3 * BUMP_NS, late.sum())
+    orders["seq"] = np.arange(first_seq, first_seq + count)
+    return orders
+
+
+def with_switches(orders, seed, window_ns):
+    """The operator's: a speed bump, later another one, none, disconnections, mass cancels."""
+    rng = np.random.default_rng(seed)
+    found = [switch(BUMP_NS, window_ns, seed, orders["rx_ts_ns"][0])]
+    for number, one in enumerate(orders):
+        at = int(one["rx_ts_ns"])
+        if rng.random() < 0.01:
+            bump = [(BUMP_NS, window_ns), (0, 0), (0, 100_000), (10_000, 0)][rng.integers(4)]
+            found.append(switch(*bump, int(rng.integers(1, 1 << 60)), at))
+        if rng.random() < 0.01:
+            gone = np.zeros(1, ORDER_DTYPE)
+            gone["kind"], gone["rx_ts_ns"] = CommandKind.MASS_CANCEL, at
+            if rng.random() < 0.5:
+                gone["kind"], gone["participant"] = CommandKind.DISCONNECT, one["participant"]
+            else:
+                gone["aux"], gone["symbol"] = 1, TABLE["symbol"][rng.integers(len(TABLE))]
+            found.append(gone)
+        if rng.random() < 0.01:
+            release = setting(Setting.RELEASE, 0)
+            release["rx_ts_ns"] = at
+            found.append(release)
+        found.append(orders[number : number + 1])
+    records = np.concatenate(found)
+    records["seq"] = np.arange(1, len(records) + 1)
+    return records
+
+
+@pytest.mark.parametrize(("seed", "window_ns", "places"), [(1, 0, 512), (2, 90_000, 512),
+                                                           (3, 700_000, 12)])  # fmt: skip
+def test_the_core_is_the_reference(seed, window_ns, places):
+    """Events, risk state, and who waits, however the commands are cut into batches; and from a
+    snapshot in the middle."""
+    records = with_switches(flow(6_000, seed), seed, window_ns)
+    core = delayed_core(TABLE, LIMITS, CAPACITY, places)
+    plain = Plain(TABLE, LIMITS, CAPACITY, places)
+    rng, at, kinds = np.random.default_rng(seed), 0, set()
+    while at < len(records):
+        size = int(rng.integers(1, 900))
+        events = core.process(records[at : at + size])
+        np.testing.assert_array_equal(
+            without_places(events), plain.process(records[at : at + size])
+        )
+        same_risk(core, plain)
+        waits = [(release, seq) for release, seq, _ in View(core.region).delayed()]
+        assert waits == sorted(plain.bump.waiting)
+        kinds |= set(events["kind"].tolist())
+        bits = events["contra_id"][events["kind"] == EventKind.REJECTED]
+        kinds |= {-int(bit) for bit in np.unique(bits)}
+        if at < 3_000 <= at + size:
+            hooks = risk_hooks(LIMITS | {"delayed": places}, TABLE)
+            again = Engine.restore(core.snapshot(), CAPACITY, hooks=hooks)
+            assert again.state_hash() == core.state_hash()
+            core = again
+        at += size
+    assert {EventKind.DELAYED, EventKind.ENTERED, -(1 << RiskBit.WITHDRAWN)} <= kinds
+    assert (-(1 << RiskBit.SPEED_BUMP_FULL) in kinds) == (places == 12)
+
+
+def order(rx_ts_ns, who=1, order_id=1, price=1_000, side=Side.BUY, kind=CommandKind.NEW):
+    record = np.zeros(1, ORDER_DTYPE)
+    record["rx_ts_ns"], record["participant"], record["order_id"] = rx_ts_ns, who, order_id
+    record["price_ticks"], record["qty_lots"], record["symbol"] = price, 10, A
+    record["kind"], record["side"] = kind, side
+    record["order_type"], record["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
+    return record
+
+
+class Desk:
+    """One command after the other: what each causes."""
+
+    def __init__(self, delay_ns=BUMP_NS, window_ns=0, places=64):
+        self.core, self.seq = delayed_core(TABLE, LIMITS, CAPACITY, places), 0
+        phase = np.zeros(1, ORDER_DTYPE)
+        phase["kind"], phase["symbol"], phase["aux"] = CommandKind.PHASE, A, 4
+        for one in (phase, switch(delay_ns, window_ns, 7)):
+            self(one)
+
+    def __call__(self, record):
+        self.seq += 1
+        record["seq"] = self.seq
+        events = self.core.process(record)
+        return [EventKind(kind).name for kind in events["kind"]]
+
+    def at(self, rx_ts_ns):
+        record = setting(Setting.RELEASE, 0)
+        record["rx_ts_ns"] = rx_ts_ns
+        return self(record)
 
 
 def test_everything_is_delayed_by_350_us_to_the_nanosecond():
-    block = bump.new_bump(10)
-    for seq, now in ((1, 0), (2, 0), (3, 7)):
-        assert bump.enter_bump(block.ctypes.data, seq, now) == now + 350_000
-    assert bump.leave_bump(block.ctypes.data, 349_999) == 0
-    assert [bump.leave_bump(block.ctypes.data, 350_000) for _ in range(3)] == [1, 2, 0]
-    assert bump.leave_bump(block.ctypes.data, 350_007) == 3
+    desk = Desk()
+    assert desk(order(1_000)) == ["DELAYED"]
+    assert desk(order(1_001, kind=CommandKind.CANCEL)) == ["DELAYED"]
+    assert desk.at(350_999) == ["COMPLETED"]
+    assert desk.at(351_000) == ["ENTERED", "ACCEPTED", "COMPLETED"]
+    assert desk.at(351_001) == ["ENTERED", "CANCELLED", "COMPLETED"]
+    assert desk.at(10**9) == ["COMPLETED"]
 
 
-def test_a_full_bump_takes_nothing_more():
-    block = bump.new_bump(2)
-    assert [bump.enter_bump(block.ctypes.data, seq, 0) for seq in (1, 2, 3)] == [350_000] * 2 + [0]
+def test_of_two_who_were_sequenced_out_of_line_the_first_to_come_enters_first():
+    """A command of another lane that came a nanosecond earlier; what is late enters at once."""
+    desk = Desk()
+    desk(order(2_000, 1, 1))
+    desk(order(1_999, 2, 2))
+    view = View(desk.core.region)
+    assert [release for release, _, _ in view.delayed()] == [351_999, 352_000]
+    assert [seq for _, seq, _ in view.delayed()] == [4, 3]
+    desk.at(10**6)
+    assert desk(order(10**6 - BUMP_NS, 3, 3)) == ["ACCEPTED"]
 
 
-@pytest.mark.parametrize("window", [0, 50])
-def test_nobody_is_let_in_out_of_turn(window):
-    """Random arrivals: by (release time, sequence), and the audit finds each fault that is made."""
-    rng = np.random.default_rng(5)
-    times = np.sort(rng.integers(0, 400, 200)).tolist()
-    block = bump.new_bump(200, delay_ns=100, window_ns=window, seed=77)
-    entered = [(seq, now) for seq, now in enumerate(times, 1)]
-    for seq, now in entered:
-        assert 100 <= bump.enter_bump(block.ctypes.data, seq, now) - now < 100 + max(window, 1)
-    released = let_in(block, 600)
-    assert sorted(seq for seq, _ in released) == list(range(1, 201))
-    assert (released != sorted(released)) == bool(window)
-
-    def audit(found):
-        return bump.fairness_faults(entered, found, 100, window, 77)
-
-    assert audit(released) == []
-    early = [(seq, at - (n == 50)) for n, (seq, at) in enumerate(released)]
-    assert len(audit(early)) == 1
-    swapped = [*released[:90], released[120], *released[90:120], *released[121:]]
-    assert audit(swapped)
-    assert audit([*released, released[0]]) == [
-        f"command {released[0][0]} was released and had not entered, or twice"
-    ]
+def test_each_command_has_one_last_event_and_causes_never_go_back():
+    records = with_switches(flow(2_000, 4), 4, 90_000)
+    events = delayed_core(TABLE, LIMITS, CAPACITY, 256).process(records)
+    last = events[(events["flags"] & EventFlag.LAST) != 0]
+    assert last["cause_seq"].tolist() == list(range(1, len(records) + 1))
+    assert (np.diff(events["cause_seq"]) >= 0).all()
 
 
-def test_the_audit_of_a_journal_finds_each_who_was_let_in_out_of_turn():
-    """In any pieces; the operator's own commands, and what he sends in others' names, do not
-    count."""
-    commands = np.zeros(6, ORDER_DTYPE)
-    commands["seq"] = np.arange(1, 7)
-    commands["participant"] = [1, 2, 0, 1, 3, 2]
-    commands["rx_ts_ns"] = [100, 200, 50, 199, 200, 201]
-    for cuts in ([6], [1, 3, 6], [4, 6]):
-        audit = Audit()
-        for first, last in itertools.pairwise([0, *cuts]):
-            audit.look(commands[first:last])
-        assert (audit.commands, audit.out_of_turn) == (5, 1)
-        assert audit.faults == [{"seq": 4, "by_ns": 1}]
-    commands["kind"][3] = CommandKind.DISCONNECT
-    audit = Audit()
-    audit.look(commands)
-    assert audit.out_of_turn == 0
+def test_with_little_room_for_events_the_rest_enters_at_the_next_call():
+    """As the pipeline's matcher calls it: one command's time may let in more than there is room
+    for."""
+    records = with_switches(flow(1_500, 5, step_ns=2_000), 5, 0)
+    records = records[records["order_type"] != Setting.RELEASE]
+    records["rx_ts_ns"][1_000:] += 10**9
+    records["seq"] = np.arange(1, len(records) + 1)
+    limits = LIMITS | {"order_capacity": 256}
+    whole, little = (delayed_core(TABLE, limits, 256, 2_048) for _ in range(2))
+    wanted = whole.process(records)
+    room = scratch_records(256) + 2
+    out, found, done, calls = np.zeros(room, EVENT_DTYPE), [], 0, 0
+    while done < len(records):
+        at = records.ctypes.data + 64 * done
+        taken, count = little.batch(
+            little.core_address, at, len(records) - done, out.ctypes.data, room
+        )
+        assert taken or count
+        calls += not taken
+        done += taken
+        found.append(out[:count].copy())
+    events = np.concatenate(found)
+    events["seq"] = np.arange(1, len(events) + 1)
+    np.testing.assert_array_equal(events, wanted)
+    assert calls > 5, "a command that was not done within one call"
+    assert little.state_hash() == whole.state_hash()
+
+
+def test_what_waits_of_a_participant_that_is_disconnected_does_not_enter():
+    desk = Desk()
+    desk(order(0, 1, 1))
+    desk(order(0, 2, 2))
+    gone = np.zeros(1, ORDER_DTYPE)
+    gone["kind"], gone["participant"], gone["rx_ts_ns"] = CommandKind.DISCONNECT, 1, 10
+    assert desk(gone) == ["COMPLETED"]
+    assert desk.at(BUMP_NS) == ["ENTERED", "REJECTED", "ENTERED", "ACCEPTED", "COMPLETED"]
+
+
+def test_who_is_killed_while_its_order_waits_is_refused_when_it_enters():
+    desk = Desk()
+    desk(order(0))
+    kill = setting(Setting.KILL, 1, 1)
+    assert desk(kill) == ["COMPLETED"]
+    assert desk.at(BUMP_NS) == ["ENTERED", "REJECTED", "COMPLETED"]
+
+
+def test_a_full_queue_still_takes_cancels():
+    desk = Desk(places=8)
+    answers = [desk(order(0, 1, n)) for n in range(1, 8)]
+    assert answers == [["DELAYED"]] * 6 + [["REJECTED"]]
+    answers = [desk(order(0, 1, n, kind=CommandKind.CANCEL)) for n in range(1, 4)]
+    assert answers == [["DELAYED"], ["DELAYED"], ["REJECTED"]]
+
+
+def test_what_waits_goes_back_with_a_clock_that_was_set_back():
+    desk = Desk()
+    desk(order(10**12))
+    desk(switch(BUMP_NS, rx_ts_ns=10**12 - 10**9))
+    assert desk.at(10**12 - 10**9 + BUMP_NS - 1) == ["COMPLETED"]
+    assert desk.at(10**12 - 10**9 + BUMP_NS)[0] == "ENTERED"
+
+
+def test_nonsense_is_refused():
+    desk = Desk()
+    assert desk(switch(-1)) == ["REJECTED"]
+    assert desk(switch(0, sb.MAX_DELAY_NS + 1)) == ["REJECTED"]
+    with pytest.raises(RiskError, match="at the speed bump"):
+        make_region(TABLE, 4, delayed=-1)
+    without = Engine(TABLE, CAPACITY, hooks=risk_hooks(LIMITS, TABLE))
+    one = switch(BUMP_NS)
+    one["seq"] = 1
+    assert without.process(one)["kind"].tolist() == [EventKind.REJECTED]
+
+
+@given(st.integers(-(1 << 63), (1 << 63) - 1), st.integers(1, 1 << 62), st.integers(1, 10**12))
+@settings(max_examples=200, deadline=None)
+def test_what_is_drawn_is_what_plain_integers_say(seed, seq, window):
+    assert sb.drawn(seed, seq, window) == reference_bump.drawn(seed, seq, window)

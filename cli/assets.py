@@ -1,0 +1,67 @@
+"""``outcry assets``: the money of a venue."""
+
+import json
+from pathlib import Path
+
+import click
+
+from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk
+from openoutcry.cli.options import as_json_option
+
+
+@click.group()
+def assets() -> None:
+    """Show a venue's money, declare another, say in which an instrument is quoted.
+
+    \b
+    outcry assets show
+    outcry assets declare EUR 2
+    outcry assets quote GOLD EUR 2
+    """
+
+
+@assets.command()
+@click.argument("name")
+@click.argument("decimals", type=int)
+@asks
+def declare(name: str, decimals: int, file: Path, operator: str | None, as_json: bool) -> None:
+    """Declare money NAME with so many DECIMALS while trading; put it into the file, too."""
+    request = {"do": "asset", "asset": name, "decimals": decimals}
+    send_to_desk(file, request, operator, as_json)
+
+
+@assets.command()
+@click.argument("instrument")
+@click.argument("name")
+@click.argument("decimals", type=int)
+@asks
+def quote(
+    instrument: str, name: str, decimals: int, file: Path, operator: str | None, as_json: bool
+) -> None:
+    """Quote INSTRUMENT in NAME; its amounts (price x lots x multiplier) have DECIMALS.
+
+    An instrument that was traded or is held stays in its money: the ledger notes that it did not
+    follow.
+    """
+    request = {"do": "quote", "instrument": instrument, "asset": name, "decimals": decimals}
+    send_to_desk(file, request, operator, as_json)
+
+
+@assets.command()
+@FILE_OPTION
+@as_json_option
+def show(file: Path, as_json: bool) -> None:
+    """Money with its decimals and what is quoted in it, as the ledger has it."""
+    from openoutcry.ledger.schedules import money
+    from openoutcry.ledger.standing import at
+    from openoutcry.pipeline.venue.file import read_venue
+
+    books = at(read_venue(file).journal).books
+    rows = money(books)
+    if as_json:
+        click.echo(json.dumps({"assets": rows, "notes": [text for _, text in books.remarks]}))
+        return
+    for row in rows:
+        click.echo(f"{row['asset']}: {row['decimals']} decimals; {', '.join(row['instruments'])}")
+    for seq, text in books.remarks:
+        click.echo(f"note: event {seq}: {text}")

@@ -1,0 +1,121 @@
+"""``outcry fees``: fee schedules of a venue, and who pays by which."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk
+from openoutcry.cli.options import as_json_option
+
+
+@click.group()
+def fees() -> None:
+    """Show or set the fee schedules of a venue, and who pays by which.
+
+    \b
+    outcry fees show
+    outcry fees set standard --maker-bps -0.5 --taker-bps 2.5
+    outcry fees assign standard --participant 7 --instrument GOLD
+    """
+
+
+@fees.command("set")
+@click.argument("schedule")
+@click.option("--tier", type=int, default=0, show_default=True, help="Which of its tiers, 0 to 7.")
+@click.option("--from-volume", type=int, default=0, show_default=True,
+              help="30-day volume from which the tier counts, whole units of money.")  # fmt: skip
+@click.option("--maker-bps", required=True, help="Of the amount, to hundredths; negative: paid.")
+@click.option("--taker-bps", required=True)
+@asks
+def set_tier(
+    schedule: str, tier: int, from_volume: int, maker_bps: str, taker_bps: str, file: Path,
+    operator: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Set a tier of SCHEDULE (a name of the venue file, or a number 0 to 255) while trading.
+
+    It outlives a restart as long as fees and limits in the file stay as they are.
+    """
+    request = {
+        "do": "fee-tier", "schedule": schedule, "tier": tier, "from_volume": from_volume,
+        "maker_bps": maker_bps, "taker_bps": taker_bps,
+    }  # fmt: skip
+    send_to_desk(file, request, operator, as_json)
+
+
+@fees.command()
+@click.argument("schedule")
+@click.argument("least", type=int)
+@asks
+def minimum(schedule: str, least: int, file: Path, operator: str | None, as_json: bool) -> None:
+    """Set the LEAST fee of a fill by SCHEDULE, in whole units of money."""
+    request = {"do": "fee-minimum", "schedule": schedule, "minimum": least}
+    send_to_desk(file, request, operator, as_json)
+
+
+@fees.command()
+@click.argument("schedule")
+@click.option("--participant", type=int, help="Whose; without it everybody's.")
+@click.option("--instrument", help="Where; without it in all.")
+@asks
+def assign(
+    schedule: str, participant: int | None, instrument: str | None, file: Path,
+    operator: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Say by which SCHEDULE somebody pays; "none": by what is less special.
+
+    The most special counts: of a participant in an instrument, of the participant, of the
+    instrument, of all.
+    """
+    request = {"do": "fee-payer", "schedule": schedule, "participant": participant,
+               "instrument": instrument}  # fmt: skip
+    send_to_desk(file, request, operator, as_json)
+
+
+@fees.command()
+@FILE_OPTION
+@as_json_option
+def show(file: Path, as_json: bool) -> None:
+    """Schedules and who pays by which, as the ledger has them at the journal's end."""
+    from openoutcry.ledger.schedules import payers, schedules
+    from openoutcry.ledger.standing import at
+    from openoutcry.pipeline.venue.file import read_venue
+
+    venue = read_venue(file)
+    names = list(venue.risk.money.schedules)
+    books = at(venue.journal).books
+    rows = {"schedules": schedules(books, names), "payers": payers(books, names)}
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows["schedules"]:
+        least = f", at least {row['minimum']} a fill" if row["minimum"] else ""
+        click.echo(f"{row['schedule']}: from a 30-day volume of {row['from_volume']:,} on: maker "
+                   f"{row['maker_bps']} bps, taker {row['taker_bps']} bps{least}")  # fmt: skip
+    for row in rows["payers"]:
+        who = f"participant {row['participant']}" if row["participant"] is not None else "everybody"
+        where = row["instrument"] or "all instruments"
+        click.echo(f"{who} in {where}: {row['schedule']}")
+    if not any(rows.values()):
+        click.echo("there is no fee schedule")
+
+
+@fees.command()
+@FILE_OPTION
+@as_json_option
+def history(file: Path, as_json: bool) -> None:
+    """Fees, assets, deposits and withdrawals that were asked for, when and by whom."""
+    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.pipeline.venue.money_history import money_history
+
+    venue = read_venue(file)
+    rows: list[dict[str, Any]] = money_history(venue.journal, venue.risk)
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        by = f" by {row['operator']}" if row["operator"] else ""
+        click.echo(f"{row['at']} {row['what']}{by} (command {row['seq']:,})")
+    if not rows:
+        click.echo("nothing was asked for")

@@ -1,0 +1,77 @@
+"""Transactions of a part of the journal: out of the files of a store as far as there are any, the
+rest by a replay from a checkpoint."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.ledger.columns import as_rows
+from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.layout import TRANSACTION_DTYPE
+from openoutcry.ledger.parquet_store import stored_files
+from openoutcry.ledger.report import arrow
+from openoutcry.ledger.standing import Standing, folder_of, oldest, opened
+
+Rows = npt.NDArray[Any]
+
+
+def transactions(
+    directory: Path, until: Standing, after_seq: int = 0, participant: int | None = None
+) -> Iterator[Rows]:
+    """Every transaction (TRANSACTION_DTYPE) of the commands behind ``after_seq`` up to where
+    ``until`` stands, in order; from the begin on with those of the configuration first.
+
+    Of one ``participant`` only, if it is named.  Raises :class:`LedgerError` if the journal's begin
+    was retired and no store has what was before.
+    """
+    reached = after_seq if after_seq else -1
+    files = stored_files(folder_of(directory), until.reader.journal_id)
+    limit = max((begin for begin, _ in files), default=0)
+    found = opened(directory, min(max(limit, after_seq), until.seq))
+    if limit and found.seq > after_seq:
+        for begin, path in files:
+            if begin < found.seq:
+                yield _stored(path, until, reached, found.seq, participant)
+        reached = found.seq
+    elif not after_seq:
+        found = oldest(directory)
+        if found.seq:
+            raise LedgerError(
+                f"{directory} begins behind sequence {found.seq}, and no store has what was before"
+            )
+        yield _of(found.books.opening, participant)
+    for rows, _ in found.advance(until.seq):
+        yield _of(rows[rows["cause_seq"] > reached], participant)
+
+
+def _of(rows: Rows, participant: int | None) -> Rows:
+    return rows if participant is None else rows[rows["participant"] == participant]
+
+
+def _stored(
+    path: Path, until: Standing, after_seq: int, until_seq: int, participant: int | None
+) -> Rows:
+    import pyarrow.dataset
+    from pyarrow import compute, parquet
+
+    arrow()
+    books = until.books
+    try:
+        if participant is None:
+            table = parquet.read_table(path, partitioning=None)
+        else:
+            wanted = compute.field("participant") == participant
+            table = pyarrow.dataset.dataset(path, format="parquet").to_table(filter=wanted)
+        rows = as_rows(table, books.symbols, [name for name, _ in books.monies])
+    except (OSError, ValueError, KeyError) as error:
+        raise LedgerError(f"{path}: {' '.join(str(error).split())}") from None
+    cause = rows["cause_seq"]
+    return rows[(cause > after_seq) & (cause <= until_seq)]
+
+
+def joined(parts: Iterator[Rows]) -> Rows:
+    """All of them as one array."""
+    return np.concatenate([np.zeros(0, TRANSACTION_DTYPE), *parts])

@@ -1,0 +1,262 @@
+"""The venue file's tables of money: assets and their decimals, fee schedules, who pays by which.
+
+They become LEDGER_* commands, which the core lets through and the ledger follows (docs/ledger.md).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.pipeline.venue import table as t
+from openoutcry.pipeline.venue.table import Key, Tables
+from openoutcry.risk.bits import LARGEST, Setting
+from openoutcry.risk.region import setting
+
+MOST_ASSETS, MOST_DECIMALS, MOST_SCHEDULES, MOST_TIERS = 8, 18, 256, 8
+UNUSED_FROM = 2**63 - 1
+"""A tier that begins here is none."""
+NONE = "none"
+"""Not a schedule's name: what is less special counts."""
+Tier = tuple[int, int, int]
+"""From which 30-day volume, maker's and taker's millionths."""
+
+
+@dataclass(frozen=True)
+class MoneySpec:
+    """What a venue file says about money, checked."""
+
+    assets: dict[str, int] = field(default_factory=dict)
+    """Decimals by name; the first is what a deposit without a name is in."""
+    quotes: dict[str, str] = field(default_factory=dict)
+    """The asset of each instrument; empty if there are no assets."""
+    schedules: dict[str, tuple[int, tuple[Tier, ...]]] = field(default_factory=dict)
+    """By name, in the order of their numbers: least fee of a fill, tiers."""
+    payers: dict[tuple[int, str], str] = field(default_factory=dict)
+    """The schedule of (participant or -1, instrument or nothing)."""
+
+    def __bool__(self) -> bool:
+        return bool(self.assets or self.schedules)
+
+    def number(self, schedule: str) -> int:
+        """A schedule's number, by its name in the file or a number of its own.
+
+        Raises ValueError for one that is neither.
+        """
+        if schedule == NONE:
+            return -1
+        if schedule in self.schedules:
+            return list(self.schedules).index(schedule)
+        if schedule.isascii() and schedule.isdigit() and int(schedule) < MOST_SCHEDULES:
+            return int(schedule)
+        known = ", ".join(self.schedules) or "none in the file"
+        raise ValueError(f"there is no fee schedule {schedule!r}; there are: {known}, and numbers "
+                         f"0 to {MOST_SCHEDULES - 1}")  # fmt: skip
+
+    def records(self, resets: bool) -> list[npt.NDArray[Any]]:
+        """The commands by which the ledger goes by this file, and by nothing that was said of fees
+        before; ``resets``: also where the file says nothing."""
+        made = [asset(name, decimals) for name, decimals in self.assets.items()]
+        made += [quote(symbol, name, self.assets[name]) for symbol, name in self.quotes.items()]
+        if resets or self.schedules:
+            made.append(setting(Setting.LEDGER_FEES, -1, -1))
+        for number, (minimum, tiers) in enumerate(self.schedules.values()):
+            unused = [(UNUSED_FROM, 0, 0)] * (MOST_TIERS - len(tiers))
+            made += [tier(number, index, one) for index, one in enumerate((*tiers, *unused))]
+            made.append(setting(Setting.LEDGER_MINIMUM, minimum, number))
+        made += [
+            setting(Setting.LEDGER_FEES, self.number(name), who, symbol.encode())
+            for (who, symbol), name in self.payers.items()
+        ]
+        return made
+
+
+def tier(schedule: int, index: int, one: Tier, operator: int = 0) -> npt.NDArray[Any]:
+    """The command that sets a schedule's tier."""
+    begin, maker, taker = one
+    rates = (maker & 0xFFFFFFFF) | (taker << 32)
+    return setting(Setting.LEDGER_TIER, rates, schedule * 16 + index, b"", begin, operator)
+
+
+def word(name: str) -> int:
+    """An asset's 8 characters as a number: a gateway knows the symbols of instruments alone."""
+    return int(np.array([name.encode()], "S8").view(np.int64)[0])
+
+
+def asset(name: str, decimals: int, operator: int = 0) -> npt.NDArray[Any]:
+    """The command that declares money."""
+    return setting(Setting.LEDGER_ASSET, decimals, 0, b"", word(name), operator)
+
+
+def quote(symbol: str, name: str, decimals: int, operator: int = 0) -> npt.NDArray[Any]:
+    """The command that says in which money an instrument is quoted."""
+    return setting(Setting.LEDGER_QUOTE, decimals, 0, symbol.encode(), word(name), operator)
+
+
+def deposit(who: int, amount: int, name: str, purpose: int, operator: int) -> npt.NDArray[Any]:
+    """The command that moves money; without a name the first."""
+    record = setting(Setting.DEPOSIT, amount, who, b"", word(name) if name else purpose, operator)
+    record["time_in_force"] = purpose if name else 0
+    return record
+
+
+def millionths(value: Any) -> int:
+    """Basis points, whole or with at most two decimals, as millionths: 2.5 are 250."""
+    if type(value) not in (int, float, str):
+        raise ValueError(f"must be a number of basis points, not {t.kind_of(value)}")
+    try:
+        exact = Decimal(str(value)) * 100
+    except InvalidOperation:
+        raise ValueError(f"{value!r} is no number of basis points") from None
+    if not exact.is_finite() or exact != int(exact):
+        raise ValueError(f"{value} bps: a hundredth of a basis point is the least")
+    if abs(exact) > 1_000_000:
+        raise ValueError(f"{value} bps is more than all of the amount, 10000 bps")
+    return int(exact)
+
+
+MOST_PURPOSES = 255
+"""DEPOSIT's second value is a purpose up to here, a name beyond."""
+
+
+def asset_name(value: Any) -> str:
+    """2 to 8 printable ASCII characters without a space."""
+    found = t.text(8)(value)
+    if not found.isascii() or " " in found or ":" in found or len(found) < 2:
+        raise ValueError(f"{value!r} is not 2 to 8 ASCII characters without space and colon")
+    return found
+
+
+def schedule_name(value: Any) -> str:
+    found = t.text(32)(value)
+    if found == NONE or found.isdigit():
+        raise ValueError(f"{value!r} is no name of a schedule")
+    return found
+
+
+ASSET = {"name": Key(asset_name), "decimals": Key(t.integer(0, MOST_DECIMALS))}
+SCHEDULE = {
+    "name": Key(schedule_name),
+    "from_volume": Key(t.integer(0, LARGEST), 0),
+    "maker_bps": Key(millionths),
+    "taker_bps": Key(millionths),
+    "minimum": Key(t.integer(0, LARGEST), None),
+}
+PAYER = {
+    "schedule": Key(t.text(32)),
+    "participant": Key(t.integer(1, 65_535), 0),
+    "group": Key(t.text(32), ""),
+    "instrument": Key(t.text(8), ""),
+}
+INSTRUMENT_MONEY_KEYS = {
+    "asset": Key(asset_name, None),
+    "amount_decimals": Key(t.integer(0, MOST_DECIMALS), None),
+}
+"""Keys of ``[[instrument]]``."""
+
+
+def read_money(tables: Tables, numbers: dict[int, str], symbols: Iterable[str]) -> MoneySpec:
+    """``numbers``: each participant's group, or nothing."""
+    symbols = list(symbols)
+    rows = tables.rows("asset", ASSET)
+    names = [((*path, "name"), row["name"]) for path, row in rows]
+    tables.distinct(names, "asset")
+    if len(rows) > MOST_ASSETS:
+        tables.wrong(("asset",), f"there may be {MOST_ASSETS}, not {len(rows)}")
+    for path, name in names:
+        if name in symbols:
+            tables.wrong(path, f"{name!r} is an instrument's symbol as well")
+    assets: dict[str, int] = {}
+    for _, row in rows:
+        if row["name"] is not None:
+            assets.setdefault(row["name"], row["decimals"])
+    schedules = _schedules(tables)
+    return MoneySpec(
+        assets, _quotes(tables, assets), schedules, _payers(tables, schedules, numbers, symbols)
+    )
+
+
+def _quotes(tables: Tables, assets: dict[str, int]) -> dict[str, str]:
+    """The asset of each instrument; mistakes of the rows' own values are noted elsewhere."""
+    found = {}
+    given = tables.document.get("instrument", [])
+    for index, row in enumerate(given if isinstance(given, list) else []):
+        if not isinstance(row, dict) or not (assets or "asset" in row):
+            continue
+        path = ("instrument", index, "asset")
+        symbol, name = row.get("symbol"), row.get("asset", next(iter(assets), ""))
+        if name not in assets:
+            tables.wrong(path, f"there is no asset {name!r}; there are: {', '.join(assets)}")
+            continue
+        decimals = row.get("amount_decimals", row.get("decimals", 2))
+        if decimals != assets[name]:
+            tables.wrong(path, f"amounts of {symbol} (price times lots times multiplier) have "
+                         f"{decimals} decimals, {name} has {assets[name]}: amount_decimals says "
+                         "how many they have")  # fmt: skip
+        elif isinstance(symbol, str):
+            found[symbol] = name
+    return found
+
+
+def _schedules(tables: Tables) -> dict[str, tuple[int, tuple[Tier, ...]]]:
+    rows = tables.rows("fee_schedule", SCHEDULE)
+    tables.distinct(
+        [((*path, "from_volume"), (row["name"], row["from_volume"])) for path, row in rows
+         if row["name"] is not None],
+        "the tier",
+    )  # fmt: skip
+    found: dict[str, tuple[int, tuple[Tier, ...]]] = {}
+    for name in dict.fromkeys(row["name"] for _, row in rows if row["name"] is not None):
+        mine = [(path, row) for path, row in rows if row["name"] == name]
+        given = {row["minimum"] for _, row in mine if row["minimum"] is not None}
+        if len(given) > 1:
+            tables.wrong((*mine[-1][0], "minimum"), f"a schedule has one: {name!r} has "
+                         f"{len(given)}")  # fmt: skip
+        if len(mine) > MOST_TIERS:
+            tables.wrong((*mine[-1][0], "name"), f"{name!r} has {len(mine)} tiers, {MOST_TIERS} "
+                         "are the most")  # fmt: skip
+        tiers = sorted((row["from_volume"] or 0, row["maker_bps"], row["taker_bps"])
+                       for _, row in mine
+                       if None not in (row["maker_bps"], row["taker_bps"]))  # fmt: skip
+        if tiers and tiers[0][0]:
+            tables.wrong((*mine[0][0], "from_volume"), f"{name!r} has no tier from 0 on")
+        found[name] = (next(iter(given), 0), tuple(tiers))
+    if len(found) > MOST_SCHEDULES:
+        tables.wrong(("fee_schedule",), f"there may be {MOST_SCHEDULES}, not {len(found)}")
+    return found
+
+
+def _payers(
+    tables: Tables, schedules: Iterable[str], numbers: dict[int, str], symbols: list[str]
+) -> dict[tuple[int, str], str]:
+    rows = tables.rows("fees", PAYER)
+    found: dict[tuple[int, str], str] = {}
+    for path, row in rows:
+        who, group, symbol = row["participant"], row["group"], row["instrument"]
+        if who and group:
+            tables.wrong((*path, "group"), "the row is of a participant or of a group, not of both")
+        if who and who not in numbers:
+            tables.wrong((*path, "participant"), f"there is no participant {who}")
+        if group and group not in numbers.values():
+            tables.wrong((*path, "group"), f"no participant is in group {group!r}")
+        if symbol and symbol not in symbols:
+            tables.wrong((*path, "instrument"), f"there is no instrument {symbol!r}")
+        if row["schedule"] is not None and row["schedule"] not in schedules:
+            tables.wrong((*path, "schedule"), f"there is no fee schedule {row['schedule']!r}")
+    tables.distinct(
+        [((*path, "schedule"), (row["participant"] or row["group"] or "everybody",
+                                row["instrument"] or "all")) for path, row in rows],
+        "the fees of",
+    )  # fmt: skip
+    for of_groups in (True, False):
+        # A participant's own row counts before its group's.
+        for _, row in rows:
+            if bool(row["group"]) is not of_groups or row["schedule"] is None:
+                continue
+            members = [n for n, group in numbers.items() if group == row["group"]]
+            for who in members if of_groups else [row["participant"] or -1]:
+                found[who, row["instrument"]] = row["schedule"]
+    return found

@@ -1,0 +1,150 @@
+"""What the exchange operator may ask for money's sake: fees, assets, deposits, withdrawals.
+
+The ledger follows these commands; the core only sees that the values can be, which is seen to here
+before.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from openoutcry.pipeline.venue.desk import DeskError, Work
+from openoutcry.pipeline.venue.fee_tables import (
+    MOST_DECIMALS,
+    MOST_TIERS,
+    MoneySpec,
+    asset,
+    asset_name,
+    deposit,
+    millionths,
+    quote,
+    tier,
+)
+from openoutcry.pipeline.venue.table import integer
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import LARGEST, Setting
+from openoutcry.risk.region import View, setting
+
+PURPOSES = {"outside": 0, "fees": 1, "clearing": 2, "suspense": 3}
+"""Where a deposit comes from, or a withdrawal goes: DEPOSIT's second value."""
+MONEY_REQUESTS = ("fee-tier", "fee-minimum", "fee-payer", "asset", "quote", "deposit")
+Request = dict[str, Any]
+
+
+class MoneyDesk:
+    """Turns requests about money into work."""
+
+    def __init__(self, spec: MoneySpec, symbols: list[str], view: View) -> None:
+        self.spec, self.symbols, self.view = spec, symbols, view
+        self.assets = dict(spec.assets)
+        """With those that were declared since the venue opened."""
+
+    def work_of(self, request: Request, who: int, operator: int) -> Work:
+        """``who``: the participant named, -1: none is.
+
+        Raises :class:`DeskError` naming what cannot be.
+        """
+        does = (self._tier, self._minimum, self._payer, self._asset, self._quote, self._deposit)
+        try:
+            return does[MONEY_REQUESTS.index(request["do"])](request, who, operator)
+        except ValueError as error:
+            raise DeskError(str(error)) from None
+
+    def _tier(self, request: Request, who: int, operator: int) -> Work:
+        name = str(request.get("schedule"))
+        number = self._schedule(name)
+        index = _named("tier", integer(0, MOST_TIERS - 1), request.get("tier", 0))
+        begin = _named("from_volume", integer(0, LARGEST), request.get("from_volume", 0))
+        maker, taker = (
+            _named(key, millionths, request.get(key)) for key in ("maker_bps", "taker_bps")
+        )
+        done = (f"fee schedule {name}, tier {index}: from a 30-day volume of {begin} on the maker "
+                f"pays {maker / 100:g} bps, the taker {taker / 100:g} bps")  # fmt: skip
+        return Work(tier(number, index, (begin, maker, taker), operator), [done])
+
+    def _minimum(self, request: Request, who: int, operator: int) -> Work:
+        name = str(request.get("schedule"))
+        least = _named("minimum", integer(0, LARGEST), request.get("minimum"))
+        record = setting(Setting.LEDGER_MINIMUM, least, self._schedule(name), operator=operator)
+        return Work(record, [f"fee schedule {name}: the least fee of a fill is {least}"])
+
+    def _payer(self, request: Request, who: int, operator: int) -> Work:
+        name, symbol = str(request.get("schedule")), str(request.get("instrument") or "")
+        if symbol:
+            self._instrument(symbol)
+        number = self.spec.number(name)
+        record = setting(Setting.LEDGER_FEES, number, who, symbol.encode(), operator=operator)
+        whose = f"participant {who}" if who >= 0 else "everybody"
+        where = symbol or "all instruments"
+        by = f"pays by fee schedule {name}" if number >= 0 else "has no fee schedule of its own"
+        return Work(record, [f"{whose} in {where} {by}"])
+
+    def _asset(self, request: Request, who: int, operator: int) -> Work:
+        name = _named("asset", asset_name, request.get("asset"))
+        decimals = _named("decimals", integer(0, MOST_DECIMALS), request.get("decimals"))
+        if name in self.symbols:
+            raise DeskError(f"{name} is an instrument's symbol")
+        if self.assets.get(name, decimals) != decimals:
+            raise DeskError(
+                f"scale mismatch: {name} has {self.assets[name]} decimals, not {decimals}"
+            )
+        record = asset(name, decimals, operator)
+        self.assets[name] = decimals
+        return Work(record, [f"{name} is an asset with {decimals} decimals"])
+
+    def _quote(self, request: Request, who: int, operator: int) -> Work:
+        symbol = str(request.get("instrument") or "")
+        self._instrument(symbol)
+        name = self._known(request.get("asset"))
+        decimals = _named("decimals", integer(0, MOST_DECIMALS), request.get("decimals"))
+        if decimals != self.assets[name]:
+            raise DeskError(f"scale mismatch: amounts of {symbol} have {decimals} decimals, {name} "
+                            f"has {self.assets[name]}")  # fmt: skip
+        return Work(quote(symbol, name, decimals, operator), [f"{symbol} is quoted in {name}"])
+
+    def _deposit(self, request: Request, who: int, operator: int) -> Work:
+        if who < 0:
+            raise DeskError("a deposit needs a participant")
+        amount = _named("amount", integer(-LARGEST, LARGEST), request.get("amount"))
+        purpose = request.get("purpose", "outside")
+        if purpose not in PURPOSES:
+            raise DeskError(f"there is no purpose {purpose!r}; there are {', '.join(PURPOSES)}")
+        asked = request.get("asset")
+        name = self._known(asked) if asked else ""
+        before = self.view.of(who, lay.BALANCE)
+        free = before - self.view.of(who, lay.RESERVED)
+        if amount < 0 and purpose == "outside" and -amount > max(free, 0):
+            raise DeskError(f"participant {who} has {max(free, 0)} available, not {-amount}")
+        verb, to = ("gets", "from") if amount >= 0 else ("gives", "to")
+        money = name or next(iter(self.assets), "")
+        done = f"participant {who} {verb} {abs(amount)} {money} {to} {purpose}".replace("  ", " ")
+
+        def refused() -> str:
+            # A balance moves with every trade: only that the deposit was taken can be seen.
+            taken = not amount or self.view.of(who, lay.BALANCE) != before
+            return "" if taken else f"{done}: the core refuses"
+
+        record = deposit(who, amount, name, PURPOSES[purpose], operator)
+        return Work(record, [done], refused, more={"before": before})
+
+    def _schedule(self, name: str) -> int:
+        number = self.spec.number(name)
+        if number < 0:
+            raise DeskError("which fee schedule?")
+        return number
+
+    def _instrument(self, symbol: str) -> None:
+        if symbol not in self.symbols:
+            raise DeskError(f"there is no instrument {symbol!r}")
+
+    def _known(self, name: Any) -> str:
+        if name not in self.assets:
+            known = ", ".join(self.assets) or "none ([[asset]] in the venue file)"
+            raise DeskError(f"there is no asset {name!r}; there are: {known}")
+        return str(name)
+
+
+def _named(key: str, parse: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise DeskError(f"{key}: {error}") from None

@@ -1,0 +1,69 @@
+"""Fees, assets, deposits and withdrawals that were asked for in a venue, when and by whom, from its
+journal."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openoutcry.journal import JournalReader
+from openoutcry.pipeline.venue.calendar import utc_text
+from openoutcry.pipeline.venue.fee_tables import MOST_PURPOSES, UNUSED_FROM
+from openoutcry.pipeline.venue.money_desk import PURPOSES
+from openoutcry.pipeline.venue.risk_tables import RiskSpec
+from openoutcry.risk.bits import LEDGER_SETTINGS, RISK_KIND, Setting
+
+FIRST = int(min(LEDGER_SETTINGS))
+
+
+def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
+    """A row each: ``seq``, ``at``, ``what``, ``operator`` (nothing, if none was named)."""
+    rows = []
+    for _, orders in JournalReader(journal).chunks():
+        types = orders["order_type"]
+        ours = (orders["kind"] == RISK_KIND) & ((types == Setting.DEPOSIT) | (types >= FIRST))
+        for one in orders[ours]:
+            what = _said(one, list(spec.money.schedules))
+            number = int(one["order_id"])
+            known = 1 <= number <= len(spec.operators)
+            if what:
+                rows.append({
+                    "seq": int(one["seq"]), "at": utc_text(int(one["rx_ts_ns"])), "what": what,
+                    "operator": spec.operators[number - 1].name if known else "",
+                })  # fmt: skip
+    return rows
+
+
+def _said(one: Any, names: list[str]) -> str:
+    what, who, value = Setting(int(one["order_type"])), int(one["qty_lots"]), int(one["aux"])
+    symbol, second = bytes(one["symbol"]).decode(), int(one["price_ticks"])
+
+    def schedule(number: int) -> str:
+        return names[number] if number < len(names) else str(number)
+
+    if second > MOST_PURPOSES and what is not Setting.LEDGER_TIER:
+        name = np.array([second], np.int64).view("S8")[0].decode("ascii", "replace")
+    else:
+        name = symbol
+    if what is Setting.DEPOSIT:
+        second = int(one["time_in_force"]) if second > MOST_PURPOSES else second
+        purposes = {number: name for name, number in PURPOSES.items()}
+        verb, to = ("gets", "from") if value >= 0 else ("gives", "to")
+        money = f" {name}" if name else ""
+        purpose = purposes.get(second, "suspense")
+        return f"participant {who} {verb} {abs(value)}{money} {to} {purpose}"
+    if what is Setting.LEDGER_TIER:
+        if second == UNUSED_FROM:
+            return ""
+        maker = (value & 0xFFFFFFFF) - ((value & 0x80000000) << 1)
+        return (f"fee schedule {schedule(who // 16)}, tier {who % 16}: from {second} on maker "
+                f"{maker / 100:g} bps, taker {(value >> 32) / 100:g} bps")  # fmt: skip
+    if what is Setting.LEDGER_MINIMUM:
+        return f"fee schedule {schedule(who)}: the least fee of a fill is {value}"
+    if what is Setting.LEDGER_FEES:
+        whose = f"participant {who}" if who >= 0 else "everybody"
+        by = f"pays by fee schedule {schedule(value)}" if value >= 0 else "has no fee schedule"
+        return f"{whose} in {symbol or 'all instruments'} {by}"
+    if what is Setting.LEDGER_ASSET:
+        return f"{name} is an asset with {value} decimals"
+    return f"{symbol} is quoted in {name}"

@@ -1,0 +1,56 @@
+"""The speed bump in plain Python: a list that is sorted whenever somebody asks."""
+
+from typing import Any
+
+from openoutcry.risk.speed_bump import SET_BACK_NS
+
+MASK = (1 << 64) - 1
+
+
+def drawn(seed: int, seq: int, window: int) -> int:
+    """SplitMix64 of seed and sequence, below ``window``."""
+    mixed = (seed + seq * 0x9E3779B97F4A7C15) & MASK
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & MASK
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & MASK
+    return (mixed >> 2) % window
+
+
+class PlainBump:
+    """Who waits, until when, and who may enter."""
+
+    def __init__(self) -> None:
+        self.delay_ns = self.window_ns = self.seed = self.now_ns = 0
+        self.waiting: list[tuple[int, int]] = []
+        """Release time and sequence."""
+        self.last: dict[int, int] = {}
+        """When each participant's last command is released."""
+
+    def set(self, delay_ns: int, window_ns: int, seed: int, now_ns: int) -> None:
+        back = self.now_ns - now_ns
+        if back > SET_BACK_NS:
+            self.now_ns = now_ns
+            self.waiting = [(release - back, seq) for release, seq in self.waiting]
+            self.last = {who: max(0, release - back) for who, release in self.last.items()}
+        self.delay_ns, self.window_ns, self.seed = delay_ns, window_ns, seed
+
+    def time(self, rx_ts_ns: int) -> list[int]:
+        """It is this time: sequences of those that enter now, in their turn."""
+        self.now_ns = max(self.now_ns, rx_ts_ns)
+        enter = sorted(one for one in self.waiting if one[0] <= self.now_ns)
+        self.waiting = [one for one in self.waiting if one[0] > self.now_ns]
+        return [seq for _, seq in enter]
+
+    def hold(self, command: Any) -> int | None:
+        """When a participant's command enters that came; None: at once."""
+        if not (self.delay_ns or self.window_ns or self.waiting):
+            return None
+        seq, who = int(command["seq"]), int(command["participant"])
+        release = int(command["rx_ts_ns"]) + self.delay_ns
+        if self.window_ns:
+            release += drawn(self.seed, seq, self.window_ns)
+        release = max(release, self.last.get(who, 0))
+        if release <= self.now_ns:
+            return None
+        self.waiting.append((release, seq))
+        self.last[who] = release
+        return release

@@ -1,0 +1,211 @@
+"""The ledger's invariants at size: nothing is made or lost, whatever is posted and whatever dies.
+
+The figures go to docs/evidence/ledger_invariants.json and ledger_kills.json.
+"""
+
+import os
+import random
+import shutil
+import signal
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import ledger_flow as flow
+import numpy as np
+import pytest
+
+from openoutcry.ledger import layout as lay
+from openoutcry.ledger.accounts import index_of
+from openoutcry.ledger.books import Books
+from openoutcry.ledger.follow import Follower, follow
+from openoutcry.ledger.parquet_store import ParquetStore
+from openoutcry.ledger.standing import at, folder_of
+
+LOW = 0xFFFFFFFF
+GROUPS = (lay.MONEY_COLUMNS, lay.LOT_COLUMNS)
+
+
+def postings_of(rows: np.ndarray) -> int:
+    return sum(int(np.count_nonzero(rows[name])) for group in GROUPS for name in group)
+
+
+def unbalanced(rows: np.ndarray) -> int:
+    """Rows of which a group of deltas does not sum to exactly 0; in two halves, so that no sum
+    wraps round."""
+    wrong = np.zeros(len(rows), bool)
+    for group in GROUPS:
+        low = sum((rows[name] & LOW for name in group), np.zeros(len(rows), np.int64))
+        high = sum((rows[name] >> 32 for name in group), np.zeros(len(rows), np.int64))
+        wrong |= (low & LOW != 0) | (high + (low >> 32) != 0)
+    return int(np.count_nonzero(wrong))
+
+
+class Tally:
+    """Balances of every account by adding up rows: halves of int64, for at most 2**31 rows."""
+
+    def __init__(self, books: Books) -> None:
+        self.assets = lay.MONEY_SLOTS + books.count
+        self.halves = np.zeros((2, len(books.balances)), np.int64)
+
+    def add(self, rows: np.ndarray) -> None:
+        who = rows["participant"].astype(np.int64) + 1
+        lots = lay.MONEY_SLOTS + rows["instrument"].astype(np.int64)
+        for number, name in enumerate(lay.MONEY_COLUMNS):
+            self._column(rows[name], who if number < 4 else 0 * who, rows["asset"], number % 4)
+        traded = rows["instrument"] != lay.NO_INSTRUMENT
+        places = ((1, 0), (1, 1), (0, 1), (0, 3))
+        for name, (own, kind) in zip(lay.LOT_COLUMNS, places, strict=True):
+            self._column(rows[name][traded], (own * who)[traded], lots[traded], kind)
+
+    def _column(self, amounts, owner, asset, kind) -> None:
+        index = (owner * self.assets + asset) * 4 + kind
+        np.add.at(self.halves[0], index, amounts & LOW)
+        np.add.at(self.halves[1], index, amounts >> 32)
+
+    def differences(self, books: Books) -> int:
+        stands = defaultdict(int)
+        for place, value in books.standing():
+            stands[index_of(place.owner, place.asset, place.kind, self.assets)] = value
+        made = {
+            int(k): (int(self.halves[1, k]) << 32) + int(self.halves[0, k])
+            for k in np.flatnonzero(self.halves.any(axis=0))
+        }
+        keys = {*stands, *made}
+        return sum(stands.get(key, 0) != made.get(key, 0) for key in keys)
+
+
+def posted(postings: int, seed: int, commands: int = 200_000) -> dict[str, int]:
+    """Mixed markets, one behind the other, until so many postings were made."""
+    found = dict.fromkeys(("postings", "transactions", "commands", "events", "markets"), 0)
+    faults = {"unbalanced_transactions": 0, "assets_not_zero": 0, "accounts_that_differ": 0}
+    while found["postings"] < postings:
+        orders = flow.draw(commands, seed + found["markets"], days=400)
+        document = flow.config()
+        engine, books = flow.core(document), Books(document)
+        tally = Tally(books)
+        tally.add(books.opening)
+        for begin in range(0, len(orders), 4_096):
+            part = orders[begin : begin + 4_096]
+            events = engine.process(part)
+            rows = books.post(part, events)
+            faults["unbalanced_transactions"] += unbalanced(rows)
+            faults["assets_not_zero"] += sum(map(bool, books.sums()))
+            tally.add(rows)
+            found["postings"] += postings_of(rows)
+            found["transactions"] += len(rows)
+            found["events"] += len(events)
+        faults["accounts_that_differ"] += tally.differences(books)
+        found["commands"] += len(orders)
+        found["markets"] += 1
+    return found | faults
+
+
+def test_every_transaction_sums_to_zero_and_the_accounts_are_their_sums():
+    found = posted(60_000, 1, 20_000)
+    assert found["postings"] >= 60_000
+    assert (found["unbalanced_transactions"], found["assets_not_zero"]) == (0, 0)
+    assert found["accounts_that_differ"] == 0
+
+
+@pytest.mark.long
+def test_a_hundred_million_postings_sum_to_zero():
+    from openoutcry.report.evidence import write_evidence
+
+    began, seed = time.monotonic(), 100
+    found = posted(100_000_000, seed)
+    assert found["postings"] >= 100_000_000
+    assert (found["unbalanced_transactions"], found["assets_not_zero"]) == (0, 0)
+    assert found["accounts_that_differ"] == 0
+    figures = found | {"first_seed": seed, "seconds": round(time.monotonic() - began)}
+    write_evidence("ledger_invariants", figures, command_of("invariants"))
+
+
+def command_of(what: str) -> str:
+    return f"make test-long ARGS='tests/ledger/test_ledger_invariants.py -k {what}'"
+
+
+# Kills
+
+
+def files(home: Path) -> dict[str, bytes]:
+    """Every file of the ledger but checkpoints."""
+    folder = folder_of(home)
+    return {path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*") if path.is_file() and path.suffix != ".olc"}  # fmt: skip
+
+
+def forked(work) -> int:
+    """A process that does this work and ends with status 0."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        work()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def killed(home: Path, every: int, kills: int, seed: int) -> dict[str, int]:
+    """Followers of a journal, forked and killed at random moments, until there were so many kills;
+    each time that one comes to the end its files are those of one that was never killed, and the
+    ledger is begun anew."""
+    rng = random.Random(seed)
+    whole = Path(shutil.copytree(home, home.with_name("whole")))
+    at(whole, 100)  # kernels are compiled before anything is forked
+
+    def rebuild() -> None:
+        follow(whole, None, True, lambda: False, print, every)
+
+    def work() -> None:
+        follower = Follower(home, ParquetStore(folder_of(home)), every)
+        follower.advance()
+        follower.store.finish()
+
+    began = time.monotonic()
+    assert os.waitstatus_to_exitcode(os.waitpid(forked(rebuild), 0)[1]) == 0
+    most_s = (time.monotonic() - began) / 6
+    wanted, found = files(whole), {"kills": 0, "journals": 0, "different": 0}
+    while found["kills"] < kills:
+        pid = forked(work)
+        time.sleep(rng.random() * most_s)
+        os.kill(pid, signal.SIGKILL)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        assert status in (0, -signal.SIGKILL)
+        if status:
+            found["kills"] += 1
+            continue
+        found["journals"] += 1
+        found["different"] += files(home) != wanted
+        shutil.rmtree(folder_of(home))
+    while os.waitstatus_to_exitcode(os.waitpid(forked(work), 0)[1]):
+        pass
+    found["journals"] += 1
+    found["different"] += files(home) != wanted
+    # The books of its last checkpoint, too, are those of who goes through all of it.
+    shutil.rmtree(folder_of(whole))
+    found["different"] += list(at(home).books.standing()) != list(at(whole).books.standing())
+    return found
+
+
+def test_followers_that_are_killed_at_any_moment_leave_what_one_that_was_not_leaves(day, tmp_path):
+    home = shutil.copytree(day, tmp_path / "day")
+    found = killed(home, 2_000, 12, 4)
+    assert found["kills"] >= 12
+    assert found["different"] == 0
+
+
+@pytest.mark.long
+def test_ten_thousand_kills_double_nothing_and_lose_nothing(tmp_path):
+    from openoutcry.report.evidence import write_evidence
+
+    seed, kills, commands, every = 7, 10_000, 6_000, 500
+    home = flow.write_journal(tmp_path / "day", flow.draw(commands, seed), blocks=40)
+    found = killed(home, every, kills, seed)
+    assert found["kills"] >= kills
+    assert found["different"] == 0
+    assert found["journals"] > 10
+    figures = found | {"commands_a_journal": commands, "commands_a_stretch": every, "seed": seed}
+    write_evidence("ledger_kills", figures, command_of("kills"))

@@ -1,0 +1,155 @@
+"""A core with a speed bump, beside one without it that is given what enters, when it enters."""
+
+import numpy as np
+
+from openoutcry.matcher import Engine
+from openoutcry.replay.risk_hooks import risk_hooks
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import RISK_REASON, RiskBit, Setting
+from openoutcry.risk.reference_bump import PlainBump
+from openoutcry.risk.region import View, setting
+from openoutcry.wire import EVENT_DTYPE
+from openoutcry.wire.enums import CommandKind, EventFlag, EventKind
+from openoutcry.wire.records import NO_INSTRUMENT
+
+LAST = int(EventFlag.LAST)
+WAITS = tuple(
+    int(kind)
+    for kind in (
+        CommandKind.NEW, CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE,
+        CommandKind.SET_EXPIRY, CommandKind.MASS_CANCEL,
+    )
+)  # fmt: skip
+LESS = (CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.MASS_CANCEL)
+
+
+def delayed_core(instruments, settings, order_capacity, delayed):
+    """An engine with risk and, with ``delayed`` places, a speed bump."""
+    more = {"delayed": delayed} if delayed else {}
+    hooks = risk_hooks(settings | more, instruments)
+    return Engine(instruments, order_capacity, hooks=hooks)
+
+
+def switch(delay_ns, window_ns=0, seed=0, rx_ts_ns=0):
+    record = setting(Setting.SPEED_BUMP, delay_ns, seed, second=window_ns)
+    record["rx_ts_ns"] = rx_ts_ns
+    return record
+
+
+class Plain:
+    """The reference: the core without a speed bump, and a list of who waits."""
+
+    def __init__(self, instruments, settings, order_capacity, delayed):
+        self.engine = delayed_core(instruments, settings, order_capacity, 0)
+        self.bump, self.capacity = PlainBump(), delayed
+        self.symbols = instruments["symbol"].tolist()
+        self.participants = settings["participants"]
+        self.records, self.withdrawn, self.event_seq = {}, set(), 0
+
+    def process(self, orders):
+        """Events, without the queue's places, which are the kernel's own affair."""
+        parts = [self._one(orders[n : n + 1].copy()) for n in range(len(orders))]
+        events = np.concatenate(parts)
+        events["seq"] = np.arange(1, len(events) + 1) + self.event_seq
+        self.event_seq += len(events)
+        return events
+
+    def _one(self, one):
+        parts, order = [], one[0]
+        for seq in self.bump.time(int(order["rx_ts_ns"])):
+            record = self.records.pop(seq)
+            record["seq"] = order["seq"]
+            if seq in self.withdrawn:
+                events = self._refusal(record[0], RiskBit.WITHDRAWN, 0, 0, 0)
+            else:
+                events = self.engine.process(record)
+            events["flags"] &= 0xFF ^ LAST
+            entered = self._event(record[0], EventKind.ENTERED, record["price_ticks"][0])
+            entered["contra_id"], entered["qty_lots"] = seq, len(events)
+            entered["leaves_lots"] = int(record["kind"][0]) << 32
+            entered["leaves_lots"] |= int(record["order_type"][0]) << 40
+            entered["flags"] = 0
+            parts += [entered, events]
+        return np.concatenate([*parts, self._own(one)])
+
+    def _own(self, one):
+        order = one[0]
+        kind, who, symbol = int(order["kind"]), int(order["participant"]), order["symbol"]
+        known = symbol in self.symbols or (kind == CommandKind.MASS_CANCEL and symbol == b"")
+        if kind == CommandKind.RISK and order["order_type"] == Setting.SPEED_BUMP:
+            now_ns = int(order["rx_ts_ns"])
+            self.bump.set(int(order["aux"]), int(order["price_ticks"]), int(order["qty_lots"]),
+                          now_ns)  # fmt: skip
+            return self._completed(order)
+        if kind == CommandKind.RISK and order["order_type"] == Setting.RELEASE:
+            return self._completed(order)
+        if order["error_code"] == 0:
+            if kind == CommandKind.DISCONNECT and who:
+                self.withdrawn |= {
+                    seq for seq, held in self.records.items() if held["participant"][0] == who
+                }
+            if kind == CommandKind.MASS_CANCEL and not who:
+                self.withdrawn |= {
+                    seq for seq, held in self.records.items()
+                    if symbol in (b"", held["symbol"][0])
+                }  # fmt: skip
+            if who and kind in WAITS and known and who < self.participants:
+                return self._enter(one)
+        return self.engine.process(one)
+
+    def _enter(self, one):
+        order, before = one[0], (list(self.bump.waiting), dict(self.bump.last))
+        release = self.bump.hold(order)
+        if release is None:
+            return self.engine.process(one)
+        room = self.capacity - (0 if order["kind"] in LESS else self.capacity // 4)
+        if len(before[0]) >= room:
+            self.bump.waiting, self.bump.last = before
+            return self._refusal(order, RiskBit.SPEED_BUMP_FULL, room, len(before[0]),
+                                 len(before[0]) + 1)  # fmt: skip
+        self.records[int(order["seq"])] = one
+        event = self._event(order, EventKind.DELAYED, order["price_ticks"])
+        event["contra_id"], event["qty_lots"] = release, order["qty_lots"]
+        return event
+
+    def _event(self, order, kind, price):
+        event = np.zeros(1, EVENT_DTYPE)
+        for name in ("order_id", "participant", "side"):
+            event[name] = order[name]
+        index = self.symbols.index(order["symbol"]) if order["symbol"] in self.symbols else None
+        event["instrument"] = NO_INSTRUMENT if index is None else index
+        event["kind"], event["price_ticks"], event["cause_seq"] = kind, price, order["seq"]
+        event["flags"] = LAST
+        return event
+
+    def _refusal(self, order, bit, limit, stands, asked):
+        event = self._event(order, EventKind.REJECTED, limit)
+        event["reason"], event["contra_id"] = RISK_REASON, 1 << bit
+        event["leaves_lots"], event["qty_lots"] = stands, asked
+        return event
+
+    def _completed(self, order):
+        event = self._event(order, EventKind.COMPLETED, order["price_ticks"])
+        event["contra_id"], event["leaves_lots"] = order["order_type"], order["aux"]
+        event["qty_lots"] = order["qty_lots"]
+        return event
+
+
+PLACE = (1 << 32) - 1
+
+
+def without_places(events):
+    """DELAYED and ENTERED without the place in the queue."""
+    events = events.copy()
+    is_queue = np.isin(events["kind"], (EventKind.DELAYED, EventKind.ENTERED))
+    events["leaves_lots"][is_queue] &= ~PLACE
+    return events
+
+
+def same_risk(core, plain):
+    """The risk state of both, but for what only the speed bump has, and what was refused last."""
+    mine, other = View(core.region), View(plain.engine.region)
+    for name in ("participants", "groups", "instruments", "cells"):
+        np.testing.assert_array_equal(getattr(mine, name), getattr(other, name))
+    assert mine.open_orders() == other.open_orders()
+    assert mine.word(lay.NOW_NS) == other.word(lay.NOW_NS)

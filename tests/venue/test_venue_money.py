@@ -1,0 +1,182 @@
+"""Money in a venue: assets, fee schedules and deposits, of the file and of the operator, followed
+by the ledger; mistakes of the file with their lines."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from served_venue import PORT, VENUE
+from venue_floor import MORE, WORD, Floor, order
+
+from openoutcry.cli.main import main
+from openoutcry.ledger.accounts import Account, VenueAccount
+from openoutcry.ledger.reconcile import Reconciliation
+from openoutcry.ledger.standing import at
+from openoutcry.pipeline.venue.fee_tables import millionths
+from openoutcry.pipeline.venue.file import VenueFileError, read_venue
+from openoutcry.risk.bits import LEDGER_SETTINGS, Setting
+from openoutcry.wire.enums import Side
+
+MONEY = """
+[[asset]]
+name = "USD"
+decimals = 2
+[[asset]]
+name = "EUR"
+decimals = 2
+[[fee_schedule]]
+name = "standard"
+maker_bps = -1
+taker_bps = 25
+minimum = 3
+[[fee_schedule]]
+name = "standard"
+from_volume = 1_000_000
+maker_bps = -2
+taker_bps = 12.5
+[[fee_schedule]]
+name = "free"
+maker_bps = 0
+taker_bps = 0
+[[fees]]
+schedule = "standard"
+[[fees]]
+group = "alpha"
+schedule = "free"
+[[fees]]
+participant = 3
+instrument = "GOLD"
+schedule = "standard"
+"""
+
+
+@pytest.fixture(scope="module")
+def floor(tmp_path_factory):
+    made = Floor(tmp_path_factory.mktemp("money"), VENUE + MORE + MONEY)
+    yield made
+    made.venue.stop()
+
+
+def shown(floor, *words):
+    done = CliRunner().invoke(main, [*words, "--venue", str(floor.file), "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_what_the_file_and_the_operator_say_of_money_the_ledger_follows(floor):
+    """Fees of the file, another schedule while trading, deposits with a purpose, a kill, and books
+    that are the core's at the end."""
+    first = floor.settings()
+    money = [one for one in first if one in LEDGER_SETTINGS]
+    assert money[:4] == [Setting.LEDGER_ASSET] * 2 + [Setting.LEDGER_QUOTE] * 2
+    assert first.index(money[-1]) < first.index(Setting.DEPOSIT)
+    assert first.count(Setting.LEDGER_TIER) == 16
+    books = at(floor.venue.journal).books
+    assert books.monies == [("USD", 2), ("EUR", 2)]
+    assert books.remarks == []
+    found = shown(floor, "fees", "show")
+    rates = ("schedule", "from_volume", "maker_bps", "taker_bps", "minimum")
+    assert [tuple(row[name] for name in rates) for row in found["schedules"]] == [
+        ("standard", 0, "-1", "25", 3), ("standard", 1_000_000, "-2", "12.5", 3),
+        ("free", 0, "0", "0", 0),
+    ]  # fmt: skip
+    assert [tuple(row.values()) for row in found["payers"]] == [
+        (None, "", "standard"), (2, "", "free"), (3, "", "free"), (3, "GOLD", "standard"),
+    ]  # fmt: skip
+    words = ("deposit", "2", "100000", "--asset", "USD", "--why", "wire 7", "--operator")
+    assert floor.ask(*words, "anna", password=WORD)["waits"]
+    floor.ask(*words, "bert", password=WORD)
+    # 10 lots at 100: the taker pays 0.25 % of 1,000, half to even 2, at least 3.
+    floor.send(order(1, Side.SELL, 10, 100, who=1), order(2, Side.BUY, 10, 100, who=3))
+    books = at(floor.venue.journal).books
+    assert books.balance(4, 0, Account.FEES_DUE) == -3
+    assert books.balance(2, 0, Account.FEES_DUE) == 0
+    floor.ask("fees", "set", "7", "--maker-bps", "0", "--taker-bps", "100")
+    floor.ask("fees", "minimum", "7", "11")
+    floor.ask("fees", "assign", "7", "--participant", "2")
+    floor.ask("assets", "declare", "GBP", "2")
+    floor.ask("deposit", "1", "500", "--asset", "GBP", "--purpose", "clearing")
+    floor.ask("withdraw", "3", "3", "--purpose", "fees")
+    floor.again()
+    assert [s for s in floor.settings() if s in LEDGER_SETTINGS][-4:] == [
+        Setting.LEDGER_TIER, Setting.LEDGER_MINIMUM, Setting.LEDGER_FEES, Setting.LEDGER_ASSET,
+    ]  # fmt: skip
+    floor.send(order(3, Side.SELL, 10, 100, who=1), order(4, Side.BUY, 10, 100, who=2))
+    books = at(floor.venue.journal).books
+    assert books.balance(3, 0, Account.FEES_DUE) == -11
+    assert books.balance(4, 0, Account.FEES_DUE) == 0
+    assert books.balance(0, 0, VenueAccount.FEE_INCOME) == 14
+    assert books.balance(2, 2, Account.AVAILABLE) == 500
+    assert books.balance(0, 2, VenueAccount.CLEARING) == -500
+    rows = shown(floor, "fees", "history")
+    told = {row["what"]: row["operator"] for row in rows}
+    assert told["participant 2 gets 100000 USD from outside"] == "bert"
+    assert told["participant 3 gives 3 to fees"] == ""
+    assert [row["asset"] for row in shown(floor, "assets", "show")["assets"]] == [
+        "USD", "EUR", "GBP",
+    ]  # fmt: skip
+    actions = CliRunner().invoke(main, ["venue", "actions", str(floor.file)])
+    assert "anna: deposit 2 100000 USD outside: wire 7" in actions.stdout
+    assert "bert: deposit 2 100000 USD outside: wire 7" in actions.stdout
+    assert Reconciliation(floor.venue.journal, None).advance().difference is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["deposit", "1", "5", "--asset", "CHF"], "there is no asset 'CHF'; there are: USD, EUR"),
+     (["deposit", "99999", "5"], "there is no participant 99999"),
+     (["deposit", "1", "9223372036854775807"], "is not"),
+     (["withdraw", "2", "99999999"], "available, not 99999999"),
+     (["assets", "declare", "USD", "4"], "scale mismatch: USD has 2 decimals, not 4"),
+     (["assets", "declare", "GOLD", "2"], "GOLD is an instrument's symbol"),
+     (["assets", "quote", "GOLD", "USD", "4"], "amounts of GOLD have 4 decimals, USD has 2"),
+     (["assets", "quote", "LEAD", "USD", "2"], "there is no instrument 'LEAD'"),
+     (["fees", "set", "dear", "--maker-bps", "1", "--taker-bps", "1"], "no fee schedule 'dear'"),
+     (["fees", "set", "free", "--maker-bps", "0.001", "--taker-bps", "1"], "hundredth of a basis"),
+     (["fees", "set", "free", "--maker-bps", "1", "--taker-bps", "10001"], "more than all"),
+     (["fees", "set", "free", "--maker-bps", "1", "--taker-bps", "x"], "no number of basis points"),
+     (["fees", "set", "free", "--tier", "8", "--maker-bps", "1", "--taker-bps", "1"], "0 to 7"),
+     (["fees", "assign", "free", "--instrument", "LEAD"], "there is no instrument 'LEAD'")],
+)  # fmt: skip
+def test_what_cannot_be_is_told_and_sends_nothing(floor, words, said):
+    before = len(floor.settings())
+    done = CliRunner().invoke(main, [*words, "--venue", str(floor.file)])
+    assert done.exit_code != 0
+    assert said in done.output
+    assert len(floor.settings()) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [('[[asset]]\nname = "USD"\ndecimals = 4', "asset 'USD' is there already"),
+     ('[[asset]]\nname = "GOLD"\ndecimals = 2', "'GOLD' is an instrument's symbol as well"),
+     ('[[asset]]\nname = "TOO LONG"\ndecimals = 2', "without space and colon"),
+     ('[[asset]]\nname = "X"\ndecimals = 19', "19 is not 0 to 18"),
+     ('[[fee_schedule]]\nname = "none"\nmaker_bps = 0\ntaker_bps = 0', "no name of a schedule"),
+     ('[[fee_schedule]]\nname = "a"\nmaker_bps = 0.123\ntaker_bps = 0', "hundredth of a basis"),
+     ('[[fee_schedule]]\nname = "a"\nfrom_volume = 5\nmaker_bps = 1\ntaker_bps = 1',
+      "'a' has no tier from 0 on"),
+     ('[[fee_schedule]]\nname = "standard"\nmaker_bps = 1\ntaker_bps = 1', "is there already"),
+     ('[[fees]]\nschedule = "dear"\nparticipant = 1', "there is no fee schedule 'dear'"),
+     ('[[fees]]\nschedule = "free"', "the fees of everybody:all is there already"),
+     ('[[fees]]\nschedule = "free"\nparticipant = 9', "there is no participant 9"),
+     ('[[fees]]\nschedule = "free"\ngroup = "beta"', "no participant is in group 'beta'"),
+     ('[[fees]]\nschedule = "free"\ninstrument = "LEAD"', "there is no instrument 'LEAD'"),
+     ('[[instrument]]\nsymbol = "LEAD"\nasset = "CHF"', "there is no asset 'CHF'"),
+     ('[[instrument]]\nsymbol = "LEAD"\ndecimals = 4', "have 4 decimals, USD has 2")],
+)  # fmt: skip
+def test_a_mistake_of_the_file_is_told_with_its_line(tmp_path, line, said):
+    text = VENUE + MORE + MONEY + PORT.format(port=1)
+    path = Path(tmp_path / "venue.toml")
+    path.write_text(text)
+    assert read_venue(path).risk.money.payers[3, "GOLD"] == "standard"
+    path.write_text(text + line + "\n")
+    with pytest.raises(VenueFileError) as found:
+        read_venue(path)
+    (mistake,) = [one for one in found.value.mistakes if said in one.text]
+    assert mistake.line > text.count("\n")
+
+
+def test_basis_points_are_exact():
+    assert [millionths(one) for one in (1, 2.5, -0.01, "12.25", 0.29)] == [100, 250, -1, 1225, 29]
