@@ -2,14 +2,15 @@
 `ifndef OUTCRY_REGISTERS_VH
 `define OUTCRY_REGISTERS_VH
 `define OUTCRY_GATEWAY_MAGIC 32'd1464288079
-`define OUTCRY_MAP_HASH 32'd131416051
+`define OUTCRY_MAP_HASH 32'd2603211160
 `define OUTCRY_WAYS 32'd3
 `define OUTCRY_SLOT_BITS 32'd9
 `define OUTCRY_PARTICIPANT_BITS 32'd10
 `define OUTCRY_ROW_BITS 32'd576
 `define OUTCRY_TIME_BITS 32'd62
 `define OUTCRY_FRAME_PORTS 32'd3
-`define OUTCRY_FRAME_OUTCOMES 32'd19
+`define OUTCRY_FRAME_OUTCOMES 32'd21
+`define OUTCRY_PARSER_OUTCOMES 32'd19
 `define OUTCRY_FIVES_MODULUS 32'd15625
 `define OUTCRY_CONTROL_CHECK_PARTICIPANTS 32'd0
 `define OUTCRY_CONTROL_ARMED 32'd1
@@ -32,7 +33,7 @@
 `define OUTCRY_REG_REASON_COUNT 10'd16 // orders with this bit of ErrorBit; saturates
 `define OUTCRY_REG_PARTICIPANT_SET 10'd32 // bits 15:0 who, bit 31 his bit; his bucket becomes full
 `define OUTCRY_REG_ROW_SHADOW 10'd64 // the row to be swapped in, low word first
-`define OUTCRY_REG_FRAME_COUNT 10'd128 // frames by port and outcome: word 19 * port + outcome; saturates
+`define OUTCRY_REG_FRAME_COUNT 10'd128 // frames by port and outcome: word 21 * port + outcome; saturates
 
 // Fields of a symbol table row
 `define OUTCRY_ROW_SYMBOL 63:0 // eight bytes as in the record; 0 is an empty row

@@ -63,10 +63,13 @@ FRAME_PORTS = 3
 FRAME_OUTCOMES = (
     "NONE", "KEEP", "OVERSIZED", "RUNT", "ETHERTYPE", "IP_HEADER", "FRAGMENT", "PROTOCOL", "PORT",
     "LENGTH", "IP_CHECKSUM", "UDP_CHECKSUM", "SHORT", "MAGIC", "LAYOUT", "KIND", "COUNT", "SIZE",
-    "SEQUENCE",
+    "SEQUENCE", "BAD_FRAME", "NO_ROOM",
 )  # fmt: skip
-"""What became of a frame, by the number that the parser counts it under: the first was taken whole,
-each other name is why a frame was refused (docs/fpga.md)."""
+"""What became of a frame, by the number that it is counted under: the first was taken whole, each
+other name is why a frame was refused (docs/fpga.md).  The last two are counted before the parser,
+where a MAC that cannot wait delivers (``outcry_ingress``); elsewhere they stay 0."""
+PARSER_OUTCOMES = FRAME_OUTCOMES[:-2]
+"""Those that the parser counts."""
 
 REGISTERS = (
     Register("magic", 0x000, "RO", "the letters OCGW: a gateway answers"),
@@ -196,6 +199,7 @@ def register_constants() -> list[tuple[str, int]]:
         ("TIME_BITS", TIME_BITS),
         ("FRAME_PORTS", FRAME_PORTS),
         ("FRAME_OUTCOMES", len(FRAME_OUTCOMES)),
+        ("PARSER_OUTCOMES", len(PARSER_OUTCOMES)),
         ("FIVES_MODULUS", FIVES_MODULUS),
         ("CONTROL_CHECK_PARTICIPANTS", CONTROL_CHECK_PARTICIPANTS),
         ("CONTROL_ARMED", CONTROL_ARMED),

@@ -83,6 +83,7 @@ module outcry_ulx3s (
         .s_axis_tdata({512'd0, frame_tdata}), .s_axis_tkeep({64'd0, frame_tkeep}),
         .s_axis_tlast({1'b0, frame_tlast}), .s_axis_tvalid({1'b0, frame_tvalid}),
         .s_axis_tready(ports_tready),
+        .m_axis_tkeep(), .m_axis_tlast(), .m_axis_tuser(),
         .m_axis_tdata(order_tdata), .m_axis_tvalid(order_tvalid), .m_axis_tready(order_tready),
         .s_axil_awaddr(awaddr), .s_axil_awprot(3'd0), .s_axil_awvalid(awvalid),
         .s_axil_awready(awready), .s_axil_wdata(wdata), .s_axil_wstrb(4'hF),

@@ -10,7 +10,8 @@ class Module:
 
     ``script`` are Yosys commands that put free values in place of what the properties do not speak
     of: what is proved of any value is proved of the real one.  ``apart`` proves each property by
-    itself, for which nothing but what it depends on is looked at.
+    itself, for which nothing but what it depends on is looked at.  With ``multiclock`` the module's
+    clocks have nothing to do with one another; ``depth`` then counts the edges of any.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Module:
     script: str = ""
     top: str = ""
     apart: bool = False
+    multiclock: bool = False
 
     @property
     def module(self) -> str:
@@ -142,6 +144,15 @@ MODULES = {
             script=FREE_RESIDUES,
             top="outcry_validator",
             apart=True,
+        ),
+        Module(
+            "outcry_frame_fifo",
+            ("outcry_sync", "outcry_gray", "outcry_count_over", "outcry_frame_fifo"),
+            depth=4,
+            parameters={"WIDTH": 8, "DEPTH_LOG2": 2, "COUNTER_WIDTH": 2},
+            defines=("FORMAL_FRAME_FIFO",),
+            script="opt_merge -share_all\nmemory_map\nopt -fast",
+            multiclock=True,
         ),
         Module(
             "outcry_regs",

@@ -11,7 +11,7 @@ always @* assume (!command_done || row_swap || participant_set);
 (* anyconst *) reg [3:0] f_n;
 (* anyconst *) reg [4:0] f_word;
 (* anyconst *) reg [5:0] f_frame;
-always @* assume (f_word < 5'd18 && f_frame < 6'd57);
+always @* assume (f_word < 5'd18 && f_frame < 6'd63);
 wire [COUNTER_BITS-1:0] f_reasons = reason_count[f_n*COUNTER_BITS +: COUNTER_BITS];
 wire [31:0]             f_shadow  = row_shadow_reg[32*f_word +: 32];
 // Of the write that is being carried out: all of its strobes, and whether it was asked.
@@ -102,7 +102,7 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
                         && read_nth == 16'd1 << f_read_word[3:0]
                         && read_status == (f_read_word < 10'd16 ? 16'd1 << f_read_word[3:0] : 16'd0)
                         && read_somewhere == (f_read_word <= 10'd32 || (f_read_word >= 10'd64 && f_read_word < 10'd82)
-                                              || (f_read_word >= 10'd128 && f_read_word < 10'd185))
+                                              || (f_read_word >= 10'd128 && f_read_word < 10'd191))
                         && read_allowed == (read_somewhere && f_read_word != 10'd15 && f_read_word != 10'd32));
     if (found) f_answer: assert (rresp == (read_allowed ? OKAY : read_somewhere ? SLVERR : DECERR));
     f_one_write: assert (!(write && s_axil_bvalid));
@@ -117,7 +117,7 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
                          && write_to_shadow == (f_whole && f_write_word >= 10'd64 && f_write_word < 10'd82)
                          && write_to_shadow_word[f_word] == (f_whole && f_write_word == 10'd64 + {5'd0, f_word})
                          && write_somewhere == (f_write_word <= 10'd32 || (f_write_word >= 10'd64 && f_write_word < 10'd82)
-                                                || (f_write_word >= 10'd128 && f_write_word < 10'd185))
+                                                || (f_write_word >= 10'd128 && f_write_word < 10'd191))
                          && f_whole == $past(&s_axil_wstrb)
                          && row_fits == (write_data < 3 * (1 << SLOT_BITS))
                          && participant_fits == (write_data[15:0] < (1 << PARTICIPANT_BITS)));
@@ -131,7 +131,7 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
                     && $stable(armed) && $stable(check_participants) && $stable(row_index)
                     && (!row_swap || $past(row_swap)) && (!participant_set || $past(participant_set)));
     if ($past(write && (f_write_word > 10'd32 && f_write_word < 10'd64 || f_write_word > 10'd81 && f_write_word < 10'd128
-                        || f_write_word >= 10'd185)))
+                        || f_write_word >= 10'd191)))
         regs_nowhere_is_an_error: assert (s_axil_bresp == 2'b11);
     regs_reasons_saturate:
         assert (f_reasons == $past(f_reasons)

@@ -4,6 +4,7 @@ The assertions stand in ``<module>_formal.vh`` beside this file.  Assertions who
 ``f_`` are steps of an induction: they are proved too, but say nothing to a user.
 """
 
+from openoutcry.gateway_fpga.formal.properties_card import CARD
 from openoutcry.gateway_fpga.formal.properties_regs import REGS
 from openoutcry.gateway_fpga.formal.property import Property
 
@@ -448,4 +449,5 @@ PROPERTIES = (
         ),
     ),
     *REGS,
+    *CARD,
 )

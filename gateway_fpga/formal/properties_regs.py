@@ -61,7 +61,7 @@ REGS = (
         "regs_frames_read_back",
         "outcry_regs",
         "A read of a port's counter of frames gives what the port counts.",
-        ("frames[1823:1536]", "frames[1791:1504]"),
+        ("frames[2015:1536]", "frames[1983:1504]"),
     ),
     Property(
         "regs_command_is_held",

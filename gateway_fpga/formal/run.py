@@ -105,6 +105,7 @@ def _job(
 mode {mode}
 depth {depth}
 timeout {LIMIT_S}
+multiclock {"on" if module.multiclock else "off"}
 [engines]
 smtbmc --stbv {more} bitwuzla -- --noincr
 [script]

@@ -397,7 +397,7 @@ module outcry_regs #(
             found_frames0 <= picked(frames[511:0], read_nth);
             found_frames1 <= picked(frames[1023:512], read_nth);
             found_frames2 <= picked(frames[1535:1024], read_nth);
-            found_frames3 <= picked({224'd0, frames[1823:1536]}, read_nth);
+            found_frames3 <= picked({32'd0, frames[2015:1536]}, read_nth);
         end
     end
 

@@ -1,5 +1,5 @@
-// From Ethernet to validated, sequenced orders: PORTS times timestamp and parser, the arbiter, the
-// gateway with its registers.
+// From Ethernet to validated, sequenced orders, for MACs that can wait: PORTS times the timestamp, and
+// what follows (outcry_core).
 //
 // From the last beat of a frame of one order to its beat out: timestamp 1, parser 7, arbiter 1,
 // validator 4 cycles, 13 together.
@@ -30,7 +30,11 @@ module outcry_top #(
     input  wire [PORTS-1:0]        s_axis_tvalid,
     output wire [PORTS-1:0]        s_axis_tready,
 
+    // Each order is a packet of one beat; m_axis_tuser is one bit a port: which it came in by.
     output wire [511:0]            m_axis_tdata,
+    output wire [63:0]             m_axis_tkeep,
+    output wire                    m_axis_tlast,
+    output wire [PORTS-1:0]        m_axis_tuser,
     output wire                    m_axis_tvalid,
     input  wire                    m_axis_tready,
 
@@ -62,23 +66,16 @@ module outcry_top #(
         end
     endgenerate
 
-    wire [PORTS*512-1:0] parsed_tdata;
-    wire [PORTS-1:0]     parsed_tvalid;
-    wire [PORTS-1:0]     parsed_tready;
-    // Frames by port and outcome (REASON_ of outcry_udp_parser).
-    localparam FRAME_BITS = `OUTCRY_FRAME_OUTCOMES * 32;
-    wire [`OUTCRY_FRAME_PORTS*FRAME_BITS-1:0] frames;
+    wire [PORTS*512-1:0] stamped_tdata;
+    wire [PORTS*64-1:0]  stamped_tkeep;
+    wire [PORTS-1:0]     stamped_tlast;
+    wire [PORTS*64-1:0]  stamped_tuser;
+    wire [PORTS-1:0]     stamped_tvalid;
+    wire [PORTS-1:0]     stamped_tready;
 
     genvar port;
     generate
         for (port = 0; port < PORTS; port = port + 1) begin : g_port
-            wire [511:0] stamped_tdata;
-            wire [63:0]  stamped_tkeep;
-            wire         stamped_tlast;
-            wire [63:0]  stamped_tuser;
-            wire         stamped_tvalid;
-            wire         stamped_tready;
-
             outcry_timestamp timestamp (
                 .clk(clk),
                 .rst(rst),
@@ -88,69 +85,37 @@ module outcry_top #(
                 .s_axis_tlast(s_axis_tlast[port]),
                 .s_axis_tvalid(s_axis_tvalid[port]),
                 .s_axis_tready(s_axis_tready[port]),
-                .m_axis_tdata(stamped_tdata),
-                .m_axis_tkeep(stamped_tkeep),
-                .m_axis_tlast(stamped_tlast),
-                .m_axis_tuser(stamped_tuser),
-                .m_axis_tvalid(stamped_tvalid),
-                .m_axis_tready(stamped_tready)
+                .m_axis_tdata(stamped_tdata[port*512 +: 512]),
+                .m_axis_tkeep(stamped_tkeep[port*64 +: 64]),
+                .m_axis_tlast(stamped_tlast[port]),
+                .m_axis_tuser(stamped_tuser[port*64 +: 64]),
+                .m_axis_tvalid(stamped_tvalid[port]),
+                .m_axis_tready(stamped_tready[port])
             );
-
-            outcry_udp_parser #(
-                .DEPTH_LOG2(DEPTH_LOG2),
-                .COUNTER_WIDTH(32)
-            ) parser (
-                .clk(clk),
-                .rst(rst),
-                .udp_port(udp_port),
-                .s_axis_tdata(stamped_tdata),
-                .s_axis_tkeep(stamped_tkeep),
-                .s_axis_tlast(stamped_tlast),
-                .s_axis_tuser(stamped_tuser),
-                .s_axis_tvalid(stamped_tvalid),
-                .s_axis_tready(stamped_tready),
-                .m_axis_tdata(parsed_tdata[port*512 +: 512]),
-                .m_axis_tvalid(parsed_tvalid[port]),
-                .m_axis_tready(parsed_tready[port]),
-                .frames(frames[port*FRAME_BITS +: FRAME_BITS])
-            );
-        end
-        if (PORTS < `OUTCRY_FRAME_PORTS) begin : g_rest
-            assign frames[`OUTCRY_FRAME_PORTS*FRAME_BITS-1:PORTS*FRAME_BITS] =
-                {((`OUTCRY_FRAME_PORTS-PORTS)*FRAME_BITS){1'b0}};
         end
     endgenerate
 
-    wire [511:0]     merged_tdata;
-    wire [PORTS-1:0] merged_tuser;
-    wire             merged_tvalid;
-    wire             merged_tready;
-
-    outcry_arbiter #(
-        .PORTS(PORTS)
-    ) arbiter (
+    outcry_core #(
+        .PORTS(PORTS),
+        .DEPTH_LOG2(DEPTH_LOG2),
+        .SLOT_BITS(SLOT_BITS),
+        .PARTICIPANT_BITS(PARTICIPANT_BITS)
+    ) core (
         .clk(clk),
         .rst(rst),
         .first_seq(first_seq),
-        .s_axis_tdata(parsed_tdata),
-        .s_axis_tvalid(parsed_tvalid),
-        .s_axis_tready(parsed_tready),
-        .m_axis_tdata(merged_tdata),
-        .m_axis_tuser(merged_tuser),
-        .m_axis_tvalid(merged_tvalid),
-        .m_axis_tready(merged_tready)
-    );
-
-    outcry_gateway #(
-        .SLOT_BITS(SLOT_BITS),
-        .PARTICIPANT_BITS(PARTICIPANT_BITS)
-    ) gateway (
-        .clk(clk),
-        .rst(rst),
-        .s_axis_tdata(merged_tdata),
-        .s_axis_tvalid(merged_tvalid),
-        .s_axis_tready(merged_tready),
+        .udp_port(udp_port),
+        .s_axis_tdata(stamped_tdata),
+        .s_axis_tkeep(stamped_tkeep),
+        .s_axis_tlast(stamped_tlast),
+        .s_axis_tuser(stamped_tuser),
+        .s_axis_tvalid(stamped_tvalid),
+        .s_axis_tready(stamped_tready),
+        .lost_frames({PORTS*64{1'b0}}),
         .m_axis_tdata(m_axis_tdata),
+        .m_axis_tkeep(m_axis_tkeep),
+        .m_axis_tlast(m_axis_tlast),
+        .m_axis_tuser(m_axis_tuser),
         .m_axis_tvalid(m_axis_tvalid),
         .m_axis_tready(m_axis_tready),
         .s_axil_awaddr(s_axil_awaddr),
@@ -171,8 +136,7 @@ module outcry_top #(
         .s_axil_rdata(s_axil_rdata),
         .s_axil_rresp(s_axil_rresp),
         .s_axil_rvalid(s_axil_rvalid),
-        .s_axil_rready(s_axil_rready),
-        .frames(frames)
+        .s_axil_rready(s_axil_rready)
     );
 
 endmodule

@@ -77,7 +77,7 @@ BY_HAND = (
         for file, signal in (
             ("outcry_packet_fifo.v", "(m_axis_tdata|out_data)"),
             ("outcry_udp_parser.v", "m_axis_tdata"),
-            ("outcry_top.v", "merged_tdata"),
+            ("outcry_core.v", "merged_tdata"),
         )
     ),
 )

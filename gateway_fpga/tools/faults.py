@@ -4,8 +4,8 @@
 
 The faults stand in tests/gateway_fpga/faults_*.py: one text of one file each, with the class of
 faults that it stands for.  Each is built and run on Icarus, the tests where it should show first;
-if they pass, with all tests of the module's own bench (``--first`` leaves that out).  What no test
-notices is a survivor: ``EXPLAINED`` there says of each why.
+if they pass, on Verilator with all tests of the module's own bench (``--first`` leaves that out).
+What no test notices is a survivor: ``EXPLAINED`` there says of each why.
 """
 
 import argparse
@@ -27,6 +27,16 @@ BENCHES = ROOT / "tests" / "gateway_fpga"
 PARAMETERS = {
     "outcry_gateway": {"SLOT_BITS": 4, "COUNTER_BITS": 32},
     "outcry_packet_fifo": {"WIDTH": 16, "DEPTH_LOG2": 3},
+    "outcry_frame_fifo": {"WIDTH": 17, "DEPTH_LOG2": 4, "COUNTER_WIDTH": 3},
+    "outcry_ingress": {"DEPTH_LOG2": 5},
+    "outcry_top": {"PORTS": 3, "DEPTH_LOG2": 5, "SLOT_BITS": 4, "PARTICIPANT_BITS": 4},
+    "outcry_card": {
+        "PORTS": 2,
+        "DEPTH_LOG2": 5,
+        "RX_DEPTH_LOG2": 5,
+        "SLOT_BITS": 4,
+        "PARTICIPANT_BITS": 4,
+    },
     "outcry_skid": {"WIDTH": 16},
     "outcry_udp_parser": {"DEPTH_LOG2": 6, "COUNTER_WIDTH": 32},
 }
@@ -51,9 +61,13 @@ def table() -> list[Planted]:
     for folder in (BENCHES, BENCHES.parent):
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
-    gateway, ingress = (importlib.import_module(f"faults_{n}") for n in ("gateway", "ingress"))
+    gateway, ingress, card = (
+        importlib.import_module(f"faults_{name}") for name in ("gateway", "ingress", "card")
+    )
     rows: list[Planted] = []
-    for group in (*gateway.VALIDATOR, *gateway.REGS, *ingress.PARSER, *ingress.OTHERS):
+    for group in (
+        *gateway.VALIDATOR, *gateway.REGS, *ingress.PARSER, *ingress.OTHERS, *card.CARD
+    ):  # fmt: skip
         text = (RTL / f"{group.file}.v").read_text()
         for old, new in group.changes:
             if text.count(old) != 1 or old == new:
@@ -84,10 +98,12 @@ def noticed(fault: Planted, first: bool) -> str:
             run.mkdir()
             try:
                 simulator.simulate(
-                    "icarus", fault.toplevel, fault.bench, run,
+                    "icarus" if tests else "verilator", fault.toplevel, fault.bench, run,
                     sources=[broken] if fault.file == fault.toplevel else [broken, top],
                     parameters=parameters, tests=tests,
-                    environment={name: str(value) for name, value in parameters.items()},
+                    environment={name: str(value) for name, value in parameters.items()}
+                    | {"COCOTB_MAX_FAILURES": "1"},
+                    build_arguments=[] if tests else ["-Wno-fatal"],
                 )  # fmt: skip
             except AssertionError as error:
                 if not str(error).startswith("cocotb tests failed"):

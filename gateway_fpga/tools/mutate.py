@@ -1,6 +1,6 @@
 """Break the RTL in hundreds of places, one at a time, and see whether the test benches notice.
 
-    python -m openoutcry.gateway_fpga.tools.mutate [--count N] [--seed N] [MODULE …]
+    python -m openoutcry.gateway_fpga.tools.mutate [--count N] [--seed N | --draw N] [MODULE …]
 
 Yosys puts all of a module's mutants (inverted and stuck bits, swapped operands, …) into one netlist
 with an input that selects which is on, so that Verilator compiles once; the module's own cocotb
@@ -9,6 +9,9 @@ that the whole bench does not notice is given to Yosys' equivalence checker, whi
 equal states of all registers (or from those that a proved :class:`Fact` allows): if it is proved
 the same as the RTL it is no fault.  What remains is a survivor and is printed with its place in the
 source.
+
+A bench that was written against a list of mutants says little about others: ``--draw`` draws that
+many seeds anew and takes a hundred mutants of each, of the gateway and of the parser.
 """
 
 import argparse
@@ -16,6 +19,7 @@ import importlib
 import os
 import re
 import resource
+import secrets
 import subprocess
 import sys
 import sysconfig
@@ -40,6 +44,8 @@ SELECT = "mutsel"
 SELECT_BITS = 12
 SEED = 1
 EQUIVALENCE_LIMIT_S = 120
+DRAWN = ("outcry_gateway", "outcry_udp_parser")
+DRAWN_COUNT = 100
 # A memory that is written becomes inputs and outputs of one step as registers do: its contents are
 # the same on both sides as long as what is written is.
 MEMORIES = """
@@ -143,7 +149,7 @@ TARGETS = {
             {"DEPTH_LOG2": 5, "COUNTER_WIDTH": 3}, {"COUNTER_WIDTH": "3"},
         ),
         Target(
-            "outcry_gateway", "bench_gateway",
+            "outcry_gateway", "bench_gateway,bench_gateway_rows,bench_gateway_edges",
             (*VALIDATOR, "outcry_regs", "outcry_gateway"), 200,
             "every_verdict|read_back",
             {"SLOT_BITS": 4, "COUNTER_BITS": 4}, {"SLOT_BITS": "4", "COUNTER_BITS": "4"},
@@ -279,15 +285,17 @@ def fate(target: Target, folder: Path, mutant: Mutant) -> str:
         return "equivalent" if equivalent(target, mutant, Path(own)) else "survivors"
 
 
-def measure(target: Target, count: int, seed: int = SEED) -> dict[str, Any]:
-    """Run all mutants of a target; the figures, with survivors by their place."""
+def measure(
+    target: Target, count: int, seed: int = SEED, jobs: int | None = None
+) -> dict[str, Any]:
+    """Run all mutants of a target, ``jobs`` at a time; the figures, with survivors by place."""
     started = time.monotonic()
     places: dict[str, list[str]] = {"killed": [], "equivalent": [], "survivors": []}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         mutants = make_netlist(target, count, folder, seed)
         unchanged = [noticed(target, folder, 0)]  # which also builds what the others run
-        with ProcessPoolExecutor(os.cpu_count()) as pool:
+        with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
             fates = pool.map(partial(fate, target, folder), mutants)
             for mutant, what in zip(mutants, fates, strict=True):
                 places[what].append(mutant.place)
@@ -311,6 +319,29 @@ def score(rows: Sequence[Mapping[str, Any]]) -> float:
     return float(sum(row["killed"] for row in rows)) / real
 
 
+def tell(row: Mapping[str, Any]) -> None:
+    print(
+        f"{row['module']:20} {row['mutants']:4} mutants {row['killed']:4} killed "
+        f"{len(row['equivalent']):3} equivalent {len(row['survivors']):3} survived "
+        f"{row['seconds']:5} s",
+        flush=True,
+    )
+
+
+def draw(seeds: int, modules: Sequence[str], count: int, jobs: int | None) -> int:
+    """Mutants of seeds that nobody knew before; a row of the evidence for each."""
+    rows: list[dict[str, Any]] = []
+    for _ in range(seeds):
+        for name in modules:
+            seed = secrets.randbelow(2**31)
+            print(f"{name}: seed {seed}", flush=True)
+            rows.append(measure(TARGETS[name], count, seed, jobs) | {"seed": seed})
+            tell(rows[-1])
+            write_section("drawn", {"rows": rows, "score": score(rows)}, "make fpga-mutate")
+    print(f"{100 * score(rows):.1f} % of the real faults noticed")
+    return 0
+
+
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -318,17 +349,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("modules", nargs="*", choices=[[], *TARGETS], default=[])
     parser.add_argument("--count", type=int, help="mutants a module, in place of the table's")
     parser.add_argument("--seed", type=int, help="other mutants than the table's")
+    parser.add_argument("--draw", type=int, help="so many seeds, drawn now")
+    parser.add_argument("--jobs", type=int, help="simulations at a time")
     chosen = parser.parse_args(arguments)
+    if chosen.draw:
+        return draw(chosen.draw, chosen.modules or DRAWN, chosen.count or DRAWN_COUNT, chosen.jobs)
     rows = []
     for name in chosen.modules or TARGETS:
-        row = measure(TARGETS[name], chosen.count or TARGETS[name].count, chosen.seed or SEED)
+        target = TARGETS[name]
+        row = measure(target, chosen.count or target.count, chosen.seed or SEED, chosen.jobs)
         rows.append(row)
-        print(
-            f"{name:20} {row['mutants']:4} mutants {row['killed']:4} killed "
-            f"{len(row['equivalent']):3} equivalent {len(row['survivors']):3} survived "
-            f"{row['seconds']:5} s",
-            flush=True,
-        )
+        tell(row)
         if chosen.count is None and chosen.seed is None:
             kept = merged("mutation", "targets", rows, list(TARGETS))
             write_section("mutation", {"targets": kept, "score": score(kept)}, "make fpga-mutate")

@@ -94,6 +94,25 @@ def mutation(figures: dict[str, Any]) -> str:
     )
 
 
+def drawn(figures: dict[str, Any]) -> str:
+    rows = [
+        (f"`{row['module']}`", str(row["seed"]), str(row["mutants"]), str(row["killed"]),
+         str(len(row["equivalent"])), str(len(row["survivors"])))
+        for row in figures["rows"]
+    ]  # fmt: skip
+    lines = [
+        f"- `{row['module']}`, seed {row['seed']}: {place}"
+        for row in figures["rows"]
+        for place in row["survivors"]
+    ]
+    total = sum(row["mutants"] for row in figures["rows"])
+    return (
+        f"**{100 * figures['score']:.1f} %** of the real faults among {total} mutants noticed.\n\n"
+        + table("| module | seed | mutants | noticed | proved equivalent | survived |", rows)
+        + ("\nSurvivors:\n\n" + "\n".join(lines) + "\n" if lines else "")
+    )
+
+
 def faults(figures: dict[str, Any]) -> str:
     found: dict[str, Counter[str]] = {}
     for row in figures["faults"]:
@@ -211,6 +230,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "simulators": simulators,
     "proofs": proofs,
     "mutation": mutation,
+    "drawn": drawn,
     "faults": faults,
     "coverage": coverage,
     "timing": timing,

@@ -23,6 +23,7 @@ from openoutcry.gateway_fpga.formal.modules import VALIDATOR
 from openoutcry.gateway_fpga.tools.pnr import BuildError, copy_sources, tool
 
 TOP = "outcry_top"
+CORE = "outcry_core"
 FILES = {
     "outcry_skid": ("outcry_skid",),
     "outcry_timestamp": ("outcry_skid", "outcry_timestamp"),
@@ -149,20 +150,32 @@ def diagram(module: str = TOP) -> str:
     from pyverilog.vparser.parser import parse
 
     with _folder_with_sources(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-        tree, _ = parse([f"{module}.v"], preprocess_include=["."], preprocess_define=[])
-    (top,) = (d for d in tree.description.definitions if isinstance(d, ModuleDef))
+        trees = [
+            parse([f"{name}.v"], preprocess_include=["."], preprocess_define=[])[0]
+            for name in (module, CORE)
+        ]
     gives: dict[str, str] = {}
     takes: dict[str, str] = {}
     lines = ["```mermaid", "flowchart LR"]
-    for instance in _instances(top, Instance):
-        # A module of any other name is there for a parameter out of its range.
-        if not instance.module.startswith("outcry_"):
-            continue
-        lines.append(f'    {instance.name}["{instance.name}<br/>{instance.module}"]')
-        for port in instance.portlist:
-            if port.portname in ("s_axis_tdata", "m_axis_tdata"):
-                net = _net(port.argname)
-                (gives if port.portname == "m_axis_tdata" else takes)[instance.name] = net
+    # What the core's own ports are called outside.
+    outside: dict[str, str] = {}
+    for tree in trees:
+        (top,) = (d for d in tree.description.definitions if isinstance(d, ModuleDef))
+        streams = {}
+        for instance in _instances(top, Instance):
+            # A module of any other name is there for a parameter out of its range.
+            if not instance.module.startswith("outcry_"):
+                continue
+            streams[instance.name] = {
+                port.portname: outside.get(net := _net(port.argname), net)
+                for port in instance.portlist
+                if port.portname in ("s_axis_tdata", "m_axis_tdata")
+            }
+            if instance.module != CORE and streams[instance.name]:
+                lines.append(f'    {instance.name}["{instance.name}<br/>{instance.module}"]')
+                takes[instance.name] = streams[instance.name]["s_axis_tdata"]
+                gives[instance.name] = streams[instance.name]["m_axis_tdata"]
+        outside = streams.get("core", {})
     for taker, net in takes.items():
         givers = [name for name, given in gives.items() if given == net] or [net]
         lines += [f"    {giver} -->|{net}| {taker}" for giver in givers]

@@ -291,6 +291,57 @@ async def a_command_beside_orders_in_every_rank(dut, count):
 
 
 @cocotb.test(**PATIENCE)
+@cocotb.parametrize(hold=[False, True])
+async def a_command_close_behind_orders_of_the_same_participant(dut, hold):
+    """His bucket is filled in each cycle from before his only order is taken until it has left,
+    with the sink ready or stuck meanwhile: the order's place is not taken from the bucket that was
+    filled behind it, and another's order beside it uses its own."""
+    most = 2**32 - 1
+    bench = await with_plain(dut, Settings(rate_interval_ns=most, rate_burst_ns=most))
+    order = good_orders(2, symbol=b"PLAIN", participant=[1, 2], price_ticks=8, qty_lots=8)
+    probe = good_orders(6, symbol=b"PLAIN", price_ticks=8, qty_lots=8)
+    probe["participant"] = [1, 1, 1, 2, 2, 2]
+    value = (2 | 1 << 31).to_bytes(4, "little")
+    taken, began = [], []
+    cycle = 0
+
+    async def watch():
+        nonlocal cycle
+        while True:
+            await RisingEdge(dut.clk)
+            cycle += 1
+            if dut.s_axis_tvalid.value == 1 and dut.s_axis_tready.value == 1:
+                taken.append(cycle)
+            if dut.s_axil_awvalid.value == 1 and dut.s_axil_awready.value == 1:
+                began.append(cycle + 2)
+
+    cocotb.start_soon(watch())
+    for count in (1, 2):
+        for offset in range(-6, 7):
+            await bench.step(lambda d: [d.set_participant(who, True) for who in (1, 2)])
+            del taken[:], began[:]
+            bench.sink.pause = hold
+
+            async def send(count=count, offset=offset):
+                await ClockCycles(dut.clk, max(0, -offset) + 1)
+                bench.send_nowait(order[-count:])
+
+            task = cocotb.start_soon(send())
+            await ClockCycles(dut.clk, max(0, offset) + 1)
+            await bench.master.write(ADDRESS["participant_set"], value)
+            await task
+            bench.sink.pause = False
+            await bench.receive(count)
+            await ClockCycles(dut.clk, 8)
+            before = sum(edge < began[0] for edge in taken)
+            judged = order[-count:].copy()
+            bench.golden.validate(judged[:before])
+            bench.golden_driver.set_participant(2, True)
+            bench.golden.validate(judged[before:])
+            await bench.judge(probe)
+
+
+@cocotb.test(**PATIENCE)
 async def a_command_waits_for_an_order_held_in_rank_3(dut):
     """Two orders stand in ranks 4 and 3 before a stuck sink, nobody behind them: the bucket of the
     second is written in each cycle, so another's cannot be emptied before it has moved on."""
@@ -514,29 +565,6 @@ async def a_bucket_is_filled_beside_a_stuck_sink(dut):
     await bench.receive(1)
     bench.golden.validate(order.copy())
     assert not (await bench.judge(bucket))["error_code"][0] & BIT[ErrorBit.RATE]
-
-
-@cocotb.test(**PATIENCE)
-async def steps_of_fives_of_any_number(dut):
-    """Multiples of 5 to the power of six over all 63 bits, and numbers beside them, in each way."""
-    bench = await with_plain(dut)
-    await bench.only_rows()
-    dice = random.Random(21)
-    for way in range(WAYS):
-        symbol = bytes([way + 1, 56])
-        row = {"symbol": word_of(symbol), "price_fives": 6, "qty_fives": 6}
-        index = way * 2**SLOT_BITS + slot_of(word_of(symbol), way, SLOT_BITS)
-        await bench.write_slot(index, row_image(OPEN_ROW | row))
-        orders = good_orders(60, symbol=symbol)
-        for name in ("price_ticks", "qty_lots"):
-            orders[name] = [
-                5**6 * dice.randint(1, 2**63 // 5**6 - 1) + dice.choice([0, 0, 1, 5, 5**5])
-                for _ in orders
-            ]
-        codes = (await bench.judge(orders))["error_code"]
-        for bit in (ErrorBit.PRICE_STEP, ErrorBit.QTY_STEP):
-            assert set((codes >> bit & 1).tolist()) == {0, 1}
-        await bench.write_slot(index, 0)
 
 
 @cocotb.test(**PATIENCE)

@@ -110,6 +110,30 @@ async def a_row_is_exact_in_every_bit(dut, hold):
 
 
 @cocotb.test(**PATIENCE)
+async def a_symbol_is_exact_in_every_bit(dut):
+    """Where an order looks stands the row of a symbol that is another in one bit only, each bit in
+    turn, in every way: the order's symbol is unknown, and the row's own is found in its place."""
+    bench = await loaded(dut)
+    await bench.only_rows()
+    dice = random.Random(23)
+    for bit in range(64):
+        way = bit % WAYS
+        symbol = dice.getrandbits(64) | 1
+        other = symbol ^ 1 << bit or symbol
+        index = way * 2**SLOT_BITS + slot_of(other, way, SLOT_BITS)
+        await bench.write_slot(index, row_image(OPEN_ROW | {"symbol": symbol}))
+        orders = good_orders(2, price_ticks=8, qty_lots=8)
+        orders["symbol"] = [word.to_bytes(8, "little") for word in (other, other ^ 1 << 63 - bit)]
+        assert (await bench.judge(orders))["error_code"][0] == 1 << ErrorBit.SYMBOL
+        own = way * 2**SLOT_BITS + slot_of(symbol, way, SLOT_BITS)
+        await bench.write_slot(own, row_image(OPEN_ROW | {"symbol": symbol}))
+        orders["symbol"][0] = symbol.to_bytes(8, "little")
+        assert (await bench.judge(orders))["error_code"][0] == 0
+        await bench.write_slot(index, 0)
+        await bench.write_slot(own, 0)
+
+
+@cocotb.test(**PATIENCE)
 @cocotb.parametrize(hold=["never", "random"])
 async def a_notional_is_exact(dut, hold):
     """A limit is the product of many small primes, which are parted between price and quantity in
@@ -268,3 +292,26 @@ async def rows_that_differ_in_one_field_are_told_apart(dut):
                 probes["price_ticks"] = near + np.array([-1, 0, 1, 0, 0, 0, 5, 25])
                 probes["qty_lots"] = near + np.array([0, 0, 0, -1, 0, 1, 5, 25])
             await bench.judge(probes)
+
+
+@cocotb.test(**PATIENCE)
+async def steps_of_fives_of_any_number(dut):
+    """Multiples of 5 to the power of six over all 63 bits, and numbers beside them, in each way."""
+    bench = await loaded(dut)
+    await bench.only_rows()
+    dice = random.Random(21)
+    for way in range(WAYS):
+        symbol = bytes([way + 1, 56])
+        row = {"symbol": word_of(symbol), "price_fives": 6, "qty_fives": 6}
+        index = way * 2**SLOT_BITS + slot_of(word_of(symbol), way, SLOT_BITS)
+        await bench.write_slot(index, row_image(OPEN_ROW | row))
+        orders = good_orders(60, symbol=symbol)
+        for name in ("price_ticks", "qty_lots"):
+            orders[name] = [
+                5**6 * dice.randint(1, 2**63 // 5**6 - 1) + dice.choice([0, 0, 1, 5, 5**5])
+                for _ in orders
+            ]
+        codes = (await bench.judge(orders))["error_code"]
+        for bit in (ErrorBit.PRICE_STEP, ErrorBit.QTY_STEP):
+            assert set((codes >> bit & 1).tolist()) == {0, 1}
+        await bench.write_slot(index, 0)

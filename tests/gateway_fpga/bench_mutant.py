@@ -1,8 +1,9 @@
 """One mutant of a netlist meets the tests of a bench: run by gateway_fpga/tools/mutate.py.
 
-``MUTANT`` says which is switched on (0 is none), ``BENCH`` whose tests it meets, ``FIRST`` which of
-them it meets first.  What a test leaves in a memory can fail a later one: so each mutant has a
-simulation of its own, which is over for it with the first test that fails.
+``MUTANT`` says which is switched on (0 is none), ``BENCH`` whose tests it meets (modules, with
+commas), ``FIRST`` which of them it meets first.  What a test leaves in a memory can fail a later
+one: so each mutant has a simulation of its own, which is over for it with the first test that
+fails.
 """
 
 import importlib
@@ -13,7 +14,7 @@ import cocotb
 import patterns
 from cocotb.regression import TestGenerator
 
-BENCH = importlib.import_module(os.environ["BENCH"])
+BENCHES = [importlib.import_module(name) for name in os.environ["BENCH"].split(",")]
 FIRST = re.compile(os.environ["FIRST"])
 patterns.MUTANT = int(os.environ["MUTANT"])
 NOTICED = False
@@ -40,7 +41,8 @@ def meets(test):
 
 TESTS = [
     test
-    for made in vars(BENCH).values()
+    for bench in BENCHES
+    for made in vars(bench).values()
     if isinstance(made, TestGenerator)
     for test in made.generate_tests()
 ]

@@ -47,6 +47,7 @@ from openoutcry.wire.registers import (
     FRAME_OUTCOMES,
     FRAME_PORTS,
     OKAY,
+    PARSER_OUTCOMES,
     REGISTERS,
     SLVERR,
 )
@@ -151,7 +152,9 @@ async def orders_of_all_ports_in_one_sequence(dut, idle, hold):
 async def _check_orders(dut, ports, sink, sent):
     """Out come the orders of the good frames and nothing else, with the golden model's verdicts."""
     total = sum(len(expected(Frame(data, 0))[1]) for frames in sent for data in frames)
-    received = [bytes((await sink.recv()).tdata) for _ in range(total)]
+    beats = [await sink.recv() for _ in range(total)]
+    received = [bytes(beat.tdata) for beat in beats]
+    came_by = np.array([beat.tuser for beat in beats])
     for _ in range(60):
         await RisingEdge(dut.clk)
     assert sink.empty()
@@ -166,7 +169,9 @@ async def _check_orders(dut, ports, sink, sent):
         ]
         orders = np.frombuffer(b"".join(wanted), ORDER_DTYPE).copy()
         golden.validate(orders)
-        found = [row for row in out if _is_of(row, orders)]
+        own = np.array([_is_of(row, orders) for row in out], bool)
+        assert (came_by[own] == 1 << port).all()
+        found = out[own]
         assert len(found) == len(orders)
         for got, want in zip(found, orders, strict=True):
             for name in ORDER_DTYPE.names:
@@ -370,11 +375,11 @@ async def frame_counters_carry_through_all_their_bits(dut):
     dice = random.Random(4)
     top = 2**COUNTER_BITS - 1
     for bits in range(COUNTER_BITS + 1):
-        port, outcome = bits % ports.count, bits % len(FRAME_OUTCOMES)
-        counts = [2**bits - 1] * len(FRAME_OUTCOMES)
+        port, outcome = bits % ports.count, bits % len(PARSER_OUTCOMES)
+        counts = [2**bits - 1] * len(PARSER_OUTCOMES)
         for number, count in enumerate(counts):
-            dut.g_port[port].parser.count[number]["value"].value = count
-        name = FRAME_OUTCOMES[outcome]
+            dut.core.g_port[port].parser.count[number]["value"].value = count
+        name = PARSER_OUTCOMES[outcome]
         if name in ("NONE", "KEEP"):
             data = good_frame(dice, 1)
         else:
@@ -385,7 +390,7 @@ async def frame_counters_carry_through_all_their_bits(dut):
             await RisingEdge(dut.clk)
         counts[outcome] = min(top, counts[outcome] + 1)
         base = ADDRESS["frame_count"] + 4 * port * len(FRAME_OUTCOMES)
-        answer = await master.read(base, 4 * len(FRAME_OUTCOMES))
+        answer = await master.read(base, 4 * len(PARSER_OUTCOMES))
         assert np.frombuffer(answer.data, np.uint32).tolist() == counts, (bits, name)
     sink.clear()
     await reset(dut)

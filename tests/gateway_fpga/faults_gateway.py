@@ -271,7 +271,7 @@ REGS = (
          "bad_next[COUNTER_BITS-1:0]"),
         ("\n                                     + {{COUNTER_BITS{1'b0}}, was_read_bad};", ";"),
         ("6'd9:    found_word = found_frames1;", "6'd9:    found_word = found_frames0;"),
-        ("frames[1823:1536]", "frames[1791:1504]"),
+        ("frames[2015:1536]", "frames[1983:1504]"),
         ("{448'd0, row_shadow_reg[575:512]}", "{480'd0, row_shadow_reg[543:512]}"),
     ),
     Group(

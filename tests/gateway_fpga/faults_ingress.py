@@ -147,5 +147,41 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
     (
         "outcry_packet_fifo", "if (next) out_data <=", "if (next && some) out_data <=",
     ): "no difference: a word that is not offered is not looked at",
+    (
+        "outcry_validator", "swap_now = row_swap && command_done && !rst;",
+        "swap_now = row_swap && !rst;",
+    ): "no difference: an order's rows are read with the edge that takes it, and while a command "
+    "waits none is taken; the row stands there before the next one is",
+    (
+        "outcry_udp_parser", "d_ip_sum != 17'h0FFFF;", "d_ip_sum[15:0] != 16'hFFFF;",
+    ): "no difference: a sum of 16 bits and 4 is at most 1000E, whose lower half is not all ones "
+    "once the upper bit is set",
+    (
+        "outcry_udp_parser", "a_order < h_count[4:0];", "a_order <= h_count[4:0];",
+    ): "no difference: a beat more than the stated orders need is a frame of another length, of "
+    "which every order is discarded",
+    (
+        "outcry_udp_parser", "value != {COUNTER_WIDTH{1'b1}}", "1'b1",
+    ): "counters have 32 bits in this run and are not filled by frames; parser_counters_saturate "
+    "proves that they stop",
+    (
+        "outcry_frame_fifo", "end else if (write_last || !fits) begin",
+        "end else if (write_last) begin",
+    ): "no difference: once a word had no room no later one of its frame has any, and the frame's "
+    "end takes all of it back",
+    (
+        "outcry_frame_fifo", "released_gray <= next_released ^ (next_released >> 1);",
+        "released_gray <= committed ^ (committed >> 1);",
+    ): "bits that change at once arrive together in a simulation; the proof of the queue has that "
+    "the code moves with what is let go, a word at a time",
+    (
+        "outcry_frame_fifo", "held = wanted || asked || answer_seen;", "held = wanted || asked;",
+    ): "read, not proved: the reader opens while the writer is still empty, and finds it so",
+    (
+        "outcry_frame_fifo", "if (rst) wanted <= 1'b1;", "if (rst && !held) wanted <= 1'b1;",
+    ): "shows only in a frame that comes whole between two resets a few cycles apart: no test yet",
+    (
+        "outcry_count_over", "if (rst) count <= {WIDTH{1'b0}};\n        else count", "count",
+    ): "the count of before stands for the cycles of the handshake; tests read it after them",
 }  # fmt: skip
 """Of each fault that no test of its module notices why; with "no difference" it is none."""

@@ -32,13 +32,13 @@ from openoutcry.wire.records import (  # noqa: E402
     PACKET_MAGIC,
     RECORD_BYTES,
 )
-from openoutcry.wire.registers import FRAME_OUTCOMES  # noqa: E402
+from openoutcry.wire.registers import PARSER_OUTCOMES  # noqa: E402
 
 UDP_PORT = 9000
 BEAT_BYTES = 64
 MAX_BEATS = 24
 
-REASONS = FRAME_OUTCOMES
+REASONS = PARSER_OUTCOMES
 """By the index of the parser's counter; test_udp_parser.py compares them with the Verilog."""
 
 

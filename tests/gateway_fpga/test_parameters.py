@@ -25,6 +25,15 @@ RANGES = {
     ("outcry_packet_fifo", "WIDTH"): (8, 4096),
     ("outcry_packet_fifo", "DEPTH_LOG2"): (1, 12),
     ("outcry_skid", "WIDTH"): (8, 4096),
+    ("outcry_card", "PORTS"): (1, FRAME_PORTS),
+    ("outcry_ingress", "DEPTH_LOG2"): (5, 12),
+    ("outcry_frame_fifo", "WIDTH"): (8, 4096),
+    ("outcry_frame_fifo", "DEPTH_LOG2"): (2, 12),
+    ("outcry_frame_fifo", "COUNTER_WIDTH"): (2, 32),
+    ("outcry_count_over", "WIDTH"): (2, 32),
+    ("outcry_gray", "WIDTH"): (2, 64),
+    ("outcry_sync", "WIDTH"): (1, 64),
+    ("outcry_tags", "WIDTH"): (1, 64),
 }
 
 

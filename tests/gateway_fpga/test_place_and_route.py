@@ -1,17 +1,21 @@
 """The gateway through the open ECP5 tools."""
 
+import os
 import re
 import subprocess
 import sysconfig
 from pathlib import Path
 
+import find_libpython
 import pytest
+from cocotb_tools.config import pygpi_entry_point
 from simulate import tools_on_path
 
 from openoutcry.gateway_fpga.tools.bitstream import BOARD, build
 from openoutcry.gateway_fpga.tools.evidence import ROOT
-from openoutcry.gateway_fpga.tools.pnr import GOAL_MHZ, TARGETS, measure
+from openoutcry.gateway_fpga.tools.pnr import GOAL_MHZ, TARGETS, copy_sources, measure, tool
 
+CARD = ROOT / "gateway_fpga" / "card"
 BITSTREAM_START = b"\xff\xff\xbd\xb3"
 
 
@@ -38,26 +42,92 @@ def test_every_pin_of_the_board_has_its_place():
 
 def test_the_core_file_names_every_source():
     """What FuseSoC reads is what there is."""
-    named = set(re.findall(r"- (\w+/\w+/\w+\.(?:v|lpf))", (ROOT / "outcry.core").read_text()))
+    named = set(re.findall(r"- (gateway\w+/\w+/\w+\.\w+)", (ROOT / "outcry.core").read_text()))
     folder = ROOT / "gateway_fpga"
-    there = {str(path.relative_to(ROOT)) for path in [*folder.glob("rtl/*.v"), *BOARD.iterdir()]}
-    assert named == there
+    paths = [*folder.glob("rtl/*.v"), *BOARD.iterdir(), *CARD.iterdir()]
+    there = {str(path.relative_to(ROOT)) for path in paths}
+    assert named == there - {"gateway_fpga/card/black_boxes.v"}
 
 
-@pytest.mark.parametrize(("target", "steps"), [("lint", []), ("ulx3s", ["--setup"])])
-def test_fusesoc_takes_the_core_file(tmp_path, target, steps):
-    """FuseSoC lints the design with Verilator and lays out the board's build, no warning."""
-    fusesoc = Path(sysconfig.get_path("scripts")) / "fusesoc"
+def fusesoc(folder, *arguments):
+    """FuseSoC's end and what it said, run in the folder."""
+    program = Path(sysconfig.get_path("scripts")) / "fusesoc"
     with tools_on_path():
         done = subprocess.run(
-            [fusesoc, "--cores-root", ROOT, "run", *steps, "--target", target,
-             "openoutcry:gateway:outcry"],
-            cwd=tmp_path, capture_output=True, text=True, check=False,
+            [program, "--cores-root", ROOT, "run", *arguments, "openoutcry:gateway:outcry"],
+            cwd=folder, capture_output=True, text=True, check=False,
+            env={
+                **os.environ,
+                "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}",
+                "GPI_USERS": f"{find_libpython.find_libpython()};{pygpi_entry_point()}",
+            },
         )  # fmt: skip
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "steps"),
+    [
+        ("lint", []),
+        ("ulx3s", ["--setup"]),
+        ("ecp5", ["--setup"]),
+        ("formal", ["--setup"]),
+        ("vivado", ["--setup"]),
+        pytest.param("sim", [], marks=pytest.mark.long),
+    ],
+)
+def test_fusesoc_takes_the_core_file(tmp_path, target, steps):
+    """FuseSoC lints the design with Verilator, simulates it with Icarus and cocotb, and lays out
+    the builds for which there is no tool here, no warning."""
+    code, said = fusesoc(tmp_path, *steps, "--target", target)
+    assert code == 0, said
     assert "WARNING" not in said
     assert list(tmp_path.glob(f"build/*/{target}/Makefile"))
+    if target == "sim":
+        assert "FAIL=0" in said
+
+
+def test_without_a_target_fusesoc_says_which_there_are(tmp_path):
+    """And ends with an error."""
+    code, said = fusesoc(tmp_path)
+    assert code != 0
+    assert "--target sim, lint, formal, ecp5, vivado or ulx3s" in said
+
+
+def test_every_pin_of_the_card_has_its_place():
+    """But PCIe's lanes, which follow from their block, and the lower halves of pairs."""
+    ports = re.findall(
+        r"(?:input|output)\s+wire\s+(?:\[\d+:0\])?\s*(\w+)",
+        (CARD / "outcry_u50.v").read_text(),
+    )
+    placed = re.findall(
+        r"PACKAGE_PIN (\w+)[^\n]*\[get_ports (\w+)\]", (CARD / "outcry_u50.xdc").read_text()
+    )
+    pins = {name for name in ports if not name.endswith("_n") or name == "pcie_reset_n"}
+    assert {name for _, name in placed} == pins - {"pcie_rx_p", "pcie_tx_p"}
+    assert len({site for site, _ in placed}) == len(placed)
+
+
+def test_constraints_of_crossings_name_what_is_there():
+    """Each register that the constraints look for stands in the RTL; each outcry_sync is named."""
+    text = (CARD / "outcry_cdc.xdc").read_text()
+    rtl = "".join(path.read_text() for path in (ROOT / "gateway_fpga" / "rtl").glob("*.v"))
+    for name in re.findall(r"(\w+)_reg\*", text):
+        assert re.search(rf"reg\s+(\[[^\]]*\]\s*)?{name}\b", rtl), name
+    for instance in re.findall(r"outcry_sync (?:#\([^;]*?\) )?(\w+) \(", rtl):
+        assert re.search(rf"/{instance}/sync_first", text), instance
+
+
+def test_the_card_elaborates_with_the_vendors_blocks_empty(tmp_path):
+    """Yosys finds every port of the MAC and the DMA connected as declared, nothing driven twice."""
+    files = copy_sources(tmp_path)
+    for path in CARD.glob("*.v"):
+        (tmp_path / path.name).write_text(path.read_text())
+    script = (
+        f"read_verilog {files} outcry_u50.v; read_verilog -lib black_boxes.v; "
+        "hierarchy -check -top outcry_u50; proc outcry_u50; check -assert outcry_u50"
+    )
+    tool("yosys", ["-q", "-p", script], tmp_path)
 
 
 @pytest.mark.long

@@ -19,7 +19,6 @@ UNUSED = {
     "s_axil_awaddr": "registers are words: the two low bits of an address say nothing",
     "s_axil_arprot": "AXI-Lite has it; nobody is protected from anybody here",
     "s_axil_awprot": "AXI-Lite has it; nobody is protected from anybody here",
-    "merged_tuser": "which port an order came from is for those who merge streams themselves",
     "head": "Ethernet addresses and fields of packets that nothing is decided by",
     "in_participant": "with 1,024 participants the upper bits only say that one is outside",
     "in_price": "the sign is looked at one rank later",
