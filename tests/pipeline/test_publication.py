@@ -176,7 +176,7 @@ def test_who_is_liquidated_passes_the_gateway_and_the_core_refuses(core: Core, j
     """The parts come under its number.  Killed by the operator, alone or by its group, it is still
     being closed out; a market that is killed stops everybody."""
     core.publish()
-    probe = orders_of(2_000, 3)
+    probe = orders_of(12_000, 3)
     probe = probe[probe["participant"] == 4]
     seen = verdicts(core, judge, probe)
     state = core.region.ctypes.data
@@ -202,8 +202,8 @@ def test_who_is_liquidated_passes_the_gateway_and_the_core_refuses(core: Core, j
     assert all(before(state, news[n : n + 1].ctypes.data) for n in range(len(news)))
     core.command(Setting.MARKET_KILL, 1)
     core.publish()
-    probe["rx_ts_ns"] += 10**6
-    assert (verdicts(core, judge, probe) & 1 << ErrorBit.PARTICIPANT != 0).all()
+    news["rx_ts_ns"] += 10**6
+    assert (verdicts(core, judge, news) & 1 << ErrorBit.PARTICIPANT != 0).all()
 
 
 def test_a_publication_takes_its_cycles(core: Core) -> None:
