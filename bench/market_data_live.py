@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.market_data.pump as p
+from openoutcry.market_data.encode import BY_EVENT, encode
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.live import Pump, Source
 from openoutcry.market_data.publisher import Publisher
@@ -23,8 +24,17 @@ from openoutcry.ring import layout
 from openoutcry.wire import OutcryError
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50, MOLD_HEADER_BYTES
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_acquire, load_i64, monotonic_ns, store_i64, store_release
-from openoutcry.wire.records import RECORD_BYTES
+from openoutcry.wire.memory import (
+    copy64,
+    load_acquire,
+    load_i64,
+    monotonic_ns,
+    store_i64,
+    store_release,
+)
+from openoutcry.wire.records import EVENT, RECORD_BYTES
+
+_CAUSE = EVENT.offsets["cause_seq"]
 
 GROUPS = ("239.193.99.1", 26_499), ("239.193.99.2", 26_499)
 """Nobody listens there: what is measured is the handing over."""
@@ -34,6 +44,28 @@ PAUSE_NS = 20_000
 """Between an event's datagram and the next event's release."""
 
 Array = npt.NDArray[Any]
+
+
+@kernel
+def encode_all(
+    state: int, events: int, count: int, stamps: int, buffer: int, times: int, out: int, took: int
+) -> int:
+    """ns that the encoding of each BATCH of events took, to ``took``: from the buffer that
+    :func:`pump.take` has just filled.  ``stamps``: of the events' commands, from the first on.
+    Returns bytes of messages; ``out`` has the last batch's."""
+    size = first = 0
+    while first < count:
+        part = min(p.BATCH, count - first)
+        for index in range(part):
+            event = buffer + RECORD_BYTES * index
+            copy64(event, events + RECORD_BYTES * (first + index))
+            cause = load_i64(event + _CAUSE)
+            store_i64(times + 8 * index, load_i64(stamps + 8 * (cause - 1)))
+        start = monotonic_ns()
+        end = encode(state, buffer, part, times, 8, BY_EVENT, out)
+        store_i64(took + 8 * (first // p.BATCH), monotonic_ns() - start)
+        size, first = size + end - out, first + part
+    return size
 
 
 @kernel

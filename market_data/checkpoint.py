@@ -23,7 +23,7 @@ from openoutcry.market_data.store import Store
 
 KEEP = 2
 LAYOUT = [s.HEADER_BYTES, s.ROW_BYTES, s.INSTRUMENT_BYTES, b.HEADER_BYTES, b.ORDER_BYTES,
-          b.LEVEL_BYTES, b.INSTRUMENT_BYTES, 6]  # fmt: skip
+          b.LEVEL_BYTES, b.INSTRUMENT_BYTES, 7]  # fmt: skip
 """Of the arrays; the last number changes with their meaning."""
 
 

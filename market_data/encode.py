@@ -7,11 +7,27 @@ filled again) is told of first.  ``reference.py`` says the same slowly.
 
 import openoutcry.market_data.state as s
 from openoutcry.market_data import say
+from openoutcry.market_data.encode_simple import (
+    MARKET_BUY,
+    MARKET_SELL,
+    look_ahead,
+    place_noted,
+    quietness,
+    tell_simply,
+)
 from openoutcry.market_data.operator_events import has_levels, of_a_setting
 from openoutcry.replay.projections import PauseCause
 from openoutcry.wire.enums import EventFlag, EventKind, Phase
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64, store_u8
+from openoutcry.wire.memory import (
+    load_i64,
+    load_u8,
+    load_u16,
+    load_u32,
+    prefetch,
+    store_i64,
+    store_u8,
+)
 from openoutcry.wire.records import EVENT, NO_PRICE, RECORD_BYTES
 
 _AT = EVENT.offsets
@@ -30,11 +46,11 @@ _ACCEPTED, _FILLED, _REPLACED, _REPEGGED, _CONVERTED, _ELECTED, _REFRESHED = (
         _K.ACCEPTED, _K.FILLED, _K.REPLACED, _K.REPEGGED, _K.CONVERTED, _K.ELECTED, _K.REFRESHED,
     )
 )  # fmt: skip
-_REJECTED, _PHASE_CHANGED, _INDICATIVE, _UNCROSSED, _COMPLETED = (
-    int(k) for k in (_K.REJECTED, _K.PHASE_CHANGED, _K.INDICATIVE, _K.UNCROSSED, _K.COMPLETED)
+_PHASE_CHANGED, _INDICATIVE, _UNCROSSED, _COMPLETED = (
+    int(k) for k in (_K.PHASE_CHANGED, _K.INDICATIVE, _K.UNCROSSED, _K.COMPLETED)
 )
 _ENTERED = int(_K.ENTERED)
-_SILENT = _REJECTED, _COMPLETED, int(_K.DELAYED), _ENTERED
+_SILENT = tuple(int(k) for k in (_K.REJECTED, _K.COMPLETED, _K.DELAYED, _K.ENTERED))
 _F = EventFlag
 _LAST, _MAKER, _KEPT_PLACE, _F_HIDDEN, _F_WAITING, _ICEBERG, _AUCTION = (
     int(f)
@@ -43,13 +59,10 @@ _LAST, _MAKER, _KEPT_PLACE, _F_HIDDEN, _F_WAITING, _ICEBERG, _AUCTION = (
 _CLOSED, _PRE_OPEN, _OPENING, _CONTINUOUS, _VOLATILITY, _HALT, _CLOSING, _AT_LAST = (
     int(phase) for phase in Phase
 )
-_NOT_SIMPLE = _KEPT_PLACE | _F_HIDDEN | _F_WAITING | _ICEBERG | _AUCTION
 CALLS = (_PRE_OPEN, _OPENING, _VOLATILITY, _CLOSING)
 _BY_MARKET = int(PauseCause.MARKET)
 _LETTER_O, _LETTER_S, _LETTER_Q, _LETTER_M, _LETTER_E, _LETTER_C = map(ord, "OSQMEC")
 DAY_NS = 86_400_000_000_000
-MARKET_BUY, MARKET_SELL = 2**63 - 1, -(2**63)
-"""Price of an order without a limit in a call phase: it is not displayed."""
 RENEWED_BIT = 1 << 60
 """Numbers of orders that got another one without a new place: this and the message's number."""
 MESSAGES_AN_EVENT = 4
@@ -445,42 +458,35 @@ def of_an_order(state: int, kind: int, event: int, out: int) -> int:
     return out
 
 
-@kernel
-def appears(state: int, event: int, seq: int, out: int) -> int:
-    """A new order that rests as it came, and the command is done: what most commands are.  As
-    :func:`of_an_order` and :func:`tell` do it, without a list of one order."""
-    side, price, shares = (
-        load_u8(event + _SIDE),
-        load_i64(event + _PRICE),
-        load_i64(event + _LEAVES),
-    )
-    row = s.insert(state, load_u16(event + _INSTRUMENT), load_i64(event + _ID), side)
-    if row == 0:
-        store_i64(state + s.ERROR, s.FULL)
-        return out
-    store_i64(row + s.PRICE, price)
-    store_i64(row + s.LEAVES, shares)
-    store_i64(row + s.PLACED, seq)
-    store_i64(row + s.REF, seq)
-    store_i64(row + s.SHOWN, shares)
-    store_i64(row + s.SHOWN_PRICE, price)
-    return say.add(state, out, row, seq, shares)
-
-
-@kernel
-def is_simple(state: int, event: int, flags: int) -> bool:
-    """Whether :func:`appears` says all of an ACCEPTED event."""
-    price = load_i64(event + _PRICE)
-    return (
-        flags & (_LAST | _NOT_SIMPLE) == _LAST
-        and load_i64(event + _LEAVES) > 0
-        and price != MARKET_BUY
-        and price != MARKET_SELL
-        and load_i64(state + s.PENDING_COUNT)
-        | load_i64(state + s.CROSS_INSTRUMENT)
-        | load_i64(state + s.PHASE_INSTRUMENT)
-        == 0
-    )
+@kernel_outlined
+def tell_fully(state: int, event: int, out: int) -> int:
+    """Messages of any event, and of its command if it is the command's last."""
+    kind, flags = load_u8(event + _KIND), load_u8(event + _FLAGS)
+    if load_i64(state + s.BEGUN) == 0:
+        if load_i64(state + s.SESSION) > 1 and kind in _SILENT:
+            # Nothing to tell: no session begins with it.
+            return of_a_setting(state, event, out) if kind == _COMPLETED else out
+        out = begin(state, out)
+    if kind in (_PHASE_CHANGED, _INDICATIVE, _UNCROSSED):
+        out = of_the_market(state, kind, event, out)
+    elif kind == _ENTERED:
+        # A command of its own begins: what the one before it leaves in the book is told.
+        out = tell_all(state, 0, out)
+    elif kind == _COMPLETED:
+        out = of_a_setting(state, event, out)
+    elif kind not in _SILENT:
+        out = of_an_order(state, kind, event, out)
+    if flags & _LAST:
+        if load_i64(state + s.CROSS_INSTRUMENT) | load_i64(state + s.PHASE_INSTRUMENT):
+            out = tell_market(state, out)
+        if load_i64(state + s.PENDING_COUNT) == 1:
+            out = tell(state, load_i64(state + s.PENDING_FIRST), out)
+        elif load_i64(state + s.PENDING_COUNT) > 1:
+            out = tell_all(state, 0, out)
+        if VERIFY:
+            assert load_i64(state + s.PENDING_COUNT) == 0, "behind a command all is told"
+            assert load_i64(state + s.MOVING_COUNT) == 0, "and nothing is where it was"
+    return out
 
 
 @kernel
@@ -512,13 +518,21 @@ def encode(
     which the header has, no message may be sent, and the state is of no use.
     """
     store_i64(state + s.ENCODED, count)
+    for index in range(min(count, s.AHEAD)):
+        look_ahead(state, events + RECORD_BYTES * index, index)
+    first, quiet = load_i64(state + s.EVENT_SEQ) + 1, quietness(state)
     limit = out + say.MAX_BYTES * most_at_once(state, count)
     for index in range(count):
+        # An order's part of the table is asked for AHEAD events before it is wanted, its row half
+        # as many.  Measured: 11.3 ns an event; 12 with half of AHEAD, 11.9 without the rows.
+        if index + s.AHEAD < count:
+            look_ahead(state, events + RECORD_BYTES * (index + s.AHEAD), index + s.AHEAD)
+        if index + s.AHEAD // 2 < count:
+            number = load_u32(
+                load_i64(state + s.TABLE) + 4 * place_noted(state, index + s.AHEAD // 2)
+            )
+            prefetch(load_i64(state + s.ROWS) + s.ROW_BYTES * number)
         event = events + RECORD_BYTES * index
-        kind, seq = load_u8(event + _KIND), load_i64(event + _SEQ)
-        if seq != load_i64(state + s.EVENT_SEQ) + 1:
-            store_i64(state + s.ERROR, s.SEQUENCE)
-        store_i64(state + s.EVENT_SEQ, seq)
         which = index if first_cause == BY_EVENT else load_i64(event + _CAUSE) - first_cause
         ts_ns = load_i64(times + stride * which)
         now = ts_ns - load_i64(state + s.MIDNIGHT)
@@ -526,45 +540,24 @@ def encode(
             store_i64(state + s.MIDNIGHT, ts_ns - ts_ns % DAY_NS)
             now = ts_ns % DAY_NS
         store_i64(state + s.NOW, now)
-        if load_i64(state + s.BEGUN) == 0:
-            if load_i64(state + s.SESSION) > 1 and kind in _SILENT:
-                if kind == _COMPLETED:
-                    out = of_a_setting(state, event, out)
-                continue  # nothing to tell: no session begins with it
-            out = begin(state, out)
-        flags = load_u8(event + _FLAGS)
-        if kind == _ACCEPTED and is_simple(state, event, flags):
-            out = appears(state, event, seq, out)
-            if load_i64(state + s.ERROR) != 0:
-                store_i64(state + s.ERROR_SEQ, seq)
-                return out
+        seq, end = load_i64(event + _SEQ), 0
+        store_i64(state + s.EVENT_SEQ, seq)
+        if seq == first + index:
+            end = tell_simply(state, place_noted(state, index), event, quiet, out)
+        else:
+            store_i64(state + s.ERROR, s.SEQUENCE)
+        if end != 0:
+            out = end
             continue
-        if kind in (_PHASE_CHANGED, _INDICATIVE, _UNCROSSED):
-            out = of_the_market(state, kind, event, out)
-        elif kind == _ENTERED:
-            # A command of its own begins: what the one before it leaves in the book is told.
-            out = tell_all(state, 0, out)
-        elif kind == _COMPLETED:
-            out = of_a_setting(state, event, out)
-        elif kind not in _SILENT:
-            out = of_an_order(state, kind, event, out)
-        if flags & _LAST:
-            if load_i64(state + s.CROSS_INSTRUMENT) | load_i64(state + s.PHASE_INSTRUMENT):
-                out = tell_market(state, out)
-            if load_i64(state + s.PENDING_COUNT) == 1:
-                out = tell(state, load_i64(state + s.PENDING_FIRST), out)
-            elif load_i64(state + s.PENDING_COUNT) > 1:
-                out = tell_all(state, 0, out)
-            if VERIFY:
-                assert load_i64(state + s.PENDING_COUNT) == 0, "behind a command all is told"
-                assert load_i64(state + s.MOVING_COUNT) == 0, "and nothing is where it was"
+        out = tell_fully(state, event, out)
+        quiet = quietness(state)
         if load_i64(state + s.ERROR) != 0:
             store_i64(state + s.ERROR_SEQ, seq)
             return out
-        if flags & _LAST and load_i64(state + s.ENDS) != 0:
+        if load_u8(event + _FLAGS) & _LAST and load_i64(state + s.ENDS) != 0:
             store_i64(state + s.ENCODED, index + 1)
             return end_session(state, out)
-        if out > limit and kind in (_PHASE_CHANGED, _COMPLETED):
+        if out > limit and load_u8(event + _KIND) in (_PHASE_CHANGED, _COMPLETED):
             store_i64(state + s.ENCODED, index + 1)
             return out
     return out

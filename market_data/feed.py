@@ -137,7 +137,9 @@ class Feed:
             (s.CAPACITY, capacity),
             (s.TABLE, self._table.ctypes.data),
             (s.TABLE_MASK, len(self._table) - 1),
-            (s.KEY, secrets.randbits(62)),
+            (s.KEY, _odd()),
+            (s.KEY_INSTRUMENT, _odd()),
+            (s.KEY_SHIFT, 64 - (len(self._table) - 1).bit_length()),
             (s.SESSION, 1),
         ):
             self._header[word // 8] = value
@@ -265,6 +267,11 @@ class Feed:
                 f"event {int(self._header[s.CLAMPED_SEQ // 8])} has a price or a quantity that no "
                 "message can hold: 0 to 429,496.7295, 0 to 4,294,967,295"
             )
+
+
+def _odd() -> int:
+    """A secret odd number of 64 bits, as int64."""
+    return (secrets.randbits(64) | 1) - (1 << 63)
 
 
 def _instrument_rows(

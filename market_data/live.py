@@ -47,12 +47,9 @@ class Pump:
         self._events = np.zeros(p.BATCH * RECORD_BYTES + 64, np.uint8)
         self._times = np.zeros(p.BATCH, np.int64)
         self._messages = np.zeros(0, np.uint8)
-        self._headers = np.zeros((p.PACKETS, p.HEADER_STRIDE), np.uint8)
-        self._iovecs = np.zeros((p.PACKETS, 2, 2), np.int64)
-        self._vector = np.zeros((p.PACKETS, so.MMSGHDR_BYTES // 8), np.int64)
         self._epoll_events = np.zeros(2 * so.EVENT_BYTES, np.uint8)
         self.context = np.zeros(p.CONTEXT_WORDS, np.int64)
-        self._build()
+        self.name(publisher.session, 0)
         a, *b = (line.fileno() for line in publisher.sockets)
         events = self._events.ctypes.data
         for word, value in {
@@ -65,8 +62,6 @@ class Pump:
             p.EVENTS: events + -events % 64, p.STATE: feed.address,
             p.TIMES: self._times.ctypes.data,
             p.PACKET_ROOM: publisher.spec.room - MOLD_HEADER_BYTES,
-            p.HEADERS: self._headers.ctypes.data, p.IOVECS: self._iovecs.ctypes.data,
-            p.HEADER_WORDS: self._vector.ctypes.data,
             p.LINE_A: a, p.LINE_B: b[0] if b else -1, p.SENT: sent,
             p.EPOLL: self.epoll.fileno(), p.EPOLL_EVENTS: self._epoll_events.ctypes.data,
             p.IDLE_US: idle_us,
@@ -75,26 +70,19 @@ class Pump:
 
     def name(self, session: str, base: int) -> None:
         """Packets are of this session from now on; ``base`` is added to the number that is sent."""
-        name = np.frombuffer(session.encode(), np.uint8)
+        name = session.encode()
         assert len(name) == MOLD_SESSION_BYTES
-        self._headers[:, :MOLD_SESSION_BYTES] = name
+        self.context[p.NAME // 8] = int.from_bytes(name[:8], "little")
+        self.context[p.NAME_END // 8] = int.from_bytes(name[8:], "big")
         self.context[p.SENT_BASE // 8] = base
-
-    def _build(self) -> None:
-        """Each packet: its header, then its messages, for a connected socket."""
-        self.name(self.publisher.session, 0)
-        for index in range(p.PACKETS):
-            self._iovecs[index, 0] = self._headers[index].ctypes.data, MOLD_HEADER_BYTES
-            self._vector[index, so.MSG_IOV // 8] = self._iovecs[index].ctypes.data
-            self._vector[index, so.MSG_IOVLEN // 8] = 2
 
     def run(self, until_ns: int) -> int:
         """Tell what is released, until that time (CLOCK_MONOTONIC) at most; why it came back."""
         wanted = int(room_for(self.feed.address, p.BATCH))
         if len(self._messages) < 2 * wanted:
             self._messages = np.zeros(max(MIN_ROOM, 4 * wanted), np.uint8)
-            self.context[p.MESSAGES // 8] = self._messages.ctypes.data
-            self.context[p.ROOM // 8] = len(self._messages)
+            self.context[p.MESSAGES // 8] = self._messages.ctypes.data + p.IN_FRONT
+            self.context[p.ROOM // 8] = len(self._messages) - p.IN_FRONT
         before = self.packets
         why = int(p.run(self.context.ctypes.data, until_ns))
         publisher = self.publisher
@@ -116,7 +104,7 @@ class Pump:
         """What was told since this was asked last."""
         used = int(self.context[p.USED // 8])
         self.context[p.USED // 8] = 0
-        return self._messages[:used].tobytes()
+        return self._messages[p.IN_FRONT : p.IN_FRONT + used].tobytes()
 
     def close(self) -> None:
         self.epoll.close()

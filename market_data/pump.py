@@ -1,9 +1,9 @@
 """From the event ring to the network in one kernel: events in, messages, packets, two lines.
 
-One turn takes what the gate has released, encodes it, and gives the packets to the kernel's sockets
-of line A, then of line B, each line's packets in one call.  Messages stay where they were encoded
-until Python has kept them (``Store``); the packets are gathered from there, nothing is copied.
-What a socket does not take is lost on that line, and counted.
+One turn takes what the gate has released, encodes it, and gives each packet to the kernel's sockets
+of line A, then of line B.  Messages stay where they were encoded until Python has kept them
+(``Store``); a packet's header stands in front of its messages while it is sent, in place of what
+was there, and nothing is copied.  What a socket does not take is lost on that line, and counted.
 """
 
 import openoutcry.market_data.state as s
@@ -11,11 +11,15 @@ from openoutcry.market_data.encode import BY_EVENT, encode, room_for
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
 from openoutcry.ring import kernels, layout
 from openoutcry.wire import sockets as so
-from openoutcry.wire.big_endian import store_be16, store_be64
-from openoutcry.wire.feed_messages import (
-    MOLD_COUNT_AT,
-    MOLD_SEQUENCE_AT,
+from openoutcry.wire.big_endian import (
+    load_any32,
+    load_any64,
+    store_any32,
+    store_any64,
+    store_be16,
+    store_be64,
 )
+from openoutcry.wire.feed_messages import MOLD_COUNT_AT, MOLD_HEADER_BYTES, MOLD_SEQUENCE_AT
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     compare_exchange,
@@ -41,7 +45,7 @@ _CAUSE, _SEQ = EVENT.offsets["cause_seq"], EVENT.offsets["seq"]
     TIMES,  # BATCH words
     MESSAGES, USED, ROOM,  # messages that are not kept yet: where, bytes used, bytes in all
     PACKET_ROOM,  # bytes of a packet's messages
-    HEADERS, IOVECS, HEADER_WORDS,  # of PACKETS packets: mold headers, iovecs and mmsghdrs
+    NAME, NAME_END,  # of the session: its first eight characters, and the last two
     LINE_A, LINE_B,  # sockets; -1: there is none
     SENT,  # address of the last message's number that was sent
     PACKETS_SENT, NOT_TAKEN,
@@ -55,14 +59,17 @@ _CAUSE, _SEQ = EVENT.offsets["cause_seq"], EVENT.offsets["seq"]
     SENT_BASE,  # of what is in SENT: the session
     PRIVATE, PRIVATE_2,  # cursors of who tells participants of their own orders; 0: nobody does
     PRIVATE_SEQ,  # where the one that is further behind was last seen
-) = range(0, 8 * 37, 8)  # fmt: skip
+) = range(0, 8 * 36, 8)  # fmt: skip
 CONTEXT_WORDS = 40
 
 MOST_PRIVATE = 2
-BATCH, PACKETS = 256, 64
-"""Events of a turn; packets of a call.  A turn of one event is one call a line.  The public is told
-of no event more than BATCH behind what participants have been told of their own."""
-HEADER_STRIDE = 32
+BATCH = 256
+"""Events of a turn.  The public is told of no event more than BATCH behind what participants have
+been told of their own."""
+IN_FRONT = 64
+"""Bytes before MESSAGES that are the pump's: the first packet's header stands there."""
+LOOKS = 128
+"""How often the gate is looked at between two looks at all else."""
 QUIET_NS = 1_000_000
 """A loop that has had nothing to tell for so long sleeps between its looks."""
 LOOK_TURNS = 64
@@ -115,45 +122,50 @@ def take(c: int) -> int:
     return count
 
 
-@kernel_outlined
-def hand_over(c: int, fd: int, count: int) -> None:
-    """``count`` packets to one line's socket, in one call if it takes them."""
-    vector, done, refused = load_i64(c + HEADER_WORDS), 0, 0
-    while done < count:
-        went = so.sendmmsg(fd, vector + so.MMSGHDR_BYTES * done, count - done)
-        if went > 0:
-            done += went
-        elif so.last_errno() == so.EINTR:
-            continue
-        elif so.last_errno() == so.ECONNREFUSED and refused == 0:
-            refused = 1  # what came back of an earlier packet
-        else:
-            store_i64(c + NOT_TAKEN, load_i64(c + NOT_TAKEN) + 1)
-            done, refused = done + 1, 0
+@kernel
+def hand_over(c: int, fd: int, packet: int, size: int) -> None:
+    """A packet to one line's socket."""
+    if so.send(fd, packet, size) < 0:
+        hand_over_again(c, fd, packet, size)
 
 
 @kernel_outlined
+def hand_over_again(c: int, fd: int, packet: int, size: int) -> None:
+    """Behind an error: once more if it is none of this packet's."""
+    error, tries = so.last_errno(), 0
+    # ECONNREFUSED is what came back of an earlier packet.
+    while error == so.EINTR or (error == so.ECONNREFUSED and tries == 0):
+        tries += error == so.ECONNREFUSED
+        if so.send(fd, packet, size) >= 0:
+            return
+        error = so.last_errno()
+    store_i64(c + NOT_TAKEN, load_i64(c + NOT_TAKEN) + 1)
+
+
+@kernel
 def send_all(c: int, begin: int, end: int, sequence: int) -> int:
     """The messages from ``begin`` to ``end``, the first of which has the number ``sequence``, on
     both lines; returns the number behind the last."""
-    headers, iovecs = load_i64(c + HEADERS), load_i64(c + IOVECS)
     room, at = load_i64(c + PACKET_ROOM), begin
+    line_a, line_b = load_i64(c + LINE_A), load_i64(c + LINE_B)
     while at < end:
-        count = 0
-        while at < end and count < PACKETS:
-            found = fitting(at, end - at, room)
-            size = found & (1 << COUNT_SHIFT) - 1
-            header = headers + HEADER_STRIDE * count
-            store_be64(header + MOLD_SEQUENCE_AT, sequence)
-            store_be16(header + MOLD_COUNT_AT, found >> COUNT_SHIFT)
-            data = iovecs + 2 * so.IOVEC_BYTES * count + so.IOVEC_BYTES
-            store_i64(data, at)
-            store_i64(data + 8, size)
-            at, sequence, count = at + size, sequence + (found >> COUNT_SHIFT), count + 1
-        hand_over(c, load_i64(c + LINE_A), count)
-        if load_i64(c + LINE_B) >= 0:
-            hand_over(c, load_i64(c + LINE_B), count)
-        store_i64(c + PACKETS_SENT, load_i64(c + PACKETS_SENT) + count)
+        found = fitting(at, end - at, room)
+        count, size = found >> COUNT_SHIFT, found & (1 << COUNT_SHIFT) - 1
+        packet = at - MOLD_HEADER_BYTES
+        # What stands there is of earlier messages: it comes back.
+        first, second, third = load_any64(packet), load_any64(packet + 8), load_any32(packet + 16)
+        store_any64(packet, load_i64(c + NAME))
+        store_be16(packet + 8, load_i64(c + NAME_END))
+        store_be64(packet + MOLD_SEQUENCE_AT, sequence)
+        store_be16(packet + MOLD_COUNT_AT, count)
+        hand_over(c, line_a, packet, MOLD_HEADER_BYTES + size)
+        if line_b >= 0:
+            hand_over(c, line_b, packet, MOLD_HEADER_BYTES + size)
+        store_any64(packet, first)
+        store_any64(packet + 8, second)
+        store_any32(packet + 16, third)
+        at, sequence = at + size, sequence + count
+        store_i64(c + PACKETS_SENT, load_i64(c + PACKETS_SENT) + 1)
     return sequence
 
 
@@ -193,6 +205,16 @@ def note_handed(c: int, first: int, last: int) -> None:
 
 
 @kernel
+def wait(c: int) -> None:
+    """Look LOOKS times whether something is released."""
+    gate, told = load_i64(c + GATE), load_acquire(load_i64(c + CURSOR))
+    for _ in range(LOOKS):
+        if load_acquire(gate) > told:
+            return
+        pause()
+
+
+@kernel
 def run(c: int, until_ns: int) -> int:
     """Tell what is released until there is something for Python to do; returns why it came back."""
     turn = 0
@@ -217,7 +239,7 @@ def run(c: int, until_ns: int) -> int:
             store_i64(c + BUSY_NS, now)
         if now >= until_ns:
             return DUE
-        if turn % LOOK_TURNS == 0:
+        if count == 0 or turn % LOOK_TURNS == 0:
             if so.epoll_poll(load_i64(c + EPOLL), load_i64(c + EPOLL_EVENTS), 1) > 0:
                 return ASKED
             if count == 0 and load_i64(c + IDLE_US) != 0:
@@ -225,6 +247,5 @@ def run(c: int, until_ns: int) -> int:
         if count == 0:
             if load_i64(c + IDLE_US) != 0 and now - load_i64(c + BUSY_NS) > QUIET_NS:
                 sleep_us(load_i64(c + IDLE_US))
-                turn = LOOK_TURNS - 1
             else:
-                pause()
+                wait(c)

@@ -13,6 +13,7 @@ from openoutcry.wire.memory import (
     load_u16,
     load_u32,
     mul_wrapping,
+    shift_right,
     store_i64,
     store_u8,
     store_u32,
@@ -40,12 +41,15 @@ from openoutcry.wire.memory import (
     MESSAGES_BEFORE,  # of the session before
     ENDS,  # the command at work closes the last instrument
     ENCODED,  # events of the last call that were told: a session's end ends the call
+    KEY_INSTRUMENT, KEY_SHIFT,
     LEVEL_1, LEVEL_2, LEVEL_3,  # the market-wide breaker's, of the index; all 0: there are none
     BREACHED,  # the highest of them that was told today
     KILLED, FIRST_OPERATOR,  # the whole market is; who has asked to open it again
-) = range(0, 8 * 41, 8)  # fmt: skip
+) = range(0, 8 * 43, 8)  # fmt: skip
 """The header's words; INSTRUMENT words hold the address of an instrument's row, or 0."""
-HEADER_BYTES = 384
+PLACES, AHEAD = 384, 8
+"""Where the searches for the next AHEAD events' orders begin, in a ring of twice as many words."""
+HEADER_BYTES = PLACES + 2 * 8 * AHEAD
 
 # An instrument's row.
 SYMBOL, LOCATE, SCALE, ROUND_LOT, PHASE, BAND, REFERENCE, EXTENSION = range(0, 64, 8)
@@ -91,35 +95,49 @@ def clamped(state: int, value: int, most: int) -> int:
 @kernel
 def place_of(state: int, instrument: int, order_id: int) -> int:
     """Where the search for an order begins.  The key makes it nobody's choice."""
-    # Sixteen ids in a row share two cache lines, as most of them are made and used together; a free
-    # place behind each ends most searches, and most removals, at once.
-    mixed = add_wrapping(order_id >> 4, load_i64(state + KEY)) ^ mul_wrapping(
-        instrument, 0x632BE5AB
-    )
-    mixed = mul_wrapping(mixed ^ (mixed >> 32 & 0xFFFFFFFF), -0x61C8864680B583EB)
-    mixed = mul_wrapping(mixed ^ (mixed >> 29 & 0x7FFFFFFFF), -0x40A7B892E31B1A47)
-    return (mixed >> 32 << 5 | (order_id & 15) << 1) & load_i64(state + TABLE_MASK)
+    # Multiply-shift by a secret odd number: of any two blocks of sixteen ids the chance to fall
+    # together is at most twice what lot gives them.  The ids of a block share two cache lines, as
+    # most of them are made and used together; a free place behind each ends most searches, and most
+    # removals, at once.
+    block = add_wrapping(order_id >> 4, mul_wrapping(instrument, load_i64(state + KEY_INSTRUMENT)))
+    mixed = shift_right(mul_wrapping(block, load_i64(state + KEY)), load_i64(state + KEY_SHIFT))
+    return (mixed & ~31 | (order_id & 15) << 1) & load_i64(state + TABLE_MASK)
+
+
+@kernel
+def place_holding(state: int, place: int, instrument: int, order_id: int) -> int:
+    """The place that has an open order's row or, of no open order, the free one where it would be.
+    ``place``: where the search begins (:func:`place_of`)."""
+    table, mask = load_i64(state + TABLE), load_i64(state + TABLE_MASK)
+    rows = load_i64(state + ROWS)
+    number = load_u32(table + 4 * place)
+    while number != 0:
+        row = rows + ROW_BYTES * number
+        if load_i64(row + ORDER_ID) == order_id and load_u16(row + INSTRUMENT_AT) == instrument:
+            break
+        place = (place + 1) & mask
+        number = load_u32(table + 4 * place)
+    return place
+
+
+@kernel
+def row_at(state: int, place: int) -> int:
+    """Address of the row that a place has, 0 if it is free."""
+    number = load_u32(load_i64(state + TABLE) + 4 * place)
+    return load_i64(state + ROWS) + ROW_BYTES * number if number != 0 else 0
 
 
 @kernel
 def find(state: int, instrument: int, order_id: int) -> int:
     """Address of an open order's row, 0 if there is none."""
-    table, mask = load_i64(state + TABLE), load_i64(state + TABLE_MASK)
-    rows = load_i64(state + ROWS)
     place = place_of(state, instrument, order_id)
-    number = load_u32(table + 4 * place)
-    while number != 0:
-        row = rows + ROW_BYTES * number
-        if load_i64(row + ORDER_ID) == order_id and load_u16(row + INSTRUMENT_AT) == instrument:
-            return row
-        place = (place + 1) & mask
-        number = load_u32(table + 4 * place)
-    return 0
+    return row_at(state, place_holding(state, place, instrument, order_id))
 
 
 @kernel
-def insert(state: int, instrument: int, order_id: int, side: int) -> int:
-    """Address of a new order's row, 0 if there is no room.  Row 0 stands for none."""
+def insert_at(state: int, place: int, instrument: int, order_id: int, side: int) -> int:
+    """Address of a new order's row, 0 if there is no room; what is behind its WORD is not cleared.
+    ``place``: where the search for it begins.  Row 0 stands for none."""
     if VERIFY:
         assert find(state, instrument, order_id) == 0, "an order is open once"
     number = load_i64(state + FREE)
@@ -132,7 +150,6 @@ def insert(state: int, instrument: int, order_id: int, side: int) -> int:
             return 0
         store_i64(state + USED, number)
     table, mask = load_i64(state + TABLE), load_i64(state + TABLE_MASK)
-    place = place_of(state, instrument, order_id)
     while load_u32(table + 4 * place) != 0:
         place = (place + 1) & mask
     store_u32(table + 4 * place, number)
@@ -143,24 +160,30 @@ def insert(state: int, instrument: int, order_id: int, side: int) -> int:
         assert load_u8(row + FLAGS_AT) & PENDING == 0, "a free row is on no list"
     store_i64(row + ORDER_ID, order_id)
     store_i64(row + WORD, instrument | side << 16)
-    for at in range(PRICE, SLICE, 8):
-        store_i64(row + at, 0)
     return row
 
 
 @kernel
-def remove(state: int, row: int) -> None:
-    """Forget an order; what was pushed aside by it moves back."""
+def insert(state: int, instrument: int, order_id: int, side: int) -> int:
+    """Address of a new order's row, 0 if there is no room."""
+    row = insert_at(state, place_of(state, instrument, order_id), instrument, order_id, side)
+    if row != 0:
+        for at in range(PRICE, SLICE, 8):
+            store_i64(row + at, 0)
+    return row
+
+
+@kernel
+def remove_at(state: int, place: int) -> None:
+    """Forget the order whose row a place has; what was pushed aside by it moves back."""
     table, mask = load_i64(state + TABLE), load_i64(state + TABLE_MASK)
-    rows = load_i64(state + ROWS)
-    number = (row - rows) // ROW_BYTES
+    rows, hole = load_i64(state + ROWS), place
+    number = load_u32(table + 4 * hole)
+    row = rows + ROW_BYTES * number
     if VERIFY:
         instrument, order_id = load_u16(row + INSTRUMENT_AT), load_i64(row + ORDER_ID)
         assert find(state, instrument, order_id) == row, "an order goes once"
         assert load_u8(row + FLAGS_AT) & PENDING == 0, "what is to be told of is not forgotten"
-    hole = place_of(state, load_u16(row + INSTRUMENT_AT), load_i64(row + ORDER_ID))
-    while load_u32(table + 4 * hole) != number:
-        hole = (hole + 1) & mask
     at = (hole + 1) & mask
     other = load_u32(table + 4 * at)
     while other != 0:
@@ -177,6 +200,14 @@ def remove(state: int, row: int) -> None:
     store_i64(state + FREE, number)
     if VERIFY:
         assert find(state, instrument, order_id) == 0, "what is taken out is found no more"
+
+
+@kernel
+def remove(state: int, row: int) -> None:
+    """Forget an order."""
+    instrument, order_id = load_u16(row + INSTRUMENT_AT), load_i64(row + ORDER_ID)
+    place = place_of(state, instrument, order_id)
+    remove_at(state, place_holding(state, place, instrument, order_id))
 
 
 # Orders that will be told of at the end of the command: a list by PLACED.

@@ -218,7 +218,12 @@ def order_meta(o):
 
 
 RARE = (Setting.MARKET_KILL, Setting.LOSS, Setting.DRAWDOWN)
-DRAWN = [int(s) for s in Setting if s < Setting.LULD for _ in range(2 if s in RARE else 4)]
+OF_THE_BUMP = (Setting.SPEED_BUMP, Setting.RELEASE)
+"""These have tests of their own."""
+DRAWN = [
+    int(s) for s in Setting if s < Setting.LULD and s not in OF_THE_BUMP
+    for _ in range(2 if s in RARE else 4)
+]  # fmt: skip
 PROTECTING = [int(s) for s in Setting if Setting.LULD <= s < Setting.LEDGER_TIER]
 
 

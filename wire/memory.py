@@ -97,6 +97,8 @@ add_wrapping = _wrapping("add")
 whatever else may leave int64 must not use the plain operators."""
 mul_wrapping = _wrapping("mul")
 """Product modulo 2**64; see :data:`add_wrapping`."""
+shift_right = _wrapping("lshr")
+"""The word's bits shifted right by 0 to 63, zeros behind them."""
 load_i64 = _load(64)
 load_u32 = _load(32)
 load_u16 = _load(16)

@@ -22,12 +22,6 @@ EPOLL_CTL_ADD = 1
 EVENT_BYTES, EVENT_DATA = (12, 4) if platform.machine() == "x86_64" else (16, 8)
 """struct epoll_event: its size, and where its 64 bits of data stand."""
 EINTR, EAGAIN, ECONNREFUSED = 4, 11, 111
-IOVEC_BYTES, MMSGHDR_BYTES = 16, 64
-"""struct iovec: address, length.  struct mmsghdr: a msghdr (MSG_IOV, MSG_IOVLEN; a name is left out
-where the socket is connected) and how many bytes went."""
-MSG_IOV, MSG_IOVLEN = 16, 24
-
-_sendmmsg = _libc("sendmmsg", 32, 32, 64, 32, 32)
 _recvmsg = _libc("recvmsg", 64, 32, 64, 32)
 _close = _libc("close", 32, 32)
 _epoll_ctl = _libc("epoll_ctl", 32, 32, 32, 32, 64)
@@ -72,16 +66,6 @@ def send(typingctx: Any, fd: Any, data: Any, size: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _system_call(builder, _SENDTO, [*args, I64(MSG_DONTWAIT | MSG_NOSIGNAL)])
-
-    return types.int64(*[types.int64] * 3), codegen
-
-
-@intrinsic
-def sendmmsg(typingctx: Any, fd: Any, messages: Any, count: Any) -> Any:
-    """sendmmsg(2) of ``count`` ``struct mmsghdr``: how many were sent, or -1."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _sendmmsg(builder, [*args, I64(MSG_DONTWAIT | MSG_NOSIGNAL)])
 
     return types.int64(*[types.int64] * 3), codegen
 

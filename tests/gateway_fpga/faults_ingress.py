@@ -183,5 +183,8 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
     (
         "outcry_count_over", "if (rst) count <= {WIDTH{1'b0}};\n        else count", "count",
     ): "the count of before stands for the cycles of the handshake; tests read it after them",
+    (
+        "outcry_regs", "rresp == OKAY ? found_word : 32'd0", "found_word",
+    ): "the data of a refused read: AXI says nothing of them, and no test looks at them yet",
 }  # fmt: skip
 """Of each fault that no test of its module notices why; with "no difference" it is none."""
