@@ -305,9 +305,9 @@ def test_a_second_logon_takes_over_where_that_is_the_policy(venue):
 
 def test_a_throttle_rejects_or_lets_wait(venue):
     fast = connect(venue, "FAST", prefix="F")
-    for _ in range(30):
+    for _ in range(8):
         fast.buy("ACME", 1, "1")
-    found = told(fast, 30, 39, 58)
+    found = told(fast, 8, 39, 58)
     assert [status for status, _ in found[:3]] == ["0"] * 3
     assert ("8", "too many messages") in found
     waiting = connect(venue, "WAIT", prefix="W")
