@@ -2,8 +2,8 @@
 loaded the kernels, which takes ``outcry run`` three seconds of a processor.
 
 Each command has a process of its own, with its own folder, output and exit status.  Whoever needs
-its very start, or runs others meanwhile, runs ``processes.OUTCRY`` instead; so does :func:`run`
-itself when the caller has changed what a command reads as it starts.
+its pid, its signals or its very start runs ``processes.OUTCRY`` instead; so does :func:`run` itself
+when the caller has changed what a command reads as it starts.
 """
 
 import atexit
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from processes import OUTCRY
 
 READ_LATE = {"COLUMNS", "LINES", "NO_COLOR", "TERM", "PYTEST_CURRENT_TEST"}
 """Variables that a command reads when it prints."""
-Meanwhile = Callable[[int], None]
 LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 
 
@@ -53,23 +52,20 @@ class Warm:
         assert self.socket.recv(16) == b"warm"
 
     def run(
-        self, arguments: Sequence[str], cwd: Path, timeout_s: float, meanwhile: Meanwhile
+        self, arguments: Sequence[str], cwd: Path, timeout_s: float
     ) -> "subprocess.CompletedProcess[str]":
         request = {"arguments": arguments, "cwd": str(cwd), "environment": dict(os.environ)}
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             fds = [out.fileno(), err.fileno()]
             socket.send_fds(self.socket, [json.dumps(request).encode()], fds)
             pid = int(self.socket.recv(16))
+            self.socket.settimeout(timeout_s)
             try:
-                meanwhile(pid)
-                self.socket.settimeout(timeout_s)
                 status = int(self.socket.recv(16))
-            except BaseException as error:
+            except TimeoutError:
                 os.kill(pid, signal.SIGKILL)
                 self.socket.settimeout(None)
                 self.socket.recv(16)
-                if not isinstance(error, TimeoutError):
-                    raise
                 raise subprocess.TimeoutExpired(list(arguments), timeout_s) from None
             self.socket.settimeout(None)
             out.seek(0)
@@ -83,29 +79,17 @@ _warm: list[Warm] = []
 
 
 def run(
-    arguments: Sequence[object],
-    cwd: Path,
-    timeout_s: float = 300,
-    meanwhile: Meanwhile = lambda pid: None,
+    arguments: Sequence[object], cwd: Path, timeout_s: float = 300
 ) -> "subprocess.CompletedProcess[str]":
-    """``outcry …`` in the folder ``cwd``, to its end; as text.  ``meanwhile`` gets its pid while
-    it runs, and runs no other command here."""
+    """``outcry …`` in the folder ``cwd``, to its end; as text."""
     words = [str(argument) for argument in arguments]
     if not _warm:
         _warm.append(Warm())
     if _warm[0].surroundings == surroundings():
-        return _warm[0].run(words, cwd, timeout_s, meanwhile)
-    command = [*OUTCRY, *words]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd
-    ) as process:
-        try:
-            meanwhile(process.pid)
-            out, err = process.communicate(timeout=timeout_s)
-        except BaseException:
-            process.kill()
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+        return _warm[0].run(words, cwd, timeout_s)
+    return subprocess.run(
+        [*OUTCRY, *words], capture_output=True, text=True, cwd=cwd, timeout=timeout_s
+    )
 
 
 def serve(requests: socket.socket) -> None:

@@ -7,15 +7,15 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import warm_outcry
-from processes import SPREAD, find_pipeline
+from processes import OUTCRY, SPREAD, find_pipeline
 
 from openoutcry.pipeline.top import RunningPipeline
 
@@ -32,22 +32,22 @@ def run_and_kill(
     """Run the pipeline, kill ``kills`` random stages at random moments; returns the result and
     which stages were killed."""
     rng = random.Random(seed)
-    command = ["run", "--orders", orders, "--rate", RATE, "--seed", "9",
+    command = [*OUTCRY, "run", "--orders", str(orders), "--rate", str(RATE), "--seed", "9",
                *SPREAD, "--json", *arguments]  # fmt: skip
     killed: list[str] = []
-
-    def kill_some(pid: int) -> None:
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         with suppress(AssertionError):  # it was over before we came to look
-            pipeline = find_pipeline(pid)
+            pipeline = find_pipeline(process.pid)
             for _ in range(kills):
                 time.sleep(rng.uniform(0.0, 0.25))
                 name = kill_one(pipeline, rng)
                 if name:
                     killed.append(name)
-
-    done = warm_outcry.run(command, folder, 600, kill_some)
-    assert done.returncode == 0, f"seed {seed}, killed {killed}: {done.stderr}"
-    return json.loads(done.stdout), killed
+        out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, f"seed {seed}, killed {killed}: {err}"
+    return json.loads(out), killed
 
 
 def kill_one(pipeline: RunningPipeline, rng: random.Random) -> str:
@@ -114,18 +114,6 @@ def test_killed_stages_change_nothing(
     assert all("SIGKILL" in restart["why"] for restart in result["restarts"])
 
 
-def _kill_these(supervisor: int, stages: list[str], pause_s: float, pids: list[int]) -> None:
-    """Appends to ``pids`` who was killed."""
-    with suppress(AssertionError, ProcessLookupError):
-        pipeline = find_pipeline(supervisor)
-        rows = pipeline.view(pipeline.positions(), 1)["stages"]
-        for stage in stages:
-            (pid,) = [row["pid"] for row in rows if row["name"] == stage]
-            time.sleep(pause_s if pids else 0)
-            os.kill(pid, signal.SIGKILL)
-            pids.append(pid)
-
-
 def run_and_kill_these(
     folder: Path, arguments: tuple[str, ...], stages: list[str], pause_s: float = 0.0
 ) -> tuple[dict[str, Any], str, list[int]]:
@@ -136,12 +124,23 @@ def run_and_kill_these(
         made = folder / str(attempt)
         made.mkdir()
         pids: list[int] = []
-        kill_these = partial(_kill_these, stages=stages, pause_s=pause_s, pids=pids)
-        done = warm_outcry.run(["run", *arguments, *SPREAD, "--json"], made, 600, kill_these)
-        assert done.returncode == 0, done.stderr
-        result = json.loads(done.stdout)
+        with subprocess.Popen(
+            [*OUTCRY, "run", *arguments, *SPREAD, "--json"],
+            cwd=made, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            with suppress(AssertionError, ProcessLookupError):
+                pipeline = find_pipeline(process.pid)
+                rows = pipeline.view(pipeline.positions(), 1)["stages"]
+                for stage in stages:
+                    (pid,) = [row["pid"] for row in rows if row["name"] == stage]
+                    time.sleep(pause_s if pids else 0)
+                    os.kill(pid, signal.SIGKILL)
+                    pids.append(pid)
+            out, err = process.communicate(timeout=600)
+        assert process.returncode == 0, err
+        result = json.loads(out)
         if result["restarts"]:
-            return result, done.stderr, pids
+            return result, err, pids
     raise AssertionError(f"{stages} were not killed in any of {ATTEMPTS} runs")
 
 
