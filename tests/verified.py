@@ -30,12 +30,14 @@ def code(kernel):
     name = re.compile(r"[_.]?[$\\w.]*_ZN[$\\w.]*|\\.[\\w.]+")
     return [name.sub("NAME", line) for line in lines]
 
-spec = importlib.util.spec_from_file_location("without_asserts", sys.argv[2])
-stripped = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(stripped)
-for name in sys.argv[3:]:
-    ours = code(getattr(importlib.import_module(sys.argv[1]), name))
-    print(name, len(ours) > 3, ours == code(getattr(stripped, name)))
+for words in sys.argv[1:]:
+    module, path, *names = words.split()
+    spec = importlib.util.spec_from_file_location("without_asserts", path)
+    stripped = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(stripped)
+    for name in names:
+        ours = code(getattr(importlib.import_module(module), name))
+        print(module, name, len(ours) > 3, ours == code(getattr(stripped, name)))
 """
 
 
@@ -64,18 +66,23 @@ def without_asserts(source: str) -> str:
     return stripped
 
 
-def assert_costs_nothing(module: str, kernels: tuple[str, ...], tmp_path: Path) -> None:
-    """Without VERIFY a kernel is, instruction by instruction, what comes of the source without its
-    assertions; with them it is not."""
-    source = (ROOT / Path(*module.split(".")[1:])).with_suffix(".py").read_text()
-    path = tmp_path / "without_asserts.py"
-    path.write_text(without_asserts(source))
+def assert_costs_nothing(kernels: dict[str, tuple[str, ...]], tmp_path: Path) -> None:
+    """Without VERIFY each kernel, of a module, is instruction by instruction what comes of the
+    source without its assertions; with them it is not."""
+    words = []
+    for number, (module, names) in enumerate(kernels.items()):
+        source = (ROOT / Path(*module.split(".")[1:])).with_suffix(".py").read_text()
+        path = tmp_path / f"without_asserts_{number}.py"
+        path.write_text(without_asserts(source))
+        words.append(" ".join([module, str(path), *names]))
     for verify in (True, False):
         printed = python(
-            "-c", MACHINE_CODE, module, str(path), *kernels,
+            "-c", MACHINE_CODE, *words,
             OUTCRY_VERIFY=str(int(verify)), OUTCRY_CACHE_DIR=str(tmp_path / "cache"),
         )  # fmt: skip
-        assert printed.splitlines() == [f"{name} True {not verify}" for name in kernels]
+        assert printed.splitlines() == [
+            f"{module} {name} True {not verify}" for module in kernels for name in kernels[module]
+        ]
 
 
 def assert_passes_under_verify(*tests: str) -> None:

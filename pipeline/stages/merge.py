@@ -108,7 +108,7 @@ def is_dropped(event: int) -> bool:
 
 @kernel
 def next_shard(context: int, state: int) -> int:
-    """The shard with the next event, or NOBODY while that cannot be known."""
+    """The shard with the next event, or NO_SHARD while that cannot be known."""
     cause, count = load_i64(state + ct.MERGE_CAUSE), load_i64(context + SHARDS)
     for shard in range(count):
         head = head_of(context, state, shard)
@@ -120,7 +120,7 @@ def next_shard(context: int, state: int) -> int:
 @kernel
 def next_of_all(context: int, state: int) -> int:
     """Of the shards that are not done with a command to all, the one whose event comes first in
-    one matcher; NOBODY while one of them has published nothing."""
+    one matcher; NO_SHARD while one of them has published nothing."""
     cause = load_i64(state + ct.MERGE_CAUSE)
     found, found_part, found_key, found_number = NO_SHARD, 0, 0, 0
     for shard in range(load_i64(context + SHARDS)):

@@ -11,16 +11,26 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.xdist_group("console"))
 
 
+venues: list[ConsoleVenue] = []
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """The venue ends with this folder's last test, not with the session: it would be seen by later
+    ones, and take a part of a core."""
+    if nextitem is None or "tests/console/" not in str(nextitem.path):
+        while venues:
+            venues.pop().stop()
+
+
 @pytest.fixture(scope="session")
 def floor(tmp_path_factory):
     made = ConsoleVenue(tmp_path_factory.mktemp("console"))
-    try:
-        made.start()
-        made.quote()
-        made.trade(1_000)
-        yield made
-    finally:
-        made.stop()
+    venues.append(made)
+    made.start()
+    made.quote()
+    made.trade(1_000)
+    return made
 
 
 @pytest.fixture

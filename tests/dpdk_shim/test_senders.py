@@ -13,7 +13,7 @@ from openoutcry.dpdk_shim.receive_window import (
     is_new,
 )
 from openoutcry.dpdk_shim.udp import STATE_WORDS, UdpReceiver
-from openoutcry.journal.origins import NOBODY, RANGES_MAX, Senders, Window, pack_origins, runs
+from openoutcry.journal.origins import NO_SENDER, RANGES_MAX, Senders, Window, pack_origins, runs
 
 KEYS = [(SENDER_USED | 7, 2**64 - 5, 0, 0), (SENDER_USED | 8, 12, 0, 0)]
 PARTS = st.lists(st.tuples(st.integers(1, 90), st.integers(1, 4)), min_size=1, max_size=80)
@@ -62,7 +62,7 @@ def test_origins_come_back_as_they_were() -> None:
     seqs = np.array([1, 2, 3, 2**62, 4, 9, 0, 1], np.int64)
     origins = pack_origins(who, seqs, KEYS.__getitem__)
     assert list(runs(origins)) == [
-        (KEYS[0], 1, 3), (KEYS[1], 2**62, 1), (KEYS[0], 4, 1), (KEYS[0], 9, 1), (NOBODY, 0, 2),
+        (KEYS[0], 1, 3), (KEYS[1], 2**62, 1), (KEYS[0], 4, 1), (KEYS[0], 9, 1), (NO_SENDER, 0, 2),
     ]  # fmt: skip
     whole, parts = Senders(), Senders()
     whole.take(origins, 0, 8)

@@ -59,7 +59,7 @@ def test_a_deliberately_wrong_call_fires_under_verify_alone(verify: bool) -> Non
 
 def test_without_verify_the_machine_code_has_no_trace_of_them(tmp_path):
     kernels = ("over_rate", "validate", "applicable_checks")
-    assert_costs_nothing("openoutcry.gateway_fpga.golden", kernels, tmp_path)
+    assert_costs_nothing({"openoutcry.gateway_fpga.golden": kernels}, tmp_path)
 
 
 def test_the_golden_model_passes_under_verify() -> None:

@@ -332,7 +332,7 @@ def test_who_cannot_be_reached_is_told_later(tmp_path):
         up[0] = 0.0
         watch.look()
         assert len(receiver.got) == 1
-        assert notes[0].startswith(f"not told: http://127.0.0.1:{port}/: ")
+        assert notes[0].startswith(f"not told: http://127.0.0.1:{port}: ")
         now[0] = 1.0
         watch.look()
         assert len(notes) == 1  # it is left in peace for a while
