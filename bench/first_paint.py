@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from openoutcry.pipeline.venue.days import read_status
 from openoutcry.wire import OutcryError
 
 BROWSERS = ("chromium", "chromium-browser")
@@ -89,7 +90,8 @@ def page_of_a_venue() -> Iterator[Page]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         file = folder / "venue.toml"
         file.write_text(VENUE.format(hash=password_hasher().hash(WORD)))
-        _until_open(outcry, file, stack.enter_context(_running([*outcry, "serve", str(file)])))
+        venue = stack.enter_context(_running([*outcry, "serve", str(file)]))
+        _until_open(folder / "journal", venue)
         command = [*outcry, "console", str(file), "--address", "127.0.0.1:0"]
         console = stack.enter_context(_running(command))
         assert console.stderr is not None
@@ -114,11 +116,10 @@ def _running(command: list[str]) -> "Iterator[subprocess.Popen[bytes]]":
             process.terminate()
 
 
-def _until_open(outcry: list[str], file: Path, venue: "subprocess.Popen[bytes]") -> None:
+def _until_open(journal: Path, venue: "subprocess.Popen[bytes]") -> None:
     """Until the venue is served: its kernels may have to be compiled first."""
     until_s = time.monotonic() + START_S
-    asked = [*outcry, "venue", "sessions", str(file)]
-    while subprocess.run(asked, capture_output=True, check=False).returncode:
+    while (read_status(journal) or {}).get("state") != "open":
         if time.monotonic() > until_s or venue.poll() is not None:
             raise OutcryError("bench operations: the venue did not open")
-        time.sleep(0.2)
+        time.sleep(0.05)

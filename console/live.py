@@ -77,6 +77,7 @@ def add_live(app: Any, console: Console) -> None:
         await socket.accept()
         viewer, changed = Viewer(), asyncio.Event()
         listening = asyncio.create_task(_listen(socket, viewer, changed))
+        listening.add_done_callback(lambda _: changed.set())
         try:
             await _tell(console, socket, viewer, changed, listening)
         finally:
@@ -109,9 +110,9 @@ async def _tell(
             if console.accounts.find(cookie) is None:
                 await socket.close(ENDED)
                 return
+            changed.clear()  # what is wished from here on is told at once
             text = json.dumps(message(console, viewer), separators=(",", ":"))
             await asyncio.wait_for(socket.send_text(text), SEND_S)
-            changed.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), viewer.every_s)
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):

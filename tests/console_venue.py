@@ -131,10 +131,12 @@ class ConsoleVenue:
         return err
 
     def stop(self) -> None:
-        if self.console is not None:
-            self.leave()
-        if self.venue.process is not None and self.venue.process.poll() is None:
-            self.venue.stop()
+        try:
+            if self.console is not None:
+                self.leave()
+        finally:
+            if self.venue.process is not None and self.venue.process.poll() is None:
+                self.venue.stop()
 
     def client(self, name: str = "", **more: Any) -> "ApiClient":
         made = ApiClient(self.url, **more)

@@ -7,6 +7,7 @@ from openoutcry.bench.first_paint import missing
 def test_a_round_has_every_figure(monkeypatch):
     monkeypatch.setattr(bench, "QUICK_ORDERS", 50_000)
     monkeypatch.setattr(bench, "QUICK_PACED", 5_000)
+    monkeypatch.setattr(bench, "PAINTS", 1)
     document = bench.bench_operations(1, True, "test", lambda text: None)
     found = {row["name"]: row for row in document["results"]}
     painted = set() if missing() else {"first_paint"}

@@ -14,11 +14,13 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def floor(tmp_path_factory):
     made = ConsoleVenue(tmp_path_factory.mktemp("console"))
-    made.start()
-    made.quote()
-    made.trade(1_000)
-    yield made
-    made.stop()
+    try:
+        made.start()
+        made.quote()
+        made.trade(1_000)
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.fixture
