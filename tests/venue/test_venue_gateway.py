@@ -82,7 +82,7 @@ def what_became_of(folder, text: str) -> tuple[np.ndarray, np.ndarray]:
     events = events[~waits]
     for name in ("seq", "cause_seq"):
         events[name] = 0
-    events["flags"] &= 0xFF ^ EventFlag.LAST
+    events["flags"] &= 0xFF ^ int(EventFlag.LAST)
     for name in ("seq", "rx_ts_ns"):
         commands[name] = 0
     # The gateway's rejects go out at once, what it let through when its time has come.
