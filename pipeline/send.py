@@ -27,7 +27,7 @@ from openoutcry.dpdk_shim.udp import (
     system_drops,
     widen_receive_queue,
 )
-from openoutcry.wire.enums import EventFlag, PacketKind
+from openoutcry.wire.enums import EventFlag, EventKind, PacketKind
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.memory import epoch_offset_ns
 from openoutcry.wire.records import (
@@ -82,7 +82,9 @@ def send(
 
     An order (a command of any kind) is *acknowledged* by the first event with its ``order_id``
     that is not a maker's fill and whose ``cause_seq`` has not acknowledged another: in the order
-    sent, where several commands name one order.  If nothing arrives for ``timeout_s`` seconds,
+    sent, where several commands name one order.  Of a command that waits at a speed bump that is
+    DELAYED; what is told when it enters, ENTERED and the events behind it, acknowledges nothing,
+    as their cause is another command.  If nothing arrives for ``timeout_s`` seconds,
     the orders unanswered by then are written off; at the end that ends the sending.
 
     Returns ``sent_packets``, ``sent_orders``, ``acknowledged``, ``unanswered`` (sent and never
@@ -248,6 +250,7 @@ class _Run:
         self.waiting: dict[int, list[int]] = {}
         self.causes: set[int] = set()
         self.causes_in_order: deque[int] = deque()
+        self.entered = 0, 0
         self.start_ns = 0
         self.quiet_since_ns = self.last_ns = self.last_progress_ns = self.answered_until = 0
         self.epoch_offset_ns = epoch_offset_ns()
@@ -341,12 +344,25 @@ class _Run:
     def _read_events(self, events: npt.NDArray[Any], received_ns: int) -> None:
         """Match events with the orders that wait."""
         self.reply_events += len(events)
-        own = (events["flags"] & EventFlag.MAKER) == 0
+        own = ((events["flags"] & EventFlag.MAKER) == 0) & ~self._entered(events)
         order_ids, causes = events["order_id"][own].tolist(), events["cause_seq"][own].tolist()
         for order_id, cause_seq in zip(order_ids, causes, strict=True):
             self._acknowledge(order_id, cause_seq, received_ns)
         if len(events):
             self.quiet_since_ns = self.last_ns = received_ns
+
+    def _entered(self, events: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Which events tell of a command that waited: ENTERED, and as many behind it as it says,
+        by their place in the sequence of all events, of which others have some."""
+        is_head = events["kind"] == EventKind.ENTERED
+        first = np.where(is_head, events["seq"], 0)
+        last = np.where(is_head, events["seq"] + events["qty_lots"], 0)
+        both = np.array([first, last])
+        if len(events):
+            both[:, 0] = np.maximum(both[:, 0], self.entered)
+            first, last = np.maximum.accumulate(both, axis=1)
+            self.entered = int(first[-1]), int(last[-1])
+        return (events["seq"] >= first) & (events["seq"] <= last) & (last > 0)
 
     def _acknowledge(self, order_id: int, cause_seq: int, received_ns: int) -> None:
         waiting = self.waiting.get(order_id)

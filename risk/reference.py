@@ -5,13 +5,14 @@ without an end; what a participant's in one instrument came to is only remembere
 or a rule, is another.  The kernels are tested against it, word by word.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
 import numpy.typing as npt
 
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, RISK_REASON, RiskBit, Setting
+from openoutcry.risk.reference_bump import PlainQueue
 from openoutcry.risk.reference_guard import Best, PlainGuard
 from openoutcry.risk.reference_house import apply_setting
 from openoutcry.risk.reference_state import (
@@ -42,6 +43,8 @@ PART_IDS = 1 << 61
 MOVING = (*PEGS, OrderType.POST_ONLY_SLIDE)
 """Types that count at the price that was asked for, wherever they stand."""
 APPLIED = 1 << 8
+WAITS = 1
+"""Answer of :meth:`Reference.hold`."""
 MOVES_LEVELS = [int(s) for s in (Setting.TRADING_DAY, Setting.BREAKER, Setting.INDEX_WEIGHT)]
 """Their COMPLETED says where the breaker's levels are."""
 # An enumeration's members take Python a while to look up.
@@ -72,6 +75,7 @@ class Reference:
         multipliers: Iterable[int] | None = None,
         leveraged: Iterable[int] = (),
         protection: bool = False,
+        delayed: int = 0,
     ) -> None:
         given = [1] * len(instruments) if multipliers is None else list(multipliers)
         margined = set(leveraged)
@@ -105,6 +109,7 @@ class Reference:
         self.refused = (0, 0, 0, 0, 0, 0)
         phases = instruments["initial_phase"].tolist()
         self.guard = PlainGuard(self, phases) if protection else None
+        self.bump = PlainQueue(delayed, participants, self.index) if delayed else None
 
     # What the open orders come to
 
@@ -177,6 +182,27 @@ class Reference:
     def group_gross(self, group: int) -> int:
         members = (n for n, p in enumerate(self.participants) if p.group == group)
         return sum(self.gross(number) for number in members)
+
+    # at the speed bump
+
+    def due(self, c: Any) -> Iterator[tuple[int, Any, int]]:
+        """Those who enter before a command, in their turn: the sequence that each came with; the
+        command, with the sequence of ``c``; and 0, or what it is refused with."""
+        assert self.bump is not None
+        for came, held, withdrawn in self.bump.due(int(c["rx_ts_ns"])):
+            command = {**held, "seq": int(c["seq"])}
+            nothing = {RiskBit.WITHDRAWN: (0, 0, 0)}
+            yield came, command, self._refuse(command, nothing) if withdrawn else 0
+
+    def hold(self, c: Any) -> tuple[int, int]:
+        """What the kernel answers, and when a command enters that waits."""
+        assert self.bump is not None
+        is_part = int(c["kind"]) == NEW and self.part[0] == int(c["participant"])
+        is_part &= int(c["order_id"]) == PART_IDS + self.parts
+        held = self.bump.came(c, is_part)
+        if isinstance(held, tuple):
+            return self._refuse(c, {RiskBit.SPEED_BUMP_FULL: held}), 0
+        return (0, 0) if held is None else (WAITS, held)
 
     # before
 

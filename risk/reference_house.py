@@ -60,7 +60,9 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
     what, who, value = Setting(int(c["order_type"])), int(c["qty_lots"]), int(c["aux"])
     instrument = risk.index.get(bytes(c["symbol"]))
     if what in (Setting.SPEED_BUMP, Setting.RELEASE):
-        return False  # reference_bump.py has what they are about
+        if risk.bump is None or what == Setting.RELEASE:
+            return risk.bump is not None
+        return risk.bump.switch(value, int(c["price_ticks"]), who, int(c["rx_ts_ns"]))
     if what in LEDGER_SETTINGS:
         return _for_ledger(c, what, instrument is not None, who, value)
     if what in PROTECTION_SETTINGS:

@@ -6,9 +6,11 @@ from openoutcry.matcher import Engine
 from openoutcry.matcher.hooks import note_best
 from openoutcry.risk import guard_layout as g
 from openoutcry.risk import layout as lay
+from openoutcry.risk import speed_bump as sb
 from openoutcry.risk.after import after
 from openoutcry.risk.before import before
-from openoutcry.risk.bits import NO_LIMIT, RiskBit, Setting
+from openoutcry.risk.bits import NO_LIMIT, RISK_KIND, RiskBit, Setting
+from openoutcry.risk.delay import WAITS, due, hold
 from openoutcry.risk.guard import ROW_WORDS
 from openoutcry.risk.reference import Reference
 from openoutcry.risk.region import View, make_region, setting
@@ -17,6 +19,11 @@ from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeI
 from openoutcry.wire.records import NO_PRICE
 
 PARTICIPANTS, GROUPS = 9, 3
+
+
+def fields(orders):
+    """Of one command, by name."""
+    return dict(zip(orders.dtype.names, orders[0].tolist(), strict=True))
 
 
 def rejected(order, verdict):
@@ -38,9 +45,25 @@ class Kernels:
         guard = self.view.word(lay.PROTECTION_AT)
         self.quotes = self.region.ctypes.data + guard + g.HEADER_BYTES if guard else 0
 
-    def process(self, orders):
-        """Verdict and events of one command (an array of one)."""
-        verdict = before(self.region.ctypes.data, orders.ctypes.data)
+    def due(self, orders):
+        """Record, sequence and verdict of the next one who enters before a command, or None."""
+        address = self.region.ctypes.data
+        record = due(address, orders.ctypes.data)
+        if record == 0:
+            return None
+        figures = self.view.bump[: sb.FIGURE_RECORD // 8]
+        data = self.region[record - address :][: ORDER_DTYPE.itemsize].tobytes()
+        seq, verdict = figures[sb.FIGURE_SEQ // 8], figures[sb.FIGURE_VERDICT // 8]
+        return np.frombuffer(data, ORDER_DTYPE).copy(), int(seq), int(verdict)
+
+    def hold(self, orders):
+        """The answer, and when the command enters if it waits."""
+        answer = hold(self.region.ctypes.data, orders.ctypes.data)
+        return answer, int(self.view.bump[sb.FIGURE_RELEASE // 8]) if answer == WAITS else 0
+
+    def process(self, orders, verdict=0):
+        """Verdict and events of one command (an array of one); ``verdict``: it has one already."""
+        verdict = verdict or before(self.region.ctypes.data, orders.ctypes.data)
         events = rejected(orders[0], verdict) if verdict else self.engine.process(orders)
         if self.quotes and not verdict:
             note_best(self.engine.address, self.quotes, events.ctypes.data, len(events))
@@ -55,7 +78,8 @@ class Pair:
         more = {"participants": PARTICIPANTS, "groups": GROUPS} | more
         self.kernels = Kernels(instruments, order_capacity, **more)
         self.reference = Reference(instruments, **more)
-        self.seq = self.parts_traded = 0
+        self.seq = self.parts_traded = self.entered = 0
+        self.times, self.rx_ts_ns = np.random.default_rng(len(instruments)), 10**9
         self.verdicts = []
 
     @property
@@ -63,12 +87,38 @@ class Pair:
         return self.kernels.view
 
     def process(self, orders):
-        """One command: verdict, what is told, and what the touched participants reserve, equal."""
+        """One command, and who enters before it: verdicts, what is told, and what the touched
+        participants reserve, equal."""
         self.seq += 1
         orders["seq"] = self.seq
-        command = dict(zip(orders.dtype.names, orders[0].tolist(), strict=True))
-        wanted = self.reference.before(command)
-        verdict, events = self.kernels.process(orders)
+        if self.reference.bump is None:
+            return self._one(orders, fields(orders))
+        orders["rx_ts_ns"] = self._rx_ts_ns(orders)
+        command, wanted = fields(orders), 0
+        for came, entering, refused in self.reference.due(command):
+            record, seq, verdict = self.kernels.due(orders)
+            assert (fields(record), seq, verdict) == (entering, came, refused)
+            self._one(record, entering, refused)
+            self.entered += 1
+        assert self.kernels.due(orders) is None
+        if command["error_code"] == 0:
+            wanted, release_ns = self.reference.hold(command)
+            assert self.kernels.hold(orders) == (wanted, release_ns)
+        if wanted == WAITS:
+            return wanted, np.zeros(0, EVENT_DTYPE)
+        return self._one(orders, command, wanted)
+
+    def _rx_ts_ns(self, orders):
+        """Of receipt: some are out of line, as of other lanes; at times the clock is set back."""
+        rng = self.times
+        self.rx_ts_ns += int(rng.integers(0, 80_000))
+        if orders["kind"] == RISK_KIND and rng.random() < 0.02:
+            self.rx_ts_ns -= int(rng.integers(0, 3 * sb.SET_BACK_NS))
+        return self.rx_ts_ns - (int(rng.integers(0, 10**6)) if rng.random() < 0.1 else 0)
+
+    def _one(self, orders, command, refused=0):
+        wanted = refused or self.reference.before(command)
+        verdict, events = self.kernels.process(orders, refused)
         assert verdict == wanted, (orders[0], bits(verdict), bits(wanted))
         if verdict:
             told = self.reference.tells(command, wanted)
@@ -109,6 +159,8 @@ class Pair:
             assert np.array_equal(np.array(found, np.int64).reshape(np.shape(table)), table), name
         if view.guard is not None:
             same_guard(self.reference.guard, view.guard)
+        if view.bump is not None:
+            same_bump(self.reference.bump, view)
 
 
 def bits(verdict):
@@ -137,6 +189,16 @@ def words_of(plain, view):
         "orders": sorted((o.order_id, order_meta(o), o.leaves, o.price)
                          for o in plain.orders.values()),
     }  # fmt: skip
+
+
+def same_bump(plain, view):
+    """Who waits, until when, and by which rule."""
+    assert [(release, seq) for release, seq, _ in view.delayed()] == sorted(plain.waiting)
+    first, words = int(view.bump[sb.LAST_AT // 8]) // 8, (sb.DELAY_NS, sb.WINDOW_NS, sb.SEED)
+    last = view.bump[first : first + plain.participants].tolist()
+    assert last == [plain.last.get(who, 0) for who in range(plain.participants)]
+    rule = [int(view.bump[word // 8]) for word in (*words, sb.NOW_NS)]
+    assert rule == [plain.delay_ns, plain.window_ns, plain.seed, plain.now_ns]
 
 
 def same_guard(plain, guard):
@@ -219,7 +281,8 @@ def order_meta(o):
 
 RARE = (Setting.MARKET_KILL, Setting.LOSS, Setting.DRAWDOWN)
 OF_THE_BUMP = (Setting.SPEED_BUMP, Setting.RELEASE)
-"""These have tests of their own."""
+BUMPS_NS = (0, 0, 20_000, 350_000, 2_000_000, 8_000_000, -1, sb.MAX_DELAY_NS + 1)
+"""Delays and windows; behind the longest there is no room for most, the last make no sense."""
 DRAWN = [
     int(s) for s in Setting if s < Setting.LULD and s not in OF_THE_BUMP
     for _ in range(2 if s in RARE else 4)
@@ -236,6 +299,14 @@ class Operator:
 
     def draw(self):
         rng = self.rng
+        if self.pair.reference.bump is not None and rng.random() < 0.3:
+            if rng.random() < 0.4:
+                return self._gone()
+            delay_ns, window_ns = (int(one) for one in rng.choice(BUMPS_NS[:6], 2))
+            if rng.random() < 0.05:
+                delay_ns = int(rng.choice(BUMPS_NS))
+            what = OF_THE_BUMP[rng.random() < 0.3]
+            return setting(what, delay_ns, int(rng.integers(-(2**63), 2**63 - 1)), second=window_ns)
         guards = self.protecting and rng.random() < self.protecting
         what = Setting(int(rng.choice(PROTECTING if guards else DRAWN)))
         if self.pair.reference.market_killed and rng.random() < 0.5:
@@ -248,6 +319,17 @@ class Operator:
         who = who % GROUPS if Setting.GROUP_GROSS_POSITION <= what < Setting.LULD else who
         operator = int(rng.integers(0, 3))
         return setting(what, value, who, self.symbols[index], second, operator)
+
+    def _gone(self):
+        """A disconnection, or a mass cancel of the operator's: what waits is withdrawn."""
+        record = np.zeros(1, ORDER_DTYPE)
+        record["kind"] = CommandKind.MASS_CANCEL
+        if self.rng.random() < 0.7:
+            record["kind"] = CommandKind.DISCONNECT
+            record["participant"] = self.rng.integers(1, PARTICIPANTS)
+        elif self.rng.random() < 0.7:
+            record["symbol"] = self.rng.choice(self.symbols)
+        return record
 
     def called(self):
         """Who is under its maintenance margin, or was."""

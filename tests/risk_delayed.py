@@ -6,21 +6,13 @@ from openoutcry.matcher import Engine
 from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_REASON, RiskBit, Setting
-from openoutcry.risk.reference_bump import PlainBump
+from openoutcry.risk.reference_bump import PlainQueue
 from openoutcry.risk.region import View, setting
 from openoutcry.wire import EVENT_DTYPE
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind
 from openoutcry.wire.records import NO_INSTRUMENT
 
 LAST = int(EventFlag.LAST)
-WAITS = tuple(
-    int(kind)
-    for kind in (
-        CommandKind.NEW, CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE,
-        CommandKind.SET_EXPIRY, CommandKind.MASS_CANCEL,
-    )
-)  # fmt: skip
-LESS = (CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.MASS_CANCEL)
 
 
 def delayed_core(instruments, settings, order_capacity, delayed):
@@ -41,10 +33,9 @@ class Plain:
 
     def __init__(self, instruments, settings, order_capacity, delayed):
         self.engine = delayed_core(instruments, settings, order_capacity, 0)
-        self.bump, self.capacity = PlainBump(), delayed
         self.symbols = instruments["symbol"].tolist()
-        self.participants = settings["participants"]
-        self.records, self.withdrawn, self.event_seq = {}, set(), 0
+        self.bump = PlainQueue(delayed, settings["participants"], self.symbols)
+        self.event_seq = 0
 
     def process(self, orders):
         """Events, without the queue's places, which are the kernel's own affair."""
@@ -56,10 +47,10 @@ class Plain:
 
     def _one(self, one):
         parts, order = [], one[0]
-        for seq in self.bump.time(int(order["rx_ts_ns"])):
-            record = self.records.pop(seq)
+        for seq, held, withdrawn in self.bump.due(int(order["rx_ts_ns"])):
+            record = np.array([held])
             record["seq"] = order["seq"]
-            if seq in self.withdrawn:
+            if withdrawn:
                 events = self._refusal(record[0], RiskBit.WITHDRAWN, 0, 0, 0)
             else:
                 events = self.engine.process(record)
@@ -74,42 +65,20 @@ class Plain:
 
     def _own(self, one):
         order = one[0]
-        kind, who, symbol = int(order["kind"]), int(order["participant"]), order["symbol"]
-        known = symbol in self.symbols or (kind == CommandKind.MASS_CANCEL and symbol == b"")
-        if kind == CommandKind.RISK and order["order_type"] == Setting.SPEED_BUMP:
+        if order["kind"] == CommandKind.RISK and order["order_type"] == Setting.SPEED_BUMP:
             now_ns = int(order["rx_ts_ns"])
             self.bump.set(int(order["aux"]), int(order["price_ticks"]), int(order["qty_lots"]),
                           now_ns)  # fmt: skip
             return self._completed(order)
-        if kind == CommandKind.RISK and order["order_type"] == Setting.RELEASE:
+        if order["kind"] == CommandKind.RISK and order["order_type"] == Setting.RELEASE:
             return self._completed(order)
-        if order["error_code"] == 0:
-            if kind == CommandKind.DISCONNECT and who:
-                self.withdrawn |= {
-                    seq for seq, held in self.records.items() if held["participant"][0] == who
-                }
-            if kind == CommandKind.MASS_CANCEL and not who:
-                self.withdrawn |= {
-                    seq for seq, held in self.records.items()
-                    if symbol in (b"", held["symbol"][0])
-                }  # fmt: skip
-            if who and kind in WAITS and known and who < self.participants:
-                return self._enter(one)
-        return self.engine.process(one)
-
-    def _enter(self, one):
-        order, before = one[0], (list(self.bump.waiting), dict(self.bump.last))
-        release = self.bump.hold(order)
-        if release is None:
+        held = self.bump.came(order) if order["error_code"] == 0 else None
+        if held is None:
             return self.engine.process(one)
-        room = self.capacity - (0 if order["kind"] in LESS else self.capacity // 4)
-        if len(before[0]) >= room:
-            self.bump.waiting, self.bump.last = before
-            return self._refusal(order, RiskBit.SPEED_BUMP_FULL, room, len(before[0]),
-                                 len(before[0]) + 1)  # fmt: skip
-        self.records[int(order["seq"])] = one
+        if isinstance(held, tuple):
+            return self._refusal(order, RiskBit.SPEED_BUMP_FULL, *held)
         event = self._event(order, EventKind.DELAYED, order["price_ticks"])
-        event["contra_id"], event["qty_lots"] = release, order["qty_lots"]
+        event["contra_id"], event["qty_lots"] = held, order["qty_lots"]
         return event
 
     def _event(self, order, kind, price):

@@ -58,6 +58,17 @@ def only_price_1(orders: np.ndarray, first_cause: int) -> np.ndarray:
     return events[events["price_ticks"] == 1]
 
 
+def enter_the_last(orders: np.ndarray, first_cause: int) -> np.ndarray:
+    """A speed bump lets in an order of each command's name before the command itself waits: an
+    event of somebody else, its own, and only then the command's, of those with price 1 alone."""
+    events = np.repeat(accept(orders, first_cause), 4)
+    events["kind"][0::4], events["kind"][3::4] = EventKind.ENTERED, EventKind.DELAYED
+    events["kind"][1::4], events["flags"][1::4] = EventKind.FILLED, EventFlag.MAKER
+    events["qty_lots"][0::4], events["participant"][1::4] = 2, 999
+    events["flags"][0::4] = events["flags"][2::4] = 0
+    return events
+
+
 def every_other(orders: np.ndarray, first_cause: int) -> np.ndarray:
     return accept(orders, first_cause)[orders["order_id"] % 2 == 0]
 
@@ -81,6 +92,8 @@ def _respond(receiver: UdpReceiver, answer: Answer, received: Any, delay_s: floa
         events["seq"] = event_seq + np.arange(len(events))
         cause += count
         event_seq += len(events)
+        if answer is enter_the_last:
+            events = events[(events["kind"] != EventKind.DELAYED) | (events["price_ticks"] == 1)]
         send_events(receiver.tx_addr, events.ctypes.data, len(events))
 
 
@@ -202,6 +215,21 @@ def test_commands_for_one_order_are_answered_in_turn() -> None:
         result = send([orders], at(receiver), timeout_s=5)
     assert result["acknowledged"] == 100
     assert result["unanswered"] == 200
+
+
+def test_what_enters_from_a_speed_bump_acknowledges_no_other_command() -> None:
+    """It has the cause of the command at whose time it enters; that one is acknowledged by its own
+    DELAYED, if it comes, and by nothing else."""
+    orders = np.repeat(make_orders(200, participants=1), 3)
+    orders["price_ticks"] = 1
+    with responder(enter_the_last) as receiver:
+        result = send([orders], at(receiver), timeout_s=60)
+    assert (result["acknowledged"], result["unanswered"]) == (600, 0)
+    assert result["reply_events"] == 1_800
+    orders["price_ticks"] = np.tile([0, 0, 1], 200)
+    with responder(enter_the_last) as receiver:
+        result = send([orders], at(receiver), timeout_s=3)
+    assert (result["acknowledged"], result["unanswered"]) == (200, 400)
 
 
 def test_the_oldest_command_for_an_order_is_answered_first() -> None:

@@ -90,22 +90,56 @@ def reopened(orders, symbols, day, rng):
     return np.concatenate(parts)
 
 
-def mixed_never_past(count, seed, protection=False):
+BUMPS = ((350_000, 0), (350_000, 90_000), (0, 200_000), (20_000, 0), (5_000_000, 0), (0, 0))
+"""Delay and window; of the longest the queue is full."""
+
+
+def bumped(orders, rng, start_ns):
+    """With times of receipt, some out of line as of other lanes, and among them, every few hundred
+    commands, another speed bump or somebody who is gone."""
+    orders["rx_ts_ns"] = start_ns + np.cumsum(rng.integers(0, 10_000, len(orders)))
+    late = rng.random(len(orders)) < 0.1
+    orders["rx_ts_ns"][late] -= rng.integers(0, 500_000, late.sum())
+    parts = []
+    for number, first in enumerate(range(0, len(orders), 512)):
+        delay_ns, window_ns = BUMPS[number % 6 and int(rng.integers(len(BUMPS)))]
+        bump = setting(Setting.SPEED_BUMP, delay_ns, int(rng.integers(2**60)), second=window_ns)
+        bump["rx_ts_ns"] = orders["rx_ts_ns"][first]
+        part, gone = orders[first : first + 512], np.zeros(1, ORDER_DTYPE)
+        gone["kind"], gone["rx_ts_ns"] = CommandKind.DISCONNECT, part["rx_ts_ns"][len(part) // 2]
+        gone["participant"] = rng.integers(1, PARTICIPANTS)
+        half = len(part) // 2
+        parts += [bump, part[:half], gone, part[half:]]
+    return np.concatenate(parts)
+
+
+def mixed_never_past(count, seed, protection=False, delayed=0):
+    """``delayed``: places at the speed bump, 0: none.  With ``seed`` below 100 the same core with
+    its hooks ends in the same state."""
     rng = np.random.default_rng([seed, 20])
     table = make_instruments([LIMITED | dict(row) for row in INSTRUMENTS])
     symbols = table["symbol"].tolist()
-    loop = Loop(table, participants=PARTICIPANTS, protection=protection)
+    loop = Loop(table, participants=PARTICIPANTS, protection=protection, delayed=delayed)
     limits(loop, rng, symbols, 10**10)
     if protection:
         protect(loop, symbols)
+    core = loop.hooked(table) if seed < 100 else None
     refused = day = 0
     for chunk in MixedFlow(count, seed).chunks(1 << 16):
         orders = tried_larger(folded(chunk), rng)
         if protection:
             orders, day = reopened(orders, symbols, day, rng), day + len(orders)
+        if delayed:
+            orders = bumped(orders, rng, 10**9 * (1 + loop.seq))
         done, broken, more, _ = loop.run(orders)
         assert (done, broken) == (len(orders), 0)
         refused += more
+        if core is not None:
+            core.process(orders)
+            assert core.region.tobytes() == loop.region.tobytes()
+    if delayed:
+        assert loop.entered > 0.3 * count
+        assert loop.no_room > 0.001 * count
     assert 0.1 * count < refused < 0.95 * count
     if protection:
         assert loop.view.guard.word(PAUSES) > 10
@@ -122,7 +156,7 @@ def far_out(table):
     return named.any() or (table["min_price_ticks"] > table["max_price_ticks"]).any()
 
 
-def swarm_never_past(seed, count):
+def swarm_never_past(seed, count, delayed=0):
     rng = np.random.default_rng([seed, 21])
     case = matcher_mixed.mixed(seed, count, malformed=0.0, extreme=0.0)
     table = case.instruments.copy()
@@ -130,10 +164,13 @@ def swarm_never_past(seed, count):
     table["max_price_ticks"] = np.minimum(table["max_price_ticks"], 2**50)
     if (np.abs(table["market_band_ticks"]) > 2**50).any() or far_out(table):
         return 0, 0
-    loop = Loop(table, case.order_capacity, participants=PARTICIPANTS)
+    loop = Loop(table, case.order_capacity, participants=PARTICIPANTS, delayed=delayed)
     limits(loop, rng, table["symbol"].tolist(), 10**6)
-    done, broken, refused, events = loop.run(tried_larger(folded(case.orders), rng))
-    assert (done, broken) == (count, 0)
+    orders = tried_larger(folded(case.orders), rng)
+    if delayed:
+        orders = bumped(orders, rng, 10**9)
+    done, broken, refused, events = loop.run(orders)
+    assert (done, broken) == (len(orders), 0)
     return refused, events
 
 
@@ -143,6 +180,15 @@ def test_fifty_thousand_mixed_commands_never_past_a_limit():
 
 def test_fifty_thousand_protected_commands_never_past_a_limit():
     mixed_never_past(50_000, 4, protection=True)
+
+
+@pytest.mark.parametrize("protection", [False, True])
+def test_what_waited_at_a_speed_bump_is_never_past_a_limit(protection):
+    """Room for 512: most wait, some are refused for want of a place; the limits are asked when
+    they enter."""
+    mixed_never_past(30_000, 5 + protection, protection, delayed=512)
+    counts = [swarm_never_past(seed, 1_500, delayed=64) for seed in range(100, 110)]
+    assert sum(events for _, events in counts) > 5_000
 
 
 def test_swarms_never_past_a_limit():
@@ -166,19 +212,26 @@ def seconds(default=0):
 def test_a_hundred_million_commands_never_past_a_limit():
     """Looked at after every command; OUTCRY_RISK_EVIDENCE=1 writes the figures to docs/evidence."""
     started, commands, refused, events, seed = time.monotonic(), 0, 0, 0, 1_000
+    bumped_commands = 0
     while commands < 100_000_000 and time.monotonic() - started < seconds():
-        refused += mixed_never_past(200_000, seed, protection=seed % 2 == 1)
+        waits = seed % 4 >= 2
+        delayed = 512 if waits else 0
+        refused += mixed_never_past(200_000, seed, protection=seed % 2 == 1, delayed=delayed)
         commands += 200_000
+        bumped_commands += 200_000 * waits
         for number in range(100):
-            more, told = swarm_never_past(10_000 + 100 * seed + number, 2_000)
+            drawn = 10_000 + 100 * seed + number
+            more, told = swarm_never_past(drawn, 2_000, delayed=64 if waits else 0)
             refused, events = refused + more, events + told
+            bumped_commands += 2_000 if told and waits else 0
             commands += 2_000 if told else 0
         seed += 1
     took_s = time.monotonic() - started
     figures = {
         "commands": commands, "refused_by_a_limit": refused, "past_a_limit": 0,
         "first_seed": 1_000, "last_seed": seed - 1, "participants": PARTICIPANTS,
-        "protected": "every second piece", "seconds": round(took_s, 1),
+        "protected": "every second piece", "with_a_speed_bump": bumped_commands,
+        "seconds": round(took_s, 1),
         "commands_per_s": round(commands / took_s),
     }  # fmt: skip
     print(figures)

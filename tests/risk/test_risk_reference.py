@@ -92,6 +92,22 @@ def test_ten_thousand_mixed_commands():
     assert both.parts_traded > 0
 
 
+@pytest.mark.parametrize(("seed", "protection", "places"), [(3, False, 64), (4, True, 96)])
+def test_four_thousand_mixed_commands_with_a_speed_bump(seed, protection, places):
+    """Who waits, who enters when, what is withdrawn, and for whom there was no room; among limits
+    that change, kills, halts, pauses and liquidations, and other speed bumps."""
+    both = pair(delayed=places, protection=protection)
+    symbols = instruments()["symbol"].tolist()
+    flow = mixed_commands(4_000, seed)
+    if protection:
+        flow = with_time(flow, both, symbols, seed)
+    operator = Operator(seed, both, symbols, protecting=0.9 if protection else 0.0)
+    run(both, flow, operator, 0.06, seed, 250)
+    found = counted(both.verdicts)
+    assert {"SPEED_BUMP_FULL", "WITHDRAWN"} <= set(found), found
+    assert both.entered > 1_000
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_ten_thousand_mixed_commands_with_protection(seed):
     """Bands, limit states, pauses, calls and the breaker among everything else: every word and
@@ -110,23 +126,25 @@ def test_swarms_with_extremes(seed):
     """The matcher's own random streams: malformed records, prices and quantities at the ends of
     int64, ids that meet again, all phases."""
     case = matcher_mixed.mixed(seed, 400)
-    both = Pair(case.instruments, case.order_capacity, leveraged=(0,) if seed % 3 == 0 else ())
+    more = {"leveraged": (0,) if seed % 3 == 0 else (), "delayed": 64 if seed % 4 == 3 else 0}
+    both = Pair(case.instruments, case.order_capacity, **more)
     commands = (case.orders[n : n + 1] for n in range(len(case.orders)))
     symbols = case.instruments["symbol"].tolist()
     run(both, commands, Operator(seed, both, symbols), 0.1 * (seed % 2), seed, 50)
 
 
 def piece(seed):
-    """20,000 commands and more, every second seed with protection: how many, and decisions."""
-    guarded = seed % 2 == 0
-    both = pair(protection=guarded)
+    """20,000 commands and more, every second seed with protection, two of four with a speed bump:
+    how many, decisions, and who waited."""
+    guarded, bumped = seed % 2 == 0, seed % 4 >= 2
+    both = pair(protection=guarded, delayed=(64, 96)[seed // 4 % 2] * bumped)
     symbols = instruments()["symbol"].tolist()
     flow = mixed_commands(20_000, seed)
     if guarded:
         flow = with_time(flow, both, symbols, seed)
     operator = Operator(seed, both, symbols, protecting=0.9 if guarded else 0.0)
     run(both, flow, operator, 0.03, seed, 1_000)
-    return both.seq, len(both.reference.guard.log) if guarded else 0
+    return both.seq, len(both.reference.guard.log) if guarded else 0, both.entered
 
 
 @pytest.mark.long
@@ -135,17 +153,19 @@ def test_ten_million_mixed_commands():
     OUTCRY_RISK_EVIDENCE=1 writes docs/evidence/risk_reference.json."""
     limit = int(os.environ.get("OUTCRY_RISK_SECONDS", 0))
     processes = int(os.environ.get("OUTCRY_RISK_PROCESSES", 1))
-    started, commands, seed, decisions = time.monotonic(), 0, 100, 0
+    started, commands, seed, decisions, entered = time.monotonic(), 0, 100, 0, 0
     with ProcessPoolExecutor(processes, get_context("fork")) as pool:
         while commands < 10_000_000 and (not limit or time.monotonic() - started < limit):
             seeds = range(seed, seed + 2 * processes)
-            for count, decided in pool.map(piece, seeds):
+            for count, decided, waited in pool.map(piece, seeds):
                 commands, decisions = commands + count, decisions + decided
+                entered += waited
             seed = seeds.stop
     took_s = time.monotonic() - started
     figures = {
         "commands": commands, "differences": 0, "first_seed": 100, "last_seed": seed - 1,
-        "protection_decisions": decisions, "processes": processes, "seconds": round(took_s, 1),
+        "protection_decisions": decisions, "entered_from_the_speed_bump": entered,
+        "processes": processes, "seconds": round(took_s, 1),
         "commands_per_s": round(commands / took_s),
     }  # fmt: skip
     print(figures)
