@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import warm_outcry
 from processes import OUTCRY, find_pipeline, free_port
+from udp_runs import started
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Disk, Journal, JournalReader
@@ -200,11 +201,12 @@ def test_what_a_network_run_acknowledged_is_kept_and_can_be_resumed(tmp_path: Pa
         try:
             assert process.stderr is not None
             said = process.stderr.readline()
+            started(process)  # an order that comes before may find no socket, and is not sent again
             sender = subprocess.Popen(
                 [*OUTCRY, *send, "20000"], cwd=tmp_path, stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )  # fmt: skip
-            find_pipeline(process.pid, 300)
+            find_pipeline(process.pid)
         finally:
             process.kill()
     sender.kill()
