@@ -42,11 +42,11 @@ def floor(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_limits_of_the_file_count_once_and_those_of_the_operator_outlive_a_kill(floor) -> None:
-    first = floor.settings()
+    refused, passed = floor.send(order(1, Side.BUY, 101, 10), order(2, Side.BUY, 100, 10))
+    first = floor.settings()  # on disk now: what was answered was sequenced behind them
     assert first[-1] is Setting.FILE
     assert first.count(Setting.MAX_QTY) == 6
     assert first.count(Setting.DEPOSIT) == first.count(Setting.POSITION) == 1
-    refused, passed = floor.send(order(1, Side.BUY, 101, 10), order(2, Side.BUY, 100, 10))
     assert told(refused) == ({"MAX_QTY"}, 100, 0, 101)
     assert kinds(passed) == [EventKind.ACCEPTED]
     done = floor.ask("limits", "set", "max_qty_lots", "50", "--participant", "1",
