@@ -6,6 +6,7 @@
 import os
 import time
 from collections import deque
+from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -15,11 +16,12 @@ import numpy.typing as npt
 from openoutcry.console.alarms import Alarms
 from openoutcry.console.events import Events
 from openoutcry.console.participants import participants_of, view_of
-from openoutcry.operations.metrics import VenueMetrics
+from openoutcry.operations.metrics import VenueMetrics, journal_use
 from openoutcry.operations.watch import Watch
 from openoutcry.pipeline.histogram import WORDS, bucket_upper_ns, summary
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.pipeline.venue.days import finished_days, read_status
+from openoutcry.pipeline.venue.desk_record import NAME as DESK_RECORD
 from openoutcry.pipeline.venue.desk_record import RecordError, desk_record
 from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.ptp.look import look
@@ -58,6 +60,8 @@ class Observer:
         self._before: dict[str, npt.NDArray[np.int64]] = {}
         self._positions: deque[tuple[float, dict[str, int]]] = deque(maxlen=256)
         self._fast: tuple[float, dict[str, Any]] = (0.0, {})
+        self._actions: tuple[Any, list[dict[str, Any]], str] = (None, [], "")
+        """Of this version of the desk's record."""
         self._lock, self._over = Lock(), Event()
         self._thread = Thread(target=self._run, daemon=True, name="console-observer")
 
@@ -157,31 +161,30 @@ class Observer:
         journal = self.file.journal
         if not journal.is_dir():
             return {}
-        sizes = []
-        with os.scandir(journal) as entries:
-            for entry in entries:
-                try:
-                    if entry.is_file(follow_symlinks=False):
-                        sizes.append(entry.stat().st_size)
-                except FileNotFoundError:
-                    continue  # replaced or retired meanwhile
-        disk = os.statvfs(journal)
-        try:
-            actions, fault = desk_record(journal)[-ACTIONS:], ""
-        except RecordError as error:
-            actions, fault = [], str(error)
-        return {
+        actions, fault = self._desk(journal)
+        return journal_use(journal) | {
             "directory": journal.name,
             "durability": self.file.durability,
-            "bytes": sum(sizes),
-            "files": len(sizes),
-            "disk_available_bytes": disk.f_bavail * disk.f_frsize,
-            "disk_size_bytes": disk.f_blocks * disk.f_frsize,
             "durable_seq": self.pipeline.durable_seq if self.pipeline else None,
             "days": finished_days(journal)[-DAYS:],
-            "actions": actions[::-1],
+            "actions": actions,
             "actions_fault": fault,
         }
+
+    def _desk(self, journal: Path) -> tuple[list[dict[str, Any]], str]:
+        """The desk's last actions, the newest first, and what is wrong with its record: all of it
+        is read and checked when it has changed."""
+        try:
+            found = (journal / DESK_RECORD).stat()
+        except FileNotFoundError:
+            return [], ""
+        version = found.st_ino, found.st_size, found.st_ctime_ns
+        if version != self._actions[0]:
+            try:
+                self._actions = version, desk_record(journal)[: -ACTIONS - 1 : -1], ""
+            except RecordError as error:
+                self._actions = version, [], str(error)
+        return self._actions[1:]
 
     # As often as a page likes
 

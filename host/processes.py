@@ -1,7 +1,6 @@
 """Forked processes: how they begin, that none outlives its parent, and what became of them."""
 
 import ctypes
-import gc
 import json
 import mmap
 import os
@@ -63,14 +62,10 @@ def fork(function: Callable[[], int | None], ignoring: Sequence[int] = ()) -> in
     """
     parent = os.getpid()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    # What is there now the child's collector never walks: after compiling that is a gigabyte, whose
-    # pages it would write to and so take for itself.
-    gc.freeze()
     try:
         pid = os.fork()
     finally:
         if os.getpid() == parent:
-            gc.unfreeze()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if pid:
         return pid

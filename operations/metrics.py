@@ -246,7 +246,9 @@ def _status(out: Families, status: dict[str, Any], venue: str) -> None:
                         "session.", row[key], venue=venue, session=session)  # fmt: skip
 
 
-def _journal(out: Families, journal: Path, venue: str) -> None:
+def journal_use(journal: Path) -> dict[str, int]:
+    """``bytes`` and ``files`` of a journal's directory, ``disk_available_bytes`` and
+    ``disk_size_bytes`` of its file system."""
     sizes = []
     with os.scandir(journal) as entries:
         for entry in entries:
@@ -255,14 +257,23 @@ def _journal(out: Families, journal: Path, venue: str) -> None:
                     sizes.append(entry.stat().st_size)
             except FileNotFoundError:
                 continue  # replaced or retired meanwhile
-    out.gauge("outcry_journal_bytes", "Bytes of the files in the journal's directory.",
-              sum(sizes), venue=venue)  # fmt: skip
-    out.gauge("outcry_journal_files", "Files in the journal's directory.", len(sizes), venue=venue)
     disk = os.statvfs(journal)
-    out.gauge("outcry_journal_disk_available_bytes", "What the journal's file system has left.",
-              disk.f_bavail * disk.f_frsize, venue=venue)  # fmt: skip
-    out.gauge("outcry_journal_disk_size_bytes", "The size of the journal's file system.",
-              disk.f_blocks * disk.f_frsize, venue=venue)  # fmt: skip
+    return {
+        "bytes": sum(sizes), "files": len(sizes),
+        "disk_available_bytes": disk.f_bavail * disk.f_frsize,
+        "disk_size_bytes": disk.f_blocks * disk.f_frsize,
+    }  # fmt: skip
+
+
+def _journal(out: Families, journal: Path, venue: str) -> None:
+    found = journal_use(journal)
+    for key, text in (
+        ("bytes", "Bytes of the files in the journal's directory."),
+        ("files", "Files in the journal's directory."),
+        ("disk_available_bytes", "What the journal's file system has left."),
+        ("disk_size_bytes", "The size of the journal's file system."),
+    ):
+        out.gauge(f"outcry_journal_{key}", text, found[key], venue=venue)
 
 
 def _ledger(out: Families, journal: Path, venue: str) -> None:

@@ -235,15 +235,7 @@ def _payers(
     rows = tables.rows("fees", PAYER)
     found: dict[tuple[int, str], str] = {}
     for path, row in rows:
-        who, group, symbol = row["participant"], row["group"], row["instrument"]
-        if who and group:
-            tables.wrong((*path, "group"), "the row is of a participant or of a group, not of both")
-        if who and who not in numbers:
-            tables.wrong((*path, "participant"), f"there is no participant {who}")
-        if group and group not in numbers.values():
-            tables.wrong((*path, "group"), f"no participant is in group {group!r}")
-        if symbol and symbol not in symbols:
-            tables.wrong((*path, "instrument"), f"there is no instrument {symbol!r}")
+        tables.reach(path, row, numbers, symbols)
         if row["schedule"] is not None and row["schedule"] not in schedules:
             tables.wrong((*path, "schedule"), f"there is no fee schedule {row['schedule']!r}")
     tables.distinct(

@@ -10,6 +10,7 @@ from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockId
 from openoutcry.pipeline.venue.calendar import utc_text
 from openoutcry.pipeline.venue.operations import STEPS
+from openoutcry.pipeline.venue.operators import operator_name
 from openoutcry.pipeline.venue.risk_tables import RiskSpec, name_number
 from openoutcry.replay.events import Point, events_of, starting_point
 from openoutcry.risk import layout as lay
@@ -163,8 +164,7 @@ def _row(
         did = f"emergency close: step {value} of {len(STEPS)}: {STEPS[value - 1]}"
     elif not value:
         did = "asked to be opened" if what is Setting.MARKET_KILL else "may trade again"
-    known = 1 <= operator <= len(spec.operators)
-    return _entry(one, shown, did, spec.operators[operator - 1].name if known else "")
+    return _entry(one, shown, did, operator_name(spec.operators, operator))
 
 
 def _entry(one: Any, what: str, did: str, operator: str = "") -> dict[str, Any]:

@@ -10,6 +10,7 @@ from openoutcry.journal import JournalReader
 from openoutcry.pipeline.venue.calendar import utc_text
 from openoutcry.pipeline.venue.fee_tables import MOST_PURPOSES, UNUSED_FROM
 from openoutcry.pipeline.venue.money_desk import PURPOSES
+from openoutcry.pipeline.venue.operators import operator_name
 from openoutcry.pipeline.venue.risk_tables import RiskSpec
 from openoutcry.risk.bits import LEDGER_SETTINGS, RISK_KIND, Setting
 
@@ -24,12 +25,10 @@ def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
         ours = (orders["kind"] == RISK_KIND) & ((types == Setting.DEPOSIT) | (types >= FIRST))
         for one in orders[ours]:
             what = _said(one, list(spec.money.schedules))
-            number = int(one["order_id"])
-            known = 1 <= number <= len(spec.operators)
             if what:
                 rows.append({
                     "seq": int(one["seq"]), "at": utc_text(int(one["rx_ts_ns"])), "what": what,
-                    "operator": spec.operators[number - 1].name if known else "",
+                    "operator": operator_name(spec.operators, int(one["order_id"])),
                 })  # fmt: skip
     return rows
 

@@ -7,7 +7,7 @@ TICKET_S: the console asks for one when somebody logs in, so that it keeps no pa
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -42,6 +42,11 @@ class Operator:
     role: str = SUPERVISOR
     totp: str = ""
     """Secret of one-time codes, base32; without one the password is enough."""
+
+
+def operator_name(operators: Sequence[Operator], number: int) -> str:
+    """'' for nobody, or for who is no longer in the file; numbers begin at 1."""
+    return operators[number - 1].name if 1 <= number <= len(operators) else ""
 
 
 def one_time_secret(value: Any) -> str:
@@ -83,7 +88,7 @@ class Operators:
 
     def name(self, number: int) -> str:
         """'' for nobody, or for who is no longer in the file."""
-        return self[number].name if 1 <= number <= len(self.operators) else ""
+        return operator_name(self.operators, number)
 
     def prove(self, name: Any, password: Any, code: Any = "") -> int:
         """The number of the operator with this name, password and code.

@@ -228,14 +228,7 @@ def _check(
     tables: Tables, path: Any, row: dict[str, Any], numbers: dict[int, str], symbols: list[str]
 ) -> None:
     who, group, symbol = row["participant"], row["group"], row["instrument"]
-    if who and group:
-        tables.wrong((*path, "group"), "the row is of a participant or of a group, not of both")
-    if who and who not in numbers:
-        tables.wrong((*path, "participant"), f"there is no participant {who}")
-    if group and group not in numbers.values():
-        tables.wrong((*path, "group"), f"no participant is in group {group!r}")
-    if symbol and symbol not in symbols:
-        tables.wrong((*path, "instrument"), f"there is no instrument {symbol!r}")
+    tables.reach(path, row, numbers, symbols)
     for name in OF_PARTICIPANTS:
         if symbol and row[name] is not None:
             tables.wrong((*path, name), "counts over all instruments: the row names one")

@@ -88,6 +88,21 @@ class Tables:
         paths = [(name, index) for index in range(len(given))]
         return [(p, self.read(p, row, keys)) for p, row in zip(paths, given, strict=True)]
 
+    def reach(
+        self, path: Path, row: Mapping[str, Any], numbers: Mapping[int, str], symbols: Iterable[str]
+    ) -> None:
+        """Note what is wrong with whom and where a row is of: ``participant`` or ``group``, and
+        ``instrument``.  ``numbers``: each participant's group."""
+        who, group, symbol = row["participant"], row["group"], row["instrument"]
+        if who and group:
+            self.wrong((*path, "group"), "the row is of a participant or of a group, not of both")
+        if who and who not in numbers:
+            self.wrong((*path, "participant"), f"there is no participant {who}")
+        if group and group not in numbers.values():
+            self.wrong((*path, "group"), f"no participant is in group {group!r}")
+        if symbol and symbol not in symbols:
+            self.wrong((*path, "instrument"), f"there is no instrument {symbol!r}")
+
     def distinct(self, rows: Iterable[tuple[Path, Any]], what: str) -> None:
         """Note every value that was there before; the path is that of the key."""
         seen: dict[Any, Path] = {}

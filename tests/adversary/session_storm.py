@@ -13,7 +13,6 @@ by event, what a replay makes of that journal.
 """
 
 import argparse
-import gc
 import json
 import mmap
 import os
@@ -426,7 +425,6 @@ def run_storm(
     :class:`Violation`."""
     compile_kernels(lambda what, done, total: None)
     compile_first.sessions()
-    gc.freeze()  # what compiling left is a gigabyte to look through
     kinds: Counter[str] = Counter()
     totals: Counter[str] = Counter()
     started, found = time.monotonic(), {}

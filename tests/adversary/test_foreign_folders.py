@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from other_user import NOBODY, as_nobody, as_root
+from other_user import NOBODY, as_nobody, as_root, shared_folder
 
 from openoutcry.wire.private_folder import private_folder
 
@@ -27,16 +27,7 @@ print(CACHE_ROOT, words[0])
 
 @pytest.fixture
 def shared(tmp_path: Path) -> Path:
-    """A temporary folder that all users share, as /tmp is."""
-    folder = tmp_path / "shared"
-    folder.mkdir()
-    folder.chmod(0o1777)
-    # pytest's own folders above are ours alone; a worker of xdist has one more of them.
-    for above in (tmp_path, *tmp_path.parents):
-        above.chmod(above.stat().st_mode | stat.S_IXOTH)
-        if above.name.startswith("pytest-of-"):
-            break
-    return folder
+    return shared_folder(tmp_path)
 
 
 def run_kernel(shared: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -3,13 +3,12 @@ process list.  The folder that all of it happens in is shared, as /tmp is."""
 
 import os
 import socket
-import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from other_user import NOBODY, as_nobody, as_root
+from other_user import NOBODY, as_nobody, as_root, shared_folder
 from processes import OUTCRY
 from served_venue import VENUE
 
@@ -32,13 +31,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def shared(tmp_path: Path) -> Path:
     """A folder that all users share, and a file of ours that nobody else may change."""
-    folder = tmp_path / "shared"
-    folder.mkdir()
-    folder.chmod(0o1777)
-    for above in (tmp_path, *tmp_path.parents):
-        above.chmod(above.stat().st_mode | stat.S_IXOTH)
-        if above.name.startswith("pytest-of-"):
-            break
+    folder = shared_folder(tmp_path)
     (tmp_path / "ours").write_text("ours")
     return folder
 

@@ -25,6 +25,18 @@ from openoutcry.wire.records import make_instruments
 SEEDS = st.integers(0, 10**6)
 
 
+def assert_queues(told, truth, instruments):
+    """What was told is displayed: each queue, order by order."""
+    for index in range(instruments):
+        for side, letter in ((Side.BUY, "B"), (Side.SELL, "S")):
+            shown = [
+                (order.price_ticks, order.shown_lots)
+                for order in truth.queue(index, side)
+                if order.price_ticks not in NO_LIMIT
+            ]
+            assert told.queue(index + 1, letter) == shown
+
+
 def times_of(rx_ts_ns):
     return dict(enumerate(rx_ts_ns.tolist(), start=1))
 
@@ -60,14 +72,7 @@ def test_behind_a_speed_bump_each_command_is_told_by_itself():
         truth.apply(events)
         for message in fast:
             told.apply(message)
-        for index in range(len(run.instruments)):
-            for side, letter in ((Side.BUY, "B"), (Side.SELL, "S")):
-                shown = [
-                    (order.price_ticks, order.shown_lots)
-                    for order in truth.queue(index, side)
-                    if order.price_ticks not in NO_LIMIT
-                ]
-                assert told.queue(index + 1, letter) == shown
+        assert_queues(told, truth, len(run.instruments))
     assert entered > 1_000
 
 
@@ -143,14 +148,7 @@ def test_the_book_told_is_the_book_displayed(seed):
         truth.apply(command)
         for message in unframed(feed.encode(command, rx_ts_ns, 1)):
             told.apply(message)
-        for index in range(len(run.instruments)):
-            for side, letter in ((Side.BUY, "B"), (Side.SELL, "S")):
-                shown = [
-                    (order.price_ticks, order.shown_lots)
-                    for order in truth.queue(index, side)
-                    if order.price_ticks not in NO_LIMIT
-                ]
-                assert told.queue(index + 1, letter) == shown
+        assert_queues(told, truth, len(run.instruments))
 
 
 def test_the_flows_cause_every_message_and_what_is_rare():
