@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LOWER = {
     "wire", "ring", "matcher", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal", "host",
-    "replay", "report", "order_entry", "market_data", "risk", "client",
+    "replay", "report", "order_entry", "market_data", "risk", "client", "replica",
 }  # fmt: skip
 MAY_IMPORT = {
     "wire": set(),
@@ -30,6 +30,8 @@ MAY_IMPORT = {
     "order_entry": {"wire", "ring", "journal"},
     "market_data": {"wire", "ring", "journal", "replay"},
     "ledger": {"wire", "replay"},
+    "replica": {"wire", "journal", "replay"},
+    "surveillance": {"wire", "replay"},
     "client": {"wire", "order_entry"},
     "pipeline": LOWER - {"client"},
     "operations": {"wire", "ring", "ptp", "journal", "replay", "pipeline"},
@@ -43,9 +45,10 @@ MAY_IMPORT = {
         "pipeline",
         "operations",
     },
-    "bench": LOWER | {"pipeline", "ledger", "operations", "console"},
-    "cli": LOWER | {"pipeline", "ledger", "bench", "operations", "console"},
-    "tests": LOWER | {"pipeline", "ledger", "bench", "operations", "console", "cli"},
+    "bench": LOWER | {"pipeline", "ledger", "surveillance", "operations", "console"},
+    "cli": LOWER | {"pipeline", "ledger", "surveillance", "bench", "operations", "console"},
+    "tests": LOWER
+    | {"pipeline", "ledger", "surveillance", "bench", "operations", "console", "cli"},
 }
 """A room may import itself and these; the table is the one of ARCHITECTURE.md."""
 

@@ -1,0 +1,1 @@
+"""The journal on other machines: replicated blocks, hot standby, failover, the copy to files."""
