@@ -119,6 +119,28 @@ async def only_whole_words_are_written(dut):
 
 
 @cocotb.test(**PATIENCE)
+async def a_refused_read_tells_nothing(dut):
+    """Every word of the address space that is no register to be read answers 0, whatever stands in
+    the registers that share its decoding."""
+    dut.frames.value = (1 << len(dut.frames)) - 1
+    dut.s_axis_tvalid.value, dut.m_axis_tready.value = 0, 1
+    bus = RawBus(dut)
+    await start(dut)
+    readable = {r.offset + 4 * n for r in REGISTERS for n in range(r.count) if "R" in r.access}
+    for address in RW:
+        if address not in (ADDRESS["row_index"], ADDRESS["control"]):
+            assert await bus.write(address, 0xFFFFFFFF) == OKAY
+    refused = 0
+    for address in range(0, 0x1000, 4):
+        answer, data = await bus.read(address)
+        assert (answer == OKAY) == (address in readable), hex(address)
+        if answer != OKAY:
+            refused += 1
+            assert (answer, data) in ((SLVERR, 0), (DECERR, 0)), hex(address)
+    assert refused == 0x400 - len(readable)
+
+
+@cocotb.test(**PATIENCE)
 async def the_ends_of_every_index(dut):
     """The last row and participant are written, the first beyond and every power of two above are
     refused: ``row_index`` stays, and nobody's bit is set in the place of another."""
@@ -188,6 +210,43 @@ async def row_index_stays_while_a_command_waits(dut):
     bench.send_nowait(orders)
     codes = (await bench.receive(3))["error_code"]
     assert np.all(codes & BIT[ErrorBit.SYMBOL])
+
+
+@cocotb.test(**PATIENCE)
+async def a_command_refused_while_one_waits_does_nothing(dut):
+    """Behind a participant's command that waits for orders in flight, a row swap, another
+    participant's command and a shadow word are refused, and nothing of them happens afterwards."""
+    bench = await with_plain(dut, Settings(check_participants=True))
+    symbol = b"WAITS"
+    index = slot_of(word_of(symbol), 0, SLOT_BITS)
+    await bench.write_slot(index, 0)
+
+    async def write(name, value, word=0):
+        answer = await bench.master.write(ADDRESS[name] + 4 * word, value.to_bytes(4, "little"))
+        return int(answer.resp)
+
+    for who in (1, 2):
+        await bench.step(lambda d, who=who: d.set_participant(who, True))
+    row = OPEN_ROW | {"symbol": word_of(symbol)}
+    await bench.on_rtl(lambda d: d._write_shadow(row_image(row)))
+    assert await write("row_index", index) == OKAY
+    bench.sink.pause = True
+    bench.send_nowait(good_orders(5, symbol=symbol, participant=1))
+    await ClockCycles(dut.clk, 10)
+    assert await write("participant_set", 1) == OKAY
+    before = (await bench.master.read(ADDRESS["row_shadow"], 4)).data
+    assert await write("row_swap", 1) == SLVERR
+    assert await write("participant_set", 2) == SLVERR
+    assert await write("row_shadow", 0x5A5A5A5A) == SLVERR
+    bench.sink.pause = False
+    await bench.receive(5)
+    await ClockCycles(dut.clk, 12)
+    assert int.from_bytes((await bench.master.read(ADDRESS["status"], 4)).data, "little") == 0
+    assert (await bench.master.read(ADDRESS["row_shadow"], 4)).data == before
+    bench.send_nowait(good_orders(2, symbol=symbol, participant=[1, 2]))
+    codes = (await bench.receive(2))["error_code"]
+    assert np.all(codes & BIT[ErrorBit.SYMBOL])
+    assert list(codes & BIT[ErrorBit.PARTICIPANT]) == [BIT[ErrorBit.PARTICIPANT], 0]
 
 
 @cocotb.test(**PATIENCE)
