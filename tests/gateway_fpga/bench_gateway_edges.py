@@ -141,6 +141,42 @@ async def a_refused_read_tells_nothing(dut):
 
 
 @cocotb.test(**PATIENCE)
+async def an_answer_that_nobody_takes_stays(dut):
+    """While a write's or a read's answer waits, no further one is taken, and the answer stands."""
+    dut.frames.value = 0
+    dut.s_axis_tvalid.value, dut.m_axis_tready.value = 0, 1
+    bus = RawBus(dut)
+    await start(dut)
+    interval, burst = ADDRESS["rate_interval_ns"], ADDRESS["rate_burst_ns"]
+    assert await bus.write(interval, 7) == OKAY
+    # The first is refused, so that its answer differs from the second's.
+    dut.s_axil_awaddr.value, dut.s_axil_wdata.value, dut.s_axil_wstrb.value = 0xFFC, 9, 15
+    dut.s_axil_araddr.value = interval
+    dut.s_axil_awvalid.value = dut.s_axil_wvalid.value = dut.s_axil_arvalid.value = 1
+    dut.s_axil_bready.value = dut.s_axil_rready.value = 0
+    taken = {"aw": 0, "ar": 0}
+    for cycle in range(12):
+        await ReadOnly()
+        for channel in taken:
+            taken[channel] += int(getattr(dut, f"s_axil_{channel}ready").value)
+        if cycle > 5:
+            assert (dut.s_axil_bvalid.value, dut.s_axil_rvalid.value) == (1, 1)
+            assert (int(dut.s_axil_bresp.value), int(dut.s_axil_rdata.value)) == (DECERR, 7)
+        await RisingEdge(dut.clk)
+        # Once the first is taken, another is offered.
+        if taken["aw"]:
+            dut.s_axil_awaddr.value = burst
+        if taken["ar"]:
+            dut.s_axil_araddr.value = burst
+    assert taken == {"aw": 1, "ar": 1}
+    dut.s_axil_awvalid.value = dut.s_axil_wvalid.value = dut.s_axil_arvalid.value = 0
+    dut.s_axil_bready.value = dut.s_axil_rready.value = 1
+    await ClockCycles(dut.clk, 2)
+    assert await bus.write(burst, 9) == OKAY
+    assert await bus.read(burst) == (OKAY, 9)
+
+
+@cocotb.test(**PATIENCE)
 async def the_ends_of_every_index(dut):
     """The last row and participant are written, the first beyond and every power of two above are
     refused: ``row_index`` stays, and nobody's bit is set in the place of another."""
