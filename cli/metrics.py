@@ -35,14 +35,17 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bo
         return
     from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
+    from openoutcry.operations.aside import Aside
     from openoutcry.operations.metrics import VenueMetrics
     from openoutcry.pipeline.venue.file import read_venue
 
     registry = CollectorRegistry()
-    registry.register(VenueMetrics(read_venue(file) if file else None))
+    collector = VenueMetrics(read_venue(file) if file else None)
+    registry.register(collector)
     if once:
         click.echo(generate_latest(registry).decode(), nl=False)
         return
+    collector.aside = Aside()
     host, port = address
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before there is a thread that may take one
