@@ -304,4 +304,7 @@ def _serve(file: str) -> None:
 
 if __name__ == "__main__":
     what, *words = sys.argv[1:]
-    {"venue": _serve, "viewers": _viewers}[what](*words)
+    if what == "venue":
+        _serve(*words)
+    else:
+        _viewers(*words)

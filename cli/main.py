@@ -33,6 +33,7 @@ SUBCOMMANDS = {
     "venue.",
     "console": "Serve the page from which a venue (FILE) is watched and run, until Control-C.",
     "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
+    "dump": "Everything about a venue in one file, for an investigation: take one, look into one.",
     "emergency-close": "Close a running venue's market at once, in six steps of its journal.",
     "feed": "Public market data: write a journal's feed to a file, listen to a live one.",
     "fees": "Show or set the fee schedules of a venue, and who pays by which.",
