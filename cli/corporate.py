@@ -13,7 +13,7 @@ PRICE = click.option(
 
 @click.group()
 def corporate() -> None:
-    """Cash dividends and splits of a running venue's instruments, and their reference price.
+    """Dividends, splits and the reference price of a running venue's instrument.
 
     The instrument is halted before (`outcry halt`) and goes on behind it (`outcry resume`).
     Everybody's open orders in it are cancelled.
