@@ -229,7 +229,6 @@ class Follower:
         self.last = 0
         """The stream's last message, as far as is known."""
         self._sid = 0
-        self._subject = ""
         self._consumer = ""
         self._heard_s = 0.0
 
@@ -245,7 +244,7 @@ class Follower:
             self._begin()
         while True:
             while (message := link.take()) is not None:
-                if message.subject == self._subject:
+                if message.sid == self._sid:
                     self._heard_s = time.monotonic()
                     if (found := self._taken(message)) is not None:
                         return found
@@ -259,10 +258,10 @@ class Follower:
     def _begin(self) -> None:
         link = self.jetstream.link
         self.close()
-        self._subject = f"{link.next_inbox()}.block"
-        self._sid = link.subscribe(self._subject)
+        subject = f"{link.next_inbox()}.block"
+        self._sid = link.subscribe(subject)
         config = {
-            "deliver_subject": self._subject, "deliver_policy": "by_start_sequence",
+            "deliver_subject": subject, "deliver_policy": "by_start_sequence",
             "opt_start_seq": self.next, "ack_policy": "none", "replay_policy": "instant",
             "flow_control": True, "idle_heartbeat": int(HEARTBEAT_S * 1e9), "max_deliver": 1,
             "num_replicas": 1, "mem_storage": True, "inactive_threshold": int(30e9),

@@ -41,6 +41,8 @@ class Message:
     """What came: ``status`` is a code in the headers ("503": nobody listens there), else empty."""
 
     subject: str
+    sid: int
+    """Of which subscription (:meth:`Link.subscribe`)."""
     reply: str
     headers: dict[str, str]
     status: str
@@ -317,7 +319,7 @@ class Link:
         data = bytes(self._buffer[begin + head : begin + total])
         headers, status = _headers(bytes(self._buffer[begin : begin + head]))
         self._at = begin + total + 2
-        message = Message(words[0].decode(), reply, headers, status, data)
+        message = Message(words[0].decode(), int(words[1]), reply, headers, status, data)
         if message.subject in self._requests:
             self._requests[message.subject] = message
         else:
