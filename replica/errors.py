@@ -1,10 +1,10 @@
-"""What can go wrong between a venue and its replicas, for whoever operates it to read."""
+"""What replication says when it refuses."""
 
 from openoutcry.wire.errors import OutcryError
 
 
 class ReplicaError(OutcryError):
-    """The stream of a venue's blocks could not be reached, or is not what it should be."""
+    """A stream, a lease or a standby that cannot be used; says which message and why."""
 
 
 class Unreachable(ReplicaError):
