@@ -68,6 +68,9 @@ STAGE_SAFE_SEQ = 64  # of a stage that a gate waits for: commands up to here are
 STAGE_OPEN_ORDERS = 72  # by a matcher: orders that its book holds
 STAGE_PLACES = 80  # by a shard's matcher: two times a command and how many events it had by then
 STAGE_PLACE_BYTES = 16
+STAGE_SAFE_UNTIL_NS = 112  # of a stage that a gate waits for: what it says lasts until then, by
+# CLOCK_BOOTTIME; only where the confirmation is leased
+STAGE_LAG_BYTES = 120  # of what publishes the journal: what it has read and not yet had acknowledged
 MAX_STAGES = 64
 
 TABLE_AT = STAGE_BLOCKS + MAX_STAGES * STAGE_BYTES
@@ -84,7 +87,7 @@ MERGE_SHARD_BYTES = 16
 MERGE_STATE_BYTES = 320
 CONTROL_BYTES = MERGE_STATES + 2 * MERGE_STATE_BYTES
 
-DURABILITIES = ("none", "async", "durable")
+DURABILITIES = ("none", "async", "durable", "replicated")
 
 
 class Control:

@@ -9,8 +9,11 @@ bucket of the same name, whose entries are replaced only by who knows their revi
 import base64
 import json
 import re
+import secrets
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from openoutcry.replica.errors import ReplicaError, Unreachable
@@ -154,6 +157,12 @@ class JetStream:
             tuple(peers),
         )  # fmt: skip
 
+    def skew_s(self) -> float:
+        """How far the clock of the stream's leader is ahead of ours."""
+        answer = self.call(f"STREAM.INFO.{self.stream}")
+        said = datetime.fromisoformat(answer["ts"])
+        return (said - datetime.now(UTC)).total_seconds()
+
     def message(self, number: int) -> bytes:
         """One message of the stream.  Raises :class:`Refused` if there is none."""
         answer = self.call(f"STREAM.MSG.GET.{self.stream}", {"seq": number})
@@ -165,6 +174,13 @@ class JetStream:
         reply = self.link.next_inbox()
         headers = {EXPECTED_LAST: str(number - 1), EXPECTED_STREAM: self.stream}
         self.link.publish(self.subject, payload, headers, reply)
+        return reply
+
+    def ask_message(self, number: int) -> str:
+        """As :meth:`message`, without waiting: returns the subject that the answer will come to."""
+        reply = self.link.next_inbox()
+        question = json.dumps({"seq": number}).encode()
+        self.link.publish(f"$JS.API.STREAM.MSG.GET.{self.stream}", question, reply=reply)
         return reply
 
     # The bucket
@@ -179,6 +195,13 @@ class JetStream:
                 return None
             raise
         return Entry(base64.b64decode(found.get("data", "")), found["seq"])
+
+    def ask_key(self, key: str) -> str:
+        """As :meth:`get`, without waiting."""
+        reply = self.link.next_inbox()
+        question = json.dumps({"last_by_subj": f"$KV.{self.stream}.{key}"}).encode()
+        self.link.publish(f"$JS.API.STREAM.MSG.GET.KV_{self.stream}", question, reply=reply)
+        return reply
 
     def put(self, key: str, value: bytes, revision: int) -> int:
         """Replace what is there with ``revision`` (0: nothing is); returns the new revision.
@@ -195,12 +218,6 @@ class JetStream:
         headers = {EXPECTED_REVISION: str(revision)}
         self.link.publish(f"$KV.{self.stream}.{key}", value, headers, reply)
         return reply
-
-    # Reading
-
-    def follow(self, first: int) -> "Follower":
-        """The messages from number ``first`` on, those to come included."""
-        return Follower(self, first)
 
 
 def checked(answer: dict[str, Any]) -> dict[str, Any]:
@@ -219,99 +236,119 @@ def acknowledged(message: Message) -> int:
     return int(checked(json.loads(message.data))["seq"])
 
 
-class Follower:
-    """Reads a stream in order: a consumer of our own, made again from the next number on whenever
-    something is missing, silent, or gone."""
+class Subscription:
+    """The stream's messages from a number on, as they come: a consumer of our own, made again from
+    the next number whenever something is missing, or it is silent.  Whoever uses it reads the link
+    and hands in what comes."""
 
     def __init__(self, jetstream: JetStream, first: int) -> None:
         self.jetstream = jetstream
         self.next = max(1, first)
         self.last = 0
         """The stream's last message, as far as is known."""
-        self._sid = 0
         self._consumer = ""
+        self._sid = 0
+        self._made = ""
         self._heard_s = 0.0
+        self.begin()
 
-    def take(self, timeout_s: float) -> tuple[int, bytes] | None:
-        """The next message with its number, None if none has come within ``timeout_s``.
-
-        Raises :class:`Unreachable`: then follow again over another connection, from ``next``;
-        :class:`ReplicaError` if the stream no longer has the next message (a hole).
-        """
-        link = self.jetstream.link
-        deadline = time.monotonic() + timeout_s
-        if not self._sid:
-            self._begin()
-        while True:
-            while (message := link.take()) is not None:
-                if message.sid == self._sid:
-                    self._heard_s = time.monotonic()
-                    if (found := self._taken(message)) is not None:
-                        return found
-            now_s = time.monotonic()
-            if now_s - self._heard_s > 3 * HEARTBEAT_S:
-                self._begin()
-            if now_s >= deadline:
-                return None
-            link.wait(min(deadline - now_s, 0.5))
-
-    def _begin(self) -> None:
-        link = self.jetstream.link
+    def begin(self) -> None:
+        """Ask for everything from ``next`` on."""
+        link, stream = self.jetstream.link, self.jetstream.stream
         self.close()
         subject = f"{link.next_inbox()}.block"
         self._sid = link.subscribe(subject)
+        self._consumer = secrets.token_hex(8)
         config = {
-            "deliver_subject": subject, "deliver_policy": "by_start_sequence",
-            "opt_start_seq": self.next, "ack_policy": "none", "replay_policy": "instant",
-            "flow_control": True, "idle_heartbeat": int(HEARTBEAT_S * 1e9), "max_deliver": 1,
-            "num_replicas": 1, "mem_storage": True, "inactive_threshold": int(30e9),
+            "name": self._consumer, "deliver_subject": subject, "ack_policy": "none",
+            "deliver_policy": "by_start_sequence", "opt_start_seq": self.next, "max_deliver": 1,
+            "replay_policy": "instant", "flow_control": True,
+            "idle_heartbeat": int(HEARTBEAT_S * 1e9), "num_replicas": 1, "mem_storage": True,
+            "inactive_threshold": int(30e9),
         }  # fmt: skip
-        document = {"stream_name": self.jetstream.stream, "config": config}
-        answer = self.jetstream.call(f"CONSUMER.CREATE.{self.jetstream.stream}", document)
-        self._consumer = answer["name"]
+        document = json.dumps({"stream_name": stream, "config": config}).encode()
+        self._made = link.next_inbox()
+        name = f"$JS.API.CONSUMER.CREATE.{stream}.{self._consumer}"
+        link.publish(name, document, reply=self._made)
         self._heard_s = time.monotonic()
 
-    def _taken(self, message: Message) -> tuple[int, bytes] | None:
-        link = self.jetstream.link
+    def take(self, message: Message) -> tuple[int, bytes] | None:
+        """The message's number and bytes, if it is one of the stream.
+
+        Raises :class:`Refused` if the consumer could not be made.
+        """
+        if message.subject == self._made:
+            if not message.status:
+                checked(json.loads(message.data))
+            return None
+        if message.sid != self._sid:
+            return None
+        self._heard_s = time.monotonic()
         if message.status:
-            if stalled := message.headers.get("Nats-Consumer-Stalled"):
-                link.publish(stalled, b"")
-            elif message.reply:
-                link.publish(message.reply, b"")
-            last = int(message.headers.get("Nats-Last-Stream", 0))
-            if last >= self.next:
-                self._begin()
+            self._answer(message)
             return None
         # $JS.ACK.[DOMAIN.ACCOUNT.]STREAM.CONSUMER.DELIVERED.NUMBER.COUNT.TIME.PENDING[.TOKEN]
         words = message.reply.split(".")
         at = 2 if len(words) < 11 else 4
         number, pending = int(words[at + 3]), int(words[at + 6])
-        self.last = number + pending
+        self.last = max(self.last, number + pending)
         if number < self.next:
             return None
-        if number > self.next:
-            self._missing(number)
-            return None
-        self.next += 1
+        self.next = number + 1
         return number, message.data
 
-    def _missing(self, number: int) -> None:
-        """A message was lost on its way: ask again.  One that the stream itself lacks is a hole."""
-        try:
-            self.jetstream.message(self.next)
-        except Refused as error:
-            if error.code in NOT_FOUND:
-                raise ReplicaError(
-                    f"{self.jetstream.stream}: message {self.next} is missing, {number} is there: "
-                    "the server that leads has a hole"
-                ) from None
-            raise
-        self._begin()
+    def _answer(self, message: Message) -> None:
+        """A heartbeat, or a question of flow control."""
+        link = self.jetstream.link
+        if stalled := message.headers.get("Nats-Consumer-Stalled"):
+            link.publish(stalled, b"")
+        elif message.reply:
+            link.publish(message.reply, b"")
+        if int(message.headers.get("Nats-Last-Stream", 0)) >= self.next:
+            self.begin()
+
+    def tick(self) -> None:
+        """Time has passed: a consumer that is silent is made again."""
+        if time.monotonic() - self._heard_s > 3 * HEARTBEAT_S:
+            self.begin()
 
     def close(self) -> None:
         """Want no more."""
         if self._sid:
-            self.jetstream.link.unsubscribe(self._sid)
-            name = f"CONSUMER.DELETE.{self.jetstream.stream}.{self._consumer}"
-            self.jetstream.link.publish(f"$JS.API.{name}", b"", reply=self.jetstream.link.next_inbox())
+            link = self.jetstream.link
+            link.unsubscribe(self._sid)
+            name = f"$JS.API.CONSUMER.DELETE.{self.jetstream.stream}.{self._consumer}"
+            link.publish(name, b"", reply=link.next_inbox())
             self._sid = 0
+
+
+def messages(jetstream: JetStream, first: int, until: int) -> Iterator[tuple[int, bytes]]:
+    """Messages ``first`` to ``until`` with their numbers, in order.
+
+    Raises :class:`ReplicaError` for one that the stream does not have, and
+    :class:`~openoutcry.replica.errors.Unreachable` if nothing comes.
+    """
+    subscription = Subscription(jetstream, first)
+    link, wanted = jetstream.link, first
+    heard_s = time.monotonic()
+    try:
+        while wanted <= until:
+            while (message := link.take()) is not None:
+                if (found := subscription.take(message)) is None:
+                    continue
+                heard_s = time.monotonic()
+                if found[0] != wanted:
+                    raise ReplicaError(
+                        f"{jetstream.stream}: message {wanted} is missing, {found[0]} is there: "
+                        "the server that leads has a hole"
+                    )
+                wanted += 1
+                yield found
+                if wanted > until:
+                    return
+            subscription.tick()
+            if time.monotonic() - heard_s > WAIT_S:
+                raise Unreachable(f"{jetstream.stream}: message {wanted} does not come")
+            link.wait(0.2)
+    finally:
+        subscription.close()
