@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,14 +38,13 @@ def up(folder: Path, until_killed: bool, as_json: bool) -> None:
     """Start the cluster of FOLDER, made with free ports, certificates and passwords of its own if
     there is none yet.  It runs until `outcry cluster down`."""
     from openoutcry.replica.cluster import Cluster
-    from openoutcry.replica.store import verify_stores
+    from openoutcry.replica.store import damaged
 
     made = not Cluster.exists(folder)
     found = Cluster.make(folder) if made else Cluster.load(folder)
-    if not made:
-        verify_stores(found)
+    wrong = {} if made else damaged(found)
     try:
-        found.start(stay=not until_killed)
+        found.start([node for node in found.nodes if node.name not in wrong], not until_killed)
         found.wait_ready()
     except BaseException:
         found.stop(node for node in found.nodes if node.name in found.processes)
@@ -52,9 +52,17 @@ def up(folder: Path, until_killed: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_document(found)))
     else:
-        click.echo(f"{folder}: {len(found.nodes)} nodes; --nats {folder} names it")
+        click.echo(f"{folder}: {len(found.nodes) - len(wrong)} nodes; --nats {folder} names it")
+    for name, flaw in wrong.items():
+        click.echo(
+            f"outcry: {name} is damaged and was not started: {flaw}; `outcry cluster resync "
+            f"{folder} {name}` lets it get everything from the others",
+            err=True,
+        )
     if until_killed:
         _stay(found)
+    if wrong:
+        sys.exit(1)
 
 
 def _stay(found: "Cluster") -> None:

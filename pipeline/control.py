@@ -70,7 +70,7 @@ STAGE_PLACES = 80  # by a shard's matcher: two times a command and how many even
 STAGE_PLACE_BYTES = 16
 STAGE_SAFE_UNTIL_NS = 112  # of a stage that a gate waits for: what it says lasts until then, by
 # CLOCK_BOOTTIME; only where the confirmation is leased
-STAGE_LAG_BYTES = 120  # of what publishes the journal: what it has read and not yet had acknowledged
+STAGE_LAG_BYTES = 120  # of what publishes the journal: read, and not acknowledged yet
 MAX_STAGES = 64
 
 TABLE_AT = STAGE_BLOCKS + MAX_STAGES * STAGE_BYTES

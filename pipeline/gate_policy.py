@@ -54,5 +54,7 @@ def gate_policy(name: str, replicated: bool) -> GatePolicy:
     rows = REPLICATED if replicated else LOCALLY
     found = rows.get(ALIASES[replicated].get(name, name))
     if found is None:
-        raise PipelineError(f"policy {name} asks for replicas: it goes with --durability replicated")
+        raise PipelineError(
+            f"policy {name} asks for replicas: only --durability replicated has any"
+        )
     return found

@@ -280,6 +280,4 @@ def lease_of(value: bytes) -> Lease:
         document = json.loads(value)
         return Lease(**{name: document[name] for name in Lease._fields})
     except (ValueError, TypeError, KeyError):
-        raise ReplicaError(
-            "the lease in the bucket was not written by this program"
-        ) from None
+        raise ReplicaError("the lease in the bucket was not written by this program") from None

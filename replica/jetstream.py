@@ -32,6 +32,7 @@ NO_QUORUM = (10008, 10023, 10005, 10074)
 REPLICAS = 3
 MAX_MESSAGE_BYTES = 1_000_000
 """Below the 1 MiB that a server takes as it is installed."""
+PREFIX = "OUTCRY-"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 HEARTBEAT_S = 1.0
 WAIT_S = 20.0
@@ -71,7 +72,7 @@ def stream_name(venue: str) -> str:
         raise ReplicaError(
             f"{venue!r}: a replicated venue's name has 1 to 32 letters, digits, - and _"
         )
-    return f"OUTCRY-{venue}"
+    return PREFIX + venue
 
 
 class JetStream:
@@ -218,6 +219,18 @@ class JetStream:
         headers = {EXPECTED_REVISION: str(revision)}
         self.link.publish(f"$KV.{self.stream}.{key}", value, headers, reply)
         return reply
+
+
+def venues(link: Link) -> list[str]:
+    """The venues whose blocks the cluster has."""
+    names: list[str] = []
+    while True:
+        question = json.dumps({"offset": len(names)}).encode()
+        answer = checked(json.loads(link.request("$JS.API.STREAM.NAMES", question).data))
+        found = answer.get("streams") or []
+        names += found
+        if not found or len(names) >= int(answer.get("total", 0)):
+            return sorted(n.removeprefix(PREFIX) for n in names if n.startswith(PREFIX))
 
 
 def checked(answer: dict[str, Any]) -> dict[str, Any]:

@@ -271,13 +271,15 @@ class Link:
         self._out.appendleft(memoryview(b"".join(parts)) if len(parts) > 1 else parts[0])
 
     def _receive(self) -> None:
+        closed = False
         while True:
             try:
                 data = self._socket.recv(RECEIVE_BYTES)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 break
             if not data:
-                raise self._lost("closed the connection")
+                closed = True
+                break
             self._heard_s, self._asked = time.monotonic(), False
             self._buffer += data
             if len(data) < RECEIVE_BYTES and not isinstance(self._socket, ssl.SSLSocket):
@@ -289,6 +291,8 @@ class Link:
         if self._at:
             del self._buffer[: self._at]
             self._at = 0
+        if closed:  # what it had to say stands before
+            raise self._lost("closed the connection")
 
     def _parse(self) -> bool:
         """Take one protocol message from the buffer; false if it is not whole yet."""

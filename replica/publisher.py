@@ -95,7 +95,7 @@ class Publisher:
         self.driver.subscribe()
         rest = self.driver.act(standby.begin(now_ns()))
         deadline_s = time.monotonic() + wait_s
-        while standby.role != Role.LEADING:
+        while not _leads(standby):
             alive()
             rest = self._follow(standby, rest)
             if not standby.electable and standby.applied_tip.position >= tail.last:
@@ -105,7 +105,7 @@ class Publisher:
                     rest = self._follow(standby, self.driver.act(standby.promote(now_ns())))
             if time.monotonic() > deadline_s:
                 raise self._no_lead(standby)
-            if standby.role != Role.LEADING:
+            if not _leads(standby):
                 rest = self.driver.turn(0.02)
         self.driver.unsubscribe()
         self._require_ours(standby.tip)
@@ -142,7 +142,9 @@ class Publisher:
             if isinstance(action, Apply):
                 rest += self.driver.act(standby.applied(now_ns(), action.message, ()))
             elif isinstance(action, Stopped):
-                raise ReplicaError(f"{self.venue}: {action.reason}")
+                raise ReplicaError(
+                    f"{self.venue}: {action.reason}; two journals need two names of streams"
+                )
             else:
                 assert isinstance(action, Promoted | Release), action
         return rest
@@ -203,8 +205,9 @@ class Publisher:
             document = json.loads((self.journal / PLACE_FILE).read_text())
             if document.pop("journal_id") != self.reader.journal_id:
                 return Tip()
-            hashes = {name: bytes.fromhex(document.pop(name)) for name in ("hash", "block_hash")}
-            return Tip(journal_id=self.reader.journal_id, **hashes, **document)
+            for name in ("hash", "block_hash"):
+                document[name] = bytes.fromhex(document[name])
+            return Tip(journal_id=self.reader.journal_id, **document)
         except (OSError, ValueError, TypeError, KeyError):
             return Tip()
 
@@ -338,3 +341,7 @@ class Publisher:
             self.keep_place()
         if hasattr(self, "driver"):
             self.driver.close()
+
+
+def _leads(standby: Standby) -> bool:
+    return standby.role == Role.LEADING
