@@ -91,6 +91,13 @@ class Publisher:
         standby = Standby(
             self.holder, tip, self.timing, sealed, self.reader.journal_id, electable=False
         )
+        first = next(self.reader.follow(0))
+        if first.header.block_index > tip.next_block:
+            raise ReplicaError(
+                f"{self.journal} begins with block {first.header.block_index}, and the stream has "
+                f"none from {tip.next_block} on: what was before is retired"
+            )
+        self.reader = JournalReader(self.journal)
         self.driver = Driver(self.access, self.venue, standby)
         self.driver.subscribe()
         rest = self.driver.act(standby.begin(now_ns()))
