@@ -11,7 +11,7 @@ from openoutcry.cli.options import PathArgument, as_json_option
 
 @click.group()
 def dr() -> None:
-    """Copy a replicated journal to files, beside everything else; restore a venue from them alone.
+    """Copy a replicated journal to files; restore a venue from them alone.
 
     \b
     outcry dr copy cluster --stream RUN --to copy --follow
