@@ -58,14 +58,18 @@ class Standby:
         *,
         electable: bool = True,
         patience_ns: int = 0,
+        trusted: int = 0,
     ) -> None:
-        """``journal_id``: of the journal that this node has; 0 if it has none yet."""
+        """``journal_id``: of the journal that this node has; 0 if it has none yet.  ``trusted``:
+        checks of messages up to this position are not compared: an operator has seen whose core was
+        wrong, and what it said of itself stays in the stream."""
         self.holder = holder
         self.tip = tip if tip.journal_id else tip._replace(journal_id=journal_id)
         self.applied_tip = self.tip
         self.timing = timing
         self.electable = electable
         self.patience_ns = patience_ns
+        self.trusted = trusted
         self.role = Role.FOLLOWING
         self.reason = ""
         self.told = False
@@ -74,6 +78,10 @@ class Standby:
         """Up to here both cores came to the same."""
         self.verified_checks = 0
         self.keeper: Keeper | None = None
+        self.flaw = ""
+        """What could not be read the last time; the next whole message takes it away."""
+        self._known = 0
+        """The stream has at least so many messages."""
         self._seal = seal
         self._lease: Lease | None = None
         self._revision = 0
@@ -101,15 +109,16 @@ class Standby:
         verdict = judge(self.tip, message)
         if verdict == Verdict.OLD:
             return []
+        self._known = max(self._known, message.position)
         if verdict == Verdict.AHEAD:
             return self._fetch(now_ns)
-        self._fetched_ns = -1
+        self._fetched_ns, self.flaw = -1, ""
         if verdict == Verdict.DEAD:
             behind = self.tip.position == self.applied_tip.position
             self.tip = passed(self.tip, message.position)
             if behind:
                 self.applied_tip = self.tip
-            return self._fence(now_ns)
+            return self._fence(now_ns) + self._read_on(now_ns)
         if verdict != Verdict.LIVE:
             return self.stop(
                 f"message {message.position} of the stream does not belong there "
@@ -119,11 +128,18 @@ class Standby:
         if message.kind == Kind.EPOCH and (mine is None or mine.hash != message.hash):
             self._withdraw()
         self.tip = extended(self.tip, message)
-        return [Apply(message)]
+        return [Apply(message), *self._read_on(now_ns)]
 
     def found(self, now_ns: int, position: int, message: Message | None) -> list[Action]:
         """What the stream has at ``position``; None if nothing, or nothing whole, was given."""
         return [] if message is None else self.message(now_ns, message)
+
+    def missing(self, now_ns: int, position: int, why: str) -> list[Action]:
+        """What the subscription gave at ``position`` could not be used (``unpack`` raised): it is
+        asked for again, and until it is whole this standby goes no further and does not lead."""
+        self.flaw = why
+        self._known = max(self._known, position)
+        return self._fetch(now_ns)
 
     def applied(self, now_ns: int, message: Message, checks: Sequence[Check]) -> list[Action]:
         """The blocks are in the local journal, durable, and in the core, which came to ``checks``
@@ -136,7 +152,7 @@ class Standby:
         )
         for check in checks:
             self._own[check.seq] = check
-        if message.check != NO_CHECK:
+        if message.check != NO_CHECK and message.position > self.trusted:
             self._theirs[message.check.seq] = message.check
         if different := self._compare():
             return self.stop(different)
@@ -154,7 +170,8 @@ class Standby:
                 return self._has_lease(now_ns)
         if self._seen_ns < 0 or revision > self._revision:
             self._seen_ns, self._lease, self._revision = now_ns, lease, revision
-        return self._claim(now_ns)
+            self._known = max(self._known, lease.position if lease is not None else 0)
+        return self._claim(now_ns) + self._read_on(now_ns)
 
     def lease_written(self, now_ns: int, lease: Lease, revision: int) -> list[Action]:
         if self.keeper is None or not self.keeper.written(lease, revision):
@@ -170,9 +187,8 @@ class Standby:
 
     def refused(self, now_ns: int, message: Message, last: int) -> list[Action]:
         """Something else, or an earlier try of the same, stands in its place: read on."""
-        if self.role == Role.FENCING and last > self.tip.position:
-            return self._fetch(now_ns)
-        return []
+        self._known = max(self._known, last)
+        return self._read_on(now_ns)
 
     def promote(self, now_ns: int) -> list[Action]:
         """Told to lead, whoever holds the lease."""
@@ -192,8 +208,7 @@ class Standby:
                 self._withdraw()
             else:
                 actions += self.keeper.tick(now_ns, self.tip.position)
-        if self._fetched_ns >= 0 and now_ns - self._fetched_ns >= self.timing.retry_ns:
-            actions += self._fetch(now_ns)
+        actions += self._read_on(now_ns)
         if self.role == Role.FENCING and now_ns - self._epoch_sent_ns >= self.timing.retry_ns:
             self._epoch_sent_ns = now_ns
             if self._epoch_message is not None:
@@ -204,6 +219,10 @@ class Standby:
         """Never lead: this node's state is not to be trusted."""
         self.role, self.reason = Role.STOPPED, reason
         return [Stopped(reason)]
+
+    def _read_on(self, now_ns: int) -> list[Action]:
+        """Ask for the next message, if it is known to be there."""
+        return self._fetch(now_ns) if self._known > self.tip.position else []
 
     def _fetch(self, now_ns: int) -> list[Action]:
         if self._fetched_ns >= 0 and now_ns - self._fetched_ns < self.timing.retry_ns:
@@ -250,11 +269,15 @@ class Standby:
         message = self._epoch_message = self._seal(
             Message(
                 Kind.EPOCH, self.keeper.lease.epoch, 0, tip.position + 1, tip.live_position,
-                tip.hash, tip.journal_id, nothing, NO_CHECK, self.holder.encode(), None,
+                tip.hash, tip.journal_id, nothing, self._newest(), self.holder.encode(), None,
             )
         )  # fmt: skip
         self._epoch_sent_ns = now_ns
         return [Publish(message)]
+
+    def _newest(self) -> Check:
+        """What this core came to at its end: whoever follows compares from the first message on."""
+        return self._own.get(self.tip.last_seq, NO_CHECK)
 
     def _lead(self) -> list[Action]:
         assert self.keeper is not None, "who fences has the lease"
@@ -281,7 +304,7 @@ class Standby:
                     f"the same after command {self.verified_seq}"
                 )
             self.verified_seq, self.verified_checks = seq, self.verified_checks + 1
-            self._own = {at: check for at, check in self._own.items() if at > seq}
+            self._own = {at: check for at, check in self._own.items() if at >= seq}
         while len(self._own) > MAX_CHECKS:
             del self._own[min(self._own)]
         return ""
