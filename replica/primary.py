@@ -39,7 +39,8 @@ class Primary:
         self._sent_ns = 0
         self._letting_go = False
         self._careful = False
-        """One message at a time: a whole window sent anew could take its own places again."""
+        """Only the first one until it is acknowledged: a whole window sent anew could take its own
+        places again, and would fill a network that is slow already."""
         self._last = 0
         """The stream has at least so many messages."""
         self._missing = False
@@ -149,7 +150,7 @@ class Primary:
         if self._missing and waited_ns >= self.timing.retry_ns // 16:
             again = True
         if self.in_flight and again:
-            self._sent_ns, self._missing = now_ns, False
+            self._sent_ns, self._missing, self._careful = now_ns, False, True
             actions += self._publish()
         return actions
 

@@ -21,7 +21,7 @@ from openoutcry.replica.actions import (
 )
 from openoutcry.replica.chain import Tip
 from openoutcry.replica.local import plan
-from openoutcry.replica.message import GENESIS, NO_CHECK, Blocks, Check
+from openoutcry.replica.message import GENESIS, Blocks, Check
 from openoutcry.replica.primary import Primary
 from openoutcry.replica.simulated_stream import simulated_check, simulated_seal
 from openoutcry.replica.standby import Role, Standby
@@ -156,7 +156,7 @@ class Node:
         assert self.standby is not None, "a standby is promoted"
         standby, self.standby = self.standby, None
         assert standby.keeper is not None, "who leads has the lease"
-        self.primary = Primary(standby.tip, standby.keeper, simulated_seal, window=4)
+        self.primary = Primary(standby.tip, standby.keeper, simulated_seal, self.world.window)
         self.world.promoted(self, standby.tip.epoch)
         self._run()  # what this journal has beyond the chain
         self.do(self.primary.begin(self.now_ns()))
@@ -194,6 +194,8 @@ class Node:
         elif self.seq == blocks.last_seq and self.seq:
             checks = [simulated_check(self.seq, self.core)]
         self.do(standby.applied(self.now_ns(), message, checks))
+        if standby.role < Role.LEADING and message.position > self.trusted:
+            self.world.compared(self, message.check)
         if standby.role < Role.LEADING and self.world.chance(300):
             self.place = (standby.applied_tip, len(self.blocks))
 
@@ -222,6 +224,3 @@ class Node:
             self.core ^= 1  # one lot changed
             self.cores[self.seq] = self.core
             self.world.corrupted(self)
-
-
-__all__ = ["JOURNAL_ID", "NO_CHECK", "Node"]

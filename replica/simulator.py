@@ -26,15 +26,18 @@ from openoutcry.replica.actions import (
     WriteLease,
 )
 from openoutcry.replica.chain import Tip, Verdict, extended, judge, passed
-from openoutcry.replica.message import Message
+from openoutcry.replica.message import Check
 from openoutcry.replica.simulated_node import Node
 from openoutcry.replica.simulated_stream import Faults, SimulatedStream, simulated_unpack
 
 NODES = 3
 FAULTY_STEPS = 240
-HEAL_STEPS = 1600
+HEAL_STEPS = 2400
 STEP_NS = (20 * MS, 60 * MS, 120 * MS, 240 * MS)
 """A step takes at most so long; one of them for each history."""
+SHARES = ((0.55, 0.75, 0.86), (0.35, 0.50, 0.60), (0.60, 0.75, 0.92))
+"""Of a history's steps: up to the first one something is delivered, then read, then a node ticks;
+the rest are clients' commands."""
 TIMING = Timing(lease_ns=3_000 * MS, margin_ns=500 * MS, retry_ns=500 * MS)
 
 
@@ -84,6 +87,8 @@ class World:
         self.trace = trace
         self.now_ns = 0
         self.step_ns = self.rng.choice(STEP_NS)
+        self.shares = self.rng.choice(SHARES)
+        self.window = self.rng.choice((3, 6, 16))
         self.pool: list[tuple[Node, int, Action | None, Any]] = []
         """Requests on their way to the servers, and answers on their way back."""
         self.nodes = [Node(self, index, TIMING) for index in range(NODES)]
@@ -159,6 +164,11 @@ class World:
         self.corrupt_nodes.add(node.index)
         self.corrupted_ever = True
 
+    def compared(self, node: Node, check: Check) -> None:
+        """A standby goes on behind a message with that check."""
+        if check.seq and check.seq == node.seq and check.events_hash != node.core:
+            raise Violation(f"{node.name} went on with another core than the primary's")
+
     def say(self, text: str) -> None:
         if self.trace is not None:
             self.trace(f"{self.now_ns / 1e9:9.3f} s  {text}")
@@ -169,7 +179,8 @@ class World:
         self.steps += 1
         self.now_ns += int(self.random() * self.step_ns)
         pool, draw = self.pool, self.random()
-        if pool and draw < 0.55:
+        delivered, read, ticked = self.shares
+        if pool and draw < delivered:
             at = int(self.random() * len(pool))
             item = pool[at]
             if not self.chance(self.faults.doubled):
@@ -183,10 +194,10 @@ class World:
             if not node.up and draw > 0.8:
                 node.start()
             return
-        if draw < 0.75:
+        if draw < read:
             if not node.cut_off:
                 node.read_on()
-        elif draw < 0.86:
+        elif draw < ticked:
             node.tick()
             self._require_sane(node)
         elif not self.quiet:
@@ -240,7 +251,7 @@ class World:
         node = leaders[int(self.random() * len(leaders))]
         if node.paused_until_ns > self.now_ns:
             return
-        if self.chance(700) and self.next_command < len(self.truth) + 6:
+        if self.chance(700) and self.next_command < len(self.truth) + 2 * self.window:
             self.next_command += 1
         node.command(max(1, self.next_command - int(self.random() * 3)))
 
@@ -286,7 +297,7 @@ class World:
     def heal(self) -> None:
         """Everything works from here on; whoever has stopped is started again."""
         self.faults = self.stream.faults = Faults()
-        self.outage_until_ns = 0
+        self.outage_until_ns, self.step_ns, self.shares = 0, STEP_NS[0], SHARES[0]
         for node in self.nodes:
             node.paused_until_ns, node.cut_off, node.corrupt = 0, False, False
             if node.index in self.corrupt_nodes and node.up:
@@ -402,6 +413,3 @@ def simulate(
         if progress is not None and findings.histories % 1000 == 0:
             progress(findings)
     return findings
-
-
-__all__ = ["Findings", "Message", "Violation", "World", "run_history", "simulate"]
