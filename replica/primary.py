@@ -87,9 +87,10 @@ class Primary:
         return self._send(now_ns, Kind.SEAL, nothing, check, b"")
 
     def give_up(self, now_ns: int) -> list[Action]:
-        """Let the lease go, behind a SEAL: nothing is released from here on; this machine stops
-        when the bucket has it."""
-        if self.stopped or not self.tip.sealed or self.keeper.lease.given_up:
+        """Let the lease go, with nothing in flight: nothing is released from here on; this machine
+        stops when the bucket has it.  Behind a SEAL another takes over at once; without one the
+        venue is closed, and nobody does until he is told to."""
+        if self.stopped or self.in_flight or self.keeper.lease.given_up:
             return []
         self._letting_go = True
         return [Release(0, 0), *self.keeper.write(now_ns, self.tip.position, give_up=True)]

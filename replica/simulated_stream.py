@@ -101,12 +101,10 @@ class SimulatedStream:
         log, faults = self.log, self.faults
         if not 0 < position <= len(log):
             return position, None
-        message = log[position - 1]
+        served: Message | None = log[position - 1]
         if faults.read_damage and self.rng.random() * 1000 < faults.read_damage:
-            message = self._damaged(message)
-            if message is None:
-                return position, None
-        return position, unpack(message, position)
+            served = self._damaged(log[position - 1])
+        return position, None if served is None else unpack(served, position)
 
     def _damaged(self, message: Message) -> Message | None:
         kind = int(self.rng.random() * 3)

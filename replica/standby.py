@@ -76,7 +76,8 @@ class Standby:
         """To lead without waiting for the lease's end."""
         self.verified_seq = 0
         """Up to here both cores came to the same."""
-        self.verified_checks = 0
+        self.verified_checks = self.verified_states = 0
+        """So many comparisons, and so many of them of the whole state."""
         self.keeper: Keeper | None = None
         self.flaw = ""
         """What could not be read the last time; the next whole message takes it away."""
@@ -91,7 +92,7 @@ class Standby:
         self._epoch_message: Message | None = None
         self._epoch_sent_ns = 0
         self._own: dict[int, Check] = {}
-        self._theirs: dict[int, Check] = {}
+        self._theirs: list[Check] = []
 
     @property
     def lag_blocks(self) -> int:
@@ -153,12 +154,18 @@ class Standby:
         for check in checks:
             self._own[check.seq] = check
         if message.check != NO_CHECK and message.position > self.trusted:
-            self._theirs[message.check.seq] = message.check
+            self._theirs.append(message.check)
         if different := self._compare():
             return self.stop(different)
         if self._epoch_message is not None and message.hash == self._epoch_message.hash:
             return self._lead()
         return self._fence(now_ns)
+
+    def told_by_block(self, position: int, check: Check) -> None:
+        """What the header of a journal block says of its primary's core, before the message at
+        ``position`` that has it is ``applied``."""
+        if check.seq and position > self.trusted:
+            self._theirs.append(check)
 
     def lease_seen(self, now_ns: int, lease: Lease | None, revision: int) -> list[Action]:
         """What the bucket holds, or held a while ago."""
@@ -237,8 +244,9 @@ class Standby:
             return False
         if self.told or (lease is None and not self.tip.epoch):
             return True
-        if lease is not None and lease.given_up and self.tip.sealed:
-            return now_ns - self._seen_ns >= self.patience_ns
+        if lease is not None and lease.given_up:
+            # Without a SEAL the venue was closed in order: nobody takes it over by himself.
+            return self.tip.sealed and now_ns - self._seen_ns >= self.patience_ns
         waited_ns = now_ns - self._seen_ns
         return waited_ns >= self.timing.lease_ns + self.timing.margin_ns + self.patience_ns
 
@@ -292,19 +300,23 @@ class Standby:
 
     def _compare(self) -> str:
         """In words where the cores differ; empty if they do not."""
-        for seq in sorted(self._theirs):
+        theirs, self._theirs = self._theirs, []
+        for check in sorted(theirs):
+            seq, own = check.seq, self._own.get(check.seq)
             if seq > self.applied_tip.last_seq:
-                break
-            theirs, own = self._theirs.pop(seq), self._own.get(seq)
-            if own is None:
-                continue
-            if (wrong := _difference(own, theirs)) != "":
-                return (
-                    f"after command {seq} the {wrong} of this core is not the primary's; they were "
-                    f"the same after command {self.verified_seq}"
-                )
-            self.verified_seq, self.verified_checks = seq, self.verified_checks + 1
-            self._own = {at: check for at, check in self._own.items() if at >= seq}
+                self._theirs.append(check)
+            elif own is not None:
+                if (wrong := _difference(own, check)) != "":
+                    return (
+                        f"after command {seq} the {wrong} of this core is not the primary's; they "
+                        f"were the same after command {self.verified_seq}"
+                    )
+                self.verified_seq = max(self.verified_seq, seq)
+                self.verified_states += NO_STATE not in (own.state_hash, check.state_hash)
+                self.verified_checks += 1
+        if self.verified_checks:
+            done = self.verified_seq
+            self._own = {at: check for at, check in self._own.items() if at >= done}
         while len(self._own) > MAX_CHECKS:
             del self._own[min(self._own)]
         return ""
@@ -332,4 +344,5 @@ def status(standby: Standby) -> dict[str, Any]:
         "lag_blocks": standby.lag_blocks,
         "verified_seq": standby.verified_seq,
         "verified_checks": standby.verified_checks,
+        "verified_states": standby.verified_states,
     }
