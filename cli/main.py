@@ -59,6 +59,8 @@ SUBCOMMANDS = {
     "serve": "Open a venue and keep it open, day after day, until Control-C or SIGTERM.",
     "settlement": "Obligations, nets, delivery against payment, dividends and splits, from CSV "
     "files.",
+    "simulate": "Run a protocol through seeded histories of faults, in one process, and judge "
+    "each.",
     "top": "Look at running pipelines: rings, stages, durable lag, latency so far.",
     "venue": "Make a venue file, check it, look at the venue (`outcry serve` opens it).",
     "withdraw": "Take an AMOUNT from PARTICIPANT, in whole units: to outside at most what is "

@@ -180,7 +180,7 @@ def _prepare(
 ) -> tuple[worker.Work, dict[str, float]]:
     """Everything that the processes share, given back through ``stack``; and how long its parts
     took."""
-    _check_replication(options)
+    _check_replication(options, watcher)
     receiver = _make_receiver(options, stack)
     admission = options.admission
     ports = PortSource(options.ports, options.arbitrate, admission) if options.ports else None
@@ -237,7 +237,7 @@ def _prepare(
     return work, {"flow_s": flow_s, "journal_s": journal_s}
 
 
-def _check_replication(options: Options) -> None:
+def _check_replication(options: Options, watcher: Watcher) -> None:
     """What can be seen before anything is made: that replicas are asked for in one way only, and
     that the cluster answers and takes us."""
     replicated = options.durability == "replicated"
@@ -255,6 +255,10 @@ def _check_replication(options: Options) -> None:
 
     stream_name(options.replication.venue)
     connect(access_of(options.replication.nats)).close()
+    watcher.note(
+        f"replicated as {options.replication.venue}: an event leaves once its command is "
+        f"{policy_of(options).text}"
+    )
 
 
 def _followed(options: Options, work: worker.Work, directory: Path) -> Any:
