@@ -268,7 +268,8 @@ def test_a_real_prometheus_scrapes_it_and_takes_the_rules(venue, tmp_path, form,
             assert all(0.5 * rough <= one <= 2 * rough for one in median)
             if seconds > 100:
                 write_evidence("prometheus", {
-                    "seconds": seconds, "scrape_interval_s": every, "scrapes_up": count, "form": form,
+                    "seconds": seconds, "scrape_interval_s": every, "form": form,
+                    "scrapes_up": count,
                     "scrapes_failed": int(asked(ask, "count_over_time(up[20m])")[0] - count),
                     "samples_a_scrape": asked(ask, "scrape_samples_scraped")[0],
                     "scrape_s_max": asked(ask, "max_over_time(scrape_duration_seconds[10m])")[0],
