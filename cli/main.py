@@ -54,6 +54,7 @@ SUBCOMMANDS = {
     "serve": "Open a venue and keep it open, day after day, until Control-C or SIGTERM.",
     "settlement": "Obligations, nets, delivery against payment, dividends and splits, from CSV "
     "files.",
+    "surveillance": "Market abuse in a journal: detectors, cases with evidence, their life.",
     "top": "Look at running pipelines: rings, stages, durable lag, latency so far.",
     "venue": "Make a venue file, check it, look at the venue (`outcry serve` opens it).",
     "withdraw": "Take an AMOUNT from PARTICIPANT, in whole units: to outside at most what is "
