@@ -60,6 +60,7 @@ SUBCOMMANDS = {
     "serve": "Open a venue and keep it open, day after day, until Control-C or SIGTERM.",
     "settlement": "Obligations, nets, delivery against payment, dividends and splits, from CSV "
     "files.",
+    "surveillance": "Market abuse in a journal: detectors, cases with evidence, their life.",
     "simulate": "Run a protocol through seeded histories of faults, in one process, and judge "
     "each.",
     "top": "Look at running pipelines: rings, stages, durable lag, latency so far.",
