@@ -259,6 +259,18 @@ def judged(client: DrillClient, restored: Path) -> dict[str, int]:
     }
 
 
+def _passed(report: dict[str, Any]) -> bool:
+    """Nothing lost, doubled or reordered, the same state everywhere, nothing released without a
+    majority, and no damage that served."""
+    wrong = ("NOT DETECTED", "without a majority")
+    return (
+        not (report["lost"] or report["doubled"] or report["reordered"])
+        and report["hashes_equal"]
+        and report["nodes_equal"]
+        and not any(fault["note"].endswith(wrong) for fault in report["faults"])
+    )
+
+
 def _descendants(pid: int) -> list[int]:
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -286,7 +298,7 @@ def run_drill(
     from openoutcry.bench.drill_faults import FAULTS
 
     network = Network((*NODES, PRIMARY))
-    folder = keep or Path(tempfile.mkdtemp(prefix="outcry-drill-", dir="/var/tmp"))
+    folder = (keep or Path(tempfile.mkdtemp(prefix="outcry-drill-"))).absolute()
     folder.mkdir(mode=0o700, exist_ok=True)
     rng = random.Random(seed)
     drill = Drill(folder, network, rate, say)
@@ -310,7 +322,7 @@ def run_drill(
                 + (f"; {fault.note}" if fault.note else ""))  # fmt: skip
         report = drill.finish()
         report |= {"seed": seed, "rate": rate, "seconds": round(time.monotonic() - begun_s, 1)}
-        good = not report["lost"] and not report["doubled"] and not report["reordered"]
+        report["passed"] = good = _passed(report)
         return report
     finally:
         drill.close()
