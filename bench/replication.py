@@ -73,9 +73,7 @@ def bench_replication(
 
         gathered.run(one)
     if quick:
-        gathered.missing += [
-            missing("replication", name, "left out of a quick run") for name in GAPS
-        ]
+        gathered.missing += [missing(name, "left out of a quick run") for name in GAPS]
     return gathered.document("replication", command, {})
 
 
