@@ -6,6 +6,7 @@ ring waits for it, and what is published is on this machine's disk already.
 """
 
 import os
+import secrets
 import socket
 import sys
 import time
@@ -17,7 +18,7 @@ from openoutcry.pipeline.histogram import record_spans
 from openoutcry.pipeline.options import PipelineError, Replication
 from openoutcry.pipeline.shared import Shared
 from openoutcry.replica.access import access_of
-from openoutcry.replica.actions import Timing
+from openoutcry.replica.actions import Timing, holder_of
 from openoutcry.replica.publisher import Publisher
 from openoutcry.ring.kernels import release
 
@@ -117,7 +118,7 @@ def make_publisher(journal: Path, replication: Replication) -> Publisher:
         journal,
         access_of(replication.nats),
         replication.venue,
-        f"{socket.gethostname()}:{journal.resolve()}",
+        holder_of(f"{socket.gethostname()}:{journal.resolve()}", secrets.token_hex(8)),
         timing=Timing(lease_ns, lease_ns // 6, min(lease_ns // 6, 500_000_000)),
         say=_say_aloud,
     )

@@ -29,11 +29,24 @@ class Timing(NamedTuple):
         return self.lease_ns // 3
 
 
+def holder_of(node: str, process: str) -> str:
+    """Who holds a lease: not a node, but one process of it (``process``: a number that no other one
+    has).  One that was started again is somebody else, and must not take what it finds of its
+    predecessor's for its own."""
+    return f"{node}/{process}"
+
+
+def node_of(holder: str) -> str:
+    """The node whose process that is."""
+    return holder.rpartition("/")[0]
+
+
 class Lease(NamedTuple):
     """The one entry of the key-value bucket: who may lead.  Written only in place of the revision
     that its writer has seen."""
 
     holder: str
+    """By :func:`holder_of`."""
     epoch: int
     nonce: int
     """Which of its writes this is: tells a write of ours whose answer was lost from another's."""

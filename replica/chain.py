@@ -56,9 +56,9 @@ def judge(tip: Tip, message: Message) -> Verdict:
         return Verdict.FOREIGN
     if (message.epoch, message.attempt) < (tip.epoch, tip.attempt):
         return Verdict.DEAD
-    if message.previous_position != tip.live_position:
+    if message.previous_position > tip.live_position:
         return Verdict.DEAD
-    if message.previous != tip.hash:
+    if message.previous_position != tip.live_position or message.previous != tip.hash:
         return Verdict.BROKEN
     if message.kind == Kind.EPOCH:
         if message.epoch <= tip.epoch:

@@ -10,6 +10,7 @@ Invariants, each of which the simulator breaks once to see that it is needed:
 """
 
 from collections import deque
+from itertools import islice
 from typing import Any
 
 from openoutcry.replica.actions import Action, Fetch, Lease, Publish, Release, Stopped, Timing
@@ -36,6 +37,12 @@ class Primary:
         self._seal = seal
         self._acked: set[Any] = set()
         self._sent_ns = 0
+        self._letting_go = False
+        self._careful = False
+        """Only the first one until it is acknowledged: a whole window sent anew could take its own
+        places again, and would fill a network that is slow already."""
+        self._last = 0
+        """The stream has at least so many messages."""
         self._missing = False
         """Something before a message that was refused has not arrived."""
         self._fetched_ns = -1
@@ -70,13 +77,23 @@ class Primary:
         return self._send(now_ns, kind, blocks, check, b"")
 
     def hand_over(self, now_ns: int, check: Check = NO_CHECK) -> list[Action]:
-        """Send nothing more after this: once it is acknowledged the lease is given up, and then
-        this machine stops.  All blocks that there are have been offered."""
+        """Send nothing more after this.  All blocks that there are have been offered; once
+        ``tip.sealed`` says that this too is acknowledged, and every event has left, the driver
+        calls :meth:`give_up`."""
         if not self.room:
             return []
         before = self.offered
         nothing = Blocks.none(before.next_block, before.block_after, before.last_seq)
         return self._send(now_ns, Kind.SEAL, nothing, check, b"")
+
+    def give_up(self, now_ns: int) -> list[Action]:
+        """Let the lease go, with nothing in flight: nothing is released from here on; this machine
+        stops when the bucket has it.  Behind a SEAL another takes over at once; without one the
+        venue is closed, and nobody does until he is told to."""
+        if self.stopped or self.in_flight or self.keeper.lease.given_up:
+            return []
+        self._letting_go = True
+        return [Release(0, 0), *self.keeper.write(now_ns, self.tip.position, give_up=True)]
 
     def acknowledged(self, now_ns: int, message: Message) -> list[Action]:
         """The stream has taken it, at ``message.position``."""
@@ -89,6 +106,7 @@ class Primary:
         """The stream did not take it: its last message is not the one before, but ``last``."""
         if self.stopped or not any(m.hash == message.hash for m in self.in_flight):
             return []
+        self._last = max(self._last, last)
         if last < message.position:
             self._missing = True
             return []
@@ -133,8 +151,8 @@ class Primary:
         if self._missing and waited_ns >= self.timing.retry_ns // 16:
             again = True
         if self.in_flight and again:
-            self._sent_ns, self._missing = now_ns, False
-            actions += [Publish(m) for m in self.in_flight if m.hash not in self._acked]
+            self._sent_ns, self._missing, self._careful = now_ns, False, True
+            actions += self._publish()
         return actions
 
     def _send(
@@ -145,7 +163,12 @@ class Primary:
         self.in_flight.append(message)
         if len(self.in_flight) == 1:
             self._sent_ns = now_ns
-        return [Publish(message)]
+        return [] if self._careful and len(self.in_flight) > 1 else [Publish(message)]
+
+    def _publish(self) -> list[Action]:
+        """What is in flight and not acknowledged; only the first while care is needed."""
+        count = 1 if self._careful else len(self.in_flight)
+        return [Publish(m) for m in islice(self.in_flight, count) if m.hash not in self._acked]
 
     def _next(self, kind: int, blocks: Blocks, check: Check, text: bytes) -> Message:
         """The message behind those in flight."""
@@ -171,10 +194,10 @@ class Primary:
         if not moved:
             return []
         self._sent_ns = now_ns
-        actions = self._release()
-        if self.tip.sealed:
-            actions += self.keeper.write(now_ns, self.tip.position, give_up=True)
-        return actions
+        if not self._careful:
+            return self._release()
+        self._careful = False
+        return self._release() + self._publish()
 
     def _again(self, now_ns: int, position: int) -> list[Action]:
         """A dead message has taken the place of the first in flight: all move on by one."""
@@ -186,8 +209,8 @@ class Primary:
             self.in_flight.append(
                 self._next(message.kind, message.blocks, message.check, message.text)
             )
-        self._sent_ns = now_ns
-        return [Publish(message) for message in self.in_flight]
+        self._sent_ns, self._careful = now_ns, True
+        return self._fetch(now_ns) if self._last > position else self._publish()
 
     def _fetch(self, now_ns: int) -> list[Action]:
         asked_ns = self._fetched_ns
@@ -207,7 +230,7 @@ class Primary:
 
     def _release(self) -> list[Action]:
         release = Release(self.tip.last_seq, self.keeper.until_ns)
-        if self.stopped or release == self._said:
+        if self.stopped or self._letting_go or release == self._said:
             return []
         self._said = release
         return [release]

@@ -17,7 +17,7 @@ from typing import Any
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, digest
 from openoutcry.replica.access import Access
-from openoutcry.replica.actions import Action, Apply, Promoted, Release, Stopped, Timing
+from openoutcry.replica.actions import Action, Apply, Promoted, Release, Stopped, Timing, node_of
 from openoutcry.replica.chain import Tip
 from openoutcry.replica.driver import LEASE_KEY, Driver, lease_of, now_ns
 from openoutcry.replica.errors import ReplicaError, Unreachable
@@ -167,7 +167,7 @@ class Publisher:
             return True
         lease = lease_of(entry.value)
         self._leader = lease.holder
-        return lease.holder == self.holder or lease.given_up
+        return node_of(lease.holder) == node_of(self.holder) or lease.given_up
 
     _leader = ""
 
@@ -176,7 +176,7 @@ class Publisher:
             return Unreachable(f"{self.venue}: no quorum: {self.driver.trouble}")
         if self.driver.damage:
             return ReplicaError(f"{self.venue}: {self.driver.damage}")
-        if self._leader and self._leader != self.holder:
+        if self._leader and node_of(self._leader) != node_of(self.holder):
             return ReplicaError(f"{self.venue} is led by {self._leader}: two cannot lead")
         return Unreachable(
             f"{self.venue}: the cluster gives no lease ({standby.role.name.lower()})"

@@ -58,22 +58,31 @@ class Standby:
         *,
         electable: bool = True,
         patience_ns: int = 0,
+        trusted: int = 0,
     ) -> None:
-        """``journal_id``: of the journal that this node has; 0 if it has none yet."""
+        """``journal_id``: of the journal that this node has; 0 if it has none yet.  ``trusted``:
+        checks of messages up to this position are not compared: an operator has seen whose core was
+        wrong, and what it said of itself stays in the stream."""
         self.holder = holder
         self.tip = tip if tip.journal_id else tip._replace(journal_id=journal_id)
         self.applied_tip = self.tip
         self.timing = timing
         self.electable = electable
         self.patience_ns = patience_ns
+        self.trusted = trusted
         self.role = Role.FOLLOWING
         self.reason = ""
         self.told = False
         """To lead without waiting for the lease's end."""
         self.verified_seq = 0
         """Up to here both cores came to the same."""
-        self.verified_checks = 0
+        self.verified_checks = self.verified_states = 0
+        """So many comparisons, and so many of them of the whole state."""
         self.keeper: Keeper | None = None
+        self.flaw = ""
+        """What could not be read the last time; the next whole message takes it away."""
+        self._known = 0
+        """The stream has at least so many messages."""
         self._seal = seal
         self._lease: Lease | None = None
         self._revision = 0
@@ -83,7 +92,7 @@ class Standby:
         self._epoch_message: Message | None = None
         self._epoch_sent_ns = 0
         self._own: dict[int, Check] = {}
-        self._theirs: dict[int, Check] = {}
+        self._theirs: list[Check] = []
 
     @property
     def lag_blocks(self) -> int:
@@ -101,15 +110,16 @@ class Standby:
         verdict = judge(self.tip, message)
         if verdict == Verdict.OLD:
             return []
+        self._known = max(self._known, message.position)
         if verdict == Verdict.AHEAD:
             return self._fetch(now_ns)
-        self._fetched_ns = -1
+        self._fetched_ns, self.flaw = -1, ""
         if verdict == Verdict.DEAD:
             behind = self.tip.position == self.applied_tip.position
             self.tip = passed(self.tip, message.position)
             if behind:
                 self.applied_tip = self.tip
-            return self._fence(now_ns)
+            return self._fence(now_ns) + self._read_on(now_ns)
         if verdict != Verdict.LIVE:
             return self.stop(
                 f"message {message.position} of the stream does not belong there "
@@ -119,11 +129,18 @@ class Standby:
         if message.kind == Kind.EPOCH and (mine is None or mine.hash != message.hash):
             self._withdraw()
         self.tip = extended(self.tip, message)
-        return [Apply(message)]
+        return [Apply(message), *self._read_on(now_ns)]
 
     def found(self, now_ns: int, position: int, message: Message | None) -> list[Action]:
         """What the stream has at ``position``; None if nothing, or nothing whole, was given."""
         return [] if message is None else self.message(now_ns, message)
+
+    def missing(self, now_ns: int, position: int, why: str) -> list[Action]:
+        """What the subscription gave at ``position`` could not be used (``unpack`` raised): it is
+        asked for again, and until it is whole this standby goes no further and does not lead."""
+        self.flaw = why
+        self._known = max(self._known, position)
+        return self._fetch(now_ns)
 
     def applied(self, now_ns: int, message: Message, checks: Sequence[Check]) -> list[Action]:
         """The blocks are in the local journal, durable, and in the core, which came to ``checks``
@@ -136,13 +153,19 @@ class Standby:
         )
         for check in checks:
             self._own[check.seq] = check
-        if message.check != NO_CHECK:
-            self._theirs[message.check.seq] = message.check
+        if message.check != NO_CHECK and message.position > self.trusted:
+            self._theirs.append(message.check)
         if different := self._compare():
             return self.stop(different)
         if self._epoch_message is not None and message.hash == self._epoch_message.hash:
             return self._lead()
         return self._fence(now_ns)
+
+    def told_by_block(self, position: int, check: Check) -> None:
+        """What the header of a journal block says of its primary's core, before the message at
+        ``position`` that has it is ``applied``."""
+        if check.seq and position > self.trusted:
+            self._theirs.append(check)
 
     def lease_seen(self, now_ns: int, lease: Lease | None, revision: int) -> list[Action]:
         """What the bucket holds, or held a while ago."""
@@ -154,7 +177,8 @@ class Standby:
                 return self._has_lease(now_ns)
         if self._seen_ns < 0 or revision > self._revision:
             self._seen_ns, self._lease, self._revision = now_ns, lease, revision
-        return self._claim(now_ns)
+            self._known = max(self._known, lease.position if lease is not None else 0)
+        return self._claim(now_ns) + self._read_on(now_ns)
 
     def lease_written(self, now_ns: int, lease: Lease, revision: int) -> list[Action]:
         if self.keeper is None or not self.keeper.written(lease, revision):
@@ -170,9 +194,8 @@ class Standby:
 
     def refused(self, now_ns: int, message: Message, last: int) -> list[Action]:
         """Something else, or an earlier try of the same, stands in its place: read on."""
-        if self.role == Role.FENCING and last > self.tip.position:
-            return self._fetch(now_ns)
-        return []
+        self._known = max(self._known, last)
+        return self._read_on(now_ns)
 
     def promote(self, now_ns: int) -> list[Action]:
         """Told to lead, whoever holds the lease."""
@@ -192,8 +215,7 @@ class Standby:
                 self._withdraw()
             else:
                 actions += self.keeper.tick(now_ns, self.tip.position)
-        if self._fetched_ns >= 0 and now_ns - self._fetched_ns >= self.timing.retry_ns:
-            actions += self._fetch(now_ns)
+        actions += self._read_on(now_ns)
         if self.role == Role.FENCING and now_ns - self._epoch_sent_ns >= self.timing.retry_ns:
             self._epoch_sent_ns = now_ns
             if self._epoch_message is not None:
@@ -204,6 +226,10 @@ class Standby:
         """Never lead: this node's state is not to be trusted."""
         self.role, self.reason = Role.STOPPED, reason
         return [Stopped(reason)]
+
+    def _read_on(self, now_ns: int) -> list[Action]:
+        """Ask for the next message, if it is known to be there."""
+        return self._fetch(now_ns) if self._known > self.tip.position else []
 
     def _fetch(self, now_ns: int) -> list[Action]:
         if self._fetched_ns >= 0 and now_ns - self._fetched_ns < self.timing.retry_ns:
@@ -218,8 +244,9 @@ class Standby:
             return False
         if self.told or (lease is None and not self.tip.epoch):
             return True
-        if lease is not None and lease.given_up and self.tip.sealed:
-            return now_ns - self._seen_ns >= self.patience_ns
+        if lease is not None and lease.given_up:
+            # Without a SEAL the venue was closed in order: nobody takes it over by himself.
+            return self.tip.sealed and now_ns - self._seen_ns >= self.patience_ns
         waited_ns = now_ns - self._seen_ns
         return waited_ns >= self.timing.lease_ns + self.timing.margin_ns + self.patience_ns
 
@@ -250,11 +277,15 @@ class Standby:
         message = self._epoch_message = self._seal(
             Message(
                 Kind.EPOCH, self.keeper.lease.epoch, 0, tip.position + 1, tip.live_position,
-                tip.hash, tip.journal_id, nothing, NO_CHECK, self.holder.encode(), None,
+                tip.hash, tip.journal_id, nothing, self._newest(), self.holder.encode(), None,
             )
         )  # fmt: skip
         self._epoch_sent_ns = now_ns
         return [Publish(message)]
+
+    def _newest(self) -> Check:
+        """What this core came to at its end: whoever follows compares from the first message on."""
+        return self._own.get(self.tip.last_seq, NO_CHECK)
 
     def _lead(self) -> list[Action]:
         assert self.keeper is not None, "who fences has the lease"
@@ -269,19 +300,23 @@ class Standby:
 
     def _compare(self) -> str:
         """In words where the cores differ; empty if they do not."""
-        for seq in sorted(self._theirs):
+        theirs, self._theirs = self._theirs, []
+        for check in sorted(theirs):
+            seq, own = check.seq, self._own.get(check.seq)
             if seq > self.applied_tip.last_seq:
-                break
-            theirs, own = self._theirs.pop(seq), self._own.get(seq)
-            if own is None:
-                continue
-            if (wrong := _difference(own, theirs)) != "":
-                return (
-                    f"after command {seq} the {wrong} of this core is not the primary's; they were "
-                    f"the same after command {self.verified_seq}"
-                )
-            self.verified_seq, self.verified_checks = seq, self.verified_checks + 1
-            self._own = {at: check for at, check in self._own.items() if at > seq}
+                self._theirs.append(check)
+            elif own is not None:
+                if (wrong := _difference(own, check)) != "":
+                    return (
+                        f"after command {seq} the {wrong} of this core is not the primary's; they "
+                        f"were the same after command {self.verified_seq}"
+                    )
+                self.verified_seq = max(self.verified_seq, seq)
+                self.verified_states += NO_STATE not in (own.state_hash, check.state_hash)
+                self.verified_checks += 1
+        if self.verified_checks:
+            done = self.verified_seq
+            self._own = {at: check for at, check in self._own.items() if at >= done}
         while len(self._own) > MAX_CHECKS:
             del self._own[min(self._own)]
         return ""
@@ -309,4 +344,5 @@ def status(standby: Standby) -> dict[str, Any]:
         "lag_blocks": standby.lag_blocks,
         "verified_seq": standby.verified_seq,
         "verified_checks": standby.verified_checks,
+        "verified_states": standby.verified_states,
     }
