@@ -10,11 +10,9 @@ chain.
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -259,17 +257,6 @@ def judged(client: DrillClient, restored: Path) -> dict[str, int]:
     }
 
 
-def _passed(report: dict[str, Any]) -> bool:
-    """Nothing lost, doubled or reordered, the same state everywhere, and no damage that served.
-    (What is released without a majority is not in the stream, and so counts as lost.)"""
-    return (
-        not (report["lost"] or report["doubled"] or report["reordered"])
-        and report["hashes_equal"]
-        and report["nodes_equal"]
-        and not any(fault["note"].endswith("NOT DETECTED") for fault in report["faults"])
-    )
-
-
 def _descendants(pid: int) -> list[int]:
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -280,54 +267,3 @@ def _descendants(pid: int) -> list[int]:
         for child in children:
             found += [child, *_descendants(child)]
     return found
-
-
-def run_drill(
-    faults: int,
-    seed: int,
-    kinds: tuple[str, ...],
-    rate: int,
-    keep: Path | None,
-    say: Callable[[str], None],
-    limit_s: float = float("inf"),
-) -> dict[str, Any]:
-    """``faults`` faults of these ``kinds`` in a seeded order, fewer if ``limit_s`` is over before;
-    returns the report.
-
-    Raises :class:`OutcryError` where no network can be made, or the venue did not come back.
-    """
-    from openoutcry.bench.drill_faults import FAULTS
-
-    network = Network((*NODES, PRIMARY))
-    folder = (keep or Path(tempfile.mkdtemp(prefix="outcry-drill-"))).absolute()
-    folder.mkdir(mode=0o700, exist_ok=True)
-    rng = random.Random(seed)
-    drill = Drill(folder, network, rate, say)
-    begun_s = time.monotonic()
-    good = False
-    try:
-        drill.begin()
-        deck: list[str] = []
-        for number in range(1, faults + 1):
-            if time.monotonic() - begun_s > limit_s:
-                break
-            if not deck:
-                deck = list(kinds)
-                rng.shuffle(deck)
-            kind = deck.pop()
-            at_s = time.monotonic()
-            fault = Fault(kind, "", round(at_s - begun_s, 3))
-            fault.target, fault.note = FAULTS[kind](drill, rng)
-            drill.wait_steady(time.monotonic())
-            fault.gap_s = round(drill.client.longest_gap_s(at_s, time.monotonic()), 4)
-            drill.faults.append(fault)
-            say(f"{number}/{faults} {kind} {fault.target}: {fault.gap_s:.3f} s without an answer"
-                + (f"; {fault.note}" if fault.note else ""))  # fmt: skip
-        report = drill.finish()
-        report |= {"seed": seed, "rate": rate, "seconds": round(time.monotonic() - begun_s, 1)}
-        report["passed"] = good = _passed(report)
-        return report
-    finally:
-        drill.close()
-        if keep is None and good:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -34,8 +34,8 @@ def drill(faults: int, kinds: str | None, seed: int, rate: int, minutes: float |
 
     Needs root: it makes a network of its own, which goes with it.
     """
-    from openoutcry.bench.drill import run_drill
     from openoutcry.bench.drill_faults import FAULTS
+    from openoutcry.bench.drill_run import run_drill
 
     chosen = tuple(kind.strip() for kind in kinds.split(",")) if kinds else tuple(FAULTS)
     for kind in chosen:
