@@ -96,7 +96,7 @@ def test_every_block_is_in_the_stream_in_order_and_a_later_start_goes_on(
 
 
 def test_a_second_journal_is_not_published_into_a_stream(cluster: Cluster, tmp_path: Path) -> None:
-    for name in ("one", "two/1"):
+    for name in ("one", "two"):
         new_journal(tmp_path / name).abandon()
     first = Publisher(tmp_path / "one", cluster.access, "TWO", "one/1")
     first.begin()
