@@ -9,7 +9,9 @@ import os
 import random
 import shutil
 import signal
+import sys
 import time
+import traceback
 from collections import defaultdict
 from pathlib import Path
 
@@ -147,7 +149,10 @@ def forked(work) -> int:
     try:
         work()
         status = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
+        sys.stderr.flush()
         os._exit(status)
 
 
