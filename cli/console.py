@@ -38,6 +38,7 @@ def console(
     require_extra()
     from openoutcry.console.console import Console
     from openoutcry.console.server import serve
+    from openoutcry.pipeline.announce import announced
     from openoutcry.pipeline.venue.file import read_venue
 
     venue = read_venue(file)
@@ -49,7 +50,8 @@ def console(
     if certificate is None and not _loopback(address[0]):
         raise OutcryError(f"{address[0]}: beyond this host the console is served with TLS alone: "
                           "--certificate and --key")  # fmt: skip
-    serve(Console(venue), address, certificate, key, lambda at: click.echo(at, err=True), names)
+    with announced("console", venue.journal, venue.number):
+        serve(Console(venue), address, certificate, key, lambda at: click.echo(at, err=True), names)
 
 
 def _loopback(host: str) -> bool:

@@ -29,7 +29,10 @@ SUBCOMMANDS = {
     "one.",
     "client": "Trade with a venue: a prompt, or a load of orders.",
     "clock": "What time it is, how wrong that may be, and whether RTS 25's 100 us hold.",
+    "corporate": "Dividends, splits and the reference price of a running venue's instrument.",
     "deposit": "Give PARTICIPANT an AMOUNT, in whole units of the asset: sequenced and journaled.",
+    "deploy": "Compare the builds of what runs; prove a new build on a journal before it opens the "
+    "venue.",
     "console": "Serve the page from which a venue (FILE) is watched and run, until Control-C.",
     "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
     "emergency-close": "Close a running venue's market at once, in six steps of its journal.",

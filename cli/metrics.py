@@ -35,14 +35,19 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bo
         return
     from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
+    from openoutcry.operations.aside import Aside
     from openoutcry.operations.metrics import VenueMetrics
+    from openoutcry.pipeline.announce import announced
     from openoutcry.pipeline.venue.file import read_venue
 
     registry = CollectorRegistry()
-    registry.register(VenueMetrics(read_venue(file) if file else None))
+    venue = read_venue(file) if file else None
+    collector = VenueMetrics(venue)
+    registry.register(collector)
     if once:
         click.echo(generate_latest(registry).decode(), nl=False)
         return
+    collector.aside = Aside()
     host, port = address
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before there is a thread that may take one
@@ -51,7 +56,8 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bo
     except OSError as error:
         raise OutcryError(f"cannot serve metrics on {host}:{port}: {error.strerror}") from None
     click.echo(f"http://{host}:{server.server_port}/metrics", err=True)
-    signal.sigwait(signals)
+    with announced("metrics", *((venue.journal, venue.number) if venue else ())):
+        signal.sigwait(signals)
     server.shutdown()
     server.server_close()
     thread.join()

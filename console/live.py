@@ -8,10 +8,12 @@ Who is slow is told less often, and always what stands when he can take it.
 import asyncio
 import contextlib
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from openoutcry.console.console import Console
+from openoutcry.console.observe import FAST_S
 from openoutcry.console.reading import PARTS, overview
 
 EVERY_MS = (20, 60_000)
@@ -47,30 +49,82 @@ class Viewer:
             self.symbol, self.trade = symbol, 0
 
 
-def message(console: Console, viewer: Viewer) -> dict[str, Any]:
+class Texts:
+    """What viewers are told, as JSON: made once for all who are told the same."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._now: tuple[Any, str] = (None, "")
+        self._slow: tuple[int, str] = (-1, "")
+        self._log: tuple[Any, str, int] = (None, "", 0)
+        self._market: dict[tuple[str, int], tuple[str, int]] = {}
+        self._market_until_s = 0.0
+
+    def now(self) -> str:
+        found = self.console.observer.fast()
+        if found is not self._now[0]:
+            self._now = found, _json(found)
+        return self._now[1]
+
+    def slow(self) -> str:
+        """Everything that is looked at once a second, as members of an object."""
+        observer = self.console.observer
+        second = observer.second
+        if second != self._slow[0]:
+            told: dict[str, Any] = {"overview": overview(self.console, fast=False)}
+            told |= {name: observer.slow[name] for name in PARTS if name != "status"}
+            self._slow = second, _json(told)[1:-1]
+        return self._slow[1]
+
+    def log(self, since: int) -> tuple[str, int]:
+        """The lines behind a number, and the last one's; an empty text if there is none."""
+        events = self.console.observer.events
+        if (since, events.count) != self._log[0]:
+            key, lines = (since, events.count), events.since(since)
+            last = lines[-1]["number"] if lines else since
+            self._log = key, _json(lines) if lines else "", last
+        return self._log[1:]
+
+    def market(self, symbol: str, since: int) -> tuple[str, int]:
+        """An instrument with its trades behind a number, and the last one's; FAST_S old at most."""
+        now_s = time.monotonic()
+        if now_s >= self._market_until_s:
+            self._market, self._market_until_s = {}, now_s + FAST_S
+        key = symbol, since
+        if key not in self._market:
+            found = self.console.market.view(symbol, since)
+            trades = found.get("trades") or ()
+            self._market[key] = _json(found), trades[-1]["number"] if trades else since
+        return self._market[key]
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"))
+
+
+def message(texts: Texts, viewer: Viewer) -> str:
     """What this viewer is told now."""
-    observer = console.observer
-    told: dict[str, Any] = {"type": "now", "now": observer.fast()}
-    if told["now"].get("emergency_step") or viewer.every_s < 1:
+    observer = texts.console.observer
+    if observer.fast().get("emergency_step") or viewer.every_s < 1:
         observer.events.look()  # the steps, as they are said
-    lines = observer.events.since(viewer.line)
+    parts = ['"type":"now"', f'"now":{texts.now()}']
+    lines, viewer.line = texts.log(viewer.line)
     if lines:
-        viewer.line = lines[-1]["number"]
-        told["log"] = lines
+        parts.append(f'"log":{lines}')
     if viewer.symbol:
-        market = told["market"] = console.market.view(viewer.symbol, viewer.trade)
-        if market.get("trades"):
-            viewer.trade = market["trades"][-1]["number"]
+        market, viewer.trade = texts.market(viewer.symbol, viewer.trade)
+        parts.append(f'"market":{market}')
     if viewer.second != observer.second:
         viewer.second = observer.second
-        told["overview"] = {k: v for k, v in overview(console).items() if k != "now"}
-        told |= {name: observer.slow[name] for name in PARTS if name != "status"}
-    return told
+        parts.append(texts.slow())
+    return "{" + ",".join(parts) + "}"
 
 
 def add_live(app: Any, console: Console) -> None:
     """Add the route."""
     from fastapi import WebSocket
+
+    texts = Texts(console)
 
     @app.websocket("/ws")
     async def live(socket: WebSocket) -> None:
@@ -79,7 +133,7 @@ def add_live(app: Any, console: Console) -> None:
         listening = asyncio.create_task(_listen(socket, viewer, changed))
         listening.add_done_callback(lambda _: changed.set())
         try:
-            await _tell(console, socket, viewer, changed, listening)
+            await _tell(texts, socket, viewer, changed, listening)
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
@@ -96,7 +150,7 @@ async def _listen(socket: Any, viewer: Viewer, changed: asyncio.Event) -> None:
 
 
 async def _tell(
-    console: Console,
+    texts: Texts,
     socket: Any,
     viewer: Viewer,
     changed: asyncio.Event,
@@ -106,14 +160,17 @@ async def _tell(
 
     cookie = socket.scope["outcry"]["cookie"]
     with contextlib.suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
+        due_s = time.monotonic()
         while not listening.done():
-            if console.accounts.find(cookie) is None:
+            if texts.console.accounts.find(cookie) is None:
                 await socket.close(ENDED)
                 return
             changed.clear()  # what is wished from here on is told at once
-            text = json.dumps(message(console, viewer), separators=(",", ":"))
-            await asyncio.wait_for(socket.send_text(text), SEND_S)
+            await asyncio.wait_for(socket.send_text(message(texts, viewer)), SEND_S)
+            # From when it was due: what the telling takes is no part of the interval.
+            due_s = max(due_s + viewer.every_s, time.monotonic())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), viewer.every_s)
+                await asyncio.wait_for(changed.wait(), due_s - time.monotonic())
+                due_s = time.monotonic()
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):
             await socket.close(1000)

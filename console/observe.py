@@ -16,6 +16,7 @@ import numpy.typing as npt
 from openoutcry.console.alarms import Alarms
 from openoutcry.console.events import Events
 from openoutcry.console.participants import participants_of, view_of
+from openoutcry.operations.aside import Aside
 from openoutcry.operations.metrics import VenueMetrics, journal_use
 from openoutcry.operations.watch import Watch
 from openoutcry.pipeline.histogram import WORDS, bucket_upper_ns, summary
@@ -57,6 +58,7 @@ class Observer:
         self.history: dict[str, deque[list[float]]] = {}
         """Percentiles of each second, by interval."""
         self._status: dict[str, Any] | None = None
+        self._aside = Aside()
         self._before: dict[str, npt.NDArray[np.int64]] = {}
         self._positions: deque[tuple[float, dict[str, int]]] = deque(maxlen=256)
         self._fast: tuple[float, dict[str, Any]] = (0.0, {})
@@ -109,6 +111,7 @@ class Observer:
         status = self._status
         pid = status["pid"] if status and status["state"] == "open" else 0
         if self.pipeline is not None and self.pipeline.owner.pid == pid:
+            self._aside.keep_off(self.pipeline.spun_cores)
             return
         self.pipeline = None
         self._positions.clear()
@@ -205,7 +208,7 @@ class Observer:
             self._positions.popleft()
         before_s, before = self._positions[0] if self._positions else (now - 1, positions)
         self._positions.append((now, positions))
-        view = one.view(before, max(now - before_s, 1e-3))
+        view = one.flow(before, max(now - before_s, 1e-3))
         risk = view_of(one.owner)
         return {
             "state": self._state(),

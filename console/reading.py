@@ -20,15 +20,15 @@ def health(slow: dict[str, Any]) -> str:
     return "critical" if "critical" in worst else "warning" if worst else "good"
 
 
-def overview(console: Console) -> dict[str, Any]:
-    """The venue at a glance."""
+def overview(console: Console, fast: bool = True) -> dict[str, Any]:
+    """The venue at a glance; ``fast``: with what moves as well."""
     slow = console.observer.slow
     return {
         "venue": console.file.name, "state": slow["state"], "time": slow["time"],
         "health": health(slow), "second": console.observer.second,
-        "market": slow["status"], "now": console.observer.fast(),
+        "market": slow["status"],
         "firing": sum(row["state"] == "firing" for row in slow["alarms"]),
-    }  # fmt: skip
+    } | ({"now": console.observer.fast()} if fast else {})  # fmt: skip
 
 
 def add_reading(app: Any, console: Console) -> None:

@@ -128,7 +128,7 @@ def serve(
             make_app(console, secure, (*names, *hosts) if names else ()), log_config=None,
             access_log=False, server_header=False, ssl_certfile=certificate, ssl_keyfile=key,
             ssl_version=ssl.PROTOCOL_TLS_SERVER, limit_concurrency=512, timeout_keep_alive=30,
-            ws_max_size=1 << 12, timeout_graceful_shutdown=2,
+            ws_max_size=1 << 12, ws_per_message_deflate=False, timeout_graceful_shutdown=2,
         )  # fmt: skip
         shown = f"[{host}]" if ":" in host else host
         at = f"http{'s' * secure}://{shown}:{listener.getsockname()[1]}/"

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +18,14 @@ import numpy.typing as npt
 import psutil
 
 import openoutcry
+from openoutcry.operations.aside import Aside
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import bucket_upper_ns
-from openoutcry.pipeline.top import RunningPipeline, running
+from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
 from openoutcry.pipeline.venue.days import read_status
 from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.ptp.look import look
+from openoutcry.ring import ProcessIdentity
 from openoutcry.wire import LAYOUT_HASH, OutcryError
 from openoutcry.wire.enums import EventKind, Reason
 
@@ -95,6 +98,24 @@ class VenueMetrics:
 
     def __init__(self, venue: VenueFile | None = None) -> None:
         self.venue = venue
+        self.aside: Aside | None = None
+        """Kept off the cores of what is looked at, by a process that does nothing else."""
+        self._attached: dict[ProcessIdentity, RunningPipeline] = {}
+        self._lock = Lock()
+
+    def _running(self, pid: int = 0) -> list[RunningPipeline]:
+        """Every pipeline, or that of this supervisor; each is attached to once."""
+        with self._lock:
+            living = running_owners(pid)
+            self._attached = {
+                owner: one
+                for owner in living
+                if (one := self._attached.get(owner) or attached(owner)) is not None
+            }
+            found = list(self._attached.values())
+            if self.aside is not None:
+                self.aside.keep_off(frozenset().union(*(one.spun_cores for one in found)))
+            return found
 
     def describe(self) -> "Iterator[Metric]":
         """Nothing: which metrics there are depends on what runs."""
@@ -116,7 +137,7 @@ class VenueMetrics:
 
     def _venue(self, out: Families) -> None:
         if self.venue is None:
-            for pipeline in running():
+            for pipeline in self._running():
                 _pipeline(out, pipeline, str(pipeline.owner.pid))
             return
         journal, name = self.venue.journal, self.venue.name
@@ -130,12 +151,10 @@ class VenueMetrics:
             _journal(out, journal, name)
             _ledger(out, journal, name)
         if status is not None and state == "open":
-            for pipeline in running():
-                if pipeline.owner.pid == status["pid"]:
-                    _pipeline(out, pipeline, name)
-                    capacity = self.venue.order_capacity
-                    out.gauge("outcry_order_capacity", "Orders that may be open at once.",
-                              capacity, venue=name)  # fmt: skip
+            for pipeline in self._running(int(status["pid"])):
+                _pipeline(out, pipeline, name)
+                out.gauge("outcry_order_capacity", "Orders that may be open at once.",
+                          self.venue.order_capacity, venue=name)  # fmt: skip
 
 
 def _pipeline(out: Families, one: RunningPipeline, venue: str) -> None:

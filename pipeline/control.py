@@ -26,6 +26,8 @@ STARTED_NS = 72
 RESUMED_SEQ = 80  # commands that the journal already held when the run took it up
 DROPPED = 88  # by the supervisor: datagrams that the system dropped, its queue being full
 REFUSED = 96  # by the supervisor: orders beyond their participants' rates
+BUILD = 104  # which build the supervisor is of (host/build.py)
+CONFIG = 112  # of which configuration, 0: of none that has a number
 
 STOP = 128  # by the supervisor: take no more input, drain
 GO = 136  # by the supervisor, once every stage is ready: take input
@@ -68,6 +70,8 @@ STAGE_SAFE_SEQ = 64  # of a stage that a gate waits for: commands up to here are
 STAGE_OPEN_ORDERS = 72  # by a matcher: orders that its book holds
 STAGE_PLACES = 80  # by a shard's matcher: two times a command and how many events it had by then
 STAGE_PLACE_BYTES = 16
+STAGE_BUILD = 112  # as BUILD, of the stage's process
+STAGE_CONFIG = 120
 MAX_STAGES = 64
 
 TABLE_AT = STAGE_BLOCKS + MAX_STAGES * STAGE_BYTES

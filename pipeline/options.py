@@ -102,6 +102,8 @@ class Options:
     more_sources: dict[str, Source] = field(default_factory=dict)
     """Further sources of the same instruments, each by the lane that its stage writes."""
     operator: Operator | None = None
+    config_number: int = 0
+    """Which configuration this is, of a file that has one (``VenueFile.number``)."""
     name: str = ""
     """Of what resumes its journal whatever its sources are (a venue)."""
     stall: StallPolicy = field(default_factory=StallPolicy)

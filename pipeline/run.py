@@ -11,6 +11,7 @@ from typing import Any
 
 from openoutcry.dpdk_shim import UdpReceiver, authentication
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.host.build import holding, this_build
 from openoutcry.host.processes import STOP_SIGNALS, handling
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
@@ -79,6 +80,7 @@ def _with_operator(options: Options, watcher: Watcher) -> Watcher:
 def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
     if options.hooks is not None and options.wiring.shards > 1:
         raise PipelineError("hooks around the matcher see all instruments: they need one matcher")
+    this_build()  # as it is before anything of it is compiled
     remove_dead_journals(Path())
     removed = remove_dead_segments()
     if removed:
@@ -95,6 +97,7 @@ def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
         options.core.fresh()  # their kernels as well: no stage waits for them
     compile_s = time.monotonic() - started
     with ExitStack() as stack:
+        stack.enter_context(holding())
         return _run(options, watcher, stack, compile_s)
 
 
@@ -313,6 +316,8 @@ def _preload(shared: Shared, options: Options, source: Source, limit: int) -> in
 
 def _fill_control(shared: Shared, options: Options, expected: int) -> None:
     control = shared.control
+    control[ct.BUILD] = this_build().number
+    control[ct.CONFIG] = options.config_number
     control[ct.SEED] = options.seed
     control[ct.RATE] = options.rate
     control[ct.DURABILITY] = ct.DURABILITIES.index(options.durability)

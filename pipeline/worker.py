@@ -20,6 +20,7 @@ from openoutcry.dpdk_shim.packets import Key
 from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.gateway_fpga import Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.host.build import require_same, this_build
 from openoutcry.host.info import isolated_cores
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting
 from openoutcry.journal import JournalWriter
@@ -281,8 +282,10 @@ def start(work: Work, group: Group, stack_fd: int) -> tuple[int, int]:
 
     The outcome is one JSON document in an anonymous file; a process that dies without one was
     killed.  Asked by a signal (``stall.DUMP_SIGNAL``), or killed by a fault of its own (SIGSEGV and
-    the like), it writes its Python stack to ``stack_fd``.
+    the like), it writes its Python stack to ``stack_fd``.  Raises :class:`BuildError` if a source
+    was replaced meanwhile.
     """
+    require_same()
     try:
         return fork_reporting(partial(_run_child, work, group, stack_fd), STOP_SIGNALS)
     except OSError as error:
@@ -321,6 +324,8 @@ def announce(shared: Shared, group: Group) -> None:
     me = ProcessIdentity.mine()
     for name in group.stages:
         index = shared.table.index[name]
+        shared.control.set_stage(index, ct.STAGE_BUILD, this_build().number)
+        shared.control.set_stage(index, ct.STAGE_CONFIG, shared.control[ct.CONFIG])
         shared.control.set_stage(index, ct.STAGE_START, me.start_ticks)
         shared.control.set_stage(index, ct.STAGE_CORE, -1 if group.core is None else group.core)
         shared.control.set_stage(index, ct.STAGE_PID, me.pid)

@@ -6,7 +6,8 @@ mistakes, and all of them are told at once, each with its line and key (docs/ven
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,10 @@ class VenueFile:
     feed: FeedSpec | None
     """The public market data."""
     risk: RiskSpec
+    canary: bool
+    """A build that has not served this journal yet opens it after its canary alone."""
+    number: int = 0
+    """63 bits of a hash over the file's bytes: which configuration this is."""
 
     @property
     def delayed(self) -> int:
@@ -163,6 +168,7 @@ VENUE = {
     "speed_bump_window_us": Key(t.integer(0, 100_000), 0),
     "speed_bump_seed": Key(t.integer(1, 1 << 62), 0),
     "speed_bump_orders": Key(t.integer(16, 1 << 20), 1 << 16),
+    "canary": Key(t.boolean, False),
     "failures_before_lock": Key(t.integer(1, 1_000_000), 5),
     "lock_s": Key(t.integer(1, 86_400), 60),
 }
@@ -228,7 +234,8 @@ def read_venue(path: Path) -> VenueFile:
     if tables.mistakes:
         raise VenueFileError(path, tables.mistakes)
     assert made is not None
-    return made
+    number = int.from_bytes(blake2b(written.encode(), digest_size=8).digest()) >> 1
+    return replace(made, number=number)
 
 
 def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
@@ -257,7 +264,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     assert calendar is not None
     folder = path.absolute().parent
     same = ("name", "durability", "volatile_journal", "policy", "checkpoint_every",
-            "retention_days", "order_capacity", "housekeeping_cores", "gateway",
+            "retention_days", "order_capacity", "housekeeping_cores", "gateway", "canary",
             "speed_bump_us", "speed_bump_window_us", "speed_bump_seed",
             "speed_bump_orders")  # fmt: skip
     return VenueFile(

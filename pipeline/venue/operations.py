@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.pipeline.venue.corporate_desk import CORPORATE_REQUESTS, CorporateDesk
 from openoutcry.pipeline.venue.desk import DeskError, Work
 from openoutcry.pipeline.venue.desk_record import REASON_MOST
 from openoutcry.pipeline.venue.four_eyes import FourEyes, widens
@@ -81,6 +82,7 @@ class Operations:
         self.session, self.call, self.now = session, call, now
         self.view, self.spec = limits.view, limits.spec
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
+        self.issuers = CorporateDesk(limits.symbols, limits.view, halted)
         self.operators, self.four_eyes = Operators(self.spec.operators), FourEyes()
 
     def work_of(self, request: dict[str, Any]) -> Work:
@@ -95,6 +97,7 @@ class Operations:
             "disconnect": self._disconnect,
             "emergency-close": self._emergency,
             **dict.fromkeys(MONEY_REQUESTS, self._of_money),
+            **dict.fromkeys(CORPORATE_REQUESTS, self._of_issuer),
             "rehearse": self._rehearse,
             "log-in": self._log_in,
             "log-out": self._log_out,
@@ -150,13 +153,28 @@ class Operations:
             return work
         self.operators.check(by, SUPERVISOR)
         if request["do"] == "deposit":
-            # Money is moved by two persons, as a limit is widened.
-            self._with_password(request)
-            key = tuple(request.get(name) for name in ("participant", "amount", "asset", "purpose"))
-            if not self.four_eyes.confirmed(("deposit", *key), by, work.done[0]):
-                return Work(NOTHING, [f"{work.done[0]}: it waits for another supervisor"],
-                            more={"waits": True})  # fmt: skip
+            return self._by_two(request, ("participant", "amount", "asset", "purpose"), work)
         return work
+
+    def _of_issuer(self, request: dict[str, Any]) -> Work:
+        by = request[BY]
+        work = self.issuers.work_of(request, by)
+        if by:
+            self.operators.check(by, SUPERVISOR)
+            keys = ("instrument", "new", "old", "amount", "lots", "price")
+            work = self._by_two(request, keys, work)
+        if len(work.records):
+            self.note(f"operator: {work.done[-1]}")
+        return work
+
+    def _by_two(self, request: dict[str, Any], keys: Iterable[str], work: Work) -> Work:
+        """Money and holdings are moved by two persons, as a limit is widened."""
+        self._with_password(request)
+        key = request["do"], *(request.get(name) for name in keys)
+        if self.four_eyes.confirmed(key, request[BY], work.done[-1]):
+            return work
+        return Work(NOTHING, [f"{work.done[-1]}: it waits for another supervisor"],
+                    more={"waits": True})  # fmt: skip
 
     # Limits
 
@@ -454,7 +472,7 @@ def words_of(request: dict[str, Any]) -> str:
     """What is asked for, in a line."""
     keys = ("do", "what", "name", "limit", "participant", "group", "instrument", "value",
             "schedule", "tier", "from_volume", "maker_bps", "taker_bps", "minimum", "amount",
-            "asset", "decimals", "purpose")  # fmt: skip
+            "asset", "decimals", "purpose", "new", "old", "lots", "price")  # fmt: skip
     return " ".join(str(request[key]) for key in keys if request.get(key) not in (None, ""))
 
 

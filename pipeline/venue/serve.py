@@ -28,6 +28,7 @@ from openoutcry.pipeline.sessions_checkpoint import make_sessions_checkpoint, ne
 from openoutcry.pipeline.topology import Topology
 from openoutcry.pipeline.venue import days
 from openoutcry.pipeline.venue.calendar import TradingDay, moment_ns, utc_text
+from openoutcry.pipeline.venue.canary import note_served, require_canary
 from openoutcry.pipeline.venue.desk import Desk
 from openoutcry.pipeline.venue.desk_queue import DeskQueue
 from openoutcry.pipeline.venue.file import VenueFile
@@ -74,6 +75,8 @@ class Venue:
     """Of the day that is served."""
     _status_due_s: float = 0.0
     _sequenced: int = 0
+    _noted: bool = False
+    """That this build has served the journal."""
 
     def serve(self, resume: bool = False) -> dict[str, Any]:
         """Serve until SIGTERM or SIGINT; returns what happened.
@@ -154,6 +157,8 @@ class Venue:
 
     def _day(self) -> None:
         """One run, to the end of its trading day or to a stop."""
+        if self.file.canary:
+            require_canary(self.file.journal)
         calendar = self.file.calendar
         stopping = partial(getattr, self, "stopping")
         desk = RiskDesk(self.file, self.clock, self.watcher.note)
@@ -190,6 +195,7 @@ class Venue:
             packet_sessions=file.packet_sessions,
             instruments=file.instruments,
             name=f"venue {file.name}",
+            config_number=file.number,
             source_kind="venue",
             durability=file.durability,
             journal=journal,
@@ -272,6 +278,9 @@ class Venue:
     def _sample(self, sample: Sample) -> None:
         self._sequenced = sample.commands
         if self.lane is not None and self.lane.desk is not None and self.lane.desk.listens:
+            if not self._noted:
+                self._noted = True
+                note_served(self.file.journal)
             self._say("open", every_s=STATUS_S, commands=sample.commands, events=sample.events)
         self.watcher.sample(sample)
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from openoutcry.operations.dashboard import PANELS, dashboard
+from openoutcry.operations.metrics import journal_use
 
 ROOT = Path(__file__).resolve().parents[2]
 METRICS = (ROOT / "operations" / "metrics.py").read_text()
@@ -17,9 +18,9 @@ SESSIONS = ("connected", "killed", "locked", "messages")
 
 def named():
     """Every metric that operations/metrics.py has."""
-    return set(re.findall(r'"(outcry_[a-z_]+[a-z])"', METRICS)) | {
-        f"outcry_session_{name}" for name in SESSIONS
-    }
+    named = set(re.findall(r'"(outcry_[a-z_]+[a-z])"', METRICS))
+    named |= {f"outcry_session_{name}" for name in SESSIONS}
+    return named | {f"outcry_journal_{name}" for name in journal_use(ROOT)}
 
 
 def test_a_dashboard_shows_only_metrics_that_there_are():
