@@ -181,3 +181,22 @@ def symbol(
     known = [row["symbol"] for row in JournalReader(journal).config["instruments"]]
     trail = Trail(_folder(journal, folder))
     show_answer(trail.symbol(symbol, actions, *_moments(begin, end), known), form, out)
+
+
+@audit.command()
+@journal_argument
+@click.argument("order", type=int)
+@click.option("--symbol", help="Of an id that orders of several instruments have.")
+@click.option("--entry", type=click.IntRange(1), help="Of an id that several had: which came so.")
+@as_json_option
+def why(journal: Path, order: int, symbol: str | None, entry: int | None, as_json: bool) -> None:
+    """Why an order did not trade, or not whole: who was ahead, what was hidden, which limit."""
+    from openoutcry.surveillance.audit.why import why as ask
+
+    found = ask(journal, order, symbol, entry or 0)
+    if as_json:
+        click.echo(json.dumps({"cause": found.cause, "lines": found.lines, **found.facts}))
+        return
+    for line in found.lines:
+        click.echo(line)
+    click.echo(f"cause: {found.cause}")

@@ -28,7 +28,9 @@ def orders(seed=5, count=COMMANDS, bump_ns=0):
 def document(bump=False):
     """The journal's configuration: risk in the core, two sessions."""
     more = {"delayed": 1_024} if bump else {}
-    return config(**more) | {"sessions": SESSIONS, "gateway": "golden"}
+    # Some may not enter large orders: there are rejects by a limit.
+    limits = [{"set": "MAX_QTY", "value": 20, "who": who, "symbol": "PLAIN"} for who in range(40)]
+    return config(limits=limits, **more) | {"sessions": SESSIONS, "gateway": "golden"}
 
 
 def packed(part, first_lane_seq=1):

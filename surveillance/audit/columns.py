@@ -16,6 +16,7 @@ from openoutcry.wire.enums import (
     EventKind,
     OrderType,
     Reason,
+    SelfTrade,
     Side,
     TimeInForce,
 )
@@ -64,9 +65,11 @@ def schema() -> Any:
         ("ts_ns", whole), ("time", pa.timestamp("ns", "UTC")), ("bound_ns", whole),
         ("participant", pa.uint16()), ("action", words), ("symbol", words), ("order_id", whole),
         ("order_uuid", pa.binary(16)), ("client_order_id", pa.string()), ("side", words),
-        ("order_type", words), ("time_in_force", words), ("price_ticks", whole),
+        ("order_type", words), ("time_in_force", words), ("self_trade", words),
+        ("price_ticks", whole),
         ("qty_lots", whole), ("leaves_lots", whole), ("aux", whole), ("contra_order_id", whole),
         ("match", whole), ("maker", pa.bool_()), ("auction", pa.bool_()), ("hidden", pa.bool_()),
+        ("kept_place", pa.bool_()), ("display_lots", whole), ("waiting", pa.bool_()),
         ("command", words), ("reason", words), ("risk_result", words),
         ("session_refusal", pa.uint8()), ("session", words), ("source_address", words),
         ("gateway", words), ("run", pa.int16()), ("latency_ns", whole),
@@ -82,6 +85,7 @@ def names_of(enum: type[Any]) -> list[str]:
 
 SIDES, TYPES, TIMES = names_of(Side), names_of(OrderType), names_of(TimeInForce)
 COMMANDS, REASONS = names_of(CommandKind), names_of(Reason)
+SELF_TRADES = ["", *names_of(SelfTrade)[1:]]
 
 
 def error_names(code: int) -> str:

@@ -12,6 +12,7 @@ from openoutcry.surveillance.audit.columns import (
     ACTION_NAMES,
     COMMANDS,
     REASONS,
+    SELF_TRADES,
     SIDES,
     TIMES,
     TYPES,
@@ -22,6 +23,7 @@ from openoutcry.surveillance.audit.columns import (
 )
 from openoutcry.surveillance.audit.rows import FILLED, NEW, REJECTED, Joined
 from openoutcry.wire.enums import (
+    SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
     CommandKind,
     EventFlag,
@@ -126,6 +128,9 @@ def _what(joined: Joined, names: Names) -> dict[str, Any]:
         "time_in_force": words(
             joined.entry["time_in_force"][order] & (1 << SELF_TRADE_SHIFT) - 1, TIMES
         ),
+        "self_trade": words(
+            joined.entry["time_in_force"][order] >> SELF_TRADE_SHIFT & SELF_TRADE_MASK, SELF_TRADES
+        ),
         "command": words(joined.own["kind"][order], COMMANDS),
     }
 
@@ -163,6 +168,11 @@ def _figures(joined: Joined) -> dict[str, Any]:
         "maker": pa.array(maker, mask=~fill),
         "auction": pa.array(auction, mask=~fill),
         "hidden": pa.array(flags & EventFlag.HIDDEN != 0),
+        "kept_place": pa.array(flags & EventFlag.KEPT_PLACE != 0),
+        "display_lots": pa.array(
+            events["contra_id"][order], mask=fill | (flags & EventFlag.ICEBERG == 0)
+        ),
+        "waiting": pa.array(flags & EventFlag.WAITING != 0),
     }
 
 

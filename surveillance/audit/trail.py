@@ -25,11 +25,13 @@ class Trail:
     The files are read without being checked: that is :func:`verify.verify`'s.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, symbols: Iterable[str] = ()) -> None:
+        """``symbols``: the journal's instruments in their order, for questions by symbol."""
         plan = read_plan(folder)
         if plan is None:
             raise AuditError(f"{folder} holds no audit trail: make one with `outcry audit build`")
         self.folder, self.journal_id = folder, plan.journal_id
+        self.symbols = list(symbols)
         self.links = read_chain(folder)
         self._indices: dict[str, PartIndex] = {}
 
@@ -92,7 +94,7 @@ class Trail:
 
         Raises :class:`AuditError` for a name that is none.
         """
-        known = list(instruments)
+        known = list(instruments) or self.symbols
         if symbol not in known:
             raise AuditError(f"{symbol} is not among the journal's instruments")
         unknown = [name for name in actions if name not in ACTION_CODES]

@@ -291,7 +291,9 @@ def test_a_trail_that_was_made_again_otherwise_does_not_have_the_published_head(
     path = files_of(folder, links[0])[0]
     table = pyarrow.parquet.read_table(path, partitioning=None)
     prices = pa.array(table["price_ticks"].to_numpy() + 1)
-    pyarrow.parquet.write_table(table.set_column(16, "price_ticks", prices), path)
+    pyarrow.parquet.write_table(
+        table.set_column(table.schema.get_field_index("price_ticks"), "price_ticks", prices), path
+    )
     from dataclasses import replace
 
     from openoutcry.surveillance.audit.chain import NO_HASH, hash_file
