@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from openoutcry.cli.audit_answers import answer_options, moment_ns, show_answer
+from openoutcry.cli.audit_report import report
 from openoutcry.cli.options import Count, PathArgument, as_json_option
 
 journal_argument = click.argument("journal", type=PathArgument)
@@ -200,3 +201,6 @@ def why(journal: Path, order: int, symbol: str | None, entry: int | None, as_jso
     for line in found.lines:
         click.echo(line)
     click.echo(f"cause: {found.cause}")
+
+
+audit.add_command(report)

@@ -33,8 +33,10 @@ SUBCOMMANDS = {
     "deposit": "Give PARTICIPANT an AMOUNT, in whole units of the asset: sequenced and journaled.",
     "deploy": "Compare the builds of what runs; prove a new build on a journal before it opens the "
     "venue.",
+    "cluster": "Three nodes of NATS JetStream on this machine, or what one elsewhere holds.",
     "console": "Serve the page from which a venue (FILE) is watched and run, until Control-C.",
     "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
+    "dr": "Copy a replicated journal to files; restore a venue from them alone.",
     "emergency-close": "Close a running venue's market at once, in six steps of its journal.",
     "feed": "Public market data: write a journal's feed to a file, listen to a live one.",
     "fees": "Show or set the fee schedules of a venue, and who pays by which.",
@@ -58,6 +60,8 @@ SUBCOMMANDS = {
     "serve": "Open a venue and keep it open, day after day, until Control-C or SIGTERM.",
     "settlement": "Obligations, nets, delivery against payment, dividends and splits, from CSV "
     "files.",
+    "simulate": "Run a protocol through seeded histories of faults, in one process, and judge "
+    "each.",
     "top": "Look at running pipelines: rings, stages, durable lag, latency so far.",
     "venue": "Make a venue file, check it, look at the venue (`outcry serve` opens it).",
     "withdraw": "Take an AMOUNT from PARTICIPANT, in whole units: to outside at most what is "

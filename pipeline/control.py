@@ -70,6 +70,9 @@ STAGE_SAFE_SEQ = 64  # of a stage that a gate waits for: commands up to here are
 STAGE_OPEN_ORDERS = 72  # by a matcher: orders that its book holds
 STAGE_PLACES = 80  # by a shard's matcher: two times a command and how many events it had by then
 STAGE_PLACE_BYTES = 16
+STAGE_SAFE_UNTIL_NS = 80  # of what publishes the journal, which is no matcher: until when, by
+# CLOCK_BOOTTIME, the commands that it says are safe may be released
+STAGE_LAG_BYTES = 88  # and what it has read and not had acknowledged yet
 STAGE_BUILD = 112  # as BUILD, of the stage's process
 STAGE_CONFIG = 120
 MAX_STAGES = 64
@@ -88,7 +91,7 @@ MERGE_SHARD_BYTES = 16
 MERGE_STATE_BYTES = 320
 CONTROL_BYTES = MERGE_STATES + 2 * MERGE_STATE_BYTES
 
-DURABILITIES = ("none", "async", "durable")
+DURABILITIES = ("none", "async", "durable", "replicated")
 
 
 class Control:

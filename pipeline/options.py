@@ -53,6 +53,18 @@ class Operator(Protocol):
         """Called every few milliseconds; sees a request to stop, and closes the ring."""
 
 
+@dataclass(frozen=True)
+class Replication:
+    """Into which stream a run publishes its journal."""
+
+    venue: str
+    """Names the stream (``OUTCRY-venue``)."""
+    nats: str
+    """Which cluster (replica/access.py)."""
+    lease_ms: int = 3_000
+    """Cut off from the quorum for so long, the primary releases nothing more."""
+
+
 @dataclass
 class Options:
     """What to run.  Exactly one of ``source``, ``listen`` and ``ports`` is given."""
@@ -87,7 +99,10 @@ class Options:
     copies: tuple[Path, ...] = ()
     """Further directories for the journal, written side by side."""
     policy: str = "all"
-    """How many of the directories must have a command before its events leave: all, quorum, any."""
+    """What must have a command before its events leave (``gate_policy.py``): all, quorum, any of
+    the directories; with replication also local, replicated, both."""
+    replication: Replication | None = None
+    """Where the journal is replicated, with the durability of that name."""
     checkpoint_every: int = CHECKPOINT_EVERY
     """Commands between checkpoints beside a kept journal; 0: none."""
     order_capacity: int = ORDER_CAPACITY

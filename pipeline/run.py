@@ -21,6 +21,7 @@ from openoutcry.pipeline.journal_setup import (
     close_journal,
     copies_of,
     make_journal,
+    policy_of,
     remove_dead_journals,
 )
 from openoutcry.pipeline.operator_times import bounded_times
@@ -160,6 +161,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         work.feed.finish(FEED_DRAIN_S)
 
     result = make_result(options, work, state)
+    result["policy"] = {"name": options.policy, "text": policy_of(options).text}
     if options.recording is not None:
         options.recording.fill(work.shared, result["commands"], state.groups)
     result["prepare"] = {"compile_s": compile_s, **prepare}
@@ -178,6 +180,7 @@ def _prepare(
 ) -> tuple[worker.Work, dict[str, float]]:
     """Everything that the processes share, given back through ``stack``; and how long its parts
     took."""
+    _check_replication(options, watcher)
     receiver = _make_receiver(options, stack)
     admission = options.admission
     ports = PortSource(options.ports, options.arbitrate, admission) if options.ports else None
@@ -224,12 +227,38 @@ def _prepare(
         settings=options.gateway_settings,
         recording=options.recording,
         spare_cores=options.spare_cores,
+        replication=options.replication,
+        synced=policy_of(options).synced,
         sessions=_open_sessions(options, shared, directory, watcher, stack),
         feed=_open_feed(options, shared, directory, watcher, stack),
     )
     if directory is not None and options.journal is not None and options.topology == "processes":
         stack.enter_context(_followed(options, work, directory))
     return work, {"flow_s": flow_s, "journal_s": journal_s}
+
+
+def _check_replication(options: Options, watcher: Watcher) -> None:
+    """What can be seen before anything is made: that replicas are asked for in one way only, and
+    that the cluster answers and takes us."""
+    replicated = options.durability == "replicated"
+    if replicated != (options.replication is not None):
+        raise PipelineError("--durability replicated and --nats go together")
+    if options.replication is None:
+        return
+    if options.topology == "inline":
+        raise PipelineError("--durability replicated needs a process of its own: not with inline")
+    if options.journal is None:
+        raise PipelineError("--durability replicated goes with --journal DIR: replicas keep it")
+    from openoutcry.replica.access import access_of  # for a replicated run only
+    from openoutcry.replica.jetstream import stream_name
+    from openoutcry.replica.link import connect
+
+    stream_name(options.replication.venue)
+    connect(access_of(options.replication.nats)).close()
+    watcher.note(
+        f"replicated as {options.replication.venue}: an event leaves once its command is "
+        f"{policy_of(options).text}"
+    )
 
 
 def _followed(options: Options, work: worker.Work, directory: Path) -> Any:
@@ -290,6 +319,9 @@ def _make_receiver(options: Options, stack: ExitStack) -> UdpReceiver | None:
 
 def _make_shared(options: Options) -> Shared:
     table = options.wiring.for_durability(options.durability)
+    policy = policy_of(options)
+    if options.replication is not None:
+        table = table.replicated(policy.waits_for, policy.which)
     sizes = geometry(options.topology, options.durability, table)
     if options.recording is not None:
         assert options.source is not None

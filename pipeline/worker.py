@@ -28,6 +28,7 @@ from openoutcry.matcher import Engine
 from openoutcry.matcher.book.shards import spread
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.gateway_stage import sequenced_commands
+from openoutcry.pipeline.options import Replication
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.shared import Contexts, Shared
@@ -90,6 +91,10 @@ class Work:
     stage's machine code would depend on all of order entry."""
     feed: Any = None
     """The public feed (feed.PublicFeed), if there is one."""
+    replication: Replication | None = None
+    """Where the journal is published."""
+    synced: bool = True
+    """Each block of the journal is durable before it counts."""
 
     @property
     def instruments(self) -> npt.NDArray[Any]:
@@ -107,7 +112,7 @@ class Work:
 
     @property
     def durable(self) -> bool:
-        return self.durability == "durable"
+        return self.synced and self.durability in ("durable", "replicated")
 
 
 class StageGroup:

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "order_entry": {"wire", "ring", "journal"},
     "market_data": {"wire", "ring", "journal", "replay"},
     "ledger": {"wire", "replay"},
-    "replica": {"wire", "journal", "replay"},
+    "replica": {"wire", "ring", "journal", "host", "replay"},
     "surveillance": {"wire", "replay", "order_entry"},
     "client": {"wire", "order_entry"},
     "pipeline": LOWER - {"client"},

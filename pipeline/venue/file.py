@@ -17,9 +17,12 @@ import numpy.typing as npt
 from openoutcry.dpdk_shim.authentication import NETWORKS_MAX, PacketSession
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import spec
+from openoutcry.pipeline.gate_policy import POLICIES
+from openoutcry.pipeline.options import Replication
 from openoutcry.pipeline.venue import table as t
 from openoutcry.pipeline.venue.calendar import Calendar
 from openoutcry.pipeline.venue.calendar_tables import read_calendar, read_instruments
+from openoutcry.pipeline.venue.durability_table import read_durability
 from openoutcry.pipeline.venue.feed_table import read_feed
 from openoutcry.pipeline.venue.limits import risk_rows
 from openoutcry.pipeline.venue.lines import key_lines
@@ -50,7 +53,7 @@ SESSION_SHARE = 4
 TABLES = (
     "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
     "operator", "market_data", "protection", "breaker", "liquidation", "asset", "fee_schedule",
-    "fees",
+    "fees", "durability",
 )  # fmt: skip
 
 
@@ -89,6 +92,8 @@ class VenueFile:
     volatile_journal: bool
     copies: tuple[Path, ...]
     policy: str
+    replication: Replication | None
+    """Where the journal is replicated."""
     checkpoint_every: int
     retention_days: int
     order_capacity: int
@@ -155,10 +160,10 @@ def power_of_two(value: Any) -> int:
 VENUE = {
     "name": Key(t.text(20)),
     "journal": Key(t.text()),
-    "durability": Key(t.one_of({"durable": "durable", "async": "async"}), "durable"),
+    "durability": Key(t.one_of({d: d for d in ("durable", "async", "replicated")}), "durable"),
     "volatile_journal": Key(t.boolean, False),
     "copies": Key(t.list_of(t.text()), ()),
-    "policy": Key(t.one_of({p: p for p in ("all", "quorum", "any")}), "all"),
+    "policy": Key(t.one_of({p: p for p in POLICIES}), "all"),
     "checkpoint_every": Key(t.integer(0, 10**12), 1_000_000),
     "retention_days": Key(t.integer(0, 36_500), 0),
     "order_capacity": Key(power_of_two, 1 << 17),
@@ -252,6 +257,9 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         [one.symbol for one in traded], password_hash,
     )  # fmt: skip
     _check_cells(tables, participants, len(traded))
+    replication = read_durability(
+        tables, path.absolute().parent, venue["name"] or "", venue["durability"], venue["policy"]
+    )
     feed = read_feed(tables, instruments, decimals)
     if path.stat().st_mode & 0o077:
         if packet_sessions:
@@ -285,6 +293,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         packet_sessions=tuple(packet_sessions),
         journal=folder / venue["journal"],
         copies=tuple(folder / copy for copy in venue["copies"]),
+        replication=replication,
         feed=feed,
         risk=risk,
         **{name: venue[name] for name in same},

@@ -203,6 +203,7 @@ class Venue:
             volatile_journal=file.volatile_journal,
             copies=() if resume else file.copies,
             policy=file.policy,
+            replication=file.replication,
             checkpoint_every=file.checkpoint_every,
             order_capacity=file.order_capacity,
             hooks=hooks,
