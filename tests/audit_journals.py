@@ -2,13 +2,16 @@
 
 import numpy as np
 from ledger_flow import config, draw
+from matcher_script import SYMBOLS, parse_command, parse_instrument
 
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.writer import JournalWriter
 from openoutcry.order_entry import notes as n
 from openoutcry.replay.events import events_of, starting_point
+from openoutcry.replay.replay import instruments_to_json
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
+from openoutcry.wire import make_instruments
 from openoutcry.wire.records import CLOCK_DTYPE
 
 COMMANDS, DAYS, PART = 12_000, 3, 2_500
@@ -19,9 +22,10 @@ def orders(seed=5, count=COMMANDS, bump_ns=0):
     """Commands of some days; with ``bump_ns`` behind a speed bump."""
     found = draw(count, seed, risk_every=60, days=DAYS)
     if bump_ns:
-        at = found["rx_ts_ns"][0]
-        found[0] = setting(Setting.SPEED_BUMP, bump_ns)[0]
-        found[0]["seq"], found[0]["rx_ts_ns"] = 1, at
+        # The second: of some blocks the first is a session's login.
+        at = found["rx_ts_ns"][1]
+        found[1] = setting(Setting.SPEED_BUMP, bump_ns)[0]
+        found[1]["seq"], found[1]["rx_ts_ns"] = 2, at
     return found
 
 
@@ -84,3 +88,18 @@ def everything(home):
     batches = list(events_of(reader, point := starting_point(reader)))
     commands = np.concatenate([np.array(batch.commands) for batch in batches])
     return commands, np.concatenate([batch.events for batch in batches]), point.engine
+
+
+def scripted(home, script):
+    """A journal of a script's commands (tests/matcher_script.py), a block each."""
+    lines = [line.strip() for line in script.strip().splitlines()]
+    rows = [parse_instrument(line) for line in lines if line.startswith("INSTRUMENT")]
+    table = make_instruments(rows or SYMBOLS)
+    config = {"instruments": instruments_to_json(table), "order_capacity": 64}
+    commands = [line for line in lines if not line.startswith("INSTRUMENT")]
+    with Journal.create(home, config, segment_bytes=1 << 18, direct=False) as writer:
+        for seq, line in enumerate(commands, 1):
+            order = parse_command(line, seq)
+            order["rx_ts_ns"] = seq
+            writer.append(seq, [order], 1, seq)
+    return home

@@ -33,7 +33,9 @@ def an_order(audited):
 def test_commands_of_the_page(folder, audited, line):
     outcry, *words = shlex.split(line)
     assert outcry == "outcry"
-    words = [an_order(audited) if word == "ORDER" else word for word in words]
+    trail = Trail(folder_of(audited))
+    swapped = {"ORDER": an_order(audited), "2024-10-04": trail.links[0].day}
+    words = [swapped.get(word, word) for word in words]
     done = warm_outcry.run(words, folder, 300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

@@ -1,33 +1,14 @@
 """Why an order did not trade: scenarios, each with its one right answer."""
 
 import audit_journals as made
+import numpy as np
 import pytest
-from matcher_script import SYMBOLS, parse_command, parse_instrument
 
-from openoutcry.journal import Journal
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.surveillance.audit.build import folder_of
 from openoutcry.surveillance.audit.errors import AuditError
 from openoutcry.surveillance.audit.trail import Trail
 from openoutcry.surveillance.audit.why import why
-from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import EventKind
-
-
-def journal(home, script):
-    """A journal of a script's commands (tests/matcher_script.py), a block each."""
-    lines = [line.strip() for line in script.strip().splitlines()]
-    rows = [parse_instrument(line) for line in lines if line.startswith("INSTRUMENT")]
-    table = make_instruments(rows or SYMBOLS)
-    config = {"instruments": instruments_to_json(table), "order_capacity": 64}
-    commands = [line for line in lines if not line.startswith("INSTRUMENT")]
-    with Journal.create(home, config, segment_bytes=1 << 18, direct=False) as writer:
-        for seq, line in enumerate(commands, 1):
-            order = parse_command(line, seq)
-            order["rx_ts_ns"] = seq
-            writer.append(seq, [order], 1, seq)
-    return home
-
 
 SCENARIOS = {
     "nobody came to its price": (
@@ -157,7 +138,7 @@ SCENARIOS = {
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_answer_names_the_rule_and_its_figures(tmp_path, name):
     script, cause, facts = SCENARIOS[name]
-    found = why(journal(tmp_path / "journal", script), 9)
+    found = why(made.scripted(tmp_path / "journal", script), 9)
     assert (found.cause, {key: found.facts.get(key, "-") for key in facts}) == (cause, facts), (
         found.lines
     )
@@ -169,7 +150,7 @@ def test_of_several_orders_with_an_id_one_is_named_by_its_command(tmp_path):
     CANCEL id=9
     NEW id=9 SELL 5@100
     NEW id=1 BUY 5@100"""
-    home = journal(tmp_path / "journal", script)
+    home = made.scripted(tmp_path / "journal", script)
     assert why(home, 9).cause == "TRADED"
     assert why(home, 9, entry=1).cause == "PRICE"
     with pytest.raises(AuditError, match="command 2 is no new order 9"):
@@ -192,13 +173,16 @@ def test_a_limit_of_risk_is_named_with_its_figures(audited):
 
 
 def test_what_waits_at_the_speed_bump_is_told_so(tmp_path):
-    home = made.write(tmp_path / "journal", made.orders(5, 600, 7_200 * 10**9), 4, bump=True)
+    orders = made.orders(5, 600, 90 * 10**9)
+    # The last sixty come a second apart: at the end some of them wait.
+    orders["rx_ts_ns"][-60:] = orders["rx_ts_ns"][-61] + np.arange(1, 61) * 10**9
+    home = made.write(tmp_path / "journal", orders, 4, bump=True)
     commands, events, _ = made.everything(home)
     news = set(commands["seq"][commands["kind"] == 1].tolist())
     waits = events[(events["kind"] == EventKind.DELAYED)]
     entered = set(events["contra_id"][events["kind"] == EventKind.ENTERED].tolist())
     told = {}
-    for event in waits[-40:]:
+    for event in [*waits[:4], *waits[-6:]]:
         seq = int(event["cause_seq"])
         if seq in news:
             symbol = bytes(commands["symbol"][seq - 1]).decode()
@@ -211,7 +195,7 @@ def test_what_waits_at_the_speed_bump_is_told_so(tmp_path):
 
 
 def test_the_command_says_it(outcry, tmp_path):
-    home = journal(tmp_path / "journal", SCENARIOS["others were ahead of it"][0])
+    home = made.scripted(tmp_path / "journal", SCENARIOS["others were ahead of it"][0])
     done = outcry("audit", "why", home, "9")
     assert done.returncode == 0, done.stderr
     assert "2 orders with 12 lots were ahead of it" in done.stdout
