@@ -35,9 +35,18 @@ def test_closings_are_what_first_in_first_out_realises(trades, splits):
         assert all(one.opened_ns <= one.closed_ns == index for one in closings)
 
 
-def test_the_report_adds_up_to_the_realised_profit_of_everybody(day):
-    found = at(day)
-    report = tax(found.books, transactions(day, found, 0))
+@pytest.fixture(scope="module")
+def found(day):
+    """The ledger at the journal's end."""
+    return at(day)
+
+
+@pytest.fixture(scope="module")
+def report(day, found):
+    return tax(found.books, transactions(day, found, 0))
+
+
+def test_the_report_adds_up_to_the_realised_profit_of_everybody(day, found, report):
     gains = defaultdict(int)
     for row in report.rows:
         who, symbol, _, opened, closed, days, _, cost, proceeds, gain, _ = row
@@ -54,9 +63,7 @@ def test_the_report_adds_up_to_the_realised_profit_of_everybody(day):
         assert (before[0], before[10]) <= (after[0], after[10]) or before[1] != after[1]
 
 
-def test_the_command_writes_csv_and_pdf_that_are_read_back(outcry, day, tmp_path):
-    found = at(day)
-    report = tax(found.books, transactions(day, found, 0))
+def test_the_command_writes_csv_and_pdf_that_are_read_back(outcry, day, report, tmp_path):
     who = report.rows[0][0]
     out = tmp_path / "gains.csv"
     asked = ["audit", "report", "tax", day, "--participant", who]
