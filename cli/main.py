@@ -58,6 +58,7 @@ SUBCOMMANDS = {
     "rings": "List the rings on this machine: fill, rate, cursors, and who is attached, alive or "
     "dead.",
     "run": "Run orders through the whole pipeline and say what happened.",
+    "screen": "Serve the page on which participants of a venue (FILE) trade, until Control-C.",
     "send": "Send orders as UDP packets, listen for the replies, report the round trip.",
     "serve": "Open a venue and keep it open, day after day, until Control-C or SIGTERM.",
     "settlement": "Obligations, nets, delivery against payment, dividends and splits, from CSV "

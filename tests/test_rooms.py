@@ -42,6 +42,7 @@ MAY_IMPORT = {
         "order_entry",
         "market_data",
         "risk",
+        "client",
         "pipeline",
         "operations",
     },
