@@ -36,6 +36,7 @@ SUBCOMMANDS = {
     "console": "Serve the page from which a venue (FILE) is watched and run, until Control-C.",
     "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
     "dr": "Copy a replicated journal to files; restore a venue from them alone.",
+    "drill": "Kill, stop, cut off and corrupt a throw-away replicated venue; report what was lost.",
     "emergency-close": "Close a running venue's market at once, in six steps of its journal.",
     "feed": "Public market data: write a journal's feed to a file, listen to a live one.",
     "fees": "Show or set the fee schedules of a venue, and who pays by which.",

@@ -1,0 +1,5 @@
+"""The cluster of this worker."""
+
+from replica_cluster import cluster, link
+
+__all__ = ["cluster", "link"]
