@@ -28,6 +28,11 @@ class Timing(NamedTuple):
     def renew_ns(self) -> int:
         return self.lease_ns // 3
 
+    @property
+    def look_ns(self) -> int:
+        """A standby looks at the lease so often: what it sees late, it takes over late."""
+        return self.lease_ns // 15
+
 
 def holder_of(node: str, process: str) -> str:
     """Who holds a lease: not a node, but one process of it (``process``: a number that no other one
