@@ -10,11 +10,9 @@ chain.
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -232,7 +230,7 @@ class Drill:
 
     def close(self) -> None:
         """End everything that may still run."""
-        self.client._stopping.set()
+        self.client.stop()
         if self.process is not None and self.process.poll() is None:
             self.signal_primary(signal.SIGCONT)
             self.kill_primary()
@@ -250,25 +248,13 @@ def judged(client: DrillClient, restored: Path) -> dict[str, int]:
     twice = {int(one) for one in ids[counts > 1]}
     by_seq = dict(zip(rows["seq"].tolist(), rows["order_id"].tolist(), strict=True))
     answered = client.acknowledged
-    lost = sum(by_seq.get(one.seq) != order_id for order_id, one in answered.items())
-    seqs = np.array([answered[order_id].seq for order_id in sorted(answered)], np.int64)
+    lost = sum(by_seq.get(seq) != order_id for order_id, seq in answered.items())
+    seqs = np.array([answered[order_id] for order_id in sorted(answered)], np.int64)
     return {
         "lost": lost,
         "doubled": len(client.doubled) + len(twice & set(answered)),
         "reordered": int(np.count_nonzero(np.diff(seqs) <= 0)),
     }
-
-
-def _passed(report: dict[str, Any]) -> bool:
-    """Nothing lost, doubled or reordered, the same state everywhere, nothing released without a
-    majority, and no damage that served."""
-    wrong = ("NOT DETECTED", "without a majority")
-    return (
-        not (report["lost"] or report["doubled"] or report["reordered"])
-        and report["hashes_equal"]
-        and report["nodes_equal"]
-        and not any(fault["note"].endswith(wrong) for fault in report["faults"])
-    )
 
 
 def _descendants(pid: int) -> list[int]:
@@ -281,50 +267,3 @@ def _descendants(pid: int) -> list[int]:
         for child in children:
             found += [child, *_descendants(child)]
     return found
-
-
-def run_drill(
-    faults: int,
-    seed: int,
-    kinds: tuple[str, ...],
-    rate: int,
-    keep: Path | None,
-    say: Callable[[str], None],
-) -> dict[str, Any]:
-    """``faults`` faults of these ``kinds`` in a seeded order; returns the report.
-
-    Raises :class:`OutcryError` where no network can be made, or the venue did not come back.
-    """
-    from openoutcry.bench.drill_faults import FAULTS
-
-    network = Network((*NODES, PRIMARY))
-    folder = (keep or Path(tempfile.mkdtemp(prefix="outcry-drill-"))).absolute()
-    folder.mkdir(mode=0o700, exist_ok=True)
-    rng = random.Random(seed)
-    drill = Drill(folder, network, rate, say)
-    begun_s = time.monotonic()
-    good = False
-    try:
-        drill.begin()
-        deck: list[str] = []
-        for number in range(1, faults + 1):
-            if not deck:
-                deck = list(kinds)
-                rng.shuffle(deck)
-            kind = deck.pop()
-            at_s = time.monotonic()
-            fault = Fault(kind, "", round(at_s - begun_s, 3))
-            fault.target, fault.note = FAULTS[kind](drill, rng)
-            drill.wait_steady(time.monotonic())
-            fault.gap_s = round(drill.client.longest_gap_s(at_s, time.monotonic()), 4)
-            drill.faults.append(fault)
-            say(f"{number}/{faults} {kind} {fault.target}: {fault.gap_s:.3f} s without an answer"
-                + (f"; {fault.note}" if fault.note else ""))  # fmt: skip
-        report = drill.finish()
-        report |= {"seed": seed, "rate": rate, "seconds": round(time.monotonic() - begun_s, 1)}
-        report["passed"] = good = _passed(report)
-        return report
-    finally:
-        drill.close()
-        if keep is None and good:
-            shutil.rmtree(folder, ignore_errors=True)

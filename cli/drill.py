@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from openoutcry.cli.options import PathArgument, as_json_option
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option("--rate", type=click.IntRange(1, 20_000), default=200, show_default=True,
               help="Orders a second that the client sends.")  # fmt: skip
+@click.option("--minutes", type=click.FloatRange(0, min_open=True),
+              help="End after so many, with the faults that there were by then.")  # fmt: skip
 @click.option("--keep", type=PathArgument, help="Work in this folder and leave it.")
 @click.option("--report", type=PathArgument, help="Write the report (JSON) to this file.")
 @as_json_option
-def drill(faults: int, kinds: str | None, seed: int, rate: int, keep: Path | None,
-          report: Path | None, as_json: bool) -> None:  # fmt: skip
+def drill(faults: int, kinds: str | None, seed: int, rate: int, minutes: float | None,
+          keep: Path | None, report: Path | None, as_json: bool) -> None:  # fmt: skip
     """Kill, stop, cut off and corrupt a throw-away replicated venue; report what was lost.
 
     \b
@@ -31,14 +34,16 @@ def drill(faults: int, kinds: str | None, seed: int, rate: int, keep: Path | Non
 
     Needs root: it makes a network of its own, which goes with it.
     """
-    from openoutcry.bench.drill import run_drill
     from openoutcry.bench.drill_faults import FAULTS
+    from openoutcry.bench.drill_run import run_drill
 
     chosen = tuple(kind.strip() for kind in kinds.split(",")) if kinds else tuple(FAULTS)
     for kind in chosen:
         if kind not in FAULTS:
             raise click.UsageError(f"unknown kind {kind!r}: choose from {', '.join(FAULTS)}")
-    document = run_drill(faults, seed, chosen, rate, keep, lambda text: click.echo(text, err=True))
+    limit_s = 60 * minutes if minutes else float("inf")
+    say = partial(click.echo, err=True)
+    document = run_drill(faults, seed, chosen, rate, keep, say, limit_s)
     if report:
         report.write_text(json.dumps(document, indent=1) + "\n")
     if as_json:
@@ -72,5 +77,5 @@ def _print(document: dict[str, Any]) -> None:
         + ("; the nodes' disks agree" if document["nodes_equal"] else "; THE NODES DIFFER")
     )
     for fault in document["faults"]:
-        if fault["note"].endswith(("NOT DETECTED", "without a majority")):
+        if fault["note"].endswith("NOT DETECTED"):
             click.echo(f"{fault['kind']} {fault['target']}: {fault['note']}")
