@@ -17,6 +17,7 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import record_spans
 from openoutcry.pipeline.options import PipelineError, Replication
 from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.state_check import read_state
 from openoutcry.replica.access import access_of
 from openoutcry.replica.actions import Timing, holder_of
 from openoutcry.replica.place import HAND_OVER_FILE
@@ -66,7 +67,7 @@ class ReplicaStage:
             publisher.read()
             if publisher.pending_bytes == 0:
                 self._read_seq = written
-        moved = publisher.turn()
+        moved = publisher.turn(check=read_state(control))
         self._say()
         if publisher.stopped:
             raise PipelineError(

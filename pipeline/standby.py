@@ -8,10 +8,12 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from openoutcry.host.processes import STOP_SIGNALS, handling
+from openoutcry.host.processes import STOP_SIGNALS, fork, handling
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.options import PipelineError
 from openoutcry.pipeline.replica_stage import holder_at, timing_of
@@ -20,7 +22,7 @@ from openoutcry.pipeline.venue import days
 from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.pipeline.venue.serve import Venue, wiring_of
 from openoutcry.replica.access import access_of
-from openoutcry.replica.hot_standby import STATUS_FILE, HotStandby
+from openoutcry.replica.hot_standby import STATUS_FILE, HotStandby, keep_lease
 from openoutcry.replica.place import HAND_OVER_FILE
 from openoutcry.ring import ProcessIdentity
 
@@ -62,7 +64,15 @@ class StandbyVenue:
         if lead is None:
             return {"venue": file.name, "led": False, "standby": standby.status()}
         self.watcher.note(f"leads in epoch {lead.tip.epoch}, behind command {lead.tip.last_seq:,}")
-        served = Venue(file, self.watcher, self.clock, lead=lead).serve(resume=True)
+        keeping = fork(
+            partial(keep_lease, access_of(replication.nats), replication.venue, lead), STOP_SIGNALS
+        )
+        try:
+            served = Venue(file, self.watcher, self.clock, lead=lead).serve(resume=True)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(keeping, signal.SIGKILL)
+            os.waitpid(keeping, 0)
         return {"led": True, "standby": standby.status()} | served
 
     def _stop(self, number: int, frame: Any) -> None:

@@ -30,11 +30,15 @@ from openoutcry.replica.local import plan
 from openoutcry.replica.local_journal import LocalJournal
 from openoutcry.replica.message import MASK, NO_STATE, Check, Message, sealed, split
 from openoutcry.replica.place import read_place, write_place
+from openoutcry.replica.primary import Primary
 from openoutcry.replica.standby import Role, Standby, status
 
 STATUS_FILE = "standby.json"
 STATUS_S = 0.25
 TURN_S = 0.02
+STARTER_NONCE = 1_000_000
+STARTING_S = 60.0
+"""A venue that has not begun by then lets its lease run out."""
 STATE_SHARE = 5
 """Of the time at most a fifth goes into hashing states that nobody has asked for yet."""
 
@@ -44,6 +48,22 @@ class Lead(NamedTuple):
 
     tip: Tip
     keeper: Keeper
+
+
+def keep_lease(access: Access, venue: str, lead: Lead) -> None:
+    """Renew the lease while the venue starts, in a process of its own; until the venue's publisher,
+    which goes on with the same lease, has written it, or another has it."""
+    lease = lead.keeper.lease
+    # Not to be taken for the publisher's own writes, whose answers it counts its time from.
+    lease = lease._replace(nonce=lease.nonce + STARTER_NONCE)
+    keeper = Keeper(lease, lead.keeper.revision, lead.keeper.timing)
+    machine = Primary(lead.tip, keeper, sealed)
+    driver = Driver(access, venue, machine)
+    deadline_s = time.monotonic() + STARTING_S
+    driver.act(machine.begin(now_ns()))
+    while time.monotonic() < deadline_s and not machine.stopped and not keeper.superseded:
+        driver.turn(TURN_S)
+    driver.close()
 
 
 class HotStandby:
@@ -73,6 +93,8 @@ class HotStandby:
         self.point: Point | None = None
         self.applied_blocks = self.max_lag_blocks = 0
         self._in_core = 0
+        self._asked: set[int] = set()
+        """Commands after which the primary has told its state's hash."""
         self._rebuild()
         self._state_free_s = 0.0
         self._status_due_s = 0.0
@@ -140,6 +162,8 @@ class HotStandby:
             local.append(part)
         local.sync()
         checks: list[Check] = []
+        if message.check.state_hash != NO_STATE:
+            self._asked.add(message.check.seq)
         for part in parts:
             checks += self._run(part, message)
         checks.append(self._check(self._wants_state(message)))
@@ -148,7 +172,7 @@ class HotStandby:
 
     def _wants_state(self, message: Message) -> bool:
         """A state's hash costs what has changed since the last; not so much that we fall behind."""
-        if message.check.state_hash != NO_STATE or not len(message.blocks.data):
+        if message.check.seq or not len(message.blocks.data):
             return True
         return time.monotonic() >= self._state_free_s
 
@@ -164,17 +188,17 @@ class HotStandby:
             self.point = Point(Core.of(self.local.config).fresh(), START)
         self._in_core = header.block_index + 1
         block, name = Block(0, header, part), BlockId(header.block_index, digest(part))
-        commands, asked, checks = commands_of(block), message.check.seq, []
-        at = 0
+        commands, checks, at = commands_of(block), [], 0
         while at < len(commands):
-            size = min(STEP, len(commands) - at)
+            asked = min(self._asked, default=0)
             until = asked - (header.first_seq + at) + 1
-            if 0 < until < size:
-                size = until
+            size = min(STEP, len(commands) - at)
+            size = min(size, until) if until > 0 else size
             self.point.feed(commands[at : at + size], block, name)
             at += size
             if self.point.seq == asked:
                 checks.append(self._check(with_state=True))
+            self._asked = {seq for seq in self._asked if seq > self.point.seq}
         checks.append(self._check(with_state=False))
         return checks
 

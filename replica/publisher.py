@@ -75,6 +75,8 @@ class Publisher:
         """The block before those that are pending: its index and hash."""
         self._place_due_s = 0.0
         self._cut_off = False
+        self._checked_seq = 0
+        """The last command after which the standbys were told the state's hash."""
 
     # To the lead
 
@@ -262,8 +264,17 @@ class Publisher:
         while self.pending and machine.room:
             if self.pending_bytes < SMALL_BYTES and len(machine.in_flight) >= FEW_IN_FLIGHT:
                 break
-            self._take(self.driver.act(machine.offer(now_ns(), self._gathered(), check)))
-            check = NO_CHECK
+            # One for a command that is on its way already came too late.
+            told = check if check.seq > machine.offered.last_seq else NO_CHECK
+            self._take(self.driver.act(machine.offer(now_ns(), self._gathered(), told)))
+            self._checked_seq = max(self._checked_seq, told.seq)
+            offered += 1
+        quiet = not self.pending and not machine.in_flight and machine.room
+        behind = machine.offered
+        if quiet and self._checked_seq < check.seq == behind.last_seq:
+            self._checked_seq = check.seq
+            nothing = Blocks.none(behind.next_block, behind.block_after, behind.last_seq)
+            self._take(self.driver.act(machine.offer(now_ns(), nothing, check)))
             offered += 1
         return offered
 
