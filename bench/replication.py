@@ -123,7 +123,7 @@ def _publish(cluster: Cluster, folder: Path, blocks: int, sizes: list[int]) -> f
             orders = np.zeros(MAX_REPLICATED_RECORDS, ORDER_DTYPE)
             orders["seq"] = np.arange(first, first + MAX_REPLICATED_RECORDS)
             writer.append(first, [orders.view("u1").data], len(orders), time.time_ns())
-    publisher = Publisher(journal, cluster.access, _name("PUBLISH"), "bench")
+    publisher = Publisher(journal, cluster.access, _name("PUBLISH"), "bench/1")
     try:
         publisher.begin()
         before, began = publisher.driver.bytes_sent, time.perf_counter()

@@ -37,6 +37,7 @@ SUBCOMMANDS = {
     "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
     "dr": "Copy a replicated journal to files; restore a venue from them alone.",
     "drill": "Kill, stop, cut off and corrupt a throw-away replicated venue; report what was lost.",
+    "dump": "Everything about a venue in one file, for an investigation: take one, look into one.",
     "emergency-close": "Close a running venue's market at once, in six steps of its journal.",
     "feed": "Public market data: write a journal's feed to a file, listen to a live one.",
     "failover": "Stop the primary whose venue file FILE is, so that a standby takes over at once.",
@@ -61,6 +62,7 @@ SUBCOMMANDS = {
     "serve": "Open a venue and keep it open, day after day, until Control-C or SIGTERM.",
     "settlement": "Obligations, nets, delivery against payment, dividends and splits, from CSV "
     "files.",
+    "surveillance": "Market abuse in a journal: detectors, cases with evidence, their life.",
     "simulate": "Run a protocol through seeded histories of faults, in one process, and judge "
     "each.",
     "standby": "Follow the venue of FILE, and take it over when its primary is gone.",

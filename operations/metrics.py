@@ -19,6 +19,7 @@ import psutil
 
 import openoutcry
 from openoutcry.operations.aside import Aside
+from openoutcry.operations.native import UPPER_NS, native
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import bucket_upper_ns
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
@@ -59,18 +60,18 @@ def classic_buckets(words: npt.NDArray[np.int64]) -> tuple[list[tuple[str, float
     buckets = [
         (f"{edge:.12g}", float(reached[index])) for edge, index in zip(EDGES_S, EDGES, strict=True)
     ]
-    used = np.flatnonzero(counts)
-    total_ns = sum(bucket_upper_ns(int(k)) * int(counts[k]) for k in used)
+    total_ns = float(np.dot(counts.astype(np.float64), UPPER_NS))
     return [*buckets, ("+Inf", float(reached[-1]))], total_ns * NS
 
 
 class Families:
     """Metric families by name, in the order in which they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, native_too: bool = False) -> None:
+        """``native_too``: histograms in their native form, too, in families of their own."""
         from prometheus_client import core
 
-        self.kinds = core
+        self.native_too, self.kinds = native_too, core
         self.found: dict[str, Any] = {}
 
     def _family(self, kind: Any, name: str, text: str, labels: dict[str, str]) -> Any:
@@ -90,6 +91,12 @@ class Families:
         buckets, total = classic_buckets(words)
         family = self._family(self.kinds.HistogramMetricFamily, name, text, labels)
         family.add_metric(list(labels.values()), buckets, total)
+        if not self.native_too:
+            return
+        other = name.removesuffix("_seconds") + "_native_seconds"
+        if other not in self.found:
+            self.found[other] = self.kinds.Metric(other, text, "histogram")
+        self.found[other].add_sample(other, labels, 0.0, native_histogram=native(words))
 
 
 class VenueMetrics:
@@ -121,10 +128,10 @@ class VenueMetrics:
         """Nothing: which metrics there are depends on what runs."""
         return iter(())
 
-    def collect(self) -> "Iterator[Metric]":
-        """Everything, read anew."""
+    def collect(self, native_too: bool = False) -> "Iterator[Metric]":
+        """Everything, read anew; ``native_too``: for Prometheus's protobuf."""
         begin = time.perf_counter()
-        out = Families()
+        out = Families(native_too)
         build = out.kinds.InfoMetricFamily("outcry_build", "Which build this is.")
         build.add_metric([], {"version": openoutcry.__version__, "layout": f"{LAYOUT_HASH:016x}"})
         yield build

@@ -18,7 +18,7 @@ from openoutcry.replica.access import Access
 from openoutcry.replica.actions import Action, Fetch, Lease, Publish, ReadLease, WriteLease
 from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import NOT_FOUND, JetStream, Refused, Subscription, checked
-from openoutcry.replica.link import Link, Message, connect
+from openoutcry.replica.link import Link, Message
 from openoutcry.replica.message import Message as Block
 from openoutcry.replica.message import pack, unpack
 
@@ -145,11 +145,11 @@ class Driver:
         self._next_try_s = now_s + AGAIN_S
         self._server = (self._server + 1) % len(self.access.servers)
         try:
-            link = connect(self.access, self._server)
+            # One at a time: the machine must tick, and whoever drives it is watched for stalls.
+            link = Link(self.access, self.access.servers[self._server])
         except Unreachable as error:
             self.trouble = str(error)
             return False
-        self._server = self.access.servers.index(link.server)
         self._jetstream = JetStream(link, self.venue)
         self.trouble, self._answered_s = "", time.monotonic()
         if self._following:

@@ -32,6 +32,7 @@ from openoutcry.pipeline.venue.canary import note_served, require_canary
 from openoutcry.pipeline.venue.desk import Desk
 from openoutcry.pipeline.venue.desk_queue import DeskQueue
 from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.pipeline.venue.investigation import TakeDump
 from openoutcry.pipeline.venue.limits import check_structure, hook_settings
 from openoutcry.pipeline.venue.log import VenueLog
 from openoutcry.pipeline.venue.operator_lane import WIRING, Clock, OperatorLane, SystemClock
@@ -70,6 +71,8 @@ class Venue:
     finished: list[dict[str, Any]] = field(default_factory=list)
     """The days finished so far."""
     last_run: dict[str, Any] = field(default_factory=dict)
+    take_dump: TakeDump | None = None
+    """Writes the dump of everything at an emergency close; None: what stood alone is written."""
     lane: OperatorLane | None = None
     sessions: SessionsSpec | None = None
     """Of the day that is served."""
@@ -163,7 +166,7 @@ class Venue:
             require_canary(self.file.journal)
         calendar = self.file.calendar
         stopping = partial(getattr, self, "stopping")
-        desk = RiskDesk(self.file, self.clock, self.watcher.note)
+        desk = RiskDesk(self.file, self.clock, self.watcher.note, self.take_dump)
         lane = self.lane = OperatorLane(calendar, self.clock, self.watcher.note, stopping, desk)
         watcher = replace(self.watcher, sample=self._sample)
         try:

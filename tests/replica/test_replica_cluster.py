@@ -59,7 +59,7 @@ def test_a_damaged_node_is_named_before_it_starts_and_one_command_mends_it(
 ) -> None:
     writer = new_journal(tmp_path / "journal")
     append(writer, 30)
-    publisher = Publisher(tmp_path / "journal", cluster.access, "DAMAGE", "here")
+    publisher = Publisher(tmp_path / "journal", cluster.access, "DAMAGE", "here/1")
     publisher.begin()
     drain(publisher)
     place = publisher.machine.tip
@@ -97,7 +97,7 @@ def test_status_names_leader_lease_epoch_and_the_last_verified_block(
 ) -> None:
     writer = new_journal(tmp_path / "journal")
     append(writer, 3)
-    publisher = Publisher(tmp_path / "journal", cluster.access, "STATUS", "here")
+    publisher = Publisher(tmp_path / "journal", cluster.access, "STATUS", "here/1")
     publisher.begin()
     drain(publisher)
     document = status_document(str(cluster.folder), cluster)
@@ -105,7 +105,7 @@ def test_status_names_leader_lease_epoch_and_the_last_verified_block(
     (row,) = (row for row in document["streams"] if row["venue"] == "STATUS")
     assert row["leader"] in {node.name for node in cluster.nodes}
     assert (row["lease"]["holder"], row["epoch"], row["last_seq"], row["last_block"]) == (
-        "here", 1, 30, 3,
+        "here/1", 1, 30, 3,
     )  # fmt: skip
     assert [peer["offline"] for peer in row["peers"]] == [False, False]
     for node in document["nodes"]:

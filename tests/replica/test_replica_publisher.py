@@ -72,14 +72,14 @@ def test_every_block_is_in_the_stream_in_order_and_a_later_start_goes_on(
     journal = tmp_path / "journal"
     writer = new_journal(journal)
     append(writer, 40)
-    first = Publisher(journal, cluster.access, "ORDER", "here")
+    first = Publisher(journal, cluster.access, "ORDER", "here/1")
     first.begin()
     drain(first)
     assert (first.safe_seq, first.epoch) == (400, 1)
     assert first.until_ns > now_ns()
     first.close()
     append(writer, 5, 1_984)
-    second = Publisher(journal, cluster.access, "ORDER", "here")
+    second = Publisher(journal, cluster.access, "ORDER", "here/2")
     second.begin()
     assert second.epoch == 2
     drain(second)
@@ -99,11 +99,11 @@ def test_every_block_is_in_the_stream_in_order_and_a_later_start_goes_on(
 def test_a_second_journal_is_not_published_into_a_stream(cluster: Cluster, tmp_path: Path) -> None:
     for name in ("one", "two"):
         new_journal(tmp_path / name).abandon()
-    first = Publisher(tmp_path / "one", cluster.access, "TWO", "one")
+    first = Publisher(tmp_path / "one", cluster.access, "TWO", "one/1")
     first.begin()
     drain(first)
     first.close()
-    second = Publisher(tmp_path / "two", cluster.access, "TWO", "two")
+    second = Publisher(tmp_path / "two", cluster.access, "TWO", "two/1")
     with pytest.raises(ReplicaError, match=r"another journal's.*two journals need two names"):
         second.begin()
     second.close()
@@ -113,7 +113,7 @@ def test_a_journal_that_has_lost_its_end_does_not_lead(cluster: Cluster, tmp_pat
     journal = tmp_path / "journal"
     writer = new_journal(journal)
     append(writer, 5)
-    publisher = Publisher(journal, cluster.access, "SHORT", "here")
+    publisher = Publisher(journal, cluster.access, "SHORT", "here/1")
     publisher.begin()
     drain(publisher)
     publisher.close()
@@ -125,7 +125,7 @@ def test_a_journal_that_has_lost_its_end_does_not_lead(cluster: Cluster, tmp_pat
         file.write(bytes(block.header.block_bytes))
     (journal / PLACE_FILE).unlink()
     (journal / "watermark").unlink(missing_ok=True)
-    again = Publisher(journal, cluster.access, "SHORT", "here")
+    again = Publisher(journal, cluster.access, "SHORT", "here/2")
     with pytest.raises(ReplicaError, match=r"the stream has blocks up to 5 .* only up to 4"):
         again.begin()
     again.close()
@@ -136,14 +136,14 @@ def test_a_stream_that_was_wiped_is_not_taken_for_the_old_one(
 ) -> None:
     journal = tmp_path / "journal"
     new_journal(journal).abandon()
-    publisher = Publisher(journal, cluster.access, "WIPED", "here")
+    publisher = Publisher(journal, cluster.access, "WIPED", "here/1")
     publisher.begin()
     drain(publisher)
     publisher.close()
     place = json.loads((journal / PLACE_FILE).read_text())
     (journal / PLACE_FILE).write_text(json.dumps(place | {"position": 99}))
     with pytest.raises(ReplicaError, match="it was wiped, or is another cluster's"):
-        Publisher(journal, cluster.access, "WIPED", "here").begin()
+        Publisher(journal, cluster.access, "WIPED", "here/1").begin()
 
 
 def test_cut_off_from_the_quorum_its_lease_ends_and_it_says_so(
@@ -152,7 +152,7 @@ def test_cut_off_from_the_quorum_its_lease_ends_and_it_says_so(
     journal, said = tmp_path / "journal", []
     writer = new_journal(journal)
     append(writer, 1)
-    publisher = Publisher(journal, cluster.access, "CUT", "here", timing=QUICK, say=said.append)
+    publisher = Publisher(journal, cluster.access, "CUT", "here/1", timing=QUICK, say=said.append)
     publisher.begin()
     drain(publisher)
     assert not publisher.cut_off
@@ -181,7 +181,7 @@ def test_cut_off_from_the_quorum_its_lease_ends_and_it_says_so(
 
 def test_without_a_quorum_a_start_says_so_and_ends(cluster: Cluster, tmp_path: Path) -> None:
     new_journal(tmp_path / "journal").abandon()
-    publisher = Publisher(tmp_path / "journal", cluster.access, "ALONE", "here")
+    publisher = Publisher(tmp_path / "journal", cluster.access, "ALONE", "here/1")
     with Frozen(cluster, 3), pytest.raises(Unreachable, match="no answer"):
         publisher.begin(2.0)
 
@@ -190,10 +190,10 @@ def test_who_was_superseded_releases_nothing_more(cluster: Cluster, tmp_path: Pa
     journal = tmp_path / "journal"
     writer = new_journal(journal)
     append(writer, 2)
-    old = Publisher(journal, cluster.access, "OLD", "old", timing=QUICK)
+    old = Publisher(journal, cluster.access, "OLD", "old/1", timing=QUICK)
     old.begin()
     drain(old)
-    new = Publisher(journal, cluster.access, "OLD", "new", timing=QUICK)
+    new = Publisher(journal, cluster.access, "OLD", "new/1", timing=QUICK)
     new.begin()  # while the old one does not turn: its lease runs out
     assert new.epoch == 2
     assert old.cut_off
@@ -219,7 +219,7 @@ def test_a_copy_goes_on_where_it_was_and_vouches_for_what_is_whole(
 ) -> None:
     journal, folder = tmp_path / "journal", tmp_path / "copy"
     writer = new_journal(journal)
-    publisher = Publisher(journal, cluster.access, "COPY", "here")
+    publisher = Publisher(journal, cluster.access, "COPY", "here/1")
     publisher.begin()
     for _ in range(3):
         append(writer, 4)
