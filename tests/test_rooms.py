@@ -43,6 +43,7 @@ MAY_IMPORT = {
         "market_data",
         "risk",
         "client",
+        "surveillance",
         "pipeline",
         "operations",
     },
