@@ -55,6 +55,7 @@ def watch(file: Path | None, webhook: str | None, alertmanager: str | None,
     """Look at a venue (FILE, or every pipeline that runs) once a second, until Control-C; say what
     begins to fire, and what is over."""
     from openoutcry.operations import notify
+    from openoutcry.operations.aside import Aside
     from openoutcry.operations.metrics import VenueMetrics
     from openoutcry.operations.watch import Watch
     from openoutcry.pipeline.venue.file import read_venue
@@ -68,6 +69,7 @@ def watch(file: Path | None, webhook: str | None, alertmanager: str | None,
     receivers += [notify.alertmanager(alertmanager)] if alertmanager else []
     receivers += [notify.mail(smtp, mail_from, mail_to)] if mail_to else []
     venue = VenueMetrics(read_venue(file) if file else None)
+    venue.aside = Aside()
     watching = Watch(venue.collect, receivers, lambda text: click.echo(text, err=True))
     end_s = None if seconds is None else time.monotonic() + seconds
     while end_s is None or time.monotonic() < end_s:

@@ -44,9 +44,9 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
     if why := click.get_current_context().meta.get(WHY):
         request = request | {"why": why}
     if operator:
-        request = request | {"operator": operator, "password": _secret(f"password of {operator}")}
+        request = request | {"operator": operator, "password": secret(f"password of {operator}")}
         if any(one.totp for one in venue.risk.operators if one.name == operator):
-            request["code"] = _secret(f"one-time code of {operator}")
+            request["code"] = secret(f"one-time code of {operator}")
     answer = ask(venue.journal, request)
     if as_json:
         click.echo(json.dumps(answer))
@@ -55,9 +55,11 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
         click.echo(line)
     if "state" in answer:
         click.echo(f"what stands is in {answer['state']}")
+    if "dump" in answer and Path(answer["dump"]).exists():
+        click.echo(f"everything is in {answer['dump']}: `outcry dump show` reads it")
 
 
-def _secret(what: str) -> str:
+def secret(what: str) -> str:
     if sys.stdin.isatty():
         return str(click.prompt(what, hide_input=True, err=True))
     return sys.stdin.readline().rstrip("\n")

@@ -105,7 +105,7 @@ def show(file: Path, as_json: bool) -> None:
 @FILE_OPTION
 @as_json_option
 def history(file: Path, as_json: bool) -> None:
-    """Fees, assets, deposits and withdrawals that were asked for, when and by whom."""
+    """Fees, assets, deposits, dividends and splits that were asked for, when and by whom."""
     from openoutcry.pipeline.venue.file import read_venue
     from openoutcry.pipeline.venue.money_history import money_history
 

@@ -31,7 +31,9 @@ from openoutcry.flow import (
 )
 from openoutcry.gateway_fpga.settings_file import read_settings
 from openoutcry.journal import Journal, JournalReader
+from openoutcry.pipeline.gate_policy import POLICIES
 from openoutcry.pipeline.journal_setup import kept_journal_path
+from openoutcry.pipeline.options import Replication
 from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.run import run as run_pipeline
 from openoutcry.pipeline.topology import MAX_SHARDS
@@ -96,10 +98,15 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
               "stages: more throughput, longer tails.")  # fmt: skip
 @click.option("--shards", type=click.IntRange(1, MAX_SHARDS), default=1, show_default=True,
               help="Matchers that share the instruments, by hash of the symbol.")  # fmt: skip
-@click.option("--durability", type=click.Choice(["none", "async", "durable"]), default="durable",
-              show_default=True,
+@click.option("--durability", type=click.Choice(["none", "async", "durable", "replicated"]),
+              default="durable", show_default=True,
               help="none: memory only. async: journaled beside. durable: nothing leaves before its "
-              "command is on disk.")  # fmt: skip
+              "command is on disk. replicated: and on a majority of --nats.")  # fmt: skip
+@click.option("--nats", metavar="CLUSTER",
+              help="Replicate the journal: URLs with commas between, a JSON file with urls, user, "
+              "password and ca, or a folder of `outcry cluster up`.")  # fmt: skip
+@click.option("--stream", default="RUN", show_default=True,
+              help="Name of the replicated journal in that cluster.")  # fmt: skip
 @click.option("--gateway", type=click.Choice(["golden", "rtl"]), default="golden",
               show_default=True,
               help="Who validates orders: the golden model, or the Verilog itself.")  # fmt: skip
@@ -115,9 +122,10 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--resume", is_flag=True, help="Go on with that journal after a crash.")
 @click.option("--copy", "copies", type=PathArgument, multiple=True,
               help="One more directory for the journal, written side by side.")  # fmt: skip
-@click.option("--policy", type=click.Choice(["all", "quorum", "any"]), default="all",
-              show_default=True,
-              help="How many directories must have a command before its events leave.")  # fmt: skip
+@click.option("--policy", type=click.Choice(POLICIES), default="all", show_default=True,
+              help="Where a command must be before its events leave: all, a quorum or any of the "
+              "directories; of a replicated journal all is both, and local or replicated one of "
+              "the two.")  # fmt: skip
 @click.option("--checkpoint-every", type=CountOrNone, default=1_000_000, show_default=True,
               help="Commands between checkpoints beside --journal; 0 for none.")  # fmt: skip
 @click.option("--report", type=PathArgument, help="Write an HTML report.")
@@ -138,6 +146,8 @@ def run(report: Path | None, as_json: bool, **given: Any) -> None:
         raise OutcryError(f"--report {report}: there is no folder {report.absolute().parent}")
     options = Options(**{name: given[name] for name in RUN_OPTIONS})
     options.wiring = options.wiring.sharded(asked.shards)
+    if asked.nats:
+        options.replication = Replication(asked.stream, asked.nats)
     _choose_source(options, asked)
     if asked.journal is None and asked.durability != "none" and _from_network(options):
         options.journal = kept_journal_path()
@@ -184,6 +194,10 @@ def _check_together(asked: SimpleNamespace) -> None:
         raise click.UsageError("--rate goes with a recorded or generated source, not with a port")
     if (asked.resume or asked.copies) and not asked.journal:
         raise click.UsageError("--resume and --copy go with --journal DIR")
+    if (asked.durability == "replicated") != bool(asked.nats):
+        raise click.UsageError("--durability replicated and --nats CLUSTER go together")
+    if asked.nats and not asked.journal:
+        raise click.UsageError("--durability replicated goes with --journal DIR")
     if asked.participant_orders and asked.shards > 1:
         raise click.UsageError("--participant-orders counts in one matcher: not with --shards")
     if asked.resume and asked.copies:

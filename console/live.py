@@ -8,10 +8,14 @@ Who is slow is told less often, and always what stands when he can take it.
 import asyncio
 import contextlib
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from openoutcry.console.accounts import Accounts, Session
 from openoutcry.console.console import Console
+from openoutcry.console.observe import FAST_S
 from openoutcry.console.reading import PARTS, overview
 
 EVERY_MS = (20, 60_000)
@@ -31,6 +35,7 @@ class Viewer:
     second: int = -1
     line: int = 0
     trade: int = 0
+    version: int = -1
 
     def wish(self, text: str) -> None:
         """Raises ``ValueError``."""
@@ -47,29 +52,82 @@ class Viewer:
             self.symbol, self.trade = symbol, 0
 
 
-def message(console: Console, viewer: Viewer) -> dict[str, Any]:
+class Texts:
+    """What viewers are told, as JSON: made once for all who are told the same."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._now: tuple[Any, str] = (None, "")
+        self._slow: tuple[int, str] = (-1, "")
+        self._log: tuple[Any, str, int] = (None, "", 0)
+        self._market: dict[tuple[str, int], tuple[str, int]] = {}
+        self._market_until_s = 0.0
+
+    def now(self) -> str:
+        found = self.console.observer.fast()
+        if found is not self._now[0]:
+            self._now = found, as_json(found)
+        return self._now[1]
+
+    def slow(self) -> str:
+        """Everything that is looked at once a second, as members of an object."""
+        observer = self.console.observer
+        second = observer.second
+        if second != self._slow[0]:
+            told: dict[str, Any] = {"overview": overview(self.console, fast=False)}
+            told |= {name: observer.slow[name] for name in PARTS if name != "status"}
+            self._slow = second, as_json(told)[1:-1]
+        return self._slow[1]
+
+    def log(self, since: int) -> tuple[str, int]:
+        """The lines behind a number, and the last one's; an empty text if there is none."""
+        events = self.console.observer.events
+        if (since, events.count) != self._log[0]:
+            key, lines = (since, events.count), events.since(since)
+            last = lines[-1]["number"] if lines else since
+            self._log = key, as_json(lines) if lines else "", last
+        return self._log[1:]
+
+    def market(self, symbol: str, since: int) -> tuple[str, int]:
+        """An instrument with its trades behind a number, and the last one's; FAST_S old at most."""
+        now_s = time.monotonic()
+        if now_s >= self._market_until_s:
+            self._market, self._market_until_s = {}, now_s + FAST_S
+        key = symbol, since
+        if key not in self._market:
+            found = self.console.market.view(symbol, since)
+            trades = found.get("trades") or ()
+            self._market[key] = as_json(found), trades[-1]["number"] if trades else since
+        return self._market[key]
+
+
+def as_json(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"))
+
+
+def message(texts: Texts, viewer: Viewer) -> str:
     """What this viewer is told now."""
-    observer = console.observer
-    told: dict[str, Any] = {"type": "now", "now": observer.fast()}
-    if told["now"].get("emergency_step") or viewer.every_s < 1:
+    observer = texts.console.observer
+    if observer.fast().get("emergency_step") or viewer.every_s < 1:
         observer.events.look()  # the steps, as they are said
-    lines = observer.events.since(viewer.line)
+    parts = ['"type":"now"', f'"now":{texts.now()}']
+    lines, viewer.line = texts.log(viewer.line)
     if lines:
-        viewer.line = lines[-1]["number"]
-        told["log"] = lines
+        parts.append(f'"log":{lines}')
     if viewer.symbol:
-        market = told["market"] = console.market.view(viewer.symbol, viewer.trade)
-        if market.get("trades"):
-            viewer.trade = market["trades"][-1]["number"]
+        market, viewer.trade = texts.market(viewer.symbol, viewer.trade)
+        parts.append(f'"market":{market}')
     if viewer.second != observer.second:
         viewer.second = observer.second
-        told["overview"] = {k: v for k, v in overview(console).items() if k != "now"}
-        told |= {name: observer.slow[name] for name in PARTS if name != "status"}
-    return told
+        parts.append(texts.slow())
+    return "{" + ",".join(parts) + "}"
 
 
-def add_live(app: Any, console: Console) -> None:
-    """Add the route."""
+Message = Callable[[Viewer, Session], str]
+
+
+def add_live(app: Any, accounts: Accounts, told: Message) -> None:
+    """Add the route; ``told`` makes what a viewer is told, as JSON."""
     from fastapi import WebSocket
 
     @app.websocket("/ws")
@@ -79,7 +137,7 @@ def add_live(app: Any, console: Console) -> None:
         listening = asyncio.create_task(_listen(socket, viewer, changed))
         listening.add_done_callback(lambda _: changed.set())
         try:
-            await _tell(console, socket, viewer, changed, listening)
+            await _tell(accounts, told, socket, viewer, changed, listening)
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
@@ -96,7 +154,8 @@ async def _listen(socket: Any, viewer: Viewer, changed: asyncio.Event) -> None:
 
 
 async def _tell(
-    console: Console,
+    accounts: Accounts,
+    told: Message,
     socket: Any,
     viewer: Viewer,
     changed: asyncio.Event,
@@ -106,14 +165,18 @@ async def _tell(
 
     cookie = socket.scope["outcry"]["cookie"]
     with contextlib.suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
+        due_s = time.monotonic()
         while not listening.done():
-            if console.accounts.find(cookie) is None:
+            session = accounts.find(cookie)
+            if session is None:
                 await socket.close(ENDED)
                 return
             changed.clear()  # what is wished from here on is told at once
-            text = json.dumps(message(console, viewer), separators=(",", ":"))
-            await asyncio.wait_for(socket.send_text(text), SEND_S)
+            await asyncio.wait_for(socket.send_text(told(viewer, session)), SEND_S)
+            # From when it was due: what the telling takes is no part of the interval.
+            due_s = max(due_s + viewer.every_s, time.monotonic())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), viewer.every_s)
+                await asyncio.wait_for(changed.wait(), due_s - time.monotonic())
+                due_s = time.monotonic()
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):
             await socket.close(1000)

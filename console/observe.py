@@ -16,6 +16,7 @@ import numpy.typing as npt
 from openoutcry.console.alarms import Alarms
 from openoutcry.console.events import Events
 from openoutcry.console.participants import participants_of, view_of
+from openoutcry.operations.aside import Aside
 from openoutcry.operations.metrics import VenueMetrics, journal_use
 from openoutcry.operations.watch import Watch
 from openoutcry.pipeline.histogram import WORDS, bucket_upper_ns, summary
@@ -24,11 +25,13 @@ from openoutcry.pipeline.venue.days import finished_days, read_status
 from openoutcry.pipeline.venue.desk_record import NAME as DESK_RECORD
 from openoutcry.pipeline.venue.desk_record import RecordError, desk_record
 from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.pipeline.venue.log import log_folder
 from openoutcry.ptp.look import look
 from openoutcry.risk import layout as lay
 from openoutcry.wire import OutcryError
 
 FAST_S, SLOW_S = 0.018, 1.0
+HURRY_S, HURRY_FOR_S = 0.2, 2.0
 RATE_S = 1.0
 """Rates are over about so long."""
 HEAT_S = 180
@@ -48,7 +51,9 @@ class Observer:
     def __init__(self, file: VenueFile) -> None:
         self.file = file
         self.events = Events(file.journal)
-        self.alarms = Alarms(Watch(VenueMetrics(file).collect, [], lambda text: None))
+        self.alarms = Alarms(
+            Watch(VenueMetrics(file).collect, [], lambda text: None), log_folder(file.journal)
+        )
         self.pipeline: RunningPipeline | None = None
         self.second = 0
         """Counts the slow looks."""
@@ -57,12 +62,14 @@ class Observer:
         self.history: dict[str, deque[list[float]]] = {}
         """Percentiles of each second, by interval."""
         self._status: dict[str, Any] | None = None
+        self._aside = Aside()
         self._before: dict[str, npt.NDArray[np.int64]] = {}
         self._positions: deque[tuple[float, dict[str, int]]] = deque(maxlen=256)
         self._fast: tuple[float, dict[str, Any]] = (0.0, {})
         self._actions: tuple[Any, list[dict[str, Any]], str] = (None, [], "")
         """Of this version of the desk's record."""
-        self._lock, self._over = Lock(), Event()
+        self._lock, self._over, self._soon = Lock(), False, Event()
+        self._hurried_until_s = 0.0
         self._thread = Thread(target=self._run, daemon=True, name="console-observer")
 
     def start(self) -> None:
@@ -70,13 +77,30 @@ class Observer:
         self._thread.start()
 
     def stop(self) -> None:
-        self._over.set()
+        self._over = True
+        self._soon.set()
         self._thread.join(5)
 
+    def hurry(self) -> None:
+        """Something was done: what comes of it is looked for more often, for a while."""
+        self._hurried_until_s = time.monotonic() + HURRY_FOR_S
+        self._soon.set()
+
     def _run(self) -> None:
-        while not self._over.wait(SLOW_S):
+        due_s = time.monotonic() + SLOW_S
+        while True:
+            now_s = time.monotonic()
+            hurried = now_s < self._hurried_until_s
+            self._soon.wait(min(HURRY_S, due_s - now_s) if hurried else max(due_s - now_s, 0.0))
+            if self._over:
+                return
             try:
-                self.look()
+                if self._soon.is_set() or time.monotonic() < due_s:
+                    self._soon.clear()
+                    self._look_again()
+                else:
+                    due_s = time.monotonic() + SLOW_S
+                    self.look()
             except OutcryError as error:
                 self.slow = self.slow | {"error": str(error)}
 
@@ -96,6 +120,7 @@ class Observer:
                 "status": self._shown_status(),
                 "latency": self._latency(),
                 "alarms": self.alarms.standing(),
+                "alarms_fault": self.alarms.fault,
                 "changes": list(self.alarms.changes)[-50:],
                 "participants": self._participants(),
                 "clock": _clock(),
@@ -104,11 +129,29 @@ class Observer:
             }
             self.second += 1
 
+    def _look_again(self) -> None:
+        """What actions change, between two slow looks."""
+        with self._lock:
+            self._status = read_status(self.file.journal) if self.file.journal.is_dir() else None
+            self._attach()
+            self.events.look()
+            self.alarms.look()
+            self.slow = self.slow | {
+                "state": self._state(),
+                "status": self._shown_status(),
+                "alarms": self.alarms.standing(),
+                "changes": list(self.alarms.changes)[-50:],
+                "participants": self._participants(),
+                "journal": self._journal(),
+            }
+            self.second += 1
+
     def _attach(self) -> None:
         """To the pipeline of the venue that is open."""
         status = self._status
         pid = status["pid"] if status and status["state"] == "open" else 0
         if self.pipeline is not None and self.pipeline.owner.pid == pid:
+            self._aside.keep_off(self.pipeline.spun_cores)
             return
         self.pipeline = None
         self._positions.clear()
@@ -205,7 +248,7 @@ class Observer:
             self._positions.popleft()
         before_s, before = self._positions[0] if self._positions else (now - 1, positions)
         self._positions.append((now, positions))
-        view = one.view(before, max(now - before_s, 1e-3))
+        view = one.flow(before, max(now - before_s, 1e-3))
         risk = view_of(one.owner)
         return {
             "state": self._state(),

@@ -98,6 +98,10 @@ class Kind(IntEnum):
     """The lot fee or the margin of an instrument is another: open orders need something else."""
     MARKED = 8
     """A leveraged position was brought to the last price."""
+    DIVIDEND = 9
+    """Money for lots held, from outside; who is short pays it."""
+    SPLIT = 10
+    """Other lots for lots held, from outside, and money for the fraction of one."""
 
 
 class Error(IntEnum):

@@ -9,6 +9,18 @@ events alone, by the rules of docs/risk.md.
 
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger import wide
+from openoutcry.ledger.commit import (
+    FAILED,
+    begin,
+    cell_of,
+    commit,
+    commit_money,
+    fail,
+    margined,
+    row_of,
+    rules_of,
+)
+from openoutcry.ledger.corporate import adjust
 from openoutcry.ledger.fees import fee_of
 from openoutcry.ledger.open_orders import erase_order, find_order
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side
@@ -28,20 +40,18 @@ O, E, R = ORDER.offsets, EVENT.offsets, lay.AT  # noqa: E741
 C_PRICE, C_AUX, C_QTY, C_RX = O["price_ticks"], O["aux"], O["qty_lots"], O["rx_ts_ns"]
 C_KIND, C_TYPE, C_SYMBOL = O["kind"], O["order_type"], O["symbol"]
 C_TIME_IN_FORCE = O["time_in_force"]
-E_ORDER, E_CONTRA, E_PRICE, E_QTY = E["order_id"], E["contra_id"], E["price_ticks"], E["qty_lots"]
+E_ORDER, E_PRICE, E_QTY = E["order_id"], E["price_ticks"], E["qty_lots"]
 E_LEAVES, E_CAUSE, E_SEQ = E["leaves_lots"], E["cause_seq"], E["seq"]
 E_WHO, E_INSTRUMENT, E_KIND = E["participant"], E["instrument"], E["kind"]
 E_SIDE, E_FLAGS = E["side"], E["flags"]
-R_MONEY, R_LOTS, R_LABEL = R["available"], R["lots_available"], R["participant"]
 R_AVAILABLE, R_RESERVED, R_MARGIN, R_DUE = (
     R["available"], R["reserved"], R["margin"], R["fees_due"],
 )  # fmt: skip
 R_INCOME, R_CLEARING, R_OUTSIDE = R["fee_income"], R["clearing"], R["outside"]
 R_SUSPENSE = R["suspense"]
 R_LOTS_RESERVED, R_LOTS_CLEARING = R["lots_reserved"], R["lots_clearing"]
-R_LOTS_OUTSIDE = R["lots_outside"]
-R_SEQ, R_PART, R_CAUSE, R_TIME = R["event_seq"], R["part"], R["cause_seq"], R["ts_ns"]
-R_ORDER, R_CONTRA, R_PRICE, R_QTY = R["order_id"], R["contra_id"], R["price_ticks"], R["qty_lots"]
+R_LOTS, R_LOTS_OUTSIDE = R["lots_available"], R["lots_outside"]
+R_PRICE, R_QTY = R["price_ticks"], R["qty_lots"]
 
 ACCEPTED, FILLED = int(EventKind.ACCEPTED), int(EventKind.FILLED)
 REPLACED, CONVERTED = int(EventKind.REPLACED), int(EventKind.CONVERTED)
@@ -56,15 +66,15 @@ BUY, RISK, REPLACE = int(Side.BUY), int(CommandKind.RISK), int(CommandKind.REPLA
 UNPRICED_TYPES = type_bits(UNPRICED)
 PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 SET_DEPOSIT, SET_POSITION, SET_FEE, SET_MARGIN, SET_MARK = 1, 26, 30, 31, 38
+SET_DIVIDEND, SET_SPLIT = 55, 56
 """``Setting`` of risk/bits.py."""
 FROM_OUTSIDE, FEES_COLLECTED, FROM_CLEARING = 0, 1, 2
 PENDING, POSTED, VOIDED = int(lay.Kind.PENDING), int(lay.Kind.POSTED), int(lay.Kind.VOIDED)
 CHANGED, DEPOSIT, OPENING = int(lay.Kind.CHANGED), int(lay.Kind.DEPOSIT), int(lay.Kind.POSITION)
 REPRICED, MARKED = int(lay.Kind.REPRICED), int(lay.Kind.MARKED)
 NOTIONAL, NO_ORDER = int(lay.Error.NOTIONAL), int(lay.Error.ORDER)
-GAP, UNBALANCED = int(lay.Error.GAP), int(lay.Error.UNBALANCED)
+GAP = int(lay.Error.GAP)
 NO_LIMIT = 2**63 - 1
-FAILED = -1
 
 
 @kernel
@@ -137,29 +147,6 @@ def post_event(books: int, order: int, event: int, row: int) -> int:
         if load_i64(rules + lay.LAST) == lay.NO_LAST:
             store_i64(rules + lay.LAST, load_i64(event + E_PRICE))
     return 0
-
-
-@kernel
-def fail(books: int, error: int, event: int) -> int:
-    store_i64(books + lay.ERROR, error)
-    store_i64(books + lay.ERROR_SEQ, load_i64(event + E_SEQ))
-    return FAILED
-
-
-@kernel
-def rules_of(books: int, instrument: int) -> int:
-    return load_i64(books + lay.INSTRUMENTS_AT) + instrument * lay.INSTRUMENT_WORDS * 8
-
-
-@kernel
-def row_of(books: int, participant: int) -> int:
-    return load_i64(books + lay.PARTICIPANTS_AT) + participant * lay.PARTICIPANT_WORDS * 8
-
-
-@kernel
-def cell_of(books: int, participant: int, instrument: int) -> int:
-    index = participant * load_i64(books + lay.INSTRUMENTS) + instrument
-    return load_i64(books + lay.CELLS_AT) + index * lay.CELL_WORDS * 8
 
 
 @kernel
@@ -302,13 +289,6 @@ def lot_cost(rules: int, side: int, flags: int, price: int) -> int:
 
 
 @kernel
-def margined(rules: int, position: int, buys: int, sells: int) -> int:
-    """Lots that need margin: short ones; of a leveraged instrument the worst position."""
-    short = max(sells - position, 0)
-    return short if load_i64(rules + lay.LEVERAGED) == 0 else max(position + buys, short)
-
-
-@kernel
 def bring(
     rules: int, cell: int, side: int, was: int, old_price: int, old_flags: int, leaves: int,
     price: int, flags: int, traded: int,
@@ -364,6 +344,9 @@ def setting(books: int, order: int, event: int, row: int) -> int:
         return deposit(books, order, event, row, who, value)
     if what == SET_POSITION and instrument >= 0:
         return opening(books, event, row, who, instrument, value, load_i64(order + C_PRICE))
+    if what in (SET_DIVIDEND, SET_SPLIT) and instrument >= 0:
+        price = load_i64(order + C_PRICE)
+        return adjust(books, event, row, instrument, what == SET_SPLIT, value, price)
     if what == SET_MARK and instrument >= 0:
         return everybody(books, event, row, instrument, -1, 0)
     if what == SET_FEE and instrument >= 0:
@@ -473,72 +456,3 @@ def everybody(books: int, event: int, row: int, instrument: int, at: int, value:
     if at >= 0:
         store_i64(rules + at, value)
     return written
-
-
-@kernel
-def begin(books: int, event: int, row: int, kind: int) -> None:
-    """A transaction without deltas."""
-    store_i64(row + R_SEQ, load_i64(event + E_SEQ))
-    store_i64(row + R_CAUSE, load_i64(event + E_CAUSE))
-    store_i64(row + R_TIME, load_i64(books + lay.NOW_NS))
-    store_i64(row + R_ORDER, load_i64(event + E_ORDER))
-    store_i64(row + R_CONTRA, load_i64(event + E_CONTRA))
-    store_i64(row + R_PRICE, load_i64(event + E_PRICE))
-    store_i64(row + R_QTY, load_i64(event + E_QTY))
-    for word in range(R_MONEY, R_LABEL, 8):
-        store_i64(row + word, 0)
-    store_i64(row + R_LABEL, kind << 40)
-
-
-@kernel
-def commit(books: int, event: int, row: int, participant: int, instrument: int) -> int:
-    """Check that it is balanced, and add it to the balances.  Returns 1; FAILED."""
-    rules = rules_of(books, instrument)
-    asset, kind = load_i64(rules + lay.QUOTE), (load_i64(row + R_LABEL) >> 40) & 0xFF
-    store_i64(rules + lay.TOUCHED, 1)
-    sides = load_u8(event + E_SIDE) << 48 | load_u8(event + E_FLAGS) << 56
-    label = participant | instrument << 16 | asset << 32 | kind << 40 | sides
-    store_i64(row + R_LABEL, label)
-    if wide.sums_to_zero(row + R_LOTS, 4) == 0:
-        return fail(books, UNBALANCED, event)
-    lots = lay.MONEY_SLOTS + instrument
-    own, venue = account(books, participant + 1, lots), account(books, 0, lots)
-    add(own, load_i64(row + R_LOTS))
-    add(own + 16, load_i64(row + R_LOTS_RESERVED))
-    add(venue + 16, load_i64(row + R_LOTS_CLEARING))
-    add(venue + 48, load_i64(row + R_LOTS_OUTSIDE))
-    return add_money(books, event, row, participant, asset)
-
-
-@kernel
-def commit_money(books: int, event: int, row: int, participant: int, asset: int) -> int:
-    """As :func:`commit`, of a transaction that has to do with no instrument."""
-    store_i64(row + R_LABEL, participant | lay.NO_INSTRUMENT << 16 | asset << 32 | DEPOSIT << 40)
-    return add_money(books, event, row, participant, asset)
-
-
-@kernel
-def add_money(books: int, event: int, row: int, participant: int, asset: int) -> int:
-    if wide.sums_to_zero(row + R_MONEY, 8) == 0:
-        return fail(books, UNBALANCED, event)
-    part = load_i64(books + lay.PART)
-    store_i64(row + R_PART, part)
-    store_i64(books + lay.PART, part + 1)
-    own, venue = account(books, participant + 1, asset), account(books, 0, asset)
-    for kind in range(4):
-        add(own + 16 * kind, load_i64(row + R_MONEY + 8 * kind))
-        add(venue + 16 * kind, load_i64(row + R_INCOME + 8 * kind))
-    return 1
-
-
-@kernel
-def account(books: int, owner: int, asset: int) -> int:
-    """Address of an owner's four balances of an asset."""
-    index = owner * load_i64(books + lay.ASSETS) + asset
-    return load_i64(books + lay.BALANCES_AT) + index * 4 * lay.BALANCE_BYTES
-
-
-@kernel
-def add(place: int, amount: int) -> None:
-    if amount != 0:
-        wide.add_to_wide(place, amount)

@@ -16,24 +16,45 @@ def half_even(numerator: int, denominator: int) -> int:
 
 @dataclass
 class FirstInFirstOut:
-    """Lots are closed in the order in which they were opened."""
+    """Lots are closed in the order in which they were opened; of lots whose cost a split has made
+    uneven the part is rounded half to even, and what that leaves stays with them."""
 
     lots: deque[list[int]] = field(default_factory=deque)
-    """[quantity, price], long above 0, short below; all of one sign."""
+    """[quantity, cost], long above 0, short below; all of one sign."""
     realised: int = 0
 
     def trade(self, qty: int, price: int) -> None:
         """``qty`` above 0 bought, below 0 sold; the price in money a lot."""
         while qty and self.lots and (self.lots[0][0] > 0) != (qty > 0):
-            open_qty, open_price = self.lots[0]
+            open_qty, cost = self.lots[0]
             closed = min(abs(qty), abs(open_qty)) * (1 if open_qty > 0 else -1)
-            self.realised += closed * (price - open_price)
+            part = half_even(cost * abs(closed), abs(open_qty))
+            self.realised += closed * price - part
             qty += closed
-            self.lots[0][0] -= closed
-            if not self.lots[0][0]:
+            self.lots[0] = [open_qty - closed, cost - part]
+            if open_qty == closed:
                 self.lots.popleft()
         if qty:
-            self.lots.append([qty, price])
+            self.lots.append([qty, qty * price])
+
+    def adjust(self, position: int, cash: int) -> None:
+        """A dividend or a split: so many are held behind it, and so much money came; what they cost
+        stays.  The money counts as earned."""
+        before, seen, given, cost = self.position, 0, 0, 0
+        kept: deque[list[int]] = deque()
+        for qty, paid in self.lots:
+            seen += abs(qty)
+            share = abs(position) * seen // abs(before) - given
+            given, cost = given + share, cost + paid
+            if share:
+                kept.append([share if position > 0 else -share, cost])
+                cost = 0
+        self.lots = kept
+        self.realised += cash
+        if kept:
+            kept[-1][1] += cost
+        else:
+            self.realised -= cost
 
     @property
     def position(self) -> int:
@@ -42,7 +63,7 @@ class FirstInFirstOut:
     @property
     def cost(self) -> int:
         """Paid for what is held; negative: received for what is short."""
-        return sum(qty * price for qty, price in self.lots)
+        return sum(cost for _, cost in self.lots)
 
 
 @dataclass
@@ -64,6 +85,13 @@ class AverageCost:
             qty += closed
         self.position += qty
         self.cost += qty * price
+
+    def adjust(self, position: int, cash: int) -> None:
+        """As of :class:`FirstInFirstOut`."""
+        self.position = position
+        self.realised += cash
+        if not position:
+            self.realised, self.cost = self.realised - self.cost, 0
 
 
 METHODS = {"fifo": FirstInFirstOut, "average": AverageCost}

@@ -7,6 +7,7 @@ after every event, in integers without an end.  The kernel is tested against it,
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy.typing as npt
@@ -234,6 +235,8 @@ class Reference:
                 self._reserve(e, Kind.REPRICED, other, instrument, before)
         elif what is Setting.MARK:
             self._mark(e, instrument)
+        elif what in (Setting.DIVIDEND, Setting.SPLIT):
+            self._adjust(e, instrument, what is Setting.SPLIT, *divmod(value, 1 << 32), second)
         elif what is Setting.LEDGER_TIER:
             taker, maker = value >> 32, value & 0xFFFFFFFF
             maker -= (maker >> 31) << 32
@@ -246,6 +249,28 @@ class Reference:
             self.schedule_of.pop((who, instrument), None)
         elif what is Setting.LEDGER_FEES:
             self.schedule_of[who, instrument] = value
+
+    def _adjust(
+        self, e: Any, instrument: int, is_split: bool, new: int, old: int, price: int
+    ) -> None:
+        kind = Kind.SPLIT if is_split else Kind.DIVIDEND
+        worth = price * int(self.money_of.multiplier[instrument])
+        for who in range(self.participants):
+            was = self.positions[who, instrument]
+            if not was:
+                continue
+            before, sign = self.need(who, instrument), 1 if was > 0 else -1
+            exact = Fraction(abs(was) * new, old)
+            whole, cash = abs(was), round(exact)
+            if is_split:
+                whole = exact.numerator // exact.denominator
+                cash = round((exact - whole) * worth)
+            self.positions[who, instrument], self.marks[who, instrument] = sign * whole, price
+            _, margin, _ = self._more(who, instrument, before)
+            cash, lots = sign * cash, sign * whole - was
+            self._row(e, kind, who, instrument, available=cash - margin, margin=margin,
+                      outside=-cash, lots_available=lots, lots_outside=-lots)  # fmt: skip
+        self.last[instrument] = price
 
     def _mark(self, e: Any, instrument: int) -> None:
         price = self.last[instrument]

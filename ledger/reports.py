@@ -18,6 +18,9 @@ from openoutcry.wire.enums import EventFlag, Side
 
 Rows = Iterable[npt.NDArray[Any]]
 DIFFERS = "journal and store part: `outcry reconcile` says where"
+CORPORATE = (lay.Kind.DIVIDEND, lay.Kind.SPLIT)
+MOVES = (lay.Kind.POSTED, lay.Kind.POSITION, *CORPORATE)
+"""Kinds of transactions that change what is held or earned."""
 MONEY, LOTS = {"balance": "asset", "amount": "asset"}, "lots"
 
 
@@ -194,13 +197,17 @@ def profits(
             one.trade(held, price * int(rules[lay.MULTIPLIER // 8]))
     paid: dict[tuple[int, int], int] = defaultdict(int)
     for part in rows:
-        moves = part[np.isin(part["kind"], (lay.Kind.POSTED, lay.Kind.POSITION))]
+        moves = part[np.isin(part["kind"], MOVES)]
         for row in moves:
             key = int(row["participant"]), int(row["instrument"])
             if participant is not None and key[0] != participant:
                 continue
             multiplier = int(books.instruments[key[1], lay.MULTIPLIER // 8])
             qty = int(row["qty_lots"])
+            if row["kind"] in CORPORATE:
+                one = made.setdefault(key, METHODS[method]())
+                one.adjust(one.position + qty, -int(row["outside"]))
+                continue
             if row["kind"] == lay.Kind.POSTED and row["side"] == Side.SELL:
                 qty = -qty
             made.setdefault(key, METHODS[method]()).trade(qty, int(row["price_ticks"]) * multiplier)

@@ -26,6 +26,8 @@ STARTED_NS = 72
 RESUMED_SEQ = 80  # commands that the journal already held when the run took it up
 DROPPED = 88  # by the supervisor: datagrams that the system dropped, its queue being full
 REFUSED = 96  # by the supervisor: orders beyond their participants' rates
+BUILD = 104  # which build the supervisor is of (host/build.py)
+CONFIG = 112  # of which configuration, 0: of none that has a number
 
 STOP = 128  # by the supervisor: take no more input, drain
 GO = 136  # by the supervisor, once every stage is ready: take input
@@ -68,6 +70,11 @@ STAGE_SAFE_SEQ = 64  # of a stage that a gate waits for: commands up to here are
 STAGE_OPEN_ORDERS = 72  # by a matcher: orders that its book holds
 STAGE_PLACES = 80  # by a shard's matcher: two times a command and how many events it had by then
 STAGE_PLACE_BYTES = 16
+STAGE_SAFE_UNTIL_NS = 80  # of what publishes the journal, which is no matcher: until when, by
+# CLOCK_BOOTTIME, the commands that it says are safe may be released
+STAGE_LAG_BYTES = 88  # and what it has read and not had acknowledged yet
+STAGE_BUILD = 112  # as BUILD, of the stage's process
+STAGE_CONFIG = 120
 MAX_STAGES = 64
 
 TABLE_AT = STAGE_BLOCKS + MAX_STAGES * STAGE_BYTES
@@ -82,9 +89,15 @@ MERGE_DROPPED = 16  # orders that the command at work has taken in the shards th
 MERGE_SHARDS = 32  # by shard: its next event, and the last command to all that it is done with
 MERGE_SHARD_BYTES = 16
 MERGE_STATE_BYTES = 320
-CONTROL_BYTES = MERGE_STATES + 2 * MERGE_STATE_BYTES
 
-DURABILITIES = ("none", "async", "durable")
+# By the one matcher of a replicated run: the hash of its whole state, and after which command.  The
+# count is odd while they are written.
+STATE_COUNT = MERGE_STATES + 2 * MERGE_STATE_BYTES
+STATE_SEQ = STATE_COUNT + 8
+STATE_HASH = STATE_COUNT + 16  # two words
+CONTROL_BYTES = STATE_COUNT + 64
+
+DURABILITIES = ("none", "async", "durable", "replicated")
 
 
 class Control:

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.host.build import require_same
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
 from openoutcry.market_data import checkpoint, mold
@@ -255,6 +256,7 @@ class PublicFeed:
         self._words[OVER] = 1
 
     def start(self) -> None:
+        require_same()
         self._sent_at_start = self.sent
         self.pid = fork(lambda: FeedProcess(self).run(), STOP_SIGNALS)
         for work, wanted in (
@@ -308,6 +310,7 @@ class PublicFeed:
                 work = self._others.pop(pid)
                 if self.is_over:
                     continue
+                require_same()
                 note(f"a process of the feed (pid {pid}, {work.__name__}) exited: restarted")
                 self._others[fork(work, STOP_SIGNALS)] = work
         if not self.pid:

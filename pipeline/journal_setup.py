@@ -24,6 +24,7 @@ from openoutcry.journal.places import places_of, require_distinct
 from openoutcry.journal.unwritten import discard_unwritten
 from openoutcry.journal.writer import Handover
 from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.gate_policy import GatePolicy, gate_policy
 from openoutcry.pipeline.options import Options, PipelineError
 from openoutcry.pipeline.progress import RunState
 from openoutcry.pipeline.resume import prime, resume_pipeline
@@ -88,7 +89,7 @@ def _claim_copies(options: Options, directory: Path, stack: ExitStack) -> None:
 
 def _require_lasting(options: Options, places: Sequence[Path]) -> None:
     """Durable is a promise about power cuts: refused where it is known that it cannot be kept."""
-    if options.durability != "durable" or options.volatile_journal:
+    if options.durability not in ("durable", "replicated") or options.volatile_journal:
         return
     for path in places:
         medium = medium_of(path)
@@ -163,7 +164,8 @@ def make_journal(
         "clock": stamp_clock(shared.control[ct.EPOCH_OFFSET]),
         "host": host_info(),
     }
-    durable = options.durability == "durable"
+    policy = policy_of(options)
+    durable = policy.synced and options.durability in ("durable", "replicated")
     if options.resume:
         writer, point, state.resumed = resume_pipeline(directory, config, durable)
         prime(shared, point, [directory, *copies_of(directory)])
@@ -172,9 +174,14 @@ def make_journal(
     expected = limit if options.source or options.orders is not None else 0
     writer = Journal.create(
         directory, config, expected_records=expected, copies=options.copies,
-        policy=options.policy, direct=durable,
+        policy=policy.directories, direct=durable,
     )  # fmt: skip
     return writer, Senders()
+
+
+def policy_of(options: Options) -> GatePolicy:
+    """What an event of this run waits for."""
+    return gate_policy(options.policy, options.replication is not None)
 
 
 def sessions_of(options: Options) -> list[str]:

@@ -53,6 +53,20 @@ class Operator(Protocol):
         """Called every few milliseconds; sees a request to stop, and closes the ring."""
 
 
+@dataclass(frozen=True)
+class Replication:
+    """Into which stream a run publishes its journal."""
+
+    venue: str
+    """Names the stream (``OUTCRY-venue``)."""
+    nats: str
+    """Which cluster (replica/access.py)."""
+    lease_ms: int = 3_000
+    """Cut off from the quorum for so long, the primary releases nothing more."""
+    lead: Any = None
+    """Of a standby that was promoted: what its first run goes on with (replica/hot_standby.py)."""
+
+
 @dataclass
 class Options:
     """What to run.  Exactly one of ``source``, ``listen`` and ``ports`` is given."""
@@ -87,7 +101,10 @@ class Options:
     copies: tuple[Path, ...] = ()
     """Further directories for the journal, written side by side."""
     policy: str = "all"
-    """How many of the directories must have a command before its events leave: all, quorum, any."""
+    """What must have a command before its events leave (``gate_policy.py``): all, quorum, any of
+    the directories; with replication also local, replicated, both."""
+    replication: Replication | None = None
+    """Where the journal is replicated, with the durability of that name."""
     checkpoint_every: int = CHECKPOINT_EVERY
     """Commands between checkpoints beside a kept journal; 0: none."""
     order_capacity: int = ORDER_CAPACITY
@@ -102,6 +119,8 @@ class Options:
     more_sources: dict[str, Source] = field(default_factory=dict)
     """Further sources of the same instruments, each by the lane that its stage writes."""
     operator: Operator | None = None
+    config_number: int = 0
+    """Which configuration this is, of a file that has one (``VenueFile.number``)."""
     name: str = ""
     """Of what resumes its journal whatever its sources are (a venue)."""
     stall: StallPolicy = field(default_factory=StallPolicy)

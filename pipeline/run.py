@@ -11,6 +11,7 @@ from typing import Any
 
 from openoutcry.dpdk_shim import UdpReceiver, authentication
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.host.build import holding, this_build
 from openoutcry.host.processes import STOP_SIGNALS, handling
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
@@ -20,6 +21,7 @@ from openoutcry.pipeline.journal_setup import (
     close_journal,
     copies_of,
     make_journal,
+    policy_of,
     remove_dead_journals,
 )
 from openoutcry.pipeline.operator_times import bounded_times
@@ -79,6 +81,7 @@ def _with_operator(options: Options, watcher: Watcher) -> Watcher:
 def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
     if options.hooks is not None and options.wiring.shards > 1:
         raise PipelineError("hooks around the matcher see all instruments: they need one matcher")
+    this_build()  # as it is before anything of it is compiled
     remove_dead_journals(Path())
     removed = remove_dead_segments()
     if removed:
@@ -95,6 +98,7 @@ def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
         options.core.fresh()  # their kernels as well: no stage waits for them
     compile_s = time.monotonic() - started
     with ExitStack() as stack:
+        stack.enter_context(holding())
         return _run(options, watcher, stack, compile_s)
 
 
@@ -157,6 +161,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         work.feed.finish(FEED_DRAIN_S)
 
     result = make_result(options, work, state)
+    result["policy"] = {"name": options.policy, "text": policy_of(options).text}
     if options.recording is not None:
         options.recording.fill(work.shared, result["commands"], state.groups)
     result["prepare"] = {"compile_s": compile_s, **prepare}
@@ -175,6 +180,7 @@ def _prepare(
 ) -> tuple[worker.Work, dict[str, float]]:
     """Everything that the processes share, given back through ``stack``; and how long its parts
     took."""
+    _check_replication(options, watcher)
     receiver = _make_receiver(options, stack)
     admission = options.admission
     ports = PortSource(options.ports, options.arbitrate, admission) if options.ports else None
@@ -221,12 +227,38 @@ def _prepare(
         settings=options.gateway_settings,
         recording=options.recording,
         spare_cores=options.spare_cores,
+        replication=options.replication,
+        synced=policy_of(options).synced,
         sessions=_open_sessions(options, shared, directory, watcher, stack),
         feed=_open_feed(options, shared, directory, watcher, stack),
     )
     if directory is not None and options.journal is not None and options.topology == "processes":
         stack.enter_context(_followed(options, work, directory))
     return work, {"flow_s": flow_s, "journal_s": journal_s}
+
+
+def _check_replication(options: Options, watcher: Watcher) -> None:
+    """What can be seen before anything is made: that replicas are asked for in one way only, and
+    that the cluster answers and takes us."""
+    replicated = options.durability == "replicated"
+    if replicated != (options.replication is not None):
+        raise PipelineError("--durability replicated and --nats go together")
+    if options.replication is None:
+        return
+    if options.topology == "inline":
+        raise PipelineError("--durability replicated needs a process of its own: not with inline")
+    if options.journal is None:
+        raise PipelineError("--durability replicated goes with --journal DIR: replicas keep it")
+    from openoutcry.replica.access import access_of  # for a replicated run only
+    from openoutcry.replica.jetstream import stream_name
+    from openoutcry.replica.link import connect
+
+    stream_name(options.replication.venue)
+    connect(access_of(options.replication.nats)).close()
+    watcher.note(
+        f"replicated as {options.replication.venue}: an event leaves once its command is "
+        f"{policy_of(options).text}"
+    )
 
 
 def _followed(options: Options, work: worker.Work, directory: Path) -> Any:
@@ -287,6 +319,9 @@ def _make_receiver(options: Options, stack: ExitStack) -> UdpReceiver | None:
 
 def _make_shared(options: Options) -> Shared:
     table = options.wiring.for_durability(options.durability)
+    policy = policy_of(options)
+    if options.replication is not None:
+        table = table.replicated(policy.waits_for, policy.which)
     sizes = geometry(options.topology, options.durability, table)
     if options.recording is not None:
         assert options.source is not None
@@ -313,6 +348,8 @@ def _preload(shared: Shared, options: Options, source: Source, limit: int) -> in
 
 def _fill_control(shared: Shared, options: Options, expected: int) -> None:
     control = shared.control
+    control[ct.BUILD] = this_build().number
+    control[ct.CONFIG] = options.config_number
     control[ct.SEED] = options.seed
     control[ct.RATE] = options.rate
     control[ct.DURABILITY] = ct.DURABILITIES.index(options.durability)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.host.build import require_same
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import apply as a
@@ -104,6 +105,7 @@ class Sessions(State):
 
     def open_doors(self) -> None:
         """Start the doorman's process."""
+        require_same()
         doorman = Doorman(self.spec, self.hall, self.listeners, self.doorman_socket, self.day)
         self.doorman_pid = fork(doorman.run, STOP_SIGNALS)
 

@@ -51,8 +51,21 @@ class RunningPipeline:
         index = self.table.index.get("journal")
         return 0 if index is None else self.control.stage(index, ct.STAGE_SAFE_SEQ)
 
+    @property
+    def spun_cores(self) -> frozenset[int]:
+        """Cores on which a stage spins."""
+        stages = range(len(self.table.stages))
+        started = (index for index in stages if self.control.stage(index, ct.STAGE_PID))
+        return frozenset(
+            core for index in started if (core := self.control.stage(index, ct.STAGE_CORE)) >= 0
+        )
+
     def view(self, before: dict[str, int], window_s: float) -> dict[str, Any]:
-        """One look, with rates since ``before``."""
+        """One look, with rates since ``before``, and latency so far."""
+        return self.flow(before, window_s) | {"latency": self._latency()}
+
+    def flow(self, before: dict[str, int], window_s: float) -> dict[str, Any]:
+        """The same without latency, which is most of the work."""
         control, now = self.control, self.positions()
         durability = ct.DURABILITIES[control[ct.DURABILITY]]
         return {
@@ -87,7 +100,6 @@ class RunningPipeline:
             ],
             "stages": self._stages(),
             "open_orders": self.open_orders,
-            "latency": self._latency(),
         }
 
     def _stages(self) -> list[dict[str, Any]]:
@@ -142,16 +154,26 @@ class RunningPipeline:
         return rows
 
 
+def running_owners(pid: int = 0) -> list[ProcessIdentity]:
+    """The supervisor of every pipeline of this user that lives, or the one with this pid."""
+    return [
+        owner
+        for name, owner in list_segments()
+        if name.endswith(".control") and pid in (0, owner.pid) and owner.alive()
+    ]
+
+
+def attached(owner: ProcessIdentity) -> RunningPipeline | None:
+    """The pipeline of a supervisor; None if it is just being made, or has just ended."""
+    try:
+        return RunningPipeline(owner)
+    except OutcryError:
+        return None
+
+
 def running() -> list[RunningPipeline]:
     """Every pipeline of this user whose owner lives.  One that ends while we look is left out."""
-    found = []
-    for name, owner in list_segments():
-        if name.endswith(".control") and owner.alive():
-            try:
-                found.append(RunningPipeline(owner))
-            except OutcryError:
-                continue
-    return found
+    return [one for owner in running_owners() if (one := attached(owner)) is not None]
 
 
 def look(window_s: float = RATE_WINDOW_S) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ class Ring:
     def capacity(self, topology: str, durability: str) -> int:
         if topology == "inline":
             return self.inline
-        return self.durable if durability == "durable" else self.memory
+        return self.durable if durability in ("durable", "replicated") else self.memory
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,11 @@ STAGES = (
         gated_by=("gate",),
     ),
 )  # fmt: skip
+REPLICA = Stage(
+    "replica", (), "stream", "openoutcry.pipeline.replica_stage", "sequenced", "replicated",
+    compiled=False,
+)  # fmt: skip
+"""Publishes the journal's blocks; there where a run is replicated."""
 SPANS = (Span("release", "sequenced", "released"), Span("whole", "intended", "replied"))
 
 
@@ -337,7 +342,18 @@ class Topology:
         """What of the table runs: with ``none`` no journal, with ``async`` nothing waits for it."""
         if durability == "none":
             return self.without("journal")
-        return self if durability == "durable" else self.ungated("journal")
+        return self.ungated("journal") if durability == "async" else self
+
+    def replicated(self, waits_for: tuple[str, ...], policy: str) -> "Topology":
+        """The table with the stage that publishes the journal, and the gate that waits for those of
+        ``waits_for``: all of them, or any."""
+        at = self.index["journal"] + 1
+        stages = (*self.stages[:at], REPLICA, *self.stages[at:])
+        gate = self.gate
+        confirmers = set(self.confirmers(gate.name))
+        kept = tuple(name for name in gate.gated_by if name not in confirmers)
+        row = replace(gate, gated_by=(*kept, *waits_for), policy=policy)
+        return replace(self, stages=tuple(row if s is gate else s for s in stages))
 
     def to_json(self) -> str:
         """The table as text, for those who look at a run from outside."""

@@ -20,6 +20,7 @@ from openoutcry.dpdk_shim.packets import Key
 from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.gateway_fpga import Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.host.build import require_same, this_build
 from openoutcry.host.info import isolated_cores
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting
 from openoutcry.journal import JournalWriter
@@ -27,6 +28,7 @@ from openoutcry.matcher import Engine
 from openoutcry.matcher.book.shards import spread
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.gateway_stage import sequenced_commands
+from openoutcry.pipeline.options import Replication
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.shared import Contexts, Shared
@@ -89,6 +91,10 @@ class Work:
     stage's machine code would depend on all of order entry."""
     feed: Any = None
     """The public feed (feed.PublicFeed), if there is one."""
+    replication: Replication | None = None
+    """Where the journal is published."""
+    synced: bool = True
+    """Each block of the journal is durable before it counts."""
 
     @property
     def instruments(self) -> npt.NDArray[Any]:
@@ -106,7 +112,7 @@ class Work:
 
     @property
     def durable(self) -> bool:
-        return self.durability == "durable"
+        return self.synced and self.durability in ("durable", "replicated")
 
 
 class StageGroup:
@@ -244,9 +250,23 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
         # A nap of 20 us takes 20 us, not 70.
         ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1_000, 0, 0, 0)
     mark_ready(work.shared, group.stages)
+    tell = state_teller(work, stages)
     while stages.run(SLICE_NS, leave_idle=False) != loop.FINISHED:
         stages.check()
+        if tell is not None:
+            tell()
     return stages.outcome()
+
+
+def state_teller(work: Work, stages: StageGroup) -> Callable[[], None] | None:
+    """What says the state's hash, for a group with the matcher of a replicated run; of several
+    shards none knows the whole."""
+    if work.replication is None or len(stages.engines) != 1 or work.table.shards > 1:
+        return None
+    from openoutcry.pipeline.state_check import StateTeller  # for a replicated run only
+
+    (engine,) = stages.engines.values()
+    return StateTeller(work.shared.control, engine).tell
 
 
 def make_stage(work: Work, row: Stage) -> Any:
@@ -281,8 +301,10 @@ def start(work: Work, group: Group, stack_fd: int) -> tuple[int, int]:
 
     The outcome is one JSON document in an anonymous file; a process that dies without one was
     killed.  Asked by a signal (``stall.DUMP_SIGNAL``), or killed by a fault of its own (SIGSEGV and
-    the like), it writes its Python stack to ``stack_fd``.
+    the like), it writes its Python stack to ``stack_fd``.  Raises :class:`BuildError` if a source
+    was replaced meanwhile.
     """
+    require_same()
     try:
         return fork_reporting(partial(_run_child, work, group, stack_fd), STOP_SIGNALS)
     except OSError as error:
@@ -321,6 +343,8 @@ def announce(shared: Shared, group: Group) -> None:
     me = ProcessIdentity.mine()
     for name in group.stages:
         index = shared.table.index[name]
+        shared.control.set_stage(index, ct.STAGE_BUILD, this_build().number)
+        shared.control.set_stage(index, ct.STAGE_CONFIG, shared.control[ct.CONFIG])
         shared.control.set_stage(index, ct.STAGE_START, me.start_ticks)
         shared.control.set_stage(index, ct.STAGE_CORE, -1 if group.core is None else group.core)
         shared.control.set_stage(index, ct.STAGE_PID, me.pid)

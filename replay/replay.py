@@ -26,7 +26,7 @@ def instruments_to_json(instruments: npt.NDArray[Any]) -> list[dict[str, Any]]:
     ]
 
 
-class _EventDigests:
+class EventDigests:
     """Compares the event hashes that stand beside the blocks with those of the replay."""
 
     def __init__(self, from_seq: int) -> None:
@@ -72,7 +72,7 @@ def replay(
     started = time.monotonic()
     point = starting_point(reader)
     engine = point.engine
-    digests = _EventDigests(point.seq)
+    digests = EventDigests(point.seq)
     limit = NO_LIMIT if until_seq is None else until_seq
     for batch in events_of(reader, point, until_seq=limit):
         digests.compare(batch.header, batch.after_seq)

@@ -18,6 +18,7 @@ DURABILITY = {
     "none": "memory-only acknowledgement: nothing is on disk when an event leaves",
     "async": "acknowledged from memory; the journal follows",
     "durable": "an event leaves only after its command is on disk",
+    "replicated": "the journal is replicated; its policy says what an event waits for",
 }
 TOPOLOGY = {
     "inline": "every stage in turn in one thread",

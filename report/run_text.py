@@ -59,6 +59,9 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
         f"durability {result['durability']}: {DURABILITY_TEXT[result['durability']]}"
         + (f"; the journal is on {medium}" if medium else "")
     )
+    if result["durability"] in ("durable", "replicated"):
+        policy = result["policy"]
+        line(f"policy {policy['name']}: an event leaves once its command is {policy['text']}")
     for name, kinds in (("events", result["event_kinds"]), ("rejects", result["rejects"])):
         if kinds:
             line(f"{name}: " + ", ".join(f"{k} {v:,}" for k, v in kinds.items()))
@@ -104,6 +107,7 @@ DURABILITY_TEXT = {
     "none": "memory only; what was acknowledged is lost with the power",
     "async": "journaled beside; an acknowledgement does not wait for the disk",
     "durable": "no event leaves before its command is on disk (fdatasync)",
+    "replicated": "the journal is published to other machines as it is written",
 }
 
 

@@ -112,7 +112,7 @@ def house(state: int, order: int, kind: int) -> int:
             tick(state)
         return 0
     instrument = totals.find_symbol(state, load_i64(order + SYMBOL))
-    if kind == PHASE and instrument >= 0 and load_i64(order + QTY) == 1:
+    if kind == PHASE and instrument >= 0 and load_i64(order + QTY) in (1, 2):
         # Market orders of both sides trade at the reference price: no further than they reserve.
         rules = totals.instrument_row(state, instrument)
         price = load_i64(order + PRICE)

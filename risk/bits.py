@@ -159,6 +159,15 @@ class Setting(IntEnum):
     ``price_ticks``: ns of the window within which more is drawn, ``qty_lots``: the seed."""
     RELEASE = 54
     """Nothing is set: it is the time of this command, and what was delayed until then enters."""
+    DIVIDEND = 55
+    """I: who holds it gets ``aux`` >> 32 (1 to 2**31 - 1) units of money for each ``aux`` & (2**32
+    - 1) (1 to 1,000,000) lots, half to even, who is short of it pays; ``price_ticks``: its price
+    behind that, above 0.  Refused unless it is halted by the operator, not leveraged, and nobody
+    has open orders in it."""
+    SPLIT = 56
+    """I: ``aux`` >> 32 new lots for ``aux`` & (2**32 - 1) old ones, each 1 to 1,000,000; of a
+    position the whole lots, and the fraction in money at its price behind that, half to even.
+    Otherwise as DIVIDEND."""
 
     LULD = 60
     """I, as those up to RENEWAL, where the journal began with protection and prices are limited to
@@ -213,4 +222,7 @@ CELL_SETTINGS = tuple(s for s in Setting if 20 <= s < 30)
 INSTRUMENT_SETTINGS = tuple(s for s in Setting if 20 <= s < 40 or 60 <= s < 70)
 GROUP_SETTINGS = tuple(s for s in Setting if 40 <= s < 50)
 PROTECTION_SETTINGS = tuple(s for s in Setting if 60 <= s < 80)
+CORPORATE_SETTINGS = (Setting.DIVIDEND, Setting.SPLIT)
+MOST_TERM = 1_000_000
+"""Of a ratio."""
 LEDGER_SETTINGS = tuple(s for s in Setting if s >= 80)

@@ -6,6 +6,7 @@ import openoutcry.risk.constants as rb
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
+from openoutcry.risk.corporate import adjust
 from openoutcry.risk.guard import has_bands, set_protection
 from openoutcry.risk.guard_layout import OPERATORS_HALT
 from openoutcry.risk.liquidation import set_part
@@ -47,6 +48,9 @@ def apply_setting(state: int, order: int, instrument: int) -> bool:
         return True
     if setting == rb.SET_EMERGENCY:
         return set_emergency(state, value)
+    if setting in (rb.SET_DIVIDEND, rb.SET_SPLIT):
+        is_split = setting == rb.SET_SPLIT
+        return instrument >= 0 and adjust(state, instrument, is_split, value, second, order + SEQ)
     if setting in (rb.SET_SPEED_BUMP, rb.SET_RELEASE):
         bump = load_i64(state + lay.BUMP_AT)
         if bump == 0 or setting == rb.SET_RELEASE:

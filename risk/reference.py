@@ -220,7 +220,7 @@ class Reference:
         if kind == PHASE and house:
             rules = self._instrument(c)
             price = int(c["price_ticks"])
-            if rules is not None and int(c["qty_lots"]) == 1 and rules.price_limited:
+            if rules is not None and int(c["qty_lots"]) in (1, 2) and rules.price_limited:
                 low, high = rules.worst[SELL], rules.worst[BUY]
                 if not low <= price <= high:
                     return self._refuse(c, {RiskBit.PRICE_BAND: (high, low, price)})

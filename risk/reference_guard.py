@@ -326,6 +326,17 @@ class PlainGuard:
             if before == CALLING:
                 self._log(OPENED, index, NO_LIMIT if price is None else price)
 
+    def adjusted(self, index: int, last: int | None, price: int) -> None:
+        """By a dividend or a split: what was before it does not count, and the index stays."""
+        row = self.rows[index]
+        if row.close is not None:
+            known = last is not None and min(last, row.close) > 0
+            if known and max(last or 0, row.close, price) <= 2**30:
+                row.close = max(round(Fraction(row.close * price, last or 1)), 1)
+            else:
+                row.close = price
+        self._forget(index)
+
     def _forget(self, index: int) -> None:
         row = self.rows[index]
         row.trades, row.reference, row.fixed = [], None, None

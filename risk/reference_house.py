@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from openoutcry.risk.bits import (
     CELL_SETTINGS,
+    CORPORATE_SETTINGS,
     GROUP_SETTINGS,
     INSTRUMENT_SETTINGS,
     LARGEST,
@@ -13,6 +14,7 @@ from openoutcry.risk.bits import (
     PROTECTION_SETTINGS,
     Setting,
 )
+from openoutcry.risk.reference_corporate import adjust
 from openoutcry.wire.enums import Side
 
 if TYPE_CHECKING:
@@ -63,6 +65,9 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         if risk.bump is None or what == Setting.RELEASE:
             return risk.bump is not None
         return risk.bump.switch(value, int(c["price_ticks"]), who, int(c["rx_ts_ns"]))
+    if what in CORPORATE_SETTINGS:
+        is_split, price = what is Setting.SPLIT, int(c["price_ticks"])
+        return instrument is not None and adjust(risk, instrument, is_split, value, price)
     if what in LEDGER_SETTINGS:
         return _for_ledger(c, what, instrument is not None, who, value)
     if what in PROTECTION_SETTINGS:

@@ -6,9 +6,10 @@ from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
 from openoutcry.journal import Journal
 from openoutcry.replay.core import Core
 from openoutcry.replay.replay import instruments_to_json
-from openoutcry.risk.bits import Setting
+from openoutcry.risk.bits import CORPORATE_SETTINGS, Setting
 from openoutcry.risk.region import setting
-from openoutcry.wire import make_instruments
+from openoutcry.wire import ORDER_DTYPE, make_instruments
+from openoutcry.wire.enums import CommandKind
 
 CAPACITY, PARTICIPANTS = 1 << 14, 129
 LIMITED = {"min_price_ticks": 10, "max_price_ticks": 200_000}
@@ -56,6 +57,19 @@ def draw_setting(rng):
     return setting(what, value, 0, symbol)
 
 
+def corporate_action(rng):
+    """A dividend or a split and what it takes: a halt, no open orders, the end of the halt."""
+    symbol, what = SYMBOLS[rng.integers(0, len(SYMBOLS))], rng.choice(CORPORATE_SETTINGS)
+    most = 5 if what == Setting.SPLIT else 100
+    new, old = (int(one) for one in rng.integers(1, most, 2))
+    cancel = np.zeros(1, ORDER_DTYPE)
+    cancel["kind"], cancel["symbol"], cancel["aux"] = CommandKind.MASS_CANCEL, symbol, 1
+    price = int(rng.integers(50_000, 150_000))
+    action = setting(Setting(int(what)), new << 32 | old, 0, symbol, price)
+    halt, end = (setting(Setting.HALT, on, 0, symbol) for on in (1, 0))
+    return np.concatenate([halt, cancel, action, end])
+
+
 def draw(count, seed, risk_every=40, days=40):
     """``count`` commands of the mixed flow with RISK commands among them, over some days."""
     rng = np.random.default_rng([seed, 20])
@@ -63,6 +77,8 @@ def draw(count, seed, risk_every=40, days=40):
     orders = np.concatenate(list(flow.chunks())).copy()
     for index in range(risk_every, count, risk_every):
         orders[index] = draw_setting(rng)[0]
+    for index in range(20 * risk_every, count - 4, 20 * risk_every):
+        orders[index + 1 : index + 5] = corporate_action(rng)
     orders["rx_ts_ns"] = np.sort(rng.integers(0, days * DAY_NS, count)) + 20_000 * DAY_NS
     orders["seq"] = np.arange(1, count + 1)
     return orders

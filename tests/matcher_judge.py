@@ -149,14 +149,13 @@ class _Answer:
     def _apply(self, position: int) -> int:
         """Take in the event at ``position`` (a trade: two); returns how many."""
         event = self.event = self.events[position]
-        if event.kind == EventKind.COMPLETED:
+        if event.kind in (EventKind.COMPLETED, EventKind.INDICATIVE):
             return 1
         market = self._market(event.instrument)
         if event.kind == EventKind.PHASE_CHANGED:
             self.require(event.contra_id == market.phase, "PHASE_CHANGED tells the old phase")
             market.phase = event.qty
-            return 1
-        if event.kind == EventKind.INDICATIVE:
+            market.last = None if self.command.qty == 2 else market.last
             return 1
         if event.kind == EventKind.UNCROSSED:
             self._uncrossed(market, event)

@@ -9,7 +9,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk import speed_bump as sb
 from openoutcry.risk.after import after
 from openoutcry.risk.before import before
-from openoutcry.risk.bits import NO_LIMIT, RISK_KIND, RiskBit, Setting
+from openoutcry.risk.bits import CORPORATE_SETTINGS, NO_LIMIT, RISK_KIND, RiskBit, Setting
 from openoutcry.risk.delay import WAITS, due, hold
 from openoutcry.risk.guard import ROW_WORDS
 from openoutcry.risk.reference import Reference
@@ -284,7 +284,7 @@ OF_THE_BUMP = (Setting.SPEED_BUMP, Setting.RELEASE)
 BUMPS_NS = (0, 0, 20_000, 350_000, 2_000_000, 8_000_000, -1, sb.MAX_DELAY_NS + 1)
 """Delays and windows; behind the longest there is no room for most, the last make no sense."""
 DRAWN = [
-    int(s) for s in Setting if s < Setting.LULD and s not in OF_THE_BUMP
+    int(s) for s in Setting if s < Setting.LULD and s not in (*OF_THE_BUMP, *CORPORATE_SETTINGS)
     for _ in range(2 if s in RARE else 4)
 ]  # fmt: skip
 PROTECTING = [int(s) for s in Setting if Setting.LULD <= s < Setting.LEDGER_TIER]
@@ -293,9 +293,9 @@ PROTECTING = [int(s) for s in Setting if Setting.LULD <= s < Setting.LEDGER_TIER
 class Operator:
     """Draws RISK commands whose limits lie near what stands, so that they bind and give way."""
 
-    def __init__(self, seed, pair, symbols, protecting=0.0):
+    def __init__(self, seed, pair, symbols, protecting=0.0, corporate=0.0):
         self.rng, self.pair, self.symbols = np.random.default_rng([seed, 18]), pair, symbols
-        self.protecting = protecting
+        self.protecting, self.corporate = protecting, corporate
 
     def draw(self):
         rng = self.rng
@@ -309,6 +309,8 @@ class Operator:
             return setting(what, delay_ns, int(rng.integers(-(2**63), 2**63 - 1)), second=window_ns)
         guards = self.protecting and rng.random() < self.protecting
         what = Setting(int(rng.choice(PROTECTING if guards else DRAWN)))
+        if self.corporate and rng.random() < self.corporate:
+            return self._corporate(Setting(int(rng.choice(CORPORATE_SETTINGS))))
         if self.pair.reference.market_killed and rng.random() < 0.5:
             return setting(Setting.MARKET_KILL, 0, operator=int(rng.integers(1, 3)))
         who = int(rng.integers(0, PARTICIPANTS))
@@ -319,6 +321,28 @@ class Operator:
         who = who % GROUPS if Setting.GROUP_GROSS_POSITION <= what < Setting.LULD else who
         operator = int(rng.integers(0, 3))
         return setting(what, value, who, self.symbols[index], second, operator)
+
+    def _corporate(self, what):
+        """Of an instrument that is halted, once nobody has orders in it; else a step to that."""
+        rng, plain = self.rng, self.pair.reference
+        index = int(rng.integers(0, len(self.symbols)))
+        rules, symbol = plain.instruments[index], self.symbols[index]
+        if not rules.halted:
+            return setting(Setting.HALT, 1, 0, symbol)
+        if any(plain.open_of(who, index) for who in range(PARTICIPANTS)) and rng.random() < 0.9:
+            record = np.zeros(1, ORDER_DTYPE)
+            record["kind"], record["symbol"], record["aux"] = CommandKind.MASS_CANCEL, symbol, 1
+            return record
+        new, old = (int(one) for one in rng.integers(1, 5, 2))
+        if what == Setting.DIVIDEND:
+            new, old = int(rng.integers(1, 3_000)), int(rng.integers(1, 12))
+        if rng.random() < 0.1:
+            new, old = (int(one) for one in rng.choice([0, 1, 10**6, 10**6 + 1, 2**31 - 1], 2))
+        price = (
+            (rules.last or 100) * old // max(new, 1) if what == Setting.SPLIT else rules.last or 100
+        )
+        price += int(rng.integers(-20, 20))
+        return setting(what, new << 32 | old, 0, symbol, price)
 
     def _gone(self):
         """A disconnection, or a mass cancel of the operator's: what waits is withdrawn."""

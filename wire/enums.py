@@ -29,7 +29,7 @@ class CommandKind(IntEnum):
     """It is ``aux`` ns since the epoch; whatever expired before is cancelled.  Operator only."""
     PHASE = 9
     """The instrument enters the trading phase ``aux``; ``qty_lots`` 1 makes ``price_ticks`` its
-    reference price.  Operator only."""
+    reference price, 2 does and forgets the last trade, too (a split).  Operator only."""
     RISK = 10
     """A limit or a switch of the risk around the matcher: ``order_type`` says which (risk/bits.py),
     ``aux`` is its value, ``qty_lots`` whose it is.  Operator only; MALFORMED without risk or for

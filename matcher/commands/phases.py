@@ -39,8 +39,11 @@ def change_phase(arena: int, order: int, instrument: int) -> int:
     ):
         return const.MALFORMED
     state = instrument_addr(arena, instrument)
-    if load_i64(order + const.ORDER_QTY) == 1:
+    sets = load_i64(order + const.ORDER_QTY)
+    if sets == 1 or sets == 2:
         store_i64(state + layout.REFERENCE, load_i64(order + const.ORDER_PRICE))
+        if sets == 2:
+            store_i64(state + layout.LAST_PRICE, NO_PRICE)
     elif load_i64(state + layout.LAST_PRICE) != NO_PRICE:
         store_i64(state + layout.REFERENCE, load_i64(state + layout.LAST_PRICE))
     old = load_u8(state + layout.PHASE)

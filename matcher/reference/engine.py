@@ -177,7 +177,9 @@ class ReferenceEngine:
         elif c.kind == CommandKind.PHASE:
             require(c.participant == 0 and c.aux in list(Phase), Reason.MALFORMED)
             ref = price_or_none(c.price)
-            change_phase(self.markets[instrument], Phase(c.aux), ref, has_ref=c.qty == 1)
+            if c.qty == 2:
+                self.markets[instrument].last = None
+            change_phase(self.markets[instrument], Phase(c.aux), ref, has_ref=c.qty in (1, 2))
         else:
             self._on_orders(c, self.markets[instrument])
 

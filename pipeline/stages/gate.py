@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.stages import words as w
+from openoutcry.pipeline.topology import REPLICA
 from openoutcry.ring.kernels import is_published, slot_address
 from openoutcry.ring.layout import FREE
 from openoutcry.ring.policy import quorum_sequence
+from openoutcry.wire.boottime import boottime_ns
 from openoutcry.wire.enums import EventFlag
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import (
@@ -27,8 +30,9 @@ from openoutcry.wire.records import EVENT
 EVENT_CAUSE = EVENT.offsets["cause_seq"]
 EVENT_FLAGS = EVENT.offsets["flags"]
 LAST = int(EventFlag.LAST)
-READERS, READER_COUNT = w.own_words(2)
-"""Rows of the released readers: address of the cursor, and how far it may lag."""
+READERS, READER_COUNT, LEASE = w.own_words(3)
+"""Rows of the released readers: address of the cursor, and how far it may lag; address of the word
+until when a confirmation that is needed lasts, 0 if all last for ever."""
 
 if TYPE_CHECKING:
     from openoutcry.pipeline.worker import StageGroup
@@ -63,6 +67,10 @@ def step(context: int) -> int:
         event += 1
     if event == next_event:
         return w.idle(context)
+    # Last: a process that was stopped meanwhile finds the lease over.
+    lease = load_i64(context + LEASE)
+    if lease != 0 and boottime_ns() >= load_acquire(lease):
+        return 0
     now = monotonic_ns()
     stamps, mask = load_i64(context + w.UNTIL), load_i64(context + w.STAMP_MASK)
     for index in range(next_event, event):
@@ -83,3 +91,7 @@ def prepare(group: "StageGroup", name: str) -> None:
     words = np.array(rows, np.int64).reshape(-1, 2)
     contexts.keep_alive.append(words)
     contexts.set(name, {READERS: words.ctypes.data, READER_COUNT: len(words)})
+    row, index = shared.table[name], shared.table.index
+    if REPLICA.name in row.gated_by and row.policy == "all":
+        address = shared.control.stage_address(index[REPLICA.name], ct.STAGE_SAFE_UNTIL_NS)
+        contexts.set(name, {LEASE: address})

@@ -6,7 +6,8 @@ mistakes, and all of them are told at once, each with its line and key (docs/ven
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ import numpy.typing as npt
 from openoutcry.dpdk_shim.authentication import NETWORKS_MAX, PacketSession
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import spec
+from openoutcry.pipeline.gate_policy import POLICIES
+from openoutcry.pipeline.options import Replication
 from openoutcry.pipeline.venue import table as t
 from openoutcry.pipeline.venue.calendar import Calendar
 from openoutcry.pipeline.venue.calendar_tables import read_calendar, read_instruments
+from openoutcry.pipeline.venue.durability_table import read_durability
 from openoutcry.pipeline.venue.feed_table import read_feed
 from openoutcry.pipeline.venue.limits import risk_rows
 from openoutcry.pipeline.venue.lines import key_lines
@@ -49,7 +53,7 @@ SESSION_SHARE = 4
 TABLES = (
     "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
     "operator", "market_data", "protection", "breaker", "liquidation", "asset", "fee_schedule",
-    "fees",
+    "fees", "durability",
 )  # fmt: skip
 
 
@@ -88,6 +92,8 @@ class VenueFile:
     volatile_journal: bool
     copies: tuple[Path, ...]
     policy: str
+    replication: Replication | None
+    """Where the journal is replicated."""
     checkpoint_every: int
     retention_days: int
     order_capacity: int
@@ -105,6 +111,10 @@ class VenueFile:
     feed: FeedSpec | None
     """The public market data."""
     risk: RiskSpec
+    canary: bool
+    """A build that has not served this journal yet opens it after its canary alone."""
+    number: int = 0
+    """63 bits of a hash over the file's bytes: which configuration this is."""
 
     @property
     def delayed(self) -> int:
@@ -150,10 +160,10 @@ def power_of_two(value: Any) -> int:
 VENUE = {
     "name": Key(t.text(20)),
     "journal": Key(t.text()),
-    "durability": Key(t.one_of({"durable": "durable", "async": "async"}), "durable"),
+    "durability": Key(t.one_of({d: d for d in ("durable", "async", "replicated")}), "durable"),
     "volatile_journal": Key(t.boolean, False),
     "copies": Key(t.list_of(t.text()), ()),
-    "policy": Key(t.one_of({p: p for p in ("all", "quorum", "any")}), "all"),
+    "policy": Key(t.one_of({p: p for p in POLICIES}), "all"),
     "checkpoint_every": Key(t.integer(0, 10**12), 1_000_000),
     "retention_days": Key(t.integer(0, 36_500), 0),
     "order_capacity": Key(power_of_two, 1 << 17),
@@ -163,6 +173,7 @@ VENUE = {
     "speed_bump_window_us": Key(t.integer(0, 100_000), 0),
     "speed_bump_seed": Key(t.integer(1, 1 << 62), 0),
     "speed_bump_orders": Key(t.integer(16, 1 << 20), 1 << 16),
+    "canary": Key(t.boolean, False),
     "failures_before_lock": Key(t.integer(1, 1_000_000), 5),
     "lock_s": Key(t.integer(1, 86_400), 60),
 }
@@ -228,7 +239,8 @@ def read_venue(path: Path) -> VenueFile:
     if tables.mistakes:
         raise VenueFileError(path, tables.mistakes)
     assert made is not None
-    return made
+    number = int.from_bytes(blake2b(written.encode(), digest_size=8).digest()) >> 1
+    return replace(made, number=number)
 
 
 def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
@@ -245,6 +257,9 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         [one.symbol for one in traded], password_hash,
     )  # fmt: skip
     _check_cells(tables, participants, len(traded))
+    replication = read_durability(
+        tables, path.absolute().parent, venue["name"] or "", venue["durability"], venue["policy"]
+    )
     feed = read_feed(tables, instruments, decimals)
     if path.stat().st_mode & 0o077:
         if packet_sessions:
@@ -257,7 +272,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     assert calendar is not None
     folder = path.absolute().parent
     same = ("name", "durability", "volatile_journal", "policy", "checkpoint_every",
-            "retention_days", "order_capacity", "housekeeping_cores", "gateway",
+            "retention_days", "order_capacity", "housekeeping_cores", "gateway", "canary",
             "speed_bump_us", "speed_bump_window_us", "speed_bump_seed",
             "speed_bump_orders")  # fmt: skip
     return VenueFile(
@@ -278,6 +293,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         packet_sessions=tuple(packet_sessions),
         journal=folder / venue["journal"],
         copies=tuple(folder / copy for copy in venue["copies"]),
+        replication=replication,
         feed=feed,
         risk=risk,
         **{name: venue[name] for name in same},

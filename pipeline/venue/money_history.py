@@ -1,5 +1,5 @@
-"""Fees, assets, deposits and withdrawals that were asked for in a venue, when and by whom, from its
-journal."""
+"""Fees, assets, deposits, withdrawals, dividends and splits that were asked for in a venue: when
+and by whom, from its journal."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from openoutcry.pipeline.venue.fee_tables import MOST_PURPOSES, UNUSED_FROM
 from openoutcry.pipeline.venue.money_desk import PURPOSES
 from openoutcry.pipeline.venue.operators import operator_name
 from openoutcry.pipeline.venue.risk_tables import RiskSpec
-from openoutcry.risk.bits import LEDGER_SETTINGS, RISK_KIND, Setting
+from openoutcry.risk.bits import CORPORATE_SETTINGS, LEDGER_SETTINGS, RISK_KIND, Setting
 
 FIRST = int(min(LEDGER_SETTINGS))
 
@@ -22,7 +22,8 @@ def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
     rows = []
     for _, orders in JournalReader(journal).chunks():
         types = orders["order_type"]
-        ours = (orders["kind"] == RISK_KIND) & ((types == Setting.DEPOSIT) | (types >= FIRST))
+        named = np.isin(types, (Setting.DEPOSIT, *CORPORATE_SETTINGS)) | (types >= FIRST)
+        ours = (orders["kind"] == RISK_KIND) & named
         for one in orders[ours]:
             what = _said(one, list(spec.money.schedules))
             if what:
@@ -40,6 +41,10 @@ def _said(one: Any, names: list[str]) -> str:
     def schedule(number: int) -> str:
         return names[number] if number < len(names) else str(number)
 
+    if what in CORPORATE_SETTINGS:
+        new, old = divmod(value, 1 << 32)
+        terms = f"{new} new lots for {old}" if what is Setting.SPLIT else f"{new} for {old} lots"
+        return f"{symbol} {what.name.lower()}: {terms}, a price of {second} ticks behind it"
     if second > MOST_PURPOSES and what is not Setting.LEDGER_TIER:
         name = np.array([second], np.int64).view("S8")[0].decode("ascii", "replace")
     else:

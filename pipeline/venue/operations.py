@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.pipeline.venue.corporate_desk import CORPORATE_REQUESTS, CorporateDesk
 from openoutcry.pipeline.venue.desk import DeskError, Work
 from openoutcry.pipeline.venue.desk_record import REASON_MOST
 from openoutcry.pipeline.venue.four_eyes import FourEyes, widens
@@ -67,20 +68,23 @@ class Operations:
         self,
         limits: FileLimits,
         halted: Callable[[str, bool], Iterable[npt.NDArray[Any]]],
-        dump: Callable[[str], str],
+        dump: Callable[[str], dict[str, str]],
         note: Callable[[str], None],
         session: Callable[[Any, bool], Work] = no_session,
         call: Callable[[str], Iterable[npt.NDArray[Any]]] = lambda symbol: (),
         now: Callable[[], npt.NDArray[Any]] = lambda: np.zeros(0, ORDER_DTYPE),
+        dumped: Callable[[], bool] = lambda: True,
     ) -> None:
         """``halted(symbol, yes)`` tells the calendar, and gives the PHASE commands of it, as
         ``call(symbol)`` does of an auction; ``dump(name)`` writes what stands and says where;
         ``note`` tells whoever watches the venue; ``session(name, kill)`` switches a session;
-        ``now`` gives a TIME that changes nothing."""
+        ``now`` gives a TIME that changes nothing; ``dumped`` says whether what ``dump`` has
+        begun is done."""
         self.limits, self.halted, self.dump, self.note = limits, halted, dump, note
-        self.session, self.call, self.now = session, call, now
+        self.session, self.call, self.now, self.dumped = session, call, now, dumped
         self.view, self.spec = limits.view, limits.spec
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
+        self.issuers = CorporateDesk(limits.symbols, limits.view, halted)
         self.operators, self.four_eyes = Operators(self.spec.operators), FourEyes()
 
     def work_of(self, request: dict[str, Any]) -> Work:
@@ -95,6 +99,7 @@ class Operations:
             "disconnect": self._disconnect,
             "emergency-close": self._emergency,
             **dict.fromkeys(MONEY_REQUESTS, self._of_money),
+            **dict.fromkeys(CORPORATE_REQUESTS, self._of_issuer),
             "rehearse": self._rehearse,
             "log-in": self._log_in,
             "log-out": self._log_out,
@@ -150,13 +155,28 @@ class Operations:
             return work
         self.operators.check(by, SUPERVISOR)
         if request["do"] == "deposit":
-            # Money is moved by two persons, as a limit is widened.
-            self._with_password(request)
-            key = tuple(request.get(name) for name in ("participant", "amount", "asset", "purpose"))
-            if not self.four_eyes.confirmed(("deposit", *key), by, work.done[0]):
-                return Work(NOTHING, [f"{work.done[0]}: it waits for another supervisor"],
-                            more={"waits": True})  # fmt: skip
+            return self._by_two(request, ("participant", "amount", "asset", "purpose"), work)
         return work
+
+    def _of_issuer(self, request: dict[str, Any]) -> Work:
+        by = request[BY]
+        work = self.issuers.work_of(request, by)
+        if by:
+            self.operators.check(by, SUPERVISOR)
+            keys = ("instrument", "new", "old", "amount", "lots", "price")
+            work = self._by_two(request, keys, work)
+        if len(work.records):
+            self.note(f"operator: {work.done[-1]}")
+        return work
+
+    def _by_two(self, request: dict[str, Any], keys: Iterable[str], work: Work) -> Work:
+        """Money and holdings are moved by two persons, as a limit is widened."""
+        self._with_password(request)
+        key = request["do"], *(request.get(name) for name in keys)
+        if self.four_eyes.confirmed(key, request[BY], work.done[-1]):
+            return work
+        return Work(NOTHING, [f"{work.done[-1]}: it waits for another supervisor"],
+                    more={"waits": True})  # fmt: skip
 
     # Limits
 
@@ -385,7 +405,7 @@ class Operations:
                 records += [setting(Setting.HALT, 1, 0, symbol.encode(), operator=operator)]
                 records += self.halted(symbol, True)
         elif step == 5:
-            more = {"state": self.dump("emergency")}
+            more = self.dump("emergency")
         text = f"emergency close: step {step} of {len(STEPS)}: {STEPS[step - 1]}"
         self.note(text)
         records.append(setting(Setting.EMERGENCY, step, operator=operator))
@@ -395,6 +415,7 @@ class Operations:
             lambda: "" if self.view.word(lay.EMERGENCY) >= step else f"{text}: the core refuses",
             lambda: self._emergency_step(step + 1, operator) if step < len(STEPS) else None,
             more,
+            self.dumped,
         )
 
     def _rehearse(self, request: dict[str, Any]) -> Work:
@@ -407,10 +428,11 @@ class Operations:
                  "orders": int(rows[:, lay.OPEN // 8].sum())}  # fmt: skip
         text = f"step {step} of {len(STEPS)}: {STEPS[step - 1]}: {REHEARSED[step - 1]}"
         text = text.format(**words)
-        more = {"state": self.dump("rehearsal")} if step == 5 else {}
+        more = self.dump("rehearsal") if step == 5 else {}
         self.note(f"rehearsal: {text}")
         following = partial(self._rehearse_step, step + 1) if step < len(STEPS) else lambda: None
-        return Work(self.now(), [f"rehearsal: {text}"], follow=following, more=more)
+        return Work(self.now(), [f"rehearsal: {text}"], follow=following, more=more,
+                    ready=self.dumped)  # fmt: skip
 
     # Who and what
 
@@ -454,7 +476,7 @@ def words_of(request: dict[str, Any]) -> str:
     """What is asked for, in a line."""
     keys = ("do", "what", "name", "limit", "participant", "group", "instrument", "value",
             "schedule", "tier", "from_volume", "maker_bps", "taker_bps", "minimum", "amount",
-            "asset", "decimals", "purpose")  # fmt: skip
+            "asset", "decimals", "purpose", "new", "old", "lots", "price")  # fmt: skip
     return " ".join(str(request[key]) for key in keys if request.get(key) not in (None, ""))
 
 

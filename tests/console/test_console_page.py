@@ -1,66 +1,13 @@
 """The page in a real Chromium: each view, each button, at a desk's width and a telephone's."""
 
-import shutil
-from contextlib import contextmanager
-
 import pytest
+from console_browser import VIEWS, expect, go, log_in, needs_chromium, opened, row_of
 from console_venue import PASSWORD
 from sessions_venue import Client
 
 from openoutcry.pipeline.venue.desk_record import desk_record
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium here: the page is opened in no browser"
-)
-WAIT_MS = 300_000
-playwright.expect.set_options(timeout=WAIT_MS)
-VIEWS = ("overview", "latency", "market", "sessions", "participants", "phases", "alarms",
-         "journal", "log")  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        made = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
-        made.close()
-
-
-@contextmanager
-def opened(browser, floor, name="anna", width=1280, theme="dark", but="a status of 4"):
-    """A page with somebody logged in; it says nothing on its console and asks nobody else."""
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
-    page = context.new_page()
-    page.set_default_timeout(WAIT_MS)
-    said, asked = [], []
-    # 401 and 409 and the like are answers; Chromium writes each of them on its console.
-    page.on("console", lambda one: said.append(one.text)
-            if but not in one.text else None)  # fmt: skip
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda one: asked.append(one.url))
-    try:
-        page.goto(floor.url)
-        log_in(page, name)
-        yield page
-    finally:
-        context.close()
-    assert said == []
-    socket = floor.url.replace("http", "ws")
-    assert [url for url in asked if not url.startswith((floor.url, socket, "data:"))] == []
-
-
-def log_in(page, name):
-    page.fill("#login-name", name)
-    page.fill("#login-password", PASSWORD)
-    page.press("#login-password", "Enter")
-    expect(page, "#tiles .tile").to_have_count(13)
-
-
-def expect(page, selector, **filters):
-    found = page.locator(selector, **filters)
-    return playwright.expect(found)
+pytestmark = needs_chromium
 
 
 def act(page, row, button, why="a test", password=False):
@@ -77,20 +24,11 @@ def finish(page, why="a test", password=False):
     expect(page, "#ask").to_be_hidden()
 
 
-def go(page, view):
-    page.locator(f"nav a[href='#{view}']").click()
-    expect(page, f"#view-{view}").to_be_visible()
-
-
-def row_of(table, text):
-    return f"#{table} tbody tr:has(td:text-is('{text}'))"
-
-
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_every_view_fits_in_its_width(browser, floor, width, theme):
     floor.quote(3)
-    with opened(browser, floor, "vera", width, theme) as page:
+    with opened(browser, floor, "anna", width, theme) as page:
         shown = {"latency": "#latency-table tbody tr", "market": "#ladder tbody tr.bid",
                  "overview": "#topology .stage"}  # fmt: skip
         for view in VIEWS:
@@ -193,7 +131,7 @@ def test_the_keys_the_log_the_charts_and_the_theme(browser, floor):
     floor.trade(50_000)
     with opened(browser, floor) as page:
         for number, view in enumerate(VIEWS, 1):
-            page.keyboard.press(str(number))
+            page.keyboard.press(str(number % 10))
             expect(page, f"#view-{view}").to_be_visible()
         page.keyboard.press("1")
         page.keyboard.press("/")

@@ -198,13 +198,17 @@ def test_a_statement_ends_at_the_balance(day):
 def test_profits_are_what_was_received_and_what_is_held(day, method):
     """Realised + unrealised = money received - paid + what is held at the last price."""
     found = at(day)
-    books, cash = found.books, defaultdict(int)
+    books, cash, adjusted = found.books, defaultdict(int), set()
     for part in transactions(day, found):
         for row in part[np.isin(part["kind"], (lay.Kind.POSTED, lay.Kind.POSITION))]:
             sign = -1 if row["kind"] == lay.Kind.POSITION or row["side"] == 1 else 1
             multiplier = int(books.instruments[row["instrument"], lay.MULTIPLIER // 8])
             amount = int(row["price_ticks"]) * int(row["qty_lots"]) * multiplier
             cash[int(row["participant"]), books.symbols[row["instrument"]]] += sign * amount
+        for row in part[np.isin(part["kind"], (lay.Kind.DIVIDEND, lay.Kind.SPLIT))]:
+            key = int(row["participant"]), books.symbols[row["instrument"]]
+            cash[key] -= int(row["outside"])
+            adjusted.add(key)
     held = {row[:2]: row[2] for row in reports.positions(books).rows}
     rows = reports.profits(books, transactions(day, found), method).rows
     assert len(rows) > 300
@@ -212,6 +216,29 @@ def test_profits_are_what_was_received_and_what_is_held(day, method):
         assert position == held.get((who, symbol), 0)
         assert realised + unrealised == cash[who, symbol] + value
         assert cost == value - unrealised
+    assert len(adjusted) > 50
+
+
+def test_a_split_and_a_dividend_by_hand():
+    """3 for 2 of 5 lots that cost 520: 7 lots, half a one is 35; then 5 of them are sold."""
+    first, average = METHODS["fifo"](), METHODS["average"]()
+    for one in (first, average):
+        one.trade(3, 100)
+        one.trade(2, 110)
+        one.adjust(7, 35)
+        assert (one.position, one.cost, one.realised) == (7, 520, 35)
+        one.trade(-5, 80)
+    # 4 lots for 300 and a third of 3 for 220: 73; of 520 for 7 lots five cost 371.
+    assert (first.position, first.cost, first.realised) == (2, 147, 35 + 400 - 373)
+    assert (average.position, average.cost, average.realised) == (2, 149, 35 + 400 - 371)
+    for one in (first, average):
+        cost, realised = one.cost, one.realised
+        one.adjust(0, 90)
+        assert (one.position, one.cost, one.realised) == (0, 0, realised + 90 - cost)
+    short = METHODS["fifo"]()
+    short.trade(-3, 100)
+    short.adjust(-3, -6)
+    assert (short.position, short.cost, short.realised) == (-3, -300, -6)
 
 
 def test_first_in_first_out_and_average_cost_by_hand():

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from openoutcry.operations.dashboard import PANELS, dashboard
+from openoutcry.operations.metrics import journal_use
 
 ROOT = Path(__file__).resolve().parents[2]
 METRICS = (ROOT / "operations" / "metrics.py").read_text()
@@ -17,9 +18,9 @@ SESSIONS = ("connected", "killed", "locked", "messages")
 
 def named():
     """Every metric that operations/metrics.py has."""
-    return set(re.findall(r'"(outcry_[a-z_]+[a-z])"', METRICS)) | {
-        f"outcry_session_{name}" for name in SESSIONS
-    }
+    named = set(re.findall(r'"(outcry_[a-z_]+[a-z])"', METRICS))
+    named |= {f"outcry_session_{name}" for name in SESSIONS}
+    return named | {f"outcry_journal_{name}" for name in journal_use(ROOT)}
 
 
 def test_a_dashboard_shows_only_metrics_that_there_are():
@@ -47,7 +48,9 @@ def test_its_queries_are_promql(tmp_path):
 
 
 @pytest.mark.skipif(which("systemd-analyze") is None, reason="no systemd-analyze")
-@pytest.mark.parametrize("name", ["openoutcry.service", "openoutcry-metrics.service"])
+@pytest.mark.parametrize(
+    "name", sorted(p.name for p in (ROOT / "operations/host").glob("*.service"))
+)
 def test_units_are_what_systemd_takes(name, tmp_path):
     """Every line is understood; only that the program and the account are not here may be said."""
     unit = tmp_path / name

@@ -19,7 +19,8 @@ def venue(tmp_path_factory):
     made.start()
     made.wait_for_phase("CONTINUOUS")
     yield made
-    made.stop()
+    if made.process.poll() is None:
+        made.stop()
 
 
 def test_the_page_s_commands(venue):
@@ -38,9 +39,11 @@ def test_the_page_s_commands(venue):
 def test_the_console_s_command(venue):
     """With an operator in the file, whom the running venue need not know yet."""
     (console,) = [line for line in commands("operations.md") if "console" in line]
-    with (venue.folder / "venue.toml").open("a") as file:
-        file.write(f'[[operator]]\nname = "anna"\npassword = "{HASH}"\n')
+    file = venue.folder / "venue.toml"
+    written = file.read_text()
+    file.write_text(f'{written}[[operator]]\nname = "anna"\npassword = "{HASH}"\n')
     served_page(venue, console, "/", b"Open Outcry console")
+    file.write_text(written)
 
 
 def served_page(venue, command, path, holds):
@@ -66,3 +69,20 @@ def test_what_fires_is_said_by_watch(venue):
     names = [json.loads(line)["labels"]["alertname"] for line in told]
     run("outcry resume instrument GOLD", venue.folder)
     assert "InstrumentHalted" in names
+
+
+def test_the_commands_of_an_investigation_and_of_fitness(venue):
+    take, show, books = [line for line in commands("operations.md") if "outcry dump" in line]
+    assert run(take, venue.folder).strip() == "venue.dump.json.gz"
+    assert "open orders after command" in run(show, venue.folder)
+    assert json.loads(run(books, venue.folder))["orders"]["rows"] == []
+    (fitness,) = [line for line in commands("operations.md") if "doctor --venue" in line]
+    assert "not fit for production" in run(fitness, venue.folder, status=1)
+
+
+def test_the_commands_of_a_new_build(venue):
+    """The last test of this venue: the canary looks at its whole journal."""
+    check, canary = [line for line in commands("operations.md") if "deploy" in line]
+    assert "every process is of one build" in run(check, venue.folder)
+    venue.stop()
+    assert "the same as what was recorded" in run(canary, venue.folder)

@@ -15,7 +15,8 @@ from risk_core import Operator, Pair, bits
 from risk_flow import instruments, mixed_commands
 
 from openoutcry.report.evidence import write_evidence
-from openoutcry.risk.bits import NO_LIMIT, RiskBit
+from openoutcry.risk.bits import CORPORATE_SETTINGS, NO_LIMIT, RiskBit
+from openoutcry.risk.reference import APPLIED
 from openoutcry.risk.reference_guard import PAUSED
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase, Side
@@ -119,6 +120,32 @@ def test_ten_thousand_mixed_commands_with_protection(seed):
     kinds = {kind for kind, *_ in both.reference.guard.log}
     assert kinds == set(range(1, 9)), kinds
     assert {why for kind, _, _, why in both.reference.guard.log if kind == 3} == set(range(1, 6))
+
+
+@pytest.mark.parametrize("protection", [False, True])
+def test_three_thousand_mixed_commands_with_dividends_and_splits(protection):
+    """Of instruments that are halted and not, with open orders and without, with ratios and prices
+    that make sense and not: positions, what they need and are worth, the last price, the index."""
+    both = pair(protection=protection)
+    symbols = instruments()["symbol"].tolist()
+    flow = mixed_commands(3_000, 6)
+    if protection:
+        flow = with_time(flow, both, symbols, 6)
+    operator = Operator(6, both, symbols, 0.3 * protection, corporate=0.5)
+    adjusted, process = Counter(), both.process
+
+    def noted(order):
+        answer = process(order)
+        if order["kind"][0] == CommandKind.RISK and order["order_type"][0] in CORPORATE_SETTINGS:
+            adjusted[int(order["order_type"][0]), answer[0] == APPLIED] += 1
+            both.same()
+        return answer
+
+    both.process = noted
+    run(both, flow, operator, 0.3, 6, 500)
+    kinds = {(int(what), done) for what in CORPORATE_SETTINGS for done in (True, False)}
+    assert set(adjusted) == kinds
+    assert min(adjusted.values()) > 20, adjusted
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -2,6 +2,9 @@
 by the ledger; mistakes of the file with their lines."""
 
 import json
+import re
+import shlex
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,7 @@ from openoutcry.ledger.standing import at
 from openoutcry.pipeline.venue.fee_tables import millionths
 from openoutcry.pipeline.venue.file import VenueFileError, read_venue
 from openoutcry.risk.bits import LEDGER_SETTINGS, Setting
-from openoutcry.wire.enums import Side
+from openoutcry.wire.enums import EventKind, Side
 
 MONEY = """
 [[asset]]
@@ -122,6 +125,61 @@ def test_what_the_file_and_the_operator_say_of_money_the_ledger_follows(floor):
     assert Reconciliation(floor.venue.journal, None).advance().difference is None
 
 
+def test_dividends_and_splits_adjust_what_is_held_and_the_price(floor):
+    """By two persons, of a halted instrument: positions, money, open orders, the reference price;
+    the same in the core, the ledger and a venue that was killed behind it."""
+    floor.send(order(11, Side.SELL, 7, 200, who=1), order(12, Side.BUY, 7, 200, who=2))
+    floor.send(order(13, Side.SELL, 5, 210, who=1))
+    before = at(floor.venue.journal).books
+    lots = {who: before.balance(who + 1, 8, 0) + before.balance(who + 1, 8, 1) for who in (1, 2, 3)}
+    assert lots[2] > 0 > lots[1]
+    words = ("corporate", "split", "GOLD", "3", "2", "--operator")
+    refused = CliRunner().invoke(main, [*words[:-1], "--venue", str(floor.file)])
+    assert "GOLD is not halted" in refused.output
+    floor.ask("halt", "GOLD")
+    assert floor.ask(*words, "anna", password=WORD)["waits"]
+    done = floor.ask(*words, "bert", password=WORD)
+    assert done["price"] == 133
+    assert done["done"][0] == "GOLD: everybody's orders are cancelled"
+    books = at(floor.venue.journal).books
+    for who, was in lots.items():
+        whole, part = divmod(abs(was) * 3, 2)
+        sign = 1 if was > 0 else -1
+        assert books.balance(who + 1, 8, 0) == sign * whole
+        money = [sum(b.balance(who + 1, 0, kind) for kind in range(3)) for b in (before, books)]
+        # Half a lot at 133 is 66.5: half to even.
+        assert money[1] - money[0] == sign * 66 * part
+    floor.again()
+    floor.ask("corporate", "dividend", "GOLD", "5", "--lots", "3", "--price", "131")
+    paid = at(floor.venue.journal).books
+    for who in lots:
+        held = books.balance(who + 1, 8, 0)
+        due = round(Fraction(5 * abs(held), 3)) * (1 if held > 0 else -1)
+        money = [sum(b.balance(who + 1, 0, kind) for kind in range(3)) for b in (books, paid)]
+        assert money[1] - money[0] == due
+    floor.ask("resume", "instrument", "GOLD")
+    floor.venue.wait_for(lambda s: s["phases_sequenced"] and not s["risk"]["halted"])
+    _, events = floor.journal()
+    told = events[events["kind"] == EventKind.PHASE_CHANGED]
+    assert told["price_ticks"][told["instrument"] == 0][-1] == 131
+    rows = {row["what"]: row["operator"] for row in shown(floor, "fees", "history")}
+    assert rows["GOLD split: 3 new lots for 2, a price of 133 ticks behind it"] == "bert"
+    assert "GOLD dividend: 5 for 3 lots, a price of 131 ticks behind it" in rows
+    assert Reconciliation(floor.venue.journal, None).advance().difference is None
+
+
+def test_the_commands_of_the_ledger_s_page_run(floor):
+    text = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text()
+    block = text.split("## Dividends and splits")[1].split("```")[1]
+    lines = [re.split(r"\s{2,}", line)[0] for line in block.splitlines() if "outcry" in line]
+    assert len(lines) == 7
+    for line in lines:
+        asked = floor.ask(*shlex.split(line)[1:], password=WORD)
+        assert asked["done"]
+        assert asked.get("waits", False) == ("--operator" in line)
+    assert Reconciliation(floor.venue.journal, None).advance().difference is None
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [(["deposit", "1", "5", "--asset", "CHF"], "there is no asset 'CHF'; there are: USD, EUR"),
@@ -137,7 +195,9 @@ def test_what_the_file_and_the_operator_say_of_money_the_ledger_follows(floor):
      (["fees", "set", "free", "--maker-bps", "1", "--taker-bps", "10001"], "more than all"),
      (["fees", "set", "free", "--maker-bps", "1", "--taker-bps", "x"], "no number of basis points"),
      (["fees", "set", "free", "--tier", "8", "--maker-bps", "1", "--taker-bps", "1"], "0 to 7"),
-     (["fees", "assign", "free", "--instrument", "LEAD"], "there is no instrument 'LEAD'")],
+     (["fees", "assign", "free", "--instrument", "LEAD"], "there is no instrument 'LEAD'"),
+     (["corporate", "split", "LEAD", "2", "1"], "there is no instrument 'LEAD'"),
+     (["corporate", "split", "TIN", "2", "1"], "TIN is not halted")],
 )  # fmt: skip
 def test_what_cannot_be_is_told_and_sends_nothing(floor, words, said):
     before = len(floor.settings())

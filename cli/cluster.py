@@ -1,0 +1,153 @@
+"""``outcry cluster``: the JetStream that a venue's journal is replicated in."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from openoutcry.cli.columns import print_columns
+from openoutcry.cli.options import PathArgument, as_json_option
+
+if TYPE_CHECKING:
+    from openoutcry.replica.cluster import Cluster
+
+folder_argument = click.argument("folder", type=PathArgument)
+
+
+@click.group()
+def cluster() -> None:
+    """Three nodes of NATS JetStream on this machine, or what one elsewhere holds.
+
+    \b
+    outcry cluster up cluster
+    outcry cluster status cluster
+    outcry cluster down cluster
+    """
+
+
+@cluster.command()
+@folder_argument
+@click.option("--until-killed", is_flag=True,
+              help="Stay here, and take the nodes along when this command ends.")  # fmt: skip
+@as_json_option
+def up(folder: Path, until_killed: bool, as_json: bool) -> None:
+    """Start the cluster of FOLDER, made with free ports, certificates and passwords of its own if
+    there is none yet.  It runs until `outcry cluster down`."""
+    from openoutcry.replica.cluster import Cluster
+    from openoutcry.replica.store import damaged
+
+    made = not Cluster.exists(folder)
+    found = Cluster.make(folder) if made else Cluster.load(folder)
+    wrong = {} if made else damaged(found)
+    try:
+        found.start([node for node in found.nodes if node.name not in wrong], not until_killed)
+        found.wait_ready()
+    except BaseException:
+        found.stop(node for node in found.nodes if node.name in found.processes)
+        raise
+    if as_json:
+        click.echo(json.dumps(_document(found)))
+    else:
+        click.echo(f"{folder}: {len(found.nodes) - len(wrong)} nodes; --nats {folder} names it")
+    for name, flaw in wrong.items():
+        click.echo(
+            f"outcry: {name} is damaged and was not started: {flaw}; `outcry cluster resync "
+            f"{folder} {name}` lets it get everything from the others",
+            err=True,
+        )
+    if until_killed:
+        _stay(found)
+    if wrong:
+        sys.exit(1)
+
+
+def _stay(found: "Cluster") -> None:
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        found.stop()
+
+
+@cluster.command()
+@folder_argument
+def down(folder: Path) -> None:
+    """End the nodes of FOLDER; what they hold stays."""
+    from openoutcry.replica.cluster import Cluster
+
+    found = Cluster.load(folder)
+    running = sum(found.identity(node) is not None for node in found.nodes)
+    found.stop()
+    click.echo(f"{folder}: {running} nodes ended")
+
+
+@cluster.command()
+@folder_argument
+@click.argument("node")
+def resync(folder: Path, node: str) -> None:
+    """Wipe what NODE of FOLDER has stored and let it get everything from the others."""
+    from openoutcry.replica.cluster import Cluster
+    from openoutcry.replica.resync import resync_node
+
+    found = Cluster.load(folder)
+    blocks = resync_node(found, found.node(node))
+    click.echo(f"{node}: wiped, and again has what the others have: {blocks}")
+
+
+@cluster.command()
+@click.argument("cluster", metavar="FOLDER|URLS")
+@as_json_option
+def status(cluster: str, as_json: bool) -> None:
+    """Who leads each stream, how far its copies are behind, its epochs and leases; of a cluster on
+    this machine also each node's disk and the last block of it that was verified."""
+    from openoutcry.replica.cluster import Cluster
+    from openoutcry.replica.cluster_status import status_document
+
+    folder = Path(cluster)
+    here = Cluster.load(folder) if "://" not in cluster and Cluster.exists(folder) else None
+    document = status_document(cluster, here)
+    if as_json:
+        click.echo(json.dumps(document))
+        return
+    console = Console()
+    if here is not None:
+        rows = [
+            (row["node"], str(row["pid"] or "does not run"), row["url"], f"{row['bytes']:,}",
+             row["verified"])
+            for row in document["nodes"]
+        ]  # fmt: skip
+        print_columns(console, ("node", "pid", "url", "disk", "verified"), rows, right=("disk",))
+    for stream in document["streams"]:
+        _print_stream(stream)
+    if document["trouble"]:
+        click.echo(f"no answer: {document['trouble']}")
+
+
+def _print_stream(stream: dict[str, Any]) -> None:
+    lease = stream["lease"]
+    held = f"lease {lease['holder']}, epoch {lease['epoch']}" if lease else "no lease"
+    click.echo(
+        f"{stream['venue']}: {stream['messages']:,} messages, {stream['bytes']:,} bytes; leader "
+        f"{stream['leader'] or 'none'}; {held}; command {stream['last_seq']:,}, block "
+        f"{stream['last_block']:,}, epoch {stream['epoch']}"
+    )
+    for peer in stream["peers"]:
+        state = "offline" if peer["offline"] else "current" if peer["current"] else "behind"
+        click.echo(f"  {peer['name']}: {state}, lag {peer['lag']:,}")
+
+
+def _document(found: "Cluster") -> dict[str, Any]:
+    return {
+        "folder": os.fspath(found.folder),
+        "urls": [server.text for server in found.access.servers],
+        "pids": {n.name: (i.pid if (i := found.identity(n)) else None) for n in found.nodes},
+    }

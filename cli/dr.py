@@ -1,0 +1,87 @@
+"""``outcry dr``: the copy for the day when the whole cluster is gone."""
+
+import json
+import signal
+from pathlib import Path
+
+import click
+
+from openoutcry.cli.options import PathArgument, as_json_option
+
+
+@click.group()
+def dr() -> None:
+    """Copy a replicated journal to files; restore a venue from them alone.
+
+    \b
+    outcry dr copy cluster --stream RUN --to copy --follow
+    outcry dr restore copy journal
+    """
+
+
+@dr.command()
+@click.argument("cluster", metavar="FOLDER|FILE|URLS")
+@click.option("--stream", default="RUN", show_default=True, help="Name of the replicated journal.")
+@click.option("--to", "folder", type=PathArgument, required=True, help="Where the files go.")
+@click.option("--follow", is_flag=True, help="Go on with what comes, until Control-C or SIGTERM.")
+@as_json_option
+def copy(cluster: str, stream: str, folder: Path, follow: bool, as_json: bool) -> None:
+    """Copy what the stream has and FOLDER has not.  Nothing of the venue waits for it."""
+    from openoutcry.replica.access import access_of
+    from openoutcry.replica.disaster import Copier
+
+    copier = Copier(access_of(cluster), stream, folder)
+    stopping: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM) if follow else ():
+        signal.signal(number, lambda number, frame: stopping.append(number))
+    try:
+        if follow:
+            copier.follow(lambda: bool(stopping), lambda text: click.echo(text, err=True))
+        else:
+            copier.copy()
+    finally:
+        copier.close()
+    tip = copier.copied.tip
+    if as_json:
+        click.echo(json.dumps({"message": tip.position, "block": tip.next_block - 1,
+                               "last_seq": tip.last_seq, "epoch": tip.epoch}))  # fmt: skip
+        return
+    click.echo(
+        f"{folder}: message {tip.position:,}, block {tip.next_block - 1:,}, command "
+        f"{tip.last_seq:,}, epoch {tip.epoch}"
+    )
+
+
+@dr.command()
+@click.argument("folder", type=PathArgument)
+@click.argument("journal", type=PathArgument)
+@as_json_option
+def restore(folder: Path, journal: Path, as_json: bool) -> None:
+    """Make a new JOURNAL of the copy in FOLDER, replay it, and say up to which command it vouches:
+    every block before is whole, and its events are those that the venue had."""
+    from openoutcry.replay.replay import replay
+    from openoutcry.replica.disaster import restore as restored
+
+    copied = restored(folder, journal)
+    result = replay(journal)
+    if result["wrong_seq"] is not None:
+        raise click.ClickException(
+            f"after command {result['wrong_seq']:,} the replay's events are not those of the venue"
+        )
+    document = {
+        "journal": str(journal), "message": copied.tip.position,
+        "block": copied.tip.next_block - 1, "last_seq": result["commands"],
+        "state_hash": result["state_hash"], "event_hash": result["event_hash"],
+        "verified_seq": result["verified_seq"], "event_digests": result["event_digests"],
+        "behind": copied.flaw,
+    }  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(document))
+        return
+    if copied.flaw:
+        click.echo(f"behind that, not whole and left out: {copied.flaw}")
+    click.echo(
+        f"{journal}: restored and vouched for up to command {result['commands']:,} (block "
+        f"{copied.tip.next_block - 1:,}); events compared with the venue's up to command "
+        f"{result['verified_seq']:,}; state {result['state_hash']}"
+    )

@@ -1,0 +1,291 @@
+"""``outcry surveillance``: abuse of the market found in a journal, as cases with their evidence."""
+
+import json
+import os
+import pwd
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openoutcry.cli.options import Count, PathArgument, as_json_option
+
+if TYPE_CHECKING:
+    from openoutcry.surveillance.cases import Case
+    from openoutcry.surveillance.run import Found
+
+journal_argument = click.argument("journal", type=PathArgument)
+settings_option = click.option(
+    "--settings", "file", type=PathArgument,
+    help="Related participants, linked symbols, declared client orders, parameters (TOML).",
+)  # fmt: skip
+every_option = click.option(
+    "--every", type=Count, default=1_000_000, show_default=True,
+    help="Commands from one checkpoint to the next.",
+)  # fmt: skip
+
+
+@click.group()
+def surveillance() -> None:
+    """Market abuse in a journal: detectors, cases with evidence, their life.
+
+    \b
+    outcry surveillance run JOURNAL
+    outcry surveillance cases JOURNAL
+    outcry surveillance show JOURNAL 1 --out case-1.html
+    outcry surveillance close JOURNAL 1 --why "a quote refresher, by its own account"
+    """
+
+
+@surveillance.command()
+@journal_argument
+@settings_option
+@every_option
+@click.option("--until", "until_seq", type=Count, help="Only up to this command.")
+@as_json_option
+def run(journal: Path, file: Path | None, every: int, until_seq: int | None, as_json: bool) -> None:
+    """Look at a journal from where it was looked at last, to its end."""
+    from openoutcry.surveillance.detect.settings import read_settings
+    from openoutcry.surveillance.run import Found
+    from openoutcry.surveillance.run import run as run_along
+
+    began = time.perf_counter()
+    done = run_along(journal, read_settings(file), until_seq, every)
+    found = Found.of(journal)
+    spent = time.perf_counter() - began
+    if as_json:
+        click.echo(json.dumps(
+            {"seq": done.seq, "events": done.events, "hits": done.evidence.count,
+             "cases": len(found.cases), "head": done.evidence.head.hex(), "seconds": spent}
+        ))  # fmt: skip
+        return
+    click.echo(
+        f"looked at {done.events:,} events up to command {done.seq:,}: "
+        f"{done.evidence.count:,} hits in {len(found.cases):,} cases"
+    )
+
+
+@surveillance.command()
+@journal_argument
+@settings_option
+@every_option
+@as_json_option
+def follow(journal: Path, file: Path | None, every: int, as_json: bool) -> None:
+    """Go along behind a journal that is being written; say each hit as it comes.
+
+    Killed and begun again it goes on: the same hits, once. Ends by Control-C or SIGTERM.
+    """
+    from openoutcry.surveillance.cases import severity_of
+    from openoutcry.surveillance.detect.layout import Detector
+    from openoutcry.surveillance.detect.settings import read_settings
+    from openoutcry.surveillance.run import follow as go_along
+
+    stopped: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.append(1))
+
+    def alert(hits: Any) -> None:
+        for hit in hits:
+            who = hit["participants"][: hit["members"]].tolist()
+            name = Detector(int(hit["detector"])).name.lower()
+            score = int(hit["score"])
+            if as_json:
+                click.echo(json.dumps(
+                    {"hit": int(hit["number"]), "detector": name, "participants": who,
+                     "score": score, "seq": int(hit["seq"]), "ts_ns": int(hit["ts_ns"]),
+                     "told_ns": time.time_ns()}
+                ))  # fmt: skip
+            else:
+                click.echo(
+                    f"{name} ({severity_of(score)}): participant {_names(who)}, "
+                    f"command {int(hit['seq']):,}"
+                )
+        sys.stdout.flush()
+
+    done = go_along(journal, read_settings(file), lambda: bool(stopped), alert, every)
+    click.echo(f"followed up to command {done.seq:,}", err=as_json)
+
+
+def _names(who: list[int]) -> str:
+    return ", ".join(map(str, who))
+
+
+def _row(found: "Found", case: "Case") -> dict[str, Any]:
+    standing = found.standing(case)
+    return {**case.as_json(), "status": standing.status, "by": standing.who}
+
+
+@surveillance.command()
+@journal_argument
+@click.option("--open", "only_open", is_flag=True, help="Without those that are closed.")
+@as_json_option
+def cases(journal: Path, only_open: bool, as_json: bool) -> None:
+    """What was found: one case for a pattern, its participants, a symbol and a stretch of time."""
+    from rich.console import Console
+
+    from openoutcry.cli.columns import print_columns
+    from openoutcry.surveillance.run import Found
+
+    found = Found.of(journal)
+    rows = [_row(found, case) for case in found.cases]
+    if only_open:
+        rows = [row for row in rows if row["status"] != "closed"]
+    if as_json:
+        click.echo(json.dumps({"cases": rows}))
+        return
+    names = ["case", "severity", "pattern", "participants", "symbol", "from", "hits", "status"]
+    texts = [
+        [str(row["number"]), row["severity"], row["detector"], _names(row["participants"]),
+         row["symbol"], utc(row["first_ns"]), str(row["hits"]), row["status"]]
+        for row in rows
+    ]  # fmt: skip
+    print_columns(Console(), names, texts, ["case", "hits"])
+
+
+def utc(ts_ns: int) -> str:
+    """A time as people write it, UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ts_ns // 10**9))
+
+
+@surveillance.command()
+@journal_argument
+@click.argument("case", type=Count)
+@click.option("--out", type=PathArgument, help="Write a self-contained page (HTML).")
+@settings_option
+@as_json_option
+def show(journal: Path, case: int, out: Path | None, file: Path | None, as_json: bool) -> None:
+    """One case: evidence, the book at the time, a picture, what was done with it."""
+    from openoutcry.surveillance.detect.settings import read_settings
+    from openoutcry.surveillance.dossier import dossier
+    from openoutcry.surveillance.page import case_page
+    from openoutcry.surveillance.run import Found, write_whole
+
+    found = Found.of(journal)
+    of = found.case(case)
+    entries = [entry for entry in found.entries if entry["case"] == case]
+    if out is not None:
+        made = dossier(journal, of, read_settings(file))
+        page = case_page(made, found.standing(of).status, entries)
+        write_whole(out, page.encode())
+        click.echo(json.dumps({"out": str(out)}) if as_json else f"{out}: case {case}")
+        return
+    if as_json:
+        click.echo(json.dumps({**_row(found, of), "life": entries}))
+        return
+    for name, value in _row(found, of).items():
+        click.echo(f"{name}: {_names(value) if isinstance(value, list) else value}")
+    for entry in entries:
+        click.echo(f"{utc(entry['when_ns'])} {entry['action']} by {entry['who']}: {entry['why']}")
+
+
+@surveillance.command()
+@journal_argument
+@click.argument("case", type=Count)
+@click.option("--why", required=True, help="The reason; it is kept for good.")
+@click.option("--as", "action", type=click.Choice(["review", "escalate", "close", "reopen"]),
+              default="close", show_default=True)  # fmt: skip
+@click.option("--venue", type=PathArgument, help="A venue's file: its operators say who it is.")
+@click.option("--operator", help="Of that file; the password is asked for, or read from a pipe.")
+@as_json_option
+def close(
+    journal: Path, case: int, why: str, action: str, venue: Path | None, operator: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Close a case, or review, escalate or reopen it.
+
+    Two persons close a case: the first asks, the second agrees. Who it is says the system's user
+    that runs this, or an operator of --venue with a password.
+    """
+    from openoutcry.surveillance.life import act
+    from openoutcry.surveillance.run import Found
+
+    if (venue is None) != (operator is None):
+        raise click.UsageError("--venue and --operator go together")
+    found = Found.of(journal)
+    who = _operator(venue, operator) if venue and operator else _user()
+    standing = act(found.folder, found.begin, found.case(case), action, who, why)
+    if as_json:
+        click.echo(json.dumps({"case": case, "status": standing.status, "by": standing.who}))
+        return
+    rest = ": another person has to agree" if standing.status == "closing" else ""
+    click.echo(f"case {case} is {standing.status}, by {standing.who}{rest}")
+
+
+def _user() -> str:
+    uid = os.getuid()
+    try:
+        return f"user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"user {uid}"
+
+
+def _operator(venue: Path, name: str) -> str:
+    from openoutcry.cli.desk import secret
+    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.pipeline.venue.operators import Operators
+
+    operators = Operators(read_venue(venue).risk.operators)
+    code = ""
+    if any(one.totp for one in operators.operators if one.name == name):
+        code = secret(f"one-time code of {name}")
+    number = operators.prove(name, secret(f"password of {name}"), code)
+    return f"operator {operators.name(number)}"
+
+
+@surveillance.command()
+@journal_argument
+@click.option("--out", type=PathArgument, required=True, help="File to write.")
+@click.option("--format", "form", type=click.Choice(["json", "csv"]), default="json",
+              show_default=True)  # fmt: skip
+def export(journal: Path, out: Path, form: str) -> None:
+    """Write every case, its evidence and its life to a file; every hash was checked."""
+    import csv
+    import io
+
+    from openoutcry.surveillance.run import Found, write_whole
+
+    found = Found.of(journal)
+    rows = [_row(found, case) for case in found.cases]
+    if form == "json":
+        text = json.dumps({"cases": rows, "life": found.entries}, indent=1) + "\n"
+    else:
+        buffer = io.StringIO()
+        names = list(rows[0]) if rows else ["number"]
+        writer = csv.DictWriter(buffer, names, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({
+                name: " ".join(map(str, value)) if isinstance(value, list) else value
+                for name, value in row.items()
+            })  # fmt: skip
+        text = buffer.getvalue()
+    write_whole(out, text.encode())
+    click.echo(f"{out}: {len(rows):,} cases")
+
+
+@surveillance.command()
+@journal_argument
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--minutes", type=click.IntRange(10, 600), default=20, show_default=True,
+              help="Of a session.")  # fmt: skip
+@click.option("--sessions", type=click.IntRange(1, 100), default=1, show_default=True)
+@click.option("--manipulators", default="all", show_default=True, metavar="NAMES",
+              help="Separated by commas; none: '' (see docs/surveillance.md).")  # fmt: skip
+@as_json_option
+def sample(
+    journal: Path, seed: int, minutes: int, sessions: int, manipulators: str, as_json: bool
+) -> None:
+    """Write the journal of a market of agents: honest ones, and manipulators with labels.
+
+    Beside it labels.json (who did what, when, and what it gained) and surveillance.toml.
+    """
+    from openoutcry.bench.agent_days import chosen_manipulators, write_agent_day
+
+    market = write_agent_day(journal, seed, minutes, chosen_manipulators(manipulators), sessions)
+    if as_json:
+        click.echo(json.dumps({"commands": market.seq, "labels": len(market.labels)}))
+        return
+    click.echo(f"{journal}: {market.seq:,} commands, {len(market.labels)} acts of manipulation")

@@ -1,0 +1,120 @@
+"""Honest agents who look like manipulators at a glance.
+
+Market makers (two-sided, one of them with lopsided sizes), an iceberg, a cross agreed upon over
+the counter, a schedule that buys into the close, a refresher of quotes, a hedger, and a large
+trader who changes his mind.
+"""
+
+from openoutcry.flow.agent_market import BUY, SECOND_STEPS, SELL, Agent, AgentMarket, Script
+
+MAKERS = (101, 102, 103, 104)
+LOPSIDED, ICEBERG, CROSS_A, CROSS_B, TWAP, REFRESHER, HEDGER, LARGE = range(111, 119)
+MAKER_LOTS, MAKER_LIMIT = 20, 400
+
+
+def honest(market: AgentMarket) -> list[Script]:
+    """All of them, for one session."""
+    scripts = [market_maker(Agent(market, who, i)) for who in MAKERS for i in range(2)]
+    scripts += [market_maker(Agent(market, LOPSIDED, i), lopsided=True) for i in range(2)]
+    scripts += [iceberg(Agent(market, ICEBERG)), twap(Agent(market, TWAP))]
+    scripts += [over_the_counter(Agent(market, CROSS_A), Agent(market, CROSS_B))]
+    scripts += [refresher(Agent(market, REFRESHER)), large(Agent(market, LARGE))]
+    scripts += [hedger(Agent(market, HEDGER, 0), Agent(market, HEDGER, 1))]
+    return scripts
+
+
+def market_maker(agent: Agent, lopsided: bool = False) -> Script:
+    """Quotes three levels a side around a price that leans on imbalance, trades and its own lots;
+    after a fill it quotes anew, which withdraws the other side too."""
+    rng = agent.market.random
+    fills, at = -1, None
+    while True:
+        view = agent.market.views[agent.instrument]
+        value = agent.market.values[agent.instrument]
+        lean = 3.0 * view.imbalance + 0.01 * view.pressure + 0.15 * (value - view.mid)
+        middle = round(view.mid + lean - 4 * agent.lots / MAKER_LIMIT)
+        if agent.fills != fills or at is None or abs(middle - at) >= 2 or rng.random() < 0.02:
+            agent.cancel_all()
+            for level in range(3):
+                for side in (BUY, SELL):
+                    apart = 1 + 2 * level + rng.randrange(2)
+                    lots = MAKER_LOTS + rng.randrange(10)
+                    if lopsided and (side == SELL) == (agent.lots > 0):
+                        lots *= 3
+                    if abs(agent.lots + (lots if side == BUY else -lots)) <= MAKER_LIMIT:
+                        agent.limit(side, middle + (apart if side == SELL else -apart), lots)
+            fills, at = agent.fills, middle
+        yield rng.randrange(2, 6)
+
+
+def iceberg(agent: Agent) -> Script:
+    """A large order that shows a little, moved now and then."""
+    rng = agent.market.random
+    while True:
+        side = rng.choice((BUY, SELL))
+        price = agent.mid - 2 if side == BUY else agent.mid + 2
+        order_id = agent.limit(side, price, 400, show=20)
+        yield rng.randrange(60, 240) * SECOND_STEPS
+        agent.cancel(order_id)
+        yield 4
+
+
+def over_the_counter(one: Agent, other: Agent) -> Script:
+    """Two who agreed on a large trade report it by matched orders, once in a quarter of an hour."""
+    rng = one.market.random
+    while True:
+        yield rng.randrange(400, 900) * SECOND_STEPS
+        bid, ask = one.bid, one.ask
+        if bid is None or ask is None or ask - bid < 2:
+            continue
+        buyer, seller = (one, other) if rng.random() < 0.5 else (other, one)
+        lots = rng.randrange(100, 300)
+        seller.limit(SELL, bid + 1, lots)
+        buyer.limit(BUY, bid + 1, lots, ioc=True)
+        yield 1
+        seller.cancel_all()
+
+
+def twap(agent: Agent) -> Script:
+    """Buys the same small lots every few seconds into the close."""
+    rng, market = agent.market.random, agent.market
+    yield max(1, market.left_steps - 900 * SECOND_STEPS)
+    while True:
+        if rng.random() < 0.6:
+            agent.take(BUY, 6)
+        elif agent.bid is not None:
+            agent.cancel_all()
+            agent.limit(BUY, agent.bid, 6)
+        yield rng.randrange(6, 14) * SECOND_STEPS
+
+
+def refresher(agent: Agent) -> Script:
+    """Small quotes on both sides, taken away and entered again all day long."""
+    rng = agent.market.random
+    while True:
+        agent.cancel_all()
+        agent.limit(BUY, agent.mid - 3 - rng.randrange(3), 2)
+        agent.limit(SELL, agent.mid + 3 + rng.randrange(3), 2)
+        yield rng.randrange(2, 5)
+
+
+def hedger(one: Agent, other: Agent) -> Script:
+    """Client business comes in the one market and is hedged in the other, both at once."""
+    rng = one.market.random
+    while True:
+        yield rng.randrange(60, 240) * SECOND_STEPS
+        side, lots = rng.choice((BUY, SELL)), rng.randrange(20, 60)
+        one.take(side, lots, 3)
+        other.take(BUY + SELL - side, lots, 3)
+
+
+def large(agent: Agent) -> Script:
+    """Shows all that it would sell near the market, waits, and thinks better of it."""
+    rng = agent.market.random
+    while True:
+        yield rng.randrange(60, 180) * SECOND_STEPS
+        side = rng.choice((BUY, SELL))
+        price = agent.mid - 3 if side == BUY else agent.mid + 3
+        agent.limit(side, price, rng.randrange(150, 400))
+        yield rng.randrange(5, 60) * SECOND_STEPS
+        agent.cancel_all()

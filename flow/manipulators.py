@@ -1,0 +1,318 @@
+"""Manipulators with labels: each does its pattern a few times and measures what it gained.
+
+What they do is drawn within :data:`STYLES`, so that a search can look for what goes unseen.
+"""
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+from openoutcry.flow.agent_market import (
+    BUY,
+    SECOND_STEPS,
+    SELL,
+    SYMBOLS,
+    Agent,
+    AgentMarket,
+    KnownOrder,
+    Label,
+    Script,
+)
+
+Act = Generator[int, None, int | None]
+"""Waits; what it gained in its own terms, or None where only the lots' worth says it."""
+STYLES: dict[str, dict[str, tuple[float, float]]] = {
+    "spoofer": {"lots": (250, 600), "apart": (1, 4), "wait_s": (1, 4), "after_s": (0.25, 4),
+                "cycles": (3, 6), "own": (5, 15), "pause_s": (5, 60)},
+    "layerer": {"lots": (60, 120), "layers": (4, 7), "apart": (1, 3), "wait_s": (1, 4),
+                "after_s": (0.25, 4), "cycles": (3, 6), "own": (5, 15), "pause_s": (5, 60)},
+    "wash": {"lots": (5, 40), "cycles": (4, 8), "back_s": (1, 30), "pause_s": (5, 90)},
+    "igniter": {"lots": (250, 500), "bursts": (4, 8), "through": (6, 12), "hold_s": (1, 5)},
+    "ramper": {"trades": (16, 24), "through": (3, 5), "lots": (20, 40), "pause_s": (4, 10)},
+    "marker": {"lots": (60, 120), "bursts": (5, 8), "through": (3, 6), "before_s": (20, 45)},
+    "stuffer": {"orders": (130, 250), "seconds": (3, 6), "gone": (0.9, 1.0)},
+    "front_runner": {"client_lots": (300, 600), "share": (0.2, 0.5), "ahead_s": (5, 60)},
+    "cross": {"lots": (40, 80), "bursts": (4, 7), "through": (4, 8), "times": (6, 10)},
+}  # fmt: skip
+"""Of each manipulator, the range of what it draws."""
+FIRST = 200
+
+
+class Manipulator:
+    """One who manipulates: its ``pattern``, and how, where ``style`` says so."""
+
+    def __init__(
+        self, market: AgentMarket, name: str, participants: tuple[int, ...],
+        style: Mapping[str, float] | None = None,
+    ) -> None:  # fmt: skip
+        self.market, self.name, self.participants = market, name, participants
+        self.style = dict(style or {})
+
+    def draw(self, name: str) -> float:
+        """A value of its style."""
+        if name in self.style:
+            return float(self.style[name])
+        low, high = STYLES[self.name][name]
+        return self.market.random.uniform(low, high)
+
+    def steps(self, name: str) -> int:
+        return max(1, round(self.draw(name) * SECOND_STEPS))
+
+    def acting(
+        self, act: Callable[["Manipulator", list[Agent]], Act], pattern: str,
+        agents: list[Agent], acts: int, late: bool = False,
+    ) -> Script:  # fmt: skip
+        """Do it so often, and label each time with what it gained half a minute later."""
+        market, rng = self.market, self.market.random
+        for number in range(acts):
+            room = (market.left_steps - 150 * SECOND_STEPS) // (acts - number)
+            yield rng.randrange(60 * SECOND_STEPS, max(room, 61 * SECOND_STEPS))
+            if late:
+                before = self.steps("before_s")
+                yield max(1, market.left_steps - before)
+            begin_ns, worth = market.now_ns, sum(a.worth() for a in agents)
+            fills = sum(a.fills for a in agents)
+            gained = yield from act(self, agents)
+            end_ns = market.now_ns
+            if market.left_steps > 31 * SECOND_STEPS:
+                yield 30 * SECOND_STEPS
+            traded = sum(a.fills for a in agents) > fills
+            if gained == 0 or not (traded or pattern == "quote_stuffing"):
+                # It moved nothing, or nobody traded with it: nothing that anybody could call it.
+                continue
+            profit = sum(a.worth() for a in agents) - worth if gained is None else gained
+            symbol = SYMBOLS[agents[0].instrument]
+            self.market.labels.append(
+                Label(pattern, self.participants, symbol, begin_ns, end_ns, profit)
+            )
+
+
+def spoof(who: Manipulator, agents: list[Agent]) -> Act:
+    """Wants to sell dear: shows large bids, sells to who runs after them, takes the bids away."""
+    agent, rng = agents[0], who.market.random
+    side, gained = rng.choice((BUY, SELL)), 0
+    for number in range(round(who.draw("cycles"))):
+        if number:
+            yield who.steps("pause_s")
+        other = BUY + SELL - side
+        middle, cash, held = agent.mid, agent.cash, agent.lots
+        apart, lots = round(who.draw("apart")), round(who.draw("lots"))
+        best = agent.bid if side == BUY else agent.ask
+        if best is None:
+            continue
+        agent.limit(side, best - apart + 1 if side == BUY else best + apart - 1, lots)
+        yield who.steps("wait_s")
+        agent.take(other, round(who.draw("own")))
+        yield who.steps("after_s")
+        agent.cancel_all()
+        gained += agent.cash - cash + (agent.lots - held) * middle
+    yield 1
+    return max(gained, 0)
+
+
+def layer(who: Manipulator, agents: list[Agent]) -> Act:
+    """The same with several orders at several prices."""
+    agent, rng = agents[0], who.market.random
+    side, gained = rng.choice((BUY, SELL)), 0
+    for number in range(round(who.draw("cycles"))):
+        if number:
+            yield who.steps("pause_s")
+        middle, cash, held = agent.mid, agent.cash, agent.lots
+        best = agent.bid if side == BUY else agent.ask
+        if best is None:
+            continue
+        apart = round(who.draw("apart"))
+        for level in range(round(who.draw("layers"))):
+            away = apart - 1 + level
+            price = best - away if side == BUY else best + away
+            agent.limit(side, price, round(who.draw("lots")))
+        yield who.steps("wait_s")
+        agent.take(BUY + SELL - side, round(who.draw("own")))
+        yield who.steps("after_s")
+        agent.cancel_all()
+        gained += agent.cash - cash + (agent.lots - held) * middle
+    yield 1
+    return max(gained, 0)
+
+
+def wash(who: Manipulator, agents: list[Agent]) -> Act:
+    """Lots go round the agents and back, inside of the spread, in matched orders."""
+    for number in range(round(who.draw("cycles"))):
+        if number:
+            yield who.steps("pause_s")
+        lots = round(who.draw("lots"))
+        for at, seller in enumerate(agents):
+            for _ in range(40):
+                bid, ask = seller.bid, seller.ask
+                if bid is not None and ask is not None and ask - bid >= 2:
+                    break
+                yield 1
+            else:
+                return None
+            buyer = agents[(at + 1) % len(agents)]
+            seller.limit(SELL, bid + 1, lots)
+            buyer.limit(BUY, bid + 1, lots, ioc=True)
+            yield max(1, who.steps("back_s") // len(agents))
+            seller.cancel_all()
+    return None
+
+
+def ignite(who: Manipulator, agents: list[Agent]) -> Act:
+    """Bursts that the followers run after, and the way back."""
+    agent, side = agents[0], who.market.random.choice((BUY, SELL))
+    before = agent.lots
+    bursts = round(who.draw("bursts"))
+    lots, through = round(who.draw("lots")), round(who.draw("through"))
+    for _ in range(bursts):
+        agent.take(side, lots, through)
+        yield 2
+    yield who.steps("hold_s")
+    for _ in range(40):
+        left = abs(agent.lots - before)
+        if not left:
+            break
+        agent.take(BUY + SELL - side, min(left, 80), 2)
+        yield 2
+    return None
+
+
+def ramp(who: Manipulator, agents: list[Agent]) -> Act:
+    """Trade upon trade a little higher, for minutes."""
+    agent, side = agents[0], who.market.random.choice((BUY, SELL))
+    for _ in range(round(who.draw("trades"))):
+        agent.take(side, round(who.draw("lots")), round(who.draw("through")))
+        yield who.steps("pause_s")
+    return None
+
+
+def mark(who: Manipulator, agents: list[Agent]) -> Act:
+    """The last trades of the day, at any price."""
+    agent, side = agents[0], who.market.random.choice((BUY, SELL))
+    bursts = round(who.draw("bursts"))
+    for number in range(bursts):
+        agent.take(side, round(who.draw("lots")), round(who.draw("through")))
+        rest = who.market.left_steps - 2
+        yield max(1, rest // (bursts - number + 1))
+    return None
+
+
+def stuff(who: Manipulator, agents: list[Agent]) -> Act:
+    """Hundreds of orders a second, each gone before anybody sees it."""
+    agent, rng = agents[0], who.market.random
+    for _ in range(round(who.draw("seconds")) * SECOND_STEPS):
+        orders = round(who.draw("orders") / SECOND_STEPS)
+        for _ in range(orders):
+            side = rng.choice((BUY, SELL))
+            away = 6 + rng.randrange(10)
+            agent.limit(side, agent.mid - away if side == BUY else agent.mid + away, 1)
+        stay = round(orders * (1 - who.draw("gone")))
+        for order_id in list(agent.open)[stay:]:
+            agent.cancel(order_id)
+        yield 1
+    agent.cancel_all()
+    yield 1
+    return None
+
+
+def front_run(who: Manipulator, agents: list[Agent]) -> Act:
+    """A broker buys what it can before the client's order that it holds, and sells behind it."""
+    broker, client = agents
+    market, side = who.market, who.market.random.choice((BUY, SELL))
+    lots = round(who.draw("client_lots"))
+    symbol = SYMBOLS[broker.instrument]
+    known_ns = market.now_ns
+    market.known_orders.append(
+        KnownOrder(broker.participant, client.participant, symbol, side, lots, known_ns)
+    )
+    before, wanted = broker.lots, round(lots * who.draw("share"))
+    for _ in range(4):
+        broker.take(side, max(wanted // 4, 1), 4)
+        yield max(1, who.steps("ahead_s") // 4)
+    for _ in range(6):
+        client.take(side, lots // 6, 10)
+        yield 2
+    for _ in range(30):
+        left = abs(broker.lots - before)
+        if not left:
+            break
+        broker.take(BUY + SELL - side, min(left, 60), 2)
+        yield 4
+    return None
+
+
+def across(who: Manipulator, agents: list[Agent]) -> Act:
+    """Moves the one market with little and trades much more in the linked one."""
+    here, there = agents
+    side = who.market.random.choice((BUY, SELL))
+    start = here.lots
+    for _ in range(round(who.draw("bursts"))):
+        here.take(side, round(who.draw("lots")), round(who.draw("through")))
+        yield 2
+    took = max(abs(here.lots - start), 20)
+    left = round(took * who.draw("times"))
+    for _ in range(24):
+        if left <= 0:
+            break
+        held = there.lots
+        there.take(BUY + SELL - side, min(left, 300), 12)
+        yield 3
+        left -= abs(there.lots - held)
+    return None
+
+
+ACTS: dict[str, tuple[Callable[[Manipulator, list[Agent]], Act], str, int]] = {
+    "spoofer": (spoof, "spoofing", 1), "layerer": (layer, "layering", 1),
+    "wash_self": (wash, "wash_self", 1), "wash_related": (wash, "wash_related", 2),
+    "wash_pair": (wash, "wash_pair", 2), "wash_ring": (wash, "wash_ring", 3),
+    "igniter": (ignite, "momentum_ignition", 1), "ramper": (ramp, "ramping", 1),
+    "marker": (mark, "marking_close", 1), "stuffer": (stuff, "quote_stuffing", 1),
+    "front_runner": (front_run, "front_running", 2), "cross": (across, "cross_market", 2),
+}  # fmt: skip
+"""By name: what it does, what that is called, and how many participants it takes."""
+RELATED = (FIRST + 10 * list(ACTS).index("wash_related"),
+           FIRST + 10 * list(ACTS).index("wash_related") + 1)  # fmt: skip
+"""The two participants of ``wash_related``, who belong to one owner."""
+
+
+def manipulators(
+    names: tuple[str, ...], acts: int = 1, styles: Mapping[str, Mapping[str, float]] | None = None
+) -> Callable[[AgentMarket], list[Script]]:
+    """Scripts of these manipulators (keys of ACTS), each so often a session."""
+
+    def scripts(market: AgentMarket) -> list[Script]:
+        made = []
+        for name in names:
+            act, pattern, count = ACTS[name]
+            first = FIRST + 10 * list(ACTS).index(name)
+            who = tuple(first + n for n in range(1 if name == "cross" else count))
+            instruments = (0, 1) if name == "cross" else (0,) * count
+            numbers = who * 2 if name == "cross" else who
+            agents = [Agent(market, n, i) for n, i in zip(numbers, instruments, strict=True)]
+            agents = [market.agents[n, i] for n, i in zip(numbers, instruments, strict=True)]
+            kind = "wash" if name.startswith("wash") else name
+            manipulator = Manipulator(market, kind, who, (styles or {}).get(name))
+            late = name == "marker"
+            made.append(manipulator.acting(act, pattern, agents, 1 if late else acts, late))
+        return made
+
+    return scripts
+
+
+def settings_text(market: AgentMarket) -> str:
+    """What surveillance has to be told of this market (TOML of docs/surveillance.md)."""
+    from datetime import UTC, datetime
+
+    lines = ["[[related]]", f"participants = {list(RELATED)}", 'why = "one beneficial owner"', "",
+             "[[linked]]", f"symbols = {list(SYMBOLS)!r}".replace("'", '"'), ""]  # fmt: skip
+    for one in market.known_orders:
+        known = datetime.fromtimestamp(one.known_ns // 10**9, UTC)
+        text = known.strftime("%Y-%m-%dT%H:%M:%S")
+        lines += ["[[client_order]]", f"broker = {one.broker}", f"client = {one.client}",
+                  f'symbol = "{one.symbol}"', f'side = "{"buy" if one.side == BUY else "sell"}"',
+                  f"lots = {one.lots}",
+                  f"known = {text}.{one.known_ns % 10**9 // 1000:06d}Z", ""]  # fmt: skip
+    return "\n".join(lines)
+
+
+def as_rows(labels: list[Label]) -> list[dict[str, Any]]:
+    """Labels as JSON can hold them."""
+    return [{**vars(label), "participants": list(label.participants)} for label in labels]

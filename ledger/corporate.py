@@ -1,0 +1,69 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Dividends and splits that the core has applied: a transaction for each participant that holds the
+instrument or is short of it, by the rules of docs/risk.md.
+
+The issuer is in the outside world: its money and its lots come from there, what shorts pay goes
+there.
+"""
+
+import openoutcry.ledger.layout as lay
+from openoutcry.ledger.commit import FAILED, begin, cell_of, commit, margined, rules_of
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, not_inlined, store_i64
+
+R = lay.AT
+R_AVAILABLE, R_MARGIN, R_OUTSIDE = R["available"], R["margin"], R["outside"]
+R_LOTS, R_LOTS_OUTSIDE = R["lots_available"], R["lots_outside"]
+R_PRICE, R_QTY = R["price_ticks"], R["qty_lots"]
+DIVIDEND, SPLIT = int(lay.Kind.DIVIDEND), int(lay.Kind.SPLIT)
+
+
+@kernel_outlined
+def adjust(
+    books: int, event: int, row: int, instrument: int, is_split: bool, value: int, price: int
+) -> int:
+    """How many transactions it became; FAILED.  The core has seen that all of it fits: products
+    and sums are plain."""
+    not_inlined()
+    rules, written = rules_of(books, instrument), 0
+    new, old = value >> 32, value & 0xFFFFFFFF
+    for who in range(load_i64(books + lay.PARTICIPANTS)):
+        cell, place = cell_of(books, who, instrument), row + written * lay.ROW_BYTES
+        position = load_i64(cell + lay.POSITION)
+        if position == 0:
+            continue
+        size = max(position, -position)
+        whole, due = size, size * new
+        if is_split:
+            whole = size * new // old
+            due = (size * new - whole * old) * price * load_i64(rules + lay.MULTIPLIER)
+        cash = half_even(due, old)
+        if position < 0:
+            whole, cash = -whole, -cash
+        margin = margined(rules, whole, 0, 0) - margined(rules, position, 0, 0)
+        margin *= load_i64(rules + lay.MARGIN)
+        store_i64(cell + lay.POSITION, whole)
+        store_i64(cell + lay.MARK, price)
+        begin(books, event, place, SPLIT if is_split else DIVIDEND)
+        store_i64(place + R_PRICE, price)
+        store_i64(place + R_QTY, whole - position)
+        store_i64(place + R_AVAILABLE, cash - margin)
+        store_i64(place + R_MARGIN, margin)
+        store_i64(place + R_OUTSIDE, -cash)
+        store_i64(place + R_LOTS, whole - position)
+        store_i64(place + R_LOTS_OUTSIDE, position - whole)
+        if commit(books, event, place, who, instrument) < 0:
+            return FAILED
+        written += 1
+    store_i64(rules + lay.LAST, price)
+    return written
+
+
+@kernel
+def half_even(amount: int, by: int) -> int:
+    """The nearest whole number to ``amount`` (0 or more) / ``by``, of two the even one."""
+    whole = amount // by
+    rest = amount - whole * by
+    above = rest > by - rest or (rest == by - rest and whole & 1 == 1)
+    return whole + (1 if above else 0)

@@ -1,0 +1,143 @@
+"""Whether every process of a venue is of one build, one layout and one configuration.
+
+It is read in the control segments of the runs, in what other processes say of themselves
+(``pipeline/announce.py``), and in the files that a process started now would be made of.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import openoutcry
+from openoutcry.host.build import build_text, read_build
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.announce import announcements
+from openoutcry.pipeline.venue.days import read_status
+from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.ring import ProcessIdentity, Segment, list_segments
+from openoutcry.wire import LAYOUT_HASH, OutcryError
+from openoutcry.wire.records import CONTROL_MAGIC
+
+KEYS = ("build", "layout", "config")
+MASK = 2**64 - 1
+INSTALLED = "what is installed"
+
+
+@dataclass
+class Row:
+    """A process."""
+
+    process: str
+    pid: int
+    build: int
+    layout: int
+    config: int | None
+    """None: it has read no configuration."""
+    run: int = 0
+    """The pid of the supervisor whose run it is of; 0: of none."""
+    odd: list[str] = field(default_factory=list)
+    """What of it differs from the others."""
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "process": self.process, "pid": self.pid, "build": build_text(self.build),
+            "layout": build_text(self.layout),
+            "config": None if self.config is None else build_text(self.config), "odd": self.odd,
+        }  # fmt: skip
+
+
+def compare(venue: VenueFile | None = None) -> list[Row]:
+    """Every process of a venue, or without one of every pipeline of this user; each that differs
+    from the rest says in what.
+
+    Raises :class:`OutcryError` if the venue is not open, or nothing runs."""
+    only = 0
+    if venue is not None:
+        status = read_status(venue.journal) if venue.journal.is_dir() else None
+        if status is None or status["state"] != "open":
+            raise OutcryError(f"{venue.path}: the venue is not open: none of its stages runs")
+        only = int(status["pid"])
+    rows = list(_runs(only))
+    if not rows:
+        raise OutcryError("no pipeline is running")
+    journal = str(venue.journal.absolute()) if venue else ""
+    for one in announcements():
+        if venue is None or one.journal in ("", journal):
+            config = one.config if one.journal and venue else None
+            rows.append(Row(one.role, one.pid, one.build, one.layout, config))
+    here = read_build()
+    config = venue.number if venue is not None else None
+    rows.append(Row(INSTALLED, 0, here.number, LAYOUT_HASH, config))
+    _mark(rows, venue is not None)
+    return rows
+
+
+def _runs(only: int) -> Iterable[Row]:
+    for name, owner in list_segments():
+        if name.endswith(".control") and only in (0, owner.pid) and owner.alive():
+            with suppress(OutcryError):
+                yield from _run(Segment.attach(name, read_only=True), owner)
+
+
+def _run(segment: Segment, owner: ProcessIdentity) -> Iterable[Row]:
+    """By the words alone: a run of another layout cannot be attached to, and is told here."""
+    words = segment.words(0, segment.size_bytes // 8)
+    if int(words[ct.MAGIC // 8]) != CONTROL_MAGIC:
+        return
+    layout = int(words[ct.LAYOUT // 8]) & MASK
+    yield Row("supervisor", owner.pid, int(words[ct.BUILD // 8]), layout,
+              int(words[ct.CONFIG // 8]), owner.pid)  # fmt: skip
+    names = _stage_names(segment, words)
+    for index in range(ct.MAX_STAGES):
+        at = (ct.STAGE_BLOCKS + index * ct.STAGE_BYTES) // 8
+        block = words[at : at + ct.STAGE_BYTES // 8]
+        pid, start = int(block[ct.STAGE_PID // 8]), int(block[ct.STAGE_START // 8])
+        if pid and ProcessIdentity(pid, start).alive():
+            name = names[index] if index < len(names) else f"stage {index}"
+            yield Row(name, pid, int(block[ct.STAGE_BUILD // 8]), layout,
+                      int(block[ct.STAGE_CONFIG // 8]), owner.pid)  # fmt: skip
+
+
+def _stage_names(segment: Segment, words: Any) -> list[str]:
+    """From the topology's text; none if it is of a form that is not known here."""
+    with suppress(ValueError, KeyError, TypeError, IndexError):
+        size = int(words[ct.TABLE_BYTES // 8])
+        text = bytes(segment.view[ct.TABLE_AT : ct.TABLE_AT + size]).decode()
+        return [str(stage["name"]) for stage in json.loads(text)["stages"]]
+    return []
+
+
+def _mark(rows: list[Row], one_config: bool) -> None:
+    """What most say counts; of as many the first one's, which is a supervisor's.  Without a venue
+    each run has a configuration of its own."""
+    for key in KEYS:
+        groups: dict[int, list[Row]] = {}
+        for row in rows:
+            if getattr(row, key) is not None:
+                together = key != "config" or one_config
+                groups.setdefault(0 if together else row.run, []).append(row)
+        for group in groups.values():
+            (most, _), *_ = Counter(getattr(row, key) for row in group).most_common()
+            for row in group:
+                if getattr(row, key) != most:
+                    row.odd.append(key)
+
+
+def sentences(rows: list[Row]) -> list[str]:
+    """A line for each that differs."""
+    words = {"build": "another build", "layout": "another layout", "config":
+             "another configuration"}  # fmt: skip
+    return [
+        f"{row.process}{f' (pid {row.pid})' if row.pid else ''} is of "
+        + " and ".join(words[key] for key in row.odd)
+        for row in rows
+        if row.odd
+    ]
+
+
+def document(rows: list[Row]) -> dict[str, Any]:
+    return {"same": not any(row.odd for row in rows), "version": openoutcry.__version__,
+            "processes": [row.shown() for row in rows], "odd": sentences(rows)}  # fmt: skip

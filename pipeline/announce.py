@@ -1,0 +1,59 @@
+"""Processes that belong to a venue and are none of its run's (its console, its metrics) say in
+shared memory which build and which configuration they are of."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import openoutcry
+from openoutcry.host.build import this_build
+from openoutcry.ring import ProcessIdentity, Segment, list_segments
+from openoutcry.ring.segment import segment_name
+from openoutcry.wire import LAYOUT_HASH, OutcryError
+
+WHAT = "process"
+ROOM = 4096
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What a process says of itself."""
+
+    role: str
+    pid: int
+    build: int
+    version: str
+    layout: int
+    config: int
+    """``VenueFile.number`` as it read it; 0: it read none."""
+    journal: str
+    """Of the venue; '' for one that looks at every pipeline."""
+
+
+@contextmanager
+def announced(role: str, journal: Path | None = None, config: int = 0) -> Iterator[None]:
+    """For as long as this lasts."""
+    me, shown = ProcessIdentity.mine(), str(journal.absolute()) if journal else ""
+    said = Announcement(role, me.pid, this_build().number, openoutcry.__version__, LAYOUT_HASH,
+                        config, shown)  # fmt: skip
+    data = json.dumps(asdict(said)).encode()
+    segment = Segment.create(segment_name(me, WHAT), ROOM)
+    try:
+        segment.view[: len(data)] = bytearray(data)
+        yield
+    finally:
+        segment.unlink()
+
+
+def announcements() -> list[Announcement]:
+    """Of every such process of this user that lives."""
+    found = []
+    for name, owner in list_segments():
+        if not name.endswith(f".{WHAT}") or not owner.alive():
+            continue
+        with suppress(OutcryError, ValueError, TypeError):
+            segment = Segment.attach(name, read_only=True)
+            found.append(Announcement(**json.loads(bytes(segment.view).rstrip(b"\0"))))
+    return found

@@ -1,0 +1,166 @@
+"""The canary: a build that has not served a journal yet replays it before it may open the venue.
+
+Every event's hash that the run before left beside its blocks, the state's hash at the end of each
+finished day and what a clean stop recorded have to come out the same.  What has come out stands
+beside the journal, and is asked for by ``canary = true`` of the venue file.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openoutcry.host.build import this_build
+from openoutcry.journal import Journal, JournalError, JournalReader
+from openoutcry.journal.unwritten import is_unwritten
+from openoutcry.pipeline.options import PipelineError
+from openoutcry.pipeline.venue import days
+from openoutcry.replay.event_hash import hash_text
+from openoutcry.replay.events import NO_LIMIT, Batch, events_of, starting_point
+from openoutcry.replay.replay import EventDigests
+from openoutcry.wire import EVENT_DTYPE
+from openoutcry.wire.enums import CommandKind, EventKind
+
+NAME = "canary.json"
+SERVED_NAME = "served.json"
+"""Which build has served the journal last."""
+SHOWN = 20
+"""Events of a differing block that are listed."""
+
+
+def canary(journal: Path, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
+    """Replay a journal through this build.  Returns ``build``, ``journal_id``, ``until_seq``,
+    ``state_hash``, ``compared`` (hashes that were), ``differences`` (sentences; none: the same) and
+    ``events`` (of the first block that differs, as this build makes them).
+
+    Raises ``JournalError`` for a journal that cannot be read or recorded nothing to compare with.
+    """
+    reader = JournalReader(journal)
+    point = starting_point(reader)
+    digests, parts = EventDigests(point.seq), list[str]()
+    ends = {row["last_seq"]: row for row in days.finished_days(journal)}
+    compared, suspect = 0, _Suspect()
+    due = [seq for seq in sorted(ends) if seq > point.seq]
+    stop = due.pop(0) if due else NO_LIMIT
+    batches = events_of(reader, point, until_seq=NO_LIMIT, every=0)
+    for batch in batches:
+        digests.compare(batch.header, batch.after_seq)
+        if digests.wrong_seq is None:
+            suspect.take(batch, digests.verified_seq)
+        if batch.ends_block:
+            digests.block_ended(point.seq, point.chain)
+        if progress is not None and len(batch.commands):
+            progress(point.seq)
+        while point.seq >= stop:
+            if point.seq == stop:
+                compared += 1
+                parts += _same(f"the state at the end of {ends[stop]['day']}",
+                               ends[stop]["state_hash"], point.engine.state_hash())  # fmt: skip
+            stop = due.pop(0) if due else NO_LIMIT
+    recorded, wrong_seq = reader.evidence, digests.wrong_seq
+    if recorded is not None and recorded["commands"] == point.seq:
+        found = {"events": point.engine.event_count, "trades": point.trades,
+                 "state_hash": point.engine.state_hash(),
+                 "event_hash": hash_text(point.chain)}  # fmt: skip
+        if found["event_hash"] != recorded["event_hash"]:
+            wrong_seq = wrong_seq or point.seq  # behind the last hash beside a block
+        compared += len(found)
+        for key, value in found.items():
+            parts += _same(f"{key.replace('_', ' ')} at the end", recorded[key], value)
+    compared += digests.checked
+    if wrong_seq is not None:
+        parts.insert(0, f"the events of commands {digests.verified_seq + 1:,} to "
+                     f"{wrong_seq:,} are others")  # fmt: skip
+    if not compared and not parts and point.seq:
+        raise JournalError(f"{journal}: recorded no hash that a replay could be compared with")
+    return {
+        "build": this_build().text, "journal_id": f"{reader.journal_id:016x}",
+        "until_seq": point.seq, "state_hash": point.engine.state_hash(), "compared": compared,
+        "differences": parts,
+        "events": suspect.listed(wrong_seq) if wrong_seq is not None else [],
+    }  # fmt: skip
+
+
+def _same(what: str, recorded: Any, found: Any) -> list[str]:
+    return [] if recorded == found else [f"{what}: {recorded} was recorded, {found} came out"]
+
+
+class _Suspect:
+    """The events behind the last hash that was the same."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+
+    def take(self, batch: Batch, verified_seq: int) -> None:
+        kept = [one for one in self.batches if one.after_seq + len(one.commands) > verified_seq]
+        self.batches = [*kept, batch._replace(events=batch.events.copy())]
+
+    def listed(self, wrong_seq: int) -> list[str]:
+        events = [one.events for one in self.batches]
+        rows = np.concatenate(events) if events else np.zeros(0, EVENT_DTYPE)
+        rows = rows[rows["cause_seq"] <= wrong_seq]
+        commands = {int(row["seq"]): row for one in self.batches for row in one.commands}
+        found = []
+        for row in rows[:SHOWN]:
+            seq = int(row["cause_seq"])
+            kind = CommandKind(int(commands[seq]["kind"])).name if seq in commands else "?"
+            found.append(f"command {seq:,} ({kind}, order {row['order_id']}): now "
+                         f"{EventKind(int(row['kind'])).name} {row['qty_lots']} at "
+                         f"{row['price_ticks']}")  # fmt: skip
+        more = len(rows) - len(found)
+        return [*found, f"and {more:,} more"] if more else found
+
+
+def note_canary(journal: Path, found: dict[str, Any]) -> None:
+    """Keep what came out beside the journal."""
+    _write(journal / NAME, found)
+
+
+def note_served(journal: Path) -> None:
+    """This build serves the journal now."""
+    _write(journal / SERVED_NAME, {"build": this_build().text})
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    new.replace(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def require_canary(journal: Path) -> None:
+    """Raises :class:`PipelineError` unless this build may open the journal: it has none yet, this
+    build served it last, or its canary has replayed it to the end of its last finished day."""
+    if not Journal.exists(journal) or is_unwritten(journal):
+        return
+    build = this_build().text
+    if _read(journal / SERVED_NAME).get("build") == build:
+        return
+    found = _read(journal / NAME)
+    command = f"outcry deploy canary {journal}"
+    if found.get("build") != build:
+        raise PipelineError(
+            f"build {build} has not served {journal} yet, and the venue file asks for its canary: "
+            f"`{command}`"
+        )
+    if found.get("journal_id") != f"{JournalReader(journal).journal_id:016x}":
+        raise PipelineError(f"{journal / NAME} is of another journal: `{command}`")
+    if found["differences"]:
+        raise PipelineError(
+            f"the canary of build {build} has found differences: {'; '.join(found['differences'])}"
+        )
+    done = days.finished_days(journal)
+    if done and found["until_seq"] < done[-1]["last_seq"]:
+        raise PipelineError(
+            f"the canary of build {build} has seen {found['until_seq']:,} commands, and the last "
+            f"day ended with {done[-1]['last_seq']:,}: `{command}`"
+        )

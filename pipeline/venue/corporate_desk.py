@@ -1,0 +1,132 @@
+"""What the exchange operator may ask for when an issuer acts: cash dividends, splits, and the
+reference price behind them.
+
+The instrument is halted before, by the operator.  Everybody's orders in it are cancelled, then one
+command adjusts every position (``risk/corporate.py``), then the matcher is told the price behind
+it.  Whether the core has done it is read in its own state.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.pipeline.venue.desk import DeskError, Work
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import MOST_TERM, NO_LIMIT, Setting
+from openoutcry.risk.guard_layout import OPERATORS_HALT
+from openoutcry.risk.region import View, setting
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import CommandKind, Phase
+
+CORPORATE_REQUESTS = ("dividend", "split", "reference-price")
+Request = dict[str, Any]
+
+
+class CorporateDesk:
+    """Turns requests about an issuer's actions into work."""
+
+    def __init__(
+        self,
+        symbols: list[str],
+        view: View,
+        halted: Callable[[str, bool], Iterable[npt.NDArray[Any]]],
+    ) -> None:
+        self.symbols, self.view, self.halted = symbols, view, halted
+
+    def work_of(self, request: Request, operator: int) -> Work:
+        """Raises :class:`DeskError` naming what cannot be."""
+        symbol = str(request.get("instrument") or "")
+        if symbol not in self.symbols:
+            raise DeskError(f"there is no instrument {symbol!r}")
+        row = self.view.instruments[self.symbols.index(symbol)]
+        if not row[lay.HALT // 8] & OPERATORS_HALT:
+            raise DeskError(f"{symbol} is not halted: `outcry halt {symbol}` first")
+        if request["do"] == "reference-price":
+            return self._reference(symbol, self._price(row, symbol, request.get("price")))
+        if row[lay.LEVERAGED // 8]:
+            raise DeskError(f"{symbol} is leveraged: its positions are contracts, not holdings")
+        return self._action(request, symbol, row, operator)
+
+    def _action(self, request: Request, symbol: str, row: Any, operator: int) -> Work:
+        is_split = request["do"] == "split"
+        new = _term("new" if is_split else "amount", request, MOST_TERM if is_split else 2**31 - 1)
+        old = _term("old" if is_split else "lots", request, MOST_TERM)
+        last, multiplier = int(row[lay.LAST // 8]), int(row[lay.MULTIPLIER // 8])
+        price = request.get("price")
+        if price is None:
+            if last == NO_LIMIT:
+                raise DeskError(f"{symbol} has no price yet: name the one behind it (--price)")
+            price = _half_even(last * old, new) if is_split else (
+                last - _half_even(new, old * multiplier)
+            )  # fmt: skip
+        price = self._price(row, symbol, price)
+        index = self.symbols.index(symbol)
+        held = self.view.cells[:, index, lay.POSITION // 8].tolist()
+        balances = self.view.participants[:, lay.BALANCE // 8].tolist()
+        due = [who for who, lots in enumerate(held) if _half_even(abs(lots) * new, old)]
+        if is_split:
+            behind = [abs(lots) * new // old * (1 if lots > 0 else -1) for lots in held]
+        done = (
+            f"{symbol}: {new} new lots for {old} old ones"
+            if is_split
+            else f"{symbol}: {new} for each {old} lots"
+            if old > 1
+            else f"{symbol}: {new} a lot"
+        )
+        done += f", {sum(map(bool, held))} positions; its price is {price} ticks"
+
+        def refused() -> str:
+            now = self.view.cells[:, index, lay.POSITION // 8].tolist()
+            moved = self.view.participants[:, lay.BALANCE // 8].tolist()
+            # A balance moves with trades elsewhere, too: only that it was not paid can be seen.
+            paid = is_split or not due or any(moved[who] != balances[who] for who in due)
+            taken = now == (behind if is_split else held) and paid
+            taken = taken and int(row[lay.LAST // 8]) == price
+            return "" if taken else f"{done}: the core refuses, its orders are cancelled"
+
+        cancel = np.zeros(1, ORDER_DTYPE)
+        cancel["kind"], cancel["symbol"], cancel["aux"] = (
+            CommandKind.MASS_CANCEL, symbol.encode(), 1,
+        )  # fmt: skip
+        what = Setting.SPLIT if is_split else Setting.DIVIDEND
+        action = setting(what, new << 32 | old, 0, symbol.encode(), price, operator)
+        cancelled = f"{symbol}: everybody's orders are cancelled"
+        return Work(np.concatenate([cancel, action]), [cancelled, done], refused,
+                    lambda: self._reference(symbol, price), more={"price": price})  # fmt: skip
+
+    def _reference(self, symbol: str, price: int) -> Work:
+        """The phase that it is in once more, with another reference price; the last trade counts no
+        more."""
+        record = np.zeros(1, ORDER_DTYPE)
+        record["kind"], record["symbol"] = CommandKind.PHASE, symbol.encode()
+        asked = list(self.halted(symbol, True))
+        record["aux"] = asked[0]["aux"][0] if asked else Phase.CLOSED
+        record["qty_lots"], record["price_ticks"] = 2, price
+        row = self.view.instruments[self.symbols.index(symbol)]
+        done = f"{symbol}: the reference price is {price} ticks"
+        return Work(record, [done],
+                    lambda: "" if int(row[lay.REFERENCE // 8]) == price
+                    else f"{done}: the core refuses")  # fmt: skip
+
+    def _price(self, row: Any, symbol: str, price: Any) -> int:
+        low, high = 1, NO_LIMIT // 2
+        if row[lay.PRICE_LIMITED // 8]:
+            low = max(low, int(row[lay.WORST_SELL // 8]))
+            high = int(row[lay.WORST_BUY // 8])
+        if type(price) is not int or not low <= price <= high:
+            raise DeskError(f"{symbol}: a price of {price} ticks is not {low} to {high}")
+        return price
+
+
+def _term(name: str, request: Request, most: int) -> int:
+    value = request.get(name)
+    if type(value) is not int or not 1 <= value <= most:
+        raise DeskError(f"{name}: {value!r} is not 1 to {most}")
+    return value
+
+
+def _half_even(amount: int, by: int) -> int:
+    whole, rest = divmod(amount, by)
+    return whole + (2 * rest > by or (2 * rest == by and whole % 2 == 1))

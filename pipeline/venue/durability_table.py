@@ -1,0 +1,51 @@
+"""The table [durability] of a venue file: where the journal is replicated."""
+
+from pathlib import Path
+
+from openoutcry.pipeline.gate_policy import gate_policy
+from openoutcry.pipeline.options import PipelineError, Replication
+from openoutcry.pipeline.venue import table as t
+from openoutcry.pipeline.venue.table import Key, Tables
+from openoutcry.replica.access import access_of
+from openoutcry.replica.errors import ReplicaError
+from openoutcry.replica.jetstream import stream_name
+
+DURABILITY = {
+    "nats": Key(t.text()),
+    "stream": Key(t.text(32), ""),
+    "lease_ms": Key(t.integer(1_000, 60_000), 3_000),
+}
+
+
+def read_durability(
+    tables: Tables, folder: Path, venue: str, durability: str | None, policy: str | None
+) -> Replication | None:
+    """What the table says, None if there is none; mistakes are noted, also of a ``policy`` that
+    asks for replicas where there are none."""
+    replicated = "durability" in tables.document
+    if replicated != (durability == "replicated"):
+        path = ("durability",) if replicated else ("venue", "durability")
+        tables.wrong(path, 'durability = "replicated" of [venue] and [durability] go together')
+        return None
+    if policy is not None:
+        try:
+            gate_policy(policy, replicated)
+        except PipelineError as error:
+            tables.wrong(("venue", "policy"), str(error))
+    if not replicated:
+        return None
+    row = tables.table("durability", DURABILITY)
+    nats, name = row["nats"], row["stream"] or venue
+    try:
+        if nats is not None:
+            nats = nats if "://" in nats else str(folder / nats)
+            access_of(nats)
+    except ReplicaError as error:
+        tables.wrong(("durability", "nats"), str(error))
+    try:
+        stream_name(name)
+    except ReplicaError as error:
+        tables.wrong(("durability", "stream"), str(error))
+    if tables.mistakes:
+        return None
+    return Replication(name, nats, row["lease_ms"])

@@ -1,0 +1,96 @@
+"""How to reach a NATS cluster: its servers, the authority of their certificates, who we are."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from openoutcry.replica.errors import ReplicaError
+
+ACCESS_FILE = "access.json"
+PORT = 4222
+SCHEMES = ("nats", "tls")
+
+
+@dataclass(frozen=True)
+class Server:
+    """One address; ``tls``: it is spoken to in TLS only."""
+
+    host: str
+    port: int
+    tls: bool
+
+    @property
+    def text(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'tls' if self.tls else 'nats'}://{host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Access:
+    """Servers of one cluster and the credentials for it."""
+
+    servers: tuple[Server, ...]
+    user: str = ""
+    password: str = ""
+    authority: str = ""
+    """PEM file of the certificate authority; empty: those that the system trusts."""
+
+    @property
+    def text(self) -> str:
+        """For people: without the password."""
+        return ",".join(server.text for server in self.servers)
+
+
+def access_of(text: str) -> Access:
+    """What ``--nats`` names: the directory of `outcry cluster up`, a JSON file with ``urls``,
+    ``user``, ``password`` and ``ca``, or URLs with commas between (``nats://`` or ``tls://``,
+    ``USER:PASSWORD@`` before the host).
+
+    Raises :class:`ReplicaError` naming what is wrong.
+    """
+    path = Path(text)
+    if "://" not in text and path.is_dir():
+        path = path / ACCESS_FILE
+    if "://" not in text and path.exists():
+        return _from_file(path)
+    if "://" not in text and "," not in text:
+        raise ReplicaError(f"{text!r} is neither URLs (tls://HOST:PORT,...) nor a cluster's folder")
+    return _from_urls(text.split(","), text)
+
+
+def _from_file(path: Path) -> Access:
+    try:
+        document: Any = json.loads(path.read_text())
+        found = _from_urls([str(url) for url in document["urls"]], str(path))
+        user, password = str(document.get("user", "")), str(document.get("password", ""))
+        authority = str(document.get("ca", ""))
+    except OSError as error:
+        raise ReplicaError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ReplicaError(f"{path}: is no JSON with urls, user, password and ca") from None
+    if authority:
+        authority = str(path.absolute().parent / authority)
+    return replace(
+        found, user=user or found.user, password=password or found.password, authority=authority
+    )
+
+
+def _from_urls(urls: list[str], where: str) -> Access:
+    servers, user, password = [], "", ""
+    for url in urls:
+        try:
+            parts = urlsplit(url.strip())
+            port = parts.port or PORT
+        except ValueError:
+            parts, port = urlsplit(""), 0
+        if parts.scheme not in SCHEMES or not parts.hostname:
+            shown = url.rpartition("@")[2]
+            raise ReplicaError(f"--nats: {shown!r} is not nats://HOST:PORT or tls://HOST:PORT")
+        servers.append(Server(parts.hostname, port, parts.scheme == "tls"))
+        user = user or unquote(parts.username or "")
+        password = password or unquote(parts.password or "")
+    if not servers:
+        raise ReplicaError(f"{where}: no URLs")
+    return Access(tuple(servers), user, password)

@@ -1,0 +1,367 @@
+"""The stream of a venue's blocks and the record of its lease, in JetStream.
+
+One stream a venue, ``OUTCRY-NAME``, with the one subject ``outcry.NAME.blocks``: its messages are
+numbered from 1, and every publication names the number that it must follow
+(``Nats-Expected-Last-Sequence``), so that of two writers one is refused.  Beside it a key-value
+bucket of the same name, whose entries are replaced only by who knows their revision.
+"""
+
+import base64
+import json
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from openoutcry.replica.errors import ReplicaError, Unreachable
+from openoutcry.replica.link import Link, Message
+
+EXPECTED_LAST = "Nats-Expected-Last-Sequence"
+EXPECTED_STREAM = "Nats-Expected-Stream"
+EXPECTED_REVISION = "Nats-Expected-Last-Subject-Sequence"
+WRONG_LAST_SEQUENCE = (10071, 10164)
+"""JetStream's codes for a publication that does not follow the number it names."""
+IN_PROCESS = 10158
+"""An earlier publication with the same expectation has not been decided yet."""
+NOT_FOUND = (10059, 10037, 10014)
+EXISTS = (10058,)
+NO_QUORUM = (10008, 10023, 10005, 10074)
+REPLICAS = 3
+MAX_MESSAGE_BYTES = 1_000_000
+"""Below the 1 MiB that a server takes as it is installed."""
+PREFIX = "OUTCRY-"
+NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
+HEARTBEAT_S = 1.0
+WAIT_S = 20.0
+
+
+class Refused(ReplicaError):
+    """JetStream answered with an error; ``code`` is its own."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Tail:
+    """How far a stream is: ``last`` is the number of its last message, 0 if it has none."""
+
+    first: int
+    last: int
+    bytes: int
+    leader: str
+    peers: tuple[dict[str, Any], ...]
+    """Of each follower: ``name``, ``current``, ``offline``, ``lag`` and ``active`` (ns ago)."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a key holds, and by which revision it may be replaced."""
+
+    value: bytes
+    revision: int
+
+
+def stream_name(venue: str) -> str:
+    """The stream of a venue's blocks.  Raises :class:`ReplicaError` for a name it cannot carry."""
+    if not NAME.fullmatch(venue):
+        raise ReplicaError(
+            f"{venue!r}: a replicated venue's name has 1 to 32 letters, digits, - and _"
+        )
+    return PREFIX + venue
+
+
+class JetStream:
+    """A venue's stream and bucket over one connection.  Every call may raise
+    :class:`~openoutcry.replica.errors.Unreachable`, and :class:`Refused`."""
+
+    def __init__(self, link: Link, venue: str) -> None:
+        self.link = link
+        self.venue = venue
+        self.stream = stream_name(venue)
+        self.subject = f"outcry.{venue}.blocks"
+
+    def call(self, subject: str, document: Any = None, timeout_s: float = 5.0) -> dict[str, Any]:
+        """One request of JetStream's interface and its answer; raises :class:`Refused`."""
+        payload = b"" if document is None else json.dumps(document).encode()
+        answer = json.loads(self.link.request(f"$JS.API.{subject}", payload, timeout_s).data)
+        return dict(checked(answer))
+
+    # The stream
+
+    def open(self, replicas: int = REPLICAS) -> Tail:
+        """Make stream and bucket where there are none yet, and see that the stream is ours.
+
+        Raises :class:`ReplicaError` for a stream of another make: too few copies, in memory, with
+        limits by which it would forget.
+        """
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
+                self._make(self._stream_config(replicas))
+                self._make(self._bucket_config(replicas))
+                return self.tail()
+            except (Refused, Unreachable) as error:
+                # A cluster that has just begun has no leader yet.
+                if isinstance(error, Refused) and error.code not in NO_QUORUM:
+                    raise ReplicaError(f"{self.stream}: cannot be made: {error}") from None
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def _make(self, config: dict[str, Any]) -> None:
+        name = config["name"]
+        try:
+            found = self.call(f"STREAM.INFO.{name}")["config"]
+        except Refused as error:
+            if error.code not in NOT_FOUND:
+                raise
+            try:
+                found = self.call(f"STREAM.CREATE.{name}", config, WAIT_S)["config"]
+            except Refused as again:
+                if again.code not in EXISTS:
+                    raise
+                found = self.call(f"STREAM.INFO.{name}")["config"]
+        for key, wanted in config.items():
+            if found.get(key, wanted) != wanted:
+                raise ReplicaError(
+                    f"{name}: a foreign stream: its {key} is {found[key]!r}, not {wanted!r}"
+                )
+
+    def _stream_config(self, replicas: int) -> dict[str, Any]:
+        return {
+            "name": self.stream, "subjects": [self.subject], "retention": "limits",
+            "storage": "file", "num_replicas": replicas, "discard": "new", "max_msgs": -1,
+            "max_bytes": -1, "max_age": 0, "deny_delete": True, "deny_purge": True,
+            "allow_direct": False,
+        }  # fmt: skip
+
+    def _bucket_config(self, replicas: int) -> dict[str, Any]:
+        return {
+            "name": f"KV_{self.stream}", "subjects": [f"$KV.{self.stream}.>"],
+            "storage": "file", "num_replicas": replicas, "max_msgs_per_subject": 8,
+            "discard": "new", "deny_delete": True, "allow_rollup_hdrs": True,
+            "allow_direct": False,
+        }  # fmt: skip
+
+    def tail(self) -> Tail:
+        """Where the stream is, and who holds it, as its leader says."""
+        answer = self.call(f"STREAM.INFO.{self.stream}")
+        state, cluster = answer["state"], answer.get("cluster") or {}
+        peers = cluster.get("replicas") or ()
+        return Tail(
+            state["first_seq"], state["last_seq"], state["bytes"], cluster.get("leader", ""),
+            tuple(peers),
+        )  # fmt: skip
+
+    def skew_s(self) -> float:
+        """How far the clock of the stream's leader is ahead of ours."""
+        answer = self.call(f"STREAM.INFO.{self.stream}")
+        said = datetime.fromisoformat(answer["ts"])
+        return (said - datetime.now(UTC)).total_seconds()
+
+    def message(self, number: int) -> bytes:
+        """One message of the stream.  Raises :class:`Refused` if there is none."""
+        answer = self.call(f"STREAM.MSG.GET.{self.stream}", {"seq": number})
+        return base64.b64decode(answer["message"].get("data", ""))
+
+    def publish(self, number: int, payload: Any) -> str:
+        """Send message ``number``, which must follow ``number - 1``; returns the subject that the
+        answer will come to (:func:`acknowledged`)."""
+        reply = self.link.next_inbox()
+        headers = {EXPECTED_LAST: str(number - 1), EXPECTED_STREAM: self.stream}
+        self.link.publish(self.subject, payload, headers, reply)
+        return reply
+
+    def ask_message(self, number: int) -> str:
+        """As :meth:`message`, without waiting: returns the subject that the answer will come to."""
+        reply = self.link.next_inbox()
+        question = json.dumps({"seq": number}).encode()
+        self.link.publish(f"$JS.API.STREAM.MSG.GET.{self.stream}", question, reply=reply)
+        return reply
+
+    # The bucket
+
+    def get(self, key: str) -> Entry | None:
+        """What ``key`` holds, None if nothing."""
+        try:
+            subject = {"last_by_subj": f"$KV.{self.stream}.{key}"}
+            found = self.call(f"STREAM.MSG.GET.KV_{self.stream}", subject)["message"]
+        except Refused as error:
+            if error.code in NOT_FOUND:
+                return None
+            raise
+        return Entry(base64.b64decode(found.get("data", "")), found["seq"])
+
+    def ask_key(self, key: str) -> str:
+        """As :meth:`get`, without waiting."""
+        reply = self.link.next_inbox()
+        question = json.dumps({"last_by_subj": f"$KV.{self.stream}.{key}"}).encode()
+        self.link.publish(f"$JS.API.STREAM.MSG.GET.KV_{self.stream}", question, reply=reply)
+        return reply
+
+    def put(self, key: str, value: bytes, revision: int) -> int:
+        """Replace what is there with ``revision`` (0: nothing is); returns the new revision.
+
+        Raises :class:`Refused` (:data:`WRONG_LAST_SEQUENCE`) if somebody else was before us.
+        """
+        headers = {EXPECTED_REVISION: str(revision)}
+        answer = self.link.request(f"$KV.{self.stream}.{key}", value, headers=headers)
+        return int(checked(json.loads(answer.data))["seq"])
+
+    def put_later(self, key: str, value: bytes, revision: int) -> str:
+        """As :meth:`put`, without waiting: returns the subject that the answer will come to."""
+        reply = self.link.next_inbox()
+        headers = {EXPECTED_REVISION: str(revision)}
+        self.link.publish(f"$KV.{self.stream}.{key}", value, headers, reply)
+        return reply
+
+
+def venues(link: Link) -> list[str]:
+    """The venues whose blocks the cluster has."""
+    names: list[str] = []
+    while True:
+        question = json.dumps({"offset": len(names)}).encode()
+        answer = checked(json.loads(link.request("$JS.API.STREAM.NAMES", question).data))
+        found = answer.get("streams") or []
+        names += found
+        if not found or len(names) >= int(answer.get("total", 0)):
+            return sorted(n.removeprefix(PREFIX) for n in names if n.startswith(PREFIX))
+
+
+def checked(answer: dict[str, Any]) -> dict[str, Any]:
+    """A JetStream answer that is no error; raises :class:`Refused`."""
+    if error := answer.get("error"):
+        code = int(error.get("err_code", error.get("code", 0)))
+        raise Refused(code, str(error.get("description", "refused")))
+    return answer
+
+
+def acknowledged(message: Message) -> int:
+    """The number that a published message got.  Raises :class:`Unreachable` if nobody listened (no
+    leader now), :class:`Refused`."""
+    if message.status:
+        raise Unreachable("no leader takes the block now")
+    return int(checked(json.loads(message.data))["seq"])
+
+
+class Subscription:
+    """The stream's messages from a number on, as they come: a consumer of our own, made again from
+    the next number whenever something is missing, or it is silent.  Whoever uses it reads the link
+    and hands in what comes."""
+
+    def __init__(self, jetstream: JetStream, first: int) -> None:
+        self.jetstream = jetstream
+        self.next = max(1, first)
+        self.last = 0
+        """The stream's last message, as far as is known."""
+        self._consumer = ""
+        self._sid = 0
+        self._made = ""
+        self._heard_s = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """Ask for everything from ``next`` on."""
+        link, stream = self.jetstream.link, self.jetstream.stream
+        self.close()
+        subject = f"{link.next_inbox()}.block"
+        self._sid = link.subscribe(subject)
+        self._consumer = secrets.token_hex(8)
+        config = {
+            "name": self._consumer, "deliver_subject": subject, "ack_policy": "none",
+            "deliver_policy": "by_start_sequence", "opt_start_seq": self.next, "max_deliver": 1,
+            "replay_policy": "instant", "flow_control": True,
+            "idle_heartbeat": int(HEARTBEAT_S * 1e9), "num_replicas": 1, "mem_storage": True,
+            "inactive_threshold": int(30e9),
+        }  # fmt: skip
+        document = json.dumps({"stream_name": stream, "config": config}).encode()
+        self._made = link.next_inbox()
+        name = f"$JS.API.CONSUMER.CREATE.{stream}.{self._consumer}"
+        link.publish(name, document, reply=self._made)
+        self._heard_s = time.monotonic()
+
+    def take(self, message: Message) -> tuple[int, bytes] | None:
+        """The message's number and bytes, if it is one of the stream.
+
+        Raises :class:`Refused` if the consumer could not be made.
+        """
+        if message.subject == self._made:
+            if not message.status:
+                checked(json.loads(message.data))
+            return None
+        if message.sid != self._sid:
+            return None
+        self._heard_s = time.monotonic()
+        if message.status:
+            self._answer(message)
+            return None
+        # $JS.ACK.[DOMAIN.ACCOUNT.]STREAM.CONSUMER.DELIVERED.NUMBER.COUNT.TIME.PENDING[.TOKEN]
+        words = message.reply.split(".")
+        at = 2 if len(words) < 11 else 4
+        number, pending = int(words[at + 3]), int(words[at + 6])
+        self.last = max(self.last, number + pending)
+        if number < self.next:
+            return None
+        self.next = number + 1
+        return number, message.data
+
+    def _answer(self, message: Message) -> None:
+        """A heartbeat, or a question of flow control."""
+        link = self.jetstream.link
+        if stalled := message.headers.get("Nats-Consumer-Stalled"):
+            link.publish(stalled, b"")
+        elif message.reply:
+            link.publish(message.reply, b"")
+        if int(message.headers.get("Nats-Last-Stream", 0)) >= self.next:
+            self.begin()
+
+    def tick(self) -> None:
+        """Time has passed: a consumer that is silent is made again."""
+        if time.monotonic() - self._heard_s > 3 * HEARTBEAT_S:
+            self.begin()
+
+    def close(self) -> None:
+        """Want no more."""
+        if self._sid:
+            link = self.jetstream.link
+            link.unsubscribe(self._sid)
+            name = f"$JS.API.CONSUMER.DELETE.{self.jetstream.stream}.{self._consumer}"
+            link.publish(name, b"", reply=link.next_inbox())
+            self._sid = 0
+
+
+def messages(jetstream: JetStream, first: int, until: int) -> Iterator[tuple[int, bytes]]:
+    """Messages ``first`` to ``until`` with their numbers, in order.
+
+    Raises :class:`ReplicaError` for one that the stream does not have, and
+    :class:`~openoutcry.replica.errors.Unreachable` if nothing comes.
+    """
+    subscription = Subscription(jetstream, first)
+    link, wanted = jetstream.link, first
+    heard_s = time.monotonic()
+    try:
+        while wanted <= until:
+            while (message := link.take()) is not None:
+                if (found := subscription.take(message)) is None:
+                    continue
+                heard_s = time.monotonic()
+                if found[0] != wanted:
+                    raise ReplicaError(
+                        f"{jetstream.stream}: message {wanted} is missing, {found[0]} is there: "
+                        "the server that leads has a hole"
+                    )
+                wanted += 1
+                yield found
+                if wanted > until:
+                    return
+            subscription.tick()
+            if time.monotonic() - heard_s > WAIT_S:
+                raise Unreachable(f"{jetstream.stream}: message {wanted} does not come")
+            link.wait(0.2)
+    finally:
+        subscription.close()

@@ -1,0 +1,38 @@
+"""What a message means to a journal that already has blocks: which are new, and where it parted.
+
+A node that led may hold blocks that no quorum ever took.  Nobody was told of them; the chain has
+others in their place, and they are cut off before anything is appended; at the latest when another
+leads, for whoever asks it is told that there are none.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from openoutcry.replica.actions import node_of
+from openoutcry.replica.message import Kind, Message
+
+
+class Plan(NamedTuple):
+    """``cut_at``: the first block of the journal that must go, None if none; ``skip``: how many of
+    the message's blocks the journal has already."""
+
+    cut_at: int | None
+    skip: int
+
+
+def plan(
+    held: int, hash_of: Callable[[int], Any], message: Message, hashes: Sequence[Any], holder: str
+) -> Plan:
+    """For ``holder``'s journal of ``held`` blocks whose hashes ``hash_of`` tells, and a live
+    message whose blocks have these ``hashes``."""
+    blocks = message.blocks
+    for skip, block_hash in enumerate(hashes):
+        index = blocks.first_block + skip
+        if index >= held:
+            return Plan(None, skip)
+        if hash_of(index) != block_hash:
+            return Plan(index, skip)
+    beyond = message.kind == Kind.EPOCH and held > blocks.next_block
+    if beyond and node_of(message.text.decode()) != node_of(holder):
+        return Plan(blocks.next_block, len(hashes))
+    return Plan(None, len(hashes))

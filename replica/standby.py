@@ -1,0 +1,348 @@
+"""The standby: reads the chain, applies it, compares its core with the primary's, may take over.
+
+Invariants, each of which the simulator breaks once to see that it is needed:
+
+- only what extends the chain is applied, and each block once;
+- it leads only after its own epoch message stands in the stream right behind all that it has
+  applied: an older primary's message behind that place is dead;
+- it asks for the lease only when the lease that it has seen is over by its own clock, or given up;
+  and only if it has read as far as that lease's holder had had acknowledged;
+- a core that differs from the primary's never leads.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any
+
+from openoutcry.replica.actions import (
+    Action,
+    Apply,
+    Fetch,
+    Lease,
+    Promoted,
+    Publish,
+    ReadLease,
+    Stopped,
+    Timing,
+)
+from openoutcry.replica.chain import Tip, Verdict, extended, judge, passed
+from openoutcry.replica.keeper import Keeper
+from openoutcry.replica.message import NO_CHECK, NO_STATE, Blocks, Check, Kind, Message, Seal
+
+MAX_CHECKS = 4096
+"""Of its own, until the primary's come."""
+
+
+class Role(IntEnum):
+    """What a standby is doing."""
+
+    FOLLOWING = 1
+    CLAIMING = 2
+    """It has asked for the lease."""
+    FENCING = 3
+    """It has the lease, and its epoch message is on its way."""
+    LEADING = 4
+    STOPPED = 5
+
+
+class Standby:
+    """Follows from ``tip`` on.  ``electable``: may lead; ``patience_ns`` more than others'."""
+
+    def __init__(
+        self,
+        holder: str,
+        tip: Tip,
+        timing: Timing,
+        seal: Seal,
+        journal_id: int = 0,
+        *,
+        electable: bool = True,
+        patience_ns: int = 0,
+        trusted: int = 0,
+    ) -> None:
+        """``journal_id``: of the journal that this node has; 0 if it has none yet.  ``trusted``:
+        checks of messages up to this position are not compared: an operator has seen whose core was
+        wrong, and what it said of itself stays in the stream."""
+        self.holder = holder
+        self.tip = tip if tip.journal_id else tip._replace(journal_id=journal_id)
+        self.applied_tip = self.tip
+        self.timing = timing
+        self.electable = electable
+        self.patience_ns = patience_ns
+        self.trusted = trusted
+        self.role = Role.FOLLOWING
+        self.reason = ""
+        self.told = False
+        """To lead without waiting for the lease's end."""
+        self.verified_seq = 0
+        """Up to here both cores came to the same."""
+        self.verified_checks = self.verified_states = 0
+        """So many comparisons, and so many of them of the whole state."""
+        self.keeper: Keeper | None = None
+        self.flaw = ""
+        """What could not be read the last time; the next whole message takes it away."""
+        self._known = 0
+        """The stream has at least so many messages."""
+        self._seal = seal
+        self._lease: Lease | None = None
+        self._revision = 0
+        self._seen_ns = -1
+        self._read_due_ns = 0
+        self._fetched_ns = -1
+        self._epoch_message: Message | None = None
+        self._epoch_sent_ns = 0
+        self._own: dict[int, Check] = {}
+        self._theirs: list[Check] = []
+
+    @property
+    def lag_blocks(self) -> int:
+        """Blocks seen and not yet applied."""
+        return self.tip.next_block - self.applied_tip.next_block
+
+    def begin(self, now_ns: int) -> list[Action]:
+        """The first actions."""
+        return [ReadLease(), Fetch(self.tip.position + 1)]
+
+    def message(self, now_ns: int, message: Message) -> list[Action]:
+        """A message of the stream, from a subscription or a Fetch, in any order."""
+        if self.role >= Role.LEADING:
+            return []
+        verdict = judge(self.tip, message)
+        if verdict == Verdict.OLD:
+            return []
+        self._known = max(self._known, message.position)
+        if verdict == Verdict.AHEAD:
+            return self._fetch(now_ns)
+        self._fetched_ns, self.flaw = -1, ""
+        if verdict == Verdict.DEAD:
+            behind = self.tip.position == self.applied_tip.position
+            self.tip = passed(self.tip, message.position)
+            if behind:
+                self.applied_tip = self.tip
+            return self._fence(now_ns) + self._read_on(now_ns)
+        if verdict != Verdict.LIVE:
+            return self.stop(
+                f"message {message.position} of the stream does not belong there "
+                f"({verdict.name.lower()}): another journal's, or the stream was rewritten"
+            )
+        mine = self._epoch_message
+        if message.kind == Kind.EPOCH and (mine is None or mine.hash != message.hash):
+            self._withdraw()
+        self.tip = extended(self.tip, message)
+        return [Apply(message), *self._read_on(now_ns)]
+
+    def found(self, now_ns: int, position: int, message: Message | None) -> list[Action]:
+        """What the stream has at ``position``; None if nothing, or nothing whole, was given."""
+        return [] if message is None else self.message(now_ns, message)
+
+    def missing(self, now_ns: int, position: int, why: str) -> list[Action]:
+        """What the subscription gave at ``position`` could not be used (``unpack`` raised): it is
+        asked for again, and until it is whole this standby goes no further and does not lead."""
+        self.flaw = why
+        self._known = max(self._known, position)
+        return self._fetch(now_ns)
+
+    def applied(self, now_ns: int, message: Message, checks: Sequence[Check]) -> list[Action]:
+        """The blocks are in the local journal, durable, and in the core, which came to ``checks``
+        at the ends of its blocks."""
+        if self.role >= Role.LEADING:
+            return []
+        assert message.position > self.applied_tip.position, "messages are applied in their order"
+        self.applied_tip = extended(self.applied_tip, message)._replace(
+            position=self.tip.position if message.hash == self.tip.hash else message.position
+        )
+        for check in checks:
+            self._own[check.seq] = check
+        if message.check != NO_CHECK and message.position > self.trusted:
+            self._theirs.append(message.check)
+        if different := self._compare():
+            return self.stop(different)
+        if self._epoch_message is not None and message.hash == self._epoch_message.hash:
+            return self._lead()
+        return self._fence(now_ns)
+
+    def told_by_block(self, position: int, check: Check) -> None:
+        """What the header of a journal block says of its primary's core, before the message at
+        ``position`` that has it is ``applied``."""
+        if check.seq and position > self.trusted:
+            self._theirs.append(check)
+
+    def lease_seen(self, now_ns: int, lease: Lease | None, revision: int) -> list[Action]:
+        """What the bucket holds, or held a while ago."""
+        if self.keeper is not None:
+            self.keeper.seen(now_ns, lease, revision)
+            if self.keeper.lost:
+                self._withdraw()
+            elif self.role == Role.CLAIMING and self.keeper.until_ns:
+                return self._has_lease(now_ns)
+        if self._seen_ns < 0 or revision > self._revision:
+            self._seen_ns, self._lease, self._revision = now_ns, lease, revision
+            self._known = max(self._known, lease.position if lease is not None else 0)
+        return self._claim(now_ns) + self._read_on(now_ns)
+
+    def lease_written(self, now_ns: int, lease: Lease, revision: int) -> list[Action]:
+        if self.keeper is None or not self.keeper.written(lease, revision):
+            return []
+        return self._has_lease(now_ns) if self.role == Role.CLAIMING else []
+
+    def lease_refused(self, now_ns: int) -> list[Action]:
+        return [ReadLease()] if self.keeper is not None else []
+
+    def acknowledged(self, now_ns: int, message: Message) -> list[Action]:
+        """The stream has taken the epoch message: it is the next one of the chain."""
+        return self.message(now_ns, message)
+
+    def refused(self, now_ns: int, message: Message, last: int) -> list[Action]:
+        """Something else, or an earlier try of the same, stands in its place: read on."""
+        self._known = max(self._known, last)
+        return self._read_on(now_ns)
+
+    def promote(self, now_ns: int) -> list[Action]:
+        """Told to lead, whoever holds the lease."""
+        self.told = True
+        return self._claim(now_ns)
+
+    def tick(self, now_ns: int) -> list[Action]:
+        """Time has passed: look for the lease, ask again."""
+        if self.role >= Role.LEADING:
+            return []
+        actions: list[Action] = []
+        if now_ns >= self._read_due_ns:
+            self._read_due_ns = now_ns + self.timing.look_ns
+            actions += [ReadLease()]
+        if self.keeper is not None:
+            if self.keeper.until_ns and now_ns >= self.keeper.until_ns:
+                self._withdraw()
+            else:
+                actions += self.keeper.tick(now_ns, self.tip.position)
+        actions += self._read_on(now_ns)
+        if self.role == Role.FENCING and now_ns - self._epoch_sent_ns >= self.timing.retry_ns:
+            self._epoch_sent_ns = now_ns
+            if self._epoch_message is not None:
+                actions += [Publish(self._epoch_message)]
+        return actions + self._claim(now_ns)
+
+    def stop(self, reason: str) -> list[Action]:
+        """Never lead: this node's state is not to be trusted."""
+        self.role, self.reason = Role.STOPPED, reason
+        return [Stopped(reason)]
+
+    def _read_on(self, now_ns: int) -> list[Action]:
+        """Ask for the next message, if it is known to be there."""
+        return self._fetch(now_ns) if self._known > self.tip.position else []
+
+    def _fetch(self, now_ns: int) -> list[Action]:
+        if self._fetched_ns >= 0 and now_ns - self._fetched_ns < self.timing.retry_ns:
+            return []
+        self._fetched_ns = now_ns
+        return [Fetch(self.tip.position + 1)]
+
+    def _free(self, now_ns: int) -> bool:
+        """Whether the lease may be asked for."""
+        lease = self._lease
+        if self._seen_ns < 0 or (lease is not None and lease.position > self.tip.position):
+            return False
+        if self.told or (lease is None and not self.tip.epoch):
+            return True
+        if lease is not None and lease.given_up:
+            # Without a SEAL the venue was closed in order: nobody takes it over by himself.
+            return self.tip.sealed and now_ns - self._seen_ns >= self.patience_ns
+        waited_ns = now_ns - self._seen_ns
+        return waited_ns >= self.timing.lease_ns + self.timing.margin_ns + self.patience_ns
+
+    def _claim(self, now_ns: int) -> list[Action]:
+        if self.role != Role.FOLLOWING or not self.electable or not self._free(now_ns):
+            return []
+        if self.applied_tip.position != self.tip.position:
+            return []
+        before = self._lease.epoch if self._lease is not None else 0
+        lease = Lease(self.holder, max(before, self.tip.epoch) + 1, 0)
+        self.keeper = Keeper(lease, self._revision, self.timing)
+        self.role = Role.CLAIMING
+        return self.keeper.write(now_ns, self.tip.position)
+
+    def _has_lease(self, now_ns: int) -> list[Action]:
+        self.role = Role.FENCING
+        return self._fence(now_ns)
+
+    def _fence(self, now_ns: int) -> list[Action]:
+        """Publish the epoch message behind all that is applied, if it is not on its way."""
+        if self.role != Role.FENCING or self.applied_tip.position != self.tip.position:
+            return []
+        assert self.keeper is not None, "who fences has the lease"
+        tip, mine = self.tip, self._epoch_message
+        if mine is not None and mine.position == tip.position + 1:
+            return []
+        nothing = Blocks.none(tip.next_block, tip.block_hash, tip.last_seq)
+        message = self._epoch_message = self._seal(
+            Message(
+                Kind.EPOCH, self.keeper.lease.epoch, 0, tip.position + 1, tip.live_position,
+                tip.hash, tip.journal_id, nothing, self._newest(), self.holder.encode(), None,
+            )
+        )  # fmt: skip
+        self._epoch_sent_ns = now_ns
+        return [Publish(message)]
+
+    def _newest(self) -> Check:
+        """What this core came to at its end: whoever follows compares from the first message on."""
+        return self._own.get(self.tip.last_seq, NO_CHECK)
+
+    def _lead(self) -> list[Action]:
+        assert self.keeper is not None, "who fences has the lease"
+        assert self.tip.epoch == self.keeper.lease.epoch, "the chain has its epoch"
+        self.role = Role.LEADING
+        return [Promoted(self.tip.epoch)]
+
+    def _withdraw(self) -> None:
+        """The lease is another's, or was not had in time."""
+        self.role, self.keeper, self._epoch_message = Role.FOLLOWING, None, None
+        self._seen_ns, self.told = -1, False
+
+    def _compare(self) -> str:
+        """In words where the cores differ; empty if they do not."""
+        theirs, self._theirs = self._theirs, []
+        for check in sorted(theirs):
+            seq, own = check.seq, self._own.get(check.seq)
+            if seq > self.applied_tip.last_seq:
+                self._theirs.append(check)
+            elif own is not None:
+                if (wrong := _difference(own, check)) != "":
+                    return (
+                        f"after command {seq} the {wrong} of this core is not the primary's; they "
+                        f"were the same after command {self.verified_seq}"
+                    )
+                self.verified_seq = max(self.verified_seq, seq)
+                self.verified_states += NO_STATE not in (own.state_hash, check.state_hash)
+                self.verified_checks += 1
+        if self.verified_checks:
+            done = self.verified_seq
+            self._own = {at: check for at, check in self._own.items() if at >= done}
+        while len(self._own) > MAX_CHECKS:
+            del self._own[min(self._own)]
+        return ""
+
+
+def _difference(own: Check, theirs: Check) -> str:
+    if NO_STATE not in (own.state_hash, theirs.state_hash) and own.state_hash != theirs.state_hash:
+        return "state"
+    if 0 not in (own.events_hash, theirs.events_hash) and own.events_hash != theirs.events_hash:
+        return "event hash"
+    return ""
+
+
+def status(standby: Standby) -> dict[str, Any]:
+    """What a standby says of itself, for pages and JSON."""
+    tip = standby.applied_tip
+    return {
+        "holder": standby.holder,
+        "role": standby.role.name.lower(),
+        "reason": standby.reason,
+        "epoch": tip.epoch,
+        "position": tip.position,
+        "last_block": tip.next_block - 1,
+        "last_seq": tip.last_seq,
+        "lag_blocks": standby.lag_blocks,
+        "verified_seq": standby.verified_seq,
+        "verified_checks": standby.verified_checks,
+        "verified_states": standby.verified_states,
+    }

@@ -1,0 +1,98 @@
+"""Cases, not storms: the hits of one pattern, participants, symbol and stretch of time as one."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from openoutcry.replay.events import Records
+from openoutcry.surveillance.detect.layout import Detector
+from openoutcry.wire.records import NO_INSTRUMENT
+
+GAP_NS = 30 * 60 * 10**9
+"""A hit later than this behind a case's last one begins another case."""
+DAY_NS = 86_400 * 10**9
+MAX_EVIDENCE = 64
+LOW, MEDIUM, HIGH = "low", "medium", "high"
+
+
+@dataclass
+class Case:
+    """One pattern, its participants, a symbol and a window."""
+
+    number: int
+    detector: str
+    participants: tuple[int, ...]
+    symbol: str
+    first_ns: int
+    """When the conduct began, as far as the hits say."""
+    opened_ns: int
+    """When the first hit was seen."""
+    last_ns: int
+    first_seq: int
+    last_seq: int
+    score: int
+    hits: int
+    lots: int
+    """The largest of its hits'."""
+    gain_half_ticks: int
+    move_half_ticks: int
+    repeats: int
+    evidence: list[int] = field(default_factory=list)
+    """Commands that show it, the first ones where there are many."""
+    head: str = ""
+    """Hash behind its last hit."""
+
+    @property
+    def severity(self) -> str:
+        return severity_of(self.score)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, and its severity."""
+        return {**asdict(self), "participants": list(self.participants), "severity": self.severity}
+
+
+def severity_of(score: int) -> str:
+    return HIGH if score >= 70 else MEDIUM if score >= 40 else LOW
+
+
+def fold(hits: Records, symbols: Sequence[str], heads: Iterable[str]) -> list[Case]:
+    """The cases of all hits (HIT_DTYPE) so far, in the order in which they were opened."""
+    cases: list[Case] = []
+    latest: dict[tuple[int, tuple[int, ...], int], Case] = {}
+    for hit, head in zip(hits, heads, strict=True):
+        who = tuple(sorted(hit["participants"][: hit["members"]].tolist()))
+        key = int(hit["detector"]), who, int(hit["instrument"])
+        case, ts_ns = latest.get(key), int(hit["ts_ns"])
+        same = case is not None and ts_ns - case.last_ns <= GAP_NS
+        if case is None or not same or ts_ns // DAY_NS != case.opened_ns // DAY_NS:
+            case = _opened(len(cases) + 1, hit, who, symbols)
+            latest[key] = case
+            cases.append(case)
+        _add(case, hit, head)
+    return cases
+
+
+def _opened(number: int, hit: Any, who: tuple[int, ...], symbols: Sequence[str]) -> Case:
+    index = int(hit["instrument"])
+    first_seq = int(hit["first_seq"]) or int(hit["seq"])
+    return Case(
+        number, Detector(int(hit["detector"])).name.lower(), who,
+        "" if index == NO_INSTRUMENT else symbols[index], int(hit["first_ns"]), int(hit["ts_ns"]),
+        int(hit["ts_ns"]), first_seq, int(hit["seq"]), 0, 0, 0, 0, 0, 0,
+    )  # fmt: skip
+
+
+def _add(case: Case, hit: Any, head: str) -> None:
+    case.hits += 1
+    case.last_ns, case.last_seq, case.head = int(hit["ts_ns"]), int(hit["seq"]), head
+    case.score = min(100, max(case.score, int(hit["score"])) + (case.hits > 1))
+    case.lots = max(case.lots, int(hit["lots"]))
+    case.repeats = max(case.repeats, int(hit["repeats"]))
+    if abs(int(hit["move_half_ticks"])) > abs(case.move_half_ticks):
+        case.move_half_ticks = int(hit["move_half_ticks"])
+    case.gain_half_ticks = max(case.gain_half_ticks, int(hit["gain_half_ticks"]))
+    known = set(case.evidence)
+    for seq in [*hit["evidence"].tolist(), int(hit["seq"])]:
+        if seq and seq not in known and len(case.evidence) < MAX_EVIDENCE:
+            case.evidence.append(seq)
+            known.add(seq)

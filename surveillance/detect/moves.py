@@ -1,0 +1,232 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Who moves prices: momentum ignition, ramping, marking the open and the close, linked markets.
+
+What a trade moved the last price by is its aggressor's; the lots of aggressors, everybody's lots
+and what they came to lie in buckets of 10 s.
+"""
+
+import openoutcry.surveillance.detect.layout as lay
+from openoutcry.surveillance.detect import tables as tab
+from openoutcry.surveillance.parameters import offset
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, not_inlined, store_i64
+
+COOLDOWN, STEPS = offset("cooldown_ns"), offset("move_steps_min")
+IGNITION_NS, IGNITION_BPS = offset("ignition_ns"), offset("ignition_bps")
+IGNITION_SHARE, CLOSED = offset("ignition_share_percent"), offset("ignition_closed_percent")
+RAMP_NS, RAMP_BPS = offset("ramp_ns"), offset("ramp_bps")
+RAMP_TRADES, RAMP_SHARE = offset("ramp_trades"), offset("ramp_share_percent")
+MARKING_NS, MARKING_BPS = offset("marking_ns"), offset("marking_bps")
+MARKING_SHARE, MARKING_OWN = offset("marking_share_percent"), offset("marking_own_percent")
+CROSS_BPS, CROSS_LOTS = offset("cross_bps"), offset("cross_lots")
+IGNITION, RAMPING = int(lay.Detector.MOMENTUM_IGNITION), int(lay.Detector.RAMPING)
+CROSS = int(lay.Detector.CROSS_MARKET)
+CLOSE, OPEN = int(lay.Detector.MARKING_CLOSE), int(lay.Detector.MARKING_OPEN)
+BUY, SELL = 1, 2
+FIVE_MINUTES_NS = 300 * 10**9
+MOST_TICKS, MOST_LOTS = 1 << 20, 1 << 31
+
+
+@kernel
+def value_of(book: int, price: int, lots: int) -> int:
+    """Ticks above the book's first price times lots."""
+    apart = min(max(price - load_i64(book + lay.B_REF), -MOST_TICKS), MOST_TICKS)
+    return apart * min(lots, MOST_LOTS)
+
+
+@kernel
+def note_side(book: int, bucket: int, side: int, price: int, lots: int) -> None:
+    """One party of a trade."""
+    value = value_of(book, price, lots)
+    if side == BUY:
+        tab.bump(bucket + lay.K_BUY_LOTS, lots)
+        tab.bump(bucket + lay.K_BUY_VALUE, value)
+    else:
+        tab.bump(bucket + lay.K_SELL_LOTS, lots)
+        tab.bump(bucket + lay.K_SELL_VALUE, value)
+
+
+@kernel
+def note_aggressor(bucket: int, side: int, lots: int, move: int) -> None:
+    """Who took, and what that moved."""
+    tab.bump(bucket + (lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK), lots)
+    if move == 0:
+        return
+    tab.bump(bucket + lay.K_MOVE, move)
+    if move > 0:
+        tab.bump(bucket + lay.K_UP, move)
+        tab.bump(bucket + lay.K_UPS, 1)
+    else:
+        tab.bump(bucket + lay.K_DOWN, -move)
+        tab.bump(bucket + lay.K_DOWNS, 1)
+
+
+@kernel
+def least_move(state: int, book: int, price: int, at: int) -> int:
+    steps = tab.parameter(state, STEPS) * load_i64(book + lay.B_STEP)
+    return max(steps, tab.share_bps(price, tab.parameter(state, at)))
+
+
+@kernel
+def gain_of(base: int, now: int, span: int) -> tuple[int, int, int]:
+    """Lots bought, lots sold, and what the matched ones gained, ticks (rounded down), within."""
+    bought = tab.window_sum(base, now, span, lay.K_BUY_LOTS)
+    sold = tab.window_sum(base, now, span, lay.K_SELL_LOTS)
+    if bought == 0 or sold == 0:
+        return bought, sold, 0
+    paid = tab.window_sum(base, now, span, lay.K_BUY_VALUE)
+    got = tab.window_sum(base, now, span, lay.K_SELL_VALUE)
+    apart = got / sold - paid / bought
+    return bought, sold, int(apart * min(min(bought, sold), MOST_LOTS))
+
+
+@kernel
+def traded(state: int, book: int, cell: int, side: int, price: int, who: int) -> None:
+    """One party of a trade, after it was noted: has it turned round a move of its own?"""
+    now = load_i64(state + lay.NOW)
+    base, span = cell + lay.C_BUCKETS, tab.parameter(state, IGNITION_NS)
+    move = tab.window_sum(base, now, span, lay.K_MOVE)
+    ahead = move if side == SELL else -move
+    if ahead >= least_move(state, book, price, IGNITION_BPS):
+        ignited(state, book, cell, side, ahead, who)
+    instrument = load_i64(cell + lay.C_INSTRUMENT)
+    linked = load_i64(load_i64(state + lay.LINKS) + 8 * instrument)
+    if linked >= 0:
+        across(state, cell, side, linked, who)
+
+
+@kernel_outlined
+def ignited(state: int, book: int, cell: int, side: int, ahead: int, who: int) -> None:
+    not_inlined()
+    now, span = load_i64(state + lay.NOW), tab.parameter(state, IGNITION_NS)
+    base = cell + lay.C_BUCKETS
+    word = lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK
+    took = tab.window_sum(base, now, span, word)
+    market = tab.window_sum(book + lay.B_BUCKETS, now, span, word)
+    if took * 100 < tab.parameter(state, IGNITION_SHARE) * market:
+        return
+    bought, sold, gain = gain_of(base, now, 2 * span)
+    opened, closed = (bought, sold) if side == SELL else (sold, bought)
+    if gain <= 0 or closed * 100 < tab.parameter(state, CLOSED) * opened:
+        return
+    if tab.told_lately(state, cell, lay.TOLD_IGNITION, tab.parameter(state, COOLDOWN)):
+        return
+    instrument = load_i64(cell + lay.C_INSTRUMENT)
+    score = 50 + 50 * took // max(market, 1)
+    hit = tab.tell(state, IGNITION, instrument, score, now - span, 0)
+    tab.add_member(hit, who)
+    tab.measures(hit, closed, 2 * ahead, 2 * gain, 1)
+    tab.evidence(hit, 0, load_i64(state + lay.CAUSE))
+
+
+@kernel_outlined
+def ramped(state: int, book: int, cell: int, side: int, price: int, who: int) -> None:
+    """An aggressor moved the price once more: is it whose moves these are?"""
+    not_inlined()
+    now, span = load_i64(state + lay.NOW), tab.parameter(state, RAMP_NS)
+    base, market = cell + lay.C_BUCKETS, book + lay.B_BUCKETS
+    move = tab.window_sum(base, now, span, lay.K_MOVE)
+    ahead = move if side == BUY else -move
+    if ahead < least_move(state, book, price, RAMP_BPS):
+        return
+    trades = tab.window_sum(base, now, span, lay.K_UPS if side == BUY else lay.K_DOWNS)
+    own = tab.window_sum(base, now, span, lay.K_UP if side == BUY else lay.K_DOWN)
+    everybody = tab.window_sum(market, now, span, lay.K_UP if side == BUY else lay.K_DOWN)
+    if trades < tab.parameter(state, RAMP_TRADES):
+        return
+    if own * 100 < tab.parameter(state, RAMP_SHARE) * everybody:
+        return
+    if tab.told_lately(state, cell, lay.TOLD_RAMP, tab.parameter(state, COOLDOWN)):
+        return
+    took = tab.window_sum(base, now, span, lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK)
+    instrument = load_i64(cell + lay.C_INSTRUMENT)
+    hit = tab.tell(state, RAMPING, instrument, 100 * own // max(everybody, 1), now - span, 0)
+    tab.add_member(hit, who)
+    tab.measures(hit, took, 2 * ahead, 0, trades)
+    tab.evidence(hit, 0, load_i64(state + lay.CAUSE))
+
+
+@kernel_outlined
+def across(state: int, cell: int, side: int, linked: int, who: int) -> None:
+    """It trades here at a price that it has moved in the linked instrument."""
+    not_inlined()
+    now, owner = load_i64(state + lay.NOW), load_i64(cell + lay.C_OWNER)
+    row = tab.find_cell(state, owner, linked)
+    if row == 0:
+        return
+    other, moved_book = tab.cell_at(state, row), tab.book_at(state, linked)
+    span = tab.parameter(state, IGNITION_NS)
+    base = other + lay.C_BUCKETS
+    move = tab.window_sum(base, now, span, lay.K_MOVE)
+    ahead = move if side == SELL else -move
+    if ahead < least_move(state, moved_book, load_i64(moved_book + lay.B_LAST), CROSS_BPS):
+        return
+    took = tab.window_sum(base, now, span, lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK)
+    word = lay.K_BUY_LOTS if side == BUY else lay.K_SELL_LOTS
+    here = tab.window_sum(cell + lay.C_BUCKETS, now, span, word)
+    if here < tab.parameter(state, CROSS_LOTS) * took:
+        return
+    if tab.told_lately(state, cell, lay.TOLD_CROSS, tab.parameter(state, COOLDOWN)):
+        return
+    instrument = load_i64(cell + lay.C_INSTRUMENT)
+    hit = tab.tell(state, CROSS, instrument, 70, now - span, 0)
+    tab.add_member(hit, who)
+    tab.measures(hit, here, 2 * ahead, 0, 1)
+    tab.evidence(hit, 0, load_i64(state + lay.CAUSE))
+
+
+@kernel_outlined
+def marked(state: int, book: int, instrument: int, detector: int, end_ns: int, price: int) -> None:
+    """Continuous trading ended, or began a while ago: who made the price?"""
+    not_inlined()
+    span, market = tab.parameter(state, MARKING_NS), book + lay.B_BUCKETS
+    least = least_move(state, book, price, MARKING_BPS)
+    row = load_i64(book + lay.B_CELL_HEAD)
+    while row != 0:
+        cell = tab.cell_at(state, row)
+        row = load_i64(cell + lay.C_NEXT_CELL)
+        base = cell + lay.C_BUCKETS
+        move = tab.window_sum(base, end_ns, span, lay.K_MOVE)
+        if abs(move) < least:
+            continue
+        up = move > 0
+        word = lay.K_BUY_TOOK if up else lay.K_SELL_TOOK
+        took = tab.window_sum(base, end_ns, span, word)
+        everybody = tab.window_sum(market, end_ns, span, word)
+        own_word = lay.K_BUY_LOTS if up else lay.K_SELL_LOTS
+        now_lots = tab.window_sum(base, end_ns, span, own_word)
+        lots = tab.window_sum(base, end_ns, FIVE_MINUTES_NS, own_word)
+        if took * 100 < tab.parameter(state, MARKING_SHARE) * everybody:
+            continue
+        if now_lots * 100 < tab.parameter(state, MARKING_OWN) * lots:
+            continue
+        score = 40 + 60 * took // max(everybody, 1)
+        hit = tab.tell(state, detector, instrument, score, end_ns - span, 0)
+        tab.add_member(hit, load_i64(cell + lay.C_OWNER))
+        tab.measures(hit, took, 2 * move, 0, 1)
+        tab.evidence(hit, 0, load_i64(state + lay.CAUSE))
+
+
+@kernel
+def phase_changed(state: int, book: int, instrument: int, old: int, new: int) -> None:
+    """Continuous trading (4) begins or ends."""
+    now = load_i64(state + lay.NOW)
+    if new == 4 and old != 4:
+        store_i64(book + lay.B_OPENED, now)
+    last = load_i64(book + lay.B_LAST)
+    if old == 4 and new in (1, 7, 8) and last != lay.NONE:
+        marked(state, book, instrument, CLOSE, now, last)
+    store_i64(book + lay.B_PHASE, new)
+
+
+@kernel
+def opened(state: int, book: int, instrument: int) -> None:
+    """Before an event of the book: the first minute may be over."""
+    begun = load_i64(book + lay.B_OPENED)
+    if begun == lay.NONE or load_i64(state + lay.NOW) < begun + tab.parameter(state, MARKING_NS):
+        return
+    store_i64(book + lay.B_OPENED, lay.NONE)
+    last = load_i64(book + lay.B_LAST)
+    if last != lay.NONE:
+        marked(state, book, instrument, OPEN, begun + tab.parameter(state, MARKING_NS), last)

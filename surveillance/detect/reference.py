@@ -1,0 +1,181 @@
+"""The same detectors in plain Python: slow, and plainly right.
+
+Nothing is kept that can be worked out: every order, trade and message stays in a list, and each
+rule looks through all of them.  The kernels are tested against it, hit by hit.
+"""
+
+from typing import Any
+
+import numpy.typing as npt
+
+import openoutcry.surveillance.detect.layout as lay
+from openoutcry.surveillance.detect.reference_rules import Hit, Order, Rules, Trade, limited
+from openoutcry.wire.enums import EventFlag, EventKind, Reason, Side
+from openoutcry.wire.records import EVENT_DTYPE, NO_INSTRUMENT
+
+BY_OWNER = (Reason.USER, Reason.MASS_CANCEL, Reason.REDUCED_TO_ZERO, Reason.DISCONNECTED)
+MOVED = (EventKind.REPLACED, EventKind.REPEGGED, EventKind.ELECTED, EventKind.CONVERTED)
+CHANGED = (EventKind.CANCELLED, EventKind.EXPIRED, EventKind.REDUCED, *MOVED)
+
+
+class Reference(Rules):
+    """:class:`~openoutcry.surveillance.detect.state.Detectors`, slowly: ``watch`` gives dicts."""
+
+    def watch(self, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> list[Hit]:
+        """The hits of these commands and all of their events."""
+        begin = len(self.hits)
+        times = dict(zip(commands["seq"].tolist(), commands["rx_ts_ns"].tolist(), strict=True))
+        for event in events:
+            e = {name: int(event[name]) for name in EVENT_DTYPE.names or ()}
+            self._event(e, times[e["cause_seq"]])
+        return self.hits[begin:]
+
+    def _event(self, e: dict[str, int], stamp: int) -> None:
+        kind, instrument = e["kind"], e["instrument"]
+        self.cause, self.now = e["cause_seq"], max(self.now, stamp)
+        if kind == EventKind.REJECTED or instrument == NO_INSTRUMENT:
+            if kind == EventKind.COMPLETED:
+                self._deposited(e)
+            return
+        if self.seen_cause.get(instrument) != self.cause:
+            self.seen_cause[instrument] = self.cause
+            self.quotes[instrument] = self._best(instrument, 1), self._best(instrument, 2)
+            self._opened(instrument)
+        if kind == EventKind.ACCEPTED:
+            self._accepted(e)
+        elif kind == EventKind.FILLED:
+            self._filled(e)
+        elif kind in CHANGED:
+            self._changed(e)
+        elif kind == EventKind.PHASE_CHANGED:
+            self._phase(instrument, e["contra_id"], e["qty_lots"])
+        elif kind == EventKind.COMPLETED:
+            self._deposited(e)
+
+    # Events.
+
+    def _accepted(self, e: dict[str, int]) -> None:
+        instrument, who, flags = e["instrument"], e["participant"], e["flags"]
+        lots, owner = limited(e["leaves_lots"]), int(self.owners[who])
+        self._cell(owner, instrument)
+        self.orders[instrument, e["order_id"]] = Order(
+            e["order_id"], who, owner, instrument, e["side"], e["price_ticks"], lots, lots,
+            self.now, self.cause, self._middle(instrument), bool(flags & EventFlag.HIDDEN),
+            bool(flags & EventFlag.WAITING), e["contra_id"] if flags & EventFlag.ICEBERG else 0,
+        )  # fmt: skip
+        self.entered[instrument].append((self.now, lots))
+        self._message(owner, instrument, who, "entered", 1)
+        for row in self.clients:
+            same = (row["client"], row["instrument"], row["side"]) == (who, instrument, e["side"])
+            if same and row["entered"] is None and row["known"] <= self.now:
+                row["entered"], row["seq"] = self.now, self.cause
+                break
+
+    def _filled(self, e: dict[str, int]) -> None:
+        key = e["instrument"], e["order_id"]
+        auction = bool(e["flags"] & EventFlag.AUCTION)
+        if e["flags"] & EventFlag.MAKER or (auction and e["side"] == Side.BUY):
+            maker, taker = self.orders.get(key), self.orders.get((key[0], e["contra_id"]))
+            if maker and taker:
+                self._trade(e, maker, taker, auction)
+        order = self.orders.get(key)
+        if order:
+            order.leaves = limited(e["leaves_lots"])
+            if not order.leaves:
+                del self.orders[key]
+
+    def _trade(self, e: dict[str, int], maker: Order, taker: Order, auction: bool) -> None:
+        instrument, price, lots = e["instrument"], e["price_ticks"], limited(e["qty_lots"])
+        move = 0
+        if instrument not in self.last:
+            self.base[instrument] = price
+        elif not auction:
+            move = limited(price - self.last[instrument])
+        self.last[instrument] = price
+        for order in (maker, taker):
+            took = order is taker and not auction
+            self.trades[instrument].append(
+                Trade(self.now, order.owner, order.side, price, lots, took, move if took else 0)
+            )
+            self.messages[order.owner, instrument].append((self.now, "traded", 0))
+            self._volume(instrument, order)
+        for order in (maker, taker):
+            if self.tracks:
+                self._paid(order, price, lots)
+        if auction:
+            return
+        if maker.lots == taker.lots == lots:
+            self._matched(instrument, maker, taker, price)
+        for order in (maker, taker):
+            if maker.owner != taker.owner:
+                self._pressure(order, price, lots)
+                self._ignition(instrument, order, price)
+                self._across(instrument, order)
+            self._around(instrument, order, price, lots)
+        if move and (move > 0) == (taker.side == Side.BUY):
+            self._ramp(instrument, taker, price)
+
+    def _changed(self, e: dict[str, int]) -> None:
+        kind, key = e["kind"], (e["instrument"], e["order_id"])
+        order = self.orders.get(key)
+        if order is None:
+            return
+        leaves, price = limited(e["leaves_lots"]), order.price
+        shown, born = order.shown, order.born_ns
+        cell = order.owner, order.instrument
+        if kind in MOVED:
+            price = e["price_ticks"]
+        if kind == EventKind.CANCELLED and e["reason"] in BY_OWNER:
+            self._withdrawn(order, shown)
+            self._gone(*cell, born, order.who)
+            self._message(*cell, order.who, "", 1)
+        elif kind == EventKind.REDUCED and e["reason"] != Reason.SELF_TRADE:
+            left = min(order.display, leaves) if order.display else leaves
+            self._withdrawn(order, shown - (0 if order.hidden or order.waiting else left))
+            self._message(*cell, order.who, "", 2)
+        elif kind == EventKind.REPLACED:
+            away = price < order.price if order.side == Side.BUY else price > order.price
+            self._withdrawn(order, shown if away else shown - leaves)
+        if kind in MOVED:
+            order.waiting = bool(e["flags"] & EventFlag.WAITING)
+        order.price, order.leaves = price, leaves
+        if kind == EventKind.REPLACED:
+            self._gone(*cell, born, order.who)
+            self._message(*cell, order.who, "entered", 2)
+            if not e["flags"] & EventFlag.KEPT_PLACE:
+                order.born_ns, order.born_seq = self.now, self.cause
+                order.middle = self._middle(order.instrument)
+            order.lots = leaves
+        if not leaves:
+            del self.orders[key]
+
+    def _deposited(self, e: dict[str, int]) -> None:
+        if self.tracks and e["contra_id"] == 1 and 0 <= e["qty_lots"] < lay.CASH_PARTICIPANTS:
+            who = e["qty_lots"]
+            self.cash[who] = self.cash.get(who, 0) + e["leaves_lots"]
+            self._overdrawn(who, NO_INSTRUMENT)
+
+    def _paid(self, order: Order, price: int, lots: int) -> None:
+        if order.who not in self.cash or self.money.leveraged[order.instrument]:
+            return
+        amount = price * lots * int(self.money.multiplier[order.instrument])
+        self.cash[order.who] += -amount if order.side == Side.BUY else amount
+        self._overdrawn(order.who, order.instrument)
+
+    def _overdrawn(self, who: int, instrument: int) -> None:
+        if self.cash[who] >= 0:
+            self.overdrawn.discard(who)
+        elif who not in self.overdrawn:
+            self.overdrawn.add(who)
+            self._tell(lay.Detector.NEGATIVE_BALANCE, instrument, [who], 90, self.now, self.cause,
+                       0, 0, self.cash[who], 1, [self.cause])  # fmt: skip
+
+
+def as_dicts(hits: npt.NDArray[Any]) -> list[Hit]:
+    """Hits (HIT_DTYPE) as the reference gives them."""
+    found = []
+    for hit in hits:
+        row = {name: hit[name].tolist() for name in hits.dtype.names or ()}
+        row["participants"] = row["participants"][: row["members"]]
+        found.append(row)
+    return found

@@ -1,0 +1,599 @@
+"""The rules of the reference: what each detector says, looking through everything there was."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import openoutcry.surveillance.detect.layout as lay
+from openoutcry.replay.projections import has_risk, instrument_money
+from openoutcry.surveillance.detect.settings import Settings
+from openoutcry.surveillance.parameters import INDEX, parameters
+from openoutcry.wire import make_instruments
+from openoutcry.wire.enums import EventKind, Phase, Reason, Side
+
+SECOND, MINUTE, HOUR, DAY = 10**9, 60 * 10**9, 3_600 * 10**9, 86_400 * 10**9
+LIMIT = 2**40
+BY_OWNER = (Reason.USER, Reason.MASS_CANCEL, Reason.REDUCED_TO_ZERO, Reason.DISCONNECTED)
+MOVED = (EventKind.REPLACED, EventKind.REPEGGED, EventKind.ELECTED, EventKind.CONVERTED)
+CHANGED = (EventKind.CANCELLED, EventKind.EXPIRED, EventKind.REDUCED, *MOVED)
+Hit = dict[str, Any]
+
+
+def limited(value: int) -> int:
+    return min(max(value, -LIMIT), LIMIT)
+
+
+def bps_of(price: int, bps: int) -> int:
+    size = abs(price)
+    return size * bps // 10_000 if size < LIMIT else limited(size // 10_000 * bps)
+
+
+@dataclass
+class Order:
+    order_id: int
+    who: int
+    owner: int
+    instrument: int
+    side: int
+    price: int
+    leaves: int
+    lots: int
+    born_ns: int
+    born_seq: int
+    middle: int | None
+    hidden: bool
+    waiting: bool
+    display: int
+
+    @property
+    def shown(self) -> int:
+        if self.hidden or self.waiting:
+            return 0
+        return min(self.display, self.leaves) if self.display else self.leaves
+
+
+@dataclass
+class Candidate:
+    ns: int
+    seq: int
+    lots: int
+    prices: int
+    gain: int
+    first_seq: int
+    first_ns: int
+    withdrawn: int = 0
+
+
+@dataclass
+class Trade:
+    """One party's part of a trade."""
+
+    ns: int
+    owner: int
+    side: int
+    price: int
+    lots: int
+    took: bool
+    move: int
+
+
+@dataclass
+class Leg:
+    ns: int
+    seller: int
+    buyer: int
+    who: tuple[int, int]
+    lots: int
+    price: int
+    used: bool = False
+
+
+@dataclass
+class Around:
+    """What an owner traded around a client's order."""
+
+    ahead: int = 0
+    ahead_value: int = 0
+    turned: int = 0
+    turned_value: int = 0
+    first_seq: int = 0
+    first_ns: int = 0
+    told: bool = False
+
+
+class Rules:
+    """Everything there was, and the rules over it; ``hits`` is what they found."""
+
+    def __init__(self, config: Mapping[str, Any], settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.table = make_instruments(config["instruments"])
+        symbols = [symbol.decode() for symbol in self.table["symbol"].tolist()]
+        values = parameters(self.settings.parameters).tolist()
+        self.p = {name: values[number] for name, number in INDEX.items()}
+        self.owners = self.settings.owners()
+        self.links = self.settings.links(symbols)
+        self.clients = [
+            dict(zip(("broker", "client", "instrument", "side", "lots", "known", "entered", "seq"),
+                     row, strict=True)) | {"entered": None}
+            for row in self.settings.client_rows(symbols).tolist()[: len(self.settings.clients)]
+        ]  # fmt: skip
+        self.money = instrument_money(dict(config), self.table)
+        self.cash: dict[int, int] = {}
+        self.overdrawn: set[int] = set()
+        self.tracks = has_risk(dict(config))
+        for row in (config.get("hooks") or {}).get("limits", ()):
+            if row["set"] == "DEPOSIT" and self.tracks:
+                who = int(row.get("who", 0))
+                self.cash[who] = max(self.cash.get(who, 0), 0) + int(row["value"])
+        self.now = 0
+        self.cause = 0
+        self.orders: dict[tuple[int, int], Order] = {}
+        self.quotes: dict[int, tuple[int | None, int | None]] = {}
+        self.seen_cause: dict[int, int] = {}
+        self.last: dict[int, int] = {}
+        self.base: dict[int, int] = {}
+        self.opened_ns: dict[int, int] = {}
+        self.entered: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        self.trades: dict[int, list[Trade]] = defaultdict(list)
+        self.messages: dict[tuple[int, int], list[tuple[int, str, int]]] = defaultdict(list)
+        self.cells: dict[int, list[int]] = defaultdict(list)
+        self.candidates: dict[tuple[int, int, int], Candidate] = {}
+        self.legs: dict[int, list[Leg]] = defaultdict(list)
+        self.all_legs: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        self.repeats: dict[Any, list[tuple[int, int, int, int]]] = defaultdict(list)
+        self.told: dict[Any, int] = {}
+        self.next_ratio: dict[tuple[int, int, int], int] = {}
+        self.around: dict[tuple[int, int], Around] = defaultdict(Around)
+        self.hits: list[Hit] = []
+
+    # What stands.
+
+    def _best(self, instrument: int, side: int) -> int | None:
+        prices = [o.price for o in self.orders.values()
+                  if o.instrument == instrument and o.side == side and o.shown]  # fmt: skip
+        return (max if side == Side.BUY else min)(prices, default=None)
+
+    def _middle(self, instrument: int) -> int | None:
+        bid, ask = self.quotes[instrument]
+        return None if bid is None or ask is None else bid + ask
+
+    def _step(self, instrument: int) -> int:
+        return int(self.table["price_step_ticks"][instrument])
+
+    def _cell(self, owner: int, instrument: int) -> None:
+        if owner not in self.cells[instrument]:
+            self.cells[instrument].append(owner)
+
+    def _average(self, instrument: int) -> int:
+        minute = self.now // MINUTE
+        sizes = [
+            lots for ns, lots in self.entered[instrument] if minute - 5 < ns // MINUTE <= minute
+        ]
+        if len(sizes) < self.p["average_orders_min"]:
+            return 0
+        return max(sum(sizes) // len(sizes), 1)
+
+    def _traded(
+        self, instrument: int, end_ns: int, span: int, owner: int | None = None
+    ) -> list[Trade]:
+        """In the buckets of 10 s that the last ``span`` before ``end_ns`` reaches into."""
+        first = end_ns // lay.BUCKET_NS - span // lay.BUCKET_NS
+        return [t for t in self.trades[instrument]
+                if first <= t.ns // lay.BUCKET_NS <= end_ns // lay.BUCKET_NS
+                and owner in (None, t.owner)]  # fmt: skip
+
+    # Spoofing and layering.
+
+    def _pressure(self, order: Order, price: int, lots: int) -> None:
+        instrument, other = order.instrument, 3 - order.side
+        best, average = self.quotes[instrument][other - 1], self._average(instrument)
+        if best is None or not average:
+            return
+        mine = [o for o in self.orders.values()
+                if (o.owner, o.instrument) == (order.owner, instrument)]  # fmt: skip
+        mine = [o for o in mine[::-1][:64] if o.shown]
+        near = max(self.p["near_steps"] * self._step(instrument), bps_of(best, self.p["near_bps"]))
+        pressing = [
+            o for o in mine
+            if o.side == other and o.born_seq != self.cause and abs(o.price - best) <= near
+            and o.born_ns >= self.now - self.p["spoof_age_ns"]
+        ]  # fmt: skip
+        own = lots + sum(o.leaves for o in mine if o.side == order.side)
+        total = sum(o.leaves for o in pressing)
+        if not pressing or total < self.p["spoof_asymmetry"] * own:
+            return
+        if total < self.p["spoof_size"] * average:
+            return
+        if total * 100 < self.p["spoof_depth_percent"] * self._depth(instrument, other, 5):
+            return
+        prices = [o.price for o in pressing]
+        runs = sum(a != b for a, b in zip(prices, [None, *prices], strict=False))
+        oldest, gain = pressing[-1], 0
+        if oldest.middle is not None:
+            ahead = (
+                oldest.middle - 2 * price if order.side == Side.BUY else 2 * price - oldest.middle
+            )
+            gain = limited(ahead) * min(lots, 1 << 20)
+        key = order.owner, instrument, other
+        there = self.candidates.get(key)
+        if there and there.ns >= self.now - self.p["spoof_withdrawn_ns"]:
+            there.gain += gain
+            return
+        self.candidates[key] = Candidate(
+            self.now, self.cause, total, runs, gain, oldest.born_seq, oldest.born_ns
+        )
+
+    def _depth(self, instrument: int, side: int, levels: int) -> int:
+        shown: dict[int, int] = defaultdict(int)
+        for o in self.orders.values():
+            if (o.instrument, o.side) == (instrument, side) and o.shown:
+                shown[o.price] += o.shown
+        best = sorted(shown, reverse=side == Side.BUY)[:levels]
+        return sum(shown[price] for price in best)
+
+    def _withdrawn(self, order: Order, lots: int) -> None:
+        key = order.owner, order.instrument, order.side
+        found = self.candidates.get(key)
+        if found is None or lots <= 0:
+            return
+        if self.now - found.ns > self.p["spoof_withdrawn_ns"]:
+            del self.candidates[key]
+            return
+        if order.born_seq >= found.seq:
+            return
+        found.withdrawn += lots
+        if found.withdrawn * 100 < self.p["spoof_cancelled_percent"] * found.lots:
+            return
+        del self.candidates[key]
+        layered = found.prices >= self.p["layer_prices"]
+        detector = lay.Detector.LAYERING if layered else lay.Detector.SPOOFING
+        window = self.p["spoof_window_ns"]
+        seen = self._again((detector, order.owner, order.instrument), window,
+                           found.first_seq, found.gain, found.lots)  # fmt: skip
+        gains = sum(one[2] for one in seen)
+        if len(seen) < self.p["spoof_repeats"] or gains <= 0:
+            return
+        self._tell(detector, order.instrument, [order.who], 30 + 10 * len(seen), found.first_ns,
+                   found.first_seq, found.lots, 0, gains, len(seen),
+                   [found.first_seq, found.seq, self.cause])  # fmt: skip
+
+    def _again(
+        self, key: Any, window: int, seq: int, gain: int, lots: int
+    ) -> list[tuple[int, int, int, int]]:
+        """Note it once more: those of the newest eight within the window, oldest first."""
+        rows = self.repeats[key]
+        rows.append((self.now, seq, gain, lots))
+        return [row for row in rows[-8:] if row[0] >= self.now - window]
+
+    # Wash trades.
+
+    def _matched(self, instrument: int, maker: Order, taker: Order, price: int) -> None:
+        if self.now - maker.born_ns > self.p["wash_leg_age_ns"]:
+            return
+        seller, buyer = (maker, taker) if taker.side == Side.BUY else (taker, maker)
+        self.all_legs[instrument].append((self.now // HOUR, seller.owner, buyer.owner))
+        hour = [leg[1:] for leg in self.all_legs[instrument] if leg[0] == self.now // HOUR]
+        legs = hour.count((seller.owner, buyer.owner))
+        sells = sum(a == seller.owner for a, _ in hour) - legs
+        buys = sum(b == buyer.owner for _, b in hour) - legs
+        if legs * max(len(hour) - legs, 1) <= self.p["wash_chance_times"] * sells * buys:
+            return
+        if seller.owner == buyer.owner:
+            same = seller.who == buyer.who
+            detector = lay.Detector.WASH_SELF if same else lay.Detector.WASH_RELATED
+            self._cycle(detector, seller.owner, instrument, maker, [seller.who, buyer.who])
+            return
+        new = Leg(self.now, seller.owner, buyer.owner, (seller.who, buyer.who), maker.lots, price)
+        self.legs[instrument].append(new)
+        cycle = self._chain(instrument, new)
+        if not cycle:
+            return
+        whom = [who for leg in (new, *cycle) for who in leg.who]
+        detector = lay.Detector.WASH_PAIR if len(cycle) == 1 else lay.Detector.WASH_RING
+        key = tuple(sorted(leg.seller for leg in (new, *cycle)))
+        self._cycle(detector, key, instrument, maker, whom)
+        for leg in (new, *cycle):
+            leg.used = True
+
+    def _chain(self, instrument: int, new: Leg) -> list[Leg]:
+        """Earlier legs, the last one first, over which the new buyer's lots came to its seller."""
+        near = max(bps_of(new.price, self.p["wash_price_bps"]), 2 * self._step(instrument))
+        before: dict[int, list[Leg]] = {}
+        rows = self.legs[instrument][-64:-1]
+        for at, leg in enumerate(rows):
+            fits = leg.ns >= self.now - self.p["wash_cycle_ns"] and leg.lots == new.lots
+            if leg.used or not fits or abs(leg.price - new.price) > near:
+                continue
+            if leg.seller == new.buyer:
+                before[at] = [leg]
+            else:
+                steps = [b for b in before if rows[b].buyer == leg.seller]
+                if steps:
+                    before[at] = [leg, *before[max(steps)]]
+            if at in before and leg.buyer == new.seller:
+                return before[at]
+        return []
+
+    def _cycle(
+        self, detector: lay.Detector, key: Any, instrument: int, maker: Order, whom: list[int]
+    ) -> None:
+        seen = self._again((detector, key, instrument), self.p["wash_window_ns"],
+                           maker.born_seq, 0, maker.lots)  # fmt: skip
+        ring = detector == lay.Detector.WASH_RING
+        if len(seen) < self.p["ring_repeats" if ring else "wash_repeats"]:
+            return
+        self._tell(detector, instrument, whom, 40 + 10 * len(seen), seen[0][0], seen[0][1],
+                   sum(one[3] for one in seen), 0, 0, len(seen),
+                   [seen[0][1], maker.born_seq, self.cause])  # fmt: skip
+
+    # Who moves prices.
+
+    def _least(self, instrument: int, price: int, name: str) -> int:
+        steps = self.p["move_steps_min"] * self._step(instrument)
+        return max(steps, bps_of(price, self.p[name]))
+
+    def _value(self, instrument: int, t: Trade) -> int:
+        apart = min(max(t.price - self.base[instrument], -(1 << 20)), 1 << 20)
+        return apart * min(t.lots, 1 << 31)
+
+    def _cool(self, kind: str, owner: int, instrument: int) -> bool:
+        key = kind, owner, instrument
+        if key in self.told and self.told[key] > self.now - self.p["cooldown_ns"]:
+            return True
+        self.told[key] = self.now
+        return False
+
+    def _ignition(self, instrument: int, order: Order, price: int) -> None:
+        span, up = self.p["ignition_ns"], order.side == Side.SELL
+        mine = self._traded(instrument, self.now, span, order.owner)
+        ahead = sum(t.move for t in mine) * (1 if up else -1)
+        if ahead < self._least(instrument, price, "ignition_bps"):
+            return
+        opening = Side.BUY if up else Side.SELL
+        took = sum(t.lots for t in mine if t.took and t.side == opening)
+        market = sum(t.lots for t in self._traded(instrument, self.now, span)
+                     if t.took and t.side == opening)  # fmt: skip
+        if took * 100 < self.p["ignition_share_percent"] * market:
+            return
+        both = self._traded(instrument, self.now, 2 * span, order.owner)
+        bought = sum(t.lots for t in both if t.side == Side.BUY)
+        sold = sum(t.lots for t in both if t.side == Side.SELL)
+        gain = 0
+        if bought and sold:
+            paid = sum(self._value(instrument, t) for t in both if t.side == Side.BUY)
+            got = sum(self._value(instrument, t) for t in both if t.side == Side.SELL)
+            gain = int((got / sold - paid / bought) * min(bought, sold, 1 << 31))
+        opened, closed = (bought, sold) if up else (sold, bought)
+        if gain <= 0 or closed * 100 < self.p["ignition_closed_percent"] * opened:
+            return
+        if self._cool("ignition", order.owner, instrument):
+            return
+        self._tell(lay.Detector.MOMENTUM_IGNITION, instrument, [order.who],
+                   50 + 50 * took // max(market, 1), self.now - span, 0, closed, 2 * ahead,
+                   2 * gain, 1, [self.cause])  # fmt: skip
+
+    def _ramp(self, instrument: int, order: Order, price: int) -> None:
+        span, sign = self.p["ramp_ns"], 1 if order.side == Side.BUY else -1
+        mine = self._traded(instrument, self.now, span, order.owner)
+        ahead = sum(t.move for t in mine) * sign
+        if ahead < self._least(instrument, price, "ramp_bps"):
+            return
+        moves = [t.move * sign for t in mine if t.move * sign > 0]
+        everybody = sum(t.move * sign for t in self._traded(instrument, self.now, span)
+                        if t.move * sign > 0)  # fmt: skip
+        if len(moves) < self.p["ramp_trades"]:
+            return
+        if sum(moves) * 100 < self.p["ramp_share_percent"] * everybody:
+            return
+        if self._cool("ramp", order.owner, instrument):
+            return
+        took = sum(t.lots for t in mine if t.took and t.side == order.side)
+        self._tell(lay.Detector.RAMPING, instrument, [order.who],
+                   100 * sum(moves) // max(everybody, 1), self.now - span, 0, took, 2 * ahead, 0,
+                   len(moves), [self.cause])  # fmt: skip
+
+    def _across(self, instrument: int, order: Order) -> None:
+        linked, up = int(self.links[instrument]), order.side == Side.SELL
+        if linked < 0 or order.owner not in self.cells[linked] or linked not in self.last:
+            return
+        span = self.p["ignition_ns"]
+        there = self._traded(linked, self.now, span, order.owner)
+        ahead = sum(t.move for t in there) * (1 if up else -1)
+        if ahead < self._least(linked, self.last[linked], "cross_bps"):
+            return
+        took = sum(t.lots for t in there if t.took and t.side != order.side)
+        here = sum(t.lots for t in self._traded(instrument, self.now, span, order.owner)
+                   if t.side == order.side)  # fmt: skip
+        if here < self.p["cross_lots"] * took or self._cool("cross", order.owner, instrument):
+            return
+        self._tell(lay.Detector.CROSS_MARKET, instrument, [order.who], 70, self.now - span, 0,
+                   here, 2 * ahead, 0, 1, [self.cause])  # fmt: skip
+
+    def _phase(self, instrument: int, old: int, new: int) -> None:
+        if new == Phase.CONTINUOUS != old:
+            self.opened_ns[instrument] = self.now
+        ends = Phase.CLOSED, Phase.CLOSING_AUCTION, Phase.TRADING_AT_LAST
+        if old == Phase.CONTINUOUS and new in ends and instrument in self.last:
+            self._marked(instrument, lay.Detector.MARKING_CLOSE, self.now)
+
+    def _opened(self, instrument: int) -> None:
+        begun = self.opened_ns.get(instrument)
+        if begun is None or self.now < begun + self.p["marking_ns"]:
+            return
+        del self.opened_ns[instrument]
+        if instrument in self.last:
+            self._marked(instrument, lay.Detector.MARKING_OPEN, begun + self.p["marking_ns"])
+
+    def _marked(self, instrument: int, detector: lay.Detector, end_ns: int) -> None:
+        span = self.p["marking_ns"]
+        least = self._least(instrument, self.last[instrument], "marking_bps")
+        for owner in reversed(self.cells[instrument]):
+            mine = self._traded(instrument, end_ns, span, owner)
+            move = sum(t.move for t in mine)
+            if abs(move) < least:
+                continue
+            side = Side.BUY if move > 0 else Side.SELL
+            took = sum(t.lots for t in mine if t.took and t.side == side)
+            everybody = sum(t.lots for t in self._traded(instrument, end_ns, span)
+                            if t.took and t.side == side)  # fmt: skip
+            late = sum(t.lots for t in mine if t.side == side)
+            before = sum(t.lots for t in self._traded(instrument, end_ns, 5 * MINUTE, owner)
+                         if t.side == side)  # fmt: skip
+            if took * 100 < self.p["marking_share_percent"] * everybody:
+                continue
+            if late * 100 < self.p["marking_own_percent"] * before:
+                continue
+            self._tell(detector, instrument, [owner], 40 + 60 * took // max(everybody, 1),
+                       end_ns - span, 0, took, 2 * move, 0, 1, [self.cause])  # fmt: skip
+
+    # Messages and volume.
+
+    def _since(self, cell: tuple[int, int], what: str, begin_ns: int) -> list[int]:
+        return [age for ns, kind, age in self.messages[cell] if kind == what and ns >= begin_ns]
+
+    def _message(self, owner: int, instrument: int, who: int, what: str, weight: int) -> None:
+        cell = owner, instrument
+        self.messages[cell].append((self.now, what, 0))
+        self.messages[cell] += [(self.now, "sent", 0)] * weight
+        day = self.now // DAY * DAY
+        orders, key = len(self._since(cell, "sent", day)), (*cell, day)
+        if orders < self.next_ratio.setdefault(key, self.p["otr_messages"]):
+            return
+        self.next_ratio[key] = 2 * orders
+        trades = max(len(self._since(cell, "traded", day)), 1)
+        if orders >= (self.p["otr_limit"] + 1) * trades:
+            self._tell(lay.Detector.ORDER_TO_TRADE, instrument, [who], 40, day, 0, orders, 0, 0,
+                       orders // trades, [self.cause])  # fmt: skip
+
+    def _gone(self, owner: int, instrument: int, born: int, who: int) -> None:
+        cell, age = (owner, instrument), self.now - born
+        self.messages[cell].append((self.now, "gone", age))
+        if age <= SECOND:
+            self._stuffed(cell, who)
+        if age <= self.p["fleeting_ns"]:
+            self._fleeting(cell, who)
+
+    def _stuffed(self, cell: tuple[int, int], who: int) -> None:
+        second = self.now // SECOND * SECOND
+        entered = len(self._since(cell, "entered", second))
+        gone = sum(age <= SECOND for age in self._since(cell, "gone", second))
+        share, least = self.p["stuffing_gone_percent"], self.p["stuffing_orders"]
+        if gone * 100 < least * share or entered < least or gone * 100 < share * entered:
+            return
+        if len(self._since(cell, "traded", second)) * 100 > entered:
+            return
+        if self.told.get(("stuffing", *cell)) == second:
+            return
+        self.told["stuffing", *cell] = second
+        seen = self._again(
+            ("stuffing", *cell), self.p["stuffing_window_ns"], self.cause, 0, entered
+        )
+        if len(seen) >= self.p["stuffing_repeats"]:
+            self._tell(lay.Detector.QUOTE_STUFFING, cell[1], [who], 40 + 10 * len(seen),
+                       seen[0][0], seen[0][1], sum(one[3] for one in seen), 0, 0, len(seen),
+                       [seen[0][1], self.cause])  # fmt: skip
+
+    def _fleeting(self, cell: tuple[int, int], who: int) -> None:
+        begin = self.now // (5 * MINUTE) * 5 * MINUTE
+        entered = len(self._since(cell, "entered", begin))
+        gone = sum(age <= self.p["fleeting_ns"] for age in self._since(cell, "gone", begin))
+        if gone < self.p["fleeting_cancels"] or gone * 100 < self.p["fleeting_percent"] * entered:
+            return
+        if len(self._since(cell, "traded", begin)) * 100 > entered:
+            return
+        if self.told.get(("fleeting", *cell)) != begin:
+            self.told["fleeting", *cell] = begin
+            score = 100 * gone // max(entered, 1)
+            self._tell(lay.Detector.EXCESSIVE_CANCELS, cell[1], [who], score, begin,
+                       0, gone, 0, 0, entered, [self.cause])  # fmt: skip
+
+    def _windows(self, instrument: int, owner: int) -> tuple[int, list[int]]:
+        """Lots of this window of five minutes, and of those from the owner's first to the last."""
+        window = self.now // (5 * MINUTE)
+        lots: dict[int, int] = defaultdict(int)
+        for t in self.trades[instrument]:
+            if t.owner == owner:
+                lots[t.ns // (5 * MINUTE)] += t.lots
+        first, last = min(lots, default=window), max(lots, default=window)
+        if last < window:
+            return 0, []
+        return lots[window], [lots[n] for n in range(first, window)]
+
+    def _volume(self, instrument: int, order: Order) -> None:
+        own, before = self._windows(instrument, order.owner)
+        key = "volume", order.owner, instrument
+        window = self.now // (5 * MINUTE)
+        if len(before) < self.p["volume_history"] or self.told.get(key) == window:
+            return
+        total, count = sum(before[-lay.VOLUMES :]), min(len(before), lay.VOLUMES)
+        if not total or own * count < self.p["volume_times"] * total:
+            return
+        rows = [t for t in self.trades[instrument] if t.ns // (5 * MINUTE) == window]
+        # Both parties' rows are half of the market each; the taker's is not there yet.
+        market = sum(t.lots for t in rows[::2])
+        if own * 100 < self.p["volume_share_percent"] * market:
+            return
+        self.told[key] = window
+        self._tell(lay.Detector.SUSPICIOUS_VOLUME, instrument, [order.who],
+                   20 + min(own * count // total, 40), window * 5 * MINUTE, 0, own, 0, 0,
+                   own * count // total, [self.cause])  # fmt: skip
+
+    # Around client orders; money.
+
+    def _around(self, instrument: int, order: Order, price: int, lots: int) -> None:
+        for number, row in enumerate(self.clients):
+            if row["instrument"] != instrument or self.now < row["known"]:
+                continue
+            if row["client"] == order.who:
+                continue
+            found, entered = self.around[number, order.owner], row["entered"]
+            same = order.side == row["side"]
+            apart = min(max(price - self.base[instrument], -(1 << 20)), 1 << 20)
+            value = apart * min(lots, 1 << 31)
+            if entered is None and same and self.now <= row["known"] + self.p["front_ahead_ns"]:
+                if not found.ahead:
+                    found.first_seq, found.first_ns = self.cause, self.now
+                found.ahead += lots
+                found.ahead_value += value
+            elif entered is not None and not same:
+                late = self.now > entered + self.p["front_after_ns"]
+                if not late and found.ahead and not found.told:
+                    found.turned += lots
+                    found.turned_value += value
+                    self._judge(instrument, order, row, found)
+
+    def _judge(self, instrument: int, order: Order, row: dict[str, Any], found: Around) -> None:
+        if found.ahead * 100 < self.p["front_percent"] * row["lots"]:
+            return
+        if found.turned * 100 < self.p["front_turned_percent"] * found.ahead:
+            return
+        apart = found.turned_value / found.turned - found.ahead_value / found.ahead
+        apart = apart if row["side"] == Side.BUY else -apart
+        if apart <= 0:
+            return
+        front = order.owner == self.owners[row["broker"]]
+        if not front:
+            _, before = self._windows(instrument, order.owner)
+            before = before[-lay.VOLUMES :]
+            if not before or found.ahead * len(before) < self.p["insider_times"] * sum(before):
+                return
+        found.told = True
+        detector = lay.Detector.FRONT_RUNNING if front else lay.Detector.INSIDER_TIMING
+        self._tell(detector, instrument, [order.who], 80 if front else 50, found.first_ns,
+                   found.first_seq, found.ahead, 0, int(apart * 2 * min(found.turned, 1 << 31)), 1,
+                   [found.first_seq, row["seq"], self.cause])  # fmt: skip
+
+    def _tell(
+        self, detector: lay.Detector, instrument: int, who: list[int], score: int, first_ns: int,
+        first_seq: int, lots: int, move: int, gain: int, repeats: int, evidence: list[int],
+    ) -> None:  # fmt: skip
+        members = list(dict.fromkeys(who))[: lay.MEMBERS]
+        self.hits.append({
+            "ts_ns": self.now, "first_ns": first_ns, "seq": self.cause, "first_seq": first_seq,
+            "detector": int(detector), "instrument": instrument, "members": len(members),
+            "score": min(max(score, 1), 100), "participants": members, "lots": lots,
+            "move_half_ticks": move, "gain_half_ticks": gain, "repeats": repeats,
+            "evidence": evidence + [0] * (lay.EVIDENCE - len(evidence)),
+            "number": len(self.hits) + 1,
+        })  # fmt: skip

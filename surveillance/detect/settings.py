@@ -1,0 +1,190 @@
+"""What no journal says: who belongs together, which markets do, whose orders were known.
+
+A file in TOML::
+
+    [[related]]            # one beneficial owner, one household, one desk
+    participants = [12, 13]
+    why = "same beneficial owner"
+
+    [[linked]]             # what moves the one moves the other
+    symbols = ["OUTCRY", "OUTCRYF"]
+
+    [[client_order]]       # known to its broker before it was entered
+    broker = 40
+    client = 41
+    symbol = "OUTCRY"
+    side = "buy"
+    lots = 5000
+    known = 2026-11-23T14:00:00Z
+
+    [parameters]           # any of docs/surveillance.md
+    spoof_repeats = 4
+"""
+
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import openoutcry.surveillance.detect.layout as lay
+from openoutcry.surveillance.errors import SurveillanceError
+from openoutcry.surveillance.parameters import parameters
+
+PARTICIPANTS = 65_536
+SIDES = {"buy": 1, "sell": 2}
+
+
+@dataclass(frozen=True)
+class ClientOrder:
+    """An order that its broker knew of at ``known_ns``, ns since the epoch."""
+
+    broker: int
+    client: int
+    symbol: str
+    side: int
+    lots: int
+    known_ns: int
+
+
+@dataclass(frozen=True)
+class Related:
+    participants: tuple[int, ...]
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the detectors are told; the same settings and journal give the same hits."""
+
+    related: tuple[Related, ...] = ()
+    linked: tuple[tuple[str, str], ...] = ()
+    clients: tuple[ClientOrder, ...] = ()
+    parameters: dict[str, int] = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """BLAKE2b over all of it."""
+        text = json.dumps([
+            [[sorted(one.participants), one.why] for one in self.related], self.linked,
+            [vars(one) for one in self.clients], parameters(self.parameters).tolist(),
+        ], sort_keys=True)  # fmt: skip
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def owners(self) -> npt.NDArray[np.int64]:
+        """By participant the smallest number of those that belong to it."""
+        owners = np.arange(PARTICIPANTS, dtype=np.int64)
+        for one in self.related:
+            found = set(owners[list(one.participants)].tolist())
+            owners[np.isin(owners, list(found))] = min(found)
+        return owners
+
+    def related_to(self, participant: int) -> list[int]:
+        """The others of its owner."""
+        owners = self.owners()
+        found: list[int] = np.flatnonzero(owners == owners[participant]).tolist()
+        return [other for other in found if other != participant]
+
+    def links(self, symbols: list[str]) -> npt.NDArray[np.int64]:
+        """By instrument the one that it is linked with, or -1."""
+        links = np.full(len(symbols), -1, np.int64)
+        for pair in self.linked:
+            a, b = (_index(symbols, symbol, "linked") for symbol in pair)
+            links[a], links[b] = b, a
+        return links
+
+    def client_rows(self, symbols: list[str]) -> npt.NDArray[np.int64]:
+        """The declared orders as the kernels read them; one row of zeros if there are none."""
+        rows = np.zeros((max(len(self.clients), 1), lay.CLIENT_BYTES // 8), np.int64)
+        for row, one in zip(rows, self.clients, strict=False):
+            instrument = _index(symbols, one.symbol, "client_order")
+            row[:] = (one.broker, one.client, instrument, one.side, one.lots, one.known_ns,
+                      lay.NONE, 0)  # fmt: skip
+        return rows
+
+
+def _index(symbols: list[str], symbol: str, what: str) -> int:
+    if symbol not in symbols:
+        raise SurveillanceError(f"{what}: the journal has no instrument {symbol!r}")
+    return symbols.index(symbol)
+
+
+def read_settings(path: Path | None) -> Settings:
+    """Of a file; none: nobody is related to anybody.
+
+    Raises :class:`SurveillanceError` naming file, table and field.
+    """
+    if path is None:
+        return Settings()
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SurveillanceError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SurveillanceError(f"{path}: {error}") from None
+    try:
+        return _settings(data)
+    except SurveillanceError as error:
+        raise SurveillanceError(f"{path}: {error}") from None
+
+
+def _settings(data: dict[str, Any]) -> Settings:
+    known = {"related", "linked", "client_order", "parameters"}
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise SurveillanceError(
+            f"unknown table {unknown[0]!r}: there are {', '.join(sorted(known))}"
+        )
+    changed = data.get("parameters", {})
+    parameters(changed)
+    related = tuple(
+        Related(tuple(_participant(number, f"related {at}")
+                      for number in _field(row, "participants", list, f"related {at}")),
+                str(row.get("why", "")))
+        for at, row in enumerate(data.get("related", []), start=1)
+    )  # fmt: skip
+    linked = []
+    for at, row in enumerate(data.get("linked", []), start=1):
+        symbols = _field(row, "symbols", list, f"linked {at}")
+        if len(symbols) != 2 or symbols[0] == symbols[1]:
+            raise SurveillanceError(f"linked {at}: symbols are {symbols!r}, not two")
+        linked.append((str(symbols[0]), str(symbols[1])))
+    clients = tuple(
+        _client(row, f"client_order {at}")
+        for at, row in enumerate(data.get("client_order", []), start=1)
+    )
+    return Settings(related, tuple(linked), clients, changed)
+
+
+def _client(row: dict[str, Any], where: str) -> ClientOrder:
+    side = _field(row, "side", str, where)
+    known = _field(row, "known", datetime, where)
+    lots = _field(row, "lots", int, where)
+    if side not in SIDES:
+        raise SurveillanceError(f"{where}: side is {side!r}, neither buy nor sell")
+    if known.tzinfo is None:
+        raise SurveillanceError(f"{where}: known is {known}, without an offset from UTC")
+    if not 0 < lots < 2**40:
+        raise SurveillanceError(f"{where}: lots is {lots}, not 1 to 2**40")
+    known_ns = int(known.timestamp()) * 10**9 + known.microsecond * 1000
+    return ClientOrder(
+        _participant(_field(row, "broker", int, where), where),
+        _participant(_field(row, "client", int, where), where),
+        _field(row, "symbol", str, where), SIDES[side], lots, known_ns,
+    )  # fmt: skip
+
+
+def _field(row: dict[str, Any], name: str, kind: type, where: str) -> Any:
+    if not isinstance(row, dict) or not isinstance(row.get(name), kind):
+        raise SurveillanceError(f"{where}: {name} is missing or no {kind.__name__}")
+    return row[name]
+
+
+def _participant(number: Any, where: str) -> int:
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < PARTICIPANTS:
+        raise SurveillanceError(f"{where}: participant {number!r} is not 0 to 65535")
+    return number

@@ -1,0 +1,441 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Find, enter and erase rows of the flat tables; rows are named by their number, from 1."""
+
+import openoutcry.surveillance.detect.layout as lay
+from openoutcry.surveillance.parameters import offset
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import add_wrapping, load_i64, mul_wrapping, not_inlined, store_i64
+
+FACTOR = 0x1E3779B97F4A7C15
+NEAR_STEPS, NEAR_BPS = offset("near_steps"), offset("near_bps")
+AVERAGE_MIN = offset("average_orders_min")
+MINUTE_NS = 60 * 10**9
+LIMIT = 2**40
+"""Quantities and distances beyond count as this: no sum or product can leave int64."""
+BUY = 1
+
+
+@kernel
+def bump(at: int, amount: int) -> None:
+    store_i64(at, load_i64(at) + amount)
+
+
+@kernel
+def mix(word: int) -> int:
+    word = mul_wrapping(word ^ ((word >> 32) & 0xFFFFFFFF), FACTOR)
+    return mul_wrapping(word ^ ((word >> 29) & 0x7FFFFFFFF), FACTOR)
+
+
+@kernel
+def limited(value: int) -> int:
+    return min(max(value, -LIMIT), LIMIT)
+
+
+@kernel
+def share_bps(price: int, bps: int) -> int:
+    """``bps`` ten-thousandths of a price's size."""
+    size = abs(price)
+    return size * bps // 10_000 if size < LIMIT else limited(size // 10_000 * bps)
+
+
+@kernel
+def parameter(state: int, at: int) -> int:
+    return load_i64(load_i64(state + lay.PARAMS) + at)
+
+
+@kernel
+def owner_of(state: int, participant: int) -> int:
+    return load_i64(load_i64(state + lay.GROUPS) + participant * 8)
+
+
+@kernel
+def book_at(state: int, instrument: int) -> int:
+    return load_i64(state + lay.BOOKS) + instrument * lay.BOOK_BYTES
+
+
+@kernel
+def near_ticks(state: int, book: int, price: int) -> int:
+    """So far from the best price of its side an order still presses on the market."""
+    steps = parameter(state, NEAR_STEPS) * load_i64(book + lay.B_STEP)
+    return max(steps, share_bps(price, parameter(state, NEAR_BPS)))
+
+
+# Orders.
+
+
+@kernel
+def order_at(state: int, row: int) -> int:
+    return load_i64(state + lay.ORDERS) + (row - 1) * (lay.ORDER_WORDS * lay.WORD)
+
+
+@kernel
+def order_head(state: int, instrument: int, order_id: int) -> int:
+    mixed = mix(add_wrapping(mul_wrapping(order_id, 4099), instrument))
+    place = (mixed >> 20) & load_i64(state + lay.ORDER_MASK)
+    return load_i64(state + lay.ORDER_HEADS) + place * 8
+
+
+@kernel
+def find_order(state: int, instrument: int, order_id: int) -> int:
+    """Number of the open order's row; 0: it is not known."""
+    row = load_i64(order_head(state, instrument, order_id))
+    while row != 0:
+        order = order_at(state, row)
+        if (
+            load_i64(order + lay.O_ID) == order_id
+            and load_i64(order + lay.O_INSTRUMENT) == instrument
+        ):
+            return row
+        row = load_i64(order + lay.O_NEXT_HASH)
+    return 0
+
+
+@kernel
+def enter_order(state: int, instrument: int, order_id: int, cell_row: int) -> int:
+    """A row for a new order, first in the list of its cell; the kernel made sure of room."""
+    row = load_i64(state + lay.ORDER_FREE)
+    if row != 0:
+        store_i64(state + lay.ORDER_FREE, load_i64(order_at(state, row) + lay.O_NEXT))
+    else:
+        row = load_i64(state + lay.ORDER_USED) + 1
+        store_i64(state + lay.ORDER_USED, row)
+    order, head = order_at(state, row), order_head(state, instrument, order_id)
+    store_i64(order + lay.O_ID, order_id)
+    store_i64(order + lay.O_INSTRUMENT, instrument)
+    store_i64(order + lay.O_NEXT_HASH, load_i64(head))
+    store_i64(head, row)
+    cell = cell_at(state, cell_row)
+    first = load_i64(cell + lay.C_OPEN)
+    store_i64(order + lay.O_CELL, cell_row)
+    store_i64(order + lay.O_NEXT, first)
+    store_i64(order + lay.O_BEFORE, 0)
+    if first != 0:
+        store_i64(order_at(state, first) + lay.O_BEFORE, row)
+    store_i64(cell + lay.C_OPEN, row)
+    return row
+
+
+@kernel
+def erase_order(state: int, row: int) -> None:
+    order = order_at(state, row)
+    at = order_head(state, load_i64(order + lay.O_INSTRUMENT), load_i64(order + lay.O_ID))
+    while load_i64(at) != row:
+        at = order_at(state, load_i64(at)) + lay.O_NEXT_HASH
+    store_i64(at, load_i64(order + lay.O_NEXT_HASH))
+    before, after = load_i64(order + lay.O_BEFORE), load_i64(order + lay.O_NEXT)
+    if before != 0:
+        store_i64(order_at(state, before) + lay.O_NEXT, after)
+    else:
+        store_i64(cell_at(state, load_i64(order + lay.O_CELL)) + lay.C_OPEN, after)
+    if after != 0:
+        store_i64(order_at(state, after) + lay.O_BEFORE, before)
+    store_i64(order + lay.O_ID, 0)
+    store_i64(order + lay.O_CELL, 0)
+    store_i64(order + lay.O_NEXT, load_i64(state + lay.ORDER_FREE))
+    store_i64(state + lay.ORDER_FREE, row)
+
+
+# Cells.
+
+
+@kernel
+def cell_at(state: int, row: int) -> int:
+    return load_i64(state + lay.CELLS) + (row - 1) * lay.CELL_BYTES
+
+
+@kernel
+def cell_head(state: int, owner: int, instrument: int) -> int:
+    place = (mix(owner * 65_536 + instrument) >> 20) & load_i64(state + lay.CELL_MASK)
+    return load_i64(state + lay.CELL_HEADS) + place * 8
+
+
+@kernel
+def find_cell(state: int, owner: int, instrument: int) -> int:
+    """Number of an owner's cell in an instrument; 0: it has none."""
+    row = load_i64(cell_head(state, owner, instrument))
+    while row != 0:
+        cell = cell_at(state, row)
+        if (
+            load_i64(cell + lay.C_OWNER) == owner
+            and load_i64(cell + lay.C_INSTRUMENT) == instrument
+        ):
+            return row
+        row = load_i64(cell + lay.C_NEXT_HASH)
+    return 0
+
+
+@kernel
+def cell_of(state: int, owner: int, instrument: int) -> int:
+    """As :func:`find_cell`; a new one where there was none (the kernel made sure of room)."""
+    row = find_cell(state, owner, instrument)
+    if row != 0:
+        return row
+    row = load_i64(state + lay.CELL_USED) + 1
+    store_i64(state + lay.CELL_USED, row)
+    cell, head = cell_at(state, row), cell_head(state, owner, instrument)
+    store_i64(cell + lay.C_OWNER, owner)
+    store_i64(cell + lay.C_INSTRUMENT, instrument)
+    store_i64(cell + lay.C_NEXT_HASH, load_i64(head))
+    store_i64(head, row)
+    book = book_at(state, instrument)
+    store_i64(cell + lay.C_NEXT_CELL, load_i64(book + lay.B_CELL_HEAD))
+    store_i64(book + lay.B_CELL_HEAD, row)
+    for kind in range(8):
+        store_i64(cell + lay.C_TOLD_AT + 8 * kind, lay.NONE)
+    return row
+
+
+# Price levels: sorted by their key (price, of asks its negative), the best last.
+
+
+@kernel
+def side_of(book: int, side: int) -> int:
+    """Address of the words of a side's levels, less what is before them."""
+    return book if side == BUY else book + lay.B_ASK_LEVELS
+
+
+@kernel
+def best_of(state: int, book: int, side: int) -> int:
+    """The best displayed price; NONE."""
+    at = side_of(book, side)
+    count = load_i64(at + lay.B_LEVEL_COUNT)
+    if count == 0:
+        return lay.NONE
+    last = load_i64(at + lay.B_LEVEL_AT) + count - 1
+    key = load_i64(load_i64(state + lay.LEVELS) + last * lay.LEVEL_BYTES)
+    return key if side == BUY else -key
+
+
+@kernel
+def change_level(state: int, book: int, side: int, price: int, lots: int) -> None:
+    """Add displayed lots to a price; one without lots is gone."""
+    if lots == 0:
+        return
+    at, key = side_of(book, side), price if side == BUY else -price
+    count = load_i64(at + lay.B_LEVEL_COUNT)
+    table = load_i64(state + lay.LEVELS) + load_i64(at + lay.B_LEVEL_AT) * lay.LEVEL_BYTES
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) >> 1
+        if load_i64(table + middle * lay.LEVEL_BYTES) < key:
+            low = middle + 1
+        else:
+            high = middle
+    place = table + low * lay.LEVEL_BYTES
+    end = table + count * lay.LEVEL_BYTES
+    if low < count and load_i64(place) == key:
+        left = load_i64(place + 8) + lots
+        if left > 0:
+            store_i64(place + 8, left)
+            return
+        move_down(place, end)
+        store_i64(at + lay.B_LEVEL_COUNT, count - 1)
+    elif lots > 0:
+        move_up(place, end)
+        store_i64(place, key)
+        store_i64(place + 8, lots)
+        store_i64(at + lay.B_LEVEL_COUNT, count + 1)
+
+
+@kernel
+def move_up(place: int, end: int) -> None:
+    """Everything from ``place`` to ``end`` one level up."""
+    at = end
+    while at > place:
+        store_i64(at, load_i64(at - lay.LEVEL_BYTES))
+        store_i64(at + 8, load_i64(at - lay.LEVEL_BYTES + 8))
+        at -= lay.LEVEL_BYTES
+
+
+@kernel
+def move_down(place: int, end: int) -> None:
+    """Everything behind ``place`` one level down."""
+    at = place
+    while at < end - lay.LEVEL_BYTES:
+        store_i64(at, load_i64(at + lay.LEVEL_BYTES))
+        store_i64(at + 8, load_i64(at + lay.LEVEL_BYTES + 8))
+        at += lay.LEVEL_BYTES
+
+
+@kernel
+def depth_lots(state: int, book: int, side: int, levels: int) -> int:
+    """Displayed lots of the best levels."""
+    at = side_of(book, side)
+    count = load_i64(at + lay.B_LEVEL_COUNT)
+    table = load_i64(state + lay.LEVELS) + load_i64(at + lay.B_LEVEL_AT) * lay.LEVEL_BYTES
+    total = 0
+    for back in range(min(levels, count)):
+        total += load_i64(table + (count - 1 - back) * lay.LEVEL_BYTES + 8)
+    return total
+
+
+@kernel
+def middle_of(book: int) -> int:
+    """Twice the mid before this command; NONE where a side is empty."""
+    bid, ask = load_i64(book + lay.B_BID), load_i64(book + lay.B_ASK)
+    return lay.NONE if bid == lay.NONE or ask == lay.NONE else bid + ask
+
+
+# Buckets and averages.
+
+
+@kernel
+def bucket_now(base: int, now: int) -> int:
+    """The bucket of this moment, emptied if it was of another."""
+    number = now // lay.BUCKET_NS
+    bucket = base + (number % lay.BUCKETS) * lay.BUCKET_BYTES
+    if load_i64(bucket + lay.K_ID) != number:
+        store_i64(bucket + lay.K_ID, number)
+        for word in range(1, lay.BUCKET_WORDS):
+            store_i64(bucket + 8 * word, 0)
+    return bucket
+
+
+@kernel
+def window_sum(base: int, now: int, span_ns: int, word: int) -> int:
+    """Of one word over the buckets that the last ``span_ns`` reach into."""
+    number, total = now // lay.BUCKET_NS, 0
+    for back in range(span_ns // lay.BUCKET_NS + 1):
+        bucket = base + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES
+        if load_i64(bucket + lay.K_ID) == number - back:
+            total += load_i64(bucket + word)
+    return total
+
+
+@kernel
+def note_size(book: int, now: int, lots: int) -> None:
+    """An order was entered: for the average of five minutes."""
+    number = now // MINUTE_NS
+    at = book + lay.B_MINUTES + (number % lay.MINUTES) * 24
+    if load_i64(at) != number:
+        store_i64(at, number)
+        store_i64(at + 8, 0)
+        store_i64(at + 16, 0)
+    bump(at + 8, 1)
+    bump(at + 16, lots)
+
+
+@kernel
+def average_lots(state: int, book: int, now: int) -> int:
+    """Of the orders entered in this minute and the four before, at least 1; 0: too few to say."""
+    number, orders, lots = now // MINUTE_NS, 0, 0
+    for slot in range(lay.MINUTES):
+        at = book + lay.B_MINUTES + slot * 24
+        if load_i64(at) > number - lay.MINUTES:
+            orders += load_i64(at + 8)
+            lots += load_i64(at + 16)
+    return 0 if orders < parameter(state, AVERAGE_MIN) else max(lots // orders, 1)
+
+
+# What repeats, and what is told.
+
+
+@kernel_outlined
+def repeat_row(state: int, key: int) -> int:
+    """Address of the row of a key, a new one if there was none (the kernel made sure of room)."""
+    not_inlined()
+    mask, table = load_i64(state + lay.REPEAT_MASK), load_i64(state + lay.REPEATS)
+    at = (mix(key) >> 20) & mask
+    while True:
+        row = table + at * lay.REPEAT_BYTES
+        if load_i64(row + lay.R_KEY) == key:
+            break
+        if load_i64(row + lay.R_KEY) == 0:
+            store_i64(row + lay.R_KEY, key)
+            bump(state + lay.REPEAT_USED, 1)
+            break
+        at = (at + 1) & mask
+    return row
+
+
+@kernel_outlined
+def repeat(state: int, key: int, seq: int, gain: int, lots: int) -> int:
+    """Note that it was seen once more; address of its row."""
+    not_inlined()
+    row = repeat_row(state, key)
+    count = load_i64(row + lay.R_COUNT)
+    slot = 8 * (count % lay.REPEAT_RING)
+    store_i64(row + lay.R_TIMES + slot, load_i64(state + lay.NOW))
+    store_i64(row + lay.R_SEQS + slot, seq)
+    store_i64(row + lay.R_GAINS + slot, gain)
+    store_i64(row + lay.R_LOTS + slot, lots)
+    store_i64(row + lay.R_COUNT, count + 1)
+    return row
+
+
+@kernel
+def repeat_key(kind: int, instrument: int, who: int) -> int:
+    """Never 0."""
+    return mix(add_wrapping(mul_wrapping(who, 0x10001), kind << 20 | instrument)) | 1
+
+
+@kernel
+def repeats_within(row: int, now: int, window_ns: int, word: int) -> tuple[int, int]:
+    """How many of the newest eight lie within the window, and the sum of a word of theirs."""
+    count, found, total = load_i64(row + lay.R_COUNT), 0, 0
+    for back in range(min(count, lay.REPEAT_RING)):
+        slot = 8 * ((count - 1 - back) % lay.REPEAT_RING)
+        if load_i64(row + lay.R_TIMES + slot) >= now - window_ns:
+            found += 1
+            total += load_i64(row + word + slot)
+    return found, total
+
+
+@kernel_outlined
+def tell(
+    state: int, detector: int, instrument: int, score: int, first_ns: int, first_seq: int
+) -> int:
+    """Begin a hit; its address."""
+    not_inlined()
+    hit = load_i64(state + lay.HITS) + load_i64(state + lay.HIT_COUNT) * lay.HIT_BYTES
+    for word in range(lay.HIT_BYTES // 8):
+        store_i64(hit + 8 * word, 0)
+    bump(state + lay.HIT_COUNT, 1)
+    bump(state + lay.HIT_TOTAL, 1)
+    store_i64(hit + lay.H_TS, load_i64(state + lay.NOW))
+    store_i64(hit + lay.H_FIRST, first_ns)
+    store_i64(hit + lay.H_SEQ, load_i64(state + lay.CAUSE))
+    store_i64(hit + lay.H_FIRST_SEQ, first_seq)
+    store_i64(hit + lay.H_WHAT, detector | instrument << 16 | min(max(score, 1), 100) << 48)
+    store_i64(hit + lay.H_NUMBER, load_i64(state + lay.HIT_TOTAL))
+    return hit
+
+
+@kernel
+def add_member(hit: int, participant: int) -> None:
+    """One of those whom it is about; each once, at most MEMBERS."""
+    what = load_i64(hit + lay.H_WHAT)
+    count = (what >> 32) & 0xFFFF
+    for index in range(count):
+        word = load_i64(hit + lay.H_WHO + 8 * (index >> 2))
+        if (word >> (16 * (index & 3))) & 0xFFFF == participant:
+            return
+    if count == lay.MEMBERS:
+        return
+    at = hit + lay.H_WHO + 8 * (count >> 2)
+    store_i64(at, load_i64(at) | participant << (16 * (count & 3)))
+    store_i64(hit + lay.H_WHAT, what + (1 << 32))
+
+
+@kernel
+def measures(hit: int, lots: int, move: int, gain: int, repeats: int) -> None:
+    store_i64(hit + lay.H_LOTS, lots)
+    store_i64(hit + lay.H_MOVE, move)
+    store_i64(hit + lay.H_GAIN, gain)
+    store_i64(hit + lay.H_REPEATS, repeats)
+
+
+@kernel
+def evidence(hit: int, place: int, seq: int) -> None:
+    store_i64(hit + lay.H_EVIDENCE + 8 * place, seq)
+
+
+@kernel
+def told_lately(state: int, cell: int, kind: int, cooldown_ns: int) -> bool:
+    """Whether it was told within the cooldown; if not, now it is."""
+    at, now = cell + lay.C_TOLD_AT + 8 * kind, load_i64(state + lay.NOW)
+    if load_i64(at) != lay.NONE and load_i64(at) > now - cooldown_ns:
+        return True
+    store_i64(at, now)
+    return False

@@ -1,0 +1,130 @@
+"""What people did with cases: reviewed, escalated, closed; append-only, each entry with a hash.
+
+A case is closed by two persons: one asks, another agrees.  New hits open it again.
+"""
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openoutcry.surveillance.cases import Case
+from openoutcry.surveillance.errors import SurveillanceError
+
+NAME = "life.jsonl"
+ACTIONS = ("review", "escalate", "close", "reopen")
+OPEN, REVIEWED, ESCALATED, CLOSING, CLOSED = (
+    "open", "reviewed", "escalated", "closing", "closed",
+)  # fmt: skip
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a case is, and who made it that."""
+
+    status: str
+    who: str = ""
+    hits: int = 0
+    """Hits that the case had then."""
+
+
+def standing_of(case: Case, entries: list[Entry]) -> Standing:
+    """By the entries about this case, in their order."""
+    found = Standing(OPEN)
+    for entry in entries:
+        if entry["case"] != case.number:
+            continue
+        found = _next(found, entry)
+    if found.status in (CLOSING, CLOSED) and case.hits > found.hits:
+        return Standing(OPEN, "", case.hits)
+    return found
+
+
+def _next(found: Standing, entry: Entry) -> Standing:
+    action, who, hits = entry["action"], entry["who"], entry["hits"]
+    if action == "close":
+        # Who asked before the last hits came has to ask again.
+        agreed = found.status == CLOSING and found.who != who and found.hits == hits
+        return Standing(CLOSED if agreed else CLOSING, who, hits)
+    status = {"review": REVIEWED, "escalate": ESCALATED, "reopen": OPEN}[action]
+    return Standing(status, who, hits)
+
+
+def hash_of(entry: Entry) -> str:
+    """Over everything but the hash itself."""
+    text = json.dumps({k: v for k, v in entry.items() if k != "hash"}, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
+
+
+def read_life(folder: Path, begin: bytes) -> list[Entry]:
+    """Every entry; ``begin`` is the hash before the first.
+
+    Raises :class:`SurveillanceError` naming the first line that was changed, or is missing.
+    """
+    path = folder / NAME
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    entries: list[Entry] = []
+    previous = begin.hex()
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = json.loads(line)
+            holds = entry["previous"] == previous and entry["hash"] == hash_of(entry)
+        except (ValueError, KeyError, TypeError):
+            holds = False
+        if not holds:
+            raise SurveillanceError(f"{path}: line {number} was changed: its hash does not hold")
+        previous = entry["hash"]
+        entries.append(entry)
+    return entries
+
+
+def act(folder: Path, begin: bytes, case: Case, action: str, who: str, why: str) -> Standing:
+    """Write down that somebody did something with a case; what the case is then.
+
+    Raises :class:`SurveillanceError` where that cannot be: without a reason, of a case that is
+    closed, and where the same person would close it twice.
+    """
+    if not why.strip():
+        raise SurveillanceError("a reason is needed")
+    with _lock(folder):
+        entries = read_life(folder, begin)
+        now = standing_of(case, entries)
+        if now.status == CLOSED and action != "reopen":
+            raise SurveillanceError(f"case {case.number} is closed: reopen it first")
+        if now.status != CLOSED and action == "reopen":
+            raise SurveillanceError(f"case {case.number} is not closed")
+        if action == "close" and now.status == CLOSING and now.who == who:
+            raise SurveillanceError(
+                f"case {case.number}: {who} has asked to close it; another has to agree"
+            )
+        entry = {
+            "case": case.number, "action": action, "who": who, "when_ns": time.time_ns(),
+            "why": why.strip(), "hits": case.hits, "head": case.head,
+            "previous": entries[-1]["hash"] if entries else begin.hex(),
+        }  # fmt: skip
+        entry["hash"] = hash_of(entry)
+        data = (json.dumps(entry, sort_keys=True) + "\n").encode()
+        with open(folder / NAME, "ab", buffering=0) as file:
+            if file.write(data) != len(data):
+                raise SurveillanceError(f"{folder / NAME}: the disk is full")
+            os.fsync(file.fileno())
+        return standing_of(case, [*entries, entry])
+
+
+class _lock:  # noqa: N801
+    """Nobody else writes an entry meanwhile."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = open(folder / ".life.lock", "w")  # noqa: SIM115
+
+    def __enter__(self) -> None:
+        import fcntl
+
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()

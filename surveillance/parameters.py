@@ -1,0 +1,123 @@
+"""Every number that a detector goes by, in one table: what it is, its unit, and where it is from.
+
+Sources: MAR II = Commission Delegated Regulation (EU) 2016/522, Annex II (indicators of
+manipulative behaviour); CFTC 2013 = Antidisruptive Practices Authority, 78 FR 31890 (2013-12365);
+FINRA = Regulatory Notice 09-31; RTS 9 = Delegated Regulation (EU) 2017/566; F&C = Fabre and
+Challet, arXiv 2504.15908 (spoofing needs posting distance); open = the published open detector of
+the project's field notes; measured = chosen on seeded markets of flow/agent_market.py, on seeds
+other than those that precision and recall are measured with.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.surveillance.errors import SurveillanceError
+
+MILLI, SECOND = 1_000_000, 1_000_000_000
+MINUTE, HOUR = 60 * SECOND, 3_600 * SECOND
+
+
+class Parameter(NamedTuple):
+    name: str
+    value: int
+    unit: str
+    source: str
+    least: int = 1
+    most: int = 2**40
+
+
+TABLE = (
+    # What is large, what is near.
+    Parameter("average_orders_min", 20, "orders", "guard against an empty history"),
+    Parameter("near_steps", 10, "price steps", "F&C: distance from the best price of its side"),
+    Parameter("near_bps", 20, "1/10,000 of the price", "F&C"),
+    # Spoofing and layering.
+    Parameter("spoof_age_ns", 90 * SECOND, "ns", "open: a candidate is at most 90 s old"),
+    Parameter("spoof_withdrawn_ns", 10 * SECOND, "ns", "open: withdrawn within 10 s of the fill"),
+    Parameter("spoof_repeats", 3, "cycles", "open: at least 3; MAR II 1(c), CFTC 2013: pattern"),
+    Parameter("spoof_window_ns", 30 * MINUTE, "ns", "measured"),
+    Parameter("spoof_asymmetry", 4, "times", "measured: open lots of the side against the other"),
+    Parameter("spoof_size", 5, "times the average order", "measured; the rule as written has 10"),
+    Parameter("spoof_depth_percent", 30, "% of the five best levels", "F&C: imbalance", 1, 100),
+    Parameter("spoof_cancelled_percent", 80, "%", "measured; the rule as written has 90", 1, 100),
+    Parameter("layer_prices", 3, "prices", "FINRA 09-31: several orders at several prices"),
+    # Wash trades.
+    Parameter("wash_leg_age_ns", 10 * SECOND, "ns",
+              "MAR II 1(e): matched orders, about the same time"),
+    Parameter("wash_cycle_ns", 60 * SECOND, "ns", "the issue: reciprocal within 60 s"),
+    Parameter("wash_price_bps", 10, "1/10,000 of the price", "MAR II 1(e): at similar prices"),
+    Parameter("wash_chance_times", 3, "times what chance gives", "measured: two busy ones do meet"),
+    Parameter("wash_repeats", 3, "cycles", "measured; the rule as written has 10 trades"),
+    Parameter("ring_repeats", 2, "cycles", "measured"),
+    Parameter("wash_window_ns", HOUR, "ns", "the issue: in an hour"),
+    # What moves prices.
+    Parameter("ignition_ns", 60 * SECOND, "ns",
+              "MAR II 1(g): trend, then the reversal; measured", SECOND, 350 * SECOND),
+    Parameter("ignition_bps", 20, "1/10,000 of the price", "measured"),
+    Parameter("ignition_share_percent", 50, "% of the aggressors' lots", "measured", 1, 100),
+    Parameter("ignition_closed_percent", 50, "% of the lots bought", "measured", 1, 1000),
+    Parameter("ramp_ns", 300 * SECOND, "ns", "MAR II 1(a), 1(b): price positioning", SECOND,
+              350 * SECOND),
+    Parameter("ramp_bps", 40, "1/10,000 of the price", "measured"),
+    Parameter("ramp_trades", 10, "trades that moved the price", "measured"),
+    Parameter("ramp_share_percent", 60, "% of all moves that way", "measured", 1, 100),
+    Parameter("marking_ns", 60 * SECOND, "ns", "MAR II 1(d): at or near open and close",
+              SECOND, 350 * SECOND),
+    Parameter("marking_bps", 10, "1/10,000 of the price", "measured"),
+    Parameter("marking_share_percent", 40, "% of the aggressors' lots", "measured", 1, 100),
+    Parameter("marking_own_percent", 60, "% of its lots of five minutes", "measured", 1, 100),
+    Parameter("cross_bps", 15, "1/10,000 of the price", "MAR II 2(c): across linked instruments"),
+    Parameter("cross_lots", 4, "times the lots in the market moved", "measured"),
+    Parameter("move_steps_min", 5, "price steps", "a move below is none, whatever its share"),
+    Parameter("cooldown_ns", 300 * SECOND, "ns", "one hit of a kind, owner and symbol in so long"),
+    # Front running.
+    Parameter("front_ahead_ns", 10 * MINUTE, "ns", "MAR art. 7(1)(d), 14: ahead of the client"),
+    Parameter("front_after_ns", 5 * MINUTE, "ns", "measured: turned round behind the client"),
+    Parameter("front_percent", 5, "% of the client's lots", "FINRA 5270; measured", 1, 100),
+    Parameter("front_turned_percent", 50, "% of what it had taken", "measured", 1, 100),
+    Parameter("insider_times", 10, "times its lots of 5 min before", "measured"),
+    # Messages.
+    Parameter("stuffing_orders", 100, "orders a second", "MAR II 2(e): quote stuffing; measured"),
+    Parameter("stuffing_gone_percent", 80, "% cancelled within a second", "measured", 1, 100),
+    Parameter("stuffing_repeats", 2, "seconds", "measured"),
+    Parameter("stuffing_window_ns", 60 * SECOND, "ns", "measured"),
+    Parameter("fleeting_ns", 500 * MILLI, "ns", "measured: nobody could have met the order"),
+    Parameter("fleeting_cancels", 200, "cancels in 5 min",
+              "measured; the rule as written has 5 an hour"),
+    Parameter("fleeting_percent", 90, "% of the orders entered", "the issue: cancel rate 0.9",
+              1, 100),
+    Parameter("otr_limit", 1_000, "orders a trade", "RTS 9 art. 3: the venue's maximum ratio"),
+    Parameter("otr_messages", 5_000, "messages a day", "RTS 9: small numbers say nothing"),
+    Parameter("volume_times", 10, "times the mean of its windows", "measured"),
+    Parameter("volume_history", 6, "windows of 5 min", "guard against an empty history", 1, 12),
+    Parameter("volume_share_percent", 25, "% of the market's lots", "measured", 1, 100),
+)  # fmt: skip
+INDEX = {parameter.name: number for number, parameter in enumerate(TABLE)}
+
+
+def parameters(changed: Mapping[str, int] | None = None) -> npt.NDArray[np.int64]:
+    """The values in the table's order, int64; ``changed`` by name.
+
+    Raises :class:`SurveillanceError` naming an unknown parameter or one out of its range.
+    """
+    values = np.array([parameter.value for parameter in TABLE], np.int64)
+    for name, value in (changed or {}).items():
+        if name not in INDEX:
+            raise SurveillanceError(f"no parameter is named {name!r}")
+        found = TABLE[INDEX[name]]
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int)
+            or not found.least <= value <= found.most
+        ):
+            raise SurveillanceError(f"{name} is {value!r}, not {found.least} to {found.most}")
+        values[INDEX[name]] = value
+    return values
+
+
+def offset(name: str) -> int:
+    """Byte offset of a parameter in the array, for kernels."""
+    return 8 * INDEX[name]

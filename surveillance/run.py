@@ -1,0 +1,270 @@
+"""Surveillance along a journal: from its last checkpoint to the end, once or as it grows.
+
+Beside the journal, in the folder ``surveillance``: ``hits.bin`` (evidence.py), ``life.jsonl``
+(life.py), ``settings.json``, checkpoints, and ``status.json`` for the venue's metrics.
+"""
+
+import hashlib
+import json
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openoutcry.replay.core import Core
+from openoutcry.replay.events import NO_LIMIT, Point, Records, events_of, starting_point
+from openoutcry.replay.projections import JournalReader
+from openoutcry.surveillance import life
+from openoutcry.surveillance.cases import Case, fold
+from openoutcry.surveillance.detect.settings import Settings
+from openoutcry.surveillance.detect.state import Detectors
+from openoutcry.surveillance.errors import SurveillanceError
+from openoutcry.surveillance.evidence import EvidenceFile, beginning, read_hits
+from openoutcry.wire import make_instruments
+from openoutcry.wire.beside import written_beside
+
+FOLDER = "surveillance"
+EVERY = 1_000_000
+"""Commands from one checkpoint to the next."""
+KEEP = 2
+MAGIC = b"OUTCRYS1"
+HEAD_BYTES = len(MAGIC) + 32
+PAUSE_S = 0.01
+STATUS_S = 0.5
+
+
+def folder_of(directory: Path) -> Path:
+    return Path(directory) / FOLDER
+
+
+class Watching:
+    """Detectors and a core at one command of a journal, and the hits up to there."""
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        self.reader = JournalReader(directory)
+        self.folder = folder_of(Path(directory))
+        self.folder.mkdir(exist_ok=True)
+        self._keep_settings(settings)
+        self.begin = beginning(self.reader.journal_id, settings.digest())
+        self.detectors = Detectors(self.reader.config, settings)
+        self.evidence = EvidenceFile(self.folder, self.begin)
+        self.point = self._newest()
+        self.events = 0
+        """Seen by this object."""
+
+    def _keep_settings(self, settings: Settings) -> None:
+        path = self.folder / "settings.json"
+        kept = {"digest": settings.digest(), "journal_id": f"{self.reader.journal_id:016x}"}
+        if path.exists():
+            if json.loads(path.read_text()) != kept:
+                raise SurveillanceError(
+                    f"{self.folder} was begun with other settings or of another journal: its cases "
+                    "stand as they are; move the folder away to begin anew"
+                )
+            return
+        write_whole(path, (json.dumps(kept) + "\n").encode())
+
+    @property
+    def seq(self) -> int:
+        return self.point.seq
+
+    def advance(
+        self, until_seq: int = NO_LIMIT, every: int = EVERY, follow: bool = False
+    ) -> Iterator[Records]:
+        """Go on to ``until_seq`` or the journal's end; the hits, a batch at a time, after they were
+        written."""
+        for batch in events_of(
+            self.reader, self.point, from_seq=self.point.seq + 1, until_seq=until_seq, every=every,
+            follow=follow,
+        ):  # fmt: skip
+            if len(batch.commands):
+                hits = self.detectors.watch(batch.commands, batch.events)
+                self.events += len(batch.events)
+                if len(hits):
+                    self.evidence.add(hits)
+                    yield hits
+                if every and self.point.seq % every == 0:
+                    self.save()
+            if self.point.seq >= until_seq:
+                return
+
+    # Checkpoints.
+
+    def save(self) -> Path:
+        """Write a checkpoint of all of it, and remove those that are no longer needed."""
+        self.evidence.sync()
+        point = self.point
+        arrays = self.detectors.arrays()
+        snapshot = point.engine.snapshot()
+        facts = {
+            "seq": point.seq, "chain": point.chain, "trades": point.trades,
+            "hits": self.evidence.count, "head": self.evidence.head.hex(),
+            "begin": self.begin.hex(), "shapes": [list(array.shape) for array in arrays],
+        }  # fmt: skip
+        text = json.dumps(facts).encode()
+        body = zlib.compress(b"".join([*(array.tobytes() for array in arrays), snapshot]), 1)
+        content = len(text).to_bytes(8, "little") + text + body
+        path = self.folder / f"checkpoint-{point.seq:015d}.osc"
+        digest = hashlib.blake2b(content, digest_size=32).digest()
+        write_whole(path, MAGIC + digest + content)
+        for old in sorted(self.folder.glob("checkpoint-*.osc"))[:-KEEP]:
+            old.unlink()
+        return path
+
+    def _newest(self) -> Point:
+        for path in sorted(self.folder.glob("checkpoint-*.osc"), reverse=True):
+            point = self._load(path)
+            if point is not None:
+                return point
+        if self.reader.first_seq > 1:
+            raise SurveillanceError(
+                f"{self.reader.directory} begins at sequence {self.reader.first_seq}, and no "
+                "checkpoint of surveillance stands for what was before"
+            )
+        return starting_point(self.reader)
+
+    def _load(self, path: Path) -> Point | None:
+        """None: it is damaged, or of other settings."""
+        data = path.read_bytes()
+        content = data[HEAD_BYTES:]
+        if data[:HEAD_BYTES] != MAGIC + hashlib.blake2b(content, digest_size=32).digest():
+            return None
+        size = 8 + int.from_bytes(content[:8], "little")
+        facts = json.loads(content[8:size])
+        if facts["begin"] != self.begin.hex() or facts["seq"] + 1 < self.reader.first_seq:
+            return None
+        body, at, arrays = zlib.decompress(content[size:]), 0, []
+        for shape in facts["shapes"]:
+            count = int(np.prod(shape))
+            arrays.append(np.frombuffer(body, np.int64, count, at).reshape(shape))
+            at += 8 * count
+        self.detectors.restore(arrays)
+        self.evidence.go_on(facts["hits"], bytes.fromhex(facts["head"]))
+        engine = Core.of(self.reader.config).restored(body[at:])
+        return Point(engine, facts["chain"], facts["trades"], facts["seq"])
+
+    def write_status(self) -> None:
+        """What the venue's metrics read."""
+        found = Found.of(self.reader.directory)
+        write_whole(
+            self.folder / "status.json", (json.dumps(found.status(self.seq)) + "\n").encode()
+        )
+
+    def close(self) -> None:
+        self.evidence.close()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Beside and renamed; raises :class:`SurveillanceError` where that fails."""
+    try:
+        with written_beside(path) as part, part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise SurveillanceError(f"{path}: {error.strerror}: nothing of it was written") from None
+
+
+def run(
+    directory: Path, settings: Settings, until_seq: int | None = None, every: int = EVERY
+) -> Watching:
+    """Up to ``until_seq`` or the journal's end, with a checkpoint there.
+
+    Raises :class:`SurveillanceError` if the journal ends before ``until_seq``.
+    """
+    watching = Watching(directory, settings)
+    try:
+        for _ in watching.advance(NO_LIMIT if until_seq is None else until_seq, every):
+            pass
+        if until_seq is not None and watching.seq < until_seq:
+            raise SurveillanceError(
+                f"{directory}: the journal ends at sequence {watching.seq}, before {until_seq}"
+            )
+        if watching.seq:
+            watching.save()
+        watching.write_status()
+    finally:
+        watching.close()
+    return watching
+
+
+def follow(
+    directory: Path, settings: Settings, stop: Callable[[], bool],
+    alert: Callable[[Records], None], every: int = EVERY,
+) -> Watching:  # fmt: skip
+    """Go along behind a journal until ``stop`` says so; ``alert`` is given hits as they come."""
+    watching = Watching(directory, settings)
+    told_s, changed = 0.0, True
+    try:
+        while True:
+            last = stop()
+            before = watching.seq
+            for hits in watching.advance(every=every, follow=True):
+                alert(hits)
+            changed |= watching.seq != before
+            now_s = time.monotonic()
+            if changed and (last or now_s - told_s > STATUS_S):
+                watching.write_status()
+                told_s, changed = now_s, False
+            if last:
+                break
+            time.sleep(PAUSE_S)
+        if watching.seq:
+            watching.save()
+    finally:
+        watching.close()
+    return watching
+
+
+@dataclass
+class Found:
+    """The cases of a journal as they stand, and what people did with them."""
+
+    folder: Path
+    config: dict[str, Any]
+    begin: bytes
+    cases: list[Case]
+    entries: list[life.Entry]
+
+    @classmethod
+    def of(cls, directory: Path) -> "Found":
+        """Raises :class:`SurveillanceError` if nobody has looked at this journal, or a hash does
+        not hold."""
+        reader, folder = JournalReader(directory), folder_of(Path(directory))
+        try:
+            digest = json.loads((folder / "settings.json").read_text())["digest"]
+        except OSError:
+            raise SurveillanceError(
+                f"{directory} was not looked at yet: outcry surveillance run"
+            ) from None
+        begin = beginning(reader.journal_id, digest)
+        hits, heads = read_hits(folder, begin)
+        symbols = [
+            s.decode() for s in make_instruments(reader.config["instruments"])["symbol"].tolist()
+        ]
+        return cls(folder, reader.config, begin, fold(hits, symbols, heads),
+                   life.read_life(folder, begin))  # fmt: skip
+
+    def case(self, number: int) -> Case:
+        if not 1 <= number <= len(self.cases):
+            raise SurveillanceError(f"there is no case {number}: there are {len(self.cases)}")
+        return self.cases[number - 1]
+
+    def standing(self, case: Case) -> life.Standing:
+        return life.standing_of(case, self.entries)
+
+    def status(self, seq: int) -> dict[str, Any]:
+        """Counts for metrics: cases by detector, severity and what they are."""
+        counts: dict[tuple[str, str, str], int] = {}
+        for case in self.cases:
+            key = case.detector, case.severity, self.standing(case).status
+            counts[key] = counts.get(key, 0) + 1
+        return {
+            "seq": seq, "looked_s": time.time(),
+            "cases": [[*key, count] for key, count in sorted(counts.items())],
+        }  # fmt: skip

@@ -1,0 +1,76 @@
+"""A real Chromium that opens the pages: for every test that looks at them."""
+
+import shutil
+from contextlib import contextmanager
+
+import pytest
+from console_venue import PASSWORD
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium here: the page is opened in no browser"
+)
+WAIT_MS = 300_000
+playwright.expect.set_options(timeout=WAIT_MS)
+VIEWS = ("overview", "latency", "market", "sessions", "participants", "phases", "alarms",
+         "cases", "journal", "log")  # fmt: skip
+
+
+@contextmanager
+def started():
+    """The browser."""
+    with playwright.sync_playwright() as driver:
+        made = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@contextmanager
+def opened(browser, floor, name="anna", width=1280, theme="dark", but="a status of 4"):
+    """The console with somebody logged in."""
+    with shown(browser, floor.url, width, theme, but) as page:
+        log_in(page, name)
+        yield page
+
+
+@contextmanager
+def shown(browser, url, width=1280, theme="dark", but="a status of 4"):
+    """A page; it says nothing on its console (but what holds ``but``: 401 and 409 and the like are
+    answers, and Chromium writes each of them there) and asks nobody else."""
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    said, asked = [], []
+    page.on("console", lambda one: said.append(one.text) if but not in one.text else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda one: asked.append(one.url))
+    try:
+        page.goto(url)
+        yield page
+    finally:
+        context.close()
+    assert said == []
+    socket = url.replace("http", "ws")
+    assert [one for one in asked if not one.startswith((url, socket, "data:"))] == []
+
+
+def log_in(page, name):
+    page.fill("#login-name", name)
+    page.fill("#login-password", PASSWORD)
+    page.press("#login-password", "Enter")
+    expect(page, "#tiles .tile").to_have_count(13)
+
+
+def expect(page, selector, **filters):
+    found = page.locator(selector, **filters)
+    return playwright.expect(found)
+
+
+def go(page, view):
+    page.locator(f"nav a[href='#{view}']").click()
+    expect(page, f"#view-{view}").to_be_visible()
+
+
+def row_of(table, text):
+    return f"#{table} tbody tr:has(td:text-is('{text}'))"

@@ -1,0 +1,90 @@
+"""A message of real journal blocks: packed, unpacked, and refused where a bit is another."""
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from openoutcry.journal import Journal, JournalReader
+from openoutcry.replica.errors import ReplicaError
+from openoutcry.replica.message import (
+    GENESIS,
+    MESSAGE_HEADER_BYTES,
+    Check,
+    Kind,
+    Message,
+    joined,
+    pack,
+    sealed,
+    split,
+    unpack,
+)
+from openoutcry.wire.records import ORDER_DTYPE
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory):
+    """Journal id and whole blocks of a small journal."""
+    directory = tmp_path_factory.mktemp("replica") / "journal"
+    with Journal.create(directory, {"name": "v"}) as writer:
+        seq = 1
+        for count in (1, 40, 100):
+            orders = np.zeros(count, ORDER_DTYPE)
+            orders["seq"] = np.arange(seq, seq + count)
+            writer.append(seq, [orders], count, 5, durable=True, note={"lane": seq})
+            seq += count
+    reader = JournalReader(directory)
+    return reader.journal_id, [bytes(block.whole) for block in reader.all_blocks()]
+
+
+def made(journal, position=3):
+    journal_id, parts = journal
+    return sealed(
+        Message(
+            Kind.BLOCKS, 2, 1, position, position - 1, bytes(range(32)), journal_id,
+            joined(parts, GENESIS), Check(141, 77, bytes(range(16))), b'{"x":1}', None,
+        )
+    )  # fmt: skip
+
+
+def test_a_message_comes_back_as_it_was(journal):
+    message = made(journal)
+    found = unpack(pack(message), 3)
+    assert found._replace(blocks=message.blocks) == message
+    assert bytes(found.blocks.data) == b"".join(journal[1])
+    assert [bytes(part) for part in split(found.blocks)] == journal[1]
+    assert found.blocks[:2] == (0, len(journal[1]))
+    assert found.blocks.last_seq == 141
+
+
+def test_a_misplaced_message_is_refused(journal):
+    with pytest.raises(ReplicaError, match="misplaced"):
+        unpack(pack(made(journal)), 4)
+
+
+def test_any_changed_bit_is_noticed(journal):
+    whole = pack(made(journal))
+    rng = Random(22)
+    places = [*range(MESSAGE_HEADER_BYTES + 8), *(rng.randrange(len(whole)) for _ in range(200))]
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << rng.randrange(8)
+        with pytest.raises(ReplicaError):
+            unpack(bytes(damaged), 3)
+
+
+def test_a_message_that_is_cut_short_is_refused(journal):
+    whole = pack(made(journal))
+    for size in (0, 7, 255, 300, len(whole) - 1):
+        with pytest.raises(ReplicaError):
+            unpack(whole[:size], 3)
+    with pytest.raises(ReplicaError):
+        unpack(whole + b"\0", 3)
+
+
+def test_blocks_that_are_not_those_named_are_refused(journal):
+    message = made(journal)
+    parts = journal[1]
+    swapped = b"".join([*parts[:-2], parts[-1], parts[-2]])
+    with pytest.raises(ReplicaError, match="message 3"):
+        unpack(pack(message._replace(blocks=message.blocks._replace(data=swapped))), 3)

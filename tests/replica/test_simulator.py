@@ -1,0 +1,45 @@
+"""The simulator finds nothing in the protocol, and every bug that is planted in it."""
+
+import pytest
+from replica_planted import FOUND_AT, PLANTED, replaced
+
+from openoutcry.replica.simulator import run_history, simulate
+
+SEEDS = 1500
+
+
+def test_no_history_breaks_a_promise():
+    findings = simulate(range(250))
+    assert findings.violations == []
+    assert findings.histories == 250
+    assert findings.released > 1000
+    assert findings.promotions > 250, "leaders have changed"
+
+
+def test_one_seed_is_one_history():
+    told = [[], []]
+    for lines in told:
+        run_history(1164, lines.append)
+    assert told[0] == told[1]
+    assert len(told[0]) > 10
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_bug_is_found(name):
+    first = FOUND_AT.get(name, 0)
+    with replaced(*PLANTED[name]):
+        for seed in range(first, first + SEEDS):
+            if simulate([seed]).violations:
+                return
+    pytest.fail(f"no history of {SEEDS} shows the bug")
+
+
+def test_more_than_twenty_bugs_are_planted():
+    assert len(PLANTED) >= 20
+
+
+def test_a_violation_names_the_seed_and_what_was_broken():
+    with replaced(*PLANTED["released when sent, not when acknowledged"]):
+        violations = simulate(range(20)).violations
+    assert violations
+    assert all(0 <= seed < 20 and "Violation: " in text for seed, text in violations)

@@ -1,0 +1,131 @@
+"""Cases from hits; evidence that cannot be changed unseen; a life that takes four eyes to end."""
+
+import json
+
+import numpy as np
+import pytest
+
+from openoutcry.surveillance.cases import GAP_NS, Case, fold
+from openoutcry.surveillance.detect.layout import HIT_DTYPE, Detector
+from openoutcry.surveillance.errors import SurveillanceError
+from openoutcry.surveillance.evidence import ROW_BYTES, EvidenceFile, beginning, read_hits
+from openoutcry.surveillance.life import act, read_life, standing_of
+
+BEGIN = beginning(7, "settings")
+NOON_NS = 1_700_000_000 * 10**9
+
+
+def hit(number: int, ts_ns: int, who: tuple[int, ...] = (3,), detector: int = 1) -> np.ndarray:
+    row = np.zeros(1, HIT_DTYPE)
+    row["number"], row["ts_ns"], row["first_ns"] = number, ts_ns, ts_ns - 10**9
+    row["detector"], row["members"], row["score"] = detector, len(who), 50
+    row["participants"][0, : len(who)] = who
+    row["seq"], row["evidence"][0, 0] = number * 10, number * 10 - 5
+    return row
+
+
+def folded(*rows: np.ndarray) -> list[Case]:
+    hits = np.concatenate(rows)
+    return fold(hits, ["AA"], [f"{n:02x}" for n in range(len(hits))])
+
+
+def test_hits_of_one_pattern_participants_and_window_are_one_case() -> None:
+    a = hit(1, NOON_NS)
+    near, far = hit(2, NOON_NS + GAP_NS), hit(3, NOON_NS + 2 * GAP_NS + 1)
+    cases = folded(a, near, far)
+    assert [(case.hits, case.score, case.evidence) for case in cases] == [
+        (2, 51, [5, 10, 15, 20]), (1, 50, [25, 30]),
+    ]  # fmt: skip
+    assert cases[0].severity == "medium"
+    assert cases[0].head == "01"
+
+
+def test_another_pattern_or_another_participant_is_another_case() -> None:
+    rows = hit(1, NOON_NS), hit(2, NOON_NS, (4,)), hit(3, NOON_NS, detector=2), hit(4, NOON_NS)
+    assert [case.hits for case in folded(*rows)] == [2, 1, 1]
+    ring = hit(1, NOON_NS, (3, 4, 5), 6), hit(2, NOON_NS, (5, 3, 4), 6)
+    (case,) = folded(*ring)
+    assert (case.participants, case.detector) == ((3, 4, 5), "wash_ring")
+
+
+def test_evidence_is_appended_once_and_a_change_is_found(tmp_path) -> None:
+    """What is made again behind a kill has to be what stands there; a torn end is made again."""
+    rows = [hit(n, NOON_NS + n) for n in (1, 2, 3)]
+    file = EvidenceFile(tmp_path, BEGIN)
+    for row in rows:
+        file.add(row)
+    file.close()
+    whole = file.path.read_bytes()
+    with file.path.open("ab") as torn:
+        torn.write(whole[:50])
+    again = EvidenceFile(tmp_path, BEGIN)
+    again.go_on(1, whole[ROW_BYTES - 32 : ROW_BYTES])
+    for row in rows[1:]:
+        again.add(row)
+    again.close()
+    assert file.path.read_bytes() == whole
+    hits, heads = read_hits(tmp_path, BEGIN)
+    assert hits["number"].tolist() == [1, 2, 3]
+    assert len(set(heads)) == 3
+    other = EvidenceFile(tmp_path, BEGIN)
+    with pytest.raises(SurveillanceError, match="hit 1 is another"):
+        other.add(rows[1])
+    other.close()
+    for at in range(0, len(whole), 37):
+        file.path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(SurveillanceError, match=f"hit {at // ROW_BYTES + 1} was changed"):
+            read_hits(tmp_path, BEGIN)
+
+
+@pytest.fixture
+def case() -> Case:
+    (found,) = folded(hit(1, NOON_NS))
+    return found
+
+
+def status(case: Case, folder) -> str:
+    return standing_of(case, read_life(folder, BEGIN)).status
+
+
+def test_a_case_is_closed_by_two_and_opened_by_new_hits(tmp_path, case) -> None:
+    assert status(case, tmp_path) == "open"
+    act(tmp_path, BEGIN, case, "review", "anna", "looked at")
+    act(tmp_path, BEGIN, case, "escalate", "anna", "to the regulator")
+    assert status(case, tmp_path) == "escalated"
+    assert act(tmp_path, BEGIN, case, "close", "anna", "explained").status == "closing"
+    with pytest.raises(SurveillanceError, match="another has to agree"):
+        act(tmp_path, BEGIN, case, "close", "anna", "explained")
+    assert act(tmp_path, BEGIN, case, "close", "bert", "agreed").status == "closed"
+    with pytest.raises(SurveillanceError, match="reopen it first"):
+        act(tmp_path, BEGIN, case, "review", "bert", "again")
+    case.hits += 1
+    assert status(case, tmp_path) == "open"
+    # Who asked before the last hit came has to ask again.
+    assert act(tmp_path, BEGIN, case, "close", "bert", "again").status == "closing"
+    case.hits += 1
+    assert act(tmp_path, BEGIN, case, "close", "anna", "agreed").status == "closing"
+
+
+def test_a_life_is_appended_to_and_a_change_is_found(tmp_path, case) -> None:
+    with pytest.raises(SurveillanceError, match="a reason is needed"):
+        act(tmp_path, BEGIN, case, "review", "anna", " ")
+    for number in range(3):
+        act(tmp_path, BEGIN, case, "review", "anna", f"look {number}")
+    path = tmp_path / "life.jsonl"
+    lines = path.read_text().splitlines()
+    assert [json.loads(line)["why"] for line in lines] == ["look 0", "look 1", "look 2"]
+    for number in range(3):
+        changed = [*lines]
+        changed[number] = changed[number].replace("anna", "bert")
+        path.write_text("\n".join(changed) + "\n")
+        with pytest.raises(SurveillanceError, match=f"line {number + 1} was changed"):
+            read_life(tmp_path, BEGIN)
+    path.write_text("\n".join([lines[0], lines[2]]) + "\n")
+    with pytest.raises(SurveillanceError, match="line 2 was changed"):
+        read_life(tmp_path, BEGIN)
+
+
+def test_every_detector_has_a_definition() -> None:
+    from openoutcry.surveillance.definitions import DEFINITIONS
+
+    assert list(DEFINITIONS) == [one.name.lower() for one in Detector]

@@ -1,0 +1,100 @@
+"""The kernels find what the plain reference finds, hit by hit, however the commands are parted."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from surveillance_flow import SYMBOLS, random_orders, settings_of
+
+import openoutcry.surveillance.detect.layout as lay
+from openoutcry.matcher import Engine
+from openoutcry.replay.replay import instruments_to_json
+from openoutcry.surveillance.detect.reference import Reference, as_dicts
+from openoutcry.surveillance.detect.settings import Settings
+from openoutcry.surveillance.detect.state import Detectors
+from openoutcry.surveillance.errors import SurveillanceError
+from openoutcry.surveillance.parameters import TABLE, parameters
+from openoutcry.wire import make_instruments
+
+INSTRUMENTS = make_instruments(SYMBOLS)
+CONFIG = {"instruments": instruments_to_json(INSTRUMENTS)}
+
+
+def compare(seed: int, count: int) -> dict[str, int]:
+    """Both over the same commands, in parts of random length; hits by detector."""
+    rng = np.random.default_rng(seed)
+    told = settings_of(rng)
+    orders, engine = random_orders(rng, count), Engine(INSTRUMENTS)
+    detectors, reference = Detectors(CONFIG, told), Reference(CONFIG, told)
+    at = 0
+    while at < count:
+        part = orders[at : at + int(rng.integers(1, 200))]
+        at += len(part)
+        events = engine.process(part)
+        assert as_dicts(detectors.watch(part, events)) == reference.watch(part, events)
+    found: dict[str, int] = {}
+    for hit in reference.hits:
+        name = lay.Detector(hit["detector"]).name
+        found[name] = found.get(name, 0) + 1
+    return found
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_the_kernels_find_what_the_reference_finds(seed: int) -> None:
+    compare(seed, 400)
+
+
+def test_every_detector_that_needs_no_money_is_compared() -> None:
+    """Over these seeds each has hits: a comparison of nothing would prove nothing."""
+    found: dict[str, int] = {}
+    for seed in (5, 6, 19, 21, 23):
+        for name, count in compare(seed, 700).items():
+            found[name] = found.get(name, 0) + count
+    missing = {one.name for one in lay.Detector} - set(found)
+    assert missing == {"NEGATIVE_BALANCE"}
+
+
+@pytest.mark.long
+def test_the_kernels_find_what_the_reference_finds_at_length() -> None:
+    for seed in range(60):
+        compare(seed, 1_500)
+
+
+def watched(cuts: list[int], orders: np.ndarray, told: Settings) -> np.ndarray:
+    """Hits of the commands in these parts; between parts the state goes through its arrays."""
+    engine, detectors = Engine(INSTRUMENTS), Detectors(CONFIG, told)
+    found = []
+    for begin, end in zip([0, *cuts], [*cuts, len(orders)], strict=True):
+        part = orders[begin:end]
+        found.append(detectors.watch(part, engine.process(part)))
+        arrays = [array.copy() for array in detectors.arrays()]
+        detectors = Detectors(CONFIG, told)
+        detectors.restore(arrays)
+    return np.concatenate(found)
+
+
+def test_hits_do_not_depend_on_parts_nor_on_a_restored_state() -> None:
+    """Tables grow at other moments and are hashed anew: the bytes of the hits are the same."""
+    rng = np.random.default_rng(5)
+    told, orders = settings_of(rng), random_orders(rng, 1_500)
+    whole = watched([], orders, told)
+    assert len(whole) > 50
+    assert watched([1, 2, 400, 401, 1_333], orders, told).tobytes() == whole.tobytes()
+
+
+def test_events_that_are_missing_are_told() -> None:
+    rng = np.random.default_rng(1)
+    orders, engine, detectors = random_orders(rng, 20), Engine(INSTRUMENTS), Detectors(CONFIG)
+    detectors.watch(orders[:5], engine.process(orders[:5]))
+    engine.process(orders[5:10])
+    with pytest.raises(SurveillanceError, match="does not come after event"):
+        detectors.watch(orders[10:], engine.process(orders[10:]))
+
+
+def test_a_parameter_out_of_range_is_named() -> None:
+    assert len(parameters()) == len(TABLE)
+    bad = ({"no_such": 1}, "no_such"), ({"ramp_bps": 0}, "is 0"), ({"ramp_bps": True}, "is True")
+    for changed, words in bad:
+        with pytest.raises(SurveillanceError, match=words):
+            parameters(changed)
