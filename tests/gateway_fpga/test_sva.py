@@ -55,7 +55,7 @@ def run(tmp_path: Path, sources: list[Path]) -> None:
     simulate(
         "verilator",
         "outcry_gateway",
-        "bench_gateway,bench_gateway_edges",
+        "bench_gateway,bench_gateway_edges,bench_gateway_bus",
         tmp_path,
         sources=[*sources, SVA],
         parameters=PARAMETERS,
