@@ -42,6 +42,8 @@ MAY_IMPORT = {
         "order_entry",
         "market_data",
         "risk",
+        "client",
+        "surveillance",
         "pipeline",
         "operations",
     },
