@@ -25,7 +25,7 @@ from openoutcry.order_entry import session as s
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.fix import logon as fix_logon
 from openoutcry.order_entry.hall import Hall
-from openoutcry.order_entry.passwords import password_hasher
+from openoutcry.order_entry.passwords import nobodys_hash, password_hasher
 from openoutcry.order_entry.spec import (
     FIX_BEGIN,
     PortSpec,
@@ -102,7 +102,7 @@ class Doorman:
             row.name.casefold(): (index, row) for index, row in enumerate(self.spec.sessions, 1)
         }
         self.hasher = password_hasher()
-        self.no_such_hash = self.hasher.hash("nobody has this password")
+        self.no_such_hash = nobodys_hash(self.hasher)
         """Checked for a name that does not exist, so that its answer takes as long."""
         self.tasks: set[asyncio.Task[None]] = set()
         self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
