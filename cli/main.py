@@ -40,6 +40,7 @@ SUBCOMMANDS = {
     "dump": "Everything about a venue in one file, for an investigation: take one, look into one.",
     "emergency-close": "Close a running venue's market at once, in six steps of its journal.",
     "feed": "Public market data: write a journal's feed to a file, listen to a live one.",
+    "failover": "Stop the primary whose venue file FILE is, so that a standby takes over at once.",
     "fees": "Show or set the fee schedules of a venue, and who pays by which.",
     "halt": "Halt an instrument of a running venue, or all; cancels are still taken.",
     "journal": "Look into a journal, prove it, mend it, ask it.",
@@ -64,6 +65,7 @@ SUBCOMMANDS = {
     "surveillance": "Market abuse in a journal: detectors, cases with evidence, their life.",
     "simulate": "Run a protocol through seeded histories of faults, in one process, and judge "
     "each.",
+    "standby": "Follow the venue of FILE, and take it over when its primary is gone.",
     "top": "Look at running pipelines: rings, stages, durable lag, latency so far.",
     "venue": "Make a venue file, check it, look at the venue (`outcry serve` opens it).",
     "withdraw": "Take an AMOUNT from PARTICIPANT, in whole units: to outside at most what is "

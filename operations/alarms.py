@@ -6,6 +6,7 @@ and 100 us); docs/alarms.md has a runbook for each.
 """
 
 import operator
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -122,6 +123,11 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm("ReconciliationLate", WARNING, Now("outcry_ledger_reconciled_age_seconds"), ">",
           HOUR_S, 0, "nobody has compared the ledger with the journal for an hour"),
 )  # fmt: skip
+
+
+def names_of(alarms: tuple[Alarm, ...]) -> frozenset[str]:
+    """Names of the samples that these alarms look at."""
+    return frozenset(name for one in alarms for name in re.findall("[a-zA-Z_]+", one.promql()))
 
 
 def rule_file(runbooks: str = "docs/alarms.md") -> str:
