@@ -22,6 +22,7 @@ A_LIMIT = "a limit of this user or machine (ulimit -a)"
 SUBCOMMANDS = {
     "alarms": "Alarms of a venue: watch for them, or write them as rules of Prometheus.",
     "assets": "Show a venue's money, declare another, say in which an instrument is quoted.",
+    "audit": "Every order's life from a journal: chained, verified, asked; reports to regulators.",
     "bars": "Bars of what a journal's market traded: a second, a minute, a day.",
     "bench": "Measure on this machine: medians over interleaved rounds, each with its error.",
     "check-book": "Run recorded messages through our matcher; compare its book with the recorded "
@@ -58,6 +59,7 @@ SUBCOMMANDS = {
     "rings": "List the rings on this machine: fill, rate, cursors, and who is attached, alive or "
     "dead.",
     "run": "Run orders through the whole pipeline and say what happened.",
+    "screen": "Serve the page on which participants of a venue (FILE) trade, until Control-C.",
     "send": "Send orders as UDP packets, listen for the replies, report the round trip.",
     "serve": "Open a venue and keep it open, day after day, until Control-C or SIGTERM.",
     "settlement": "Obligations, nets, delivery against payment, dividends and splits, from CSV "

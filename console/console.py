@@ -122,7 +122,9 @@ class Console:
         else:
             request["ticket"] = session.ticket
         try:
-            return ask(self.file.journal, request)
+            done = ask(self.file.journal, request)
+            self.observer.hurry()
+            return done
         except DeskError as error:
             if NO_TICKET in str(error):
                 session.ticket = ""
@@ -142,4 +144,5 @@ class Console:
             raise DeskError("why: a reason is printable")
         self.observer.alarms.acknowledge(name, labels, session.name, why)
         self.log.write("info", f"console: {session.name} acknowledged {name}: {why}")
+        self.observer.hurry()
         return {"done": [f"{name} is acknowledged"]}

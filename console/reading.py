@@ -7,7 +7,8 @@ from openoutcry.console.market import EVERY_S
 from openoutcry.console.observe import EDGES_NS
 
 SYMBOL_MOST = 8
-PARTS = ("status", "latency", "alarms", "changes", "participants", "clock", "journal", "host")
+PARTS = ("status", "latency", "alarms", "alarms_fault", "changes", "participants", "clock",
+         "journal", "host")  # fmt: skip
 
 
 def health(slow: dict[str, Any]) -> str:
@@ -93,7 +94,8 @@ def _add_market(app: Any, console: Console) -> None:
     @app.get("/api/alarms")
     def read_alarms() -> dict[str, Any]:
         """Those that stand, and the last changes."""
-        return {"standing": observer.alarms.standing(), "changes": observer.slow["changes"]}
+        return {"standing": observer.alarms.standing(), "changes": observer.slow["changes"],
+                "fault": observer.alarms.fault}  # fmt: skip
 
     @app.get("/api/journal")
     def read_journal() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 // Sessions, participants, phases, alarms, clock and journal, log: tables and what is done in them.
 import { $, bytes, clock, list, rows, say, short, span, whole } from "./kit.js";
-import { api, draw, state } from "./console.js";
+import { api, draw, state } from "./link.js";
 import { ask, askLimit } from "./actions.js";
 
 const may = (role = "operator") => ["viewer", "operator", "supervisor"].indexOf(state.me.role) >= ["viewer", "operator", "supervisor"].indexOf(role);
@@ -66,6 +66,7 @@ const where = (labels) => Object.entries(labels).filter(([name]) => name !== "ve
 export function showAlarms() {
   const found = state.alarms || [];
   $("no-alarms").hidden = found.length > 0;
+  say($("alarms-fault"), state.alarms_fault || "");
   rows($("alarms"), found, (one) => one.name + JSON.stringify(one.labels), (one) => [
     [one.state, one.state === "firing" ? one.severity : "muted"], [one.severity, one.severity], one.name, one.summary, where(one.labels),
     one.for_s < 90 ? `${Math.round(one.for_s)} s` : `${Math.round(one.for_s / 60)} min`,

@@ -2,21 +2,19 @@
 done is the desk's, in the journal with who and why."""
 
 import json
-import os
 import re
 import ssl
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from console_venue import PASSWORD, TOTP, order
+from console_venue import PASSWORD, TOTP, order, until_closed, written
 from processes import OUTCRY
 from served_venue import WAIT_S
 from sessions_venue import Client
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from openoutcry.console.gate import COOKIE
@@ -32,15 +30,6 @@ READS = (
 )  # fmt: skip
 ACTS = ("kill", "enable", "disconnect", "limit", "halt", "resume", "auction", "open",
         "emergency-close", "rehearse", "alarms/acknowledge", "confirm", "logout")  # fmt: skip
-
-
-def until_closed(page):
-    """The code with which the console closes a page's connection."""
-    try:
-        while True:
-            page.recv(timeout=WAIT_S)
-    except ConnectionClosed as closed:
-        return closed.rcvd.code
 
 
 def test_nothing_is_read_or_done_without_a_login(floor):
@@ -316,21 +305,33 @@ def test_logins_that_fail_wait_and_nobody_else_does(floor):
 
 
 def test_the_desk_does_without_the_page_and_the_page_without_the_venue(floor):
-    """The console is killed and the desk is asked; the venue is stopped and the page says so."""
+    """The console is killed and the desk is asked; what was acknowledged on it still is.  The venue
+    is stopped and the page says so."""
+
+    def halted(found):
+        return [one for one in found["standing"]
+                if (one["name"], one["state"]) == ("InstrumentHalted", "firing")]  # fmt: skip
+
+    with floor.client("anna") as anna:
+        anna.act("/api/halt", instrument="TIN")
+        (alarm,) = halted(anna.look("/api/alarms", halted))
+        anna.act("/api/alarms/acknowledge", name=alarm["name"], labels=alarm["labels"], why="so")
     floor.console.kill()
     floor.console.communicate()
-    assert ask(floor.venue.journal, {"do": "halt", "instrument": "TIN", "why": "no page"})["done"]
+    assert ask(floor.venue.journal, {"do": "halt", "instrument": "GOLD", "why": "no page"})["done"]
     assert desk_record(floor.venue.journal)[-1]["why"] == "no page"
-    ask(floor.venue.journal, {"do": "resume", "instrument": "TIN"})
+    ask(floor.venue.journal, {"do": "resume", "instrument": "GOLD"})
     floor.serve()
     with floor.client("anna") as anna:
+        (alarm,) = halted(anna.look("/api/alarms", halted))
+        assert (alarm["acknowledged"]["by"], alarm["acknowledged"]["why"]) == ("anna", "so")
+        anna.act("/api/resume", instrument="TIN")
         floor.venue.stop()
         anna.look("/api/overview", lambda one: one["state"] == "stopped")
         assert "not being served" in anna.act("/api/halt", 422, instrument="TIN")["detail"]
         for path in READS:
             assert anna.get(f"/api/{path}").status_code == 200, path
-        floor.venue.start()
-        floor.venue.wait_for_phase("CONTINUOUS")
+        floor.open()
         anna.look("/api/overview", lambda one: one["state"] == "open")
         assert "password" in anna.act("/api/halt", 409, instrument="TIN")["detail"]
         anna.act("/api/confirm", 422)
@@ -391,19 +392,6 @@ def test_no_secret_is_in_logs_pages_journal_or_process_list(floor, anna):
         words = Path(f"/proc/{process}/cmdline").read_bytes()
         words += Path(f"/proc/{process}/environ").read_bytes()
         assert not [one for one in secrets if one.encode() in words]
-
-
-def written(path):
-    """What was written of a file that may be full of holes; nothing of one that is gone."""
-    parts, at = [], 0
-    with suppress(OSError), path.open("rb", buffering=0) as file:  # behind the last of it: ENXIO
-        while True:
-            at = file.seek(at, os.SEEK_DATA)
-            end = file.seek(at, os.SEEK_HOLE)
-            file.seek(at)
-            parts.append(file.read(end - at).rstrip(b"\0"))
-            at = end
-    return b"".join(parts)
 
 
 def test_beyond_this_host_there_is_tls_alone(floor):

@@ -1,19 +1,13 @@
 """The page in a real Chromium: each view, each button, at a desk's width and a telephone's."""
 
 import pytest
-from console_browser import VIEWS, expect, go, log_in, needs_chromium, opened, started
+from console_browser import VIEWS, expect, go, log_in, needs_chromium, opened, row_of
 from console_venue import PASSWORD
 from sessions_venue import Client
 
 from openoutcry.pipeline.venue.desk_record import desk_record
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with started() as made:
-        yield made
 
 
 def act(page, row, button, why="a test", password=False):
@@ -28,10 +22,6 @@ def finish(page, why="a test", password=False):
         page.fill("#ask-password", PASSWORD)
     page.press("#ask-why", "Enter")
     expect(page, "#ask").to_be_hidden()
-
-
-def row_of(table, text):
-    return f"#{table} tbody tr:has(td:text-is('{text}'))"
 
 
 @pytest.mark.parametrize("width", [1280, 390])
