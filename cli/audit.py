@@ -203,4 +203,58 @@ def why(journal: Path, order: int, symbol: str | None, entry: int | None, as_jso
     click.echo(f"cause: {found.cause}")
 
 
+@audit.command()
+@journal_argument
+@as_json_option
+def fairness(journal: Path, as_json: bool) -> None:
+    """Arrival against processing, lanes, the speed bump, latencies by participant.
+
+    Exit status 1 if a command was sequenced or let in out of its turn.
+    """
+    from openoutcry.pipeline.stages.words import BURST
+    from openoutcry.pipeline.venue.fairness import fairness as bump_audit
+    from openoutcry.replay.projections import JournalReader
+    from openoutcry.surveillance.audit.fairness import fairness as look
+
+    found = look(journal, BURST)
+    hooks = JournalReader(journal).config.get("hooks") or {}
+    found["speed_bump"] = bump_audit(journal) if hooks.get("delayed") else None
+    bump = found["speed_bump"] or {"out_of_turn": 0, "faults": []}
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        for line in _fairness_lines(found):
+            click.echo(line)
+    if bump["out_of_turn"] or found["order"]["out_of_lane"] or found["order"]["unfair"]:
+        sys.exit(1)
+
+
+def _fairness_lines(found: dict[str, Any]) -> list[str]:
+    order, latency, bump = found["order"], found["latency"], found["speed_bump"]
+    faults = [*order["faults"], *(bump["faults"] if bump else [])]
+    lines = [f"command {fault['seq']:,} {fault['what']}" for fault in faults]
+    lines.append(
+        f"{order['commands']:,} commands: {order['overtaken']:,} overtaken, by at most "
+        f"{order['overtaken_ns_max']:,} ns; {order['out_of_lane']:,} out of their lane's order; "
+        f"passed by at most {order['passed_max']:,} of other lanes, {order['unfair']:,} unfairly"
+    )
+    if bump:
+        lines.append(f"speed bump: {bump['delayed']:,} delayed, {bump['out_of_turn']:,} out of "
+                     "turn")  # fmt: skip
+    if latency["detectable_rank_shift"] is None:
+        return [*lines, "latencies: too few commands to judge by"]
+    for one in latency["different"]:
+        word = "slower" if one["slower"] else "faster"
+        lines.append(f"participant {one['participant']} is {word} than the others "
+                     f"(p {one['p']:.3f}, over all participants)")  # fmt: skip
+    lines.append(
+        f"latencies of {latency['participants']:,} participants in {latency['stretches']:,} "
+        f"stretches: {len(latency['different'])} different at {latency['level']:.0%}; a shift of "
+        f"the mean rank by {latency['detectable_rank_shift']:.3f} would be found with "
+        f"{latency['power']:.0%} probability (of 0.5; the one who was there least: "
+        f"{latency['detectable_rank_shift_worst']:.3f})"
+    )
+    return lines
+
+
 audit.add_command(report)

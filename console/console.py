@@ -3,6 +3,7 @@
 from typing import Any
 
 from openoutcry.console.accounts import Accounts, Session
+from openoutcry.console.cases import Cases
 from openoutcry.console.events import CONSOLE
 from openoutcry.console.market import Market
 from openoutcry.console.observe import Observer
@@ -34,6 +35,7 @@ class Console:
             raise OutcryError(f"{file.path}: nobody could log in: the file has no [[operator]]")
         self.file = file
         self.observer, self.market = Observer(file), Market(file.feed)
+        self.cases = Cases(file.journal)
         self.accounts = Accounts(
             Operators(file.risk.operators),
             file.sessions.failures_before_lock,

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from openoutcry.console.console import Console
 from openoutcry.console.market import EVERY_S
 from openoutcry.console.observe import EDGES_NS
+from openoutcry.pipeline.venue.operators import SUPERVISOR
 
 SYMBOL_MOST = 8
 PARTS = ("status", "latency", "alarms", "alarms_fault", "changes", "participants", "clock",
@@ -111,7 +112,13 @@ def _add_market(app: Any, console: Console) -> None:
 
 
 def _add_searches(app: Any, console: Console) -> None:
-    from fastapi import Query
+    from fastapi import Query, Request
+
+    @app.get("/api/cases", responses={403: {}})
+    def read_cases(request: Request) -> dict[str, Any]:
+        """Cases of surveillance, the newest first; for supervisors."""
+        console.check(request.scope["outcry"]["session"], SUPERVISOR)
+        return console.cases.view()
 
     @app.get("/api/log")
     def read_log(

@@ -14,7 +14,7 @@ needs_chromium = pytest.mark.skipif(
 WAIT_MS = 300_000
 playwright.expect.set_options(timeout=WAIT_MS)
 VIEWS = ("overview", "latency", "market", "sessions", "participants", "phases", "alarms",
-         "journal", "log")  # fmt: skip
+         "cases", "journal", "log")  # fmt: skip
 
 
 @contextmanager

@@ -5,11 +5,11 @@ import { setUpActions } from "./actions.js";
 import { showOverview, showWaiting } from "./overview.js";
 import { showLatency } from "./latency.js";
 import { showMarket, setUpMarket, takeMarket } from "./market.js";
-import { showAlarms, showJournal, showLog, showParticipants, showPhases, showSessions, setUpLists } from "./lists.js";
+import { showAlarms, showCases, showJournal, showLog, showParticipants, showPhases, showSessions, setUpLists } from "./lists.js";
 
 const views = {
   overview: showOverview, latency: showLatency, market: showMarket, sessions: showSessions,
-  participants: showParticipants, phases: showPhases, alarms: showAlarms, journal: showJournal, log: showLog,
+  participants: showParticipants, phases: showPhases, alarms: showAlarms, cases: showCases, journal: showJournal, log: showLog,
 };
 const LOG_MOST = 2_000;
 let view = "overview";
@@ -72,7 +72,7 @@ addEventListener("keydown", (event) => {
   if (!state.me || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, select, textarea, dialog")) return;
   const names = Object.keys(views);
-  if (event.key >= "1" && event.key <= "9") location.hash = names[event.key - 1];
+  if (event.key >= "0" && event.key <= "9") location.hash = names[(Number(event.key) + 9) % 10];
   if (event.key === "/") { event.preventDefault(); location.hash = "log"; setTimeout(() => $("search").focus()); }
 });
 setUpActions();

@@ -77,6 +77,21 @@ export function showAlarms() {
     (one) => [clock(one.at), [one.state, one.state === "firing" ? one.severity : "good"], one.name, where(one.labels)]);
 }
 
+// For supervisors, and asked for while it is looked at.
+let cases = { rows: [], looked: false }, due = 0;
+export function showCases() {
+  if (may("supervisor") && performance.now() > due) {
+    due = performance.now() + 2_000;
+    api("cases").then((found) => { cases = found; draw(); }).catch((error) => { cases = { rows: [], looked: true, fault: error.message }; });
+  }
+  const kinds = { high: "critical", medium: "warning", low: "" }, at = (ns) => clock(new Date(ns / 1e6).toISOString());
+  say($("cases-fault"), cases.fault || "");
+  $("no-cases").hidden = cases.rows.length > 0;
+  say($("no-cases"), !may("supervisor") ? "For supervisors." : cases.looked ? "No case." : "Nobody has looked at this journal yet: outcry surveillance run.");
+  rows($("cases"), cases.rows, (one) => one.number, (one) => [one.number, [one.severity, kinds[one.severity]], one.detector, one.symbol, one.participants.join(", "),
+    at(one.first_ns), at(one.last_ns), whole(one.hits), one.score, one.who ? `${one.status}: ${one.who}` : one.status]);
+}
+
 export function showJournal() {
   const time = state.clock || {}, book = state.journal || {}, host = state.host || {};
   list($("clock"), time.error ? [["Error", time.error]] : [["State", time.state], ["Source", time.source], ["Grandmaster", time.grandmaster || "none"],

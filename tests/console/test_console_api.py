@@ -3,6 +3,7 @@ done is the desk's, in the journal with who and why."""
 
 import json
 import re
+import shutil
 import ssl
 import subprocess
 import time
@@ -14,6 +15,8 @@ from console_venue import PASSWORD, TOTP, order, until_closed, written
 from processes import OUTCRY
 from served_venue import WAIT_S
 from sessions_venue import Client
+from surveillance_flow import LOW
+from user_commands import run
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -26,7 +29,7 @@ from openoutcry.wire.enums import Side
 
 READS = (
     "overview", "topology", "latency", "sessions", "participants", "instruments", "alarms",
-    "journal", "clock", "log", "market?symbol=GOLD", "candles?symbol=GOLD&every_s=5",
+    "cases", "journal", "clock", "log", "market?symbol=GOLD", "candles?symbol=GOLD&every_s=5",
 )  # fmt: skip
 ACTS = ("kill", "enable", "disconnect", "limit", "halt", "resume", "auction", "open",
         "emergency-close", "rehearse", "alarms/acknowledge", "confirm", "logout")  # fmt: skip
@@ -392,6 +395,30 @@ def test_no_secret_is_in_logs_pages_journal_or_process_list(floor, anna):
         words = Path(f"/proc/{process}/cmdline").read_bytes()
         words += Path(f"/proc/{process}/environ").read_bytes()
         assert not [one for one in secrets if one.encode() in words]
+
+
+def test_cases_are_shown_to_supervisors_alone(floor, anna):
+    """What `outcry surveillance` has found in the venue's journal, with thresholds low enough."""
+    with floor.client("otto") as otto:
+        assert otto.get("/api/cases").json()["detail"] == "otto is operator: this takes supervisor"
+    assert anna.get("/api/cases").json() == {
+        "rows": [], "count": 0, "fault": "", "looked": False
+    }  # fmt: skip
+    low = "\n".join(f"{name} = {value}" for name, value in LOW.items())
+    (floor.folder / "surveillance.toml").write_text(f"[parameters]\n{low}\n")
+    run("outcry surveillance run journal --settings surveillance.toml", floor.folder)
+    told = json.loads(run("outcry surveillance cases journal --json", floor.folder))
+    found = anna.look("/api/cases", lambda found: found["looked"] and found["rows"])
+    assert found["count"] == len(told["cases"]) > 0
+    numbers = [row["number"] for row in found["rows"]]
+    assert numbers == sorted(numbers, reverse=True)
+    assert {row["status"] for row in found["rows"]} == {"open"}
+    hits = floor.venue.journal / "surveillance" / "hits.bin"
+    data = bytearray(hits.read_bytes())
+    data[-1] ^= 1
+    hits.write_bytes(data)
+    assert anna.look("/api/cases", lambda found: found["fault"])["rows"] == []
+    shutil.rmtree(hits.parent)
 
 
 def test_beyond_this_host_there_is_tls_alone(floor):
