@@ -11,7 +11,8 @@ from user_commands import commands, run
 
 def test_a_day_and_a_bad_one(floor):
     lines = commands("operations.md")
-    lines = lines[lines.index("outcry venue check venue.toml") :]
+    first, last = "outcry venue check venue.toml", "outcry replay journal"
+    lines = lines[lines.index(first) : lines.index(last) + 1]
     check, serve, status, halt, resume, actions, rehearse, close, *opens, replay = lines
     assert "no mistake" in run(check, floor.folder)
     assert serve == "outcry serve venue.toml"

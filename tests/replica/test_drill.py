@@ -41,6 +41,7 @@ def test_every_kind_of_fault_once(outcry, tmp_path: Path) -> None:
     assert "lost 0, doubled 0, reordered 0" in done.stdout
 
 
+@pytest.mark.long
 def test_a_drill_of_two_faults_leaves_nothing(outcry, tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("a drill makes a network: it needs root")
