@@ -4,6 +4,7 @@ The journal is a generated day: its commands spread evenly over ten hours of tra
 """
 
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -65,7 +66,18 @@ def order_life_ms(
     return found
 
 
-def participant_hour_s(folder: Path, hours: int = HOURS) -> dict[int, list[float]]:
+def generated_life_ms(commands: int, orders: int = ORDERS) -> list[float]:
+    """:func:`order_life_ms` of a trail that is made for it, and removed."""
+    with tempfile.TemporaryDirectory(prefix="outcry-life-") as home:
+        journal, folder = Path(home) / "journal", Path(home) / "audit"
+        write_day(journal, commands, direct=False)
+        build(journal, folder)
+        return order_life_ms(folder, orders)
+
+
+def participant_hour_s(
+    folder: Path, hours: int = HOURS, clock: Callable[[], float] = time.perf_counter
+) -> dict[int, list[float]]:
     """Of the busiest participant, one in the middle and the quietest: how long each hour of the day
     took to be answered, in seconds."""
     trail = Trail(folder)
@@ -81,7 +93,7 @@ def participant_hour_s(folder: Path, hours: int = HOURS) -> dict[int, list[float
         found[who] = []
         for hour in range(hours):
             begin = OPEN_NS + hour * HOUR_NS
-            ms = _took_ms(partial(trail.participant, who, begin, begin + HOUR_NS))
+            ms = _took_ms(partial(trail.participant, who, begin, begin + HOUR_NS), clock)
             found[who].append(ms / 1e3)
     return found
 
@@ -109,9 +121,9 @@ def measure(home: Path, commands: int, progress: Callable[[str], None] = print) 
         progress(f"a journal of {commands:,} commands")
         write_day(journal, commands)
     progress("the trail")
-    started = time.perf_counter()
+    started, began = time.perf_counter(), time.process_time()
     result = build(journal, folder, progress=lambda seq, last: progress(f"{seq:,} of {last:,}"))
-    build_s = time.perf_counter() - started
+    build_s, build_cpu_s = time.perf_counter() - started, time.process_time() - began
     started = time.perf_counter()
     checked = verify(folder)
     verify_s = time.perf_counter() - started
@@ -122,9 +134,12 @@ def measure(home: Path, commands: int, progress: Callable[[str], None] = print) 
     cold = order_life_ms(folder, 20, cold=True)
     progress("hours")
     hours = participant_hour_s(folder)
+    hours_cpu = participant_hour_s(folder, clock=time.process_time)
     return {
         "commands": commands, "rows": result["rows"], "parts": result["parts"],
-        "bytes": checked["bytes"], "build_s": build_s, "verify_s": verify_s,
+        "bytes": checked["bytes"], "build_s": build_s, "build_cpu_s": build_cpu_s,
+        "verify_s": verify_s, "load": os.getloadavg()[1],
+        "participant_hour_cpu_s": {str(w): _spread(took) for w, took in hours_cpu.items()},
         "order_life_ms": _spread(warm), "order_life_cpu_ms": _spread(processor),
         "order_life_cold_ms": _spread(cold),
         "participant_hour_s": {str(who): _spread(took) for who, took in hours.items()},

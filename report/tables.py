@@ -24,8 +24,11 @@ DOCUMENTS = (
     "docs/journal.md",
     "docs/clock.md",
     "docs/market-data.md",
+    "docs/audit.md",
 )
 MADE_BY_TESTS = {
+    "audit": "surveillance/test_audit_long",
+    "audit_hundred_million": "surveillance/test_audit_long",
     "clock_days": "ptp/test_clock_days",
     "compare": "bench/test_compare_selfcheck",
     "feed_joins": "market_data/test_receiver",
@@ -410,7 +413,9 @@ AUDIT_FACTS = (
     ("rows", "rows of its trail"),
     ("parts", "in parts"),
     ("bytes", "bytes, Parquet and index"),
-    ("build_s", "s to make it, one core"),
+    ("load", "processes that wanted to run, the machine's average over five minutes meanwhile"),
+    ("build_s", "s to make it, one process"),
+    ("build_cpu_s", "s of the processor for it"),
     ("verify_s", "s to verify every byte"),
     ("orders", "orders, drawn from all over it, whose lives were asked for"),
     ("order_life_p50_ms", "ms each, median"),
@@ -419,6 +424,7 @@ AUDIT_FACTS = (
     ("order_life_cold_max_ms", "ms, the longest of 20 with nothing in memory"),
     ("busiest_hour_p50_s", "s, an hour of the busiest participant (a quarter of everything)"),
     ("busiest_hour_max_s", "s, the longest of nine (goal ≤ 1)"),
+    ("busiest_hour_cpu_max_s", "s of the processor, the longest"),
     ("middle_hour_max_s", "s, the longest of nine of the one in the middle"),
 )
 FACTS = {

@@ -169,8 +169,9 @@ class _Records:
                     row["ts_ns"], row["aux"] or 0, row["display_lots"], not row["waiting"],
                 )  # fmt: skip
             else:
-                life = self.trail.order(str(UUID(bytes=row["order_uuid"]))).to_pylist()
-                first, *rest = (r for r in life if r["event_seq"] < row["event_seq"])
+                life = self.trail.order(row["order_id"], row["symbol"]).to_pylist()
+                mine = (r for r in life if r["entry_seq"] == entry)
+                first, *rest = (r for r in mine if r["event_seq"] < row["event_seq"])
                 order = self._order(first)
                 for one in rest:
                     self._follow(order, one)
