@@ -23,6 +23,7 @@ from openoutcry.operations.native import UPPER_NS, native
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import bucket_upper_ns
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
+from openoutcry.pipeline.topology import REPLICA
 from openoutcry.pipeline.venue.days import read_status
 from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.ptp.look import look
@@ -184,6 +185,8 @@ def _pipeline(out: Families, one: RunningPipeline, venue: str) -> None:
     lag = max(0, positions["sequenced"] - one.durable_seq) if "journal" in one.table.index else 0
     out.gauge("outcry_durable_lag_commands", "Commands sequenced and not yet durable.", lag,
               venue=venue)  # fmt: skip
+    if (at := one.table.index.get(REPLICA.name)) is not None:
+        _replicas(out, control, at, positions["sequenced"], venue)
     for name, ring in one.rings.items():
         out.counter("outcry_ring_records", "Records published on a ring.", positions[name],
                     venue=venue, ring=name)  # fmt: skip
@@ -198,6 +201,18 @@ def _pipeline(out: Families, one: RunningPipeline, venue: str) -> None:
     for interval, words in one.histograms():
         out.histogram("outcry_latency_seconds", "Latency by span, since the run began.", words,
                       venue=venue, stage=interval.name, span=interval.span)  # fmt: skip
+
+
+def _replicas(out: Families, control: ct.Control, at: int, sequenced: int, venue: str) -> None:
+    """Of a replicated journal: how far the replicas are behind, and how long the lease lasts."""
+    lag = max(0, sequenced - control.stage(at, ct.STAGE_SAFE_SEQ))
+    out.gauge("outcry_replica_lag_commands", "Commands sequenced and not yet on a majority of the "
+              "replicas.", lag, venue=venue)  # fmt: skip
+    out.gauge("outcry_replica_lag_bytes", "Journal read and not yet acknowledged by a majority of "
+              "the replicas.", control.stage(at, ct.STAGE_LAG_BYTES), venue=venue)  # fmt: skip
+    left_ns = control.stage(at, ct.STAGE_SAFE_UNTIL_NS) - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    out.gauge("outcry_replica_lease_seconds", "How long events may still be released without word "
+              "from the quorum; below 0: cut off.", left_ns * NS, venue=venue)  # fmt: skip
 
 
 def _stage(out: Families, one: RunningPipeline, index: int, name: str, venue: str) -> None:

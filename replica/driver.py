@@ -214,11 +214,18 @@ class Driver:
                 rest += self.act(self._answered(asked.action, message))
             elif self.subscription is not None:
                 found = self.subscription.take(message)
-                if found is not None and (block := self._whole(found[1], found[0])) is not None:
-                    rest += self.act(self.machine.message(now_ns(), block))
+                if found is not None:
+                    rest += self.act(self._told(*found))
             if self._jetstream is not jetstream:
                 break
         return rest
+
+    def _told(self, position: int, data: bytes) -> list[Action]:
+        """By the subscription."""
+        block = self._whole(data, position)
+        if block is None:
+            return list(self.machine.missing(now_ns(), position, self.damage))
+        return list(self.machine.message(now_ns(), block))
 
     def _answered(self, action: Action, message: Message) -> list[Action]:
         if message.status:

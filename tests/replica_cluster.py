@@ -47,11 +47,13 @@ def new_journal(folder: Path) -> JournalWriter:
     return Journal.create(folder, {"of": folder.name})
 
 
-def append(writer: JournalWriter, blocks: int, records: int = 10) -> None:
+def append(writer: JournalWriter, blocks: int, records: int = 10, order_id: bool = False) -> None:
     for _ in range(blocks):
         first = writer.written_seq + 1
         orders = np.zeros(records, ORDER_DTYPE)
         orders["seq"] = np.arange(first, first + records)
+        if order_id:
+            orders["order_id"] = orders["seq"]
         data = [orders.view("u1").data]
         writer.append(first, data, records, time.time_ns(), durable=True)
 

@@ -21,7 +21,7 @@ from openoutcry.journal.archive import archive, retire
 from openoutcry.journal.unwritten import is_unwritten
 from openoutcry.order_entry.spec import SessionsSpec
 from openoutcry.pipeline.feed import with_feed
-from openoutcry.pipeline.options import Options, PipelineError
+from openoutcry.pipeline.options import Options, PipelineError, Replication
 from openoutcry.pipeline.run import Sample, Watcher, run
 from openoutcry.pipeline.sessions import with_sessions
 from openoutcry.pipeline.sessions_checkpoint import make_sessions_checkpoint, newest_seq
@@ -76,6 +76,8 @@ class Venue:
     lane: OperatorLane | None = None
     sessions: SessionsSpec | None = None
     """Of the day that is served."""
+    lead: Any = None
+    """Of a standby that was promoted: its first day goes on with it (replica/hot_standby.py)."""
     _status_due_s: float = 0.0
     _sequenced: int = 0
     _noted: bool = False
@@ -206,7 +208,7 @@ class Venue:
             volatile_journal=file.volatile_journal,
             copies=() if resume else file.copies,
             policy=file.policy,
-            replication=file.replication,
+            replication=self._replication(),
             checkpoint_every=file.checkpoint_every,
             order_capacity=file.order_capacity,
             hooks=hooks,
@@ -218,6 +220,10 @@ class Venue:
             feed=file.feed,
             operator=lane,
         )
+
+    def _replication(self) -> Replication | None:
+        lead, self.lead = self.lead, None
+        return self.file.replication and replace(self.file.replication, lead=lead)
 
     def _hooks(self, resume: bool) -> Mapping[str, Any] | None:
         """Risk, with the structure that the journal began with."""

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import psutil
 import pytest
-from console_browser import VIEWS, expect, go, needs_chromium, opened, started
+from console_browser import VIEWS, expect, go, needs_chromium, opened
 
 from openoutcry.report.evidence import write_evidence
 
@@ -26,16 +26,10 @@ FRAMES = """(seconds) => new Promise((done) => {
   requestAnimationFrame(next);
 })"""
 FAST = """async () => {
-  const page = await import("/static/console.js");
+  const page = await import("/static/link.js");
   page.state.fast = true;
   page.wish();
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with started() as made:
-        yield made
 
 
 class Trading:

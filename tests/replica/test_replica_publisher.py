@@ -22,7 +22,8 @@ from openoutcry.replica.jetstream import (
 )
 from openoutcry.replica.link import Link
 from openoutcry.replica.message import Kind, unpack
-from openoutcry.replica.publisher import PLACE_FILE, Publisher
+from openoutcry.replica.place import PLACE_FILE
+from openoutcry.replica.publisher import Publisher
 
 QUICK = Timing(600_000_000, 100_000_000, 100_000_000)
 

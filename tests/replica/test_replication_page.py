@@ -5,15 +5,19 @@ import json
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
-from outcry_command import nothing_left_behind, outcry
+from outcry_command import nothing_left_behind
 from processes import OUTCRY, find_pipeline
-from replica_cluster import until
+from replica_cluster import WAIT_S, Frozen, until
 from user_commands import commands, environment, run
 
-__all__ = ["nothing_left_behind", "outcry"]
+from openoutcry.operations.metrics import VenueMetrics
+from openoutcry.pipeline import control as ct
+
+__all__ = ["nothing_left_behind"]
 
 
 @pytest.mark.usefixtures("nothing_left_behind")
@@ -98,3 +102,45 @@ def test_stages_and_whole_pipelines_die_and_nothing_is_lost(cluster, tmp_path: P
     document = json.loads(done.stdout)
     assert (document["commands"], document["lost"], document["duplicated"]) == (60_000, 0, 0)
     assert document["replay"]["equal"] is True
+
+
+def test_cut_off_from_the_quorum_nothing_is_released_and_then_it_goes_on(
+    cluster, tmp_path: Path
+) -> None:
+    """Also told by the metrics."""
+    words = [
+        *OUTCRY, "run", "--orders", "12000", "--rate", "3000", "--durability", "replicated",
+        "--nats", str(cluster.folder), "--stream", "CUTS", "--journal", "day", "--json",
+    ]  # fmt: skip
+    running = subprocess.Popen(
+        words, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    pipeline = find_pipeline(running.pid)
+    at = pipeline.table.index["replica"]
+
+    def lease_s() -> float:
+        until_ns = pipeline.control.stage(at, ct.STAGE_SAFE_UNTIL_NS)
+        return (until_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)) / 1e9
+
+    events = pipeline.rings["events"]
+    with Frozen(cluster, 2):
+        until(lambda: lease_s() < 0)
+        sequenced = int(pipeline.rings["sequenced"].published)
+        (released,) = events.views(int(events.cursors["gate"][0]), 1)
+        safe_seq = pipeline.control.stage(at, ct.STAGE_SAFE_SEQ)
+        assert int(released["cause_seq"][0]) <= safe_seq < sequenced
+        told = {
+            sample.name: sample.value
+            for family in VenueMetrics().collect()
+            for sample in family.samples
+            if sample.labels.get("venue") == str(running.pid)
+        }
+        assert told["outcry_replica_lease_seconds"] < 0
+        assert told["outcry_replica_lag_commands"] > 0
+    out, err = running.communicate(timeout=WAIT_S)
+    assert running.returncode == 0, err
+    assert "cut off from the quorum" in err
+    assert "the quorum answers again" in err
+    document = json.loads(out)
+    assert (document["commands"], document["lost"], document["duplicated"]) == (12_000, 0, 0)
