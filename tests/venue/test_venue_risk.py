@@ -241,7 +241,8 @@ def test_what_was_never_opened_has_no_history(what: str, tmp_path: Path) -> None
     file = tmp_path / "venue.toml"
     file.write_text(VENUE + PORT.format(port=9))
     done = CliRunner().invoke(main, [what, "history", "--venue", str(file)])
-    assert str(done.exception) == f"{tmp_path / 'journal'}: this venue was never opened"
+    assert done.exit_code == 1
+    assert done.output == f"outcry: {tmp_path / 'journal'}: this venue was never opened\n"
 
 
 def test_the_history_says_who_was_stopped_and_who_opened_it(floor) -> None:
