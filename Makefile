@@ -44,8 +44,9 @@ ifeq ($(strip $(ARGS)),)
 	@echo "Compiling the kernels, with their assertions and without, and what the tests talk to:"
 	@echo "some minutes the first time."
 	@scripts/install-peers.sh $(BIN)/python & \
-	(OUTCRY_VERIFY=1 $(BIN)/python tests/compile_first.py verified; \
-	$(BIN)/python tests/compile_first.py sessions) & \
+	OUTCRY_VERIFY=1 $(BIN)/python tests/compile_first.py verified & \
+	$(BIN)/python tests/compile_first.py venue & \
+	$(BIN)/python -m pytest --collect-only >/dev/null & \
 	$(BIN)/python tests/compile_first.py matcher; wait
 	$(BIN)/python -m pytest -n $${WORKERS:-$$($(BIN)/python tests/workers.py)} --dist loadgroup
 else

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.wire.errors import OutcryError
 
 FILE_OPTION = click.option(
     "--venue", "file", type=PathArgument, default=Path("venue.toml"), show_default=True,
@@ -57,6 +58,34 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
         click.echo(f"what stands is in {answer['state']}")
     if "dump" in answer and Path(answer["dump"]).exists():
         click.echo(f"everything is in {answer['dump']}: `outcry dump show` reads it")
+
+
+def show_history(
+    file: Path,
+    history: Callable[[Path, Any], list[dict[str, Any]]],
+    nothing: str,
+    as_json: bool,
+) -> None:
+    """A line for each row that ``history(journal, risk)`` finds in the venue's journal: ``what``
+    (``did``), by whom, by which command; ``nothing`` if there is none.
+
+    Raises :class:`OutcryError` if the venue was never opened."""
+    from openoutcry.journal import Journal
+    from openoutcry.pipeline.venue.file import read_venue
+
+    venue = read_venue(file)
+    if not Journal.exists(venue.journal):
+        raise OutcryError(f"{venue.journal}: this venue was never opened")
+    rows = history(venue.journal, venue.risk)
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        did = f": {row['did']}" if "did" in row else ""
+        by = f" by {row['operator']}" if row["operator"] else ""
+        click.echo(f"{row['at']} {row['what']}{did}{by} (command {row['seq']:,})")
+    if not rows:
+        click.echo(nothing)
 
 
 def secret(what: str) -> str:

@@ -2,11 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
-from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk
+from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk, show_history
 from openoutcry.cli.options import as_json_option
 
 
@@ -106,16 +105,6 @@ def show(file: Path, as_json: bool) -> None:
 @as_json_option
 def history(file: Path, as_json: bool) -> None:
     """Fees, assets, deposits, dividends and splits that were asked for, when and by whom."""
-    from openoutcry.pipeline.venue.file import read_venue
     from openoutcry.pipeline.venue.money_history import money_history
 
-    venue = read_venue(file)
-    rows: list[dict[str, Any]] = money_history(venue.journal, venue.risk)
-    if as_json:
-        click.echo(json.dumps(rows))
-        return
-    for row in rows:
-        by = f" by {row['operator']}" if row["operator"] else ""
-        click.echo(f"{row['at']} {row['what']}{by} (command {row['seq']:,})")
-    if not rows:
-        click.echo("nothing was asked for")
+    show_history(file, money_history, "nothing was asked for", as_json)

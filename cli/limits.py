@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk
+from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk, show_history
 from openoutcry.cli.options import as_json_option
 from openoutcry.wire.errors import OutcryError
 
@@ -81,19 +81,6 @@ def show(participant: int | None, instrument: str | None, file: Path, as_json: b
 @as_json_option
 def history(file: Path, as_json: bool) -> None:
     """What was killed, halted, closed out and let trade again, when and by whom, by the journal."""
-    from openoutcry.journal import Journal
-    from openoutcry.pipeline.venue.file import read_venue
     from openoutcry.pipeline.venue.history import switch_history
 
-    venue = read_venue(file)
-    if not Journal.exists(venue.journal):
-        raise OutcryError(f"{venue.journal}: this venue was never opened")
-    rows = switch_history(venue.journal, venue.risk)
-    if as_json:
-        click.echo(json.dumps(rows))
-        return
-    for row in rows:
-        by = f" by {row['operator']}" if row["operator"] else ""
-        click.echo(f"{row['at']} {row['what']}: {row['did']}{by} (command {row['seq']:,})")
-    if not rows:
-        click.echo("nothing was killed or halted")
+    show_history(file, switch_history, "nothing was killed or halted", as_json)

@@ -2,8 +2,8 @@
 
 The matcher takes more than a minute of a processor each time, with assertions and without, and what
 a kernel calls is typed once a process: the kernels that have the matcher in them are compiled in
-one.  ``make test`` starts two of these beside each other; tests that need a kernel while another
-process compiles it would wait for it (wire/kernel.py).
+one.  ``make test`` starts these beside each other; tests that need a kernel while another process
+compiles it would wait for it (wire/kernel.py).
 """
 
 import gc
@@ -29,6 +29,21 @@ def verified() -> None:
     compile_kernel(process_batch, 5)
 
 
+def venue() -> None:
+    """What is around the pipeline in a venue: sessions, their copies, limits and the feed."""
+    from openoutcry.market_data import encode, pump
+    from openoutcry.order_entry import apply, copies
+    from openoutcry.risk import after, before, delay
+
+    sessions()
+    compile_kernel(apply.begin_day, 1)
+    compile_kernel(copies.apply_batch, 8)
+    compile_kernel(pump.run, 2)
+    compile_kernel(encode.encode, 7)
+    for kernel, count in ((before.before, 2), (after.after, 4), (delay.hold, 2), (delay.due, 2)):
+        compile_kernel(kernel, count)
+
+
 def sessions() -> None:
     """Every protocol of order entry, and the stage of the sessions."""
     from openoutcry.pipeline.sessions import STAGES
@@ -46,4 +61,4 @@ def sessions() -> None:
 if __name__ == "__main__":
     # What numba leaves behind is not worth looking for: 6 % of the time.
     gc.disable()
-    {"matcher": matcher, "verified": verified, "sessions": sessions}[sys.argv[1]]()
+    {"matcher": matcher, "verified": verified, "venue": venue}[sys.argv[1]]()

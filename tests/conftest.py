@@ -28,11 +28,16 @@ BY_THEMSELVES = {"wire", "flow", "matcher", "journal", "gateway_fpga"}
 
 # Of the longest, and late in the alphabet: begun last, one worker would be at them alone.
 FIRST = {
+    "test_formal.py",
     "test_gateway_rtl.py",
     "test_kills.py",
+    "test_market_data_verify.py",
+    "test_model.py",
     "test_packaging.py",
     "test_readme.py",
+    "test_risk_verify.py",
     "test_user_pages.py",
+    "test_venue_feed_days.py",
     "test_venue_serve.py",
 }
 

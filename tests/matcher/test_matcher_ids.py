@@ -8,6 +8,7 @@ from openoutcry.matcher import Engine, MatcherError
 from openoutcry.matcher.book import arena as at
 from openoutcry.matcher.book.ids import id_home
 from openoutcry.wire import ORDER_DTYPE, make_instruments
+from openoutcry.wire.enums import CommandKind, EventKind, Reason
 
 INSTRUMENTS = make_instruments(["A", "BB"])
 CAPACITY = 1 << 13
@@ -110,6 +111,32 @@ def test_events_state_and_hashes_do_not_depend_on_the_key():
         assert np.array_equal(one.process(run.orders[half:]), other.process(run.orders[half:]))
         assert one.snapshot() == other.snapshot()
         other.check()
+
+
+@pytest.mark.parametrize("key", [0, 20_260_101])
+def test_a_full_table_of_ids_with_the_same_low_bits_finds_each_and_no_other(key):
+    """As many orders as there is room for, 40 low bits the same: one more and one that is not there
+    are refused, each that is there is found, and the table takes as many again."""
+    ids = [n << 40 | 7 for n in range(CAPACITY)]
+    order = np.random.default_rng(11).permutation(CAPACITY)
+    engine = filled(ids, key)
+    lengths = chain_lengths(engine)
+    assert sum(lengths) == CAPACITY
+    assert max(lengths) <= CHAIN
+    for first in (CAPACITY, 3 * CAPACITY):
+        others = resting([n << 40 | 7 for n in range(first, first + 64)])
+        (full,) = {int(reason) for reason in engine.process(others)["reason"]}
+        assert full == Reason.BOOK_FULL
+        others["kind"] = CommandKind.CANCEL
+        (unknown,) = {int(reason) for reason in engine.process(others)["reason"]}
+        assert unknown == Reason.UNKNOWN_ORDER
+    cancels = resting(np.array(ids)[order])
+    cancels["kind"] = CommandKind.CANCEL
+    assert (engine.process(cancels)["kind"] == EventKind.CANCELLED).all()
+    assert chain_lengths(engine) == []
+    again = engine.process(resting([n << 40 | 9 for n in range(CAPACITY)]))
+    assert (again["kind"] == EventKind.ACCEPTED).all()
+    engine.check()
 
 
 def test_one_id_may_be_open_in_every_instrument():

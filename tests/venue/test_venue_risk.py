@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from served_venue import WAIT_S
+from served_venue import PORT, VENUE, WAIT_S
 from venue_floor import WORD, Floor, gateway_told, kinds, order, told
 
 from openoutcry.cli.main import main
@@ -234,6 +234,15 @@ def test_an_emergency_close_is_six_steps_in_the_journal(floor) -> None:
     (refused,) = floor.send(order(50, Side.BUY, 5, 10))
     assert gateway_told(refused) == {"PARTICIPANT", "HALTED"}
     assert "is done" in floor.ask("emergency-close", status=1)["error"]
+
+
+@pytest.mark.parametrize("what", ["limits", "fees"])
+def test_what_was_never_opened_has_no_history(what: str, tmp_path: Path) -> None:
+    file = tmp_path / "venue.toml"
+    file.write_text(VENUE + PORT.format(port=9))
+    done = CliRunner().invoke(main, [what, "history", "--venue", str(file)])
+    assert done.exit_code == 1
+    assert done.output == f"outcry: {tmp_path / 'journal'}: this venue was never opened\n"
 
 
 def test_the_history_says_who_was_stopped_and_who_opened_it(floor) -> None:
