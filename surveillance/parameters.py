@@ -39,7 +39,7 @@ TABLE = (
     Parameter("spoof_withdrawn_ns", 10 * SECOND, "ns", "open: withdrawn within 10 s of the fill"),
     Parameter("spoof_repeats", 3, "cycles", "open: at least 3; MAR II 1(c), CFTC 2013: pattern"),
     Parameter("spoof_window_ns", 30 * MINUTE, "ns", "measured"),
-    Parameter("spoof_asymmetry", 4, "times", "measured: open lots of the side against the other"),
+    Parameter("spoof_asymmetry", 6, "times", "measured: open lots of the side against the other"),
     Parameter("spoof_size", 5, "times the average order", "measured; the rule as written has 10"),
     Parameter("spoof_depth_percent", 30, "% of the five best levels", "F&C: imbalance", 1, 100),
     Parameter("spoof_cancelled_percent", 80, "%", "measured; the rule as written has 90", 1, 100),
