@@ -72,7 +72,7 @@ def begin_taking(state: int, book: int, taker: int) -> None:
 
 @kernel
 def settle_move(state: int, book: int) -> None:
-    """Before a command's first event in a book: what the last one that took has moved is its own."""
+    """Before a command's first event in a book: what the last one that took moved is its own."""
     row = load_i64(book + lay.B_TAKER)
     if row == 0:
         return
@@ -192,8 +192,12 @@ def across(state: int, cell: int, side: int, linked: int, who: int) -> None:
     ahead = move if side == SELL else -move
     if ahead < least_move(state, moved_book, load_i64(moved_book + lay.B_LAST), CROSS_BPS):
         return
-    took = tab.window_sum(base, now, span, lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK)
-    word = lay.K_BUY_LOTS if side == BUY else lay.K_SELL_LOTS
+    word = lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK
+    took = tab.window_sum(base, now, span, word)
+    market = tab.window_sum(moved_book + lay.B_BUCKETS, now, span, word)
+    if took * 100 < tab.parameter(state, IGNITION_SHARE) * market:
+        return
+    word = lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK
     here = tab.window_sum(cell + lay.C_BUCKETS, now, span, word)
     if here < tab.parameter(state, CROSS_LOTS) * took:
         return

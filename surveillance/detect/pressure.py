@@ -36,7 +36,7 @@ def fill_against(state: int, book: int, cell: int, side: int, price: int, lots: 
     # What it has traded on this side just before is part of its interest there, too.
     word = lay.K_BUY_LOTS if side == BUY else lay.K_SELL_LOTS
     recent = tab.parameter(state, WITHDRAWN)
-    own = tab.window_sum(cell + lay.C_BUCKETS, now, recent, word)
+    own = tab.window_sum(cell + lay.C_BUCKETS, now, recent, word) - lots
     pressing, orders, prices, oldest, last_price = 0, 0, 0, 0, lay.NONE
     row, seen = load_i64(cell + lay.C_OPEN), 0
     while row != 0 and seen < WALK:

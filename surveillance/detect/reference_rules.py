@@ -225,7 +225,7 @@ class Rules:
         ]  # fmt: skip
         own = sum(o.leaves for o in mine if o.side == order.side)
         recent = self._traded(instrument, self.now, self.p["spoof_withdrawn_ns"], order.owner)
-        own += sum(t.lots for t in recent if t.side == order.side)
+        own += sum(t.lots for t in recent if t.side == order.side) - lots
         total = sum(o.leaves for o in pressing)
         if not pressing or total < self.p["spoof_asymmetry"] * own:
             return
@@ -433,8 +433,12 @@ class Rules:
         if ahead < self._least(linked, self.last[linked], "cross_bps"):
             return
         took = sum(t.lots for t in there if t.took and t.side != order.side)
+        market = sum(t.lots for t in self._traded(linked, self.now, span)
+                     if t.took and t.side != order.side)  # fmt: skip
+        if took * 100 < self.p["ignition_share_percent"] * market:
+            return
         here = sum(t.lots for t in self._traded(instrument, self.now, span, order.owner)
-                   if t.side == order.side)  # fmt: skip
+                   if t.took and t.side == order.side)  # fmt: skip
         if here < self.p["cross_lots"] * took or self._cool("cross", order.owner, instrument):
             return
         self._tell(lay.Detector.CROSS_MARKET, instrument, [order.who], 70, self.now - span, 0,
