@@ -32,9 +32,9 @@ def market_maker(agent: Agent, lopsided: bool = False) -> Script:
     while True:
         view = agent.market.views[agent.instrument]
         value = agent.market.values[agent.instrument]
-        lean = 3.0 * view.imbalance + 0.03 * view.pressure + 0.15 * (value - view.mid)
+        lean = 5.0 * view.imbalance + 0.03 * view.pressure + 0.15 * (value - view.mid)
         middle = round(view.mid + lean - 4 * agent.lots / MAKER_LIMIT)
-        if agent.fills != fills or at is None or abs(middle - at) >= 2 or rng.random() < 0.02:
+        if agent.fills != fills or at is None or abs(middle - at) >= 1 or rng.random() < 0.02:
             agent.cancel_all()
             for level in range(3):
                 for side in (BUY, SELL):

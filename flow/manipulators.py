@@ -20,9 +20,9 @@ from openoutcry.flow.agent_market import (
 
 Act = Generator[int, None, None]
 STYLES: dict[str, dict[str, tuple[float, float]]] = {
-    "spoofer": {"lots": (80, 240), "apart": (1, 4), "wait_s": (1, 4), "after_s": (0.25, 4),
+    "spoofer": {"lots": (120, 300), "apart": (2, 5), "wait_s": (1, 4), "after_s": (0.25, 4),
                 "cycles": (4, 7), "own": (3, 8), "pause_s": (5, 60)},
-    "layerer": {"lots": (20, 50), "layers": (4, 7), "apart": (1, 3), "wait_s": (1, 4),
+    "layerer": {"lots": (30, 60), "layers": (4, 7), "apart": (2, 3), "wait_s": (1, 4),
                 "after_s": (0.25, 4), "cycles": (4, 7), "own": (3, 8), "pause_s": (5, 60)},
     "wash": {"lots": (5, 40), "cycles": (4, 8), "back_s": (1, 30), "pause_s": (5, 90)},
     "igniter": {"before": (6, 12), "lots": (60, 120), "bursts": (3, 6), "through": (8, 14),
@@ -99,18 +99,20 @@ def spoof(who: Manipulator, agents: list[Agent]) -> Act:
         if number:
             yield who.steps("pause_s")
         other = BUY + SELL - side
-        middle, cash, held, fills = agent.middle, agent.cash, agent.lots, agent.fills
+        middle = agent.middle
         apart, lots = round(who.draw("apart")), round(who.draw("lots"))
         best = agent.bid if side == BUY else agent.ask
         if best is None:
             continue
         agent.limit(side, best - apart + 1 if side == BUY else best + apart - 1, lots)
         yield who.steps("wait_s")
+        cash, held, fills = agent.cash, agent.lots, agent.fills
         agent.take(other, round(who.draw("own")))
-        yield who.steps("after_s")
-        agent.cancel_all()
+        yield 1
         gained += 2 * (agent.cash - cash) + (agent.lots - held) * middle
         traded += agent.fills > fills
+        yield who.steps("after_s")
+        agent.cancel_all()
         if traded >= 3:
             who.gained = max(who.gained, gained)
 
@@ -123,7 +125,7 @@ def layer(who: Manipulator, agents: list[Agent]) -> Act:
     for number in range(round(who.draw("cycles"))):
         if number:
             yield who.steps("pause_s")
-        middle, cash, held, fills = agent.middle, agent.cash, agent.lots, agent.fills
+        middle = agent.middle
         best = agent.bid if side == BUY else agent.ask
         if best is None:
             continue
@@ -133,11 +135,13 @@ def layer(who: Manipulator, agents: list[Agent]) -> Act:
             price = best - away if side == BUY else best + away
             agent.limit(side, price, round(who.draw("lots")))
         yield who.steps("wait_s")
+        cash, held, fills = agent.cash, agent.lots, agent.fills
         agent.take(BUY + SELL - side, round(who.draw("own")))
-        yield who.steps("after_s")
-        agent.cancel_all()
+        yield 1
         gained += 2 * (agent.cash - cash) + (agent.lots - held) * middle
         traded += agent.fills > fills
+        yield who.steps("after_s")
+        agent.cancel_all()
         if traded >= 3:
             who.gained = max(who.gained, gained)
 
@@ -260,10 +264,12 @@ def across(who: Manipulator, agents: list[Agent]) -> Act:
     """Moves the one market with little and trades much more in the linked one."""
     here, there = agents
     side = who.market.random.choice((BUY, SELL))
-    start = here.lots
+    start, middle = here.lots, here.middle
     for _ in range(round(who.draw("bursts"))):
         here.take(side, round(who.draw("lots")), round(who.draw("through")))
         yield 2
+    moved = (here.middle - middle) * (1 if side == BUY else -1)
+    who.gained = None if moved >= 6 else 0
     took = max(abs(here.lots - start), 20)
     left = round(took * who.draw("times"))
     for _ in range(24):

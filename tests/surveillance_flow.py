@@ -16,7 +16,7 @@ LOW = {
     "wash_leg_age_ns": 300 * SECOND, "ignition_bps": 1, "move_steps_min": 1,
     "ignition_share_percent": 10, "ignition_closed_percent": 10, "ramp_bps": 1, "ramp_trades": 2,
     "ramp_share_percent": 10, "marking_bps": 1, "marking_share_percent": 10,
-    "marking_own_percent": 10, "cross_bps": 1, "cross_lots": 1, "cooldown_ns": 30 * SECOND,
+    "marking_own_percent": 10, "cross_bps": 1, "cross_lots": 1, "cross_share_percent": 5, "cooldown_ns": 30 * SECOND,
     "stuffing_orders": 2, "stuffing_gone_percent": 20, "fleeting_cancels": 2,
     "fleeting_percent": 10, "otr_limit": 1, "otr_messages": 10, "volume_times": 1,
     "volume_history": 1, "volume_share_percent": 1, "insider_times": 1, "front_percent": 1,

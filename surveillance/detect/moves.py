@@ -20,6 +20,7 @@ RAMP_TRADES, RAMP_SHARE = offset("ramp_trades"), offset("ramp_share_percent")
 MARKING_NS, MARKING_BPS = offset("marking_ns"), offset("marking_bps")
 MARKING_SHARE, MARKING_OWN = offset("marking_share_percent"), offset("marking_own_percent")
 CROSS_BPS, CROSS_LOTS = offset("cross_bps"), offset("cross_lots")
+CROSS_SHARE = offset("cross_share_percent")
 IGNITION, RAMPING = int(lay.Detector.MOMENTUM_IGNITION), int(lay.Detector.RAMPING)
 CROSS = int(lay.Detector.CROSS_MARKET)
 CLOSE, OPEN = int(lay.Detector.MARKING_CLOSE), int(lay.Detector.MARKING_OPEN)
@@ -195,7 +196,7 @@ def across(state: int, cell: int, side: int, linked: int, who: int) -> None:
     word = lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK
     took = tab.window_sum(base, now, span, word)
     market = tab.window_sum(moved_book + lay.B_BUCKETS, now, span, word)
-    if took * 100 < tab.parameter(state, IGNITION_SHARE) * market:
+    if took * 100 < tab.parameter(state, CROSS_SHARE) * market:
         return
     word = lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK
     here = tab.window_sum(cell + lay.C_BUCKETS, now, span, word)

@@ -435,7 +435,7 @@ class Rules:
         took = sum(t.lots for t in there if t.took and t.side != order.side)
         market = sum(t.lots for t in self._traded(linked, self.now, span)
                      if t.took and t.side != order.side)  # fmt: skip
-        if took * 100 < self.p["ignition_share_percent"] * market:
+        if took * 100 < self.p["cross_share_percent"] * market:
             return
         here = sum(t.lots for t in self._traded(instrument, self.now, span, order.owner)
                    if t.took and t.side == order.side)  # fmt: skip
