@@ -1,13 +1,12 @@
-"""How well surveillance sees: precision and recall on markets of agents, the rules as written beside.
+"""How well surveillance sees: precision and recall on agents, the rules as written beside.
 
 A unit is an act: recall is the share of labelled acts with a case of their own pattern, precision
 the share of a pattern's cases whose participants did something labelled then.  What a manipulator
 did without a label (it gained nothing) counts neither way and is told.
 """
 
-import tomllib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
@@ -106,7 +105,8 @@ class Accuracy:
         return {
             "acts": seen + missed, "recall": seen / max(seen + missed, 1),
             "recall_95": wilson(seen, seen + missed), "alarms": right + wrong,
-            "precision": right / max(right + wrong, 1), "precision_95": wilson(right, right + wrong),
+            "precision": right / max(right + wrong, 1),
+            "precision_95": wilson(right, right + wrong),
             "false": wrong, "precision_at_1_in_1000": self.at_base_rate(seen, missed, wrong),
         }  # fmt: skip
 
@@ -143,11 +143,14 @@ def meets(label: Label, who: Iterable[int], begin_ns: int, end_ns: int) -> bool:
     )
 
 
-def measure(seeds: Iterable[int], names: tuple[str, ...] = tuple(ACTS)) -> Accuracy:
-    """Run a market for each seed, and count."""
+def measure(
+    seeds: Iterable[int], names: tuple[str, ...] = tuple(ACTS),
+    styles: Mapping[str, Mapping[str, float]] | None = None,
+) -> Accuracy:  # fmt: skip
+    """Run a market for each seed, and count; ``styles`` as manipulators have them."""
     found = Accuracy()
     for seed in seeds:
-        market = agent_market(seed, MINUTES, names)
+        market = agent_market(seed, MINUTES, names, styles=styles)
         engine = Engine(market.instruments)
         parts = [part for part in market.run(engine) if len(part[0])]
         commands = np.concatenate([part[0] for part in parts])

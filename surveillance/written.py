@@ -2,7 +2,7 @@
 
 | rule | as written |
 |---|---|
-| spoofing | in five minutes more than 0.9 of a participant's orders cancelled, one above 10 x average |
+| spoofing | in 5 min over 0.9 of a participant's orders cancelled, one above 10 x average |
 | wash pair | more than 10 trades of one pair in an hour |
 | reciprocal | a pair trades the same price and lots to and fro within 60 s |
 | cancels | 5 cancels of a participant in an hour |
