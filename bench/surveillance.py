@@ -30,7 +30,7 @@ from openoutcry.matcher import Engine
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.surveillance.detect.settings import Settings, settings_of_text
 from openoutcry.surveillance.detect.state import Detectors
-from openoutcry.wire import OutcryError
+from openoutcry.wire import OutcryError, make_instruments
 
 ORDERS, QUICK_ORDERS = 2_000_000, 200_000
 MARKETS, QUICK_MARKETS = 12, 1
@@ -85,10 +85,10 @@ class Watched:
 def alert_ms(count: int = ALERTS) -> list[float]:
     """Milliseconds from a durable block to the hit it brings, told by ``outcry surveillance
     follow`` in a process of its own: a participant trades with itself, a block at a time."""
-    engine_market = agent_market(1, 2, ())
     with tempfile.TemporaryDirectory(prefix="outcry-alert-") as folder:
         home = Path(folder) / "day"
-        config = configuration(engine_market)
+        table = instruments_to_json(make_instruments(["OUTCRY"]))
+        config = {"instruments": table, "order_capacity": 1 << 10}
         with Journal.create(home, config) as writer:
             words = ["surveillance", "follow", str(home), "--json"]
             command = [sys.executable, "-m", "openoutcry", *words]
