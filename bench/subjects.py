@@ -73,6 +73,9 @@ _ALL = (
             "pipeline:peers_named", "",
             (("explain", "Take the tail apart: the slowest commands, and why."),
              ("perf", "Count and sample the stages with perf; flame graph in the report."))),
+    Subject("replication", "replication:bench_replication",
+            "commands a second held for two of three nodes, publishing beside bare JetStream, what "
+            "clients wait when something dies"),
     Subject("ring", "ring:bench_ring",
             "our ring beside others: bounce, c, boost, rte_ring, disruptor, iceoryx2, mp_queue",
             "ring:peers_named", "ring:setup_peers"),

@@ -2,11 +2,15 @@
 
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from openoutcry.cli.options import Listening, PathArgument
 from openoutcry.wire.errors import OutcryError
+
+if TYPE_CHECKING:
+    from openoutcry.pipeline.venue.file import VenueFile
 
 
 @click.command()
@@ -37,21 +41,31 @@ def console(
 
     require_extra()
     from openoutcry.console.console import Console
-    from openoutcry.console.server import serve
+    from openoutcry.console.server import make_app, serve
     from openoutcry.pipeline.announce import announced
     from openoutcry.pipeline.venue.file import read_venue
 
     venue = read_venue(file)
+    pair = tls_pair(venue, address, certificate, key)
+    with announced("console", venue.journal, venue.number):
+        serve(Console(venue), make_app, address, *pair, lambda at: click.echo(at, err=True), names)
+
+
+def tls_pair(
+    venue: "VenueFile", address: tuple[str, int], certificate: Path | None, key: Path | None
+) -> tuple[Path | None, Path | None]:
+    """Certificate and key of a page: those that were given, else those of a port of the venue.
+
+    Raises :class:`OutcryError` if there are none and the address is not this host's alone."""
     if bool(certificate) != bool(key):
         raise click.UsageError("TLS needs --certificate and --key")
     if certificate is None:
         found = next((port for port in venue.sessions.ports if port.tls_cert), None)
         certificate, key = (found.tls_cert, found.tls_key) if found else (None, None)
     if certificate is None and not _loopback(address[0]):
-        raise OutcryError(f"{address[0]}: beyond this host the console is served with TLS alone: "
+        raise OutcryError(f"{address[0]}: beyond this host the page is served with TLS alone: "
                           "--certificate and --key")  # fmt: skip
-    with announced("console", venue.journal, venue.number):
-        serve(Console(venue), address, certificate, key, lambda at: click.echo(at, err=True), names)
+    return certificate, key
 
 
 def _loopback(host: str) -> bool:

@@ -55,6 +55,8 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
         click.echo(line)
     if "state" in answer:
         click.echo(f"what stands is in {answer['state']}")
+    if "dump" in answer and Path(answer["dump"]).exists():
+        click.echo(f"everything is in {answer['dump']}: `outcry dump show` reads it")
 
 
 def secret(what: str) -> str:

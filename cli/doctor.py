@@ -2,13 +2,15 @@
 
 import json
 import platform
+import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-from openoutcry.cli.options import as_json_option
+from openoutcry.cli.options import PathArgument, as_json_option
 from openoutcry.host.doctor import examine
 from openoutcry.host.findings import STATES, Finding
 from openoutcry.host.info import host_info, processor
@@ -18,16 +20,29 @@ MARKS = {
     "costs": ("!", "yellow"),
     "unseen": ("?", "blue"),
     "note": ("·", ""),
+    "unfit": ("✗", "red"),
 }
 
 
 @click.command()
+@click.option(
+    "--venue",
+    "file",
+    type=PathArgument,
+    is_flag=False,
+    flag_value=Path("venue.toml"),
+    help="Instead: what of this venue [venue.toml] is not fit for production here.",
+)
 @as_json_option
-def doctor(as_json: bool) -> None:
+def doctor(file: Path | None, as_json: bool) -> None:
     """Say what this host does to latency, what it costs here, and what changes it.
 
-    Reads and times, changes nothing, needs no root; what cannot be seen is said.  Exit status 0.
+    Reads and times, changes nothing, needs no root; what cannot be seen is said.  Exit status 0;
+    with --venue 1 if anything is not fit for production.
     """
+    if file is not None:
+        _examine_venue(file, as_json)
+        return
     findings = examine()
     if as_json:
         document = {"findings": [asdict(finding) for finding in findings], "host": host_info()}
@@ -36,12 +51,42 @@ def doctor(as_json: bool) -> None:
     _show(Console(), findings)
 
 
+def _examine_venue(file: Path, as_json: bool) -> None:
+    from openoutcry.operations.fitness import examine_venue
+    from openoutcry.pipeline.venue.file import read_venue
+
+    findings = examine_venue(read_venue(file))
+    unfit = sum(one.state == "unfit" for one in findings)
+    if as_json:
+        document = {"fit": not unfit, "findings": [asdict(finding) for finding in findings]}
+        click.echo(json.dumps(document))
+    else:
+        console = Console()
+        _show_findings(console, findings)
+        console.print(
+            f"\n{unfit} not fit for production. Nothing was changed."
+            if unfit
+            else "\nNothing that is not fit for production was found."
+        )
+    if unfit:
+        sys.exit(1)
+
+
 def _show(console: Console, findings: list[Finding]) -> None:
     info = host_info()
     console.print(
         f"[bold]{processor(info)}[/]; {info['cores_usable']} cores; {platform.release()}",
         soft_wrap=True,
     )
+    _show_findings(console, findings)
+    counted = {state: sum(f.state == state for f in findings) for state in STATES}
+    console.print(
+        f"\n{counted['good']} good, {counted['costs']} cost latency, {counted['unseen']} cannot be "
+        "seen from here. Nothing was changed."
+    )
+
+
+def _show_findings(console: Console, findings: list[Finding]) -> None:
     topic = ""
     for finding in findings:
         if finding.topic != topic:
@@ -56,8 +101,3 @@ def _show(console: Console, findings: list[Finding]) -> None:
             console.print(Text(f"     here: {finding.cost}"), soft_wrap=True)
         if finding.change:
             console.print(Text(f"     change: {finding.change}", "cyan"), soft_wrap=True)
-    counted = {state: sum(f.state == state for f in findings) for state in STATES}
-    console.print(
-        f"\n{counted['good']} good, {counted['costs']} cost latency, {counted['unseen']} cannot be "
-        "seen from here. Nothing was changed."
-    )

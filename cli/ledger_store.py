@@ -23,13 +23,21 @@ def follow(journal: Path, url: str | None, once: bool, every: int) -> None:
 
     Killed and begun again it goes on: nothing is doubled or missing. Ends by Control-C or SIGTERM.
     """
+    from openoutcry.cli.aside import Bystander
     from openoutcry.ledger.follow import follow as go_along
 
     stopped: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.append(1))
+    bystander = None if once else Bystander()
+
+    def ends() -> bool:
+        if bystander is not None:
+            bystander.look()
+        return bool(stopped)
+
     note = lambda text: print(f"outcry: {text}", file=sys.stderr, flush=True)  # noqa: E731
-    done = go_along(journal, url, once, lambda: bool(stopped), note, every)
+    done = go_along(journal, url, once, ends, note, every)
     books = done.found.books
     click.echo(f"posted up to command {done.found.seq:,}, event {books.event_seq:,}")
 

@@ -22,6 +22,7 @@ A_LIMIT = "a limit of this user or machine (ulimit -a)"
 SUBCOMMANDS = {
     "alarms": "Alarms of a venue: watch for them, or write them as rules of Prometheus.",
     "assets": "Show a venue's money, declare another, say in which an instrument is quoted.",
+    "audit": "Every order's life from a journal: chained, verified, asked; reports to regulators.",
     "bars": "Bars of what a journal's market traded: a second, a minute, a day.",
     "bench": "Measure on this machine: medians over interleaved rounds, each with its error.",
     "check-book": "Run recorded messages through our matcher; compare its book with the recorded "
@@ -36,8 +37,11 @@ SUBCOMMANDS = {
     "console": "Serve the page from which a venue (FILE) is watched and run, until Control-C.",
     "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
     "dr": "Copy a replicated journal to files; restore a venue from them alone.",
+    "drill": "Kill, stop, cut off and corrupt a throw-away replicated venue; report what was lost.",
+    "dump": "Everything about a venue in one file, for an investigation: take one, look into one.",
     "emergency-close": "Close a running venue's market at once, in six steps of its journal.",
     "feed": "Public market data: write a journal's feed to a file, listen to a live one.",
+    "failover": "Stop the primary whose venue file FILE is, so that a standby takes over at once.",
     "fees": "Show or set the fee schedules of a venue, and who pays by which.",
     "halt": "Halt an instrument of a running venue, or all; cancels are still taken.",
     "journal": "Look into a journal, prove it, mend it, ask it.",
@@ -55,6 +59,7 @@ SUBCOMMANDS = {
     "rings": "List the rings on this machine: fill, rate, cursors, and who is attached, alive or "
     "dead.",
     "run": "Run orders through the whole pipeline and say what happened.",
+    "screen": "Serve the page on which participants of a venue (FILE) trade, until Control-C.",
     "send": "Send orders as UDP packets, listen for the replies, report the round trip.",
     "serve": "Open a venue and keep it open, day after day, until Control-C or SIGTERM.",
     "settlement": "Obligations, nets, delivery against payment, dividends and splits, from CSV "
@@ -62,6 +67,7 @@ SUBCOMMANDS = {
     "surveillance": "Market abuse in a journal: detectors, cases with evidence, their life.",
     "simulate": "Run a protocol through seeded histories of faults, in one process, and judge "
     "each.",
+    "standby": "Follow the venue of FILE, and take it over when its primary is gone.",
     "top": "Look at running pipelines: rings, stages, durable lag, latency so far.",
     "venue": "Make a venue file, check it, look at the venue (`outcry serve` opens it).",
     "withdraw": "Take an AMOUNT from PARTICIPANT, in whole units: to outside at most what is "

@@ -3,6 +3,7 @@
 import json
 import signal
 from pathlib import Path
+from threading import Thread
 
 import click
 
@@ -33,29 +34,30 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bo
 
         click.echo(json.dumps(dashboard(), indent=1))
         return
-    from prometheus_client import CollectorRegistry, generate_latest, start_http_server
+    from prometheus_client import generate_latest
 
     from openoutcry.operations.aside import Aside
     from openoutcry.operations.metrics import VenueMetrics
+    from openoutcry.operations.scrape import make_metrics_server
     from openoutcry.pipeline.announce import announced
     from openoutcry.pipeline.venue.file import read_venue
 
-    registry = CollectorRegistry()
     venue = read_venue(file) if file else None
     collector = VenueMetrics(venue)
-    registry.register(collector)
     if once:
-        click.echo(generate_latest(registry).decode(), nl=False)
+        click.echo(generate_latest(collector).decode(), nl=False)
         return
     collector.aside = Aside()
     host, port = address
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before there is a thread that may take one
     try:
-        server, thread = start_http_server(port, host, registry)
+        server = make_metrics_server(collector, address)
     except OSError as error:
         raise OutcryError(f"cannot serve metrics on {host}:{port}: {error.strerror}") from None
     click.echo(f"http://{host}:{server.server_port}/metrics", err=True)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
     with announced("metrics", *((venue.journal, venue.number) if venue else ())):
         signal.sigwait(signals)
     server.shutdown()

@@ -41,11 +41,15 @@ def reconcile(
         note(journal, verdict)
         _show(verdict, as_json)
     else:
+        from openoutcry.cli.aside import Bystander
+
         ended: list[int] = []
+        bystander = Bystander()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.append(1))
 
         def pause() -> bool:
+            bystander.look()
             until = time.monotonic() + 1
             while not ended and time.monotonic() < until:
                 time.sleep(0.05)

@@ -12,9 +12,30 @@ from openoutcry.cli.options import PathArgument, as_json_option
 @click.command()
 @click.argument("directory", type=PathArgument)
 @click.option("--until", type=click.IntRange(0), help="Stop after this sequence.")
+@click.option("--show-book", "symbol", help="Show this symbol's book, with its orders' queues.")
+@click.option("--levels", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--step", is_flag=True, help="Go on from there, forward and back (n, p, g SEQ, q).")
 @as_json_option
-def replay(directory: Path, until: int | None, as_json: bool) -> None:
-    """Rebuild the book from a journal alone and compare with what the run recorded."""
+def replay(
+    directory: Path, until: int | None, symbol: str | None, levels: int, step: bool, as_json: bool
+) -> None:
+    """Rebuild the book from a journal alone and compare with what the run recorded.
+
+    \b
+    outcry replay JOURNAL
+    outcry replay JOURNAL --until 1000 --show-book GOLD
+    outcry replay JOURNAL --until 1000 --show-book GOLD --step
+    """
+    if step and (symbol is None or as_json):
+        raise click.UsageError("--step goes with --show-book, and without --json")
+    if symbol is not None:
+        from openoutcry.cli import replay_steps
+
+        if step:
+            replay_steps.step(directory, until, symbol, levels)
+        else:
+            replay_steps.show_book(directory, until, symbol, levels, as_json)
+        return
     from openoutcry.replay.replay import replay as replay_journal
 
     result = replay_journal(directory, until)

@@ -28,6 +28,7 @@ def serve(file: Any, resume: bool, start: datetime | None, speed: float, as_json
 
     Killed or stopped, the same command goes on where the journal ends.
     """
+    from openoutcry.operations.dump import take
     from openoutcry.pipeline.venue.file import read_venue
     from openoutcry.pipeline.venue.operator_lane import AcceleratedClock, SystemClock
     from openoutcry.pipeline.venue.serve import Venue
@@ -40,7 +41,7 @@ def serve(file: Any, resume: bool, start: datetime | None, speed: float, as_json
             begin_ns = int(start.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
         clock = AcceleratedClock(begin_ns, speed)
     with Display(Console(stderr=True)) as display:
-        result = Venue(venue, display.watcher(), clock).serve(resume)
+        result = Venue(venue, display.watcher(), clock, take_dump=take).serve(resume)
     if as_json:
         click.echo(json.dumps(result))
         return

@@ -4,6 +4,7 @@ Prices are decimal text or :class:`decimal.Decimal` here and ten-thousandths in 
 are refused.
 """
 
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -83,15 +84,18 @@ class OuchClient(SoupBinClient):
         sequence: int = 0,
         firm: str = "",
         prefix: str = "",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Raises :class:`ClientError` or :class:`LoginRejected`."""
+        """``tls``: for a port with a certificate.
+
+        Raises :class:`ClientError` or :class:`LoginRejected`."""
         if version not in ("4.2", "5.0"):
             raise ValueError(f"version {version!r} is not 4.2 or 5.0")
         self.protocol = OUCH42 if version == "4.2" else OUCH50
         self.is_50 = version == "5.0"
         self.firm = firm
         login = LoginRequest(username, password, session, sequence)
-        self.connection = SoupBinConnection(host, port, login)
+        self.connection = SoupBinConnection(host, port, login, tls=tls)
         self.prefix = prefix
         self._last = 0
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 
@@ -25,16 +26,25 @@ class LoginRejected(ClientError):
 class SoupBinConnection:
     """A logged-in connection.  ``sequence`` is the number of the next message."""
 
-    def __init__(self, host: str, port: int, login: LoginRequest, timeout_s: float = 30.0) -> None:
-        """Connect and log in.
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        login: LoginRequest,
+        timeout_s: float = 30.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Connect and log in; ``tls``: for a port with a certificate.
 
         Raises :class:`ClientError` if nobody answers, :class:`LoginRejected` if the venue refuses.
         """
         try:
             self.socket = socket.create_connection((host, port), timeout_s)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket, server_hostname=host)
         except OSError as error:
             raise ClientError(f"{host}:{port}: {error.strerror or error}") from None
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sent = time.monotonic()
         beat_s, silence_s = HEARTBEAT_MS / 1000, SILENCE_MS / 1000
         self._received = Received(self.socket, beat_s, silence_s, self.keep_alive)

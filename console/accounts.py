@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol
 
-from openoutcry.pipeline.venue.operators import OperatorError, Operators
+from openoutcry.pipeline.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
 SESSION_S, IDLE_S = 12 * 3_600.0, 1_800.0
@@ -47,12 +47,28 @@ class _Failures:
     locked_until_s: float = 0.0
 
 
+class Known(Protocol):
+    """Who has a name and a role."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+
+
+class Knowing(Protocol):
+    """Says who somebody is: a venue's operators, or its participants."""
+
+    def prove(self, name: str, password: str, code: str = "") -> int: ...
+    def __getitem__(self, number: int) -> Known: ...
+
+
 class Accounts:
-    """The sessions of the operators of one venue."""
+    """The sessions of the operators, or of the participants, of one venue."""
 
     def __init__(
         self,
-        operators: Operators,
+        operators: Knowing,
         failures_before_lock: int,
         lock_s: float,
         clock: Callable[[], float] = time.monotonic,
@@ -114,6 +130,11 @@ class Accounts:
 
     def end(self, cookie: str | None) -> None:
         self._sessions.pop(_digest(cookie or ""), None)
+
+    def has(self, number: int) -> bool:
+        """Whether anybody is logged in as this one."""
+        self._sweep()
+        return any(one.number == number for one in self._sessions.values())
 
     def _lives(self, session: Session) -> bool:
         now = self.clock()

@@ -1,16 +1,25 @@
-"""The alarms that stand, and who has acknowledged them."""
+"""The alarms that stand, and who has acknowledged them: that is kept over restarts.
+
+An acknowledgement counts until its alarm is over.  Both stand in ``alarms.jsonl`` beside the log, a
+line each of the form of the desk's record.
+"""
 
 import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from openoutcry.operations.evaluate import Standing, State
+from openoutcry.operations.evaluate import KEEP_S, Standing, State
 from openoutcry.operations.watch import Watch
+from openoutcry.pipeline.venue.calendar import utc_text
+from openoutcry.pipeline.venue.desk_record import DeskRecord, RecordError, desk_record
 from openoutcry.wire import OutcryError
 
+RECORD = "alarms.jsonl"
+SEEN, OVER = "acknowledge", "over"
 CHANGES = 200
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -18,11 +27,37 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 class Alarms:
     """Beside a :class:`Watch`, which evaluates them."""
 
-    def __init__(self, watch: Watch, clock: Callable[[], float] = time.monotonic) -> None:
-        self.watch, self.clock = watch, clock
-        self.acknowledged: dict[Key, dict[str, str]] = {}
+    def __init__(
+        self, watch: Watch, folder: Path, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``folder``: where the record is; it need not be there yet."""
+        self.watch, self.folder, self.clock = watch, folder, clock
+        self.fault = ""
+        """What is wrong with the record."""
+        self.acknowledged: dict[Key, dict[str, str]] = self._read()
         self.changes: deque[dict[str, Any]] = deque(maxlen=CHANGES)
-        self._lock = Lock()
+        self._lock, self._begun_s = Lock(), clock()
+
+    def _read(self) -> dict[Key, dict[str, str]]:
+        """What was acknowledged and not over when the last console ended."""
+        found: dict[Key, dict[str, str]] = {}
+        try:
+            for row in desk_record(self.folder, RECORD):
+                asked = row["asked"]
+                key = asked["alarm"], tuple(sorted(asked["labels"].items()))
+                found.pop(key, None)
+                if asked["do"] == SEEN:
+                    found[key] = {"by": row["operator"], "why": row["why"], "at": row["at"]}
+        except RecordError as error:
+            self.fault = str(error)
+        return found
+
+    def _note(self, do: str, key: Key, by: str, why: str) -> str:
+        """When it was, on the disk.  Raises ``OSError`` if it cannot be written."""
+        asked = {"do": do, "alarm": key[0], "labels": dict(key[1]), "why": why}
+        now_ns = time.time_ns()
+        DeskRecord(self.folder, RECORD).note(now_ns, 0, by, asked)
+        return utc_text(now_ns)
 
     def look(self) -> None:
         """Evaluate; once a second."""
@@ -31,7 +66,19 @@ class Alarms:
             for one in changed:
                 self.changes.append({**_row(one), "at": _now()})
                 if one.state is State.RESOLVED:
-                    self.acknowledged.pop(_key(one), None)
+                    self._forget(_key(one))
+            # Within so long whatever still holds has fired again.
+            if self.acknowledged and self.clock() - self._begun_s > KEEP_S:
+                standing = {_key(one) for one in self.watch.evaluator.standing.values()}
+                for key in self.acknowledged.keys() - standing:
+                    self._forget(key)
+
+    def _forget(self, key: Key) -> None:
+        if self.acknowledged.pop(key, None) is not None:
+            try:
+                self._note(OVER, key, "", "")
+            except OSError as error:
+                self.fault = f"{RECORD}: {error.strerror}"
 
     def standing(self) -> list[dict[str, Any]]:
         """A row for each that fires or is about to, the worst first."""
@@ -46,12 +93,17 @@ class Alarms:
         return sorted(rows, key=lambda r: (order.get(r["state"], 2), r["severity"], r["name"]))
 
     def acknowledge(self, name: str, labels: dict[str, str], by: str, why: str) -> None:
-        """Note who has seen an alarm.  Raises :class:`OutcryError` if it does not stand."""
+        """Note who has seen an alarm, on the disk.  Raises :class:`OutcryError` if it does not
+        stand, or that cannot be written."""
         wanted = name, tuple(sorted(labels.items()))
         with self._lock:
             for one in self.watch.evaluator.standing.values():
-                if (one.alarm.name, tuple(sorted(one.labels))) == wanted:
-                    self.acknowledged[_key(one)] = {"by": by, "why": why, "at": _now()}
+                if _key(one) == wanted:
+                    try:
+                        at = self._note(SEEN, wanted, by, why)
+                    except OSError as error:
+                        raise OutcryError(f"{RECORD} cannot be written: {error.strerror}") from None
+                    self.acknowledged[wanted] = {"by": by, "why": why, "at": at}
                     return
         raise OutcryError(f"{name}: this alarm does not stand")
 

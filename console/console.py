@@ -3,6 +3,7 @@
 from typing import Any
 
 from openoutcry.console.accounts import Accounts, Session
+from openoutcry.console.cases import Cases
 from openoutcry.console.events import CONSOLE
 from openoutcry.console.market import Market
 from openoutcry.console.observe import Observer
@@ -34,6 +35,7 @@ class Console:
             raise OutcryError(f"{file.path}: nobody could log in: the file has no [[operator]]")
         self.file = file
         self.observer, self.market = Observer(file), Market(file.feed)
+        self.cases = Cases(file.journal)
         self.accounts = Accounts(
             Operators(file.risk.operators),
             file.sessions.failures_before_lock,
@@ -122,7 +124,9 @@ class Console:
         else:
             request["ticket"] = session.ticket
         try:
-            return ask(self.file.journal, request)
+            done = ask(self.file.journal, request)
+            self.observer.hurry()
+            return done
         except DeskError as error:
             if NO_TICKET in str(error):
                 session.ticket = ""
@@ -142,4 +146,5 @@ class Console:
             raise DeskError("why: a reason is printable")
         self.observer.alarms.acknowledge(name, labels, session.name, why)
         self.log.write("info", f"console: {session.name} acknowledged {name}: {why}")
+        self.observer.hurry()
         return {"done": [f"{name} is acknowledged"]}

@@ -29,18 +29,24 @@ class Gate:
     """An ASGI middleware, around the whole application."""
 
     def __init__(
-        self, app: Any, accounts: Accounts, secure: bool, hosts: tuple[str, ...] = LOOPBACK
+        self,
+        app: Any,
+        accounts: Accounts,
+        secure: bool,
+        hosts: tuple[str, ...] = LOOPBACK,
+        cookie: str = COOKIE,
     ) -> None:
         """``secure``: the console speaks TLS; ``hosts``: names by which it may be asked (what
         another name resolves to us by is no business of ours: DNS rebinding); none: any."""
         self.app, self.accounts, self.secure, self.hosts = app, accounts, secure, hosts
+        self.cookie = cookie
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         found = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-        cookie = cookie_of(found.get("cookie", ""))
+        cookie = cookie_of(found.get("cookie", ""), self.cookie)
         scope["outcry"] = {
             "cookie": cookie,
             "session": self.accounts.find(cookie),
@@ -119,11 +125,11 @@ class Gate:
         return receiving
 
 
-def cookie_of(header: str) -> str:
+def cookie_of(header: str, wanted: str) -> str:
     """The value of our cookie in a Cookie header; '' if it is not there."""
     for part in header.split(";"):
         name, _, value = part.strip().partition("=")
-        if name == COOKIE:
+        if name == wanted:
             return value
     return ""
 

@@ -9,9 +9,11 @@ import asyncio
 import contextlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from openoutcry.console.accounts import Accounts, Session
 from openoutcry.console.console import Console
 from openoutcry.console.observe import FAST_S
 from openoutcry.console.reading import PARTS, overview
@@ -33,6 +35,7 @@ class Viewer:
     second: int = -1
     line: int = 0
     trade: int = 0
+    version: int = -1
 
     def wish(self, text: str) -> None:
         """Raises ``ValueError``."""
@@ -63,7 +66,7 @@ class Texts:
     def now(self) -> str:
         found = self.console.observer.fast()
         if found is not self._now[0]:
-            self._now = found, _json(found)
+            self._now = found, as_json(found)
         return self._now[1]
 
     def slow(self) -> str:
@@ -73,7 +76,7 @@ class Texts:
         if second != self._slow[0]:
             told: dict[str, Any] = {"overview": overview(self.console, fast=False)}
             told |= {name: observer.slow[name] for name in PARTS if name != "status"}
-            self._slow = second, _json(told)[1:-1]
+            self._slow = second, as_json(told)[1:-1]
         return self._slow[1]
 
     def log(self, since: int) -> tuple[str, int]:
@@ -82,7 +85,7 @@ class Texts:
         if (since, events.count) != self._log[0]:
             key, lines = (since, events.count), events.since(since)
             last = lines[-1]["number"] if lines else since
-            self._log = key, _json(lines) if lines else "", last
+            self._log = key, as_json(lines) if lines else "", last
         return self._log[1:]
 
     def market(self, symbol: str, since: int) -> tuple[str, int]:
@@ -94,11 +97,11 @@ class Texts:
         if key not in self._market:
             found = self.console.market.view(symbol, since)
             trades = found.get("trades") or ()
-            self._market[key] = _json(found), trades[-1]["number"] if trades else since
+            self._market[key] = as_json(found), trades[-1]["number"] if trades else since
         return self._market[key]
 
 
-def _json(document: Any) -> str:
+def as_json(document: Any) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
@@ -120,11 +123,12 @@ def message(texts: Texts, viewer: Viewer) -> str:
     return "{" + ",".join(parts) + "}"
 
 
-def add_live(app: Any, console: Console) -> None:
-    """Add the route."""
-    from fastapi import WebSocket
+Message = Callable[[Viewer, Session], str]
 
-    texts = Texts(console)
+
+def add_live(app: Any, accounts: Accounts, told: Message) -> None:
+    """Add the route; ``told`` makes what a viewer is told, as JSON."""
+    from fastapi import WebSocket
 
     @app.websocket("/ws")
     async def live(socket: WebSocket) -> None:
@@ -133,7 +137,7 @@ def add_live(app: Any, console: Console) -> None:
         listening = asyncio.create_task(_listen(socket, viewer, changed))
         listening.add_done_callback(lambda _: changed.set())
         try:
-            await _tell(texts, socket, viewer, changed, listening)
+            await _tell(accounts, told, socket, viewer, changed, listening)
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
@@ -150,7 +154,8 @@ async def _listen(socket: Any, viewer: Viewer, changed: asyncio.Event) -> None:
 
 
 async def _tell(
-    texts: Texts,
+    accounts: Accounts,
+    told: Message,
     socket: Any,
     viewer: Viewer,
     changed: asyncio.Event,
@@ -162,11 +167,12 @@ async def _tell(
     with contextlib.suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
         due_s = time.monotonic()
         while not listening.done():
-            if texts.console.accounts.find(cookie) is None:
+            session = accounts.find(cookie)
+            if session is None:
                 await socket.close(ENDED)
                 return
             changed.clear()  # what is wished from here on is told at once
-            await asyncio.wait_for(socket.send_text(message(texts, viewer)), SEND_S)
+            await asyncio.wait_for(socket.send_text(told(viewer, session)), SEND_S)
             # From when it was due: what the telling takes is no part of the interval.
             due_s = max(due_s + viewer.every_s, time.monotonic())
             with contextlib.suppress(TimeoutError):

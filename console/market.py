@@ -197,6 +197,12 @@ class Market:
         found = self._receiver.book.instruments() if self._receiver else []
         return next((row for row in found if row.symbol == symbol), None)
 
+    def last(self) -> dict[str, int]:
+        """What each instrument traded at last, in ten-thousandths; no row for who has not."""
+        with self._lock:
+            found = self._receiver.book.instruments() if self._receiver else []
+            return {one.symbol: one.last_price for one in found if one.last_price}
+
     def candles(self, symbol: str, every_s: int) -> list[list[int]]:
         """[begin (seconds of the epoch, by the venue's day), open, high, low, close, volume]."""
         midnight = int(time.time()) // 86_400 * 86_400

@@ -25,11 +25,13 @@ from openoutcry.pipeline.venue.days import finished_days, read_status
 from openoutcry.pipeline.venue.desk_record import NAME as DESK_RECORD
 from openoutcry.pipeline.venue.desk_record import RecordError, desk_record
 from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.pipeline.venue.log import log_folder
 from openoutcry.ptp.look import look
 from openoutcry.risk import layout as lay
 from openoutcry.wire import OutcryError
 
 FAST_S, SLOW_S = 0.018, 1.0
+HURRY_S, HURRY_FOR_S = 0.2, 2.0
 RATE_S = 1.0
 """Rates are over about so long."""
 HEAT_S = 180
@@ -49,7 +51,9 @@ class Observer:
     def __init__(self, file: VenueFile) -> None:
         self.file = file
         self.events = Events(file.journal)
-        self.alarms = Alarms(Watch(VenueMetrics(file).collect, [], lambda text: None))
+        self.alarms = Alarms(
+            Watch(VenueMetrics(file).collect, [], lambda text: None), log_folder(file.journal)
+        )
         self.pipeline: RunningPipeline | None = None
         self.second = 0
         """Counts the slow looks."""
@@ -64,7 +68,8 @@ class Observer:
         self._fast: tuple[float, dict[str, Any]] = (0.0, {})
         self._actions: tuple[Any, list[dict[str, Any]], str] = (None, [], "")
         """Of this version of the desk's record."""
-        self._lock, self._over = Lock(), Event()
+        self._lock, self._over, self._soon = Lock(), False, Event()
+        self._hurried_until_s = 0.0
         self._thread = Thread(target=self._run, daemon=True, name="console-observer")
 
     def start(self) -> None:
@@ -72,13 +77,30 @@ class Observer:
         self._thread.start()
 
     def stop(self) -> None:
-        self._over.set()
+        self._over = True
+        self._soon.set()
         self._thread.join(5)
 
+    def hurry(self) -> None:
+        """Something was done: what comes of it is looked for more often, for a while."""
+        self._hurried_until_s = time.monotonic() + HURRY_FOR_S
+        self._soon.set()
+
     def _run(self) -> None:
-        while not self._over.wait(SLOW_S):
+        due_s = time.monotonic() + SLOW_S
+        while True:
+            now_s = time.monotonic()
+            hurried = now_s < self._hurried_until_s
+            self._soon.wait(min(HURRY_S, due_s - now_s) if hurried else max(due_s - now_s, 0.0))
+            if self._over:
+                return
             try:
-                self.look()
+                if self._soon.is_set() or time.monotonic() < due_s:
+                    self._soon.clear()
+                    self._look_again()
+                else:
+                    due_s = time.monotonic() + SLOW_S
+                    self.look()
             except OutcryError as error:
                 self.slow = self.slow | {"error": str(error)}
 
@@ -98,11 +120,29 @@ class Observer:
                 "status": self._shown_status(),
                 "latency": self._latency(),
                 "alarms": self.alarms.standing(),
+                "alarms_fault": self.alarms.fault,
                 "changes": list(self.alarms.changes)[-50:],
                 "participants": self._participants(),
                 "clock": _clock(),
                 "journal": self._journal(),
                 "host": _host(),
+            }
+            self.second += 1
+
+    def _look_again(self) -> None:
+        """What actions change, between two slow looks."""
+        with self._lock:
+            self._status = read_status(self.file.journal) if self.file.journal.is_dir() else None
+            self._attach()
+            self.events.look()
+            self.alarms.look()
+            self.slow = self.slow | {
+                "state": self._state(),
+                "status": self._shown_status(),
+                "alarms": self.alarms.standing(),
+                "changes": list(self.alarms.changes)[-50:],
+                "participants": self._participants(),
+                "journal": self._journal(),
             }
             self.second += 1
 

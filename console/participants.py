@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.pipeline.venue.file import Participant, VenueFile
 from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS
 from openoutcry.pipeline.venue.standing import KILLED_BY
 from openoutcry.ring import ProcessIdentity, Segment
@@ -39,28 +39,30 @@ def participants_of(file: VenueFile, view: View) -> list[dict[str, Any]]:
     """A row for each participant: money, positions, limits (None: none) and what is used of them.
     Read while the core writes: each number is one that stood."""
     symbols = [row["symbol"].decode() for row in file.instruments]
-    rows = []
-    for one in file.participants[:SHOWN]:
-        who = one.number
-        flags = view.of(who, lay.FLAGS)
-        credit = view.of(who, lay.CREDIT)
-        cells = view.cells[who]
-        held = np.flatnonzero(cells[:, lay.POSITION // 8]).tolist()
-        rows.append({
-            "number": who,
-            "name": one.name,
-            "group": one.group,
-            "killed": bool(flags & lay.KILLED_FLAGS),
-            "killed_by": [text for flag, text in KILLED_BY.items() if flags & flag],
-            "balance": view.of(who, lay.BALANCE),
-            "reserved": view.of(who, lay.RESERVED),
-            "profit": view.of(who, lay.PROFIT),
-            "credit": None if credit == NO_LIMIT else credit,
-            "open_orders": view.of(who, lay.OPEN),
-            "positions": {symbols[k]: int(cells[k, lay.POSITION // 8]) for k in held},
-            "limits": _limits(view, who, symbols),
-        })  # fmt: skip
-    return rows
+    return [row_of(view, one, symbols) for one in file.participants[:SHOWN]]
+
+
+def row_of(view: View, one: Participant, symbols: list[str]) -> dict[str, Any]:
+    """One participant's, as of :func:`participants_of`."""
+    who = one.number
+    flags = view.of(who, lay.FLAGS)
+    credit = view.of(who, lay.CREDIT)
+    cells = view.cells[who]
+    held = np.flatnonzero(cells[:, lay.POSITION // 8]).tolist()
+    return {
+        "number": who,
+        "name": one.name,
+        "group": one.group,
+        "killed": bool(flags & lay.KILLED_FLAGS),
+        "killed_by": [text for flag, text in KILLED_BY.items() if flags & flag],
+        "balance": view.of(who, lay.BALANCE),
+        "reserved": view.of(who, lay.RESERVED),
+        "profit": view.of(who, lay.PROFIT),
+        "credit": None if credit == NO_LIMIT else credit,
+        "open_orders": view.of(who, lay.OPEN),
+        "positions": {symbols[k]: int(cells[k, lay.POSITION // 8]) for k in held},
+        "limits": _limits(view, who, symbols),
+    }
 
 
 def _limits(view: View, who: int, symbols: list[str]) -> list[dict[str, Any]]:

@@ -5,9 +5,11 @@ from typing import Annotated, Any
 from openoutcry.console.console import Console
 from openoutcry.console.market import EVERY_S
 from openoutcry.console.observe import EDGES_NS
+from openoutcry.pipeline.venue.operators import SUPERVISOR
 
 SYMBOL_MOST = 8
-PARTS = ("status", "latency", "alarms", "changes", "participants", "clock", "journal", "host")
+PARTS = ("status", "latency", "alarms", "alarms_fault", "changes", "participants", "clock",
+         "journal", "host")  # fmt: skip
 
 
 def health(slow: dict[str, Any]) -> str:
@@ -93,7 +95,8 @@ def _add_market(app: Any, console: Console) -> None:
     @app.get("/api/alarms")
     def read_alarms() -> dict[str, Any]:
         """Those that stand, and the last changes."""
-        return {"standing": observer.alarms.standing(), "changes": observer.slow["changes"]}
+        return {"standing": observer.alarms.standing(), "changes": observer.slow["changes"],
+                "fault": observer.alarms.fault}  # fmt: skip
 
     @app.get("/api/journal")
     def read_journal() -> dict[str, Any]:
@@ -109,7 +112,13 @@ def _add_market(app: Any, console: Console) -> None:
 
 
 def _add_searches(app: Any, console: Console) -> None:
-    from fastapi import Query
+    from fastapi import Query, Request
+
+    @app.get("/api/cases", responses={403: {}})
+    def read_cases(request: Request) -> dict[str, Any]:
+        """Cases of surveillance, the newest first; for supervisors."""
+        console.check(request.scope["outcry"]["session"], SUPERVISOR)
+        return console.cases.view()
 
     @app.get("/api/log")
     def read_log(

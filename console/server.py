@@ -5,13 +5,13 @@ import contextlib
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from openoutcry.console.accounts import LockedError
 from openoutcry.console.actions import add_actions
 from openoutcry.console.console import AgainError, Console, RoleError
 from openoutcry.console.gate import COOKIE, LOOPBACK, Gate
-from openoutcry.console.live import add_live
+from openoutcry.console.live import Texts, add_live, message
 from openoutcry.console.reading import add_reading
 from openoutcry.console.requests import Confirm, Login
 from openoutcry.pipeline.venue.operators import OperatorError
@@ -27,30 +27,38 @@ STATUS = (
 
 def make_app(console: Console, secure: bool = False, hosts: tuple[str, ...] = LOOPBACK) -> Any:
     """The application, with its gate around it."""
+    app = empty_app("Open Outcry console", "index.html", STATUS)
+    _add_login(app, console, secure)
+    add_reading(app, console)
+    add_actions(app, console)
+    texts = Texts(console)
+    add_live(app, console.accounts, lambda viewer, session: message(texts, viewer))
+    return Gate(app, console.accounts, secure, hosts)
+
+
+def empty_app(title: str, page: str, statuses: tuple[tuple[type[Exception], int], ...]) -> Any:
+    """An application that serves its page and says what is refused; ``statuses``: what an error is
+    over HTTP, the first that fits."""
     from fastapi import FastAPI, Request
     from fastapi.responses import FileResponse, JSONResponse
     from fastapi.staticfiles import StaticFiles
 
-    app = FastAPI(title="Open Outcry console", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.exception_handler(OutcryError)
     async def refused(request: Request, error: Exception) -> JSONResponse:
-        status = next(number for kind, number in STATUS if isinstance(error, kind))
+        status = next(number for kind, number in statuses if isinstance(error, kind))
         headers = {}
         if isinstance(error, LockedError):
             headers["retry-after"] = str(int(error.wait_s) + 1)
         return JSONResponse({"detail": str(error)}, status, headers)
 
     @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html")
+    async def shown() -> FileResponse:
+        return FileResponse(STATIC / page)
 
     app.mount("/static", StaticFiles(directory=STATIC), "static")
-    _add_login(app, console, secure)
-    add_reading(app, console)
-    add_actions(app, console)
-    add_live(app, console)
-    return Gate(app, console.accounts, secure, hosts)
+    return app
 
 
 def _add_login(app: Any, console: Console, secure: bool) -> None:
@@ -98,15 +106,24 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
         return answer
 
 
+class Served(Protocol):
+    """What is behind a page."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
 def serve(
-    console: Console,
+    console: Served,
+    make: Callable[[Any, bool, tuple[str, ...]], Any],
     address: tuple[str, int],
     certificate: Path | None,
     key: Path | None,
     said: Callable[[str], None],
     hosts: tuple[str, ...] = (),
 ) -> None:
-    """Serve until SIGTERM or SIGINT; ``said`` is told the page's address when it can be asked.
+    """Serve until SIGTERM or SIGINT; ``make`` makes the application, ``said`` is told the page's
+    address when it can be asked.
 
     ``hosts``: names beside the address that it may be asked by.  Raises :class:`OutcryError`."""
     import socket
@@ -120,12 +137,12 @@ def serve(
         try:
             listener.bind(address)
         except OSError as error:
-            raise OutcryError(f"cannot serve the console on {host}:{port}: {error.strerror}"
+            raise OutcryError(f"cannot serve the page on {host}:{port}: {error.strerror}"
                               ) from None  # fmt: skip
         secure = certificate is not None
         names = LOOPBACK if host in LOOPBACK else () if host in ("0.0.0.0", "::") else (host,)
         config = uvicorn.Config(
-            make_app(console, secure, (*names, *hosts) if names else ()), log_config=None,
+            make(console, secure, (*names, *hosts) if names else ()), log_config=None,
             access_log=False, server_header=False, ssl_certfile=certificate, ssl_keyfile=key,
             ssl_version=ssl.PROTOCOL_TLS_SERVER, limit_concurrency=512, timeout_keep_alive=30,
             ws_max_size=1 << 12, ws_per_message_deflate=False, timeout_graceful_shutdown=2,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-STATES = ("good", "costs", "unseen", "note")
+STATES = ("good", "costs", "unseen", "note", "unfit")
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,9 @@ class Finding:
     """One thing about the host.
 
     ``state``: ``good`` as it is, ``costs`` latency, ``unseen`` (the host does not tell, with the
-    reason in ``what``), ``note`` (a fact).  ``cost`` is what it costs on this host, measured just
-    now, or None.  ``change`` is the exact command that changes it, or None where none would.
+    reason in ``what``), ``note`` (a fact), ``unfit`` for production (of a venue).  ``cost`` is what
+    it costs on this host, measured just now, or None.  ``change`` is the exact command that changes
+    it, or None where none would.
     """
 
     topic: str

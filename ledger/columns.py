@@ -1,3 +1,5 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
 """Transactions as columns for other people's tools: names spelt out, one schema for every store."""
 
 from collections.abc import Sequence
@@ -10,6 +12,8 @@ import numpy.typing as npt
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.report import arrow
 from openoutcry.wire.enums import EventFlag
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, store_i64
 
 KINDS = ["", *(kind.name for kind in lay.Kind)]
 SIDES = ["", "BUY", "SELL"]
@@ -17,9 +21,9 @@ NUMBERS = ("event_seq", "part", "cause_seq", "ts_ns", "order_id", "contra_id", "
            "qty_lots", *lay.MONEY_COLUMNS, *lay.LOT_COLUMNS)  # fmt: skip
 COLUMNS = (*NUMBERS, "participant", "instrument", "asset", "kind", "side", "maker", "day")
 """``day``: the day of ``ts_ns``, UTC, days since the epoch as a date."""
-LABELS = ("participant", "instrument", "asset", "kind", "side", "flags")
-BLOCK_ROWS = 2_048
-"""Rows that a cache holds."""
+ROW_WORDS = lay.ROW_BYTES // 8
+"""The last has what is not a number of its own: participant, instrument, asset, kind, side,
+flags."""
 
 
 @cache
@@ -27,43 +31,60 @@ def _dictionary(names: tuple[str, ...]) -> Any:
     return arrow().array(names, arrow().string())
 
 
-def days_of(rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """The day of each, days since the epoch."""
-    days: npt.NDArray[np.int64] = rows["ts_ns"] // lay.DAY_NS
+def days_of(ts_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The day of each time, days since the epoch; time never goes back."""
+    if len(ts_ns) and ts_ns[0] // lay.DAY_NS == ts_ns[-1] // lay.DAY_NS:
+        # Measured: dividing each took a tenth of what a file takes.
+        return np.full(len(ts_ns), ts_ns[0] // lay.DAY_NS)
+    days: npt.NDArray[np.int64] = ts_ns // lay.DAY_NS
     return days
+
+
+@kernel
+def gather(rows: int, count: int, columns: int, stride: int) -> None:
+    """Words of rows (TRANSACTION_DTYPE) as columns: each row is read once, as it lies; word k of
+    row n goes to ``columns`` + k * ``stride`` + 8 * n.  Measured: three times as fast as numpy's
+    field after field within a cache."""
+    for row in range(count):
+        for word in range(ROW_WORDS):
+            value = load_i64(rows + row * lay.ROW_BYTES + 8 * word)
+            store_i64(columns + word * stride + 8 * row, value)
 
 
 def as_table(parts: Sequence[npt.NDArray[Any]], symbols: list[str], monies: list[str]) -> Any:
     """Rows (TRANSACTION_DTYPE), one array behind the other, as an arrow table with
     :data:`COLUMNS`."""
     pa = arrow()
-    count = sum(map(len, parts))
-    types = {name: lay.TRANSACTION_DTYPE[name] for name in (*NUMBERS, *LABELS)}
-    columns: dict[str, Any] = {name: np.empty(count, kind) for name, kind in types.items()}
+    words = np.empty((ROW_WORDS, sum(map(len, parts))), np.int64)
     at = 0
     for rows in parts:
-        # Measured: column after column over all rows took three times as long as within a cache.
-        for begin in range(0, len(rows), BLOCK_ROWS):
-            block = rows[begin : begin + BLOCK_ROWS]
-            end = at + len(block)
-            for name, column in columns.items():
-                column[at:end] = block[name]
-            at = end
+        rows = np.ascontiguousarray(rows)
+        gather(rows.ctypes.data, len(rows), words.ctypes.data + 8 * at, words.strides[0])
+        at += len(rows)
+    columns: dict[str, Any] = {name: words[lay.AT[name] // 8] for name in NUMBERS}
+    labels = words[lay.AT["participant"] // 8]
+
+    def label(name: str) -> npt.NDArray[np.int64]:
+        kind, shift = lay.TRANSACTION_DTYPE[name], 8 * (lay.AT[name] - lay.AT["participant"])
+        return (labels >> shift) & ((1 << 8 * kind.itemsize) - 1)
 
     def named(codes: npt.NDArray[Any], names: list[str]) -> Any:
         return pa.DictionaryArray.from_arrays(
             pa.array(np.minimum(codes, len(names) - 1).astype(np.int16)), _dictionary(tuple(names))
         )
 
-    flags = columns.pop("flags")
-    columns["participant"] = columns["participant"].astype(np.int32)
-    columns["instrument"] = named(columns["instrument"], [*symbols, ""])
-    columns["asset"] = named(columns["asset"], monies)
-    columns["kind"] = named(columns["kind"], KINDS)
-    columns["side"] = named(columns["side"], SIDES)
-    columns["maker"] = (flags & (EventFlag.MAKER | EventFlag.AUCTION)) != 0
-    columns["day"] = pa.array((columns["ts_ns"] // lay.DAY_NS).astype(np.int32)).cast(pa.date32())
-    return pa.table({name: columns[name] for name in COLUMNS})
+    columns["participant"] = label("participant").astype(np.int32)
+    columns["instrument"] = named(label("instrument"), [*symbols, ""])
+    columns["asset"] = named(label("asset"), monies)
+    columns["kind"] = named(label("kind"), KINDS)
+    columns["side"] = named(label("side"), SIDES)
+    columns["maker"] = (label("flags") & (EventFlag.MAKER | EventFlag.AUCTION)) != 0
+    columns["day"] = pa.array(days_of(columns["ts_ns"]).astype(np.int32)).cast(pa.date32())
+    arrays = [pa.array(columns[name]) for name in COLUMNS]
+    # Measured: columns that may be null took a fifth longer to write.
+    fields = [pa.field(name, array.type, nullable=False)
+              for name, array in zip(COLUMNS, arrays, strict=True)]  # fmt: skip
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
 def as_rows(table: Any, symbols: list[str], monies: list[str]) -> npt.NDArray[Any]:

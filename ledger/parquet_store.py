@@ -169,7 +169,7 @@ def by_day(parts: list[npt.NDArray[Any]]) -> list[tuple[int, list[npt.NDArray[An
     """The rows of each day; time never goes back."""
     found: dict[int, list[npt.NDArray[Any]]] = {}
     for rows in parts:
-        days = days_of(rows)
+        days = days_of(rows["ts_ns"])
         edges = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(rows)]
         for begin, end in pairwise(edges):
             found.setdefault(int(days[begin]), []).append(rows[begin:end])

@@ -132,7 +132,7 @@ class PostgresStore:
         rows = rows[rows["event_seq"] > int(cursor.fetchone()[0])]
         if not len(rows):
             return 0
-        days = np.unique(days_of(rows)).tolist()
+        days = np.unique(days_of(rows["ts_ns"])).tolist()
         newest = f"transactions_{_date(days[-1]):%Y%m%d}"
         cursor.execute("select to_regclass(%s) is null", (newest,))
         is_new = cursor.fetchone()[0]

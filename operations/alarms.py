@@ -6,6 +6,7 @@ and 100 us); docs/alarms.md has a runbook for each.
 """
 
 import operator
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -125,6 +126,11 @@ ALARMS: tuple[Alarm, ...] = (
           Now("outcry_surveillance_cases", (("severity", "high"), ("status", "open"))), ">", 0, 0,
           "surveillance has an open case of high severity that nobody has looked at"),
 )  # fmt: skip
+
+
+def names_of(alarms: tuple[Alarm, ...]) -> frozenset[str]:
+    """Names of the samples that these alarms look at."""
+    return frozenset(name for one in alarms for name in re.findall("[a-zA-Z_]+", one.promql()))
 
 
 def rule_file(runbooks: str = "docs/alarms.md") -> str:

@@ -20,10 +20,10 @@ Vector = dict[Labels, float]
 
 
 class History:
-    """The scrapes of the last ``keep_s`` seconds."""
+    """The scrapes of the last ``keep_s`` seconds: of samples with these names (None: all)."""
 
-    def __init__(self, keep_s: float) -> None:
-        self.keep_s = keep_s
+    def __init__(self, keep_s: float, names: frozenset[str] | None = None) -> None:
+        self.keep_s, self.names = keep_s, names
         self.scrapes: deque[tuple[float, dict[str, Vector]]] = deque()
 
     def add(self, at_s: float, families: "Iterable[Metric]") -> None:
@@ -31,6 +31,8 @@ class History:
         taken: dict[str, Vector] = {}
         for family in families:
             for sample in family.samples:
+                if self.names is not None and sample.name not in self.names:
+                    continue
                 vector = taken.setdefault(sample.name, {})
                 vector[frozenset(sample.labels.items())] = float(sample.value)
         self.scrapes.append((at_s, taken))

@@ -19,9 +19,11 @@ import psutil
 
 import openoutcry
 from openoutcry.operations.aside import Aside
+from openoutcry.operations.native import UPPER_NS, native
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import bucket_upper_ns
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
+from openoutcry.pipeline.topology import REPLICA
 from openoutcry.pipeline.venue.days import read_status
 from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.ptp.look import look
@@ -61,18 +63,18 @@ def classic_buckets(words: npt.NDArray[np.int64]) -> tuple[list[tuple[str, float
     buckets = [
         (f"{edge:.12g}", float(reached[index])) for edge, index in zip(EDGES_S, EDGES, strict=True)
     ]
-    used = np.flatnonzero(counts)
-    total_ns = sum(bucket_upper_ns(int(k)) * int(counts[k]) for k in used)
+    total_ns = float(np.dot(counts.astype(np.float64), UPPER_NS))
     return [*buckets, ("+Inf", float(reached[-1]))], total_ns * NS
 
 
 class Families:
     """Metric families by name, in the order in which they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, native_too: bool = False) -> None:
+        """``native_too``: histograms in their native form, too, in families of their own."""
         from prometheus_client import core
 
-        self.kinds = core
+        self.native_too, self.kinds = native_too, core
         self.found: dict[str, Any] = {}
 
     def _family(self, kind: Any, name: str, text: str, labels: dict[str, str]) -> Any:
@@ -92,6 +94,12 @@ class Families:
         buckets, total = classic_buckets(words)
         family = self._family(self.kinds.HistogramMetricFamily, name, text, labels)
         family.add_metric(list(labels.values()), buckets, total)
+        if not self.native_too:
+            return
+        other = name.removesuffix("_seconds") + "_native_seconds"
+        if other not in self.found:
+            self.found[other] = self.kinds.Metric(other, text, "histogram")
+        self.found[other].add_sample(other, labels, 0.0, native_histogram=native(words))
 
 
 class VenueMetrics:
@@ -123,10 +131,10 @@ class VenueMetrics:
         """Nothing: which metrics there are depends on what runs."""
         return iter(())
 
-    def collect(self) -> "Iterator[Metric]":
-        """Everything, read anew."""
+    def collect(self, native_too: bool = False) -> "Iterator[Metric]":
+        """Everything, read anew; ``native_too``: for Prometheus's protobuf."""
         begin = time.perf_counter()
-        out = Families()
+        out = Families(native_too)
         build = out.kinds.InfoMetricFamily("outcry_build", "Which build this is.")
         build.add_metric([], {"version": openoutcry.__version__, "layout": f"{LAYOUT_HASH:016x}"})
         yield build
@@ -180,6 +188,8 @@ def _pipeline(out: Families, one: RunningPipeline, venue: str) -> None:
     lag = max(0, positions["sequenced"] - one.durable_seq) if "journal" in one.table.index else 0
     out.gauge("outcry_durable_lag_commands", "Commands sequenced and not yet durable.", lag,
               venue=venue)  # fmt: skip
+    if (at := one.table.index.get(REPLICA.name)) is not None:
+        _replicas(out, control, at, positions["sequenced"], venue)
     for name, ring in one.rings.items():
         out.counter("outcry_ring_records", "Records published on a ring.", positions[name],
                     venue=venue, ring=name)  # fmt: skip
@@ -194,6 +204,18 @@ def _pipeline(out: Families, one: RunningPipeline, venue: str) -> None:
     for interval, words in one.histograms():
         out.histogram("outcry_latency_seconds", "Latency by span, since the run began.", words,
                       venue=venue, stage=interval.name, span=interval.span)  # fmt: skip
+
+
+def _replicas(out: Families, control: ct.Control, at: int, sequenced: int, venue: str) -> None:
+    """Of a replicated journal: how far the replicas are behind, and how long the lease lasts."""
+    lag = max(0, sequenced - control.stage(at, ct.STAGE_SAFE_SEQ))
+    out.gauge("outcry_replica_lag_commands", "Commands sequenced and not yet on a majority of the "
+              "replicas.", lag, venue=venue)  # fmt: skip
+    out.gauge("outcry_replica_lag_bytes", "Journal read and not yet acknowledged by a majority of "
+              "the replicas.", control.stage(at, ct.STAGE_LAG_BYTES), venue=venue)  # fmt: skip
+    left_ns = control.stage(at, ct.STAGE_SAFE_UNTIL_NS) - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    out.gauge("outcry_replica_lease_seconds", "How long events may still be released without word "
+              "from the quorum; below 0: cut off.", left_ns * NS, venue=venue)  # fmt: skip
 
 
 def _stage(out: Families, one: RunningPipeline, index: int, name: str, venue: str) -> None:

@@ -1,5 +1,6 @@
 """Tells who should know of an alarm: Alertmanager, a webhook, e-mail, a line on the terminal."""
 
+import http.client
 import json
 import smtplib
 import urllib.request
@@ -47,16 +48,27 @@ def _shown(url: str) -> str:
     return f"{found.scheme}://{found.netloc.rpartition('@')[2]}"
 
 
-def _post(url: str, document: Any) -> None:
+class _Here(urllib.request.HTTPRedirectHandler):
+    """Whoever is told is who was named: a redirection leads nowhere."""
+
+    def redirect_request(self, *args: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_Here)
+
+
+def post_json(url: str, document: Any) -> None:
+    """POST a document.  Raises :class:`NotifyError`, which does not name the URL's path."""
     if urlsplit(url).scheme not in ("http", "https"):
         raise NotifyError(f"{_shown(url)}: not http:// or https://")
     request = urllib.request.Request(
         url, json.dumps(document).encode(), {"Content-Type": "application/json"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S):
+        with _OPENER.open(request, timeout=TIMEOUT_S):
             return
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise NotifyError(f"{_shown(url)}: {error}") from None
 
 
@@ -65,7 +77,7 @@ def alertmanager(url: str) -> Notify:
 
     def tell(changed: Sequence[Standing]) -> None:
         now = datetime.now(UTC).isoformat()
-        _post(f"{url.rstrip('/')}/api/v2/alerts", [_alert(one, now) for one in changed])
+        post_json(f"{url.rstrip('/')}/api/v2/alerts", [_alert(one, now) for one in changed])
 
     return tell
 
@@ -76,27 +88,35 @@ def webhook(url: str) -> Notify:
     def tell(changed: Sequence[Standing]) -> None:
         over = all(one.state is State.RESOLVED for one in changed)
         alerts = [document(one) for one in changed]
-        _post(url, {"version": "4", "receiver": "openoutcry", "alerts": alerts,
+        post_json(url, {"version": "4", "receiver": "openoutcry", "alerts": alerts,
                     "status": "resolved" if over else "firing"})  # fmt: skip
 
     return tell
 
 
+def send_mail(
+    server: tuple[str, int], sender: str, recipients: Sequence[str], subject: str, text: str
+) -> None:
+    """One message by SMTP; ``server`` is its host and port.  Raises :class:`NotifyError`."""
+    host, port = server
+    message = EmailMessage()
+    message["Subject"], message["From"] = subject, sender
+    message["To"] = ", ".join(recipients)
+    message.set_content(text)
+    try:
+        with smtplib.SMTP(host, port, timeout=TIMEOUT_S) as connection:
+            connection.send_message(message)
+    except (OSError, smtplib.SMTPException) as error:
+        raise NotifyError(f"{host}:{port}: {error}") from None
+
+
 def mail(server: tuple[str, int], sender: str, recipients: Sequence[str]) -> Notify:
     """One message by SMTP for what has changed at once; ``server`` is its host and port."""
-    host, port = server
 
     def tell(changed: Sequence[Standing]) -> None:
-        message = EmailMessage()
         worst = min((one.alarm.severity for one in changed), default="")
         names = ", ".join(sorted({one.alarm.name for one in changed}))
-        message["Subject"] = f"[{worst}] {names}"
-        message["From"], message["To"] = sender, ", ".join(recipients)
-        message.set_content("\n".join(map(line, changed)))
-        try:
-            with smtplib.SMTP(host, port, timeout=TIMEOUT_S) as connection:
-                connection.send_message(message)
-        except (OSError, smtplib.SMTPException) as error:
-            raise NotifyError(f"{host}:{port}: {error}") from None
+        text = "\n".join(map(line, changed))
+        send_mail(server, sender, recipients, f"[{worst}] {names}", text)
 
     return tell

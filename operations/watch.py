@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from openoutcry.operations.alarms import ALARMS, Alarm
+from openoutcry.operations.alarms import ALARMS, Alarm, names_of
 from openoutcry.operations.evaluate import KEEP_S, Evaluator, Standing
 from openoutcry.operations.expressions import History
 from openoutcry.operations.notify import Notify, NotifyError
@@ -29,7 +29,7 @@ class Watch:
     ) -> None:
         """``note`` is told what goes wrong; ``clock`` gives seconds that never go back."""
         self.collect, self.note, self.clock = collect, note, clock
-        self.history, self.evaluator = History(KEEP_S), Evaluator(alarms)
+        self.history, self.evaluator = History(KEEP_S, names_of(alarms)), Evaluator(alarms)
         self.missed: list[tuple[Notify, list[Standing]]] = [(one, []) for one in receivers]
         self._retry_s = 0.0
 

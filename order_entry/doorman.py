@@ -19,13 +19,14 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from weakref import WeakValueDictionary
 
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.fix import logon as fix_logon
 from openoutcry.order_entry.hall import Hall
-from openoutcry.order_entry.passwords import password_hasher
+from openoutcry.order_entry.passwords import nobodys_hash, password_hasher
 from openoutcry.order_entry.spec import (
     FIX_BEGIN,
     PortSpec,
@@ -37,6 +38,8 @@ from openoutcry.order_entry.spec import (
 
 HAND_BYTES, HAND_MAX = 512, 4096
 REPLY_AT = 64
+SOURCE_AT = 32
+"""16 bytes of the client's address, IPv6 (IPv4: mapped), and its port as a word."""
 LOGIN_S = 10.0
 """A connection that has not logged in by then is closed."""
 CLOSE_S = 5.0
@@ -102,7 +105,7 @@ class Doorman:
             row.name.casefold(): (index, row) for index, row in enumerate(self.spec.sessions, 1)
         }
         self.hasher = password_hasher()
-        self.no_such_hash = self.hasher.hash("nobody has this password")
+        self.no_such_hash = nobodys_hash(self.hasher)
         """Checked for a name that does not exist, so that its answer takes as long."""
         self.tasks: set[asyncio.Task[None]] = set()
         self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
@@ -159,16 +162,19 @@ class Doorman:
         try:
             client.setblocking(False)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            source = packed_source(client.getpeername())
             if context is None:
-                await self._let_in_plain(client, port, address)
+                await self._let_in_plain(client, port, address, source)
             else:
-                await self._let_in_tls(client, port, address, context)
+                await self._let_in_tls(client, port, address, source, context)
         except (OSError, TimeoutError, ssl.SSLError):
             self._count("connection lost")
         finally:
             client.close()
 
-    async def _let_in_plain(self, client: socket.socket, port: PortSpec, address: str) -> None:
+    async def _let_in_plain(
+        self, client: socket.socket, port: PortSpec, address: str, source: bytes
+    ) -> None:
         loop = asyncio.get_running_loop()
         try:
             index, reply, rest, wanted = await self._login(
@@ -179,11 +185,12 @@ class Doorman:
             if port.protocol in SOUPBIN_PROTOCOLS and refusal.letter:
                 await loop.sock_sendall(client, soupbin.login_rejected(refusal.letter))
             return
-        await self._hand_over(index, client, reply, rest, wanted)
+        await self._hand_over(index, client, reply, rest, wanted, source)
 
     async def _let_in_tls(
-        self, client: socket.socket, port: PortSpec, address: str, context: ssl.SSLContext
-    ) -> None:
+        self, client: socket.socket, port: PortSpec, address: str, source: bytes,
+        context: ssl.SSLContext,
+    ) -> None:  # fmt: skip
         """The stage gets one end of a pair; this process relays between the other and TLS."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader()
@@ -210,7 +217,7 @@ class Doorman:
             with contextlib.closing(mine_writer):
                 with theirs:
                     theirs.setblocking(False)
-                    await self._hand_over(index, theirs, reply, rest, wanted)
+                    await self._hand_over(index, theirs, reply, rest, wanted, source)
                 if (task := asyncio.current_task()) is not None:
                     self.waiting.pop(task, None)
                 relays = [_relay(reader, mine_writer), _relay(mine_reader, writer)]
@@ -333,15 +340,16 @@ class Doorman:
         self.handed[index] = int(block[s.GENERATION // 8]), time.monotonic()
 
     async def _hand_over(
-        self, index: int, client: socket.socket, reply: bytes, rest: bytes, wanted: int
-    ) -> None:
+        self, index: int, client: socket.socket, reply: bytes, rest: bytes, wanted: int,
+        source: bytes,
+    ) -> None:  # fmt: skip
         # What the system keeps for a reader is part of how far he may fall behind.
         queue = self.spec.sessions[index - 1].queue_bytes
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, min(queue, 1 << 20))
         if self.spec.sessions[index - 1].throttle_per_s:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
-        head = struct.pack("<4q", index, wanted, len(reply), SEQUENCE_AT).ljust(REPLY_AT, b"\0")
-        message = (head + reply).ljust(HAND_BYTES, b"\0") + rest
+        head = struct.pack("<4q", index, wanted, len(reply), SEQUENCE_AT) + source
+        message = (head.ljust(REPLY_AT, b"\0") + reply).ljust(HAND_BYTES, b"\0") + rest
         while True:
             try:
                 socket.send_fds(self.sessions, [message], [client.fileno()])
@@ -366,6 +374,14 @@ def _first_message(data: bytes) -> int:
         return fix_logon.first_message(data)
     except fix_logon.LogonError as error:
         raise Refused("malformed login", "") from error
+
+
+def packed_source(peer: tuple[Any, ...]) -> bytes:
+    """Where a connection comes from, as a hand-over has it at SOURCE_AT: 24 bytes."""
+    found = ipaddress.ip_address(peer[0].partition("%")[0])
+    if isinstance(found, ipaddress.IPv4Address):
+        found = ipaddress.IPv6Address(b"\0" * 10 + b"\xff\xff" + found.packed)
+    return found.packed + struct.pack("<q", peer[1])
 
 
 def _is_inside(address: str, row: SessionSpec) -> bool:

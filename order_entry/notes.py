@@ -41,7 +41,8 @@ NOTE_DTYPE = np.dtype(
 of the session layer's own · refused: why the session layer refused it, by the protocol's module, 0
 for what it did not refuse · client_seq: the client's own number (OUCH 5.0 UserRefNum, FIX
 MsgSeqNum) · row: number of the order it is about, 0 none · token: the client's own name of it ·
-orig: the name of what it is about, where that is not known · own: the protocol's own."""
+orig: the name of what it is about, where that is not known · own: the protocol's own; of LOGGED_IN
+whence the connection comes, an IPv6 address (IPv4: mapped) and, as a word, its port."""
 assert NOTE_DTYPE.itemsize == NOTE_BYTES
 
 _OFFSETS = {name: int(field[1]) for name, field in (NOTE_DTYPE.fields or {}).items()}

@@ -2,6 +2,7 @@
 
 import secrets
 import string
+from base64 import b64encode
 from typing import Any
 
 from openoutcry.wire.errors import OutcryError
@@ -17,6 +18,17 @@ def password_hasher() -> Any:
     except ImportError:
         raise OutcryError("passwords need argon2-cffi: pip install 'openoutcry[venue]'") from None
     return PasswordHasher()
+
+
+def nobodys_hash(hasher: Any) -> str:
+    """A hash in the hasher's own form that no password is known for: drawn, not computed.  To
+    check a password against it fails, and takes as long as against any other."""
+    salt, drawn = (
+        b64encode(secrets.token_bytes(size)).decode().rstrip("=")
+        for size in (hasher.salt_len, hasher.hash_len)
+    )
+    work = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${work}${salt}${drawn}"
 
 
 def make_password() -> str:

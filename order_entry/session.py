@@ -80,7 +80,11 @@ LOCKED_UNTIL_NS = 3072
     SWITCH,  # the operator asks: SWITCH_OFF, SWITCH_ON, 0 nothing
     KILLED,  # the operator has switched the session off
     EXCESS_AT,  # as THROTTLE_AT, of the bucket for what the throttle's has no token for
-) = range(0, 8 * 53, 8)
+    SOURCE,  # whence the connection comes: 16 bytes of an IPv6 address (IPv4: mapped),
+    SOURCE_LOW,  # of which this is the second half,
+    SOURCE_PORT,  # and its port
+    UNTOLD,  # 1: the journal has not been told yet of this connection
+) = range(0, 8 * 57, 8)
 SWITCH_OFF, SWITCH_ON = 1, 2
 DISCONNECTED, CONNECTED, ENDING = range(3)
 FIX44, FIX42, FIX_DROP_COPY = (

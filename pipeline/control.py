@@ -89,7 +89,13 @@ MERGE_DROPPED = 16  # orders that the command at work has taken in the shards th
 MERGE_SHARDS = 32  # by shard: its next event, and the last command to all that it is done with
 MERGE_SHARD_BYTES = 16
 MERGE_STATE_BYTES = 320
-CONTROL_BYTES = MERGE_STATES + 2 * MERGE_STATE_BYTES
+
+# By the one matcher of a replicated run: the hash of its whole state, and after which command.  The
+# count is odd while they are written.
+STATE_COUNT = MERGE_STATES + 2 * MERGE_STATE_BYTES
+STATE_SEQ = STATE_COUNT + 8
+STATE_HASH = STATE_COUNT + 16  # two words
+CONTROL_BYTES = STATE_COUNT + 64
 
 DURABILITIES = ("none", "async", "durable", "replicated")
 

@@ -63,6 +63,8 @@ class Replication:
     """Which cluster (replica/access.py)."""
     lease_ms: int = 3_000
     """Cut off from the quorum for so long, the primary releases nothing more."""
+    lead: Any = None
+    """Of a standby that was promoted: what its first run goes on with (replica/hot_standby.py)."""
 
 
 @dataclass

@@ -17,8 +17,10 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import record_spans
 from openoutcry.pipeline.options import PipelineError, Replication
 from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.state_check import read_state
 from openoutcry.replica.access import access_of
 from openoutcry.replica.actions import Timing, holder_of
+from openoutcry.replica.place import HAND_OVER_FILE
 from openoutcry.replica.publisher import Publisher
 from openoutcry.ring.kernels import release
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 NAME = "replica"
 LOOK_S = 0.05
 """Blocks without commands are looked for so often."""
+GIVE_UP_S = 2.0
+"""For the cluster to take the lease back; after that it runs out."""
 LEAVE_S = 10.0
 """A run that was asked to stop waits so long for a quorum that does not answer."""
 
@@ -40,11 +44,14 @@ class ReplicaStage:
         self.publisher = publisher
         self.index = shared.table.index[NAME]
         self.before = shared.table.index["journal"]
+        self.gate = shared.table.index[shared.table.gate.name]
         self.histogram = shared.histogram(NAME).ctypes.data
         self.finished = False
         self._read_seq = -1
         self._look_s = 0.0
         self._leave_s = 0.0
+        self._all_said = False
+        """All that there is is replicated, and the gate knows."""
         self._recorded = max(publisher.safe_seq, shared.control[ct.RESUMED_SEQ])
         self._say()
 
@@ -60,7 +67,7 @@ class ReplicaStage:
             publisher.read()
             if publisher.pending_bytes == 0:
                 self._read_seq = written
-        moved = publisher.turn()
+        moved = publisher.turn(check=read_state(control))
         self._say()
         if publisher.stopped:
             raise PipelineError(
@@ -72,16 +79,27 @@ class ReplicaStage:
         return moved
 
     def outcome(self) -> dict[str, Any]:
-        document = {NAME: self.publisher.status()}
-        self.publisher.close()
+        publisher = self.publisher
+        asked = publisher.journal / HAND_OVER_FILE
+        hand_over = asked.exists()
+        left = publisher.leave(hand_over, GIVE_UP_S)
+        asked.unlink(missing_ok=True)
+        if hand_over:
+            _say_aloud("handed over" if left else "not handed over: the cluster did not answer")
+        document = {NAME: publisher.status()}
+        publisher.close()
         return document
 
     def _end(self, last_seq: int, now_s: float) -> None:
-        publisher = self.publisher
+        publisher, control = self.publisher, self.shared.control
+        if self._all_said:
+            # The lease is kept until the gate has let out the last event.
+            self.finished = control.stage(self.gate, ct.STAGE_DONE) > 0
+            return
         if publisher.idle and publisher.safe_seq >= last_seq and not publisher.read():
             self._say()
-            release(self.shared.control.stage_address(self.index, ct.STAGE_DONE), last_seq + 1)
-            self.finished = True
+            release(control.stage_address(self.index, ct.STAGE_DONE), last_seq + 1)
+            self._all_said = True
             return
         # Nobody waits for a quorum for ever: what is not replicated was not released.
         self._leave_s = self._leave_s or now_s + LEAVE_S
@@ -113,15 +131,25 @@ class ReplicaStage:
 
 def make_publisher(journal: Path, replication: Replication) -> Publisher:
     """The publisher of a journal that this process holds."""
-    lease_ns = replication.lease_ms * 1_000_000
     return Publisher(
         journal,
         access_of(replication.nats),
         replication.venue,
-        holder_of(f"{socket.gethostname()}:{journal.resolve()}", secrets.token_hex(8)),
-        timing=Timing(lease_ns, lease_ns // 6, min(lease_ns // 6, 500_000_000)),
+        holder_at(journal),
+        timing=timing_of(replication),
         say=_say_aloud,
     )
+
+
+def holder_at(journal: Path) -> str:
+    """Who this process is to the holders of leases: a node is a journal on a host."""
+    return holder_of(f"{socket.gethostname()}:{journal.resolve()}", secrets.token_hex(8))
+
+
+def timing_of(replication: Replication) -> Timing:
+    """How long things are waited for, by the lease's length."""
+    lease_ns = replication.lease_ms * 1_000_000
+    return Timing(lease_ns, lease_ns // 6, min(lease_ns // 6, 500_000_000), lease_ns // 15)
 
 
 def _say_aloud(text: str) -> None:
@@ -139,5 +167,10 @@ def make_stage(work: "Work") -> ReplicaStage:
         if os.getppid() != parent:
             os._exit(1)
 
-    publisher.begin(alive=alive)
+    lead = work.replication.lead
+    restarts = work.shared.control.stage(work.table.index[NAME], ct.STAGE_RESTARTS)
+    if lead is not None and not restarts:
+        publisher.go_on(*lead)
+    else:
+        publisher.begin(alive=alive)
     return ReplicaStage(work.shared, publisher)

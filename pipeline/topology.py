@@ -97,7 +97,7 @@ class Span:
         return span_text(self.since, self.until)
 
 
-SHOWN = {"intended": "sent", "durable": "on disk", "replicated": "on a majority"}
+SHOWN = {"intended": "sent", "durable": "on disk"}
 """What stamps are called in words: ``sent`` is the intended send time."""
 
 

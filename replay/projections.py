@@ -11,12 +11,21 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalError as JournalError
 from openoutcry.journal import JournalReader as JournalReader
+from openoutcry.journal.block import Block as Block
+from openoutcry.journal.block import BlockId as BlockId
+from openoutcry.journal.checkpoints import Checkpoint as Checkpoint
+from openoutcry.journal.checkpoints import checkpoint_path as checkpoint_path
+from openoutcry.journal.checkpoints import checkpoint_seqs as checkpoint_seqs
+from openoutcry.journal.checkpoints import read_checkpoint as read_checkpoint
+from openoutcry.journal.checkpoints import require_own as require_own
+from openoutcry.journal.checkpoints import write_checkpoint as write_checkpoint
 from openoutcry.matcher import Engine as Engine
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LEDGER_SETTINGS as LEDGER_SETTINGS
 from openoutcry.risk.bits import PauseCause as PauseCause
 from openoutcry.risk.bits import Setting as Setting
 from openoutcry.risk.region import View, make_region
+from openoutcry.risk.words import refusal_text as refusal_text
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The journal as tables for people: orders, events, trades and the audit trail, names spelt out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalError, JournalReader
+from openoutcry.journal.block import Block
 from openoutcry.replay.events import Batch, events_of, starting_point
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.words import refusal_text
@@ -51,13 +52,20 @@ class StampBounds:
     """How far UTC may be from a journal's ingress stamps, by the run's own clock records.
 
     They are made once a second, and the clock that stamps may be slewed between two of them: the
-    larger bound of the two counts.  Reads the journal once, for them alone; ``blocks`` says how
-    many it had.
+    larger bound of the two counts.  Reads the journal once, up to ``until_block``, for them alone
+    (``look`` is shown every block); ``blocks`` says how many it had.
     """
 
-    def __init__(self, reader: JournalReader) -> None:
+    def __init__(
+        self,
+        reader: JournalReader,
+        until_block: int | None = None,
+        look: Callable[[Block], None] | None = None,
+    ) -> None:
         places, written_ns, bounds_ns = [-1], [UNKNOWN_NS], [MAX_VALUE]
-        for block in reader.all_blocks():
+        for block in reader.all_blocks(until_block=until_block):
+            if look is not None:
+                look(block)
             if block.header.kind != BlockKind.CLOCK:
                 continue
             records = np.frombuffer(block.payload, CLOCK_DTYPE)
@@ -66,6 +74,8 @@ class StampBounds:
                 written_ns.append(block.header.written_ts_ns)
                 bounds_ns.append(bound_ns)
         self.blocks = reader.blocks
+        self.last_place = places[-1]
+        """The last block of clock records; -1: there is none."""
         self._places = np.array(places)
         # One that nobody knows stands before the first, and one behind the last.
         self._written_ns = np.array([*written_ns, UNKNOWN_NS])

@@ -23,6 +23,8 @@ class Timing(NamedTuple):
     apart in a lease."""
     retry_ns: int = 500 * MS
     """An unanswered request is sent again."""
+    look_ns: int = 200 * MS
+    """A standby looks at the lease so often: what it sees late, it takes over late."""
 
     @property
     def renew_ns(self) -> int:
@@ -38,7 +40,7 @@ def holder_of(node: str, process: str) -> str:
 
 def node_of(holder: str) -> str:
     """The node whose process that is."""
-    return holder.rpartition("/")[0]
+    return holder.rpartition("/")[0] or holder
 
 
 class Lease(NamedTuple):

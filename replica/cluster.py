@@ -40,7 +40,8 @@ MAX_PAYLOAD_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Node:
-    """One server: its addresses, and the network namespace it lives in (empty: the machine's)."""
+    """One server: its addresses, and the network namespace it lives in: a file of one, or empty for
+    that of the caller."""
 
     name: str
     host: str
@@ -200,7 +201,7 @@ cluster {{
         folder = self.folder_of(node)
         command = [server_binary(), "-c", str(folder / "server.conf")]
         if node.namespace:
-            command = ["ip", "netns", "exec", node.namespace, *command]
+            command = ["nsenter", f"--net={node.namespace}", *command]
         log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             process = subprocess.Popen(

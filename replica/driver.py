@@ -18,7 +18,7 @@ from openoutcry.replica.access import Access
 from openoutcry.replica.actions import Action, Fetch, Lease, Publish, ReadLease, WriteLease
 from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import NOT_FOUND, JetStream, Refused, Subscription, checked
-from openoutcry.replica.link import Link, Message, connect
+from openoutcry.replica.link import Link, Message
 from openoutcry.replica.message import Message as Block
 from openoutcry.replica.message import pack, unpack
 
@@ -145,11 +145,11 @@ class Driver:
         self._next_try_s = now_s + AGAIN_S
         self._server = (self._server + 1) % len(self.access.servers)
         try:
-            link = connect(self.access, self._server)
+            # One at a time: the machine must tick, and whoever drives it is watched for stalls.
+            link = Link(self.access, self.access.servers[self._server])
         except Unreachable as error:
             self.trouble = str(error)
             return False
-        self._server = self.access.servers.index(link.server)
         self._jetstream = JetStream(link, self.venue)
         self.trouble, self._answered_s = "", time.monotonic()
         if self._following:
@@ -214,11 +214,18 @@ class Driver:
                 rest += self.act(self._answered(asked.action, message))
             elif self.subscription is not None:
                 found = self.subscription.take(message)
-                if found is not None and (block := self._whole(found[1], found[0])) is not None:
-                    rest += self.act(self.machine.message(now_ns(), block))
+                if found is not None:
+                    rest += self.act(self._told(*found))
             if self._jetstream is not jetstream:
                 break
         return rest
+
+    def _told(self, position: int, data: bytes) -> list[Action]:
+        """By the subscription."""
+        block = self._whole(data, position)
+        if block is None:
+            return list(self.machine.missing(now_ns(), position, self.damage))
+        return list(self.machine.message(now_ns(), block))
 
     def _answered(self, action: Action, message: Message) -> list[Action]:
         if message.status:

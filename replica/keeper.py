@@ -17,6 +17,8 @@ class Keeper:
         self.timing = timing
         self.until_ns = 0
         self.lost = ""
+        self.superseded = False
+        """Another process of the same node, which goes on with this lease, has written it."""
         self.given_up = False
         """The bucket says that this holder has let it go."""
         self._sent: dict[int, int] = {}
@@ -45,6 +47,7 @@ class Keeper:
         self.revision = revision
         self.given_up = lease.given_up
         sent_ns = self._sent.get(lease.nonce)
+        self.superseded = lease.nonce < min(self._sent, default=0)
         if sent_ns is not None and not self.given_up:
             self.until_ns = max(self.until_ns, sent_ns + self.timing.lease_ns)
         return True
@@ -55,7 +58,11 @@ class Keeper:
 
     def seen(self, now_ns: int, lease: Lease | None, revision: int) -> None:
         """What the bucket holds; a reader may be shown what it held a while ago."""
-        if lease is None or revision < self.revision or self.written(lease, revision):
+        if lease is None or revision < self.revision:
+            return
+        if self.written(lease, revision):
+            if lease.nonce != self.lease.nonce:
+                self._due_ns = now_ns  # the newest write was refused for an earlier one
             return
         if revision > self.revision:
             self.lost = f"{lease.holder} holds the lease of epoch {lease.epoch}"

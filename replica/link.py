@@ -23,7 +23,7 @@ from openoutcry.replica.access import Access, Server
 from openoutcry.replica.errors import ReplicaError, Unreachable
 
 CONNECT_S = 2.0
-"""How long one server may take to answer."""
+"""How long one server may take until it has taken us: all steps together."""
 REQUEST_S = 5.0
 SEND_S = 2.0
 """How long a server may not take what is sent: then the connection is given up."""
@@ -89,14 +89,17 @@ class Link:
             raise
 
     def _open(self, access: Access, server: Server) -> socket.socket:
+        self._begun_s = time.monotonic()
         try:
             found = socket.create_connection((server.host, server.port), CONNECT_S)
         except OSError as error:
             raise Unreachable(f"{server.text}: {error.strerror or error}") from None
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
+            found.settimeout(self._left_s())
             info = self._read_info(found)
             if server.tls or info.get("tls_required"):
+                found.settimeout(self._left_s())
                 found = _in_tls(found, access, server)
         except TimeoutError:
             found.close()
@@ -110,6 +113,9 @@ class Link:
         self.name = str(info.get("server_name", ""))
         self.max_payload = int(info.get("max_payload", 1 << 20))
         return found
+
+    def _left_s(self) -> float:
+        return max(0.001, self._begun_s + CONNECT_S - time.monotonic())
 
     def _read_info(self, found: socket.socket) -> dict[str, Any]:
         text = bytearray()
@@ -129,9 +135,8 @@ class Link:
             "no_responders": True, "user": access.user, "pass": access.password,
         }  # fmt: skip
         self._put(b"CONNECT " + json.dumps(hello).encode() + b"\r\nPING\r\n")
-        deadline = time.monotonic() + CONNECT_S
         while not self._ponged:
-            if time.monotonic() > deadline:
+            if time.monotonic() > self._begun_s + CONNECT_S:
                 raise Unreachable(f"{self.server.text}: no answer within {CONNECT_S:g} s")
             self.wait(0.1)
         self._put(f"SUB {self.inbox}.* 1\r\n".encode())

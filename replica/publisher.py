@@ -6,8 +6,6 @@ is the primary and offers block after block.  Only blocks that the journal's own
 published, so the stream never has what a primary that comes back has not.
 """
 
-import json
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -22,8 +20,10 @@ from openoutcry.replica.chain import Tip
 from openoutcry.replica.driver import LEASE_KEY, Driver, lease_of, now_ns
 from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import REPLICAS, JetStream, Tail
+from openoutcry.replica.keeper import Keeper
 from openoutcry.replica.link import connect
 from openoutcry.replica.message import NO_CHECK, Blocks, Check, joined, sealed
+from openoutcry.replica.place import read_place, write_place
 from openoutcry.replica.primary import Primary
 from openoutcry.replica.standby import Role, Standby
 
@@ -32,7 +32,6 @@ MESSAGE_BYTES = 128 << 10
 SMALL_BYTES, FEW_IN_FLIGHT = 32 << 10, 3
 """With so many messages on their way, a smaller one waits for more blocks."""
 PENDING_BYTES = 8 << 20
-PLACE_FILE = "replicated.json"
 PLACE_S = 1.0
 LEAD_S = 30.0
 """How long another's lease is waited for before this one gives up."""
@@ -76,8 +75,23 @@ class Publisher:
         """The block before those that are pending: its index and hash."""
         self._place_due_s = 0.0
         self._cut_off = False
+        self._checked_seq = 0
+        """The last command after which the standbys were told the state's hash."""
 
     # To the lead
+
+    def go_on(self, tip: Tip, keeper: Keeper) -> None:
+        """Lead on from where a standby over this very journal was promoted; raises
+        :class:`ReplicaError` if the journal does not end there."""
+        self.driver = Driver(self.access, self.venue, None)
+        self._require_ours(tip)
+        self._lead(tip, keeper)
+
+    def _lead(self, tip: Tip, keeper: Keeper) -> None:
+        self.machine = Primary(tip, keeper, sealed)
+        self.driver.machine = self.machine
+        self.epoch = tip.epoch
+        self._take(self.driver.act(self.machine.begin(now_ns())))
 
     def begin(self, wait_s: float = LEAD_S, alive: Callable[[], None] = lambda: None) -> None:
         """Become the primary.
@@ -86,7 +100,7 @@ class Publisher:
         the stream is of another journal or has more than this one.  ``alive`` is called again and
         again meanwhile.
         """
-        tip = self._known_tip()
+        tip = read_place(self.journal, self.reader.journal_id)
         tail = self._look(tip)
         standby = Standby(
             self.holder, tip, self.timing, sealed, self.reader.journal_id, electable=False
@@ -117,10 +131,7 @@ class Publisher:
         self.driver.unsubscribe()
         self._require_ours(standby.tip)
         assert standby.keeper is not None, "who leads has the lease"
-        self.machine = Primary(standby.tip, standby.keeper, sealed)
-        self.driver.machine = self.machine
-        self.epoch = standby.tip.epoch
-        self._take(self.machine.begin(now_ns()))
+        self._lead(standby.tip, standby.keeper)
 
     def _look(self, tip: Tip) -> Tail:
         """See that there is a stream (or make one) and that it goes as far as it once did."""
@@ -207,24 +218,9 @@ class Publisher:
 
     # The place, kept so that a start does not read the whole stream
 
-    def _known_tip(self) -> Tip:
-        try:
-            document = json.loads((self.journal / PLACE_FILE).read_text())
-            if document.pop("journal_id") != self.reader.journal_id:
-                return Tip()
-            for name in ("hash", "block_hash"):
-                document[name] = bytes.fromhex(document[name])
-            return Tip(journal_id=self.reader.journal_id, **document)
-        except (OSError, ValueError, TypeError, KeyError):
-            return Tip()
-
     def keep_place(self) -> None:
         """Note how far the stream is known: read again by the next start."""
-        tip = self.machine.tip
-        document = tip._asdict() | {"hash": tip.hash.hex(), "block_hash": tip.block_hash.hex()}
-        new = self.journal / f"{PLACE_FILE}.new"
-        new.write_text(json.dumps(document))
-        os.replace(new, self.journal / PLACE_FILE)
+        write_place(self.journal, self.machine.tip)
 
     # Leading
 
@@ -268,8 +264,17 @@ class Publisher:
         while self.pending and machine.room:
             if self.pending_bytes < SMALL_BYTES and len(machine.in_flight) >= FEW_IN_FLIGHT:
                 break
-            self._take(self.driver.act(machine.offer(now_ns(), self._gathered(), check)))
-            check = NO_CHECK
+            # One for a command that is on its way already came too late.
+            told = check if check.seq > machine.offered.last_seq else NO_CHECK
+            self._take(self.driver.act(machine.offer(now_ns(), self._gathered(), told)))
+            self._checked_seq = max(self._checked_seq, told.seq)
+            offered += 1
+        quiet = not self.pending and not machine.in_flight and machine.room
+        behind = machine.offered
+        if quiet and self._checked_seq < check.seq == behind.last_seq:
+            self._checked_seq = check.seq
+            nothing = Blocks.none(behind.next_block, behind.block_after, behind.last_seq)
+            self._take(self.driver.act(machine.offer(now_ns(), nothing, check)))
             offered += 1
         return offered
 
@@ -321,16 +326,17 @@ class Publisher:
         """Nothing is pending or on its way."""
         return not self.pending and not self.machine.in_flight
 
-    def hand_over(self, wait_s: float) -> bool:
+    def leave(self, hand_over: bool, wait_s: float) -> bool:
         """Give the lease up behind everything that was published; says whether that was granted
-        within ``wait_s``."""
+        within ``wait_s``.  ``hand_over``: a standby takes over at once; otherwise the venue is
+        closed in order, and none does."""
         deadline_s = time.monotonic() + wait_s
-        asked = False
+        if hand_over:
+            self._take(self.driver.act(self.machine.hand_over(now_ns())))
         while not self.stopped and time.monotonic() < deadline_s:
-            if self.idle and not asked:
-                asked = True
-                self._take(self.driver.act(self.machine.hand_over(now_ns())))
-            self.turn(0.01)
+            if self.machine.tip.sealed or (self.idle and not hand_over):
+                self._take(self.driver.act(self.machine.give_up(now_ns())))
+            self._take(self.driver.turn(0.01))
         return bool(self.stopped)
 
     def status(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ STEP_NS = (20 * MS, 60 * MS, 120 * MS, 240 * MS)
 SHARES = ((0.55, 0.75, 0.86), (0.35, 0.50, 0.60), (0.60, 0.75, 0.92))
 """Of a history's steps: up to the first one something is delivered, then read, then a node ticks;
 the rest are clients' commands."""
-TIMING = Timing(lease_ns=3_000 * MS, margin_ns=500 * MS, retry_ns=500 * MS)
+TIMING = Timing(lease_ns=3_000 * MS, margin_ns=500 * MS, retry_ns=500 * MS, look_ns=1_000 * MS)
 
 
 class Violation(Exception):

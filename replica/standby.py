@@ -208,7 +208,7 @@ class Standby:
             return []
         actions: list[Action] = []
         if now_ns >= self._read_due_ns:
-            self._read_due_ns = now_ns + self.timing.renew_ns
+            self._read_due_ns = now_ns + self.timing.look_ns
             actions += [ReadLease()]
         if self.keeper is not None:
             if self.keeper.until_ns and now_ns >= self.keeper.until_ns:

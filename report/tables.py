@@ -405,7 +405,25 @@ LEDGER_ROWS: tuple[tuple[str, str, str, str], ...] = (
 )
 ledger_table = partial(_goal_table, LEDGER_ROWS)
 
+AUDIT_FACTS = (
+    ("commands", "commands of a generated day of ten hours, one instrument, 128 participants"),
+    ("rows", "rows of its trail"),
+    ("parts", "in parts"),
+    ("bytes", "bytes, Parquet and index"),
+    ("build_s", "s to make it, one core"),
+    ("verify_s", "s to verify every byte"),
+    ("orders", "orders, drawn from all over it, whose lives were asked for"),
+    ("order_life_p50_ms", "ms each, median"),
+    ("order_life_p99_ms", "ms, p99 (goal ≤ 50)"),
+    ("order_life_cpu_p99_ms", "ms of the processor, p99"),
+    ("order_life_cold_max_ms", "ms, the longest of 20 with nothing in memory"),
+    ("busiest_hour_p50_s", "s, an hour of the busiest participant (a quarter of everything)"),
+    ("busiest_hour_max_s", "s, the longest of nine (goal ≤ 1)"),
+    ("middle_hour_max_s", "s, the longest of nine of the one in the middle"),
+)
 FACTS = {
+    "audit": AUDIT_FACTS,
+    "audit_hundred_million": AUDIT_FACTS,
     "journal_power_cuts": (
         ("cuts", "power cuts, any subset of the unsynced sectors and names"),
         ("acknowledged_lost", "in which something acknowledged was lost"),

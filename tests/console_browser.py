@@ -1,4 +1,4 @@
-"""A real Chromium that opens the console's page: for every test that looks at it."""
+"""A real Chromium that opens the pages: for every test that looks at them."""
 
 import shutil
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ needs_chromium = pytest.mark.skipif(
 WAIT_MS = 300_000
 playwright.expect.set_options(timeout=WAIT_MS)
 VIEWS = ("overview", "latency", "market", "sessions", "participants", "phases", "alarms",
-         "journal", "log")  # fmt: skip
+         "cases", "journal", "log")  # fmt: skip
 
 
 @contextmanager
@@ -28,25 +28,31 @@ def started():
 
 @contextmanager
 def opened(browser, floor, name="anna", width=1280, theme="dark", but="a status of 4"):
-    """A page with somebody logged in; it says nothing on its console and asks nobody else."""
+    """The console with somebody logged in."""
+    with shown(browser, floor.url, width, theme, but) as page:
+        log_in(page, name)
+        yield page
+
+
+@contextmanager
+def shown(browser, url, width=1280, theme="dark", but="a status of 4"):
+    """A page; it says nothing on its console (but what holds ``but``: 401 and 409 and the like are
+    answers, and Chromium writes each of them there) and asks nobody else."""
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
     said, asked = [], []
-    # 401 and 409 and the like are answers; Chromium writes each of them on its console.
-    page.on("console", lambda one: said.append(one.text)
-            if but not in one.text else None)  # fmt: skip
+    page.on("console", lambda one: said.append(one.text) if but not in one.text else None)
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda one: asked.append(one.url))
     try:
-        page.goto(floor.url)
-        log_in(page, name)
+        page.goto(url)
         yield page
     finally:
         context.close()
     assert said == []
-    socket = floor.url.replace("http", "ws")
-    assert [url for url in asked if not url.startswith((floor.url, socket, "data:"))] == []
+    socket = url.replace("http", "ws")
+    assert [one for one in asked if not one.startswith((url, socket, "data:"))] == []
 
 
 def log_in(page, name):
@@ -64,3 +70,7 @@ def expect(page, selector, **filters):
 def go(page, view):
     page.locator(f"nav a[href='#{view}']").click()
     expect(page, f"#view-{view}").to_be_visible()
+
+
+def row_of(table, text):
+    return f"#{table} tbody tr:has(td:text-is('{text}'))"

@@ -1,9 +1,11 @@
 """A served venue with sessions, a feed, limits and operators, and its console beside it; run as a
 script it stays up to be looked at."""
 
+import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from feed_days import free_udp_port
 from processes import OUTCRY, free_port
 from served_venue import PORT, VENUE, WAIT_S, ServedVenue
 from sessions_venue import HASH
+from sessions_venue import PASSWORD as SECRET
+from websockets.exceptions import ConnectionClosed
 
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
@@ -73,10 +77,23 @@ name = "TWO"
 protocol = "ouch-4.2"
 participant = 2
 password = "HASH"
+[[session]]
+name = "PAGE1"
+protocol = "ouch-4.2"
+participant = 1
+password = "HASH"
+grace_ms = 600_000
+[[session]]
+name = "PAGE3"
+protocol = "ouch-4.2"
+participant = 3
+password = "HASH"
+grace_ms = 600_000
 [market_data]
 interface = "127.0.0.1"
 heartbeat_ms = 50
 interval_ms = 20
+idle_us = 2_000
 """
 
 
@@ -105,35 +122,53 @@ class ConsoleVenue:
         self.venue = ServedVenue(folder, now, PORT, text)
         self.file = folder / "venue.toml"
         self.console: subprocess.Popen[str] | None = None
-        self.url = ""
+        self.screen: subprocess.Popen[str] | None = None
+        self.url = self.screen_url = ""
 
     def start(self) -> None:
+        self.open()
+        self.serve()
+
+    def open(self) -> None:
+        """The venue, until it trades; what receives packets sleeps once it has had one."""
         self.venue.start()
         self.venue.wait_for_phase("CONTINUOUS")
-        self.serve()
+        one = order(20_000_000 + self.venue.senders, Side.BUY, 1, 1, 3)
+        one["time_in_force"] = TimeInForce.IOC
+        self.venue.send(one)
 
     def serve(self, *words: str) -> None:
         """Start the console."""
+        self.console, self.url = self._begin("console", *words)
+
+    def serve_screen(self, *words: str) -> None:
+        """Start the participants' page."""
+        self.screen, self.screen_url = self._begin("screen", *words)
+
+    def _begin(self, page: str, *words: str) -> tuple[subprocess.Popen[str], str]:
         port = f"127.0.0.1:{free_port()}"
-        command = [*OUTCRY, "console", str(self.file), "--address", port, *words]
-        self.console = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        assert self.console.stderr is not None
-        self.url = self.console.stderr.readline().strip()
-        assert self.url.startswith("http"), self.url + self.console.stderr.read()
+        command = [*OUTCRY, page, str(self.file), "--address", port, *words]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        url = process.stderr.readline().strip()
+        assert url.startswith("http"), url + process.stderr.read()
+        return process, url
 
     def leave(self) -> str:
         """End the console; returns what else it said."""
-        assert self.console is not None
-        self.console.terminate()
-        _, err = self.console.communicate(timeout=WAIT_S)
-        assert self.console.returncode == 0, err
-        self.console = None
-        return err
+        process, self.console = self.console, None
+        return ended(process)
+
+    def leave_screen(self) -> str:
+        process, self.screen = self.screen, None
+        return ended(process)
 
     def stop(self) -> None:
         try:
             if self.console is not None:
                 self.leave()
+            if self.screen is not None:
+                self.leave_screen()
         finally:
             if self.venue.process is not None and self.venue.process.poll() is None:
                 self.venue.stop()
@@ -164,6 +199,37 @@ class ConsoleVenue:
             for k in range(levels)
         ]
         self.venue.send(np.concatenate(orders))
+
+
+def ended(process: subprocess.Popen[str] | None) -> str:
+    """End a page's process; returns what else it said."""
+    assert process is not None
+    process.terminate()
+    _, err = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 0, err
+    return err
+
+
+def until_closed(page: Any) -> int:
+    """The code with which the console closes a page's connection."""
+    try:
+        while True:
+            page.recv(timeout=WAIT_S)
+    except ConnectionClosed as closed:
+        return int(closed.rcvd.code)
+
+
+def written(path: Path) -> bytes:
+    """What was written of a file that may be full of holes; nothing of one that is gone."""
+    parts, at = [], 0
+    with suppress(OSError), path.open("rb", buffering=0) as file:  # behind the last of it: ENXIO
+        while True:
+            at = file.seek(at, os.SEEK_DATA)
+            end = file.seek(at, os.SEEK_HOLE)
+            file.seek(at)
+            parts.append(file.read(end - at).rstrip(b"\0"))
+            at = end
+    return b"".join(parts)
 
 
 class ApiClient(httpx.Client):
@@ -200,10 +266,47 @@ class ApiClient(httpx.Client):
         return found
 
 
+class ScreenClient(ApiClient):
+    """Of the screen's API."""
+
+    def log_in(self, name: str, password: str = SECRET, code: str = "") -> httpx.Response:
+        answer = self.post("/api/login", json={"name": name, "password": password})
+        if answer.status_code == 200:
+            self.csrf = answer.json()["me"]["csrf"]
+        return answer
+
+    def do(self, path: str, status: int = 200, **body: Any) -> dict[str, Any]:
+        answer = self.post(path, json=body, headers={"x-csrf-token": self.csrf})
+        assert answer.status_code == status, (path, answer.status_code, answer.text)
+        return dict(answer.json())
+
+    def ready(self) -> None:
+        self.look("/api/own", lambda found: found["link"]["state"] == "ready")
+
+    def enter(self, token: str, side: str, lots: int, price: str | None, status: int = 200,
+              symbol: str = "TIN", **more: Any) -> dict[str, Any]:  # fmt: skip
+        return self.do("/api/orders", status, token=token, side=side, symbol=symbol,
+                       qty_lots=lots, price=price, **more)  # fmt: skip
+
+    def order(self, token: str, state: str) -> dict[str, Any]:
+        """The order, once it is so."""
+        found = self.look("/api/own", lambda own: any(
+            (row["token"], row["state"]) == (token, state) for row in own.get("orders", ())
+        ))  # fmt: skip
+        return next(row for row in found["orders"] if row["token"] == token)
+
+    def notice(self, text: str, since: int = 0) -> dict[str, Any]:
+        """The first notice that holds this, once there is one."""
+        path = f"/api/notices?since={since}"
+        found = self.look(path, lambda rows: any(text in row["text"] for row in rows))
+        return next(row for row in found if text in row["text"])
+
+
 if __name__ == "__main__":
     made = ConsoleVenue(Path(sys.argv[1]))
     made.start()
-    print(made.url, PASSWORD, flush=True)
+    made.serve_screen()
+    print(made.url, PASSWORD, made.screen_url, SECRET, flush=True)
     made.quote()
     first, price = 1_000, 1_000
     while True:

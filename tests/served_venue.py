@@ -189,11 +189,13 @@ def orders(first_id: int, count: int, time_in_force: int, price: int = 1_000) ->
 
 
 if __name__ == "__main__":
+    from openoutcry.operations.dump import take
     from openoutcry.pipeline.run import Watcher
     from openoutcry.pipeline.venue.file import read_venue
     from openoutcry.pipeline.venue.serve import Venue
 
     folder = Path(sys.argv[1])
     watcher = Watcher(note=lambda text: print(text, file=sys.stderr, flush=True))
-    venue = Venue(read_venue(folder / "venue.toml"), watcher, FileClock(folder / "clock"))
+    venue = Venue(read_venue(folder / "venue.toml"), watcher, FileClock(folder / "clock"),
+                  take_dump=take)  # fmt: skip
     print(json.dumps(venue.serve()))

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import argon2
 import numpy as np
 from click.testing import CliRunner
 from served_venue import PORT, VENUE, ServedVenue
 
 from openoutcry.cli.main import main
 from openoutcry.journal import JournalReader
-from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.replay.events import events_of, starting_point
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
@@ -71,7 +71,7 @@ class Floor:
     """A served venue, its operator, and what its journal says."""
 
     def __init__(self, folder: Path, text: str = VENUE + MORE) -> None:
-        hashed = password_hasher().hash(WORD)
+        hashed = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(WORD)
         operators = "".join(OPERATOR.format(name=n, password=hashed) for n in ("anna", "bert"))
         self.venue = ServedVenue(folder, "2026-11-23T10:00", PORT, text + operators)
         self.file = folder / "venue.toml"

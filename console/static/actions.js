@@ -1,6 +1,7 @@
 // What an operator does: one dialog for every action, one for the emergency close.
 import { $, make, say } from "./kit.js";
-import { api, draw, listeners, notice, state, wish } from "./console.js";
+import { api, draw, notice, state, wish } from "./link.js";
+import { hurry, listeners } from "./console.js";
 
 let asked = null;
 
@@ -38,6 +39,7 @@ async function go(event) {
     else if (password) Object.assign(body, { password, code });
     const answer = await api(asked.path, body);
     $("ask").close();
+    hurry();
     notice(answer.done.join("; "));
   } catch (error) {
     say($("ask-error"), error.message);

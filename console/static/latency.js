@@ -1,6 +1,6 @@
 // Percentiles (uPlot), the heat map, and the table of intervals.
 import { $, canvas, colour, make, rows, say, script, span, whole } from "./kit.js";
-import { api, draw, state } from "./console.js";
+import { api, draw, state } from "./link.js";
 
 const NAMES = ["p50", "p90", "p99", "p99.9"], COLOURS = ["good", "accent", "warning", "critical"];
 const KEPT = 180;

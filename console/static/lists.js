@@ -1,6 +1,6 @@
 // Sessions, participants, phases, alarms, clock and journal, log: tables and what is done in them.
 import { $, bytes, clock, list, rows, say, short, span, whole } from "./kit.js";
-import { api, draw, state } from "./console.js";
+import { api, draw, state } from "./link.js";
 import { ask, askLimit } from "./actions.js";
 
 const may = (role = "operator") => ["viewer", "operator", "supervisor"].indexOf(state.me.role) >= ["viewer", "operator", "supervisor"].indexOf(role);
@@ -66,6 +66,7 @@ const where = (labels) => Object.entries(labels).filter(([name]) => name !== "ve
 export function showAlarms() {
   const found = state.alarms || [];
   $("no-alarms").hidden = found.length > 0;
+  say($("alarms-fault"), state.alarms_fault || "");
   rows($("alarms"), found, (one) => one.name + JSON.stringify(one.labels), (one) => [
     [one.state, one.state === "firing" ? one.severity : "muted"], [one.severity, one.severity], one.name, one.summary, where(one.labels),
     one.for_s < 90 ? `${Math.round(one.for_s)} s` : `${Math.round(one.for_s / 60)} min`,
@@ -74,6 +75,21 @@ export function showAlarms() {
     path: "alarms/acknowledge", body: { name: one.name, labels: one.labels }, go: "Acknowledge", text: one.summary })));
   rows($("changes"), (state.changes || []).concat().reverse(), (one) => one.at + one.name + one.state + JSON.stringify(one.labels),
     (one) => [clock(one.at), [one.state, one.state === "firing" ? one.severity : "good"], one.name, where(one.labels)]);
+}
+
+// For supervisors, and asked for while it is looked at.
+let cases = { rows: [], looked: false }, due = 0;
+export function showCases() {
+  if (may("supervisor") && performance.now() > due) {
+    due = performance.now() + 2_000;
+    api("cases").then((found) => { cases = found; draw(); }).catch((error) => { cases = { rows: [], looked: true, fault: error.message }; });
+  }
+  const kinds = { high: "critical", medium: "warning", low: "" }, at = (ns) => clock(new Date(ns / 1e6).toISOString());
+  say($("cases-fault"), cases.fault || "");
+  $("no-cases").hidden = cases.rows.length > 0;
+  say($("no-cases"), !may("supervisor") ? "For supervisors." : cases.looked ? "No case." : "Nobody has looked at this journal yet: outcry surveillance run.");
+  rows($("cases"), cases.rows, (one) => one.number, (one) => [one.number, [one.severity, kinds[one.severity]], one.detector, one.symbol, one.participants.join(", "),
+    at(one.first_ns), at(one.last_ns), whole(one.hits), one.score, one.who ? `${one.status}: ${one.who}` : one.status]);
 }
 
 export function showJournal() {

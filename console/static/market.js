@@ -1,6 +1,6 @@
 // Ladder, depth, candles (Lightweight Charts) and trades of an instrument, as the feed says them.
 import { $, canvas, colour, make, price, rows, say, script, whole } from "./kit.js";
-import { api, draw, state, wish } from "./console.js";
+import { api, draw, state, wish } from "./link.js";
 
 const TRADES = 30, LEVELS = 12;
 let market = null, trades = [], chart = null, bars = null, key = "", loading = false, due = 0;

@@ -1,6 +1,6 @@
 // Health at a glance, and the topology table drawn as it runs.
 import { $, bytes, make, say, short, span, whole } from "./kit.js";
-import { api, state } from "./console.js";
+import { api, state } from "./link.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 let topology = null, picture = null, asked_for = "";

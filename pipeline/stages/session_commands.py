@@ -294,6 +294,9 @@ def internal(context: int, session: int, message: int, kind: int, number: int) -
     store_u8(note + n.PROTOCOL, load_i64(session + s.PROTOCOL))
     store_u8(note + n.MESSAGE, message)
     store_u8(note + n.FLAGS, n.FLAG_INTERNAL)
+    if message == n.LOGGED_IN:
+        for offset in range(0, 24, 8):
+            store_i64(note + n.OWN + offset, load_i64(session + s.SOURCE + offset))
     store_u16(order + a.ORDER_PARTICIPANT, load_i64(session + s.PARTICIPANT))
     store_u8(order + a.ORDER_KIND, kind)
     if number != 0:
@@ -311,6 +314,32 @@ def internal(context: int, session: int, message: int, kind: int, number: int) -
 def say(context: int, session: int, message: int) -> int:
     """Let the journal know what became of a connection: a record that has no effect."""
     return internal(context, session, message, 0, 0)
+
+
+@kernel_outlined
+def tell_of_login(context: int, session: int) -> int:
+    """The journal is told of a connection, and whence it comes, before anything that comes over it;
+    0 while its lane has no room for that."""
+    if load_i64(session + s.UNTOLD) != 0:
+        if say(context, session, n.LOGGED_IN) == 0:
+            return 0
+        store_i64(session + s.UNTOLD, 0)
+    return 1
+
+
+@kernel
+def logged_in(context: int, session: int) -> None:
+    """A connection's login was accepted."""
+    store_i64(session + s.UNTOLD, 1)
+    tell_of_login(context, session)
+
+
+@kernel
+def put_number(at: int, number: int) -> None:
+    """20 characters, right-justified, padded with spaces."""
+    for place in range(19, -1, -1):
+        store_u8(at + place, 48 + number % 10 if number > 0 or place == 19 else 32)
+        number //= 10
 
 
 # A lost session's orders.

@@ -48,7 +48,8 @@ MAX_SEND = 1 << 18
 
 # A hand-over's words (order_entry/doorman.py), then bytes that came with the login.
 HAND_INDEX, HAND_SEQUENCE, HAND_REPLY, HAND_REPLY_AT, HAND_BYTES = 0, 8, 16, 24, 512
-HAND_MAX, CONTROL_AT, DATA_AT = 4096, 64, 128  # CONTROL_AT: of the cmsg behind x.MESSAGE
+HAND_SOURCE, HAND_MAX = 32, 4096
+CONTROL_AT, DATA_AT = 64, 128  # CONTROL_AT: of the cmsg behind x.MESSAGE
 
 LOGOUT, LOGIN, DISCONNECTING = int(Kind.LOGOUT), int(Kind.LOGIN), int(Kind.DISCONNECT)
 OVERSIZE = int(Fault.OVERSIZE)
@@ -233,6 +234,7 @@ def close_connection(context: int, session: int) -> None:
     store_i64(session + s.STATE, s.DISCONNECTED)
     store_i64(session + s.INPUT_LENGTH, 0)
     store_i64(session + s.SIDE_LENGTH, 0)
+    store_i64(session + s.UNTOLD, 0)
     set_pending(context, session, 0)
     so.close(fd)
 
@@ -260,7 +262,7 @@ def logged_on(context: int, session: int) -> None:
     store_i64(session + s.LOST_NS, 0)
     store_i64(session + s.SWEEP, 0)
     store_i64(session + s.CAUGHT_UP, st.head_end(load_i64(session + s.STREAM)))
-    c.say(context, session, n.LOGGED_IN)
+    c.logged_in(context, session)
     mark_dirty(context, session)
 
 
@@ -306,6 +308,7 @@ def take_connection(context: int) -> int:
         call_codec(context, session, a.CODEC_BEGIN)
     else:
         accept(session, data)
+    st.copy_bytes(session + s.SOURCE, data + HAND_SOURCE, 24)
     rest = size - HAND_BYTES
     st.copy_bytes(load_i64(session + s.INPUT), data + HAND_BYTES, rest)
     store_i64(session + s.INPUT_LENGTH, rest)
@@ -331,17 +334,9 @@ def accept(session: int, data: int) -> None:
     store_i64(session + s.SENT_BYTES, st.entry_end(stream, wanted - 1))
     reply = load_i64(data + HAND_REPLY)
     st.copy_bytes(session + s.SIDE, data + 64, reply)
-    put_number(session + s.SIDE + load_i64(data + HAND_REPLY_AT), wanted)
+    c.put_number(session + s.SIDE + load_i64(data + HAND_REPLY_AT), wanted)
     store_i64(session + s.SIDE_AT, 0)
     store_i64(session + s.SIDE_LENGTH, reply)
-
-
-@kernel
-def put_number(at: int, number: int) -> None:
-    """20 characters, right-justified, padded with spaces."""
-    for place in range(19, -1, -1):
-        store_u8(at + place, 48 + number % 10 if number > 0 or place == 19 else 32)
-        number //= 10
 
 
 @kernel
@@ -424,7 +419,8 @@ def understand(context: int, session: int) -> int:
     """Whole messages in a session's buffer into commands, a bounded number of them."""
     codec = load_i64(context + x.CODECS) + a.CODEC_BYTES * load_i64(session + s.PROTOCOL)
     buffer, length = load_i64(session + s.INPUT), load_i64(session + s.INPUT_LENGTH)
-    most = min(x.MESSAGES_A_TURN, c.lane_room(context) - 2)
+    told = c.tell_of_login(context, session)
+    most = min(x.MESSAGES_A_TURN, c.lane_room(context) - 2) if told else 0
     at, done, result, waits = 0, 0, 0, 0
     now = monotonic_ns()
     is_fix = a.is_fix(load_i64(session + s.PROTOCOL))

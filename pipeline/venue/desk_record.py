@@ -7,6 +7,7 @@ changed or taken out unseen; ``after_seq`` is the last command that was sequence
 
 import json
 import os
+from fcntl import LOCK_EX, flock
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -25,40 +26,52 @@ class RecordError(OutcryError):
 
 
 class DeskRecord:
-    """Adds to the record."""
+    """Adds to the record, or to another one of this form."""
 
-    def __init__(self, journal: Path) -> None:
-        self.path = journal / NAME
-        self._last = ""
-        kept = self.path.read_bytes() if self.path.exists() else b""
-        whole, found, torn = kept.rpartition(b"\n")
-        if found:
-            self._last = _hash(whole.rpartition(b"\n")[2])
-        if torn:  # a crash broke it off
-            os.truncate(self.path, len(kept) - len(torn))
+    def __init__(self, journal: Path, name: str = NAME) -> None:
+        """``journal``: the folder that it is in."""
+        self.path = journal / name
+        self._last, self._size = "", 0
+        if self.path.exists():
+            with self.path.open("ab") as file:
+                self._lock(file.fileno())
 
     def note(self, now_ns: int, after_seq: int, operator: str, request: dict[str, Any]) -> None:
         """Write what was asked; it is on the disk when this returns."""
         asked = {k: v for k, v in request.items() if k not in (*SECRET, "operator", "why")}
-        row = {"at": utc_text(now_ns), "after_seq": after_seq, "operator": operator, "asked": asked,
-               "why": request.get("why") or "", "before": self._last}  # fmt: skip
-        line = json.dumps(row).encode()
         with self.path.open("ab") as file:
+            self._lock(file.fileno())
+            row = {"at": utc_text(now_ns), "after_seq": after_seq, "operator": operator,
+                   "asked": asked, "why": request.get("why") or "",
+                   "before": self._last}  # fmt: skip
+            line = json.dumps(row).encode()
             file.write(line + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        self._last = _hash(line)
+            self._last, self._size = _hash(line), file.tell()
+
+    def _lock(self, number: int) -> None:
+        """For as long as the file is open, one process writes; what others wrote is read."""
+        flock(number, LOCK_EX)
+        if os.fstat(number).st_size == self._size:
+            return
+        kept = self.path.read_bytes()
+        whole, found, torn = kept.rpartition(b"\n")
+        self._last = _hash(whole.rpartition(b"\n")[2]) if found else ""
+        if torn:  # a crash broke it off
+            os.truncate(self.path, len(kept) - len(torn))
+        self._size = len(kept) - len(torn)
 
 
 def _hash(line: bytes) -> str:
     return blake2b(line, digest_size=16).hexdigest()
 
 
-def desk_record(journal: Path) -> list[dict[str, Any]]:
+def desk_record(journal: Path, name: str = NAME) -> list[dict[str, Any]]:
     """Everything that was asked, the oldest first.  Raises :class:`RecordError` naming the line
     behind which something was changed."""
     try:
-        lines = (journal / NAME).read_bytes().split(b"\n")[:-1]
+        lines = (journal / name).read_bytes().split(b"\n")[:-1]
     except FileNotFoundError:
         return []
     rows, before = [], ""
@@ -68,7 +81,7 @@ def desk_record(journal: Path) -> list[dict[str, Any]]:
         except ValueError:
             row = {}
         if row.get("before") != before:
-            raise RecordError(f"{journal / NAME}: line {number} does not follow the one before it")
+            raise RecordError(f"{journal / name}: line {number} does not follow the one before it")
         before = _hash(line)
         rows.append(row)
     return rows

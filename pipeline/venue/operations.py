@@ -68,18 +68,20 @@ class Operations:
         self,
         limits: FileLimits,
         halted: Callable[[str, bool], Iterable[npt.NDArray[Any]]],
-        dump: Callable[[str], str],
+        dump: Callable[[str], dict[str, str]],
         note: Callable[[str], None],
         session: Callable[[Any, bool], Work] = no_session,
         call: Callable[[str], Iterable[npt.NDArray[Any]]] = lambda symbol: (),
         now: Callable[[], npt.NDArray[Any]] = lambda: np.zeros(0, ORDER_DTYPE),
+        dumped: Callable[[], bool] = lambda: True,
     ) -> None:
         """``halted(symbol, yes)`` tells the calendar, and gives the PHASE commands of it, as
         ``call(symbol)`` does of an auction; ``dump(name)`` writes what stands and says where;
         ``note`` tells whoever watches the venue; ``session(name, kill)`` switches a session;
-        ``now`` gives a TIME that changes nothing."""
+        ``now`` gives a TIME that changes nothing; ``dumped`` says whether what ``dump`` has
+        begun is done."""
         self.limits, self.halted, self.dump, self.note = limits, halted, dump, note
-        self.session, self.call, self.now = session, call, now
+        self.session, self.call, self.now, self.dumped = session, call, now, dumped
         self.view, self.spec = limits.view, limits.spec
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
         self.issuers = CorporateDesk(limits.symbols, limits.view, halted)
@@ -403,7 +405,7 @@ class Operations:
                 records += [setting(Setting.HALT, 1, 0, symbol.encode(), operator=operator)]
                 records += self.halted(symbol, True)
         elif step == 5:
-            more = {"state": self.dump("emergency")}
+            more = self.dump("emergency")
         text = f"emergency close: step {step} of {len(STEPS)}: {STEPS[step - 1]}"
         self.note(text)
         records.append(setting(Setting.EMERGENCY, step, operator=operator))
@@ -413,6 +415,7 @@ class Operations:
             lambda: "" if self.view.word(lay.EMERGENCY) >= step else f"{text}: the core refuses",
             lambda: self._emergency_step(step + 1, operator) if step < len(STEPS) else None,
             more,
+            self.dumped,
         )
 
     def _rehearse(self, request: dict[str, Any]) -> Work:
@@ -425,10 +428,11 @@ class Operations:
                  "orders": int(rows[:, lay.OPEN // 8].sum())}  # fmt: skip
         text = f"step {step} of {len(STEPS)}: {STEPS[step - 1]}: {REHEARSED[step - 1]}"
         text = text.format(**words)
-        more = {"state": self.dump("rehearsal")} if step == 5 else {}
+        more = self.dump("rehearsal") if step == 5 else {}
         self.note(f"rehearsal: {text}")
         following = partial(self._rehearse_step, step + 1) if step < len(STEPS) else lambda: None
-        return Work(self.now(), [f"rehearsal: {text}"], follow=following, more=more)
+        return Work(self.now(), [f"rehearsal: {text}"], follow=following, more=more,
+                    ready=self.dumped)  # fmt: skip
 
     # Who and what
 

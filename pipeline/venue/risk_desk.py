@@ -19,6 +19,11 @@ from openoutcry.pipeline.venue.desk import Desk, DeskError, Work
 from openoutcry.pipeline.venue.desk_queue import DeskQueue
 from openoutcry.pipeline.venue.desk_record import DeskRecord
 from openoutcry.pipeline.venue.guard import MarketGuard, phase_of
+from openoutcry.pipeline.venue.investigation import (
+    Investigation,
+    TakeDump,
+    standing_document,
+)
 from openoutcry.pipeline.venue.limits import FileLimits, fresh_view, hook_settings
 from openoutcry.pipeline.venue.liquidation import Liquidator
 from openoutcry.pipeline.venue.operations import Operations, command, disconnect, words_of
@@ -35,14 +40,23 @@ if TYPE_CHECKING:
 
 REOPENING_S = 60
 """How long the auction calls by which an instrument opens again behind a halt."""
-STATE_TEXT = "what stood at the emergency close"
 
 
 class RiskDesk:
     """Beside the calendar on the operator's lane."""
 
-    def __init__(self, file: "VenueFile", clock: "Clock", note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        file: "VenueFile",
+        clock: "Clock",
+        note: Callable[[str], None],
+        take_dump: TakeDump | None = None,
+    ) -> None:
+        """``take_dump``: writes the dump of everything when an emergency close asks for it."""
         self.file, self.clock, self.note = file, clock, note
+        self.investigation = Investigation(file, take_dump) if take_dump else None
+        self.emergency_after_seq: int | None = None
+        """The last command before the emergency close of this run."""
         self.operator_lane: OperatorLane | None = None
         self.shared: Shared | None = None
         self.desk: Desk | None = None
@@ -133,7 +147,7 @@ class RiskDesk:
             self.switch = SessionSwitch(self.operator_lane.sessions, lane_had, self.note)
             self.operations = Operations(
                 self.limits, self._halt, self._dump, self.note, self.switch.work, self._call,
-                self._same_time,
+                self._same_time, self._dumped,
             )  # fmt: skip
             self.record = DeskRecord(self.file.journal)
             self._take_queue(put)
@@ -156,7 +170,12 @@ class RiskDesk:
     def _work_of(self, request: dict[str, Any]) -> Work:
         """What a request comes to; it is written down with who and why."""
         assert self.operations is not None
+        assert self.shared is not None
+        assert self.view is not None
+        seq, before = int(self.shared.sequenced.published), self.view.word(lay.EMERGENCY)
         work, by = self.operations.work_of(request), self.operations.name_of(request)
+        if request["do"] == "emergency-close" and before == 0:
+            self.emergency_after_seq = seq
         if request["do"] not in ("log-in", "log-out"):
             work.begun = partial(self._write_down, by, request)
         return work
@@ -194,6 +213,8 @@ class RiskDesk:
             self._queue_is_done()
 
     def close(self) -> None:
+        if self.investigation is not None:
+            self.investigation.close(self.note)
         if self.desk is not None:
             self.desk.close()
             self.desk = None
@@ -295,37 +316,24 @@ class RiskDesk:
         assert self.operator_lane is not None
         return command(CommandKind.TIME, aux=max(1, self.operator_lane.time_ns))
 
-    def _dump(self, what: str) -> str:
-        """Write what stands to a file beside the journal; returns its path."""
+    def _dump(self, what: str) -> dict[str, str]:
+        """Write what stands to a file beside the journal, and begin the dump of everything; returns
+        the paths of both."""
         assert self.view is not None
         assert self.limits is not None
         assert self.shared is not None
-        view, symbols = self.view, self.limits.symbols
-        rows = [
-            {
-                "participant": who,
-                "balance": view.of(who, lay.BALANCE),
-                "reserved": view.of(who, lay.RESERVED),
-                "profit": view.of(who, lay.PROFIT),
-                "open_orders": view.of(who, lay.OPEN),
-                "positions": {
-                    symbol: view.cell(who, index, lay.POSITION)
-                    for index, symbol in enumerate(symbols)
-                    if view.cell(who, index, lay.POSITION)
-                },
-            }
-            for who in self.limits.numbers
-        ]
-        document = {
-            "what": STATE_TEXT,
-            "at": utc_text(self.clock.now_ns()),
-            "commands": int(self.shared.sequenced.published),
-            "risk_digest": view.digest(),
-            "participants": rows,
-        }
-        name = f"{what}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
-        path = self.file.journal / name
+        seq = int(self.shared.sequenced.published)
+        document = standing_document(self.view, self.limits, utc_text(self.clock.now_ns()), seq)
+        name = f"{what}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        path = self.file.journal / f"{name}.json"
         new = path.with_suffix(".new")
         new.write_text(json.dumps(document, indent=1), encoding="utf-8")
         new.replace(path)
-        return str(path)
+        shown = {"state": str(path)}
+        if self.investigation is not None:
+            before_seq = seq if what == "rehearsal" else self.emergency_after_seq
+            shown["dump"] = str(self.investigation.begin(name, document, before_seq))
+        return shown
+
+    def _dumped(self) -> bool:
+        return self.investigation is None or self.investigation.is_done(self.note)

@@ -21,7 +21,7 @@ from openoutcry.journal.archive import archive, retire
 from openoutcry.journal.unwritten import is_unwritten
 from openoutcry.order_entry.spec import SessionsSpec
 from openoutcry.pipeline.feed import with_feed
-from openoutcry.pipeline.options import Options, PipelineError
+from openoutcry.pipeline.options import Options, PipelineError, Replication
 from openoutcry.pipeline.run import Sample, Watcher, run
 from openoutcry.pipeline.sessions import with_sessions
 from openoutcry.pipeline.sessions_checkpoint import make_sessions_checkpoint, newest_seq
@@ -32,6 +32,7 @@ from openoutcry.pipeline.venue.canary import note_served, require_canary
 from openoutcry.pipeline.venue.desk import Desk
 from openoutcry.pipeline.venue.desk_queue import DeskQueue
 from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.pipeline.venue.investigation import TakeDump
 from openoutcry.pipeline.venue.limits import check_structure, hook_settings
 from openoutcry.pipeline.venue.log import VenueLog
 from openoutcry.pipeline.venue.operator_lane import WIRING, Clock, OperatorLane, SystemClock
@@ -70,9 +71,13 @@ class Venue:
     finished: list[dict[str, Any]] = field(default_factory=list)
     """The days finished so far."""
     last_run: dict[str, Any] = field(default_factory=dict)
+    take_dump: TakeDump | None = None
+    """Writes the dump of everything at an emergency close; None: what stood alone is written."""
     lane: OperatorLane | None = None
     sessions: SessionsSpec | None = None
     """Of the day that is served."""
+    lead: Any = None
+    """Of a standby that was promoted: its first day goes on with it (replica/hot_standby.py)."""
     _status_due_s: float = 0.0
     _sequenced: int = 0
     _noted: bool = False
@@ -161,7 +166,7 @@ class Venue:
             require_canary(self.file.journal)
         calendar = self.file.calendar
         stopping = partial(getattr, self, "stopping")
-        desk = RiskDesk(self.file, self.clock, self.watcher.note)
+        desk = RiskDesk(self.file, self.clock, self.watcher.note, self.take_dump)
         lane = self.lane = OperatorLane(calendar, self.clock, self.watcher.note, stopping, desk)
         watcher = replace(self.watcher, sample=self._sample)
         try:
@@ -203,7 +208,7 @@ class Venue:
             volatile_journal=file.volatile_journal,
             copies=() if resume else file.copies,
             policy=file.policy,
-            replication=file.replication,
+            replication=self._replication(),
             checkpoint_every=file.checkpoint_every,
             order_capacity=file.order_capacity,
             hooks=hooks,
@@ -215,6 +220,10 @@ class Venue:
             feed=file.feed,
             operator=lane,
         )
+
+    def _replication(self) -> Replication | None:
+        lead, self.lead = self.lead, None
+        return self.file.replication and replace(self.file.replication, lead=lead)
 
     def _hooks(self, resume: bool) -> Mapping[str, Any] | None:
         """Risk, with the structure that the journal began with."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import argon2
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from other_user import as_nobody, as_root
 from served_venue import PORT, VENUE
 
-from openoutcry.order_entry.passwords import password_hasher
+from openoutcry.pipeline.venue import operators
 from openoutcry.pipeline.venue.desk import MAX_CLIENTS, NAME, Desk, DeskError, ask
 from openoutcry.pipeline.venue.file import read_venue
 from openoutcry.pipeline.venue.limits import FileLimits, fresh_view, hook_settings
@@ -35,21 +36,24 @@ credit = 0
 name = "anna"
 password = "{password}"
 """
+CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""What its parameters cost is what a hash takes: nobody's here as well."""
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 
 
 @pytest.fixture(scope="module")
-def operations(tmp_path_factory: pytest.TempPathFactory) -> Operations:
+def operations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operations]:
     """Those of a venue whose core nothing has happened to."""
     path = tmp_path_factory.mktemp("venue") / "venue.toml"
-    hashed = password_hasher().hash("word")
-    path.write_text(VENUE + ROWS.format(password=hashed) + PORT.format(port=9))
+    path.write_text(VENUE + ROWS.format(password=CHEAP.hash("word")) + PORT.format(port=9))
     file = read_venue(path)
     numbers = [one.number for one in file.participants]
     hooks = hook_settings(numbers, file.order_capacity, file.risk)
     view = fresh_view(hooks, file.instruments)
     limits = FileLimits(file.risk, numbers, file.instruments, view)
-    return Operations(limits, lambda symbol, on: [], lambda: "dump", lambda text: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operators, "_nobodys_hash", lambda: CHEAP.hash("nobody's"))
+        yield Operations(limits, lambda symbol, on: [], lambda: "dump", lambda text: None)
 
 
 class Served:

@@ -1,7 +1,8 @@
 """One venue and its console for every test of this folder, in one worker."""
 
 import pytest
-from console_venue import ConsoleVenue
+from console_venue import ConsoleVenue, ScreenClient
+from processes import free_port
 
 
 def pytest_collection_modifyitems(items):
@@ -33,7 +34,46 @@ def floor(tmp_path_factory):
     return made
 
 
+@pytest.fixture(scope="session")
+def browser():
+    """One for all pages."""
+    from console_browser import started  # here: without playwright the other tests still run
+
+    with started() as made:
+        yield made
+
+
 @pytest.fixture
 def anna(floor):
     with floor.client("anna") as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def screen(floor):
+    """The floor with its screen; begun again if not everything trades continuously."""
+    found = floor.venue.status()
+    quiet = not found["risk"]["halted"] and not found["risk"]["killed"]
+    if set(found["phases"].values()) != {"CONTINUOUS"} or not quiet:
+        floor.venue.stop()
+        floor.open()
+    floor.serve_screen("--webhook-host", "127.0.0.1", "--smtp", f"127.0.0.1:{free_port()}")
+    return floor
+
+
+@pytest.fixture
+def traders(screen):
+    """Participant 1's page and participant 3's, with nothing open."""
+    with ScreenClient(screen.screen_url) as one, ScreenClient(screen.screen_url) as three:
+        for client, name in ((one, "PAGE1"), (three, "PAGE3")):
+            assert client.log_in(name).status_code == 200
+            client.ready()
+        yield one, three
+        for client in (one, three):
+            if client.get("/api/own").status_code == 200:
+                client.look("/api/own", lambda own: own["link"]["state"] == "ready")
+                client.do("/api/cancel-all")
+                client.look("/api/own", lambda own: not [
+                    row for row in own["orders"] if row["state"] in ("open", "sent")
+                ])  # fmt: skip
+                client.do("/api/logout")

@@ -2,21 +2,22 @@
 done is the desk's, in the journal with who and why."""
 
 import json
-import os
 import re
+import shutil
 import ssl
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from console_venue import PASSWORD, TOTP, order
+from console_venue import PASSWORD, TOTP, order, until_closed, written
 from processes import OUTCRY
 from served_venue import WAIT_S
 from sessions_venue import Client
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from surveillance_flow import LOW
+from user_commands import run
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from openoutcry.console.gate import COOKIE
@@ -28,19 +29,10 @@ from openoutcry.wire.enums import Side
 
 READS = (
     "overview", "topology", "latency", "sessions", "participants", "instruments", "alarms",
-    "journal", "clock", "log", "market?symbol=GOLD", "candles?symbol=GOLD&every_s=5",
+    "cases", "journal", "clock", "log", "market?symbol=GOLD", "candles?symbol=GOLD&every_s=5",
 )  # fmt: skip
 ACTS = ("kill", "enable", "disconnect", "limit", "halt", "resume", "auction", "open",
         "emergency-close", "rehearse", "alarms/acknowledge", "confirm", "logout")  # fmt: skip
-
-
-def until_closed(page):
-    """The code with which the console closes a page's connection."""
-    try:
-        while True:
-            page.recv(timeout=WAIT_S)
-    except ConnectionClosed as closed:
-        return closed.rcvd.code
 
 
 def test_nothing_is_read_or_done_without_a_login(floor):
@@ -316,21 +308,33 @@ def test_logins_that_fail_wait_and_nobody_else_does(floor):
 
 
 def test_the_desk_does_without_the_page_and_the_page_without_the_venue(floor):
-    """The console is killed and the desk is asked; the venue is stopped and the page says so."""
+    """The console is killed and the desk is asked; what was acknowledged on it still is.  The venue
+    is stopped and the page says so."""
+
+    def halted(found):
+        return [one for one in found["standing"]
+                if (one["name"], one["state"]) == ("InstrumentHalted", "firing")]  # fmt: skip
+
+    with floor.client("anna") as anna:
+        anna.act("/api/halt", instrument="TIN")
+        (alarm,) = halted(anna.look("/api/alarms", halted))
+        anna.act("/api/alarms/acknowledge", name=alarm["name"], labels=alarm["labels"], why="so")
     floor.console.kill()
     floor.console.communicate()
-    assert ask(floor.venue.journal, {"do": "halt", "instrument": "TIN", "why": "no page"})["done"]
+    assert ask(floor.venue.journal, {"do": "halt", "instrument": "GOLD", "why": "no page"})["done"]
     assert desk_record(floor.venue.journal)[-1]["why"] == "no page"
-    ask(floor.venue.journal, {"do": "resume", "instrument": "TIN"})
+    ask(floor.venue.journal, {"do": "resume", "instrument": "GOLD"})
     floor.serve()
     with floor.client("anna") as anna:
+        (alarm,) = halted(anna.look("/api/alarms", halted))
+        assert (alarm["acknowledged"]["by"], alarm["acknowledged"]["why"]) == ("anna", "so")
+        anna.act("/api/resume", instrument="TIN")
         floor.venue.stop()
         anna.look("/api/overview", lambda one: one["state"] == "stopped")
         assert "not being served" in anna.act("/api/halt", 422, instrument="TIN")["detail"]
         for path in READS:
             assert anna.get(f"/api/{path}").status_code == 200, path
-        floor.venue.start()
-        floor.venue.wait_for_phase("CONTINUOUS")
+        floor.open()
         anna.look("/api/overview", lambda one: one["state"] == "open")
         assert "password" in anna.act("/api/halt", 409, instrument="TIN")["detail"]
         anna.act("/api/confirm", 422)
@@ -393,17 +397,28 @@ def test_no_secret_is_in_logs_pages_journal_or_process_list(floor, anna):
         assert not [one for one in secrets if one.encode() in words]
 
 
-def written(path):
-    """What was written of a file that may be full of holes; nothing of one that is gone."""
-    parts, at = [], 0
-    with suppress(OSError), path.open("rb", buffering=0) as file:  # behind the last of it: ENXIO
-        while True:
-            at = file.seek(at, os.SEEK_DATA)
-            end = file.seek(at, os.SEEK_HOLE)
-            file.seek(at)
-            parts.append(file.read(end - at).rstrip(b"\0"))
-            at = end
-    return b"".join(parts)
+def test_cases_are_shown_to_supervisors_alone(floor, anna):
+    """What `outcry surveillance` has found in the venue's journal, with thresholds low enough."""
+    with floor.client("otto") as otto:
+        assert otto.get("/api/cases").json()["detail"] == "otto is operator: this takes supervisor"
+    assert anna.get("/api/cases").json() == {
+        "rows": [], "count": 0, "fault": "", "looked": False
+    }  # fmt: skip
+    low = "\n".join(f"{name} = {value}" for name, value in LOW.items())
+    (floor.folder / "surveillance.toml").write_text(f"[parameters]\n{low}\n")
+    run("outcry surveillance run journal --settings surveillance.toml", floor.folder)
+    told = json.loads(run("outcry surveillance cases journal --json", floor.folder))
+    found = anna.look("/api/cases", lambda found: found["looked"] and found["rows"])
+    assert found["count"] == len(told["cases"]) > 0
+    numbers = [row["number"] for row in found["rows"]]
+    assert numbers == sorted(numbers, reverse=True)
+    assert {row["status"] for row in found["rows"]} == {"open"}
+    hits = floor.venue.journal / "surveillance" / "hits.bin"
+    data = bytearray(hits.read_bytes())
+    data[-1] ^= 1
+    hits.write_bytes(data)
+    assert anna.look("/api/cases", lambda found: found["fault"])["rows"] == []
+    shutil.rmtree(hits.parent)
 
 
 def test_beyond_this_host_there_is_tls_alone(floor):

@@ -52,9 +52,9 @@ def test_the_themes_have_the_same_colours_and_no_other_is_used():
     dark, light = palettes().values()
     assert set(dark) == set(light)
     css = (STATIC / "console.css").read_text()
-    rules = css.split("* { box-sizing", 1)[1]
+    rules = css.split("* { box-sizing", 1)[1] + (STATIC / "screen.css").read_text()
     assert not re.findall(r"#[0-9a-f]{3,6}\b(?![^{]*\{)", rules)
-    assert set(re.findall(r"var\(--([\w-]+)\)", css)) <= set(dark)
+    assert set(re.findall(r"var\(--([\w-]+)\)", css + rules)) <= set(dark)
 
 
 def test_contrast_is_computed_as_the_standard_does():

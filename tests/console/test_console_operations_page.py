@@ -18,8 +18,7 @@ def test_a_day_and_a_bad_one(floor):
     # The venue of these tests has a clock of its own; this is how it is begun again.
     floor.venue.stop()
     assert "state_hash" in run(f"{replay} --json", floor.folder)
-    floor.venue.start()
-    floor.venue.wait_for_phase("CONTINUOUS")
+    floor.open()
     assert "TEST: open" in run(status, floor.folder)
     assert "GOLD is halted" in run(halt, floor.folder)
     assert "GOLD goes on" in run(resume, floor.folder)

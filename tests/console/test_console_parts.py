@@ -5,7 +5,11 @@ from console_venue import OPERATORS_HASH, PASSWORD
 
 from openoutcry.console import extra
 from openoutcry.console.accounts import IDLE_S, MAX_SESSIONS, SESSION_S, Accounts, LockedError
+from openoutcry.console.alarms import OVER, RECORD, SEEN, Alarms
 from openoutcry.console.market import Tapes
+from openoutcry.operations.alarms import ALARMS
+from openoutcry.operations.evaluate import KEEP_S, Evaluator, Standing, State
+from openoutcry.pipeline.venue.desk_record import desk_record
 from openoutcry.pipeline.venue.operators import Operator, OperatorError, Operators
 from openoutcry.wire import OutcryError
 from openoutcry.wire.feed_messages import ITCH50
@@ -95,3 +99,71 @@ def test_what_is_missing_is_told_in_a_line(monkeypatch):
     monkeypatch.setattr(extra, "find_spec", lambda name: None if name == "fastapi" else object())
     with pytest.raises(OutcryError, match=r"needs fastapi: pip install 'openoutcry\[console\]'"):
         extra.require_extra()
+
+
+class Watching:
+    """A watch that says what the test says."""
+
+    def __init__(self):
+        self.evaluator = Evaluator(ALARMS[:1])
+        self.standing(State.FIRING)
+
+    def standing(self, state):
+        one = Standing(ALARMS[0], (("stage", "matcher"),), 0.0, 1.0, state)
+        found = self.evaluator.standing
+        found.clear()
+        if state is not State.RESOLVED:
+            found[one.alarm.name, one.labels] = one
+        self.changed = [one]
+
+    def look(self):
+        return self.changed
+
+
+def test_an_acknowledgement_outlives_the_console_until_its_alarm_is_over(tmp_path):
+    clock, watch = Clock(), Watching()
+    name, labels = ALARMS[0].name, {"stage": "matcher"}
+    first = Alarms(watch, tmp_path, clock)
+    first.acknowledge(name, labels, "anna", "known")
+    with pytest.raises(OutcryError, match="does not stand"):
+        first.acknowledge(name, {}, "anna", "not this one")
+    for _ in range(2):
+        again = Alarms(watch, tmp_path, clock)
+        again.look()
+        (row,) = again.standing()
+        assert (row["acknowledged"]["by"], row["acknowledged"]["why"]) == ("anna", "known")
+    watch.standing(State.RESOLVED)
+    again.look()
+    watch.standing(State.FIRING)
+    again.look()
+    assert again.standing()[0]["acknowledged"] is None
+    assert Alarms(watch, tmp_path, clock).acknowledged == {}
+    did = [(row["asked"]["do"], row["operator"]) for row in desk_record(tmp_path, RECORD)]
+    assert did == [(SEEN, "anna"), (OVER, "")]
+
+
+def test_what_was_over_while_nobody_looked_is_not_acknowledged_for_ever(tmp_path):
+    clock, watch = Clock(), Watching()
+    Alarms(watch, tmp_path, clock).acknowledge(ALARMS[0].name, {"stage": "matcher"}, "anna", "x")
+    again = Alarms(watch, tmp_path, clock)
+    watch.standing(State.RESOLVED)
+    watch.changed = []
+    again.look()
+    assert again.acknowledged, "it may fire yet"
+    clock.now_s += KEEP_S + 1
+    again.look()
+    assert again.acknowledged == {}
+    assert Alarms(watch, tmp_path, clock).acknowledged == {}
+
+
+def test_a_changed_record_of_alarms_is_told_and_not_believed(tmp_path):
+    watch = Watching()
+    for why in ("one", "two"):
+        Alarms(watch, tmp_path, Clock()).acknowledge(
+            ALARMS[0].name, {"stage": "matcher"}, "anna", why
+        )
+    path = tmp_path / RECORD
+    path.write_text(path.read_text().replace("one", "eno"))
+    found = Alarms(watch, tmp_path, Clock())
+    assert "line 2 does not follow" in found.fault
+    assert found.acknowledged == {}

@@ -153,6 +153,33 @@ def test_a_full_disk_is_named_and_what_counted_still_counts(day, tmp_path, monke
     assert connect(folder_of(home)).sql("select max(cause_seq) from transactions").fetchall()[0][0]
 
 
+def test_a_follower_waits_for_a_full_disk_and_goes_on_by_itself(
+    day, rebuilt, tmp_path, monkeypatch
+):
+    """What is then there is what one has that never met a full disk."""
+    home, said = shutil.copytree(day, tmp_path / "day"), []
+    real, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if 7 <= len(calls) < 12:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(following, "RETRY_S", 0.0)
+    monkeypatch.setattr(Follower, "waits", True)
+    follower = Follower(home, ParquetStore(folder_of(home)), EVERY, said.append)
+    follower.advance()
+    follower.store.finish()
+    assert len(calls) > 12
+    assert {text.partition(": ")[2] for text in said[:-1]} == {
+        "No space left on device: nothing of it was written; waiting for it"
+    }
+    assert said[-1] == "the store is back"
+    assert files(home) == files(rebuilt)
+
+
 # PostgreSQL
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import shutil
 import subprocess
+import time
 from collections import defaultdict
 
 import pytest
@@ -63,12 +64,27 @@ def test_beancount_comes_to_our_balances(day, tmp_path):
 def test_both_come_to_the_balances_of_a_hundred_thousand_transactions(tmp_path):
     import ledger_flow as flow
 
-    pytest.importorskip("beancount")
-    home = flow.write_journal(tmp_path / "day", flow.draw(90_000, 4))
+    from openoutcry.report.evidence import write_evidence
+
+    beancount = pytest.importorskip("beancount")
+    assert shutil.which("hledger"), "hledger is not installed"
+    seed, commands = 4, 90_000
+    home = flow.write_journal(tmp_path / "day", flow.draw(commands, seed))
     found = at(home)
-    assert sum(len(part) for part in transactions(home, found)) >= 100_000
-    seq = found.seq
+    count = sum(len(part) for part in transactions(home, found))
+    assert count >= 100_000
+    seconds = {}
     for form, balances in (("hledger", hledger_balances), ("beancount", beancount_balances)):
         path = tmp_path / form
-        wanted = exported(home, seq, form, path)
+        wanted = exported(home, found.seq, form, path)
+        began = time.monotonic()
         assert balances(path) == wanted
+        seconds[form] = round(time.monotonic() - began, 1)
+    version = subprocess.run(["hledger", "--version"], capture_output=True, text=True, check=True)
+    figures = {
+        "transactions": count, "commands": commands, "seed": seed, "balances": len(wanted),
+        "differences": 0, "seconds": seconds, "hledger": version.stdout.strip(),
+        "beancount": beancount.__version__,
+    }  # fmt: skip
+    made = "make test-long ARGS='tests/ledger/test_oracles.py -k hundred_thousand'"
+    write_evidence("ledger_oracles", figures, made)

@@ -219,6 +219,28 @@ def test_profits_are_what_was_received_and_what_is_held(day, method):
     assert len(adjusted) > 50
 
 
+def test_a_split_and_a_dividend_by_hand():
+    """3 for 2 of 5 lots that cost 520: 7 lots, half a one is 35; then 5 of them are sold."""
+    first, average = METHODS["fifo"](), METHODS["average"]()
+    for one in (first, average):
+        one.trade(3, 100)
+        one.trade(2, 110)
+        one.adjust(7, 35)
+        assert (one.position, one.cost, one.realised) == (7, 520, 35)
+        one.trade(-5, 80)
+    # 4 lots for 300 and a third of 3 for 220: 73; of 520 for 7 lots five cost 371.
+    assert (first.position, first.cost, first.realised) == (2, 147, 35 + 400 - 373)
+    assert (average.position, average.cost, average.realised) == (2, 149, 35 + 400 - 371)
+    for one in (first, average):
+        cost, realised = one.cost, one.realised
+        one.adjust(0, 90)
+        assert (one.position, one.cost, one.realised) == (0, 0, realised + 90 - cost)
+    short = METHODS["fifo"]()
+    short.trade(-3, 100)
+    short.adjust(-3, -6)
+    assert (short.position, short.cost, short.realised) == (-3, -300, -6)
+
+
 def test_first_in_first_out_and_average_cost_by_hand():
     """The usual example: 10 at 100, 10 at 120, then 15 sold at 130; then 10 more, short of 5."""
     fifo, average = METHODS["fifo"](), METHODS["average"]()

@@ -48,7 +48,9 @@ def test_its_queries_are_promql(tmp_path):
 
 
 @pytest.mark.skipif(which("systemd-analyze") is None, reason="no systemd-analyze")
-@pytest.mark.parametrize("name", ["openoutcry.service", "openoutcry-metrics.service"])
+@pytest.mark.parametrize(
+    "name", sorted(p.name for p in (ROOT / "operations/host").glob("*.service"))
+)
 def test_units_are_what_systemd_takes(name, tmp_path):
     """Every line is understood; only that the program and the account are not here may be said."""
     unit = tmp_path / name

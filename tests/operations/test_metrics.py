@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from shutil import which
 
@@ -16,13 +17,16 @@ from processes import free_port
 from prometheus_client.parser import text_string_to_metric_families
 from served_venue import ServedVenue, orders
 
-from openoutcry.operations.alarms import WARNING, Alarm
+from openoutcry.operations.alarms import WARNING, Alarm, rule_file
 from openoutcry.operations.expressions import Now
 from openoutcry.operations.metrics import EDGES_S, THRESHOLDS_NS, VenueMetrics, classic_buckets
+from openoutcry.operations.native import SCHEMA, native
 from openoutcry.operations.notify import alertmanager, mail, webhook
+from openoutcry.operations.scrape import wants_protobuf
 from openoutcry.operations.watch import Watch
-from openoutcry.pipeline.histogram import WORDS, bucket_upper_ns, record
+from openoutcry.pipeline.histogram import WORDS, bucket_of, bucket_upper_ns, record
 from openoutcry.pipeline.venue.file import read_venue
+from openoutcry.report.evidence import write_evidence
 from openoutcry.wire.enums import TimeInForce
 
 WAIT_S = 120
@@ -156,8 +160,46 @@ def test_an_address_that_is_taken_is_told(venue):
     assert f"cannot serve metrics on {address}: Address already in use" in ended.stderr
 
 
+@given(st.lists(st.tuples(st.integers(0, 10**10), st.integers(1, 1000)), max_size=30))
+def test_a_native_histogram_counts_what_a_loop_over_the_values_counts(values):
+    """Spans and deltas taken apart again: each value is in the bucket in which the upper edge of
+    ours falls."""
+    words = np.zeros(WORDS, np.int64)
+    for value_ns, times in values:
+        record(words.ctypes.data, value_ns, times)
+    made = native(words)
+    found, index, count, deltas = {}, 0, 0, iter(made.pos_deltas)
+    for span in made.pos_spans:
+        index += span.offset
+        for _ in range(span.length):
+            count += next(deltas)
+            found[index], index = count, index + 1
+    base, wanted, zero = 2 ** (2**-SCHEMA), {}, 0
+    for value_ns, times in values:
+        upper_s = bucket_upper_ns(int(bucket_of(value_ns))) * 1e-9
+        if upper_s == 0:
+            zero += times
+            continue
+        at = next(k for k in range(-500, 500) if upper_s <= base**k * (1 + 1e-9))
+        wanted[at] = wanted.get(at, 0) + times
+    assert found == wanted
+    assert (made.zero_count, made.count_value) == (zero, zero + sum(wanted.values()))
+    assert list(deltas) == []
+
+
+def test_who_asks_for_protobuf_first_gets_it():
+    """The headers of Prometheus 2.42, with native histograms and without."""
+    text = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;"
+    text += "q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+    proto = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+    assert wants_protobuf(f"{proto}encoding=delimited,{text}")
+    assert not wants_protobuf(text)
+    assert not wants_protobuf(f"{proto}encoding=delimited;q=0.3,{text}")
+    assert not wants_protobuf("")
+
+
 PROMETHEUS = """
-global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+global: {{scrape_interval: {every}s, evaluation_interval: {every}s}}
 rule_files: [rules.yml]
 scrape_configs:
   - job_name: outcry
@@ -167,22 +209,27 @@ scrape_configs:
 
 @pytest.mark.skipif(which("prometheus") is None, reason="no prometheus")
 @pytest.mark.parametrize(
-    "seconds", [pytest.param(3, id="3s"), pytest.param(600, id="10min", marks=pytest.mark.long)]
+    ("form", "seconds", "every"),
+    [
+        ("text", 3, 1),
+        ("native", 3, 1),
+        pytest.param("native", 600, 5, id="native-10min", marks=pytest.mark.long),
+    ],
 )
-def test_a_real_prometheus_scrapes_it_and_takes_the_rules(venue, tmp_path, seconds):
-    """It scrapes without an error; the rules are loaded and evaluated without one."""
-    import json
-
-    from openoutcry.operations.alarms import rule_file
+def test_a_real_prometheus_scrapes_it_and_takes_the_rules(venue, tmp_path, form, seconds, every):
+    """It scrapes without an error; the rules are loaded and evaluated without one.  With native
+    histograms it scrapes by protobuf, and both kinds say the same."""
 
     ours, theirs = free_port(), free_port()
     (tmp_path / "rules.yml").write_text(rule_file())
-    (tmp_path / "prometheus.yml").write_text(PROMETHEUS.format(port=ours))
+    (tmp_path / "prometheus.yml").write_text(PROMETHEUS.format(port=ours, every=every))
     metrics = [sys.executable, "-m", "openoutcry", "metrics", str(venue.folder / "venue.toml"),
                "--address", f"127.0.0.1:{ours}"]  # fmt: skip
     prometheus = ["prometheus", f"--config.file={tmp_path / 'prometheus.yml'}",
                   f"--storage.tsdb.path={tmp_path / 'data'}",
                   f"--web.listen-address=127.0.0.1:{theirs}"]  # fmt: skip
+    native_too = form == "native"
+    prometheus += ["--enable-feature=native-histograms"] * native_too
 
     def ask(path):
         url = f"http://127.0.0.1:{theirs}/api/v1/{path}"
@@ -195,7 +242,7 @@ def test_a_real_prometheus_scrapes_it_and_takes_the_rules(venue, tmp_path, secon
         try:
             deadline = time.monotonic() + WAIT_S
             count = 0.0
-            while count < seconds:
+            while count < seconds / every:
                 assert time.monotonic() < deadline + 2 * seconds
                 time.sleep(0.2)
                 try:
@@ -210,9 +257,33 @@ def test_a_real_prometheus_scrapes_it_and_takes_the_rules(venue, tmp_path, secon
             rules = ask("rules")["groups"][0]["rules"]
             assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
             assert not [rule["lastError"] for rule in rules if rule.get("lastError")]
+            stage = '{stage="matcher"}'
+            classic = asked(ask, f"outcry_latency_seconds_count{stage}")
+            other = asked(ask, f"histogram_count(outcry_latency_native_seconds{stage})")
+            assert classic == [len(venue.commands())]
+            assert other == classic * native_too
+            median = asked(ask, f"histogram_quantile(0.5, outcry_latency_native_seconds{stage})")
+            buckets = f"outcry_latency_seconds_bucket{stage}"
+            (rough,) = asked(ask, f"histogram_quantile(0.5, {buckets})")
+            assert all(0.5 * rough <= one <= 2 * rough for one in median)
+            if seconds > 100:
+                write_evidence("prometheus", {
+                    "seconds": seconds, "scrape_interval_s": every, "form": form,
+                    "scrapes_up": count,
+                    "scrapes_failed": int(asked(ask, "count_over_time(up[20m])")[0] - count),
+                    "samples_a_scrape": asked(ask, "scrape_samples_scraped")[0],
+                    "scrape_s_max": asked(ask, "max_over_time(scrape_duration_seconds[10m])")[0],
+                    "rules": len(rules), "prometheus": ask("status/buildinfo")["version"],
+                }, 'make test-long ARGS="tests/operations/test_metrics.py"')  # fmt: skip
         finally:
             for process in (server, peer):
                 process.terminate()
+
+
+def asked(ask, query):
+    """The values of an instant query."""
+    found = ask(f"query?query={urllib.parse.quote(query)}")["result"]
+    return [float(one["value"][1]) for one in found]
 
 
 class Receiver:

@@ -71,6 +71,15 @@ def test_what_fires_is_said_by_watch(venue):
     assert "InstrumentHalted" in names
 
 
+def test_the_commands_of_an_investigation_and_of_fitness(venue):
+    take, show, books = [line for line in commands("operations.md") if "outcry dump" in line]
+    assert run(take, venue.folder).strip() == "venue.dump.json.gz"
+    assert "open orders after command" in run(show, venue.folder)
+    assert json.loads(run(books, venue.folder))["orders"]["rows"] == []
+    (fitness,) = [line for line in commands("operations.md") if "doctor --venue" in line]
+    assert "not fit for production" in run(fitness, venue.folder, status=1)
+
+
 def test_the_commands_of_a_new_build(venue):
     """The last test of this venue: the canary looks at its whole journal."""
     check, canary = [line for line in commands("operations.md") if "deploy" in line]

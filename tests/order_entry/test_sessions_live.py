@@ -12,9 +12,17 @@ import numpy as np
 import pytest
 from sessions_venue import Client, Venue, enter
 
+from openoutcry.client import ClientError, OuchClient
+from openoutcry.console.screen.trader import connect
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.spec import CancelOnDisconnect, Takeover, ThrottlePolicy
+from openoutcry.order_entry.spec import (
+    CancelOnDisconnect,
+    PortSpec,
+    Protocol,
+    Takeover,
+    ThrottlePolicy,
+)
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind
 
@@ -331,3 +339,19 @@ def test_tls_is_relayed(tmp_path):
         client.enter("a1", "B", 1)
         assert client.message()[0] == "A"
         client.close()
+        # The client library's; and the screen's, which trusts the port's certificate alone.
+        where = "127.0.0.1", venue.port
+        with OuchClient(*where, "TWO", "secret", tls=context) as other:
+            other.buy("ACME", 1, "1.00", name="b1")
+            assert other.next().kind == "A"
+        port = PortSpec(Protocol.OUCH42, *where, certificate, key)
+        with connect(port, "TWO", "secret", "", 1) as other:
+            assert other.next()["token"] == "b1"
+        foreign = tmp_path / "foreign.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=venue",
+             "-keyout", tmp_path / "f.pem", "-out", foreign],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        with pytest.raises(ClientError, match="CERTIFICATE_VERIFY_FAILED"):
+            connect(PortSpec(Protocol.OUCH42, *where, foreign, key), "TWO", "secret", "", 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from alarm_looks import Looks
 from feed_days import free_udp_port
 from feed_support import fields, unframed
 from served_venue import VENUE, WAIT_S
@@ -14,6 +15,7 @@ from venue_floor import Floor, gateway_told, kinds, order
 
 from openoutcry.market_data.files import write_feed
 from openoutcry.market_data.receiver import Receiver
+from openoutcry.pipeline.venue.file import read_venue
 from openoutcry.replay.replay import replay
 from openoutcry.risk.bits import Setting
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason, Side
@@ -186,10 +188,13 @@ def test_velocity_cancels_resting_orders_where_the_file_says_so(market) -> None:
 
 def test_the_breaker_halts_the_market_and_then_closes_it(market) -> None:
     """TIN alone is the index; its close before this day is its reference price, 1,000."""
+    fired = Looks("BreakerFired", read_venue(market.venue.folder / "venue.toml"))
+    assert not fired.look()
     for step, price in enumerate((1_010, 975, 945, 930)):
         market.at(f"10:{20 + step}:00")
         assert market.trade(price, b"TIN") == [set(), set()], price
     market.venue.wait_for(lambda s: s["risk"]["breaker_level"] == 1)
+    assert fired.look()
     for symbol in ("GOLD", "TIN"):
         market.is_in(symbol, "HALT")
     assert market.trade(980) == [{"HALTED"}, {"HALTED"}]

@@ -2,6 +2,8 @@
 by the ledger; mistakes of the file with their lines."""
 
 import json
+import re
+import shlex
 from fractions import Fraction
 from pathlib import Path
 
@@ -163,6 +165,18 @@ def test_dividends_and_splits_adjust_what_is_held_and_the_price(floor):
     rows = {row["what"]: row["operator"] for row in shown(floor, "fees", "history")}
     assert rows["GOLD split: 3 new lots for 2, a price of 133 ticks behind it"] == "bert"
     assert "GOLD dividend: 5 for 3 lots, a price of 131 ticks behind it" in rows
+    assert Reconciliation(floor.venue.journal, None).advance().difference is None
+
+
+def test_the_commands_of_the_ledger_s_page_run(floor):
+    text = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text()
+    block = text.split("## Dividends and splits")[1].split("```")[1]
+    lines = [re.split(r"\s{2,}", line)[0] for line in block.splitlines() if "outcry" in line]
+    assert len(lines) == 7
+    for line in lines:
+        asked = floor.ask(*shlex.split(line)[1:], password=WORD)
+        assert asked["done"]
+        assert asked.get("waits", False) == ("--operator" in line)
     assert Reconciliation(floor.venue.journal, None).advance().difference is None
 
 

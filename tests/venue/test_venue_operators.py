@@ -132,6 +132,9 @@ def test_the_record_goes_on_behind_a_crash_and_no_line_can_be_changed(tmp_path):
         ("anna", {"do": "kill"}, "so", 5), ("", {"do": "halt"}, "", 6),
         ("bert", {"do": "resume"}, "", 7),
     ]  # fmt: skip
+    DeskRecord(tmp_path).note(10**18, 8, "anna", {"do": "halt"})
+    record.note(10**18, 9, "bert", {"do": "resume"})
+    assert [row["after_seq"] for row in desk_record(tmp_path)[3:]] == [8, 9], "two write in turn"
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + lines[2])
     with pytest.raises(RecordError, match="line 2 does not follow"):

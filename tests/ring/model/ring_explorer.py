@@ -5,6 +5,7 @@ state about themselves (:func:`ring_steps.say`), that an end can still be reache
 and that every end is a good one.
 """
 
+import gc
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -50,6 +51,10 @@ class Violation(Exception):
     pass
 
 
+Step = tuple[str, Op | str, Any]
+"""Who, what, and what came of it: put into words only where a trace is shown."""
+
+
 class _State(NamedTuple):
     at: tuple[int, ...]
     dead: int
@@ -88,7 +93,7 @@ class Explorer:
         )  # fmt: skip
         known = {start: 0}
         order = [start]
-        came: list[tuple[int, str]] = [(-1, "")]
+        came: list[tuple[int, Step]] = [(-1, ("", "", None))]
         before: list[list[int]] = [[]]
         ends: list[int] = []
         index = 0
@@ -96,12 +101,12 @@ class Explorer:
             state = order[index]
             stuck = True
             try:
-                for label, following in self._successors(state):
+                for step, following in self._successors(state):
                     stuck = False
                     number = known.setdefault(following, len(order))
                     if number == len(order):
                         order.append(following)
-                        came.append((index, label))
+                        came.append((index, step))
                         before.append([])
                     before[number].append(index)
                 if stuck:
@@ -122,51 +127,54 @@ class Explorer:
 
     # Steps
 
-    def _successors(self, state: _State) -> Iterable[tuple[str, _State]]:
+    def _successors(self, state: _State) -> Iterable[tuple[Step, _State]]:
+        at, dead, asleep, facts, memory = state
         for p, name in enumerate(self.names):
-            for memory in self.model.drain(state.memory, p):
-                yield f"{name}: a store drains", self._settle(state._replace(memory=memory), ())
-            at = state.at[p]
-            if at == Automaton.DONE or state.dead >> p & 1:
+            for drained in self.model.drain(memory, p):
+                after = _State(at, dead, asleep, facts, drained)
+                yield (name, "a store drains", None), self._settle(after, ())
+            place = at[p]
+            if place == Automaton.DONE or dead >> p & 1:
                 continue
-            if p in self.victims and state.dead.bit_count() < self.scenario.kills:
-                killed = state._replace(dead=state.dead | 1 << p, asleep=state.asleep & ~(1 << p))
-                yield f"{name}: killed", self._settle(killed, ())
-            if state.asleep >> p & 1:
+            if p in self.victims and dead.bit_count() < self.scenario.kills:
+                killed = _State(at, dead | 1 << p, asleep & ~(1 << p), facts, memory)
+                yield (name, "killed", None), self._settle(killed, ())
+            if asleep >> p & 1:
                 continue
-            op = self.machines[p].ops[at]
-            for result, after in self._do(op, p, state):
-                moved = after._replace(at=put(after.at, p, self.machines[p].step(at, result)))
-                label = f"{name}: {op.kind} {op.word} {_shown(op, result)}"
+            op = self.machines[p].ops[place]
+            for result, (_, dead_now, asleep_now, facts_now, seen) in self._do(op, p, state):
+                moved = put(at, p, self.machines[p].step(place, result))
+                after = _State(moved, dead_now, asleep_now, facts_now, seen)
+                step = name, op, result
                 try:
-                    yield label, self._settle(moved, (p,))
+                    yield step, self._settle(after, (p,))
                 except Violation as violation:
-                    raise Violation(f"{violation}\n{label}") from None
+                    raise Violation(f"{violation}\n{_label(step)}") from None
 
     def _do(self, op: Op, p: int, state: _State) -> Iterable[tuple[Any, _State]]:
         """Every (result, state) that the operation can have; none while it must wait."""
-        memory, model = state.memory, self.model
+        (at, dead, asleep, facts, memory), model = state, self.model
         if op.kind == "load":
             for value, seen in model.load(memory, p, self._word(op), op.b):
                 if op.a is None or op.a(value):
-                    yield value, state._replace(memory=seen)
+                    yield value, _State(at, dead, asleep, facts, seen)
         elif op.kind == "store":
             for stored in model.store(memory, p, self._word(op), op.a, op.b):
-                yield None, state._replace(memory=stored)
+                yield None, _State(at, dead, asleep, facts, stored)
         elif op.kind == "swap":
             new: New = lambda old: op.b if old == op.a else None  # noqa: E731
             for old, swapped in model.modify(memory, p, self._word(op), new):
-                yield old == op.a, state._replace(memory=swapped)
+                yield old == op.a, _State(at, dead, asleep, facts, swapped)
         elif op.kind == "add":
             for old, added in model.modify(memory, p, self._word(op), lambda old: old + op.a):
-                yield old, state._replace(memory=added)
+                yield old, _State(at, dead, asleep, facts, added)
         elif op.kind == "fence":
             for fenced in model.fence(memory, p):
-                yield None, state._replace(memory=fenced)
+                yield None, _State(at, dead, asleep, facts, fenced)
         elif op.kind == "sleep":
             for value, seen in model.modify(memory, p, self._word(op), lambda old: None):
                 same = value == op.a
-                yield same, state._replace(memory=seen, asleep=state.asleep | same << p)
+                yield same, _State(at, dead, asleep | same << p, facts, seen)
         elif op.kind == "wake":
             yield None, state._replace(asleep=0)
         else:
@@ -197,8 +205,9 @@ class Explorer:
                     raise Violation(f"{self.names[p]} says {fact}")
                 at = self.machines[p].step(at, None)
                 state = state._replace(at=put(state.at, p, at), facts=state.facts | {fact})
-        readers = [p for p in range(len(self.names)) if self._may_read(state, p)]
-        return state._replace(memory=self.model.tidy(state.memory, readers))
+        readers = (p for p in range(len(self.names)) if self._may_read(state, p))
+        memory = self.model.tidy(state.memory, readers)
+        return state if memory is state.memory else state._replace(memory=memory)
 
     def _dead(self, state: _State, name: str) -> bool:
         return bool(state.dead >> self.names.index(name) & 1)
@@ -238,12 +247,17 @@ class Explorer:
         return None if lost < 0 else lost
 
     @staticmethod
-    def _trace(came: list[tuple[int, str]], index: int, last: str) -> tuple[str, ...]:
+    def _trace(came: list[tuple[int, Step]], index: int, last: str) -> tuple[str, ...]:
         labels = [last] if last else []
-        while index >= 0:
-            index, label = came[index]
-            labels.append(label)
-        return tuple(reversed([label for label in labels if label]))
+        while index > 0:
+            index, step = came[index]
+            labels.append(_label(step))
+        return tuple(reversed(labels))
+
+
+def _label(step: Step) -> str:
+    name, op, result = step
+    return f"{name}: {op if isinstance(op, str) else f'{op.kind} {op.word} {_shown(op, result)}'}"
 
 
 def _shown(op: Op, result: Any) -> str:
@@ -255,4 +269,11 @@ def _shown(op: Op, result: Any) -> str:
 
 
 def explore(scenario: Scenario, model: type[Tso] | type[Weak]) -> Result:
-    return Explorer(scenario, model).run()
+    # A million states are kept until the end; looking through them for rubbish finds none.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return Explorer(scenario, model).run()
+    finally:
+        if collecting:
+            gc.enable()

@@ -1,0 +1,73 @@
+"""A whole drill: one fault after the other, each over before the next, then the report."""
+
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from openoutcry.bench.drill import NODES, PRIMARY, Drill, Fault
+from openoutcry.bench.drill_faults import FAULTS
+from openoutcry.bench.drill_network import Network
+
+
+def run_drill(
+    faults: int,
+    seed: int,
+    kinds: tuple[str, ...],
+    rate: int,
+    keep: Path | None,
+    say: Callable[[str], None],
+    limit_s: float = float("inf"),
+) -> dict[str, Any]:
+    """``faults`` faults of these ``kinds`` in a seeded order, fewer if ``limit_s`` is over before;
+    returns the report.
+
+    Raises :class:`OutcryError` where no network can be made, or the venue did not come back.
+    """
+    network = Network((*NODES, PRIMARY))
+    folder = (keep or Path(tempfile.mkdtemp(prefix="outcry-drill-"))).absolute()
+    folder.mkdir(mode=0o700, exist_ok=True)
+    rng = random.Random(seed)
+    drill = Drill(folder, network, rate, say)
+    begun_s = time.monotonic()
+    good = False
+    try:
+        drill.begin()
+        deck: list[str] = []
+        for number in range(1, faults + 1):
+            if time.monotonic() - begun_s > limit_s:
+                break
+            if not deck:
+                deck = list(kinds)
+                rng.shuffle(deck)
+            kind = deck.pop()
+            at_s = time.monotonic()
+            fault = Fault(kind, "", round(at_s - begun_s, 3))
+            fault.target, fault.note = FAULTS[kind](drill, rng)
+            drill.wait_steady(time.monotonic())
+            fault.gap_s = round(drill.client.longest_gap_s(at_s, time.monotonic()), 4)
+            drill.faults.append(fault)
+            say(f"{number}/{faults} {kind} {fault.target}: {fault.gap_s:.3f} s without an answer"
+                + (f"; {fault.note}" if fault.note else ""))  # fmt: skip
+        report = drill.finish()
+        report |= {"seed": seed, "rate": rate, "seconds": round(time.monotonic() - begun_s, 1)}
+        report["passed"] = good = _passed(report)
+        return report
+    finally:
+        drill.close()
+        if keep is None and good:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _passed(report: dict[str, Any]) -> bool:
+    """Nothing lost, doubled or reordered, the same state everywhere, and no damage that served.
+    (What is released without a majority is not in the stream, and so counts as lost.)"""
+    return (
+        not (report["lost"] or report["doubled"] or report["reordered"])
+        and report["hashes_equal"]
+        and report["nodes_equal"]
+        and not any(fault["note"].endswith("NOT DETECTED") for fault in report["faults"])
+    )

@@ -1,0 +1,174 @@
+"""What it costs that any one machine may burn, and how long its clients wait when one does.
+
+``replicated_commands`` is a whole run as fast as it goes, each event held until its command is on
+this disk and on two of three nodes; ``local`` is the same run with its own disk alone.
+``replicated_p50`` is sequenced -> released at a paced rate, the same two ways.  ``publish_bytes``
+is a journal published by the protocol (chain, epoch, lease), beside JetStream given the same
+bytes in messages of the same size, as many on their way.  The gaps are what a client of a drill
+(``drill.py``) sees: the longest time without an answer.  All nodes are on this machine and this
+disk.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openoutcry.bench.results import missing
+from openoutcry.bench.rounds import Add, Rounds, rotated
+from openoutcry.flow import GeneratedFlow
+from openoutcry.journal import Journal
+from openoutcry.pipeline.journal_stage import MAX_REPLICATED_RECORDS
+from openoutcry.pipeline.options import Options, Replication
+from openoutcry.pipeline.run import run
+from openoutcry.replica.cluster import Cluster
+from openoutcry.replica.jetstream import JetStream, acknowledged
+from openoutcry.replica.link import connect
+from openoutcry.replica.message import pack
+from openoutcry.replica.primary import WINDOW
+from openoutcry.replica.publisher import Publisher
+from openoutcry.wire import ORDER_DTYPE, OutcryError
+
+ORDERS, QUICK_ORDERS = 5_000_000, 100_000
+PACED, QUICK_PACED = 500_000, 20_000
+RATE = 100_000
+BLOCKS, QUICK_BLOCKS = 1_000, 100
+GAPS = {
+    "gap_primary": "kill primary",
+    "gap_leader": "kill leader",
+    "gap_both": "kill primary and leader",
+    "cold_start": "kill everything",
+}
+
+
+def bench_replication(
+    rounds: int, quick: bool, command: str, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Run the subject; returns the result document."""
+    gathered = Rounds(rounds, progress)
+    with _cluster() as (cluster, folder):
+
+        def one(number: int, add: Add) -> None:
+            for who in rotated(("ours", "local"), number):
+                fast = _run(cluster, folder, who == "ours", QUICK_ORDERS if quick else ORDERS, 0)
+                paced = _run(cluster, folder, who == "ours", QUICK_PACED if quick else PACED, RATE)
+                add("replicated_commands", "1/s", "higher", float(fast["commands_per_s"]), who)
+                (row,) = (row for row in paced["stages"] if row["name"] == "release")
+                add("replicated_p50", "ns", "lower", float(row["p50"]), who)
+            blocks = QUICK_BLOCKS if quick else BLOCKS
+            sizes: list[int] = []
+            bytes_s = _publish(cluster, folder, blocks, sizes)
+            add("publish_bytes", "B/s", "higher", bytes_s)
+            add("publish_bytes", "B/s", "higher", _bare(cluster, sizes), "bare_jetstream")
+            if not quick:
+                _add_gaps(number, add)
+
+        gathered.run(one)
+    if quick:
+        gathered.missing += [missing(name, "left out of a quick run") for name in GAPS]
+    return gathered.document("replication", command, {})
+
+
+@contextmanager
+def _cluster() -> Iterator[tuple[Cluster, Path]]:
+    folder = Path(tempfile.mkdtemp(prefix=".outcry-bench-replication-", dir="."))
+    cluster = None
+    try:
+        cluster = Cluster.make(folder / "cluster")
+        cluster.start()
+        cluster.wait_ready()
+        yield cluster, folder
+    finally:
+        if cluster is not None:
+            cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _name(what: str) -> str:
+    """Of a stream of its own: each run's journal is another."""
+    return f"{what}-{time.monotonic_ns()}"
+
+
+def _run(cluster: Cluster, folder: Path, replicated: bool, count: int, rate: int) -> dict[str, Any]:
+    journal = folder / _name("journal")
+    source = GeneratedFlow("normal", count, 3)
+    replication = Replication(_name("RUN"), str(cluster.folder)) if replicated else None
+    try:
+        result = run(Options(
+            source=source, orders=count, seed=3, topology="processes", rate=rate, verify=False,
+            durability="replicated" if replicated else "durable", replication=replication,
+            journal=journal, checkpoint_every=0, volatile_journal=True,
+        ))  # fmt: skip
+    finally:
+        shutil.rmtree(journal, ignore_errors=True)
+    if result["lost"] or result["duplicated"]:
+        raise OutcryError("bench replication: a run lost or doubled commands")
+    return result
+
+
+def _publish(cluster: Cluster, folder: Path, blocks: int, sizes: list[int]) -> float:
+    """Bytes a second of a journal into a stream; ``sizes`` gets those of its messages."""
+    journal = folder / _name("journal")
+    with Journal.create(journal, {"of": "bench"}, direct=False) as writer:
+        for _ in range(blocks):
+            first = writer.written_seq + 1
+            orders = np.zeros(MAX_REPLICATED_RECORDS, ORDER_DTYPE)
+            orders["seq"] = np.arange(first, first + MAX_REPLICATED_RECORDS)
+            writer.append(first, [orders.view("u1").data], len(orders), time.time_ns())
+    publisher = Publisher(journal, cluster.access, _name("PUBLISH"), "bench/1")
+    try:
+        publisher.begin()
+        before, began = publisher.driver.bytes_sent, time.perf_counter()
+        while publisher.read() or not publisher.idle:
+            known = publisher.machine.in_flight[-1] if publisher.machine.in_flight else None
+            publisher.turn(0.01)
+            sizes += [len(pack(m)) for m in publisher.machine.in_flight
+                      if known is None or m.position > known.position]  # fmt: skip
+        seconds = time.perf_counter() - began
+        sent = publisher.driver.bytes_sent - before
+    finally:
+        publisher.close()
+        shutil.rmtree(journal, ignore_errors=True)
+    return sent / seconds
+
+
+def _bare(cluster: Cluster, sizes: list[int]) -> float:
+    """The same bytes in messages of those sizes, as many on their way, without our protocol."""
+    link = connect(cluster.access)
+    try:
+        stream = JetStream(link, _name("BARE"))
+        stream.open()
+        data = np.random.default_rng(1).bytes(max(sizes))
+        began, done, sent = time.perf_counter(), 0, 0
+        while done < len(sizes):
+            while sent < len(sizes) and sent - done < WINDOW:
+                sent += 1
+                stream.publish(sent, memoryview(data)[: sizes[sent - 1]])
+            link.wait(0.1)
+            while (message := link.take()) is not None:
+                acknowledged(message)
+                done += 1
+        return sum(sizes) / (time.perf_counter() - began)
+    finally:
+        link.close()
+
+
+def _add_gaps(number: int, add: Add) -> None:
+    """One fault of each kind, seen by a client."""
+    # A drill leaves the machine's network: in a process of its own.
+    command = [sys.executable, "-m", "openoutcry", "drill", "--json", "--seed", str(number + 1),
+               "--kinds", ",".join(GAPS.values()), "--faults", str(len(GAPS))]  # fmt: skip
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise OutcryError("bench replication: the drill failed: " + done.stdout.strip()[-500:])
+    gaps = {row["kind"]: row["gap_s"] for row in json.loads(done.stdout)["faults"]}
+    for name, kind in GAPS.items():
+        add(name, "ns", "lower", gaps[kind] * 1e9)

@@ -1,0 +1,310 @@
+"""What being watched costs a venue: a real one with participants over OUCH, its console with so
+many viewers, its metrics scraped, and the same venue while all of these are stopped (SIGSTOP).
+
+Both are measured in turns on one venue, so that what else the machine does meets both.
+"""
+
+import asyncio
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openoutcry.bench import sessions_live as live
+from openoutcry.bench.first_paint import WORD, _running, _until_open
+from openoutcry.wire import OutcryError
+from openoutcry.wire import sockets as so
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import monotonic_ns, store_i64
+
+VIEWERS = 20
+SCRAPE_S = 1.0
+SESSIONS = 4
+RATE = 20_000
+SECONDS, QUICK_SECONDS = 3.0, 0.2
+ORDERS_EACH, QUICK_ORDERS_EACH = 300_000, 2_000
+PAIRS = 3
+"""Stretches of each kind that are measured watched and unwatched, one after the other."""
+SETTLE_S = 1.5
+"""Behind a stop, until everybody who goes on has had his turn."""
+ANSWERED = live.ACCEPTED_BYTES + live.CANCELED_BYTES
+IMMEDIATE = 0
+PRICE = 10_000
+TOKENS = 1 << 24
+VENUE = """
+[venue]
+name = "WATCHED"
+journal = "journal"
+durability = "async"
+order_capacity = 65536
+checkpoint_every = 0
+[calendar]
+time_zone = "Etc/UTC"
+weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+[[schedule]]
+name = "all day"
+day = ["00:00 CONTINUOUS", "23:59:59 CLOSED"]
+[[operator]]
+name = "anna"
+password = "{hash}"
+[[port]]
+protocol = "ouch-4.2"
+address = "127.0.0.1:{port}"
+"""
+
+
+@kernel
+def paced_round_trips(
+    fd: int,
+    packets: int,
+    asked: int,
+    answered: int,
+    count: int,
+    every_ns: int,
+    buffer: int,
+    times: int,
+) -> int:
+    """Send ``count`` packets, each ``every_ns`` after the one before, or as soon as that is
+    answered; ns from when it was due to the last byte of its answer to ``times``.  Returns 0, or
+    -1 when the peer has gone or says nothing any more."""
+    first = monotonic_ns()
+    for index in range(count):
+        due = first + index * every_ns
+        while monotonic_ns() < due:
+            pass
+        if so.send(fd, packets + asked * index, asked) != asked:
+            return -1
+        got, turns = 0, 0
+        while got < answered:
+            more = so.recv(fd, buffer, answered - got)
+            if more == 0:
+                return -1
+            if more > 0:
+                got += more
+            turns += 1
+            if turns & 0xFFFF == 0 and monotonic_ns() - due > live.SILENCE_NS:
+                return -1
+        store_i64(times + 8 * index, monotonic_ns() - due)
+    return 0
+
+
+def _venue_file(folder: Path, port: int) -> Path:
+    from openoutcry.order_entry.passwords import password_hasher
+
+    text = VENUE.format(hash=password_hasher().hash(WORD), port=port)
+    quick = live_hash()
+    for symbol in live.SYMBOLS:
+        text += f'[[instrument]]\nsymbol = "{symbol}"\n'
+    for number in range(1, SESSIONS + 1):
+        text += f'[[participant]]\nnumber = {number}\nname = "P{number}"\n[[session]]\n'
+        text += f'name = "S{number}"\nprotocol = "ouch-4.2"\nparticipant = {number}\n'
+        text += f'password = "{quick}"\nqueue_bytes = {1 << 26}\n'
+    path = folder / "venue.toml"
+    path.write_text(text)
+    return path
+
+
+def live_hash() -> str:
+    """Of the sessions' password, at the least cost."""
+    from argon2 import PasswordHasher
+
+    made = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    return str(made.hash(live.PASSWORD))
+
+
+@dataclass
+class Watched:
+    """A venue that is open, and those who watch it, stopped or not."""
+
+    port: int
+    watchers: "list[subprocess.Popen[bytes]]"
+    tokens: int = 1
+
+    def watch(self, on: bool) -> None:
+        """Let the watchers go on, or stop them, and wait until that is felt."""
+        for process in self.watchers:
+            process.send_signal(signal.SIGCONT if on else signal.SIGSTOP)
+        time.sleep(SETTLE_S)
+
+    def p99_ns(self, seconds: float) -> float:
+        """Of orders at RATE, from when each was due to the end of what it is told."""
+        count = int(seconds * RATE)
+        packets = live.order_packets(self.tokens, count, IMMEDIATE, PRICE)
+        self.tokens += count
+        times, buffer = np.zeros(count, np.int64), np.zeros(live.ANSWER_ROOM, np.uint8)
+        with live.log_in(self.port, "S1") as client:
+            code = paced_round_trips(
+                client.fileno(), packets.ctypes.data, packets.shape[1], ANSWERED, count,
+                1_000_000_000 // RATE, buffer.ctypes.data, times.ctypes.data,
+            )  # fmt: skip
+        if code:
+            raise OutcryError("bench operations: an order was not answered")
+        return float(np.percentile(times, 99))
+
+    def orders_per_s(self, each: int) -> float:
+        """Of all sessions at once, as fast as the venue takes them."""
+        packets = [live.order_packets(self.tokens, each, IMMEDIATE, PRICE) for _ in range(SESSIONS)]
+        self.tokens += each
+        clients = np.zeros((SESSIONS, live.CLIENT_BYTES // 8), np.int64)
+        buffer = np.zeros(live.ANSWER_ROOM, np.uint8)
+        with contextlib.ExitStack() as stack:
+            for index, mine in enumerate(packets):
+                connection = stack.enter_context(live.log_in(self.port, f"S{index + 1}"))
+                at = mine.ctypes.data
+                clients[index, :6] = (connection.fileno(), at, at, at + mine.size, 0,
+                                      ANSWERED * each)  # fmt: skip
+            took = live.pump(clients.ctypes.data, SESSIONS, ANSWERED, buffer.ctypes.data,
+                             len(buffer))  # fmt: skip
+        if took < 0:
+            raise OutcryError("bench operations: an order was not answered")
+        return SESSIONS * each * 1e9 / took
+
+
+@contextlib.contextmanager
+def watched_venue() -> Iterator[Watched]:
+    """The venue, its console, its metrics, the viewers; ends them all, and raises
+    :class:`OutcryError` if nobody was told anything."""
+    outcry = [sys.executable, "-m", "openoutcry"]
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(
+            tempfile.TemporaryDirectory(prefix=".bench-operations-", dir=".")
+        )).absolute()  # fmt: skip
+        port = _free_port()
+        file = _venue_file(folder, port)
+        venue = stack.enter_context(_running([sys.executable, "-m", __name__, "venue", str(file)]))
+        _until_open(folder / "journal", venue)
+        loopback = ["--address", "127.0.0.1:0"]
+        console = stack.enter_context(_running([*outcry, "console", str(file), *loopback]))
+        metrics = stack.enter_context(_running([*outcry, "metrics", str(file), *loopback]))
+        urls = [_first_line(process) for process in (console, metrics)]
+        told = folder / "told.json"
+        viewers = stack.enter_context(_running(
+            [sys.executable, "-m", __name__, "viewers", *urls, str(told)]
+        ))  # fmt: skip
+        made = Watched(port, [viewers, console, metrics])
+        _until(told.exists, viewers)
+        try:
+            yield made
+        finally:
+            for process in made.watchers:
+                process.send_signal(signal.SIGCONT)
+            viewers.send_signal(signal.SIGTERM)
+            viewers.wait(live.SILENCE_NS / 1e9)
+        counts = json.loads(told.read_text())
+        if min(counts["messages"]) < PAIRS or counts["scrapes"] < PAIRS:
+            raise OutcryError(f"bench operations: nobody watched: {counts}")
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        return int(made.getsockname()[1])
+
+
+def _first_line(process: "subprocess.Popen[bytes]") -> str:
+    assert process.stderr is not None
+    line = process.stderr.readline().decode().strip()
+    if not line.startswith("http"):
+        raise OutcryError(f"bench operations: {line}")
+    return line
+
+
+def _until(true: Any, process: "subprocess.Popen[bytes]") -> None:
+    until_s = time.monotonic() + 60
+    while not true():
+        if process.poll() is not None or time.monotonic() > until_s:
+            raise OutcryError("bench operations: nobody watches the venue")
+        time.sleep(0.02)
+
+
+# The viewers' process.
+
+
+async def _view(console: str, cookie: str, symbol: str, number: int, counts: list[int]) -> None:
+    from websockets.asyncio.client import connect
+
+    wish = json.dumps({"every_ms": 1_000, "symbol": symbol})
+    url = console.replace("http", "ws", 1) + "ws"
+    origin: Any = console.rstrip("/")
+    headers = {"Cookie": cookie}
+    async with connect(url, additional_headers=headers, origin=origin, max_size=None,
+                       ping_interval=None) as socket:  # fmt: skip
+        await socket.send(wish)
+        async for _ in socket:
+            counts[number] += 1
+
+
+async def _scrape(metrics: str, counts: list[int]) -> None:
+    def read() -> None:
+        with urllib.request.urlopen(metrics, timeout=60) as answer:
+            answer.read()
+
+    while True:
+        await asyncio.to_thread(read)
+        counts[0] += 1
+        await asyncio.sleep(SCRAPE_S)
+
+
+async def _look(console: str, metrics: str, told: Path) -> None:
+    body = json.dumps({"name": "anna", "password": WORD}).encode()
+    request = urllib.request.Request(f"{console}api/login", body,
+                                     {"content-type": "application/json"})  # fmt: skip
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        cookie = answer.headers["set-cookie"].partition(";")[0]
+    messages, scrapes = [0] * VIEWERS, [0]
+    over = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
+    symbols = [live.SYMBOLS[0] if number % 2 else "" for number in range(VIEWERS)]
+    tasks = [
+        asyncio.create_task(_view(console, cookie, symbol, number, messages))
+        for number, symbol in enumerate(symbols)
+    ]
+    tasks.append(asyncio.create_task(_scrape(metrics, scrapes)))
+    while not over.is_set() and not any(task.done() for task in tasks):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), 0.2)
+        if min(messages) and scrapes[0]:
+            told.with_suffix(".new").write_text(
+                json.dumps({"messages": messages, "scrapes": scrapes[0]})
+            )
+            told.with_suffix(".new").replace(told)
+    for task in tasks:
+        task.cancel()
+
+
+def _viewers(console: str, metrics: str, told: str) -> None:
+    """On another host, if there were one: they take what the console and the metrics leave."""
+    from openoutcry.operations.aside import Aside
+    from openoutcry.pipeline.top import running
+
+    aside = Aside()
+    aside.keep_off(frozenset().union(*(one.spun_cores for one in running())))
+    asyncio.run(_look(console, metrics, Path(told)))
+
+
+def _serve(file: str) -> None:
+    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.pipeline.venue.serve import Venue
+
+    venue = read_venue(Path(file))
+    sessions = replace(venue.sessions, token_capacity=TOKENS)
+    Venue(replace(venue, sessions=sessions)).serve()
+
+
+if __name__ == "__main__":
+    what, *words = sys.argv[1:]
+    if what == "venue":
+        _serve(*words)
+    else:
+        _viewers(*words)

@@ -1,0 +1,30 @@
+"""A command that goes along with a venue for days stands aside from its stages."""
+
+import time
+
+from openoutcry.operations.aside import Aside
+from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
+
+LOOK_S = 5.0
+
+
+class Bystander:
+    """This process: last in the queue for a processor, and off the cores on which a stage of a
+    running pipeline spins."""
+
+    def __init__(self) -> None:
+        self._aside = Aside()
+        self._known: dict[object, RunningPipeline] = {}
+        self._looked_s = float("-inf")
+
+    def look(self) -> None:
+        """Which pipelines run now; every few seconds, however often it is called."""
+        if time.monotonic() - self._looked_s < LOOK_S:
+            return
+        self._looked_s = time.monotonic()
+        self._known = {
+            owner: one
+            for owner in running_owners()
+            if (one := self._known.get(owner) or attached(owner)) is not None
+        }
+        self._aside.keep_off(frozenset().union(*(one.spun_cores for one in self._known.values())))

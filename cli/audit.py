@@ -1,0 +1,260 @@
+"""``outcry audit``: the audit trail of a journal: made, verified, asked, reported."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openoutcry.cli.audit_answers import answer_options, moment_ns, show_answer
+from openoutcry.cli.audit_report import report
+from openoutcry.cli.options import Count, PathArgument, as_json_option
+
+journal_argument = click.argument("journal", type=PathArgument)
+trail_option = click.option(
+    "--trail", "folder", type=PathArgument, help="The trail's folder [JOURNAL/audit]."
+)
+
+
+@click.group()
+def audit() -> None:
+    """Every order's life from a journal: chained, verified, asked; reports to regulators.
+
+    \b
+    outcry audit build JOURNAL
+    outcry audit verify JOURNAL
+    outcry audit order JOURNAL ORDER
+    outcry audit participant JOURNAL 7 --from 2026-11-22T10:00 --to 2026-11-22T11:00
+    outcry audit symbol JOURNAL GOLD --action NEW --action TRADE
+    """
+
+
+def _folder(journal: Path, folder: Path | None) -> Path:
+    from openoutcry.surveillance.audit.build import folder_of
+
+    return folder or folder_of(journal)
+
+
+@audit.command()
+@journal_argument
+@trail_option
+@click.option("--part-commands", type=Count, help="Commands of a part, of a new trail [1048576].")
+@click.option("--close", is_flag=True, help="The last day is over: its parts never change again.")
+@as_json_option
+def build(
+    journal: Path, folder: Path | None, part_commands: int | None, close: bool, as_json: bool
+) -> None:
+    """Bring the trail up to the journal's end; goes on where a build was left, or killed."""
+    from openoutcry.surveillance.audit import build as making
+
+    found = making.build(
+        journal, folder, part_commands=part_commands or making.PART_COMMANDS, close=close
+    )
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    click.echo(f"{found['path']}: {found['rows']:,} rows in {found['parts']:,} parts, up to "
+               f"command {found['seq']:,}")  # fmt: skip
+    _print_heads(found["days"])
+
+
+def _print_heads(days: list[dict[str, Any]]) -> None:
+    for row in days:
+        state = "" if row["closed"] else "  (open: may still grow)"
+        click.echo(f"{row['day']}  {row['head']}{state}")
+
+
+@audit.command()
+@journal_argument
+@trail_option
+@as_json_option
+def heads(journal: Path, folder: Path | None, as_json: bool) -> None:
+    """The head hash of each day: publish it, and nobody can change the day unnoticed."""
+    from openoutcry.surveillance.audit import chain
+
+    days = chain.heads(chain.read_chain(_folder(journal, folder)))
+    if as_json:
+        click.echo(json.dumps(days))
+        return
+    _print_heads(days)
+
+
+def _published(texts: tuple[str, ...]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    for text, (day, _, head) in zip(texts, pairs, strict=True):
+        if not day or len(head) != 64:
+            raise click.UsageError(f"--head {text}: say DAY=HASH, as `outcry audit heads` does")
+    return {day: head for day, _, head in pairs}
+
+
+@audit.command()
+@journal_argument
+@trail_option
+@click.option("--head", "published", multiple=True, help="DAY=HASH, noted elsewhere.")
+@click.option("--rebuild", is_flag=True, help="Make it again from the journal, and compare.")
+@as_json_option
+def verify(
+    journal: Path, folder: Path | None, published: tuple[str, ...], rebuild: bool, as_json: bool
+) -> None:
+    """Read every byte of the trail; exit status 1 if one is not what was written."""
+    from openoutcry.surveillance.audit import verify as checking
+
+    place = _folder(journal, folder)
+    found = checking.verify(place, _published(published))
+    if rebuild and not found["faults"]:
+        found["faults"] = checking.compare_with_journal(journal, place)
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        for fault in found["faults"]:
+            click.echo(f"DAMAGED: {fault}")
+        if not found["faults"]:
+            click.echo(f"sound: {found['rows']:,} rows in {found['parts']:,} parts, "
+                       f"{found['bytes']:,} bytes")  # fmt: skip
+            _print_heads(found["days"])
+    if found["faults"]:
+        sys.exit(1)
+
+
+@audit.command()
+@journal_argument
+@click.argument("order")
+@click.option("--symbol", help="Of an id that orders of several instruments have.")
+@trail_option
+@answer_options
+def order(
+    journal: Path, order: str, symbol: str | None, folder: Path | None, form: str, out: Path | None
+) -> None:
+    """An order's life, by its id or its UUID."""
+    from openoutcry.surveillance.audit.trail import Trail
+
+    show_answer(Trail(_folder(journal, folder)).order(order, symbol), form, out)
+
+
+def _moments(begin: str | None, end: str | None) -> tuple[int, int]:
+    from openoutcry.surveillance.audit.trail import NO_TIME
+
+    return (
+        NO_TIME[0] if begin is None else moment_ns(begin),
+        NO_TIME[1] if end is None else moment_ns(end),
+    )
+
+
+from_option = click.option("--from", "begin", help="2026-11-22T10:00, without an offset UTC.")
+to_option = click.option("--to", "end", help="Before this moment.")
+
+
+@audit.command()
+@journal_argument
+@click.argument("number", type=click.IntRange(0, 65535))
+@from_option
+@to_option
+@trail_option
+@answer_options
+def participant(
+    journal: Path, number: int, begin: str | None, end: str | None, folder: Path | None,
+    form: str, out: Path | None,
+) -> None:  # fmt: skip
+    """All that a participant did, and what happened to his orders."""
+    from openoutcry.surveillance.audit.trail import Trail
+
+    trail = Trail(_folder(journal, folder))
+    show_answer(trail.participant(number, *_moments(begin, end)), form, out)
+
+
+@audit.command()
+@journal_argument
+@click.argument("symbol")
+@click.option("--action", "actions", multiple=True, default=("NEW", "TRADE"), show_default=True)
+@from_option
+@to_option
+@trail_option
+@answer_options
+def symbol(
+    journal: Path, symbol: str, actions: tuple[str, ...], begin: str | None, end: str | None,
+    folder: Path | None, form: str, out: Path | None,
+) -> None:  # fmt: skip
+    """What happened to a symbol's orders, by action."""
+    from openoutcry.replay.projections import JournalReader
+    from openoutcry.surveillance.audit.trail import Trail
+
+    known = [row["symbol"] for row in JournalReader(journal).config["instruments"]]
+    trail = Trail(_folder(journal, folder))
+    show_answer(trail.symbol(symbol, actions, *_moments(begin, end), known), form, out)
+
+
+@audit.command()
+@journal_argument
+@click.argument("order", type=int)
+@click.option("--symbol", help="Of an id that orders of several instruments have.")
+@click.option("--entry", type=click.IntRange(1), help="Of an id that several had: which came so.")
+@as_json_option
+def why(journal: Path, order: int, symbol: str | None, entry: int | None, as_json: bool) -> None:
+    """Why an order did not trade, or not whole: who was ahead, what was hidden, which limit."""
+    from openoutcry.surveillance.audit.why import why as ask
+
+    found = ask(journal, order, symbol, entry or 0)
+    if as_json:
+        click.echo(json.dumps({"cause": found.cause, "lines": found.lines, **found.facts}))
+        return
+    for line in found.lines:
+        click.echo(line)
+    click.echo(f"cause: {found.cause}")
+
+
+@audit.command()
+@journal_argument
+@as_json_option
+def fairness(journal: Path, as_json: bool) -> None:
+    """Arrival against processing, lanes, the speed bump, latencies by participant.
+
+    Exit status 1 if a command was sequenced or let in out of its turn.
+    """
+    from openoutcry.pipeline.stages.words import BURST
+    from openoutcry.pipeline.venue.fairness import fairness as bump_audit
+    from openoutcry.replay.projections import JournalReader
+    from openoutcry.surveillance.audit.fairness import fairness as look
+
+    found = look(journal, BURST)
+    hooks = JournalReader(journal).config.get("hooks") or {}
+    found["speed_bump"] = bump_audit(journal) if hooks.get("delayed") else None
+    bump = found["speed_bump"] or {"out_of_turn": 0, "faults": []}
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        for line in _fairness_lines(found):
+            click.echo(line)
+    if bump["out_of_turn"] or found["order"]["out_of_lane"] or found["order"]["unfair"]:
+        sys.exit(1)
+
+
+def _fairness_lines(found: dict[str, Any]) -> list[str]:
+    order, latency, bump = found["order"], found["latency"], found["speed_bump"]
+    faults = [*order["faults"], *(bump["faults"] if bump else [])]
+    lines = [f"command {fault['seq']:,} {fault['what']}" for fault in faults]
+    lines.append(
+        f"{order['commands']:,} commands: {order['overtaken']:,} overtaken, by at most "
+        f"{order['overtaken_ns_max']:,} ns; {order['out_of_lane']:,} out of their lane's order; "
+        f"passed by at most {order['passed_max']:,} of other lanes, {order['unfair']:,} unfairly"
+    )
+    if bump:
+        lines.append(f"speed bump: {bump['delayed']:,} delayed, {bump['out_of_turn']:,} out of "
+                     "turn")  # fmt: skip
+    if latency["detectable_rank_shift"] is None:
+        return [*lines, "latencies: too few commands to judge by"]
+    for one in latency["different"]:
+        word = "slower" if one["slower"] else "faster"
+        lines.append(f"participant {one['participant']} is {word} than the others "
+                     f"(p {one['p']:.3f}, over all participants)")  # fmt: skip
+    lines.append(
+        f"latencies of {latency['participants']:,} participants in {latency['stretches']:,} "
+        f"stretches: {len(latency['different'])} different at {latency['level']:.0%}; a shift of "
+        f"the mean rank by {latency['detectable_rank_shift']:.3f} would be found with "
+        f"{latency['power']:.0%} probability (of 0.5; the one who was there least: "
+        f"{latency['detectable_rank_shift_worst']:.3f})"
+    )
+    return lines
+
+
+audit.add_command(report)

@@ -1,0 +1,150 @@
+"""``outcry audit report``: what a regulator, or a member's tax adviser, is sent."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openoutcry.cli.audit_answers import moment_ns, write_file
+from openoutcry.cli.options import PathArgument
+
+journal_argument = click.argument("journal", type=PathArgument)
+trail_option = click.option(
+    "--trail", "folder", type=PathArgument, help="The trail's folder [JOURNAL/audit]."
+)
+day_option = click.option("--day", required=True, help="2026-11-22, a day of the trail (UTC).")
+codes_option = click.option(
+    "--codes", type=PathArgument, required=True,
+    help="File of LEIs, ISINs and the MIC: `outcry audit report codes` writes an example.",
+)  # fmt: skip
+out_option = click.option("--out", type=PathArgument, help="File to write [standard output].")
+
+
+@click.group()
+def report() -> None:
+    """RTS 24 order records, RTS 22 transactions, RTS 9 ratios, emergencies, realised gains.
+
+    \b
+    outcry audit report codes JOURNAL --out codes.toml
+    outcry audit report rts24 JOURNAL --day 2026-11-22 --codes codes.toml --out orders.csv
+    outcry audit report tax JOURNAL --participant 7 --format pdf --out 7.pdf
+    """
+
+
+def _give(data: bytes, out: Path | None) -> None:
+    """Print it, or write it whole."""
+    if out is None:
+        click.echo(data, nl=False)
+        return
+    write_file(out, data)
+    click.echo(f"{out}: {data.count(10) - 1:,} rows")
+
+
+def _trail(journal: Path, folder: Path | None) -> Any:
+    from openoutcry.replay.projections import JournalReader
+    from openoutcry.surveillance.audit.build import folder_of
+    from openoutcry.surveillance.audit.trail import Trail
+
+    symbols = [row["symbol"] for row in JournalReader(journal).config["instruments"]]
+    return Trail(folder or folder_of(journal), symbols)
+
+
+@report.command()
+@journal_argument
+@out_option
+def codes(journal: Path, out: Path | None) -> None:
+    """An example of the file of codes, with a table for each instrument and participant."""
+    from openoutcry.surveillance.reports.example import example_codes
+
+    _give(example_codes(journal).encode(), out)
+
+
+@report.command()
+@click.argument("name", type=click.Choice(["rts24", "rts22", "rts9", "emergency"]))
+def schema(name: str) -> None:
+    """The JSON Schema of a report's rows."""
+    from openoutcry.surveillance.reports import emergency, rts9, rts22, rts24
+
+    tables = {"rts24": rts24, "rts22": rts22, "rts9": rts9, "emergency": emergency}
+    click.echo(json.dumps(tables[name].TABLE.json_schema(), indent=1))
+
+
+@report.command()
+@journal_argument
+@day_option
+@codes_option
+@trail_option
+@out_option
+def rts24(journal: Path, day: str, codes: Path, folder: Path | None, out: Path | None) -> None:
+    """Order records of a day (EU 2017/580), a row for each event of an order, CSV."""
+    from openoutcry.surveillance.reports.reference_data import read_codes
+    from openoutcry.surveillance.reports.rts24 import TABLE, records
+
+    _give(TABLE.as_csv(records(_trail(journal, folder), day, read_codes(codes))), out)
+
+
+@report.command()
+@journal_argument
+@day_option
+@codes_option
+@trail_option
+@out_option
+def rts22(journal: Path, day: str, codes: Path, folder: Path | None, out: Path | None) -> None:
+    """Transactions of a day shaped as EU 2017/590 has them, two rows a trade, CSV."""
+    from openoutcry.surveillance.reports.reference_data import read_codes
+    from openoutcry.surveillance.reports.rts22 import TABLE, transactions
+
+    _give(TABLE.as_csv(transactions(_trail(journal, folder), day, read_codes(codes))), out)
+
+
+@report.command()
+@journal_argument
+@day_option
+@click.option("--codes", type=PathArgument, help="With [rts9]: what an order type counts as.")
+@trail_option
+@out_option
+def rts9(
+    journal: Path, day: str, codes: Path | None, folder: Path | None, out: Path | None
+) -> None:
+    """Ratios of orders to transactions by participant and instrument (EU 2017/566), CSV."""
+    from openoutcry.surveillance.reports.reference_data import read_codes
+    from openoutcry.surveillance.reports.rts9 import TABLE, counts_of, ratios
+
+    counts = counts_of(read_codes(codes).counts) if codes else None
+    _give(TABLE.as_csv(ratios(_trail(journal, folder), day, counts)), out)
+
+
+@report.command()
+@journal_argument
+@click.option("--from", "begin", help="What began from then on: 2026-11-22T10:00.")
+@click.option("--to", "end", help="And before this moment.")
+@out_option
+def emergency(journal: Path, begin: str | None, end: str | None, out: Path | None) -> None:
+    """Halts, kills, pauses and emergency closes, since when, for whom, how long, CSV."""
+    from openoutcry.surveillance.reports.emergency import TABLE, stops
+
+    from_ns = -(2**63) if begin is None else moment_ns(begin)
+    to_ns = 2**63 - 1 if end is None else moment_ns(end)
+    _give(TABLE.as_csv(stops(journal, from_ns, to_ns)), out)
+
+
+@report.command()
+@journal_argument
+@click.option("--participant", type=int, help="Only this one's.")
+@click.option("--as-of", help="After which command (a number), or when: 2026-11-22T17:00.")
+@click.option("--format", "form", default="table", show_default=True,
+              type=click.Choice(["table", "csv", "json", "parquet", "pdf"]))  # fmt: skip
+@click.option("--out", type=PathArgument, help="File to write; of Parquet and PDF needed.")
+def tax(
+    journal: Path, participant: int | None, as_of: str | None, form: str, out: Path | None
+) -> None:
+    """Realised gains by lot, first in, first out: what each cost, what it fetched, when."""
+    from openoutcry.cli.ledger import show
+    from openoutcry.cli.ledger_moment import standing_at
+    from openoutcry.ledger.tax import tax as gains
+    from openoutcry.ledger.transactions import transactions
+
+    found = standing_at(journal, as_of)
+    rows = transactions(journal, found, 0, participant)
+    show(gains(found.books, rows, participant), form, out)

@@ -1,0 +1,81 @@
+"""``outcry drill``: break a replicated venue on purpose."""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openoutcry.cli.options import PathArgument, as_json_option
+
+
+@click.command()
+@click.option("--faults", type=click.IntRange(1, 100_000), default=13, show_default=True,
+              help="How many, each kind in turn, in an order drawn from the seed.")  # fmt: skip
+@click.option("--kinds", metavar="LIST", help="Only these kinds, with commas between [all].")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--rate", type=click.IntRange(1, 20_000), default=200, show_default=True,
+              help="Orders a second that the client sends.")  # fmt: skip
+@click.option("--minutes", type=click.FloatRange(0, min_open=True),
+              help="End after so many, with the faults that there were by then.")  # fmt: skip
+@click.option("--keep", type=PathArgument, help="Work in this folder and leave it.")
+@click.option("--report", type=PathArgument, help="Write the report (JSON) to this file.")
+@as_json_option
+def drill(faults: int, kinds: str | None, seed: int, rate: int, minutes: float | None,
+          keep: Path | None, report: Path | None, as_json: bool) -> None:  # fmt: skip
+    """Kill, stop, cut off and corrupt a throw-away replicated venue; report what was lost.
+
+    \b
+    outcry drill
+    outcry drill --faults 200 --report drill.json
+    outcry drill --kinds "kill primary,partition leader" --faults 10
+
+    Needs root: it makes a network of its own, which goes with it.
+    """
+    from openoutcry.bench.drill_faults import FAULTS
+    from openoutcry.bench.drill_run import run_drill
+
+    chosen = tuple(kind.strip() for kind in kinds.split(",")) if kinds else tuple(FAULTS)
+    for kind in chosen:
+        if kind not in FAULTS:
+            raise click.UsageError(f"unknown kind {kind!r}: choose from {', '.join(FAULTS)}")
+    limit_s = 60 * minutes if minutes else float("inf")
+    say = partial(click.echo, err=True)
+    document = run_drill(faults, seed, chosen, rate, keep, say, limit_s)
+    if report:
+        report.write_text(json.dumps(document, indent=1) + "\n")
+    if as_json:
+        click.echo(json.dumps(document))
+    else:
+        _print(document)
+    if not document["passed"]:
+        sys.exit(1)
+
+
+def _print(document: dict[str, Any]) -> None:
+    rows: dict[str, list[float]] = {}
+    for fault in document["faults"]:
+        rows.setdefault(fault["kind"], []).append(fault["gap_s"])
+    for kind, gaps in sorted(rows.items()):
+        middle = sorted(gaps)[len(gaps) // 2]
+        click.echo(
+            f"{kind}: {len(gaps)} times; without an answer for {middle:.3f} s (median), "
+            f"{max(gaps):.3f} s (longest)"
+        )
+    click.echo(
+        f"{len(document['faults'])} faults, seed {document['seed']}, {document['rate']} orders a "
+        f"second for {document['seconds']:,.0f} s: {document['sent']:,} sent, "
+        f"{document['acknowledged']:,} acknowledged"
+    )
+    click.echo(
+        f"lost {document['lost']}, doubled {document['doubled']}, reordered "
+        f"{document['reordered']}; restored from the stream alone: state "
+        f"{document['restored_state_hash']}, "
+        + ("equal to the primary's" if document["hashes_equal"] else "NOT THE PRIMARY'S")
+        + ("; the nodes' disks agree" if document["nodes_equal"] else "; THE NODES DIFFER")
+    )
+    for fault in document["faults"]:
+        if fault["note"].endswith("NOT DETECTED"):
+            click.echo(f"{fault['kind']} {fault['target']}: {fault['note']}")

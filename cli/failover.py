@@ -1,0 +1,35 @@
+"""``outcry failover``: another node leads a replicated venue."""
+
+from typing import Any
+
+import click
+
+from openoutcry.cli.options import PathArgument
+
+
+@click.command()
+@click.argument("file", type=PathArgument)
+@click.option("--force", is_flag=True,
+              help="FILE is a standby's: it leads now, whoever holds the lease.")  # fmt: skip
+@click.option("--wait-s", type=click.FloatRange(1, 600), default=30, show_default=True,
+              help="For the venue to end.")  # fmt: skip
+def failover(file: Any, force: bool, wait_s: float) -> None:
+    """Stop the primary whose venue file FILE is, so that a standby takes over at once.
+
+    Everything that it took is replicated and answered first.  `outcry standby FILE` makes it a
+    standby afterwards.
+
+    \b
+    outcry failover node-a.toml
+    outcry failover --force node-b.toml
+    """
+    from openoutcry.pipeline.standby import hand_over, take_over
+    from openoutcry.pipeline.venue.file import read_venue
+
+    venue = read_venue(file)
+    if force:
+        take_over(venue.journal)
+        click.echo(f"{venue.name}: told to lead")
+        return
+    hand_over(venue.journal, wait_s)
+    click.echo(f"{venue.name}: handed over")

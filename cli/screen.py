@@ -1,0 +1,56 @@
+"""``outcry screen``: the page on which participants trade."""
+
+from pathlib import Path
+
+import click
+
+from openoutcry.cli.console import tls_pair
+from openoutcry.cli.options import Endpoint, Listening, PathArgument
+
+
+@click.command()
+@click.argument("file", type=PathArgument, default=Path("venue.toml"))
+@click.option("--address", type=Listening(), default="127.0.0.1:9471", show_default=True,
+              help="Where the page is served.")  # fmt: skip
+@click.option("--certificate", type=PathArgument,
+              help="For TLS (PEM); else the one of the venue's ports, if one has any.")  # fmt: skip
+@click.option("--key", type=PathArgument, help="Of the certificate (PEM).")
+@click.option("--name", "names", multiple=True,
+              help="A name by which the page is asked, beside the address.")  # fmt: skip
+@click.option("--smtp", type=Endpoint(), metavar="HOST:PORT", help="Sends participants' mail.")
+@click.option("--mail-from", "sender", default="openoutcry@localhost", show_default=True,
+              help="Of their mail.")  # fmt: skip
+@click.option("--webhook-host", "webhook_hosts", multiple=True,
+              help="A host that participants' webhooks may go to; without one, none.")  # fmt: skip
+def screen(
+    file: Path,
+    address: tuple[str, int],
+    certificate: Path | None,
+    key: Path | None,
+    names: tuple[str, ...],
+    smtp: tuple[str, int] | None,
+    sender: str,
+    webhook_hosts: tuple[str, ...],
+) -> None:
+    """Serve the page on which participants of a venue (FILE) trade, until Control-C.
+
+    \b
+    outcry screen venue.toml
+
+    Whoever has the name and the password of an OUCH 4.2 session of the file logs in, and trades by
+    that session: the page has no other way to the venue.
+    """
+    from openoutcry.console.extra import require_extra
+
+    require_extra()
+    from openoutcry.console.screen.screen import Screen
+    from openoutcry.console.screen.server import make_screen
+    from openoutcry.console.server import serve
+    from openoutcry.pipeline.announce import announced
+    from openoutcry.pipeline.venue.file import read_venue
+
+    venue = read_venue(file)
+    pair = tls_pair(venue, address, certificate, key)
+    made = Screen(venue, smtp, sender, webhook_hosts)
+    with announced("screen", venue.journal, venue.number):
+        serve(made, make_screen, address, *pair, lambda at: click.echo(at, err=True), names)

@@ -1,0 +1,66 @@
+"""The cases of surveillance, as `outcry surveillance` keeps them beside the journal: read only.
+
+Who is suspected of what is for supervisors alone.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from openoutcry.wire import OutcryError
+
+FOLDER = "surveillance"
+FILES = ("hits.bin", "life.jsonl", "settings.json")
+SHOWN = 200
+AGAIN_S = 5.0
+"""They are read, and their chains checked, at most so often, and where something is new."""
+
+
+class Cases:
+    """Those of a venue's journal."""
+
+    def __init__(self, journal: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self.journal, self.clock = journal, clock
+        self._found: dict[str, Any] = {"rows": [], "count": 0, "fault": "", "looked": False}
+        self._version: Any = None
+        self._due_s, self._lock = 0.0, Lock()
+
+    def view(self) -> dict[str, Any]:
+        """The newest first; ``fault``: what is wrong with the evidence; ``looked``: whether anybody
+        has looked for abuse yet."""
+        with self._lock:
+            now_s = self.clock()
+            version = self._stat()
+            if version != self._version and now_s >= self._due_s:
+                self._version, self._due_s = version, now_s + AGAIN_S
+                self._found = self._read()
+            return self._found
+
+    def _stat(self) -> list[tuple[int, int]]:
+        found = []
+        for name in FILES:
+            try:
+                one = (self.journal / FOLDER / name).stat()
+                found.append((one.st_size, one.st_mtime_ns))
+            except FileNotFoundError:
+                found.append((0, 0))
+        return found
+
+    def _read(self) -> dict[str, Any]:
+        if not (self.journal / FOLDER / "settings.json").exists():
+            return {"rows": [], "count": 0, "fault": "", "looked": False}
+        from openoutcry.surveillance.run import Found
+
+        try:
+            found = Found.of(self.journal)
+            rows = []
+            for case in reversed(found.cases[-SHOWN:]):
+                standing = found.standing(case)
+                row = case.as_json()
+                row.pop("evidence")
+                rows.append(row | {"status": standing.status, "who": standing.who})
+        except OutcryError as error:
+            return {"rows": [], "count": 0, "fault": str(error), "looked": True}
+        return {"rows": rows, "count": len(found.cases), "fault": "", "looked": True}

@@ -1,0 +1,83 @@
+"""What a participant holds, is worth, and may do: from the risk state in shared memory, and what
+his session traded today."""
+
+from typing import Any
+
+from openoutcry.console.participants import row_of, view_of
+from openoutcry.console.screen.orders import OwnOrders
+from openoutcry.operations.aside import Aside
+from openoutcry.pipeline.top import RunningPipeline, running
+from openoutcry.pipeline.venue.days import read_status
+from openoutcry.pipeline.venue.file import VenueFile
+
+PRICE_DECIMALS = 4
+
+
+class Holdings:
+    """Of every participant of a venue; :meth:`look` once a second."""
+
+    def __init__(self, file: VenueFile) -> None:
+        self.file = file
+        self.symbols = [row["symbol"].decode() for row in file.instruments]
+        self.state = ""
+        self.phases: dict[str, str] = {}
+        self.halted: list[str] = []
+        self.pipeline: RunningPipeline | None = None
+        self._aside = Aside()
+        self._of = {one.number: one for one in file.participants}
+
+    def look(self) -> None:
+        journal = self.file.journal
+        status = read_status(journal) if journal.is_dir() else None
+        self.state = str(status["state"]) if status else "never opened"
+        self.phases = (status or {}).get("phases") or {}
+        self.halted = ((status or {}).get("risk") or {}).get("halted") or []
+        pid = status["pid"] if status and status["state"] == "open" else 0
+        if self.pipeline is None or self.pipeline.owner.pid != pid:
+            found = running() if pid else []
+            self.pipeline = next((one for one in found if one.owner.pid == pid), None)
+            if self.pipeline is not None:
+                self._aside.keep_off(self.pipeline.spun_cores)
+
+    def instruments(self) -> list[dict[str, Any]]:
+        decimals = self.file.sessions.price_decimals
+        return [
+            {"symbol": symbol, "phase": self.phases.get(symbol, ""),
+             "halted": symbol in self.halted, "decimals": decimals.get(symbol, PRICE_DECIMALS)}
+            for symbol in self.symbols
+        ]  # fmt: skip
+
+    def of(self, participant: int, own: OwnOrders, last: dict[str, int]) -> dict[str, Any]:
+        """Money and limits; a row for each instrument that is held or was traded.  ``last``: what
+        each traded at last, in ten-thousandths; what is still held is taken at that."""
+        view = view_of(self.pipeline.owner) if self.pipeline is not None else None
+        who = self._of.get(participant)
+        found = row_of(view, who, self.symbols) if view is not None and who is not None else None
+        positions = found.pop("positions") if found else {}
+        return {"account": found, "decimals": self._decimals(),
+                "rows": [self._row(symbol, positions.get(symbol, 0), own, last.get(symbol, 0))
+                         for symbol in self.symbols
+                         if symbol in positions or symbol in own.traded]}  # fmt: skip
+
+    def _decimals(self) -> int:
+        """Of amounts of money."""
+        assets = self.file.risk.money.assets
+        if assets:
+            return next(iter(assets.values()))
+        found = self.file.sessions.price_decimals
+        return next(iter(found.values()), PRICE_DECIMALS)
+
+    def _row(self, symbol: str, position: int, own: OwnOrders, last: int) -> dict[str, Any]:
+        multipliers = self.file.risk.multipliers
+        at = self.symbols.index(symbol)
+        multiplier = multipliers[at] if at < len(multipliers) else 1
+        today = own.traded.get(symbol)
+        row: dict[str, Any] = {"symbol": symbol, "position": position, "last": last}
+        if today is not None:
+            row |= {
+                "bought_lots": today.bought_lots, "sold_lots": today.sold_lots,
+                "bought_at": today.bought_value // max(today.bought_lots, 1),
+                "sold_at": today.sold_value // max(today.sold_lots, 1),
+                "profit": today.profit(last, multiplier),
+            }  # fmt: skip
+        return row

@@ -1,0 +1,236 @@
+"""A session's own orders and fills, out of what the venue says of them over OUCH 4.2.
+
+Prices have four decimals, quantities are lots, times are ns since the trading day's midnight.  What
+is kept is bounded: every order that is open, and the last of the others.
+"""
+
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from openoutcry.client import Message
+
+PROBE = "0PROBE"
+"""Tokens that begin so are the screen's own questions, and nobody's orders."""
+CLOSED_KEPT, FILLS_KEPT = 1_000, 2_000
+
+SENT, OPEN, FILLED, CANCELLED, REJECTED, REPLACED, NEVER = (
+    "sent", "open", "filled", "cancelled", "rejected", "replaced", "never entered",
+)  # fmt: skip
+LIVE = (SENT, OPEN)
+CANCELS = {"U": "you asked", "I": "immediate or cancel", "T": "its time is over",
+           "S": "the exchange operator", "Q": "self-trade", "Z": "the session layer"}  # fmt: skip
+REJECTS = {
+    "S": "no such instrument", "X": "price", "Z": "quantity", "D": "display",
+    "N": "minimum quantity", "R": "cross", "C": "wrong phase of the day", "H": "halted",
+    "a": "the participant is switched off", "c": "the instrument is restricted",
+    "i": "a short sale", "m": "a limit of shares", "n": "a limit of money",
+    "O": "a limit, or another rule",
+}  # fmt: skip
+"""docs/order-entry.md has the same."""
+DAY, IOC = 99_999, 0
+TIFS = {DAY: "day", 99_998: "day", IOC: "ioc"}
+DISPLAYS = {"Y": "shown", "A": "shown", "Z": "shown", "N": "hidden", "n": "hidden",
+            "P": "post-only", "L": "post-only", "M": "midpoint", "m": "midpoint"}  # fmt: skip
+
+
+@dataclass
+class Order:
+    """``qty_lots`` is what was open when it was entered or replaced, ``traded_lots`` what it and
+    those that it replaced have traded."""
+
+    token: str
+    side: str = ""
+    symbol: str = ""
+    qty_lots: int = 0
+    price: int = 0
+    tif: str = "day"
+    display: str = "shown"
+    state: str = SENT
+    open_lots: int = 0
+    traded_lots: int = 0
+    reason: str = ""
+    time_ns: int = 0
+    replaces: str = ""
+    """The token of the order whose place it is to take, or has taken."""
+    successor: str = ""
+    """The token of the order that is to take its place."""
+    wanted: str = ""
+    """``cancel`` or ``replace``, while the venue has not answered it."""
+
+
+@dataclass(frozen=True)
+class Fill:
+    number: int
+    token: str
+    side: str
+    symbol: str
+    qty_lots: int
+    price: int
+    liquidity: str
+    match: int
+    time_ns: int
+
+
+@dataclass
+class Traded:
+    """What was bought and sold of an instrument today; values are price times lots, exactly."""
+
+    bought_lots: int = 0
+    bought_value: int = 0
+    sold_lots: int = 0
+    sold_value: int = 0
+
+    def add(self, side: str, lots: int, price: int) -> None:
+        if side == "B":
+            self.bought_lots += lots
+            self.bought_value += lots * price
+        else:
+            self.sold_lots += lots
+            self.sold_value += lots * price
+
+    def profit(self, last: int, multiplier: int) -> int:
+        """Of today's trades, what is still held taken at ``last``; four decimals."""
+        held = self.bought_lots - self.sold_lots
+        return (self.sold_value - self.bought_value + held * last) * multiplier
+
+
+@dataclass
+class OwnOrders:
+    """Of one session and day.  ``version`` changes with whatever is shown."""
+
+    orders: dict[str, Order] = field(default_factory=dict)
+    fills: deque[Fill] = field(default_factory=lambda: deque(maxlen=FILLS_KEPT))
+    traded: dict[str, Traded] = field(default_factory=dict)
+    fill_count: int = 0
+    version: int = 0
+    _closed: deque[str] = field(default_factory=deque)
+
+    def sent(self, order: Order) -> None:
+        """It goes to the venue now."""
+        self.orders[order.token] = order
+        before = self.orders.get(order.replaces)
+        if before is not None:
+            before.wanted, before.successor = "replace", order.token
+        self.version += 1
+
+    def is_unasked(self, message: Message) -> bool:
+        """Whether, of the orders known, it ends one as its owner did not wish."""
+        order = self.orders.get(str(message.fields.get("token", "")))
+        if message.kind == "J":
+            return order is not None
+        ended = order is not None and message.kind in "CD" and not order.wanted
+        return ended and order is not None and order.open_lots <= message["shares"]
+
+    def take(self, message: Message) -> Fill | None:
+        """What the venue has said; the fill, if it is one."""
+        token = str(message.fields.get("token", ""))
+        if not token or token.startswith(PROBE):
+            return None
+        self.version += 1
+        if message.kind in "AU":
+            self._entered(token, message)
+        elif message.kind == "J":
+            self._rejected(token, message)
+        elif token in self.orders:
+            return self._changed(self.orders[token], message)
+        return None
+
+    def _entered(self, token: str, message: Message) -> None:
+        before = self.orders.get(str(message.fields.get("previous_token", "")))
+        order = self.orders.setdefault(token, Order(token))
+        order.side, order.symbol = message["side"], message["symbol"]
+        order.qty_lots = order.open_lots = message["shares"]
+        order.price, order.time_ns = message["price"], message["timestamp"]
+        order.tif = TIFS.get(message["time_in_force"], f"{message['time_in_force']} s")
+        order.display = DISPLAYS.get(message["display"], message["display"])
+        order.state, order.reason = OPEN, ""
+        if before is not None:
+            order.replaces, order.traded_lots = before.token, before.traded_lots
+            before.successor = token
+            self._close(before, REPLACED, "")
+        if message["state"] == "D":
+            self._close(order, CANCELLED, "dead on arrival")
+
+    def _rejected(self, token: str, message: Message) -> None:
+        order = self.orders.setdefault(token, Order(token))
+        order.time_ns = message["timestamp"]
+        reason = REJECTS.get(message["reason"], message["reason"])
+        self._stays(order, f"not replaced: {reason}")
+        self._close(order, REJECTED, reason)
+
+    def _stays(self, replacement: Order, reason: str) -> None:
+        """The order whose place it was to take stays as it is."""
+        before = self.orders.get(replacement.replaces)
+        if before is not None and before.state == OPEN:
+            before.wanted, before.successor, before.reason = "", "", reason
+
+    def _changed(self, order: Order, message: Message) -> Fill | None:
+        kind = message.kind
+        if kind in "CD":
+            order.open_lots -= message["shares"]
+            order.wanted = ""
+            reason = "self-trade" if kind == "D" else CANCELS.get(message["reason"], "")
+            if order.open_lots <= 0:
+                self._close(order, CANCELLED, reason)
+        elif kind == "E":
+            return self._executed(order, message)
+        elif kind == "M":
+            order.side, order.open_lots, order.wanted = message["side"], message["shares"], ""
+        elif kind == "I":
+            order.wanted, order.reason = "", "the venue did not take that"
+        elif kind == "T":
+            order.price = message["price"]
+        return None
+
+    def _executed(self, order: Order, message: Message) -> Fill:
+        lots, price = message["shares"], message["price"]
+        order.open_lots -= lots
+        order.traded_lots += lots
+        self.traded.setdefault(order.symbol, Traded()).add(order.side, lots, price)
+        self.fill_count += 1
+        fill = Fill(self.fill_count, order.token, order.side, order.symbol, lots, price,
+                    message["liquidity"], message["match"], message["timestamp"])  # fmt: skip
+        self.fills.append(fill)
+        if order.open_lots <= 0:
+            self._close(order, FILLED, "")
+        return fill
+
+    def _close(self, order: Order, state: str, reason: str) -> None:
+        order.state, order.reason, order.open_lots, order.wanted = state, reason, 0, ""
+        waiting = self.orders.get(order.successor)
+        if waiting is not None and waiting.state == SENT and state != REPLACED:
+            # The venue takes it no more: it says nothing, or has cancelled the order instead.
+            self._close(waiting, REJECTED, "the order that it was to replace is gone")
+        self._closed.append(order.token)
+        while len(self._closed) > CLOSED_KEPT:
+            gone = self._closed.popleft()
+            kept = self.orders.get(gone)
+            if kept is not None and kept.state not in LIVE:
+                del self.orders[gone]
+
+    def unanswered(self) -> list[Order]:
+        return [one for one in self.orders.values() if one.state == SENT]
+
+    def settle(self) -> tuple[list[str], list[str]]:
+        """The venue has said everything that it ever will of what was sent before: tokens of
+        orders that it has never taken, and of open orders whose cancel it has not."""
+        never = self.unanswered()
+        for one in never:
+            self._stays(one, "")
+            self._close(one, NEVER, "the connection was lost before the venue took it")
+        again = [one for one in self.orders.values() if one.state == OPEN and one.wanted]
+        cancels = [one.token for one in again if one.wanted == "cancel"]
+        self.version += 1
+        return [one.token for one in never], cancels
+
+    def rows(self, most: int) -> list[dict[str, Any]]:
+        """Every open order, then ``most`` of the others; the newest first."""
+        found = list(reversed(self.orders.values()))
+        live = [one for one in found if one.state in LIVE]
+        gone = [one for one in found if one.state not in LIVE]
+        return [asdict(one) for one in (*live, *gone[:most])]
+
+    def last_fills(self, most: int) -> list[dict[str, Any]]:
+        """The newest first."""
+        return [asdict(one) for one in list(self.fills)[: -most - 1 : -1]]

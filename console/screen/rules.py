@@ -1,0 +1,191 @@
+"""What a participant wants to be told of: his fills, a price, how much of a limit is used.
+
+A rule of a price or a limit tells when it begins to hold, once; that it holds is kept, so that a
+console that begins again does not tell it again.  Rules are kept in a file of mode 0600: the
+address of a webhook is often a secret.
+"""
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+from openoutcry.console.screen.orders import Fill
+from openoutcry.wire import OutcryError
+
+NAME = "screen-rules.json"
+FILL, PRICE, LIMIT = "fill", "price", "limit"
+RULES_MOST = 20
+"""Of one session."""
+MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,190}")
+URL_MOST = 500
+SIDES = {"B": "bought"}
+
+
+class RuleError(OutcryError):
+    """A rule cannot be."""
+
+
+@dataclass
+class Rule:
+    """``above`` and ``price`` (ten-thousandths) are of a price, ``limit`` and ``percent`` of a
+    limit."""
+
+    kind: str
+    symbol: str = ""
+    above: bool = True
+    price: int = 0
+    limit: str = ""
+    percent: int = 0
+    mail: str = ""
+    webhook: str = ""
+    number: str = ""
+    holds: bool = False
+
+    def words(self, decimals: Callable[[str], int]) -> str:
+        if self.kind == FILL:
+            return f"a fill{' in ' + self.symbol if self.symbol else ''}"
+        if self.kind == PRICE:
+            shown = price_text(self.price, decimals(self.symbol))
+            return f"{self.symbol} at {shown} or {'above' if self.above else 'below'}"
+        return f"{self.percent} % of {self.limit}{' in ' + self.symbol if self.symbol else ''}"
+
+
+def price_text(price: int, decimals: int) -> str:
+    """Ten-thousandths as text; no digit is left out that is not 0."""
+    text = f"{price // 10_000}.{price % 10_000:04}"
+    whole, _, places = text.partition(".")
+    kept = places.rstrip("0").ljust(min(decimals, 4), "0")
+    return f"{whole}.{kept}" if kept else whole
+
+
+def fill_text(fill: Fill, decimals: Callable[[str], int]) -> str:
+    did = SIDES.get(fill.side, "sold")
+    return f"{did} {fill.qty_lots} {fill.symbol} at {price_text(fill.price, decimals(fill.symbol))}"
+
+
+class Rules:
+    """Of every session, by its name."""
+
+    def __init__(
+        self, folder: Path, decimals: Callable[[str], int], hosts: tuple[str, ...], mails: bool
+    ) -> None:
+        """``hosts``: where webhooks may go; ``mails``: there is a server for mail.  Raises
+        :class:`RuleError` for a damaged file."""
+        self.path, self.decimals, self.hosts, self.mails = folder / NAME, decimals, hosts, mails
+        self._lock = Lock()
+        self._of: dict[str, list[Rule]] = {}
+        try:
+            document = json.loads(self.path.read_text())
+            self._of = {name: [Rule(**row) for row in rows] for name, rows in document.items()}
+        except FileNotFoundError:
+            pass
+        except (ValueError, TypeError, AttributeError) as error:
+            raise RuleError(f"{self.path}: {error}") from None
+
+    def of(self, session: str) -> list[dict[str, Any]]:
+        with self._lock:
+            return [asdict(one) | {"words": one.words(self.decimals)}
+                    for one in self._of.get(session, ())]  # fmt: skip
+
+    def add(self, session: str, rule: Rule) -> str:
+        """Its number.  Raises :class:`RuleError`."""
+        self._check(rule)
+        rule.number = secrets.token_hex(8)
+        with self._lock:
+            kept = self._of.get(session, [])
+            if len(kept) >= RULES_MOST:
+                raise RuleError(f"there are {RULES_MOST} rules already")
+            self._write(self._of | {session: [*kept, rule]})
+        return rule.number
+
+    def remove(self, session: str, number: str) -> None:
+        """Raises :class:`RuleError` if this session has none with that number."""
+        with self._lock:
+            kept = self._of.get(session, [])
+            left = [one for one in kept if one.number != number]
+            if len(left) == len(kept):
+                raise RuleError("there is no such rule")
+            self._write(self._of | {session: left})
+
+    def _check(self, rule: Rule) -> None:
+        if rule.mail and not self.mails:
+            raise RuleError("this venue sends no mail from here (outcry screen --smtp)")
+        if rule.mail and not MAIL.fullmatch(rule.mail):
+            raise RuleError("mail: that is no address")
+        if rule.webhook:
+            try:
+                found = urlsplit(rule.webhook)
+                host, _ = found.hostname or "", found.port
+            except ValueError:
+                raise RuleError("webhook: that is no address") from None
+            plain = rule.webhook.isascii() and rule.webhook.isprintable()
+            if (found.scheme not in ("http", "https") or len(rule.webhook) > URL_MOST or not plain
+                    or " " in rule.webhook or "@" in found.netloc):  # fmt: skip
+                raise RuleError("webhook: an address is http:// or https://, a host and a path")
+            if host not in self.hosts:
+                raise RuleError(f"webhook: the venue lets none go to {host or 'nobody'} "
+                                "(outcry screen --webhook-host)")  # fmt: skip
+
+    def _write(self, of: dict[str, list[Rule]]) -> None:
+        """On the disk, whole or not at all.  Raises :class:`RuleError`."""
+        new = self.path.with_suffix(".new")
+        document = {name: [asdict(one) for one in rows] for name, rows in of.items() if rows}
+        try:
+            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                json.dump(document, file)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self.path)
+        except OSError as error:
+            raise RuleError(f"{NAME} cannot be written: {error.strerror}") from None
+        self._of = of
+
+    def of_fill(self, session: str, fill: Fill) -> list[tuple[Rule, str]]:
+        """Rules that a fill is told by, and the words."""
+        with self._lock:
+            kept = list(self._of.get(session, ()))
+        text = fill_text(fill, self.decimals)
+        return [(one, text) for one in kept
+                if one.kind == FILL and one.symbol in ("", fill.symbol)]  # fmt: skip
+
+    def look(
+        self, session: str, last: dict[str, int], limits: list[dict[str, Any]]
+    ) -> list[tuple[Rule, str]]:
+        """Rules that have begun to hold, and the words.  ``last``: the last price by instrument;
+        ``limits``: as ``participants_of`` has them."""
+        told, changed = [], False
+        with self._lock:
+            for one in self._of.get(session, ()):
+                holds, text = self._holds(one, last, limits)
+                if holds and not one.holds:
+                    told.append((one, text))
+                changed |= holds is not None and holds != one.holds
+                one.holds = one.holds if holds is None else holds
+            if changed:
+                self._write(self._of)
+        return told
+
+    def _holds(
+        self, one: Rule, last: dict[str, int], limits: list[dict[str, Any]]
+    ) -> tuple[bool | None, str]:
+        """None: nothing is known of it."""
+        if one.kind == PRICE:
+            now = last.get(one.symbol, 0)
+            shown = price_text(now, self.decimals(one.symbol))
+            if not now:
+                return None, ""
+            return (now >= one.price if one.above else now <= one.price), f"{one.symbol} at {shown}"
+        for row in limits if one.kind == LIMIT else ():
+            if (row["limit"], row["instrument"]) == (one.limit, one.symbol):
+                if row["used"] is None or not row["value"]:
+                    return None, ""
+                text = f"{row['used']:,} of {row['value']:,} {one.limit} are used"
+                return 100 * row["used"] >= one.percent * row["value"], text
+        return None, ""

@@ -1,0 +1,192 @@
+"""The screen of one venue: its participants' connections, what they hold, what they are told."""
+
+import threading
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any
+
+from openoutcry.console.accounts import Accounts, Session
+from openoutcry.console.live import Viewer, as_json
+from openoutcry.console.market import Market
+from openoutcry.console.screen.holdings import Holdings
+from openoutcry.console.screen.orders import Fill
+from openoutcry.console.screen.rules import Rule, Rules, fill_text
+from openoutcry.console.screen.tell import Teller
+from openoutcry.console.screen.trader import Busy, Trader
+from openoutcry.console.screen.traders import Traders
+from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.pipeline.venue.log import VenueLog, log_folder
+from openoutcry.wire import OutcryError
+
+LOG = "screen.jsonl"
+LOOK_S = 1.0
+NOTICES_MOST = 200
+ORDERS_SHOWN, FILLS_SHOWN = 200, 200
+
+
+class Screen:
+    """Everything behind the page; thread-safe.  Raises ``OSError`` if its log cannot be written."""
+
+    def __init__(
+        self,
+        file: VenueFile,
+        smtp: tuple[str, int] | None = None,
+        sender: str = "",
+        hosts: tuple[str, ...] = (),
+    ) -> None:
+        """``smtp``, ``sender``: whence mail is sent; ``hosts``: where webhooks may go."""
+        self.file = file
+        self.market, self.holdings = Market(file.feed), Holdings(file)
+        self.traders = Traders(file, self._told)
+        self.accounts = Accounts(
+            self.traders, file.sessions.failures_before_lock, file.sessions.lock_s
+        )
+        self.log = VenueLog(file.journal, file.name, self._sequenced, LOG)
+        self.rules = Rules(log_folder(file.journal), self.decimals, hosts, smtp is not None)
+        self.teller = Teller(file.name, smtp, sender, self._not_told)
+        self.second = 0
+        self._notices: dict[str, deque[dict[str, Any]]] = {}
+        self._numbered = 0
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="screen-look")
+
+    def _sequenced(self) -> int:
+        one = self.holdings.pipeline
+        return one.positions()["sequenced"] if one is not None else 0
+
+    def decimals(self, symbol: str) -> int:
+        return self.file.sessions.price_decimals.get(symbol, 4)
+
+    def start(self) -> None:
+        self.look()
+        self.market.start()
+        self.teller.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Log everybody out at the venue, so that their orders stay."""
+        self._over.set()
+        self._thread.join(5)
+        self.traders.stop()
+        self.teller.stop()
+        self.market.stop()
+        self.log.close()
+
+    def _run(self) -> None:
+        while not self._over.wait(LOOK_S):
+            try:
+                self.look()
+            except OutcryError as error:
+                self.log.write("error", f"screen: {error}")
+
+    def look(self) -> None:
+        """Once a second: state, phases, and the rules of those that are logged in."""
+        self.holdings.look()
+        self.traders.sweep()
+        last = self.market.last()
+        for number in self.traders.numbers():
+            trader = self.traders.trader(number)
+            if trader is None:
+                continue
+            account = self.holdings.of(trader.participant, trader.own, last)["account"] or {}
+            for rule, text in self.rules.look(trader.name, last, account.get("limits", [])):
+                self._tell(trader.name, rule, text)
+        self.second += 1
+
+    # What is told
+
+    def _told(self, trader: Trader, words: str, fill: Fill | None, bad: bool) -> None:
+        """From a trader's thread."""
+        if fill is None:
+            self.notice(trader.name, words, bad)
+            self.log.write("info", f"screen: {trader.name}: {words}")
+            return
+        self.notice(trader.name, fill_text(fill, self.decimals))
+        for rule, text in self.rules.of_fill(trader.name, fill):
+            self.teller.tell(trader.name, rule, text)
+
+    def _tell(self, session: str, rule: Rule, text: str) -> None:
+        self.notice(session, text)
+        self.teller.tell(session, rule, text)
+
+    def _not_told(self, session: str, words: str) -> None:
+        self.notice(session, words, bad=True)
+        self.log.write("error", f"screen: {session}: {words}")
+
+    def notice(self, session: str, text: str, bad: bool = False) -> None:
+        """On the session's pages."""
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._lock:
+            self._numbered += 1
+            row = {"number": self._numbered, "at": at, "text": text, "bad": bad}
+            self._notices.setdefault(session, deque(maxlen=NOTICES_MOST)).append(row)
+
+    def notices(self, session: str, since: int = 0) -> list[dict[str, Any]]:
+        with self._lock:
+            return [row for row in self._notices.get(session, ()) if row["number"] > since]
+
+    # Who
+
+    def log_in(self, name: str, password: str, address: str) -> tuple[str, Session]:
+        """A page's session, and what its cookie holds.  Raises what ``Traders.prove`` does."""
+        known = {one.name.casefold() for one in self.file.sessions.sessions}
+        try:
+            number = self.accounts.prove(name, password, "", address)
+        except OutcryError as error:
+            # A name that is nobody's may be a password in the wrong field.
+            who = name if name.casefold() in known else "an unknown name"
+            self.log.write("error", f"screen: login of {who} from {address} refused: {error}")
+            raise
+        cookie, session = self.accounts.begin(number)
+        self.log.write("info", f"screen: {session.name} logged in from {address}")
+        return cookie, session
+
+    def log_out(self, cookie: str, session: Session) -> None:
+        """The last page that logs out logs its session out at the venue."""
+        self.accounts.end(cookie)
+        self.log.write("info", f"screen: {session.name} logged out")
+        if not self.accounts.has(session.number):
+            self.traders.end(session.number)
+
+    def trader(self, session: Session) -> Trader:
+        """Raises :class:`Busy`."""
+        found = self.traders.trader(session.number)
+        if found is None:
+            raise Busy("this session is not logged in at the venue any more: log in again")
+        return found
+
+    # What is shown
+
+    def own(self, session: Session) -> dict[str, Any]:
+        """Orders, fills, positions and the state of the connection."""
+        trader = self.traders.trader(session.number)
+        if trader is None:
+            return {"link": {"state": "ended", "problem": "log in again"}}
+        last = self.market.last()
+        with trader.reads:
+            own = trader.own
+            return {
+                "link": {"state": trader.state, "problem": trader.problem, "day": trader.day},
+                "orders": own.rows(ORDERS_SHOWN),
+                "fills": own.last_fills(FILLS_SHOWN),
+                "fill_count": own.fill_count,
+                "holdings": self.holdings.of(trader.participant, own, last),
+            }
+
+    def message(self, viewer: Viewer, session: Session) -> str:
+        """What a page is told now, as JSON."""
+        told: dict[str, Any] = {"type": "now", "state": self.holdings.state}
+        trader = self.traders.trader(session.number)
+        version = trader.own.version if trader is not None else -2
+        if viewer.second != self.second or viewer.version != version:
+            viewer.second, viewer.version = self.second, version
+            told |= self.own(session) | {"instruments": self.holdings.instruments()}
+        new = self.notices(session.name, viewer.line)
+        if new:
+            viewer.line = new[-1]["number"]
+            told["notices"] = new
+        if viewer.symbol:
+            market = told["market"] = self.market.view(viewer.symbol, viewer.trade)
+            if market.get("trades"):
+                viewer.trade = market["trades"][-1]["number"]
+        return as_json(told)

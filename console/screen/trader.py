@@ -1,0 +1,352 @@
+"""One session's connection to the venue: logged in as any client is, found again after a loss.
+
+A thread reads and writes.  After each login it asks a question that the venue must refuse, an order
+of no lots: its answer comes behind everything that was ever said of what went before.  Until then
+nothing new is sent, and what was sent and not answered by then was never taken: so no order is
+entered twice, and none late.
+"""
+
+import secrets
+import select
+import socket
+import ssl
+import string
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from threading import Condition, Thread
+from time import monotonic
+from typing import Any
+
+from openoutcry.client import ClientError, LoginRejected, Message, OuchClient
+from openoutcry.console.screen.orders import (
+    OPEN,
+    PROBE,
+    SENT,
+    Fill,
+    Order,
+    OwnOrders,
+)
+from openoutcry.order_entry.spec import PortSpec
+from openoutcry.wire import OutcryError
+
+CONNECTING, RECOVERING, READY, REFUSED, ENDED = (
+    "connecting", "recovering", "ready", "refused", "ended",
+)  # fmt: skip
+FIRST_AGAIN_S, LAST_AGAIN_S = 0.1, 2.0
+WAKE_S = 0.5
+"""The thread looks at its connection at least so often: heartbeats go out."""
+SHORT_S, SHORT_MOST = 10.0, 3
+"""A connection that was ready for less, so many times: somebody else takes the session over."""
+UNANSWERED_MOST = 100
+ANY = ("0.0.0.0", "::", "")
+TOKEN = set(string.ascii_uppercase + string.digits)
+TOKEN_MOST, LOTS_MOST = 14, 10**6
+"""What a u32 of OUCH takes is more; the venue's own limits say what is too much."""
+DISPLAY = {"shown": "Y", "hidden": "N", "post-only": "P"}
+
+
+class TradeError(OutcryError):
+    """What was asked cannot be; nothing was sent."""
+
+
+class Busy(TradeError):
+    """The venue is not there, or answers slowly; nothing was sent."""
+
+
+def connect(port: PortSpec, name: str, password: str, day: str, sequence: int) -> OuchClient:
+    """Log in where the venue listens.  Raises :class:`ClientError`."""
+    host = "127.0.0.1" if port.host in ANY else port.host
+    tls = _trusting(port.tls_cert) if port.tls_cert else None
+    return OuchClient(host, port.port, name, password, session=day, sequence=sequence, tls=tls)
+
+
+def _trusting(certificate: Path) -> ssl.SSLContext:
+    """The port's own certificate, and no other."""
+    try:
+        made = ssl.create_default_context(cafile=str(certificate))
+    except (OSError, ssl.SSLError) as error:
+        raise ClientError(f"{certificate}: {error}") from None
+    made.check_hostname = False  # it is this very certificate
+    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return made
+
+
+class Trader:
+    """A session that is logged in, for as long as :meth:`stop` is not asked for."""
+
+    def __init__(
+        self,
+        port: PortSpec,
+        name: str,
+        password: str,
+        participant: int,
+        told: "Callable[[Trader, str, Fill | None, bool], None]",
+    ) -> None:
+        """Logs in; raises :class:`ClientError` or :class:`LoginRejected`.  ``told`` hears from the
+        thread of what has come: in words, or the fill; and whether that is bad news."""
+        self.port, self.name, self.participant, self.told = port, name, participant, told
+        self._password = password
+        self.state, self.problem, self.day = RECOVERING, "", ""
+        self.own = OwnOrders()
+        self.reads = Condition()
+        """Held by whoever reads or changes orders; notified of whatever changes."""
+        self._queue: deque[Callable[[OuchClient], None]] = deque()
+        self._probe, self._caught_up = "", False
+        self._ours, self._theirs = socket.socketpair()
+        self._over, self._short, self._ready_s = False, 0, 0.0
+        self._client: OuchClient | None = self._log_in()
+        self._thread = Thread(target=self._run, daemon=True, name=f"screen-{name}")
+        self._thread.start()
+
+    def is_password(self, password: str) -> bool:
+        return secrets.compare_digest(password.encode(), self._password.encode())
+
+    def stop(self) -> None:
+        """Log out; orders stay, as after any logout."""
+        self._over = True
+        self._wake()
+        self._thread.join(5)
+        self._ours.close()
+        self._theirs.close()
+        self._password = ""
+
+    # The thread
+
+    def _run(self) -> None:
+        again_s = FIRST_AGAIN_S
+        while not self._over:
+            try:
+                if self._client is None:
+                    self._client = self._log_in()
+                again_s = FIRST_AGAIN_S
+                self._trade(self._client)
+            except LoginRejected as error:
+                if error.reason != "S":  # its connection before may not be closed yet
+                    self._end(REFUSED, "the venue does not take this login any more: log in again")
+                    break
+                self._lost(str(error))
+            except ClientError as error:
+                self._lost(str(error))
+            if self._short >= SHORT_MOST:
+                self._end(REFUSED, "this session is used elsewhere as well: log in again")
+                break
+            if not self._over:
+                select.select([self._theirs], [], [], again_s)
+                again_s = min(2 * again_s, LAST_AGAIN_S)
+        if self._client is not None:
+            self._client.logout()
+        if self.state != REFUSED:
+            self._end(ENDED, "logged out")
+
+    def _end(self, state: str, problem: str) -> None:
+        with self.reads:
+            self.state, self.problem = state, problem
+            self.reads.notify_all()
+        self.told(self, problem, None, state == REFUSED)
+
+    def _lost(self, problem: str) -> None:
+        if self._client is not None:
+            self._client.connection.close()
+            self._client = None
+        with self.reads:
+            first = self.state == READY
+            self.state, self.problem = CONNECTING, problem
+            self.own.version += 1
+            self._queue.clear()
+            self.reads.notify_all()
+        if first:
+            self._short = self._short + 1 if monotonic() - self._ready_s < SHORT_S else 0
+            self.told(self, f"no connection to the venue: {problem}", None, True)
+
+    def _log_in(self) -> OuchClient:
+        """From the first message that we do not have; of another day from its first."""
+        with self.reads:
+            day, sequence = self.day, self._sequence if self.day else 1
+        try:
+            client = connect(self.port, self.name, self._password, day, sequence)
+        except LoginRejected as error:
+            if error.reason != "S" or not day:
+                raise
+            client = connect(self.port, self.name, self._password, "", 1)
+        if client.session == day and client.sequence != sequence:
+            # It was busy for a moment; or it has lost what it did not keep on its disk.
+            client.connection.close()
+            self.day = ""
+            raise ClientError("the venue tells the day once more")
+        with self.reads:
+            if client.session != day:
+                self.own = OwnOrders(version=self.own.version + 1)
+                self.day, self._caught_up, self._sequence = client.session, False, 1
+            self.state, self.problem = RECOVERING, ""
+            self._probe = PROBE + secrets.token_hex(4).upper()
+        client.enter("B", "PROBE", 0, "1", name=self._probe)
+        return client
+
+    def _trade(self, client: OuchClient) -> None:
+        """Until the connection is lost, or somebody stops us."""
+        while not self._over:
+            while (message := client.next(0)) is not None:
+                self._take(client, message)
+            client.connection.keep_alive()
+            with self.reads:
+                waiting = list(self._queue)
+                self._queue.clear()
+            for send in waiting:
+                send(client)
+            if not waiting:
+                ready, _, _ = select.select(
+                    [client.connection.socket, self._theirs], [], [], WAKE_S
+                )
+                if self._theirs in ready:
+                    self._theirs.recv(1 << 12)
+
+    def _take(self, client: OuchClient, message: Message) -> None:
+        never: list[str] = []
+        words = bad = ""
+        with self.reads:
+            self._sequence = client.sequence
+            unasked = self.own.is_unasked(message)
+            fill = self.own.take(message)
+            is_new = self._caught_up
+            if unasked and is_new:
+                order = self.own.orders[message["token"]]
+                bad = f"order {order.token} is {order.state}: {order.reason}"
+            if message.fields.get("token") == self._probe:
+                never, cancels = self.own.settle()
+                for token in cancels:
+                    client.cancel(token)
+                words = "connected again" if self._caught_up else "connected"
+                self.state, self.problem, self._caught_up = READY, "", True
+                self._ready_s = monotonic()
+            self.reads.notify_all()
+        for token in never:
+            text = f"order {token} never reached the venue: it was not entered"
+            self.told(self, text, None, True)
+        if words or bad:
+            self.told(self, words or bad, None, bool(bad))
+        if is_new and fill is not None:
+            self.told(self, "", fill, False)
+
+    _sequence = 1
+    """Number of the next message that we do not have."""
+
+    def _wake(self) -> None:
+        self._ours.send(b"x")
+
+    def _send(self, send: Callable[[OuchClient], None]) -> None:
+        """To be done by the thread, in the order in which it was asked."""
+        self._queue.append(send)
+        self._wake()
+
+    # What is asked; each returns at once, and what becomes of it is told by the orders
+
+    def enter(self, order: Order, price: int | None) -> dict[str, Any]:
+        """Enter an order; ``price`` in ten-thousandths, None: a market order.  A token that is
+        known is not sent again: what became of it is the answer.  Raises :class:`TradeError`."""
+        _check(order.token, order.qty_lots)
+        order.price = price or 0
+        with self.reads:
+            known = self.own.orders.get(order.token)
+            if known is not None:
+                return _same(known, order)
+            self._ready()
+            self.own.sent(order)
+            shown = "market" if price is None else _text(price)
+            letter, ioc = DISPLAY[order.display], order.tif == "ioc"
+            self._send(lambda client: _no_answer(client.enter(
+                order.side, order.symbol, order.qty_lots, shown, ioc=ioc, name=order.token,
+                display=letter)))  # fmt: skip
+            return asdict(order)
+
+    def replace(self, token: str, new_token: str, open_lots: int, price: int) -> dict[str, Any]:
+        """Give an open order a price and so many lots that are open.  Raises
+        :class:`TradeError`."""
+        _check(new_token, open_lots)
+        with self.reads:
+            known = self.own.orders.get(new_token)
+            if known is not None:
+                if known.replaces != token:
+                    raise TradeError(f"token {new_token} is another order's")
+                return asdict(known)
+            self._ready()
+            order = self._open(token)
+            if order.wanted:
+                raise TradeError(f"order {token}: a {order.wanted} is under way")
+            liable = open_lots + order.traded_lots
+            letter = DISPLAY.get(order.display, "Y")
+            new = Order(new_token, order.side, order.symbol, open_lots, price, order.tif,
+                        order.display, replaces=token)  # fmt: skip
+            self.own.sent(new)
+            self._send(lambda client: _no_answer(client.replace(
+                token, liable, _text(price), name=new_token, display=letter)))  # fmt: skip
+            return asdict(new)
+
+    def cancel(self, token: str) -> dict[str, Any]:
+        """Take an open order out of the book; one that is gone stays as it is.  Raises
+        :class:`TradeError`."""
+        with self.reads:
+            order = self._own(token)
+            if order.state in (OPEN, SENT):
+                self._ready(0)
+                self._cancel(order)
+            return asdict(order)
+
+    def cancel_all(self) -> int:
+        """Every open order of the session; how many there were.  Raises :class:`Busy`."""
+        with self.reads:
+            self._ready(0)
+            found = [one for one in self.own.orders.values() if one.state == OPEN]
+            for one in found:
+                self._cancel(one)
+            return len(found)
+
+    def _cancel(self, order: Order) -> None:
+        order.wanted = "cancel"
+        self.own.version += 1
+        self._send(lambda client: client.cancel(order.token))
+
+    def _own(self, token: str) -> Order:
+        """Raises :class:`TradeError`; whose else an order may be is not said."""
+        order = self.own.orders.get(token)
+        if order is None:
+            raise TradeError(f"there is no order {token!r}")
+        return order
+
+    def _open(self, token: str) -> Order:
+        order = self._own(token)
+        if order.state == SENT:
+            raise TradeError(f"order {token}: the venue has not answered yet")
+        if order.state != OPEN:
+            raise TradeError(f"order {token} is {order.state}")
+        return order
+
+    def _ready(self, more: int = 1) -> None:
+        if self.state != READY:
+            raise Busy(f"{self.state}: {self.problem or 'the venue is telling what happened'}")
+        if more and len(self.own.unanswered()) >= UNANSWERED_MOST:
+            raise Busy(f"{UNANSWERED_MOST} orders wait for the venue's answer")
+
+
+def _same(known: Order, order: Order) -> dict[str, Any]:
+    """What became of an order whose terms these are, as far as they are known."""
+    terms = (order.side, order.symbol)
+    if known.replaces or (known.side and (known.side, known.symbol) != terms):
+        raise TradeError(f"token {order.token} is another order's")
+    return asdict(known)
+
+
+def _text(price: int) -> str:
+    return f"{price // 10_000}.{price % 10_000:04}"
+
+
+def _no_answer(name: object) -> None:
+    """The answer comes in the stream."""
+
+
+def _check(token: str, lots: int) -> None:
+    if not (1 <= len(token) <= TOKEN_MOST and set(token) <= TOKEN) or token.startswith(PROBE):
+        raise TradeError("a token is 1 to 14 capital letters and digits")
+    if not 1 <= lots <= LOTS_MOST:
+        raise TradeError(f"a quantity is 1 to {LOTS_MOST:,} lots")

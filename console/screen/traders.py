@@ -1,0 +1,136 @@
+"""The sessions of a venue's participants that are logged in: one connection each, however many
+pages look at it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import BoundedSemaphore, Lock
+
+from openoutcry.client import ClientError, LoginRejected
+from openoutcry.console.accounts import SESSION_S, LockedError
+from openoutcry.console.screen.orders import Fill
+from openoutcry.console.screen.trader import ENDED, REFUSED, Busy, Trader
+from openoutcry.order_entry.passwords import PASSWORD_LENGTH, password_hasher
+from openoutcry.order_entry.spec import Protocol
+from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.pipeline.venue.operators import OperatorError
+from openoutcry.wire import OutcryError
+
+NAME_MOST = 6
+"""Of a login over SoupBinTCP."""
+AT_ONCE = 4
+"""Logins that are under way at the venue."""
+WRONG = "no session has this name and this password"
+Told = Callable[[Trader, str, Fill | None, bool], None]
+
+
+@dataclass(frozen=True)
+class Participant:
+    """Who a session is for."""
+
+    name: str
+    participant: int
+    role: str = "participant"
+
+
+class Traders:
+    """By the session's number in the venue file, from 1."""
+
+    def __init__(
+        self, file: VenueFile, told: Told, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        ports = [one for one in file.sessions.ports if one.protocol is Protocol.OUCH42]
+        if not ports:
+            raise OutcryError(f"{file.path}: participants trade here over OUCH 4.2, and the file "
+                              "has no [[port]] of ouch-4.2")  # fmt: skip
+        self.file, self.port, self.told, self.clock = file, ports[0], told, clock
+        self._traders: dict[int, tuple[Trader, float]] = {}
+        self._lock, self._turns = Lock(), BoundedSemaphore(AT_ONCE)
+
+    def __getitem__(self, number: int) -> Participant:
+        row = self.file.sessions.sessions[number - 1]
+        return Participant(row.name, row.participant)
+
+    def prove(self, name: str, password: str, code: str = "") -> int:
+        """The number of the session with this name and password: the venue takes the login, or a
+        second page has the password of one that is logged in.
+
+        Raises :class:`OperatorError`, :class:`Busy` while the venue is not open, and
+        :class:`LockedError` while too many log in at once."""
+        if not self._turns.acquire(blocking=False):
+            raise LockedError(1.0)
+        try:
+            return self._prove(name, password)
+        finally:
+            self._turns.release()
+
+    def _prove(self, name: str, password: str) -> int:
+        if len(name) > NAME_MOST or len(password) > PASSWORD_LENGTH or not name.strip():
+            raise OperatorError(WRONG)  # no session of SoupBinTCP has these
+        if not (name.isascii() and password.isascii()):
+            raise OperatorError(WRONG)
+        rows = [row if row.protocol is Protocol.OUCH42 else None
+                for row in self.file.sessions.sessions]  # fmt: skip
+        wanted = name.strip().casefold()
+        number = next((number for number, row in enumerate(rows, 1)
+                       if row is not None and row.name.casefold() == wanted), 0)  # fmt: skip
+        row = rows[number - 1] if number else None
+        if row is not None and self.trader(number) is not None:
+            self._verify(row.password_hash, password)
+            self._keep(number)
+            return number
+        try:
+            found = Trader(self.port, name, password, row.participant if row else 0, self.told)
+        except LoginRejected as error:
+            if error.reason == "S":
+                raise Busy("this session is connected elsewhere") from None
+            raise OperatorError(WRONG) from None
+        except ClientError as error:
+            raise Busy(f"the venue is not open: {error}") from None
+        if row is None:  # the venue was served with another file than this one
+            found.stop()
+            raise OperatorError(WRONG)
+        with self._lock:
+            before = self._traders.pop(number, None)
+            self._traders[number] = found, self.clock() + SESSION_S
+        if before is not None:
+            before[0].stop()
+        return number
+
+    def _verify(self, password_hash: str, password: str) -> None:
+        from argon2.exceptions import InvalidHashError, VerificationError
+
+        try:
+            password_hasher().verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            raise OperatorError(WRONG) from None
+
+    def _keep(self, number: int) -> None:
+        with self._lock:
+            self._traders[number] = self._traders[number][0], self.clock() + SESSION_S
+
+    def trader(self, number: int) -> Trader | None:
+        """None if it is logged out, or the venue does not take it any more."""
+        found = self._traders.get(number)
+        return found[0] if found is not None and found[0].state not in (REFUSED, ENDED) else None
+
+    def numbers(self) -> list[int]:
+        return [number for number in list(self._traders) if self.trader(number) is not None]
+
+    def end(self, number: int) -> None:
+        """Log out at the venue; orders stay."""
+        with self._lock:
+            found = self._traders.pop(number, None)
+        if found is not None:
+            found[0].stop()
+
+    def sweep(self) -> None:
+        """End those that nobody has logged in to for so long."""
+        now_s = self.clock()
+        for number, (_, until_s) in list(self._traders.items()):
+            if until_s < now_s:
+                self.end(number)
+
+    def stop(self) -> None:
+        for number in list(self._traders):
+            self.end(number)

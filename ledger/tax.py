@@ -1,0 +1,127 @@
+"""Tax report: each lot of a member that was closed, with what it cost and what it fetched.
+
+First in, first out (:mod:`profit`): the sum of the gains is the realised profit of the report of
+profits by that method, to the unit.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+import openoutcry.ledger.layout as lay
+from openoutcry.ledger.books import Books
+from openoutcry.ledger.profit import half_even
+from openoutcry.ledger.report import Report
+from openoutcry.ledger.reports import CORPORATE, MOVES, Rows
+from openoutcry.wire.enums import Side
+
+COLUMNS = ("participant", "instrument", "lots", "opened (UTC)", "closed (UTC)", "days", "asset",
+           "cost", "proceeds", "gain", "event")  # fmt: skip
+DAY_NS = 86_400 * 10**9
+
+
+@dataclass
+class Closing:
+    """Lots that were closed: ``lots`` above 0 sold, below 0 a short position bought back."""
+
+    lots: int
+    opened_ns: int
+    closed_ns: int
+    cost: int
+    proceeds: int
+    event_seq: int
+    """Of what closed them; money that came with a dividend or a split has no lots."""
+
+
+@dataclass
+class TaxLots:
+    """As :class:`profit.FirstInFirstOut`, each lot with its time, each closing told."""
+
+    lots: deque[list[int]] = field(default_factory=deque)
+    """[quantity, cost, when it was opened (ns)]."""
+
+    def trade(self, qty: int, price: int, ts_ns: int, event_seq: int) -> list[Closing]:
+        """``qty`` above 0 bought, below 0 sold; the price in money a lot."""
+        closings = []
+        while qty and self.lots and (self.lots[0][0] > 0) != (qty > 0):
+            open_qty, cost, opened_ns = self.lots[0]
+            closed = min(abs(qty), abs(open_qty)) * (1 if open_qty > 0 else -1)
+            part = half_even(cost * abs(closed), abs(open_qty))
+            # Of a short lot what it fetched came first: its cost is what is paid now.
+            paid, fetched = (part, closed * price) if closed > 0 else (-closed * price, -part)
+            closings.append(Closing(closed, opened_ns, ts_ns, paid, fetched, event_seq))
+            qty += closed
+            self.lots[0] = [open_qty - closed, cost - part, opened_ns]
+            if open_qty == closed:
+                self.lots.popleft()
+        if qty:
+            self.lots.append([qty, qty * price, ts_ns])
+        return closings
+
+    def adjust(self, position: int, cash: int, ts_ns: int, event_seq: int) -> list[Closing]:
+        """A dividend or a split: so many are held behind it, and so much money came."""
+        before, seen, given, cost = sum(qty for qty, _, _ in self.lots), 0, 0, 0
+        kept: deque[list[int]] = deque()
+        for qty, paid, opened_ns in self.lots:
+            seen += abs(qty)
+            share = abs(position) * seen // abs(before) - given
+            given, cost = given + share, cost + paid
+            if share:
+                kept.append([share if position > 0 else -share, cost, opened_ns])
+                cost = 0
+        self.lots = kept
+        if kept:
+            kept[-1][1] += cost
+            cost = 0
+        if not cash and not cost:
+            return []
+        return [Closing(0, ts_ns, ts_ns, cost, cash, event_seq)]
+
+
+def tax(books: Books, rows: Rows, participant: int | None = None) -> Report:
+    """A row for each lot that was closed, by participant, instrument and time; before fees, whose
+    sum is a note.  ``rows``: every transaction from the journal's begin on, so that each lot's cost
+    is known."""
+    held: dict[tuple[int, int], TaxLots] = {}
+    found: list[tuple[tuple[int, int], Closing]] = []
+    paid = 0
+    for part in rows:
+        for row in part[np.isin(part["kind"], MOVES)]:
+            key = int(row["participant"]), int(row["instrument"])
+            if participant is not None and key[0] != participant:
+                continue
+            lots = held.setdefault(key, TaxLots())
+            multiplier = int(books.instruments[key[1], lay.MULTIPLIER // 8])
+            qty, when = int(row["qty_lots"]), (int(row["ts_ns"]), int(row["event_seq"]))
+            if row["kind"] in CORPORATE:
+                now = sum(one for one, _, _ in lots.lots) + qty
+                made = lots.adjust(now, -int(row["outside"]), *when)
+            else:
+                if row["kind"] == lay.Kind.POSTED and row["side"] == Side.SELL:
+                    qty = -qty
+                made = lots.trade(qty, int(row["price_ticks"]) * multiplier, *when)
+                paid += int(row["fee_income"])
+            found += [(key, one) for one in made]
+    found.sort(key=lambda one: (one[0], one[1].event_seq))
+    table = [_row(books, key, one) for key, one in found]
+    notes = ["first in, first out; gains are before fees",
+             f"fees of these trades: {paid} of the smallest unit"]  # fmt: skip
+    money = dict.fromkeys(("cost", "proceeds", "gain"), "asset")
+    scales = dict(books.monies)
+    who = "" if participant is None else f" of participant {participant}"
+    return Report(f"realised gains by lot{who}", COLUMNS, table, money, scales, notes)
+
+
+def _row(books: Books, key: tuple[int, int], one: Closing) -> tuple[Any, ...]:
+    who, index = key
+    asset = books.assets[int(books.instruments[index, lay.QUOTE // 8])]
+    days = one.closed_ns // DAY_NS - one.opened_ns // DAY_NS
+    return (who, books.symbols[index], one.lots, _time(one.opened_ns), _time(one.closed_ns), days,
+            asset, one.cost, one.proceeds, one.proceeds - one.cost, one.event_seq)  # fmt: skip
+
+
+def _time(ts_ns: int) -> str:
+    return datetime.fromtimestamp(ts_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S")

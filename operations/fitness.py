@@ -1,0 +1,431 @@
+"""``outcry doctor --venue``: what of this venue, on this host, is not fit for production.
+
+As the host sheet it reads and changes nothing; each finding says why it matters and what to do.
+"""
+
+import os
+import resource
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+
+from openoutcry.host.findings import Finding, Host
+from openoutcry.host.info import isolated_cores
+from openoutcry.journal.medium import medium_of
+from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.pipeline.venue.operators import ROLES, SUPERVISOR
+from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS
+from openoutcry.pipeline.venue.serve import wiring_of
+from openoutcry.ptp.look import look
+from openoutcry.wire import OutcryError
+
+GOOD, UNFIT, NOTE, UNSEEN = "good", "unfit", "note", "unseen"
+GUESSED = ("", "password", "passwort", "secret", "changeme", "admin", "test", "outcry", "bench")
+"""Passwords that are tried, beside the name itself and the venue's."""
+TRIED = 40
+"""Hashes that are tried at most: one takes some hundredths of a second for each guess."""
+ARGON2_KIB, ARGON2_TIME = 19_456, 2
+"""OWASP's least for argon2id (Password Storage Cheat Sheet)."""
+DISK_SHARE, DISK_BYTES = 0.10, 20 << 30
+CERTIFICATE_DAYS = 30
+SPARE_DESCRIPTORS = 256
+
+BOUNDS = {
+    row.setting for name, row in (OF_PARTICIPANTS | OF_CELLS).items() if name != "names_self_trade"
+}
+"""Settings that bound what a participant may do."""
+
+Check = Callable[[VenueFile, Host], Iterator[Finding]]
+
+
+def examine_venue(venue: VenueFile, host: Host | None = None) -> list[Finding]:
+    """Every finding, in the sheet's order.  A check that fails says so in its own place."""
+    here, findings = host or Host(), list[Finding]()
+    for check in CHECKS:
+        try:
+            findings += check(venue, here)
+        except Exception as error:
+            name = check.__name__.replace("_", " ")
+            findings.append(
+                Finding(
+                    "sheet", name, UNSEEN, f"cannot see: {error!r}", "the sheet goes on without it"
+                )
+            )
+    return findings
+
+
+def _of(
+    topic: str, name: str, bad: str, good: str, why: str, change: str | None, state: str = UNFIT
+) -> Finding:
+    """Unfit (or ``state``) with what is bad, if anything is; else good."""
+    if not bad:
+        return Finding(topic, name, GOOD, good, why)
+    return Finding(topic, name, state, bad, why, change=change)
+
+
+# Who gets in
+
+
+def secrets(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    hashes = {f"session {one.name}": one.password_hash for one in venue.sessions.sessions}
+    hashes |= {f"operator {one.name}": one.password for one in venue.risk.operators}
+    known = [f"{who}: {word!r}" for who, word in _guessed(hashes, venue.name)]
+    more = len(hashes) - TRIED
+    yield _of(
+        "access",
+        "default passwords",
+        ", ".join(known),
+        f"none of {len(GUESSED) + 2} was right for {min(len(hashes), TRIED)} of them"
+        + (f" ({more} were not tried)" if more > 0 else ""),
+        "whoever guesses one trades, or runs the venue, in somebody's name",
+        "outcry venue password, and give its hash to the file",
+    )
+    twice = [text for text, times in Counter(hashes.values()).items() if times > 1]
+    shared = [who for who, text in hashes.items() if text in twice]
+    yield _of(
+        "access",
+        "passwords of one's own",
+        "the same for " + ", ".join(shared) if shared else "",
+        "each has another",
+        "one that leaks opens the others' sessions",
+        "outcry venue password for each",
+    )
+    weak = [who for who, text in hashes.items() if _is_weak(text)]
+    yield _of(
+        "access",
+        "password hashes",
+        ", ".join(weak),
+        "argon2id, as OWASP has it",
+        "a file that leaks gives its passwords to whoever tries them fast",
+        f"argon2id with m={ARGON2_KIB}, t={ARGON2_TIME} at least: outcry venue password",
+    )
+    mode = stat.S_IMODE(venue.path.stat().st_mode)
+    yield _of(
+        "access",
+        "the venue file",
+        f"others may read it (mode {mode:o})" if mode & 0o077 else "",
+        "its owner's alone",
+        "it holds hashes, keys and secrets of codes",
+        f"chmod 600 {venue.path}",
+    )
+
+
+def _guessed(hashes: dict[str, str], venue: str) -> Iterator[tuple[str, str]]:
+    from argon2 import PasswordHasher
+    from argon2.exceptions import Argon2Error, InvalidHashError
+
+    hasher = PasswordHasher()
+    for who, text in list(hashes.items())[:TRIED]:
+        name = who.partition(" ")[2]
+        for word in dict.fromkeys((*GUESSED, name, name.lower(), venue, venue.lower())):
+            try:
+                hasher.verify(text, word)
+            except (Argon2Error, InvalidHashError):
+                continue
+            yield who, word
+            break
+
+
+def _is_weak(text: str) -> bool:
+    if not text:
+        return False
+    _, kind, _, words, *_ = text.split("$")
+    values = dict(word.split("=") for word in words.split(","))
+    strong = int(values["m"]) >= ARGON2_KIB and int(values["t"]) >= ARGON2_TIME
+    return kind != "argon2id" or not strong
+
+
+def operators(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    rows = venue.risk.operators
+    may = [one for one in rows if ROLES.index(one.role) >= ROLES.index(SUPERVISOR)]
+    yield _of(
+        "access",
+        "supervisors",
+        f"{len(may)}: nobody opens the market again alone" if len(may) < 2 else "",
+        f"{len(may)}",
+        "re-opening, wider limits and deposits take two",
+        "two tables [[operator]]",
+    )
+    without = [one.name for one in rows if not one.totp]
+    yield _of(
+        "access",
+        "one-time codes",
+        "none for " + ", ".join(without) if without else "",
+        "every operator has one",
+        "a password alone is one that somebody saw",
+        "outcry venue totp, and give its secret to the file",
+    )
+
+
+def ports(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    if venue.packets is not None and not venue.packet_sessions:
+        yield Finding(
+            "access",
+            "packets",
+            UNFIT,
+            "{}:{} takes orders of anybody".format(*venue.packets),
+            "whoever reaches the port is any participant he names",
+            change='protocol = "packets", with a session and a key',
+        )
+    shown = {
+        port: f"{port.host}:{port.port} ({port.protocol.name})" for port in venue.sessions.ports
+    }
+    inside = [text for port, text in shown.items() if _loopback(port.host)]
+    plain = [text for port, text in shown.items() if not _loopback(port.host) and not port.tls_cert]
+    yield _of(
+        "access",
+        "TLS",
+        ", ".join(plain) + " without" if plain else "",
+        "wherever a port is reached from outside",
+        "passwords and orders are read, and changed, on the way",
+        "certificate and key of the [[port]]",
+    )
+    if inside:
+        yield Finding(
+            "access",
+            "loopback",
+            UNFIT if len(inside) == len(venue.sessions.ports) else NOTE,
+            f"{', '.join(inside)}: nobody beyond this host reaches it",
+            "participants come from other hosts",
+            change="address = the interface's, with TLS",
+        )
+    for path in {port.tls_cert for port in venue.sessions.ports if port.tls_cert}:
+        yield _certificate(path)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _certificate(path: Path) -> Finding:
+    import ssl
+
+    why = "nobody can log in any more once it has ended"
+    decode = getattr(getattr(ssl, "_ssl", None), "_test_decode_cert", None)
+    if decode is None:
+        return Finding("access", f"certificate {path.name}", UNSEEN, "cannot see its end", why)
+    ends_s = ssl.cert_time_to_seconds(str(decode(str(path))["notAfter"]))
+    left = (ends_s - datetime.now(UTC).timestamp()) / 86_400
+    bad = f"ends in {left:.0f} days" if 0 <= left < CERTIFICATE_DAYS else "has ended"
+    return _of(
+        "access",
+        f"certificate {path.name}",
+        bad if left < CERTIFICATE_DAYS else "",
+        f"{left:.0f} days left",
+        why,
+        "a new one from whoever gave it",
+    )
+
+
+# What survives
+
+
+def journal(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    medium = medium_of(venue.journal)
+    yield _of(
+        "journal",
+        "medium",
+        medium.lost and f"{medium.text}: {medium.lost}",
+        medium.text,
+        "what was acknowledged is in the journal alone",
+        "journal = a directory on a disk",
+    )
+    yield _of(
+        "journal",
+        "durability",
+        "async" if venue.durability != "durable" else "",
+        "durable: nothing leaves before it is on the disk",
+        "a power cut takes what participants were told",
+        'durability = "durable"',
+    )
+    there = next(one for one in (venue.journal, *venue.journal.parents) if one.exists())
+    disk = os.statvfs(there)
+    left, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+    short = left < DISK_BYTES or left < DISK_SHARE * size
+    text = f"{left / 1e9:,.1f} GB of {size / 1e9:,.0f} GB left"
+    yield _of(
+        "journal",
+        "disk left",
+        text if short else "",
+        text,
+        "a venue whose disk is full stops: 64 bytes a command, 6 GB for 100 million",
+        "a larger disk, or retention_days",
+    )
+    yield _of(
+        "journal",
+        "retention",
+        "every day is kept for ever" if not venue.retention_days else "",
+        f"{venue.retention_days} days",
+        "the disk fills, a little each day",
+        "retention_days, and copies of older days elsewhere",
+        NOTE,
+    )
+    yield from _copies(venue, there)
+    yield _of(
+        "journal",
+        "checkpoints",
+        "none" if not venue.checkpoint_every else "",
+        f"each {venue.checkpoint_every:,} commands",
+        "without them a stage that died replays everything",
+        "checkpoint_every = 1_000_000",
+    )
+
+
+def _copies(venue: VenueFile, there: Path) -> Iterator[Finding]:
+    why = "the disk that dies takes every trade with it"
+    if not venue.copies:
+        yield Finding(
+            "journal",
+            "copies",
+            UNFIT,
+            "none: one disk on one host has everything",
+            why,
+            change="copies = directories on other disks, and a standby host",
+        )
+        return
+    device = os.stat(there).st_dev
+    homes = [next(up for up in (one, *one.parents) if up.exists()) for one in venue.copies]
+    same = [
+        str(one)
+        for one, home in zip(venue.copies, homes, strict=True)
+        if os.stat(home).st_dev == device
+    ]
+    yield _of(
+        "journal",
+        "copies",
+        ", ".join(same) + ": on the journal's own disk" if same else "",
+        f"{len(venue.copies)}, on other disks",
+        why,
+        "copies on disks of their own",
+    )
+
+
+# The host
+
+
+def clock(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    why = "MiFID II RTS 25 asks for 100 us to UTC; without it no order of events can be proven"
+    change = "chrony, or outcry clock run with a PTP source (docs/clock.md)"
+    try:
+        found = look()
+    except OutcryError as error:
+        yield Finding("host", "clock", UNSEEN, f"cannot see: {error}", why, change=change)
+        return
+    bound = found["bound_ns"]
+    shown = f"{found['source']}, off by {'an unknown time' if bound is None else f'{bound} ns'}"
+    yield _of(
+        "host",
+        "clock",
+        "" if found["rts25"]["holds"] else f"not disciplined: {shown}",
+        f"{shown} at most",
+        why,
+        change,
+    )
+
+
+def cores(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    allowed, isolated = os.sched_getaffinity(0), isolated_cores(host.base)
+    wanted = len(wiring_of(venue).compiled) + max(1, venue.housekeeping_cores)
+    yield _of(
+        "host",
+        "cores",
+        f"{len(allowed)}: {wanted} would give each stage its own" if len(allowed) < wanted else "",
+        f"{len(allowed)}",
+        "stages that share a core wait for each other",
+        "a host with more cores",
+        NOTE,
+    )
+    yield _of(
+        "host",
+        "isolated cores",
+        "" if isolated & allowed else "none",
+        ",".join(map(str, sorted(isolated))),
+        "whatever else runs on a stage's core stops it for milliseconds",
+        "isolcpus=, nohz_full= (outcry doctor has the line)",
+    )
+    yield _of(
+        "host",
+        "housekeeping cores",
+        "none" if not venue.housekeeping_cores else "",
+        str(venue.housekeeping_cores),
+        "journal and kernel would stop a stage that spins",
+        "housekeeping_cores = 1",
+    )
+
+
+def account(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    yield _of(
+        "host",
+        "account",
+        "root" if os.geteuid() == 0 else "",
+        f"user {os.geteuid()}",
+        "a mistake in anything that listens owns the host",
+        "a user of its own: operations/host/openoutcry.service",
+    )
+    wanted = len(venue.sessions.sessions) + SPARE_DESCRIPTORS
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = most == resource.RLIM_INFINITY or most >= wanted
+    yield _of(
+        "host",
+        "open files",
+        "" if enough else f"{most}: {wanted} may be needed",
+        f"{most}",
+        "who comes when there is none left is not let in",
+        f"LimitNOFILE={wanted}",
+    )
+    swaps = (host.text("proc/swaps") or "").splitlines()[1:]
+    yield _of(
+        "host",
+        "swap",
+        ", ".join(line.split()[0] for line in swaps),
+        "none",
+        "a page that was put away costs milliseconds when an order needs it",
+        "swapoff -a",
+    )
+
+
+# What is traded
+
+
+def limits(venue: VenueFile, host: Host) -> Iterator[Finding]:
+    bare = [str(one.number) for one in venue.participants if not _has_limits(venue, one.number)]
+    yield _of(
+        "market",
+        "limits",
+        "participants " + ", ".join(bare) + " have none" if bare else "",
+        "every participant has some",
+        "SEC 15c3-5 and RTS 6: no order enters without a check of size and credit",
+        "[[limits]] in the venue file",
+    )
+    yield _of(
+        "market",
+        "canary",
+        "" if venue.canary else "not asked for",
+        "asked for",
+        "a new build opens the venue without having replayed yesterday",
+        "canary = true",
+        NOTE,
+    )
+    if venue.feed is not None:
+        yield _of(
+            "market",
+            "market data",
+            "" if venue.feed.b else "line A alone",
+            "lines A and B",
+            "what one line loses the other one has",
+            "b = of [market_data]",
+            NOTE,
+        )
+
+
+def _has_limits(venue: VenueFile, number: int) -> bool:
+    return any(who == number and what in BOUNDS for what, who, _ in venue.risk.wanted)
+
+
+CHECKS: tuple[Check, ...] = (secrets, operators, ports, journal, clock, cores, account, limits)

@@ -1,0 +1,49 @@
+"""What the matcher of a replicated run says of its state; the standbys compare it with theirs."""
+
+import time
+
+import numpy as np
+
+from openoutcry.matcher import Engine
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.control import Control
+from openoutcry.replica.message import NO_CHECK, Check
+from openoutcry.ring.kernels import release
+
+SHARE = 50
+"""Of the matcher's time at most one part in so many goes into hashing its state."""
+
+
+class StateTeller:
+    """The matcher's side: between two slices of its loop."""
+
+    def __init__(self, control: Control, engine: Engine) -> None:
+        self.control = control
+        self.engine = engine
+        self._told_seq = 0
+        self._free_ns = 0
+
+    def tell(self) -> None:
+        """Say the state's hash, if it has changed and it is time."""
+        seq, started_ns = self.engine.last_seq, time.monotonic_ns()
+        if seq == self._told_seq or started_ns < self._free_ns:
+            return
+        words = np.frombuffer(bytes.fromhex(self.engine.state_hash()), np.int64)
+        control, count = self.control, self.control[ct.STATE_COUNT] | 1
+        release(control.address + ct.STATE_COUNT, count)
+        release(control.address + ct.STATE_SEQ, seq)
+        release(control.address + ct.STATE_HASH, int(words[0]))
+        release(control.address + ct.STATE_HASH + 8, int(words[1]))
+        release(control.address + ct.STATE_COUNT, count + 1)
+        self._told_seq = seq
+        now_ns = time.monotonic_ns()
+        self._free_ns = now_ns + SHARE * (now_ns - started_ns)
+
+
+def read_state(control: Control) -> Check:
+    """What the matcher said last; nothing while it is saying it, or died over it."""
+    count = control[ct.STATE_COUNT]
+    seq, first, second = (control[at] for at in (ct.STATE_SEQ, ct.STATE_HASH, ct.STATE_HASH + 8))
+    if count & 1 or not seq or control[ct.STATE_COUNT] != count:
+        return NO_CHECK
+    return Check(seq, 0, np.array([first, second], np.int64).tobytes())

@@ -1,0 +1,110 @@
+"""What the emergency close leaves for those who have to find out what happened.
+
+What stood is written at once; everything else by a process of its own, for which nothing waits but
+the step that is named after it.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openoutcry.host.build import require_same
+from openoutcry.host.processes import STOP_SIGNALS, fork_reporting, outcome
+from openoutcry.pipeline.venue.limits import FileLimits
+from openoutcry.risk import layout as lay
+from openoutcry.risk.region import View
+from openoutcry.wire import OutcryError
+
+if TYPE_CHECKING:
+    from openoutcry.pipeline.venue.file import VenueFile
+
+TakeDump = Callable[["VenueFile", Path, dict[str, Any], int | None], Path]
+"""Writes everything to a path: the venue, the path, what stood, the last command before it."""
+STATE_TEXT = "what stood at the emergency close"
+SUFFIX = ".dump.json.gz"
+LONGEST_S = 30.0
+"""So long the step waits for the dump."""
+
+
+def standing_document(view: View, limits: FileLimits, at: str, seq: int) -> dict[str, Any]:
+    """Every participant's money, positions and open orders, and the risk state's digest."""
+    symbols = limits.symbols
+    rows = [
+        {
+            "participant": who,
+            "balance": view.of(who, lay.BALANCE),
+            "reserved": view.of(who, lay.RESERVED),
+            "profit": view.of(who, lay.PROFIT),
+            "open_orders": view.of(who, lay.OPEN),
+            "positions": {
+                symbol: view.cell(who, index, lay.POSITION)
+                for index, symbol in enumerate(symbols)
+                if view.cell(who, index, lay.POSITION)
+            },
+        }
+        for who in limits.numbers
+    ]
+    return {"what": STATE_TEXT, "at": at, "commands": seq, "risk_digest": view.digest(),
+            "participants": rows}  # fmt: skip
+
+
+class Investigation:
+    """The process that writes the dump, while there is one."""
+
+    def __init__(self, file: "VenueFile", take: TakeDump) -> None:
+        self.file, self.take = file, take
+        self.path: Path | None = None
+        self._pid = self._fd = 0
+        self._until_s = 0.0
+
+    def begin(self, name: str, stood: dict[str, Any], before_seq: int | None) -> Path:
+        """Begin one beside the journal; another that is under way goes first."""
+        self._end()
+        self.path = self.file.journal / f"{name}{SUFFIX}"
+        work = partial(self._write, self.path, stood, before_seq)
+        try:
+            require_same()
+            self._pid, self._fd = fork_reporting(work, STOP_SIGNALS)
+        except (OSError, OutcryError):
+            self._pid = 0  # without it the close goes on: `outcry dump take` tries again
+        self._until_s = time.monotonic() + LONGEST_S
+        return self.path
+
+    def _write(self, path: Path, stood: dict[str, Any], before_seq: int | None) -> dict[str, Any]:
+        os.nice(19)
+        self.take(self.file, path, stood, before_seq)
+        return {}
+
+    def is_done(self, note: Callable[[str], None]) -> bool:
+        """Whether none is under way (any more); says what became of one."""
+        if not self._pid:
+            return True
+        ended, _ = os.waitpid(self._pid, os.WNOHANG)
+        if not ended and time.monotonic() < self._until_s:
+            return False
+        failed = outcome(self._fd).get("error") if ended else f"not written in {LONGEST_S:.0f} s"
+        self._pid = 0 if ended else self._pid
+        self._end()
+        assert self.path is not None
+        if ended and not failed and self.path.exists():
+            note(f"the dump for an investigation is {self.path}")
+        else:
+            note(f"no dump for an investigation: {failed or 'its process was killed'}")
+        return True
+
+    def close(self, note: Callable[[str], None]) -> None:
+        """The run ends: wait for the one that is under way."""
+        while not self.is_done(note):
+            time.sleep(0.02)
+
+    def _end(self) -> None:
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+        if self._fd:
+            os.close(self._fd)
+        self._pid = self._fd = 0

@@ -1,0 +1,262 @@
+"""A hot standby: the stream into a journal of its own and through the core, compared as it goes.
+
+What it has of its own: the journal (``local_journal.py``), the core (``replay/``), the connection
+(``driver.py``).  When it may lead, and what it must have read and fenced before, is the machine's
+(``standby.py``).
+"""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from openoutcry.journal import JournalReader
+from openoutcry.journal.block import HEADER_BYTES as BLOCK_HEADER_BYTES
+from openoutcry.journal.block import Block, BlockId, digest, unpack_header
+from openoutcry.replay.checkpoint import save
+from openoutcry.replay.core import Core
+from openoutcry.replay.event_hash import START
+from openoutcry.replay.events import STEP, Point, commands_of, events_of, starting_point
+from openoutcry.replica.access import Access
+from openoutcry.replica.actions import Action, Apply, Promoted, Stopped, Timing
+from openoutcry.replica.chain import Tip
+from openoutcry.replica.driver import Driver, now_ns
+from openoutcry.replica.errors import ReplicaError
+from openoutcry.replica.keeper import Keeper
+from openoutcry.replica.local import plan
+from openoutcry.replica.local_journal import LocalJournal
+from openoutcry.replica.message import MASK, NO_STATE, Check, Message, sealed, split
+from openoutcry.replica.place import read_place, write_place
+from openoutcry.replica.primary import Primary
+from openoutcry.replica.standby import Role, Standby, status
+
+STATUS_FILE = "standby.json"
+STATUS_S = 0.25
+TURN_S = 0.02
+STARTER_NONCE = 1_000_000
+STARTING_S = 60.0
+"""A venue that has not begun by then lets its lease run out."""
+STATE_SHARE = 5
+"""Of the time at most a fifth goes into hashing states that nobody has asked for yet."""
+
+
+class Lead(NamedTuple):
+    """What a standby that was promoted hands on: where the chain ends, and its lease."""
+
+    tip: Tip
+    keeper: Keeper
+
+
+def keep_lease(access: Access, venue: str, lead: Lead) -> None:
+    """Renew the lease while the venue starts, in a process of its own; until the venue's publisher,
+    which goes on with the same lease, has written it, or another has it."""
+    lease = lead.keeper.lease
+    # Not to be taken for the publisher's own writes, whose answers it counts its time from.
+    lease = lease._replace(nonce=lease.nonce + STARTER_NONCE)
+    keeper = Keeper(lease, lead.keeper.revision, lead.keeper.timing)
+    machine = Primary(lead.tip, keeper, sealed)
+    driver = Driver(access, venue, machine)
+    deadline_s = time.monotonic() + STARTING_S
+    driver.act(machine.begin(now_ns()))
+    while time.monotonic() < deadline_s and not machine.stopped and not keeper.superseded:
+        driver.turn(TURN_S)
+    driver.close()
+
+
+class HotStandby:
+    """One standby of one venue, whose journal is in ``journal``."""
+
+    def __init__(
+        self,
+        journal: Path,
+        access: Access,
+        venue: str,
+        holder: str,
+        timing: Timing,
+        *,
+        patience_ns: int = 0,
+        trusted: int = 0,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.venue = venue
+        self.say = say
+        self.local = LocalJournal(journal)
+        tip = self._known_tip(journal)
+        self.machine = Standby(
+            holder, tip, timing, sealed, self.local.journal_id,
+            electable=False, patience_ns=patience_ns, trusted=trusted,
+        )  # fmt: skip
+        self.driver = Driver(access, venue, self.machine)
+        self.point: Point | None = None
+        self.applied_blocks = self.max_lag_blocks = 0
+        self._in_core = 0
+        self._asked: set[int] = set()
+        """Commands after which the primary has told its state's hash."""
+        self._rebuild()
+        self._state_free_s = 0.0
+        self._status_due_s = 0.0
+        self._flaw = ""
+
+    def follow(self, stop: Callable[[], bool], told: Callable[[], bool]) -> Lead | None:
+        """Follow until this node leads (then what it leads with), or ``stop`` (None).  ``told``:
+        whether to lead without waiting for the lease's end.
+
+        Raises :class:`ReplicaError` when it must not go on: its core differs from the primary's,
+        the stream is another journal's or was rewritten.
+        """
+        self.driver.subscribe()
+        rest = self.driver.act(self.machine.begin(now_ns()))
+        while not stop():
+            self._carry_out(rest)
+            if self.machine.role == Role.LEADING:
+                keeper = self.machine.keeper
+                assert keeper is not None, "who leads has the lease"
+                return Lead(self.machine.tip, keeper)
+            # A venue that has never begun is begun by its primary.
+            self.machine.electable = self.machine.tip.next_block > 0
+            rest = self.driver.act(self.machine.promote(now_ns())) if told() else []
+            rest += self.driver.turn(TURN_S)
+            self._note()
+        return None
+
+    def close(self, checkpoint: bool = False) -> None:
+        """Let go of everything; with ``checkpoint`` whoever resumes the journal need not run the
+        core over it again."""
+        self.driver.close()
+        if self.local.next_block and self.machine.applied_tip.journal_id:
+            write_place(self.local.directory, self.machine.applied_tip)
+        point = self.point
+        self.local.close()
+        if checkpoint and point is not None and point.block is not None:
+            save(self.local.directory, self.local.journal_id, point)
+        self._write_status("leading" if self.machine.role == Role.LEADING else "stopped")
+
+    def _carry_out(self, rest: list[Action]) -> None:
+        while rest:
+            action, *rest = rest
+            if isinstance(action, Apply):
+                rest += self.driver.act(self._apply(action.message))
+            elif isinstance(action, Stopped):
+                self._write_status("stopped")
+                raise ReplicaError(f"{self.venue}: {action.reason}")
+            else:
+                assert isinstance(action, Promoted), action
+
+    def _apply(self, message: Message) -> list[Action]:
+        parts = split(message.blocks)
+        hashes = [digest(part) for part in parts]
+        local = self.local
+        todo = plan(local.next_block, local.hash_of, message, hashes, self.machine.holder)
+        if todo.cut_at is not None:
+            count = local.next_block - todo.cut_at
+            self.say(
+                f"{count} blocks from {todo.cut_at} on that no quorum had are cut off this journal"
+            )
+            local.cut(todo.cut_at)
+            self._rebuild()
+        self.max_lag_blocks = max(self.max_lag_blocks, self.machine.lag_blocks)
+        for part in parts[todo.skip :]:
+            local.append(part)
+        local.sync()
+        checks: list[Check] = []
+        if message.check.state_hash != NO_STATE:
+            self._asked.add(message.check.seq)
+        for part in parts:
+            checks += self._run(part, message)
+        checks.append(self._check(self._wants_state(message)))
+        self.applied_blocks += len(parts)
+        return self.machine.applied(now_ns(), message, [check for check in checks if check.seq])
+
+    def _wants_state(self, message: Message) -> bool:
+        """A state's hash costs what has changed since the last; not so much that we fall behind."""
+        if message.check.seq or not len(message.blocks.data):
+            return True
+        return time.monotonic() >= self._state_free_s
+
+    def _run(self, part: memoryview, message: Message) -> list[Check]:
+        """Run the core over a block that it has not seen; its checks at the block's end, and where
+        the primary took one."""
+        header = unpack_header(part[:BLOCK_HEADER_BYTES])
+        self.machine.told_by_block(message.position, Check(header.events_seq, header.events_hash))
+        if header.block_index < self._in_core:
+            return []
+        if self.point is None:
+            assert self.local.config is not None, "the first block is the configuration"
+            self.point = Point(Core.of(self.local.config).fresh(), START)
+        self._in_core = header.block_index + 1
+        block, name = Block(0, header, part), BlockId(header.block_index, digest(part))
+        commands, checks, at = commands_of(block), [], 0
+        while at < len(commands):
+            asked = min(self._asked, default=0)
+            until = asked - (header.first_seq + at) + 1
+            size = min(STEP, len(commands) - at)
+            size = min(size, until) if until > 0 else size
+            self.point.feed(commands[at : at + size], block, name)
+            at += size
+            if self.point.seq == asked:
+                checks.append(self._check(with_state=True))
+            self._asked = {seq for seq in self._asked if seq > self.point.seq}
+        checks.append(self._check(with_state=False))
+        return checks
+
+    def _check(self, with_state: bool) -> Check:
+        point = self.point
+        if point is None or not point.seq:
+            return Check()
+        state = NO_STATE
+        if with_state:
+            started_s = time.monotonic()
+            state = bytes.fromhex(point.engine.state_hash())
+            now_s = time.monotonic()
+            self._state_free_s = now_s + STATE_SHARE * (now_s - started_s)
+        return Check(point.seq, point.chain & MASK, state)
+
+    def _rebuild(self) -> None:
+        """The core at the end of this journal."""
+        self.point, self._in_core = None, self.local.next_block
+        if not self.local.next_block:
+            return
+        reader = JournalReader(self.local.directory)
+        self.point = starting_point(reader)
+        for _ in events_of(reader, self.point, from_seq=self.point.seq + 1):
+            pass
+
+    def _known_tip(self, journal: Path) -> Tip:
+        """Where the chain was when this journal was let go, if it still ends so or goes on."""
+        tip = read_place(journal, self.local.journal_id)
+        block = tip.next_block - 1
+        held = self.local.first_block <= block < self.local.next_block
+        return tip if held and self.local.hash_of(block) == tip.block_hash else Tip()
+
+    def _note(self) -> None:
+        """Say what has changed; write the status a few times a second."""
+        flaw = self.machine.flaw or self.driver.trouble
+        if flaw != self._flaw:
+            self.say(flaw or "the stream can be read again")
+            self._flaw = flaw
+        if time.monotonic() >= self._status_due_s:
+            self._status_due_s = time.monotonic() + STATUS_S
+            self._write_status(self.machine.role.name.lower())
+
+    def status(self) -> dict[str, Any]:
+        """For JSON and pages."""
+        point = self.point
+        return status(self.machine) | {
+            "venue": self.venue,
+            "commands": point.seq if point else 0,
+            "state_hash": point.engine.state_hash() if point else "",
+            "event_hash": f"{point.chain & MASK:016x}" if point else "",
+            "max_lag_blocks": self.max_lag_blocks,
+            "trouble": self._flaw,
+        }
+
+    def _write_status(self, state: str) -> None:
+        document = self.status() | {"role": state, "pid": os.getpid()}
+        path = self.local.directory / STATUS_FILE
+        new = path.with_suffix(".new")
+        with contextlib.suppress(OSError):
+            new.write_text(json.dumps(document))
+            new.replace(path)

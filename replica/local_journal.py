@@ -1,0 +1,174 @@
+"""A standby's own journal: the primary's blocks, byte for byte at the same places.
+
+It is no writer of its own (``journal/writer.py`` is one, from the moment this node leads): blocks
+are taken as they come, and what the chain has others for is cut off.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from openoutcry.journal import JournalReader
+from openoutcry.journal.block import HEADER_BYTES, digest, unpack_header
+from openoutcry.journal.lock import JournalLock
+from openoutcry.journal.segment import segment_numbers, segment_path
+from openoutcry.journal.watermark import WATERMARK_NAME
+from openoutcry.replica.errors import ReplicaError
+from openoutcry.replica.message import GENESIS
+from openoutcry.wire.enums import BlockKind
+
+
+class Place(NamedTuple):
+    """Where a block lies, and its hash."""
+
+    segment: int
+    offset: int
+    end: int
+    hash: bytes
+
+
+class LocalJournal:
+    """Holds and locks the journal in ``directory``, made there if there is none.
+
+    ``config`` is what the journal was begun with, None before its first block; a torn end is cut
+    off.  Raises :class:`ReplicaError` for a journal of several directories, ``JournalError`` for a
+    damaged one or one in use.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.lock = JournalLock(directory)
+        self.config: dict[str, Any] | None = None
+        self.journal_id = 0
+        self.first_block = 0
+        self.places: list[Place] = []
+        self._segment_bytes = 0
+        self._fd = -1
+        try:
+            if segment_numbers(directory):
+                self._read()
+        except BaseException:
+            self.lock.release()
+            raise
+
+    @property
+    def next_block(self) -> int:
+        return self.first_block + len(self.places)
+
+    def hash_of(self, index: int) -> bytes:
+        """Of a block that is there, or the last one before the first."""
+        if index < self.first_block:
+            return GENESIS
+        return self.places[index - self.first_block].hash
+
+    def append(self, block: memoryview) -> None:
+        """Write one block behind those before; durable after :meth:`sync`."""
+        header = unpack_header(block[:HEADER_BYTES])
+        before = self.hash_of(self.next_block - 1) if self.places else GENESIS
+        if header.block_index != self.next_block or header.previous_hash != before:
+            raise ReplicaError(f"{self.directory}: block {header.block_index} does not follow")
+        if header.kind == BlockKind.CONFIG:
+            self._begin_segment(header.text_bytes, block)
+        elif not self.places:
+            raise ReplicaError(f"{self.directory}: no configuration stands before the first block")
+        last = self.places[-1] if self.places else None
+        segment, offset = (last.segment, last.end) if last else (0, 0)
+        if header.kind == BlockKind.CONFIG:
+            segment, offset = (last.segment + 1 if last else 0), 0
+        self._open(segment)
+        written = os.pwrite(self._fd, block, offset)
+        if written != len(block):
+            raise ReplicaError(f"{segment_path(self.directory, segment)}: the disk is full")
+        self.journal_id = header.journal_id
+        self.places.append(Place(segment, offset, offset + len(block), digest(block)))
+
+    def sync(self) -> None:
+        """All that was appended is on the disk on return."""
+        if self._fd >= 0:
+            os.fdatasync(self._fd)
+
+    def cut(self, index: int) -> None:
+        """Remove block ``index`` and all behind it: another leads, and has others or none."""
+        count = index - self.first_block
+        if count < 1:
+            raise ReplicaError(
+                f"{self.directory}: another journal than the stream's from its first block on: "
+                "move it away, and the standby begins anew"
+            )
+        gone, self.places = self.places[count:], self.places[:count]
+        self._close()
+        # It may say that what goes was durable, which it was: here alone.
+        (self.directory / WATERMARK_NAME).unlink(missing_ok=True)
+        last = self.places[-1]
+        for segment in sorted({place.segment for place in gone}, reverse=True):
+            if segment != last.segment:
+                segment_path(self.directory, segment).unlink()
+        self._open(last.segment)
+        os.ftruncate(self._fd, last.end)
+        os.fsync(self._fd)
+        self._sync_directory()
+
+    def close(self) -> None:
+        """Leave a journal that a writer can resume, and let go of it."""
+        if self._fd >= 0:
+            if os.fstat(self._fd).st_size < self._segment_bytes:
+                os.ftruncate(self._fd, self._segment_bytes)  # zeros: where a next block would be
+            os.fsync(self._fd)
+        self._close()
+        self._sync_directory()
+        self.lock.release()
+
+    def _read(self) -> None:
+        reader = JournalReader(self.directory)
+        if len(reader.document.get("places", [])) > 1:
+            raise ReplicaError(
+                f"{self.directory} is one of several directories: a standby keeps one"
+            )
+        segment = -1
+        for block in reader.all_blocks():
+            if block.header.kind == BlockKind.CONFIG and block.offset == 0:
+                if segment < 0:
+                    self.first_block = block.header.block_index
+                    segment = segment_numbers(self.directory)[0]
+                else:
+                    segment += 1
+            self.places.append(Place(segment, block.offset, block.end, digest(block.whole)))
+        self.config, self.journal_id = reader.config, reader.journal_id
+        self._segment_bytes = int(reader.document["segment_bytes"])
+        last = self.places[-1]
+        for number in segment_numbers(self.directory):
+            if number > last.segment:
+                segment_path(self.directory, number).unlink()
+        self._open(last.segment)
+        os.ftruncate(self._fd, last.end)
+
+    def _begin_segment(self, text_bytes: int, block: memoryview) -> None:
+        document = json.loads(bytes(block[HEADER_BYTES : HEADER_BYTES + text_bytes]))
+        if len(document.get("places", [])) > 1:
+            raise ReplicaError("the primary's journal has further directories: a standby keeps one")
+        self._segment_bytes = int(document["segment_bytes"])
+        if self.config is None:
+            self.config = document["config"]
+
+    def _open(self, segment: int) -> None:
+        path = segment_path(self.directory, segment)
+        if self._fd >= 0:
+            if self.places and self.places[-1].segment == segment:
+                return
+            self.sync()
+            self._close()
+        made = not path.exists()
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if made:
+            self._sync_directory()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _sync_directory(self) -> None:
+        fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(fd)
+        os.close(fd)

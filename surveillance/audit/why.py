@@ -1,0 +1,429 @@
+"""Why an order did not trade, or not whole: answered from the rules, with the figures of the book.
+
+The journal is replayed to just before the order, through its life, and to just before its end.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.replay.book import BookOrder, Stepper, event_text, orders_of, phase_of
+from openoutcry.replay.projections import Engine, JournalReader, refusal_text
+from openoutcry.surveillance.audit.columns import error_names
+from openoutcry.surveillance.audit.errors import AuditError
+from openoutcry.wire.enums import (
+    SELF_TRADE_SHIFT,
+    CommandKind,
+    EventFlag,
+    EventKind,
+    OrderType,
+    Phase,
+    Reason,
+    Side,
+    TimeInForce,
+)
+
+Array = npt.NDArray[Any]
+STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_BPS)
+PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
+UNPRICED = (OrderType.MARKET, OrderType.STOP, OrderType.MARKET_TO_LIMIT)
+REFUSALS = {
+    Reason.UNKNOWN_INSTRUMENT: "there is no such instrument",
+    Reason.MALFORMED: "its kind, side, type or time in force makes no sense, alone or together",
+    Reason.BAD_QTY: "its quantity is not above 0",
+    Reason.DUPLICATE_ID: "an order with its id was open",
+    Reason.WOULD_CROSS: "it may only rest, and would have traded on arrival",
+    Reason.BOOK_FULL: "the book had no room for another order or price",
+    Reason.LEVEL_OVERFLOW: "the quantity at its price would have passed 2**63 - 1",
+    Reason.FOK_UNFILLABLE: "all of it had to trade at once, and there was not enough",
+    Reason.OFF_STEP: "its price is no multiple of the price step there",
+    Reason.OFF_LOT: "its quantity is no multiple of the quantity step",
+    Reason.PRICE_LIMIT: "its price is outside the instrument's limits",
+    Reason.QTY_LIMIT: "its quantity is outside the instrument's limits",
+    Reason.WRONG_PHASE: "the instrument's phase does not take such an order",
+    Reason.BAD_AUX: "its trigger, display quantity, distance, minimum or expiry makes no sense",
+    Reason.EXPIRED: "its time was over when it came",
+    Reason.MIN_QTY_UNFILLABLE: "its least quantity could not trade at once",
+    Reason.OFF_LAST: "trading at last takes no other price than the last",
+}
+ENDS = {
+    Reason.USER: "its participant cancelled it",
+    Reason.IOC_REST: "it was immediate or cancel, and this was left",
+    Reason.MARKET_REST: "it was a market order, and nothing more could be met within its band",
+    Reason.FOK_UNFILLABLE: "all of it had to trade at once, and there was not enough",
+    Reason.REDUCED_TO_ZERO: "it was reduced to nothing",
+    Reason.SELF_TRADE: "it met an order of its own participant (self-trade prevention)",
+    Reason.DAY_END: "its day was over",
+    Reason.EXPIRED: "its time was over",
+    Reason.AUCTION_REST: "it was for one auction, and this was left after it",
+    Reason.MASS_CANCEL: "a mass cancel took it",
+    Reason.DISCONNECTED: "its session was lost",
+    Reason.MIN_QTY_UNFILLABLE: "its least quantity could not trade at once",
+    Reason.RISK: "a limit or a switch took it",
+}
+WINDOW = 4_096
+MATCHING = (Phase.CONTINUOUS, Phase.TRADING_AT_LAST)
+
+
+@dataclass
+class Answer:
+    """``cause``: one word of :func:`why`'s list; ``lines``: sentences, in the order in which things
+    happened; ``facts``: the figures in them."""
+
+    cause: str = ""
+    lines: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def say(self, line: str, **facts: Any) -> None:
+        self.lines.append(line)
+        self.facts |= facts
+
+
+def entries_of(directory: Path, order_id: int, symbol: str | None = None) -> list[int]:
+    """Sequences of the NEW commands with this id, in order: the journal is read, not replayed."""
+    found: list[int] = []
+    for _, orders in JournalReader(directory).chunks():
+        mine = (orders["order_id"] == order_id) & (orders["kind"] == CommandKind.NEW)
+        if symbol is not None:
+            mine &= orders["symbol"] == symbol.encode()
+        found += orders["seq"][mine].tolist()
+    return found
+
+
+def why(directory: Path, order_id: int, symbol: str | None = None, entry: int = 0) -> Answer:
+    """Why the order with this id did not trade, or not whole.  Of several with it the last, or the
+    one that came with command ``entry``.
+
+    ``cause``: TRADED; REJECTED; DELAYED (it waits at the speed bump); REST_CANCELLED (it must not
+    rest); SELF_TRADE; NOT_TRIGGERED; NO_PEG_PRICE; PHASE; NOT_WHOLE (all or none); QUEUE (others
+    were ahead of it); PRICE (nobody came to its price).  Raises :class:`AuditError` if the journal
+    has no such order.
+    """
+    known = entries_of(directory, order_id, symbol)
+    if entry and entry not in known:
+        raise AuditError(f"{directory}: command {entry:,} is no new order {order_id}")
+    if not known:
+        where = f" of {symbol}" if symbol else ""
+        raise AuditError(f"{directory}: no order {order_id}{where} is in this journal")
+    return _Question(Stepper(directory, entry or known[-1])).answer()
+
+
+class _Question:
+    """One order, whose NEW command the stepper stands behind."""
+
+    def __init__(self, stepper: Stepper) -> None:
+        self.stepper, self.command = stepper, stepper.command
+        self.symbols = stepper.symbols
+        self.order_id, self.entry = int(self.command["order_id"]), stepper.seq
+        self.symbol = bytes(self.command["symbol"]).decode("ascii", "backslashreplace")
+        self.side, self.qty = int(self.command["side"]), int(self.command["qty_lots"])
+        self.price = int(self.command["price_ticks"])
+        self.kind = int(self.command["order_type"])
+        self.traded = 0
+        self.end: Any = None
+        """The event that ended it."""
+        self.told = Answer(facts={"order_id": self.order_id, "entry_seq": self.entry})
+
+    def answer(self) -> Answer:
+        """Everything, in its order."""
+        own = self._own(self.stepper.events)
+        refused = own[own["kind"] == EventKind.REJECTED]
+        if len(refused):
+            self._refused(refused[0])
+        elif (own["kind"] == EventKind.DELAYED).any() and not self._entered(own):
+            return self.told
+        elif self.told.cause == "":
+            self._taken()
+        return self.told
+
+    def _own(self, events: Array) -> Array:
+        if not len(events) or self.symbol not in self.symbols:
+            return events[events["order_id"] == self.order_id] if len(events) else events
+        instrument = self.symbols.index(self.symbol)
+        return events[(events["order_id"] == self.order_id) & (events["instrument"] == instrument)]
+
+    def _before(self) -> Engine:
+        """The book as the order found it."""
+        here = self.stepper.seq
+        self.stepper.goto(here - 1)
+        engine = self.stepper.engine.clone()
+        self.stepper.goto(here)
+        return engine
+
+    def _refused(self, event: Any) -> None:
+        reason = Reason(int(event["reason"]))
+        self.told.cause = "REJECTED"
+        if reason is Reason.GATEWAY:
+            text = f"the gateway's checks failed: {error_names(int(event['contra_id']))}"
+        elif reason is Reason.RISK:
+            figures = (int(event[n]) for n in
+                       ("contra_id", "price_ticks", "leaves_lots", "qty_lots"))  # fmt: skip
+            text = f"a limit: {refusal_text(*figures)}"
+        else:
+            text = REFUSALS.get(reason, reason.name)
+        self.told.say(f"It was rejected ({reason.name}): {text}.", reason=reason.name)
+        if self.symbol in self.symbols:
+            before = self._before()
+            self._opposite(before)
+            if reason is Reason.WRONG_PHASE:
+                phase = phase_of(before, self.symbol).name
+                self.told.say(f"The phase was {phase}.", phase=phase)
+
+    def _entered(self, own: Array) -> bool:
+        """It waited at the speed bump: go on to where it entered; False if it still waits."""
+        event = own[own["kind"] == EventKind.DELAYED][0]
+        until = int(event["contra_id"])
+        self.told.say(f"It waited at the speed bump until {until} ns.", release_ns=until)
+        while self.stepper.forward():
+            events = self.stepper.events
+            entered = events["kind"] == EventKind.ENTERED
+            if (events["contra_id"][entered] == self.entry).any():
+                self.told.say(f"It entered with command {self.stepper.seq:,}.")
+                refused = self._own(events)
+                refused = refused[refused["kind"] == EventKind.REJECTED]
+                if len(refused):
+                    self._refused(refused[0])
+                return True
+        self.told.cause = "DELAYED"
+        self.told.say("It waits there still at the journal's end.")
+        return False
+
+    def _opposite(self, engine: Engine) -> None:
+        """What stood against it."""
+        ahead = self._crossing(engine)
+        bid, bid_qty, ask, ask_qty = engine.best(self.symbol)
+        best, qty = (ask, ask_qty) if self.side == Side.BUY else (bid, bid_qty)
+        shown = "nothing" if best is None else f"{qty:,} lots at {best:,}"
+        self.told.say(f"Displayed against it stood {shown}.", opposite_ticks=best)
+        hidden = sum(o.qty_lots + o.reserve_lots for o in ahead if o.place != 0)
+        if hidden:
+            self.told.say(f"{hidden:,} lots that nobody saw stood within its price.",
+                          opposite_hidden_lots=hidden)  # fmt: skip
+        total = sum(o.qty_lots + o.reserve_lots for o in ahead)
+        self.told.facts["opposite_within_lots"] = total
+
+    def _crossing(self, engine: Engine) -> list[BookOrder]:
+        """Opposite orders within its price."""
+        found = []
+        for o in orders_of(engine, self.symbol):
+            within = self.kind in UNPRICED or not self._is_worse(o.price_ticks)
+            if o.side != self.side and o.place <= 2 and within:
+                found.append(o)
+        return found
+
+    def _is_worse(self, opposite_ticks: int) -> bool:
+        """An opposite price that it does not meet."""
+        buys = self.side == Side.BUY
+        return opposite_ticks > self.price if buys else opposite_ticks < self.price
+
+    def _taken(self) -> None:
+        """It was accepted: what it met, who was ahead, what came, how it ended."""
+        self._opposite(self._before())
+        on_arrival = self._count(self.stepper.events)
+        if on_arrival:
+            self.told.say(f"It traded {on_arrival:,} of {self.qty:,} lots on arrival.")
+        self.told.facts["traded_on_arrival_lots"] = on_arrival
+        rests = self.end is None
+        if rests:
+            self._ahead("came to rest", "ahead_at_arrival")
+        life = _Life(self) if rests else None
+        if life is not None:
+            life.follow()
+        later = self.traded - on_arrival
+        if later:
+            self.told.say(f"It traded {later:,} lots while it rested.")
+        self.told.facts["traded_lots"] = self.traded
+        self._ended(life)
+        self.told.cause = self._cause(life)
+
+    def _count(self, events: Array) -> int:
+        """Lots of its own fills among events; remembers its end."""
+        own = self._own(events)
+        lots = int(own["qty_lots"][own["kind"] == EventKind.FILLED].sum())
+        self.traded += lots
+        for event in own:
+            gone = event["kind"] in (EventKind.CANCELLED, EventKind.EXPIRED)
+            filled = event["kind"] == EventKind.FILLED and event["leaves_lots"] == 0
+            if event["kind"] == EventKind.REPLACED:
+                self.price, self.qty = (
+                    int(event["price_ticks"]),
+                    self.traded + int(event["leaves_lots"]),
+                )
+                self.told.say(f"It was replaced: {event_text(event, self.symbols)}.")
+            if gone or filled:
+                self.end = event
+        return lots
+
+    def _ahead(self, when: str, name: str) -> None:
+        """Who would trade before it, as the book stands."""
+        orders = orders_of(self.stepper.engine, self.symbol)
+        me = next((o for o in orders if o.order_id == self.order_id and o.side == self.side), None)
+        if me is None or me.place > 2:
+            return
+        self.price = me.price_ticks
+        at = orders.index(me)
+        better = [
+            o for index, o in enumerate(orders)
+            if o.side == self.side and o.place <= 2 and o is not me
+            and (self._is_better(o.price_ticks) or (o.price_ticks == me.price_ticks and index < at))
+        ]  # fmt: skip
+        lots = sum(o.qty_lots + (o.reserve_lots if self._is_better(o.price_ticks) else 0)
+                   for o in better)  # fmt: skip
+        hidden = sum(1 for o in better if o.place != 0)
+        words = f", {hidden:,} of them not displayed" if hidden else ""
+        behind = " It stands hidden, behind what is displayed at its price." if me.place else ""
+        self.told.say(
+            f"When it {when} at {me.price_ticks:,}, {len(better):,} orders with {lots:,} lots were "
+            f"ahead of it{words}.{behind}",
+            **{f"{name}_orders": len(better), f"{name}_lots": lots},
+        )
+
+    def _is_better(self, price_ticks: int) -> bool:
+        """A price on its own side that trades before its own."""
+        buys = self.side == Side.BUY
+        return price_ticks > self.price if buys else price_ticks < self.price
+
+    def _ended(self, life: "_Life | None") -> None:
+        if self.end is None:
+            self.told.say("It is open at the journal's end.", end="OPEN")
+            self._ahead("stood at the journal's end", "ahead_at_end")
+            return
+        end, seq = self.end, int(self.end["cause_seq"])
+        if end["kind"] == EventKind.FILLED:
+            self.told.say(f"It was filled with command {seq:,}.", end="FILLED", end_seq=seq)
+            return
+        reason = Reason(int(end["reason"]))
+        if life is not None:
+            self.stepper.goto(seq - 1)
+            self._ahead("still stood", "ahead_at_end")
+        self.told.say(
+            f"It ended with command {seq:,}, {int(end['qty_lots']):,} lots unfilled "
+            f"({reason.name}): {ENDS.get(reason, reason.name)}.",
+            end=reason.name, end_seq=seq,
+        )  # fmt: skip
+
+    def _cause(self, life: "_Life | None") -> str:
+        if self.traded >= self.qty:
+            return "TRADED"
+        if self.end is not None and self.end["reason"] == Reason.SELF_TRADE:
+            return "SELF_TRADE"
+        return "REST_CANCELLED" if life is None else life.cause()
+
+
+class _Life:
+    """What came past an order while it rested."""
+
+    def __init__(self, question: _Question) -> None:
+        self.q = question
+        self.instrument = question.symbols.index(question.symbol)
+        self.is_waiting = self._waits(question.stepper.events)
+        self.was_active = not self.is_waiting
+        self.phases = {phase_of(question.stepper.engine, question.symbol)}
+        self.before_it = self.prints = 0
+        """Lots of its own side that traded at its price or better, and all lots."""
+        self.low: int | None = None
+        self.high: int | None = None
+        self.nearest: int | None = None
+        """Of the prices at which the other side came to rest, the one nearest to its own."""
+
+    def _waits(self, events: Array) -> bool:
+        own = self.q._own(events)
+        last = own[np.isin(own["kind"], [EventKind.ACCEPTED, EventKind.REPEGGED])]
+        return bool(len(last) and last[-1]["flags"] & EventFlag.WAITING)
+
+    def follow(self) -> None:
+        """To its end, or the journal's."""
+        stepper = self.q.stepper
+        while self.q.end is None and stepper.seq < stepper.last_seq:
+            commands = stepper.commands_from(stepper.seq + 1)[:WINDOW]
+            self.take(stepper.engine.process(commands))
+        self._say()
+
+    def take(self, events: Array) -> None:
+        """Events, up to its end."""
+        q = self.q
+        mine = events[events["instrument"] == self.instrument]
+        own = q._own(mine)
+        gone = np.isin(own["kind"], [EventKind.CANCELLED, EventKind.EXPIRED])
+        gone |= (own["kind"] == EventKind.FILLED) & (own["leaves_lots"] == 0)
+        if gone.any():
+            mine = mine[mine["seq"] <= own["seq"][gone][0]]
+        q._count(mine)
+        own = q._own(mine)
+        for event in own:
+            if event["kind"] == EventKind.ELECTED:
+                self.is_waiting, self.was_active = False, True
+            if event["kind"] == EventKind.REPEGGED:
+                self.is_waiting = bool(event["flags"] & EventFlag.WAITING)
+                self.was_active |= not self.is_waiting
+        for code in mine["qty_lots"][mine["kind"] == EventKind.PHASE_CHANGED].tolist():
+            self.phases.add(Phase(code))
+        fills = mine[mine["kind"] == EventKind.FILLED]
+        if len(fills):
+            low, high = int(fills["price_ticks"].min()), int(fills["price_ticks"].max())
+            self.low = low if self.low is None else min(low, self.low)
+            self.high = high if self.high is None else max(high, self.high)
+            self.prints += int(fills["qty_lots"].sum()) // 2
+            # Who takes at a better price was not in the queue: he paid more.
+            rested = fills["flags"] & (EventFlag.MAKER | EventFlag.AUCTION) != 0
+            ours = fills[rested & (fills["side"] == q.side) & (fills["order_id"] != q.order_id)]
+            at_or_better = (ours["price_ticks"] >= q.price if q.side == Side.BUY
+                            else ours["price_ticks"] <= q.price)  # fmt: skip
+            self.before_it += int(ours["qty_lots"][at_or_better].sum())
+        self._came(mine)
+
+    def _came(self, mine: Array) -> None:
+        kinds = [EventKind.ACCEPTED, EventKind.REPLACED, EventKind.CONVERTED, EventKind.REPEGGED]
+        rests = np.isin(mine["kind"], kinds) & (mine["flags"] & EventFlag.WAITING == 0)
+        rests &= (mine["side"] != self.q.side) & (mine["price_ticks"] != 0)
+        prices = mine["price_ticks"][rests]
+        if len(prices):
+            near = int(prices.min() if self.q.side == Side.BUY else prices.max())
+            pick = min if self.q.side == Side.BUY else max
+            self.nearest = near if self.nearest is None else pick(near, self.nearest)
+
+    def _say(self) -> None:
+        told = self.q.told
+        if self.prints:
+            told.say(f"While it rested {self.prints:,} lots traded, at {self.low:,} to "
+                     f"{self.high:,}.", low_ticks=self.low, high_ticks=self.high)  # fmt: skip
+        else:
+            told.say("While it rested nothing traded.")
+        if self.before_it:
+            told.say(f"{self.before_it:,} lots of its side traded at its price or better: others "
+                     "were ahead of it.", traded_ahead_lots=self.before_it)  # fmt: skip
+        if self.nearest is not None:
+            told.say(f"The nearest that the other side came was {self.nearest:,}.",
+                     nearest_ticks=self.nearest)  # fmt: skip
+        names = sorted(phase.name for phase in self.phases)
+        told.say(f"Phases meanwhile: {', '.join(names)}.", phases=names)
+
+    def cause(self) -> str:
+        """Of an order that rested and did not trade whole."""
+        kind = self.q.kind
+        if not self.was_active and kind in STOPS:
+            self.q.told.say(f"Its trigger, {self._trigger()}, was not reached.")
+            return "NOT_TRIGGERED"
+        if not self.was_active and kind in PEGS:
+            self.q.told.say("There was no price that it could follow within its limit.")
+            return "NO_PEG_PRICE"
+        tif = int(self.q.command["time_in_force"]) & (1 << SELF_TRADE_SHIFT) - 1
+        if not self.was_active and tif in (TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE):
+            return "PHASE"
+        if not self.phases & set(MATCHING) and not self.prints:
+            return "PHASE"
+        if kind == OrderType.ALL_OR_NONE and self._was_met():
+            return "NOT_WHOLE"
+        return "QUEUE" if self.before_it else "PRICE"
+
+    def _trigger(self) -> str:
+        aux = int(self.q.command["aux"])
+        return f"{aux:,}" if self.q.kind in (OrderType.STOP, OrderType.STOP_LIMIT) else "trailing"
+
+    def _was_met(self) -> bool:
+        """Whether somebody was within its price at all."""
+        within = self.q.told.facts.get("opposite_within_lots", 0) > 0
+        return within or (self.nearest is not None and not self.q._is_worse(self.nearest))

@@ -1,0 +1,1 @@
+"""Reports to regulators, each with its schema: order records, transactions, ratios, emergencies."""

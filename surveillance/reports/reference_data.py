@@ -1,0 +1,191 @@
+"""What a report needs that no journal knows: codes of the venue, its instruments and its members.
+
+A TOML file.  Nothing is invented: what a report must have and the file does not say is an error
+naming the table and the key.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from openoutcry.surveillance.audit.errors import AuditError
+
+LEI = re.compile(r"[A-Z0-9]{18}[0-9]{2}")
+ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
+MIC, CURRENCY, COUNTRY = (re.compile(p) for p in (r"[A-Z0-9]{4}", r"[A-Z]{3}", r"[A-Z]{2}"))
+CAPACITIES = ("DEAL", "MTCH", "AOTC")
+EXAMPLE = """\
+# What reports to regulators need and no journal knows.
+[venue]
+mic = "XOUT"
+lei = "5493000IBP32UQZ0KL24"
+currency = "EUR"
+
+# A table for each instrument; decimals: of one tick and of one lot.
+[instruments.{symbol}]
+isin = "US0378331005"
+name = "{symbol}"
+price_decimals = 2
+qty_decimals = 0
+
+# A table for each participant.  mifid_firm: it reports its transactions itself, under its own name.
+[participants.{participant}]
+lei = "529900T8BM49AURSDO55"
+country = "DE"
+capacity = "DEAL"
+mifid_firm = true
+direct_electronic_access = false
+liquidity_provision = false
+"""
+
+
+@dataclass(frozen=True)
+class InstrumentCodes:
+    """An instrument's: ``price_decimals`` of one tick, ``qty_decimals`` of one lot."""
+
+    isin: str
+    currency: str
+    name: str = ""
+    classification: str = ""
+    price_decimals: int = 0
+    qty_decimals: int = 0
+
+
+@dataclass(frozen=True)
+class MemberCodes:
+    """A participant's.  ``client``, ``decision`` and ``execution``: whose orders they are, who or
+    which algorithm decides and executes, where they are always the same: no message says."""
+
+    lei: str
+    country: str = ""
+    capacity: str = "DEAL"
+    mifid_firm: bool = True
+    direct_electronic_access: bool = False
+    liquidity_provision: bool = False
+    client: str = ""
+    decision: str = ""
+    execution: str = "NORE"
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The whole file."""
+
+    path: Path
+    mic: str
+    lei: str
+    instruments: dict[str, InstrumentCodes]
+    members: dict[int, MemberCodes]
+    counts: dict[str, Any] = field(default_factory=dict)
+    """``[rts9]``: messages that an order type counts as; see rts9.py."""
+
+    def instrument(self, symbol: str) -> InstrumentCodes:
+        """Raises :class:`AuditError` for one that is not in the file."""
+        if symbol not in self.instruments:
+            raise AuditError(f"{self.path}: [instruments.{symbol}] is missing")
+        return self.instruments[symbol]
+
+    def member(self, number: int) -> MemberCodes:
+        """Raises :class:`AuditError` for one that is not in the file."""
+        if number not in self.members:
+            raise AuditError(f"{self.path}: [participants.{number}] is missing")
+        return self.members[number]
+
+
+def lei_is_right(text: str) -> bool:
+    """ISO 17442: 20 characters whose remainder by 97 is 1, letters as 10 to 35 (ISO 7064)."""
+    return bool(LEI.fullmatch(text)) and int("".join(str(int(c, 36)) for c in text)) % 97 == 1
+
+
+def isin_is_right(text: str) -> bool:
+    """ISO 6166: the last digit by Luhn's rule over the others, letters as 10 to 35."""
+    if not ISIN.fullmatch(text):
+        return False
+    digits = [int(d) for d in "".join(str(int(c, 36)) for c in text)]
+    doubled = [2 * d if index % 2 else d for index, d in enumerate(reversed(digits))]
+    return sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0
+
+
+def read_codes(path: Path) -> Codes:
+    """Raises :class:`AuditError` naming the file, table and key of the first mistake."""
+    try:
+        document = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise AuditError(f"{path}: cannot read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AuditError(f"{path}: {error}") from None
+    known = {"venue", "instruments", "participants", "rts9"}
+    for name in document:
+        if name not in known:
+            raise AuditError(f"{path}: [{name}] is no table of it: {', '.join(sorted(known))}")
+    reader = _Reader(path)
+    venue = reader.table(document.get("venue", {}), "[venue]", {"mic", "lei", "currency"})
+    reader.like(venue, "[venue]", "mic", MIC)
+    reader.check(lei_is_right(str(venue.get("lei"))), "[venue] lei", venue.get("lei"), "no LEI")
+    currency = str(venue.get("currency", ""))
+    instruments = {
+        symbol: reader.instrument(symbol, row, currency)
+        for symbol, row in document.get("instruments", {}).items()
+    }
+    members = {
+        reader.number(name): reader.member(name, row)
+        for name, row in document.get("participants", {}).items()
+    }
+    counts = document.get("rts9", {})
+    return Codes(path, str(venue["mic"]), str(venue["lei"]), instruments, members, counts)
+
+
+class _Reader:
+    """Checks tables of one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def check(self, right: bool, where: str, value: Any, what: str) -> None:
+        if not right:
+            raise AuditError(f"{self.path}: {where} = {value!r} is {what}")
+
+    def table(self, row: Any, where: str, names: set[str]) -> dict[str, Any]:
+        self.check(isinstance(row, dict), where, row, "no table")
+        for name in row:
+            self.check(name in names, f"{where} {name}", row[name], "not known")
+        return dict(row)
+
+    def like(self, row: dict[str, Any], where: str, name: str, pattern: re.Pattern[str]) -> None:
+        value = str(row.get(name, ""))
+        self.check(bool(pattern.fullmatch(value)), f"{where} {name}", value,
+                   f"not {pattern.pattern}")  # fmt: skip
+
+    def number(self, name: str) -> int:
+        self.check(name.isdigit() and int(name) <= 65535, "[participants]", name,
+                   "no participant's number")  # fmt: skip
+        return int(name)
+
+    def instrument(self, symbol: str, row: Any, currency: str) -> InstrumentCodes:
+        where = f"[instruments.{symbol}]"
+        found = self.table(row, where, set(InstrumentCodes.__dataclass_fields__))
+        found.setdefault("currency", currency)
+        self.like(found, where, "currency", CURRENCY)
+        isin = str(found.get("isin", ""))
+        self.check(isin_is_right(isin), f"{where} isin", isin, "no ISIN")
+        for name in ("price_decimals", "qty_decimals"):
+            value = found.get(name, 0)
+            right = type(value) is int and 0 <= value <= 17
+            self.check(right, f"{where} {name}", value, "not 0 to 17")
+        return InstrumentCodes(**found)
+
+    def member(self, name: str, row: Any) -> MemberCodes:
+        where = f"[participants.{name}]"
+        found = self.table(row, where, set(MemberCodes.__dataclass_fields__))
+        self.check(lei_is_right(str(found.get("lei"))), f"{where} lei", found.get("lei"), "no LEI")
+        if found.get("country"):
+            self.like(found, where, "country", COUNTRY)
+        capacity = found.get("capacity", "DEAL")
+        self.check(capacity in CAPACITIES, f"{where} capacity", capacity,
+                   f"none of {', '.join(CAPACITIES)}")  # fmt: skip
+        for flag in ("mifid_firm", "direct_electronic_access", "liquidity_provision"):
+            value = found.get(flag, False)
+            self.check(type(value) is bool, f"{where} {flag}", value, "neither true nor false")
+        return MemberCodes(**found)

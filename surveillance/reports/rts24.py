@@ -1,0 +1,290 @@
+"""Order records of RTS 24: Delegated Regulation (EU) 2017/580, Annex, Table 2, a row an event.
+
+From the audit trail and the codes of reference_data.py.  What no message of the venue says (client,
+decision maker, routing) is taken from the codes, or left empty where the regulation lets it be.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from openoutcry.surveillance.audit.trail import Trail
+from openoutcry.surveillance.reports import schema as s
+from openoutcry.surveillance.reports.reference_data import Codes
+from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric, one_of
+
+EVENTS = ("NEWO", "TRIG", "REME", "REMA", "REMH", "CHME", "CHMO", "CAME", "CAMO", "REMO", "EXPI",
+          "PARF", "FILL")  # fmt: skip
+VALIDITY = {
+    "DAY": "DAVY", "IOC": "IOCV", "FOK": "FOKV", "GTC": "GTCV", "GTD": "GTTV", "AT_OPEN": "DAVY",
+    "AT_CLOSE": "DAVY",
+}  # fmt: skip
+BY_THE_MEMBER = ("USER", "REDUCED_TO_ZERO")
+CHANGES = {
+    "TRIGGER": "TRIG", "REPLACE": "REME", "REPEG": "REMA", "CONVERT": "REMA",
+    "TRIGGER_MOVE": "REMA", "REFRESH": "CHMO", "EXPIRE": "EXPI", "NEW": "NEWO", "REJECT": "REMO",
+}  # fmt: skip
+STOPS = ("STOP", "STOP_LIMIT", "TRAILING_STOP", "TRAILING_STOP_BPS")
+UNPRICED = ("MARKET", "MARKET_TO_LIMIT", "STOP", "TRAILING_STOP", "TRAILING_STOP_BPS")
+PEGS = ("PEG_PRIMARY", "PEG_MARKET", "PEG_MIDPOINT")
+HIDDEN = ("HIDDEN", "ALL_OR_NONE", *PEGS)
+PERSON, TEXT = alphanumeric(35), alphanumeric(50)
+TABLE = Table("RTS 24 order records", "Delegated Regulation (EU) 2017/580, Annex, Table 2", (
+    Field(1, "submitting_entity", s.LEI),
+    Field(2, "direct_electronic_access", s.BOOLEAN),
+    Field(3, "client", PERSON, True),
+    Field(4, "investment_decision", PERSON, True),
+    Field(5, "execution_decision", PERSON, True),
+    Field(6, "non_executing_broker", s.LEI, True),
+    Field(7, "trading_capacity", one_of("DEAL", "MTCH", "AOTC")),
+    Field(8, "liquidity_provision", s.BOOLEAN),
+    Field(9, "date_and_time", s.TIME),
+    Field(10, "validity_period", one_of("DAVY", "GTCV", "GTTV", "GTDV", "GTSV", "GATV", "GADV",
+                                       "GASV", "IOCV", "FOKV")),
+    Field(11, "order_restriction", one_of("SESR", "VFAR"), True),
+    Field(12, "validity_until", s.TIME, True),
+    Field(13, "priority_time", s.TIME),
+    Field(14, "priority_size", s.DECIMAL, True),
+    Field(15, "sequence_number", s.WHOLE),
+    Field(16, "segment_mic", s.MIC),
+    Field(17, "order_book_code", alphanumeric(20)),
+    Field(18, "instrument", s.ISIN),
+    Field(19, "date_of_receipt", s.DATE),
+    Field(20, "order_identification", TEXT),
+    Field(21, "event", one_of(*EVENTS)),
+    Field(22, "order_type", one_of("LMTO", "STOP")),
+    Field(23, "order_type_classification", TEXT),
+    Field(24, "limit_price", s.DECIMAL, True),
+    Field(25, "additional_limit_price", s.DECIMAL, True),
+    Field(26, "stop_price", s.DECIMAL, True),
+    Field(27, "pegged_limit_price", s.DECIMAL, True),
+    Field(28, "transaction_price", s.DECIMAL, True),
+    Field(29, "price_currency", s.CURRENCY),
+    Field(30, "leg_2_currency", s.CURRENCY, True),
+    Field(31, "price_notation", one_of("MONE", "PERC", "YIEL", "BAPO")),
+    Field(32, "buy_sell", one_of("BUYI", "SELL")),
+    Field(33, "order_status", one_of("ACTI", "INAC", "FIRM", "IMPL", "INDI", "ROUT"), True),
+    Field(34, "quantity_notation", one_of("UNIT", "NOML", "MONE")),
+    Field(35, "quantity_currency", s.CURRENCY, True),
+    Field(36, "initial_quantity", s.DECIMAL),
+    Field(37, "remaining_quantity", s.DECIMAL),
+    Field(38, "displayed_quantity", s.DECIMAL, True),
+    Field(39, "traded_quantity", s.DECIMAL, True),
+    Field(40, "minimum_acceptable_quantity", s.DECIMAL, True),
+    Field(41, "minimum_executable_size", s.DECIMAL, True),
+    Field(42, "mes_first_execution_only", s.BOOLEAN, True),
+    Field(43, "passive_only", s.BOOLEAN),
+    Field(44, "passive_or_aggressive", one_of("PASV", "AGRE"), True),
+    Field(45, "self_execution_prevention", s.BOOLEAN),
+    Field(46, "strategy_order", TEXT, True),
+    Field(47, "routing_strategy", alphanumeric(4), True),
+    Field(48, "transaction", alphanumeric(52), True),
+    Field(49, "trading_phase", TEXT),
+    Field(50, "indicative_price", s.DECIMAL, True),
+    Field(51, "indicative_volume", s.DECIMAL, True),
+))  # fmt: skip
+WANTED = (*CHANGES, "TRADE", "CANCEL", "REDUCE")
+
+
+@dataclass
+class _Order:
+    """What an order's rows have said of it so far."""
+
+    limit: int
+    initial: int
+    left: int
+    priority_ns: int
+    received_ns: int
+    aux: int
+    shown: int | None
+    active: bool
+
+
+def records(trail: Trail, day: str, codes: Codes) -> Iterator[Row]:
+    """The day's records in the sequence's order.  Raises :class:`AuditError` for a day that is not
+    in the trail, and for a code that is not in the file."""
+    return TABLE.checked(_Records(trail, codes).of(trail.day(day)))
+
+
+class _Records:
+    """One pass over a day."""
+
+    def __init__(self, trail: Trail, codes: Codes) -> None:
+        self.trail, self.codes = trail, codes
+        self.orders: dict[int, _Order] = {}
+        self.phases: dict[str, str] = {}
+        self.indicative: dict[str, tuple[int, int]] = {}
+
+    def of(self, tables: Iterable[Any]) -> Iterator[Row]:
+        for table in tables:
+            for batch in table.to_batches(max_chunksize=1 << 14):
+                for row in batch.to_pylist():
+                    made = self._row(row)
+                    if made is not None:
+                        yield made
+
+    def _row(self, row: dict[str, Any]) -> Row | None:
+        action = row["action"]
+        if action in ("PHASE", "INDICATIVE"):
+            self._market(row)
+        if action not in WANTED or not row["entry_seq"] or not row["side"]:
+            return None
+        if action == "REJECT" and row["command"] not in ("NEW", "REPLACE"):
+            return None
+        order = self._order(row)
+        self._follow(order, row)
+        return self._record(order, row)
+
+    def _market(self, row: dict[str, Any]) -> None:
+        """Phases by name, and what a call would come to."""
+        from openoutcry.wire.enums import Phase
+
+        symbol = row["symbol"]
+        if row["action"] == "PHASE":
+            self.phases[symbol] = Phase(row["qty_lots"]).name
+            self.indicative.pop(symbol, None)
+        else:
+            self.indicative[symbol] = row["price_ticks"], row["qty_lots"]
+
+    def _phase(self, symbol: str, seq: int) -> str:
+        """Of an instrument that had no change today, the last one before; else continuous."""
+        from openoutcry.wire.enums import Phase
+
+        if symbol not in self.phases:
+            known = sorted({*self.codes.instruments, symbol})
+            earlier = self.trail.symbols or known
+            table = self.trail.symbol(symbol, ["PHASE"], instruments=earlier)
+            rows = [one for one in table.to_pylist() if one["seq"] < seq]
+            self.phases[symbol] = Phase(rows[-1]["qty_lots"]).name if rows else "CONTINUOUS"
+        return self.phases[symbol]
+
+    def _order(self, row: dict[str, Any]) -> _Order:
+        """Of an order that came before this day, its rows until now."""
+        entry = row["entry_seq"]
+        if entry not in self.orders:
+            if row["action"] in ("NEW", "REJECT") and row["command_seq"] == entry:
+                self.orders[entry] = _Order(
+                    row["price_ticks"], row["qty_lots"], row["qty_lots"], row["ts_ns"],
+                    row["ts_ns"], row["aux"] or 0, row["display_lots"], not row["waiting"],
+                )  # fmt: skip
+            else:
+                life = self.trail.order(str(UUID(bytes=row["order_uuid"]))).to_pylist()
+                first, *rest = (r for r in life if r["event_seq"] < row["event_seq"])
+                order = self._order(first)
+                for one in rest:
+                    self._follow(order, one)
+        return self.orders[entry]
+
+    def _follow(self, order: _Order, row: dict[str, Any]) -> None:
+        action, left = row["action"], row["leaves_lots"]
+        if action != "REJECT":
+            if action == "TRADE" and order.shown is not None:
+                order.shown = max(0, order.shown - row["qty_lots"])
+            order.left = left
+        if row["display_lots"] is not None:
+            order.shown = row["display_lots"]
+        if action in ("REPLACE", "REPEG", "CONVERT"):
+            order.limit = row["price_ticks"]
+        if action == "REPLACE":
+            order.initial = row["qty_lots"]
+        lost_place = action in ("REPLACE", "REPEG", "CONVERT", "REFRESH", "TRIGGER")
+        if lost_place and not row["kept_place"]:
+            order.priority_ns = row["ts_ns"]
+        if action in ("TRIGGER", "CONVERT", "TRADE"):
+            order.active = True
+        if action == "REPEG":
+            order.active = not row["waiting"]
+
+    def _record(self, order: _Order, row: dict[str, Any]) -> Row:
+        codes = self.codes
+        made = s.blank(TABLE.names)
+        symbol, kind = row["symbol"], row["order_type"]
+        instrument, member = codes.instrument(symbol), codes.member(row["participant"])
+        made |= {
+            "submitting_entity": member.lei, "client": member.client,
+            "direct_electronic_access": _flag(member.direct_electronic_access),
+            "investment_decision": member.decision, "execution_decision": member.execution,
+            "trading_capacity": member.capacity,
+            "liquidity_provision": _flag(member.liquidity_provision),
+            "date_and_time": s.time_text(row["ts_ns"]),
+            "validity_period": VALIDITY.get(row["time_in_force"] or "", "DAVY"),
+            "order_restriction": "VFAR" if (row["time_in_force"] or "").startswith("AT_") else "",
+            "priority_time": s.time_text(order.priority_ns),
+            "sequence_number": str(row["event_seq"]), "segment_mic": codes.mic,
+            "order_book_code": symbol, "instrument": instrument.isin,
+            "date_of_receipt": s.time_text(order.received_ns)[:10],
+            "order_identification": UUID(bytes=row["order_uuid"]).hex, "event": event_of(row),
+            "order_type": "STOP" if kind in STOPS else "LMTO",
+            "order_type_classification": kind or "NONE", "price_currency": instrument.currency,
+            "price_notation": "MONE", "buy_sell": "BUYI" if row["side"] == "BUY" else "SELL",
+            "order_status": "ACTI" if order.active else "INAC", "quantity_notation": "UNIT",
+            "passive_only": _flag(kind in ("POST_ONLY", "POST_ONLY_SLIDE")),
+            "self_execution_prevention": _flag(bool(row["self_trade"])),
+            "trading_phase": self._phase(symbol, row["seq"]),
+        }  # fmt: skip
+        if row["time_in_force"] == "GTD":
+            made["validity_until"] = s.time_text(order.aux)
+        made |= self._prices(order, row)
+        return made | self._quantities(order, row)
+
+    def _prices(self, order: _Order, row: dict[str, Any]) -> Row:
+        decimals = self.codes.instrument(row["symbol"]).price_decimals
+        kind, found = row["order_type"], {}
+        if kind in PEGS:
+            found["pegged_limit_price"] = s.decimal_text(order.limit, decimals)
+        elif kind not in UNPRICED or row["action"] == "CONVERT":
+            found["limit_price"] = s.decimal_text(order.limit, decimals)
+        if kind in ("STOP", "STOP_LIMIT"):
+            found["stop_price"] = s.decimal_text(order.aux, decimals)
+        if row["action"] == "TRADE":
+            found["transaction_price"] = s.decimal_text(row["price_ticks"], decimals)
+            found["transaction"] = str(row["match"])
+            found["passive_or_aggressive"] = "PASV" if row["maker"] else "AGRE"
+            if row["auction"]:
+                found["passive_or_aggressive"] = ""
+        if row["symbol"] in self.indicative:
+            price, volume = self.indicative[row["symbol"]]
+            if volume:
+                found["indicative_price"] = s.decimal_text(price, decimals)
+                found["indicative_volume"] = s.decimal_text(
+                    volume, self.codes.instrument(row["symbol"]).qty_decimals
+                )
+        return found
+
+    def _quantities(self, order: _Order, row: dict[str, Any]) -> Row:
+        decimals = self.codes.instrument(row["symbol"]).qty_decimals
+        kind, left = row["order_type"], 0 if row["action"] == "REJECT" else order.left
+        shown = left
+        if kind in HIDDEN or not order.active:
+            shown = 0
+        elif order.shown is not None:
+            shown = min(left, order.shown)
+        found = {
+            "initial_quantity": s.decimal_text(order.initial, decimals),
+            "remaining_quantity": s.decimal_text(left, decimals),
+            "displayed_quantity": s.decimal_text(shown, decimals),
+        }
+        if row["action"] == "TRADE":
+            found["traded_quantity"] = s.decimal_text(row["qty_lots"], decimals)
+        if kind == "MIN_QTY":
+            found["minimum_acceptable_quantity"] = s.decimal_text(order.aux, decimals)
+        return found
+
+
+def event_of(row: dict[str, Any]) -> str:
+    """Field 21 of a row of the trail."""
+    action = row["action"]
+    if action == "TRADE":
+        return "FILL" if row["leaves_lots"] == 0 else "PARF"
+    if action in ("CANCEL", "REDUCE"):
+        asked = row["reason"] in BY_THE_MEMBER or row["reason"] == "MASS_CANCEL"
+        member = asked or row["command"] == "REDUCE"
+        if action == "REDUCE":
+            return "REME" if member else "REMA"
+        return "CAME" if member else "CAMO"
+    return CHANGES[action]
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"

@@ -1,0 +1,118 @@
+"""Order-to-trade ratios of RTS 9: Delegated Regulation (EU) 2017/566, by member, instrument, day.
+
+By number: all orders / all transactions - 1; by volume: all orders' volume / the transactions' - 1
+(Article 3).  What an order counts as depends on its type (the Annex): :data:`COUNTS`, which a
+venue's file of codes overrides (``[rts9]``: ``ICEBERG = [1, 2, 1]``).
+"""
+
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from openoutcry.surveillance.audit.errors import AuditError
+from openoutcry.surveillance.audit.trail import Trail
+from openoutcry.surveillance.reports import schema as s
+from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric
+
+Counts = dict[str, tuple[int, int, int]]
+RESTING, STOP, AT_ONCE = (1, 2, 1), (1, 2, 1), (1, 0, 0)
+COUNTS: Counts = {
+    "LIMIT": RESTING, "POST_ONLY": RESTING, "POST_ONLY_SLIDE": RESTING, "ICEBERG": RESTING,
+    "HIDDEN": RESTING, "ALL_OR_NONE": RESTING, "MIN_QTY": RESTING, "MARKET_TO_LIMIT": RESTING,
+    "PEG_PRIMARY": RESTING, "PEG_MARKET": RESTING, "PEG_MIDPOINT": RESTING,
+    "STOP": STOP, "STOP_LIMIT": STOP, "TRAILING_STOP": STOP, "TRAILING_STOP_BPS": STOP,
+    "MARKET": AT_ONCE, "IMMEDIATE": AT_ONCE,
+}  # fmt: skip
+"""Messages that count: when it is entered, each time it is changed, when it is cancelled.
+IMMEDIATE: IOC and FOK of any type.  What the venue does by itself (a peg that follows, an iceberg's
+next slice, an expiry, a cancel that nobody asked for) counts nothing."""
+RATIO = r"-?\d{1,18}\.\d{4}"
+TABLE = Table("RTS 9 ratios", "Delegated Regulation (EU) 2017/566", (
+    Field(1, "day", s.DATE),
+    Field(2, "participant", s.WHOLE),
+    Field(3, "instrument", alphanumeric(20)),
+    Field(4, "orders", s.WHOLE),
+    Field(5, "transactions", s.WHOLE),
+    Field(6, "ratio_by_number", RATIO, True),
+    Field(7, "order_lots", s.WHOLE),
+    Field(8, "transaction_lots", s.WHOLE),
+    Field(9, "ratio_by_volume", RATIO, True),
+))  # fmt: skip
+ASKED_CANCELS = ("USER", "MASS_CANCEL", "REDUCED_TO_ZERO")
+
+
+def counts_of(overrides: dict[str, Any]) -> Counts:
+    """:data:`COUNTS` with a venue's own.  Raises :class:`AuditError` for what makes no sense."""
+    found = dict(COUNTS)
+    for name, row in overrides.items():
+        right = isinstance(row, list) and [type(n) for n in row] == [int, int, int]
+        if name not in COUNTS or not right or min(row) < 0:
+            raise AuditError(
+                f"[rts9] {name} = {row!r}: say an order type and three numbers from 0 on (entered, "
+                f"changed, cancelled): {', '.join(COUNTS)}"
+            )
+        found[name] = (row[0], row[1], row[2])
+    return found
+
+
+@dataclass
+class _Sums:
+    orders: int = 0
+    order_lots: int = 0
+    lots: int = 0
+    matches: set[int] = field(default_factory=set)
+
+
+def ratios(trail: Trail, day: str, counts: Counts | None = None) -> list[Row]:
+    """A row for each participant and instrument of the day; no ratio where nothing traded.
+
+    An order that was refused was not received into the book and does not count; who traded with
+    himself has one transaction.
+    """
+    counts = counts or COUNTS
+    sums: dict[tuple[int, str], _Sums] = {}
+    for table in trail.day(day):
+        for batch in table.to_batches(max_chunksize=1 << 14):
+            for row in batch.to_pylist():
+                if row["symbol"] and row["participant"] and row["entry_seq"]:
+                    key = row["participant"], row["symbol"]
+                    _count(sums.setdefault(key, _Sums()), row, counts)
+    rows = [_row(day, who, symbol, one) for (who, symbol), one in sorted(sums.items())]
+    return list(TABLE.checked(rows))
+
+
+def _count(one: _Sums, row: dict[str, Any], counts: Counts) -> None:
+    action = row["action"]
+    if action == "TRADE":
+        one.matches.add(row["match"])
+        one.lots += row["qty_lots"]
+        return
+    at_once = row["time_in_force"] in ("IOC", "FOK")
+    entered, changed, cancelled = counts["IMMEDIATE" if at_once else row["order_type"]]
+    asked = row["reason"] in ASKED_CANCELS
+    if action == "NEW":
+        one.orders += entered
+        one.order_lots += row["qty_lots"] if entered else 0
+    elif action == "REPLACE" or (action == "REDUCE" and row["command"] == "REDUCE"):
+        one.orders += changed
+        one.order_lots += row["leaves_lots"] if changed else 0
+    elif action == "CANCEL" and asked:
+        one.orders += cancelled
+
+
+def _row(day: str, who: int, symbol: str, one: _Sums) -> Row:
+    return {
+        "day": day, "participant": str(who), "instrument": symbol, "orders": str(one.orders),
+        "transactions": str(len(one.matches)),
+        "ratio_by_number": _ratio(one.orders, len(one.matches)),
+        "order_lots": str(one.order_lots), "transaction_lots": str(one.lots),
+        "ratio_by_volume": _ratio(one.order_lots, one.lots),
+    }  # fmt: skip
+
+
+def _ratio(orders: int, trades: int) -> str:
+    """To four decimals, half to even; nothing where nothing traded."""
+    if not trades:
+        return ""
+    exact = Decimal(orders) / Decimal(trades) - 1
+    return str(exact.quantize(Decimal("0.0001"), ROUND_HALF_EVEN))

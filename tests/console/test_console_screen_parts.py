@@ -1,0 +1,250 @@
+"""The screen's parts alone: orders out of messages, rules, and how they are told."""
+
+import json
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openoutcry.client import Message
+from openoutcry.console.screen import orders as o
+from openoutcry.console.screen import tell
+from openoutcry.console.screen.orders import Order, OwnOrders, Traded
+from openoutcry.console.screen.rules import FILL, LIMIT, PRICE, Rule, RuleError, Rules, price_text
+from openoutcry.operations.notify import NotifyError, post_json, send_mail
+
+
+def said(kind, token, **fields):
+    """A message of the venue's, with what is not said of no matter."""
+    empty = {"timestamp": 1, "side": "B", "symbol": "TIN", "shares": 0, "price": 10_000,
+             "time_in_force": o.DAY, "display": "Y", "state": "L", "reason": "U", "liquidity": "A",
+             "match": 1}  # fmt: skip
+    return Message(0, kind, kind, empty | {"token": token} | fields)
+
+
+@st.composite
+def days(draw):
+    """What a venue may say of one session, and what must stand at the end, by an obvious model:
+    each order's state, open and traded lots."""
+    stands, messages, count = {}, [], 0
+    for _ in range(draw(st.integers(0, 40))):
+        live = [name for name, row in stands.items() if row[0] == o.OPEN]
+        what = draw(st.sampled_from(["A", "J", "E", "C", "U", "M"]))
+        if what in "AJ" or not live:
+            count += 1
+            name, lots = f"T{count}", draw(st.integers(1, 9))
+            if what == "J":
+                stands[name] = (o.REJECTED, 0, 0)
+                messages.append(said("J", name, reason="Z"))
+            else:
+                stands[name] = (o.OPEN, lots, 0)
+                messages.append(said("A", name, shares=lots))
+            continue
+        name = draw(st.sampled_from(live))
+        _, left, traded = stands[name]
+        lots = draw(st.integers(1, left))
+        if what == "E":
+            left, traded = left - lots, traded + lots
+            stands[name] = (o.OPEN if left else o.FILLED, left, traded)
+            messages.append(said("E", name, shares=lots))
+        elif what == "C":
+            left -= lots
+            stands[name] = (o.OPEN if left else o.CANCELLED, left, traded)
+            messages.append(said("C", name, shares=lots))
+        elif what == "M":
+            stands[name] = (o.OPEN, lots, traded)
+            messages.append(said("M", name, shares=lots))
+        else:
+            count += 1
+            stands[name], stands[f"T{count}"] = (o.REPLACED, 0, traded), (o.OPEN, lots, traded)
+            messages.append(said("U", f"T{count}", shares=lots, previous_token=name))
+    return messages, stands
+
+
+@settings(max_examples=150, deadline=None, database=None, derandomize=True)
+@given(days())
+def test_orders_stand_as_the_obvious_model_says(day):
+    messages, stands = day
+    own = OwnOrders()
+    for message in messages:
+        own.take(message)
+    found = {one.token: (one.state, one.open_lots, one.traded_lots) for one in own.orders.values()}
+    assert found == stands
+    lots = sum(message["shares"] for message in messages if message.kind == "E")
+    assert sum(fill.qty_lots for fill in own.fills) == lots
+    assert own.traded.get("TIN", Traded()).bought_lots == lots
+
+
+def test_what_was_never_answered_was_never_entered_and_cancels_go_again():
+    own = OwnOrders()
+    own.take(said("A", "A1", shares=5))
+    own.take(said("A", "A2", shares=5))
+    own.sent(Order("N1", "B", "TIN", 5))
+    own.sent(Order("N2", "B", "TIN", 5, replaces="A1"))
+    assert own.orders["A1"].wanted == "replace"
+    own.orders["A2"].wanted = "cancel"
+    own.take(said("J", o.PROBE + "X", reason="Z"))
+    assert own.settle() == (["N1", "N2"], ["A2"])
+    states = {one.token: (one.state, one.wanted) for one in own.orders.values()}
+    assert states == {"A1": (o.OPEN, ""), "A2": (o.OPEN, "cancel"), "N1": (o.NEVER, ""),
+                      "N2": (o.NEVER, "")}  # fmt: skip
+
+
+def test_a_replace_that_comes_too_late_ends_with_its_order():
+    own = OwnOrders()
+    own.take(said("A", "A1", shares=5))
+    own.sent(Order("A2", "B", "TIN", 4, replaces="A1"))
+    own.take(said("E", "A1", shares=5))
+    assert (own.orders["A1"].state, own.orders["A2"].state) == (o.FILLED, o.REJECTED)
+    own.take(said("A", "B1", shares=5))
+    own.sent(Order("B2", "B", "TIN", 4, replaces="B1"))
+    own.take(said("J", "B2", reason="D"))
+    assert (own.orders["B1"].state, own.orders["B1"].wanted) == (o.OPEN, "")
+
+
+def test_what_is_kept_of_a_day_is_bounded():
+    own = OwnOrders()
+    own.take(said("A", "OPEN", shares=1))
+    for k in range(o.CLOSED_KEPT + 50):
+        own.take(said("A", f"T{k}", shares=1))
+        own.take(said("E", f"T{k}", shares=1))
+    assert len(own.orders) == o.CLOSED_KEPT + 1
+    assert own.rows(3)[0]["token"] == "OPEN"
+    assert len(own.rows(3)) == 4
+    assert own.fill_count == o.CLOSED_KEPT + 50
+
+
+def test_profit_is_exact():
+    today = Traded()
+    today.add("B", 3, 100_001)
+    today.add("S", 1, 100_004)
+    today.add("T", 1, 100_002)
+    assert today.profit(100_010, 10) == (100_004 + 100_002 + 100_010 - 3 * 100_001) * 10
+
+
+@pytest.mark.parametrize(
+    ("price", "decimals", "text"),
+    [(100_000, 2, "10.00"), (123_450, 2, "12.345"), (1, 0, "0.0001"), (50_000, 0, "5")],
+)
+def test_no_digit_of_a_price_is_left_out(price, decimals, text):
+    assert price_text(price, decimals) == text
+
+
+def rules_of(folder, **more):
+    given = {"hosts": ("hooks.example",), "mails": True} | more
+    return Rules(folder, lambda symbol: 2, given["hosts"], given["mails"])
+
+
+def test_a_price_and_a_limit_are_told_once_also_over_a_restart(tmp_path):
+    rules = rules_of(tmp_path)
+    rules.add("ANNA", Rule(PRICE, "TIN", above=True, price=50_000))
+    rules.add("ANNA", Rule(PRICE, "TIN", above=False, price=20_000))
+    rules.add("ANNA", Rule(LIMIT, limit="open_orders", percent=80))
+
+    def told(last, used):
+        limits = [{"limit": "open_orders", "instrument": "", "value": 10, "used": used}]
+        return [text for _, text in rules.look("ANNA", {"TIN": last} if last else {}, limits)]
+
+    assert told(0, 7) == []
+    assert told(49_999, 8) == ["8 of 10 open_orders are used"]
+    assert told(50_000, 9) == ["TIN at 5.00"]
+    rules = rules_of(tmp_path)
+    assert told(60_000, 9) == []
+    assert told(0, 9) == [], "nothing is known, nothing changes"
+    assert told(20_000, 7) == ["TIN at 2.00"]
+    assert told(50_000, 8) == ["TIN at 5.00", "8 of 10 open_orders are used"]
+    assert rules.look("BERT", {"TIN": 50_000}, []) == []
+    assert (tmp_path / "screen-rules.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_rules_are_few_and_a_damaged_file_is_told(tmp_path):
+    rules = rules_of(tmp_path)
+    for _ in range(20):
+        number = rules.add("ANNA", Rule(FILL))
+    with pytest.raises(RuleError, match="20 rules already"):
+        rules.add("ANNA", Rule(FILL))
+    with pytest.raises(RuleError, match="no such rule"):
+        rules.remove("BERT", number)
+    rules.remove("ANNA", number)
+    with pytest.raises(RuleError, match="sends no mail"):
+        rules_of(tmp_path, mails=False).add("BERT", Rule(FILL, mail="a@b.example"))
+    (tmp_path / "screen-rules.json").write_text('{"ANNA": [{"kind"')
+    with pytest.raises(RuleError, match=r"screen-rules\.json"):
+        rules_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"mail": "a@b.example\r\nbcc: all@c.example"}, {"mail": "a@b.example,c@d.example"},
+        {"mail": "\U0001f600@b.example"}, {"webhook": "ftp://hooks.example/"},
+        {"webhook": "http://hooks.example@evil.example/"}, {"webhook": "http://hooks.example:x/"},
+        {"webhook": "http://evil.example/?hooks.example"}, {"webhook": "http://hooks.example/ x"},
+        {"webhook": "http://me:secret@hooks.example/"},
+    ],
+)  # fmt: skip
+def test_who_may_be_told_is_one_address_that_the_venue_allows(tmp_path, rule):
+    with pytest.raises(RuleError):
+        rules_of(tmp_path).add("ANNA", Rule(FILL, **rule))
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Sends whoever asks to another address, which it notes if it is asked."""
+
+    asked = ""
+
+    def do_POST(self):
+        self.send_response(307)
+        self.send_header("location", f"http://127.0.0.1:{self.server.server_port}/inside")
+        self.end_headers()
+
+    def do_GET(self):
+        type(self).asked = self.path
+
+    def log_message(self, *words):
+        pass
+
+
+def test_a_webhook_is_not_led_elsewhere():
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(NotifyError, match="307"):
+            post_json(f"http://127.0.0.1:{server.server_port}/x", {})
+        server.shutdown()
+    assert Elsewhere.asked == ""
+
+
+def test_who_cannot_be_reached_is_tried_again_and_then_told(monkeypatch):
+    now, failed = [0.0], []
+    teller = tell.Teller("V", ("127.0.0.1", 1), "v@x.example", lambda *one: failed.append(one),
+                         lambda: now[0])  # fmt: skip
+    tries = []
+
+    def refused(*words):
+        tries.append(words)
+        raise NotifyError("nobody")
+
+    monkeypatch.setattr(tell, "send_mail", refused)
+    teller.tell("ANNA", Rule(FILL, mail="a@b.example"), "sold 1 TIN at 1.00")
+    while (one := teller._next()) is not None:
+        teller._waiting.remove(one)
+        teller._send(one)
+        assert teller._next() is None, "not before its time"
+        now[0] += tell.AGAIN_S
+    assert len(tries) == tell.TRIES
+    assert failed == [("ANNA", "not told by mail: nobody")] * 2
+    for _ in range(tell.EACH_MINUTE + 5):
+        teller.tell("BERT", Rule(FILL, mail="b@b.example"), "x")
+    assert sum(one.session == "BERT" for one in teller._waiting) == tell.EACH_MINUTE
+    assert "too many messages" in failed[-1][1]
+
+
+def test_a_mail_server_that_is_not_there_is_named():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        server = closed.getsockname()
+        with pytest.raises(NotifyError, match=f"127.0.0.1:{server[1]}"):
+            send_mail(server, "v@x.example", ["a@b.example"], "s", json.dumps("t"))

@@ -1,0 +1,82 @@
+"""Realised gains by lot come to the realised profit of the ledger, to the unit."""
+
+import csv
+import io
+from collections import defaultdict
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openoutcry.ledger.profit import FirstInFirstOut
+from openoutcry.ledger.reports import profits
+from openoutcry.ledger.standing import at
+from openoutcry.ledger.tax import TaxLots, tax
+from openoutcry.ledger.transactions import transactions
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.lists(st.tuples(st.integers(-9, 9).filter(bool), st.integers(1, 50)), max_size=40),
+    st.sets(st.integers(0, 39), max_size=3),
+)
+def test_closings_are_what_first_in_first_out_realises(trades, splits):
+    plain, lots, gains = FirstInFirstOut(), TaxLots(), 0
+    for index, (qty, price) in enumerate(trades):
+        closings = lots.trade(qty, price, index, index)
+        plain.trade(qty, price)
+        if index in splits and plain.position:
+            closings += lots.adjust(2 * plain.position, 3, index, index)
+            plain.adjust(2 * plain.position, 3)
+        gains += sum(one.proceeds - one.cost for one in closings)
+        assert gains == plain.realised
+        assert [[q, c] for q, c, _ in lots.lots] == [list(one) for one in plain.lots]
+        assert all(one.opened_ns <= one.closed_ns == index for one in closings)
+
+
+@pytest.fixture(scope="module")
+def found(day):
+    """The ledger at the journal's end."""
+    return at(day)
+
+
+@pytest.fixture(scope="module")
+def report(day, found):
+    return tax(found.books, transactions(day, found, 0))
+
+
+def test_the_report_adds_up_to_the_realised_profit_of_everybody(day, found, report):
+    gains = defaultdict(int)
+    for row in report.rows:
+        who, symbol, _, opened, closed, days, _, cost, proceeds, gain, _ = row
+        assert gain == proceeds - cost
+        assert opened <= closed
+        assert days >= 0
+        gains[who, symbol] += gain
+    wanted = profits(found.books, transactions(day, found, 0), "fifo")
+    at_name = wanted.columns.index("realised")
+    realised = {(row[0], row[1]): row[at_name] for row in wanted.rows if row[at_name]}
+    assert {key: gain for key, gain in gains.items() if gain} == realised
+    assert len(realised) > 20
+    for before, after in pairwise(report.rows):
+        assert (before[0], before[10]) <= (after[0], after[10]) or before[1] != after[1]
+
+
+def test_the_command_writes_csv_and_pdf_that_are_read_back(outcry, day, report, tmp_path):
+    who = report.rows[0][0]
+    out = tmp_path / "gains.csv"
+    asked = ["audit", "report", "tax", day, "--participant", who]
+    done = outcry(*asked, "--format", "csv", "--out", out)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.reader(io.StringIO(out.read_text())))
+    mine = [[str(cell) for cell in row] for row in report.rows if row[0] == who]
+    assert rows == [list(report.columns), *mine]
+    pdf = tmp_path / "gains.pdf"
+    assert outcry(*asked, "--format", "pdf", "--out", pdf).returncode == 0
+    assert pdf.read_bytes().startswith(b"%PDF-")
+    assert b"%%EOF" in pdf.read_bytes()[-16:]
+    assert outcry(*asked, "--format", "pdf").returncode == 2
+    assert pytest.approx(sum(row[9] for row in report.rows if row[0] == who)) == sum(
+        int(row[9]) for row in rows[1:]
+    )

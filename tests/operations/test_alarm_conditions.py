@@ -1,0 +1,385 @@
+"""Every alarm is driven over its edge and back by the condition itself, through the metrics as they
+are collected: a venue that is killed, stopped, filled and halted; files; and, where a test may not
+do it to the host that it runs on, the reading of the kernel's account.
+
+VenueDead has a test in test_metrics.py, BreakerFired one in tests/venue/test_venue_guard.py.
+"""
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections import namedtuple
+from contextlib import suppress
+
+import psutil
+import pytest
+from alarm_looks import Looks
+from console_venue import OPERATORS_HASH
+from console_venue import PASSWORD as OPERATORS_PASSWORD
+from processes import free_port
+from served_venue import PORT, VENUE, WAIT_S, ServedVenue, orders
+from sessions_venue import HASH, Client, enter
+
+from openoutcry.operations import metrics
+from openoutcry.operations.alarms import ALARMS
+from openoutcry.order_entry import soupbin
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.histogram import record
+from openoutcry.pipeline.top import RunningPipeline, running
+from openoutcry.pipeline.venue.desk import ask
+from openoutcry.pipeline.venue.file import read_venue
+from openoutcry.ring import Segment
+from openoutcry.wire.enums import CommandKind, TimeInForce
+
+ELSEWHERE = {"VenueDead", "BreakerFired"}
+CAPACITY = 64
+MORE = f"""
+[[port]]
+protocol = "ouch-4.2"
+address = "127.0.0.1:OUCH"
+[[session]]
+name = "ONE"
+protocol = "ouch-4.2"
+participant = 1
+password = "{HASH}"
+queue_bytes = 4096
+timeout_ms = 600_000
+[[operator]]
+name = "anna"
+password = "{OPERATORS_HASH}"
+[[operator]]
+name = "bert"
+password = "{OPERATORS_HASH}"
+"""
+pytestmark = pytest.mark.xdist_group("alarm_conditions")  # one venue
+driven = set()
+
+
+def looks(name, venue=None):
+    driven.add(name)
+    return Looks(name, read_venue(venue.folder / "venue.toml") if venue else None)
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory):
+    port = free_port()
+    text = VENUE.replace("4096", f"{CAPACITY}\nfailures_before_lock = 2\nlock_s = 2")
+    made = ServedVenue(
+        tmp_path_factory.mktemp("venue"),
+        "2026-01-05T10:00:00",
+        PORT + MORE.replace("OUCH", str(port)),
+        text,
+    )
+    made.ouch = port
+    made.start()
+    made.wait_for_phase("CONTINUOUS")
+    yield made
+    made.stop()
+
+
+def pipeline_of(venue):
+    (one,) = [one for one in running() if one.owner.pid == venue.process.pid]
+    return one
+
+
+def until(true):
+    deadline = time.monotonic() + WAIT_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+# The venue itself
+
+
+def test_what_the_desk_switches_off(venue):
+    risk = {
+        "InstrumentHalted": "halted",
+        "ParticipantKilled": "killed",
+        "MarketKilled": "market_killed",
+        "EmergencyClose": "emergency_step",
+    }
+    kill, enable = {"do": "kill"}, {"do": "enable"}
+    steps = [
+        (
+            "InstrumentHalted",
+            {"do": "halt", "instrument": "GOLD"},
+            [{"do": "resume", "instrument": "GOLD"}],
+        ),
+        (
+            "ParticipantKilled",
+            kill | {"what": "participant", "name": "1"},
+            [enable | {"what": "participant", "name": "1"}],
+        ),
+        ("MarketKilled", kill | {"what": "market"}, opened()),
+        ("EmergencyClose", {"do": "emergency-close"}, opened()),
+    ]
+    for name, loud, quiet in steps:
+        alarm, key = looks(name, venue), risk[name]
+        assert not alarm.look()
+        ask(venue.journal, loud)
+        venue.wait_for(lambda status, key=key: bool(status["risk"].get(key)))
+        assert alarm.look()
+        for request in quiet:
+            ask(venue.journal, request)
+        venue.wait_for(lambda status, key=key: not status["risk"].get(key))
+        assert not alarm.look()
+    ask(venue.journal, enable | {"what": "participant", "name": "1"})
+    for symbol in ("GOLD", "TIN"):
+        ask(venue.journal, {"do": "resume", "instrument": symbol})
+    venue.wait_for(lambda status: not status["risk"]["halted"] and not status["risk"]["killed"])
+    venue.set_time("2026-01-05T10:05:00")
+    venue.wait_for_phase("CONTINUOUS")
+
+
+def opened():
+    """Two operators open the market."""
+    return [
+        {"do": "enable", "what": "market", "operator": name, "password": OPERATORS_PASSWORD}
+        for name in ("anna", "bert")
+    ]
+
+
+def test_a_book_that_fills(venue):
+    """57 of 64 orders are not nine tenths, 58 are."""
+    alarm = looks("BookNearlyFull", venue)
+    bids = orders(1, 58, TimeInForce.GTC)
+    venue.send(bids[:57])
+    alarm.goes(False, 60)
+    venue.send(bids[57:])
+    alarm.goes(True, 60)
+    cancels = bids.copy()
+    cancels["kind"] = CommandKind.CANCEL
+    venue.send(cancels)
+    alarm.goes(False, 30)
+
+
+def test_a_session_that_guesses_and_one_that_does_not_read(venue):
+    locked, slow = looks("SessionLockedOut", venue), looks("SlowReaders", venue)
+    assert not locked.look()
+    for _ in range(2):
+        Client(venue.ouch, "ONE", password="wrong").close()
+    venue.wait_for(lambda status: any(row["locked"] for row in status["sessions"]))
+    assert locked.look()
+    venue.wait_for(lambda status: not any(row["locked"] for row in status["sessions"]))
+    assert not locked.look()
+    assert not slow.look()
+    client = Client(venue.ouch, "ONE")
+    assert client.answer[0] == "A", client.answer
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.socket.settimeout(WAIT_S)
+    token = 0
+
+    def cuts():
+        return sum(row["slow"] for row in venue.status()["sessions"])
+
+    while not cuts():
+        batch = [
+            soupbin.packet("U", enter(f"T{token + k}", "B", 5, "GOLD", 10_000, time_in_force=0))
+            for k in range(2_000)
+        ]
+        token += len(batch)
+        with suppress(ConnectionError, BrokenPipeError):
+            client.socket.sendall(b"".join(batch))
+    client.close()
+    assert slow.look()
+    slow.goes(False, 620)
+
+
+def test_a_stage_that_dies_hangs_and_is_down(venue):
+    one = pipeline_of(venue)
+    gate = one.table.index["gate"]
+    again = looks("StageRestarted", venue)
+    assert not again.look()
+    before = one.control.stage(gate, ct.STAGE_RESTARTS)
+    os.kill(one.control.stage(gate, ct.STAGE_PID), signal.SIGKILL)
+    until(lambda: one.control.stage(gate, ct.STAGE_RESTARTS) > before and one.stage_alive(gate))
+    assert again.look()
+    again.goes(False, 620)
+    down = looks("StageDown", venue)
+    assert not down.look()
+    os.kill(venue.process.pid, signal.SIGSTOP)  # nobody restarts it meanwhile
+    os.kill(one.control.stage(gate, ct.STAGE_PID), signal.SIGKILL)
+    until(lambda: not one.stage_alive(gate))
+    down.goes(True, 30)
+    os.kill(venue.process.pid, signal.SIGCONT)
+    until(lambda: one.stage_alive(gate))
+    down.goes(False, 20)
+    hung = looks("StageStalled", venue)
+    assert not hung.look()
+    matcher = one.table.index["matcher"]
+    os.kill(one.control.stage(matcher, ct.STAGE_PID), signal.SIGSTOP)
+    asked = threading.Thread(target=ask, args=(venue.journal, {"do": "halt", "instrument": "TIN"}))
+    asked.start()  # a command that waits for it
+    until(lambda: one.control.stage(matcher, ct.STAGE_STALLED_NS) > 0)
+    hung.look(seconds=6)
+    assert hung.look(seconds=6) or one.control.stage(matcher, ct.STAGE_STALLED_NS) == 0
+    until(lambda: one.control.stage(matcher, ct.STAGE_STALLED_NS) == 0 and one.stage_alive(matcher))
+    assert not hung.look()
+    asked.join(WAIT_S)
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "limit_ns"),
+    [("MatchingSlow", "matcher", 500), ("GatewaySlow", "gateway", 10_000)],
+)
+def test_a_latency_over_its_bound(venue, name, stage, limit_ns):
+    """Into the histogram of the stage that runs, a nanosecond under the bound, then 3 % over it."""
+    one = pipeline_of(venue)
+    stamps = Segment.attach(one.stamps.name)
+    words = next(words for row, words in one.histograms() if row.name == stage)
+    offset = words.ctypes.data - one.stamps.address
+    address = stamps.address + offset
+    looks(name, venue).driven(
+        lambda: record(address, limit_ns - limit_ns // 50, 50_000),
+        lambda: record(address, limit_ns + limit_ns // 30, 50_000),
+        110,
+    )
+
+
+def test_more_orders_than_are_promised(venue, monkeypatch):
+    counted, real = [0], RunningPipeline.positions
+
+    def positions(self):
+        return real(self) | {"sequenced": counted[0]}
+
+    def at(rate):
+        return lambda: counted.__setitem__(0, counted[0] + int(rate * 10))
+
+    monkeypatch.setattr(RunningPipeline, "positions", positions)
+    looks("OrderRateHigh", venue).driven(at(14.99e6), at(15.01e6), 110)
+
+
+# Files beside the journal
+
+
+def test_a_ledger_that_differs_and_one_that_nobody_compares(venue):
+    different, late = looks("LedgerDiscrepancy", venue), looks("ReconciliationLate", venue)
+    (venue.journal / "ledger").mkdir()
+    path = venue.journal / "ledger" / "reconciled.json"
+
+    def found(age_s, difference):
+        row = {"seq": 50, "looked_s": time.time() - age_s, "difference": difference}
+        path.write_text(json.dumps(row))
+
+    for alarm in (different, late):
+        found(0, None)
+        assert not alarm.look()
+    found(3_590, {"seq": 41, "event_seq": 60, "what": "x"})
+    assert different.look()
+    assert not late.look()
+    found(3_601, None)
+    assert not different.look()
+    assert late.look()
+    found(0, None)
+    assert not late.look()
+
+
+def test_a_disk_that_fills(venue, monkeypatch):
+    """36 GB left and 10 MB a second: an hour.  A little less is no alarm."""
+    Disk = namedtuple("Disk", "f_bavail f_frsize f_blocks")
+    left, real = [36e9], os.statvfs
+
+    def statvfs(path):
+        ours = str(path).startswith(str(venue.journal))
+        return Disk(int(left[0]), 1, int(1e11)) if ours else real(path)
+
+    def filling(per_s):
+        def step():
+            left[0] -= per_s * 10
+
+        return step
+
+    monkeypatch.setattr(metrics.os, "statvfs", statvfs)
+    alarm = looks("DiskFullInAnHour", venue)
+    alarm.goes(False, 800, filling(1e6))
+    alarm.goes(True, 800, filling(2e7))
+    left[0] = 36e9
+    alarm.goes(False, 1_300, filling(0))
+
+
+# The host, as the kernel says it is
+
+Memory = namedtuple("Memory", "total available")
+Times = namedtuple("Times", "user system nice irq softirq idle iowait steal")
+
+
+@pytest.mark.parametrize(
+    ("name", "under", "over"), [("MemoryHigh", 0.799, 0.801), ("MemoryCritical", 0.899, 0.901)]
+)
+def test_memory(name, under, over, monkeypatch):
+    used = [0.0]
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(10**9, int(10**9 * (1 - used[0]))))
+    looks(name).driven(lambda: used.__setitem__(0, under), lambda: used.__setitem__(0, over), 60)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "under", "over"),
+    [
+        ("CpuHigh", "user", 0.69, 0.71),
+        ("CpuCritical", "user", 0.84, 0.86),
+        ("CpuStolen", "steal", 0.009, 0.011),
+    ],
+)
+def test_processors(name, mode, under, over, monkeypatch):
+    spent = dict.fromkeys(Times._fields, 0.0)
+    monkeypatch.setattr(psutil, "cpu_times", lambda: Times(**spent))
+
+    def at(share):
+        def step():
+            spent[mode] += 10 * share
+            spent["idle"] += 10 * (1 - share)
+
+        return step
+
+    looks(name).driven(at(under), at(over), 150)
+
+
+@pytest.mark.parametrize(
+    ("name", "under", "over"),
+    [
+        ("PacketLossHigh", 99, 101),
+        ("PacketLossCritical", 999, 1_001),
+    ],
+)
+def test_datagrams_that_are_lost(name, under, over, monkeypatch):
+    counts = {"InDatagrams": 0, "RcvbufErrors": 0}
+    monkeypatch.setattr(metrics, "_udp", lambda: counts)
+
+    def at(lost):
+        def step():
+            counts["InDatagrams"] += 1_000_000
+            counts["RcvbufErrors"] += lost
+
+        return step
+
+    looks(name).driven(at(under), at(over), 120)
+
+
+@pytest.mark.parametrize(
+    ("name", "limit_ns"), [("ClockOffsetHigh", 10_000), ("ClockOffsetCritical", 100_000)]
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_clock_that_is_off(name, limit_ns, sign, monkeypatch):
+    clock = {
+        "source": "ptp",
+        "offset_ns": 0,
+        "bound_ns": None,
+        "drift_ppb": 0,
+        "rts25": {"holds": True},
+    }
+    monkeypatch.setattr(metrics, "look", lambda: clock)
+
+    def at(offset_ns):
+        return lambda: clock.__setitem__("offset_ns", sign * offset_ns)
+
+    looks(name).driven(at(limit_ns - 1), at(limit_ns + 1), 60)
+
+
+def test_none_was_forgotten():
+    """The last of this file: it is told which were driven before it in the same process."""
+    if len(driven) > 20:  # else only some of them were asked for
+        assert {one.name for one in ALARMS} - ELSEWHERE == driven

@@ -1,0 +1,151 @@
+"""What an emergency close leaves is enough to say what happened, and holds no secret."""
+
+import gzip
+import json
+import os
+import signal
+import stat
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from console_venue import OPERATORS_HASH, PASSWORD, TOTP
+from served_venue import PORT, ServedVenue, orders
+from sessions_venue import HASH
+from user_commands import run
+
+from openoutcry.operations.dump import SECTIONS, configuration, read_dump
+from openoutcry.operations.stacks import processes_of
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.top import running
+from openoutcry.wire import OutcryError
+from openoutcry.wire.enums import CommandKind, Side, TimeInForce
+
+KEY = "5a" * 32
+OPERATOR = f"""
+[[operator]]
+name = "anna"
+password = "{OPERATORS_HASH}"
+totp = "{TOTP}"
+[[port]]
+protocol = "ouch-4.2"
+address = "127.0.0.1:0"
+[[session]]
+name = "P"
+protocol = "ouch-4.2"
+participant = 1
+password = "{HASH}"
+"""
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("venue")
+    made = ServedVenue(folder, "2026-01-05T10:00:00", PORT + OPERATOR)
+    made.start()
+    made.wait_for_phase("CONTINUOUS")
+    sent = orders(1, 40, TimeInForce.GTC)
+    crossing = orders(100, 1, TimeInForce.GTC)
+    crossing["side"], crossing["price_ticks"] = Side.SELL, 1_039
+    made.send(np.concatenate([sent, crossing]))
+    yield made
+    if made.process.poll() is None:
+        made.stop()
+
+
+def test_a_rehearsal_takes_a_dump_with_every_section(venue):
+    """The rehearsal goes the same way: what it leaves is what the close would leave."""
+    said = run("outcry emergency-close --rehearse --why drill", venue.folder)
+    (path,) = venue.journal.glob("rehearsal-*.dump.json.gz")
+    assert f"everything is in {path}" in said
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    found = read_dump(path)
+    assert tuple(found) == SECTIONS
+    missing = [name for name, one in found.items() if isinstance(one, dict) and "missing" in one]
+    assert missing == []
+    assert found["summary"]["state"] == "open"
+    assert found["books"]["sequence"] >= found["books_before"]["sequence"]
+    assert len(found["books"]["orders"]["rows"]) == 39
+    assert found["books"]["depth"]["GOLD"]["bids"][0] == [1_038, 5, 1]
+    assert "outcry_open_orders" in found["metrics"]["text"]
+    assert any("serving" in row["message"] for row in found["log"])
+    assert [row["asked"]["do"] for row in found["actions"]] == ["rehearse"]
+    stages = {one["process"]: one for one in found["processes"]}
+    assert "in run_group" in stages["matcher"]["python"]
+    assert stages["supervisor"]["python"] == "is not asked"
+    (trade,) = [one for one in found["last_commands"] if one["kind"] == "NEW"
+                and one["order_id"] == 100]  # fmt: skip
+    kinds = [event["kind"] for event in trade["events"]]
+    assert kinds.count("FILLED") == 2
+
+
+def test_nothing_in_it_is_a_secret(venue):
+    (path,) = venue.journal.glob("rehearsal-*.dump.json.gz")
+    text = gzip.decompress(path.read_bytes()).decode()
+    assert "anna" in text
+    for secret in (OPERATORS_HASH, PASSWORD, TOTP, HASH, json.dumps(OPERATORS_HASH)[1:-1]):
+        assert secret not in text
+
+
+def test_secrets_of_every_kind_are_hidden(tmp_path):
+    path = tmp_path / "venue.toml"
+    text = f'[venue]\nname = "X"\nspeed_bump_seed = 7361\n[[session]]\npassword = """{HASH}"""\n'
+    path.write_text(f"{text}key = '{KEY}'\n")
+    shown = configuration(path)["text"]
+    assert HASH not in shown
+    assert KEY not in shown
+    assert "7361" not in shown
+    assert shown.count("(not shown)") == 3
+    assert 'name = "X"' in shown
+
+
+def test_a_hung_stage_is_seen(venue):
+    """Stopped, a stage gives no stack, and that is said; the others' are there."""
+    (one,) = [one for one in running() if one.owner.pid == venue.process.pid]
+    pid = one.control.stage(one.table.index["gate"], ct.STAGE_PID)
+    os.kill(pid, signal.SIGSTOP)
+    rows = {row["pid"]: row for row in processes_of(one)}
+    with suppress(ProcessLookupError):  # the supervisor may have had enough of it by now
+        os.kill(pid, signal.SIGCONT)
+    assert rows[pid]["python"] == "none, it is stopped"
+    others = [row["python"] for row in rows.values() if row["pid"] != pid]
+    assert {text for text in others if "run" not in text} <= {"is not asked"}
+    assert len(others) > 3
+    path = run("outcry dump take venue.toml --out taken.gz", venue.folder).strip()
+    assert read_dump(venue.folder / path)["stood"] == {"missing": "nobody asked the venue"}
+
+
+def test_the_close_tells_the_books_before_and_after(venue):
+    before = int(venue.commands()["seq"][-1])
+    run("outcry emergency-close --why 'not a drill'", venue.folder)
+    (path,) = venue.journal.glob("emergency-*.dump.json.gz")
+    shown = run(f"outcry dump show {path}", venue.folder)
+    assert f"39 open orders after command {before:,}" in shown
+    found = read_dump(path)
+    assert found["books"]["orders"]["rows"] == []
+    assert found["stood"]["participants"][0]["open_orders"] == 0
+    cancel = next(one for one in found["last_commands"] if one["kind"] == "MASS_CANCEL")
+    assert len(cancel["events"]) >= 39
+    assert found["summary"]["before_seq"] == before < cancel["seq"]
+    (row,) = [row for row in found["actions"] if row["asked"]["do"] == "emergency-close"]
+    assert row["why"] == "not a drill"
+    assert "emergency close: step 4" in run(f"outcry dump show {path} log", venue.folder)
+    assert '"GOLD"' in run(f"outcry dump show {path} books_before --json", venue.folder)
+    assert "== matcher" in run(f"outcry dump show {path} processes", venue.folder).replace(
+        "gateway + matcher", "matcher"
+    )
+    told = run(f"outcry dump show {path} nothing", venue.folder, status=1)
+    assert told == ""
+    kinds = venue.commands()["kind"]
+    assert (kinds == CommandKind.MASS_CANCEL).sum() == 1
+
+
+def test_a_file_that_is_none_is_told(tmp_path):
+    path = tmp_path / "x.gz"
+    for data in (b"", b"nonsense", gzip.compress(b"{}"), gzip.compress(b'{"summary": 1}'),
+                 gzip.compress(b'{"summary": {"what": "a dump of a venue"}}')[:-9]):  # fmt: skip
+        path.write_bytes(data)
+        with pytest.raises(OutcryError, match="no dump"):
+            read_dump(path)
+    with pytest.raises(OutcryError, match="No such file"):
+        read_dump(tmp_path / "nowhere")

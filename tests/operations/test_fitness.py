@@ -1,0 +1,133 @@
+"""What is not fit for production is said, and no longer once it is changed."""
+
+import json
+import os
+from collections import namedtuple
+
+import argon2
+import pytest
+from served_venue import PORT, VENUE
+from user_commands import run
+
+from openoutcry.host.findings import Host
+from openoutcry.operations import fitness
+from openoutcry.pipeline.venue.file import read_venue
+
+GOOD = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+GUESSED, OWN, OTHER = CHEAP.hash("one"), GOOD.hash("kPz81-ä"), GOOD.hash("rQ7-22lk")
+TOTP = 'totp = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"\n'
+
+
+def session(name, secret, address="127.0.0.1:9001"):
+    return f"""
+[[port]]
+protocol = "ouch-4.2"
+address = "{address}"
+[[session]]
+name = "{name}"
+protocol = "ouch-4.2"
+participant = 1
+password = "{secret}"
+"""
+
+
+def operator(name, secret, more=TOTP):
+    return f'[[operator]]\nname = "{name}"\npassword = "{secret}"\n{more}'
+
+
+def venue(folder, more="", text=VENUE, mode=0o600):
+    folder.mkdir(exist_ok=True)
+    path = folder / "venue.toml"
+    path.write_text(text + more)
+    path.chmod(mode)
+    return read_venue(path)
+
+
+def states(check, file, host=None):
+    return {one.name: one.state for one in check(file, host or Host())}
+
+
+BAD = "unfit"
+CASES = {
+    "default password": (fitness.secrets, "default passwords", session("one", GUESSED),
+                         session("one", OWN)),
+    "same password": (fitness.secrets, "passwords of one's own",
+                      session("A", OWN) + operator("anna", OWN),
+                      session("A", OWN) + operator("anna", OTHER)),
+    "weak hash": (fitness.secrets, "password hashes", session("A", CHEAP.hash("x9")),
+                  session("A", OWN)),
+    "one supervisor": (fitness.operators, "supervisors", operator("anna", OWN),
+                       operator("anna", OWN) + operator("bert", OTHER)),
+    "no code": (fitness.operators, "one-time codes", operator("anna", OWN, ""),
+                operator("anna", OWN)),
+    "no TLS": (fitness.ports, "TLS", session("A", OWN, "0.0.0.0:9001"), session("A", OWN)),
+    "no limits": (fitness.limits, "limits", "", "[[limits]]\nmax_qty_lots = 100\n"),
+    "copies": (fitness.journal, "copies", "", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_is_said_and_clears(name, tmp_path):
+    check, finding, bad, good = CASES[name]
+    assert states(check, venue(tmp_path / "bad", bad))[finding] == BAD
+    if good is not None:
+        assert states(check, venue(tmp_path / "good", good))[finding] == "good"
+
+
+def test_what_anybody_may_send_and_read(tmp_path):
+    anybody = venue(tmp_path, PORT.format(port=9_000), mode=0o644)
+    assert states(fitness.ports, anybody)["packets"] == BAD
+    assert states(fitness.secrets, anybody)["the venue file"] == BAD
+    assert states(fitness.ports, venue(tmp_path, session("A", OWN)))["loopback"] == BAD
+
+
+def test_where_the_journal_stands(tmp_path, monkeypatch):
+    file = venue(tmp_path, text=VENUE.replace("housekeeping_cores", 'copies = ["/dev/shm/copy", '
+                                              '"copy"]\nhousekeeping_cores'))  # fmt: skip
+    found = {one.name: one for one in fitness.journal(file, Host())}
+    assert found["copies"].state == BAD
+    assert str(tmp_path / "copy") in found["copies"].what
+    assert "/dev/shm" not in found["copies"].what
+    assert found["checkpoints"].state == BAD
+    volatile = venue(tmp_path, text=VENUE.replace('"journal"', '"/dev/shm/outcry-nowhere"'))
+    assert states(fitness.journal, volatile)["medium"] == BAD
+    Disk = namedtuple("Disk", "f_bavail f_frsize f_blocks")
+    for left, state in ((fitness.DISK_BYTES - 1, BAD), (fitness.DISK_BYTES, "good")):
+        monkeypatch.setattr(os, "statvfs", lambda path, left=left: Disk(left, 1, left))
+        assert states(fitness.journal, file)["disk left"] == state
+
+
+def test_what_the_host_lacks(tmp_path, monkeypatch):
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "swaps").write_text("Filename Type Size\n/swapfile file 1\n")
+    file, host = venue(tmp_path), Host(tmp_path)
+    assert states(fitness.cores, file, host)["isolated cores"] == BAD
+    assert states(fitness.cores, file, host)["housekeeping cores"] == BAD
+    assert states(fitness.account, file, host)["swap"] == BAD
+    for user, state in ((0, BAD), (1_000, "good")):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        assert states(fitness.account, file, host)["account"] == state
+    for holds, state in ((False, BAD), (True, "good")):
+        clock = {"source": "system", "bound_ns": None, "rts25": {"holds": holds}}
+        monkeypatch.setattr(fitness, "look", lambda clock=clock: clock)
+        assert states(fitness.clock, file, host)["clock"] == state
+
+
+def test_a_check_that_fails_costs_itself_alone(tmp_path, monkeypatch):
+    def broken(file, host):
+        yield 1 / 0
+
+    monkeypatch.setattr(fitness, "CHECKS", (broken, fitness.limits))
+    first, *others = fitness.examine_venue(venue(tmp_path))
+    assert (first.state, first.name) == ("unseen", "broken")
+    assert others
+
+
+def test_the_command_says_it_and_ends_with_1(tmp_path):
+    venue(tmp_path)
+    document = json.loads(run("outcry doctor --venue --json", tmp_path, status=1))
+    assert document["fit"] is False
+    assert {row["state"] for row in document["findings"]} <= {"good", "note", "unfit", "unseen"}
+    shown = run("outcry doctor --venue venue.toml", tmp_path, status=1)
+    assert "not fit for production. Nothing was changed." in shown

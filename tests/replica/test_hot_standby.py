@@ -1,0 +1,174 @@
+"""A hot standby over a real cluster, beside a publisher in the same process: a falsified core is
+found, an old primary releases nothing."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from replica_cluster import until
+
+from openoutcry.flow import GeneratedFlow
+from openoutcry.journal import Journal
+from openoutcry.matcher import Engine
+from openoutcry.matcher.state.snapshot import decode, encode
+from openoutcry.replay.replay import instruments_to_json
+from openoutcry.replica.actions import MS, Timing, holder_of
+from openoutcry.replica.errors import ReplicaError
+from openoutcry.replica.hot_standby import HotStandby
+from openoutcry.replica.message import NO_CHECK, Check
+from openoutcry.replica.publisher import Publisher
+
+CAPACITY = 4096
+BLOCK = 200
+LEASE = Timing(2_000 * MS, 300 * MS, 300 * MS)
+
+
+class Pair:
+    """A primary that is played by the test, and a standby."""
+
+    def __init__(self, folder, cluster, venue, timing=LEASE):
+        flow = GeneratedFlow("normal", 20 * BLOCK, 22)
+        self.orders = np.concatenate(list(flow.chunks()))
+        self.orders["seq"] = np.arange(1, len(self.orders) + 1)
+        config = {
+            "instruments": instruments_to_json(flow.instruments),
+            "order_capacity": CAPACITY,
+        }
+        self.engine = Engine(flow.instruments, CAPACITY)
+        self.writer = Journal.create(folder / "a", config)
+        self.publisher = Publisher(
+            folder / "a", cluster.access, venue, holder_of("a", "1"), timing=timing
+        )
+        self.publisher.begin()
+        self.standby = HotStandby(folder / "b", cluster.access, venue, holder_of("b", "1"), timing)
+        self.standby.driver.subscribe()
+        self.rest = []
+        self.check = NO_CHECK
+
+    def trade(self):
+        """One block more."""
+        first = self.writer.written_seq + 1
+        orders = self.orders[first - 1 : first - 1 + BLOCK].copy()
+        self.writer.append(first, [orders], BLOCK, time.time_ns(), durable=True)
+        self.engine.process(orders)
+        seq = self.engine.last_seq
+        self.check = Check(seq, 0, bytes.fromhex(self.engine.state_hash()))
+        self.publisher.read()
+
+    def turn(self):
+        self.publisher.read()
+        self.publisher.turn(0.002, self.check)
+        self.follow()
+
+    def follow(self):
+        self.standby._carry_out(self.rest)
+        self.standby.machine.electable = self.standby.machine.tip.next_block > 0
+        self.rest = self.standby.driver.turn(0.002)
+
+    def catch_up(self):
+        def level():
+            self.turn()
+            machine = self.standby.machine
+            return machine.verified_seq >= self.writer.written_seq
+
+        until(level, "the standby does not catch up")
+
+    def close(self):
+        self.publisher.close()
+        self.standby.close()
+        self.writer.close()
+
+
+@pytest.fixture
+def pair(tmp_path, cluster, request):
+    made = Pair(tmp_path, cluster, f"P{abs(hash(request.node.name)) % 10**9}")
+    yield made
+    made.close()
+
+
+def test_both_cores_are_compared_block_by_block(pair):
+    for count in range(1, 6):
+        pair.trade()
+        pair.catch_up()
+        assert pair.standby.machine.verified_states >= count
+    assert pair.standby.point.engine.state_hash() == pair.engine.state_hash()
+    assert pair.standby.machine.lag_blocks == 0
+
+
+def test_one_lot_changed_is_found_within_one_block(pair):
+    pair.trade()
+    pair.catch_up()
+    point = pair.standby.point
+    state = decode(point.engine.snapshot())
+    rows = state.rows.copy()
+    rows["qty_lots"][len(rows) // 2] += 1
+    point.engine = Engine.restore(encode(replace(state, rows=rows)), CAPACITY)
+    pair.trade()
+
+    with pytest.raises(ReplicaError) as told:
+        until(pair.turn, "the changed lot is not found")
+    assert f"after command {2 * BLOCK} the state" in str(told.value)
+    assert f"the same after command {BLOCK}" in str(told.value)
+    pair.rest = []
+
+
+def test_an_old_primary_that_wakes_releases_nothing(pair):
+    pair.trade()
+    pair.catch_up()
+    # From here on the old one is asleep; what it has written is nobody's but its own.
+    pair.writer.append(BLOCK + 1, [pair.orders[BLOCK : 2 * BLOCK].copy()], BLOCK, 5, durable=True)
+    lead = None
+    machine = pair.standby.machine
+
+    def led():
+        pair.follow()
+        return machine.role.name == "LEADING"
+
+    until(led, "the standby does not take over")
+    lead = machine.tip
+    assert lead.epoch == 2
+    assert lead.last_seq == BLOCK
+    released = pair.publisher.safe_seq
+
+    def ended():
+        pair.publisher.read()
+        pair.publisher.turn(0.002)
+        assert pair.publisher.cut_off, "its lease is over"
+        return pair.publisher.stopped
+
+    until(ended, "the old primary does not notice")
+    assert pair.publisher.safe_seq == released == BLOCK
+
+
+def test_a_journal_that_has_more_than_the_quorum_is_cut_when_it_follows(tmp_path, pair, cluster):
+    pair.trade()
+    pair.catch_up()
+    pair.writer.append(BLOCK + 1, [pair.orders[BLOCK : 2 * BLOCK].copy()], BLOCK, 5, durable=True)
+
+    def led():
+        pair.follow()
+        return pair.standby.machine.role.name == "LEADING"
+
+    until(led, "the standby does not take over")
+    pair.publisher.close()
+    pair.writer.close()
+    said = []
+    again = HotStandby(
+        tmp_path / "a", cluster.access, pair.publisher.venue, holder_of("a", "2"), LEASE,
+        say=said.append,
+    )  # fmt: skip
+    again.driver.subscribe()
+    rest = []
+
+    def fenced():
+        nonlocal rest
+        again._carry_out(rest)
+        rest = again.driver.turn(0.002)
+        return again.machine.applied_tip.epoch == 2
+
+    until(fenced, "the epoch message does not come")
+    again.close()
+    assert again.local.next_block == pair.standby.machine.tip.next_block
+    assert again.point.seq == BLOCK
+    assert any("are cut off" in line for line in said)

@@ -1,0 +1,147 @@
+"""A cluster on this machine: nothing of it is left behind, and damage does not start."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from processes import ended
+from replica_cluster import append, drain, new_journal, until
+
+from openoutcry.replica.access import access_of
+from openoutcry.replica.cluster import Cluster
+from openoutcry.replica.cluster_status import status_document
+from openoutcry.replica.errors import ReplicaError, Unreachable
+from openoutcry.replica.link import connect
+from openoutcry.replica.publisher import Publisher
+from openoutcry.replica.resync import resync_node
+from openoutcry.replica.store import damaged, verify_node
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+from openoutcry.replica.cluster import Cluster
+cluster = Cluster.make(Path(sys.argv[1]))
+cluster.start()
+print(*(cluster.identity(node).pid for node in cluster.nodes), flush=True)
+time.sleep(1000)
+"""
+
+
+def test_nodes_die_with_the_process_that_started_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "cluster")]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    parent.kill()
+    parent.communicate()
+    assert len(pids) == 3
+    until(lambda: all(ended(pid) for pid in pids), "a node outlives its parent")
+
+
+def test_only_its_owner_can_read_a_cluster_and_its_passwords_differ(tmp_path: Path) -> None:
+    clusters = [Cluster.make(tmp_path / name) for name in ("a", "b")]
+    files = [path for path in clusters[0].folder.rglob("*") if path.is_file()]
+    assert files
+    assert all(path.stat().st_mode & 0o077 == 0 for path in files)
+    assert clusters[0].access.password != clusters[1].access.password
+    for node in clusters[0].nodes:
+        conf = clusters[0].folder_of(node) / "server.conf"
+        assert "sync_interval: always" in conf.read_text()
+    with pytest.raises(ReplicaError, match="is not empty"):
+        Cluster.make(tmp_path)
+
+
+def test_a_damaged_node_is_named_before_it_starts_and_one_command_mends_it(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    writer = new_journal(tmp_path / "journal")
+    append(writer, 30)
+    publisher = Publisher(tmp_path / "journal", cluster.access, "DAMAGE", "here/1")
+    publisher.begin()
+    drain(publisher)
+    place = publisher.machine.tip
+    node = cluster.nodes[1]
+
+    def has_it() -> bool:
+        rows = {row.venue: row for row in verify_node(cluster, node)}
+        return "DAMAGE" in rows and rows["DAMAGE"].tip.position >= place.position
+
+    until(has_it, "the node does not follow")
+    cluster.stop([node])
+    (path,) = cluster.store_of(node).glob("jetstream/*/streams/OUTCRY-DAMAGE/msgs/1.blk")
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 4
+    for data, said in (
+        (bytes(flipped), "DAMAGED"),
+        (whole[: len(whole) // 2], "it ends at message"),
+        (b"", "its stream is gone|it ends at message 0"),
+    ):
+        path.write_bytes(data)
+        wrong = damaged(cluster)
+        assert list(wrong) == [node.name]
+        assert any(word in wrong[node.name] for word in said.split("|")), wrong
+    assert "DAMAGE block" in resync_node(cluster, node)
+    assert not damaged(cluster)
+    rows = {row.venue: row for row in verify_node(cluster, node)}
+    assert rows["DAMAGE"].tip.hash == place.hash
+    writer.abandon()
+    publisher.close()
+
+
+def test_status_names_leader_lease_epoch_and_the_last_verified_block(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    writer = new_journal(tmp_path / "journal")
+    append(writer, 3)
+    publisher = Publisher(tmp_path / "journal", cluster.access, "STATUS", "here/1")
+    publisher.begin()
+    drain(publisher)
+    document = status_document(str(cluster.folder), cluster)
+    assert not document["trouble"]
+    (row,) = (row for row in document["streams"] if row["venue"] == "STATUS")
+    assert row["leader"] in {node.name for node in cluster.nodes}
+    assert (row["lease"]["holder"], row["epoch"], row["last_seq"], row["last_block"]) == (
+        "here/1", 1, 30, 3,
+    )  # fmt: skip
+    assert [peer["offline"] for peer in row["peers"]] == [False, False]
+    for node in document["nodes"]:
+        assert node["pid"]
+        assert node["bytes"] > 0
+    writer.abandon()
+    publisher.close()
+
+
+def test_words_for_what_is_no_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    with pytest.raises(ReplicaError, match="neither URLs"):
+        access_of("nowhere")
+    with pytest.raises(ReplicaError, match="not nats://HOST:PORT"):
+        access_of("http://localhost")
+    (tmp_path / "bad.json").write_text("[]")
+    with pytest.raises(ReplicaError, match="is no JSON with urls"):
+        access_of(str(tmp_path / "bad.json"))
+    with pytest.raises(Unreachable, match="refused"):
+        connect(access_of("nats://127.0.0.1:1"))
+    urls = ",".join(server.text for server in cluster.access.servers)
+    with pytest.raises(ReplicaError, match="not trusted"):
+        connect(access_of(urls))
+    wrong = access_of(str(cluster.folder))
+    with pytest.raises(ReplicaError, match="refuses our credentials"):
+        connect(type(wrong)(wrong.servers, "outcry", "wrong", wrong.authority))
+
+
+def test_a_server_that_is_no_nats_is_named(tmp_path: Path) -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-c", "import socket\ns=socket.create_server(('127.0.0.1',0))\n"
+         "print(s.getsockname()[1],flush=True)\nc,_=s.accept()\nc.send(b'SSH-2.0\\r\\n')\nc.recv(1)"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.stdout is not None
+    port = int(server.stdout.readline())
+    with pytest.raises(ReplicaError, match="is no NATS server"):
+        connect(access_of(f"nats://127.0.0.1:{port}"))
+    os.kill(server.pid, signal.SIGKILL)
+    server.communicate()

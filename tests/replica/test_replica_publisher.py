@@ -1,0 +1,254 @@
+"""Publishing a journal: fenced, chained, never alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+from replica_cluster import Frozen, append, drain, new_journal, until
+
+from openoutcry.journal.block import digest
+from openoutcry.journal.reader import JournalReader
+from openoutcry.replica.actions import Timing
+from openoutcry.replica.cluster import Cluster
+from openoutcry.replica.disaster import Copier, restore
+from openoutcry.replica.driver import now_ns
+from openoutcry.replica.errors import ReplicaError, Unreachable
+from openoutcry.replica.jetstream import (
+    WRONG_LAST_SEQUENCE,
+    JetStream,
+    Refused,
+    acknowledged,
+    messages,
+)
+from openoutcry.replica.link import Link
+from openoutcry.replica.message import Kind, unpack
+from openoutcry.replica.place import PLACE_FILE
+from openoutcry.replica.publisher import Publisher
+
+QUICK = Timing(600_000_000, 100_000_000, 100_000_000)
+
+
+def answer(link: Link) -> object:
+    until(lambda: link.wait(0.1))
+    return link.take()
+
+
+def test_of_two_writers_of_one_number_one_is_refused(link: Link) -> None:
+    stream = JetStream(link, "FENCE")
+    assert stream.open().last == 0
+    stream.publish(1, b"first")
+    assert acknowledged(answer(link)) == 1  # type: ignore[arg-type]
+    stream.publish(1, b"second")
+    with pytest.raises(Refused) as refused:
+        acknowledged(answer(link))  # type: ignore[arg-type]
+    assert refused.value.code in WRONG_LAST_SEQUENCE
+    assert list(messages(stream, 1, 1)) == [(1, b"first")]
+
+
+def test_an_entry_is_replaced_only_by_who_knows_its_revision(link: Link) -> None:
+    stream = JetStream(link, "ENTRY")
+    stream.open()
+    assert stream.get("lease") is None
+    revision = stream.put("lease", b"mine", 0)
+    with pytest.raises(Refused):
+        stream.put("lease", b"yours", 0)
+    assert stream.put("lease", b"mine again", revision) > revision
+    found = stream.get("lease")
+    assert found is not None
+    assert found.value == b"mine again"
+
+
+def test_a_stream_of_another_make_is_refused(link: Link) -> None:
+    stream = JetStream(link, "FOREIGN")
+    config = stream._stream_config(1) | {"max_msgs": 5}
+    stream.call("STREAM.CREATE.OUTCRY-FOREIGN", config)
+    with pytest.raises(ReplicaError, match=r"a foreign stream: its (num_replicas|max_msgs)"):
+        stream.open()
+
+
+def test_every_block_is_in_the_stream_in_order_and_a_later_start_goes_on(
+    cluster: Cluster, link: Link, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    writer = new_journal(journal)
+    append(writer, 40)
+    first = Publisher(journal, cluster.access, "ORDER", "here/1")
+    first.begin()
+    drain(first)
+    assert (first.safe_seq, first.epoch) == (400, 1)
+    assert first.until_ns > now_ns()
+    first.close()
+    append(writer, 5, 1_984)
+    second = Publisher(journal, cluster.access, "ORDER", "here/2")
+    second.begin()
+    assert second.epoch == 2
+    drain(second)
+    assert second.safe_seq == writer.written_seq
+    stream = JetStream(link, "ORDER")
+    found = [unpack(data, at) for at, data in messages(stream, 1, stream.tail().last)]
+    assert [m.kind for m in found].count(Kind.EPOCH) == 2
+    blocks = [m.blocks for m in found if m.blocks.next_block > m.blocks.first_block]
+    assert max(len(one.data) for one in blocks) <= 132 << 10
+    assert len(blocks) < 40  # small blocks travel together
+    data = b"".join(bytes(one.data) for one in blocks)
+    assert data == b"".join(bytes(b.whole) for b in JournalReader(journal).all_blocks())
+    second.close()
+    writer.abandon()
+
+
+def test_a_second_journal_is_not_published_into_a_stream(cluster: Cluster, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        new_journal(tmp_path / name).abandon()
+    first = Publisher(tmp_path / "one", cluster.access, "TWO", "one/1")
+    first.begin()
+    drain(first)
+    first.close()
+    second = Publisher(tmp_path / "two", cluster.access, "TWO", "two/1")
+    with pytest.raises(ReplicaError, match=r"another journal's.*two journals need two names"):
+        second.begin()
+    second.close()
+
+
+def test_a_journal_that_has_lost_its_end_does_not_lead(cluster: Cluster, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    writer = new_journal(journal)
+    append(writer, 5)
+    publisher = Publisher(journal, cluster.access, "SHORT", "here/1")
+    publisher.begin()
+    drain(publisher)
+    publisher.close()
+    writer.abandon()
+    block = list(JournalReader(journal).all_blocks())[-1]
+    path = journal / "segment-000000.ocj"
+    with open(path, "r+b") as file:
+        file.seek(block.offset)
+        file.write(bytes(block.header.block_bytes))
+    (journal / PLACE_FILE).unlink()
+    (journal / "watermark").unlink(missing_ok=True)
+    again = Publisher(journal, cluster.access, "SHORT", "here/2")
+    with pytest.raises(ReplicaError, match=r"the stream has blocks up to 5 .* only up to 4"):
+        again.begin()
+    again.close()
+
+
+def test_a_stream_that_was_wiped_is_not_taken_for_the_old_one(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    new_journal(journal).abandon()
+    publisher = Publisher(journal, cluster.access, "WIPED", "here/1")
+    publisher.begin()
+    drain(publisher)
+    publisher.close()
+    place = json.loads((journal / PLACE_FILE).read_text())
+    (journal / PLACE_FILE).write_text(json.dumps(place | {"position": 99}))
+    with pytest.raises(ReplicaError, match="it was wiped, or is another cluster's"):
+        Publisher(journal, cluster.access, "WIPED", "here/1").begin()
+
+
+def test_cut_off_from_the_quorum_its_lease_ends_and_it_says_so(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    journal, said = tmp_path / "journal", []
+    writer = new_journal(journal)
+    append(writer, 1)
+    publisher = Publisher(journal, cluster.access, "CUT", "here/1", timing=QUICK, say=said.append)
+    publisher.begin()
+    drain(publisher)
+    assert not publisher.cut_off
+    with Frozen(cluster, 2):
+        append(writer, 1)
+
+        def over() -> bool:
+            publisher.read()
+            publisher.turn(0.01)
+            return publisher.cut_off and bool(said)
+
+        until(over, "it goes on alone")
+        assert publisher.safe_seq == 10
+        assert "cut off from the quorum" in said[0]
+    drain(publisher)
+    assert publisher.safe_seq == 20
+
+    def goes_on() -> bool:
+        publisher.turn(0.01)
+        return not publisher.cut_off and "answers again" in said[-1]
+
+    until(goes_on)
+    publisher.close()
+    writer.abandon()
+
+
+def test_without_a_quorum_a_start_says_so_and_ends(cluster: Cluster, tmp_path: Path) -> None:
+    new_journal(tmp_path / "journal").abandon()
+    publisher = Publisher(tmp_path / "journal", cluster.access, "ALONE", "here/1")
+    with Frozen(cluster, 3), pytest.raises(Unreachable, match="no answer"):
+        publisher.begin(2.0)
+
+
+def test_who_was_superseded_releases_nothing_more(cluster: Cluster, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    writer = new_journal(journal)
+    append(writer, 2)
+    old = Publisher(journal, cluster.access, "OLD", "old/1", timing=QUICK)
+    old.begin()
+    drain(old)
+    new = Publisher(journal, cluster.access, "OLD", "new/1", timing=QUICK)
+    new.begin()  # while the old one does not turn: its lease runs out
+    assert new.epoch == 2
+    assert old.cut_off
+    append(writer, 1)
+
+    def fenced() -> bool:
+        old.read()
+        old.turn(0.01)
+        assert old.cut_off
+        return bool(old.stopped)
+
+    until(fenced, "it does not see that another leads")
+    assert old.safe_seq == 20
+    drain(new)
+    assert new.safe_seq == 30
+    for one in (old, new):
+        one.close()
+    writer.abandon()
+
+
+def test_a_copy_goes_on_where_it_was_and_vouches_for_what_is_whole(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    journal, folder = tmp_path / "journal", tmp_path / "copy"
+    writer = new_journal(journal)
+    publisher = Publisher(journal, cluster.access, "COPY", "here/1")
+    publisher.begin()
+    for _ in range(3):
+        append(writer, 4)
+        drain(publisher)
+        copier = Copier(cluster.access, "COPY", folder)
+        assert copier.copy() > 0
+        assert copier.copy() == 0
+        assert copier.copied.tip.last_seq == writer.written_seq
+        copier.close()
+    restore(folder, tmp_path / "restored")
+    blocks = [list(JournalReader(d).all_blocks()) for d in (journal, tmp_path / "restored")]
+    assert [digest(b.whole) for b in blocks[0]] == [digest(b.whole) for b in blocks[1]]
+    with pytest.raises(ReplicaError, match="already holds a journal"):
+        restore(folder, tmp_path / "restored")
+    (path,) = folder.glob("*.messages")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    cut = restore(folder, tmp_path / "cut")
+    assert "the file ends inside a message" in cut.flaw
+    assert cut.tip.last_seq == 80
+    flipped = bytearray(whole)
+    flipped[3_000] ^= 1
+    path.write_bytes(flipped)
+    with pytest.raises(ReplicaError, match="holds no block"):
+        restore(folder, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    copier = Copier(cluster.access, "COPY", folder)  # what is not whole is fetched again
+    copier.copy()
+    copier.close()
+    assert path.read_bytes() == whole
+    publisher.close()
+    writer.abandon()

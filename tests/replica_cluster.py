@@ -1,0 +1,85 @@
+"""One cluster for all tests of a worker, and what they do to it."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from openoutcry.journal import Journal, JournalWriter
+from openoutcry.replica.cluster import Cluster
+from openoutcry.replica.link import Link, connect
+from openoutcry.replica.publisher import Publisher
+from openoutcry.wire import ORDER_DTYPE
+
+WAIT_S = 300
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three nodes that run; a test that ends one starts it again."""
+    found = Cluster.make(tmp_path_factory.mktemp("nats") / "cluster")
+    try:
+        found.start()
+        found.wait_ready(WAIT_S)
+        yield found
+    finally:
+        found.stop()
+
+
+@pytest.fixture
+def link(cluster: Cluster) -> Iterator[Link]:
+    found = connect(cluster.access)
+    yield found
+    found.close()
+
+
+def until(true: Callable[[], object], what: str = "") -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.005)
+
+
+def new_journal(folder: Path) -> JournalWriter:
+    return Journal.create(folder, {"of": folder.name})
+
+
+def append(writer: JournalWriter, blocks: int, records: int = 10, order_id: bool = False) -> None:
+    for _ in range(blocks):
+        first = writer.written_seq + 1
+        orders = np.zeros(records, ORDER_DTYPE)
+        orders["seq"] = np.arange(first, first + records)
+        if order_id:
+            orders["order_id"] = orders["seq"]
+        data = [orders.view("u1").data]
+        writer.append(first, data, records, time.time_ns(), durable=True)
+
+
+def drain(publisher: Publisher) -> None:
+    """Publish all there is, until it is acknowledged."""
+
+    def done() -> bool:
+        publisher.read()
+        publisher.turn(0.02)
+        return publisher.idle or bool(publisher.stopped)
+
+    until(done, "the journal is not published")
+
+
+class Frozen:
+    """Nodes that are stopped as long as this lasts."""
+
+    def __init__(self, cluster: Cluster, count: int) -> None:
+        self.cluster, self.nodes = cluster, cluster.nodes[:count]
+
+    def __enter__(self) -> None:
+        for node in self.nodes:
+            self.cluster.signal(node, signal.SIGSTOP)
+
+    def __exit__(self, *_: object) -> None:
+        for node in self.nodes:
+            self.cluster.signal(node, signal.SIGCONT)
+        self.cluster.wait_ready(WAIT_S)

@@ -1,0 +1,252 @@
+"""Each report is what its schema says, and says what the journal says."""
+
+import csv
+import io
+import json
+from collections import Counter
+from decimal import Decimal
+
+import audit_journals as made
+import jsonschema
+import numpy as np
+import pytest
+
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.region import setting
+from openoutcry.surveillance.audit.build import folder_of
+from openoutcry.surveillance.audit.errors import AuditError
+from openoutcry.surveillance.audit.trail import Trail
+from openoutcry.surveillance.reports import emergency, rts9, rts22, rts24, schema
+from openoutcry.surveillance.reports.example import example_codes, example_isin, example_lei
+from openoutcry.surveillance.reports.reference_data import (
+    isin_is_right,
+    lei_is_right,
+    read_codes,
+)
+
+SYMBOLS = [row["symbol"] for row in made.document()["instruments"]]
+
+
+@pytest.fixture(scope="module")
+def codes(audited, tmp_path_factory):
+    path = tmp_path_factory.mktemp("codes") / "codes.toml"
+    path.write_text(example_codes(audited))
+    return read_codes(path)
+
+
+@pytest.fixture(scope="module")
+def trail(audited):
+    return Trail(folder_of(audited), SYMBOLS)
+
+
+def days(trail):
+    return sorted({link.day for link in trail.links})
+
+
+def rows_of(trail, day):
+    return [row for table in trail.day(day) for row in table.to_pylist()]
+
+
+def read_back(table, rows):
+    """Through CSV, by our reader and by a JSON Schema program that knows nothing of ours."""
+    data = table.as_csv(rows)
+    found = schema.read_csv(table, data)
+    plain = list(csv.DictReader(io.StringIO(data.decode())))
+    validator = jsonschema.Draft202012Validator(table.json_schema())
+    for row in plain[:: max(1, len(plain) // 60)]:
+        validator.validate(row)
+    assert plain == found
+    return found
+
+
+def test_order_records_follow_each_order_from_entry_to_end(trail, codes):
+    assert len(rts24.TABLE.fields) == 51
+    left, seen = {}, Counter()
+    # Orders of the day before are open on the second.
+    for day in days(trail)[:2]:
+        source = {str(row["event_seq"]): row for row in rows_of(trail, day)}
+        for row in read_back(rts24.TABLE, rts24.records(trail, day, codes)):
+            told, order = source[row["sequence_number"]], row["order_identification"]
+            seen[row["event"]] += 1
+            assert row["instrument"] == codes.instruments[told["symbol"]].isin
+            assert row["submitting_entity"] == codes.members[told["participant"]].lei
+            assert row["date_and_time"] == schema.time_text(told["ts_ns"])
+            assert row["priority_time"] <= row["date_and_time"]
+            remaining, shown = (
+                Decimal(row["remaining_quantity"]),
+                Decimal(row["displayed_quantity"]),
+            )
+            assert shown <= remaining
+            if row["event"] in ("PARF", "FILL"):
+                traded = Decimal(row["traded_quantity"])
+                assert traded == told["qty_lots"]
+                assert Decimal(row["transaction_price"]) * 100 == told["price_ticks"]
+                if order in left:
+                    assert left[order] - traded == remaining, row
+                assert (row["event"] == "FILL") == (remaining == 0)
+            if row["event"] in ("CAME", "CAMO", "EXPI"):
+                assert remaining == 0
+            left[order] = remaining
+    wanted = {"NEWO", "REME", "CAME", "CAMO", "REMO", "PARF", "FILL", "EXPI", "CHMO", "REMA"}
+    assert wanted <= set(seen), seen
+
+
+def test_transactions_are_two_of_each_trade_and_add_up(trail, codes):
+    assert len(rts22.TABLE.fields) == 65
+    for day in days(trail)[:2]:
+        found = read_back(rts22.TABLE, rts22.transactions(trail, day, codes))
+        trades = [row for row in rows_of(trail, day) if row["action"] == "TRADE"]
+        assert len(found) == len(trades)
+        assert len({row["transaction_reference"] for row in found}) == len(found)
+        by_match = Counter(row["venue_transaction"] for row in found)
+        assert set(by_match.values()) <= {2}
+        for first, second in zip(found[::2], found[1::2], strict=True):
+            for name in ("buyer", "seller", "quantity", "price", "trading_time", "instrument"):
+                assert first[name] == second[name]
+            assert {first["executing_entity"], second["executing_entity"]} == {
+                first["buyer"], first["seller"],
+            }  # fmt: skip
+
+
+def test_ratios_count_what_was_asked_and_what_traded(trail):
+    for day in days(trail)[:1]:
+        found = read_back(rts9.TABLE, rts9.ratios(trail, day))
+        rows = rows_of(trail, day)
+        for row in found:
+            mine = [
+                one for one in rows
+                if str(one["participant"]) == row["participant"]
+                and one["symbol"] == row["instrument"]
+            ]  # fmt: skip
+            trades = [one for one in mine if one["action"] == "TRADE"]
+            assert int(row["transaction_lots"]) == sum(one["qty_lots"] for one in trades)
+            assert int(row["transactions"]) == len({one["match"] for one in trades})
+            news = [one for one in mine if one["action"] == "NEW"]
+            assert int(row["orders"]) >= len(news)
+            if trades:
+                exact = Decimal(row["orders"]) / Decimal(row["transactions"]) - 1
+                assert abs(exact - Decimal(row["ratio_by_number"])) <= Decimal("0.00005")
+            else:
+                assert row["ratio_by_number"] == row["ratio_by_volume"] == ""
+
+
+def test_ratios_by_hand(tmp_path):
+    from openoutcry.surveillance.audit.build import build
+
+    home = made.scripted(
+        tmp_path / "journal",
+        """NEW id=1 BUY 10@100 p3
+        REPLACE id=1 8@99 p3
+        REDUCE id=1 2 p3
+        NEW id=2 BUY 5@98 p3
+        CANCEL id=2 p3
+        NEW id=3 SELL 6@99 IOC p4
+        NEW id=4 SELL 1@99 FOK p4""",
+    )
+    build(home)
+    (row, other) = rts9.ratios(Trail(folder_of(home)), "1970-01-01")
+    # 1 entered, changed twice at 2 each, 1 entered, 1 cancelled; one trade.
+    assert (row["orders"], row["transactions"], row["ratio_by_number"]) == ("7", "1", "6.0000")
+    # 10, then 8 and 6 open behind the changes, 5; of 6 that traded.
+    assert (row["order_lots"], row["ratio_by_volume"]) == ("29", "3.8333")
+    assert (other["orders"], other["transaction_lots"]) == ("2", "6")
+    mine = rts9.counts_of({"LIMIT": [3, 0, 0]})
+    assert rts9.ratios(Trail(folder_of(home)), "1970-01-01", mine)[0]["orders"] == "6"
+    with pytest.raises(AuditError, match=r"\[rts9\] LIMIT = \[1\]: say an order type"):
+        rts9.counts_of({"LIMIT": [1]})
+
+
+def test_an_emergency_has_its_begin_its_end_and_its_orders(tmp_path):
+    commands = made.orders(5, 900)
+    at = {300: (Setting.HALT, 1, 0, "PLAIN"), 400: (Setting.KILL, 1, 7, ""),
+          500: (Setting.HALT, 0, 0, "PLAIN"), 600: (Setting.KILL, 0, 7, ""),
+          700: (Setting.MARKET_KILL, 1, 0, "")}  # fmt: skip
+    for seq, (what, value, who, symbol) in at.items():
+        kept = commands["rx_ts_ns"][seq - 1]
+        commands[seq - 1] = setting(what, value, who, symbol.encode())[0]
+        commands[seq - 1]["seq"], commands[seq - 1]["rx_ts_ns"] = seq, kept
+    home = made.write(tmp_path / "journal", commands, 9)
+    found = read_back(emergency.TABLE, emergency.stops(home))
+    switched = [row for row in found if row["what"] not in (emergency.PAUSED, emergency.HALT_PHASE)]
+    assert [(r["what"], r["about"], r["from_seq"], r["until_seq"]) for r in switched] == [
+        ("INSTRUMENT_HALTED", "PLAIN", "300", "500"),
+        ("PARTICIPANT_KILLED", "participant 7", "400", "600"),
+        ("MARKET_KILLED", "MARKET", "700", ""),
+    ]
+    halt, kill, market = switched
+    _, events, _ = made.everything(home)
+    refused = events[(events["kind"] == 6) & np.isin(events["reason"], (20, 32))]
+    in_halt = refused[(refused["cause_seq"] > 300) & (refused["cause_seq"] <= 500)]
+    mine = in_halt[in_halt["instrument"] == SYMBOLS.index("PLAIN")]
+    assert abs(int(halt["orders_refused"]) - len(mine)) <= 100
+    assert int(market["orders_refused"]) > 0
+    gone = events[(events["kind"] == 3) & (events["cause_seq"] == 400)]
+    assert int(kill["orders_cancelled"]) == len(gone)
+    begin, end = (commands["rx_ts_ns"][seq - 1] for seq in (300, 500))
+    assert Decimal(halt["duration_s"]) == (int(end) - int(begin)) // 1_000 / Decimal(10**6)
+    assert emergency.stops(home, int(end)) == [
+        row for row in found if row["from_time"] >= schema.time_text(int(end))
+    ]
+
+
+def test_codes_that_are_wrong_or_missing_are_named(tmp_path, trail, codes):
+    assert lei_is_right("5493000IBP32UQZ0KL24")
+    assert not lei_is_right("5493000IBP32UQZ0KL25")
+    assert isin_is_right("US0378331005")
+    assert not isin_is_right("US0378331006")
+    assert all(lei_is_right(example_lei(n)) and isin_is_right(example_isin(n)) for n in range(200))
+    path = tmp_path / "codes.toml"
+    text = codes.path.read_text()
+    for old, new, says in (
+        ('mic = "XOUT"', 'mic = "xout"', "[venue] mic"),
+        (example_lei(1), example_lei(1)[:-1] + "0", "[participants.1] lei"),
+        (example_isin(0), "XX0000000001", "[instruments.PLAIN] isin"),
+        ('capacity = "DEAL"', 'capacity = "SELF"', "capacity = 'SELF' is none of DEAL"),
+        ("mifid_firm = true", 'mifid_firm = "yes"', "mifid_firm"),
+        ("[venue]", "[market]", "[market] is no table of it"),
+        ('mic = "XOUT"', 'mic = "XOUT"\nmoc = 1', "[venue] moc"),
+        ("[venue]", "[venue", "codes.toml: "),
+    ):
+        path.write_text(text.replace(old, new, 1))
+        with pytest.raises(AuditError) as error:
+            read_codes(path)
+        assert says in str(error.value)
+    path.write_text(text.split("[instruments.PRORATA]")[0])
+    with pytest.raises(AuditError, match=r"\[participants\.\d+\] is missing|PRORATA\] is missing"):
+        list(rts24.records(trail, days(trail)[0], read_codes(path)))
+    with pytest.raises(AuditError, match="has no day 1999-01-01"):
+        list(rts24.records(trail, "1999-01-01", codes))
+
+
+def test_a_row_that_is_not_as_the_schema_says_is_never_written(codes):
+    row = schema.blank(rts9.TABLE.names) | {"day": "2026-13-01"}
+    with pytest.raises(AuditError, match=r"row 1: field 1 day = '2026-13-01' is not"):
+        rts9.TABLE.as_csv([row])
+    with pytest.raises(AuditError, match="has not the fields of the schema"):
+        rts9.TABLE.as_csv([{"day": "2026-11-22"}])
+
+
+def test_the_commands_write_what_their_schemas_say(outcry, audited, trail, tmp_path):
+    day = days(trail)[0]
+    codes, out = tmp_path / "codes.toml", tmp_path / "out.csv"
+    assert outcry("audit", "report", "codes", audited, "--out", codes).returncode == 0
+    for name, table, more in (
+        ("rts24", rts24.TABLE, ["--day", day, "--codes", codes]),
+        ("rts22", rts22.TABLE, ["--day", day, "--codes", codes]),
+        ("rts9", rts9.TABLE, ["--day", day]),
+        ("emergency", emergency.TABLE, []),
+    ):
+        done = outcry("audit", "report", name, audited, *more, "--out", out)
+        assert done.returncode == 0, done.stderr
+        rows = schema.read_csv(table, out.read_bytes())
+        assert done.stdout == f"{out}: {len(rows):,} rows\n"
+        told = json.loads(outcry("audit", "report", "schema", name).stdout)
+        validator = jsonschema.Draft202012Validator(told)
+        for row in rows[:50]:
+            validator.validate(row)
+    before = out.read_bytes()
+    codes.write_text("[venue]\n")
+    done = outcry("audit", "report", "rts24", audited, "--day", day, "--codes", codes, "--out", out)
+    assert done.returncode == 1
+    assert "[venue] mic" in done.stderr
+    assert out.read_bytes() == before
