@@ -92,9 +92,9 @@ TABLE = (
               1, 100),
     Parameter("otr_limit", 1_000, "orders a trade", "RTS 9 art. 3: the venue's maximum ratio"),
     Parameter("otr_messages", 5_000, "messages a day", "RTS 9: small numbers say nothing"),
-    Parameter("volume_times", 10, "times the mean of its windows", "measured"),
+    Parameter("volume_times", 20, "times the mean of its windows", "measured"),
     Parameter("volume_history", 6, "windows of 5 min", "guard against an empty history", 1, 12),
-    Parameter("volume_share_percent", 25, "% of the market's lots", "measured", 1, 100),
+    Parameter("volume_share_percent", 50, "% of the market's lots", "measured", 1, 100),
 )  # fmt: skip
 INDEX = {parameter.name: number for number, parameter in enumerate(TABLE)}
 

@@ -1,20 +1,20 @@
 """Figures of docs/surveillance.md: accuracy, false alarms where nobody manipulates, evasion.
 
-python tests/surveillance_figures.py accuracy [--markets 40] [--seed N] [--evidence FILE]
-python tests/surveillance_figures.py quiet [--orders 400000] [--evidence FILE]
-python tests/surveillance_figures.py evasion [--seconds 3600] [--seed N] [--evidence FILE]
+python tests/adversary/surveillance_figures.py accuracy [--markets 40] [--seed N] [--evidence FILE]
+python tests/adversary/surveillance_figures.py quiet [--orders 400000] [--evidence FILE]
+python tests/adversary/surveillance_figures.py evasion [--seconds 3600] [--seed N] [--evidence FILE]
 """
 
 import argparse
 import json
 import random
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from disasters import add_evidence
 
 from openoutcry.bench.surveillance_accuracy import PATTERNS, measure
 from openoutcry.flow import GeneratedFlow
@@ -28,7 +28,7 @@ from openoutcry.surveillance.cases import fold
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.surveillance.written import as_written
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 PARTICIPANTS = 50
 """Among whom the orders of a recording, which names nobody, are dealt."""
 A_THOUSANDTH_NS, BEGIN_NS = 1_000_000, 1_790_000_000 * 10**9
@@ -50,8 +50,7 @@ def quiet_source(name: str, orders: int) -> tuple[Any, float]:
         return GeneratedFlow(name, orders, 5), A_THOUSANDTH_NS
     if name == "bitstamp":
         return BitstampSource(DATA / "bitstamp" / "orders.csv.xz"), 5 * 3_600e9 / 50_414
-    folder = DATA / "lobster_aapl_hour"
-    messages = next(iter(sorted(folder.glob("*message*"))))
+    messages = DATA / "lobster_aapl_hour" / "messages.csv"
     return LobsterSource(messages), 3_600e9 / 91_997
 
 
@@ -140,9 +139,6 @@ def main() -> None:
         found = {name: quiet(name, given.orders) for name in names}
     print(json.dumps(found, indent=1))
     if given.evidence:
-        sys.path.insert(0, str(Path(__file__).parent / "adversary"))
-        from disasters import add_evidence
-
         add_evidence(given.evidence, given.what, found)
 
 
