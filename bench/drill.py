@@ -1,18 +1,15 @@
 """Breaks a replicated venue on purpose, again and again, and proves that nothing was lost.
 
-The real command runs, in a namespace of its own, over a real cluster of three whose nodes live in
-theirs.  A client sends orders all the time and notes each answer.  In the end every answered order
-must be, once and in its place, in the journal that is restored from the stream alone; the replay of
-that journal and of the primary's must come to the same state; every node's disk must hold the same
-chain.
+The real commands run, a primary and its standby, each in a network namespace of its own, over a
+real cluster of three whose nodes live in theirs.  A client sends orders all the time and notes each
+answer.  In the end every answered order must be, once and in its place, in the journal that is
+restored from the stream alone; the replay of that journal and of each venue node's must come to the
+same state; every cluster node's disk must hold the same chain.
 """
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +20,7 @@ import numpy as np
 
 from openoutcry.bench.drill_client import DrillClient
 from openoutcry.bench.drill_network import Network
-from openoutcry.host.processes import die_with_parent
+from openoutcry.bench.drill_venue import LEASE_MS, PORT, VenueNode
 from openoutcry.journal import JournalReader
 from openoutcry.replay.replay import replay
 from openoutcry.replica.cluster import Cluster, Node
@@ -35,13 +32,12 @@ from openoutcry.replica.store import verify_node
 from openoutcry.wire.errors import OutcryError
 
 NODES = ("node-1", "node-2", "node-3")
-PRIMARY = "primary"
+VENUES = ("venue-a", "venue-b")
 STREAM = "DRILL"
-PORT = 9000
 RATE = 200
 STOPPED_S = 5.0
 """How long what is stopped or cut off stays so: longer than a lease."""
-RECOVER_S = 120.0
+RECOVER_S = 180.0
 """How long the way back may take before the drill gives up."""
 STEADY = 100
 """Answers after which a fault is over."""
@@ -60,90 +56,72 @@ class Fault:
 
 @dataclass
 class Drill:
-    """A throw-away cluster, a primary, a client, in ``folder``."""
+    """A throw-away cluster, a primary, its standby, a client, in ``folder``."""
 
     folder: Path
     network: Network
     rate: int = RATE
     say: Callable[[str], None] = print
     faults: list[Fault] = field(default_factory=list)
-    stages: list[int] = field(default_factory=list)
-    """Processes of the primary when it was signalled last."""
 
     def __post_init__(self) -> None:
         hosts = [(self.network.addresses[n], self.network.namespace(n)) for n in NODES]
         self.cluster = Cluster.make(self.folder / "cluster", hosts)
-        self.journal = self.folder / "journal"
-        self.process: subprocess.Popen[bytes] | None = None
-        self.client = DrillClient((self.network.addresses[PRIMARY], PORT), self.rate)
-        self.log = open(self.folder / "primary.log", "ab")  # noqa: SIM115
+        self.venues = [
+            VenueNode(
+                name, self.folder / name, self.cluster.folder, self.network.addresses[name],
+                self.network.namespace(name),
+            )
+            for name in VENUES
+        ]  # fmt: skip
+        self.client = DrillClient(tuple((venue.address, PORT) for venue in self.venues), self.rate)
 
     # The venue
 
     def begin(self) -> None:
         self.cluster.start()
         self.cluster.wait_ready()
-        self.start_primary()
+        self.venues[0].start("serve")
+        self._wait(lambda: self.venues[0].serves, "the venue does not open")
+        self.venues[1].start("standby")
         self.client.start()
         self.wait_steady(time.monotonic())
 
-    def start_primary(self) -> None:
-        command = [
-            "nsenter", f"--net={self.network.namespace(PRIMARY)}",
-            sys.executable, "-m", "openoutcry", "run",
-            "--udp", f"{self.network.addresses[PRIMARY]}:{PORT}",
-            "--durability", "replicated", "--nats", str(self.cluster.folder),
-            "--stream", STREAM, "--journal", str(self.journal), "--participant-rate", "max",
-            "--participant-orders", "max", "--housekeeping-cores", "3", "--checkpoint-every", "0",
-            *(["--resume"] if self.journal.exists() else []),
-        ]  # fmt: skip
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-            cwd=self.folder, preexec_fn=die_with_parent, start_new_session=True,
-        )  # fmt: skip
+    @property
+    def primary(self) -> VenueNode:
+        """The node whose venue is open; of two that believe it, whose process is younger."""
+        serving = [venue for venue in self.venues if venue.serves]
+        return max(serving or self.venues, key=lambda v: v.process.pid if v.process else 0)
 
-    def kill_primary(self) -> None:
-        """SIGKILL to every process of it."""
-        assert self.process is not None
-        self.signal_primary(signal.SIGKILL)
-        self.process.wait()
-        for pid in self.stages:
-            while os.path.exists(f"/proc/{pid}"):
-                time.sleep(0.005)
-
-    def signal_primary(self, number: int) -> None:
-        assert self.process is not None
-        if number != signal.SIGCONT:
-            self.stages = _descendants(self.process.pid)
-        for pid in [self.process.pid, *self.stages]:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
+    @property
+    def standby(self) -> VenueNode:
+        return self.venues[1 - self.venues.index(self.primary)]
 
     def wait_steady(self, since_s: float) -> None:
-        """Until answers come again, and every node has what the others have."""
-        deadline_s = time.monotonic() + RECOVER_S
-        while self.client.answered_since(since_s) < STEADY:
-            if self.process is not None and self.process.poll() is not None:
-                # What an operator's service manager does.
-                self.start_primary()
-            self._require_time(deadline_s, "no answers")
-            time.sleep(0.02)
-        while not self._all_current():
-            self._require_time(deadline_s, "a node does not catch up")
-            time.sleep(0.1)
+        """Until answers come again, every node of the cluster has what the others have, and the
+        standby follows.  A venue's process that has ended comes back as a standby, as an operator's
+        service manager would have it."""
 
-    def _require_time(self, deadline_s: float, why: str) -> None:
-        if time.monotonic() > deadline_s:
-            raise OutcryError(
-                f"the drill ends: {why} for {RECOVER_S:g} s; {self.folder} is kept: "
-                f"{self._last_words()}"
+        def steady() -> bool:
+            for venue in self.venues:
+                if not venue.lives:
+                    venue.start("standby")
+            return (
+                self.client.answered_since(since_s) >= STEADY
+                and sum(venue.serves for venue in self.venues) == 1
+                and any(venue.follows for venue in self.venues)
+                and self._all_current()
             )
 
-    def _last_words(self) -> str:
-        lines = (self.folder / "primary.log").read_text(errors="replace").splitlines()
-        return " / ".join(lines[-3:])
+        self._wait(steady, "it does not come back")
+
+    def _wait(self, true: Callable[[], bool], why: str) -> None:
+        deadline_s = time.monotonic() + RECOVER_S
+        while not true():
+            if time.monotonic() > deadline_s:
+                said = "; ".join(venue.last_words() for venue in self.venues if venue.process)
+                raise OutcryError(f"the drill ends: {why} in {RECOVER_S:g} s: {said}")
+            time.sleep(0.05)
 
     def _all_current(self) -> bool:
         try:
@@ -165,20 +143,22 @@ class Drill:
 
     def leader(self) -> Node:
         """The node that leads the stream."""
-        deadline_s = time.monotonic() + RECOVER_S
-        while True:
+        found: list[Node] = []
+
+        def known() -> bool:
             try:
                 link = connect(self.cluster.access)
                 try:
                     name = JetStream(link, STREAM).tail().leader
                 finally:
                     link.close()
-                if name:
-                    return self.cluster.node(name)
             except Unreachable:
-                pass
-            self._require_time(deadline_s, "no leader")
-            time.sleep(0.1)
+                return False
+            found.extend(node for node in self.cluster.nodes if node.name == name)
+            return bool(found)
+
+        self._wait(known, "no leader")
+        return found[-1]
 
     def follower(self, rng: random.Random) -> Node:
         leader = self.leader()
@@ -189,24 +169,27 @@ class Drill:
     def finish(self) -> dict[str, Any]:
         """Stop everything in its order and prove what is left; returns the report."""
         self.client.stop()
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
-        deadline_s = time.monotonic() + RECOVER_S
-        while not self._all_current():
-            self._require_time(deadline_s, "a node does not catch up")
-            time.sleep(0.1)
+        primary = self.primary
+        self.standby.stop()
+        primary.stop()
+        self._wait(self._all_current, "a node does not catch up")
         copier = Copier(self.cluster.access, STREAM, self.folder / "copy")
         copier.copy()
         copier.close()
         self.cluster.stop()
         restored = self.folder / "restored"
         restore(self.folder / "copy", restored)
-        return self._report(restored)
+        return self._report(primary, restored)
 
-    def _report(self, restored: Path) -> dict[str, Any]:
-        mine, copy = replay(self.journal), replay(restored)
-        until = replay(self.journal, until_seq=copy["commands"])
+    def _report(self, primary: VenueNode, restored: Path) -> dict[str, Any]:
+        copy = replay(restored)
+        hashes, wrong = {"restored": copy["state_hash"]}, copy["wrong_seq"]
+        for venue in self.venues:
+            last = min(copy["commands"], last_of(venue.journal))
+            mine = replay(venue.journal, until_seq=last)
+            same = copy if last == copy["commands"] else replay(restored, until_seq=last)
+            hashes[venue.name] = mine["state_hash"]
+            wrong = wrong or mine["wrong_seq"] or (mine["state_hash"] != same["state_hash"])
         tips = {
             node.name: [(row.tip.position, row.tip.hash.hex(), row.flaw) for row in rows]
             for node in self.cluster.nodes
@@ -217,13 +200,13 @@ class Drill:
             "sent": self.client.sent,
             "acknowledged": len(self.client.acknowledged),
             **judged(self.client, restored),
-            "commands": mine["commands"],
             "replicated_commands": copy["commands"],
-            "state_hash": until["state_hash"],
+            "state_hash": hashes[primary.name],
             "restored_state_hash": copy["state_hash"],
+            "state_hashes": hashes,
             "event_digests": copy["event_digests"],
-            "hashes_equal": until["state_hash"] == copy["state_hash"]
-            and copy["wrong_seq"] is None and mine["wrong_seq"] is None,
+            "lease_ms": LEASE_MS,
+            "hashes_equal": not wrong and hashes[primary.name] == copy["state_hash"],
             "nodes_equal": len({json.dumps(rows) for rows in tips.values()}) == 1
             and not any(flaw for rows in tips.values() for _, _, flaw in rows),
         }  # fmt: skip
@@ -231,12 +214,20 @@ class Drill:
     def close(self) -> None:
         """End everything that may still run."""
         self.client.stop()
-        if self.process is not None and self.process.poll() is None:
-            self.signal_primary(signal.SIGCONT)
-            self.kill_primary()
+        for venue in self.venues:
+            if venue.lives:
+                venue.send(signal.SIGCONT)
+                venue.kill()
         self.cluster.stop()
         self.network.close()
-        self.log.close()
+
+
+def last_of(journal: Path) -> int:
+    """The last command of a journal."""
+    last = 0
+    for first_seq, orders in JournalReader(journal).chunks():
+        last = first_seq + len(orders) - 1
+    return last
 
 
 def judged(client: DrillClient, restored: Path) -> dict[str, int]:
@@ -255,15 +246,3 @@ def judged(client: DrillClient, restored: Path) -> dict[str, int]:
         "doubled": len(client.doubled) + len(twice & set(answered)),
         "reordered": int(np.count_nonzero(np.diff(seqs) <= 0)),
     }
-
-
-def _descendants(pid: int) -> list[int]:
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = [int(child) for child in task.read_text().split()]
-        except OSError:
-            continue
-        for child in children:
-            found += [child, *_descendants(child)]
-    return found

@@ -6,15 +6,16 @@ both have.
 
 import mmap
 import os
+import select
 import struct
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from openoutcry.dpdk_shim.packets import LAYOUT_TAG
-from openoutcry.flow import GeneratedFlow
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.pipeline.send import HEADER, UdpLine
 from openoutcry.wire import ORDER_DTYPE
@@ -28,6 +29,7 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.records import PACKET_MAGIC
 
+SYMBOL = b"GOLD"
 PRICE_TICKS = 10_000
 TICK_S = 0.001
 DRAIN_S = 1.0
@@ -40,7 +42,8 @@ class DrillClient:
     """One sender.  Orders are numbered from 1 and never sent again: of those without an answer
     nothing is known, of the others everything is promised."""
 
-    to: tuple[str, int]
+    to: tuple[tuple[str, int], ...]
+    """Where a venue may be: each order is sent to all, and one of them answers."""
     rate: int
     sender: int = 1
     acknowledged: dict[int, int] = field(default_factory=dict)
@@ -55,7 +58,6 @@ class DrillClient:
         self._answers = tempfile.TemporaryFile()  # noqa: SIM115
         self._read_bytes = 0
         self._pid = 0
-        self._symbol = GeneratedFlow("normal", 1, 1).instruments["symbol"][0]
 
     @property
     def sent(self) -> int:
@@ -104,29 +106,31 @@ class DrillClient:
 
     def _run(self) -> None:
         known: dict[int, int] = {}
-        with UdpLine(self.to) as line:
-            begin_s, ended_s = time.monotonic(), 0.0
-            while not ended_s or time.monotonic() < ended_s + DRAIN_S:
-                try:
-                    line.connect()
-                    if not self._words[STOP]:
-                        due = int((time.monotonic() - begin_s) * self.rate)
-                        while self._words[SENT] < due:
-                            self._send(line)
-                    elif not ended_s:
-                        ended_s = time.monotonic()
-                    while True:
-                        self._note(line.take(), known)
-                except BlockingIOError:
-                    line.wait(TICK_S)
-                except OSError:
-                    time.sleep(TICK_S)  # nobody is there now
+        lines = [UdpLine(to) for to in self.to]
+        for line in lines:
+            line.connect()
+        begin_s, ended_s = time.monotonic(), 0.0
+        while not ended_s or time.monotonic() < ended_s + DRAIN_S:
+            if not self._words[STOP]:
+                due = int((time.monotonic() - begin_s) * self.rate)
+                while self._words[SENT] < due:
+                    self._send(lines)
+            elif not ended_s:
+                ended_s = time.monotonic()
+            for line in lines:
+                self._take(line, known)
+            select.select([line.udp for line in lines], [], [], TICK_S)
 
-    def _send(self, line: UdpLine) -> None:
+    def _take(self, line: UdpLine, known: dict[int, int]) -> None:
+        with suppress(OSError):  # nothing more, or nobody is there now
+            while True:
+                self._note(line.take(), known)
+
+    def _send(self, lines: list[UdpLine]) -> None:
         self._words[SENT] += 1
         number = self.sent
         order = np.zeros(1, ORDER_DTYPE)
-        order["order_id"], order["symbol"], order["participant"] = number, self._symbol, 1
+        order["order_id"], order["symbol"], order["participant"] = number, SYMBOL, 1
         order["kind"], order["order_type"] = CommandKind.NEW, OrderType.LIMIT
         order["side"] = Side.BUY if number % 2 else Side.SELL
         order["time_in_force"] = TimeInForce.DAY
@@ -135,7 +139,9 @@ class DrillClient:
             PACKET_MAGIC, LAYOUT_TAG, number, time.time_ns(), self.sender, 1,
             PacketKind.ORDERS, 0,
         )  # fmt: skip
-        line.send(header, order.view(np.uint8).data)
+        for line in lines:
+            with suppress(OSError):  # nobody is there now
+                line.send(header, order.view(np.uint8).data)
 
     def _note(self, events: np.ndarray, known: dict[int, int]) -> None:
         """An order's first answer, and any that names another command."""

@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from openoutcry.bench.drill import PRIMARY, STOPPED_S, Drill
+from openoutcry.bench.drill import STOPPED_S, Drill
 from openoutcry.replica.cluster import Node
 from openoutcry.replica.resync import resync_node
 from openoutcry.replica.store import damaged, verify_node
@@ -16,24 +16,33 @@ DOWN_S = 1.0
 
 
 def kill_primary(drill: Drill, rng: random.Random) -> Told:
-    drill.kill_primary()
-    drill.start_primary()
-    return PRIMARY, ""
+    """The standby takes over; who was killed comes back as its standby."""
+    primary = drill.primary
+    primary.kill()
+    return primary.name, ""
+
+
+def kill_standby(drill: Drill, rng: random.Random) -> Told:
+    standby = drill.standby
+    standby.kill()
+    return standby.name, ""
 
 
 def stop_primary(drill: Drill, rng: random.Random) -> Told:
-    """Longer than its lease; woken, it must not release before the lease is its own again."""
-    drill.signal_primary(signal.SIGSTOP)
+    """Longer than its lease: woken after the standby's promotion, it must release nothing."""
+    primary = drill.primary
+    primary.send(signal.SIGSTOP)
     time.sleep(STOPPED_S)
-    drill.signal_primary(signal.SIGCONT)
-    return PRIMARY, ""
+    primary.send(signal.SIGCONT)
+    return primary.name, ""
 
 
 def cut_primary(drill: Drill, rng: random.Random) -> Told:
-    drill.network.cut(PRIMARY)
+    primary = drill.primary
+    drill.network.cut(primary.name)
     time.sleep(STOPPED_S)
-    drill.network.mend(PRIMARY)
-    return PRIMARY, ""
+    drill.network.mend(primary.name)
+    return primary.name, ""
 
 
 def _killed(drill: Drill, nodes: list[Node]) -> None:
@@ -57,13 +66,10 @@ def kill_follower(drill: Drill, rng: random.Random) -> Told:
 
 def kill_both(drill: Drill, rng: random.Random) -> Told:
     """The primary and the stream's leader at once."""
-    leader = drill.leader()
-    drill.kill_primary()
-    drill.cluster.signal(leader, signal.SIGKILL)
-    drill.start_primary()
-    time.sleep(DOWN_S)
-    drill.cluster.start([leader])
-    return f"{PRIMARY} and {leader.name}", ""
+    leader, primary = drill.leader(), drill.primary
+    primary.kill()
+    _killed(drill, [leader])
+    return f"{primary.name} and {leader.name}", ""
 
 
 def kill_majority(drill: Drill, rng: random.Random) -> Told:
@@ -75,11 +81,14 @@ def kill_majority(drill: Drill, rng: random.Random) -> Told:
 
 def kill_all(drill: Drill, rng: random.Random) -> Told:
     """Everything cold."""
-    drill.kill_primary()
+    primary, standby = drill.primary, drill.standby
+    standby.kill()
+    primary.kill()
     for node in drill.cluster.nodes:
         drill.cluster.signal(node, signal.SIGKILL)
     drill.cluster.start()
-    drill.start_primary()
+    primary.start("serve")
+    standby.start("standby")
     return "everything", ""
 
 
@@ -139,6 +148,7 @@ def corrupt_follower(drill: Drill, rng: random.Random) -> Told:
 
 FAULTS: dict[str, Callable[[Drill, random.Random], Told]] = {
     "kill primary": kill_primary,
+    "kill standby": kill_standby,
     "stop primary": stop_primary,
     "partition primary": cut_primary,
     "kill leader": kill_leader,

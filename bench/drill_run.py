@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from openoutcry.bench.drill import NODES, PRIMARY, Drill, Fault
+from openoutcry.bench.drill import NODES, VENUES, Drill, Fault
 from openoutcry.bench.drill_faults import FAULTS
 from openoutcry.bench.drill_network import Network
 
@@ -27,7 +27,7 @@ def run_drill(
 
     Raises :class:`OutcryError` where no network can be made, or the venue did not come back.
     """
-    network = Network((*NODES, PRIMARY))
+    network = Network((*NODES, *VENUES))
     folder = (keep or Path(tempfile.mkdtemp(prefix="outcry-drill-"))).absolute()
     folder.mkdir(mode=0o700, exist_ok=True)
     rng = random.Random(seed)

@@ -64,6 +64,7 @@ class Killer:
     shared: Shared | None = None
     producer: Producer | None = None
     sessions: Any = None
+    feed: Any = None
 
     def begin(self, shared: Shared, engine: Engine | None) -> None:
         self.shared, self.producer = shared, shared.rings[OPERATOR_RING].producer()

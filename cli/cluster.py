@@ -126,6 +126,12 @@ def status(cluster: str, as_json: bool) -> None:
             for row in document["nodes"]
         ]  # fmt: skip
         print_columns(console, ("node", "pid", "url", "disk", "verified"), rows, right=("disk",))
+    for row in document["nodes"]:
+        if row["trouble"]:
+            click.echo(
+                f"{row['node']} could not write, and does not count ({row['free_bytes']:,} bytes "
+                f"are free now): {row['trouble']}; make room, then `outcry cluster resync`"
+            )
     for stream in document["streams"]:
         _print_stream(stream)
     if document["trouble"]:

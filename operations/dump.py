@@ -170,7 +170,7 @@ def _go(reader: JournalReader, point: Point, until: int | None, last: "deque[Bat
         return
     limit = NO_LIMIT if until is None else until
     for batch in events_of(reader, point, from_seq=point.seq + 1, until_seq=limit):
-        if len(batch.commands):
+        if len(batch.commands) and (until is None or point.seq > until - 2 * LAST_COMMANDS):
             last.append(batch._replace(events=batch.events.copy(), commands=batch.commands.copy()))
             while sum(len(one.commands) for one in islice(last, 1, None)) >= LAST_COMMANDS:
                 last.popleft()

@@ -6,8 +6,10 @@ status beside its journal, and the kernel's accounts of its processes.
 """
 
 import json
+import math
 import os
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
@@ -19,6 +21,7 @@ import psutil
 
 import openoutcry
 from openoutcry.operations.aside import Aside
+from openoutcry.operations.limits_used import LimitsUsed, add_limits
 from openoutcry.operations.native import UPPER_NS, native
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import bucket_upper_ns
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 NS = 1e-9
+MOST_PARTICIPANTS = 1_000
+"""The limits of more than these are not looked at."""
+FILLING_S = 600.0
+"""The time over which it is seen how fast the journal's disk fills."""
 RECONCILED = "ledger/reconciled.json"
 """Beside the journal: what `outcry reconcile` has found last."""
 SURVEILLED = "surveillance/status.json"
@@ -110,8 +117,27 @@ class VenueMetrics:
         self.venue = venue
         self.aside: Aside | None = None
         """Kept off the cores of what is looked at, by a process that does nothing else."""
+        self._left: deque[tuple[float, int]] = deque()
+        """When so many bytes were left on the journal's disk."""
+        self._limits: tuple[ProcessIdentity, LimitsUsed] | None = None
         self._attached: dict[ProcessIdentity, RunningPipeline] = {}
         self._lock = Lock()
+
+    def _limits_of(self, owner: ProcessIdentity) -> LimitsUsed:
+        with self._lock:
+            if self._limits is None or self._limits[0] != owner:
+                self._limits = owner, LimitsUsed(owner)
+            return self._limits[1]
+
+    def _time_to_full(self, out: Families, journal: Path, venue: str) -> None:
+        with self._lock:
+            now_s = time.monotonic()
+            self._left.append((now_s, journal_use(journal)["disk_available_bytes"]))
+            while self._left[0][0] < now_s - FILLING_S:
+                self._left.popleft()
+            found = seconds_to_full(self._left)
+        out.gauge("outcry_journal_seconds_to_full", "Until the journal's disk is full, at the rate "
+                  "of the last ten minutes.", found, venue=venue)  # fmt: skip
 
     def _running(self, pid: int = 0) -> list[RunningPipeline]:
         """Every pipeline, or that of this supervisor; each is attached to once."""
@@ -159,13 +185,24 @@ class VenueMetrics:
         if status is not None:
             _status(out, status, name)
             _journal(out, journal, name)
+            self._time_to_full(out, journal, name)
             _ledger(out, journal, name)
             _surveillance(out, journal, name)
         if status is not None and state == "open":
             for pipeline in self._running(int(status["pid"])):
                 _pipeline(out, pipeline, name)
+                numbers = [one.number for one in self.venue.participants[:MOST_PARTICIPANTS]]
+                add_limits(out, self._limits_of(pipeline.owner), numbers, name)
                 out.gauge("outcry_order_capacity", "Orders that may be open at once.",
                           self.venue.order_capacity, venue=name)  # fmt: skip
+
+
+def seconds_to_full(points: "deque[tuple[float, int]]") -> float:
+    """At the rate between the first of these (time, bytes left) and the last; infinite if nothing
+    is lost."""
+    (begin_s, before), (end_s, left) = points[0], points[-1]
+    lost = before - left
+    return left * (end_s - begin_s) / lost if lost > 0 else math.inf
 
 
 def _pipeline(out: Families, one: RunningPipeline, venue: str) -> None:
@@ -269,6 +306,7 @@ def _status(out: Families, status: dict[str, Any], venue: str) -> None:
                       ("outcry_instruments_protected", "protection")):  # fmt: skip
         what = f"How many {name.removeprefix('outcry_').replace('_', ' ')} there are."
         out.gauge(name, what, len(risk.get(key, ())), venue=venue)
+    _feed(out, status.get("feed") or {}, venue)
     counters = {
         "connections": "connections", "messages": "messages", "refused": "messages_refused",
         "throttled": "messages_throttled", "faults": "protocol_faults", "slow": "slow_reader_cuts",
@@ -283,11 +321,30 @@ def _status(out: Families, status: dict[str, Any], venue: str) -> None:
         for state in ("connected", "killed", "locked"):
             out.gauge(f"outcry_session_{state}", f"1 while the session is {state}.",
                       float(row[state]), venue=venue, session=session)  # fmt: skip
+        out.gauge("outcry_session_sequence", "Messages of the day that the session is told.",
+                  row.get("sequence", 0), venue=venue, session=session)  # fmt: skip
         out.gauge("outcry_session_open_orders", "Open orders of the session.",
                   row["open_orders"], venue=venue, session=session)  # fmt: skip
         for key, name in counters.items():
             out.counter(f"outcry_session_{name}", f"{name.replace('_', ' ').capitalize()} of the "
                         "session.", row[key], venue=venue, session=session)  # fmt: skip
+
+
+def _feed(out: Families, feed: dict[str, int], venue: str) -> None:
+    """The public feed: both lines say the same, so that a packet is one on each."""
+    if not feed:
+        return
+    out.gauge("outcry_feed_lines", "Lines (A, B) on which the feed is sent.", feed["lines"],
+              venue=venue)  # fmt: skip
+    for key, text in (
+        ("messages", "Messages of the feed's session."),
+        ("packets", "Packets sent on each line."),
+        ("packets_not_taken", "Packets that the network did not take from us."),
+        ("requests_answered", "Requests for missed messages (gaps) that were answered."),
+        ("requests_refused", "Requests for missed messages that were refused."),
+        ("clamped", "Values that were told as the nearest that their field can hold."),
+    ):
+        out.counter(f"outcry_feed_{key}", text, feed[key], venue=venue)
 
 
 def journal_use(journal: Path) -> dict[str, int]:

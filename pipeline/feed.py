@@ -38,11 +38,12 @@ FOLDER = "market_data"
 BACKLOG = 64
 CRASH_LOOP_RESTARTS = 5
 """Deaths in a row without a message sent, after which the process is not restarted."""
-SENT, CLAMPED, SESSION, OVER, READY, KEPT = 0, 1, 2, 3, 4, 8
+SENT, CLAMPED, SESSION, OVER, READY, KEPT, COUNTS = 0, 1, 2, 3, 4, 8, 16
 """Words that the feed's processes share: the last message that was sent (its session above its
 number), values that were told as the nearest, the session, that the run is over, that what was told
 before it is known; then of the session and of the one before four words each: its number, messages,
-bytes, whether it has ended."""
+bytes, whether it has ended; then what the process that sends has counted (COUNTED)."""
+COUNTED = ("packets", "packets_not_taken", "requests_answered", "requests_refused")
 
 
 def allow_descriptors() -> None:
@@ -195,6 +196,20 @@ class PublicFeed:
 
     def note_clamped(self, count: int) -> None:
         self._words[CLAMPED] = count
+
+    def note_counts(self, *counts: int) -> None:
+        """In the order of COUNTED."""
+        self._words[COUNTS : COUNTS + len(counts)] = counts
+
+    def status(self) -> dict[str, int]:
+        """What has become of the feed: of its session, and of its process since that began."""
+        messages, size_bytes = self.kept(self.session)
+        counts = self._words[COUNTS : COUNTS + len(COUNTED)].tolist()
+        return {
+            "session": self.session, "messages": messages, "bytes": size_bytes,
+            "lines": 1 + (self.spec.b is not None), "clamped": self.clamped,
+            **dict(zip(COUNTED, counts, strict=True)),
+        }  # fmt: skip
 
     @property
     def session(self) -> int:

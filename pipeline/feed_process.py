@@ -139,6 +139,8 @@ class FeedProcess:
             else:
                 poll_once = False
             publisher.answer(time.monotonic_ns())
+            self.public.note_counts(publisher.packets + self.pump.packets, publisher.not_taken,
+                                    publisher.answered, publisher.refused)  # fmt: skip
             if self.public.is_ready:
                 self._give_snapshots()
                 publisher.beat(time.monotonic_ns())

@@ -45,6 +45,8 @@ class Operator(Protocol):
 
     sessions: Any
     """The participants' sessions of the run, once there are any."""
+    feed: Any
+    """Its public feed, once there is one."""
 
     def begin(self, shared: Any, engine: Engine | None) -> None:
         """The run begins: with this matcher if it resumes a journal, else with a fresh one."""

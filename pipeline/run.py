@@ -301,6 +301,8 @@ def _open_feed(
         watcher.note("retransmission on {}:{}".format(*feed.retransmission))
     watcher.note("feed on {}:{}".format(*options.feed.a))
     feed.start()
+    if options.operator is not None:
+        options.operator.feed = feed
     return feed
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.topology import REPLICA
 from openoutcry.ring import RingBuffer
 from openoutcry.ring.policy import needed, quorum_value
 
@@ -135,8 +136,18 @@ def _is_safe(shared: Shared, stage: str, ring: RingBuffer, seq: int) -> bool:
     names = shared.table.confirmers(stage)
     record = ring.views(seq, 1)[0]
     cause = int(record["cause_seq" if "cause_seq" in (record.dtype.names or ()) else "seq"][0])
-    quorum = needed(shared.table[stage].policy, len(names))
+    policy = shared.table[stage].policy
+    if policy == "all" and REPLICA.name in names and not _leased(shared):
+        return False
+    quorum = needed(policy, len(names))
     return cause <= quorum_value([shared.safe_seq(name) for name in names], quorum)
+
+
+def _leased(shared: Shared) -> bool:
+    """What the replicas have said still counts; else the gate rightly lets nothing out."""
+    index = shared.table.index[REPLICA.name]
+    until_ns = shared.control.stage(index, ct.STAGE_SAFE_UNTIL_NS)
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) < until_ns
 
 
 def scheduling(pid: int) -> tuple[float, str]:

@@ -302,6 +302,17 @@ cluster {{
         wrong = [line for line in lines if "[FTL]" in line or "[ERR]" in line]
         return (wrong or lines or ["its log is empty"])[-1]
 
+    def disk_trouble(self, node: Node) -> str:
+        """What the node's log last said of a disk that it could not write, since it started; empty
+        if nothing."""
+        try:
+            text = (self.folder_of(node) / "log").read_text(errors="replace")
+        except OSError:
+            return ""
+        since = text[text.rfind("Starting nats-server") :]
+        lines = [line for line in since.splitlines() if "no space left" in line]
+        return lines[-1].partition("] ")[2] if lines else ""
+
     def wipe(self, node: Node) -> None:
         """Remove what the node has stored: it must not run.  Started again, it gets everything from
         the others."""
@@ -348,9 +359,19 @@ def status_of(cluster: Cluster) -> list[dict[str, Any]]:
             "pid": found.pid if (found := cluster.identity(node)) else None,
             "url": f"tls://{node.host}:{node.client_port}",
             "bytes": _bytes_below(cluster.store_of(node)),
+            "free_bytes": _free_below(cluster.folder_of(node), cluster.store_of(node)),
+            "trouble": cluster.disk_trouble(node),
         }
         for node in cluster.nodes
     ]
+
+
+def _free_below(folder: Path, store: Path) -> int:
+    """Room for the node's store."""
+    try:
+        return shutil.disk_usage(store if store.exists() else folder).free
+    except OSError:
+        return 0
 
 
 def _bytes_below(folder: Path) -> int:

@@ -24,8 +24,10 @@ from openoutcry.replica.access import Access
 from openoutcry.replica.actions import Action, Apply, Promoted, Stopped, Timing
 from openoutcry.replica.chain import Tip
 from openoutcry.replica.driver import Driver, now_ns
-from openoutcry.replica.errors import ReplicaError
+from openoutcry.replica.errors import ReplicaError, Unreachable
+from openoutcry.replica.jetstream import JetStream
 from openoutcry.replica.keeper import Keeper
+from openoutcry.replica.link import connect
 from openoutcry.replica.local import plan
 from openoutcry.replica.local_journal import LocalJournal
 from openoutcry.replica.message import MASK, NO_STATE, Check, Message, sealed, split
@@ -35,6 +37,7 @@ from openoutcry.replica.standby import Role, Standby, status
 
 STATUS_FILE = "standby.json"
 STATUS_S = 0.25
+AGAIN_S = 0.5
 TURN_S = 0.02
 STARTER_NONCE = 1_000_000
 STARTING_S = 60.0
@@ -107,6 +110,8 @@ class HotStandby:
         Raises :class:`ReplicaError` when it must not go on: its core differs from the primary's,
         the stream is another journal's or was rewritten.
         """
+        while not stop() and not self._has_stream():
+            time.sleep(AGAIN_S)
         self.driver.subscribe()
         rest = self.driver.act(self.machine.begin(now_ns()))
         while not stop():
@@ -121,6 +126,25 @@ class HotStandby:
             rest += self.driver.turn(TURN_S)
             self._note()
         return None
+
+    def _has_stream(self) -> bool:
+        """See that the stream is there, or make it; False while the cluster does not answer.
+        Raises :class:`ReplicaError` for a stream of another make, and for one that was wiped."""
+        try:
+            jetstream = JetStream(connect(self.driver.access), self.venue)
+            try:
+                last = jetstream.open().last
+            finally:
+                jetstream.link.close()
+        except Unreachable as error:
+            self._tell(str(error))
+            return False
+        if last < self.machine.tip.position:
+            raise ReplicaError(
+                f"{self.venue}: the stream ends at message {last}, and {self.local.directory} is "
+                f"of one that had {self.machine.tip.position}: it was wiped, or is another's"
+            )
+        return True
 
     def close(self, checkpoint: bool = False) -> None:
         """Let go of everything; with ``checkpoint`` whoever resumes the journal need not run the
@@ -233,13 +257,15 @@ class HotStandby:
 
     def _note(self) -> None:
         """Say what has changed; write the status a few times a second."""
-        flaw = self.machine.flaw or self.driver.trouble
-        if flaw != self._flaw:
-            self.say(flaw or "the stream can be read again")
-            self._flaw = flaw
+        self._tell(self.machine.flaw or self.driver.trouble)
         if time.monotonic() >= self._status_due_s:
             self._status_due_s = time.monotonic() + STATUS_S
             self._write_status(self.machine.role.name.lower())
+
+    def _tell(self, flaw: str) -> None:
+        if flaw != self._flaw:
+            self.say(flaw or "the stream can be read again")
+            self._flaw = flaw
 
     def status(self) -> dict[str, Any]:
         """For JSON and pages."""

@@ -76,17 +76,25 @@ class LocalJournal:
         segment, offset = (last.segment, last.end) if last else (0, 0)
         if header.kind == BlockKind.CONFIG:
             segment, offset = (last.segment + 1 if last else 0), 0
-        self._open(segment)
-        written = os.pwrite(self._fd, block, offset)
+        path = segment_path(self.directory, segment)
+        try:
+            self._open(segment)
+            written = os.pwrite(self._fd, block, offset)
+        except OSError as error:
+            raise ReplicaError(f"{path}: byte {offset}: cannot write: {error.strerror}") from None
         if written != len(block):
-            raise ReplicaError(f"{segment_path(self.directory, segment)}: the disk is full")
+            raise ReplicaError(f"{path}: byte {offset}: only {written:,} bytes were written")
         self.journal_id = header.journal_id
         self.places.append(Place(segment, offset, offset + len(block), digest(block)))
 
     def sync(self) -> None:
-        """All that was appended is on the disk on return."""
+        """All that was appended is on the disk on return; a disk that cannot is left, not asked
+        again."""
         if self._fd >= 0:
-            os.fdatasync(self._fd)
+            try:
+                os.fdatasync(self._fd)
+            except OSError as error:
+                raise ReplicaError(f"{self.directory}: cannot sync: {error.strerror}") from None
 
     def cut(self, index: int) -> None:
         """Remove block ``index`` and all behind it: another leads, and has others or none."""

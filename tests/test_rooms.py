@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "surveillance": {"wire", "replay", "order_entry"},
     "client": {"wire", "order_entry"},
     "pipeline": LOWER - {"client"},
-    "operations": {"wire", "ring", "ptp", "journal", "host", "replay", "pipeline"},
+    "operations": {"wire", "ring", "risk", "ptp", "journal", "host", "replay", "pipeline"},
     "console": {
         "wire",
         "ring",

@@ -149,7 +149,8 @@ TARGETS = {
             {"DEPTH_LOG2": 5, "COUNTER_WIDTH": 3}, {"COUNTER_WIDTH": "3"},
         ),
         Target(
-            "outcry_gateway", "bench_gateway,bench_gateway_rows,bench_gateway_edges",
+            "outcry_gateway",
+            "bench_gateway,bench_gateway_rows,bench_gateway_edges,bench_gateway_bus",
             (*VALIDATOR, "outcry_regs", "outcry_gateway"), 200,
             "every_verdict|read_back",
             {"SLOT_BITS": 4, "COUNTER_BITS": 4}, {"SLOT_BITS": "4", "COUNTER_BITS": "4"},

@@ -28,6 +28,8 @@ STATE_TEXT = "what stood at the emergency close"
 SUFFIX = ".dump.json.gz"
 LONGEST_S = 30.0
 """So long the step waits for the dump."""
+NICE = 5
+"""Behind the stages, which have cores of their own, before whatever only looks."""
 
 
 def standing_document(view: View, limits: FileLimits, at: str, seq: int) -> dict[str, Any]:
@@ -60,6 +62,7 @@ class Investigation:
         self.path: Path | None = None
         self._pid = self._fd = 0
         self._until_s = 0.0
+        self._late = False
 
     def begin(self, name: str, stood: dict[str, Any], before_seq: int | None) -> Path:
         """Begin one beside the journal; another that is under way goes first."""
@@ -75,31 +78,49 @@ class Investigation:
         return self.path
 
     def _write(self, path: Path, stood: dict[str, Any], before_seq: int | None) -> dict[str, Any]:
-        os.nice(19)
+        os.nice(NICE)
         self.take(self.file, path, stood, before_seq)
         return {}
 
     def is_done(self, note: Callable[[str], None]) -> bool:
-        """Whether none is under way (any more); says what became of one."""
+        """Whether nothing has to wait any more: it is written, or takes too long to be waited for
+        (and goes on).  Says what became of it."""
         if not self._pid:
             return True
-        ended, _ = os.waitpid(self._pid, os.WNOHANG)
-        if not ended and time.monotonic() < self._until_s:
+        if self._has_ended(note):
+            return True
+        if time.monotonic() < self._until_s:
             return False
-        failed = outcome(self._fd).get("error") if ended else f"not written in {LONGEST_S:.0f} s"
-        self._pid = 0 if ended else self._pid
+        if not self._late:
+            self._late = True
+            note(f"the dump for an investigation is still being written: {self.path}")
+        return True
+
+    def look(self, note: Callable[[str], None]) -> None:
+        """Say what became of one that nobody waits for."""
+        if self._late:
+            self._has_ended(note)
+
+    def _has_ended(self, note: Callable[[str], None]) -> bool:
+        ended, _ = os.waitpid(self._pid, os.WNOHANG)
+        if not ended:
+            return False
+        failed = outcome(self._fd).get("error")
+        self._pid = 0
         self._end()
         assert self.path is not None
-        if ended and not failed and self.path.exists():
-            note(f"the dump for an investigation is {self.path}")
-        else:
+        if failed or not self.path.exists():
             note(f"no dump for an investigation: {failed or 'its process was killed'}")
+        else:
+            note(f"the dump for an investigation is {self.path}")
         return True
 
     def close(self, note: Callable[[str], None]) -> None:
         """The run ends: wait for the one that is under way."""
-        while not self.is_done(note):
+        until_s = time.monotonic() + LONGEST_S
+        while self._pid and not self._has_ended(note) and time.monotonic() < until_s:
             time.sleep(0.02)
+        self._end()
 
     def _end(self) -> None:
         if self._pid:
@@ -108,3 +129,4 @@ class Investigation:
         if self._fd:
             os.close(self._fd)
         self._pid = self._fd = 0
+        self._late = False

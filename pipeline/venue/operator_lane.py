@@ -118,6 +118,7 @@ class OperatorLane:
         self.calendar, self.clock, self.note = calendar, clock, note
         self.desk = desk
         self.sessions: Any = None
+        self.feed: Any = None
         self.asked_to_stop = asked_to_stop
         self.day: TradingDay | None = None
         self.time_ns = 0

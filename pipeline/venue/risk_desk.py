@@ -155,6 +155,8 @@ class RiskDesk:
         if self.queued and is_processed(self.queued):
             self._queue_is_done()
         self.desk.look(put, is_processed)
+        if self.investigation is not None:
+            self.investigation.look(self.note)
         self._cancel(put)
         if self.guard is not None:
             assert self.operator_lane is not None

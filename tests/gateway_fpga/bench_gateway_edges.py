@@ -1,8 +1,8 @@
 """cocotb bench of outcry_gateway's edges in time and in numbers: run by test_gateway_rtl.py.
 
 What bench_gateway.py does with random orders and settings is done here cycle by cycle: when a
-setting counts from, a command beside orders in every rank, a reset at every cycle; every pattern of
-byte strobes and every number on and beside the end of its range.
+setting counts from, a command beside orders in every rank, a reset at every cycle; every number on
+and beside the end of its range.
 """
 
 import random
@@ -12,7 +12,7 @@ import numpy as np
 from bench_gateway import OPEN_ROW, PATIENCE, SLOT_BITS, good_orders, loaded, word_of
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 from orders import INSTRUMENTS
-from patterns import start
+from patterns import quiet_bus, start
 
 from openoutcry.gateway_fpga import Settings
 from openoutcry.gateway_fpga.devices import GoldenDevice
@@ -20,10 +20,8 @@ from openoutcry.wire import ErrorBit
 from openoutcry.wire.registers import (
     ADDRESS,
     CONTROL_ARMED,
-    DECERR,
     OKAY,
     PARTICIPANT_BITS,
-    REGISTERS,
     SLVERR,
     WAYS,
     row_image,
@@ -33,89 +31,12 @@ from openoutcry.wire.registers import (
 CYCLES_TO_REFUSED = 11
 """From a command that the bus has taken to the first order that it refuses, at full rate."""
 ROWS = WAYS * 2**SLOT_BITS
-RW = [r.offset + 4 * n for r in REGISTERS for n in range(r.count) if r.access == "RW"]
 BIT = {bit: 1 << bit for bit in ErrorBit}
 
 
 async def with_plain(dut, settings=None):
     """The gateway with one symbol: most of a bench's time goes into writing rows."""
     return await loaded(dut, instruments=INSTRUMENTS[:1], settings=settings or Settings())
-
-
-class RawBus:
-    """The write channel signal by signal: any strobes, at a cycle that the caller chooses."""
-
-    def __init__(self, dut):
-        self.dut = dut
-        for name in ("awvalid", "wvalid", "bready", "arvalid", "rready", "awprot", "arprot"):
-            getattr(dut, f"s_axil_{name}").value = 0
-
-    async def write(self, address, value, strobes=15):
-        dut = self.dut
-        dut.s_axil_awaddr.value, dut.s_axil_wdata.value = address, value
-        dut.s_axil_wstrb.value = strobes
-        dut.s_axil_awvalid.value = dut.s_axil_wvalid.value = dut.s_axil_bready.value = 1
-        taken = False
-        for _ in range(10):
-            await ReadOnly()
-            ready = dut.s_axil_awready.value == 1
-            answered = dut.s_axil_bvalid.value == 1
-            answer = dut.s_axil_bresp.value
-            await RisingEdge(dut.clk)
-            if ready:
-                taken = True
-                dut.s_axil_awvalid.value = dut.s_axil_wvalid.value = 0
-            if answered:
-                assert taken
-                dut.s_axil_bready.value = 0
-                return int(answer)
-        raise AssertionError(f"no answer to a write of {address:#x}")
-
-    async def read(self, address):
-        dut = self.dut
-        dut.s_axil_araddr.value = address
-        dut.s_axil_arvalid.value = dut.s_axil_rready.value = 1
-        for _ in range(10):
-            await ReadOnly()
-            ready = dut.s_axil_arready.value == 1
-            found = (
-                (int(dut.s_axil_rresp.value), int(dut.s_axil_rdata.value))
-                if dut.s_axil_rvalid.value == 1
-                else None
-            )
-            await RisingEdge(dut.clk)
-            if ready:
-                dut.s_axil_arvalid.value = 0
-            if found:
-                dut.s_axil_rready.value = 0
-                return found
-        raise AssertionError(f"no answer to a read of {address:#x}")
-
-
-@cocotb.test(**PATIENCE)
-async def only_whole_words_are_written(dut):
-    """Each of the fifteen other patterns of strobes is refused by every register, changes nothing
-    and begins no command."""
-    dut.frames.value = 0
-    dut.s_axis_tvalid.value, dut.m_axis_tready.value = 0, 1
-    bus = RawBus(dut)
-    await start(dut)
-    dice = random.Random(1)
-    values = {}
-    for address in RW:
-        values[address] = dice.getrandbits(32)
-        if address == ADDRESS["row_index"]:
-            values[address] %= ROWS
-        assert await bus.write(address, values[address]) == OKAY
-    values[ADDRESS["control"]] &= 3
-    for strobes in range(15):
-        for address in values:
-            assert await bus.write(address, ~values[address] & 0xFFFFFFFF, strobes) == SLVERR
-            assert await bus.read(address) == (OKAY, values[address]), (hex(address), strobes)
-        for name in ("row_swap", "participant_set"):
-            assert await bus.write(ADDRESS[name], 1, strobes) == SLVERR
-            assert await bus.read(ADDRESS["status"]) == (OKAY, 0)
-        assert await bus.write(0xFFC, 1, strobes) == DECERR
 
 
 @cocotb.test(**PATIENCE)
@@ -188,6 +109,43 @@ async def row_index_stays_while_a_command_waits(dut):
     bench.send_nowait(orders)
     codes = (await bench.receive(3))["error_code"]
     assert np.all(codes & BIT[ErrorBit.SYMBOL])
+
+
+@cocotb.test(**PATIENCE)
+async def a_command_refused_while_one_waits_does_nothing(dut):
+    """Behind a participant's command that waits for orders in flight, a row swap, another
+    participant's command and a shadow word are refused, and nothing of them happens afterwards."""
+    bench = await with_plain(dut, Settings(check_participants=True))
+    symbol = b"WAITS"
+    index = slot_of(word_of(symbol), 0, SLOT_BITS)
+    await bench.write_slot(index, 0)
+
+    async def write(name, value, word=0):
+        answer = await bench.master.write(ADDRESS[name] + 4 * word, value.to_bytes(4, "little"))
+        return int(answer.resp)
+
+    for who in (1, 2):
+        await bench.step(lambda d, who=who: d.set_participant(who, True))
+    row = OPEN_ROW | {"symbol": word_of(symbol)}
+    await bench.on_rtl(lambda d: d._write_shadow(row_image(row)))
+    assert await write("row_index", index) == OKAY
+    bench.sink.pause = True
+    bench.send_nowait(good_orders(5, symbol=symbol, participant=1))
+    await ClockCycles(dut.clk, 10)
+    assert await write("participant_set", 1) == OKAY
+    before = (await bench.master.read(ADDRESS["row_shadow"], 4)).data
+    assert await write("row_swap", 1) == SLVERR
+    assert await write("participant_set", 2) == SLVERR
+    assert await write("row_shadow", 0x5A5A5A5A) == SLVERR
+    bench.sink.pause = False
+    await bench.receive(5)
+    await ClockCycles(dut.clk, 12)
+    assert int.from_bytes((await bench.master.read(ADDRESS["status"], 4)).data, "little") == 0
+    assert (await bench.master.read(ADDRESS["row_shadow"], 4)).data == before
+    bench.send_nowait(good_orders(2, symbol=symbol, participant=[1, 2]))
+    codes = (await bench.receive(2))["error_code"]
+    assert np.all(codes & BIT[ErrorBit.SYMBOL])
+    assert list(codes & BIT[ErrorBit.PARTICIPANT]) == [BIT[ErrorBit.PARTICIPANT], 0]
 
 
 @cocotb.test(**PATIENCE)
@@ -524,7 +482,7 @@ async def a_command_counts_within_its_cycles(dut, command):
 async def an_order_offered_through_a_reset_comes_out_once(dut):
     """It stands before the gateway from before the reset until it is taken: once in, once out."""
     dut.frames.value = 0
-    RawBus(dut)
+    quiet_bus(dut)
     order = good_orders(1, symbol=b"PLAIN")
     dut.s_axis_tdata.value = int.from_bytes(order.tobytes(), "little")
     dut.s_axis_tvalid.value = dut.m_axis_tready.value = 1

@@ -17,7 +17,7 @@ class Group:
     changes: tuple[tuple[str, str], ...]
 
 
-GATEWAY = "bench_gateway,bench_gateway_rows,bench_gateway_edges"
+GATEWAY = "bench_gateway,bench_gateway_rows,bench_gateway_edges,bench_gateway_bus"
 
 
 def _validator(kind: str, first: str, *changes: tuple[str, str]) -> Group:

@@ -23,7 +23,9 @@ class Fault:
 
 # A case stands in a test's name by its number: `=3` is the fourth of the parameter's values.
 def _gateway(name: str, kind: str, file: str, old: str, new: str, *tests: str) -> Fault:
-    return Fault(name, kind, file, old, new, "bench_gateway_edges", "outcry_gateway", tests)
+    return Fault(
+        name, kind, file, old, new, "bench_gateway_edges,bench_gateway_bus", "outcry_gateway", tests
+    )
 
 
 def _parser(name: str, kind: str, old: str, new: str, *tests: str) -> Fault:

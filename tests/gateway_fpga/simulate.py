@@ -71,6 +71,7 @@ def simulate(
     seed: int = SEED,
     environment: Mapping[str, str] | None = None,
     build_arguments: Sequence[str] = (),
+    plusargs: Sequence[str] = (),
 ) -> None:
     """Build ``toplevel`` for ``simulator`` and run the bench module's tests on it.
 
@@ -101,7 +102,7 @@ def simulate(
         waveform = tmp_path / ("waves.fst" if simulator == "icarus" else "dump.vcd")
         results = tmp_path / "results.xml"
         # What went wrong stands in the results, or in the log when there are none.
-        with suppress(SystemExit):
+        with suppress(SystemExit, RuntimeError):
             runner.test(
                 test_module=bench,
                 hdl_toplevel=toplevel,
@@ -113,6 +114,7 @@ def simulate(
                 results_xml=str(results),
                 waves=waves,
                 plusargs=[
+                    *plusargs,
                     *([f"+dumpfile_path={waveform}"] if waves else []),
                     *(
                         [*RANDOM_START, f"+verilator+seed+{seed}"]

@@ -71,7 +71,7 @@ def test_gateway_edges(simulator: str, slot_bits: int, tmp_path: Path) -> None:
     simulate(
         simulator,
         "outcry_gateway",
-        "bench_gateway_edges",
+        "bench_gateway_edges,bench_gateway_bus",
         tmp_path,
         parameters={"SLOT_BITS": slot_bits, "COUNTER_BITS": 32},
         environment={"SLOT_BITS": str(slot_bits)},

@@ -11,6 +11,7 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.gate_policy import POLICIES, gate_policy
 from openoutcry.pipeline.options import PipelineError
 from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.stall import work_of
 from openoutcry.pipeline.topology import TOPOLOGY, Geometry
 from openoutcry.pipeline.worker import StageGroup, Work
 from openoutcry.replay.core import Core
@@ -83,6 +84,15 @@ def test_behind_its_lease_nothing_leaves_that_needs_the_replicas(
     now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     assert matched.released(COMMANDS, COMMANDS, now_ns - 1) == released
     assert matched.released(COMMANDS, COMMANDS, EVER) == COMMANDS
+
+
+@pytest.mark.parametrize("matched", ["both"], indirect=True)
+def test_a_gate_behind_its_lease_is_not_taken_for_a_stalled_one(matched: Matched) -> None:
+    assert matched.released(COMMANDS, COMMANDS, OVER) == 0
+    assert work_of(matched.shared, "gate")[1] is False
+    until_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + 10**12
+    matched.control.set_stage(matched.index["replica"], ct.STAGE_SAFE_UNTIL_NS, until_ns)
+    assert work_of(matched.shared, "gate")[1] is True
 
 
 def test_replicas_cannot_be_asked_for_where_there_are_none() -> None:

@@ -141,6 +141,23 @@ def test_an_old_primary_that_wakes_releases_nothing(pair):
     assert pair.publisher.safe_seq == released == BLOCK
 
 
+def test_another_journals_standby_is_told_and_touches_nothing(tmp_path, pair, cluster):
+    pair.trade()
+    pair.catch_up()
+    config = {"instruments": instruments_to_json(pair.engine.instruments), "order_capacity": 64}
+    with Journal.create(tmp_path / "other", config):
+        pass
+    before = sorted((p.name, p.read_bytes()) for p in (tmp_path / "other").glob("segment-*"))
+    other = HotStandby(
+        tmp_path / "other", cluster.access, pair.publisher.venue, holder_of("c", "1"), LEASE
+    )
+    with pytest.raises(ReplicaError, match="another journal"):
+        other.follow(lambda: False, lambda: False)
+    other.close()
+    after = sorted((p.name, p.read_bytes()) for p in (tmp_path / "other").glob("segment-*"))
+    assert [(n, d.rstrip(b"\0")) for n, d in after] == [(n, d.rstrip(b"\0")) for n, d in before]
+
+
 def test_a_journal_that_has_more_than_the_quorum_is_cut_when_it_follows(tmp_path, pair, cluster):
     pair.trade()
     pair.catch_up()

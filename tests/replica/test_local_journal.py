@@ -109,6 +109,21 @@ def test_a_block_that_does_not_follow_is_refused(tmp_path, blocks):
     local.close()
 
 
+def test_a_full_disk_is_named_and_nothing_is_taken_for_written(tmp_path, blocks, monkeypatch):
+    local = standby(tmp_path / "standby", blocks[:3])
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.pwrite", full)
+        with pytest.raises(ReplicaError, match=r"segment.* cannot write: No space left"):
+            local.append(blocks[3])
+    local.append(blocks[3])
+    local.close()
+    assert blocks_of(tmp_path / "standby") == blocks[:4]
+
+
 def test_a_journal_in_use_is_left_alone(tmp_path, blocks):
     local = standby(tmp_path / "standby", blocks)
     with pytest.raises(JournalError, match="in use"):

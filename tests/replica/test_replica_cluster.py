@@ -1,5 +1,6 @@
 """A cluster on this machine: nothing of it is left behind, and damage does not start."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import replica_full_disk
 from processes import ended
 from replica_cluster import append, drain, new_journal, until
 
@@ -90,6 +92,20 @@ def test_a_damaged_node_is_named_before_it_starts_and_one_command_mends_it(
     assert rows["DAMAGE"].tip.hash == place.hash
     writer.abandon()
     publisher.close()
+
+
+def test_a_node_whose_disk_is_full_says_so_and_the_others_go_on(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a small disk is mounted: it needs root")
+    command = [sys.executable, replica_full_disk.__file__, str(tmp_path / "cluster")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["done"] == replica_full_disk.MESSAGES
+    one, two, small = document["nodes"]
+    assert not one["trouble"]
+    assert not two["trouble"]
+    assert "no space left on device" in small["trouble"]
 
 
 def test_status_names_leader_lease_epoch_and_the_last_verified_block(

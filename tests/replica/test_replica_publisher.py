@@ -179,6 +179,21 @@ def test_cut_off_from_the_quorum_its_lease_ends_and_it_says_so(
     writer.abandon()
 
 
+def test_a_clock_that_is_wrong_is_told_and_does_no_harm(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    journal = tmp_path / "journal"
+    new_journal(journal).abandon()
+    monkeypatch.setattr(JetStream, "skew_s", lambda self: 3_600.0)  # not the machine's own clock
+    publisher = Publisher(journal, cluster.access, "SKEW", "here/1", say=said.append)
+    publisher.begin()
+    drain(publisher)
+    assert "3600.0 s from this machine's" in said[0]
+    assert not publisher.cut_off
+    publisher.close()
+
+
 def test_without_a_quorum_a_start_says_so_and_ends(cluster: Cluster, tmp_path: Path) -> None:
     new_journal(tmp_path / "journal").abandon()
     publisher = Publisher(tmp_path / "journal", cluster.access, "ALONE", "here/1")

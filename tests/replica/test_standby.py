@@ -1,11 +1,18 @@
 """The commands themselves, with real processes and a real kill: a standby takes a venue over, the
 node that was killed comes back as a standby, and is handed the venue."""
 
+import json
+import signal
 import subprocess
 import sys
+import time
 
+import pytest
+from replica_cluster import WAIT_S
 from replica_nodes import Node
+from served_venue import VENUE
 
+from openoutcry.client.ouch import ClientError
 from openoutcry.journal import JournalReader
 from openoutcry.replay.events import commands_of
 
@@ -70,6 +77,33 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(tmp_path
                 node.kill()
 
 
+def test_the_command_follows_until_it_is_stopped(tmp_path, cluster):
+    node = Node(tmp_path / "a", "ALONE2", cluster.folder)
+    node.process = subprocess.Popen(
+        [sys.executable, "-m", "openoutcry", "standby", str(node.file), "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    node.wait(lambda: node.standby().get("role") == "following")
+    node.process.send_signal(signal.SIGTERM)
+    out, err = node.process.communicate(timeout=WAIT_S)
+    assert node.process.returncode == 0, err
+    document = json.loads(out)
+    assert document["led"] is False
+    assert document["standby"]["commands"] == 0
+
+
+def test_a_venue_that_is_not_replicated_has_no_standby(tmp_path):
+    (tmp_path / "venue.toml").write_text(VENUE)
+    (tmp_path / "venue.toml").chmod(0o600)
+    done = subprocess.run(
+        [sys.executable, "-m", "openoutcry", "standby", "venue.toml"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert 'a standby is of a venue with durability = "replicated"' in done.stderr
+    assert not (tmp_path / "journal").exists()
+
+
 def test_failover_of_nothing_is_told(tmp_path, cluster):
     node = Node(tmp_path / "a", "NOBODY", cluster.folder)
     for arguments in ([], ["--force"]):
@@ -80,3 +114,68 @@ def test_failover_of_nothing_is_told(tmp_path, cluster):
         assert done.returncode == 1
         assert "no " in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+ROUNDS = 10
+
+
+@pytest.mark.long
+def test_ten_kills_and_ten_planned_failovers(tmp_path, cluster):
+    """The venue goes to and fro; prints how long clients waited."""
+    nodes = [Node(tmp_path / name, "MANY", cluster.folder) for name in "ab"]
+    gaps = {"kill": [], "planned": []}
+    tokens_told = []
+    try:
+        nodes[0].start("serve")
+        nodes[0].wait_until_open()
+        client = nodes[0].client("ONE", sequence=0)
+        for count in range(2 * ROUNDS):
+            kind = ("kill", "planned")[count % 2]
+            old, new = nodes
+            new.start("standby")
+            new.wait(lambda new=new: new.standby().get("role") == "following")
+            client.connection.close()  # it has sent no heartbeats while the standby began
+            client = answering(old)
+            for number in range(20):
+                tokens_told.append(f"{count}A{number}")
+                client.buy("GOLD", 10, "100.00", name=tokens_told[-1])
+            accepted = set()
+            while accepted != set(tokens_told[-20:]):
+                message = client.next()
+                accepted |= {message["token"]} & set(tokens_told[-20:])
+            commands = 20 * (count + 1)
+            new.wait(lambda new=new, c=commands: new.standby().get("commands", 0) >= c)
+            begin_s = time.monotonic()
+            if kind == "kill":
+                old.kill()
+            else:
+                (old.journal / "hand-over").touch()
+                old.process.send_signal(signal.SIGTERM)
+            client = answering(new)
+            name = f"{count}Z"
+            client.buy("GOLD", 5, "99.00", name=name)
+            while client.next()["token"] != name:
+                pass
+            gaps[kind].append(round(time.monotonic() - begin_s, 3))
+            tokens_told.append(name)
+            if kind == "planned":
+                old.end()
+            nodes.reverse()
+        assert nodes[0].stop()["last_run"]["duplicated"] == 0
+        found = tokens(nodes[0].journal)
+        assert len(found) == len(set(found)) == len(tokens_told)
+        print(json.dumps(gaps))
+    finally:
+        for node in nodes:
+            if node.process is not None and node.process.poll() is None:
+                node.kill()
+
+
+def answering(node):
+    """A client of it, as soon as it takes one."""
+    while True:
+        try:
+            return node.client("ONE", sequence=0)
+        except (ClientError, OSError):
+            assert node.process.poll() is None, node.said()
+            time.sleep(0.01)

@@ -1,0 +1,59 @@
+"""How much of participants' limits is used, from the risk state in shared memory."""
+
+from typing import Any
+
+import numpy as np
+
+from openoutcry.pipeline.venue.risk_tables import OF_PARTICIPANTS
+from openoutcry.ring import ProcessIdentity, Segment
+from openoutcry.ring.segment import segment_name
+from openoutcry.risk import layout as lay
+from openoutcry.risk.region import View
+from openoutcry.risk.settings import stands
+from openoutcry.wire import OutcryError
+
+NEAR = 0.9
+AGAINST = {
+    "open_orders": lay.OPEN, "exposure_buy": lay.BUY_EXPOSURE, "exposure_sell": lay.SELL_EXPOSURE,
+    "gross_position": lay.GROSS,
+}  # fmt: skip
+"""Limits whose use stands beside them, and where."""
+
+
+class LimitsUsed:
+    """Of one run; None of them if it has no risk state."""
+
+    def __init__(self, owner: ProcessIdentity) -> None:
+        self.view: View | None = None
+        try:
+            segment = Segment.attach(segment_name(owner, "region"), read_only=True)
+            self.view = View(segment.words(0, segment.size_bytes // 8).view(np.uint8))
+        except OutcryError:
+            return
+
+    def shares(self, participants: list[int]) -> dict[str, list[float]]:
+        """By limit: what is used of it, 1 being all, of each participant who has it.  Read while
+        the core writes: each number is one that stood."""
+        found: dict[str, list[float]] = {name: [] for name in AGAINST}
+        if self.view is None:
+            return {}
+        for name, field in AGAINST.items():
+            one = OF_PARTICIPANTS[name]
+            for who in participants:
+                limit = stands(self.view, one.setting, who)[0]
+                if limit != one.default:
+                    found[name].append(_share(self.view.of(who, field), limit))
+        return found
+
+
+def _share(used: int, limit: int) -> float:
+    return used / limit if limit > 0 else float(used > 0)
+
+
+def add_limits(out: Any, used: LimitsUsed, participants: list[int], venue: str) -> None:
+    """The metrics of these participants."""
+    for name, shares in used.shares(participants).items():
+        out.gauge("outcry_limit_used_ratio", "The most that a participant has used of a limit, 1 "
+                  "being all.", max(shares, default=0.0), venue=venue, limit=name)  # fmt: skip
+        out.gauge("outcry_limits_near", "Participants who have used nine tenths of a limit.",
+                  sum(share >= NEAR for share in shares), venue=venue, limit=name)  # fmt: skip

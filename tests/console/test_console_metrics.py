@@ -1,0 +1,63 @@
+"""What /metrics says of limits and of the feed is what the venue says of them elsewhere."""
+
+from openoutcry.operations.limits_used import add_limits
+from openoutcry.operations.metrics import Families, VenueMetrics, seconds_to_full
+from openoutcry.pipeline.venue.file import read_venue
+
+
+def values(floor):
+    metrics = VenueMetrics(read_venue(floor.file))
+    return {
+        (sample.name, sample.labels.get("limit") or sample.labels.get("session")): sample.value
+        for family in metrics.collect()
+        for sample in family.samples
+    }
+
+
+def test_how_much_of_a_limit_is_used(floor, anna):
+    floor.quote(3)
+    found = values(floor)
+    assert found["outcry_limit_used_ratio", "open_orders"] > 0
+
+    def same(rows):
+        shares = [
+            one["used"] / one["value"]
+            for row in rows
+            for one in row["limits"]
+            if one["limit"] == "open_orders"
+        ]
+        return max(shares) == found["outcry_limit_used_ratio", "open_orders"]
+
+    anna.look("/api/participants", same)  # the page looks once a second
+    assert found["outcry_limits_near", "open_orders"] == 0
+    assert found["outcry_limit_used_ratio", "gross_position"] == 0
+    assert found["outcry_session_sequence", "ONE"] == 0
+
+
+def test_who_is_near_a_limit():
+    class Used:
+        def shares(self, participants):
+            return {"open_orders": [0.1, 0.899, 0.9, 1.0], "exposure_buy": []}
+
+    out = Families()
+    add_limits(out, Used(), [1, 2, 3, 4], "TEST")
+    found = {(one.name, one.labels["limit"]): one.value for family in out.found.values()
+             for one in family.samples}  # fmt: skip
+    assert found["outcry_limits_near", "open_orders"] == 2
+    assert found["outcry_limit_used_ratio", "open_orders"] == 1.0
+    assert found["outcry_limit_used_ratio", "exposure_buy"] == 0.0
+
+
+def test_what_became_of_the_feed(floor):
+    floor.trade(3_000_000)
+    found = values(floor)
+    assert found["outcry_feed_lines", None] == 1
+    assert found["outcry_feed_packets_total", None] > 0
+    assert found["outcry_feed_messages_total", None] >= 20
+    assert found["outcry_feed_requests_refused_total", None] == 0
+
+
+def test_when_the_disk_is_full():
+    assert seconds_to_full([(0.0, 1_000), (10.0, 900)]) == 90.0
+    assert seconds_to_full([(0.0, 1_000)]) == float("inf")
+    assert seconds_to_full([(0.0, 1_000), (10.0, 1_100)]) == float("inf")
