@@ -9,7 +9,8 @@ from typing import Any
 import numpy.typing as npt
 
 import openoutcry.surveillance.detect.layout as lay
-from openoutcry.surveillance.detect.reference_rules import Hit, Order, Rules, Trade, limited
+from openoutcry.surveillance.detect.reference_rows import Order, Trade, limited
+from openoutcry.surveillance.detect.reference_rules import Hit, Rules
 from openoutcry.wire.enums import EventFlag, EventKind, Reason, Side
 from openoutcry.wire.records import EVENT_DTYPE, NO_INSTRUMENT
 

@@ -2,104 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.replay.projections import has_risk, instrument_money
+from openoutcry.surveillance.detect.reference_rows import (
+    Around,
+    Candidate,
+    Leg,
+    Order,
+    Trade,
+    bps_of,
+    limited,
+)
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.parameters import INDEX, parameters
 from openoutcry.wire import make_instruments
-from openoutcry.wire.enums import EventKind, Phase, Reason, Side
+from openoutcry.wire.enums import Phase, Side
 
 SECOND, MINUTE, HOUR, DAY = 10**9, 60 * 10**9, 3_600 * 10**9, 86_400 * 10**9
-LIMIT = 2**40
-BY_OWNER = (Reason.USER, Reason.MASS_CANCEL, Reason.REDUCED_TO_ZERO, Reason.DISCONNECTED)
-MOVED = (EventKind.REPLACED, EventKind.REPEGGED, EventKind.ELECTED, EventKind.CONVERTED)
-CHANGED = (EventKind.CANCELLED, EventKind.EXPIRED, EventKind.REDUCED, *MOVED)
 Hit = dict[str, Any]
-
-
-def limited(value: int) -> int:
-    return min(max(value, -LIMIT), LIMIT)
-
-
-def bps_of(price: int, bps: int) -> int:
-    size = abs(price)
-    return size * bps // 10_000 if size < LIMIT else limited(size // 10_000 * bps)
-
-
-@dataclass
-class Order:
-    order_id: int
-    who: int
-    owner: int
-    instrument: int
-    side: int
-    price: int
-    leaves: int
-    lots: int
-    born_ns: int
-    born_seq: int
-    middle: int | None
-    hidden: bool
-    waiting: bool
-    display: int
-
-    @property
-    def shown(self) -> int:
-        if self.hidden or self.waiting:
-            return 0
-        return min(self.display, self.leaves) if self.display else self.leaves
-
-
-@dataclass
-class Candidate:
-    ns: int
-    seq: int
-    lots: int
-    prices: int
-    gain: int
-    first_seq: int
-    first_ns: int
-    withdrawn: int = 0
-    hit: int = 0
-
-
-@dataclass
-class Trade:
-    """One party's part of a trade."""
-
-    ns: int
-    owner: int
-    side: int
-    price: int
-    lots: int
-    took: bool
-
-
-@dataclass
-class Leg:
-    ns: int
-    seller: int
-    buyer: int
-    who: tuple[int, int]
-    lots: int
-    price: int
-    used: bool = False
-
-
-@dataclass
-class Around:
-    """What an owner traded around a client's order."""
-
-    ahead: int = 0
-    ahead_value: int = 0
-    turned: int = 0
-    turned_value: int = 0
-    first_seq: int = 0
-    first_ns: int = 0
-    told: bool = False
 
 
 class Rules:
