@@ -86,6 +86,9 @@ _ALL = (
             "ns a command of the checks before the matcher and the books kept after it"),
     Subject("shim", "shim:bench_shim",
             "packets into a ring: DPDK beside kernel sockets, AF_XDP beside a blocking recv"),
+    Subject("surveillance", "surveillance:bench_surveillance",
+            "events a second with all detectors, an alert behind a durable block, precision and "
+            "recall on seeds drawn now"),
 )  # fmt: skip
 
 SUBJECTS = {subject.name: subject for subject in _ALL}

@@ -24,7 +24,7 @@ SYMBOLS = ("OUTCRY", "OUTCRYF")
 BEGIN_NS = 1_790_000_000 * 10**9
 STEP_NS = 250_000_000
 SECOND_STEPS = 4
-START_TICKS = 10_000
+START_TICKS = 2_000
 OPEN_STEPS = 8
 CLOSED_STEPS = 40
 """Steps before the market opens, and behind its close."""
@@ -117,6 +117,10 @@ class Agent:
     def mid(self) -> int:
         return self.market.views[self.instrument].mid
 
+    @property
+    def middle(self) -> int:
+        return self.market.views[self.instrument].middle
+
     def worth(self) -> int:
         """Cash and lots at the mid, ticks times lots."""
         return self.cash + self.lots * self.mid
@@ -140,6 +144,8 @@ class View:
     bid: int | None = None
     ask: int | None = None
     mid: int = START_TICKS
+    middle: int = 2 * START_TICKS
+    """Bid and ask together: twice the mid."""
     last: int = START_TICKS
     imbalance: float = 0.0
     """Of five levels: -1 only offers, 1 only bids."""
@@ -260,7 +266,8 @@ class AgentMarket:
         view.bid = int(bids[0][0]) if bids else None
         view.ask = int(asks[0][0]) if asks else None
         if view.bid is not None and view.ask is not None:
-            view.mid = (view.bid + view.ask) // 2
+            view.middle = view.bid + view.ask
+            view.mid = view.middle // 2
         bought, sold = sum(r[1] for r in bids), sum(r[1] for r in asks)
         view.imbalance = (bought - sold) / (bought + sold) if bought + sold else 0.0
         view.pressure *= 0.9
@@ -294,5 +301,5 @@ class AgentMarket:
         away = 1 + int(rng.expovariate(0.25))
         price = view.mid - away if side == BUY else view.mid + away
         order_id = agent.limit(side, price, lots)
-        wait = self.step + 4 + int(rng.expovariate(1 / 120))
+        wait = self.step + 4 + int(rng.expovariate(1 / 48))
         self._leaving.setdefault(wait, []).append((agent, order_id))

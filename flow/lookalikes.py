@@ -2,14 +2,15 @@
 
 Market makers (two-sided, one of them with lopsided sizes), an iceberg, a cross agreed upon over
 the counter, a schedule that buys into the close, a refresher of quotes, a hedger, and a large
-trader who changes his mind.
+trader who changes his mind; and some who run after moves, which is what manipulators live on.
 """
 
 from openoutcry.flow.agent_market import BUY, SECOND_STEPS, SELL, Agent, AgentMarket, Script
 
 MAKERS = (101, 102, 103, 104)
 LOPSIDED, ICEBERG, CROSS_A, CROSS_B, TWAP, REFRESHER, HEDGER, LARGE = range(111, 119)
-MAKER_LOTS, MAKER_LIMIT = 20, 400
+FOLLOWERS = tuple(range(121, 127))
+MAKER_LOTS, MAKER_LIMIT = 8, 160
 
 
 def honest(market: AgentMarket) -> list[Script]:
@@ -20,7 +21,7 @@ def honest(market: AgentMarket) -> list[Script]:
     scripts += [over_the_counter(Agent(market, CROSS_A), Agent(market, CROSS_B))]
     scripts += [refresher(Agent(market, REFRESHER)), large(Agent(market, LARGE))]
     scripts += [hedger(Agent(market, HEDGER, 0), Agent(market, HEDGER, 1))]
-    return scripts
+    return scripts + [follower(Agent(market, who, i)) for who in FOLLOWERS for i in range(2)]
 
 
 def market_maker(agent: Agent, lopsided: bool = False) -> Script:
@@ -31,18 +32,24 @@ def market_maker(agent: Agent, lopsided: bool = False) -> Script:
     while True:
         view = agent.market.views[agent.instrument]
         value = agent.market.values[agent.instrument]
-        lean = 3.0 * view.imbalance + 0.01 * view.pressure + 0.15 * (value - view.mid)
+        lean = 5.0 * view.imbalance + 0.03 * view.pressure + 0.15 * (value - view.mid)
         middle = round(view.mid + lean - 4 * agent.lots / MAKER_LIMIT)
-        if agent.fills != fills or at is None or abs(middle - at) >= 2 or rng.random() < 0.02:
+        if agent.fills != fills or at is None or abs(middle - at) >= 1 or rng.random() < 0.02:
             agent.cancel_all()
             for level in range(3):
                 for side in (BUY, SELL):
                     apart = 1 + 2 * level + rng.randrange(2)
-                    lots = MAKER_LOTS + rng.randrange(10)
+                    lots = MAKER_LOTS + rng.randrange(5)
                     if lopsided and (side == SELL) == (agent.lots > 0):
                         lots *= 3
+                    price = middle + (apart if side == SELL else -apart)
+                    # A maker does not take: what would cross stands beside the other side.
+                    if side == BUY and view.ask is not None:
+                        price = min(price, view.ask - 1)
+                    if side == SELL and view.bid is not None:
+                        price = max(price, view.bid + 1)
                     if abs(agent.lots + (lots if side == BUY else -lots)) <= MAKER_LIMIT:
-                        agent.limit(side, middle + (apart if side == SELL else -apart), lots)
+                        agent.limit(side, price, lots)
             fills, at = agent.fills, middle
         yield rng.randrange(2, 6)
 
@@ -53,7 +60,7 @@ def iceberg(agent: Agent) -> Script:
     while True:
         side = rng.choice((BUY, SELL))
         price = agent.mid - 2 if side == BUY else agent.mid + 2
-        order_id = agent.limit(side, price, 400, show=20)
+        order_id = agent.limit(side, price, 150, show=8)
         yield rng.randrange(60, 240) * SECOND_STEPS
         agent.cancel(order_id)
         yield 4
@@ -68,7 +75,7 @@ def over_the_counter(one: Agent, other: Agent) -> Script:
         if bid is None or ask is None or ask - bid < 2:
             continue
         buyer, seller = (one, other) if rng.random() < 0.5 else (other, one)
-        lots = rng.randrange(100, 300)
+        lots = rng.randrange(60, 200)
         seller.limit(SELL, bid + 1, lots)
         buyer.limit(BUY, bid + 1, lots, ioc=True)
         yield 1
@@ -81,10 +88,10 @@ def twap(agent: Agent) -> Script:
     yield max(1, market.left_steps - 900 * SECOND_STEPS)
     while True:
         if rng.random() < 0.6:
-            agent.take(BUY, 6)
+            agent.take(BUY, 4)
         elif agent.bid is not None:
             agent.cancel_all()
-            agent.limit(BUY, agent.bid, 6)
+            agent.limit(BUY, agent.bid, 4)
         yield rng.randrange(6, 14) * SECOND_STEPS
 
 
@@ -103,7 +110,7 @@ def hedger(one: Agent, other: Agent) -> Script:
     rng = one.market.random
     while True:
         yield rng.randrange(60, 240) * SECOND_STEPS
-        side, lots = rng.choice((BUY, SELL)), rng.randrange(20, 60)
+        side, lots = rng.choice((BUY, SELL)), rng.randrange(8, 25)
         one.take(side, lots, 3)
         other.take(BUY + SELL - side, lots, 3)
 
@@ -115,6 +122,23 @@ def large(agent: Agent) -> Script:
         yield rng.randrange(60, 180) * SECOND_STEPS
         side = rng.choice((BUY, SELL))
         price = agent.mid - 3 if side == BUY else agent.mid + 3
-        agent.limit(side, price, rng.randrange(150, 400))
+        agent.limit(side, price, rng.randrange(60, 200))
         yield rng.randrange(5, 60) * SECOND_STEPS
         agent.cancel_all()
+
+
+def follower(agent: Agent) -> Script:
+    """Buys into a rise and sells into a fall of a few seconds, and is out again after a minute."""
+    rng, nerve = agent.market.random, 5 + agent.participant % 4
+    while True:
+        trend = agent.market.views[agent.instrument].trend
+        moved = trend[-1] - trend[-min(len(trend), 5 * SECOND_STEPS)]
+        if abs(moved) >= nerve:
+            side, lots = BUY if moved > 0 else SELL, rng.randrange(8, 20)
+            agent.take(side, lots, 3)
+            yield rng.randrange(40, 80) * SECOND_STEPS
+            held = agent.lots
+            if held:
+                agent.take(SELL if held > 0 else BUY, abs(held), 2)
+            yield rng.randrange(10, 30) * SECOND_STEPS
+        yield rng.randrange(1, 4)

@@ -18,20 +18,20 @@ from openoutcry.flow.agent_market import (
     Script,
 )
 
-Act = Generator[int, None, int | None]
-"""Waits; what it gained in its own terms, or None where only the lots' worth says it."""
+Act = Generator[int, None, None]
 STYLES: dict[str, dict[str, tuple[float, float]]] = {
-    "spoofer": {"lots": (250, 600), "apart": (1, 4), "wait_s": (1, 4), "after_s": (0.25, 4),
-                "cycles": (3, 6), "own": (5, 15), "pause_s": (5, 60)},
-    "layerer": {"lots": (60, 120), "layers": (4, 7), "apart": (1, 3), "wait_s": (1, 4),
-                "after_s": (0.25, 4), "cycles": (3, 6), "own": (5, 15), "pause_s": (5, 60)},
+    "spoofer": {"lots": (120, 300), "apart": (2, 5), "wait_s": (1, 4), "after_s": (0.25, 4),
+                "cycles": (4, 7), "own": (3, 8), "pause_s": (5, 60)},
+    "layerer": {"lots": (30, 60), "layers": (4, 7), "apart": (2, 3), "wait_s": (1, 4),
+                "after_s": (0.25, 4), "cycles": (4, 7), "own": (3, 8), "pause_s": (5, 60)},
     "wash": {"lots": (5, 40), "cycles": (4, 8), "back_s": (1, 30), "pause_s": (5, 90)},
-    "igniter": {"lots": (250, 500), "bursts": (4, 8), "through": (6, 12), "hold_s": (1, 5)},
-    "ramper": {"trades": (16, 24), "through": (3, 5), "lots": (20, 40), "pause_s": (4, 10)},
-    "marker": {"lots": (60, 120), "bursts": (5, 8), "through": (3, 6), "before_s": (20, 45)},
+    "igniter": {"before": (6, 12), "lots": (60, 120), "bursts": (3, 6), "through": (8, 14),
+                "hold_s": (1, 4)},
+    "ramper": {"trades": (18, 26), "through": (4, 7), "lots": (40, 80), "pause_s": (4, 9)},
+    "marker": {"lots": (50, 100), "bursts": (5, 8), "through": (4, 8), "before_s": (20, 45)},
     "stuffer": {"orders": (130, 250), "seconds": (3, 6), "gone": (0.9, 1.0)},
-    "front_runner": {"client_lots": (300, 600), "share": (0.2, 0.5), "ahead_s": (5, 60)},
-    "cross": {"lots": (40, 80), "bursts": (4, 7), "through": (4, 8), "times": (6, 10)},
+    "front_runner": {"client_lots": (200, 400), "share": (0.2, 0.5), "ahead_s": (5, 60)},
+    "cross": {"lots": (30, 60), "bursts": (4, 6), "through": (5, 10), "times": (3, 6)},
 }  # fmt: skip
 """Of each manipulator, the range of what it draws."""
 FIRST = 200
@@ -46,6 +46,10 @@ class Manipulator:
     ) -> None:  # fmt: skip
         self.market, self.name, self.participants = market, name, participants
         self.style = dict(style or {})
+        self.related = participants == RELATED
+        self.gained: int | None = None
+        """By an act so far, in its own terms; 0: it moved nothing, or was too little to be called a
+        pattern, and has no label.  None: what the lots are worth says it."""
 
     def draw(self, name: str) -> float:
         """A value of its style."""
@@ -64,59 +68,64 @@ class Manipulator:
         """Do it so often, and label each time with what it gained half a minute later."""
         market, rng = self.market, self.market.random
         for number in range(acts):
-            room = (market.left_steps - 150 * SECOND_STEPS) // (acts - number)
+            room = (market.left_steps - 300 * SECOND_STEPS) // (acts - number)
             yield rng.randrange(60 * SECOND_STEPS, max(room, 61 * SECOND_STEPS))
             if late:
-                before = self.steps("before_s")
-                yield max(1, market.left_steps - before)
+                yield max(1, market.left_steps - self.steps("before_s"))
             begin_ns, worth = market.now_ns, sum(a.worth() for a in agents)
-            fills = sum(a.fills for a in agents)
-            gained = yield from act(self, agents)
-            end_ns = market.now_ns
-            if market.left_steps > 31 * SECOND_STEPS:
-                yield 30 * SECOND_STEPS
-            traded = sum(a.fills for a in agents) > fills
-            if gained == 0 or not (traded or pattern == "quote_stuffing"):
-                # It moved nothing, or nobody traded with it: nothing that anybody could call it.
-                continue
-            profit = sum(a.worth() for a in agents) - worth if gained is None else gained
-            symbol = SYMBOLS[agents[0].instrument]
-            self.market.labels.append(
-                Label(pattern, self.participants, symbol, begin_ns, end_ns, profit)
-            )
+            end_ns, fills, self.gained = 0, sum(a.fills for a in agents), None
+            try:
+                yield from act(self, agents)
+                end_ns = market.now_ns
+                if market.left_steps > 31 * SECOND_STEPS:
+                    yield 30 * SECOND_STEPS
+            finally:
+                # The close may have come first.
+                traded = sum(a.fills for a in agents) > fills or pattern == "quote_stuffing"
+                if self.gained != 0 and traded:
+                    profit = sum(a.worth() for a in agents) - worth
+                    profit = profit if self.gained is None else self.gained
+                    symbol = SYMBOLS[agents[0].instrument]
+                    market.labels.append(Label(pattern, self.participants, symbol, begin_ns,
+                                               end_ns or market.now_ns, profit))  # fmt: skip
 
 
 def spoof(who: Manipulator, agents: list[Agent]) -> Act:
     """Wants to sell dear: shows large bids, sells to who runs after them, takes the bids away."""
     agent, rng = agents[0], who.market.random
-    side, gained = rng.choice((BUY, SELL)), 0
+    side, gained, traded = rng.choice((BUY, SELL)), 0, 0
+    who.gained = 0
     for number in range(round(who.draw("cycles"))):
         if number:
             yield who.steps("pause_s")
         other = BUY + SELL - side
-        middle, cash, held = agent.mid, agent.cash, agent.lots
+        middle = agent.middle
         apart, lots = round(who.draw("apart")), round(who.draw("lots"))
         best = agent.bid if side == BUY else agent.ask
         if best is None:
             continue
         agent.limit(side, best - apart + 1 if side == BUY else best + apart - 1, lots)
         yield who.steps("wait_s")
+        cash, held, fills = agent.cash, agent.lots, agent.fills
         agent.take(other, round(who.draw("own")))
+        yield 1
+        gained += 2 * (agent.cash - cash) + (agent.lots - held) * middle
+        traded += agent.fills > fills
         yield who.steps("after_s")
         agent.cancel_all()
-        gained += agent.cash - cash + (agent.lots - held) * middle
-    yield 1
-    return max(gained, 0)
+        if traded >= 3:
+            who.gained = max(who.gained, gained)
 
 
 def layer(who: Manipulator, agents: list[Agent]) -> Act:
     """The same with several orders at several prices."""
     agent, rng = agents[0], who.market.random
-    side, gained = rng.choice((BUY, SELL)), 0
+    side, gained, traded = rng.choice((BUY, SELL)), 0, 0
+    who.gained = 0
     for number in range(round(who.draw("cycles"))):
         if number:
             yield who.steps("pause_s")
-        middle, cash, held = agent.mid, agent.cash, agent.lots
+        middle = agent.middle
         best = agent.bid if side == BUY else agent.ask
         if best is None:
             continue
@@ -126,20 +135,25 @@ def layer(who: Manipulator, agents: list[Agent]) -> Act:
             price = best - away if side == BUY else best + away
             agent.limit(side, price, round(who.draw("lots")))
         yield who.steps("wait_s")
+        cash, held, fills = agent.cash, agent.lots, agent.fills
         agent.take(BUY + SELL - side, round(who.draw("own")))
+        yield 1
+        gained += 2 * (agent.cash - cash) + (agent.lots - held) * middle
+        traded += agent.fills > fills
         yield who.steps("after_s")
         agent.cancel_all()
-        gained += agent.cash - cash + (agent.lots - held) * middle
-    yield 1
-    return max(gained, 0)
+        if traded >= 3:
+            who.gained = max(who.gained, gained)
 
 
 def wash(who: Manipulator, agents: list[Agent]) -> Act:
-    """Lots go round the agents and back, inside of the spread, in matched orders."""
+    """Lots go round the agents and back, inside of the spread, in matched orders; how often they
+    came round whole, if often enough to be called a pattern."""
+    legs = rounds = who.gained = 0
     for number in range(round(who.draw("cycles"))):
         if number:
             yield who.steps("pause_s")
-        lots = round(who.draw("lots"))
+        lots, whole, begun = round(who.draw("lots")), True, who.market.step
         for at, seller in enumerate(agents):
             for _ in range(40):
                 bid, ask = seller.bid, seller.ask
@@ -147,32 +161,43 @@ def wash(who: Manipulator, agents: list[Agent]) -> Act:
                     break
                 yield 1
             else:
-                return None
+                return
             buyer = agents[(at + 1) % len(agents)]
-            seller.limit(SELL, bid + 1, lots)
+            sold, bought = seller.fills, buyer.fills
+            order_id = seller.limit(SELL, bid + 1, lots)
             buyer.limit(BUY, bid + 1, lots, ioc=True)
             yield max(1, who.steps("back_s") // len(agents))
+            more = 2 if seller is buyer else 1
+            met = seller.fills == sold + more and buyer.fills == bought + more
+            whole = whole and met and order_id not in seller.open
+            legs += met and order_id not in seller.open
             seller.cancel_all()
-    return None
+        rounds += whole and who.market.step - begun < 55 * SECOND_STEPS
+        # Two related ones need no way back.
+        seen = legs if who.related else rounds
+        who.gained = seen if seen >= (2 if len(agents) > 2 else 3) else 0
 
 
 def ignite(who: Manipulator, agents: list[Agent]) -> Act:
-    """Bursts that the followers run after, and the way back."""
+    """Takes some quietly, then bursts that the followers run after, and sells to them."""
     agent, side = agents[0], who.market.random.choice((BUY, SELL))
-    before = agent.lots
-    bursts = round(who.draw("bursts"))
+    held, worth = agent.lots, agent.worth()
+    for _ in range(5):
+        agent.take(side, round(who.draw("before")))
+        yield 6
     lots, through = round(who.draw("lots")), round(who.draw("through"))
-    for _ in range(bursts):
+    for _ in range(round(who.draw("bursts"))):
         agent.take(side, lots, through)
-        yield 2
+        yield 1
     yield who.steps("hold_s")
-    for _ in range(40):
-        left = abs(agent.lots - before)
+    for _ in range(60):
+        left = abs(agent.lots - held)
         if not left:
             break
-        agent.take(BUY + SELL - side, min(left, 80), 2)
-        yield 2
-    return None
+        agent.take(BUY + SELL - side, min(left, 60), 1)
+        yield 1
+    who.gained = max(agent.worth() - worth, 0)
+    yield 1
 
 
 def ramp(who: Manipulator, agents: list[Agent]) -> Act:
@@ -181,7 +206,6 @@ def ramp(who: Manipulator, agents: list[Agent]) -> Act:
     for _ in range(round(who.draw("trades"))):
         agent.take(side, round(who.draw("lots")), round(who.draw("through")))
         yield who.steps("pause_s")
-    return None
 
 
 def mark(who: Manipulator, agents: list[Agent]) -> Act:
@@ -192,7 +216,6 @@ def mark(who: Manipulator, agents: list[Agent]) -> Act:
         agent.take(side, round(who.draw("lots")), round(who.draw("through")))
         rest = who.market.left_steps - 2
         yield max(1, rest // (bursts - number + 1))
-    return None
 
 
 def stuff(who: Manipulator, agents: list[Agent]) -> Act:
@@ -210,7 +233,6 @@ def stuff(who: Manipulator, agents: list[Agent]) -> Act:
         yield 1
     agent.cancel_all()
     yield 1
-    return None
 
 
 def front_run(who: Manipulator, agents: list[Agent]) -> Act:
@@ -236,17 +258,18 @@ def front_run(who: Manipulator, agents: list[Agent]) -> Act:
             break
         broker.take(BUY + SELL - side, min(left, 60), 2)
         yield 4
-    return None
 
 
 def across(who: Manipulator, agents: list[Agent]) -> Act:
     """Moves the one market with little and trades much more in the linked one."""
     here, there = agents
     side = who.market.random.choice((BUY, SELL))
-    start = here.lots
+    start, middle = here.lots, here.middle
     for _ in range(round(who.draw("bursts"))):
         here.take(side, round(who.draw("lots")), round(who.draw("through")))
         yield 2
+    moved = (here.middle - middle) * (1 if side == BUY else -1)
+    who.gained = None if moved >= 6 else 0
     took = max(abs(here.lots - start), 20)
     left = round(took * who.draw("times"))
     for _ in range(24):
@@ -256,7 +279,6 @@ def across(who: Manipulator, agents: list[Agent]) -> Act:
         there.take(BUY + SELL - side, min(left, 300), 12)
         yield 3
         left -= abs(there.lots - held)
-    return None
 
 
 ACTS: dict[str, tuple[Callable[[Manipulator, list[Agent]], Act], str, int]] = {

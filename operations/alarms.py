@@ -122,6 +122,9 @@ ALARMS: tuple[Alarm, ...] = (
           "journal, ledger, the core's risk and the store do not say the same"),
     Alarm("ReconciliationLate", WARNING, Now("outcry_ledger_reconciled_age_seconds"), ">",
           HOUR_S, 0, "nobody has compared the ledger with the journal for an hour"),
+    Alarm("SurveillanceCase", WARNING,
+          Now("outcry_surveillance_cases", (("severity", "high"), ("status", "open"))), ">", 0, 0,
+          "surveillance has an open case of high severity that nobody has looked at"),
 )  # fmt: skip
 
 

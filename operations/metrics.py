@@ -44,6 +44,8 @@ FILLING_S = 600.0
 """The time over which it is seen how fast the journal's disk fills."""
 RECONCILED = "ledger/reconciled.json"
 """Beside the journal: what `outcry reconcile` has found last."""
+SURVEILLED = "surveillance/status.json"
+"""What `outcry surveillance` has found so far."""
 THRESHOLDS_NS = (500, 5_000, 10_000)
 """What alarms ask about: a bucket ends just below each."""
 
@@ -185,6 +187,7 @@ class VenueMetrics:
             _journal(out, journal, name)
             self._time_to_full(out, journal, name)
             _ledger(out, journal, name)
+            _surveillance(out, journal, name)
         if status is not None and state == "open":
             for pipeline in self._running(int(status["pid"])):
                 _pipeline(out, pipeline, name)
@@ -389,6 +392,23 @@ def _ledger(out: Families, journal: Path, venue: str) -> None:
     out.gauge("outcry_ledger_reconciled_sequence", "The last command up to which all was compared.",
               seq, venue=venue)  # fmt: skip
     out.gauge("outcry_ledger_reconciled_age_seconds", "Since that was looked at.",
+              max(0.0, time.time() - looked_s), venue=venue)  # fmt: skip
+
+
+def _surveillance(out: Families, journal: Path, venue: str) -> None:
+    """The cases of `outcry surveillance`; nothing where nobody looks."""
+    try:
+        found = json.loads((journal / SURVEILLED).read_bytes())
+        counts = [(str(d), str(s), str(w), int(n)) for d, s, w, n in found["cases"]]
+        looked_s, seq = float(found["looked_s"]), int(found["seq"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for detector, severity, status, count in counts:
+        out.gauge("outcry_surveillance_cases", "Cases, by what they are and what was done.", count,
+                  venue=venue, detector=detector, severity=severity, status=status)  # fmt: skip
+    out.gauge("outcry_surveillance_sequence", "The last command that surveillance has seen.", seq,
+              venue=venue)  # fmt: skip
+    out.gauge("outcry_surveillance_age_seconds", "Since surveillance has looked.",
               max(0.0, time.time() - looked_s), venue=venue)  # fmt: skip
 
 

@@ -35,7 +35,7 @@ KEEP = 2
 MAGIC = b"OUTCRYS1"
 HEAD_BYTES = len(MAGIC) + 32
 PAUSE_S = 0.01
-STATUS_S = 0.5
+STATUS_S = 2.0
 
 
 def folder_of(directory: Path) -> Path:

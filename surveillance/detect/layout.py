@@ -80,8 +80,9 @@ MINUTES = 5
  B_LEVEL_AT, B_LEVEL_ROOM, B_LEVEL_COUNT) = words(13)  # fmt: skip
 B_ASK_LEVELS = 3 * WORD
 """From the words of the bids' levels to the asks'."""
-B_LEVERAGED, B_MULTIPLIER, B_VOLUME_ID, B_VOLUME, B_LEG_HOUR, B_HOUR_LEGS = words(6, 16)
-B_MINUTES = 24 * WORD
+(B_LEVERAGED, B_MULTIPLIER, B_VOLUME_ID, B_VOLUME, B_LEG_HOUR, B_HOUR_LEGS, B_TAKER, B_TAKER_WHO,
+ B_TAKER_SIDE, B_TAKER_NS, B_TAKER_SEQ, B_TAKER_MIDDLE) = words(12, 16)  # fmt: skip
+B_MINUTES = 28 * WORD
 """MINUTES times: id, orders, lots."""
 B_LEGS = B_MINUTES + MINUTES * 3 * WORD
 B_BUCKETS = B_LEGS + LEGS * LEG_WORDS * WORD
@@ -99,7 +100,7 @@ C_TOLD_AT = 24 * WORD
 TOLD_IGNITION, TOLD_RAMP, TOLD_CROSS = range(3)
 C_CANDIDATES = 32 * WORD
 (D_NS, D_SEQ, D_LOTS, D_PRICES, D_WITHDRAWN, D_GAIN, D_FILLED, D_FILL_SEQ, D_FIRST_SEQ,
- D_FIRST_NS, D_ORDERS, D_BORN_SEQ) = words(12)  # fmt: skip
+ D_FIRST_NS, D_ORDERS, D_HIT) = words(12)  # fmt: skip
 CANDIDATE_BYTES = 12 * WORD
 C_VOLUME = 56 * WORD
 """id of the window, its lots, whether it was told, how many before it; VOLUMES windows' lots."""

@@ -2,8 +2,8 @@
 # (intrinsics have no types that mypy could see)
 """Who moves prices: momentum ignition, ramping, marking the open and the close, linked markets.
 
-What a trade moved the last price by is its aggressor's; the lots of aggressors, everybody's lots
-and what they came to lie in buckets of 10 s.
+What a taking command does to the mid is its owner's (the bounce between bid and ask is nobody's);
+moves, the lots of aggressors, everybody's lots and what they came to lie in buckets of 10 s.
 """
 
 import openoutcry.surveillance.detect.layout as lay
@@ -20,6 +20,7 @@ RAMP_TRADES, RAMP_SHARE = offset("ramp_trades"), offset("ramp_share_percent")
 MARKING_NS, MARKING_BPS = offset("marking_ns"), offset("marking_bps")
 MARKING_SHARE, MARKING_OWN = offset("marking_share_percent"), offset("marking_own_percent")
 CROSS_BPS, CROSS_LOTS = offset("cross_bps"), offset("cross_lots")
+CROSS_SHARE = offset("cross_share_percent")
 IGNITION, RAMPING = int(lay.Detector.MOMENTUM_IGNITION), int(lay.Detector.RAMPING)
 CROSS = int(lay.Detector.CROSS_MARKET)
 CLOSE, OPEN = int(lay.Detector.MARKING_CLOSE), int(lay.Detector.MARKING_OPEN)
@@ -48,11 +49,8 @@ def note_side(book: int, bucket: int, side: int, price: int, lots: int) -> None:
 
 
 @kernel
-def note_aggressor(bucket: int, side: int, lots: int, move: int) -> None:
-    """Who took, and what that moved."""
-    tab.bump(bucket + (lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK), lots)
-    if move == 0:
-        return
+def note_move(bucket: int, move: int) -> None:
+    """What somebody's taking did to the mid, half ticks."""
     tab.bump(bucket + lay.K_MOVE, move)
     if move > 0:
         tab.bump(bucket + lay.K_UP, move)
@@ -63,9 +61,42 @@ def note_aggressor(bucket: int, side: int, lots: int, move: int) -> None:
 
 
 @kernel
+def begin_taking(state: int, book: int, taker: int) -> None:
+    """A command takes: what the mid is behind it, the next command will see."""
+    store_i64(book + lay.B_TAKER, load_i64(taker + lay.O_CELL))
+    store_i64(book + lay.B_TAKER_WHO, load_i64(taker + lay.O_WHO))
+    store_i64(book + lay.B_TAKER_SIDE, load_i64(taker + lay.O_SIDE))
+    store_i64(book + lay.B_TAKER_NS, load_i64(state + lay.NOW))
+    store_i64(book + lay.B_TAKER_SEQ, load_i64(state + lay.CAUSE))
+    store_i64(book + lay.B_TAKER_MIDDLE, tab.middle_of(book))
+
+
+@kernel
+def settle_move(state: int, book: int) -> None:
+    """Before a command's first event in a book: what the last one that took moved is its own."""
+    row = load_i64(book + lay.B_TAKER)
+    if row == 0:
+        return
+    store_i64(book + lay.B_TAKER, 0)
+    before, after = load_i64(book + lay.B_TAKER_MIDDLE), tab.middle_of(book)
+    if before == lay.NONE or after == lay.NONE or before == after:
+        return
+    move, side = tab.limited(after - before), load_i64(book + lay.B_TAKER_SIDE)
+    if (move > 0) != (side == BUY):
+        return
+    cell = tab.cell_at(state, row)
+    place = load_i64(book + lay.B_TAKER_NS) // lay.BUCKET_NS % lay.BUCKETS * lay.BUCKET_BYTES
+    # Nothing has traded here since: the buckets of that moment still stand.
+    note_move(book + lay.B_BUCKETS + place, move)
+    note_move(cell + lay.C_BUCKETS + place, move)
+    ramped(state, book, cell, side, load_i64(book + lay.B_LAST), load_i64(book + lay.B_TAKER_WHO))
+
+
+@kernel
 def least_move(state: int, book: int, price: int, at: int) -> int:
+    """In half ticks, as moves are."""
     steps = tab.parameter(state, STEPS) * load_i64(book + lay.B_STEP)
-    return max(steps, tab.share_bps(price, tab.parameter(state, at)))
+    return 2 * max(steps, tab.share_bps(price, tab.parameter(state, at)))
 
 
 @kernel
@@ -83,7 +114,7 @@ def gain_of(base: int, now: int, span: int) -> tuple[int, int, int]:
 
 @kernel
 def traded(state: int, book: int, cell: int, side: int, price: int, who: int) -> None:
-    """One party of a trade, after it was noted: has it turned round a move of its own?"""
+    """One party of a trade, after it was noted: does it turn round a move of its own?"""
     now = load_i64(state + lay.NOW)
     base, span = cell + lay.C_BUCKETS, tab.parameter(state, IGNITION_NS)
     move = tab.window_sum(base, now, span, lay.K_MOVE)
@@ -116,13 +147,13 @@ def ignited(state: int, book: int, cell: int, side: int, ahead: int, who: int) -
     score = 50 + 50 * took // max(market, 1)
     hit = tab.tell(state, IGNITION, instrument, score, now - span, 0)
     tab.add_member(hit, who)
-    tab.measures(hit, closed, 2 * ahead, 2 * gain, 1)
+    tab.measures(hit, closed, ahead, 2 * gain, 1)
     tab.evidence(hit, 0, load_i64(state + lay.CAUSE))
 
 
 @kernel_outlined
 def ramped(state: int, book: int, cell: int, side: int, price: int, who: int) -> None:
-    """An aggressor moved the price once more: is it whose moves these are?"""
+    """A taker moved the mid once more: whose moves are these?"""
     not_inlined()
     now, span = load_i64(state + lay.NOW), tab.parameter(state, RAMP_NS)
     base, market = cell + lay.C_BUCKETS, book + lay.B_BUCKETS
@@ -143,8 +174,8 @@ def ramped(state: int, book: int, cell: int, side: int, price: int, who: int) ->
     instrument = load_i64(cell + lay.C_INSTRUMENT)
     hit = tab.tell(state, RAMPING, instrument, 100 * own // max(everybody, 1), now - span, 0)
     tab.add_member(hit, who)
-    tab.measures(hit, took, 2 * ahead, 0, trades)
-    tab.evidence(hit, 0, load_i64(state + lay.CAUSE))
+    tab.measures(hit, took, ahead, 0, trades)
+    tab.evidence(hit, 0, load_i64(book + lay.B_TAKER_SEQ))
 
 
 @kernel_outlined
@@ -162,8 +193,12 @@ def across(state: int, cell: int, side: int, linked: int, who: int) -> None:
     ahead = move if side == SELL else -move
     if ahead < least_move(state, moved_book, load_i64(moved_book + lay.B_LAST), CROSS_BPS):
         return
-    took = tab.window_sum(base, now, span, lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK)
-    word = lay.K_BUY_LOTS if side == BUY else lay.K_SELL_LOTS
+    word = lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK
+    took = tab.window_sum(base, now, span, word)
+    market = tab.window_sum(moved_book + lay.B_BUCKETS, now, span, word)
+    if took * 100 < tab.parameter(state, CROSS_SHARE) * market:
+        return
+    word = lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK
     here = tab.window_sum(cell + lay.C_BUCKETS, now, span, word)
     if here < tab.parameter(state, CROSS_LOTS) * took:
         return
@@ -172,7 +207,7 @@ def across(state: int, cell: int, side: int, linked: int, who: int) -> None:
     instrument = load_i64(cell + lay.C_INSTRUMENT)
     hit = tab.tell(state, CROSS, instrument, 70, now - span, 0)
     tab.add_member(hit, who)
-    tab.measures(hit, here, 2 * ahead, 0, 1)
+    tab.measures(hit, here, ahead, 0, 1)
     tab.evidence(hit, 0, load_i64(state + lay.CAUSE))
 
 
@@ -204,7 +239,7 @@ def marked(state: int, book: int, instrument: int, detector: int, end_ns: int, p
         score = 40 + 60 * took // max(everybody, 1)
         hit = tab.tell(state, detector, instrument, score, end_ns - span, 0)
         tab.add_member(hit, load_i64(cell + lay.C_OWNER))
-        tab.measures(hit, took, 2 * move, 0, 1)
+        tab.measures(hit, took, move, 0, 1)
         tab.evidence(hit, 0, load_i64(state + lay.CAUSE))
 
 

@@ -33,7 +33,11 @@ def fill_against(state: int, book: int, cell: int, side: int, price: int, lots: 
     if best == lay.NONE or average == 0:
         return
     near, age = tab.near_ticks(state, book, best), tab.parameter(state, AGE)
-    pressing, own, orders, prices, oldest, last_price = 0, lots, 0, 0, 0, lay.NONE
+    # What it has traded on this side just before is part of its interest there, too.
+    word = lay.K_BUY_LOTS if side == BUY else lay.K_SELL_LOTS
+    recent = tab.parameter(state, WITHDRAWN)
+    own = tab.window_sum(cell + lay.C_BUCKETS, now, recent, word) - lots
+    pressing, orders, prices, oldest, last_price = 0, 0, 0, 0, lay.NONE
     row, seen = load_i64(cell + lay.C_OPEN), 0
     while row != 0 and seen < WALK:
         order = tab.order_at(state, row)
@@ -86,10 +90,20 @@ def remember(
     store_i64(found + lay.D_PRICES, prices)
     store_i64(found + lay.D_ORDERS, orders)
     store_i64(found + lay.D_WITHDRAWN, 0)
+    store_i64(found + lay.D_HIT, 0)
     store_i64(found + lay.D_GAIN, gain)
     store_i64(found + lay.D_FILLED, lots)
     store_i64(found + lay.D_FIRST_SEQ, load_i64(oldest + lay.O_BORN_SEQ))
     store_i64(found + lay.D_FIRST_NS, load_i64(oldest + lay.O_BORN))
+
+
+@kernel
+def pressed_on(state: int, order: int, lots: int) -> None:
+    """Somebody traded with a resting order: if it pressed, so much of it was meant after all."""
+    cell = tab.cell_at(state, load_i64(order + lay.O_CELL))
+    found = candidate_at(cell, load_i64(order + lay.O_SIDE))
+    if load_i64(order + lay.O_BORN_SEQ) < load_i64(found + lay.D_SEQ):
+        tab.bump(found + lay.D_HIT, tab.limited(lots))
 
 
 @kernel
@@ -111,7 +125,10 @@ def withdraw(state: int, cell: int, order: int, found: int, lots: int) -> None:
         return
     tab.bump(found + lay.D_WITHDRAWN, lots)
     gone, all_lots = load_i64(found + lay.D_WITHDRAWN), load_i64(found + lay.D_LOTS)
-    if gone * 100 < tab.parameter(state, CANCELLED) * all_lots:
+    hit_lots = load_i64(found + lay.D_HIT)
+    if 2 * hit_lots > all_lots:
+        return
+    if gone * 100 < tab.parameter(state, CANCELLED) * (all_lots - hit_lots):
         return
     fill_seq = load_i64(found + lay.D_SEQ)
     store_i64(found + lay.D_SEQ, 0)

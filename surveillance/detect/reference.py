@@ -9,7 +9,8 @@ from typing import Any
 import numpy.typing as npt
 
 import openoutcry.surveillance.detect.layout as lay
-from openoutcry.surveillance.detect.reference_rules import Hit, Order, Rules, Trade, limited
+from openoutcry.surveillance.detect.reference_rows import Order, Trade, limited
+from openoutcry.surveillance.detect.reference_rules import Hit, Rules
 from openoutcry.wire.enums import EventFlag, EventKind, Reason, Side
 from openoutcry.wire.records import EVENT_DTYPE, NO_INSTRUMENT
 
@@ -40,6 +41,7 @@ class Reference(Rules):
         if self.seen_cause.get(instrument) != self.cause:
             self.seen_cause[instrument] = self.cause
             self.quotes[instrument] = self._best(instrument, 1), self._best(instrument, 2)
+            self._settle(instrument)
             self._opened(instrument)
         if kind == EventKind.ACCEPTED:
             self._accepted(e)
@@ -77,6 +79,9 @@ class Reference(Rules):
         if e["flags"] & EventFlag.MAKER or (auction and e["side"] == Side.BUY):
             maker, taker = self.orders.get(key), self.orders.get((key[0], e["contra_id"]))
             if maker and taker:
+                found = self.candidates.get((maker.owner, maker.instrument, maker.side))
+                if found and maker.born_seq < found.seq:
+                    found.hit += limited(e["qty_lots"])
                 self._trade(e, maker, taker, auction)
         order = self.orders.get(key)
         if order:
@@ -86,16 +91,15 @@ class Reference(Rules):
 
     def _trade(self, e: dict[str, int], maker: Order, taker: Order, auction: bool) -> None:
         instrument, price, lots = e["instrument"], e["price_ticks"], limited(e["qty_lots"])
-        move = 0
         if instrument not in self.last:
             self.base[instrument] = price
-        elif not auction:
-            move = limited(price - self.last[instrument])
+        if not auction:
+            self.takers[instrument] = self.now, self.cause, taker, self._middle(instrument)
         self.last[instrument] = price
         for order in (maker, taker):
             took = order is taker and not auction
             self.trades[instrument].append(
-                Trade(self.now, order.owner, order.side, price, lots, took, move if took else 0)
+                Trade(self.now, order.owner, order.side, price, lots, took)
             )
             self.messages[order.owner, instrument].append((self.now, "traded", 0))
             self._volume(instrument, order)
@@ -112,8 +116,6 @@ class Reference(Rules):
                 self._ignition(instrument, order, price)
                 self._across(instrument, order)
             self._around(instrument, order, price, lots)
-        if move and (move > 0) == (taker.side == Side.BUY):
-            self._ramp(instrument, taker, price)
 
     def _changed(self, e: dict[str, int]) -> None:
         kind, key = e["kind"], (e["instrument"], e["order_id"])

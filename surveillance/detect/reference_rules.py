@@ -2,104 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.replay.projections import has_risk, instrument_money
+from openoutcry.surveillance.detect.reference_rows import (
+    Around,
+    Candidate,
+    Leg,
+    Order,
+    Trade,
+    bps_of,
+    limited,
+)
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.parameters import INDEX, parameters
 from openoutcry.wire import make_instruments
-from openoutcry.wire.enums import EventKind, Phase, Reason, Side
+from openoutcry.wire.enums import Phase, Side
 
 SECOND, MINUTE, HOUR, DAY = 10**9, 60 * 10**9, 3_600 * 10**9, 86_400 * 10**9
-LIMIT = 2**40
-BY_OWNER = (Reason.USER, Reason.MASS_CANCEL, Reason.REDUCED_TO_ZERO, Reason.DISCONNECTED)
-MOVED = (EventKind.REPLACED, EventKind.REPEGGED, EventKind.ELECTED, EventKind.CONVERTED)
-CHANGED = (EventKind.CANCELLED, EventKind.EXPIRED, EventKind.REDUCED, *MOVED)
 Hit = dict[str, Any]
-
-
-def limited(value: int) -> int:
-    return min(max(value, -LIMIT), LIMIT)
-
-
-def bps_of(price: int, bps: int) -> int:
-    size = abs(price)
-    return size * bps // 10_000 if size < LIMIT else limited(size // 10_000 * bps)
-
-
-@dataclass
-class Order:
-    order_id: int
-    who: int
-    owner: int
-    instrument: int
-    side: int
-    price: int
-    leaves: int
-    lots: int
-    born_ns: int
-    born_seq: int
-    middle: int | None
-    hidden: bool
-    waiting: bool
-    display: int
-
-    @property
-    def shown(self) -> int:
-        if self.hidden or self.waiting:
-            return 0
-        return min(self.display, self.leaves) if self.display else self.leaves
-
-
-@dataclass
-class Candidate:
-    ns: int
-    seq: int
-    lots: int
-    prices: int
-    gain: int
-    first_seq: int
-    first_ns: int
-    withdrawn: int = 0
-
-
-@dataclass
-class Trade:
-    """One party's part of a trade."""
-
-    ns: int
-    owner: int
-    side: int
-    price: int
-    lots: int
-    took: bool
-    move: int
-
-
-@dataclass
-class Leg:
-    ns: int
-    seller: int
-    buyer: int
-    who: tuple[int, int]
-    lots: int
-    price: int
-    used: bool = False
-
-
-@dataclass
-class Around:
-    """What an owner traded around a client's order."""
-
-    ahead: int = 0
-    ahead_value: int = 0
-    turned: int = 0
-    turned_value: int = 0
-    first_seq: int = 0
-    first_ns: int = 0
-    told: bool = False
 
 
 class Rules:
@@ -136,6 +58,8 @@ class Rules:
         self.opened_ns: dict[int, int] = {}
         self.entered: dict[int, list[tuple[int, int]]] = defaultdict(list)
         self.trades: dict[int, list[Trade]] = defaultdict(list)
+        self.moves: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        self.takers: dict[int, tuple[int, int, Order, int | None]] = {}
         self.messages: dict[tuple[int, int], list[tuple[int, str, int]]] = defaultdict(list)
         self.cells: dict[int, list[int]] = defaultdict(list)
         self.candidates: dict[tuple[int, int, int], Candidate] = {}
@@ -183,6 +107,28 @@ class Rules:
                 if first <= t.ns // lay.BUCKET_NS <= end_ns // lay.BUCKET_NS
                 and owner in (None, t.owner)]  # fmt: skip
 
+    def _moved(
+        self, instrument: int, end_ns: int, span: int, owner: int | None = None
+    ) -> list[int]:
+        """What takers did to the mid, half ticks, in the same buckets."""
+        first = end_ns // lay.BUCKET_NS - span // lay.BUCKET_NS
+        return [move for ns, who, move in self.moves[instrument]
+                if first <= ns // lay.BUCKET_NS <= end_ns // lay.BUCKET_NS
+                and owner in (None, who)]  # fmt: skip
+
+    def _settle(self, instrument: int) -> None:
+        """What the last taking command did to the mid is its owner's."""
+        if instrument not in self.takers:
+            return
+        ns, seq, order, before = self.takers.pop(instrument)
+        after = self._middle(instrument)
+        if before is None or after is None or before == after:
+            return
+        move = limited(after - before)
+        if (move > 0) == (order.side == Side.BUY):
+            self.moves[instrument].append((ns, order.owner, move))
+            self._ramp(instrument, order, self.last[instrument], seq)
+
     # Spoofing and layering.
 
     def _pressure(self, order: Order, price: int, lots: int) -> None:
@@ -199,7 +145,9 @@ class Rules:
             if o.side == other and o.born_seq != self.cause and abs(o.price - best) <= near
             and o.born_ns >= self.now - self.p["spoof_age_ns"]
         ]  # fmt: skip
-        own = lots + sum(o.leaves for o in mine if o.side == order.side)
+        own = sum(o.leaves for o in mine if o.side == order.side)
+        recent = self._traded(instrument, self.now, self.p["spoof_withdrawn_ns"], order.owner)
+        own += sum(t.lots for t in recent if t.side == order.side) - lots
         total = sum(o.leaves for o in pressing)
         if not pressing or total < self.p["spoof_asymmetry"] * own:
             return
@@ -243,7 +191,10 @@ class Rules:
         if order.born_seq >= found.seq:
             return
         found.withdrawn += lots
-        if found.withdrawn * 100 < self.p["spoof_cancelled_percent"] * found.lots:
+        left = found.lots - found.hit
+        if 2 * found.hit > found.lots:
+            return
+        if found.withdrawn * 100 < self.p["spoof_cancelled_percent"] * left:
             return
         del self.candidates[key]
         layered = found.prices >= self.p["layer_prices"]
@@ -331,7 +282,7 @@ class Rules:
 
     def _least(self, instrument: int, price: int, name: str) -> int:
         steps = self.p["move_steps_min"] * self._step(instrument)
-        return max(steps, bps_of(price, self.p[name]))
+        return 2 * max(steps, bps_of(price, self.p[name]))
 
     def _value(self, instrument: int, t: Trade) -> int:
         apart = min(max(t.price - self.base[instrument], -(1 << 20)), 1 << 20)
@@ -347,7 +298,7 @@ class Rules:
     def _ignition(self, instrument: int, order: Order, price: int) -> None:
         span, up = self.p["ignition_ns"], order.side == Side.SELL
         mine = self._traded(instrument, self.now, span, order.owner)
-        ahead = sum(t.move for t in mine) * (1 if up else -1)
+        ahead = sum(self._moved(instrument, self.now, span, order.owner)) * (1 if up else -1)
         if ahead < self._least(instrument, price, "ignition_bps"):
             return
         opening = Side.BUY if up else Side.SELL
@@ -370,18 +321,19 @@ class Rules:
         if self._cool("ignition", order.owner, instrument):
             return
         self._tell(lay.Detector.MOMENTUM_IGNITION, instrument, [order.who],
-                   50 + 50 * took // max(market, 1), self.now - span, 0, closed, 2 * ahead,
+                   50 + 50 * took // max(market, 1), self.now - span, 0, closed, ahead,
                    2 * gain, 1, [self.cause])  # fmt: skip
 
-    def _ramp(self, instrument: int, order: Order, price: int) -> None:
+    def _ramp(self, instrument: int, order: Order, price: int, seq: int) -> None:
         span, sign = self.p["ramp_ns"], 1 if order.side == Side.BUY else -1
         mine = self._traded(instrument, self.now, span, order.owner)
-        ahead = sum(t.move for t in mine) * sign
+        own = [move * sign for move in self._moved(instrument, self.now, span, order.owner)]
+        ahead = sum(own)
         if ahead < self._least(instrument, price, "ramp_bps"):
             return
-        moves = [t.move * sign for t in mine if t.move * sign > 0]
-        everybody = sum(t.move * sign for t in self._traded(instrument, self.now, span)
-                        if t.move * sign > 0)  # fmt: skip
+        moves = [move for move in own if move > 0]
+        all_moves = [move * sign for move in self._moved(instrument, self.now, span)]
+        everybody = sum(move for move in all_moves if move > 0)
         if len(moves) < self.p["ramp_trades"]:
             return
         if sum(moves) * 100 < self.p["ramp_share_percent"] * everybody:
@@ -390,8 +342,8 @@ class Rules:
             return
         took = sum(t.lots for t in mine if t.took and t.side == order.side)
         self._tell(lay.Detector.RAMPING, instrument, [order.who],
-                   100 * sum(moves) // max(everybody, 1), self.now - span, 0, took, 2 * ahead, 0,
-                   len(moves), [self.cause])  # fmt: skip
+                   100 * sum(moves) // max(everybody, 1), self.now - span, 0, took, ahead, 0,
+                   len(moves), [seq])  # fmt: skip
 
     def _across(self, instrument: int, order: Order) -> None:
         linked, up = int(self.links[instrument]), order.side == Side.SELL
@@ -399,16 +351,20 @@ class Rules:
             return
         span = self.p["ignition_ns"]
         there = self._traded(linked, self.now, span, order.owner)
-        ahead = sum(t.move for t in there) * (1 if up else -1)
+        ahead = sum(self._moved(linked, self.now, span, order.owner)) * (1 if up else -1)
         if ahead < self._least(linked, self.last[linked], "cross_bps"):
             return
         took = sum(t.lots for t in there if t.took and t.side != order.side)
+        market = sum(t.lots for t in self._traded(linked, self.now, span)
+                     if t.took and t.side != order.side)  # fmt: skip
+        if took * 100 < self.p["cross_share_percent"] * market:
+            return
         here = sum(t.lots for t in self._traded(instrument, self.now, span, order.owner)
-                   if t.side == order.side)  # fmt: skip
+                   if t.took and t.side == order.side)  # fmt: skip
         if here < self.p["cross_lots"] * took or self._cool("cross", order.owner, instrument):
             return
         self._tell(lay.Detector.CROSS_MARKET, instrument, [order.who], 70, self.now - span, 0,
-                   here, 2 * ahead, 0, 1, [self.cause])  # fmt: skip
+                   here, ahead, 0, 1, [self.cause])  # fmt: skip
 
     def _phase(self, instrument: int, old: int, new: int) -> None:
         if new == Phase.CONTINUOUS != old:
@@ -430,7 +386,7 @@ class Rules:
         least = self._least(instrument, self.last[instrument], "marking_bps")
         for owner in reversed(self.cells[instrument]):
             mine = self._traded(instrument, end_ns, span, owner)
-            move = sum(t.move for t in mine)
+            move = sum(self._moved(instrument, end_ns, span, owner))
             if abs(move) < least:
                 continue
             side = Side.BUY if move > 0 else Side.SELL
@@ -445,7 +401,7 @@ class Rules:
             if late * 100 < self.p["marking_own_percent"] * before:
                 continue
             self._tell(detector, instrument, [owner], 40 + 60 * took // max(everybody, 1),
-                       end_ns - span, 0, took, 2 * move, 0, 1, [self.cause])  # fmt: skip
+                       end_ns - span, 0, took, move, 0, 1, [self.cause])  # fmt: skip
 
     # Messages and volume.
 

@@ -132,6 +132,11 @@ def read_settings(path: Path | None) -> Settings:
         raise SurveillanceError(f"{path}: {error}") from None
 
 
+def settings_of_text(text: str) -> Settings:
+    """As :func:`read_settings`, of the text itself."""
+    return _settings(tomllib.loads(text))
+
+
 def _settings(data: dict[str, Any]) -> Settings:
     known = {"related", "linked", "client_order", "parameters"}
     unknown = sorted(set(data) - known)

@@ -75,6 +75,7 @@ def watch(
             store_i64(book + lay.B_CAUSE, cause)
             store_i64(book + lay.B_BID, tab.best_of(state, book, 1))
             store_i64(book + lay.B_ASK, tab.best_of(state, book, 2))
+            moves.settle_move(state, book)
             moves.opened(state, book, instrument)
         if kind == ACCEPTED:
             accepted(state, book, instrument, event)
@@ -184,6 +185,7 @@ def filled(state: int, book: int, instrument: int, event: int) -> None:
     if flags & MAKER != 0 or (flags & AUCTION != 0 and side == BUY):
         other = tab.find_order(state, instrument, load_i64(event + E_CONTRA))
         if row != 0 and other != 0:
+            pressure.pressed_on(state, tab.order_at(state, row), load_i64(event + E_QTY))
             trade(state, book, instrument, event, tab.order_at(state, row),
                   tab.order_at(state, other), flags & AUCTION)  # fmt: skip
     if row == 0:
@@ -201,16 +203,15 @@ def trade(
 ) -> None:
     now, price = load_i64(state + lay.NOW), load_i64(event + E_PRICE)
     lots = tab.limited(load_i64(event + E_QTY))
-    last, move = load_i64(book + lay.B_LAST), 0
-    if last == lay.NONE:
+    if load_i64(book + lay.B_LAST) == lay.NONE:
         store_i64(book + lay.B_REF, price)
-    elif auction == 0:
-        move = tab.limited(price - last)
     store_i64(book + lay.B_LAST, price)
     side = load_i64(taker + lay.O_SIDE)
     bucket = tab.bucket_now(book + lay.B_BUCKETS, now)
+    took = lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK
     if auction == 0:
-        moves.note_aggressor(bucket, side, lots, move)
+        tab.bump(bucket + took, lots)
+        moves.begin_taking(state, book, taker)
     messages.note_volume(state, book, lots)
     for turn in range(2):
         order = maker if turn == 0 else taker
@@ -218,7 +219,7 @@ def trade(
         bucket = tab.bucket_now(cell + lay.C_BUCKETS, now)
         moves.note_side(book, bucket, load_i64(order + lay.O_SIDE), price, lots)
         if turn == 1 and auction == 0:
-            moves.note_aggressor(bucket, side, lots, move)
+            tab.bump(bucket + took, lots)
         messages.order_traded(state, book, cell, lots, load_i64(order + lay.O_WHO))
     if load_i64(state + lay.TRACKS_CASH) != 0:
         paid(state, book, maker, price, lots)
@@ -233,14 +234,10 @@ def trade(
         cell = tab.cell_at(state, load_i64(order + lay.O_CELL))
         its_side, who = load_i64(order + lay.O_SIDE), load_i64(order + lay.O_WHO)
         if not same:
-            # Without an open order of its own but this one there is no other side.
             pressure.fill_against(state, book, cell, its_side, price, lots)
             moves.traded(state, book, cell, its_side, price, who)
         if load_i64(state + lay.CLIENT_COUNT) != 0:
             clients.around_clients(state, book, cell, its_side, price, lots, who)
-    if move != 0 and (move > 0) == (side == BUY):
-        cell = tab.cell_at(state, load_i64(taker + lay.O_CELL))
-        moves.ramped(state, book, cell, side, price, load_i64(taker + lay.O_WHO))
 
 
 @kernel

@@ -413,3 +413,28 @@ def test_who_cannot_be_reached_is_told_later(tmp_path):
         assert [one.alarm.name for one in watch.missed[0][1]] == ["Down"]
     finally:
         receiver.close()
+
+
+def test_what_surveillance_has_found_is_told(tmp_path):
+    """Cases by what they are, and an alarm from the first of high severity that is open."""
+    from openoutcry.operations.alarms import ALARMS
+    from openoutcry.operations.expressions import History
+    from openoutcry.operations.metrics import Families, _surveillance
+
+    def told():
+        out = Families()
+        _surveillance(out, tmp_path, "TEST")
+        return out.found
+
+    assert told() == {}
+    (tmp_path / "surveillance").mkdir()
+    path = tmp_path / "surveillance" / "status.json"
+    (alarm,) = [one for one in ALARMS if one.name == "SurveillanceCase"]
+    for status, fires in (("open", True), ("closed", False)):
+        rows = [["spoofing", "high", status, 2], ["ramping", "low", "open", 5]]
+        path.write_text(json.dumps({"seq": 9, "looked_s": time.time(), "cases": rows}))
+        found, history = told(), History(60.0)
+        samples = found["outcry_surveillance_cases"].samples
+        assert sorted(sample.value for sample in samples) == [2, 5]
+        history.add(1.0, found.values())
+        assert bool(alarm.holds(history)) == fires

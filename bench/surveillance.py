@@ -1,0 +1,168 @@
+"""What surveillance costs and how well it sees.
+
+``events`` is events a second on one core with all detectors, of a generated market and of a market
+of agents, each of which lies in memory with its events; ``alert_ms`` from a command's block being
+durable to the hit being told, of a process that follows the journal; ``precision_NAME`` and
+``recall_NAME`` on markets of agents whose seeds are drawn as this runs.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from openoutcry.bench.agent_days import agent_market, configuration
+from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.bench.surveillance_accuracy import PATTERNS, measure
+from openoutcry.flow import GeneratedFlow
+from openoutcry.flow.manipulators import settings_text
+from openoutcry.journal import Journal
+from openoutcry.matcher import Engine
+from openoutcry.replay.replay import instruments_to_json
+from openoutcry.surveillance.detect.settings import Settings, settings_of_text
+from openoutcry.surveillance.detect.state import Detectors
+from openoutcry.wire import OutcryError, make_instruments
+
+ORDERS, QUICK_ORDERS = 2_000_000, 200_000
+MARKETS, QUICK_MARKETS = 12, 1
+BATCH = 4_096
+APART_NS = 1_000_000
+"""Between commands of the generated market: a thousand a second."""
+ALERTS = 20
+TIMEOUT_S = 120.0
+
+
+class Watched:
+    """Commands and events in batches, as the one iterator gives them, and what is told of them."""
+
+    def __init__(self, batches: list[tuple[Any, Any]], config: dict[str, Any], told: Settings):
+        self.batches, self.config, self.told = batches, config, told
+        self.events = sum(len(events) for _, events in batches)
+
+    @classmethod
+    def generated(cls, orders: int) -> "Watched":
+        source = GeneratedFlow("normal", orders, 23)
+        engine, batches, seq = Engine(source.instruments), [], 1
+        for chunk in source.chunks(BATCH):
+            chunk["seq"] = np.arange(seq, seq + len(chunk))
+            chunk["rx_ts_ns"] = 1_790_000_000 * 10**9 + chunk["seq"] * APART_NS
+            seq += len(chunk)
+            batches.append((chunk, engine.process(chunk)))
+        config = {"instruments": instruments_to_json(source.instruments)}
+        return cls(batches, config, Settings())
+
+    @classmethod
+    def agents(cls, minutes: int) -> "Watched":
+        market = agent_market(23, minutes, ("spoofer", "layerer", "wash_ring", "igniter"))
+        parts = [part for part in market.run(Engine(market.instruments)) if len(part[0])]
+        commands = np.concatenate([part[0] for part in parts])
+        events = np.concatenate([part[1] for part in parts])
+        batches = []
+        for begin in range(0, len(commands), BATCH):
+            part = commands[begin : begin + BATCH]
+            low, high = np.searchsorted(events["cause_seq"], [part["seq"][0], part["seq"][-1] + 1])
+            batches.append((part, events[low:high]))
+        return cls(batches, configuration(market), settings_of_text(settings_text(market)))
+
+    def rate(self) -> float:
+        """Events a second through new detectors."""
+        detectors = Detectors(self.config, self.told)
+        began = time.perf_counter()
+        for commands, events in self.batches:
+            detectors.watch(commands, events)
+        return self.events / (time.perf_counter() - began)
+
+
+def alert_ms(count: int = ALERTS) -> list[float]:
+    """Milliseconds from a durable block to the hit it brings, told by ``outcry surveillance
+    follow`` in a process of its own: a participant trades with itself, a block at a time."""
+    with tempfile.TemporaryDirectory(prefix="outcry-alert-") as folder:
+        home = Path(folder) / "day"
+        table = instruments_to_json(make_instruments(["OUTCRY"]))
+        config = {"instruments": table, "order_capacity": 1 << 10}
+        with Journal.create(home, config) as writer:
+            words = ["surveillance", "follow", str(home), "--json"]
+            command = [sys.executable, "-m", "openoutcry", *words]
+            with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+                try:
+                    return _told(writer, child, count)
+                finally:
+                    child.terminate()
+
+
+def _told(writer: Any, child: Any, count: int) -> list[float]:
+    assert child.stdout is not None
+    os.set_blocking(child.stdout.fileno(), False)
+    durable: dict[int, int] = {}
+    found: dict[int, int] = {}
+    seq, end_s, buffer, awake = 1, time.monotonic() + TIMEOUT_S, b"", False
+    while len(found) < count:
+        if time.monotonic() > end_s:
+            raise OutcryError("bench surveillance: the follower did not tell its hits")
+        block = _self_trade(seq)
+        writer.append(seq, [block], len(block), 1)
+        writer.sync()
+        if awake:
+            durable[seq + 1] = time.time_ns()
+        seq += len(block)
+        time.sleep(0.1)
+        with suppress(BlockingIOError):
+            buffer += os.read(child.stdout.fileno(), 1 << 16)
+        *lines, buffer = buffer.split(b"\n")
+        for line in lines:
+            hit = json.loads(line)
+            # Those before it had begun to follow waited for its start.
+            awake = True
+            if hit["seq"] in durable:
+                found[hit["seq"]] = hit["told_ns"] - durable[hit["seq"]]
+    return [ns / 1e6 for ns in found.values()]
+
+
+def _self_trade(seq: int) -> Any:
+    """A sale and a purchase of one participant that meet."""
+    from openoutcry.flow.commands import as_orders, command
+    from openoutcry.wire.enums import CommandKind, Side
+
+    rows = [command(CommandKind.NEW, b"OUTCRY", side, 2_000, 5, seq + n)
+            for n, side in enumerate((Side.SELL, Side.BUY))]  # fmt: skip
+    orders = as_orders(rows)
+    orders["seq"], orders["rx_ts_ns"] = [seq, seq + 1], time.time_ns()
+    return orders
+
+
+def bench_surveillance(
+    rounds: int, quick: bool, command: str, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Run the subject; returns the result document."""
+    gathered = Rounds(rounds, progress)
+    progress("compiling")
+    generated = Watched.generated(QUICK_ORDERS if quick else ORDERS)
+    agents = Watched.agents(4 if quick else 20)
+    seeds: list[int] = []
+
+    def one(number: int, add: Add) -> None:
+        add("events", "1/s", "higher", generated.rate())
+        add("events_agents", "1/s", "higher", agents.rate())
+        add("alert_ms", "ms", "lower", median(alert_ms(4 if quick else ALERTS)))
+        drawn = [secrets.randbelow(2**31) for _ in range(QUICK_MARKETS if quick else MARKETS)]
+        seeds.extend(drawn)
+        found = measure(drawn)
+        for name in PATTERNS:
+            shares = found.shares(name)
+            if shares["acts"]:
+                add(f"recall_{name}", "", "higher", shares["recall"])
+            if shares["alarms"]:
+                add(f"precision_{name}", "", "higher", shares["precision"])
+
+    gathered.run(one)
+    return gathered.document("surveillance", command, {"seeds": seeds})

@@ -1,0 +1,87 @@
+"""What the reference keeps: orders, candidates, trades and legs, each as it came."""
+
+from dataclasses import dataclass
+
+LIMIT = 2**40
+
+
+def limited(value: int) -> int:
+    return min(max(value, -LIMIT), LIMIT)
+
+
+def bps_of(price: int, bps: int) -> int:
+    size = abs(price)
+    return size * bps // 10_000 if size < LIMIT else limited(size // 10_000 * bps)
+
+
+@dataclass
+class Order:
+    order_id: int
+    who: int
+    owner: int
+    instrument: int
+    side: int
+    price: int
+    leaves: int
+    lots: int
+    born_ns: int
+    born_seq: int
+    middle: int | None
+    hidden: bool
+    waiting: bool
+    display: int
+
+    @property
+    def shown(self) -> int:
+        if self.hidden or self.waiting:
+            return 0
+        return min(self.display, self.leaves) if self.display else self.leaves
+
+
+@dataclass
+class Candidate:
+    ns: int
+    seq: int
+    lots: int
+    prices: int
+    gain: int
+    first_seq: int
+    first_ns: int
+    withdrawn: int = 0
+    hit: int = 0
+
+
+@dataclass
+class Trade:
+    """One party's part of a trade."""
+
+    ns: int
+    owner: int
+    side: int
+    price: int
+    lots: int
+    took: bool
+
+
+@dataclass
+class Leg:
+    ns: int
+    seller: int
+    buyer: int
+    who: tuple[int, int]
+    lots: int
+    price: int
+    used: bool = False
+
+
+@dataclass
+class Around:
+    """What an owner traded around a client's order."""
+
+    ahead: int = 0
+    ahead_value: int = 0
+    turned: int = 0
+    turned_value: int = 0
+    first_seq: int = 0
+    first_ns: int = 0
+    told: bool = False

@@ -1,0 +1,146 @@
+"""Figures of docs/surveillance.md: accuracy, false alarms where nobody manipulates, evasion.
+
+python tests/adversary/surveillance_figures.py accuracy [--markets 40] [--seed N] [--evidence FILE]
+python tests/adversary/surveillance_figures.py quiet [--orders 400000] [--evidence FILE]
+python tests/adversary/surveillance_figures.py evasion [--seconds 3600] [--seed N] [--evidence FILE]
+"""
+
+import argparse
+import json
+import random
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from disasters import add_evidence
+
+from openoutcry.bench.surveillance_accuracy import PATTERNS, measure
+from openoutcry.flow import GeneratedFlow
+from openoutcry.flow.bitstamp import BitstampSource
+from openoutcry.flow.generate import FLOWS
+from openoutcry.flow.lobster import LobsterSource
+from openoutcry.flow.manipulators import ACTS, STYLES
+from openoutcry.matcher import Engine
+from openoutcry.replay.replay import instruments_to_json
+from openoutcry.surveillance.cases import fold
+from openoutcry.surveillance.detect.state import Detectors
+from openoutcry.surveillance.written import as_written
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+PARTICIPANTS = 50
+"""Among whom the orders of a recording, which names nobody, are dealt."""
+A_THOUSANDTH_NS, BEGIN_NS = 1_000_000, 1_790_000_000 * 10**9
+
+
+def dealt(commands: Any, rng: np.random.Generator, owners: dict[int, int]) -> None:
+    """Give a recording's orders owners: each new order one of PARTICIPANTS, of whom few are busy;
+    what changes an order is its owner's."""
+    for row in commands:
+        order_id = int(row["order_id"])
+        if order_id not in owners:
+            owners[order_id] = 1 + int(PARTICIPANTS * rng.random() ** 2)
+        row["participant"] = owners[order_id]
+
+
+def quiet_source(name: str, orders: int) -> tuple[Any, float]:
+    """A source without manipulators, and how many ns lie between its commands."""
+    if name in FLOWS:
+        return GeneratedFlow(name, orders, 5), A_THOUSANDTH_NS
+    if name == "bitstamp":
+        return BitstampSource(DATA / "bitstamp" / "orders.csv.xz"), 5 * 3_600e9 / 50_414
+    messages = DATA / "lobster_aapl_hour" / "messages.csv"
+    return LobsterSource(messages), 3_600e9 / 91_997
+
+
+def quiet(name: str, orders: int) -> dict[str, Any]:
+    """Cases and alarms as written of a market in which nobody is known to manipulate."""
+    source, apart_ns = quiet_source(name, orders)
+    engine, rng, owners = Engine(source.instruments), np.random.default_rng(5), {}
+    detectors = Detectors({"instruments": instruments_to_json(source.instruments)})
+    parts, hits, seq = [], [], 1
+    for chunk in source.chunks():
+        chunk = chunk.copy()
+        chunk["seq"] = np.arange(seq, seq + len(chunk))
+        chunk["rx_ts_ns"] = BEGIN_NS + (chunk["seq"] * apart_ns).astype(np.int64)
+        seq += len(chunk)
+        if name not in FLOWS:
+            dealt(chunk, rng, owners)
+        events = engine.process(chunk)
+        hits.append(detectors.watch(chunk, events))
+        parts.append((chunk, events))
+    commands = np.concatenate([part[0] for part in parts])
+    found = np.concatenate(hits)
+    cases = fold(found, detectors.symbols, [""] * len(found))
+    written = as_written(commands, np.concatenate([part[1] for part in parts]))
+    who = len(set(commands["participant"].tolist()))
+    return {
+        "commands": len(commands), "hours": len(commands) * apart_ns / 3_600e9,
+        "participants": who, "cases": len(cases), "cases_a_participant": len(cases) / who,
+        "by_detector": dict(Counter(case.detector for case in cases)),
+        "as_written": dict(Counter(alarm.rule for alarm in written)),
+        "as_written_a_participant": len(written) / who,
+    }  # fmt: skip
+
+
+def evasion(seconds: float, seed: int) -> dict[str, Any]:
+    """Search the manipulators' styles for acts that gain and are not seen: draw a style beyond the
+    ranges of STYLES, keep it if it gained unseen, and try changes of it (1+1 evolution)."""
+    rng, end_s = random.Random(seed), time.monotonic() + seconds
+    tried: Counter[str] = Counter()
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in ACTS}
+    best: dict[str, tuple[int, dict[str, float]]] = {}
+    while time.monotonic() < end_s:
+        name = rng.choice(list(ACTS))
+        ranges = STYLES["wash" if name.startswith("wash") else name]
+        style = best[name][1] if name in best and rng.random() < 0.5 else None
+        style = {
+            key: (style[key] * rng.uniform(0.7, 1.4) if style
+                  else rng.uniform(low * 0.3, high * 1.5))
+            for key, (low, high) in ranges.items()
+        }  # fmt: skip
+        tried[name] += 1
+        market_seed = rng.randrange(2**31)
+        outcome = measure([market_seed], (name,), {name: style})
+        pattern = ACTS[name][1]
+        gains = outcome.profits.get(pattern, [])
+        unseen = outcome.missed[pattern] and not sum(outcome.right.values())
+        if unseen and gains and gains[0] > 0:
+            row = {"gain_ticks": gains[0], "market_seed": market_seed,
+                   "style": {key: round(value, 2) for key, value in style.items()}}  # fmt: skip
+            found[name].append(row)
+            if name not in best or gains[0] > best[name][0]:
+                best[name] = gains[0], style
+    return {
+        "seconds": seconds, "seed": seed, "tried": dict(tried),
+        "unseen_and_profitable": {name: len(rows) for name, rows in found.items()},
+        "best": {name: sorted(rows, key=lambda row: -row["gain_ticks"])[:3]
+                 for name, rows in found.items() if rows},
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["accuracy", "quiet", "evasion"])
+    parser.add_argument("--markets", type=int, default=40)
+    parser.add_argument("--orders", type=int, default=400_000)
+    parser.add_argument("--seconds", type=float, default=3_600)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
+    parser.add_argument("--evidence", type=Path, help="JSON file in which this becomes a section")
+    given = parser.parse_args()
+    if given.what == "accuracy":
+        found = measure(range(given.seed, given.seed + given.markets)).document()
+        found |= {"markets": given.markets, "seed": given.seed, "patterns": list(PATTERNS)}
+    elif given.what == "evasion":
+        found = evasion(given.seconds, given.seed)
+    else:
+        names = [*FLOWS, *(n for n in ("bitstamp", "lobster") if DATA.exists())]
+        found = {name: quiet(name, given.orders) for name in names}
+    print(json.dumps(found, indent=1))
+    if given.evidence:
+        add_evidence(given.evidence, given.what, found)
+
+
+if __name__ == "__main__":
+    main()
