@@ -26,6 +26,9 @@ HUGE_PAGES = {"test_segment.py", "test_doctor.py", "test_port_kills.py", "dpdk_s
 # Rooms whose tests share nothing with other processes, even in one /dev/shm.
 BY_THEMSELVES = {"wire", "flow", "matcher", "journal", "gateway_fpga"}
 
+# What a folder's files share is made once: they stay together in one worker.
+TOGETHER = {"console", "replica"}
+
 # Of the longest, and late in the alphabet: begun last, one worker would be at them alone.
 FIRST = {
     "test_formal.py",
@@ -73,7 +76,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in FIRST)
+    items.sort(
+        key=lambda item: item.path.parent.name not in TOGETHER and item.path.name not in FIRST
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -90,6 +95,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             path = Path(nodeid.split("::")[0])
             if shared and path.parent.name not in BY_THEMSELVES:
                 return "shared memory"
+            if path.parent.name in TOGETHER:
+                return path.parent.name
             return "huge pages" if {path.name, path.parent.name} & HUGE_PAGES else str(path)
 
     config.option.loadscopereorder = False

@@ -1,46 +1,46 @@
-"""One venue and its console for every test of this folder, in one worker."""
+"""One venue, its console and one browser for every test of this folder, which stays in one worker
+(tests/conftest.py)."""
+
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from console_venue import ConsoleVenue, ScreenClient
 from processes import free_port
 
-
-def pytest_collection_modifyitems(items):
-    """All in one worker, so that there is one venue."""
-    for item in items:
-        if "tests/console/" in str(item.path):
-            item.add_marker(pytest.mark.xdist_group("console"))
-
-
-venues: list[ConsoleVenue] = []
+shared: dict[str, Any] = {}
+held = ExitStack()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item, nextitem):
-    """The venue ends with this folder's last test, not with the session: it would be seen by later
-    ones, and take a part of a core."""
+    """Venue and browser end with this folder's last test, not with the session: they would be seen
+    by later ones, take a part of a core, and keep an event loop in the worker's thread."""
     if nextitem is None or "tests/console/" not in str(nextitem.path):
-        while venues:
-            venues.pop().stop()
+        shared.clear()
+        held.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def floor(tmp_path_factory):
-    made = ConsoleVenue(tmp_path_factory.mktemp("console"))
-    venues.append(made)
-    made.start()
-    made.quote()
-    made.trade(1_000)
-    return made
+    if "floor" not in shared:
+        made = ConsoleVenue(tmp_path_factory.mktemp("console"))
+        held.callback(made.stop)
+        made.start()
+        made.quote()
+        made.trade(1_000)
+        shared["floor"] = made
+    return shared["floor"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     """One for all pages."""
     from console_browser import started  # here: without playwright the other tests still run
 
-    with started() as made:
-        yield made
+    if "browser" not in shared:
+        shared["browser"] = held.enter_context(started())
+    return shared["browser"]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def anna(floor):
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def screen(floor):
     """The floor with its screen; begun again if not everything trades continuously."""
     found = floor.venue.status()
@@ -57,7 +57,8 @@ def screen(floor):
     if set(found["phases"].values()) != {"CONTINUOUS"} or not quiet:
         floor.venue.stop()
         floor.open()
-    floor.serve_screen("--webhook-host", "127.0.0.1", "--smtp", f"127.0.0.1:{free_port()}")
+    if floor.screen is None:
+        floor.serve_screen("--webhook-host", "127.0.0.1", "--smtp", f"127.0.0.1:{free_port()}")
     return floor
 
 
