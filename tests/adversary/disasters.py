@@ -199,12 +199,14 @@ class Life:
 
 
 def _in_group(stat: Path, group: int) -> bool:
-    """Whether a process lives and belongs to the group."""
+    """Whether a process lives and belongs to the group.  One whose first thread has ended is a
+    zombie that keeps its files, and their locks, for as long as another one has not."""
     try:
         state, _, found = stat.read_text().rpartition(")")[2].split()[:3]
+        gone = state in "ZX" and len(os.listdir(stat.parent / "task")) <= 1
     except OSError:
         return False
-    return int(found) == group and state not in "ZX"
+    return int(found) == group and not gone
 
 
 class Storm:
