@@ -13,6 +13,7 @@ import threading
 import time
 from collections import namedtuple
 from contextlib import suppress
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -378,6 +379,27 @@ def test_a_clock_that_is_off(name, limit_ns, sign, monkeypatch):
         return lambda: clock.__setitem__("offset_ns", sign * offset_ns)
 
     looks(name).driven(at(limit_ns - 1), at(limit_ns + 1), 60)
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "quiet", "loud"),
+    [
+        ("ReplicaBehind", ct.STAGE_SAFE_SEQ, 900_000, 899_999),
+        ("QuorumLost", ct.STAGE_SAFE_UNTIL_NS, 10**18, 1),
+    ],
+)
+def test_replicas_that_are_away(name, word, quiet, loud, monkeypatch):
+    """A million commands are sequenced; the stage's words in the control segment are the test's."""
+    words = {ct.STAGE_SAFE_SEQ: 10**6, ct.STAGE_SAFE_UNTIL_NS: 2**62, ct.STAGE_LAG_BYTES: 0}
+    stage = SimpleNamespace(stage=lambda _at, asked: words[asked])
+    monkeypatch.setattr(
+        metrics, "_host", lambda out: metrics._replicas(out, stage, 0, 10**6, "TEST")
+    )
+
+    def at(value):
+        return lambda: words.__setitem__(word, value)
+
+    looks(name).driven(at(quiet), at(loud), 100)
 
 
 def test_none_was_forgotten():
