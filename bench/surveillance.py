@@ -2,8 +2,9 @@
 
 ``events`` is events a second on one core with all detectors, of a generated market and of a market
 of agents, each of which lies in memory with its events; ``alert_ms`` from a command's block being
-durable to the hit being told, of a process that follows the journal; ``precision_NAME`` and
-``recall_NAME`` on markets of agents whose seeds are drawn as this runs.
+durable to the hit being told, of a process that follows the journal; ``order_life_ms`` of orders
+drawn from an audit trail; ``precision_NAME`` and ``recall_NAME`` (shares of 1) on markets of agents
+whose seeds are drawn as this runs.
 """
 
 import json
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.bench.agent_days import agent_market, configuration
+from openoutcry.bench.order_life import generated_life_ms
 from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.bench.surveillance_accuracy import PATTERNS, measure
 from openoutcry.flow import GeneratedFlow
@@ -154,15 +156,17 @@ def bench_surveillance(
         add("events", "1/s", "higher", generated.rate())
         add("events_agents", "1/s", "higher", agents.rate())
         add("alert_ms", "ms", "lower", median(alert_ms(4 if quick else ALERTS)))
+        lives = generated_life_ms(200_000 if quick else 3_000_000)
+        add("order_life_ms", "ms", "lower", median(lives))
         drawn = [secrets.randbelow(2**31) for _ in range(QUICK_MARKETS if quick else MARKETS)]
         seeds.extend(drawn)
         found = measure(drawn)
         for name in PATTERNS:
             shares = found.shares(name)
             if shares["acts"]:
-                add(f"recall_{name}", "", "higher", shares["recall"])
+                add(f"recall_{name}", "count", "higher", shares["recall"])
             if shares["alarms"]:
-                add(f"precision_{name}", "", "higher", shares["precision"])
+                add(f"precision_{name}", "count", "higher", shares["precision"])
 
     gathered.run(one)
     return gathered.document("surveillance", command, {"seeds": seeds})

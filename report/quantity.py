@@ -8,6 +8,8 @@ def quantity(value: float, unit: str) -> str:
     """Three digits and the unit that people say: 1.24 µs, 12.4 M/s."""
     if unit == "ns":
         return duration(value)
+    if unit == "ms":
+        return duration(value * 1e6)
     if unit == "s":
         return f"{value:.3g} s"
     if unit == "ppb" and abs(value) >= PERCENT_FROM_PPB:
