@@ -1,0 +1,15 @@
+"""bench surveillance: a round has every figure, each of what it says."""
+
+from openoutcry.bench import surveillance as bench
+
+
+def test_a_round_has_every_figure(monkeypatch):
+    monkeypatch.setattr(bench, "QUICK_ORDERS", 20_000)
+    document = bench.bench_surveillance(1, True, "test", lambda text: None)
+    found = {row["name"]: row for row in document["results"]}
+    assert {"events", "events_agents", "alert_ms", "order_life_ms"} <= set(found)
+    assert all(row["median"] > 0 for row in found.values() if row["unit"] != "count")
+    shares = [row["median"] for name, row in found.items() if name.startswith(("recall_", "prec"))]
+    assert len(shares) > 5
+    assert all(0 <= share <= 1 for share in shares)
+    assert len(document["details"]["seeds"]) == 1
