@@ -47,6 +47,23 @@ Told = Callable[[Path], None] | None
 
 
 @kernel
+def answered_in_time(fd: int, answered: int, start_ns: int, buffer: int) -> bool:
+    """Take ``answered`` bytes; false when the peer has gone, or has said nothing to the end since
+    ``start_ns``."""
+    got, turns = 0, 0
+    while got < answered:
+        more = so.recv(fd, buffer, answered - got)
+        if more == 0:
+            return False
+        if more > 0:
+            got += more
+        turns += 1
+        if turns & 0xFFFF == 0 and monotonic_ns() - start_ns > SILENCE_NS:
+            return False
+    return True
+
+
+@kernel
 def round_trips(
     fd: int, packets: int, asked: int, answered: int, count: int, buffer: int, times: int
 ) -> int:
@@ -56,16 +73,8 @@ def round_trips(
         start = monotonic_ns()
         if so.send(fd, packets + asked * index, asked) != asked:
             return -1
-        got, turns = 0, 0
-        while got < answered:
-            more = so.recv(fd, buffer, answered - got)
-            if more == 0:
-                return -1
-            if more > 0:
-                got += more
-            turns += 1
-            if turns & 0xFFFF == 0 and monotonic_ns() - start > SILENCE_NS:
-                return -1
+        if not answered_in_time(fd, answered, start, buffer):
+            return -1
         store_i64(times + 8 * index, monotonic_ns() - start)
     return 0
 

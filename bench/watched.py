@@ -84,16 +84,8 @@ def paced_round_trips(
             pass
         if so.send(fd, packets + asked * index, asked) != asked:
             return -1
-        got, turns = 0, 0
-        while got < answered:
-            more = so.recv(fd, buffer, answered - got)
-            if more == 0:
-                return -1
-            if more > 0:
-                got += more
-            turns += 1
-            if turns & 0xFFFF == 0 and monotonic_ns() - due > live.SILENCE_NS:
-                return -1
+        if not live.answered_in_time(fd, answered, due, buffer):
+            return -1
         store_i64(times + 8 * index, monotonic_ns() - due)
     return 0
 

@@ -1,8 +1,9 @@
 """``outcry console``: the page from which a venue is run."""
 
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -13,15 +14,32 @@ if TYPE_CHECKING:
     from openoutcry.pipeline.venue.file import VenueFile
 
 
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def of_a_page(address: str) -> Callable[[Command], Command]:
+    """The arguments of a command that serves a page of a venue, by itself at ``address``."""
+    arguments = (
+        click.argument("file", type=PathArgument, default=Path("venue.toml")),
+        click.option("--address", type=Listening(), default=address, show_default=True,
+                     help="Where the page is served."),
+        click.option("--certificate", type=PathArgument,
+                     help="For TLS (PEM); else the one of the venue's ports, if one has any."),
+        click.option("--key", type=PathArgument, help="Of the certificate (PEM)."),
+        click.option("--name", "names", multiple=True,
+                     help="A name by which the page is asked, beside the address."),
+    )  # fmt: skip
+
+    def given(command: Command) -> Command:
+        for argument in reversed(arguments):
+            command = argument(command)
+        return command
+
+    return given
+
+
 @click.command()
-@click.argument("file", type=PathArgument, default=Path("venue.toml"))
-@click.option("--address", type=Listening(), default="127.0.0.1:9470", show_default=True,
-              help="Where the page is served.")  # fmt: skip
-@click.option("--certificate", type=PathArgument,
-              help="For TLS (PEM); else the one of the venue's ports, if one has any.")  # fmt: skip
-@click.option("--key", type=PathArgument, help="Of the certificate (PEM).")
-@click.option("--name", "names", multiple=True,
-              help="A name by which the page is asked, beside the address.")  # fmt: skip
+@of_a_page("127.0.0.1:9470")
 def console(
     file: Path,
     address: tuple[str, int],

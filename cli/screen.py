@@ -4,19 +4,12 @@ from pathlib import Path
 
 import click
 
-from openoutcry.cli.console import tls_pair
-from openoutcry.cli.options import Endpoint, Listening, PathArgument
+from openoutcry.cli.console import of_a_page, tls_pair
+from openoutcry.cli.options import Endpoint
 
 
 @click.command()
-@click.argument("file", type=PathArgument, default=Path("venue.toml"))
-@click.option("--address", type=Listening(), default="127.0.0.1:9471", show_default=True,
-              help="Where the page is served.")  # fmt: skip
-@click.option("--certificate", type=PathArgument,
-              help="For TLS (PEM); else the one of the venue's ports, if one has any.")  # fmt: skip
-@click.option("--key", type=PathArgument, help="Of the certificate (PEM).")
-@click.option("--name", "names", multiple=True,
-              help="A name by which the page is asked, beside the address.")  # fmt: skip
+@of_a_page("127.0.0.1:9471")
 @click.option("--smtp", type=Endpoint(), metavar="HOST:PORT", help="Sends participants' mail.")
 @click.option("--mail-from", "sender", default="openoutcry@localhost", show_default=True,
               help="Of their mail.")  # fmt: skip
