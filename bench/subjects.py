@@ -85,6 +85,8 @@ _ALL = (
             "what a message costs to read and write"),
     Subject("risk", "risk:bench_risk",
             "ns a command of the checks before the matcher and the books kept after it"),
+    Subject("shards", "shards:bench_shards",
+            "several matchers: what each does, what merging costs, what more cores would give"),
     Subject("shim", "shim:bench_shim",
             "packets into a ring: DPDK beside kernel sockets, AF_XDP beside a blocking recv"),
     Subject("surveillance", "surveillance:bench_surveillance",

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from openoutcry.matcher.book import arena as layout
 from openoutcry.matcher.book.depth import fill_best, fill_depth
 from openoutcry.matcher.book.empty_arena import new_arena
+from openoutcry.matcher.book.position import Position, fill_position
 from openoutcry.matcher.book.shards import enter_shard
 from openoutcry.matcher.commands.dispatch import process_batch, scratch_records
 from openoutcry.matcher.errors import MatcherError
@@ -96,6 +97,7 @@ class Engine:
         self._output = Output(scratch_records(self.order_capacity))
         self._best = np.zeros(6, dtype=np.int64)
         self._depth = np.zeros((0, 3), dtype=np.int64)
+        self._position = np.zeros(len(Position._fields), dtype=np.int64)
 
     def _word(self, offset: int) -> int:
         return int(self._words[offset // 8])
@@ -156,6 +158,22 @@ class Engine:
         fill_best(self.address, self._instrument(symbol), self._best.ctypes.data)
         bid, bid_price, bid_qty, ask, ask_price, ask_qty = self._best.tolist()
         return bid_price if bid else None, bid_qty, ask_price if ask else None, ask_qty
+
+    def position(self, order_id: int, symbol: str | bytes | None = None) -> Position | None:
+        """Where an open order stands in its queue, or None: it is not open, or waits outside the
+        book (a stop, a peg without a price, an order for an auction to come).
+
+        Without ``symbol`` every instrument is asked; raises :class:`MatcherError` if the id is open
+        in more than one of them.  Costs a step for each order ahead.
+        """
+        instruments = range(len(self.instruments)) if symbol is None else [self._instrument(symbol)]
+        found = []
+        for instrument in instruments:
+            if fill_position(self.address, instrument, order_id, self._position.ctypes.data):
+                found.append(Position(*self._position.tolist()))
+        if len(found) > 1:
+            raise MatcherError(f"order {order_id} is open in {len(found)} instruments: name one")
+        return found[0] if found else None
 
     def depth(self, symbol: str | bytes, levels: int) -> dict[str, Levels]:
         """``{"bids": [(price_ticks, qty_lots, order_count), ...], "asks": [...]}``, as displayed,

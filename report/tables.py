@@ -416,6 +416,22 @@ LEDGER_ROWS: tuple[tuple[str, str, str, str], ...] = (
 )
 ledger_table = partial(_goal_table, LEDGER_ROWS)
 
+SHARDS_ROWS: tuple[tuple[str, str, str, str], ...] = (
+    ("matcher_alone", "", "ns a command, the one matcher", ""),
+    ("shard_of_2", "", "the fuller of two, both by itself", ""),
+    ("two_at_once", "", "the slower of two at once, each on a core", ""),
+    ("shard_of_4", "", "the fullest of four", ""),
+    ("shard_of_8", "", "the fullest of eight", ""),
+    ("merge_of_2", "", "the merge of two, ns a command", ""),
+    ("merge_of_8", "", "the merge of eight", ""),
+    ("others_alone", "", "the slowest of the other stages", ""),
+    ("pipeline", "", "the whole pipeline on these cores, in memory, one matcher", ""),
+    ("pipeline", "shards_2", "the same / with two", ""),
+    ("foretold_16", "", "by the model: 16 matchers, a core for each stage", ""),
+    ("foretold_64", "", "by the model: 64 matchers", ""),
+)
+shards_table = partial(_goal_table, SHARDS_ROWS)
+
 AUDIT_FACTS = (
     ("commands", "commands of a generated day of ten hours, one instrument, 128 participants"),
     ("rows", "rows of its trail"),
@@ -545,6 +561,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "risk": risk_table,
     "operations": operations_table,
     "ledger": ledger_table,
+    "shards": shards_table,
     **dict.fromkeys(FACTS, facts_table),
     "clock": clock_table,
     "clock_days": clock_days_table,
