@@ -1,6 +1,7 @@
 """The matcher where it is weakest: scattered prices, shuffled ids, large books, beside C++ books.
 
-Part of ``outcry bench matcher``.  The headline is the slowest of five streams (``flow/streams.py``).
+Part of ``outcry bench matcher``.  The headline is the slowest of the five streams of
+``flow/streams.py``.
 """
 
 import time
