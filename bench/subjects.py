@@ -63,7 +63,8 @@ _ALL = (
             "a book built beside itchcpp's",
             "peers.feed_peers:feed_peers_named", "peers.feed_peers:setup_feed_peers"),
     Subject("matcher", "matcher:bench_matcher",
-            "ns a command, alone and in flows: lightmatchingengine, pyorderbook, nautilus_book",
+            "ns a command in the worst of five streams, alone and in flows: liquibook, "
+            "limit_order_book, lightmatchingengine, pyorderbook, nautilus_book",
             "matcher:matchers_named", "matcher:setup_matchers"),
     Subject("operations", "operations:bench_operations",
             "what being watched costs a run, and a kill to the last durable cancel"),

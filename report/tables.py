@@ -239,6 +239,14 @@ def headline() -> str:
 
 
 MATCHER_ROWS = (
+    ("stream_ns_worst", "", "a command of the worst stream, 100,000 orders live", "≤ 18 ns"),
+    ("stream_ns_worst", "fastest", "slowest of the five streams / fastest", "≤ 1.5"),
+    ("stream_ns_many_live", "", "a command of a stream, 1 M orders live", "≤ 30 ns"),
+    ("stream_ns_worst", "limit_order_book", "ours / limit-order-book, C++", "≤ 1/3"),
+    ("stream_ns_worst", "liquibook", "ours / Liquibook, C++", "≤ 1/3"),
+    ("stream_alone_p99_ns", "limit_order_book", "one of them alone, p99, ours / C++", "≤ 1"),
+    ("stream_alone_p99_9_ns", "limit_order_book", "the same, p99.9", "≤ 1"),
+    ("python_ns", "kernel", "Engine.process / the kernel", "≤ 1.15"),
     ("command_ns_static", "", "a command, the mid stays", ""),
     ("command_ns_normal", "", "a command, a gentle random walk", "≤ 16 ns"),
     ("command_ns_swing_25", "", "a command, a swing of 25 %", ""),
