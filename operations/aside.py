@@ -6,17 +6,20 @@ A stage that spins is stopped for milliseconds by whoever is put on its core.
 import os
 from contextlib import suppress
 
-NICE = 19
+NICE, FOLLOWS = 19, 10
+"""FOLLOWS: of who has work for every order.  Off the stages' cores he is in nobody's way but the
+journal's, and at the lowest priority he starves."""
 
 
 class Aside:
-    """Of this process: its priority is the lowest from now on."""
+    """Of this process: its priority is a low one from now on."""
 
-    def __init__(self) -> None:
+    def __init__(self, nice: int = NICE) -> None:
+        self.nice = nice
         self.allowed = frozenset(os.sched_getaffinity(0))
         self.cores = self.allowed
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, NICE)
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
 
     def keep_off(self, spun: frozenset[int]) -> None:
         """Run on none of these cores, if there are others; every thread, at once."""
@@ -27,4 +30,4 @@ class Aside:
         for thread in os.listdir("/proc/self/task"):
             with suppress(OSError):  # it has ended meanwhile
                 os.sched_setaffinity(int(thread), wanted)
-                os.setpriority(os.PRIO_PROCESS, int(thread), NICE)
+                os.setpriority(os.PRIO_PROCESS, int(thread), self.nice)
