@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from openoutcry.bench.drill import STOPPED_S, Drill
 from openoutcry.replica.cluster import Node
+from openoutcry.replica.place import HAND_OVER_FILE
 from openoutcry.replica.resync import resync_node
 from openoutcry.replica.store import damaged, verify_node
 
@@ -19,6 +20,14 @@ def kill_primary(drill: Drill, rng: random.Random) -> Told:
     """The standby takes over; who was killed comes back as its standby."""
     primary = drill.primary
     primary.kill()
+    return primary.name, ""
+
+
+def hand_over(drill: Drill, rng: random.Random) -> Told:
+    """Planned: the primary gives its lease up behind all that it took."""
+    primary = drill.primary
+    (primary.journal / HAND_OVER_FILE).touch()
+    primary.stop()
     return primary.name, ""
 
 
@@ -148,6 +157,7 @@ def corrupt_follower(drill: Drill, rng: random.Random) -> Told:
 
 FAULTS: dict[str, Callable[[Drill, random.Random], Told]] = {
     "kill primary": kill_primary,
+    "hand over": hand_over,
     "kill standby": kill_standby,
     "stop primary": stop_primary,
     "partition primary": cut_primary,

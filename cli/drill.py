@@ -12,7 +12,7 @@ from openoutcry.cli.options import PathArgument, as_json_option
 
 
 @click.command()
-@click.option("--faults", type=click.IntRange(1, 100_000), default=14, show_default=True,
+@click.option("--faults", type=click.IntRange(1, 100_000), default=15, show_default=True,
               help="How many, each kind in turn, in an order drawn from the seed.")  # fmt: skip
 @click.option("--kinds", metavar="LIST", help="Only these kinds, with commas between [all].")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
