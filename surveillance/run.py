@@ -32,7 +32,7 @@ FOLDER = "surveillance"
 EVERY = 1_000_000
 """Commands from one checkpoint to the next."""
 KEEP = 2
-MAGIC = b"OUTCRYS1"
+MAGIC = b"OUTCRYS2"
 HEAD_BYTES = len(MAGIC) + 32
 PAUSE_S = 0.01
 STATUS_S = 2.0

@@ -96,6 +96,8 @@ class Reference(Rules):
         if not auction:
             self.takers[instrument] = self.now, self.cause, taker, self._middle(instrument)
         self.last[instrument] = price
+        bucket = instrument, self.now // lay.BUCKET_NS
+        self.middles.setdefault(bucket, self._middle(instrument))
         for order in (maker, taker):
             took = order is taker and not auction
             self.trades[instrument].append(
@@ -108,7 +110,7 @@ class Reference(Rules):
                 self._paid(order, price, lots)
         if auction:
             return
-        if maker.lots == taker.lots == lots:
+        if maker.lots == taker.lots and lots * 100 >= self.p["wash_matched_percent"] * maker.lots:
             self._matched(instrument, maker, taker, price)
         for order in (maker, taker):
             if maker.owner != taker.owner:

@@ -207,7 +207,7 @@ def trade(
         store_i64(book + lay.B_REF, price)
     store_i64(book + lay.B_LAST, price)
     side = load_i64(taker + lay.O_SIDE)
-    bucket = tab.bucket_now(book + lay.B_BUCKETS, now)
+    bucket = moves.bucket_of_market(book, now)
     took = lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK
     if auction == 0:
         tab.bump(bucket + took, lots)
@@ -227,7 +227,10 @@ def trade(
     if auction != 0:
         return
     same = load_i64(maker + lay.O_CELL) == load_i64(taker + lay.O_CELL)
-    if load_i64(maker + lay.O_LOTS) == lots and load_i64(taker + lay.O_LOTS) == lots:
+    size = load_i64(maker + lay.O_LOTS)
+    if size == load_i64(taker + lay.O_LOTS) and lots * 100 >= size * tab.parameter(
+        state, wash.MATCHED
+    ):
         wash.matched(state, book, instrument, maker, taker, price)
     for turn in range(2):
         order = maker if turn == 0 else taker
