@@ -74,18 +74,10 @@ def around_clients(
 @kernel
 def side_of(state: int, number: int, owner: int) -> int:
     """What an owner has traded around a declared order; the kernel made sure of room."""
-    mask, table = load_i64(state + lay.SIDE_MASK), load_i64(state + lay.SIDES)
-    key = (number << 16 | owner) + 1
-    at = (tab.mix(key) >> 20) & mask
-    while True:
-        row = table + at * lay.SIDE_BYTES
-        if load_i64(row + lay.S_KEY) == key:
-            return row
-        if load_i64(row + lay.S_KEY) == 0:
-            store_i64(row + lay.S_KEY, key)
-            tab.bump(state + lay.SIDE_USED, 1)
-            return row
-        at = (at + 1) & mask
+    return tab.keyed_row(
+        load_i64(state + lay.SIDES), load_i64(state + lay.SIDE_MASK), lay.SIDE_BYTES,
+        (number << 16 | owner) + 1, state + lay.SIDE_USED,
+    )  # fmt: skip
 
 
 @kernel

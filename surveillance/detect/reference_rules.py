@@ -70,6 +70,7 @@ class Rules:
         self.told: dict[Any, int] = {}
         self.next_ratio: dict[tuple[int, int, int], int] = {}
         self.around: dict[tuple[int, int], Around] = defaultdict(Around)
+        self.by_operator: set[int] = set()
         self.hits: list[Hit] = []
 
     # What stands.

@@ -2,9 +2,9 @@
 # (intrinsics have no types that mypy could see)
 """Wash trades: matched orders that bring the lots back to where they were.
 
-A leg is a trade of two orders of one size, for half of it or more, the resting one young.  A leg within one owner
-is a cycle by itself; else a new leg from seller to buyer closes one if the buyer's lots had come,
-over legs of that size at about that price, back to the seller within a minute.
+A leg is a trade of two orders of one size, for half of it or more, the resting one young.  A leg
+within one owner is a cycle by itself; else a new leg from seller to buyer closes one if the buyer's
+lots had come, over legs of that size at about that price, back to the seller within a minute.
 
 Those who trade much meet by chance: a leg counts only if the two have traded so with each other
 this hour more often than by their other trading they would have.
