@@ -46,10 +46,15 @@ class EvidenceFile:
             self._known = self._known[:whole]
         self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115
 
-    def go_on(self, count: int, head: bytes) -> None:
-        """Behind ``count`` hits, the last with the hash ``head``.
+    @property
+    def known(self) -> int:
+        """Whole hits that the file had when it was opened."""
+        return len(self._known) // ROW_BYTES
 
-        Raises :class:`SurveillanceError` if the file has fewer, or others.
+    def go_on(self, count: int, head: bytes) -> None:
+        """Behind ``count`` hits, at most :attr:`known`, the last with the hash ``head``.
+
+        Raises :class:`SurveillanceError` if the last is another.
         """
         end = count * ROW_BYTES
         if count and self._known[end - HASH_BYTES : end] != head:
@@ -91,14 +96,19 @@ class EvidenceFile:
         self._file.close()
 
 
-def read_hits(folder: Path, head: bytes) -> tuple[Records, list[str]]:
-    """All whole hits (HIT_DTYPE) and the hash behind each.
+def read_hits(folder: Path, head: bytes, known: int = 0) -> tuple[Records, list[str]]:
+    """All whole hits (HIT_DTYPE) and the hash behind each; without the first ``known``, the last
+    of which has the hash ``head``.
 
     Raises :class:`SurveillanceError` naming the first whose hash does not follow from the one
     before.
     """
     path = folder / NAME
-    data = path.read_bytes() if path.exists() else b""
+    data = b""
+    if path.exists():
+        with path.open("rb") as file:
+            file.seek(known * ROW_BYTES)
+            data = file.read()
     count = len(data) // ROW_BYTES
     hits, heads = np.zeros(count, HIT_DTYPE), []
     for number in range(count):
@@ -106,7 +116,9 @@ def read_hits(folder: Path, head: bytes) -> tuple[Records, list[str]]:
         hit, found = row[: HIT_DTYPE.itemsize], row[HIT_DTYPE.itemsize :]
         head = chained(head, hit)
         if found != head:
-            raise SurveillanceError(f"{path}: hit {number + 1} was changed: its hash does not hold")
+            raise SurveillanceError(
+                f"{path}: hit {known + number + 1} was changed: its hash does not hold"
+            )
         hits[number] = np.frombuffer(hit, HIT_DTYPE)[0]
         heads.append(head.hex())
     return hits, heads
