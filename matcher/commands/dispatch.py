@@ -49,8 +49,8 @@ go; FAR < AHEAD_COMMANDS.  With more than LARGE open orders also for the level t
 join (NEAR), and for the level and the neighbours of an order that goes (NEXT).
 
 Measured: records 1.0 ns a command (their 64 bytes are a page of their own every 64 commands, which
-no hardware prefetcher crosses), ids and orders 1.9.  Levels and neighbours gave nothing in a book of
-10,000 orders, which the second level of cache holds, and 15 to 30 % on 100,000 scattered ones.
+no hardware prefetcher crosses), ids and orders 1.9.  Levels and neighbours gave nothing in a book
+of 10,000 orders, which the second level of cache holds, and 15 to 30 % on 100,000 scattered ones.
 Events that are written once through 64 MB: 1.30 of what they cost in a buffer that stays in cache,
 with EVENTS 1.15."""
 

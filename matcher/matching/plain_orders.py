@@ -160,9 +160,9 @@ def match(
 
 @kernel
 def look_past(arena: int, instrument: int, level: int, maker: int) -> None:
-    """Ask for what a taker needs that goes on past the order at ``maker``: who stands behind it, and
-    of the next three levels of the page, the third's line, the second's first order, and where the
-    id of the first's is entered.
+    """Ask for what a taker needs that goes on past the order at ``maker``: who stands behind it,
+    and of the next three levels of the page, the third's line, the second's first order, and where
+    the id of the first's is entered.
 
     Measured on sweeps through levels of one cold order each: 0.6 of the time without."""
     prefetch(levels.slot_addr(arena, load_u32(maker + layout.SLOT_NEXT)))
