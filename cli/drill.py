@@ -76,6 +76,11 @@ def _print(document: dict[str, Any]) -> None:
         + ("equal to the primary's" if document["hashes_equal"] else "NOT THE PRIMARY'S")
         + ("; the nodes' disks agree" if document["nodes_equal"] else "; THE NODES DIFFER")
     )
+    if document["woken_primaries"]:
+        click.echo(
+            f"{document['woken_primaries']} old primaries woken after another led: "
+            f"{document['released_by_woken']} events released by them"
+        )
     for fault in document["faults"]:
         if fault["note"].endswith("NOT DETECTED"):
             click.echo(f"{fault['kind']} {fault['target']}: {fault['note']}")
