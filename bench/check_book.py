@@ -92,8 +92,8 @@ def _require_whole(messages: str | Path, unseen: int, rows: int, equal: int) -> 
     if unseen > UNSEEN_SHARE * rows and equal < rows / 2:
         raise FlowError(
             f"{messages}: no book can be rebuilt from it: {unseen:,} of {rows:,} messages are "
-            "about orders that neither it nor the seed book has, as in a message file of the first level "
-            f"or levels only ({equal:,} rows are equal); take that of the full depth"
+            "about orders that neither it nor the seed book has, as in a message file of the first "
+            f"levels only ({equal:,} rows are equal); take that of the full depth"
         )
 
 
