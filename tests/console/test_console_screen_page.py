@@ -43,7 +43,7 @@ def send(page, text):
 
 
 def order(page, price):
-    return f"#orders tbody tr:has(td:nth-child(4):text-is('{price}'))"
+    return f"#orders tbody tr:has(td[data-label=Price]:text-is('{price}'))"
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "dark"), (390, "light")])
@@ -78,9 +78,9 @@ def test_a_ticket_is_asked_about_sent_replaced_and_cancelled(browser, screen, tr
         expect(page, order(page, "9.11")).to_have_count(0)
         send(page, "Buy 10 TIN at 9.11?")
         row = order(page, "9.11")
-        expect(page, f"{row} td:nth-child(8)").to_have_text("open")
+        expect(page, f"{row} td[data-label=State]").to_have_text("open")
         three.enter("TK1", "sell", 4, "9.11")
-        expect(page, f"{row} td:nth-child(6)").to_have_text("4")
+        expect(page, f"{row} td[data-label=Traded]").to_have_text("4")
         expect(page, "#notice").to_contain_text("bought 4 TIN at 9.11")
         page.locator(row).get_by_role("button", name="Replace").click()
         assert page.input_value("#confirm-lots") == "6"
@@ -91,11 +91,11 @@ def test_a_ticket_is_asked_about_sent_replaced_and_cancelled(browser, screen, tr
         page.fill("#confirm-price", "8.21")
         page.click("#confirm-go")
         expect(page, "#confirm").to_be_hidden()
-        expect(page, f"{row} td:nth-child(8)").to_have_text("replaced")
+        expect(page, f"{row} td[data-label=State]").to_have_text("replaced")
         row = order(page, "8.21")
-        expect(page, f"{row} td:nth-child(5)").to_have_text("5")
+        expect(page, f"{row} td[data-label=Open]").to_have_text("5")
         page.locator(row).get_by_role("button", name="Cancel").click()
-        expect(page, f"{row} td:nth-child(8)").to_have_text("cancelled: you asked")
+        expect(page, f"{row} td[data-label=State]").to_have_text("cancelled: you asked")
         ticket(page, "sell", 2)
         assert page.locator("#price").is_hidden()
         send(page, "Sell 2 TIN at the market?")
@@ -106,11 +106,11 @@ def test_a_ticket_is_asked_about_sent_replaced_and_cancelled(browser, screen, tr
             page.select_option("#tif", "day")
             page.select_option("#display", "hidden" if price == "7.31" else "shown")
             page.click("#send")
-            expect(page, f"{order(page, price)} td:nth-child(8)").to_have_text("open")
+            expect(page, f"{order(page, price)} td[data-label=State]").to_have_text("open")
         page.check("#review")
         page.click("#cancel-all")
         for price in ("7.31", "6.41"):
-            state = f"{order(page, price)} td:nth-child(8)"
+            state = f"{order(page, price)} td[data-label=State]"
             expect(page, state).to_have_text("cancelled: you asked")
         go(page, "fills")
         expect(page, row_of("fills", "9.11")).not_to_have_count(0)
@@ -139,7 +139,7 @@ def test_the_book_fills_the_ticket_and_the_keyboard_is_enough(browser, screen, t
         expect(page, "#confirm-go").to_be_focused()
         page.keyboard.press("Enter")
         filled = "#orders tbody tr:has(td:text-is('12.34'))"
-        expect(page, f"{filled} td:nth-child(8)").to_have_text("filled")
+        expect(page, f"{filled} td[data-label=State]").to_have_text("filled")
         expect(page, "#candles canvas").not_to_have_count(0)
         page.select_option("#every", "60")
         page.click("#theme")
@@ -186,7 +186,7 @@ def test_what_was_sent_into_a_dying_page_is_said_when_it_is_back(browser, screen
         page.uncheck("#review")
         ticket(page, "buy", 3, "3.00")
         page.click("#send")
-        expect(page, f"{order(page, '3.00')} td:nth-child(8)").to_have_text("open")
+        expect(page, f"{order(page, '3.00')} td[data-label=State]").to_have_text("open")
         port = screen.screen_url.rsplit(":", 1)[1].strip("/")
         screen.screen.kill()
         screen.screen.communicate()
@@ -199,10 +199,10 @@ def test_what_was_sent_into_a_dying_page_is_said_when_it_is_back(browser, screen
         log_in(page, "PAGE3")
         page.check("#review")
         expect(page, "#notice").to_contain_text("buy 4 TIN at 3.10: it was not entered")
-        expect(page, f"{order(page, '3.00')} td:nth-child(8)").to_have_text("open")
+        expect(page, f"{order(page, '3.00')} td[data-label=State]").to_have_text("open")
         expect(page, order(page, "3.10")).to_have_count(0)
         page.click("#cancel-all")
-        expect(page, f"{order(page, '3.00')} td:nth-child(8)").to_have_text("cancelled: you asked")
+        expect(page, f"{order(page, '3.00')} td[data-label=State]").to_have_text("cancelled: you asked")
         with ScreenClient(screen.screen_url) as three:
             three.log_in("PAGE3")
             three.do("/api/logout")

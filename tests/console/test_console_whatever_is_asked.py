@@ -38,7 +38,7 @@ def asked(operation, url, headers):
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(operation.as_strategy())
     def ask(case):
-        answer = case.call(base_url=url, headers=headers)
+        answer = case.call(base_url=url, headers=headers, timeout=300)
         assert answer.status_code < 500 or answer.status_code == 503, (
             answer.status_code, answer.text
         )  # fmt: skip
