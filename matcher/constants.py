@@ -1,11 +1,11 @@
 """Numbers of wire/enums.py and offsets of wire/records.py as the plain ints that kernels need."""
 
+from openoutcry.wire import enums
 from openoutcry.wire.enums import (
     AUX_HALVES,
     OPEN_KNOWN,
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
-    Allocation,
     CommandKind,
     EventFlag,
     EventKind,
@@ -164,7 +164,7 @@ RULE_LMM = INSTRUMENT.offsets["lmm1_participant"]
 LMM_BYTES = INSTRUMENT.offsets["lmm2_participant"] - RULE_LMM
 RULE_FIFO_SHARE = INSTRUMENT.offsets["fifo_share_bps"]
 RULE_LEVELING = INSTRUMENT.offsets["leveling"]
-STEPS = int(Allocation.STEPS)
+STEPS = int(enums.Allocation.STEPS)
 RULE_BANDS = INSTRUMENT.offsets["band1_from_ticks"]
 MARKET_REST_STAYS = int(InstrumentOption.MARKET_REST_STAYS)
 STOPS_BY_QUOTE = int(InstrumentOption.STOPS_BY_QUOTE)

@@ -33,7 +33,6 @@ from matcher_judge_book import (
     peg_fault,
     reaches,
     settle_top,
-    shares_in_steps,
     shares_of,
     sweep_fault,
 )
@@ -97,8 +96,7 @@ class _Answer:
         self.taken: dict[int, int] = {}
         """Lots that each order traded as a taker."""
         self.by_time: dict[tuple[int, int], tuple[int | None, int]] = {}
-        """Of a pro-rata level (side, price): who takes there, and how many of the lots that it
-        showed when he came still go by time."""
+        """Of a pro-rata level (side, price): who takes there, and the lots that go by time yet."""
         self.shares: list[tuple[int, int]] = []
         """Fills of a pro-rata level that are still to come."""
         self.arriving: tuple[Market, Order, int | None] | None = None
@@ -139,8 +137,8 @@ class _Answer:
             self.require(self.auction_lots == 0, "an auction trades the volume it tells")
         for index in touched:
             self._check_end(self.judge.markets[index])
-        fault = sweep_fault(self.judge.markets, self.judge.index, c, self.judge.now)
-        self.require(not fault, fault)
+        if fault := sweep_fault(self.judge.markets, self.judge.index, c, self.judge.now):
+            self.require(False, fault)
 
     def _check_right(self, c: Command) -> None:
         """Nobody acts for another."""
@@ -490,7 +488,7 @@ class _Answer:
             self.require(market.phase == Phase.CONTINUOUS, "all-or-none trades in continuous only")
         self.require(e.qty <= maker.open_qty, "an iceberg trades what it shows")
         met = market.self_trade_first and meets_own(market, maker.side, taker, limit)
-        self.require(not met, "self-trade first: no trade before its own orders are dealt with")
+        self.require(not met, "self-trade first: its own orders go before any trade")
         self._check_priority(market, maker, taker, e)
         self.taken[taker.order_id] = self.taken.get(taker.order_id, 0) + e.qty
 
@@ -515,18 +513,14 @@ class _Answer:
         """Pro rata: the level's shares, unless the taker takes all or meets its own."""
         level = sorted(market.level(maker), key=lambda o: o.place)
         who, lots = self.by_time.get((maker.side, maker.price), (None, 0))
-        if who not in (None, taker.order_id):
-            lots = 0
+        lots = 0 if who not in (None, taker.order_id) else lots
         own = taker.mode != SelfTrade.ALLOW and any(
             o.participant == taker.participant for o in level
         )
         if not self.shares and lots <= 0:
             lots = sum(o.open_qty for o in level)
             if taker.leaves < lots and not own:
-                self.shares = shares_of(market.row, level, taker.leaves)
-                if market.in_steps:
-                    top = market.top[maker.side]
-                    self.shares = shares_in_steps(market.row, level, taker.leaves, top)
+                self.shares = shares_of(market, level, taker.leaves)
         if self.shares:
             self.require(self.shares.pop(0) == (maker.order_id, e.qty), "pro rata")
             return

@@ -360,8 +360,11 @@ def shares_in_steps(
     return [(o.order_id, got[o.order_id]) for o in level if got[o.order_id]]
 
 
-def shares_of(row: Any, level: list[Order], qty: int) -> list[tuple[int, int]]:
+def shares_of(market: Market, level: list[Order], qty: int) -> list[tuple[int, int]]:
     """(order id, lots) of each order of a pro-rata level that gets something of ``qty`` lots."""
+    row = market.row
+    if market.in_steps:
+        return shares_in_steps(row, level, qty, market.top[level[0].side])
     lot, least = int(row["qty_step_lots"]), int(row["min_allocation_lots"])
     top = 0
     if row["top_share_bps"]:

@@ -115,10 +115,10 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
     ``time_lots``: of a pro-rata level, the lots that go in time order before it is looked at anew.
     """
     if mode != SelfTrade.ALLOW and m.rules.self_trade_first:
-        for maker in met_in_turn(m, taker, limit):
-            too_large = maker.is_aon and maker.leaves > taker.leaves
-            if taker.leaves and is_own(taker, maker) and not too_large:
-                prevent_self_trade(m, taker, maker, mode)
+        for met in met_in_turn(m, taker, limit):
+            too_large = met.is_aon and met.leaves > taker.leaves
+            if taker.leaves and is_own(taker, met) and not too_large:
+                prevent_self_trade(m, taker, met, mode)
     time_lots = 0
     level = None
     while taker.leaves:
