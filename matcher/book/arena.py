@@ -43,6 +43,7 @@ ID_MULTIPLIER = 24
 ID_MULTIPLIER_2 = 32
 ID_SPREAD = 40
 IS_SHARD = 48  # 1: other engines have the other instruments, see shards.py
+SHARES_AT = 56  # read when a level is shared in steps
 # Read by most commands.
 LAST_SYMBOL = 64
 LAST_INSTRUMENT = 72
@@ -91,7 +92,6 @@ COMMAND_COUNT = 392  # commands seen, another shard's among them; the current on
 # Of the current command, stale between commands: the general path keeps them here rather than
 # in the arguments of every function.
 NEXT_EVENT_AT = 400  # address at which the next event goes
-SHARES_AT = 408
 CAUSE_SEQ = 416
 TAKER_ID = 424
 TAKER_WORD = 432  # tag of the taker's events
