@@ -107,7 +107,7 @@ class Sessions(State):
         """Start the doorman's process."""
         require_same()
         doorman = Doorman(self.spec, self.hall, self.listeners, self.doorman_socket, self.day)
-        self.doorman_pid = fork(doorman.run, STOP_SIGNALS)
+        self.doorman_pid = fork(doorman.run, STOP_SIGNALS, "doorman")
 
     def look(self, note: Callable[[str], None]) -> None:
         """Start the doorman again if he is gone; say what could not be told."""
