@@ -255,15 +255,3 @@ def test_the_public_was_told_each_decision_in_its_order(market, tmp_path) -> Non
     places = {"GOLD": 2, "TIN": 2}
     write_feed(market.venue.journal, tmp_path / "day.itch", "itch", places, session=1)
     assert (tmp_path / "day.itch").read_bytes() == bytes(public.told)
-
-
-def test_the_breaker_s_alarm_is_over_when_the_next_day_begins(market) -> None:
-    fired = Looks("BreakerFired", read_venue(market.venue.folder / "venue.toml"))
-    assert fired.look()
-    market.venue.stop()
-    market.venue.set_time("2026-11-24T10:00:00")
-    market.open()
-    market.venue.wait_for(lambda s: s["risk"]["breaker_level"] == 0)
-    for symbol in ("GOLD", "TIN"):
-        market.is_in(symbol, "CONTINUOUS")
-    assert not fired.look()
