@@ -24,6 +24,7 @@ from openoutcry.bench.drill_venue import LEASE_MS, PORT, VenueNode
 from openoutcry.journal import JournalReader
 from openoutcry.replay.replay import replay
 from openoutcry.replica.cluster import Cluster, Node
+from openoutcry.replica.cluster_status import status_document
 from openoutcry.replica.disaster import Copier, restore
 from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import JetStream
@@ -37,7 +38,7 @@ STREAM = "DRILL"
 RATE = 200
 STOPPED_S = 5.0
 """How long what is stopped or cut off stays so: longer than a lease."""
-RECOVER_S = 180.0
+RECOVER_S = 600.0
 """How long the way back may take before the drill gives up."""
 STEADY = 100
 """Answers after which a fault is over."""
@@ -63,6 +64,10 @@ class Drill:
     rate: int = RATE
     say: Callable[[str], None] = print
     faults: list[Fault] = field(default_factory=list)
+    woken: int = 0
+    """Old primaries that were woken after another led,"""
+    released_by_woken: int = 0
+    """and what clients had from them then."""
 
     def __post_init__(self) -> None:
         hosts = [(self.network.addresses[n], self.network.namespace(n)) for n in NODES]
@@ -82,7 +87,7 @@ class Drill:
         self.cluster.start()
         self.cluster.wait_ready()
         self.venues[0].start("serve")
-        self._wait(lambda: self.venues[0].serves, "the venue does not open")
+        self.wait(lambda: self.venues[0].serves, "the venue does not open")
         self.venues[1].start("standby")
         self.client.start()
         self.wait_steady(time.monotonic())
@@ -113,9 +118,10 @@ class Drill:
                 and self._all_current()
             )
 
-        self._wait(steady, "it does not come back")
+        self.wait(steady, "it does not come back")
 
-    def _wait(self, true: Callable[[], bool], why: str) -> None:
+    def wait(self, true: Callable[[], bool], why: str) -> None:
+        """Raises :class:`OutcryError` saying ``why`` if it does not become true in RECOVER_S."""
         deadline_s = time.monotonic() + RECOVER_S
         while not true():
             if time.monotonic() > deadline_s:
@@ -139,6 +145,23 @@ class Drill:
         finally:
             link.close()
 
+    def diagnosis(self) -> dict[str, Any]:
+        """Who was what, for whoever looks why it did not come back."""
+        venues = {
+            venue.name: {
+                "lives": venue.lives, "serves": venue.serves, "follows": venue.follows,
+                "standby": venue.document("standby.json"), "said": venue.last_words(),
+            }
+            for venue in self.venues
+        }  # fmt: skip
+        try:
+            cluster = status_document(str(self.cluster.folder), self.cluster)
+        except ReplicaError as error:
+            cluster = {"trouble": str(error)}
+        answered = {"last_answer_s_ago": round(time.monotonic() - self.client.at_s[-1], 1)} if (
+            self.client.at_s) else {}  # fmt: skip
+        return {"venues": venues, "cluster": cluster, **answered}
+
     # Who is who
 
     def leader(self) -> Node:
@@ -157,7 +180,7 @@ class Drill:
             found.extend(node for node in self.cluster.nodes if node.name == name)
             return bool(found)
 
-        self._wait(known, "no leader")
+        self.wait(known, "no leader")
         return found[-1]
 
     def follower(self, rng: random.Random) -> Node:
@@ -172,7 +195,7 @@ class Drill:
         primary = self.primary
         self.standby.stop()
         primary.stop()
-        self._wait(self._all_current, "a node does not catch up")
+        self.wait(self._all_current, "a node does not catch up")
         copier = Copier(self.cluster.access, STREAM, self.folder / "copy")
         copier.copy()
         copier.close()
@@ -207,6 +230,8 @@ class Drill:
             "event_digests": copy["event_digests"],
             "lease_ms": LEASE_MS,
             "hashes_equal": not wrong and hashes[primary.name] == copy["state_hash"],
+            "woken_primaries": self.woken,
+            "released_by_woken": self.released_by_woken,
             "nodes_equal": len({json.dumps(rows) for rows in tips.values()}) == 1
             and not any(flaw for rows in tips.values() for _, _, flaw in rows),
         }  # fmt: skip
