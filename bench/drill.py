@@ -52,6 +52,9 @@ class Fault:
     target: str
     at_s: float
     gap_s: float = 0.0
+    """Without an answer, at most, until STEADY answers have come again."""
+    gap_until_whole_s: float = 0.0
+    """The same until all nodes are back: their start, beside the venue, may delay answers, too."""
     note: str = ""
 
 
@@ -64,6 +67,8 @@ class Drill:
     rate: int = RATE
     say: Callable[[str], None] = print
     faults: list[Fault] = field(default_factory=list)
+    answered_s: float = 0.0
+    """When answers had come again behind the last fault."""
     woken: int = 0
     """Old primaries that were woken after another led,"""
     released_by_woken: int = 0
@@ -107,12 +112,16 @@ class Drill:
         standby follows.  A venue's process that has ended comes back as a standby, as an operator's
         service manager would have it."""
 
+        self.answered_s = 0.0
+
         def steady() -> bool:
+            if not self.answered_s and self.client.answered_since(since_s) >= STEADY:
+                self.answered_s = time.monotonic()
             for venue in self.venues:
                 if not venue.lives:
                     venue.start("standby")
             return (
-                self.client.answered_since(since_s) >= STEADY
+                self.answered_s > 0
                 and sum(venue.serves for venue in self.venues) == 1
                 and any(venue.follows for venue in self.venues)
                 and self._all_current()

@@ -75,7 +75,8 @@ def _break(drill: Drill, rng: random.Random, faults: int, kinds: tuple[str, ...]
         drill.faults.append(fault)
         fault.target, fault.note = FAULTS[kind](drill, rng)
         drill.wait_steady(time.monotonic())
-        fault.gap_s = round(drill.client.longest_gap_s(at_s, time.monotonic()), 4)
+        fault.gap_s = round(drill.client.longest_gap_s(at_s, drill.answered_s), 4)
+        fault.gap_until_whole_s = round(drill.client.longest_gap_s(at_s, time.monotonic()), 4)
         drill.say(
             f"{number}/{faults} {kind} {fault.target}: {fault.gap_s:.3f} s without an answer"
             + (f"; {fault.note}" if fault.note else "")

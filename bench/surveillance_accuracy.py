@@ -162,18 +162,23 @@ def measure(
     """Run a market for each seed, and count; ``styles`` as manipulators have them."""
     found = Accuracy()
     for seed in seeds:
-        market = agent_market(seed, minutes, names, styles=styles, crowd=crowd)
-        engine = Engine(market.instruments)
-        parts = [part for part in market.run(engine) if len(part[0])]
-        commands = np.concatenate([part[0] for part in parts])
-        events = np.concatenate([part[1] for part in parts])
-        detectors = Detectors(configuration(market), settings_of_text(settings_text(market)))
-        hits = detectors.watch(commands, events)
-        cases = fold(hits, SYMBOLS, [""] * len(hits))
-        found.add(seed, market, cases, as_written(commands, events))
-        found.commands += len(commands)
-        _count_windows(found, market, commands)
+        count(found, seed, agent_market(seed, minutes, names, styles=styles, crowd=crowd))
     return found
+
+
+def count(found: Accuracy, seed: int, market: AgentMarket) -> list[Case]:
+    """Run one market, look at it, and count; its cases."""
+    engine = Engine(market.instruments)
+    parts = [part for part in market.run(engine) if len(part[0])]
+    commands = np.concatenate([part[0] for part in parts])
+    events = np.concatenate([part[1] for part in parts])
+    detectors = Detectors(configuration(market), settings_of_text(settings_text(market)))
+    hits = detectors.watch(commands, events)
+    cases = fold(hits, SYMBOLS, [""] * len(hits))
+    found.add(seed, market, cases, as_written(commands, events))
+    found.commands += len(commands)
+    _count_windows(found, market, commands)
+    return cases
 
 
 def _count_windows(found: Accuracy, market: AgentMarket, commands: Any) -> None:

@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.options import Endpoint, PathArgument, concealed, concealed_password
+from openoutcry.cli.options import (
+    SMTP_CA_OPTION,
+    SMTP_TLS_OPTION,
+    Endpoint,
+    PathArgument,
+    concealed,
+    concealed_password,
+)
 
 LOOK_S = 1.0
 
@@ -44,14 +51,16 @@ def rules(runbooks: str) -> None:
               help="Give it to an Alertmanager (API v2).")  # fmt: skip
 @click.option("--smtp", type=Endpoint(), default="127.0.0.1:25", show_default=True,
               help="The server that takes mail.")  # fmt: skip
+@SMTP_TLS_OPTION
+@SMTP_CA_OPTION
 @click.option("--mail-from", default="outcry@localhost", show_default=True, metavar="ADDRESS")
 @click.option("--mail-to", multiple=True, metavar="ADDRESS", help="May be given several times.")
 @click.option("--for", "seconds", type=click.FloatRange(0), metavar="SECONDS",
               help="End after so long [never].")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="A JSON line for each change.")
 def watch(file: Path | None, webhook: str | None, alertmanager: str | None,
-          smtp: tuple[str, int], mail_from: str, mail_to: tuple[str, ...], seconds: float | None,
-          as_json: bool) -> None:  # fmt: skip
+          smtp: tuple[str, int], smtp_tls: str, smtp_ca: Path | None, mail_from: str,
+          mail_to: tuple[str, ...], seconds: float | None, as_json: bool) -> None:  # fmt: skip
     """Look at a venue (FILE, or every pipeline that runs) once a second, until Control-C; say what
     begins to fire, and what is over."""
     from openoutcry.operations import notify
@@ -64,10 +73,11 @@ def watch(file: Path | None, webhook: str | None, alertmanager: str | None,
         for one in changed:
             click.echo(json.dumps(notify.document(one)) if as_json else notify.line(one))
 
+    server = notify.MailServer(*smtp, smtp_tls, smtp_ca)
     receivers: list[notify.Notify] = [show]
     receivers += [notify.webhook(webhook)] if webhook else []
     receivers += [notify.alertmanager(alertmanager)] if alertmanager else []
-    receivers += [notify.mail(smtp, mail_from, mail_to)] if mail_to else []
+    receivers += [notify.mail(server, mail_from, mail_to)] if mail_to else []
     venue = VenueMetrics(read_venue(file) if file else None)
     venue.aside = Aside()
     watching = Watch(venue.collect, receivers, lambda text: click.echo(text, err=True))

@@ -93,3 +93,12 @@ def exactly_one(**given: Any) -> None:
     names = ["--" + name for name, value in given.items() if value is not None]
     if len(names) > 1:
         raise click.UsageError(f"one source at a time: {' and '.join(names)} are given")
+
+
+SMTP_TLS_OPTION = click.option(
+    "--smtp-tls", type=click.Choice(["never", "starttls", "always"]), default="never",
+    show_default=True, help="How that server is spoken to; always: from the first byte (port 465).",
+)  # fmt: skip
+SMTP_CA_OPTION = click.option(
+    "--smtp-ca", type=PathArgument, help="Certificates it is trusted by [the system's] (PEM)."
+)

@@ -5,12 +5,14 @@ from pathlib import Path
 import click
 
 from openoutcry.cli.console import of_a_page, tls_pair
-from openoutcry.cli.options import Endpoint
+from openoutcry.cli.options import SMTP_CA_OPTION, SMTP_TLS_OPTION, Endpoint
 
 
 @click.command()
 @of_a_page("127.0.0.1:9471")
 @click.option("--smtp", type=Endpoint(), metavar="HOST:PORT", help="Sends participants' mail.")
+@SMTP_TLS_OPTION
+@SMTP_CA_OPTION
 @click.option("--mail-from", "sender", default="openoutcry@localhost", show_default=True,
               help="Of their mail.")  # fmt: skip
 @click.option("--webhook-host", "webhook_hosts", multiple=True,
@@ -22,6 +24,8 @@ def screen(
     key: Path | None,
     names: tuple[str, ...],
     smtp: tuple[str, int] | None,
+    smtp_tls: str,
+    smtp_ca: Path | None,
     sender: str,
     webhook_hosts: tuple[str, ...],
 ) -> None:
@@ -39,11 +43,13 @@ def screen(
     from openoutcry.console.screen.screen import Screen
     from openoutcry.console.screen.server import make_screen
     from openoutcry.console.server import serve
+    from openoutcry.operations.notify import MailServer
     from openoutcry.pipeline.announce import announced
     from openoutcry.pipeline.venue.file import read_venue
 
     venue = read_venue(file)
     pair = tls_pair(venue, address, certificate, key)
-    made = Screen(venue, smtp, sender, webhook_hosts)
+    server = MailServer(*smtp, smtp_tls, smtp_ca) if smtp else None
+    made = Screen(venue, server, sender, webhook_hosts)
     with announced("screen", venue.journal, venue.number):
         serve(made, make_screen, address, *pair, lambda at: click.echo(at, err=True), names)

@@ -29,6 +29,7 @@ def add_actions(app: Any, console: Console) -> None:
 
     _add_switches(app, ask)
     _add_market(app, console, ask)
+    _add_issuers(app, ask)
 
     @app.post("/api/alarms/acknowledge", responses=REFUSALS)
     async def acknowledge(body: r.Acknowledge, request: Request) -> dict[str, Any]:
@@ -61,6 +62,25 @@ def _add_switches(app: Any, ask: Any) -> None:
     async def limit(body: r.SetLimit, request: Request) -> dict[str, Any]:
         """Set a limit; what widens waits for another supervisor."""
         return dict(await ask(request, "set", body, value=body.value))
+
+
+def _add_issuers(app: Any, ask: Any) -> None:
+    from fastapi import Request
+
+    @app.post("/api/corporate/dividend", responses=REFUSALS)
+    async def dividend(body: r.Dividend, request: Request) -> dict[str, Any]:
+        """Money for lots held of a halted instrument: asked for by two supervisors."""
+        return dict(await ask(request, "dividend", body, SUPERVISOR))
+
+    @app.post("/api/corporate/split", responses=REFUSALS)
+    async def split(body: r.Split, request: Request) -> dict[str, Any]:
+        """Other lots for lots held of a halted instrument: asked for by two supervisors."""
+        return dict(await ask(request, "split", body, SUPERVISOR))
+
+    @app.post("/api/corporate/reference-price", responses=REFUSALS)
+    async def reference_price(body: r.OfIssuer, request: Request) -> dict[str, Any]:
+        """Another reference price of a halted instrument: asked for by two supervisors."""
+        return dict(await ask(request, "reference-price", body, SUPERVISOR))
 
 
 def _add_market(app: Any, console: Console, ask: Any) -> None:

@@ -70,6 +70,33 @@ class SetLimit(Asked):
 
 
 @dataclass
+class OfIssuer(Asked):
+    """What an issuer does takes two supervisors, each with a password.  ``price``: ticks behind it;
+    0: worked out of the last one."""
+
+    instrument: str
+    password: str
+    price: int = 0
+    code: str = ""
+
+
+@dataclass
+class Dividend(OfIssuer):
+    """``amount`` for each ``lots``."""
+
+    amount: int = 0
+    lots: int = 1
+
+
+@dataclass
+class Split(OfIssuer):
+    """``new`` lots for ``old`` ones."""
+
+    new: int = 0
+    old: int = 0
+
+
+@dataclass
 class Close(Asked):
     """``typed``: the venue's name, as a confirmation."""
 

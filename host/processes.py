@@ -9,7 +9,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,8 @@ import numpy as np
 
 from openoutcry.wire.errors import OutcryError
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
+NAMED = "outcry "
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TIMEOUT_S = 120
 
@@ -53,8 +54,9 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def fork(function: Callable[[], int | None], ignoring: Sequence[int] = ()) -> int:
-    """Run ``function`` in a forked process; returns its pid.
+def fork(function: Callable[[], int | None], ignoring: Sequence[int] = (), name: str = "") -> int:
+    """Run ``function`` in a forked process; returns its pid.  ``name`` (8 characters at most) is
+    what ps calls it, behind NAMED.
 
     The process gets SIGKILL when its parent goes.  It ends with the status that ``function``
     returns (None: 0), or with 1 after an exception, which it prints.  ``ignoring``: signals that
@@ -74,6 +76,8 @@ def fork(function: Callable[[], int | None], ignoring: Sequence[int] = ()) -> in
         die_with_parent()
         if os.getppid() != parent:
             os._exit(1)  # it went before it could be followed
+        if name:
+            ctypes.CDLL(None).prctl(PR_SET_NAME, (NAMED + name).encode(), 0, 0, 0)
         for number in ignoring:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -84,6 +88,18 @@ def fork(function: Callable[[], int | None], ignoring: Sequence[int] = ()) -> in
         traceback.print_exc()
     finally:
         os._exit(status)
+
+
+def named_children(parent: int) -> list[tuple[str, int]]:
+    """Name and pid of the processes that ``parent`` has forked under a name and that live."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError), open(f"/proc/{pid}/stat") as file:
+            name, _, rest = file.read().partition("(")[2].rpartition(")")
+            state, above = rest.split()[:2]
+            if int(above) == parent and name.startswith(NAMED) and state not in "ZX":
+                found.append((name.removeprefix(NAMED), int(pid)))
+    return sorted(found, key=lambda one: one[1])
 
 
 def fork_reporting(

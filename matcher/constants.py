@@ -1,5 +1,6 @@
 """Numbers of wire/enums.py and offsets of wire/records.py as the plain ints that kernels need."""
 
+from openoutcry.wire import enums
 from openoutcry.wire.enums import (
     AUX_HALVES,
     OPEN_KNOWN,
@@ -157,9 +158,17 @@ RULE_ALLOCATION = INSTRUMENT.offsets["allocation"]
 RULE_OPTIONS = INSTRUMENT.offsets["options"]
 RULE_EXTENSIONS = INSTRUMENT.offsets["auction_extensions"]
 RULE_TOP_SHARE = INSTRUMENT.offsets["top_share_bps"]
+RULE_TOP_MIN = INSTRUMENT.offsets["top_min_lots"]
+RULE_TOP_MAX = INSTRUMENT.offsets["top_max_lots"]
+RULE_LMM = INSTRUMENT.offsets["lmm1_participant"]
+LMM_BYTES = INSTRUMENT.offsets["lmm2_participant"] - RULE_LMM
+RULE_FIFO_SHARE = INSTRUMENT.offsets["fifo_share_bps"]
+RULE_LEVELING = INSTRUMENT.offsets["leveling"]
+STEPS = int(enums.Allocation.STEPS)
 RULE_BANDS = INSTRUMENT.offsets["band1_from_ticks"]
 MARKET_REST_STAYS = int(InstrumentOption.MARKET_REST_STAYS)
 STOPS_BY_QUOTE = int(InstrumentOption.STOPS_BY_QUOTE)
+SELF_TRADE_FIRST = int(InstrumentOption.SELF_TRADE_FIRST)
 HALF_STEP_MIDPOINT = int(InstrumentOption.HALF_STEP_MIDPOINT)
 
 MAX_DISPLAY_SLICES = 256

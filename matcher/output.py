@@ -17,7 +17,7 @@ BATCH_COMMANDS = 256
 """Commands that are handed to the kernels at a time: their events are numbered while they are in
 the first-level cache."""
 FEW_COMMANDS = 4096
-"""Up to so many have their events written to the spare array first, which is warm."""
+"""Up to so many have their events written to the spare array, which is warm, and copied once."""
 HANDED_OVER = 1 << 14
 """From so many events on the spare array itself is the answer and a new one takes its place; fewer
 are copied."""
@@ -43,7 +43,8 @@ def run(
     Events go straight to ``out``, which has room for ``capacity``, as long as what any one command
     can cause (``worst``) fits there; then by way of ``spare``.  Returns (commands done, events at
     ``out``, events at ``spare``): the last are those of the last commands done, which did not fit
-    any more, and not 0 only if there are some.  All are numbered from ``first_seq`` on.
+    any more, and not 0 only if there are some.  With ``spare_capacity`` 0 it ends where ``out`` has
+    no room.  All are numbered from ``first_seq`` on.
     """
     done = written = 0
     while done < count:
@@ -56,6 +57,8 @@ def run(
         if commands == 0 and events == 0:
             commands, events = call_batch_kernel(batch, core, order, part, spare, spare_capacity)
             number_events(spare, events, first_seq + written)
+            if commands == 0 and events == 0:
+                return done, written, 0
             if events > room:
                 return done + commands, written, events
             for index in range(events):
@@ -100,7 +103,7 @@ class Output:
         if out is not None:
             events, at = out, address_of(out)
         elif len(orders) <= FEW_COMMANDS:
-            events, at = self._spare, 0
+            events, at = self._spare, self._spare_address
         else:
             events = np.empty(self._room(len(orders), open_orders), EVENT_DTYPE)
             at = address_of(events)
@@ -108,17 +111,17 @@ class Output:
         while True:
             commands, written, more = run(
                 batch, core, self.worst, address + done * RECORD_BYTES, len(orders) - done,
-                at + total * RECORD_BYTES, len(events) - total if at else 0,
-                self._spare_address, len(self._spare), first_seq + total,
+                at + total * RECORD_BYTES, len(events) - total, self._spare_address,
+                0 if events is self._spare else len(self._spare), first_seq + total,
             )  # fmt: skip
             done, total = done + commands, total + written
             if done == len(orders):
                 break
             events = self._grown(events, total, more, self._room(len(orders) - done, open_orders))
             total, at = total + more, address_of(events)
-        if not more:
-            return events[:total]
-        return self._taken(more) if not total else self._grown(events, total, more, 0)
+        if events is self._spare:
+            return self._taken(total)
+        return self._grown(events, total, more, 0) if more else events[:total]
 
     def _room(self, commands: int, open_orders: int) -> int:
         return 2 * (commands + open_orders) + self.worst + 2 * FEW_COMMANDS

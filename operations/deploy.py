@@ -13,6 +13,7 @@ from typing import Any
 
 import openoutcry
 from openoutcry.host.build import build_text, read_build
+from openoutcry.host.processes import named_children
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.announce import announcements
 from openoutcry.pipeline.venue.days import read_status
@@ -99,6 +100,10 @@ def _run(segment: Segment, owner: ProcessIdentity) -> Iterable[Row]:
             name = names[index] if index < len(names) else f"stage {index}"
             yield Row(name, pid, int(block[ct.STAGE_BUILD // 8]), layout,
                       int(block[ct.STAGE_CONFIG // 8]), owner.pid)  # fmt: skip
+    # The feed's and the doorman's were forked by the supervisor and run nothing but its image.
+    for name, pid in named_children(owner.pid):
+        yield Row(name, pid, int(words[ct.BUILD // 8]), layout, int(words[ct.CONFIG // 8]),
+                  owner.pid)  # fmt: skip
 
 
 def _stage_names(segment: Segment, words: Any) -> list[str]:

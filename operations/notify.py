@@ -3,10 +3,13 @@
 import http.client
 import json
 import smtplib
+import ssl
 import urllib.request
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -94,24 +97,54 @@ def webhook(url: str) -> Notify:
     return tell
 
 
+SMTP_TLS = ("never", "starttls", "always")
+"""How mail is sent: in the clear, with STARTTLS (RFC 3207) or over TLS from the first byte (RFC
+8314).  Who asks for either gets it, from a server whose certificate is good, or no mail is sent."""
+
+
+@dataclass(frozen=True)
+class MailServer:
+    """Takes mail; ``tls`` is one of :data:`SMTP_TLS`, ``authorities`` a file of certificates that
+    are trusted instead of the system's."""
+
+    host: str
+    port: int
+    tls: str = "never"
+    authorities: Path | None = None
+
+    def connected(self) -> smtplib.SMTP:
+        """Raises OSError or ``smtplib.SMTPException``."""
+        if self.tls == "never":
+            return smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_S)
+        trusted = ssl.create_default_context(cafile=self.authorities)
+        if self.tls == "always":
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=TIMEOUT_S, context=trusted)
+        connection = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_S)
+        try:
+            connection.starttls(context=trusted)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
 def send_mail(
-    server: tuple[str, int], sender: str, recipients: Sequence[str], subject: str, text: str
+    server: MailServer, sender: str, recipients: Sequence[str], subject: str, text: str
 ) -> None:
-    """One message by SMTP; ``server`` is its host and port.  Raises :class:`NotifyError`."""
-    host, port = server
+    """One message by SMTP.  Raises :class:`NotifyError`."""
     message = EmailMessage()
     message["Subject"], message["From"] = subject, sender
     message["To"] = ", ".join(recipients)
     message.set_content(text)
     try:
-        with smtplib.SMTP(host, port, timeout=TIMEOUT_S) as connection:
+        with server.connected() as connection:
             connection.send_message(message)
     except (OSError, smtplib.SMTPException) as error:
-        raise NotifyError(f"{host}:{port}: {error}") from None
+        raise NotifyError(f"{server.host}:{server.port}: {error}") from None
 
 
-def mail(server: tuple[str, int], sender: str, recipients: Sequence[str]) -> Notify:
-    """One message by SMTP for what has changed at once; ``server`` is its host and port."""
+def mail(server: MailServer, sender: str, recipients: Sequence[str]) -> Notify:
+    """One message by SMTP for what has changed at once."""
 
     def tell(changed: Sequence[Standing]) -> None:
         worst = min((one.alarm.severity for one in changed), default="")

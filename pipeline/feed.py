@@ -273,13 +273,17 @@ class PublicFeed:
     def start(self) -> None:
         require_same()
         self._sent_at_start = self.sent
-        self.pid = fork(lambda: FeedProcess(self).run(), STOP_SIGNALS)
+        self.pid = fork(lambda: FeedProcess(self).run(), STOP_SIGNALS, "feed")
         for work, wanted in (
             (self._conflate, self.spec.depth or self.spec.pages),
             (self._serve_stream, self.spec.stream),
         ):
             if wanted and work not in self._others.values():
-                self._others[fork(work, STOP_SIGNALS)] = work
+                self._fork_other(work)
+
+    def _fork_other(self, work: Callable[[], None]) -> None:
+        name = "depth" if work == self._conflate else "stream"
+        self._others[fork(work, STOP_SIGNALS, name)] = work
 
     def _conflate(self) -> None:
         """The conflated feed's process."""
@@ -327,7 +331,7 @@ class PublicFeed:
                     continue
                 require_same()
                 note(f"a process of the feed (pid {pid}, {work.__name__}) exited: restarted")
-                self._others[fork(work, STOP_SIGNALS)] = work
+                self._fork_other(work)
         if not self.pid:
             return
         if self.clamped > self._clamped_reported:

@@ -128,7 +128,7 @@ class Sessions(State):
             wait()
             doorman.run()
 
-        self.doorman_pid = fork(run, STOP_SIGNALS)
+        self.doorman_pid = fork(run, STOP_SIGNALS, "doorman")
 
     def look(self, note: Callable[[str], None]) -> None:
         """Start the doorman again if he is gone; say what could not be told."""

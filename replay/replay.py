@@ -12,17 +12,24 @@ from openoutcry.journal.block import BlockHeader
 from openoutcry.matcher import Engine
 from openoutcry.replay.event_hash import hash_text
 from openoutcry.replay.events import NO_LIMIT, events_of, starting_point
-from openoutcry.wire.records import INSTRUMENT
+from openoutcry.wire.records import INSTRUMENT, PLAIN_INSTRUMENT_BYTES
 
 MAX_BOOKS = 64
 MASK = 2**64 - 1
 
 
 def instruments_to_json(instruments: npt.NDArray[Any]) -> list[dict[str, Any]]:
-    """Rows of an instrument table as JSON can hold them."""
+    """Rows of an instrument table as JSON can hold them.  What was added to the record later is
+    left out where it is 0, so that the table of a venue without it is the same text as ever."""
     names = [f.name for f in INSTRUMENT.fields if not f.name.startswith("reserved")]
+    later = {n for n in names if INSTRUMENT.offsets[n] >= PLAIN_INSTRUMENT_BYTES}
     return [
-        {n: row[n].decode() if n == "symbol" else int(row[n]) for n in names} for row in instruments
+        {
+            n: row[n].decode() if n == "symbol" else int(row[n])
+            for n in names
+            if n not in later or row[n]
+        }
+        for row in instruments
     ]
 
 

@@ -6,9 +6,18 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import wide
 from openoutcry.wire.enums import Side
 from openoutcry.wire.kernel import VERIFY, kernel
-from openoutcry.wire.memory import add_wrapping, load_i64, mul_wrapping, store_i64, store_release
+from openoutcry.wire.memory import load_i64, mul_wrapping, store_i64, store_release
+from openoutcry.wire.open_orders import (
+    ENTRY_BYTES,
+    META,
+    ORDER_ID,
+    erase_entry,
+    find_entry,
+    home_of,
+)
 
 BUY = int(Side.BUY)
+assert (lay.ORDER_ID, lay.ORDER_META, lay.ORDER_BYTES) == (ORDER_ID, META, ENTRY_BYTES)
 
 
 @kernel
@@ -53,53 +62,26 @@ def find_symbol(state: int, symbol: int) -> int:
 
 @kernel
 def order_home(state: int, instrument: int, order_id: int) -> int:
-    mixed = mul_wrapping(add_wrapping(order_id, instrument << 40), lay.HASH_FACTOR)
-    mixed = mul_wrapping(mixed ^ (mixed >> 32), lay.HASH_FACTOR)
-    return (mixed >> 32) & load_i64(state + lay.ORDER_MASK)
+    return home_of(load_i64(state + lay.ORDER_MASK), instrument, order_id)
 
 
 @kernel
 def find_order(state: int, instrument: int, order_id: int) -> int:
     """Address of the open order's entry, or of the free one where it would stand."""
-    mask = load_i64(state + lay.ORDER_MASK)
     table = state + load_i64(state + lay.ORDER_AT)
-    at = order_home(state, instrument, order_id)
-    while True:
-        entry = table + at * lay.ORDER_BYTES
-        meta = load_i64(entry + lay.ORDER_META)
-        same = load_i64(entry + lay.ORDER_ID) == order_id and meta & 0xFFFF == instrument
-        if meta == 0 or same:
-            return entry
-        at = (at + 1) & mask
+    return find_entry(table, load_i64(state + lay.ORDER_MASK), instrument, order_id)
 
 
 @kernel
 def erase_order(state: int, entry: int) -> None:
     """Free an entry; those behind it that could stand here move up."""
-    mask = load_i64(state + lay.ORDER_MASK)
-    table = state + load_i64(state + lay.ORDER_AT)
-    free = (entry - table) // lay.ORDER_BYTES
-    at = free
     if VERIFY:
         gone = load_i64(entry + lay.ORDER_ID)
         instrument = load_i64(entry + lay.ORDER_META) & 0xFFFF
         assert load_i64(entry + lay.ORDER_META) != 0, "a free entry has no order to take out"
         assert load_i64(state + lay.ORDERS_OPEN) > 0, "an order that goes was counted"
-    while True:
-        at = (at + 1) & mask
-        other = table + at * lay.ORDER_BYTES
-        meta = load_i64(other + lay.ORDER_META)
-        if meta == 0:
-            break
-        home = order_home(state, meta & 0xFFFF, load_i64(other + lay.ORDER_ID))
-        if (at - home) & mask >= (at - free) & mask:
-            to = table + free * lay.ORDER_BYTES
-            for word in range(0, lay.ORDER_BYTES, 8):
-                store_i64(to + word, load_i64(other + word))
-            free = at
-    last = table + free * lay.ORDER_BYTES
-    for word in range(0, lay.ORDER_BYTES, 8):
-        store_i64(last + word, 0)
+    table = state + load_i64(state + lay.ORDER_AT)
+    erase_entry(table, load_i64(state + lay.ORDER_MASK), entry)
     store_i64(state + lay.ORDERS_OPEN, load_i64(state + lay.ORDERS_OPEN) - 1)
     if VERIFY:
         left = find_order(state, instrument, gone)

@@ -64,8 +64,8 @@ def picture(made: Dossier) -> Markup:
 def _picture(made: Dossier, label: str) -> Frame:
     prices, times = _price_range(made), _time_range(made)
     frame = Frame(SIZE, times, prices, label, "picture")
-    seconds = [(times[0] + (times[1] - times[0]) * k / 5) for k in range(6)]
-    x_ticks = [(at, moment(int(at))[:10]) for at in seconds]
+    stamps = [times[0] + (times[1] - times[0]) * k / 5 for k in range(5)]
+    x_ticks = [(at, moment(int(at))[:10]) for at in stamps]
     y_ticks = [(at, f"{at:,.0f}") for at in nice_ticks(*prices, 6, whole=True)
                if prices[0] <= at <= prices[1]]  # fmt: skip
     frame.axes(x_ticks, y_ticks, "time of day, UTC", "price in ticks")

@@ -6,7 +6,7 @@ events alone, keeps its own list of open orders, and raises :class:`Violation` w
 sentence of the page that does not hold.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from matcher_judge_book import (
     ANY_PRICE,
@@ -22,14 +22,19 @@ from matcher_judge_book import (
     Event,
     Market,
     Order,
+    comes_first,
     fillable,
     is_electable,
+    is_left_to_trade,
     limit_of,
+    meets_own,
     no_worse,
     other_side,
     peg_fault,
     reaches,
+    settle_top,
     shares_of,
+    sweep_fault,
 )
 
 from openoutcry.wire import (
@@ -43,12 +48,12 @@ from openoutcry.wire import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.records import NO_PRICE
 
 STANDING = (OrderType.LIMIT, OrderType.POST_ONLY, OrderType.HIDDEN, OrderType.ALL_OR_NONE)
 """Types that stand at the price they were sent with."""
 STRIKES_MAKER = (SelfTrade.CANCEL_OLDEST, SelfTrade.CANCEL_BOTH, SelfTrade.DECREMENT)
 """Modes under which the taker's meeting its own order costs that one."""
-NO_TRIGGER = -(2**63)
 ABOUT_ONE = (CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE, CommandKind.SET_EXPIRY)
 
 
@@ -91,10 +96,11 @@ class _Answer:
         self.taken: dict[int, int] = {}
         """Lots that each order traded as a taker."""
         self.by_time: dict[tuple[int, int], tuple[int | None, int]] = {}
-        """Of a pro-rata level (side, price): who takes there, and how many of the lots that it
-        showed when he came still go by time."""
+        """Of a pro-rata level (side, price): who takes there, and the lots that go by time yet."""
         self.shares: list[tuple[int, int]] = []
         """Fills of a pro-rata level that are still to come."""
+        self.arriving: tuple[Market, Order, int | None] | None = None
+        """Who entered last, and the best displayed price of his side before."""
         self.auction_lots: int | None = None
         self.auction_price: int | None = None
 
@@ -126,11 +132,13 @@ class _Answer:
         while position < len(self.events):
             position += self._apply(position)
         self.require(not self.shares, "pro rata: everybody at the level gets his share")
+        self._settle_top()
         if self.auction_lots is not None:
             self.require(self.auction_lots == 0, "an auction trades the volume it tells")
         for index in touched:
             self._check_end(self.judge.markets[index])
-        self._check_sweep(c)
+        if fault := sweep_fault(self.judge.markets, self.judge.index, c, self.judge.now):
+            self.require(False, fault)
 
     def _check_right(self, c: Command) -> None:
         """Nobody acts for another."""
@@ -155,6 +163,8 @@ class _Answer:
         if event.kind == EventKind.PHASE_CHANGED:
             self.require(event.contra_id == market.phase, "PHASE_CHANGED tells the old phase")
             market.phase = event.qty
+            if market.phase != Phase.CONTINUOUS:
+                market.top = {Side.BUY: None, Side.SELL: None}
             market.last = None if self.command.qty == 2 else market.last
             return 1
         if event.kind == EventKind.UNCROSSED:
@@ -223,15 +233,21 @@ class _Answer:
             expiry=c.aux if tif == TimeInForce.GTD else None,
         )
         if order_type in STOPS:
-            order.trigger = None if e.contra_id == NO_TRIGGER else e.contra_id
+            order.trigger = None if e.contra_id == NO_PRICE else e.contra_id
         if order_type == OrderType.ICEBERG:
             self.require(bool(e.flags & EventFlag.ICEBERG), "an iceberg tells what it shows")
             order.display, order.slice = e.contra_id, min(e.contra_id, e.leaves)
         market.orders[e.order_id] = order
         self._enters(market, order)
 
-    def _enters(self, market: Market, order: Order) -> None:
-        """From here on the order may take."""
+    def _enters(self, market: Market, order: Order, before: int | None = None) -> None:
+        """From here on the order may take.  ``before``: the price at which it was displayed."""
+        self._settle_top()
+        own = market.best(order.side, but=order)
+        if before is not None and (own is None or no_worse(other_side(order.side), before, own)):
+            own = before
+        # Who waits enters when he is elected.
+        self.arriving = None if order.waiting else (market, order, own)
         best = market.best(other_side(order.side))
         if best is None and order.order_type == OrderType.MARKET_TO_LIMIT:
             best = market.best(other_side(order.side), (UNSEEN,))
@@ -240,6 +256,12 @@ class _Answer:
         if order.order_type == OrderType.POST_ONLY and market.phase == Phase.CONTINUOUS:
             best = market.best(other_side(order.side), (SHOWN, UNSEEN))
             self.require(not reaches(order, best), "a post-only order never takes")
+
+    def _settle_top(self) -> None:
+        """Who entered last has done what he does."""
+        if self.arriving is not None:
+            settle_top(*self.arriving)
+        self.arriving = None
 
     def _gone(self, market: Market, order: Order, e: Event) -> None:
         self.require(e.qty == order.leaves and e.leaves == 0, "what goes is what was open")
@@ -254,7 +276,8 @@ class _Answer:
         elif reason == Reason.SELF_TRADE:
             self._check_self_trade(market, order)
             taker, lots = self._by_time(market, order)
-            self.by_time[order.side, order.price] = taker, lots - order.open_qty
+            if not market.self_trade_first:
+                self.by_time[order.side, order.price] = taker, lots - order.open_qty
         elif reason == Reason.FOK_UNFILLABLE:
             self.require(order.tif == TimeInForce.FOK, "FOK_UNFILLABLE: a FOK order")
             can = fillable(market, order, self.reach[order.order_id])
@@ -294,6 +317,8 @@ class _Answer:
     def _check_self_trade(self, market: Market, order: Order) -> None:
         """The order met one of its own participant, or the other met it, under a mode that says
         so."""
+        fok_first = market.self_trade_first and order.tif == TimeInForce.FOK
+        self.require(not fok_first, "self-trade first: FOK with its own in reach fills nothing")
         entered = order.order_id in self.reach or order.rank == WHOLE
         met = [
             o.mode
@@ -308,16 +333,8 @@ class _Answer:
         """Nothing that the order could have traded with is left."""
         if market.phase != Phase.CONTINUOUS or self.auction_lots is not None:
             return
-        limit = limit_of(market, order, self.reach.get(order.order_id))
-        for other in market.standing(other_side(order.side)):
-            if other.rank == WHOLE and other.leaves > order.leaves:
-                continue
-            reached = limit is None or no_worse(order.side, other.price, limit)
-            if order.order_type == OrderType.MARKET_TO_LIMIT or (
-                order.order_type == OrderType.MARKET and market.band
-            ):
-                reached = self.reach[order.order_id] is not None and reached
-            self.require(not reached, "what is cancelled as a rest found nobody left to trade with")
+        left = is_left_to_trade(market, order, self.reach.get(order.order_id))
+        self.require(not left, "what is cancelled as a rest found nobody left to trade with")
 
     def _reduced(self, market: Market, order: Order, e: Event) -> None:
         self.require(e.qty > 0 and e.leaves == order.leaves - e.qty > 0, "REDUCED tells what went")
@@ -350,19 +367,22 @@ class _Answer:
             self.require(kept == same, "less keeps its place, more or elsewhere loses it")
             self.require(e.price == c.price, "REPLACED tells the price asked for")
         order.mode = c.mode
+        before = order.price if order.rank == SHOWN and not order.waiting else None
         order.price, order.leaves, order.limit = e.price, e.leaves, c.price
         order.waiting = bool(e.flags & EventFlag.WAITING)
         if order.order_type in PEGS:
             order.aux = c.new_aux(order.aux)
         if order.order_type in STOPS:
-            order.trigger = None if e.contra_id == NO_TRIGGER else e.contra_id
+            order.trigger = None if e.contra_id == NO_PRICE else e.contra_id
         if order.order_type == OrderType.ICEBERG:
             order.display = e.contra_id
             order.slice = min(order.slice, order.leaves)
         if not kept:
             order.place = e.seq
             order.slice = min(order.display, order.leaves)
-            self._enters(market, order)
+            if market.top[order.side] is order:
+                market.top[order.side] = None
+            self._enters(market, order, before)
 
     def _elected(self, market: Market, order: Order, e: Event) -> None:
         self.require(e.leaves == e.qty == order.leaves, "leaves change by trades alone")
@@ -387,10 +407,7 @@ class _Answer:
     def _check_election(self, market: Market, order: Order, rival: Order) -> None:
         if rival is order or not rival.waiting or not is_electable(market, rival):
             return
-        assert order.trigger is not None
-        assert rival.trigger is not None
-        sign = 1 if order.side == Side.BUY else -1
-        first = (sign * order.trigger, order.place) < (sign * rival.trigger, rival.place)
+        first = comes_first(order, rival)
         self.require(first, "the lowest buy and highest sell trigger come first, then the older")
 
     def _goes_on(self, market: Market, order: Order, e: Event) -> None:
@@ -408,6 +425,8 @@ class _Answer:
             self.require(order.slice == 0, "the next slice comes when the last is traded")
             self.require(e.qty == min(order.display, order.leaves), "an iceberg shows its display")
             order.slice = e.qty
+            if market.top[order.side] is order:
+                market.top[order.side] = None
         elif e.kind == EventKind.REPEGGED:
             order.price, order.waiting = e.price, bool(e.flags & EventFlag.WAITING)
             self._enters(market, order)
@@ -468,6 +487,8 @@ class _Answer:
             self.require(e.qty == maker.leaves, "all-or-none trades as a whole")
             self.require(market.phase == Phase.CONTINUOUS, "all-or-none trades in continuous only")
         self.require(e.qty <= maker.open_qty, "an iceberg trades what it shows")
+        met = market.self_trade_first and meets_own(market, maker.side, taker, limit)
+        self.require(not met, "self-trade first: its own orders go before any trade")
         self._check_priority(market, maker, taker, e)
         self.taken[taker.order_id] = self.taken.get(taker.order_id, 0) + e.qty
 
@@ -492,15 +513,14 @@ class _Answer:
         """Pro rata: the level's shares, unless the taker takes all or meets its own."""
         level = sorted(market.level(maker), key=lambda o: o.place)
         who, lots = self.by_time.get((maker.side, maker.price), (None, 0))
-        if who not in (None, taker.order_id):
-            lots = 0
+        lots = 0 if who not in (None, taker.order_id) else lots
         own = taker.mode != SelfTrade.ALLOW and any(
             o.participant == taker.participant for o in level
         )
         if not self.shares and lots <= 0:
             lots = sum(o.open_qty for o in level)
             if taker.leaves < lots and not own:
-                self.shares = shares_of(market.row, level, taker.leaves)
+                self.shares = shares_of(market, level, taker.leaves)
         if self.shares:
             self.require(self.shares.pop(0) == (maker.order_id, e.qty), "pro rata")
             return
@@ -515,8 +535,9 @@ class _Answer:
         return taker, lots if lots > 0 else sum(o.open_qty for o in market.level(order))
 
     def _uncrossed(self, market: Market, e: Event) -> None:
-        self.auction_lots, self.auction_price = e.qty, e.price
+        # What is told ends at 2**63 - 1; what trades does not.
         most = market.most_volume(e.price)
+        self.auction_lots, self.auction_price = most, e.price
         self.require(min(most, 2**63 - 1) == e.qty, "an auction's price trades the most")
 
     def _check_auction_trade(self, market: Market, buyer: Order, seller: Order, e: Event) -> None:
@@ -567,31 +588,8 @@ class _Answer:
             self.require(order.order_type not in MARKETS, "a market order never rests as one")
         new = self.command.kind == CommandKind.NEW and self.command.order_id == order.order_id
         if new and order.order_type == OrderType.MIN_QTY:
-            taken = self.taken.get(order.order_id, 0)
-            self.require(taken >= order.aux, "MIN_QTY trades its minimum on arrival, or nothing")
-
-    def _check_sweep(self, c: Command) -> None:
-        """What a TIME, MASS_CANCEL or DISCONNECT was for is done."""
-        if c.kind == CommandKind.TIME:
-            for order in self._open_everywhere():
-                now = self.judge.now
-                over = order.expiry is not None and now is not None and order.expiry < now
-                self.require(not over, "whatever expired is cancelled")
-        elif c.kind == CommandKind.DISCONNECT:
-            left = [o for o in self._open_everywhere() if o.participant == c.participant]
-            self.require(not left, "DISCONNECT takes everything of the participant")
-        elif c.kind == CommandKind.MASS_CANCEL:
-            markets = self.judge.markets
-            if c.symbol:
-                markets = [markets[self.judge.index[c.symbol]]]
-            for market in markets:
-                for o in market.orders.values():
-                    meant = c.aux == 1 or o.participant == c.participant
-                    meant = meant and c.side in (0, o.side)
-                    self.require(not meant, "MASS_CANCEL takes everything that it means")
-
-    def _open_everywhere(self) -> Iterator[Order]:
-        return (o for market in self.judge.markets for o in market.orders.values())
+            enough = self.taken.get(order.order_id, 0) >= order.aux
+            self.require(enough, "MIN_QTY trades its minimum on arrival, or nothing")
 
 
 def judge(instruments: Array, orders: Array, events: Array) -> None:

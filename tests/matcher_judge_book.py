@@ -17,6 +17,7 @@ from openoutcry.wire import (
     Phase,
     SelfTrade,
     Side,
+    TimeInForce,
 )
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_MASK, SELF_TRADE_SHIFT
 from openoutcry.wire.records import TICK_BANDS
@@ -139,7 +140,11 @@ class Market:
         self.orders: dict[int, Order] = {}
         self.phase = int(row["initial_phase"])
         self.last: int | None = None
-        self.pro_rata = int(row["allocation"]) == Allocation.PRO_RATA
+        self.pro_rata = int(row["allocation"]) != Allocation.PRICE_TIME
+        self.in_steps = int(row["allocation"]) == Allocation.STEPS
+        self.self_trade_first = bool(int(row["options"]) & InstrumentOption.SELF_TRADE_FIRST)
+        self.top: dict[int, Order | None] = {Side.BUY: None, Side.SELL: None}
+        """By side: the order that has bettered the market and is first since."""
         self.by_quote = bool(int(row["options"]) & InstrumentOption.STOPS_BY_QUOTE)
         self.half_midpoint = bool(int(row["options"]) & InstrumentOption.HALF_STEP_MIDPOINT)
         self.band = int(row["market_band_ticks"])
@@ -156,8 +161,10 @@ class Market:
         same = self.standing(order.side)
         return [o for o in same if o.price == order.price and o.rank == SHOWN]
 
-    def best(self, side: int, ranks: tuple[int, ...] = (SHOWN,)) -> int | None:
-        prices = [o.price for o in self.standing(side) if o.rank in ranks]
+    def best(
+        self, side: int, ranks: tuple[int, ...] = (SHOWN,), but: Order | None = None
+    ) -> int | None:
+        prices = [o.price for o in self.standing(side) if o.rank in ranks and o is not but]
         if not prices:
             return None
         return max(prices) if side == Side.BUY else min(prices)
@@ -209,6 +216,30 @@ def is_electable(market: Market, order: Order) -> bool:
     return price >= order.trigger if order.side == Side.BUY else price <= order.trigger
 
 
+def comes_first(order: Order, rival: Order) -> bool:
+    """Of two stops of a side whose triggers are reached."""
+    assert order.trigger is not None
+    assert rival.trigger is not None
+    sign = 1 if order.side == Side.BUY else -1
+    return (sign * order.trigger, order.place) < (sign * rival.trigger, rival.place)
+
+
+def is_left_to_trade(market: Market, order: Order, reach: int | None) -> bool:
+    """Whether anybody stands with whom the order could still trade; ``reach``: as of
+    :func:`limit_of`."""
+    limit = limit_of(market, order, reach)
+    for other in market.standing(other_side(order.side)):
+        if other.rank == WHOLE and other.leaves > order.leaves:
+            continue
+        reached = limit is None or no_worse(order.side, other.price, limit)
+        banded = order.order_type == OrderType.MARKET and market.band
+        if order.order_type == OrderType.MARKET_TO_LIMIT or banded:
+            reached = reach is not None and reached
+        if reached:
+            return True
+    return False
+
+
 def fillable(market: Market, taker: Order, reach: int | None = None) -> int:
     """Lots that the order would trade now: everybody in turn, met as the page says."""
     limit = limit_of(market, taker, reach)
@@ -221,6 +252,10 @@ def fillable(market: Market, taker: Order, reach: int | None = None) -> int:
         if (not at_last or (o.price == market.last and o.rank != WHOLE))
         and (limit is None or no_worse(taker.side, o.price, limit))
     ]
+    own = [o for o in book if o.participant == taker.participant]
+    own = [o for o in own if o.rank != WHOLE or o.leaves <= taker.leaves]
+    if market.self_trade_first and taker.mode in ENDS_WALK and own:
+        return 0
     left, number = taker.leaves, max((o.place for o in book), default=0)
     while left:
         fits = [o for o in book if o.rank != WHOLE or o.leaves <= left]
@@ -245,8 +280,91 @@ def fillable(market: Market, taker: Order, reach: int | None = None) -> int:
     return taker.leaves - left
 
 
-def shares_of(row: Any, level: list[Order], qty: int) -> list[tuple[int, int]]:
+def settle_top(market: Market, order: Order, best: int | None) -> None:
+    """The order, before which ``best`` was the best displayed price of its side, has taken what it
+    could: if it rests at a better price, it is first of its side, or too small, and nobody is."""
+    rests = market.orders.get(order.order_id) is order and not order.waiting
+    rests = rests and order.tif not in (TimeInForce.IOC, TimeInForce.FOK)
+    if not rests or order.rank != SHOWN or market.phase != Phase.CONTINUOUS:
+        return
+    if best is not None:
+        better = order.price > best if order.side == Side.BUY else order.price < best
+        if not better:
+            return
+    large = order.open_qty >= market.row["top_min_lots"]
+    market.top[order.side] = order if large else None
+
+
+def meets_own(market: Market, side: int, taker: Order, limit: int | None) -> bool:
+    """Whether an order of the taker's participant stands on ``side`` where the taker would trade,
+    under a mode."""
+    return taker.mode != SelfTrade.ALLOW and any(
+        own.participant == taker.participant
+        and (limit is None or no_worse(taker.side, own.price, limit))
+        and (market.phase == Phase.CONTINUOUS or own.price == market.last)
+        and (own.rank != WHOLE or own.leaves <= taker.leaves)
+        and (taker.order_type not in PEGS or own.rank != SHOWN)
+        for own in market.standing(side)
+    )
+
+
+def shares_in_steps(
+    row: Any, level: list[Order], qty: int, top: Order | None
+) -> list[tuple[int, int]]:
+    """As :func:`shares_of`, of a level that is shared in steps."""
+    lot = int(row["qty_step_lots"])
+
+    def floor(lots: int, bps: int = 10_000) -> int:
+        return lots * bps // 10_000 // lot * lot
+
+    open_lots = {o.order_id: o.open_qty for o in level}
+    got = dict.fromkeys(open_lots, 0)
+
+    def give(orders: list[Order], lots: int) -> int:
+        """In turn; what nobody took."""
+        for o in orders:
+            part = min(lots, open_lots[o.order_id])
+            open_lots[o.order_id] -= part
+            got[o.order_id] += part
+            lots -= part
+        return lots
+
+    first = [o for o in level if o is top]
+    if first:
+        most = int(row["top_max_lots"]) or qty
+        share = min(qty * int(row["top_share_bps"]) // 10_000, most, first[0].open_qty)
+        give(first, floor(share))
+        qty -= got[first[0].order_id]
+    after_top = qty
+    for k in range(1, 9):
+        if row[f"lmm{k}_share_bps"]:
+            own = [o for o in level if o.participant == row[f"lmm{k}_participant"] and o is not top]
+            share = min(qty, floor(after_top, int(row[f"lmm{k}_share_bps"])))
+            qty -= share - give(own, share)
+    by_size = floor(qty, 10_000 - int(row["fifo_share_bps"]))
+    give(level, qty - by_size)
+    left, unserved, total = by_size, [], sum(open_lots.values())
+    for o in level if by_size else []:
+        mine = open_lots[o.order_id]
+        part = floor(mine * by_size // total)
+        part = part if part >= int(row["min_allocation_lots"]) else 0
+        give([o], part)
+        left -= part
+        if part == 0 < mine:
+            unserved.append(o)
+    if row["leveling"]:
+        unserved.sort(key=lambda o: (-open_lots[o.order_id], o.place))
+        for o in unserved[: left // lot]:
+            left -= lot - give([o], lot)
+    give(level, left)
+    return [(o.order_id, got[o.order_id]) for o in level if got[o.order_id]]
+
+
+def shares_of(market: Market, level: list[Order], qty: int) -> list[tuple[int, int]]:
     """(order id, lots) of each order of a pro-rata level that gets something of ``qty`` lots."""
+    row = market.row
+    if market.in_steps:
+        return shares_in_steps(row, level, qty, market.top[level[0].side])
     lot, least = int(row["qty_step_lots"]), int(row["min_allocation_lots"])
     top = 0
     if row["top_share_bps"]:
@@ -264,6 +382,25 @@ def shares_of(row: Any, level: list[Order], qty: int) -> list[tuple[int, int]]:
         parts[at] += more
         residual -= more
     return [(o.order_id, part) for o, part in zip(level, parts, strict=True) if part]
+
+
+def sweep_fault(markets: list[Market], index: dict[bytes, int], c: Command, now: int | None) -> str:
+    """What a TIME, MASS_CANCEL or DISCONNECT was for and has not done, or nothing."""
+    meant = (
+        [markets[index[c.symbol]]] if c.kind == CommandKind.MASS_CANCEL and c.symbol else markets
+    )
+    left = [o for market in meant for o in market.orders.values()]
+    if c.kind == CommandKind.TIME:
+        over = [o for o in left if o.expiry is not None and now is not None and o.expiry < now]
+        return "whatever expired is cancelled" if over else ""
+    if c.kind == CommandKind.DISCONNECT:
+        own = [o for o in left if o.participant == c.participant]
+        return "DISCONNECT takes everything of the participant" if own else ""
+    if c.kind == CommandKind.MASS_CANCEL:
+        left = [o for o in left if c.aux == 1 or o.participant == c.participant]
+        left = [o for o in left if c.side in (0, o.side)]
+        return "MASS_CANCEL takes everything that it means" if left else ""
+    return ""
 
 
 def peg_fault(market: Market, order: Order) -> str:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from openoutcry.wire import (
     ORDER_DTYPE,
     CommandKind,
+    InstrumentOption,
     OrderType,
     Phase,
     SelfTrade,
@@ -208,6 +209,10 @@ def _draw_instruments(rng: np.random.Generator, centres: Array, width: int, phas
     def perhaps(share: float) -> bool:
         return bool(rng.random() < share)
 
+    # What came later is drawn beside, so that a seed keeps what it had.
+    sequence = rng.bit_generator.seed_seq
+    assert isinstance(sequence, np.random.SeedSequence)
+    late = np.random.default_rng(sequence.spawn(1)[0])
     rows: list[dict[str, Any]] = []
     for number in range(int(rng.choice([1, 1, 2, 4]))):
         centre = int(centres[number])
@@ -243,8 +248,26 @@ def _draw_instruments(rng: np.random.Generator, centres: Array, width: int, phas
             row["initial_phase"] = int(
                 rng.choice([1, 2, 3, 4, 5, 6, 7, 8], p=[0.05, 0.25, 0.2, 0.2, 0.1, 0.05, 0.1, 0.05])
             )
+        _draw_late(late, row)
         rows.append(row)
     return make_instruments(rows)
+
+
+def _draw_late(rng: np.random.Generator, row: dict[str, Any]) -> None:
+    """Allocation in steps, of which each may be missing, and the later options."""
+    if rng.random() < 0.25:
+        row["options"] |= InstrumentOption.SELF_TRADE_FIRST
+    if rng.random() < 0.65:
+        return
+    row["allocation"] = 3
+    row["min_allocation_lots"] = int(rng.choice([0, 1, 2, 5]))
+    row["top_share_bps"] = int(rng.choice([0, 4000, 10_000, 10_000]))
+    row["top_min_lots"], row["top_max_lots"] = (int(n) for n in rng.choice([0, 2, 10], 2))
+    row["fifo_share_bps"] = int(rng.choice([0, 0, 4000, 9999, 10_000]))
+    row["leveling"] = int(rng.integers(0, 2))
+    for k in range(1, int(rng.choice([1, 1, 3, 9]))):
+        row[f"lmm{k}_participant"] = int(rng.integers(0, 6))
+        row[f"lmm{k}_share_bps"] = int(rng.choice([0, 1000, 1250]))
 
 
 def _draw_tick_table(rng: np.random.Generator, centre: int, width: int) -> list[tuple[int, int]]:

@@ -139,6 +139,9 @@ class Allocation(IntEnum):
 
     PRICE_TIME = 1
     PRO_RATA = 2
+    STEPS = 3
+    """The order that bettered the market, lead market makers, a share by time, the rest pro rata,
+    leveling, then by time: each step if its parameter is not 0."""
 
 
 class InstrumentOption(IntFlag):
@@ -148,6 +151,9 @@ class InstrumentOption(IntFlag):
     """Stops are elected by the best opposite quote instead of the last trade."""
     HALF_STEP_MIDPOINT = 4
     """A midpoint peg may stand half a price step off the tick table."""
+    SELF_TRADE_FIRST = 8
+    """Self-trade prevention applies to all that a taker's limit reaches before it trades at all,
+    not when it meets its own order in the queue."""
 
 
 class EventKind(IntEnum):

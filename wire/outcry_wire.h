@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OUTCRY_LAYOUT_HASH UINT64_C(0x88221c64c1d3bff9)
+#define OUTCRY_LAYOUT_HASH UINT64_C(0x5496968d02789bd6)
 #define OUTCRY_MAX_PACKET_RECORDS 22
 #define OUTCRY_BLOCK_MAGIC UINT64_C(0x424a59524354554f)
 #define OUTCRY_PACKET_MAGIC UINT64_C(0x5952434f)
@@ -76,11 +76,13 @@
 /* Allocation */
 #define OUTCRY_ALLOCATION_PRICE_TIME 1
 #define OUTCRY_ALLOCATION_PRO_RATA 2
+#define OUTCRY_ALLOCATION_STEPS 3
 
 /* InstrumentOption */
 #define OUTCRY_INSTRUMENT_OPTION_MARKET_REST_STAYS 1
 #define OUTCRY_INSTRUMENT_OPTION_STOPS_BY_QUOTE 2
 #define OUTCRY_INSTRUMENT_OPTION_HALF_STEP_MIDPOINT 4
+#define OUTCRY_INSTRUMENT_OPTION_SELF_TRADE_FIRST 8
 
 /* EventKind */
 #define OUTCRY_EVENT_KIND_ACCEPTED 1
@@ -318,8 +320,31 @@ struct outcry_instrument {
     int64_t band9_step_ticks; /* prices are multiples of this; 0 no band */
     int64_t band10_from_ticks; /* prices from here on have the next step */
     int64_t band10_step_ticks; /* prices are multiples of this; 0 no band */
+    int64_t top_min_lots; /* STEPS: a smaller order does not become the TOP order */
+    int64_t top_max_lots; /* STEPS: most that the TOP order gets before others; 0 any */
+    uint16_t lmm1_participant; /* STEPS: a lead market maker */
+    uint16_t lmm1_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm2_participant; /* STEPS: a lead market maker */
+    uint16_t lmm2_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm3_participant; /* STEPS: a lead market maker */
+    uint16_t lmm3_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm4_participant; /* STEPS: a lead market maker */
+    uint16_t lmm4_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm5_participant; /* STEPS: a lead market maker */
+    uint16_t lmm5_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm6_participant; /* STEPS: a lead market maker */
+    uint16_t lmm6_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm7_participant; /* STEPS: a lead market maker */
+    uint16_t lmm7_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t lmm8_participant; /* STEPS: a lead market maker */
+    uint16_t lmm8_share_bps; /* what he gets before others, 1/10000; 0 none */
+    uint16_t fifo_share_bps; /* STEPS: share that goes by time, not pro rata, 1/10000 */
+    uint8_t leveling; /* STEPS: 1: whom pro rata gives nothing gets a lot */
+    uint8_t reserved2; /* zero */
+    uint32_t reserved3; /* zero */
+    int64_t reserved4; /* zero */
 };
-static_assert(sizeof(struct outcry_instrument) == 256, "instrument");
+static_assert(sizeof(struct outcry_instrument) == 320, "instrument");
 static_assert(offsetof(struct outcry_instrument, symbol) == 0, "instrument.symbol");
 static_assert(offsetof(struct outcry_instrument, price_step_ticks) == 8, "instrument.price_step_ticks");
 static_assert(offsetof(struct outcry_instrument, qty_step_lots) == 16, "instrument.qty_step_lots");
@@ -357,6 +382,29 @@ static_assert(offsetof(struct outcry_instrument, band9_from_ticks) == 224, "inst
 static_assert(offsetof(struct outcry_instrument, band9_step_ticks) == 232, "instrument.band9_step_ticks");
 static_assert(offsetof(struct outcry_instrument, band10_from_ticks) == 240, "instrument.band10_from_ticks");
 static_assert(offsetof(struct outcry_instrument, band10_step_ticks) == 248, "instrument.band10_step_ticks");
+static_assert(offsetof(struct outcry_instrument, top_min_lots) == 256, "instrument.top_min_lots");
+static_assert(offsetof(struct outcry_instrument, top_max_lots) == 264, "instrument.top_max_lots");
+static_assert(offsetof(struct outcry_instrument, lmm1_participant) == 272, "instrument.lmm1_participant");
+static_assert(offsetof(struct outcry_instrument, lmm1_share_bps) == 274, "instrument.lmm1_share_bps");
+static_assert(offsetof(struct outcry_instrument, lmm2_participant) == 276, "instrument.lmm2_participant");
+static_assert(offsetof(struct outcry_instrument, lmm2_share_bps) == 278, "instrument.lmm2_share_bps");
+static_assert(offsetof(struct outcry_instrument, lmm3_participant) == 280, "instrument.lmm3_participant");
+static_assert(offsetof(struct outcry_instrument, lmm3_share_bps) == 282, "instrument.lmm3_share_bps");
+static_assert(offsetof(struct outcry_instrument, lmm4_participant) == 284, "instrument.lmm4_participant");
+static_assert(offsetof(struct outcry_instrument, lmm4_share_bps) == 286, "instrument.lmm4_share_bps");
+static_assert(offsetof(struct outcry_instrument, lmm5_participant) == 288, "instrument.lmm5_participant");
+static_assert(offsetof(struct outcry_instrument, lmm5_share_bps) == 290, "instrument.lmm5_share_bps");
+static_assert(offsetof(struct outcry_instrument, lmm6_participant) == 292, "instrument.lmm6_participant");
+static_assert(offsetof(struct outcry_instrument, lmm6_share_bps) == 294, "instrument.lmm6_share_bps");
+static_assert(offsetof(struct outcry_instrument, lmm7_participant) == 296, "instrument.lmm7_participant");
+static_assert(offsetof(struct outcry_instrument, lmm7_share_bps) == 298, "instrument.lmm7_share_bps");
+static_assert(offsetof(struct outcry_instrument, lmm8_participant) == 300, "instrument.lmm8_participant");
+static_assert(offsetof(struct outcry_instrument, lmm8_share_bps) == 302, "instrument.lmm8_share_bps");
+static_assert(offsetof(struct outcry_instrument, fifo_share_bps) == 304, "instrument.fifo_share_bps");
+static_assert(offsetof(struct outcry_instrument, leveling) == 306, "instrument.leveling");
+static_assert(offsetof(struct outcry_instrument, reserved2) == 307, "instrument.reserved2");
+static_assert(offsetof(struct outcry_instrument, reserved3) == 308, "instrument.reserved3");
+static_assert(offsetof(struct outcry_instrument, reserved4) == 312, "instrument.reserved4");
 
 /* Before each block of a journal segment. */
 struct outcry_block_header {

@@ -1,7 +1,7 @@
 // generated from wire/ by `python -m openoutcry.wire.generate`; do not edit
 `ifndef OUTCRY_WIRE_VH
 `define OUTCRY_WIRE_VH
-`define OUTCRY_LAYOUT_HASH 64'h88221c64c1d3bff9
+`define OUTCRY_LAYOUT_HASH 64'h5496968d02789bd6
 `define OUTCRY_MAX_PACKET_RECORDS 22
 `define OUTCRY_BLOCK_MAGIC 64'h424a59524354554f
 `define OUTCRY_PACKET_MAGIC 64'h5952434f
@@ -77,6 +77,29 @@
 `define OUTCRY_INSTRUMENT_BAND9_STEP_TICKS 1919:1856 // prices are multiples of this; 0 no band
 `define OUTCRY_INSTRUMENT_BAND10_FROM_TICKS 1983:1920 // prices from here on have the next step
 `define OUTCRY_INSTRUMENT_BAND10_STEP_TICKS 2047:1984 // prices are multiples of this; 0 no band
+`define OUTCRY_INSTRUMENT_TOP_MIN_LOTS 2111:2048 // STEPS: a smaller order does not become the TOP order
+`define OUTCRY_INSTRUMENT_TOP_MAX_LOTS 2175:2112 // STEPS: most that the TOP order gets before others; 0 any
+`define OUTCRY_INSTRUMENT_LMM1_PARTICIPANT 2191:2176 // STEPS: a lead market maker
+`define OUTCRY_INSTRUMENT_LMM1_SHARE_BPS 2207:2192 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM2_PARTICIPANT 2223:2208 // STEPS: a lead market maker
+`define OUTCRY_INSTRUMENT_LMM2_SHARE_BPS 2239:2224 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM3_PARTICIPANT 2255:2240 // STEPS: a lead market maker
+`define OUTCRY_INSTRUMENT_LMM3_SHARE_BPS 2271:2256 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM4_PARTICIPANT 2287:2272 // STEPS: a lead market maker
+`define OUTCRY_INSTRUMENT_LMM4_SHARE_BPS 2303:2288 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM5_PARTICIPANT 2319:2304 // STEPS: a lead market maker
+`define OUTCRY_INSTRUMENT_LMM5_SHARE_BPS 2335:2320 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM6_PARTICIPANT 2351:2336 // STEPS: a lead market maker
+`define OUTCRY_INSTRUMENT_LMM6_SHARE_BPS 2367:2352 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM7_PARTICIPANT 2383:2368 // STEPS: a lead market maker
+`define OUTCRY_INSTRUMENT_LMM7_SHARE_BPS 2399:2384 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_LMM8_PARTICIPANT 2415:2400 // STEPS: a lead market maker
+`define OUTCRY_INSTRUMENT_LMM8_SHARE_BPS 2431:2416 // what he gets before others, 1/10000; 0 none
+`define OUTCRY_INSTRUMENT_FIFO_SHARE_BPS 2447:2432 // STEPS: share that goes by time, not pro rata, 1/10000
+`define OUTCRY_INSTRUMENT_LEVELING 2455:2448 // STEPS: 1: whom pro rata gives nothing gets a lot
+`define OUTCRY_INSTRUMENT_RESERVED2 2463:2456 // zero
+`define OUTCRY_INSTRUMENT_RESERVED3 2495:2464 // zero
+`define OUTCRY_INSTRUMENT_RESERVED4 2559:2496 // zero
 
 // Before each block of a journal segment. Byte 0 is tdata[7:0].
 `define OUTCRY_BLOCK_HEADER_MAGIC 63:0 // BLOCK_MAGIC
@@ -204,11 +227,13 @@
 // Allocation
 `define OUTCRY_ALLOCATION_PRICE_TIME 8'd1
 `define OUTCRY_ALLOCATION_PRO_RATA 8'd2
+`define OUTCRY_ALLOCATION_STEPS 8'd3
 
 // InstrumentOption
 `define OUTCRY_INSTRUMENT_OPTION_MARKET_REST_STAYS 8'd1
 `define OUTCRY_INSTRUMENT_OPTION_STOPS_BY_QUOTE 8'd2
 `define OUTCRY_INSTRUMENT_OPTION_HALF_STEP_MIDPOINT 8'd4
+`define OUTCRY_INSTRUMENT_OPTION_SELF_TRADE_FIRST 8'd8
 
 // EventKind
 `define OUTCRY_EVENT_KIND_ACCEPTED 8'd1

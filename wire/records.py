@@ -122,9 +122,12 @@ EVENT = Record(
 )
 
 TICK_BANDS = 10
+LEAD_MARKET_MAKERS = 8
+PLAIN_INSTRUMENT_BYTES = 256
+"""What of an instrument is in every hash; what follows is if it is not all zero."""
 INSTRUMENT = Record(
     "instrument",
-    256,
+    320,
     "One row of the instrument table, shared by gateway and matcher.",
     (
         Field("symbol", "char8", "ASCII, padded with NUL"),
@@ -152,6 +155,21 @@ INSTRUMENT = Record(
                 Field(f"band{k}_step_ticks", "i64", "prices are multiples of this; 0 no band"),
             )
         ),
+        Field("top_min_lots", "i64", "STEPS: a smaller order does not become the TOP order"),
+        Field("top_max_lots", "i64", "STEPS: most that the TOP order gets before others; 0 any"),
+        *(
+            field
+            for k in range(1, LEAD_MARKET_MAKERS + 1)
+            for field in (
+                Field(f"lmm{k}_participant", "u16", "STEPS: a lead market maker"),
+                Field(f"lmm{k}_share_bps", "u16", "what he gets before others, 1/10000; 0 none"),
+            )
+        ),
+        Field("fifo_share_bps", "u16", "STEPS: share that goes by time, not pro rata, 1/10000"),
+        Field("leveling", "u8", "STEPS: 1: whom pro rata gives nothing gets a lot"),
+        Field("reserved2", "u8", "zero"),
+        Field("reserved3", "u32", "zero"),
+        Field("reserved4", "i64", "zero"),
     ),
 )
 
@@ -296,12 +314,21 @@ INSTRUMENT_RANGES: dict[str, tuple[int, int]] = {
     "market_band_ticks": (0, 2**62),
     "auction_band_ticks": (0, 2**62),
     "min_allocation_lots": (0, 2**62),
-    "allocation": (1, 2),
-    "options": (0, 7),
+    "allocation": (1, 3),
+    "options": (0, 15),
     "initial_phase": (1, 8),
     "auction_extensions": (0, 255),
     "top_share_bps": (0, 10_000),
     "reserved": (0, 0),
+    "top_min_lots": (0, 2**62),
+    "top_max_lots": (0, 2**62),
+    **{f"lmm{k}_participant": (0, 65535) for k in range(1, LEAD_MARKET_MAKERS + 1)},
+    **{f"lmm{k}_share_bps": (0, 10_000) for k in range(1, LEAD_MARKET_MAKERS + 1)},
+    "fifo_share_bps": (0, 10_000),
+    "leveling": (0, 1),
+    "reserved2": (0, 0),
+    "reserved3": (0, 0),
+    "reserved4": (0, 0),
 }
 """Least and greatest value of an instrument's fields; the bands have rules of their own."""
 
@@ -361,6 +388,9 @@ def _instrument_row(given: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("min_qty_lots is above max_qty_lots")
     if int(values["min_price_ticks"]) > int(values["max_price_ticks"]):
         raise ValueError("min_price_ticks is above max_price_ticks")
+    shares = sum(int(values.get(f"lmm{k}_share_bps", 0)) for k in range(1, LEAD_MARKET_MAKERS + 1))
+    if shares > 10_000:
+        raise ValueError(f"lmm1_share_bps and those after it are {shares} together, above 10,000")
     _check_bands(values)
     return values
 

@@ -14,6 +14,7 @@ from openoutcry.console.screen.rules import Rule, Rules, fill_text
 from openoutcry.console.screen.tell import Teller
 from openoutcry.console.screen.trader import Busy, Trader
 from openoutcry.console.screen.traders import Traders
+from openoutcry.operations.notify import MailServer
 from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.pipeline.venue.log import VenueLog, log_folder
 from openoutcry.wire import OutcryError
@@ -30,7 +31,7 @@ class Screen:
     def __init__(
         self,
         file: VenueFile,
-        smtp: tuple[str, int] | None = None,
+        smtp: MailServer | None = None,
         sender: str = "",
         hosts: tuple[str, ...] = (),
     ) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 
 from openoutcry.console.screen.rules import Rule
-from openoutcry.operations.notify import NotifyError, post_json, send_mail
+from openoutcry.operations.notify import MailServer, NotifyError, post_json, send_mail
 
 TRIES, AGAIN_S = 5, 20.0
 WAITING_MOST = 1_000
@@ -33,7 +33,7 @@ class Teller:
     def __init__(
         self,
         venue: str,
-        smtp: tuple[str, int] | None,
+        smtp: MailServer | None,
         sender: str,
         failed: Callable[[str, str], None],
         clock: Callable[[], float] = time.monotonic,

@@ -15,10 +15,11 @@ export function ask(wanted) {
   $("ask-form").reset();
   say($("ask-error"), "");
   for (const name of ["limit", "instrument", "value"]) $(`ask-${name}-row`).hidden = !wanted.limit;
+  for (const name of ["issuer", "first", "second", "price"]) $(`ask-${name}-row`).hidden = !wanted.issuer;
   needPassword(Boolean(wanted.password));
   $("ask-why").required = true;
   $("ask").showModal();
-  (wanted.limit ? $("ask-limit") : $("ask-why")).focus();
+  (wanted.limit ? $("ask-limit") : wanted.issuer ? $("ask-issuer") : $("ask-why")).focus();
 }
 
 function needPassword(yes) {
@@ -34,10 +35,11 @@ async function go(event) {
   try {
     const body = { why: $("ask-why").value, ...asked.body };
     if (asked.limit) Object.assign(body, limitOf());
+    if (asked.issuer) Object.assign(body, issuerOf());
     const password = $("ask-password").value, code = $("ask-code").value;
     if (asked.confirming) await api("confirm", { password, code });
     else if (password) Object.assign(body, { password, code });
-    const answer = await api(asked.path, body);
+    const answer = await api(asked.issuer ? `corporate/${$("ask-issuer").value}` : asked.path, body);
     $("ask").close();
     hurry();
     notice(answer.done.join("; "));
@@ -69,6 +71,41 @@ export function askLimit(participant) {
 
 function showInstrument() {
   $("ask-instrument-row").hidden = !OF_CELL.includes($("ask-limit").value);
+}
+
+// What an issuer does: its fields' names and words, the first that must be said.
+const ISSUER = {
+  dividend: [["amount", "Paid, in whole units of the instrument's money"], ["lots", "For each so many lots"], "Price behind it, ticks; empty: worked out of the last one"],
+  split: [["new", "New lots"], ["old", "For so many old ones"], "Price behind it, ticks; empty: worked out of the last one"],
+  "reference-price": [null, null, "Reference price, ticks"],
+};
+
+export function askIssuer(symbol) {
+  ask({ title: `Corporate action of ${symbol}`, go: "Ask for it", issuer: true, password: true, danger: true, body: { instrument: symbol },
+    text: "Everybody's open orders in it are cancelled and every position is adjusted. It waits for another supervisor who asks for the same." });
+  showIssuer();
+}
+
+function showIssuer() {
+  const kind = $("ask-issuer").value, [first, second, price] = ISSUER[kind];
+  for (const [name, found] of [["first", first], ["second", second]]) {
+    $(`ask-${name}-row`).hidden = !found;
+    say($(`ask-${name}-text`), found ? found[1] : "");
+    $(`ask-${name}`).value = found?.[0] === "lots" ? "1" : "";
+  }
+  say($("ask-price-text"), price);
+}
+
+function issuerOf() {
+  const [first, second] = ISSUER[$("ask-issuer").value], found = {};
+  const number = (id) => {
+    const text = $(id).value.trim();
+    if (!/^[1-9]\d*$/.test(text)) throw new Error("a whole number above 0, please");
+    return Number(text);
+  };
+  if (first) Object.assign(found, { [first[0]]: number("ask-first"), [second[0]]: number("ask-second") });
+  if (!first || $("ask-price").value.trim()) found.price = number("ask-price");
+  return found;
 }
 
 // The emergency close, and its rehearsal
@@ -135,6 +172,7 @@ export function setUpActions() {
   $("ask-form").addEventListener("submit", go);
   $("ask-cancel").addEventListener("click", () => $("ask").close());
   $("ask-limit").addEventListener("change", showInstrument);
+  $("ask-issuer").addEventListener("change", showIssuer);
   $("red").addEventListener("click", openClose);
   $("close-cancel").addEventListener("click", () => $("close").close());
   $("close-typed").addEventListener("input", () => { $("close-go").disabled = $("close-typed").value !== state.venue; });

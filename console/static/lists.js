@@ -1,7 +1,7 @@
 // Sessions, participants, phases, alarms, clock and journal, log: tables and what is done in them.
 import { $, bytes, clock, list, rows, say, short, span, whole } from "./kit.js";
 import { api, draw, state } from "./link.js";
-import { ask, askLimit } from "./actions.js";
+import { ask, askIssuer, askLimit } from "./actions.js";
 
 const may = (role = "operator") => ["viewer", "operator", "supervisor"].indexOf(state.me.role) >= ["viewer", "operator", "supervisor"].indexOf(role);
 const acts = (...found) => may() ? found.filter(Boolean) : [];
@@ -57,6 +57,7 @@ export function showPhases() {
     (one) => acts(
       one.halted ? button("Resume", `Resume ${one.symbol}`, { path: "resume", body: { instrument: one.symbol }, go: "Resume", text: "It goes on with an auction, if it should trade continuously now." })
         : button("Halt", `Halt ${one.symbol}`, { path: "halt", body: { instrument: one.symbol }, go: "Halt", danger: true, text: "Resting orders stay; cancels are taken and nothing else." }),
+      one.halted && may("supervisor") && { text: "Corporate action", label: `Corporate action of ${one.symbol}`, kind: "", go: () => askIssuer(one.symbol) },
       !one.halted && one.phase === "CONTINUOUS" && button("Auction", `Call ${one.symbol} to an auction`, { path: "auction", body: { instrument: one.symbol }, go: "Call the auction", text: "A call phase of a minute begins now, with an auction at its end." }),
     ));
 }
@@ -107,7 +108,7 @@ export function showJournal() {
   rows($("actions"), book.actions || [], (one) => one.at + one.after_seq + one.before, (one) => [clock(one.at), one.operator || "the account", words(one.asked), one.why, whole(one.after_seq)]);
 }
 
-const words = (asked) => ["do", "what", "name", "limit", "participant", "group", "instrument", "value"].map((key) => asked[key]).filter((value) => value != null && value !== "").join(" ");
+const words = (asked) => ["do", "what", "name", "limit", "participant", "group", "instrument", "value", "amount", "lots", "new", "old", "price"].map((key) => asked[key]).filter((value) => value != null && value !== "").join(" ");
 
 let old = null;
 

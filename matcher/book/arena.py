@@ -12,6 +12,7 @@ is better on both sides: the price itself for asks, its bitwise complement for b
     ids           4 bytes an entry   first order of each chain of ids; two entries an order
     links         4 bytes an order   the next order of the same chain
     expiries      4 bytes an entry   heap of the extensions that have an expiry, earliest first
+    shares        8 bytes an order   what a level's orders get while it is shared out
     pages        32 bytes a page     64 consecutive keys: which of them have orders
     levels       16 bytes a level    head and tail of the queue, total; 64 a page
     branches    320 bytes a branch   inner nodes of the ordered index over the pages
@@ -42,6 +43,7 @@ ID_MULTIPLIER = 24
 ID_MULTIPLIER_2 = 32
 ID_SPREAD = 40
 IS_SHARD = 48  # 1: other engines have the other instruments, see shards.py
+SHARES_AT = 56  # read when a level is shared in steps
 # Read by most commands.
 LAST_SYMBOL = 64
 LAST_INSTRUMENT = 72
@@ -157,6 +159,7 @@ CALL_TO = 456
 MODE_RULES = 1  # steps, lots, bands or pro-rata: for ever
 MODE_PHASE = 2  # not CONTINUOUS
 MODE_FOREIGN = 4  # another shard's
+MODE_STEPS = 8  # Allocation.STEPS: no plain command; for ever
 MODE_SPECIAL = 1 << 8  # added for every open order that has an extension
 
 # Book: one side of one kind.
@@ -177,6 +180,9 @@ FLAG_POST_ONLY = 1
 FLAG_GTC = 2
 SLOT_POST_ONLY = FLAG_POST_ONLY << 16
 SLOT_GTC = FLAG_GTC << 16
+FLAG_TOP = 4
+"""It has bettered the market: Allocation.STEPS, see matching/top.py."""
+SLOT_TOP = FLAG_TOP << 16
 EXTENDED = 1 << 31
 
 # Extension: all of an order that is more than a DAY or GTC limit.

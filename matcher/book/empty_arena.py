@@ -162,6 +162,7 @@ def place_tables(arena: int, instruments: int, orders: int, pages: int) -> int:
     at = place(arena, layout.IDS_AT, at, id_entries(instruments, orders) * layout.ID_ENTRY_BYTES)
     at = place(arena, layout.ID_LINKS_AT, at, (orders + 1) * layout.ID_LINK_BYTES)
     at = place(arena, layout.EXPIRIES_AT, at, (orders + 1) * 4)
+    at = place(arena, layout.SHARES_AT, at, (orders + 1) * 8)
     at = place(arena, layout.PAGES_AT, at, (pages + 1) * layout.PAGE_BYTES)
     at = place(arena, layout.LEVELS_AT, at, (pages + 1) * layout.PAGE_LEVELS * layout.LEVEL_BYTES)
     at = place(arena, layout.BRANCHES_AT, at, (pages + 1) * layout.BRANCH_BYTES)
@@ -249,6 +250,8 @@ def enter_instrument(arena: int, instrument: int, rules: int) -> None:
         or load_u8(rules + const.RULE_ALLOCATION) != PRICE_TIME
     ):
         mode |= layout.MODE_RULES
+    if load_u8(rules + const.RULE_ALLOCATION) == const.STEPS:
+        mode |= layout.MODE_STEPS
     if phase != const.CONTINUOUS:
         mode |= layout.MODE_PHASE
     store_i64(state + layout.MODE, mode)

@@ -19,7 +19,7 @@ from openoutcry.wire.order_types import (
 )
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE, TICK_BANDS
 
-PRO_RATA = int(Allocation.PRO_RATA)
+PRICE_TIME = int(Allocation.PRICE_TIME)
 
 
 STOP_BITS, TRAILING_BITS, PEG_BITS, MARKET_BITS, UNPRICED_BITS = (
@@ -39,7 +39,8 @@ def rule_addr(arena: int, instrument: int) -> int:
 
 @kernel
 def is_pro_rata(arena: int, instrument: int) -> int:
-    return 1 if load_u8(rule_addr(arena, instrument) + const.RULE_ALLOCATION) == PRO_RATA else 0
+    """Whether a level is shared, by either of the two ways."""
+    return 1 if load_u8(rule_addr(arena, instrument) + const.RULE_ALLOCATION) != PRICE_TIME else 0
 
 
 # Order types

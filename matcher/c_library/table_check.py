@@ -4,10 +4,11 @@
 
 from openoutcry.matcher.constants import RULE_BANDS
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32
 from openoutcry.wire.records import (
     INSTRUMENT,
     INSTRUMENT_RANGES,
+    LEAD_MARKET_MAKERS,
     MAX_VALUE,
     NO_PRICE,
     TICK_BANDS,
@@ -24,6 +25,10 @@ MIN_QTY_AT, MAX_QTY_AT = INSTRUMENT.offsets["min_qty_lots"], INSTRUMENT.offsets[
 MIN_PRICE_AT = INSTRUMENT.offsets["min_price_ticks"]
 MAX_PRICE_AT = INSTRUMENT.offsets["max_price_ticks"]
 BAND_FROM_FIELD, BAND_STEP_FIELD = FIELD["band1_from_ticks"], FIELD["band1_step_ticks"]
+LMM_SHARE_FIELD = FIELD["lmm1_share_bps"]
+LMM_SHARES_AT = tuple(
+    INSTRUMENT.offsets[f"lmm{k}_share_bps"] for k in range(1, LEAD_MARKET_MAKERS + 1)
+)
 BAND_BYTES, BAND_FIELDS = 16, 2
 MAX_STEP = 1 << 62
 NO_FAULT = -1
@@ -42,13 +47,18 @@ def faulty_field(row: int) -> int:
         return MIN_QTY_FIELD
     if load_i64(row + MIN_PRICE_AT) > load_i64(row + MAX_PRICE_AT):
         return MIN_PRICE_FIELD
-    return faulty_band(row)
+    shares = 0
+    for offset in LMM_SHARES_AT:
+        shares += load_u16(row + offset)
+    return LMM_SHARE_FIELD if shares > 10_000 else faulty_band(row)
 
 
 @kernel
 def load_field(address: int, size_bytes: int) -> int:
     if size_bytes == 8:
         return load_i64(address)
+    if size_bytes == 4:
+        return load_u32(address)
     return load_u16(address) if size_bytes == 2 else load_u8(address)
 
 

@@ -22,7 +22,7 @@ from openoutcry.matcher.book.instrument_rules import (
     rule_addr,
     slices_of,
 )
-from openoutcry.matcher.book.levels import instrument_addr, slot_addr
+from openoutcry.matcher.book.levels import book_addr, instrument_addr, key_flip, slot_addr
 from openoutcry.matcher.book.orders import (
     extension_of,
     order_leaves,
@@ -33,6 +33,7 @@ from openoutcry.matcher.book.orders import (
     touch_order,
 )
 from openoutcry.matcher.events import command_number, emit_next
+from openoutcry.matcher.matching.allocation import rest_after_arrival, set_top
 from openoutcry.matcher.matching.pegs import (
     best_displayed,
     current_price,
@@ -468,6 +469,7 @@ def move(arena: int, order: int, instrument: int, slot: int, order_type: int, pr
         store_i64(ext + layout.EXT_ARRIVAL, command_number(arena))
     emit_replaced(arena, slot, price, qty, 0)
     word = order_tag(arena, slot)
+    best = load_i64(book_addr(arena, book) + layout.BOOK_BEST_KEY)
     any_order.leave_book(arena, slot)
     set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, mode_of(order))
     phase = load_u8(instrument_addr(arena, instrument) + layout.PHASE)
@@ -478,7 +480,11 @@ def move(arena: int, order: int, instrument: int, slot: int, order_type: int, pr
     left = take(arena, instrument, side, price, qty, books) if can_take else qty
     if left == 0:
         any_order.remove_order(arena, instrument, slot)
-    else:
-        any_order.join_book(
-            arena, book, price, slot, any_order.display_slice(arena, slot, ext, left)
-        )
+        return
+    shown = any_order.display_slice(arena, slot, ext, left)
+    if price ^ key_flip(book) < best:
+        rest_after_arrival(arena, book, price, slot, shown)
+        return
+    # It may have been the best itself.
+    set_top(arena, slot, 0)
+    any_order.join_book(arena, book, price, slot, shown)

@@ -13,7 +13,6 @@ from openoutcry.matcher.book.any_order import (
     display_slice,
     extension_index,
     has_slot,
-    join_book,
     join_list,
     open_any,
     reason_word,
@@ -39,6 +38,7 @@ from openoutcry.matcher.book.instrument_rules import (
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, slot_addr
 from openoutcry.matcher.book.orders import extension_of
 from openoutcry.matcher.events import command_number, emit_next, event_tag
+from openoutcry.matcher.matching.allocation import rest_after_arrival
 from openoutcry.matcher.matching.cascade import market_limit
 from openoutcry.matcher.matching.pegs import (
     best_displayed,
@@ -191,7 +191,7 @@ def rest_new(
     slot = open_new(arena, order, instrument, order_type, price, number)
     accepted_price = display_slice(arena, slot, extension_of(arena, slot), qty)
     book = book_of(instrument, which_book(order_type), order_side(order))
-    join_book(arena, book, price, slot, accepted_price)
+    rest_after_arrival(arena, book, price, slot, accepted_price)
 
 
 @kernel

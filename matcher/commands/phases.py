@@ -19,6 +19,7 @@ from openoutcry.matcher.book.levels import instrument_addr, slot_addr
 from openoutcry.matcher.book.orders import order_tag
 from openoutcry.matcher.commands.mass import DAY_ORDERS, sweep
 from openoutcry.matcher.events import emit_next, event_tag
+from openoutcry.matcher.matching.allocation import lose_top
 from openoutcry.matcher.matching.auction_price import crossing_price
 from openoutcry.matcher.matching.pegs import park_pegs
 from openoutcry.matcher.matching.take import best_price
@@ -73,6 +74,9 @@ def set_phase(arena: int, instrument: int, phase: int) -> None:
     store_i64(state + layout.CASCADED_LAST, NO_PRICE)
     mode = load_i64(state + layout.MODE) & ~layout.MODE_PHASE
     store_i64(state + layout.MODE, mode if phase == const.CONTINUOUS else mode | layout.MODE_PHASE)
+    if phase != const.CONTINUOUS and mode & layout.MODE_STEPS != 0:
+        lose_top(arena, instrument << 4 | layout.DISPLAYED)
+        lose_top(arena, instrument << 4 | layout.DISPLAYED | 1)
 
 
 @kernel_outlined

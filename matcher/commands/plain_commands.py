@@ -81,7 +81,7 @@ def plain_on_special(arena: int, order: int, instrument: int, entry: int, out: i
     call."""
     state = instrument_addr(arena, instrument)
     mode = load_i64(state + layout.MODE)
-    if mode & layout.MODE_FOREIGN != 0 or (
+    if mode & (layout.MODE_FOREIGN | layout.MODE_STEPS) != 0 or (
         mode & layout.MODE_PHASE != 0 and not is_call(load_u8(state + layout.PHASE))
     ):
         return 0

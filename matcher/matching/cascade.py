@@ -9,7 +9,6 @@ from openoutcry.matcher.book.any_order import (
     cancel_order,
     convert_to_limit,
     first_order,
-    join_book,
     leave_book,
     next_order,
     reason_word,
@@ -27,6 +26,7 @@ from openoutcry.matcher.book.instrument_rules import (
 from openoutcry.matcher.book.levels import book_addr, instrument_addr, key_flip, slot_addr
 from openoutcry.matcher.book.orders import extension_of, order_tag, plain_price
 from openoutcry.matcher.events import emit_next
+from openoutcry.matcher.matching.allocation import rest_after_arrival
 from openoutcry.matcher.matching.auction_price import publish_indicative
 from openoutcry.matcher.matching.pegs import best_displayed, quotes_moved, repeg_all
 from openoutcry.matcher.matching.stops import displayed_price, elect, elected_now, move_triggers
@@ -178,7 +178,7 @@ def enter_elected(arena: int, instrument: int, slot: int) -> None:
                 word | const.CONVERTED,
             )
         convert_to_limit(arena, ext, rest_price)
-        join_book(arena, book, rest_price, slot, left)
+        rest_after_arrival(arena, book, rest_price, slot, left)
 
 
 @kernel_outlined

@@ -49,8 +49,15 @@ from openoutcry.matcher.book.orders import (
     touch_order,
 )
 from openoutcry.matcher.events import book_tag, emit, emit_next
+from openoutcry.matcher.matching.allocation import (
+    allocation,
+    mul_div,
+    set_top,
+    share_addr,
+    share_level,
+)
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import count_leading_zeros, load_i64, load_u16, load_u32, store_i64
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE
 
 # Which books a taker trades against.
@@ -108,6 +115,8 @@ def take(arena: int, instrument: int, side: int, limit: int, qty: int, books: in
     mode = load_i64(arena + layout.TAKER_MODE)
     owner = load_i64(arena + layout.TAKER_WORD) & 0xFFFF
     shares = is_pro_rata(arena, instrument)
+    if mode != const.ALLOW and applies_first(arena, instrument):
+        qty = prevent_first(arena, instrument, side, worst, qty, books, False)
     in_time_order = 0
     aon = 0 if books == AT_LIMIT else first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
     while qty > 0:
@@ -231,6 +240,7 @@ def refresh(arena: int, instrument: int, slot: int, leaves: int) -> None:
     word = order_tag(arena, slot)
     order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
     leave_book(arena, slot)
+    set_top(arena, slot, 0)
     displayed = display_slice(arena, slot, extension_of(arena, slot), leaves)
     reason = refuse_join(arena, book, price, displayed, 0)
     if reason != 0:
@@ -309,6 +319,62 @@ def reduce_order(arena: int, slot: int, qty: int) -> None:
         store_i64(at + layout.SLOT_QTY, load_i64(at + layout.SLOT_QTY) - qty)
 
 
+@kernel
+def applies_first(arena: int, instrument: int) -> bool:
+    """Whether self-trade prevention comes before any trade."""
+    options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
+    return options & const.SELF_TRADE_FIRST != 0
+
+
+@kernel_outlined
+def prevent_first(
+    arena: int, instrument: int, side: int, worst: int, qty: int, books: int, looks: bool
+) -> int:
+    """Apply the taker's mode to every own order up to the key ``worst``, in the order in which a
+    taker meets them; returns the taker's remainder.  ``looks``: nothing happens, and 0 means that
+    there is such an order."""
+    mode, owner = load_i64(arena + layout.TAKER_MODE), load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    opposite = instrument << 4 | (2 - side)
+    displayed = 0
+    if books != NON_DISPLAYED_BOOKS:
+        displayed = front_level(arena, opposite | layout.DISPLAYED, worst, books)
+    hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst, books)
+    aon = 0 if books == AT_LIMIT else first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
+    while qty > 0:
+        level = better_level(arena, displayed, hidden)
+        key = level_key(arena, level) if level != 0 else MAX_VALUE
+        if aon != 0:
+            aon_key = level_key(arena, load_u32(slot_addr(arena, aon) + layout.SLOT_LEVEL))
+            if aon_key <= worst and (level == 0 or aon_key < key):
+                maker = aon
+                aon = next_order(arena, aon)
+                fits = load_i64(slot_addr(arena, maker) + layout.SLOT_QTY) <= qty
+                if fits and order_owner(arena, maker) == owner:
+                    if looks:
+                        return 0
+                    qty = prevent_self_trade(arena, instrument, maker, mode, qty)
+                continue
+        if level == 0:
+            break
+        # Before anything is cancelled, with which a level may go.
+        following = 0 if books == AT_LIMIT else next_level(arena, level)
+        if following != 0 and level_key(arena, following) > worst:
+            following = 0
+        slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
+        while slot != 0 and qty > 0:
+            behind = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+            if order_owner(arena, slot) == owner:
+                if looks:
+                    return 0
+                qty = prevent_self_trade(arena, instrument, slot, mode, qty)
+            slot = behind
+        if level == displayed:
+            displayed = following
+        else:
+            hidden = following
+    return qty
+
+
 # Pro-rata
 
 
@@ -330,6 +396,10 @@ def allocate_level(arena: int, instrument: int, level: int, qty: int) -> None:
     """Allocate ``qty`` lots, fewer than the level displays: the first order's top share, the
     remainder pro rata, the rounding residual in time priority."""
     rule = rule_addr(arena, instrument)
+    if load_u8(rule + const.RULE_ALLOCATION) == const.STEPS:
+        share_level(arena, instrument, level, qty)
+        fill_shares(arena, instrument, level, qty)
+        return
     lot = load_i64(rule + const.RULE_QTY_STEP)
     least = load_i64(rule + const.RULE_MIN_ALLOCATION)
     queue = level_addr(arena, level)
@@ -365,38 +435,21 @@ def allocate_level(arena: int, instrument: int, level: int, qty: int) -> None:
         assert residual == 0
 
 
-@kernel
-def allocation(open_qty: int, rest: int, total: int, lot: int, least: int) -> int:
-    """floor(open_qty * rest / total), whole lots, nothing if below ``least``."""
-    part = mul_div(open_qty, rest, total)
-    part -= part % lot
-    return part if part >= least else 0
-
-
 @kernel_outlined
-def mul_div(a: int, b: int, c: int) -> int:
-    """floor(a * b / c) for 0 <= a, 0 <= b <= c, 0 < c, whatever the product: bit by bit where it
-    would not fit an int64."""
-    if a == 0 or b == 0:
-        return 0
-    if count_leading_zeros(a) + count_leading_zeros(b) >= 65:
-        return a * b // c
-    quotient = 0
-    remainder = 0
-    for shift in range(63 - count_leading_zeros(a), -1, -1):
-        quotient <<= 1
-        if remainder >= c - remainder:
-            remainder -= c - remainder
-            quotient += 1
-        else:
-            remainder += remainder
-        if (a >> shift) & 1:
-            if remainder >= c - b:
-                remainder -= c - b
-                quotient += 1
-            else:
-                remainder += b
-    return quotient
+def fill_shares(arena: int, instrument: int, level: int, qty: int) -> None:
+    """Trade every order's share of ``qty`` lots, in time order."""
+    queue = level_addr(arena, level)
+    slot, tail = load_u32(queue + layout.LEVEL_HEAD), load_u32(queue + layout.LEVEL_TAIL)
+    while slot != 0:
+        # A refreshed slice joins behind the tail and has no part in this allocation.
+        following = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT) if slot != tail else 0
+        part = load_i64(share_addr(arena, slot))
+        if part > 0:
+            qty -= part
+            fill(arena, instrument, slot, part, qty)
+        slot = following
+    if VERIFY:
+        assert qty == 0
 
 
 # Simulation
@@ -410,6 +463,13 @@ def fillable(arena: int, instrument: int, side: int, limit: int, qty: int, books
     worst = limit ^ key_flip(opposite)
     mode = load_i64(arena + layout.TAKER_MODE)
     owner = load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    ends = mode not in (const.ALLOW, const.CANCEL_OLDEST)
+    if (
+        ends
+        and applies_first(arena, instrument)
+        and prevent_first(arena, instrument, side, worst, qty, books, True) == 0
+    ):
+        return 0
     displayed = front_level(arena, opposite | layout.DISPLAYED, worst, books)
     hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst, books)
     aon = 0 if books == AT_LIMIT else first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)

@@ -65,6 +65,9 @@ def change_phase(m: Market, new: Phase, ref: int | None, has_ref: bool) -> None:
         publish_indicative(m)
         return
     m.phase = new
+    if new != Phase.CONTINUOUS:
+        for side in Side:
+            m.lose_top(side)
     emit_phase_changed(m, new, old, Reason.NONE)
     if uncrosses:
         uncross(m)
@@ -268,4 +271,4 @@ def cancel_or_convert(m: Market, order: OpenOrder, price: int | None) -> None:
         if price is None or not stays:
             convert(m, order, None)
         else:
-            convert(m, order, m.rules.passive_price(order.side, price))
+            convert(m, order, m.rules.passive_price(order.side, price), arrives=False)

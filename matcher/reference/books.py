@@ -24,7 +24,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.order_types import ORDER_TYPES, PEGS, STOPS, TRAILING, Home
-from openoutcry.wire.records import MAX_VALUE, NO_PRICE, TICK_BANDS
+from openoutcry.wire.records import LEAD_MARKET_MAKERS, MAX_VALUE, NO_PRICE, TICK_BANDS
 
 ANY_PRICE = {Side.BUY: MAX_VALUE, Side.SELL: -MAX_VALUE - 1}
 """The limit of a market order, and its price in a call."""
@@ -109,6 +109,10 @@ class OpenOrder:
     offset: int = 0
     min_qty: int = 0
     place: Place = Place.NOWHERE
+    is_top: bool = False
+    """It has bettered the market (Allocation.STEPS)."""
+    moved_from: int | None = None
+    """Being replaced: the best displayed price of its side before."""
 
     @property
     def is_iceberg(self) -> bool:
@@ -153,9 +157,18 @@ class Rules:
         self.auction_extensions = int(row["auction_extensions"])
         self.min_allocation = int(row["min_allocation_lots"])
         self.top_share_bps = int(row["top_share_bps"])
-        self.pro_rata = int(row["allocation"]) == Allocation.PRO_RATA
+        self.allocation = Allocation(int(row["allocation"]))
+        self.pro_rata = self.allocation != Allocation.PRICE_TIME
+        self.top_min, self.top_max = int(row["top_min_lots"]), int(row["top_max_lots"])
+        self.lead_market_makers = [
+            (int(row[f"lmm{k}_participant"]), int(row[f"lmm{k}_share_bps"]))
+            for k in range(1, LEAD_MARKET_MAKERS + 1)
+            if row[f"lmm{k}_share_bps"]
+        ]
+        self.fifo_share_bps, self.leveling = int(row["fifo_share_bps"]), bool(row["leveling"])
         options = InstrumentOption(int(row["options"]))
         self.market_rest_stays = InstrumentOption.MARKET_REST_STAYS in options
+        self.self_trade_first = InstrumentOption.SELF_TRADE_FIRST in options
         self.stops_by_quote = InstrumentOption.STOPS_BY_QUOTE in options
         bands: list[tuple[int | None, int]] = [(None, int(row["price_step_ticks"]))]
         for k in range(1, TICK_BANDS + 1):
@@ -165,6 +178,9 @@ class Rules:
         halves = [(start, step // 2 if step % 2 == 0 else step) for start, step in bands]
         half = InstrumentOption.HALF_STEP_MIDPOINT in options
         self.midpoint_steps = TickTable(halves) if half else self.steps
+
+    def whole_lots(self, qty: int) -> int:
+        return qty - qty % self.qty_step
 
     def in_limits(self, price: int) -> bool:
         return self.min_price <= price <= self.max_price
@@ -419,6 +435,27 @@ class Market:
             book[price] = []
             self.capacity.pages[self.index, place, order.side, price // 64] += 1
         book[price].append(order)
+
+    def rest_after_arrival(self, order: OpenOrder, place: Place) -> None:
+        """Join the book for the first time, or at another place.  In continuous trading a displayed
+        order at a better price than all becomes the TOP order of its side, if it is large enough,
+        and whoever was is none any more."""
+        best = [p for p in (self.best_displayed(order.side), order.moved_from) if p is not None]
+        betters = not any(crosses(order.side, price, order.price) for price in best)
+        order.is_top, order.moved_from = False, None
+        self.join_book(order, place)
+        if (
+            self.rules.allocation == Allocation.STEPS
+            and self.phase == Phase.CONTINUOUS
+            and place == Place.DISPLAYED
+            and betters
+        ):
+            self.lose_top(order.side)
+            order.is_top = order.open_qty >= self.rules.top_min
+
+    def lose_top(self, side: Side) -> None:
+        for order in self.orders.values():
+            order.is_top = order.is_top and order.side != side
 
     def leave_book(self, order: OpenOrder) -> None:
         """Take the order out of its level; it is still open."""

@@ -364,6 +364,8 @@ class ReferenceEngine:
             require(refusal != Reason.BOOK_FULL, Reason.BOOK_FULL)
             require(self.capacity.has_event_capacity(m, new, removed=order), Reason.BOOK_FULL)
             require(not refusal, refusal)
+            if order.place == Place.DISPLAYED:
+                new.moved_from = m.best_displayed(order.side)
             m.remove_order(order)
             m.emit_open_order(EventKind.REPLACED, new, waits)
             new.arrival = self.event_log.commands

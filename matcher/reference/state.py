@@ -87,4 +87,5 @@ def _row(market: Market, order: OpenOrder) -> Row:
         expiry_number=order.expiry_number,
         arrival=order.arrival,
         slices=order.slices,
+        is_top=order.is_top,
     )

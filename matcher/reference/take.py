@@ -1,5 +1,6 @@
 """How an order enters and takes, in plain Python, what it could take, and what rests of it."""
 
+from openoutcry.matcher.reference.allocation import allocate
 from openoutcry.matcher.reference.books import (
     ANY_PRICE,
     CALL_PHASES,
@@ -48,13 +49,14 @@ def enter(m: Market, order: OpenOrder) -> None:
     elif order.order_type in (OrderType.MARKET, OrderType.MARKET_TO_LIMIT):
         convert(m, order, stays_at)
     elif order.tif in RESTING_TIFS:
-        m.join_book(order, resting_place(order))
+        m.rest_after_arrival(order, resting_place(order))
     else:
         m.cancel_order(order, Reason.IOC_REST)
 
 
-def convert(m: Market, order: OpenOrder, price: int | None) -> None:
-    """Convert a market order's remainder to a limit order at ``price``, or cancel it."""
+def convert(m: Market, order: OpenOrder, price: int | None, arrives: bool = True) -> None:
+    """Convert a market order's remainder to a limit order at ``price``, or cancel it.
+    ``arrives``: it has just taken, which is not so after an auction."""
     if price is None:
         m.cancel_order(order, Reason.MARKET_REST)
         return
@@ -65,7 +67,7 @@ def convert(m: Market, order: OpenOrder, price: int | None) -> None:
     m.change_type(order, OrderType.LIMIT)
     order.price = price
     m.emit(EventKind.CONVERTED, order, qty=order.leaves)
-    m.join_book(order, Place.DISPLAYED)
+    (m.rest_after_arrival if arrives else m.join_book)(order, Place.DISPLAYED)
 
 
 def take_limit(m: Market, order: OpenOrder) -> tuple[int, int | None]:
@@ -112,6 +114,11 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
 
     ``time_lots``: of a pro-rata level, the lots that go in time order before it is looked at anew.
     """
+    if mode != SelfTrade.ALLOW and m.rules.self_trade_first:
+        for met in met_in_turn(m, taker, limit):
+            too_large = met.is_aon and met.leaves > taker.leaves
+            if taker.leaves and is_own(taker, met) and not too_large:
+                prevent_self_trade(m, taker, met, mode)
     time_lots = 0
     level = None
     while taker.leaves:
@@ -135,6 +142,19 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
             qty = min(taker.leaves, maker.open_qty)
             fill(m, taker, maker, qty)
             time_lots -= qty
+
+
+def met_in_turn(m: Market, taker: OpenOrder, limit: int) -> list[OpenOrder]:
+    """All orders that are within the taker's limit, in the order in which it meets them."""
+    side = other(taker.side)
+    found = [o for place in books_taken(m) for o in m.orders_of(place, side)]
+    if taker.is_peg:
+        found = [o for o in found if o.place != Place.DISPLAYED]
+    found = [o for o in found if crosses(taker.side, limit, o.price)]
+    if m.phase == Phase.TRADING_AT_LAST:
+        found = [o for o in found if o.price == m.last]
+    # By place and time already, which a stable sort keeps.
+    return sorted(found, key=lambda o: -o.price if side == Side.BUY else o.price)
 
 
 def next_maker(m: Market, taker: OpenOrder, limit: int) -> OpenOrder | None:
@@ -194,6 +214,7 @@ def fill(m: Market, taker: OpenOrder, maker: OpenOrder, qty: int) -> None:
 def refresh(m: Market, order: OpenOrder) -> None:
     """An iceberg's next slice goes to the back of its level."""
     m.leave_book(order)
+    order.is_top = False
     refusal = m.refuse_order(order)
     if refusal:
         m.cancel_order(order, refusal)
@@ -226,30 +247,10 @@ def prevent_self_trade(m: Market, taker: OpenOrder, maker: OpenOrder, mode: Self
 
 
 def allocate_level(m: Market, taker: OpenOrder, queue: list[OpenOrder]) -> None:
-    """Pro rata: fill a taker that is smaller than the level it has reached."""
-    rules = m.rules
-    makers = list(queue)
-    allocated = dict.fromkeys(makers, 0)
-    top = 0
-    if rules.top_share_bps:
-        top = min(makers[0].open_qty, taker.leaves * rules.top_share_bps // 10_000)
-        top -= top % rules.qty_step
-    allocated[makers[0]] = top
-    left = taker.leaves - top
-    total = sum(o.open_qty for o in makers) - top
-    for maker in makers:
-        part = (maker.open_qty - (top if maker is makers[0] else 0)) * left // total
-        part -= part % rules.qty_step
-        allocated[maker] += part if part >= rules.min_allocation else 0
-    residual = taker.leaves - sum(allocated.values())
-    for maker in makers:
-        more = min(residual, maker.open_qty - allocated[maker])
-        allocated[maker] += more
-        residual -= more
-    assert residual == 0
-    for maker in makers:
-        if allocated[maker]:
-            fill(m, taker, maker, allocated[maker])
+    """Share a taker that is smaller than the level it has reached; fills are in order of time."""
+    for maker, lots in allocate(m.rules, taker.leaves, list(queue)).items():
+        if lots:
+            fill(m, taker, maker, lots)
 
 
 # The simulation
@@ -259,6 +260,10 @@ def fillable(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> int:
     """Lots of the taker that the order would take, without touching anything."""
     side = other(taker.side)
     left = taker.leaves
+    if m.rules.self_trade_first and mode not in (SelfTrade.ALLOW, SelfTrade.CANCEL_OLDEST):
+        met = met_in_turn(m, taker, limit)
+        if any(is_own(taker, o) and not (o.is_aon and o.leaves > left) for o in met):
+            return 0
     prices = {
         price
         for place in books_taken(m)

@@ -365,7 +365,7 @@ def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
         stops, pegs = sum(t in STOPS for t in types), sum(t in PEGS for t in types)
         trailing = sum(t in TRAILING for t in types)
         all_or_none = types.count(OrderType.ALL_OR_NONE)
-        is_pro_rata = int(tables.rules["allocation"][instrument]) == Allocation.PRO_RATA
+        is_pro_rata = int(tables.rules["allocation"][instrument]) != Allocation.PRICE_TIME
         for name, offset, count in (
             ("waiting stops", at.STOP_COUNT, stops),
             ("all-or-none orders", at.ALL_OR_NONE_COUNT, all_or_none),

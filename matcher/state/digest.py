@@ -26,6 +26,7 @@ from openoutcry.matcher.state.snapshot import (
     State,
 )
 from openoutcry.wire.enums import Side
+from openoutcry.wire.records import PLAIN_INSTRUMENT_BYTES
 
 Lanes = tuple[int, int]
 
@@ -48,8 +49,13 @@ def state_hash(state: State) -> str:
 
 
 def hash_instruments(instruments: npt.NDArray[Any]) -> bytes:
-    """blake2b-128 of the instrument table."""
-    return hashlib.blake2b(instruments.tobytes(), digest_size=16).digest()
+    """blake2b-128 of the instrument table; of what was added to the record later only if any of it
+    is not 0."""
+    rows = np.frombuffer(instruments.tobytes(), np.uint8).reshape(len(instruments), -1)
+    hasher = hashlib.blake2b(rows[:, :PLAIN_INSTRUMENT_BYTES].tobytes(), digest_size=16)
+    if rows[:, PLAIN_INSTRUMENT_BYTES:].any():
+        hasher.update(rows[:, PLAIN_INSTRUMENT_BYTES:].tobytes())
+    return hasher.digest()
 
 
 def seal(instruments_hash: bytes, now_ns: int, lanes: Lanes) -> str:

@@ -34,6 +34,7 @@ from openoutcry.matcher.state.snapshot import (
     NO_PLACE,
     ROW_BYTES,
     ROW_EXTENDED,
+    ROW_TOP,
     STATE_BYTES,
     TRIGGER_PLACE,
 )
@@ -42,7 +43,7 @@ from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8, store_u32
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
-PRO_RATA = int(Allocation.PRO_RATA)
+PRICE_TIME = int(Allocation.PRICE_TIME)
 INVISIBLE_PRICE = NO_PRICE + 1
 """A price at which no order ever rests, distinct from NO_PRICE."""
 REPEATED_ID, NO_PAGE, OVERFLOWN = 1, 2, 3
@@ -147,6 +148,8 @@ def plain_owner(word: int) -> int:
         owner |= layout.SLOT_POST_ONLY
     if (word >> saved.TIF_SHIFT) & 15 == const.GTC:
         owner |= layout.SLOT_GTC
+    if (word >> saved.TIF_SHIFT) & ROW_TOP != 0:
+        owner |= layout.SLOT_TOP
     return owner
 
 
@@ -165,7 +168,7 @@ def load_extension(arena: int, slot: int, row: int) -> None:
     slices = load_u32(row + saved.ROW_SLICES)
     store_u8(ext + layout.EXT_TYPE, order_type)
     store_u8(ext + layout.EXT_TIF, tif)
-    store_u8(ext + layout.EXT_MODE, (word >> saved.MODE_SHIFT) & 15)
+    store_u8(ext + layout.EXT_MODE, (word >> saved.MODE_SHIFT) & 7)
     store_u8(ext + layout.EXT_SIDE, (word >> saved.SIDE_SHIFT) & 0xFF)
     store_u32(ext + layout.EXT_INSTRUMENT, instrument)
     store_u32(ext + layout.EXT_SLOT, slot)
@@ -258,7 +261,7 @@ def crossed_instrument(arena: int) -> int:
 @kernel
 def is_pro_rata(arena: int, instrument: int) -> int:
     rules = arena + load_i64(arena + layout.RULES_AT) + instrument * const.RULE_BYTES
-    return 1 if load_u8(rules + const.RULE_ALLOCATION) == PRO_RATA else 0
+    return 1 if load_u8(rules + const.RULE_ALLOCATION) != PRICE_TIME else 0
 
 
 @kernel

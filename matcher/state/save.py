@@ -33,6 +33,7 @@ from openoutcry.matcher.state.snapshot import (
     ROW_DTYPE,
     ROW_EXTENDED,
     ROW_HAS_EXPIRY,
+    ROW_TOP,
     STATE_BYTES,
     STATE_DTYPE,
 )
@@ -211,7 +212,13 @@ def plain_word(book: int, owner: int) -> int:
         | ((((book & 15) - layout.DISPLAYED) >> 1) << PLACE_SHIFT)
         | (order_type << TYPE_SHIFT)
         | (tif << TIF_SHIFT)
+        | (top_bit(owner) << TIF_SHIFT)
     )
+
+
+@kernel
+def top_bit(owner: int) -> int:
+    return ROW_TOP if owner & layout.SLOT_TOP else 0
 
 
 @kernel_outlined
@@ -233,6 +240,7 @@ def save_extended(arena: int, ext: int, book: int, row: int) -> bool:
         | (order_type << TYPE_SHIFT)
         | (tif << TIF_SHIFT)
         | ((load_u8(ext + layout.EXT_MODE) * (may_take | is_aon)) << MODE_SHIFT)
+        | (top_bit(load_u32(ext + layout.EXT_OWNER)) << TIF_SHIFT)
     )
     store_i64(row + ROW_WORD, word)
     if (PLAIN_TYPE_BITS >> order_type) & (PLAIN_TIME_BITS >> tif) & 1 and not has_expiry:

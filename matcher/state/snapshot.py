@@ -1,7 +1,7 @@
 """A matcher's state as bytes: equal states give equal bytes, whatever memory they lay in.
 
     header        80 bytes, HEADER_DTYPE
-    instruments  256 bytes each, INSTRUMENT_DTYPE
+    instruments  320 bytes each, INSTRUMENT_DTYPE
     states        48 bytes each, STATE_DTYPE: what became of each instrument
     orders       104 bytes each, ROW_DTYPE, in canonical order: by instrument its books (displayed,
                  hidden, all-or-none: bids then asks; triggers: sell stops then buy stops), best
@@ -67,7 +67,7 @@ ROW_DTYPE = np.dtype(
         ("side", "u1"),
         ("place", "u1"),
         ("order_type", "u1"),
-        ("time_in_force", "u1"),  # high four bits: SelfTrade, of what may become a taker
+        ("time_in_force", "u1"),  # from bit 4 SelfTrade, of what may become a taker; ROW_TOP
         # All that follows is 0 unless ROW_EXTENDED is set.
         ("limit_ticks", "<i8"),  # of what has one and stands elsewhere, and of pegs
         ("reserve_lots", "<i8"),  # iceberg: open but not shown
@@ -92,6 +92,8 @@ DISPLAYED_PLACE, HIDDEN_PLACE, ALL_OR_NONE_PLACE, TRIGGER_PLACE, NO_PLACE = rang
 # Bits of ``flags``.
 ROW_EXTENDED = 1
 ROW_HAS_EXPIRY = 2
+ROW_TOP = 0x80
+"""Of ``time_in_force``: the order has bettered the market (Allocation.STEPS)."""
 
 PLAIN_TYPES = (OrderType.LIMIT, OrderType.POST_ONLY)
 PLAIN_TIMES = (TimeInForce.DAY, TimeInForce.GTC)
@@ -144,6 +146,7 @@ def order_row(
     expiry_number: int = 0,
     arrival: int = 0,
     slices: int = 0,
+    is_top: bool = False,
 ) -> Row:
     """One open order as a row of ROW_DTYPE: whatever has no effect any more becomes 0.
 
@@ -165,7 +168,7 @@ def order_row(
         side,
         place,
         order_type,
-        time_in_force | (self_trade << 4 if has_mode else 0),
+        time_in_force | (self_trade << 4 if has_mode else 0) | ROW_TOP * is_top,
         limit if has_limit else 0,
         reserve if is_iceberg else 0,
         display if is_iceberg else 0,
@@ -283,7 +286,9 @@ def _check_rows(rows: Table, instrument_count: int) -> None:
     _refuse(rows, "order", "place", rows["place"] > NO_PLACE)
     _refuse(rows, "order", "order_type", ~np.isin(kind, [int(t) for t in OrderType]))
     _refuse(rows, "order", "time_in_force", ~np.isin(tif, [int(t) for t in TimeInForce]))
-    _refuse(rows, "order", "time_in_force", rows["time_in_force"] >> 4 > max(SelfTrade))
+    mode, is_top = rows["time_in_force"] >> 4 & 7, rows["time_in_force"] >= ROW_TOP
+    _refuse(rows, "order", "time_in_force", mode > max(SelfTrade))
+    _refuse(rows, "order", "time_in_force", is_top & (rows["place"] != DISPLAYED_PLACE))
     # What stands where decides which of the fields the kernels read.
     stop, trailing, peg = (np.isin(kind, [int(t) for t in k]) for k in (STOPS, TRAILING, PEGS))
     unpriced = waits & (trailing | peg | (tif == TimeInForce.AT_CLOSE))

@@ -31,7 +31,7 @@ WEEKDAYS = {
 STEP = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))? +([A-Z_]+)")
 PHASES = {phase.name: phase for phase in Phase if phase is not Phase.HALT}
 OPTIONS = {str(option.name): option for option in InstrumentOption}
-NAMED = ("allocation", "options", "initial_phase", "reserved")
+NAMED = ("allocation", "options", "initial_phase")
 
 
 def zone(value: Any) -> ZoneInfo:
@@ -107,7 +107,8 @@ INSTRUMENT: dict[str, Key] = {
     "options": Key(options, 0),
     "tick_table": Key(tick_table, ()),
     **{name: Key(t.integer(*both), None)
-       for name, both in INSTRUMENT_RANGES.items() if name not in NAMED},
+       for name, both in INSTRUMENT_RANGES.items()
+       if name not in NAMED and not name.startswith("reserved")},
     **INSTRUMENT_KEYS,
     **INSTRUMENT_MONEY_KEYS,
 }  # fmt: skip

@@ -3,6 +3,7 @@
 python tests/adversary/surveillance_figures.py accuracy [--markets 160] [--seed N] [--processes 2]
     [--evidence FILE]
 python tests/adversary/surveillance_figures.py quiet [--orders 400000] [--evidence FILE]
+python tests/adversary/surveillance_figures.py mixed [--seed N] [--evidence FILE]
 python tests/adversary/surveillance_figures.py evasion [--seconds 3600] [--seed N] [--evidence FILE]
 """
 
@@ -23,18 +24,21 @@ from openoutcry.bench.surveillance_accuracy import (
     RARE_CROWD,
     RARE_MINUTES,
     Accuracy,
+    count,
     measure,
 )
 from openoutcry.flow import GeneratedFlow
 from openoutcry.flow.bitstamp import BitstampSource
 from openoutcry.flow.generate import FLOWS
 from openoutcry.flow.lobster import LobsterSource
-from openoutcry.flow.manipulators import ACTS, STYLES
+from openoutcry.flow.manipulators import ACTS, STYLES, manipulators
+from openoutcry.flow.mixed_market import MixedMarket
 from openoutcry.matcher import Engine
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.surveillance.cases import fold
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.surveillance.written import as_written
+from openoutcry.wire.enums import CommandKind
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 PARTICIPANTS = 50
@@ -92,6 +96,32 @@ def quiet(name: str, orders: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def mixed(name: str, seed: int) -> dict[str, Any]:
+    """Every manipulator but the one of two markets in a flow or a recorded day: what was seen, and
+    what each act gained (ticks times lots; of washes and spoofs in their own terms)."""
+    minutes = 20 if name in FLOWS else 60
+    source, apart_ns = quiet_source(name, 120_000)
+    rng, owners = np.random.default_rng(seed), {}
+    rows = np.concatenate([chunk.copy() for chunk in source.chunks()])
+    if name in FLOWS:
+        rows["participant"] %= np.uint16(90)
+        rows["participant"] += np.uint16(1)
+    else:
+        rows = rows[: int(minutes * 60e9 / apart_ns)]
+        dealt(rows, rng, owners)
+    rows = rows[rows["kind"] != int(CommandKind.PHASE)]
+    names = tuple(one for one in ACTS if one != "cross")
+    market = MixedMarket(seed, minutes, [manipulators(names)], rows, source.instruments)
+    found = Accuracy()
+    cases = count(found, seed, market)
+    return {
+        "commands": found.commands, "seen": dict(found.seen), "missed": dict(found.missed),
+        "false": dict(found.wrong), "unlabelled": dict(found.unlabelled), "gains": found.profits,
+        "acts_without_label": sorted(set(PATTERNS) - {"cross_market"} - set(found.profits)),
+        "cases": len(cases),
+    }  # fmt: skip
+
+
 def rare(seed: int) -> Accuracy:
     """One market in which acts are rare."""
     return measure([seed], minutes=RARE_MINUTES, crowd=RARE_CROWD)
@@ -145,7 +175,7 @@ def evasion(seconds: float, seed: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["accuracy", "quiet", "evasion"])
+    parser.add_argument("what", choices=["accuracy", "quiet", "mixed", "evasion"])
     parser.add_argument("--markets", type=int, default=160)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--orders", type=int, default=400_000)
@@ -157,6 +187,9 @@ def main() -> None:
         found = accuracy(given.seed, given.markets, given.processes)
     elif given.what == "evasion":
         found = evasion(given.seconds, given.seed)
+    elif given.what == "mixed":
+        names = [*FLOWS, *(n for n in ("bitstamp", "lobster") if DATA.exists())]
+        found = {name: mixed(name, given.seed) for name in names} | {"seed": given.seed}
     else:
         names = [*FLOWS, *(n for n in ("bitstamp", "lobster") if DATA.exists())]
         found = {name: quiet(name, given.orders) for name in names}

@@ -21,6 +21,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from openoutcry.console.gate import COOKIE
+from openoutcry.operations.deploy import compare
 from openoutcry.pipeline.venue.desk import DeskError, ask
 from openoutcry.pipeline.venue.desk_record import desk_record
 from openoutcry.pipeline.venue.file import read_venue
@@ -193,6 +194,35 @@ def test_a_limit_is_tightened_by_one_and_widened_by_two(floor, anna):
         done = bert.act("/api/limit", value=80, password=PASSWORD, **limit)
         assert done["done"] == ["max_qty_lots of participant 1 in GOLD is 80"]
     anna.look("/api/overview", lambda one: not one["market"]["risk"]["waiting"])
+
+
+def test_an_issuers_action_takes_two_supervisors_and_a_halt(floor, anna):
+    dividend = {"instrument": "TIN", "amount": 3, "lots": 2, "price": 1_000}
+    path = "/api/corporate/dividend"
+    refused = anna.act(path, 422, password=PASSWORD, **dividend)
+    assert "TIN is not halted" in refused["detail"]
+    anna.act("/api/halt", instrument="TIN")
+    assert anna.act(path, password=PASSWORD, **dividend)["waits"] is True
+    with floor.client("otto") as otto:
+        otto.act(path, 403, password=PASSWORD, **dividend)
+    with floor.client("bert") as bert:
+        other = bert.act(path, password=PASSWORD, **dividend | {"amount": 4})
+        assert other["waits"] is True, "another amount is another wish"
+        done = bert.act(path, password=PASSWORD, **dividend)["done"]
+        assert done[1] == "TIN: 3 for each 2 lots, 0 positions; its price is 1000 ticks"
+        for name, more in (("split", {"new": 0, "old": 1}), ("reference-price", {})):
+            bert.act(f"/api/corporate/{name}", 422, password=PASSWORD, instrument="TIN", **more)
+    anna.act("/api/resume", instrument="TIN")
+
+
+def test_each_process_of_the_feed_and_of_the_doors_is_compared_too(floor):
+    rows = compare(read_venue(floor.file))
+    named = {row.process: row for row in rows}
+    assert named.keys() >= {"supervisor", "feed", "stream", "doorman", "console"}
+    apart = {named[name].pid for name in ("feed", "stream", "doorman")}
+    assert len(apart) == 3
+    assert not apart & {named["supervisor"].pid}
+    assert not [row for row in rows if row.odd]
 
 
 def test_a_participant_is_killed_and_enabled(floor, anna):

@@ -105,6 +105,49 @@ def test_the_buttons_of_sessions_participants_and_phases(browser, floor):
                     "resume", "halt", "resume", "resume"]  # fmt: skip
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_an_issuer_does_is_asked_for_by_two(browser, floor, width):
+    """A split: it waits after the first supervisor, and is done by the second."""
+    with opened(browser, floor, "anna", width) as page:
+        go(page, "phases")
+        tin = row_of("phases", "TIN")
+        expect(page, tin).to_be_visible()
+        action = page.locator(tin).get_by_role("button", name="Corporate action")
+        assert action.count() == 0
+        act(page, tin, "Halt TIN")
+        action.click()
+        expect(page, "#ask-second").to_have_value("1")
+        page.select_option("#ask-issuer", "reference-price")
+        expect(page, "#ask-first-row").to_be_hidden()
+        page.click("#ask-cancel")
+        for name in ("anna", "bert"):
+            if name == "bert":
+                page.click("#logout")
+                log_in(page, name)
+                go(page, "phases")
+            action.click()
+            expect(page, "#ask-title").to_have_text("Corporate action of TIN")
+            page.select_option("#ask-issuer", "split")
+            page.fill("#ask-first", "2")
+            page.fill("#ask-second", "x")
+            page.fill("#ask-price", "1000")
+            page.fill("#ask-why", "resolved by the owners")
+            page.fill("#ask-password", PASSWORD)
+            page.press("#ask-why", "Enter")
+            expect(page, "#ask-error").to_have_text("a whole number above 0, please")
+            page.fill("#ask-second", "1")
+            finish(page, "resolved by the owners", password=True)
+            told = "waits for another supervisor" if name == "anna" else "its price is 1000 ticks"
+            expect(page, "#notice").to_contain_text(told)
+        go(page, "journal")
+        expect(page, "#actions").to_contain_text("split TIN 2 1 1000")
+        go(page, "phases")
+        act(page, tin, "Resume TIN")
+        expect(page, f"{tin} td >> nth=2").to_have_text("no")
+    done = [row for row in desk_record(floor.venue.journal) if row["asked"]["do"] == "split"]
+    assert [row["operator"] for row in done[-2:]] == ["anna", "bert"]
+
+
 def tighten_and_widen(page, row):
     """Tighter at once; wider only with a password, and then it waits for somebody else."""
     for value, widens in (("400", False), ("450", True)):

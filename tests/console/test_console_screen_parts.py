@@ -14,7 +14,7 @@ from openoutcry.console.screen import orders as o
 from openoutcry.console.screen import tell
 from openoutcry.console.screen.orders import Order, OwnOrders, Traded
 from openoutcry.console.screen.rules import FILL, LIMIT, PRICE, Rule, RuleError, Rules, price_text
-from openoutcry.operations.notify import NotifyError, post_json, send_mail
+from openoutcry.operations.notify import MailServer, NotifyError, post_json, send_mail
 
 
 def said(kind, token, **fields):
@@ -219,8 +219,8 @@ def test_a_webhook_is_not_led_elsewhere():
 
 def test_who_cannot_be_reached_is_tried_again_and_then_told(monkeypatch):
     now, failed = [0.0], []
-    teller = tell.Teller("V", ("127.0.0.1", 1), "v@x.example", lambda *one: failed.append(one),
-                         lambda: now[0])  # fmt: skip
+    teller = tell.Teller("V", MailServer("127.0.0.1", 1), "v@x.example",
+                         lambda *one: failed.append(one), lambda: now[0])  # fmt: skip
     tries = []
 
     def refused(*words):
@@ -247,4 +247,4 @@ def test_a_mail_server_that_is_not_there_is_named():
         closed.bind(("127.0.0.1", 0))
         server = closed.getsockname()
         with pytest.raises(NotifyError, match=f"127.0.0.1:{server[1]}"):
-            send_mail(server, "v@x.example", ["a@b.example"], "s", json.dumps("t"))
+            send_mail(MailServer(*server), "v@x.example", ["a@b.example"], "s", json.dumps("t"))

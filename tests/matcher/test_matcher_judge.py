@@ -16,13 +16,14 @@ from matcher_mixed import Mixed, mixed
 
 from openoutcry.matcher import ReferenceEngine
 from openoutcry.matcher.reference import cascade
-from openoutcry.wire import SelfTrade
+from openoutcry.wire import OrderType, SelfTrade, make_instruments
 
 REFERENCE = "openoutcry.matcher.reference."
 COMMANDS = 700
 BROKEN = (AssertionError, LookupError, ValueError)
 """How the reference itself may end under a fault: then no judge is needed."""
 
+TYPES = [OrderType.LIMIT, OrderType.POST_ONLY, OrderType.HIDDEN, OrderType.ICEBERG]
 FAULTS = dict(
     fault.split("\n", 1)
     for fault in (Path(__file__).parent / "planted_faults.txt").read_text().split("=== ")[1:]
@@ -58,10 +59,26 @@ def plant(monkeypatch, fault):
             monkeypatch.setattr(user, attribute, faulty)
 
 
+STEPS = make_instruments(
+    [
+        {"symbol": "K", "allocation": 3, "min_allocation_lots": 2, "top_share_bps": 10_000,
+         "top_min_lots": 3, "top_max_lots": 5, "fifo_share_bps": 4000, "leveling": 1,
+         "lmm1_participant": 1, "lmm1_share_bps": 2000, "options": 8},
+        {"symbol": "O", "allocation": 3, "top_share_bps": 10_000, "initial_phase": 3,
+         "lmm1_participant": 2, "lmm1_share_bps": 3000},
+    ]
+)  # fmt: skip
+"""Levels that are shared in every step."""
+
+
 def runs():
-    """Streams in which everything meets: few prices, few participants, every mode."""
+    """Streams in which everything meets: few prices, few participants, every mode; then some that
+    are about allocation in steps."""
     for seed in range(12):
         yield mixed(seed, COMMANDS, width=8, extreme=0.0, order_capacity=200, phases=seed % 2 == 1)
+    for seed in (14, 17, 20, 25, 26, 28, 61):
+        yield mixed(seed, COMMANDS, width=3, extreme=0.0, order_capacity=200, instruments=STEPS,
+                    types=TYPES, phases=seed % 2 == 1)  # fmt: skip
 
 
 def answer(run: Mixed):

@@ -21,7 +21,7 @@ from openoutcry.operations.alarms import WARNING, Alarm, rule_file
 from openoutcry.operations.expressions import Now
 from openoutcry.operations.metrics import EDGES_S, THRESHOLDS_NS, VenueMetrics, classic_buckets
 from openoutcry.operations.native import SCHEMA, native
-from openoutcry.operations.notify import alertmanager, mail, webhook
+from openoutcry.operations.notify import MailServer, alertmanager, mail, webhook
 from openoutcry.operations.scrape import wants_protobuf
 from openoutcry.operations.watch import Watch
 from openoutcry.pipeline.histogram import WORDS, bucket_of, bucket_upper_ns, record
@@ -357,7 +357,7 @@ def test_a_dead_venue_is_told_to_everybody_and_a_living_one_clears_it(tmp_path):
     receiver, notes = Receiver(), []
     file = read_venue(tmp_path / "venue.toml")
     tell = [alertmanager(receiver.url), webhook(receiver.url + "/hook"),
-            mail(receiver.smtp, "venue@localhost", ["ops@localhost"])]  # fmt: skip
+            mail(MailServer(*receiver.smtp), "venue@localhost", ["ops@localhost"])]  # fmt: skip
     dead = Alarm("VenueDead", WARNING, Now("outcry_venue_state", (("state", "dead"),)), "==", 1, 0,
                  "it is gone")  # fmt: skip
     watch = Watch(VenueMetrics(file).collect, tell, notes.append, (dead,))

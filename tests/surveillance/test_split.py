@@ -6,10 +6,13 @@ import pytest
 from surveillance_flow import BEGIN_NS, SECOND, SYMBOLS, random_orders, settings_of
 
 import openoutcry.surveillance.detect.layout as lay
+from openoutcry.journal import Journal
 from openoutcry.replay.core import Core
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
+from openoutcry.surveillance.audit.build import build, folder_of
+from openoutcry.surveillance.audit.trail import Trail
 from openoutcry.surveillance.detect import corporate
 from openoutcry.surveillance.detect.reference import Reference, as_dicts
 from openoutcry.surveillance.detect.settings import Settings
@@ -111,3 +114,22 @@ def test_what_the_operator_cancels_nobody_has_withdrawn() -> None:
     for by, found in ((0, False), (1, True)):
         hits = watched(numbered([orders, cancel_all("AA", by)], 10**6), Settings())
         assert (lay.Detector.EXCESSIVE_CANCELS in {h["detector"] for h in hits}) is found
+
+
+def test_the_trail_has_the_split_and_whose_orders_it_took_away(tmp_path) -> None:
+    """A row of the operator's split, and each order's life ends with the cancel before it."""
+    orders = numbered([limits([(1, Side.BUY, 1000, 5), (2, Side.BUY, 999, 5)], 1),
+                       split("AA", 2, 1, 500), limits([(1, Side.SELL, 501, 7)], 10)])  # fmt: skip
+    home = tmp_path / "day"
+    with Journal.create(home, CONFIG, direct=False) as writer:
+        writer.append(1, [orders], len(orders), 1)
+    build(home)
+    trail = Trail(folder_of(home), list(SYMBOLS))
+    for number in (1, 2):
+        life = trail.order(number)
+        assert [row["action"] for row in life.to_pylist()] == ["NEW", "CANCEL"]
+        assert life["event_seq"].to_pylist()[-1] < trail.order(10)["event_seq"].to_pylist()[0]
+    actions = [row["action"] for table in trail.day("2023-11-14") for row in table.to_pylist()]
+    # Halt; the cancel with its two orders; split; the halt is over.
+    done = ["COMPLETE", "CANCEL", "CANCEL", "COMPLETE", "COMPLETE", "COMPLETE"]
+    assert actions == ["NEW", "NEW", *done, "NEW"]

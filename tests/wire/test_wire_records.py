@@ -124,7 +124,7 @@ def test_instruments_keep_what_a_row_says():
             [{"symbol": "A", "min_price_ticks": 5, "max_price_ticks": 4}],
             "row 0: min_price_ticks is above max_price_ticks",
         ),
-        ([{"symbol": "A", "allocation": 3}], "row 0: allocation is 3, not 1 to 2"),
+        ([{"symbol": "A", "allocation": 4}], "row 0: allocation is 4, not 1 to 3"),
         (
             [{"symbol": "A", "tick_table": [(100, 5), (50, 10)]}],
             "row 0: band2_from_ticks is 50: not above",
