@@ -21,7 +21,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from openoutcry.flow.commands import AGGRESSOR_ID, SEED_ID, Command, command, in_chunks, opposite
+from openoutcry.flow.commands import (
+    AGGRESSOR_ID,
+    SEED_ID,
+    Command,
+    as_recorded,
+    command,
+    in_chunks,
+    opposite,
+)
 from openoutcry.flow.errors import FlowError
 from openoutcry.flow.files import Column, CsvFile, checked_file
 from openoutcry.flow.source import Array, Progress
@@ -63,6 +71,8 @@ class Message(NamedTuple):
     qty_lots: int
     price_ticks: int
     side: Side
+    ts_ns: int = 0
+    """After midnight."""
 
 
 class Step(NamedTuple):
@@ -81,7 +91,8 @@ class LobsterSource:
 
     ``seed_book``: a file whose first row is the book after the first message: ask price, ask
     size, bid price, bid size of each level, best first.  ``account`` counts messages by kind,
-    and how many of them met the seed book.  Raises :class:`FlowError` naming row and column.
+    and how many of them met the seed book.  ``recorded``: as :func:`as_recorded` says.  Raises
+    :class:`FlowError` naming row and column.
     """
 
     def __init__(
@@ -90,8 +101,10 @@ class LobsterSource:
         seed_book: str | Path | None = None,
         symbol: str = "LOBSTER",
         progress: Progress | None = None,
+        recorded: bool = False,
     ) -> None:
         self.path = checked_file(path)
+        self.recorded = recorded
         self.name = f"LOBSTER {self.path.name}"
         self.symbol = symbol.encode()
         self.instruments = make_instruments([self.symbol])
@@ -102,7 +115,13 @@ class LobsterSource:
 
     def chunks(self) -> Iterator[Array]:
         """Yield the commands, those of the seed book first."""
-        return in_chunks(command for step in self.steps() for command in step.commands)
+        if not self.recorded:
+            return in_chunks(command for step in self.steps() for command in step.commands)
+        return in_chunks(
+            as_recorded(command, step.message.ts_ns if step.message else 0, step.maker_id or 0)
+            for step in self.steps()
+            for command in step.commands
+        )
 
     def steps(self) -> Iterator[Step]:
         """Yield each message with the commands it becomes, which may be none.
@@ -126,9 +145,11 @@ class LobsterSource:
 
     def _read(self) -> Iterator[Message]:
         file = CsvFile(self.path, COLUMNS, "a LOBSTER message file")
-        for row, (_, kind, order_id, size, price, direction) in file.rows(self._progress):
+        for row, (time, kind, order_id, size, price, direction) in file.rows(self._progress):
             side = Side.BUY if direction == "1" else Side.SELL
-            message = Message(row, int(kind), int(order_id), int(size), int(price), side)
+            whole, _, part = time.partition(".")
+            ts_ns = int(whole) * 10**9 + int(part[:9].ljust(9, "0"))
+            message = Message(row, int(kind), int(order_id), int(size), int(price), side, ts_ns)
             if message.kind <= EXECUTION:
                 for at, value in ((4, message.qty_lots), (5, message.price_ticks)):
                     if value < 1:
@@ -161,7 +182,7 @@ class LobsterSource:
         open_ids: set[int],
         counts: Counter[str],
     ) -> Step:
-        _, kind, order_id, qty_lots, price_ticks, side = message
+        _, kind, order_id, qty_lots, price_ticks, side, _ = message
         symbol = self.symbol
         if kind == NEW:
             open_ids.add(order_id)
