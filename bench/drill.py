@@ -63,6 +63,10 @@ class Drill:
     rate: int = RATE
     say: Callable[[str], None] = print
     faults: list[Fault] = field(default_factory=list)
+    woken: int = 0
+    """Old primaries that were woken after another led,"""
+    released_by_woken: int = 0
+    """and what clients had from them then."""
 
     def __post_init__(self) -> None:
         hosts = [(self.network.addresses[n], self.network.namespace(n)) for n in NODES]
@@ -82,7 +86,7 @@ class Drill:
         self.cluster.start()
         self.cluster.wait_ready()
         self.venues[0].start("serve")
-        self._wait(lambda: self.venues[0].serves, "the venue does not open")
+        self.wait(lambda: self.venues[0].serves, "the venue does not open")
         self.venues[1].start("standby")
         self.client.start()
         self.wait_steady(time.monotonic())
@@ -113,9 +117,10 @@ class Drill:
                 and self._all_current()
             )
 
-        self._wait(steady, "it does not come back")
+        self.wait(steady, "it does not come back")
 
-    def _wait(self, true: Callable[[], bool], why: str) -> None:
+    def wait(self, true: Callable[[], bool], why: str) -> None:
+        """Raises :class:`OutcryError` saying ``why`` if it does not become true in RECOVER_S."""
         deadline_s = time.monotonic() + RECOVER_S
         while not true():
             if time.monotonic() > deadline_s:
@@ -157,7 +162,7 @@ class Drill:
             found.extend(node for node in self.cluster.nodes if node.name == name)
             return bool(found)
 
-        self._wait(known, "no leader")
+        self.wait(known, "no leader")
         return found[-1]
 
     def follower(self, rng: random.Random) -> Node:
@@ -172,7 +177,7 @@ class Drill:
         primary = self.primary
         self.standby.stop()
         primary.stop()
-        self._wait(self._all_current, "a node does not catch up")
+        self.wait(self._all_current, "a node does not catch up")
         copier = Copier(self.cluster.access, STREAM, self.folder / "copy")
         copier.copy()
         copier.close()
@@ -207,6 +212,8 @@ class Drill:
             "event_digests": copy["event_digests"],
             "lease_ms": LEASE_MS,
             "hashes_equal": not wrong and hashes[primary.name] == copy["state_hash"],
+            "woken_primaries": self.woken,
+            "released_by_woken": self.released_by_woken,
             "nodes_equal": len({json.dumps(rows) for rows in tips.values()}) == 1
             and not any(flaw for rows in tips.values() for _, _, flaw in rows),
         }  # fmt: skip

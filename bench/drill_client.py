@@ -34,7 +34,7 @@ PRICE_TICKS = 10_000
 TICK_S = 0.001
 DRAIN_S = 1.0
 ANSWER = struct.Struct("<QQd")
-STOP, SENT = 0, 1
+STOP, SENT, EVENTS = 0, 1, 2
 
 
 @dataclass
@@ -62,6 +62,10 @@ class DrillClient:
     @property
     def sent(self) -> int:
         return int(self._words[SENT])
+
+    def events_from(self, place: int) -> int:
+        """Events that came from the ``place``-th of ``to``, of any kind and however often."""
+        return int(self._words[EVENTS + place])
 
     def start(self) -> None:
         self._pid = fork(self._run, STOP_SIGNALS)
@@ -117,14 +121,16 @@ class DrillClient:
                     self._send(lines)
             elif not ended_s:
                 ended_s = time.monotonic()
-            for line in lines:
-                self._take(line, known)
+            for place, line in enumerate(lines):
+                self._take(line, place, known)
             select.select([line.udp for line in lines], [], [], TICK_S)
 
-    def _take(self, line: UdpLine, known: dict[int, int]) -> None:
+    def _take(self, line: UdpLine, place: int, known: dict[int, int]) -> None:
         with suppress(OSError):  # nothing more, or nobody is there now
             while True:
-                self._note(line.take(), known)
+                events = line.take()
+                self._words[EVENTS + place] += len(events)
+                self._note(events, known)
 
     def _send(self, lines: list[UdpLine]) -> None:
         self._words[SENT] += 1

@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 from openoutcry.bench.drill import STOPPED_S, Drill
 from openoutcry.replica.cluster import Node
+from openoutcry.replica.place import HAND_OVER_FILE
 from openoutcry.replica.resync import resync_node
 from openoutcry.replica.store import damaged, verify_node
 
 Told = tuple[str, str]
+DRAIN_S = 0.2
+"""What has left the old primary is with the client by then."""
 DOWN_S = 1.0
 """How long a node that was killed stays down."""
 
@@ -22,6 +25,14 @@ def kill_primary(drill: Drill, rng: random.Random) -> Told:
     return primary.name, ""
 
 
+def hand_over(drill: Drill, rng: random.Random) -> Told:
+    """Planned: the primary gives its lease up behind all that it took."""
+    primary = drill.primary
+    (primary.journal / HAND_OVER_FILE).touch()
+    primary.stop()
+    return primary.name, ""
+
+
 def kill_standby(drill: Drill, rng: random.Random) -> Told:
     standby = drill.standby
     standby.kill()
@@ -29,12 +40,22 @@ def kill_standby(drill: Drill, rng: random.Random) -> Told:
 
 
 def stop_primary(drill: Drill, rng: random.Random) -> Told:
-    """Longer than its lease: woken after the standby's promotion, it must release nothing."""
-    primary = drill.primary
+    """Until another leads and answers: woken then, with orders waiting at its port and in its
+    rings, it must release nothing."""
+    primary, standby = drill.primary, drill.standby
+    place = drill.venues.index(primary)
     primary.send(signal.SIGSTOP)
-    time.sleep(STOPPED_S)
+    drill.wait(lambda: standby.serves, "the standby does not take over")
+    led_s = time.monotonic()
+    drill.wait(lambda: drill.client.answered_since(led_s) > 0, "the new primary does not answer")
+    before = drill.client.events_from(place)
     primary.send(signal.SIGCONT)
-    return primary.name, ""
+    drill.wait(lambda: not primary.lives, "the old primary goes on")
+    time.sleep(DRAIN_S)
+    released = drill.client.events_from(place) - before
+    drill.woken += 1
+    drill.released_by_woken += released
+    return primary.name, f"woken after another led: {released} events released by it"
 
 
 def cut_primary(drill: Drill, rng: random.Random) -> Told:
@@ -148,6 +169,7 @@ def corrupt_follower(drill: Drill, rng: random.Random) -> Told:
 
 FAULTS: dict[str, Callable[[Drill, random.Random], Told]] = {
     "kill primary": kill_primary,
+    "hand over": hand_over,
     "kill standby": kill_standby,
     "stop primary": stop_primary,
     "partition primary": cut_primary,

@@ -67,6 +67,7 @@ def _passed(report: dict[str, Any]) -> bool:
     (What is released without a majority is not in the stream, and so counts as lost.)"""
     return (
         not (report["lost"] or report["doubled"] or report["reordered"])
+        and not report["released_by_woken"]
         and report["hashes_equal"]
         and report["nodes_equal"]
         and not any(fault["note"].endswith("NOT DETECTED") for fault in report["faults"])

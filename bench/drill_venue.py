@@ -94,9 +94,10 @@ class VenueNode:
 
     @property
     def follows(self) -> bool:
-        """It is a standby that has what the primary has."""
+        """It is a standby that has what the primary has, and a run that waits."""
         found = self._document("standby.json")
-        return self.lives and found.get("role") == "following" and found.get("lag_blocks", 9) <= 1
+        hot = found.get("role") == "following" and found.get("prepared") is True
+        return self.lives and hot and found.get("lag_blocks", 9) <= 1
 
     def send(self, number: int) -> None:
         """A signal to every process of it."""

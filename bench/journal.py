@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.bench.pipeline import _has_disk
+from openoutcry.bench.disk import SECTOR, bare_ns, has_disk
 from openoutcry.bench.restart import KILLS, restart_s
 from openoutcry.bench.results import document, summarise
 from openoutcry.bench.rounds import Add, Rounds
@@ -41,7 +41,6 @@ TAIL_RECORDS = 1_000_000
 """A restart has at most this much behind the newest checkpoint."""
 SEED = 1
 ORDER_CAPACITY = 1 << 17
-SECTOR = 4096
 
 
 def bench_journal(
@@ -69,7 +68,7 @@ def _bench(
     folder: Path, rounds: int, quick: bool, command: str, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     gathered = Rounds(rounds, progress)
-    durable = _has_disk(Path("."))
+    durable = has_disk(Path("."))
     records = _records(QUICK_RECORDS if quick else RECORDS)
     commits = QUICK_COMMITS if quick else COMMITS
     home = folder / "j"
@@ -83,8 +82,8 @@ def _bench(
         shutil.rmtree(home)
         commit_ns = _commit_ns(home, records, commits)
         shutil.rmtree(home)
-        bare_ns = _bare_ns(folder / "bare", SECTOR, commits)
-        each_ns = _bare_ns(folder / "bare", RECORD_BYTES, commits)
+        bare = bare_ns(folder / "bare", SECTOR, commits)
+        each_ns = bare_ns(folder / "bare", RECORD_BYTES, commits)
         if not durable:
             for name in ("durable_records", "commit_p50", "commit_p99", "restart_s"):
                 gathered.miss(name, "this folder is in memory: a sync costs nothing here")
@@ -93,7 +92,7 @@ def _bench(
         add("durable_records", "1/s", "higher", 1e9 / float(np.mean(each_ns)), "one_fsync_each")
         for name, rank in (("commit_p50", 50), ("commit_p99", 99)):
             add(name, "ns", "lower", float(np.percentile(commit_ns, rank)))
-            add(name, "ns", "lower", float(np.percentile(bare_ns, rank)), "bare_fdatasync")
+            add(name, "ns", "lower", float(np.percentile(bare, rank)), "bare_fdatasync")
         try:
             _beside_uring(folder / "uring", len(records), commits, add)
         except OSError as error:
@@ -161,25 +160,6 @@ def _commit_ns(home: Path, records: npt.NDArray[Any], count: int) -> npt.NDArray
         writer.settle()
     writer.close()
     return took
-
-
-def _bare_ns(path: Path, size: int, count: int) -> npt.NDArray[np.float64]:
-    """The bare calls: write ``size`` bytes behind the last into a prewritten file, fdatasync."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.pwrite(fd, bytes(size * count), 0)
-        os.fsync(fd)
-        data = os.urandom(size)
-        took = np.zeros(count)
-        for number in range(count):
-            started = time.perf_counter_ns()
-            os.pwrite(fd, data, number * size)
-            os.fdatasync(fd)
-            took[number] = time.perf_counter_ns() - started
-        return took
-    finally:
-        os.close(fd)
-        path.unlink()
 
 
 def _beside_uring(path: Path, records: int, commits: int, add: Add) -> None:

@@ -1,4 +1,5 @@
-"""The matcher's figures: ns a command in six flows, one command alone, replay, memory; and others.
+"""The matcher's figures: five streams (the worst first) and six flows, one command alone, replay,
+memory; and others.
 
 Each round takes every figure once from everybody, one right after the other.  What is measured, and
 what each peer is given, is in docs/matcher-performance.md.
@@ -16,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from openoutcry.bench import matcher_loops as loops
-from openoutcry.bench.peers import matchers
+from openoutcry.bench import streams
+from openoutcry.bench.peers import cpp_books, matchers
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.bench.subjects import chosen
@@ -49,7 +51,7 @@ QUICK = Counts(100_000, 50_000, 10_000, 100_000)
 
 
 def matchers_named(text: str | None) -> list[str]:
-    return chosen(text, matchers.PEERS)
+    return chosen(text, [*cpp_books.BOOKS, *matchers.PEERS])
 
 
 def setup_matchers() -> int:
@@ -74,15 +76,19 @@ def bench_matcher(
     counts = QUICK if quick else Counts()
     gathered = Rounds(rounds, progress)
     progress("peers: checking that they trade as we do")
-    others = _prepare(matchers_named(None) if peers is None else peers, counts.peers, gathered)
+    asked = matchers_named(None) if peers is None else peers
+    others = _prepare([n for n in asked if n in matchers.PEERS], counts.peers, gathered)
     with _one_core(), _stripped(counts) as stripped:
         progress("compiling")
         flows = {name: _flow(name, counts) for name in (*FLOWS, "mixed")}
         for loaded in flows.values():
             loaded.batches_ns()
         normal = flows["normal"]
+        books = [name for name in asked if name in cpp_books.BOOKS]
+        hard = streams.Streams(streams.QUICK if quick else streams.Counts(), books, gathered)
 
         def one(number: int, add: Add) -> None:
+            hard.round(add, progress)
             progress("  flows")
             took = {name: _best(loaded.batches_ns) for name, loaded in flows.items()}
             for name, value in took.items():

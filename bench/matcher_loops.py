@@ -77,13 +77,15 @@ class Loaded:
     ``commands``: ORDER_DTYPE with ``seq`` set.  Each measurement starts with a fresh engine.
     """
 
-    def __init__(self, instruments: Array, commands: Array, warm: int) -> None:
+    def __init__(
+        self, instruments: Array, commands: Array, warm: int, capacity: int = ORDER_CAPACITY
+    ) -> None:
         self.instruments = instruments
+        self.capacity = capacity
         self.commands = commands
         self.warm = warm
         self.count = len(commands) - warm
-        capacity = scratch_records(ORDER_CAPACITY) + 2 * BATCH
-        self.out = np.zeros(capacity, EVENT_DTYPE)
+        self.out = np.zeros(scratch_records(capacity) + 2 * BATCH, EVENT_DTYPE)
 
     def batches_ns(self) -> float:
         """ns a command, events written, in batches of BATCH."""
@@ -107,7 +109,7 @@ class Loaded:
 
     def warmed(self) -> Engine:
         """A fresh engine after the commands that warm up."""
-        engine = Engine(self.instruments, ORDER_CAPACITY, LEVEL_PAGES)
+        engine = Engine(self.instruments, self.capacity, LEVEL_PAGES)
         # Every page of it touched: what the system takes to find zeroed memory is not measured.
         engine.arena[::4096] |= 0
         self._run(engine, 0, self.warm)

@@ -5,6 +5,8 @@ of them; figures are medians over the rounds.  Latencies count from the intended
 warm-up that is reported apart; compile time is in no figure but its own.
 """
 
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.bench.disk import SECTOR, bare_ns, has_disk
 from openoutcry.bench.explain import explain
 from openoutcry.bench.ladder import QUICK_RATES, RATES, climb
 from openoutcry.bench.paced import SEED, Ns, Paced, checked, flow, paced, percentiles
@@ -43,6 +46,7 @@ ORDERS, QUICK_ORDERS = 1_000_000, 200_000
 PACED_SECONDS, QUICK_SECONDS = 3.0, 0.5
 RUNG_SECONDS, QUICK_RUNG_SECONDS = 1.0, 0.2
 EXPLAIN_RATE, EXPLAIN_SECONDS = 100_000, 5.0
+BARE, QUICK_BARE = 4_000, 400
 PEERS = tuple(plain_exchange.PEERS)
 PEER_ORDERS, QUICK_PEER_ORDERS = 50_000, 5_000
 PEER_RATE = 2_000
@@ -112,14 +116,15 @@ def bench_pipeline(
 
     ``throughput_*`` are commands/s from the first command's intended send time to the last reply
     or journal write; ``release_*`` spans sequenced -> released at the rate in the name, ``whole_*``
-    intended send -> replied; ``knee_*`` is the highest rate the ladder sustains; ``alone_*`` is a
-    stage by itself.  ``details`` has the ladders, the bottleneck, pictures of the last 100,000/s
-    run, and with ``explain`` the tail by cause.  A round in which two ways to run disagree on the
-    state hash fails the whole bench.
+    intended send -> replied, of durable ones beside a loop of bare writes of a sector, each with an
+    fdatasync, on the same file system; ``knee_*`` is the highest rate the ladder sustains;
+    ``alone_*`` is a stage by itself.  ``details`` has the ladders, the bottleneck, pictures of the
+    last 100,000/s run, and with ``explain`` the tail by cause.  A round in which two ways to run
+    disagree on the state hash fails the whole bench.
     """
     session = Session(
         quick, Rounds(rounds, progress), peers_named(None) if peers is None else peers,
-        _has_disk(Path(".")), _rtl_refusal(),
+        has_disk(Path(".")), _rtl_refusal(),
     )  # fmt: skip
     started = time.perf_counter()
     compile_kernels(lambda label, done, total: progress(f"compiling: {label}"))
@@ -221,6 +226,20 @@ def _paced(session: Session, add: Add) -> None:
             _add_spans(done, name, add)
             if name == "none_100k":
                 session.last = done
+            if durability == "durable":
+                _bare_disk(session, name, add)
+
+
+def _bare_disk(session: Session, name: str, add: Add) -> None:
+    """What the disk alone takes, beside the spans that wait for it."""
+    file = Path(tempfile.mkdtemp(prefix=".outcry-bench-", dir=".")) / "bare"
+    try:
+        took = bare_ns(file, SECTOR, QUICK_BARE if session.quick else BARE)
+    finally:
+        shutil.rmtree(file.parent)
+    for rank in (50, 99):
+        add(f"whole_p{rank}_{name}", "ns", "lower", float(np.percentile(took, rank)),
+            "bare_fdatasync")  # fmt: skip
 
 
 def _add_spans(done: Paced, name: str, add: Add) -> None:
@@ -364,15 +383,3 @@ def _rtl_refusal() -> str | None:
     except (OutcryError, OSError, ImportError) as error:
         return str(error).splitlines()[0]
     return None
-
-
-def _has_disk(folder: Path) -> bool:
-    """False where the journal would stand in a memory file system."""
-    here = folder.resolve()
-    best, kind = "", ""
-    for line in Path("/proc/mounts").read_text().splitlines():
-        _, mount, fs, *_ = line.split()
-        inside = here == Path(mount) or Path(mount) in here.parents
-        if inside and len(mount) >= len(best):
-            best, kind = mount, fs
-    return kind not in ("tmpfs", "ramfs", "devtmpfs")

@@ -45,6 +45,7 @@ GAPS = {
     "gap_primary": "kill primary",
     "gap_leader": "kill leader",
     "gap_both": "kill primary and leader",
+    "gap_planned": "hand over",
     "cold_start": "kill everything",
 }
 

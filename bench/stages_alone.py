@@ -53,13 +53,13 @@ def stage_rates(commands: int, gateway: str = "golden", journaled: bool = True) 
         )  # fmt: skip
         shared.populate()
         for name in table.compiled:
-            rates[name] = commands / _run_alone(work, name)
+            rates[name] = commands / run_alone(work, name)
             if name == "gateway" and writer is not None:
                 rates["journal"] = commands / _run_journal(shared, writer)
     return rates
 
 
-def _run_alone(work: Work, name: str) -> float:
+def run_alone(work: Work, name: str) -> float:
     """Seconds that the stage takes for everything; its preparation is not in them."""
     group = StageGroup(work, (name,))
     before = time.perf_counter()

@@ -63,7 +63,8 @@ _ALL = (
             "a book built beside itchcpp's",
             "peers.feed_peers:feed_peers_named", "peers.feed_peers:setup_feed_peers"),
     Subject("matcher", "matcher:bench_matcher",
-            "ns a command, alone and in flows: lightmatchingengine, pyorderbook, nautilus_book",
+            "ns a command in the worst of five streams, alone and in flows: liquibook, "
+            "limit_order_book, lightmatchingengine, pyorderbook, nautilus_book",
             "matcher:matchers_named", "matcher:setup_matchers"),
     Subject("operations", "operations:bench_operations",
             "what being watched costs a run, and a kill to the last durable cancel"),
@@ -84,6 +85,8 @@ _ALL = (
             "what a message costs to read and write"),
     Subject("risk", "risk:bench_risk",
             "ns a command of the checks before the matcher and the books kept after it"),
+    Subject("shards", "shards:bench_shards",
+            "several matchers: what each does, what merging costs, what more cores would give"),
     Subject("shim", "shim:bench_shim",
             "packets into a ring: DPDK beside kernel sockets, AF_XDP beside a blocking recv"),
     Subject("surveillance", "surveillance:bench_surveillance",

@@ -2,18 +2,18 @@
 
 import time
 
-from openoutcry.operations.aside import Aside
+from openoutcry.operations.aside import FOLLOWS, Aside
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
 
 LOOK_S = 5.0
 
 
 class Bystander:
-    """This process: last in the queue for a processor, and off the cores on which a stage of a
-    running pipeline spins."""
+    """This process: behind others in the queue for a processor, and off the cores on which a stage
+    of a running pipeline spins."""
 
     def __init__(self) -> None:
-        self._aside = Aside()
+        self._aside = Aside(FOLLOWS)
         self._known: dict[object, RunningPipeline] = {}
         self._looked_s = float("-inf")
 

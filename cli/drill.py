@@ -12,7 +12,7 @@ from openoutcry.cli.options import PathArgument, as_json_option
 
 
 @click.command()
-@click.option("--faults", type=click.IntRange(1, 100_000), default=14, show_default=True,
+@click.option("--faults", type=click.IntRange(1, 100_000), default=15, show_default=True,
               help="How many, each kind in turn, in an order drawn from the seed.")  # fmt: skip
 @click.option("--kinds", metavar="LIST", help="Only these kinds, with commas between [all].")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
@@ -76,6 +76,11 @@ def _print(document: dict[str, Any]) -> None:
         + ("equal to the primary's" if document["hashes_equal"] else "NOT THE PRIMARY'S")
         + ("; the nodes' disks agree" if document["nodes_equal"] else "; THE NODES DIFFER")
     )
+    if document["woken_primaries"]:
+        click.echo(
+            f"{document['woken_primaries']} old primaries woken after another led: "
+            f"{document['released_by_woken']} events released by them"
+        )
     for fault in document["faults"]:
         if fault["note"].endswith("NOT DETECTED"):
             click.echo(f"{fault['kind']} {fault['target']}: {fault['note']}")

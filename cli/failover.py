@@ -12,12 +12,12 @@ from openoutcry.cli.options import PathArgument
 @click.option("--force", is_flag=True,
               help="FILE is a standby's: it leads now, whoever holds the lease.")  # fmt: skip
 @click.option("--wait-s", type=click.FloatRange(1, 600), default=30, show_default=True,
-              help="For the venue to end.")  # fmt: skip
+              help="For the venue to end, and for the standby to lead.")  # fmt: skip
 def failover(file: Any, force: bool, wait_s: float) -> None:
     """Stop the primary whose venue file FILE is, so that a standby takes over at once.
 
-    Everything that it took is replicated and answered first.  `outcry standby FILE` makes it a
-    standby afterwards.
+    Everything that it took is replicated and answered first; when the lease passed is told.
+    `outcry standby FILE` makes it a standby afterwards.
 
     \b
     outcry failover node-a.toml
@@ -28,8 +28,10 @@ def failover(file: Any, force: bool, wait_s: float) -> None:
 
     venue = read_venue(file)
     if force:
-        take_over(venue.journal)
-        click.echo(f"{venue.name}: told to lead")
+        spans_ms = take_over(venue.journal, wait_s)
+        for what, ms in spans_ms.items():
+            click.echo(f"{ms:8.1f} ms  {what}")
+        click.echo(f"{venue.name}: leads")
         return
-    hand_over(venue.journal, wait_s)
+    hand_over(venue, wait_s, click.echo)
     click.echo(f"{venue.name}: handed over")

@@ -29,11 +29,12 @@ def follow(journal: Path, url: str | None, once: bool, every: int) -> None:
     stopped: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.append(1))
-    bystander = None if once else Bystander()
+    bystander: list[Bystander] = []
 
     def ends() -> bool:
-        if bystander is not None:
-            bystander.look()
+        # Not before it has begun, which would take a busy machine's lowest priority seconds.
+        bystander.extend(() if bystander else [Bystander()])
+        bystander[0].look()
         return bool(stopped)
 
     note = lambda text: print(f"outcry: {text}", file=sys.stderr, flush=True)  # noqa: E731

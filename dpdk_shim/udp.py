@@ -376,7 +376,10 @@ class UdpReceiver:
         state: npt.NDArray[np.int64] | None = None,
         sender: int = 0,
         buffer_bytes: int = 8 << 20,
+        *,
+        bound: bool = True,
     ) -> None:
+        """``bound``: False where :meth:`bind` is called later."""
         if not 1 <= burst <= 1024:
             raise ValueError(f"burst must be 1 to 1024 packets, not {burst}")
         self.state = _shared_words(STATE_WORDS) if state is None else state
@@ -384,9 +387,11 @@ class UdpReceiver:
             raise ValueError(f"state must be {STATE_WORDS} int64 words")
         self.burst = burst
         self.sessions: Sessions | None = None
-        self.socket = _bind(host, port)
+        self.host, self.port = host, port
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        if bound:
+            self.bind()
         self.granted_bytes = widen_receive_queue(self.socket, buffer_bytes)
-        self.host, self.port = self.socket.getsockname()
         self.sent_ts_ns, self.senders, self.seqs = np.zeros(
             (3, burst * MAX_PACKET_RECORDS), np.int64
         )
@@ -395,6 +400,16 @@ class UdpReceiver:
         self._packets: list[npt.NDArray[np.int64]] = []
         self._tx, self._refusals = self._reply_context(sender), self._reply_context(sender)
         self._rx = self._receive_context()
+
+    def bind(self) -> None:
+        """Let datagrams come."""
+        _bind(self.socket, self.host, self.port)
+        self.host, self.port = self.socket.getsockname()
+
+    def set_clock(self, epoch_offset_ns: int) -> None:
+        """From the monotonic clock to the epoch: what replies are stamped by in this process."""
+        for context in (self._tx, self._refusals):
+            context[TX_EPOCH_OFFSET // 8] = epoch_offset_ns
 
     @property
     def rx_addr(self) -> int:
@@ -522,14 +537,12 @@ def resolve(host: str, port: int) -> tuple[str, int]:
     return str(address), int(found_port)
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    """A bound UDP socket.  Without SO_REUSEADDR: two receivers must not share a port unawares."""
-    address = resolve(host, port)
-    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def _bind(udp: socket.socket, host: str, port: int) -> None:
+    """Without SO_REUSEADDR: two receivers must not share a port unawares."""
     try:
-        bound.bind(address)
+        udp.bind(resolve(host, port))
     except OSError as error:
-        bound.close()
+        udp.close()
         reasons = {
             errno.EADDRINUSE: "the port is in use by another program",
             errno.EACCES: "no permission to listen there (ports below 1024 need a privilege)",
@@ -537,7 +550,6 @@ def _bind(host: str, port: int) -> socket.socket:
         }
         why = reasons.get(error.errno or 0, error.strerror)
         raise NetworkError(f"cannot listen at {host}:{port}: {why}") from None
-    return bound
 
 
 def widen_receive_queue(udp: socket.socket, size_bytes: int) -> int:

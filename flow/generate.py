@@ -18,6 +18,7 @@ from openoutcry.flow.little_book import BUY, SELL
 from openoutcry.flow.source import CHUNK_ORDERS, Array
 from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import mul_wrapping
 from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES, make_instruments
 
 FLOWS = ("static", "normal", "swing-25", "swing-40", "flash-crash")
@@ -44,8 +45,8 @@ CANCEL_SHARE_MAX = 62_000
 PULL = 300_000
 """How strongly the share of cancels answers to the number of open orders."""
 
-RNG, INDEX, ORDERS, FLOW, TARGET, WALK, NEXT_ID, PATH, THREATENED = range(
-    book.GENERATOR_WORDS, book.GENERATOR_WORDS + 9
+RNG, INDEX, ORDERS, FLOW, TARGET, WALK, NEXT_ID, PATH, THREATENED, SHUFFLED = range(
+    book.GENERATOR_WORDS, book.GENERATOR_WORDS + 10
 )
 
 ACCOUNT = (
@@ -64,6 +65,9 @@ COUNTS = 32
 C_LIMIT, C_POST_ONLY, C_IOC, C_MARKET, C_FOK, C_CANCEL, C_LATE_CANCEL, C_REDUCE, C_REPLACE = range(
     COUNTS, COUNTS + len(ACCOUNT)
 )
+
+SHUFFLE, ID_BITS = 0x1E3779B97F4A7C15, (1 << 62) - 1
+"""Odd, so that each number has one of its own."""
 
 NEW = int(CommandKind.NEW)
 CANCEL = int(CommandKind.CANCEL)
@@ -136,7 +140,7 @@ def _initial_state(flow_index: int, orders: int, seed: int) -> Array:
 def generate(state: int, out: int, count: int) -> None:
     """Write the next ``count`` commands.
 
-    ``state``: address of ``STATE_WORDS`` int64 words, owned by the caller, advanced in place.
+    ``state``: address of a ``little_book.new_state``, owned by the caller, advanced in place.
     ``out``: address of ``count`` order records, every byte of which is written.
     """
     for k in range(count):
@@ -146,8 +150,8 @@ def generate(state: int, out: int, count: int) -> None:
         r = random_bits(state + 8 * RNG)
         if index & 63 == 0:
             old_mid = get_word(state, book.MID)
-            set_word(state, book.MID, _next_mid(state, index, r >> 16))
-            if _sweep(state, record, old_mid, r):
+            set_word(state, book.MID, next_mid(state, index, r >> 16))
+            if sweep(state, record, old_mid, r):
                 continue
         if index & 31 == 0 and get_word(state, book.OPEN):
             _aggress(state, record, r)
@@ -162,7 +166,7 @@ def _passive(state: int, record: int, r: int) -> None:
     target = get_word(state, TARGET)
     cancel_share = CANCEL_SHARE + (count - target) * PULL // target
     cancel_share = min(max(cancel_share, 0), CANCEL_SHARE_MAX)
-    if count == book.NODE_COUNT - 1:
+    if count == get_word(state, book.NODE_COUNT) - 1:
         cancel_share = 65_536
     if count == 0:
         cancel_share = 0
@@ -182,25 +186,25 @@ def _rest(state: int, record: int, r: int) -> None:
     """A new limit order away from the mid; one in 16 is post-only, and of these one in 16 is
     priced to cross, which is what a post-only order is rejected for."""
     side = BUY + (r & 1)
-    qty = _draw_qty(r >> 1)
+    qty = draw_qty(r >> 1)
     price = _draw_price(state, side, r >> 12)
-    owner = _draw_owner(r >> 30)
-    order_id = _take_id(state)
+    owner = draw_owner(r >> 30)
+    order_id = take_id(state)
     post_only = (r >> 42) & 15 == 0
     if post_only and random_bits(state + 8 * RNG) & 15 == 0:
         best = book.best_price(state, BUY + SELL - side)
         if best:
-            _count(state, C_POST_ONLY)
+            count(state, C_POST_ONLY)
             write_order(
                 record, best, qty, SYMBOL_WORD, order_id, 0, owner, NEW, side, POST_ONLY, DAY
             )
             return
     book.append(state, price, qty, order_id, owner, side)
     if post_only:
-        _count(state, C_POST_ONLY)
+        count(state, C_POST_ONLY)
         write_order(record, price, qty, SYMBOL_WORD, order_id, 0, owner, NEW, side, POST_ONLY, DAY)
     else:
-        _count(state, C_LIMIT)
+        count(state, C_LIMIT)
         write_order(record, price, qty, SYMBOL_WORD, order_id, 0, owner, NEW, side, LIMIT, DAY)
 
 
@@ -211,7 +215,7 @@ def _cancel(state: int, record: int, r: int) -> None:
     when a fill and a cancel meet on the way."""
     gone_id = get_word(state, book.GONE_ID)
     if gone_id and r & 63 == 0:
-        _count(state, C_LATE_CANCEL)
+        count(state, C_LATE_CANCEL)
         price, side = get_word(state, book.GONE_PRICE), get_word(state, book.GONE_SIDE)
         owner = get_word(state, book.GONE_OWNER)
         write_order(record, price, 1, SYMBOL_WORD, gone_id, 0, owner, CANCEL, side, LIMIT, DAY)
@@ -222,8 +226,8 @@ def _cancel(state: int, record: int, r: int) -> None:
         best = book.best_price(state, threatened)
         if best:
             node = book.first_node(state, threatened, best)
-    _count(state, C_CANCEL)
-    _write_node(record, node, get_word(node, book.PRICE), get_word(node, book.QTY), CANCEL)
+    count(state, C_CANCEL)
+    write_node(record, node, get_word(node, book.PRICE), get_word(node, book.QTY), CANCEL)
     book.remove(state, node)
 
 
@@ -233,13 +237,13 @@ def _reduce(state: int, record: int, r: int) -> None:
     node = _pick(state, r)
     qty = get_word(node, book.QTY)
     if qty < 2:
-        _count(state, C_CANCEL)
-        _write_node(record, node, get_word(node, book.PRICE), qty, CANCEL)
+        count(state, C_CANCEL)
+        write_node(record, node, get_word(node, book.PRICE), qty, CANCEL)
         book.remove(state, node)
         return
-    _count(state, C_REDUCE)
+    count(state, C_REDUCE)
     off = max(1, qty >> (1 + ((r >> 40) & 1)))
-    _write_node(record, node, get_word(node, book.PRICE), off, REDUCE)
+    write_node(record, node, get_word(node, book.PRICE), off, REDUCE)
     set_word(node, book.QTY, qty - off)
 
 
@@ -250,11 +254,11 @@ def _replace(state: int, record: int, r: int) -> None:
     s = random_bits(state + 8 * RNG)
     side = get_word(node, book.SIDE)
     price = get_word(node, book.PRICE)
-    qty = _draw_qty(s)
+    qty = draw_qty(s)
     if s & (1 << 40):
         price = _draw_price(state, side, s >> 11)
-    _count(state, C_REPLACE)
-    _write_node(record, node, price, qty, REPLACE)
+    count(state, C_REPLACE)
+    write_node(record, node, price, qty, REPLACE)
     if price == get_word(node, book.PRICE) and qty <= get_word(node, book.QTY):
         set_word(node, book.QTY, qty)
         return
@@ -269,17 +273,17 @@ def _aggress(state: int, record: int, r: int) -> None:
     """A small order that trades at once: of eight, five are IOC, two market, one fill-or-kill."""
     side = BUY + (r & 1)
     choice = (r >> 1) & 7
-    qty = _draw_qty(r >> 4)
-    owner = _draw_owner(r >> 16)
-    order_id = _take_id(state)
+    qty = draw_qty(r >> 4)
+    owner = draw_owner(r >> 16)
+    order_id = take_id(state)
     best = book.best_price(state, BUY + SELL - side)
     price = best if best else get_word(state, book.MID)
     if choice < 5:
-        _count(state, C_IOC)
+        count(state, C_IOC)
         write_order(record, price, qty, SYMBOL_WORD, order_id, 0, owner, NEW, side, LIMIT, IOC)
         book.execute(state, side, price, qty)
     elif choice < 7:
-        _count(state, C_MARKET)
+        count(state, C_MARKET)
         write_order(record, price, qty, SYMBOL_WORD, order_id, 0, owner, NEW, side, MARKET, IOC)
         book.execute(state, side, book.LEVEL_COUNT - 1 if side == BUY else 1, qty)
     else:
@@ -288,14 +292,14 @@ def _aggress(state: int, record: int, r: int) -> None:
         available = book.available_lots(state, side, price)
         if (r >> 30) & 3 == 0:
             qty = available + qty
-        _count(state, C_FOK)
+        count(state, C_FOK)
         write_order(record, price, qty, SYMBOL_WORD, order_id, 0, owner, NEW, side, LIMIT, FOK)
         if qty <= available:
             book.execute(state, side, price, qty)
 
 
 @kernel
-def _sweep(state: int, record: int, old_mid: int, r: int) -> bool:
+def sweep(state: int, record: int, old_mid: int, r: int) -> bool:
     """If the mid has passed resting orders, write the IOC order that takes exactly these."""
     mid = get_word(state, book.MID)
     if mid == old_mid:
@@ -305,10 +309,10 @@ def _sweep(state: int, record: int, old_mid: int, r: int) -> bool:
     set_word(state, book.MID, old_mid)
     qty = book.available_lots(state, side, mid)
     if qty:
-        _count(state, C_IOC)
-        order_id = _take_id(state)
+        count(state, C_IOC)
+        order_id = take_id(state)
         write_order(
-            record, mid, qty, SYMBOL_WORD, order_id, 0, _draw_owner(r), NEW, side, LIMIT, IOC
+            record, mid, qty, SYMBOL_WORD, order_id, 0, draw_owner(r), NEW, side, LIMIT, IOC
         )
         book.execute(state, side, mid, qty)
     set_word(state, book.MID, mid)
@@ -316,7 +320,7 @@ def _sweep(state: int, record: int, old_mid: int, r: int) -> bool:
 
 
 @kernel
-def _next_mid(state: int, index: int, r: int) -> int:
+def next_mid(state: int, index: int, r: int) -> int:
     """The flow's path at command ``index``, and the random walk on top of it (not if static)."""
     flow = get_word(state, FLOW)
     if flow == STATIC:
@@ -369,13 +373,13 @@ def _draw_price(state: int, side: int, r: int) -> int:
 
 
 @kernel
-def _draw_qty(r: int) -> int:
+def draw_qty(r: int) -> int:
     """Round lots of 100, from one to sixteen of them, mostly few.  Uses 8 bits."""
     return 100 * (1 + ((r >> 3) & ((1 << min(r & 7, 4)) - 1)))
 
 
 @kernel
-def _draw_owner(r: int) -> int:
+def draw_owner(r: int) -> int:
     """Participant 1 to 128, a few of them very busy.  Uses 10 bits."""
     return 1 + ((r >> 3) & ((1 << (r & 7)) - 1))
 
@@ -389,7 +393,7 @@ def _pick(state: int, r: int) -> int:
 
 
 @kernel
-def _write_node(record: int, node: int, price: int, qty: int, kind: int) -> None:
+def write_node(record: int, node: int, price: int, qty: int, kind: int) -> None:
     """A command about an open order, in its owner's name."""
     side = get_word(node, book.SIDE)
     write_order(
@@ -408,12 +412,16 @@ def _write_node(record: int, node: int, price: int, qty: int, kind: int) -> None
 
 
 @kernel
-def _take_id(state: int) -> int:
+def take_id(state: int) -> int:
+    """The next id: upwards from 1, or with SHUFFLED the same numbers scattered over 62 bits."""
     order_id = get_word(state, NEXT_ID)
     set_word(state, NEXT_ID, order_id + 1)
+    if get_word(state, SHUFFLED):
+        order_id = mul_wrapping(order_id, SHUFFLE) & ID_BITS
+        order_id = mul_wrapping(order_id ^ (order_id >> 31), SHUFFLE) & ID_BITS
     return order_id
 
 
 @kernel
-def _count(state: int, counter: int) -> None:
+def count(state: int, counter: int) -> None:
     set_word(state, counter, get_word(state, counter) + 1)

@@ -3,7 +3,7 @@
 It can be this small because of one invariant that the generator keeps: every bid lies below the
 mid and every ask above it, always.  So the best price is found by stepping away from the mid.
 
-All of it is one array of ``STATE_WORDS`` int64 words, passed by address.
+All of it is one array of int64 words (:func:`new_state`), passed by address.
 """
 
 import numpy as np
@@ -20,32 +20,42 @@ SELL = int(Side.SELL)
 MID, OPEN, OPEN_BIDS, OPEN_ASKS, FREE, LOG_END = range(6)
 # The order that has last gone.
 GONE_ID, GONE_OWNER, GONE_PRICE, GONE_SIDE = range(6, 10)
-GENERATOR_WORDS = 10
+# Sizes, and the words where log and levels begin: fixed when the state is made.
+NODE_COUNT, LOG_COUNT, LOG, LEVELS = range(10, 14)
+GENERATOR_WORDS = 14
 
-NODES = 64
+NODES = 128
 NODE_WORDS = 8
-NODE_COUNT = 16_384
+DEFAULT_NODES = 16_384
 """Node 0 stands for "none": one open order fewer than this fits."""
 NEXT, PREVIOUS, PRICE, QTY, ID, OWNER, SIDE, LOG_AT = range(NODE_WORDS)
 
-LOG = NODES + NODE_COUNT * NODE_WORDS
-"""The age log: node number of each order that came to rest, oldest first, 0 where it has gone."""
-LOG_COUNT = 65_536
-
-LEVELS = LOG + LOG_COUNT
-"""First and last node number of each price, bids before asks."""
+STRIDE = 2_654_435_761
+"""A prime, and larger than any number of nodes."""
+LOG_PLACES = 4
+"""The age log has so many places a node: node number of each order that came to rest, oldest first,
+0 where it has gone."""
 LEVEL_COUNT = 1 << 18
-STATE_WORDS = LEVELS + 2 * LEVEL_COUNT * 2
+"""First and last node number of each price, bids before asks."""
 
 
-def new_state(mid_ticks: int) -> Array:
-    """An empty book: ``STATE_WORDS`` int64."""
-    state = np.zeros(STATE_WORDS, dtype=np.int64)
+def new_state(mid_ticks: int, nodes: int = DEFAULT_NODES) -> Array:
+    """An empty book for fewer than ``nodes`` open orders."""
+    log = NODES + nodes * NODE_WORDS
+    levels = log + nodes * LOG_PLACES
+    state = np.zeros(levels + 2 * LEVEL_COUNT * 2, dtype=np.int64)
     state[MID] = mid_ticks
-    nodes = state[NODES:LOG].reshape(NODE_COUNT, NODE_WORDS)
-    nodes[1:-1, NEXT] = np.arange(2, NODE_COUNT)
+    state[NODE_COUNT : LEVELS + 1] = nodes, nodes * LOG_PLACES, log, levels
+    table = state[NODES:log].reshape(nodes, NODE_WORDS)
+    table[1:-1, NEXT] = np.arange(2, nodes)
     state[FREE] = 1
     return state
+
+
+@kernel
+def _log_at(state: int, place: int) -> int:
+    """Index of a place of the age log."""
+    return get_word(state, LOG) + place
 
 
 @kernel
@@ -59,9 +69,21 @@ def aged_node(state: int, back: int) -> int:
     still open; counting goes on at the young end.  There must be an open order."""
     end = get_word(state, LOG_END)
     at = end - 1 - back % end
-    while get_word(state, LOG + at) == 0:
+    while get_word(state, _log_at(state, at)) == 0:
         at = at - 1 if at else end - 1
-    return node_addr(state, get_word(state, LOG + at))
+    return node_addr(state, get_word(state, _log_at(state, at)))
+
+
+@kernel
+def any_node(state: int, draw: int) -> int:
+    """Address of an open order, each about as likely as another: the first open node from a drawn
+    number on, in strides that come to each.  There must be one."""
+    number = draw % get_word(state, NODE_COUNT)
+    while True:
+        node = node_addr(state, number)
+        if number and get_word(state, _log_at(state, get_word(node, LOG_AT))) == number:
+            return node
+        number = (number + STRIDE) % get_word(state, NODE_COUNT)
 
 
 @kernel
@@ -73,13 +95,13 @@ def first_node(state: int, side: int, price: int) -> int:
 @kernel
 def append(state: int, price: int, qty: int, order_id: int, owner: int, side: int) -> None:
     """Rest a new order."""
-    if get_word(state, LOG_END) == LOG_COUNT:
+    if get_word(state, LOG_END) == get_word(state, LOG_COUNT):
         _compact_log(state)
     number = get_word(state, FREE)
     node = node_addr(state, number)
     set_word(state, FREE, get_word(node, NEXT))
     end = get_word(state, LOG_END)
-    set_word(state, LOG + end, number)
+    set_word(state, _log_at(state, end), number)
     set_word(state, LOG_END, end + 1)
     set_word(node, PRICE, price)
     set_word(node, QTY, qty)
@@ -99,7 +121,7 @@ def remove(state: int, node: int) -> None:
     side = get_word(node, SIDE)
     set_word(state, OPEN, get_word(state, OPEN) - 1)
     set_word(state, OPEN_BIDS + side - BUY, get_word(state, OPEN_BIDS + side - BUY) - 1)
-    set_word(state, LOG + get_word(node, LOG_AT), 0)
+    set_word(state, _log_at(state, get_word(node, LOG_AT)), 0)
     set_word(state, GONE_ID, get_word(node, ID))
     set_word(state, GONE_OWNER, get_word(node, OWNER))
     set_word(state, GONE_PRICE, get_word(node, PRICE))
@@ -112,14 +134,14 @@ def remove(state: int, node: int) -> None:
 def _compact_log(state: int) -> None:
     """Close the gaps in the age log; its order stays."""
     end = 0
-    for at in range(LOG_COUNT):
-        number = get_word(state, LOG + at)
+    for at in range(get_word(state, LOG_COUNT)):
+        number = get_word(state, _log_at(state, at))
         if number:
-            set_word(state, LOG + end, number)
+            set_word(state, _log_at(state, end), number)
             set_word(node_addr(state, number), LOG_AT, end)
             end += 1
-    for at in range(end, LOG_COUNT):
-        set_word(state, LOG + at, 0)
+    for at in range(end, get_word(state, LOG_COUNT)):
+        set_word(state, _log_at(state, at), 0)
     set_word(state, LOG_END, end)
 
 
@@ -203,7 +225,7 @@ def execute(state: int, side: int, limit: int, qty: int) -> None:
 @kernel
 def _level(state: int, side: int, price: int) -> int:
     """Address of the two words (first node, last node) of a price."""
-    return state + 8 * (LEVELS + ((side - BUY) * LEVEL_COUNT + price) * 2)
+    return state + 8 * (get_word(state, LEVELS) + ((side - BUY) * LEVEL_COUNT + price) * 2)
 
 
 @kernel

@@ -173,12 +173,28 @@ class Journal:
 
         Raises :class:`JournalError` if a directory cannot be opened.
         """
+        return Journal.take_over(
+            before.directory, before.journal_id, before.document, handover,
+            total=before.total, direct=direct, disk=disk,
+        )  # fmt: skip
+
+    @staticmethod
+    def take_over(
+        directory: Path,
+        journal_id: int,
+        document: dict[str, Any],
+        handover: Handover,
+        *,
+        total: int = 1,
+        direct: bool = True,
+        disk: Disk = REAL,
+    ) -> JournalWriter:
+        """As :meth:`reopen`, of a journal whose writer this process has never had."""
+        segment_bytes = int(document["segment_bytes"])
         streams: list[Stream] = []
         try:
             for path, number, count in handover.streams:
-                stream = Stream(
-                    path, before.journal_id, number, before.segment_bytes, count, disk, direct
-                )
+                stream = Stream(path, journal_id, number, segment_bytes, count, disk, direct)
                 streams.append(stream)
                 stream.claim(handover.place.reached)
         except BaseException:
@@ -186,8 +202,8 @@ class Journal:
                 stream.abandon()
             raise
         return JournalWriter(
-            before.directory, before.journal_id, before.document, streams, handover.place,
-            total=before.total, flaws=handover.flaws, resumed=handover.resumed,
+            directory, journal_id, document, streams, handover.place,
+            total=total, flaws=handover.flaws, resumed=handover.resumed,
         )  # fmt: skip
 
 

@@ -51,16 +51,21 @@ def gather(rows: int, count: int, columns: int, stride: int) -> None:
             store_i64(columns + word * stride + 8 * row, value)
 
 
-def as_table(parts: Sequence[npt.NDArray[Any]], symbols: list[str], monies: list[str]) -> Any:
-    """Rows (TRANSACTION_DTYPE), one array behind the other, as an arrow table with
-    :data:`COLUMNS`."""
-    pa = arrow()
+def gathered(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
+    """Rows (TRANSACTION_DTYPE), one array behind the other, as int64[ROW_WORDS, rows]."""
     words = np.empty((ROW_WORDS, sum(map(len, parts))), np.int64)
     at = 0
     for rows in parts:
         rows = np.ascontiguousarray(rows)
         gather(rows.ctypes.data, len(rows), words.ctypes.data + 8 * at, words.strides[0])
         at += len(rows)
+    return words
+
+
+def as_table(parts: Sequence[npt.NDArray[Any]], symbols: list[str], monies: list[str]) -> Any:
+    """Rows (TRANSACTION_DTYPE), one array behind the other, as an arrow table with
+    :data:`COLUMNS`."""
+    pa, words = arrow(), gathered(parts)
     columns: dict[str, Any] = {name: words[lay.AT[name] // 8] for name in NUMBERS}
     labels = words[lay.AT["participant"] // 8]
 

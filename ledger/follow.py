@@ -10,7 +10,9 @@ from openoutcry.ledger.postgresql import PostgresStore, StoreGone
 from openoutcry.ledger.standing import EVERY, Standing, checkpoints, folder_of, opened, save
 from openoutcry.wire.urls import without_password
 
-FLUSH_S, PAUSE_S, RETRY_S = 0.5, 0.1, 1.0
+FLUSH_S, PAUSE_S, RETRY_S = 0.3, 0.1, 1.0
+"""From one file to the next, and from one look to the next.  Each file costs two waits for the
+disk."""
 Store = ParquetStore | PostgresStore
 
 
@@ -45,8 +47,9 @@ class Follower:
             store.add(self.found.books.opening)
         self._flushed_s = time.monotonic()
 
-    def advance(self, follow: bool = False) -> int:
-        """Post what the journal has by now; how many transactions that was."""
+    def advance(self, follow: bool = False, stop: Callable[[], bool] = lambda: False) -> int:
+        """Post what the journal has by now; how many transactions that was.  ``stop`` is asked
+        behind each batch; when it says so, there is no going on with this follower."""
         count = 0
         for rows, _ in self.found.advance(every=self.every, follow=follow):
             count += len(rows)
@@ -56,9 +59,18 @@ class Follower:
                 if self.found.seq not in dict(checkpoints(self.found.reader.directory)):
                     self._insist(self._save)
                 self._flushed_s = time.monotonic()
-            elif self.store.is_full or time.monotonic() - self._flushed_s > FLUSH_S:
+            elif self.store.is_full:
                 self.flush()
+            else:
+                self.flush_in_time()
+            if stop():
+                break
         return count
+
+    def flush_in_time(self) -> None:
+        """Flush, if that is due."""
+        if time.monotonic() - self._flushed_s > FLUSH_S:
+            self.flush()
 
     def _save(self) -> None:
         save(self.found)
@@ -114,11 +126,12 @@ def follow(
     Follower.waits = not once
     follower = Follower(directory, store, every, note)
     try:
-        follower.advance(follow=not once)
+        if once:
+            follower.advance()
         while not once and not stop():
-            follower.flush()
+            follower.advance(follow=True, stop=stop)
+            follower.flush_in_time()
             time.sleep(PAUSE_S)
-            follower.advance(follow=True)
         store.finish()
     finally:
         store.close()

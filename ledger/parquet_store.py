@@ -12,6 +12,8 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -25,12 +27,13 @@ from openoutcry.ledger.columns import as_table, days_of
 from openoutcry.ledger.errors import LedgerError
 from openoutcry.ledger.layout import LOT_COLUMNS, MONEY_COLUMNS, TRANSACTION_DTYPE
 from openoutcry.ledger.report import arrow
-from openoutcry.ledger.standing import Standing, write_whole
+from openoutcry.ledger.standing import Standing, write_whole, written_whole
 
 MANIFEST = "manifest.json"
 TEXTS = ["instrument", "asset", "kind", "side", "participant"]
 RISING = ["event_seq", "cause_seq", "ts_ns", "order_id", "contra_id"]
 FOUND_BY = ["event_seq", "cause_seq", "ts_ns", "participant", "day"]
+GROUP_ROWS = 1 << 17
 MOST_TAILS = 32
 """Files of the tail: with more, what there is of the stretch becomes one."""
 
@@ -119,18 +122,30 @@ class ParquetStore:
         return names
 
     def _write(self, name: str, parts: list[npt.NDArray[Any]]) -> None:
-        pa, books = arrow(), self.found.books
-        table = as_table(parts, books.symbols, [money for money, _ in books.monies])
-        sink = pa.BufferOutputStream()
-        # Measured: numbers as a dictionary and zstd took two and a half times as long, numbers that
-        # rise as they are a quarter longer and a third more bytes.
-        pa.parquet.write_table(
-            table, sink, compression="lz4", use_dictionary=TEXTS, write_statistics=FOUND_BY,
-            column_encoding=dict.fromkeys(RISING, "DELTA_BINARY_PACKED"),
-        )  # fmt: skip
         path = self.folder / name
         path.parent.mkdir(exist_ok=True)
-        write_whole(path, memoryview(sink.getvalue()))
+        with written_whole(path) as part:
+            self._encode(part, parts)
+
+    def _encode(self, path: Path, parts: list[npt.NDArray[Any]]) -> None:
+        """Row group after row group; while one is encoded (by arrow, in a thread), the next is put
+        in columns.  Measured: a table at once, and its file in memory first, took 1.6 times as long
+        and a fifth more processor."""
+        pa, books = arrow(), self.found.books
+        monies = [money for money, _ in books.monies]
+        tables = (as_table(rows, books.symbols, monies) for rows in in_groups(parts))
+        first = next(tables)
+        # Measured: numbers as a dictionary and zstd took two and a half times as long, numbers that
+        # rise as they are a quarter longer and a third more bytes.
+        with pa.parquet.ParquetWriter(
+            path, first.schema, compression="lz4", use_dictionary=TEXTS, write_statistics=FOUND_BY,
+            column_encoding=dict.fromkeys(RISING, "DELTA_BINARY_PACKED"),
+        ) as writer, ThreadPoolExecutor(1) as thread:  # fmt: skip
+            under_way = thread.submit(writer.write_table, first)
+            for table in tables:
+                under_way.result()
+                under_way = thread.submit(writer.write_table, table)
+            under_way.result()
 
     def _publish(self, tails: list[str], more: tuple[str, ...] = ()) -> None:
         """From here on these files count; others go."""
@@ -150,6 +165,22 @@ class ParquetStore:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def in_groups(parts: list[npt.NDArray[Any]]) -> Iterator[list[npt.NDArray[Any]]]:
+    """The rows of each row group, counted from the first."""
+    group: list[npt.NDArray[Any]] = []
+    count = 0
+    for rows in parts:
+        while len(rows):
+            size = min(len(rows), GROUP_ROWS - count)
+            group.append(rows[:size])
+            rows, count = rows[size:], count + size
+            if count == GROUP_ROWS:
+                yield group
+                group, count = [], 0
+    if group:
+        yield group
 
 
 UNFINISHED, STALE_S = ".outcry-*", 60.0

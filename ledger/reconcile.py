@@ -19,15 +19,18 @@ import numpy.typing as npt
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.accounts import Account
 from openoutcry.ledger.books import Books
-from openoutcry.ledger.columns import NUMBERS
+from openoutcry.ledger.columns import NUMBERS, gathered
 from openoutcry.ledger.errors import LedgerError
-from openoutcry.ledger.parquet_store import ask, read_manifest
+from openoutcry.ledger.layout import AT
+from openoutcry.ledger.parquet_store import read_manifest
 from openoutcry.ledger.postgresql import SCHEMA, StoreGone, driver
 from openoutcry.ledger.standing import Standing, folder_of, oldest, opened
+from openoutcry.ledger.store_files import Files
 from openoutcry.replay.projections import Engine, core_money
 
-Read = Callable[[int, int], npt.NDArray[np.int64]]
-"""(after which event, up to which) -> the store's rows there, in order, :data:`COMPARED`."""
+Columns = dict[str, npt.NDArray[np.int64]]
+Read = Callable[[int, int], Columns]
+"""(after which event, up to which) -> the store's rows there, in order: :data:`COMPARED`."""
 COMPARED = (*NUMBERS, "participant")
 RECONCILED = "reconciled.json"
 STOP_EVERY = 50_000
@@ -113,19 +116,37 @@ class Reconciliation:
 
     def advance(self, follow: bool = False) -> Verdict:
         """Compare what the journal has by now; ends at the first difference."""
-        if self.store:
-            self.store_seq = self.store[0]()
+        *_, last = self.verdicts(follow)
+        return last
+
+    def verdicts(self, follow: bool = False) -> Iterator[Verdict]:
+        """The same, with a verdict at each stop on the way: a venue that is fast may let nobody
+        come to its journal's end."""
+        gone: StoreGone | None = None
         for rows, _ in self.found.advance(every=self.every, follow=follow):
-            if self.difference is None:
-                self._rows.append(rows)
-                if self.found.seq % self.every == 0:
+            self._rows.append(rows)
+            if self.found.seq % self.every == 0 and gone is None:
+                try:
                     self._stop()
+                except StoreGone as error:  # what was read of the journal is not read again
+                    gone = error
+                    continue
+                if self.difference is not None:
+                    break
+                yield self._verdict()
+        if gone is not None:
+            raise gone
         if self.difference is None:
             self._stop()
+        yield self._verdict()
+
+    def _verdict(self) -> Verdict:
         return Verdict(self.found.seq, self.found.books.event_seq, self.store_seq,
                        self.found.books.tracks, self.difference)  # fmt: skip
 
     def _stop(self) -> None:
+        if self.store:
+            self.store_seq = self.store[0]()
         text = differences(self.found.books, self.found.point.engine)
         parts = self._of_store()
         if text is not None:
@@ -147,55 +168,76 @@ class Reconciliation:
 
     def _of_store(self) -> Difference | None:
         """Whether the store has the transactions that were posted since it was looked at."""
-        rows = np.concatenate(self._rows)
         if self.store is None or self.store_seq is None:
-            self._rows = [rows[:0]]
+            self._rows = []
             return None
         until = min(self.store_seq, self.found.books.event_seq)
-        mine, later = rows[rows["event_seq"] <= until], rows[rows["event_seq"] > until]
-        wanted = np.stack([mine[name].astype(np.int64) for name in COMPARED], axis=1)
-        there = self.store[1](self._compared_event, until)
-        self._rows, self._compared_event = [later], max(self._compared_event, until)
-        length = min(len(wanted), len(there))
-        wrong = np.flatnonzero((wanted[:length] != there[:length]).any(axis=1))
-        if not len(wrong) and len(wanted) == len(there):
+        if until <= self._compared_event:
             return None
-        first = int(wrong[0]) if len(wrong) else length
-        return _parted(wanted, there, first)
+        words = gathered(self._rows)
+        end = int(np.searchsorted(words[COLUMN_OF["event_seq"]], until, "right"))
+        wanted = {name: words[COLUMN_OF[name], :end] for name in NUMBERS}
+        wanted["participant"] = words[COLUMN_OF["participant"], :end] & 0xFFFF
+        there = self.store[1](self._compared_event, until)
+        self._rows, self._compared_event = later_than(self._rows, until), until
+        length, found = end, len(there["event_seq"])
+        wrong = first_wrong(wanted, there, min(length, found))
+        if wrong is None and length == found:
+            return None
+        return _parted(wanted, there, min(length, found) if wrong is None else wrong)
 
 
-def _parted(wanted: npt.NDArray[np.int64], there: npt.NDArray[np.int64], at: int) -> Difference:
+COLUMN_OF = {name: AT[name] // 8 for name in COMPARED}
+
+
+def later_than(parts: list[npt.NDArray[Any]], event_seq: int) -> list[npt.NDArray[Any]]:
+    """Of rows, an array behind the other, those of later events."""
+    kept = (rows[rows["event_seq"] > event_seq] for rows in parts
+            if len(rows) and rows["event_seq"][-1] > event_seq)  # fmt: skip
+    return list(kept)
+
+
+def first_wrong(wanted: Columns, there: Columns, length: int) -> int | None:
+    """The first row of ``length`` that is not the same in every column; None: all are."""
+    first = None
+    for name in COMPARED:
+        mine, its = wanted[name][:length], there[name][:length]
+        if not np.array_equal(mine, its):
+            row = int((mine != its).argmax())
+            first = row if first is None else min(first, row)
+    return first
+
+
+def _parted(wanted: Columns, there: Columns, at: int) -> Difference:
     """In words, what is wrong with the store's row ``at``."""
-    mine = wanted[at] if at < len(wanted) else None
-    its = there[at] if at < len(there) else None
-    known = mine if mine is not None else its
+    mine, its = _row(wanted, at), _row(there, at)
+    known = mine or its
     assert known is not None
-    if its is None or (mine is not None and tuple(mine[:2]) < tuple(its[:2])):
+    if its is None or (mine is not None and mine[:2] < its[:2]):
         what = "the store lacks this transaction"
-    elif mine is None or tuple(mine[:2]) > tuple(its[:2]):
+    elif mine is None or mine[:2] > its[:2]:
         known, what = its, "the store has a transaction that the journal does not give"
     else:
-        column = int(np.flatnonzero(mine != its)[0])
+        column = next(n for n in range(len(COMPARED)) if mine[n] != its[n])
         what = f"{COMPARED[column]}: the ledger has {mine[column]}, the store {its[column]}"
-    return Difference(int(known[2]), int(known[0]), what)
+    return Difference(known[2], known[0], what)
+
+
+def _row(columns: Columns, at: int) -> list[int] | None:
+    if at >= len(columns["event_seq"]):
+        return None
+    return [int(columns[name][at]) for name in COMPARED]
 
 
 def _store(directory: Path, url: str | None) -> tuple[Callable[[], int], Read] | None:
     """How far the store is, and how to read it; None: nothing was written yet."""
-    names = ", ".join(COMPARED)
-    text = f"select {names} from {{}} where event_seq > {{}} and event_seq <= {{}} order by 1, 2"
     if url is None:
         folder = folder_of(directory)
         if read_manifest(folder) is None:
             return None
-
-        def of_files(after: int, until: int) -> npt.NDArray[np.int64]:
-            table = ask(folder, text.format("transactions", after, until))
-            columns = [table[name].to_numpy().astype(np.int64) for name in COMPARED]
-            return np.stack(columns, axis=1)
-
-        return lambda: int((read_manifest(folder) or {})["event_seq"]), of_files
-    psycopg = driver()
+        files = Files(folder, COMPARED)
+        return lambda: int((read_manifest(folder) or {})["event_seq"]), files.rows
+    psycopg, names = driver(), ", ".join(COMPARED)
 
     def asked(query: str) -> list[tuple[Any, ...]]:
         try:
@@ -207,9 +249,13 @@ def _store(directory: Path, url: str | None) -> tuple[Callable[[], int], Read] |
             raise StoreGone(f"the database is gone: {' '.join(str(error).split())}") from None
         return rows
 
-    def of_database(after: int, until: int) -> npt.NDArray[np.int64]:
-        rows = asked(text.format(f"{SCHEMA}.transactions", after, until))
-        return np.array(rows, np.int64).reshape(len(rows), len(COMPARED))
+    def of_database(after: int, until: int) -> Columns:
+        rows = asked(
+            f"select {names} from {SCHEMA}.transactions where event_seq > {after} and "
+            f"event_seq <= {until} order by 1, 2"
+        )
+        table = np.array(rows, np.int64).reshape(len(rows), len(COMPARED))
+        return dict(zip(COMPARED, table.T, strict=True))
 
     return lambda: int(asked(f"select event_seq from {SCHEMA}.progress")[0][0]), of_database
 
@@ -222,16 +268,15 @@ def stops(
     said = ""
     while True:
         try:
-            verdict = work.advance(follow=True)
+            for verdict in work.verdicts(follow=True):
+                said = ""
+                yield verdict
+                if verdict.difference is not None:
+                    return
         except StoreGone as error:
             if str(error) != said:
                 said = str(error)
                 say(said)
-        else:
-            said = ""
-            yield verdict
-            if verdict.difference is not None:
-                return
         if not pause():
             return
 

@@ -10,6 +10,7 @@ import json
 import os
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from openoutcry.ledger import configure
 from openoutcry.ledger.books import TABLES, Books
 from openoutcry.ledger.errors import LedgerError
 from openoutcry.replay.core import Core
-from openoutcry.replay.events import NO_LIMIT, Point, Records, events_of, starting_point
+from openoutcry.replay.events import NO_LIMIT, Point, Records, gathered_events_of, starting_point
 from openoutcry.replay.projections import JournalReader
 from openoutcry.wire.beside import written_beside
 
@@ -50,14 +51,10 @@ class Standing:
     ) -> Iterator[tuple[Records, Records]]:
         """Go on to ``until_seq`` or the journal's end: transactions, a batch at a time, and the
         commands they are of."""
-        start = self.point.seq + 1
-        for batch in events_of(
-            self.reader, self.point, from_seq=start, until_seq=until_seq, every=every, follow=follow
+        for commands, events in gathered_events_of(
+            self.reader, self.point, until_seq=until_seq, every=every, follow=follow
         ):
-            if len(batch.commands):
-                yield self.books.post(batch.commands, batch.events), batch.commands
-            if self.point.seq >= until_seq:
-                return
+            yield self.books.post(commands, events), commands
 
 
 def folder_of(directory: Path) -> Path:
@@ -170,18 +167,29 @@ def save(found: Standing, folder: Path | None = None) -> Path:
     return path
 
 
-def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Beside and renamed: the file is whole or not there.
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A path to write at; when the block ends, the file is whole, durable, and stands at ``path``.
 
     Raises :class:`LedgerError` naming the file where that fails; nothing of it is left then.
     """
     try:
-        with written_beside(path) as part, part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        with written_beside(path) as part:
+            yield part
+            descriptor = os.open(part, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
     except OSError as error:
-        raise LedgerError(f"{path}: {error.strerror}: nothing of it was written") from None
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise LedgerError(f"{path}: {why}: nothing of it was written") from None
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """As :func:`written_whole`, of bytes that are there."""
+    with written_whole(path) as part:
+        part.write_bytes(content)
 
 
 HEAD_BYTES = len(MAGIC) + HASH_BYTES

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.market_data.book_state as b
-from openoutcry.market_data.book_apply import apply, list_levels, list_orders, rehash
+from openoutcry.market_data.book_apply import apply, count_ahead, list_levels, list_orders, rehash
 from openoutcry.market_data.book_levels import NODE_BYTES
 from openoutcry.market_data.errors import FeedError
 
@@ -220,6 +220,12 @@ class Book:
         out = np.zeros((self.open_orders, 3), np.int64)
         at = self._header.ctypes.data, locate, int(side == "B")
         return out[: list_orders(*at, out.ctypes.data, len(out))]
+
+    def ahead(self, reference: int) -> tuple[int, int] | None:
+        """(orders, shares) before a displayed order in the queue of its price, or None."""
+        out = np.zeros(2, np.int64)
+        found = count_ahead(self._header.ctypes.data, reference, out.ctypes.data)
+        return (int(out[0]), int(out[1])) if found else None
 
     def levels(self, locate: int, side: str, most: int = 10) -> list[tuple[int, int, int]]:
         """(price, shares, orders) of a side's best levels."""

@@ -359,6 +359,24 @@ def list_orders(state: int, locate: int, is_buy: int, out: int, room: int) -> in
 
 
 @kernel
+def count_ahead(state: int, ref: int, out: int) -> bool:
+    """Orders and shares (int64 each) before a displayed order in its queue; False if it is not
+    displayed."""
+    number = load_u32(b.order_place(state, ref))
+    if ref == 0 or number == 0:
+        return False
+    orders = shares = 0
+    number = load_u32(b.order_row(state, number) + b.BEFORE)
+    while number != 0:
+        row = b.order_row(state, number)
+        orders, shares = orders + 1, shares + load_u32(row + b.SHARES)
+        number = load_u32(row + b.BEFORE)
+    store_i64(out, orders)
+    store_i64(out + 8, shares)
+    return True
+
+
+@kernel
 def list_levels(state: int, locate: int, is_buy: int, out: int, room: int) -> int:
     """(price, shares, orders) of a side's best levels, int64 each; returns how many are listed."""
     level = load_i64(b.instrument_row(state, locate) + (b.BEST_BID if is_buy else b.BEST_ASK))

@@ -32,6 +32,7 @@ it back; ``reference/`` answers the same commands in plain Python; ``c_library/`
 machine code for C.
 """
 
+from openoutcry.matcher.book.position import Position
 from openoutcry.matcher.commands.dispatch import process_batch, process_one, scratch_records
 from openoutcry.matcher.engine import Engine
 from openoutcry.matcher.errors import MatcherError
@@ -42,6 +43,7 @@ __all__ = [
     "BookFromEvents",
     "Engine",
     "MatcherError",
+    "Position",
     "ReferenceEngine",
     "process_batch",
     "process_one",

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from openoutcry.matcher.book import arena as layout
 from openoutcry.matcher.book.depth import fill_best, fill_depth
 from openoutcry.matcher.book.empty_arena import new_arena
+from openoutcry.matcher.book.position import Position, fill_position
 from openoutcry.matcher.book.shards import enter_shard
 from openoutcry.matcher.commands.dispatch import process_batch, scratch_records
 from openoutcry.matcher.errors import MatcherError
-from openoutcry.matcher.events import number_events
 from openoutcry.matcher.hooks import (
     Hooks,
     own_region,
@@ -22,6 +22,7 @@ from openoutcry.matcher.hooks import (
     with_region,
     without_region,
 )
+from openoutcry.matcher.output import Output
 from openoutcry.matcher.state.arena_check import check_arena
 from openoutcry.matcher.state.clone import copy_arena
 from openoutcry.matcher.state.digest import book_hash, hash_instruments, seal, seal_numbers
@@ -29,10 +30,8 @@ from openoutcry.matcher.state.restore import load_state
 from openoutcry.matcher.state.running_digest import fold_changes
 from openoutcry.matcher.state.save import save_orders, save_states
 from openoutcry.matcher.state.snapshot import ROW_DTYPE, STATE_DTYPE, State, decode, encode
-from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE, RECORD_BYTES
-
-BATCH_COMMANDS = 1024
-"""Commands that :meth:`Engine.process` hands to the kernels at a time."""
+from openoutcry.wire.indirect import kernel_address
+from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
 Records = npt.NDArray[Any]
 Levels = list[tuple[int, int, int]]
@@ -41,7 +40,11 @@ Shard = tuple[Sequence[int] | npt.NDArray[Any], int]
 
 
 def _require_records(name: str, records: Records, dtype: npt.DTypeLike) -> None:
-    if not isinstance(records, np.ndarray) or records.dtype != dtype or records.ndim != 1:
+    # Whether two dtypes are the same object is known at once; comparing records takes microseconds.
+    is_record = isinstance(records, np.ndarray) and (
+        records.dtype is dtype or records.dtype == dtype
+    )
+    if not is_record or records.ndim != 1:
         kind = "ORDER_DTYPE" if dtype == ORDER_DTYPE else "EVENT_DTYPE"
         raise MatcherError(f"{name}: not a one-dimensional array of {kind}")
 
@@ -87,12 +90,14 @@ class Engine:
         if self.hooks is not None:
             self._block = self.hooks.block(self.address, self.region)
             self.batch, self.core_address = process_hooked, self._block.ctypes.data
+        self._batch_address = kernel_address(self.batch, 5)
         self._words = arena[: layout.HEADER_BYTES].view(np.int64)
         self._index = {s: i for i, s in enumerate(self.instruments["symbol"].tolist())}
         self._instruments_hash = hash_instruments(self.instruments)
-        self._out = np.empty(0, dtype=EVENT_DTYPE)
+        self._output = Output(scratch_records(self.order_capacity))
         self._best = np.zeros(6, dtype=np.int64)
         self._depth = np.zeros((0, 3), dtype=np.int64)
+        self._position = np.zeros(len(Position._fields), dtype=np.int64)
 
     def _word(self, offset: int) -> int:
         return int(self._words[offset // 8])
@@ -128,39 +133,24 @@ class Engine:
         numbered on from ``event_count``.
 
         With ``out`` (EVENT_DTYPE, contiguous) the events are written there and a view of it is
-        returned; if they do not fit, a larger new array is.  The kernels read and write addresses:
-        see :func:`openoutcry.matcher.commands.dispatch.process_batch` for use without copies.
+        returned; if they do not fit, a larger new array is.  Straight there, without a copy, as
+        long as it has room for what any one command can cause: ``scratch_records(order_capacity)``
+        more than the events.  The same ``out`` for each call is fastest: fresh memory costs more
+        than the matching.
         """
         _require_records("orders", orders, ORDER_DTYPE)
-        orders = np.ascontiguousarray(orders)
-        if not len(self._out):
-            slots = scratch_records(self.order_capacity) + 2 * BATCH_COMMANDS
-            self._out = np.empty(slots, dtype=EVENT_DTYPE)
-        if out is None:
-            events = np.empty(len(orders) * 5 // 4 + 8, dtype=EVENT_DTYPE)
-        else:
+        if out is not None:
             _require_records("out", out, EVENT_DTYPE)
             if not (out.flags.c_contiguous and out.flags.writeable):
                 raise MatcherError("out: not contiguous, or not writeable")
-            events = out
-        done, total, seq = 0, 0, self.event_count + 1
-        addr, out_addr = orders.ctypes.data, self._out.ctypes.data
-        while done < len(orders):
-            # Few commands at a time keep the buffer's used part small, so that it stays in cache.
-            commands, written = self.batch(
-                self.core_address,
-                addr + done * RECORD_BYTES,
-                min(len(orders) - done, BATCH_COMMANDS),
-                out_addr,
-                len(self._out),
-            )
-            number_events(out_addr, written, seq)
-            if total + written > len(events):
-                events, fewer = np.empty(2 * (total + written), dtype=EVENT_DTYPE), events
-                events[:total] = fewer[:total]
-            events[total : total + written] = self._out[:written]
-            done, total, seq = done + commands, total + written, seq + written
-        return events[:total]
+        return self._output.process(
+            self._batch_address,
+            self.core_address,
+            np.ascontiguousarray(orders),
+            self.open_orders,
+            self.event_count + 1,
+            out,
+        )
 
     def best(self, symbol: str | bytes) -> Best:
         """(bid price or None, bid quantity, ask price or None, ask quantity), as displayed: ticks
@@ -168,6 +158,22 @@ class Engine:
         fill_best(self.address, self._instrument(symbol), self._best.ctypes.data)
         bid, bid_price, bid_qty, ask, ask_price, ask_qty = self._best.tolist()
         return bid_price if bid else None, bid_qty, ask_price if ask else None, ask_qty
+
+    def position(self, order_id: int, symbol: str | bytes | None = None) -> Position | None:
+        """Where an open order stands in its queue, or None: it is not open, or waits outside the
+        book (a stop, a peg without a price, an order for an auction to come).
+
+        Without ``symbol`` every instrument is asked; raises :class:`MatcherError` if the id is open
+        in more than one of them.  Costs a step for each order ahead.
+        """
+        instruments = range(len(self.instruments)) if symbol is None else [self._instrument(symbol)]
+        found = []
+        for instrument in instruments:
+            if fill_position(self.address, instrument, order_id, self._position.ctypes.data):
+                found.append(Position(*self._position.tolist()))
+        if len(found) > 1:
+            raise MatcherError(f"order {order_id} is open in {len(found)} instruments: name one")
+        return found[0] if found else None
 
     def depth(self, symbol: str | bytes, levels: int) -> dict[str, Levels]:
         """``{"bids": [(price_ticks, qty_lots, order_count), ...], "asks": [...]}``, as displayed,

@@ -5,9 +5,9 @@ and be evaluated over a :class:`History` of scrapes; the same word means the sam
 """
 
 import math
-from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,40 +19,80 @@ Vector = dict[Labels, float]
 """A value for each set of labels."""
 
 
+@dataclass
+class Series:
+    """The points of one set of labels, the oldest first."""
+
+    times: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    reset_s: float = -math.inf
+    """When it was last below its point before: a counter began anew."""
+
+    def add(self, at_s: float, value: float, keep_s: float) -> None:
+        if self.values and value < self.values[-1]:
+            self.reset_s = at_s
+        self.times.append(at_s)
+        self.values.append(value)
+        old = bisect_left(self.times, at_s - keep_s)
+        if old > SLACK:
+            del self.times[:old], self.values[:old]
+
+    def gain(self, begin: int) -> float:
+        """What a counter has gained since its point ``begin``; one that begins anew counts from
+        0."""
+        if self.reset_s <= self.times[begin]:
+            return self.values[-1] - self.values[begin]
+        return gained(list(zip(self.times[begin:], self.values[begin:], strict=True)))
+
+
+SLACK = 64
+"""Points that are too old are dropped so many together."""
+
+
 class History:
-    """The scrapes of the last ``keep_s`` seconds: of samples with these names (None: all)."""
+    """The scrapes of the last ``keep_s`` seconds: of samples with these names (None: all).
+
+    By series and not by scrape: measured, who went through all scrapes for each alarm spent two
+    thirds of a console's look on it, and more with each minute.
+    """
 
     def __init__(self, keep_s: float, names: frozenset[str] | None = None) -> None:
         self.keep_s, self.names = keep_s, names
-        self.scrapes: deque[tuple[float, dict[str, Vector]]] = deque()
+        self.now_s = -math.inf
+        """When the newest scrape was."""
+        self._series: dict[str, dict[Labels, Series]] = {}
 
     def add(self, at_s: float, families: "Iterable[Metric]") -> None:
         """``at_s``: when, by a clock that never goes back."""
-        taken: dict[str, Vector] = {}
         for family in families:
             for sample in family.samples:
                 if self.names is not None and sample.name not in self.names:
                     continue
-                vector = taken.setdefault(sample.name, {})
-                vector[frozenset(sample.labels.items())] = float(sample.value)
-        self.scrapes.append((at_s, taken))
-        while self.scrapes[0][0] < at_s - self.keep_s:
-            self.scrapes.popleft()
+                of = self._series.setdefault(sample.name, {})
+                labels = frozenset(sample.labels.items())
+                if labels not in of:
+                    of[labels] = Series()
+                of[labels].add(at_s, float(sample.value), self.keep_s)
+        self.now_s = at_s
+        for of in self._series.values():
+            for labels in [one for one in of if of[one].times[-1] < at_s - self.keep_s]:
+                del of[labels]
 
     def newest(self, name: str) -> Vector:
-        return self.scrapes[-1][1].get(name, {}) if self.scrapes else {}
+        found = self._series.get(name, {})
+        return {of: one.values[-1] for of, one in found.items() if one.times[-1] == self.now_s}
 
-    def over(self, name: str, window_s: float) -> dict[Labels, list[tuple[float, float]]]:
-        """Each series' points (time, value) of the last ``window_s``."""
-        if not self.scrapes:
-            return {}
-        begin = self.scrapes[-1][0] - window_s
-        found: dict[Labels, list[tuple[float, float]]] = {}
-        for at_s, taken in self.scrapes:
-            if at_s >= begin:
-                for labels, value in taken.get(name, {}).items():
-                    found.setdefault(labels, []).append((at_s, value))
-        return found
+    def windows(
+        self, name: str, window_s: float, labels: tuple[tuple[str, str], ...] = ()
+    ) -> Iterator[tuple[Labels, Series, int]]:
+        """Of each series with these labels that has two points or more in the last ``window_s``:
+        its labels, it, and the first of them."""
+        wanted = set(labels)
+        for of, one in self._series.get(name, {}).items():
+            if wanted <= of:
+                begin = bisect_left(one.times, self.now_s - window_s)
+                if len(one.times) - begin > 1:
+                    yield of, one, begin
 
 
 class Expression(Protocol):
@@ -110,11 +150,10 @@ class Rate:
         return f"rate({selector(self.name, dict(self.labels), self.window_s)})"
 
     def values(self, history: History) -> Vector:
-        found = {}
-        for of, points in history.over(self.name, self.window_s).items():
-            if len(points) > 1 and _has(of, dict(self.labels)):
-                found[of] = gained(points) / (points[-1][0] - points[0][0])
-        return found
+        return {
+            of: one.gain(begin) / (one.times[-1] - one.times[begin])
+            for of, one, begin in history.windows(self.name, self.window_s, self.labels)
+        }
 
 
 def gained(points: list[tuple[float, float]]) -> float:
@@ -135,8 +174,8 @@ class Increase:
         return f"increase({selector(self.name, {}, self.window_s)})"
 
     def values(self, history: History) -> Vector:
-        found = history.over(self.name, self.window_s)
-        return {of: gained(points) for of, points in found.items() if len(points) > 1}
+        found = history.windows(self.name, self.window_s)
+        return {of: one.gain(begin) for of, one, begin in found}
 
 
 @dataclass(frozen=True)
@@ -198,11 +237,11 @@ class Quantile:
 
     def values(self, history: History) -> Vector:
         series: dict[Labels, list[tuple[float, float]]] = {}
-        for of, points in history.over(f"{self.name}_bucket", self.window_s).items():
-            if len(points) > 1 and _has(of, dict(self.labels)):
-                rest = frozenset(pair for pair in of if pair[0] != "le")
-                series.setdefault(rest, []).append((float(dict(of)["le"]), gained(points)))
-        found = {of: quantile(self.q, sorted(buckets)) for of, buckets in series.items()}
+        buckets = history.windows(f"{self.name}_bucket", self.window_s, self.labels)
+        for of, one, begin in buckets:
+            rest = frozenset(pair for pair in of if pair[0] != "le")
+            series.setdefault(rest, []).append((float(dict(of)["le"]), one.gain(begin)))
+        found = {of: quantile(self.q, sorted(edges)) for of, edges in series.items()}
         return {of: value for of, value in found.items() if not math.isnan(value)}
 
 
@@ -234,19 +273,13 @@ class Predicted:
 
     def values(self, history: History) -> Vector:
         found = {}
-        for of, points in history.over(self.name, self.window_s).items():
-            if len(points) > 1:
-                now_s = history.scrapes[-1][0]
-                times = [at - now_s for at, _ in points]
-                middle = sum(times) / len(points)
-                mean = sum(value for _, value in points) / len(points)
-                spread = sum((at - middle) ** 2 for at in times)
-                slope = (
-                    sum(
-                        (at - middle) * (value - mean)
-                        for at, (_, value) in zip(times, points, strict=True)
-                    )
-                    / spread
-                )
-                found[of] = mean + slope * (self.ahead_s - middle)
+        for of, one, begin in history.windows(self.name, self.window_s):
+            times, values = [at - history.now_s for at in one.times[begin:]], one.values[begin:]
+            middle, mean = sum(times) / len(times), sum(values) / len(values)
+            spread = sum((at - middle) ** 2 for at in times)
+            slope = (
+                sum((at - middle) * (value - mean) for at, value in zip(times, values, strict=True))
+                / spread
+            )
+            found[of] = mean + slope * (self.ahead_s - middle)
         return found

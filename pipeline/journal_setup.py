@@ -40,6 +40,11 @@ def claim_journal(options: Options, stack: ExitStack) -> Path | None:
     disk that the user is on.  Refused before the source is read, and without a trace."""
     if options.durability == "none":
         return None
+    if options.standing is not None:
+        # Its standby has the lock, which all processes that are forked from here on share.
+        assert options.journal is not None
+        _require_lasting(options, [options.journal])
+        return options.journal
     if options.journal is None:
         me = ProcessIdentity.mine()
         try:
@@ -144,7 +149,29 @@ def make_journal(
     shared: Shared,
 ) -> tuple[JournalWriter, Senders]:
     """A new journal, or the one to resume and everything put where it ends."""
-    config = {
+    config = config_of(options, shared)
+    policy = policy_of(options)
+    durable = policy.synced and options.durability in ("durable", "replicated")
+    if options.resume:
+        known, lanes = None, None
+        if options.standing is not None:
+            known = options.standing.known(durable)
+            lanes = options.standing.lanes(shared.table)
+        writer, point, state.resumed = resume_pipeline(directory, config, durable, known)
+        prime(shared, point, [directory, *copies_of(directory)], lanes)
+        state.resumed_engine = point.engine if options.operator is not None else None
+        return writer, point.senders
+    expected = limit if options.source or options.orders is not None else 0
+    writer = Journal.create(
+        directory, config, expected_records=expected, copies=options.copies,
+        policy=policy.directories, direct=durable,
+    )  # fmt: skip
+    return writer, Senders()
+
+
+def config_of(options: Options, shared: Shared) -> dict[str, Any]:
+    """What a run is, as its journal says it."""
+    return {
         "program": f"openoutcry {openoutcry.__version__}",
         "instruments": instruments_to_json(options.table),
         "order_capacity": options.order_capacity,
@@ -164,19 +191,6 @@ def make_journal(
         "clock": stamp_clock(shared.control[ct.EPOCH_OFFSET]),
         "host": host_info(),
     }
-    policy = policy_of(options)
-    durable = policy.synced and options.durability in ("durable", "replicated")
-    if options.resume:
-        writer, point, state.resumed = resume_pipeline(directory, config, durable)
-        prime(shared, point, [directory, *copies_of(directory)])
-        state.resumed_engine = point.engine if options.operator is not None else None
-        return writer, point.senders
-    expected = limit if options.source or options.orders is not None else 0
-    writer = Journal.create(
-        directory, config, expected_records=expected, copies=options.copies,
-        policy=policy.directories, direct=durable,
-    )  # fmt: skip
-    return writer, Senders()
 
 
 def policy_of(options: Options) -> GatePolicy:

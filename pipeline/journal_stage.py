@@ -219,11 +219,18 @@ def make_stage(work: "Work") -> JournalStage:
     """The journal as a stage of this process: its first one goes on with the writer that the run
     has made, any later one finds its place on the disk."""
     assert work.journal is not None
-    writer = work.writer
+    writer, start = work.writer, work.start
     restarts = work.shared.control.stage(work.table.index[NAME], ct.STAGE_RESTARTS)
-    if writer is None or restarts:
+    if start is not None:
+        journal_id, document, handover = start.journal
+        writer = Journal.take_over(
+            work.journal, journal_id, document, handover, direct=work.durable
+        )
+    elif writer is None or restarts:
         writer = Journal.resume(work.journal, direct=work.durable)
     directories = [work.journal, *work.copies]
-    reached = journaled_lanes(directories, work.table, writer.written_seq)
+    reached = work.shared.resumed_lanes
+    if start is None:
+        reached = journaled_lanes(directories, work.table, writer.written_seq)
     notes = work.sessions.packer(MAX_BLOCK_RECORDS) if work.sessions else None
     return JournalStage(work.shared, writer, work.durable, reached, work.key_of, notes)

@@ -5,8 +5,9 @@ commands says behind its records, in the same write, how far each lane had come 
 them: what is durable and what has been sequenced cannot disagree, whenever the power goes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,12 +43,21 @@ def journaled_lanes(directories: Sequence[Path], table: Topology, seq: int) -> d
     refusals = []
     for directory in directories:
         try:
-            found = note_at(directory, seq).get(LANES, {})
+            found = note_at(directory, seq)
         except JournalError as error:
             refusals.append(str(error))
             continue
-        return {lane: int(found.get(lane, 0)) for lane in lanes}
+        return _counts(lanes, found)
     raise JournalError("; ".join(refusals))
+
+
+def noted_lanes(note: Mapping[str, Any], table: Topology) -> dict[str, int]:
+    """The same of a table with several lanes, by what stands beside the last commands."""
+    return _counts([lane.name for lane in table.lanes], note)
+
+
+def _counts(lanes: Iterable[str], note: Mapping[str, Any]) -> dict[str, int]:
+    return {lane: int(note.get(LANES, {}).get(lane, 0)) for lane in lanes}
 
 
 class LaneCounts:

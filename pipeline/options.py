@@ -131,6 +131,8 @@ class Options:
     """Participants' sessions and their ports; ``wiring`` has their rows (``with_sessions``)."""
     feed: FeedSpec | None = None
     """The public market data; ``wiring`` has its row (``with_feed``)."""
+    standing: Any = None
+    """Of a standby: what is prepared waits there until it leads (standing.Standing)."""
     recording: Recording | None = None
     """Filled with every command's stamps; for a source of known length."""
 

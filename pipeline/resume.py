@@ -28,13 +28,17 @@ class ResumeError(OutcryError):
 
 
 def resume_pipeline(
-    directory: Path, config: dict[str, Any], durable: bool
+    directory: Path,
+    config: dict[str, Any],
+    durable: bool,
+    known: tuple[JournalWriter | None, Point] | None = None,
 ) -> tuple[JournalWriter, Point, dict[str, Any]]:
     """The journal's writer, the state behind its last command, and what to report about it.
 
     What this run has of its own (clock offset, topology, versions, host, …) goes into the journal
     as a record, as the first run's is in the configuration block: a journal alone is enough
-    to rebuild.
+    to rebuild.  ``known``: of a standby the journal's writer, if it need not be read again, and the
+    state behind its last command.
 
     Raises :class:`ResumeError` if the journal is of another run, ``JournalError`` if it is damaged.
     """
@@ -48,7 +52,8 @@ def resume_pipeline(
             elif key == "gateway_settings":
                 shown = f": {first_difference(before.get(key), config[key])}"
             raise ResumeError(f"{directory} is the journal of a run with another {key}{shown}")
-    writer = Journal.resume(directory, direct=durable)
+    given, point = known or (None, None)
+    writer = given or Journal.resume(directory, direct=durable)
     configs = [before, *(row["config"] for row in writer.later_runs if "config" in row)]
     try:
         check_sessions(directory, configs[-1].get("sessions", []), config["sessions"])
@@ -56,11 +61,18 @@ def resume_pipeline(
         writer.abandon()
         raise
     remove_later_checkpoints(directory, writer.written_seq)
-    checkpoint = newest_checkpoint(directory, writer.journal_id, writer.written_seq)
-    point = recover(directory)
-    if point.seq > (checkpoint.seq if checkpoint else 0):
-        # The matcher's own process starts from here, instead of going the same way again.
-        save(directory, writer.journal_id, point)
+    checkpoint = None
+    if point is None:
+        checkpoint = newest_checkpoint(directory, writer.journal_id, writer.written_seq)
+        point = recover(directory)
+        if point.seq > (checkpoint.seq if checkpoint else 0):
+            # The matcher's own process starts from here, instead of going the same way again.
+            save(directory, writer.journal_id, point)
+    if point.seq != writer.written_seq:
+        writer.abandon()
+        raise ResumeError(
+            f"{directory} ends with command {writer.written_seq}, its state with {point.seq}"
+        )
     own = {key: value for key, value in config.items() if key != "instruments"}
     writer.resumed({"seq": point.seq, "config": own})
     report = {
@@ -83,11 +95,17 @@ def check_sessions(directory: Path, before: list[str], now: list[str]) -> None:
             )
 
 
-def prime(shared: Shared, point: Point, directories: Sequence[Path]) -> None:
-    """Set fresh rings and counts to the journal's end, as if this run had reached it."""
+def prime(
+    shared: Shared,
+    point: Point,
+    directories: Sequence[Path],
+    lanes: dict[str, int] | None = None,
+) -> None:
+    """Set fresh rings and counts to the journal's end, as if this run had reached it.  ``lanes``:
+    how many of each lane's commands the journal has, where that is known."""
     seq, events = point.seq, point.engine.event_count
     table, control = shared.table, shared.control
-    shared.resumed_lanes = journaled_lanes(directories, table, seq)
+    shared.resumed_lanes = lanes or journaled_lanes(directories, table, seq)
     for name, ring in shared.rings.items():
         at = events if table.ring(name).record == "event" else shared.resumed_lanes.get(name, seq)
         ring.published_hint[0] = at

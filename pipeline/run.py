@@ -144,7 +144,7 @@ def _build_gateway(options: Options, watcher: Watcher) -> None:
 
 def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float) -> dict[str, Any]:
     state = RunState()
-    work, prepare = _prepare(options, watcher, stack, state)
+    work, prepare, supervisor = _prepare(options, watcher, stack, state)
     watcher.phase("running")
 
     def stop(number: int, frame: Any) -> None:
@@ -156,7 +156,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         if options.topology == "inline":
             _run_inline(work, state, watcher)
         else:
-            Supervisor(work, state, watcher, options.stall).run()
+            (supervisor or Supervisor(work, state, watcher, options.stall)).run()
     if work.feed is not None:
         work.feed.finish(FEED_DRAIN_S)
 
@@ -177,9 +177,9 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
 
 def _prepare(
     options: Options, watcher: Watcher, stack: ExitStack, state: RunState
-) -> tuple[worker.Work, dict[str, float]]:
-    """Everything that the processes share, given back through ``stack``; and how long its parts
-    took."""
+) -> tuple[worker.Work, dict[str, float], Supervisor | None]:
+    """Everything that the processes share, given back through ``stack``; how long its parts took;
+    and who started the processes, if that was before they could begin."""
     _check_replication(options, watcher)
     receiver = _make_receiver(options, stack)
     admission = options.admission
@@ -200,41 +200,63 @@ def _prepare(
     flow_s = time.monotonic() - started
 
     _fill_control(shared, options, limit if limit != NO_LIMIT else 0)
+    work = _make_work(options, shared, directory, limit)
+    work.receiver, work.ports = receiver, ports
+    supervisor = None
+    if options.standing is not None:
+        work.sessions = _make_sessions(options, shared, directory, stack)
+        supervisor = options.standing.wait(work, state, watcher, options.stall, stack)
     started = time.monotonic()
-    writer = None
     if directory is not None:
-        watcher.phase("preparing the journal")
-        writer, senders = make_journal(directory, options, limit, state, shared)
-        if network := receiver or ports:
-            network.restore(senders.rows())
-        stack.callback(writer.abandon)
+        _begin_journal(options, work, state, watcher, stack)
     if options.operator is not None:
         options.operator.begin(shared, state.resumed_engine)
         state.resumed_engine = None
     journal_s = time.monotonic() - started
-    work = worker.Work(
+    if options.standing is None:
+        work.sessions = _make_sessions(options, shared, directory, stack)
+        _open_sessions(work, watcher)
+    if options.operator is not None and work.sessions is not None:
+        options.operator.sessions = work.sessions
+    work.feed = _open_feed(options, shared, directory, watcher, stack)
+    if directory is not None and options.journal is not None and options.topology == "processes":
+        stack.enter_context(_followed(options, work, directory))
+    return work, {"flow_s": flow_s, "journal_s": journal_s}, supervisor
+
+
+def _make_work(options: Options, shared: Shared, directory: Path | None, limit: int) -> worker.Work:
+    """What each group is given, before there is a journal."""
+    return worker.Work(
         shared=shared,
         core=options.core,
         rate=options.rate,
         limit=limit,
         durability=options.durability,
         journal=directory,
-        copies=copies_of(directory),
-        writer=writer,
-        receiver=receiver,
-        ports=ports,
+        writer=None,
+        receiver=None,
         gateway=options.gateway,
         settings=options.gateway_settings,
         recording=options.recording,
         spare_cores=options.spare_cores,
         replication=options.replication,
         synced=policy_of(options).synced,
-        sessions=_open_sessions(options, shared, directory, watcher, stack),
-        feed=_open_feed(options, shared, directory, watcher, stack),
     )
-    if directory is not None and options.journal is not None and options.topology == "processes":
-        stack.enter_context(_followed(options, work, directory))
-    return work, {"flow_s": flow_s, "journal_s": journal_s}
+
+
+def _begin_journal(
+    options: Options, work: worker.Work, state: RunState, watcher: Watcher, stack: ExitStack
+) -> None:
+    """The journal, and everything put where it ends."""
+    assert work.journal is not None
+    watcher.phase("preparing the journal")
+    writer, senders = make_journal(work.journal, options, work.limit, state, work.shared)
+    work.writer, work.copies = writer, copies_of(work.journal)
+    stack.callback(writer.abandon)
+    if network := work.receiver or work.ports:
+        network.restore(senders.rows())
+    if options.standing is not None:
+        options.standing.begin(work, writer)
 
 
 def _check_replication(options: Options, watcher: Watcher) -> None:
@@ -254,7 +276,8 @@ def _check_replication(options: Options, watcher: Watcher) -> None:
     from openoutcry.replica.link import connect
 
     stream_name(options.replication.venue)
-    connect(access_of(options.replication.nats)).close()
+    if options.standing is None:  # a standby waits until it answers
+        connect(access_of(options.replication.nats)).close()
     watcher.note(
         f"replicated as {options.replication.venue}: an event leaves once its command is "
         f"{policy_of(options).text}"
@@ -267,22 +290,24 @@ def _followed(options: Options, work: worker.Work, directory: Path) -> Any:
     return following(directory, options.checkpoint_every, make)
 
 
-def _open_sessions(
-    options: Options, shared: Shared, journal: Path | None, watcher: Watcher, stack: ExitStack
-) -> Any:
-    """The participants' sessions and their doors, where there are any."""
+def _make_sessions(options: Options, shared: Shared, journal: Path | None, stack: ExitStack) -> Any:
+    """The participants' sessions, where there are any."""
     if options.sessions is None:
         return None
     from openoutcry.pipeline.sessions import Sessions  # a second of imports, for a venue only
 
     sessions = Sessions(options.sessions, shared, options.table, journal)
     stack.callback(sessions.close)
-    for (host, port), row in zip(sessions.listen(), options.sessions.ports, strict=True):
-        watcher.note(f"{row.protocol.name} on {host}:{port}")
-    sessions.open_doors()
-    if options.operator is not None:
-        options.operator.sessions = sessions
     return sessions
+
+
+def _open_sessions(work: worker.Work, watcher: Watcher) -> None:
+    """Their doors."""
+    if work.sessions is None:
+        return
+    for (host, port), row in zip(work.sessions.listen(), work.sessions.spec.ports, strict=True):
+        watcher.note(f"{row.protocol.name} on {host}:{port}")
+    work.sessions.open_doors()
 
 
 def _open_feed(
@@ -310,7 +335,7 @@ def _make_receiver(options: Options, stack: ExitStack) -> UdpReceiver | None:
     """The kernel's socket, if one is asked for, with its sessions and rates."""
     if options.listen is None:
         return None
-    receiver = UdpReceiver(*options.listen)
+    receiver = UdpReceiver(*options.listen, bound=options.standing is None)
     stack.callback(receiver.close)
     if options.packet_sessions:
         receiver.authenticate(authentication.Sessions(options.packet_sessions))

@@ -35,7 +35,7 @@ from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import session_words as x
 from openoutcry.pipeline.stages import sessions as stage
 from openoutcry.pipeline.topology import Ring, Stage, Topology
-from openoutcry.replay.events import events_of
+from openoutcry.replay.events import NO_LIMIT, Point, events_of
 from openoutcry.ring import layout
 from openoutcry.wire import sockets as so
 from openoutcry.wire.kernel import compile_kernel
@@ -43,6 +43,7 @@ from openoutcry.wire.kernel import compile_kernel
 if TYPE_CHECKING:
     from openoutcry.pipeline.worker import StageGroup, Work
 
+BACKLOG = 128
 LANE = "session_lane"
 NAME = "sessions"
 RINGS = (Ring(LANE, "order", inline=1024, memory=1 << 12, durable=1 << 14, lane=x.LANE),)
@@ -61,6 +62,8 @@ def with_sessions(table: Topology) -> Topology:
 
 class Sessions(State):
     """Everything that the sessions' stage, the journal's and the doorman share."""
+
+    stage_name = NAME
 
     def __init__(
         self,
@@ -89,25 +92,43 @@ class Sessions(State):
         self.listeners: list[socket.socket] = []
         self.doorman_pid = 0
         self.untold = 0
+        self._followed: tuple[JournalReader, Point] | None = None
+        """How far a parked stage has come along the journal of a primary elsewhere."""
 
     # Doors.
 
+    def make_listeners(self) -> None:
+        """The ports' sockets, which nobody reaches before :meth:`listen`."""
+        for port in self.spec.ports:
+            over_v6 = ":" in port.host
+            listener = socket.socket(socket.AF_INET6 if over_v6 else socket.AF_INET)
+            self.listeners.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if over_v6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+
     def listen(self) -> list[tuple[str, int]]:
         """Open the ports; returns their addresses."""
-        for port in self.spec.ports:
-            family = socket.AF_INET6 if ":" in port.host else socket.AF_INET
+        if not self.listeners:
+            self.make_listeners()
+        for listener, port in zip(self.listeners, self.spec.ports, strict=True):
             try:
-                listener = socket.create_server((port.host, port.port), family=family, backlog=128)
+                listener.bind((port.host, port.port))
+                listener.listen(BACKLOG)
             except OSError as error:
                 raise SessionsError(f"cannot listen on {port.host}:{port.port}: {error}") from error
-            self.listeners.append(listener)
         return [listener.getsockname()[:2] for listener in self.listeners]
 
-    def open_doors(self) -> None:
-        """Start the doorman's process."""
+    def open_doors(self, wait: Callable[[], object] = lambda: None) -> None:
+        """Start the doorman's process, which does ``wait`` before he opens."""
         require_same()
         doorman = Doorman(self.spec, self.hall, self.listeners, self.doorman_socket, self.day)
-        self.doorman_pid = fork(doorman.run, STOP_SIGNALS)
+
+        def run() -> None:
+            wait()
+            doorman.run()
+
+        self.doorman_pid = fork(run, STOP_SIGNALS)
 
     def look(self, note: Callable[[str], None]) -> None:
         """Start the doorman again if he is gone; say what could not be told."""
@@ -179,7 +200,8 @@ class Sessions(State):
     def _restore(self, work: "Work", published: int, told: int) -> None:
         """Rows, tokens and streams as of the last command on the lane and the last event told."""
         hall = self.hall
-        self.begin()
+        if self._followed is None:
+            self.begin()
         noted = 0
         if published or told:
             if work.journal is None:
@@ -212,6 +234,12 @@ class Sessions(State):
     def _from_journal(self, directory: Path, told: int) -> int:
         """Apply what the journal has, events up to ``told``; returns how many commands had a
         note."""
+        if self._followed is not None:
+            self.follow(directory)
+            (_, point), self._followed = self._followed, None
+            if point.engine.event_count == told:
+                return self.hall[h.LANE_SEQ]
+            self.begin()
         reader = JournalReader(directory)
         point = checkpoint.resume(self, reader, told)
         while True:
@@ -221,6 +249,17 @@ class Sessions(State):
                 return self.hall[h.LANE_SEQ]
             time.sleep(0.001)
             reader = JournalReader(directory)
+
+    def follow(self, directory: Path) -> None:
+        """Apply what the journal has got since the last call, all its events: of a stage that waits
+        for its standby to lead."""
+        if self._followed is None:
+            self.begin()
+            reader = JournalReader(directory)
+            self._followed = reader, checkpoint.resume(self, reader, NO_LIMIT)
+        reader, point = self._followed
+        for batch in events_of(reader, point, from_seq=point.seq + 1, follow=True):
+            self.apply(batch, NO_LIMIT)
 
     def follower(self, directory: Path, every: int) -> checkpoint.SessionsFollower:
         """Makes checkpoints while the run goes on, in a process of its own."""

@@ -1,34 +1,44 @@
 """A venue's standby: follows until it leads, and then is the venue.
 
-Everything that a start needs (modules, kernels, the venue file) is there before it is needed, and
-the core is at the journal's end; so a takeover forks the stages and opens the ports.
+Once it is level with the primary it prepares the venue's run as far as that goes (``standing.py``):
+the stages are forked and wait, so a takeover tells them the journal's end and opens the ports.
 """
 
 import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from openoutcry.host.build import this_build
 from openoutcry.host.processes import STOP_SIGNALS, fork, handling
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.options import PipelineError
+from openoutcry.pipeline.options import PipelineError, Replication
 from openoutcry.pipeline.replica_stage import holder_at, timing_of
 from openoutcry.pipeline.run import Watcher
+from openoutcry.pipeline.standing import Stale, Standing
 from openoutcry.pipeline.venue import days
 from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.pipeline.venue.serve import Venue, wiring_of
 from openoutcry.replica.access import access_of
-from openoutcry.replica.hot_standby import STATUS_FILE, HotStandby, keep_lease
+from openoutcry.replica.actions import node_of
+from openoutcry.replica.driver import LEASE_KEY, lease_of
+from openoutcry.replica.errors import Unreachable
+from openoutcry.replica.hot_standby import STATUS_FILE, HotStandby, Lead, keep_lease
+from openoutcry.replica.jetstream import JetStream
+from openoutcry.replica.link import connect
 from openoutcry.replica.place import HAND_OVER_FILE
 from openoutcry.ring import ProcessIdentity
 
 LEAD_SIGNAL = signal.SIGUSR1
 """Tells a standby to lead without waiting for the lease's end."""
-LOOK_S = 0.05
+LOOK_S = 0.005
+TAKEN_S = 3.0
+"""A standby that is there has taken a lease that was given up by then."""
 
 
 class StandbyVenue:
@@ -48,32 +58,69 @@ class StandbyVenue:
         """Follow; when promoted, serve the venue.  Returns what the one or the other came to."""
         file, replication = self.file, self.file.replication
         assert replication is not None, "looked at when it was made"
+        this_build()
         compile_kernels(self.watcher.compiling, wiring_of(file))
         standby = HotStandby(
             file.journal, access_of(replication.nats), replication.venue,
             holder_at(file.journal), timing_of(replication), say=self.watcher.note, **self.how,
         )  # fmt: skip
-        lead = None
-        with handling(self._stop, *STOP_SIGNALS), handling(self._lead, LEAD_SIGNAL):
+        try:
             self.watcher.note(f"standby of {replication.venue}: following")
             self.watcher.phase("following")
+            served = self._run(standby)
+        finally:
+            standby.close()
+            standby.local.lock.release()
+        led = served is not None
+        return {"venue": file.name, "led": led, "standby": standby.status()} | (served or {})
+
+    def _run(self, standby: HotStandby) -> dict[str, Any] | None:
+        """What the venue came to; None if this node never led."""
+        lead = self._follow(standby, lambda: standby.is_level)
+        while lead is None and not self.stopping:
+            standing = Standing(standby, partial(self._follow_on, standby), self.watcher.note)
+            venue = Venue(self.file, self.watcher, self.clock, standing=standing)
             try:
-                lead = standby.follow(lambda: self.stopping, self._was_told)
-            finally:
-                standby.close(checkpoint=lead is not None)
-        if lead is None:
-            return {"venue": file.name, "led": False, "standby": standby.status()}
+                served = venue.serve(resume=True)
+                return served if standing.begun else None
+            except Stale:
+                lead = standing.lead
+        return None if lead is None else self._serve_cold(standby, lead)
+
+    def _follow(self, standby: HotStandby, enough: Callable[[], bool]) -> Lead | None:
+        """Until it leads; None if it was stopped before, or that is ``enough``."""
+        with handling(self._stop, *STOP_SIGNALS), handling(self._lead, LEAD_SIGNAL):
+            return standby.follow(lambda: self.stopping or enough(), self._was_told)
+
+    def _follow_on(self, standby: HotStandby, changed: Callable[[], bool]) -> Lead | None:
+        lead = self._follow(standby, changed)
+        if lead is not None:
+            self._say(lead)
+            standby.close(keep_lock=True)
+        elif self.stopping:
+            raise KeyboardInterrupt
+        return lead
+
+    def _say(self, lead: Lead) -> None:
         self.watcher.note(f"leads in epoch {lead.tip.epoch}, behind command {lead.tip.last_seq:,}")
+
+    def _serve_cold(self, standby: HotStandby, lead: Lead) -> dict[str, Any]:
+        """Serve with nothing prepared: of a node that leads before it has followed."""
+        replication = self.file.replication
+        assert replication is not None
+        standby.close()
+        standby.save_checkpoint()
+        standby.local.lock.release()
+        self._say(lead)
         keeping = fork(
             partial(keep_lease, access_of(replication.nats), replication.venue, lead), STOP_SIGNALS
         )
         try:
-            served = Venue(file, self.watcher, self.clock, lead=lead).serve(resume=True)
+            return Venue(self.file, self.watcher, self.clock, lead=lead).serve(resume=True)
         finally:
             with suppress(ProcessLookupError):
                 os.kill(keeping, signal.SIGKILL)
             os.waitpid(keeping, 0)
-        return {"led": True, "standby": standby.status()} | served
 
     def _stop(self, number: int, frame: Any) -> None:
         self.stopping = True
@@ -86,30 +133,85 @@ class StandbyVenue:
         return told
 
 
-def hand_over(journal: Path, wait_s: float) -> None:
-    """Stop the venue that writes ``journal`` so that a standby takes over at once; returns when it
-    has ended.  Raises :class:`PipelineError` if none is served there, or it does not end."""
+def hand_over(file: VenueFile, wait_s: float, say: Callable[[str], None]) -> None:
+    """Stop the venue of ``file`` so that a standby takes over at once; says when the lease was let
+    go and who has it, and returns when the venue has ended.  Raises :class:`PipelineError` if none
+    is served there, or it does not end."""
+    journal, replication = file.journal, file.replication
     found = days.read_status(journal) if journal.is_dir() else None
     if found is None or found["state"] in ("stopped", "dead"):
         raise PipelineError(f"{journal}: no venue is served from it")
-    asked = journal / HAND_OVER_FILE
-    asked.touch()
-    os.kill(int(found["pid"]), signal.SIGTERM)
-    deadline_s = time.monotonic() + wait_s
+    if replication is None:
+        raise PipelineError(f"{file.name} is not replicated: no standby can lead it")
     venue = ProcessIdentity(int(found["pid"]), int(found["start_ticks"]))
-    while venue.alive():
-        if time.monotonic() > deadline_s:
+    leases = _Leases(replication)
+    (journal / HAND_OVER_FILE).touch()
+    os.kill(venue.pid, signal.SIGTERM)
+    begun_s, ended = time.monotonic(), False
+    # A standby may be there or not: that it leads is waited for no longer than the venue's end.
+    while not ended or (leases.given_up and not leases.taken and _since(begun_s) < TAKEN_S):
+        if what := leases.look():
+            say(f"{1000 * _since(begun_s):.0f} ms: {what}")
+        if not ended and not venue.alive():
+            ended = True
+            say(f"{1000 * _since(begun_s):.0f} ms: the old primary has ended")
+        if not ended and _since(begun_s) > wait_s:
             raise PipelineError(f"{journal}: its venue has not ended within {wait_s:.0f} s")
         time.sleep(LOOK_S)
 
 
-def take_over(journal: Path) -> None:
-    """Tell the standby over ``journal`` to lead now.  Raises :class:`PipelineError` if none
-    follows there."""
+def _since(begun_s: float) -> float:
+    return time.monotonic() - begun_s
+
+
+class _Leases:
+    """Who holds a venue's lease, as anybody may look it up."""
+
+    def __init__(self, replication: Replication) -> None:
+        link = connect(access_of(replication.nats))
+        self._jetstream = JetStream(link, replication.venue)
+        self._holder = self._read()[0]
+        self.given_up = self.taken = False
+
+    def _read(self) -> tuple[str, int, bool]:
+        entry = self._jetstream.get(LEASE_KEY)
+        lease = None if entry is None else lease_of(entry.value)
+        return (lease.holder, lease.epoch, lease.given_up) if lease else ("", 0, False)
+
+    def look(self) -> str:
+        """What has changed, in words."""
+        try:
+            holder, epoch, given_up = self._read()
+        except Unreachable:
+            return ""  # who looks on is in nobody's way
+        if holder != self._holder:
+            self._holder, self.taken = holder, True
+            return f"{node_of(holder)} has the lease, in epoch {epoch}"
+        if given_up and not self.given_up:
+            self.given_up = True
+            return "all is replicated and told, the lease is given up"
+        return ""
+
+
+def take_over(journal: Path, wait_s: float) -> dict[str, float]:
+    """Tell the standby over ``journal`` to lead now; returns how long each part of the takeover
+    took (ms; nothing if it had prepared none).  Raises :class:`PipelineError` if none follows
+    there, or it does not lead in time."""
     try:
         document = json.loads((journal / STATUS_FILE).read_text())
         if document["role"] in ("stopped", "leading"):
             raise PipelineError(f"{journal}: its standby does not follow: {document['role']}")
         os.kill(int(document["pid"]), LEAD_SIGNAL)
+        deadline_s = time.monotonic() + wait_s
+        while (found := json.loads((journal / STATUS_FILE).read_text()))["role"] != "leading":
+            if time.monotonic() > deadline_s:
+                raise PipelineError(f"{journal}: its standby does not lead within {wait_s:.0f} s")
+            time.sleep(LOOK_S)
+        while document["prepared"] and "takeover_ms" not in found:
+            if time.monotonic() > deadline_s:
+                raise PipelineError(f"{journal}: leads, and is not open within {wait_s:.0f} s")
+            time.sleep(LOOK_S)
+            found = json.loads((journal / STATUS_FILE).read_text())
+        return dict(found.get("takeover_ms", {}))
     except (OSError, ValueError, KeyError):
         raise PipelineError(f"{journal}: no standby follows there") from None

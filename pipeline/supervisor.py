@@ -6,6 +6,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,26 +69,41 @@ class Supervisor:
         self.released_when_ready: dict[int, int] = {}
         """By the pid of a process that took a dead one's place: events released by then."""
         self.next_look_s = 0.0
+        self.on_go: Callable[[], None] = lambda: None
+        """Called when input was let in."""
 
-    def run(self) -> None:
+    def start(self) -> int:
+        """Fork the groups; returns how many processes that are."""
         cores = sorted(os.sched_getaffinity(0))
         groups = plan_groups(
             cores, self.work.ports is not None, self.work.spare_cores, self.work.shared.table
         )
+        for group in groups:
+            child = self._start(group)
+            self.state.groups.append(
+                {
+                    "process": group.name,
+                    "stages": list(group.stages),
+                    "core": group.core,
+                    "pid": child.pid,
+                }
+            )
+        return len(groups)
+
+    @property
+    def lost_one(self) -> bool:
+        """Whether a process that was started has ended."""
+        return bool(self.poll.poll(0))
+
+    def run(self) -> None:
+        """Until all have ended; those that were not started before are started now."""
+        cores = sorted(os.sched_getaffinity(0))
         try:
+            if not self.children:
+                self.start()
             # Nor does the supervisor disturb a stage that spins.
-            spun = {group.core for group in groups}
+            spun = {child.group.core for child in self.children.values()}
             os.sched_setaffinity(0, [core for core in cores if core not in spun] or cores)
-            for group in groups:
-                child = self._start(group)
-                self.state.groups.append(
-                    {
-                        "process": group.name,
-                        "stages": list(group.stages),
-                        "core": group.core,
-                        "pid": child.pid,
-                    }
-                )
             while self.children:
                 ended = self.poll.poll(1 if self._measuring() else SAMPLE_S * 1000)
                 # First: a truncated segment is the cause of whatever its stages ended with.
@@ -104,7 +120,7 @@ class Supervisor:
             raise
         finally:
             os.sched_setaffinity(0, cores)
-            self._kill_all()
+            self.kill_all()
 
     def _watch_readiness(self) -> None:
         """Let input in once every stage is ready, and note when restarted ones went on.
@@ -116,6 +132,8 @@ class Supervisor:
             self.going = all(self._ready_ns(name) for name in names)
             self.going_ns = time.monotonic_ns() if self.going else 0
             control[ct.GO] = int(self.going)
+            if self.going:
+                self.on_go()
         released = self.work.shared.events.cursors["gate"][0]
         for restart in self.state.restarts:
             ready_ns = self._ready_ns(restart["stage"].split(" + ")[0])
@@ -279,7 +297,8 @@ class Supervisor:
         )
         self.watcher.note(f"stage {stages} (pid {child.pid}) {why}: restarted")
 
-    def _kill_all(self) -> None:
+    def kill_all(self) -> None:
+        """End what still lives."""
         for child in self.children.values():
             signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
             os.waitpid(child.pid, 0)

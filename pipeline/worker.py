@@ -29,6 +29,7 @@ from openoutcry.matcher.book.shards import spread
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.gateway_stage import sequenced_commands
 from openoutcry.pipeline.options import Replication
+from openoutcry.pipeline.parking import Parking, Start, parked
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.shared import Contexts, Shared
@@ -95,6 +96,10 @@ class Work:
     """Where the journal is published."""
     synced: bool = True
     """Each block of the journal is durable before it counts."""
+    parking: Parking | None = None
+    """Where stages wait that were forked before their standby leads."""
+    start: Start | None = None
+    """What they were told then."""
 
     @property
     def instruments(self) -> npt.NDArray[Any]:
@@ -222,7 +227,10 @@ def _events_of_shard(work: Work, name: str, last: int, events: int) -> int:
 def _rebuild_whole(work: Work, last: int) -> Engine:
     """The whole core after command ``last``: fresh at the start; after a death from the journal,
     else from the preloaded input through the gateway's rules."""
-    shared = work.shared
+    shared, start = work.shared, work.start
+    if start is not None and start.seq == last:
+        assert work.parking is not None
+        return work.core.restored(work.parking.snapshot())
     if last and work.journal is not None:
         # Not less than the cursor: the ring gives away what lies before it as soon as the journal
         # has it.  The journal waits only for the ring, so it gets here.
@@ -247,6 +255,8 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
     stages = StageGroup(work, group.stages)
     if not stages.probe and group.core not in isolated_cores():
         stages.nap[loop.NAP_US // 8] = NAP_US
+        # A stage whose work never comes (a port that nobody uses) may nap as well.
+        stages.nap[loop.NAP_BUSY_NS // 8] = time.monotonic_ns()
         # A nap of 20 us takes 20 us, not 70.
         ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1_000, 0, 0, 0)
     mark_ready(work.shared, group.stages)
@@ -322,6 +332,8 @@ def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
         if group.allowed:
             os.sched_setaffinity(0, group.allowed)
         work.shared.populate()
+        if work.parking is not None:
+            parked(work, group, StageGroup)
         return run_group(work, group)
     except OutcryError:
         raise

@@ -12,7 +12,7 @@ import hashlib
 import re
 import time
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -165,10 +165,21 @@ def load_table(path: Path | None = None) -> LeapTable:
         return parse_list(_read(path), str(path))
     tables = []
     if SYSTEM_LIST.exists():
-        tables.append(parse_list(_read(SYSTEM_LIST), str(SYSTEM_LIST)))
-    packaged = resources.files("tzdata") / "zoneinfo" / "leapseconds"
-    tables.append(parse_zic(packaged.read_text(), "PyPI tzdata, leapseconds"))
+        tables.append(_list_as_it_is(SYSTEM_LIST, SYSTEM_LIST.stat().st_mtime_ns))
+    tables.append(_packaged_table())
     return max(tables, key=lambda table: table.expires_utc_s)
+
+
+@cache
+def _packaged_table() -> LeapTable:
+    packaged = resources.files("tzdata") / "zoneinfo" / "leapseconds"
+    return parse_zic(packaged.read_text(), "PyPI tzdata, leapseconds")
+
+
+@lru_cache(1)
+def _list_as_it_is(path: Path, changed_ns: int) -> LeapTable:
+    """Read once, and again when it has changed: a page looks at the clock every second."""
+    return parse_list(_read(path), str(path))
 
 
 def _read(path: Path) -> str:

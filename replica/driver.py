@@ -24,7 +24,7 @@ from openoutcry.replica.message import pack, unpack
 
 LEASE_KEY = "lease"
 WRONG_NUMBER = re.compile(r"wrong last sequence: (\d+)")
-TICK_S = 0.02
+TICK_S = 0.004
 SWITCH_S = 2.0
 """A server that has not answered anything for so long is left for the next one."""
 AGAIN_S = 0.25

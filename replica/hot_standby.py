@@ -39,6 +39,8 @@ STATUS_FILE = "standby.json"
 STATUS_S = 0.25
 AGAIN_S = 0.5
 TURN_S = 0.02
+HURRY_S = 0.002
+"""Behind a SEAL the lease is free in a moment."""
 STARTER_NONCE = 1_000_000
 STARTING_S = 60.0
 """A venue that has not begun by then lets its lease run out."""
@@ -99,21 +101,36 @@ class HotStandby:
         self._asked: set[int] = set()
         """Commands after which the primary has told its state's hash."""
         self._rebuild()
+        self._follows = self._closed = False
+        self.prepared = False
+        """A run waits for it to lead (it is whoever prepared it that says so)."""
+        self.cuts = 0
+        """How often the end of the journal was cut off: what was made of it before is void."""
         self._state_free_s = 0.0
         self._status_due_s = 0.0
         self._flaw = ""
 
+    @property
+    def is_level(self) -> bool:
+        """The core is behind a command, and has every block that was seen."""
+        point = self.point
+        level = self.machine.applied_tip.next_block == self.local.next_block
+        return point is not None and point.seq > 0 and level and not self.machine.lag_blocks
+
     def follow(self, stop: Callable[[], bool], told: Callable[[], bool]) -> Lead | None:
-        """Follow until this node leads (then what it leads with), or ``stop`` (None).  ``told``:
-        whether to lead without waiting for the lease's end.
+        """Follow until this node leads (then what it leads with), or ``stop`` (None: it may be
+        called again).  ``told``: whether to lead without waiting for the lease's end.
 
         Raises :class:`ReplicaError` when it must not go on: its core differs from the primary's,
         the stream is another journal's or was rewritten.
         """
-        while not stop() and not self._has_stream():
-            time.sleep(AGAIN_S)
-        self.driver.subscribe()
-        rest = self.driver.act(self.machine.begin(now_ns()))
+        rest: list[Action] = []
+        if not self._follows:
+            while not stop() and not self._has_stream():
+                time.sleep(AGAIN_S)
+            self.driver.subscribe()
+            rest = self.driver.act(self.machine.begin(now_ns()))
+            self._follows = True
         while not stop():
             self._carry_out(rest)
             if self.machine.role == Role.LEADING:
@@ -123,8 +140,9 @@ class HotStandby:
             # A venue that has never begun is begun by its primary.
             self.machine.electable = self.machine.tip.next_block > 0
             rest = self.driver.act(self.machine.promote(now_ns())) if told() else []
-            rest += self.driver.turn(TURN_S)
+            rest += self.driver.turn(HURRY_S if self.machine.tip.sealed else TURN_S)
             self._note()
+        self._carry_out(rest)
         return None
 
     def _has_stream(self) -> bool:
@@ -146,17 +164,25 @@ class HotStandby:
             )
         return True
 
-    def close(self, checkpoint: bool = False) -> None:
+    def close(self, checkpoint: bool = False, keep_lock: bool = False) -> None:
         """Let go of everything; with ``checkpoint`` whoever resumes the journal need not run the
-        core over it again."""
+        core over it again; with ``keep_lock`` of all but the journal's lock."""
+        if self._closed:
+            return
+        self._closed = True
         self.driver.close()
         if self.local.next_block and self.machine.applied_tip.journal_id:
             write_place(self.local.directory, self.machine.applied_tip)
+        self.local.close(keep_lock)
+        if checkpoint:
+            self.save_checkpoint()
+        self.write_status("leading" if self.machine.role == Role.LEADING else "stopped")
+
+    def save_checkpoint(self) -> None:
+        """The core at the journal's end, beside it."""
         point = self.point
-        self.local.close()
-        if checkpoint and point is not None and point.block is not None:
+        if point is not None and point.block is not None:
             save(self.local.directory, self.local.journal_id, point)
-        self._write_status("leading" if self.machine.role == Role.LEADING else "stopped")
 
     def _carry_out(self, rest: list[Action]) -> None:
         while rest:
@@ -164,7 +190,7 @@ class HotStandby:
             if isinstance(action, Apply):
                 rest += self.driver.act(self._apply(action.message))
             elif isinstance(action, Stopped):
-                self._write_status("stopped")
+                self.write_status("stopped")
                 raise ReplicaError(f"{self.venue}: {action.reason}")
             else:
                 assert isinstance(action, Promoted), action
@@ -180,6 +206,7 @@ class HotStandby:
                 f"{count} blocks from {todo.cut_at} on that no quorum had are cut off this journal"
             )
             local.cut(todo.cut_at)
+            self.cuts += 1
             self._rebuild()
         self.max_lag_blocks = max(self.max_lag_blocks, self.machine.lag_blocks)
         for part in parts[todo.skip :]:
@@ -260,7 +287,7 @@ class HotStandby:
         self._tell(self.machine.flaw or self.driver.trouble)
         if time.monotonic() >= self._status_due_s:
             self._status_due_s = time.monotonic() + STATUS_S
-            self._write_status(self.machine.role.name.lower())
+            self.write_status(self.machine.role.name.lower())
 
     def _tell(self, flaw: str) -> None:
         if flaw != self._flaw:
@@ -276,11 +303,13 @@ class HotStandby:
             "state_hash": point.engine.state_hash() if point else "",
             "event_hash": f"{point.chain & MASK:016x}" if point else "",
             "max_lag_blocks": self.max_lag_blocks,
+            "prepared": self.prepared,
             "trouble": self._flaw,
         }
 
-    def _write_status(self, state: str) -> None:
-        document = self.status() | {"role": state, "pid": os.getpid()}
+    def write_status(self, state: str, **more: Any) -> None:
+        """Say beside the journal how this node stands."""
+        document = self.status() | {"role": state, "pid": os.getpid()} | more
         path = self.local.directory / STATUS_FILE
         new = path.with_suffix(".new")
         with contextlib.suppress(OSError):

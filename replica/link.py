@@ -223,6 +223,9 @@ class Link:
         """Send what is left, as far as it can be, and go."""
         with contextlib.suppress(OSError, Unreachable):
             self._flush()
+        with contextlib.suppress(OSError):
+            # A process that was forked meanwhile has the descriptor too.
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def _keep_alive(self) -> None:

@@ -10,10 +10,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from openoutcry.journal import JournalReader
-from openoutcry.journal.block import HEADER_BYTES, digest, unpack_header
+from openoutcry.journal.block import (
+    HEADER_BYTES,
+    RESUMED,
+    BlockHeader,
+    digest,
+    unpack_header,
+)
 from openoutcry.journal.lock import JournalLock
 from openoutcry.journal.segment import segment_numbers, segment_path
-from openoutcry.journal.watermark import WATERMARK_NAME
+from openoutcry.journal.tail import bytes_before
+from openoutcry.journal.watermark import WATERMARK_NAME, Reached
+from openoutcry.journal.writer import Handover
+from openoutcry.journal.writer import Place as JournalPlace
 from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.message import GENESIS
 from openoutcry.wire.enums import BlockKind
@@ -40,6 +49,13 @@ class LocalJournal:
         self.directory = directory
         self.lock = JournalLock(directory)
         self.config: dict[str, Any] | None = None
+        self.document: dict[str, Any] = {}
+        """Of its first block: the configuration with what the writer needs."""
+        self.last_commands: tuple[BlockHeader, memoryview] | None = None
+        """The last block of commands, if it was appended here."""
+        self._last: BlockHeader | None = None
+        self._runs: list[tuple[int, dict[str, Any]]] = []
+        """Who resumed the journal, each behind the index of the block that says so."""
         self.journal_id = 0
         self.first_block = 0
         self.places: list[Place] = []
@@ -86,6 +102,32 @@ class LocalJournal:
             raise ReplicaError(f"{path}: byte {offset}: only {written:,} bytes were written")
         self.journal_id = header.journal_id
         self.places.append(Place(segment, offset, offset + len(block), digest(block)))
+        self._note(header, block)
+        if header.kind == BlockKind.COMMANDS:
+            self.last_commands = header, block
+
+    def _note(self, header: BlockHeader, block: memoryview) -> None:
+        """What a writer that goes on must know."""
+        self._last = header
+        if header.kind != BlockKind.EVIDENCE:
+            return
+        found = json.loads(bytes(block[HEADER_BYTES : HEADER_BYTES + header.text_bytes]))
+        if isinstance(run := found.get(RESUMED), dict):
+            self._runs.append((header.block_index, {**run, "ts_ns": header.written_ts_ns}))
+
+    def hand_over(self) -> Handover | None:
+        """What the journal's writer needs to go on, behind :meth:`close`; None where it must be
+        read again first.  Each block was checked when it was appended, and what is behind the last
+        was cut off."""
+        last = self._last
+        if last is None or last.block_index != self.next_block - 1:
+            return None
+        at = self.places[-1]
+        place = JournalPlace(
+            at.end, bytes_before(self.directory, at.segment) + at.end, Reached.by(last), at.hash
+        )
+        streams = [(self.directory, at.segment, at.segment + 1)]
+        return Handover(place, streams, [], [run for _, run in self._runs])
 
     def sync(self) -> None:
         """All that was appended is on the disk on return; a disk that cannot is left, not asked
@@ -105,6 +147,8 @@ class LocalJournal:
                 "move it away, and the standby begins anew"
             )
         gone, self.places = self.places[count:], self.places[:count]
+        self._last = self.last_commands = None
+        self._runs = [(at, run) for at, run in self._runs if at < index]
         self._close()
         # It may say that what goes was durable, which it was: here alone.
         (self.directory / WATERMARK_NAME).unlink(missing_ok=True)
@@ -117,15 +161,17 @@ class LocalJournal:
         os.fsync(self._fd)
         self._sync_directory()
 
-    def close(self) -> None:
-        """Leave a journal that a writer can resume, and let go of it."""
+    def close(self, keep_lock: bool = False) -> None:
+        """Leave a journal that a writer can resume, and let go of it; with ``keep_lock`` of all but
+        its lock, which whoever goes on with it here gives back."""
         if self._fd >= 0:
             if os.fstat(self._fd).st_size < self._segment_bytes:
                 os.ftruncate(self._fd, self._segment_bytes)  # zeros: where a next block would be
             os.fsync(self._fd)
         self._close()
         self._sync_directory()
-        self.lock.release()
+        if not keep_lock:
+            self.lock.release()
 
     def _read(self) -> None:
         reader = JournalReader(self.directory)
@@ -142,6 +188,10 @@ class LocalJournal:
                 else:
                     segment += 1
             self.places.append(Place(segment, block.offset, block.end, digest(block.whole)))
+            self._note(block.header, block.whole)
+        known = len(reader.resumed) - len(self._runs)
+        self._runs[:0] = [(-1, run) for run in reader.resumed[:known]]
+        self.document = reader.document
         self.config, self.journal_id = reader.config, reader.journal_id
         self._segment_bytes = int(reader.document["segment_bytes"])
         last = self.places[-1]
@@ -157,6 +207,7 @@ class LocalJournal:
             raise ReplicaError("the primary's journal has further directories: a standby keeps one")
         self._segment_bytes = int(document["segment_bytes"])
         if self.config is None:
+            self.document = document
             self.config = document["config"]
 
     def _open(self, segment: int) -> None:

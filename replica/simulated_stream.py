@@ -33,6 +33,14 @@ class Faults(NamedTuple):
     told: int = 0
     planned: int = 0
 
+    @property
+    def injected(self) -> int:
+        """In a thousand steps, of those that befall a node or the stream, not a message."""
+        return (
+            self.crash + self.pause + self.partition + self.outage + self.clock_jump
+            + self.corrupt_core + self.told + self.planned
+        )  # fmt: skip
+
 
 def simulated_hash(message: Message) -> int:
     """What BLAKE3 is to the real one."""
@@ -49,7 +57,7 @@ def simulated_hash(message: Message) -> int:
 
 def simulated_seal(message: Message) -> Message:
     """As ``message.sealed``."""
-    return message._replace(hash=simulated_hash(message))
+    return Message(*message[:-1], simulated_hash(message))
 
 
 def simulated_unpack(message: Message, position: int) -> Message | None:

@@ -10,6 +10,7 @@ The checker: what was released is never lost and never told differently; one tot
 twice; an older epoch releases nothing after a newer one; hashes are equal; clients see a prefix.
 """
 
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
@@ -33,6 +34,8 @@ from openoutcry.replica.simulated_stream import Faults, SimulatedStream, simulat
 NODES = 3
 FAULTY_STEPS = 240
 HEAL_STEPS = 2400
+GARBAGE = 100_000
+"""Objects made before garbage is looked for: a history's are mostly its own to the end."""
 STEP_NS = (20 * MS, 60 * MS, 120 * MS, 240 * MS)
 """A step takes at most so long; one of them for each history."""
 SHARES = ((0.55, 0.75, 0.86), (0.35, 0.50, 0.60), (0.60, 0.75, 0.92))
@@ -101,7 +104,7 @@ class World:
         self.newest_release = 0
         self.clocks_sane = not (self.faults.clock_jump or self.faults.told)
         self.corrupt_nodes: set[int] = set()
-        self.corrupted_ever = self.quiet = False
+        self.corrupted_ever = self.quiet = self.halted = False
         for node in self.nodes:
             node.rate_ppm = int((self.random() - 0.5) * 2000)
             node.start()
@@ -147,6 +150,7 @@ class World:
         self.truth.append((_command_at(node, seq), core))
 
     def stopped(self, node: Node, action: Stopped) -> None:
+        self.halted = True
         self.say(f"{node.name} stops: {action.reason}")
         primary = node.primary
         if primary is None or action.reason == "handed over":
@@ -177,19 +181,21 @@ class World:
 
     def step(self) -> None:
         self.steps += 1
-        self.now_ns += int(self.random() * self.step_ns)
-        pool, draw = self.pool, self.random()
+        random, pool = self.random, self.pool
+        self.now_ns += int(random() * self.step_ns)
+        draw = random()
         delivered, read, ticked = self.shares
         if pool and draw < delivered:
-            at = int(self.random() * len(pool))
+            at = int(random() * len(pool))
             item = pool[at]
-            if not self.chance(self.faults.doubled):
+            doubled, lost = self.faults.doubled, self.faults.lost
+            if not doubled or random() * 1000 >= doubled:
                 pool[at] = pool[-1]
                 pool.pop()
-            if not self.chance(self.faults.lost):
+            if not lost or random() * 1000 >= lost:
                 self._deliver(*item)
             return
-        node = self.nodes[int(self.random() * NODES)]
+        node = self.nodes[int(random() * NODES)]
         if not node.up or node.paused_until_ns > self.now_ns:
             if not node.up and draw > 0.8:
                 node.start()
@@ -260,10 +266,10 @@ class World:
             raise Violation(f"{node.name} leads in an epoch that was never begun")
 
     def inject(self) -> None:
-        """Maybe a fault."""
+        """A fault, if it finds whom it can hit."""
         faults = self.faults
         node = self.nodes[int(self.random() * NODES)]
-        draw = self.random() * 1000
+        draw = self.random() * faults.injected
         before = self.injected
         self.injected += 1
         if draw < faults.crash and node.up:
@@ -305,13 +311,8 @@ class World:
         goal = len(self.truth) + 3
         for _ in range(HEAL_STEPS):
             self.step()
-            for node in self.nodes:
-                if node.up and _has_stopped(node.machine):
-                    if self.corrupted_ever:
-                        # An operator has looked whose core was wrong; what it said stays there.
-                        node.trusted = len(self.stream.log)
-                    node.crash(torn=False)
-                    node.start()
+            if self.halted:
+                self._start_again()
             if len(self.truth) >= goal:
                 self.quiet = True
                 if self._together():
@@ -320,6 +321,17 @@ class World:
             f"after all was healed the venue did not trade on: {len(self.truth) - 1} commands, "
             f"{[self._state_of(n) for n in self.nodes]}"
         )
+
+    def _start_again(self) -> None:
+        """What has stopped for good comes back as a new process."""
+        self.halted = False
+        for node in self.nodes:
+            if node.up and _has_stopped(node.machine):
+                if self.corrupted_ever:
+                    # An operator has looked whose core was wrong; what it said stays there.
+                    node.trusted = len(self.stream.log)
+                node.crash(torn=False)
+                node.start()
 
     def _state_of(self, node: Node) -> str:
         machine = node.machine
@@ -384,20 +396,38 @@ def _command_at(node: Node, seq: int) -> int:
 def run_history(seed: int, trace: Callable[[str], None] | None = None) -> World:
     """One history; raises :class:`Violation`."""
     world = World(seed, trace)
-    step, inject = world.step, world.inject
+    step, random, odds = world.step, world.random, world.faults.injected / 1000
     for _ in range(FAULTY_STEPS):
         step()
-        inject()
+        if random() < odds:
+            world.inject()
     world.heal()
     world.judge()
     return world
 
 
 def simulate(
-    seeds: Iterator[int] | range, progress: Callable[[Findings], None] | None = None
+    seeds: Iterator[int] | range,
+    progress: Callable[[Findings], None] | None = None,
+    every: int = 1000,
 ) -> Findings:
-    """Many histories; ``progress`` is called each 1,000."""
+    """Many histories; ``progress`` is called after ``every`` of them."""
     findings = Findings()
+    before = gc.get_threshold()
+    gc.set_threshold(GARBAGE)
+    try:
+        _simulate(findings, seeds, progress, every)
+    finally:
+        gc.set_threshold(*before)
+    return findings
+
+
+def _simulate(
+    findings: Findings,
+    seeds: Iterator[int] | range,
+    progress: Callable[[Findings], None] | None,
+    every: int,
+) -> None:
     for seed in seeds:
         try:
             world = run_history(seed)
@@ -410,6 +440,5 @@ def simulate(
             findings.faults += world.injected
             findings.dead_messages += world.dead
         findings.histories += 1
-        if progress is not None and findings.histories % 1000 == 0:
+        if progress is not None and findings.histories % every == 0:
             progress(findings)
-    return findings

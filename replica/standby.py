@@ -29,6 +29,8 @@ from openoutcry.replica.chain import Tip, Verdict, extended, judge, passed
 from openoutcry.replica.keeper import Keeper
 from openoutcry.replica.message import NO_CHECK, NO_STATE, Blocks, Check, Kind, Message, Seal
 
+SEALED_LOOKS = 32
+"""So much more often than else the lease is looked for behind a SEAL."""
 MAX_CHECKS = 4096
 """Of its own, until the primary's come."""
 
@@ -78,6 +80,8 @@ class Standby:
         """Up to here both cores came to the same."""
         self.verified_checks = self.verified_states = 0
         """So many comparisons, and so many of them of the whole state."""
+        self.times_ns: dict[str, int] = {}
+        """When it asked for the lease that it has, had it, and led."""
         self.keeper: Keeper | None = None
         self.flaw = ""
         """What could not be read the last time; the next whole message takes it away."""
@@ -129,6 +133,9 @@ class Standby:
         if message.kind == Kind.EPOCH and (mine is None or mine.hash != message.hash):
             self._withdraw()
         self.tip = extended(self.tip, message)
+        # Behind a SEAL the lease is given up in a moment: looked for at once, and often.
+        if message.kind == Kind.SEAL:
+            self._read_due_ns = now_ns
         return [Apply(message), *self._read_on(now_ns)]
 
     def found(self, now_ns: int, position: int, message: Message | None) -> list[Action]:
@@ -158,7 +165,7 @@ class Standby:
         if different := self._compare():
             return self.stop(different)
         if self._epoch_message is not None and message.hash == self._epoch_message.hash:
-            return self._lead()
+            return self._lead(now_ns)
         return self._fence(now_ns)
 
     def told_by_block(self, position: int, check: Check) -> None:
@@ -208,7 +215,8 @@ class Standby:
             return []
         actions: list[Action] = []
         if now_ns >= self._read_due_ns:
-            self._read_due_ns = now_ns + self.timing.look_ns
+            hurry = SEALED_LOOKS if self.tip.sealed else 1
+            self._read_due_ns = now_ns + self.timing.look_ns // hurry
             actions += [ReadLease()]
         if self.keeper is not None:
             if self.keeper.until_ns and now_ns >= self.keeper.until_ns:
@@ -259,10 +267,12 @@ class Standby:
         lease = Lease(self.holder, max(before, self.tip.epoch) + 1, 0)
         self.keeper = Keeper(lease, self._revision, self.timing)
         self.role = Role.CLAIMING
+        self.times_ns = {"claimed": now_ns}
         return self.keeper.write(now_ns, self.tip.position)
 
     def _has_lease(self, now_ns: int) -> list[Action]:
         self.role = Role.FENCING
+        self.times_ns["leased"] = now_ns
         return self._fence(now_ns)
 
     def _fence(self, now_ns: int) -> list[Action]:
@@ -287,10 +297,11 @@ class Standby:
         """What this core came to at its end: whoever follows compares from the first message on."""
         return self._own.get(self.tip.last_seq, NO_CHECK)
 
-    def _lead(self) -> list[Action]:
+    def _lead(self, now_ns: int) -> list[Action]:
         assert self.keeper is not None, "who fences has the lease"
         assert self.tip.epoch == self.keeper.lease.epoch, "the chain has its epoch"
         self.role = Role.LEADING
+        self.times_ns["led"] = now_ns
         return [Promoted(self.tip.epoch)]
 
     def _withdraw(self) -> None:

@@ -127,6 +127,7 @@ PIPELINE_ROWS = (
     ("whole_p99_none_1m", "", "intended send → reply, p99, 1,000,000/s, memory only", "≤ 10 µs"),
     ("whole_p50_durable_100k", "", "intended send → reply, p50, 100,000/s, durable", ""),
     ("whole_p99_durable_100k", "", "intended send → reply, p99, 100,000/s, durable", "≤ 500 µs"),
+    ("whole_p99_durable_100k", "bare_fdatasync", "the same / p99 of a bare fdatasync loop", "≤ 2"),
 )
 """The spans that people publish and aim for, and the exchange's own."""
 pipeline_table = partial(_goal_table, PIPELINE_ROWS)
@@ -238,6 +239,14 @@ def headline() -> str:
 
 
 MATCHER_ROWS = (
+    ("stream_ns_worst", "", "a command of the worst stream, 100,000 orders live", "≤ 18 ns"),
+    ("stream_ns_worst", "fastest", "slowest of the five streams / fastest", "≤ 1.5"),
+    ("stream_ns_many_live", "", "a command of a stream, 1 M orders live", "≤ 30 ns"),
+    ("stream_ns_worst", "limit_order_book", "ours / limit-order-book, C++", "≤ 1/3"),
+    ("stream_ns_worst", "liquibook", "ours / Liquibook, C++", "≤ 1/3"),
+    ("stream_alone_p99_ns", "limit_order_book", "one of them alone, p99, ours / C++", "≤ 1"),
+    ("stream_alone_p99_9_ns", "limit_order_book", "the same, p99.9", "≤ 1"),
+    ("python_ns", "kernel", "Engine.process / the kernel", "≤ 1.15"),
     ("command_ns_static", "", "a command, the mid stays", ""),
     ("command_ns_normal", "", "a command, a gentle random walk", "≤ 16 ns"),
     ("command_ns_swing_25", "", "a command, a swing of 25 %", ""),
@@ -408,6 +417,22 @@ LEDGER_ROWS: tuple[tuple[str, str, str, str], ...] = (
 )
 ledger_table = partial(_goal_table, LEDGER_ROWS)
 
+SHARDS_ROWS: tuple[tuple[str, str, str, str], ...] = (
+    ("matcher_alone", "", "ns a command, the one matcher", ""),
+    ("shard_of_2", "", "the fuller of two, both by itself", ""),
+    ("two_at_once", "", "the slower of two at once, each on a core", ""),
+    ("shard_of_4", "", "the fullest of four", ""),
+    ("shard_of_8", "", "the fullest of eight", ""),
+    ("merge_of_2", "", "the merge of two, ns a command", ""),
+    ("merge_of_8", "", "the merge of eight", ""),
+    ("others_alone", "", "the slowest of the other stages", ""),
+    ("pipeline", "", "the whole pipeline on these cores, in memory, one matcher", ""),
+    ("pipeline", "shards_2", "the same / with two", ""),
+    ("foretold_16", "", "by the model: 16 matchers, a core for each stage", ""),
+    ("foretold_64", "", "by the model: 64 matchers", ""),
+)
+shards_table = partial(_goal_table, SHARDS_ROWS)
+
 AUDIT_FACTS = (
     ("commands", "commands of a generated day of ten hours, one instrument, 128 participants"),
     ("rows", "rows of its trail"),
@@ -537,6 +562,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "risk": risk_table,
     "operations": operations_table,
     "ledger": ledger_table,
+    "shards": shards_table,
     **dict.fromkeys(FACTS, facts_table),
     "clock": clock_table,
     "clock_days": clock_days_table,

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 PID_BITS = 22
 """No pid has more (PID_MAX_LIMIT, linux/threads.h)."""
@@ -19,7 +18,8 @@ class ProcessIdentity:
     def of(cls, pid: int) -> "ProcessIdentity | None":
         """The process with this pid now, or None (source: proc(5), field 22 of /proc/PID/stat)."""
         try:
-            text = Path(f"/proc/{pid}/stat").read_text()
+            with open(f"/proc/{pid}/stat") as file:
+                text = file.read()
         except (FileNotFoundError, ProcessLookupError):
             return None
         # The command name is in parentheses and may hold anything, so count from its end.

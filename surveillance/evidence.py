@@ -46,10 +46,15 @@ class EvidenceFile:
             self._known = self._known[:whole]
         self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115
 
-    def go_on(self, count: int, head: bytes) -> None:
-        """Behind ``count`` hits, the last with the hash ``head``.
+    @property
+    def known(self) -> int:
+        """Whole hits that the file had when it was opened."""
+        return len(self._known) // ROW_BYTES
 
-        Raises :class:`SurveillanceError` if the file has fewer, or others.
+    def go_on(self, count: int, head: bytes) -> None:
+        """Behind ``count`` hits, at most :attr:`known`, the last with the hash ``head``.
+
+        Raises :class:`SurveillanceError` if the last is another.
         """
         end = count * ROW_BYTES
         if count and self._known[end - HASH_BYTES : end] != head:

@@ -129,7 +129,7 @@ class Watching:
         return starting_point(self.reader)
 
     def _load(self, path: Path) -> Point | None:
-        """None: it is damaged, or of other settings."""
+        """None: it is damaged, of other settings, or of hits that the file no longer has."""
         data = path.read_bytes()
         content = data[HEAD_BYTES:]
         if data[:HEAD_BYTES] != MAGIC + hashlib.blake2b(content, digest_size=32).digest():
@@ -137,6 +137,9 @@ class Watching:
         size = 8 + int.from_bytes(content[:8], "little")
         facts = json.loads(content[8:size])
         if facts["begin"] != self.begin.hex() or facts["seq"] + 1 < self.reader.first_seq:
+            return None
+        if facts["hits"] > self.evidence.known:
+            # Torn before what was on disk at this checkpoint: an older one makes them again.
             return None
         body, at, arrays = zlib.decompress(content[size:]), 0, []
         for shape in facts["shapes"]:

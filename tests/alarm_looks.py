@@ -28,7 +28,11 @@ class Looks:
         until_s, found = self.now_s + seconds, []
         while self.now_s < until_s:
             found.append(self.look(meanwhile))
-        assert found[-1] == fires, (self.alarm.name, found, self.watch.history.scrapes[-1])
+        assert found[-1] == fires, (
+            self.alarm.name,
+            found,
+            self.alarm.of.values(self.watch.history),
+        )
         assert found.index(fires) * STEP_S >= (self.alarm.for_s - STEP_S) * fires, found
 
     def driven(self, quiet, loud, seconds):

@@ -1,5 +1,6 @@
 """A real Chromium that opens the pages: for every test that looks at them."""
 
+import re
 import shutil
 from contextlib import contextmanager
 
@@ -13,6 +14,9 @@ needs_chromium = pytest.mark.skipif(
 )
 WAIT_MS = 300_000
 playwright.expect.set_options(timeout=WAIT_MS)
+CONNECTION_LOST = r"net::ERR_|WebSocket connection to .* failed|a status of 4"
+"""What Chromium says of a server that dies: of requests under way, of those to nobody, and of those
+that are refused when it is back."""
 VIEWS = ("overview", "latency", "market", "sessions", "participants", "phases", "alarms",
          "cases", "journal", "log")  # fmt: skip
 
@@ -36,13 +40,13 @@ def opened(browser, floor, name="anna", width=1280, theme="dark", but="a status 
 
 @contextmanager
 def shown(browser, url, width=1280, theme="dark", but="a status of 4"):
-    """A page; it says nothing on its console (but what holds ``but``: 401 and 409 and the like are
-    answers, and Chromium writes each of them there) and asks nobody else."""
+    """A page; it says nothing on its console (but where the expression ``but`` is found: 401 and
+    409 and the like are answers, and Chromium writes each of them there) and asks nobody else."""
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
     said, asked = [], []
-    page.on("console", lambda one: said.append(one.text) if but not in one.text else None)
+    page.on("console", lambda one: said.append(one.text) if not re.search(but, one.text) else None)
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda one: asked.append(one.url))
     try:
@@ -50,7 +54,7 @@ def shown(browser, url, width=1280, theme="dark", but="a status of 4"):
         yield page
     finally:
         context.close()
-    assert said == []
+    assert said == [], said
     socket = url.replace("http", "ws")
     assert [one for one in asked if not one.startswith((url, socket, "data:"))] == []
 

@@ -44,7 +44,7 @@ def _acknowledges_early(send):
 def _leads_without_epoch_message(has_lease):
     def bug(self, now_ns):
         self.tip = self.tip._replace(epoch=self.keeper.lease.epoch)
-        return self._lead()
+        return self._lead(now_ns)
 
     return bug
 

@@ -80,7 +80,17 @@ class Floor:
     def open(self) -> None:
         self.venue.start()
         self.venue.wait_for(lambda s: s["state"] == "open" and s["phases_sequenced"]
-                            and s["risk"] != {})  # fmt: skip
+                            and s["risk"] != {} and self.has_the_file())  # fmt: skip
+
+    def has_the_file(self) -> bool:
+        """Whether the journal on disk has all that the venue file says; the status tells of what is
+        sequenced, which may be a moment before it is written."""
+        reader = JournalReader(self.venue.journal)
+        risk = (batch.commands for batch in events_of(reader, starting_point(reader)))
+        return any(
+            ((rows["kind"] == CommandKind.RISK) & (rows["order_type"] == Setting.FILE)).any()
+            for rows in risk
+        )
 
     def again(self) -> None:
         self.venue.kill()

@@ -6,6 +6,7 @@ called by address is compiled once, may be chosen when the program runs, and cos
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from numba import extending, types
@@ -17,6 +18,7 @@ from openoutcry.wire.kernel import compile_kernel
 intrinsic: Any = extending.intrinsic
 
 
+@cache
 def kernel_address(function: Callable[..., Any], argument_count: int) -> int:
     """Address of a kernel of ``argument_count`` int64 arguments, compiled if it was not yet.
 

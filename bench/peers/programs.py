@@ -55,6 +55,8 @@ PROGRAMS = {
     "rte_ring_copy": Program("ring_rte.c", ("ZERO_COPY=0",), libraries=RTE),
     "rte_ring_backoff": Program("ring_rte.c", ("ZERO_COPY=1",), True, RTE),
     "tcp_echo": Program("tcp_echo.c"),
+    "book_liquibook": Program("book_cpp.cpp", ("LIQUIBOOK",)),
+    "book_limit_order_book": Program("book_cpp.cpp", ("LIMIT_ORDER_BOOK",)),
     "risk": Program("risk_c.c", flags=("-shared", "-fPIC")),
     "send_datagram": Program("send_datagram.c"),
     "disruptor": Program("RingDisruptor.java"),
@@ -96,10 +98,14 @@ def build(name: str, geometry: Geometry) -> Callable[[str, tuple[int, int], int]
     return run
 
 
-def binary(name: str) -> Path:
-    """A program of C that is no ring, compiled.  Raises :class:`PeerMissing` as :func:`build`."""
+def binary(name: str, includes: Iterable[Path] = ()) -> Path:
+    """A program that is no ring, compiled with these folders of headers.  Raises
+    :class:`PeerMissing` as :func:`build`."""
     program = PROGRAMS[name]
-    return _built(name, program, [*_compile_command(program), str(SOURCES / program.source)], "-o")
+    folders = [f"-isystem{folder}" for folder in includes]
+    defines = [f"-D{define}" for define in program.defines]
+    command = [*_compile_command(program), *defines, *folders]
+    return _built(name, program, [*command, str(SOURCES / program.source)], "-o")
 
 
 def library(name: str, defines: Iterable[str]) -> ctypes.CDLL:

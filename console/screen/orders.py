@@ -55,6 +55,8 @@ class Order:
     """The token of the order whose place it is to take, or has taken."""
     successor: str = ""
     """The token of the order that is to take its place."""
+    reference: int = 0
+    """Its number in market data, as the venue has told it when it was entered or replaced."""
     wanted: str = ""
     """``cancel`` or ``replace``, while the venue has not answered it."""
 
@@ -142,6 +144,7 @@ class OwnOrders:
         order.side, order.symbol = message["side"], message["symbol"]
         order.qty_lots = order.open_lots = message["shares"]
         order.price, order.time_ns = message["price"], message["timestamp"]
+        order.reference = message["reference"]
         order.tif = TIFS.get(message["time_in_force"], f"{message['time_in_force']} s")
         order.display = DISPLAYS.get(message["display"], message["display"])
         order.state, order.reason = OPEN, ""
@@ -180,7 +183,7 @@ class OwnOrders:
         elif kind == "I":
             order.wanted, order.reason = "", "the venue did not take that"
         elif kind == "T":
-            order.price = message["price"]
+            order.price, order.reference = message["price"], message["reference"]
         return None
 
     def _executed(self, order: Order, message: Message) -> Fill:

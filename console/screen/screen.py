@@ -9,7 +9,7 @@ from openoutcry.console.accounts import Accounts, Session
 from openoutcry.console.live import Viewer, as_json
 from openoutcry.console.market import Market
 from openoutcry.console.screen.holdings import Holdings
-from openoutcry.console.screen.orders import Fill
+from openoutcry.console.screen.orders import OPEN, Fill
 from openoutcry.console.screen.rules import Rule, Rules, fill_text
 from openoutcry.console.screen.tell import Teller
 from openoutcry.console.screen.trader import Busy, Trader
@@ -167,11 +167,22 @@ class Screen:
             own = trader.own
             return {
                 "link": {"state": trader.state, "problem": trader.problem, "day": trader.day},
-                "orders": own.rows(ORDERS_SHOWN),
+                "orders": self._with_places(own.rows(ORDERS_SHOWN)),
                 "fills": own.last_fills(FILLS_SHOWN),
                 "fill_count": own.fill_count,
                 "holdings": self.holdings.of(trader.participant, own, last),
             }
+
+    def _with_places(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The orders with what is displayed ahead of them at their price, by the public feed:
+        ``orders_ahead`` and ``lots_ahead``, None of what is not displayed."""
+        open_rows = [row for row in rows if row["state"] == OPEN]
+        ahead = self.market.ahead([row["reference"] for row in open_rows])
+        for row in rows:
+            row["orders_ahead"] = row["lots_ahead"] = None
+        for row, place in zip(open_rows, ahead, strict=True):
+            row["orders_ahead"], row["lots_ahead"] = place or (None, None)
+        return rows
 
     def message(self, viewer: Viewer, session: Session) -> str:
         """What a page is told now, as JSON."""

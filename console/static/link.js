@@ -39,11 +39,11 @@ export function showLogin() {
 }
 
 async function enter(me) {
+  state.instruments = await api("instruments");
   state.me = me;
   $("login").hidden = true;
   $("app").hidden = false;
   say($("venue"), state.venue);
-  state.instruments = await api("instruments");
   await page.enter(me);
   connect();
 }

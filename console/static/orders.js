@@ -131,7 +131,7 @@ export function showOrders() {
   const found = state.orders || [];
   $("no-orders").hidden = found.length > 0;
   rows($("orders"), found, (one) => one.token, (one) => [timeOf(one.time_ns), sideOf(one), one.symbol, one.symbol && at(one.symbol, one.price),
-    whole(one.open_lots), whole(one.traded_lots), kindOf(one), stateOf(one), one.token],
+    whole(one.open_lots), one.lots_ahead == null ? "" : `${whole(one.lots_ahead)} (${whole(one.orders_ahead)})`, whole(one.traded_lots), kindOf(one), stateOf(one), one.token],
   (one) => one.state !== "open" ? [] : [
     { text: "Replace", label: `Replace ${one.token}`, go: replace },
     { text: "Cancel", label: `Cancel ${one.token}`, go: (row) => cancel("cancel", { token: row.token }) }]);

@@ -42,7 +42,8 @@ RULE_MAX_PRICE = INSTRUMENT.offsets["max_price_ticks"]
 RULE_REFERENCE = INSTRUMENT.offsets["reference_price_ticks"]
 RULE_PHASE = INSTRUMENT.offsets["initial_phase"]
 RULE_BAND_STEP = INSTRUMENT.offsets["band1_step_ticks"]
-MAX_HINTS = 4096
+MAX_HINTS = 1 << 16
+"""256 KiB, of which only what open pages lead to is ever touched."""
 
 extra_events = kernel(extra_capacity)
 

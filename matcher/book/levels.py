@@ -240,10 +240,22 @@ def previous_level(arena: int, level: int) -> int:
 
 
 @kernel
+def hint_addr(arena: int, book: int, number: int) -> int:
+    """Where the page that was last found under this hash is kept."""
+    hash_ = (number + book * 40503) & load_fixed(arena + layout.HINT_MASK)
+    return arena + load_fixed(arena + layout.HINTS_AT) + hash_ * 4
+
+
+@kernel
+def hinted_page(arena: int, book: int, number: int) -> int:
+    """A page that may be the one asked for."""
+    return load_u32(hint_addr(arena, book, number))
+
+
+@kernel
 def find_page(arena: int, book: int, number: int) -> int:
     """The open page ``number`` of ``book``, or 0: one look at the hints, else a walk."""
-    hash_ = (number + book * 40503) & load_fixed(arena + layout.HINT_MASK)
-    hint = arena + load_fixed(arena + layout.HINTS_AT) + hash_ * 4
+    hint = hint_addr(arena, book, number)
     page = load_u32(hint)
     head = page_addr(arena, page)
     # Page 0 and closed pages belong to NO_BOOK, so a stale hint can never match.

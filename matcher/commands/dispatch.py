@@ -15,10 +15,16 @@ and functions that write events return it moved on.
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
-from openoutcry.matcher.book.ids import id_addr, prefetch_chain
+from openoutcry.matcher.book.ids import id_addr, link_addr, prefetch_chain
 from openoutcry.matcher.book.levels import (
     book_addr,
+    hinted_page,
     instrument_addr,
+    key_flip,
+    level_addr,
+    page_addr,
+    page_number,
+    slot_addr,
 )
 from openoutcry.matcher.commands.every_command import every_command
 from openoutcry.matcher.commands.plain_commands import plain_on_plain, plain_on_special
@@ -35,13 +41,18 @@ from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 
 __all__ = ["process_batch", "process_one", "scratch_records"]
 
-FAR, NEAR, RECORDS = 12, 6, 48
+FAR, NEAR, NEXT, RECORDS, EVENTS = 15, 9, 4, 48, 48
+LARGE = 1 << 14
 """How many commands ahead :func:`process_batch` asks for the line of a command's id entry, for that
-of the order that the entry then leads to, and for the record itself.  FAR < AHEAD_COMMANDS.
+of the order that the entry then leads to, for the record itself, and, in events, for where they
+go; FAR < AHEAD_COMMANDS.  With more than LARGE open orders also for the level that a new order may
+join (NEAR), and for the level and the neighbours of an order that goes (NEXT).
 
 Measured: records 1.0 ns a command (their 64 bytes are a page of their own every 64 commands, which
-no hardware prefetcher crosses), ids and orders 1.9.  Levels and queue neighbours asked for three
-ahead gave nothing."""
+no hardware prefetcher crosses), ids and orders 1.9.  Levels and neighbours gave nothing in a book
+of 10,000 orders, which the second level of cache holds, and 15 to 30 % on 100,000 scattered ones.
+Events that are written once through 64 MB: 1.30 of what they cost in a buffer that stays in cache,
+with EVENTS 1.15."""
 
 
 @kernel
@@ -58,6 +69,7 @@ def process_batch(
     at = out
     commands_before = load_i64(arena + layout.COMMAND_COUNT)
     last_start = out + (out_capacity - load_i64(arena + layout.WORST_EVENTS)) * RECORD_BYTES
+    is_large = load_i64(arena + layout.OPEN_ORDERS) > LARGE
     for index in range(min(FAR, count)):
         look_ahead(arena, orders, index)
     while done < count and at <= last_start:
@@ -65,8 +77,12 @@ def process_batch(
             look_ahead(arena, orders, done + FAR)
         if done + NEAR < count:
             prefetch_chain(arena, load_i64(ahead_addr(arena, done + NEAR)))
+        if is_large and done + NEAR < count:
+            look_at_level(arena, orders, done + NEAR)
+            look_at_neighbours(arena, done + NEXT)
         order = orders + done * RECORD_BYTES
         prefetch(order + RECORDS * RECORD_BYTES)
+        prefetch(at + EVENTS * RECORD_BYTES)
         ahead = ahead_addr(arena, done)
         entry, instrument = load_i64(ahead), load_i64(ahead + 8)
         end = plain(arena, order, instrument, entry, at)
@@ -141,6 +157,34 @@ def look_ahead(arena: int, orders: int, index: int) -> None:
     at = ahead_addr(arena, index)
     store_i64(at, entry)
     store_i64(at + 8, instrument)
+
+
+@kernel
+def look_at_level(arena: int, orders: int, index: int) -> None:
+    """Ask for the page and the level that a new or replaced order may rest in."""
+    order = orders + index * RECORD_BYTES
+    instrument = load_i64(ahead_addr(arena, index) + 8)
+    word = load_i64(order + const.ORDER_WORD)
+    book = (
+        instrument << 4 | layout.DISPLAYED | (((word >> const.SIDE_SHIFT) & 0xFF) - const.BUY) & 1
+    )
+    key = load_i64(order + const.ORDER_PRICE) ^ key_flip(book)
+    page = hinted_page(arena, book, page_number(key))
+    prefetch(page_addr(arena, page))
+    prefetch(level_addr(arena, (page << 6) | (key & 63)))
+
+
+@kernel
+def look_at_neighbours(arena: int, index: int) -> None:
+    """Ask for what stands beside the order that a command is about."""
+    slot = load_u32(load_i64(ahead_addr(arena, index)))
+    at = slot_addr(arena, slot)
+    level = load_u32(at + layout.SLOT_LEVEL)
+    prefetch(link_addr(arena, slot))
+    prefetch(level_addr(arena, level))
+    prefetch(page_addr(arena, level >> 6))
+    prefetch(slot_addr(arena, load_u32(at + layout.SLOT_NEXT)))
+    prefetch(slot_addr(arena, load_u32(at + layout.SLOT_PREV)))
 
 
 # The two commands that nearly all are

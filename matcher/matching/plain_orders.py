@@ -5,7 +5,7 @@
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.book.levels as levels
 import openoutcry.matcher.constants as const
-from openoutcry.matcher.book.ids import find_in_chain
+from openoutcry.matcher.book.ids import find_in_chain, id_addr, link_addr
 from openoutcry.matcher.book.orders import (
     close_in_chain,
     close_order,
@@ -15,7 +15,14 @@ from openoutcry.matcher.book.orders import (
 )
 from openoutcry.matcher.events import book_tag, emit, emit_cancelled, event_tag
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_fixed, load_i64, load_u32, store_i64
+from openoutcry.wire.memory import (
+    count_trailing_zeros,
+    load_fixed,
+    load_i64,
+    load_u32,
+    prefetch,
+    store_i64,
+)
 from openoutcry.wire.records import MAX_VALUE
 
 POST_BIT = const.LIMIT ^ const.POST_ONLY
@@ -133,6 +140,8 @@ def match(
             break
         maker_id = load_i64(maker + layout.SLOT_ID)
         maker_qty = load_i64(maker + layout.SLOT_QTY)
+        if qty > maker_qty:
+            look_past(arena, instrument, level, maker)
         traded = min(qty, maker_qty)
         qty -= traded
         tag = book_tag(opposite, owner & 0xFFFF) | const.FILLED | const.MAKER
@@ -147,6 +156,36 @@ def match(
         else:
             reduce_in_level(arena, slot, traded)
     return qty, out
+
+
+@kernel
+def look_past(arena: int, instrument: int, level: int, maker: int) -> None:
+    """Ask for what a taker needs that goes on past the order at ``maker``: who stands behind it,
+    and of the next three levels of the page, the third's line, the second's first order, and where
+    the id of the first's is entered.
+
+    Measured on sweeps through levels of one cold order each: 0.6 of the time without."""
+    prefetch(levels.slot_addr(arena, load_u32(maker + layout.SLOT_NEXT)))
+    head = levels.page_addr(arena, level >> 6)
+    bitmap = load_i64(head + layout.PAGE_BITMAP) & (-2 << (level & 63))
+    first = head_of(arena, level, bitmap)
+    bitmap &= bitmap - 1
+    second = head_of(arena, level, bitmap)
+    bitmap &= bitmap - 1
+    third = level & ~63 | count_trailing_zeros(bitmap | levels.LAST_BIT)
+    prefetch(levels.level_addr(arena, third))
+    prefetch(levels.slot_addr(arena, second))
+    prefetch(link_addr(arena, second))
+    order_id = load_i64(levels.slot_addr(arena, first) + layout.SLOT_ID)
+    prefetch(id_addr(arena, instrument, order_id))
+
+
+@kernel
+def head_of(arena: int, level: int, bitmap: int) -> int:
+    """First order of the first level of ``bitmap``, in the page of ``level``; any if there is
+    none."""
+    at = level & ~63 | count_trailing_zeros(bitmap | levels.LAST_BIT)
+    return load_u32(levels.level_addr(arena, at) + layout.LEVEL_HEAD)
 
 
 # Checks

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from openoutcry.matcher.book.position import Position
 from openoutcry.matcher.event_bound import extra_capacity, instrument_extra, order_extra
 from openoutcry.wire.enums import (
     Allocation,
@@ -353,6 +354,23 @@ class Market:
         pegs = [order for order in waiting if order.is_peg]
         stops = [order for order in waiting if order.is_stop]
         return in_books + pegs + stops + self.parked()
+
+    def position(self, order: OpenOrder) -> Position | None:
+        """What a taker meets before the order, or None if it stands in no book."""
+        if order.place not in (Place.DISPLAYED, Place.HIDDEN, Place.AON):
+            return None
+        ahead, better = [], []
+        for place in (Place.DISPLAYED, Place.HIDDEN, Place.AON):
+            for other_order in self.orders_of(place, order.side):
+                if other_order.price != order.price:
+                    if crosses(order.side, other_order.price, order.price):
+                        better.append(other_order.leaves)
+                elif place < order.place:
+                    ahead.append(other_order.leaves)
+        queue = self.books[order.place, order.side][order.price]
+        ahead += [one.open_qty for one in queue[: queue.index(order)]]
+        lots = [min(sum(found), MAX_VALUE) for found in (ahead, better)]
+        return Position(order.price, len(ahead), lots[0], len(better), lots[1])
 
     # Changing
 

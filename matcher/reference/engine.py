@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.matcher.book.arena import check_instruments
+from openoutcry.matcher.book.position import Position
+from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.reference.auction import change_phase, publish_indicative
 from openoutcry.matcher.reference.books import (
     ANY_PRICE,
@@ -117,6 +119,15 @@ class ReferenceEngine:
 
     def state_hash(self) -> str:
         return state_hash(self.state())
+
+    def position(self, order_id: int, symbol: bytes | None = None) -> Position | None:
+        """As ``Engine.position``."""
+        markets = self.markets if symbol is None else [self.markets[self.index[symbol]]]
+        found = [m.position(m.orders[order_id]) for m in markets if order_id in m.orders]
+        standing = [one for one in found if one is not None]
+        if len(standing) > 1:
+            raise MatcherError(f"order {order_id} is open in {len(standing)} instruments: name one")
+        return standing[0] if standing else None
 
     # One command
 

@@ -25,6 +25,7 @@ from openoutcry.pipeline.options import Options, PipelineError, Replication
 from openoutcry.pipeline.run import Sample, Watcher, run
 from openoutcry.pipeline.sessions import with_sessions
 from openoutcry.pipeline.sessions_checkpoint import make_sessions_checkpoint, newest_seq
+from openoutcry.pipeline.standing import Stale
 from openoutcry.pipeline.topology import Topology
 from openoutcry.pipeline.venue import days
 from openoutcry.pipeline.venue.calendar import TradingDay, moment_ns, utc_text
@@ -78,6 +79,8 @@ class Venue:
     """Of the day that is served."""
     lead: Any = None
     """Of a standby that was promoted: its first day goes on with it (replica/hot_standby.py)."""
+    standing: Any = None
+    """Of a standby: its first day's run is prepared, and waits there (pipeline/standing.py)."""
     _status_due_s: float = 0.0
     _sequenced: int = 0
     _noted: bool = False
@@ -98,10 +101,13 @@ class Venue:
         detail = partial(log.write, "debug")
         self.watcher = replace(self.watcher, note=note, detail=detail)
         try:
-            log.write("info", "serving")
+            log.write("info", "serving" if self.standing is None else "standing by")
             served = self._serve(resume)
             log.write("info", "stopped")
             return served
+        except Stale:
+            log.write("info", "what was prepared is made anew")
+            raise
         except BaseException as error:
             log.write("error", f"ended by {type(error).__name__}: {error}")
             raise
@@ -188,6 +194,21 @@ class Venue:
         else:
             self.stopping = True
 
+    def _take_standing(self) -> Any:
+        """The day's run waits for its standby, if this is its first."""
+        standing, self.standing = self.standing, None
+        if standing is not None:
+            sessions, calendar = self.sessions, self.file.calendar
+            day = calendar.current_or_next(self.clock.now_ns()).day
+
+            def fits() -> bool:
+                """The day is the one that the sessions were made for."""
+                same = calendar.current_or_next(self.clock.now_ns()).day == day
+                return same and (sessions is None or sessions == self._sessions(sessions.delayed))
+
+            standing.fits = fits
+        return standing
+
     def _options(self, lane: OperatorLane) -> Options:
         file = self.file
         journal = file.journal
@@ -219,6 +240,7 @@ class Venue:
             sessions=self.sessions,
             feed=file.feed,
             operator=lane,
+            standing=self._take_standing(),
         )
 
     def _replication(self) -> Replication | None:

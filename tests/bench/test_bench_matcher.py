@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from bench_command import bench_here
 
-from openoutcry.bench import matcher, matcher_loops
-from openoutcry.bench.peers import matchers
+from openoutcry.bench import matcher, matcher_loops, streams
+from openoutcry.bench.peers import cpp_books, matchers
+from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.results import check_document, summarise
 from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.host import tsc
@@ -20,6 +21,9 @@ from openoutcry.wire import make_instruments
 
 METRICS = {
     *(f"command_ns_{flow.replace('-', '_')}" for flow in (*FLOWS, "mixed", "slowest")),
+    *(f"stream_ns_{flow.replace('-', '_')}" for flow in (*FLOWS, "worst", "many_live")),
+    *(f"stream_alone_{part}_ns" for part in ("p50", "p99", "p99_9")),
+    "python_ns",
     "replay_ns",
     "latency_p50_ns",
     "latency_p99_ns",
@@ -137,6 +141,21 @@ def test_a_peer_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         matchers.prepare("pyorderbook", commands(100))
 
 
+@pytest.mark.parametrize("name", cpp_books.BOOKS)
+def test_a_book_in_cpp_ends_with_our_book(name: str) -> None:
+    """Every operation of a stream is given to it, and what it leaves is what our engine leaves."""
+    loaded = streams.load("swing-40", 4_000, 2_000)
+    rows = cpp_books.operations(loaded.commands)
+    assert set(np.unique(rows[:, 0])) == set(range(5))
+    try:
+        answer = cpp_books.run(name, rows, loaded.warm, True)
+    except PeerMissing as error:
+        pytest.skip(str(error))
+    assert answer.book == streams._book(loaded)
+    assert answer.took_ns > 0
+    assert len(answer.single_ns) == len(streams.PERCENTILES)
+
+
 @pytest.mark.parametrize(
     "stripped",
     [
@@ -152,6 +171,9 @@ def test_the_subject_gives_the_shared_shape(
     installed in `missing` with the command that installs it."""
     monkeypatch.setattr(matcher, "STRIPPED", stripped)
     monkeypatch.setattr(matchers, "ENVIRONMENTS", tmp_path / "nothing-here")
+    monkeypatch.setattr(cpp_books, "ENVIRONMENTS", tmp_path / "nothing-here")
+    monkeypatch.setattr(streams, "QUICK", streams.Counts(3_000, 2_000, 4_000))
+    monkeypatch.setattr(streams, "PASSES", 1)
     monkeypatch.setattr(matcher, "QUICK", matcher.Counts(4_000, 2_000, 500, 5_000))
     monkeypatch.setattr(matcher, "PASSES", 1)
     said: list[str] = []
@@ -163,9 +185,11 @@ def test_the_subject_gives_the_shared_shape(
     assert set(results) == METRICS
     assert set(results["command_ns_normal"]["against"]) == {"stripped"}
     assert set(results["replay_ns"]["against"]) == {"live"}
+    assert set(results["stream_ns_worst"]["against"]) == {"fastest"}
+    assert set(results["python_ns"]["against"]) == {"kernel"}
     assert set(results["command_ns_slowest"]["against"]) == {"fastest"}
     assert all(row["better"] == "lower" for row in results.values())
-    assert {entry["name"] for entry in made["missing"]} == set(matchers.PEERS)
+    assert {entry["name"] for entry in made["missing"]} == {*matchers.PEERS, *cpp_books.BOOKS}
     assert all("outcry bench matcher --setup" in entry["why"] for entry in made["missing"])
     assert any("round 1 of 1" in text for text in said)
 

@@ -1,7 +1,16 @@
 """The page in a real Chromium: each view, each button, at a desk's width and a telephone's."""
 
 import pytest
-from console_browser import VIEWS, expect, go, log_in, needs_chromium, opened, row_of
+from console_browser import (
+    CONNECTION_LOST,
+    VIEWS,
+    expect,
+    go,
+    log_in,
+    needs_chromium,
+    opened,
+    row_of,
+)
 from console_venue import PASSWORD
 from sessions_venue import Client
 
@@ -206,7 +215,7 @@ def test_the_red_button_is_rehearsed_pressed_and_undone_by_two(browser, floor):
 
 def test_the_page_comes_back_when_the_console_does(browser, floor):
     """The console dies under an open page; begun again, it asks for a login."""
-    with opened(browser, floor, but="ERR_CONNECTION_REFUSED") as page:
+    with opened(browser, floor, but=CONNECTION_LOST) as page:
         port = floor.url.rsplit(":", 1)[1].strip("/")
         floor.console.kill()
         floor.console.communicate()

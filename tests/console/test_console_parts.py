@@ -6,6 +6,7 @@ from console_venue import OPERATORS_HASH, PASSWORD
 from openoutcry.console import extra
 from openoutcry.console.accounts import IDLE_S, MAX_SESSIONS, SESSION_S, Accounts, LockedError
 from openoutcry.console.alarms import OVER, RECORD, SEEN, Alarms
+from openoutcry.console.live import next_due
 from openoutcry.console.market import Tapes
 from openoutcry.operations.alarms import ALARMS
 from openoutcry.operations.evaluate import KEEP_S, Evaluator, Standing, State
@@ -167,3 +168,12 @@ def test_a_changed_record_of_alarms_is_told_and_not_believed(tmp_path):
     found = Alarms(watch, tmp_path, Clock())
     assert "line 2 does not follow" in found.fault
     assert found.acknowledged == {}
+
+
+def test_viewers_who_look_once_a_second_look_together():
+    """Whenever each came; who looks more often has moments of his own."""
+    dues = {next_due(due, 1.0, due + 0.01) for due in (70.02, 70.5, 70.97)}
+    assert dues == {71.0}
+    assert next_due(70.0, 5.0, 70.0) == 75.0
+    assert next_due(70.0, 0.02, 70.001) == 70.02
+    assert next_due(70.0, 0.02, 70.5) == 70.5

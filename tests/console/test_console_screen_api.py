@@ -75,7 +75,7 @@ def test_orders_are_entered_replaced_filled_and_cancelled(traders):
     (row,) = [row for row in own["holdings"]["rows"] if row["symbol"] == "TIN"]
     (held,) = [row["position"] for row in before["rows"] if row["symbol"] == "TIN"] or [0]
     assert row["position"] == held + 4
-    assert one.get("/api/market?symbol=TIN").json()["last"] == 100_000
+    one.look("/api/market?symbol=TIN", lambda market: market.get("last") == 100_000)
     three.enter("A2", "buy", 7, "8.00", tif="ioc")
     assert three.order("A2", "cancelled")["reason"] == "immediate or cancel"
     three.enter("A3", "buy", 7, None)
@@ -123,9 +123,37 @@ def test_what_the_venue_refuses_is_told(traders):
 )
 def test_what_cannot_be_is_refused_before_anything_is_sent(traders, path, body):
     one, _ = traders
-    before = one.get("/api/own").json()["orders"]
+
+    def orders():
+        # What is ahead of them comes by the feed, when it comes.
+        rows = one.get("/api/own").json()["orders"]
+        return [row | {"orders_ahead": None, "lots_ahead": None} for row in rows]
+
+    before = orders()
     assert one.do(f"/api/{path}", 422, **body)["detail"]
-    assert one.get("/api/own").json()["orders"] == before
+    assert orders() == before
+
+
+def test_what_is_ahead_in_the_queue_is_shown(traders):
+    """By the feed: lots and orders before it at its price, and nothing of a hidden order."""
+    one, three = traders
+    three.enter("Q1", "buy", 3, "0.50")
+    three.order("Q1", "open")
+    three.enter("Q2", "buy", 4, "0.50")
+    three.order("Q2", "open")
+    one.enter("Q3", "buy", 5, "0.50")
+    one.order("Q3", "open")
+
+    def place(own):
+        (row,) = [row for row in own["orders"] if row["token"] == "Q3"]
+        return row["orders_ahead"], row["lots_ahead"]
+
+    one.look("/api/own", lambda own: place(own) == (2, 7))
+    three.do("/api/cancel", token="Q1")
+    one.look("/api/own", lambda own: place(own) == (1, 4))
+    for trader, token in ((three, "Q2"), (one, "Q3")):
+        trader.do("/api/cancel", token=token)
+        trader.order(token, "cancelled")
 
 
 def test_nobody_sees_or_acts_for_another(screen, traders):

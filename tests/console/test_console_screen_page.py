@@ -4,7 +4,7 @@ telephone's, with the keyboard, and over the death of what is behind it."""
 from contextlib import contextmanager
 
 import pytest
-from console_browser import expect, go, needs_chromium, row_of, shown
+from console_browser import CONNECTION_LOST, expect, go, needs_chromium, row_of, shown
 from console_venue import SECRET, ScreenClient
 
 pytestmark = needs_chromium
@@ -182,7 +182,7 @@ def test_alerts_are_made_shown_and_removed(browser, screen, traders):
 def test_what_was_sent_into_a_dying_page_is_said_when_it_is_back(browser, screen, traders):
     """The page's process dies: an order that it took is there again, one that it did not take is
     told of as not entered, and the venue's one order stays one."""
-    with opened(browser, screen, "PAGE3", but="ERR_CONNECTION_REFUSED") as page:
+    with opened(browser, screen, "PAGE3", but=CONNECTION_LOST) as page:
         page.uncheck("#review")
         ticket(page, "buy", 3, "3.00")
         page.click("#send")

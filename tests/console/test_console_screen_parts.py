@@ -21,7 +21,7 @@ def said(kind, token, **fields):
     """A message of the venue's, with what is not said of no matter."""
     empty = {"timestamp": 1, "side": "B", "symbol": "TIN", "shares": 0, "price": 10_000,
              "time_in_force": o.DAY, "display": "Y", "state": "L", "reason": "U", "liquidity": "A",
-             "match": 1}  # fmt: skip
+             "match": 1, "reference": 1}  # fmt: skip
     return Message(0, kind, kind, empty | {"token": token} | fields)
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from openoutcry.ledger.follow import follow
+from openoutcry.ledger.parquet_store import ask
 from openoutcry.ledger.postgresql import StoreGone
 from openoutcry.ledger.reconcile import (
     COMPARED,
@@ -22,6 +23,7 @@ from openoutcry.ledger.reconcile import (
     stops,
 )
 from openoutcry.ledger.standing import at, folder_of, oldest, save
+from openoutcry.ledger.store_files import Files
 from openoutcry.risk import layout as risk_layout
 from openoutcry.risk.region import View
 
@@ -137,10 +139,48 @@ def test_a_database_that_is_gone_is_waited_for(day, monkeypatch):
             raise found
         return found
 
-    work.store = reached, lambda after, until: np.zeros((0, len(COMPARED)), np.int64)
+    work.store = reached, lambda after, until: dict.fromkeys(COMPARED, np.zeros(0, np.int64))
     verdicts = list(stops(work, lambda: next(turns), said.append))
     assert said == ["the database is gone: x"]
     assert [verdict.seq for verdict in verdicts] == [flow.COMMANDS]
+
+
+def test_a_database_that_goes_in_the_middle_costs_nothing_of_the_journal(day):
+    """What was read of the journal when it went is not read again, and is compared all the same."""
+    work, asked = Reconciliation(day, None, every=5_000), iter([StoreGone("gone"), 0, 0, 0, 0])
+
+    def reached():
+        found = next(asked)
+        if isinstance(found, StoreGone):
+            raise found
+        return found
+
+    work.store = reached, lambda after, until: pytest.fail("nothing is there to be read")
+    with pytest.raises(StoreGone):
+        list(work.verdicts(follow=True))
+    work.store = None
+    assert [verdict.seq for verdict in work.verdicts(follow=True)] == [flow.COMMANDS]
+    assert work.difference is None
+
+
+def test_a_follower_of_a_fast_venue_tells_on_the_way(day):
+    work = Reconciliation(day, None, every=5_000)
+    told = [verdict.seq for verdict in work.verdicts(follow=True)]
+    assert told == [5_000, 10_000, 15_000, 20_000, 20_000]
+
+
+def test_rows_of_the_files_are_those_that_duckdb_finds(stored):
+    """Also in files that say nothing of what they hold, and after one was replaced."""
+    folder = folder_of(stored)
+    whole = ask(folder, f"select {', '.join(COMPARED)} from transactions order by 1, 2")
+    events = whole["event_seq"].to_numpy()
+    files = Files(folder, COMPARED)
+    for after, until in ((-1, 2**62), (0, int(events[-1]) // 2), (int(events[-1]) // 2, 2**40)):
+        found, kept = files.rows(after, until), (events > after) & (events <= until)
+        assert kept.any()
+        for name in COMPARED:
+            assert found[name].tolist() == whole[name].to_numpy()[kept].tolist()
+    assert len(files.rows(2**61, 2**62)["part"]) == 0
 
 
 def test_the_command_goes_along_until_it_is_asked_to_end(stored):

@@ -58,6 +58,10 @@ def test_the_book_is_the_matchers_after_every_command(seed):
         for side, letter in SIDES:
             orders = [tuple(row) for row in book.orders(index + 1, letter)[:, :2].tolist()]
             assert orders == plain.queue(index + 1, letter)
+            for place, (price, _, number) in enumerate(book.orders(index + 1, letter).tolist()):
+                ahead = [shares for one, shares in orders[:place] if one == price]
+                assert book.ahead(number) == (len(ahead), sum(ahead))
+            assert book.ahead(0) is None
             depth = truth.depth(index, 10**6)["bids" if side == Side.BUY else "asks"]
             shown = [level for level in depth if level[0] not in NO_LIMIT]
             assert book.levels(index + 1, letter, 10**3) == shown

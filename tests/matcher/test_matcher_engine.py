@@ -312,3 +312,37 @@ def test_events_are_written_to_the_callers_buffer_again_and_again(stream):
         with pytest.raises(MatcherError, match="out: not"):
             engine.process(orders, out=wrong)
     assert engine.event_count == count
+
+
+def test_events_are_the_same_whichever_way_they_are_written(stream):
+    """Straight into a large buffer, into one that is used up on the way, into a new array, and a
+    few commands at a time; what an engine has answered stays as it was while it goes on."""
+    orders = stream(9, 9000)
+    ways = [Engine(INSTRUMENTS, 300) for _ in range(4)]
+    wanted = np.concatenate([ways[0].process(part) for part in np.array_split(orders, 90)])
+    assert len(wanted) > 9000
+    whole = ways[1].process(orders)
+    for engine, slots in zip(ways[2:], (len(wanted) + 20_000, len(wanted)), strict=True):
+        buffer = np.empty(slots, dtype=EVENT_DTYPE)
+        events = engine.process(np.frombuffer(orders.tobytes(), ORDER_DTYPE), out=buffer)
+        assert np.shares_memory(events, buffer)
+        assert events.tobytes() == wanted.tobytes()
+    assert whole.tobytes() == wanted.tobytes()
+    assert len({engine.state_hash() for engine in ways}) == 1
+
+
+def test_an_answer_of_many_events_to_one_order_is_the_callers():
+    """The array that is handed over is not written to again."""
+    makers = 10_000
+    orders = np.zeros(makers + 1, dtype=ORDER_DTYPE)
+    orders["symbol"], orders["kind"], orders["order_type"], orders["time_in_force"] = b"A", 1, 1, 1
+    orders["order_id"] = orders["seq"] = np.arange(1, makers + 2)
+    orders["side"], orders["qty_lots"], orders["price_ticks"] = 1, 1, 100
+    orders["side"][-1], orders["qty_lots"][-1] = 2, makers
+    engine = Engine(INSTRUMENTS, makers + 1)
+    rested = engine.process(orders[:-1])
+    swept = engine.process(orders[-1:])
+    before = [rested.tobytes(), swept.tobytes()]
+    orders["order_id"] += makers
+    assert len(engine.process(orders)) == makers + 1 + 2 * makers
+    assert [rested.tobytes(), swept.tobytes()] == before

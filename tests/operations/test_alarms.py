@@ -5,6 +5,8 @@ from shutil import which
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from prometheus_client.core import GaugeMetricFamily
 
 from openoutcry.operations import expressions as ex
@@ -163,3 +165,51 @@ def test_names_are_told_apart_and_each_has_a_runbook():
     page = (Path(__file__).resolve().parents[2] / "docs" / "alarms.md").read_text()
     headings = [line[4:] for line in page.splitlines() if line.startswith("### ")]
     assert headings == [alarm.name for alarm in ALARMS]
+
+
+def naive(scrapes, name, window_s):
+    """The points of each series within a window, by going through every scrape."""
+    found = {}
+    for at_s, taken in scrapes:
+        if at_s >= scrapes[-1][0] - window_s:
+            for (of, labels), value in taken.items():
+                if of == name:
+                    found.setdefault(labels, []).append((at_s, value))
+    return {labels: points for labels, points in found.items() if len(points) > 1}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(
+    st.tuples(st.integers(1, 40), st.lists(st.integers(0, 9), min_size=4, max_size=4)),
+    min_size=1, max_size=120,
+))  # fmt: skip
+def test_a_history_by_series_is_one_by_scrapes(steps):
+    """Counters that begin anew, series that are missing for a while, points that are too old."""
+    history, scrapes, at_s = History(60.0), [], 0.0
+    counts = [0] * 4
+    for seconds, gains in steps:
+        at_s += seconds
+        taken = {}
+        for number, gain in enumerate(gains):
+            counts[number] = 0 if gain == 8 else counts[number] + gain
+            if gain != 9:
+                name, place = ("a", "b")[number % 2], frozenset({("number", str(number))})
+                taken[name, place] = float(counts[number])
+        families = []
+        for (name, place), value in taken.items():
+            family = GaugeMetricFamily(name, "", labels=[key for key, _ in place])
+            family.add_metric([value for _, value in place], value)
+            families.append(family)
+        history.add(at_s, families)
+        scrapes.append((at_s, taken))
+    for window_s in (30, 60):
+        expected = naive(scrapes, "a", window_s)
+        assert ex.Increase("a", window_s).values(history) == {
+            labels: ex.gained(points) for labels, points in expected.items()
+        }
+        assert ex.Rate("a", window_s, (("number", "2"),)).values(history) == {
+            labels: ex.gained(points) / (points[-1][0] - points[0][0])
+            for labels, points in expected.items() if ("number", "2") in labels
+        }  # fmt: skip
+    newest = {labels: value for (name, labels), value in scrapes[-1][1].items() if name == "b"}
+    assert ex.Now("b").values(history) == newest

@@ -1,17 +1,26 @@
 """A process that has nothing to do leaves the core to others."""
 
+import os
 import resource
+import signal
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from openoutcry.flow import GeneratedFlow
 from openoutcry.host.info import isolated_cores
+from openoutcry.host.processes import fork
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
+from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.stages import words as w
+from openoutcry.pipeline.topology import TOPOLOGY, Geometry, Group
+from openoutcry.pipeline.worker import Work
+from openoutcry.replay.core import Core
 from openoutcry.wire.indirect import kernel_address
 from openoutcry.wire.kernel import kernel
 
@@ -114,3 +123,30 @@ def test_isolated_cores_are_read_as_the_kernel_lists_them(tmp_path):
     for text, cores in (("\n", set()), ("3\n", {3}), ("2-4,7\n", {2, 3, 4, 7})):
         path.write_text(text)
         assert isolated_cores(tmp_path) == cores
+
+
+def test_a_stage_whose_work_never_comes_leaves_the_core():
+    """Its process, for two seconds: it would take one core's time, and takes a few hundredths."""
+    source = GeneratedFlow("normal", 10, 1)
+    shared = Shared(Geometry({"lane": 16, "sequenced": 16, "events": 64}), TOPOLOGY)
+    try:
+        shared.preload(source.chunks(), 10, 10)
+        work = Work(shared=shared, core=Core(source.instruments, 64), rate=0, limit=10,
+                    durability="none", journal=None, writer=None, receiver=None)  # fmt: skip
+        group = Group("receive", ("receive",), None)
+        pid = fork(lambda: len(worker.run_group(work, group)))  # nobody says go
+        try:
+            time.sleep(1)
+            before = processor_s(pid)
+            time.sleep(2)
+            assert processor_s(pid) - before < 1
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    finally:
+        shared.unlink()
+
+
+def processor_s(pid):
+    used = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,19 +1,23 @@
 """replay/events.py: one way along a journal, whatever the batches, the begin and the end."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.block import HEADER_BYTES
 from openoutcry.journal.disk import Disk
+from openoutcry.journal.errors import JournalError
 from openoutcry.matcher import Engine
 from openoutcry.replay import checkpoint
 from openoutcry.replay.checkpoint import Follower, make_checkpoints, recover
 from openoutcry.replay.event_hash import START, hash_array
-from openoutcry.replay.events import STEP, events_of, starting_point
+from openoutcry.replay.events import STEP, events_of, gathered_events_of, starting_point
 from openoutcry.replay.replay import instruments_to_json, replay
 from openoutcry.wire.records import CLOCK_DTYPE
 
@@ -73,6 +77,56 @@ def test_batches_together_are_the_flow_and_its_events(journal, flow, expected, e
     assert np.concatenate(events).tobytes() == expected[0].tobytes()
     assert point.engine.state_hash() == expected[1]
     assert point.chain == hash_array(START, expected[0])
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 4_200), min_size=1, max_size=12),
+    every=st.sampled_from([0, 0, 997, 4_096]), until=st.integers(1, ORDERS),
+    looks=st.integers(1, 4),
+)  # fmt: skip
+def test_blocks_together_give_what_they_give_one_by_one(
+    flow, tmp_path_factory, sizes, every, until, looks
+):  # fmt: skip
+    """Beside a writer, in whatever blocks, up to wherever."""
+    instruments, orders = flow
+    home = tmp_path_factory.mktemp("gathered") / "j"
+    config = {"instruments": instruments_to_json(instruments), "order_capacity": CAPACITY}
+    parts, ends = [], np.minimum(np.cumsum([0, *sizes]), ORDERS).tolist()
+    with Journal.create(home, config, segment_bytes=1 << 19, direct=False) as writer:
+        reader = JournalReader(home)
+        point = starting_point(reader)
+        for number, (begin, end) in enumerate(pairwise(ends)):
+            if begin < end:
+                writer.append(begin + 1, [orders[begin:end]], end - begin, 1_000)
+            if number % looks and number + 1 < len(sizes):
+                continue
+            for commands, events in gathered_events_of(reader, point, every=every, follow=True):
+                assert 0 < len(commands) <= STEP
+                assert point.seq == int(commands["seq"][-1])
+                if every:
+                    assert (int(commands["seq"][0]) - 1) // every == (point.seq - 1) // every
+                parts.append((commands, events))
+    slow = starting_point(JournalReader(home))
+    batches = list(events_of(JournalReader(home), slow))
+    for column, one_by_one in enumerate(("commands", "events")):
+        ours = b"".join([part[column].tobytes() for part in parts])
+        theirs = b"".join([getattr(batch, one_by_one).tobytes() for batch in batches])
+        assert ours == theirs
+    same = ("chain", "trades", "seq", "block", "senders")
+    assert [getattr(point, name) for name in same] == [getattr(slow, name) for name in same]
+    short, reader = starting_point(JournalReader(home)), JournalReader(home)
+    for _ in gathered_events_of(reader, short, until_seq=until, every=every):
+        pass
+    assert short.seq == min(until, ends[-1])
+
+
+def test_who_went_away_in_the_middle_is_not_given_what_is_behind_the_gap(journal):
+    reader = JournalReader(journal)
+    point = starting_point(reader)
+    next(gathered_events_of(reader, point, every=100, follow=True))
+    with pytest.raises(JournalError, match=r"commands 101 to \d+ are missing"):
+        list(gathered_events_of(reader, point, every=100, follow=True))
 
 
 def test_every_block_is_seen_and_its_end_told_once(journal):

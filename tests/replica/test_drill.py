@@ -36,7 +36,7 @@ def test_every_kind_of_fault_once(outcry, tmp_path: Path) -> None:
     done = outcry("drill", "--report", "drill.json", timeout_s=3_600)
     assert done.returncode == 0, done.stderr
     document = json.loads((tmp_path / "drill.json").read_text())
-    assert len({fault["kind"] for fault in document["faults"]}) == 14
+    assert len({fault["kind"] for fault in document["faults"]}) == 15
     assert document["acknowledged"] > 1_000
     assert "lost 0, doubled 0, reordered 0" in done.stdout
 

@@ -2,10 +2,12 @@
 node that was killed comes back as a standby, and is handed the venue."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from replica_cluster import WAIT_S
@@ -28,6 +30,17 @@ def tokens(journal):
     return found
 
 
+SPANS = ["lease", "epoch block", "core", "journal", "stages woken", "stages ready"]
+
+
+def lose_a_waiting_stage(node):
+    """A process of the run that is prepared dies: another run is prepared, and waits."""
+    main = node.process.pid
+    (children,) = Path(f"/proc/{main}/task").glob(f"{main}/children")
+    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+    node.wait(lambda: node.said().count("a run is prepared and waits") == 2)
+
+
 def told(client, count):
     return [client.next() for _ in range(count)]
 
@@ -45,9 +58,12 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(tmp_path
         before = told(client, ORDERS)
         b.wait(lambda: b.standby().get("commands", 0) >= ORDERS)
         b.wait(lambda: b.standby()["verified_states"] > 0)
+        b.wait(lambda: b.standby()["prepared"])
+        lose_a_waiting_stage(b)
         a.kill()
 
         b.wait_until_open()
+        assert list(b.standby()["takeover_ms"]) == SPANS
         client = b.client("ONE")
         after = told(client, 2 * ORDERS)
         assert [str(m) for m in after[:ORDERS]] == [str(m) for m in before]
@@ -62,6 +78,7 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(tmp_path
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
+        assert f":{a.journal} has the lease, in epoch 3" in done.stdout
         assert b.end()["led"]
         a.wait_until_open()
         client = a.client("ONE")
@@ -133,7 +150,7 @@ def test_ten_kills_and_ten_planned_failovers(tmp_path, cluster):
             kind = ("kill", "planned")[count % 2]
             old, new = nodes
             new.start("standby")
-            new.wait(lambda new=new: new.standby().get("role") == "following")
+            new.wait(lambda new=new: new.standby().get("prepared"))
             client.connection.close()  # it has sent no heartbeats while the standby began
             client = answering(old)
             for number in range(20):

@@ -77,6 +77,23 @@ def test_evidence_is_appended_once_and_a_change_is_found(tmp_path) -> None:
             read_hits(tmp_path, BEGIN)
 
 
+def test_a_file_cut_at_any_byte_is_whole_again(tmp_path) -> None:
+    """Every length of the file: whole hits before the cut are kept, the others written again."""
+    rows = [hit(n, NOON_NS + n) for n in (1, 2, 3)]
+    file = EvidenceFile(tmp_path, BEGIN)
+    file.add(np.concatenate(rows))
+    file.close()
+    whole = file.path.read_bytes()
+    for length in range(len(whole) + 1):
+        file.path.write_bytes(whole[:length])
+        again = EvidenceFile(tmp_path, BEGIN)
+        assert again.known == length // ROW_BYTES
+        for row in rows:
+            again.add(row)
+        again.close()
+        assert file.path.read_bytes() == whole
+
+
 @pytest.fixture
 def case() -> Case:
     (found,) = folded(hit(1, NOON_NS))

@@ -12,6 +12,11 @@ import pytest
 import warm_outcry
 from processes import OUTCRY
 
+from openoutcry.surveillance.detect.settings import read_settings
+from openoutcry.surveillance.errors import SurveillanceError
+from openoutcry.surveillance.evidence import ROW_BYTES
+from openoutcry.surveillance.run import run
+
 MANIPULATORS = "wash_ring,wash_related,stuffer"
 
 
@@ -83,11 +88,29 @@ def test_parted_or_whole_or_killed_the_evidence_is_the_same(outcry, sample, tmp_
         time.sleep(0.01)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    # What is torn off in the middle of a hit is made again.
+    # What is torn off in the middle of a hit is made again, also if a checkpoint came behind it.
     path.write_bytes(path.read_bytes()[:-7])
     assert outcry("surveillance", "run", killed, *told).returncode == 0
     assert len(evidence(whole)) > 0
     assert evidence(parted) == evidence(killed) == evidence(whole)
+
+
+def test_evidence_torn_at_any_byte_is_made_again(sample, tmp_path):
+    """Also where a checkpoint stands behind what was torn off: an older one goes on before it, or
+    the journal's beginning does.  What is another hit than was written is refused."""
+    told = read_settings(sample / "surveillance.toml")
+    day = bare_copy(sample, tmp_path / "day")
+    run(day, told, until_seq=9_000, every=3_000)
+    run(day, told, every=5_000)
+    whole, path = evidence(day), day / "surveillance" / "hits.bin"
+    assert len(whole) > 2 * ROW_BYTES
+    for cut in (1, 7, ROW_BYTES - 1, ROW_BYTES, ROW_BYTES + 1, len(whole) - 1, len(whole)):
+        path.write_bytes(whole[: len(whole) - cut])
+        run(day, told, every=5_000)
+        assert evidence(day) == whole, cut
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(SurveillanceError, match="is not the one that was written"):
+        run(day, told)
 
 
 @pytest.mark.parametrize(

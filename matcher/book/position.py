@@ -1,0 +1,94 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Look at an order's place in its queue without changing anything."""
+
+from typing import NamedTuple
+
+import openoutcry.matcher.book.arena as layout
+from openoutcry.matcher.book.ids import find_id
+from openoutcry.matcher.book.levels import (
+    book_addr,
+    find_page,
+    level_addr,
+    level_key,
+    next_level,
+    page_addr,
+    page_number,
+    slot_addr,
+)
+from openoutcry.matcher.book.orders import order_leaves, plain_book, plain_price
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, load_u32, store_i64
+from openoutcry.wire.records import MAX_VALUE
+
+
+class Position(NamedTuple):
+    """An open order's place in its book: what a taker meets before it.
+
+    ``orders_ahead`` and ``lots_ahead`` are at its own price, ``better_orders`` and ``better_lots``
+    at better ones, displayed or not; prices in ticks.  Of an iceberg that is ahead at the same
+    price and displayed as the order is, only the slice counts: its next one goes behind.
+    """
+
+    price_ticks: int
+    orders_ahead: int
+    lots_ahead: int
+    better_orders: int
+    better_lots: int
+
+
+POSITION_BYTES = 8 * len(Position._fields)
+
+
+@kernel
+def fill_position(arena: int, instrument: int, order_id: int, out: int) -> bool:
+    """Write the fields of :class:`Position` (int64 each) of an open order at ``out``; False if it
+    is not open or stands in no book.  Lots saturate at 2**63 - 1."""
+    slot = find_id(arena, instrument, order_id)
+    if slot == 0 or load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL) == 0:
+        return False
+    book = plain_book(arena, slot)
+    which = book & layout.WHICH
+    if which == layout.TRIGGERS:
+        return False
+    level = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL)
+    key = level_key(arena, level)
+    for offset in range(0, POSITION_BYTES, 8):
+        store_i64(out + offset, 0)
+    store_i64(out, plain_price(arena, slot))
+    other = book & ~layout.WHICH | layout.DISPLAYED
+    while other & layout.WHICH != layout.TRIGGERS:
+        at_better = load_u32(book_addr(arena, other) + layout.BOOK_BEST_LEVEL)
+        while at_better != 0 and level_key(arena, at_better) < key:
+            add_level(arena, at_better, out + 24)
+            at_better = next_level(arena, at_better)
+        if other & layout.WHICH < which:
+            page = find_page(arena, other, page_number(key))
+            if (
+                page != 0
+                and (load_i64(page_addr(arena, page) + layout.PAGE_BITMAP) >> (key & 63)) & 1
+            ):
+                add_level(arena, page << 6 | (key & 63), out + 8)
+        other += layout.HIDDEN_BOOK - layout.DISPLAYED
+    ahead = load_u32(slot_addr(arena, slot) + layout.SLOT_PREV)
+    while ahead != 0:
+        add_lots(out + 8, load_i64(slot_addr(arena, ahead) + layout.SLOT_QTY))
+        ahead = load_u32(slot_addr(arena, ahead) + layout.SLOT_PREV)
+    return True
+
+
+@kernel
+def add_level(arena: int, level: int, at: int) -> None:
+    """All of a level, its icebergs with their reserves."""
+    slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
+    while slot != 0:
+        add_lots(at, order_leaves(arena, slot))
+        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+
+
+@kernel
+def add_lots(at: int, lots: int) -> None:
+    """One order more, and its lots."""
+    store_i64(at, load_i64(at) + 1)
+    before = load_i64(at + 8)
+    store_i64(at + 8, before + min(lots, MAX_VALUE - before))

@@ -1,0 +1,144 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Where :meth:`Engine.process` has its events written: straight into the array that it returns."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.matcher.events import number_events
+from openoutcry.wire.indirect import call_batch_kernel
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import copy64
+from openoutcry.wire.records import EVENT_DTYPE, RECORD_BYTES
+
+BATCH_COMMANDS = 256
+"""Commands that are handed to the kernels at a time: their events are numbered while they are in
+the first-level cache."""
+FEW_COMMANDS = 4096
+"""Up to so many have their events written to the spare array first, which is warm."""
+HANDED_OVER = 1 << 14
+"""From so many events on the spare array itself is the answer and a new one takes its place; fewer
+are copied."""
+
+Events = npt.NDArray[Any]
+
+
+@kernel
+def run(
+    batch: int,
+    core: int,
+    worst: int,
+    orders: int,
+    count: int,
+    out: int,
+    capacity: int,
+    spare: int,
+    spare_capacity: int,
+    first_seq: int,
+) -> tuple[int, int, int]:
+    """Process ``count`` commands at ``orders`` by the batch kernel at address ``batch``.
+
+    Events go straight to ``out``, which has room for ``capacity``, as long as what any one command
+    can cause (``worst``) fits there; then by way of ``spare``.  Returns (commands done, events at
+    ``out``, events at ``spare``): the last are those of the last commands done, which did not fit
+    any more, and not 0 only if there are some.  All are numbered from ``first_seq`` on.
+    """
+    done = written = 0
+    while done < count:
+        order, at = orders + done * RECORD_BYTES, out + written * RECORD_BYTES
+        part, room = min(BATCH_COMMANDS, count - done), capacity - written
+        commands = events = 0
+        if room > worst:
+            commands, events = call_batch_kernel(batch, core, order, part, at, room)
+            number_events(at, events, first_seq + written)
+        if commands == 0 and events == 0:
+            commands, events = call_batch_kernel(batch, core, order, part, spare, spare_capacity)
+            number_events(spare, events, first_seq + written)
+            if events > room:
+                return done + commands, written, events
+            for index in range(events):
+                copy64(at + index * RECORD_BYTES, spare + index * RECORD_BYTES)
+        done, written = done + commands, written + events
+    return done, written, 0
+
+
+@kernel
+def address_of(array: npt.NDArray[Any]) -> int:
+    """``array.ctypes.data`` in less than half the time."""
+    return array.ctypes.data
+
+
+class Output:
+    """The arrays behind :meth:`Engine.process`, of an engine no command of which causes more than
+    ``worst`` events."""
+
+    def __init__(self, worst: int) -> None:
+        self.worst = worst
+        self._spare = np.empty(0, EVENT_DTYPE)
+        self._spare_address = 0
+
+    def process(
+        self,
+        batch: int,
+        core: int,
+        orders: npt.NDArray[Any],
+        open_orders: int,
+        first_seq: int,
+        out: Events | None,
+    ) -> Events:
+        """The events of ``orders`` (contiguous), in ``out`` if they fit there, and if not in a new
+        array.
+
+        A new array for many commands has room for what they and the open orders usually cause
+        twice over: memory that is never touched costs nothing, and nothing is copied.
+        """
+        if not self._spare_address:
+            self._spare = np.empty(self.worst + 2 * FEW_COMMANDS, EVENT_DTYPE)
+            self._spare_address = address_of(self._spare)
+        if out is not None:
+            events, at = out, address_of(out)
+        elif len(orders) <= FEW_COMMANDS:
+            events, at = self._spare, 0
+        else:
+            events = np.empty(self._room(len(orders), open_orders), EVENT_DTYPE)
+            at = address_of(events)
+        address, done, total = address_of(orders), 0, 0
+        while True:
+            commands, written, more = run(
+                batch, core, self.worst, address + done * RECORD_BYTES, len(orders) - done,
+                at + total * RECORD_BYTES, len(events) - total if at else 0,
+                self._spare_address, len(self._spare), first_seq + total,
+            )  # fmt: skip
+            done, total = done + commands, total + written
+            if done == len(orders):
+                break
+            events = self._grown(events, total, more, self._room(len(orders) - done, open_orders))
+            total, at = total + more, address_of(events)
+        if not more:
+            return events[:total]
+        return self._taken(more) if not total else self._grown(events, total, more, 0)
+
+    def _room(self, commands: int, open_orders: int) -> int:
+        return 2 * (commands + open_orders) + self.worst + 2 * FEW_COMMANDS
+
+    def _grown(self, events: Events, total: int, more: int, room: int) -> Events:
+        """A larger array with the first ``total`` of ``events`` and ``more`` of the spare ones."""
+        larger = np.empty(total + more + room, EVENT_DTYPE)
+        raw(larger)[:total] = raw(events)[:total]
+        raw(larger)[total : total + more] = raw(self._spare)[:more]
+        return larger
+
+    def _taken(self, count: int) -> Events:
+        """The first ``count`` of the spare ones, for the caller to keep."""
+        if count < HANDED_OVER:
+            return self._grown(self._spare, 0, count, 0)
+        taken = self._spare[:count]
+        self._spare_address = 0
+        return taken
+
+
+def raw(events: Events) -> npt.NDArray[np.int64]:
+    """The same memory as rows of words: numpy copies records field by field, these at once."""
+    return events.view(np.int64).reshape(len(events), RECORD_BYTES // 8)

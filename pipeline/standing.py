@@ -1,0 +1,153 @@
+"""A run that is prepared as far as it can be, and waits there until its standby leads.
+
+Its shared memory, its sessions' memory and its stages are there before; a takeover is what is left:
+the journal's end is told to the stages, the ports open, input is let in.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from openoutcry.journal import Journal, JournalWriter
+from openoutcry.journal.block import Block
+from openoutcry.pipeline.lanes import noted_lanes
+from openoutcry.pipeline.parking import Parking, Start, load_modules, set_clock, take_start
+from openoutcry.pipeline.supervisor import Supervisor
+from openoutcry.pipeline.topology import Topology
+from openoutcry.replay.events import Point
+from openoutcry.replica.driver import now_ns
+from openoutcry.replica.hot_standby import HotStandby, Lead
+
+if TYPE_CHECKING:
+    from openoutcry.pipeline.progress import RunState, Watcher
+    from openoutcry.pipeline.worker import Work
+
+LOOK_S = 0.25
+
+
+class Stale(Exception):
+    """What is prepared does not fit any more: it is made anew."""
+
+
+class Standing:
+    """Of one node: the run that is prepared, and the standby that says when it begins."""
+
+    def __init__(
+        self,
+        standby: HotStandby,
+        follow: Callable[[Callable[[], bool]], Lead | None],
+        note: Callable[[str], None],
+    ) -> None:
+        """``follow`` follows until it leads, is stopped (then it raises ``KeyboardInterrupt``), or
+        what it is given becomes true (None)."""
+        self.standby, self.follow, self.note = standby, follow, note
+        self.fits: Callable[[], bool] = lambda: True
+        """Whether what was prepared is still what a start would prepare now."""
+        self.lead: Lead | None = None
+        """What this node leads with, from its promotion on."""
+        self.begun = False
+        """The run has gone on with it."""
+        self.times_ns: dict[str, int] = {}
+        """When each part of the takeover was done, CLOCK_BOOTTIME."""
+
+    def mark(self, what: str) -> None:
+        self.times_ns[what] = now_ns()
+
+    def wait(self, work: "Work", state: "RunState", watcher: "Watcher", policy: Any,
+             stack: ExitStack) -> Supervisor:  # fmt: skip
+        """Fork the stages, and follow until this node leads.  Raises :class:`Stale`."""
+        parking = work.parking = Parking()
+        stack.callback(parking.close)
+        load_modules(work)
+        supervisor = Supervisor(work, state, watcher, policy)
+        stack.callback(supervisor.kill_all)
+        supervisor.on_go = self.open
+        self.waiting = supervisor.start()
+        if work.sessions is not None:
+            work.sessions.make_listeners()
+            work.sessions.open_doors(parking.wait)
+            self.waiting += 1
+        cuts, due_s = self.standby.cuts, 0.0
+        stale = False
+
+        def changed() -> bool:
+            nonlocal due_s, stale
+            if time.monotonic() >= due_s:
+                due_s = time.monotonic() + LOOK_S
+                stale = supervisor.lost_one or not self.fits()
+            stale = stale or self.standby.cuts != cuts
+            return stale
+
+        self.note("a run is prepared and waits")
+        self.standby.prepared = True
+        self.lead = self.follow(changed)
+        self.standby.prepared = False
+        if self.lead is None or self.standby.cuts != cuts:
+            raise Stale
+        self.mark("leads")
+        return supervisor
+
+    def begin(self, work: "Work", writer: JournalWriter) -> None:
+        """The journal is resumed and the rings stand behind it: let the stages go on."""
+        assert work.parking is not None
+        assert work.replication is not None
+        point = self.standby.point
+        assert point is not None
+        self.begun = True
+        self.mark("resumed")
+        set_clock(work)
+        if work.receiver is not None:
+            work.receiver.bind()
+        if work.sessions is not None:
+            for (host, port), row in zip(
+                work.sessions.listen(), work.sessions.spec.ports, strict=True
+            ):
+                self.note(f"{row.protocol.name} on {host}:{port}")
+        start = Start(
+            point.seq, work.shared.resumed_lanes,
+            (writer.journal_id, writer.document, writer.hand_over()),
+            replace(work.replication, lead=self.lead),
+        )  # fmt: skip
+        work.parking.open(start, point.engine.snapshot(), self.waiting)
+        work.parking = None
+        take_start(work, start)
+        # One that dies from here on finds its place as any other does.
+        work.start = None
+        self.mark("woken")
+
+    def known(self, durable: bool) -> tuple[JournalWriter | None, Point]:
+        """The journal's writer, if it need not be read again, and the core at its end."""
+        local, point = self.standby.local, self.standby.point
+        assert point is not None
+        handover, writer = local.hand_over(), None
+        if handover is not None:
+            writer = Journal.take_over(
+                local.directory, local.journal_id, local.document, handover, direct=durable
+            )
+        return writer, point
+
+    def lanes(self, table: Topology) -> dict[str, int] | None:
+        """How many of each lane's commands the journal has; None if it must be looked up."""
+        last = self.standby.local.last_commands
+        if last is None or len(table.lanes) == 1:
+            return None
+        return noted_lanes(Block(0, *last).note, table)
+
+    def open(self) -> None:
+        """Input is let in: say how long it took, and do what could wait."""
+        self.mark("open")
+        spans = ", ".join(f"{what} {ms:.0f} ms" for what, ms in self.spans_ms().items())
+        self.note(f"took over in {sum(self.spans_ms().values()):.0f} ms: {spans}")
+        self.standby.write_status("leading", takeover_ms=self.spans_ms())
+        self.standby.save_checkpoint()
+
+    def spans_ms(self) -> dict[str, float]:
+        """Of the takeover, one after the other: from when the lease was asked for."""
+        times = self.standby.machine.times_ns | self.times_ns
+        names = ("lease", "epoch block", "core", "journal", "stages woken", "stages ready")
+        at = [times[what] for what in ("claimed", "leased", "led", "leads", "resumed", "woken",
+                                       "open")]  # fmt: skip
+        pairs = zip(names, at, at[1:], strict=False)
+        return {name: round((end - begin) / 1e6, 1) for name, begin, end in pairs}
