@@ -47,6 +47,9 @@ def chosen(text: str | None, known: Iterable[str]) -> list[str]:
 
 
 _ALL = (
+    Subject("backtest", "backtest:bench_backtest",
+            "a day with a strategy in the recorded book, beside hftbacktest: time and fills",
+            setup="backtest:setup_backtest"),
     Subject("clock", "clock:bench_clock",
             "a reading of the clock page beside clock_gettime, and how well it knows the time"),
     Subject("cores", "cores:bench_cores", "a cache line between every pair of cores"),

@@ -11,54 +11,58 @@ import time
 from typing import Any
 
 import numpy as np
-from hftbacktest import (
-    FILLED,
-    GTX,
-    LIMIT,
-    BacktestAsset,
-    HashMapMarketDepthBacktest,
-    ROIVectorMarketDepthBacktest,
-)
-from numba import njit
 
 
-@njit
-def requoter(
-    hbt: Any, offset: int, qty: float, interval: int, tick: float, fills: Any, feed_ns: int
-) -> Any:
-    """Cancel what is open and quote both sides anew at every step.  ``fills`` has room for all."""
-    count, next_id, steps = 0, 1, 0
-    ids = np.zeros(2, np.int64)
-    # Its clock begins with the exchange's; ours with the first message's being known.
-    hbt.elapse(feed_ns)
-    while hbt.elapse(interval) == 0:
-        steps += 1
-        orders = hbt.orders(0)
-        values = orders.values()
-        while values.has_next():
-            order = values.get()
-            if order.status == FILLED:
-                fills[count, 0] = order.exch_timestamp
-                fills[count, 1] = order.side
-                fills[count, 2] = order.exec_price_tick
-                fills[count, 3] = order.order_id
-                count += 1
-        hbt.clear_inactive_orders(0)
-        depth = hbt.depth(0)
-        for order_id in ids:
-            if order_id != 0 and order_id in orders:
-                hbt.cancel(0, order_id, False)
-        ids[:] = 0
-        if depth.best_bid_qty > 0 and depth.best_ask_qty > 0:
-            bid, ask = depth.best_bid_tick - offset, depth.best_ask_tick + offset
-            hbt.submit_buy_order(0, next_id, bid * tick, qty, GTX, LIMIT, False)
-            hbt.submit_sell_order(0, next_id + 1, ask * tick, qty, GTX, LIMIT, False)
-            ids[0], ids[1] = next_id, next_id + 1
-            next_id += 2
-    return count, next_id - 1, steps
+def strategy() -> Any:
+    """The requoter, compiled.  Imported here: hftbacktest is in an environment of its own."""
+    from hftbacktest import FILLED, GTX, LIMIT
+    from numba import njit
+
+    @njit
+    def requoter(
+        hbt: Any, offset: int, qty: float, interval: int, tick: float, fills: Any, feed_ns: int
+    ) -> Any:
+        """Cancel what is open and quote both sides anew at every step; ``fills`` has room."""
+        count, next_id, steps = 0, 1, 0
+        ids = np.zeros(2, np.int64)
+        # Its clock begins with the exchange's; ours with the first message's being known.
+        hbt.elapse(feed_ns)
+        while hbt.elapse(interval) == 0:
+            steps += 1
+            orders = hbt.orders(0)
+            values = orders.values()
+            while values.has_next():
+                order = values.get()
+                if order.status == FILLED:
+                    fills[count, 0] = order.exch_timestamp
+                    fills[count, 1] = order.side
+                    fills[count, 2] = order.exec_price_tick
+                    fills[count, 3] = order.order_id
+                    count += 1
+            hbt.clear_inactive_orders(0)
+            depth = hbt.depth(0)
+            for order_id in ids:
+                if order_id != 0 and order_id in orders:
+                    hbt.cancel(0, order_id, False)
+            ids[:] = 0
+            if depth.best_bid_qty > 0 and depth.best_ask_qty > 0:
+                bid, ask = depth.best_bid_tick - offset, depth.best_ask_tick + offset
+                hbt.submit_buy_order(0, next_id, bid * tick, qty, GTX, LIMIT, False)
+                hbt.submit_sell_order(0, next_id + 1, ask * tick, qty, GTX, LIMIT, False)
+                ids[0], ids[1] = next_id, next_id + 1
+                next_id += 2
+        return count, next_id - 1, steps
+
+    return requoter
 
 
 def backtest(feed: Any, a: dict[str, Any]) -> Any:
+    from hftbacktest import (
+        BacktestAsset,
+        HashMapMarketDepthBacktest,
+        ROIVectorMarketDepthBacktest,
+    )
+
     asset = (
         BacktestAsset()
         .data(feed)
@@ -77,7 +81,7 @@ def backtest(feed: Any, a: dict[str, Any]) -> Any:
     return HashMapMarketDepthBacktest([asset])
 
 
-def run(feed: Any, a: dict[str, Any]) -> Any:
+def run(requoter: Any, feed: Any, a: dict[str, Any]) -> Any:
     fills = np.zeros((1 << 20, 4), np.int64)
     hbt = backtest(feed, a)
     started = time.perf_counter_ns()
@@ -93,12 +97,14 @@ def run(feed: Any, a: dict[str, Any]) -> Any:
 def main() -> None:
     feed = np.load(sys.argv[1])["data"]
     a = json.loads(sys.argv[2])
-    run(feed[: min(len(feed), 5_000)], a)
+    requoter = strategy()
+    run(requoter, feed[: min(len(feed), 5_000)], a)
     took = []
     for _ in range(a["passes"]):
-        took_ns, fills, sent, steps = run(feed, a)
+        took_ns, fills, sent, steps = run(requoter, feed, a)
         took.append(took_ns)
     print(json.dumps({"took_ns": min(took), "fills": fills.tolist(), "sent": sent, "steps": steps}))
 
 
-main()
+if __name__ == "__main__":
+    main()
