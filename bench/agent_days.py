@@ -34,10 +34,11 @@ def chosen_manipulators(text: str) -> tuple[str, ...]:
 
 def agent_market(
     seed: int, minutes: int, names: tuple[str, ...], sessions: int = 1, acts: int = 1,
-    styles: Mapping[str, Mapping[str, float]] | None = None,
+    styles: Mapping[str, Mapping[str, float]] | None = None, crowd: int = 60,
 ) -> AgentMarket:  # fmt: skip
     """A market of the honest and these manipulators."""
-    return AgentMarket(seed, minutes, [honest, manipulators(names, acts, styles)], sessions)
+    scripts = [honest, manipulators(names, acts, styles)]
+    return AgentMarket(seed, minutes, scripts, sessions, crowd)
 
 
 def configuration(market: AgentMarket) -> dict[str, Any]:

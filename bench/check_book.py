@@ -7,6 +7,7 @@ from openoutcry.flow.commands import Command, as_orders, command
 from openoutcry.flow.errors import FlowError
 from openoutcry.flow.lobster import (
     EXECUTION,
+    UNSEEN,
     LobsterSource,
     Message,
     Step,
@@ -16,6 +17,10 @@ from openoutcry.flow.lobster import (
 from openoutcry.flow.source import Array, Progress
 from openoutcry.matcher.engine import Engine
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Side
+
+UNSEEN_SHARE = 0.02
+"""Of all messages: so many about orders that were never seen, in a file that gives less than half
+of the rows, are no book's.  A full-depth hour of AAPL has 0.1 %, its first level's messages 10."""
 
 SIDES = {"ask": Side.SELL, "bid": Side.BUY}
 
@@ -44,7 +49,8 @@ def check_book(
     - ``first_difference``: None, or row, level, side, and [price, quantity] expected and found;
     - ``levels`` compared, ``rejected`` commands, and ``messages``: how many of each kind.
 
-    Raises :class:`FlowError` for bad files, and for two that differ in their number of rows.
+    Raises :class:`FlowError` for bad files, for two that differ in their number of rows, and for
+    messages from which no book can be rebuilt: :data:`UNSEEN_SHARE`.
     """
     source = LobsterSource(messages, orderbook if seed_book is None else seed_book)
     compared = _levels_to_compare(orderbook, levels)
@@ -67,6 +73,7 @@ def check_book(
             first_difference = {"row": rows, **_difference(expected, book)}
     if next(recorded, None) is not None:
         raise FlowError(f"{orderbook} has more rows than {messages}, which has {rows}")
+    _require_whole(messages, source.account[UNSEEN], rows, equal)
     return {
         "rows": rows,
         "equal": equal,
@@ -78,6 +85,16 @@ def check_book(
         "rejected": market.rejected,
         "messages": dict(source.account),
     }
+
+
+def _require_whole(messages: str | Path, unseen: int, rows: int, equal: int) -> None:
+    """A file of the first level's messages alone leaves out where most of its orders come from."""
+    if unseen > UNSEEN_SHARE * rows and equal < rows / 2:
+        raise FlowError(
+            f"{messages}: no book can be rebuilt from it: {unseen:,} of {rows:,} messages are "
+            "about orders that neither it nor the seed book has, as in a message file of the first "
+            f"levels only ({equal:,} rows are equal); take that of the full depth"
+        )
 
 
 class _Market:

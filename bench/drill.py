@@ -24,6 +24,7 @@ from openoutcry.bench.drill_venue import LEASE_MS, PORT, VenueNode
 from openoutcry.journal import JournalReader
 from openoutcry.replay.replay import replay
 from openoutcry.replica.cluster import Cluster, Node
+from openoutcry.replica.cluster_status import status_document
 from openoutcry.replica.disaster import Copier, restore
 from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import JetStream
@@ -37,7 +38,7 @@ STREAM = "DRILL"
 RATE = 200
 STOPPED_S = 5.0
 """How long what is stopped or cut off stays so: longer than a lease."""
-RECOVER_S = 180.0
+RECOVER_S = 600.0
 """How long the way back may take before the drill gives up."""
 STEADY = 100
 """Answers after which a fault is over."""
@@ -143,6 +144,23 @@ class Drill:
             return False
         finally:
             link.close()
+
+    def diagnosis(self) -> dict[str, Any]:
+        """Who was what, for whoever looks why it did not come back."""
+        venues = {
+            venue.name: {
+                "lives": venue.lives, "serves": venue.serves, "follows": venue.follows,
+                "standby": venue.document("standby.json"), "said": venue.last_words(),
+            }
+            for venue in self.venues
+        }  # fmt: skip
+        try:
+            cluster = status_document(str(self.cluster.folder), self.cluster)
+        except ReplicaError as error:
+            cluster = {"trouble": str(error)}
+        answered = {"last_answer_s_ago": round(time.monotonic() - self.client.at_s[-1], 1)} if (
+            self.client.at_s) else {}  # fmt: skip
+        return {"venues": venues, "cluster": cluster, **answered}
 
     # Who is who
 

@@ -79,7 +79,8 @@ class VenueNode:
     def lives(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def _document(self, name: str) -> dict[str, Any]:
+    def document(self, name: str) -> dict[str, Any]:
+        """What its process says of itself beside the journal."""
         try:
             found = dict(json.loads((self.journal / name).read_text()))
         except (OSError, ValueError):
@@ -90,12 +91,12 @@ class VenueNode:
     @property
     def serves(self) -> bool:
         """Its venue is open."""
-        return self.lives and self._document("status.json").get("state") == "open"
+        return self.lives and self.document("status.json").get("state") == "open"
 
     @property
     def follows(self) -> bool:
         """It is a standby that has what the primary has, and a run that waits."""
-        found = self._document("standby.json")
+        found = self.document("standby.json")
         hot = found.get("role") == "following" and found.get("prepared") is True
         return self.lives and hot and found.get("lag_blocks", 9) <= 1
 

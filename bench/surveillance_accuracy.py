@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.bench.agent_days import agent_market, configuration
-from openoutcry.flow.agent_market import SYMBOLS, AgentMarket, Label
+from openoutcry.flow.agent_market import CROWD_FROM, SYMBOLS, AgentMarket, Label
 from openoutcry.flow.manipulators import ACTS, FIRST, settings_text
 from openoutcry.matcher import Engine
 from openoutcry.surveillance.cases import Case, fold
@@ -22,7 +22,9 @@ from openoutcry.surveillance.detect.settings import settings_of_text
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.surveillance.written import Alarm, as_written
 
-MINUTES = 20
+MINUTES, CROWD = 20, 60
+RARE_MINUTES, RARE_CROWD = 50, 1_500
+"""A market in which less than one window in 1,000 holds an act of manipulation."""
 SLACK_NS = 60 * 10**9
 PATTERNS = tuple(pattern for _, pattern, _ in ACTS.values())
 WRITTEN = {
@@ -66,6 +68,15 @@ class Accuracy:
     honest_days: int = 0
     """Honest participants, a market each."""
 
+    def join(self, other: "Accuracy") -> None:
+        """Count what another has counted, too."""
+        for name, value in vars(other).items():
+            if name == "profits":
+                for pattern, profits in other.profits.items():
+                    self.profits.setdefault(pattern, []).extend(profits)
+            else:
+                setattr(self, name, getattr(self, name) + value)
+
     def add(self, seed: int, market: AgentMarket, cases: list[Case], alarms: list[Alarm]) -> None:
         """Count one market."""
         for label in market.labels:
@@ -75,7 +86,7 @@ class Accuracy:
         for case in cases:
             if any(meets(label, *span(case)) for label in market.labels):
                 self.right[case.detector] += 1
-            elif min(case.participants) >= FIRST:
+            elif all(FIRST <= who < CROWD_FROM for who in case.participants):
                 self.unlabelled[case.detector] += 1
             else:
                 self.wrong[case.detector] += 1
@@ -146,11 +157,12 @@ def meets(label: Label, who: Iterable[int], begin_ns: int, end_ns: int) -> bool:
 def measure(
     seeds: Iterable[int], names: tuple[str, ...] = tuple(ACTS),
     styles: Mapping[str, Mapping[str, float]] | None = None,
+    minutes: int = MINUTES, crowd: int = CROWD,
 ) -> Accuracy:  # fmt: skip
     """Run a market for each seed, and count; ``styles`` as manipulators have them."""
     found = Accuracy()
     for seed in seeds:
-        market = agent_market(seed, MINUTES, names, styles=styles)
+        market = agent_market(seed, minutes, names, styles=styles, crowd=crowd)
         engine = Engine(market.instruments)
         parts = [part for part in market.run(engine) if len(part[0])]
         commands = np.concatenate([part[0] for part in parts])
@@ -174,4 +186,5 @@ def _count_windows(found: Accuracy, market: AgentMarket, commands: Any) -> None:
         for n in range(label.begin_ns // (300 * 10**9), label.end_ns // (300 * 10**9) + 1)
     }
     found.labelled_windows += len(labelled)
-    found.honest_days += len({who for who, _, _ in rows if 0 < who < FIRST})
+    honest = {who for who, _, _ in rows if 0 < who < FIRST or who >= CROWD_FROM}
+    found.honest_days += len(honest)

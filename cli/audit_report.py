@@ -1,6 +1,7 @@
 """``outcry audit report``: what a regulator, or a member's tax adviser, is sent."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -70,32 +71,32 @@ def schema(name: str) -> None:
     click.echo(json.dumps(tables[name].TABLE.json_schema(), indent=1))
 
 
-@report.command()
-@journal_argument
-@day_option
-@codes_option
-@trail_option
-@out_option
-def rts24(journal: Path, day: str, codes: Path, folder: Path | None, out: Path | None) -> None:
-    """Order records of a day (EU 2017/580), a row for each event of an order, CSV."""
-    from openoutcry.surveillance.reports.reference_data import read_codes
-    from openoutcry.surveillance.reports.rts24 import TABLE, records
+def _of_a_day(name: str, rows: str, what: str) -> None:
+    """Add the report ``name``, whose rows the function ``rows`` of its module makes of a day's
+    trail and the file of codes."""
 
-    _give(TABLE.as_csv(records(_trail(journal, folder), day, read_codes(codes))), out)
+    @report.command(name, help=what)
+    @journal_argument
+    @day_option
+    @codes_option
+    @trail_option
+    @out_option
+    def made(journal: Path, day: str, codes: Path, folder: Path | None, out: Path | None) -> None:
+        from openoutcry.surveillance.reports.reference_data import read_codes
+
+        module = import_module(f"openoutcry.surveillance.reports.{name}")
+        told = getattr(module, rows)(_trail(journal, folder), day, read_codes(codes))
+        _give(module.TABLE.as_csv(told), out)
 
 
-@report.command()
-@journal_argument
-@day_option
-@codes_option
-@trail_option
-@out_option
-def rts22(journal: Path, day: str, codes: Path, folder: Path | None, out: Path | None) -> None:
-    """Transactions of a day shaped as EU 2017/590 has them, two rows a trade, CSV."""
-    from openoutcry.surveillance.reports.reference_data import read_codes
-    from openoutcry.surveillance.reports.rts22 import TABLE, transactions
-
-    _give(TABLE.as_csv(transactions(_trail(journal, folder), day, read_codes(codes))), out)
+_of_a_day(
+    "rts24", "records",
+    "Order records of a day (EU 2017/580), a row for each event of an order, CSV.",
+)  # fmt: skip
+_of_a_day(
+    "rts22", "transactions",
+    "Transactions of a day shaped as EU 2017/590 has them, two rows a trade, CSV.",
+)  # fmt: skip
 
 
 @report.command()

@@ -92,6 +92,22 @@ def down(folder: Path) -> None:
 
 @cluster.command()
 @folder_argument
+@click.option("--every-s", type=click.FloatRange(0.1, 86_400), default=60, show_default=True,
+              help="Between two looks; each reads all that the nodes hold.")  # fmt: skip
+def watch(folder: Path, every_s: float) -> None:
+    """Prove what the nodes of FOLDER hold on their disks while they run, until Control-C; a damaged
+    one is ended, before it leads with what it has not."""
+    from openoutcry.replica.cluster import Cluster
+    from openoutcry.replica.watch import watch as look
+
+    try:
+        look(Cluster.load(folder), lambda text: click.echo(text, err=True), every_s)
+    except KeyboardInterrupt:
+        return
+
+
+@cluster.command()
+@folder_argument
 @click.argument("node")
 def resync(folder: Path, node: str) -> None:
     """Wipe what NODE of FOLDER has stored and let it get everything from the others."""

@@ -4,6 +4,7 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import click
@@ -22,14 +23,16 @@ from openoutcry.cli.options import PathArgument, as_json_option
               help="End after so many, with the faults that there were by then.")  # fmt: skip
 @click.option("--keep", type=PathArgument, help="Work in this folder and leave it.")
 @click.option("--report", type=PathArgument, help="Write the report (JSON) to this file.")
+@click.option("--evidence", is_flag=True, help="Write docs/evidence/replication_drill.json.")
 @as_json_option
 def drill(faults: int, kinds: str | None, seed: int, rate: int, minutes: float | None,
-          keep: Path | None, report: Path | None, as_json: bool) -> None:  # fmt: skip
+          keep: Path | None, report: Path | None, evidence: bool,
+          as_json: bool) -> None:  # fmt: skip
     """Kill, stop, cut off and corrupt a throw-away replicated venue; report what was lost.
 
     \b
     outcry drill
-    outcry drill --faults 200 --report drill.json
+    outcry drill --faults 200 --report drill.json --evidence
     outcry drill --kinds "kill primary,partition leader" --faults 10
 
     Needs root: it makes a network of its own, which goes with it.
@@ -44,6 +47,12 @@ def drill(faults: int, kinds: str | None, seed: int, rate: int, minutes: float |
     limit_s = 60 * minutes if minutes else float("inf")
     say = partial(click.echo, err=True)
     document = run_drill(faults, seed, chosen, rate, keep, say, limit_s)
+    if evidence:
+        from openoutcry.report.evidence import write_evidence
+
+        write_evidence(
+            "replication_drill", figures_of(document), " ".join(["outcry", *sys.argv[1:]])
+        )
     if report:
         report.write_text(json.dumps(document, indent=1) + "\n")
     if as_json:
@@ -54,15 +63,33 @@ def drill(faults: int, kinds: str | None, seed: int, rate: int, minutes: float |
         sys.exit(1)
 
 
-def _print(document: dict[str, Any]) -> None:
+def gaps_of(document: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """By kind of fault: how often, and how long clients were without an answer."""
     rows: dict[str, list[float]] = {}
     for fault in document["faults"]:
         rows.setdefault(fault["kind"], []).append(fault["gap_s"])
-    for kind, gaps in sorted(rows.items()):
-        middle = sorted(gaps)[len(gaps) // 2]
+    return {
+        kind: {"times": len(gaps), "median_s": median(gaps), "longest_s": max(gaps)}
+        for kind, gaps in sorted(rows.items())
+    }
+
+
+def figures_of(document: dict[str, Any]) -> dict[str, Any]:
+    """What is kept as evidence."""
+    same = (
+        "sent", "acknowledged", "lost", "doubled", "reordered", "woken_primaries",
+        "released_by_woken", "hashes_equal", "nodes_equal", "state_hash", "restored_state_hash",
+        "lease_ms", "seed", "rate", "seconds", "passed",
+    )  # fmt: skip
+    found = {"faults": len(document["faults"]), "gaps": gaps_of(document)}
+    return found | {name: document[name] for name in same} | {"ended": document.get("ended", "")}
+
+
+def _print(document: dict[str, Any]) -> None:
+    for kind, gaps in gaps_of(document).items():
         click.echo(
-            f"{kind}: {len(gaps)} times; without an answer for {middle:.3f} s (median), "
-            f"{max(gaps):.3f} s (longest)"
+            f"{kind}: {gaps['times']} times; without an answer for {gaps['median_s']:.3f} s "
+            f"(median), {gaps['longest_s']:.3f} s (longest)"
         )
     click.echo(
         f"{len(document['faults'])} faults, seed {document['seed']}, {document['rate']} orders a "

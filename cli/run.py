@@ -60,6 +60,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--lobster", type=PathArgument, help="LOBSTER message file (CSV)."),
         click.option("--seed-book", type=PathArgument, help="Book before the LOBSTER file begins."),
         click.option("--itch", type=PathArgument, help="NASDAQ TotalView-ITCH 5.0 file."),
+        click.option("--symbols", metavar="LIST", help="Of the ITCH file, by commas [all]."),
         click.option("--bitstamp", type=PathArgument, help="Bitstamp order events, CSV or CSV.xz."),
         click.option(
             "--udp", type=Endpoint(), help="Listen for order packets (see `outcry send`)."
@@ -196,6 +197,8 @@ def _check_together(asked: SimpleNamespace) -> None:
     )  # fmt: skip
     if asked.seed_book and not asked.lobster:
         raise click.UsageError("--seed-book goes with --lobster")
+    if asked.symbols and not asked.itch:
+        raise click.UsageError("--symbols goes with --itch")
     if asked.journal and asked.durability == "none":
         raise click.UsageError("--journal goes with --durability async or durable")
     if (asked.udp or asked.ports) and asked.rate:
@@ -235,7 +238,8 @@ def _choose_source(options: Options, asked: SimpleNamespace) -> None:
         options.source = LobsterSource(asked.lobster, asked.seed_book)
         options.source_kind = "lobster"
     elif asked.itch:
-        options.source, options.source_kind = ItchSource(asked.itch), "itch"
+        symbols = [s.strip() for s in asked.symbols.split(",")] if asked.symbols else None
+        options.source, options.source_kind = ItchSource(asked.itch, symbols), "itch"
     elif asked.bitstamp:
         options.source, options.source_kind = BitstampSource(asked.bitstamp), "bitstamp"
     else:

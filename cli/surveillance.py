@@ -154,23 +154,33 @@ def utc(ts_ns: int) -> str:
 @journal_argument
 @click.argument("case", type=Count)
 @click.option("--out", type=PathArgument, help="Write a self-contained page (HTML).")
+@click.option("--picture", type=PathArgument, help="Write the picture alone (SVG).")
 @settings_option
 @as_json_option
-def show(journal: Path, case: int, out: Path | None, file: Path | None, as_json: bool) -> None:
+def show(
+    journal: Path, case: int, out: Path | None, picture: Path | None, file: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """One case: evidence, the book at the time, a picture, what was done with it."""
     from openoutcry.surveillance.detect.settings import read_settings
     from openoutcry.surveillance.dossier import dossier
-    from openoutcry.surveillance.page import case_page
+    from openoutcry.surveillance.page import case_page, picture_file
     from openoutcry.surveillance.run import Found, write_whole
 
     found = Found.of(journal)
     of = found.case(case)
     entries = [entry for entry in found.entries if entry["case"] == case]
-    if out is not None:
+    if out is not None or picture is not None:
         made = dossier(journal, of, read_settings(file))
         page = case_page(made, found.standing(of).status, entries)
-        write_whole(out, page.encode())
-        click.echo(json.dumps({"out": str(out)}) if as_json else f"{out}: case {case}")
+        for path, text in ((out, page), (picture, picture_file(made))):
+            if path is not None:
+                write_whole(path, text.encode())
+        names = {"out": out, "picture": picture}
+        written = {name: str(path) for name, path in names.items() if path is not None}
+        click.echo(
+            json.dumps(written) if as_json else f"{', '.join(written.values())}: case {case}"
+        )
         return
     if as_json:
         click.echo(json.dumps({**_row(found, of), "life": entries}))

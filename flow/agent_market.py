@@ -35,6 +35,16 @@ Script = Generator[int, None, None]
 Levels = list[tuple[int, int, int]]
 
 
+CROWD_BELOW, CROWD_FROM = 100, 1_000
+"""The crowd's participants are 1 to CROWD_BELOW, and of a larger crowd CROWD_FROM on; between them
+are those who take part besides."""
+
+
+def crowd_number(n: int) -> int:
+    """The participant that the crowd's member ``n`` (from 0) is."""
+    return 1 + n if n < CROWD_BELOW else CROWD_FROM + n - CROWD_BELOW
+
+
 class Matcher(Protocol):
     """What runs the market: :class:`openoutcry.matcher.Engine` is one."""
 
@@ -183,7 +193,8 @@ class AgentMarket:
         self.known_orders: list[KnownOrder] = []
         self.step = self.last_id = self.seq = self.session = 0
         self._waiting: list[tuple[Any, ...]] = []
-        self._crowd = [[Agent(self, 1 + n, i) for n in range(crowd)] for i in range(len(SYMBOLS))]
+        self._crowd = [[Agent(self, crowd_number(n), i) for n in range(crowd)]
+                       for i in range(len(SYMBOLS))]  # fmt: skip
         self._leaving: dict[int, list[tuple[Agent, int]]] = {}
 
     @property

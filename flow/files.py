@@ -1,34 +1,119 @@
 """What all file sources check before and while they read."""
 
 import csv
+import gzip
 import io
 import lzma
 import re
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from openoutcry.flow.errors import FlowError
 from openoutcry.flow.source import Progress
 
-XZ_MAGIC = b"\xfd7zXZ\x00"
+XZ, GZIP, ZSTD = b"\xfd7zXZ\x00", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+FOREIGN = {
+    b"PK\x03\x04": "a zip archive: unpack it first",
+    b"BZh": "packed with bzip2: unpack it first",
+    b"7z\xbc\xaf": "a 7z archive: unpack it first",
+    b"\x04\x22\x4d\x18": "packed with lz4: unpack it first",
+    b"\xd4\xc3\xb2\xa1": "a packet capture (pcap): take the messages out of its packets first",
+    b"\xa1\xb2\xc3\xd4": "a packet capture (pcap): take the messages out of its packets first",
+    b"\x4d\x3c\xb2\xa1": "a packet capture (pcap): take the messages out of its packets first",
+    b"\x0a\x0d\x0d\x0a": "a packet capture (pcapng): take the messages out of its packets first",
+    b"PAR1": "a Parquet file",
+    b"\x89HDF": "an HDF5 file",
+    b"SQLite format 3": "an SQLite database",
+    b"%PDF": "a PDF document",
+}
+"""First bytes of files that are none of ours, and what they are."""
 PROGRESS_ROWS = 1 << 13
 SHOWN_CHARACTERS = 40
 """A wrong cell is quoted up to here: in a binary file it may be megabytes long."""
 
 
-def checked_file(path: str | Path) -> Path:
-    """``path`` if it is a readable file with something in it; :class:`FlowError` if not."""
+def checked_file(path: str | Path, raw: bool = False) -> Path:
+    """``path`` if it is a readable file with something in it; :class:`FlowError` if not, and what
+    it is if its first bytes say that it is another kind of file (``raw``: they may be any)."""
     path = Path(path)
     if path.is_dir():
         raise FlowError(f"{path} is a directory, not a file")
     try:
         with path.open("rb") as file:
-            if not file.read(1):
-                raise FlowError(f"{path} is empty")
+            begin = file.read(16)
+        if not begin:
+            raise FlowError(f"{path} is empty")
+        for magic, what in FOREIGN.items():
+            if not raw and begin.startswith(magic):
+                raise FlowError(f"{path} is {what}")
     except OSError as error:
         raise file_error(path, error) from error
     return path
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """(what is in the file, the file itself, whose position says how far one is): plain, or packed
+    with gzip, zstd (the module ``zstandard``) or xz.  Raises :class:`FlowError`."""
+    try:
+        with path.open("rb") as raw:
+            begin = raw.read(len(XZ))
+            raw.seek(0)
+            data: Any = raw
+            if begin == XZ:
+                data = lzma.LZMAFile(raw)  # noqa: SIM115
+            elif begin.startswith(GZIP):
+                data = gzip.GzipFile(fileobj=raw)
+            elif begin.startswith(ZSTD):
+                data = _zstd(path, raw)
+            yield data, raw
+    except (lzma.LZMAError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise FlowError(f"{path}: its packed bytes are broken: {error}") from error
+    except OSError as error:
+        raise file_error(path, error) from error
+
+
+def _zstd(path: Path, raw: IO[bytes]) -> IO[bytes]:
+    try:
+        import zstandard
+    except ImportError:
+        raise FlowError(
+            f"{path} is packed with zstd: python -m pip install zstandard, or unpack it first"
+        ) from None
+
+    class Reader(io.RawIOBase):
+        """Frame after frame; zstandard's own reader takes a file cut short for a whole one."""
+
+        def __init__(self) -> None:
+            self.frame: Any = None
+            self.left = b""
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            try:
+                while not self.left:
+                    packed = self.frame.unused_data if self.frame and self.frame.eof else b""
+                    packed = packed or raw.read(1 << 17)
+                    if not packed:
+                        if self.frame and not self.frame.eof:
+                            raise EOFError("it ends within a frame")
+                        return 0
+                    if self.frame is None or self.frame.eof:
+                        self.frame = zstandard.ZstdDecompressor().decompressobj()
+                    self.left = self.frame.decompress(packed)
+            except zstandard.ZstdError as error:
+                raise EOFError(str(error)) from error
+            data, self.left = self.left[: len(buffer)], self.left[len(buffer) :]
+            buffer[: len(data)] = data
+            return len(data)
+
+    return io.BufferedReader(Reader(), 1 << 20)
 
 
 def file_error(path: Path, error: OSError) -> FlowError:
@@ -47,7 +132,7 @@ class Column:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A CSV file whose every cell is checked: plain, or packed with xz.
+    """A CSV file whose every cell is checked: plain, or packed with gzip, zstd or xz.
 
     ``what`` says in words what the file should be; ``header`` whether the first row must be the
     columns' names.
@@ -62,15 +147,12 @@ class CsvFile:
         """Yield (row number from 1, cells) of each row after the header.
 
         Raises :class:`FlowError` naming row and column for a wrong cell, a row of another length,
-        a missing or foreign header and a broken .xz file.
+        a missing or foreign header and a broken packed file.
         """
         patterns = [re.compile(column.pattern) for column in self.columns]
         size_bytes = self.path.stat().st_size
         try:
-            with self.path.open("rb") as raw:
-                packed = raw.read(len(XZ_MAGIC)) == XZ_MAGIC
-                raw.seek(0)
-                data = lzma.LZMAFile(raw) if packed else raw  # noqa: SIM115
+            with unpacked(self.path) as (data, raw):
                 # Latin-1 never fails to decode: a foreign byte is reported as a wrong cell.
                 text = io.TextIOWrapper(data, encoding="latin-1", newline="")
                 for number, row in enumerate(csv.reader(text), start=1):
@@ -87,12 +169,8 @@ class CsvFile:
                         progress(raw.tell(), size_bytes)
                 if progress:
                     progress(size_bytes, size_bytes)
-        except (lzma.LZMAError, EOFError) as error:
-            raise FlowError(f"{self.path}: broken .xz file: {error}") from error
         except csv.Error as error:
             raise FlowError(f"{self.path} is not {self.what}: {error}") from error
-        except OSError as error:
-            raise file_error(self.path, error) from error
 
     def _check_header(self, row: list[str]) -> None:
         names = [column.name for column in self.columns]

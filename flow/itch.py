@@ -20,7 +20,7 @@ import struct
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from openoutcry.flow.commands import (
     AGGRESSOR_ID,
@@ -32,7 +32,7 @@ from openoutcry.flow.commands import (
     opposite,
 )
 from openoutcry.flow.errors import FlowError
-from openoutcry.flow.files import checked_file, file_error
+from openoutcry.flow.files import checked_file, unpacked
 from openoutcry.flow.source import Array, Progress
 from openoutcry.wire.enums import CommandKind, Phase, Side, TimeInForce
 from openoutcry.wire.records import MAX_INSTRUMENTS, make_instruments
@@ -74,6 +74,7 @@ MESSAGE_TYPES = {
 }
 
 # Bytes 0 to 10 of every message: type, stock locate (2), tracking number (2), time stamp (6).
+TIME = slice(5, 11)
 SYMBOL_AT = {b"A": slice(24, 32), b"F": slice(24, 32), b"R": slice(11, 19)}
 STOCK, REASON = slice(11, 19), slice(21, 25)
 OUR_REASONS = {
@@ -107,13 +108,14 @@ class RestingOrder:
 
 
 class ItchSource:
-    """A TotalView-ITCH 5.0 file.
+    """A TotalView-ITCH 5.0 file, plain or packed with gzip, zstd or xz.
 
     Opening it reads it once to collect the symbols that orders name (or, in a file without
-    orders, those of the directory).  ``symbols`` keeps only the orders of these, which a whole
-    day needs: it has more symbols than an instrument table.  ``recorded``: as
-    :func:`as_recorded` says.  Raises :class:`FlowError` naming the byte for an unknown message
-    type, a length that is not the type's, or a truncated file.
+    orders, those of the directory).  ``symbols`` keeps only the orders of these.  What is well
+    formed and still suspicious is counted in ``account``: time that goes backwards, an order
+    reference that an open order has, no shares.  ``recorded``: as :func:`as_recorded` says.
+    Raises :class:`FlowError` naming the byte for an unknown message type, a length that is not the
+    type's, or a truncated file.
     """
 
     def __init__(
@@ -131,7 +133,9 @@ class ItchSource:
         self._progress = progress
         self._kept = None if symbols is None else {s.encode("ascii", "replace") for s in symbols}
         self._phases: dict[bytes, Phase] = {}
+        self._sessions = 0
         self.instruments = self._find_instruments()
+        self._symbols = frozenset(self.instruments["symbol"].tolist())
 
     def chunks(self) -> Iterator[Array]:
         """Yield the commands."""
@@ -155,53 +159,60 @@ class ItchSource:
         if not 1 <= len(symbols) <= MAX_INSTRUMENTS:
             raise FlowError(
                 f"{self.path} names {len(symbols)} symbols; an instrument table has 1 to "
-                f"{MAX_INSTRUMENTS}"
+                f"{MAX_INSTRUMENTS}: choose some (--symbols)"
             )
         return make_instruments(symbols)
 
     def _read(self, progress: Progress | None) -> Iterator[tuple[int, bytes, bytes]]:
-        """Yield (byte offset, type, message) of each message, framing checked and left out."""
+        """Yield (byte offset, type, message) of each message, framing checked and left out.
+
+        A length of zero with no message behind it is a mark of the end of a session."""
         size_bytes = self.path.stat().st_size
         sizes = {kind[0]: (kind, entry.size_bytes) for kind, entry in MESSAGE_TYPES.items()}
-        start = 0  # byte offset in the file of data[0]
+        start = self._sessions = 0  # start: byte offset, unpacked, of data[0]
         data = b""
-        try:
-            with self.path.open("rb") as file:
-                while more := file.read(READ_BYTES):
-                    data += more
-                    at = 0
-                    while at + FRAME_BYTES < len(data):
-                        entry = sizes.get(data[at + FRAME_BYTES])
-                        if entry is None:
-                            raise self._unknown_type(start + at, data[at + FRAME_BYTES])
-                        kind, size = entry
-                        framed = data[at] << 8 | data[at + 1]
-                        if framed not in (0, size):
-                            raise FlowError(
-                                f"{self.path}: byte {start + at}: length {framed} before a "
-                                f"message of type {kind.decode()!r}, which has {size} bytes"
-                            )
-                        end = at + FRAME_BYTES + size
-                        if end > len(data):
-                            break
-                        yield start + at, kind, data[at + FRAME_BYTES : end]
-                        at = end
-                    start += at
-                    data = data[at:]
-                    if progress:
-                        progress(start, size_bytes)
-        except OSError as error:
-            raise file_error(self.path, error) from error
-        if data:
+        with unpacked(self.path) as (file, raw):
+            while more := file.read(READ_BYTES):
+                data += more
+                at = 0
+                while at + FRAME_BYTES < len(data):
+                    framed = data[at] << 8 | data[at + 1]
+                    if framed == 0 == data[at + FRAME_BYTES]:
+                        self._sessions += 1
+                        at += FRAME_BYTES
+                        continue
+                    entry = sizes.get(data[at + FRAME_BYTES])
+                    if entry is None:
+                        raise self._unknown_type(start + at, data[at : at + 64])
+                    kind, size = entry
+                    if framed not in (0, size):
+                        raise FlowError(
+                            f"{self.path}: byte {start + at}: length {framed} before a "
+                            f"message of type {kind.decode()!r}, which has {size} bytes"
+                        )
+                    end = at + FRAME_BYTES + size
+                    if end > len(data):
+                        break
+                    yield start + at, kind, data[at + FRAME_BYTES : end]
+                    at = end
+                start += at
+                data = data[at:]
+                if progress:
+                    progress(raw.tell(), size_bytes)
+        if data == bytes(FRAME_BYTES):
+            self._sessions += 1
+        elif data:
             raise FlowError(
                 f"{self.path} is truncated: it ends at byte {start + len(data)}, within the "
                 f"message that starts at byte {start}"
             )
 
-    def _unknown_type(self, at: int, kind: int) -> FlowError:
+    def _unknown_type(self, at: int, begin: bytes) -> FlowError:
+        kind = begin[FRAME_BYTES : FRAME_BYTES + 1]
+        looks = "; it looks like text" if at == 0 and begin.isascii() and 0 not in begin else ""
         return FlowError(
-            f"{self.path}: byte {at + FRAME_BYTES}: unknown message type {bytes([kind])!r}: the "
-            "file is no TotalView-ITCH 5.0, or is damaged before this byte"
+            f"{self.path}: byte {at + FRAME_BYTES}: unknown message type {kind!r}: the "
+            f"file is no TotalView-ITCH 5.0, or is damaged before this byte{looks}"
         )
 
     def _commands(self) -> Iterator[Command]:
@@ -221,7 +232,14 @@ class ItchSource:
         }
         self._phases = {}
         resting: dict[int, RestingOrder] = {}
+        last_ns = b""
         for at, kind, message in self._read(self._progress):
+            time_ns = message[TIME]
+            if kind == b"S" and message[11:12] == b"O":
+                last_ns = b""
+            if time_ns < last_ns:
+                counts["suspicious: time goes backwards"] += 1
+            last_ns = time_ns
             handler = handlers.get(kind)
             if handler is None:
                 counts[f"{names[kind]} (no command)"] += 1
@@ -241,6 +259,16 @@ class ItchSource:
                 counts[f"{names[kind]}, of another symbol (no command)"] += 1
             else:
                 counts[f"{names[kind]}, of an order never added (no command)"] += 1
+        if self._sessions:
+            counts["end of a session (no command)"] = self._sessions
+
+    def _suspect(self, resting: dict[int, RestingOrder], reference: int, shares: int) -> None:
+        """Count what is well formed and cannot be right; it is run all the same."""
+        counts = cast("Counter[str]", self.account)
+        if reference in resting:
+            counts["suspicious: the reference of an order that is open"] += 1
+        if shares == 0:
+            counts["suspicious: no shares"] += 1
 
     def _begin(self, at: int, message: bytes, resting: dict[int, RestingOrder]) -> list[Command]:
         if message[11:12] != b"O":
@@ -264,6 +292,7 @@ class ItchSource:
     ) -> Command:
         if reference >= AGGRESSOR_ID:
             raise FlowError(f"{self.path}: byte {at}: order reference {reference} is too large")
+        self._suspect(resting, reference, order.qty_lots)
         resting[reference] = order
         return _about(CommandKind.NEW, order, order.qty_lots, reference)
 
@@ -272,6 +301,7 @@ class ItchSource:
         order = resting.get(reference)
         if order is None:
             return []
+        self._suspect({}, reference, shares)
         _take(resting, reference, order, shares)
         if self._phases.get(order.symbol) == Phase.PRE_OPEN:
             return [_about(CommandKind.REDUCE, order, shares, reference)]
@@ -290,7 +320,7 @@ class ItchSource:
     def _phase(self, at: int, message: bytes, resting: dict[int, RestingOrder]) -> list[Command]:
         symbol, phase = message[STOCK].rstrip(b" "), OUR_REASONS.get(message[REASON])
         known = self._phases.get(symbol, Phase.CONTINUOUS)
-        if phase in (None, known) or symbol not in self.instruments["symbol"].tolist():
+        if phase in (None, known) or symbol not in self._symbols:
             return []
         self._phases[symbol] = phase
         return [operator_command(CommandKind.PHASE, symbol, aux=int(phase))]
@@ -300,6 +330,7 @@ class ItchSource:
         order = resting.get(reference)
         if order is None:
             return []
+        self._suspect({}, reference, shares)
         _take(resting, reference, order, shares)
         return [_about(CommandKind.REDUCE, order, shares, reference)]
 

@@ -31,7 +31,7 @@ from openoutcry.flow.commands import (
     opposite,
 )
 from openoutcry.flow.errors import FlowError
-from openoutcry.flow.files import Column, CsvFile, checked_file
+from openoutcry.flow.files import Column, CsvFile, checked_file, unpacked
 from openoutcry.flow.source import Array, Progress
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 from openoutcry.wire.records import make_instruments
@@ -47,6 +47,8 @@ KIND_NAMES = {
     CROSS: "cross trade (no command)",
     HALT: "halt (no command)",
 }
+
+UNSEEN = "… of these, about orders that are in neither the file nor the seed book"
 
 WHOLE = r"-?[0-9]{1,18}"
 COLUMNS = (
@@ -87,12 +89,13 @@ class Step(NamedTuple):
 
 
 class LobsterSource:
-    """A LOBSTER message file, plain or .xz.
+    """A LOBSTER message file, plain or packed with gzip, zstd or xz.
 
     ``seed_book``: a file whose first row is the book after the first message: ask price, ask
     size, bid price, bid size of each level, best first.  ``account`` counts messages by kind,
-    and how many of them met the seed book.  ``recorded``: as :func:`as_recorded` says.  Raises
-    :class:`FlowError` naming row and column.
+    how many of them met the seed book, and what is well formed and suspicious: time that goes
+    backwards, the identifier of an open order given again, no shares (which become no command).
+    ``recorded``: as :func:`as_recorded` says.  Raises :class:`FlowError` naming row and column.
     """
 
     def __init__(
@@ -133,29 +136,38 @@ class LobsterSource:
         self.account = counts
         seeds: dict[tuple[Side, int], int] = {}
         open_ids: set[int] = set()
-        for message in self._read():
+        for message in self._read(counts):
             if message.row == 1 and self.seed:
                 yield Step(None, self._seed_commands(message, seeds, counts), None)
                 if message.kind != NEW:
                     counts["first message, contained in the seed book (no command)"] += 1
                     yield Step(message, [], None)
                     continue
+            if message.qty_lots == 0 and message.kind <= EXECUTION:
+                counts["suspicious: no shares (no command)"] += 1
+                yield Step(message, [], None)
+                continue
             counts[KIND_NAMES[message.kind]] += 1
             yield self._translate(message, seeds, open_ids, counts)
 
-    def _read(self) -> Iterator[Message]:
+    def _read(self, counts: Counter[str]) -> Iterator[Message]:
         file = CsvFile(self.path, COLUMNS, "a LOBSTER message file")
+        last_s = 0.0
         for row, (time, kind, order_id, size, price, direction) in file.rows(self._progress):
+            # Nanoseconds past midnight as a float are exact to a hundredth of a microsecond.
+            if float(time) < last_s:
+                counts["suspicious: time goes backwards"] += 1
+            last_s = float(time)
             side = Side.BUY if direction == "1" else Side.SELL
             whole, _, part = time.partition(".")
             ts_ns = int(whole) * 10**9 + int(part[:9].ljust(9, "0"))
             message = Message(row, int(kind), int(order_id), int(size), int(price), side, ts_ns)
             if message.kind <= EXECUTION:
-                for at, value in ((4, message.qty_lots), (5, message.price_ticks)):
-                    if value < 1:
+                for at, value, least in ((4, message.qty_lots, 0), (5, message.price_ticks, 1)):
+                    if value < least:
                         raise FlowError(
                             f"{self.path}: row {row}, column {at} ({COLUMNS[at - 1].name}): "
-                            f"{value} is below 1 in a message of type {kind}"
+                            f"{value} is below {least} in a message of type {kind}"
                         )
             yield message
 
@@ -185,6 +197,8 @@ class LobsterSource:
         _, kind, order_id, qty_lots, price_ticks, side, _ = message
         symbol = self.symbol
         if kind == NEW:
+            if order_id in open_ids:
+                counts["suspicious: the identifier of an order that is open"] += 1
             open_ids.add(order_id)
             new = command(CommandKind.NEW, symbol, side, price_ticks, qty_lots, order_id)
             return Step(message, [new], None)
@@ -203,12 +217,15 @@ class LobsterSource:
                 TimeInForce.IOC,
             )
             counts["… of these, executions of orders from before the recording"] += not known
+            if not known and seed_id is None:
+                counts[UNSEEN] += 1
             return Step(message, [aggressor], order_id if known else seed_id)
         command_kind = CommandKind.REDUCE if kind == REDUCE else CommandKind.CANCEL
         if kind == DELETE:
             open_ids.discard(order_id)
         if not known and seed_id is None:
             counts["… of these, reduces and deletes of orders nobody has seen"] += 1
+            counts[UNSEEN] += 1
         elif not known and seed_id is not None:
             counts["… of these, reduces and deletes applied to a synthetic order"] += 1
             command_kind, order_id = CommandKind.REDUCE, seed_id
@@ -221,7 +238,7 @@ def read_book(path: str | Path, progress: Progress | None = None) -> Iterator[li
     bid size of each level.  Raises :class:`FlowError` naming row and column."""
     path = checked_file(path)
     what = "a LOBSTER order book file"
-    with path.open("rb") as file:
+    with unpacked(path) as (file, _):
         first = file.readline(1 << 16)
     count = first.count(b",") + 1
     if count % 4:

@@ -35,6 +35,10 @@ STYLES: dict[str, dict[str, tuple[float, float]]] = {
 }  # fmt: skip
 """Of each manipulator, the range of what it draws."""
 FIRST = 200
+IGNITED_TICKS = 2
+"""A burst that gained less a lot has not paid for the spread."""
+RAMPED_HALF_TICKS = 10
+"""A ramp that moved the mid less is none: what a market's own noise moves it in a minute."""
 
 
 class Manipulator:
@@ -92,57 +96,56 @@ class Manipulator:
 
 def spoof(who: Manipulator, agents: list[Agent]) -> Act:
     """Wants to sell dear: shows large bids, sells to who runs after them, takes the bids away."""
-    agent, rng = agents[0], who.market.random
-    side, gained, traded = rng.choice((BUY, SELL)), 0, 0
-    who.gained = 0
-    for number in range(round(who.draw("cycles"))):
-        if number:
-            yield who.steps("pause_s")
-        other = BUY + SELL - side
-        middle = agent.middle
+
+    def show(agent: Agent, side: int, best: int | None) -> bool:
         apart, lots = round(who.draw("apart")), round(who.draw("lots"))
-        best = agent.bid if side == BUY else agent.ask
         if best is None:
-            continue
+            return False
         agent.limit(side, best - apart + 1 if side == BUY else best + apart - 1, lots)
-        yield who.steps("wait_s")
-        cash, held, fills = agent.cash, agent.lots, agent.fills
-        agent.take(other, round(who.draw("own")))
-        yield 1
-        gained += 2 * (agent.cash - cash) + (agent.lots - held) * middle
-        traded += agent.fills > fills
-        yield who.steps("after_s")
-        agent.cancel_all()
-        if traded >= 3:
-            who.gained = max(who.gained, gained)
+        return True
+
+    return press(who, agents[0], show)
 
 
 def layer(who: Manipulator, agents: list[Agent]) -> Act:
     """The same with several orders at several prices."""
-    agent, rng = agents[0], who.market.random
-    side, gained, traded = rng.choice((BUY, SELL)), 0, 0
-    who.gained = 0
-    for number in range(round(who.draw("cycles"))):
-        if number:
-            yield who.steps("pause_s")
-        middle = agent.middle
-        best = agent.bid if side == BUY else agent.ask
+
+    def show(agent: Agent, side: int, best: int | None) -> bool:
         if best is None:
-            continue
+            return False
         apart = round(who.draw("apart"))
         for level in range(round(who.draw("layers"))):
             away = apart - 1 + level
             price = best - away if side == BUY else best + away
             agent.limit(side, price, round(who.draw("lots")))
+        return True
+
+    return press(who, agents[0], show)
+
+
+def press(who: Manipulator, agent: Agent, show: Callable[[Agent, int, int | None], bool]) -> Act:
+    """Again and again: ``show`` orders, trade against them, take them away.
+
+    It gained what its trades were better than the mid before, half ticks times lots; on average
+    less than half a tick, and the pressure moved nothing."""
+    side, gained, traded, lots = who.market.random.choice((BUY, SELL)), 0, 0, 0
+    who.gained = 0
+    for number in range(round(who.draw("cycles"))):
+        if number:
+            yield who.steps("pause_s")
+        middle = agent.middle
+        if not show(agent, side, agent.bid if side == BUY else agent.ask):
+            continue
         yield who.steps("wait_s")
         cash, held, fills = agent.cash, agent.lots, agent.fills
         agent.take(BUY + SELL - side, round(who.draw("own")))
         yield 1
         gained += 2 * (agent.cash - cash) + (agent.lots - held) * middle
+        lots += abs(agent.lots - held)
         traded += agent.fills > fills
         yield who.steps("after_s")
         agent.cancel_all()
-        if traded >= 3:
+        if traded >= 3 and gained >= lots:
             who.gained = max(who.gained, gained)
 
 
@@ -163,12 +166,15 @@ def wash(who: Manipulator, agents: list[Agent]) -> Act:
             else:
                 return
             buyer = agents[(at + 1) % len(agents)]
-            sold, bought = seller.fills, buyer.fills
+            sold, bought, held = seller.fills, buyer.fills, (seller.lots, buyer.lots)
             order_id = seller.limit(SELL, bid + 1, lots)
             buyer.limit(BUY, bid + 1, lots, ioc=True)
             yield max(1, who.steps("back_s") // len(agents))
             more = 2 if seller is buyer else 1
             met = seller.fills == sold + more and buyer.fills == bought + more
+            # Not with whoever came between.
+            passed = 0 if seller is buyer else lots
+            met = met and (seller.lots, buyer.lots) == (held[0] - passed, held[1] + passed)
             whole = whole and met and order_id not in seller.open
             legs += met and order_id not in seller.open
             seller.cancel_all()
@@ -179,7 +185,8 @@ def wash(who: Manipulator, agents: list[Agent]) -> Act:
 
 
 def ignite(who: Manipulator, agents: list[Agent]) -> Act:
-    """Takes some quietly, then bursts that the followers run after, and sells to them."""
+    """Takes some quietly, then bursts that the followers run after, and sells to them; what gained
+    less than IGNITED_TICKS a lot ignited nothing."""
     agent, side = agents[0], who.market.random.choice((BUY, SELL))
     held, worth = agent.lots, agent.worth()
     for _ in range(5):
@@ -190,22 +197,28 @@ def ignite(who: Manipulator, agents: list[Agent]) -> Act:
         agent.take(side, lots, through)
         yield 1
     yield who.steps("hold_s")
+    moved = abs(agent.lots - held)
     for _ in range(60):
         left = abs(agent.lots - held)
         if not left:
             break
         agent.take(BUY + SELL - side, min(left, 60), 1)
         yield 1
-    who.gained = max(agent.worth() - worth, 0)
+    gained = agent.worth() - worth
+    who.gained = gained if gained >= IGNITED_TICKS * moved else 0
     yield 1
 
 
 def ramp(who: Manipulator, agents: list[Agent]) -> Act:
-    """Trade upon trade a little higher, for minutes."""
+    """Trade upon trade a little higher, for minutes; where the price ends no higher, it moved
+    nothing."""
     agent, side = agents[0], who.market.random.choice((BUY, SELL))
+    middle, who.gained = agent.middle, 0
     for _ in range(round(who.draw("trades"))):
         agent.take(side, round(who.draw("lots")), round(who.draw("through")))
         yield who.steps("pause_s")
+    moved = (agent.middle - middle) * (1 if side == BUY else -1)
+    who.gained = None if moved >= RAMPED_HALF_TICKS else 0
 
 
 def mark(who: Manipulator, agents: list[Agent]) -> Act:

@@ -25,7 +25,7 @@ class RecordFile:
     """
 
     def __init__(self, path: str | Path, progress: Progress | None = None) -> None:
-        self.path = checked_file(path)
+        self.path = checked_file(path, raw=True)
         self.name = f"order records {self.path.name}"
         self.account: dict[str, int] = {}
         self._progress = progress

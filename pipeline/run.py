@@ -278,6 +278,11 @@ def _check_replication(options: Options, watcher: Watcher) -> None:
     stream_name(options.replication.venue)
     if options.standing is None:  # a standby waits until it answers
         connect(access_of(options.replication.nats)).close()
+    if options.wiring.shards > 1:
+        watcher.note(
+            f"of {options.wiring.shards} matchers none knows the whole state: standbys compare the "
+            "events' hash alone"
+        )
     watcher.note(
         f"replicated as {options.replication.venue}: an event leaves once its command is "
         f"{policy_of(options).text}"

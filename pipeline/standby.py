@@ -78,7 +78,7 @@ class StandbyVenue:
         """What the venue came to; None if this node never led."""
         lead = self._follow(standby, lambda: standby.is_level)
         while lead is None and not self.stopping:
-            standing = Standing(standby, partial(self._follow_on, standby), self.watcher.note)
+            standing = Standing(standby, partial(self._follow_on, standby))
             venue = Venue(self.file, self.watcher, self.clock, standing=standing)
             try:
                 served = venue.serve(resume=True)

@@ -38,11 +38,11 @@ class Standing:
         self,
         standby: HotStandby,
         follow: Callable[[Callable[[], bool]], Lead | None],
-        note: Callable[[str], None],
     ) -> None:
         """``follow`` follows until it leads, is stopped (then it raises ``KeyboardInterrupt``), or
         what it is given becomes true (None)."""
-        self.standby, self.follow, self.note = standby, follow, note
+        self.standby, self.follow = standby, follow
+        self.note: Callable[[str], None] = lambda text: None
         self.fits: Callable[[], bool] = lambda: True
         """Whether what was prepared is still what a start would prepare now."""
         self.lead: Lead | None = None
@@ -58,6 +58,7 @@ class Standing:
     def wait(self, work: "Work", state: "RunState", watcher: "Watcher", policy: Any,
              stack: ExitStack) -> Supervisor:  # fmt: skip
         """Fork the stages, and follow until this node leads.  Raises :class:`Stale`."""
+        self.note = watcher.note
         parking = work.parking = Parking()
         stack.callback(parking.close)
         load_modules(work)

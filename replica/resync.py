@@ -28,8 +28,8 @@ def resync_node(cluster: Cluster, node: Node, timeout_s: float = RESYNC_S) -> st
     cluster.wipe(node)
     forget(cluster, node)
     cluster.start([node], stay=True)
-    wanted = _wanted(cluster)
     deadline_s = time.monotonic() + timeout_s
+    wanted = _wanted(cluster, deadline_s)
     while True:
         rows = {row.venue: row for row in verify_node(cluster, node)}
         if flaws := [row.text for row in rows.values() if row.flaw]:
@@ -41,11 +41,18 @@ def resync_node(cluster: Cluster, node: Node, timeout_s: float = RESYNC_S) -> st
         time.sleep(0.2)
 
 
-def _wanted(cluster: Cluster) -> dict[str, int]:
-    """The last message of each venue's stream."""
+def _wanted(cluster: Cluster, deadline_s: float) -> dict[str, int]:
+    """The last message of each venue's stream; a stream whose leader the node was has none for a
+    while."""
     cluster.wait_ready()
-    link = connect(cluster.access)
-    try:
-        return {venue: JetStream(link, venue).tail().last for venue in venues(link)}
-    finally:
-        link.close()
+    while True:
+        try:
+            link = connect(cluster.access)
+            try:
+                return {venue: JetStream(link, venue).tail().last for venue in venues(link)}
+            finally:
+                link.close()
+        except Unreachable:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.2)

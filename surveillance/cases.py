@@ -57,19 +57,31 @@ def severity_of(score: int) -> str:
 
 def fold(hits: Records, symbols: Sequence[str], heads: Iterable[str]) -> list[Case]:
     """The cases of all hits (HIT_DTYPE) so far, in the order in which they were opened."""
-    cases: list[Case] = []
-    latest: dict[tuple[int, tuple[int, ...], int], Case] = {}
-    for hit, head in zip(hits, heads, strict=True):
-        who = tuple(sorted(hit["participants"][: hit["members"]].tolist()))
-        key = int(hit["detector"]), who, int(hit["instrument"])
-        case, ts_ns = latest.get(key), int(hit["ts_ns"])
-        same = case is not None and ts_ns - case.last_ns <= GAP_NS
-        if case is None or not same or ts_ns // DAY_NS != case.opened_ns // DAY_NS:
-            case = _opened(len(cases) + 1, hit, who, symbols)
-            latest[key] = case
-            cases.append(case)
-        _add(case, hit, head)
-    return cases
+    folding = Folding(symbols)
+    folding.add(hits, heads)
+    return folding.cases
+
+
+class Folding:
+    """The cases of the hits that were added so far, in the order in which they were opened."""
+
+    def __init__(self, symbols: Sequence[str]) -> None:
+        self.symbols = symbols
+        self.cases: list[Case] = []
+        self._latest: dict[tuple[int, tuple[int, ...], int], Case] = {}
+
+    def add(self, hits: Records, heads: Iterable[str]) -> None:
+        """The next hits (HIT_DTYPE), and the hash behind each."""
+        for hit, head in zip(hits, heads, strict=True):
+            who = tuple(sorted(hit["participants"][: hit["members"]].tolist()))
+            key = int(hit["detector"]), who, int(hit["instrument"])
+            case, ts_ns = self._latest.get(key), int(hit["ts_ns"])
+            same = case is not None and ts_ns - case.last_ns <= GAP_NS
+            if case is None or not same or ts_ns // DAY_NS != case.opened_ns // DAY_NS:
+                case = _opened(len(self.cases) + 1, hit, who, self.symbols)
+                self._latest[key] = case
+                self.cases.append(case)
+            _add(case, hit, head)
 
 
 def _opened(number: int, hit: Any, who: tuple[int, ...], symbols: Sequence[str]) -> Case:

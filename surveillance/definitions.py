@@ -26,7 +26,7 @@ DEFINITIONS = {
         f"{MAR}; FINRA Regulatory Notice 09-31", "Largest pressure, lots"),
     "wash_self": Definition(
         "wash trades with itself",
-        "Whole orders of one size, entered shortly after one another by the same participant, that "
+        "Orders of one size, entered shortly after one another by the same participant, that "
         "trade with each other: nothing changes hands.", MAR, "Lots in the window"),
     "wash_related": Definition(
         "wash trades between related accounts",
@@ -63,7 +63,7 @@ DEFINITIONS = {
     "front_running": Definition(
         "front running",
         "A broker that knew of a client's order trades ahead of it on the same side, and turns "
-        "that round at a gain behind it.",
+        "that round behind it.",
         "Regulation (EU) 596/2014 art. 7(1)(d), 8 and 14; FINRA Rule 5270", "Lots taken ahead"),
     "insider_timing": Definition(
         "trading as if a client's order were known",

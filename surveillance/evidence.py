@@ -96,14 +96,19 @@ class EvidenceFile:
         self._file.close()
 
 
-def read_hits(folder: Path, head: bytes) -> tuple[Records, list[str]]:
-    """All whole hits (HIT_DTYPE) and the hash behind each.
+def read_hits(folder: Path, head: bytes, known: int = 0) -> tuple[Records, list[str]]:
+    """All whole hits (HIT_DTYPE) and the hash behind each; without the first ``known``, the last
+    of which has the hash ``head``.
 
     Raises :class:`SurveillanceError` naming the first whose hash does not follow from the one
     before.
     """
     path = folder / NAME
-    data = path.read_bytes() if path.exists() else b""
+    data = b""
+    if path.exists():
+        with path.open("rb") as file:
+            file.seek(known * ROW_BYTES)
+            data = file.read()
     count = len(data) // ROW_BYTES
     hits, heads = np.zeros(count, HIT_DTYPE), []
     for number in range(count):
@@ -111,7 +116,9 @@ def read_hits(folder: Path, head: bytes) -> tuple[Records, list[str]]:
         hit, found = row[: HIT_DTYPE.itemsize], row[HIT_DTYPE.itemsize :]
         head = chained(head, hit)
         if found != head:
-            raise SurveillanceError(f"{path}: hit {number + 1} was changed: its hash does not hold")
+            raise SurveillanceError(
+                f"{path}: hit {known + number + 1} was changed: its hash does not hold"
+            )
         hits[number] = np.frombuffer(hit, HIT_DTYPE)[0]
         heads.append(head.hex())
     return hits, heads

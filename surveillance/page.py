@@ -1,4 +1,5 @@
-"""A case as one HTML page that needs nothing else: words, tables and a picture in SVG."""
+"""A case as one HTML page that needs nothing else: words, tables and a picture in SVG; the picture
+also as a file of its own."""
 
 import time
 from pathlib import Path
@@ -7,11 +8,21 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from openoutcry.report.charts import Frame, nice_ticks
 from openoutcry.surveillance.definitions import DEFINITIONS
 from openoutcry.surveillance.dossier import Dossier
 
-WIDTH, HEIGHT = 960, 420
-LEFT, RIGHT, TOP, BOTTOM = 70, 16, 16, 36
+SIZE = 960, 420
+STYLE = """
+text { font: 12px system-ui, sans-serif; fill: #5b6472; }
+.grid { stroke: #8884; fill: none; } .axis { stroke: #888; fill: none; }
+.line { fill: none; stroke-width: 1.2; } .bid { stroke: #0b8f6a; } .ask { stroke: #c8472f; }
+.order { fill: none; opacity: 0.55; }
+.order.buy { stroke: #0b8f6a; } .order.sell { stroke: #c8472f; }
+.own { stroke: #8888; stroke-width: 0.8; } .own.buy { fill: #0b8f6a; } .own.sell { fill: #c8472f; }
+.trade { fill: #9aa4b2; }
+"""
+"""Of a picture that is a file of its own; a page has colours of its own."""
 
 
 def case_page(made: Dossier, status: str, life: list[dict[str, Any]]) -> str:
@@ -37,93 +48,101 @@ def day(ts_ns: int) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(ts_ns // 10**9))
 
 
-class _Axes:
-    def __init__(self, made: Dossier) -> None:
-        prices = [p for _, bid, ask in made.quotes for p in (bid, ask) if p is not None]
-        prices += [price for _, price, _, _ in made.trades]
-        near = sorted(prices) or [0]
-        low, high = near[len(near) // 100], near[-1 - len(near) // 100]
-        # Own orders far from everything else must not squeeze the market flat.
-        reach = max(high - low, 4)
-        own = [bar.price_ticks for bar in made.orders
-               if low - 2 * reach <= bar.price_ticks <= high + 2 * reach]  # fmt: skip
-        self.low, self.high = min([low, *own]) - 1, max([high, *own]) + 1
-        stamps = [ts for ts, _, _ in made.quotes]
-        self.begin = min([made.begin_ns, *stamps[:1]]) if not stamps else stamps[0]
-        self.end = max(made.case.last_ns, stamps[-1] if stamps else 0, self.begin + 1)
-
-    def x(self, ts_ns: int) -> float:
-        share = (ts_ns - self.begin) / (self.end - self.begin)
-        return LEFT + min(max(share, 0.0), 1.0) * (WIDTH - LEFT - RIGHT)
-
-    def y(self, price: int) -> float:
-        share = (price - self.low) / (self.high - self.low)
-        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
-
-    def shows(self, price: int) -> bool:
-        return self.low <= price <= self.high
+def picture_file(made: Dossier) -> str:
+    """The picture as an SVG file; its colours can be read on light and dark pages."""
+    title = DEFINITIONS[made.case.detector].title
+    frame = _picture(made, f"{title}: price, the participants' orders and trades")
+    frame.parts.insert(0, f"<style>{STYLE}</style>")
+    return frame.svg().replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n"
 
 
 def picture(made: Dossier) -> Markup:
     """Price over time: best bid and ask, everybody's trades, the participants' own orders."""
-    axes, parts = _Axes(made), []
-    for k in range(6):
-        price = axes.low + (axes.high - axes.low) * k // 5
-        at = axes.y(price)
-        parts.append(
-            f'<path class="grid" d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}"/>'
-            f'<text x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{price:,}</text>'
-        )
-        ts_ns = axes.begin + (axes.end - axes.begin) * k // 5
-        anchor = "start" if k == 0 else "end" if k == 5 else "middle"
-        parts.append(f'<text x="{axes.x(ts_ns):.1f}" y="{HEIGHT - 10}" text-anchor="{anchor}">'
-                     f"{moment(ts_ns)[:12]}</text>")  # fmt: skip
+    return Markup(_picture(made, "Price, orders and trades").svg())
+
+
+def _picture(made: Dossier, label: str) -> Frame:
+    prices, times = _price_range(made), _time_range(made)
+    frame = Frame(SIZE, times, prices, label, "picture")
+    seconds = [(times[0] + (times[1] - times[0]) * k / 5) for k in range(6)]
+    x_ticks = [(at, moment(int(at))[:10]) for at in seconds]
+    y_ticks = [(at, f"{at:,.0f}") for at in nice_ticks(*prices, 6, whole=True)
+               if prices[0] <= at <= prices[1]]  # fmt: skip
+    frame.axes(x_ticks, y_ticks, "time of day, UTC", "price in ticks")
     for css, place in (("bid", 1), ("ask", 2)):
-        parts.append(f'<path class="quote {css}" d="{_steps(made, axes, place)}"/>')
+        for stretch in _steps(made, prices, place):
+            frame.line(stretch, css, f"best {css}")
+    _orders(made, frame)
+    _trades(made, frame)
+    return frame
+
+
+def _price_range(made: Dossier) -> tuple[float, float]:
+    prices = [p for _, bid, ask in made.quotes for p in (bid, ask) if p is not None]
+    prices += [price for _, price, _, _ in made.trades]
+    near = sorted(prices) or [0]
+    low, high = near[len(near) // 100], near[-1 - len(near) // 100]
+    # Own orders far from everything else must not squeeze the market flat.
+    reach = max(high - low, 4)
+    own = [bar.price_ticks for bar in made.orders
+           if low - 2 * reach <= bar.price_ticks <= high + 2 * reach]  # fmt: skip
+    return min([low, *own]) - 1, max([high, *own]) + 1
+
+
+def _time_range(made: Dossier) -> tuple[float, float]:
+    stamps = [ts for ts, _, _ in made.quotes]
+    begin = stamps[0] if stamps else made.begin_ns
+    return begin, max(made.case.last_ns, stamps[-1] if stamps else 0, begin + 1)
+
+
+def _orders(made: Dossier, frame: Frame) -> None:
+    """The participants' orders, each as long as it was open, thicker the larger it was."""
+    lots = sorted(bar.qty_lots for bar in made.orders) or [1]
+    usual = max(lots[len(lots) // 2], 1)
     for bar in made.orders:
-        if axes.shows(bar.price_ticks):
-            x, end = axes.x(bar.begin_ns), axes.x(bar.end_ns)
-            thick = 2 + min(6.0, bar.qty_lots / max(_middle_lots(made), 1))
-            parts.append(
-                f'<path class="order {bar.side}" stroke-width="{thick:.1f}" '
-                f'd="M{x:.1f} {axes.y(bar.price_ticks):.1f}H{max(end, x + 2):.1f}">'
-                f"<title>{escape(bar.side)} {bar.qty_lots:,} at {bar.price_ticks:,}, "
-                f"order {bar.order_id}</title></path>"
-            )
-    for ts_ns, price, lots, side in made.trades:
-        if not axes.shows(price):
+        if not frame.y_range[0] <= bar.price_ticks <= frame.y_range[1]:
             continue
-        x, y = axes.x(ts_ns), axes.y(price)
+        x, end = _x(frame, bar.begin_ns), _x(frame, bar.end_ns)
+        thick = 2 + min(6.0, bar.qty_lots / usual)
+        frame.parts.append(
+            f'<path class="order {bar.side}" stroke-width="{thick:.1f}" '
+            f'd="M{x:.1f} {frame.y(bar.price_ticks):.1f}H{max(end, x + 2):.1f}">'
+            f"<title>{escape(bar.side)} {bar.qty_lots:,} at {bar.price_ticks:,}, "
+            f"order {bar.order_id}</title></path>"
+        )
+
+
+def _trades(made: Dossier, frame: Frame) -> None:
+    """Everybody's as dots, the participants' own as triangles, up where they bought."""
+    for ts_ns, price, lots, side in made.trades:
+        if not frame.y_range[0] <= price <= frame.y_range[1]:
+            continue
+        x, y = _x(frame, ts_ns), frame.y(price)
         if side:
             tip = -7 if side == "buy" else 7
-            triangle = f"M{x:.1f} {y + tip:.1f}l5 {-1.5 * tip:.1f}h-10z"
-            parts.append(
-                f'<path class="own {side}" d="{triangle}">'
+            frame.parts.append(
+                f'<path class="own {side}" d="M{x:.1f} {y + tip:.1f}l5 {-1.5 * tip:.1f}h-10z">'
                 f"<title>{side} {lots:,} at {price:,}</title></path>"
             )
         else:
-            parts.append(f'<circle class="trade" cx="{x:.1f}" cy="{y:.1f}" r="1.6"/>')
-    return Markup(
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Price, orders and trades">'
-        f"{''.join(parts)}</svg>"
-    )
+            frame.parts.append(f'<circle class="trade" cx="{x:.1f}" cy="{y:.1f}" r="1.6"/>')
 
 
-def _middle_lots(made: Dossier) -> int:
-    lots = sorted(bar.qty_lots for bar in made.orders)
-    return lots[len(lots) // 2] if lots else 1
+def _x(frame: Frame, ts_ns: int) -> float:
+    return frame.x(min(max(ts_ns, frame.x_range[0]), frame.x_range[1]))
 
 
-def _steps(made: Dossier, axes: _Axes, place: int) -> str:
-    """A quote as steps; a gap where there is none."""
-    pieces: list[str] = []
-    up = False
+def _steps(
+    made: Dossier, prices: tuple[float, float], place: int
+) -> list[list[tuple[float, float]]]:
+    """A quote as steps; a new stretch behind each gap where there is none."""
+    stretches: list[list[tuple[float, float]]] = [[]]
     for row in made.quotes:
         price = row[place]
-        if price is None or not axes.shows(price):
-            up = False
+        if price is None or not prices[0] <= price <= prices[1]:
+            stretches.append([])
             continue
-        x, y = axes.x(row[0]), axes.y(price)
-        pieces.append(f"H{x:.1f}V{y:.1f}" if up else f"M{x:.1f} {y:.1f}")
-        up = True
-    return "".join(pieces)
+        if stretches[-1]:
+            stretches[-1].append((row[0], stretches[-1][-1][1]))
+        stretches[-1].append((row[0], price))
+    return [stretch for stretch in stretches if stretch]

@@ -10,7 +10,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from openoutcry.replay.core import Core
 from openoutcry.replay.events import NO_LIMIT, Point, Records, events_of, starting_point
 from openoutcry.replay.projections import JournalReader
 from openoutcry.surveillance import life
-from openoutcry.surveillance.cases import Case, fold
+from openoutcry.surveillance.cases import Case, Folding
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.surveillance.errors import SurveillanceError
@@ -32,7 +32,7 @@ FOLDER = "surveillance"
 EVERY = 1_000_000
 """Commands from one checkpoint to the next."""
 KEEP = 2
-MAGIC = b"OUTCRYS1"
+MAGIC = b"OUTCRYS2"
 HEAD_BYTES = len(MAGIC) + 32
 PAUSE_S = 0.01
 STATUS_S = 2.0
@@ -56,6 +56,7 @@ class Watching:
         self.point = self._newest()
         self.events = 0
         """Seen by this object."""
+        self._found: Found | None = None
 
     def _keep_settings(self, settings: Settings) -> None:
         path = self.folder / "settings.json"
@@ -152,11 +153,13 @@ class Watching:
         return Point(engine, facts["chain"], facts["trades"], facts["seq"])
 
     def write_status(self) -> None:
-        """What the venue's metrics read."""
-        found = Found.of(self.reader.directory)
-        write_whole(
-            self.folder / "status.json", (json.dumps(found.status(self.seq)) + "\n").encode()
-        )
+        """What the venue's metrics read; of the evidence only what came since the last time."""
+        if self._found is None:
+            self._found = Found.of(self.reader.directory)
+        else:
+            self._found.refresh()
+        status = self._found.status(self.seq)
+        write_whole(self.folder / "status.json", (json.dumps(status) + "\n").encode())
 
     def close(self) -> None:
         self.evidence.close()
@@ -231,8 +234,12 @@ class Found:
     folder: Path
     config: dict[str, Any]
     begin: bytes
-    cases: list[Case]
-    entries: list[life.Entry]
+    folding: Folding
+    entries: list[life.Entry] = field(default_factory=list)
+    head: bytes = b""
+    """Behind the last hit that was read; :func:`beginning` before the first."""
+    count: int = 0
+    _life_bytes: int = -1
 
     @classmethod
     def of(cls, directory: Path) -> "Found":
@@ -246,12 +253,31 @@ class Found:
                 f"{directory} was not looked at yet: outcry surveillance run"
             ) from None
         begin = beginning(reader.journal_id, digest)
-        hits, heads = read_hits(folder, begin)
         symbols = [
             s.decode() for s in make_instruments(reader.config["instruments"])["symbol"].tolist()
         ]
-        return cls(folder, reader.config, begin, fold(hits, symbols, heads),
-                   life.read_life(folder, begin))  # fmt: skip
+        found = cls(folder, reader.config, begin, Folding(symbols), head=begin)
+        found.refresh()
+        return found
+
+    def refresh(self) -> None:
+        """Read the hits that came since, and what people did if that changed.
+
+        Raises :class:`SurveillanceError` if a hash does not hold.
+        """
+        hits, heads = read_hits(self.folder, self.head, self.count)
+        self.folding.add(hits, heads)
+        self.count += len(heads)
+        if heads:
+            self.head = bytes.fromhex(heads[-1])
+        path = self.folder / life.NAME
+        size = path.stat().st_size if path.exists() else 0
+        if size != self._life_bytes:
+            self.entries, self._life_bytes = life.read_life(self.folder, self.begin), size
+
+    @property
+    def cases(self) -> list[Case]:
+        return self.folding.cases
 
     def case(self, number: int) -> Case:
         if not 1 <= number <= len(self.cases):

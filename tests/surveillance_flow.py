@@ -9,7 +9,7 @@ from openoutcry.wire.records import ORDER_DTYPE
 SECOND = 10**9
 BEGIN_NS = 1_700_000_000 * SECOND
 SYMBOLS = ("AA", "BB")
-LOW = {
+LOW = {"cross_size": 1, "one_sided_percent": 40, "ignition_gain_bps": 1,
     "average_orders_min": 3, "spoof_repeats": 1, "spoof_asymmetry": 1, "spoof_size": 1,
     "spoof_depth_percent": 1, "spoof_cancelled_percent": 40, "layer_prices": 2,
     "wash_chance_times": 1, "wash_repeats": 1, "ring_repeats": 1, "wash_cycle_ns": 600 * SECOND,

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "market_data": {"wire", "ring", "journal", "replay"},
     "ledger": {"wire", "replay"},
     "replica": {"wire", "ring", "journal", "host", "replay"},
-    "surveillance": {"wire", "replay", "order_entry"},
+    "surveillance": {"wire", "replay", "order_entry", "report"},
     "client": {"wire", "order_entry"},
     "pipeline": LOWER - {"client"},
     "backtest": {"wire", "matcher", "flow", "journal", "replay", "report", "ledger"},

@@ -268,7 +268,8 @@ PACKET_HEADER_DTYPE = PACKET_HEADER.dtype()
 CLOCK_DTYPE = CLOCK.dtype()
 
 NO_INSTRUMENT = 65535
-MAX_INSTRUMENTS = 4096
+MAX_INSTRUMENTS = NO_INSTRUMENT
+"""As many as an event's 16 bits can name beside none."""
 MAX_VALUE = 2**63 - 1
 NO_PRICE = -(2**63)
 """Where a price may be missing: no price anyone could send, as limits end at -2**62."""

@@ -42,6 +42,7 @@ RULE_MAX_PRICE = INSTRUMENT.offsets["max_price_ticks"]
 RULE_REFERENCE = INSTRUMENT.offsets["reference_price_ticks"]
 RULE_PHASE = INSTRUMENT.offsets["initial_phase"]
 RULE_BAND_STEP = INSTRUMENT.offsets["band1_step_ticks"]
+LEAST_ID_ENTRIES = 1 << 13
 MAX_HINTS = 1 << 16
 """256 KiB, of which only what open pages lead to is ever touched."""
 
@@ -104,7 +105,7 @@ def lay_out(
     store_i64(arena + layout.SIZE_BYTES, size)
     store_i64(arena + layout.ORDER_CAPACITY, order_capacity)
     store_i64(arena + layout.PAGE_CAPACITY, level_pages)
-    store_i64(arena + layout.ID_MASK, id_entries(order_capacity) - 1)
+    store_i64(arena + layout.ID_MASK, id_entries(instrument_count, order_capacity) - 1)
     store_i64(arena + layout.HINT_MASK, hint_entries(level_pages) - 1)
     store_i64(arena + layout.SYMBOL_MASK, symbol_entries(instrument_count) - 1)
     store_i64(arena + layout.INSTRUMENT_COUNT, instrument_count)
@@ -158,7 +159,7 @@ def place_tables(arena: int, instruments: int, orders: int, pages: int) -> int:
     at = place(arena, layout.RULES_AT, at, instruments * const.RULE_BYTES)
     at = place(arena, layout.ORDERS_AT, at, (orders + 1) * layout.ORDER_SLOT_BYTES)
     at = place(arena, layout.EXTENSIONS_AT, at, (orders + 1) * layout.EXTENSION_BYTES)
-    at = place(arena, layout.IDS_AT, at, id_entries(orders) * layout.ID_ENTRY_BYTES)
+    at = place(arena, layout.IDS_AT, at, id_entries(instruments, orders) * layout.ID_ENTRY_BYTES)
     at = place(arena, layout.ID_LINKS_AT, at, (orders + 1) * layout.ID_LINK_BYTES)
     at = place(arena, layout.EXPIRIES_AT, at, (orders + 1) * 4)
     at = place(arena, layout.PAGES_AT, at, (pages + 1) * layout.PAGE_BYTES)
@@ -181,9 +182,9 @@ def place(arena: int, word: int, at: int, length: int) -> int:
 
 
 @kernel
-def id_entries(order_capacity: int) -> int:
+def id_entries(instrument_count: int, order_capacity: int) -> int:
     """Half full at most; more entries than instruments, see ids.py."""
-    return max(2 * MAX_INSTRUMENTS, power_of_two(2 * order_capacity))
+    return power_of_two(max(LEAST_ID_ENTRIES, 2 * instrument_count, 2 * order_capacity))
 
 
 @kernel

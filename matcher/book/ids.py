@@ -34,9 +34,9 @@ BLOCK_BITS = 10
 def id_home(arena: int, instrument: int, order_id: int) -> int:
     """Entry of the chain that has this id, before the mask.
 
-    ID_SPREAD is odd, so its multiples differ for every instrument in a table of any power of two
-    from 8,192: the same id is in a different chain in every instrument, and within a chain the id
-    alone identifies the order.
+    ID_SPREAD is odd, so its multiples differ for every instrument in a table of a power of two
+    with more entries than instruments: the same id is in a different chain in every instrument, and
+    within a chain the id alone identifies the order.
     """
     block = (order_id >> BLOCK_BITS) ^ load_fixed(arena + layout.ID_KEY)
     block = mul_wrapping(block, load_fixed(arena + layout.ID_MULTIPLIER))

@@ -142,7 +142,7 @@ class Entry:
 ENTRIES = (
     Entry(
         "size(int64_t instrument_count, int64_t order_capacity, int64_t level_pages)",
-        "Bytes of an arena with room for so many instruments (1 to 4,096), open orders and pages "
+        "Bytes of an arena with room for so many instruments (1 to 65,535), open orders and pages "
         "of 64 price levels; 0 if one of them is out of its range.  As many pages as orders never "
         "run out.",
         size,

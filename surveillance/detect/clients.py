@@ -74,24 +74,16 @@ def around_clients(
 @kernel
 def side_of(state: int, number: int, owner: int) -> int:
     """What an owner has traded around a declared order; the kernel made sure of room."""
-    mask, table = load_i64(state + lay.SIDE_MASK), load_i64(state + lay.SIDES)
-    key = (number << 16 | owner) + 1
-    at = (tab.mix(key) >> 20) & mask
-    while True:
-        row = table + at * lay.SIDE_BYTES
-        if load_i64(row + lay.S_KEY) == key:
-            return row
-        if load_i64(row + lay.S_KEY) == 0:
-            store_i64(row + lay.S_KEY, key)
-            tab.bump(state + lay.SIDE_USED, 1)
-            return row
-        at = (at + 1) & mask
+    return tab.keyed_row(
+        load_i64(state + lay.SIDES), load_i64(state + lay.SIDE_MASK), lay.SIDE_BYTES,
+        (number << 16 | owner) + 1, state + lay.SIDE_USED,
+    )  # fmt: skip
 
 
 @kernel
 def judge(state: int, cell: int, row: int, found: int, who: int) -> None:
-    """Enough taken ahead, enough of it turned round, at a gain; of others than the broker only
-    what is far out of their common."""
+    """Enough taken ahead, enough of it turned round; of others than the broker only what is at a
+    gain and far out of their common."""
     ahead, turned = load_i64(found + lay.S_AHEAD), load_i64(found + lay.S_TURNED)
     if ahead * 100 < tab.parameter(state, PERCENT) * load_i64(row + lay.T_LOTS):
         return
@@ -100,12 +92,12 @@ def judge(state: int, cell: int, row: int, found: int, who: int) -> None:
     paid = load_i64(found + lay.S_AHEAD_VALUE) / ahead
     got = load_i64(found + lay.S_TURNED_VALUE) / turned
     apart = got - paid if load_i64(row + lay.T_SIDE) == 1 else paid - got
-    if apart <= 0.0:
-        return
     owner = load_i64(cell + lay.C_OWNER)
     detector = FRONT
     if owner != tab.owner_of(state, load_i64(row + lay.T_BROKER)):
         detector = INSIDER
+        if apart <= 0.0:
+            return
         windows = min(load_i64(cell + lay.V_COUNT), lay.VOLUMES)
         total = 0
         for slot in range(windows):

@@ -51,7 +51,8 @@ class Detector(IntEnum):
  CLIENTS, SIDES, CASH) = words(14)  # fmt: skip
 (NOW, CAUSE, ORDER_FREE, ORDER_USED, ORDER_ROOM, ORDER_MASK, CELL_USED, CELL_ROOM, CELL_MASK,
  REPEAT_USED, REPEAT_MASK, HIT_COUNT, HIT_ROOM, EVENT_SEQ, INSTRUMENTS, CLIENT_COUNT, SIDE_USED,
- SIDE_MASK, TRACKS_CASH, HIT_TOTAL, LEVEL_BOOK, ENTRY_LEFT) = words(22, 14)  # fmt: skip
+ SIDE_MASK, TRACKS_CASH, HIT_TOTAL, LEVEL_BOOK, ENTRY_LEFT,
+ BY_OPERATOR) = words(23, 14)  # fmt: skip
 HEADER_WORDS = 64
 
 # Why the kernel stopped before an event.
@@ -67,7 +68,10 @@ F_HIDDEN, F_WAITING = 1, 2
 BUCKET_NS = 10 * 10**9
 BUCKETS = 36
 (K_ID, K_BUY_TOOK, K_SELL_TOOK, K_BUY_LOTS, K_SELL_LOTS, K_BUY_VALUE, K_SELL_VALUE, K_MOVE, K_UP,
- K_DOWN, K_UPS, K_DOWNS) = words(12)  # fmt: skip
+ K_DOWN, K_COUNTS, K_MIDDLE) = words(12)  # fmt: skip
+DOWN_BITS = 32
+"""K_COUNTS: how many moves went up, and from this bit on how many went down.  K_MIDDLE, of books:
+twice the mid before the bucket's first trade."""
 BUCKET_WORDS = 12
 BUCKET_BYTES = BUCKET_WORDS * WORD
 
@@ -81,8 +85,9 @@ MINUTES = 5
 B_ASK_LEVELS = 3 * WORD
 """From the words of the bids' levels to the asks'."""
 (B_LEVERAGED, B_MULTIPLIER, B_VOLUME_ID, B_VOLUME, B_LEG_HOUR, B_HOUR_LEGS, B_TAKER, B_TAKER_WHO,
- B_TAKER_SIDE, B_TAKER_NS, B_TAKER_SEQ, B_TAKER_MIDDLE) = words(12, 16)  # fmt: skip
-B_MINUTES = 28 * WORD
+ B_TAKER_SIDE, B_TAKER_NS, B_TAKER_SEQ, B_TAKER_MIDDLE,
+ B_VOLUME_BEFORE) = words(13, 16)  # fmt: skip
+B_MINUTES = 29 * WORD
 """MINUTES times: id, orders, lots."""
 B_LEGS = B_MINUTES + MINUTES * 3 * WORD
 B_BUCKETS = B_LEGS + LEGS * LEG_WORDS * WORD

@@ -183,7 +183,8 @@ def unusual(state: int, book: int, cell: int, own: int, count: int, who: int) ->
         total += load_i64(cell + lay.V_RING + 8 * ((count - 1 - back) % lay.VOLUMES))
     if total == 0 or own * windows < tab.parameter(state, VOLUME_TIMES) * total:
         return
-    market = load_i64(book + lay.B_VOLUME)
+    # A window's first trades are all of its market: they are held against the one before.
+    market = max(load_i64(book + lay.B_VOLUME), load_i64(book + lay.B_VOLUME_BEFORE))
     if own * 100 < tab.parameter(state, VOLUME_SHARE) * market:
         return
     store_i64(cell + lay.V_TOLD, 1)
@@ -200,7 +201,10 @@ def unusual(state: int, book: int, cell: int, own: int, count: int, who: int) ->
 def note_volume(state: int, book: int, lots: int) -> None:
     """A trade, for the market's volume of five minutes (both sides, as owners count theirs)."""
     window = load_i64(state + lay.NOW) // FIVE_MINUTES_NS
-    if load_i64(book + lay.B_VOLUME_ID) != window:
+    last = load_i64(book + lay.B_VOLUME_ID)
+    if last != window:
+        before = load_i64(book + lay.B_VOLUME) if last == window - 1 else 0
+        store_i64(book + lay.B_VOLUME_BEFORE, before)
         store_i64(book + lay.B_VOLUME_ID, window)
         store_i64(book + lay.B_VOLUME, 0)
     tab.bump(book + lay.B_VOLUME, lots)

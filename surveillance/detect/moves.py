@@ -15,11 +15,13 @@ from openoutcry.wire.memory import load_i64, not_inlined, store_i64
 COOLDOWN, STEPS = offset("cooldown_ns"), offset("move_steps_min")
 IGNITION_NS, IGNITION_BPS = offset("ignition_ns"), offset("ignition_bps")
 IGNITION_SHARE, CLOSED = offset("ignition_share_percent"), offset("ignition_closed_percent")
+IGNITION_GAIN, ONE_SIDED = offset("ignition_gain_bps"), offset("one_sided_percent")
 RAMP_NS, RAMP_BPS = offset("ramp_ns"), offset("ramp_bps")
 RAMP_TRADES, RAMP_SHARE = offset("ramp_trades"), offset("ramp_share_percent")
 MARKING_NS, MARKING_BPS = offset("marking_ns"), offset("marking_bps")
 MARKING_SHARE, MARKING_OWN = offset("marking_share_percent"), offset("marking_own_percent")
 CROSS_BPS, CROSS_LOTS = offset("cross_bps"), offset("cross_lots")
+CROSS_SIZE = offset("cross_size")
 CROSS_SHARE = offset("cross_share_percent")
 IGNITION, RAMPING = int(lay.Detector.MOMENTUM_IGNITION), int(lay.Detector.RAMPING)
 CROSS = int(lay.Detector.CROSS_MARKET)
@@ -54,10 +56,10 @@ def note_move(bucket: int, move: int) -> None:
     tab.bump(bucket + lay.K_MOVE, move)
     if move > 0:
         tab.bump(bucket + lay.K_UP, move)
-        tab.bump(bucket + lay.K_UPS, 1)
+        tab.bump(bucket + lay.K_COUNTS, 1)
     else:
         tab.bump(bucket + lay.K_DOWN, -move)
-        tab.bump(bucket + lay.K_DOWNS, 1)
+        tab.bump(bucket + lay.K_COUNTS, 1 << lay.DOWN_BITS)
 
 
 @kernel
@@ -93,6 +95,33 @@ def settle_move(state: int, book: int) -> None:
 
 
 @kernel
+def bucket_of_market(book: int, now: int) -> int:
+    """The book's bucket of this moment; a new one begins at the mid before this command."""
+    number = now // lay.BUCKET_NS
+    bucket = book + lay.B_BUCKETS + (number % lay.BUCKETS) * lay.BUCKET_BYTES
+    if load_i64(bucket + lay.K_ID) != number:
+        tab.bucket_now(book + lay.B_BUCKETS, now)
+        store_i64(bucket + lay.K_MIDDLE, tab.middle_of(book))
+    return bucket
+
+
+@kernel
+def market_moved(book: int, now: int, span: int, up: bool) -> int:
+    """How far the mid has come that way, half ticks, since the begin of one of the buckets that the
+    last ``span`` reaches into, whoever moved it; 0 where a side is empty."""
+    middle, number, ahead = tab.middle_of(book), now // lay.BUCKET_NS, 0
+    if middle == lay.NONE:
+        return 0
+    for back in range(span // lay.BUCKET_NS + 1):
+        bucket = book + lay.B_BUCKETS + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES
+        was = load_i64(bucket + lay.K_MIDDLE)
+        if load_i64(bucket + lay.K_ID) == number - back and was != lay.NONE:
+            moved = tab.limited(middle - was)
+            ahead = max(ahead, moved if up else -moved)
+    return ahead
+
+
+@kernel
 def least_move(state: int, book: int, price: int, at: int) -> int:
     """In half ticks, as moves are."""
     steps = tab.parameter(state, STEPS) * load_i64(book + lay.B_STEP)
@@ -113,14 +142,22 @@ def gain_of(base: int, now: int, span: int) -> tuple[int, int, int]:
 
 
 @kernel
+def one_way(state: int, base: int, now: int, span: int, side: int) -> bool:
+    """Whether nearly all that the owner took within the span was on ``side``."""
+    bought = tab.window_sum(base, now, span, lay.K_BUY_TOOK)
+    sold = tab.window_sum(base, now, span, lay.K_SELL_TOOK)
+    there = bought if side == BUY else sold
+    return there * 100 >= tab.parameter(state, ONE_SIDED) * (bought + sold)
+
+
+@kernel
 def traded(state: int, book: int, cell: int, side: int, price: int, who: int) -> None:
     """One party of a trade, after it was noted: does it turn round a move of its own?"""
     now = load_i64(state + lay.NOW)
     base, span = cell + lay.C_BUCKETS, tab.parameter(state, IGNITION_NS)
-    move = tab.window_sum(base, now, span, lay.K_MOVE)
-    ahead = move if side == SELL else -move
-    if ahead >= least_move(state, book, price, IGNITION_BPS):
-        ignited(state, book, cell, side, ahead, who)
+    took = tab.window_sum(base, now, span, lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK)
+    if took != 0:
+        ignited(state, book, cell, side, price, took, who)
     instrument = load_i64(cell + lay.C_INSTRUMENT)
     linked = load_i64(load_i64(state + lay.LINKS) + 8 * instrument)
     if linked >= 0:
@@ -128,17 +165,27 @@ def traded(state: int, book: int, cell: int, side: int, price: int, who: int) ->
 
 
 @kernel_outlined
-def ignited(state: int, book: int, cell: int, side: int, ahead: int, who: int) -> None:
+def ignited(
+    state: int, book: int, cell: int, side: int, price: int, took: int, who: int
+) -> None:  # fmt: skip
     not_inlined()
     now, span = load_i64(state + lay.NOW), tab.parameter(state, IGNITION_NS)
     base = cell + lay.C_BUCKETS
     word = lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK
-    took = tab.window_sum(base, now, span, word)
     market = tab.window_sum(book + lay.B_BUCKETS, now, span, word)
     if took * 100 < tab.parameter(state, IGNITION_SHARE) * market:
         return
+    # What turning round has moved back does not make the way there shorter; and followers may have
+    # gone most of it.
+    ahead = tab.window_sum(base, now, span, lay.K_UP if side == SELL else lay.K_DOWN)
+    ahead = max(ahead, market_moved(book, now, span, side == SELL))
+    if ahead < least_move(state, book, price, IGNITION_BPS):
+        return
     bought, sold, gain = gain_of(base, now, 2 * span)
     opened, closed = (bought, sold) if side == SELL else (sold, bought)
+    least = min(tab.share_bps(price, tab.parameter(state, IGNITION_GAIN)), MOST_TICKS)
+    if gain < least * min(min(bought, sold), MOST_LOTS):
+        return
     if gain <= 0 or closed * 100 < tab.parameter(state, CLOSED) * opened:
         return
     if tab.told_lately(state, cell, lay.TOLD_IGNITION, tab.parameter(state, COOLDOWN)):
@@ -161,12 +208,15 @@ def ramped(state: int, book: int, cell: int, side: int, price: int, who: int) ->
     ahead = move if side == BUY else -move
     if ahead < least_move(state, book, price, RAMP_BPS):
         return
-    trades = tab.window_sum(base, now, span, lay.K_UPS if side == BUY else lay.K_DOWNS)
+    counts = tab.window_sum(base, now, span, lay.K_COUNTS)
+    trades = counts & 0xFFFFFFFF if side == BUY else counts >> lay.DOWN_BITS
     own = tab.window_sum(base, now, span, lay.K_UP if side == BUY else lay.K_DOWN)
     everybody = tab.window_sum(market, now, span, lay.K_UP if side == BUY else lay.K_DOWN)
     if trades < tab.parameter(state, RAMP_TRADES):
         return
     if own * 100 < tab.parameter(state, RAMP_SHARE) * everybody:
+        return
+    if not one_way(state, base, now, span, side):
         return
     if tab.told_lately(state, cell, lay.TOLD_RAMP, tab.parameter(state, COOLDOWN)):
         return
@@ -191,16 +241,24 @@ def across(state: int, cell: int, side: int, linked: int, who: int) -> None:
     base = other + lay.C_BUCKETS
     move = tab.window_sum(base, now, span, lay.K_MOVE)
     ahead = move if side == SELL else -move
+    ahead = max(ahead, market_moved(moved_book, now, span, side == SELL))
     if ahead < least_move(state, moved_book, load_i64(moved_book + lay.B_LAST), CROSS_BPS):
         return
     word = lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK
     took = tab.window_sum(base, now, span, word)
     market = tab.window_sum(moved_book + lay.B_BUCKETS, now, span, word)
+    average = tab.average_lots(state, moved_book, now)
+    if average == 0 or took < tab.parameter(state, CROSS_SIZE) * average:
+        return
     if took * 100 < tab.parameter(state, CROSS_SHARE) * market:
         return
     word = lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK
     here = tab.window_sum(cell + lay.C_BUCKETS, now, span, word)
     if here < tab.parameter(state, CROSS_LOTS) * took:
+        return
+    if not one_way(state, base, now, span, BUY + SELL - side):
+        return
+    if not one_way(state, cell + lay.C_BUCKETS, now, span, side):
         return
     if tab.told_lately(state, cell, lay.TOLD_CROSS, tab.parameter(state, COOLDOWN)):
         return

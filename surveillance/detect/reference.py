@@ -9,9 +9,10 @@ from typing import Any
 import numpy.typing as npt
 
 import openoutcry.surveillance.detect.layout as lay
+from openoutcry.surveillance.detect.corporate import DIVIDEND, SPLIT
 from openoutcry.surveillance.detect.reference_rows import Order, Trade, limited
 from openoutcry.surveillance.detect.reference_rules import Hit, Rules
-from openoutcry.wire.enums import EventFlag, EventKind, Reason, Side
+from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason, Side
 from openoutcry.wire.records import EVENT_DTYPE, NO_INSTRUMENT
 
 BY_OWNER = (Reason.USER, Reason.MASS_CANCEL, Reason.REDUCED_TO_ZERO, Reason.DISCONNECTED)
@@ -26,6 +27,8 @@ class Reference(Rules):
         """The hits of these commands and all of their events."""
         begin = len(self.hits)
         times = dict(zip(commands["seq"].tolist(), commands["rx_ts_ns"].tolist(), strict=True))
+        for_all = (commands["kind"] == CommandKind.MASS_CANCEL) & (commands["aux"] == 1)
+        self.by_operator = set(commands["seq"][for_all].tolist())
         for event in events:
             e = {name: int(event[name]) for name in EVENT_DTYPE.names or ()}
             self._event(e, times[e["cause_seq"]])
@@ -52,6 +55,8 @@ class Reference(Rules):
         elif kind == EventKind.PHASE_CHANGED:
             self._phase(instrument, e["contra_id"], e["qty_lots"])
         elif kind == EventKind.COMPLETED:
+            if e["contra_id"] in (DIVIDEND, SPLIT):
+                self._adjusted(instrument)
             self._deposited(e)
 
     # Events.
@@ -96,6 +101,8 @@ class Reference(Rules):
         if not auction:
             self.takers[instrument] = self.now, self.cause, taker, self._middle(instrument)
         self.last[instrument] = price
+        bucket = instrument, self.now // lay.BUCKET_NS
+        self.middles.setdefault(bucket, self._middle(instrument))
         for order in (maker, taker):
             took = order is taker and not auction
             self.trades[instrument].append(
@@ -108,7 +115,7 @@ class Reference(Rules):
                 self._paid(order, price, lots)
         if auction:
             return
-        if maker.lots == taker.lots == lots:
+        if maker.lots == taker.lots and lots * 100 >= self.p["wash_matched_percent"] * maker.lots:
             self._matched(instrument, maker, taker, price)
         for order in (maker, taker):
             if maker.owner != taker.owner:
@@ -127,7 +134,8 @@ class Reference(Rules):
         cell = order.owner, order.instrument
         if kind in MOVED:
             price = e["price_ticks"]
-        if kind == EventKind.CANCELLED and e["reason"] in BY_OWNER:
+        operators = self.cause in self.by_operator
+        if kind == EventKind.CANCELLED and e["reason"] in BY_OWNER and not operators:
             self._withdrawn(order, shown)
             self._gone(*cell, born, order.who)
             self._message(*cell, order.who, "", 1)
@@ -150,6 +158,20 @@ class Reference(Rules):
             order.lots = leaves
         if not leaves:
             del self.orders[key]
+
+    def _adjusted(self, instrument: int) -> None:
+        """A split or a dividend: prices and lots of before are forgotten."""
+        for rows in (self.trades, self.moves, self.entered, self.legs):
+            rows.pop(instrument, None)  # type: ignore[attr-defined]
+        self.middles = {key: middle for key, middle in self.middles.items() if key[0] != instrument}
+        self.candidates = {key: one for key, one in self.candidates.items() if key[1] != instrument}
+        for known in (self.last, self.takers, self.opened_ns):
+            known.pop(instrument, None)  # type: ignore[attr-defined]
+        for key in [key for key in self.told if key[0] == "volume" and key[2] == instrument]:
+            del self.told[key]
+        for key in list(self.around):
+            if self.clients[key[0]]["instrument"] == instrument:
+                del self.around[key]
 
     def _deposited(self, e: dict[str, int]) -> None:
         if self.tracks and e["contra_id"] == 1 and 0 <= e["qty_lots"] < lay.CASH_PARTICIPANTS:

@@ -59,6 +59,7 @@ class Rules:
         self.entered: dict[int, list[tuple[int, int]]] = defaultdict(list)
         self.trades: dict[int, list[Trade]] = defaultdict(list)
         self.moves: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        self.middles: dict[tuple[int, int], int | None] = {}
         self.takers: dict[int, tuple[int, int, Order, int | None]] = {}
         self.messages: dict[tuple[int, int], list[tuple[int, str, int]]] = defaultdict(list)
         self.cells: dict[int, list[int]] = defaultdict(list)
@@ -69,6 +70,7 @@ class Rules:
         self.told: dict[Any, int] = {}
         self.next_ratio: dict[tuple[int, int, int], int] = {}
         self.around: dict[tuple[int, int], Around] = defaultdict(Around)
+        self.by_operator: set[int] = set()
         self.hits: list[Hit] = []
 
     # What stands.
@@ -228,7 +230,8 @@ class Rules:
         legs = hour.count((seller.owner, buyer.owner))
         sells = sum(a == seller.owner for a, _ in hour) - legs
         buys = sum(b == buyer.owner for _, b in hour) - legs
-        if legs * max(len(hour) - legs, 1) <= self.p["wash_chance_times"] * sells * buys:
+        more = legs - self.p["wash_chance_legs"] if sells * buys else legs
+        if more * max(len(hour) - legs, 1) <= self.p["wash_chance_times"] * sells * buys:
             return
         if seller.owner == buyer.owner:
             same = seller.who == buyer.who
@@ -295,17 +298,34 @@ class Rules:
         self.told[key] = self.now
         return False
 
+    def _market_moved(self, instrument: int, span: int, up: bool) -> int:
+        """How far the mid has come since the begin of one of the buckets, half ticks."""
+        middle, last = self._middle(instrument), self.now // lay.BUCKET_NS
+        if middle is None:
+            return 0
+        rows = [self.middles.get((instrument, last - back))
+                for back in range(span // lay.BUCKET_NS + 1)]  # fmt: skip
+        moved = [limited(middle - was) for was in rows if was is not None]
+        return max([0, *(move if up else -move for move in moved)])
+
+    def _one_way(self, mine: list[Trade], side: int) -> bool:
+        took = sum(t.lots for t in mine if t.took)
+        there = sum(t.lots for t in mine if t.took and t.side == side)
+        return there * 100 >= self.p["one_sided_percent"] * took
+
     def _ignition(self, instrument: int, order: Order, price: int) -> None:
         span, up = self.p["ignition_ns"], order.side == Side.SELL
         mine = self._traded(instrument, self.now, span, order.owner)
-        ahead = sum(self._moved(instrument, self.now, span, order.owner)) * (1 if up else -1)
-        if ahead < self._least(instrument, price, "ignition_bps"):
-            return
         opening = Side.BUY if up else Side.SELL
         took = sum(t.lots for t in mine if t.took and t.side == opening)
         market = sum(t.lots for t in self._traded(instrument, self.now, span)
                      if t.took and t.side == opening)  # fmt: skip
-        if took * 100 < self.p["ignition_share_percent"] * market:
+        if not took or took * 100 < self.p["ignition_share_percent"] * market:
+            return
+        moves = self._moved(instrument, self.now, span, order.owner)
+        ahead = max(sum(abs(move) for move in moves if (move > 0) == up),
+                    self._market_moved(instrument, span, up))  # fmt: skip
+        if ahead < self._least(instrument, price, "ignition_bps"):
             return
         both = self._traded(instrument, self.now, 2 * span, order.owner)
         bought = sum(t.lots for t in both if t.side == Side.BUY)
@@ -316,6 +336,9 @@ class Rules:
             got = sum(self._value(instrument, t) for t in both if t.side == Side.SELL)
             gain = int((got / sold - paid / bought) * min(bought, sold, 1 << 31))
         opened, closed = (bought, sold) if up else (sold, bought)
+        least = min(bps_of(price, self.p["ignition_gain_bps"]), 1 << 20)
+        if gain < least * min(bought, sold, 1 << 31):
+            return
         if gain <= 0 or closed * 100 < self.p["ignition_closed_percent"] * opened:
             return
         if self._cool("ignition", order.owner, instrument):
@@ -338,6 +361,8 @@ class Rules:
             return
         if sum(moves) * 100 < self.p["ramp_share_percent"] * everybody:
             return
+        if not self._one_way(mine, order.side):
+            return
         if self._cool("ramp", order.owner, instrument):
             return
         took = sum(t.lots for t in mine if t.took and t.side == order.side)
@@ -352,16 +377,24 @@ class Rules:
         span = self.p["ignition_ns"]
         there = self._traded(linked, self.now, span, order.owner)
         ahead = sum(self._moved(linked, self.now, span, order.owner)) * (1 if up else -1)
+        ahead = max(ahead, self._market_moved(linked, span, up))
         if ahead < self._least(linked, self.last[linked], "cross_bps"):
             return
         took = sum(t.lots for t in there if t.took and t.side != order.side)
         market = sum(t.lots for t in self._traded(linked, self.now, span)
                      if t.took and t.side != order.side)  # fmt: skip
+        average = self._average(linked)
+        if not average or took < self.p["cross_size"] * average:
+            return
         if took * 100 < self.p["cross_share_percent"] * market:
             return
-        here = sum(t.lots for t in self._traded(instrument, self.now, span, order.owner)
-                   if t.took and t.side == order.side)  # fmt: skip
-        if here < self.p["cross_lots"] * took or self._cool("cross", order.owner, instrument):
+        mine = self._traded(instrument, self.now, span, order.owner)
+        here = sum(t.lots for t in mine if t.took and t.side == order.side)
+        if here < self.p["cross_lots"] * took:
+            return
+        if not self._one_way(there, 3 - order.side) or not self._one_way(mine, order.side):
+            return
+        if self._cool("cross", order.owner, instrument):
             return
         self._tell(lay.Detector.CROSS_MARKET, instrument, [order.who], 70, self.now - span, 0,
                    here, ahead, 0, 1, [self.cause])  # fmt: skip
@@ -485,9 +518,14 @@ class Rules:
         total, count = sum(before[-lay.VOLUMES :]), min(len(before), lay.VOLUMES)
         if not total or own * count < self.p["volume_times"] * total:
             return
-        rows = [t for t in self.trades[instrument] if t.ns // (5 * MINUTE) == window]
         # Both parties' rows are half of the market each; the taker's is not there yet.
-        market = sum(t.lots for t in rows[::2])
+        market = max(
+            sum(
+                t.lots
+                for t in [t for t in self.trades[instrument] if t.ns // (5 * MINUTE) == n][::2]
+            )
+            for n in (window, window - 1)
+        )
         if own * 100 < self.p["volume_share_percent"] * market:
             return
         self.told[key] = window
@@ -526,10 +564,10 @@ class Rules:
             return
         apart = found.turned_value / found.turned - found.ahead_value / found.ahead
         apart = apart if row["side"] == Side.BUY else -apart
-        if apart <= 0:
-            return
         front = order.owner == self.owners[row["broker"]]
         if not front:
+            if apart <= 0:
+                return
             _, before = self._windows(instrument, order.owner)
             before = before[-lay.VOLUMES :]
             if not before or found.ahead * len(before) < self.p["insider_times"] * sum(before):

@@ -77,18 +77,27 @@ def order_head(state: int, instrument: int, order_id: int) -> int:
 
 
 @kernel
+def chained(
+    table: int, row_bytes: int, row: int, next_at: int, first_at: int, first: int, second_at: int,
+    second: int,
+) -> int:  # fmt: skip
+    """Number of the row with these two words, from ``row`` along its chain; 0: there is none."""
+    while row != 0:
+        at = table + (row - 1) * row_bytes
+        if load_i64(at + first_at) == first and load_i64(at + second_at) == second:
+            return row
+        row = load_i64(at + next_at)
+    return 0
+
+
+@kernel
 def find_order(state: int, instrument: int, order_id: int) -> int:
     """Number of the open order's row; 0: it is not known."""
-    row = load_i64(order_head(state, instrument, order_id))
-    while row != 0:
-        order = order_at(state, row)
-        if (
-            load_i64(order + lay.O_ID) == order_id
-            and load_i64(order + lay.O_INSTRUMENT) == instrument
-        ):
-            return row
-        row = load_i64(order + lay.O_NEXT_HASH)
-    return 0
+    return chained(
+        load_i64(state + lay.ORDERS), lay.ORDER_WORDS * lay.WORD,
+        load_i64(order_head(state, instrument, order_id)), lay.O_NEXT_HASH, lay.O_ID, order_id,
+        lay.O_INSTRUMENT, instrument,
+    )  # fmt: skip
 
 
 @kernel
@@ -153,16 +162,11 @@ def cell_head(state: int, owner: int, instrument: int) -> int:
 @kernel
 def find_cell(state: int, owner: int, instrument: int) -> int:
     """Number of an owner's cell in an instrument; 0: it has none."""
-    row = load_i64(cell_head(state, owner, instrument))
-    while row != 0:
-        cell = cell_at(state, row)
-        if (
-            load_i64(cell + lay.C_OWNER) == owner
-            and load_i64(cell + lay.C_INSTRUMENT) == instrument
-        ):
-            return row
-        row = load_i64(cell + lay.C_NEXT_HASH)
-    return 0
+    return chained(
+        load_i64(state + lay.CELLS), lay.CELL_BYTES,
+        load_i64(cell_head(state, owner, instrument)), lay.C_NEXT_HASH, lay.C_OWNER, owner,
+        lay.C_INSTRUMENT, instrument,
+    )  # fmt: skip
 
 
 @kernel
@@ -331,22 +335,31 @@ def average_lots(state: int, book: int, now: int) -> int:
 # What repeats, and what is told.
 
 
-@kernel_outlined
-def repeat_row(state: int, key: int) -> int:
-    """Address of the row of a key, a new one if there was none (the kernel made sure of room)."""
-    not_inlined()
-    mask, table = load_i64(state + lay.REPEAT_MASK), load_i64(state + lay.REPEATS)
+@kernel
+def keyed_row(table: int, mask: int, row_bytes: int, key: int, used_at: int) -> int:
+    """Address of the row whose first word is ``key`` in an open table, a new one, counted, if there
+    was none (the kernel made sure of room)."""
     at = (mix(key) >> 20) & mask
     while True:
-        row = table + at * lay.REPEAT_BYTES
-        if load_i64(row + lay.R_KEY) == key:
+        row = table + at * row_bytes
+        if load_i64(row) == key:
             break
-        if load_i64(row + lay.R_KEY) == 0:
-            store_i64(row + lay.R_KEY, key)
-            bump(state + lay.REPEAT_USED, 1)
+        if load_i64(row) == 0:
+            store_i64(row, key)
+            bump(used_at, 1)
             break
         at = (at + 1) & mask
     return row
+
+
+@kernel_outlined
+def repeat_row(state: int, key: int) -> int:
+    """Address of the row of a key, a new one if there was none."""
+    not_inlined()
+    return keyed_row(
+        load_i64(state + lay.REPEATS), load_i64(state + lay.REPEAT_MASK), lay.REPEAT_BYTES, key,
+        state + lay.REPEAT_USED,
+    )  # fmt: skip
 
 
 @kernel_outlined

@@ -2,9 +2,9 @@
 # (intrinsics have no types that mypy could see)
 """Wash trades: matched orders that bring the lots back to where they were.
 
-A leg is a trade of two whole orders of one size, the resting one young.  A leg within one owner
-is a cycle by itself; else a new leg from seller to buyer closes one if the buyer's lots had come,
-over legs of that size at about that price, back to the seller within a minute.
+A leg is a trade of two orders of one size, for half of it or more, the resting one young.  A leg
+within one owner is a cycle by itself; else a new leg from seller to buyer closes one if the buyer's
+lots had come, over legs of that size at about that price, back to the seller within a minute.
 
 Those who trade much meet by chance: a leg counts only if the two have traded so with each other
 this hour more often than by their other trading they would have.
@@ -18,7 +18,8 @@ from openoutcry.wire.memory import load_i64, not_inlined, store_i64
 
 AGE, CYCLE, BPS = offset("wash_leg_age_ns"), offset("wash_cycle_ns"), offset("wash_price_bps")
 REPEATS, RING_REPEATS = offset("wash_repeats"), offset("ring_repeats")
-WINDOW = offset("wash_window_ns")
+WINDOW, MATCHED = offset("wash_window_ns"), offset("wash_matched_percent")
+CHANCE_LEGS = offset("wash_chance_legs")
 CHANCE, HOUR_NS = offset("wash_chance_times"), 3_600 * 10**9
 SELF, RELATED = int(lay.Detector.WASH_SELF), int(lay.Detector.WASH_RELATED)
 PAIR, RING = int(lay.Detector.WASH_PAIR), int(lay.Detector.WASH_RING)
@@ -32,7 +33,7 @@ def leg_at(book: int, number: int) -> int:
 
 @kernel_outlined
 def matched(state: int, book: int, instrument: int, maker: int, taker: int, price: int) -> None:
-    """A trade of two whole orders (rows as they were before it); ``maker`` is young."""
+    """A trade of two orders of one size (rows as they were before it)."""
     not_inlined()
     now, cause = load_i64(state + lay.NOW), load_i64(state + lay.CAUSE)
     lots = load_i64(maker + lay.O_LOTS)
@@ -88,7 +89,10 @@ def by_chance(state: int, book: int, instrument: int, seller: int, buyer: int) -
     legs = load_i64(row + lay.R_SEQS)
     others = max(load_i64(book + lay.B_HOUR_LEGS) - legs, 1)
     sells, buys = load_i64(sold + lay.C_LEGS_SOLD), load_i64(bought + lay.C_LEGS_BOUGHT)
-    return legs * others <= tab.parameter(state, CHANCE) * (sells - legs) * (buys - legs)
+    chance = (sells - legs) * (buys - legs)
+    if chance != 0:
+        legs -= tab.parameter(state, CHANCE_LEGS)
+    return legs * others <= tab.parameter(state, CHANCE) * chance
 
 
 @kernel

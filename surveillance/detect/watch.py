@@ -3,14 +3,17 @@
 """The one pass: every event in order, into the tables and to the detectors it concerns."""
 
 import openoutcry.surveillance.detect.layout as lay
-from openoutcry.surveillance.detect import clients, messages, moves, pressure, wash
+from openoutcry.surveillance.detect import clients, corporate, messages, moves, pressure, wash
 from openoutcry.surveillance.detect import tables as tab
-from openoutcry.wire.enums import EventFlag, EventKind, Reason
+from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, store_i64
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, ORDER, RECORD_BYTES
 
 E, C_RX = EVENT.offsets, ORDER.offsets["rx_ts_ns"]
+C_KIND, C_AUX, MASS_CANCEL = (
+    ORDER.offsets["kind"], ORDER.offsets["aux"], int(CommandKind.MASS_CANCEL),
+)  # fmt: skip
 E_KIND, E_INSTRUMENT, E_CAUSE, E_SEQ = E["kind"], E["instrument"], E["cause_seq"], E["seq"]
 E_ORDER, E_CONTRA, E_PRICE, E_QTY = E["order_id"], E["contra_id"], E["price_ticks"], E["qty_lots"]
 E_LEAVES, E_WHO, E_SIDE = E["leaves_lots"], E["participant"], E["side"]
@@ -63,8 +66,11 @@ def watch(
             return index, why
         if cause != load_i64(state + lay.CAUSE):
             store_i64(state + lay.CAUSE, cause)
-            stamp = load_i64(orders + (cause - first_seq) * RECORD_BYTES + C_RX)
+            command = orders + (cause - first_seq) * RECORD_BYTES
+            stamp = load_i64(command + C_RX)
             store_i64(state + lay.NOW, max(load_i64(state + lay.NOW), stamp))
+            everybodys = load_u8(command + C_KIND) == MASS_CANCEL and load_i64(command + C_AUX) == 1
+            store_i64(state + lay.BY_OPERATOR, 1 if everybodys else 0)
         store_i64(state + lay.EVENT_SEQ, load_i64(event + E_SEQ))
         if kind == REJECTED or instrument == NO_INSTRUMENT:
             if kind == COMPLETED:
@@ -87,6 +93,9 @@ def watch(
             old, new = load_i64(event + E_CONTRA), load_i64(event + E_QTY)
             moves.phase_changed(state, book, instrument, old, new)
         elif kind == COMPLETED:
+            what = load_i64(event + E_CONTRA)
+            if what in (corporate.DIVIDEND, corporate.SPLIT):
+                corporate.adjusted(state, book, instrument)
             deposited(state, event)
     return count, lay.DONE
 
@@ -207,7 +216,7 @@ def trade(
         store_i64(book + lay.B_REF, price)
     store_i64(book + lay.B_LAST, price)
     side = load_i64(taker + lay.O_SIDE)
-    bucket = tab.bucket_now(book + lay.B_BUCKETS, now)
+    bucket = moves.bucket_of_market(book, now)
     took = lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK
     if auction == 0:
         tab.bump(bucket + took, lots)
@@ -227,7 +236,10 @@ def trade(
     if auction != 0:
         return
     same = load_i64(maker + lay.O_CELL) == load_i64(taker + lay.O_CELL)
-    if load_i64(maker + lay.O_LOTS) == lots and load_i64(taker + lay.O_LOTS) == lots:
+    size = load_i64(maker + lay.O_LOTS)
+    if size == load_i64(taker + lay.O_LOTS) and lots * 100 >= size * tab.parameter(
+        state, wash.MATCHED
+    ):
         wash.matched(state, book, instrument, maker, taker, price)
     for turn in range(2):
         order = maker if turn == 0 else taker
@@ -255,7 +267,7 @@ def changed(state: int, book: int, instrument: int, event: int, kind: int) -> No
         price = load_i64(event + E_PRICE)
     reason = load_u8(event + E_REASON)
     if kind == CANCELLED:
-        if (OWNERS >> reason) & 1 != 0:
+        if (OWNERS >> reason) & 1 != 0 and load_i64(state + lay.BY_OPERATOR) == 0:
             pressure.withdrawn(state, cell, order, old_shown)
             messages.order_withdrawn(state, cell, born, who)
             messages.note_messages(state, cell, who, 1)

@@ -1,6 +1,7 @@
 """Figures of docs/surveillance.md: accuracy, false alarms where nobody manipulates, evasion.
 
-python tests/adversary/surveillance_figures.py accuracy [--markets 40] [--seed N] [--evidence FILE]
+python tests/adversary/surveillance_figures.py accuracy [--markets 160] [--seed N] [--processes 2]
+    [--evidence FILE]
 python tests/adversary/surveillance_figures.py quiet [--orders 400000] [--evidence FILE]
 python tests/adversary/surveillance_figures.py evasion [--seconds 3600] [--seed N] [--evidence FILE]
 """
@@ -10,13 +11,20 @@ import json
 import random
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from disasters import add_evidence
 
-from openoutcry.bench.surveillance_accuracy import PATTERNS, measure
+from openoutcry.bench.surveillance_accuracy import (
+    PATTERNS,
+    RARE_CROWD,
+    RARE_MINUTES,
+    Accuracy,
+    measure,
+)
 from openoutcry.flow import GeneratedFlow
 from openoutcry.flow.bitstamp import BitstampSource
 from openoutcry.flow.generate import FLOWS
@@ -84,6 +92,21 @@ def quiet(name: str, orders: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def rare(seed: int) -> Accuracy:
+    """One market in which acts are rare."""
+    return measure([seed], minutes=RARE_MINUTES, crowd=RARE_CROWD)
+
+
+def accuracy(seed: int, markets: int, processes: int) -> dict[str, Any]:
+    """Of markets with seeds from ``seed`` on."""
+    found = Accuracy()
+    with ProcessPoolExecutor(processes) as pool:
+        for one in pool.map(rare, range(seed, seed + markets)):
+            found.join(one)
+    told = {"markets": markets, "seed": seed, "minutes": RARE_MINUTES, "crowd": RARE_CROWD}
+    return found.document() | told | {"patterns": list(PATTERNS)}
+
+
 def evasion(seconds: float, seed: int) -> dict[str, Any]:
     """Search the manipulators' styles for acts that gain and are not seen: draw a style beyond the
     ranges of STYLES, keep it if it gained unseen, and try changes of it (1+1 evolution)."""
@@ -123,15 +146,15 @@ def evasion(seconds: float, seed: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["accuracy", "quiet", "evasion"])
-    parser.add_argument("--markets", type=int, default=40)
+    parser.add_argument("--markets", type=int, default=160)
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--orders", type=int, default=400_000)
     parser.add_argument("--seconds", type=float, default=3_600)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     parser.add_argument("--evidence", type=Path, help="JSON file in which this becomes a section")
     given = parser.parse_args()
     if given.what == "accuracy":
-        found = measure(range(given.seed, given.seed + given.markets)).document()
-        found |= {"markets": given.markets, "seed": given.seed, "patterns": list(PATTERNS)}
+        found = accuracy(given.seed, given.markets, given.processes)
     elif given.what == "evasion":
         found = evasion(given.seconds, given.seed)
     else:

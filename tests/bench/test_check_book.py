@@ -207,3 +207,16 @@ def test_recorded_hour_agrees_in_best_prices_and_makers() -> None:
         "expected": [5_842_000, 203],
         "found": [5_842_100, 100],
     }
+
+
+@needs(HOUR)
+def test_messages_of_the_first_level_only_are_refused(tmp_path: Path) -> None:
+    """Such a file, cut out of one of full depth, cannot give a book."""
+    rows = (HOUR / "messages.csv").read_text().splitlines()[:6_000]
+    books = (HOUR / "bbo_after_each_message.csv").read_text().splitlines()[:6_000]
+    kept = [k for k in range(1, len(rows)) if books[k] != books[k - 1]]
+    messages, book = tmp_path / "messages_1.csv", tmp_path / "orderbook_1.csv"
+    messages.write_text("".join(rows[k] + "\n" for k in kept))
+    book.write_text("".join(books[k] + "\n" for k in kept))
+    with pytest.raises(FlowError, match="no book can be rebuilt from it"):
+        check_book(messages, book)

@@ -1,8 +1,11 @@
 """Every source refuses what it cannot read, and says what and where."""
 
+import gzip
 import lzma
+import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,8 +66,51 @@ def test_broken_xz_is_named(source: type, tmp_path: Path) -> None:
     assert sum(len(chunk) for chunk in source(path).chunks()) == 2_000
     for broken in (packed[:-10], packed[:40] + b"\xff" * 8 + packed[48:], packed[:6]):
         path.write_bytes(broken)
-        with pytest.raises(FlowError, match=r"orders.csv.xz: broken .xz file"):
+        with pytest.raises(FlowError, match=r"orders.csv.xz: its packed bytes are broken"):
             list(source(path).chunks())
+
+
+def packers() -> dict[str, Any]:
+    """What packs a file, by the end of its name."""
+    zstandard = pytest.importorskip("zstandard")
+    return {"gz": gzip.compress, "xz": lzma.compress, "zst": zstandard.ZstdCompressor().compress}
+
+
+@pytest.mark.parametrize("end", ["gz", "xz", "zst"])
+def test_packed_files_are_read_directly(end: str, tmp_path: Path) -> None:
+    """ITCH and LOBSTER, whatever they are called; cut short they are named as broken."""
+    itch = struct.pack(">H", 36) + b"A" + bytes(10) + struct.pack(">QcI8sI", 1, b"B", 5, b"A", 7)
+    itch = itch.replace(b"A" + bytes(7), b"A       ")
+    for source, data in ((ItchSource, itch * 3_000), (LobsterSource, LOBSTER_ROW.encode() * 3_000)):
+        plain, path = tmp_path / "plain", tmp_path / f"packed.{end}"
+        plain.write_bytes(data)
+        packed = packers()[end](data)
+        path.write_bytes(packed)
+        rows = [b"".join(c.tobytes() for c in source(name).chunks()) for name in (plain, path)]
+        assert rows[0] == rows[1] != b""
+        path.write_bytes(packed[: len(packed) // 2])
+        with pytest.raises(FlowError, match=r"broken|truncated"):
+            list(source(path).chunks())
+
+
+@pytest.mark.parametrize("source", [ItchSource, LobsterSource])
+@pytest.mark.parametrize(
+    ("begin", "what"),
+    [
+        (b"PK\x03\x04", "zip"),
+        (b"BZh9", "bzip2"),
+        (b"\xd4\xc3\xb2\xa1", "pcap"),
+        (b"PAR1", "Parquet"),
+    ],
+)
+def test_foreign_files_are_named_for_what_they_are(
+    source: type, begin: bytes, what: str, tmp_path: Path
+) -> None:
+    """By their first bytes."""
+    path = tmp_path / "day"
+    path.write_bytes(begin + bytes(100))
+    with pytest.raises(FlowError, match=what):
+        source(path)
 
 
 def test_text_file_is_no_itch(tmp_path: Path) -> None:

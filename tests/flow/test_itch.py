@@ -11,6 +11,7 @@ from recordings import DATA, needs
 from openoutcry.flow import FlowError, ItchSource, itch
 from openoutcry.flow.commands import AGGRESSOR_ID
 from openoutcry.flow.itch import MESSAGE_TYPES
+from openoutcry.matcher import Engine
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 from openoutcry.wire.records import MAX_INSTRUMENTS
 
@@ -204,3 +205,48 @@ def test_recorded_morning_is_accounted_for_whole() -> None:
     assert list(source.chunks()) == []
     assert sum(source.account.values()) == 1_000
     assert source.account["R stock directory (no command)"] == 993 == len(source.instruments)
+
+
+def test_marks_of_a_sessions_end_are_accepted(path: Path) -> None:
+    """A length of zero at the end, and between two sessions, is counted and nothing else."""
+    first, second = add(1, b"B", 100, b"ALC", 10_000), about(b"D", 1)
+    path.write_bytes(first + bytes(2) + second + bytes(2))
+    source = ItchSource(path)
+    assert [row[0] for row in commands_of(source)] == [NEW, CANCEL]
+    assert source.account["end of a session (no command)"] == 2
+    path.write_bytes(first + bytes(1))
+    with pytest.raises(FlowError, match="truncated"):
+        ItchSource(path)
+
+
+def test_suspicious_messages_are_counted_and_run(path: Path) -> None:
+    """Time that goes backwards, an open order's reference again, no shares; not a new day."""
+    late = bytearray(add(1, b"B", 100, b"ALC", 10_000))
+    late[2 + 5 : 2 + 11] = (50).to_bytes(6, "big")
+    begin = bytearray(message(b"S", b"O"))
+    path.write_bytes(
+        begin + late + add(1, b"B", 5, b"ALC", 10_000) + add(2, b"S", 0, b"ALC", 1) + begin + late
+    )
+    source = ItchSource(path)
+    assert len(commands_of(source)) == 4 + 2
+    suspicious = {name: n for name, n in source.account.items() if name.startswith("suspicious")}
+    assert suspicious == {
+        "suspicious: time goes backwards": 1,
+        "suspicious: the reference of an order that is open": 1,
+        "suspicious: no shares": 1,
+    }
+
+
+def test_a_day_has_more_symbols_than_4096(path: Path) -> None:
+    """Every one is an instrument, and its orders are the engine's."""
+    count = 9_000
+    path.write_bytes(b"".join(add(k + 1, b"B", 1, b"S%d" % k, 100 + k) for k in range(count)))
+    source = ItchSource(path)
+    engine = Engine(source.instruments, 1 << 14)
+    for chunk in source.chunks():
+        engine.process(chunk)
+    assert engine.open_orders == count
+    assert engine.best(f"S{count - 1}") == (100 + count - 1, 1, None, 0)
+    again = Engine.restore(engine.snapshot(), 1 << 14)
+    assert again.book_hash() == engine.book_hash()
+    engine.check()

@@ -104,7 +104,7 @@ def test_first_message_that_is_no_new_order_is_in_the_seed_book(tmp_path: Path) 
         ("1,7,100,58.5,1", r"row 2, column 5 \(price\): '58.5' is not a whole number"),
         ("8,7,100,100,1", r"row 2, column 2 \(type\): '8' is not a message type"),
         ("1,7,100,100,2", r"row 2, column 6 \(direction\): '2' is not 1 \(buy\) or -1 \(sell\)"),
-        ("1,7,0,100,1", r"row 2, column 4 \(size\): 0 is below 1"),
+        ("1,7,-1,100,1", r"row 2, column 4 \(size\): -1 is below 0"),
         ("3,7,10,-1,1", r"row 2, column 5 \(price\): -1 is below 1"),
         ("1,7,100,100", r"row 2 has 5 columns where a LOBSTER message file has 6"),
         ("1,7,100,100,1,9", r"row 2 has 7 columns"),
@@ -150,3 +150,17 @@ def test_recorded_hour_is_accounted_for_whole() -> None:
     assert len(orders) == 91_997 - 2_201 + account["synthetic order of the seed book"]
     assert orders["price_ticks"].min() > 0
     assert orders["qty_lots"].min() > 0
+
+
+def test_suspicious_messages_are_counted(tmp_path: Path) -> None:
+    """Time that goes backwards, an open order's identifier again, and no shares, which are no
+    command."""
+    path = tmp_path / "messages.csv"
+    path.write_text("2,1,7,100,50,1\n1.5,1,7,100,50,1\n3,1,8,0,50,1\n4,3,7,100,50,1\n")
+    source = LobsterSource(path)
+    assert sum(len(chunk) for chunk in source.chunks()) == 3
+    assert {name: n for name, n in source.account.items() if name.startswith("suspicious")} == {
+        "suspicious: time goes backwards": 1,
+        "suspicious: the identifier of an order that is open": 1,
+        "suspicious: no shares (no command)": 1,
+    }

@@ -199,7 +199,7 @@ def test_bad_arguments_are_named():
         Engine(INSTRUMENTS, 4, -3)
     with pytest.raises(MatcherError, match="instruments: not an array of INSTRUMENT_DTYPE"):
         Engine(np.zeros(3))
-    with pytest.raises(MatcherError, match="1 to 4096 rows"):
+    with pytest.raises(MatcherError, match="1 to 65535 rows"):
         Engine(INSTRUMENTS[:0])
     with pytest.raises(MatcherError, match="row 0: symbol is empty"):
         Engine(np.zeros(2, dtype=INSTRUMENT_DTYPE))

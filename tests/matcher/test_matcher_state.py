@@ -288,7 +288,7 @@ def test_an_indication_counts_only_in_its_call():
 def test_the_size_of_an_arena_is_known_before():
     """Capacities out of range have none, and the worst command's events are those of the bound."""
     assert arena_bytes(0, 1, 1) == arena_bytes(1, 0, 1) == arena_bytes(1, 1, 0) == 0
-    assert arena_bytes(4097, 1, 1) == arena_bytes(1, at.MAX_ORDER_CAPACITY + 1, 1) == 0
+    assert arena_bytes(65_536, 1, 1) == arena_bytes(1, at.MAX_ORDER_CAPACITY + 1, 1) == 0
     engine = Engine(make_instruments(["A"]), 77, 5)
     assert len(engine.arena) == arena_bytes(1, 77, 5)
     words = engine.arena[: at.HEADER_BYTES].view(np.int64)

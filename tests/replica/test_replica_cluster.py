@@ -20,6 +20,7 @@ from openoutcry.replica.link import connect
 from openoutcry.replica.publisher import Publisher
 from openoutcry.replica.resync import resync_node
 from openoutcry.replica.store import damaged, verify_node
+from openoutcry.replica.watch import watch
 
 SCRIPT = """
 import sys, time
@@ -90,6 +91,42 @@ def test_a_damaged_node_is_named_before_it_starts_and_one_command_mends_it(
     assert not damaged(cluster)
     rows = {row.venue: row for row in verify_node(cluster, node)}
     assert rows["DAMAGE"].tip.hash == place.hash
+    writer.abandon()
+    publisher.close()
+
+
+def test_a_node_that_is_damaged_while_it_runs_is_ended_and_the_others_go_on(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    writer = new_journal(tmp_path / "journal")
+    append(writer, 30)
+    publisher = Publisher(tmp_path / "journal", cluster.access, "RUNNING", "here/1")
+    publisher.begin()
+    drain(publisher)
+    place, node = publisher.machine.tip, cluster.nodes[2]
+
+    def has_it() -> bool:
+        rows = {row.venue: row for row in verify_node(cluster, node)}
+        return "RUNNING" in rows and rows["RUNNING"].tip.position >= place.position
+
+    until(has_it, "the node does not follow")
+    said: list[str] = []
+    rounds = iter([False, True])
+    watch(cluster, said.append, 0.0, lambda: next(rounds))
+    assert not said
+    (path,) = cluster.store_of(node).glob("jetstream/*/streams/OUTCRY-RUNNING/msgs/1.blk")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    rounds = iter([False, True])
+    watch(cluster, said.append, 0.0, lambda: next(rounds))
+    assert len(said) == 1
+    assert said[0].startswith(f"{node.name} is damaged and was ended: RUNNING block ")
+    assert [cluster.identity(one) is None for one in cluster.nodes] == [False, False, True]
+    append(writer, 3)
+    drain(publisher)
+    assert "RUNNING block" in resync_node(cluster, node)
+    assert not damaged(cluster)
     writer.abandon()
     publisher.close()
 

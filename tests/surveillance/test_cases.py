@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from openoutcry.surveillance.cases import GAP_NS, Case, fold
+from openoutcry.surveillance.cases import GAP_NS, Case, Folding, fold
 from openoutcry.surveillance.detect.layout import HIT_DTYPE, Detector
 from openoutcry.surveillance.errors import SurveillanceError
 from openoutcry.surveillance.evidence import ROW_BYTES, EvidenceFile, beginning, read_hits
@@ -75,6 +75,24 @@ def test_evidence_is_appended_once_and_a_change_is_found(tmp_path) -> None:
         file.path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with pytest.raises(SurveillanceError, match=f"hit {at // ROW_BYTES + 1} was changed"):
             read_hits(tmp_path, BEGIN)
+
+
+def test_hits_that_came_since_are_read_alone(tmp_path) -> None:
+    """Cases told on and on are those of all hits at once; a change of what was read is not looked
+    at again, one behind it is found."""
+    rows = [hit(n, NOON_NS + n) for n in (1, 2, 3)]
+    file, folding, head = EvidenceFile(tmp_path, BEGIN), Folding(["AA"]), BEGIN
+    for known, row in enumerate(rows):
+        file.add(row)
+        hits, heads = read_hits(tmp_path, head, known)
+        assert hits["number"].tolist() == [known + 1]
+        folding.add(hits, heads)
+        head = bytes.fromhex(heads[-1])
+    file.close()
+    hits, heads = read_hits(tmp_path, BEGIN)
+    assert folding.cases == fold(hits, ["AA"], heads)
+    with pytest.raises(SurveillanceError, match="hit 2 was changed"):
+        read_hits(tmp_path, BEGIN, 1)
 
 
 def test_a_file_cut_at_any_byte_is_whole_again(tmp_path) -> None:

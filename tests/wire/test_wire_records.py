@@ -132,8 +132,8 @@ def test_instruments_keep_what_a_row_says():
         ([{"symbol": "A", "tick_table": [(101, 5)]}], "row 0: band1_from_ticks is 101"),
         ([{"symbol": "A", "tick_table": [(1, 1)] * 11}], "row 0: tick_table has 11 bands"),
         ([{"symbol": "A", "band2_from_ticks": 4, "band2_step_ticks": 2}], "after an empty band"),
-        ([], "1 to 4096 rows, not 0"),
-        ([str(n) for n in range(MAX_INSTRUMENTS + 1)], "1 to 4096 rows, not 4097"),
+        ([], "1 to 65535 rows, not 0"),
+        ([str(n) for n in range(MAX_INSTRUMENTS + 1)], "1 to 65535 rows, not 65536"),
     ],
 )
 def test_a_wrong_instrument_row_is_named(rows, message):

@@ -1,0 +1,53 @@
+"""Looks at the disks of a cluster's nodes while they run, and ends one that is damaged.
+
+A server does not read again what it wrote until somebody asks for it, and then serves a hole as
+well as a message.  So each node's files are read past it, from the first message on, again and
+again.
+"""
+
+import signal
+import time
+from collections.abc import Callable
+
+from openoutcry.replica.cluster import Cluster, Node
+from openoutcry.replica.store import verify_node
+
+AGAIN_S = 0.5
+"""A flaw is looked at again: a server may have been writing there."""
+
+
+def flaw_of(cluster: Cluster, node: Node) -> str:
+    """What is wrong with the node's disk, in words; empty if nothing, or if it only seemed so."""
+    found = _flaws(cluster, node)
+    if found:
+        time.sleep(AGAIN_S)
+        found &= _flaws(cluster, node)
+    return "; ".join(sorted(found))
+
+
+def _flaws(cluster: Cluster, node: Node) -> set[str]:
+    return {row.text for row in verify_node(cluster, node) if row.flaw}
+
+
+def watch(
+    cluster: Cluster,
+    say: Callable[[str], None],
+    every_s: float,
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Look at all that run, each ``every_s``, until ``stop``.  A damaged one is ended at once: it
+    leaves, and the others go on without it."""
+    while not stop():
+        for node in cluster.nodes:
+            if cluster.identity(node) is None:
+                continue
+            if flaw := flaw_of(cluster, node):
+                # It may not say goodbye: what it would write would be of what it holds.
+                cluster.signal(node, signal.SIGKILL)
+                say(
+                    f"{node.name} is damaged and was ended: {flaw}; `outcry cluster resync "
+                    f"{cluster.folder} {node.name}` lets it get everything from the others"
+                )
+        due_s = time.monotonic() + every_s
+        while time.monotonic() < due_s and not stop():
+            time.sleep(min(AGAIN_S, every_s))
