@@ -2,10 +2,11 @@
 
 import json
 import os
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,8 @@ def _on_ray(
     count = len(plan.days) * len(plan.tasks_of(0))
     if not work:
         return
-    with _session(ray, workers, address):
+    # Ray says on standard output that a worker died, where --json has its one document.
+    with redirect_stdout(sys.stderr), _session(ray, workers, address):
         remote = ray.remote(num_cpus=1, max_retries=RETRIES)(do_work)
         given = ray.put(plan)
         under_way: set[Any] = set()
