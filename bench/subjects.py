@@ -49,6 +49,9 @@ def chosen(text: str | None, known: Iterable[str]) -> list[str]:
 _ALL = (
     Subject("clock", "clock:bench_clock",
             "a reading of the clock page beside clock_gettime, and how well it knows the time"),
+    Subject("backtest", "backtest:bench_backtest",
+            "a day with a strategy in the recorded book, beside hftbacktest: time and fills",
+            setup="backtest:setup_backtest"),
     Subject("cores", "cores:bench_cores", "a cache line between every pair of cores"),
     Subject("gateway", "gateway:bench_gateway",
             "round trips over UDP through the whole pipeline, and a client that lies about them"),

@@ -23,6 +23,7 @@ SUBCOMMANDS = {
     "alarms": "Alarms of a venue: watch for them, or write them as rules of Prometheus.",
     "assets": "Show a venue's money, declare another, say in which an instrument is quoted.",
     "audit": "Every order's life from a journal: chained, verified, asked; reports to regulators.",
+    "backtest": "Run strategies over recorded days: fills by queue position, on many cores.",
     "bars": "Bars of what a journal's market traded: a second, a minute, a day.",
     "bench": "Measure on this machine: medians over interleaved rounds, each with its error.",
     "check-book": "Run recorded messages through our matcher; compare its book with the recorded "

@@ -38,6 +38,7 @@ from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.run import run as run_pipeline
 from openoutcry.pipeline.topology import MAX_SHARDS
 from openoutcry.replay.core import OPEN_ORDERS
+from openoutcry.report.atomic_file import write_atomically
 from openoutcry.report.run_report import write_report
 from openoutcry.report.run_text import print_result
 from openoutcry.wire.errors import OutcryError
@@ -130,8 +131,13 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--checkpoint-every", type=CountOrNone, default=1_000_000, show_default=True,
               help="Commands between checkpoints beside --journal; 0 for none.")  # fmt: skip
 @click.option("--report", type=PathArgument, help="Write an HTML report.")
+@click.option(
+    "--histograms",
+    type=PathArgument,
+    help="Write every stage's and span's latency histogram, as JSON.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def run(report: Path | None, as_json: bool, **given: Any) -> None:
+def run(report: Path | None, histograms: Path | None, as_json: bool, **given: Any) -> None:
     """Run orders through the whole pipeline and say what happened.
 
     \b
@@ -169,6 +175,8 @@ def run(report: Path | None, as_json: bool, **given: Any) -> None:
         if report:
             display.phase("writing the report")
             write_report(result, report)
+    if histograms:
+        write_atomically(histograms, json.dumps({"stages": result["stages"]}))
     if as_json:
         for stage in result["stages"]:
             del stage["histogram"]

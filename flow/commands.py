@@ -57,6 +57,16 @@ def operator_command(kind: CommandKind, symbol: bytes, aux: int) -> Command:
     return record
 
 
+def as_recorded(given: Command, ts_ns: int, maker_id: int) -> Command:
+    """With what the recording says beside it: ``rx_ts_ns`` is its time, ``aux`` of an execution the
+    order that was executed (0: unknown), which the matcher, of a limit order, does not read."""
+    fields: dict[str, int] = {"rx_ts_ns": ts_ns}
+    if maker_id:
+        fields["aux"] = maker_id
+    recorded: Command = cast(Any, given)._replace(**fields)
+    return recorded
+
+
 def opposite(side: Side) -> Side:
     return Side.SELL if side == Side.BUY else Side.BUY
 

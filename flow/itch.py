@@ -25,6 +25,7 @@ from typing import NamedTuple, cast
 from openoutcry.flow.commands import (
     AGGRESSOR_ID,
     Command,
+    as_recorded,
     command,
     in_chunks,
     operator_command,
@@ -112,8 +113,9 @@ class ItchSource:
     Opening it reads it once to collect the symbols that orders name (or, in a file without
     orders, those of the directory).  ``symbols`` keeps only the orders of these.  What is well
     formed and still suspicious is counted in ``account``: time that goes backwards, an order
-    reference that an open order has, no shares.  Raises :class:`FlowError` naming
-    the byte for an unknown message type, a length that is not the type's, or a truncated file.
+    reference that an open order has, no shares.  ``recorded``: as :func:`as_recorded` says.
+    Raises :class:`FlowError` naming the byte for an unknown message type, a length that is not the
+    type's, or a truncated file.
     """
 
     def __init__(
@@ -121,8 +123,10 @@ class ItchSource:
         path: str | Path,
         symbols: Collection[str] | None = None,
         progress: Progress | None = None,
+        recorded: bool = False,
     ) -> None:
         self.path = checked_file(path)
+        self.recorded = recorded
         self.name = f"ITCH {self.path.name}"
         self.count_hint: int | None = None
         self.account: dict[str, int] = {}
@@ -243,6 +247,11 @@ class ItchSource:
             commands = handler(at, message, resting)
             if commands:
                 counts[names[kind]] += 1
+                if self.recorded:
+                    ts_ns = int.from_bytes(message[5:11], "big")
+                    is_execution = kind in (b"E", b"C")
+                    maker_id = REFERENCE.unpack_from(message)[0] if is_execution else 0
+                    commands = [as_recorded(one, ts_ns, maker_id) for one in commands]
                 yield from commands
             elif kind in (b"H", b"S"):
                 counts[f"{names[kind]} (no command)"] += 1

@@ -21,7 +21,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from openoutcry.flow.commands import AGGRESSOR_ID, SEED_ID, Command, command, in_chunks, opposite
+from openoutcry.flow.commands import (
+    AGGRESSOR_ID,
+    SEED_ID,
+    Command,
+    as_recorded,
+    command,
+    in_chunks,
+    opposite,
+)
 from openoutcry.flow.errors import FlowError
 from openoutcry.flow.files import Column, CsvFile, checked_file, unpacked
 from openoutcry.flow.source import Array, Progress
@@ -65,6 +73,8 @@ class Message(NamedTuple):
     qty_lots: int
     price_ticks: int
     side: Side
+    ts_ns: int = 0
+    """After midnight."""
 
 
 class Step(NamedTuple):
@@ -85,7 +95,7 @@ class LobsterSource:
     size, bid price, bid size of each level, best first.  ``account`` counts messages by kind,
     how many of them met the seed book, and what is well formed and suspicious: time that goes
     backwards, the identifier of an open order given again, no shares (which become no command).
-    Raises :class:`FlowError` naming row and column.
+    ``recorded``: as :func:`as_recorded` says.  Raises :class:`FlowError` naming row and column.
     """
 
     def __init__(
@@ -94,8 +104,10 @@ class LobsterSource:
         seed_book: str | Path | None = None,
         symbol: str = "LOBSTER",
         progress: Progress | None = None,
+        recorded: bool = False,
     ) -> None:
         self.path = checked_file(path)
+        self.recorded = recorded
         self.name = f"LOBSTER {self.path.name}"
         self.symbol = symbol.encode()
         self.instruments = make_instruments([self.symbol])
@@ -106,7 +118,13 @@ class LobsterSource:
 
     def chunks(self) -> Iterator[Array]:
         """Yield the commands, those of the seed book first."""
-        return in_chunks(command for step in self.steps() for command in step.commands)
+        if not self.recorded:
+            return in_chunks(command for step in self.steps() for command in step.commands)
+        return in_chunks(
+            as_recorded(command, step.message.ts_ns if step.message else 0, step.maker_id or 0)
+            for step in self.steps()
+            for command in step.commands
+        )
 
     def steps(self) -> Iterator[Step]:
         """Yield each message with the commands it becomes, which may be none.
@@ -141,7 +159,9 @@ class LobsterSource:
                 counts["suspicious: time goes backwards"] += 1
             last_s = float(time)
             side = Side.BUY if direction == "1" else Side.SELL
-            message = Message(row, int(kind), int(order_id), int(size), int(price), side)
+            whole, _, part = time.partition(".")
+            ts_ns = int(whole) * 10**9 + int(part[:9].ljust(9, "0"))
+            message = Message(row, int(kind), int(order_id), int(size), int(price), side, ts_ns)
             if message.kind <= EXECUTION:
                 for at, value, least in ((4, message.qty_lots, 0), (5, message.price_ticks, 1)):
                     if value < least:
@@ -174,7 +194,7 @@ class LobsterSource:
         open_ids: set[int],
         counts: Counter[str],
     ) -> Step:
-        _, kind, order_id, qty_lots, price_ticks, side = message
+        _, kind, order_id, qty_lots, price_ticks, side, _ = message
         symbol = self.symbol
         if kind == NEW:
             if order_id in open_ids:

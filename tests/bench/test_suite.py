@@ -88,7 +88,7 @@ def test_no_subject_is_a_usage_error() -> None:
     """It says which there are."""
     done = bench_here()
     assert done.exit_code == 2
-    assert "name a subject: all, clock," in done.stderr
+    assert "name a subject: all, backtest, clock," in done.stderr
 
 
 def test_zero_rounds_are_a_usage_error() -> None:

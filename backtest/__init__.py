@@ -1,0 +1,1 @@
+"""Run strategies over recorded days: their orders stand in the recorded book of our own matcher."""

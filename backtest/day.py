@@ -1,0 +1,239 @@
+"""A day as the driver wants it: one instrument's commands in a file, in order, with their times.
+
+| written as | what it is |
+|---|---|
+| `lobster:FILE`, `lobster:FILE:BOOK` | a LOBSTER message file, with a seed book |
+| `itch:FILE@SYMBOL` | one symbol of a TotalView-ITCH 5.0 file |
+| `journal:FOLDER@SYMBOL` | one instrument of a journal of ours |
+| `generated:FLOW:ORDERS:SEED` | a generated flow, one command every 10 us |
+
+Of LOBSTER and ITCH the record says which order was executed, so that the recorded book can be kept
+as it was recorded (``restores``).  The commands of a journal and of a generated flow are those of
+participants, and are matched as they stand.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.backtest.errors import BacktestError
+from openoutcry.backtest.layout import OWN_ID
+from openoutcry.flow import GeneratedFlow, ItchSource, LobsterSource
+from openoutcry.journal.reader import JournalReader
+from openoutcry.matcher import Engine
+from openoutcry.replay.events import events_of
+from openoutcry.wire import make_instruments
+from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.records import INSTRUMENT, ORDER_DTYPE, RECORD_BYTES
+
+Records = npt.NDArray[Any]
+GENERATED_STEP_NS = 10_000
+PREPARE_CAPACITY = 1 << 20
+"""Open orders that a day may have."""
+PREPARE_COMMANDS = 4096
+MOST_PARTICIPANTS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Day:
+    """A prepared day: ``path`` is a file of ``count`` order records, ``seq`` from 1, ``rx_ts_ns``
+    never falling, and ``aux`` of an execution the order that was executed if ``restores``."""
+
+    name: str
+    path: str
+    instrument: dict[str, Any]
+    count: int
+    first_ns: int
+    last_ns: int
+    restores: bool
+    participant: int
+    """Whose the strategy's orders are: nobody's in the recording."""
+    order_capacity: int
+    digest: str
+    """blake2b of the records."""
+
+    @property
+    def instruments(self) -> Records:
+        return make_instruments([self.instrument])
+
+    def records(self) -> Records:
+        """The commands, mapped from the file.  Raises :class:`BacktestError` if it is gone."""
+        try:
+            mapped = np.memmap(self.path, ORDER_DTYPE, "r", shape=(self.count,))
+        except (OSError, ValueError) as error:
+            raise BacktestError(f"day {self.name}: {self.path}: {error}") from error
+        return mapped
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a day is made of."""
+
+    name: str
+    instrument: dict[str, Any]
+    chunks: Iterable[Records]
+    restores: bool
+
+
+def open_recording(text: str) -> Recording:
+    """The recording that ``text`` names (see the module).  Raises :class:`BacktestError`,
+    or what its source raises."""
+    kind, _, rest = text.partition(":")
+    path, at, symbol = rest.rpartition("@")
+    if kind == "lobster":
+        messages, _, book = rest.partition(":")
+        lobster = LobsterSource(messages, book or None, recorded=True)
+        return Recording(text, {"symbol": lobster.symbol}, lobster.chunks(), True)
+    if kind == "itch" and at:
+        itch = ItchSource(path, [symbol], recorded=True)
+        return Recording(text, {"symbol": symbol.encode()}, itch.chunks(), True)
+    if kind == "journal" and at:
+        return _journal(text, Path(path), symbol.encode("ascii", "replace"))
+    if kind == "generated":
+        try:
+            flow, orders, seed = rest.split(":")
+            source = GeneratedFlow(flow, int(orders), int(seed))
+        except (ValueError, KeyError) as error:
+            raise BacktestError(f"day {text!r}: generated:FLOW:ORDERS:SEED ({error})") from None
+        instrument = _instrument(source.instruments[0])
+        return Recording(text, instrument, _timed(source.chunks()), False)
+    raise BacktestError(
+        f"day {text!r} is none of lobster:FILE[:BOOK], itch:FILE@SYMBOL, journal:FOLDER@SYMBOL "
+        "and generated:FLOW:ORDERS:SEED"
+    )
+
+
+def _timed(chunks: Iterable[Records]) -> Iterator[Records]:
+    at = 0
+    for chunk in chunks:
+        chunk["rx_ts_ns"] = (at + np.arange(len(chunk))) * GENERATED_STEP_NS
+        at += len(chunk)
+        yield chunk
+
+
+def _instrument(row: Any) -> dict[str, Any]:
+    """A row of an instrument table as ``make_instruments`` takes it."""
+    names = [field.name for field in INSTRUMENT.fields]
+    values = dict(zip(names, row.tolist(), strict=True))
+    bands = [(values.pop(f"band{k}_from_ticks"), values.pop(f"band{k}_step_ticks"))
+             for k in range(1, 11)]  # fmt: skip
+    return values | {"tick_table": [band for band in bands if band[1]]}
+
+
+def _journal(text: str, folder: Path, symbol: bytes) -> Recording:
+    reader = JournalReader(folder)
+    table = make_instruments(reader.config["instruments"])
+    found = np.flatnonzero(table["symbol"] == symbol)
+    if not len(found):
+        raise BacktestError(f"{folder} has no instrument {symbol.decode()!r}")
+    if reader.first_seq != 1:
+        raise BacktestError(f"{folder} begins at sequence {reader.first_seq}, not at a day's begin")
+
+    def chunks() -> Iterator[Records]:
+        for batch in events_of(reader):
+            commands = batch.commands
+            own = (commands["symbol"] == symbol) | (commands["symbol"] == b"")
+            kept = commands[own & (commands["kind"] != int(CommandKind.RISK))]
+            if len(kept):
+                yield kept.copy()
+
+    return Recording(text, _instrument(table[found[0]]), chunks(), False)
+
+
+def prepare_day(recording: Recording, folder: Path) -> Day:
+    """Write the recording's commands to ``folder``, which appears whole or not at all, and return
+    the day; of one that is there already, that.
+
+    A chunk at a time: it takes no more memory for a longer day.  Raises :class:`BacktestError` for
+    a recording without commands or with too many open orders.
+    """
+    if (folder / "day.json").exists():
+        return load_day(folder)
+    scratch = folder.with_name(f".{folder.name}-{os.getpid()}")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        facts = _write_commands(recording, scratch / "commands")
+        text = json.dumps(facts, default=lambda value: value.decode("ascii"))
+        (scratch / "day.json").write_text(text)
+        commit_folder(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return load_day(folder)
+
+
+def load_day(folder: Path) -> Day:
+    """A day that :func:`prepare_day` has written."""
+    facts = json.loads((folder / "day.json").read_text())
+    return Day(**facts, path=str(folder / "commands"))
+
+
+def facts_of(day: Day) -> dict[str, Any]:
+    return {key: value for key, value in asdict(day).items() if key != "path"}
+
+
+def _write_commands(recording: Recording, path: Path) -> dict[str, Any]:
+    engine = Engine(make_instruments([recording.instrument]), PREPARE_CAPACITY)
+    digest = hashlib.blake2b(digest_size=16)
+    count, most_open, first_ns, last_ns = 0, 0, 0, -(2**62)
+    participants = np.zeros(MOST_PARTICIPANTS, bool)
+    with path.open("wb") as file:
+        for chunk in recording.chunks:
+            if int(chunk["order_id"].max()) >= OWN_ID and not recording.restores:
+                raise BacktestError(f"{recording.name}: order ids from {OWN_ID} on are our own")
+            chunk["seq"] = np.arange(count + 1, count + len(chunk) + 1)
+            if count == 0:
+                # What was there before the first message has its time.
+                timed = np.flatnonzero(chunk["rx_ts_ns"])
+                chunk["rx_ts_ns"][: timed[0] if len(timed) else 0] = chunk["rx_ts_ns"][timed[:1]]
+            times = np.maximum.accumulate(np.maximum(chunk["rx_ts_ns"], last_ns))
+            chunk["rx_ts_ns"] = times
+            first_ns, last_ns = (int(times[0]) if count == 0 else first_ns), int(times[-1])
+            participants[chunk["participant"]] = True
+            for at in range(0, len(chunk), PREPARE_COMMANDS):
+                engine.process(chunk[at : at + PREPARE_COMMANDS])
+                most_open = max(most_open, engine.open_orders)
+            data = chunk.tobytes()
+            digest.update(data)
+            file.write(data)
+            count += len(chunk)
+        os.fsync(file.fileno())
+    if count == 0:
+        raise BacktestError(f"{recording.name} has no commands")
+    room = most_open + PREPARE_COMMANDS
+    if room > PREPARE_CAPACITY:
+        raise BacktestError(f"{recording.name} has {most_open:,} open orders: too many")
+    free = np.flatnonzero(~participants[2:])
+    return {
+        "name": recording.name, "instrument": recording.instrument, "count": count,
+        "first_ns": first_ns, "last_ns": last_ns, "restores": recording.restores,
+        "participant": int(free[0]) + 2, "order_capacity": 1 << (room - 1).bit_length(),
+        "digest": digest.hexdigest(),
+    }  # fmt: skip
+
+
+def commit_folder(scratch: Path, folder: Path) -> None:
+    """Make ``folder`` of what was written in ``scratch``: durable, by one rename.  Somebody else's
+    folder that is there already stays."""
+    for path in [*scratch.iterdir(), scratch]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    try:
+        os.rename(scratch, folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+
+
+assert ORDER_DTYPE.itemsize == RECORD_BYTES

@@ -1,0 +1,482 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""One run through one day: recorded commands, the strategy's orders and its timers, in order.
+
+    recorded command ──┐
+    order under way ───┼─ whichever is first; a tie goes in this order ──► matcher ─► own events
+    sample, timer ─────┘                                                                 │
+                ▲                                                                        ▼
+                └── orders, at exchange time + feed + order latency ◄── on_event, on_book, on_timer
+
+There is one book.  A callback is called at the moment (exchange time) whose market it is shown, and
+is told the time at which it would know of it; what it sends arrives after both latencies.  That is
+the same as a second book that lags behind, at half the work.
+
+``reference.py`` says the same in plain Python.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+import openoutcry.backtest.layout as lay
+from openoutcry.backtest.callback import call_callback
+from openoutcry.flow.kernels import random_bits
+from openoutcry.ledger.fees import share_of
+from openoutcry.matcher import constants as const
+from openoutcry.matcher.book import arena as layout
+from openoutcry.matcher.book.ids import find_id
+from openoutcry.matcher.book.levels import (
+    book_addr,
+    instrument_addr,
+    key_flip,
+    level_addr,
+    level_key,
+    next_level,
+    slot_addr,
+)
+from openoutcry.wire.indirect import call_batch_kernel
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, load_u32, store_i64
+from openoutcry.wire.records import ORDER, RECORD_BYTES
+
+Words = npt.NDArray[np.int64]
+
+BATCH = 1024
+ROOM = 4096
+"""Rows of the log that one command may need; a command with more own events ends the run."""
+ORDER_RX = ORDER.offsets["rx_ts_ns"]
+KIND_MASK = 0xFF
+IOC_WORD = const.IOC << const.TIF_SHIFT - const.TYPE_SHIFT
+
+
+@kernel
+def advance(
+    words: Words, view: Words, state: Words, desk: Words, flight: Words, log: Words,
+    samples: Words, latency: Words,
+) -> int:  # fmt: skip
+    """Go on until the day is over (DONE), the log is full (LOG_FULL), or a callback is to be called
+    by Python (CALL_...); to be called again after each but the first."""
+    while True:
+        if words[lay.W_IN_CALL] != 0:
+            words[lay.W_IN_CALL] = 0
+            take_asked(words, desk, flight, latency)
+        if words[lay.W_DELIVERED] < words[lay.W_LOGGED]:
+            row = words[lay.W_DELIVERED] * lay.LOG_WORDS
+            words[lay.W_DELIVERED] += 1
+            if words[lay.W_ON_EVENT] != 0:
+                show_event(view, log, row)
+                begin_call(words, view, desk, latency)
+                if words[lay.W_ON_EVENT] == lay.IN_PYTHON:
+                    return lay.CALL_EVENT
+                call_callback(words[lay.W_ON_EVENT], view, state, desk)
+            continue
+        if words[lay.W_BOOK_DUE] != 0:
+            words[lay.W_BOOK_DUE] = 0
+            if is_new_best(words, desk):
+                begin_call(words, view, desk, latency)
+                if words[lay.W_ON_BOOK] == lay.IN_PYTHON:
+                    return lay.CALL_BOOK
+                call_callback(words[lay.W_ON_BOOK], view, state, desk)
+                continue
+        if words[lay.W_TIMER_DUE] != 0:
+            words[lay.W_TIMER_DUE] = 0
+            begin_call(words, view, desk, latency)
+            if words[lay.W_ON_TIMER] == lay.IN_PYTHON:
+                return lay.CALL_TIMER
+            call_callback(words[lay.W_ON_TIMER], view, state, desk)
+            continue
+        if words[lay.W_LOGGED] * lay.LOG_WORDS + ROOM * lay.LOG_WORDS > len(log):
+            return lay.LOG_FULL
+        if words[lay.W_NEXT] == words[lay.W_COUNT]:
+            return lay.DONE
+        go_on(words, desk, flight, log, samples)
+
+
+@kernel
+def go_on(words: Words, desk: Words, flight: Words, log: Words, samples: Words) -> None:
+    """Whatever is next, once."""
+    recorded_ns = load_i64(words[lay.W_DAY] + words[lay.W_NEXT] * RECORD_BYTES + ORDER_RX)
+    own_ns = lay.NEVER
+    if words[lay.W_FLIGHT_COUNT] > 0:
+        own_ns = flight[words[lay.W_FLIGHT_FIRST] * lay.FLIGHT_WORDS + lay.FLIGHT_ARRIVAL]
+    sample_ns, timer_ns = words[lay.W_SAMPLE_NS], words[lay.W_TIMER_NS]
+    limit_ns = min(own_ns, sample_ns, timer_ns)
+    if recorded_ns <= limit_ns:
+        recorded(words, desk, log, recorded_ns, limit_ns)
+    elif own_ns <= min(sample_ns, timer_ns):
+        words[lay.W_NOW_NS] = own_ns
+        own_command(words, desk, flight, log)
+    elif sample_ns <= timer_ns:
+        sample(words, desk, samples)
+    else:
+        words[lay.W_NOW_NS] = timer_ns
+        words[lay.W_TIMER_NS] = timer_ns + words[lay.W_INTERVAL_NS]
+        words[lay.W_TIMER_DUE] = 1
+        look_at_queues(words, desk)
+
+
+# Recorded commands
+
+
+@kernel
+def recorded(words: Words, desk: Words, log: Words, first_ns: int, limit_ns: int) -> None:
+    """The next recorded commands: as many as nobody looks between."""
+    first = words[lay.W_DAY] + words[lay.W_NEXT] * RECORD_BYTES
+    if words[lay.W_ON_BOOK] != 0:
+        limit_ns = first_ns
+    count = 1
+    is_own_hit = words[lay.W_OPEN] != 0 and may_touch(words, first)
+    if not is_own_hit:
+        most = min(BATCH, words[lay.W_COUNT] - words[lay.W_NEXT])
+        at = first + RECORD_BYTES
+        while count < most and load_i64(at + ORDER_RX) <= limit_ns:
+            if words[lay.W_OPEN] != 0 and may_touch(words, at):
+                break
+            count += 1
+            at += RECORD_BYTES
+    done, written = match(words, first, count)
+    words[lay.W_NEXT] += done
+    words[lay.W_NOW_NS] = load_i64(first + (done - 1) * RECORD_BYTES + ORDER_RX)
+    if is_own_hit:
+        is_old = words[lay.W_OWN_FILLED]
+        take_events(words, desk, log, written)
+        if words[lay.W_RESTORES] != 0 and words[lay.W_OWN_FILLED] > is_old:
+            restore(words, desk, log, first, words[lay.W_OWN_FILLED] - is_old)
+    if words[lay.W_ON_BOOK] != 0 and (
+        words[lay.W_NEXT] == words[lay.W_COUNT]
+        or load_i64(words[lay.W_DAY] + words[lay.W_NEXT] * RECORD_BYTES + ORDER_RX) > first_ns
+    ):
+        words[lay.W_BOOK_DUE] = 1
+
+
+@kernel
+def may_touch(words: Words, order: int) -> bool:
+    """Whether an own order could be in this command's way; always, unless the recording names who
+    was executed."""
+    if words[lay.W_RESTORES] == 0:
+        return True
+    word = load_i64(order + const.ORDER_WORD)
+    kind = (word >> const.KIND_SHIFT) & KIND_MASK
+    if kind != const.NEW and kind != const.REPLACE:
+        # An operator's: a halt, the time.
+        return kind > const.REPLACE
+    price = load_i64(order + const.ORDER_PRICE)
+    if (word >> const.SIDE_SHIFT) & KIND_MASK == const.BUY:
+        return price >= words[lay.W_OWN_ASK]
+    return price <= words[lay.W_OWN_BID]
+
+
+@kernel
+def restore(words: Words, desk: Words, log: Words, order: int, taken_lots: int) -> None:
+    """Give the recorded book what the recording says it had, after an own order stood in a
+    recorded command's way: the order that was executed is executed (its queue has moved on), and
+    one that came to rest has its whole quantity."""
+    word, record = load_i64(order + const.ORDER_WORD), words[lay.W_SCRATCH]
+    for at in range(0, RECORD_BYTES, 8):
+        store_i64(record + at, load_i64(order + at))
+    is_ioc = (word >> const.TYPE_SHIFT) & 0xFF00 == IOC_WORD
+    cleared = word & ~(KIND_MASK << const.KIND_SHIFT)
+    if is_ioc:
+        if load_i64(order + const.ORDER_AUX) == 0:
+            return
+        store_i64(record + const.ORDER_ID, load_i64(order + const.ORDER_AUX))
+        store_i64(record + const.ORDER_QTY, taken_lots)
+        store_i64(record + const.ORDER_WORD, cleared | const.REDUCE << const.KIND_SHIFT)
+    else:
+        if may_touch(words, order):
+            return
+        is_left = find_id(words[lay.W_ARENA], 0, load_i64(order + const.ORDER_ID)) != 0
+        kind = const.REPLACE if is_left else const.NEW
+        store_i64(record + const.ORDER_WORD, cleared | kind << const.KIND_SHIFT)
+    store_i64(record + const.ORDER_AUX, 0)
+    _, written = match(words, record, 1)
+    words[lay.W_RESTORED] += 1
+    take_events(words, desk, log, written)
+
+
+@kernel
+def match(words: Words, orders: int, count: int) -> tuple[int, int]:
+    return call_batch_kernel(
+        words[lay.W_BATCH], words[lay.W_CORE], orders, count,
+        words[lay.W_OUT], words[lay.W_OUT_RECORDS],
+    )  # fmt: skip
+
+
+# The strategy's orders
+
+
+@kernel
+def own_command(words: Words, desk: Words, flight: Words, log: Words) -> None:
+    """The first that is under way has arrived."""
+    at = words[lay.W_FLIGHT_FIRST] * lay.FLIGHT_WORDS
+    words[lay.W_FLIGHT_FIRST] = (words[lay.W_FLIGHT_FIRST] + 1) % lay.FLIGHT_ROWS
+    words[lay.W_FLIGHT_COUNT] -= 1
+    record = words[lay.W_SCRATCH]
+    what, order_id = flight[at + lay.FLIGHT_TYPE], flight[at + lay.FLIGHT_ID]
+    store_i64(record + const.ORDER_PRICE, flight[at + lay.FLIGHT_TICKS])
+    store_i64(record + const.ORDER_QTY, flight[at + lay.FLIGHT_LOTS])
+    store_i64(record + const.ORDER_SYMBOL, words[lay.W_SYMBOL])
+    store_i64(record + const.ORDER_ID, order_id)
+    store_i64(record + const.ORDER_AUX, 0)
+    store_i64(record + ORDER_RX, words[lay.W_NOW_NS])
+    store_i64(
+        record + const.ORDER_WORD,
+        words[lay.W_PARTICIPANT]
+        | flight[at + lay.FLIGHT_KIND] << const.KIND_SHIFT
+        | flight[at + lay.FLIGHT_SIDE] << const.SIDE_SHIFT
+        | what << const.TYPE_SHIFT,
+    )
+    store_i64(record + const.ORDER_SEQ, words[lay.W_NEXT])
+    first = words[lay.W_LOGGED]
+    _, written = match(words, record, 1)
+    take_events(words, desk, log, written)
+    if flight[at + lay.FLIGHT_KIND] == const.NEW and words[lay.W_LOGGED] > first:
+        ahead = ahead_of(words[lay.W_ARENA], order_id)
+        row = desk_row(desk, order_id)
+        if row != 0:
+            desk[row + lay.ROW_AHEAD] = ahead
+        log[first * lay.LOG_WORDS + lay.LOG_AHEAD] = ahead
+    if words[lay.W_ON_BOOK] != 0:
+        words[lay.W_BOOK_DUE] = 1
+
+
+@kernel
+def ahead_of(arena: int, order_id: int) -> int:
+    """Lots before an open order in its queue."""
+    ahead, slot = 0, find_id(arena, 0, order_id)
+    if slot == 0:
+        return 0
+    slot = load_u32(slot_addr(arena, slot) + layout.SLOT_PREV)
+    while slot != 0:
+        ahead += load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
+        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_PREV)
+    return ahead
+
+
+@kernel
+def look_at_queues(words: Words, desk: Words) -> None:
+    if words[lay.W_OPEN] == 0:
+        return
+    for row in range(lay.DESK_AT, desk[lay.ROWS_END], lay.DESK_ROW_WORDS):
+        if desk[row + lay.ROW_STATE] == lay.OPEN:
+            desk[row + lay.ROW_AHEAD] = ahead_of(words[lay.W_ARENA], desk[row])
+
+
+@kernel
+def desk_row(desk: Words, order_id: int) -> int:
+    """Where the order's row begins, or 0."""
+    for row in range(lay.DESK_AT, desk[lay.ROWS_END], lay.DESK_ROW_WORDS):
+        if desk[row + lay.ROW_STATE] != lay.FREE and desk[row] == order_id:
+            return row
+    return 0
+
+
+@kernel
+def take_events(words: Words, desk: Words, log: Words, count: int) -> None:
+    """Log the own ones among the events just written, and what they change."""
+    seen = words[lay.W_LOGGED]
+    for index in range(count):
+        event = words[lay.W_OUT] + index * RECORD_BYTES
+        word = load_i64(event + const.EVENT_WORD)
+        if word & 0xFFFF == words[lay.W_PARTICIPANT]:
+            if (words[lay.W_LOGGED] + 1) * lay.LOG_WORDS > len(log):
+                words[lay.W_MISSED] += 1
+            else:
+                take_event(words, desk, log, event, word)
+    if words[lay.W_LOGGED] != seen:
+        count_open(words, desk)
+
+
+@kernel
+def take_event(words: Words, desk: Words, log: Words, event: int, word: int) -> None:
+    kind = word & KIND_MASK << const.EVENT_KIND_SHIFT
+    side = (word >> const.EVENT_SIDE_SHIFT) & KIND_MASK
+    is_maker = 1 if word & const.MAKER != 0 else 0
+    order_id, price = load_i64(event + const.EVENT_ORDER), load_i64(event + const.EVENT_PRICE)
+    qty, leaves = load_i64(event + const.EVENT_QTY), load_i64(event + const.EVENT_LEAVES)
+    row = desk_row(desk, order_id)
+    if kind == const.FILLED:
+        signed = qty if side == const.BUY else -qty
+        words[lay.W_POSITION] += signed
+        words[lay.W_CASH] -= signed * price
+        rate = words[lay.W_MAKER_RATE] if is_maker else words[lay.W_TAKER_RATE]
+        words[lay.W_FEES] += share_of(abs(qty * price), rate)
+        words[lay.W_OWN_FILLED] += qty * is_maker
+    ahead = sent_ns = 0
+    if row != 0:
+        ahead, sent_ns = desk[row + lay.ROW_AHEAD], desk[row + lay.ROW_SENT_NS]
+        if kind == const.REJECTED and desk[row + lay.ROW_STATE] == lay.OPEN:
+            # Its cancel was refused, not the order.
+            desk[row + lay.ROW_CANCEL] = 0
+        elif kind == const.REJECTED or leaves == 0:
+            desk[row + lay.ROW_STATE] = lay.FREE
+        else:
+            desk[row + lay.ROW_STATE] = lay.OPEN
+            desk[row + lay.ROW_LEAVES] = leaves
+    if kind == const.REJECTED:
+        words[lay.W_REJECTED] += 1
+    at = words[lay.W_LOGGED] * lay.LOG_WORDS
+    words[lay.W_LOGGED] += 1
+    log[at + lay.LOG_NS] = words[lay.W_NOW_NS]
+    log[at + lay.LOG_KIND] = kind >> const.EVENT_KIND_SHIFT
+    log[at + lay.LOG_ORDER] = order_id
+    log[at + lay.LOG_SIDE] = side
+    log[at + lay.LOG_TICKS] = price
+    log[at + lay.LOG_LOTS] = qty
+    log[at + lay.LOG_LEAVES] = leaves
+    log[at + lay.LOG_MAKER] = is_maker
+    log[at + lay.LOG_REASON] = (word >> const.REASON_SHIFT) & KIND_MASK
+    log[at + lay.LOG_AHEAD] = ahead
+    log[at + lay.LOG_POSITION] = words[lay.W_POSITION]
+    log[at + lay.LOG_CASH] = words[lay.W_CASH]
+    log[at + lay.LOG_FEES] = words[lay.W_FEES]
+    log[at + lay.LOG_SENT_NS] = sent_ns
+
+
+@kernel
+def count_open(words: Words, desk: Words) -> None:
+    """How many own orders are open, and the best price of each side of them."""
+    count, bid, ask = 0, lay.NOTHING, lay.NEVER
+    for row in range(lay.DESK_AT, desk[lay.ROWS_END], lay.DESK_ROW_WORDS):
+        if desk[row + lay.ROW_STATE] == lay.OPEN:
+            count += 1
+            price = desk[row + lay.ROW_TICKS]
+            if desk[row + lay.ROW_SIDE] == const.BUY:
+                bid = max(bid, price)
+            else:
+                ask = min(ask, price)
+    words[lay.W_OPEN] = count
+    words[lay.W_OWN_BID] = bid
+    words[lay.W_OWN_ASK] = ask
+
+
+# Callbacks
+
+
+@kernel
+def begin_call(words: Words, view: Words, desk: Words, latency: Words) -> None:
+    """Show the market of this moment, as of when it will be known."""
+    words[lay.W_IN_CALL] = 1
+    feed_ns = latency[random_bits(words[lay.W_RANDOM]) >> 51]
+    words[lay.W_LOCAL_NS] = max(words[lay.W_LOCAL_NS], words[lay.W_NOW_NS] + feed_ns)
+    look(words, desk)
+    view[lay.NOW_NS] = words[lay.W_LOCAL_NS]
+    view[lay.EXCHANGE_NS] = words[lay.W_NOW_NS]
+    view[lay.BID_TICKS] = words[lay.W_BOOK_BID]
+    view[lay.BID_LOTS] = words[lay.W_BOOK_BID_LOTS]
+    view[lay.ASK_TICKS] = words[lay.W_BOOK_ASK]
+    view[lay.ASK_LOTS] = words[lay.W_BOOK_ASK_LOTS]
+    view[lay.POSITION_LOTS] = words[lay.W_POSITION]
+    view[lay.CASH] = words[lay.W_CASH]
+    view[lay.FEES] = words[lay.W_FEES]
+    state = instrument_addr(words[lay.W_ARENA], 0)
+    view[lay.LAST_TICKS] = load_i64(state + layout.LAST_PRICE)
+
+
+@kernel
+def look(words: Words, desk: Words) -> None:
+    """Read the best prices, the strategy's own orders left out."""
+    for side in range(2):
+        price, lots = best_of_others(words, desk, side)
+        words[lay.W_BOOK_BID + 2 * side] = price
+        words[lay.W_BOOK_BID_LOTS + 2 * side] = lots
+
+
+@kernel
+def best_of_others(words: Words, desk: Words, side: int) -> tuple[int, int]:
+    """Best displayed price of a side (0 bids) without the own orders, and the quantity there."""
+    arena, book = words[lay.W_ARENA], layout.DISPLAYED | side
+    level = load_u32(book_addr(arena, book) + layout.BOOK_BEST_LEVEL)
+    is_own_near = words[lay.W_OPEN] != 0
+    while level != 0:
+        price = level_key(arena, level) ^ key_flip(book)
+        lots = load_i64(level_addr(arena, level) + layout.LEVEL_TOTAL)
+        if is_own_near:
+            lots -= own_lots(desk, side + const.BUY, price)
+        if lots > 0:
+            return price, lots
+        level = next_level(arena, level)
+    return lay.NOTHING, 0
+
+
+@kernel
+def own_lots(desk: Words, side: int, price: int) -> int:
+    lots = 0
+    for row in range(lay.DESK_AT, desk[lay.ROWS_END], lay.DESK_ROW_WORDS):
+        is_there = (desk[row + lay.ROW_STATE] == lay.OPEN) & (desk[row + lay.ROW_SIDE] == side)
+        if is_there & (desk[row + lay.ROW_TICKS] == price):
+            lots += desk[row + lay.ROW_LEAVES]
+    return lots
+
+
+@kernel
+def is_new_best(words: Words, desk: Words) -> bool:
+    """Whether the best prices or quantities differ from those that were last shown."""
+    bid, ask = words[lay.W_BOOK_BID], words[lay.W_BOOK_ASK]
+    bid_lots, ask_lots = words[lay.W_BOOK_BID_LOTS], words[lay.W_BOOK_ASK_LOTS]
+    look(words, desk)
+    return (
+        (bid != words[lay.W_BOOK_BID])
+        | (ask != words[lay.W_BOOK_ASK])
+        | (bid_lots != words[lay.W_BOOK_BID_LOTS])
+        | (ask_lots != words[lay.W_BOOK_ASK_LOTS])
+    )
+
+
+@kernel
+def show_event(view: Words, log: Words, row: int) -> None:
+    view[lay.EVENT_KIND] = log[row + lay.LOG_KIND]
+    view[lay.EVENT_ORDER] = log[row + lay.LOG_ORDER]
+    view[lay.EVENT_SIDE] = log[row + lay.LOG_SIDE]
+    view[lay.EVENT_TICKS] = log[row + lay.LOG_TICKS]
+    view[lay.EVENT_LOTS] = log[row + lay.LOG_LOTS]
+    view[lay.EVENT_LEAVES] = log[row + lay.LOG_LEAVES]
+    view[lay.EVENT_MAKER] = log[row + lay.LOG_MAKER]
+    view[lay.EVENT_REASON] = log[row + lay.LOG_REASON]
+
+
+@kernel
+def take_asked(words: Words, desk: Words, flight: Words, latency: Words) -> None:
+    """What the callback asked for is under way; it arrives in the order in which it was sent."""
+    for index in range(desk[lay.ASKED]):
+        ask = lay.ASK_AT + index * lay.ASK_WORDS
+        order_ns = latency[lay.LATENCIES + (random_bits(words[lay.W_RANDOM]) >> 51)]
+        # No earlier than 1 ns on: who answers himself at once would stop the time.
+        arrival = max(words[lay.W_LOCAL_NS] + order_ns, words[lay.W_NOW_NS] + 1)
+        arrival = max(words[lay.W_ARRIVAL_NS], arrival)
+        words[lay.W_ARRIVAL_NS] = arrival
+        if words[lay.W_FLIGHT_COUNT] == lay.FLIGHT_ROWS:
+            words[lay.W_MISSED] += 1
+            continue
+        slot = (words[lay.W_FLIGHT_FIRST] + words[lay.W_FLIGHT_COUNT]) % lay.FLIGHT_ROWS
+        words[lay.W_FLIGHT_COUNT] += 1
+        at = slot * lay.FLIGHT_WORDS
+        flight[at + lay.FLIGHT_ARRIVAL] = arrival
+        flight[at + lay.FLIGHT_KIND] = desk[ask + lay.ASK_KIND]
+        flight[at + lay.FLIGHT_ID] = desk[ask + lay.ASK_ID]
+        flight[at + lay.FLIGHT_SIDE] = desk[ask + lay.ASK_SIDE]
+        flight[at + lay.FLIGHT_TICKS] = desk[ask + lay.ASK_TICKS_]
+        flight[at + lay.FLIGHT_LOTS] = desk[ask + lay.ASK_LOTS_]
+        flight[at + lay.FLIGHT_TYPE] = desk[ask + lay.ASK_TYPE]
+        if desk[ask + lay.ASK_KIND] == const.NEW:
+            words[lay.W_SENT] += 1
+            row = desk_row(desk, desk[ask + lay.ASK_ID])
+            if row != 0:
+                desk[row + lay.ROW_SENT_NS] = words[lay.W_LOCAL_NS]
+    desk[lay.ASKED] = 0
+
+
+@kernel
+def sample(words: Words, desk: Words, samples: Words) -> None:
+    """Note position, cash and the best prices."""
+    at = words[lay.W_SAMPLES] * lay.SAMPLE_WORDS
+    samples[at + lay.SAMPLE_NS] = words[lay.W_SAMPLE_NS]
+    samples[at + lay.SAMPLE_POSITION] = words[lay.W_POSITION]
+    samples[at + lay.SAMPLE_CASH] = words[lay.W_CASH]
+    samples[at + lay.SAMPLE_FEES] = words[lay.W_FEES]
+    samples[at + lay.SAMPLE_BID] = best_of_others(words, desk, 0)[0]
+    samples[at + lay.SAMPLE_ASK] = best_of_others(words, desk, 1)[0]
+    words[lay.W_SAMPLES] += 1
+    words[lay.W_SAMPLE_NS] += words[lay.W_SAMPLE_STEP_NS]
+    if words[lay.W_SAMPLES] == lay.SAMPLES:
+        words[lay.W_SAMPLE_NS] = lay.NEVER

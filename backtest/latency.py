@@ -1,0 +1,101 @@
+"""How long the market's data and the strategy's orders are under way: tables of quantiles.
+
+Each model is 4,096 latencies in ascending order, entry i the quantile (i + 1/2) / 4,096; a run
+draws from them with its seed.  A constant is the same number 4,096 times.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.backtest.errors import BacktestError
+from openoutcry.backtest.layout import LATENCIES
+
+Table = npt.NDArray[np.int64]
+P99 = NormalDist().inv_cdf(0.99)
+
+
+def constant(latency_ns: int) -> Table:
+    """Always the same."""
+    return np.full(LATENCIES, latency_ns, np.int64)
+
+
+def drawn(p50_ns: int, p99_ns: int) -> Table:
+    """Log-normal, with this median and 99th percentile."""
+    if not 0 < p50_ns <= p99_ns:
+        raise BacktestError(f"a drawn latency has 0 < p50 <= p99, not {p50_ns} and {p99_ns}")
+    sigma = math.log(p99_ns / p50_ns) / P99
+    normal = NormalDist()
+    values = [
+        round(p50_ns * math.exp(sigma * normal.inv_cdf((index + 0.5) / LATENCIES)))
+        for index in range(LATENCIES)
+    ]
+    return np.array(values, np.int64)
+
+
+def measured(histogram: Sequence[Sequence[int]]) -> Table:
+    """As in a run's histogram: rows of (upper edge of a bucket in ns, count), ascending."""
+    rows = np.array(histogram, np.int64)
+    if rows.ndim != 2 or rows.shape[1] != 2 or rows[:, 1].sum() <= 0 or (rows < 0).any():
+        raise BacktestError("a histogram is rows of (upper edge in ns, count), not all of them 0")
+    reached = np.cumsum(rows[:, 1])
+    ranks = ((2 * np.arange(LATENCIES, dtype=np.int64) + 1) * int(reached[-1])) // (2 * LATENCIES)
+    return rows[np.searchsorted(reached, ranks, side="right"), 0]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Feed and order latency of a run, by the text that asked for them."""
+
+    name: str
+    feed: Table
+    order: Table
+
+    @property
+    def table(self) -> Table:
+        """Both, one after the other, as the driver reads them."""
+        return np.concatenate([self.feed, self.order])
+
+
+def parse_latency(text: str) -> Latency:
+    """``constant:FEED_NS:ORDER_NS``, ``drawn:P50_NS:P99_NS`` (each way) or ``measured:FILE:NAME``,
+    where FILE is what ``outcry run --histograms FILE`` wrote and NAME one of its stages or spans
+    (each way).  Raises :class:`BacktestError` for anything else."""
+    kind, *rest = text.split(":")
+    try:
+        if kind == "constant":
+            feed_ns, order_ns = map(int, rest)
+            if min(feed_ns, order_ns) < 0:
+                raise ValueError
+            return Latency(text, constant(feed_ns), constant(order_ns))
+        if kind == "drawn":
+            table = drawn(*map(int, rest))
+        elif kind == "measured":
+            path, name = rest
+            table = measured(_histogram(Path(path), name))
+        else:
+            raise ValueError
+    except (ValueError, TypeError):
+        raise BacktestError(
+            f"latency {text!r} is none of constant:FEED_NS:ORDER_NS, drawn:P50_NS:P99_NS and "
+            "measured:FILE:NAME"
+        ) from None
+    return Latency(text, table, table)
+
+
+def _histogram(path: Path, name: str) -> Any:
+    try:
+        document = json.loads(path.read_text())
+        rows = {one["name"]: one["histogram"] for one in document["stages"]}
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise BacktestError(f"{path}: no file of histograms: {error}") from error
+    if name not in rows:
+        raise BacktestError(f"{path} has no {name!r}: it has {', '.join(sorted(rows))}")
+    return rows[name]

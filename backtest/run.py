@@ -1,0 +1,203 @@
+"""One run: one day, one strategy with its parameters, one latency model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from blake3 import blake3
+
+import openoutcry.backtest.layout as lay
+from openoutcry.backtest.day import Day
+from openoutcry.backtest.drive import BATCH, ROOM, advance
+from openoutcry.backtest.errors import BacktestError
+from openoutcry.backtest.latency import Latency
+from openoutcry.backtest.strategy import Strategy
+from openoutcry.matcher import Engine, scratch_records
+from openoutcry.replay.risk_hooks import risk_hooks
+from openoutcry.wire.indirect import kernel_address
+from openoutcry.wire.records import EVENT_DTYPE, RECORD_BYTES
+
+Words = npt.NDArray[np.int64]
+LOG_ROWS = 1 << 16
+RANDOM_AT = RECORD_BYTES
+"""In the scratch memory, behind the record of an own command: the state of the random numbers."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a venue would ask of the strategy."""
+
+    maker_fee: int = 0
+    taker_fee: int = 0
+    """Millionths of the traded money, as a venue's fee schedules; negative: a rebate."""
+    limits: tuple[Mapping[str, Any], ...] = ()
+    """Rows of ``{"set": a risk Setting's name, "value": …}``: the strategy's limits."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of it."""
+
+    log: Words
+    """int64[events, LOG_WORDS]: every own event."""
+    samples: Words
+    """int64[samples, SAMPLE_WORDS]."""
+    figures: dict[str, int]
+    state_hash: str
+    hash: str
+    """Of the log, the figures and the book at the end."""
+
+
+def run_day(
+    day: Day,
+    strategy: Strategy,
+    parameters: Mapping[str, int],
+    latency: Latency,
+    seed: int = 1,
+    terms: Terms | None = None,
+) -> Run:
+    """Run the strategy over the day.  The same arguments give the same :class:`Run`.
+
+    Raises :class:`BacktestError` for parameters it does not have, and when it sends more at once
+    than a run has room for.
+    """
+    terms = terms or Terms()
+    records = day.records()
+    engine = _engine(day, terms)
+    # Its parts are addressed by the driver: they live as long as this call.
+    out = np.empty(scratch_records(engine.order_capacity) + 2 * BATCH, EVENT_DTYPE)
+    scratch = np.zeros((RECORD_BYTES + 8) // 8, np.int64)
+    words = _words(day, engine, records, out, scratch, strategy, parameters, terms)
+    scratch[RANDOM_AT // 8] = seed
+    view, state = np.zeros(lay.VIEW_WORDS, np.int64), strategy.state(parameters)
+    desk = np.zeros(lay.DESK_WORDS, np.int64)
+    flight = np.zeros(lay.FLIGHT_ROWS * lay.FLIGHT_WORDS, np.int64)
+    desk[lay.NEXT_ID], desk[lay.ROWS_END] = lay.OWN_ID, lay.DESK_AT
+    log = np.empty(LOG_ROWS * lay.LOG_WORDS, np.int64)
+    samples = np.zeros(lay.SAMPLES * lay.SAMPLE_WORDS, np.int64)
+    callbacks = {
+        lay.CALL_BOOK: strategy.on_book,
+        lay.CALL_EVENT: strategy.on_event,
+        lay.CALL_TIMER: strategy.on_timer,
+    }
+    while True:
+        what = advance(words, view, state, desk, flight, log, samples, latency.table)
+        if what == lay.DONE:
+            break
+        if what == lay.LOG_FULL:
+            log, full = np.empty(2 * len(log), np.int64), log
+            log[: len(full)] = full
+            continue
+        callback = callbacks[what]
+        assert callback is not None
+        callback(view, state, desk)
+    if words[lay.W_MISSED]:
+        raise BacktestError(
+            f"{strategy.name}: more than {lay.FLIGHT_ROWS} orders under way, or more than {ROOM:,} "
+            "events of one order"
+        )
+    return _result(words, log, samples, engine)
+
+
+def _engine(day: Day, terms: Terms) -> Engine:
+    capacity = day.order_capacity
+    if not terms.limits:
+        return Engine(day.instruments, capacity)
+    settings = {
+        "participants": day.participant + 1,
+        "order_capacity": capacity,
+        "limits": [{"symbol": _symbol(day), "who": day.participant, **row} for row in terms.limits],
+    }
+    return Engine(day.instruments, capacity, hooks=risk_hooks(settings, day.instruments))
+
+
+def _symbol(day: Day) -> str:
+    symbol = day.instrument["symbol"]
+    return symbol.decode() if isinstance(symbol, bytes) else str(symbol)
+
+
+def _words(
+    day: Day, engine: Engine, records: Any, out: Any, scratch: Words, strategy: Strategy,
+    parameters: Mapping[str, int], terms: Terms,
+) -> Words:  # fmt: skip
+    words = np.zeros(lay.WORDS, np.int64)
+    step_ns = max(1, (day.last_ns - day.first_ns) // lay.SAMPLES)
+    interval_ns = strategy.interval(parameters)
+    on_book, on_event, on_timer = strategy.addresses()
+    symbol = int.from_bytes(_symbol(day).encode().ljust(8, b"\0"), "little")
+    given = {
+        lay.W_ARENA: engine.address, lay.W_BATCH: kernel_address(engine.batch, 5),
+        lay.W_CORE: engine.core_address, lay.W_DAY: records.ctypes.data, lay.W_COUNT: day.count,
+        lay.W_OUT: out.ctypes.data, lay.W_OUT_RECORDS: len(out),
+        lay.W_SCRATCH: scratch.ctypes.data, lay.W_RANDOM: scratch.ctypes.data + RANDOM_AT,
+        lay.W_RESTORES: int(day.restores),
+        lay.W_PARTICIPANT: day.participant, lay.W_SYMBOL: symbol,
+        lay.W_TIMER_NS: day.first_ns + interval_ns if interval_ns else lay.NEVER,
+        lay.W_INTERVAL_NS: interval_ns, lay.W_SAMPLE_NS: day.first_ns + step_ns,
+        lay.W_SAMPLE_STEP_NS: step_ns, lay.W_OWN_BID: lay.NOTHING, lay.W_OWN_ASK: lay.NEVER,
+        lay.W_LOCAL_NS: lay.NOTHING, lay.W_ARRIVAL_NS: lay.NOTHING, lay.W_ON_BOOK: on_book,
+        lay.W_ON_EVENT: on_event, lay.W_ON_TIMER: on_timer, lay.W_MAKER_RATE: terms.maker_fee,
+        lay.W_TAKER_RATE: terms.taker_fee,
+    }  # fmt: skip
+    for word, value in given.items():
+        words[word] = value
+    return words
+
+
+def _result(words: Words, log: Words, samples: Words, engine: Engine) -> Run:
+    rows = log.reshape(-1, lay.LOG_WORDS)[: words[lay.W_LOGGED]]
+    kept = samples.reshape(-1, lay.SAMPLE_WORDS)[: words[lay.W_SAMPLES]]
+    fills = rows[rows[:, lay.LOG_KIND] == FILLED]
+    position, cash, fees = (int(words[at]) for at in (lay.W_POSITION, lay.W_CASH, lay.W_FEES))
+    bid, _, ask, _ = engine.best(engine.instruments["symbol"][0])
+    equity = equity_of(position, cash, fees, bid, ask)
+    curve = [equity_of(*_sample(row)) for row in kept.tolist()]
+    rests = rows[rows[:, lay.LOG_KIND] == ACCEPTED]
+    figures = {
+        "commands": int(words[lay.W_COUNT]),
+        "orders_sent": int(words[lay.W_SENT]),
+        "rejected": int(words[lay.W_REJECTED]),
+        "fills": len(fills),
+        "filled_lots": int(fills[:, lay.LOG_LOTS].sum()),
+        "maker_lots": int((fills[:, lay.LOG_LOTS] * fills[:, lay.LOG_MAKER]).sum()),
+        "position_lots": position,
+        "cash": cash,
+        "fees": fees,
+        "equity": equity,
+        "drawdown": _drawdown([*curve, equity]),
+        "ahead_lots": int(rests[:, lay.LOG_AHEAD].sum()),
+        "accepted": len(rests),
+        "restored": int(words[lay.W_RESTORED]),
+    }
+    state_hash = engine.state_hash()
+    digest = blake3(rows.reshape(-1).view(np.uint8).data)
+    digest.update(np.array(list(figures.values()), np.int64).tobytes())
+    digest.update(bytes.fromhex(state_hash))
+    return Run(rows, kept, figures, state_hash, digest.hexdigest(16))
+
+
+ACCEPTED, FILLED = 1, 2
+
+
+def equity_of(position: int, cash: int, fees: int, bid: int | None, ask: int | None) -> int:
+    """Money, were the position closed at the middle of the best prices (rounded down; at the one
+    there is; at 0 in an empty book)."""
+    prices = [price for price in (bid, ask) if price is not None and price != lay.NOTHING]
+    middle = sum(prices) * position // len(prices) if prices else 0
+    return cash - fees + middle
+
+
+def _sample(row: list[int]) -> tuple[int, int, int, int, int]:
+    return (row[lay.SAMPLE_POSITION], row[lay.SAMPLE_CASH], row[lay.SAMPLE_FEES],
+            row[lay.SAMPLE_BID], row[lay.SAMPLE_ASK])  # fmt: skip
+
+
+def _drawdown(curve: list[int]) -> int:
+    """The most that equity ever fell from its highest before."""
+    worst = highest = 0
+    for value in curve:
+        highest = max(highest, value)
+        worst = max(worst, highest - value)
+    return worst

@@ -1,0 +1,144 @@
+"""One task: some runs of one day, their results committed by one rename.
+
+A folder of results::
+
+    plan.json                 what was asked for
+    days/day00000/            the day's commands, prepared once
+    tasks/day00000-part0000/  runs.parquet, fills.parquet, equity.parquet, done.json
+    runs.parquet, report.html, summary.json    of all of it, written at the end
+
+A task's folder appears whole or not at all, and nothing else says that it is done.  So whoever is
+killed, a worker, the driver or the machine, what has been committed stays, and the rest is done
+again, with the same results.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import openoutcry.backtest.layout as lay
+from openoutcry.backtest.day import (
+    Day,
+    commit_folder,
+    load_day,
+    open_recording,
+    prepare_day,
+)
+from openoutcry.backtest.errors import BacktestError, need
+from openoutcry.backtest.latency import parse_latency
+from openoutcry.backtest.plan import Plan, Task, Wanted
+from openoutcry.backtest.run import FILLED, Run, equity_of, run_day
+from openoutcry.backtest.strategy import load_strategy
+
+DAY, TASK = "days", "tasks"
+
+
+def day_folder(out: Path, day: int) -> Path:
+    return out / DAY / f"day{day:05d}"
+
+
+def is_prepared(out: Path, day: int) -> bool:
+    return (day_folder(out, day) / "day.json").exists()
+
+
+def is_done(out: Path, task: Task) -> bool:
+    return (out / TASK / task.name / "done.json").exists()
+
+
+def prepare(plan: Plan, out: Path, day: int) -> None:
+    """Write the day's commands, unless they are there."""
+    if not is_prepared(out, day):
+        prepare_day(open_recording(plan.days[day]), day_folder(out, day))
+
+
+def do_task(plan: Plan, out: Path, task: Task) -> None:
+    """Make the task's runs and commit them, unless somebody has."""
+    if is_done(out, task):
+        return
+    day = load_day(day_folder(out, task.day))
+    runs = [(wanted, _run(plan, day, task.day, wanted)) for wanted in plan.runs_of(task)]
+    scratch = out / TASK / f".{task.name}-{socket.gethostname()}-{os.getpid()}"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        _write_tables(scratch, task.day, runs)
+        hashes = {str(wanted.run): run.hash for wanted, run in runs}
+        done = {"day": task.day, "commands": day.count, "digest": day.digest, "hashes": hashes}
+        (scratch / "done.json").write_text(json.dumps(done))
+        commit_folder(scratch, out / TASK / task.name)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _run(plan: Plan, day: Day, number: int, wanted: Wanted) -> Run:
+    return run_day(
+        day, load_strategy(wanted.strategy), wanted.parameters, parse_latency(wanted.latency),
+        plan.seed_of(number, wanted), plan.terms,
+    )  # fmt: skip
+
+
+def _write_tables(folder: Path, day: int, runs: list[tuple[Wanted, Run]]) -> None:
+    pa, parquet = need("pyarrow"), need("pyarrow.parquet")
+    rows = [
+        {"day": day, "run": wanted.run, "strategy": wanted.strategy,
+         "parameters": json.dumps(dict(wanted.parameters), sort_keys=True),
+         "latency": wanted.latency, **run.figures, "state_hash": run.state_hash, "hash": run.hash}
+        for wanted, run in runs
+    ]  # fmt: skip
+    parquet.write_table(pa.Table.from_pylist(rows), folder / "runs.parquet")
+    fills = [(wanted.run, run.log[run.log[:, lay.LOG_KIND] == FILLED]) for wanted, run in runs]
+    _write_rows(folder / "fills.parquet", day, fills, {
+        "ts_ns": lay.LOG_NS, "order": lay.LOG_ORDER, "side": lay.LOG_SIDE,
+        "price_ticks": lay.LOG_TICKS, "qty_lots": lay.LOG_LOTS, "leaves_lots": lay.LOG_LEAVES,
+        "maker": lay.LOG_MAKER, "ahead_lots": lay.LOG_AHEAD, "sent_ns": lay.LOG_SENT_NS,
+    })  # fmt: skip
+    curves = []
+    for wanted, run in runs:
+        names = (lay.SAMPLE_POSITION, lay.SAMPLE_CASH, lay.SAMPLE_FEES, lay.SAMPLE_BID,
+                 lay.SAMPLE_ASK)  # fmt: skip
+        values = [equity_of(*(row[at] for at in names)) for row in run.samples.tolist()]
+        columns = (run.samples[:, lay.SAMPLE_NS], run.samples[:, lay.SAMPLE_POSITION], values)
+        curves.append((wanted.run, np.column_stack(columns).astype(np.int64).reshape(-1, 3)))
+    _write_rows(
+        folder / "equity.parquet", day, curves, {"ts_ns": 0, "position_lots": 1, "equity": 2}
+    )
+
+
+def _write_rows(path: Path, day: int, parts: list[Any], columns: dict[str, int]) -> None:
+    pa, parquet = need("pyarrow"), need("pyarrow.parquet")
+    rows = np.concatenate([part for _, part in parts])
+    run = np.concatenate([np.full(len(part), number, np.int32) for number, part in parts])
+    table = {"day": np.full(len(rows), day, np.int32), "run": run}
+    table |= {name: np.ascontiguousarray(rows[:, at]) for name, at in columns.items()}
+    parquet.write_table(pa.table(table), path)
+
+
+def summary(plan: Plan, out: Path) -> dict[str, Any]:
+    """Hash of each day and of the whole, from what is committed.
+
+    Raises :class:`BacktestError` if a task is not.
+    """
+    days, whole = [], hashlib.blake2b(digest_size=16)
+    commands = 0
+    for number, name in enumerate(plan.days):
+        digest = hashlib.blake2b(digest_size=16)
+        for task in plan.tasks_of(number):
+            try:
+                done = json.loads((out / TASK / task.name / "done.json").read_text())
+            except OSError as error:
+                raise BacktestError(f"{out}: {task.name} is not done") from error
+            for run in done["hashes"].values():
+                digest.update(bytes.fromhex(run))
+            commands += done["commands"] * len(done["hashes"])
+        days.append({"day": name, "commands": done["commands"], "hash": digest.hexdigest()})
+        whole.update(digest.digest())
+    return {
+        "days": days, "runs": len(plan.runs()) * len(plan.days), "commands": commands,
+        "hash": whole.hexdigest(),
+    }  # fmt: skip

@@ -1,0 +1,122 @@
+"""``outcry backtest``: strategies over recorded days."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openoutcry.cli.options import as_json_option
+
+
+@click.command()
+@click.argument("days", nargs=-1, required=True)
+@click.option(
+    "--strategy",
+    "strategies",
+    multiple=True,
+    required=True,
+    metavar="FILE.py:NAME",
+    help="What to run; without a file one of ours: maker, taker, requoter.  Repeatable.",
+)
+@click.option(
+    "--param",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUES",
+    help="1,2,3 or 1..3; every combination is run.  Repeatable.",
+)
+@click.option(
+    "--latency",
+    "latencies",
+    multiple=True,
+    default=("constant:0:0",),
+    show_default=True,
+    metavar="MODEL",
+    help="constant:FEED_NS:ORDER_NS, drawn:P50_NS:P99_NS or measured:FILE:NAME (of "
+    "outcry run --histograms FILE).  Repeatable.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Of the latencies that are drawn.",
+)
+@click.option(
+    "--maker-fee",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Millionths of the money traded; negative: a rebate.",
+)
+@click.option("--taker-fee", type=int, default=0, show_default=True)
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="SETTING=VALUE",
+    help="A risk limit of the strategy, as of a venue's participants.  Repeatable.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of results; with those of the same plan in it, the rest is done.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    default=2,
+    show_default=True,
+    help="Processes of Ray on this machine; 0: in this process, without Ray.",
+)
+@click.option("--address", help="Of a Ray cluster to use instead; all its nodes see --out.")
+@as_json_option
+def backtest(out: Path, workers: int, address: str | None, as_json: bool, **asked: Any) -> None:
+    """Run strategies over recorded days: days x strategies x parameters x latencies.
+
+    \b
+    outcry backtest itch:DAY.itch@AAPL --strategy maker --param offset_ticks=0..3 --out results
+    outcry backtest lobster:MESSAGES.csv:BOOK.csv journal:JOURNAL@GOLD \\
+        --strategy mine.py:quoter --latency constant:5000:5000 --out results
+    outcry backtest generated:normal:100000:1 --strategy taker --out results --workers 0
+    """  # fmt: skip
+    from openoutcry.backtest.page import write_results
+    from openoutcry.backtest.plan import Plan, parse_parameters, path_of
+    from openoutcry.backtest.work import run_plan
+
+    plan = Plan(
+        asked["days"],
+        tuple(path_of(name) for name in asked["strategies"]),
+        parse_parameters(asked["parameters"]),
+        asked["latencies"],
+        asked["seed"],
+        asked["maker_fee"],
+        asked["taker_fee"],
+        tuple(_limit(text) for text in asked["limits"]),
+    )
+    summary = run_plan(plan, out, workers, address, _progress)
+    click.echo(err=True)
+    page = write_results(plan, out, summary)
+    if as_json:
+        click.echo(json.dumps(summary))
+        return
+    for row in summary["days"]:
+        click.echo(f"{row['hash']}  {row['commands']:>12,} commands  {row['day']}")
+    click.echo(
+        f"{summary['hash']}  {summary['runs']:,} runs, {summary['commands']:,} commands\n"
+        f"report: {page}"
+    )
+
+
+def _progress(done: int, count: int) -> None:
+    click.echo(f"\r{done:,} of {count:,} tasks", nl=False, err=True)
+
+
+def _limit(text: str) -> dict[str, Any]:
+    name, _, value = text.partition("=")
+    try:
+        return {"set": name.upper(), "value": int(value)}
+    except ValueError:
+        raise click.UsageError(f"--limit {text!r} is no SETTING=VALUE") from None

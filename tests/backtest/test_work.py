@@ -1,0 +1,223 @@
+"""Plans, tasks, and what is left of them when somebody is killed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow.parquet as parquet
+import pytest
+from backtest_days import day_of
+from click.testing import CliRunner
+from recordings import DATA, needs
+
+from openoutcry.backtest.day import load_day, open_recording, prepare_day
+from openoutcry.backtest.errors import BacktestError, need
+from openoutcry.backtest.plan import Plan, Task, parse_parameters, read_plan
+from openoutcry.backtest.work import left, run_plan
+from openoutcry.cli.main import main
+from openoutcry.wire.enums import CommandKind, Side, TimeInForce
+
+PLAN = Plan(
+    tuple(f"generated:normal:600:{seed}" for seed in range(1, 4)),
+    ("maker", "taker"),
+    {"qty_lots": tuple(range(1, 10))},
+    ("constant:1000:1000", "drawn:1000:9000"),
+    maker_fee=10,
+    taker_fee=30,
+)
+
+
+def test_a_plan_that_was_stopped_goes_on_with_the_same_hashes(tmp_path):
+    """Whatever tasks and days were committed; what a dead process left half done is no task."""
+    whole = run_plan(PLAN, tmp_path / "whole")
+    assert whole["runs"] == 3 * 36
+    stopped = tmp_path / "stopped"
+    shutil.copytree(tmp_path / "whole", stopped)
+    for name in ("tasks/day00000-part0001", "tasks/day00002-part0000", "days/day00002"):
+        shutil.rmtree(stopped / name)
+    (stopped / "summary.json").unlink()
+    half = stopped / "tasks" / ".day00000-part0001-elsewhere-1"
+    half.mkdir()
+    (half / "runs.parquet").write_bytes(b"half")
+    work, done = left(PLAN, stopped)
+    assert (list(work), done) == ([(0, Task(0, 1)), (2, None)], 7)
+    assert run_plan(PLAN, stopped) == whole
+    assert read_plan(stopped) == PLAN
+
+
+def test_another_plan_does_not_mix_with_the_results(tmp_path):
+    run_plan(Plan(("generated:normal:100:1",), ("maker",), {}), tmp_path)
+    with pytest.raises(BacktestError, match="another plan"):
+        run_plan(Plan(("generated:normal:100:2",), ("maker",), {}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("days", "strategy", "parameters", "words"),
+    [
+        (("tape:x",), "maker", {}, "is none of"),
+        (("generated:normal:x:1",), "maker", {}, "generated:FLOW"),
+        (("generated:normal:100:1",), "nobody", {}, "has no strategy"),
+        (("generated:normal:100:1",), "maker", {"size": (1,)}, "has no parameter"),
+        (("generated:normal:100:1",), "nowhere.py:x", {}, "nowhere.py"),
+    ],
+)
+def test_what_cannot_be_run_is_said(tmp_path, days, strategy, parameters, words):
+    with pytest.raises(BacktestError, match=words):
+        run_plan(Plan(days, (strategy,), parameters), tmp_path)
+
+
+def test_without_the_extra_one_line_says_what_to_install():
+    with pytest.raises(
+        BacktestError, match=r"^this needs the package nothing_like_it: pip install"
+    ):
+        need("nothing_like_it")
+
+
+def test_parameters():
+    assert parse_parameters(["a=1,3", "b=2..4"]) == {"a": (1, 3), "b": (2, 3, 4)}
+    for text in ("a", "a=", "a=x", "a=3..1"):
+        with pytest.raises(BacktestError):
+            parse_parameters([text])
+
+
+MESSAGES = DATA / "lobster_aapl_short" / "messages.csv"
+
+
+@needs(MESSAGES)
+def test_a_recording_is_a_day(tmp_path):
+    """Of LOBSTER: times after midnight, executions with who was executed."""
+    day = prepare_day(open_recording(f"lobster:{MESSAGES}"), tmp_path / "day")
+    records = day.records()
+    assert day.restores
+    assert day.first_ns > 34_200 * 10**9
+    assert (np.diff(records["rx_ts_ns"]) >= 0).all()
+    assert (records["aux"] != 0).sum() > 0
+    assert load_day(tmp_path / "day") == day
+
+
+def test_the_strategys_participant_is_nobodys_else(tmp_path):
+    rows = [(CommandKind.NEW, Side.BUY, 99, 1, 0, TimeInForce.DAY, 0)]
+    assert day_of(rows, tmp_path / "day", False).participant == 2
+
+
+def test_the_command_writes_tables_and_a_page(tmp_path):
+    """In this process; the second time everything is there."""
+    command = ["backtest", "generated:normal:500:1", "generated:normal:500:2", "--strategy",
+               "requoter", "--param", "offset_ticks=0..1", "--latency", "constant:0:0",
+               "--latency", "drawn:1000:20000", "--out", str(tmp_path / "out"), "--workers", "0",
+               "--json"]  # fmt: skip
+    first = CliRunner().invoke(main, command)
+    assert first.exit_code == 0, first.output
+    summary = json.loads(first.stdout)
+    assert summary["runs"] == 8
+    assert json.loads(CliRunner().invoke(main, command).stdout) == summary
+    rows = parquet.read_table(tmp_path / "out" / "runs.parquet").to_pylist()
+    assert len(rows) == 8
+    fills = parquet.read_table(tmp_path / "out" / "tasks" / "day00000-part0000" / "fills.parquet")
+    assert len(fills) == sum(row["fills"] for row in rows if row["day"] == 0)
+    page = (tmp_path / "out" / "report.html").read_text()
+    for words in ("Equity", "Fills", "Queue position", "Latency sensitivity", summary["hash"]):
+        assert words in page
+
+
+def outcry(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "openoutcry", "backtest", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def gone(process):
+    """Wait until the process and all that it started are gone."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        if not [p for p in psutil.process_iter(["pid"]) if _session(p.pid) == process.pid]:
+            return
+        time.sleep(0.2)
+    raise AssertionError("processes are left")
+
+
+def _session(pid):
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return -1
+
+
+def tasks_done(out):
+    return len(list((out / "tasks").glob("day*"))) if (out / "tasks").exists() else 0
+
+
+def named(process, words):
+    """Processes below ours with these words in their command."""
+    found = []
+    for child in process.children(recursive=True):
+        try:
+            if words in " ".join(child.cmdline()):
+                found.append(child)
+        except psutil.Error:
+            continue
+    return found
+
+
+DAYS = [f"generated:normal:1500:{seed}" for seed in range(1, 101)]
+GRID = ["--strategy", "maker", "--param", "offset_ticks=0..9", "--param",
+        "qty_lots=1..10", "--latency", "drawn:1000:9000"]  # fmt: skip
+
+
+@pytest.mark.long
+def test_a_hundred_days_of_a_hundred_parameters_survive_every_death(tmp_path):
+    """SIGKILL of a worker, of the driver, of the node (Ray's own processes): the same hashes as
+    without Ray and without a death."""
+    calm = outcry(*DAYS, *GRID, "--out", str(tmp_path / "calm"), "--workers", "0", "--json")
+    expected = json.loads(calm.communicate(timeout=3_000)[0])
+    out = tmp_path / "killed"
+    command = [*DAYS, *GRID, "--out", str(out), "--workers", "2", "--json"]
+    for words, reach, count in (("ray::do_work", "worker", 100), (None, "driver", 250),
+                                ("raylet", "node", 400)):  # fmt: skip
+        process = outcry(*command)
+        until = time.monotonic() + 1_200
+        while tasks_done(out) < count and time.monotonic() < until:
+            if process.poll() is not None:
+                # Ray gives itself 30 s to start, which a loaded machine may not have.
+                process = outcry(*command)
+            time.sleep(0.05)
+        driver = psutil.Process(process.pid)
+        assert tasks_done(out) >= count
+        if words is None:
+            process.kill()
+        else:
+            while not (victims := named(driver, words)) and time.monotonic() < until:
+                time.sleep(0.01)
+            assert victims, reach
+            victims[0].send_signal(signal.SIGKILL)
+        if reach == "worker":
+            assert json.loads(process.communicate(timeout=3_000)[0]) == expected
+            # The rest is for the others to do.
+            for folder in sorted((out / "tasks").glob("day*"))[count:]:
+                shutil.rmtree(folder)
+        else:
+            process.communicate(timeout=300)
+            assert process.returncode != 0, reach
+        gone(process)
+    last = outcry(*command)
+    assert json.loads(last.communicate(timeout=3_000)[0]) == expected
+    gone(last)
+
+
+@pytest.mark.long
+def test_on_ray_as_in_one_process(tmp_path):
+    """Two workers: the same hashes.  (Ray gives itself 30 s to start, which a loaded machine may
+    not have: no test for every day.)"""
+    plan = Plan(tuple(f"generated:normal:400:{seed}" for seed in range(1, 4)), ("maker",),
+                {"qty_lots": tuple(range(1, 33))})  # fmt: skip
+    expected = run_plan(plan, tmp_path / "here")
+    assert run_plan(plan, tmp_path / "ray", workers=2) == expected
+    assert not list(Path("/tmp").glob("outcry-ray-*"))
