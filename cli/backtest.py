@@ -74,7 +74,9 @@ from openoutcry.cli.options import as_json_option
 @click.option("--address", help="Of a Ray cluster to use instead; all its nodes see --out.")
 @as_json_option
 def backtest(out: Path, workers: int, address: str | None, as_json: bool, **asked: Any) -> None:
-    """Run strategies over recorded days: days x strategies x parameters x latencies.
+    """Run strategies over recorded days: fills by queue position, on many cores.
+
+    Every day is run with every strategy, parameter and latency.
 
     \b
     outcry backtest itch:DAY.itch@AAPL --strategy maker --param offset_ticks=0..3 --out results
