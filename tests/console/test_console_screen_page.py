@@ -202,7 +202,8 @@ def test_what_was_sent_into_a_dying_page_is_said_when_it_is_back(browser, screen
         expect(page, f"{order(page, '3.00')} td[data-label=State]").to_have_text("open")
         expect(page, order(page, "3.10")).to_have_count(0)
         page.click("#cancel-all")
-        expect(page, f"{order(page, '3.00')} td[data-label=State]").to_have_text("cancelled: you asked")
+        state = f"{order(page, '3.00')} td[data-label=State]"
+        expect(page, state).to_have_text("cancelled: you asked")
         with ScreenClient(screen.screen_url) as three:
             three.log_in("PAGE3")
             three.do("/api/logout")
