@@ -195,6 +195,11 @@ class OperatorLane:
         waits = self._due or self._records
         return not waits and reached >= int(ring.published_hint[0])
 
+    @property
+    def is_caught_up(self) -> bool:
+        """Everything that was put on the lane is processed."""
+        return self.sequenced and self.is_processed(self._lane_end)
+
     def _now_ns(self) -> int:
         assert self._shared is not None
         return time.monotonic_ns() + self._shared.control[ct.EPOCH_OFFSET]

@@ -63,6 +63,9 @@ class RiskDesk:
         self.view: View | None = None
         self.limits: FileLimits | None = None
         self.guard: MarketGuard | None = None
+        self.day_begins = False
+        """The core is still at what a new trading day begins with: what it says of the market's
+        protection is of the day before."""
         self.liquidator: Liquidator | None = None
         self.queued = 0
         """The operator's lane, up to here, is what was asked for while the venue was closed."""
@@ -114,6 +117,7 @@ class RiskDesk:
             begins = self.guard.day_due(view, max(self.clock.now_ns(), operator_lane.time_ns))
             if begins is not None:
                 operator_lane.put(begins)
+                self.day_begins = True
 
     def _speed_bump(self) -> npt.NDArray[Any]:
         """The delay, and what is drawn from; a seed that nobody knows, if the file has none."""
@@ -158,7 +162,10 @@ class RiskDesk:
         if self.investigation is not None:
             self.investigation.look(self.note)
         self._cancel(put)
-        if self.guard is not None:
+        if self.day_begins:
+            assert self.operator_lane is not None
+            self.day_begins = not self.operator_lane.is_caught_up
+        if self.guard is not None and not self.day_begins:
             assert self.operator_lane is not None
             self.guard.look(self.view, self.operator_lane, self._expected, self.halted, put)
         if self.liquidator is not None:
@@ -227,7 +234,7 @@ class RiskDesk:
         if asked.phase is None:
             return True
         self.reopenings.pop(asked.symbol, None)
-        if self.guard is not None:
+        if self.guard is not None and not self.day_begins:
             assert self.view is not None
             if not self.guard.permits(self.view, asked):
                 return False

@@ -255,3 +255,18 @@ def test_the_public_was_told_each_decision_in_its_order(market, tmp_path) -> Non
     places = {"GOLD": 2, "TIN": 2}
     write_feed(market.venue.journal, tmp_path / "day.itch", "itch", places, session=1)
     assert (tmp_path / "day.itch").read_bytes() == bytes(public.told)
+
+
+def test_the_day_after_the_breaker_closed_it_the_market_trades(market) -> None:
+    """Opened while the calendar has continuous trading already, the venue having been away from
+    before the night to then; the alarm clears."""
+    fired = Looks("BreakerFired", read_venue(market.venue.folder / "venue.toml"))
+    assert fired.look()
+    market.venue.stop()
+    market.venue.set_time("2026-11-24T10:00:00")
+    market.open()
+    market.venue.wait_for(lambda s: s["risk"]["breaker_level"] == 0)
+    for symbol in ("GOLD", "TIN"):
+        market.is_in(symbol, "CONTINUOUS")
+    assert market.trade(790, b"TIN") == [set(), set()]
+    assert not fired.look()
