@@ -295,14 +295,15 @@ def measure(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         mutants = make_netlist(target, count, folder, seed)
-        unchanged = [noticed(target, folder, 0)]  # which also builds what the others run
+        if noticed(target, folder, 0):  # which also builds what the others run
+            raise MutationError(f"{target.module}: the bench fails on the unchanged netlist")
         with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
             fates = pool.map(partial(fate, target, folder), mutants)
             for mutant, what in zip(mutants, fates, strict=True):
                 places[what].append(mutant.place)
                 if what != "killed":
                     print(f"  {what}: {target.module}: {mutant.command}", flush=True)
-            unchanged += pool.map(partial(noticed, target, folder), [0, 0])
+            unchanged = list(pool.map(partial(noticed, target, folder), [0, 0]))
     if any(unchanged):
         raise MutationError(f"{target.module}: the bench fails on the unchanged netlist")
     return {

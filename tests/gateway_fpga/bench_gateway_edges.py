@@ -9,7 +9,7 @@ import random
 
 import cocotb
 import numpy as np
-from bench_gateway import OPEN_ROW, PATIENCE, SLOT_BITS, good_orders, loaded, word_of
+from bench_gateway import COUNTER_BITS, OPEN_ROW, PATIENCE, SLOT_BITS, good_orders, loaded, word_of
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 from orders import INSTRUMENTS
 from patterns import quiet_bus, start
@@ -540,5 +540,7 @@ async def orders_are_counted_while_the_bus_is_busy(dut):
     await bench.receive(len(orders))
     await ClockCycles(dut.clk, 4)
     told = await bench.on_rtl(lambda d: (d.orders(), d.reasons()))
-    assert told == (bench.golden_driver.orders(), bench.golden_driver.reasons())
+    top = 2**COUNTER_BITS - 1
+    reasons = {why: min(n, top) for why, n in bench.golden_driver.reasons().items()}
+    assert told == (bench.golden_driver.orders(), reasons)
     assert told[0] == len(orders)
