@@ -40,12 +40,15 @@ def of_a_page(address: str) -> Callable[[Command], Command]:
 
 @click.command()
 @of_a_page("127.0.0.1:9470")
+@click.option("--standby", "standbys", type=PathArgument, multiple=True, metavar="DIR",
+              help="Journal of a standby that can be read here: its state is shown.")  # fmt: skip
 def console(
     file: Path,
     address: tuple[str, int],
     certificate: Path | None,
     key: Path | None,
     names: tuple[str, ...],
+    standbys: tuple[Path, ...],
 ) -> None:
     """Serve the page from which a venue (FILE) is watched and run, until Control-C.
 
@@ -66,7 +69,8 @@ def console(
     venue = read_venue(file)
     pair = tls_pair(venue, address, certificate, key)
     with announced("console", venue.journal, venue.number):
-        serve(Console(venue), make_app, address, *pair, lambda at: click.echo(at, err=True), names)
+        made = Console(venue, standbys)
+        serve(made, make_app, address, *pair, lambda at: click.echo(at, err=True), names)
 
 
 def tls_pair(

@@ -1,5 +1,7 @@
 """The console of one venue: what is observed, who is logged in, and how the desk is asked."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from openoutcry.console.accounts import Accounts, Session
@@ -30,11 +32,11 @@ class AgainError(OutcryError):
 class Console:
     """Everything behind the page; thread-safe.  Raises ``OSError`` if its log cannot be written."""
 
-    def __init__(self, file: VenueFile) -> None:
+    def __init__(self, file: VenueFile, standbys: Sequence[Path] = ()) -> None:
         if not file.risk.operators:
             raise OutcryError(f"{file.path}: nobody could log in: the file has no [[operator]]")
         self.file = file
-        self.observer, self.market = Observer(file), Market(file.feed)
+        self.observer, self.market = Observer(file, standbys), Market(file.feed)
         self.cases = Cases(file.journal)
         self.accounts = Accounts(
             Operators(file.risk.operators),

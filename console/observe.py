@@ -6,6 +6,7 @@
 import os
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from openoutcry.console.alarms import Alarms
 from openoutcry.console.events import Events
 from openoutcry.console.participants import participants_of, view_of
+from openoutcry.console.replication import ReplicationView
 from openoutcry.operations.aside import Aside
 from openoutcry.operations.metrics import VenueMetrics, journal_use
 from openoutcry.operations.watch import Watch
@@ -48,8 +50,9 @@ PERCENTILES = ("p50", "p90", "p99", "p999", "max")
 class Observer:
     """Of one venue; :meth:`start` begins to look once a second."""
 
-    def __init__(self, file: VenueFile) -> None:
+    def __init__(self, file: VenueFile, standbys: Sequence[Path] = ()) -> None:
         self.file = file
+        self.replication = ReplicationView(file, standbys)
         self.events = Events(file.journal)
         self.alarms = Alarms(
             Watch(VenueMetrics(file).collect, [], lambda text: None), log_folder(file.journal)
@@ -73,6 +76,7 @@ class Observer:
         self._thread = Thread(target=self._run, daemon=True, name="console-observer")
 
     def start(self) -> None:
+        self.replication.start()
         self.look()
         self._thread.start()
 
@@ -80,6 +84,7 @@ class Observer:
         self._over = True
         self._soon.set()
         self._thread.join(5)
+        self.replication.stop()
 
     def hurry(self) -> None:
         """Something was done: what comes of it is looked for more often, for a while."""
@@ -114,18 +119,20 @@ class Observer:
             self._attach()
             self.events.look()
             self.alarms.look()
+            latency, alarms = self._latency(), self.alarms.standing()
             self.slow = {
                 "state": self._state(),
                 "time": (self._status or {}).get("time", ""),
                 "status": self._shown_status(),
-                "latency": self._latency(),
-                "alarms": self.alarms.standing(),
+                "latency": latency,
+                "alarms": alarms,
                 "alarms_fault": self.alarms.fault,
                 "changes": list(self.alarms.changes)[-50:],
                 "participants": self._participants(),
                 "clock": _clock(),
                 "journal": self._journal(),
                 "host": _host(),
+                "replication": self.replication.view(self.pipeline, latency, alarms),
             }
             self.second += 1
 

@@ -9,7 +9,7 @@ from openoutcry.pipeline.venue.operators import SUPERVISOR
 
 SYMBOL_MOST = 8
 PARTS = ("status", "latency", "alarms", "alarms_fault", "changes", "participants", "clock",
-         "journal", "host")  # fmt: skip
+         "journal", "host", "replication")  # fmt: skip
 
 
 def health(slow: dict[str, Any]) -> str:
@@ -108,6 +108,12 @@ def _add_market(app: Any, console: Console) -> None:
     def read_clock() -> dict[str, Any]:
         """Offset, bound, drift and source of the clock."""
         found: dict[str, Any] = observer.slow["clock"]
+        return found
+
+    @app.get("/api/replication")
+    def read_replication() -> dict[str, Any]:
+        """Policy, what is published and acknowledged, lease, nodes, standbys."""
+        found: dict[str, Any] = observer.slow["replication"]
         return found
 
 

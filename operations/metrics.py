@@ -243,6 +243,12 @@ def _pipeline(out: Families, one: RunningPipeline, venue: str) -> None:
                       venue=venue, stage=interval.name, span=interval.span)  # fmt: skip
 
 
+def lease_left_ns(control: ct.Control, at: int) -> int:
+    """How long the lease of a replicated run lasts from now on; ``at``: the publisher's stage."""
+    until_ns = control.stage(at, ct.STAGE_SAFE_UNTIL_NS)
+    return until_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 def _replicas(out: Families, control: ct.Control, at: int, sequenced: int, venue: str) -> None:
     """Of a replicated journal: how far the replicas are behind, and how long the lease lasts."""
     lag = max(0, sequenced - control.stage(at, ct.STAGE_SAFE_SEQ))
@@ -250,7 +256,7 @@ def _replicas(out: Families, control: ct.Control, at: int, sequenced: int, venue
               "replicas.", lag, venue=venue)  # fmt: skip
     out.gauge("outcry_replica_lag_bytes", "Journal read and not yet acknowledged by a majority of "
               "the replicas.", control.stage(at, ct.STAGE_LAG_BYTES), venue=venue)  # fmt: skip
-    left_ns = control.stage(at, ct.STAGE_SAFE_UNTIL_NS) - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    left_ns = lease_left_ns(control, at)
     out.gauge("outcry_replica_lease_seconds", "How long events may still be released without word "
               "from the quorum; below 0: cut off.", left_ns * NS, venue=venue)  # fmt: skip
 

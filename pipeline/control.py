@@ -73,6 +73,8 @@ STAGE_PLACE_BYTES = 16
 STAGE_SAFE_UNTIL_NS = 80  # of what publishes the journal, which is no matcher: until when, by
 # CLOCK_BOOTTIME, the commands that it says are safe may be released
 STAGE_LAG_BYTES = 88  # and what it has read and not had acknowledged yet
+STAGE_PUBLISHED_SEQ = 96  # the last command that it has sent out
+STAGE_PUBLISHED_BLOCK = 104  # and the last block
 STAGE_BUILD = 112  # as BUILD, of the stage's process
 STAGE_CONFIG = 120
 MAX_STAGES = 64

@@ -65,6 +65,7 @@ class ReplicaStage:
         if written != self._read_seq or now_s >= self._look_s or publisher.pending:
             self._look_s = now_s + LOOK_S
             publisher.read()
+            self._say_published()
             if publisher.pending_bytes == 0:
                 self._read_seq = written
         moved = publisher.turn(check=read_state(control))
@@ -112,6 +113,12 @@ class ReplicaStage:
                 )
         else:
             self._leave_s = now_s + LEAVE_S
+
+    def _say_published(self) -> None:
+        """For those who watch; nothing waits for it."""
+        sent = self.publisher.machine.offered
+        self.shared.control.set_stage(self.index, ct.STAGE_PUBLISHED_SEQ, sent.last_seq)
+        self.shared.control.set_stage(self.index, ct.STAGE_PUBLISHED_BLOCK, sent.next_block - 1)
 
     def _say(self) -> None:
         """Publish how far the replicas are, and until when that counts."""

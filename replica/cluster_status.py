@@ -9,7 +9,7 @@ from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import JetStream, venues
 from openoutcry.replica.link import connect
 from openoutcry.replica.message import unpack
-from openoutcry.replica.store import verified_document, verify_node
+from openoutcry.replica.store import last_look, verified_document, verify_node
 
 
 def status_document(named: str, here: Cluster | None) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def status_document(named: str, here: Cluster | None) -> dict[str, Any]:
     try:
         link = connect(access_of(named))
         try:
-            document["streams"] = [_stream(JetStream(link, venue)) for venue in venues(link)]
+            document["streams"] = [stream_row(JetStream(link, venue)) for venue in venues(link)]
         finally:
             link.close()
     except Unreachable as error:
@@ -33,7 +33,17 @@ def status_document(named: str, here: Cluster | None) -> dict[str, Any]:
     return document
 
 
-def _stream(jetstream: JetStream) -> dict[str, Any]:
+def nodes_as_known(here: Cluster) -> list[dict[str, Any]]:
+    """The nodes of a cluster of this machine without reading all that they hold: ``verified`` is
+    what the last look at their disks has found (None: there was none)."""
+    return [
+        row | {"verified": last_look(here, node)}
+        for node, row in zip(here.nodes, status_of(here), strict=True)
+    ]
+
+
+def stream_row(jetstream: JetStream) -> dict[str, Any]:
+    """One venue's stream.  Raises :class:`ReplicaError` where there is none, or nobody answers."""
     tail = jetstream.tail()
     entry = jetstream.get(LEASE_KEY)
     row: dict[str, Any] = {

@@ -14,6 +14,7 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ RECORD = struct.Struct("<IQQH")
 WITH_HEADERS = 1 << 31
 TAIL_BYTES = 8
 VERIFIED_FILE = "verified.json"
+LOOK_FILE = "look.json"
+"""What the last look has found, for those who only want to know."""
 MAX_RECORD_BYTES = 8 << 20
 
 
@@ -66,7 +69,19 @@ def verify_node(cluster: Cluster, node: Node) -> list[Verified]:
     rows += [Verified(venue, Tip(), "its stream is gone") for venue in sorted(gone)]
     text = json.dumps(known).encode()
     write_private(cluster.folder_of(node) / VERIFIED_FILE, text)
+    look = {"at": datetime.now(UTC).isoformat(timespec="seconds")}
+    text = json.dumps(look | {"streams": verified_document(rows)}).encode()
+    write_private(cluster.folder_of(node) / LOOK_FILE, text)
     return rows
+
+
+def last_look(cluster: Cluster, node: Node) -> dict[str, Any] | None:
+    """When :func:`verify_node` was last at this node's disk, and what it found; None if never."""
+    try:
+        found = json.loads((cluster.folder_of(node) / LOOK_FILE).read_text())
+        return {"at": str(found["at"]), "streams": list(found["streams"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def damaged(cluster: Cluster) -> dict[str, str]:
@@ -82,7 +97,8 @@ def damaged(cluster: Cluster) -> dict[str, str]:
 
 def forget(cluster: Cluster, node: Node) -> None:
     """The node begins anew: it has never had anything."""
-    (cluster.folder_of(node) / VERIFIED_FILE).unlink(missing_ok=True)
+    for name in (VERIFIED_FILE, LOOK_FILE):
+        (cluster.folder_of(node) / name).unlink(missing_ok=True)
 
 
 def _known(cluster: Cluster, node: Node) -> dict[str, int]:

@@ -18,7 +18,7 @@ CONNECTION_LOST = r"net::ERR_|WebSocket connection to .* failed|a status of 4"
 """What Chromium says of a server that dies: of requests under way, of those to nobody, and of those
 that are refused when it is back."""
 VIEWS = ("overview", "latency", "market", "sessions", "participants", "phases", "alarms",
-         "cases", "journal", "log")  # fmt: skip
+         "cases", "journal", "log", "replication")  # fmt: skip
 
 
 @contextmanager

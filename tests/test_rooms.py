@@ -43,6 +43,7 @@ MAY_IMPORT = {
         "ptp",
         "order_entry",
         "market_data",
+        "replica",
         "risk",
         "client",
         "surveillance",

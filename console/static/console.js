@@ -6,10 +6,12 @@ import { showOverview, showWaiting } from "./overview.js";
 import { showLatency } from "./latency.js";
 import { showMarket, setUpMarket, takeMarket } from "./market.js";
 import { showAlarms, showCases, showJournal, showLog, showParticipants, showPhases, showSessions, setUpLists } from "./lists.js";
+import { showReplication } from "./replication.js";
 
 const views = {
   overview: showOverview, latency: showLatency, market: showMarket, sessions: showSessions,
   participants: showParticipants, phases: showPhases, alarms: showAlarms, cases: showCases, journal: showJournal, log: showLog,
+  replication: showReplication,
 };
 const LOG_MOST = 2_000;
 let view = "overview";
@@ -73,6 +75,7 @@ addEventListener("keydown", (event) => {
   if (event.target.closest("input, select, textarea, dialog")) return;
   const names = Object.keys(views);
   if (event.key >= "0" && event.key <= "9") location.hash = names[(Number(event.key) + 9) % 10];
+  if (event.key === "r") location.hash = "replication";
   if (event.key === "/") { event.preventDefault(); location.hash = "log"; setTimeout(() => $("search").focus()); }
 });
 setUpActions();

@@ -30,7 +30,8 @@ from openoutcry.wire.enums import Side
 
 READS = (
     "overview", "topology", "latency", "sessions", "participants", "instruments", "alarms",
-    "cases", "journal", "clock", "log", "market?symbol=GOLD", "candles?symbol=GOLD&every_s=5",
+    "cases", "journal", "clock", "replication", "log", "market?symbol=GOLD",
+    "candles?symbol=GOLD&every_s=5",
 )  # fmt: skip
 ACTS = ("kill", "enable", "disconnect", "limit", "halt", "resume", "auction", "open",
         "emergency-close", "rehearse", "alarms/acknowledge", "confirm", "logout")  # fmt: skip
@@ -55,6 +56,8 @@ def test_whoever_may_look_sees_what_the_venue_says(floor, anna):
     found = anna.get("/api/overview").json()
     assert (found["state"], found["market"]["phases"]["GOLD"]) == ("open", "CONTINUOUS")
     assert found["now"]["commands"] >= 64
+    text = 'this venue\'s journal is not replicated (durability "durable")'
+    assert anna.get("/api/replication").json() == {"replicated": False, "text": text}
     book = anna.look("/api/market?symbol=GOLD", lambda one: one.get("count", 0) >= 20)
     assert book["bids"][0] == [97_900, 5, 1]
     assert book["asks"][0] == [102_100, 5, 1]

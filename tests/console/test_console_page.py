@@ -182,8 +182,8 @@ def test_the_buttons_of_an_auction_and_an_alarm(browser, floor):
 def test_the_keys_the_log_the_charts_and_the_theme(browser, floor):
     floor.trade(50_000)
     with opened(browser, floor) as page:
-        for number, view in enumerate(VIEWS, 1):
-            page.keyboard.press(str(number % 10))
+        for key, view in zip("1234567890r", VIEWS, strict=True):
+            page.keyboard.press(key)
             expect(page, f"#view-{view}").to_be_visible()
         page.keyboard.press("1")
         page.keyboard.press("/")

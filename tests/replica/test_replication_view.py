@@ -1,0 +1,182 @@
+"""The console's view of replication over a real cluster of three nodes, with a real primary and a
+hot standby, which takes over: the API, and what Chromium shows of it in both themes at 390 px and
+at a desk's width.  Nodes that do not answer are stopped processes."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from console_browser import expect, go, needs_chromium, opened, row_of, started
+from console_venue import OPERATORS, OPERATORS_HASH, TOTP, ApiClient, ended
+from processes import OUTCRY, free_port
+from replica_cluster import WAIT_S, Frozen
+from replica_nodes import Node
+
+from openoutcry.replica.cluster import Cluster
+from openoutcry.replica.cluster_status import status_document
+
+VENUE = "VIEW"
+LEASE_MS = 1_500
+
+
+def node(folder: Path, cluster: Cluster) -> Node:
+    made = Node(folder, VENUE, cluster.folder, LEASE_MS)
+    text = made.file.read_text()
+    operators = OPERATORS.replace("HASH", OPERATORS_HASH).replace("TOTP", TOTP)
+    made.file.write_text(text + operators)
+    return made
+
+
+@contextmanager
+def console(*words: object) -> Iterator[Any]:
+    """`outcry console` with these words, and somebody who may look at its API."""
+    command = [*OUTCRY, "console", *map(str, words), "--address", f"127.0.0.1:{free_port()}"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    url = process.stderr.readline().strip()
+    try:
+        assert url.startswith("http"), url
+        with ApiClient(url) as client:
+            assert client.log_in("vera").status_code == 200
+            yield SimpleNamespace(url=url, client=client)
+    finally:
+        ended(process)
+
+
+def view(shown: Any, true: Any) -> dict[str, Any]:
+    return dict(shown.client.look("/api/replication", true))
+
+
+def level(found: dict[str, Any]) -> bool:
+    """All that is sequenced is acknowledged, in the stream, and in the standby."""
+    published = found["published"]
+    seqs = {found["cluster"]["last_seq"], *(row["last_seq"] for row in found["standbys"])}
+    blocks = {published["block"], found["cluster"]["last_block"]}
+    return (
+        published["sequenced"] > 3
+        and published["lag_commands"] == published["behind_ms"] == 0
+        and seqs == {published["sequenced"]} == {published["seq"]}
+        and len(blocks) == 1
+        and all(row["level"] and row["prepared"] for row in found["standbys"])
+        and all(row["lag"] == 0 for row in found["nodes"])
+        and found["cluster"]["trouble"] == ""
+    )
+
+
+@needs_chromium
+def test_primary_dead_nodes_standby_and_takeover_are_told(cluster: Cluster, tmp_path: Path) -> None:
+    first, second = node(tmp_path / "a", cluster), node(tmp_path / "b", cluster)
+    first.start("serve")
+    try:
+        first.wait_until_open()
+        with first.client("ONE") as client:
+            for _ in range(5):
+                client.buy("GOLD", 1, "1.00")
+            client.next(WAIT_S)
+        with (
+            console(first.file, "--standby", second.journal) as shown,
+            started() as browser,
+            opened(browser, shown, "vera", 390, "light") as page,
+        ):
+            go(page, "replication")
+            view(shown, lambda one: one["published"] and not one["cluster"]["trouble"])
+            with Frozen(cluster, 3):
+                nodes_that_do_not_answer(shown, page)
+            view(shown, lambda one: not one["cluster"]["trouble"] and one["lease"]["left_ms"] > 0)
+            second.start("standby")
+            second.wait(lambda: second.standby().get("prepared"))
+            the_primary(shown, cluster)
+            the_page(page, tmp_path)
+            first.kill()
+            the_new_primary(shown, page)
+    finally:
+        for one in (first, second):
+            if one.process is not None and one.process.returncode is None:
+                one.kill()
+
+
+def the_primary(shown: Any, cluster: Cluster) -> None:
+    found = view(shown, lambda one: one["published"] and one["standbys"] and level(one))
+    assert (found["policy"], found["waits_for"]) == ("replicated", ["replica"])
+    lease = found["lease"]
+    assert (lease["here"], lease["epoch"], lease["given_up"]) == (True, 1, False)
+    assert 0 < lease["left_ms"] <= LEASE_MS
+    assert found["standbys"][0]["verified_seq"] > 0
+    # As `outcry cluster status` tells them, which reads the disks and proves them.
+    document = status_document(str(cluster.folder), cluster)
+    (stream,) = [one for one in document["streams"] if one["venue"] == VENUE]
+    told = {row["node"]: row["streams"] for row in document["nodes"]}
+    found = view(shown, lambda one: {
+        row["node"]: (row["verified"] or {}).get("streams") for row in one["nodes"]
+    } == told)  # fmt: skip
+    leaders = [row["node"] for row in found["nodes"] if row["state"] == "leader"]
+    assert leaders == [stream["leader"]]
+    assert found["cluster"]["last_block"] == stream["last_block"]
+
+
+def the_page(page: Any, folder: Path) -> None:
+    """At a telephone's width and a desk's, in both themes."""
+    for width, theme in ((390, "light"), (1280, "light"), (1280, "dark"), (390, "dark")):
+        page.set_viewport_size({"width": width, "height": 800})
+        if page.evaluate("document.documentElement.dataset.theme") != theme:
+            page.click("#theme")
+        expect(page, "#nodes tbody tr").to_have_count(3)
+        expect(page, "#replication-gate").to_contain_text("(this venue)")
+        expect(page, "#replication-place").to_contain_text("0 commands, 0 B, 0 ms")
+        expect(page, row_of("standbys", "level")).to_have_count(1)
+        expect(page, row_of("nodes", "leader")).to_have_count(1)
+        fits(page)
+        page.screenshot(path=folder / f"{theme}-{width}.png", full_page=True)
+
+
+def fits(page: Any) -> None:
+    """Nothing is wider than the page, nor than its panel."""
+    wide = page.evaluate("""() => [document.documentElement,
+        ...document.querySelectorAll("#view-replication .panel")]
+        .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText)""")
+    assert wide == []
+
+
+def nodes_that_do_not_answer(shown: Any, page: Any) -> None:
+    """The page goes on, says so, and says what comes of it."""
+    found = view(shown, lambda one: one["cluster"]["trouble"] and one["alarms"])
+    assert found["lease"]["left_ms"] < 0
+    assert found["alarms"][0]["name"] == "QuorumLost"
+    # Looked at further on, while whoever asks the cluster waits for it.
+    before = shown.client.get("/api/overview").json()["second"]
+    shown.client.look("/api/overview", lambda one: one["second"] > before + 1)
+    expect(page, "#replication-trouble").to_contain_text("No answer from the cluster")
+    expect(page, "#replication-gate").to_contain_text("run out")
+    expect(page, row_of("replication-alarms", "QuorumLost")).to_have_count(1)
+    fits(page)
+    page.locator("#replication-alarms-link").click()
+    expect(page, row_of("alarms", "QuorumLost")).to_have_count(1)
+    go(page, "replication")
+
+
+def the_new_primary(shown: Any, page: Any) -> None:
+    """What was the standby leads, and says how long that took; the old venue is gone."""
+    found = view(shown, lambda one: one["standbys"][0]["takeover_ms"]
+                 and not one["cluster"]["trouble"] and one["lease"]["epoch"] == 2)  # fmt: skip
+    assert found["standbys"][0]["role"] == "leading"
+    assert sum(found["standbys"][0]["takeover_ms"].values()) > 0
+    assert (found["lease"]["here"], found["lease"]["left_ms"]) == (False, None)
+    assert found["published"] is None
+    expect(page, "#standbys").to_contain_text("epoch block")
+    expect(page, "#replication-trouble").to_have_text("")
+    fits(page)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"role": 1, "lag_blocks": "x"}'])
+def test_a_standbys_file_may_hold_anything(tmp_path: Path, text: str) -> None:
+    from openoutcry.console.replication import standby_row
+
+    assert standby_row(tmp_path) is None
+    (tmp_path / "standby.json").write_text(text)
+    row = standby_row(tmp_path)
+    assert row is not None
+    assert row["level"] is False
