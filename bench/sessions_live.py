@@ -135,11 +135,12 @@ def order_packets(first: int, count: int, time_in_force: int, price: int) -> Arr
     return packets
 
 
-def log_in(port: int, name: str) -> socket.socket:
-    """A connection whose login is answered."""
+def log_in(port: int, name: str, sequence: int = 1) -> socket.socket:
+    """A connection whose login is answered; what the session was told from ``sequence`` on comes
+    again (0: only what is new)."""
     client = socket.create_connection(("127.0.0.1", port), timeout=60)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    client.sendall(soupbin.login_packet(soupbin.LoginRequest(name, PASSWORD)))
+    client.sendall(soupbin.login_packet(soupbin.LoginRequest(name, PASSWORD, sequence=sequence)))
     answer = client.recv(3, socket.MSG_WAITALL)
     body = client.recv(int.from_bytes(answer[:2], "big") - 1, socket.MSG_WAITALL)
     if answer[2:] != b"A":

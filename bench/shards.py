@@ -1,21 +1,24 @@
 """Several matchers: what each of N does with one stream of commands, what merging them costs, and a
 model from one and two of them that says what more cores would give.
 
-A shard reads every command: its own cost what they cost the one matcher, those of others the look
-at the instrument.  With one and two measured,
+A shard reads every command: its own are matched, those of others skipped at a look at the
+instrument.  ``skip`` is measured of a shard that has no instrument, ``own`` comes from the fuller
+of two (it is more than a command costs the one matcher: what is next cannot be guessed), and
 
     time(N) = own x share(N) + skip x (1 - share(N))      a command, the fullest shard
     merge(N) = base + look x N                            a command
 
-(``share``: of the fullest shard) and the venue goes as fast as the slowest of its stages, each on a
+(``share``: of the fullest shard).  The venue goes as fast as the slowest of its stages, each on a
 core of its own.  The measured four and eight are held against what two foretold.
 """
 
 import os
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -47,12 +50,14 @@ SLICE_NS = 1_000_000_000
 
 class ManyInstruments:
     """A generated ``normal`` flow in each of :data:`INSTRUMENTS` instruments, one seed each, mixed
-    by a seeded draw."""
+    by a seeded draw.  ``one_sided``: all of them are the first of two shards'."""
 
-    def __init__(self, orders: int, seed: int = SEED) -> None:
+    def __init__(self, orders: int, one_sided: bool = False, seed: int = SEED) -> None:
         self.orders, self.seed = orders, seed
         self.name = f"{INSTRUMENTS} instruments, generated normal, seed {seed}"
-        self.symbols = [b"S%03d" % k for k in range(INSTRUMENTS)]
+        names = (b"S%04d" % k for k in count())
+        wanted = (name for name in names if not (one_sided and zlib.crc32(name) % 2))
+        self.symbols = list(islice(wanted, INSTRUMENTS))
         self.instruments = make_instruments([symbol.decode() for symbol in self.symbols])
         self.count_hint: int | None = orders
         self.account: dict[str, int] = {}
@@ -137,25 +142,25 @@ def together(source: ManyInstruments) -> float:
         return float(max(run_processes("two shards", functions)))
 
 
-def foretell(one_ns: float, two_ns: float, merge: dict[int, float], others_ns: float,
+def foretell(skip_ns: float, two_ns: float, merge: dict[int, float], others_ns: float,
              shards: int) -> dict[str, float | str]:  # fmt: skip
     """What the model says of ``shards``: ns a command of the fullest shard and of the merge,
     commands a second, and which stage limits them.
 
-    ``one_ns``, ``two_ns``: ns a command of the one matcher and of the fuller of two; ``merge``: of
-    the merge of two and of four; ``others_ns``: of the slowest other stage.
+    ``skip_ns``: of a shard for a command of another's; ``two_ns``: of the fuller of two; ``merge``:
+    of the merge of two and of four; ``others_ns``: of the slowest other stage.
     """
     share = imbalance(2) / 2
-    skip = max(0.0, (two_ns - share * one_ns) / (1 - share))
+    own = (two_ns - (1 - share) * skip_ns) / share
     look = (merge[4] - merge[2]) / 2
     share = imbalance(shards) / shards
     times = {
-        "matcher": share * one_ns + (1 - share) * skip,
+        "matcher": share * own + (1 - share) * skip_ns,
         "merge": merge[2] + look * (shards - 2),
         "others": others_ns,
     }
     limit = max(times, key=lambda name: times[name])
-    return {"shard_ns": times["matcher"], "merge_ns": times["merge"], "skip_ns": skip,
+    return {"shard_ns": times["matcher"], "merge_ns": times["merge"], "own_ns": own,
             "commands_per_s": 1e9 / times[limit], "limit": limit}  # fmt: skip
 
 
@@ -170,6 +175,9 @@ def _round(quick: bool, says: list[dict[str, Any]], number: int, add: Add) -> No
         others_ns = max(run_alone(work, name) for name in others) * per_command
     add("matcher_alone", "ns", "lower", one_ns)
     add("others_alone", "ns", "lower", others_ns)
+    with _sequenced(ManyInstruments(source.orders, one_sided=True), 2) as work:
+        skip_ns = run_alone(work, "matcher-1") * per_command
+    add("skip_alone", "ns", "lower", skip_ns)
     measured, merge = {}, {}
     for shards in MEASURED:
         slowest, merging = alone(source, shards)
@@ -178,7 +186,7 @@ def _round(quick: bool, says: list[dict[str, Any]], number: int, add: Add) -> No
         add(f"merge_of_{shards}", "ns", "lower", merge[shards])
     if len(sorted(os.sched_getaffinity(0))) > 1:
         add("two_at_once", "ns", "lower", together(source) * per_command)
-    told = {n: foretell(one_ns, measured[2], merge, others_ns, n) for n in FORETOLD}
+    told = {n: foretell(skip_ns, measured[2], merge, others_ns, n) for n in FORETOLD}
     for shards in MEASURED[1:]:
         told[shards]["measured_shard_ns"] = measured[shards]
         told[shards]["measured_merge_ns"] = merge[shards]
@@ -209,9 +217,10 @@ def bench_shards(
     """Run the subject; returns the result document.
 
     ``matcher_alone``, ``shard_of_N``, ``merge_of_N`` are ns a command of the stage by itself over
-    rings that hold the whole run, ``two_at_once`` of the slower of two shards on two cores;
-    ``foretold_N`` what the model says of N shards with a core for each stage; ``pipeline`` the
-    whole on this machine's cores, with one matcher and with two (``shards_2``).
+    rings that hold the whole run, ``skip_alone`` of a shard without an instrument, ``two_at_once``
+    of the slower of two shards on two cores; ``foretold_N`` what the model says of N shards with a
+    core for each stage; ``pipeline`` the whole on this machine's cores, with one matcher and with
+    two (``shards_2``).
     ``details["model"]`` has each number's times of the last round, those of four and eight beside
     the measured ones.
     """

@@ -52,7 +52,8 @@ def load(path: str, commands: int, live: int) -> loops.Loaded:
 class Streams:
     """The streams, loaded, and which of the C++ books can run on them.
 
-    A book that leaves another book than our engine does raises :class:`PeerError`.
+    A book that does not end with our engine's is missing, and why is said; that none agrees with
+    ours is a :class:`PeerError`.
     """
 
     def __init__(self, counts: Counts, peers: list[str], gathered: Rounds) -> None:
@@ -68,12 +69,19 @@ class Streams:
                 gathered.miss(name, str(error))
                 continue
             self.peers.append(name)
+        refuted: list[str] = []
         for path, loaded in self.loaded.items():
             self.rows[path] = cpp_books.operations(loaded.commands)
             book = _book(loaded)
-            for name in self.peers:
-                if cpp_books.run(name, self.rows[path], loaded.warm, False).book != book:
-                    raise PeerError(f"{name}: its book after {path} is not that of our matcher")
+            for name in list(self.peers):
+                theirs = cpp_books.run(name, self.rows[path], loaded.warm, False).book
+                if theirs != book:
+                    self.peers.remove(name)
+                    gathered.miss(name, f"its book after {path} is not that of our matcher: bids, "
+                                        f"lots, asks, lots {theirs}, not {book}")  # fmt: skip
+                    refuted.append(name)
+            if refuted and not self.peers:
+                raise PeerError(f"after {path} nobody has our matcher's book: {', '.join(refuted)}")
 
     def round(self, add: Add, progress: Callable[[str], None]) -> None:
         """Every figure once."""

@@ -135,7 +135,7 @@ class Watched:
         packets = live.order_packets(self.tokens, count, IMMEDIATE, PRICE)
         self.tokens += count
         times, buffer = np.zeros(count, np.int64), np.zeros(live.ANSWER_ROOM, np.uint8)
-        with live.log_in(self.port, "S1") as client:
+        with live.log_in(self.port, "S1", 0) as client:
             code = paced_round_trips(
                 client.fileno(), packets.ctypes.data, packets.shape[1], ANSWERED, count,
                 1_000_000_000 // RATE, buffer.ctypes.data, times.ctypes.data,
@@ -152,7 +152,7 @@ class Watched:
         buffer = np.zeros(live.ANSWER_ROOM, np.uint8)
         with contextlib.ExitStack() as stack:
             for index, mine in enumerate(packets):
-                connection = stack.enter_context(live.log_in(self.port, f"S{index + 1}"))
+                connection = stack.enter_context(live.log_in(self.port, f"S{index + 1}", 0))
                 at = mine.ctypes.data
                 clients[index, :6] = (connection.fileno(), at, at, at + mine.size, 0,
                                       ANSWERED * each)  # fmt: skip

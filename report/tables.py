@@ -419,7 +419,8 @@ ledger_table = partial(_goal_table, LEDGER_ROWS)
 
 SHARDS_ROWS: tuple[tuple[str, str, str, str], ...] = (
     ("matcher_alone", "", "ns a command, the one matcher", ""),
-    ("shard_of_2", "", "the fuller of two, both by itself", ""),
+    ("skip_alone", "", "a shard without an instrument", ""),
+    ("shard_of_2", "", "the fuller of two, by itself", ""),
     ("two_at_once", "", "the slower of two at once, each on a core", ""),
     ("shard_of_4", "", "the fullest of four", ""),
     ("shard_of_8", "", "the fullest of eight", ""),

@@ -14,7 +14,7 @@ def test_every_instrument_has_orders_of_its_own():
     assert len(rows) == 5_000
     assert len(np.unique(rows["symbol"])) == bench.INSTRUMENTS
     of_id = rows["order_id"] % bench.INSTRUMENTS
-    assert [b"S%03d" % k for k in of_id] == rows["symbol"].tolist()
+    assert [source.symbols[k] for k in of_id] == rows["symbol"].tolist()
 
 
 @pytest.mark.parametrize("limit", ["matcher", "merge", "others"])
@@ -30,9 +30,9 @@ def test_the_model_gives_back_what_its_figures_are_made_of(limit):
 
     merge = {n: base + 0.5 * n * (limit == "merge") for n in (2, 4)}
     for shards in (4, 8, 16, 64):
-        told = bench.foretell(own, time(2), merge, others, shards)
+        told = bench.foretell(skip, time(2), merge, others, shards)
         assert told["shard_ns"] == pytest.approx(time(shards))
-        assert told["skip_ns"] == pytest.approx(skip)
+        assert told["own_ns"] == pytest.approx(own)
         assert told["limit"] == limit
         wanted = {"matcher": time(shards), "merge": base + 0.5 * shards, "others": others}[limit]
         assert told["commands_per_s"] == pytest.approx(1e9 / wanted)
@@ -44,5 +44,12 @@ def test_a_round_is_measured(monkeypatch):
     monkeypatch.setattr(bench, "QUICK_LIVE", 1 << 12)
     document = bench.bench_shards(1, True, "outcry bench shards", lambda text: None)
     names = {row["name"] for row in document["results"]}
-    assert names >= {"matcher_alone", "shard_of_8", "merge_of_8", "foretold_64", "pipeline"}
+    assert names >= {
+        "matcher_alone",
+        "skip_alone",
+        "shard_of_8",
+        "merge_of_8",
+        "foretold_64",
+        "pipeline",
+    }
     assert set(document["details"]["model"]) == {"2", "4", "8", "16", "64"}

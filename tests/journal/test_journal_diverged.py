@@ -35,8 +35,9 @@ def parted(
     )
     for _ in range(blocks):
         append(writer, orders)
+    unfinished = shutil.ignore_patterns("*.new")  # the next segment is made beside this
     for place in places[:-1]:
-        shutil.copytree(place, place.with_name(place.name + " before"))
+        shutil.copytree(place, place.with_name(place.name + " before"), ignore=unfinished)
     for _ in range(ahead):
         append(writer, orders, salt=1)
     writer.abandon()
