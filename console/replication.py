@@ -1,8 +1,9 @@
 """Where a venue's journal is replicated, as its page tells it: gate, lease, stream, nodes, standby.
 
-What this venue has published and had acknowledged is in its shared memory, and a standby says of itself in ``standby.json``.  What the cluster says is asked once a second by a
-thread of its own, over one connection and for all viewers: nodes that do not answer keep that
-thread waiting, and nobody else.
+What this venue has published and had acknowledged is in its shared memory, and a standby says of
+itself in ``standby.json``.  What the cluster says is asked once a second by a thread of its own,
+over one connection and for all viewers: nodes that do not answer keep that thread waiting, and
+nobody else.
 """
 
 import json
@@ -184,8 +185,8 @@ class ReplicationView:
         }  # fmt: skip
 
     def _acknowledged(self) -> dict[str, Any] | None:
-        """The chain's end as the publisher has last noted it beside the journal, for its next start:
-        at most once a second, and not while nothing moves."""
+        """The chain's end as the publisher has last noted it beside the journal, for its next
+        start: at most once a second, and not while nothing moves."""
         try:
             found = json.loads((self.file.journal / PLACE_FILE).read_text())
             return {
