@@ -45,7 +45,7 @@ function showStream({ published, acknowledged, cluster, stream, nats }) {
 function verified(node, stream) {
   const row = node.verified?.streams.find((one) => one.venue === stream);
   if (!row) return node.local ? ["never", "warning"] : "";
-  return row.flaw ? [`block ${whole(row.block)}, then damaged: ${row.flaw}`, "critical"] : `block ${whole(row.block)}, ${clock(node.verified.at)}`;
+  return row.flaw ? [`block ${whole(row.block)}, then damaged: ${row.flaw}`, "critical"] : [`block ${whole(row.block)}, ${clock(node.verified.at)}`, ""];
 }
 
 function showNodes({ nodes, stream }) {
