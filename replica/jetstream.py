@@ -288,11 +288,16 @@ class Subscription:
     def take(self, message: Message) -> tuple[int, bytes] | None:
         """The message's number and bytes, if it is one of the stream.
 
-        Raises :class:`Refused` if the consumer could not be made.
+        Raises :class:`Refused` if the consumer could not be made; while the cluster has no leader
+        to make it, :meth:`tick` asks again.
         """
         if message.subject == self._made:
-            if not message.status:
-                checked(json.loads(message.data))
+            try:
+                if not message.status:
+                    checked(json.loads(message.data))
+            except Refused as error:
+                if error.code not in NO_QUORUM:
+                    raise
             return None
         if message.sid != self._sid:
             return None

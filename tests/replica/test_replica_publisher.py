@@ -14,13 +14,15 @@ from openoutcry.replica.disaster import Copier, restore
 from openoutcry.replica.driver import now_ns
 from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import (
+    NO_QUORUM,
     WRONG_LAST_SEQUENCE,
     JetStream,
     Refused,
+    Subscription,
     acknowledged,
     messages,
 )
-from openoutcry.replica.link import Link
+from openoutcry.replica.link import Link, Message
 from openoutcry.replica.message import Kind, unpack
 from openoutcry.replica.place import PLACE_FILE
 from openoutcry.replica.publisher import Publisher
@@ -43,6 +45,40 @@ def test_of_two_writers_of_one_number_one_is_refused(link: Link) -> None:
         acknowledged(answer(link))  # type: ignore[arg-type]
     assert refused.value.code in WRONG_LAST_SEQUENCE
     assert list(messages(stream, 1, 1)) == [(1, b"first")]
+
+
+def test_who_asks_a_cluster_without_a_leader_asks_again(link: Link) -> None:
+    """The refusal is put in by hand; what is asked again then, and answered, is the real stream."""
+    stream = JetStream(link, "AGAIN")
+    stream.open()
+    stream.publish(1, b"first")
+    assert acknowledged(answer(link)) == 1  # type: ignore[arg-type]
+    reading = Subscription(stream, 1)
+
+    def refused(code: int) -> Message:
+        error = {"error": {"err_code": code, "description": "JetStream system unavailable"}}
+        return Message(reading._made, 0, "", {}, "", json.dumps(error).encode())
+
+    assert reading.take(refused(NO_QUORUM[0])) is None
+    with pytest.raises(Refused):
+        reading.take(refused(10_059))
+    reading._heard_s = 0.0
+    made = reading._made
+    reading.tick()
+    assert reading._made != made
+    found: list[tuple[int, bytes]] = []
+
+    def has_come() -> bool:
+        while link.wait(0.1):
+            message = link.take()
+            if message is not None and (one := reading.take(message)) is not None:
+                found.append(one)
+                return True
+        return False
+
+    until(has_come)
+    assert found == [(1, b"first")]
+    reading.close()
 
 
 def test_an_entry_is_replaced_only_by_who_knows_its_revision(link: Link) -> None:
