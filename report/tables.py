@@ -25,6 +25,7 @@ DOCUMENTS = (
     "docs/clock.md",
     "docs/market-data.md",
     "docs/audit.md",
+    "docs/topology.md",
 )
 MADE_BY_TESTS = {
     "audit": "surveillance/test_audit_long",
