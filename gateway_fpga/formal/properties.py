@@ -199,8 +199,8 @@ PROPERTIES = (
         "outcry_udp_parser",
         "No order is written to a full queue.",
         ("UNDER_WAY = 5", "UNDER_WAY = 4"),
-        depth=20,
-        parameters={"DEPTH_LOG2": 3},
+        depth=48,
+        parameters={"DEPTH_LOG2": 5},
     ),
     Property(
         "parser_verdict_before_next_order",
