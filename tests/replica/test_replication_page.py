@@ -27,10 +27,13 @@ def test_the_pages_commands(tmp_path: Path) -> None:
     try:
         result = run(replicated, tmp_path)
         assert "on a majority of the replicas" in result
-        shown = run(f"{status} --json", tmp_path)
-        (stream,) = json.loads(shown)["streams"]
+        shown = json.loads(run(f"{status} --json", tmp_path))
+        (stream,) = shown["streams"]
         assert (stream["venue"], stream["last_seq"]) == ("DAY", 20_000)
-        assert {row["streams"][0]["last_seq"] for row in json.loads(shown)["nodes"]} == {20_000}
+        deadline = time.monotonic() + WAIT_S  # two of three have it; the third is on its way
+        while {row["streams"][0]["last_seq"] for row in shown["nodes"]} != {20_000}:
+            assert time.monotonic() < deadline, shown["nodes"]
+            shown = json.loads(run(f"{status} --json", tmp_path))
         run(copy, tmp_path)
         restored = run(restore, tmp_path)
         assert "vouched for up to command 20,000" in restored
