@@ -13,7 +13,6 @@ core of its own.  The measured four and eight are held against what two foretold
 """
 
 import os
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ import numpy.typing as npt
 
 from openoutcry.bench.paced import SEED, checked
 from openoutcry.bench.rounds import Add, Rounds
-from openoutcry.bench.stages_alone import run_alone
+from openoutcry.bench.stages_alone import finish, run_alone
 from openoutcry.flow import GeneratedFlow
 from openoutcry.host.processes import Rendezvous, run_processes
 from openoutcry.matcher.book.shards import spread
@@ -34,7 +33,6 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.run import ORDER_CAPACITY, Options, run
 from openoutcry.pipeline.shared import Shared
-from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.topology import TOPOLOGY, Geometry
 from openoutcry.pipeline.worker import StageGroup, Work
 from openoutcry.replay.core import Core
@@ -45,7 +43,6 @@ COMMANDS, QUICK_COMMANDS = 1 << 18, 1 << 15
 LIVE, QUICK_LIVE = 1 << 20, 1 << 16
 EVENTS_A_COMMAND = 4
 MEASURED, FORETOLD = (2, 4, 8), (2, 4, 8, 16, 64)
-SLICE_NS = 1_000_000_000
 
 
 class ManyInstruments:
@@ -130,10 +127,7 @@ def together(source: ManyInstruments) -> float:
             group = StageGroup(work, (name,))
             work.shared.populate()  # this process's own page tables
             place.meet(side, 1)
-            before = time.perf_counter()
-            while group.run(SLICE_NS, leave_idle=True) != loop.FINISHED:
-                pass
-            return time.perf_counter() - before
+            return finish(group)
 
         cores = sorted(os.sched_getaffinity(0))[-2:]
         functions: list[tuple[int | None, Callable[[], Any]]] = [

@@ -61,7 +61,11 @@ def stage_rates(commands: int, gateway: str = "golden", journaled: bool = True) 
 
 def run_alone(work: Work, name: str) -> float:
     """Seconds that the stage takes for everything; its preparation is not in them."""
-    group = StageGroup(work, (name,))
+    return finish(StageGroup(work, (name,)))
+
+
+def finish(group: StageGroup) -> float:
+    """Seconds that the group takes to its end."""
     before = time.perf_counter()
     while group.run(SLICE_NS, leave_idle=True) != loop.FINISHED:
         pass

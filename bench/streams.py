@@ -57,7 +57,6 @@ class Streams:
     """
 
     def __init__(self, counts: Counts, peers: list[str], gathered: Rounds) -> None:
-        self.counts = counts
         self.loaded = {path: load(path, counts.commands, counts.live) for path in FLOWS}
         self.many = load(MANY_PATH, counts.commands, counts.many)
         self.rows = {}

@@ -25,10 +25,9 @@ from openoutcry.ledger.layout import AT
 from openoutcry.ledger.parquet_store import read_manifest
 from openoutcry.ledger.postgresql import SCHEMA, StoreGone, driver
 from openoutcry.ledger.standing import Standing, folder_of, oldest, opened
-from openoutcry.ledger.store_files import Files
+from openoutcry.ledger.store_files import Columns, Files
 from openoutcry.replay.projections import Engine, core_money
 
-Columns = dict[str, npt.NDArray[np.int64]]
 Read = Callable[[int, int], Columns]
 """(after which event, up to which) -> the store's rows there, in order: :data:`COMPARED`."""
 COMPARED = (*NUMBERS, "participant")
