@@ -154,7 +154,7 @@ class StageGroup:
         """The stage's engine; what its hooks keep lies where the exchange operator sees it."""
         engine, region = rebuild_engine(self.work, name), self.work.shared.region
         if engine.hooks is not None and region is not None:
-            region[:] = engine.region
+            place_region(region, engine.region)
             engine.region = region
             block = engine.hooks.block(engine.address, region)
             engine.core_address = block.ctypes.data
@@ -342,6 +342,16 @@ def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
     except Exception as error:
         text = f"stage {' + '.join(group.stages)}: {traceback.format_exc()}"
         raise OutcryError(text) from error
+
+
+def place_region(there: npt.NDArray[np.uint8], region: npt.NDArray[np.uint8]) -> None:
+    """Copy what hooks keep to where other processes look at it.  The word that says it is there
+    comes last: the gateway took the half of it for the whole, and what was halted was let through
+    to the core until the core published something else."""
+    words, made = there.view(np.int64), region.view(np.int64)
+    words[0] = 0
+    words[1:] = made[1:]
+    words[0] = made[0]
 
 
 def mark_ready(shared: Shared, stages: tuple[str, ...]) -> None:

@@ -128,9 +128,11 @@ def publication_block(
 def take_publication(block: int) -> int:
     """Bring the gateway to what the core has published; returns 1 if that was anything new."""
     region = load_i64(block + REGION)
-    published = load_acquire(region + lay.PUBLICATION)
     # A core that is not there yet (its process has not begun) has no participants.
-    if published == load_i64(block + SEEN) or load_i64(region) != lay.MAGIC:
+    if load_acquire(region) != lay.MAGIC:
+        return 0
+    published = load_acquire(region + lay.PUBLICATION)
+    if published == load_i64(block + SEEN):
         return 0
     store_i64(block + SEEN, published)
     features = load_i64(block + FEATURES) | take_participants(block, region)

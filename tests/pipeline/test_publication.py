@@ -1,5 +1,7 @@
 """What the core publishes reaches golden model, C and RTL alike, from one sequence number on."""
 
+import mmap
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from openoutcry.pipeline.stages import gateway as stage
 from openoutcry.pipeline.stages import published as p
 from openoutcry.pipeline.stages.words import BURST
 from openoutcry.pipeline.topology import TOPOLOGY, Geometry
-from openoutcry.pipeline.worker import StageGroup, Work
+from openoutcry.pipeline.worker import StageGroup, Work, place_region
 from openoutcry.replay.core import Core as Matching
 from openoutcry.risk.before import before
 from openoutcry.risk.bits import NO_LIMIT, Setting
@@ -230,6 +232,43 @@ def test_a_core_that_is_not_there_is_waited_for(core: Core) -> None:
     assert core.publish() == [0, 0, 0]
     core.region.view(np.int64)[0] = lay.MAGIC
     assert core.publish() == [1, 1, 1]
+
+
+def test_half_a_core_is_not_taken_for_the_whole() -> None:
+    """While the core's process puts its state there, the gateway's looks."""
+    region = make_region(INSTRUMENTS, 1 << 14, groups=3)
+    for what in (Setting.HALT, Setting.KILL):
+        record = setting(what, 1, symbol=b"PLAIN" if what is Setting.HALT else b"", who=5)
+        assert before(region.ctypes.data, record.ctypes.data)
+    memory = mmap.mmap(-1, len(region))
+    there = np.frombuffer(memory, np.uint8)
+    probe = orders_of(1_000, 3)
+
+    def verdicts_of(state: np.ndarray, put: Callable[[], None]) -> np.ndarray:
+        rules = make_rules(INSTRUMENTS, p.with_all_participants(SETTINGS))
+        block = p.publication_block(state.ctypes.data, rules, SYMBOLS, SETTINGS, None)
+        put()
+        while not p.take_publication(block.ctypes.data):
+            pass
+        orders = probe.copy()
+        validate_orders(orders, rules)
+        return orders["error_code"].copy()
+
+    def put_beside() -> None:
+        there[:] = 0
+        if (core := os.fork()) == 0:
+            place_region(there, region)
+            os._exit(0)
+        cores.append(core)
+
+    cores: list[int] = []
+    whole = verdicts_of(region, lambda: None)
+    assert {ErrorBit.HALTED, ErrorBit.PARTICIPANT} <= {
+        b for b in ErrorBit if (whole >> b & 1).any()
+    }
+    for _ in range(20):
+        assert verdicts_of(there, put_beside).tobytes() == whole.tobytes()
+        assert os.waitpid(cores.pop(), 0)[1] == 0
 
 
 ORDERS = 1_024
