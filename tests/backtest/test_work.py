@@ -210,6 +210,39 @@ def test_a_hundred_days_of_a_hundred_parameters_survive_every_death(tmp_path):
     last = outcry(*command)
     assert json.loads(last.communicate(timeout=3_000)[0]) == expected
     gone(last)
+    keep_evidence("backtest_deaths", "hundred", {
+        "days": len(DAYS), "runs": expected["runs"], "commands": expected["commands"],
+        "workers": 2, "killed": ["worker", "driver", "node"], "different_hashes": 0,
+        "hash": expected["hash"],
+    })  # fmt: skip
+
+
+@pytest.mark.long
+def test_memory_does_not_grow_with_the_days(tmp_path):
+    """Resident memory at most, of a run of the largest day alone and of one of thirty."""
+    given = ["--param", "offset_ticks=0..9", "--workers", "0", "--json"]
+    largest = "generated:normal:300000:30"
+    days = [f"generated:normal:{10_000 * seed}:{seed}" for seed in range(1, 31)]
+    peak_kib = {}
+    for name, plan in (("largest_day", [largest]), ("thirty_days", days)):
+        process = outcry(*plan, *given, "--strategy", "maker", "--out", str(tmp_path / name))
+        assert process.stdout is not None
+        assert json.loads(process.stdout.read())["runs"] == 10 * len(plan)
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0
+        peak_kib[name] = usage.ru_maxrss
+    ratio = peak_kib["thirty_days"] / peak_kib["largest_day"]
+    assert ratio <= 1.2
+    keep_evidence("backtest_memory", "memory", {
+        "days": len(days), "orders_of_the_largest": 300_000, "ratio": round(ratio, 3),
+        **{f"{name}_peak_kib": value for name, value in peak_kib.items()},
+    })  # fmt: skip
+
+
+def keep_evidence(name, which, figures):
+    from openoutcry.report.evidence import write_evidence
+
+    write_evidence(name, figures, f"make test-long ARGS='tests/backtest/test_work.py -k {which}'")
 
 
 @pytest.mark.long
