@@ -97,6 +97,13 @@ class Apply(NamedTuple):
     message: Message
 
 
+class Cut(NamedTuple):
+    """Remove block ``at`` and all behind it from the local journal: no quorum has them, and another
+    has led since they were written."""
+
+    at: int
+
+
 class Promoted(NamedTuple):
     """This standby leads: go on as a primary from its ``tip``, with this lease."""
 
@@ -109,4 +116,4 @@ class Stopped(NamedTuple):
     reason: str
 
 
-Action = Publish | Fetch | WriteLease | ReadLease | Release | Apply | Promoted | Stopped
+Action = Publish | Fetch | WriteLease | ReadLease | Release | Apply | Cut | Promoted | Stopped

@@ -21,7 +21,7 @@ from openoutcry.replay.core import Core
 from openoutcry.replay.event_hash import START
 from openoutcry.replay.events import STEP, Point, commands_of, events_of, starting_point
 from openoutcry.replica.access import Access
-from openoutcry.replica.actions import Action, Apply, Promoted, Stopped, Timing
+from openoutcry.replica.actions import Action, Apply, Cut, Promoted, Stopped, Timing
 from openoutcry.replica.chain import Tip
 from openoutcry.replica.driver import Driver, now_ns
 from openoutcry.replica.errors import ReplicaError, Unreachable
@@ -94,6 +94,7 @@ class HotStandby:
             holder, tip, timing, sealed, self.local.journal_id,
             electable=False, patience_ns=patience_ns, trusted=trusted,
         )  # fmt: skip
+        self.machine.held = self.local.next_block
         self.driver = Driver(access, venue, self.machine)
         self.point: Point | None = None
         self.applied_blocks = self.max_lag_blocks = 0
@@ -189,6 +190,8 @@ class HotStandby:
             action, *rest = rest
             if isinstance(action, Apply):
                 rest += self.driver.act(self._apply(action.message))
+            elif isinstance(action, Cut):
+                self._cut(action.at)
             elif isinstance(action, Stopped):
                 self.write_status("stopped")
                 raise ReplicaError(f"{self.venue}: {action.reason}")
@@ -199,27 +202,32 @@ class HotStandby:
         parts = split(message.blocks)
         hashes = [digest(part) for part in parts]
         local = self.local
-        todo = plan(local.next_block, local.hash_of, message, hashes, self.machine.holder)
+        todo = plan(local.next_block, local.hash_of, message, hashes)
         if todo.cut_at is not None:
-            count = local.next_block - todo.cut_at
-            self.say(
-                f"{count} blocks from {todo.cut_at} on that no quorum had are cut off this journal"
-            )
-            local.cut(todo.cut_at)
-            self.cuts += 1
-            self._rebuild()
+            self._cut(todo.cut_at)
         self.max_lag_blocks = max(self.max_lag_blocks, self.machine.lag_blocks)
         for part in parts[todo.skip :]:
             local.append(part)
         local.sync()
+        self.machine.held = local.next_block
         checks: list[Check] = []
         if message.check.state_hash != NO_STATE:
             self._asked.add(message.check.seq)
         for part in parts:
             checks += self._run(part, message)
-        checks.append(self._check(self._wants_state(message)))
+        if self.point is not None and self.point.seq <= message.blocks.last_seq:
+            checks.append(self._check(self._wants_state(message)))
         self.applied_blocks += len(parts)
         return self.machine.applied(now_ns(), message, [check for check in checks if check.seq])
+
+    def _cut(self, at: int) -> None:
+        """Remove block ``at`` and all behind it."""
+        count = self.local.next_block - at
+        self.local.cut(at)
+        self.say(f"{count} blocks from {at} on that no quorum had are cut off this journal")
+        self.machine.held = at
+        self.cuts += 1
+        self._rebuild()
 
     def _wants_state(self, message: Message) -> bool:
         """A state's hash costs what has changed since the last; not so much that we fall behind."""

@@ -1,15 +1,14 @@
 """What a message means to a journal that already has blocks: which are new, and where it parted.
 
-A node that led may hold blocks that no quorum ever took.  Nobody was told of them; the chain has
-others in their place, and they are cut off before anything is appended; at the latest when another
-leads, for whoever asks it is told that there are none.
+A node that led may hold blocks that no quorum ever took.  Nobody was told of them.  Where the chain
+has others in their place they are cut off here; where it has none yet, before this node leads again
+(``Standby.tick``), for whoever asked another meanwhile was told that there are none.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from openoutcry.replica.actions import node_of
-from openoutcry.replica.message import Kind, Message
+from openoutcry.replica.message import Message
 
 
 class Plan(NamedTuple):
@@ -20,19 +19,13 @@ class Plan(NamedTuple):
     skip: int
 
 
-def plan(
-    held: int, hash_of: Callable[[int], Any], message: Message, hashes: Sequence[Any], holder: str
-) -> Plan:
-    """For ``holder``'s journal of ``held`` blocks whose hashes ``hash_of`` tells, and a live
-    message whose blocks have these ``hashes``."""
-    blocks = message.blocks
+def plan(held: int, hash_of: Callable[[int], Any], message: Message, hashes: Sequence[Any]) -> Plan:
+    """For a journal of ``held`` blocks whose hashes ``hash_of`` tells, and a live message whose
+    blocks have these ``hashes``."""
     for skip, block_hash in enumerate(hashes):
-        index = blocks.first_block + skip
+        index = message.blocks.first_block + skip
         if index >= held:
             return Plan(None, skip)
         if hash_of(index) != block_hash:
             return Plan(index, skip)
-    beyond = message.kind == Kind.EPOCH and held > blocks.next_block
-    if beyond and node_of(message.text.decode()) != node_of(holder):
-        return Plan(blocks.next_block, len(hashes))
     return Plan(None, len(hashes))

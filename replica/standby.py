@@ -7,6 +7,7 @@ Invariants, each of which the simulator breaks once to see that it is needed:
   applied: an older primary's message behind that place is dead;
 - it asks for the lease only when the lease that it has seen is over by its own clock, or given up;
   and only if it has read as far as that lease's holder had had acknowledged;
+- blocks of its journal that no quorum has are cut off before it leads, once another has led since;
 - a core that differs from the primary's never leads.
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 from openoutcry.replica.actions import (
     Action,
     Apply,
+    Cut,
     Fetch,
     Lease,
     Promoted,
@@ -24,6 +26,7 @@ from openoutcry.replica.actions import (
     ReadLease,
     Stopped,
     Timing,
+    node_of,
 )
 from openoutcry.replica.chain import Tip, Verdict, extended, judge, passed
 from openoutcry.replica.keeper import Keeper
@@ -72,6 +75,8 @@ class Standby:
         self.electable = electable
         self.patience_ns = patience_ns
         self.trusted = trusted
+        self.held = 0
+        """So many blocks are in its journal; kept true by whoever drives it."""
         self.role = Role.FOLLOWING
         self.reason = ""
         self.told = False
@@ -228,6 +233,8 @@ class Standby:
             self._epoch_sent_ns = now_ns
             if self._epoch_message is not None:
                 actions += [Publish(self._epoch_message)]
+        if self._has_dead_blocks and self._has_read_all:
+            actions += [Cut(self.applied_tip.next_block)]
         return actions + self._claim(now_ns)
 
     def stop(self, reason: str) -> list[Action]:
@@ -238,6 +245,20 @@ class Standby:
     def _read_on(self, now_ns: int) -> list[Action]:
         """Ask for the next message, if it is known to be there."""
         return self._fetch(now_ns) if self._known > self.tip.position else []
+
+    @property
+    def _has_dead_blocks(self) -> bool:
+        """Whether its journal goes on where the chain has ended, and another has led since: what it
+        has there can never be in the chain.  Unless it has been read from there before and is only
+        not read again yet."""
+        tip = self.applied_tip
+        return self.held > tip.next_block and tip.leader not in ("", node_of(self.holder))
+
+    @property
+    def _has_read_all(self) -> bool:
+        """As far as anybody was acknowledged when the lease was seen; of more nothing is known."""
+        read = self.tip.position == self.applied_tip.position
+        return read and self._seen_ns >= 0 and self._known <= self.tip.position
 
     def _fetch(self, now_ns: int) -> list[Action]:
         if self._fetched_ns >= 0 and now_ns - self._fetched_ns < self.timing.retry_ns:
@@ -261,7 +282,7 @@ class Standby:
     def _claim(self, now_ns: int) -> list[Action]:
         if self.role != Role.FOLLOWING or not self.electable or not self._free(now_ns):
             return []
-        if self.applied_tip.position != self.tip.position:
+        if self.applied_tip.position != self.tip.position or self._has_dead_blocks:
             return []
         before = self._lease.epoch if self._lease is not None else 0
         lease = Lease(self.holder, max(before, self.tip.epoch) + 1, 0)

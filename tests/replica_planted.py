@@ -200,7 +200,11 @@ def _applies_again(_):
 
 
 def _never_cuts(_):
-    return lambda held, hash_of, message, hashes, holder: Plan(None, len(hashes))
+    return lambda held, hash_of, message, hashes: Plan(None, len(hashes))
+
+
+def _keeps_dead_blocks(_):
+    return property(lambda self: False)
 
 
 def _any_answer_counts(acknowledged):
@@ -255,6 +259,8 @@ PLANTED = {
     "cores are not compared": [(Standby, "_compare", _never_compares)],
     "what comes twice is applied twice": [(standby, "judge", _applies_again)],
     "an old primary's tail is not cut off": [(simulated_node, "plan", _never_cuts)],
+    "leads with blocks from before another led":
+        [(Standby, "_has_dead_blocks", _keeps_dead_blocks)],
     "an answer counts for all that was sent before":
         [(Primary, "acknowledged", _any_answer_counts)],
     "does not look for the stream's last message": [(Standby, "_read_on", _forgets_the_last)],

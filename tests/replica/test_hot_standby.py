@@ -17,6 +17,7 @@ from openoutcry.replica.actions import MS, Timing, holder_of
 from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.hot_standby import HotStandby
 from openoutcry.replica.message import NO_CHECK, Check
+from openoutcry.replica.place import PLACE_FILE
 from openoutcry.replica.publisher import Publisher
 
 CAPACITY = 4096
@@ -158,6 +159,31 @@ def test_another_journals_standby_is_told_and_touches_nothing(tmp_path, pair, cl
     assert [(n, d.rstrip(b"\0")) for n, d in after] == [(n, d.rstrip(b"\0")) for n, d in before]
 
 
+def test_a_killed_standby_keeps_what_it_has_and_reads_the_stream_again(tmp_path, pair, cluster):
+    for _ in range(3):
+        pair.trade()
+        pair.catch_up()
+    held = pair.standby.local.next_block
+    # As SIGKILL leaves it: nothing is noted, nothing is cut.
+    pair.standby.driver.close()
+    pair.standby.local.lock.release()
+    (tmp_path / "b" / PLACE_FILE).unlink(missing_ok=True)
+    said = []
+    pair.standby = HotStandby(
+        tmp_path / "b", cluster.access, pair.publisher.venue, holder_of("b", "2"), LEASE,
+        say=said.append,
+    )  # fmt: skip
+    assert pair.standby.local.next_block == held
+    pair.standby.driver.subscribe()
+    pair.rest = pair.standby.driver.act(pair.standby.machine.begin(time.monotonic_ns()))
+    pair.trade()
+    pair.catch_up()
+    assert pair.standby.cuts == 0
+    assert pair.standby.local.next_block == held + 1
+    assert pair.standby.point.engine.state_hash() == pair.engine.state_hash()
+    assert not any("cut off" in line for line in said)
+
+
 def test_a_journal_that_has_more_than_the_quorum_is_cut_when_it_follows(tmp_path, pair, cluster):
     pair.trade()
     pair.catch_up()
@@ -178,13 +204,14 @@ def test_a_journal_that_has_more_than_the_quorum_is_cut_when_it_follows(tmp_path
     again.driver.subscribe()
     rest = []
 
-    def fenced():
+    def cut():
         nonlocal rest
         again._carry_out(rest)
         rest = again.driver.turn(0.002)
-        return again.machine.applied_tip.epoch == 2
+        return again.cuts == 1
 
-    until(fenced, "the epoch message does not come")
+    until(cut, "what no quorum had is kept")
+    assert again.machine.applied_tip.epoch == 2
     again.close()
     assert again.local.next_block == pair.standby.machine.tip.next_block
     assert again.point.seq == BLOCK
