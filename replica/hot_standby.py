@@ -37,6 +37,7 @@ from openoutcry.replica.standby import Role, Standby, status
 
 STATUS_FILE = "standby.json"
 STATUS_S = 0.25
+PLACE_S = 1.0
 AGAIN_S = 0.5
 TURN_S = 0.02
 HURRY_S = 0.002
@@ -108,7 +109,7 @@ class HotStandby:
         self.cuts = 0
         """How often the end of the journal was cut off: what was made of it before is void."""
         self._state_free_s = 0.0
-        self._status_due_s = 0.0
+        self._status_due_s = self._place_due_s = 0.0
         self._flaw = ""
 
     @property
@@ -172,8 +173,7 @@ class HotStandby:
             return
         self._closed = True
         self.driver.close()
-        if self.local.next_block and self.machine.applied_tip.journal_id:
-            write_place(self.local.directory, self.machine.applied_tip)
+        self._keep_place()
         self.local.close(keep_lock)
         if checkpoint:
             self.save_checkpoint()
@@ -291,11 +291,19 @@ class HotStandby:
         return tip if held and self.local.hash_of(block) == tip.block_hash else Tip()
 
     def _note(self) -> None:
-        """Say what has changed; write the status a few times a second."""
+        """Say what has changed; write the status a few times a second, and now and then the place:
+        one that is killed reads on there."""
         self._tell(self.machine.flaw or self.driver.trouble)
         if time.monotonic() >= self._status_due_s:
             self._status_due_s = time.monotonic() + STATUS_S
             self.write_status(self.machine.role.name.lower())
+        if time.monotonic() >= self._place_due_s:
+            self._place_due_s = time.monotonic() + PLACE_S
+            self._keep_place()
+
+    def _keep_place(self) -> None:
+        if self.local.next_block and self.machine.applied_tip.journal_id:
+            write_place(self.local.directory, self.machine.applied_tip)
 
     def _tell(self, flaw: str) -> None:
         if flaw != self._flaw:
