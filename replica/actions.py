@@ -98,10 +98,10 @@ class Apply(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """Remove block ``at`` and all behind it from the local journal: no quorum has them, and another
-    has led since they were written."""
+    """Blocks of the local journal from ``next_block`` on are not in the chain, and go: another node
+    has led, and the chain is read as far as it went when this one began."""
 
-    at: int
+    next_block: int
 
 
 class Promoted(NamedTuple):

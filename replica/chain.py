@@ -12,7 +12,6 @@ there, is no leftover: the stream was rewritten, and nobody goes on.
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from openoutcry.replica.actions import node_of
 from openoutcry.replica.message import GENESIS, Kind, Message
 
 
@@ -32,8 +31,6 @@ class Tip(NamedTuple):
     last_seq: int = 0
     sealed: bool = False
     """Its primary has said that it sends nothing more."""
-    leader: str = ""
-    """The node whose epoch it is."""
 
 
 class Verdict(IntEnum):
@@ -81,7 +78,6 @@ def extended(tip: Tip, message: Message) -> Tip:
         message.position, message.position, message.hash, message.epoch, message.attempt,
         message.journal_id, blocks.next_block, blocks.block_after, blocks.last_seq,
         message.kind == Kind.SEAL,
-        node_of(message.text.decode()) if message.kind == Kind.EPOCH else tip.leader,
     )  # fmt: skip
 
 

@@ -95,7 +95,6 @@ class HotStandby:
             holder, tip, timing, sealed, self.local.journal_id,
             electable=False, patience_ns=patience_ns, trusted=trusted,
         )  # fmt: skip
-        self.machine.held = self.local.next_block
         self.driver = Driver(access, venue, self.machine)
         self.point: Point | None = None
         self.applied_blocks = self.max_lag_blocks = 0
@@ -128,10 +127,11 @@ class HotStandby:
         """
         rest: list[Action] = []
         if not self._follows:
-            while not stop() and not self._has_stream():
+            last: int | None = None
+            while not stop() and (last := self._stream_end()) is None:
                 time.sleep(AGAIN_S)
             self.driver.subscribe()
-            rest = self.driver.act(self.machine.begin(now_ns()))
+            rest = self.driver.act(self.machine.begin(now_ns(), last or 0))
             self._follows = True
         while not stop():
             self._carry_out(rest)
@@ -147,9 +147,12 @@ class HotStandby:
         self._carry_out(rest)
         return None
 
-    def _has_stream(self) -> bool:
-        """See that the stream is there, or make it; False while the cluster does not answer.
-        Raises :class:`ReplicaError` for a stream of another make, and for one that was wiped."""
+    def _stream_end(self) -> int | None:
+        """The last message of the stream, which is made if it is not there; None while the cluster
+        does not answer.
+
+        Raises :class:`ReplicaError` for a stream of another make, and for one that was wiped.
+        """
         try:
             jetstream = JetStream(connect(self.driver.access), self.venue)
             try:
@@ -158,13 +161,13 @@ class HotStandby:
                 jetstream.link.close()
         except Unreachable as error:
             self._tell(str(error))
-            return False
+            return None
         if last < self.machine.tip.position:
             raise ReplicaError(
                 f"{self.venue}: the stream ends at message {last}, and {self.local.directory} is "
                 f"of one that had {self.machine.tip.position}: it was wiped, or is another's"
             )
-        return True
+        return last
 
     def close(self, checkpoint: bool = False, keep_lock: bool = False) -> None:
         """Let go of everything; with ``checkpoint`` whoever resumes the journal need not run the
@@ -191,12 +194,21 @@ class HotStandby:
             if isinstance(action, Apply):
                 rest += self.driver.act(self._apply(action.message))
             elif isinstance(action, Cut):
-                self._cut(action.at)
+                self._cut(action.next_block)
             elif isinstance(action, Stopped):
                 self.write_status("stopped")
                 raise ReplicaError(f"{self.venue}: {action.reason}")
             else:
                 assert isinstance(action, Promoted), action
+
+    def _cut(self, at: int) -> None:
+        """Blocks from there on go, if there are any."""
+        count = self.local.next_block - at
+        if count > 0:
+            self.say(f"{count} blocks from {at} on that no quorum had are cut off this journal")
+            self.local.cut(at)
+            self.cuts += 1
+            self._rebuild()
 
     def _apply(self, message: Message) -> list[Action]:
         parts = split(message.blocks)
@@ -209,25 +221,16 @@ class HotStandby:
         for part in parts[todo.skip :]:
             local.append(part)
         local.sync()
-        self.machine.held = local.next_block
         checks: list[Check] = []
         if message.check.state_hash != NO_STATE:
             self._asked.add(message.check.seq)
         for part in parts:
             checks += self._run(part, message)
         if self.point is not None and self.point.seq <= message.blocks.last_seq:
+            # Else it has run over a tail that may be cut off: no check of another's commands.
             checks.append(self._check(self._wants_state(message)))
         self.applied_blocks += len(parts)
         return self.machine.applied(now_ns(), message, [check for check in checks if check.seq])
-
-    def _cut(self, at: int) -> None:
-        """Remove block ``at`` and all behind it."""
-        count = self.local.next_block - at
-        self.local.cut(at)
-        self.say(f"{count} blocks from {at} on that no quorum had are cut off this journal")
-        self.machine.held = at
-        self.cuts += 1
-        self._rebuild()
 
     def _wants_state(self, message: Message) -> bool:
         """A state's hash costs what has changed since the last; not so much that we fall behind."""
@@ -302,8 +305,9 @@ class HotStandby:
             self._keep_place()
 
     def _keep_place(self) -> None:
-        if self.local.next_block and self.machine.applied_tip.journal_id:
-            write_place(self.local.directory, self.machine.applied_tip)
+        machine = self.machine
+        if self.local.next_block and machine.applied_tip.journal_id and machine.settled:
+            write_place(self.local.directory, machine.applied_tip)
 
     def _tell(self, flaw: str) -> None:
         if flaw != self._flaw:

@@ -1,8 +1,8 @@
 """What a message means to a journal that already has blocks: which are new, and where it parted.
 
-A node that led may hold blocks that no quorum ever took.  Nobody was told of them.  Where the chain
-has others in their place they are cut off here; where it has none yet, before this node leads again
-(``Standby.tick``), for whoever asked another meanwhile was told that there are none.
+A node that led may hold blocks that no quorum ever took.  Nobody was told of them; the chain has
+others in their place, and they are cut off before anything is appended; at the latest when another
+leads, for whoever asks it is told that there are none.
 """
 
 from collections.abc import Callable, Sequence

@@ -80,9 +80,8 @@ class Node:
             holder, tip, self.timing, simulated_seal, JOURNAL_ID,
             patience_ns=self.index * self.timing.retry_ns, trusted=self.trusted,
         )  # fmt: skip
-        self.standby.held = len(self.blocks)
         self.next_read = tip.position + 1
-        self.do(self.standby.begin(self.now_ns()))
+        self.do(self.standby.begin(self.now_ns(), len(self.world.stream.log)))
 
     def crash(self, torn: bool) -> None:
         """The process is gone; ``torn``: the block that it was just writing as well."""
@@ -105,7 +104,7 @@ class Node:
             elif kind is Apply:
                 self._apply(action)  # type: ignore[arg-type]
             elif kind is Cut:
-                self._cut(action.at)  # type: ignore[union-attr]
+                self._cut(action.next_block)  # type: ignore[union-attr]
             elif kind is Release:
                 self.release = action  # type: ignore[assignment]
                 self.let_out()
@@ -189,7 +188,6 @@ class Node:
             self._cut(todo.cut_at)
         if count and len(self.blocks) < blocks.next_block:
             self._append(blocks.data)
-            standby.held = len(self.blocks)
         checks: list[Check] = []
         if count:
             self._run(blocks.next_block)
@@ -199,15 +197,13 @@ class Node:
         self.do(standby.applied(self.now_ns(), message, checks))
         if standby.role < Role.LEADING and message.position > self.trusted:
             self.world.compared(self, message.check)
-        if standby.role < Role.LEADING and self.world.chance(300):
+        if standby.role < Role.LEADING and self.world.chance(300) and standby.settled:
             self.place = (standby.applied_tip, len(self.blocks))
 
     def _cut(self, at: int) -> None:
         del self.blocks[at:], self.hashes[at:]
         if self.in_core > at:
             self._rebuild(at)
-        if self.standby is not None:
-            self.standby.held = at
 
     def _append(self, block: tuple[int, ...]) -> None:
         before = self.hashes[-1] if self.hashes else GENESIS

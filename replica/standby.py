@@ -7,7 +7,6 @@ Invariants, each of which the simulator breaks once to see that it is needed:
   applied: an older primary's message behind that place is dead;
 - it asks for the lease only when the lease that it has seen is over by its own clock, or given up;
   and only if it has read as far as that lease's holder had had acknowledged;
-- blocks of its journal that no quorum has are cut off before it leads, once another has led since;
 - a core that differs from the primary's never leads.
 """
 
@@ -75,8 +74,6 @@ class Standby:
         self.electable = electable
         self.patience_ns = patience_ns
         self.trusted = trusted
-        self.held = 0
-        """So many blocks are in its journal; kept true by whoever drives it."""
         self.role = Role.FOLLOWING
         self.reason = ""
         self.told = False
@@ -92,6 +89,11 @@ class Standby:
         """What could not be read the last time; the next whole message takes it away."""
         self._known = 0
         """The stream has at least so many messages."""
+        self._began_at = 0
+        """So many it had when this standby began."""
+        self.settled = True
+        """False: another node has led, and the journal may have blocks that are not in the chain.
+        No tip is noted then: a start behind that epoch would not know of it."""
         self._seal = seal
         self._lease: Lease | None = None
         self._revision = 0
@@ -108,8 +110,10 @@ class Standby:
         """Blocks seen and not yet applied."""
         return self.tip.next_block - self.applied_tip.next_block
 
-    def begin(self, now_ns: int) -> list[Action]:
-        """The first actions."""
+    def begin(self, now_ns: int, last: int) -> list[Action]:
+        """The first actions; the stream has ``last`` messages.  Up to there the journal may have
+        blocks of later messages than the one that is read: it was read before."""
+        self._began_at = last
         return [ReadLease(), Fetch(self.tip.position + 1)]
 
     def message(self, now_ns: int, message: Message) -> list[Action]:
@@ -128,7 +132,7 @@ class Standby:
             self.tip = passed(self.tip, message.position)
             if behind:
                 self.applied_tip = self.tip
-            return self._fence(now_ns) + self._read_on(now_ns)
+            return self._settle() + self._fence(now_ns) + self._read_on(now_ns)
         if verdict != Verdict.LIVE:
             return self.stop(
                 f"message {message.position} of the stream does not belong there "
@@ -137,11 +141,13 @@ class Standby:
         mine = self._epoch_message
         if message.kind == Kind.EPOCH and (mine is None or mine.hash != message.hash):
             self._withdraw()
+        if message.kind == Kind.EPOCH and (leader := message.text.decode()) != self.holder:
+            self.settled = node_of(leader) == node_of(self.holder)
         self.tip = extended(self.tip, message)
         # Behind a SEAL the lease is given up in a moment: looked for at once, and often.
         if message.kind == Kind.SEAL:
             self._read_due_ns = now_ns
-        return [Apply(message), *self._read_on(now_ns)]
+        return [*self._settle(), Apply(message), *self._read_on(now_ns)]
 
     def found(self, now_ns: int, position: int, message: Message | None) -> list[Action]:
         """What the stream has at ``position``; None if nothing, or nothing whole, was given."""
@@ -233,8 +239,6 @@ class Standby:
             self._epoch_sent_ns = now_ns
             if self._epoch_message is not None:
                 actions += [Publish(self._epoch_message)]
-        if self._has_dead_blocks and self._has_read_all:
-            actions += [Cut(self.applied_tip.next_block)]
         return actions + self._claim(now_ns)
 
     def stop(self, reason: str) -> list[Action]:
@@ -246,19 +250,12 @@ class Standby:
         """Ask for the next message, if it is known to be there."""
         return self._fetch(now_ns) if self._known > self.tip.position else []
 
-    @property
-    def _has_dead_blocks(self) -> bool:
-        """Whether its journal goes on where the chain has ended, and another has led since: what it
-        has there can never be in the chain.  Unless it has been read from there before and is only
-        not read again yet."""
-        tip = self.applied_tip
-        return self.held > tip.next_block and tip.leader not in ("", node_of(self.holder))
-
-    @property
-    def _has_read_all(self) -> bool:
-        """As far as anybody was acknowledged when the lease was seen; of more nothing is known."""
-        read = self.tip.position == self.applied_tip.position
-        return read and self._seen_ns >= 0 and self._known <= self.tip.position
+    def _settle(self) -> list[Action]:
+        """What the journal has beyond the chain's end goes, once that end is known."""
+        if self.settled or self.tip.position < self._began_at:
+            return []
+        self.settled = True
+        return [Cut(self.tip.next_block)]
 
     def _fetch(self, now_ns: int) -> list[Action]:
         if self._fetched_ns >= 0 and now_ns - self._fetched_ns < self.timing.retry_ns:
@@ -282,7 +279,7 @@ class Standby:
     def _claim(self, now_ns: int) -> list[Action]:
         if self.role != Role.FOLLOWING or not self.electable or not self._free(now_ns):
             return []
-        if self.applied_tip.position != self.tip.position or self._has_dead_blocks:
+        if self.applied_tip.position != self.tip.position:
             return []
         before = self._lease.epoch if self._lease is not None else 0
         lease = Lease(self.holder, max(before, self.tip.epoch) + 1, 0)
