@@ -21,7 +21,7 @@ from openoutcry.replay.core import Core
 from openoutcry.replay.event_hash import START
 from openoutcry.replay.events import STEP, Point, commands_of, events_of, starting_point
 from openoutcry.replica.access import Access
-from openoutcry.replica.actions import Action, Apply, Promoted, Stopped, Timing
+from openoutcry.replica.actions import Action, Apply, Cut, Promoted, Stopped, Timing
 from openoutcry.replica.chain import Tip
 from openoutcry.replica.driver import Driver, now_ns
 from openoutcry.replica.errors import ReplicaError, Unreachable
@@ -126,10 +126,11 @@ class HotStandby:
         """
         rest: list[Action] = []
         if not self._follows:
-            while not stop() and not self._has_stream():
+            last: int | None = None
+            while not stop() and (last := self._stream_end()) is None:
                 time.sleep(AGAIN_S)
             self.driver.subscribe()
-            rest = self.driver.act(self.machine.begin(now_ns()))
+            rest = self.driver.act(self.machine.begin(now_ns(), last or 0))
             self._follows = True
         while not stop():
             self._carry_out(rest)
@@ -145,9 +146,12 @@ class HotStandby:
         self._carry_out(rest)
         return None
 
-    def _has_stream(self) -> bool:
-        """See that the stream is there, or make it; False while the cluster does not answer.
-        Raises :class:`ReplicaError` for a stream of another make, and for one that was wiped."""
+    def _stream_end(self) -> int | None:
+        """The last message of the stream, which is made if it is not there; None while the cluster
+        does not answer.
+
+        Raises :class:`ReplicaError` for a stream of another make, and for one that was wiped.
+        """
         try:
             jetstream = JetStream(connect(self.driver.access), self.venue)
             try:
@@ -156,13 +160,13 @@ class HotStandby:
                 jetstream.link.close()
         except Unreachable as error:
             self._tell(str(error))
-            return False
+            return None
         if last < self.machine.tip.position:
             raise ReplicaError(
                 f"{self.venue}: the stream ends at message {last}, and {self.local.directory} is "
                 f"of one that had {self.machine.tip.position}: it was wiped, or is another's"
             )
-        return True
+        return last
 
     def close(self, checkpoint: bool = False, keep_lock: bool = False) -> None:
         """Let go of everything; with ``checkpoint`` whoever resumes the journal need not run the
@@ -171,8 +175,9 @@ class HotStandby:
             return
         self._closed = True
         self.driver.close()
-        if self.local.next_block and self.machine.applied_tip.journal_id:
-            write_place(self.local.directory, self.machine.applied_tip)
+        machine = self.machine
+        if self.local.next_block and machine.applied_tip.journal_id and machine.settled:
+            write_place(self.local.directory, machine.applied_tip)
         self.local.close(keep_lock)
         if checkpoint:
             self.save_checkpoint()
@@ -189,25 +194,30 @@ class HotStandby:
             action, *rest = rest
             if isinstance(action, Apply):
                 rest += self.driver.act(self._apply(action.message))
+            elif isinstance(action, Cut):
+                self._cut(action.next_block)
             elif isinstance(action, Stopped):
                 self.write_status("stopped")
                 raise ReplicaError(f"{self.venue}: {action.reason}")
             else:
                 assert isinstance(action, Promoted), action
 
+    def _cut(self, at: int) -> None:
+        """Blocks from there on go, if there are any."""
+        count = self.local.next_block - at
+        if count > 0:
+            self.say(f"{count} blocks from {at} on that no quorum had are cut off this journal")
+            self.local.cut(at)
+            self.cuts += 1
+            self._rebuild()
+
     def _apply(self, message: Message) -> list[Action]:
         parts = split(message.blocks)
         hashes = [digest(part) for part in parts]
         local = self.local
-        todo = plan(local.next_block, local.hash_of, message, hashes, self.machine.holder)
+        todo = plan(local.next_block, local.hash_of, message, hashes)
         if todo.cut_at is not None:
-            count = local.next_block - todo.cut_at
-            self.say(
-                f"{count} blocks from {todo.cut_at} on that no quorum had are cut off this journal"
-            )
-            local.cut(todo.cut_at)
-            self.cuts += 1
-            self._rebuild()
+            self._cut(todo.cut_at)
         self.max_lag_blocks = max(self.max_lag_blocks, self.machine.lag_blocks)
         for part in parts[todo.skip :]:
             local.append(part)
