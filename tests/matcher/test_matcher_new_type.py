@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from openoutcry.wire.kernel import CACHE_DIR
+from openoutcry.wire.kernel import CACHE_ROOT
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -87,7 +87,7 @@ def tree(tmp_path_factory):
 
 
 def run(tree, *command):
-    environment = {**os.environ, "PYTHONPATH": str(tree), "OUTCRY_CACHE_DIR": str(CACHE_DIR.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(tree), "OUTCRY_CACHE_DIR": str(CACHE_ROOT)}
     done = subprocess.run(
         [sys.executable, *command], cwd=tree, env=environment, capture_output=True, text=True
     )
