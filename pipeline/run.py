@@ -70,7 +70,7 @@ def _with_operator(options: Options, watcher: Watcher) -> Watcher:
         return watcher
 
     def sample(taken: Sample) -> None:
-        operator.look()
+        operator.poll()
         watcher.sample(taken)
 
     met = copy(watcher)

@@ -56,7 +56,7 @@ class Evidence:
     waited_s: float = 0.0
     state: str = ""
 
-    def look(self, now_s: float, waited_s: float, states: str) -> None:
+    def poll(self, now_s: float, waited_s: float, states: str) -> None:
         """``waited_s``: for a processor, ever; ``states``: one letter a thread, the main one's
         first."""
         if self.looked_s and DISK_SLEEP not in states:
@@ -78,14 +78,14 @@ class Watch:
         self._marks: dict[str, tuple[int, ...]] = {}
         self._before: dict[str, tuple[int, tuple[int, ...], bool]] = {}
 
-    def look(self, now_s: float) -> list[str]:
+    def poll(self, now_s: float) -> list[str]:
         """Which of the stages have not moved since the look before."""
         stuck = [name for name in self.stages if not self._moved(name)]
         if not stuck:
             self.evidence = Evidence()
             return stuck
         try:
-            self.evidence.look(now_s, *scheduling(self.pid))
+            self.evidence.poll(now_s, *scheduling(self.pid))
         except OSError:
             # It has just died, which is seen elsewhere.
             return []
