@@ -39,13 +39,13 @@ SETTINGS = {int(one) for one in Setting}
 class Whole(Reference):
     """The limits that were set, and what all partitions together have."""
 
-    parts: list[Reference]
+    partitions: list[Reference]
 
     def gross(self, participant: int) -> int:
-        return sum(part.gross(participant) for part in self.parts)
+        return sum(part.gross(participant) for part in self.partitions)
 
     def group_gross(self, group: int) -> int:
-        return sum(part.group_gross(group) for part in self.parts)
+        return sum(part.group_gross(group) for part in self.partitions)
 
 
 class PartitionedReference:
@@ -58,7 +58,7 @@ class PartitionedReference:
         self.numbers = numbers
         self.parts = [Reference(instruments, **more) for _ in range(partitions)]
         self.whole = Whole(instruments, **more)
-        self.whole.parts = self.parts
+        self.whole.partitions = self.parts
         self.meet = False
         self.meetings = 0
 

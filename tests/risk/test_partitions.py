@@ -19,10 +19,11 @@ from openoutcry.risk.partitioned import divide, joined, keep, partition_numbers,
 from openoutcry.risk.reference_partitions import dealt
 from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.wire import ORDER_DTYPE, make_instruments
-from openoutcry.wire.enums import CommandKind, OrderType
+from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 
 DIVIDED = {"OPEN_ORDERS", "GROSS_POSITION", "GROUP_GROSS_POSITION", "EXPOSURE_BUY",
            "EXPOSURE_SELL", "CAPITAL"}  # fmt: skip
+PLAIN = make_instruments([f"S{n}" for n in range(8)])
 amounts = st.one_of(st.integers(0, 40), st.integers(0, LARGEST // 8))
 
 
@@ -78,7 +79,7 @@ def test_mixed_commands_in_partitions_are_never_past_a_limit(partitions, seed):
     both = govern(partitions, seed, 2_500)
     found = Counter(name for one in both.verdicts if one & 0xFF for name in bits(one))
     assert len(DIVIDED & set(found)) >= 4, found
-    assert set(found) >= {"RATE", "HALTED", "MAX_QTY", "POSITION_LONG"}, found
+    assert set(found) >= {"MAX_QTY", "POSITION_LONG"}, found
     assert both.verdicts.count(0) > 500
     assert both.plain.meetings > 40
 
@@ -89,9 +90,25 @@ def test_half_a_million_mixed_commands_in_partitions():
         govern(2 + seed % 15, 1_000 + seed, 10_000)
 
 
+def test_a_rate_counts_what_is_sent_to_all_partitions():
+    """Two at once; what another limit refuses counts; time gives them back."""
+    both, symbols = Triple(PLAIN, 2), two_symbols()
+    for one in (
+        setting(Setting.RATE, 100, 1, second=2),
+        setting(Setting.MAX_QTY, 0, 1, symbols[0]),
+    ):
+        both.process(one)
+    verdicts = [both.process(order(n, symbols[n % 2])) for n in range(3)]
+    assert [bits(one) for one in verdicts] == [["MAX_QTY"], [], ["RATE"]]
+    both.process(time(100))
+    verdicts = [both.process(order(n, symbols[1])) for n in (4, 5)]
+    assert [bits(one) for one in verdicts] == [[], ["RATE"]]
+    both.same()
+
+
 def test_parts_that_are_too_large_would_be_seen():
     """Else the tests above would show nothing: by their sum, and by what is let in."""
-    both = Triple(instruments(), 2)
+    both, symbols = Triple(PLAIN, 2), two_symbols()
     both.process(setting(Setting.OPEN_ORDERS, 3, 1))
     both.never_past(1)
     parts = View(both.region).partitions
@@ -100,18 +117,24 @@ def test_parts_that_are_too_large_would_be_seen():
     with pytest.raises(AssertionError):
         both.never_past(1)
     both.never_past = lambda who: None
-    symbols = [instruments()["symbol"][both.plain.numbers.index(n)] for n in (0, 1, 0, 1)]
-    taken = [both.process(order(n, symbol)) for n, symbol in enumerate(symbols[:3])]
+    taken = [both.process(order(n, symbols[n % 2])) for n in range(3)]
     assert taken == [0, 0, 0]
+    assert both.engine.open_orders == 3
     with pytest.raises(AssertionError):
-        both.process(order(3, symbols[3]))
+        both.process(order(3, symbols[1]))
+
+
+def two_symbols():
+    """Of two partitions."""
+    numbers = partition_numbers(PLAIN, 2).tolist()
+    return [PLAIN["symbol"][numbers.index(n)] for n in (0, 1)]
 
 
 def order(number, symbol):
     record = np.zeros(1, ORDER_DTYPE)
     record["kind"], record["order_type"], record["side"] = CommandKind.NEW, OrderType.LIMIT, 1
     record["order_id"], record["symbol"], record["participant"] = 1 + number, symbol, 1
-    record["qty_lots"], record["price_ticks"] = 1, 1_000
+    record["qty_lots"], record["price_ticks"], record["time_in_force"] = 1, 1_000, TimeInForce.GTC
     return record
 
 
@@ -124,8 +147,8 @@ LIMITS = [
 
 def core(partitions, **more):
     """A core with risk in that many partitions."""
-    hooks = {"name": "risk", "participants": 9, "order_capacity": 5_000, "partitions": partitions}
-    return Core(instruments(), 5_000, hooks=hooks | {"limits": LIMITS} | more)
+    hooks = {"name": "risk", "participants": 9, "order_capacity": 5_000, "limits": LIMITS}
+    return Core(instruments(), 5_000, hooks=hooks | {"partitions": partitions} | more)
 
 
 def test_a_core_in_partitions_is_the_same_in_one_piece_in_parts_and_from_a_snapshot():
@@ -161,32 +184,35 @@ def test_the_hash_is_put_together_from_the_partitions_owners():
 
 
 def test_of_one_partition_nothing_is_different():
-    assert core(1).fresh().state_hash() == core(1, partitions=1).fresh().state_hash()
+    hooks = {"name": "risk", "participants": 9, "order_capacity": 5_000, "limits": LIMITS}
+    without = Core(instruments(), 5_000, hooks=hooks)
+    assert core(1).fresh().snapshot() == without.fresh().snapshot()
+    assert core(1).fresh().state_hash() == without.fresh().state_hash()
     region = make_region(instruments(), 9)
     assert divide(region, instruments(), 1) is region
 
 
 @pytest.mark.parametrize(
-    ("more", "says"),
-    [({"protection": True}, "market protection needs one partition, not 4"),
-     ({"delayed": 64}, "a speed bump needs one partition, not 4"),
-     ({"leveraged": [1]}, "a leveraged instrument needs one partition, not 4"),
-     ({"partitions": 0}, "0 partitions of the instruments: from 1 to 256"),
-     ({"partitions": 257}, "257 partitions of the instruments: from 1 to 256")],
+    ("partitions", "more", "says"),
+    [(4, {"protection": True}, "market protection needs one partition, not 4"),
+     (4, {"delayed": 64}, "a speed bump needs one partition, not 4"),
+     (4, {"leveraged": [1]}, "a leveraged instrument needs one partition, not 4"),
+     (0, {}, "0 partitions of the instruments: from 1 to 256"),
+     (257, {}, "257 partitions of the instruments: from 1 to 256")],
 )  # fmt: skip
-def test_what_cannot_be_divided_is_refused(more, says):
+def test_what_cannot_be_divided_is_refused(partitions, more, says):
     with pytest.raises(RiskError, match=says):
-        core(4, **more).fresh()
+        core(partitions, **more).fresh()
 
 
 @pytest.mark.parametrize("what", [Setting.LOSS, Setting.DRAWDOWN, Setting.MAINTENANCE])
 def test_limits_that_prices_take_somebody_past_make_no_sense_in_partitions(what):
     """What another partition has lost is not known in time; as good as none is taken."""
-    region = core(2).fresh().region.ctypes.data
+    region = divide(make_region(instruments(), 9), instruments(), 2)
     record = setting(what, 100, 1)
-    assert kernels.before(region, record.ctypes.data) == 0
+    assert kernels.before(region.ctypes.data, record.ctypes.data) == 0
     record["aux"] = 0 if what is Setting.MAINTENANCE else NO_LIMIT
-    assert kernels.before(region, record.ctypes.data) == 1 << 8
+    assert kernels.before(region.ctypes.data, record.ctypes.data) == 1 << 8
 
 
 def test_symbols_keep_their_partition_whatever_is_added():
