@@ -23,7 +23,14 @@ from openoutcry.wire import (
     make_instruments,
 )
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_SHIFT
-from openoutcry.wire.order_types import ORDER_TYPES, PEGS, TIMES_IN_FORCE, Aux
+from openoutcry.wire.order_types import (
+    ORDER_TYPES,
+    PEGS,
+    TIMES_IN_FORCE,
+    TRAILING,
+    TRAILING_BPS,
+    Aux,
+)
 from openoutcry.wire.records import TICK_BANDS
 
 Array = npt.NDArray[Any]
@@ -128,12 +135,17 @@ def mixed(seed: int, count: int = 2000, **switches: Any) -> Mixed:
 
 def _draw_swarm(rng: np.random.Generator, capacity: int, switches: dict[str, Any]) -> _Swarm:
     some = rng.random() < 0.75
-    types = [t for t in OrderType if not some or rng.random() < 0.35]
+    types = [t for t in OrderType if t <= OrderType.MIN_QTY and (not some or rng.random() < 0.35)]
     if OrderType.LIMIT not in types and rng.random() < 0.9:
         types.append(OrderType.LIMIT)
+    # What came later is drawn beside, so that a seed keeps what it had without it.
+    sequence = rng.bit_generator.seed_seq
+    assert isinstance(sequence, np.random.SeedSequence)
+    late = np.random.default_rng([*np.atleast_1d(sequence.entropy), 0x6C617465])
+    types += [t for t in OrderType if t > OrderType.MIN_QTY and late.random() < 0.25]
     types = list(switches.get("types", types)) or [OrderType.LIMIT]
     times = {t: rng.random() + 0.02 for t in TimeInForce if rng.random() < 0.5} | {DAY: 2.0}
-    type_weights = {t: rng.random() + 0.05 for t in types}
+    type_weights = {t: (late if t > OrderType.MIN_QTY else rng).random() + 0.05 for t in types}
     if OrderType.LIMIT in type_weights:
         type_weights[OrderType.LIMIT] += 1.0
     pairs = [(t, f) for t in types for f in TIMES_ALLOWED[t] if f in times] or [
@@ -416,8 +428,8 @@ def _draw_aux(
     distance = rng.integers(1, s.width + 2, count)
     basis_points = rng.choice([1, 10, 100, 2500, 9999], count)
     minimum = rng.choice([0, 0, 1, 3, s.width], count)
-    aux = np.where(types == OrderType.TRAILING_STOP, distance | (minimum << 32), aux)
-    aux = np.where(types == OrderType.TRAILING_STOP_BPS, basis_points | (minimum << 32), aux)
+    aux = np.where(np.isin(types, TRAILING), distance | (minimum << 32), aux)
+    aux = np.where(np.isin(types, TRAILING_BPS), basis_points | (minimum << 32), aux)
     display = np.maximum(qty // (lot * rng.integers(1, 12, count)), 1) * lot
     aux = np.where(types == OrderType.ICEBERG, display, aux)
     aux = np.where(np.isin(types, PEGS), rng.integers(-4, 5, count), aux)
