@@ -205,6 +205,8 @@ def _prepare(
     supervisor = None
     if options.standing is not None:
         work.sessions = _make_sessions(options, shared, directory, stack)
+        # From here on, not from the lead on: its own restart needs them as well.
+        _follow_journal(options, work, stack)
         supervisor = options.standing.wait(work, state, watcher, options.stall, stack)
     started = time.monotonic()
     if directory is not None:
@@ -219,8 +221,8 @@ def _prepare(
     if options.operator is not None and work.sessions is not None:
         options.operator.sessions = work.sessions
     work.feed = _open_feed(options, shared, directory, watcher, stack)
-    if directory is not None and options.journal is not None and options.topology == "processes":
-        stack.enter_context(_followed(options, work, directory))
+    if options.standing is None:
+        _follow_journal(options, work, stack)
     return work, {"flow_s": flow_s, "journal_s": journal_s}, supervisor
 
 
@@ -289,10 +291,12 @@ def _check_replication(options: Options, watcher: Watcher) -> None:
     )
 
 
-def _followed(options: Options, work: worker.Work, directory: Path) -> Any:
+def _follow_journal(options: Options, work: worker.Work, stack: ExitStack) -> None:
     """Checkpoints of the core, and of what the sessions know, while the run goes on."""
+    if work.journal is None or options.journal is None or options.topology != "processes":
+        return
     make = work.sessions.follower if work.sessions else Follower
-    return following(directory, options.checkpoint_every, make)
+    stack.enter_context(following(work.journal, options.checkpoint_every, make))
 
 
 def _make_sessions(options: Options, shared: Shared, journal: Path | None, stack: ExitStack) -> Any:
