@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from openoutcry.host.info import processor
+from openoutcry.report.cost import cost_table
 from openoutcry.report.documents import fill, table
 from openoutcry.report.evidence import ROOT, read_evidence
 from openoutcry.report.quantity import duration, quantity, ratio, ratio_as_fraction
@@ -263,6 +264,7 @@ MATCHER_ROWS = (
     ("latency_p99_ns", "", "one command alone, p99", "≤ 130 ns"),
     ("latency_p99_9_ns", "", "one command alone, p99.9", "≤ 250 ns"),
     ("replay_ns", "live", "replay in batches / live, one by one", "≤ 1"),
+    ("energy_nj", "", "energy a command of that random walk, all packages (RAPL)", ""),
     ("memory_bytes_per_order", "", "bytes an open order takes, of 1 M", "≤ 64"),
 )
 matcher_table = partial(_goal_table, MATCHER_ROWS)
@@ -573,6 +575,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     **dict.fromkeys(FACTS, facts_table),
     "clock": clock_table,
     "clock_days": clock_days_table,
+    "prices": lambda prices: cost_table(prices, read_evidence("pipeline")),
 }
 
 
