@@ -69,7 +69,7 @@ class Killer:
     def begin(self, shared: Shared, engine: Engine | None) -> None:
         self.shared, self.producer = shared, shared.rings[OPERATOR_RING].producer()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         assert self.shared is not None
         control, gate = self.shared.control, self.shared.events.cursors["gate"]
         if self.producer is None or not control[ct.GO]:

@@ -157,7 +157,7 @@ class Bench:
             self.turn(time.monotonic_ns() + 5_000_000)
         producer.join()
         if latencies_ns != [0]:
-            raise OutcryError("bench market-data: an event was never told")
+            raise OutcryError("bench market-data: an event was never published")
         return out
 
     def turn_ns(self, first: int, count: int) -> Array:
@@ -166,7 +166,7 @@ class Bench:
         self.turn(0)
         c = self.pump.context.ctypes.data
         if turns(c, self.gate, first, count, PAUSE_NS, out.ctypes.data):
-            raise OutcryError("bench market-data: an event was not told")
+            raise OutcryError("bench market-data: an event was not published")
         self.pump.messages()
         return out
 

@@ -25,6 +25,7 @@ from openoutcry.bench.subjects import chosen
 from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.flow.mixed import MixedFlow
 from openoutcry.host import tsc
+from openoutcry.host.energy import EnergyMeter, NoEnergyCounter
 from openoutcry.host.processes import PeerError, die_with_parent
 
 SEED = 1
@@ -35,6 +36,9 @@ CHILD_TIMEOUT_S = 300
 PASSES = 3
 """A figure of a round is the best of so many passes over the same commands, peers included: what
 else ran on the core meanwhile is not the matcher's.  Latencies are of one pass."""
+
+ENERGY_PASSES = 10
+"""Over so many the energy is taken: the counters go on once a millisecond."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ def bench_matcher(
             add("replay_ns", "ns", "lower", _best(normal.singly_ns), "live")
             add("replay_ns", "ns", "lower", _best(normal.batches_ns))
             _latency(normal, add, gathered)
+            _energy(normal, add, gathered)
             for name, measure in others.items():
                 progress(f"  {name}")
                 add(_metric("normal"), "ns", "lower", _best(measure), name)
@@ -137,6 +142,21 @@ def _latency(loaded: loops.Loaded, add: Add, gathered: Rounds) -> None:
         value = float(np.percentile(ticks, percent) - empty) / frequency
         add(f"latency_{name}_ns", "ns", "lower", max(0.0, value))
     add("latency_timer_ns", "ns", "lower", empty / frequency)
+
+
+def _energy(loaded: loops.Loaded, add: Add, gathered: Rounds) -> None:
+    """Of a command, all that the packages took meanwhile: other cores and caches, too."""
+    try:
+        meter = EnergyMeter()
+    except NoEnergyCounter as error:
+        gathered.miss("energy_nj", str(error))
+        return
+    engines = [loaded.warmed() for _ in range(ENERGY_PASSES)]
+    meter.joules()
+    for engine in engines:
+        loaded.run(engine)
+    commands = ENERGY_PASSES * loaded.count
+    add("energy_nj", "nJ", "lower", meter.joules() * 1e9 / commands)
 
 
 def _prepare(peers: list[str], count: int, gathered: Rounds) -> dict[str, Callable[[], float]]:

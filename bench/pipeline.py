@@ -370,7 +370,7 @@ def watched_run(
     noise = NoiseWatch()
     with core_watch() as watched:
         done = paced(rate, seconds, durability, **options)
-    disturbed = noise.look()
+    disturbed = noise.poll()
     name = options.get("flow_name", "normal")
     commands = np.concatenate(list(flow(name, len(done.recording.stamps)).chunks()))
     return done, watched, disturbed, explain(done, watched, commands)

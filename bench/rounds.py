@@ -61,7 +61,7 @@ class NoiseWatch:
         self.last = self._read()
         self.moved = self._moves()
 
-    def look(self) -> Noise:
+    def poll(self) -> Noise:
         """The noise since the last look."""
         before, self.last = self.last, self._read()
         moves = self._moved()
@@ -147,7 +147,7 @@ class Rounds:
         """One try at a round; whether its figures are kept."""
         self.progress(f"round {number + 1} of {self.count}")
         figures = _one_round(one, number)
-        noise = watch.look()
+        noise = watch.poll()
         if noise.too_much and self.repeated < self.count // 2:
             self.repeated += 1
             self.progress(f"round {number + 1} was noisy ({_share(noise)}): once more")

@@ -26,6 +26,9 @@ class Subject:
     setup: str = ""
     flags: tuple[tuple[str, str], ...] = ()
     """Options of its own, (name, help), handed to ``measure`` as keywords."""
+    instead: tuple[tuple[str, str, str], ...] = ()
+    """Options with a file, (name, "module:function", help): the function is given the file and that
+    of --out, and what it returns is printed; nothing is measured."""
 
     def function(self, path: str) -> Callable[..., Any]:
         module, _, name = path.partition(":")
@@ -68,7 +71,10 @@ _ALL = (
     Subject("matcher", "matcher:bench_matcher",
             "ns a command in the worst of five streams, alone and in flows: liquibook, "
             "limit_order_book, lightmatchingengine, pyorderbook, nautilus_book",
-            "matcher:matchers_named", "matcher:setup_matchers"),
+            "matcher:matchers_named", "matcher:setup_matchers",
+            instead=(("report-stream", "report_stream:report_stream",
+                      "Measure nothing: run a workload file of Flash One's matching-engine "
+                      "benchmark, print its reports' SHA-256, write them to --out."),)),
     Subject("operations", "operations:bench_operations",
             "what being watched costs a run, and a kill to the last durable cancel"),
     Subject("pipeline", "pipeline:bench_pipeline",

@@ -83,5 +83,5 @@ def watch(file: Path | None, webhook: str | None, alertmanager: str | None,
     watching = Watch(venue.collect, receivers, lambda text: click.echo(text, err=True))
     end_s = None if seconds is None else time.monotonic() + seconds
     while end_s is None or time.monotonic() < end_s:
-        watching.look()
+        watching.poll()
         time.sleep(LOOK_S)

@@ -17,7 +17,7 @@ class Bystander:
         self._known: dict[object, RunningPipeline] = {}
         self._looked_s = float("-inf")
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Which pipelines run now; every few seconds, however often it is called."""
         if time.monotonic() - self._looked_s < LOOK_S:
             return

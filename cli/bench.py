@@ -68,6 +68,8 @@ def subject_command(subject: Subject) -> click.Command:
         )
     parameters += [click.Option([f"--{name}"], is_flag=True, help=what)
                    for name, what in subject.flags]  # fmt: skip
+    parameters += [click.Option([f"--{name}"], type=PathArgument, metavar="FILE", help=what)
+                   for name, _, what in subject.instead]  # fmt: skip
     return click.Command(
         subject.name,
         params=parameters,
@@ -87,11 +89,16 @@ def _measure(
     export: Path | None = None,
     against: str | None = None,
     setup: bool = False,
-    **flags: bool,
+    **flags: Any,
 ) -> None:
     if setup:
         raise SystemExit(subject.function(subject.setup)())
     check_output_paths(out=out, report=report, export=export)
+    for name, function, _ in subject.instead:
+        file = flags.pop(name.replace("-", "_"))
+        if file is not None:
+            click.echo(subject.function(function)(file, out))
+            return
     measure = partial(subject.function(subject.measure), **flags)
     if subject.peers:
         try:

@@ -93,7 +93,7 @@ def down(folder: Path) -> None:
 @cluster.command()
 @folder_argument
 @click.option("--every-s", type=click.FloatRange(0.1, 86_400), default=60, show_default=True,
-              help="Between two looks; each reads all that the nodes hold.")  # fmt: skip
+              help="Between two polls; each reads all that the nodes hold.")  # fmt: skip
 def watch(folder: Path, every_s: float) -> None:
     """Prove what the nodes of FOLDER hold on their disks while they run, until Control-C; a damaged
     one is ended, before it leads with what it has not."""

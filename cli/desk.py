@@ -55,7 +55,7 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
     for line in answer["done"]:
         click.echo(line)
     if "state" in answer:
-        click.echo(f"what stands is in {answer['state']}")
+        click.echo(f"the venue's state is in {answer['state']}")
     if "dump" in answer and Path(answer["dump"]).exists():
         click.echo(f"everything is in {answer['dump']}: `outcry dump show` reads it")
 

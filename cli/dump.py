@@ -15,7 +15,7 @@ SHOWN_KEYS = 6
 
 @click.group()
 def dump() -> None:
-    """Everything about a venue in one file, for an investigation: take one, look into one.
+    """Everything about a venue in one file, for an investigation: take one, read one.
 
     \b
     outcry dump take venue.toml

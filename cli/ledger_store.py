@@ -34,7 +34,7 @@ def follow(journal: Path, url: str | None, once: bool, every: int) -> None:
     def ends() -> bool:
         # Not before it has begun, which would take a busy machine's lowest priority seconds.
         bystander.extend(() if bystander else [Bystander()])
-        bystander[0].look()
+        bystander[0].poll()
         return bool(stopped)
 
     note = lambda text: print(f"outcry: {text}", file=sys.stderr, flush=True)  # noqa: E731

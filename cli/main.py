@@ -39,7 +39,7 @@ SUBCOMMANDS = {
     "doctor": "Say what this host does to latency, what it costs here, and what changes it.",
     "dr": "Copy a replicated journal to files; restore a venue from them alone.",
     "drill": "Kill, stop, cut off and corrupt a throw-away replicated venue; report what was lost.",
-    "dump": "Everything about a venue in one file, for an investigation: take one, look into one.",
+    "dump": "Everything about a venue in one file, for an investigation: take one, read one.",
     "emergency-close": "Close a running venue's market at once, in six steps of its journal.",
     "feed": "Public market data: write a journal's feed to a file, listen to a live one.",
     "failover": "Stop the primary whose venue file FILE is, so that a standby takes over at once.",
@@ -70,7 +70,7 @@ SUBCOMMANDS = {
     "each.",
     "standby": "Follow the venue of FILE, and take it over when its primary is gone.",
     "top": "Look at running pipelines: rings, stages, durable lag, latency so far.",
-    "venue": "Make a venue file, check it, look at the venue (`outcry serve` opens it).",
+    "venue": "Make a venue file, check it, inspect the venue (`outcry serve` opens it).",
     "withdraw": "Take an AMOUNT from PARTICIPANT, in whole units: to outside at most what is "
     "available.",
 }

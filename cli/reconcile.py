@@ -22,7 +22,7 @@ LOOK_S = 0.5
 @click.argument("journal", type=PathArgument)
 @click.option("--ledger", "url", callback=concealed_password,
               help="postgresql://… instead of files beside the journal.")  # fmt: skip
-@click.option("--follow", is_flag=True, help="Go along, and look again twice a second.")
+@click.option("--follow", is_flag=True, help="Follow the journal: poll it twice a second.")
 @click.option("--since-last", is_flag=True,
               help="Begin at the newest checkpoint that was compared already.")  # fmt: skip
 @as_json_option
@@ -50,10 +50,10 @@ def reconcile(
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.append(1))
 
-        bystander.look()
+        bystander.poll()
 
         def pause() -> bool:
-            bystander.look()
+            bystander.poll()
             until = time.monotonic() + LOOK_S
             while not ended and time.monotonic() < until:
                 time.sleep(0.05)
@@ -66,7 +66,7 @@ def reconcile(
             if verdict.seq != seen or verdict.difference is not None:
                 _show(verdict, as_json)
             seen = verdict.seq
-            bystander.look()
+            bystander.poll()
             if ended:
                 break
     if verdict is None or verdict.difference is not None:

@@ -45,7 +45,7 @@ def replication(seeds: int, seed: int, minutes: float | None, jobs: int, trace: 
             run_history(seed, lambda text: click.echo(text))
         except Violation as error:
             raise click.ClickException(f"seed {seed}: {error}") from None
-        click.echo(f"seed {seed}: nothing was lost, doubled, reordered or told twice")
+        click.echo(f"seed {seed}: nothing was lost, doubled, reordered or published twice")
         return
     started = time.monotonic()
     deadline_s = started + 60 * minutes if minutes is not None else float("inf")

@@ -63,7 +63,7 @@ def run(journal: Path, file: Path | None, every: int, until_seq: int | None, as_
         ))  # fmt: skip
         return
     click.echo(
-        f"looked at {done.events:,} events up to command {done.seq:,}: "
+        f"analysed {done.events:,} events up to command {done.seq:,}: "
         f"{done.evidence.count:,} hits in {len(found.cases):,} cases"
     )
 

@@ -17,7 +17,7 @@ file_argument = click.argument("file", type=PathArgument)
 
 @click.group()
 def venue() -> None:
-    """Make a venue file, check it, look at the venue (`outcry serve` opens it).
+    """Make a venue file, check it, inspect the venue (`outcry serve` opens it).
 
     \b
     outcry venue init

@@ -59,9 +59,9 @@ class Alarms:
         DeskRecord(self.folder, RECORD).note(now_ns, 0, by, asked)
         return utc_text(now_ns)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Evaluate; once a second."""
-        changed = self.watch.look()
+        changed = self.watch.poll()
         with self._lock:
             for one in changed:
                 self.changes.append({**_row(one), "at": _now()})
@@ -105,7 +105,7 @@ class Alarms:
                         raise OutcryError(f"{RECORD} cannot be written: {error.strerror}") from None
                     self.acknowledged[wanted] = {"by": by, "why": why, "at": at}
                     return
-        raise OutcryError(f"{name}: this alarm does not stand")
+        raise OutcryError(f"{name}: this alarm is not active")
 
 
 def _key(one: Standing) -> Key:

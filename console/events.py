@@ -24,7 +24,7 @@ class Events:
         self._sources: dict[str, Iterator[dict[str, Any] | None]] = {}
         self._lock = Lock()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Read what is new."""
         with self._lock:
             found = []

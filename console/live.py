@@ -110,7 +110,7 @@ def message(texts: Texts, viewer: Viewer) -> str:
     """What this viewer is told now."""
     observer = texts.console.observer
     if observer.fast().get("emergency_step") or viewer.every_s < 1:
-        observer.events.look()  # the steps, as they are said
+        observer.events.poll()  # the steps, as they are said
     parts = ['"type":"now"', f'"now":{texts.now()}']
     lines, viewer.line = texts.log(viewer.line)
     if lines:

@@ -77,7 +77,7 @@ class Observer:
 
     def start(self) -> None:
         self.replication.start()
-        self.look()
+        self.poll()
         self._thread.start()
 
     def stop(self) -> None:
@@ -105,20 +105,20 @@ class Observer:
                     self._look_again()
                 else:
                     due_s = time.monotonic() + SLOW_S
-                    self.look()
+                    self.poll()
             except OutcryError as error:
                 self.slow = self.slow | {"error": str(error)}
 
     # Once a second
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """One slow look."""
         with self._lock:
             journal = self.file.journal
             self._status = read_status(journal) if journal.is_dir() else None
             self._attach()
-            self.events.look()
-            self.alarms.look()
+            self.events.poll()
+            self.alarms.poll()
             latency, alarms = self._latency(), self.alarms.standing()
             self.slow = {
                 "state": self._state(),
@@ -141,8 +141,8 @@ class Observer:
         with self._lock:
             self._status = read_status(self.file.journal) if self.file.journal.is_dir() else None
             self._attach()
-            self.events.look()
-            self.alarms.look()
+            self.events.poll()
+            self.alarms.poll()
             self.slow = self.slow | {
                 "state": self._state(),
                 "status": self._shown_status(),

@@ -24,7 +24,7 @@ from cffi.recompiler import make_c_source
 
 from openoutcry.dpdk_shim.names import c_names
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.kernel import CACHE_DIR
+from openoutcry.wire.kernel import CACHE_ROOT
 from openoutcry.wire.private_folder import private_folder
 
 SOURCES = Path(__file__).resolve().parent / "c"
@@ -96,7 +96,7 @@ def build(name: str, extra: tuple[tuple[str, ...], tuple[str, ...]]) -> Path:
     native = ("-march=native",) if platform.machine() == "x86_64" else ()
     compiling, linking = extra
     command = [compiler, *FLAGS, *native, *compiling, "-shared", f"-I{include}"]
-    folder = CACHE_DIR.parent / "shim"
+    folder = CACHE_ROOT / "shim"
     try:
         private_folder(folder)
     except OSError as error:

@@ -27,7 +27,7 @@ def read_failed(directory: Path, journal_id: int) -> dict[str, str]:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise JournalError(
-            f"{path}: which directories failed cannot be read: {error}: look to their disks, then "
+            f"{path}: which directories failed cannot be read: {error}: check their disks, then "
             "remove it"
         ) from None
 

@@ -215,7 +215,7 @@ def _without_failed(scans: list[Scan], flaws: list[str]) -> list[Scan]:
         for place, why in read_failed(scan.directory, scan.journal_id).items():
             for other in [s for s in left if same_directory(s.directory, Path(place))]:
                 flaw = (
-                    f"{other.directory} failed before ({why}): look to its disk, then `outcry "
+                    f"{other.directory} failed before ({why}): check its disk, then `outcry "
                     f"journal repair {other.directory} --copy {scan.directory}`"
                 )
                 if other is scans[0]:
@@ -290,7 +290,7 @@ def _to_end(path: Path, from_segment: int | None, disk: Disk) -> Scan:
         raise JournalError(f"{path} is being written by another process")
     if scan.watermark_flaw:
         raise JournalError(
-            f"{scan.watermark_flaw}: whether the end is whole cannot be told: repair the journal "
+            f"{scan.watermark_flaw}: whether the end is whole is unknown: repair the journal "
             "with a copy, or remove that file if the last blocks may be missing"
         )
     return scan

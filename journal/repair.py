@@ -337,7 +337,7 @@ def _cut_tail(scan: Scan, copy: Path | None, disk: Disk) -> str:
         raise JournalError(f"{path}: cannot cut: {error.strerror}") from None
     return (
         f"{path}: {scan.dirty_end - scan.end_offset:,} bytes of a torn tail cut off behind block "
-        f"{scan.next_index - 1}, sequence {scan.next_seq - 1}; nobody had been told of them"
+        f"{scan.next_index - 1}, sequence {scan.next_seq - 1}; they were never acknowledged"
     )
 
 

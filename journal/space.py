@@ -32,7 +32,7 @@ class SpaceWatch:
         self._since_bytes = written_bytes
         self._told_s = float("inf")
 
-    def look(self, now_s: float, written_bytes: int) -> str:
+    def poll(self, now_s: float, written_bytes: int) -> str:
         """The warning due at ``written_bytes``; mostly none."""
         passed_s = now_s - self._since_s
         if passed_s < WINDOW_S:
@@ -42,7 +42,7 @@ class SpaceWatch:
         try:
             free_bytes = self._free_bytes(self.directory)
         except OSError as error:
-            return f"{self.directory}: how much is free cannot be told: {error.strerror}"
+            return f"{self.directory}: how much is free cannot be read: {error.strerror}"
         left_s = free_bytes / rate if rate else float("inf")
         due = min((s for s in REPORT_EVERY_S if left_s < s), default=float("inf"))
         before, self._told_s = self._told_s, due

@@ -128,7 +128,7 @@ ALARMS: tuple[Alarm, ...] = (
           "the primary is cut off from the quorum of its replicas: no event leaves"),
     Alarm("SurveillanceCase", WARNING,
           Now("outcry_surveillance_cases", (("severity", "high"), ("status", "open"))), ">", 0, 0,
-          "surveillance has an open case of high severity that nobody has looked at"),
+          "surveillance has an open case of high severity that nobody has reviewed"),
 )  # fmt: skip
 
 

@@ -241,7 +241,7 @@ def journal(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "durability",
         "async" if venue.durability != "durable" else "",
         "durable: nothing leaves before it is on the disk",
-        "a power cut takes what participants were told",
+        "a power cut may lose acknowledged orders",
         'durability = "durable"',
     )
     there = next(one for one in (venue.journal, *venue.journal.parents) if one.exists())

@@ -327,7 +327,7 @@ def _status(out: Families, status: dict[str, Any], venue: str) -> None:
         for state in ("connected", "killed", "locked"):
             out.gauge(f"outcry_session_{state}", f"1 while the session is {state}.",
                       float(row[state]), venue=venue, session=session)  # fmt: skip
-        out.gauge("outcry_session_sequence", "Messages of the day that the session is told.",
+        out.gauge("outcry_session_sequence", "Messages of the day that were sent to the session.",
                   row.get("sequence", 0), venue=venue, session=session)  # fmt: skip
         out.gauge("outcry_session_open_orders", "Open orders of the session.",
                   row["open_orders"], venue=venue, session=session)  # fmt: skip
@@ -348,7 +348,7 @@ def _feed(out: Families, feed: dict[str, int], venue: str) -> None:
         ("packets_not_taken", "Packets that the network did not take from us."),
         ("requests_answered", "Requests for missed messages (gaps) that were answered."),
         ("requests_refused", "Requests for missed messages that were refused."),
-        ("clamped", "Values that were told as the nearest that their field can hold."),
+        ("clamped", "Values that were reported as the nearest that their field can hold."),
     ):
         out.counter(f"outcry_feed_{key}", text, feed[key], venue=venue)
 
@@ -397,7 +397,7 @@ def _ledger(out: Families, journal: Path, venue: str) -> None:
               parts["seq"] if parts else 0, venue=venue)  # fmt: skip
     out.gauge("outcry_ledger_reconciled_sequence", "The last command up to which all was compared.",
               seq, venue=venue)  # fmt: skip
-    out.gauge("outcry_ledger_reconciled_age_seconds", "Since that was looked at.",
+    out.gauge("outcry_ledger_reconciled_age_seconds", "Since the last reconciliation.",
               max(0.0, time.time() - looked_s), venue=venue)  # fmt: skip
 
 
@@ -414,7 +414,7 @@ def _surveillance(out: Families, journal: Path, venue: str) -> None:
                   venue=venue, detector=detector, severity=severity, status=status)  # fmt: skip
     out.gauge("outcry_surveillance_sequence", "The last command that surveillance has seen.", seq,
               venue=venue)  # fmt: skip
-    out.gauge("outcry_surveillance_age_seconds", "Since surveillance has looked.",
+    out.gauge("outcry_surveillance_age_seconds", "Since surveillance last ran.",
               max(0.0, time.time() - looked_s), venue=venue)  # fmt: skip
 
 

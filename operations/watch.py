@@ -33,7 +33,7 @@ class Watch:
         self.missed: list[tuple[Notify, list[Standing]]] = [(one, []) for one in receivers]
         self._retry_s = 0.0
 
-    def look(self) -> list[Standing]:
+    def poll(self) -> list[Standing]:
         """One look; returns what has changed."""
         now_s = self.clock()
         self.history.add(now_s, self.collect())
@@ -52,6 +52,6 @@ class Watch:
             tell(missed)
         except NotifyError as error:
             self._retry_s = now_s + RETRY_S
-            self.note(f"not told: {error}")
+            self.note(f"not delivered: {error}")
         else:
             missed.clear()

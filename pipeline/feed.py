@@ -322,7 +322,7 @@ class PublicFeed:
 
         asyncio.run(Stream(sessions, lambda: self.is_over).serve(self.stream))
 
-    def look(self, note: Callable[[str], None]) -> None:
+    def poll(self, note: Callable[[str], None]) -> None:
         """Restart the process if it exited before it had published everything."""
         for pid in list(self._others):
             if os.waitpid(pid, os.WNOHANG)[0]:

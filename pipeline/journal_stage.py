@@ -177,7 +177,7 @@ class JournalStage:
                 self.warned.add(warning)
                 print(f"outcry: {warning}", file=sys.stderr)
         for space in self.spaces:
-            if text := space.look(now_s, self.writer.bytes):
+            if text := space.poll(now_s, self.writer.bytes):
                 print(f"outcry: {text}", file=sys.stderr)
 
     def _newest_event_digest(self) -> EventDigest:

@@ -51,7 +51,7 @@ class Operator(Protocol):
     def begin(self, shared: Any, engine: Engine | None) -> None:
         """The run begins: with this matcher if it resumes a journal, else with a fresh one."""
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Called every few milliseconds; sees a request to stop, and closes the ring."""
 
 

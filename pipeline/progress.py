@@ -76,7 +76,7 @@ class Drops:
     next_look_s: float = 0.0
     next_note_s: float = 0.0
 
-    def look(self, work: Work, note: Callable[[str], None]) -> None:
+    def poll(self, work: Work, note: Callable[[str], None]) -> None:
         network, now_s = work.receiver or work.ports, time.monotonic()
         if network is None or now_s < self.next_look_s:
             return
@@ -106,8 +106,8 @@ class BookWatch:
     reported: bool = False
     holder_reported: bool = False
 
-    def look(self, work: Work, note: Callable[[str], None]) -> None:
-        self._look_at_holders(work, note)
+    def poll(self, work: Work, note: Callable[[str], None]) -> None:
+        self._poll_holders(work, note)
         capacity, stages = work.core.order_capacity, range(len(work.table.stages))
         fullest = max(work.shared.control.stage(at, ct.STAGE_OPEN_ORDERS) for at in stages)
         self.fill = fullest / capacity
@@ -120,7 +120,7 @@ class BookWatch:
         elif self.fill < EMPTIER:
             self.reported = False
 
-    def _look_at_holders(self, work: Work, note: Callable[[str], None]) -> None:
+    def _poll_holders(self, work: Work, note: Callable[[str], None]) -> None:
         """Participants at their limit of open orders."""
         hooks, region = work.core.hooks, work.shared.region
         if hooks is None or region is None or hooks["name"] != OPEN_ORDERS:
@@ -137,12 +137,12 @@ class BookWatch:
 
 
 def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sample:
-    state.drops.look(work, note)
-    state.book.look(work, note)
+    state.drops.poll(work, note)
+    state.book.poll(work, note)
     if work.sessions is not None:
-        work.sessions.look(note)
+        work.sessions.poll(note)
     if work.feed is not None:
-        work.feed.look(note)
+        work.feed.poll(note)
     shared = work.shared
     control = shared.control
     first_ns = control[ct.FIRST_NS]

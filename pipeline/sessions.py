@@ -130,11 +130,11 @@ class Sessions(State):
 
         self.doorman_pid = fork(run, STOP_SIGNALS, "doorman")
 
-    def look(self, note: Callable[[str], None]) -> None:
+    def poll(self, note: Callable[[str], None]) -> None:
         """Start the doorman again if he is gone; say what could not be told."""
         if self.hall[h.UNTOLD] > 2 * self.untold:
             self.untold = self.hall[h.UNTOLD]
-            note(f"{self.untold:,} messages could not be told: a session's stream is full")
+            note(f"{self.untold:,} messages could not be sent: a session's stream is full")
         if not self.doorman_pid:
             return
         pid, status = os.waitpid(self.doorman_pid, os.WNOHANG)

@@ -19,6 +19,7 @@ from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import REPLICA
 from openoutcry.ring import RingBuffer
 from openoutcry.ring.policy import needed, quorum_value
+from openoutcry.risk.meeting import CORE_BYTES
 
 LOOK_S = 0.05
 MAX_LOOK_S = 0.2
@@ -56,7 +57,7 @@ class Evidence:
     waited_s: float = 0.0
     state: str = ""
 
-    def look(self, now_s: float, waited_s: float, states: str) -> None:
+    def poll(self, now_s: float, waited_s: float, states: str) -> None:
         """``waited_s``: for a processor, ever; ``states``: one letter a thread, the main one's
         first."""
         if self.looked_s and DISK_SLEEP not in states:
@@ -78,14 +79,14 @@ class Watch:
         self._marks: dict[str, tuple[int, ...]] = {}
         self._before: dict[str, tuple[int, tuple[int, ...], bool]] = {}
 
-    def look(self, now_s: float) -> list[str]:
+    def poll(self, now_s: float) -> list[str]:
         """Which of the stages have not moved since the look before."""
         stuck = [name for name in self.stages if not self._moved(name)]
         if not stuck:
             self.evidence = Evidence()
             return stuck
         try:
-            self.evidence.look(now_s, *scheduling(self.pid))
+            self.evidence.poll(now_s, *scheduling(self.pid))
         except OSError:
             # It has just died, which is seen elsewhere.
             return []
@@ -120,7 +121,19 @@ def work_of(shared: Shared, stage: str) -> tuple[tuple[int, ...], bool]:
         places.append(done)
     # What merges cannot take one input before it has seen the others.
     waits = bool(waiting) and (all(waiting) if table[stage].merges else any(waiting))
+    waits = waits and not _is_met_by_nobody(shared, stage)
     return tuple(places), waits and (out is None or _has_room(out))
+
+
+def _is_met_by_nobody(shared: Shared, stage: str) -> bool:
+    """Whether a shard has come to a command that it may only take once all others have come there,
+    and one has not: that one may be dead, and on its way back."""
+    shard, there = shared.table[stage].shard, shared.meeting
+    if shard is None or there is None:
+        return False
+    words = there.words(0, shared.table.shards * CORE_BYTES // 8)
+    meetings = words[:: CORE_BYTES // 8]
+    return bool(meetings.min() < meetings[shard])
 
 
 def _at(ring: RingBuffer) -> int:

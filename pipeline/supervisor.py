@@ -163,7 +163,7 @@ class Supervisor:
             return
         self.next_look_s = now_s + LOOK_S
         for child in self.children.values():
-            stuck = child.watch.look(now_s)
+            stuck = child.watch.poll(now_s)
             if not stuck:
                 self._went_on(child)
                 continue

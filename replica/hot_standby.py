@@ -37,6 +37,7 @@ from openoutcry.replica.standby import Role, Standby, status
 
 STATUS_FILE = "standby.json"
 STATUS_S = 0.25
+PLACE_S = 1.0
 AGAIN_S = 0.5
 TURN_S = 0.02
 HURRY_S = 0.002
@@ -107,7 +108,7 @@ class HotStandby:
         self.cuts = 0
         """How often the end of the journal was cut off: what was made of it before is void."""
         self._state_free_s = 0.0
-        self._status_due_s = 0.0
+        self._status_due_s = self._place_due_s = 0.0
         self._flaw = ""
 
     @property
@@ -175,9 +176,7 @@ class HotStandby:
             return
         self._closed = True
         self.driver.close()
-        machine = self.machine
-        if self.local.next_block and machine.applied_tip.journal_id and machine.settled:
-            write_place(self.local.directory, machine.applied_tip)
+        self._keep_place()
         self.local.close(keep_lock)
         if checkpoint:
             self.save_checkpoint()
@@ -227,7 +226,9 @@ class HotStandby:
             self._asked.add(message.check.seq)
         for part in parts:
             checks += self._run(part, message)
-        checks.append(self._check(self._wants_state(message)))
+        if self.point is not None and self.point.seq <= message.blocks.last_seq:
+            # Else it has run over a tail that may be cut off: no check of another's commands.
+            checks.append(self._check(self._wants_state(message)))
         self.applied_blocks += len(parts)
         return self.machine.applied(now_ns(), message, [check for check in checks if check.seq])
 
@@ -293,11 +294,20 @@ class HotStandby:
         return tip if held and self.local.hash_of(block) == tip.block_hash else Tip()
 
     def _note(self) -> None:
-        """Say what has changed; write the status a few times a second."""
+        """Say what has changed; write the status a few times a second, and now and then the place:
+        one that is killed reads on there."""
         self._tell(self.machine.flaw or self.driver.trouble)
         if time.monotonic() >= self._status_due_s:
             self._status_due_s = time.monotonic() + STATUS_S
             self.write_status(self.machine.role.name.lower())
+        if time.monotonic() >= self._place_due_s:
+            self._place_due_s = time.monotonic() + PLACE_S
+            self._keep_place()
+
+    def _keep_place(self) -> None:
+        machine = self.machine
+        if self.local.next_block and machine.applied_tip.journal_id and machine.settled:
+            write_place(self.local.directory, machine.applied_tip)
 
     def _tell(self, flaw: str) -> None:
         if flaw != self._flaw:

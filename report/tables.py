@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from openoutcry.host.info import processor
+from openoutcry.report.cost import cost_table
 from openoutcry.report.documents import fill, table
 from openoutcry.report.evidence import ROOT, read_evidence
 from openoutcry.report.quantity import duration, quantity, ratio, ratio_as_fraction
@@ -263,6 +264,7 @@ MATCHER_ROWS = (
     ("latency_p99_ns", "", "one command alone, p99", "≤ 130 ns"),
     ("latency_p99_9_ns", "", "one command alone, p99.9", "≤ 250 ns"),
     ("replay_ns", "live", "replay in batches / live, one by one", "≤ 1"),
+    ("energy_nj", "", "energy a command of that random walk, all packages (RAPL)", ""),
     ("memory_bytes_per_order", "", "bytes an open order takes, of 1 M", "≤ 64"),
 )
 matcher_table = partial(_goal_table, MATCHER_ROWS)
@@ -340,7 +342,12 @@ MARKET_DATA_ROWS = (
     ("event_to_datagram_p50", "", "an event's release → its datagram, p50", "≤ 5 µs"),
     ("event_to_datagram_p50", "bare_sendto", "the same / a bare sendto", "≤ 1.2"),
     ("event_to_datagram_p99", "bare_sendto", "the same, p99", "≤ 2"),
-    ("turn_to_datagram_p50", "bare_sendto", "released and told in one thread / the same", "≤ 1.2"),
+    (
+        "turn_to_datagram_p50",
+        "bare_sendto",
+        "released and published in one thread / the same",
+        "≤ 1.2",
+    ),
     ("turn_to_datagram_p99", "bare_sendto", "the same, p99", "≤ 2"),
     ("event_to_datagram_p50_two_lines", "", "to line B's datagram too, p50", ""),
     ("encode_ns", "", "an event encoded", "≤ 10 ns"),
@@ -478,13 +485,13 @@ FACTS = {
     ),
     "feed_subscribers": (
         ("subscribers", "pages that asked for all and did not read, or sent no request"),
-        ("views", "views that another one was told meanwhile, each of them"),
+        ("views", "views sent to each of the others meanwhile"),
         ("grown_kib", "KiB of memory more, both ends of every connection being in it"),
     ),
     "feed_hostile": (
         ("subscribers", "who asked for too much, said nothing or nonsense, or never read"),
         ("connections", "connections of theirs that were made"),
-        ("acknowledged", "orders acknowledged, and told on the lines, of 450"),
+        ("acknowledged", "orders acknowledged, and published on the lines, of 450"),
         ("grown_kib", "KiB of memory more in all processes of the venue"),
         ("descriptors", "descriptors that one of its processes had open, at most"),
     ),
@@ -568,6 +575,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     **dict.fromkeys(FACTS, facts_table),
     "clock": clock_table,
     "clock_days": clock_days_table,
+    "prices": lambda prices: cost_table(prices, read_evidence("pipeline")),
 }
 
 

@@ -22,9 +22,9 @@ def attempt(self, one, number, watch):
     os.write(told, b"r")
     if not os.read(turn, 1):
         sys.exit(1)
-    watch.look()
+    watch.poll()
     figures = rounds._one_round(one, number)
-    self.noises.append(watch.look())
+    self.noises.append(watch.poll())
     self._keep(figures)
     return True
 rounds.Rounds._attempt = attempt

@@ -250,7 +250,7 @@ class Found:
             digest = json.loads((folder / "settings.json").read_text())["digest"]
         except OSError:
             raise SurveillanceError(
-                f"{directory} was not looked at yet: outcry surveillance run"
+                f"{directory} was not analysed yet: outcry surveillance run"
             ) from None
         begin = beginning(reader.journal_id, digest)
         symbols = [

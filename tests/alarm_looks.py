@@ -20,7 +20,7 @@ class Looks:
         self.now_s += seconds
         if meanwhile is not None:
             meanwhile()
-        self.watch.look()
+        self.watch.poll()
         return bool(self.watch.evaluator.firing)
 
     def goes(self, fires, seconds, meanwhile=None):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from openoutcry.wire.kernel import CACHE_DIR
+from openoutcry.wire.kernel import CACHE_ROOT
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -100,7 +100,7 @@ def run(installed, tmp_path):
             "HOME": str(tmp_path),
             # Equal sources have one key, and the key is of the sources that it runs: what these
             # tests have compiled already need not be compiled again.
-            "OUTCRY_CACHE_DIR": str(CACHE_DIR.parent),
+            "OUTCRY_CACHE_DIR": str(CACHE_ROOT),
             "LANG": "C.UTF-8",
         }
         return subprocess.run(
@@ -218,7 +218,7 @@ def test_the_c_shim_is_built_outside_the_tree(run, installed, tmp_path):
     script = (
         "from openoutcry.dpdk_shim import native\n"
         "print(native.SOURCES)\n"
-        f"native.CACHE_DIR = native.Path({str(tmp_path / 'cache' / 'x')!r})\n"
+        f"native.CACHE_ROOT = native.Path({str(tmp_path / 'cache')!r})\n"
         "print(native.build('outcry_shim_plain', ((), ())))\n"
     )
     done = run("python", "-c", script)

@@ -10,7 +10,7 @@ from pathlib import Path
 from openoutcry.bench.peers.programs import PeerMissing, binary
 from openoutcry.bench.subjects import chosen
 from openoutcry.host.processes import PeerError, die_with_parent
-from openoutcry.wire.kernel import CACHE_DIR
+from openoutcry.wire.kernel import CACHE_ROOT
 
 SCRIPT = Path(__file__).resolve().parent / "book_itchcpp.py"
 PACKAGES = ("itchcpp", "hftbacktest")
@@ -26,7 +26,7 @@ def feed_peers_named(text: str | None) -> list[str]:
 
 def environment(package: str) -> Path:
     """Where a package's environment is, there or not."""
-    return CACHE_DIR.parent / "feed-peers" / package
+    return CACHE_ROOT / "feed-peers" / package
 
 
 def setup_feed_peers() -> int:

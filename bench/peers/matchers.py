@@ -28,12 +28,12 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
-from openoutcry.wire.kernel import CACHE_DIR
+from openoutcry.wire.kernel import CACHE_ROOT
 from openoutcry.wire.records import ORDER_DTYPE, make_instruments
 
 SOURCES = Path(__file__).resolve().parent
 SETUP = SOURCES / "setup_matchers.sh"
-ENVIRONMENTS = CACHE_DIR.parent / "matcher-peers"
+ENVIRONMENTS = CACHE_ROOT / "matcher-peers"
 TIMEOUT_S = 600
 CHECK_COMMANDS = 4_000
 SYMBOL = b"OUTCRY"

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from openoutcry.host.processes import TIMEOUT_S, PeerError, die_with_parent
-from openoutcry.wire.kernel import CACHE_DIR
+from openoutcry.wire.kernel import CACHE_ROOT
 from openoutcry.wire.private_folder import private_folder
 
 SOURCES = Path(__file__).resolve().parent
@@ -170,7 +170,7 @@ def _built(name: str, program: Program, command: list[str], out_flag: str) -> Pa
         digest.update(part.encode() + b"\0")
     for path in (SOURCES / program.source, SOURCES / "peer.h"):
         digest.update(path.read_bytes())
-    folder = private_folder(CACHE_DIR.parent / "ring-peers")
+    folder = private_folder(CACHE_ROOT / "ring-peers")
     built = folder / f"{name}-{digest.hexdigest()}"
     if built.exists():
         return built

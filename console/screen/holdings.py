@@ -26,7 +26,7 @@ class Holdings:
         self._aside = Aside()
         self._of = {one.number: one for one in file.participants}
 
-    def look(self) -> None:
+    def poll(self) -> None:
         journal = self.file.journal
         status = read_status(journal) if journal.is_dir() else None
         self.state = str(status["state"]) if status else "never opened"

@@ -155,7 +155,7 @@ class Rules:
         return [(one, text) for one in kept
                 if one.kind == FILL and one.symbol in ("", fill.symbol)]  # fmt: skip
 
-    def look(
+    def check(
         self, session: str, last: dict[str, int], limits: list[dict[str, Any]]
     ) -> list[tuple[Rule, str]]:
         """Rules that have begun to hold, and the words.  ``last``: the last price by instrument;

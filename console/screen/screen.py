@@ -59,7 +59,7 @@ class Screen:
         return self.file.sessions.price_decimals.get(symbol, 4)
 
     def start(self) -> None:
-        self.look()
+        self.poll()
         self.market.start()
         self.teller.start()
         self._thread.start()
@@ -76,13 +76,13 @@ class Screen:
     def _run(self) -> None:
         while not self._over.wait(LOOK_S):
             try:
-                self.look()
+                self.poll()
             except OutcryError as error:
                 self.log.write("error", f"screen: {error}")
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Once a second: state, phases, and the rules of those that are logged in."""
-        self.holdings.look()
+        self.holdings.poll()
         self.traders.sweep()
         last = self.market.last()
         for number in self.traders.numbers():
@@ -90,7 +90,7 @@ class Screen:
             if trader is None:
                 continue
             account = self.holdings.of(trader.participant, trader.own, last)["account"] or {}
-            for rule, text in self.rules.look(trader.name, last, account.get("limits", [])):
+            for rule, text in self.rules.check(trader.name, last, account.get("limits", [])):
                 self._tell(trader.name, rule, text)
         self.second += 1
 

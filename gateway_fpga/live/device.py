@@ -17,7 +17,7 @@ import numpy.typing as npt
 from openoutcry.gateway_fpga.devices import bus_error
 from openoutcry.gateway_fpga.driver import DeviceError, GatewayDriver
 from openoutcry.gateway_fpga.settings import Settings
-from openoutcry.wire.kernel import CACHE_DIR
+from openoutcry.wire.kernel import CACHE_ROOT
 from openoutcry.wire.private_folder import private_folder
 from openoutcry.wire.records import ORDER, ORDER_DTYPE
 from openoutcry.wire.registers import ADDRESS, OKAY
@@ -59,7 +59,7 @@ def build() -> Path:
 
     Raises :class:`LiveBuildError` naming what is missing or what the tool said.
     """
-    folder = private_folder(CACHE_DIR.parent / "gateway-live")
+    folder = private_folder(CACHE_ROOT / "gateway-live")
     library = folder / f"{TOP}-{_key()}.so"
     if library.exists():
         return library

@@ -104,7 +104,7 @@ class Desk:
         with suppress(FileNotFoundError):
             (self.directory / NAME).unlink()
 
-    def look(
+    def poll(
         self, publish: Callable[[npt.NDArray[Any]], int], is_processed: Callable[[int], bool]
     ) -> None:
         """Take requests and give answers.  ``publish`` puts records on the lane and returns the

@@ -64,7 +64,7 @@ class MarketGuard:
         cut_off_ns = moment_ns(calendar.zone, day.day, self.file.risk.cut_off_s)
         return setting(Setting.TRADING_DAY, number, second=cut_off_ns)
 
-    def look(
+    def poll(
         self,
         view: View,
         operator_lane: "OperatorLane",

@@ -45,7 +45,7 @@ class _Watch:
         rows = View(self.point.engine.region).participants
         return rows[:, lay.FLAGS // 8].copy(), rows[:, lay.CALLED_SEQ // 8].copy()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         (was, called), (self.flags, self.called) = (self.flags, self.called), self._words()
         for why in BY_THE_CORE:
             new = self.flags & ~was & why
@@ -92,7 +92,7 @@ class _Pieces(Point):
         for first, end in zip([0, *ends], [*ends, len(commands)], strict=True):
             if end > first:
                 events.append(super().feed(commands[first:end], block, name))
-                self.watch.look()
+                self.watch.poll()
         return np.concatenate(events)
 
 

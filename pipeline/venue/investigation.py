@@ -96,7 +96,7 @@ class Investigation:
             note(f"the dump for an investigation is still being written: {self.path}")
         return True
 
-    def look(self, note: Callable[[str], None]) -> None:
+    def poll(self, note: Callable[[str], None]) -> None:
         """Say what became of one that nobody waits for."""
         if self._late:
             self._has_ended(note)

@@ -63,7 +63,7 @@ class Liquidator:
         """The operator's lane, up to here, is the last part."""
         self.told: dict[int, str] = {}
 
-    def look(
+    def poll(
         self,
         view: View,
         phases: Mapping[str, Phase],

@@ -156,7 +156,7 @@ class OperatorLane:
         # Between two days there is nothing to wait for: what was due is sequenced, and that is all.
         self.end_ns = self.day.end_ns if self.day.begin_ns <= now_ns else now_ns
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Publish what is due, as far as there is room; called every few milliseconds by the
         supervisor.  The lane ends after the day's last command, or when asked to stop."""
         assert self._shared is not None
@@ -171,7 +171,7 @@ class OperatorLane:
                 self._due.extend(self.calendar.due(self._polled_ns, until_ns))
                 self._polled_ns = until_ns
             if self.desk is not None:
-                self.desk.look(self.put, self.is_processed)
+                self.desk.poll(self.put, self.is_processed)
             self._publish()
             self.day_ended = not (self._due or self._records) and now_ns >= self.end_ns
         if stopping or self.day_ended:

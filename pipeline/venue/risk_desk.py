@@ -134,7 +134,7 @@ class RiskDesk:
         """Whether the operator can be heard, if he can be at all in this run."""
         return self.limits is None or self.desk is not None
 
-    def look(
+    def poll(
         self, put: Callable[[npt.NDArray[Any]], int], is_processed: Callable[[int], bool]
     ) -> None:
         """While the run is under way: requests, kills, openings that are due."""
@@ -158,19 +158,19 @@ class RiskDesk:
             self.desk = Desk(self.file.journal, self._work_of)
         if self.queued and is_processed(self.queued):
             self._queue_is_done()
-        self.desk.look(put, is_processed)
+        self.desk.poll(put, is_processed)
         if self.investigation is not None:
-            self.investigation.look(self.note)
+            self.investigation.poll(self.note)
         self._cancel(put)
         if self.day_begins:
             assert self.operator_lane is not None
             self.day_begins = not self.operator_lane.is_caught_up
         if self.guard is not None and not self.day_begins:
             assert self.operator_lane is not None
-            self.guard.look(self.view, self.operator_lane, self._expected, self.halted, put)
+            self.guard.poll(self.view, self.operator_lane, self._expected, self.halted, put)
         if self.liquidator is not None:
             assert self.operator_lane is not None
-            self.liquidator.look(self.view, self.operator_lane.phases, put, is_processed)
+            self.liquidator.poll(self.view, self.operator_lane.phases, put, is_processed)
         now_ns = self.clock.now_ns()
         for symbol in [s for s, until in self.reopenings.items() if until <= now_ns]:
             del self.reopenings[symbol]

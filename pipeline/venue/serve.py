@@ -159,7 +159,7 @@ class Venue:
         try:
             while not self.stopping and self.clock.now_ns() < day.begin_ns:
                 if desk is not None:
-                    desk.look(lambda records: 0, lambda seq: True)
+                    desk.poll(lambda records: 0, lambda seq: True)
                 self._say("closed", every_s=STATUS_S)
                 time.sleep(WAIT_S)
         finally:

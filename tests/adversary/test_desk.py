@@ -63,7 +63,7 @@ class Served:
         self.desk, self.folder = Desk(folder, operations.work_of), folder
 
     def look(self) -> None:
-        self.desk.look(lambda records: len(records), lambda target: True)
+        self.desk.poll(lambda records: len(records), lambda target: True)
 
     def connect(self) -> socket.socket:
         client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from openoutcry.bench import matcher, matcher_loops, streams
 from openoutcry.bench.peers import cpp_books, matchers
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.results import check_document, summarise
+from openoutcry.bench.rounds import Rounds
 from openoutcry.flow import FLOWS, GeneratedFlow
 from openoutcry.host import tsc
+from openoutcry.host.energy import EnergyMeter
 from openoutcry.host.processes import PeerError
 from openoutcry.matcher import Engine
 from openoutcry.report.tables import matcher_table
@@ -170,6 +173,7 @@ def test_the_subject_gives_the_shared_shape(
     """One small round: every metric, `stripped` and `live` beside ours, and each peer that is not
     installed in `missing` with the command that installs it."""
     monkeypatch.setattr(matcher, "STRIPPED", stripped)
+    monkeypatch.setattr(matcher, "EnergyMeter", partial(EnergyMeter, tmp_path / "no powercap"))
     monkeypatch.setattr(matchers, "ENVIRONMENTS", tmp_path / "nothing-here")
     monkeypatch.setattr(cpp_books, "ENVIRONMENTS", tmp_path / "nothing-here")
     monkeypatch.setattr(streams, "QUICK", streams.Counts(3_000, 2_000, 4_000))
@@ -189,9 +193,35 @@ def test_the_subject_gives_the_shared_shape(
     assert set(results["python_ns"]["against"]) == {"kernel"}
     assert set(results["command_ns_slowest"]["against"]) == {"fastest"}
     assert all(row["better"] == "lower" for row in results.values())
-    assert {entry["name"] for entry in made["missing"]} == {*matchers.PEERS, *cpp_books.BOOKS}
-    assert all("outcry bench matcher --setup" in entry["why"] for entry in made["missing"])
+    missing = {entry["name"]: entry["why"] for entry in made["missing"]}
+    assert "no RAPL here" in missing.pop("energy_nj")
+    assert set(missing) == {*matchers.PEERS, *cpp_books.BOOKS}
+    assert all("outcry bench matcher --setup" in why for why in missing.values())
     assert any("round 1 of 1" in text for text in said)
+
+
+def test_the_energy_of_a_command_is_what_the_counters_rose_by(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Warming engines up is not in it: 3 mJ for each run of a thousand commands are 3 µJ each."""
+    counter = tmp_path / "intel-rapl:0" / "energy_uj"
+    counter.parent.mkdir()
+    for name, text in (("name", "package-0"), ("max_energy_range_uj", "262143328850")):
+        (counter.parent / name).write_text(text)
+    counter.write_text("7000")
+
+    class Metered(matcher_loops.Loaded):
+        def _run(self, engine: Engine, first: int, count: int) -> int:
+            counter.write_text(str(int(counter.read_text()) + 3 * count))
+            return super()._run(engine, first, count)
+
+    monkeypatch.setattr(matcher, "EnergyMeter", partial(EnergyMeter, tmp_path))
+    loaded = Metered(make_instruments(["OUTCRY"]), commands(1_200), 200)
+    gathered = Rounds(1)
+    gathered.run(lambda number, add: matcher._energy(loaded, add, gathered))
+    (row,) = gathered.results()
+    assert (row["name"], row["unit"]) == ("energy_nj", "nJ")
+    assert row["median"] == pytest.approx(3_000)
 
 
 def test_the_table_says_what_was_met_and_what_was_not_measured() -> None:

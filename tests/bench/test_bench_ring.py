@@ -146,7 +146,7 @@ def test_a_lost_message_fails_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert source.count(whole) == 1
     (broken / "ring_c.c").write_text(source.replace(whole, "fill(slot, seq + (seq == 200001));"))
     monkeypatch.setattr(programs, "SOURCES", broken)
-    monkeypatch.setattr(programs, "CACHE_DIR", tmp_path / "cache" / "kernels")
+    monkeypatch.setattr(programs, "CACHE_ROOT", tmp_path / "cache")
     run = programs.build("c", GEOMETRY)
     cores = tuple(sorted(os.sched_getaffinity(0))[:2])
     for mode in ("round_trip", "publish_1", "publish_64"):

@@ -15,7 +15,7 @@ class Quiet:
     def __init__(self, *noises):
         self.noises = list(noises)
 
-    def look(self):
+    def poll(self):
         return self.noises.pop(0) if self.noises else Noise(0.0, 0.0)
 
 
@@ -149,7 +149,7 @@ def test_noise_is_read_from_the_kernels_accounts(tmp_path):
     stat.write_text("cpu 0 0 0 0 0 0 0 0 0 0\n")
     watch = NoiseWatch(str(stat))
     stat.write_text("cpu 100 0 0 80 0 0 0 20 0 0\n")
-    noise = watch.look()
+    noise = watch.poll()
     assert noise.steal == pytest.approx(0.1)
     assert 0.4 < noise.others <= 0.5
     assert noise.too_much
@@ -167,11 +167,11 @@ def test_moves_from_core_to_core_are_noise_of_their_own():
             os.sched_setaffinity(0, {core})
     finally:
         os.sched_setaffinity(0, cores)
-    moves = watch.look().migrations_per_s
+    moves = watch.poll().migrations_per_s
     assert moves is None or moves > 0 or len(cores) == 1
 
 
 def test_a_host_without_accounts_is_not_called_noisy(tmp_path):
     """Where /proc/stat is missing nothing is claimed."""
-    noise = NoiseWatch(str(tmp_path / "none")).look()
+    noise = NoiseWatch(str(tmp_path / "none")).poll()
     assert (noise.steal, noise.others, noise.too_much) == (None, None, False)

@@ -246,7 +246,7 @@ def test_a_participant_is_killed_and_enabled(floor, anna):
     anna.act("/api/enable", what="participant", name="3")
     anna.look("/api/alarms", lambda found: all(
         one["name"] != "ParticipantKilled" for one in found["standing"]))  # fmt: skip
-    assert "does not stand" in anna.act("/api/alarms/acknowledge", 422, **known)["detail"]
+    assert "is not active" in anna.act("/api/alarms/acknowledge", 422, **known)["detail"]
 
 
 def test_a_rehearsal_takes_every_step_and_closes_nothing(floor, anna):

@@ -117,7 +117,7 @@ class Watching:
             found[one.alarm.name, one.labels] = one
         self.changed = [one]
 
-    def look(self):
+    def poll(self):
         return self.changed
 
 
@@ -126,17 +126,17 @@ def test_an_acknowledgement_outlives_the_console_until_its_alarm_is_over(tmp_pat
     name, labels = ALARMS[0].name, {"stage": "matcher"}
     first = Alarms(watch, tmp_path, clock)
     first.acknowledge(name, labels, "anna", "known")
-    with pytest.raises(OutcryError, match="does not stand"):
+    with pytest.raises(OutcryError, match="is not active"):
         first.acknowledge(name, {}, "anna", "not this one")
     for _ in range(2):
         again = Alarms(watch, tmp_path, clock)
-        again.look()
+        again.poll()
         (row,) = again.standing()
         assert (row["acknowledged"]["by"], row["acknowledged"]["why"]) == ("anna", "known")
     watch.standing(State.RESOLVED)
-    again.look()
+    again.poll()
     watch.standing(State.FIRING)
-    again.look()
+    again.poll()
     assert again.standing()[0]["acknowledged"] is None
     assert Alarms(watch, tmp_path, clock).acknowledged == {}
     did = [(row["asked"]["do"], row["operator"]) for row in desk_record(tmp_path, RECORD)]
@@ -149,10 +149,10 @@ def test_what_was_over_while_nobody_looked_is_not_acknowledged_for_ever(tmp_path
     again = Alarms(watch, tmp_path, clock)
     watch.standing(State.RESOLVED)
     watch.changed = []
-    again.look()
+    again.poll()
     assert again.acknowledged, "it may fire yet"
     clock.now_s += KEEP_S + 1
-    again.look()
+    again.poll()
     assert again.acknowledged == {}
     assert Alarms(watch, tmp_path, clock).acknowledged == {}
 

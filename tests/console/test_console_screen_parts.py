@@ -146,7 +146,7 @@ def test_a_price_and_a_limit_are_told_once_also_over_a_restart(tmp_path):
 
     def told(last, used):
         limits = [{"limit": "open_orders", "instrument": "", "value": 10, "used": used}]
-        return [text for _, text in rules.look("ANNA", {"TIN": last} if last else {}, limits)]
+        return [text for _, text in rules.check("ANNA", {"TIN": last} if last else {}, limits)]
 
     assert told(0, 7) == []
     assert told(49_999, 8) == ["8 of 10 open_orders are used"]
@@ -156,7 +156,7 @@ def test_a_price_and_a_limit_are_told_once_also_over_a_restart(tmp_path):
     assert told(0, 9) == [], "nothing is known, nothing changes"
     assert told(20_000, 7) == ["TIN at 2.00"]
     assert told(50_000, 8) == ["TIN at 5.00", "8 of 10 open_orders are used"]
-    assert rules.look("BERT", {"TIN": 50_000}, []) == []
+    assert rules.check("BERT", {"TIN": 50_000}, []) == []
     assert (tmp_path / "screen-rules.json").stat().st_mode & 0o777 == 0o600
 
 

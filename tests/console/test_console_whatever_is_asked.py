@@ -1,6 +1,8 @@
 """Whatever the APIs are asked, they never answer with a 500, and what they take is what they
 describe.  Last of this folder's tests: it kills and halts as it likes."""
 
+from functools import cache
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
@@ -11,23 +13,33 @@ from openoutcry.console.gate import COOKIE
 from openoutcry.console.screen import server as screen_server
 from openoutcry.console.server import make_app
 
-schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
+# Imported by the tests alone: every worker reads this file, and it takes two seconds.
+pytestmark = pytest.mark.skipif(
+    find_spec("schemathesis") is None, reason="schemathesis is not installed"
+)
 LEAVES = ("/api/logout", "/api/login", "/api/confirm")
 """They end the session that asks, or make it wait."""
 EXAMPLES = 25
 
 
 def operations(app, count):
-    """Every operation of the application's own description."""
-    described = app.app.openapi()
-    found = [one.ok() for one in schemathesis.openapi.from_dict(described).get_all_operations()]
+    """Every operation of the application's own description, as "method path"."""
+    paths = app.app.openapi()["paths"]
+    found = [f"{method} {path}" for path, methods in paths.items() for method in methods]
     assert len(found) > count
-    return [one for one in found if one.path not in LEAVES]
+    return [one for one in found if one.split()[1] not in LEAVES]
+
+
+@cache
+def described(app):
+    from schemathesis import openapi
+
+    found = openapi.from_dict(app.app.openapi()).get_all_operations()
+    return {f"{one.method} {one.path}": one for one in (each.ok() for each in found)}
 
 
 NOTHING = SimpleNamespace(accounts=None, file=None, observer=None, market=None, message=None)
-CONSOLES = operations(make_app(NOTHING), 20)
-SCREENS = operations(screen_server.make_screen(NOTHING), 12)
+CONSOLE, SCREEN = make_app(NOTHING), screen_server.make_screen(NOTHING)
 
 
 def asked(operation, url, headers):
@@ -66,13 +78,13 @@ def supervisor(floor):
         return {"cookie": cookie, "x-csrf-token": client.csrf}
 
 
-@pytest.mark.parametrize("operation", SCREENS, ids=lambda one: f"{one.method} {one.path}")
+@pytest.mark.parametrize("operation", operations(SCREEN, 12))
 def test_no_request_makes_the_screen_fail(operation, screen, trader):
-    found = asked(operation, screen.screen_url, trader)
+    found = asked(described(SCREEN)[operation], screen.screen_url, trader)
     assert not found & {401, 403, 503}, "nothing of this ends the session"
 
 
-@pytest.mark.parametrize("operation", CONSOLES, ids=lambda one: f"{one.method} {one.path}")
+@pytest.mark.parametrize("operation", operations(CONSOLE, 20))
 def test_no_request_makes_it_fail(operation, floor, supervisor):
-    found = asked(operation, floor.url, supervisor)
+    found = asked(described(CONSOLE)[operation], floor.url, supervisor)
     assert not found & {401, 503}, "nothing of this ends the session"

@@ -235,10 +235,10 @@ def _icarus_version() -> bytes:
 
 def cache_dir() -> Path:
     """Where built models are kept: beside the compiled kernels."""
-    from openoutcry.wire.kernel import CACHE_DIR
+    from openoutcry.wire.kernel import CACHE_ROOT
     from openoutcry.wire.private_folder import private_folder
 
-    return private_folder(CACHE_DIR.parent / "gateway-models")
+    return private_folder(CACHE_ROOT / "gateway-models")
 
 
 @contextmanager

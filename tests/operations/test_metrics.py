@@ -362,14 +362,14 @@ def test_a_dead_venue_is_told_to_everybody_and_a_living_one_clears_it(tmp_path):
                  "it is gone")  # fmt: skip
     watch = Watch(VenueMetrics(file).collect, tell, notes.append, (dead,))
     try:
-        assert watch.look() == []
+        assert watch.poll() == []
         venue.kill()
-        (told,) = watch.look()
-        assert watch.look() == []
+        (told,) = watch.poll()
+        assert watch.poll() == []
         assert (told.alarm.name, dict(told.labels)["venue"]) == ("VenueDead", "TEST")
         venue.start()
         venue.wait_for_phase("CONTINUOUS")
-        assert [str(one.state) for one in watch.look()] == ["resolved"]
+        assert [str(one.state) for one in watch.poll()] == ["resolved"]
         venue.stop()
     finally:
         receiver.close()
@@ -401,14 +401,14 @@ def test_who_cannot_be_reached_is_told_later(tmp_path):
     watch = Watch(collect, [bad, webhook(url)], notes.append, (down,), lambda: now[0])
     try:
         up[0] = 0.0
-        watch.look()
+        watch.poll()
         assert len(receiver.got) == 1
-        assert notes[0].startswith(f"not told: http://127.0.0.1:{port}: ")
+        assert notes[0].startswith(f"not delivered: http://127.0.0.1:{port}: ")
         now[0] = 1.0
-        watch.look()
+        watch.poll()
         assert len(notes) == 1  # it is left in peace for a while
         now[0] = 40.0
-        watch.look()
+        watch.poll()
         assert len(notes) == 2
         assert [one.alarm.name for one in watch.missed[0][1]] == ["Down"]
     finally:

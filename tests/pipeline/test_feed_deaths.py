@@ -47,7 +47,7 @@ def lives_of(monkeypatch, tells, most):
     feed.start()
     while feed.pid and len(notes) < most:
         assert time.monotonic() < until
-        feed.look(notes.append)
+        feed.poll(notes.append)
         time.sleep(0.001)
     stays = feed.pid == 0
     feed.close()

@@ -151,14 +151,14 @@ def test_waiting_for_a_processor_is_no_evidence() -> None:
     """An hour in which the process waited for a core all the time."""
     evidence = Evidence()
     for step in range(36_000):
-        evidence.look(1.0 + step * 0.1, step * 0.1, "R")
+        evidence.poll(1.0 + step * 0.1, step * 0.1, "R")
     assert evidence.seconds < 1e-6
 
 
 def test_running_without_progress_is_evidence() -> None:
     evidence = Evidence()
     for step in range(51):
-        evidence.look(1.0 + step * 0.1, step * 0.05, "R")
+        evidence.poll(1.0 + step * 0.1, step * 0.05, "R")
     assert evidence.seconds == pytest.approx(2.5)
 
 
@@ -167,15 +167,15 @@ def test_a_disk_may_take_its_time() -> None:
     that thread."""
     evidence = Evidence()
     for step in range(1_000):
-        evidence.look(1.0 + step * 0.1, 0.0, "SD" if step % 2 else "D")
+        evidence.poll(1.0 + step * 0.1, 0.0, "SD" if step % 2 else "D")
     assert evidence.seconds == 0.0
 
 
 def test_a_supervisor_that_did_not_run_has_seen_nothing() -> None:
     """A minute between two looks counts as one short one."""
     evidence = Evidence()
-    evidence.look(1.0, 0.0, "T")
-    evidence.look(61.0, 0.0, "T")
+    evidence.poll(1.0, 0.0, "T")
+    evidence.poll(61.0, 0.0, "T")
     assert evidence.seconds <= 0.2
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from openoutcry.wire import kernel as kernel_module
-from openoutcry.wire.kernel import CACHE_DIR, kernel
+from openoutcry.wire.kernel import CACHE_ROOT, kernel
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -107,6 +107,27 @@ def test_an_edit_costs_only_the_kernels_that_can_reach_it(tree):
     other_cache, _, hits = ask(tree)
     assert hits == 0
     assert other_cache != cache
+
+
+def test_what_was_edited_after_it_was_imported_is_not_kept(tree):
+    """The process goes on with what it imported, and leaves nothing that one which imports the
+    edited source would take for its own."""
+    callee = tree / "openoutcry" / "flow" / "callee.py"
+    edit = (
+        "import pathlib, time\n"
+        "from openoutcry.flow import caller\n"
+        f"file = pathlib.Path({str(callee)!r})\n"
+        "time.sleep(0.05)  # the clock of files is coarser\n"
+        "file.write_text(file.read_text().replace('STEP = 5', 'STEP = 7'))\n"
+        "print(caller.two_steps(1), type(caller.two_steps._cache).__name__)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tree), "OUTCRY_CACHE_DIR": str(tree / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", edit], env=environment, capture_output=True, text=True, cwd=tree
+    )
+    assert done.stdout.split() == ["11", "NullCache"], done.stderr
+    assert not list((tree / "cache").rglob("*.nbi"))
+    assert ask(tree)[1:] == (15, 0)
 
 
 def test_a_copy_of_the_same_sources_compiles_nothing(tree, tmp_path):
@@ -210,4 +231,5 @@ def test_kernels_release_the_gil_and_are_cached():
     assert divide.targetoptions["nogil"] is True
     assert "fastmath" not in divide.targetoptions
     divide(1.0, 2.0)
-    assert list(CACHE_DIR.rglob("*divide*.nbi"))
+    assert Path(divide._cache.cache_path).is_relative_to(CACHE_ROOT)
+    assert list(Path(divide._cache.cache_path).glob("*divide*.nbi"))
