@@ -22,15 +22,16 @@ from matcher_judge_book import (
     Event,
     Market,
     Order,
-    comes_first,
     fillable,
     is_electable,
+    is_elected_first,
     is_left_to_trade,
     limit_of,
     meets_own,
     no_worse,
     other_side,
     peg_fault,
+    price_or_none,
     reaches,
     settle_top,
     shares_of,
@@ -48,7 +49,6 @@ from openoutcry.wire import (
     Side,
     TimeInForce,
 )
-from openoutcry.wire.records import NO_PRICE
 
 STANDING = (OrderType.LIMIT, OrderType.POST_ONLY, OrderType.HIDDEN, OrderType.ALL_OR_NONE)
 """Types that stand at the price they were sent with."""
@@ -166,6 +166,7 @@ class _Answer:
             if market.phase != Phase.CONTINUOUS:
                 market.top = {Side.BUY: None, Side.SELL: None}
             market.last = None if self.command.qty == 2 else market.last
+            market.reference = price_or_none(event.price)
             return 1
         if event.kind == EventKind.UNCROSSED:
             self._uncrossed(market, event)
@@ -233,7 +234,7 @@ class _Answer:
             expiry=c.aux if tif == TimeInForce.GTD else None,
         )
         if order_type in STOPS:
-            order.trigger = None if e.contra_id == NO_PRICE else e.contra_id
+            order.trigger = price_or_none(e.contra_id)
         if order_type == OrderType.ICEBERG:
             self.require(bool(e.flags & EventFlag.ICEBERG), "an iceberg tells what it shows")
             order.display, order.slice = e.contra_id, min(e.contra_id, e.leaves)
@@ -373,7 +374,7 @@ class _Answer:
         if order.order_type in PEGS:
             order.aux = c.new_aux(order.aux)
         if order.order_type in STOPS:
-            order.trigger = None if e.contra_id == NO_PRICE else e.contra_id
+            order.trigger = price_or_none(e.contra_id)
         if order.order_type == OrderType.ICEBERG:
             order.display = e.contra_id
             order.slice = min(order.slice, order.leaves)
@@ -389,26 +390,20 @@ class _Answer:
         self.require(order.waiting, "only who waits is elected")
         if order.order_type in STOPS:
             self.require(order.trigger == e.price, "ELECTED tells the trigger")
-            if self.command.kind == CommandKind.PHASE and self.auction_lots is None:
+            ahead = any(one.kind == EventKind.UNCROSSED for one in self.events)
+            if ahead and self.auction_lots is None:
                 if order.order_type != OrderType.STOP_LIMIT:
                     order.price = ANY_PRICE[order.side]
             elif market.phase == Phase.CONTINUOUS:
                 self.require(is_electable(market, order), "a stop waits for its trigger")
-                for rival in market.orders.values():
-                    if rival.order_type in STOPS and rival.side == order.side:
-                        self._check_election(market, order, rival)
+                rule = "the lowest buy and highest sell trigger come first, then the older"
+                self.require(is_elected_first(market, order), rule)
             is_limit = order.order_type == OrderType.STOP_LIMIT
             order.order_type = OrderType.LIMIT if is_limit else OrderType.MARKET
         else:
             order.price = e.price
         order.waiting, order.place = False, e.seq
         self._enters(market, order)
-
-    def _check_election(self, market: Market, order: Order, rival: Order) -> None:
-        if rival is order or not rival.waiting or not is_electable(market, rival):
-            return
-        first = comes_first(order, rival)
-        self.require(first, "the lowest buy and highest sell trigger come first, then the older")
 
     def _goes_on(self, market: Market, order: Order, e: Event) -> None:
         """REPEGGED, REFRESHED, CONVERTED, TRIGGER_MOVED."""

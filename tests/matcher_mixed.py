@@ -257,6 +257,8 @@ def _draw_late(rng: np.random.Generator, row: dict[str, Any]) -> None:
     """Allocation in steps, of which each may be missing, and the later options."""
     if rng.random() < 0.25:
         row["options"] |= InstrumentOption.SELF_TRADE_FIRST
+    if rng.spawn(1)[0].random() < 0.3:
+        row["options"] |= InstrumentOption.STOPS_BY_REFERENCE
     if rng.random() < 0.65:
         return
     row["allocation"] = 3

@@ -154,6 +154,9 @@ class InstrumentOption(IntFlag):
     SELF_TRADE_FIRST = 8
     """Self-trade prevention applies to all that a taker's limit reaches before it trades at all,
     not when it meets its own order in the queue."""
+    STOPS_BY_REFERENCE = 16
+    """Before the first trade the reference price stands for the last: stops are elected by it, also
+    on entry, and trailing stops keep their distance from it."""
 
 
 class EventKind(IntEnum):

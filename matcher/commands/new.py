@@ -48,6 +48,7 @@ from openoutcry.matcher.matching.pegs import (
 )
 from openoutcry.matcher.matching.stops import (
     displayed_price,
+    electing_price,
     refuse_trigger,
     rest_stop,
     trailing_trigger,
@@ -256,7 +257,7 @@ def enter_stop(arena: int, order: int, instrument: int) -> int:
     order_type, side = order_type_of(order), order_side(order)
     trigger = load_i64(order + const.ORDER_AUX)
     if is_trailing(order_type):
-        last = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
+        last = electing_price(arena, instrument)
         trigger = trailing_trigger(order_type, side, trigger, last)
     reason = refuse_one_more(arena, order, instrument, order_type)
     if reason == const.ACCEPT:

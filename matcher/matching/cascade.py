@@ -29,7 +29,13 @@ from openoutcry.matcher.events import emit_next
 from openoutcry.matcher.matching.allocation import rest_after_arrival
 from openoutcry.matcher.matching.auction_price import publish_indicative
 from openoutcry.matcher.matching.pegs import best_displayed, quotes_moved, repeg_all
-from openoutcry.matcher.matching.stops import displayed_price, elect, elected_now, move_triggers
+from openoutcry.matcher.matching.stops import (
+    displayed_price,
+    elect,
+    elected_now,
+    electing_price,
+    move_triggers,
+)
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
     crosses,
@@ -63,7 +69,7 @@ def cascade(arena: int, instrument: int) -> None:
     again = True
     while again:
         again = False
-        last = load_i64(state + layout.LAST_PRICE)
+        last = electing_price(arena, instrument)
         moved = last != load_i64(state + layout.CASCADED_LAST)
         if load_i64(state + layout.STOP_COUNT) != 0 and (moved or by_quote != 0):
             if moved and load_i64(state + layout.TRAILING_COUNT) != 0:
@@ -99,7 +105,7 @@ def is_stable(arena: int, instrument: int, state: int) -> bool:
 @kernel
 def no_stop_elected(arena: int, instrument: int, state: int) -> bool:
     """Whether no stop can be elected and none trails at current prices."""
-    last = load_i64(state + layout.LAST_PRICE)
+    last = electing_price(arena, instrument)
     buy_mark = sell_mark = last
     moved = last != load_i64(state + layout.CASCADED_LAST)
     if load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & const.STOPS_BY_QUOTE != 0:

@@ -26,6 +26,19 @@ from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 
 @kernel
+def electing_price(arena: int, instrument: int) -> int:
+    """The last price that elects stops and that trailing ones follow, or NO_PRICE.  Before the
+    first trade: the reference price, if the instrument says so."""
+    state = instrument_addr(arena, instrument)
+    last = load_i64(state + layout.LAST_PRICE)
+    if last == NO_PRICE:
+        options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
+        if options & const.STOPS_BY_REFERENCE != 0:
+            return load_i64(state + layout.REFERENCE)
+    return last
+
+
+@kernel
 def trailing_trigger(order_type: int, side: int, aux: int, last: int) -> int:
     """A trailing stop's trigger from the last price ``last``; NO_PRICE without one."""
     if last == NO_PRICE:
@@ -65,7 +78,7 @@ def refuse_trigger(arena: int, instrument: int, side: int, trigger: int) -> int:
 @kernel_outlined
 def move_triggers(arena: int, instrument: int) -> None:
     """Move the trailing stops' triggers by the last price, in order of arrival."""
-    last = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
+    last = electing_price(arena, instrument)
     begin_list(arena, instrument, layout.TRAILING_LIST)
     ext = next_in_list(arena)
     while ext != 0:
@@ -127,7 +140,7 @@ def elected_now(arena: int, instrument: int) -> int:
         ask = displayed_price(arena, instrument, const.SELL, NO_PRICE)
         bid = displayed_price(arena, instrument, const.BUY, MAX_VALUE)
         return next_elected(arena, instrument, ask, bid)
-    last = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
+    last = electing_price(arena, instrument)
     if last == NO_PRICE:
         return 0
     return next_elected(arena, instrument, last, last)

@@ -29,10 +29,10 @@ def cascade(m: Market) -> None:
 
 def move_triggers(m: Market) -> None:
     """Trailing stops follow the last trade, in the direction that is good for their owner."""
-    if m.last is None:
+    if m.electing_price is None:
         return
     for order in m.trailing():
-        candidate = trailing_trigger(order, m.last)
+        candidate = trailing_trigger(order, m.electing_price)
         if order.trigger is not None:
             gain = (
                 order.trigger - candidate if order.side == Side.BUY else candidate - order.trigger
@@ -84,7 +84,7 @@ def elect_one(m: Market) -> bool:
     if m.rules.stops_by_quote:
         order = next_elected(m, m.best_displayed(Side.SELL), m.best_displayed(Side.BUY))
     else:
-        order = next_elected(m, m.last, m.last)
+        order = next_elected(m, m.electing_price, m.electing_price)
     if order is None:
         return False
     elect(m, order)

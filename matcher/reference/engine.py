@@ -469,4 +469,5 @@ def set_display(order: OpenOrder, display: int) -> None:
 def set_trailing(m: Market, order: OpenOrder, aux: int) -> None:
     """A trailing stop's distance, and its trigger from the last trade if there is one."""
     order.distance, order.trail_step = unpack_trailing(aux)
-    order.trigger = None if m.last is None else trailing_trigger(order, m.last)
+    last = m.electing_price
+    order.trigger = None if last is None else trailing_trigger(order, last)

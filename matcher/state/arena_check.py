@@ -292,8 +292,11 @@ def _check_fixed_point(tables: Tables, instrument: int, best: dict[int, int | No
     crossed = bids and asks and ~min(bids) >= min(asks)
     assert not crossed, f"instrument {instrument}: the book is crossed"
     last: int | None = tables.of_instrument(instrument, at.LAST_PRICE)
+    options = int(tables.rules["options"][instrument])
+    if last == NO_PRICE and options & InstrumentOption.STOPS_BY_REFERENCE:
+        last = tables.of_instrument(instrument, at.REFERENCE)
     buy_price = sell_price = None if last == NO_PRICE else last
-    if int(tables.rules["options"][instrument]) & InstrumentOption.STOPS_BY_QUOTE:
+    if options & InstrumentOption.STOPS_BY_QUOTE:
         bid, buy_price = best[at.DISPLAYED], best[at.DISPLAYED + 1]
         sell_price = None if bid is None else ~bid
     sell_key, buy_trigger = best[at.TRIGGERS], best[at.TRIGGERS + 1]
