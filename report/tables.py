@@ -26,6 +26,7 @@ DOCUMENTS = (
     "docs/market-data.md",
     "docs/audit.md",
     "docs/topology.md",
+    "docs/replication.md",
 )
 MADE_BY_TESTS = {
     "audit": "surveillance/test_audit_long",
@@ -78,7 +79,16 @@ def _source(document: dict[str, Any]) -> str:
 
 GoalRow = tuple[str, str, str, str]
 """Metric, peer (then the figure is the ratio to it), what it is, goal."""
-GOAL_UNITS = {"": 1.0, "ns": 1.0, "µs": 1e3, "ms": 1e6, "ppb": 1.0, "M/s": 1e6, "GB/s": 1e9}
+GOAL_UNITS = {
+    "": 1.0,
+    "ns": 1.0,
+    "µs": 1e3,
+    "ms": 1e6,
+    "s": 1e9,
+    "ppb": 1.0,
+    "M/s": 1e6,
+    "GB/s": 1e9,
+}
 
 
 def _goal_table(wanted: Sequence[GoalRow], document: dict[str, Any]) -> str:
@@ -435,6 +445,20 @@ SHARDS_ROWS: tuple[tuple[str, str, str, str], ...] = (
 )
 shards_table = partial(_goal_table, SHARDS_ROWS)
 
+REPLICATION_ROWS = (
+    ("replicated_commands", "", "commands, on this disk and on two of three nodes", "≥ 1 M/s"),
+    ("replicated_commands", "local", "the same / on this disk alone", ""),
+    ("replicated_p50", "", "sequenced → released, p50, 100,000/s", "≤ 4 ms"),
+    ("publish_bytes", "", "a journal into the stream, chain, epoch and lease", ""),
+    ("publish_bytes", "bare_jetstream", "the same / bare publishes of the same messages", "≥ 0.7"),
+    ("gap_primary", "", "without an answer: primary killed", "≤ 5 s"),
+    ("gap_leader", "", "without an answer: stream's leader killed", "≤ 10 s"),
+    ("gap_both", "", "without an answer: both", "≤ 15 s"),
+    ("gap_planned", "", "without an answer: planned hand-over", "≤ 200 ms"),
+    ("cold_start", "", "without an answer: everything killed", "≤ 30 s"),
+)
+replication_table = partial(_goal_table, REPLICATION_ROWS)
+
 AUDIT_FACTS = (
     ("commands", "commands of a generated day of ten hours, one instrument, 128 participants"),
     ("rows", "rows of its trail"),
@@ -565,6 +589,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "operations": operations_table,
     "ledger": ledger_table,
     "shards": shards_table,
+    "replication": replication_table,
     **dict.fromkeys(FACTS, facts_table),
     "clock": clock_table,
     "clock_days": clock_days_table,
