@@ -79,16 +79,7 @@ def _source(document: dict[str, Any]) -> str:
 
 GoalRow = tuple[str, str, str, str]
 """Metric, peer (then the figure is the ratio to it), what it is, goal."""
-GOAL_UNITS = {
-    "": 1.0,
-    "ns": 1.0,
-    "µs": 1e3,
-    "ms": 1e6,
-    "s": 1e9,
-    "ppb": 1.0,
-    "M/s": 1e6,
-    "GB/s": 1e9,
-}
+GOAL_UNITS = {"": 1.0, "ns": 1.0, "µs": 1e3, "ms": 1e6, "ppb": 1.0, "M/s": 1e6, "GB/s": 1e9}
 
 
 def _goal_table(wanted: Sequence[GoalRow], document: dict[str, Any]) -> str:
@@ -451,11 +442,11 @@ REPLICATION_ROWS = (
     ("replicated_p50", "", "sequenced → released, p50, 100,000/s", "≤ 4 ms"),
     ("publish_bytes", "", "a journal into the stream, chain, epoch and lease", ""),
     ("publish_bytes", "bare_jetstream", "the same / bare publishes of the same messages", "≥ 0.7"),
-    ("gap_primary", "", "without an answer: primary killed", "≤ 5 s"),
-    ("gap_leader", "", "without an answer: stream's leader killed", "≤ 10 s"),
-    ("gap_both", "", "without an answer: both", "≤ 15 s"),
+    ("gap_primary", "", "without an answer: primary killed", "≤ 5,000 ms"),
+    ("gap_leader", "", "without an answer: stream's leader killed", "≤ 10,000 ms"),
+    ("gap_both", "", "without an answer: both", "≤ 15,000 ms"),
     ("gap_planned", "", "without an answer: planned hand-over", "≤ 200 ms"),
-    ("cold_start", "", "without an answer: everything killed", "≤ 30 s"),
+    ("cold_start", "", "without an answer: everything killed", "≤ 30,000 ms"),
 )
 replication_table = partial(_goal_table, REPLICATION_ROWS)
 

@@ -1,4 +1,4 @@
-"""What `outcry bench replication` publishes is a journal, and its messages are given to the peer."""
+"""What `outcry bench replication` publishes is a journal, and the peer gets its messages."""
 
 import json
 
