@@ -168,6 +168,7 @@ STEPS = int(enums.Allocation.STEPS)
 RULE_BANDS = INSTRUMENT.offsets["band1_from_ticks"]
 MARKET_REST_STAYS = int(InstrumentOption.MARKET_REST_STAYS)
 STOPS_BY_QUOTE = int(InstrumentOption.STOPS_BY_QUOTE)
+STOPS_BY_TRADE_OR_QUOTE = int(InstrumentOption.STOPS_BY_TRADE_OR_QUOTE)
 STOPS_BY_REFERENCE = int(InstrumentOption.STOPS_BY_REFERENCE)
 SELF_TRADE_FIRST = int(InstrumentOption.SELF_TRADE_FIRST)
 HALF_STEP_MIDPOINT = int(InstrumentOption.HALF_STEP_MIDPOINT)

@@ -147,6 +147,7 @@ class Market:
         self.top: dict[int, Order | None] = {Side.BUY: None, Side.SELL: None}
         """By side: the order that has bettered the market and is first since."""
         self.by_reference = bool(int(row["options"]) & InstrumentOption.STOPS_BY_REFERENCE)
+        self.by_either = bool(int(row["options"]) & InstrumentOption.STOPS_BY_TRADE_OR_QUOTE)
         self.by_quote = bool(int(row["options"]) & InstrumentOption.STOPS_BY_QUOTE)
         self.half_midpoint = bool(int(row["options"]) & InstrumentOption.HALF_STEP_MIDPOINT)
         self.band = int(row["market_band_ticks"])
@@ -216,13 +217,17 @@ def limit_of(market: Market, order: Order, reach: int | None) -> int | None:
 
 def is_electable(market: Market, order: Order) -> bool:
     """Whether the stop's trigger is reached by the last trade (before the first: by the reference
-    price, if the instrument says so), or by the quote."""
-    price = market.reference if market.last is None and market.by_reference else market.last
+    price, if the instrument says so), by the opposite quote, or by the last trade or its own
+    side's quote."""
+    prices = [market.reference if market.last is None and market.by_reference else market.last]
     if market.by_quote:
-        price = market.best(other_side(order.side))
-    if price is None or order.trigger is None or not order.waiting:
+        prices = [market.best(other_side(order.side))]
+    elif market.by_either:
+        prices.append(market.best(order.side))
+    if order.trigger is None or not order.waiting:
         return False
-    return price >= order.trigger if order.side == Side.BUY else price <= order.trigger
+    there = [price for price in prices if price is not None]
+    return any(p >= order.trigger if order.side == Side.BUY else p <= order.trigger for p in there)
 
 
 def is_elected_first(market: Market, order: Order) -> bool:

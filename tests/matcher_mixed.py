@@ -257,8 +257,12 @@ def _draw_late(rng: np.random.Generator, row: dict[str, Any]) -> None:
     """Allocation in steps, of which each may be missing, and the later options."""
     if rng.random() < 0.25:
         row["options"] |= InstrumentOption.SELF_TRADE_FIRST
-    if rng.spawn(1)[0].random() < 0.3:
+    later = rng.spawn(1)[0]
+    if later.random() < 0.3:
         row["options"] |= InstrumentOption.STOPS_BY_REFERENCE
+    if later.random() < 0.3:
+        row["options"] &= ~InstrumentOption.STOPS_BY_QUOTE
+        row["options"] |= InstrumentOption.STOPS_BY_TRADE_OR_QUOTE
     if rng.random() < 0.65:
         return
     row["allocation"] = 3

@@ -157,6 +157,9 @@ class InstrumentOption(IntFlag):
     STOPS_BY_REFERENCE = 16
     """Before the first trade the reference price stands for the last: stops are elected by it, also
     on entry, and trailing stops keep their distance from it."""
+    STOPS_BY_TRADE_OR_QUOTE = 32
+    """Stops are elected by the last trade and by the best quote of their own side, a buy by the
+    best bid, a sell by the best offer, whichever is there first; not with STOPS_BY_QUOTE."""
 
 
 class EventKind(IntEnum):

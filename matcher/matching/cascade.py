@@ -28,12 +28,14 @@ from openoutcry.matcher.book.orders import extension_of, order_tag, plain_price
 from openoutcry.matcher.events import emit_next
 from openoutcry.matcher.matching.allocation import rest_after_arrival
 from openoutcry.matcher.matching.auction_price import publish_indicative
-from openoutcry.matcher.matching.pegs import best_displayed, quotes_moved, repeg_all
+from openoutcry.matcher.matching.pegs import quotes_moved, repeg_all
 from openoutcry.matcher.matching.stops import (
+    QUOTES_ELECT,
     displayed_price,
     elect,
     elected_now,
     electing_price,
+    election_marks,
     move_triggers,
 )
 from openoutcry.matcher.matching.take import (
@@ -65,7 +67,7 @@ def cascade(arena: int, instrument: int) -> None:
     """Move trailing stops, elect stops one by one, trade all-or-none orders, reprice pegs; start
     again after each, until nothing changes."""
     state = instrument_addr(arena, instrument)
-    by_quote = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & const.STOPS_BY_QUOTE
+    by_quote = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & QUOTES_ELECT
     again = True
     while again:
         again = False
@@ -106,17 +108,15 @@ def is_stable(arena: int, instrument: int, state: int) -> bool:
 def no_stop_elected(arena: int, instrument: int, state: int) -> bool:
     """Whether no stop can be elected and none trails at current prices."""
     last = electing_price(arena, instrument)
-    buy_mark = sell_mark = last
     moved = last != load_i64(state + layout.CASCADED_LAST)
-    if load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & const.STOPS_BY_QUOTE != 0:
-        buy_mark = best_displayed(arena, instrument << 4 | layout.DISPLAYED | 1)
-        sell_mark = best_displayed(arena, instrument << 4 | layout.DISPLAYED)
-        if sell_mark == NO_PRICE:
-            sell_mark = MAX_VALUE
-    elif not moved:
+    options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
+    if options & QUOTES_ELECT == 0 and not moved:
         return True
     if last == NO_PRICE or (moved and load_i64(state + layout.TRAILING_COUNT) != 0):
         return False
+    buy_mark, sell_mark = election_marks(arena, instrument)
+    if sell_mark == NO_PRICE:
+        sell_mark = MAX_VALUE
     triggers = instrument << 4 | layout.TRIGGERS
     return not (crosses(arena, triggers | 1, buy_mark) or crosses(arena, triggers, ~sell_mark))
 

@@ -169,6 +169,7 @@ class Rules:
         options = InstrumentOption(int(row["options"]))
         self.market_rest_stays = InstrumentOption.MARKET_REST_STAYS in options
         self.self_trade_first = InstrumentOption.SELF_TRADE_FIRST in options
+        self.stops_by_trade_or_quote = InstrumentOption.STOPS_BY_TRADE_OR_QUOTE in options
         self.stops_by_reference = InstrumentOption.STOPS_BY_REFERENCE in options
         self.stops_by_quote = InstrumentOption.STOPS_BY_QUOTE in options
         bands: list[tuple[int | None, int]] = [(None, int(row["price_step_ticks"]))]

@@ -80,11 +80,19 @@ def next_elected(m: Market, buy_price: int | None, sell_price: int | None) -> Op
     return min((o for o in found if o is not None), key=lambda o: o.arrival, default=None)
 
 
-def elect_one(m: Market) -> bool:
+def electing_prices(m: Market) -> tuple[int | None, int | None]:
+    """What elects buy stops at or below it, and sell stops at or above it."""
+    last, bid, ask = m.electing_price, m.best_displayed(Side.BUY), m.best_displayed(Side.SELL)
     if m.rules.stops_by_quote:
-        order = next_elected(m, m.best_displayed(Side.SELL), m.best_displayed(Side.BUY))
-    else:
-        order = next_elected(m, m.electing_price, m.electing_price)
+        return ask, bid
+    if m.rules.stops_by_trade_or_quote:
+        highest = max((p for p in (last, bid) if p is not None), default=None)
+        return highest, min((p for p in (last, ask) if p is not None), default=None)
+    return last, last
+
+
+def elect_one(m: Market) -> bool:
+    order = next_elected(m, *electing_prices(m))
     if order is None:
         return False
     elect(m, order)
