@@ -24,8 +24,18 @@ from openoutcry.wire.records import NO_PRICE, TICK_BANDS
 
 Array = npt.NDArray[Any]
 
-TRAILING = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_BPS)
-STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, *TRAILING)
+TRAILING_BPS = (OrderType.TRAILING_STOP_BPS, OrderType.TRAILING_STOP_LIMIT_BPS)
+TRAILING = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT, *TRAILING_BPS)
+ELECTED_AS = {
+    OrderType.STOP: OrderType.MARKET,
+    OrderType.TRAILING_STOP: OrderType.MARKET,
+    OrderType.TRAILING_STOP_BPS: OrderType.MARKET,
+    OrderType.STOP_LIMIT: OrderType.LIMIT,
+    OrderType.TRAILING_STOP_LIMIT: OrderType.LIMIT,
+    OrderType.TRAILING_STOP_LIMIT_BPS: OrderType.LIMIT,
+    OrderType.POST_ONLY_STOP_LIMIT: OrderType.POST_ONLY,
+}
+STOPS = tuple(ELECTED_AS)
 PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
 MARKETS = (OrderType.MARKET, OrderType.MARKET_TO_LIMIT)
 ENDS_WALK = (SelfTrade.CANCEL_NEWEST, SelfTrade.CANCEL_BOTH, SelfTrade.DECREMENT)
@@ -228,6 +238,23 @@ def is_electable(market: Market, order: Order) -> bool:
         return False
     there = [price for price in prices if price is not None]
     return any(p >= order.trigger if order.side == Side.BUY else p <= order.trigger for p in there)
+
+
+def trigger_fault(market: Market, order: Order, trigger: int) -> str:
+    """What is wrong with a trailing trigger that moves to ``trigger``, or nothing."""
+    last = market.reference if market.last is None else market.last
+    assert last is not None
+    distance = order.aux % 2**32
+    if order.order_type in TRAILING_BPS:
+        distance = last * distance // 10_000
+    buy = order.side == Side.BUY
+    if trigger != max(min(last + distance if buy else last - distance, 2**63 - 1), 1 - 2**63):
+        return "a trailing trigger keeps its distance from the last trade"
+    if order.trigger is None:
+        return ""
+    gain = order.trigger - trigger if buy else trigger - order.trigger
+    least = max(order.aux >> 32, 1)
+    return "" if gain >= least else "it moves in its order's favour, by the smallest move at least"
 
 
 def is_elected_first(market: Market, order: Order) -> bool:

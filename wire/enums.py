@@ -78,6 +78,13 @@ class OrderType(IntEnum):
     """A limit order that trades as a whole or waits; hidden, behind everything at its price."""
     MIN_QTY = 16
     """A limit order of which at least ``aux`` lots must trade on arrival, or none."""
+    TRAILING_STOP_LIMIT = 17
+    """As TRAILING_STOP; elected, it is a limit order at its price, which does not move."""
+    TRAILING_STOP_LIMIT_BPS = 18
+    """As TRAILING_STOP_LIMIT, its distance in basis points of the last trade."""
+    POST_ONLY_STOP_LIMIT = 19
+    """A post-only order that waits for its trigger price, ``aux``: elected, it is cancelled when it
+    would trade."""
 
 
 class TimeInForce(IntEnum):

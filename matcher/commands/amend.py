@@ -278,7 +278,7 @@ def replace_stop(arena: int, order: int, instrument: int, slot: int, ext: int) -
     set_mode(arena, order, slot)
     if aux != 0:
         store_i64(ext + layout.EXT_AUX, aux)
-    if order_type == const.STOP_LIMIT:
+    if has_price(order_type):
         store_i64(ext + layout.EXT_PRICE, load_i64(order + const.ORDER_PRICE))
     if keeps_place:
         reduction = order_leaves(arena, slot) - qty

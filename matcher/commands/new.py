@@ -26,6 +26,7 @@ from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.instrument_rules import (
     ceil_step,
     floor_step,
+    has_price,
     is_call,
     is_market,
     is_peg,
@@ -264,7 +265,7 @@ def enter_stop(arena: int, order: int, instrument: int) -> int:
         reason = refuse_trigger(arena, instrument, side, trigger)
     if reason != const.ACCEPT:
         return reason
-    price = load_i64(order + const.ORDER_PRICE) if order_type == const.STOP_LIMIT else 0
+    price = load_i64(order + const.ORDER_PRICE) if has_price(order_type) else 0
     number = command_number(arena)
     emit_accepted(arena, order, instrument, price, trigger, const.WAITING)
     slot = open_new(arena, order, instrument, order_type, price, number)

@@ -5,6 +5,7 @@
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
+    ELECTED_AS_POST_ONLY,
     book_of,
     cancel_order,
     convert_to_limit,
@@ -19,6 +20,7 @@ from openoutcry.matcher.book.instrument_rules import (
     add_saturating,
     ceil_step,
     floor_step,
+    has_price,
     is_call,
     is_within,
     rule_addr,
@@ -40,6 +42,7 @@ from openoutcry.matcher.matching.stops import (
 )
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
+    best_price,
     crosses,
     crosses_any,
     fillable,
@@ -150,7 +153,15 @@ def enter_elected(arena: int, instrument: int, slot: int) -> None:
     side = load_u8(ext + layout.EXT_SIDE)
     price = load_i64(ext + layout.EXT_PRICE)
     can_take, limit, rest_price = 1, price, price
-    is_limit = load_u8(ext + layout.EXT_TYPE) == const.STOP_LIMIT
+    order_type = load_u8(ext + layout.EXT_TYPE)
+    is_limit = has_price(order_type)
+    if (ELECTED_AS_POST_ONLY >> order_type) & 1 != 0:
+        best = best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE)
+        if best != NO_PRICE and (price >= best if side == const.BUY else price <= best):
+            reason = const.WOULD_CROSS
+            cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, reason))
+            return
+        can_take = 0
     if not is_limit:
         can_take, limit, rest_price = market_limit(arena, instrument, side)
         if load_u8(ext + layout.EXT_TIF) != const.DAY:

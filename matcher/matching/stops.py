@@ -16,7 +16,7 @@ from openoutcry.matcher.book.any_order import (
     reason_word,
     refuse_join,
 )
-from openoutcry.matcher.book.instrument_rules import add_saturating, rule_addr
+from openoutcry.matcher.book.instrument_rules import add_saturating, rule_addr, trails_by_bps
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, level_key, slot_addr
 from openoutcry.matcher.book.orders import extension_of, order_leaves, order_tag
 from openoutcry.matcher.events import emit_next
@@ -46,7 +46,7 @@ def trailing_trigger(order_type: int, side: int, aux: int, last: int) -> int:
     if last == NO_PRICE:
         return NO_PRICE
     distance = aux & 0xFFFFFFFF
-    if order_type != const.TRAILING_STOP:
+    if trails_by_bps(order_type):
         # In parts, so that nothing overflows: floor(last * bps / 10000).
         distance = last // 10_000 * distance + last % 10_000 * distance // 10_000
     return max(NO_PRICE + 1, add_saturating(last, distance if side == const.BUY else -distance))

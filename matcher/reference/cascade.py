@@ -2,7 +2,7 @@
 pegs, until nothing more happens."""
 
 from openoutcry.matcher.reference.books import Market, OpenOrder, Place
-from openoutcry.matcher.reference.take import enter, fillable, resting_price, take
+from openoutcry.matcher.reference.take import crossed_bests, enter, fillable, resting_price, take
 from openoutcry.wire.enums import (
     EventFlag,
     EventKind,
@@ -10,6 +10,7 @@ from openoutcry.wire.enums import (
     Reason,
     Side,
 )
+from openoutcry.wire.order_types import ORDER_TYPES, TRAILING_BPS
 from openoutcry.wire.records import MAX_VALUE
 
 BASIS_POINTS = 10_000
@@ -58,7 +59,7 @@ def move_triggers(m: Market) -> None:
 def trailing_trigger(order: OpenOrder, set_trailing: int) -> int:
     """The trigger at its distance from the anchor, saturating at int64."""
     distance = order.distance
-    if order.order_type == OrderType.TRAILING_STOP_BPS:
+    if order.order_type in TRAILING_BPS:
         distance = set_trailing * order.distance // BASIS_POINTS
     trigger = set_trailing + distance if order.side == Side.BUY else set_trailing - distance
     return min(max(trigger, -MAX_VALUE), MAX_VALUE)
@@ -98,7 +99,9 @@ def elect_one(m: Market) -> bool:
     elect(m, order)
     rest_price = resting_price(m, order)
     refusal = Reason.NONE
-    if rest_price is not None:
+    if order.order_type == OrderType.POST_ONLY and crossed_bests(m, order):
+        refusal = Reason.WOULD_CROSS
+    elif rest_price is not None:
         refusal = m.refuse_join(Place.DISPLAYED, order.side, rest_price, order.leaves)
     if refusal:
         m.cancel_order(order, refusal)
@@ -108,12 +111,13 @@ def elect_one(m: Market) -> bool:
 
 
 def elect(m: Market, order: OpenOrder) -> None:
-    """The stop leaves its trigger and is from now on a market or a limit order."""
+    """The stop leaves its trigger and is from now on a market, limit or post-only order."""
     trigger = order.trigger
     m.leave_book(order)
     m.emit(EventKind.ELECTED, order, qty=order.leaves, price=trigger)
-    is_limit = order.order_type == OrderType.STOP_LIMIT
-    m.change_type(order, OrderType.LIMIT if is_limit else OrderType.MARKET)
+    becomes = ORDER_TYPES[order.order_type].elected_as
+    assert becomes is not None
+    m.change_type(order, becomes)
 
 
 # All or none
