@@ -27,7 +27,7 @@ from openoutcry.replica.cluster import Cluster, Node
 from openoutcry.replica.cluster_status import status_document
 from openoutcry.replica.disaster import Copier, restore
 from openoutcry.replica.errors import ReplicaError, Unreachable
-from openoutcry.replica.jetstream import JetStream
+from openoutcry.replica.jetstream import JetStream, Tail
 from openoutcry.replica.link import connect
 from openoutcry.replica.store import verify_node
 from openoutcry.wire.errors import OutcryError
@@ -144,15 +144,19 @@ class Drill:
         except ReplicaError:
             return False
         try:
-            tail = JetStream(link, STREAM).tail()
-            return len(tail.peers) == len(NODES) - 1 and all(
-                peer.get("current") and not peer.get("offline") and peer.get("lag", 0) < self.rate
-                for peer in tail.peers
-            )
+            jetstream = JetStream(link, STREAM)
+            # Each has a leader of its own: a lease without one cannot be renewed.
+            return all(self._is_whole(jetstream.tail(bucket)) for bucket in (False, True))
         except ReplicaError:
             return False
         finally:
             link.close()
+
+    def _is_whole(self, tail: Tail) -> bool:
+        return len(tail.peers) == len(NODES) - 1 and all(
+            peer.get("current") and not peer.get("offline") and peer.get("lag", 0) < self.rate
+            for peer in tail.peers
+        )
 
     def diagnosis(self) -> dict[str, Any]:
         """Who was what, for whoever looks why it did not come back."""

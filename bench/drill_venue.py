@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.host.processes import die_with_parent
+from openoutcry.replica.primary import WINDOW
 
 PORT = 9000
 LEASE_MS = 2_000
@@ -98,7 +99,8 @@ class VenueNode:
         """It is a standby that has what the primary has, and a run that waits."""
         found = self.document("standby.json")
         hot = found.get("role") == "following" and found.get("prepared") is True
-        return self.lives and hot and found.get("lag_blocks", 9) <= 1
+        near = found.get("lag_blocks", 9) <= 1 and found.get("lag_messages", 99) <= WINDOW
+        return self.lives and hot and near
 
     def send(self, number: int) -> None:
         """A signal to every process of it."""

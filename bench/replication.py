@@ -3,8 +3,9 @@
 ``replicated_commands`` is a whole run as fast as it goes, each event held until its command is on
 this disk and on two of three nodes; ``local`` is the same run with its own disk alone.
 ``replicated_p50`` is sequenced -> released at a paced rate, the same two ways.  ``publish_bytes``
-is a journal published by the protocol (chain, epoch, lease), beside JetStream given the same
-bytes in messages of the same size, as many on their way.  The gaps are what a client of a drill
+is a journal of generated orders published by the protocol (chain, epoch, lease), beside JetStream
+given the very same messages, as many on their way: what a server does depends on what is in them,
+as it compresses what it hands on.  The gaps are what a client of a drill
 (``drill.py``) sees: the longest time without an answer.  All nodes are on this machine and this
 disk.
 """
@@ -30,12 +31,11 @@ from openoutcry.pipeline.journal_stage import MAX_REPLICATED_RECORDS
 from openoutcry.pipeline.options import Options, Replication
 from openoutcry.pipeline.run import run
 from openoutcry.replica.cluster import Cluster
-from openoutcry.replica.jetstream import JetStream, acknowledged
+from openoutcry.replica.jetstream import JetStream, acknowledged, messages
 from openoutcry.replica.link import connect
-from openoutcry.replica.message import pack
 from openoutcry.replica.primary import WINDOW
 from openoutcry.replica.publisher import Publisher
-from openoutcry.wire import ORDER_DTYPE, OutcryError
+from openoutcry.wire import OutcryError
 
 ORDERS, QUICK_ORDERS = 5_000_000, 100_000
 PACED, QUICK_PACED = 500_000, 20_000
@@ -65,10 +65,9 @@ def bench_replication(
                 (row,) = (row for row in paced["stages"] if row["name"] == "release")
                 add("replicated_p50", "ns", "lower", float(row["p50"]), who)
             blocks = QUICK_BLOCKS if quick else BLOCKS
-            sizes: list[int] = []
-            bytes_s = _publish(cluster, folder, blocks, sizes)
+            bytes_s, published = _publish(cluster, folder, blocks)
             add("publish_bytes", "B/s", "higher", bytes_s)
-            add("publish_bytes", "B/s", "higher", _bare(cluster, sizes), "bare_jetstream")
+            add("publish_bytes", "B/s", "higher", _bare(cluster, published), "bare_jetstream")
             if not quick:
                 _add_gaps(number, add)
 
@@ -115,49 +114,51 @@ def _run(cluster: Cluster, folder: Path, replicated: bool, count: int, rate: int
     return result
 
 
-def _publish(cluster: Cluster, folder: Path, blocks: int, sizes: list[int]) -> float:
-    """Bytes a second of a journal into a stream; ``sizes`` gets those of its messages."""
-    journal = folder / _name("journal")
+def _publish(cluster: Cluster, folder: Path, blocks: int) -> tuple[float, list[bytes]]:
+    """Bytes a second of a journal into a stream, and what stands in the stream then."""
+    journal, venue = folder / _name("journal"), _name("PUBLISH")
+    flow = GeneratedFlow("normal", blocks * MAX_REPLICATED_RECORDS, 3)
+    orders = np.concatenate(list(flow.chunks()))
+    orders["seq"] = np.arange(1, len(orders) + 1)
     with Journal.create(journal, {"of": "bench"}, direct=False) as writer:
-        for _ in range(blocks):
-            first = writer.written_seq + 1
-            orders = np.zeros(MAX_REPLICATED_RECORDS, ORDER_DTYPE)
-            orders["seq"] = np.arange(first, first + MAX_REPLICATED_RECORDS)
-            writer.append(first, [orders.view("u1").data], len(orders), time.time_ns())
-    publisher = Publisher(journal, cluster.access, _name("PUBLISH"), "bench/1")
+        for part in np.array_split(orders, blocks):
+            first = int(part["seq"][0])
+            writer.append(first, [part.view("u1").data], len(part), time.time_ns())
+    publisher = Publisher(journal, cluster.access, venue, "bench/1")
     try:
         publisher.begin()
-        before, began = publisher.driver.bytes_sent, time.perf_counter()
+        before, began = publisher.machine.tip.position, time.perf_counter()
         while publisher.read() or not publisher.idle:
-            known = publisher.machine.in_flight[-1] if publisher.machine.in_flight else None
             publisher.turn(0.01)
-            sizes += [len(pack(m)) for m in publisher.machine.in_flight
-                      if known is None or m.position > known.position]  # fmt: skip
         seconds = time.perf_counter() - began
-        sent = publisher.driver.bytes_sent - before
+        last = publisher.machine.tip.position
     finally:
         publisher.close()
         shutil.rmtree(journal, ignore_errors=True)
-    return sent / seconds
+    link = connect(cluster.access)
+    try:
+        found = [data for _, data in messages(JetStream(link, venue), before + 1, last)]
+    finally:
+        link.close()
+    return sum(map(len, found)) / seconds, found
 
 
-def _bare(cluster: Cluster, sizes: list[int]) -> float:
-    """The same bytes in messages of those sizes, as many on their way, without our protocol."""
+def _bare(cluster: Cluster, published: list[bytes]) -> float:
+    """Bytes a second of those messages, as many on their way, without our protocol."""
     link = connect(cluster.access)
     try:
         stream = JetStream(link, _name("BARE"))
         stream.open()
-        data = np.random.default_rng(1).bytes(max(sizes))
         began, done, sent = time.perf_counter(), 0, 0
-        while done < len(sizes):
-            while sent < len(sizes) and sent - done < WINDOW:
+        while done < len(published):
+            while sent < len(published) and sent - done < WINDOW:
                 sent += 1
-                stream.publish(sent, memoryview(data)[: sizes[sent - 1]])
+                stream.publish(sent, published[sent - 1])
             link.wait(0.1)
             while (message := link.take()) is not None:
                 acknowledged(message)
                 done += 1
-        return sum(sizes) / (time.perf_counter() - began)
+        return sum(map(len, published)) / (time.perf_counter() - began)
     finally:
         link.close()
 

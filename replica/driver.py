@@ -80,6 +80,13 @@ class Driver:
     def link(self) -> Link | None:
         return self._jetstream.link if self._jetstream else None
 
+    @property
+    def behind(self) -> int:
+        """So many messages the stream has, as far as the subscription tells, that the machine has
+        not been told yet."""
+        found = self.subscription
+        return max(0, found.last - self.machine.tip.position) if found is not None else 0
+
     def subscribe(self) -> None:
         """Let the machine be told each message behind its tip as it comes (a standby)."""
         self._following = True
@@ -215,6 +222,8 @@ class Driver:
             elif self.subscription is not None:
                 found = self.subscription.take(message)
                 if found is not None:
+                    # Whoever gives blocks is not silent, though nobody may lead the bucket now.
+                    self._answered_s = time.monotonic()
                     rest += self.act(self._told(*found))
             if self._jetstream is not jetstream:
                 break

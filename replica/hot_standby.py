@@ -32,7 +32,7 @@ from openoutcry.replica.local import plan
 from openoutcry.replica.local_journal import LocalJournal
 from openoutcry.replica.message import MASK, NO_STATE, Check, Message, sealed, split
 from openoutcry.replica.place import read_place, write_place
-from openoutcry.replica.primary import Primary
+from openoutcry.replica.primary import WINDOW, Primary
 from openoutcry.replica.standby import Role, Standby, status
 
 STATUS_FILE = "standby.json"
@@ -113,10 +113,14 @@ class HotStandby:
 
     @property
     def is_level(self) -> bool:
-        """The core is behind a command, and has every block that was seen."""
+        """The core is behind a command, and has every block that was seen, and there are not many
+        more."""
         point = self.point
         level = self.machine.applied_tip.next_block == self.local.next_block
-        return point is not None and point.seq > 0 and level and not self.machine.lag_blocks
+        near = self.driver.behind <= WINDOW
+        return (
+            point is not None and point.seq > 0 and level and near and not self.machine.lag_blocks
+        )
 
     def follow(self, stop: Callable[[], bool], told: Callable[[], bool]) -> Lead | None:
         """Follow until this node leads (then what it leads with), or ``stop`` (None: it may be
@@ -190,10 +194,11 @@ class HotStandby:
 
     def _carry_out(self, rest: list[Action]) -> None:
         while rest:
+            if messages := _to_apply(rest):
+                rest = rest[len(messages) :] + self.driver.act(self._apply(messages))
+                continue
             action, *rest = rest
-            if isinstance(action, Apply):
-                rest += self.driver.act(self._apply(action.message))
-            elif isinstance(action, Cut):
+            if isinstance(action, Cut):
                 self._cut(action.next_block)
             elif isinstance(action, Stopped):
                 self.write_status("stopped")
@@ -210,17 +215,26 @@ class HotStandby:
             self.cuts += 1
             self._rebuild()
 
-    def _apply(self, message: Message) -> list[Action]:
-        parts = split(message.blocks)
-        hashes = [digest(part) for part in parts]
-        local = self.local
-        todo = plan(local.next_block, local.hash_of, message, hashes)
-        if todo.cut_at is not None:
-            self._cut(todo.cut_at)
+    def _apply(self, messages: list[Message]) -> list[Action]:
+        """All that has come into the journal, durable by one sync, then through the core: one sync
+        each let a busy disk take longer over what was read at once than a server waits for us."""
         self.max_lag_blocks = max(self.max_lag_blocks, self.machine.lag_blocks)
-        for part in parts[todo.skip :]:
-            local.append(part)
+        whole = [split(message.blocks) for message in messages]
+        local = self.local
+        for message, parts in zip(messages, whole, strict=True):
+            hashes = [digest(part) for part in parts]
+            todo = plan(local.next_block, local.hash_of, message, hashes)
+            if todo.cut_at is not None:
+                self._cut(todo.cut_at)
+            for part in parts[todo.skip :]:
+                local.append(part)
         local.sync()
+        actions: list[Action] = []
+        for message, parts in zip(messages, whole, strict=True):
+            actions += self._run_message(message, parts)
+        return actions
+
+    def _run_message(self, message: Message, parts: list[memoryview]) -> list[Action]:
         checks: list[Check] = []
         if message.check.state_hash != NO_STATE:
             self._asked.add(message.check.seq)
@@ -323,6 +337,7 @@ class HotStandby:
             "state_hash": point.engine.state_hash() if point else "",
             "event_hash": f"{point.chain & MASK:016x}" if point else "",
             "max_lag_blocks": self.max_lag_blocks,
+            "lag_messages": self.driver.behind,
             "prepared": self.prepared,
             "trouble": self._flaw,
         }
@@ -335,3 +350,13 @@ class HotStandby:
         with contextlib.suppress(OSError):
             new.write_text(json.dumps(document))
             new.replace(path)
+
+
+def _to_apply(actions: list[Action]) -> list[Message]:
+    """The messages of those first actions that are to be applied."""
+    messages = []
+    for action in actions:
+        if not isinstance(action, Apply):
+            break
+        messages.append(action.message)
+    return messages

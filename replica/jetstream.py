@@ -148,9 +148,9 @@ class JetStream:
             "allow_direct": False,
         }  # fmt: skip
 
-    def tail(self) -> Tail:
-        """Where the stream is, and who holds it, as its leader says."""
-        answer = self.call(f"STREAM.INFO.{self.stream}")
+    def tail(self, bucket: bool = False) -> Tail:
+        """Where the stream is (or the bucket's), and who holds it, as its leader says."""
+        answer = self.call(f"STREAM.INFO.{'KV_' if bucket else ''}{self.stream}")
         state, cluster = answer["state"], answer.get("cluster") or {}
         peers = cluster.get("replicas") or ()
         return Tail(

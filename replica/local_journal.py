@@ -61,6 +61,7 @@ class LocalJournal:
         self.places: list[Place] = []
         self._segment_bytes = 0
         self._fd = -1
+        self._unsynced = False
         try:
             if segment_numbers(directory):
                 self._read()
@@ -100,6 +101,7 @@ class LocalJournal:
             raise ReplicaError(f"{path}: byte {offset}: cannot write: {error.strerror}") from None
         if written != len(block):
             raise ReplicaError(f"{path}: byte {offset}: only {written:,} bytes were written")
+        self._unsynced = True
         self.journal_id = header.journal_id
         self.places.append(Place(segment, offset, offset + len(block), digest(block)))
         self._note(header, block)
@@ -132,11 +134,12 @@ class LocalJournal:
     def sync(self) -> None:
         """All that was appended is on the disk on return; a disk that cannot is left, not asked
         again."""
-        if self._fd >= 0:
+        if self._fd >= 0 and self._unsynced:
             try:
                 os.fdatasync(self._fd)
             except OSError as error:
                 raise ReplicaError(f"{self.directory}: cannot sync: {error.strerror}") from None
+            self._unsynced = False
 
     def cut(self, index: int) -> None:
         """Remove block ``index`` and all behind it: another leads, and has others or none."""
@@ -200,6 +203,7 @@ class LocalJournal:
                 segment_path(self.directory, number).unlink()
         self._open(last.segment)
         os.ftruncate(self._fd, last.end)
+        self._unsynced = True  # whoever wrote it may have been killed before its sync
 
     def _begin_segment(self, text_bytes: int, block: memoryview) -> None:
         document = json.loads(bytes(block[HEADER_BYTES : HEADER_BYTES + text_bytes]))

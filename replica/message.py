@@ -184,7 +184,7 @@ def joined(parts: Sequence[Any], block_before: bytes) -> Blocks:
     first, last = (unpack_header(parts[at][:HEADER_BYTES]) for at in (0, -1))
     return Blocks(
         first.block_index, last.block_index + 1, block_before, digest(parts[-1]),
-        last.first_seq - 1 + last.commands, b"".join(parts),
+        last.first_seq - 1 + last.commands, parts[0] if len(parts) == 1 else b"".join(parts),
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ DOCUMENTS = (
     "docs/market-data.md",
     "docs/audit.md",
     "docs/topology.md",
+    "docs/replication.md",
 )
 MADE_BY_TESTS = {
     "audit": "surveillance/test_audit_long",
@@ -442,6 +443,20 @@ SHARDS_ROWS: tuple[tuple[str, str, str, str], ...] = (
 )
 shards_table = partial(_goal_table, SHARDS_ROWS)
 
+REPLICATION_ROWS = (
+    ("replicated_commands", "", "commands, on this disk and on two of three nodes", "≥ 1 M/s"),
+    ("replicated_commands", "local", "the same / on this disk alone", ""),
+    ("replicated_p50", "", "sequenced → released, p50, 100,000/s", "≤ 4 ms"),
+    ("publish_bytes", "", "a journal into the stream, chain, epoch and lease", ""),
+    ("publish_bytes", "bare_jetstream", "the same / bare publishes of the same messages", "≥ 0.7"),
+    ("gap_primary", "", "without an answer: primary killed", "≤ 5,000 ms"),
+    ("gap_leader", "", "without an answer: stream's leader killed", "≤ 10,000 ms"),
+    ("gap_both", "", "without an answer: both", "≤ 15,000 ms"),
+    ("gap_planned", "", "without an answer: planned hand-over", "≤ 200 ms"),
+    ("cold_start", "", "without an answer: everything killed", "≤ 30,000 ms"),
+)
+replication_table = partial(_goal_table, REPLICATION_ROWS)
+
 AUDIT_FACTS = (
     ("commands", "commands of a generated day of ten hours, one instrument, 128 participants"),
     ("rows", "rows of its trail"),
@@ -572,6 +587,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "operations": operations_table,
     "ledger": ledger_table,
     "shards": shards_table,
+    "replication": replication_table,
     **dict.fromkeys(FACTS, facts_table),
     "clock": clock_table,
     "clock_days": clock_days_table,
