@@ -28,6 +28,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.order_types import STOPS, type_bits
 from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES, make_instruments
 
 START_TICKS = 100_000
@@ -125,12 +126,15 @@ TYPE_SHARES = {
     "limit GTD": 3_000,
     "limit at the open": 200,
     "limit at the close": 200,
+    "trailing stop-limit": 60,
+    "trailing stop-limit, basis points": 60,
+    "post-only stop-limit": 100,
 }
 """Share of each in 65,536 new orders; what is left are DAY limit orders."""
 (
     T_MARKET, T_TO_LIMIT, T_POST, T_SLIDE, T_STOP, T_STOP_LIMIT, T_TRAIL, T_TRAIL_BPS, T_ICEBERG,
     T_HIDDEN, T_PRIMARY, T_PEG_MARKET, T_MIDPOINT, T_ALL, T_MIN, T_IOC, T_FOK, T_GTC, T_GTD, T_OPEN,
-    T_CLOSE,
+    T_CLOSE, T_TRAIL_LIMIT, T_TRAIL_LIMIT_BPS, T_POST_STOP,
 ) = accumulate(TYPE_SHARES.values())  # fmt: skip
 
 COMMAND_SHARES = {
@@ -179,6 +183,10 @@ PEG_MARKET = int(OrderType.PEG_MARKET)
 PEG_MIDPOINT = int(OrderType.PEG_MIDPOINT)
 ALL_OR_NONE = int(OrderType.ALL_OR_NONE)
 MIN_QTY = int(OrderType.MIN_QTY)
+TRAILING_STOP_LIMIT = int(OrderType.TRAILING_STOP_LIMIT)
+TRAILING_STOP_LIMIT_BPS = int(OrderType.TRAILING_STOP_LIMIT_BPS)
+POST_ONLY_STOP_LIMIT = int(OrderType.POST_ONLY_STOP_LIMIT)
+STOP_BITS = type_bits(STOPS)
 DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = map(int, TimeInForce)
 
 
@@ -368,6 +376,14 @@ def _new(state: int, record: int, r: int) -> None:
         tif, aux = GTD, get_word(state, NOW) + (1 + (s & 127)) * TIME_STEP_NS
     elif draw < T_CLOSE:
         tif = AT_OPEN if draw < T_OPEN else AT_CLOSE
+    elif draw < T_TRAIL_LIMIT_BPS:
+        order_type = TRAILING_STOP_LIMIT if draw < T_TRAIL_LIMIT else TRAILING_STOP_LIMIT_BPS
+        aux = (10 + (s & 63)) | (1 + ((s >> 8) & 3)) << 32
+        price = _valid(instrument, mid + towards * 20)
+    elif draw < T_POST_STOP:
+        order_type = POST_ONLY_STOP_LIMIT
+        aux = _valid(instrument, mid + towards * (10 + (s & 127)))
+        price = _valid(instrument, aux - towards * (s >> 8 & 7))
     elif s & 31 == 0:
         # A limit order in a hurry.
         price = through
@@ -449,7 +465,7 @@ def _is_passed(state: int, row: int) -> bool:
     who = get_word(row, R_WHO)
     away = get_word(state, MIDS + ((who >> 24) & 0xFF)) - get_word(row, R_PRICE)
     passed = away < 0 if (who >> 16) & 0xFF == BUY else away > 0
-    return passed and not STOP <= who >> 32 <= TRAILING_STOP_BPS
+    return passed and STOP_BITS >> (who >> 32) & 1 == 0
 
 
 @kernel

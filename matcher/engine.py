@@ -232,7 +232,7 @@ class Engine:
         """Hash, 32 hexadecimal digits, of the whole state; costs what :meth:`book_hash` does, and
         the hashing of the hooks' region."""
         whole = seal_numbers(self.book_hash(), self.last_seq, self.event_count)
-        return seal_region(whole, self.region) if self.hooks else whole
+        return seal_region(whole, self.hooks.digest(self.region)) if self.hooks else whole
 
     def clone(self) -> "Engine":
         """Another engine in the same state, for what-if runs.  Costs what was ever in use of the
@@ -272,10 +272,11 @@ class Engine:
 
     def as_shard(self, shard: Shard, event_count: int, id_key: int = 0) -> "Engine":
         """The engine of one shard, in the state of its own instruments here.  ``event_count``: how
-        many events it has written."""
+        many events it has written.  What hooks keep is the whole's."""
         engine = Engine(
-            self.instruments, self.order_capacity, self.level_pages, shard, id_key=id_key
+            self.instruments, self.order_capacity, self.level_pages, shard, id_key, self.hooks
         )
+        engine.region[:] = self.region
         whole = self.state()
         own = np.asarray(shard[0]) == shard[1]
         states = np.where(own, whole.states, engine.state().states)

@@ -33,6 +33,7 @@ import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.depth import fill_best
 from openoutcry.matcher.book.ids import id_addr, prefetch_chain
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
+from openoutcry.matcher.commands.every_command import is_foreign
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.events import emit, event_tag, mark_last, reject
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
@@ -47,7 +48,9 @@ TRAILER_BYTES = 32
 """Behind a snapshot with hooks: region, then magic, length and blake2b-128 of the region."""
 
 # Words of the block that the batch kernel is given.
-ARENA, BATCH, REGION, BEFORE, AFTER, QUOTES, AHEAD, HOLD, DUE, FIGURES = range(0, 80, 8)
+(
+    ARENA, BATCH, REGION, BEFORE, AFTER, QUOTES, AHEAD, HOLD, DUE, FIGURES, MEETS, MEET, MEETING,
+) = range(0, 104, 8)  # fmt: skip
 FIGURE_VERDICT, FIGURE_SEQ, FIGURE_PLACE, FIGURE_RELEASE = 0, 8, 16, 24
 """What ``hold`` and ``due`` say beside their answer."""
 KIND_BITS, TYPE_BITS = 32, 40
@@ -59,6 +62,10 @@ QUOTE_BYTES = 48
 FAR, NEAR = 8, 4
 """How many commands ahead memory is asked for: the hooks' and that of the id's entry, and what the
 entry then leads to, as ``process_batch`` does by itself in a batch of many."""
+
+
+def region_hash(region: npt.NDArray[np.uint8]) -> bytes:
+    return hashlib.blake2b(region.tobytes(), digest_size=16).digest()
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,15 @@ class Hooks:
     figures_at: int = 0
     """Where in the region their figures stand: verdict (of who enters: 0, or why it is refused),
     sequence that it came with, place in the queue, time of its release."""
+    digest: Callable[[npt.NDArray[np.uint8]], bytes] = region_hash
+    """What the state hash has of the region, 16 bytes."""
+    meets: Callable[..., Any] | None = None
+    """Of a core that several engines share: ``meets(region, order)``, 1 if all of them must have
+    come this far before the command, and"""
+    meet: Callable[..., Any] | None = None
+    """``meet(meeting, order)``, behind everything before it: 0 they have, 1 ask again later."""
+    meeting: int = 0
+    """Address of what ``meet`` is called with; 0: this engine has the whole core."""
 
     def block(self, arena: int, region: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """The words for :func:`process_hooked`."""
@@ -91,10 +107,13 @@ class Hooks:
         ahead = kernel_address(self.ahead, 2) if self.ahead else 0
         batch = kernel_address(process_batch, 5)
         quotes = region.ctypes.data + self.quotes_at if self.quotes_at else 0
-        words = [arena, batch, region.ctypes.data, before, after, quotes, ahead, 0, 0, 0]
+        words = [arena, batch, region.ctypes.data, before, after, quotes, ahead, *[0] * 6]
         if self.hold and self.due:
-            words[-3:-1] = kernel_address(self.hold, 2), kernel_address(self.due, 2)
-            words[-1] = region.ctypes.data + self.figures_at
+            words[7:9] = kernel_address(self.hold, 2), kernel_address(self.due, 2)
+            words[9] = region.ctypes.data + self.figures_at
+        if self.meets and self.meet and self.meeting:
+            words[10:12] = kernel_address(self.meets, 2), kernel_address(self.meet, 2)
+            words[12] = self.meeting
         return np.array(words, np.int64)
 
 
@@ -115,6 +134,7 @@ def process_hooked(
     before, after = load_i64(block + BEFORE), load_i64(block + AFTER)
     quotes = load_i64(block + QUOTES)
     ahead, due = load_i64(block + AHEAD), load_i64(block + DUE)
+    meets = load_i64(block + MEETS)
     for index in range(1, min(FAR, count)):
         look_ahead(arena, region, ahead, orders + index * RECORD_BYTES)
     worst = load_i64(arena + layout.WORST_EVENTS)
@@ -123,6 +143,11 @@ def process_hooked(
         order, at = orders + done * RECORD_BYTES, out + written * RECORD_BYTES
         if done + FAR < count:
             look_ahead(arena, region, ahead, order + FAR * RECORD_BYTES)
+        if meets != 0 and call_before(meets, region, order) != 0:
+            # First whoever calls hands on what is done.
+            meet, meeting = load_i64(block + MEET), load_i64(block + MEETING)
+            if done > 0 or call_before(meet, meeting, order) != 0:
+                break
         if done + NEAR < count:
             prefetch_chain(arena, id_entry(arena, order + NEAR * RECORD_BYTES))
         refused = 0
@@ -254,8 +279,13 @@ def note_best(arena: int, quotes: int, events: int, count: int) -> None:
 
 @kernel
 def refuse(arena: int, order: int, out: int, refused: int) -> int:
-    """Reject the command by the verdict; the matcher counts it and does nothing else."""
+    """Reject the command by the verdict; the matcher counts it and does nothing else.  What is
+    another shard's to answer (all of them heed a RISK command) has no event."""
     instrument = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
+    if is_foreign(arena, instrument):
+        store_i64(arena + layout.LAST_SEQ, load_i64(order + const.ORDER_SEQ))
+        store_i64(arena + layout.COMMAND_COUNT, load_i64(arena + layout.COMMAND_COUNT) + 1)
+        return 0
     word = load_i64(order + const.ORDER_WORD)
     address = event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
     reason, detail = refused & ((1 << REASON_BITS) - 1), refused >> REASON_BITS
@@ -277,13 +307,9 @@ def own_region(region: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return room[at : at + len(region)]
 
 
-def region_hash(region: npt.NDArray[np.uint8]) -> bytes:
-    return hashlib.blake2b(region.tobytes(), digest_size=16).digest()
-
-
-def seal_region(state_hash: str, region: npt.NDArray[np.uint8]) -> str:
-    """The hash of the core from the matcher's and the region."""
-    both = bytes.fromhex(state_hash) + region_hash(region)
+def seal_region(state_hash: str, digest: bytes) -> str:
+    """The hash of the core from the matcher's and the region's."""
+    both = bytes.fromhex(state_hash) + digest
     return hashlib.blake2b(both, digest_size=16).hexdigest()
 
 

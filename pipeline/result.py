@@ -7,6 +7,7 @@ import numpy as np
 import openoutcry
 from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.host.info import host_info
+from openoutcry.matcher.hooks import seal_region
 from openoutcry.matcher.state.digest import joined_hash
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import summary
@@ -17,6 +18,7 @@ from openoutcry.pipeline.topology import as_row
 from openoutcry.pipeline.worker import CORE, Work
 from openoutcry.replay.event_hash import hash_text
 from openoutcry.replay.replay import fullest
+from openoutcry.risk.partitioned import joined
 from openoutcry.wire import EventKind, Reason
 
 
@@ -75,8 +77,9 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
 
 
 def _whole_book(work: Work, state: RunState) -> dict[str, Any]:
-    """The matcher's book at the end; of several shards, put together."""
-    parts = [part for key, part in state.outcome.items() if key.startswith(CORE)]
+    """The matcher's book at the end; of several shards, in their order, put together."""
+    names = [CORE + row.name for row in work.table.stages]
+    parts = [state.outcome[name] for name in names if name in state.outcome]
     if len(parts) == 1:
         return dict(parts[0])
     digests = [part["digest"] for part in parts]
@@ -85,11 +88,23 @@ def _whole_book(work: Work, state: RunState) -> dict[str, Any]:
     now_ns = parts[0]["now_ns"]
     books = {symbol: book for part in parts for symbol, book in part["depth"].items()}
     order = [symbol.decode() for symbol in work.instruments["symbol"].tolist()]
+    state_hash = joined_hash(work.instruments, now_ns, digests, commands, events)
+    if parts[0]["pieces"] is not None:
+        state_hash = seal_region(state_hash, joined(_of_owners([p["pieces"] for p in parts])))
     return {
-        "state_hash": joined_hash(work.instruments, now_ns, digests, commands, events),
+        "state_hash": state_hash,
         "open_orders": sum(part["open_orders"] for part in parts),
         "depth": fullest({symbol: books[symbol] for symbol in order if symbol in books}),
     }
+
+
+def _of_owners(pieces: list[list[str]]) -> list[str]:
+    """What the hash of the hooks' state is made of: each partition's from the shard that has it,
+    the whole's from all of them alike."""
+    whole = {found[0] for found in pieces}
+    assert len(whole) == 1, "the shards' risk does not agree about the whole"
+    count = len(pieces)
+    return [*whole, *(pieces[n % count][1 + n] for n in range(len(pieces[0]) - 1))]
 
 
 def _account(work: Work, state: RunState, options: Options, sequenced: int) -> dict[str, int]:

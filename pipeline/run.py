@@ -34,6 +34,7 @@ from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.supervisor import Supervisor
 from openoutcry.pipeline.topology import Group, geometry
 from openoutcry.replay.checkpoint import Follower, following
+from openoutcry.replay.core import RISK
 from openoutcry.replay.event_hash import START
 from openoutcry.replay.replay import replay
 from openoutcry.ring import remove_dead_segments
@@ -79,8 +80,7 @@ def _with_operator(options: Options, watcher: Watcher) -> Watcher:
 
 
 def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
-    if options.hooks is not None and options.wiring.shards > 1:
-        raise PipelineError("hooks around the matcher see all instruments: they need one matcher")
+    _check_shards(options)
     this_build()  # as it is before anything of it is compiled
     remove_dead_journals(Path())
     removed = remove_dead_segments()
@@ -100,6 +100,20 @@ def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
     with ExitStack() as stack:
         stack.enter_context(holding())
         return _run(options, watcher, stack, compile_s)
+
+
+def _check_shards(options: Options) -> None:
+    """Hooks see all instruments, so they need one matcher; but risk may be divided."""
+    shards, hooks = options.wiring.shards, options.hooks
+    if hooks is None or shards == 1:
+        return
+    if hooks["name"] != RISK:
+        raise PipelineError("hooks around the matcher see all instruments: they need one matcher")
+    if options.core.partitions < shards:
+        raise PipelineError(
+            f"{shards} matchers need risk in at least as many partitions, not "
+            f"{options.core.partitions}"
+        )
 
 
 class _Unwind:
@@ -205,6 +219,8 @@ def _prepare(
     supervisor = None
     if options.standing is not None:
         work.sessions = _make_sessions(options, shared, directory, stack)
+        # From here on, not from the lead on: its own restart needs them as well.
+        _follow_journal(options, work, stack)
         supervisor = options.standing.wait(work, state, watcher, options.stall, stack)
     started = time.monotonic()
     if directory is not None:
@@ -219,8 +235,8 @@ def _prepare(
     if options.operator is not None and work.sessions is not None:
         options.operator.sessions = work.sessions
     work.feed = _open_feed(options, shared, directory, watcher, stack)
-    if directory is not None and options.journal is not None and options.topology == "processes":
-        stack.enter_context(_followed(options, work, directory))
+    if options.standing is None:
+        _follow_journal(options, work, stack)
     return work, {"flow_s": flow_s, "journal_s": journal_s}, supervisor
 
 
@@ -289,10 +305,12 @@ def _check_replication(options: Options, watcher: Watcher) -> None:
     )
 
 
-def _followed(options: Options, work: worker.Work, directory: Path) -> Any:
+def _follow_journal(options: Options, work: worker.Work, stack: ExitStack) -> None:
     """Checkpoints of the core, and of what the sessions know, while the run goes on."""
+    if work.journal is None or options.journal is None or options.topology != "processes":
+        return
     make = work.sessions.follower if work.sessions else Follower
-    return following(directory, options.checkpoint_every, make)
+    stack.enter_context(following(work.journal, options.checkpoint_every, make))
 
 
 def _make_sessions(options: Options, shared: Shared, journal: Path | None, stack: ExitStack) -> Any:
@@ -362,7 +380,11 @@ def _make_shared(options: Options) -> Shared:
         more = sum(source.count_hint or 0 for source in options.more_sources.values())
         sizes = replace(sizes, kept=min(hint, options.orders or hint) + more)
     return Shared(
-        sizes, table, network=options.source is None, region_bytes=options.core.region_bytes
+        sizes,
+        table,
+        network=options.source is None,
+        region_bytes=options.core.region_bytes,
+        meeting_bytes=options.core.meeting_bytes(table.shards),
     )
 
 

@@ -48,10 +48,11 @@ class Shared:
         table: Topology = TOPOLOGY,
         network: bool = False,
         region_bytes: int = 0,
+        meeting_bytes: int = 0,
     ) -> None:
         """Make them all; what was made is removed again if one of them fails.  ``network``: the
         commands of the first source come by one.  ``region_bytes``: what the hooks around the
-        matcher keep."""
+        matcher keep; ``meeting_bytes``: where those of several matchers meet."""
         self.network = network
         self.geometry = geometry
         self.table = table
@@ -69,6 +70,7 @@ class Shared:
             if region_bytes:
                 region = self.segment("region", region_bytes)
                 self.region = region.words(0, region_bytes // 8).view(np.uint8)
+            self.meeting = self.segment("meeting", meeting_bytes) if meeting_bytes else None
             self.probes = (
                 self.segment("probes", len(table.stages) * PROBE_BYTES) if geometry.kept else None
             )

@@ -19,6 +19,7 @@ from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import REPLICA
 from openoutcry.ring import RingBuffer
 from openoutcry.ring.policy import needed, quorum_value
+from openoutcry.risk.meeting import CORE_BYTES
 
 LOOK_S = 0.05
 MAX_LOOK_S = 0.2
@@ -120,7 +121,19 @@ def work_of(shared: Shared, stage: str) -> tuple[tuple[int, ...], bool]:
         places.append(done)
     # What merges cannot take one input before it has seen the others.
     waits = bool(waiting) and (all(waiting) if table[stage].merges else any(waiting))
+    waits = waits and not _is_met_by_nobody(shared, stage)
     return tuple(places), waits and (out is None or _has_room(out))
+
+
+def _is_met_by_nobody(shared: Shared, stage: str) -> bool:
+    """Whether a shard has come to a command that it may only take once all others have come there,
+    and one has not: that one may be dead, and on its way back."""
+    shard, there = shared.table[stage].shard, shared.meeting
+    if shard is None or there is None:
+        return False
+    words = there.words(0, shared.table.shards * CORE_BYTES // 8)
+    meetings = words[:: CORE_BYTES // 8]
+    return bool(meetings.min() < meetings[shard])
 
 
 def _at(ring: RingBuffer) -> int:

@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from openoutcry.host.info import isolated_cores
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting
 from openoutcry.journal import JournalWriter
 from openoutcry.matcher import Engine
-from openoutcry.matcher.book.shards import spread
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.gateway_stage import sequenced_commands
 from openoutcry.pipeline.options import Replication
@@ -41,6 +40,8 @@ from openoutcry.replay.core import Core
 from openoutcry.replay.replay import depth_of
 from openoutcry.ring import ProcessIdentity
 from openoutcry.ring.sigbus import set_handler
+from openoutcry.risk import meeting
+from openoutcry.risk.partitioned import pieces
 from openoutcry.wire import OutcryError
 from openoutcry.wire.indirect import kernel_address
 
@@ -153,12 +154,20 @@ class StageGroup:
     def rebuild_engine(self, name: str) -> Engine:
         """The stage's engine; what its hooks keep lies where the exchange operator sees it."""
         engine, region = rebuild_engine(self.work, name), self.work.shared.region
-        if engine.hooks is not None and region is not None:
+        if engine.hooks is None:
+            return engine
+        # Of several shards' each has its own, and the first one's is seen.
+        if region is not None and not self.work.table[name].shard:
             place_region(region, engine.region)
             engine.region = region
-            block = engine.hooks.block(engine.address, region)
-            engine.core_address = block.ctypes.data
-            self.contexts.keep_alive.append(block)
+        hooks = engine.hooks
+        if engine.shard is not None:
+            words = meeting_words(self.work, engine, engine.shard[1])
+            hooks = replace(hooks, meeting=words.ctypes.data)
+            self.contexts.keep_alive.append(words)
+        block = hooks.block(engine.address, engine.region)
+        engine.core_address = block.ctypes.data
+        self.contexts.keep_alive.append(block)
         return engine
 
     def run(self, slice_ns: int, leave_idle: bool) -> int:
@@ -179,9 +188,21 @@ class StageGroup:
         return said | {CORE + name: core_outcome(engine) for name, engine in self.engines.items()}
 
 
+def meeting_words(work: Work, engine: Engine, shard: int) -> npt.NDArray[np.int64]:
+    """What a shard's hooks meet the other shards' with."""
+    there = work.shared.meeting
+    assert there is not None, "hooks over several matchers need a place to meet"
+    words = np.zeros(meeting.WORDS, np.int64)
+    words[meeting.REGION], words[meeting.EXCHANGE] = engine.region.ctypes.data, there.address
+    words[meeting.CORE], words[meeting.CORES] = shard, work.table.shards
+    return words
+
+
 def core_outcome(engine: Engine) -> dict[str, Any]:
-    """A matcher's final counts and hashes."""
+    """A matcher's final counts and hashes; of a shard's hooks what their hash is made of."""
+    divided = engine.shard is not None and engine.hooks is not None
     return {
+        "pieces": pieces(engine.region) if divided else None,
         "state_hash": engine.state_hash(),
         "digest": engine.own_digest(),
         "now_ns": engine.now_ns,
@@ -203,8 +224,7 @@ def rebuild_engine(work: Work, name: str) -> Engine:
     shard = work.table[name].shard
     if shard is not None:
         events = _events_of_shard(work, name, last, engine.event_count)
-        shards = spread(work.instruments, work.table.shards), shard
-        engine = engine.as_shard(shards, events, work.core.id_key)
+        engine = work.core.shard(engine, shard, work.table.shards, events)
     # First touch of a page would add to some order's latency.
     engine.arena[::4096] = engine.arena[::4096]
     assert engine.last_seq == last, (engine.last_seq, last)

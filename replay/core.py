@@ -8,17 +8,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal.errors import JournalError
 from openoutcry.matcher import Engine
+from openoutcry.matcher.book.shards import spread
 from openoutcry.matcher.hooks import Hooks
 from openoutcry.replay.risk_hooks import open_orders_hooks, risk_hooks
+from openoutcry.risk.meeting import exchange_bytes
+from openoutcry.risk.partitioned import keep
 from openoutcry.wire import make_instruments
 
-OPEN_ORDERS = "open orders"
+RISK, OPEN_ORDERS = "risk", "open orders"
 HOOKS: dict[str, Callable[[Mapping[str, Any], npt.NDArray[Any]], Hooks]] = {
-    "risk": risk_hooks,
+    RISK: risk_hooks,
     OPEN_ORDERS: open_orders_hooks,
 }
 """What may stand around the matcher, by the name that the configuration has: made from its settings
@@ -50,6 +54,34 @@ class Core:
         """Size of what the hooks keep; 0 without hooks."""
         hooks = self._hooks()
         return 0 if hooks is None else int(hooks.region.nbytes)
+
+    @property
+    def partitions(self) -> int:
+        """Of risk; without it, and with other hooks, 1."""
+        return int((self.hooks or {}).get("partitions", 1))
+
+    def meeting_bytes(self, shards: int) -> int:
+        """Size of the memory that so many matchers' risk meets in."""
+        if self.hooks is None or shards == 1:
+            return 0
+        hooks = self.hooks
+        people, groups = int(hooks["participants"]), int(hooks.get("groups", 1))
+        return exchange_bytes(self.partitions, people, groups, shards)
+
+    def shard_of(self, shards: int) -> npt.NDArray[np.int64]:
+        """The shard of each instrument: risk's partitions are not cut, n is shard n modulo the
+        shards'."""
+        if self.partitions == 1:
+            return spread(self.instruments, shards)
+        return spread(self.instruments, self.partitions) % shards
+
+    def shard(self, whole: Engine, number: int, shards: int, events: int) -> Engine:
+        """One matcher of several, in the state of its own instruments in ``whole``; ``events``:
+        how many it has written."""
+        engine = whole.as_shard((self.shard_of(shards), number), events, self.id_key)
+        if engine.hooks is not None:
+            keep(engine.region, range(number, self.partitions, shards))
+        return engine
 
     def fresh(self) -> Engine:
         """A core at the beginning."""

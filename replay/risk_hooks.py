@@ -8,20 +8,21 @@ import numpy.typing as npt
 
 from openoutcry.matcher.hooks import Hooks
 from openoutcry.risk import layout as lay
-from openoutcry.risk import open_orders
+from openoutcry.risk import open_orders, partitioned, partitions
 from openoutcry.risk.after import after
 from openoutcry.risk.before import APPLIED, ahead, before
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.delay import due, hold
 from openoutcry.risk.guard_layout import HEADER_BYTES
+from openoutcry.risk.meeting import meet
 from openoutcry.risk.region import RiskError, make_region, setting
 
 
 def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
     """``settings``: ``participants``, ``order_capacity`` (as the matcher's), ``groups``,
     ``multipliers``, ``leveraged``, ``protection`` and ``delayed`` as ``make_region`` takes them,
-    and ``limits``: rows of ``{"set": a Setting's name, "value": …, "who": …, "symbol": …,
-    "second": …}``.
+    ``partitions`` of the instruments (1), each with a part of every limit, and ``limits``: rows of
+    ``{"set": a Setting's name, "value": …, "who": …, "symbol": …, "second": …}``.
 
     Raises :class:`RiskError` naming the row that makes no sense.
     """
@@ -35,6 +36,9 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         protection=bool(settings.get("protection", False)),
         delayed=int(settings.get("delayed", 0)),
     )
+    count = int(settings.get("partitions", 1))
+    region = partitioned.divide(region, instruments, count)
+    ask = partitions.before if count > 1 else before
     for number, row in enumerate(settings.get("limits", ())):
         if row.get("set") not in Setting.__members__:
             raise RiskError(f"limits row {number}: {row.get('set')!r} is no setting")
@@ -43,8 +47,13 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
             Setting[row["set"]], int(row["value"]), int(row.get("who", 0)), symbol,
             int(row.get("second", 0)),
         )  # fmt: skip
-        if before(region.ctypes.data, record.ctypes.data) != APPLIED:
+        if ask(region.ctypes.data, record.ctypes.data) != APPLIED:
             raise RiskError(f"limits row {number}: {dict(row)} makes no sense")
+    if count > 1:
+        return Hooks(
+            region, ask, partitions.after, ahead=partitions.ahead, digest=partitioned.digest,
+            meets=partitions.meets, meet=meet,
+        )  # fmt: skip
     guard = int(region.view(np.int64)[lay.PROTECTION_AT // 8])
     quotes_at = guard + HEADER_BYTES if guard else 0
     bump_at = int(region.view(np.int64)[lay.BUMP_AT // 8])

@@ -97,6 +97,13 @@ class Apply(NamedTuple):
     message: Message
 
 
+class Cut(NamedTuple):
+    """Blocks of the local journal from ``next_block`` on are not in the chain, and go: another node
+    has led, and the chain is read as far as it went when this one began."""
+
+    next_block: int
+
+
 class Promoted(NamedTuple):
     """This standby leads: go on as a primary from its ``tip``, with this lease."""
 
@@ -109,4 +116,4 @@ class Stopped(NamedTuple):
     reason: str
 
 
-Action = Publish | Fetch | WriteLease | ReadLease | Release | Apply | Promoted | Stopped
+Action = Publish | Fetch | WriteLease | ReadLease | Release | Apply | Cut | Promoted | Stopped

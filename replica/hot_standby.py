@@ -21,7 +21,7 @@ from openoutcry.replay.core import Core
 from openoutcry.replay.event_hash import START
 from openoutcry.replay.events import STEP, Point, commands_of, events_of, starting_point
 from openoutcry.replica.access import Access
-from openoutcry.replica.actions import Action, Apply, Promoted, Stopped, Timing
+from openoutcry.replica.actions import Action, Apply, Cut, Promoted, Stopped, Timing
 from openoutcry.replica.chain import Tip
 from openoutcry.replica.driver import Driver, now_ns
 from openoutcry.replica.errors import ReplicaError, Unreachable
@@ -37,6 +37,7 @@ from openoutcry.replica.standby import Role, Standby, status
 
 STATUS_FILE = "standby.json"
 STATUS_S = 0.25
+PLACE_S = 1.0
 AGAIN_S = 0.5
 TURN_S = 0.02
 HURRY_S = 0.002
@@ -107,7 +108,7 @@ class HotStandby:
         self.cuts = 0
         """How often the end of the journal was cut off: what was made of it before is void."""
         self._state_free_s = 0.0
-        self._status_due_s = 0.0
+        self._status_due_s = self._place_due_s = 0.0
         self._flaw = ""
 
     @property
@@ -126,10 +127,11 @@ class HotStandby:
         """
         rest: list[Action] = []
         if not self._follows:
-            while not stop() and not self._has_stream():
+            last: int | None = None
+            while not stop() and (last := self._stream_end()) is None:
                 time.sleep(AGAIN_S)
             self.driver.subscribe()
-            rest = self.driver.act(self.machine.begin(now_ns()))
+            rest = self.driver.act(self.machine.begin(now_ns(), last or 0))
             self._follows = True
         while not stop():
             self._carry_out(rest)
@@ -145,9 +147,12 @@ class HotStandby:
         self._carry_out(rest)
         return None
 
-    def _has_stream(self) -> bool:
-        """See that the stream is there, or make it; False while the cluster does not answer.
-        Raises :class:`ReplicaError` for a stream of another make, and for one that was wiped."""
+    def _stream_end(self) -> int | None:
+        """The last message of the stream, which is made if it is not there; None while the cluster
+        does not answer.
+
+        Raises :class:`ReplicaError` for a stream of another make, and for one that was wiped.
+        """
         try:
             jetstream = JetStream(connect(self.driver.access), self.venue)
             try:
@@ -156,13 +161,13 @@ class HotStandby:
                 jetstream.link.close()
         except Unreachable as error:
             self._tell(str(error))
-            return False
+            return None
         if last < self.machine.tip.position:
             raise ReplicaError(
                 f"{self.venue}: the stream ends at message {last}, and {self.local.directory} is "
                 f"of one that had {self.machine.tip.position}: it was wiped, or is another's"
             )
-        return True
+        return last
 
     def close(self, checkpoint: bool = False, keep_lock: bool = False) -> None:
         """Let go of everything; with ``checkpoint`` whoever resumes the journal need not run the
@@ -171,8 +176,7 @@ class HotStandby:
             return
         self._closed = True
         self.driver.close()
-        if self.local.next_block and self.machine.applied_tip.journal_id:
-            write_place(self.local.directory, self.machine.applied_tip)
+        self._keep_place()
         self.local.close(keep_lock)
         if checkpoint:
             self.save_checkpoint()
@@ -189,25 +193,30 @@ class HotStandby:
             action, *rest = rest
             if isinstance(action, Apply):
                 rest += self.driver.act(self._apply(action.message))
+            elif isinstance(action, Cut):
+                self._cut(action.next_block)
             elif isinstance(action, Stopped):
                 self.write_status("stopped")
                 raise ReplicaError(f"{self.venue}: {action.reason}")
             else:
                 assert isinstance(action, Promoted), action
 
+    def _cut(self, at: int) -> None:
+        """Blocks from there on go, if there are any."""
+        count = self.local.next_block - at
+        if count > 0:
+            self.say(f"{count} blocks from {at} on that no quorum had are cut off this journal")
+            self.local.cut(at)
+            self.cuts += 1
+            self._rebuild()
+
     def _apply(self, message: Message) -> list[Action]:
         parts = split(message.blocks)
         hashes = [digest(part) for part in parts]
         local = self.local
-        todo = plan(local.next_block, local.hash_of, message, hashes, self.machine.holder)
+        todo = plan(local.next_block, local.hash_of, message, hashes)
         if todo.cut_at is not None:
-            count = local.next_block - todo.cut_at
-            self.say(
-                f"{count} blocks from {todo.cut_at} on that no quorum had are cut off this journal"
-            )
-            local.cut(todo.cut_at)
-            self.cuts += 1
-            self._rebuild()
+            self._cut(todo.cut_at)
         self.max_lag_blocks = max(self.max_lag_blocks, self.machine.lag_blocks)
         for part in parts[todo.skip :]:
             local.append(part)
@@ -217,7 +226,9 @@ class HotStandby:
             self._asked.add(message.check.seq)
         for part in parts:
             checks += self._run(part, message)
-        checks.append(self._check(self._wants_state(message)))
+        if self.point is not None and self.point.seq <= message.blocks.last_seq:
+            # Else it has run over a tail that may be cut off: no check of another's commands.
+            checks.append(self._check(self._wants_state(message)))
         self.applied_blocks += len(parts)
         return self.machine.applied(now_ns(), message, [check for check in checks if check.seq])
 
@@ -283,11 +294,20 @@ class HotStandby:
         return tip if held and self.local.hash_of(block) == tip.block_hash else Tip()
 
     def _note(self) -> None:
-        """Say what has changed; write the status a few times a second."""
+        """Say what has changed; write the status a few times a second, and now and then the place:
+        one that is killed reads on there."""
         self._tell(self.machine.flaw or self.driver.trouble)
         if time.monotonic() >= self._status_due_s:
             self._status_due_s = time.monotonic() + STATUS_S
             self.write_status(self.machine.role.name.lower())
+        if time.monotonic() >= self._place_due_s:
+            self._place_due_s = time.monotonic() + PLACE_S
+            self._keep_place()
+
+    def _keep_place(self) -> None:
+        machine = self.machine
+        if self.local.next_block and machine.applied_tip.journal_id and machine.settled:
+            write_place(self.local.directory, machine.applied_tip)
 
     def _tell(self, flaw: str) -> None:
         if flaw != self._flaw:

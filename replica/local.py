@@ -8,8 +8,7 @@ leads, for whoever asks it is told that there are none.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from openoutcry.replica.actions import node_of
-from openoutcry.replica.message import Kind, Message
+from openoutcry.replica.message import Message
 
 
 class Plan(NamedTuple):
@@ -20,19 +19,13 @@ class Plan(NamedTuple):
     skip: int
 
 
-def plan(
-    held: int, hash_of: Callable[[int], Any], message: Message, hashes: Sequence[Any], holder: str
-) -> Plan:
-    """For ``holder``'s journal of ``held`` blocks whose hashes ``hash_of`` tells, and a live
-    message whose blocks have these ``hashes``."""
-    blocks = message.blocks
+def plan(held: int, hash_of: Callable[[int], Any], message: Message, hashes: Sequence[Any]) -> Plan:
+    """For a journal of ``held`` blocks whose hashes ``hash_of`` tells, and a live message whose
+    blocks have these ``hashes``."""
     for skip, block_hash in enumerate(hashes):
-        index = blocks.first_block + skip
+        index = message.blocks.first_block + skip
         if index >= held:
             return Plan(None, skip)
         if hash_of(index) != block_hash:
             return Plan(index, skip)
-    beyond = message.kind == Kind.EPOCH and held > blocks.next_block
-    if beyond and node_of(message.text.decode()) != node_of(holder):
-        return Plan(blocks.next_block, len(hashes))
     return Plan(None, len(hashes))

@@ -15,7 +15,16 @@ from typing import Any
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, digest
 from openoutcry.replica.access import Access
-from openoutcry.replica.actions import Action, Apply, Promoted, Release, Stopped, Timing, node_of
+from openoutcry.replica.actions import (
+    Action,
+    Apply,
+    Cut,
+    Promoted,
+    Release,
+    Stopped,
+    Timing,
+    node_of,
+)
 from openoutcry.replica.chain import Tip
 from openoutcry.replica.driver import LEASE_KEY, Driver, lease_of, now_ns
 from openoutcry.replica.errors import ReplicaError, Unreachable
@@ -114,7 +123,7 @@ class Publisher:
         self.reader = JournalReader(self.journal)
         self.driver = Driver(self.access, self.venue, standby)
         self.driver.subscribe()
-        rest = self.driver.act(standby.begin(now_ns()))
+        rest = self.driver.act(standby.begin(now_ns(), tail.last))
         deadline_s = time.monotonic() + wait_s
         while not _leads(standby):
             alive()
@@ -164,7 +173,7 @@ class Publisher:
                     f"{self.venue}: {action.reason}; two journals need two names of streams"
                 )
             else:
-                assert isinstance(action, Promoted | Release), action
+                assert isinstance(action, Cut | Promoted | Release), action
         return rest
 
     def _lease_is_free(self) -> bool:

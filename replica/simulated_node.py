@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from openoutcry.replica.actions import (
     Action,
     Apply,
+    Cut,
     Fetch,
     Promoted,
     Publish,
@@ -80,7 +81,7 @@ class Node:
             patience_ns=self.index * self.timing.retry_ns, trusted=self.trusted,
         )  # fmt: skip
         self.next_read = tip.position + 1
-        self.do(self.standby.begin(self.now_ns()))
+        self.do(self.standby.begin(self.now_ns(), len(self.world.stream.log)))
 
     def crash(self, torn: bool) -> None:
         """The process is gone; ``torn``: the block that it was just writing as well."""
@@ -102,6 +103,8 @@ class Node:
                 self.world.request(self, action)
             elif kind is Apply:
                 self._apply(action)  # type: ignore[arg-type]
+            elif kind is Cut:
+                self._cut(action.next_block)  # type: ignore[union-attr]
             elif kind is Release:
                 self.release = action  # type: ignore[assignment]
                 self.let_out()
@@ -180,11 +183,9 @@ class Node:
         blocks = message.blocks
         count = blocks.next_block - blocks.first_block
         hashes = [blocks.block_after] if count else []
-        todo = plan(len(self.blocks), self.hashes.__getitem__, message, hashes, standby.holder)
+        todo = plan(len(self.blocks), self.hashes.__getitem__, message, hashes)
         if todo.cut_at is not None:
-            del self.blocks[todo.cut_at :], self.hashes[todo.cut_at :]
-            if self.in_core > todo.cut_at:
-                self._rebuild(todo.cut_at)
+            self._cut(todo.cut_at)
         if count and len(self.blocks) < blocks.next_block:
             self._append(blocks.data)
         checks: list[Check] = []
@@ -196,8 +197,13 @@ class Node:
         self.do(standby.applied(self.now_ns(), message, checks))
         if standby.role < Role.LEADING and message.position > self.trusted:
             self.world.compared(self, message.check)
-        if standby.role < Role.LEADING and self.world.chance(300):
+        if standby.role < Role.LEADING and self.world.chance(300) and standby.settled:
             self.place = (standby.applied_tip, len(self.blocks))
+
+    def _cut(self, at: int) -> None:
+        del self.blocks[at:], self.hashes[at:]
+        if self.in_core > at:
+            self._rebuild(at)
 
     def _append(self, block: tuple[int, ...]) -> None:
         before = self.hashes[-1] if self.hashes else GENESIS

@@ -339,7 +339,7 @@ class World:
         return f"{node.name} {name} at block {len(node.blocks)}"
 
     def _together(self) -> bool:
-        """One primary, and all others have applied all that was released."""
+        """One primary, and all others have applied all that was released, and nothing else."""
         leaders = [n for n in self.nodes if n.primary is not None and not n.primary.stopped]
         if len(leaders) != 1 or leaders[0].primary is None:
             return False
@@ -347,8 +347,8 @@ class World:
             return False
         return all(
             n is leaders[0]
-            or (n.standby is not None and n.standby.applied_tip.live_position
-                == leaders[0].primary.tip.live_position)
+            or (n.standby is not None and n.standby.settled and
+                n.standby.applied_tip.live_position == leaders[0].primary.tip.live_position)
             for n in self.nodes
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ from typing import Any
 from openoutcry.replica.actions import (
     Action,
     Apply,
+    Cut,
     Fetch,
     Lease,
     Promoted,
@@ -24,6 +25,7 @@ from openoutcry.replica.actions import (
     ReadLease,
     Stopped,
     Timing,
+    node_of,
 )
 from openoutcry.replica.chain import Tip, Verdict, extended, judge, passed
 from openoutcry.replica.keeper import Keeper
@@ -87,6 +89,11 @@ class Standby:
         """What could not be read the last time; the next whole message takes it away."""
         self._known = 0
         """The stream has at least so many messages."""
+        self._began_at = 0
+        """So many it had when this standby began."""
+        self.settled = True
+        """False: another node has led, and the journal may have blocks that are not in the chain.
+        No tip is noted then: a start behind that epoch would not know of it."""
         self._seal = seal
         self._lease: Lease | None = None
         self._revision = 0
@@ -103,8 +110,10 @@ class Standby:
         """Blocks seen and not yet applied."""
         return self.tip.next_block - self.applied_tip.next_block
 
-    def begin(self, now_ns: int) -> list[Action]:
-        """The first actions."""
+    def begin(self, now_ns: int, last: int) -> list[Action]:
+        """The first actions; the stream has ``last`` messages.  Up to there the journal may have
+        blocks of later messages than the one that is read: it was read before."""
+        self._began_at = last
         return [ReadLease(), Fetch(self.tip.position + 1)]
 
     def message(self, now_ns: int, message: Message) -> list[Action]:
@@ -123,7 +132,7 @@ class Standby:
             self.tip = passed(self.tip, message.position)
             if behind:
                 self.applied_tip = self.tip
-            return self._fence(now_ns) + self._read_on(now_ns)
+            return self._settle() + self._fence(now_ns) + self._read_on(now_ns)
         if verdict != Verdict.LIVE:
             return self.stop(
                 f"message {message.position} of the stream does not belong there "
@@ -132,11 +141,13 @@ class Standby:
         mine = self._epoch_message
         if message.kind == Kind.EPOCH and (mine is None or mine.hash != message.hash):
             self._withdraw()
+        if message.kind == Kind.EPOCH and (leader := message.text.decode()) != self.holder:
+            self.settled = node_of(leader) == node_of(self.holder)
         self.tip = extended(self.tip, message)
         # Behind a SEAL the lease is given up in a moment: looked for at once, and often.
         if message.kind == Kind.SEAL:
             self._read_due_ns = now_ns
-        return [Apply(message), *self._read_on(now_ns)]
+        return [*self._settle(), Apply(message), *self._read_on(now_ns)]
 
     def found(self, now_ns: int, position: int, message: Message | None) -> list[Action]:
         """What the stream has at ``position``; None if nothing, or nothing whole, was given."""
@@ -238,6 +249,13 @@ class Standby:
     def _read_on(self, now_ns: int) -> list[Action]:
         """Ask for the next message, if it is known to be there."""
         return self._fetch(now_ns) if self._known > self.tip.position else []
+
+    def _settle(self) -> list[Action]:
+        """What the journal has beyond the chain's end goes, once that end is known."""
+        if self.settled or self.tip.position < self._began_at:
+            return []
+        self.settled = True
+        return [Cut(self.tip.next_block)]
 
     def _fetch(self, now_ns: int) -> list[Action]:
         if self._fetched_ns >= 0 and now_ns - self._fetched_ns < self.timing.retry_ns:

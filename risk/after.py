@@ -184,7 +184,9 @@ def change(state: int, order: int, event: int, word: int, kind: int) -> None:
         assert meta != 0, "what changes is open"
         assert (meta >> lay.META_PARTICIPANT) & 0xFFFF == word & 0xFFFF, "it is its owner's"
         assert (meta >> lay.META_SIDE) & 0xFF == (word >> SIDE_SHIFT) & 0xFF, "no order turns round"
-    flags, price, leaves = old_flags, old_price, load_i64(event + LEAVES)
+    flags, price = old_flags, old_price
+    # What expires is gone: of a shard's, LEAVES is what the merge goes by.
+    leaves = 0 if kind == EXPIRED else load_i64(event + LEAVES)
     if kind == CONVERTED:
         flags, price = lay.PRICED_FLAG, load_i64(event + PRICE)
     elif kind == REPLACED and load_u8(order + command.KIND) == command.REPLACE:

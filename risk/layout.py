@@ -1,6 +1,7 @@
 """The risk state: one block of bytes without addresses in it, all int64 words.
 
-    header   counts, offsets, sequenced time, switches of the market, the last refusal
+    header   counts, offsets, sequenced time, switches of the market, the last refusal; of a state
+             in partitions (``partitions.py``) one more for each of them
     symbols  instrument by symbol: open addressing, 2 words an entry
     rows     a participant each, a group each, an instrument each
     cells    a participant's in an instrument: position, open orders' totals, limits
@@ -25,7 +26,8 @@ def _words(names: str, first: int = 0) -> list[int]:
     FIRST_OPERATOR, REFUSED_SEQ, REFUSED_BITS, REFUSED_BIT, REFUSED_LIMIT, REFUSED_VALUE,
     REFUSED_ASKED, REFUSALS, FILE_DIGEST, EMERGENCY, PROTECTION_AT, PUBLICATION, PASSED,
     PARTS, PART_WHO, PART_INSTRUMENT, PART_QTY, PART_PRICE, BUMP_AT,
-) = _words("x " * 35)  # fmt: skip
+    PARTITIONS, STRIDE, MEET, MEETINGS, OWNED,
+) = _words("x " * 40)  # fmt: skip
 HEADER_BYTES = 40 * WORD
 """TRACKING 0: nothing is checked and nothing counted.  PROTECTION_AT: offset of ``guard_layout``'s
 block, BUMP_AT of ``speed_bump``'s; 0: there is none.  PUBLICATION: counts what the gateway is told
@@ -34,7 +36,10 @@ FIRST_OPERATOR: who asked first for the market's reopening.  REFUSED_*: of the l
 command, bits, first bit, and of this one the limit, what stands against it now, and what it would
 be.  PASSED, within a command: the totals hold what a NEW will be once it is open.  PARTS: how many
 parts of liquidations there were; PART_WHO: whose next order is one, 0: nobody's, and of that one
-the instrument, the lots (negative: sold) and the price; its order id is PART_IDS + PARTS."""
+the instrument, the lots (negative: sold) and the price; its order id is PART_IDS + PARTS.
+Of a state in partitions: PARTITIONS, how many (0: it has none), STRIDE, bytes from a table of one
+to that of the next, MEET, 1: the next command is a meeting, MEETINGS, how many there were, and in a
+partition's own header OWNED, 1: this core decides about it."""
 PART_IDS = 1 << 61
 
 # A participant's row.
@@ -64,11 +69,12 @@ GROUP_BYTES = 4 * WORD
 # An instrument's.
 (
     WORST_BUY, WORST_SELL, BOUND, MULTIPLIER, FEE, MARGIN, LEVERAGED, WEIGHT, DISTANCE_BPS, ADV,
-    ADV_BPS, REFERENCE, LAST, VOLUME, HALT, BAND_LOW, BAND_HIGH, BANDED, PRICE_LIMITED,
-) = _words("x " * 19)  # fmt: skip
+    ADV_BPS, REFERENCE, LAST, VOLUME, HALT, BAND_LOW, BAND_HIGH, BANDED, PRICE_LIMITED, PARTITION,
+) = _words("x " * 20)  # fmt: skip
 INSTRUMENT_BYTES = 24 * WORD
 """WORST_BUY, WORST_SELL: what a market order may have to pay or take; BOUND: the larger, without
-sign.  BANDED: there are bands; PRICE_LIMITED: an order without a price has a worst one."""
+sign.  BANDED: there are bands; PRICE_LIMITED: an order without a price has a worst one.  PARTITION:
+its number, from 1; 0: the state has none."""
 
 # A cell.
 (

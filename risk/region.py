@@ -166,6 +166,9 @@ class View:
         at = self.word(lay.BUMP_AT)
         self.bump = words[at // 8 :] if at else None
         """The speed bump's words (``speed_bump.py``), up to the region's end."""
+        count = self.word(lay.PARTITIONS)
+        self.partitions = [View(region[lay.HEADER_BYTES * n :]) for n in range(1, count + 1)]
+        """Of a state in partitions (``partitions.py``): theirs; this one is then the whole's."""
 
     def word(self, offset: int) -> int:
         return int(self.header[offset // 8])
@@ -212,6 +215,8 @@ class View:
 
     def open_orders(self) -> list[tuple[int, ...]]:
         """(order id, meta, leaves, price) of every open order, in order."""
+        if self.partitions:
+            return sorted(order for part in self.partitions for order in part.open_orders())
         return sorted(tuple(row) for row in self.orders[self.orders[:, 1] != 0].tolist())
 
     def delayed(self) -> list[tuple[int, int, int]]:

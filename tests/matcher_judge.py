@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from matcher_judge_book import (
     ANY_PRICE,
+    ELECTED_AS,
     ENDS_WALK,
     MARKETS,
     PEGS,
@@ -22,19 +23,21 @@ from matcher_judge_book import (
     Event,
     Market,
     Order,
-    comes_first,
     fillable,
     is_electable,
+    is_elected_first,
     is_left_to_trade,
     limit_of,
     meets_own,
     no_worse,
     other_side,
     peg_fault,
+    price_or_none,
     reaches,
     settle_top,
     shares_of,
     sweep_fault,
+    trigger_fault,
 )
 
 from openoutcry.wire import (
@@ -48,7 +51,6 @@ from openoutcry.wire import (
     Side,
     TimeInForce,
 )
-from openoutcry.wire.records import NO_PRICE
 
 STANDING = (OrderType.LIMIT, OrderType.POST_ONLY, OrderType.HIDDEN, OrderType.ALL_OR_NONE)
 """Types that stand at the price they were sent with."""
@@ -166,6 +168,7 @@ class _Answer:
             if market.phase != Phase.CONTINUOUS:
                 market.top = {Side.BUY: None, Side.SELL: None}
             market.last = None if self.command.qty == 2 else market.last
+            market.reference = price_or_none(event.price)
             return 1
         if event.kind == EventKind.UNCROSSED:
             self._uncrossed(market, event)
@@ -233,7 +236,7 @@ class _Answer:
             expiry=c.aux if tif == TimeInForce.GTD else None,
         )
         if order_type in STOPS:
-            order.trigger = None if e.contra_id == NO_PRICE else e.contra_id
+            order.trigger = price_or_none(e.contra_id)
         if order_type == OrderType.ICEBERG:
             self.require(bool(e.flags & EventFlag.ICEBERG), "an iceberg tells what it shows")
             order.display, order.slice = e.contra_id, min(e.contra_id, e.leaves)
@@ -253,9 +256,12 @@ class _Answer:
             best = market.best(other_side(order.side), (UNSEEN,))
         self.reach[order.order_id] = best
         self.by_time = {}
+        is_elected = self.event is not None and self.event.kind == EventKind.ELECTED
         if order.order_type == OrderType.POST_ONLY and market.phase == Phase.CONTINUOUS:
             best = market.best(other_side(order.side), (SHOWN, UNSEEN))
-            self.require(not reaches(order, best), "a post-only order never takes")
+            # An elected one may be about to go for it.
+            rests = is_elected or not reaches(order, best)
+            self.require(rests, "a post-only order never takes")
 
     def _settle_top(self) -> None:
         """Who entered last has done what he does."""
@@ -273,6 +279,10 @@ class _Answer:
             nothing = c.kind == CommandKind.REDUCE and c.qty >= order.leaves
             nothing |= c.knows and c.open_asked(order.leaves) <= 0
             self.require(c.order_id == order.order_id and nothing, "REDUCED_TO_ZERO")
+        elif reason == Reason.WOULD_CROSS:
+            best = market.best(other_side(order.side), (SHOWN, UNSEEN))
+            crosses = order.order_type == OrderType.POST_ONLY and reaches(order, best)
+            self.require(crosses, "an elected post-only order goes only if it would trade")
         elif reason == Reason.SELF_TRADE:
             self._check_self_trade(market, order)
             taker, lots = self._by_time(market, order)
@@ -373,7 +383,8 @@ class _Answer:
         if order.order_type in PEGS:
             order.aux = c.new_aux(order.aux)
         if order.order_type in STOPS:
-            order.trigger = None if e.contra_id == NO_PRICE else e.contra_id
+            order.trigger = price_or_none(e.contra_id)
+            order.aux = c.new_aux(0) or order.aux
         if order.order_type == OrderType.ICEBERG:
             order.display = e.contra_id
             order.slice = min(order.slice, order.leaves)
@@ -389,37 +400,28 @@ class _Answer:
         self.require(order.waiting, "only who waits is elected")
         if order.order_type in STOPS:
             self.require(order.trigger == e.price, "ELECTED tells the trigger")
-            if self.command.kind == CommandKind.PHASE and self.auction_lots is None:
-                if order.order_type != OrderType.STOP_LIMIT:
+            ahead = any(one.kind == EventKind.UNCROSSED for one in self.events)
+            becomes = ELECTED_AS[OrderType(order.order_type)]
+            if ahead and self.auction_lots is None:
+                if becomes == OrderType.MARKET:
                     order.price = ANY_PRICE[order.side]
             elif market.phase == Phase.CONTINUOUS:
                 self.require(is_electable(market, order), "a stop waits for its trigger")
-                for rival in market.orders.values():
-                    if rival.order_type in STOPS and rival.side == order.side:
-                        self._check_election(market, order, rival)
-            is_limit = order.order_type == OrderType.STOP_LIMIT
-            order.order_type = OrderType.LIMIT if is_limit else OrderType.MARKET
+                rule = "the lowest buy and highest sell trigger come first, then the older"
+                self.require(is_elected_first(market, order), rule)
+            order.order_type = becomes
         else:
             order.price = e.price
         order.waiting, order.place = False, e.seq
         self._enters(market, order)
-
-    def _check_election(self, market: Market, order: Order, rival: Order) -> None:
-        if rival is order or not rival.waiting or not is_electable(market, rival):
-            return
-        first = comes_first(order, rival)
-        self.require(first, "the lowest buy and highest sell trigger come first, then the older")
 
     def _goes_on(self, market: Market, order: Order, e: Event) -> None:
         """REPEGGED, REFRESHED, CONVERTED, TRIGGER_MOVED."""
         self.require(e.leaves == order.leaves, "leaves change by trades alone")
         order.place = e.seq
         if e.kind == EventKind.TRIGGER_MOVED:
-            if order.trigger is not None:
-                better = (
-                    e.price < order.trigger if order.side == Side.BUY else (e.price > order.trigger)
-                )
-                self.require(better, "a trailing trigger moves only in its order's favour")
+            fault = trigger_fault(market, order, e.price)
+            self.require(not fault, fault)
             order.trigger = e.price
         elif e.kind == EventKind.REFRESHED:
             self.require(order.slice == 0, "the next slice comes when the last is traded")

@@ -20,12 +20,22 @@ from openoutcry.wire import (
     TimeInForce,
 )
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_MASK, SELF_TRADE_SHIFT
-from openoutcry.wire.records import TICK_BANDS
+from openoutcry.wire.records import NO_PRICE, TICK_BANDS
 
 Array = npt.NDArray[Any]
 
-TRAILING = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_BPS)
-STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, *TRAILING)
+TRAILING_BPS = (OrderType.TRAILING_STOP_BPS, OrderType.TRAILING_STOP_LIMIT_BPS)
+TRAILING = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT, *TRAILING_BPS)
+ELECTED_AS = {
+    OrderType.STOP: OrderType.MARKET,
+    OrderType.TRAILING_STOP: OrderType.MARKET,
+    OrderType.TRAILING_STOP_BPS: OrderType.MARKET,
+    OrderType.STOP_LIMIT: OrderType.LIMIT,
+    OrderType.TRAILING_STOP_LIMIT: OrderType.LIMIT,
+    OrderType.TRAILING_STOP_LIMIT_BPS: OrderType.LIMIT,
+    OrderType.POST_ONLY_STOP_LIMIT: OrderType.POST_ONLY,
+}
+STOPS = tuple(ELECTED_AS)
 PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
 MARKETS = (OrderType.MARKET, OrderType.MARKET_TO_LIMIT)
 ENDS_WALK = (SelfTrade.CANCEL_NEWEST, SelfTrade.CANCEL_BOTH, SelfTrade.DECREMENT)
@@ -140,11 +150,14 @@ class Market:
         self.orders: dict[int, Order] = {}
         self.phase = int(row["initial_phase"])
         self.last: int | None = None
+        self.reference = price_or_none(int(row["reference_price_ticks"]))
         self.pro_rata = int(row["allocation"]) != Allocation.PRICE_TIME
         self.in_steps = int(row["allocation"]) == Allocation.STEPS
         self.self_trade_first = bool(int(row["options"]) & InstrumentOption.SELF_TRADE_FIRST)
         self.top: dict[int, Order | None] = {Side.BUY: None, Side.SELL: None}
         """By side: the order that has bettered the market and is first since."""
+        self.by_reference = bool(int(row["options"]) & InstrumentOption.STOPS_BY_REFERENCE)
+        self.by_either = bool(int(row["options"]) & InstrumentOption.STOPS_BY_TRADE_OR_QUOTE)
         self.by_quote = bool(int(row["options"]) & InstrumentOption.STOPS_BY_QUOTE)
         self.half_midpoint = bool(int(row["options"]) & InstrumentOption.HALF_STEP_MIDPOINT)
         self.band = int(row["market_band_ticks"])
@@ -185,6 +198,10 @@ class Market:
         return max(volumes)
 
 
+def price_or_none(price: int) -> int | None:
+    return None if price == NO_PRICE else price
+
+
 def other_side(side: int) -> int:
     return Side.BUY + Side.SELL - side
 
@@ -209,19 +226,46 @@ def limit_of(market: Market, order: Order, reach: int | None) -> int | None:
 
 
 def is_electable(market: Market, order: Order) -> bool:
-    """Whether the stop's trigger is reached by the last trade, or by the quote."""
-    price = market.best(other_side(order.side)) if market.by_quote else market.last
-    if price is None or order.trigger is None or not order.waiting:
+    """Whether the stop's trigger is reached by the last trade (before the first: by the reference
+    price, if the instrument says so), by the opposite quote, or by the last trade or its own
+    side's quote."""
+    prices = [market.reference if market.last is None and market.by_reference else market.last]
+    if market.by_quote:
+        prices = [market.best(other_side(order.side))]
+    elif market.by_either:
+        prices.append(market.best(order.side))
+    if order.trigger is None or not order.waiting:
         return False
-    return price >= order.trigger if order.side == Side.BUY else price <= order.trigger
+    there = [price for price in prices if price is not None]
+    return any(p >= order.trigger if order.side == Side.BUY else p <= order.trigger for p in there)
 
 
-def comes_first(order: Order, rival: Order) -> bool:
-    """Of two stops of a side whose triggers are reached."""
-    assert order.trigger is not None
-    assert rival.trigger is not None
+def trigger_fault(market: Market, order: Order, trigger: int) -> str:
+    """What is wrong with a trailing trigger that moves to ``trigger``, or nothing."""
+    last = market.reference if market.last is None else market.last
+    assert last is not None
+    distance = order.aux % 2**32
+    if order.order_type in TRAILING_BPS:
+        distance = last * distance // 10_000
+    buy = order.side == Side.BUY
+    if trigger != max(min(last + distance if buy else last - distance, 2**63 - 1), 1 - 2**63):
+        return "a trailing trigger keeps its distance from the last trade"
+    if order.trigger is None:
+        return ""
+    gain = order.trigger - trigger if buy else trigger - order.trigger
+    least = max(order.aux >> 32, 1)
+    return "" if gain >= least else "it moves in its order's favour, by the smallest move at least"
+
+
+def is_elected_first(market: Market, order: Order) -> bool:
+    """Whether no other stop of its side whose trigger is reached comes before."""
     sign = 1 if order.side == Side.BUY else -1
-    return (sign * order.trigger, order.place) < (sign * rival.trigger, rival.place)
+    keys = [
+        (sign * o.trigger, o.place)
+        for o in market.orders.values()
+        if o.side == order.side and o.trigger is not None and is_electable(market, o)
+    ]
+    return order.trigger is not None and (sign * order.trigger, order.place) == min(keys)
 
 
 def is_left_to_trade(market: Market, order: Order, reach: int | None) -> bool:

@@ -23,7 +23,14 @@ from openoutcry.wire import (
     make_instruments,
 )
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_SHIFT
-from openoutcry.wire.order_types import ORDER_TYPES, PEGS, TIMES_IN_FORCE, Aux
+from openoutcry.wire.order_types import (
+    ORDER_TYPES,
+    PEGS,
+    TIMES_IN_FORCE,
+    TRAILING,
+    TRAILING_BPS,
+    Aux,
+)
 from openoutcry.wire.records import TICK_BANDS
 
 Array = npt.NDArray[Any]
@@ -71,6 +78,15 @@ PHASE_COMMANDS = {
 }
 
 
+FIRST_TYPES = [t for t in OrderType if t <= OrderType.MIN_QTY]
+LATER_TYPES = {
+    OrderType.STOP_LIMIT: OrderType.POST_ONLY_STOP_LIMIT,
+    OrderType.TRAILING_STOP: OrderType.TRAILING_STOP_LIMIT,
+    OrderType.TRAILING_STOP_BPS: OrderType.TRAILING_STOP_LIMIT_BPS,
+}
+"""What came later, in the place of two in five of an older type: a seed keeps all else it had."""
+
+
 @dataclass(frozen=True)
 class Mixed:
     """Commands (ORDER_DTYPE) for engines of these instruments and capacity."""
@@ -108,6 +124,7 @@ class _Swarm:
     centres: Array
     instruments: Array
     features: tuple[str, ...]
+    has_later_types: bool
 
 
 def mixed(seed: int, count: int = 2000, **switches: Any) -> Mixed:
@@ -128,7 +145,7 @@ def mixed(seed: int, count: int = 2000, **switches: Any) -> Mixed:
 
 def _draw_swarm(rng: np.random.Generator, capacity: int, switches: dict[str, Any]) -> _Swarm:
     some = rng.random() < 0.75
-    types = [t for t in OrderType if not some or rng.random() < 0.35]
+    types = [t for t in FIRST_TYPES if not some or rng.random() < 0.35]
     if OrderType.LIMIT not in types and rng.random() < 0.9:
         types.append(OrderType.LIMIT)
     types = list(switches.get("types", types)) or [OrderType.LIMIT]
@@ -200,6 +217,7 @@ def _draw_swarm(rng: np.random.Generator, capacity: int, switches: dict[str, Any
         else np.full(len(instruments), 1000),
         instruments=instruments,
         features=features,
+        has_later_types="types" not in switches,
     )
 
 
@@ -257,6 +275,12 @@ def _draw_late(rng: np.random.Generator, row: dict[str, Any]) -> None:
     """Allocation in steps, of which each may be missing, and the later options."""
     if rng.random() < 0.25:
         row["options"] |= InstrumentOption.SELF_TRADE_FIRST
+    later = rng.spawn(1)[0]
+    if later.random() < 0.3:
+        row["options"] |= InstrumentOption.STOPS_BY_REFERENCE
+    if later.random() < 0.3:
+        row["options"] &= ~InstrumentOption.STOPS_BY_QUOTE
+        row["options"] |= InstrumentOption.STOPS_BY_TRADE_OR_QUOTE
     if rng.random() < 0.65:
         return
     row["allocation"] = 3
@@ -321,6 +345,9 @@ def _draw_orders(s: _Swarm, count: int) -> Array:
         side = np.where(is_new, rng.integers(1, 3, count), side)
     types = np.array([t for t, _ in s.combinations], dtype=np.uint8)[pair]
     times = np.array([f for _, f in s.combinations], dtype=np.uint8)[pair]
+    if s.has_later_types:
+        later = np.array([LATER_TYPES.get(t, t) for t, _ in s.combinations], dtype=np.uint8)[pair]
+        types = np.where(_hash(number, salt + 3) % 5 < 2, later, types)
     owner = s.participants[_hash(number, salt + 2) % len(s.participants)]
     if s.foreign:
         stranger = rng.random(count) < s.foreign
@@ -410,8 +437,8 @@ def _draw_aux(
     distance = rng.integers(1, s.width + 2, count)
     basis_points = rng.choice([1, 10, 100, 2500, 9999], count)
     minimum = rng.choice([0, 0, 1, 3, s.width], count)
-    aux = np.where(types == OrderType.TRAILING_STOP, distance | (minimum << 32), aux)
-    aux = np.where(types == OrderType.TRAILING_STOP_BPS, basis_points | (minimum << 32), aux)
+    aux = np.where(np.isin(types, TRAILING), distance | (minimum << 32), aux)
+    aux = np.where(np.isin(types, TRAILING_BPS), basis_points | (minimum << 32), aux)
     display = np.maximum(qty // (lot * rng.integers(1, 12, count)), 1) * lot
     aux = np.where(types == OrderType.ICEBERG, display, aux)
     aux = np.where(np.isin(types, PEGS), rng.integers(-4, 5, count), aux)

@@ -26,7 +26,7 @@ policy = "replicated"
 volatile_journal = true
 housekeeping_cores = 0
 order_capacity = 4096
-checkpoint_every = 0
+checkpoint_every = {every}
 [durability]
 nats = "{nats}"
 lease_ms = {lease_ms}
@@ -63,14 +63,16 @@ password = "{hash}"
 class Node:
     """One node: a folder with a venue file and a journal of its own."""
 
-    def __init__(self, folder: Path, name: str, nats: Path, lease_ms: int = 1500) -> None:
+    def __init__(
+        self, folder: Path, name: str, nats: Path, lease_ms: int = 1500, every: int = 0
+    ) -> None:
         folder.mkdir()
         self.folder = folder
         self.file = folder / "venue.toml"
         self.journal = folder / "journal"
         self.port = free_port()
         text = VENUE.format(
-            name=name, nats=nats, port=self.port, lease_ms=lease_ms,
+            name=name, nats=nats, port=self.port, lease_ms=lease_ms, every=every,
             hash=password_hasher().hash(WORD),
         )  # fmt: skip
         self.file.write_text(text)

@@ -199,8 +199,19 @@ def _applies_again(_):
     return bug
 
 
-def _never_cuts(_):
-    return lambda held, hash_of, message, hashes, holder: Plan(None, len(hashes))
+def _never_cuts(plan):
+    def bug(held, hash_of, message, hashes):
+        return Plan(None, plan(held, hash_of, message, hashes).skip)
+
+    return bug
+
+
+def _keeps_its_tail(settle):
+    def bug(self):
+        self.settled = True
+        return []
+
+    return bug
 
 
 def _any_answer_counts(acknowledged):
@@ -255,6 +266,7 @@ PLANTED = {
     "cores are not compared": [(Standby, "_compare", _never_compares)],
     "what comes twice is applied twice": [(standby, "judge", _applies_again)],
     "an old primary's tail is not cut off": [(simulated_node, "plan", _never_cuts)],
+    "a tail stays when another leads": [(Standby, "_settle", _keeps_its_tail)],
     "an answer counts for all that was sent before":
         [(Primary, "acknowledged", _any_answer_counts)],
     "does not look for the stream's last message": [(Standby, "_read_on", _forgets_the_last)],

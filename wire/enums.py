@@ -78,6 +78,13 @@ class OrderType(IntEnum):
     """A limit order that trades as a whole or waits; hidden, behind everything at its price."""
     MIN_QTY = 16
     """A limit order of which at least ``aux`` lots must trade on arrival, or none."""
+    TRAILING_STOP_LIMIT = 17
+    """As TRAILING_STOP; elected, it is a limit order at its price, which does not move."""
+    TRAILING_STOP_LIMIT_BPS = 18
+    """As TRAILING_STOP_LIMIT, its distance in basis points of the last trade."""
+    POST_ONLY_STOP_LIMIT = 19
+    """A post-only order that waits for its trigger price, ``aux``: elected, it is cancelled when it
+    would trade."""
 
 
 class TimeInForce(IntEnum):
@@ -154,6 +161,12 @@ class InstrumentOption(IntFlag):
     SELF_TRADE_FIRST = 8
     """Self-trade prevention applies to all that a taker's limit reaches before it trades at all,
     not when it meets its own order in the queue."""
+    STOPS_BY_REFERENCE = 16
+    """Before the first trade the reference price stands for the last: stops are elected by it, also
+    on entry, and trailing stops keep their distance from it."""
+    STOPS_BY_TRADE_OR_QUOTE = 32
+    """Stops are elected by the last trade and by the best quote of their own side, a buy by the
+    best bid, a sell by the best offer, whichever is there first; not with STOPS_BY_QUOTE."""
 
 
 class EventKind(IntEnum):

@@ -50,7 +50,8 @@ class Aux(Enum):
 @dataclass(frozen=True)
 class OrderTypeRow:
     """One order type.  ``rests_as``: the type as which it rests after its arrival, if
-    not as itself; ``is_priced``: whether ``price_ticks`` of its NEW means something."""
+    not as itself; ``elected_as``: the type as which it enters when its trigger is reached;
+    ``is_priced``: whether ``price_ticks`` of its NEW means something."""
 
     times_in_force: tuple[TimeInForce, ...]
     family: Family = Family.LIMIT
@@ -58,11 +59,21 @@ class OrderTypeRow:
     aux: Aux = Aux.FREE
     is_priced: bool = True
     rests_as: OrderType | None = None
+    elected_as: OrderType | None = None
 
 
 RESTING = (DAY, GTC, GTD)
 STAYING = (DAY, GTC)
 """Times in force of what needs ``aux`` for itself."""
+
+
+def _stop(aux: Aux, elected_as: OrderType) -> OrderTypeRow:
+    """A stop has a price if what it becomes has one."""
+    is_priced = elected_as != OrderType.MARKET
+    return OrderTypeRow(
+        STAYING, Family.STOP, Home.TRIGGERS, aux, is_priced=is_priced, elected_as=elected_as
+    )
+
 
 ORDER_TYPES: dict[OrderType, OrderTypeRow] = {
     OrderType.LIMIT: OrderTypeRow(tuple(TimeInForce)),
@@ -77,14 +88,10 @@ ORDER_TYPES: dict[OrderType, OrderTypeRow] = {
     OrderType.MARKET_TO_LIMIT: OrderTypeRow(
         (*RESTING, AT_OPEN, AT_CLOSE), Family.MARKET, is_priced=False, rests_as=OrderType.LIMIT
     ),
-    OrderType.STOP: OrderTypeRow(STAYING, Family.STOP, Home.TRIGGERS, Aux.TRIGGER, is_priced=False),
-    OrderType.STOP_LIMIT: OrderTypeRow(STAYING, Family.STOP, Home.TRIGGERS, Aux.TRIGGER),
-    OrderType.TRAILING_STOP: OrderTypeRow(
-        STAYING, Family.STOP, Home.TRIGGERS, Aux.DISTANCE_TICKS, is_priced=False
-    ),
-    OrderType.TRAILING_STOP_BPS: OrderTypeRow(
-        STAYING, Family.STOP, Home.TRIGGERS, Aux.DISTANCE_BPS, is_priced=False
-    ),
+    OrderType.STOP: _stop(Aux.TRIGGER, OrderType.MARKET),
+    OrderType.STOP_LIMIT: _stop(Aux.TRIGGER, OrderType.LIMIT),
+    OrderType.TRAILING_STOP: _stop(Aux.DISTANCE_TICKS, OrderType.MARKET),
+    OrderType.TRAILING_STOP_BPS: _stop(Aux.DISTANCE_BPS, OrderType.MARKET),
     OrderType.ICEBERG: OrderTypeRow(STAYING, aux=Aux.DISPLAY),
     OrderType.HIDDEN: OrderTypeRow(RESTING, home=Home.HIDDEN),
     OrderType.PEG_PRIMARY: OrderTypeRow(STAYING, Family.PEG, Home.HIDDEN, Aux.OFFSET),
@@ -92,6 +99,9 @@ ORDER_TYPES: dict[OrderType, OrderTypeRow] = {
     OrderType.PEG_MIDPOINT: OrderTypeRow(STAYING, Family.PEG, Home.HIDDEN, Aux.OFFSET),
     OrderType.ALL_OR_NONE: OrderTypeRow(RESTING, home=Home.ALL_OR_NONE),
     OrderType.MIN_QTY: OrderTypeRow((DAY, GTC, IOC), aux=Aux.MINIMUM, rests_as=OrderType.LIMIT),
+    OrderType.TRAILING_STOP_LIMIT: _stop(Aux.DISTANCE_TICKS, OrderType.LIMIT),
+    OrderType.TRAILING_STOP_LIMIT_BPS: _stop(Aux.DISTANCE_BPS, OrderType.LIMIT),
+    OrderType.POST_ONLY_STOP_LIMIT: _stop(Aux.TRIGGER, OrderType.POST_ONLY),
 }
 
 assert list(ORDER_TYPES) == list(OrderType), "an order type without its row, or out of its order"
@@ -116,6 +126,10 @@ def types_resting_as(order_type: OrderType) -> tuple[OrderType, ...]:
     return types_where(lambda row: row.rests_as == order_type)
 
 
+def types_elected_as(order_type: OrderType) -> tuple[OrderType, ...]:
+    return types_where(lambda row: row.elected_as == order_type)
+
+
 def type_bits(types: tuple[OrderType, ...]) -> int:
     """A bit for each type, for kernels."""
     return sum(1 << order_type for order_type in types)
@@ -124,6 +138,7 @@ def type_bits(types: tuple[OrderType, ...]) -> int:
 MARKETS = types_where(lambda row: row.family == Family.MARKET)
 STOPS = types_where(lambda row: row.family == Family.STOP)
 TRAILING = types_where(lambda row: row.aux in (Aux.DISTANCE_TICKS, Aux.DISTANCE_BPS))
+TRAILING_BPS = types_where(lambda row: row.aux == Aux.DISTANCE_BPS)
 PEGS = types_where(lambda row: row.family == Family.PEG)
 UNPRICED = types_where(lambda row: not row.is_priced)
 TIMES_IN_FORCE: dict[int, tuple[TimeInForce, ...]] = {

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.wire.enums import InstrumentOption
+
 RECORD_BYTES = 64
 """One order = one cache line = one ring slot = one 512-bit beat = one journal row."""
 
@@ -292,6 +294,7 @@ MAX_VALUE = 2**63 - 1
 NO_PRICE = -(2**63)
 """Where a price may be missing: no price anyone could send, as limits end at -2**62."""
 
+BY_EITHER = int(InstrumentOption.STOPS_BY_QUOTE | InstrumentOption.STOPS_BY_TRADE_OR_QUOTE)
 _INSTRUMENT_DEFAULTS: dict[str, int] = {
     "price_step_ticks": 1,
     "qty_step_lots": 1,
@@ -315,7 +318,7 @@ INSTRUMENT_RANGES: dict[str, tuple[int, int]] = {
     "auction_band_ticks": (0, 2**62),
     "min_allocation_lots": (0, 2**62),
     "allocation": (1, 3),
-    "options": (0, 15),
+    "options": (0, 63),
     "initial_phase": (1, 8),
     "auction_extensions": (0, 255),
     "top_share_bps": (0, 10_000),
@@ -388,6 +391,8 @@ def _instrument_row(given: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("min_qty_lots is above max_qty_lots")
     if int(values["min_price_ticks"]) > int(values["max_price_ticks"]):
         raise ValueError("min_price_ticks is above max_price_ticks")
+    if int(values.get("options", 0)) & BY_EITHER == BY_EITHER:
+        raise ValueError("options has STOPS_BY_QUOTE and STOPS_BY_TRADE_OR_QUOTE: one of them")
     shares = sum(int(values.get(f"lmm{k}_share_bps", 0)) for k in range(1, LEAD_MARKET_MAKERS + 1))
     if shares > 10_000:
         raise ValueError(f"lmm1_share_bps and those after it are {shares} together, above 10,000")

@@ -33,14 +33,16 @@ from openoutcry.matcher.book.orders import (
 )
 from openoutcry.matcher.event_bound import instrument_extra, order_extra
 from openoutcry.matcher.events import emit_next
+from openoutcry.wire.enums import OrderType
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8, store_u32
-from openoutcry.wire.order_types import Home, type_bits, types_at_home
+from openoutcry.wire.order_types import Home, type_bits, types_at_home, types_elected_as
 from openoutcry.wire.records import MAX_VALUE
 
 HIDDEN_HOME_BITS, ALL_OR_NONE_HOME_BITS = (
     type_bits(types_at_home(home)) for home in (Home.HIDDEN, Home.ALL_OR_NONE)
 )
+ELECTED_AS_POST_ONLY = type_bits(types_elected_as(OrderType.POST_ONLY))
 
 # Books
 
@@ -233,16 +235,21 @@ def attach_plain_extension(arena: int, slot: int) -> int:
 
 @kernel_outlined
 def convert_to_limit(arena: int, ext: int, price: int) -> None:
-    """Make an elected stop or converted market order, in no level, a limit order at ``price``:
-    plain, unless it expires or is for one auction only."""
+    """Make an elected stop or converted market order, in no level, a limit order at ``price``, a
+    post-only one if it is to be that: plain, unless it expires or is for one auction only."""
     instrument = load_u32(ext + layout.EXT_INSTRUMENT)
-    tif = load_u8(ext + layout.EXT_TIF)
-    count_order(arena, instrument, load_u8(ext + layout.EXT_TYPE), tif, 0, -1)
-    count_order(arena, instrument, const.LIMIT, tif, 0, 1)
+    tif, before = load_u8(ext + layout.EXT_TIF), load_u8(ext + layout.EXT_TYPE)
+    order_type = const.LIMIT
+    if (ELECTED_AS_POST_ONLY >> before) & 1 != 0:
+        order_type = const.POST_ONLY
+        owner = load_u32(ext + layout.EXT_OWNER) | layout.SLOT_POST_ONLY
+        store_u32(ext + layout.EXT_OWNER, owner)
+    count_order(arena, instrument, before, tif, 0, -1)
+    count_order(arena, instrument, order_type, tif, 0, 1)
     leave_list(arena, ext)
-    store_u8(ext + layout.EXT_TYPE, const.LIMIT)
+    store_u8(ext + layout.EXT_TYPE, order_type)
     store_i64(ext + layout.EXT_PRICE, price)
-    if not needs_extension(const.LIMIT, tif):
+    if not needs_extension(order_type, tif):
         detach_extension(arena, ext)
 
 

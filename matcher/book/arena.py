@@ -138,7 +138,7 @@ EXTENSIONS_USED = 58  # u8: how often the auction was put off
 TOUCHED = 59  # u8: by the TIME, MASS_CANCEL or DISCONNECT at work
 INSTRUMENT_CHANGED = 60  # u32, next in the list of changed ones; 0: it is not in it
 # Behind the books (bytes 64 to 319).
-CASCADED_LAST = 320  # LAST_PRICE at the last cascade; NO_PRICE: check all stops
+CASCADED_LAST = 320  # what elects stops at the last cascade; NO_PRICE: check all stops
 PEGGED_BID = 328  # best displayed prices by which the pegs are priced, or NO_PRICE
 PEGGED_ASK = 336
 INDICATIVE_PRICE = 344  # last published

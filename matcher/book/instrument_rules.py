@@ -13,6 +13,7 @@ from openoutcry.wire.order_types import (
     PEGS,
     STOPS,
     TRAILING,
+    TRAILING_BPS,
     UNPRICED,
     type_bits,
     types_taking,
@@ -22,8 +23,8 @@ from openoutcry.wire.records import MAX_VALUE, NO_PRICE, TICK_BANDS
 PRICE_TIME = int(Allocation.PRICE_TIME)
 
 
-STOP_BITS, TRAILING_BITS, PEG_BITS, MARKET_BITS, UNPRICED_BITS = (
-    type_bits(types) for types in (STOPS, TRAILING, PEGS, MARKETS, UNPRICED)
+STOP_BITS, TRAILING_BITS, TRAILING_BPS_BITS, PEG_BITS, MARKET_BITS, UNPRICED_BITS = (
+    type_bits(types) for types in (STOPS, TRAILING, TRAILING_BPS, PEGS, MARKETS, UNPRICED)
 )
 LAST_TYPE = int(max(OrderType))
 TAKES_DAY, TAKES_IOC, TAKES_FOK, TAKES_GTC, TAKES_GTD, TAKES_AT_OPEN, TAKES_AT_CLOSE = (
@@ -54,6 +55,12 @@ def is_stop(order_type: int) -> bool:
 @kernel
 def is_trailing(order_type: int) -> bool:
     return (TRAILING_BITS >> order_type) & 1 != 0
+
+
+@kernel
+def trails_by_bps(order_type: int) -> bool:
+    """Whether a trailing stop's distance is in basis points."""
+    return (TRAILING_BPS_BITS >> order_type) & 1 != 0
 
 
 @kernel
@@ -211,12 +218,12 @@ def refuse_qty(arena: int, instrument: int, qty: int) -> int:
 def refuse_aux(arena: int, instrument: int, order_type: int, aux: int, qty: int) -> int:
     """Whether trigger, distance, display, offset or minimum makes sense."""
     good = True
-    if order_type in (const.STOP, const.STOP_LIMIT):
-        good = refuse_price(arena, instrument, aux) == const.ACCEPT
-    elif is_trailing(order_type):
+    if is_trailing(order_type):
         distance = aux & 0xFFFFFFFF
-        most = 2**31 - 1 if order_type == const.TRAILING_STOP else 9999
+        most = 9999 if trails_by_bps(order_type) else 2**31 - 1
         good = aux >= 0 and 1 <= distance <= most
+    elif is_stop(order_type):
+        good = refuse_price(arena, instrument, aux) == const.ACCEPT
     elif order_type == const.ICEBERG:
         lot = load_i64(rule_addr(arena, instrument) + const.RULE_QTY_STEP)
         good = 0 < aux <= qty and aux % lot == 0 and not has_many_slices(qty, aux)

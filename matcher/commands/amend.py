@@ -41,7 +41,12 @@ from openoutcry.matcher.matching.pegs import (
     store_pegged_quotes,
     take_and_hide,
 )
-from openoutcry.matcher.matching.stops import refuse_trigger, rest_stop, trailing_trigger
+from openoutcry.matcher.matching.stops import (
+    electing_price,
+    refuse_trigger,
+    rest_stop,
+    trailing_trigger,
+)
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
     AT_LIMIT,
@@ -263,7 +268,7 @@ def replace_stop(arena: int, order: int, instrument: int, slot: int, ext: int) -
     order_type, side = load_u8(ext + layout.EXT_TYPE), load_u8(ext + layout.EXT_SIDE)
     trigger = load_i64(ext + layout.EXT_TRIGGER)
     if aux != 0 and is_trailing(order_type):
-        last = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
+        last = electing_price(arena, instrument)
         trigger = trailing_trigger(order_type, side, aux, last)
     elif aux != 0:
         trigger = aux
@@ -273,7 +278,7 @@ def replace_stop(arena: int, order: int, instrument: int, slot: int, ext: int) -
     set_mode(arena, order, slot)
     if aux != 0:
         store_i64(ext + layout.EXT_AUX, aux)
-    if order_type == const.STOP_LIMIT:
+    if has_price(order_type):
         store_i64(ext + layout.EXT_PRICE, load_i64(order + const.ORDER_PRICE))
     if keeps_place:
         reduction = order_leaves(arena, slot) - qty

@@ -26,6 +26,7 @@ from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.instrument_rules import (
     ceil_step,
     floor_step,
+    has_price,
     is_call,
     is_market,
     is_peg,
@@ -48,6 +49,7 @@ from openoutcry.matcher.matching.pegs import (
 )
 from openoutcry.matcher.matching.stops import (
     displayed_price,
+    electing_price,
     refuse_trigger,
     rest_stop,
     trailing_trigger,
@@ -256,14 +258,14 @@ def enter_stop(arena: int, order: int, instrument: int) -> int:
     order_type, side = order_type_of(order), order_side(order)
     trigger = load_i64(order + const.ORDER_AUX)
     if is_trailing(order_type):
-        last = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
+        last = electing_price(arena, instrument)
         trigger = trailing_trigger(order_type, side, trigger, last)
     reason = refuse_one_more(arena, order, instrument, order_type)
     if reason == const.ACCEPT:
         reason = refuse_trigger(arena, instrument, side, trigger)
     if reason != const.ACCEPT:
         return reason
-    price = load_i64(order + const.ORDER_PRICE) if order_type == const.STOP_LIMIT else 0
+    price = load_i64(order + const.ORDER_PRICE) if has_price(order_type) else 0
     number = command_number(arena)
     emit_accepted(arena, order, instrument, price, trigger, const.WAITING)
     slot = open_new(arena, order, instrument, order_type, price, number)

@@ -5,6 +5,7 @@
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
+    ELECTED_AS_POST_ONLY,
     book_of,
     cancel_order,
     convert_to_limit,
@@ -19,6 +20,7 @@ from openoutcry.matcher.book.instrument_rules import (
     add_saturating,
     ceil_step,
     floor_step,
+    has_price,
     is_call,
     is_within,
     rule_addr,
@@ -28,10 +30,19 @@ from openoutcry.matcher.book.orders import extension_of, order_tag, plain_price
 from openoutcry.matcher.events import emit_next
 from openoutcry.matcher.matching.allocation import rest_after_arrival
 from openoutcry.matcher.matching.auction_price import publish_indicative
-from openoutcry.matcher.matching.pegs import best_displayed, quotes_moved, repeg_all
-from openoutcry.matcher.matching.stops import displayed_price, elect, elected_now, move_triggers
+from openoutcry.matcher.matching.pegs import quotes_moved, repeg_all
+from openoutcry.matcher.matching.stops import (
+    QUOTES_ELECT,
+    displayed_price,
+    elect,
+    elected_now,
+    electing_price,
+    election_marks,
+    move_triggers,
+)
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
+    best_price,
     crosses,
     crosses_any,
     fillable,
@@ -59,11 +70,11 @@ def cascade(arena: int, instrument: int) -> None:
     """Move trailing stops, elect stops one by one, trade all-or-none orders, reprice pegs; start
     again after each, until nothing changes."""
     state = instrument_addr(arena, instrument)
-    by_quote = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & const.STOPS_BY_QUOTE
+    by_quote = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & QUOTES_ELECT
     again = True
     while again:
         again = False
-        last = load_i64(state + layout.LAST_PRICE)
+        last = electing_price(arena, instrument)
         moved = last != load_i64(state + layout.CASCADED_LAST)
         if load_i64(state + layout.STOP_COUNT) != 0 and (moved or by_quote != 0):
             if moved and load_i64(state + layout.TRAILING_COUNT) != 0:
@@ -99,18 +110,16 @@ def is_stable(arena: int, instrument: int, state: int) -> bool:
 @kernel
 def no_stop_elected(arena: int, instrument: int, state: int) -> bool:
     """Whether no stop can be elected and none trails at current prices."""
-    last = load_i64(state + layout.LAST_PRICE)
-    buy_mark = sell_mark = last
+    last = electing_price(arena, instrument)
     moved = last != load_i64(state + layout.CASCADED_LAST)
-    if load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & const.STOPS_BY_QUOTE != 0:
-        buy_mark = best_displayed(arena, instrument << 4 | layout.DISPLAYED | 1)
-        sell_mark = best_displayed(arena, instrument << 4 | layout.DISPLAYED)
-        if sell_mark == NO_PRICE:
-            sell_mark = MAX_VALUE
-    elif not moved:
+    options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
+    if options & QUOTES_ELECT == 0 and not moved:
         return True
     if last == NO_PRICE or (moved and load_i64(state + layout.TRAILING_COUNT) != 0):
         return False
+    buy_mark, sell_mark = election_marks(arena, instrument)
+    if sell_mark == NO_PRICE:
+        sell_mark = MAX_VALUE
     triggers = instrument << 4 | layout.TRIGGERS
     return not (crosses(arena, triggers | 1, buy_mark) or crosses(arena, triggers, ~sell_mark))
 
@@ -144,7 +153,15 @@ def enter_elected(arena: int, instrument: int, slot: int) -> None:
     side = load_u8(ext + layout.EXT_SIDE)
     price = load_i64(ext + layout.EXT_PRICE)
     can_take, limit, rest_price = 1, price, price
-    is_limit = load_u8(ext + layout.EXT_TYPE) == const.STOP_LIMIT
+    order_type = load_u8(ext + layout.EXT_TYPE)
+    is_limit = has_price(order_type)
+    if (ELECTED_AS_POST_ONLY >> order_type) & 1 != 0:
+        best = best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE)
+        if best != NO_PRICE and (price >= best if side == const.BUY else price <= best):
+            reason = const.WOULD_CROSS
+            cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, reason))
+            return
+        can_take = 0
     if not is_limit:
         can_take, limit, rest_price = market_limit(arena, instrument, side)
         if load_u8(ext + layout.EXT_TIF) != const.DAY:

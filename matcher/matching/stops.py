@@ -16,13 +16,28 @@ from openoutcry.matcher.book.any_order import (
     reason_word,
     refuse_join,
 )
-from openoutcry.matcher.book.instrument_rules import add_saturating, rule_addr
+from openoutcry.matcher.book.instrument_rules import add_saturating, rule_addr, trails_by_bps
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, level_key, slot_addr
 from openoutcry.matcher.book.orders import extension_of, order_leaves, order_tag
 from openoutcry.matcher.events import emit_next
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
+
+QUOTES_ELECT = const.STOPS_BY_QUOTE | const.STOPS_BY_TRADE_OR_QUOTE
+
+
+@kernel
+def electing_price(arena: int, instrument: int) -> int:
+    """The last price that elects stops and that trailing ones follow, or NO_PRICE.  Before the
+    first trade: the reference price, if the instrument says so."""
+    state = instrument_addr(arena, instrument)
+    last = load_i64(state + layout.LAST_PRICE)
+    if last == NO_PRICE:
+        options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
+        if options & const.STOPS_BY_REFERENCE != 0:
+            return load_i64(state + layout.REFERENCE)
+    return last
 
 
 @kernel
@@ -31,7 +46,7 @@ def trailing_trigger(order_type: int, side: int, aux: int, last: int) -> int:
     if last == NO_PRICE:
         return NO_PRICE
     distance = aux & 0xFFFFFFFF
-    if order_type != const.TRAILING_STOP:
+    if trails_by_bps(order_type):
         # In parts, so that nothing overflows: floor(last * bps / 10000).
         distance = last // 10_000 * distance + last % 10_000 * distance // 10_000
     return max(NO_PRICE + 1, add_saturating(last, distance if side == const.BUY else -distance))
@@ -65,7 +80,7 @@ def refuse_trigger(arena: int, instrument: int, side: int, trigger: int) -> int:
 @kernel_outlined
 def move_triggers(arena: int, instrument: int) -> None:
     """Move the trailing stops' triggers by the last price, in order of arrival."""
-    last = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
+    last = electing_price(arena, instrument)
     begin_list(arena, instrument, layout.TRAILING_LIST)
     ext = next_in_list(arena)
     while ext != 0:
@@ -107,12 +122,18 @@ def move_trigger(arena: int, instrument: int, ext: int, trigger: int) -> None:
 @kernel_outlined
 def next_elected(arena: int, instrument: int, buy_mark: int, sell_mark: int) -> int:
     """Slot of the stop that is elected next, or 0: a buy stop whose trigger is at or below
-    ``buy_mark``, a sell stop at or above ``sell_mark``; of both, the one that came first."""
+    ``buy_mark``, a sell stop at or above ``sell_mark`` (NO_PRICE: none); of both, the one that came
+    first."""
     buy = first_order(arena, book_of(instrument, layout.TRIGGERS, const.BUY))
     sell = first_order(arena, book_of(instrument, layout.TRIGGERS, const.SELL))
-    if buy != 0 and load_i64(extension_of(arena, buy) + layout.EXT_TRIGGER) > buy_mark:
+    if buy != 0 and (
+        buy_mark == NO_PRICE or load_i64(extension_of(arena, buy) + layout.EXT_TRIGGER) > buy_mark
+    ):
         buy = 0
-    if sell != 0 and load_i64(extension_of(arena, sell) + layout.EXT_TRIGGER) < sell_mark:
+    if sell != 0 and (
+        sell_mark == NO_PRICE
+        or load_i64(extension_of(arena, sell) + layout.EXT_TRIGGER) < sell_mark
+    ):
         sell = 0
     if buy == 0 or sell == 0:
         return buy | sell
@@ -122,15 +143,25 @@ def next_elected(arena: int, instrument: int, buy_mark: int, sell_mark: int) -> 
 
 @kernel_outlined
 def elected_now(arena: int, instrument: int) -> int:
-    """Slot of the stop that the last trade (or the quote: option) elects next, or 0."""
-    if load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & const.STOPS_BY_QUOTE:
-        ask = displayed_price(arena, instrument, const.SELL, NO_PRICE)
-        bid = displayed_price(arena, instrument, const.BUY, MAX_VALUE)
-        return next_elected(arena, instrument, ask, bid)
-    last = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
-    if last == NO_PRICE:
-        return 0
-    return next_elected(arena, instrument, last, last)
+    """Slot of the stop that the last trade (or the quote: options) elects next, or 0."""
+    buy_mark, sell_mark = election_marks(arena, instrument)
+    return next_elected(arena, instrument, buy_mark, sell_mark)
+
+
+@kernel_outlined
+def election_marks(arena: int, instrument: int) -> tuple[int, int]:
+    """What elects buy stops at or below it and sell stops at or above it; NO_PRICE: nothing."""
+    options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
+    last = electing_price(arena, instrument)
+    if options & QUOTES_ELECT == 0:
+        return last, last
+    bid = displayed_price(arena, instrument, const.BUY, NO_PRICE)
+    ask = displayed_price(arena, instrument, const.SELL, NO_PRICE)
+    if options & const.STOPS_BY_QUOTE != 0:
+        return ask, bid
+    # NO_PRICE is less than any price.
+    lower = ask if last == NO_PRICE or (ask != NO_PRICE and ask < last) else last
+    return max(last, bid), lower
 
 
 @kernel_outlined

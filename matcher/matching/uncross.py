@@ -20,7 +20,7 @@ from openoutcry.matcher.book.any_order import (
     refuse_join,
     remove_order,
 )
-from openoutcry.matcher.book.instrument_rules import is_market, rule_addr
+from openoutcry.matcher.book.instrument_rules import has_price, is_market, rule_addr
 from openoutcry.matcher.book.levels import (
     instrument_addr,
     key_flip,
@@ -74,12 +74,12 @@ def elect_stops(arena: int, instrument: int, price: int) -> int:
 
 @kernel_outlined
 def join_auction(arena: int, instrument: int, slot: int) -> None:
-    """An elected stop joins as a market or limit order."""
+    """An elected stop joins as what it becomes."""
     elect(arena, slot)
     ext = extension_of(arena, slot)
     side, tif = load_u8(ext + layout.EXT_SIDE), load_u8(ext + layout.EXT_TIF)
     qty = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
-    is_limit = load_u8(ext + layout.EXT_TYPE) == const.STOP_LIMIT
+    is_limit = has_price(load_u8(ext + layout.EXT_TYPE))
     price = load_i64(ext + layout.EXT_PRICE)
     if not is_limit:
         price = MAX_VALUE if side == const.BUY else NO_PRICE

@@ -169,6 +169,8 @@ class Rules:
         options = InstrumentOption(int(row["options"]))
         self.market_rest_stays = InstrumentOption.MARKET_REST_STAYS in options
         self.self_trade_first = InstrumentOption.SELF_TRADE_FIRST in options
+        self.stops_by_trade_or_quote = InstrumentOption.STOPS_BY_TRADE_OR_QUOTE in options
+        self.stops_by_reference = InstrumentOption.STOPS_BY_REFERENCE in options
         self.stops_by_quote = InstrumentOption.STOPS_BY_QUOTE in options
         bands: list[tuple[int | None, int]] = [(None, int(row["price_step_ticks"]))]
         for k in range(1, TICK_BANDS + 1):
@@ -327,6 +329,14 @@ class Market:
         self.books: dict[tuple[Place, Side], Book] = {(p, s): {} for p in BOOKS for s in Side}
 
     # Looking
+
+    @property
+    def electing_price(self) -> int | None:
+        """What elects stops and what trailing ones follow: the last price; before the first trade
+        the reference price, if the instrument says so."""
+        if self.last is None and self.rules.stops_by_reference:
+            return self.ref
+        return self.last
 
     def prices(self, place: Place, side: Side) -> list[int]:
         """The prices of a book, best first; of trigger books, first reached first."""

@@ -2,7 +2,7 @@
 pegs, until nothing more happens."""
 
 from openoutcry.matcher.reference.books import Market, OpenOrder, Place
-from openoutcry.matcher.reference.take import enter, fillable, resting_price, take
+from openoutcry.matcher.reference.take import crossed_bests, enter, fillable, resting_price, take
 from openoutcry.wire.enums import (
     EventFlag,
     EventKind,
@@ -10,6 +10,7 @@ from openoutcry.wire.enums import (
     Reason,
     Side,
 )
+from openoutcry.wire.order_types import ORDER_TYPES, TRAILING_BPS
 from openoutcry.wire.records import MAX_VALUE
 
 BASIS_POINTS = 10_000
@@ -29,10 +30,10 @@ def cascade(m: Market) -> None:
 
 def move_triggers(m: Market) -> None:
     """Trailing stops follow the last trade, in the direction that is good for their owner."""
-    if m.last is None:
+    if m.electing_price is None:
         return
     for order in m.trailing():
-        candidate = trailing_trigger(order, m.last)
+        candidate = trailing_trigger(order, m.electing_price)
         if order.trigger is not None:
             gain = (
                 order.trigger - candidate if order.side == Side.BUY else candidate - order.trigger
@@ -58,7 +59,7 @@ def move_triggers(m: Market) -> None:
 def trailing_trigger(order: OpenOrder, set_trailing: int) -> int:
     """The trigger at its distance from the anchor, saturating at int64."""
     distance = order.distance
-    if order.order_type == OrderType.TRAILING_STOP_BPS:
+    if order.order_type in TRAILING_BPS:
         distance = set_trailing * order.distance // BASIS_POINTS
     trigger = set_trailing + distance if order.side == Side.BUY else set_trailing - distance
     return min(max(trigger, -MAX_VALUE), MAX_VALUE)
@@ -80,17 +81,27 @@ def next_elected(m: Market, buy_price: int | None, sell_price: int | None) -> Op
     return min((o for o in found if o is not None), key=lambda o: o.arrival, default=None)
 
 
-def elect_one(m: Market) -> bool:
+def electing_prices(m: Market) -> tuple[int | None, int | None]:
+    """What elects buy stops at or below it, and sell stops at or above it."""
+    last, bid, ask = m.electing_price, m.best_displayed(Side.BUY), m.best_displayed(Side.SELL)
     if m.rules.stops_by_quote:
-        order = next_elected(m, m.best_displayed(Side.SELL), m.best_displayed(Side.BUY))
-    else:
-        order = next_elected(m, m.last, m.last)
+        return ask, bid
+    if m.rules.stops_by_trade_or_quote:
+        highest = max((p for p in (last, bid) if p is not None), default=None)
+        return highest, min((p for p in (last, ask) if p is not None), default=None)
+    return last, last
+
+
+def elect_one(m: Market) -> bool:
+    order = next_elected(m, *electing_prices(m))
     if order is None:
         return False
     elect(m, order)
     rest_price = resting_price(m, order)
     refusal = Reason.NONE
-    if rest_price is not None:
+    if order.order_type == OrderType.POST_ONLY and crossed_bests(m, order):
+        refusal = Reason.WOULD_CROSS
+    elif rest_price is not None:
         refusal = m.refuse_join(Place.DISPLAYED, order.side, rest_price, order.leaves)
     if refusal:
         m.cancel_order(order, refusal)
@@ -100,12 +111,13 @@ def elect_one(m: Market) -> bool:
 
 
 def elect(m: Market, order: OpenOrder) -> None:
-    """The stop leaves its trigger and is from now on a market or a limit order."""
+    """The stop leaves its trigger and is from now on a market, limit or post-only order."""
     trigger = order.trigger
     m.leave_book(order)
     m.emit(EventKind.ELECTED, order, qty=order.leaves, price=trigger)
-    is_limit = order.order_type == OrderType.STOP_LIMIT
-    m.change_type(order, OrderType.LIMIT if is_limit else OrderType.MARKET)
+    becomes = ORDER_TYPES[order.order_type].elected_as
+    assert becomes is not None
+    m.change_type(order, becomes)
 
 
 # All or none

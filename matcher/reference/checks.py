@@ -22,12 +22,19 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
-from openoutcry.wire.order_types import PEGS, STOPS, TIMES_IN_FORCE, TRAILING, UNPRICED
+from openoutcry.wire.order_types import (
+    PEGS,
+    STOPS,
+    TIMES_IN_FORCE,
+    TRAILING,
+    TRAILING_BPS,
+    UNPRICED,
+)
 
 MAX_SLICES = 256
 """An iceberg's quantity is at most this many times what it shows."""
 MAX_OFFSET_TICKS = 1 << 40
-MAX_DISTANCE = {OrderType.TRAILING_STOP: (1 << 31) - 1, OrderType.TRAILING_STOP_BPS: 9999}
+MAX_DISTANCE_TICKS, MAX_DISTANCE_BPS = (1 << 31) - 1, 9999
 DISTANCE_BITS = 32
 
 DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = TimeInForce
@@ -111,7 +118,8 @@ def check_aux(rules: Rules, order_type: OrderType, aux: int, qty: int) -> None:
     """The trigger, distance, display quantity, offset or minimum that ``aux`` is."""
     if order_type in TRAILING:
         distance, _ = unpack_trailing(aux)
-        is_good = aux >= 0 and 1 <= distance <= MAX_DISTANCE[order_type]
+        most = MAX_DISTANCE_BPS if order_type in TRAILING_BPS else MAX_DISTANCE_TICKS
+        is_good = aux >= 0 and 1 <= distance <= most
     elif order_type in STOPS:
         is_good = rules.in_limits(aux) and rules.steps.is_valid(aux)
     elif order_type == OrderType.ICEBERG:

@@ -25,8 +25,6 @@ from openoutcry.matcher.reference.books import (
     Market,
     OpenOrder,
     Place,
-    crosses,
-    other,
     price_or_none,
     resting_place,
 )
@@ -45,7 +43,7 @@ from openoutcry.matcher.reference.checks import (
     unpack_trailing,
 )
 from openoutcry.matcher.reference.state import state_of
-from openoutcry.matcher.reference.take import enter, resting_price
+from openoutcry.matcher.reference.take import crossed_bests, enter, resting_price
 from openoutcry.matcher.state.digest import book_hash, state_hash
 from openoutcry.matcher.state.snapshot import State, encode
 from openoutcry.wire.enums import (
@@ -283,9 +281,7 @@ class ReferenceEngine:
         """A post-only order never takes: it is refused, or slides one step short of that."""
         if order.order_type not in POST_ONLY:
             return
-        against = other(order.side)
-        bests = [m.best(place, against) for place in (Place.DISPLAYED, Place.HIDDEN)]
-        crossed = [b for b in bests if b is not None and crosses(order.side, order.price, b)]
+        crossed = crossed_bests(m, order)
         if not crossed:
             return
         require(order.order_type == OrderType.POST_ONLY_SLIDE, Reason.WOULD_CROSS)
@@ -469,4 +465,5 @@ def set_display(order: OpenOrder, display: int) -> None:
 def set_trailing(m: Market, order: OpenOrder, aux: int) -> None:
     """A trailing stop's distance, and its trigger from the last trade if there is one."""
     order.distance, order.trail_step = unpack_trailing(aux)
-    order.trigger = None if m.last is None else trailing_trigger(order, m.last)
+    last = m.electing_price
+    order.trigger = None if last is None else trailing_trigger(order, last)

@@ -106,6 +106,13 @@ def resting_price(m: Market, order: OpenOrder) -> int | None:
     return order.price if order.tif not in (TimeInForce.IOC, TimeInForce.FOK) else None
 
 
+def crossed_bests(m: Market, order: OpenOrder) -> list[int]:
+    """The best displayed and hidden prices of the other side with which the order would trade."""
+    against = other(order.side)
+    bests = [m.best(place, against) for place in (Place.DISPLAYED, Place.HIDDEN)]
+    return [b for b in bests if b is not None and crosses(order.side, order.price, b)]
+
+
 # Taking
 
 

@@ -292,10 +292,17 @@ def _check_fixed_point(tables: Tables, instrument: int, best: dict[int, int | No
     crossed = bids and asks and ~min(bids) >= min(asks)
     assert not crossed, f"instrument {instrument}: the book is crossed"
     last: int | None = tables.of_instrument(instrument, at.LAST_PRICE)
+    options = int(tables.rules["options"][instrument])
+    if last == NO_PRICE and options & InstrumentOption.STOPS_BY_REFERENCE:
+        last = tables.of_instrument(instrument, at.REFERENCE)
     buy_price = sell_price = None if last == NO_PRICE else last
-    if int(tables.rules["options"][instrument]) & InstrumentOption.STOPS_BY_QUOTE:
-        bid, buy_price = best[at.DISPLAYED], best[at.DISPLAYED + 1]
-        sell_price = None if bid is None else ~bid
+    bid_key, ask = best[at.DISPLAYED], best[at.DISPLAYED + 1]
+    bid = None if bid_key is None else ~bid_key
+    if options & InstrumentOption.STOPS_BY_QUOTE:
+        buy_price, sell_price = ask, bid
+    elif options & InstrumentOption.STOPS_BY_TRADE_OR_QUOTE:
+        buy_price = max((p for p in (buy_price, bid) if p is not None), default=None)
+        sell_price = min((p for p in (sell_price, ask) if p is not None), default=None)
     sell_key, buy_trigger = best[at.TRIGGERS], best[at.TRIGGERS + 1]
     waits = buy_trigger is None or buy_price is None or buy_price < buy_trigger
     assert waits, f"instrument {instrument}: a buy stop waits though its trigger is reached"

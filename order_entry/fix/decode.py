@@ -76,6 +76,8 @@ LIMIT, MARKET, POST_ONLY, TO_LIMIT = int(T.LIMIT), int(T.MARKET), int(T.POST_ONL
 STOP, STOP_LIMIT, TRAILING, TRAILING_BPS = (
     int(T.STOP), int(T.STOP_LIMIT), int(T.TRAILING_STOP), int(T.TRAILING_STOP_BPS)
 )  # fmt: skip
+TRAILING_LIMIT, TRAILING_LIMIT_BPS = int(T.TRAILING_STOP_LIMIT), int(T.TRAILING_STOP_LIMIT_BPS)
+POST_STOP_LIMIT = int(T.POST_ONLY_STOP_LIMIT)
 ICEBERG, HIDDEN, MIN_QTY, AON = int(T.ICEBERG), int(T.HIDDEN), int(T.MIN_QTY), int(T.ALL_OR_NONE)
 PRIMARY, TO_MARKET, MIDPOINT = int(T.PEG_PRIMARY), int(T.PEG_MARKET), int(T.PEG_MIDPOINT)
 AUX_FREE = 1 << LIMIT | 1 << POST_ONLY | 1 << TO_LIMIT | 1 << HIDDEN | 1 << AON
@@ -222,6 +224,8 @@ def pegged(fields: int, order: int, bits: int, decimals: int) -> int:
         if distance >= 1 << 32:
             return 0
         store_i64(order + AUX, distance)
+        if scan.field(fields, 44) != 0:
+            return TRAILING_LIMIT_BPS if scope == 49 else TRAILING_LIMIT
         return TRAILING_BPS if scope == 49 else TRAILING
     if scope == 49 or bits & PEG_BITS != bits:
         return 0
@@ -238,7 +242,8 @@ def special_type(fields: int, order: int, bits: int, character: int, decimals: i
     """As :func:`plain_limit`, of every other OrdType."""
     if character == ord("P"):
         return pegged(fields, order, bits, decimals)
-    if bits != 0 or scan.field(fields, 111) | scan.field(fields, 110) != 0:
+    stop_posts = bits == POST and character == ord("4")
+    if (bits != 0 and not stop_posts) or scan.field(fields, 111) | scan.field(fields, 110) != 0:
         return 0
     if character == ord("1"):
         return MARKET
@@ -252,6 +257,8 @@ def special_type(fields: int, order: int, bits: int, character: int, decimals: i
     if trigger < FIRST_ERROR:
         return 0
     store_i64(order + AUX, trigger)
+    if stop_posts:
+        return POST_STOP_LIMIT
     return STOP if character == ord("3") else STOP_LIMIT
 
 
@@ -407,7 +414,8 @@ def decode_order(session: int, fields: int, order: int, note: int, decimals: int
     if order_type == 0:
         refuse_note(note, UNSUPPORTED)
     store_u8(order + ORDER_TYPE, order_type)
-    if character == 50 or character == 52 or (character == ord("P") and bits & TRAIL == 0):
+    is_limit = character == 50 or character == 52 or (character == ord("P") and bits & TRAIL == 0)
+    if is_limit or order_type in (TRAILING_LIMIT, TRAILING_LIMIT_BPS):
         problem = take_price(fields, order, note, decimals)
         if problem != FINE:
             return rejected(fields, reason_of(problem), 44)

@@ -51,6 +51,8 @@ SILENT = (
 _TYPES = {
     OrderType.MARKET: "1", OrderType.MARKET_TO_LIMIT: "K", OrderType.STOP: "3",
     OrderType.STOP_LIMIT: "4", OrderType.TRAILING_STOP: "P", OrderType.TRAILING_STOP_BPS: "P",
+    OrderType.TRAILING_STOP_LIMIT: "P", OrderType.TRAILING_STOP_LIMIT_BPS: "P",
+    OrderType.POST_ONLY_STOP_LIMIT: "4",
     OrderType.PEG_PRIMARY: "P", OrderType.PEG_MARKET: "P", OrderType.PEG_MIDPOINT: "P",
 }  # fmt: skip
 _TIMES = {

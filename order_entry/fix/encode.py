@@ -50,7 +50,7 @@ RISK, CHECKS, CONTRA = int(Reason.RISK), len(risk_reasons.CHECKS), _AT["contra_i
 ENDED = 1 << int(Reason.DAY_END) | 1 << int(Reason.EXPIRED) | 1 << int(Reason.AUCTION_REST)
 """Reasons of a cancellation that mean that an order's time is over."""
 NO_PRICE_BITS = type_bits(UNPRICED)
-TRIGGER_BITS = 1 << decode.STOP | 1 << decode.STOP_LIMIT
+TRIGGER_BITS = 1 << decode.STOP | 1 << decode.STOP_LIMIT | 1 << decode.POST_STOP_LIMIT
 MAX_BODY = 640
 """No body is longer: 36 + 36 of names, 16 of account, 19 digits and a sign each number."""
 AVERAGE_DECIMALS = 4

@@ -237,7 +237,11 @@ class Decoder:
             result.refuse(Refusal.UNSUPPORTED)
         result.order["order_type"] = int(order_type or 0)
         result.order["aux"] = aux
-        if kind in "24" or (kind == "P" and "a" not in letters):
+        trails_to_limit = order_type in (
+            OrderType.TRAILING_STOP_LIMIT,
+            OrderType.TRAILING_STOP_LIMIT_BPS,
+        )
+        if kind in "24" or (kind == "P" and "a" not in letters) or trails_to_limit:
             _number(fields, 44, places, Refusal.PRICE, result, "price_ticks")
         self._time_in_force(fields, result, tif, order_type)
 
@@ -336,11 +340,12 @@ def _type(
         return _pegged(fields, result, asked, places)
     if kind == "2":
         return _limit(fields, result, asked, extra)
+    stops = {"3": OrderType.STOP, "4": OrderType.STOP_LIMIT, "46": OrderType.POST_ONLY_STOP_LIMIT}
+    if kind + asked in stops and not extra:
+        trigger = decimal(_need(fields, 99), places, Refusal.UNSUPPORTED, 99)
+        return stops[kind + asked], trigger
     if asked or extra:
         raise Refused
-    if kind in "34":
-        trigger = decimal(_need(fields, 99), places, Refusal.UNSUPPORTED, 99)
-        return (OrderType.STOP if kind == "3" else OrderType.STOP_LIMIT), trigger
     plain = {"1": OrderType.MARKET, "K": OrderType.MARKET_TO_LIMIT}
     if kind not in plain:
         raise Refused
@@ -382,8 +387,13 @@ def _pegged(
     if asked == "a":
         if abs(offset) >= 2**32:
             raise Refused
-        bps = scope == "1"
-        return (OrderType.TRAILING_STOP_BPS if bps else OrderType.TRAILING_STOP), abs(offset)
+        trailing = {
+            (False, False): OrderType.TRAILING_STOP,
+            (False, True): OrderType.TRAILING_STOP_BPS,
+            (True, False): OrderType.TRAILING_STOP_LIMIT,
+            (True, True): OrderType.TRAILING_STOP_LIMIT_BPS,
+        }
+        return trailing[44 in fields, scope == "1"], abs(offset)
     types = {"M": OrderType.PEG_MIDPOINT, "P": OrderType.PEG_MARKET, "R": OrderType.PEG_PRIMARY}
     if scope == "1" or asked not in types:
         raise Refused

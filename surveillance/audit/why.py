@@ -25,9 +25,9 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.order_types import STOPS, TRAILING
 
 Array = npt.NDArray[Any]
-STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_BPS)
 PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
 UNPRICED = (OrderType.MARKET, OrderType.STOP, OrderType.MARKET_TO_LIMIT)
 REFUSALS = {
@@ -421,7 +421,7 @@ class _Life:
 
     def _trigger(self) -> str:
         aux = int(self.q.command["aux"])
-        return f"{aux:,}" if self.q.kind in (OrderType.STOP, OrderType.STOP_LIMIT) else "trailing"
+        return "trailing" if self.q.kind in TRAILING else f"{aux:,}"
 
     def _was_met(self) -> bool:
         """Whether somebody was within its price at all."""

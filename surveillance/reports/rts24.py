@@ -13,6 +13,7 @@ from openoutcry.surveillance.audit.trail import Trail
 from openoutcry.surveillance.reports import schema as s
 from openoutcry.surveillance.reports.reference_data import Codes
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric, one_of
+from openoutcry.wire import order_types
 
 EVENTS = ("NEWO", "TRIG", "REME", "REMA", "REMH", "CHME", "CHMO", "CAME", "CAMO", "REMO", "EXPI",
           "PARF", "FILL")  # fmt: skip
@@ -25,8 +26,10 @@ CHANGES = {
     "TRIGGER": "TRIG", "REPLACE": "REME", "REPEG": "REMA", "CONVERT": "REMA",
     "TRIGGER_MOVE": "REMA", "REFRESH": "CHMO", "EXPIRE": "EXPI", "NEW": "NEWO", "REJECT": "REMO",
 }  # fmt: skip
-STOPS = ("STOP", "STOP_LIMIT", "TRAILING_STOP", "TRAILING_STOP_BPS")
-UNPRICED = ("MARKET", "MARKET_TO_LIMIT", "STOP", "TRAILING_STOP", "TRAILING_STOP_BPS")
+STOPS, TRAILING, UNPRICED = (
+    tuple(order_type.name for order_type in types)
+    for types in (order_types.STOPS, order_types.TRAILING, order_types.UNPRICED)
+)
 PEGS = ("PEG_PRIMARY", "PEG_MARKET", "PEG_MIDPOINT")
 HIDDEN = ("HIDDEN", "ALL_OR_NONE", *PEGS)
 PERSON, TEXT = alphanumeric(35), alphanumeric(50)
@@ -236,7 +239,7 @@ class _Records:
             found["pegged_limit_price"] = s.decimal_text(order.limit, decimals)
         elif kind not in UNPRICED or row["action"] == "CONVERT":
             found["limit_price"] = s.decimal_text(order.limit, decimals)
-        if kind in ("STOP", "STOP_LIMIT"):
+        if kind in STOPS and kind not in TRAILING:
             found["stop_price"] = s.decimal_text(order.aux, decimals)
         if row["action"] == "TRADE":
             found["transaction_price"] = s.decimal_text(row["price_ticks"], decimals)

@@ -17,6 +17,7 @@ from matcher_mixed import Mixed, mixed
 from openoutcry.matcher import ReferenceEngine
 from openoutcry.matcher.reference import cascade
 from openoutcry.wire import OrderType, SelfTrade, make_instruments
+from openoutcry.wire.order_types import STOPS
 
 REFERENCE = "openoutcry.matcher.reference."
 COMMANDS = 700
@@ -71,14 +72,27 @@ STEPS = make_instruments(
 """Levels that are shared in every step."""
 
 
+WAITING = make_instruments(
+    [
+        {"symbol": "R", "reference_price_ticks": 1000, "market_band_ticks": 2, "options": 16 | 1},
+        {"symbol": "Q", "options": 32},
+    ]
+)
+"""Stops before the first trade, and by quotes."""
+
+
 def runs():
     """Streams in which everything meets: few prices, few participants, every mode; then some that
-    are about allocation in steps."""
+    are about allocation in steps, and some about stops."""
     for seed in range(12):
         yield mixed(seed, COMMANDS, width=8, extreme=0.0, order_capacity=200, phases=seed % 2 == 1)
     for seed in (14, 17, 20, 25, 26, 28, 61):
         yield mixed(seed, COMMANDS, width=3, extreme=0.0, order_capacity=200, instruments=STEPS,
                     types=TYPES, phases=seed % 2 == 1)  # fmt: skip
+    for seed in range(4):
+        yield mixed(seed, COMMANDS, width=4, extreme=0.0, order_capacity=200, instruments=WAITING,
+                    types=[OrderType.LIMIT, OrderType.MARKET, *STOPS], phases=seed % 2 == 1,
+                    centres=[1000] * 4)  # fmt: skip
 
 
 def answer(run: Mixed):

@@ -33,7 +33,7 @@ NEW id=2 BUY 2@100 p7
 TOUCHES = {
     "wire/enums.py": (
         "    MIN_QTY = 16\n",
-        '    ODD_HIDDEN = 17\n    """Hidden, an odd number of lots."""\n    MIN_QTY = 16\n',
+        '    ODD_HIDDEN = 40\n    """Hidden, an odd number of lots."""\n    MIN_QTY = 16\n',
     ),
     "wire/order_types.py": (
         "    OrderType.MIN_QTY: OrderTypeRow(",
@@ -42,7 +42,7 @@ TOUCHES = {
     ),
     "matcher/book/instrument_rules.py": (
         "    elif order_type == const.MIN_QTY_TYPE:\n        good =",
-        "    elif order_type == 17:\n        good = qty & 1 != 0\n"
+        "    elif order_type == 40:\n        good = qty & 1 != 0\n"
         "    elif order_type == const.MIN_QTY_TYPE:\n        good =",
     ),
     "matcher/reference/checks.py": (

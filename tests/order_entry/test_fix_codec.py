@@ -281,6 +281,18 @@ CASES = {
         {"t40": "P", "t18": "a", "t211": "50", "t836": "1", "t44": None},
         OrderType.TRAILING_STOP_BPS, TimeInForce.DAY, 50,
     ),
+    "trailing stop limit": (
+        {"t40": "P", "t18": "a", "t211": "0.25"},
+        OrderType.TRAILING_STOP_LIMIT, TimeInForce.DAY, 25,
+    ),
+    "trailing stop limit in basis points": (
+        {"t40": "P", "t18": "a", "t211": "50", "t836": "1"},
+        OrderType.TRAILING_STOP_LIMIT_BPS, TimeInForce.DAY, 50,
+    ),
+    "post-only stop limit": (
+        {"t40": "4", "t18": "6", "t99": "12.50"},
+        OrderType.POST_ONLY_STOP_LIMIT, TimeInForce.DAY, 1250,
+    ),
     "good till date": (
         {"t59": "6", "t126": "20270101-00:00:00"}, OrderType.LIMIT, TimeInForce.GTD,
         1_798_761_600 * 10**9,
@@ -384,7 +396,8 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
     )  # fmt: skip
     wanted |= {"44": "12.34"} if priced else {}
     wanted |= {tag: own[tag] for tag in ("59",) if tag in own}
-    if CASES[case][1] in (OrderType.STOP, OrderType.STOP_LIMIT):
+    triggered = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.POST_ONLY_STOP_LIMIT)
+    if CASES[case][1] in triggered:
         wanted["99"] = "12.50"
     assert got == wanted
 

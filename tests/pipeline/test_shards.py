@@ -2,9 +2,7 @@
 however many they are, whoever is killed, and whatever their number when a journal is resumed."""
 
 import importlib
-import os
 import random
-import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from shard_kills import Killer
 
 from openoutcry.flow.mixed import MixedFlow
 from openoutcry.gateway_fpga import make_rules, validate_orders
@@ -19,11 +18,10 @@ from openoutcry.matcher import Engine
 from openoutcry.matcher.book.shards import spread
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.options import PipelineError
-from openoutcry.pipeline.progress import Sample, Watcher
+from openoutcry.pipeline.progress import Watcher
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import merge
-from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY, TopologyError, geometry, plan_groups
 from openoutcry.pipeline.worker import StageGroup, Work
 from openoutcry.replay.core import Core
@@ -85,24 +83,6 @@ def test_the_flow_has_something_in_every_shard() -> None:
     assert len(set(spread(instruments, 4))) >= 3
 
 
-class Killer:
-    """Kills the processes of the named stages, each after a further share of the commands."""
-
-    def __init__(self, *stages: str) -> None:
-        self.stages, self.killed = stages, 0
-
-    def sample(self, sample: Sample) -> None:
-        due = (self.killed + 1) * COMMANDS // (len(self.stages) + 1)
-        if self.killed == len(self.stages) or sample.commands < due:
-            return
-        (pipeline,) = (found for found in running() if found.owner.pid == os.getpid())
-        rows = {r["name"]: r for r in pipeline.view(pipeline.positions(), 1)["stages"]}
-        row = rows[self.stages[self.killed]]
-        self.killed += 1
-        if row["alive"] and not row["finished"]:
-            os.kill(row["pid"], signal.SIGKILL)
-
-
 @pytest.mark.parametrize("durability", ["durable", "none"])
 def test_as_processes_with_shards_and_the_merge_killed(
     durability: str, one: dict[str, Any], tmp_path: Path
@@ -111,7 +91,7 @@ def test_as_processes_with_shards_and_the_merge_killed(
     input, and goes on with the numbers that its ring has."""
     for attempt in range(5):  # a machine that does not let us run may miss the moment
         journal = tmp_path / f"{attempt}" if durability == "durable" else None
-        killer = Killer("matcher-1", "matcher", "merge", "matcher-2")
+        killer = Killer(COMMANDS, "matcher-1", "matcher", "merge", "matcher-2")
         result = run(
             options(3, rate=10_000, journal=journal, durability=durability, checkpoint_every=5_000),
             Watcher(sample=killer.sample),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from replica_cluster import until
+from replica_cluster import WAIT_S, until
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal
@@ -17,6 +17,7 @@ from openoutcry.replica.actions import MS, Timing, holder_of
 from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.hot_standby import HotStandby
 from openoutcry.replica.message import NO_CHECK, Check
+from openoutcry.replica.place import PLACE_FILE
 from openoutcry.replica.publisher import Publisher
 
 CAPACITY = 4096
@@ -158,6 +159,29 @@ def test_another_journals_standby_is_told_and_touches_nothing(tmp_path, pair, cl
     assert [(n, d.rstrip(b"\0")) for n, d in after] == [(n, d.rstrip(b"\0")) for n, d in before]
 
 
+def followed(standby, enough):
+    began_s = time.monotonic()
+    standby.follow(lambda: enough() or time.monotonic() > began_s + WAIT_S, lambda: False)
+    assert enough()
+
+
+def test_a_standby_that_was_killed_keeps_the_blocks_that_it_reads_again(tmp_path, pair, cluster):
+    """It has noted nothing yet: it reads from the first epoch on, which is another node's."""
+    for _ in range(3):
+        pair.trade()
+        pair.catch_up()
+    killed = pair.standby
+    blocks, tip = killed.local.next_block, killed.machine.applied_tip
+    killed.driver.close()
+    killed.local.lock.release()
+    pair.standby = again = HotStandby(
+        tmp_path / "b", cluster.access, pair.publisher.venue, holder_of("b", "2"), LEASE
+    )
+    followed(again, lambda: again.machine.applied_tip.position >= tip.position)
+    assert (again.cuts, again.local.next_block, again.point.seq) == (0, blocks, 3 * BLOCK)
+    assert again.machine.applied_tip == tip
+
+
 def test_a_journal_that_has_more_than_the_quorum_is_cut_when_it_follows(tmp_path, pair, cluster):
     pair.trade()
     pair.catch_up()
@@ -170,21 +194,13 @@ def test_a_journal_that_has_more_than_the_quorum_is_cut_when_it_follows(tmp_path
     until(led, "the standby does not take over")
     pair.publisher.close()
     pair.writer.close()
+    (tmp_path / "a" / PLACE_FILE).unlink()  # it reads again what it published itself
     said = []
     again = HotStandby(
         tmp_path / "a", cluster.access, pair.publisher.venue, holder_of("a", "2"), LEASE,
         say=said.append,
     )  # fmt: skip
-    again.driver.subscribe()
-    rest = []
-
-    def fenced():
-        nonlocal rest
-        again._carry_out(rest)
-        rest = again.driver.turn(0.002)
-        return again.machine.applied_tip.epoch == 2
-
-    until(fenced, "the epoch message does not come")
+    followed(again, lambda: again.machine.applied_tip.epoch == 2)
     again.close()
     assert again.local.next_block == pair.standby.machine.tip.next_block
     assert again.point.seq == BLOCK

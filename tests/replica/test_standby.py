@@ -16,7 +16,10 @@ from served_venue import VENUE
 
 from openoutcry.client.ouch import ClientError
 from openoutcry.journal import JournalReader
+from openoutcry.journal.checkpoints import checkpoint_seqs
+from openoutcry.pipeline.sessions_checkpoint import newest_seq
 from openoutcry.replay.events import commands_of
+from openoutcry.replica.place import PLACE_FILE
 
 ORDERS = 12
 
@@ -37,7 +40,8 @@ def lose_a_waiting_stage(node):
     """A process of the run that is prepared dies: another run is prepared, and waits."""
     main = node.process.pid
     (children,) = Path(f"/proc/{main}/task").glob(f"{main}/children")
-    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+    # Behind the one that writes checkpoints.
+    os.kill(int(children.read_text().split()[1]), signal.SIGKILL)
     node.wait(lambda: node.said().count("a run is prepared and waits") == 2)
 
 
@@ -47,7 +51,7 @@ def told(client, count):
 
 def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(tmp_path, cluster):
     a = Node(tmp_path / "a", "PAIR", cluster.folder)
-    b = Node(tmp_path / "b", "PAIR", cluster.folder)
+    b = Node(tmp_path / "b", "PAIR", cluster.folder, every=4)
     try:
         a.start("serve")
         a.wait_until_open()
@@ -59,6 +63,9 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(tmp_path
         b.wait(lambda: b.standby().get("commands", 0) >= ORDERS)
         b.wait(lambda: b.standby()["verified_states"] > 0)
         b.wait(lambda: b.standby()["prepared"])
+        # So its own restart is short, too.
+        b.wait(lambda: checkpoint_seqs(b.journal) and newest_seq(b.journal) >= ORDERS - 4)
+        b.wait(lambda: json.loads((b.journal / PLACE_FILE).read_text())["last_seq"] >= ORDERS)
         lose_a_waiting_stage(b)
         a.kill()
 

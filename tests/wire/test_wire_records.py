@@ -125,6 +125,7 @@ def test_instruments_keep_what_a_row_says():
             "row 0: min_price_ticks is above max_price_ticks",
         ),
         ([{"symbol": "A", "allocation": 4}], "row 0: allocation is 4, not 1 to 3"),
+        ([{"symbol": "A", "options": 2 | 32}], "row 0: options has STOPS_BY_QUOTE and"),
         (
             [{"symbol": "A", "tick_table": [(100, 5), (50, 10)]}],
             "row 0: band2_from_ticks is 50: not above",

@@ -1,0 +1,81 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Meetings of cores that share the partitions of one risk state (``partitions.py``).
+
+Before a command that is a meeting each core lays what its partitions have of the participants and
+groups it is about in memory that all of them see, says that it has come this far, and goes on once
+all have: then it takes over what the others laid there, and every core deals the same parts.
+
+    exchange    a line for each core: the number of its last meeting
+                two places, for meetings of even and odd numbers: by partition, rows of participants
+                and of groups
+
+A core that died begins again behind its last command whose events are out, which is behind every
+meeting but the one it may have been at: no core is further than one meeting ahead of another, so
+what it needs still lies there, and what it lays there once more is the same.
+"""
+
+import openoutcry.risk.layout as lay
+from openoutcry.risk import totals
+from openoutcry.risk.partitions import end_of, first_of, header_of, meets
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.memory import load_acquire, load_i64, not_inlined, store_i64, store_release
+
+CORE_BYTES = 128
+"""Of a core's line: two lines of the processor's, which fetches pairs."""
+REGION, EXCHANGE, CORE, CORES, WORDS = range(5)
+"""What :func:`meet` is called with: addresses of the state and of the exchange, this core's number
+and how many there are; int64 each."""
+
+
+def exchange_bytes(partitions: int, participants: int, groups: int, cores: int) -> int:
+    rows = participants * lay.PARTICIPANT_BYTES + groups * lay.GROUP_BYTES
+    return cores * CORE_BYTES + 2 * partitions * rows
+
+
+@kernel
+def meet(meeting: int, order: int) -> int:
+    """0: all cores have come to this command, and what each partition has is known here; or 1: ask
+    again.  Whatever this core did before must be where it survives this core."""
+    region, exchange = load_i64(meeting + 8 * REGION), load_i64(meeting + 8 * EXCHANGE)
+    number, cores = load_i64(region + lay.MEETINGS) + 1, load_i64(meeting + 8 * CORES)
+    mine = exchange + load_i64(meeting + 8 * CORE) * CORE_BYTES
+    if VERIFY:
+        assert meets(region, order) == 1, "not every command is a meeting"
+    if load_i64(mine) < number:
+        exchange_rows(meeting, order, number, True)
+        store_release(mine, number)
+    for core in range(cores):
+        if load_acquire(exchange + core * CORE_BYTES) < number:
+            return 1
+    exchange_rows(meeting, order, number, False)
+    return 0
+
+
+@kernel_outlined
+def exchange_rows(meeting: int, order: int, number: int, gives: bool) -> None:
+    """Lay the rows of this core's partitions there, or take over those of the others'."""
+    not_inlined()
+    region, cores = load_i64(meeting + 8 * REGION), load_i64(meeting + 8 * CORES)
+    partitions = load_i64(region + lay.PARTITIONS)
+    people, groups = load_i64(region + lay.PARTICIPANTS), load_i64(region + lay.GROUPS)
+    place = people * lay.PARTICIPANT_BYTES + groups * lay.GROUP_BYTES
+    there = load_i64(meeting + 8 * EXCHANGE) + cores * CORE_BYTES
+    there += (number & 1) * partitions * place
+    first, end = first_of(region, order), end_of(region, order)
+    for index in range(1, partitions + 1):
+        state = header_of(region, index)
+        if (load_i64(state + lay.OWNED) != 0) == gives:
+            at = there + first * lay.PARTICIPANT_BYTES
+            size = (end - first) * lay.PARTICIPANT_BYTES
+            copy(totals.participant_row(state, first), at, size, gives)
+            at = there + people * lay.PARTICIPANT_BYTES
+            copy(totals.group_row(state, 0), at, groups * lay.GROUP_BYTES, gives)
+        there += place
+
+
+@kernel
+def copy(here: int, there: int, size: int, gives: bool) -> None:
+    source, target = (here, there) if gives else (there, here)
+    for at in range(0, size, 8):
+        store_i64(target + at, load_i64(source + at))

@@ -1,0 +1,395 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Risk in partitions: each has some of the instruments and a part of every limit that is summed
+over instruments, so that cores which share the partitions come to the verdicts of one.
+
+Each partition is a risk state as any other, with tables of participants, groups and orders of its
+own; the whole's header stands before them and has the limits that were set.  A verdict reads one
+partition.  Parts are dealt anew at *meetings*, commands before which all cores have come equally
+far: then everybody's use is known to all of them, and what is free of a limit is shared out evenly.
+
+    sum over partitions of max(part, use) <= limit    or, while more is used, nobody's use may grow
+
+Money that is earned or spent is a partition's own until a meeting.  A participant's RATE counts
+what it sends, which every core sees, so it needs no parts.
+"""
+
+import openoutcry.risk.constants as rb
+import openoutcry.risk.layout as lay
+from openoutcry.risk import after as events_of
+from openoutcry.risk import before as command
+from openoutcry.risk import bits, totals, wide
+from openoutcry.risk.bits import LARGEST, NO_LIMIT
+from openoutcry.risk.house import apply_setting
+from openoutcry.risk.money import add_money
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, store_i64
+from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
+
+SUMMED = (lay.RESERVED, lay.OPEN, lay.BUY_EXPOSURE, lay.SELL_EXPOSURE, lay.GROSS, lay.MARGINED)
+"""Words of a participant's row that the partitions' add up to."""
+DEALT = (
+    (lay.OPEN, lay.OPEN_LIMIT), (lay.BUY_EXPOSURE, lay.BUY_EXPOSURE_LIMIT),
+    (lay.SELL_EXPOSURE, lay.SELL_EXPOSURE_LIMIT), (lay.GROSS, lay.GROSS_LIMIT),
+)  # fmt: skip
+COPIED = (lay.FLAGS, lay.GROUP, lay.DUPLICATE_NS)
+KILLED_HERE = lay.KILLED_BY_ARITHMETIC | lay.CANCEL_WANTED
+TIME, PHASE, DISCONNECT = command.TIME, command.PHASE, command.DISCONNECT
+RISK = bits.RISK_KIND
+
+
+# Where things are
+
+
+@kernel
+def header_of(region: int, partition: int) -> int:
+    """The state of a partition, from 1."""
+    return region + partition * lay.HEADER_BYTES
+
+
+@kernel
+def partition_of(region: int, instrument: int) -> int:
+    """The state that an instrument is in."""
+    rules = totals.instrument_row(region, instrument)
+    return header_of(region, load_i64(rules + lay.PARTITION))
+
+
+@kernel
+def of_participant(setting: int) -> bool:
+    """Whether it is about a participant, and no instrument."""
+    return rb.SET_DEPOSIT <= setting <= rb.SET_MAINTENANCE
+
+
+@kernel
+def of_group(setting: int) -> bool:
+    return rb.SET_GROUP_GROSS_POSITION <= setting <= rb.SET_GROUP_NAME
+
+
+@kernel
+def of_instrument(setting: int) -> bool:
+    listed = rb.SET_POSITION_LONG <= setting <= rb.SET_MARK
+    return listed or setting == rb.SET_DIVIDEND or setting == rb.SET_SPLIT
+
+
+@kernel
+def meets(region: int, order: int) -> int:
+    """1 if the command is a meeting: TIME, what is set of a participant or group, and whatever
+    comes behind a command that moved somebody's totals without an order."""
+    if load_u16(order + command.ERROR) != 0:
+        return 0
+    if load_i64(region + lay.MEET) != 0:
+        return 1
+    kind = load_u8(order + command.KIND)
+    if kind <= DISCONNECT or load_u16(order + command.PARTICIPANT) != 0:
+        return 0
+    setting = load_u8(order + command.TYPE)
+    is_risk = kind == RISK and (of_participant(setting) or of_group(setting))
+    return 1 if kind == TIME or is_risk else 0
+
+
+@kernel
+def first_of(region: int, order: int) -> int:
+    """The participants that a meeting is about: from this one,"""
+    if is_about_all(region, order) or not of_participant(load_u8(order + command.TYPE)):
+        return 0
+    return min(max(load_i64(order + command.QTY), 0), load_i64(region + lay.PARTICIPANTS))
+
+
+@kernel
+def end_of(region: int, order: int) -> int:
+    """up to before this one."""
+    if is_about_all(region, order):
+        return load_i64(region + lay.PARTICIPANTS)
+    who, setting = load_i64(order + command.QTY), load_u8(order + command.TYPE)
+    known = 0 <= who < load_i64(region + lay.PARTICIPANTS)
+    return who + 1 if known and of_participant(setting) else first_of(region, order)
+
+
+@kernel
+def is_about_all(region: int, order: int) -> bool:
+    return load_i64(region + lay.MEET) != 0 or load_u8(order + command.KIND) == TIME
+
+
+# Meetings
+
+
+@kernel_outlined
+def settle(region: int, order: int) -> None:
+    """The whole's totals from the partitions', and the limits dealt anew by what is used."""
+    not_inlined()
+    for who in range(first_of(region, order), end_of(region, order)):
+        fold(region, who, order + command.SEQ)
+        deal_participant(region, who)
+    for group in range(load_i64(region + lay.GROUPS)):
+        deal_group(region, group)
+    store_i64(region + lay.MEET, 0)
+    store_i64(region + lay.MEETINGS, load_i64(region + lay.MEETINGS) + 1)
+
+
+@kernel
+def fold(region: int, who: int, seq_at: int) -> None:
+    """What the partitions have of a participant, in the whole's row."""
+    whole, stride = totals.participant_row(region, who), load_i64(region + lay.STRIDE)
+    first = totals.participant_row(header_of(region, 1), who)
+    count = load_i64(region + lay.PARTITIONS)
+    for at in SUMMED:
+        store_i64(whole + at, summed(first + at, stride, count))
+    for index in range(count):
+        row = first + index * stride
+        add_money(whole, lay.BALANCE, load_i64(row + lay.BALANCE), seq_at)
+        add_money(whole, lay.PROFIT, load_i64(row + lay.PROFIT), seq_at)
+        funded = wide.add(load_i64(whole + lay.FUNDED), load_i64(row + lay.FUNDED))
+        store_i64(whole + lay.FUNDED, min(max(funded, -LARGEST), LARGEST))
+        for at in (lay.BALANCE, lay.PROFIT, lay.FUNDED):
+            store_i64(row + at, 0)
+        flags = load_i64(whole + lay.FLAGS) | load_i64(row + lay.FLAGS) & KILLED_HERE
+        store_i64(whole + lay.FLAGS, flags)
+        kills = load_i64(whole + lay.KILLS) + load_i64(row + lay.KILLS)
+        store_i64(whole + lay.KILLS, kills)
+        store_i64(row + lay.KILLS, 0)
+        last = max(load_i64(whole + lay.KILLED_SEQ), load_i64(row + lay.KILLED_SEQ))
+        store_i64(whole + lay.KILLED_SEQ, last)
+
+
+@kernel
+def summed(first: int, stride: int, count: int) -> int:
+    total = 0
+    for index in range(count):
+        total = wide.add(total, load_i64(first + index * stride))
+    return total
+
+
+@kernel
+def deal_participant(region: int, who: int) -> None:
+    """The parts of a participant's limits, and its switches, in all partitions."""
+    whole, stride = totals.participant_row(region, who), load_i64(region + lay.STRIDE)
+    first = totals.participant_row(header_of(region, 1), who)
+    count = load_i64(region + lay.PARTITIONS)
+    for use_at, limit_at in DEALT:
+        deal(first, stride, count, use_at, limit_at, load_i64(whole + limit_at), 0)
+    capital = load_i64(whole + lay.CREDIT)
+    if capital != NO_LIMIT:
+        capital = min(wide.add(capital, load_i64(whole + lay.BALANCE)), NO_LIMIT - 1)
+    # The partitions' balances begin at 0 here: a part of the capital is a credit.
+    deal(first, stride, count, lay.RESERVED, lay.CREDIT, capital, -LARGEST)
+    for at in COPIED:
+        for index in range(count):
+            store_i64(first + index * stride + at, load_i64(whole + at))
+
+
+@kernel
+def deal_group(region: int, group: int) -> None:
+    whole, stride = totals.group_row(region, group), load_i64(region + lay.STRIDE)
+    first = totals.group_row(header_of(region, 1), group)
+    count = load_i64(region + lay.PARTITIONS)
+    store_i64(whole + lay.GROUP_GROSS, summed(first + lay.GROUP_GROSS, stride, count))
+    limit = load_i64(whole + lay.GROUP_GROSS_LIMIT)
+    deal(first, stride, count, lay.GROUP_GROSS, lay.GROUP_GROSS_LIMIT, limit, 0)
+    for index in range(count):
+        store_i64(first + index * stride + lay.GROUP_KILL, load_i64(whole + lay.GROUP_KILL))
+
+
+@kernel
+def deal(
+    first: int, stride: int, count: int, use_at: int, limit_at: int, limit: int, least: int
+) -> None:
+    """A part is what the partition uses and an even share of what is free.  If more is used than
+    the limit, all parts are ``least``, below which nothing can grow: not even behind what shrinks,
+    because nobody knows what the others still use."""
+    free = wide.sub(limit, summed(first + use_at, stride, count))
+    share = free // count
+    for index in range(count):
+        row = first + index * stride
+        part = load_i64(row + use_at) + share + (1 if index < free - share * count else 0)
+        if limit == NO_LIMIT:
+            part = NO_LIMIT
+        elif free < 0:
+            part = least
+        store_i64(row + limit_at, part)
+
+
+# Before and after the matcher
+
+
+@kernel
+def before(region: int, order: int) -> int:
+    """As ``before.before``."""
+    if meets(region, order) != 0:
+        settle(region, order)
+    kind = load_u8(order + command.KIND)
+    if kind == command.NEW or kind == command.REPLACE:
+        instrument = totals.find_symbol(region, load_i64(order + command.SYMBOL))
+        if instrument < 0:
+            return 0
+        state, late = partition_of(region, instrument), is_too_fast(region, order, kind)
+        if load_i64(state + lay.OWNED) == 0:
+            return 0
+        return refuse_rate(region, state, order) if late else command.before(state, order)
+    if kind <= DISCONNECT:
+        if kind == DISCONNECT:
+            disconnected(region, load_u16(order + command.PARTICIPANT))
+        return 0
+    return house(region, order, kind)
+
+
+@kernel
+def ahead(region: int, order: int) -> int:
+    """As ``before.ahead``."""
+    instrument = totals.find_symbol(region, load_i64(order + command.SYMBOL))
+    if instrument < 0:
+        return 0
+    return command.ahead(partition_of(region, instrument), order)
+
+
+@kernel
+def after(region: int, order: int, events: int, count: int) -> int:
+    """As ``after.after``; what a command did to several instruments goes to each one's partition,
+    in turn."""
+    done = 0
+    while done < count:
+        state = state_of(region, events + done * RECORD_BYTES)
+        end = done + 1
+        while end < count and state_of(region, events + end * RECORD_BYTES) == state:
+            end += 1
+        events_of.after(state, order, events + done * RECORD_BYTES, end - done)
+        done = end
+    return 0
+
+
+@kernel
+def state_of(region: int, event: int) -> int:
+    word = load_i64(event + events_of.WORD)
+    instrument = (word >> events_of.INSTRUMENT_SHIFT) & 0xFFFF
+    return region if instrument == NO_INSTRUMENT else partition_of(region, instrument)
+
+
+@kernel
+def is_too_fast(region: int, order: int, kind: int) -> bool:
+    """Whether a participant's order comes too soon behind its others.  All that it sends counts,
+    also what another limit then refuses: that, all cores see."""
+    side, order_type = load_u8(order + command.SIDE), load_u8(order + command.TYPE)
+    known = 1 <= side <= command.SELL and 1 <= order_type <= command.TYPE_COUNT
+    who = load_u16(order + command.PARTICIPANT)
+    if who >= load_i64(region + lay.PARTICIPANTS) or load_i64(order + command.QTY) <= 0:
+        return False
+    row = totals.participant_row(region, who)
+    rate_ns, now = load_i64(row + lay.RATE_NS), load_i64(region + lay.NOW_NS)
+    if rate_ns == 0 or (kind == command.NEW and not known):
+        return False
+    full_at = wide.add(max(load_i64(row + lay.FULL_AT_NS), now), rate_ns)
+    burst = load_i64(row + lay.RATE_BURST)
+    if wide.product_above(wide.sub(full_at, now), 1, rate_ns, burst) != 0:
+        return True
+    store_i64(row + lay.FULL_AT_NS, full_at)
+    return False
+
+
+@kernel_outlined
+def refuse_rate(region: int, state: int, order: int) -> int:
+    not_inlined()
+    row = totals.participant_row(region, load_u16(order + command.PARTICIPANT))
+    rate_ns, now = load_i64(row + lay.RATE_NS), load_i64(region + lay.NOW_NS)
+    stands = wide.sub(max(load_i64(row + lay.FULL_AT_NS), now), now)
+    limit = wide.mul(rate_ns, load_i64(row + lay.RATE_BURST))
+    return command.refuse(state, order, 1 << rb.RATE, limit, stands, wide.add(stands, rate_ns))
+
+
+@kernel
+def disconnected(region: int, who: int) -> None:
+    command.wanted(region, who)
+    if who < load_i64(region + lay.PARTICIPANTS):
+        for index in range(1, load_i64(region + lay.PARTITIONS) + 1):
+            row = totals.participant_row(header_of(region, index), who)
+            store_i64(row + lay.FLAGS, load_i64(row + lay.FLAGS) & ~lay.CANCEL_WANTED)
+
+
+@kernel_outlined
+def house(region: int, order: int, kind: int) -> int:
+    """TIME, PHASE and RISK, of the exchange operator."""
+    not_inlined()
+    if load_u16(order + command.PARTICIPANT) != 0:
+        return 0
+    if kind == TIME:
+        now = max(load_i64(region + lay.NOW_NS), load_i64(order + command.AUX))
+        for index in range(load_i64(region + lay.PARTITIONS) + 1):
+            store_i64(header_of(region, index) + lay.NOW_NS, now)
+        return 0
+    setting = load_u8(order + command.TYPE)
+    instrument = totals.find_symbol(region, load_i64(order + command.SYMBOL))
+    if kind == PHASE or (kind == RISK and of_instrument(setting)):
+        return house_of_instrument(region, order, kind, instrument)
+    if kind != RISK or follows_prices(order, setting):
+        return 0
+    return house_of_all(region, order, setting, instrument)
+
+
+@kernel
+def follows_prices(order: int, setting: int) -> bool:
+    """Whether it is a limit that a price takes somebody past: what another partition has lost is
+    not known here.  None of them is as good as not set."""
+    value = load_i64(order + command.AUX)
+    stops = setting == rb.SET_LOSS or setting == rb.SET_DRAWDOWN
+    return (stops and value != NO_LIMIT) or (setting == rb.SET_MAINTENANCE and value != 0)
+
+
+@kernel
+def house_of_instrument(region: int, order: int, kind: int, instrument: int) -> int:
+    """By the partition that has the instrument; a halt and bands by all, for whoever looks."""
+    if instrument < 0:
+        return 0
+    state, setting = partition_of(region, instrument), load_u8(order + command.TYPE)
+    told = kind == RISK and (setting == rb.SET_HALT or setting == rb.SET_BANDS)
+    if kind == RISK and setting == rb.SET_LIQUIDATE:
+        return 0
+    moves = setting == rb.SET_POSITION or rb.SET_FEE <= setting <= rb.SET_WEIGHT
+    if kind == RISK and (moves or setting == rb.SET_DIVIDEND or setting == rb.SET_SPLIT):
+        store_i64(region + lay.MEET, 1)
+    if load_i64(state + lay.OWNED) == 0 and not told:
+        return 0
+    answer = command.house(state, order, kind)
+    if told and answer == command.APPLIED:
+        totals.publish(region)
+    return answer
+
+
+@kernel
+def house_of_all(region: int, order: int, setting: int, instrument: int) -> int:
+    """What is set of the market, of a participant or of a group: by every core, for all partitions
+    alike."""
+    who = load_i64(order + command.QTY)
+    was = -1
+    if of_participant(setting) and 0 <= who < load_i64(region + lay.PARTICIPANTS):
+        was = load_i64(totals.participant_row(region, who) + lay.GROUP)
+    if not apply_setting(region, order, instrument):
+        return 0
+    if setting == rb.SET_GROUP:
+        follow_group(region, who, was)
+    for index in range(1, load_i64(region + lay.PARTITIONS) + 1):
+        state = header_of(region, index)
+        store_i64(state + lay.MARKET_KILL, load_i64(region + lay.MARKET_KILL))
+    if was >= 0:
+        deal_participant(region, who)
+    if was >= 0 or of_group(setting):
+        for group in range(load_i64(region + lay.GROUPS)):
+            deal_group(region, group)
+    kills = setting == rb.SET_KILL or setting == rb.SET_GROUP_KILL or setting == rb.SET_MARKET_KILL
+    if kills or setting == rb.SET_GROUP:
+        totals.publish(region)
+    return command.APPLIED
+
+
+@kernel
+def follow_group(region: int, who: int, was: int) -> None:
+    """A participant is in another group: what it holds in each partition counts there."""
+    stride, count = load_i64(region + lay.STRIDE), load_i64(region + lay.PARTITIONS)
+    first = header_of(region, 1)
+    row = totals.participant_row(first, who)
+    joined = load_i64(totals.participant_row(region, who) + lay.GROUP)
+    left_at = totals.group_row(first, was) + lay.GROUP_GROSS
+    joined_at = totals.group_row(first, joined) + lay.GROUP_GROSS
+    for index in range(count):
+        gross, at = load_i64(row + index * stride + lay.GROSS), index * stride
+        store_i64(left_at + at, load_i64(left_at + at) - gross)
+        store_i64(joined_at + at, load_i64(joined_at + at) + gross)
+        if VERIFY:
+            assert load_i64(left_at + at) >= 0, "a group has its members' in it"
