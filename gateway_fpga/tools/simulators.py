@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from openoutcry.gateway_fpga.tools.evidence import ROOT, write_section
 
 TESTS = ROOT / "tests" / "gateway_fpga"
-OF_MUTANTS = "bench_mutant"
+OF_MUTANTS = "bench_mutants"
 """Runs the others' tests on netlists that are broken on purpose."""
 TOGETHER = ("-n", "2", "--dist", "loadgroup", "-m", "not long or fpga")
 

@@ -18,7 +18,7 @@ FIRST_SEQ = 2**40 - 7
 
 
 class Bench:
-    """As many sources as there are ports; every order names its port and its number."""
+    """As many sources as there are ports; ``m_axis_tuser`` says by which an order came in."""
 
     def __init__(self, dut):
         self.dut = dut
@@ -74,9 +74,9 @@ class Bench:
         return received
 
 
-def orders(port, count, dice):
+def orders(count, dice):
     """Random orders, so that a mixed-up bit shows."""
-    return [bytes([port]) + dice.randbytes(RECORD_BYTES - 1) for _ in range(count)]
+    return [dice.randbytes(RECORD_BYTES) for _ in range(count)]
 
 
 @cocotb.test(**TIMEOUT)
@@ -86,7 +86,7 @@ async def one_consecutive_sequence_of_all_ports(dut, idle, hold):
     bench = Bench(dut)
     dice = random.Random(7)
     counts = ([30, 12, 21, 17, 25] * 4)[: bench.ports]
-    sent = [orders(port, count, dice) for port, count in enumerate(counts)]
+    sent = [orders(count, dice) for count in counts]
     bench.idle = [pattern(idle, 10 + port) for port in range(bench.ports)]
     await bench.start()
     bench.sink.set_pause_generator(pattern(hold, 4))
@@ -106,7 +106,7 @@ async def all_ports_in_turn_under_load(dut):
     bench = Bench(dut)
     dice = random.Random(8)
     await bench.start(1)
-    bench.queues = [orders(port, 20, dice) for port in range(bench.ports)]
+    bench.queues = [orders(20, dice) for _ in range(bench.ports)]
     received = await bench.receive(20 * bench.ports)
     served = [port for port, _, _ in received]
     assert served == [n % bench.ports for n in range(20 * bench.ports)]
@@ -122,7 +122,7 @@ async def any_set_of_ports_shares_alike(dut):
     for chosen in every if bench.ports <= 5 else dice.sample(every, 32):
         asking = [port for port in range(bench.ports) if chosen >> port & 1]
         for port in asking:
-            bench.queues[port] = orders(port, 6, dice)
+            bench.queues[port] = orders(6, dice)
         served = [port for port, _, _ in await bench.receive(6 * len(asking))]
         at = asking.index(served[0])
         assert served == [asking[(at + n) % len(asking)] for n in range(len(served))]
@@ -150,11 +150,11 @@ async def a_reset_starts_at_the_given_number(dut, first_seq):
     bench = Bench(dut)
     dice = random.Random(10)
     await bench.start(first_seq)
-    bench.queues = [orders(port, 4, dice) for port in range(bench.ports)]
+    bench.queues = [orders(4, dice) for _ in range(bench.ports)]
     received = await bench.receive(4 * bench.ports)
     assert [seq for _, seq, _ in received] == [first_seq + n for n in range(4 * bench.ports)]
     bench.sink.pause = True
-    bench.queues[0] = orders(0, 3, dice)
+    bench.queues[0] = orders(3, dice)
     await ClockCycles(dut.clk, 4)
     bench.queues[0] = []
     dut.first_seq.value = first_seq
@@ -162,7 +162,7 @@ async def a_reset_starts_at_the_given_number(dut, first_seq):
     bench.sink.pause = False
     assert dut.m_axis_tvalid.value == 0
     last = bench.ports - 1
-    bench.queues[last] = orders(last, 1, dice)
+    bench.queues[last] = orders(1, dice)
     ((port, seq, _),) = await bench.receive(1)
     assert (port, seq) == (last, first_seq)
     assert bench.sink.empty()
@@ -177,7 +177,7 @@ async def nobody_is_served_in_reset(dut):
     dut.first_seq.value = FIRST_SEQ
     dut.rst.value = 1
     await ClockCycles(dut.clk, 2)
-    bench.queues = [orders(port, 2, random.Random(port)) for port in range(bench.ports)]
+    bench.queues = [orders(2, random.Random(port)) for port in range(bench.ports)]
     for _ in range(4):
         await ReadOnly()
         assert dut.s_axis_tready.value == 0

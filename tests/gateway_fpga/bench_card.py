@@ -161,6 +161,27 @@ def without_seq_and_code(orders):
 
 
 @cocotb.test(**PATIENCE)
+async def lost_frames_carry_into_every_bit(dut):
+    """Counts that stand just before each of their carries go on from there, and the registers of
+    each port show its own, every bit in its place."""
+    card = Card(dut)
+    await card.start()
+    too_long = bytes(64 * 2 ** int(dut.RX_DEPTH_LOG2.value) + 1)
+    for bit in range(32):
+        for port in range(len(card.macs)):
+            queue = dut.g_port[port].ingress.queue
+            queue.bad["value"].value = 2**bit - 1
+            queue.no_room["value"].value = 2 ** (31 - bit) - 1
+            card.send(port, bytes(60), bad=True)
+            card.send(port, too_long)
+        await card.rest()
+        for port in range(len(card.macs)):
+            wanted = {"BAD_FRAME": 2**bit, "NO_ROOM": 2 ** (31 - bit)}
+            assert await card.counts(port) == wanted
+    assert len(card.sink.taken()[0]) == 0
+
+
+@cocotb.test(**PATIENCE)
 async def latency_from_the_last_word(dut):
     """A frame of one order: never later than stated, wherever the clocks stand."""
     card = Card(dut)

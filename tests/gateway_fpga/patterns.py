@@ -14,7 +14,7 @@ CLOCK_NS = 4
 TIMEOUT: dict[str, Any] = {"timeout_time": 250, "timeout_unit": "us"}
 """For every ``@cocotb.test``: a module that hangs is a failed test."""
 MUTANT: int | None = None
-"""Which fault of a netlist of mutants is on (bench_mutant.py sets it); 0 is the RTL as it is."""
+"""Which fault of a netlist of mutants is on (bench_mutants.py sets it); 0 is the RTL as it is."""
 PATTERNS: dict[str, Callable[[random.Random], Iterator[bool]] | None] = {
     "never": None,
     "every_second": lambda _: itertools.cycle((True, False)),
