@@ -23,7 +23,7 @@ from user_commands import (
 )
 
 from openoutcry.bench.results import read_document
-from openoutcry.report.tables import PIPELINE_ROWS
+from openoutcry.report.goals import PIPELINE_ROWS
 
 PAGES = sorted(path.name for path in DOCS.glob("for-*.md"))
 FEWER_ORDERS = " --orders 2000"

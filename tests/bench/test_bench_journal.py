@@ -6,7 +6,8 @@ import pytest
 
 from openoutcry.bench import journal
 from openoutcry.bench.results import check_document
-from openoutcry.report.tables import JOURNAL_ROWS, journal_table
+from openoutcry.report.goals import JOURNAL_ROWS
+from openoutcry.report.tables import journal_table
 
 
 def test_every_figure_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,8 @@ from openoutcry.bench.results import read_document
 from openoutcry.bench.ring import ALWAYS, GEOMETRY, VARIANTS, bench_ring, peers_named
 from openoutcry.host.processes import PeerError, run_processes
 from openoutcry.report.evidence import read_evidence
-from openoutcry.report.tables import RING_ROWS, ring_table
+from openoutcry.report.goals import RING_ROWS
+from openoutcry.report.tables import ring_table
 from openoutcry.ring import list_segments
 
 UNITS = {
