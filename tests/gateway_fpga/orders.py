@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.gateway_fpga import Limits, Settings
-from openoutcry.wire import ORDER_DTYPE, make_instruments
+from openoutcry.wire import ORDER_DTYPE, OrderType, make_instruments
 
 INSTRUMENTS = make_instruments(
     [
@@ -107,7 +107,7 @@ def random_orders(
         orders["price_ticks"][at], orders["qty_lots"][at] = price, min(2**63 - 1, max(0, qty))
     mostly("kind", dice.choice([1, 1, 1, 1, 2, 3, 4, 4, 5, 6, 7, 8, 9, 0, 10, 11], count), 0.98)
     mostly("side", dice.choice([1, 2, 1, 2, 0, 3], count), 0.95)
-    mostly("order_type", dice.integers(0, 18, count), 0.95)
+    mostly("order_type", dice.integers(0, max(OrderType) + 2, count), 0.95)
     mostly("time_in_force", dice.integers(0, 9, count) | dice.integers(0, 6, count) << 4, 0.95)
     mostly("participant", dice.choice([0, 1, 2, 3, 4, 1_023, 1_024, 1_025], count), 0.95)
     mostly("aux", dice.choice([0, 0, 0, 1, 2**32, -(2**63)], count), 0.9)

@@ -198,6 +198,9 @@ def test_makers_are_served_by_price_then_displayed_first_then_by_time():
         run = mixed(seed, 800, types=types, phases=False, order_capacity=200, extreme=0.0, width=8)
         for field, value in plain.items():
             run.instruments[field] = value
+        # What is malformed on purpose may have become one.
+        waits = run.orders["order_type"] == OrderType.ALL_OR_NONE
+        run.orders["order_type"][waits] = OrderType.LIMIT
         reader = BookFromEvents()
         for event in Engine(run.instruments, 200).process(run.orders)[:, None]:
             if event["kind"][0] == EventKind.FILLED and event["flags"][0] & EventFlag.MAKER:
