@@ -163,6 +163,6 @@ def test_the_rooms_own_tests_pass_under_verify() -> None:
         "tests/risk/test_protection.py",
         "tests/risk/test_speed_bump.py",
         "tests/risk/test_risk_reference.py::test_swarms_with_extremes",
-        "tests/risk/test_risk_reference.py::test_ten_thousand_mixed_commands_with_protection[0]",
+        "tests/risk/test_risk_reference.py::test_ten_thousand_mixed_commands_with_protection[1]",
         "tests/risk/test_risk_reference.py::test_the_state_goes_on_from_a_copy",
     )
