@@ -3,7 +3,7 @@
 import json
 import signal
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import click
 
@@ -49,8 +49,9 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bo
         return
     collector.aside = Aside()
     host, port = address
-    signals = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before there is a thread that may take one
+    stop = Event()
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda *_: stop.set())
     try:
         server = make_metrics_server(collector, address)
     except OSError as error:
@@ -59,7 +60,9 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bo
     thread = Thread(target=server.serve_forever)
     thread.start()
     with announced("metrics", *((venue.journal, venue.number) if venue else ())):
-        signal.sigwait(signals)
+        # A library's thread may take the signal, which wakes nobody here.
+        while not stop.wait(0.2):
+            pass
     server.shutdown()
     server.server_close()
     thread.join()

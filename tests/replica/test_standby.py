@@ -65,7 +65,9 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(tmp_path
         b.wait(lambda: b.standby()["prepared"])
         # So its own restart is short, too.
         b.wait(lambda: checkpoint_seqs(b.journal) and newest_seq(b.journal) >= ORDERS - 4)
-        b.wait(lambda: json.loads((b.journal / PLACE_FILE).read_text())["last_seq"] >= ORDERS)
+        place = b.journal / PLACE_FILE
+        b.wait(place.exists)
+        b.wait(lambda: json.loads(place.read_text())["last_seq"] >= ORDERS)
         lose_a_waiting_stage(b)
         a.kill()
 
