@@ -303,14 +303,18 @@ cluster {{
         return (wrong or lines or ["its log is empty"])[-1]
 
     def disk_trouble(self, node: Node) -> str:
-        """What the node's log last said of a disk that it could not write, since it started; empty
-        if nothing."""
+        """What the node's log last said of its own disk that it could not write, since it started;
+        empty if nothing.  A leader also logs why a follower gave up: that is the follower's disk."""
         try:
             text = (self.folder_of(node) / "log").read_text(errors="replace")
         except OSError:
             return ""
         since = text[text.rfind("Starting nats-server") :]
-        lines = [line for line in since.splitlines() if "no space left" in line]
+        lines = [
+            line
+            for line in since.splitlines()
+            if "no space left" in line and "aborted on the remote" not in line
+        ]
         return lines[-1].partition("] ")[2] if lines else ""
 
     def wipe(self, node: Node) -> None:

@@ -145,6 +145,24 @@ def test_a_node_whose_disk_is_full_says_so_and_the_others_go_on(tmp_path: Path) 
     assert "no space left on device" in small["trouble"]
 
 
+def test_a_leader_that_logs_a_followers_full_disk_has_room_itself(tmp_path: Path) -> None:
+    """nats-server's words: the leader's of a follower that gave up its catch-up, then its own."""
+    cluster = Cluster.make(tmp_path / "cluster")
+    one = cluster.nodes[0]
+    log = cluster.folder_of(one) / "log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    full = "write /store/node-3/msgs/4.blk: no space left on device"
+    log.write_text(
+        "[9] 2026/11/23 11:40:20.000000 [INF] Starting nats-server\n"
+        "[9] 2026/11/23 11:40:21.078019 [WRN] Catchup for stream 'OUTCRY > OUTCRY-FULL' was "
+        f'aborted on the remote due to: "{full}"\n'
+    )
+    assert not cluster.disk_trouble(one)
+    with log.open("a") as file:
+        file.write(f"[9] 2026/11/23 11:40:22.000000 [ERR] JetStream failed to store a msg: {full}\n")
+    assert full in cluster.disk_trouble(one)
+
+
 def test_status_names_leader_lease_epoch_and_the_last_verified_block(
     cluster: Cluster, tmp_path: Path
 ) -> None:
