@@ -359,7 +359,7 @@ def begin_call(words: Words, view: Words, desk: Words, latency: Words) -> None:
     words[lay.W_IN_CALL] = 1
     feed_ns = latency[random_bits(words[lay.W_RANDOM]) >> 51]
     words[lay.W_LOCAL_NS] = max(words[lay.W_LOCAL_NS], words[lay.W_NOW_NS] + feed_ns)
-    look(words, desk)
+    read_best_prices(words, desk)
     view[lay.NOW_NS] = words[lay.W_LOCAL_NS]
     view[lay.EXCHANGE_NS] = words[lay.W_NOW_NS]
     view[lay.BID_TICKS] = words[lay.W_BOOK_BID]
@@ -374,7 +374,7 @@ def begin_call(words: Words, view: Words, desk: Words, latency: Words) -> None:
 
 
 @kernel
-def look(words: Words, desk: Words) -> None:
+def read_best_prices(words: Words, desk: Words) -> None:
     """Read the best prices, the strategy's own orders left out."""
     for side in range(2):
         price, lots = best_of_others(words, desk, side)
@@ -414,7 +414,7 @@ def is_new_best(words: Words, desk: Words) -> bool:
     """Whether the best prices or quantities differ from those that were last shown."""
     bid, ask = words[lay.W_BOOK_BID], words[lay.W_BOOK_ASK]
     bid_lots, ask_lots = words[lay.W_BOOK_BID_LOTS], words[lay.W_BOOK_ASK_LOTS]
-    look(words, desk)
+    read_best_prices(words, desk)
     return (
         (bid != words[lay.W_BOOK_BID])
         | (ask != words[lay.W_BOOK_ASK])

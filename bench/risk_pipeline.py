@@ -56,7 +56,7 @@ def add_pipeline(number: int, add: Add, quick: bool) -> None:
         with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix="bench-risk-") as folder:
             path = Path(folder) / "journal"
             options = _options(orders, way, "durable", journal=path, volatile_journal=True,
-                               spare_cores=0)  # fmt: skip
+                               housekeeping_cores=0)  # fmt: skip
             result = checked(run(options))
         add("pipeline_durable", "1/s", "higher", result["commands_per_s"], way)
         seconds = QUICK_SECONDS if quick else SECONDS

@@ -131,6 +131,8 @@ TYPE_SHARES = {
     "post-only stop-limit": 100,
 }
 """Share of each in 65,536 new orders; what is left are DAY limit orders."""
+BUDGETS = 7
+"""A mask of random bits: one in eight of the orders that trade at once is for a budget."""
 (
     T_MARKET, T_TO_LIMIT, T_POST, T_SLIDE, T_STOP, T_STOP_LIMIT, T_TRAIL, T_TRAIL_BPS, T_ICEBERG,
     T_HIDDEN, T_PRIMARY, T_PEG_MARKET, T_MIDPOINT, T_ALL, T_MIN, T_IOC, T_FOK, T_GTC, T_GTD, T_OPEN,
@@ -186,6 +188,7 @@ MIN_QTY = int(OrderType.MIN_QTY)
 TRAILING_STOP_LIMIT = int(OrderType.TRAILING_STOP_LIMIT)
 TRAILING_STOP_LIMIT_BPS = int(OrderType.TRAILING_STOP_LIMIT_BPS)
 POST_ONLY_STOP_LIMIT = int(OrderType.POST_ONLY_STOP_LIMIT)
+MARKET_BUDGET, LIMIT_BUDGET = int(OrderType.MARKET_BUDGET), int(OrderType.LIMIT_BUDGET)
 STOP_BITS = type_bits(STOPS)
 DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = map(int, TimeInForce)
 
@@ -338,6 +341,9 @@ def _new(state: int, record: int, r: int) -> None:
     order_type, tif, aux, rests = LIMIT, DAY, 0, True
     if draw < T_MARKET:
         order_type, tif, rests = MARKET, DAY if s & 8 else IOC, False
+        if s & 8 == 0 and s >> 20 & BUDGETS == 0:
+            order_type, tif = MARKET_BUDGET, FOK if s >> 24 & 1 else IOC
+            aux = qty * mid * (1 + (s >> 25 & 7)) // 6
     elif draw < T_TO_LIMIT:
         order_type = MARKET_TO_LIMIT
     elif draw < T_POST:
@@ -370,6 +376,8 @@ def _new(state: int, record: int, r: int) -> None:
         order_type, aux, price = MIN_QTY, 100, through
     elif draw < T_FOK:
         tif, price, rests = IOC if draw < T_IOC else FOK, through, False
+        if s >> 20 & BUDGETS == 0:
+            order_type, aux = LIMIT_BUDGET, qty * mid * (1 + (s >> 25 & 7)) // 6
     elif draw < T_GTC:
         tif = GTC
     elif draw < T_GTD:

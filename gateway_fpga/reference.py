@@ -55,6 +55,7 @@ class ReferenceGateway:
                 OrderType.STOP,
                 OrderType.TRAILING_STOP,
                 OrderType.TRAILING_STOP_BPS,
+                OrderType.MARKET_BUDGET,
             ):
                 wrong |= _price(order, row) | self._worth(order, row)
         elif kind == CommandKind.REPLACE:

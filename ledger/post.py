@@ -33,7 +33,7 @@ from openoutcry.wire.memory import (
     store_i64,
     store_u8,
 )
-from openoutcry.wire.order_types import PEGS, UNPRICED, type_bits
+from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED, type_bits
 from openoutcry.wire.records import EVENT, NO_PRICE, ORDER, RECORD_BYTES
 
 O, E, R = ORDER.offsets, EVENT.offsets, lay.AT  # noqa: E741
@@ -63,7 +63,7 @@ ENTERED = int(EventKind.ENTERED)
 CHANGES = sum(1 << kind for kind in (CANCELLED, REDUCED, REPLACED, EXPIRED, CONVERTED))
 MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
 BUY, RISK, REPLACE = int(Side.BUY), int(CommandKind.RISK), int(CommandKind.REPLACE)
-UNPRICED_TYPES = type_bits(UNPRICED)
+UNPRICED_TYPES, BUDGET_TYPES = type_bits(UNPRICED), type_bits(BUDGETS)
 PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 SET_DEPOSIT, SET_POSITION, SET_FEE, SET_MARGIN, SET_MARK = 1, 26, 30, 31, 38
 SET_DIVIDEND, SET_SPLIT = 55, 56
@@ -228,7 +228,9 @@ def enter(books: int, order: int, event: int, row: int) -> int:
     side, order_type = load_u8(event + E_SIDE), load_u8(order + C_TYPE)
     rules, cell = rules_of(books, instrument), cell_of(books, participant, instrument)
     flags, price = lay.PRICED_FLAG, load_i64(event + E_PRICE)
-    if (UNPRICED_TYPES >> order_type) & 1 != 0:
+    if (BUDGET_TYPES >> order_type) & 1 != 0:
+        price = 0  # what it pays is looked at before it enters; it never rests
+    elif (UNPRICED_TYPES >> order_type) & 1 != 0:
         flags, price = 0, 0
     elif (PEG_TYPES >> order_type) & 1 != 0:
         flags, price = lay.PRICED_FLAG | lay.PEG_FLAG, load_i64(order + C_PRICE)

@@ -16,7 +16,7 @@ from openoutcry.ledger.layout import DAY_NS, FEE_UNIT, LOT_COLUMNS, MONEY_COLUMN
 from openoutcry.replay.projections import Setting, has_risk, instrument_money
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side
-from openoutcry.wire.order_types import PEGS, UNPRICED
+from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED
 from openoutcry.wire.records import NO_PRICE
 
 Row = dict[str, int]
@@ -130,6 +130,8 @@ class Reference:
             before = self.need(who, instrument)
             source = c if c["order_type"] in MOVING else e
             price = None if c["order_type"] in UNPRICED else int(source["price_ticks"])
+            if c["order_type"] in BUDGETS:
+                price = 0
             self.orders[key] = Order(who, instrument, int(e["side"]), int(e["leaves_lots"]), price,
                                      c["order_type"] in MOVING)  # fmt: skip
             self._reserve(e, Kind.PENDING, who, instrument, before)

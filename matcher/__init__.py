@@ -20,7 +20,9 @@ rest before it has changed anything::
       │                 └──┬─────┘         │        └─► matching/uncross.py: one price for all
       │                    ▼               ▼
       │              matching/take.py   sweeps a book
-      │              a taker against the displayed, hidden and all-or-none orders
+      │              a taker against the displayed, hidden and all-or-none orders;
+      │              matching/budget.py: no further than its money pays;
+      │              matching/waiting.py: first against market orders that wait
       ▼
     matching/cascade.py: stops elected, all-or-none orders filled, pegs priced again,
                          until nothing more happens ───────────────────────────────────────► events

@@ -109,8 +109,11 @@ def enter(state: int, order: int, event: int, word: int) -> None:
     store_i64(last + 8, asked_qty)
     store_i64(last + 16, load_i64(state + lay.NOW_NS))
     flags, price = lay.PRICED_FLAG, load_i64(event + PRICE)
-    if (command.UNPRICED_TYPES >> order_type) & 1 != 0:
+    if (command.UNPRICED_TYPES | command.BUDGET_TYPES) >> order_type & 1 != 0:
         flags, price, asked_price = 0, 0, 0
+        if (command.BUDGET_TYPES >> order_type) & 1 != 0:
+            # What it may pay was looked at by ``before``; it never rests.
+            flags = lay.PRICED_FLAG
     elif (command.PEG_TYPES >> order_type) & 1 != 0:
         flags, price = lay.PRICED_FLAG | lay.PEG_FLAG, asked_price
     leaves, reserved = load_i64(event + LEAVES), asked_qty

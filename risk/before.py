@@ -17,7 +17,7 @@ from openoutcry.risk.protection import tick
 from openoutcry.wire.enums import SELF_TRADE_MASK, SELF_TRADE_SHIFT, CommandKind, OrderType, Side
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, prefetch, store_i64
-from openoutcry.wire.order_types import PEGS, UNPRICED, type_bits
+from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED, type_bits
 from openoutcry.wire.records import ORDER
 
 PRICE, QTY = ORDER.offsets["price_ticks"], ORDER.offsets["qty_lots"]
@@ -31,6 +31,8 @@ NEW, REPLACE, TIME = int(CommandKind.NEW), int(CommandKind.REPLACE), int(Command
 PHASE, DISCONNECT = int(CommandKind.PHASE), int(CommandKind.DISCONNECT)
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 UNPRICED_TYPES, TYPE_COUNT = type_bits(UNPRICED), len(OrderType)
+BUDGET_TYPES = type_bits(BUDGETS)
+"""What pays and is paid no more than ``aux``, and never rests."""
 PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 """What moves by itself counts at the price that was asked for, wherever it stands: a sale that
 slides up would grow its exposure."""
@@ -178,7 +180,7 @@ def reserve(state: int, order: int, instrument: int, side: int, order_type: int)
     switches |= load_i64(row + lay.FLAGS) & (lay.KILLED_FLAGS | lay.NAMES_SELF_TRADE)
     # RESTRICTED for both sides, NO_SHORT for sales.
     switches |= load_i64(cell + lay.CELL_FLAGS) & (2 * side - 1)
-    if switches != 0:
+    if switches | (BUDGET_TYPES >> order_type & 1) != 0:
         return 0
 
     # Price and quantity.
@@ -349,17 +351,18 @@ def check(state: int, order: int, kind: int, instrument: int) -> int:
     more = wide.sub(qty, old_lots)
     new_buys = wide.add(buys, more) if side == BUY else buys
     new_sells = wide.add(sells, more) if side == SELL else sells
-    new_cost = wide.add(
-        cost - old_lots * totals.lot_cost(rules, side, old_flags, old_price),
-        wide.mul(totals.lot_cost(rules, side, flags, price), qty),
-    )
+    paid = wide.mul(totals.lot_cost(rules, side, flags, price), qty)
+    value = wide.mul(totals.lot_exposure(rules, flags, price), qty)
+    if is_new and (BUDGET_TYPES >> order_type) & 1 != 0:
+        budget = wide.mul(max(load_i64(order + AUX), 0), load_i64(rules + lay.MULTIPLIER))
+        paid, value = min(paid, budget), min(value, budget)
+    new_cost = wide.add(cost - old_lots * totals.lot_cost(rules, side, old_flags, old_price), paid)
     need = totals.needed(rules, position, buys, sells, cost)
     new_need = totals.needed(rules, position, new_buys, new_sells, new_cost)
     reserved = load_i64(row + lay.RESERVED)
     new_reserved = wide.add(reserved - need, new_need)
     exposure_at = lay.BUY_EXPOSURE if side == BUY else lay.SELL_EXPOSURE
     exposure = load_i64(row + exposure_at)
-    value = wide.mul(totals.lot_exposure(rules, flags, price), qty)
     new_exposure = wide.add(
         exposure - old_lots * totals.lot_exposure(rules, old_flags, old_price), value
     )

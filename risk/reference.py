@@ -36,7 +36,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
-from openoutcry.wire.order_types import PEGS, UNPRICED
+from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED
 from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 
 PART_IDS = 1 << 61
@@ -126,12 +126,12 @@ class Reference:
             return 0
         price = order.price if order.priced else rules.worst[order.side]
         paid = price if order.side == BUY else -price
-        return max(paid, 0) * rules.multiplier * order.leaves
+        return within_budget(order, max(paid, 0) * order.leaves) * rules.multiplier
 
     def exposure(self, order: Order) -> int:
         rules = self.instruments[order.instrument]
         size = abs(order.price) if order.priced else max(abs(p) for p in rules.worst.values())
-        return size * rules.multiplier * order.leaves
+        return within_budget(order, size * order.leaves) * rules.multiplier
 
     def worst_lots(self, position: int, orders: list[Order]) -> int:
         """The largest position, long or short, that the orders could make."""
@@ -254,7 +254,10 @@ class Reference:
                 return None
             priced, peg = order_type not in UNPRICED_TYPES, order_type in MOVING_TYPES
             side = int(c["side"])
-            return Order(number, index, participant, side, qty, price, priced, peg), None
+            order = Order(number, index, participant, side, qty, price, priced, peg)
+            if order_type in BUDGETS:
+                order.budget = max(int(c["aux"]), 0)
+            return order, None
         old = self.orders.get((index, number))
         if old is None or old.participant != participant:
             return None
@@ -473,6 +476,9 @@ class Reference:
         order_type = int(c["order_type"])
         priced, peg = order_type not in UNPRICED_TYPES, order_type in MOVING_TYPES
         price = int((c if peg else event)["price_ticks"]) if priced else 0
+        if order_type in BUDGETS:
+            # It never rests: nothing is reserved beyond its command.
+            priced, price = True, 0
         who, side = int(c["participant"]), int(c["side"])
         order = Order(key[1], key[0], who, side, int(event["leaves_lots"]), price, priced, peg)
         self.orders[key] = order
@@ -529,3 +535,8 @@ ENDS_WITH_LEAVES = {
         EventKind.EXPIRED, EventKind.CONVERTED,
     )
 }  # fmt: skip
+
+
+def within_budget(order: Order, amount: int) -> int:
+    """What the order pays or is paid at most, of ``amount`` by its quantity."""
+    return amount if order.budget is None else min(amount, order.budget)

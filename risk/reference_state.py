@@ -141,6 +141,8 @@ class Order:
     price: int
     priced: bool
     peg: bool
+    budget: int | None = None
+    """Of a new order for a budget."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from matcher_judge_book import (
     MARKETS,
     PEGS,
     SHOWN,
+    STANDING,
     STOPS,
     UNSEEN,
     WHOLE,
@@ -26,10 +27,12 @@ from matcher_judge_book import (
     fillable,
     is_electable,
     is_elected_first,
-    is_left_to_trade,
+    is_used_up,
     limit_of,
+    lots_at,
     meets_own,
     no_worse,
+    order_of,
     other_side,
     peg_fault,
     price_or_none,
@@ -38,7 +41,10 @@ from matcher_judge_book import (
     shares_of,
     sweep_fault,
     trigger_fault,
+    waiting_price,
 )
+from matcher_judge_budget import rest_fault, trades_whole
+from matcher_judge_waiting import begins_fault, end_fault, meets_waiting, trade_fault
 
 from openoutcry.wire import (
     CommandKind,
@@ -52,8 +58,6 @@ from openoutcry.wire import (
     TimeInForce,
 )
 
-STANDING = (OrderType.LIMIT, OrderType.POST_ONLY, OrderType.HIDDEN, OrderType.ALL_OR_NONE)
-"""Types that stand at the price they were sent with."""
 STRIKES_MAKER = (SelfTrade.CANCEL_OLDEST, SelfTrade.CANCEL_BOTH, SelfTrade.DECREMENT)
 """Modes under which the taker's meeting its own order costs that one."""
 ABOUT_ONE = (CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE, CommandKind.SET_EXPIRY)
@@ -105,6 +109,8 @@ class _Answer:
         """Who entered last, and the best displayed price of his side before."""
         self.auction_lots: int | None = None
         self.auction_price: int | None = None
+        self.struck: int | None = 0
+        """Where its own order stood that self-trade prevention took from last; None: it waited."""
 
     def require(self, holds: bool, rule: str) -> None:
         if not holds:
@@ -215,31 +221,9 @@ class _Answer:
         self.require(e.leaves == e.qty > 0, "ACCEPTED tells the full quantity")
         if market.phase == Phase.TRADING_AT_LAST and c.order_type == OrderType.LIMIT:
             self.require(e.price == market.last, "trading at last takes limits at the last price")
-        order_type = c.order_type
-        if order_type == OrderType.POST_ONLY_SLIDE:
-            order_type = OrderType.POST_ONLY
-        tif = c.time_in_force & 15
-        order = Order(
-            order_id=c.order_id,
-            participant=c.participant,
-            side=c.side,
-            order_type=order_type,
-            tif=tif,
-            mode=c.mode,
-            price=e.price,
-            leaves=e.leaves,
-            place=e.seq,
-            waiting=bool(e.flags & EventFlag.WAITING),
-            aux=c.aux,
-            limit=c.price,
-            hidden=bool(e.flags & EventFlag.HIDDEN),
-            expiry=c.aux if tif == TimeInForce.GTD else None,
-        )
-        if order_type in STOPS:
-            order.trigger = price_or_none(e.contra_id)
-        if order_type == OrderType.ICEBERG:
+        order = order_of(c, e)
+        if order.order_type == OrderType.ICEBERG:
             self.require(bool(e.flags & EventFlag.ICEBERG), "an iceberg tells what it shows")
-            order.display, order.slice = e.contra_id, min(e.contra_id, e.leaves)
         market.orders[e.order_id] = order
         self._enters(market, order)
 
@@ -260,7 +244,7 @@ class _Answer:
         if order.order_type == OrderType.POST_ONLY and market.phase == Phase.CONTINUOUS:
             best = market.best(other_side(order.side), (SHOWN, UNSEEN))
             # An elected one may be about to go for it.
-            rests = is_elected or not reaches(order, best)
+            rests = is_elected or not (reaches(order, best) or meets_waiting(market, order))
             self.require(rests, "a post-only order never takes")
 
     def _settle_top(self) -> None:
@@ -281,23 +265,24 @@ class _Answer:
             self.require(c.order_id == order.order_id and nothing, "REDUCED_TO_ZERO")
         elif reason == Reason.WOULD_CROSS:
             best = market.best(other_side(order.side), (SHOWN, UNSEEN))
-            crosses = order.order_type == OrderType.POST_ONLY and reaches(order, best)
+            crosses = reaches(order, best) or meets_waiting(market, order)
+            crosses &= order.order_type == OrderType.POST_ONLY
             self.require(crosses, "an elected post-only order goes only if it would trade")
         elif reason == Reason.SELF_TRADE:
             self._check_self_trade(market, order)
-            taker, lots = self._by_time(market, order)
             if not market.self_trade_first:
+                taker, lots = self._by_time(market, order)
                 self.by_time[order.side, order.price] = taker, lots - order.open_qty
         elif reason == Reason.FOK_UNFILLABLE:
             self.require(order.tif == TimeInForce.FOK, "FOK_UNFILLABLE: a FOK order")
-            can = fillable(market, order, self.reach[order.order_id])
-            self.require(can < order.leaves, "FOK trades whole if it can")
+            can = trades_whole(market, order, self.reach[order.order_id])
+            self.require(not can, "FOK trades whole if it can")
         elif reason == Reason.MIN_QTY_UNFILLABLE:
             self.require(order.order_type == OrderType.MIN_QTY, "MIN_QTY_UNFILLABLE: MIN_QTY")
             self.require(fillable(market, order) < order.aux, "MIN_QTY trades if it can")
         elif reason in (Reason.IOC_REST, Reason.MARKET_REST):
             is_ioc = reason == Reason.MARKET_REST or order.tif == TimeInForce.IOC
-            self.require(is_ioc, "FOK trades whole at once, or nothing")
+            self.require(is_ioc or order.budget is not None, "FOK trades whole at once, or nothing")
             self._check_rest(market, order)
         elif reason == Reason.MASS_CANCEL:
             own = order.participant == c.participant
@@ -329,27 +314,28 @@ class _Answer:
         so."""
         fok_first = market.self_trade_first and order.tif == TimeInForce.FOK
         self.require(not fok_first, "self-trade first: FOK with its own in reach fills nothing")
-        entered = order.order_id in self.reach or order.rank == WHOLE
-        met = [
-            o.mode
-            for o in market.orders.values()
-            if o.side != order.side and o.participant == order.participant
-        ]
+        entered = order.order_id in self.reach or order.rank == WHOLE or order.waiting
+        others = (o for o in market.orders.values() if o.side != order.side)
+        met = [o.mode for o in others if o.participant == order.participant]
         as_taker = entered and order.mode in ENDS_WALK
         as_maker = any(mode in STRIKES_MAKER for mode in met)
         self.require(as_taker or as_maker, "the taker's self-trade mode says who goes")
+        if order.budget is None:
+            self.struck = None if order.waiting else order.price
 
     def _check_rest(self, market: Market, order: Order) -> None:
         """Nothing that the order could have traded with is left."""
         if market.phase != Phase.CONTINUOUS or self.auction_lots is not None:
             return
-        left = is_left_to_trade(market, order, self.reach.get(order.order_id))
-        self.require(not left, "what is cancelled as a rest found nobody left to trade with")
+        fault = rest_fault(market, order, self.reach.get(order.order_id))
+        self.require(not fault, fault)
 
     def _reduced(self, market: Market, order: Order, e: Event) -> None:
         self.require(e.qty > 0 and e.leaves == order.leaves - e.qty > 0, "REDUCED tells what went")
         if e.reason == Reason.SELF_TRADE:
             self._check_self_trade(market, order)
+            price = waiting_price(market, order) if self.struck is None else self.struck
+            order.pay(e.qty, price or 0)
         else:
             c = self.command
             self.require(
@@ -389,7 +375,7 @@ class _Answer:
             order.display = e.contra_id
             order.slice = min(order.slice, order.leaves)
         if not kept:
-            order.place = e.seq
+            order.place = order.came = e.seq
             order.slice = min(order.display, order.leaves)
             if market.top[order.side] is order:
                 market.top[order.side] = None
@@ -431,7 +417,13 @@ class _Answer:
                 market.top[order.side] = None
         elif e.kind == EventKind.REPEGGED:
             order.price, order.waiting = e.price, bool(e.flags & EventFlag.WAITING)
-            self._enters(market, order)
+            if order.order_type in PEGS:
+                self._enters(market, order)
+                return
+            order.waiting, reach = False, self.reach.get(order.order_id)
+            if fault := begins_fault(market, order, reach, self.auction_lots is not None):
+                self.require(False, fault)
+            order.waiting, order.trigger = True, None
         else:
             self.require(order.order_type in MARKETS, "a market order's rest is converted")
             order.order_type, order.price = OrderType.LIMIT, e.price
@@ -469,11 +461,14 @@ class _Answer:
                 order.slice = min(order.slice, order.leaves)
             if order.leaves == 0:
                 del market.orders[order.order_id]
+        b.pay(first.qty, first.price)
         market.last = first.price
 
     def _check_trade(self, market: Market, maker: Order, taker: Order, e: Event) -> None:
-        self.require(not maker.waiting and not taker.waiting, "who waits does not trade")
-        self.require(e.price == maker.price, "a fill is at the maker's price")
+        self.require(not (fault := trade_fault(market, maker, taker, e.price)), fault)
+        self.require(maker.waiting or e.price == maker.price, "a fill is at the maker's price")
+        paid = e.qty <= lots_at(market, taker, e.price) and not is_used_up(market, taker)
+        self.require(paid, "a budget pays for whole lots until it does not pay for one")
         if taker.participant == maker.participant:
             allowed = taker.mode == SelfTrade.ALLOW
             self.require(allowed, "no trade between orders of one participant under a mode")
@@ -491,7 +486,8 @@ class _Answer:
         self.require(e.qty <= maker.open_qty, "an iceberg trades what it shows")
         met = market.self_trade_first and meets_own(market, maker.side, taker, limit)
         self.require(not met, "self-trade first: its own orders go before any trade")
-        self._check_priority(market, maker, taker, e)
+        if not maker.waiting:
+            self._check_priority(market, maker, taker, e)
         self.taken[taker.order_id] = self.taken.get(taker.order_id, 0) + e.qty
 
     def _check_priority(self, market: Market, maker: Order, taker: Order, e: Event) -> None:
@@ -500,7 +496,9 @@ class _Answer:
         for rival in market.standing(maker.side):
             if rival is maker or rival.key > maker.key:
                 continue
-            if rival.rank == WHOLE and (at_last or rival.leaves > taker.leaves):
+            if rival.rank == WHOLE and (
+                at_last or rival.leaves > lots_at(market, taker, rival.price)
+            ):
                 continue
             if at_last and rival.price != market.last:
                 continue
@@ -514,6 +512,7 @@ class _Answer:
     def _check_share(self, market: Market, maker: Order, taker: Order, e: Event) -> None:
         """Pro rata: the level's shares, unless the taker takes all or meets its own."""
         level = sorted(market.level(maker), key=lambda o: o.place)
+        wanted = lots_at(market, taker, e.price)
         who, lots = self.by_time.get((maker.side, maker.price), (None, 0))
         lots = 0 if who not in (None, taker.order_id) else lots
         own = taker.mode != SelfTrade.ALLOW and any(
@@ -521,14 +520,14 @@ class _Answer:
         )
         if not self.shares and lots <= 0:
             lots = sum(o.open_qty for o in level)
-            if taker.leaves < lots and not own:
-                self.shares = shares_of(market, level, taker.leaves)
+            if wanted < lots and not own:
+                self.shares = shares_of(market, level, wanted)
         if self.shares:
             self.require(self.shares.pop(0) == (maker.order_id, e.qty), "pro rata")
             return
         self.by_time[maker.side, maker.price] = taker.order_id, lots - e.qty
         self.require(maker is level[0], "pro rata: what is not shared goes by time")
-        whole = e.qty == min(taker.leaves, maker.open_qty)
+        whole = e.qty == min(wanted, maker.open_qty)
         self.require(whole, "by time: the first gets all it can")
 
     def _by_time(self, market: Market, order: Order) -> tuple[int | None, int]:
@@ -569,6 +568,7 @@ class _Answer:
         ask = market.best(Side.SELL, (SHOWN, UNSEEN))
         if bid is not None and ask is not None:
             self.require(bid < ask, "never crossed in continuous trading")
+        self.require(not (fault := end_fault(market)), fault)
         for order in market.orders.values():
             self._check_open(market, order)
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from openoutcry.wire import (
     Allocation,
     CommandKind,
+    EventFlag,
     InstrumentOption,
     OrderType,
     Phase,
@@ -38,11 +39,16 @@ ELECTED_AS = {
 STOPS = tuple(ELECTED_AS)
 PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
 MARKETS = (OrderType.MARKET, OrderType.MARKET_TO_LIMIT)
+STANDING = (OrderType.LIMIT, OrderType.POST_ONLY, OrderType.HIDDEN, OrderType.ALL_OR_NONE)
+"""Types that stand at the price they were sent with."""
+BANDED = (OrderType.MARKET, OrderType.MARKET_BUDGET)
+BUDGETS = (OrderType.MARKET_BUDGET, OrderType.LIMIT_BUDGET)
 ENDS_WALK = (SelfTrade.CANCEL_NEWEST, SelfTrade.CANCEL_BOTH, SelfTrade.DECREMENT)
 SHOWN, UNSEEN, WHOLE = range(3)
 """Who trades first at one price: what is displayed, what is hidden, all-or-none orders."""
 
 
+AT_OPEN = TimeInForce.AT_OPEN
 ANY_PRICE = {Side.BUY: 2**63 - 1, Side.SELL: -(2**63)}
 """Where a market order stands in a call."""
 
@@ -125,6 +131,17 @@ class Order:
     expiry: int | None = None
     display: int = 0
     slice: int = 0
+    budget: int | None = None
+    """What is left of it."""
+    came: int = 0
+    """Number of its ACCEPTED, or of the REPLACED that lost it its place."""
+    stands_at: int | None = None
+    """Of an order with a budget: the last price that it paid."""
+
+    def pay(self, lots: int, price: int) -> None:
+        if self.budget is not None:
+            self.budget -= lots * price
+            self.stands_at = price
 
     @property
     def rank(self) -> int:
@@ -142,6 +159,35 @@ class Order:
         return self.slice if self.order_type == OrderType.ICEBERG else self.leaves
 
 
+def order_of(c: Command, e: Event) -> Order:
+    """The order that a NEW and its ACCEPTED make."""
+    order_type, tif = c.order_type, c.time_in_force & 15
+    if order_type == OrderType.POST_ONLY_SLIDE:
+        order_type = OrderType.POST_ONLY
+    shows = order_type == OrderType.ICEBERG
+    return Order(
+        order_id=c.order_id,
+        participant=c.participant,
+        side=c.side,
+        order_type=order_type,
+        tif=tif,
+        mode=c.mode,
+        price=e.price,
+        leaves=e.leaves,
+        place=e.seq,
+        came=e.seq,
+        waiting=bool(e.flags & EventFlag.WAITING),
+        aux=c.aux,
+        limit=c.price,
+        hidden=bool(e.flags & EventFlag.HIDDEN),
+        trigger=price_or_none(e.contra_id) if order_type in STOPS else None,
+        expiry=c.aux if tif == TimeInForce.GTD else None,
+        display=e.contra_id if shows else 0,
+        slice=min(e.contra_id, e.leaves) if shows else 0,
+        budget=c.aux if order_type in BUDGETS else None,
+    )
+
+
 class Market:
     """One instrument: its rules and its open orders."""
 
@@ -154,6 +200,7 @@ class Market:
         self.pro_rata = int(row["allocation"]) != Allocation.PRICE_TIME
         self.in_steps = int(row["allocation"]) == Allocation.STEPS
         self.self_trade_first = bool(int(row["options"]) & InstrumentOption.SELF_TRADE_FIRST)
+        self.market_waits = bool(int(row["options"]) & InstrumentOption.MARKET_WAITS)
         self.top: dict[int, Order | None] = {Side.BUY: None, Side.SELL: None}
         """By side: the order that has bettered the market and is first since."""
         self.by_reference = bool(int(row["options"]) & InstrumentOption.STOPS_BY_REFERENCE)
@@ -161,6 +208,7 @@ class Market:
         self.by_quote = bool(int(row["options"]) & InstrumentOption.STOPS_BY_QUOTE)
         self.half_midpoint = bool(int(row["options"]) & InstrumentOption.HALF_STEP_MIDPOINT)
         self.band = int(row["market_band_ticks"])
+        self.lot = int(row["qty_step_lots"])
         self.one_tick = int(row["price_step_ticks"]) == 1 and not any(
             row[f"band{k}_step_ticks"] for k in range(1, TICK_BANDS + 1)
         )
@@ -168,6 +216,12 @@ class Market:
 
     def standing(self, side: int) -> Iterator[Order]:
         return (o for o in self.orders.values() if o.side == side and not o.waiting and o.leaves)
+
+    def waiting(self, side: int) -> list[Order]:
+        """The market orders that wait for the other side, the oldest first."""
+        found = [o for o in self.orders.values() if o.side == side and o.waiting and o.leaves]
+        found = [o for o in found if o.order_type == OrderType.MARKET and o.tif < AT_OPEN]
+        return sorted(found, key=lambda o: o.came)
 
     def level(self, order: Order) -> list[Order]:
         """What is displayed at the order's price on its side."""
@@ -218,7 +272,7 @@ def reaches(order: Order, best: int | None) -> bool:
 def limit_of(market: Market, order: Order, reach: int | None) -> int | None:
     """The worst price at which the order takes; None: any.  ``reach``: the best opposite price when
     it entered."""
-    if order.order_type == OrderType.MARKET:
+    if order.order_type in BANDED:
         if not market.band or reach is None:
             return None
         return reach + market.band if order.side == Side.BUY else reach - market.band
@@ -284,6 +338,46 @@ def is_left_to_trade(market: Market, order: Order, reach: int | None) -> bool:
     return False
 
 
+def lots_at(market: Market, order: Order, price: int) -> int:
+    """The lots that the order would trade at ``price``: of one with a budget what that pays for."""
+    if order.budget is None:
+        return order.leaves
+    paid = order.budget // price if price > 0 else 0
+    return min(order.leaves, paid - paid % market.lot)
+
+
+def is_used_up(market: Market, order: Order) -> bool:
+    """Whether nothing is open of the order, or what is left of its budget does not pay for a lot at
+    the price at which it stood last."""
+    at = order.stands_at
+    return order.leaves == 0 or (at is not None and lots_at(market, order, at) == 0)
+
+
+def trim(maker: Order, traded: int, number: int) -> bool:
+    """Take a trade off the maker, its next slice in place ``number``; whether nothing is open."""
+    maker.leaves -= traded
+    if maker.order_type == OrderType.ICEBERG:
+        maker.slice -= traded
+        if maker.slice == 0:
+            maker.slice, maker.place = min(maker.display, maker.leaves), number
+    return maker.leaves == 0
+
+
+def waiting_price(market: Market, taker: Order) -> int | None:
+    """At what price the order would trade with a market order that waits, if at any."""
+    if market.phase == Phase.TRADING_AT_LAST:
+        return market.last
+    if taker.order_type == OrderType.MARKET_TO_LIMIT:
+        return None
+    own = None if taker.order_type in BANDED else taker.price
+    reference = market.reference if market.last is None else market.last
+    prices = [reference, market.best(other_side(taker.side), (SHOWN, UNSEEN)), own]
+    there = [price for price in prices if price is not None]
+    if not there:
+        return None
+    return min(there) if taker.side == Side.BUY else max(there)
+
+
 def fillable(market: Market, taker: Order, reach: int | None = None) -> int:
     """Lots that the order would trade now: everybody in turn, met as the page says."""
     limit = limit_of(market, taker, reach)
@@ -301,6 +395,15 @@ def fillable(market: Market, taker: Order, reach: int | None = None) -> int:
     if market.self_trade_first and taker.mode in ENDS_WALK and own:
         return 0
     left, number = taker.leaves, max((o.place for o in book), default=0)
+    waiting = market.waiting(other_side(taker.side))
+    if waiting_price(market, taker) is None:
+        waiting = []
+    ends = taker.mode in ENDS_WALK
+    for other in waiting:
+        if other.participant != taker.participant or taker.mode == SelfTrade.ALLOW:
+            left -= min(left, other.leaves)
+        elif ends and (left or market.self_trade_first):
+            return 0 if market.self_trade_first else taker.leaves - left
     while left:
         fits = [o for o in book if o.rank != WHOLE or o.leaves <= left]
         if not fits:
@@ -313,14 +416,9 @@ def fillable(market: Market, taker: Order, reach: int | None = None) -> int:
             continue
         traded = min(left, maker.open_qty)
         left -= traded
-        maker.leaves -= traded
-        if maker.leaves == 0:
+        number += 1
+        if trim(maker, traded, number):
             book.remove(maker)
-        elif maker.order_type == OrderType.ICEBERG:
-            maker.slice -= traded
-            if maker.slice == 0:
-                number += 1
-                maker.slice, maker.place = min(maker.display, maker.leaves), number
     return taker.leaves - left
 
 

@@ -33,7 +33,8 @@ def check_ledger(events: Array) -> int:
 
     Each order: accepted = traded + cancelled + reduced + open after every event, always told to
     the same participant and side.  Each trade: two equal sides, told one after the other.  A maker
-    trades at the price that its last event gave it.  ``AssertionError`` names the first event.
+    trades at the price that its last event gave it, unless that is none: a market order that waits.
+    ``AssertionError`` names the first event.
     """
     kinds = events["kind"]
     _check_numbers(events)
@@ -97,6 +98,11 @@ def _check_orders(events: Array) -> int:
     priced = np.maximum.accumulate(np.where(np.isin(kinds, PRICES_IT), np.arange(len(events)), 0))
     price = events["price_ticks"]
     maker = (kinds == EventKind.FILLED) & ((events["flags"] & EventFlag.MAKER) != 0)
-    _all(~maker | (price == price[priced]), events, "a maker traded at another price than its own")
+    waits = (events["flags"][priced] & EventFlag.WAITING) != 0
+    _all(
+        ~maker | waits | (price == price[priced]),
+        events,
+        "a maker traded at another price than its own",
+    )
     final = ~np.append(same[1:], False)[: len(events)]
     return int((final & (leaves > 0)).sum())

@@ -24,6 +24,7 @@ from openoutcry.wire import (
 )
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_SHIFT
 from openoutcry.wire.order_types import (
+    BUDGETS,
     ORDER_TYPES,
     PEGS,
     TIMES_IN_FORCE,
@@ -83,6 +84,14 @@ LATER_TYPES = {
     OrderType.STOP_LIMIT: OrderType.POST_ONLY_STOP_LIMIT,
     OrderType.TRAILING_STOP: OrderType.TRAILING_STOP_LIMIT,
     OrderType.TRAILING_STOP_BPS: OrderType.TRAILING_STOP_LIMIT_BPS,
+}
+LATER_BY_TIME = {
+    (t, f): budget
+    for t, budget in (
+        (OrderType.MARKET, OrderType.MARKET_BUDGET),
+        (OrderType.LIMIT, OrderType.LIMIT_BUDGET),
+    )
+    for f in (IOC, FOK)
 }
 """What came later, in the place of two in five of an older type: a seed keeps all else it had."""
 
@@ -281,6 +290,9 @@ def _draw_late(rng: np.random.Generator, row: dict[str, Any]) -> None:
     if later.random() < 0.3:
         row["options"] &= ~InstrumentOption.STOPS_BY_QUOTE
         row["options"] |= InstrumentOption.STOPS_BY_TRADE_OR_QUOTE
+    if later.spawn(1)[0].random() < 0.3:
+        row["options"] &= ~InstrumentOption.MARKET_REST_STAYS
+        row["options"] |= InstrumentOption.MARKET_WAITS
     if rng.random() < 0.65:
         return
     row["allocation"] = 3
@@ -346,7 +358,10 @@ def _draw_orders(s: _Swarm, count: int) -> Array:
     types = np.array([t for t, _ in s.combinations], dtype=np.uint8)[pair]
     times = np.array([f for _, f in s.combinations], dtype=np.uint8)[pair]
     if s.has_later_types:
-        later = np.array([LATER_TYPES.get(t, t) for t, _ in s.combinations], dtype=np.uint8)[pair]
+        later = np.array(
+            [LATER_BY_TIME.get((t, f), LATER_TYPES.get(t, t)) for t, f in s.combinations],
+            dtype=np.uint8,
+        )[pair]
         types = np.where(_hash(number, salt + 3) % 5 < 2, later, types)
     owner = s.participants[_hash(number, salt + 2) % len(s.participants)]
     if s.foreign:
@@ -372,6 +387,10 @@ def _draw_orders(s: _Swarm, count: int) -> Array:
 
     now = np.cumsum(np.where(kinds == CommandKind.TIME, rng.integers(0, 12, count), 0))
     aux = _draw_aux(s, types, times, index, centre, sign, qty, lot, now)
+    # Between a third of what the quantity would cost and twice that.
+    cost = np.minimum(np.abs(price), 2**30) * np.clip(qty, 1, 2**30)
+    budget = cost * (1 + _hash(number, salt + 4) % 6) // 3 + _hash(number, salt + 5) % 3
+    aux = np.where(np.isin(types, BUDGETS), np.minimum(budget, INT64_MAX), aux)
 
     for field in (price, qty, aux):
         where = rng.random(count) < s.extreme

@@ -48,6 +48,7 @@ FIELDS = {
     "tif": "time_in_force",
     "aux": "aux",
     "trigger": "aux",
+    "budget": "aux",
     "display": "aux",
     "min": "aux",
     "offset": "aux",

@@ -85,6 +85,11 @@ class OrderType(IntEnum):
     POST_ONLY_STOP_LIMIT = 19
     """A post-only order that waits for its trigger price, ``aux``: elected, it is cancelled when it
     would trade."""
+    MARKET_BUDGET = 20
+    """A market order, IOC or FOK, for what the budget ``aux``, price ticks times lots, pays for: no
+    more than ``qty_lots``, whole lots."""
+    LIMIT_BUDGET = 21
+    """As MARKET_BUDGET, at its price or better."""
 
 
 class TimeInForce(IntEnum):
@@ -167,6 +172,9 @@ class InstrumentOption(IntFlag):
     STOPS_BY_TRADE_OR_QUOTE = 32
     """Stops are elected by the last trade and by the best quote of their own side, a buy by the
     best bid, a sell by the best offer, whichever is there first; not with STOPS_BY_QUOTE."""
+    MARKET_WAITS = 64
+    """A market order's rest that finds nobody to trade with waits in continuous trading, unpriced,
+    for whoever comes to the other side; not with MARKET_REST_STAYS."""
 
 
 class EventKind(IntEnum):
@@ -184,7 +192,8 @@ class EventKind(IntEnum):
     ELECTED = 8
     """A stop's trigger was reached: from here on it is an incoming order."""
     REPEGGED = 9
-    """A pegged order has a new price, or (flag WAITING) none."""
+    """A pegged order has a new price, or (flag WAITING) none.  Of a market order, with that flag:
+    its rest waits without a price (MARKET_WAITS)."""
     REFRESHED = 10
     """An iceberg shows its next slice, at the back of its level."""
     CONVERTED = 11

@@ -3,7 +3,8 @@
 ``cache=True`` alone ignores changes in other files and freezes globals, so an edited constant in a
 callee's module would go on returning the old answer.  Each module's compiled kernels are therefore
 keyed by a hash of every source file that the module can reach through its imports, of numba's
-version, of VERIFY and of STRIPPED: an edited file costs the kernels that depend on it, no others.
+and llvmlite's version, of VERIFY and of STRIPPED: an edited file costs the kernels that depend on
+it, no others.  A wheel may have kernels with it (``wire/shipped.py``); they have the same keys.
 """
 
 import atexit
@@ -23,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import llvmlite
 import numba
 from numba.core.caching import CacheImpl, FunctionCache, UserProvidedCacheLocator
 from numba.core.ccallback import CFunc
@@ -31,6 +33,7 @@ from numba.core.compiler import Compiler
 from numba.core.runtime.nrt import rtsys
 from numba.core.sigutils import normalize_signature
 
+from openoutcry.wire import shipped
 from openoutcry.wire.private_folder import private_folder
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -95,7 +98,8 @@ def _hash_of(paths: Iterable[str], digest: "hashlib.blake2b") -> str:
 
 def _policy_hash() -> "hashlib.blake2b":
     """To be gone on with: of everything besides sources that machine code depends on."""
-    return hashlib.blake2b(f"{numba.__version__} {VERIFY} {STRIPPED}".encode(), digest_size=8)
+    versions = f"{numba.__version__} {llvmlite.__version__}"
+    return hashlib.blake2b(f"{versions} {VERIFY} {STRIPPED}".encode(), digest_size=8)
 
 
 @cache
@@ -153,7 +157,8 @@ def _cache_root() -> Path:
 
 CACHE_ROOT = _cache_root()
 """Ours alone.  Whatever else is built and loaded is kept in folders beside the kernels'."""
-KERNELS_DIR = private_folder(CACHE_ROOT / f"kernels-by-module-{_policy_hash().hexdigest()}")
+KERNELS_NAME = f"kernels-by-module-{_policy_hash().hexdigest()}"
+KERNELS_DIR = private_folder(CACHE_ROOT / KERNELS_NAME)
 """Where the package's own are kept: a folder a module, by its place and what it can reach."""
 
 
@@ -204,12 +209,35 @@ CacheImpl._locator_classes.insert(0, _SourcesCacheLocator)
 
 
 class _KernelCache(FunctionCache):
-    """numba's, without its loading first all that it would compile with."""
+    """numba's, without its loading first all that it would compile with.  What the package has
+    with it comes before what was compiled here, so that who has run it before runs the same."""
+
+    def __init__(self, py_func: Any) -> None:
+        super().__init__(py_func)
+        folder = Path(self.cache_path)
+        self._shipped = None
+        if folder.is_relative_to(KERNELS_DIR):
+            there = PACKAGE / shipped.FOLDER / KERNELS_NAME / folder.relative_to(KERNELS_DIR)
+            self._shipped = shipped.index_of(there, self._cache_file)
+
+    @property
+    def is_kept(self) -> bool:
+        """Something of this kernel need not be compiled."""
+        return self._shipped is not None or os.path.exists(self._cache_file._index_path)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         rtsys.initialize(target_context)
         with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)
+            found = None
+            if self._shipped is not None:
+                key = shipped.key(self._index_key(sig, target_context.codegen()))
+                data = self._shipped.load(key)
+                found = data and self._impl.rebuild(target_context, data)
+            return found or self._load_overload(sig, target_context)
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        # numba's account of the types, with the source and where it lies, is of no use to anybody.
+        super().save_overload(sig, data._replace(type_annotation=""))
 
 
 @contextmanager
@@ -238,18 +266,29 @@ def _compile_once(entry: Any) -> None:
     compile_here = entry.compile
 
     def compile_or_wait(signature: Any) -> Any:
-        if not isinstance(entry._cache, _KernelCache):
-            try:
-                entry._cache = _KernelCache(entry.py_func)
-            except EditedSince:
-                return compile_here(signature)
-        index = Path(entry._cache._cache_file._index_path)
-        if index.exists():
+        kept = _cache_of(entry)
+        if kept is None or kept.is_kept:
             return compile_here(signature)
-        with _compile_lock(index):
+        with _compile_lock(Path(kept._cache_file._index_path)):
             return compile_here(signature)
 
     entry.compile = compile_or_wait
+
+
+def _cache_of(entry: Any) -> _KernelCache | None:
+    """None where nothing may be kept: a source was edited since."""
+    if not isinstance(entry._cache, _KernelCache):
+        try:
+            entry._cache = _KernelCache(entry.py_func)
+        except EditedSince:
+            return None
+    return entry._cache
+
+
+def is_kept(function: Callable[..., Any]) -> bool:
+    """Whether a kernel has been compiled before, here or for the package that has it with it."""
+    kept = _cache_of(function)
+    return kept is not None and kept.is_kept
 
 
 class _NoEnvironment:

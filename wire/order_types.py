@@ -45,6 +45,7 @@ class Aux(Enum):
     DISPLAY = "display quantity, at least 1/256 of the whole"
     OFFSET = "offset"
     MINIMUM = "minimum"
+    BUDGET = "budget"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class OrderTypeRow:
 RESTING = (DAY, GTC, GTD)
 STAYING = (DAY, GTC)
 """Times in force of what needs ``aux`` for itself."""
+AT_ONCE = (IOC, FOK)
 
 
 def _stop(aux: Aux, elected_as: OrderType) -> OrderTypeRow:
@@ -102,6 +104,8 @@ ORDER_TYPES: dict[OrderType, OrderTypeRow] = {
     OrderType.TRAILING_STOP_LIMIT: _stop(Aux.DISTANCE_TICKS, OrderType.LIMIT),
     OrderType.TRAILING_STOP_LIMIT_BPS: _stop(Aux.DISTANCE_BPS, OrderType.LIMIT),
     OrderType.POST_ONLY_STOP_LIMIT: _stop(Aux.TRIGGER, OrderType.POST_ONLY),
+    OrderType.MARKET_BUDGET: OrderTypeRow(AT_ONCE, Family.MARKET, aux=Aux.BUDGET, is_priced=False),
+    OrderType.LIMIT_BUDGET: OrderTypeRow(AT_ONCE, aux=Aux.BUDGET),
 }
 
 assert list(ORDER_TYPES) == list(OrderType), "an order type without its row, or out of its order"
@@ -140,6 +144,7 @@ STOPS = types_where(lambda row: row.family == Family.STOP)
 TRAILING = types_where(lambda row: row.aux in (Aux.DISTANCE_TICKS, Aux.DISTANCE_BPS))
 TRAILING_BPS = types_where(lambda row: row.aux == Aux.DISTANCE_BPS)
 PEGS = types_where(lambda row: row.family == Family.PEG)
+BUDGETS = types_where(lambda row: row.aux == Aux.BUDGET)
 UNPRICED = types_where(lambda row: not row.is_priced)
 TIMES_IN_FORCE: dict[int, tuple[TimeInForce, ...]] = {
     order_type: row.times_in_force for order_type, row in ORDER_TYPES.items()

@@ -295,6 +295,7 @@ NO_PRICE = -(2**63)
 """Where a price may be missing: no price anyone could send, as limits end at -2**62."""
 
 BY_EITHER = int(InstrumentOption.STOPS_BY_QUOTE | InstrumentOption.STOPS_BY_TRADE_OR_QUOTE)
+REST_BOTH = int(InstrumentOption.MARKET_REST_STAYS | InstrumentOption.MARKET_WAITS)
 _INSTRUMENT_DEFAULTS: dict[str, int] = {
     "price_step_ticks": 1,
     "qty_step_lots": 1,
@@ -318,7 +319,7 @@ INSTRUMENT_RANGES: dict[str, tuple[int, int]] = {
     "auction_band_ticks": (0, 2**62),
     "min_allocation_lots": (0, 2**62),
     "allocation": (1, 3),
-    "options": (0, 63),
+    "options": (0, 127),
     "initial_phase": (1, 8),
     "auction_extensions": (0, 255),
     "top_share_bps": (0, 10_000),
@@ -393,6 +394,8 @@ def _instrument_row(given: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("min_price_ticks is above max_price_ticks")
     if int(values.get("options", 0)) & BY_EITHER == BY_EITHER:
         raise ValueError("options has STOPS_BY_QUOTE and STOPS_BY_TRADE_OR_QUOTE: one of them")
+    if int(values.get("options", 0)) & REST_BOTH == REST_BOTH:
+        raise ValueError("options has MARKET_REST_STAYS and MARKET_WAITS: one of them")
     shares = sum(int(values.get(f"lmm{k}_share_bps", 0)) for k in range(1, LEAD_MARKET_MAKERS + 1))
     if shares > 10_000:
         raise ValueError(f"lmm1_share_bps and those after it are {shares} together, above 10,000")

@@ -22,7 +22,10 @@
 
 enum { BUY = OUTCRY_SIDE_BUY, NEW = OUTCRY_COMMAND_KIND_NEW, REPLACE = OUTCRY_COMMAND_KIND_REPLACE };
 static const unsigned UNPRICED = TYPE(MARKET) | TYPE(MARKET_TO_LIMIT) | TYPE(STOP)
-                                 | TYPE(TRAILING_STOP) | TYPE(TRAILING_STOP_BPS);
+                                 | TYPE(TRAILING_STOP) | TYPE(TRAILING_STOP_BPS)
+                                 | TYPE(MARKET_BUDGET);
+/* They pay no more than aux, and never rest. */
+static const unsigned BUDGETS = TYPE(MARKET_BUDGET) | TYPE(LIMIT_BUDGET);
 /* Sliding orders among them: they count at the price that was asked for. */
 static const unsigned PEGS = TYPE(PEG_PRIMARY) | TYPE(PEG_MARKET) | TYPE(PEG_MIDPOINT)
                              | TYPE(POST_ONLY_SLIDE);
@@ -158,13 +161,18 @@ static RARE int64_t check_exactly(char *s, const order_t *o, int64_t instrument)
     wide position = W(cell + L_POSITION), cost = W(cell + L_COST), more = qty - old_lots;
     wide buys = W(cell + L_BUY_LOTS), sells = W(cell + L_SELL_LOTS);
     wide new_buys = buys + (buy ? more : 0), new_sells = sells + (buy ? 0 : more);
+    wide paid = lot_cost(rules, side, flags, price) * qty;
+    wide value = lot_exposure(rules, flags, price) * qty;
+    if (is_new && BUDGETS >> o->order_type & 1) {
+        wide budget = (wide)max(o->aux, 0) * W(rules + L_MULTIPLIER);
+        paid = paid < budget ? paid : budget, value = value < budget ? value : budget;
+    }
     wide new_cost = cost - old_lots * lot_cost(rules, side, old_flags, old_price)
-                    + lot_cost(rules, side, flags, price) * qty;
+                    + paid;
     wide reserved = W(row + L_RESERVED);
     wide new_reserved = reserved - needed(rules, position, buys, sells, cost)
                         + needed(rules, position, new_buys, new_sells, new_cost);
     wide exposure = W(row + (buy ? L_BUY_EXPOSURE : L_SELL_EXPOSURE));
-    wide value = lot_exposure(rules, flags, price) * qty;
     wide new_exposure = exposure - old_lots * lot_exposure(rules, old_flags, old_price) + value;
     wide grows = W(rules + L_WEIGHT) * (worst_lots(position, new_buys, new_sells)
                                         - worst_lots(position, buys, sells));
@@ -245,7 +253,7 @@ static inline int reserve(char *s, const order_t *o, int64_t instrument) {
     int64_t switches = W(s + L_MARKET_KILL) | W(rules + L_HALT) | W(group + L_GROUP_KILL);
     switches |= W(row + L_FLAGS) & (L_KILLED_FLAGS | L_NAMES_SELF_TRADE);
     switches |= W(cell + L_CELL_FLAGS) & (2 * side - 1);
-    STOP(switches);
+    STOP(switches | (BUDGETS >> o->order_type & 1));
 
     int64_t size = price, paid = price, distance = W(rules + L_DISTANCE_BPS);
     int64_t last = W(rules + L_LAST), banded = W(rules + L_BANDED);
@@ -436,6 +444,7 @@ static inline void enter(char *s, const order_t *o, const event_t *e) {
     int64_t flags = UNPRICED >> o->order_type & 1 ? 0 : L_PRICED_FLAG, asked = flags ? o->price_ticks : 0;
     int64_t price = flags ? e->price_ticks : 0, leaves = e->leaves_lots;
     if (PEGS >> o->order_type & 1) flags |= L_PEG_FLAG, price = asked;
+    if (BUDGETS >> o->order_type & 1) flags = L_PRICED_FLAG, price = asked = 0;
     char *entry = find_order(s, e->instrument, e->order_id);
     int64_t meta = e->instrument | (int64_t)e->participant << L_META_PARTICIPANT
                    | (int64_t)e->side << L_META_SIDE | flags << L_META_FLAGS;

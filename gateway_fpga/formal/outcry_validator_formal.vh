@@ -267,7 +267,8 @@ wire f_new      = f_kind == 8'd1;
 wire f_replace  = f_kind == 8'd4;
 wire f_reduce   = f_kind == 8'd3;
 wire f_mass     = f_kind == 8'd6;
-wire f_unpriced = f_type == 8'd2 || f_type == 8'd5 || f_type == 8'd6 || f_type == 8'd8 || f_type == 8'd9;
+wire f_unpriced = f_type == 8'd2 || f_type == 8'd5 || f_type == 8'd6 || f_type == 8'd8 || f_type == 8'd9
+                    || f_type == 8'd20;
 wire f_priced   = f_replace || (f_new && !f_unpriced);
 wire f_entry    = f_new || f_replace || f_kind == 8'd5;
 wire f_sized    = f_new || f_replace || f_reduce;
@@ -332,7 +333,7 @@ always @(posedge clk) if (f_started && out_valid) begin
     flag_side:
         assert (f_code[4] == ((f_new && f_side != 8'd1 && f_side != 8'd2)
                               || (f_mass && f_side > 8'd2)));
-    flag_order_type:    assert (f_code[5] == (f_new && !(f_type >= 8'd1 && f_type <= 8'd16)));
+    flag_order_type:    assert (f_code[5] == (f_new && !(f_type >= 8'd1 && f_type <= 8'd21)));
     flag_time_in_force:
         assert (f_code[6] == (f_new && !(f_time[3:0] >= 4'd1 && f_time[3:0] <= 4'd7
                                          && f_time[7:4] <= 4'd4)));

@@ -350,7 +350,7 @@ PROPERTIES = (
         "flag_order_type",
         "outcry_validator_flags",
         "Bit 5 is set exactly for a new order of an undeclared type.",
-        ("read_type > `OUTCRY_ORDER_TYPE_POST_ONLY_STOP_LIMIT", "read_type > 8'd20"),
+        ("read_type > `OUTCRY_ORDER_TYPE_LIMIT_BUDGET", "read_type > 8'd22"),
     ),
     Property(
         "flag_time_in_force",

@@ -15,6 +15,7 @@ from openoutcry.matcher.book.levels import (
     key_flip,
     leave_level,
     level_addr,
+    level_key,
     next_level,
     page_addr,
     page_number,
@@ -253,6 +254,16 @@ def convert_to_limit(arena: int, ext: int, price: int) -> None:
         detach_extension(arena, ext)
 
 
+@kernel_outlined
+def become_market(arena: int, ext: int) -> None:
+    """Make an elected stop, in no level, a market order."""
+    instrument, tif = load_u32(ext + layout.EXT_INSTRUMENT), load_u8(ext + layout.EXT_TIF)
+    count_order(arena, instrument, load_u8(ext + layout.EXT_TYPE), tif, 0, -1)
+    count_order(arena, instrument, const.MARKET, tif, 0, 1)
+    leave_list(arena, ext)
+    store_u8(ext + layout.EXT_TYPE, const.MARKET)
+
+
 # Joining and leaving books
 
 
@@ -314,6 +325,26 @@ def best_level(arena: int, book: int) -> int:
 
 
 @kernel
+def better_level(arena: int, displayed: int, hidden: int) -> int:
+    """Displayed quantity has priority over hidden at the same price."""
+    if displayed == 0 or hidden == 0:
+        return displayed | hidden
+    return displayed if level_key(arena, displayed) <= level_key(arena, hidden) else hidden
+
+
+@kernel_outlined
+def best_price(arena: int, instrument: int, side: int, default: int) -> int:
+    """The best price of ``side``, displayed or hidden, or ``default``."""
+    book = instrument << 4 | (side - const.BUY)
+    level = better_level(
+        arena,
+        best_level(arena, book | layout.DISPLAYED),
+        best_level(arena, book | layout.HIDDEN_BOOK),
+    )
+    return level_key(arena, level) ^ key_flip(book) if level != 0 else default
+
+
+@kernel
 def first_order(arena: int, book: int) -> int:
     """The order that is first in price and time, or 0."""
     level = best_level(arena, book)
@@ -344,7 +375,8 @@ def display_slice(arena: int, slot: int, ext: int, qty: int) -> int:
     return shown
 
 
-# Lists: an instrument's pegs, trailing stops, and orders that wait for the closing auction
+# Lists: an instrument's pegs, trailing stops, orders that wait for the closing auction, and market
+# orders that wait for the other side
 
 
 @kernel_outlined
@@ -361,6 +393,8 @@ def join_list(arena: int, ext: int, which: int) -> None:
         store_u32(ends, extension)
     else:
         store_u32(extension_addr(arena, tail) + layout.EXT_NEXT, extension)
+    if which >= layout.WAITING_BUYS:
+        mark_waiting(instrument_addr(arena, load_u32(ext + layout.EXT_INSTRUMENT)))
 
 
 @kernel_outlined
@@ -378,6 +412,23 @@ def leave_list(arena: int, ext: int) -> None:
     store_u32(forward_at, following)
     store_u32(back_at, previous)
     store_u32(ext + layout.EXT_LIST, 0)
+    if which >= layout.WAITING_BUYS:
+        mark_waiting(instrument_addr(arena, load_u32(ext + layout.EXT_INSTRUMENT)))
+
+
+@kernel
+def waiting_list(side: int) -> int:
+    """The list of the market orders of ``side`` that wait."""
+    return layout.WAITING_BUYS + (side - const.BUY) * (layout.WAITING_SELLS - layout.WAITING_BUYS)
+
+
+@kernel
+def mark_waiting(state: int) -> None:
+    """Keep MODE_WAITING: whether a market order waits on either side."""
+    lists = state + layout.LISTS
+    some = load_u32(lists + layout.WAITING_BUYS) | load_u32(lists + layout.WAITING_SELLS)
+    mode = load_i64(state + layout.MODE) & ~layout.MODE_WAITING
+    store_i64(state + layout.MODE, mode | layout.MODE_WAITING if some != 0 else mode)
 
 
 @kernel

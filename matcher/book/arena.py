@@ -107,6 +107,10 @@ CROSS_SIDE = 504
 AHEAD = 512  # of the batch at work: AHEAD_COMMANDS entries of 16 bytes, see commands/dispatch.py
 AHEAD_COMMANDS = 16
 CROSS_TO = 768
+TAKER_HAS_BUDGET = 776  # 1 while an order for a budget takes, see matching/budget.py
+TAKER_BUDGET = 784  # what is left of it
+TAKER_UNPRICED = 792  # 1: a market order, whose limit is no price of its own
+WAITING_PRICE = 800  # at which the taker trades with waiting market orders, see matching/waiting.py
 RESTATED = 832  # a REPLACE with OPEN_KNOWN as it would be without
 HEADER_BYTES = 896
 TRANSIENT = NEXT_EVENT_AT
@@ -134,7 +138,7 @@ MAX_PRICE = 40
 REFERENCE = 48
 PHASE = 56  # u8
 CALLED = 57  # u8: a call phase has not been uncrossed yet
-EXTENSIONS_USED = 58  # u8: how often the auction was put off
+AUCTION_EXTENSIONS = 58  # u8: how often the auction was put off
 TOUCHED = 59  # u8: by the TIME, MASS_CANCEL or DISCONNECT at work
 INSTRUMENT_CHANGED = 60  # u32, next in the list of changed ones; 0: it is not in it
 # Behind the books (bytes 64 to 319).
@@ -147,6 +151,7 @@ INDICATIVE_SURPLUS = 360
 INDICATIVE_SIDE = 368
 LISTS = 376  # head and tail (u32 each) of PEG_LIST, TRAILING_LIST and AUCTION_LIST
 PEG_LIST, TRAILING_LIST, AUCTION_LIST = 0, 8, 16
+WAITING_BUYS, WAITING_SELLS = 88, 96  # market orders that wait, oldest first: bytes 464 to 479
 STOP_COUNT = 400  # int64 words from here: waiting stops, trailing ones among them
 ALL_OR_NONE_COUNT = 408
 PEG_COUNT = 416
@@ -156,10 +161,11 @@ ICEBERG_COUNT = 440
 CALL_FROM = 448  # only bids from here up and asks from CALL_TO down can change what was published
 CALL_TO = 456
 # MODE is 0 exactly when a plain command needs nothing but the displayed book.
-MODE_RULES = 1  # steps, lots, bands or pro-rata: for ever
+MODE_RULES = 1  # steps, lots, bands, pro-rata or MARKET_WAITS: for ever
 MODE_PHASE = 2  # not CONTINUOUS
 MODE_FOREIGN = 4  # another shard's
 MODE_STEPS = 8  # Allocation.STEPS: no plain command; for ever
+MODE_WAITING = 16  # a market order waits: no plain command
 MODE_SPECIAL = 1 << 8  # added for every open order that has an extension
 
 # Book: one side of one kind.

@@ -248,6 +248,7 @@ def enter_instrument(arena: int, instrument: int, rules: int) -> None:
         or load_i64(rules + const.RULE_QTY_STEP) != 1
         or load_i64(rules + const.RULE_MARKET_BAND) != 0
         or load_u8(rules + const.RULE_ALLOCATION) != PRICE_TIME
+        or load_u8(rules + const.RULE_OPTIONS) & const.MARKET_WAITS != 0
     ):
         mode |= layout.MODE_RULES
     if load_u8(rules + const.RULE_ALLOCATION) == const.STEPS:

@@ -9,6 +9,7 @@ from openoutcry.wire.enums import Allocation, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8
 from openoutcry.wire.order_types import (
+    BUDGETS,
     MARKETS,
     PEGS,
     STOPS,
@@ -26,6 +27,7 @@ PRICE_TIME = int(Allocation.PRICE_TIME)
 STOP_BITS, TRAILING_BITS, TRAILING_BPS_BITS, PEG_BITS, MARKET_BITS, UNPRICED_BITS = (
     type_bits(types) for types in (STOPS, TRAILING, TRAILING_BPS, PEGS, MARKETS, UNPRICED)
 )
+BUDGET_BITS = type_bits(BUDGETS)
 LAST_TYPE = int(max(OrderType))
 TAKES_DAY, TAKES_IOC, TAKES_FOK, TAKES_GTC, TAKES_GTD, TAKES_AT_OPEN, TAKES_AT_CLOSE = (
     type_bits(types_taking(tif)) for tif in TimeInForce
@@ -71,6 +73,12 @@ def is_peg(order_type: int) -> bool:
 @kernel
 def is_market(order_type: int) -> bool:
     return (MARKET_BITS >> order_type) & 1 != 0
+
+
+@kernel
+def has_budget(order_type: int) -> bool:
+    """Whether the order trades for what ``aux`` pays for."""
+    return (BUDGET_BITS >> order_type) & 1 != 0
 
 
 @kernel
@@ -216,7 +224,7 @@ def refuse_qty(arena: int, instrument: int, qty: int) -> int:
 
 @kernel_outlined
 def refuse_aux(arena: int, instrument: int, order_type: int, aux: int, qty: int) -> int:
-    """Whether trigger, distance, display, offset or minimum makes sense."""
+    """Whether trigger, distance, display, offset, minimum or budget makes sense."""
     good = True
     if is_trailing(order_type):
         distance = aux & 0xFFFFFFFF
@@ -231,6 +239,8 @@ def refuse_aux(arena: int, instrument: int, order_type: int, aux: int, qty: int)
         good = -const.MAX_OFFSET <= aux <= const.MAX_OFFSET
     elif order_type == const.MIN_QTY_TYPE:
         good = 1 <= aux <= qty
+    elif has_budget(order_type):
+        good = aux >= 1
     return const.ACCEPT if good else const.BAD_AUX
 
 

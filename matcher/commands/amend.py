@@ -41,6 +41,7 @@ from openoutcry.matcher.matching.pegs import (
     store_pegged_quotes,
     take_and_hide,
 )
+from openoutcry.matcher.matching.self_trade import reduce_order
 from openoutcry.matcher.matching.stops import (
     electing_price,
     refuse_trigger,
@@ -50,12 +51,11 @@ from openoutcry.matcher.matching.stops import (
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
     AT_LIMIT,
-    best_price,
     fillable,
-    reduce_order,
     set_taker,
     take,
 )
+from openoutcry.matcher.matching.waiting import crosses_waiting
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8, store_u32
 from openoutcry.wire.records import NO_PRICE
@@ -188,7 +188,7 @@ def replace_order(arena: int, order: int, instrument: int, slot: int) -> int:
 def replace_checked(arena: int, order: int, instrument: int, slot: int) -> int:
     ext = extension_of(arena, slot)
     order_type = type_of(arena, slot)
-    if ext != 0 and load_u32(ext + layout.EXT_LIST) == layout.AUCTION_LIST + 1:
+    if ext != 0 and load_u32(ext + layout.EXT_LIST) > layout.AUCTION_LIST:
         return replace_parked(arena, order, slot, ext)
     if is_stop(order_type):
         return replace_stop(arena, order, instrument, slot, ext)
@@ -238,14 +238,14 @@ def refuse_new_aux(arena: int, order: int, instrument: int, slot: int, order_typ
 
 @kernel_outlined
 def replace_parked(arena: int, order: int, slot: int, ext: int) -> int:
-    """An order that waits for the closing auction."""
+    """An order that waits for the closing auction, or a market order for the other side."""
     qty = load_i64(order + const.ORDER_QTY)
     price = load_i64(ext + layout.EXT_PRICE)
     if has_price(load_u8(ext + layout.EXT_TYPE)):
         price = load_i64(order + const.ORDER_PRICE)
     keeps_place = price == load_i64(ext + layout.EXT_PRICE) and qty <= order_leaves(arena, slot)
     if not keeps_place:
-        requeue(arena, ext, layout.AUCTION_LIST)
+        requeue(arena, ext, load_u32(ext + layout.EXT_LIST) - 1)
     set_mode(arena, order, slot)
     store_i64(ext + layout.EXT_PRICE, price)
     store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, qty)
@@ -403,8 +403,9 @@ def refuse_move(
     side = (book & 1) + const.BUY
     phase = load_u8(instrument_addr(arena, instrument) + layout.PHASE)
     if order_type == const.POST_ONLY and phase in (const.CONTINUOUS, const.TRADING_AT_LAST):
-        best = best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE)
-        if best != NO_PRICE and (price >= best if side == const.BUY else price <= best):
+        best = any_order.best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE)
+        crossed = best != NO_PRICE and (price >= best if side == const.BUY else price <= best)
+        if crossed or crosses_waiting(arena, instrument, side):
             return const.WOULD_CROSS
     shown = qty
     if order_type == const.ICEBERG:

@@ -21,6 +21,13 @@ from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
 from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 
+LISTS = (
+    layout.PEG_LIST,
+    layout.TRAILING_LIST,
+    layout.AUCTION_LIST,
+    layout.WAITING_BUYS,
+    layout.WAITING_SELLS,
+)
 # Instead of a participant: which orders a sweep cancels.
 ALL_PARTICIPANTS = -1
 DAY_ORDERS = -2
@@ -150,7 +157,7 @@ def sweep(arena: int, instrument: int, owner: int, side: int, what: int) -> int:
     for kind in (layout.DISPLAYED, layout.HIDDEN_BOOK, layout.ALL_OR_NONE_BOOK, layout.TRIGGERS):
         cancelled_count += sweep_book(arena, instrument << 4 | kind, owner, side, what)
         cancelled_count += sweep_book(arena, instrument << 4 | kind | 1, owner, side, what)
-    for which in (layout.PEG_LIST, layout.TRAILING_LIST, layout.AUCTION_LIST):
+    for which in LISTS:
         cancelled_count += sweep_list(arena, instrument, which, owner, side, what)
     return cancelled_count
 

@@ -8,6 +8,7 @@ Each returns why the order is refused, when nothing has happened yet, or ACCEPT.
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
+    best_price,
     book_of,
     count_order,
     display_slice,
@@ -26,6 +27,7 @@ from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.instrument_rules import (
     ceil_step,
     floor_step,
+    has_budget,
     has_price,
     is_call,
     is_market,
@@ -40,6 +42,7 @@ from openoutcry.matcher.book.levels import instrument_addr, key_flip, slot_addr
 from openoutcry.matcher.book.orders import extension_of
 from openoutcry.matcher.events import command_number, emit_next, event_tag
 from openoutcry.matcher.matching.allocation import rest_after_arrival
+from openoutcry.matcher.matching.budget import enter_budget
 from openoutcry.matcher.matching.cascade import market_limit
 from openoutcry.matcher.matching.pegs import (
     best_displayed,
@@ -57,12 +60,13 @@ from openoutcry.matcher.matching.stops import (
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
     AT_LIMIT,
-    best_price,
+    WAITING_ONLY,
     crosses_any,
     fillable,
     set_taker,
     take,
 )
+from openoutcry.matcher.matching.waiting import crosses_waiting, let_wait, may_wait
 from openoutcry.wire.enums import OrderType
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, store_i64, store_u8, store_u32
@@ -315,20 +319,26 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
     side, qty = order_side(order), load_i64(order + const.ORDER_QTY)
     price = load_i64(order + const.ORDER_PRICE)
     books = AT_LIMIT if at_last else ALL_BOOKS
+    waits_opposite = crosses_waiting(arena, instrument, side)
     # ``limit``: how far it trades; ``rest_price``: where a remainder may rest, or NO_PRICE.
     can_take, limit, accepted_price, rest_price = 1, price, price, price
-    if order_type == const.MARKET:
+    if order_type in (const.MARKET, const.MARKET_BUDGET):
         if at_last:
             limit = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
             rest_price = NO_PRICE
         else:
             can_take, limit, rest_price = market_limit(arena, instrument, side)
+            if can_take == 0 and waits_opposite:
+                can_take, books = 1, WAITING_ONLY
     elif order_type == const.MARKET_TO_LIMIT:
-        limit = opposite_price(arena, instrument, side)
+        # Where market orders wait there is no best price to become.
+        limit = NO_PRICE if waits_opposite else opposite_price(arena, instrument, side)
         rest_price = limit
         can_take = 1 if limit != NO_PRICE else 0
     elif order_type in (const.POST_ONLY, const.POST_ONLY_SLIDE):
         can_take = 0
+        if waits_opposite:
+            return const.WOULD_CROSS
         best = best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE)
         if best != NO_PRICE and (price >= best if side == const.BUY else price <= best):
             if order_type == const.POST_ONLY:
@@ -340,6 +350,11 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
     if tif in (const.IOC, const.FOK) or (order_type == const.MARKET and tif != const.DAY):
         rest_price = NO_PRICE
     rests_as = resting_type(order_type)
+    waits = may_wait(arena, instrument, order_type, tif)
+    if waits:
+        reason = refuse_one_more(arena, order, instrument, const.MARKET)
+        if reason != const.ACCEPT:
+            return reason
     if rest_price != NO_PRICE:
         reason = refuse_one_more(arena, order, instrument, rests_as)
         if reason == const.ACCEPT:
@@ -355,6 +370,15 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
     order_id = load_i64(order + const.ORDER_ID)
     mode = (load_i64(order + const.ORDER_WORD) >> const.MODE_SHIFT) & 0xF
     set_taker(arena, order_id, word, accepted_price, mode)
+    if is_market(order_type):
+        store_i64(arena + layout.TAKER_UNPRICED, 1)
+    if has_budget(order_type):
+        left = enter_budget(arena, order, instrument, side, can_take, limit, books)
+        if left > 0:
+            reason = const.MARKET_REST if is_market(order_type) else const.IOC_REST
+            word |= reason_word(const.CANCELLED, reason)
+            emit_next(arena, order_id, 0, accepted_price, left, 0, word)
+        return const.ACCEPT
     min_fill = min_fill_qty(order)
     if min_fill > 0:
         available = 0
@@ -377,10 +401,16 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
                 return const.ACCEPT
     left = qty
     if can_take != 0 and (
-        at_last or crosses_any(arena, book_of(instrument, layout.DISPLAYED, side), limit_key)
+        at_last
+        or waits_opposite
+        or crosses_any(arena, book_of(instrument, layout.DISPLAYED, side), limit_key)
     ):
         left = take(arena, instrument, side, limit, qty, books)
     if left == 0:
+        return const.ACCEPT
+    if waits and best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE) == NO_PRICE:
+        slot = open_new(arena, order, instrument, const.MARKET, 0, number)
+        let_wait(arena, extension_of(arena, slot), left)
         return const.ACCEPT
     if rest_price == NO_PRICE:
         reason = const.MARKET_REST if is_market(order_type) else const.IOC_REST

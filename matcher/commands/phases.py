@@ -6,6 +6,7 @@ import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
     begin_list,
+    best_price,
     book_of,
     cancel_order,
     join_book,
@@ -22,7 +23,6 @@ from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.matcher.matching.allocation import lose_top
 from openoutcry.matcher.matching.auction_price import crossing_price
 from openoutcry.matcher.matching.pegs import park_pegs
-from openoutcry.matcher.matching.take import best_price
 from openoutcry.matcher.matching.uncross import uncross
 from openoutcry.wire.kernel import kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
@@ -50,7 +50,7 @@ def change_phase(arena: int, order: int, instrument: int) -> int:
     old = load_u8(state + layout.PHASE)
     uncrosses = must_uncross(arena, instrument, phase)
     if uncrosses and is_extended(arena, instrument):
-        store_u8(state + layout.EXTENSIONS_USED, load_u8(state + layout.EXTENSIONS_USED) + 1)
+        store_u8(state + layout.AUCTION_EXTENSIONS, load_u8(state + layout.AUCTION_EXTENSIONS) + 1)
         emit_phase_changed(arena, instrument, old, old, const.AUCTION_EXTENDED)
         return const.ACCEPT
     set_phase(arena, instrument, phase)
@@ -58,7 +58,7 @@ def change_phase(arena: int, order: int, instrument: int) -> int:
     if uncrosses:
         uncross(arena, instrument)
         store_u8(state + layout.CALLED, 0)
-        store_u8(state + layout.EXTENSIONS_USED, 0)
+        store_u8(state + layout.AUCTION_EXTENSIONS, 0)
     if is_call(phase):
         begin_call(arena, instrument, phase)
     elif phase == const.CLOSED:
@@ -107,7 +107,7 @@ def is_extended(arena: int, instrument: int) -> bool:
     band, reference = load_i64(rule + const.RULE_AUCTION_BAND), load_i64(state + layout.REFERENCE)
     if band == 0 or reference == NO_PRICE:
         return False
-    if load_u8(state + layout.EXTENSIONS_USED) >= load_u8(rule + const.RULE_EXTENSIONS):
+    if load_u8(state + layout.AUCTION_EXTENSIONS) >= load_u8(rule + const.RULE_EXTENSIONS):
         return False
     price = crossing_price(arena, instrument)
     if price == NO_PRICE:
@@ -128,17 +128,25 @@ def begin_call(arena: int, instrument: int, phase: int) -> None:
     store_i64(state + layout.CALL_FROM, NO_PRICE)
     store_i64(state + layout.CALL_TO, MAX_VALUE)
     park_pegs(arena, instrument)
+    join_all(arena, instrument, layout.WAITING_BUYS)
+    join_all(arena, instrument, layout.WAITING_SELLS)
     if phase == const.CLOSING_AUCTION:
-        begin_list(arena, instrument, layout.AUCTION_LIST)
+        join_all(arena, instrument, layout.AUCTION_LIST)
+
+
+@kernel_outlined
+def join_all(arena: int, instrument: int, which: int) -> None:
+    """Move the orders of a list into the call."""
+    begin_list(arena, instrument, which)
+    ext = next_in_list(arena)
+    while ext != 0:
+        join_call(arena, instrument, ext)
         ext = next_in_list(arena)
-        while ext != 0:
-            join_call(arena, instrument, ext)
-            ext = next_in_list(arena)
 
 
 @kernel_outlined
 def join_call(arena: int, instrument: int, ext: int) -> None:
-    """Move a parked order into the call."""
+    """Move an order that is parked, or waits, into the call."""
     slot = load_u32(ext + layout.EXT_SLOT)
     at = slot_addr(arena, slot)
     price, qty = load_i64(ext + layout.EXT_PRICE), load_i64(at + layout.SLOT_QTY)

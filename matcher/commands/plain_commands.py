@@ -81,7 +81,7 @@ def plain_on_special(arena: int, order: int, instrument: int, entry: int, out: i
     call."""
     state = instrument_addr(arena, instrument)
     mode = load_i64(state + layout.MODE)
-    if mode & (layout.MODE_FOREIGN | layout.MODE_STEPS) != 0 or (
+    if mode & (layout.MODE_FOREIGN | layout.MODE_STEPS | layout.MODE_WAITING) != 0 or (
         mode & layout.MODE_PHASE != 0 and not is_call(load_u8(state + layout.PHASE))
     ):
         return 0
@@ -442,7 +442,7 @@ def own_plain(arena: int, order: int, entry: int, word: int) -> int:
 def is_in_rules(
     arena: int, instrument: int, state: int, price: int, qty: int, is_market: bool, special: bool
 ) -> bool:
-    """Whether price (of a market order: none, and no band) and quantity are valid."""
+    """Whether price (of a market order: none, no band, no waiting) and quantity are valid."""
     if qty < load_i64(state + layout.MIN_QTY) or qty > load_i64(state + layout.MAX_QTY):
         return False
     if not is_market and (
@@ -453,8 +453,10 @@ def is_in_rules(
         return True
     rule = rule_addr(arena, instrument)
     if is_market:
-        return load_i64(rule + const.RULE_MARKET_BAND) == 0 and is_multiple(
-            qty, load_i64(rule + const.RULE_QTY_STEP)
+        return (
+            load_i64(rule + const.RULE_MARKET_BAND) == 0
+            and load_u8(rule + const.RULE_OPTIONS) & const.MARKET_WAITS == 0
+            and is_multiple(qty, load_i64(rule + const.RULE_QTY_STEP))
         )
     step = load_i64(rule + const.RULE_PRICE_STEP)
     if load_i64(rule + const.RULE_BANDS + 8) != 0:

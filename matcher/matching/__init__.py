@@ -1,1 +1,1 @@
-"""How orders trade: taking, stops, pegs, the cascade after a trade, auctions."""
+"""How orders trade: taking, budgets, orders that wait, stops, pegs, the cascade, auctions."""

@@ -6,6 +6,8 @@ import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
     ELECTED_AS_POST_ONLY,
+    become_market,
+    best_price,
     book_of,
     cancel_order,
     convert_to_limit,
@@ -42,12 +44,20 @@ from openoutcry.matcher.matching.stops import (
 )
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
-    best_price,
+    WAITING_ONLY,
     crosses,
     crosses_any,
     fillable,
     set_taker,
     take,
+)
+from openoutcry.matcher.matching.waiting import (
+    crosses_waiting,
+    first_waiting,
+    let_wait,
+    may_wait,
+    set_leaves,
+    waiting_cross,
 )
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64
@@ -87,6 +97,10 @@ def cascade(arena: int, instrument: int) -> None:
                 store_i64(state + layout.CASCADED_LAST, NO_PRICE)
                 continue
         store_i64(state + layout.CASCADED_LAST, last)
+        if waiting_cross(arena, instrument):
+            trade_waiting(arena, instrument)
+            again = True
+            continue
         if (
             all_or_none_crosses(arena, instrument, state)
             and trade_all_or_none(arena, instrument) != 0
@@ -104,7 +118,7 @@ def is_stable(arena: int, instrument: int, state: int) -> bool:
         return False
     if load_i64(state + layout.PEG_COUNT) != 0 and quotes_moved(arena, instrument, state):
         return False
-    return not all_or_none_crosses(arena, instrument, state)
+    return not (all_or_none_crosses(arena, instrument, state) or waiting_cross(arena, instrument))
 
 
 @kernel
@@ -136,8 +150,9 @@ def all_or_none_crosses(arena: int, instrument: int, state: int) -> bool:
 @kernel
 def best_all_or_none_crosses(arena: int, book: int) -> bool:
     side = book_addr(arena, book)
-    return load_u32(side + layout.BOOK_BEST_LEVEL) != 0 and crosses_any(
-        arena, book, ~load_i64(side + layout.BOOK_BEST_KEY)
+    return load_u32(side + layout.BOOK_BEST_LEVEL) != 0 and (
+        crosses_any(arena, book, ~load_i64(side + layout.BOOK_BEST_KEY))
+        or crosses_waiting(arena, book >> 4, (book & 1) + const.BUY)
     )
 
 
@@ -152,12 +167,13 @@ def enter_elected(arena: int, instrument: int, slot: int) -> None:
     at = slot_addr(arena, slot)
     side = load_u8(ext + layout.EXT_SIDE)
     price = load_i64(ext + layout.EXT_PRICE)
-    can_take, limit, rest_price = 1, price, price
+    can_take, limit, rest_price, books = 1, price, price, ALL_BOOKS
     order_type = load_u8(ext + layout.EXT_TYPE)
     is_limit = has_price(order_type)
     if (ELECTED_AS_POST_ONLY >> order_type) & 1 != 0:
         best = best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE)
-        if best != NO_PRICE and (price >= best if side == const.BUY else price <= best):
+        crossed = best != NO_PRICE and (price >= best if side == const.BUY else price <= best)
+        if crossed or crosses_waiting(arena, instrument, side):
             reason = const.WOULD_CROSS
             cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, reason))
             return
@@ -166,6 +182,8 @@ def enter_elected(arena: int, instrument: int, slot: int) -> None:
         can_take, limit, rest_price = market_limit(arena, instrument, side)
         if load_u8(ext + layout.EXT_TIF) != const.DAY:
             rest_price = NO_PRICE
+        if can_take == 0 and crosses_waiting(arena, instrument, side):
+            can_take, books = 1, WAITING_ONLY
     qty = load_i64(at + layout.SLOT_QTY)
     book = book_of(instrument, layout.DISPLAYED, side)
     if rest_price != NO_PRICE:
@@ -176,13 +194,21 @@ def enter_elected(arena: int, instrument: int, slot: int) -> None:
     word = order_tag(arena, slot)
     set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, load_u8(ext + layout.EXT_MODE))
     left = qty
+    store_i64(arena + layout.TAKER_UNPRICED, 0 if is_limit else 1)
     if can_take != 0:
-        left = take(arena, instrument, side, limit, qty, ALL_BOOKS)
+        left = take(arena, instrument, side, limit, qty, books)
     store_i64(at + layout.SLOT_QTY, left)
     if left == 0:
         remove_order(arena, instrument, slot)
     elif rest_price == NO_PRICE:
-        cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, const.MARKET_REST))
+        if (
+            may_wait(arena, instrument, const.MARKET, load_u8(ext + layout.EXT_TIF))
+            and best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE) == NO_PRICE
+        ):
+            become_market(arena, ext)
+            let_wait(arena, ext, left)
+        else:
+            cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, const.MARKET_REST))
     else:
         if not is_limit:
             emit_next(
@@ -227,6 +253,27 @@ def passive_price(arena: int, instrument: int, side: int, limit: int) -> int:
     return price if is_within(arena, instrument, price) else NO_PRICE
 
 
+# Market orders that wait
+
+
+@kernel_outlined
+def trade_waiting(arena: int, instrument: int) -> None:
+    """Market orders wait on both sides, and have a price by now: of the two oldest the younger
+    takes."""
+    buy = first_waiting(arena, instrument, const.BUY)
+    ext = first_waiting(arena, instrument, const.SELL)
+    if load_i64(buy + layout.EXT_ARRIVAL) > load_i64(ext + layout.EXT_ARRIVAL):
+        ext = buy
+    slot, side = load_u32(ext + layout.EXT_SLOT), load_u8(ext + layout.EXT_SIDE)
+    at, price = slot_addr(arena, slot), load_i64(ext + layout.EXT_PRICE)
+    word, mode = order_tag(arena, slot), load_u8(ext + layout.EXT_MODE)
+    set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, mode)
+    store_i64(arena + layout.TAKER_UNPRICED, 1)
+    qty = load_i64(at + layout.SLOT_QTY)
+    left = take(arena, instrument, side, price, qty, WAITING_ONLY)
+    set_leaves(arena, instrument, slot, left)
+
+
 # All-or-none
 
 
@@ -237,7 +284,10 @@ def trade_all_or_none(arena: int, instrument: int) -> int:
         book = book_of(instrument, layout.ALL_OR_NONE_BOOK, side)
         slot = first_order(arena, book)
         # If an order crosses nothing, neither do those behind it.
-        while slot != 0 and crosses_any(arena, book, plain_price(arena, slot) ^ key_flip(book ^ 1)):
+        while slot != 0 and (
+            crosses_any(arena, book, plain_price(arena, slot) ^ key_flip(book ^ 1))
+            or crosses_waiting(arena, instrument, side)
+        ):
             at = slot_addr(arena, slot)
             price, qty = plain_price(arena, slot), load_i64(at + layout.SLOT_QTY)
             word = order_tag(arena, slot)

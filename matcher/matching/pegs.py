@@ -39,6 +39,7 @@ from openoutcry.matcher.matching.take import (
     set_taker,
     take,
 )
+from openoutcry.matcher.matching.waiting import crosses_waiting
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_i64, store_u32
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
@@ -180,7 +181,8 @@ def repeg(arena: int, instrument: int, ext: int, price: int) -> None:
         cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, reason))
         return
     emit_next(arena, order_id, 0, price, qty, qty, word | const.REPEGGED | const.HIDDEN_FLAG)
-    if crosses_non_displayed(arena, book, price ^ key_flip(book ^ 1)):
+    takes = crosses_non_displayed(arena, book, price ^ key_flip(book ^ 1))
+    if takes or crosses_waiting(arena, instrument, side):
         set_taker(arena, order_id, word, price, load_u8(ext + layout.EXT_MODE))
         take_and_hide(arena, instrument, ext, price, qty)
     else:

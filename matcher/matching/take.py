@@ -9,7 +9,7 @@ import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
     best_level,
-    cancel_order,
+    better_level,
     count_order,
     display_slice,
     first_order,
@@ -41,12 +41,10 @@ from openoutcry.matcher.book.orders import (
     extension_of,
     order_leaves,
     order_owner,
-    order_price,
     order_tag,
     plain_book,
     plain_price,
     reduce_in_level,
-    touch_order,
 )
 from openoutcry.matcher.events import book_tag, emit, emit_next
 from openoutcry.matcher.matching.allocation import (
@@ -56,9 +54,17 @@ from openoutcry.matcher.matching.allocation import (
     share_addr,
     share_level,
 )
+from openoutcry.matcher.matching.self_trade import applies_first, lots_for, prevent_self_trade
+from openoutcry.matcher.matching.waiting import (
+    crosses_waiting,
+    prevent_with_waiting,
+    simulate_waiting,
+    take_waiting,
+    waiting_price,
+)
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_i64
-from openoutcry.wire.records import MAX_VALUE
+from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 # Which books a taker trades against.
 ALL_BOOKS = 0
@@ -66,6 +72,8 @@ NON_DISPLAYED_BOOKS = 1
 """Hidden and all-or-none: for a pegged order, which never crosses the displayed book."""
 AT_LIMIT = 2
 """Displayed and hidden at exactly the limit: trading at last."""
+WAITING_ONLY = 3
+"""None, but market orders that wait: for a market order without a quote to set its band by."""
 
 
 @kernel
@@ -103,6 +111,7 @@ def set_taker(arena: int, order_id: int, word: int, price: int, mode: int) -> No
     store_i64(arena + layout.TAKER_WORD, word)
     store_i64(arena + layout.TAKER_PRICE, price)
     store_i64(arena + layout.TAKER_MODE, mode)
+    store_i64(arena + layout.TAKER_UNPRICED, 0)
 
 
 @kernel_outlined
@@ -117,6 +126,10 @@ def take(arena: int, instrument: int, side: int, limit: int, qty: int, books: in
     shares = is_pro_rata(arena, instrument)
     if mode != const.ALLOW and applies_first(arena, instrument):
         qty = prevent_first(arena, instrument, side, worst, qty, books, False)
+    if crosses_waiting(arena, instrument, side):
+        qty = take_waiting(arena, instrument, side, limit, books == AT_LIMIT, qty)
+    if books == WAITING_ONLY:
+        return qty
     in_time_order = 0
     aon = 0 if books == AT_LIMIT else first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
     while qty > 0:
@@ -141,7 +154,7 @@ def take(arena: int, instrument: int, side: int, limit: int, qty: int, books: in
             if in_time_order <= 0:
                 in_time_order = load_i64(level_addr(arena, level) + layout.LEVEL_TOTAL)
                 if qty < in_time_order and not has_own_order(arena, level, owner, mode):
-                    allocate_level(arena, instrument, level, qty)
+                    allocate_level(arena, instrument, level, qty, 0)
                     return 0
             in_time_order -= displayed_at_head(arena, level)
         maker = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
@@ -165,14 +178,6 @@ def front_level(arena: int, book: int, worst: int, books: int) -> int:
         return page << 6 | (worst & 63) if page != 0 and is_open else 0
     level = best_level(arena, book)
     return level if level != 0 and level_key(arena, level) <= worst else 0
-
-
-@kernel
-def better_level(arena: int, displayed: int, hidden: int) -> int:
-    """Displayed quantity has priority over hidden at the same price."""
-    if displayed == 0 or hidden == 0:
-        return displayed | hidden
-    return displayed if level_key(arena, displayed) <= level_key(arena, hidden) else hidden
 
 
 @kernel
@@ -265,68 +270,6 @@ def refresh(arena: int, instrument: int, slot: int, leaves: int) -> None:
 
 
 @kernel_outlined
-def prevent_self_trade(arena: int, instrument: int, maker: int, mode: int, qty: int) -> int:
-    """Taker and maker belong to one participant: apply the mode; returns the taker's remainder."""
-    if mode == const.DECREMENT:
-        leaves = order_leaves(arena, maker)
-        both = min(qty, leaves)
-        decrement_maker(arena, instrument, maker, both, leaves - both)
-        emit_taker(arena, const.REDUCED if qty > both else const.CANCELLED, both, qty - both)
-        return qty - both
-    if mode != const.CANCEL_NEWEST:
-        cancel_order(arena, instrument, maker, reason_word(const.CANCELLED, const.SELF_TRADE))
-    if mode == const.CANCEL_OLDEST:
-        return qty
-    if VERIFY:
-        assert mode in (const.CANCEL_NEWEST, const.CANCEL_BOTH)
-    emit_taker(arena, const.CANCELLED, qty, 0)
-    return 0
-
-
-@kernel
-def emit_taker(arena: int, kind: int, qty: int, leaves: int) -> None:
-    word = load_i64(arena + layout.TAKER_WORD) | reason_word(kind, const.SELF_TRADE)
-    price = load_i64(arena + layout.TAKER_PRICE)
-    emit_next(arena, load_i64(arena + layout.TAKER_ID), 0, price, qty, leaves, word)
-
-
-@kernel
-def decrement_maker(arena: int, instrument: int, maker: int, qty: int, leaves: int) -> None:
-    if leaves == 0:
-        cancel_order(arena, instrument, maker, reason_word(const.CANCELLED, const.SELF_TRADE))
-        return
-    word = order_tag(arena, maker) | reason_word(const.REDUCED, const.SELF_TRADE)
-    order_id = load_i64(slot_addr(arena, maker) + layout.SLOT_ID)
-    emit_next(arena, order_id, 0, order_price(arena, maker), qty, leaves, word)
-    reduce_order(arena, maker, qty)
-
-
-@kernel_outlined
-def reduce_order(arena: int, slot: int, qty: int) -> None:
-    """Reduce an order by ``qty`` lots, fewer than its leaves: an iceberg's reserve first."""
-    touch_order(arena, slot)
-    ext = extension_of(arena, slot)
-    if ext != 0:
-        spared = min(qty, load_i64(ext + layout.EXT_RESERVE))
-        store_i64(ext + layout.EXT_RESERVE, load_i64(ext + layout.EXT_RESERVE) - spared)
-        qty -= spared
-    at = slot_addr(arena, slot)
-    if qty == 0:
-        return
-    if load_u32(at + layout.SLOT_LEVEL) != 0:
-        reduce_in_level(arena, slot, qty)
-    else:
-        store_i64(at + layout.SLOT_QTY, load_i64(at + layout.SLOT_QTY) - qty)
-
-
-@kernel
-def applies_first(arena: int, instrument: int) -> bool:
-    """Whether self-trade prevention comes before any trade."""
-    options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
-    return options & const.SELF_TRADE_FIRST != 0
-
-
-@kernel_outlined
 def prevent_first(
     arena: int, instrument: int, side: int, worst: int, qty: int, books: int, looks: bool
 ) -> int:
@@ -335,6 +278,13 @@ def prevent_first(
     there is such an order."""
     mode, owner = load_i64(arena + layout.TAKER_MODE), load_i64(arena + layout.TAKER_WORD) & 0xFFFF
     opposite = instrument << 4 | (2 - side)
+    if crosses_waiting(arena, instrument, side):
+        limit = worst ^ key_flip(opposite)
+        qty = prevent_with_waiting(arena, instrument, side, limit, books == AT_LIMIT, qty, looks)
+        if qty == 0:
+            return 0
+    if books == WAITING_ONLY:
+        return qty
     displayed = 0
     if books != NON_DISPLAYED_BOOKS:
         displayed = front_level(arena, opposite | layout.DISPLAYED, worst, books)
@@ -348,7 +298,11 @@ def prevent_first(
             if aon_key <= worst and (level == 0 or aon_key < key):
                 maker = aon
                 aon = next_order(arena, aon)
-                fits = load_i64(slot_addr(arena, maker) + layout.SLOT_QTY) <= qty
+                most = qty
+                if load_i64(arena + layout.TAKER_HAS_BUDGET) != 0:
+                    budget = load_i64(arena + layout.TAKER_BUDGET)
+                    most = lots_for(arena, instrument, budget, plain_price(arena, maker), qty)
+                fits = load_i64(slot_addr(arena, maker) + layout.SLOT_QTY) <= most
                 if fits and order_owner(arena, maker) == owner:
                     if looks:
                         return 0
@@ -392,13 +346,14 @@ def has_own_order(arena: int, level: int, owner: int, mode: int) -> bool:
 
 
 @kernel_outlined
-def allocate_level(arena: int, instrument: int, level: int, qty: int) -> None:
+def allocate_level(arena: int, instrument: int, level: int, qty: int, besides: int) -> None:
     """Allocate ``qty`` lots, fewer than the level displays: the first order's top share, the
-    remainder pro rata, the rounding residual in time priority."""
+    remainder pro rata, the rounding residual in time priority.  ``besides``: what the taker keeps
+    open besides them."""
     rule = rule_addr(arena, instrument)
     if load_u8(rule + const.RULE_ALLOCATION) == const.STEPS:
         share_level(arena, instrument, level, qty)
-        fill_shares(arena, instrument, level, qty)
+        fill_shares(arena, instrument, level, qty, besides)
         return
     lot = load_i64(rule + const.RULE_QTY_STEP)
     least = load_i64(rule + const.RULE_MIN_ALLOCATION)
@@ -428,7 +383,7 @@ def allocate_level(arena: int, instrument: int, level: int, qty: int) -> None:
         part += taken + more
         if part > 0:
             qty -= part
-            fill(arena, instrument, slot, part, qty)
+            fill(arena, instrument, slot, part, qty + besides)
         slot, taken = following, 0
     if VERIFY:
         assert qty == 0
@@ -436,7 +391,7 @@ def allocate_level(arena: int, instrument: int, level: int, qty: int) -> None:
 
 
 @kernel_outlined
-def fill_shares(arena: int, instrument: int, level: int, qty: int) -> None:
+def fill_shares(arena: int, instrument: int, level: int, qty: int, besides: int) -> None:
     """Trade every order's share of ``qty`` lots, in time order."""
     queue = level_addr(arena, level)
     slot, tail = load_u32(queue + layout.LEVEL_HEAD), load_u32(queue + layout.LEVEL_TAIL)
@@ -446,7 +401,7 @@ def fill_shares(arena: int, instrument: int, level: int, qty: int) -> None:
         part = load_i64(share_addr(arena, slot))
         if part > 0:
             qty -= part
-            fill(arena, instrument, slot, part, qty)
+            fill(arena, instrument, slot, part, qty + besides)
         slot = following
     if VERIFY:
         assert qty == 0
@@ -470,10 +425,19 @@ def fillable(arena: int, instrument: int, side: int, limit: int, qty: int, books
         and prevent_first(arena, instrument, side, worst, qty, books, True) == 0
     ):
         return 0
+    left = qty
+    if (
+        crosses_waiting(arena, instrument, side)
+        and waiting_price(arena, instrument, side, limit, books == AT_LIMIT) != NO_PRICE
+    ):
+        left, meets_own = simulate_waiting(arena, instrument, side, left)
+        if meets_own:
+            return qty - left
+    if books == WAITING_ONLY:
+        return qty - left
     displayed = front_level(arena, opposite | layout.DISPLAYED, worst, books)
     hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst, books)
     aon = 0 if books == AT_LIMIT else first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
-    left = qty
     while left > 0:
         level = better_level(arena, displayed, hidden)
         key = level_key(arena, level) if level != 0 else MAX_VALUE
@@ -527,15 +491,3 @@ def simulate_level(arena: int, level: int, owner: int, mode: int, left: int) -> 
                 left -= min(left, load_i64(extension_addr(arena, word) + layout.EXT_RESERVE))
         slot = load_u32(at + layout.SLOT_NEXT)
     return left, ends
-
-
-@kernel_outlined
-def best_price(arena: int, instrument: int, side: int, default: int) -> int:
-    """The best price of ``side``, displayed or hidden, or ``default``."""
-    book = instrument << 4 | (side - const.BUY)
-    level = better_level(
-        arena,
-        best_level(arena, book | layout.DISPLAYED),
-        best_level(arena, book | layout.HIDDEN_BOOK),
-    )
-    return level_key(arena, level) ^ key_flip(book) if level != 0 else default

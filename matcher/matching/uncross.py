@@ -5,16 +5,16 @@
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
+    become_market,
     best_level,
+    better_level,
     book_of,
     cancel_order,
     convert_to_limit,
-    count_order,
     display_slice,
     first_order,
     join_book,
     leave_book,
-    leave_list,
     next_order,
     reason_word,
     refuse_join,
@@ -33,9 +33,9 @@ from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.matcher.matching.auction_price import crossing_price
 from openoutcry.matcher.matching.cascade import passive_price
 from openoutcry.matcher.matching.stops import elect, next_elected
-from openoutcry.matcher.matching.take import better_level
+from openoutcry.matcher.matching.waiting import let_wait, may_wait
 from openoutcry.wire.kernel import kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
+from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 
@@ -77,7 +77,7 @@ def join_auction(arena: int, instrument: int, slot: int) -> None:
     """An elected stop joins as what it becomes."""
     elect(arena, slot)
     ext = extension_of(arena, slot)
-    side, tif = load_u8(ext + layout.EXT_SIDE), load_u8(ext + layout.EXT_TIF)
+    side = load_u8(ext + layout.EXT_SIDE)
     qty = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
     is_limit = has_price(load_u8(ext + layout.EXT_TYPE))
     price = load_i64(ext + layout.EXT_PRICE)
@@ -91,10 +91,7 @@ def join_auction(arena: int, instrument: int, slot: int) -> None:
     if is_limit:
         convert_to_limit(arena, ext, price)
     else:
-        count_order(arena, instrument, load_u8(ext + layout.EXT_TYPE), tif, 0, -1)
-        count_order(arena, instrument, const.MARKET, tif, 0, 1)
-        leave_list(arena, ext)
-        store_u8(ext + layout.EXT_TYPE, const.MARKET)
+        become_market(arena, ext)
         store_i64(ext + layout.EXT_PRICE, price)
     join_book(arena, book, price, slot, qty)
 
@@ -179,9 +176,15 @@ def cancel_remainders(arena: int, instrument: int, side: int, price: int) -> Non
 
 @kernel_outlined
 def convert_market(arena: int, instrument: int, slot: int, ext: int, price: int) -> None:
-    """A market order's remainder: converted to a limit order at the auction price, or cancelled."""
-    stays = load_u8(ext + layout.EXT_TYPE) == const.MARKET_TO_LIMIT
-    if not stays and load_u8(ext + layout.EXT_TIF) == const.DAY:
+    """A market order's remainder: it waits, is converted to a limit order at the auction price, or
+    is cancelled."""
+    order_type, tif = load_u8(ext + layout.EXT_TYPE), load_u8(ext + layout.EXT_TIF)
+    if may_wait(arena, instrument, order_type, tif):
+        leave_book(arena, slot)
+        let_wait(arena, ext, load_i64(slot_addr(arena, slot) + layout.SLOT_QTY))
+        return
+    stays = order_type == const.MARKET_TO_LIMIT
+    if not stays and tif == const.DAY:
         options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
         stays = options & const.MARKET_REST_STAYS != 0
     if stays and price != NO_PRICE:

@@ -14,7 +14,7 @@ from openoutcry.matcher.reference.books import (
     event_price,
 )
 from openoutcry.matcher.reference.cascade import cascade, elect, next_elected, park_pegs
-from openoutcry.matcher.reference.take import convert
+from openoutcry.matcher.reference.take import convert, let_wait, may_wait
 from openoutcry.wire.enums import (
     EventFlag,
     EventKind,
@@ -110,14 +110,16 @@ def enter_call(m: Market) -> None:
     m.called = True
     m.indicative = NO_INDICATION
     park_pegs(m)
+    joining = m.waiting(Side.BUY) + m.waiting(Side.SELL)
     if m.phase == Phase.CLOSING_AUCTION:
-        for order in m.parked():
-            refusal = m.refuse_order(order)
-            if refusal:
-                m.cancel_order(order, refusal)
-                continue
-            m.emit(EventKind.ELECTED, order, qty=order.leaves)
-            m.join_book(order, Place.DISPLAYED)
+        joining += m.parked()
+    for order in joining:
+        refusal = m.refuse_order(order)
+        if refusal:
+            m.cancel_order(order, refusal)
+            continue
+        m.emit(EventKind.ELECTED, order, qty=order.leaves)
+        m.join_book(order, Place.DISPLAYED)
     publish_indicative(m)
 
 
@@ -268,7 +270,9 @@ def cancel_or_convert(m: Market, order: OpenOrder, price: int | None) -> None:
             m.rules.market_rest_stays and order.tif == TimeInForce.DAY
         )
         m.leave_book(order)
-        if price is None or not stays:
+        if may_wait(m, order):
+            let_wait(m, order)
+        elif price is None or not stays:
             convert(m, order, None)
         else:
             convert(m, order, m.rules.passive_price(order.side, price), arrives=False)

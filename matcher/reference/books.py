@@ -108,6 +108,8 @@ class OpenOrder:
     """Peg: its limit price."""
     offset: int = 0
     min_qty: int = 0
+    budget: int | None = None
+    """What is left of it, price ticks times lots."""
     place: Place = Place.NOWHERE
     is_top: bool = False
     """It has bettered the market (Allocation.STEPS)."""
@@ -168,6 +170,7 @@ class Rules:
         self.fifo_share_bps, self.leveling = int(row["fifo_share_bps"]), bool(row["leveling"])
         options = InstrumentOption(int(row["options"]))
         self.market_rest_stays = InstrumentOption.MARKET_REST_STAYS in options
+        self.market_waits = InstrumentOption.MARKET_WAITS in options
         self.self_trade_first = InstrumentOption.SELF_TRADE_FIRST in options
         self.stops_by_trade_or_quote = InstrumentOption.STOPS_BY_TRADE_OR_QUOTE in options
         self.stops_by_reference = InstrumentOption.STOPS_BY_REFERENCE in options
@@ -344,11 +347,9 @@ class Market:
         return sorted(self.books[place, side], reverse=falling)
 
     def best(self, place: Place, side: Side) -> int | None:
-        book = self.books[place, side]
-        if not book:
+        if not (book := self.books[place, side]):
             return None
-        falling = (side == Side.BUY) != (place == Place.TRIGGER)
-        return max(book) if falling else min(book)
+        return max(book) if (side == Side.BUY) != (place == Place.TRIGGER) else min(book)
 
     def best_displayed(self, side: Side) -> int | None:
         return self.best(Place.DISPLAYED, side)
@@ -370,16 +371,21 @@ class Market:
 
     def parked(self) -> list[OpenOrder]:
         """Orders that wait for an auction."""
-        waiting = [order for order in self.by_arrival() if order.place == Place.NOWHERE]
-        return [order for order in waiting if not (order.is_peg or order.is_stop)]
+        unplaced = [order for order in self.by_arrival() if order.place == Place.NOWHERE]
+        return [order for order in unplaced if order.tif in AUCTION_ONLY]
+
+    def waiting(self, side: Side) -> list[OpenOrder]:
+        """The market orders that wait for the other side, oldest first."""
+        unplaced = [o for o in self.by_arrival() if o.place == Place.NOWHERE and o.side == side]
+        return [o for o in unplaced if o.order_type == OrderType.MARKET and o.tif in RESTING_TIFS]
 
     def canonical(self) -> list[OpenOrder]:
         """All open orders in the one order in which the engine goes through them."""
         in_books = [order for key in CANONICAL for order in self.orders_of(*key)]
-        waiting = [order for order in self.by_arrival() if order.place == Place.NOWHERE]
-        pegs = [order for order in waiting if order.is_peg]
-        stops = [order for order in waiting if order.is_stop]
-        return in_books + pegs + stops + self.parked()
+        pegs = [order for order in self.pegs() if order.place == Place.NOWHERE]
+        stops = [order for order in self.trailing() if order.place == Place.NOWHERE]
+        markets = self.waiting(Side.BUY) + self.waiting(Side.SELL)
+        return in_books + pegs + stops + self.parked() + markets
 
     def position(self, order: OpenOrder) -> Position | None:
         """What a taker meets before the order, or None if it stands in no book."""

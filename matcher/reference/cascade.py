@@ -1,7 +1,7 @@
 """What a command sets off in continuous trading, in plain Python: stops, all-or-none orders and
 pegs, until nothing more happens."""
 
-from openoutcry.matcher.reference.books import Market, OpenOrder, Place
+from openoutcry.matcher.reference.books import NO_TRADE, Market, OpenOrder, Place, other
 from openoutcry.matcher.reference.take import crossed_bests, enter, fillable, resting_price, take
 from openoutcry.wire.enums import (
     EventFlag,
@@ -20,7 +20,7 @@ def cascade(m: Market) -> None:
     """Run to the fixed point; in continuous trading only."""
     while True:
         move_triggers(m)
-        if elect_one(m) or trade_all_or_none(m) or repeg_all(m):
+        if elect_one(m) or trade_waiting(m) or trade_all_or_none(m) or repeg_all(m):
             continue
         return
 
@@ -99,7 +99,8 @@ def elect_one(m: Market) -> bool:
     elect(m, order)
     rest_price = resting_price(m, order)
     refusal = Reason.NONE
-    if order.order_type == OrderType.POST_ONLY and crossed_bests(m, order):
+    crossed = crossed_bests(m, order) or m.waiting(other(order.side))
+    if order.order_type == OrderType.POST_ONLY and crossed:
         refusal = Reason.WOULD_CROSS
     elif rest_price is not None:
         refusal = m.refuse_join(Place.DISPLAYED, order.side, rest_price, order.leaves)
@@ -118,6 +119,21 @@ def elect(m: Market, order: OpenOrder) -> None:
     becomes = ORDER_TYPES[order.order_type].elected_as
     assert becomes is not None
     m.change_type(order, becomes)
+
+
+# Market orders that wait on both sides
+
+
+def trade_waiting(m: Market) -> bool:
+    """As soon as there is a price for them, of the two oldest the younger takes."""
+    buys, sells = m.waiting(Side.BUY), m.waiting(Side.SELL)
+    if not buys or not sells or (m.last is None and m.ref is None):
+        return False
+    taker = max(buys[0], sells[0], key=lambda order: order.arrival)
+    take(m, taker, NO_TRADE[taker.side], taker.mode)
+    if taker.leaves == 0:
+        m.remove_order(taker)
+    return True
 
 
 # All or none

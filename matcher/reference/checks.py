@@ -23,6 +23,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.order_types import (
+    BUDGETS,
     PEGS,
     STOPS,
     TIMES_IN_FORCE,
@@ -115,7 +116,7 @@ def check_price(rules: Rules, price: int) -> None:
 
 
 def check_aux(rules: Rules, order_type: OrderType, aux: int, qty: int) -> None:
-    """The trigger, distance, display quantity, offset or minimum that ``aux`` is."""
+    """The trigger, distance, display quantity, offset, minimum or budget that ``aux`` is."""
     if order_type in TRAILING:
         distance, _ = unpack_trailing(aux)
         most = MAX_DISTANCE_BPS if order_type in TRAILING_BPS else MAX_DISTANCE_TICKS
@@ -128,6 +129,8 @@ def check_aux(rules: Rules, order_type: OrderType, aux: int, qty: int) -> None:
         is_good = abs(aux) <= MAX_OFFSET_TICKS
     elif order_type == OrderType.MIN_QTY:
         is_good = 1 <= aux <= qty
+    elif order_type in BUDGETS:
+        is_good = aux >= 1
     else:
         is_good = True
     require(is_good, Reason.BAD_AUX)

@@ -25,6 +25,7 @@ from openoutcry.matcher.reference.books import (
     Market,
     OpenOrder,
     Place,
+    other,
     price_or_none,
     resting_place,
 )
@@ -43,7 +44,7 @@ from openoutcry.matcher.reference.checks import (
     unpack_trailing,
 )
 from openoutcry.matcher.reference.state import state_of
-from openoutcry.matcher.reference.take import crossed_bests, enter, resting_price
+from openoutcry.matcher.reference.take import crossed_bests, enter, may_wait, resting_price
 from openoutcry.matcher.state.digest import book_hash, state_hash
 from openoutcry.matcher.state.snapshot import State, encode
 from openoutcry.wire.enums import (
@@ -58,7 +59,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
-from openoutcry.wire.order_types import MARKETS, STOPS, TRAILING, UNPRICED
+from openoutcry.wire.order_types import BUDGETS, MARKETS, STOPS, TRAILING, UNPRICED
 from openoutcry.wire.records import EVENT, EVENT_DTYPE, NO_INSTRUMENT
 
 FIELDS = [field.name for field in EVENT.fields]
@@ -227,11 +228,13 @@ class ReferenceEngine:
         waits = self._waits(m, order)
         if m.phase not in CALL_PHASES and not waits:
             self._refuse_crossing(m, order)
-        rests = self._could_rest(m, order, waits)
+        unpriced = may_wait(m, order)
+        rests = order if unpriced else self._could_rest(m, order, waits)
         if rests is not None:
             require(self.capacity.open_orders < self.capacity.order_capacity, Reason.BOOK_FULL)
             require(self.capacity.has_event_capacity(m, rests), Reason.BOOK_FULL)
-            refusal = Reason.NONE if waits and not order.is_stop else m.refuse_order(rests)
+            unplaced = unpriced or (waits and not order.is_stop)
+            refusal = Reason.NONE if unplaced else m.refuse_order(rests)
             require(not refusal, refusal)
         m.emit_open_order(EventKind.ACCEPTED, order, waits)
         order.arrival = order.expiry_number = self.event_log.commands
@@ -262,6 +265,8 @@ class ReferenceEngine:
             order.trigger = c.aux
         elif order_type == OrderType.MIN_QTY:
             order.min_qty = c.aux
+        elif order_type in BUDGETS:
+            order.budget = c.aux
         elif order.is_peg:
             order.offset = c.aux
             price = peg_price(m, order)
@@ -281,6 +286,7 @@ class ReferenceEngine:
         """A post-only order never takes: it is refused, or slides one step short of that."""
         if order.order_type not in POST_ONLY:
             return
+        require(not m.waiting(other(order.side)), Reason.WOULD_CROSS)
         crossed = crossed_bests(m, order)
         if not crossed:
             return

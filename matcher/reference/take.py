@@ -1,5 +1,7 @@
 """How an order enters and takes, in plain Python, what it could take, and what rests of it."""
 
+from copy import deepcopy
+
 from openoutcry.matcher.reference.allocation import allocate
 from openoutcry.matcher.reference.books import (
     ANY_PRICE,
@@ -23,7 +25,11 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.records import EVENT
 
+UNSTANDING = (OrderType.MARKET, OrderType.MARKET_TO_LIMIT, OrderType.MARKET_BUDGET)
+"""What never rests as what it is."""
+KIND_FIELD, REASON_FIELD = map([field.name for field in EVENT.fields].index, ("kind", "reason"))
 BOOKS_TAKEN = (Place.DISPLAYED, Place.HIDDEN, Place.AON)
 
 
@@ -32,7 +38,7 @@ def enter(m: Market, order: OpenOrder) -> None:
     not."""
     limit, stays_at = take_limit(m, order)
     mode = order.mode
-    if order.tif == TimeInForce.FOK and fillable(m, order, limit, mode) < order.leaves:
+    if order.tif == TimeInForce.FOK and not trades_whole(m, order, limit, mode):
         m.cancel_order(order, Reason.FOK_UNFILLABLE)
         return
     if order.order_type == OrderType.MIN_QTY:
@@ -46,7 +52,9 @@ def enter(m: Market, order: OpenOrder) -> None:
     take(m, order, limit, mode)
     if order.leaves == 0:
         m.remove_order(order)
-    elif order.order_type in (OrderType.MARKET, OrderType.MARKET_TO_LIMIT):
+    elif may_wait(m, order) and not bests(m, other(order.side)):
+        let_wait(m, order)
+    elif order.order_type in UNSTANDING:
         convert(m, order, stays_at)
     elif order.tif in RESTING_TIFS:
         m.rest_after_arrival(order, resting_place(order))
@@ -74,7 +82,7 @@ def take_limit(m: Market, order: OpenOrder) -> tuple[int, int | None]:
     """The worst price at which the order takes, and where it stays if something is left of a
     market order: nowhere, if None."""
     side = order.side
-    if order.order_type == OrderType.MARKET:
+    if order.order_type in (OrderType.MARKET, OrderType.MARKET_BUDGET):
         if m.phase == Phase.TRADING_AT_LAST:
             assert m.last is not None
             return m.last, None
@@ -88,6 +96,8 @@ def take_limit(m: Market, order: OpenOrder) -> tuple[int, int | None]:
         stays = m.rules.market_rest_stays and order.tif == TimeInForce.DAY
         return limit, m.rules.passive_price(side, limit) if stays else None
     if order.order_type == OrderType.MARKET_TO_LIMIT:
+        if m.waiting(other(side)):
+            return NO_TRADE[side], None
         best = m.best_displayed(other(side))
         if best is None:
             best = m.best(Place.HIDDEN, other(side))
@@ -101,7 +111,7 @@ def take_limit(m: Market, order: OpenOrder) -> tuple[int, int | None]:
 
 def resting_price(m: Market, order: OpenOrder) -> int | None:
     """Price of the book in which a new order could come to rest, or None if it never rests."""
-    if order.order_type in (OrderType.MARKET, OrderType.MARKET_TO_LIMIT):
+    if order.order_type in UNSTANDING:
         return order.price if m.phase in CALL_PHASES else take_limit(m, order)[1]
     return order.price if order.tif not in (TimeInForce.IOC, TimeInForce.FOK) else None
 
@@ -109,8 +119,68 @@ def resting_price(m: Market, order: OpenOrder) -> int | None:
 def crossed_bests(m: Market, order: OpenOrder) -> list[int]:
     """The best displayed and hidden prices of the other side with which the order would trade."""
     against = other(order.side)
-    bests = [m.best(place, against) for place in (Place.DISPLAYED, Place.HIDDEN)]
-    return [b for b in bests if b is not None and crosses(order.side, order.price, b)]
+    return [b for b in bests(m, against) if crosses(order.side, order.price, b)]
+
+
+def bests(m: Market, side: Side) -> list[int]:
+    """The best displayed and hidden prices of a side."""
+    found = [m.best(place, side) for place in (Place.DISPLAYED, Place.HIDDEN)]
+    return [price for price in found if price is not None]
+
+
+# Market orders that wait for the other side
+
+
+def may_wait(m: Market, order: OpenOrder) -> bool:
+    """Whether the order's rest waits, unpriced, if it finds nobody to trade with."""
+    is_market = order.order_type == OrderType.MARKET and order.tif in RESTING_TIFS
+    return m.rules.market_waits and m.phase == Phase.CONTINUOUS and is_market
+
+
+def let_wait(m: Market, order: OpenOrder) -> None:
+    order.price = ANY_PRICE[order.side]
+    m.emit(EventKind.REPEGGED, order, qty=order.leaves, flags=EventFlag.WAITING)
+    m.join_book(order, Place.NOWHERE)
+
+
+def waiting_price(m: Market, taker: OpenOrder) -> int | None:
+    """The price at which the taker trades with market orders that wait: the last, else the
+    reference price, no better for the taker than the best limit on their side and its own."""
+    if m.phase == Phase.TRADING_AT_LAST:
+        return m.last
+    reference = m.ref if m.last is None else m.last
+    prices = bests(m, other(taker.side)) + ([] if reference is None else [reference])
+    if taker.order_type not in UNSTANDING:
+        prices.append(taker.price)
+    if taker.order_type == OrderType.MARKET_TO_LIMIT or not prices:
+        return None
+    return min(prices) if taker.side == Side.BUY else max(prices)
+
+
+def price_with(m: Market, taker: OpenOrder, maker: OpenOrder) -> int:
+    """The price at which the two would trade."""
+    price = waiting_price(m, taker) if maker.place == Place.NOWHERE else maker.price
+    assert price is not None
+    return price
+
+
+def take_waiting(m: Market, taker: OpenOrder, mode: SelfTrade) -> bool:
+    """Trade with the market orders that wait on the other side, oldest first; whether the taker's
+    budget is used up."""
+    while taker.leaves and (waiting := m.waiting(other(taker.side))):
+        price = waiting_price(m, taker)
+        if price is None:
+            return False
+        lots = lots_wanted(m, taker, price)
+        if lots == 0:
+            return True
+        if mode != SelfTrade.ALLOW and is_own(taker, waiting[0]):
+            prevent_self_trade(m, taker, waiting[0], mode, price)
+        else:
+            fill(m, taker, waiting[0], min(lots, waiting[0].leaves), price)
+        if lots_wanted(m, taker, price) == 0:
+            return True
+    return False
 
 
 # Taking
@@ -123,32 +193,48 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
     """
     if mode != SelfTrade.ALLOW and m.rules.self_trade_first:
         for met in met_in_turn(m, taker, limit):
-            too_large = met.is_aon and met.leaves > taker.leaves
+            too_large = met.is_aon and met.leaves > lots_wanted(m, taker, met.price)
             if taker.leaves and is_own(taker, met) and not too_large:
-                prevent_self_trade(m, taker, met, mode)
+                prevent_self_trade(m, taker, met, mode, price_with(m, taker, met))
+    if take_waiting(m, taker, mode):
+        return
     time_lots = 0
     level = None
     while taker.leaves:
         maker = next_maker(m, taker, limit)
-        if maker is None:
+        lots = 0 if maker is None else lots_wanted(m, taker, maker.price)
+        if maker is None or lots == 0:
             return
+        level_price = maker.price
         shares = maker.place == Place.DISPLAYED and m.rules.pro_rata
         if shares and (time_lots == 0 or level != maker.price):
             level = maker.price
             queue = m.books[Place.DISPLAYED, maker.side][level]
             time_lots = sum(o.open_qty for o in queue)
             own = mode != SelfTrade.ALLOW and any(is_own(taker, o) for o in queue)
-            if taker.leaves < time_lots and not own:
-                allocate_level(m, taker, queue)
+            if lots < time_lots and not own:
+                allocate_level(m, taker, queue, lots)
                 return
         if mode != SelfTrade.ALLOW and is_own(taker, maker):
             shown = maker.open_qty
-            prevent_self_trade(m, taker, maker, mode)
+            prevent_self_trade(m, taker, maker, mode, maker.price)
             time_lots -= shown - maker.open_qty
         else:
-            qty = min(taker.leaves, maker.open_qty)
-            fill(m, taker, maker, qty)
+            qty = min(lots, maker.open_qty)
+            fill(m, taker, maker, qty, maker.price)
             time_lots -= qty
+        if lots_wanted(m, taker, level_price) == 0:
+            return
+
+
+def lots_wanted(m: Market, taker: OpenOrder, price: int) -> int:
+    """The lots that the taker would trade at ``price``, with a budget no more than that pays for:
+    at a price of zero or less none."""
+    if taker.budget is None:
+        return taker.leaves
+    if price <= 0:
+        return 0
+    return min(taker.leaves, m.rules.whole_lots(taker.budget // price))
 
 
 def met_in_turn(m: Market, taker: OpenOrder, limit: int) -> list[OpenOrder]:
@@ -160,8 +246,9 @@ def met_in_turn(m: Market, taker: OpenOrder, limit: int) -> list[OpenOrder]:
     found = [o for o in found if crosses(taker.side, limit, o.price)]
     if m.phase == Phase.TRADING_AT_LAST:
         found = [o for o in found if o.price == m.last]
+    first = m.waiting(side) if waiting_price(m, taker) is not None else []
     # By place and time already, which a stable sort keeps.
-    return sorted(found, key=lambda o: -o.price if side == Side.BUY else o.price)
+    return first + sorted(found, key=lambda o: -o.price if side == Side.BUY else o.price)
 
 
 def next_maker(m: Market, taker: OpenOrder, limit: int) -> OpenOrder | None:
@@ -177,7 +264,9 @@ def next_maker(m: Market, taker: OpenOrder, limit: int) -> OpenOrder | None:
             continue
         maker: OpenOrder | None = m.books[place, side][price][0]
         if place == Place.AON:
-            fits = (o for o in m.orders_of(place, side) if o.leaves <= taker.leaves)
+            fits = (
+                o for o in m.orders_of(place, side) if o.leaves <= lots_wanted(m, taker, o.price)
+            )
             maker = next(fits, None)
             if maker is None or not crosses(taker.side, limit, maker.price):
                 continue
@@ -196,9 +285,10 @@ def is_own(taker: OpenOrder, maker: OpenOrder) -> bool:
     return maker.participant == taker.participant
 
 
-def fill(m: Market, taker: OpenOrder, maker: OpenOrder, qty: int) -> None:
-    """One trade at the maker's price; an iceberg whose slice is filled displays the next."""
-    m.last = maker.price
+def fill(m: Market, taker: OpenOrder, maker: OpenOrder, qty: int, price: int) -> None:
+    """One trade; an iceberg whose slice is filled displays the next."""
+    m.last = price
+    spend(taker, qty, price)
     taker.leaves -= qty
     maker.leaves -= qty
     if maker.is_iceberg:
@@ -208,7 +298,7 @@ def fill(m: Market, taker: OpenOrder, maker: OpenOrder, qty: int) -> None:
             EventKind.FILLED,
             order,
             qty=qty,
-            price=maker.price,
+            price=price,
             contra_id=contra.order_id,
             flags=flags,
         )
@@ -216,6 +306,12 @@ def fill(m: Market, taker: OpenOrder, maker: OpenOrder, qty: int) -> None:
         m.remove_order(maker)
     elif maker.open_qty == 0:
         refresh(m, maker)
+
+
+def spend(taker: OpenOrder, lots: int, price: int) -> None:
+    if taker.budget is not None:
+        taker.budget -= lots * price
+        assert taker.budget >= 0
 
 
 def refresh(m: Market, order: OpenOrder) -> None:
@@ -236,10 +332,15 @@ def refresh(m: Market, order: OpenOrder) -> None:
     )
 
 
-def prevent_self_trade(m: Market, taker: OpenOrder, maker: OpenOrder, mode: SelfTrade) -> None:
-    """Apply the taker's mode to an order of its own participant."""
+def prevent_self_trade(
+    m: Market, taker: OpenOrder, maker: OpenOrder, mode: SelfTrade, price: int
+) -> None:
+    """Apply the taker's mode to an order of its own participant, met at ``price``."""
     if mode == SelfTrade.DECREMENT:
-        qty = min(taker.leaves, maker.leaves)
+        qty = min(lots_wanted(m, taker, price), maker.leaves)
+        if qty == 0:
+            return
+        spend(taker, qty, price)
         for order in (maker, taker):
             if qty == order.leaves:
                 m.cancel_order(order, Reason.SELF_TRADE)
@@ -253,24 +354,54 @@ def prevent_self_trade(m: Market, taker: OpenOrder, maker: OpenOrder, mode: Self
         m.cancel_order(taker, Reason.SELF_TRADE)
 
 
-def allocate_level(m: Market, taker: OpenOrder, queue: list[OpenOrder]) -> None:
-    """Share a taker that is smaller than the level it has reached; fills are in order of time."""
-    for maker, lots in allocate(m.rules, taker.leaves, list(queue)).items():
+def allocate_level(m: Market, taker: OpenOrder, queue: list[OpenOrder], qty: int) -> None:
+    """Share ``qty`` lots, fewer than the level displays, among it; fills are in order of time."""
+    for maker, lots in allocate(m.rules, qty, list(queue)).items():
         if lots:
-            fill(m, taker, maker, lots)
+            fill(m, taker, maker, lots, maker.price)
 
 
 # The simulation
+
+
+def trades_whole(m: Market, order: OpenOrder, limit: int, mode: SelfTrade) -> bool:
+    """Whether a FOK order would trade all of its quantity, or of its budget what pays for lots."""
+    if order.budget is None:
+        return fillable(m, order, limit, mode) == order.leaves
+    if meets_own_first(m, order, limit, mode):
+        return False
+    # Let its twin trade in a copy of everything, and see what stopped it.
+    market, twin = deepcopy((m, order))
+    take(market, twin, limit, mode)
+    own = [e for e in market.event_log.events if e[0] == order.order_id]
+    if any(e[REASON_FIELD] == Reason.SELF_TRADE for e in own):
+        return False
+    if not any(e[KIND_FIELD] == EventKind.FILLED for e in own):
+        return False
+    assert market.last is not None
+    ahead = next_maker(market, twin, limit)
+    prices = [market.last] + ([ahead.price] if ahead is not None and ahead.price > 0 else [])
+    return any(lots_wanted(market, twin, price) == 0 for price in prices)
+
+
+def meets_own_first(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> bool:
+    """Whether prevention before any trade would end the order, or take from it."""
+    if not m.rules.self_trade_first or mode in (SelfTrade.ALLOW, SelfTrade.CANCEL_OLDEST):
+        return False
+    met = [o for o in met_in_turn(m, taker, limit) if is_own(taker, o)]
+    return any(not o.is_aon or o.leaves <= lots_wanted(m, taker, o.price) for o in met)
 
 
 def fillable(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> int:
     """Lots of the taker that the order would take, without touching anything."""
     side = other(taker.side)
     left = taker.leaves
-    if m.rules.self_trade_first and mode not in (SelfTrade.ALLOW, SelfTrade.CANCEL_OLDEST):
-        met = met_in_turn(m, taker, limit)
-        if any(is_own(taker, o) and not (o.is_aon and o.leaves > left) for o in met):
-            return 0
+    if meets_own_first(m, taker, limit, mode):
+        return 0
+    if waiting_price(m, taker) is not None:
+        left, met_own = simulate_level(m.waiting(side), taker, left, mode)
+        if met_own or left == 0:
+            return taker.leaves - left
     prices = {
         price
         for place in books_taken(m)

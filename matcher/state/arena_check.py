@@ -74,7 +74,7 @@ BRANCH_DTYPE = np.dtype(
     ]
 )
 ALL_BOOKS = tuple(range(at.DISPLAYED, at.TRIGGERS + 2))
-LISTS = (at.PEG_LIST, at.TRAILING_LIST, at.AUCTION_LIST)
+LISTS = (at.PEG_LIST, at.TRAILING_LIST, at.AUCTION_LIST, at.WAITING_BUYS, at.WAITING_SELLS)
 
 
 class Table:
@@ -291,6 +291,9 @@ def _check_fixed_point(tables: Tables, instrument: int, best: dict[int, int | No
     asks = [k for k in (best[at.DISPLAYED + 1], best[at.HIDDEN_BOOK + 1]) if k is not None]
     crossed = bids and asks and ~min(bids) >= min(asks)
     assert not crossed, f"instrument {instrument}: the book is crossed"
+    for opposite, which in ((asks, at.WAITING_BUYS), (bids, at.WAITING_SELLS)):
+        waits = tables.of_instrument(instrument, at.LISTS + which, "<u4")
+        assert not waits or not opposite, f"instrument {instrument}: waits, but need not"
     last: int | None = tables.of_instrument(instrument, at.LAST_PRICE)
     options = int(tables.rules["options"][instrument])
     if last == NO_PRICE and options & InstrumentOption.STOPS_BY_REFERENCE:
@@ -339,21 +342,24 @@ def _check_lists(tables: Tables, instrument: int) -> list[int]:
             assert of_ext["list"][ext] == offset + 1, f"extension {ext}: list is wrong"
             assert of_ext["prev"][ext] == previous, f"extension {ext}: link back is wrong"
             assert of_ext["arrival"][ext] > arrival, f"extension {ext}: list is out of order"
-            assert _list_of(of_ext["type"][ext]) == offset, f"extension {ext}: in a wrong list"
+            kind = (of_ext[name][ext] for name in ("type", "tif", "side"))
+            assert _list_of(*kind) == offset, f"extension {ext}: in a wrong list"
             slot = of_ext["slot"][ext]
             if tables.slots["level"][slot] == 0:
                 waiting.append(slot)
             else:
-                assert offset != at.AUCTION_LIST, f"extension {ext}: parked, but is in a level"
+                assert offset < at.AUCTION_LIST, f"extension {ext}: parked, but is in a level"
             previous, arrival, ext = ext, of_ext["arrival"][ext], of_ext["next"][ext]
         tail = tables.of_instrument(instrument, at.LISTS + offset + 4, "<u4")
         assert tail == previous, f"instrument {instrument}: tail of list {offset} is wrong"
     return waiting
 
 
-def _list_of(order_type: int) -> int:
+def _list_of(order_type: int, tif: int, side: int) -> int:
     if order_type in PEGS:
         return at.PEG_LIST
+    if order_type == OrderType.MARKET and tif < TimeInForce.AT_OPEN:
+        return at.WAITING_BUYS if side == Side.BUY else at.WAITING_SELLS
     return at.TRAILING_LIST if order_type in TRAILING else at.AUCTION_LIST
 
 
@@ -384,7 +390,7 @@ def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
             found = tables.of_instrument(instrument, offset)
             assert found == count, f"instrument {instrument}: {count} {name}, counted {found}"
         listed = sum(of_ext["list"][ext] != 0 for ext in extensions)
-        parked = sum(of_ext["list"][ext] == at.AUCTION_LIST + 1 for ext in extensions)
+        parked = sum(of_ext["list"][ext] > at.AUCTION_LIST for ext in extensions)
         assert listed == pegs + trailing + parked, f"instrument {instrument}: an order in no list"
         mode = tables.of_instrument(instrument, at.MODE)
         special = mode // at.MODE_SPECIAL
@@ -394,7 +400,10 @@ def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
             rules["price_step_ticks"] == rules["qty_step_lots"] == 1
             and rules["band1_step_ticks"] == rules["market_band_ticks"] == 0
             and not is_pro_rata
+            and not int(rules["options"]) & InstrumentOption.MARKET_WAITS
         )
+        waits = any(of_ext["list"][ext] > at.WAITING_BUYS for ext in extensions)
+        assert (mode & at.MODE_WAITING != 0) == waits, f"instrument {instrument}: MODE_WAITING"
         assert (mode & at.MODE_RULES == 0) == is_plain, f"instrument {instrument}: MODE_RULES"
         is_continuous = tables.of_instrument(instrument, at.PHASE, "u1") == Phase.CONTINUOUS
         assert (mode & at.MODE_PHASE == 0) == is_continuous, f"instrument {instrument}: MODE_PHASE"

@@ -9,6 +9,7 @@ the ``n``-th extended one has extension ``n``.
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 import openoutcry.matcher.state.save as saved
+from openoutcry.matcher.book.any_order import mark_waiting, waiting_list
 from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.instrument_rules import (
     PEG_BITS,
@@ -69,7 +70,7 @@ def load_states(arena: int, rows: int) -> None:
         store_i64(state + layout.PEGGED_ASK, INVISIBLE_PRICE)
         store_u8(state + layout.PHASE, phase)
         store_u8(state + layout.CALLED, (word >> saved.CALLED_SHIFT) & 0xFF)
-        store_u8(state + layout.EXTENSIONS_USED, (word >> saved.USED_SHIFT) & 0xFF)
+        store_u8(state + layout.AUCTION_EXTENSIONS, (word >> saved.USED_SHIFT) & 0xFF)
         mode = load_i64(state + layout.MODE) & ~layout.MODE_PHASE
         store_i64(
             state + layout.MODE, mode if phase == const.CONTINUOUS else mode | layout.MODE_PHASE
@@ -232,13 +233,17 @@ def append(arena: int, number: int) -> None:
         offset = layout.PEG_LIST
     elif (TRAILING_BITS >> order_type) & 1:
         offset = layout.TRAILING_LIST
-    ends = instrument_addr(arena, load_u32(ext + layout.EXT_INSTRUMENT)) + layout.LISTS + offset
+    elif order_type == const.MARKET and load_u8(ext + layout.EXT_TIF) < const.AT_OPEN:
+        offset = waiting_list(load_u8(ext + layout.EXT_SIDE))
+    state = instrument_addr(arena, load_u32(ext + layout.EXT_INSTRUMENT))
+    ends = state + layout.LISTS + offset
     tail = load_u32(ends + 4)
     store_u32(ends if tail == 0 else extension_addr(arena, tail) + layout.EXT_NEXT, number)
     store_u32(ends + 4, number)
     store_u32(ext + layout.EXT_PREV, tail)
     store_u32(ext + layout.EXT_NEXT, 0)
     store_u32(ext + layout.EXT_LIST, offset + 1)
+    mark_waiting(state)
 
 
 @kernel

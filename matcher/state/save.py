@@ -54,7 +54,13 @@ def offsets(dtype: np.dtype[Any]) -> dict[str, int]:
 
 PLAIN_TYPE_BITS, PLAIN_TIME_BITS = bits(PLAIN_TYPES), bits(PLAIN_TIMES)
 CALL_BITS = bits(layout.CALL_PHASES)
-LIST_OFFSETS = (layout.PEG_LIST, layout.TRAILING_LIST, layout.AUCTION_LIST)
+LIST_OFFSETS = (
+    layout.PEG_LIST,
+    layout.TRAILING_LIST,
+    layout.AUCTION_LIST,
+    layout.WAITING_BUYS,
+    layout.WAITING_SELLS,
+)
 
 _ROW, _STATE = offsets(ROW_DTYPE), offsets(STATE_DTYPE)
 ROW_PRICE = _ROW["price_ticks"]
@@ -170,7 +176,7 @@ def save_state(arena: int, instrument: int, row: int) -> None:
     word = (
         phase
         | (load_u8(state + layout.CALLED) << CALLED_SHIFT)
-        | (load_u8(state + layout.EXTENSIONS_USED) << USED_SHIFT)
+        | (load_u8(state + layout.AUCTION_EXTENSIONS) << USED_SHIFT)
     )
     if is_call:
         word |= load_i64(state + layout.INDICATIVE_SIDE) << INDICATIVE_SIDE_SHIFT
@@ -231,6 +237,8 @@ def save_extended(arena: int, ext: int, book: int, row: int) -> bool:
     may_take = is_stop | is_peg
     is_aon = 1 if order_type == const.ALL_OR_NONE else 0
     waits = 1 if place == NO_PLACE else 0
+    # A market order waits for the other side, unless it is for an auction to come.
+    is_waiting_market = waits & (1 if order_type == const.MARKET and tif < const.AT_OPEN else 0)
     has_expiry = load_u32(ext + layout.EXT_HEAP) != 0
     word = (
         load_u32(ext + layout.EXT_INSTRUMENT)
@@ -239,7 +247,7 @@ def save_extended(arena: int, ext: int, book: int, row: int) -> bool:
         | (place << PLACE_SHIFT)
         | (order_type << TYPE_SHIFT)
         | (tif << TIF_SHIFT)
-        | ((load_u8(ext + layout.EXT_MODE) * (may_take | is_aon)) << MODE_SHIFT)
+        | ((load_u8(ext + layout.EXT_MODE) * (may_take | is_aon | is_waiting_market)) << MODE_SHIFT)
         | (top_bit(load_u32(ext + layout.EXT_OWNER)) << TIF_SHIFT)
     )
     store_i64(row + ROW_WORD, word)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.wire.enums import OrderType, Phase, SelfTrade, Side, TimeInForce
 from openoutcry.wire.layout import LAYOUT_HASH, check_layout
-from openoutcry.wire.order_types import PEGS, STOPS, TRAILING, UNPRICED
+from openoutcry.wire.order_types import PEGS, RESTING, STOPS, TRAILING, UNPRICED
 from openoutcry.wire.records import INSTRUMENT_DTYPE, MAX_INSTRUMENTS, NO_PRICE
 
 SNAPSHOT_MAGIC = int.from_bytes(b"OUTCRYMS", "little")
@@ -154,7 +154,9 @@ def order_row(
     """
     is_stop, is_peg = order_type in STOPS, order_type in PEGS
     is_iceberg, waits = order_type == OrderType.ICEBERG, place == NO_PLACE
-    has_mode = is_stop or is_peg or order_type == OrderType.ALL_OR_NONE
+    # A market order waits for the other side, unless it is for an auction to come.
+    may_take = order_type == OrderType.MARKET and waits and time_in_force < TimeInForce.AT_OPEN
+    has_mode = is_stop or is_peg or order_type == OrderType.ALL_OR_NONE or may_take
     is_extended = (
         order_type not in PLAIN_TYPES or time_in_force not in PLAIN_TIMES or expiry_ns is not None
     )
@@ -291,7 +293,8 @@ def _check_rows(rows: Table, instrument_count: int) -> None:
     _refuse(rows, "order", "time_in_force", is_top & (rows["place"] != DISPLAYED_PLACE))
     # What stands where decides which of the fields the kernels read.
     stop, trailing, peg = (np.isin(kind, [int(t) for t in k]) for k in (STOPS, TRAILING, PEGS))
-    unpriced = waits & (trailing | peg | (tif == TimeInForce.AT_CLOSE))
+    market = (kind == OrderType.MARKET) & np.isin(tif, [int(t) for t in RESTING])
+    unpriced = waits & (trailing | peg | market | (tif == TimeInForce.AT_CLOSE))
     _refuse(rows, "order", "place", waits & ~unpriced)
     _refuse(rows, "order", "place", stop & ~(in_triggers | (waits & trailing)))
     _refuse(rows, "order", "place", in_triggers & ~stop)

@@ -78,6 +78,7 @@ STOP, STOP_LIMIT, TRAILING, TRAILING_BPS = (
 )  # fmt: skip
 TRAILING_LIMIT, TRAILING_LIMIT_BPS = int(T.TRAILING_STOP_LIMIT), int(T.TRAILING_STOP_LIMIT_BPS)
 POST_STOP_LIMIT = int(T.POST_ONLY_STOP_LIMIT)
+MARKET_BUDGET, LIMIT_BUDGET = int(T.MARKET_BUDGET), int(T.LIMIT_BUDGET)
 ICEBERG, HIDDEN, MIN_QTY, AON = int(T.ICEBERG), int(T.HIDDEN), int(T.MIN_QTY), int(T.ALL_OR_NONE)
 PRIMARY, TO_MARKET, MIDPOINT = int(T.PEG_PRIMARY), int(T.PEG_MARKET), int(T.PEG_MIDPOINT)
 AUX_FREE = 1 << LIMIT | 1 << POST_ONLY | 1 << TO_LIMIT | 1 << HIDDEN | 1 << AON
@@ -263,6 +264,23 @@ def special_type(fields: int, order: int, bits: int, character: int, decimals: i
 
 
 @kernel_outlined
+def for_budget(fields: int, order: int, bits: int, character: int, decimals: int) -> int:
+    """As :func:`plain_limit`, of an order with a CashOrderQty: a price times lots, so it has the
+    decimals of a price."""
+    if bits | scan.field(fields, 111) | scan.field(fields, 110) != 0:
+        return 0
+    if character != ord("1") and character != ord("2"):
+        return 0
+    budget = decimal_of(fields, 152, decimals)
+    if budget == BAD:
+        return -152
+    if budget < FIRST_ERROR:
+        return 0
+    store_i64(order + AUX, budget)
+    return MARKET_BUDGET if character == ord("1") else LIMIT_BUDGET
+
+
+@kernel_outlined
 def expiry_of(session: int, fields: int) -> int:
     """ns since the epoch at which a good-till-date order ends: ExpireTime, or the end of the local
     day ExpireDate; BAD, or 0 if it has neither."""
@@ -402,7 +420,9 @@ def decode_order(session: int, fields: int, order: int, note: int, decimals: int
         if entry & 0xFFFF > MAX_ACCOUNT:
             return rejected(fields, scan.OUT_OF_RANGE, 1)
         copy_account(note + notes.OWN + ACCOUNT, scan.value_of(fields, entry), entry & 0xFFFF)
-    if character == 50 and bits | scan.field(fields, 111) | scan.field(fields, 110) == 0:
+    if scan.field(fields, 152) != 0:
+        order_type = for_budget(fields, order, bits, character, decimals)
+    elif character == 50 and bits | scan.field(fields, 111) | scan.field(fields, 110) == 0:
         order_type = LIMIT
     elif character == 50:
         order_type = plain_limit(fields, order, bits)

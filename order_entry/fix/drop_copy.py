@@ -49,7 +49,8 @@ SILENT = (
 )  # fmt: skip
 """FIX's own that are about no order."""
 _TYPES = {
-    OrderType.MARKET: "1", OrderType.MARKET_TO_LIMIT: "K", OrderType.STOP: "3",
+    OrderType.MARKET: "1", OrderType.MARKET_BUDGET: "1",
+    OrderType.MARKET_TO_LIMIT: "K", OrderType.STOP: "3",
     OrderType.STOP_LIMIT: "4", OrderType.TRAILING_STOP: "P", OrderType.TRAILING_STOP_BPS: "P",
     OrderType.TRAILING_STOP_LIMIT: "P", OrderType.TRAILING_STOP_LIMIT_BPS: "P",
     OrderType.POST_ONLY_STOP_LIMIT: "4",
@@ -209,6 +210,8 @@ def put_terms(at: int, copy: int, row: int, decimals: int, qty: int) -> int:
         at = put_decimal(put_44(at), load_i64(row + rows.PRICE), decimals)
     if fix_encode.TRIGGER_BITS >> order_type & 1:
         at = put_decimal(put_99(at), load_i64(row + rows.AUX), decimals)
+    if fix_encode.BUDGET_BITS >> order_type & 1:
+        at = put_decimal(fix_encode.put_152(at), load_i64(row + rows.AUX), decimals)
     letter = TIMES[load_u8(row + rows.TIME_IN_FORCE) & 7]
     if fix:
         letter = load_u8(own + fix_decode.TIF_CHAR)

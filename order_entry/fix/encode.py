@@ -32,7 +32,7 @@ from openoutcry.wire.memory import (
     store_i64,
     store_u8,
 )
-from openoutcry.wire.order_types import UNPRICED, type_bits
+from openoutcry.wire.order_types import BUDGETS, UNPRICED, type_bits
 from openoutcry.wire.records import EVENT
 
 _AT = EVENT.offsets
@@ -50,6 +50,7 @@ RISK, CHECKS, CONTRA = int(Reason.RISK), len(risk_reasons.CHECKS), _AT["contra_i
 ENDED = 1 << int(Reason.DAY_END) | 1 << int(Reason.EXPIRED) | 1 << int(Reason.AUCTION_REST)
 """Reasons of a cancellation that mean that an order's time is over."""
 NO_PRICE_BITS = type_bits(UNPRICED)
+BUDGET_BITS = type_bits(BUDGETS)
 TRIGGER_BITS = 1 << decode.STOP | 1 << decode.STOP_LIMIT | 1 << decode.POST_STOP_LIMIT
 MAX_BODY = 640
 """No body is longer: 36 + 36 of names, 16 of account, 19 digits and a sign each number."""
@@ -61,6 +62,7 @@ put_j, put_11, put_41 = constant(b"35=j\x01"), constant(b"\x0111="), constant(b"
 put_17, put_150, put_39 = constant(b"17="), constant(b"150="), constant(b"\x0139=")
 put_1, put_54, put_55 = constant(b"1="), constant(b"\x0154="), constant(b"55=")
 put_38, put_40, put_44 = constant(b"\x0138="), constant(b"\x0140="), constant(b"\x0144=")
+put_152 = constant(b"\x01152=")
 put_59, put_99, put_31 = constant(b"\x0159="), constant(b"\x0199="), constant(b"\x0131=")
 put_32, put_151, put_14 = constant(b"\x0132="), constant(b"\x01151="), constant(b"\x0114=")
 put_6, put_60, put_58 = constant(b"\x016="), constant(b"\x0160="), constant(b"58=")
@@ -171,7 +173,7 @@ def put_names(at: int, row: int, note: int, is_named: bool) -> int:
 
 @kernel
 def put_order(at: int, row: int, decimals: int, qty: int) -> int:
-    """Account, symbol, side, quantity, type, price, trigger and time in force of an order."""
+    """Account, symbol, side, quantity, type, price, trigger or budget, and time in force."""
     own = row + rows.OWN
     if load_u8(own + decode.ACCOUNT) != 0:
         at = put_field_end(put_padded(put_1(at), own + decode.ACCOUNT, decode.MAX_ACCOUNT))
@@ -184,6 +186,8 @@ def put_order(at: int, row: int, decimals: int, qty: int) -> int:
         at = put_decimal(put_44(at), load_i64(row + rows.PRICE), decimals)
     if TRIGGER_BITS >> order_type & 1:
         at = put_decimal(put_99(at), load_i64(row + rows.AUX), decimals)
+    if BUDGET_BITS >> order_type & 1:
+        at = put_decimal(put_152(at), load_i64(row + rows.AUX), decimals)
     if load_u8(own + decode.TIF_CHAR) != 0:
         at = put_char(put_59(at), load_u8(own + decode.TIF_CHAR))
     return at

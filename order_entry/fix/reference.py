@@ -336,6 +336,11 @@ def _type(
     """Order type and aux; raises Refused for what there is not here."""
     asked = "".join(sorted(set(letters)))
     extra = [tag for tag in (110, 111) if tag in fields]
+    if 152 in fields:
+        types = {"1": OrderType.MARKET_BUDGET, "2": OrderType.LIMIT_BUDGET}
+        if kind not in types or asked or extra:
+            raise Refused
+        return types[kind], decimal(fields[152], places, Refusal.UNSUPPORTED, 152)
     if kind == "P":
         return _pegged(fields, result, asked, places)
     if kind == "2":

@@ -107,7 +107,7 @@ DATA_TAGS = {
 """Data, which may have any byte in it, and the field before it that says how long it is."""
 SINGLE_TAGS = (
     1, 7, 11, 16, 18, 21, 36, 37, 38, 40, 41, 44, 45, 54, 55, 58, 59, 60, 98, 99, 108, 110, 111,
-    112, 123, 126, 141, 211, 371, 372, 373, 432, 530, 553, 554, 584, 585, 789, 835, 836, 10,
+    112, 123, 126, 141, 152, 211, 371, 372, 373, 432, 530, 553, 554, 584, 585, 789, 835, 836, 10,
 )  # fmt: skip
 """What may stand in a message once (others may belong to repeating groups)."""
 

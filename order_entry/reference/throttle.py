@@ -12,7 +12,7 @@ class Bucket:
         self.interval_ns, self.burst = interval_ns, burst
         self.tokens, self.at_ns = Fraction(burst), 0
 
-    def look(self, now_ns: int) -> bool:
+    def has_token(self, now_ns: int) -> bool:
         """Whether there is a token."""
         self.tokens += Fraction(now_ns - self.at_ns, self.interval_ns)
         self.tokens, self.at_ns = min(self.tokens, Fraction(self.burst)), now_ns
@@ -29,10 +29,10 @@ class Throttle:
 
     def offer(self, now_ns: int, is_cancel: bool) -> str:
         """``enters``, ``rejected`` or ``waits`` (the message is offered again later)."""
-        if self.messages.look(now_ns):
+        if self.messages.has_token(now_ns):
             self.messages.tokens -= 1
             return "enters"
-        if self.policy == ThrottlePolicy.QUEUE or not self.excess.look(now_ns):
+        if self.policy == ThrottlePolicy.QUEUE or not self.excess.has_token(now_ns):
             return "waits"
         self.excess.tokens -= 1
         return "enters" if is_cancel else "rejected"

@@ -29,7 +29,9 @@ from openoutcry.wire.order_types import STOPS, TRAILING
 
 Array = npt.NDArray[Any]
 PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
-UNPRICED = (OrderType.MARKET, OrderType.STOP, OrderType.MARKET_TO_LIMIT)
+UNPRICED = (
+    OrderType.MARKET, OrderType.STOP, OrderType.MARKET_TO_LIMIT, OrderType.MARKET_BUDGET,
+)  # fmt: skip
 REFUSALS = {
     Reason.UNKNOWN_INSTRUMENT: "there is no such instrument",
     Reason.MALFORMED: "its kind, side, type or time in force makes no sense, alone or together",

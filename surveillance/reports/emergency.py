@@ -79,7 +79,7 @@ def stops(directory: Path, from_ns: int = -(2**63), to_ns: int = 2**63 - 1) -> l
     watch = _Watch(symbols, bounds)
     for batch in events_of(reader, starting_point(reader), until_block=bounds.blocks):
         if len(batch.commands):
-            watch.look(batch.commands, batch.events, batch.header.block_index)
+            watch.observe(batch.commands, batch.events, batch.header.block_index)
     rows = [one.row() for one in watch.all if from_ns <= one.ts_ns < to_ns]
     return list(TABLE.checked(rows))
 
@@ -92,7 +92,9 @@ class _Watch:
         self.all: list[_Stop] = []
         self.lasting: dict[tuple[str, str], _Stop] = {}
 
-    def look(self, commands: npt.NDArray[Any], events: npt.NDArray[Any], block_index: int) -> None:
+    def observe(
+        self, commands: npt.NDArray[Any], events: npt.NDArray[Any], block_index: int
+    ) -> None:
         """Commands of one block, with their events."""
         kinds = events["kind"]
         done = set(events["cause_seq"][kinds == EventKind.COMPLETED].tolist())

@@ -22,7 +22,7 @@ COUNTS: Counts = {
     "PEG_PRIMARY": RESTING, "PEG_MARKET": RESTING, "PEG_MIDPOINT": RESTING,
     "STOP": STOP, "STOP_LIMIT": STOP, "TRAILING_STOP": STOP, "TRAILING_STOP_BPS": STOP,
     "TRAILING_STOP_LIMIT": STOP, "TRAILING_STOP_LIMIT_BPS": STOP, "POST_ONLY_STOP_LIMIT": STOP,
-    "MARKET": AT_ONCE, "IMMEDIATE": AT_ONCE,
+    "MARKET": AT_ONCE, "MARKET_BUDGET": AT_ONCE, "LIMIT_BUDGET": AT_ONCE, "IMMEDIATE": AT_ONCE,
 }  # fmt: skip
 """Messages that count: when it is entered, each time it is changed, when it is cancelled.
 IMMEDIATE: IOC and FOK of any type.  What the venue does by itself (a peg that follows, an iceberg's

@@ -56,20 +56,22 @@ async def rows_of_any_bits_are_read_in_all_ways(dut, hold):
 
 @cocotb.test(**PATIENCE)
 async def the_lowest_bit_at_every_place(dut):
-    """Steps of each power of two, and numbers that have one zero less, just as many, and more."""
+    """Steps of each power of two, and numbers that have one zero less, just as many, and more: a
+    power of two itself and any number, the price's and the quantity's apart, as an order that is
+    refused for its price says nothing of its quantity."""
     bench = await loaded(dut)
+    more = ((-1, 0), (-1, 2), (0, -1), (2, -1), (-1, -1), (0, 0), (1, 0), (2, 1))
     dice = random.Random(5)
     for twos in range(63):
         row = OPEN_ROW | {"symbol": 1 + twos, "price_twos": twos, "qty_twos": 62 - twos}
         await bench.write_row(0, row)
-        orders = random_orders(6, twos)
+        orders = random_orders(len(more), twos)
         orders["kind"] = 1
         orders["symbol"] = row["symbol"].to_bytes(8, "little")
-        for name, zeros in (("price_ticks", twos), ("qty_lots", 62 - twos)):
-            some = [dice.getrandbits(62) | 1 for _ in orders]
+        for column, (name, zeros) in enumerate((("price_ticks", twos), ("qty_lots", 62 - twos))):
+            odd = [dice.getrandbits(62) | 1 if n % 2 else 1 for n in range(len(more))]
             orders[name] = [
-                (odd << max(0, zeros + more)) % 2**63
-                for odd, more in zip(some, (-1, -1, 0, 0, 1, 2), strict=True)
+                (odd[n] << max(0, zeros + pair[column])) % 2**63 for n, pair in enumerate(more)
             ]
         await bench.judge(orders)
 

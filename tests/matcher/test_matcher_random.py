@@ -28,7 +28,7 @@ from openoutcry.wire import (
     TimeInForce,
     make_instruments,
 )
-from openoutcry.wire.enums import SELF_TRADE_SHIFT
+from openoutcry.wire.enums import SELF_TRADE_SHIFT, InstrumentOption
 
 SYMBOLS = [b"A", b"BB", b"CCCCCCCC"]
 INSTRUMENTS = make_instruments(
@@ -198,6 +198,8 @@ def test_makers_are_served_by_price_then_displayed_first_then_by_time():
         run = mixed(seed, 800, types=types, phases=False, order_capacity=200, extreme=0.0, width=8)
         for field, value in plain.items():
             run.instruments[field] = value
+        # Who waits without a price goes before every price.
+        run.instruments["options"] &= np.uint8(0xFF ^ InstrumentOption.MARKET_WAITS)
         # What is malformed on purpose may have become one.
         waits = run.orders["order_type"] == OrderType.ALL_OR_NONE
         run.orders["order_type"][waits] = OrderType.LIMIT

@@ -223,6 +223,7 @@ FIELDS = {
     111: st.sampled_from(["0", "10", "100", "1000", "-1", "1.5"]),
     126: st.sampled_from([TIME, "20270101"]),
     432: st.sampled_from(["20270101", "20271301", "x"]),
+    152: PRICES,
     211: PRICES,
     530: st.sampled_from(["1", "7", "3", "77"]),
     584: st.text("ABC123", min_size=1, max_size=38),
@@ -292,6 +293,13 @@ CASES = {
     "post-only stop limit": (
         {"t40": "4", "t18": "6", "t99": "12.50"},
         OrderType.POST_ONLY_STOP_LIMIT, TimeInForce.DAY, 1250,
+    ),
+    "market for a budget": (
+        {"t40": "1", "t152": "1000.25", "t59": "3", "t44": None},
+        OrderType.MARKET_BUDGET, TimeInForce.IOC, 100_025,
+    ),
+    "limit for a budget, whole": (
+        {"t152": "1000", "t59": "4"}, OrderType.LIMIT_BUDGET, TimeInForce.FOK, 100_000,
     ),
     "good till date": (
         {"t59": "6", "t126": "20270101-00:00:00"}, OrderType.LIMIT, TimeInForce.GTD,
@@ -392,13 +400,14 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
         wanted["58"] = reason.name.lower().replace("_", " ")
     priced = CASES[case][1] not in (
         OrderType.MARKET, OrderType.MARKET_TO_LIMIT, OrderType.STOP, OrderType.TRAILING_STOP,
-        OrderType.TRAILING_STOP_BPS,
+        OrderType.TRAILING_STOP_BPS, OrderType.MARKET_BUDGET,
     )  # fmt: skip
     wanted |= {"44": "12.34"} if priced else {}
     wanted |= {tag: own[tag] for tag in ("59",) if tag in own}
     triggered = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.POST_ONLY_STOP_LIMIT)
     if CASES[case][1] in triggered:
         wanted["99"] = "12.50"
+    wanted |= {"152": f"{CASES[case][3] / 100:.2f}"} if "t152" in CASES[case][0] else {}
     assert got == wanted
 
 

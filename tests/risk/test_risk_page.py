@@ -17,7 +17,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "risk.md").read_text()
 EXAMPLES = re.findall(r"```risk\n(.*?)```", PAGE, re.DOTALL)
 PROTECTION = re.findall(r"```protection\n(.*?)```", PAGE, re.DOTALL)
 PART = re.compile(r"PART (BUY|SELL) (\d+)@(\d+) p(\d) -> (.*)")
-NEW = re.compile(r"NEW (BUY|SELL) (\d+)(?:@(\d+))?( MARKET)? p(\d) -> (.*)")
+NEW = re.compile(r"NEW (BUY|SELL) (\d+)(?:@(\d+))?(?: ([A-Z_]+))?(?: budget=(\d+))? p(\d) -> (.*)")
 
 
 def set_line(desk, words):
@@ -66,9 +66,13 @@ def test_an_example_of_the_page(example):
         elif not line.startswith("#"):
             found = NEW.fullmatch(line)
             assert found, line
-            side, qty, price, market, who, wanted = found.groups()
-            order_type = OrderType.MARKET if market else OrderType.LIMIT
-            verdict = desk.new(Side[side], int(qty), int(price or 0), int(who), b"A", order_type)
+            side, qty, price, named, budget, who, wanted = found.groups()
+            order_type = OrderType[named or "LIMIT"]
+            tif = TimeInForce.IOC if budget else TimeInForce.DAY
+            verdict = desk.new(
+                Side[side], int(qty), int(price or 0), int(who), b"A", order_type, tif,
+                int(budget or 0),
+            )  # fmt: skip
             assert answer(desk, verdict) == wanted, line
 
 

@@ -45,7 +45,7 @@ def settings() -> dict[str, Any]:
 def options(journal: Path | None, **more: Any) -> Options:
     return Options(
         source=LimitedFlow(COUNT, 5), journal=journal, hooks=settings(), order_capacity=CAPACITY,
-        spare_cores=0, **more,
+        housekeeping_cores=0, **more,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from openoutcry.wire import kernel as kernel_module
+from openoutcry.wire import shipped
 from openoutcry.wire.kernel import CACHE_ROOT, kernel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -191,6 +192,79 @@ def test_nobody_waits_for_one_that_compiles_no_more(tmp_path, monkeypatch, ended
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     assert list(tmp_path.iterdir()) == []
+
+
+def ship(tree):
+    """Compile for the level, as a wheel's kernels are, and put them into the package."""
+    ask(tree, OUTCRY_CACHE_DIR=str(tree / "level"), **shipped.compiler_variables())
+    (made,) = (tree / "level").glob("kernels-by-module-*")
+    there = tree / "openoutcry" / shipped.FOLDER / made.name
+    shutil.copytree(made, there)
+    return there
+
+
+needs_level = pytest.mark.skipif(
+    not shipped.usable(), reason="this processor has not all of x86-64-v3: it cannot run them"
+)
+
+
+@needs_level
+def test_what_the_package_has_with_it_is_not_compiled(tree):
+    """Nothing is compiled, nothing is written into the user's cache, the answer is the same; and
+    no path of who compiled it has gone along."""
+    there = ship(tree)
+    cache, answer, hits = ask(tree)
+    assert (answer, hits) == (11, 1)
+    assert list(cache.glob("*.nb?")) == []
+    for file in there.rglob("*.nb?"):
+        assert str(tree).encode() not in file.read_bytes(), file
+
+
+@needs_level
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"OUTCRY_VERIFY": "1"},
+        {"OUTCRY_SHIPPED": "0"},
+        {"NUMBA_CPU_NAME": "generic"},
+        {"NUMBA_ENABLE_AVX": "0"},
+    ],
+    ids=["verified", "not wanted", "another processor", "no AVX"],
+)
+def test_what_the_package_has_does_not_stand_in_for_other_code(tree, variables):
+    """It is compiled here, and kept, where other code is asked for than the package has."""
+    ship(tree)
+    cache, answer, hits = ask(tree, **variables)
+    assert (answer, hits) == (11, 0)
+    assert len(list(cache.glob("*.nbc"))) == 1
+
+
+@needs_level
+@pytest.mark.parametrize("missing", ["a feature", "numba", "llvmlite", "a source"])
+def test_without_its_match_what_the_package_has_is_compiled_here(tree, missing):
+    """A processor without one of the level's features, another numba or llvmlite than it was
+    compiled with, an edited source: the answer is the sources' own."""
+    there = ship(tree)
+    expected = 11
+    if missing == "a source":
+        callee = tree / "openoutcry" / "flow" / "callee.py"
+        callee.write_text(callee.read_text().replace("STEP = 5", "STEP = 7"))
+        expected = 15
+    elif missing == "a feature":
+        pretend = (
+            "from llvmlite import binding\n"
+            "has = binding.get_host_cpu_features()\n"
+            "has['bmi2'] = False\n"
+            "binding.get_host_cpu_features = lambda: has\n"
+        )
+    else:
+        pretend = f"import {missing}\n{missing}.__version__ = '99.9.9'\n"
+    if missing != "a source":
+        (tree / "sitecustomize.py").write_text(pretend)
+    cache, answer, hits = ask(tree)
+    assert (answer, hits) == (expected, 0)
+    assert len(list(cache.glob("*.nbc"))) == 1
+    assert list(there.rglob("*.nbi")) != [], "what it has is left as it is"
 
 
 def test_verify_has_kernels_of_its_own(tree):

@@ -1,0 +1,236 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Orders for a budget: they take while what is left of it, price ticks times lots, pays for lots.
+
+The header's TAKER_BUDGET word is what is left; no other order reads it.
+"""
+
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.any_order import (
+    better_level,
+    first_order,
+    next_order,
+    reason_word,
+)
+from openoutcry.matcher.book.instrument_rules import is_pro_rata
+from openoutcry.matcher.book.levels import (
+    key_flip,
+    level_addr,
+    level_key,
+    next_level,
+    slot_addr,
+)
+from openoutcry.matcher.book.orders import order_owner
+from openoutcry.matcher.events import emit_next
+from openoutcry.matcher.matching.self_trade import applies_first, lots_for, prevent_self_trade
+from openoutcry.matcher.matching.take import (
+    ALL_BOOKS,
+    WAITING_ONLY,
+    allocate_level,
+    displayed_at_head,
+    fill,
+    front_level,
+    has_own_order,
+    prevent_first,
+    simulate_level,
+)
+from openoutcry.matcher.matching.waiting import (
+    crosses_waiting,
+    simulate_waiting,
+    take_waiting,
+    waiting_price,
+)
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u32, store_i64
+from openoutcry.wire.records import MAX_VALUE, NO_PRICE
+
+
+@kernel_outlined
+def enter_budget(
+    arena: int, order: int, instrument: int, side: int, can_take: int, limit: int, books: int
+) -> int:
+    """Let the new order, whose taker is set, trade up to the price ``limit``.  A FOK order that
+    would not be used up is cancelled instead.  Returns what is left of it and still has to be
+    cancelled."""
+    qty, budget = load_i64(order + const.ORDER_QTY), load_i64(order + const.ORDER_AUX)
+    tif = (load_i64(order + const.ORDER_WORD) >> const.TIF_SHIFT) & 0xF
+    store_i64(arena + layout.TAKER_HAS_BUDGET, 1)
+    store_i64(arena + layout.TAKER_BUDGET, budget)
+    left = qty
+    if tif == const.FOK and (
+        can_take == 0 or not would_be_used_up(arena, instrument, side, limit, qty, budget, books)
+    ):
+        word = load_i64(arena + layout.TAKER_WORD)
+        word |= reason_word(const.CANCELLED, const.FOK_UNFILLABLE)
+        price = load_i64(arena + layout.TAKER_PRICE)
+        emit_next(arena, load_i64(arena + layout.TAKER_ID), 0, price, qty, 0, word)
+        left = 0
+    elif can_take != 0:
+        left = take_for_budget(arena, instrument, side, limit, qty, books)
+    store_i64(arena + layout.TAKER_HAS_BUDGET, 0)
+    return left
+
+
+@kernel
+def spend(arena: int, lots: int, price: int) -> None:
+    left = load_i64(arena + layout.TAKER_BUDGET) - lots * price
+    if VERIFY:
+        assert left >= 0, "no order trades for more than its budget"
+    store_i64(arena + layout.TAKER_BUDGET, left)
+
+
+@kernel
+def is_spent(arena: int, instrument: int, price: int) -> bool:
+    """Whether what is left of the budget does not pay for a lot at ``price``."""
+    budget = load_i64(arena + layout.TAKER_BUDGET)
+    return lots_for(arena, instrument, budget, price, MAX_VALUE) == 0
+
+
+@kernel_outlined
+def take_for_budget(
+    arena: int, instrument: int, side: int, limit: int, qty: int, books: int
+) -> int:
+    """As ``take``, no further than the budget pays: it ends as soon as what is left of that does
+    not pay for a lot at the price at which it stands."""
+    opposite = instrument << 4 | (2 - side)
+    flip = key_flip(opposite)
+    worst = limit ^ flip
+    mode = load_i64(arena + layout.TAKER_MODE)
+    owner = load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    shares = is_pro_rata(arena, instrument)
+    if mode != const.ALLOW and applies_first(arena, instrument):
+        qty = prevent_first(arena, instrument, side, worst, qty, books, False)
+    if crosses_waiting(arena, instrument, side):
+        qty = take_waiting(arena, instrument, side, limit, False, qty)
+        price = load_i64(arena + layout.WAITING_PRICE)
+        if price != NO_PRICE and is_spent(arena, instrument, price):
+            return qty
+    if books == WAITING_ONLY:
+        return qty
+    in_time_order = 0
+    aon = first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
+    while qty > 0:
+        displayed = front_level(arena, opposite | layout.DISPLAYED, worst, ALL_BOOKS)
+        hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst, ALL_BOOKS)
+        level = better_level(arena, displayed, hidden)
+        key = level_key(arena, level) if level != 0 else MAX_VALUE
+        budget = load_i64(arena + layout.TAKER_BUDGET)
+        if aon != 0:
+            aon_key = level_key(arena, load_u32(slot_addr(arena, aon) + layout.SLOT_LEVEL))
+            if aon_key <= worst and (level == 0 or aon_key < key):
+                maker = aon
+                aon = next_order(arena, aon)
+                lots = lots_for(arena, instrument, budget, aon_key ^ flip, qty)
+                if load_i64(slot_addr(arena, maker) + layout.SLOT_QTY) <= lots:
+                    qty = match_for_budget(arena, instrument, maker, aon_key ^ flip, lots, qty)
+                    if is_spent(arena, instrument, aon_key ^ flip):
+                        break
+                continue
+        if level == 0:
+            break
+        price = key ^ flip
+        lots = lots_for(arena, instrument, budget, price, qty)
+        if lots == 0:
+            break
+        if shares != 0 and level == displayed:
+            if in_time_order <= 0:
+                in_time_order = load_i64(level_addr(arena, level) + layout.LEVEL_TOTAL)
+                if lots < in_time_order and not has_own_order(arena, level, owner, mode):
+                    allocate_level(arena, instrument, level, lots, qty - lots)
+                    return qty - lots
+            in_time_order -= displayed_at_head(arena, level)
+        maker = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
+        qty = match_for_budget(arena, instrument, maker, price, lots, qty)
+        if is_spent(arena, instrument, price):
+            break
+    return qty
+
+
+@kernel
+def match_for_budget(
+    arena: int, instrument: int, maker: int, price: int, lots: int, qty: int
+) -> int:
+    """Match ``lots`` of the taker's remaining ``qty`` with ``maker``; returns its remainder."""
+    mode = load_i64(arena + layout.TAKER_MODE)
+    owner = load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    if mode != const.ALLOW and order_owner(arena, maker) == owner:
+        return prevent_self_trade(arena, instrument, maker, mode, qty)
+    traded = min(lots, load_i64(slot_addr(arena, maker) + layout.SLOT_QTY))
+    spend(arena, traded, price)
+    fill(arena, instrument, maker, traded, qty - traded)
+    return qty - traded
+
+
+@kernel_outlined
+def would_be_used_up(
+    arena: int, instrument: int, side: int, limit: int, qty: int, budget: int, books: int
+) -> bool:
+    """Whether the order would trade and end by its quantity or its budget, not for want of others:
+    :func:`take_for_budget` without side effects."""
+    opposite = instrument << 4 | (2 - side)
+    flip = key_flip(opposite)
+    worst = limit ^ flip
+    mode = load_i64(arena + layout.TAKER_MODE)
+    owner = load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    ends = mode not in (const.ALLOW, const.CANCEL_OLDEST)
+    if ends and applies_first(arena, instrument):
+        meets = prevent_first(arena, instrument, side, worst, qty, books, True) == 0
+        if meets:
+            return False
+    left = qty
+    price = NO_PRICE
+    if crosses_waiting(arena, instrument, side):
+        price = waiting_price(arena, instrument, side, limit, False)
+    if price != NO_PRICE:
+        lots = lots_for(arena, instrument, budget, price, left)
+        if lots == 0:
+            return False
+        unmet, ended = simulate_waiting(arena, instrument, side, lots)
+        if unmet == 0:
+            return True
+        if ended:
+            return False
+        left, budget = left - (lots - unmet), budget - (lots - unmet) * price
+    if books == WAITING_ONLY:
+        return False
+    displayed = front_level(arena, opposite | layout.DISPLAYED, worst, ALL_BOOKS)
+    hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst, ALL_BOOKS)
+    aon = first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
+    while True:
+        level = better_level(arena, displayed, hidden)
+        key = level_key(arena, level) if level != 0 else MAX_VALUE
+        if aon != 0:
+            aon_key = level_key(arena, load_u32(slot_addr(arena, aon) + layout.SLOT_LEVEL))
+            if aon_key <= worst and (level == 0 or aon_key < key):
+                price = aon_key ^ flip
+                lots = lots_for(arena, instrument, budget, price, left)
+                size = load_i64(slot_addr(arena, aon) + layout.SLOT_QTY)
+                if size <= lots:
+                    if mode == const.ALLOW or order_owner(arena, aon) != owner:
+                        if size == lots:
+                            return True
+                        left, budget = left - size, budget - size * price
+                    elif mode != const.CANCEL_OLDEST:
+                        return False
+                aon = next_order(arena, aon)
+                continue
+        if level == 0:
+            return False
+        price = key ^ flip
+        lots = lots_for(arena, instrument, budget, price, left)
+        if lots == 0:
+            return price > 0 and left < qty
+        unmet, ended = simulate_level(arena, level, owner, mode, lots)
+        if unmet == 0:
+            return True
+        if ended:
+            return False
+        left, budget = left - (lots - unmet), budget - (lots - unmet) * price
+        following = next_level(arena, level)
+        if following != 0 and level_key(arena, following) > worst:
+            following = 0
+        if level == displayed:
+            displayed = following
+        else:
+            hidden = following

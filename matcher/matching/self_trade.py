@@ -1,0 +1,112 @@
+# mypy: disable-error-code="no-any-return,call-arg"
+# (intrinsics have no types that mypy could see)
+"""Self-trade prevention: what a taker and a maker of one participant lose."""
+
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.any_order import cancel_order, reason_word
+from openoutcry.matcher.book.instrument_rules import rule_addr
+from openoutcry.matcher.book.levels import slot_addr
+from openoutcry.matcher.book.orders import (
+    extension_of,
+    order_leaves,
+    order_price,
+    order_tag,
+    plain_price,
+    reduce_in_level,
+    touch_order,
+)
+from openoutcry.matcher.events import emit_next
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64
+
+
+@kernel_outlined
+def prevent_self_trade(arena: int, instrument: int, maker: int, mode: int, qty: int) -> int:
+    """Taker and maker belong to one participant: apply the mode; returns the taker's remainder."""
+    if mode == const.DECREMENT:
+        leaves = order_leaves(arena, maker)
+        both = min(qty, leaves)
+        if load_i64(arena + layout.TAKER_HAS_BUDGET) != 0:
+            both = decrement_budget(arena, instrument, maker, both)
+            if both == 0:
+                return qty
+        decrement_maker(arena, instrument, maker, both, leaves - both)
+        emit_taker(arena, const.REDUCED if qty > both else const.CANCELLED, both, qty - both)
+        return qty - both
+    if mode != const.CANCEL_NEWEST:
+        cancel_order(arena, instrument, maker, reason_word(const.CANCELLED, const.SELF_TRADE))
+    if mode == const.CANCEL_OLDEST:
+        return qty
+    if VERIFY:
+        assert mode in (const.CANCEL_NEWEST, const.CANCEL_BOTH)
+    emit_taker(arena, const.CANCELLED, qty, 0)
+    return 0
+
+
+@kernel_outlined
+def decrement_budget(arena: int, instrument: int, maker: int, lots: int) -> int:
+    """Take what ``lots`` at the maker's price cost off the taker's budget, or as many as it pays
+    for; returns how many."""
+    budget = load_i64(arena + layout.TAKER_BUDGET)
+    price = load_i64(arena + layout.WAITING_PRICE)
+    if load_u32(slot_addr(arena, maker) + layout.SLOT_LEVEL) != 0:
+        price = plain_price(arena, maker)
+    lots = lots_for(arena, instrument, budget, price, lots)
+    store_i64(arena + layout.TAKER_BUDGET, budget - lots * price)
+    return lots
+
+
+@kernel_outlined
+def lots_for(arena: int, instrument: int, budget: int, price: int, qty: int) -> int:
+    """How many of ``qty`` lots ``budget`` pays for at ``price``, in whole steps of the instrument;
+    at a price of zero or less, none."""
+    if price <= 0:
+        return 0
+    lots = budget // price
+    if lots >= qty:
+        return qty
+    return lots - lots % load_i64(rule_addr(arena, instrument) + const.RULE_QTY_STEP)
+
+
+@kernel
+def emit_taker(arena: int, kind: int, qty: int, leaves: int) -> None:
+    word = load_i64(arena + layout.TAKER_WORD) | reason_word(kind, const.SELF_TRADE)
+    price = load_i64(arena + layout.TAKER_PRICE)
+    emit_next(arena, load_i64(arena + layout.TAKER_ID), 0, price, qty, leaves, word)
+
+
+@kernel
+def decrement_maker(arena: int, instrument: int, maker: int, qty: int, leaves: int) -> None:
+    if leaves == 0:
+        cancel_order(arena, instrument, maker, reason_word(const.CANCELLED, const.SELF_TRADE))
+        return
+    word = order_tag(arena, maker) | reason_word(const.REDUCED, const.SELF_TRADE)
+    order_id = load_i64(slot_addr(arena, maker) + layout.SLOT_ID)
+    emit_next(arena, order_id, 0, order_price(arena, maker), qty, leaves, word)
+    reduce_order(arena, maker, qty)
+
+
+@kernel_outlined
+def reduce_order(arena: int, slot: int, qty: int) -> None:
+    """Reduce an order by ``qty`` lots, fewer than its leaves: an iceberg's reserve first."""
+    touch_order(arena, slot)
+    ext = extension_of(arena, slot)
+    if ext != 0:
+        spared = min(qty, load_i64(ext + layout.EXT_RESERVE))
+        store_i64(ext + layout.EXT_RESERVE, load_i64(ext + layout.EXT_RESERVE) - spared)
+        qty -= spared
+    at = slot_addr(arena, slot)
+    if qty == 0:
+        return
+    if load_u32(at + layout.SLOT_LEVEL) != 0:
+        reduce_in_level(arena, slot, qty)
+    else:
+        store_i64(at + layout.SLOT_QTY, load_i64(at + layout.SLOT_QTY) - qty)
+
+
+@kernel
+def applies_first(arena: int, instrument: int) -> bool:
+    """Whether self-trade prevention comes before any trade."""
+    options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
+    return options & const.SELF_TRADE_FIRST != 0

@@ -1,0 +1,63 @@
+"""Kernels that an installed package has with it, compiled ahead of time for x86-64-v3.
+
+``scripts/wheel_kernels.py`` puts them into a wheel, as numba's cache files, below :data:`FOLDER`.
+They are keyed as the ones that are compiled on the spot (``wire/kernel.py``): by the sources that a
+module can reach, numba's and llvmlite's version, VERIFY and STRIPPED, Python's version; what does
+not match is not found, and is compiled.  The index of a cache is a pickle, and what it holds is
+run: these lie inside the package, and are as trusted as the ``.py`` files beside them.
+"""
+
+import os
+import platform
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from llvmlite import binding
+from numba.core import config
+from numba.core.caching import IndexDataCacheFile
+
+FOLDER = "wire/compiled"
+"""In the package."""
+CPU_NAME = "x86-64-v3"
+"""As LLVM calls it: Intel from Haswell (2013), AMD from Excavator and Zen on."""
+REQUIRED = (
+    "avx", "avx2", "bmi", "bmi2", "cmov", "cx16", "cx8", "f16c", "fma", "fxsr", "lzcnt", "mmx",
+    "movbe", "popcnt", "sahf", "sse", "sse2", "sse3", "sse4.1", "sse4.2", "ssse3", "xsave",
+)  # fmt: skip
+"""What a processor of that level has, by LLVM's names (x86-64 psABI, table of levels)."""
+FEATURES = ",".join(f"+{name}" for name in REQUIRED)
+
+
+def compiler_variables() -> dict[str, str]:
+    """The environment in which numba compiles for every processor of the level."""
+    return {"NUMBA_CPU_NAME": CPU_NAME, "NUMBA_CPU_FEATURES": FEATURES}
+
+
+@cache
+def usable() -> bool:
+    """Whether this processor can run them and nobody asked for others: numba's settings of the
+    processor, and ``OUTCRY_SHIPPED=0``, have everything compiled here."""
+    settings: Any = config
+    if os.environ.get("OUTCRY_SHIPPED", "1") == "0" or not settings.ENABLE_AVX:
+        return False
+    asked = settings.CPU_NAME is not None or settings.CPU_FEATURES is not None
+    if asked or platform.machine() != "x86_64":
+        return False
+    has = binding.get_host_cpu_features()
+    return all(has.get(name, False) for name in REQUIRED)
+
+
+def index_of(folder: Path, ours: IndexDataCacheFile) -> IndexDataCacheFile | None:
+    """The index in the package's ``folder`` of the kernel whose own is ``ours``, if it is there and
+    can be used."""
+    if not (folder / ours._index_name).is_file() or not usable():
+        return None
+    base = ours._index_name.removesuffix(".nbi")
+    return IndexDataCacheFile(str(folder), base, ours._source_stamp)
+
+
+def key(ours: Any) -> Any:
+    """What the entry is found by whose key here is ``ours``: another processor's."""
+    signature, (triple, _, _), code = ours
+    return signature, (triple, CPU_NAME, FEATURES), code
