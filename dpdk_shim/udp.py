@@ -1,4 +1,4 @@
-"""Kernel UDP in and out, in bursts, without a C compiler: recvmmsg and sendto called by kernels.
+"""Kernel UDP in and out, in bursts, without a C compiler: recvmmsg and sendmmsg called by kernels.
 
 What must outlive a stage stands in one block of shared memory, the *state*: counters, what is
 known of each sender's sequence, and the peer table (where each participant's events go).  The
@@ -23,20 +23,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.dpdk_shim import outbound
 from openoutcry.dpdk_shim import receive_window as window
 from openoutcry.dpdk_shim.authentication import (
     SCRATCH_WORDS,
-    TRAILER_BYTES,
     Sessions,
     open_packet,
-    seal_packet,
+)
+from openoutcry.dpdk_shim.outbound import (
+    MESSAGE_BYTES,
+    MESSAGE_LENGTH_AT,
+    MESSAGE_NAME_LENGTH_AT,
+    MESSAGE_VECTOR_AT,
+    MSG_DONTWAIT,
+    PARTICIPANTS,
+    PEER_BYTES,
+    Outbound,
 )
 from openoutcry.dpdk_shim.packets import (
-    COUNT_AT,
     FIRST_SEQ_AT,
-    HEADER_BYTES,
-    LAYOUT_TAG,
-    MAX_PACKET_BYTES,
     SENDER_AT,
     SENT_TS_AT,
     Key,
@@ -49,23 +54,18 @@ from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import (
     copy64,
-    epoch_offset_ns,
     load_i64,
     load_u16,
     load_u32,
     monotonic_ns,
     recvmmsg,
-    sendto,
     store_i64,
     store_u16,
     store_u32,
 )
 from openoutcry.wire.records import (
-    EVENT,
     MAX_PACKET_RECORDS,
     ORDER,
-    PACKET_HEADER_DTYPE,
-    PACKET_MAGIC,
     RECORD_BYTES,
 )
 from openoutcry.wire.token_bucket import bucket_times, take_token
@@ -75,21 +75,13 @@ class NetworkError(OutcryError):
     """An address cannot be resolved, bound or used; the message names it."""
 
 
-PEER_BYTES = 16
-PARTICIPANTS = 65_536
 PEERS_AT = window.SENDERS_AT + window.SENDER_SLOTS * window.SENDER_BYTES
 BUCKETS_AT = PEERS_AT + PARTICIPANTS * PEER_BYTES
 STATE_WORDS = (BUCKETS_AT + PARTICIPANTS * 8) // 8
 """int64 words of the state block: about 2.5 MiB."""
 
 
-# struct mmsghdr of 64-bit Linux.
-MESSAGE_BYTES = 64
-MESSAGE_NAME_LENGTH_AT = 8
-MESSAGE_VECTOR_AT = 16
-MESSAGE_LENGTH_AT = 56
 PACKET_BUFFER_BYTES = 1536
-MSG_DONTWAIT = 0x40
 MSG_TRUNC = 0x20
 RECEIVE_FLAGS = MSG_DONTWAIT | MSG_TRUNC
 """MSG_TRUNC reports a datagram's true size: one that is too large cannot pass for a short one."""
@@ -101,13 +93,8 @@ RECEIVE_FLAGS = MSG_DONTWAIT | MSG_TRUNC
 ) = range(0, 128, 8)  # fmt: skip
 """RX_INTERVAL_NS 0: no participant has a rate.  RX_REFUSED: room for one burst's refusals, which
 leave by the context block RX_TX.  RX_SESSIONS 0: packets are taken from anybody."""
-# The replies' context block.
-TX_FD, TX_PACKET, TX_STATE, TX_EPOCH_OFFSET, TX_SESSIONS, TX_SCRATCH = range(0, 48, 8)
-
 ORDER_PARTICIPANT_AT = ORDER.offsets["participant"]
 ORDER_ERROR_CODE_AT = ORDER.offsets["error_code"]
-EVENT_PARTICIPANT_AT = EVENT.offsets["participant"]
-EVENT_SEQ_AT = EVENT.offsets["seq"]
 
 OPERATOR = 0
 """The participant that is the exchange operator, who speaks by no network."""
@@ -232,20 +219,12 @@ def _take_packet(
 
 @kernel
 def _tell_refused(rx_addr: int) -> None:
-    """Send the burst's refusals, those in a row for one participant in one packet."""
-    state, events = load_i64(rx_addr + RX_STATE), load_i64(rx_addr + RX_REFUSED)
+    """Send the burst's refusals, those for one participant in one packet."""
+    state, tx = load_i64(rx_addr + RX_STATE), load_i64(rx_addr + RX_TX)
     count = load_i64(rx_addr + RX_REFUSED_COUNT)
-    index = 0
-    while index < count:
-        event = events + index * RECORD_BYTES
-        participant = load_u16(event + EVENT_PARTICIPANT_AT)
-        run = _run_length(event, participant, min(count - index, MAX_PACKET_RECORDS))
-        peer = state + PEERS_AT + participant * PEER_BYTES
-        if _send_packet(load_i64(rx_addr + RX_TX), event, run, peer):
-            window.add(state + window.AT_REFUSAL_PACKETS, 1)
-        else:
-            window.add(state + window.AT_REFUSAL_UNTOLD_EVENTS, run)
-        index += run
+    outbound.put(tx, state + PEERS_AT, load_i64(rx_addr + RX_REFUSED), count)
+    window.add(state + window.AT_REFUSAL_PACKETS, load_i64(tx + outbound.SENT_PACKETS))
+    window.add(state + window.AT_REFUSAL_UNTOLD_EVENTS, load_i64(tx + outbound.FAILED_EVENTS))
     store_i64(rx_addr + RX_REFUSED_COUNT, 0)
 
 
@@ -254,58 +233,19 @@ def send_events(tx_addr: int, events_addr: int, count: int) -> int:
     """Send ``count`` event records to whom they are addressed; returns how many packets left.
 
     ``tx_addr`` is :attr:`UdpReceiver.tx_addr`, ``events_addr`` the first of contiguous records.
-    Events in a row for one participant share a packet, up to 22; its ``first_seq`` is the first
-    event's ``seq``.  Never waits: what the operating system does not take is counted, and lost.
+    Events for one participant share packets of up to 22, in order; a packet's ``first_seq`` is its
+    first event's ``seq``.  Never waits: what the operating system does not take is counted, and
+    lost.
     """
-    state = load_i64(tx_addr + TX_STATE)
-    packets = 0
-    index = 0
-    while index < count:
-        event = events_addr + index * RECORD_BYTES
-        participant = load_u16(event + EVENT_PARTICIPANT_AT)
-        run = _run_length(event, participant, min(count - index, MAX_PACKET_RECORDS))
-        peer = state + PEERS_AT + participant * PEER_BYTES
-        if load_i64(peer) == 0:
-            window.add(state + window.AT_NO_PEER_EVENTS, run)
-        elif _send_packet(tx_addr, event, run, peer):
-            window.add(state + window.AT_REPLY_PACKETS, 1)
-            window.add(state + window.AT_REPLY_EVENTS, run)
-            packets += 1
-        else:
-            window.add(state + window.AT_SEND_FAILED_PACKETS, 1)
-            window.add(state + window.AT_SEND_FAILED_EVENTS, run)
-        index += run
+    state = load_i64(tx_addr + outbound.STATE)
+    outbound.put(tx_addr, state + PEERS_AT, events_addr, count)
+    packets = load_i64(tx_addr + outbound.SENT_PACKETS)
+    window.add(state + window.AT_NO_PEER_EVENTS, load_i64(tx_addr + outbound.NO_PEER_EVENTS))
+    window.add(state + window.AT_REPLY_PACKETS, packets)
+    window.add(state + window.AT_REPLY_EVENTS, load_i64(tx_addr + outbound.SENT_EVENTS))
+    window.add(state + window.AT_SEND_FAILED_PACKETS, load_i64(tx_addr + outbound.FAILED_PACKETS))
+    window.add(state + window.AT_SEND_FAILED_EVENTS, load_i64(tx_addr + outbound.FAILED_EVENTS))
     return packets
-
-
-@kernel
-def _run_length(event: int, participant: int, most: int) -> int:
-    """How many events from ``event`` on, at most ``most``, are for this participant."""
-    run = 1
-    while run < most and participant == load_u16(event + run * RECORD_BYTES + EVENT_PARTICIPANT_AT):
-        run += 1
-    return run
-
-
-@kernel
-def _send_packet(tx_addr: int, events: int, count: int, peer: int) -> bool:
-    packet = load_i64(tx_addr + TX_PACKET)
-    size_bytes = HEADER_BYTES + count * RECORD_BYTES
-    store_i64(packet + FIRST_SEQ_AT, load_i64(events + EVENT_SEQ_AT))
-    store_i64(packet + SENT_TS_AT, monotonic_ns() + load_i64(tx_addr + TX_EPOCH_OFFSET))
-    store_u16(packet + COUNT_AT, count)
-    for index in range(count):
-        at = index * RECORD_BYTES
-        copy64(packet + HEADER_BYTES + at, events + at)
-    sessions = load_i64(tx_addr + TX_SESSIONS)
-    if sessions != 0:
-        number = load_u16(events + EVENT_PARTICIPANT_AT)
-        size_bytes = seal_packet(
-            sessions, load_i64(tx_addr + TX_SCRATCH), packet, size_bytes, number
-        )
-    fd = load_i64(tx_addr + TX_FD)
-    sent: int = sendto(fd, packet, size_bytes, MSG_DONTWAIT, peer, PEER_BYTES)
-    return sent == size_bytes and sent > 0
 
 
 @kernel
@@ -397,8 +337,8 @@ class UdpReceiver:
         )
         key = np.frombuffer(os.urandom(16), np.int64)
         self.state[window.AT_HASH_KEY // 8 : window.AT_HASH_KEY // 8 + 2] = key
-        self._packets: list[npt.NDArray[np.int64]] = []
-        self._tx, self._refusals = self._reply_context(sender), self._reply_context(sender)
+        self._outbound = [Outbound(self.socket.fileno(), self.state, sender) for _ in range(2)]
+        self._tx, self._refusals = (each.context for each in self._outbound)
         self._rx = self._receive_context()
 
     def bind(self) -> None:
@@ -409,7 +349,7 @@ class UdpReceiver:
     def set_clock(self, epoch_offset_ns: int) -> None:
         """From the monotonic clock to the epoch: what replies are stamped by in this process."""
         for context in (self._tx, self._refusals):
-            context[TX_EPOCH_OFFSET // 8] = epoch_offset_ns
+            context[outbound.EPOCH_OFFSET // 8] = epoch_offset_ns
 
     @property
     def rx_addr(self) -> int:
@@ -433,8 +373,8 @@ class UdpReceiver:
         self._rx[RX_SESSIONS // 8] = sessions.address
         self._rx[RX_SCRATCH // 8] = self._scratch[0].ctypes.data
         for context, scratch in zip((self._tx, self._refusals), self._scratch[1:], strict=True):
-            context[TX_SESSIONS // 8] = sessions.address
-            context[TX_SCRATCH // 8] = scratch.ctypes.data
+            context[outbound.SESSIONS // 8] = sessions.address
+            context[outbound.SCRATCH // 8] = scratch.ctypes.data
 
     @property
     def refused(self) -> int:
@@ -496,21 +436,6 @@ class UdpReceiver:
         self._refused_events = np.zeros((REFUSALS_MAX, RECORD_BYTES // 8), np.int64)
         context[RX_REFUSED // 8] = self._refused_events.ctypes.data
         context[RX_TX // 8] = self._refusals.ctypes.data
-        return context
-
-    def _reply_context(self, sender: int) -> npt.NDArray[np.int64]:
-        packet = np.zeros((MAX_PACKET_BYTES + TRAILER_BYTES) // 8, np.int64)
-        self._packets.append(packet)
-        header = packet[: HEADER_BYTES // 8].view(PACKET_HEADER_DTYPE)
-        header["magic"] = PACKET_MAGIC
-        header["layout_tag"] = LAYOUT_TAG
-        header["sender"] = sender
-        header["kind"] = PacketKind.EVENTS
-        context = np.zeros(6, np.int64)
-        context[TX_FD // 8] = self.socket.fileno()
-        context[TX_PACKET // 8] = packet.ctypes.data
-        context[TX_STATE // 8] = self.state.ctypes.data
-        context[TX_EPOCH_OFFSET // 8] = epoch_offset_ns()
         return context
 
 

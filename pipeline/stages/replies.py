@@ -51,6 +51,10 @@ REJECTED = int(EventKind.REJECTED)
     SHIM_REPLY,  # and of its function for replies, 0 for none
 ) = w.own_words(6)
 
+REPLY_BURST = 16 * w.BURST
+"""Events that are taken at once, where so many wait: the more, the more of one participant's share
+a packet."""
+
 # An interval's row: its histogram, its stamps from and to; 0: to the reply.
 INTERVAL_HISTOGRAM, INTERVAL_SINCE, INTERVAL_UNTIL, INTERVAL_BYTES = 0, 8, 16, 24
 
@@ -126,7 +130,7 @@ def send_replies(context: int, next_event: int, count: int) -> int:
 def step(context: int) -> int:
     control = load_i64(context + w.CONTROL)
     next_event = load_i64(context + w.NEXT)
-    count = w.ready(context, 4 * w.BURST)
+    count = w.ready(context, REPLY_BURST)
     if count == 0:
         return w.idle(context)
     count = send_replies(context, next_event, count)
