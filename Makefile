@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test test-long evidence docs lock sbom fpga fpga-formal fpga-mutate fpga-faults fpga-pnr \
+.PHONY: help run test test-long evidence docs wheel lock sbom fpga fpga-formal fpga-mutate fpga-faults fpga-pnr \
 	fpga-coverage fpga-live lint clean
 .DELETE_ON_ERROR:
 
@@ -26,6 +26,7 @@ help:
 	@echo "make fpga       the gateway's benches on both simulators and its static report;"
 	@echo "                fpga-formal, fpga-mutate, fpga-faults, fpga-pnr, fpga-coverage, fpga-live: the long ones"
 	@echo "make docs       the documentation as a site in build/site, to be read without a network"
+	@echo "make wheel      a wheel in dist, with kernels compiled for x86-64-v3"
 	@echo "make lock       pin what run installs, with hashes, in requirements.lock"
 	@echo "make sbom       a CycloneDX list of what is installed, in build/sbom.json"
 	@echo "make lint       ruff and mypy"
@@ -65,6 +66,11 @@ evidence: $(VENV)/.test-ready
 docs: $(VENV)/.test-ready
 	@$(BIN)/python -m mkdocs build --strict --quiet
 	@echo "Open build/site/index.html."
+
+wheel: $(VENV)/.test-ready
+	@rm -f dist/openoutcry-*.whl
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+	$(BIN)/python scripts/wheel_kernels.py dist/openoutcry-*.whl
 
 # The newest versions that pyproject.toml allows, for every Python and platform at once.
 lock: $(VENV)/.test-ready

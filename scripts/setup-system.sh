@@ -29,7 +29,8 @@ prometheus|prometheus|no Prometheus scrapes a venue or judges its alarms
 chromium|chromium fonts-dejavu-core|the console's page is opened in no browser
 tshark|tshark|nobody else dissects what sessions send
 hledger|hledger|no other ledger adds up our journal
-mariadbd|mariadb-server-core|MariaDB is not asked the questions that were written for it
+mariadbd|mariadb-server-core mariadb-client-core|MariaDB is not asked the questions that were written for it
+my_print_defaults|mariadb-client-core|MariaDB's first database is not laid out
 END
 }
 wanted() {

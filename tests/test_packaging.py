@@ -1,5 +1,8 @@
 """What is installed: one package, whole, that runs outside the tree with what it declares."""
 
+import base64
+import csv
+import hashlib
 import json
 import os
 import shutil
@@ -13,6 +16,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from openoutcry.wire import shipped
 from openoutcry.wire.kernel import CACHE_ROOT
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -112,6 +116,65 @@ def run(installed, tmp_path):
         )
 
     return run_command
+
+
+def record_of(archive):
+    (name,) = [n for n in archive.namelist() if n.endswith(".dist-info/RECORD")]
+    return {row[0]: row[1:] for row in csv.reader(archive.read(name).decode().splitlines())}
+
+
+def test_files_that_are_put_into_a_wheel_are_in_its_record(wheel, tmp_path):
+    """With hash and size; put there again they are replaced, and all else is as it was."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        from wheel_kernels import add_files
+    finally:
+        sys.path.pop(0)
+    ours = Path(shutil.copy(wheel, tmp_path))
+    name = "openoutcry/wire/compiled/x/y.nbi"
+    for data in (b"one", b"other"):
+        add_files(ours, {name: data})
+    with zipfile.ZipFile(wheel) as before, zipfile.ZipFile(ours) as after:
+        assert after.testzip() is None
+        assert sorted(after.namelist()) == sorted([*before.namelist(), name])
+        digest = base64.urlsafe_b64encode(hashlib.sha256(b"other").digest()).decode().rstrip("=")
+        assert record_of(after) == record_of(before) | {name: [f"sha256={digest}", "5"]}
+        assert after.read(name) == b"other"
+        for info in before.infolist():
+            if not info.filename.endswith("RECORD"):
+                assert after.read(info.filename) == before.read(info.filename)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not shipped.usable(), reason="this processor has not all of x86-64-v3")
+def test_a_wheel_with_kernels_runs_at_once(wheel, tmp_path):
+    """With an empty cache `outcry run` takes no more than 10 s of a processor, compiles nothing and
+    comes to the hashes that it comes to when it compiles all of it here."""
+    ours = Path(shutil.copy(wheel, tmp_path))
+    script = [sys.executable, str(ROOT / "scripts" / "wheel_kernels.py"), str(ours)]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("OUTCRY_")}
+    subprocess.run([*script, "--only", "run"], check=True, env=environment, capture_output=True)
+    site = tmp_path / "site"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*pip, "--target", str(site), str(ours)], check=True, capture_output=True)
+    command = [sys.executable, "-m", "openoutcry", "run", "--orders", "10000", "--json"]
+    for topology in ("inline", "processes"):
+        hashes = []
+        for cache, own in ((tmp_path / topology, "1"), (CACHE_ROOT, "0")):
+            variables = {"PYTHONPATH": str(site), "OUTCRY_CACHE_DIR": str(cache)}
+            before_s = sum(os.times()[2:4])
+            done = subprocess.run(
+                [*command, "--topology", topology], cwd=tmp_path, capture_output=True, text=True,
+                env=environment | variables | {"OUTCRY_SHIPPED": own},
+            )  # fmt: skip
+            took_s = sum(os.times()[2:4]) - before_s
+            assert done.returncode == 0, done.stderr
+            result = json.loads(done.stdout)
+            hashes.append((result["state_hash"], result["event_hash"]))
+            if own == "1":
+                assert list(cache.rglob("*.nbc")) == []
+                assert took_s < 10
+        assert hashes[0] == hashes[1]
 
 
 def test_the_wheel_holds_every_file_of_every_room(wheel):
