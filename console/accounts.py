@@ -4,6 +4,7 @@ A session's cookie and its CSRF token are random; only the cookie's hash is kept
 """
 
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -64,7 +65,10 @@ class Knowing(Protocol):
 
 
 class Accounts:
-    """The sessions of the operators, or of the participants, of one venue."""
+    """The sessions of the operators, or of the participants, of one venue.
+
+    Any thread may ask: passwords are checked in threads, as that takes its time.
+    """
 
     def __init__(
         self,
@@ -77,6 +81,7 @@ class Accounts:
         self.failures_before_lock, self.lock_s = failures_before_lock, lock_s
         self._sessions: dict[bytes, Session] = {}
         self._failures: dict[tuple[str, str], _Failures] = {}
+        self._lock = threading.Lock()
 
     def prove(self, name: str, password: str, code: str, address: str) -> int:
         """The operator's number.  Raises :class:`LockedError`, or :class:`OperatorError`."""
@@ -86,8 +91,9 @@ class Accounts:
         except OperatorError:
             self.failed(name, address)
             raise
-        self._failures.pop(("name", name), None)
-        self._failures.pop(("address", address), None)
+        with self._lock:
+            self._failures.pop(("name", name), None)
+            self._failures.pop(("address", address), None)
         return number
 
     def check_lock(self, name: str, address: str) -> None:
@@ -100,41 +106,46 @@ class Accounts:
 
     def failed(self, name: str, address: str) -> None:
         """Count a wrong password; at every so many the name and the address wait."""
-        for key in (("name", name), ("address", address)):
-            one = self._failures.pop(key, _Failures())
-            while len(self._failures) >= MAX_NAMES:
-                del self._failures[next(iter(self._failures))]
-            self._failures[key] = one
-            one.count += 1
-            if one.count % self.failures_before_lock == 0:
-                one.locked_until_s = self.clock() + self.lock_s
+        with self._lock:
+            for key in (("name", name), ("address", address)):
+                one = self._failures.pop(key, _Failures())
+                while len(self._failures) >= MAX_NAMES:
+                    del self._failures[next(iter(self._failures))]
+                self._failures[key] = one
+                one.count += 1
+                if one.count % self.failures_before_lock == 0:
+                    one.locked_until_s = self.clock() + self.lock_s
 
     def begin(self, number: int) -> tuple[str, Session]:
         """A new session of this operator, and what its cookie holds."""
         now, one = self.clock(), self.operators[number]
-        self._sweep()
-        while len(self._sessions) >= MAX_SESSIONS:
-            del self._sessions[next(iter(self._sessions))]
         cookie = secrets.token_urlsafe(TOKEN_BYTES)
         session = Session(number, one.name, one.role, now, now)
-        self._sessions[_digest(cookie)] = session
+        with self._lock:
+            self._sweep()
+            while len(self._sessions) >= MAX_SESSIONS:
+                del self._sessions[next(iter(self._sessions))]
+            self._sessions[_digest(cookie)] = session
         return cookie, session
 
     def find(self, cookie: str | None) -> Session | None:
         """The session of a cookie, which counts as heard of."""
-        session = self._sessions.get(_digest(cookie or ""))
+        with self._lock:
+            session = self._sessions.get(_digest(cookie or ""))
         if session is None or not self._lives(session):
             return None
         session.seen_s = self.clock()
         return session
 
     def end(self, cookie: str | None) -> None:
-        self._sessions.pop(_digest(cookie or ""), None)
+        with self._lock:
+            self._sessions.pop(_digest(cookie or ""), None)
 
     def has(self, number: int) -> bool:
         """Whether anybody is logged in as this one."""
-        self._sweep()
-        return any(one.number == number for one in self._sessions.values())
+        with self._lock:
+            self._sweep()
+            return any(one.number == number for one in self._sessions.values())
 
     def _lives(self, session: Session) -> bool:
         now = self.clock()

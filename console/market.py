@@ -17,6 +17,7 @@ from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
 TRADES, CANDLES = 200, 7_200
 POLL_S, AGAIN_S = 0.005, 1.0
 SECOND_NS = 1_000_000_000
+DAY_S = 86_400
 DEPTH = 25
 EVERY_S = (1, 5, 15, 60, 300, 900)
 """Lengths of candles."""
@@ -44,19 +45,27 @@ def _number(message: bytes, at: slice) -> int:
 
 @dataclass
 class Tape:
-    """What an instrument traded.  Prices have four decimals; a candle is its second of the day,
-    open, high, low, close and volume."""
+    """What an instrument traded.  Prices have four decimals; a candle is its second since the
+    midnight before the first trade, open, high, low, close and volume."""
 
     trades: deque[dict[str, int]] = field(default_factory=lambda: deque(maxlen=TRADES))
     candles: deque[list[int]] = field(default_factory=lambda: deque(maxlen=CANDLES))
     count: int = 0
+    day: int = 0
+    """Midnights that have passed since the first trade: ITCH tells the time of day alone."""
 
     def add(self, time_ns: int, price: int, shares: int) -> None:
         self.count += 1
         row = {"number": self.count, "time_ns": time_ns, "price": price, "shares": shares}
         self.trades.append(row)
-        second = time_ns // SECOND_NS
-        if self.candles and self.candles[-1][0] == second:
+        second = self.day * DAY_S + time_ns // SECOND_NS
+        newest = self.candles[-1][0] if self.candles else second
+        if newest - second > DAY_S // 2:
+            self.day += 1
+            second += DAY_S
+        # A clock that was set back: charts take no candle that is older than the one before it.
+        second = max(second, newest)
+        if self.candles and newest == second:
             candle = self.candles[-1]
             candle[2], candle[3] = max(candle[2], price), min(candle[3], price)
             candle[4], candle[5] = price, candle[5] + shares
@@ -212,11 +221,15 @@ class Market:
 
     def candles(self, symbol: str, every_s: int) -> list[list[int]]:
         """[begin (seconds of the epoch, by the venue's day), open, high, low, close, volume]."""
-        midnight = int(time.time()) // 86_400 * 86_400
         rows: dict[int, list[int]] = {}
         with self._lock:
             one = self._find(symbol)
-            kept = list(self.tapes.of.get(one.locate, Tape()).candles) if one else []
+            tape = self.tapes.of.get(one.locate, Tape()) if one else Tape()
+            kept, day = list(tape.candles), tape.day
+        now_s = int(time.time())
+        midnight = (now_s // DAY_S - day) * DAY_S
+        if kept and midnight + kept[-1][0] > now_s + DAY_S // 2:
+            midnight -= DAY_S  # nothing has been traded since midnight
         for second, first, high, low, last, volume in kept:
             begin = second // every_s * every_s
             if begin not in rows:

@@ -28,7 +28,7 @@ from openoutcry.pipeline.venue.desk_record import NAME as DESK_RECORD
 from openoutcry.pipeline.venue.desk_record import RecordError, desk_record
 from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.pipeline.venue.log import log_folder
-from openoutcry.ptp.look import look
+from openoutcry.ptp.status import clock_status
 from openoutcry.risk import layout as lay
 from openoutcry.wire import OutcryError
 
@@ -296,7 +296,7 @@ class Observer:
 
 def _clock() -> dict[str, Any]:
     try:
-        found = look()
+        found = clock_status()
     except OutcryError as error:
         return {"error": str(error)}
     keys = ("utc", "state", "source", "grandmaster", "offset_ns", "bound_ns", "drift_ppb",

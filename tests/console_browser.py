@@ -47,7 +47,7 @@ def shown(browser, url, width=1280, theme="dark", but="a status of 4"):
     page.set_default_timeout(WAIT_MS)
     said, asked = [], []
     page.on("console", lambda one: said.append(one.text) if not re.search(but, one.text) else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("pageerror", lambda error: said.append(error.stack or str(error)))
     page.on("request", lambda one: asked.append(one.url))
     try:
         page.goto(url)

@@ -1,5 +1,8 @@
 """The console's parts alone: sessions that end, logins that wait, trades out of messages."""
 
+import threading
+from types import SimpleNamespace
+
 import pytest
 from console_venue import OPERATORS_HASH, PASSWORD
 
@@ -7,7 +10,7 @@ from openoutcry.console import extra
 from openoutcry.console.accounts import IDLE_S, MAX_SESSIONS, SESSION_S, Accounts, LockedError
 from openoutcry.console.alarms import OVER, RECORD, SEEN, Alarms
 from openoutcry.console.live import next_due
-from openoutcry.console.market import Tapes
+from openoutcry.console.market import DAY_S, SECOND_NS, Market, Tapes
 from openoutcry.operations.alarms import ALARMS
 from openoutcry.operations.evaluate import KEEP_S, Evaluator, Standing, State
 from openoutcry.pipeline.venue.desk_record import desk_record
@@ -29,6 +32,26 @@ def accounts():
     made = Accounts(Operators((Operator("anna", OPERATORS_HASH),)), 3, 60.0, clock)
     made.turn = clock
     return made
+
+
+def test_logins_in_two_threads_both_last(accounts):
+    """One begins while the other looks which sessions have ended."""
+    first, _ = accounts.begin(1)
+    cookies, asked, main = [], [], threading.main_thread()
+    other = threading.Thread(target=lambda: cookies.append(accounts.begin(1)[0]))
+
+    def clock():
+        asked.append(threading.current_thread())
+        # The second time it is about the first session, whether it lives.
+        if asked[-1] is main and asked.count(main) == 2:
+            other.start()
+            other.join(0.2)
+        return accounts.turn.now_s
+
+    accounts.clock = clock
+    cookies.append(accounts.begin(1)[0])
+    other.join()
+    assert all(accounts.find(cookie) for cookie in (first, *cookies))
 
 
 def test_a_session_ends_when_nobody_is_heard_of_and_after_its_time(accounts):
@@ -94,6 +117,39 @@ def test_each_trade_has_its_own_price_and_an_order_is_forgotten_with_its_shares(
     assert tapes._orders == {}
     tapes.take(message("S", event="O"))
     assert tapes.of == {}
+
+
+@pytest.mark.parametrize(
+    ("now_s", "begins"),
+    [
+        (10 * DAY_S + 20, [10 * DAY_S - 2, 10 * DAY_S - 1, 10 * DAY_S + 3]),
+        (10 * DAY_S + 3 * 3_600, [10 * DAY_S - 2, 10 * DAY_S - 1, 10 * DAY_S + 3]),
+    ],
+)
+def test_candles_follow_one_another_over_midnight_and_a_clock_set_back(monkeypatch, now_s, begins):
+    """A chart takes no candle that is older than the one before it; ITCH tells the time of day."""
+    market = Market(None)
+    monkeypatch.setattr(market, "_find", lambda symbol: SimpleNamespace(locate=1))
+    monkeypatch.setattr("openoutcry.console.market.time", SimpleNamespace(time=lambda: now_s))
+    assert market.candles("TIN", 1) == []
+    market.tapes.take(trades_at(DAY_S - 2, DAY_S - 1, DAY_S - 1, 3, 2))
+    told = market.candles("TIN", 1)
+    assert [row[0] for row in told] == begins
+    assert [row[5] for row in told] == [1, 2, 2]
+    assert [row[0] for row in market.candles("TIN", 60)] == [10 * DAY_S - 60, 10 * DAY_S]
+
+
+def test_candles_of_an_evening_stay_there_while_nothing_is_traded_after_midnight(monkeypatch):
+    market = Market(None)
+    monkeypatch.setattr(market, "_find", lambda symbol: SimpleNamespace(locate=1))
+    late = SimpleNamespace(time=lambda: 10 * DAY_S + 60)
+    monkeypatch.setattr("openoutcry.console.market.time", late)
+    market.tapes.take(trades_at(DAY_S - 5))
+    assert [row[0] for row in market.candles("TIN", 1)] == [10 * DAY_S - 5]
+
+
+def trades_at(*seconds):
+    return b"".join(message("P", shares=1, price=100, timestamp=one * SECOND_NS) for one in seconds)
 
 
 def test_what_is_missing_is_told_in_a_line(monkeypatch):
