@@ -76,9 +76,9 @@ class DrillClient:
         if self._pid:
             os.waitpid(self._pid, 0)
             self._pid = 0
-            self.look()
+            self.read_answers()
 
-    def look(self) -> None:
+    def read_answers(self) -> None:
         """Read what was answered since."""
         fd = self._answers.fileno()
         while data := os.pread(fd, 1 << 20, self._read_bytes):
@@ -94,12 +94,12 @@ class DrillClient:
 
     def answered_since(self, since_s: float) -> int:
         """How many answers have come since (a thousand are enough to know)."""
-        self.look()
+        self.read_answers()
         return sum(1 for at_s in self.at_s[-1000:] if at_s > since_s)
 
     def longest_gap_s(self, from_s: float, until_s: float) -> float:
         """The longest time without an answer that overlaps a window."""
-        self.look()
+        self.read_answers()
         times = np.array(self.at_s)
         inside = times[(times >= from_s) & (times <= until_s)]
         before = times[times < from_s]

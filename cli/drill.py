@@ -23,7 +23,7 @@ from openoutcry.cli.options import PathArgument, as_json_option
               help="End after so many, with the faults that there were by then.")  # fmt: skip
 @click.option("--keep", type=PathArgument, help="Work in this folder and leave it.")
 @click.option("--report", type=PathArgument, help="Write the report (JSON) to this file.")
-@click.option("--evidence", is_flag=True, help="Write docs/evidence/replication_drill.json.")
+@click.option("--evidence", is_flag=True, help="Write docs/evidence/replication_drill_seed_N.json.")
 @as_json_option
 def drill(faults: int, kinds: str | None, seed: int, rate: int, minutes: float | None,
           keep: Path | None, report: Path | None, evidence: bool,
@@ -50,9 +50,8 @@ def drill(faults: int, kinds: str | None, seed: int, rate: int, minutes: float |
     if evidence:
         from openoutcry.report.evidence import write_evidence
 
-        write_evidence(
-            "replication_drill", figures_of(document), " ".join(["outcry", *sys.argv[1:]])
-        )
+        write_evidence(f"replication_drill_seed_{seed}", figures_of(document),
+                       " ".join(["outcry", *sys.argv[1:]]))  # fmt: skip
     if report:
         report.write_text(json.dumps(document, indent=1) + "\n")
     if as_json:

@@ -249,6 +249,11 @@ class Publisher:
             count += 1
         return count
 
+    @property
+    def read_all(self) -> bool:
+        """The last :meth:`read` came to the journal's end."""
+        return self._blocks is None
+
     def turn(self, timeout_s: float = 0.0, check: Check = NO_CHECK) -> int:
         """Offer what may be offered, wait up to ``timeout_s`` for answers; returns how many
         messages were offered or acknowledged.
