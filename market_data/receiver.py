@@ -17,6 +17,16 @@ TAKEN_A_TURN = 1024
 SNAPSHOT_GAP = 50_000
 """Messages that are missing at once from which on a snapshot takes less than asking for them."""
 PACKET_BYTES = 1 << 16
+Moment = tuple[str, Book, int]
+"""A session, the book of a moment of it, and the number of the first message that is not in it."""
+
+
+def moment_of(snapshots: Address) -> Moment:
+    """As a server of snapshots has it: orders and states, no trades.  Raises :class:`FeedError`."""
+    session, messages, following = fetch(snapshots)
+    book = Book()
+    book.apply(messages)
+    return session, book, following
 
 
 class Receiver:
@@ -25,8 +35,9 @@ class Receiver:
     ``server``: where to ask for what is missing; without one a gap stays.  ``deliver`` is given all
     messages besides the book, each behind its length, and the number of the first.  ``snapshots``:
     where to begin with a snapshot, and where to go when more than ``gap`` messages are missing
-    (``deliver`` then misses what is in the snapshot); else the stream is asked for from its first
-    message on.  Raises :class:`FeedError` if there is none to be had.
+    (``deliver`` then misses what is in the snapshot): a server's address, or what gives a moment;
+    else the stream is asked for from its first message on.  Raises :class:`FeedError` if there is
+    none to be had.
     """
 
     def __init__(
@@ -35,7 +46,7 @@ class Receiver:
         server: Address | None = None,
         interface: str = "",
         deliver: Callable[[bytes, int], None] = lambda messages, first: None,
-        snapshots: Address | None = None,
+        snapshots: Address | Callable[[], Moment] | None = None,
         gap: int = SNAPSHOT_GAP,
     ) -> None:
         self.book = Book()
@@ -52,14 +63,11 @@ class Receiver:
             self._poll.register(number, select.POLLIN)
         if snapshots is not None:
             # The lines are joined: what comes meanwhile waits in their sockets.
-            self._begin_with_snapshot(snapshots)
+            self._begin_with(snapshots)
 
-    def _begin_with_snapshot(self, server: Address) -> None:
+    def _begin_with(self, given: Address | Callable[[], Moment]) -> None:
         """The book of a moment, and the lines from there on."""
-        session, messages, following = fetch(server)
-        book = Book()
-        book.apply(messages)
-        self.book = book
+        session, self.book, following = given() if callable(given) else moment_of(given)
         if self.lines.session not in (b"", session.encode()):
             self.lines.follow(session.encode())
         self.lines.session = session.encode()
@@ -85,7 +93,7 @@ class Receiver:
                 count += 1
         if self.snapshots is not None and self.lines.missing[1] > self._gap:
             with contextlib.suppress(FeedError):  # none to be had now: asked for as any gap is
-                self._begin_with_snapshot(self.snapshots)
+                self._begin_with(self.snapshots)
         if self.server is not None:
             request = self.lines.request(time.monotonic_ns())
             if request:

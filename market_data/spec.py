@@ -53,9 +53,6 @@ class FeedSpec:
             )
             if one is not None
         ]
-        if (self.depth or self.pages) and self.snapshots is None:
-            raise FeedError("the conflated feed (depth, pages) begins with a snapshot: "
-                            "`snapshots` is missing")  # fmt: skip
         versions = {ip_address(host).version for host, _ in addresses}
         if len(versions) > 1:
             raise FeedError("the feed's addresses are of IPv4 and of IPv6: of one, please")

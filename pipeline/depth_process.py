@@ -1,7 +1,8 @@
 """The conflated feed of a venue: a subscriber of its own full feed that publishes conflated views.
 
 It reads the public lines as any subscriber does, so it cannot affect the orders or the full
-feed, and it may be killed at any time: it begins again with a snapshot.
+feed, and it may be killed at any time: it begins again with the messages that the session's store
+has.  (A snapshot has no trades: what was told of the last one would be taken back.)
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from openoutcry.market_data.depth import DepthLine, views_of
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.pages import Pages
-from openoutcry.market_data.receiver import Receiver
+from openoutcry.market_data.receiver import Moment, Receiver
 from openoutcry.market_data.spec import FeedSpec
 
 LISTEN_S = 0.005
@@ -24,20 +25,20 @@ LAST_S = 5.0
 
 def conflate(
     spec: FeedSpec,
-    snapshots: tuple[str, int],
+    moment: Callable[[], Moment],
     over: Callable[[], bool],
     ended: Callable[[], bool],
 ) -> None:
     """Publish the views of each interval, until the process is killed or the run is ``over()``.
 
-    ``snapshots``: where they are given; ``ended()``: the session has, and no other has begun.
+    ``moment()``: the book as it stands; ``ended()``: the session has, and no other has begun.
     """
-    asyncio.run(_conflate(spec, snapshots, over, ended))
+    asyncio.run(_conflate(spec, moment, over, ended))
 
 
 async def _conflate(
     spec: FeedSpec,
-    snapshots: tuple[str, int],
+    moment: Callable[[], Moment],
     over: Callable[[], bool],
     has_ended: Callable[[], bool],
 ) -> None:
@@ -45,7 +46,7 @@ async def _conflate(
     if pages is not None:
         await pages.start()
     line = DepthLine(spec, spec.depth) if spec.depth else None
-    receiver = await _receiver(spec, snapshots, over)
+    receiver = await _receiver(spec, moment, over)
     interval_s, due, until, told = spec.interval_ms / 1e3, time.monotonic(), 0.0, 0
     while receiver is not None:
         lines, session = receiver.lines, receiver.lines.session
@@ -78,14 +79,14 @@ async def _conflate(
 
 
 async def _receiver(
-    spec: FeedSpec, snapshots: tuple[str, int], over: Callable[[], bool]
+    spec: FeedSpec, moment: Callable[[], Moment], over: Callable[[], bool]
 ) -> Receiver | None:
-    """A receiver that has its snapshot; the feed may not give any yet.  None: the run is over."""
+    """A receiver that has its book; there may be none yet.  None: the run is over."""
     lines = [one for one in (spec.a, spec.b) if one is not None]
     while not over():
         try:
             return await asyncio.to_thread(
-                Receiver, lines, spec.retransmission, spec.interface, snapshots=snapshots
+                Receiver, lines, spec.retransmission, spec.interface, snapshots=moment
             )
         except FeedError:
             await asyncio.sleep(AGAIN_S)

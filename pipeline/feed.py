@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -32,10 +33,14 @@ from openoutcry.pipeline.topology import Reader, Topology
 from openoutcry.replay.events import Batch, events_of
 from openoutcry.ring import ProcessIdentity
 
+if TYPE_CHECKING:
+    from openoutcry.market_data.receiver import Moment
+
 NAME = "market_data"
 QUEUE = 1 << 13
 FOLDER = "market_data"
 BACKLOG = 64
+PIECE_BYTES = 1 << 20
 CRASH_LOOP_RESTARTS = 5
 """Deaths in a row without a message sent, after which the process is not restarted."""
 SENT, CLAMPED, SESSION, OVER, READY, KEPT, COUNTS = 0, 1, 2, 3, 4, 8, 16
@@ -290,12 +295,24 @@ class PublicFeed:
         allow_descriptors()
         from openoutcry.pipeline.depth_process import conflate  # asyncio, for few
 
-        listener = self.snapshots
-        assert listener is not None
         conflate(
-            self.spec, listener.getsockname()[:2], lambda: self.is_over,
+            self.spec, self._moment, lambda: self.is_over,
             lambda: self.has_ended(self.session - 1) and not self.kept(self.session)[0],
         )  # fmt: skip
+
+    def _moment(self) -> "Moment":
+        """The book of the session's messages that its store has.  Raises :class:`FeedError`."""
+        from openoutcry.market_data.book import Book
+        from openoutcry.market_data.stream import Tail
+
+        if not self.is_ready:
+            raise FeedError("what was told before is not known yet")
+        session, book, at = self.session, Book(), 0
+        tail = Tail(self.store_path(session), partial(self.kept, session))
+        while data := tail.read(at, PIECE_BYTES):
+            book.apply(data)
+            at += len(data)
+        return self.name_of(session), book, book.messages + 1
 
     def _serve_stream(self) -> None:
         """The process that serves the stream over SoupBinTCP."""

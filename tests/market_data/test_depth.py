@@ -18,7 +18,6 @@ from openoutcry.market_data.depth import (
     by_price,
     views_of,
 )
-from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.pages import Pages
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.wire.depth import DEPTH, LAST
@@ -239,11 +238,6 @@ def test_who_does_not_read_is_told_what_stands_when_he_reads_and_costs_no_memory
             assert first.close_code is None
 
     served(crowded)
-
-
-def test_it_begins_with_a_snapshot_so_there_must_be_one():
-    with pytest.raises(FeedError, match="`snapshots` is missing"):
-        FeedSpec(("239.1.1.1", 1), depth=("239.1.1.3", 1))
 
 
 def test_views_are_the_books():

@@ -1,18 +1,25 @@
 """docs/market-data.md: its programs, run against a venue, print what stands there, and its commands
 listen to it."""
 
+import json
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from feed_days import Days
+from feed_days import WAIT_S, Days
 from venue_floor import order
+from websockets.sync.client import connect
 
 from openoutcry.cli.main import main
+from openoutcry.host.processes import named_children
+from openoutcry.market_data.depth import DepthReceiver
 from openoutcry.wire.enums import Side, TimeInForce
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "market-data.md").read_text()
@@ -72,3 +79,30 @@ def test_a_command_of_the_page_listens(days, number):
     done = CliRunner().invoke(main, [*words, "--seconds", "3", "--json"])
     assert done.exit_code == 0, done.output
     assert '"symbol": "TIN"' in done.stdout
+
+
+def test_the_conflated_feed_knows_the_last_trade_also_when_it_begins_again(days):
+    """A process that is killed takes nothing back of what was told."""
+    receiver = DepthReceiver(days.spec.depth, "127.0.0.1")
+    until, runs = time.monotonic() + WAIT_S, set()
+    while not (len(runs) == 2 and receiver.book.levels(2, "B")):
+        assert time.monotonic() < until
+        receiver.poll()
+        if receiver.book.run and receiver.book.run not in runs:
+            runs.add(receiver.book.run)
+            receiver.book._levels.clear()
+            receiver.book.last.clear()
+            if len(runs) == 1:
+                (pid,) = [pid for name, pid in named_children(days.venue.process.pid)
+                          if name == "depth"]  # fmt: skip
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+    receiver.close()
+    assert receiver.book.last[2] == (1_010_000, 2, 1)
+    host, port = days.spec.pages
+    with connect(f"ws://{host}:{port}", legacy=True) as page:
+        row = {"type": "heartbeat"}
+        while row["type"] != "snapshot":
+            page.send(json.dumps({"subscribe": ["TIN"]}))
+            row = json.loads(page.recv(timeout=WAIT_S))
+    assert row["last"] == [1_010_000, 2]
