@@ -56,10 +56,10 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bo
         server = make_metrics_server(collector, address)
     except OSError as error:
         raise OutcryError(f"cannot serve metrics on {host}:{port}: {error.strerror}") from None
-    click.echo(f"http://{host}:{server.server_port}/metrics", err=True)
     thread = Thread(target=server.serve_forever)
     thread.start()
     with announced("metrics", *((venue.journal, venue.number) if venue else ())):
+        click.echo(f"http://{host}:{server.server_port}/metrics", err=True)
         # A library's thread may take the signal, which wakes nobody here.
         while not stop.wait(0.2):
             pass

@@ -74,7 +74,8 @@ class Drops:
     total: int = 0
     refused: int = 0
     next_look_s: float = 0.0
-    next_note_s: float = 0.0
+    next_drop_note_s: float = 0.0
+    next_refusal_note_s: float = 0.0
 
     def poll(self, work: Work, note: Callable[[str], None]) -> None:
         network, now_s = work.receiver or work.ports, time.monotonic()
@@ -85,16 +86,15 @@ class Drops:
         work.shared.control[ct.DROPPED] = self.total
         refused_before, self.refused = self.refused, network.refused
         work.shared.control[ct.REFUSED] = self.refused
-        if now_s < self.next_note_s:
-            return
-        if self.total > before:
-            self.next_note_s = now_s + DROPS_NOTE_S
+        # Each for itself: who floods beyond his rate is told first, and hid what others lost.
+        if self.total > before and now_s >= self.next_drop_note_s:
+            self.next_drop_note_s = now_s + DROPS_NOTE_S
             note(
                 f"overload: the system drops datagrams that come faster than they are taken "
                 f"({self.total:,} so far)"
             )
-        if self.refused > refused_before:
-            self.next_note_s = now_s + DROPS_NOTE_S
+        if self.refused > refused_before and now_s >= self.next_refusal_note_s:
+            self.next_refusal_note_s = now_s + DROPS_NOTE_S
             note(f"orders beyond their participants' rates are refused ({self.refused:,} so far)")
 
 

@@ -6,6 +6,9 @@ run is the wall clock less what the process spent waiting for a processor (``/pr
 so a stage that is starved on a busy machine is never taken for a stalled one; and a process of
 which any thread waits for a disk (state D) is left alone, however slow the disk.  One look counts
 for a fifth of a second at most: a supervisor that did not run itself has seen nothing.
+
+A stage that is not ready has no heartbeat yet, and nobody knows how long its start may take; there
+a process that is stopped by a signal is what is told.
 """
 
 import os
@@ -94,7 +97,10 @@ class Watch:
 
     def _moved(self, name: str) -> bool:
         control, index = self.shared.control, self.shared.table.index[name]
-        if not control.stage(index, ct.STAGE_READY_NS) or control.stage(index, ct.STAGE_DONE):
+        if not control.stage(index, ct.STAGE_READY_NS):
+            self._before.pop(name, None)
+            return not _is_stopped(self.pid)
+        if control.stage(index, ct.STAGE_DONE):
             self._before.pop(name, None)
             return True
         beat = control.stage(index, ct.STAGE_HEARTBEAT_NS)
@@ -171,6 +177,14 @@ def scheduling(pid: int) -> tuple[float, str]:
     states = [Path(f"/proc/{pid}/task/{tid}/stat").read_text().rpartition(")")[2].split()[0]
               for tid in threads]  # fmt: skip
     return int(waited_ns) / 1e9, "".join(states)
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        return scheduling(pid)[1].startswith(STOPPED)
+    except OSError:
+        # It has just died, which is seen elsewhere.
+        return False
 
 
 def dump(pid: int, state: str, stack_fd: int) -> str:

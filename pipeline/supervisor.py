@@ -76,7 +76,7 @@ class Supervisor:
         """Fork the groups; returns how many processes that are."""
         cores = sorted(os.sched_getaffinity(0))
         groups = plan_groups(
-            cores, self.work.ports is not None, self.work.spare_cores, self.work.shared.table
+            cores, self.work.ports is not None, self.work.housekeeping_cores, self.work.shared.table
         )
         for group in groups:
             child = self._start(group)
@@ -163,6 +163,9 @@ class Supervisor:
             return
         self.next_look_s = now_s + LOOK_S
         for child in self.children.values():
+            if child.stall is not None and child.stall["killed"]:
+                # It is dying, which may take a while: no state of it says that it goes on.
+                continue
             stuck = child.watch.poll(now_s)
             if not stuck:
                 self._went_on(child)

@@ -84,7 +84,7 @@ class Work:
     """The gateway's."""
     recording: Recording | None = None
     """Keep every command's stamps and note long steps."""
-    spare_cores: int = 1
+    housekeeping_cores: int = 1
     """Cores that no stage spins on."""
     copies: tuple[Path, ...] = ()
     """The journal's other directories."""

@@ -70,9 +70,10 @@ def test_a_rehearsal_takes_a_dump_with_every_section(venue):
     assert "outcry_open_orders" in found["metrics"]["text"]
     assert any("serving" in row["message"] for row in found["log"])
     assert [row["asked"]["do"] for row in found["actions"]] == ["rehearse"]
-    stages = {one["process"]: one for one in found["processes"]}
-    assert "in run_group" in stages["matcher"]["python"]
-    assert stages["supervisor"]["python"] == "is not asked"
+    stacks = {one["process"]: one["python"] for one in found["processes"]}
+    assert stacks.pop("supervisor") == "is not asked"
+    # Which stages share a process, and its name, is by the number of cores.
+    assert any("in run_group" in stack for stack in stacks.values())
     (trade,) = [one for one in found["last_commands"] if one["kind"] == "NEW"
                 and one["order_id"] == 100]  # fmt: skip
     kinds = [event["kind"] for event in trade["events"]]

@@ -110,7 +110,7 @@ def test_what_the_host_lacks(tmp_path, monkeypatch):
         assert states(fitness.account, file, host)["account"] == state
     for holds, state in ((False, BAD), (True, "good")):
         clock = {"source": "system", "bound_ns": None, "rts25": {"holds": holds}}
-        monkeypatch.setattr(fitness, "look", lambda clock=clock: clock)
+        monkeypatch.setattr(fitness, "clock_status", lambda clock=clock: clock)
         assert states(fitness.clock, file, host)["clock"] == state
 
 

@@ -4,13 +4,14 @@ import os
 import signal
 import time
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.pipeline import control as ct
-from openoutcry.pipeline import worker
+from openoutcry.pipeline import stall, worker
 from openoutcry.pipeline.options import Options, PipelineError
 from openoutcry.pipeline.progress import Sample, Watcher
 from openoutcry.pipeline.run import run
@@ -41,36 +42,65 @@ def check_same(result: dict[str, Any], undisturbed: dict[str, Any]) -> None:
     assert (result["lost"], result["duplicated"]) == (0, 0)
 
 
-def stop_at_start(monkeypatch: pytest.MonkeyPatch, victim: str) -> None:
-    """The first process that runs ``victim`` stops itself once it is ready."""
+def stop_at_start(monkeypatch: pytest.MonkeyPatch, victim: str, ready: bool = True) -> None:
+    """The first process that runs ``victim`` stops itself once it is ready, or just before."""
     mark_ready = worker.mark_ready
 
     def ready_and_stopped(shared: Any, stages: tuple[str, ...]) -> None:
-        mark_ready(shared, stages)
+        if ready:
+            mark_ready(shared, stages)
         index = TOPOLOGY.index[victim]
         if victim in stages and not shared.control.stage(index, ct.STAGE_RESTARTS):
             os.kill(os.getpid(), signal.SIGSTOP)
+        if not ready:
+            mark_ready(shared, stages)
 
     monkeypatch.setattr(worker, "mark_ready", ready_and_stopped)
 
 
-@pytest.mark.parametrize("victim", ["journal", "matcher"])
+@pytest.mark.parametrize(
+    ("victim", "ready"), [("journal", True), ("matcher", True), ("matcher", False)]
+)
 def test_a_stopped_stage_is_reported_and_restarted(
-    victim: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: dict[str, Any]
+    victim: str,
+    ready: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: dict[str, Any],
 ) -> None:
     """SIGSTOP: the same events as undisturbed, and an account of what was found and done."""
-    stop_at_start(monkeypatch, victim)
+    stop_at_start(monkeypatch, victim, ready)
     notes: list[str] = []
     result = run(options(tmp_path / "j"), Watcher(note=notes.append))
     check_same(result, undisturbed)
     assert result["replay"]["equal"]
-    stall = next(row for row in result["stalls"] if victim in row["stage"])
-    assert stall["killed"]
-    assert stall["state"] == "it is stopped by a signal"
-    assert "T (stopped)" in stall["dump"]
-    restart = next(row for row in result["restarts"] if row["pid"] == stall["pid"])
+    told = next(row for row in result["stalls"] if victim in row["stage"])
+    assert told["killed"]
+    assert told["state"] == "it is stopped by a signal"
+    assert "T (stopped)" in told["dump"]
+    restart = next(row for row in result["restarts"] if row["pid"] == told["pid"])
     assert "made no progress" in restart["why"]
     assert any("makes no progress" in note for note in notes)
+
+
+def test_a_stage_that_takes_a_while_to_die_keeps_its_cause(
+    monkeypatch: pytest.MonkeyPatch, undisturbed: dict[str, Any]
+) -> None:
+    """Between its SIGKILL and its death it is looked at again, and is not stopped any more."""
+    stop_at_start(monkeypatch, "matcher", ready=False)
+    killed: list[int] = []
+    is_stopped, kill = stall._is_stopped, signal.pidfd_send_signal
+
+    def kill_late(pidfd: int, number: int) -> None:
+        killed.append(pidfd)
+        Timer(0.3, kill, (pidfd, number)).start()
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", kill_late)
+    monkeypatch.setattr(stall, "_is_stopped", lambda pid: not killed and is_stopped(pid))
+    result = run(options(None))
+    check_same(result, undisturbed)
+    assert len(killed) == 1
+    assert [row["why"].split(" for ")[0] for row in result["restarts"]] == ["made no progress"]
 
 
 def spin_without_progress(work: worker.Work, stages: tuple[str, ...]) -> None:
@@ -101,9 +131,9 @@ def test_a_stage_that_spins_without_taking_its_input_is_restarted(
     spin_first(monkeypatch, "journal", times=1)
     result = run(options(tmp_path / "j"))
     check_same(result, undisturbed)
-    stall = result["stalls"][0]
-    assert (stall["stage"], stall["killed"]) == ("journal", True)
-    assert "in spin_without_progress" in stall["dump"]
+    told = result["stalls"][0]
+    assert (told["stage"], told["killed"]) == ("journal", True)
+    assert "in spin_without_progress" in told["dump"]
     assert [row["stage"] for row in result["restarts"]] == ["journal"]
 
 
