@@ -209,7 +209,7 @@ def as_fast(orders: int, topology: str, durability: str, gateway: str, name: str
     """The result of a run as fast as it goes, on every core."""
     options = Options(
         source=flow(name, orders), orders=orders, seed=SEED, topology=topology,
-        durability=durability, gateway=gateway, verify=False, spare_cores=0,
+        durability=durability, gateway=gateway, verify=False, housekeeping_cores=0,
     )  # fmt: skip
     return checked(run(options))
 

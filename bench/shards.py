@@ -196,7 +196,8 @@ def _live(quick: bool, number: int, add: Add) -> None:
     hashes = set()
     for shards in (1, 2) if number % 2 else (2, 1):
         options = Options(source=source, orders=source.orders, seed=SEED, durability="none",
-                          verify=False, spare_cores=0, wiring=TOPOLOGY.sharded(shards))  # fmt: skip
+                          verify=False, housekeeping_cores=0,
+                          wiring=TOPOLOGY.sharded(shards))  # fmt: skip
         result = checked(run(options))
         hashes.add((result["state_hash"], result["event_hash"]))
         add("pipeline", "1/s", "higher", result["commands_per_s"],

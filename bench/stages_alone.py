@@ -105,7 +105,7 @@ def bottleneck(rates: dict[str, float]) -> dict[str, object]:
     table = TOPOLOGY if "journal" in rates else TOPOLOGY.without("journal")
     sums: list[tuple[float, str, str]] = []
     cores = sorted(os.sched_getaffinity(0))
-    for group in plan_groups(cores, spare_cores=0, table=table):
+    for group in plan_groups(cores, housekeeping_cores=0, table=table):
         times = {name: 1 / rates[name] for name in group.stages if name in rates}
         if times:
             slowest = max(times, key=lambda name: times[name])

@@ -17,9 +17,9 @@ from openoutcry.host.processes import handling
 from openoutcry.ptp import ClockDaemon, PageWriter, load_table
 from openoutcry.ptp.daemon import measure_nominal
 from openoutcry.ptp.host import Machine
-from openoutcry.ptp.look import describe, look
 from openoutcry.ptp.simulate import live_machine
 from openoutcry.ptp.sources import find_sources
+from openoutcry.ptp.status import clock_status, describe
 from openoutcry.replay.clock_report import clock_records, summarise
 from openoutcry.report.quantity import duration
 from openoutcry.ring import remove_dead_segments
@@ -50,7 +50,7 @@ def clock(ctx: click.Context, watch: bool, as_json: bool, zone: str) -> None:
         return
     place = _zone(zone)
     while True:
-        document = look()
+        document = clock_status()
         click.echo(json.dumps(document) if as_json else "\n".join(_lines(document, place)))
         if not watch:
             return

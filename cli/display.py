@@ -48,7 +48,8 @@ class Display:
         self.progress.refresh()
 
     def compiling(self, label: str, done: int, total: int) -> None:
-        """The first run on a machine compiles for half a minute; later ones load what it kept."""
+        """The first run on a machine compiles for half a minute, unless the wheel has the kernels
+        with it; later ones load what it kept."""
         if done == total:
             return
         text = f"preparing kernels: {label}"

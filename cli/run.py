@@ -48,7 +48,7 @@ SHARE = 4
 """Participants who could fill the book together, by default; fewer cannot."""
 RUN_OPTIONS = (
     "orders", "seed", "rate", "topology", "durability", "journal", "gateway", "resume", "copies",
-    "policy", "checkpoint_every", "spare_cores", "volatile_journal",
+    "policy", "checkpoint_every", "housekeeping_cores", "volatile_journal",
 )  # fmt: skip
 """The options that a run has under the same name."""
 
@@ -95,7 +95,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
               "any number].")  # fmt: skip
 @click.option("--topology", type=click.Choice(["inline", "processes"]), default="processes",
               show_default=True, help="One thread, or one process a group of stages.")  # fmt: skip
-@click.option("--housekeeping-cores", "spare_cores", type=click.IntRange(0), default=1,
+@click.option("--housekeeping-cores", "housekeeping_cores", type=click.IntRange(0), default=1,
               show_default=True, help="Cores without a busy-polling stage; 0 gives them to "
               "stages: more throughput, longer tails.")  # fmt: skip
 @click.option("--shards", type=click.IntRange(1, MAX_SHARDS), default=1, show_default=True,

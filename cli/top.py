@@ -10,9 +10,9 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="One JSON document (of one sample).")
 def top(once: bool, as_json: bool) -> None:
     """Look at running pipelines: rings, stages, durable lag, latency so far."""
-    from openoutcry.pipeline.top import look, show
+    from openoutcry.pipeline.top import show, views
 
     if as_json:
-        click.echo(json.dumps({"pipelines": look()}))
+        click.echo(json.dumps({"pipelines": views()}))
     else:
         show(once)

@@ -33,7 +33,7 @@ from openoutcry.pipeline.venue.desk_record import desk_record
 from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.pipeline.venue.investigation import SUFFIX
 from openoutcry.pipeline.venue.log import FILE_NAME, log_folder, log_lines
-from openoutcry.ptp.look import look
+from openoutcry.ptp.status import clock_status
 from openoutcry.replay.events import NO_LIMIT, Batch, Point, events_of, starting_point
 from openoutcry.wire import LAYOUT_HASH, OutcryError
 from openoutcry.wire.beside import written_beside
@@ -105,7 +105,7 @@ def gather(
         "processes": lambda: processes_of(pipeline) if pipeline else {"missing": "nothing runs"},
         "pipeline": lambda: _view(pipeline),
         "metrics": lambda: _metrics(venue),
-        "clock": lambda: dict(look()),
+        "clock": lambda: dict(clock_status()),
         "host": _host(journal),
         "journal": lambda: _journal(journal),
         "actions": lambda: desk_record(journal)[-ACTIONS:],

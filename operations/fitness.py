@@ -19,7 +19,7 @@ from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.pipeline.venue.operators import ROLES, SUPERVISOR
 from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS
 from openoutcry.pipeline.venue.serve import wiring_of
-from openoutcry.ptp.look import look
+from openoutcry.ptp.status import clock_status
 from openoutcry.wire import OutcryError
 
 GOOD, UNFIT, NOTE, UNSEEN = "good", "unfit", "note", "unseen"
@@ -313,7 +313,7 @@ def clock(venue: VenueFile, host: Host) -> Iterator[Finding]:
     why = "MiFID II RTS 25 asks for 100 us to UTC; without it no order of events can be proven"
     change = "chrony, or outcry clock run with a PTP source (docs/clock.md)"
     try:
-        found = look()
+        found = clock_status()
     except OutcryError as error:
         yield Finding("host", "clock", UNSEEN, f"cannot see: {error}", why, change=change)
         return

@@ -29,7 +29,7 @@ from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
 from openoutcry.pipeline.topology import REPLICA
 from openoutcry.pipeline.venue.days import read_status
 from openoutcry.pipeline.venue.file import VenueFile
-from openoutcry.ptp.look import look
+from openoutcry.ptp.status import clock_status
 from openoutcry.ring import ProcessIdentity
 from openoutcry.wire import LAYOUT_HASH, OutcryError
 from openoutcry.wire.enums import EventKind, Reason
@@ -420,7 +420,7 @@ def _surveillance(out: Families, journal: Path, venue: str) -> None:
 
 def _clock(out: Families) -> None:
     try:
-        clock = look()
+        clock = clock_status()
     except OutcryError:
         return  # a daemon that knows nothing yet
     source = clock["source"]

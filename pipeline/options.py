@@ -90,7 +90,7 @@ class Options:
     participant_rate: int = 0
     """Orders a second that one participant may send by a network; 0: any number."""
     topology: str = "processes"
-    spare_cores: int = 1
+    housekeeping_cores: int = 1
     """Cores that no stage spins on."""
     durability: str = "durable"
     gateway: str = "golden"

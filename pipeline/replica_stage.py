@@ -62,11 +62,13 @@ class ReplicaStage:
         control.set_stage(self.index, ct.STAGE_HEARTBEAT_NS, now_ns)
         done = control.stage(self.before, ct.STAGE_DONE)
         written, now_s = control[ct.WRITTEN_SEQ], now_ns / 1e9
-        if written != self._read_seq or now_s >= self._look_s or publisher.pending:
+        # A look opens a file and reads a header: at every step, while blocks wait for answers, it
+        # took most of this stage's time.
+        if written != self._read_seq or now_s >= self._look_s:
             self._look_s = now_s + LOOK_S
             publisher.read()
             self._say_published()
-            if publisher.pending_bytes == 0:
+            if publisher.read_all:
                 self._read_seq = written
         moved = publisher.turn(check=read_state(control))
         self._say()

@@ -111,6 +111,7 @@ def _account(work: Work, state: RunState, options: Options, sequenced: int) -> d
     """What the source says of its input; of a network's records, ``sequenced`` became commands."""
     if work.receiver is not None:
         account = {**work.receiver.counters(), "system_drops": work.receiver.system_drops()}
+        account["receive_queue_bytes"] = work.receiver.granted_bytes
     elif work.ports is not None:
         account = state.outcome["ports"]
     else:

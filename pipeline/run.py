@@ -254,7 +254,7 @@ def _make_work(options: Options, shared: Shared, directory: Path | None, limit: 
         gateway=options.gateway,
         settings=options.gateway_settings,
         recording=options.recording,
-        spare_cores=options.spare_cores,
+        housekeeping_cores=options.housekeeping_cores,
         replication=options.replication,
         synced=policy_of(options).synced,
     )

@@ -150,7 +150,7 @@ def hand_over(file: VenueFile, wait_s: float, say: Callable[[str], None]) -> Non
     begun_s, ended = time.monotonic(), False
     # A standby may be there or not: that it leads is waited for no longer than the venue's end.
     while not ended or (leases.given_up and not leases.taken and _since(begun_s) < TAKEN_S):
-        if what := leases.look():
+        if what := leases.poll():
             say(f"{1000 * _since(begun_s):.0f} ms: {what}")
         if not ended and not venue.alive():
             ended = True
@@ -178,7 +178,7 @@ class _Leases:
         lease = None if entry is None else lease_of(entry.value)
         return (lease.holder, lease.epoch, lease.given_up) if lease else ("", 0, False)
 
-    def look(self) -> str:
+    def poll(self) -> str:
         """What has changed, in words."""
         try:
             holder, epoch, given_up = self._read()

@@ -176,7 +176,7 @@ def running() -> list[RunningPipeline]:
     return [one for owner in running_owners() if (one := attached(owner)) is not None]
 
 
-def look(window_s: float = RATE_WINDOW_S) -> list[dict[str, Any]]:
+def views(window_s: float = RATE_WINDOW_S) -> list[dict[str, Any]]:
     """One view of each running pipeline; takes ``window_s`` for the rates."""
     pipelines = running()
     before = [pipeline.positions() for pipeline in pipelines]
@@ -189,13 +189,13 @@ def show(once: bool) -> None:
     """Print once, or refresh until Control-C."""
     console = Console()
     if once:
-        console.print(_render(look()))
+        console.print(_render(views()))
         return
     try:
-        with Live(_render(look()), console=console, auto_refresh=False) as live:
+        with Live(_render(views()), console=console, auto_refresh=False) as live:
             while True:
                 time.sleep(REFRESH_S - RATE_WINDOW_S)
-                live.update(_render(look()), refresh=True)
+                live.update(_render(views()), refresh=True)
     except KeyboardInterrupt:
         return
 

@@ -389,31 +389,37 @@ class Group:
 
 
 def plan_groups(
-    cores: list[int], one_owner: bool = False, spare_cores: int = 1, table: Topology = TOPOLOGY
+    cores: list[int],
+    one_owner: bool = False,
+    housekeeping_cores: int = 1,
+    table: Topology = TOPOLOGY,
 ) -> list[Group]:
     """Share the stages out over the cores this process may use.
 
-    The first ``spare_cores`` are housekeeping cores while there are more: a stage that spins on the
-    last core waits milliseconds each time that the kernel, the journal or the supervisor needs one
-    (docs/decisions/010).  What is not compiled (the journal) is never pinned, as it sleeps in the
-    disk most of its time, but keeps to the housekeeping cores.
+    The first ``housekeeping_cores`` are left to the kernel, the journal and the supervisor while
+    there are more: a stage that spins on the last core waits milliseconds each time that one of
+    them needs it (docs/decisions/010).  What is not compiled (the journal) is never pinned, as it
+    sleeps in the disk most of its time, but keeps to the housekeeping cores.
 
     ``one_owner``: a device belongs to the process that opened it, so receive and replies share one.
     """
     # Core 0 takes most interrupts, so it is the first to be spared.
-    spare, spun = cores[: min(spare_cores, len(cores) - 1)], cores[spare_cores:] or cores[-1:]
-    parts = [part for part in _share_out(table, len(spun)) if part[1]]
+    housekeeping = cores[: min(housekeeping_cores, len(cores) - 1)]
+    spinning = cores[housekeeping_cores:] or cores[-1:]
+    parts = [part for part in _share_out(table, len(spinning)) if part[1]]
     if one_owner:
         parts = [(name, tuple(s for s in stages if s != "replies")) for name, stages in parts]
         parts[0] = (parts[0][0], (*parts[0][1], "replies"))
         parts = [part for part in parts if part[1]]
     pinned = len(cores) >= 2
     groups = [
-        Group(name, stages, spun[index], (spun[index],)) if pinned else Group(name, stages, None)
+        Group(name, stages, spinning[index], (spinning[index],))
+        if pinned
+        else Group(name, stages, None)
         for index, (name, stages) in enumerate(parts)
     ]
     apart = [stage.name for stage in table.stages if not stage.compiled]
-    return [*groups, *(Group(name, (name,), None, tuple(spare)) for name in apart)]
+    return [*groups, *(Group(name, (name,), None, tuple(housekeeping)) for name in apart)]
 
 
 def _share_out(table: Topology, cores: int) -> list[tuple[str, tuple[str, ...]]]:

@@ -94,7 +94,7 @@ def serve(document):
             source=Nobody(), wiring=wiring, sessions=sessions, journal=journal,
             durability=document.get("durability", "async" if journal else "none"),
             resume=resume, order_capacity=1 << 12, verify=journal is not None,
-            spare_cores=document.get("spare_cores", 1), volatile_journal=True,
+            housekeeping_cores=document.get("housekeeping_cores", 1), volatile_journal=True,
             topology=document.get("topology", "processes"),
             feed=feed_of(document["feed"]) if "feed" in document else None,
             checkpoint_every=document.get("checkpoint_every", 1_000_000),

@@ -2,9 +2,14 @@
 
 import os
 import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from openoutcry.pipeline.progress import Sample
+from openoutcry.pipeline.progress import Sample, Watcher
+from openoutcry.pipeline.run import run
 from openoutcry.pipeline.top import running
+from openoutcry.replay.replay import replay
 
 
 class Killer:
@@ -23,3 +28,27 @@ class Killer:
         self.killed += 1
         if row["alive"] and not row["finished"]:
             os.kill(row["pid"], signal.SIGKILL)
+
+
+def killed_until_restarted(
+    options: Callable[..., Any],
+    rate: int,
+    is_same: Callable[[dict[str, Any]], None],
+    commands: int,
+    stages: tuple[str, ...],
+    durability: str,
+    folder: Path,
+) -> None:
+    """Run with these stages killed, until a run had to restart one; ``options`` takes journal and
+    rate, ``is_same`` judges each result, and a replay of the last journal its state."""
+    for attempt in range(6):  # a busy machine may miss the moment: each run takes twice as long
+        journal = folder / f"{attempt}" if durability == "durable" else None
+        killer = Killer(commands, *stages)
+        asked = options(journal=journal, durability=durability, rate=rate >> attempt)
+        result = run(asked, Watcher(sample=killer.sample))
+        is_same(result)
+        if result["restarts"]:
+            break
+    assert result["restarts"]
+    if journal is not None:
+        assert replay(journal)["equal"] is True

@@ -88,7 +88,7 @@ def sources():
 
 def options(**more):
     first, second = sources()
-    return Options(source=first, more_sources={"lane2": second}, wiring=TABLE, spare_cores=0,
+    return Options(source=first, more_sources={"lane2": second}, wiring=TABLE, housekeeping_cores=0,
                    order_capacity=1 << 15, **more)  # fmt: skip
 
 

@@ -45,7 +45,7 @@ class Audit:
         if len(self.faults) < MAX_FAULTS_SHOWN:
             self.faults.append({"seq": seq, "what": what})
 
-    def look(self, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> None:
+    def check(self, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> None:
         """Commands (ORDER_DTYPE) with their events (EVENT_DTYPE)."""
         entered: dict[int, list[int]] = {}
         kinds, causes = events["kind"], events["cause_seq"]
@@ -140,7 +140,7 @@ def fairness(journal: Path) -> dict[str, Any]:
     audit, reader = Audit(), JournalReader(journal)
     for batch in events_of(reader, starting_point(reader)):
         if len(batch.commands):
-            audit.look(np.array(batch.commands), np.array(batch.events))
+            audit.check(np.array(batch.commands), np.array(batch.events))
     return {
         "commands": audit.delayed + audit.at_once, "delayed": audit.delayed,
         "at_once": audit.at_once, "out_of_turn": audit.out_of_turn, "waiting": audit.waiting,

@@ -233,7 +233,7 @@ class Venue:
             checkpoint_every=file.checkpoint_every,
             order_capacity=file.order_capacity,
             hooks=hooks,
-            spare_cores=file.housekeeping_cores,
+            housekeeping_cores=file.housekeeping_cores,
             gateway=file.gateway,
             verify=False,
             wiring=wiring_of(file),

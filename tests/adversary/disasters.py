@@ -227,7 +227,7 @@ class Storm:
             source_kind="udp",
             instruments=GeneratedFlow("normal", 1, 1).instruments,
             topology=topology,
-            spare_cores=self.rng.choice((0, 1)),
+            housekeeping_cores=self.rng.choice((0, 1)),
             journal=journal,
             resume=self.began,
             copies=() if self.began else (self.copy,),

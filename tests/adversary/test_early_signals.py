@@ -94,7 +94,7 @@ def test_a_signal_lost_while_kernels_are_made_ready_counts_at_the_next_step(name
     done = subprocess.run(
         [sys.executable, "-c", LOST_AND_FOUND, name], capture_output=True, text=True
     )
-    assert (done.returncode, done.stdout) == (3, "order flow\n"), done.stderr
+    assert (done.returncode, done.stdout) == (3, "matcher\n"), done.stderr
     assert "Exception ignored in" in done.stderr
 
 

@@ -175,7 +175,7 @@ def test_everything_is_killed_many_times(tmp_path):
 
 
 def test_the_stage_is_killed_while_the_rest_lives(tmp_path):
-    with Venue(SESSIONS, tmp_path / "journal", durability="durable", spare_cores=0) as venue:
+    with Venue(SESSIONS, tmp_path / "journal", durability="durable", housekeeping_cores=0) as venue:
 
         def break_it():
             kill_stage(venue)

@@ -68,7 +68,7 @@ def trade(tmp_path, count, cuts, kills):
     ]
     journal = tmp_path / "journal"
     with (
-        Venue(rows, journal, durability="durable", spare_cores=0, sizes=SIZES) as venue,
+        Venue(rows, journal, durability="durable", housekeeping_cores=0, sizes=SIZES) as venue,
         CuttingProxy(venue.ports["FIX44"], cuts) as proxy,
         quickfix_client(
             tmp_path, proxy.listen_port, target="OUTCRY", password=PASSWORD

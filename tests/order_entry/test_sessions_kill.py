@@ -74,7 +74,7 @@ def kill_storm(durability, tmp_path, rounds):
 def test_the_stages_processes_are_killed_while_the_rest_lives(tmp_path):
     """With a process for the front and one for the back: the sessions die with the matcher, and
     come back with what the journal has and what only shared memory has."""
-    with Venue(SESSIONS, tmp_path / "journal", durability="durable", spare_cores=0) as venue:
+    with Venue(SESSIONS, tmp_path / "journal", durability="durable", housekeeping_cores=0) as venue:
 
         def break_it():
             (pipeline,) = (one for one in running() if one.owner.pid == venue.process.pid)

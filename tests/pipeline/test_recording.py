@@ -53,7 +53,7 @@ def test_intended_times_are_the_rates():
 def test_a_stall_on_purpose_is_noted_in_its_stage():
     """50 us every 10 ms in the matcher: steps of the matcher of at least that length, about as many
     as the run has tenths of a second times ten, and none of another stage because of it."""
-    _, recording = recorded(stall=Stall("matcher", 50_000, 10_000_000), spare_cores=0)
+    _, recording = recorded(stall=Stall("matcher", 50_000, 10_000_000), housekeeping_cores=0)
     stalls = [
         s for s in recording.steps if s.stage == "matcher" and s.end_ns - s.start_ns >= 50_000
     ]

@@ -315,7 +315,7 @@ def test_foreign_replies_are_counted_and_ignored() -> None:
 def test_replies_that_the_system_drops_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """When our own queue overflows, the missing answers are not laid at the receiver's door."""
     monkeypatch.setattr(send_module, "QUEUE_BYTES", 4096)
-    orders = make_orders(23)
+    orders = make_orders(23, participants=23)  # whose answers share no packet
     with responder() as receiver:
 
         def stalling() -> Iterator[np.ndarray]:

@@ -5,12 +5,13 @@ import importlib
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from shard_kills import Killer
+from shard_kills import killed_until_restarted
 
 from openoutcry.flow.mixed import MixedFlow
 from openoutcry.gateway_fpga import make_rules, validate_orders
@@ -18,7 +19,6 @@ from openoutcry.matcher import Engine
 from openoutcry.matcher.book.shards import spread
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.options import PipelineError
-from openoutcry.pipeline.progress import Watcher
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import merge
@@ -26,7 +26,6 @@ from openoutcry.pipeline.topology import TOPOLOGY, TopologyError, geometry, plan
 from openoutcry.pipeline.worker import StageGroup, Work
 from openoutcry.replay.core import Core
 from openoutcry.replay.event_hash import hash_array
-from openoutcry.replay.replay import replay
 from openoutcry.wire import ORDER_DTYPE, CommandKind, OrderType, TimeInForce, make_instruments
 
 COMMANDS, CAPACITY = 20_000, 1 << 15
@@ -36,7 +35,7 @@ KEYS = ("commands", "events", "trades", "state_hash", "event_hash", "open_orders
 def options(shards: int, seed: int = 3, **more: Any) -> Options:
     source = MixedFlow(more.pop("commands", COMMANDS), seed)
     return Options(source=source, wiring=TOPOLOGY.sharded(shards), order_capacity=CAPACITY,
-                   spare_cores=0, **more)  # fmt: skip
+                   housekeeping_cores=0, **more)  # fmt: skip
 
 
 def same(result: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -89,19 +88,11 @@ def test_as_processes_with_shards_and_the_merge_killed(
 ) -> None:
     """A shard is rebuilt from a checkpoint of the whole and the journal, or from the preloaded
     input, and goes on with the numbers that its ring has."""
-    for attempt in range(5):  # a machine that does not let us run may miss the moment
-        journal = tmp_path / f"{attempt}" if durability == "durable" else None
-        killer = Killer(COMMANDS, "matcher-1", "matcher", "merge", "matcher-2")
-        result = run(
-            options(3, rate=10_000, journal=journal, durability=durability, checkpoint_every=5_000),
-            Watcher(sample=killer.sample),
-        )
-        same(result, one)
-        if result["restarts"]:
-            break
-    assert result["restarts"]
-    if journal is not None:
-        assert replay(journal)["equal"] is True
+    asked = partial(options, 3, checkpoint_every=5_000)
+    stages = ("matcher-1", "matcher", "merge", "matcher-2")
+    killed_until_restarted(
+        asked, 10_000, lambda found: same(found, one), COMMANDS, stages, durability, tmp_path
+    )
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 2), (2, 1)])
@@ -250,7 +241,9 @@ def test_the_table_of_shards() -> None:
     )  # fmt: skip
     assert [row.name for row in table.path] == [row.name for row in TOPOLOGY.path]
     assert type(table).from_json(table.to_json()) == table
-    groups = {g.name: g.stages for g in plan_groups(list(range(7)), spare_cores=1, table=table)}
+    groups = {
+        g.name: g.stages for g in plan_groups(list(range(7)), housekeeping_cores=1, table=table)
+    }
     assert groups["matcher"] == ("matcher",)
     with pytest.raises(TopologyError, match="17 shards, not 1 to 16"):
         TOPOLOGY.sharded(17)

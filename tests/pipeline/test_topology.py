@@ -23,12 +23,12 @@ WITHOUT_JOURNAL = TOPOLOGY.without("journal")
 
 @pytest.mark.parametrize("cores", [[0], [0, 1], [2, 5], list(range(4)), list(range(16))])
 @pytest.mark.parametrize("table", [TOPOLOGY, WITHOUT_JOURNAL], ids=["journaled", "bare"])
-@pytest.mark.parametrize("spare_cores", [0, 1, 3])
+@pytest.mark.parametrize("housekeeping_cores", [0, 1, 3])
 def test_every_stage_runs_exactly_once_in_the_datas_order(
-    cores: list[int], table: Topology, spare_cores: int
+    cores: list[int], table: Topology, housekeeping_cores: int
 ) -> None:
     """Each stage stands in one group; within a group the data's order holds."""
-    groups = plan_groups(cores, spare_cores=spare_cores, table=table)
+    groups = plan_groups(cores, housekeeping_cores=housekeeping_cores, table=table)
     placed = [name for group in groups for name in group.stages]
     assert sorted(placed) == sorted(table.names)
     for group in groups:
@@ -38,22 +38,22 @@ def test_every_stage_runs_exactly_once_in_the_datas_order(
 
 def test_groups_are_pinned_to_different_usable_cores_and_the_journal_to_none() -> None:
     """Only cores this process may use are taken, each once."""
-    groups = plan_groups([3, 7], spare_cores=0)
+    groups = plan_groups([3, 7], housekeeping_cores=0)
     assert [group.core for group in groups] == [3, 7, None]
     assert [group.core for group in plan_groups([4])] == [None, None]
 
 
 @pytest.mark.parametrize("count", range(2, 9))
-@pytest.mark.parametrize("spare_cores", [0, 1, 2, 9])
-def test_nobody_spins_on_a_spare_core(count: int, spare_cores: int) -> None:
+@pytest.mark.parametrize("housekeeping_cores", [0, 1, 2, 9])
+def test_nobody_spins_on_a_housekeeping_core(count: int, housekeeping_cores: int) -> None:
     """The first cores are left free as long as one stays to spin on; the journal keeps to them."""
     cores = list(range(10, 10 + count))
-    *spinning, journal = plan_groups(cores, spare_cores=spare_cores)
-    spare = cores[: min(spare_cores, count - 1)]
+    *spinning, journal = plan_groups(cores, housekeeping_cores=housekeeping_cores)
+    housekeeping = cores[: min(housekeeping_cores, count - 1)]
     assert spinning
-    assert not {group.core for group in spinning} & set(spare)
+    assert not {group.core for group in spinning} & set(housekeeping)
     assert all(group.allowed == (group.core,) for group in spinning)
-    assert journal.allowed == tuple(spare)
+    assert journal.allowed == tuple(housekeeping)
 
 
 def test_one_core_puts_all_compiled_stages_into_one_process() -> None:

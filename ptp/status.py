@@ -1,4 +1,4 @@
-"""One look at the clock, as plain data: what programs and people are told of it."""
+"""The clock's status as plain data: what programs and people are told of it."""
 
 import time
 from typing import Any
@@ -10,8 +10,8 @@ from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import MAX_VALUE
 
 
-def look() -> dict[str, Any]:
-    """One look at the clock: the daemon's page, or without a daemon what the kernel says."""
+def clock_status() -> dict[str, Any]:
+    """The clock's status: the daemon's page, or without a daemon what the kernel says."""
     table = load_table()
     if not living_pages():
         record = kernel_evidence(Machine().kernel(), time.time_ns(), table)
