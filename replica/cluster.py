@@ -304,7 +304,7 @@ cluster {{
 
     def disk_trouble(self, node: Node) -> str:
         """What the node's log last said of its own disk that it could not write, since it started;
-        empty if nothing.  A leader also logs why a follower gave up: that is the follower's disk."""
+        empty if nothing.  A leader also logs why a follower gave up: that is another's disk."""
         try:
             text = (self.folder_of(node) / "log").read_text(errors="replace")
         except OSError:

@@ -159,7 +159,7 @@ def test_a_leader_that_logs_a_followers_full_disk_has_room_itself(tmp_path: Path
     )
     assert not cluster.disk_trouble(one)
     with log.open("a") as file:
-        file.write(f"[9] 2026/11/23 11:40:22.000000 [ERR] JetStream failed to store a msg: {full}\n")
+        file.write(f"[9] 2026/11/23 11:40:22.000000 [ERR] JetStream: {full}\n")
     assert full in cluster.disk_trouble(one)
 
 
