@@ -3,9 +3,9 @@
 ``replicated_commands`` is a whole run as fast as it goes, each event held until its command is on
 this disk and on two of three nodes; ``local`` is the same run with its own disk alone.
 ``replicated_p50`` is sequenced -> released at a paced rate, the same two ways.  ``publish_bytes``
-is a journal of generated orders published by the protocol (chain, epoch, lease), beside JetStream
-given the very same messages, as many on their way: what a server does depends on what is in them,
-as it compresses what it hands on.  The gaps are what a client of a drill
+is a journal of generated orders published by the protocol (compressed, with chain, epoch, lease),
+beside JetStream given the very same messages, as many on their way; both count the journal's bytes.
+The gaps are what a client of a drill
 (``drill.py``) sees: the longest time without an answer.  All nodes are on this machine and this
 disk.
 """
@@ -33,6 +33,7 @@ from openoutcry.pipeline.run import run
 from openoutcry.replica.cluster import Cluster
 from openoutcry.replica.jetstream import JetStream, acknowledged, messages
 from openoutcry.replica.link import connect
+from openoutcry.replica.message import unpack
 from openoutcry.replica.primary import WINDOW
 from openoutcry.replica.publisher import Publisher
 from openoutcry.wire import OutcryError
@@ -140,7 +141,13 @@ def _publish(cluster: Cluster, folder: Path, blocks: int) -> tuple[float, list[b
         found = [data for _, data in messages(JetStream(link, venue), before + 1, last)]
     finally:
         link.close()
-    return sum(map(len, found)) / seconds, found
+    return _journal_bytes(found) / seconds, found
+
+
+def _journal_bytes(published: list[bytes]) -> int:
+    """Of the blocks in these messages, which stand behind an epoch message."""
+    found = (unpack(data, position) for position, data in enumerate(published, start=2))
+    return sum(len(message.blocks.data) for message in found)
 
 
 def _bare(cluster: Cluster, published: list[bytes]) -> float:
@@ -158,7 +165,8 @@ def _bare(cluster: Cluster, published: list[bytes]) -> float:
             while (message := link.take()) is not None:
                 acknowledged(message)
                 done += 1
-        return sum(map(len, published)) / (time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return _journal_bytes(published) / seconds
     finally:
         link.close()
 

@@ -4,12 +4,15 @@ from random import Random
 
 import numpy as np
 import pytest
+import zstandard
+from crc32c import crc32c
 
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.message import (
     GENESIS,
     MESSAGE_HEADER_BYTES,
+    Blocks,
     Check,
     Kind,
     Message,
@@ -20,6 +23,8 @@ from openoutcry.replica.message import (
     unpack,
 )
 from openoutcry.wire.records import ORDER_DTYPE
+
+ZSTANDARD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +76,39 @@ def test_any_changed_bit_is_noticed(journal):
         damaged[place] ^= 1 << rng.randrange(8)
         with pytest.raises(ReplicaError):
             unpack(bytes(damaged), 3)
+
+
+def resealed(whole, **frames):
+    """Its checksum made right again behind another frame."""
+    start = whole.index(ZSTANDARD_MAGIC)
+    frame = frames.get("frame", whole[start:-4])
+    return whole[:start] + frame + crc32c(frame).to_bytes(4, "little")
+
+
+def test_blocks_travel_compressed_and_only_as_they_were(journal):
+    """A frame that says another size, is cut, is followed by another, or is none, is refused by
+    name, and none makes the reader hold more than the message names."""
+    message = made(journal)
+    whole = pack(message)
+    assert len(whole) < MESSAGE_HEADER_BYTES + len(message.blocks.data) / 4
+    assert resealed(whole) == whole
+    compress = zstandard.ZstdCompressor().compress
+    frame = whole[whole.index(ZSTANDARD_MAGIC) : -4]
+    for other in (
+        b"", b"orders", frame[:-1], frame + b"\0", frame + frame, frame + compress(b""),
+        compress(bytes(1 << 30)), compress(bytes(message.blocks.data) + b"\0"),
+        zstandard.ZstdCompressor(write_content_size=False).compress(message.blocks.data),
+    ):  # fmt: skip
+        with pytest.raises(ReplicaError, match="message 3 is damaged: its blocks do not unpack"):
+            unpack(resealed(whole, frame=other), 3)
+
+
+def test_a_message_without_blocks_has_no_frame(journal):
+    message = made(journal)
+    blocks = Blocks.none(7, message.blocks.block_after, 141)
+    whole = pack(sealed(message._replace(kind=Kind.CHECK, blocks=blocks)))
+    assert len(whole) == MESSAGE_HEADER_BYTES + len(message.text) + 4
+    assert unpack(whole, 3).blocks == blocks
 
 
 def test_a_message_that_is_cut_short_is_refused(journal):
