@@ -55,7 +55,7 @@ LOCKED_UNTIL_NS = 3072
     TIMEOUT_NS,
     GRACE_NS,
     CANCEL_MODE,  # spec.CancelOnDisconnect
-    LOST_NS,  # since when the connection is lost and its orders wait for their fate, 0 not
+    LOST_NS,  # since when (it may be negative) it is lost and its orders wait for their fate, 0 not
     THROTTLE_NS,  # a token each, 0 no throttle
     THROTTLE_BURST,  # tokens the bucket holds
     THROTTLE_AT,  # when the bucket was or will be empty by count: theoretical arrival time, ns

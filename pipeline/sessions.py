@@ -226,7 +226,10 @@ class Sessions(State):
             for word in (s.DIRTY, s.PENDING, s.INPUT_LENGTH, s.SIDE_LENGTH, s.SWEEP, s.LOST_NS):
                 block[word // 8] = 0
             block[s.FD // 8] = -1
-            if not block[s.LOGGED_OUT // 8]:
+            if block[s.KILLED // 8]:
+                # Killed before its orders were gone: they have no grace.
+                stage.lose_without_grace(block.ctypes.data)
+            elif not block[s.LOGGED_OUT // 8]:
                 block[s.LOST_NS // 8] = time.monotonic_ns()
         for one in self.fix.values():
             one.resume(int(self.day))
