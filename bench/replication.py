@@ -4,8 +4,9 @@
 this disk and on two of three nodes; ``local`` is the same run with its own disk alone.
 ``replicated_p50`` is sequenced -> released at a paced rate, the same two ways.  ``publish_bytes``
 is a journal of generated orders published by the protocol (compressed, with chain, epoch, lease),
-beside JetStream given the very same messages, as many on their way; both count the journal's bytes.
-The gaps are what a client of a drill
+beside JetStream given the same blocks as they stand in the journal (``bare_jetstream``), and the
+very same messages (``bare_compressed``: what is left is our own work), as many on their way.  All
+count the journal's bytes.  The gaps are what a client of a drill
 (``drill.py``) sees: the longest time without an answer.  All nodes are on this machine and this
 disk.
 """
@@ -66,9 +67,12 @@ def bench_replication(
                 (row,) = (row for row in paced["stages"] if row["name"] == "release")
                 add("replicated_p50", "ns", "lower", float(row["p50"]), who)
             blocks = QUICK_BLOCKS if quick else BLOCKS
-            bytes_s, published = _publish(cluster, folder, blocks)
-            add("publish_bytes", "B/s", "higher", bytes_s)
-            add("publish_bytes", "B/s", "higher", _bare(cluster, published), "bare_jetstream")
+            seconds, packed, plain = _publish(cluster, folder, blocks)
+            journal_bytes = sum(map(len, plain))
+            add("publish_bytes", "B/s", "higher", journal_bytes / seconds)
+            for who, given in (("bare_jetstream", plain), ("bare_compressed", packed)):
+                bare_s = _bare(cluster, given)
+                add("publish_bytes", "B/s", "higher", journal_bytes / bare_s, who)
             if not quick:
                 _add_gaps(number, add)
 
@@ -115,8 +119,9 @@ def _run(cluster: Cluster, folder: Path, replicated: bool, count: int, rate: int
     return result
 
 
-def _publish(cluster: Cluster, folder: Path, blocks: int) -> tuple[float, list[bytes]]:
-    """Bytes a second of a journal into a stream, and what stands in the stream then."""
+def _publish(cluster: Cluster, folder: Path, blocks: int) -> tuple[float, list[bytes], list[bytes]]:
+    """A journal into a stream: the seconds that it took, the messages that stand there then, and
+    of each its blocks as they stand in the journal."""
     journal, venue = folder / _name("journal"), _name("PUBLISH")
     flow = GeneratedFlow("normal", blocks * MAX_REPLICATED_RECORDS, 3)
     orders = np.concatenate(list(flow.chunks()))
@@ -138,35 +143,29 @@ def _publish(cluster: Cluster, folder: Path, blocks: int) -> tuple[float, list[b
         shutil.rmtree(journal, ignore_errors=True)
     link = connect(cluster.access)
     try:
-        found = [data for _, data in messages(JetStream(link, venue), before + 1, last)]
+        found = list(messages(JetStream(link, venue), before + 1, last))
     finally:
         link.close()
-    return _journal_bytes(found) / seconds, found
+    plain = [bytes(unpack(data, position).blocks.data) for position, data in found]
+    return seconds, [data for _, data in found], plain
 
 
-def _journal_bytes(published: list[bytes]) -> int:
-    """Of the blocks in these messages, which stand behind an epoch message."""
-    found = (unpack(data, position) for position, data in enumerate(published, start=2))
-    return sum(len(message.blocks.data) for message in found)
-
-
-def _bare(cluster: Cluster, published: list[bytes]) -> float:
-    """Bytes a second of those messages, as many on their way, without our protocol."""
+def _bare(cluster: Cluster, given: list[bytes]) -> float:
+    """The seconds that these messages take, as many on their way, without our protocol."""
     link = connect(cluster.access)
     try:
         stream = JetStream(link, _name("BARE"))
         stream.open()
         began, done, sent = time.perf_counter(), 0, 0
-        while done < len(published):
-            while sent < len(published) and sent - done < WINDOW:
+        while done < len(given):
+            while sent < len(given) and sent - done < WINDOW:
                 sent += 1
-                stream.publish(sent, published[sent - 1])
+                stream.publish(sent, given[sent - 1])
             link.wait(0.1)
             while (message := link.take()) is not None:
                 acknowledged(message)
                 done += 1
-        seconds = time.perf_counter() - began
-        return _journal_bytes(published) / seconds
+        return time.perf_counter() - began
     finally:
         link.close()
 

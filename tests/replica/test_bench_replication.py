@@ -10,12 +10,13 @@ BLOCKS = 3
 
 
 def test_the_messages_that_the_peer_gets_are_those_of_the_journal(tmp_path, cluster):
-    bytes_per_s, published = _publish(cluster, tmp_path, BLOCKS)
-    assert bytes_per_s > 0
+    seconds, published, plain = _publish(cluster, tmp_path, BLOCKS)
+    assert seconds > 0
     # Behind the epoch message.
     found = [unpack(data, position) for position, data in enumerate(published, start=2)]
     assert {message.kind for message in found} == {Kind.BLOCKS}
     assert sum(len(split(message.blocks)) for message in found) == 1 + BLOCKS, "and the first block"
+    assert [bytes(message.blocks.data) for message in found] == plain
     link = connect(cluster.access)
     try:
         before = streams(link)
