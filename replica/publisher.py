@@ -38,10 +38,9 @@ from openoutcry.replica.standby import Role, Standby
 
 MESSAGE_BYTES = 128 << 10
 """A message holds whole blocks up to here; a larger block goes alone."""
-SMALL_BYTES, FEW_IN_FLIGHT = 32 << 10, 2
-"""With so many messages on their way, a smaller one waits for more blocks.  (With three nodes and
-the stages on two cores, 100,000 commands/s, p50: 2.7 ms with one, 3.3 with two, 4.0 with three.
-Two let the second be on its way while a network's time passes.)"""
+SMALL_BYTES, FEW_IN_FLIGHT = 64 << 10, 1
+"""With so many messages on their way, a smaller one waits for more blocks.  (Three nodes and the
+stages on two cores, 100,000 commands/s, p50: 2.8 ms with one, 3.3 with two, 4.0 with three.)"""
 PENDING_BYTES = 8 << 20
 PLACE_S = 1.0
 LEAD_S = 30.0
