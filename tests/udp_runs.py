@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from processes import OUTCRY
 
 from openoutcry.flow import GeneratedFlow
@@ -68,13 +69,14 @@ def started(process: subprocess.Popen[str]) -> RunningPipeline:
 
 
 def killed(process: subprocess.Popen[str], journal: Path) -> None:
-    """SIGKILL, and wait until its stages, which die with it, each a moment later, are gone too."""
+    """SIGKILL, and wait until its stages, which die with it, each a moment later, are gone too: one
+    has the journal, another the port."""
+    stages = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 300
-    while held(journal):
-        assert time.monotonic() < deadline, "the journal is still in use"
-        time.sleep(0.01)
+    _, left = psutil.wait_procs(stages, timeout=300)
+    assert not left
+    assert not held(journal)
 
 
 def stopped(process: subprocess.Popen[str]) -> dict[str, Any]:
