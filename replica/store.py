@@ -6,9 +6,11 @@ every block, every hash, from the first on.  What is not whole does not start; w
 everything from the others.
 
 A file of messages holds records, each: length (u32, its highest bit: with headers), number, time
-(u64 each), subject (u16 length), headers (u32 length), the message, eight bytes of the server's.
+(u64 each), subject (u16 length), headers (u32 length), the message, and the server's HighwayHash-64
+of number, time, subject, headers and message, under the SHA-256 of STREAM-FILE.
 """
 
+import hashlib
 import json
 import os
 import struct
@@ -22,6 +24,7 @@ from openoutcry.replica.certificates import write_private
 from openoutcry.replica.chain import Tip, Verdict, extended, judge, passed
 from openoutcry.replica.cluster import Cluster, Node
 from openoutcry.replica.errors import ReplicaError
+from openoutcry.replica.highway import highway_hash
 from openoutcry.replica.jetstream import PREFIX
 from openoutcry.replica.message import unpack
 
@@ -140,7 +143,10 @@ def _verify(venue: str, folder: Path) -> Verified:
 
 def _records(path: Path, last: bool) -> Iterator[tuple[str, int, bytes]]:
     """Place, number and message of each record.  The last file may end within one: it is being
-    written, or was when the power went.  Raises :class:`ReplicaError` for what is no record."""
+    written, or was when the power went.  Raises :class:`ReplicaError` for what is no record, and
+    for one whose checksum, nats-server's own, does not agree."""
+    stream = path.parent.parent.name
+    key = hashlib.sha256(f"{stream}-{path.stem}".encode()).digest()
     with open(path, "rb", buffering=1 << 20) as file:
         size, at = os.fstat(file.fileno()).st_size, 0
         while at < size:
@@ -164,6 +170,11 @@ def _records(path: Path, last: bool) -> Iterator[tuple[str, int, bytes]]:
                 begin += 4 + int.from_bytes(rest[begin : begin + 4], "little")
             if begin > len(rest) - TAIL_BYTES:
                 raise ReplicaError(f"{where}: no message is there")
+            # All but the lengths: with another time or header, too, the server drops the message.
+            checked = head[4:20] + rest[:subject_bytes]
+            checked += rest[subject_bytes + 4 * bool(with_headers) : -TAIL_BYTES]
+            if highway_hash(checked, key) != rest[-TAIL_BYTES:]:
+                raise ReplicaError(f"{where}: message {number} is not as the server wrote it")
             yield where, number, rest[begin:-TAIL_BYTES]
             at += length
 

@@ -87,6 +87,14 @@ def test_a_damaged_node_is_named_before_it_starts_and_one_command_mends_it(
         wrong = damaged(cluster)
         assert list(wrong) == [node.name]
         assert any(word in wrong[node.name] for word in said.split("|")), wrong
+    size = int.from_bytes(whole[:4], "little") & 0x7FFFFFFF
+    assert size < len(whole) // 2, "the first of several records"
+    for place_of_bit in range(size):
+        # Its number, time, headers and checksum as well: the server would drop the message.
+        flipped = bytearray(whole)
+        flipped[place_of_bit] ^= 1 << place_of_bit % 8
+        path.write_bytes(flipped)
+        assert list(damaged(cluster)) == [node.name], f"byte {place_of_bit} of {size}"
     assert "DAMAGE block" in resync_node(cluster, node)
     assert not damaged(cluster)
     rows = {row.venue: row for row in verify_node(cluster, node)}
