@@ -34,6 +34,7 @@ from openoutcry.pipeline.sessions_state import SessionsError, State, check, size
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import session_words as x
 from openoutcry.pipeline.stages import sessions as stage
+from openoutcry.pipeline.stages.session_commands import lose_without_grace
 from openoutcry.pipeline.topology import Ring, Stage, Topology
 from openoutcry.replay.events import NO_LIMIT, Point, events_of
 from openoutcry.ring import layout
@@ -228,7 +229,7 @@ class Sessions(State):
             block[s.FD // 8] = -1
             if block[s.KILLED // 8]:
                 # Killed before its orders were gone: they have no grace.
-                stage.lose_without_grace(block.ctypes.data)
+                lose_without_grace(block.ctypes.data)
             elif not block[s.LOGGED_OUT // 8]:
                 block[s.LOST_NS // 8] = time.monotonic_ns()
         for one in self.fix.values():

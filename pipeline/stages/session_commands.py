@@ -345,6 +345,14 @@ def put_number(at: int, number: int) -> None:
 # A lost session's orders.
 
 
+@kernel
+def lose_without_grace(session: int) -> None:
+    """Its orders go now: it counts as lost for as long as its grace, which may have begun before
+    the machine did."""
+    lost = monotonic_ns() - load_i64(session + s.GRACE_NS)
+    store_i64(session + s.LOST_NS, lost if lost != 0 else -1)
+
+
 @kernel_outlined
 def cancel_orders(context: int, session: int) -> None:
     """The lost session's orders go: by one command where they are its participant's only ones, else

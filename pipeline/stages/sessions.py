@@ -525,16 +525,8 @@ def switch(context: int, session: int) -> None:
                 send_logout(context, session)
                 send_some(context, session)
                 close_connection(context, session)
-            lose_without_grace(session)
+            c.lose_without_grace(session)
     store_i64(session + s.SWITCH, 0)
-
-
-@kernel
-def lose_without_grace(session: int) -> None:
-    """Its orders go now: it counts as lost for as long as its grace, which may have begun before
-    the machine did."""
-    lost = monotonic_ns() - load_i64(session + s.GRACE_NS)
-    store_i64(session + s.LOST_NS, lost if lost != 0 else -1)
 
 
 @kernel_outlined

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from openoutcry.order_entry import session as s
-from openoutcry.pipeline.stages.sessions import lose_without_grace
+from openoutcry.pipeline.stages.session_commands import lose_without_grace
 
 
 @pytest.mark.parametrize("grace_ns", [0, 1, 10**9, 2**62])
