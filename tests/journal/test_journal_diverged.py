@@ -3,6 +3,7 @@ the resume names it, and `repair` says where the two part and mends what can be 
 
 import errno
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from openoutcry.journal import Disk, Journal, JournalError, JournalReader, JournalWriter
 from openoutcry.journal.repair import repair
+from openoutcry.journal.watermark import read_watermark
 
 SECTOR = 4096
 
@@ -25,6 +27,11 @@ def read_all(directory: Path) -> bytes:
     return b"".join(chunk.tobytes() for _, chunk in JournalReader(directory).chunks())
 
 
+def watermark_seq(directory: Path) -> int:
+    watermark, _ = read_watermark(directory)
+    return watermark.seq if watermark is not None else 0
+
+
 def parted(
     places: list[Path], orders: Any, policy: str, blocks: int, ahead: int = 1, told: bool = True
 ) -> None:
@@ -35,6 +42,11 @@ def parted(
     )
     for _ in range(blocks):
         append(writer, orders)
+    # By a quorum one directory may be behind, and what is copied while it is written is no journal.
+    deadline = time.monotonic() + 60
+    while any(watermark_seq(place) < writer.durable_seq for place in places):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
     unfinished = shutil.ignore_patterns("*.new")  # the next segment is made beside this
     for place in places[:-1]:
         shutil.copytree(place, place.with_name(place.name + " before"), ignore=unfinished)
