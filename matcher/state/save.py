@@ -237,8 +237,8 @@ def save_extended(arena: int, ext: int, book: int, row: int) -> bool:
     may_take = is_stop | is_peg
     is_aon = 1 if order_type == const.ALL_OR_NONE else 0
     waits = 1 if place == NO_PLACE else 0
-    # A market order waits for the other side, unless it is for an auction to come.
-    is_waiting_market = waits & (1 if order_type == const.MARKET and tif < const.AT_OPEN else 0)
+    # A market order waits for the other side, or may once the auction that it is in is over.
+    may_wait = 1 if order_type == const.MARKET and tif < const.AT_OPEN else 0
     has_expiry = load_u32(ext + layout.EXT_HEAP) != 0
     word = (
         load_u32(ext + layout.EXT_INSTRUMENT)
@@ -247,7 +247,7 @@ def save_extended(arena: int, ext: int, book: int, row: int) -> bool:
         | (place << PLACE_SHIFT)
         | (order_type << TYPE_SHIFT)
         | (tif << TIF_SHIFT)
-        | ((load_u8(ext + layout.EXT_MODE) * (may_take | is_aon | is_waiting_market)) << MODE_SHIFT)
+        | ((load_u8(ext + layout.EXT_MODE) * (may_take | is_aon | may_wait)) << MODE_SHIFT)
         | (top_bit(load_u32(ext + layout.EXT_OWNER)) << TIF_SHIFT)
     )
     store_i64(row + ROW_WORD, word)
@@ -264,7 +264,7 @@ def save_extended(arena: int, ext: int, book: int, row: int) -> bool:
         store_i64(row + ROW_TRIGGER, load_i64(ext + layout.EXT_TRIGGER))
     if (PEG_BITS | TRAILING_BITS) >> order_type & 1:
         store_i64(row + ROW_AUX, load_i64(ext + layout.EXT_AUX))
-    if may_take | waits:
+    if may_take | waits | may_wait:
         store_i64(row + ROW_ARRIVAL, load_i64(ext + layout.EXT_ARRIVAL))
     if has_expiry:
         flags |= ROW_HAS_EXPIRY

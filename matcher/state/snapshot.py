@@ -154,8 +154,8 @@ def order_row(
     """
     is_stop, is_peg = order_type in STOPS, order_type in PEGS
     is_iceberg, waits = order_type == OrderType.ICEBERG, place == NO_PLACE
-    # A market order waits for the other side, unless it is for an auction to come.
-    may_take = order_type == OrderType.MARKET and waits and time_in_force < TimeInForce.AT_OPEN
+    # A market order waits for the other side, or may once the auction that it is in is over.
+    may_take = order_type == OrderType.MARKET and time_in_force < TimeInForce.AT_OPEN
     has_mode = is_stop or is_peg or order_type == OrderType.ALL_OR_NONE or may_take
     is_extended = (
         order_type not in PLAIN_TYPES or time_in_force not in PLAIN_TIMES or expiry_ns is not None
@@ -178,7 +178,7 @@ def order_row(
         aux if is_peg or order_type in TRAILING else 0,
         expiry_ns or 0,
         0 if expiry_ns is None else expiry_number,
-        arrival if is_stop or is_peg or waits else 0,
+        arrival if is_stop or is_peg or waits or may_take else 0,
         slices if is_iceberg else 0,
         ROW_EXTENDED * is_extended | ROW_HAS_EXPIRY * (expiry_ns is not None),
     )
