@@ -23,7 +23,12 @@ from openoutcry.matcher.book.levels import (
 )
 from openoutcry.matcher.book.orders import order_owner
 from openoutcry.matcher.events import emit_next
-from openoutcry.matcher.matching.self_trade import applies_first, lots_for, prevent_self_trade
+from openoutcry.matcher.matching.self_trade import (
+    applies_first,
+    lots_for,
+    prevent_self_trade,
+    spend,
+)
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
     WAITING_ONLY,
@@ -70,14 +75,6 @@ def enter_budget(
         left = take_for_budget(arena, instrument, side, limit, qty, books)
     store_i64(arena + layout.TAKER_HAS_BUDGET, 0)
     return left
-
-
-@kernel
-def spend(arena: int, lots: int, price: int) -> None:
-    left = load_i64(arena + layout.TAKER_BUDGET) - lots * price
-    if VERIFY:
-        assert left >= 0, "no order trades for more than its budget"
-    store_i64(arena + layout.TAKER_BUDGET, left)
 
 
 @kernel

@@ -53,8 +53,17 @@ def decrement_budget(arena: int, instrument: int, maker: int, lots: int) -> int:
     if load_u32(slot_addr(arena, maker) + layout.SLOT_LEVEL) != 0:
         price = plain_price(arena, maker)
     lots = lots_for(arena, instrument, budget, price, lots)
-    store_i64(arena + layout.TAKER_BUDGET, budget - lots * price)
+    spend(arena, lots, price)
     return lots
+
+
+@kernel
+def spend(arena: int, lots: int, price: int) -> None:
+    """Take what ``lots`` at ``price`` cost off the taker's budget."""
+    left = load_i64(arena + layout.TAKER_BUDGET) - lots * price
+    if VERIFY:
+        assert left >= 0, "no order trades for more than its budget"
+    store_i64(arena + layout.TAKER_BUDGET, left)
 
 
 @kernel_outlined

@@ -20,7 +20,7 @@ from openoutcry.matcher.book.instrument_rules import rule_addr
 from openoutcry.matcher.book.levels import instrument_addr, slot_addr
 from openoutcry.matcher.book.orders import extension_addr, order_owner, order_tag, touch_order
 from openoutcry.matcher.events import emit_next
-from openoutcry.matcher.matching.self_trade import lots_for, prevent_self_trade
+from openoutcry.matcher.matching.self_trade import lots_for, prevent_self_trade, spend
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u32
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
@@ -137,8 +137,9 @@ def take_waiting(
     has_budget = load_i64(arena + layout.TAKER_HAS_BUDGET) != 0
     while qty > 0:
         ext = first_waiting(arena, instrument, const.BUY + const.SELL - side)
-        lots, budget = qty, load_i64(arena + layout.TAKER_BUDGET)
+        lots = qty
         if has_budget:
+            budget = load_i64(arena + layout.TAKER_BUDGET)
             lots = lots_for(arena, instrument, budget, price, qty)
         if ext == 0 or lots == 0:
             break
@@ -148,7 +149,7 @@ def take_waiting(
             continue
         lots = min(lots, load_i64(slot_addr(arena, maker) + layout.SLOT_QTY))
         if has_budget:
-            store_i64(arena + layout.TAKER_BUDGET, budget - lots * price)
+            spend(arena, lots, price)
         qty -= lots
         fill_waiting(arena, instrument, maker, price, lots, qty)
     return qty
