@@ -46,7 +46,7 @@ from openoutcry.matcher.matching.waiting import (
     take_waiting,
     waiting_price,
 )
-from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
