@@ -17,10 +17,11 @@ from openoutcry.wire.enums import Reason
 from openoutcry.wire.records import NO_INSTRUMENT
 
 Array = npt.NDArray[Any]
-ROOMY = 1 << 22
+ROOMY = 1 << 24
 """An order capacity that no run of a seed reaches, neither in orders nor in events they could
-cause (some 2 n² for n stops on a pro-rata instrument: half of this was too little for one seed in
-twelve thousand), so that the instruments of one engine do not compete for room."""
+cause (some 2 n² for n stops on a pro-rata instrument: an eighth of this was too little for one seed
+in twelve thousand, a quarter for another), so that the instruments of one engine do not compete for
+room."""
 ROOMY_PAGES = 1 << 13
 ALL_LEVELS = 1 << 13
 
