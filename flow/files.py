@@ -6,16 +6,19 @@ import io
 import lzma
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from openoutcry.flow.errors import FlowError
 from openoutcry.flow.source import Progress
 
 XZ, GZIP, ZSTD = b"\xfd7zXZ\x00", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+"""A zstd file may begin with a frame that has no data in it, as pzstd's do."""
+PACKED_BYTES = 1 << 17
 FOREIGN = {
     b"PK\x03\x04": "a zip archive: unpack it first",
     b"BZh": "packed with bzip2: unpack it first",
@@ -24,6 +27,7 @@ FOREIGN = {
     b"\xd4\xc3\xb2\xa1": "a packet capture (pcap): take the messages out of its packets first",
     b"\xa1\xb2\xc3\xd4": "a packet capture (pcap): take the messages out of its packets first",
     b"\x4d\x3c\xb2\xa1": "a packet capture (pcap): take the messages out of its packets first",
+    b"\xa1\xb2\x3c\x4d": "a packet capture (pcap): take the messages out of its packets first",
     b"\x0a\x0d\x0d\x0a": "a packet capture (pcapng): take the messages out of its packets first",
     b"PAR1": "a Parquet file",
     b"\x89HDF": "an HDF5 file",
@@ -58,23 +62,80 @@ def checked_file(path: str | Path, raw: bool = False) -> Path:
 @contextmanager
 def unpacked(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """(what is in the file, the file itself, whose position says how far one is): plain, or packed
-    with gzip, zstd (the module ``zstandard``) or xz.  Raises :class:`FlowError`."""
+    with gzip, zstd (the module ``zstandard``) or xz.  Raises :class:`FlowError`, also for a file
+    that is packed twice or has another kind of file in it."""
     try:
         with path.open("rb") as raw:
             begin = raw.read(len(XZ))
             raw.seek(0)
             data: Any = raw
-            if begin == XZ:
-                data = lzma.LZMAFile(raw)  # noqa: SIM115
-            elif begin.startswith(GZIP):
-                data = gzip.GzipFile(fileobj=raw)
-            elif begin.startswith(ZSTD):
-                data = _zstd(path, raw)
+            packed = packed_with(begin)
+            if packed == "gzip":
+                data = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=raw)))
+            elif packed:
+                data = _xz(raw) if packed == "xz" else _zstd(path, raw)
+            if packed:
+                _check_inside(path, packed, data.peek(len(XZ)))
             yield data, raw
     except (lzma.LZMAError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FlowError(f"{path}: its packed bytes are broken: {error}") from error
     except OSError as error:
         raise file_error(path, error) from error
+
+
+def packed_with(begin: bytes) -> str:
+    """What packed the file that begins so; nothing if none of gzip, xz and zstd."""
+    if begin.startswith(ZSTD) or SKIPPABLE.match(begin):
+        return "zstd"
+    return "xz" if begin.startswith(XZ) else "gzip" if begin.startswith(GZIP) else ""
+
+
+def _check_inside(path: Path, packed: str, begin: bytes) -> None:
+    if not begin:
+        raise FlowError(f"{path} is empty: {packed} has packed no bytes")
+    if again := packed_with(begin):
+        raise FlowError(f"{path} is packed twice, with {again} and {packed}: unpack it once first")
+    for magic, what in FOREIGN.items():
+        if begin.startswith(magic):
+            raise FlowError(f"{path} has, packed with {packed}, {what}")
+
+
+class _Frames(io.RawIOBase):
+    """What is in frames (xz: streams), one behind the other, with ``padding`` between them.  The
+    readers of both libraries take a file that is cut short, or damaged behind its first frame, for
+    a whole one."""
+
+    def __init__(self, raw: IO[bytes], new: Callable[[], Any], padding: bytes = b"") -> None:
+        self.raw, self.new, self.padding = raw, new, padding
+        self.frame: Any = None
+        self.packed = self.left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self.left:
+            packed = self.packed or self.raw.read(PACKED_BYTES)
+            self.packed = b""
+            if not packed:
+                if self.frame is not None:
+                    raise EOFError("it ends within a frame")
+                return 0
+            if self.frame is None:
+                packed = packed.lstrip(self.padding)
+                if not packed:
+                    continue
+                self.frame = self.new()
+            self.left = self.frame.decompress(packed)
+            if self.frame.eof:
+                self.packed, self.frame = self.frame.unused_data, None
+        data, self.left = self.left[: len(buffer)], self.left[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _xz(raw: IO[bytes]) -> IO[bytes]:
+    return io.BufferedReader(_Frames(raw, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ), b"\0"))
 
 
 def _zstd(path: Path, raw: IO[bytes]) -> IO[bytes]:
@@ -85,35 +146,14 @@ def _zstd(path: Path, raw: IO[bytes]) -> IO[bytes]:
             f"{path} is packed with zstd: python -m pip install zstandard, or unpack it first"
         ) from None
 
-    class Reader(io.RawIOBase):
-        """Frame after frame; zstandard's own reader takes a file cut short for a whole one."""
-
-        def __init__(self) -> None:
-            self.frame: Any = None
-            self.left = b""
-
-        def readable(self) -> bool:
-            return True
-
+    class Frames(_Frames):
         def readinto(self, buffer: Any) -> int:
             try:
-                while not self.left:
-                    packed = self.frame.unused_data if self.frame and self.frame.eof else b""
-                    packed = packed or raw.read(1 << 17)
-                    if not packed:
-                        if self.frame and not self.frame.eof:
-                            raise EOFError("it ends within a frame")
-                        return 0
-                    if self.frame is None or self.frame.eof:
-                        self.frame = zstandard.ZstdDecompressor().decompressobj()
-                    self.left = self.frame.decompress(packed)
+                return super().readinto(buffer)
             except zstandard.ZstdError as error:
                 raise EOFError(str(error)) from error
-            data, self.left = self.left[: len(buffer)], self.left[len(buffer) :]
-            buffer[: len(data)] = data
-            return len(data)
 
-    return io.BufferedReader(Reader(), 1 << 20)
+    return io.BufferedReader(Frames(raw, zstandard.ZstdDecompressor().decompressobj), 1 << 20)
 
 
 def file_error(path: Path, error: OSError) -> FlowError:

@@ -156,9 +156,11 @@ class ItchSource:
                 raise FlowError(f"{self.path} has no order of {min(missing).decode()}")
             ordered = {symbol: None for symbol in ordered if symbol in self._kept}
         symbols = ordered or listed
-        if not 1 <= len(symbols) <= MAX_INSTRUMENTS:
+        if not symbols:
+            raise FlowError(f"{self.path} has no order and no stock directory: it names no symbol")
+        if len(symbols) > MAX_INSTRUMENTS:
             raise FlowError(
-                f"{self.path} names {len(symbols)} symbols; an instrument table has 1 to "
+                f"{self.path} names {len(symbols)} symbols; an instrument table has at most "
                 f"{MAX_INSTRUMENTS}: choose some (--symbols)"
             )
         return make_instruments(symbols)

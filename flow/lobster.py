@@ -52,7 +52,7 @@ UNSEEN = "… of these, about orders that are in neither the file nor the seed b
 
 WHOLE = r"-?[0-9]{1,18}"
 COLUMNS = (
-    Column("time", r"[0-9]+(\.[0-9]+)?", "a number of seconds after midnight"),
+    Column("time", r"[0-9]{1,9}(\.[0-9]+)?", "a number of seconds after midnight"),
     Column("type", r"[1-7]", "a message type from 1 to 7"),
     Column("order id", r"[0-9]{1,18}", "a whole number"),
     Column("size", WHOLE, "a whole number"),

@@ -113,6 +113,45 @@ def test_foreign_files_are_named_for_what_they_are(
         source(path)
 
 
+@pytest.mark.parametrize("source", [ItchSource, LobsterSource])
+@pytest.mark.parametrize("end", ["gz", "xz", "zst"])
+def test_what_is_packed_is_looked_at_as_well(source: type, end: str, tmp_path: Path) -> None:
+    """Packed twice, another kind of file, nothing at all: named for what it is."""
+    path, pack = tmp_path / "day", packers()[end]
+    for inside, said in (
+        (packers()["gz"](LOBSTER_ROW.encode()), "packed twice, with gzip and"),
+        (pack(LOBSTER_ROW.encode()), "packed twice"),
+        (b"\xa1\xb2\x3c\x4d" + bytes(100), r"packed with \w+, a packet capture \(pcap\)"),
+        (b"", "is empty"),
+    ):
+        path.write_bytes(pack(inside))
+        with pytest.raises(FlowError, match=said):
+            list(source(path).chunks())
+
+
+@pytest.mark.parametrize("end", ["gz", "xz", "zst"])
+def test_no_frame_of_a_packed_file_is_passed_over(end: str, tmp_path: Path) -> None:
+    """Of two packed files in one, the second is read; with its begin damaged, it is not missing
+    without a word."""
+    path, pack = tmp_path / f"orders.csv.{end}", packers()[end]
+    first, second = (pack(LOBSTER_ROW.encode() * n) for n in (3, 4))
+    path.write_bytes(first + second)
+    assert sum(len(chunk) for chunk in LobsterSource(path).chunks()) == 7
+    path.write_bytes(first + b"??" + second[2:])
+    with pytest.raises(FlowError, match="packed bytes are broken"):
+        list(LobsterSource(path).chunks())
+
+
+def test_frames_without_data_and_padding_are_no_damage(tmp_path: Path) -> None:
+    """pzstd begins with such a frame; xz pads its streams to whole blocks of a device."""
+    path = tmp_path / "orders.csv"
+    skipped = struct.pack("<II", 0x184D2A50, 4) + bytes(4)
+    frame, stream = (packers()[end](LOBSTER_ROW.encode()) for end in ("zst", "xz"))
+    for packed in (skipped + frame + skipped + frame, stream + bytes(8) + stream + bytes(4)):
+        path.write_bytes(packed)
+        assert sum(len(chunk) for chunk in LobsterSource(path).chunks()) == 2
+
+
 def test_text_file_is_no_itch(tmp_path: Path) -> None:
     """A CSV file given as ITCH is refused at its third byte."""
     path = tmp_path / "orders.csv"

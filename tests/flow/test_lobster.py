@@ -152,6 +152,14 @@ def test_recorded_hour_is_accounted_for_whole() -> None:
     assert orders["qty_lots"].min() > 0
 
 
+def test_a_time_that_no_clock_shows_is_refused(tmp_path: Path) -> None:
+    """What has no room in a record's nanoseconds is a wrong cell, not an error while it is read."""
+    path = tmp_path / "messages.csv"
+    path.write_text("99999999999999999999.5,1,7,100,50,1\n")
+    with pytest.raises(FlowError, match=r"row 1, column 1 \(time\): '99999999999999999999.5'"):
+        list(LobsterSource(path, recorded=True).chunks())
+
+
 def test_suspicious_messages_are_counted(tmp_path: Path) -> None:
     """Time that goes backwards, an open order's identifier again, and no shares, which are no
     command."""
