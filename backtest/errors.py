@@ -10,6 +10,13 @@ class BacktestError(OutcryError):
     """A day, a strategy or a plan that cannot be run."""
 
 
+def in_range(what: str, value: int, least: int, most: int) -> int:
+    """The value.  Raises :class:`BacktestError`, which says ``what`` it is, out of these bounds."""
+    if not least <= value <= most:
+        raise BacktestError(f"{what} is {value}, not {least} to {most}")
+    return value
+
+
 def need(module: str) -> Any:
     """Import one of the extra's packages.  Raises :class:`BacktestError` in one line without it."""
     try:

@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.backtest.errors import BacktestError
-from openoutcry.backtest.layout import LATENCIES
+from openoutcry.backtest.errors import BacktestError, in_range
+from openoutcry.backtest.layout import LATENCIES, LONGEST_NS
 
 Table = npt.NDArray[np.int64]
 P99 = NormalDist().inv_cdf(0.99)
 
 
 def constant(latency_ns: int) -> Table:
-    """Always the same."""
+    """Always the same.  Raises :class:`BacktestError` below 0 and above 2**60 ns."""
+    in_range("a constant latency in ns", latency_ns, 0, LONGEST_NS)
     return np.full(LATENCIES, latency_ns, np.int64)
 
 
@@ -31,23 +32,27 @@ def drawn(p50_ns: int, p99_ns: int) -> Table:
     """Log-normal, with this median and 99th percentile."""
     if not 0 < p50_ns <= p99_ns:
         raise BacktestError(f"a drawn latency has 0 < p50 <= p99, not {p50_ns} and {p99_ns}")
+    in_range("the p99 of a drawn latency in ns", p99_ns, 1, LONGEST_NS)
     sigma = math.log(p99_ns / p50_ns) / P99
     normal = NormalDist()
     values = [
-        round(p50_ns * math.exp(sigma * normal.inv_cdf((index + 0.5) / LATENCIES)))
-        for index in range(LATENCIES)
+        min(round(p50_ns * math.exp(sigma * normal.inv_cdf((i + 0.5) / LATENCIES))), LONGEST_NS)
+        for i in range(LATENCIES)
     ]
     return np.array(values, np.int64)
 
 
 def measured(histogram: Sequence[Sequence[int]]) -> Table:
     """As in a run's histogram: rows of (upper edge of a bucket in ns, count), ascending."""
-    rows = np.array(histogram, np.int64)
+    try:
+        rows = np.array(histogram, np.int64)
+    except OverflowError as error:
+        raise BacktestError(f"a histogram's numbers are int64: {error}") from None
     if rows.ndim != 2 or rows.shape[1] != 2 or rows[:, 1].sum() <= 0 or (rows < 0).any():
         raise BacktestError("a histogram is rows of (upper edge in ns, count), not all of them 0")
     reached = np.cumsum(rows[:, 1])
     ranks = ((2 * np.arange(LATENCIES, dtype=np.int64) + 1) * int(reached[-1])) // (2 * LATENCIES)
-    return rows[np.searchsorted(reached, ranks, side="right"), 0]
+    return np.minimum(rows[np.searchsorted(reached, ranks, side="right"), 0], LONGEST_NS)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ All are int64, one dimension, contiguous: the same arrays for a kernel and for p
 NOTHING = -(2**63)
 """A time that never comes before the end, a price that is not there."""
 NEVER = 2**63 - 1
+LONGEST_NS = 2**60
+"""Of a latency or a timer, 36 years: so much twice, behind any time of a day, is int64 still."""
 
 # view: what a strategy is shown.  Times are ns since the epoch of the day's own time stamps.
 NOW_NS = 0

@@ -83,6 +83,7 @@ class Plan:
         """Raise :class:`BacktestError` now for what every run would."""
         if not self.days:
             raise BacktestError("a backtest needs a day")
+        _ = self.terms
         for text in self.latencies:
             parse_latency(text)
         for wanted in self.runs():
@@ -100,10 +101,13 @@ def read_plan(folder: Path) -> Plan:
         fields = json.loads((folder / "plan.json").read_text())
     except (OSError, json.JSONDecodeError) as error:
         raise BacktestError(f"{folder} has no plan of a backtest: {error}") from error
-    for name in ("days", "strategies", "latencies", "limits"):
-        fields[name] = tuple(fields[name])
-    fields["parameters"] = {name: tuple(row) for name, row in fields["parameters"].items()}
-    return Plan(**fields)
+    try:
+        for name in ("days", "strategies", "latencies", "limits"):
+            fields[name] = tuple(fields[name])
+        fields["parameters"] = {name: tuple(row) for name, row in fields["parameters"].items()}
+        return Plan(**fields)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BacktestError(f"{folder} has no plan of a backtest in plan.json: {error}") from None
 
 
 def keep_plan(plan: Plan, folder: Path) -> None:

@@ -11,9 +11,10 @@ from blake3 import blake3
 import openoutcry.backtest.layout as lay
 from openoutcry.backtest.day import Day
 from openoutcry.backtest.drive import BATCH, ROOM, advance
-from openoutcry.backtest.errors import BacktestError
+from openoutcry.backtest.errors import BacktestError, in_range
 from openoutcry.backtest.latency import Latency
 from openoutcry.backtest.strategy import Strategy
+from openoutcry.ledger.layout import FEE_UNIT
 from openoutcry.matcher import Engine, scratch_records
 from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.wire.indirect import kernel_address
@@ -34,6 +35,11 @@ class Terms:
     """Millionths of the traded money, as a venue's fee schedules; negative: a rebate."""
     limits: tuple[Mapping[str, Any], ...] = ()
     """Rows of ``{"set": a risk Setting's name, "value": …}``: the strategy's limits."""
+
+    def __post_init__(self) -> None:
+        """Raises :class:`BacktestError` for a fee of more than all of the money."""
+        in_range("the maker's fee in millionths", self.maker_fee, -FEE_UNIT, FEE_UNIT)
+        in_range("the taker's fee in millionths", self.taker_fee, -FEE_UNIT, FEE_UNIT)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.backtest.callback import callback_address
-from openoutcry.backtest.errors import BacktestError
+from openoutcry.backtest.errors import BacktestError, in_range
+from openoutcry.backtest.layout import LONGEST_NS, NEVER, NOTHING
 
 Words = npt.NDArray[np.int64]
 Callback = Callable[[Words, Words, Words], Any]
@@ -41,7 +42,8 @@ class Strategy:
     """Of the timer; a parameter named ``interval_ns`` goes before it."""
 
     def state(self, given: Mapping[str, int]) -> Words:
-        """A new state with these parameters.  Raises :class:`BacktestError` for an unknown one."""
+        """A new state with these parameters.  Raises :class:`BacktestError` for an unknown one, and
+        for one that is no int64."""
         unknown = sorted(set(given) - set(self.parameters))
         if unknown:
             known = ", ".join(self.parameters) or "none"
@@ -49,6 +51,8 @@ class Strategy:
         values = [int(given.get(name, value)) for name, value in self.parameters.items()]
         if len(values) > self.state_words:
             raise BacktestError(f"{self.name}: {len(values)} parameters, {self.state_words} words")
+        for name, value in zip(self.parameters, values, strict=True):
+            in_range(f"{self.name}: parameter {name}", value, NOTHING, NEVER)
         state = np.zeros(self.state_words, np.int64)
         state[: len(values)] = values
         return state
@@ -59,6 +63,7 @@ class Strategy:
         value = int(given.get("interval_ns", own)) if "interval_ns" in self.parameters else own
         if value < 0 or (self.on_timer is not None and value == 0):
             raise BacktestError(f"{self.name}: on_timer needs an interval of 1 ns or more")
+        in_range(f"{self.name}: interval_ns", value, 0, LONGEST_NS)
         return value if self.on_timer is not None else 0
 
     def addresses(self) -> list[int]:

@@ -43,11 +43,13 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         if row.get("set") not in Setting.__members__:
             raise RiskError(f"limits row {number}: {row.get('set')!r} is no setting")
         symbol = str(row.get("symbol", "")).encode("ascii", "replace")
-        record = setting(
-            Setting[row["set"]], int(row["value"]), int(row.get("who", 0)), symbol,
-            int(row.get("second", 0)),
-        )  # fmt: skip
-        if ask(region.ctypes.data, record.ctypes.data) != APPLIED:
+        numbers = int(row["value"]), int(row.get("who", 0))
+        try:
+            record = setting(Setting[row["set"]], *numbers, symbol, int(row.get("second", 0)))
+            applied = ask(region.ctypes.data, record.ctypes.data) == APPLIED
+        except OverflowError:  # no int64
+            applied = False
+        if not applied:
             raise RiskError(f"limits row {number}: {dict(row)} makes no sense")
     if count > 1:
         return Hooks(

@@ -163,10 +163,35 @@ def test_latency_models():
     assert np.unique(measured([[10, 1], [20, 3]]), return_counts=True)[1].tolist() == [1_024, 3_072]
 
 
-@pytest.mark.parametrize("text", ["constant:1", "constant:-1:0", "drawn:9:1", "measured:x", "z:1"])
+@pytest.mark.parametrize(
+    "text",
+    ["constant:1", "constant:-1:0", "drawn:9:1", "measured:x", "z:1", f"constant:{2**63}:0",
+     f"constant:0:{2**62}", f"drawn:1:{10**20}"],
+)  # fmt: skip
 def test_a_latency_that_is_none_is_refused(text):
+    """Also one that no sum of times in a run has room for."""
     with pytest.raises(BacktestError):
         parse_latency(text)
+
+
+def test_no_drawn_or_measured_latency_is_beyond_the_longest():
+    """The ends of a wide distribution are cut there."""
+    assert drawn(1, lay.LONGEST_NS).max() == lay.LONGEST_NS
+    assert measured([[lay.LONGEST_NS + 1, 1]]).max() == lay.LONGEST_NS
+    with pytest.raises(BacktestError, match="int64"):
+        measured([[2**64, 1]])
+
+
+def test_numbers_without_room_are_refused(tmp_path):
+    """Parameters, intervals and fees, in words that name them."""
+    day = day_of(MARKET, tmp_path / "day", False)
+    too_large = {"x": 2**63, "interval_ns": 2**62}
+    for name, value in too_large.items():
+        strategy = Strategy("s", {"x": 0, "interval_ns": 1}, on_timer=lambda *_: None)
+        with pytest.raises(BacktestError, match=f"{name} is {value}"):
+            run_day(day, strategy, {name: value}, AT_ONCE)
+    with pytest.raises(BacktestError, match="taker's fee in millionths is 1000001"):
+        Terms(0, 1_000_001)
 
 
 def test_a_flood_of_orders_ends_the_run(tmp_path):

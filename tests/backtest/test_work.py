@@ -52,6 +52,14 @@ def test_a_plan_that_was_stopped_goes_on_with_the_same_hashes(tmp_path):
     assert read_plan(stopped) == PLAN
 
 
+@pytest.mark.parametrize("text", ["{}", "[]", '{"days": 1}', "x"])
+def test_a_plan_that_is_none_is_named(tmp_path, text):
+    """Whatever stands in the folder's plan.json."""
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(BacktestError, match="no plan of a backtest"):
+        run_plan(Plan(("generated:normal:100:1",), ("maker",), {}), tmp_path)
+
+
 def test_another_plan_does_not_mix_with_the_results(tmp_path):
     run_plan(Plan(("generated:normal:100:1",), ("maker",), {}), tmp_path)
     with pytest.raises(BacktestError, match="another plan"):

@@ -87,6 +87,7 @@ def test_a_core_by_hand_reserves_what_its_open_orders_need() -> None:
         ({"set": "NO_SUCH", "value": 1}, "limits row 0: 'NO_SUCH' is no setting"),
         ({"set": "MAX_QTY", "value": -1, "symbol": "PLAIN"}, "limits row 0: .* makes no sense"),
         ({"set": "MAX_QTY", "value": 1, "symbol": "NONE"}, "limits row 0: .* makes no sense"),
+        ({"set": "MAX_QTY", "value": 2**63, "symbol": "PLAIN"}, "limits row 0: .* makes no sense"),
     ],
 )
 def test_a_limit_that_makes_no_sense_is_named(row: dict[str, Any], says: str) -> None:
