@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,7 @@ def sql(directory: Path, query: str | None, show_schema: bool, as_csv: bool, as_
         raise click.UsageError("give a query or --schema")
     result = schema(directory) if query is None else ask(directory, query)
     if as_json:
-        click.echo(json.dumps(result.to_pylist(), default=str))
+        click.echo(json.dumps(result.to_pylist(), default=_as_json))
     elif as_csv:
         import pyarrow.csv
 
@@ -184,16 +185,22 @@ def sql(directory: Path, query: str | None, show_schema: bool, as_csv: bool, as_
         _print_rows(result)
 
 
+def _as_json(value: Any) -> Any:
+    """A sum of whole numbers is a decimal to DuckDB, whose own integers it might not fit."""
+    is_whole = isinstance(value, Decimal) and value.as_tuple().exponent == 0
+    return int(value) if is_whole else str(value)
+
+
 def _print_rows(result: Any) -> None:
     """An arrow table's first rows."""
-    from pyarrow.types import is_floating, is_integer
+    from pyarrow.types import is_decimal, is_floating, is_integer
 
     rows = [
         ["" if value is None else str(value) for value in row.values()]
         for row in result.slice(0, ROWS_SHOWN).to_pylist()
     ]
-    numbers = [field.name for field in result.schema
-               if is_integer(field.type) or is_floating(field.type)]  # fmt: skip
+    kinds = (is_integer, is_floating, is_decimal)
+    numbers = [f.name for f in result.schema if any(is_kind(f.type) for is_kind in kinds)]
     print_columns(Console(), result.column_names, rows, numbers)
     if len(result) > ROWS_SHOWN:
         click.echo(f"{len(result):,} rows; the first {ROWS_SHOWN:,} are shown: --csv gives all")

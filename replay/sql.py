@@ -119,13 +119,22 @@ def _columns(connection: Any) -> dict[str, dict[str, str]]:
 
 
 def _readable(pa: Any, table: Any) -> Any:
-    """Names as text, and times as text to the ns, which Python's own times cannot hold."""
+    """Names as text, and times as text to the ns, which Python's own times cannot hold.  A column
+    has its name to itself, as a row is a mapping: of two called ``a`` the second is ``a_1``."""
 
     def plain(kind: Any) -> Any:
         text = pa.types.is_dictionary(kind) or pa.types.is_timestamp(kind)
         return pa.string() if text else kind
 
-    return table.cast(pa.schema([pa.field(f.name, plain(f.type)) for f in table.schema]))
+    names: list[str] = []
+    for name in table.schema.names:
+        taken, count = name, 0
+        while taken in names or (count and taken in table.schema.names):
+            count += 1
+            taken = f"{name}_{count}"
+        names.append(taken)
+    fields = [pa.field(name, plain(f.type)) for name, f in zip(names, table.schema, strict=True)]
+    return table.rename_columns(names).cast(pa.schema(fields))
 
 
 def _gather(tables: Tables) -> tuple[list[Any], list[Any]]:

@@ -83,6 +83,21 @@ def test_sql_counts_what_the_run_counted(made: dict[str, Any]) -> None:
     assert (count["n"], count["v"]) == (ORDERS, ORDERS)
 
 
+def test_sql_keeps_every_column_and_sums_are_numbers(made: dict[str, Any]) -> None:
+    """Two columns of one name, as of a join, are two; a sum is not the text of one."""
+    journal = made["journal"]["path"]
+    columns = "1 as a, 2 as a, 3 as a_1, sum(qty_lots) as lots, 1.50::decimal(9, 2) as d"
+    query = f"select {columns} from orders"
+    (row,) = sql(journal, query)
+    (expected,) = sql(journal, "select sum(qty_lots)::bigint as lots from orders")
+    assert row == {"a": 1, "a_2": 2, "a_1": 3, "lots": expected["lots"], "d": "1.50"}
+    shown = outcry("sql", journal, query)
+    assert shown.split()[:5] == ["a", "a_2", "a_1", "lots", "d"]
+    join = "select o.*, e.* from orders o join events e on e.command_seq = o.seq limit 2"
+    assert "order_id_1" in outcry("sql", journal, join, "--csv")
+    assert len(sql(journal, join)[0]) > 30
+
+
 def test_sql_over_a_running_journal(made: dict[str, Any], tmp_path: Path) -> None:
     """While the writer is at work, what is written so far can be asked for, its events too."""
     reader = JournalReader(made["journal"]["path"])
