@@ -203,8 +203,14 @@ def _inside(py_file: str) -> str:
     return "" if room.name == "tests" or not (room / "__init__.py").is_file() else str(inside)
 
 
-# What numba leaves behind is not looked through when the process ends: 0.2 to 0.3 s of 1.1.
-atexit.register(gc.freeze)
+def _leave_as_it_is() -> None:
+    """What numba leaves behind is not looked through when the process ends: 0.2 to 0.3 s of 1.1.
+    DuckDB from 2.0 on would name all of its own that then stays, line by line."""
+    if "_duckdb" not in sys.modules:
+        gc.freeze()
+
+
+atexit.register(_leave_as_it_is)
 CacheImpl._locator_classes.insert(0, _SourcesCacheLocator)
 
 

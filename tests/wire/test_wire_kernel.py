@@ -295,6 +295,14 @@ def divide_whole(a, b):
     return a // b
 
 
+def test_a_process_that_asked_duckdb_ends_without_a_word():
+    """What is left alone when a process ends is no leak that DuckDB would have to name."""
+    pytest.importorskip("duckdb")
+    code = "import openoutcry.wire.kernel, duckdb; duckdb.connect().execute('select 1').fetchall()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_kernels_raise_nothing():
     """numpy's error model: a division by zero is infinity or zero, not an exception that every
     caller would have to be ready for."""
