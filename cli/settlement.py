@@ -115,7 +115,8 @@ def settle(
 ) -> None:
     """Deliver against payment in two phases; what fails is carried, with a penalty.
 
-    Writes transfers.csv, balances.csv, fails.csv and owed.csv; exit status 0 also when trades fail.
+    Writes transfers.csv, balances.csv, settled.csv, fails.csv, waiting.csv (what is not due yet)
+    and owed.csv; exit status 0 also when trades fail.
     """
     from openoutcry.ledger.settlement import files
     from openoutcry.ledger.settlement.settle import settle as settled
@@ -126,9 +127,9 @@ def settle(
         read, owed = files.with_carried(read, carried), files.read_owed(carried)
     done = settled(read, files.read_balances(balances), day.date(), penalty_ppm, owed)
     files.write_settlement(folder, read, done)
-    _say({"settled": len(done.settled), "failed": len(done.fails), "penalties_owed":
-          len(done.owed), "transfers": len(done.transfers), "out": str(folder)},
-         as_json)  # fmt: skip
+    _say({"settled": len(done.settled), "failed": len(done.fails), "waiting":
+          len(done.waiting(len(read))), "penalties_owed": len(done.owed),
+          "transfers": len(done.transfers), "out": str(folder)}, as_json)  # fmt: skip
 
 
 @settlement.command()

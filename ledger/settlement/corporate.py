@@ -97,7 +97,7 @@ def cash_dividend(
     Raises ``SettlementError`` for a rate that is none, and where no price would be left.
     """
     numerator, denominator = _ratio(rate, "a dividend")
-    if not 0 <= ticks < reference_ticks:
+    if not 0 <= ticks < reference_ticks < INT64_END:
         raise SettlementError(f"a dividend of {ticks} ticks on a price of {reference_ticks}")
     movements = []
     for member, units in positions:
@@ -109,11 +109,11 @@ def cash_dividend(
             movements.append(Movement(payer, payee, cash_asset, cash))
     commands = []
     for order in orders:
-        if order.symbol != symbol or order.side != Side.BUY:
+        if order.symbol != symbol or order.side != Side.BUY or not ticks:
             continue
         if order.order_type not in REPLACEABLE or order.price_ticks <= ticks:
             commands.append(_cancel(order))
-        elif ticks:
+        else:
             commands.append(_replace(order, order.price_ticks - ticks, order.qty_lots))
     commands.append(_reference(symbol, reference_ticks - ticks, phase))
     return Adjustment(movements, commands)
@@ -132,18 +132,23 @@ def split(
     """A split of n new units for d old ones; a reverse split where n < d.
 
     cash_per_tick: units of cash that one unit of the asset costs for each tick of its price.
-    Raises ``SettlementError`` for a ratio that is none, and where the price would be 0.
+    Raises ``SettlementError`` for a ratio that is none, where the price would be 0, and for what
+    does not fit 64 bits.
     """
     new, old = _ratio(ratio, "a split")
     reference = _half_even(reference_ticks * old, new)
     if reference <= 0 or cash_per_tick < 0:
         raise SettlementError(f"a price of {reference_ticks} ticks is 0 after {new} for {old}")
+    if reference >= INT64_END:
+        raise SettlementError(f"a price of {reference} ticks does not fit 64 bits")
     movements = []
     for member, units in positions:
         whole, part = divmod(abs(units) * new, old)
         if whole >= INT64_END:
             raise SettlementError(f"{member}: {whole} {symbol} do not fit 64 bits")
         cash = _half_even(part * reference * cash_per_tick, old)
+        if cash >= INT64_END:
+            raise SettlementError(f"{member}: {cash} {cash_asset} do not fit 64 bits")
         for asset, change in ((symbol, whole - abs(units)), (cash_asset, cash)):
             if units < 0:
                 change = -change

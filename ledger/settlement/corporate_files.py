@@ -61,7 +61,10 @@ def read_orders(path: Path) -> list[OpenOrder]:
 
 
 def write_adjustment(made: Adjustment, movements: Path, commands: Path) -> None:
-    """Both files; kinds of commands by their names."""
-    tables.write(movements, Movement._fields, made.movements)
+    """Both files or none; kinds of commands by their names.  Raises ``SettlementError`` for one
+    name for both."""
+    if movements.absolute() == commands.absolute():
+        raise SettlementError(f"{movements}: movements and commands are two files")
     rows = [(one.kind.name, *one[1:]) for one in made.commands]
-    tables.write(commands, Command._fields, rows)
+    tables.write_all([(movements, Movement._fields, made.movements),
+                      (commands, Command._fields, rows)])  # fmt: skip

@@ -7,7 +7,7 @@ United Kingdom and Switzerland go on 11 October 2027.
 
 from bisect import bisect_left
 from collections.abc import Collection, Mapping
-from datetime import date, timedelta
+from datetime import MAXYEAR, date, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -54,22 +54,28 @@ def settlement_date(
     """The day on which a trade is due: so many sessions after the trade's.
 
     days: n of T+n; None: by ``CYCLES``.  closed: sessions of the market on which nothing settles (a
-    bank holiday).  A trade on a day that is no session counts as one of the next.
+    bank holiday): they are not counted, and what is traded on one is due with what was traded on
+    the session before.  A trade on a day that is no session counts as one of the next.
     Raises ``SettlementError`` for a market or a date that exchange-calendars does not know.
     """
     n = cycle_days(market, trade_date) if days is None else days
     if not 0 <= n <= MAX_DAYS:
         raise SettlementError(f"T+{n}: a cycle has 0 to {MAX_DAYS} days")
-    sessions = [day for day in _sessions(market, trade_date.year) if day not in closed]
+    sessions = _sessions(market, trade_date.year)
     at = bisect_left(sessions, trade_date)
-    if at + n >= len(sessions):
+    later = [day for day in sessions[at:] if day not in closed]
+    if at < len(sessions) and sessions[at] in closed:
+        n = max(n - 1, 0)
+    if n >= len(later):
         raise SettlementError(f"{market}: its sessions after {trade_date} are not known")
-    return sessions[at + n]
+    return later[n]
 
 
 @lru_cache(maxsize=64)
 def _sessions(market: str, year: int) -> tuple[date, ...]:
     """Of a year and what follows of the next."""
+    if year == MAXYEAR:
+        raise SettlementError(f"{market} in {year}: its sessions are not known")
     end = date(year, 12, 31) + timedelta(days=MARGIN_DAYS)
     found = _calendar(market, date(year, 1, 1), end)
     return tuple(day.date() for day in found.sessions)

@@ -1,4 +1,5 @@
-"""The settlement's files: balances in, transfers, balances and fails out; fails come in again."""
+"""The settlement's files: balances in; transfers, balances, what settled, failed and waits out;
+what failed and what waits come in again."""
 
 import shutil
 import tempfile
@@ -16,13 +17,16 @@ from openoutcry.ledger.settlement.settle import Balances, Owed, Settled
 from openoutcry.ledger.settlement.trades import CLEARING, Trades
 
 BALANCES: tables.Columns = {
-    "member": tables.name, "asset": tables.name, "balance_units": tables.natural,
+    "member": tables.name, "asset": tables.name, "balance_units": tables.balance,
 }  # fmt: skip
-FAILS: tables.Columns = {
+WAITING: tables.Columns = {
     "trade_id": tables.natural, "due": tables.day, "buyer": tables.name, "seller": tables.name,
     "asset": tables.name, "quantity_units": tables.positive, "cash_asset": tables.name,
-    "cash_units": tables.natural, "short": tables.name, "short_asset": tables.name,
-    "penalty_units": tables.natural,
+    "cash_units": tables.natural,
+}  # fmt: skip
+"""Of settled.csv as well."""
+FAILS: tables.Columns = {
+    **WAITING, "short": tables.name, "short_asset": tables.name, "penalty_units": tables.natural,
 }  # fmt: skip
 OWED: tables.Columns = {
     "trade_id": tables.natural, "payer": tables.name, "payee": tables.name,
@@ -51,22 +55,27 @@ def read_owed(folder: Path) -> list[Owed]:
 
 
 def with_carried(trades: Trades, folder: Path) -> Trades:
-    """The trades and, before them, those that failed in an earlier settlement's folder.
+    """The trades and, before them, those that failed or were not due in an earlier settlement's
+    folder.
 
-    Raises ``SettlementError`` naming the row, also for a trade that is in both.
+    Raises ``SettlementError`` naming the row, also for a trade that is in both, or has settled.
     """
     members = {name: at for at, name in enumerate(trades.members)}
     assets = {name: at for at, name in enumerate(trades.assets)}
     days = set(trades.days)
     known = set(trades.trade_id.tolist())
     rows = []
-    path = folder / "fails.csv"
-    for number, row in enumerate(tables.read(path, FAILS), 2):
-        if row[0] in known:
-            raise SettlementError(f"{path}: row {number}, trade_id: {row[0]} is there already")
-        known.add(row[0])
-        days.add(row[1])
-        rows.append(row)
+    files = (("settled.csv", WAITING), ("fails.csv", FAILS), ("waiting.csv", WAITING))
+    for name, columns in files:
+        for number, row in enumerate(tables.read(folder / name, columns), 2):
+            if row[0] in known:
+                raise SettlementError(
+                    f"{folder / name}: row {number}, trade_id: {row[0]} is there already"
+                )
+            known.add(row[0])
+            if name != "settled.csv":
+                days.add(row[1])
+                rows.append(row)
     ordered = tuple(sorted(days))
     place = {day: at for at, day in enumerate(ordered)}
     before = np.array([
@@ -79,8 +88,8 @@ def with_carried(trades: Trades, folder: Path) -> Trades:
     due = moved[trades.due] if len(trades.days) else trades.due
     own = (trades.trade_id, due, trades.buyer, trades.seller, trades.asset, trades.quantity_units,
            trades.cash, trades.cash_units)  # fmt: skip
-    columns = [np.concatenate(pair) for pair in zip(before, own, strict=True)]
-    return Trades(tuple(members), tuple(assets), ordered, *columns)
+    both = [np.concatenate(pair) for pair in zip(before, own, strict=True)]
+    return Trades(tuple(members), tuple(assets), ordered, *both)
 
 
 def net_rows(trades: Trades, nets: Nets) -> Iterable[tuple[date, str, str, int]]:
@@ -91,7 +100,8 @@ def net_rows(trades: Trades, nets: Nets) -> Iterable[tuple[date, str, str, int]]
 
 
 def write_settlement(folder: Path, trades: Trades, result: Settled) -> None:
-    """transfers.csv, balances.csv, fails.csv and owed.csv in a new folder, all or none."""
+    """transfers.csv, balances.csv, settled.csv, fails.csv, waiting.csv (what is not due yet) and
+    owed.csv in a new folder, all or none."""
     if folder.exists():
         raise SettlementError(f"{folder} is there already; a settlement is never written over")
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
@@ -99,7 +109,10 @@ def write_settlement(folder: Path, trades: Trades, result: Settled) -> None:
         tables.write(part / "transfers.csv", TRANSFERS, result.transfers)
         balances = sorted((*key, units) for key, units in result.balances.items())
         tables.write(part / "balances.csv", list(BALANCES), balances)
+        tables.write(part / "settled.csv", list(WAITING), map(trades.row, result.settled))
         tables.write(part / "fails.csv", list(FAILS), _fail_rows(trades, result))
+        waiting = map(trades.row, result.waiting(len(trades)))
+        tables.write(part / "waiting.csv", list(WAITING), waiting)
         tables.write(part / "owed.csv", Owed._fields, result.owed)
         part.chmod(0o755)
         part.rename(folder)

@@ -16,6 +16,8 @@ from openoutcry.wire.enums import Side
 
 Row = tuple[int, date, str, str, str, str, int, str, int]
 """The columns of ``trades.COLUMNS``."""
+QUARTER_S = 900
+"""Every zone's midnight is a whole quarter of an hour of UTC: India's is at 18:30."""
 
 
 def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[Row]:
@@ -31,8 +33,8 @@ def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[
     zone = time_zone(market)
 
     @lru_cache(maxsize=4096)
-    def day_of(hour: int) -> date:
-        return datetime.fromtimestamp(hour * 3600, UTC).astimezone(zone).date()
+    def day_of(quarter: int) -> date:
+        return datetime.fromtimestamp(quarter * QUARTER_S, UTC).astimezone(zone).date()
 
     delivered = until.books.instruments[:, lay.LEVERAGED // lay.WORD] == 0
     waiting: dict[tuple[int, ...], list[Any]] = defaultdict(list)
@@ -49,7 +51,7 @@ def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[
             waiting[key].remove(first)
             pair = (first, row) if first["side"] == Side.BUY else (row, first)
             if pair[0]["participant"] != pair[1]["participant"]:
-                moment = day_of(int(row["ts_ns"]) // (3600 * 10**9))
+                moment = day_of(int(row["ts_ns"]) // (QUARTER_S * 10**9))
                 yield _trade(until.books, market, moment, int(row["event_seq"]), *pair)
     left = [row for rows in waiting.values() for row in rows]
     if left:

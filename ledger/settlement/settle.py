@@ -71,6 +71,11 @@ class Settled:
     owed: list[Owed]
     """Penalties that are still open, the oldest first."""
 
+    def waiting(self, count: int) -> list[int]:
+        """The rows of ``count`` trades that are not due yet."""
+        done = {*self.settled, *(fail.at for fail in self.fails)}
+        return [at for at in range(count) if at not in done]
+
 
 def settle(
     trades: Trades,

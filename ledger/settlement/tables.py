@@ -11,7 +11,6 @@ from typing import Any
 
 from openoutcry.ledger.settlement.errors import SettlementError
 
-INT64_END = 1 << 63
 NAME_LENGTH = 64
 Columns = dict[str, Callable[[str], Any]]
 """The columns of a file, each with what makes a value of its text or raises ``ValueError``."""
@@ -25,12 +24,24 @@ def name(text: str) -> str:
 
 def whole(text: str) -> int:
     """An int64."""
+    return _integer(text, 64)
+
+
+def _integer(text: str, bits: int) -> int:
+    end = 1 << (bits - 1)
     digits = text.removeprefix("-")
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 19:
-        raise ValueError(f"{text!r} is no whole number of 64 bits")
-    value = int(text)
-    if not -INT64_END <= value < INT64_END:
-        raise ValueError(f"{text!r} is no whole number of 64 bits")
+    if digits.isascii() and digits.isdigit() and len(digits) <= len(str(end)):
+        value = int(text)
+        if -end <= value < end:
+            return value
+    raise ValueError(f"{text!r} is no whole number of {bits} bits")
+
+
+def balance(text: str) -> int:
+    """What somebody has, 0 or more: many amounts of 64 bits add up to 128."""
+    value = _integer(text, 128)
+    if value < 0:
+        raise ValueError(f"{value} is negative")
     return value
 
 
@@ -65,13 +76,14 @@ def one_of(*names: str) -> Callable[[str], str]:
 
 
 def read(path: Path, columns: Columns) -> Iterator[tuple[Any, ...]]:
-    """The rows of a file whose first row names exactly these columns.
+    """The rows of a file whose first row names exactly these columns; a byte order mark before it,
+    as spreadsheets write one, is passed over.
 
     Raises ``SettlementError`` naming file, row (the first is 1) and field.
     """
     names = list(columns)
     convert = list(columns.values())
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.reader(file, strict=True)
         number = 0
         try:
@@ -104,15 +116,40 @@ def _fault(path: Path, number: int, columns: Columns, row: list[str]) -> Settlem
 
 
 def write(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a file as a whole, or leave what was there."""
-    descriptor, part = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.absolute().parent)
+    """Write a file as a whole, or leave what was there.  Raises ``SettlementError`` where no file
+    can be."""
+    write_all([(path, names, rows)])
+
+
+def write_all(files: Sequence[tuple[Path, Sequence[str], Iterable[Sequence[Any]]]]) -> None:
+    """Write files of (path, columns, rows): none stands before all are whole.  Raises as
+    ``write``."""
+    parts: list[str] = []
+    try:
+        for path, names, rows in files:
+            if path.is_dir():
+                raise SettlementError(f"{path}: it is a folder: nothing was written")
+            parts.append(_written(path, names, rows))
+        for part, (path, _, _) in zip(parts, files, strict=True):
+            os.replace(part, path)
+    finally:
+        for part in parts:
+            Path(part).unlink(missing_ok=True)
+
+
+def _written(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """The name of a whole file beside ``path``."""
+    try:
+        descriptor, part = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.absolute().parent)
+    except OSError as error:
+        raise SettlementError(f"{path}: {error.strerror}: nothing was written") from None
     try:
         with os.fdopen(descriptor, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(names)
             writer.writerows(rows)
         os.chmod(part, 0o644)
-        os.replace(part, path)
     except BaseException:
         os.unlink(part)
         raise
+    return part

@@ -15,7 +15,11 @@ from openoutcry.ledger.settlement.corporate import (
     records,
     split,
 )
-from openoutcry.ledger.settlement.corporate_files import read_orders, read_positions
+from openoutcry.ledger.settlement.corporate_files import (
+    read_orders,
+    read_positions,
+    write_adjustment,
+)
 from openoutcry.ledger.settlement.errors import SettlementError
 from openoutcry.matcher import Engine
 from openoutcry.wire import ORDER_DTYPE, make_instruments
@@ -138,6 +142,7 @@ def test_a_reverse_split_cancels_every_order_of_the_instrument():
         (cash_dividend, ((1, 1), 10, 10), "a dividend of 10 ticks on a price of 10"),
         (split, ((1, 0), 1, 10), "a split of 1/0"),
         (split, ((100, 1), 1, 10), "is 0 after 100 for 1"),
+        (split, ((1, 10), 1, 2**60), f"a price of {2**60 * 10} ticks does not fit 64 bits"),
     ],
 )
 def test_terms_that_make_no_sense_are_refused(make, words, word):
@@ -146,6 +151,31 @@ def test_terms_that_make_no_sense_are_refused(make, words, word):
         make([], [], "ACME", "USD", terms, price, reference, Phase.CLOSED)
     with pytest.raises(SettlementError, match="64 bits"):
         make([Position("rich", 2**62)], [], "ACME", "USD", (1000, 1), 1, 5000, Phase.CLOSED)
+
+
+def test_cash_for_a_fraction_that_is_too_much_is_refused():
+    with pytest.raises(SettlementError, match="rich: 9223372036854775808 USD do not fit 64 bits"):
+        split([Position("rich", 1)], [], "ACME", "USD", (1, 2), 4, 2**61, Phase.CLOSED)
+
+
+def test_a_dividend_of_less_than_a_tick_leaves_the_orders_alone():
+    """Nothing of them would have to change, whatever their type."""
+    orders = [order(1, BUY, 50, 5), order(2, BUY, 50, 5, OrderType.ICEBERG)]
+    done = cash_dividend([Position("ann", 10)], orders, "ACME", "USD", (1, 10), 0, 100,
+                         Phase.CLOSED)  # fmt: skip
+    assert [one.units for one in done.movements] == [1]
+    assert [one.kind for one in done.commands] == [CommandKind.PHASE]
+
+
+def test_both_files_of_an_adjustment_are_written_or_none(tmp_path):
+    done = cash_dividend([Position("ann", 10)], [], "ACME", "USD", (1, 1), 1, 100, Phase.CLOSED)
+    (tmp_path / "moved.csv").write_text("before")
+    for commands in (tmp_path / "nowhere" / "commands.csv", tmp_path / "moved.csv"):
+        with pytest.raises(SettlementError):
+            write_adjustment(done, tmp_path / "moved.csv", commands)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
+    write_adjustment(done, tmp_path / "moved.csv", tmp_path / "commands.csv")
+    assert (tmp_path / "moved.csv").read_text().endswith("issuer,ann,USD,10\n")
 
 
 ORDERS = "order_id,participant,symbol,side,order_type,price_ticks,qty_lots,self_trade\n"

@@ -1,7 +1,9 @@
 """The trades of a journal: what is netted of them is what the ledger posted."""
 
 from collections import defaultdict
+from datetime import UTC, date, datetime
 
+import ledger_flow as flow
 import pytest
 from user_commands import run
 
@@ -36,6 +38,20 @@ def test_nets_of_a_journals_trades_are_what_went_through_its_clearing_account(da
     assert {key: units for key, units in nets.items() if units} == {
         key: units for key, units in posted.items() if units
     }
+
+
+def test_a_day_begins_at_its_markets_midnight(tmp_path):
+    """Also where that is on the half hour: India's day of 24 June begins on the 23rd at 18:30."""
+    moments = datetime(2026, 6, 23, 18, 29, 59), datetime(2026, 6, 23, 18, 30)
+    orders = flow.draw(2_000, 3)
+    half = len(orders) // 2
+    for part, moment in zip((orders[:half], orders[half:]), moments, strict=True):
+        part["rx_ts_ns"] = int(moment.replace(tzinfo=UTC).timestamp()) * 10**9
+    home = flow.write_journal(tmp_path / "day", orders)
+    days = [row[1] for row in trades_of(home, "XBOM")]
+    assert days == sorted(days)
+    assert {*days} == {date(2026, 6, 23), date(2026, 6, 24)}
+    assert {row[1] for row in trades_of(home, "XLON")} == {date(2026, 6, 23)}
 
 
 def test_a_market_that_is_not_known_is_said(day):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openoutcry.ledger.settlement import netting
+from openoutcry.ledger.settlement import netting, tables
 from openoutcry.ledger.settlement.cycle import cycle_days, settlement_date
 from openoutcry.ledger.settlement.errors import SettlementError
 from openoutcry.ledger.settlement.files import net_rows
@@ -121,10 +121,18 @@ def test_days_can_be_given_and_bank_holidays_taken_out():
     assert settlement_date("XNYS", date(2026, 10, 9)) == date(2026, 10, 12)
     assert settlement_date("XNYS", date(2026, 10, 9), None, columbus) == date(2026, 10, 13)
     assert settlement_date("XNYS", date(2026, 10, 9), 0) == date(2026, 10, 9)
+    assert settlement_date("XNYS", date(2026, 10, 12), 0, columbus) == date(2026, 10, 13)
     for market, day, days in (("NOWHERE", DAYS[0], None), ("XHKG", date(1930, 1, 2), None),
-                              ("XNYS", DAYS[0], 31)):  # fmt: skip
+                              ("XNYS", DAYS[0], 31), ("24/7", date.max, None)):  # fmt: skip
         with pytest.raises(SettlementError):
             settlement_date(market, day, days)
+
+
+@pytest.mark.parametrize(("day", "due"), [(5, 8), (6, 12), (7, 13), (8, 14), (11, 14), (12, 15)])
+def test_a_trade_of_a_bank_holiday_is_due_with_those_of_the_session_before(day, due):
+    """T+3 in October 1999, as NASD's Notice to Members 99-83 has it: the 11th is Columbus Day."""
+    closed = frozenset([date(1999, 10, 11)])
+    assert settlement_date("XNYS", date(1999, 10, day), 3, closed) == date(1999, 10, due)
 
 
 def test_a_file_of_trades_becomes_obligations(tmp_path):
@@ -141,6 +149,16 @@ def test_a_file_of_trades_becomes_obligations(tmp_path):
     ]
     path.write_text(HEADER)
     assert net(read_trades(path)).units == []
+    path.write_bytes(b"\xef\xbb\xbf" + (HEADER + GOOD).replace("\n", "\r\n").encode())
+    assert len(read_trades(path)) == 1  # as a spreadsheet writes it
+
+
+def test_a_file_is_not_written_where_none_can_be(tmp_path):
+    with pytest.raises(SettlementError, match=r"nowhere/nets.csv: No such file"):
+        tables.write(tmp_path / "nowhere" / "nets.csv", ["a"], [])
+    with pytest.raises(SettlementError, match="it is a folder"):
+        tables.write_all([(tmp_path / "one.csv", ["a"], []), (tmp_path, ["a"], [])])
+    assert list(tmp_path.iterdir()) == []
 
 
 GOOD = "7,2026-11-25,XNYS,ann,bob,ACME,10,USD,500\n"

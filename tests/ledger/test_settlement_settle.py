@@ -198,6 +198,34 @@ def test_what_fails_is_carried_in_a_file_and_settles_later(tmp_path):
     assert again.owed == owed * 2
 
 
+def test_what_is_not_due_yet_is_carried_and_nothing_settles_twice(tmp_path):
+    (tmp_path / "trades.csv").write_text(
+        HEADER + "1,2026-11-23,24/7,ann,bob,COIN,1,USD,5\n2,2026-11-23,XNYS,ann,bob,ACME,1,USD,7\n"
+    )
+    trades = read_trades(tmp_path / "trades.csv")
+    start = {("ann", "USD"): 100, ("bob", "COIN"): 9, ("bob", "ACME"): 9}
+    first = settle(trades, start, date(2026, 11, 23))
+    assert (first.settled, first.waiting(len(trades))) == ([0], [1])
+    write_settlement(tmp_path / "day1", trades, first)
+    with pytest.raises(SettlementError, match=r"settled.csv: row 2, trade_id: 1 is there already"):
+        with_carried(trades, tmp_path / "day1")
+    both = with_carried(trades_of(tmp_path, [], "new.csv"), tmp_path / "day1")
+    second = settle(both, first.balances, DAY)
+    assert (second.settled, second.waiting(len(both))) == ([0], [])
+    assert second.balances["ann", "USD"] == 88
+    assert second.balances["ann", "ACME"] == second.balances["ann", "COIN"] == 1
+
+
+def test_balances_past_64_bits_are_read_again(tmp_path):
+    trades = trades_of(tmp_path, [("ann", "bob", "ACME", 1, 2**63 - 1)])
+    start = {("ann", "USD"): 2**63 - 1, ("bob", "ACME"): 1, ("bob", "USD"): 2**63 - 1}
+    done = settle(trades, start, DAY)
+    write_settlement(tmp_path / "day1", trades, done)
+    read = read_balances(tmp_path / "day1" / "balances.csv")
+    assert read == done.balances
+    assert read["bob", "USD"] == 2**64 - 2
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
