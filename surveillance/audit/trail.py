@@ -167,6 +167,17 @@ class Trail:
         return table.take(pa.array(rows))
 
 
+def operators_cancels(table: Any) -> set[int]:
+    """Of a part's rows, the commands by which the operator cancelled everybody's orders: their end
+    is told to no participant."""
+    compute = arrow().compute
+    asked = compute.equal(table["command"].cast("string"), "MASS_CANCEL")
+    ended = compute.equal(table["action"].cast("string"), "COMPLETE")
+    nobodys = compute.equal(table["participant"], 0)
+    wanted = compute.and_(compute.and_(asked, ended), nobodys)
+    return set(table.filter(wanted)["seq"].to_pylist())
+
+
 def _spans(rows: Any) -> Spans:
     """Rows in a row, one after the other, as (first, count) that lie in one group each."""
     if not len(rows):

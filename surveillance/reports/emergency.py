@@ -5,6 +5,7 @@ disorderly trading, suspensions, circuit breakers), from the journal alone: halt
 closes and the core's own pauses, each with the command that ended it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ SWITCHES = {
     int(Setting.HALT): "INSTRUMENT_HALTED", int(Setting.MARKET_KILL): "MARKET_KILLED",
     int(Setting.EMERGENCY): "EMERGENCY_CLOSE",
 }  # fmt: skip
+EMERGENCY = SWITCHES[Setting.EMERGENCY]
 PAUSED, HALT_PHASE = "PAUSED_BY_PROTECTION", "PHASE_HALT"
 STOPPED = (Phase.HALT, Phase.VOLATILITY_AUCTION)
 TABLE = Table("emergency notification", "Directive 2014/65/EU, Articles 31(2), 48(5), 54(2)", (
@@ -71,12 +73,12 @@ class _Stop:
 
 def stops(directory: Path, from_ns: int = -(2**63), to_ns: int = 2**63 - 1) -> list[Row]:
     """What began from ``from_ns`` on and before ``to_ns`` (ingress, ns since the epoch), in order;
-    what is not over has no end.  ``orders_cancelled``: with the very command; ``orders_refused``:
-    while it lasted, for being halted, killed or in a phase that takes none."""
+    what is not over has no end.  ``orders_cancelled``: with the very command, and by the operator's
+    cancels while it lasted; ``orders_refused``: while it lasted, by risk or for a phase that takes
+    none.  Each of the instrument, participant or group that it is about."""
     reader = JournalReader(directory)
     bounds = StampBounds(reader)
-    symbols = [row["symbol"] for row in reader.config["instruments"]]
-    watch = _Watch(symbols, bounds)
+    watch = _Watch(reader.config, bounds)
     for batch in events_of(reader, starting_point(reader), until_block=bounds.blocks):
         if len(batch.commands):
             watch.observe(batch.commands, batch.events, batch.header.block_index)
@@ -87,10 +89,15 @@ def stops(directory: Path, from_ns: int = -(2**63), to_ns: int = 2**63 - 1) -> l
 class _Watch:
     """Stops that last, by what and whom they are about."""
 
-    def __init__(self, symbols: list[str], bounds: StampBounds) -> None:
-        self.symbols, self.bounds = symbols, bounds
+    def __init__(self, config: Mapping[str, Any], bounds: StampBounds) -> None:
+        self.symbols, self.bounds = [row["symbol"] for row in config["instruments"]], bounds
         self.all: list[_Stop] = []
         self.lasting: dict[tuple[str, str], _Stop] = {}
+        self.first_operator = 0
+        """Who asked to open the market; it opens when another one asks, too."""
+        limits = (config.get("hooks") or {}).get("limits", ())
+        self.group_of = {int(row.get("who", 0)): int(row["value"])
+                         for row in limits if row["set"] == "GROUP"}  # fmt: skip
 
     def observe(
         self, commands: npt.NDArray[Any], events: npt.NDArray[Any], block_index: int
@@ -101,9 +108,11 @@ class _Watch:
         first = int(commands["seq"][0])
         asked = commands[commands["kind"] == CommandKind.RISK]
         found = [(int(c["seq"]), c, None) for c in asked
-                 if int(c["order_type"]) in SWITCHES and int(c["seq"]) in done]  # fmt: skip
+                 if int(c["order_type"]) in (*SWITCHES, Setting.GROUP)
+                 and int(c["seq"]) in done]  # fmt: skip
         for event in events[kinds == EventKind.PHASE_CHANGED]:
             found.append((int(event["cause_seq"]), commands[event["cause_seq"] - first], event))
+        touched, begun = [*self.lasting.values()], len(self.all)
         for seq, command, event in sorted(found, key=lambda one: one[0]):
             ts_ns = int(command["rx_ts_ns"])
             bound = int(self.bounds.of(np.array([block_index]), np.array([ts_ns]))[0])
@@ -111,12 +120,16 @@ class _Watch:
                 self._switch(command, seq, ts_ns, bound, events)
             else:
                 self._phase(event, seq, ts_ns, bound, events)
-        self._count_refused(events)
+        for stop in (*touched, *self.all[begun:]):
+            self._count(stop, commands, events)
 
     def _switch(
         self, command: Any, seq: int, ts_ns: int, bound: int, events: npt.NDArray[Any]
     ) -> None:
         setting, value = int(command["order_type"]), int(command["aux"])
+        if setting == Setting.GROUP:
+            self.group_of[int(command["qty_lots"])] = value
+            return
         what, about = SWITCHES[setting], "MARKET"
         if setting == Setting.HALT:
             about = bytes(command["symbol"]).decode() or "MARKET"
@@ -129,8 +142,22 @@ class _Watch:
             if setting == Setting.EMERGENCY:
                 cause = f"step {value}"
             self._begin(_Stop(what, about, cause, seq, ts_ns, bound), events)
+            if setting == Setting.MARKET_KILL:
+                self.first_operator = 0
+        elif setting == Setting.MARKET_KILL:
+            self._open(int(command["order_id"]), seq, ts_ns)
         else:
             self._end(what, about, seq, ts_ns)
+
+    def _open(self, operator: int, seq: int, ts_ns: int) -> None:
+        """The first of two operators asks for it, or the second: the market is open again."""
+        if self.first_operator == 0:
+            self.first_operator = operator
+            return
+        self.first_operator = 0
+        for what, about in [*self.lasting]:
+            if what.split()[0] in (SWITCHES[Setting.MARKET_KILL], EMERGENCY):
+                self._end(what, about, seq, ts_ns)
 
     def _phase(
         self, event: Any, seq: int, ts_ns: int, bound: int, events: npt.NDArray[Any]
@@ -148,7 +175,9 @@ class _Watch:
 
     def _begin(self, stop: _Stop, events: npt.NDArray[Any]) -> None:
         key = stop.what, stop.about
-        if key in self.lasting and stop.what != "EMERGENCY_CLOSE":
+        if stop.what == EMERGENCY:
+            key = f"{stop.what} {stop.cause}", stop.about
+        if key in self.lasting:
             return
         own = events[events["cause_seq"] == stop.seq]
         stop.cancelled = int(np.count_nonzero(own["kind"] == EventKind.CANCELLED))
@@ -160,18 +189,24 @@ class _Watch:
         if stop is not None:
             stop.until_seq, stop.until_ns = seq, ts_ns
 
-    def _count_refused(self, events: npt.NDArray[Any]) -> None:
-        if not self.lasting:
-            return
-        refused = events[events["kind"] == EventKind.REJECTED]
-        reasons = (Reason.RISK, Reason.WRONG_PHASE)
-        refused = refused[np.isin(refused["reason"], [int(r) for r in reasons])]
-        for stop in self.lasting.values():
-            mine = refused[refused["cause_seq"] > stop.seq]
-            if stop.about in self.symbols:
-                mine = mine[mine["instrument"] == self.symbols.index(stop.about)]
-            elif stop.about.startswith("participant "):
-                mine = mine[mine["participant"] == int(stop.about.split()[1])]
-            elif stop.about != "MARKET":
-                continue
-            stop.refused += len(mine)
+    def _count(self, stop: _Stop, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> None:
+        """What was refused, and cancelled by the operator, while the stop lasted."""
+        mine = events[events["cause_seq"] > stop.seq]
+        if stop.until_seq:
+            mine = mine[mine["cause_seq"] < stop.until_seq]
+        kind, _, number = stop.about.partition(" ")
+        if stop.about in self.symbols:
+            mine = mine[mine["instrument"] == self.symbols.index(stop.about)]
+        elif kind == "participant":
+            mine = mine[mine["participant"] == int(number)]
+        elif kind == "group":
+            groups = [self.group_of.get(who, 0) for who in mine["participant"].tolist()]
+            mine = mine[np.array(groups, np.int64) == int(number)]
+        refused = np.isin(mine["reason"], [int(Reason.RISK), int(Reason.WRONG_PHASE)])
+        stop.refused += int(np.count_nonzero(refused & (mine["kind"] == EventKind.REJECTED)))
+        for_all = (commands["kind"] == CommandKind.MASS_CANCEL) & (commands["aux"] == 1)
+        taken = np.isin(mine["cause_seq"], commands["seq"][for_all])
+        if kind in ("participant", "group"):
+            # The orders of who is switched off go as those of a lost session do.
+            taken |= mine["reason"] == Reason.DISCONNECTED
+        stop.cancelled += int(np.count_nonzero(taken & (mine["kind"] == EventKind.CANCELLED)))

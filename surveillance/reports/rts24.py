@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from openoutcry.surveillance.audit.trail import Trail
+from openoutcry.surveillance.audit.trail import Trail, operators_cancels
 from openoutcry.surveillance.reports import schema as s
 from openoutcry.surveillance.reports.reference_data import Codes
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric, one_of
@@ -118,9 +118,11 @@ class _Records:
         self.orders: dict[int, _Order] = {}
         self.phases: dict[str, str] = {}
         self.indicative: dict[str, tuple[int, int]] = {}
+        self.of_operator: set[int] = set()
 
     def of(self, tables: Iterable[Any]) -> Iterator[Row]:
         for table in tables:
+            self.of_operator = operators_cancels(table)
             for batch in table.to_batches(max_chunksize=1 << 14):
                 for row in batch.to_pylist():
                     made = self._row(row)
@@ -218,7 +220,8 @@ class _Records:
             "sequence_number": str(row["event_seq"]), "segment_mic": codes.mic,
             "order_book_code": symbol, "instrument": instrument.isin,
             "date_of_receipt": s.time_text(order.received_ns)[:10],
-            "order_identification": UUID(bytes=row["order_uuid"]).hex, "event": event_of(row),
+            "order_identification": UUID(bytes=row["order_uuid"]).hex,
+            "event": event_of(row, row["seq"] in self.of_operator),
             "order_type": "STOP" if kind in STOPS else "LMTO",
             "order_type_classification": kind or "NONE", "price_currency": instrument.currency,
             "price_notation": "MONE", "buy_sell": "BUYI" if row["side"] == "BUY" else "SELL",
@@ -276,13 +279,14 @@ class _Records:
         return found
 
 
-def event_of(row: dict[str, Any]) -> str:
-    """Field 21 of a row of the trail."""
+def event_of(row: dict[str, Any], by_operator: bool = False) -> str:
+    """Field 21 of a row of the trail; ``by_operator``: what caused it cancelled everybody's."""
     action = row["action"]
     if action == "TRADE":
         return "FILL" if row["leaves_lots"] == 0 else "PARF"
     if action in ("CANCEL", "REDUCE"):
-        asked = row["reason"] in BY_THE_MEMBER or row["reason"] == "MASS_CANCEL"
+        asked = row["reason"] in BY_THE_MEMBER
+        asked |= row["reason"] == "MASS_CANCEL" and not by_operator
         member = asked or row["command"] == "REDUCE"
         if action == "REDUCE":
             return "REME" if member else "REMA"

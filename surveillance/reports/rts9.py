@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from openoutcry.surveillance.audit.errors import AuditError
-from openoutcry.surveillance.audit.trail import Trail
+from openoutcry.surveillance.audit.trail import Trail, operators_cancels
 from openoutcry.surveillance.reports import schema as s
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric
 
@@ -73,16 +73,18 @@ def ratios(trail: Trail, day: str, counts: Counts | None = None) -> list[Row]:
     counts = counts or COUNTS
     sums: dict[tuple[int, str], _Sums] = {}
     for table in trail.day(day):
+        of_operator = operators_cancels(table)
         for batch in table.to_batches(max_chunksize=1 << 14):
             for row in batch.to_pylist():
                 if row["symbol"] and row["participant"] and row["entry_seq"]:
                     key = row["participant"], row["symbol"]
-                    _count(sums.setdefault(key, _Sums()), row, counts)
+                    by_operator = row["seq"] in of_operator
+                    _count(sums.setdefault(key, _Sums()), row, counts, by_operator)
     rows = [_row(day, who, symbol, one) for (who, symbol), one in sorted(sums.items())]
     return list(TABLE.checked(rows))
 
 
-def _count(one: _Sums, row: dict[str, Any], counts: Counts) -> None:
+def _count(one: _Sums, row: dict[str, Any], counts: Counts, by_operator: bool) -> None:
     action = row["action"]
     if action == "TRADE":
         one.matches.add(row["match"])
@@ -90,7 +92,7 @@ def _count(one: _Sums, row: dict[str, Any], counts: Counts) -> None:
         return
     at_once = row["time_in_force"] in ("IOC", "FOK")
     entered, changed, cancelled = counts["IMMEDIATE" if at_once else row["order_type"]]
-    asked = row["reason"] in ASKED_CANCELS
+    asked = row["reason"] in ASKED_CANCELS and not by_operator
     if action == "NEW":
         one.orders += entered
         one.order_lots += row["qty_lots"] if entered else 0
