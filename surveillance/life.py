@@ -3,6 +3,7 @@
 A case is closed by two persons: one asks, another agrees.  New hits open it again.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -60,19 +61,25 @@ def hash_of(entry: Entry) -> str:
     return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
 
 
+def _line(entry: Entry) -> bytes:
+    """The one way in which an entry is written."""
+    return (json.dumps(entry, sort_keys=True) + "\n").encode()
+
+
 def read_life(folder: Path, begin: bytes) -> list[Entry]:
     """Every entry; ``begin`` is the hash before the first.
 
     Raises :class:`SurveillanceError` naming the first line that was changed, or is missing.
     """
     path = folder / NAME
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     entries: list[Entry] = []
     previous = begin.hex()
     for number, line in enumerate(lines, start=1):
         try:
             entry = json.loads(line)
             holds = entry["previous"] == previous and entry["hash"] == hash_of(entry)
+            holds = holds and line == _line(entry)
         except (ValueError, KeyError, TypeError):
             holds = False
         if not holds:
@@ -107,12 +114,23 @@ def act(folder: Path, begin: bytes, case: Case, action: str, who: str, why: str)
             "previous": entries[-1]["hash"] if entries else begin.hex(),
         }  # fmt: skip
         entry["hash"] = hash_of(entry)
-        data = (json.dumps(entry, sort_keys=True) + "\n").encode()
-        with open(folder / NAME, "ab", buffering=0) as file:
-            if file.write(data) != len(data):
-                raise SurveillanceError(f"{folder / NAME}: the disk is full")
-            os.fsync(file.fileno())
+        _append(folder / NAME, _line(entry))
         return standing_of(case, [*entries, entry])
+
+
+def _append(path: Path, data: bytes) -> None:
+    """All of it and durable, or nothing: behind half an entry no other would hold."""
+    with open(path, "ab", buffering=0) as file:
+        before = os.fstat(file.fileno()).st_size
+        try:
+            if file.write(data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError as error:
+            os.ftruncate(file.fileno(), before)
+            raise SurveillanceError(
+                f"{path}: {error.strerror}: nothing of it was written"
+            ) from None
 
 
 class _lock:  # noqa: N801

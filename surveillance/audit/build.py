@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -102,6 +102,18 @@ def build(
             "days": heads(links)}  # fmt: skip
 
 
+def made_again(
+    directory: Path, folder: Path, plan: Plan, ends: Collection[int]
+) -> tuple[list[Link], set[int]]:
+    """The trail of this plan in another, empty folder, its parts ending at ``ends`` as well; and
+    where parts end by themselves.  Raises :class:`AuditError` if the journal is another's, or ends
+    before the plan does."""
+    arrow()
+    survey = Survey(directory, plan.until_block)
+    work = _Build(directory, folder, plan, lambda seq, last: None, survey, ends)
+    return work.run([]), set(survey.ends(1, plan.part_commands))
+
+
 def _end(links: list[Link]) -> int:
     return links[-1].last_seq if links else 0
 
@@ -175,9 +187,11 @@ class _Build:
 
     def __init__(
         self, directory: Path, folder: Path, plan: Plan, progress: Callable[[int, int], None],
-        survey: Survey | None = None,
+        survey: Survey | None = None, ends: Collection[int] = (),
     ) -> None:  # fmt: skip
+        """``ends``: sequences at which parts end that would not end there by themselves."""
         self.folder, self.plan, self.progress = folder, plan, progress
+        self.more_ends = ends
         self.survey = survey or Survey(directory, plan.until_block)
         _require_own(folder, plan, self.survey)
         self.reader = JournalReader(directory)
@@ -201,7 +215,9 @@ class _Build:
                     path.unlink(missing_ok=True)
         done = _end(kept)
         self.carry = self._carry_at(done)
-        ends = self.survey.ends(self.carry.seq + 1, self.plan.part_commands)
+        first = self.carry.seq + 1
+        more = {end for end in self.more_ends if end >= first}
+        ends = sorted({*self.survey.ends(first, self.plan.part_commands), *more})
         if self.carry.seq < self.plan.until_seq:
             for block in self.reader.all_blocks(self.carry.seq + 1, self.plan.until_block):
                 self._take(block, ends)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.replay.projections import JournalError, checkpoint_seqs, read_checkpoint
-from openoutcry.surveillance.audit.build import LOCK, Plan, build, files_of, read_plan
+from openoutcry.replay.tables import SPEAKS_NS, arrow
+from openoutcry.surveillance.audit.build import LOCK, Plan, files_of, made_again, read_plan
 from openoutcry.surveillance.audit.chain import (
     CHAIN,
     PLAN,
@@ -103,25 +104,54 @@ def _head_faults(days: list[dict[str, Any]], published: dict[str, str]) -> list[
 
 
 def compare_with_journal(directory: Path, folder: Path) -> list[str]:
-    """Make the trail again from the journal, elsewhere, and compare the chains: a sentence for each
-    part that differs.  What is open may have become longer since."""
+    """Make the trail again from what the journal had when it was made, elsewhere, with parts that
+    end where its parts end: a sentence for each that differs.
+
+    Raises :class:`AuditError` if there is no trail, or it is not of this journal.
+    """
     plan, links = read_plan(folder), read_chain(folder)
     if plan is None:
         raise AuditError(f"{folder} holds no audit trail: make one with `outcry audit build`")
     other = Path(tempfile.mkdtemp(prefix=".outcry-again-", dir=folder.absolute().parent))
     try:
-        build(directory, other, part_commands=plan.part_commands)
-        again = {link.first_seq: link for link in read_chain(other)}
+        made, ends = made_again(directory, other, plan, [link.last_seq for link in links])
+        again = {link.first_seq: link for link in made}
+        # A day that was declared over while it lasted: clock records to come could still have
+        # spoken of its last rows.
+        early = next((link.last_ts_ns for link in links if link.last_seq not in ends), None)
+        faults = []
+        for link in links:
+            new = again.get(link.first_seq)
+            if new is None or new.last_seq != link.last_seq:
+                faults.append(f"{link.name}: the journal has no such commands")
+            elif _facts(new) != _facts(link):
+                faults.append(f"{link.name}: its line of the chain is not what the journal gives")
+            elif (new.parquet, new.index) != (link.parquet, link.index) and not (
+                early is not None
+                and new.index == link.index
+                and _equal(files_of(folder, link)[0], files_of(other, new)[0], early)
+            ):
+                faults.append(f"{link.name} is not what the journal gives")
+        return faults
     finally:
         shutil.rmtree(other, ignore_errors=True)
-    faults = []
-    for link in links:
-        new = again.get(link.first_seq)
-        if new is None:
-            faults.append(f"{link.name}: the journal has no such commands")
-        elif new.last_seq == link.last_seq and (new.parquet, new.index) != (
-            link.parquet,
-            link.index,
-        ):
-            faults.append(f"{link.name} is not what the journal gives")
-    return faults
+
+
+def _facts(link: Link) -> tuple[Any, ...]:
+    """By what a part is found."""
+    return (link.day, link.rows, link.first_ts_ns, link.last_ts_ns, link.min_order_id,
+            link.max_order_id)  # fmt: skip
+
+
+def _equal(path: Path, again: Path, early_ns: int) -> bool:
+    """Whether a part's rows are those of another but for the bound of what came shortly before
+    ``early_ns``."""
+    pa = arrow()
+    try:
+        tables = [pa.parquet.read_table(one, partitioning=None) for one in (path, again)]
+        rest = [table.drop_columns("bound_ns") for table in tables]
+        known = pa.compute.less(rest[1]["ts_ns"], early_ns - SPEAKS_NS)
+        bounds = [table["bound_ns"].filter(known) for table in tables]
+    except (OSError, KeyError, pa.ArrowException):
+        return False
+    return bool(bounds[0].equals(bounds[1]) and rest[0].equals(rest[1]))

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from uuid import UUID
 
 import audit_journals as made
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from openoutcry.journal import Journal
 from openoutcry.surveillance.audit.build import build, files_of, folder_of
-from openoutcry.surveillance.audit.chain import heads, read_chain, write_chain
+from openoutcry.surveillance.audit.chain import NO_HASH, hash_file, heads, read_chain, write_chain
 from openoutcry.surveillance.audit.columns import entry_of, schema, uuids
 from openoutcry.surveillance.audit.errors import AuditError
 from openoutcry.surveillance.audit.reference import PlainOrders
@@ -286,27 +287,29 @@ def test_a_trail_that_was_made_again_otherwise_does_not_have_the_published_head(
     published = {row["day"]: row["head"] for row in days}
     assert all(row["closed"] for row in days)
     assert not verify(folder, published)["faults"]
-    # Somebody who may write everything makes the chain agree with what he has changed.
-    links = read_chain(folder)
-    path = files_of(folder, links[0])[0]
-    table = pyarrow.parquet.read_table(path, partitioning=None)
-    prices = pa.array(table["price_ticks"].to_numpy() + 1)
-    pyarrow.parquet.write_table(
-        table.set_column(table.schema.get_field_index("price_ticks"), "price_ticks", prices), path
-    )
-    from dataclasses import replace
-
-    from openoutcry.surveillance.audit.chain import NO_HASH, hash_file
-
-    forged = []
-    for link in links:
-        parquet = hash_file(path) if link is links[0] else link.parquet
-        previous = forged[-1].hash if forged else NO_HASH
-        forged.append(replace(link, parquet=parquet, previous=previous).sealed())
-    write_chain(folder, forged)
+    forge(folder, 0)
     assert not verify(folder)["faults"], "his own chain holds together"
     assert verify(folder, published)["faults"]
     assert compare_with_journal(home, folder)
+
+
+def forge(folder, number, **facts):
+    """Somebody who may write everything makes the chain agree with what he has changed: of a part
+    the prices, or what its line says."""
+    links = read_chain(folder)
+    path = files_of(folder, links[number])[0]
+    if not facts:
+        table = pyarrow.parquet.read_table(path, partitioning=None)
+        prices = pa.array(table["price_ticks"].to_numpy() + 1)
+        column = table.schema.get_field_index("price_ticks")
+        pyarrow.parquet.write_table(table.set_column(column, "price_ticks", prices), path)
+        facts = {"parquet": hash_file(path)}
+    forged = []
+    for at, link in enumerate(links):
+        previous = forged[-1].hash if forged else NO_HASH
+        changed = facts if at == number else {}
+        forged.append(replace(link, previous=previous, **changed).sealed())
+    write_chain(folder, forged)
 
 
 def test_a_days_end_and_a_closed_trail_stay_as_they_are(tmp_path):
@@ -323,6 +326,14 @@ def test_a_days_end_and_a_closed_trail_stay_as_they_are(tmp_path):
     assert after[: len(before)] == before
     assert after[-1].last_seq == 4_000
     assert not verify(folder_of(home))["faults"]
+    assert compare_with_journal(home, folder_of(home)) == []
+    for number, facts in ((len(before) - 1, {}), (0, {"min_order_id": 10**6})):
+        copy = tmp_path / f"copy{number}"
+        shutil.copytree(folder_of(home), copy)
+        forge(copy, number, **facts)
+        assert not verify(copy)["faults"]
+        (fault,) = compare_with_journal(home, copy)
+        assert fault.startswith(after[number].name)
 
 
 def test_a_state_that_is_lost_costs_time_and_nothing_else(tmp_path):

@@ -160,6 +160,41 @@ def test_a_life_is_appended_to_and_a_change_is_found(tmp_path, case) -> None:
         read_life(tmp_path, BEGIN)
 
 
+def test_every_byte_of_a_life_counts(tmp_path, case) -> None:
+    """Also those that mean nothing to JSON, and those that are no text."""
+    for who in ("anna", "bert"):
+        act(tmp_path, BEGIN, case, "review", who, "looked at")
+    path = tmp_path / "life.jsonl"
+    data = path.read_bytes()
+    assert len(read_life(tmp_path, BEGIN)) == 2
+    for at in range(len(data)):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 0x80]) + data[at + 1 :])
+        with pytest.raises(SurveillanceError, match="was changed"):
+            read_life(tmp_path, BEGIN)
+    twice = data.replace(b'"who": "bert"', b'"who": "carl", "who": "bert"')
+    for other in (data[:-1], data + b"\n", data.replace(b": ", b":  "), twice):
+        path.write_bytes(other)
+        with pytest.raises(SurveillanceError, match="was changed"):
+            read_life(tmp_path, BEGIN)
+
+
+def test_an_entry_for_which_there_is_no_room_leaves_nothing(tmp_path, case) -> None:
+    import resource
+
+    act(tmp_path, BEGIN, case, "review", "anna", "looked at")
+    path = tmp_path / "life.jsonl"
+    data = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(data) + 10, limits[1]))
+    try:
+        with pytest.raises(SurveillanceError, match="nothing of it was written"):
+            act(tmp_path, BEGIN, case, "review", "bert", "looked at")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == data
+    assert act(tmp_path, BEGIN, case, "review", "bert", "looked at").who == "bert"
+
+
 def test_every_detector_has_a_definition() -> None:
     from openoutcry.surveillance.definitions import DEFINITIONS
 
