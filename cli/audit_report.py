@@ -132,7 +132,7 @@ def emergency(journal: Path, begin: str | None, end: str | None, out: Path | Non
 
 @report.command()
 @journal_argument
-@click.option("--participant", type=int, help="Only this one's.")
+@click.option("--participant", type=click.IntRange(0, 65_535), help="Only this one's.")
 @click.option("--as-of", help="After which command (a number), or when: 2026-11-22T17:00.")
 @click.option("--format", "form", default="table", show_default=True,
               type=click.Choice(["table", "csv", "json", "parquet", "pdf"]))  # fmt: skip

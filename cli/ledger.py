@@ -89,7 +89,8 @@ def show(report: "Report", form: str, out: Path | None) -> None:
         click.echo(f"{out}: {len(report.rows):,} rows")
 
 
-participant_option = click.option("--participant", type=int, help="Only this one's.")
+PARTICIPANT = click.IntRange(0, 65_535)
+participant_option = click.option("--participant", type=PARTICIPANT, help="Only this one's.")
 
 
 @ledger.command()
@@ -131,7 +132,7 @@ def positions(
 @ledger.command()
 @report_options
 @from_option
-@click.option("--participant", type=int, required=True)
+@click.option("--participant", type=PARTICIPANT, required=True)
 @click.option("--pending", is_flag=True, help="What was reserved for open orders, too.")
 def statement(
     journal: Path, as_of: str | None, form: str, out: Path | None, participant: int, pending: bool,

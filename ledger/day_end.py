@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import tempfile
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -32,14 +33,18 @@ def end_day(
     if out.exists():
         raise LedgerError(f"{out} is there already: a day is closed once")
     if carried is not None:
-        _check_carried(carried, begin)
+        _check_carried(carried, begin, f"{until.reader.journal_id:016x}")
     after, books = begin.seq if begin else 0, until.books
     rows = joined(transactions(directory, until, after))
     rows = rows[np.argsort(rows["participant"], kind="stable")]
-    part = out.with_name(out.name + ".tmp")
-    shutil.rmtree(part, ignore_errors=True)
-    (part / "statements").mkdir(parents=True)
     try:
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.absolute().parent))
+        part.chmod(0o755)
+    except OSError as error:
+        raise LedgerError(f"{out}: {error.strerror}: nothing of it was written") from None
+    try:
+        (part / "statements").mkdir()
         people = sorted({*_holders(begin), *_holders(until), *np.unique(rows["participant"])})
         for who in people:
             first, last = np.searchsorted(rows["participant"], [who, who + 1])
@@ -80,15 +85,17 @@ def _holders(found: Standing | None) -> set[int]:
     }
 
 
-def _check_carried(carried: Path, begin: Standing | None) -> None:
-    """The day before ended where this one begins, with these very balances."""
+def _check_carried(carried: Path, begin: Standing | None, journal_id: str) -> None:
+    """The day before, of this journal, ended where this one begins, with these very balances."""
     try:
         closing = json.loads((carried / CLOSING).read_bytes())
         with open(carried / BALANCES, newline="") as file:
             theirs = list(csv.reader(file))[1:]
-        seq = int(closing["seq"])
+        seq, whose = int(closing["seq"]), str(closing["journal_id"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LedgerError(f"{carried} is no closed day: {error}") from None
+    if whose != journal_id:
+        raise LedgerError(f"{carried} is a day of journal {whose}, not of {journal_id}")
     if seq != (begin.seq if begin else 0):
         raise LedgerError(f"{carried} ends at command {seq:,}, this day begins behind command "
                           f"{begin.seq if begin else 0:,}")  # fmt: skip

@@ -4,7 +4,7 @@ First in, first out (:mod:`profit`): the sum of the gains is the realised profit
 profits by that method, to the unit.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.profit import half_even
-from openoutcry.ledger.report import Report
+from openoutcry.ledger.report import Report, amount_text
 from openoutcry.ledger.reports import CORPORATE, MOVES, Rows
 from openoutcry.wire.enums import Side
 
@@ -83,11 +83,11 @@ class TaxLots:
 
 def tax(books: Books, rows: Rows, participant: int | None = None) -> Report:
     """A row for each lot that was closed, by participant, instrument and time; before fees, whose
-    sum is a note.  ``rows``: every transaction from the journal's begin on, so that each lot's cost
-    is known."""
+    sum is a note for each kind of money.  ``rows``: every transaction from the journal's begin on,
+    so that each lot's cost is known."""
     held: dict[tuple[int, int], TaxLots] = {}
     found: list[tuple[tuple[int, int], Closing]] = []
-    paid = 0
+    paid: dict[int, int] = defaultdict(int)
     for part in rows:
         for row in part[np.isin(part["kind"], MOVES)]:
             key = int(row["participant"]), int(row["instrument"])
@@ -103,14 +103,16 @@ def tax(books: Books, rows: Rows, participant: int | None = None) -> Report:
                 if row["kind"] == lay.Kind.POSTED and row["side"] == Side.SELL:
                     qty = -qty
                 made = lots.trade(qty, int(row["price_ticks"]) * multiplier, *when)
-                paid += int(row["fee_income"])
+                paid[int(row["asset"])] += int(row["fee_income"])
             found += [(key, one) for one in made]
     found.sort(key=lambda one: (one[0], one[1].event_seq))
     table = [_row(books, key, one) for key, one in found]
-    notes = ["first in, first out; gains are before fees",
-             f"fees of these trades: {paid} of the smallest unit"]  # fmt: skip
     money = dict.fromkeys(("cost", "proceeds", "gain"), "asset")
     scales = dict(books.monies)
+    notes = ["first in, first out; gains are before fees"]
+    for asset, amount in sorted(paid.items()):
+        name = books.assets[asset]
+        notes.append(f"fees of these trades: {amount_text(amount, scales[name])} {name}")
     who = "" if participant is None else f" of participant {participant}"
     return Report(f"realised gains by lot{who}", COLUMNS, table, money, scales, notes)
 

@@ -130,6 +130,18 @@ def test_a_day_s_balances_are_carried_to_the_next(stored, tmp_path, outcry):
     assert "is there already" in again.stderr
     done = closed("other", "--from", "8999", "--carried", tmp_path / "monday")
     assert "ends at command 9,000, this day begins behind command 8,999" in done.stderr
+    # Another journal's day, with the same figures; and a folder that is none of ours.
+    path = tmp_path / "monday" / "closing.json"
+    closing = json.loads(path.read_text())
+    path.write_text(json.dumps(closing | {"journal_id": f"{1:016x}"}))
+    done = closed("other", "--from", "9000", "--carried", tmp_path / "monday")
+    assert "is a day of journal 0000000000000001, not of" in done.stderr
+    path.write_text(json.dumps(closing))
+    (tmp_path / "other.tmp").mkdir()
+    assert closed("other", "--as-of", "10").returncode == 0
+    assert (tmp_path / "other.tmp").is_dir()
+    shutil.rmtree(tmp_path / "other")
+    assert not list(tmp_path.glob(".other*"))
     path = tmp_path / "monday" / "balances.csv"
     head, first, *rest = path.read_text().splitlines(keepends=True)
     another = (int(first[-2]) + 1) % 10
@@ -139,6 +151,14 @@ def test_a_day_s_balances_are_carried_to_the_next(stored, tmp_path, outcry):
     assert not (tmp_path / "other").exists()
     done = closed("other", "--day", "2026-11-23")
     assert "is no day that has ended" in done.stderr
+
+
+def test_a_participant_that_can_be_none_is_refused(stored, outcry):
+    for command in ("statement", "balances", "positions", "pnl"):
+        for number in ("-3", "65536"):
+            done = outcry("ledger", command, stored, f"--participant={number}")
+            assert done.returncode == 2
+            assert f"{number} is not in the range 0<=x<=65535" in done.stderr
 
 
 def test_a_store_that_lost_a_row_is_not_told_as_a_statement(stored, tmp_path, outcry):

@@ -5,6 +5,8 @@ import io
 from collections import defaultdict
 from itertools import pairwise
 
+import ledger_flow as flow
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,10 @@ from openoutcry.ledger.reports import profits
 from openoutcry.ledger.standing import at
 from openoutcry.ledger.tax import TaxLots, tax
 from openoutcry.ledger.transactions import transactions
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.region import setting
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -80,3 +86,29 @@ def test_the_command_writes_csv_and_pdf_that_are_read_back(outcry, day, report, 
     assert pytest.approx(sum(row[9] for row in report.rows if row[0] == who)) == sum(
         int(row[9]) for row in rows[1:]
     )
+
+
+def test_fees_of_two_kinds_of_money_are_not_added_up(tmp_path):
+    """Two dollars of a lot fee in one instrument, three yen in another."""
+    money = {name: int(np.array([name], "S8").view(np.int64)[0]) for name in ("USD", "JPY")}
+    rows = [
+        setting(Setting.LEDGER_ASSET, 2, second=money["USD"]),
+        setting(Setting.LEDGER_ASSET, 0, second=money["JPY"]),
+        setting(Setting.LEDGER_QUOTE, 0, 0, b"LIMITS", money["JPY"]),
+        setting(Setting.FEE, 100, 0, b"PLAIN"), setting(Setting.FEE, 1, 0, b"LIMITS"),
+    ]  # fmt: skip
+    for at_id, (symbol, qty) in enumerate((("PLAIN", 2), ("LIMITS", 3))):
+        for who, side in ((7, Side.BUY), (8, Side.SELL)):
+            row = np.zeros(1, ORDER_DTYPE)
+            row["kind"], row["order_type"] = CommandKind.NEW, OrderType.LIMIT
+            row["order_id"], row["participant"], row["side"] = 2 * at_id + side, who, side
+            row["symbol"], row["qty_lots"], row["price_ticks"] = symbol, qty, 100_000
+            row["time_in_force"] = TimeInForce.GTC
+            rows.append(row)
+    orders = np.concatenate(rows)
+    orders["seq"] = orders["rx_ts_ns"] = np.arange(1, len(orders) + 1)
+    home = flow.write_journal(tmp_path / "day", orders)
+    found = at(home)
+    assert found.books.remarks == []
+    notes = tax(found.books, transactions(home, found, 0), 7).notes
+    assert notes[1:] == ["fees of these trades: 2.00 USD", "fees of these trades: 3 JPY"]
