@@ -23,7 +23,7 @@ DEFINITIONS = {
         "layering",
         "Orders at several prices on one side that press on the market, a trade of the same owner "
         "on the other side, and the layers are withdrawn; again and again.",
-        f"{MAR}; FINRA Regulatory Notice 09-31", "Largest pressure, lots"),
+        f"{MAR}; FINRA Rule 5210.03 (Regulatory Notice 17-22)", "Largest pressure, lots"),
     "wash_self": Definition(
         "wash trades with itself",
         "Orders of one size, entered shortly after one another by the same participant, that "

@@ -2,7 +2,7 @@
 
 Sources: MAR II = Commission Delegated Regulation (EU) 2016/522, Annex II (indicators of
 manipulative behaviour); CFTC 2013 = Antidisruptive Practices Authority, 78 FR 31890 (2013-12365);
-FINRA = Regulatory Notice 09-31; RTS 9 = Delegated Regulation (EU) 2017/566; F&C = Fabre and
+FINRA = Rule 5210.03; RTS 9 = Delegated Regulation (EU) 2017/566; F&C = Fabre and
 Challet, arXiv 2504.15908 (spoofing needs posting distance); open = the published open detector of
 the project's field notes; measured = chosen on seeded markets of flow/agent_market.py, on seeds
 other than those that precision and recall are measured with.
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from openoutcry.surveillance.errors import SurveillanceError
 
 MILLI, SECOND = 1_000_000, 1_000_000_000
-MINUTE, HOUR = 60 * SECOND, 3_600 * SECOND
+MINUTE, HOUR, DAY = 60 * SECOND, 3_600 * SECOND, 86_400 * SECOND
 
 
 class Parameter(NamedTuple):
@@ -29,6 +29,11 @@ class Parameter(NamedTuple):
     most: int = 2**40
 
 
+RING = 8
+"""So many repetitions of a pattern are kept (``REPEAT_RING`` of the detectors' layout)."""
+BUCKETS_NS = 350 * SECOND
+"""So far back the sums in buckets of 10 s go (``BUCKETS``)."""
+
 TABLE = (
     # What is large, what is near.
     Parameter("average_orders_min", 20, "orders", "guard against an empty history"),
@@ -36,14 +41,16 @@ TABLE = (
     Parameter("near_bps", 20, "1/10,000 of the price", "F&C"),
     # Spoofing and layering.
     Parameter("spoof_age_ns", 90 * SECOND, "ns", "open: a candidate is at most 90 s old"),
-    Parameter("spoof_withdrawn_ns", 10 * SECOND, "ns", "open: withdrawn within 10 s of the fill"),
-    Parameter("spoof_repeats", 3, "cycles", "open: at least 3; MAR II 1(c), CFTC 2013: pattern"),
-    Parameter("spoof_window_ns", 30 * MINUTE, "ns", "measured"),
+    Parameter("spoof_withdrawn_ns", 10 * SECOND, "ns", "open: withdrawn within 10 s of the fill",
+              1, BUCKETS_NS),
+    Parameter("spoof_repeats", 3, "cycles", "open: at least 3; MAR II 1(c), CFTC 2013: pattern",
+              1, RING),
+    Parameter("spoof_window_ns", 30 * MINUTE, "ns", "measured", 1, DAY),
     Parameter("spoof_asymmetry", 4, "times", "measured: open lots of the side against the other"),
     Parameter("spoof_size", 5, "times the average order", "measured; the rule as written has 10"),
     Parameter("spoof_depth_percent", 30, "% of the five best levels", "F&C: imbalance", 1, 100),
     Parameter("spoof_cancelled_percent", 80, "%", "measured; the rule as written has 90", 1, 100),
-    Parameter("layer_prices", 3, "prices", "FINRA 09-31: several orders at several prices"),
+    Parameter("layer_prices", 3, "prices", "FINRA 5210.03: orders at various price levels"),
     # Wash trades.
     Parameter("wash_leg_age_ns", 10 * SECOND, "ns",
               "MAR II 1(e): matched orders, about the same time"),
@@ -52,24 +59,24 @@ TABLE = (
     Parameter("wash_price_bps", 60, "1/10,000 of the price", "MAR II 1(e): at similar prices"),
     Parameter("wash_chance_times", 5, "times what chance gives", "measured: two busy ones do meet"),
     Parameter("wash_chance_legs", 2, "legs beyond that", "measured: chance is uneven"),
-    Parameter("wash_repeats", 3, "cycles", "measured; the rule as written has 10 trades"),
-    Parameter("ring_repeats", 2, "cycles", "measured"),
-    Parameter("wash_window_ns", HOUR, "ns", "the issue: in an hour"),
+    Parameter("wash_repeats", 3, "cycles", "measured; the rule as written has 10 trades", 1, RING),
+    Parameter("ring_repeats", 2, "cycles", "measured", 1, RING),
+    Parameter("wash_window_ns", HOUR, "ns", "the issue: in an hour", 1, DAY),
     # What moves prices.
     Parameter("ignition_ns", 60 * SECOND, "ns",
-              "MAR II 1(g): trend, then the reversal; measured", SECOND, 350 * SECOND),
+              "MAR II 1(g): trend, then the reversal; measured", SECOND, BUCKETS_NS // 2),
     Parameter("ignition_bps", 20, "1/10,000 of the price", "measured"),
     Parameter("ignition_share_percent", 30, "% of the aggressors' lots", "measured", 1, 100),
     Parameter("ignition_closed_percent", 50, "% of the lots bought", "measured", 1, 1000),
     Parameter("ignition_gain_bps", 10, "1/10,000 of the price a lot",
               "measured: what turning round gained"),
     Parameter("ramp_ns", 300 * SECOND, "ns", "MAR II 1(a), 1(b): price positioning", SECOND,
-              350 * SECOND),
+              BUCKETS_NS),
     Parameter("ramp_bps", 30, "1/10,000 of the price", "measured"),
     Parameter("ramp_trades", 10, "trades that moved the price", "measured"),
     Parameter("ramp_share_percent", 20, "% of all moves that way", "measured", 1, 100),
     Parameter("marking_ns", 60 * SECOND, "ns", "MAR II 1(d): at or near open and close",
-              SECOND, 350 * SECOND),
+              SECOND, BUCKETS_NS),
     Parameter("marking_bps", 15, "1/10,000 of the price", "measured"),
     Parameter("marking_share_percent", 40, "% of the aggressors' lots", "measured", 1, 100),
     Parameter("marking_own_percent", 60, "% of its lots of five minutes", "measured", 1, 100),
@@ -90,7 +97,7 @@ TABLE = (
     # Messages.
     Parameter("stuffing_orders", 100, "orders a second", "MAR II 2(e): quote stuffing; measured"),
     Parameter("stuffing_gone_percent", 80, "% cancelled within a second", "measured", 1, 100),
-    Parameter("stuffing_repeats", 2, "seconds", "measured"),
+    Parameter("stuffing_repeats", 2, "seconds", "measured", 1, RING),
     Parameter("stuffing_window_ns", 60 * SECOND, "ns", "measured"),
     Parameter("fleeting_ns", 500 * MILLI, "ns", "measured: nobody could have met the order"),
     Parameter("fleeting_cancels", 200, "cancels in 5 min",

@@ -144,6 +144,11 @@ def _settings(data: dict[str, Any]) -> Settings:
         raise SurveillanceError(
             f"unknown table {unknown[0]!r}: there are {', '.join(sorted(known))}"
         )
+    for name, kind, shown in (("parameters", dict, "[parameters]"), *(
+        (name, list, f"[[{name}]]") for name in ("related", "linked", "client_order")
+    )):  # fmt: skip
+        if not isinstance(data.get(name, kind()), kind):
+            raise SurveillanceError(f"{name} is no {shown}")
     changed = data.get("parameters", {})
     parameters(changed)
     related = tuple(
@@ -152,11 +157,14 @@ def _settings(data: dict[str, Any]) -> Settings:
                 str(row.get("why", "")))
         for at, row in enumerate(data.get("related", []), start=1)
     )  # fmt: skip
-    linked = []
+    linked: list[tuple[str, str]] = []
     for at, row in enumerate(data.get("linked", []), start=1):
         symbols = _field(row, "symbols", list, f"linked {at}")
         if len(symbols) != 2 or symbols[0] == symbols[1]:
             raise SurveillanceError(f"linked {at}: symbols are {symbols!r}, not two")
+        again = [one for one in symbols if any(one in pair for pair in linked)]
+        if again:
+            raise SurveillanceError(f"linked {at}: {again[0]!r} is linked with another already")
         linked.append((str(symbols[0]), str(symbols[1])))
     clients = tuple(
         _client(row, f"client_order {at}")
@@ -184,9 +192,10 @@ def _client(row: dict[str, Any], where: str) -> ClientOrder:
 
 
 def _field(row: dict[str, Any], name: str, kind: type, where: str) -> Any:
-    if not isinstance(row, dict) or not isinstance(row.get(name), kind):
+    found = row.get(name) if isinstance(row, dict) else None
+    if not isinstance(found, kind) or isinstance(found, bool):
         raise SurveillanceError(f"{where}: {name} is missing or no {kind.__name__}")
-    return row[name]
+    return found
 
 
 def _participant(number: Any, where: str) -> int:

@@ -13,7 +13,7 @@ from openoutcry.surveillance.detect.reference import Reference, as_dicts
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.surveillance.errors import SurveillanceError
-from openoutcry.surveillance.parameters import TABLE, parameters
+from openoutcry.surveillance.parameters import RING, TABLE, parameters
 from openoutcry.wire import make_instruments
 
 INSTRUMENTS = make_instruments(SYMBOLS)
@@ -94,7 +94,21 @@ def test_events_that_are_missing_are_told() -> None:
 
 def test_a_parameter_out_of_range_is_named() -> None:
     assert len(parameters()) == len(TABLE)
+    assert parameters({one.name: one.value for one in TABLE}).tolist() == parameters().tolist()
     bad = ({"no_such": 1}, "no_such"), ({"ramp_bps": 0}, "is 0"), ({"ramp_bps": True}, "is True")
     for changed, words in bad:
         with pytest.raises(SurveillanceError, match=words):
             parameters(changed)
+
+
+def test_no_parameter_goes_beyond_what_the_detectors_keep() -> None:
+    """Of repetitions eight, of sums in buckets six minutes: with more a detector would say
+    nothing, or leave out what is older."""
+    assert RING == lay.REPEAT_RING
+    most = {one.name: one.most for one in TABLE}
+    assert {most[name] for name in most if name.endswith("_repeats")} == {RING}
+    for name, times in (("ignition_ns", 2), ("ramp_ns", 1), ("marking_ns", 1),
+                        ("spoof_withdrawn_ns", 1)):  # fmt: skip
+        assert times * most[name] // lay.BUCKET_NS + 1 <= lay.BUCKETS
+    with pytest.raises(SurveillanceError, match="spoof_repeats is 9, not 1 to 8"):
+        parameters({"spoof_repeats": 9})

@@ -124,6 +124,12 @@ def test_evidence_torn_at_any_byte_is_made_again(sample, tmp_path):
         ("[other]\n", "unknown table 'other'"),
         ("[[client_order]]\nside = 'up'\n", "client_order 1: side is 'up'|known is missing"),
         ("not toml", "settings.toml"),
+        ("parameters = 5\n", r"settings.toml: parameters is no \[parameters\]"),
+        ("[related]\nparticipants = [1, 2]\n", r"related is no \[\[related\]\]"),
+        (
+            "[[linked]]\nsymbols = ['OUTCRY', 'A']\n[[linked]]\nsymbols = ['B', 'OUTCRY']\n",
+            "linked 2: 'OUTCRY' is linked with another already",
+        ),
     ],
 )
 def test_bad_settings_are_named(outcry, sample, tmp_path, text, words):
