@@ -10,6 +10,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class Watching:
         path = self.folder / "settings.json"
         kept = {"digest": settings.digest(), "journal_id": f"{self.reader.journal_id:016x}"}
         if path.exists():
-            if json.loads(path.read_text()) != kept:
+            if _settings_of(path) != kept:
                 raise SurveillanceError(
                     f"{self.folder} was begun with other settings or of another journal: its cases "
                     "stand as they are; move the folder away to begin anew"
@@ -176,6 +177,18 @@ def write_whole(path: Path, content: bytes) -> None:
         raise SurveillanceError(f"{path}: {error.strerror}: nothing of it was written") from None
 
 
+def _settings_of(path: Path) -> dict[str, str]:
+    """What a journal was begun to be looked at with.  Raises :class:`SurveillanceError` if it is
+    not what was written, ``FileNotFoundError`` if there is none."""
+    data = path.read_bytes()
+    with suppress(ValueError, TypeError, KeyError):
+        found = json.loads(data)
+        kept = {"digest": str(found["digest"]), "journal_id": str(found["journal_id"])}
+        if (json.dumps(kept) + "\n").encode() == data:
+            return kept
+    raise SurveillanceError(f"{path} is not what was written")
+
+
 def run(
     directory: Path, settings: Settings, until_seq: int | None = None, every: int = EVERY
 ) -> Watching:
@@ -247,8 +260,8 @@ class Found:
         not hold."""
         reader, folder = JournalReader(directory), folder_of(Path(directory))
         try:
-            digest = json.loads((folder / "settings.json").read_text())["digest"]
-        except OSError:
+            digest = _settings_of(folder / "settings.json")["digest"]
+        except FileNotFoundError:
             raise SurveillanceError(
                 f"{directory} was not analysed yet: outcry surveillance run"
             ) from None

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import shutil
+import subprocess
+import sys
 from collections import defaultdict
 
 import ledger_flow as flow
@@ -151,6 +153,13 @@ def test_a_day_s_balances_are_carried_to_the_next(stored, tmp_path, outcry):
     assert not (tmp_path / "other").exists()
     done = closed("other", "--day", "2026-11-23")
     assert "is no day that has ended" in done.stderr
+
+
+def test_a_query_says_nothing_but_its_answer(stored):
+    """DuckDB told of forty objects as leaked, whatever was asked."""
+    words = [sys.executable, "-m", "openoutcry", "ledger", "sql", str(stored), "select 7", "--csv"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("7", "")
 
 
 def test_a_participant_that_can_be_none_is_refused(stored, outcry):

@@ -140,6 +140,17 @@ def test_bad_settings_are_named(outcry, sample, tmp_path, text, words):
     assert re.search(words, done.stderr), done.stderr
 
 
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[]", b'{"digest": 5}\n'])
+def test_kept_settings_that_were_changed_are_told(outcry, sample, tmp_path, data):
+    day = bare_copy(sample, tmp_path / "day")
+    (day / "surveillance").mkdir()
+    (day / "surveillance" / "settings.json").write_bytes(data)
+    for command in ("run", "cases"):
+        done = outcry("surveillance", command, day)
+        assert done.returncode == 1
+        assert "settings.json is not what was written" in done.stderr
+
+
 def test_other_settings_do_not_change_cases_that_stand(outcry, sample, tmp_path):
     day, file = bare_copy(sample, tmp_path / "day"), tmp_path / "settings.toml"
     assert outcry("surveillance", "run", day, "--until", "2000").returncode == 0
