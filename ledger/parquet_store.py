@@ -8,8 +8,6 @@ A stretch has a fixed number of commands, so a ledger that was rebuilt has the v
 that was followed live.
 """
 
-import atexit
-import gc
 import json
 import os
 import shutil
@@ -241,7 +239,6 @@ def connect(folder: Path) -> Any:
         import duckdb
     except ImportError:
         raise LedgerError("this needs duckdb: pip install 'openoutcry[ledger]'") from None
-    ends_with_duckdb()
     manifest = read_manifest(folder)
     files = [os.fspath(folder / name) for name in
              (*manifest["final"], *manifest["tail"])] if manifest else []  # fmt: skip
@@ -254,12 +251,6 @@ def connect(folder: Path) -> Any:
     for name, text in views().items():
         connection.execute(f"create view {name} as {text}")
     return connection
-
-
-def ends_with_duckdb() -> None:
-    """DuckDB's objects are looked through when the process ends: passed over (wire/kernel.py), they
-    are told as leaked, on forty lines of standard error."""
-    atexit.unregister(gc.freeze)
 
 
 ATTEMPTS = 20
