@@ -144,7 +144,7 @@ def _check_half_days(tables: Tables, calendar: dict[str, Any], schedules: Any) -
         for year in (date.today().year, date.today().year + 1):
             early |= exchange_days(holidays, year)[1]
         needs = f"{holidays} has half days" if early else ""
-        if "weekdays" in tables.document.get("calendar", {}):
+        if "weekdays" in tables.given_table("calendar"):
             tables.wrong(("calendar", "weekdays"), f"{holidays} says which days are traded")
     else:
         needs = ""
@@ -165,11 +165,7 @@ def _traded(tables: Tables, schedules: dict[str, Schedule]) -> list[Traded]:
     """What the calendar must know of each instrument; mistakes of the rows themselves are noted by
     :func:`read_instruments`."""
     found = []
-    given = tables.document.get("instrument", [])
-    for index, row in enumerate(given if isinstance(given, list) else []):
-        if not isinstance(row, dict):
-            continue
-        path = ("instrument", index)
+    for path, row in tables.given_rows("instrument"):
         name = row.get("schedule", next(iter(schedules), ""))
         if not isinstance(name, str) or (schedules and name not in schedules):
             tables.wrong((*path, "schedule"), f"there is no schedule {name!r}")

@@ -182,11 +182,10 @@ def read_money(tables: Tables, numbers: dict[int, str], symbols: Iterable[str]) 
 def _quotes(tables: Tables, assets: dict[str, int]) -> dict[str, str]:
     """The asset of each instrument; mistakes of the rows' own values are noted elsewhere."""
     found = {}
-    given = tables.document.get("instrument", [])
-    for index, row in enumerate(given if isinstance(given, list) else []):
-        if not isinstance(row, dict) or not (assets or "asset" in row):
+    for table, row in tables.given_rows("instrument"):
+        if not (assets or "asset" in row):
             continue
-        path = ("instrument", index, "asset")
+        path = (*table, "asset")
         symbol, name = row.get("symbol"), row.get("asset", next(iter(assets), ""))
         if name not in assets:
             tables.wrong(path, f"there is no asset {name!r}; there are: {', '.join(assets)}")

@@ -79,7 +79,7 @@ def read_feed(
 
 def _check_index(tables: Tables, instruments: npt.NDArray[Any]) -> None:
     """Note an index of the breaker whose levels the feed could not say."""
-    weights = tables.document.get("breaker", {}).get("index")
+    weights = tables.given_table("breaker").get("index")
     if not isinstance(weights, dict):
         return
     highest = sum(

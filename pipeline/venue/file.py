@@ -442,18 +442,17 @@ def _ports(tables: Tables, folder: Path) -> tuple[list[spec.PortSpec], tuple[str
             host, number = row["address"]
             files_of = files["certificate"], files["key"]
             ports.append(spec.PortSpec(row["protocol"], host, number, *files_of))
-    _check_spoken(tables, {_given(tables, path, "protocol") for path, _ in rows})
+    _check_spoken(tables, [_given(tables, path, "protocol") for path, _ in rows])
     return ports, packets
 
 
-def _check_spoken(tables: Tables, spoken: set[Any]) -> None:
+def _check_spoken(tables: Tables, spoken: list[Any]) -> None:
     """Every session has a port, and a port of packets its sessions."""
-    rows = tables.document.get("session", [])
-    wanted = [row.get("protocol") if isinstance(row, dict) else None for row in rows]
-    for index, protocol in enumerate(wanted):
+    wanted = [(path, row.get("protocol")) for path, row in tables.given_rows("session")]
+    for path, protocol in wanted:
         if isinstance(protocol, str) and protocol in PROTOCOLS and protocol not in spoken:
-            tables.wrong(("session", index, "protocol"), "no port speaks it")
-    if "packets" in spoken and "packets" not in wanted:
+            tables.wrong((*path, "protocol"), "no port speaks it")
+    if "packets" in spoken and all(protocol != "packets" for _, protocol in wanted):
         tables.wrong(("port",), "a port of packets needs a session, or no participant can use it")
 
 

@@ -117,7 +117,7 @@ def _settings_of(row: dict[str, Any], symbol: str, number: int) -> dict[Place, V
 
 def _breaker(tables: Tables, row: dict[str, Any], symbols: list[str]) -> dict[Place, Value]:
     wanted: dict[Place, Value] = {}
-    if row["index"] is None and "index" not in tables.document["breaker"]:
+    if row["index"] is None and "index" not in tables.given_table("breaker"):
         tables.wrong(("breaker", "index"), "is missing")
     for symbol, weight in (row["index"] or {}).items():
         if symbol not in symbols:
@@ -136,15 +136,15 @@ def _breaker(tables: Tables, row: dict[str, Any], symbols: list[str]) -> dict[Pl
 def _check_prices(tables: Tables, owner: dict[str, Any]) -> None:
     """What is protected has price limits, so that no sum of prices leaves int64; what counts in
     the index has a price at the beginning."""
-    for index, row in enumerate(tables.document.get("instrument", [])):
-        symbol = row.get("symbol") if isinstance(row, dict) else None
+    for path, row in tables.given_rows("instrument"):
+        symbol = row.get("symbol")
         if not isinstance(symbol, str) or symbol not in owner:
             continue
         ends = [row.get(f"{end}_price_ticks") for end in ("min", "max")]
         band = row.get("market_band_ticks", 0)
         known = all(type(one) is int for one in (*ends, band))
         if not known or max(band - ends[0], ends[1] + band) > PRICE_LIMIT:
-            tables.wrong(("instrument", index, "symbol"), f"{symbol} is protected (line "
+            tables.wrong((*path, "symbol"), f"{symbol} is protected (line "
                          f"{tables.line_of(owner[symbol])}): it needs min_price_ticks and "
                          f"max_price_ticks within {PRICE_LIMIT:,}")  # fmt: skip
 

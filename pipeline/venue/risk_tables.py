@@ -216,8 +216,7 @@ def _shown_place(row: dict[str, Any], name: str) -> tuple[Any, ...]:
 
 
 def _documents(tables: Tables) -> list[dict[str, Any]]:
-    given = tables.document.get("instrument", [])
-    return [row for row in given if isinstance(row, dict)] if isinstance(given, list) else []
+    return [row for _, row in tables.given_rows("instrument")]
 
 
 def _whole(value: Any) -> int:

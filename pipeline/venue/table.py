@@ -88,6 +88,17 @@ class Tables:
         paths = [(name, index) for index in range(len(given))]
         return [(p, self.read(p, row, keys)) for p, row in zip(paths, given, strict=True)]
 
+    def given_table(self, name: str) -> dict[str, Any]:
+        """A table as it stands in the file; empty where it is none."""
+        found = self.document.get(name)
+        return found if isinstance(found, dict) else {}
+
+    def given_rows(self, name: str) -> list[tuple[Path, dict[str, Any]]]:
+        """The entries of an array of tables as they stand in the file, without what is no table."""
+        found = self.document.get(name, [])
+        rows = enumerate(found if isinstance(found, list) else [])
+        return [((name, index), row) for index, row in rows if isinstance(row, dict)]
+
     def reach(
         self, path: Path, row: Mapping[str, Any], numbers: Mapping[int, str], symbols: Iterable[str]
     ) -> None:

@@ -457,3 +457,48 @@ cut_off = "15:00"
     assert risk.wanted[Setting.PAUSE, 0, "GOLD"] == (300 * 10**9, 60 * 10**9)
     assert risk.wanted[Setting.BREAKER, 2, ""] == (1_300, 900 * 10**9)
     assert risk.wanted[Setting.INDEX_WEIGHT, 0, "GOLD"] == (3, 0)
+
+
+TABLES = """
+[breaker]
+index = { GOLD = 1 }
+[market_data]
+a = "239.193.0.1:26400"
+[[limits]]
+credit = 5
+[[asset]]
+name = "USD"
+decimals = 2
+"""
+OF_ANOTHER_KIND = [
+    ("calendar", "[calendar]", "must be a table"), ("breaker", "[breaker]", "must be a table"),
+    ("instrument", "[[instrument]]", "must be an array"), ("session", "[[session]]", "must be an"),
+    ("port", "[[port]]", "must be an array"), ("schedule", "[[schedule]]", "must be an array"),
+    ("limits", "[[limits]]", "must be an array"), ("asset", "[[asset]]", "must be an array"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["5", '"x"', "2026-01-01", "[3]"])
+@pytest.mark.parametrize(("table", "header", "words"), OF_ANOTHER_KIND)
+def test_a_table_of_another_kind_is_a_mistake_with_its_line(
+    table: str, header: str, words: str, value: str, tmp_path: Path
+) -> None:
+    path, text = written(tmp_path, more=SESSION + PORT + TABLES)
+    assert header in text
+    path.write_text(f"{table} = {value}\n" + text.replace(header, header.replace(table, "elsewhere")))
+    found = [(line, told) for line, key, told in mistakes(path) if key in (table, f"{table}[1]")]
+    wanted = words if value != "[3]" or header[1] != "[" else "must be a table"
+    assert any(line == 1 and wanted in told for line, told in found), found
+
+
+def test_a_protocol_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
+    path, _ = written(tmp_path, '"packets-unauthenticated"', "[]")
+    assert ("port[1].protocol", "must be a text, not a list") in [row[1:] for row in mistakes(path)]
+
+
+@pytest.mark.parametrize("other", ["SILVER", "SÎLVER"])
+def test_a_symbol_that_is_not_ascii_is_a_mistake(other: str, tmp_path: Path) -> None:
+    path, text = written(tmp_path, '"GOLD"', '"GÔLD"')
+    path.write_text(text.replace('"SILVER"', f'"{other}"'))
+    key, told = mistakes(path)[0][1:]
+    assert (key, told) == ("instrument[1]", "symbol 'GÔLD' is not 1 to 8 printable ASCII characters")

@@ -107,9 +107,10 @@ def test_instruments_keep_what_a_row_says():
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["A", ""], "row 1: symbol b'' is not 1 to 8 characters"),
-        (["ABCDEFGHI"], "row 0: symbol b'ABCDEFGHI' is not 1 to 8"),
-        (["A B"], "row 0: symbol b'A B' is not"),
+        (["A", ""], "row 1: symbol '' is not 1 to 8 printable ASCII characters"),
+        (["A", "É"], "row 1: symbol 'É' is not 1 to 8 printable ASCII characters"),
+        (["ABCDEFGHI"], "row 0: symbol 'ABCDEFGHI' is not 1 to 8"),
+        (["A B"], "row 0: symbol 'A B' is not"),
         (["A\0"], "row 0: symbol"),
         (["A", "B", "A"], "row 2: symbol b'A' is there twice"),
         ([{"symbol": "A", "tick": 1}], "row 0: unknown field 'tick'"),
