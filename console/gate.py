@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from openoutcry.console.accounts import Accounts, Session, same
 
@@ -68,12 +68,12 @@ class Gate:
     ) -> tuple[int, str] | None:
         """Status and reason, if the request is not let in."""
         host = headers.get("host", "")
-        if self.hosts and urlsplit(f"//{host}").hostname not in self.hosts:
+        if self.hosts and _split(f"//{host}").hostname not in self.hosts:
             return 421, "this console is not asked by that name"
         origin = headers.get("origin")
         method = scope.get("method", "GET")
         changes = method not in ("GET", "HEAD") or scope["type"] == "websocket"
-        if changes and origin is not None and urlsplit(origin).netloc != host:
+        if changes and origin is not None and _split(origin).netloc != host:
             return 403, "asked by a page of another origin"
         if scope["type"] == "websocket":
             return None if session and origin is not None else (403, "log in first")
@@ -132,6 +132,14 @@ def cookie_of(header: str, wanted: str) -> str:
         if name == wanted:
             return value
     return ""
+
+
+def _split(text: str) -> SplitResult:
+    """The parts of an address; all empty if it is none."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return urlsplit("")
 
 
 def int_or(text: str | None, default: int) -> int:

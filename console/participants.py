@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from openoutcry.pipeline.venue.file import Participant, VenueFile
-from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS
+from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS, shown
 from openoutcry.pipeline.venue.standing import KILLED_BY
 from openoutcry.ring import ProcessIdentity, Segment
 from openoutcry.ring.segment import segment_name
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.risk.region import View
 from openoutcry.risk.settings import stands
 from openoutcry.wire import OutcryError
@@ -22,7 +22,6 @@ AGAINST = {
     "open_orders": lay.OPEN, "exposure_buy": lay.BUY_EXPOSURE, "exposure_sell": lay.SELL_EXPOSURE,
     "gross_position": lay.GROSS,
 }  # fmt: skip
-SECOND_NS = 1_000_000_000
 
 
 @lru_cache(maxsize=4)
@@ -71,8 +70,8 @@ def _limits(view: View, who: int, symbols: list[str]) -> list[dict[str, Any]]:
         value = stands(view, one.setting, who)[0]
         if value != one.default:
             used = view.of(who, AGAINST[name]) if name in AGAINST else None
-            shown = SECOND_NS // value if one.setting is Setting.RATE else value
-            found.append({"limit": name, "instrument": "", "value": shown, "used": used})
+            value = int(shown(one.setting, value))
+            found.append({"limit": name, "instrument": "", "value": value, "used": used})
     for index, symbol in enumerate(symbols):
         for name, one in OF_CELLS.items():
             value = stands(view, one.setting, who, index)[0]

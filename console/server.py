@@ -40,6 +40,7 @@ def empty_app(title: str, page: str, statuses: tuple[tuple[type[Exception], int]
     """An application that serves its page and says what is refused; ``statuses``: what an error is
     over HTTP, the first that fits."""
     from fastapi import FastAPI, Request
+    from fastapi.exceptions import RequestValidationError
     from fastapi.responses import FileResponse, JSONResponse
     from fastapi.staticfiles import StaticFiles
 
@@ -52,6 +53,12 @@ def empty_app(title: str, page: str, statuses: tuple[tuple[type[Exception], int]
         if isinstance(error, LockedError):
             headers["retry-after"] = str(int(error.wait_s) + 1)
         return JSONResponse({"detail": str(error)}, status, headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def is_none(request: Request, error: RequestValidationError) -> JSONResponse:
+        """What is wrong, and where; not what was given: JSON cannot say all of it (NaN)."""
+        wrong = [{key: one[key] for key in ("type", "loc", "msg")} for one in error.errors()]
+        return JSONResponse({"detail": wrong}, 422)
 
     @app.get("/", include_in_schema=False)
     async def shown() -> FileResponse:

@@ -140,7 +140,7 @@ class Pages:
             if type(wish) is not dict:
                 raise ValueError("a request is a JSON object")
             if "resync" in wish:
-                one.known = {k: v for k, v in one.known.items() if v.symbol != wish["resync"]}
+                self._resync(one, wish["resync"])
             elif "subscribe" in wish:
                 self._subscribe(one, wish)
             else:
@@ -149,6 +149,11 @@ class Pages:
             await self._say(connection, one, "error", error=str(error))
             return
         one.changed.set()
+
+    def _resync(self, one: Subscriber, name: Any) -> None:
+        if not any(view.symbol == name for view in self.views.values()):
+            raise ValueError(f"no instrument {name!r}")
+        one.known = {k: v for k, v in one.known.items() if v.symbol != name}
 
     def _subscribe(self, one: Subscriber, wish: dict[str, Any]) -> None:
         names = wish["subscribe"]

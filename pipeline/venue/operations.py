@@ -18,7 +18,13 @@ from openoutcry.pipeline.venue.four_eyes import FourEyes, widens
 from openoutcry.pipeline.venue.limits import FileLimits
 from openoutcry.pipeline.venue.money_desk import MONEY_REQUESTS, MoneyDesk
 from openoutcry.pipeline.venue.operators import OPERATOR, SUPERVISOR, OperatorError, Operators
-from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_INSTRUMENTS, OF_PARTICIPANTS, limit
+from openoutcry.pipeline.venue.risk_tables import (
+    OF_CELLS,
+    OF_INSTRUMENTS,
+    OF_PARTICIPANTS,
+    limit,
+    shown,
+)
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.risk.region import setting
@@ -211,27 +217,26 @@ class Operations:
             self._judged(who)
         before = stands(self.view, what, who, index)
         wanted = before[0] + value if what is Setting.DEPOSIT else value
-        shown = f"{name} of {_whose(request)}"
+        place = f"{name} of {_whose(request)}"
+        told, stood = (str(shown(what, one)).lower() for one in (wanted, before[0]))
 
         def refused() -> str:
             found = stands(self.view, what, who, index)[0]
             # A balance moves with every trade: only that the deposit was taken can be seen.
             taken = found != before[0] or not value if what is Setting.DEPOSIT else found == wanted
-            return "" if taken else f"{shown}: the core refuses {value}"
+            return "" if taken else f"{place}: the core refuses {shown(what, value)}"
 
         by = request[BY]
         if by and widens(what, before, (wanted, second)):
             self.operators.check(by, SUPERVISOR)
             self._with_password(request)
             key = what, who, symbol, value, second
-            if not self.four_eyes.confirmed(key, by, f"{shown} to {value}"):
-                self.note(f"operator {self.operators.name(by)} asks: {shown} to {value}")
-                asked = (
-                    f"{shown} to {value} is wider than {before[0]}: it waits for another supervisor"
-                )
+            if not self.four_eyes.confirmed(key, by, f"{place} to {told}"):
+                self.note(f"operator {self.operators.name(by)} asks: {place} to {told}")
+                asked = f"{place} to {told} is wider than {stood}: it waits for another supervisor"
                 return Work(NOTHING, [asked], more={"before": before[0], "waits": True})
         record = setting(what, value, who, symbol.encode(), second, by)
-        return Work(record, [f"{shown} is {wanted}"], refused, more={"before": before[0]})
+        return Work(record, [f"{place} is {told}"], refused, more={"before": before[0]})
 
     def _judged(self, who: int) -> None:
         if self.spec.liquidation is None:
@@ -438,6 +443,8 @@ class Operations:
 
     def _participant(self, name: Any) -> int:
         try:
+            if isinstance(name, str) and not re.fullmatch("-?[0-9]+", name):
+                raise ValueError  # of what int takes: 1_0, digits of other scripts
             who = int(name)
         except (TypeError, ValueError, OverflowError):
             raise DeskError(f"{name!r} is no participant's number") from None

@@ -90,6 +90,18 @@ def _window(value: Any) -> int:
     return 1_000_000 * t.integer(0, 86_400_000)(value)
 
 
+def shown(what: Setting, value: int) -> Any:
+    """The value of a setting as the venue file has it."""
+    if what is Setting.RATE:
+        return SECOND_NS // value if value else "none"
+    if what is Setting.DUPLICATE_WINDOW:
+        return value // 1_000_000
+    if what in (Setting.SELF_TRADE, Setting.KILL, Setting.RESTRICTED, Setting.SHORT_SALE,
+                Setting.HALT, Setting.GROUP_KILL):  # fmt: skip
+        return bool(value)
+    return "none" if value == NO_LIMIT else value
+
+
 @dataclass(frozen=True)
 class Limit:
     """A key of ``[[limits]]``: what it sets, how its value is read, what counts without it."""

@@ -5,7 +5,13 @@ from typing import Any
 from openoutcry.journal import Journal
 from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.pipeline.venue.limits import FileLimits
-from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_INSTRUMENTS, OF_PARTICIPANTS, Limit
+from openoutcry.pipeline.venue.risk_tables import (
+    OF_CELLS,
+    OF_INSTRUMENTS,
+    OF_PARTICIPANTS,
+    Limit,
+    shown,
+)
 from openoutcry.replay.checkpoint import recover
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
@@ -13,7 +19,6 @@ from openoutcry.risk.region import View
 from openoutcry.risk.settings import stands
 from openoutcry.wire.errors import OutcryError
 
-SECOND_NS = 1_000_000_000
 OTHERS = {
     "balance": Limit(Setting.DEPOSIT, int, 0),
     "killed": Limit(Setting.KILL, int, 0),
@@ -88,19 +93,8 @@ def _rows(
         value, second = stands(view, one.setting, who, index)
         if value == one.default:
             continue
-        row = {"of": of, "what": name, "value": _shown(one.setting, value)}
+        row = {"of": of, "what": name, "value": shown(one.setting, value)}
         if one.setting is Setting.RATE:
             row["burst"] = second
         found.append(row)
     return found
-
-
-def _shown(what: Setting, value: int) -> Any:
-    if what is Setting.RATE:
-        return SECOND_NS // value
-    if what is Setting.DUPLICATE_WINDOW:
-        return value // 1_000_000
-    if what in (Setting.SELF_TRADE, Setting.KILL, Setting.RESTRICTED, Setting.SHORT_SALE,
-                Setting.HALT, Setting.GROUP_KILL):  # fmt: skip
-        return bool(value)
-    return "none" if value == NO_LIMIT else value

@@ -1,5 +1,7 @@
 """The console's parts alone: sessions that end, logins that wait, trades out of messages."""
 
+import asyncio
+import json
 import threading
 from types import SimpleNamespace
 
@@ -9,12 +11,19 @@ from console_venue import OPERATORS_HASH, PASSWORD
 from openoutcry.console import extra
 from openoutcry.console.accounts import IDLE_S, MAX_SESSIONS, SESSION_S, Accounts, LockedError
 from openoutcry.console.alarms import OVER, RECORD, SEEN, Alarms
+from openoutcry.console.gate import Gate
 from openoutcry.console.live import next_due
 from openoutcry.console.market import DAY_S, SECOND_NS, Market, Tapes
+from openoutcry.console.participants import row_of
+from openoutcry.console.server import make_app
 from openoutcry.operations.alarms import ALARMS
 from openoutcry.operations.evaluate import KEEP_S, Evaluator, Standing, State
 from openoutcry.pipeline.venue.desk_record import desk_record
+from openoutcry.pipeline.venue.example import EXAMPLE
+from openoutcry.pipeline.venue.file import read_venue
+from openoutcry.pipeline.venue.limits import fresh_view, hook_settings
 from openoutcry.pipeline.venue.operators import Operator, OperatorError, Operators
+from openoutcry.risk import layout as lay
 from openoutcry.wire import OutcryError
 from openoutcry.wire.feed_messages import ITCH50
 
@@ -233,3 +242,54 @@ def test_viewers_who_look_once_a_second_look_together():
     assert next_due(70.0, 5.0, 70.0) == 75.0
     assert next_due(70.0, 0.02, 70.001) == 70.02
     assert next_due(70.0, 0.02, 70.5) == 70.5
+
+
+@pytest.mark.parametrize(
+    ("name", "headers", "status"),
+    [
+        ("host", [(b"host", b"[")], 421), ("host", [(b"host", b"[::1")], 421),
+        ("origin", [(b"host", b"127.0.0.1"), (b"origin", b"http://[")], 403),
+    ],
+)  # fmt: skip
+def test_a_host_or_an_origin_that_is_no_address_is_refused(accounts, name, headers, status):
+    told = []
+
+    async def send(message):
+        told.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/api/login", "headers": headers}
+    asyncio.run(Gate(None, accounts, False)(scope, None, send))
+    assert told[0]["status"] == status
+
+
+@pytest.mark.parametrize("given", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_json_cannot_say_back_is_a_request_that_is_refused(accounts, given):
+    body, told = b'{"name": %b, "password": "word"}' % given.encode(), []
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/login", "headers": headers,
+        "query_string": b"", "http_version": "1.1", "scheme": "http", "root_path": "",
+    }  # fmt: skip
+
+    async def receive():
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message):
+        told.append(message)
+
+    app = make_app(SimpleNamespace(accounts=accounts, file=None, observer=None, market=None))
+    asyncio.run(app(scope, receive, send))
+    assert told[0]["status"] == 422
+    (wrong,) = json.loads(told[1]["body"])["detail"]
+    assert (wrong["loc"], wrong["msg"]) == (["body", "name"], "Input should be a valid string")
+    assert b"word" not in told[1]["body"]
+
+
+def test_a_participants_limits_are_shown_in_their_own_units():
+    file = read_venue(EXAMPLE)
+    view = fresh_view(hook_settings([1, 2], file.order_capacity, file.risk, 0), file.instruments)
+    view.participants[1, lay.RATE_NS // 8] = 200_000_000
+    view.participants[1, lay.DUPLICATE_NS // 8] = 100_000_000
+    shown = row_of(view, file.participants[0], ["GOLD", "SILVER"])["limits"]
+    wanted = [("orders_per_s", 5), ("duplicate_window_ms", 100)]
+    assert [(one["limit"], one["value"]) for one in shown] == wanted

@@ -185,7 +185,8 @@ def test_a_page_has_a_snapshot_then_increments_and_a_resync_when_it_asks():
     [
         ("[]", "a request is a JSON object"), ("{", "Expecting"), ("{}", "resync"),
         ('{"subscribe": "GOLD"}', "is a list of symbols"),
-        ('{"subscribe": ["X"]}', "no instrument"),
+        ('{"subscribe": ["X"]}', "no instrument"), ('{"resync": "X"}', "no instrument 'X'"),
+        ('{"resync": ["GOLD"]}', "no instrument"),
         ('{"subscribe": "*", "depth": 11}', "1 to 10"),
         ('{"subscribe": "*", "interval_ms": 1}', "5 to 60000"), ("[" * 60_000, "recursion"),
     ],

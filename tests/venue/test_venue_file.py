@@ -485,7 +485,8 @@ def test_a_table_of_another_kind_is_a_mistake_with_its_line(
 ) -> None:
     path, text = written(tmp_path, more=SESSION + PORT + TABLES)
     assert header in text
-    path.write_text(f"{table} = {value}\n" + text.replace(header, header.replace(table, "elsewhere")))
+    text = text.replace(header, header.replace(table, "elsewhere"))
+    path.write_text(f"{table} = {value}\n{text}")
     found = [(line, told) for line, key, told in mistakes(path) if key in (table, f"{table}[1]")]
     wanted = words if value != "[3]" or header[1] != "[" else "must be a table"
     assert any(line == 1 and wanted in told for line, told in found), found
@@ -500,5 +501,5 @@ def test_a_protocol_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
 def test_a_symbol_that_is_not_ascii_is_a_mistake(other: str, tmp_path: Path) -> None:
     path, text = written(tmp_path, '"GOLD"', '"GÔLD"')
     path.write_text(text.replace('"SILVER"', f'"{other}"'))
-    key, told = mistakes(path)[0][1:]
-    assert (key, told) == ("instrument[1]", "symbol 'GÔLD' is not 1 to 8 printable ASCII characters")
+    told = "symbol 'GÔLD' is not 1 to 8 printable ASCII characters"
+    assert mistakes(path)[0][1:] == ("instrument[1]", told)

@@ -6,8 +6,13 @@ import argon2
 import pyotp
 import pytest
 
+from openoutcry.pipeline.venue.desk import DeskError
 from openoutcry.pipeline.venue.desk_record import NAME, DeskRecord, RecordError, desk_record
+from openoutcry.pipeline.venue.example import EXAMPLE
+from openoutcry.pipeline.venue.file import read_venue
 from openoutcry.pipeline.venue.four_eyes import WAIT_S, FourEyes, widens
+from openoutcry.pipeline.venue.limits import FileLimits, fresh_view, hook_settings
+from openoutcry.pipeline.venue.operations import Operations
 from openoutcry.pipeline.venue.operators import (
     TICKET_S,
     Operator,
@@ -143,3 +148,31 @@ def test_the_record_goes_on_behind_a_crash_and_no_line_can_be_changed(tmp_path):
     path.write_bytes(json.dumps(row).encode() + b"\n" + lines[1] + lines[2])
     with pytest.raises(RecordError, match="line 2 does not follow"):
         desk_record(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def operations():
+    file = read_venue(EXAMPLE)
+    numbers = [one.number for one in file.participants]
+    hooks = hook_settings(numbers, file.order_capacity, file.risk, file.delayed)
+    view = fresh_view(hooks, file.instruments)
+    limits = FileLimits(file.risk, numbers, file.instruments, view)
+    return Operations(limits, lambda symbol, on: [], lambda what: {}, lambda line: None)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "told"),
+    [
+        ("orders_per_s", 5, "5"), ("duplicate_window_ms", 100, "100"), ("credit", "none", "none"),
+        ("names_self_trade", True, "true"), ("loss", 7, "7"), ("deposit", 9, "9"),
+    ],
+)  # fmt: skip
+def test_a_limit_that_was_set_is_told_in_its_own_unit(operations, limit, value, told):
+    asked = {"do": "set", "limit": limit, "value": value, "participant": 1}
+    assert operations.work_of(asked).done == [f"{limit} of participant 1 is {told}"]
+
+
+@pytest.mark.parametrize("name", ["1_0", " 1", "\u0663", "+1", "", None, "x", [1]])
+def test_a_participant_is_named_by_its_digits_alone(operations, name):
+    with pytest.raises(DeskError, match="is no participant's number"):
+        operations.work_of({"do": "kill", "what": "participant", "name": name})
