@@ -130,8 +130,10 @@ class Lines:
                 self.deliver(messages, self.next_sequence)
                 self.taken += found.count - old
                 self.next_sequence += found.count - old
-                self._gap_ns = self._asked_ns = 0
+                self._asked_ns = 0  # what is left of the gap is asked for at once
             found = self._ripe()
+            if found is not None:
+                self._gap_ns = 0  # what is missing behind it is another gap
 
     def jump(self, sequence: int) -> None:
         """Go on with that message: those before it are in a snapshot."""
@@ -182,12 +184,20 @@ class Lines:
         until = min(self._early, default=self.highest + 1)
         return self.next_sequence, until - self.next_sequence
 
+    @property
+    def due_ns(self) -> int:
+        """When the next request is to be sent; 0: nothing is missing."""
+        if self.next_sequence > self.highest:
+            return 0
+        again_ns = self._asked_ns + RETRY_NS if self._asked_ns else 0
+        return max(self._gap_ns + REQUEST_AFTER_NS, again_ns)
+
     def request(self, now_ns: int) -> bytes:
         """The request to be sent now; empty if there is none."""
-        first, count = self.missing
-        asked_lately = self._asked_ns and now_ns - self._asked_ns < RETRY_NS
-        if not count or now_ns - self._gap_ns < REQUEST_AFTER_NS or asked_lately:
+        due_ns = self.due_ns
+        if not due_ns or now_ns < due_ns:
             return b""
+        first, count = self.missing
         self._asked_ns = max(now_ns, 1)
         self.requests += 1
         return mold.header(self.session.decode("latin-1"), first, min(count, REQUESTED_MOST))

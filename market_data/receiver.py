@@ -79,9 +79,11 @@ class Receiver:
         self._deliver(messages, first)
 
     def poll(self, timeout_s: float) -> int:
-        """Take in what has come, waiting for it so long; ask for what is missing.  Returns how many
-        packets came."""
-        count = 0
+        """Take in what has come, waiting for it so long, or until there is something to ask for;
+        ask for what is missing.  Returns how many packets came."""
+        count, due_ns = 0, self.lines.due_ns
+        if self.server is not None and due_ns:
+            timeout_s = min(timeout_s, max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
         for number, _ in self._poll.poll(math.ceil(1_000 * timeout_s)):
             one = self._by_number[number]
             for _ in range(TAKEN_A_TURN):

@@ -92,6 +92,23 @@ def test_a_gap_is_asked_for_after_a_while_and_again_after_a_longer_one():
     assert receiver.gaps == 2
 
 
+def test_who_comes_late_asks_for_one_piece_behind_the_other_without_a_pause():
+    receiver = lines.Lines(lambda data, first: None)
+    assert receiver.due_ns == 0
+    receiver.take(packet(7, "g"), 10)
+    now = 10 + lines.REQUEST_AFTER_NS
+    assert receiver.due_ns == now
+    for first in (1, 3, 5):
+        assert receiver.request(now) == mold.header(SESSION, first, 7 - first)
+        assert receiver.due_ns == now + lines.RETRY_NS
+        receiver.take(packet(first, "a", "b"), now + 1)
+        now += 2
+    assert (receiver.gaps, receiver.requests, receiver.missing) == (1, 3, (0, 0))
+    receiver.take(packet(9, "i"), now)
+    assert receiver.due_ns == now + lines.REQUEST_AFTER_NS
+    assert receiver.gaps == 2
+
+
 def test_another_sessions_packets_and_damaged_ones_go_no_further():
     receiver = lines.Lines(lambda data, first: None)
     receiver.take(packet(1, "a"), 1)

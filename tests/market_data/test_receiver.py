@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -16,7 +17,7 @@ import pytest
 from feed_support import damaged_line, flow, unframed
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.market_data import mold
+from openoutcry.market_data import lines, mold
 from openoutcry.market_data.book import Book
 from openoutcry.market_data.consolidated import Consolidated
 from openoutcry.market_data.depth import View
@@ -154,6 +155,21 @@ def test_over_ipv6(stack, tmp_path):
     book.apply(sender.store.read(1, len(sender.messages), 1 << 24)[1])
     assert receiver.book.hash() == book.hash()
     assert receiver.lines.requests > 0
+
+
+def test_nobody_waits_longer_than_until_there_is_something_to_ask_for(stack, tmp_path):
+    sender = Sender(stack, tmp_path, stream_of(4, 300))
+    receiver, waited = sender.receiver(), []
+    asked, receiver._poll = receiver._poll, SimpleNamespace(poll=lambda ms: waited.append(ms) or ())
+    receiver.poll(60)
+    sender.send(sender.packets[-1], 0)
+    receiver._poll = asked
+    while not receiver.lines.highest:
+        receiver.poll(1)
+    receiver._poll = SimpleNamespace(poll=lambda ms: waited.append(ms) or ())
+    receiver.poll(60)
+    assert waited[0] == 60_000
+    assert waited[1] <= lines.RETRY_NS // 1_000_000
 
 
 def answering(stack, book, directory, following, times):
