@@ -78,7 +78,10 @@ def tls_pair(
 ) -> tuple[Path | None, Path | None]:
     """Certificate and key of a page: those that were given, else those of a port of the venue.
 
-    Raises :class:`OutcryError` if there are none and the address is not this host's alone."""
+    Raises :class:`OutcryError` if there are none and the address is not this host's alone, and for
+    files that are no such pair."""
+    from openoutcry.order_entry.tls import server_context
+
     if bool(certificate) != bool(key):
         raise click.UsageError("TLS needs --certificate and --key")
     if certificate is None:
@@ -87,6 +90,8 @@ def tls_pair(
     if certificate is None and not _loopback(address[0]):
         raise OutcryError(f"{address[0]}: beyond this host the page is served with TLS alone: "
                           "--certificate and --key")  # fmt: skip
+    if certificate is not None and key is not None:
+        server_context(certificate, key)
     return certificate, key
 
 

@@ -61,11 +61,14 @@ class Subscriber:
 class Pages:
     """Serves the views that :meth:`tell` is given.
 
-    ``interval_ms``: the shortest that a subscriber may choose.
+    ``interval_ms``: the shortest that a subscriber may choose; ``listener``: a socket that listens
+    at the address already.
     """
 
-    def __init__(self, address: Address, interval_ms: int) -> None:
-        self.address, self.interval_ms = address, interval_ms
+    def __init__(
+        self, address: Address, interval_ms: int, listener: socket.socket | None = None
+    ) -> None:
+        self.address, self.interval_ms, self.listener = address, interval_ms, listener
         self.views: dict[int, View] = {}
         self.itch_seq = 0
         self.ended: list[str] = []
@@ -79,9 +82,10 @@ class Pages:
     async def start(self) -> None:
         """Listen.  Raises :class:`FeedError`."""
         host, port = self.address
+        where = {"host": host, "port": port} if self.listener is None else {"sock": self.listener}
         try:
             self._server = await websockets().serve(
-                self._serve, host, port, max_size=REQUEST_BYTES, max_queue=4, compression=None,
+                self._serve, **where, max_size=REQUEST_BYTES, max_queue=4, compression=None,
                 write_limit=WRITE_LIMIT_BYTES, ping_interval=PING_S, ping_timeout=PING_S,
             )  # fmt: skip
         except OSError as error:

@@ -35,6 +35,7 @@ from openoutcry.order_entry.spec import (
     SessionsSpec,
     Takeover,
 )
+from openoutcry.order_entry.tls import server_context
 
 HAND_BYTES, HAND_MAX = 512, 4096
 REPLY_AT = 64
@@ -127,8 +128,8 @@ class Doorman:
         listener.setblocking(False)
         context = None
         if port.tls_cert is not None:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(port.tls_cert, port.tls_key)
+            assert port.tls_key is not None
+            context = server_context(port.tls_cert, port.tls_key)
         loop = asyncio.get_running_loop()
         while True:
             try:

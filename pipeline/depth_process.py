@@ -7,6 +7,7 @@ has.  (A snapshot has no trades: what was told of the last one would be taken ba
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import Callable
 
@@ -28,12 +29,14 @@ def conflate(
     moment: Callable[[], Moment],
     over: Callable[[], bool],
     ended: Callable[[], bool],
+    listener: socket.socket | None = None,
 ) -> None:
     """Publish the views of each interval, until the process is killed or the run is ``over()``.
 
-    ``moment()``: the book as it stands; ``ended()``: the session has, and no other has begun.
+    ``moment()``: the book as it stands; ``ended()``: the session has, and no other has begun;
+    ``listener``: where pages are asked for.
     """
-    asyncio.run(_conflate(spec, moment, over, ended))
+    asyncio.run(_conflate(spec, moment, over, ended, listener))
 
 
 async def _conflate(
@@ -41,8 +44,9 @@ async def _conflate(
     moment: Callable[[], Moment],
     over: Callable[[], bool],
     has_ended: Callable[[], bool],
+    listener: socket.socket | None,
 ) -> None:
-    pages = Pages(spec.pages, spec.interval_ms) if spec.pages else None
+    pages = Pages(spec.pages, spec.interval_ms, listener) if spec.pages else None
     if pages is not None:
         await pages.start()
     line = DepthLine(spec, spec.depth) if spec.depth else None

@@ -25,6 +25,7 @@ from openoutcry.journal import JournalReader
 from openoutcry.market_data import checkpoint, mold
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
+from openoutcry.market_data.publisher import line_socket
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.feed_process import IDLE_S, NOTHING_SENT, SESSION_SHIFT, FeedProcess
@@ -115,8 +116,8 @@ class PublicFeed:
         order_capacity: int,
         journal: Path,
     ) -> None:
-        """Raises :class:`FeedError` if the address of the server cannot be had, or the journal has
-        lost its begin and no checkpoint stands for it."""
+        """Raises :class:`FeedError` if an address or the interface cannot be had, or the journal
+        has lost its begin and no checkpoint stands for it."""
         self.spec, self.journal, self.name = spec, journal, NAME
         reader = JournalReader(journal)
         self.folder, self.journal_id = journal / FOLDER, reader.journal_id
@@ -134,6 +135,8 @@ class PublicFeed:
         self.requests = self._listen()
         self.snapshots = self._listen_tcp(spec.snapshots, "snapshots")
         self.stream = self._listen_tcp(spec.stream, "the stream")
+        self.pages = self._listen_tcp(spec.pages, "pages")
+        self._check_interface()
         self.pid = 0
         self._crash_restarts = self._clamped_reported = 0
         self._others: dict[int, Callable[[], None]] = {}
@@ -166,6 +169,15 @@ class PublicFeed:
             raise FeedError("cannot give {} on {}:{}: {}".format(what, *address, error)) from None
         made.setblocking(False)
         return made
+
+    def _check_interface(self) -> None:
+        """Raises :class:`FeedError` if multicast cannot leave by it."""
+        try:
+            line_socket(self.spec).close()
+        except OSError as error:
+            raise FeedError(
+                f"cannot send by the interface {self.spec.interface}: {error}"
+            ) from None
 
     @property
     def retransmission(self) -> tuple[str, int] | None:
@@ -298,6 +310,7 @@ class PublicFeed:
         conflate(
             self.spec, self._moment, lambda: self.is_over,
             lambda: self.has_ended(self.session - 1) and not self.kept(self.session)[0],
+            self.pages,
         )  # fmt: skip
 
     def _moment(self) -> "Moment":
@@ -389,6 +402,6 @@ class PublicFeed:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
         self.pid, self._others = 0, {}
-        for one in (self.requests, self.snapshots, self.stream):
+        for one in (self.requests, self.snapshots, self.stream, self.pages):
             if one is not None:
                 one.close()

@@ -1,6 +1,6 @@
 """The table [market_data] of a venue file: where the public feed goes."""
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from typing import Any
 
 import numpy.typing as npt
@@ -66,6 +66,8 @@ def read_feed(
         for index, field, words in limits_broken(instruments, decimals):
             tables.wrong(("instrument", index, field), words)
         _check_index(tables, instruments)
+    if row["a"] is not None:
+        _check_interface(tables, row["interface"], ip_address(row["a"][0]).version)
     if tables.mistakes:
         return None
     try:
@@ -75,6 +77,16 @@ def read_feed(
     except FeedError as error:
         tables.wrong(("market_data",), str(error))
         return None
+
+
+def _check_interface(tables: Tables, name: str, version: int) -> None:
+    """Note an interface that is not named as its lines want it: by its address over IPv4."""
+    if not name or version == 6:
+        return
+    try:
+        IPv4Address(name)
+    except ValueError:
+        tables.wrong(("market_data", "interface"), f"{name!r} is no IPv4 address of an interface")
 
 
 def _check_index(tables: Tables, instruments: npt.NDArray[Any]) -> None:

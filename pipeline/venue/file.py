@@ -17,6 +17,7 @@ import numpy.typing as npt
 from openoutcry.dpdk_shim.authentication import NETWORKS_MAX, PacketSession
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import spec
+from openoutcry.order_entry.tls import server_context
 from openoutcry.pipeline.gate_policy import POLICIES
 from openoutcry.pipeline.options import Replication
 from openoutcry.pipeline.venue import table as t
@@ -432,6 +433,8 @@ def _ports(tables: Tables, folder: Path) -> tuple[list[spec.PortSpec], tuple[str
                 tables.wrong((*path, key), f"there is no file {found}")
         if bool(row["certificate"]) != bool(row["key"]):
             tables.wrong(path, "TLS needs a certificate and a key")
+        elif files["certificate"] is not None and files["key"] is not None:
+            _check_tls(tables, path, files["certificate"], files["key"])
         if _given(tables, path, "protocol") in PACKETS:
             if packets:
                 tables.wrong((*path, "protocol"), "there is one port of packets at most")
@@ -444,6 +447,15 @@ def _ports(tables: Tables, folder: Path) -> tuple[list[spec.PortSpec], tuple[str
             ports.append(spec.PortSpec(row["protocol"], host, number, *files_of))
     _check_spoken(tables, [_given(tables, path, "protocol") for path, _ in rows])
     return ports, packets
+
+
+def _check_tls(tables: Tables, path: Any, certificate: Path, key: Path) -> None:
+    """Note a certificate and a key that are there and that no port could use."""
+    if certificate.is_file() and key.is_file():
+        try:
+            server_context(certificate, key)
+        except OutcryError as error:
+            tables.wrong((*path, "certificate"), str(error))
 
 
 def _check_spoken(tables: Tables, spoken: list[Any]) -> None:

@@ -6,8 +6,10 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 from console_venue import OPERATORS_HASH, PASSWORD
 
+from openoutcry.cli.main import main
 from openoutcry.console import extra
 from openoutcry.console.accounts import IDLE_S, MAX_SESSIONS, SESSION_S, Accounts, LockedError
 from openoutcry.console.alarms import OVER, RECORD, SEEN, Alarms
@@ -293,3 +295,14 @@ def test_a_participants_limits_are_shown_in_their_own_units():
     shown = row_of(view, file.participants[0], ["GOLD", "SILVER"])["limits"]
     wanted = [("orders_per_s", 5), ("duplicate_window_ms", 100)]
     assert [(one["limit"], one["value"]) for one in shown] == wanted
+
+
+@pytest.mark.parametrize("page", ["console", "screen"])
+def test_a_certificate_that_is_none_is_told_in_a_line(page, tmp_path):
+    (tmp_path / "c.pem").write_text("no PEM\n")
+    for name, words in (("c.pem", "are no certificate and key in PEM"), ("x.pem", "No such file")):
+        pair = ["--certificate", str(tmp_path / name), "--key", str(tmp_path / name)]
+        done = CliRunner().invoke(main, [page, str(EXAMPLE), "--address", "127.0.0.1:0", *pair])
+        assert done.exit_code == 1
+        assert words in done.stderr
+        assert len(done.stderr.splitlines()) == 1

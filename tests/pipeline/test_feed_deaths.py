@@ -2,9 +2,15 @@
 
 import os
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from feed_journal import make_journal
+from feed_support import flow
 
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.spec import FeedSpec
 from openoutcry.pipeline import feed as module
 from openoutcry.pipeline.feed import CRASH_LOOP_RESTARTS, NAME, PublicFeed
 
@@ -17,8 +23,6 @@ class Supervised(PublicFeed):
     def __init__(self) -> None:
         import mmap
 
-        import numpy as np
-
         self.spec = type("Spec", (), dict.fromkeys(("depth", "pages", "stream")))()
         self.name = NAME
         self._map = mmap.mmap(-1, mmap.PAGESIZE)
@@ -27,7 +31,7 @@ class Supervised(PublicFeed):
         self.pid = self._crash_restarts = self._clamped_reported = 0
         self._others = {}
         self._sent_at_start = module.NOTHING_SENT
-        self.requests = self.snapshots = self.stream = None
+        self.requests = self.snapshots = self.stream = self.pages = None
 
 
 def lives_of(monkeypatch, tells, most):
@@ -70,3 +74,27 @@ def test_one_that_tells_something_each_time_is_started_again(monkeypatch, most):
     assert not stays
     assert len(notes) == most
     assert all(note.endswith("restarted") for note in notes)
+
+
+NOWHERE = "192.0.2.7"
+"""An address that no interface has (RFC 5737)."""
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"interface": NOWHERE}, f"cannot send by the interface {NOWHERE}"),
+        ({"pages": (NOWHERE, 1)}, f"cannot give pages on {NOWHERE}:1"),
+        ({"stream": (NOWHERE, 1)}, f"cannot give the stream on {NOWHERE}:1"),
+    ],
+)
+def test_what_cannot_be_had_is_told_before_any_process_begins(tmp_path, asked, words):
+    run, _, _ = flow(1, 20)
+    home = make_journal(tmp_path / "j", run.instruments, run.orders, run.order_capacity)
+    shared = SimpleNamespace(
+        sequenced=SimpleNamespace(published=0), control=np.zeros(128, np.int64),
+        stamps_of=lambda stage: np.zeros(8, np.int64),
+    )  # fmt: skip
+    spec = FeedSpec(("239.193.0.1", 26400), **asked)
+    with pytest.raises(FeedError, match=words):
+        PublicFeed(spec, shared, run.instruments, run.order_capacity, home)

@@ -77,6 +77,7 @@ def test_limits_that_the_feed_cannot_say_are_mistakes_of_their_lines(tmp_path: P
         ("retransmission", "retransmision", "is retransmission meant?"),
         ('a = "239.193.0.1:26400"', "", "is missing"),
         ("[market_data]", "[market_data]\nmtu = 100", "256 to 9216"),
+        ("[market_data]", '[market_data]\ninterface = "eth0"', "'eth0' is no IPv4 address"),
     ],
 )
 def test_each_mistake_is_told(tmp_path: Path, old: str, new: str, words: str) -> None:

@@ -503,3 +503,14 @@ def test_a_symbol_that_is_not_ascii_is_a_mistake(other: str, tmp_path: Path) -> 
     path.write_text(text.replace('"SILVER"', f'"{other}"'))
     told = "symbol 'GÔLD' is not 1 to 8 printable ASCII characters"
     assert mistakes(path)[0][1:] == ("instrument[1]", told)
+
+
+def test_files_that_are_no_certificate_and_key_are_a_mistake(tmp_path: Path) -> None:
+    tls = '"127.0.0.1:9001"\ncertificate = "c.pem"\nkey = "k.pem"'
+    path, _ = written(tmp_path, more=SESSION + PORT.replace('"127.0.0.1:9001"', tls))
+    for name in ("c.pem", "k.pem"):
+        (tmp_path / name).write_text("no PEM\n")
+    assert [row[1] for row in mistakes(path)] == ["port[2].certificate"]
+    assert "are no certificate and key in PEM" in mistakes(path)[0][2]
+    (tmp_path / "k.pem").unlink()
+    assert [row[1] for row in mistakes(path)] == ["port[2].key"]
