@@ -373,10 +373,10 @@ def _instrument_row(given: dict[str, Any]) -> dict[str, Any]:
     if "symbol" not in given:
         raise ValueError("it has no symbol")
     symbol = given["symbol"]
-    name = symbol.encode("utf-8", "surrogatepass") if isinstance(symbol, str) else bytes(symbol)
-    if not 1 <= len(name) <= 8 or any(not 0x21 <= c <= 0x7E for c in name):
-        raise ValueError(f"symbol {symbol!r} is not 1 to 8 printable ASCII characters")
-    symbol = name
+    given_symbol = symbol
+    symbol = symbol.encode("utf-8", "surrogatepass") if isinstance(symbol, str) else bytes(symbol)
+    if not 1 <= len(symbol) <= 8 or any(not 0x21 <= c <= 0x7E for c in symbol):
+        raise ValueError(f"symbol {given_symbol!r} is not 1 to 8 printable ASCII characters")
     bands = list(given.pop("tick_table", ()))
     if len(bands) > TICK_BANDS:
         raise ValueError(f"tick_table has {len(bands)} bands, more than {TICK_BANDS}")
