@@ -20,6 +20,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INVALID, MISSING, EMPTY, RANGE, FORM, TWICE, ORDER = 0, 1, 4, 5, 6, 13, 14
 BAD_TYPE = 11
 SELF_TRADE_TAG = 2964
+SINGLE_TAGS = (*words.HEADER_TAGS, *words.SINGLE_TAGS, SELF_TRADE_TAG)
 SIDES, TYPES, TIFS = "123456789ABCDEFG", "123456789DEGIJKLMP", "01234567"
 AUX_FREE = (
     OrderType.LIMIT,
@@ -103,7 +104,7 @@ def parse(data: bytes) -> tuple[dict[int, str], tuple[int, str] | None]:
             fault, tag = INVALID, 0
         if not value:
             fault = EMPTY if fault is None else fault
-        elif tag in fields and tag in (*words.HEADER_TAGS, *words.SINGLE_TAGS):
+        elif tag in fields and tag in SINGLE_TAGS:
             fault = TWICE
         elif tag in words.HEADER_TAGS and body:
             fault = ORDER

@@ -454,8 +454,8 @@ def on_parsed(session: int, message: int, size: int, now_ns: int, out: int, room
     if state == words.LOGGING_OUT and msg_type != RESEND_REQUEST:
         return IGNORE
     error = load_i64(fields + words.ERROR)
-    if error == 0:
-        if msg_type == RESEND_REQUEST and right_comp_ids(session, fields):
+    if error == 0 and right_comp_ids(session, fields):
+        if msg_type == RESEND_REQUEST:
             return on_resend_request(session, seq, now_ns, out, room)
         if msg_type == LOGON and scan.char_of(fields, 141) == YES:
             return on_logon_again(session, seq, now_ns, out)

@@ -123,7 +123,7 @@ def make_fields() -> npt.NDArray[np.uint8]:
     fields = np.zeros(FIELDS_BYTES + 64, np.uint8)
     fields[CLASSES : CLASSES + TAGS] = ANY_TAG
     fields[CLASSES + LAST_TAG + 1 : CLASSES + TAGS] |= UNKNOWN_TAG
-    fields[CLASSES + SELF_TRADE_SLOT] = ANY_TAG
+    fields[CLASSES + SELF_TRADE_SLOT] = ANY_TAG | SINGLE_TAG
     for tag in HEADER_TAGS:
         fields[CLASSES + tag] |= HEADER_TAG | SINGLE_TAG
     for tag in SINGLE_TAGS:

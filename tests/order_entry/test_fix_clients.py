@@ -31,6 +31,32 @@ def warm():
     assert kinds == [b"A", b"8", b"4", b"8"], "a gap for the logon, and the report again"
 
 
+def test_nobody_else_sets_the_numbers_of_a_session():
+    """A SequenceReset or a Logon with ResetSeqNumFlag of a wrong CompID changes none of them."""
+    for kind, seq, fields, told in (
+        ("4", 2, [(36, "500"), (123, "N")], [b"3", b"5"]),
+        ("A", 1, [(98, "0"), (108, "30"), (141, "Y")], [b"5"]),
+    ):
+        one = venue_session()
+        acceptor = Acceptor({("VENUE", "FIRM"): one}, Acknowledger())
+        now_ns = time.monotonic_ns()
+        connection = Connection(acceptor, now_ns)
+        sent = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime())
+
+        def say(kind, seq, sender, fields, connection=connection, now_ns=now_ns, sent=sent):
+            head = [(35, kind), (34, str(seq)), (49, sender), (56, "VENUE"), (52, sent)]
+            return connection.receive(reference.message([*head, *fields]), now_ns)
+
+        say("A", 1, "FIRM", [(98, "0"), (108, "30")])
+        numbers = one[block.IN_SEQ], one[block.OUT_SEQ]
+        answer = say(kind, seq, "EVIL", fields)
+        parts = [dict(reference.split(part)) for part in answer.split(b"8=FIX.4.4\x01")[1:]]
+        assert [part[b"35"] for part in parts] == told
+        assert parts[0].get(b"373", b"9") == b"9", "CompID problem"
+        assert one[block.IN_SEQ] <= numbers[0] + 1
+        assert one[block.OUT_SEQ] == numbers[1] + len(told)
+
+
 def trade_through_cuts(tmp_path, count, cuts):
     """Orders sent by QuickFIX, in order, through a proxy that cuts; returns what each side saw."""
     one, application = venue_session(), Acknowledger()
