@@ -248,6 +248,7 @@ def fill_row(hall: int, session: int, row: int, replaced: int, order: int, note:
         assert replaced < load_i64(row + r.NUMBER), "what is replaced was there before"
         assert old == 0 or load_u16(old + r.SESSION) == load_u16(row + r.SESSION), "one's own"
     if old != 0:
+        store_i64(old + r.REPLACED_BY, load_i64(row + r.NUMBER))
         store_u8(row + r.SIDE, load_u8(old + r.SIDE))
         store_u8(row + r.ORDER_TYPE, load_u8(old + r.ORDER_TYPE))
         store_u8(row + r.TIME_IN_FORCE, load_u8(old + r.TIME_IN_FORCE))
@@ -422,6 +423,7 @@ def tell_refused(hall: int, codecs: int, event: int, order: int, note: int, rx_t
         return 0
     store_i64(session + s.RX_TS_NS, rx_ts_ns)
     store_i64(session + s.CAUSE_SEQ, load_i64(event + EVENT_CAUSE))
+    store_i64(session + s.EVENT_SEQ, load_i64(event + EVENT_SEQ))
     out = codecs + CODEC_BYTES * CODECS
     if is_fix(protocol):
         rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)

@@ -25,14 +25,16 @@ ROW_DTYPE = np.dtype(
         ("order_type", "u1"), ("time_in_force", "u1"), ("token_bytes", "u1"),
         ("client_seq", "<i8"), ("token", "V40"), ("own", "V24"), ("chain", "<i8"),
         ("instrument", "<u2"), ("flags", "<u2"), ("reserved", "<u4"),
-        ("more", "V72"), ("named_by", "<i8"), ("number", "<i8"), ("current", "<i8"),
+        ("more", "V64"), ("replaced_by", "<i8"), ("named_by", "<i8"), ("number", "<i8"),
+        ("current", "<i8"),
     ]
 )  # fmt: skip
 """order_id: the core's · leaves_lots, cum_lots, cum_value (sum of price times quantity): as of the
 last event told · state: see below · client_seq, token, own: the note's of the order · chain: number
-of the order that this one replaced, 0 none · flags: the protocol's own · more: the same · named_by:
-lane sequence of the last command whose answer speaks of this row · number: this row's · current: in
-a root, number of the order's newest accepted row, 0 itself."""
+of the order that this one replaced, 0 none · flags: the protocol's own · more: the same ·
+replaced_by: number of the last replace of this row that was sent, 0 none · named_by: lane sequence
+of the last command whose answer speaks of this row · number: this row's · current: in a root,
+number of the order's newest accepted row, 0 itself."""
 assert ROW_DTYPE.itemsize == ROW_BYTES
 
 _OFFSETS = {name: int(field[1]) for name, field in (ROW_DTYPE.fields or {}).items()}
@@ -45,8 +47,8 @@ ORDER_TYPE, TIME_IN_FORCE, TOKEN_BYTES, CLIENT_SEQ = (
     _OFFSETS[n] for n in ("order_type", "time_in_force", "token_bytes", "client_seq")
 )
 TOKEN, OWN, CHAIN, INSTRUMENT = (_OFFSETS[n] for n in ("token", "own", "chain", "instrument"))
-FLAGS, MORE, NAMED_BY, NUMBER, CURRENT = (
-    _OFFSETS[n] for n in ("flags", "more", "named_by", "number", "current")
+FLAGS, MORE, REPLACED_BY, NAMED_BY, NUMBER, CURRENT = (
+    _OFFSETS[n] for n in ("flags", "more", "replaced_by", "named_by", "number", "current")
 )
 
 FREE, SENT, OPEN, DONE = range(4)
@@ -66,6 +68,13 @@ def row_of(rows: int, mask: int, number: int) -> int:
 def is_live(row: int) -> bool:
     state = load_u8(row + STATE)
     return SENT <= state <= OPEN
+
+
+@kernel
+def is_being_replaced(rows: int, mask: int, row: int) -> bool:
+    """A replace of the order by this name is under way: if it is accepted, the name is over."""
+    new = find_row(rows, mask, load_i64(row + REPLACED_BY))
+    return new != 0 and load_u8(new + STATE) == SENT
 
 
 @kernel

@@ -3,6 +3,7 @@
 """Complete a cancel or replace (F G) from the row of the order that it names."""
 
 import openoutcry.order_entry.fix.decode as decode
+import openoutcry.order_entry.notes as notes
 import openoutcry.order_entry.rows as rows
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_MASK
@@ -13,6 +14,7 @@ UNKNOWN_ORDER, TOO_LATE, MISMATCH, PENDING = (
     int(Refusal.UNKNOWN_ORDER), int(Refusal.TOO_LATE), int(Refusal.MISMATCH), int(Refusal.PENDING)
 )  # fmt: skip
 MODE_BITS = SELF_TRADE_MASK << 4
+TIF_BITS = 15
 
 
 @kernel
@@ -32,7 +34,7 @@ def resolve(order: int, note: int, row: int) -> int:
     else:
         store_i64(order + decode.ORDER_ID, load_i64(row + rows.ORDER_ID))
         if load_u8(order + decode.KIND) == decode.REPLACE:
-            refusal = resolve_replace(order, row)
+            refusal = resolve_replace(order, note, row)
     if refusal != 0:
         decode.refuse_note(note, refusal)
         store_u8(order + decode.KIND, 0)
@@ -40,8 +42,9 @@ def resolve(order: int, note: int, row: int) -> int:
 
 
 @kernel
-def resolve_replace(order: int, row: int) -> int:
-    """Price, quantity and an iceberg's display change; a type, a trigger or an offset does not.
+def resolve_replace(order: int, note: int, row: int) -> int:
+    """Price, quantity and an iceberg's display change; a type, a trigger, an offset or a time in
+    force does not (one that is not named stays).
 
     The quantity is the whole one: the core takes off what is executed until it comes there.
     """
@@ -50,6 +53,13 @@ def resolve_replace(order: int, row: int) -> int:
     if load_u8(row + rows.ORDER_TYPE) != load_u8(order + decode.ORDER_TYPE):
         return MISMATCH
     order_type = load_u8(order + decode.ORDER_TYPE)
+    tif, own = load_u8(row + rows.TIME_IN_FORCE) & TIF_BITS, notes.OWN + decode.TIF_CHAR
+    if load_u8(note + own) == 0:
+        store_u8(note + own, load_u8(row + rows.OWN + decode.TIF_CHAR))
+        if tif == decode.GTD:
+            store_i64(order + decode.AUX, load_i64(row + rows.AUX))
+    elif load_u8(order + decode.TIF) & TIF_BITS != tif:
+        return MISMATCH
     if order_type != decode.ICEBERG and load_i64(order + decode.AUX) != load_i64(row + rows.AUX):
         return MISMATCH
     qty = load_i64(order + decode.QTY) - load_i64(row + rows.CUM)

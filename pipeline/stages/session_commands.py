@@ -39,10 +39,11 @@ THROTTLED, TOO_MANY_OPEN = int(Refusal.THROTTLED), int(Refusal.TOO_MANY_OPEN)
 UNKNOWN_ORDER, DUPLICATE = int(Refusal.UNKNOWN_ORDER), int(Refusal.DUPLICATE_TOKEN)
 VENUE_FULL, TOO_LATE = int(Refusal.VENUE_FULL), int(Refusal.TOO_LATE)
 STATUS, MASS_STATUS = int(FixRefusal.STATUS), int(FixRefusal.MASS_STATUS)
+PENDING = int(FixRefusal.PENDING)
 OUCH42, OUCH50 = int(Protocol.OUCH42), int(Protocol.OUCH50)
 CANCEL, DISCONNECT = int(CommandKind.CANCEL), int(CommandKind.DISCONNECT)
 MASS_CANCEL = int(CommandKind.MASS_CANCEL)
-OUCH_CANCEL = ord("X")
+OUCH_CANCEL, OUCH_REPLACE = ord("X"), ord("U")
 DAY = int(TimeInForce.DAY)
 CANCEL_NONE, CANCEL_DAY, CANCEL_ALL = (int(mode) for mode in CancelOnDisconnect)
 STREAM_FULL = int(Fault.STREAM_FULL)
@@ -107,6 +108,15 @@ def is_cancel(session: int, order: int, note: int) -> bool:
     kind = load_u8(order + a.ORDER_KIND)
     is_ouch = load_i64(session + s.PROTOCOL) <= OUCH50
     return kind in (CANCEL, MASS_CANCEL) or (is_ouch and load_u8(note + n.MESSAGE) == OUCH_CANCEL)
+
+
+@kernel
+def is_replace(session: int, order: int, note: int) -> bool:
+    """A decoded message replaces; OUCH's U becomes a command when its order is found."""
+    is_ouch = load_i64(session + s.PROTOCOL) <= OUCH50
+    return load_u8(order + a.ORDER_KIND) == REPLACE or (
+        is_ouch and load_u8(note + n.MESSAGE) == OUCH_REPLACE
+    )
 
 
 @kernel
@@ -211,6 +221,11 @@ def resolve(hall: int, session: int, codec: int, order: int, note: int) -> int:
             store_u8(note + n.REFUSED, TOO_LATE)
     if is_taken:
         return duplicate(session, note)
+    if row != 0 and is_replace(session, order, note) and r.is_being_replaced(rows, mask, row):
+        # Its quantity would count from an order that the other replace has made another one.
+        if load_i64(session + s.PROTOCOL) <= OUCH50:
+            return IGNORE
+        store_u8(note + n.REFUSED, PENDING)
     complete = load_i64(codec + a.CODEC_COMPLETE)
     if complete != 0 and a.call4(complete, order, note, row, session) == IGNORE:
         return IGNORE

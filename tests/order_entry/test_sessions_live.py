@@ -25,6 +25,7 @@ from openoutcry.order_entry.spec import (
 )
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.messages import OUCH42
 
 ALL, NONE, DAY = CancelOnDisconnect.ALL, CancelOnDisconnect.NONE, CancelOnDisconnect.DAY
 SESSIONS = [
@@ -179,6 +180,29 @@ def test_refused_messages_have_their_place_in_the_stream(venue):
     again = venue.client("OTHER", sequence=number - 2)
     assert again.message()[1]["token"].strip() == "y1"
     again.close()
+
+
+def test_a_name_that_is_being_replaced_is_replaced_once(venue):
+    """The second replace names an order that is gone once the first is accepted: it is ignored."""
+    client = venue.client("OTHER", sequence=0)
+    client.enter("once", shares=100, price=10_000)
+    assert client.message()[0] == "A"
+    replace = OUCH42.from_client("U")
+    client.socket.sendall(b"".join(
+        soupbin.packet("U", replace.pack(
+            token=old, new_token=new, shares=shares, price=10_000, time_in_force=99999,
+            display="Y", iso="N", min_qty=0,
+        ))
+        for old, new, shares in (("once", "two", 80), ("once", "three", 90), ("two", "four", 70))
+    ))  # fmt: skip
+    told = [client.message() for _ in range(2)]
+    assert [(kind, m["token"].strip(), m["shares"]) for kind, m in told] == [
+        ("U", "two", 80), ("U", "four", 70),
+    ]  # fmt: skip
+    client.cancel("four")
+    kind, gone = client.message()
+    assert (kind, gone["token"].strip(), gone["shares"]) == ("C", "four", 70)
+    client.close()
 
 
 def test_failed_logins_lock_a_session_out_for_the_address_they_came_from(venue):
