@@ -26,6 +26,7 @@ class Codec:
             block.PROTOCOL: 3,
             block.RX_TS_NS: NOW_NS,
             block.CAUSE_SEQ: 99,
+            block.EVENT_SEQ: 99,
             words.FIELDS: self.fields.ctypes.data,
             **self.symbols.words(),
         }

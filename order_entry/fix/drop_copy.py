@@ -231,7 +231,7 @@ def reason_number(event: int, note: int) -> int:
     """Row of the table of reasons; 0: nothing is to be told."""
     refused = load_u8(note + notes.REFUSED) if note != 0 else 0
     if refused == 0:
-        return load_u8(event + fix_encode.REASON)
+        return fix_encode.core_reason(event)
     if refused < refusals.FIRST_COMMON and load_u8(note + notes.PROTOCOL) <= OUCH50:
         return refusals.CORE_REASONS + OF_OUCH[refused] if refused < 32 else 0
     refused = fix_encode.refusal_of(note)

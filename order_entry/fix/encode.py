@@ -12,7 +12,7 @@ import openoutcry.order_entry.fix.words as words
 import openoutcry.order_entry.notes as notes
 import openoutcry.order_entry.rows as rows
 import openoutcry.order_entry.session as block
-from openoutcry.order_entry import risk_reasons
+from openoutcry.order_entry import ouch, risk_reasons
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.fix.send import put_field_end
 from openoutcry.order_entry.fix.text import (
@@ -47,6 +47,7 @@ CONVERTED, COMPLETED = int(EventKind.CONVERTED), int(EventKind.COMPLETED)
 DELAYED = int(EventKind.DELAYED)
 PENDING_NEW, PENDING_CANCEL, PENDING_REPLACE = (ord(letter) for letter in "A6E")
 RISK, CHECKS, CONTRA = int(Reason.RISK), len(risk_reasons.CHECKS), _AT["contra_id"]
+GATEWAY = int(Reason.GATEWAY)
 ENDED = 1 << int(Reason.DAY_END) | 1 << int(Reason.EXPIRED) | 1 << int(Reason.AUCTION_REST)
 """Reasons of a cancellation that mean that an order's time is over."""
 NO_PRICE_BITS = type_bits(UNPRICED)
@@ -78,6 +79,7 @@ put_zero_reports = constant(b"\x01911=0\x01")
 put_no_symbol, put_no_orders = constant(b"[N/A]"), constant(b"58=no open orders\x01")
 NEW, PARTLY, DONE, GONE, OVER, REFUSED = (ord(letter) for letter in "0124C8")
 """OrdStatus."""
+HYPHEN = ord("-")
 UNDISCLOSED = ord("7")
 """Side of what no order is known of."""
 COMMON = tuple(int(refusal) for refusal in refusals.COMMON)
@@ -319,7 +321,7 @@ def encode_rejected(event: int, row: int, session: int, note: int, out: int) -> 
     if note == 0:
         return 0
     refused = refusal_of(note)
-    number = refusals.CORE_REASONS + refused if refused != 0 else load_u8(event + REASON)
+    number = refusals.CORE_REASONS + refused if refused != 0 else core_reason(event)
     exec_id = load_i64(event + SEQ)
     message = load_u8(note + notes.MESSAGE)
     if refused == Refusal.UNSUPPORTED_MESSAGE:
@@ -334,6 +336,13 @@ def encode_rejected(event: int, row: int, session: int, note: int, out: int) -> 
 
 
 @kernel
+def core_reason(event: int) -> int:
+    """Row of the table of reasons of an event's: of the gateway's the first rule that is broken."""
+    reason = load_u8(event + REASON)
+    return refusals.RULES + ouch.gateway_bit(event) if reason == GATEWAY else reason
+
+
+@kernel
 def refusal_of(note: int) -> int:
     """Why the note's message was refused, as this protocol says it."""
     refused = load_u8(note + notes.REFUSED)
@@ -344,13 +353,13 @@ def refusal_of(note: int) -> int:
 
 @kernel
 def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
-    """The answer to a command whose note says ``refused``, where no event tells of it; ExecID is
-    the command's sequence.  ``order`` is its row, or 0."""
+    """The answer to a command whose note says ``refused``; ExecID is the sequence of the event that
+    rejects it (EVENT_SEQ).  ``order`` is its row, or 0."""
     refused = refusal_of(note)
     if room < MAX_BODY or refused == 0:
         return 0
     number = refusals.CORE_REASONS + refused
-    message, exec_id = load_u8(note + notes.MESSAGE), load_i64(session + block.CAUSE_SEQ)
+    message, exec_id = load_u8(note + notes.MESSAGE), load_i64(session + block.EVENT_SEQ)
     if refused == Refusal.UNSUPPORTED_MESSAGE:
         return encode_business_reject(session, note, out)
     if message == decode.Q:
@@ -465,7 +474,12 @@ def encode_status(session: int, row: int, note: int, total: int, exec_id: int, o
         return encode_order_reject(session, 0, note, number, exec_id, out)
     at = put_number(put_8(out), load_i64(row + rows.ORDER_ID) & rows.NUMBER_MASK)
     at = put_names(at, row, note, False)
-    at = put_field_end(put_number(put_17(at), exec_id))
+    at = put_number(put_17(at), exec_id)
+    if message == decode.MASS_STATUS:
+        # One event has all of these reports: each is numbered behind it.
+        place = total - load_i64(session + words.STATUS_LEFT)
+        at = put_number(put_char(at, HYPHEN), place)
+    at = put_field_end(at)
     leaves, cum = load_i64(row + rows.LEAVES), load_i64(row + rows.CUM)
     status, qty = working_status(row, leaves), leaves + cum
     if load_u8(row + rows.STATE) == rows.DONE:
@@ -481,7 +495,7 @@ def encode_status(session: int, row: int, note: int, total: int, exec_id: int, o
     return at - out
 
 
-put_no_status = constant(b"35=8\x0137=NONE\x0117=0\x01150=I\x0139=8\x0155=[N/A]\x0154=7")
+put_no_status = constant(b"150=I\x0139=8\x0155=[N/A]\x0154=7")
 
 
 @kernel
@@ -489,7 +503,8 @@ def encode_mass_status(session: int, row: int, note: int, exec_id: int, out: int
     """One of the STATUS_TOTAL answers to AF, STATUS_LEFT more behind it; without an open order
     (``row`` 0) the only one says so."""
     if row == 0:
-        at = put_time(put_zeros(put_no_status(out)), session)
+        at = put_field_end(put_number(put_17(put_field_end(put_none(put_8(out)))), exec_id))
+        at = put_time(put_zeros(put_no_status(at)), session)
         at = put_token(put_584(at), note)
         return put_no_orders(mark_last(out, put_zero_reports(at - 1) - out) + out) - out
     total = load_i64(session + words.STATUS_TOTAL)

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 import openoutcry.order_entry.faults as faults
 from openoutcry.order_entry.risk_reasons import CHECKS
-from openoutcry.wire.enums import Reason
+from openoutcry.wire.enums import ErrorBit, Reason
 
 
 class Refusal(IntEnum):
@@ -21,7 +21,8 @@ class Refusal(IntEnum):
     THROTTLED = 7
     TOO_MANY_OPEN = 8
     MISMATCH = 9
-    """A cancel or replace names another symbol, side or order type than its order has."""
+    """A cancel or replace names another symbol or side than its order has, a replace another
+    order type or time in force."""
     TOO_LATE = 10
     """The order is done, or more of it is done than the new quantity."""
     UNSUPPORTED_MESSAGE = 11
@@ -42,7 +43,7 @@ TEXTS = {
     Refusal.DUPLICATE: "ClOrdID was used before",
     Refusal.THROTTLED: "too many messages",
     Refusal.TOO_MANY_OPEN: "too many open orders",
-    Refusal.MISMATCH: "symbol, side or type is not the order's",
+    Refusal.MISMATCH: "symbol, side, type or time in force is not the order's",
     Refusal.TOO_LATE: "too late",
     Refusal.UNSUPPORTED_MESSAGE: "Unsupported Message Type",
     Refusal.NO_ROOM: "the venue has no room for more orders",
@@ -79,6 +80,20 @@ CORE_ORDER_REASONS = {
 }
 """OrdRejReason (103) of what the core rejects; 99 other."""
 CORE_CANCEL_REASONS = {Reason.UNKNOWN_ORDER: 1, Reason.NOT_OWNER: 1}
+GATEWAY_ORDER_REASONS = {
+    ErrorBit.PRICE_ABOVE_LIMIT: 3,
+    ErrorBit.QTY_NOT_POSITIVE: 13,
+    ErrorBit.QTY_OUT_OF_LIMITS: 3,
+    ErrorBit.SIDE: 11,
+    ErrorBit.ORDER_TYPE: 11,
+    ErrorBit.TIME_IN_FORCE: 11,
+    ErrorBit.SYMBOL: 1,
+    ErrorBit.QTY_STEP: 13,
+    ErrorBit.COLLAR: 3,
+    ErrorBit.NOTIONAL: 3,
+    ErrorBit.HALTED: 2,
+}
+"""OrdRejReason (103) of what the gateway rejects, by the first rule that is broken; 99 other."""
 
 FIRST_COMMON = int(faults.Refusal.THROTTLED)
 COMMON = (
@@ -88,12 +103,12 @@ COMMON = (
 """What the refusals that all protocols have in common are here, from the first of them on."""
 assert len(COMMON) == len(faults.Refusal)
 
-NAME_BYTES, TEXT_COUNT = 56, 96
+NAME_BYTES, TEXT_COUNT = 56, 112
 ROW_BYTES = 64
 """The table of :func:`rows`: 0 OrdRejReason · 1 CxlRejReason · 2 length of the text · 8 text; from
 row 0 on the core's reasons, from row CORE_REASONS on the refusals, from row LIMITS on the checks of
-limits, by their bits."""
-CORE_REASONS, LIMITS = 40, 64
+limits, from row RULES on the gateway's rules, by their bits."""
+CORE_REASONS, LIMITS, RULES = 40, 64, 96
 
 
 def rows() -> bytes:
@@ -114,9 +129,13 @@ def rows() -> bytes:
         put(CORE_REASONS + refusal, order, cancel, text)
     for bit, check in enumerate(CHECKS):
         put(LIMITS + bit, 0, 0, check.lower().replace("_", " "))
+    for rule in ErrorBit:
+        order = GATEWAY_ORDER_REASONS.get(rule, 99)
+        put(RULES + rule, order, 99, rule.name.lower().replace("_", " "))
     return bytes(table)
 
 
 assert len(Reason) <= CORE_REASONS
 assert CORE_REASONS + len(Refusal) < LIMITS
-assert LIMITS + len(CHECKS) <= TEXT_COUNT
+assert LIMITS + len(CHECKS) <= RULES
+assert RULES + len(ErrorBit) <= TEXT_COUNT

@@ -12,11 +12,19 @@ from hypothesis import strategies as st
 
 from openoutcry.order_entry import rows
 from openoutcry.order_entry.faults import Fault
+from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import encode, reference, scan, text
 from openoutcry.order_entry.fix import resolve as resolving
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.risk.bits import RiskBit
-from openoutcry.wire.enums import OPEN_KNOWN, EventKind, OrderType, Reason, TimeInForce
+from openoutcry.wire.enums import (
+    OPEN_KNOWN,
+    ErrorBit,
+    EventKind,
+    OrderType,
+    Reason,
+    TimeInForce,
+)
 from openoutcry.wire.records import ORDER_DTYPE
 
 CODEC = Codec()
@@ -455,6 +463,16 @@ def test_the_core_s_rejections_are_told():
     assert (got["39"], got["103"], got["58"], got["17"]) == ("8", "13", "off lot", "6")
 
 
+@pytest.mark.parametrize("rule", [*ErrorBit])
+def test_a_rule_of_the_gateway_is_told_by_its_name(rule):
+    row, note = CODEC.row_of(new_order())
+    bits = 1 << rule | 1 << max(ErrorBit)
+    event = make_event(EventKind.REJECTED, reason=Reason.GATEWAY, contra_id=bits)
+    got = body_fields(CODEC.encode(event, row, note))
+    code = refusals_of("GATEWAY_ORDER_REASONS").get(rule, 99)
+    assert (got["103"], got["58"]) == (str(code), rule.name.lower().replace("_", " "))
+
+
 @pytest.mark.parametrize("bit", [*RiskBit])
 def test_a_limit_is_told_with_its_figures(bit):
     row, note = CODEC.row_of(new_order())
@@ -513,6 +531,27 @@ def test_a_replace_means_the_whole_quantity():
     assert resolve(t38="80")[0] == Refusal.TOO_LATE
     row["state"], row["chain"] = rows.SENT, 3
     assert resolve(t38="80")[0] == Refusal.PENDING
+
+
+def test_a_replace_keeps_the_time_in_force():
+    """Another one is refused; one that is not named stays, and is told."""
+    until = {"t59": "6", "t126": "20300105-09:00:00"}
+    for terms in ({}, {"t59": "0"}, {"t59": "1"}, until):
+        row, _ = CODEC.row_of(new_order(**terms))
+        tif = terms.get("t59", "")
+
+        def resolve(row=row, **changes):
+            fields = BASE | {41: "C1"} | {int(n[1:]): v for n, v in changes.items()}
+            order, note = (np.array([part]) for part in CODEC.decode(order_message("G", fields)))
+            result = resolving.resolve(order.ctypes.data, note.ctypes.data, row.ctypes.data)
+            return result, note["own"][0].tobytes()[fix_decode.TIF_CHAR :][:1].strip(b"\0").decode()
+
+        assert resolve() == (0, tif)
+        assert resolve(**terms) == (0, tif)
+        assert resolve(t59="3")[0] == Refusal.MISMATCH
+        assert resolve(t59="4")[0] == Refusal.MISMATCH
+        assert resolve(t59="0") == ((0, "0") if tif in ("", "0") else (Refusal.MISMATCH, "0"))
+    assert resolve(**until | {"t126": "20300105-09:00:01"})[0] == Refusal.MISMATCH
 
 
 def test_the_clock_of_the_tests():

@@ -137,6 +137,53 @@ def test_two_participants_trade_and_each_is_told_his_own(venue):
         assert told(one, 1, 35, 372, 380) == [("j", "V", "3")]
 
 
+def test_every_report_has_an_exec_id_of_its_own(venue):
+    """A client that drops what it has had by ExecID loses no fill: commands and events are counted
+    by numbers of their own, and one event has all answers to a mass status request."""
+    with connect(venue, prefix="I") as one, connect(venue, "OTHER", prefix="J") as two:
+        names = [one.buy("ACME", 10, "3") for _ in range(5)]
+        for _ in range(5):
+            two.sell("ACME", 2, "3", ioc=True)
+        assert told(two, 10, 150) == [("0",), ("F",)] * 5
+        said = take(one, 10)
+        for number in range(30):
+            one.enter("1", "NOPE", 5, "1", name=f"X{number}")
+        one.mass_status()
+        one.status(names[4], "ACME", "1")
+        said += take(one, 30 + 4 + 1)
+        one.mass_cancel()
+        said += take(one, 4 + 1)
+        for _ in range(2):
+            one.mass_status()
+        said += take(one, 2)
+        told_ids = [message[17] for message in said if message.kind == "8"]
+        assert len(told_ids) == len(said) - 1
+        assert len(set(told_ids)) == len(told_ids)
+
+
+def test_of_two_replaces_of_one_name_the_second_is_refused(venue):
+    """Its quantity would count from an order that the first one has made another."""
+    with connect(venue, prefix="R") as one:
+        first = one.buy("ACME", 100, "3")
+        assert told(one, 1, 150) == [("0",)]
+        replaces = [(2, "80"), (3, "90")]
+        fields = [order(f"NEW{n}", t38=qty, t44="3.00", t41=first) for n, qty in replaces]
+        seq = one.numbers.next_out
+        head = [(49, "FIRM"), (52, utc_text()), (56, "OUTCRY")]
+        one.socket.sendall(b"".join(
+            reference.message([(35, "G"), (34, str(seq + n)), *head, *more])
+            for n, more in enumerate(fields)
+        ))  # fmt: skip
+        one.numbers.next_out += 2
+        answers = {message.kind: message for message in take(one, 2)}
+        assert (answers["8"][150], answers["8"][11], answers["8"][151]) == ("5", "NEW2", "80")
+        refused = answers["9"]
+        assert (refused[11], refused[41], refused[434]) == ("NEW3", first, "2")
+        assert refused[102] in ("3", "0"), "under way, or done meanwhile"
+        one.cancel("NEW2", "ACME", "1")
+        assert told(one, 1, 150, 38) == [("4", "80")]
+
+
 def test_logons_that_are_refused_get_no_word(venue):
     assert refused(venue, password="wrong")
     assert refused(venue, name="NOBODY")
