@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -246,6 +247,12 @@ def test_viewers_who_look_once_a_second_look_together():
     assert next_due(70.0, 0.02, 70.5) == 70.5
 
 
+def run(coroutine):
+    """In a thread of its own: in that of the tests a browser's loop may be running."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, coroutine).result()
+
+
 @pytest.mark.parametrize(
     ("name", "headers", "status"),
     [
@@ -260,7 +267,7 @@ def test_a_host_or_an_origin_that_is_no_address_is_refused(accounts, name, heade
         told.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/api/login", "headers": headers}
-    asyncio.run(Gate(None, accounts, False)(scope, None, send))
+    run(Gate(None, accounts, False)(scope, None, send))
     assert told[0]["status"] == status
 
 
@@ -280,7 +287,7 @@ def test_what_json_cannot_say_back_is_a_request_that_is_refused(accounts, given)
         told.append(message)
 
     app = make_app(SimpleNamespace(accounts=accounts, file=None, observer=None, market=None))
-    asyncio.run(app(scope, receive, send))
+    run(app(scope, receive, send))
     assert told[0]["status"] == 422
     (wrong,) = json.loads(told[1]["body"])["detail"]
     assert (wrong["loc"], wrong["msg"]) == (["body", "name"], "Input should be a valid string")

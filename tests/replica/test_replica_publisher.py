@@ -16,6 +16,7 @@ from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.jetstream import (
     NO_QUORUM,
     WRONG_LAST_SEQUENCE,
+    Entry,
     JetStream,
     Refused,
     Subscription,
@@ -45,6 +46,27 @@ def test_of_two_writers_of_one_number_one_is_refused(link: Link) -> None:
         acknowledged(answer(link))  # type: ignore[arg-type]
     assert refused.value.code in WRONG_LAST_SEQUENCE
     assert list(messages(stream, 1, 1)) == [(1, b"first")]
+
+
+def test_who_begins_while_the_cluster_chooses_a_leader_asks_for_the_lease_again(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusals are put in by hand; the third answer is the real one."""
+    refusals = [Refused(NO_QUORUM[0], "JetStream system temporarily unavailable")] * 2
+    answered = JetStream.get
+
+    def get(self: JetStream, key: str) -> Entry | None:
+        if refusals:
+            raise refusals.pop()
+        return answered(self, key)
+
+    append(new_journal(tmp_path / "journal"), 3)
+    publisher = Publisher(tmp_path / "journal", cluster.access, "CHOOSING", "here/1")
+    monkeypatch.setattr(JetStream, "get", get)
+    publisher.begin()
+    assert not refusals
+    drain(publisher)
+    publisher.close()
 
 
 def test_who_asks_a_cluster_without_a_leader_asks_again(link: Link) -> None:
