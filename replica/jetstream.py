@@ -11,10 +11,10 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from openoutcry.replica.errors import ReplicaError, Unreachable
 from openoutcry.replica.link import Link, Message
@@ -36,6 +36,7 @@ PREFIX = "OUTCRY-"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 HEARTBEAT_S = 1.0
 WAIT_S = 20.0
+T = TypeVar("T")
 
 
 class Refused(ReplicaError):
@@ -75,6 +76,20 @@ def stream_name(venue: str) -> str:
     return PREFIX + venue
 
 
+def when_led(ask: Callable[[], T]) -> T:
+    """The answer to a question, asked again for WAIT_S while the cluster has no leader for it: it
+    has just begun, or chooses one.  Raises what ``ask`` does."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            return ask()
+        except (Refused, Unreachable) as error:
+            is_answered = isinstance(error, Refused) and error.code not in NO_QUORUM
+            if is_answered or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
 class JetStream:
     """A venue's stream and bucket over one connection.  Every call may raise
     :class:`~openoutcry.replica.errors.Unreachable`, and :class:`Refused`."""
@@ -99,19 +114,18 @@ class JetStream:
         Raises :class:`ReplicaError` for a stream of another make: too few copies, in memory, with
         limits by which it would forget.
         """
-        deadline = time.monotonic() + WAIT_S
-        while True:
-            try:
-                self._make(self._stream_config(replicas))
-                self._make(self._bucket_config(replicas))
-                return self.tail()
-            except (Refused, Unreachable) as error:
-                # A cluster that has just begun has no leader yet.
-                if isinstance(error, Refused) and error.code not in NO_QUORUM:
-                    raise ReplicaError(f"{self.stream}: cannot be made: {error}") from None
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
+
+        def made() -> Tail:
+            self._make(self._stream_config(replicas))
+            self._make(self._bucket_config(replicas))
+            return self.tail()
+
+        try:
+            return when_led(made)
+        except Refused as error:
+            if error.code in NO_QUORUM:
+                raise
+            raise ReplicaError(f"{self.stream}: cannot be made: {error}") from None
 
     def _make(self, config: dict[str, Any]) -> None:
         name = config["name"]

@@ -28,15 +28,7 @@ from openoutcry.replica.actions import (
 from openoutcry.replica.chain import Tip
 from openoutcry.replica.driver import LEASE_KEY, Driver, lease_of, now_ns
 from openoutcry.replica.errors import ReplicaError, Unreachable
-from openoutcry.replica.jetstream import (
-    NO_QUORUM,
-    REPLICAS,
-    WAIT_S,
-    Entry,
-    JetStream,
-    Refused,
-    Tail,
-)
+from openoutcry.replica.jetstream import REPLICAS, JetStream, Tail, when_led
 from openoutcry.replica.keeper import Keeper
 from openoutcry.replica.link import connect
 from openoutcry.replica.message import NO_CHECK, Blocks, Check, joined, sealed
@@ -188,9 +180,8 @@ class Publisher:
     def _lease_is_free(self) -> bool:
         """Nobody holds it, or an earlier process over this very journal, which is locked now."""
         jetstream = JetStream(connect(self.access), self.venue)
-        deadline_s = time.monotonic() + WAIT_S
         try:
-            entry = self._lease_entry(jetstream, deadline_s)
+            entry = when_led(lambda: jetstream.get(LEASE_KEY))
         finally:
             jetstream.link.close()
         if entry is None:
@@ -198,18 +189,6 @@ class Publisher:
         lease = lease_of(entry.value)
         self._leader = lease.holder
         return node_of(lease.holder) == node_of(self.holder) or lease.given_up
-
-    @staticmethod
-    def _lease_entry(jetstream: JetStream, deadline_s: float) -> Entry | None:
-        """What stands in the lease's record; asked again while the cluster chooses a leader."""
-        while True:
-            try:
-                return jetstream.get(LEASE_KEY)
-            except (Refused, Unreachable) as error:
-                chosen = isinstance(error, Refused) and error.code not in NO_QUORUM
-                if chosen or time.monotonic() > deadline_s:
-                    raise
-                time.sleep(0.2)
 
     _leader = ""
 
