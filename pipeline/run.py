@@ -167,10 +167,15 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
         work.shared.control[ct.STOP] = 1
 
     with handling(stop, *STOP_SIGNALS):
-        if options.topology == "inline":
-            _run_inline(work, state, watcher)
-        else:
-            (supervisor or Supervisor(work, state, watcher, options.stall)).run()
+        try:
+            if options.topology == "inline":
+                _run_inline(work, state, watcher)
+            else:
+                (supervisor or Supervisor(work, state, watcher, options.stall)).run()
+        except Exception:
+            # Whatever went wrong, a lost segment is why, if one is lost.
+            work.shared.check()
+            raise
     if work.feed is not None:
         work.feed.finish(FEED_DRAIN_S)
 

@@ -114,10 +114,6 @@ class Supervisor:
                 self._watch_progress()
                 self.watcher.sample(take_sample(self.work, self.state, self.watcher.note))
             self.work.shared.check()
-        except Exception:
-            # Whatever went wrong, a lost segment is why, if one is lost.
-            self.work.shared.check()
-            raise
         finally:
             os.sched_setaffinity(0, cores)
             self.kill_all()

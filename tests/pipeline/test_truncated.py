@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from processes import OUTCRY, SPREAD, alive, find_pipeline, left_behind, stage_pids
 
-from openoutcry.ring.segment import SHM
+from openoutcry.flow import GeneratedFlow
+from openoutcry.pipeline import run as runs
+from openoutcry.pipeline.run import Options
+from openoutcry.ring.segment import SHM, SegmentError
 
 
 @pytest.mark.parametrize(
@@ -34,4 +37,27 @@ def test_a_pipeline_whose_segment_is_truncated_ends_and_names_it(
     assert "Traceback" not in said
     assert f"outcry: shared memory {segment} was truncated while in use: 0 of " in said
     assert not [pid for pid in stages if alive(pid)]
+    assert left_behind() == before
+
+
+def test_what_a_stage_says_of_a_truncated_segment_is_not_what_the_run_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stage that reads zeros may notice before anybody has looked at the segment."""
+    before = left_behind()
+
+    def lose(work: runs.worker.Work, *_: object) -> None:
+        os.truncate(work.shared.sequenced.segment.path, 0)
+        raise ValueError("append of sequence 1 to 14: the records are 0 to 0")
+
+    monkeypatch.setattr(runs, "_run_inline", lose)
+    with pytest.raises(SegmentError, match="sequenced was truncated while in use: 0 of "):
+        runs.run(
+            Options(
+                source=GeneratedFlow("normal", 10, 1),
+                topology="inline",
+                orders=10,
+                durability="none",
+            )
+        )
     assert left_behind() == before
