@@ -335,7 +335,7 @@ class _Answer:
         if e.reason == Reason.SELF_TRADE:
             self._check_self_trade(market, order)
             price = waiting_price(market, order) if self.struck is None else self.struck
-            order.pay(e.qty, price or 0)
+            order.pay(e.qty, price or 0, stands=not market.self_trade_first)
         else:
             c = self.command
             self.require(
@@ -421,7 +421,8 @@ class _Answer:
                 self._enters(market, order)
                 return
             order.waiting, reach = False, self.reach.get(order.order_id)
-            if fault := begins_fault(market, order, reach, self.auction_lots is not None):
+            after, traded = self.auction_lots is not None, order.order_id in self.taken
+            if fault := begins_fault(market, order, reach, after, traded):
                 self.require(False, fault)
             order.waiting, order.trigger = True, None
         else:
@@ -468,10 +469,10 @@ class _Answer:
         self.require(not (fault := trade_fault(market, maker, taker, e.price)), fault)
         self.require(maker.waiting or e.price == maker.price, "a fill is at the maker's price")
         paid = e.qty <= lots_at(market, taker, e.price) and not is_used_up(market, taker)
+        paid = paid or self.shares != []
         self.require(paid, "a budget pays for whole lots until it does not pay for one")
-        if taker.participant == maker.participant:
-            allowed = taker.mode == SelfTrade.ALLOW
-            self.require(allowed, "no trade between orders of one participant under a mode")
+        own = taker.participant == maker.participant and taker.mode != SelfTrade.ALLOW
+        self.require(not own, "no trade between orders of one participant under a mode")
         self.require(taker.order_type != OrderType.POST_ONLY, "a post-only order never takes")
         limit = limit_of(market, taker, self.reach.get(taker.order_id))
         in_limit = limit is None or no_worse(taker.side, e.price, limit)

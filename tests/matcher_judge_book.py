@@ -4,6 +4,7 @@ From docs/matcher.md, as the judge.
 """
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -138,10 +139,11 @@ class Order:
     stands_at: int | None = None
     """Of an order with a budget: the last price that it paid."""
 
-    def pay(self, lots: int, price: int) -> None:
+    def pay(self, lots: int, price: int, stands: bool = True) -> None:
         if self.budget is not None:
             self.budget -= lots * price
-            self.stands_at = price
+            if stands:
+                self.stands_at = price
 
     @property
     def rank(self) -> int:
@@ -339,11 +341,12 @@ def is_left_to_trade(market: Market, order: Order, reach: int | None) -> bool:
 
 
 def lots_at(market: Market, order: Order, price: int) -> int:
-    """The lots that the order would trade at ``price``: of one with a budget what that pays for."""
+    """The lots that the order would trade at ``price``: of one with a budget all if that pays for
+    them, or else the whole steps that it pays for."""
     if order.budget is None:
         return order.leaves
     paid = order.budget // price if price > 0 else 0
-    return min(order.leaves, paid - paid % market.lot)
+    return order.leaves if paid >= order.leaves else paid - paid % market.lot
 
 
 def is_used_up(market: Market, order: Order) -> bool:
@@ -378,11 +381,33 @@ def waiting_price(market: Market, taker: Order) -> int | None:
     return min(there) if taker.side == Side.BUY else max(there)
 
 
+def after_prevention(market: Market, taker: Order, limit: int | None) -> Market:
+    """The market as it is after prevention before any trade, as far as that does not end the order:
+    without the older orders of its participant that it would meet."""
+    if not market.self_trade_first or taker.mode != SelfTrade.CANCEL_OLDEST:
+        return market
+
+    def goes(own: Order) -> bool:
+        if own.participant != taker.participant or own.side == taker.side:
+            return False
+        if own.waiting:
+            return own in waiting and waiting_price(market, taker) is not None
+        reached = limit is None or no_worse(taker.side, own.price, limit)
+        return reached and (own.rank != WHOLE or own.leaves <= lots_at(market, taker, own.price))
+
+    waiting = market.waiting(other_side(taker.side))
+    after = copy(market)
+    after.orders = {number: o for number, o in market.orders.items() if not goes(o)}
+    return after
+
+
 def fillable(market: Market, taker: Order, reach: int | None = None) -> int:
     """Lots that the order would trade now: everybody in turn, met as the page says."""
     limit = limit_of(market, taker, reach)
     if taker.order_type == OrderType.MARKET and market.band and reach is None:
         limit = -ANY_PRICE[taker.side]  # Nothing is displayed that a band could be about.
+    if market.phase != Phase.TRADING_AT_LAST:
+        market = after_prevention(market, taker, limit)
     at_last = market.phase == Phase.TRADING_AT_LAST
     book = [
         replace(o)
@@ -439,12 +464,13 @@ def settle_top(market: Market, order: Order, best: int | None) -> None:
 
 def meets_own(market: Market, side: int, taker: Order, limit: int | None) -> bool:
     """Whether an order of the taker's participant stands on ``side`` where the taker would trade,
-    under a mode."""
+    under a mode; from both orders nothing can be taken where a budget pays for nothing."""
     return taker.mode != SelfTrade.ALLOW and any(
         own.participant == taker.participant
         and (limit is None or no_worse(taker.side, own.price, limit))
         and (market.phase == Phase.CONTINUOUS or own.price == market.last)
-        and (own.rank != WHOLE or own.leaves <= taker.leaves)
+        and (own.rank != WHOLE or own.leaves <= lots_at(market, taker, own.price))
+        and (taker.mode != SelfTrade.DECREMENT or lots_at(market, taker, own.price))
         and (taker.order_type not in PEGS or own.rank != SHOWN)
         for own in market.standing(side)
     )

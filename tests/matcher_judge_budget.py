@@ -11,6 +11,7 @@ from matcher_judge_book import (
     WHOLE,
     Market,
     Order,
+    after_prevention,
     fillable,
     is_left_to_trade,
     is_used_up,
@@ -43,8 +44,9 @@ def rest_fault(market: Market, order: Order, reach: int | None) -> str:
     if order.order_type == OrderType.MARKET_BUDGET and market.band and reach is None:
         limit = -ANY_PRICE[order.side]
     price = waiting_price(market, order)
-    if price is not None and meets_waiting(market, order) and lots_at(market, order, price):
-        return "an order for a budget goes on while that pays for a lot"
+    if price is not None and meets_waiting(market, order):
+        goes_on = lots_at(market, order, price) > 0
+        return "an order for a budget goes on while that pays for a lot" if goes_on else ""
     ahead = [
         o
         for o in market.standing(other_side(order.side))
@@ -73,6 +75,7 @@ def would_be_used_up(market: Market, taker: Order, reach: int | None) -> bool:
     limit = limit_of(market, order, reach)
     if order.order_type == OrderType.MARKET_BUDGET and market.band and reach is None:
         limit = -ANY_PRICE[order.side]
+    market = after_prevention(market, order, limit)
     book = [
         replace(o)
         for o in market.standing(other_side(order.side))
@@ -91,13 +94,13 @@ def would_be_used_up(market: Market, taker: Order, reach: int | None) -> bool:
         own = [o for o in waiting if o.participant == order.participant]
         if own and market.self_trade_first and order.mode in ENDS_WALK:
             return False
-        if left == 0:
-            return lots > 0
-        if ends:
-            return False
         if left < lots:
             order.pay(lots - left, price)
         order.leaves -= lots - left
+        if left == 0 or is_used_up(market, order):
+            return lots > 0
+        if ends:
+            return False
     while True:
         fits = [o for o in book if o.rank != WHOLE or o.leaves <= lots_at(market, order, o.price)]
         if not fits:

@@ -19,8 +19,11 @@ from openoutcry.wire import OrderType, Phase, SelfTrade, TimeInForce
 RESTS = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
 
 
-def begins_fault(market: Market, order: Order, reach: int | None, after_auction: bool) -> str:
-    """What is wrong with a market order's beginning to wait, or nothing."""
+def begins_fault(
+    market: Market, order: Order, reach: int | None, after_auction: bool, traded: bool
+) -> str:
+    """What is wrong with a market order's beginning to wait, or nothing.  Who waits opposite to one
+    that has ``traded`` had no price until it did: they trade as soon as both wait."""
     if not market.market_waits or market.phase != Phase.CONTINUOUS:
         return "market orders wait with the option, in continuous trading"
     if order.tif not in RESTS:
@@ -29,7 +32,8 @@ def begins_fault(market: Market, order: Order, reach: int | None, after_auction:
         return ""
     if market.best(other_side(order.side), (SHOWN, UNSEEN)) is not None:
         return "a market order waits if nobody stands on the other side"
-    if meets_waiting(market, order) or is_left_to_trade(market, order, reach):
+    met = meets_waiting(market, order) and not traded
+    if met or is_left_to_trade(market, order, reach):
         return "a market order waits if nobody is left to trade with"
     return ""
 

@@ -542,3 +542,35 @@ def _malform(s: _Swarm, orders: Array) -> None:
     orders["error_code"][where] = rng.integers(1, 2**16, int(where.sum()))
     where = rng.random(count) < s.malformed
     orders["participant"][where] = rng.integers(0, 2**16, int(where.sum()))
+
+
+def odd_lots(seed: int) -> Mixed:
+    """Orders for a budget among orders of less than a step: replaces that know another open
+    quantity leave these.  ``seed`` draws the instruments, too."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        {"symbol": symbol, "qty_step_lots": int(rng.choice([2, 5, 10])),
+         "allocation": int(rng.integers(1, 4)), "top_share_bps": 4000, "fifo_share_bps": 4000,
+         "options": int(rng.choice([0, 8, 64, 64 | 8]))}
+        for symbol in "AB"
+    ]  # fmt: skip
+    for row in rows:
+        if row["allocation"] != 3:
+            del row["fifo_share_bps"]
+        if row["allocation"] == 1:
+            del row["top_share_bps"]
+    types = [OrderType.LIMIT, OrderType.MARKET_BUDGET, OrderType.LIMIT_BUDGET]
+    others = (OrderType.ALL_OR_NONE, OrderType.ICEBERG, OrderType.MARKET, OrderType.HIDDEN)
+    types += [t for t in others if rng.random() < 0.5]
+    run = mixed(seed, 800, width=3, extreme=0.0, order_capacity=300, phases=False, types=types,
+                instruments=make_instruments(rows), centres=[4] * 4)  # fmt: skip
+    orders = run.orders
+    replaces = orders["kind"] == CommandKind.REPLACE
+    known = np.maximum(0, orders["qty_lots"] + rng.integers(-6, 7, len(orders)))
+    orders["aux"] = np.where(replaces, known, orders["aux"])
+    orders["time_in_force"][replaces] = orders["time_in_force"][replaces] & 0x70 | OPEN_KNOWN
+    budgets = np.isin(orders["order_type"], BUDGETS) & (orders["kind"] == CommandKind.NEW)
+    lots = np.maximum(1, orders["qty_lots"] + rng.integers(-8, 9, len(orders)))
+    cost = lots * np.maximum(np.abs(orders["price_ticks"]), 1) + rng.integers(0, 5, len(orders))
+    orders["aux"] = np.where(budgets, cost, orders["aux"])
+    return run

@@ -42,9 +42,11 @@ from openoutcry.matcher.matching.take import (
 )
 from openoutcry.matcher.matching.waiting import (
     crosses_waiting,
+    is_only_own,
+    others_wait,
     simulate_waiting,
     take_waiting,
-    waiting_price,
+    waiting_price_after_prevention,
 )
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u32, store_i64
@@ -78,10 +80,11 @@ def enter_budget(
 
 
 @kernel
-def is_spent(arena: int, instrument: int, price: int) -> bool:
-    """Whether what is left of the budget does not pay for a lot at ``price``."""
+def is_spent(arena: int, instrument: int, price: int, qty: int) -> bool:
+    """Whether the taker wants no more, or what is left of its budget pays for none of the ``qty``
+    lots that it wants at ``price``."""
     budget = load_i64(arena + layout.TAKER_BUDGET)
-    return lots_for(arena, instrument, budget, price, MAX_VALUE) == 0
+    return lots_for(arena, instrument, budget, price, qty) == 0
 
 
 @kernel_outlined
@@ -101,7 +104,7 @@ def take_for_budget(
     if crosses_waiting(arena, instrument, side):
         qty = take_waiting(arena, instrument, side, limit, False, qty)
         price = load_i64(arena + layout.WAITING_PRICE)
-        if price != NO_PRICE and is_spent(arena, instrument, price):
+        if price != NO_PRICE and is_spent(arena, instrument, price, qty):
             return qty
     if books == WAITING_ONLY:
         return qty
@@ -121,7 +124,7 @@ def take_for_budget(
                 lots = lots_for(arena, instrument, budget, aon_key ^ flip, qty)
                 if load_i64(slot_addr(arena, maker) + layout.SLOT_QTY) <= lots:
                     qty = match_for_budget(arena, instrument, maker, aon_key ^ flip, lots, qty)
-                    if is_spent(arena, instrument, aon_key ^ flip):
+                    if is_spent(arena, instrument, aon_key ^ flip, qty):
                         break
                 continue
         if level == 0:
@@ -139,7 +142,7 @@ def take_for_budget(
             in_time_order -= displayed_at_head(arena, level)
         maker = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
         qty = match_for_budget(arena, instrument, maker, price, lots, qty)
-        if is_spent(arena, instrument, price):
+        if is_spent(arena, instrument, price, qty):
             break
     return qty
 
@@ -175,20 +178,24 @@ def would_be_used_up(
         meets = prevent_first(arena, instrument, side, worst, qty, books, True) == 0
         if meets:
             return False
+    # Prevention before any trade will have cancelled its own orders.
+    own_go_first = mode == const.CANCEL_OLDEST and applies_first(arena, instrument)
     left = qty
     price = NO_PRICE
-    if crosses_waiting(arena, instrument, side):
-        price = waiting_price(arena, instrument, side, limit, False)
+    if crosses_waiting(arena, instrument, side) and not (
+        own_go_first and not others_wait(arena, instrument, side, owner)
+    ):
+        price = waiting_price_after_prevention(arena, instrument, side, limit, False)
     if price != NO_PRICE:
         lots = lots_for(arena, instrument, budget, price, left)
         if lots == 0:
             return False
         unmet, ended = simulate_waiting(arena, instrument, side, lots)
-        if unmet == 0:
+        left, budget = left - (lots - unmet), budget - (lots - unmet) * price
+        if lots_for(arena, instrument, budget, price, left) == 0:
             return True
         if ended:
             return False
-        left, budget = left - (lots - unmet), budget - (lots - unmet) * price
     if books == WAITING_ONLY:
         return False
     displayed = front_level(arena, opposite | layout.DISPLAYED, worst, ALL_BOOKS)
@@ -205,9 +212,9 @@ def would_be_used_up(
                 size = load_i64(slot_addr(arena, aon) + layout.SLOT_QTY)
                 if size <= lots:
                     if mode == const.ALLOW or order_owner(arena, aon) != owner:
-                        if size == lots:
-                            return True
                         left, budget = left - size, budget - size * price
+                        if lots_for(arena, instrument, budget, price, left) == 0:
+                            return True
                     elif mode != const.CANCEL_OLDEST:
                         return False
                 aon = next_order(arena, aon)
@@ -215,15 +222,16 @@ def would_be_used_up(
         if level == 0:
             return False
         price = key ^ flip
-        lots = lots_for(arena, instrument, budget, price, left)
-        if lots == 0:
-            return price > 0 and left < qty
-        unmet, ended = simulate_level(arena, level, owner, mode, lots)
-        if unmet == 0:
-            return True
-        if ended:
-            return False
-        left, budget = left - (lots - unmet), budget - (lots - unmet) * price
+        if not (own_go_first and is_only_own(arena, level, owner)):
+            lots = lots_for(arena, instrument, budget, price, left)
+            if lots == 0:
+                return price > 0 and left < qty
+            unmet, ended = simulate_level(arena, level, owner, mode, lots)
+            left, budget = left - (lots - unmet), budget - (lots - unmet) * price
+            if lots_for(arena, instrument, budget, price, left) == 0:
+                return True
+            if ended:
+                return False
         following = next_level(arena, level)
         if following != 0 and level_key(arena, following) > worst:
             following = 0

@@ -28,7 +28,7 @@ def prevent_self_trade(arena: int, instrument: int, maker: int, mode: int, qty: 
         leaves = order_leaves(arena, maker)
         both = min(qty, leaves)
         if load_i64(arena + layout.TAKER_HAS_BUDGET) != 0:
-            both = decrement_budget(arena, instrument, maker, both)
+            both = decrement_budget(arena, instrument, maker, qty, leaves)
             if both == 0:
                 return qty
         decrement_maker(arena, instrument, maker, both, leaves - both)
@@ -45,14 +45,14 @@ def prevent_self_trade(arena: int, instrument: int, maker: int, mode: int, qty: 
 
 
 @kernel_outlined
-def decrement_budget(arena: int, instrument: int, maker: int, lots: int) -> int:
-    """Take what ``lots`` at the maker's price cost off the taker's budget, or as many as it pays
-    for; returns how many."""
+def decrement_budget(arena: int, instrument: int, maker: int, qty: int, leaves: int) -> int:
+    """Take what the smaller of both orders, ``qty`` and ``leaves``, costs at the maker's price off
+    the taker's budget, or as many lots as it pays for; returns how many."""
     budget = load_i64(arena + layout.TAKER_BUDGET)
     price = load_i64(arena + layout.WAITING_PRICE)
     if load_u32(slot_addr(arena, maker) + layout.SLOT_LEVEL) != 0:
         price = plain_price(arena, maker)
-    lots = lots_for(arena, instrument, budget, price, lots)
+    lots = min(lots_for(arena, instrument, budget, price, qty), leaves)
     spend(arena, lots, price)
     return lots
 
@@ -68,8 +68,8 @@ def spend(arena: int, lots: int, price: int) -> None:
 
 @kernel_outlined
 def lots_for(arena: int, instrument: int, budget: int, price: int, qty: int) -> int:
-    """How many of ``qty`` lots ``budget`` pays for at ``price``, in whole steps of the instrument;
-    at a price of zero or less, none."""
+    """How many of ``qty`` lots, all that its order still wants, ``budget`` pays for at ``price``:
+    all of them, or else whole steps of the instrument; at a price of zero or less, none."""
     if price <= 0:
         return 0
     lots = budget // price

@@ -60,7 +60,7 @@ from openoutcry.matcher.matching.waiting import (
     prevent_with_waiting,
     simulate_waiting,
     take_waiting,
-    waiting_price,
+    waiting_price_after_prevention,
 )
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_i64
@@ -426,10 +426,11 @@ def fillable(arena: int, instrument: int, side: int, limit: int, qty: int, books
     ):
         return 0
     left = qty
-    if (
-        crosses_waiting(arena, instrument, side)
-        and waiting_price(arena, instrument, side, limit, books == AT_LIMIT) != NO_PRICE
-    ):
+    price = NO_PRICE
+    if crosses_waiting(arena, instrument, side):
+        at_last = books == AT_LIMIT
+        price = waiting_price_after_prevention(arena, instrument, side, limit, at_last)
+    if price != NO_PRICE:
         left, meets_own = simulate_waiting(arena, instrument, side, left)
         if meets_own:
             return qty - left

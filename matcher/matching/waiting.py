@@ -10,17 +10,31 @@ Displayed and hidden orders never stand opposite to them: whoever comes trades w
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
+    best_level,
     best_price,
+    better_level,
     extension_index,
     mark_waiting,
     remove_order,
     waiting_list,
 )
 from openoutcry.matcher.book.instrument_rules import rule_addr
-from openoutcry.matcher.book.levels import instrument_addr, slot_addr
+from openoutcry.matcher.book.levels import (
+    instrument_addr,
+    key_flip,
+    level_addr,
+    level_key,
+    next_level,
+    slot_addr,
+)
 from openoutcry.matcher.book.orders import extension_addr, order_owner, order_tag, touch_order
 from openoutcry.matcher.events import emit_next
-from openoutcry.matcher.matching.self_trade import lots_for, prevent_self_trade, spend
+from openoutcry.matcher.matching.self_trade import (
+    applies_first,
+    lots_for,
+    prevent_self_trade,
+    spend,
+)
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u32
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
@@ -111,15 +125,69 @@ def waiting_price(arena: int, instrument: int, side: int, limit: int, at_last: b
     their side, and no worse than its own.  Trading at last: that one."""
     if at_last:
         return limit
+    best = best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE)
+    return price_beside(arena, instrument, side, limit, best)
+
+
+@kernel
+def price_beside(arena: int, instrument: int, side: int, limit: int, best: int) -> int:
+    """:func:`waiting_price` where ``best`` is the best limit that stands on their side."""
     state = instrument_addr(arena, instrument)
     price = load_i64(state + layout.LAST_PRICE)
     if price == NO_PRICE:
         price = load_i64(state + layout.REFERENCE)
-    best = best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE)
     price = harder(side, price, best)
     if load_i64(arena + layout.TAKER_UNPRICED) != 0:
         return price
     return harder(side, price, limit)
+
+
+@kernel_outlined
+def waiting_price_after_prevention(
+    arena: int, instrument: int, side: int, limit: int, at_last: bool
+) -> int:
+    """:func:`waiting_price` for a simulation: the taker's own orders that prevention before any
+    trade will have cancelled do not stand any more."""
+    mode, owner = load_i64(arena + layout.TAKER_MODE), load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    if at_last or mode != const.CANCEL_OLDEST or not applies_first(arena, instrument):
+        return waiting_price(arena, instrument, side, limit, at_last)
+    opposite = instrument << 4 | (2 - side)
+    flip = key_flip(opposite)
+    displayed = best_level(arena, opposite | layout.DISPLAYED)
+    hidden = best_level(arena, opposite | layout.HIDDEN_BOOK)
+    while True:
+        level = better_level(arena, displayed, hidden)
+        if level == 0:
+            return price_beside(arena, instrument, side, limit, NO_PRICE)
+        key = level_key(arena, level)
+        if key > limit ^ flip or not is_only_own(arena, level, owner):
+            return price_beside(arena, instrument, side, limit, key ^ flip)
+        if level == displayed:
+            displayed = next_level(arena, level)
+        else:
+            hidden = next_level(arena, level)
+
+
+@kernel
+def is_only_own(arena: int, level: int, owner: int) -> bool:
+    """Whether every order in the level is of this participant."""
+    slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
+    while slot != 0:
+        if order_owner(arena, slot) != owner:
+            return False
+        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+    return True
+
+
+@kernel
+def others_wait(arena: int, instrument: int, side: int, owner: int) -> bool:
+    """Whether a market order of another participant waits opposite to ``side``."""
+    ext = first_waiting(arena, instrument, const.BUY + const.SELL - side)
+    while ext != 0:
+        if order_owner(arena, load_u32(ext + layout.EXT_SLOT)) != owner:
+            return True
+        ext = next_waiting(arena, ext)
+    return False
 
 
 @kernel_outlined

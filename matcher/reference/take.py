@@ -191,11 +191,7 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
 
     ``time_lots``: of a pro-rata level, the lots that go in time order before it is looked at anew.
     """
-    if mode != SelfTrade.ALLOW and m.rules.self_trade_first:
-        for met in met_in_turn(m, taker, limit):
-            too_large = met.is_aon and met.leaves > lots_wanted(m, taker, met.price)
-            if taker.leaves and is_own(taker, met) and not too_large:
-                prevent_self_trade(m, taker, met, mode, price_with(m, taker, met))
+    prevent_first(m, taker, limit, mode)
     if take_waiting(m, taker, mode):
         return
     time_lots = 0
@@ -227,14 +223,23 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
             return
 
 
+def prevent_first(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
+    """Prevent self-trades before any trade, if the instrument says so."""
+    if mode == SelfTrade.ALLOW or not m.rules.self_trade_first:
+        return
+    for met in met_in_turn(m, taker, limit):
+        too_large = met.is_aon and met.leaves > lots_wanted(m, taker, met.price)
+        if taker.leaves and is_own(taker, met) and not too_large:
+            prevent_self_trade(m, taker, met, mode, price_with(m, taker, met))
+
+
 def lots_wanted(m: Market, taker: OpenOrder, price: int) -> int:
-    """The lots that the taker would trade at ``price``, with a budget no more than that pays for:
-    at a price of zero or less none."""
+    """The lots that the taker would trade at ``price``: all of its own, or, if its budget does not
+    pay for them, the whole steps that it pays for; at a price of zero or less none."""
     if taker.budget is None:
         return taker.leaves
-    if price <= 0:
-        return 0
-    return min(taker.leaves, m.rules.whole_lots(taker.budget // price))
+    paid = taker.budget // price if price > 0 else 0
+    return taker.leaves if paid >= taker.leaves else m.rules.whole_lots(paid)
 
 
 def met_in_turn(m: Market, taker: OpenOrder, limit: int) -> list[OpenOrder]:
@@ -367,6 +372,10 @@ def allocate_level(m: Market, taker: OpenOrder, queue: list[OpenOrder], qty: int
 def trades_whole(m: Market, order: OpenOrder, limit: int, mode: SelfTrade) -> bool:
     """Whether a FOK order would trade all of its quantity, or of its budget what pays for lots."""
     if order.budget is None:
+        if mode == SelfTrade.CANCEL_OLDEST and m.rules.self_trade_first:
+            # Who waits trades at another price, or at none, without the own orders that go first.
+            m, order = deepcopy((m, order))
+            prevent_first(m, order, limit, mode)
         return fillable(m, order, limit, mode) == order.leaves
     if meets_own_first(m, order, limit, mode):
         return False

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from matcher_compare import assert_same, compare, first_difference, report, shrink
 from matcher_fuzz import check_in_parts, check_shards
 from matcher_ledger import check_ledger
-from matcher_mixed import TIMES_ALLOWED, mixed
+from matcher_mixed import TIMES_ALLOWED, mixed, odd_lots
 
 from openoutcry.bench.matcher_loops import run_singly
 from openoutcry.matcher import Engine, ReferenceEngine, process_batch, scratch_records
@@ -98,6 +98,16 @@ def test_mixed_commands_are_answered_as_by_the_reference(block):
     """Ten thousand and more commands a block, everything mixed, byte for byte."""
     for seed in range(10 * block, 10 * block + 10):
         compare(mixed(seed, 2000))
+
+
+@pytest.mark.parametrize(
+    "seeds", [(11, 21, 45, 66, 107, 111), pytest.param(range(1000), marks=pytest.mark.long)],
+    ids=["few", "many"],
+)  # fmt: skip
+def test_budgets_among_odd_lots_are_answered_as_by_the_reference(seeds):
+    """In these few a FOK order for a budget was answered wrongly, or the judge was wrong of it."""
+    for seed in seeds:
+        compare(odd_lots(seed))
 
 
 @pytest.mark.parametrize("order_type", OrderType, ids=lambda t: t.name)

@@ -10,6 +10,7 @@ from processes import OUTCRY, SPREAD, alive, find_pipeline, left_behind, stage_p
 from openoutcry.flow import GeneratedFlow
 from openoutcry.pipeline import run as runs
 from openoutcry.pipeline.run import Options
+from openoutcry.pipeline.worker import Work
 from openoutcry.ring.segment import SHM, SegmentError
 
 
@@ -46,7 +47,7 @@ def test_what_a_stage_says_of_a_truncated_segment_is_not_what_the_run_says(
     """A stage that reads zeros may notice before anybody has looked at the segment."""
     before = left_behind()
 
-    def lose(work: runs.worker.Work, *_: object) -> None:
+    def lose(work: Work, *_: object) -> None:
         os.truncate(work.shared.sequenced.segment.path, 0)
         raise ValueError("append of sequence 1 to 14: the records are 0 to 0")
 
