@@ -5,17 +5,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from openoutcry.matcher import Engine
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.worker import Work
 from openoutcry.replay.core import OPEN_ORDERS
-from openoutcry.risk.open_orders import largest
+from openoutcry.risk.open_orders import held
 
 SAMPLE_S = 0.02
 DROPS_LOOK_S = 0.25
 DROPS_NOTE_S = 10.0
 """Interval at which a lasting overload is reported again."""
 NEARLY_FULL, EMPTIER = 0.9, 0.8
+HOLDERS_TOLD = 10
+"""Of more participants who come to their limit at once only the number is told."""
 MAX_TIMELINE = 2_000
 
 
@@ -104,7 +108,8 @@ class BookWatch:
 
     fill: float = 0.0
     reported: bool = False
-    holder_reported: bool = False
+    holders: set[int] = field(default_factory=set)
+    """Participants of whom it was told that they hold as many as one may."""
 
     def poll(self, work: Work, note: Callable[[str], None]) -> None:
         self._poll_holders(work, note)
@@ -125,15 +130,19 @@ class BookWatch:
         hooks, region = work.core.hooks, work.shared.region
         if hooks is None or region is None or hooks["name"] != OPEN_ORDERS:
             return
-        who, count, limit = largest(region)
-        if count >= limit > 0 and not self.holder_reported:  # 0: the matcher has not begun
-            self.holder_reported = True
+        counts, limit = held(region)
+        if limit == 0:  # The matcher has not begun.
+            return
+        there = set(np.flatnonzero(counts >= limit).tolist())
+        new = sorted(there - self.holders)
+        for who in new[:HOLDERS_TOLD]:
             note(
-                f"participant {who} holds {count:,} open orders, as many as one may: further ones "
-                "are rejected (RISK, OPEN_ORDERS)"
+                f"participant {who} holds {counts[who]:,} open orders, as many as one may: further "
+                "ones are rejected (RISK, OPEN_ORDERS)"
             )
-        elif count < EMPTIER * limit:
-            self.holder_reported = False
+        if len(new) > HOLDERS_TOLD:
+            note(f"and so do {len(new) - HOLDERS_TOLD:,} more participants")
+        self.holders = there | {who for who in self.holders if counts[who] >= EMPTIER * limit}
 
 
 def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sample:

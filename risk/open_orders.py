@@ -39,11 +39,10 @@ def make_state(limit: int) -> npt.NDArray[np.uint8]:
     return words.view(np.uint8)
 
 
-def largest(state: npt.NDArray[np.uint8]) -> tuple[int, int, int]:
-    """Who holds most, how many, and how many one may."""
+def held(state: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], int]:
+    """How many each participant holds, a view, and how many one may."""
     words = state.view(np.int64)
-    who = int(words[1:].argmax())
-    return who, int(words[1 + who]), int(words[0])
+    return words[1:], int(words[0])
 
 
 @kernel
