@@ -5,16 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.pipeline.risk_state import risk_state
 from openoutcry.pipeline.venue.file import Participant, VenueFile
 from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS, shown
 from openoutcry.pipeline.venue.standing import KILLED_BY
-from openoutcry.ring import ProcessIdentity, Segment
-from openoutcry.ring.segment import segment_name
+from openoutcry.ring import ProcessIdentity
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.risk.region import View
 from openoutcry.risk.settings import stands
-from openoutcry.wire import OutcryError
 
 SHOWN = 1_000
 """More participants than these are not shown: `outcry limits show` has all."""
@@ -27,11 +26,7 @@ AGAINST = {
 @lru_cache(maxsize=4)
 def view_of(owner: ProcessIdentity) -> View | None:
     """The risk state of the run of this supervisor, read-only; None if it has none."""
-    try:
-        segment = Segment.attach(segment_name(owner, "region"), read_only=True)
-        return View(segment.words(0, segment.size_bytes // 8).view(np.uint8))
-    except OutcryError:
-        return None
+    return risk_state(owner)
 
 
 def participants_of(file: VenueFile, view: View) -> list[dict[str, Any]]:

@@ -36,6 +36,7 @@ from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
 from openoutcry.matcher.commands.every_command import is_foreign
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.events import emit, event_tag, mark_last, reject
+from openoutcry.matcher.rooms import ROOMS, process_in_room
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
@@ -99,6 +100,12 @@ class Hooks:
     """``meet(meeting, order)``, behind everything before it: 0 they have, 1 ask again later."""
     meeting: int = 0
     """Address of what ``meet`` is called with; 0: this engine has the whole core."""
+    rooms: npt.NDArray[np.int64] | None = None
+    """The room of each instrument (``rooms.py``), numbered from 0; None: there is one.  Then"""
+    room_count: int = 1
+    """how many there are, and"""
+    opened_at: tuple[int, int] = (0, 0)
+    """where in the region the open orders of room 0 are counted, and bytes to the next room's."""
 
     def block(self, arena: int, region: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """The words for :func:`process_hooked`."""
@@ -114,6 +121,11 @@ class Hooks:
         if self.meets and self.meet and self.meeting:
             words[10:12] = kernel_address(self.meets, 2), kernel_address(self.meet, 2)
             words[12] = self.meeting
+        if self.rooms is None:
+            words.append(0)
+        else:
+            count, (opened, step) = self.room_count, self.opened_at
+            words += [count, region.ctypes.data + opened, step, *[0] * (3 + count), *self.rooms]
         return np.array(words, np.int64)
 
 
@@ -134,7 +146,7 @@ def process_hooked(
     before, after = load_i64(block + BEFORE), load_i64(block + AFTER)
     quotes = load_i64(block + QUOTES)
     ahead, due = load_i64(block + AHEAD), load_i64(block + DUE)
-    meets = load_i64(block + MEETS)
+    meets, rooms = load_i64(block + MEETS), load_i64(block + ROOMS)
     for index in range(1, min(FAR, count)):
         look_ahead(arena, region, ahead, orders + index * RECORD_BYTES)
     worst = load_i64(arena + layout.WORST_EVENTS)
@@ -170,7 +182,10 @@ def process_hooked(
         if refused != 0:
             events = refuse(arena, order, at, refused)
         else:
-            _, events = call_batch_kernel(batch, arena, order, 1, at, out_capacity - written)
+            if rooms == 0:
+                _, events = call_batch_kernel(batch, arena, order, 1, at, out_capacity - written)
+            else:
+                events = process_in_room(block, arena, batch, order, at, out_capacity - written)
             if quotes != 0:
                 note_best(arena, quotes, at, events)
         if after != 0:

@@ -2,15 +2,11 @@
 
 from typing import Any
 
-import numpy as np
-
+from openoutcry.pipeline.risk_state import risk_state
 from openoutcry.pipeline.venue.risk_tables import OF_PARTICIPANTS
-from openoutcry.ring import ProcessIdentity, Segment
-from openoutcry.ring.segment import segment_name
+from openoutcry.ring import ProcessIdentity
 from openoutcry.risk import layout as lay
-from openoutcry.risk.region import View
 from openoutcry.risk.settings import stands
-from openoutcry.wire import OutcryError
 
 NEAR = 0.9
 AGAINST = {
@@ -24,12 +20,7 @@ class LimitsUsed:
     """Of one run; None of them if it has no risk state."""
 
     def __init__(self, owner: ProcessIdentity) -> None:
-        self.view: View | None = None
-        try:
-            segment = Segment.attach(segment_name(owner, "region"), read_only=True)
-            self.view = View(segment.words(0, segment.size_bytes // 8).view(np.uint8))
-        except OutcryError:
-            return
+        self.view = risk_state(owner)
 
     def shares(self, participants: list[int]) -> dict[str, list[float]]:
         """By limit: what is used of it, 1 being all, of each participant who has it.  Read while

@@ -31,6 +31,11 @@ PROBE_BYTES = loop.PROBE_ROWS + 24 * PROBE_CAPACITY
 MADV_POPULATE_READ, MADV_POPULATE_WRITE = 22, 23
 
 
+def region_name(shard: int) -> str:
+    """Name of the segment with what the hooks around a matcher keep."""
+    return f"region-{shard}" if shard else "region"
+
+
 @dataclass
 class Preloaded:
     """A source's commands, preloaded."""
@@ -65,11 +70,12 @@ class Shared:
             self._segments.append(self.control.segment)
             self.rings = {ring.name: self._ring(ring.name, ring.record) for ring in table.rings}
             self._make_stamps()
-            # The hooks' state: the matcher's process writes it, the operator looks at it.
-            self.region: npt.NDArray[np.uint8] | None = None
-            if region_bytes:
-                region = self.segment("region", region_bytes)
-                self.region = region.words(0, region_bytes // 8).view(np.uint8)
+            # The hooks' state, of each matcher its own: its process writes it, the operator looks
+            # at it, and the gateway at the first's, which has every switch.
+            self.regions: list[npt.NDArray[np.uint8]] = []
+            for shard in range(table.shards if region_bytes else 0):
+                region = self.segment(region_name(shard), region_bytes)
+                self.regions.append(region.words(0, region_bytes // 8).view(np.uint8))
             self.meeting = self.segment("meeting", meeting_bytes) if meeting_bytes else None
             self.probes = (
                 self.segment("probes", len(table.stages) * PROBE_BYTES) if geometry.kept else None
@@ -77,6 +83,11 @@ class Shared:
         except BaseException:
             self.unlink()
             raise
+
+    @property
+    def region(self) -> npt.NDArray[np.uint8] | None:
+        """The first matcher's, or None: there are no hooks."""
+        return self.regions[0] if self.regions else None
 
     @property
     def sequenced(self) -> RingBuffer:

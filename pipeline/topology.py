@@ -224,6 +224,12 @@ class Topology:
         return max(1, sum(stage.shard is not None for stage in self.stages))
 
     @property
+    def matchers(self) -> tuple[str, ...]:
+        """The stages that make events of commands: one, or one a shard."""
+        shards = tuple(stage.name for stage in self.stages if stage.shard is not None)
+        return shards or ("matcher",)
+
+    @property
     def sequencer(self) -> str:
         """The stage that gives the global sequence."""
         name = self.writer("sequenced")

@@ -153,11 +153,11 @@ class StageGroup:
 
     def rebuild_engine(self, name: str) -> Engine:
         """The stage's engine; what its hooks keep lies where the exchange operator sees it."""
-        engine, region = rebuild_engine(self.work, name), self.work.shared.region
+        engine, regions = rebuild_engine(self.work, name), self.work.shared.regions
         if engine.hooks is None:
             return engine
-        # Of several shards' each has its own, and the first one's is seen.
-        if region is not None and not self.work.table[name].shard:
+        if regions:
+            region = regions[self.work.table[name].shard or 0]
             place_region(region, engine.region)
             engine.region = region
         hooks = engine.hooks

@@ -24,6 +24,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LEDGER_SETTINGS as LEDGER_SETTINGS
 from openoutcry.risk.bits import PauseCause as PauseCause
 from openoutcry.risk.bits import Setting as Setting
+from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View, make_region
 from openoutcry.risk.words import refusal_text as refusal_text
 
@@ -47,7 +48,7 @@ def core_money(engine: Engine) -> CoreMoney | None:
     """Of a core as it stands; None: there is no risk in it."""
     if not len(engine.region) or int(engine.region.view(np.int64)[0]) != lay.MAGIC:
         return None
-    view = View(engine.region)
+    view = view_of([engine.region])
     cells, rows = view.cells, view.participants
     return CoreMoney(
         rows[:, lay.BALANCE // 8],

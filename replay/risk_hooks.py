@@ -38,6 +38,8 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
     )
     count = int(settings.get("partitions", 1))
     region = partitioned.divide(region, instruments, count)
+    if count > 1 and int(settings["order_capacity"]) <= count:
+        raise RiskError(f"{count} partitions need an order_capacity above that")
     ask = partitions.before if count > 1 else before
     for number, row in enumerate(settings.get("limits", ())):
         if row.get("set") not in Setting.__members__:
@@ -55,6 +57,9 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         return Hooks(
             region, ask, partitions.after, ahead=partitions.ahead, digest=partitioned.digest,
             meets=partitions.meets, meet=meet,
+            rooms=partitioned.partition_numbers(instruments, count),
+            room_count=count,
+            opened_at=(lay.HEADER_BYTES + lay.ORDERS_OPEN, lay.HEADER_BYTES),
         )  # fmt: skip
     guard = int(region.view(np.int64)[lay.PROTECTION_AT // 8])
     quotes_at = guard + HEADER_BYTES if guard else 0

@@ -38,8 +38,9 @@ be.  PASSED, within a command: the totals hold what a NEW will be once it is ope
 parts of liquidations there were; PART_WHO: whose next order is one, 0: nobody's, and of that one
 the instrument, the lots (negative: sold) and the price; its order id is PART_IDS + PARTS.
 Of a state in partitions: PARTITIONS, how many (0: it has none), STRIDE, bytes from a table of one
-to that of the next, MEET, 1: the next command is a meeting, MEETINGS, how many there were, and in a
-partition's own header OWNED, 1: this core decides about it."""
+to that of the next, MEET, 1: the next command is a meeting, MEETINGS, how many there were (while
+cores deal at the next, its number, negative), and in a partition's own header OWNED, 1: this core
+decides about it."""
 PART_IDS = 1 << 61
 
 # A participant's row.

@@ -23,7 +23,15 @@ from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.house import apply_setting
 from openoutcry.risk.money import add_money
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, store_i64
+from openoutcry.wire.memory import (
+    full_fence,
+    load_i64,
+    load_u8,
+    load_u16,
+    not_inlined,
+    store_i64,
+    store_release,
+)
 from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 
 SUMMED = (lay.RESERVED, lay.OPEN, lay.BUY_EXPOSURE, lay.SELL_EXPOSURE, lay.GROSS, lay.MARGINED)
@@ -117,13 +125,17 @@ def is_about_all(region: int, order: int) -> bool:
 def settle(region: int, order: int) -> None:
     """The whole's totals from the partitions', and the limits dealt anew by what is used."""
     not_inlined()
+    # Whoever looks meanwhile sees that the whole's money and the partitions' are not one sum.
+    number = load_i64(region + lay.MEETINGS) + 1
+    store_i64(region + lay.MEETINGS, -number)
+    full_fence()
     for who in range(first_of(region, order), end_of(region, order)):
         fold(region, who, order + command.SEQ)
         deal_participant(region, who)
     for group in range(load_i64(region + lay.GROUPS)):
         deal_group(region, group)
     store_i64(region + lay.MEET, 0)
-    store_i64(region + lay.MEETINGS, load_i64(region + lay.MEETINGS) + 1)
+    store_release(region + lay.MEETINGS, number)
 
 
 @kernel

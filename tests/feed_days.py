@@ -27,7 +27,7 @@ def free_udp_port() -> int:
 class Days:
     """A served venue with a feed, and one subscriber of each kind through all of its days."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, text: str = VENUE) -> None:
         self.spec = FeedSpec(
             ("239.193.9.1", free_udp_port()), ("239.193.9.2", free_udp_port()), "127.0.0.1",
             ("127.0.0.1", free_udp_port()), snapshots=("127.0.0.1", free_port()),
@@ -37,7 +37,6 @@ class Days:
         table = '\n[market_data]\ninterface = "127.0.0.1"\nheartbeat_ms = 50\ninterval_ms = 20\n'
         for name in ("a", "b", "retransmission", "snapshots", "stream", "depth", "pages"):
             table += '{} = "{}:{}"\n'.format(name, *getattr(self.spec, name))
-        text = VENUE
         for symbol in ("GOLD", "TIN"):
             text = text.replace(f'symbol = "{symbol}"', f'symbol = "{symbol}"{LIMITS}')
         self.venue = ServedVenue(folder, "2026-11-23T10:00", PORT + table, text)

@@ -20,15 +20,18 @@ from openoutcry.order_entry import spec
 from openoutcry.order_entry.tls import server_context
 from openoutcry.pipeline.gate_policy import POLICIES
 from openoutcry.pipeline.options import Replication
+from openoutcry.pipeline.topology import MAX_SHARDS
 from openoutcry.pipeline.venue import table as t
 from openoutcry.pipeline.venue.calendar import Calendar
 from openoutcry.pipeline.venue.calendar_tables import read_calendar, read_instruments
+from openoutcry.pipeline.venue.division import check_division
 from openoutcry.pipeline.venue.durability_table import read_durability
 from openoutcry.pipeline.venue.feed_table import read_feed
 from openoutcry.pipeline.venue.limits import risk_rows
 from openoutcry.pipeline.venue.lines import key_lines
 from openoutcry.pipeline.venue.risk_tables import RiskSpec, read_risk
 from openoutcry.pipeline.venue.table import Key, Mistake, Tables
+from openoutcry.risk.partitioned import MAX_PARTITIONS
 from openoutcry.risk.region import MAX_CELLS
 from openoutcry.wire.errors import OutcryError
 
@@ -50,7 +53,8 @@ ARGON2 = re.compile(
 SOUPBIN_NAME = 6
 MAX_COUNT = 2**62
 SESSION_SHARE = 4
-"""A session may hold this part of the book, where its row says nothing else."""
+"""A session may hold this part of the book (of a partition's, if it is divided), where its row says
+nothing else."""
 TABLES = (
     "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
     "operator", "market_data", "protection", "breaker", "liquidation", "asset", "fee_schedule",
@@ -98,6 +102,10 @@ class VenueFile:
     checkpoint_every: int
     retention_days: int
     order_capacity: int
+    shards: int
+    """Matchers that share the instruments,"""
+    partitions: int
+    """and parts that risk has the instruments in, at least as many."""
     housekeeping_cores: int
     gateway: str
     """Which gateway validates: the golden model or the RTL."""
@@ -168,6 +176,8 @@ VENUE = {
     "checkpoint_every": Key(t.integer(0, 10**12), 1_000_000),
     "retention_days": Key(t.integer(0, 36_500), 0),
     "order_capacity": Key(power_of_two, 1 << 17),
+    "shards": Key(t.integer(1, MAX_SHARDS), 1),
+    "partitions": Key(t.integer(1, MAX_PARTITIONS), 1),
     "housekeeping_cores": Key(t.integer(0, 1024), 1),
     "gateway": Key(t.one_of({"golden": "golden", "rtl": "rtl"}), "golden"),
     "speed_bump_us": Key(t.integer(0, 100_000), 0),
@@ -250,7 +260,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     calendar, traded = read_calendar(tables)
     instruments, decimals = read_instruments(tables, traded)
     participants = _participants(tables)
-    share = (venue["order_capacity"] or 0) // SESSION_SHARE
+    share = (venue["order_capacity"] or 0) // (venue["partitions"] or 1) // SESSION_SHARE
     sessions, packet_sessions = _sessions(tables, participants, venue["name"] or "", share)
     ports, packets = _ports(tables, path.parent)
     risk = read_risk(
@@ -261,6 +271,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     replication = read_durability(
         tables, path.absolute().parent, venue["name"] or "", venue["durability"], venue["policy"]
     )
+    check_division(tables, venue)
     feed = read_feed(tables, instruments, decimals)
     if path.stat().st_mode & 0o077:
         if packet_sessions:
@@ -273,7 +284,8 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     assert calendar is not None
     folder = path.absolute().parent
     same = ("name", "durability", "volatile_journal", "policy", "checkpoint_every",
-            "retention_days", "order_capacity", "housekeeping_cores", "gateway", "canary",
+            "retention_days", "order_capacity", "shards", "partitions", "housekeeping_cores",
+            "gateway", "canary",
             "speed_bump_us", "speed_bump_window_us", "speed_bump_seed",
             "speed_bump_orders")  # fmt: skip
     return VenueFile(

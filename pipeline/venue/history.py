@@ -15,6 +15,7 @@ from openoutcry.pipeline.venue.risk_tables import RiskSpec, name_number
 from openoutcry.replay.events import Point, events_of, starting_point
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_KIND, Setting
+from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View
 from openoutcry.wire.enums import CommandKind, EventKind, Side
 
@@ -42,7 +43,7 @@ class _Watch:
         """Everybody's flags, and who was called for margin when."""
         if self.point.engine.hooks is None:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        rows = View(self.point.engine.region).participants
+        rows = view_of([self.point.engine.region]).participants
         return rows[:, lay.FLAGS // 8].copy(), rows[:, lay.CALLED_SEQ // 8].copy()
 
     def poll(self) -> None:
@@ -53,7 +54,7 @@ class _Watch:
                 # The command that lets trade again may call at once.
                 new = self.called != called
             for who in np.flatnonzero(new).tolist():
-                view = View(self.point.engine.region)
+                view = view_of([self.point.engine.region])
                 word = lay.CALLED_SEQ if why == lay.KILLED_BY_MARGIN else lay.KILLED_SEQ
                 self.kills.append((view.of(who, word), who, why))
 

@@ -37,13 +37,17 @@ def risk_rows(numbers: Iterable[int]) -> int:
 
 
 def hook_settings(
-    numbers: Iterable[int], order_capacity: int, spec: RiskSpec, delayed: int = 0
+    numbers: Iterable[int],
+    order_capacity: int,
+    spec: RiskSpec,
+    delayed: int = 0,
+    partitions: int = 1,
 ) -> dict[str, Any]:
     """What the configuration of a new journal says about risk: its structure, and no limit.
-    ``delayed``: commands that may wait at a speed bump."""
-    optional = ({"protection": True} if spec.protection else {}) | (
-        {"delayed": delayed} if delayed else {}
-    )
+    ``delayed``: commands that may wait at a speed bump; ``partitions`` of the instruments."""
+    optional: dict[str, Any] = {"protection": True} if spec.protection else {}
+    optional |= {"delayed": delayed} if delayed else {}
+    optional |= {"partitions": partitions} if partitions > 1 else {}
     return {
         "name": "risk",
         "participants": min(risk_rows(numbers), 1 << 16),
@@ -55,11 +59,21 @@ def hook_settings(
 
 
 def check_structure(
-    hooks: Mapping[str, Any] | None, spec: RiskSpec, numbers: list[int], delayed: int = 0
+    hooks: Mapping[str, Any] | None,
+    spec: RiskSpec,
+    numbers: list[int],
+    delayed: int = 0,
+    partitions: int = 1,
 ) -> None:
     """Raise :class:`LimitsError` unless a journal with these hooks can keep this file's limits."""
     if delayed and not (hooks or {}).get("delayed"):
         raise LimitsError("the journal began without a speed bump: one needs a new journal")
+    divided = int((hooks or {}).get("partitions", 1))
+    if partitions != divided:
+        raise LimitsError(
+            f"the journal began with {divided} partitions of the instruments, not {partitions}: "
+            "another number needs a new journal"
+        )
     if hooks is None:
         if spec.wanted or spec.opening or spec.group_limits:
             raise LimitsError(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from openoutcry.pipeline.venue.corporate_desk import CORPORATE_REQUESTS, CorporateDesk
 from openoutcry.pipeline.venue.desk import DeskError, Work
 from openoutcry.pipeline.venue.desk_record import REASON_MOST
+from openoutcry.pipeline.venue.division import BY_PRICE
 from openoutcry.pipeline.venue.four_eyes import FourEyes, widens
 from openoutcry.pipeline.venue.limits import FileLimits
 from openoutcry.pipeline.venue.money_desk import MONEY_REQUESTS, MoneyDesk
@@ -213,6 +214,9 @@ class Operations:
             second = max(1, _whole(request.get("burst") or 1)) if what is Setting.RATE else 0
         except ValueError as error:
             raise DeskError(f"{name}: {error}") from None
+        if name in BY_PRICE and self.view.word(lay.PARTITIONS) and value != known[name].default:
+            raise DeskError(f"{name} follows prices: it needs one partition, not "
+                            f"{self.view.word(lay.PARTITIONS)}")  # fmt: skip
         if what is Setting.MAINTENANCE and value:
             self._judged(who)
         before = stands(self.view, what, who, index)

@@ -222,14 +222,15 @@ class OperatorLane:
         return int(self._shared.rings[OPERATOR_RING].published_hint[0])
 
     def is_processed(self, lane_seq: int, lane: str = OPERATOR_RING) -> bool:
-        """Whether the core (and, if durable, the disk) has a lane's commands up to there."""
+        """Whether every core (and, if durable, the disk) has a lane's commands up to there."""
         assert self._shared is not None
         shared = self._shared
         ring = shared.rings[lane]
         if int(ring.cursors[shared.table.sequencer][0]) < lane_seq:
             return False
         target = self._pending_after.setdefault((lane, lane_seq), int(shared.sequenced.published))
-        if int(shared.sequenced.cursors["matcher"][0]) < target:
+        cursors = shared.sequenced.cursors
+        if any(int(cursors[name][0]) < target for name in shared.table.matchers):
             return False
         durable = ct.DURABILITIES[shared.control[ct.DURABILITY]] == "durable"
         if durable and shared.safe_seq("journal") < target:

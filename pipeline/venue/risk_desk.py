@@ -31,6 +31,7 @@ from openoutcry.pipeline.venue.session_switch import SessionSwitch
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.guard_layout import OPERATORS_HALT
+from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View, setting
 from openoutcry.wire.enums import CommandKind, Phase
 
@@ -85,13 +86,14 @@ class RiskDesk:
             self.note("this journal began without risk: limits and switches need a new one")
             return
         if engine is not None:
-            view = View(engine.region)
+            view = view_of([engine.region])
         else:
             numbers = [one.number for one in self.file.participants]
+            file = self.file
             hooks = hook_settings(
-                numbers, self.file.order_capacity, self.file.risk, self.file.delayed
+                numbers, file.order_capacity, file.risk, file.delayed, file.partitions
             )
-            view = fresh_view(hooks, self.file.instruments)
+            view = fresh_view(hooks, file.instruments)
         numbers = [one.number for one in self.file.participants]
         self.limits = FileLimits(self.file.risk, numbers, self.file.instruments, view)
         switches = view.instruments[:, lay.HALT // 8]
@@ -142,10 +144,9 @@ class RiskDesk:
             return
         assert self.view is not None
         if self.desk is None:
-            # The matcher's process has put the state there by now.
+            # The matchers' processes have put their states there by now.
             assert self.shared is not None
-            assert self.shared.region is not None
-            self.view = self.limits.view = View(self.shared.region)
+            self.view = self.limits.view = view_of(self.shared.regions)
             assert self.operator_lane is not None
             lane_had = partial(self.operator_lane.is_processed, lane=SESSION_LANE)
             self.switch = SessionSwitch(self.operator_lane.sessions, lane_had, self.note)

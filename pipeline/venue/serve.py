@@ -254,8 +254,10 @@ class Venue:
         if resume:
             hooks = JournalReader(file.journal).config.get("hooks")
         else:
-            hooks = hook_settings(numbers, file.order_capacity, file.risk, file.delayed)
-        check_structure(hooks, file.risk, numbers, file.delayed)
+            hooks = hook_settings(
+                numbers, file.order_capacity, file.risk, file.delayed, file.partitions
+            )
+        check_structure(hooks, file.risk, numbers, file.delayed, file.partitions)
         return hooks
 
     def _sessions(self, delayed: int) -> SessionsSpec | None:
@@ -351,7 +353,8 @@ class Venue:
 
 def wiring_of(file: VenueFile) -> Topology:
     """The table of a venue with what its file asks for."""
-    table = with_sessions(WIRING) if file.sessions.sessions else WIRING
+    table = WIRING.sharded(file.shards)
+    table = with_sessions(table) if file.sessions.sessions else table
     return with_feed(table) if file.feed else table
 
 

@@ -15,6 +15,7 @@ from openoutcry.pipeline.venue.risk_tables import (
 from openoutcry.replay.checkpoint import recover
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View
 from openoutcry.risk.settings import stands
 from openoutcry.wire.errors import OutcryError
@@ -45,7 +46,7 @@ def standing(
     engine = recover(file.journal).engine
     if engine.hooks is None:
         raise OutcryError(f"{file.journal}: the journal began without risk in its core")
-    view = View(engine.region)
+    view = view_of([engine.region])
     numbers = [one.number for one in file.participants]
     limits = FileLimits(file.risk, numbers, file.instruments, view)
     if participant is not None and participant not in numbers:
