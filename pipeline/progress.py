@@ -11,6 +11,7 @@ from openoutcry.matcher import Engine
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.worker import Work
 from openoutcry.replay.core import OPEN_ORDERS
+from openoutcry.risk import partitioned
 from openoutcry.risk.open_orders import held
 
 SAMPLE_S = 0.02
@@ -113,13 +114,12 @@ class BookWatch:
 
     def poll(self, work: Work, note: Callable[[str], None]) -> None:
         self._poll_holders(work, note)
-        capacity, stages = work.core.order_capacity, range(len(work.table.stages))
-        fullest = max(work.shared.control.stage(at, ct.STAGE_OPEN_ORDERS) for at in stages)
+        book, fullest, capacity = _fullest(work)
         self.fill = fullest / capacity
         if self.fill >= NEARLY_FULL and not self.reported:
             self.reported = True
             note(
-                f"the book holds {fullest:,} of {capacity:,} orders: when it is full, new orders "
+                f"{book} holds {fullest:,} of {capacity:,} orders: when it is full, new orders "
                 f"are rejected (BOOK_FULL)"
             )
         elif self.fill < EMPTIER:
@@ -143,6 +143,18 @@ class BookWatch:
         if len(new) > HOLDERS_TOLD:
             note(f"and so do {len(new) - HOLDERS_TOLD:,} more participants")
         self.holders = there | {who for who in self.holders if counts[who] >= EMPTIER * limit}
+
+
+def _fullest(work: Work) -> tuple[str, int, int]:
+    """What has its own room for orders, how many the fullest has, and how many it may."""
+    capacity, partitions = work.core.order_capacity, work.core.partitions
+    if partitions > 1:
+        # Of a state that its matcher has not put there yet, none.
+        open_orders = max(partitioned.open_orders(region) for region in work.shared.regions)
+        return "a partition of the book", open_orders, (capacity - 1) // partitions
+    stages = range(len(work.table.stages))
+    counts = [work.shared.control.stage(at, ct.STAGE_OPEN_ORDERS) for at in stages]
+    return "the book", max(counts), capacity
 
 
 def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sample:

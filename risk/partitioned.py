@@ -99,6 +99,14 @@ def keep(region: Region, own: Collection[int]) -> None:
         view.header[lay.OWNED // 8] = int(number in own)
 
 
+def open_orders(region: Region) -> int:
+    """Of the partition that has most, of those that this core decides about."""
+    words, row = region.view(np.int64), lay.HEADER_BYTES // 8
+    count = int(words[lay.PARTITIONS // 8])
+    headers = words[row : (1 + count) * row].reshape(count, row)
+    return int((headers[:, lay.ORDERS_OPEN // 8] * headers[:, lay.OWNED // 8]).max(initial=0))
+
+
 def pieces(region: Region) -> list[str]:
     """What the hash is made of: of the whole, then of each partition, 32 hexadecimal digits each;
     a core has the right ones of the whole and of its own partitions."""

@@ -2,6 +2,7 @@
 what one matcher says with as many partitions is what any number of them says, byte for byte."""
 
 import importlib
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 from shard_kills import killed_until_restarted
 
+from openoutcry.flow import GeneratedFlow
 from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.options import PipelineError
-from openoutcry.pipeline.run import Options, run
+from openoutcry.pipeline.run import Options, Watcher, run
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stall import work_of
 from openoutcry.pipeline.topology import TOPOLOGY, geometry
@@ -113,6 +115,32 @@ def test_any_number_of_matchers_says_what_one_does(
     assert view.word(lay.MEETINGS) > 200
     refusals = [part.word(lay.REFUSALS) for part in view.partitions]
     assert sum(refusal > 20 for refusal in refusals) >= 4, refusals
+
+
+def test_a_partitions_room_that_is_nearly_full_is_told_of() -> None:
+    """Long before the book as a whole is full."""
+    notes: list[str] = []
+    fills: list[float] = []
+    watcher = Watcher(note=notes.append, sample=lambda sample: fills.append(sample.book_fill))
+
+    def ran(room: int) -> dict[str, Any]:
+        capacity = 4 * room + 1
+        hooks = {"name": "risk", "participants": 1 << 16, "groups": 1,
+                 "order_capacity": capacity, "partitions": 4}  # fmt: skip
+        flow = GeneratedFlow("static", 3_000, seed=1)
+        asked = Options(source=flow, wiring=TOPOLOGY.sharded(2), order_capacity=capacity,
+                        hooks=hooks, topology="inline", durability="none")  # fmt: skip
+        return run(asked, watcher)
+
+    plain = ran(3_000)
+    assert 0 < fills[-1] < 0.9
+    assert not notes
+    room = plain["open_orders"] - 10
+    full = ran(room)
+    assert full["rejects"]["BOOK_FULL"] > 0
+    assert fills[-1] == full["open_orders"] / room >= 0.9
+    (note,) = notes
+    assert re.match(rf"a partition of the book holds [\d,]+ of {room:,} orders", note)
 
 
 @pytest.mark.parametrize("durability", ["durable", "none"])
