@@ -44,6 +44,7 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
     if partitions == 1:
         return region
     view = View(region)
+    entries = 1 << (-(-len(view.orders) // partitions) - 1).bit_length()
     reasons = {
         "market protection": view.guard is not None,
         "a speed bump": view.bump is not None,
@@ -52,7 +53,8 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
     for what, is_there in reasons.items():
         if is_there:
             raise RiskError(f"{what} needs one partition, not {partitions}")
-    sizes = _sizes(view)
+    # A partition has its share of the orders (matcher/rooms.py), so the table is as full as one.
+    sizes = _sizes(view) | {lay.ORDER_AT: entries * lay.ORDER_BYTES}
     ends, at = {}, lay.HEADER_BYTES * (1 + partitions)
     for table in (*SHARED, lay.PARTICIPANT_AT, lay.GROUP_AT):
         ends[table], at = at, at + _lines(sizes[table])
@@ -67,7 +69,7 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
         if number:
             for table in OWN:
                 offsets[table], begin = begin, begin + _lines(sizes[table])
-            header[lay.OWNED // 8] = 1
+            header[lay.OWNED // 8], header[lay.ORDER_MASK // 8] = 1, entries - 1
         for table, offset in offsets.items():
             first = view.word(table)
             if table != lay.ORDER_AT:
