@@ -469,6 +469,7 @@ def meets_own(market: Market, side: int, taker: Order, limit: int | None) -> boo
         own.participant == taker.participant
         and (limit is None or no_worse(taker.side, own.price, limit))
         and (market.phase == Phase.CONTINUOUS or own.price == market.last)
+        and (own.rank != WHOLE or market.phase == Phase.CONTINUOUS)
         and (own.rank != WHOLE or own.leaves <= lots_at(market, taker, own.price))
         and (taker.mode != SelfTrade.DECREMENT or lots_at(market, taker, own.price))
         and (taker.order_type not in PEGS or own.rank != SHOWN)
