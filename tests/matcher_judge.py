@@ -247,11 +247,11 @@ class _Answer:
             rests = is_elected or not (reaches(order, best) or meets_waiting(market, order))
             self.require(rests, "a post-only order never takes")
 
-    def _settle_top(self) -> None:
-        """Who entered last has done what he does."""
-        if self.arriving is not None:
+    def _settle_top(self, maker: Order | None = None) -> None:
+        """Who entered last has done what he does; if ``maker`` is given, only if he is that."""
+        if self.arriving is not None and maker in (None, self.arriving[1]):
             settle_top(*self.arriving)
-        self.arriving = None
+            self.arriving = None
 
     def _gone(self, market: Market, order: Order, e: Event) -> None:
         self.require(e.qty == order.leaves and e.leaves == 0, "what goes is what was open")
@@ -468,9 +468,9 @@ class _Answer:
     def _check_trade(self, market: Market, maker: Order, taker: Order, e: Event) -> None:
         self.require(not (fault := trade_fault(market, maker, taker, e.price)), fault)
         self.require(maker.waiting or e.price == maker.price, "a fill is at the maker's price")
-        paid = e.qty <= lots_at(market, taker, e.price) and not is_used_up(market, taker)
-        paid = paid or self.shares != []
-        self.require(paid, "a budget pays for whole lots until it does not pay for one")
+        self._settle_top(maker)
+        left = 0 if is_used_up(market, taker) else lots_at(market, taker, e.price)
+        self.require(e.qty <= left or self.shares != [], "a budget pays for lots until it cannot")
         own = taker.participant == maker.participant and taker.mode != SelfTrade.ALLOW
         self.require(not own, "no trade between orders of one participant under a mode")
         self.require(taker.order_type != OrderType.POST_ONLY, "a post-only order never takes")

@@ -101,7 +101,7 @@ def test_mixed_commands_are_answered_as_by_the_reference(block):
 
 
 @pytest.mark.parametrize(
-    "seeds", [(11, 21, 45, 66, 107, 111), pytest.param(range(1000), marks=pytest.mark.long)],
+    "seeds", [(11, 21, 45, 66, 107, 111, 419), pytest.param(range(1000), marks=pytest.mark.long)],
     ids=["few", "many"],
 )  # fmt: skip
 def test_budgets_among_odd_lots_are_answered_as_by_the_reference(seeds):
