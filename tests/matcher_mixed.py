@@ -548,17 +548,13 @@ def odd_lots(seed: int) -> Mixed:
     """Orders for a budget among orders of less than a step: replaces that know another open
     quantity leave these.  ``seed`` draws the instruments, too."""
     rng = np.random.default_rng(seed)
-    rows = [
-        {"symbol": symbol, "qty_step_lots": int(rng.choice([2, 5, 10])),
-         "allocation": int(rng.integers(1, 4)), "top_share_bps": 4000, "fifo_share_bps": 4000,
-         "options": int(rng.choice([0, 8, 64, 64 | 8]))}
-        for symbol in "AB"
-    ]  # fmt: skip
-    for row in rows:
-        if row["allocation"] != 3:
-            del row["fifo_share_bps"]
-        if row["allocation"] == 1:
-            del row["top_share_bps"]
+    shares = ({}, {"top_share_bps": 4000}, {"top_share_bps": 4000, "fifo_share_bps": 4000})
+    rows = []
+    for symbol in "AB":
+        step, allocation = int(rng.choice([2, 5, 10])), int(rng.integers(1, 4))
+        options = int(rng.choice([0, 8, 64, 64 | 8]))
+        row = {"symbol": symbol, "qty_step_lots": step, "allocation": allocation}
+        rows.append(row | {"options": options} | shares[allocation - 1])
     types = [OrderType.LIMIT, OrderType.MARKET_BUDGET, OrderType.LIMIT_BUDGET]
     others = (OrderType.ALL_OR_NONE, OrderType.ICEBERG, OrderType.MARKET, OrderType.HIDDEN)
     types += [t for t in others if rng.random() < 0.5]

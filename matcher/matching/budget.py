@@ -43,7 +43,6 @@ from openoutcry.matcher.matching.take import (
 from openoutcry.matcher.matching.waiting import (
     crosses_waiting,
     is_only_own,
-    others_wait,
     simulate_waiting,
     take_waiting,
     waiting_price_after_prevention,
@@ -182,9 +181,7 @@ def would_be_used_up(
     own_go_first = mode == const.CANCEL_OLDEST and applies_first(arena, instrument)
     left = qty
     price = NO_PRICE
-    if crosses_waiting(arena, instrument, side) and not (
-        own_go_first and not others_wait(arena, instrument, side, owner)
-    ):
+    if crosses_waiting(arena, instrument, side):
         price = waiting_price_after_prevention(arena, instrument, side, limit, False)
     if price != NO_PRICE:
         lots = lots_for(arena, instrument, budget, price, left)

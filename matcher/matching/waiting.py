@@ -147,10 +147,12 @@ def waiting_price_after_prevention(
     arena: int, instrument: int, side: int, limit: int, at_last: bool
 ) -> int:
     """:func:`waiting_price` for a simulation: the taker's own orders that prevention before any
-    trade will have cancelled do not stand any more."""
+    trade will have cancelled do not stand, nor wait, any more."""
     mode, owner = load_i64(arena + layout.TAKER_MODE), load_i64(arena + layout.TAKER_WORD) & 0xFFFF
     if at_last or mode != const.CANCEL_OLDEST or not applies_first(arena, instrument):
         return waiting_price(arena, instrument, side, limit, at_last)
+    if not others_wait(arena, instrument, side, owner):
+        return NO_PRICE
     opposite = instrument << 4 | (2 - side)
     flip = key_flip(opposite)
     displayed = best_level(arena, opposite | layout.DISPLAYED)

@@ -85,17 +85,16 @@ class RiskDesk:
         if shared.region is None:
             self.note("this journal began without risk: limits and switches need a new one")
             return
+        file = self.file
+        numbers = [one.number for one in file.participants]
         if engine is not None:
             view = view_of([engine.region])
         else:
-            numbers = [one.number for one in self.file.participants]
-            file = self.file
             hooks = hook_settings(
                 numbers, file.order_capacity, file.risk, file.delayed, file.partitions
             )
             view = fresh_view(hooks, file.instruments)
-        numbers = [one.number for one in self.file.participants]
-        self.limits = FileLimits(self.file.risk, numbers, self.file.instruments, view)
+        self.limits = FileLimits(file.risk, numbers, file.instruments, view)
         switches = view.instruments[:, lay.HALT // 8]
         self.halted = {
             symbol
