@@ -15,6 +15,7 @@ git|git|the wheel is not built from a clean copy
 perf|linux-perf|the cores are not watched while a run is explained
 iverilog|iverilog|no gateway bench runs on Icarus, and there is no static report
 g++|g++|no gateway bench runs on Verilator
+clang++|clang|only g++ compiles the Verilated gateway
 make|make|no gateway bench runs on Verilator
 pod2usage|perl|Verilator does not start
 ccache|ccache|Verilator's models are compiled from nothing each time

@@ -1,4 +1,4 @@
-// The Verilated gateway behind eight C functions: what gateway_fpga/live calls through ctypes or from a
+// The Verilated gateway behind nine C functions: what gateway_fpga/live calls through ctypes or from a
 // kernel.  One order a clock cycle, the very RTL.
 #include <cstdint>
 #include <cstdio>
@@ -171,6 +171,15 @@ int64_t outcry_live_set(int64_t handle, int64_t address, int64_t value) {
         std::abort();
     }
     return 0;
+}
+
+// Who compiled the model.
+const char *outcry_live_compiler() {
+#ifdef __clang__
+    return __VERSION__;
+#else
+    return "GCC " __VERSION__;
+#endif
 }
 
 // Clock cycles since it was made.

@@ -141,11 +141,12 @@ def _run(gateway: str) -> dict[str, Any]:
 
 
 def measure_live() -> None:
-    """Rates; they mean something only while nothing else computes.  Those of other hosts that have
-    been measured stay beside them."""
-    live = {"host": host()} | throughput() | {"pipeline": pipeline()}
+    """Rates; they mean something only while nothing else computes.  Those of other hosts and
+    compilers that have been measured stay beside them."""
+    made_by = {"host": host(), "compiler": LiveGateway().compiler}
+    live = made_by | throughput() | {"pipeline": pipeline()}
     hosts = read_evidence().get("live", {}).get("figures", {"hosts": []})["hosts"]
-    others = [row for row in hosts if row["host"] != live["host"]]
+    others = [row for row in hosts if row | made_by != row]
     write_section("live", {"hosts": [live, *others]}, COMMAND)
     print(json.dumps(live, indent=2))
 

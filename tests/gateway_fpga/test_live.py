@@ -256,9 +256,33 @@ def test_ten_million_orders_rtl_golden_and_c(tmp_path: Path) -> None:
 
 def test_another_host_builds_its_own_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """The library has the processor's own instructions, and a cache folder may go with a home."""
-    here = library._key()
+    here = library._key(["/usr/bin/g++"])
+    assert library._key(["/usr/bin/clang++", "/usr/bin/g++"]) != here
     monkeypatch.setattr(library, "host", lambda: "another")
-    assert library._key() != here
+    assert library._key(["/usr/bin/g++"]) != here
+
+
+@pytest.mark.parametrize("without", ["no headers", "no clang"])
+def test_g_plus_plus_builds_what_clang_cannot(
+    without: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A clang without the C++ library's headers, or none: the same gateway, built by g++."""
+    clang = tmp_path / "clang++"
+    clang.write_text("#!/bin/sh\necho \"fatal error: 'cstdint' file not found\" >&2\nexit 1\n")
+    clang.chmod(0o755)
+    compilers = {"no headers": (str(clang), "g++"), "no clang": ("g++",)}
+    monkeypatch.setattr(library, "COMPILERS", compilers[without])
+    monkeypatch.setattr(library, "CACHE_ROOT", tmp_path)
+    orders = random_orders(10_000, 9)
+    golden = orders.copy()
+    rejected = validate_orders(golden, make_rules(INSTRUMENTS, SETTINGS))
+    gateway = LiveGateway.loaded(INSTRUMENTS, SETTINGS)
+    assert gateway.compiler.startswith("GCC ")
+    assert gateway.validate(orders) == rejected
+    assert golden.tobytes() == orders.tobytes()
+    monkeypatch.setattr(library, "COMPILERS", (str(clang),))
+    with pytest.raises(library.LiveBuildError, match="cstdint"):
+        LiveGateway()
 
 
 def test_a_host_is_told_from_others_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,12 +297,15 @@ def test_a_host_is_told_from_others_of_its_name(monkeypatch: pytest.MonkeyPatch)
 def test_rates_of_another_host_stay_in_the_evidence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A host's row takes the place of its own last one, and of no other."""
+    """The row of a host and a compiler takes the place of its own last one, and of no other."""
     monkeypatch.setattr(evidence, "EVIDENCE", tmp_path / "fpga.json")
     monkeypatch.setattr(measure_live, "pipeline", dict)
-    for host, rate in [("one", 1), ("two", 2), ("one", 3)]:
+    made_by = [("one", "g++"), ("two", "g++"), ("one", "clang"), ("one", "g++")]
+    for rate, (host, compiler) in enumerate(made_by):
         monkeypatch.setattr(measure_live, "host", lambda host=host: host)
+        monkeypatch.setattr(LiveGateway, "compiler", compiler)
         monkeypatch.setattr(measure_live, "throughput", lambda rate=rate: {"rate": rate})
         measure_live.measure_live()
     rows = evidence.read_evidence()["live"]["figures"]["hosts"]
-    assert [(row["host"], row["rate"]) for row in rows] == [("one", 3), ("two", 2)]
+    said = [(row["host"], row["compiler"], row["rate"]) for row in rows]
+    assert said == [("one", "g++", 3), ("one", "clang", 2), ("two", "g++", 1)]
