@@ -42,7 +42,7 @@ from openoutcry.report.text import knee
 from openoutcry.ring.segment import NoRoomError
 from openoutcry.wire import OutcryError
 
-ORDERS, QUICK_ORDERS = 1_000_000, 200_000
+ORDERS, QUICK_ORDERS = 4_000_000, 200_000
 PACED_SECONDS, QUICK_SECONDS = 3.0, 0.5
 RUNG_SECONDS, QUICK_RUNG_SECONDS = 1.0, 0.2
 EXPLAIN_RATE, EXPLAIN_SECONDS = 100_000, 5.0

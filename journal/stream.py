@@ -31,6 +31,10 @@ from openoutcry.journal.watermark import (
 AHEAD_FROM_BYTES = 1 << 20
 """Segments from this size on are prewritten in the background before they are needed."""
 
+FLUSH_BYTES = 8 << 20
+"""What lies in the page cache is brought to the disk in the background each so many bytes: the end
+of a segment waits for what is left of it (measured: 25 ms for 64 MiB, 1 ms so)."""
+
 
 def identity_of(fd: int) -> tuple[int, int]:
     """Device and inode of an open file."""
@@ -72,6 +76,9 @@ class Stream:
         self.warning = ""
         """What will stop the stream before long, if nobody makes room."""
         self._ahead: threading.Thread | None = None
+        self._flush: threading.Thread | None = None
+        self._flushed_offset = 0
+        self._flush_failure = ""
         self._writer_id = secrets.randbits(63) | 1
         self._watermark = b""
         try:
@@ -101,6 +108,8 @@ class Stream:
             )
         if durable:
             self._require_in_place()
+        elif not self.direct and offset - self._flushed_offset >= FLUSH_BYTES:
+            self._flush_behind(offset)
         if 2 * offset > self.segment_bytes >= AHEAD_FROM_BYTES:
             self._prewrite_next()
 
@@ -110,6 +119,7 @@ class Stream:
         An error is never retried: the kernel may have dropped the pages and would answer the next
         attempt with success.
         """
+        self._wait_for_flush()
         self._require_whole()
         try:
             self.disk.datasync(self._fd)
@@ -175,6 +185,7 @@ class Stream:
         Before :meth:`advance`: once a segment holds data, all before it is durable, so only the
         last one can ever end in a torn tail.
         """
+        self._wait_for_flush()
         self._require_whole()
         self._require_in_place()
         try:
@@ -199,10 +210,12 @@ class Stream:
             self._fail(f"{segment_path(self.directory, number)}: cannot open: {error.strerror}")
         self.disk.close(self._fd)
         self._fd, self.number, self._file = fd, number, identity_of(fd)
+        self._flushed_offset = 0
         self.path = segment_path(self.directory, number)
         self._name = os.fsencode(self.path)
         self.segment_count = max(self.segment_count, number + 1)
         assert self._ahead is None, "no thread makes the segment that is written"
+        assert self._flush is None, "no thread brings to the disk what is finished"
 
     def close(self, end_offset: int) -> None:
         """Make all durable and give back the prewritten space; a broken stream only lets go."""
@@ -222,6 +235,7 @@ class Stream:
 
     def abandon(self) -> None:
         """Let go of the files as they are; harmless when repeated."""
+        self._wait_for_flush()
         self._broken = self._broken or f"{self.directory}: the journal is closed"
         for fd in (self._fd, self._watermark_fd):
             if fd >= 0:
@@ -252,8 +266,28 @@ class Stream:
             return  # no thread to be had: roll makes it
         self._ahead = ahead
 
+    def _flush_behind(self, offset: int) -> None:
+        """Bring what was written to the disk while more is: nothing counts as durable by it.  An
+        error breaks the stream: the next sync would not be told of it again."""
+        if self._flush is not None and self._flush.is_alive():
+            return
+
+        def flush() -> None:
+            try:
+                self.disk.datasync(self._fd)
+            except OSError as error:
+                self._flush_failure = f"{self.path}: cannot sync: {error.strerror}"
+
+        behind = threading.Thread(target=flush, name="journal-flush", daemon=True)
+        try:
+            behind.start()
+        except RuntimeError:
+            return  # no thread to be had: the end of the segment waits for all of it
+        self._flush, self._flushed_offset = behind, offset
+
     def rest(self) -> None:
         """Wait until no thread of this stream's is at work."""
+        self._wait_for_flush()
         self._wait_for_next()
 
     def _wait_for_next(self) -> None:
@@ -261,7 +295,14 @@ class Stream:
             self._ahead.join()
             self._ahead = None
 
+    def _wait_for_flush(self) -> None:
+        if self._flush is not None:
+            self._flush.join()
+            self._flush = None
+
     def _require_whole(self) -> None:
+        if self._flush_failure and not self._broken:
+            self._fail(self._flush_failure)
         if self._broken:
             raise JournalError(f"the journal writer has stopped: {self._broken}")
 

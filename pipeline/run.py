@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from openoutcry.host.build import holding, this_build
 from openoutcry.host.processes import STOP_SIGNALS, handling
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
+from openoutcry.pipeline.beside import Beside
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.journal_setup import (
     claim_journal,
@@ -47,6 +48,8 @@ NO_LIMIT = 2**62
 FEED_DRAIN_S = 10.0
 """How long a run's end waits for its feed to publish everything."""
 REPLAY_AT_STOP = 500_000
+LAST_S = 0.001
+"""How long an inline run that has finished sleeps while its journal goes on beside."""
 UNAUTHENTICATED = (
     "unauthenticated: whoever reaches this network port is any participant he names, except the "
     "exchange operator (docs/packets.md)"
@@ -422,7 +425,7 @@ def _fill_control(shared: Shared, options: Options, expected: int) -> None:
 
 def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
     """Every stage in turn in this thread; what is not compiled (the journal) whenever the others
-    can do no more."""
+    can do no more, or, where none of them waits for it, in a thread beside."""
     everything = Group("inline", work.table.names, None)
     worker.announce(work.shared, everything)
     work.shared.populate()
@@ -431,19 +434,26 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
     worker.mark_ready(work.shared, everything.stages)
     work.shared.control[ct.GO] = 1
     apart = [worker.make_stage(work, row) for row in work.table.stages if not row.compiled]
+    beside = Beside(apart) if work.durability == "async" else None
     next_sample = 0.0
-    while True:
-        ended = group.run(worker.SLICE_NS, leave_idle=True)
-        group.check()
-        for stage in apart:
-            stage.step()
-        if ended == loop.FINISHED and all(stage.finished for stage in apart):
-            break
-        now = time.monotonic()
-        if now >= next_sample:
-            next_sample = now + SAMPLE_S
-            work.shared.check()
-            watcher.sample(take_sample(work, state, watcher.note))
+    with beside or nullcontext():
+        while True:
+            ended = group.run(worker.SLICE_NS, leave_idle=beside is None)
+            group.check()
+            for stage in apart if beside is None else ():
+                stage.step()
+            if beside is not None:
+                beside.check()
+            if ended == loop.FINISHED:
+                if all(stage.finished for stage in apart):
+                    break
+                if beside is not None:
+                    beside.wait(LAST_S)
+            now = time.monotonic()
+            if now >= next_sample:
+                next_sample = now + SAMPLE_S
+                work.shared.check()
+                watcher.sample(take_sample(work, state, watcher.note))
     work.shared.check()
     watcher.sample(take_sample(work, state, watcher.note))
     state.outcome = group.outcome()

@@ -5,9 +5,9 @@ measures, where its step is.  Stage indices, ring readers, cursors, inputs' ends
 and control blocks are derived from it, for the stages, `outcry top`, recording and reports alike:
 a new stage is a row and a kernel (docs/topology.md).
 
-The same table runs ``inline`` (every stage in turn in one thread) and as ``processes`` (one process
-a group).  With fewer cores than stages, stages share a process, in the data's order, so that what
-one hands to the next never crosses cores.
+The same table runs ``inline`` (every stage in turn in one thread, but a journal that nobody waits
+for in one beside) and as ``processes`` (one process a group).  With fewer cores than stages, stages
+share a process, in the data's order, so that what one hands to the next never crosses cores.
 """
 
 import json
@@ -41,10 +41,12 @@ class Ring:
     durable: int
     lane: int | None = None
     """Number of the lane, for a ring of a source's commands."""
+    beside: int = 0
+    """Inline, with a journal beside that nobody waits for but who finds the ring full."""
 
     def capacity(self, topology: str, durability: str) -> int:
         if topology == "inline":
-            return self.inline
+            return self.beside if self.beside and durability == "async" else self.inline
         return self.durable if durability in ("durable", "replicated") else self.memory
 
 
@@ -107,7 +109,7 @@ def span_text(since: str, until: str) -> str:
 
 RINGS = (
     Ring("lane", "order", inline=1024, memory=1024, durable=1024, lane=1),
-    Ring("sequenced", "order", inline=4096, memory=1 << 14, durable=1 << 16),
+    Ring("sequenced", "order", inline=4096, memory=1 << 14, durable=1 << 16, beside=1 << 16),
     Ring("events", "event", inline=8192, memory=1 << 14, durable=1 << 17),
 )
 _STAGES = "openoutcry.pipeline.stages"

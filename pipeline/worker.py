@@ -26,6 +26,7 @@ from openoutcry.host.processes import STOP_SIGNALS, fork_reporting
 from openoutcry.journal import JournalWriter
 from openoutcry.matcher import Engine
 from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.beside import Idle
 from openoutcry.pipeline.gateway_stage import sequenced_commands
 from openoutcry.pipeline.options import Replication
 from openoutcry.pipeline.parking import Parking, Start, parked
@@ -54,9 +55,6 @@ SPINS = 4_000
 NAP_US = 500
 """In quiet times a loop sleeps for so long on a core that is not its own (isolcpus), or an idle
 venue would keep every such core busy; not where steps are being timed."""
-MIN_SLEEP_S, MAX_SLEEP_S, IDLE_SHARE = 20e-6, 500e-6, 32
-"""A stage of Python that finds nothing sleeps for this share of the time since it last did, within
-these bounds."""
 REPORT_LEVELS = 50
 PR_SET_TIMERSLACK = 29
 
@@ -308,21 +306,16 @@ def _run_python(work: Work, row: Stage) -> dict[str, Any]:
     # Mostly blocked in the disk, so real-time priority starves nobody and keeps the wake-up short
     # when cores are shared (measured: 4 ms p50 under contention without it).  Not so when there is
     # nothing to do: a look each 20 us took 60 % of a core, and two pipelines of this kind on one
-    # core left 5 % to all others (the kernel's bound for real time).  So it sleeps for a share of
-    # the time that it has had nothing to do: what comes then waits no more than that share longer.
+    # core left 5 % to all others (the kernel's bound for real time).  So it sleeps the longer.
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     except OSError:
         ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1_000, 0, 0, 0)
     stage = make_stage(work, row)
     mark_ready(work.shared, (row.name,))
-    busy_s = time.monotonic()
+    idle = Idle()
     while not stage.finished:
-        if stage.step():
-            busy_s = time.monotonic()
-            continue
-        idle_s = time.monotonic() - busy_s
-        time.sleep(min(max(idle_s / IDLE_SHARE, MIN_SLEEP_S), MAX_SLEEP_S))
+        idle.after(stage.step())
     return dict(stage.outcome())
 
 

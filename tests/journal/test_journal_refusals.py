@@ -17,6 +17,7 @@ from openoutcry.journal import (
     JournalLock,
     JournalReader,
     JournalWriter,
+    stream,
 )
 
 
@@ -186,6 +187,49 @@ def test_a_failed_sync_stops_acknowledging(tmp_path, orders):
             attempt()
     writer.close()
     assert (disk.calls, writer.durable_seq, writer.written_seq) == (2, 4, 7)
+
+
+@pytest.mark.parametrize("then", ["sync", "append", "close", "roll"])
+def test_a_failed_sync_in_the_background_stops_acknowledging(then, tmp_path, orders, monkeypatch):
+    """The kernel tells of a lost page once: whoever was told in the background, nothing after it is
+    called durable, though the next fdatasync says yes."""
+    monkeypatch.setattr(stream, "FLUSH_BYTES", 12_288)
+    disk = FailingDisk(2)
+    writer = Journal.create(tmp_path, {}, disk=disk, direct=False)
+    fill(writer, orders, [4])
+    writer.sync()
+    fill(writer, orders, [3, 3])
+    writer._copies.rest()
+    assert disk.calls == 2
+    attempt = {"append": lambda: fill(writer, orders, [3])}.get(then) or getattr(writer, then)
+    with pytest.raises(JournalError, match=r"segment-000000.ocj: cannot sync: Input/output error"):
+        attempt()
+    assert (disk.calls, writer.durable_seq, writer.written_seq) == (2, 4, 10)
+    for attempt in (writer.sync, lambda: fill(writer, orders, [1])):
+        with pytest.raises(JournalError, match=r"has stopped: .*Input/output error|is closed"):
+            attempt()
+    writer.close()
+    assert writer.durable_seq == 4
+
+
+def test_what_is_written_is_brought_to_the_disk_meanwhile(tmp_path, orders, monkeypatch):
+    """Each so many bytes and not past the page cache only; what is read back is the same."""
+    monkeypatch.setattr(stream, "FLUSH_BYTES", 8192)
+    calls = {}
+    for direct in (False, True):
+        disk = FailingDisk(0)
+        directory = tmp_path / str(direct)
+        with Journal.create(
+            directory, {}, disk=disk, direct=direct, segment_bytes=1 << 16
+        ) as writer:
+            assert writer.direct == direct
+            for _ in range(40):
+                fill(writer, orders, [4])
+                writer._copies.rest()
+        calls[direct] = disk.calls
+        assert read_all(directory) == orders(1, 160).tobytes()
+    assert calls[True] == 0
+    assert 10 < calls[False] <= 20
 
 
 def test_a_failed_durable_append_stops_acknowledging(tmp_path, orders):
