@@ -102,6 +102,10 @@ class Disk:
         """Drop what the page cache holds of a file that was synced: it is read from the disk."""
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
+    def read_no_more(self, fd: int) -> None:
+        """Read from this file what is asked for, and nothing ahead."""
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+
     def truncate(self, fd: int, size: int) -> None:
         os.ftruncate(fd, size)
 

@@ -159,6 +159,7 @@ class Scan:
         number, offset = self.end_segment, self.end_offset
         while (segment := SegmentFile.open(self.directory, number, self.disk)) is not None:
             with segment:
+                segment.follow()
                 head = segment.head(offset)
                 if self.journal_id and head and not head.startswith(_MAGIC):
                     self.end_segment, self.end_offset = number, offset

@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,6 +13,7 @@ from openoutcry.journal.errors import JournalError
 from openoutcry.wire.records import BLOCK_HEADER
 
 WINDOW_BYTES = 1 << 20
+FOLLOWED_BYTES = 128 << 10
 ZEROS = bytes(WINDOW_BYTES)
 NEW_SUFFIX = ".new"
 PACKED_SUFFIX = ".zst"
@@ -105,13 +106,19 @@ def write_whole(path: Path, data: bytes, disk: Disk = REAL) -> None:
 
 
 def make_segment(
-    directory: Path, number: int, size_bytes: int, head: Any = b"", disk: Disk = REAL
+    directory: Path,
+    number: int,
+    size_bytes: int,
+    head: Any = b"",
+    disk: Disk = REAL,
+    pace: Callable[[int], int] | None = None,
 ) -> None:
     """Make a segment of ``head`` and zeros, durable under its final name.
 
     Written under another name and renamed when whole, so that a segment is never seen half
     made.  Zeros are written, not only allocated: a later sync then has no extents to convert and
-    costs only the data.  Raises :class:`JournalError`, leaving no file.
+    costs only the data.  ``pace``, told up to where it is made, says when and up to where to go on;
+    what was written before is on the disk then.  Raises :class:`JournalError`, leaving no file.
     """
     path = segment_path(directory, number)
     new = path.with_name(path.name + NEW_SUFFIX)
@@ -122,7 +129,12 @@ def make_segment(
     try:
         if len(head) and (written := disk.write(fd, head, 0)) != len(head):
             raise JournalError(f"{path}: {size_bytes - written:,} bytes are missing")
-        write_zeros(fd, path, len(head), size_bytes, disk)
+        made = len(head)
+        while pace is not None and (until := min(pace(made), size_bytes)) < size_bytes:
+            write_zeros(fd, path, made, until, disk)
+            disk.datasync(fd)
+            made = until
+        write_zeros(fd, path, made, size_bytes, disk)
         disk.sync(fd)
         disk.rename(new, path)
         disk.sync_directory(directory)
@@ -208,6 +220,14 @@ class SegmentFile:
     def head(self, offset: int = 0) -> bytes:
         """The bytes of a block header at ``offset``; nothing more is read."""
         return self._pread(offset, BLOCK_HEADER.size_bytes)
+
+    def follow(self) -> None:
+        """Read what is new and little more.  Of a file that is read in order the kernel reads up to
+        4 MiB ahead, here zeros that were prewritten, and a commit waits behind them (measured:
+        6 ms)."""
+        self.window_bytes = FOLLOWED_BYTES
+        if self._fd >= 0:
+            self._disk.read_no_more(self._fd)
 
     def forget(self) -> None:
         """Read from the file again next time: another process may have written to it."""

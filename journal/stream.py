@@ -30,6 +30,11 @@ from openoutcry.journal.watermark import (
 
 AHEAD_FROM_BYTES = 1 << 20
 """Segments from this size on are prewritten in the background before they are needed."""
+PIECE_BYTES, MAX_PIECE_BYTES, PACE_S = 128 << 10, 8 << 20, 0.002
+AHEAD_OF = 2.5
+"""Prewriting goes by what is written: for each byte of a segment's second half so many zeros of the
+next, in pieces, looked after each ``PACE_S``.  A segment at once is a queue in the disk that the
+next commit waits behind (measured: 26 to 47 ms)."""
 
 FLUSH_BYTES = 8 << 20
 """What lies in the page cache is brought to the disk in the background each so many bytes: the end
@@ -76,6 +81,8 @@ class Stream:
         self.warning = ""
         """What will stop the stream before long, if nobody makes room."""
         self._ahead: threading.Thread | None = None
+        self._end_offset = 0
+        self._hurry = threading.Event()
         self._flush: threading.Thread | None = None
         self._flushed_offset = 0
         self._flush_failure = ""
@@ -106,6 +113,7 @@ class Stream:
             self._fail(
                 f"{self.path}: byte {offset}: only {written:,} of {len(block):,} bytes were written"
             )
+        self._end_offset = offset + len(block)
         if durable:
             self._require_in_place()
         elif not self.direct and offset - self._flushed_offset >= FLUSH_BYTES:
@@ -249,7 +257,10 @@ class Stream:
 
         def make() -> None:
             try:
-                make_segment(self.directory, self.number + 1, self.segment_bytes, disk=self.disk)
+                make_segment(
+                    self.directory, self.number + 1, self.segment_bytes, disk=self.disk,
+                    pace=self._pace,
+                )  # fmt: skip
                 self.segment_count += 1
                 self.warning = ""
             except JournalError as error:
@@ -259,12 +270,21 @@ class Stream:
                     f"{self.path.name} is full"
                 )
 
+        self._hurry.clear()
         ahead = threading.Thread(target=make, name="journal-prewrite", daemon=True)
         try:
             ahead.start()
         except RuntimeError:
             return  # no thread to be had: roll makes it
         self._ahead = ahead
+
+    def _pace(self, made_bytes: int) -> int:
+        """Up to where to prewrite now, once there is a piece to be written."""
+        while not self._hurry.wait(PACE_S):
+            due = int(AHEAD_OF * (self._end_offset - self.segment_bytes // 2))
+            if due - made_bytes >= PIECE_BYTES:
+                return min(due, made_bytes + MAX_PIECE_BYTES)
+        return self.segment_bytes
 
     def _flush_behind(self, offset: int) -> None:
         """Bring what was written to the disk while more is: nothing counts as durable by it.  An
@@ -292,6 +312,7 @@ class Stream:
 
     def _wait_for_next(self) -> None:
         if self._ahead is not None:
+            self._hurry.set()
             self._ahead.join()
             self._ahead = None
 

@@ -108,6 +108,10 @@ class Follower:
         start, every = point.seq + 1, self.every or 0
         for batch in events_of(self.reader, point, from_seq=start, every=every, follow=follow):
             self.take(batch)
+            if follow:
+                # Or a kernel thread that wakes on this core with a commit's flush waits for the
+                # rest of our slice, whatever our priority (measured: 3 ms).
+                os.sched_yield()
             if every and len(batch.commands) and point.seq % every == 0:
                 paths += self.save()
         return paths

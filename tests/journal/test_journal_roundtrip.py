@@ -6,6 +6,7 @@ import os
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -128,19 +129,47 @@ def test_expected_records_are_prewritten(tmp_path, orders):
     assert sorted(path.name for path in tmp_path.glob("segment-*")) == made[:2]
 
 
-def test_the_next_segment_is_made_while_one_fills(tmp_path, orders):
-    """Past its middle a large segment has a successor, prewritten, before it is needed."""
-    writer = Journal.create(tmp_path, {}, segment_bytes=1 << 20)
-    fill(writer, orders, [4000])
-    assert len(list(tmp_path.glob("segment-*.ocj"))) == 1
-    fill(writer, orders, [5000, 10])
+def wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 300
-    while not (tmp_path / "segment-000001.ocj").exists() and time.monotonic() < deadline:
+    while not holds():
+        assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert (tmp_path / "segment-000001.ocj").stat().st_size == 1 << 20
-    fill(writer, orders, [9000])
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_the_next_segment_is_made_while_one_fills(tmp_path, orders, direct):
+    """Past its middle a large segment has a successor that grows as it does, so that no commit
+    waits behind much of it, and is whole before it is needed."""
+    size_bytes = 4 << 20
+    made, whole = tmp_path / "segment-000001.ocj.new", tmp_path / "segment-000001.ocj"
+    writer = Journal.create(tmp_path, {}, segment_bytes=size_bytes, direct=direct)
+    fill(writer, orders, [30_000])
+    assert not made.exists()
+    fill(writer, orders, [4_000, 10])
+    wait_until(lambda: made.exists() and made.stat().st_size > 0)
+    for _ in range(20):
+        assert made.stat().st_size <= 2.5 * (writer.bytes - size_bytes // 2)
+        time.sleep(0.005)
+    fill(writer, orders, [4_000] * 7)
+    wait_until(whole.exists)
+    assert whole.stat().st_size == size_bytes
+    assert writer.bytes < size_bytes
+    fill(writer, orders, [20_000])
     writer.close()
-    assert read_all(tmp_path)[1] == orders(1, 18_010).tobytes()
+    assert read_all(tmp_path)[1] == orders(1, 82_010).tobytes()
+
+
+@pytest.mark.parametrize("ends", ["roll", "close"])
+def test_who_needs_the_next_segment_waits_for_no_pace(tmp_path, orders, ends):
+    """Its successor half made, a segment is left at once; closed, the half goes as well."""
+    writer = Journal.create(tmp_path, {}, segment_bytes=4 << 20)
+    fill(writer, orders, [34_000, 10])
+    wait_until((tmp_path / "segment-000001.ocj.new").exists)
+    getattr(writer, ends)()
+    made = sorted(path.name for path in tmp_path.glob("segment-*"))
+    assert made == [f"segment-{n:06d}.ocj" for n in range(2 if ends == "roll" else 1)]
+    writer.close()
+    assert read_all(tmp_path)[1] == orders(1, 34_010).tobytes()
 
 
 def test_durable_follows_sync(tmp_path, orders):
