@@ -298,11 +298,11 @@ def test_the_gateways_rtl_is_found_outside_the_tree(run, installed):
     home, _ = installed
     script = (
         "from openoutcry.gateway_fpga.live import device\n"
-        "print(device.RTL, device.SOURCE, device._key())\n"
+        "print(device.RTL, device.SOURCE, device._key([]))\n"
     )
     done = run("python", "-c", script)
     assert done.returncode == 0, done.stderr
     rtl, source, key = done.stdout.split()
     assert Path(rtl).is_relative_to(home)
     assert Path(source).is_relative_to(home)
-    assert key == device._key()
+    assert key == device._key([])
