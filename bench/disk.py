@@ -2,12 +2,16 @@
 
 import os
 import time
+from collections.abc import Generator
+from itertools import count as numbers
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 SECTOR = 4096
+SLOTS = 16_384
 
 
 def has_disk(folder: Path) -> bool:
@@ -22,20 +26,48 @@ def has_disk(folder: Path) -> bool:
     return kind not in ("tmpfs", "ramfs", "devtmpfs")
 
 
-def bare_ns(path: Path, size: int, count: int) -> npt.NDArray[np.float64]:
-    """The bare calls: write ``size`` bytes behind the last into a prewritten file, fdatasync."""
+def bare_ns(path: Path, size: int, count: int) -> npt.NDArray[np.int64]:
+    """What the bare calls take, ns (count,): write ``size`` bytes behind the last into a prewritten
+    file, fdatasync."""
+    writes = np.array(list(islice(_writes(path, size, count), count)))
+    return writes[:, 1] - writes[:, 0]
+
+
+def bare_writes(path: Path, size: int, seconds: float) -> npt.NDArray[np.int64]:
+    """Began and ended, ns (writes, 2), of as many of them as ``seconds`` have room for, over and
+    over in a file like a segment of the journal."""
+    found = []
+    writes = _writes(path, size, SLOTS)
+    for began, ended in writes:
+        found.append((began, ended))
+        if ended - found[0][0] > seconds * 1e9:
+            break
+    writes.close()
+    return np.array(found)
+
+
+def group_commit_ns(writes: npt.NDArray[np.int64], every_ns: int) -> npt.NDArray[np.int64]:
+    """What orders would wait, of which one comes each ``every_ns``, if each of those ``writes``
+    took all that had come before it began: the least that group commit with one write at a time
+    can do on that disk.  It has what a list of writes has not: an order that comes while one takes
+    long waits for the rest of it, and more orders come the longer it takes."""
+    began, ended = writes.T
+    comes = np.arange(began[0], began[-1], every_ns)
+    waited: npt.NDArray[np.int64] = ended[np.searchsorted(began, comes)] - comes
+    return waited
+
+
+def _writes(path: Path, size: int, slots: int) -> Generator[tuple[int, int], None, None]:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.pwrite(fd, bytes(size * count), 0)
+        os.pwrite(fd, bytes(size * slots), 0)
         os.fsync(fd)
         data = os.urandom(size)
-        took = np.zeros(count)
-        for number in range(count):
-            started = time.perf_counter_ns()
-            os.pwrite(fd, data, number * size)
+        for number in numbers():
+            began = time.perf_counter_ns()
+            os.pwrite(fd, data, number % slots * size)
             os.fdatasync(fd)
-            took[number] = time.perf_counter_ns() - started
-        return took
+            yield began, time.perf_counter_ns()
     finally:
         os.close(fd)
         path.unlink()

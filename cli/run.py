@@ -97,7 +97,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
               show_default=True, help="One thread, or one process a group of stages.")  # fmt: skip
 @click.option("--housekeeping-cores", "housekeeping_cores", type=click.IntRange(0), default=1,
               show_default=True, help="Cores without a busy-polling stage; 0 gives them to "
-              "stages: more throughput, longer tails.")  # fmt: skip
+              "stages: more throughput in memory, longer tails.")  # fmt: skip
 @click.option("--shards", type=click.IntRange(1, MAX_SHARDS), default=1, show_default=True,
               help="Matchers that share the instruments, by hash of the symbol.")  # fmt: skip
 @click.option("--durability", type=click.Choice(["none", "async", "durable", "replicated"]),

@@ -20,6 +20,8 @@ PIPELINE_ROWS = (
     ("whole_p50_durable_100k", "", "intended send → reply, p50, 100,000/s, durable", ""),
     ("whole_p99_durable_100k", "", "intended send → reply, p99, 100,000/s, durable", "≤ 500 µs"),
     ("whole_p99_durable_100k", "bare_fdatasync", "the same / p99 of a bare fdatasync loop", "≤ 2"),
+    ("whole_p50_durable_100k", "bare_group_commit", "p50 / that of group commit by that loop", ""),
+    ("whole_p99_durable_100k", "bare_group_commit", "p99 / that of group commit by that loop", ""),
 )
 """The spans that people publish and aim for, and the exchange's own."""
 
