@@ -1,6 +1,11 @@
 """``python -m openoutcry``: the ``outcry`` command."""
 
+import os
 import sys
+
+# Nothing here multiplies matrices, and OpenBLAS, which numpy has with it, starts a thread for each
+# further core: a seventh of the processor time of a start on two, on cores that stages are to have.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 try:
     from openoutcry.early import leaving_at_once

@@ -1,6 +1,7 @@
 """What all tests need of their process."""
 
 import ctypes
+import gc
 import os
 import signal
 import tempfile
@@ -61,6 +62,9 @@ def own_shared_memory() -> bool:
     )
 
 
+# As commands do (openoutcry/__main__.py); so does what else the tests start.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # A busy machine is slow, and the same examples come every time: neither decides whether tests pass.
 hypothesis.settings.register_profile(
     "suite",
@@ -79,6 +83,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: item.path.parent.name not in TOGETHER and item.path.name not in FIRST
     )
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays: it is not looked through again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
