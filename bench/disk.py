@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Generator
+from contextlib import closing
 from itertools import count as numbers
 from itertools import islice
 from pathlib import Path
@@ -29,7 +30,8 @@ def has_disk(folder: Path) -> bool:
 def bare_ns(path: Path, size: int, count: int) -> npt.NDArray[np.int64]:
     """What the bare calls take, ns (count,): write ``size`` bytes behind the last into a prewritten
     file, fdatasync."""
-    writes = np.array(list(islice(_writes(path, size, count), count)))
+    with closing(_writes(path, size, count)) as bare:
+        writes = np.array(list(islice(bare, count)))
     return writes[:, 1] - writes[:, 0]
 
 
@@ -37,12 +39,11 @@ def bare_writes(path: Path, size: int, seconds: float) -> npt.NDArray[np.int64]:
     """Began and ended, ns (writes, 2), of as many of them as ``seconds`` have room for, over and
     over in a file like a segment of the journal."""
     found = []
-    writes = _writes(path, size, SLOTS)
-    for began, ended in writes:
-        found.append((began, ended))
-        if ended - found[0][0] > seconds * 1e9:
-            break
-    writes.close()
+    with closing(_writes(path, size, SLOTS)) as bare:
+        for began, ended in bare:
+            found.append((began, ended))
+            if ended - found[0][0] > seconds * 1e9:
+                break
     return np.array(found)
 
 

@@ -207,7 +207,7 @@ def _throughput(session: Session, add: Add) -> None:
 
 def as_fast(orders: int, topology: str, durability: str, gateway: str, name: str = "normal") -> Any:
     """The result of a run as fast as it goes, on every core; a journal that is waited for has one
-    of them: two cores' stages left it none, and a run came to 12 M/s or to 4 (decision 010)."""
+    of them: two cores' stages left it none, and a run came to 4 M/s or to 12 (decision 010)."""
     options = Options(
         source=flow(name, orders), orders=orders, seed=SEED, topology=topology,
         durability=durability, gateway=gateway, verify=False,
