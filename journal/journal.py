@@ -1,6 +1,5 @@
 """Create or resume a journal's writer, in one directory or several."""
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from openoutcry.journal.segment import (
     segment_path,
     space_error,
     sync_file,
+    write_whole,
 )
 from openoutcry.journal.stream import Stream, make_whole
 from openoutcry.journal.tail import anchor_segment, bytes_before
@@ -324,21 +324,15 @@ def _resume_one(scan: Scan, best: Scan, direct: bool, disk: Disk) -> Stream:
 
 def _catch_up(scan: Scan, best: Scan, disk: Disk) -> None:
     """Copy what the best copy has and this one, its beginning, lacks, byte for byte to the same
-    places."""
-    offset = scan.end_offset
+    places.
+
+    Each segment is written beside and renamed: of blocks that went into the file itself the power
+    could take an earlier one and leave a later one, whose header says that the other was durable,
+    and that is damage.
+    """
     for number in range(scan.end_segment, best.end_segment + 1):
         data = _content(best, number, disk)
-        target = segment_path(scan.directory, number)
-        if not target.exists():
-            make_segment(scan.directory, number, best.segment_bytes, disk=disk)
-        fd = disk.open(target, os.O_RDWR)
-        try:
-            disk.write(fd, memoryview(data)[offset:], offset)
-            disk.truncate(fd, len(data))
-            disk.sync(fd)
-        finally:
-            disk.close(fd)
-        offset = 0
+        write_whole(segment_path(scan.directory, number), data, disk)
     read_anew(scan.directory, disk)
     again = _to_end(scan.directory, scan.begin_segment, disk)
     if again.previous_hash != best.previous_hash:

@@ -1,5 +1,6 @@
 """One cluster for all tests of a worker, and what they do to it."""
 
+import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -69,6 +70,15 @@ def drain(publisher: Publisher) -> None:
     until(done, "the journal is not published")
 
 
+def thread_states(pid: int) -> set[str]:
+    """What the threads of a process do, by the letters of proc(5)."""
+    found = set()
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            found.add(stat.read_text().rpartition(")")[2].split()[0])
+    return found
+
+
 class Frozen:
     """Nodes that are stopped as long as this lasts."""
 
@@ -78,6 +88,11 @@ class Frozen:
     def __enter__(self) -> None:
         for node in self.nodes:
             self.cluster.signal(node, signal.SIGSTOP)
+        # The signal wakes one thread, which stops the others once it runs: on busy cores they still
+        # work for a while.
+        for node in self.nodes:
+            pid = self.cluster.processes[node.name].pid
+            until(lambda pid=pid: thread_states(pid) == {"T"}, f"{node.name} does not stop")
 
     def __exit__(self, *_: object) -> None:
         for node in self.nodes:

@@ -106,6 +106,40 @@ def test_a_thousand_cuts_of_several_directories(tmp_path, orders, count, policy)
     cut_often(tmp_path, orders, 4, 1_000, count, policy)
 
 
+def test_the_power_goes_while_a_copy_that_lags_is_brought_up(tmp_path, orders):
+    """At any call of it: the copy is whole up to somewhere, never a block of the rest without those
+    before.  It lags by several blocks of one segment and by all of the next."""
+    places = [tmp_path / name for name in "ab"]
+    writer = Journal.create(places[0], {}, 100, SEGMENT_BYTES, copies=places[1:], policy="any")
+
+    def append(blocks: int) -> None:
+        for _ in range(blocks):
+            first_seq = writer.written_seq + 1
+            writer.append(first_seq, [orders(first_seq, 20)], 20, 1, durable=True)
+
+    append(1)
+    writer.close()
+    shutil.copytree(places[1], tmp_path / "early")
+    writer = Journal.resume(places[0])
+    append(6)
+    writer.abandon()
+    shutil.rmtree(places[1])
+    shutil.copytree(tmp_path / "early", places[1])
+    disks = RecordingDisks(places)
+    Journal.resume(places[0], disk=disks).abandon()
+    for moment in range(len(disks.order)):
+        for seed in range(5):
+            rng = np.random.default_rng([moment, seed])
+            left = disks.after_power_cut(moment, tmp_path / "found", rng)
+            writer = Journal.resume(left[0], copies=left[1:])
+            assert writer.failures == []
+            assert writer.written_seq == 140
+            writer.close()
+            for place in left:
+                assert read_all(place)[1] == orders(1, 140).tobytes()
+            shutil.rmtree(tmp_path / "found")
+
+
 def test_an_early_word_is_seen_by_this_test(tmp_path, orders, monkeypatch):
     """With a policy that counts one copy where a quorum is asked, some cut with a directory lost
     loses what was acknowledged: the simulation would see it."""
