@@ -22,7 +22,7 @@ from openoutcry.journal.block import (
     examine,
 )
 from openoutcry.journal.disk import REAL, Disk
-from openoutcry.journal.errors import JournalError
+from openoutcry.journal.errors import Hole, JournalError
 from openoutcry.journal.history import RESUMED_BEFORE
 from openoutcry.journal.segment import (
     MAX_SEGMENTS,
@@ -304,7 +304,7 @@ class Scan:
             return
         where = f"{segment.path}: byte {offset}"
         if later:
-            raise JournalError(f"{where}: {flaw}, but {later}: the journal is damaged here")
+            raise Hole(f"{where}: {flaw}, but {later}: the journal is damaged here")
         self._require_watermark(where, flaw)
         if offset == 0 and flaw != ONLY_ZEROS and segment.read(0, 8) not in (_MAGIC, ZEROS[:8]):
             raise JournalError(f"{segment.path} is not a journal segment: {flaw}")

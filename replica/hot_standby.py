@@ -90,6 +90,11 @@ class HotStandby:
         self.venue = venue
         self.say = say
         self.local = LocalJournal(journal)
+        if self.local.flaw:
+            say(
+                f"{self.local.flaw}; it was not known to be durable, as after a power cut: what "
+                "follows is cut off and read from the stream again"
+            )
         tip = self._known_tip(journal)
         self.machine = Standby(
             holder, tip, timing, sealed, self.local.journal_id,

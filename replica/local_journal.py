@@ -17,14 +17,16 @@ from openoutcry.journal.block import (
     digest,
     unpack_header,
 )
+from openoutcry.journal.errors import Hole
 from openoutcry.journal.lock import JournalLock
 from openoutcry.journal.segment import segment_numbers, segment_path
 from openoutcry.journal.tail import bytes_before
-from openoutcry.journal.watermark import WATERMARK_NAME, Reached
+from openoutcry.journal.watermark import WATERMARK_NAME, Reached, read_watermark
 from openoutcry.journal.writer import Handover
 from openoutcry.journal.writer import Place as JournalPlace
 from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.message import GENESIS
+from openoutcry.replica.place import read_place
 from openoutcry.wire.enums import BlockKind
 
 
@@ -41,7 +43,9 @@ class LocalJournal:
     """Holds and locks the journal in ``directory``, made there if there is none.
 
     ``config`` is what the journal was begun with, None before its first block; a torn end is cut
-    off.  Raises :class:`ReplicaError` for a journal of several directories, ``JournalError`` for a
+    off, and so is what follows a hole that a power cut left: blocks come faster than they are
+    synced, and each says that the primary had those before it on its disk.  ``flaw`` says where.
+    Raises :class:`ReplicaError` for a journal of several directories, ``JournalError`` for a
     damaged one or one in use.
     """
 
@@ -51,6 +55,7 @@ class LocalJournal:
         self.config: dict[str, Any] | None = None
         self.document: dict[str, Any] = {}
         """Of its first block: the configuration with what the writer needs."""
+        self.flaw = ""
         self.last_commands: tuple[BlockHeader, memoryview] | None = None
         """The last block of commands, if it was appended here."""
         self._last: BlockHeader | None = None
@@ -183,15 +188,20 @@ class LocalJournal:
                 f"{self.directory} is one of several directories: a standby keeps one"
             )
         segment = -1
-        for block in reader.all_blocks():
-            if block.header.kind == BlockKind.CONFIG and block.offset == 0:
-                if segment < 0:
-                    self.first_block = block.header.block_index
-                    segment = segment_numbers(self.directory)[0]
-                else:
-                    segment += 1
-            self.places.append(Place(segment, block.offset, block.end, digest(block.whole)))
-            self._note(block.header, block.whole)
+        try:
+            for block in reader.all_blocks():
+                if block.header.kind == BlockKind.CONFIG and block.offset == 0:
+                    if segment < 0:
+                        self.first_block = block.header.block_index
+                        segment = segment_numbers(self.directory)[0]
+                    else:
+                        segment += 1
+                self.places.append(Place(segment, block.offset, block.end, digest(block.whole)))
+                self._note(block.header, block.whole)
+        except Hole as hole:
+            if not self.places or self.next_block < self._known_durable(reader.journal_id):
+                raise
+            self.flaw = str(hole)
         known = len(reader.resumed) - len(self._runs)
         self._runs[:0] = [(-1, run) for run in reader.resumed[:known]]
         self.document = reader.document
@@ -204,6 +214,15 @@ class LocalJournal:
         self._open(last.segment)
         os.ftruncate(self._fd, last.end)
         self._unsynced = True  # whoever wrote it may have been killed before its sync
+
+    def _known_durable(self, journal_id: int) -> int:
+        """How many blocks this disk must have: the place is noted behind their sync, the watermark
+        behind their acknowledgement."""
+        watermark, _ = read_watermark(self.directory)
+        acknowledged = -1
+        if watermark is not None and watermark.journal_id == journal_id:
+            acknowledged = watermark.block_index
+        return max(read_place(self.directory, journal_id).next_block, acknowledged + 1)
 
     def _begin_segment(self, text_bytes: int, block: memoryview) -> None:
         document = json.loads(bytes(block[HEADER_BYTES : HEADER_BYTES + text_bytes]))

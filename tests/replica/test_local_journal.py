@@ -1,13 +1,18 @@
 """A standby's journal: the primary's bytes, resumed by a writer, cut where the chain has others."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.segment import segment_path
+from openoutcry.journal.watermark import WATERMARK_NAME
+from openoutcry.replica.chain import Tip
 from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.local_journal import LocalJournal
+from openoutcry.replica.place import write_place
 from openoutcry.wire.records import ORDER_DTYPE
 
 
@@ -70,6 +75,55 @@ def test_a_torn_end_is_given_again(tmp_path, blocks):
     local.append(blocks[-1])
     local.close()
     assert blocks_of(tmp_path / "standby") == blocks
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_after_a_power_cut_what_was_not_synced_is_given_again(tmp_path, blocks, seed):
+    """Of the sectors that were not synced any may be on the disk.  The place was noted with a sync
+    before."""
+    rng, folder = np.random.default_rng(seed), tmp_path / "standby"
+    whole = written(tmp_path / "long", blocks=20, segment_bytes=1 << 16)
+    synced = int(rng.integers(1, len(whole)))
+    local = standby(folder, whole[:synced])
+    local.sync()
+    write_place(folder, Tip(journal_id=local.journal_id, next_block=int(rng.integers(synced + 1))))
+    for block in whole[synced:]:
+        local.append(block)
+    places = local.places[synced:]
+    local.lock.release()
+    local._close()
+    kept = float(rng.choice([0.3, 0.7, 0.95]))
+    for place in places:
+        path = segment_path(folder, place.segment)
+        data = bytearray(path.read_bytes())
+        for at in range(place.offset, place.end, 512):
+            if rng.random() > kept and place.segment == local.places[-1].segment:
+                data[at : at + 512] = bytes(min(512, place.end - at))
+        path.write_bytes(data)
+    again = LocalJournal(folder)
+    assert again.next_block >= synced
+    for block in whole[again.next_block :]:
+        again.append(block)
+    again.close()
+    assert blocks_of(folder) == whole
+    assert JournalReader(folder).torn is None
+
+
+@pytest.mark.parametrize("known_by", ["place", "watermark"])
+def test_a_hole_in_what_was_durable_is_damage(tmp_path, blocks, known_by):
+    local = standby(tmp_path / "standby", blocks)
+    spoilt = local.places[3]
+    if known_by == "place":
+        write_place(tmp_path / "standby", Tip(journal_id=local.journal_id, next_block=4))
+    else:
+        shutil.copy(tmp_path / "primary" / WATERMARK_NAME, tmp_path / "standby")
+    local.close()
+    path = segment_path(tmp_path / "standby", spoilt.segment)
+    data = bytearray(path.read_bytes())
+    data[spoilt.offset : spoilt.offset + 512] = bytes(512)
+    path.write_bytes(data)
+    with pytest.raises(JournalError, match="damaged here"):
+        LocalJournal(tmp_path / "standby")
 
 
 @pytest.mark.parametrize("keep", [1, 2, 4, 5, 7])
