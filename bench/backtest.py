@@ -1,4 +1,5 @@
-"""The backtest's figures: a day with a strategy beside hftbacktest, in time and fill by fill.
+"""The backtest's figures: a day with a strategy beside hftbacktest, in time and fill by fill, and
+two workers beside one.
 
 hftbacktest is given the same day as its own feed (executions as FILL and then CANCEL or MODIFY),
 the same strategy in its own calls, the same latencies, its exact queue model for order-by-order
@@ -20,8 +21,10 @@ import numpy as np
 import openoutcry.backtest.layout as lay
 from openoutcry.backtest.day import Day, prepare_day
 from openoutcry.backtest.latency import parse_latency
+from openoutcry.backtest.plan import Plan
 from openoutcry.backtest.run import FILLED, Run, run_day
 from openoutcry.backtest.strategies import requoter
+from openoutcry.backtest.work import run_plan
 from openoutcry.bench.backtest_day import recorded_market
 from openoutcry.bench.peers.matchers import ENVIRONMENTS, SOURCES
 from openoutcry.bench.rounds import Add, Rounds
@@ -35,6 +38,8 @@ LATENCY_NS = 50_000
 INTERVAL_NS = 1_000_000
 PASSES = 3
 TIMEOUT_S = 900
+DAYS, QUICK_DAYS = 24, 4
+ORDERS_A_DAY, QUICK_ORDERS_A_DAY = 100_000, 5_000
 FEED = np.dtype(
     [("ev", "u8"), ("exch_ts", "i8"), ("local_ts", "i8"), ("px", "f8"), ("qty", "f8"),
      ("order_id", "u8"), ("ival", "i8"), ("fval", "f8")], align=True)  # fmt: skip
@@ -76,11 +81,34 @@ def bench_backtest(
                 assert theirs is not None
                 took_ns = theirs(depth)["took_ns"]
                 add("day_ns_per_command", "ns", "lower", took_ns / day.count, f"{NAME}_{depth}")
+            for workers in (1, 2) if number % 2 else (2, 1):
+                progress(f"  {workers} workers")
+                peer = "one_worker" if workers == 1 else ""
+                rate = tasks_per_s(workers, Path(folder), quick)
+                add("tasks_per_s", "1/s", "higher", rate, peer)
 
         gathered.run(one)
     document = gathered.document("backtest", command)
     document["details"] = details
     return document
+
+
+def tasks_per_s(workers: int, folder: Path, quick: bool) -> float:
+    """Tasks a second on Ray, from the first that is done to the last: days are generated and
+    written meanwhile; Ray's own start is left out."""
+    days, orders = (QUICK_DAYS, QUICK_ORDERS_A_DAY) if quick else (DAYS, ORDERS_A_DAY)
+    plan = Plan(
+        tuple(f"generated:normal:{orders}:{seed}" for seed in range(1, days + 1)),
+        ("maker",), {"offset_ticks": (0, 1), "qty_lots": tuple(range(1, 17))},
+    )  # fmt: skip
+    seen: list[tuple[float, int]] = []
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        run_plan(
+            plan, Path(out), workers,
+            progress=lambda done, count: seen.append((time.perf_counter(), done)),
+        )  # fmt: skip
+    (first_s, _), (last_s, count) = next(row for row in seen if row[1]), seen[-1]
+    return (count - 1) / (last_s - first_s)
 
 
 def _ours(day: Day) -> Run:

@@ -49,7 +49,7 @@ def collect_books(data: Path) -> None:
 
 MEASURED = (
     "matcher", "pipeline", "ring", "shim", "clock", "journal", "sessions", "risk", "market-data",
-    "operations", "ledger", "shards", "replication",
+    "operations", "ledger", "shards", "replication", "backtest",
 )  # fmt: skip
 """The subjects that documents quote."""
 

@@ -53,7 +53,7 @@ _ALL = (
     Subject("clock", "clock:bench_clock",
             "a reading of the clock page beside clock_gettime, and how well it knows the time"),
     Subject("backtest", "backtest:bench_backtest",
-            "a day with a strategy in the recorded book, beside hftbacktest: time and fills",
+            "a day with a strategy in the recorded book, beside hftbacktest; two workers and one",
             setup="backtest:setup_backtest"),
     Subject("cores", "cores:bench_cores", "a cache line between every pair of cores"),
     Subject("gateway", "gateway:bench_gateway",

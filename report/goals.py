@@ -211,3 +211,16 @@ CLOCK_ROWS = (
     ("drift_error_ppb", "", "drift off the truth, p99 (simulated)", "≤ 50 ppb"),
     ("violations", "", "readings without the truth in them (simulated)", "≤ 0"),
 )
+
+BACKTEST_ROWS = (
+    (
+        "day_ns_per_command",
+        "",
+        "a recorded command of a day with a strategy, own events hashed",
+        "",
+    ),
+    ("day_ns_per_command", "hftbacktest_vector", "ours / hftbacktest, vector depth", "≤ 1/2"),
+    ("day_ns_per_command", "hftbacktest_hash", "ours / hftbacktest, hash depth", "≤ 1/2"),
+    ("tasks_per_s", "", "tasks of sixteen runs a second, two workers", ""),
+    ("tasks_per_s", "one_worker", "two workers / one", "≥ 1.7"),
+)

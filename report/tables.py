@@ -27,10 +27,13 @@ DOCUMENTS = (
     "docs/clock.md",
     "docs/market-data.md",
     "docs/audit.md",
+    "docs/backtest.md",
     "docs/topology.md",
     "docs/replication.md",
 )
 MADE_BY_TESTS = {
+    "backtest_deaths": "backtest/test_work",
+    "backtest_memory": "backtest/test_work",
     "audit": "surveillance/test_audit_long",
     "audit_hundred_million": "surveillance/test_audit_long",
     "clock_days": "ptp/test_clock_days",
@@ -273,6 +276,8 @@ ledger_table = partial(_goal_table, goals.LEDGER_ROWS)
 
 shards_table = partial(_goal_table, goals.SHARDS_ROWS)
 
+backtest_table = partial(_goal_table, goals.BACKTEST_ROWS)
+
 replication_table = partial(_goal_table, goals.REPLICATION_ROWS)
 
 AUDIT_FACTS = (
@@ -315,6 +320,17 @@ FACTS = {
         ("different_hashes", "journals whose state or events differ"),
         ("resume_s_p50", "s from the resume to its first reply, median"),
         ("resume_s_max", "s, the longest (goal < 30)"),
+    ),
+    "backtest_deaths": (
+        ("days", "days, each with a hundred combinations of parameters"),
+        ("runs", "runs"),
+        ("different_hashes", "hashes that differ from a run without Ray and without a death"),
+    ),
+    "backtest_memory": (
+        ("days", "days of 10,000 to 300,000 orders"),
+        ("thirty_days_peak_kib", "KiB resident at most, all of them"),
+        ("largest_day_peak_kib", "KiB resident at most, the largest alone"),
+        ("ratio", "the one / the other (goal ≤ 1.2)"),
     ),
     "feed_subscribers": (
         ("subscribers", "pages that asked for all and did not read, or sent no request"),
@@ -397,6 +413,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "operations": operations_table,
     "ledger": ledger_table,
     "shards": shards_table,
+    "backtest": backtest_table,
     "replication": replication_table,
     **dict.fromkeys(FACTS, facts_table),
     "clock": clock_table,
