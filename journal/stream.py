@@ -30,11 +30,11 @@ from openoutcry.journal.watermark import (
 
 AHEAD_FROM_BYTES = 1 << 20
 """Segments from this size on are prewritten in the background before they are needed."""
-PIECE_BYTES, MAX_PIECE_BYTES, PACE_S = 128 << 10, 8 << 20, 0.002
+PIECE_BYTES, MAX_PIECE_BYTES = 128 << 10, 8 << 20
 AHEAD_OF = 2.5
 """Prewriting goes by what is written: for each byte of a segment's second half so many zeros of the
-next, in pieces, looked after each ``PACE_S``.  A segment at once is a queue in the disk that the
-next commit waits behind (measured: 26 to 47 ms)."""
+next, in pieces.  A segment at once is a queue in the disk that the next commit waits behind
+(measured: 26 to 47 ms)."""
 
 FLUSH_BYTES = 8 << 20
 """What lies in the page cache is brought to the disk in the background each so many bytes: the end
@@ -82,7 +82,9 @@ class Stream:
         """What will stop the stream before long, if nobody makes room."""
         self._ahead: threading.Thread | None = None
         self._end_offset = 0
-        self._hurry = threading.Event()
+        self._hurry = self._unwanted = False
+        self._piece_due = threading.Event()
+        self._piece_due_offset = 0
         self._flush: threading.Thread | None = None
         self._flushed_offset = 0
         self._flush_failure = ""
@@ -114,6 +116,8 @@ class Stream:
                 f"{self.path}: byte {offset}: only {written:,} of {len(block):,} bytes were written"
             )
         self._end_offset = offset + len(block)
+        if self._ahead is not None and self._end_offset >= self._piece_due_offset:
+            self._piece_due.set()
         if durable:
             self._require_in_place()
         elif not self.direct and offset - self._flushed_offset >= FLUSH_BYTES:
@@ -228,6 +232,7 @@ class Stream:
     def close(self, end_offset: int) -> None:
         """Make all durable and give back the prewritten space; a broken stream only lets go."""
         try:
+            self._unwanted = True
             self._wait_for_next()
             if not self._broken:
                 self.finish(end_offset)
@@ -245,6 +250,8 @@ class Stream:
         """Let go of the files as they are; harmless when repeated."""
         self._wait_for_flush()
         self._broken = self._broken or f"{self.directory}: the journal is closed"
+        self._unwanted = True
+        self._piece_due.set()
         for fd in (self._fd, self._watermark_fd):
             if fd >= 0:
                 self.disk.close(fd)
@@ -270,7 +277,7 @@ class Stream:
                     f"{self.path.name} is full"
                 )
 
-        self._hurry.clear()
+        self._hurry = False
         ahead = threading.Thread(target=make, name="journal-prewrite", daemon=True)
         try:
             ahead.start()
@@ -279,11 +286,20 @@ class Stream:
         self._ahead = ahead
 
     def _pace(self, made_bytes: int) -> int:
-        """Up to where to prewrite now, once there is a piece to be written."""
-        while not self._hurry.wait(PACE_S):
-            due = int(AHEAD_OF * (self._end_offset - self.segment_bytes // 2))
-            if due - made_bytes >= PIECE_BYTES:
+        """Up to where to prewrite now, once there is a piece to be written; who closes the stream
+        wants none any more."""
+        half = self.segment_bytes // 2
+        self._piece_due_offset = half + int((made_bytes + PIECE_BYTES) / AHEAD_OF) + 1
+        while not (self._hurry or self._unwanted):
+            self._piece_due.clear()
+            # What came before the clearing is seen here.
+            if self._end_offset >= self._piece_due_offset:
+                due = int(AHEAD_OF * (self._end_offset - half))
                 return min(due, made_bytes + MAX_PIECE_BYTES)
+            if not (self._hurry or self._unwanted):
+                self._piece_due.wait()
+        if self._unwanted:
+            raise JournalError(f"{self.directory}: the journal is closed")
         return self.segment_bytes
 
     def _flush_behind(self, offset: int) -> None:
@@ -312,7 +328,8 @@ class Stream:
 
     def _wait_for_next(self) -> None:
         if self._ahead is not None:
-            self._hurry.set()
+            self._hurry = True
+            self._piece_due.set()
             self._ahead.join()
             self._ahead = None
 

@@ -172,6 +172,21 @@ def test_who_needs_the_next_segment_waits_for_no_pace(tmp_path, orders, ends):
     assert read_all(tmp_path)[1] == orders(1, 34_010).tobytes()
 
 
+@pytest.mark.parametrize("ends", ["close", "abandon"])
+def test_who_closes_the_journal_makes_no_segment_for_it(tmp_path, orders, ends):
+    """What was prewritten of the next one goes, and no thread goes on or waits for more."""
+    writer = Journal.create(tmp_path, {}, segment_bytes=64 << 20)
+    fill(writer, orders, [100_000] * 7)
+    new = tmp_path / "segment-000001.ocj.new"
+    wait_until(new.exists)
+    (thread,) = [t for t in threading.enumerate() if t.name == "journal-prewrite"]
+    getattr(writer, ends)()
+    thread.join(300)
+    assert not thread.is_alive()
+    assert not new.exists()
+    assert [path.name for path in tmp_path.glob("segment-*")] == ["segment-000000.ocj"]
+
+
 def test_durable_follows_sync(tmp_path, orders):
     """Written runs ahead; durable catches up at sync, and only then."""
 
