@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from bench_command import bench_here
-from processes import OUTCRY, alive, left_behind
+from processes import alive, left_behind
 
 from openoutcry.bench import ring
 from openoutcry.bench.peers import programs
@@ -39,8 +39,21 @@ two_cores = pytest.mark.skipif(
 compiler = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc: apt-get install gcc")
 
 
+FEW = ring.Counts(256, 1 << 17, 1 << 17, 100, 1 << 17, 100)
+"""Messages a figure: two laps of the ring, where two cores that others use spin for minutes over
+the command's own."""
+BENCH = [
+    *(sys.executable, "-c"),
+    "from openoutcry.__main__ import main\n"
+    "from openoutcry.bench import ring\n"
+    f"ring.QUICK = ring.{FEW}\n"
+    "main()",
+    *("bench", "ring", "--quick"),
+]
+
+
 def bench(*arguments: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    command = [*OUTCRY, "bench", "ring", *arguments]
+    command = [*BENCH, *arguments]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
 
 
@@ -50,7 +63,7 @@ def test_the_ring_subject_gives_the_shared_shape(tmp_path: Path) -> None:
     """A quick round with the peers that need no installation: every metric with its unit, every
     peer of it with a ratio, the same document in --out, and nothing left in shared memory."""
     before = left_behind()
-    options = ("--quick", "--rounds", "1", "--against", "c,bounce,mp_queue")
+    options = ("--rounds", "1", "--against", "c,bounce,mp_queue")
     done = bench(*options, "--json", "--out", "r.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
@@ -127,7 +140,7 @@ def test_a_missing_python_module_says_what_gives_it() -> None:
 def test_a_missing_peer_stands_in_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without boost the rest is measured, and both of its variants are in `missing` with why."""
     monkeypatch.setattr(programs, "BOOST_HEADER", Path("/nowhere/at-all"))
-    monkeypatch.setattr(ring, "QUICK", ring.Counts(1_000, 65_536, 65_536, 100, 65_536, 100))
+    monkeypatch.setattr(ring, "QUICK", FEW)
     said: list[str] = []
     made = bench_ring(1, True, "outcry bench ring", said.append, peers_named("boost"))
     assert {entry["name"] for entry in made["missing"]} == {"boost", "boost_backoff"}
@@ -189,7 +202,7 @@ def test_no_process_is_left_when_one_of_two_fails(end: Callable[[], None], tmp_p
 def test_an_interrupted_bench_leaves_nothing_behind(number: int) -> None:
     """In the middle of a round, whoever is being measured: no process, no shared memory."""
     with subprocess.Popen(
-        [*OUTCRY, "bench", "ring", "--quick", "--rounds", "999", "--against", "c"],
+        [*BENCH, "--rounds", "999", "--against", "c"],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
