@@ -20,6 +20,7 @@ from openoutcry.pipeline.venue.limits import FileLimits
 from openoutcry.pipeline.venue.money_desk import MONEY_REQUESTS, MoneyDesk
 from openoutcry.pipeline.venue.operators import OPERATOR, SUPERVISOR, OperatorError, Operators
 from openoutcry.pipeline.venue.risk_tables import (
+    MAX_BURST,
     OF_CELLS,
     OF_INSTRUMENTS,
     OF_PARTICIPANTS,
@@ -211,7 +212,7 @@ class Operations:
         index = self._instrument(symbol) if symbol else -1
         try:
             value = parse(request.get("value"))
-            second = max(1, _whole(request.get("burst") or 1)) if what is Setting.RATE else 0
+            second = _burst(request.get("burst") or 0, what)
         except ValueError as error:
             raise DeskError(f"{name}: {error}") from None
         if name in BY_PRICE and self.view.word(lay.PARTITIONS) and value != known[name].default:
@@ -506,6 +507,18 @@ def _whole(value: Any) -> int:
     if abs(value) > LARGEST:
         raise ValueError(f"{value} is not {-LARGEST} to {LARGEST}")
     return value
+
+
+def _burst(value: Any, what: Setting) -> int:
+    """How many commands may come at once, which only a rate says; 0: not asked for."""
+    burst = _whole(value)
+    if what is not Setting.RATE:
+        if burst:
+            raise ValueError("burst belongs to orders_per_s")
+        return 0
+    if not 0 <= burst <= MAX_BURST:
+        raise ValueError(f"burst is {burst}, not 1 to {MAX_BURST:,}")
+    return burst or 1
 
 
 def _whose(request: dict[str, Any]) -> str:

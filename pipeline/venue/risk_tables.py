@@ -151,11 +151,12 @@ LIQUIDATION = {
     "band_bps": Key(t.integer(0, 10_000), 500),
 }
 PLACES = ("participant", "group", "instrument")
+MAX_BURST = 1_000_000_000
 LIMITS = {
     "participant": Key(t.integer(1, 65_535), 0),
     "group": Key(t.text(32), ""),
     "instrument": Key(t.text(8), ""),
-    "burst": Key(t.integer(1, 1_000_000_000), None),
+    "burst": Key(t.integer(1, MAX_BURST), None),
     "opening_balance": Key(t.integer(-LARGEST, LARGEST), None),
     "opening_position": Key(t.integer(-LARGEST, LARGEST), None),
     "opening_price": Key(t.integer(-LARGEST, LARGEST), None),

@@ -270,6 +270,14 @@ def test_the_history_says_who_was_stopped_and_who_opened_it(floor) -> None:
         (("limits", "set", "max_qty", "1", "--participant", "1"), "there is no limit 'max_qty'"),
         (("limits", "set", "credit", "x", "--participant", "1"), "'x' is no whole number"),
         (("limits", "set", "fee", "1"), "fee needs an instrument"),
+        (
+            ("limits", "set", "orders_per_s", "9", "--participant", "1", "--burst", "-3"),
+            "orders_per_s: burst is -3, not 1 to 1,000,000,000",
+        ),
+        (
+            ("limits", "set", "credit", "9", "--participant", "1", "--burst", "2"),
+            "credit: burst belongs to orders_per_s",
+        ),
     ],
 )
 def test_what_cannot_be_is_told(floor, words: tuple[str, ...], says: str) -> None:
