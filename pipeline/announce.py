@@ -36,9 +36,9 @@ class Announcement:
 def announced(role: str, journal: Path | None = None, config: int = 0) -> Iterator[None]:
     """For as long as this lasts."""
     me, shown = ProcessIdentity.mine(), str(journal.absolute()) if journal else ""
-    said = Announcement(role, me.pid, this_build().number, openoutcry.__version__, LAYOUT_HASH,
-                        config, shown)  # fmt: skip
-    data = json.dumps(asdict(said)).encode()
+    announcement = Announcement(role, me.pid, this_build().number, openoutcry.__version__,
+                                LAYOUT_HASH, config, shown)  # fmt: skip
+    data = json.dumps(asdict(announcement)).encode()
     segment = Segment.create(segment_name(me, WHAT), ROOM)
     try:
         segment.view[: len(data)] = bytearray(data)
@@ -49,11 +49,11 @@ def announced(role: str, journal: Path | None = None, config: int = 0) -> Iterat
 
 def announcements() -> list[Announcement]:
     """Of every such process of this user that lives."""
-    found = []
+    processes = []
     for name, owner in list_segments():
         if not name.endswith(f".{WHAT}") or not owner.alive():
             continue
         with suppress(OutcryError, ValueError, TypeError):
             segment = Segment.attach(name, read_only=True)
-            found.append(Announcement(**json.loads(bytes(segment.view).rstrip(b"\0"))))
-    return found
+            processes.append(Announcement(**json.loads(bytes(segment.view).rstrip(b"\0"))))
+    return processes

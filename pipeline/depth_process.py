@@ -51,21 +51,21 @@ async def _conflate(
         await pages.start()
     line = DepthLine(spec, spec.depth) if spec.depth else None
     receiver = await _receiver(spec, moment, over)
-    interval_s, due, until, told = spec.interval_ms / 1e3, time.monotonic(), 0.0, 0
+    interval_s, due, until, ends_told = spec.interval_ms / 1e3, time.monotonic(), 0.0, 0
     while receiver is not None:
         lines, session = receiver.lines, receiver.lines.session
         while not lines.complete and receiver.poll(0):
             await asyncio.sleep(0)
         now, ended = time.monotonic(), lines.sessions + lines.unfinished + lines.complete
-        if (now >= due and not lines.complete) or ended > told:
+        if (now >= due and not lines.complete) or ended > ends_told:
             due = max(due + interval_s, now)
             views, itch_seq = views_of(receiver.book), lines.next_sequence - 1
             if line is not None:
                 line.tell(views, itch_seq, receiver.book.time_ns)
             if pages is not None:
                 pages.tell(views, itch_seq)
-        if ended > told:
-            told = ended
+        if ended > ends_told:
+            ends_told = ended
             if line is not None:
                 line.end(itch_seq, receiver.book.time_ns)
             if pages is not None:

@@ -80,10 +80,10 @@ class Times:
         """Of commands ``first`` to ``last``: int64, ns since the epoch."""
         if first > self.after_seq:
             count = len(self.stamps)
-            found = self.stamps[np.arange(first, last + 1) & (count - 1)] + self.offset
+            times_ns = self.stamps[np.arange(first, last + 1) & (count - 1)] + self.offset
             # Written again only when a whole round of commands has come, not long before it.
             if self.shared.sequenced.published - first < count // 2:
-                return found
+                return times_ns
         return self._from_journal(first, last)
 
     def _from_journal(self, first: int, last: int) -> npt.NDArray[np.int64]:
@@ -149,26 +149,26 @@ class PublicFeed:
         if self.spec.retransmission is None:
             return None
         family = socket.AF_INET6 if self.spec.ipv6 else socket.AF_INET
-        made = socket.socket(family, socket.SOCK_DGRAM)
-        made.setblocking(False)
+        udp = socket.socket(family, socket.SOCK_DGRAM)
+        udp.setblocking(False)
         try:
-            made.bind(self.spec.retransmission)
+            udp.bind(self.spec.retransmission)
         except OSError as error:
-            made.close()
+            udp.close()
             host, port = self.spec.retransmission
             raise FeedError(f"cannot take requests on {host}:{port}: {error}") from None
-        return made
+        return udp
 
     def _listen_tcp(self, address: tuple[str, int] | None, what: str) -> socket.socket | None:
         if address is None:
             return None
         family = socket.AF_INET6 if self.spec.ipv6 else socket.AF_INET
         try:
-            made = socket.create_server(address, family=family, backlog=BACKLOG)
+            listener = socket.create_server(address, family=family, backlog=BACKLOG)
         except OSError as error:
             raise FeedError("cannot give {} on {}:{}: {}".format(what, *address, error)) from None
-        made.setblocking(False)
-        return made
+        listener.setblocking(False)
+        return listener
 
     def _check_interface(self) -> None:
         """Raises :class:`FeedError` if multicast cannot leave by it."""

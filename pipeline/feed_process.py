@@ -117,13 +117,13 @@ class FeedProcess:
         """Of who tells participants of their own orders: stages behind the gate on its own ring."""
         table = self.reader.table
         (ring,) = table.inputs(table.gate.name)
-        found = [
+        cursors = [
             self.reader.ring.cursors[row.name]
             for row in table.stages
             if table.gate.name in row.gated_by and ring in table.inputs(row.name)
         ]
-        assert len(found) <= p.MOST_PRIVATE
-        return found
+        assert len(cursors) <= p.MOST_PRIVATE
+        return cursors
 
     def run(self) -> None:
         """Publish until the run is over."""

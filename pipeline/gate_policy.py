@@ -52,9 +52,9 @@ def gate_policy(name: str, replicated: bool) -> GatePolicy:
     Raises :class:`PipelineError` for one that asks for replicas where there are none.
     """
     rows = REPLICATED if replicated else LOCALLY
-    found = rows.get(ALIASES[replicated].get(name, name))
-    if found is None:
+    policy = rows.get(ALIASES[replicated].get(name, name))
+    if policy is None:
         raise PipelineError(
             f"policy {name} asks for replicas: only --durability replicated has any"
         )
-    return found
+    return policy

@@ -72,7 +72,7 @@ class JournalStage:
         self.finished = False
         self.block_ends: deque[int] = deque()
         self.event_digest = NO_DIGEST
-        self.failures_said = 0
+        self.failures_reported = 0
         self.lanes = (
             LaneCounts(shared.table, reached or {}) if len(shared.table.lanes) > 1 else None
         )
@@ -168,9 +168,9 @@ class JournalStage:
         """Report, once, a copy that stopped while the policy still holds, and a disk that will
         soon be full."""
         failures = self.writer.failures
-        for failure in failures[self.failures_said :]:
+        for failure in failures[self.failures_reported :]:
             print(f"outcry: a copy of the journal has stopped: {failure}", file=sys.stderr)
-        self.failures_said = len(failures)
+        self.failures_reported = len(failures)
         now_s = time.monotonic()
         for warning in self.writer.warnings:
             if warning not in self.warned:
@@ -188,10 +188,10 @@ class JournalStage:
             seq = self.block_ends.popleft()
         if seq:
             stamps = self.shared.stamps_of(ct.EVENT_HASHES)
-            found = int(stamps[seq & (len(stamps) - 1)])
+            event_hash = int(stamps[seq & (len(stamps) - 1)])
             # Commands after `replied` may be under way to the very word that was just read.
             if self._replied() + MAX_REPLIES_A_STEP < seq + len(stamps):
-                self.event_digest = EventDigest(seq, found)
+                self.event_digest = EventDigest(seq, event_hash)
         return self.event_digest
 
     def _replied(self) -> int:

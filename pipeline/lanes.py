@@ -43,11 +43,11 @@ def journaled_lanes(directories: Sequence[Path], table: Topology, seq: int) -> d
     refusals = []
     for directory in directories:
         try:
-            found = note_at(directory, seq)
+            note = note_at(directory, seq)
         except JournalError as error:
             refusals.append(str(error))
             continue
-        return _counts(lanes, found)
+        return _counts(lanes, note)
     raise JournalError("; ".join(refusals))
 
 

@@ -56,8 +56,8 @@ class Parking:
 
     def start(self) -> Start:
         """What was told, behind :meth:`wait`.  It comes from our own parent by memory."""
-        found: Start = pickle.loads(_all_of(self._start))
-        return found
+        start: Start = pickle.loads(_all_of(self._start))
+        return start
 
     def snapshot(self) -> bytes:
         """Of the core behind the journal's last command."""

@@ -133,8 +133,8 @@ class BookWatch:
         counts, limit = held(region)
         if limit == 0:  # The matcher has not begun.
             return
-        there = set(np.flatnonzero(counts >= limit).tolist())
-        new = sorted(there - self.holders)
+        at_limit = set(np.flatnonzero(counts >= limit).tolist())
+        new = sorted(at_limit - self.holders)
         for who in new[:HOLDERS_TOLD]:
             note(
                 f"participant {who} holds {counts[who]:,} open orders, as many as one may: further "
@@ -142,7 +142,7 @@ class BookWatch:
             )
         if len(new) > HOLDERS_TOLD:
             note(f"and so do {len(new) - HOLDERS_TOLD:,} more participants")
-        self.holders = there | {who for who in self.holders if counts[who] >= EMPTIER * limit}
+        self.holders = at_limit | {who for who in self.holders if counts[who] >= EMPTIER * limit}
 
 
 def _fullest(work: Work) -> tuple[str, int, int]:

@@ -93,12 +93,14 @@ class ReplicaStage:
 
     def outcome(self) -> dict[str, Any]:
         publisher = self.publisher
-        asked = publisher.journal / HAND_OVER_FILE
-        hand_over = asked.exists()
-        left = publisher.leave(hand_over, GIVE_UP_S)
-        asked.unlink(missing_ok=True)
+        hand_over_file = publisher.journal / HAND_OVER_FILE
+        hand_over = hand_over_file.exists()
+        handed_over = publisher.leave(hand_over, GIVE_UP_S)
+        hand_over_file.unlink(missing_ok=True)
         if hand_over:
-            _say_aloud("handed over" if left else "not handed over: the cluster did not answer")
+            _say_aloud(
+                "handed over" if handed_over else "not handed over: the cluster did not answer"
+            )
         document = {NAME: publisher.status()}
         publisher.close()
         return document

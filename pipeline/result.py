@@ -101,7 +101,7 @@ def _whole_book(work: Work, state: RunState) -> dict[str, Any]:
 def _of_owners(pieces: list[list[str]]) -> list[str]:
     """What the hash of the hooks' state is made of: each partition's from the shard that has it,
     the whole's from all of them alike."""
-    whole = {found[0] for found in pieces}
+    whole = {piece[0] for piece in pieces}
     assert len(whole) == 1, "the shards' risk does not agree about the whole"
     count = len(pieces)
     return [*whole, *(pieces[n % count][1 + n] for n in range(len(pieces[0]) - 1))]

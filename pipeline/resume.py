@@ -52,8 +52,8 @@ def resume_pipeline(
             elif key == "gateway_settings":
                 shown = f": {first_difference(before.get(key), config[key])}"
             raise ResumeError(f"{directory} is the journal of a run with another {key}{shown}")
-    given, point = known or (None, None)
-    writer = given or Journal.resume(directory, direct=durable)
+    open_writer, point = known or (None, None)
+    writer = open_writer or Journal.resume(directory, direct=durable)
     configs = [before, *(row["config"] for row in writer.later_runs if "config" in row)]
     try:
         check_sessions(directory, configs[-1].get("sessions", []), config["sessions"])

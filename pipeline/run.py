@@ -140,16 +140,17 @@ class _Unwind:
         """The watcher, by whose steps a signal that was lost is found."""
 
         def first(tell: Callable[..., None]) -> Callable[..., None]:
-            def told(*what: Any) -> None:
+            def checked(*what: Any) -> None:
                 if self.came:
                     raise KeyboardInterrupt
                 tell(*what)
 
-            return told
+            return checked
 
-        asked = copy(watcher)
-        asked.phase, asked.compiling = first(watcher.phase), first(watcher.compiling)
-        return asked
+        checked_watcher = copy(watcher)
+        checked_watcher.phase = first(watcher.phase)
+        checked_watcher.compiling = first(watcher.compiling)
+        return checked_watcher
 
 
 def _build_gateway(options: Options, watcher: Watcher) -> None:

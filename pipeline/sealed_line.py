@@ -43,17 +43,17 @@ class SealedLine(UdpLine):
         self.udp.send(seal(self.key, header + bytes(records), self.epoch))
 
     def take(self) -> npt.NDArray[Any]:
-        found: list[npt.NDArray[Any]] = []
+        records: list[npt.NDArray[Any]] = []
         for _ in range(RECEIVE_BURST):
             try:
                 size = self.udp.recv_into(self._buffer, 0, socket.MSG_DONTWAIT)
             except BlockingIOError:
-                if found:
+                if records:
                     break
                 raise
             self._tally[0] += 1
-            found.append(self._opened(size))
-        return np.concatenate(found)
+            records.append(self._opened(size))
+        return np.concatenate(records)
 
     def _opened(self, size_bytes: int) -> npt.NDArray[Any]:
         """The events of one datagram; none if it is not the venue's."""

@@ -198,18 +198,18 @@ class Sessions(State):
             block[fix_words.CLOCK_OFFSET_NS // 8] = shared.control[ct.EPOCH_OFFSET]
         stage.watch(contexts.address_of(name), self.stage_socket.fileno(), 0)
 
-    def _restore(self, work: "Work", published: int, told: int) -> None:
+    def _restore(self, work: "Work", published: int, event_seq: int) -> None:
         """Rows, tokens and streams as of the last command on the lane and the last event told."""
         hall = self.hall
         if self._followed is None:
             self.begin()
         noted = 0
-        if published or told:
+        if published or event_seq:
             if work.journal is None:
                 raise SessionsError(
                     "sessions cannot go on without a journal: what they were told is lost"
                 )
-            noted = self._from_journal([work.journal, *work.copies][0], told)
+            noted = self._from_journal([work.journal, *work.copies][0], event_seq)
         assert noted <= published
         if not hall[h.DAY_BEGUN]:
             a.begin_day(hall.address)
@@ -219,9 +219,9 @@ class Sessions(State):
             note[0] = hall[h.NOTES] + n.NOTE_BYTES * at
             order = hall[h.ORDERS] + h.ORDER_BYTES * at
             codecs = self.codecs.ctypes.data
-            cp.apply_batch(hall.address, codecs, order, 1, note.ctypes.data, 0, 0, told)
+            cp.apply_batch(hall.address, codecs, order, 1, note.ctypes.data, 0, 0, event_seq)
         hall.words[h.LANE_SEQ // 8] = published
-        hall.words[h.EVENT_SEQ // 8] = told
+        hall.words[h.EVENT_SEQ // 8] = event_seq
         for index in range(1, len(self.streams) + 1):
             block = hall.block(index)
             for word in (s.DIRTY, s.PENDING, s.INPUT_LENGTH, s.SIDE_LENGTH, s.SWEEP, s.LOST_NS):
@@ -235,21 +235,21 @@ class Sessions(State):
         for one in self.fix.values():
             one.resume(int(self.day))
 
-    def _from_journal(self, directory: Path, told: int) -> int:
-        """Apply what the journal has, events up to ``told``; returns how many commands had a
+    def _from_journal(self, directory: Path, event_seq: int) -> int:
+        """Apply what the journal has, events up to ``event_seq``; returns how many commands had a
         note."""
         if self._followed is not None:
             self.follow(directory)
             (_, point), self._followed = self._followed, None
-            if point.engine.event_count == told:
+            if point.engine.event_count == event_seq:
                 return self.hall[h.LANE_SEQ]
             self.begin()
         reader = JournalReader(directory)
-        point = checkpoint.resume(self, reader, told)
+        point = checkpoint.resume(self, reader, event_seq)
         while True:
             for batch in events_of(reader, point, from_seq=point.seq + 1):
-                self.apply(batch, told)
-            if point.engine.event_count >= told:
+                self.apply(batch, event_seq)
+            if point.engine.event_count >= event_seq:
                 return self.hall[h.LANE_SEQ]
             time.sleep(0.001)
             reader = JournalReader(directory)

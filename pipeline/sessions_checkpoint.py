@@ -135,8 +135,8 @@ def save(state: State, point: Point, journal_id: int) -> Path | None:
     np.savez_compressed(data, **arrays)  # type: ignore[arg-type]
     folder = folder_of(state.journal)
     folder.mkdir(parents=True, exist_ok=True)
-    made = checkpoints.Checkpoint(journal_id, point.seq, point.block, facts, data.getvalue())
-    path = checkpoints.write_checkpoint(folder, made)
+    checkpoint = checkpoints.Checkpoint(journal_id, point.seq, point.block, facts, data.getvalue())
+    path = checkpoints.write_checkpoint(folder, checkpoint)
     remove_old(folder)
     return path
 
@@ -159,10 +159,10 @@ def remove_old(folder: Path) -> None:
 
 
 def valid_checkpoints(
-    state: State, reader: JournalReader, told: int
+    state: State, reader: JournalReader, event_seq: int
 ) -> Iterator[checkpoints.Checkpoint]:
-    """Checkpoints that the state may resume from, the newest first.  ``told``: events that are
-    known to have been told."""
+    """Checkpoints that the state may resume from, the newest first.  ``event_seq``: the last
+    event that is known to have been told."""
     assert state.journal is not None
     folder = folder_of(state.journal)
     if not folder.is_dir():
@@ -170,21 +170,21 @@ def valid_checkpoints(
     mine = identity_of(state.spec)
     for seq in reversed(checkpoints.checkpoint_seqs(folder)):
         try:
-            found = checkpoints.read_checkpoint(checkpoints.checkpoint_path(folder, seq))
+            checkpoint = checkpoints.read_checkpoint(checkpoints.checkpoint_path(folder, seq))
             block = block_holding(reader.directory, seq)
         except JournalError:
             continue
-        facts = found.facts
+        facts = checkpoint.facts
         if (
             block is None
-            or (found.journal_id, facts.get("layout")) != (reader.journal_id, LAYOUT)
-            or found.block != BlockId(block.header.block_index, digest(block.whole))
-            or facts["events"] > told
+            or (checkpoint.journal_id, facts.get("layout")) != (reader.journal_id, LAYOUT)
+            or checkpoint.block != BlockId(block.header.block_index, digest(block.whole))
+            or facts["events"] > event_seq
             or facts["sessions"] != mine[: len(facts["sessions"])]
             or [facts[n] for n in SIZES] != [getattr(state.hall.sizes, n) for n in SIZES]
         ):
             continue
-        yield found
+        yield checkpoint
 
 
 def is_of_today(state: State, facts: dict[str, Any]) -> bool | None:
@@ -195,25 +195,27 @@ def is_of_today(state: State, facts: dict[str, Any]) -> bool | None:
     return False if facts["max_ts_ns"] < begin_ns else None
 
 
-def resume(state: State, reader: JournalReader, told: int = NO_LIMIT) -> Point:
+def resume(state: State, reader: JournalReader, event_seq: int = NO_LIMIT) -> Point:
     """Let a state that has begun stand where the newest checkpoint does that can be used, or at
     the journal's begin; returns the core there.
 
     Raises :class:`JournalError` if the begin is retired and none bridges the gap.
     """
     core = Core.of(reader.config)
-    for found in valid_checkpoints(state, reader, told):
-        facts, today = found.facts, is_of_today(state, found.facts)
+    for checkpoint in valid_checkpoints(state, reader, event_seq):
+        facts, today = checkpoint.facts, is_of_today(state, checkpoint.facts)
         if today is None or (today and not _stand(state, facts["streams"])):
             continue
-        with np.load(io.BytesIO(found.state), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(checkpoint.state), allow_pickle=False) as arrays:
             put_back(state, arrays)
             engine = core.restored(arrays["engine"].tobytes())
         state.max_ts_ns = facts["max_ts_ns"]
         if not today:
             state.hall.words[h.DAY_BEGUN // 8] = 0
         senders = Senders.from_json(facts["senders"])
-        return Point(engine, facts["chain"], facts["trades"], found.seq, found.block, senders)
+        return Point(
+            engine, facts["chain"], facts["trades"], checkpoint.seq, checkpoint.block, senders
+        )
     if reader.first_seq > 1:
         raise JournalError(
             f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint of "

@@ -162,8 +162,9 @@ class State:
         for one in self.fix.values():
             one.begin()
 
-    def apply(self, batch: Batch, told: int) -> int:
-        """Commands of one block with their events up to ``told``; returns how many had a note."""
+    def apply(self, batch: Batch, event_seq: int) -> int:
+        """Commands of one block with their events up to ``event_seq``; returns how many had a
+        note."""
         if batch.header.block_index != self._block:
             self._block = batch.header.block_index
             self._notes = BlockNotes.of(batch, len(self.streams))
@@ -179,7 +180,7 @@ class State:
             cp.apply_batch(
                 self.hall.address, self.codecs.ctypes.data,
                 commands.ctypes.data, len(commands), addresses.ctypes.data,
-                events.ctypes.data, len(events), told,
+                events.ctypes.data, len(events), event_seq,
             )
         )  # fmt: skip
 
@@ -235,13 +236,13 @@ class BlockNotes:
 
     @classmethod
     def of(cls, batch: Batch, sessions: int) -> "BlockNotes":
-        found = cls(batch.header.record_count)
+        block_notes = cls(batch.header.record_count)
         text = batch.block.note.get(n.NOTES, "") if batch.header.record_count else ""
         if text:
-            there, found.notes = n.unpack(text, batch.header.record_count, sessions)
-            places = np.arange(len(there)) * n.NOTE_BYTES
-            found.addresses[there] = found.notes.ctypes.data + places
-        return found
+            indices, block_notes.notes = n.unpack(text, batch.header.record_count, sessions)
+            places = np.arange(len(indices)) * n.NOTE_BYTES
+            block_notes.addresses[indices] = block_notes.notes.ctypes.data + places
+        return block_notes
 
 
 def check(spec: SessionsSpec) -> None:

@@ -134,10 +134,10 @@ def work_of(shared: Shared, stage: str) -> tuple[tuple[int, ...], bool]:
 def _is_met_by_nobody(shared: Shared, stage: str) -> bool:
     """Whether a shard has come to a command that it may only take once all others have come there,
     and one has not: that one may be dead, and on its way back."""
-    shard, there = shared.table[stage].shard, shared.meeting
-    if shard is None or there is None:
+    shard, meeting = shared.table[stage].shard, shared.meeting
+    if shard is None or meeting is None:
         return False
-    words = there.words(0, shared.table.shards * CORE_BYTES // 8)
+    words = meeting.words(0, shared.table.shards * CORE_BYTES // 8)
     meetings = words[:: CORE_BYTES // 8]
     return bool(meetings.min() < meetings[shard])
 

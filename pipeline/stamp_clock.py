@@ -27,27 +27,27 @@ def stamp_clock(epoch_offset_ns: int) -> dict[str, Any]:
     ``offset_ns`` (stamp minus UTC; None without a daemon) and ``bound_ns``: UTC is within that of a
     stamp.  ``page``, ``source`` and ``state`` say who knows.
     """
-    found: dict[str, Any] = {"stamps": "CLOCK_REALTIME at the start, then CLOCK_MONOTONIC"}
+    document: dict[str, Any] = {"stamps": "CLOCK_REALTIME at the start, then CLOCK_MONOTONIC"}
     try:
         page = ClockPage.open()
         page.now()
-        made = stamp_record(page, epoch_offset_ns)[0]
-        if made["bound_ns"] == MAX_VALUE:
+        record = stamp_record(page, epoch_offset_ns)[0]
+        if record["bound_ns"] == MAX_VALUE:
             raise ClockError(f"{page.name}: the time is not known")
     except OutcryError:
         kernel = Machine().kernel()
         state = ClockState.LOCKED if kernel.synchronised else ClockState.FREE_RUNNING
         return {
-            **found, "page": None, "source": "kernel", "state": state.name.lower(),
+            **document, "page": None, "source": "kernel", "state": state.name.lower(),
             "offset_ns": None, "bound_ns": kernel.bound_ns,
         }  # fmt: skip
     return {
-        **found,
+        **document,
         "page": page.name,
-        "source": ClockSource(int(made["source"])).name.lower(),
-        "state": ClockState(int(made["state"])).name.lower(),
-        "offset_ns": -int(made["offset_ns"]),
-        "bound_ns": int(made["bound_ns"]),
+        "source": ClockSource(int(record["source"])).name.lower(),
+        "state": ClockState(int(record["state"])).name.lower(),
+        "offset_ns": -int(record["offset_ns"]),
+        "bound_ns": int(record["bound_ns"]),
     }
 
 

@@ -52,7 +52,7 @@ class StandbyVenue:
         self.watcher = watcher
         self.clock = clock
         self.how = how
-        self.stopping = self.told = False
+        self.stopping = self.told_to_lead = False
 
     def run(self) -> dict[str, Any]:
         """Follow; when promoted, serve the venue.  Returns what the one or the other came to."""
@@ -90,7 +90,7 @@ class StandbyVenue:
     def _follow(self, standby: HotStandby, enough: Callable[[], bool]) -> Lead | None:
         """Until it leads; None if it was stopped before, or that is ``enough``."""
         with handling(self._stop, *STOP_SIGNALS), handling(self._lead, LEAD_SIGNAL):
-            return standby.follow(lambda: self.stopping or enough(), self._was_told)
+            return standby.follow(lambda: self.stopping or enough(), self._was_told_to_lead)
 
     def _follow_on(self, standby: HotStandby, changed: Callable[[], bool]) -> Lead | None:
         lead = self._follow(standby, changed)
@@ -126,11 +126,11 @@ class StandbyVenue:
         self.stopping = True
 
     def _lead(self, number: int, frame: Any) -> None:
-        self.told = True
+        self.told_to_lead = True
 
-    def _was_told(self) -> bool:
-        told, self.told = self.told, False
-        return told
+    def _was_told_to_lead(self) -> bool:
+        told_to_lead, self.told_to_lead = self.told_to_lead, False
+        return told_to_lead
 
 
 def hand_over(file: VenueFile, wait_s: float, say: Callable[[str], None]) -> None:
@@ -138,12 +138,12 @@ def hand_over(file: VenueFile, wait_s: float, say: Callable[[str], None]) -> Non
     go and who has it, and returns when the venue has ended.  Raises :class:`PipelineError` if none
     is served there, or it does not end."""
     journal, replication = file.journal, file.replication
-    found = days.read_status(journal) if journal.is_dir() else None
-    if found is None or found["state"] in ("stopped", "dead"):
+    status = days.read_status(journal) if journal.is_dir() else None
+    if status is None or status["state"] in ("stopped", "dead"):
         raise PipelineError(f"{journal}: no venue is served from it")
     if replication is None:
         raise PipelineError(f"{file.name} is not replicated: no standby can lead it")
-    venue = ProcessIdentity(int(found["pid"]), int(found["start_ticks"]))
+    venue = ProcessIdentity(int(status["pid"]), int(status["start_ticks"]))
     leases = _Leases(replication)
     (journal / HAND_OVER_FILE).touch()
     os.kill(venue.pid, signal.SIGTERM)
@@ -203,15 +203,15 @@ def take_over(journal: Path, wait_s: float) -> dict[str, float]:
             raise PipelineError(f"{journal}: its standby does not follow: {document['role']}")
         os.kill(int(document["pid"]), LEAD_SIGNAL)
         deadline_s = time.monotonic() + wait_s
-        while (found := json.loads((journal / STATUS_FILE).read_text()))["role"] != "leading":
+        while (status := json.loads((journal / STATUS_FILE).read_text()))["role"] != "leading":
             if time.monotonic() > deadline_s:
                 raise PipelineError(f"{journal}: its standby does not lead within {wait_s:.0f} s")
             time.sleep(LOOK_S)
-        while document["prepared"] and "takeover_ms" not in found:
+        while document["prepared"] and "takeover_ms" not in status:
             if time.monotonic() > deadline_s:
                 raise PipelineError(f"{journal}: leads, and is not open within {wait_s:.0f} s")
             time.sleep(LOOK_S)
-            found = json.loads((journal / STATUS_FILE).read_text())
-        return dict(found.get("takeover_ms", {}))
+            status = json.loads((journal / STATUS_FILE).read_text())
+        return dict(status.get("takeover_ms", {}))
     except (OSError, ValueError, KeyError):
         raise PipelineError(f"{journal}: no standby follows there") from None

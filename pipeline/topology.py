@@ -207,8 +207,8 @@ class Topology:
     def barrier(self, stage: str) -> str | None:
         """The stage on the same ring that gates this one; None for the ring's writer."""
         mine = self[stage].reads
-        found = [name for name in self[stage].gated_by if set(self[name].reads) & set(mine)]
-        return found[-1] if found else None
+        barriers = [name for name in self[stage].gated_by if set(self[name].reads) & set(mine)]
+        return barriers[-1] if barriers else None
 
     def confirmers(self, stage: str) -> tuple[str, ...]:
         """The stages elsewhere whose confirmation of a command this one waits for."""
@@ -274,11 +274,11 @@ class Topology:
         """The stages of a command's way from wire to reply, whose intervals add up to the whole."""
         whole = self.spans[-1]
         by_end = {row.until: row for row in self.intervals if isinstance(row, Stage)}
-        found, at = [], whole.until
+        stages, at = [], whole.until
         while at != whole.since:
-            found.append(by_end[at])
-            at = found[-1].since
-        return tuple(reversed(found))
+            stages.append(by_end[at])
+            at = stages[-1].since
+        return tuple(reversed(stages))
 
     @property
     def measured(self) -> tuple[Stage | Span, ...]:

@@ -179,19 +179,21 @@ class StageGroup:
     def outcome(self) -> dict[str, Any]:
         """What only this group knows at the end: the book, if it has the matcher, and what the
         ports took in, if it has them."""
-        said: dict[str, Any] = {}
+        outcome: dict[str, Any] = {}
         if self.shim is not None:
-            said["ports"] = self.shim.account()
+            outcome["ports"] = self.shim.account()
             self.shim.close()
-        return said | {CORE + name: core_outcome(engine) for name, engine in self.engines.items()}
+        return outcome | {
+            CORE + name: core_outcome(engine) for name, engine in self.engines.items()
+        }
 
 
 def meeting_words(work: Work, engine: Engine, shard: int) -> npt.NDArray[np.int64]:
     """What a shard's hooks meet the other shards' with."""
-    there = work.shared.meeting
-    assert there is not None, "hooks over several matchers need a place to meet"
+    place = work.shared.meeting
+    assert place is not None, "hooks over several matchers need a place to meet"
     words = np.zeros(meeting.WORDS, np.int64)
-    words[meeting.REGION], words[meeting.EXCHANGE] = engine.region.ctypes.data, there.address
+    words[meeting.REGION], words[meeting.EXCHANGE] = engine.region.ctypes.data, place.address
     words[meeting.CORE], words[meeting.CORES] = shard, work.table.shards
     return words
 
@@ -357,14 +359,14 @@ def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
         raise OutcryError(text) from error
 
 
-def place_region(there: npt.NDArray[np.uint8], region: npt.NDArray[np.uint8]) -> None:
+def place_region(target: npt.NDArray[np.uint8], region: npt.NDArray[np.uint8]) -> None:
     """Copy what hooks keep to where other processes look at it.  The word that says it is there
     comes last: the gateway took the half of it for the whole, and what was halted was let through
     to the core until the core published something else."""
-    words, made = there.view(np.int64), region.view(np.int64)
+    words, source = target.view(np.int64), region.view(np.int64)
     words[0] = 0
-    words[1:] = made[1:]
-    words[0] = made[0]
+    words[1:] = source[1:]
+    words[0] = source[0]
 
 
 def mark_ready(shared: Shared, stages: tuple[str, ...]) -> None:

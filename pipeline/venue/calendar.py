@@ -116,21 +116,21 @@ class Calendar:
         if day not in self._days:
             if len(self._days) > HORIZON_DAYS:
                 self._days.clear()
-            self._days[day] = self._made(day) if self.is_traded(day) else None
+            self._days[day] = self._trading_day(day) if self.is_traded(day) else None
         return self._days[day]
 
-    def _made(self, day: date) -> TradingDay:
+    def _trading_day(self, day: date) -> TradingDay:
         half = self.is_half_day(day)
-        found = []
+        rows = []
         for index, traded in enumerate(self.instruments):
             schedule = self.schedules[traded.schedule]
             steps = schedule.half_day if half else schedule.day
             if not steps:
                 raise CalendarError(f"{day} is a half day, and schedule {traded.schedule} has none")
             for command in self._phases(day, traded, steps):
-                found.append((command.ts_ns, index, command))
-        found.sort(key=lambda row: row[:2])
-        phases = tuple(command for _, _, command in found)
+                rows.append((command.ts_ns, index, command))
+        rows.sort(key=lambda row: row[:2])
+        phases = tuple(command for _, _, command in rows)
         return TradingDay(day, phases[0].ts_ns, phases[-1].ts_ns, phases)
 
     def _phases(self, day: date, traded: Traded, steps: tuple[Step, ...]) -> Iterator[Command]:
@@ -157,44 +157,48 @@ class Calendar:
         first = self.local_date(now_ns)
         # One that began on an earlier date ends on that date, or within the repeats after it.
         for days in range(-1, HORIZON_DAYS):
-            found = self.trading_day(first + timedelta(days=days))
-            if found is not None and found.end_ns > now_ns:
-                return found
+            trading_day = self.trading_day(first + timedelta(days=days))
+            if trading_day is not None and trading_day.end_ns > now_ns:
+                return trading_day
         raise CalendarError(f"no trading day within {HORIZON_DAYS} days from {first}")
 
     def last_ended(self, now_ns: int) -> TradingDay | None:
         """The last trading day that had ended by then."""
         today = self.local_date(now_ns)
         for days in range(HORIZON_DAYS):
-            found = self.trading_day(today - timedelta(days=days))
-            if found is not None and found.end_ns <= now_ns:
-                return found
+            trading_day = self.trading_day(today - timedelta(days=days))
+            if trading_day is not None and trading_day.end_ns <= now_ns:
+                return trading_day
         return None
 
     def days_between(self, after_ns: int, until_ns: int) -> Iterator[TradingDay]:
         """Trading days that a span of time touches."""
         day, last = self.local_date(after_ns) - timedelta(days=1), self.local_date(until_ns)
         while day <= last:
-            found = self.trading_day(day)
-            if found is not None and found.end_ns > after_ns and found.begin_ns <= until_ns:
-                yield found
+            trading_day = self.trading_day(day)
+            if (
+                trading_day is not None
+                and trading_day.end_ns > after_ns
+                and trading_day.begin_ns <= until_ns
+            ):
+                yield trading_day
             day += timedelta(days=1)
 
     def due(self, after_ns: int, until_ns: int) -> list[Command]:
         """The commands of the moments after ``after_ns`` up to ``until_ns``, in order: at each a
         TIME and the PHASEs that fall there.  Of the TIMEs between two of them only the last: the
         others would say nothing that it does not."""
-        found: list[Command] = []
+        commands: list[Command] = []
         at_ns = after_ns
         for day in self.days_between(after_ns, until_ns):
             begin = bisect_right(day.phases, after_ns, key=lambda command: command.ts_ns)
             end = bisect_right(day.phases, until_ns, key=lambda command: command.ts_ns)
-            for ts_ns, commands in groupby(day.phases[begin:end], key=lambda c: c.ts_ns):
-                found += self._tick(day, at_ns, ts_ns - 1)
-                found += [Command(ts_ns), *commands]
+            for ts_ns, phases in groupby(day.phases[begin:end], key=lambda c: c.ts_ns):
+                commands += self._tick(day, at_ns, ts_ns - 1)
+                commands += [Command(ts_ns), *phases]
                 at_ns = ts_ns
-            found += self._tick(day, at_ns, min(until_ns, day.end_ns))
-        return found
+            commands += self._tick(day, at_ns, min(until_ns, day.end_ns))
+        return commands
 
     def _tick(self, day: TradingDay, after_ns: int, until_ns: int) -> list[Command]:
         """The last regular TIME of that day in the span, if any is."""
@@ -246,15 +250,15 @@ def exchange_days(mic: str, year: int) -> tuple[frozenset[date], frozenset[date]
             "holidays of an exchange need exchange-calendars: pip install 'openoutcry[venue]'"
         ) from None
     try:
-        found: Any = exchange_calendars.get_calendar(
+        calendar: Any = exchange_calendars.get_calendar(
             mic, start=f"{year}-01-01", end=f"{year}-12-31"
         )
     except exchange_calendars.errors.InvalidCalendarName:
         raise CalendarError(f"{mic!r} is no exchange that exchange-calendars knows") from None
     except ValueError as error:
         raise CalendarError(f"{mic} in {year}: {error}") from None
-    early = frozenset(day.date() for day in found.early_closes)
-    return frozenset(day.date() for day in found.sessions), early
+    early = frozenset(day.date() for day in calendar.early_closes)
+    return frozenset(day.date() for day in calendar.sessions), early
 
 
 def utc_text(ts_ns: int) -> str:

@@ -64,18 +64,18 @@ def exchange_or_dates(value: Any) -> str | tuple[date, ...]:
 
 def steps(value: Any) -> tuple[Step, ...]:
     """``["09:00 PRE_OPEN", …, "17:30 CLOSED"]``, in order."""
-    found: list[Step] = []
+    day_steps: list[Step] = []
     for text in t.list_of(t.text())(value):
         match = STEP.fullmatch(text)
         if not match or match[4] not in PHASES:
             raise ValueError(f"{text!r} is not HH:MM[:SS] and one of {', '.join(PHASES)}")
         at_s = int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3] or 0)
-        if found and at_s <= found[-1].at_s:
+        if day_steps and at_s <= day_steps[-1].at_s:
             raise ValueError(f"{text!r} is not after the line before it")
-        found.append(Step(at_s, PHASES[match[4]]))
-    if len(found) < 2 or found[-1].phase is not Phase.CLOSED:
+        day_steps.append(Step(at_s, PHASES[match[4]]))
+    if len(day_steps) < 2 or day_steps[-1].phase is not Phase.CLOSED:
         raise ValueError("has at least two lines, and the last is CLOSED")
-    return tuple(found)
+    return tuple(day_steps)
 
 
 def tick_table(value: Any) -> tuple[tuple[int, int], ...]:
@@ -129,12 +129,12 @@ def read_calendar(tables: Tables) -> tuple[Calendar | None, list[Traded]]:
         return None, traded
     exchange = calendar["holidays"] if isinstance(calendar["holidays"], str) else ""
     holidays = () if exchange else calendar["holidays"]
-    made = Calendar(
+    venue_calendar = Calendar(
         calendar["time_zone"], named, tuple(traded), frozenset(calendar["weekdays"]),
         frozenset({*holidays, *calendar["more_holidays"]}), frozenset(calendar["half_days"]),
         exchange, calendar["time_every_s"],
     )  # fmt: skip
-    return made, traded
+    return venue_calendar, traded
 
 
 def _check_half_days(tables: Tables, calendar: dict[str, Any], schedules: Any) -> None:
@@ -164,7 +164,7 @@ def _document_row(tables: Tables, path: Any) -> dict[str, Any]:
 def _traded(tables: Tables, schedules: dict[str, Schedule]) -> list[Traded]:
     """What the calendar must know of each instrument; mistakes of the rows themselves are noted by
     :func:`read_instruments`."""
-    found = []
+    traded = []
     for path, row in tables.given_rows("instrument"):
         name = row.get("schedule", next(iter(schedules), ""))
         if not isinstance(name, str) or (schedules and name not in schedules):
@@ -179,8 +179,8 @@ def _traded(tables: Tables, schedules: dict[str, Schedule]) -> list[Traded]:
             tables.wrong((*path, "extension_s"), "is missing: auction_extensions are put off by it")
         if name in schedules:
             _check_extensions(tables, path, schedules[name], count * seconds)
-        found.append(Traded(str(row.get("symbol", "")), name, count, seconds))
-    return found
+        traded.append(Traded(str(row.get("symbol", "")), name, count, seconds))
+    return traded
 
 
 def _check_extensions(tables: Tables, path: Any, schedule: Schedule, seconds: int) -> None:
@@ -208,7 +208,7 @@ def read_instruments(
     if not 1 <= len(rows) <= MAX_INSTRUMENTS:
         tables.wrong(("instrument",), f"a venue has 1 to {MAX_INSTRUMENTS}, not {len(rows)}")
     tables.distinct([((*path, "symbol"), row["symbol"]) for path, row in rows], "symbol")
-    made = []
+    instruments = []
     for path, row in rows:
         ours = ("decimals", "schedule", "extension_s", *INSTRUMENT_KEYS,
                 *INSTRUMENT_MONEY_KEYS)  # fmt: skip
@@ -220,7 +220,7 @@ def read_instruments(
             make_instruments([fields])
         except ValueError as error:
             tables.wrong(path, str(error).removeprefix("instrument row 0: "))
-        made.append(fields)
+        instruments.append(fields)
     if tables.mistakes:
         return None, {}
-    return make_instruments(made), {row["symbol"]: row["decimals"] for _, row in rows}
+    return make_instruments(instruments), {row["symbol"]: row["decimals"] for _, row in rows}

@@ -62,13 +62,13 @@ def canary(journal: Path, progress: Callable[[int], None] | None = None) -> dict
             stop = due.pop(0) if due else NO_LIMIT
     recorded, wrong_seq = reader.evidence, digests.wrong_seq
     if recorded is not None and recorded["commands"] == point.seq:
-        found = {"events": point.engine.event_count, "trades": point.trades,
-                 "state_hash": point.engine.state_hash(),
-                 "event_hash": hash_text(point.chain)}  # fmt: skip
-        if found["event_hash"] != recorded["event_hash"]:
+        replayed = {"events": point.engine.event_count, "trades": point.trades,
+                    "state_hash": point.engine.state_hash(),
+                    "event_hash": hash_text(point.chain)}  # fmt: skip
+        if replayed["event_hash"] != recorded["event_hash"]:
             wrong_seq = wrong_seq or point.seq  # behind the last hash beside a block
-        compared += len(found)
-        for key, value in found.items():
+        compared += len(replayed)
+        for key, value in replayed.items():
             parts += _same(f"{key.replace('_', ' ')} at the end", recorded[key], value)
     compared += digests.checked
     if wrong_seq is not None:
@@ -84,8 +84,8 @@ def canary(journal: Path, progress: Callable[[int], None] | None = None) -> dict
     }  # fmt: skip
 
 
-def _same(what: str, recorded: Any, found: Any) -> list[str]:
-    return [] if recorded == found else [f"{what}: {recorded} was recorded, {found} came out"]
+def _same(what: str, recorded: Any, replayed: Any) -> list[str]:
+    return [] if recorded == replayed else [f"{what}: {recorded} was recorded, {replayed} came out"]
 
 
 class _Suspect:
@@ -99,24 +99,24 @@ class _Suspect:
         self.batches = [*kept, batch._replace(events=batch.events.copy())]
 
     def listed(self, wrong_seq: int) -> list[str]:
-        events = [one.events for one in self.batches]
+        events = [batch.events for batch in self.batches]
         rows = np.concatenate(events) if events else np.zeros(0, EVENT_DTYPE)
         rows = rows[rows["cause_seq"] <= wrong_seq]
-        commands = {int(row["seq"]): row for one in self.batches for row in one.commands}
-        found = []
+        commands = {int(row["seq"]): row for batch in self.batches for row in batch.commands}
+        lines = []
         for row in rows[:SHOWN]:
             seq = int(row["cause_seq"])
             kind = CommandKind(int(commands[seq]["kind"])).name if seq in commands else "?"
-            found.append(f"command {seq:,} ({kind}, order {row['order_id']}): now "
+            lines.append(f"command {seq:,} ({kind}, order {row['order_id']}): now "
                          f"{EventKind(int(row['kind'])).name} {row['qty_lots']} at "
                          f"{row['price_ticks']}")  # fmt: skip
-        more = len(rows) - len(found)
-        return [*found, f"and {more:,} more"] if more else found
+        more = len(rows) - len(lines)
+        return [*lines, f"and {more:,} more"] if more else lines
 
 
-def note_canary(journal: Path, found: dict[str, Any]) -> None:
+def note_canary(journal: Path, report: dict[str, Any]) -> None:
     """Keep what came out beside the journal."""
-    _write(journal / NAME, found)
+    _write(journal / NAME, report)
 
 
 def note_served(journal: Path) -> None:
@@ -132,8 +132,8 @@ def _write(path: Path, document: dict[str, Any]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     with suppress(OSError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else {}
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return document if isinstance(document, dict) else {}
     return {}
 
 
@@ -145,22 +145,22 @@ def require_canary(journal: Path) -> None:
     build = this_build().text
     if _read(journal / SERVED_NAME).get("build") == build:
         return
-    found = _read(journal / NAME)
+    report = _read(journal / NAME)
     command = f"outcry deploy canary {journal}"
-    if found.get("build") != build:
+    if report.get("build") != build:
         raise PipelineError(
             f"build {build} has not served {journal} yet, and the venue file asks for its canary: "
             f"`{command}`"
         )
-    if found.get("journal_id") != f"{JournalReader(journal).journal_id:016x}":
+    if report.get("journal_id") != f"{JournalReader(journal).journal_id:016x}":
         raise PipelineError(f"{journal / NAME} is of another journal: `{command}`")
-    if found["differences"]:
+    if report["differences"]:
         raise PipelineError(
-            f"the canary of build {build} has found differences: {'; '.join(found['differences'])}"
+            f"the canary of build {build} has found differences: {'; '.join(report['differences'])}"
         )
     done = days.finished_days(journal)
-    if done and found["until_seq"] < done[-1]["last_seq"]:
+    if done and report["until_seq"] < done[-1]["last_seq"]:
         raise PipelineError(
-            f"the canary of build {build} has seen {found['until_seq']:,} commands, and the last "
+            f"the canary of build {build} has seen {report['until_seq']:,} commands, and the last "
             f"day ended with {done[-1]['last_seq']:,}: `{command}`"
         )

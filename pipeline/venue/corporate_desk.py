@@ -101,8 +101,8 @@ class CorporateDesk:
         more."""
         record = np.zeros(1, ORDER_DTYPE)
         record["kind"], record["symbol"] = CommandKind.PHASE, symbol.encode()
-        asked = list(self.halted(symbol, True))
-        record["aux"] = asked[0]["aux"][0] if asked else Phase.CLOSED
+        phases = list(self.halted(symbol, True))
+        record["aux"] = phases[0]["aux"][0] if phases else Phase.CLOSED
         record["qty_lots"], record["price_ticks"] = 2, price
         row = self.view.instruments[self.symbols.index(symbol)]
         done = f"{symbol}: the reference price is {price} ticks"

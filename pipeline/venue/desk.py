@@ -140,8 +140,8 @@ class Desk:
             self._gone(client)
 
     def _begin(self, client: _Client, publish: Callable[[npt.NDArray[Any]], int]) -> None:
-        line, found, _ = bytes(client.received).partition(b"\n")
-        if not found or client not in self.clients:
+        line, newline, _ = bytes(client.received).partition(b"\n")
+        if not newline or client not in self.clients:
             return
         try:
             self._publish(client, self.work_of(_request(line)), publish)
@@ -210,14 +210,14 @@ def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
         _require_own_server(connection, directory / NAME)
         try:
             connection.sendall(json.dumps(request).encode() + b"\n")
-            found = _line(connection)
+            answer = _line(connection)
         except TimeoutError:
             raise DeskError(f"no answer within {ANSWER_S:.0f} s: `outcry limits show` shows what "
                             "is in force") from None  # fmt: skip
-    if "error" in found:
-        before = f" (before that: {', '.join(found['done'])})" if found.get("done") else ""
-        raise DeskError(found["error"] + before)
-    return found
+    if "error" in answer:
+        before = f" (before that: {', '.join(answer['done'])})" if answer.get("done") else ""
+        raise DeskError(answer["error"] + before)
+    return answer
 
 
 def _require_own_server(connection: socket.socket, path: Path) -> None:

@@ -27,15 +27,15 @@ class DeskQueue:
 
     def work_of(self, request: dict[str, Any]) -> Work:
         """Queue a request.  Raises :class:`DeskError` if it cannot be queued or names no one."""
-        asked = request.get("do")
-        if asked not in STOPS:
+        action = request.get("do")
+        if action not in STOPS:
             raise DeskError("the venue is closed between two trading days: it takes "
                             f"{', '.join(STOPS)}, which count from the next day's begin on; "
                             "anything else when it is open")  # fmt: skip
         if request.get("operator"):
             raise DeskError("the venue is closed: without --operator this is kept for the next day")
         what, name = _named(request)
-        if (asked, name) != ("halt", ALL_INSTRUMENTS):
+        if (action, name) != ("halt", ALL_INSTRUMENTS):
             self._check(what, name)
         kept = ("do", "what", "name", "instrument", "reason", "why")
         line = {key: request[key] for key in kept if key in request}
@@ -43,7 +43,7 @@ class DeskQueue:
             out.write(json.dumps(line) + "\n")
             out.flush()
             os.fsync(out.fileno())
-        shown = " ".join(str(part) for part in (asked, what, name) if part)
+        shown = " ".join(str(part) for part in (action, what, name) if part)
         done = f"{shown}: the venue is closed; kept, and done first when the next day begins"
         return Work(np.zeros(0, ORDER_DTYPE), [done], more={"queued": True})
 

@@ -38,11 +38,11 @@ class DeskRecord:
 
     def note(self, now_ns: int, after_seq: int, operator: str, request: dict[str, Any]) -> None:
         """Write what was asked; it is on the disk when this returns."""
-        asked = {k: v for k, v in request.items() if k not in (*SECRET, "operator", "why")}
+        fields = {k: v for k, v in request.items() if k not in (*SECRET, "operator", "why")}
         with self.path.open("ab") as file:
             self._lock(file.fileno())
             row = {"at": utc_text(now_ns), "after_seq": after_seq, "operator": operator,
-                   "asked": asked, "why": request.get("why") or "",
+                   "asked": fields, "why": request.get("why") or "",
                    "before": self._last}  # fmt: skip
             line = json.dumps(row).encode()
             file.write(line + b"\n")
@@ -56,8 +56,8 @@ class DeskRecord:
         if os.fstat(number).st_size == self._size:
             return
         kept = self.path.read_bytes()
-        whole, found, torn = kept.rpartition(b"\n")
-        self._last = _hash(whole.rpartition(b"\n")[2]) if found else ""
+        whole, newline, torn = kept.rpartition(b"\n")
+        self._last = _hash(whole.rpartition(b"\n")[2]) if newline else ""
         if torn:  # a crash broke it off
             os.truncate(self.path, len(kept) - len(torn))
         self._size = len(kept) - len(torn)

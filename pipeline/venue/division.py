@@ -49,6 +49,6 @@ def check_division(tables: Tables, venue: dict[str, Any]) -> None:
 
 
 def _rows(tables: Tables, name: str) -> list[tuple[int, dict[str, Any]]]:
-    given = tables.document.get(name, [])
-    rows = given if isinstance(given, list) else []
+    array = tables.document.get(name, [])
+    rows = array if isinstance(array, list) else []
     return [(index, row) for index, row in enumerate(rows) if isinstance(row, dict)]

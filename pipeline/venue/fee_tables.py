@@ -59,24 +59,24 @@ class MoneySpec:
     def records(self, resets: bool) -> list[npt.NDArray[Any]]:
         """The commands by which the ledger goes by this file, and by nothing that was said of fees
         before; ``resets``: also where the file says nothing."""
-        made = [asset(name, decimals) for name, decimals in self.assets.items()]
-        made += [quote(symbol, name, self.assets[name]) for symbol, name in self.quotes.items()]
+        records = [asset(name, decimals) for name, decimals in self.assets.items()]
+        records += [quote(symbol, name, self.assets[name]) for symbol, name in self.quotes.items()]
         if resets or self.schedules:
-            made.append(setting(Setting.LEDGER_FEES, -1, -1))
+            records.append(setting(Setting.LEDGER_FEES, -1, -1))
         for number, (minimum, tiers) in enumerate(self.schedules.values()):
             unused = [(UNUSED_FROM, 0, 0)] * (MOST_TIERS - len(tiers))
-            made += [tier(number, index, one) for index, one in enumerate((*tiers, *unused))]
-            made.append(setting(Setting.LEDGER_MINIMUM, minimum, number))
-        made += [
+            records += [tier(number, index, terms) for index, terms in enumerate((*tiers, *unused))]
+            records.append(setting(Setting.LEDGER_MINIMUM, minimum, number))
+        records += [
             setting(Setting.LEDGER_FEES, self.number(name), who, symbol.encode())
             for (who, symbol), name in self.payers.items()
         ]
-        return made
+        return records
 
 
-def tier(schedule: int, index: int, one: Tier, operator: int = 0) -> npt.NDArray[Any]:
+def tier(schedule: int, index: int, terms: Tier, operator: int = 0) -> npt.NDArray[Any]:
     """The command that sets a schedule's tier."""
-    begin, maker, taker = one
+    begin, maker, taker = terms
     rates = (maker & 0xFFFFFFFF) | (taker << 32)
     return setting(Setting.LEDGER_TIER, rates, schedule * 16 + index, b"", begin, operator)
 
@@ -124,17 +124,17 @@ MOST_PURPOSES = 255
 
 def asset_name(value: Any) -> str:
     """2 to 8 printable ASCII characters without a space."""
-    found = t.text(8)(value)
-    if not found.isascii() or " " in found or ":" in found or len(found) < 2:
+    name = t.text(8)(value)
+    if not name.isascii() or " " in name or ":" in name or len(name) < 2:
         raise ValueError(f"{value!r} is not 2 to 8 ASCII characters without space and colon")
-    return found
+    return name
 
 
 def schedule_name(value: Any) -> str:
-    found = t.text(32)(value)
-    if found == NONE or found.isdigit():
+    name = t.text(32)(value)
+    if name == NONE or name.isdigit():
         raise ValueError(f"{value!r} is no name of a schedule")
-    return found
+    return name
 
 
 ASSET = {"name": Key(asset_name), "decimals": Key(t.integer(0, MOST_DECIMALS))}
@@ -181,7 +181,7 @@ def read_money(tables: Tables, numbers: dict[int, str], symbols: Iterable[str]) 
 
 def _quotes(tables: Tables, assets: dict[str, int]) -> dict[str, str]:
     """The asset of each instrument; mistakes of the rows' own values are noted elsewhere."""
-    found = {}
+    quotes = {}
     for table, row in tables.given_rows("instrument"):
         if not (assets or "asset" in row):
             continue
@@ -196,8 +196,8 @@ def _quotes(tables: Tables, assets: dict[str, int]) -> dict[str, str]:
                          f"{decimals} decimals, {name} has {assets[name]}: amount_decimals says "
                          "how many they have")  # fmt: skip
         elif isinstance(symbol, str):
-            found[symbol] = name
-    return found
+            quotes[symbol] = name
+    return quotes
 
 
 def _schedules(tables: Tables) -> dict[str, tuple[int, tuple[Tier, ...]]]:
@@ -207,13 +207,13 @@ def _schedules(tables: Tables) -> dict[str, tuple[int, tuple[Tier, ...]]]:
          if row["name"] is not None],
         "the tier",
     )  # fmt: skip
-    found: dict[str, tuple[int, tuple[Tier, ...]]] = {}
+    schedules: dict[str, tuple[int, tuple[Tier, ...]]] = {}
     for name in dict.fromkeys(row["name"] for _, row in rows if row["name"] is not None):
         mine = [(path, row) for path, row in rows if row["name"] == name]
-        given = {row["minimum"] for _, row in mine if row["minimum"] is not None}
-        if len(given) > 1:
+        minimums = {row["minimum"] for _, row in mine if row["minimum"] is not None}
+        if len(minimums) > 1:
             tables.wrong((*mine[-1][0], "minimum"), f"a schedule has one: {name!r} has "
-                         f"{len(given)}")  # fmt: skip
+                         f"{len(minimums)}")  # fmt: skip
         if len(mine) > MOST_TIERS:
             tables.wrong((*mine[-1][0], "name"), f"{name!r} has {len(mine)} tiers, {MOST_TIERS} "
                          "are the most")  # fmt: skip
@@ -222,17 +222,17 @@ def _schedules(tables: Tables) -> dict[str, tuple[int, tuple[Tier, ...]]]:
                        if None not in (row["maker_bps"], row["taker_bps"]))  # fmt: skip
         if tiers and tiers[0][0]:
             tables.wrong((*mine[0][0], "from_volume"), f"{name!r} has no tier from 0 on")
-        found[name] = (next(iter(given), 0), tuple(tiers))
-    if len(found) > MOST_SCHEDULES:
-        tables.wrong(("fee_schedule",), f"there may be {MOST_SCHEDULES}, not {len(found)}")
-    return found
+        schedules[name] = (next(iter(minimums), 0), tuple(tiers))
+    if len(schedules) > MOST_SCHEDULES:
+        tables.wrong(("fee_schedule",), f"there may be {MOST_SCHEDULES}, not {len(schedules)}")
+    return schedules
 
 
 def _payers(
     tables: Tables, schedules: Iterable[str], numbers: dict[int, str], symbols: list[str]
 ) -> dict[tuple[int, str], str]:
     rows = tables.rows("fees", PAYER)
-    found: dict[tuple[int, str], str] = {}
+    payers: dict[tuple[int, str], str] = {}
     for path, row in rows:
         tables.reach(path, row, numbers, symbols)
         if row["schedule"] is not None and row["schedule"] not in schedules:
@@ -249,5 +249,5 @@ def _payers(
                 continue
             members = [n for n, group in numbers.items() if group == row["group"]]
             for who in members if of_groups else [row["participant"] or -1]:
-                found[who, row["instrument"]] = row["schedule"]
-    return found
+                payers[who, row["instrument"]] = row["schedule"]
+    return payers

@@ -160,10 +160,10 @@ def session_key(value: Any) -> bytes:
 
 
 def power_of_two(value: Any) -> int:
-    found = t.integer(2, 1 << 26)(value)
-    if found & (found - 1):
-        raise ValueError(f"{found} is no power of two")
-    return found
+    number = t.integer(2, 1 << 26)(value)
+    if number & (number - 1):
+        raise ValueError(f"{number} is no power of two")
+    return number
 
 
 VENUE = {
@@ -246,12 +246,12 @@ def read_venue(path: Path) -> VenueFile:
         line = int(place[1]) if place else max(1, written.count("\n"))
         raise VenueFileError(path, [Mistake(line, "", f"not TOML: {error}")]) from None
     tables = Tables(document, key_lines(written))
-    made = _venue_of(path, tables)
+    venue = _venue_of(path, tables)
     if tables.mistakes:
         raise VenueFileError(path, tables.mistakes)
-    assert made is not None
+    assert venue is not None
     number = int.from_bytes(blake2b(written.encode(), digest_size=8).digest()) >> 1
-    return replace(made, number=number)
+    return replace(venue, number=number)
 
 
 def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
@@ -416,12 +416,12 @@ def _check_secret(tables: Tables, path: Any, row: dict[str, Any]) -> None:
     if row["protocol"] is None:
         return
     packets = row["protocol"] == spec.Protocol.PACKETS
-    wanted, other = ("key", "password") if packets else ("password", "key")
-    given = tables.document[path[0]][path[1]]
-    if wanted not in given:
-        tables.wrong((*path, wanted), "is missing")
-    if other in given:
-        tables.wrong((*path, other), f"a session of this protocol has a {wanted}")
+    needed, other = ("key", "password") if packets else ("password", "key")
+    session = tables.document[path[0]][path[1]]
+    if needed not in session:
+        tables.wrong((*path, needed), "is missing")
+    if other in session:
+        tables.wrong((*path, other), f"a session of this protocol has a {needed}")
     if packets and any(network.version != 4 for network in row["networks"]):
         tables.wrong((*path, "networks"), "packets come by IPv4")
     if packets and len(row["networks"]) > NETWORKS_MAX:
@@ -440,9 +440,9 @@ def _ports(tables: Tables, folder: Path) -> tuple[list[spec.PortSpec], tuple[str
     for path, row in rows:
         files = {}
         for key in ("certificate", "key"):
-            found = files[key] = folder / row[key] if row[key] else None
-            if found is not None and not found.is_file():
-                tables.wrong((*path, key), f"there is no file {found}")
+            file = files[key] = folder / row[key] if row[key] else None
+            if file is not None and not file.is_file():
+                tables.wrong((*path, key), f"there is no file {file}")
         if bool(row["certificate"]) != bool(row["key"]):
             tables.wrong(path, "TLS needs a certificate and a key")
         elif files["certificate"] is not None and files["key"] is not None:
@@ -472,11 +472,11 @@ def _check_tls(tables: Tables, path: Any, certificate: Path, key: Path) -> None:
 
 def _check_spoken(tables: Tables, spoken: list[Any]) -> None:
     """Every session has a port, and a port of packets its sessions."""
-    wanted = [(path, row.get("protocol")) for path, row in tables.given_rows("session")]
-    for path, protocol in wanted:
+    sessions = [(path, row.get("protocol")) for path, row in tables.given_rows("session")]
+    for path, protocol in sessions:
         if isinstance(protocol, str) and protocol in PROTOCOLS and protocol not in spoken:
             tables.wrong((*path, "protocol"), "no port speaks it")
-    if "packets" in spoken and all(protocol != "packets" for _, protocol in wanted):
+    if "packets" in spoken and all(protocol != "packets" for _, protocol in sessions):
         tables.wrong(("port",), "a port of packets needs a session, or no participant can use it")
 
 

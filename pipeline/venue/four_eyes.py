@@ -62,5 +62,5 @@ class FourEyes:
 
     def waiting(self) -> list[Wish]:
         now = self.clock()
-        self.wishes = {key: one for key, one in self.wishes.items() if one.until_s > now}
+        self.wishes = {key: wish for key, wish in self.wishes.items() if wish.until_s > now}
         return list(self.wishes.values())

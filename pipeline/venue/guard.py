@@ -44,7 +44,7 @@ class MarketGuard:
 
     def __init__(self, file: "VenueFile", symbols: list[str], note: Callable[[str], None]) -> None:
         self.file, self.symbols, self.note = file, symbols, note
-        self.told = 0
+        self.decisions_told = 0
         """Decisions of the core's log that were told already."""
         self.called: dict[str, int] = {}
         """The pause behind which an instrument was called, by symbol."""
@@ -55,7 +55,7 @@ class MarketGuard:
     def day_due(self, view: View, now_ns: int) -> npt.NDArray[Any] | None:
         """The command by which a trading day begins; None if it has."""
         assert view.guard is not None
-        self.told = view.guard.word(g.LOGGED)
+        self.decisions_told = view.guard.word(g.LOGGED)
         calendar = self.file.calendar
         day = calendar.current_or_next(now_ns)
         number = int(day.day.strftime("%Y%m%d"))
@@ -75,29 +75,29 @@ class MarketGuard:
         """Ask for the phases that what is in the core needs; ``halted``: by the operator."""
         assert view.guard is not None
         for index, symbol in enumerate(self.symbols):
-            state, asked = view.guard.of(index, g.STATE), operator_lane.phases[symbol]
+            state, phase = view.guard.of(index, g.STATE), operator_lane.phases[symbol]
             if state == g.PAUSED:
-                self._pause(view, index, symbol, asked, put)
+                self._pause(view, index, symbol, phase, put)
             elif state == g.DUE and symbol not in halted:
                 self._call(view, index, symbol, expected(symbol), put)
             elif state == g.CALLING:
                 call = view.guard.of(index, g.PAUSED_TIMES), view.guard.of(index, g.SINCE_NS)
-                opened, wanted = self.opened.get(symbol, (0, 0)), expected(symbol)
+                opened, calendar_phase = self.opened.get(symbol, (0, 0)), expected(symbol)
                 was_put_off = opened[0] == call[0] and opened != call
-                due = wanted in UNCROSSING_PHASES and self._has_called(view, index)
-                if due and (asked in CALL_PHASES or was_put_off):
+                due = calendar_phase in UNCROSSING_PHASES and self._has_called(view, index)
+                if due and (phase in CALL_PHASES or was_put_off):
                     self.opened[symbol] = call
-                    put(phase_of(symbol, wanted))
+                    put(phase_of(symbol, calendar_phase))
         self._tell(view)
 
-    def _call(self, view: View, index: int, symbol: str, wanted: Phase, put: Put) -> None:
+    def _call(self, view: View, index: int, symbol: str, calendar_phase: Phase, put: Put) -> None:
         """The re-opening auction, once a pause; or what the calendar has instead by now."""
         assert view.guard is not None
         pause = view.guard.of(index, g.PAUSED_TIMES)
         if self.called.get(symbol) != pause:
             self.called[symbol] = pause
-            trades = wanted in (Phase.CONTINUOUS, Phase.TRADING_AT_LAST)
-            put(phase_of(symbol, Phase.VOLATILITY_AUCTION if trades else wanted))
+            trades = calendar_phase in (Phase.CONTINUOUS, Phase.TRADING_AT_LAST)
+            put(phase_of(symbol, Phase.VOLATILITY_AUCTION if trades else calendar_phase))
 
     def _has_called(self, view: View, index: int) -> bool:
         """Whether the call has been as long as it should, in sequenced time."""
@@ -105,32 +105,32 @@ class MarketGuard:
         until_ns = view.guard.of(index, g.SINCE_NS) + view.guard.of(index, g.CALL_NS)
         return view.word(lay.NOW_NS) >= until_ns
 
-    def _pause(self, view: View, index: int, symbol: str, asked: Phase, put: Put) -> None:
+    def _pause(self, view: View, index: int, symbol: str, phase: Phase, put: Put) -> None:
         assert view.guard is not None
         by_market = view.guard.of(index, g.WHY) == g.BY_MARKET
         if by_market and view.guard.word(g.MARKET_UNTIL_NS) == g.NEVER:
-            if asked is not Phase.CLOSED:
+            if phase is not Phase.CLOSED:
                 put(phase_of(symbol, Phase.CLOSED))
-        elif asked in (Phase.CONTINUOUS, Phase.TRADING_AT_LAST) or (
-            by_market and asked in CALL_PHASES
+        elif phase in (Phase.CONTINUOUS, Phase.TRADING_AT_LAST) or (
+            by_market and phase in CALL_PHASES
         ):
             put(phase_of(symbol, Phase.HALT))
             if view.guard.of(index, g.CANCEL_RESTING):
                 put(command(CommandKind.MASS_CANCEL, symbol=symbol.encode(), aux=1))
 
-    def permits(self, view: View, asked: Command) -> bool:
+    def permits(self, view: View, calendar_command: Command) -> bool:
         """Whether a PHASE of the calendar is sent: a pause ends with the day or with a call phase,
         that of the whole market with the day only."""
         assert view.guard is not None
-        index = self.symbols.index(asked.symbol)
-        state, closed = view.guard.of(index, g.STATE), asked.phase is Phase.CLOSED
-        calls = asked.phase in CALL_PHASES
+        index = self.symbols.index(calendar_command.symbol)
+        state, closed = view.guard.of(index, g.STATE), calendar_command.phase is Phase.CLOSED
+        calls = calendar_command.phase in CALL_PHASES
         if view.guard.word(g.MARKET_UNTIL_NS) != 0:
             return closed
         if state == g.PAUSED:
             return closed or (calls and view.guard.of(index, g.WHY) != g.BY_MARKET)
         if state in (g.DUE, g.CALLING):
-            return closed or (calls and asked.phase is not Phase.PRE_OPEN)
+            return closed or (calls and calendar_command.phase is not Phase.PRE_OPEN)
         return True
 
     def opens(self, view: View, symbol: str) -> bool:
@@ -144,8 +144,8 @@ class MarketGuard:
 
     def _tell(self, view: View) -> None:
         assert view.guard is not None
-        for kind, index, _, value in view.guard.logged(self.told):
-            self.told += 1
+        for kind, index, _, value in view.guard.logged(self.decisions_told):
+            self.decisions_told += 1
             if kind == g.MARKET_HALT:
                 self.note(f"the index is down by level {value} of the breaker: the market "
                           f"{'closes' if value == 3 else 'halts'}")  # fmt: skip
@@ -155,7 +155,7 @@ class MarketGuard:
                 self.note(f"{self.symbols[index]} is in a limit state")
             elif kind == g.OPENED:
                 self.note(f"{self.symbols[index]} trades again")
-        self.told = max(self.told, view.guard.word(g.LOGGED))
+        self.decisions_told = max(self.decisions_told, view.guard.word(g.LOGGED))
 
     def status(self, view: View) -> dict[str, Any]:
         """What is not as always, by symbol, and the breaker's level."""

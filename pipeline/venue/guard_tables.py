@@ -31,10 +31,10 @@ def weights(value: Any) -> dict[str, int]:
 
 def three(parse: Callable[[Any], int], count: int) -> Callable[[Any], tuple[int, ...]]:
     def read(value: Any) -> tuple[int, ...]:
-        found = t.list_of(parse)(value)
-        if len(found) != count:
-            raise ValueError(f"has {len(found)} entries, not {count}")
-        return found
+        entries = t.list_of(parse)(value)
+        if len(entries) != count:
+            raise ValueError(f"has {len(entries)} entries, not {count}")
+        return entries
 
     return read
 

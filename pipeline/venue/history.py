@@ -60,25 +60,29 @@ class _Watch:
 
 
 class _Parts:
-    """The orders that LIQUIDATE commands have said."""
+    """The orders that LIQUIDATE commands have announced."""
 
     def __init__(self, point: Point) -> None:
         has_risk = point.engine.hooks is not None
         self.count = View(point.engine.region).word(lay.PARTS) if has_risk else 0
-        self.said: tuple[int, ...] = ()
+        self.announced: tuple[int, ...] = ()
 
-    def say(self, one: Any) -> None:
+    def announce(self, command: Any) -> None:
         self.count += 1
-        self.said = (int(one["qty_lots"]), int(one["aux"]), int(one["price_ticks"]))
+        self.announced = (
+            int(command["qty_lots"]),
+            int(command["aux"]),
+            int(command["price_ticks"]),
+        )
 
-    def is_said(self, order: Any) -> bool:
-        """Whether this NEW is the part that was said last; there is one of each."""
+    def is_announced(self, order: Any) -> bool:
+        """Whether this NEW is the part that was announced last; there is one of each."""
         sign = 1 if order["side"] == Side.BUY else -1
         fields = (int(order["participant"]), sign * int(order["qty_lots"]))
-        same = (*fields, int(order["price_ticks"])) == self.said
+        same = (*fields, int(order["price_ticks"])) == self.announced
         if not same or int(order["order_id"]) != lay.PART_IDS + self.count:
             return False
-        self.said = ()
+        self.announced = ()
         return True
 
 
@@ -112,64 +116,64 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
         # Not what somebody's mass cancel says who enters behind a speed bump at its time.
         answers = (events["kind"] == EventKind.COMPLETED) & (events["participant"] == 0)
         done = set(events["cause_seq"][answers].tolist())
-        found = []
-        asked = (commands["kind"] == RISK_KIND) | (commands["order_id"] > lay.PART_IDS)
-        for one in commands[asked]:
-            if one["kind"] == CommandKind.NEW and parts.is_said(one):
-                found.append(_part(one, events))
-            if int(one["seq"]) not in done or one["kind"] != RISK_KIND:
+        batch_rows = []
+        chosen = (commands["kind"] == RISK_KIND) | (commands["order_id"] > lay.PART_IDS)
+        for command in commands[chosen]:
+            if command["kind"] == CommandKind.NEW and parts.is_announced(command):
+                batch_rows.append(_part(command, events))
+            if int(command["seq"]) not in done or command["kind"] != RISK_KIND:
                 continue
-            what, value = Setting(int(one["order_type"])), int(one["aux"])
+            what, value = Setting(int(command["order_type"])), int(command["aux"])
             if what is Setting.GROUP_NAME:
-                groups[int(one["qty_lots"])] = numbers.get(value, "")
+                groups[int(command["qty_lots"])] = numbers.get(value, "")
             if what is Setting.LIQUIDATE:
-                parts.say(one)
+                parts.announce(command)
             if what in SWITCHES:
-                found.append(_row(one, what, value, groups, spec))
+                batch_rows.append(_row(command, what, value, groups, spec))
         first = int(commands["seq"][0]) if len(commands) else 0
         for seq, who, why in point.watch.kills:
-            found.append(_entry(commands[seq - first], f"participant {who}", BY_THE_CORE[why]))
+            batch_rows.append(_entry(commands[seq - first], f"participant {who}", BY_THE_CORE[why]))
         point.watch.kills.clear()
-        rows += sorted(found, key=lambda row: row["seq"])
+        rows += sorted(batch_rows, key=lambda row: row["seq"])
     return rows
 
 
 def _watched(point: Point) -> _Pieces:
-    made = _Pieces(**{name: getattr(point, name) for name in point.__dataclass_fields__})
-    made.watch = _Watch(made)
-    return made
+    pieces = _Pieces(**{name: getattr(point, name) for name in point.__dataclass_fields__})
+    pieces.watch = _Watch(pieces)
+    return pieces
 
 
-def _part(one: Any, events: npt.NDArray[Any]) -> dict[str, Any]:
-    own = events[(events["cause_seq"] == one["seq"]) & (events["order_id"] == one["order_id"])]
+def _part(order: Any, events: npt.NDArray[Any]) -> dict[str, Any]:
+    own = events[(events["cause_seq"] == order["seq"]) & (events["order_id"] == order["order_id"])]
     traded = int(own["qty_lots"][own["kind"] == EventKind.FILLED].sum())
-    verb = "buys" if one["side"] == Side.BUY else "sells"
-    symbol = bytes(one["symbol"]).decode()
-    lots, price = int(one["qty_lots"]), int(one["price_ticks"])
+    verb = "buys" if order["side"] == Side.BUY else "sells"
+    symbol = bytes(order["symbol"]).decode()
+    lots, price = int(order["qty_lots"]), int(order["price_ticks"])
     did = f"liquidation: {verb} {lots} {symbol} at {price} or better"
     refused = "refused" if (own["kind"] == EventKind.REJECTED).any() else f"{traded} traded"
-    return _entry(one, f"participant {int(one['participant'])}", f"{did}: {refused}")
+    return _entry(order, f"participant {int(order['participant'])}", f"{did}: {refused}")
 
 
 def _row(
-    one: Any, what: Setting, value: int, groups: dict[int, str], spec: RiskSpec
+    command: Any, what: Setting, value: int, groups: dict[int, str], spec: RiskSpec
 ) -> dict[str, Any]:
-    who, operator = int(one["qty_lots"]), int(one["order_id"])
+    who, operator = int(command["qty_lots"]), int(command["order_id"])
     shown = {
         Setting.KILL: f"participant {who}",
         Setting.GROUP_KILL: f"group {groups.get(who) or who}",
-        Setting.HALT: bytes(one["symbol"]).decode(),
+        Setting.HALT: bytes(command["symbol"]).decode(),
     }.get(what, "the market")
     did = "halted" if what is Setting.HALT else "killed"
     if what is Setting.EMERGENCY:
         did = f"emergency close: step {value} of {len(STEPS)}: {STEPS[value - 1]}"
     elif not value:
         did = "asked to be opened" if what is Setting.MARKET_KILL else "may trade again"
-    return _entry(one, shown, did, operator_name(spec.operators, operator))
+    return _entry(command, shown, did, operator_name(spec.operators, operator))
 
 
-def _entry(one: Any, what: str, did: str, operator: str = "") -> dict[str, Any]:
+def _entry(command: Any, what: str, did: str, operator: str = "") -> dict[str, Any]:
     return {
-        "seq": int(one["seq"]), "at": utc_text(int(one["rx_ts_ns"])), "what": what, "did": did,
-        "operator": operator,
+        "seq": int(command["seq"]), "at": utc_text(int(command["rx_ts_ns"])), "what": what,
+        "did": did, "operator": operator,
     }  # fmt: skip

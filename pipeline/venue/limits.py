@@ -129,16 +129,16 @@ class FileLimits:
         digest, had = self.spec.digest, self.view.word(lay.FILE_DIGEST)
         if had == digest:
             return np.zeros(0, ORDER_DTYPE)
-        made = [setting(Setting.GROUP_NAME, name_number(name), row)
-                for name, row in self.groups.items() if row in self.new_groups]  # fmt: skip
-        made += self._instruments()
-        made += self._protection()
-        made += self._members()
-        made += self.spec.money.records(resets=had != 0)
-        made += self._opening() if had == 0 else []
-        made += self._participants()
-        made.append(setting(Setting.FILE, digest))
-        return np.concatenate(made)
+        records = [setting(Setting.GROUP_NAME, name_number(name), row)
+                   for name, row in self.groups.items() if row in self.new_groups]  # fmt: skip
+        records += self._instruments()
+        records += self._protection()
+        records += self._members()
+        records += self.spec.money.records(resets=had != 0)
+        records += self._opening() if had == 0 else []
+        records += self._participants()
+        records.append(setting(Setting.FILE, digest))
+        return np.concatenate(records)
 
     def _unless_it_stands(
         self, what: Setting, value: tuple[int, int], who: int = 0, symbol: str = ""
@@ -152,10 +152,10 @@ class FileLimits:
         return [
             record
             for symbol in self.symbols
-            for one in OF_INSTRUMENTS.values()
+            for limit in OF_INSTRUMENTS.values()
             for record in self._unless_it_stands(
-                one.setting,
-                self.spec.wanted.get((one.setting, 0, symbol), (one.default, 0)),
+                limit.setting,
+                self.spec.wanted.get((limit.setting, 0, symbol), (limit.default, 0)),
                 symbol=symbol,
             )
         ]
@@ -175,36 +175,36 @@ class FileLimits:
 
     def _members(self) -> list[npt.NDArray[Any]]:
         """Everybody's group, and what groups may hold."""
-        made = []
+        records = []
         for number in self.numbers:
             row = self.groups.get(self.spec.group_of.get(number, ""), 0)
-            made += self._unless_it_stands(Setting.GROUP, (row, 0), number)
+            records += self._unless_it_stands(Setting.GROUP, (row, 0), number)
         for name, row in self.groups.items():
             limit = self.spec.group_limits.get(name, NO_LIMIT)
-            made += self._unless_it_stands(Setting.GROUP_GROSS_POSITION, (limit, 0), row)
-        return made
+            records += self._unless_it_stands(Setting.GROUP_GROSS_POSITION, (limit, 0), row)
+        return records
 
     def _opening(self) -> list[npt.NDArray[Any]]:
         """Of a journal that is new: nothing has been traded, so what is there was set from here."""
-        made = []
+        records = []
         for (what, who, symbol), (value, second) in self.spec.opening.items():
             index = self.symbols.index(symbol) if symbol else -1
             if stands(self.view, what, who, index)[0] == 0:
-                made.append(setting(what, value, who, symbol.encode(), second))
-        return made
+                records.append(setting(what, value, who, symbol.encode(), second))
+        return records
 
     def _participants(self) -> list[npt.NDArray[Any]]:
-        made, wanted = [], self.spec.wanted
+        records, wanted = [], self.spec.wanted
         for number in self.numbers:
-            for one in OF_PARTICIPANTS.values():
-                second = 1 if one.setting is Setting.RATE else 0
-                value = wanted.get((one.setting, number, ""), (one.default, second))
-                made += self._unless_it_stands(one.setting, value, number)
-            for one in OF_CELLS.values():
+            for limit in OF_PARTICIPANTS.values():
+                second = 1 if limit.setting is Setting.RATE else 0
+                value = wanted.get((limit.setting, number, ""), (limit.default, second))
+                records += self._unless_it_stands(limit.setting, value, number)
+            for limit in OF_CELLS.values():
                 for symbol in self.symbols:
-                    value = wanted.get((one.setting, number, symbol), (one.default, 0))
-                    made += self._unless_it_stands(one.setting, value, number, symbol)
-        return made
+                    value = wanted.get((limit.setting, number, symbol), (limit.default, 0))
+                    records += self._unless_it_stands(limit.setting, value, number, symbol)
+        return records
 
 
 def fresh_view(hooks: Mapping[str, Any], instruments: npt.NDArray[Any]) -> View:

@@ -58,8 +58,8 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
             rest = rest.partition("=")[2]
         while rest:
             if quotes:
-                _, found, rest = rest.partition(quotes)
-                quotes = "" if found else quotes
+                _, closing, rest = rest.partition(quotes)
+                quotes = "" if closing else quotes
                 continue
             if rest.startswith(('"' * 3, "'" * 3)):
                 quotes, rest = rest[:3], rest[3:]

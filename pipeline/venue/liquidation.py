@@ -61,7 +61,7 @@ class Liquidator:
         """When a participant's next part may come."""
         self.under_way: int = 0
         """The operator's lane, up to here, is the last part."""
-        self.told: dict[int, str] = {}
+        self.last_notes: dict[int, str] = {}
 
     def poll(
         self,
@@ -78,8 +78,8 @@ class Liquidator:
         self.under_way = 0
         flags = view.participants[:, lay.FLAGS // 8]
         called = np.flatnonzero(flags & lay.KILLED_BY_MARGIN).tolist()
-        for who in [who for who in self.told if who not in called]:
-            del self.told[who]
+        for who in [who for who in self.last_notes if who not in called]:
+            del self.last_notes[who]
         if view.word(lay.MARKET_KILL):
             return
         for who in called:
@@ -124,8 +124,8 @@ class Liquidator:
             text = f"is above its maintenance margin again, {margin}, with {equity}"
         else:
             text = f"holds nothing any more, and has {equity}"
-        if self.told.get(who) != text[:20]:
-            self.told[who] = text[:20]
+        if self.last_notes.get(who) != text[:20]:
+            self.last_notes[who] = text[:20]
             self.note(f"participant {who} {text}")
         return view.is_under(who) and holds
 
@@ -134,14 +134,14 @@ class Liquidator:
         verb = "buys" if part.lots > 0 else "sells"
         self.note(f"liquidation: participant {part.who} {verb} {abs(part.lots)} {symbol} at "
                   f"{part.price_ticks} or better")  # fmt: skip
-        said = setting(Setting.LIQUIDATE, part.lots, part.who, symbol.encode(), part.price_ticks)
+        notice = setting(Setting.LIQUIDATE, part.lots, part.who, symbol.encode(), part.price_ticks)
         order = command(
             CommandKind.NEW, participant=part.who, symbol=symbol.encode(),
             side=Side.BUY if part.lots > 0 else Side.SELL, qty_lots=abs(part.lots),
             price_ticks=part.price_ticks, order_id=lay.PART_IDS + view.word(lay.PARTS) + 1,
             order_type=OrderType.LIMIT, time_in_force=TimeInForce.IOC,
         )  # fmt: skip
-        return np.concatenate([said, order])
+        return np.concatenate([notice, order])
 
 
 def next_part(
@@ -178,6 +178,6 @@ def lots_of(held: int, rules: Rules, part_bps: int) -> int:
     """Lots of the next part: a share of what is held, that an order may have; 0: there are none."""
     step = rules.qty_step
     least = -(-rules.min_qty // step) * step
-    wanted = max(held * part_bps // 10_000 // step * step, least, step)
-    wanted = min(wanted, rules.max_qty // step * step)
-    return wanted if wanted <= held else 0
+    part_lots = max(held * part_bps // 10_000 // step * step, least, step)
+    part_lots = min(part_lots, rules.max_qty // step * step)
+    return part_lots if part_lots <= held else 0

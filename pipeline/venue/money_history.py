@@ -24,19 +24,24 @@ def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
         types = orders["order_type"]
         named = np.isin(types, (Setting.DEPOSIT, *CORPORATE_SETTINGS)) | (types >= FIRST)
         ours = (orders["kind"] == RISK_KIND) & named
-        for one in orders[ours]:
-            what = _said(one, list(spec.money.schedules))
+        for command in orders[ours]:
+            what = _text(command, list(spec.money.schedules))
             if what:
                 rows.append({
-                    "seq": int(one["seq"]), "at": utc_text(int(one["rx_ts_ns"])), "what": what,
-                    "operator": operator_name(spec.operators, int(one["order_id"])),
+                    "seq": int(command["seq"]), "at": utc_text(int(command["rx_ts_ns"])),
+                    "what": what,
+                    "operator": operator_name(spec.operators, int(command["order_id"])),
                 })  # fmt: skip
     return rows
 
 
-def _said(one: Any, names: list[str]) -> str:
-    what, who, value = Setting(int(one["order_type"])), int(one["qty_lots"]), int(one["aux"])
-    symbol, second = bytes(one["symbol"]).decode(), int(one["price_ticks"])
+def _text(command: Any, names: list[str]) -> str:
+    what, who, value = (
+        Setting(int(command["order_type"])),
+        int(command["qty_lots"]),
+        int(command["aux"]),
+    )
+    symbol, second = bytes(command["symbol"]).decode(), int(command["price_ticks"])
 
     def schedule(number: int) -> str:
         return names[number] if number < len(names) else str(number)
@@ -50,7 +55,7 @@ def _said(one: Any, names: list[str]) -> str:
     else:
         name = symbol
     if what is Setting.DEPOSIT:
-        second = int(one["time_in_force"]) if second > MOST_PURPOSES else second
+        second = int(command["time_in_force"]) if second > MOST_PURPOSES else second
         purposes = {number: name for name, number in PURPOSES.items()}
         verb, to = ("gets", "from") if value >= 0 else ("gives", "to")
         money = f" {name}" if name else ""

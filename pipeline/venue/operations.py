@@ -112,16 +112,16 @@ class Operations:
             "log-in": self._log_in,
             "log-out": self._log_out,
         }
-        asked = request.get("do")
-        if asked not in does:
-            raise DeskError(f"the desk knows no {asked!r}; it knows {', '.join(does)}")
+        action = request.get("do")
+        if action not in does:
+            raise DeskError(f"the desk knows no {action!r}; it knows {', '.join(does)}")
         why = request.get("why") or ""
         if type(why) is not str or len(why) > REASON_MOST:
             raise DeskError(f"why: a reason is a text of at most {REASON_MOST} characters")
         by, proven = self._who(request)
-        if by and asked not in ("log-in", "log-out"):
+        if by and action not in ("log-in", "log-out"):
             self.operators.check(by, OPERATOR)
-        return does[asked](request | {BY: by, PROVEN: proven})
+        return does[action](request | {BY: by, PROVEN: proven})
 
     def _who(self, request: dict[str, Any]) -> tuple[int, bool]:
         """The number of the operator who is named, from 1, 0 if none is, and whether a password
@@ -223,12 +223,14 @@ class Operations:
         before = stands(self.view, what, who, index)
         wanted = before[0] + value if what is Setting.DEPOSIT else value
         place = f"{name} of {_whose(request)}"
-        told, stood = (str(shown(what, one)).lower() for one in (wanted, before[0]))
+        new, old = (str(shown(what, one)).lower() for one in (wanted, before[0]))
 
         def refused() -> str:
-            found = stands(self.view, what, who, index)[0]
+            current = stands(self.view, what, who, index)[0]
             # A balance moves with every trade: only that the deposit was taken can be seen.
-            taken = found != before[0] or not value if what is Setting.DEPOSIT else found == wanted
+            taken = (
+                current != before[0] or not value if what is Setting.DEPOSIT else current == wanted
+            )
             return "" if taken else f"{place}: the core refuses {shown(what, value)}"
 
         by = request[BY]
@@ -236,12 +238,12 @@ class Operations:
             self.operators.check(by, SUPERVISOR)
             self._with_password(request)
             key = what, who, symbol, value, second
-            if not self.four_eyes.confirmed(key, by, f"{place} to {told}"):
-                self.note(f"operator {self.operators.name(by)} asks: {place} to {told}")
-                asked = f"{place} to {told} is wider than {stood}: it waits for another supervisor"
-                return Work(NOTHING, [asked], more={"before": before[0], "waits": True})
+            if not self.four_eyes.confirmed(key, by, f"{place} to {new}"):
+                self.note(f"operator {self.operators.name(by)} asks: {place} to {new}")
+                answer = f"{place} to {new} is wider than {old}: it waits for another supervisor"
+                return Work(NOTHING, [answer], more={"before": before[0], "waits": True})
         record = setting(what, value, who, symbol.encode(), second, by)
-        return Work(record, [f"{place} is {told}"], refused, more={"before": before[0]})
+        return Work(record, [f"{place} is {new}"], refused, more={"before": before[0]})
 
     def _judged(self, who: int) -> None:
         if self.spec.liquidation is None:

@@ -94,12 +94,12 @@ def _corrections(
 ) -> list[Command]:
     """PHASEs for instruments that end in another phase than the calendar's for now: its times have
     been changed meanwhile.  An auction that was put off is none of these."""
-    told = {command.symbol for command in due if command.phase is not None}
-    wanted = calendar.expected(now_ns)
+    symbols_due = {command.symbol for command in due if command.phase is not None}
+    expected = calendar.expected(now_ns)
     wrong = [
-        Command(now_ns, symbol, wanted[symbol])
+        Command(now_ns, symbol, expected[symbol])
         for symbol, (phase, extensions_used) in phases.items()
-        if symbol not in told and phase != wanted[symbol] and not extensions_used
+        if symbol not in symbols_due and phase != expected[symbol] and not extensions_used
     ]
     return [Command(max(had_ns, now_ns)), *wrong] if wrong else []
 

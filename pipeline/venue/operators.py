@@ -129,9 +129,9 @@ class Operators:
         self._tickets = {k: v for k, v in self._tickets.items() if v[1] > now}
         while len(self._tickets) >= MAX_TICKETS:
             del self._tickets[next(iter(self._tickets))]
-        found = secrets.token_hex(32)
-        self._tickets[_digest(found)] = number, now + TICKET_S
-        return found
+        ticket = secrets.token_hex(32)
+        self._tickets[_digest(ticket)] = number, now + TICKET_S
+        return ticket
 
     def holder(self, ticket: Any) -> int:
         """Whose a ticket is.  Raises :class:`OperatorError`."""

@@ -228,17 +228,17 @@ class RiskDesk:
             self.desk.close()
             self.desk = None
 
-    def permits(self, asked: Command) -> bool:
+    def permits(self, calendar_command: Command) -> bool:
         """Whether what the calendar asks for is sent: a halted instrument stays halted, to the end
         of its day."""
-        if asked.phase is None:
+        if calendar_command.phase is None:
             return True
-        self.reopenings.pop(asked.symbol, None)
+        self.reopenings.pop(calendar_command.symbol, None)
         if self.guard is not None and not self.day_begins:
             assert self.view is not None
-            if not self.guard.permits(self.view, asked):
+            if not self.guard.permits(self.view, calendar_command):
                 return False
-        return asked.symbol not in self.halted or asked.phase is Phase.CLOSED
+        return calendar_command.symbol not in self.halted or calendar_command.phase is Phase.CLOSED
 
     def sessions(self) -> list[dict[str, Any]]:
         """How each session is."""

@@ -179,8 +179,8 @@ def read_risk(
         "role": Key(t.one_of({role: role for role in ROLES}), SUPERVISOR),
         "totp": Key(one_time_secret, ""),
     }
-    given = tables.rows("operator", operators)
-    tables.distinct([((*path, "name"), row["name"]) for path, row in given], "name")
+    operator_rows = tables.rows("operator", operators)
+    tables.distinct([((*path, "name"), row["name"]) for path, row in operator_rows], "name")
     rows = tables.rows("limits", LIMITS)
     for path, row in rows:
         _check(tables, path, row, numbers, symbols)
@@ -215,7 +215,7 @@ def read_risk(
          if row["group"] and row["group_gross_position"] is not None},
         tuple(_whole(row.get("multiplier", 1)) for row in documents),
         tuple(index for index, row in enumerate(documents) if row.get("leveraged") is True),
-        tuple(Operator(**row) for _, row in given),
+        tuple(Operator(**row) for _, row in operator_rows),
         protection=guard is not None,
         cut_off_s=guard[1] if guard else 0,
         liquidation=liquidation,
@@ -292,7 +292,7 @@ def _rank(row: dict[str, Any]) -> int:
 def _limits_of(
     row: dict[str, Any], numbers: dict[int, str], symbols: list[str]
 ) -> dict[Place, Value]:
-    found: dict[Place, Value] = {}
+    limits: dict[Place, Value] = {}
     for number, group in numbers.items():
         named = row["participant"] in (0, number)
         if not named or (row["group"] and row["group"] != group):
@@ -300,32 +300,32 @@ def _limits_of(
         for name, one in OF_PARTICIPANTS.items():
             if row[name] is not None:
                 second = row["burst"] or 1 if one.setting is Setting.RATE else 0
-                found[one.setting, number, ""] = row[name], second
+                limits[one.setting, number, ""] = row[name], second
         for name, one in OF_CELLS.items():
             if row[name] is not None:
                 chosen = [row["instrument"]] if row["instrument"] else symbols
-                found |= {(one.setting, number, symbol): (row[name], 0) for symbol in chosen}
-    return found
+                limits |= {(one.setting, number, symbol): (row[name], 0) for symbol in chosen}
+    return limits
 
 
 def _instruments(tables: Tables) -> dict[Place, Value]:
     """What instruments count; their values' own mistakes are noted where the rows are read."""
-    found: dict[Place, Value] = {}
+    limits: dict[Place, Value] = {}
     for row in _documents(tables):
         for name, one in OF_INSTRUMENTS.items():
             if name in row:
                 try:
-                    found[one.setting, 0, str(row.get("symbol", ""))] = one.parse(row[name]), 0
+                    limits[one.setting, 0, str(row.get("symbol", ""))] = one.parse(row[name]), 0
                 except ValueError:
                     continue
-    return found
+    return limits
 
 
 def _opening(row: dict[str, Any]) -> dict[Place, Value]:
-    found: dict[Place, Value] = {}
+    opening: dict[Place, Value] = {}
     if row["opening_balance"]:
-        found[Setting.DEPOSIT, row["participant"], ""] = row["opening_balance"], 0
+        opening[Setting.DEPOSIT, row["participant"], ""] = row["opening_balance"], 0
     if row["opening_position"] and row["opening_price"] is not None:
         place = Setting.POSITION, row["participant"], row["instrument"]
-        found[place] = row["opening_position"], row["opening_price"]
-    return found
+        opening[place] = row["opening_position"], row["opening_price"]
+    return opening

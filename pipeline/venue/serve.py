@@ -154,8 +154,8 @@ class Venue:
         day = self.file.calendar.current_or_next(self.clock.now_ns())
         if self.clock.now_ns() < day.begin_ns:
             self.watcher.note(f"closed until {utc_text(day.begin_ns)}")
-        there = self.file.journal.is_dir()
-        desk = Desk(self.file.journal, DeskQueue(self.file).work_of) if there else None
+        has_journal = self.file.journal.is_dir()
+        desk = Desk(self.file.journal, DeskQueue(self.file).work_of) if has_journal else None
         try:
             while not self.stopping and self.clock.now_ns() < day.begin_ns:
                 if desk is not None:
@@ -296,10 +296,10 @@ class Venue:
         work = partial(archive_sessions, self.file, self.sessions)
         pid, fd = fork_reporting(work, STOP_SIGNALS)
         _, status = os.waitpid(pid, 0)
-        said = outcome(fd)
+        report = outcome(fd)
         os.close(fd)
-        failed = said.get("error", "" if status == 0 else f"ended with status {status}")
-        for line in said.get("done", []):
+        failed = report.get("error", "" if status == 0 else f"ended with status {status}")
+        for line in report.get("done", []):
             self.watcher.note(line)
         if failed:
             # A venue goes on without: the next day's end tries again.
@@ -363,19 +363,19 @@ def archive_sessions(file: VenueFile, sessions: SessionsSpec | None) -> dict[str
     kept day needs; in a process of its own."""
     os.nice(19)
     directory = file.journal
-    made = [path.name for path in make_checkpoints(directory)]
+    done = [path.name for path in make_checkpoints(directory)]
     if sessions is not None:
         paths = make_sessions_checkpoint(directory, sessions, file.instruments)
-        made += [f"sessions: {path.name}" for path in paths]
+        done += [f"sessions: {path.name}" for path in paths]
     try:
-        made += archive(directory)
+        done += archive(directory)
     except JournalError as error:
-        made.append(str(error))
+        done.append(str(error))
     if file.retention_days:
         until_seq = days.retired_until(directory, file.retention_days)
         if sessions is not None and until_seq is not None:
             # No further than the sessions can be made again without.
             until_seq = min(until_seq, newest_seq(directory)) or None
         if until_seq is not None:
-            made += retire(directory, until_seq=until_seq)
-    return {"done": made}
+            done += retire(directory, until_seq=until_seq)
+    return {"done": done}

@@ -70,9 +70,9 @@ class SessionSwitch:
         if self.sessions is None:
             return []
         now_ns = time.monotonic_ns()
-        found = [self._row(index, now_ns) for index in self.names.values()]
+        rows = [self._row(index, now_ns) for index in self.names.values()]
         nobody = refused_logins(self.sessions.hall.block(0))
-        return [*found, {"name": "", "refused_logins": nobody}] if nobody else found
+        return [*rows, {"name": "", "refused_logins": nobody}] if nobody else rows
 
     def _row(self, index: int, now_ns: int) -> dict[str, Any]:
         assert self.sessions is not None

@@ -89,13 +89,13 @@ def standing(
 def _rows(
     view: View, limits: dict[str, Limit], of: str, who: int, index: int
 ) -> list[dict[str, Any]]:
-    found = []
-    for name, one in limits.items():
-        value, second = stands(view, one.setting, who, index)
-        if value == one.default:
+    rows = []
+    for name, limit in limits.items():
+        value, second = stands(view, limit.setting, who, index)
+        if value == limit.default:
             continue
-        row = {"of": of, "what": name, "value": shown(one.setting, value)}
-        if one.setting is Setting.RATE:
+        row = {"of": of, "what": name, "value": shown(limit.setting, value)}
+        if limit.setting is Setting.RATE:
             row["burst"] = second
-        found.append(row)
-    return found
+        rows.append(row)
+    return rows

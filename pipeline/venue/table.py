@@ -48,29 +48,29 @@ class Tables:
     def wrong(self, path: Path, text: str) -> None:
         self.mistakes.append(Mistake(self.line_of(path), name_of(path), text))
 
-    def only(self, path: Path, given: Iterable[str], known: Iterable[str]) -> None:
+    def only(self, path: Path, keys: Iterable[str], known: Iterable[str]) -> None:
         """Note every key that is none."""
         known = list(known)
-        for key in given:
+        for key in keys:
             if key not in known:
                 near = difflib.get_close_matches(key, known, 1)
                 meant = f"; is {near[0]} meant?" if near else ""
                 self.wrong((*path, key), f"there is no such key{meant}")
 
-    def read(self, path: Path, given: Any, keys: Mapping[str, Key]) -> dict[str, Any]:
+    def read(self, path: Path, table: Any, keys: Mapping[str, Key]) -> dict[str, Any]:
         """The values of one table; a key whose value is wrong has its default (None, if none)."""
         values = {name: None if k.default is REQUIRED else k.default for name, k in keys.items()}
-        if not isinstance(given, dict):
-            self.wrong(path, f"must be a table, not {kind_of(given)}")
+        if not isinstance(table, dict):
+            self.wrong(path, f"must be a table, not {kind_of(table)}")
             return values
-        self.only(path, given, keys)
+        self.only(path, table, keys)
         for name, key in keys.items():
-            if name not in given:
+            if name not in table:
                 if key.default is REQUIRED:
                     self.wrong((*path, name), "is missing")
                 continue
             try:
-                values[name] = key.parse(given[name])
+                values[name] = key.parse(table[name])
             except ValueError as error:
                 self.wrong((*path, name), str(error))
         return values
@@ -81,22 +81,22 @@ class Tables:
 
     def rows(self, name: str, keys: Mapping[str, Key]) -> list[tuple[Path, dict[str, Any]]]:
         """The entries of an array of tables (``[[name]]``), each with its path."""
-        given = self.document.get(name, [])
-        if not isinstance(given, list):
-            self.wrong((name,), f"must be an array of tables, [[{name}]], not {kind_of(given)}")
+        array = self.document.get(name, [])
+        if not isinstance(array, list):
+            self.wrong((name,), f"must be an array of tables, [[{name}]], not {kind_of(array)}")
             return []
-        paths = [(name, index) for index in range(len(given))]
-        return [(p, self.read(p, row, keys)) for p, row in zip(paths, given, strict=True)]
+        paths = [(name, index) for index in range(len(array))]
+        return [(p, self.read(p, row, keys)) for p, row in zip(paths, array, strict=True)]
 
     def given_table(self, name: str) -> dict[str, Any]:
         """A table as it stands in the file; empty where it is none."""
-        found = self.document.get(name)
-        return found if isinstance(found, dict) else {}
+        table = self.document.get(name)
+        return table if isinstance(table, dict) else {}
 
     def given_rows(self, name: str) -> list[tuple[Path, dict[str, Any]]]:
         """The entries of an array of tables as they stand in the file, without what is no table."""
-        found = self.document.get(name, [])
-        rows = enumerate(found if isinstance(found, list) else [])
+        array = self.document.get(name, [])
+        rows = enumerate(array if isinstance(array, list) else [])
         return [((name, index), row) for index, row in rows if isinstance(row, dict)]
 
     def reach(
