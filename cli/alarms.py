@@ -70,8 +70,8 @@ def watch(file: Path | None, webhook: str | None, alertmanager: str | None,
     from openoutcry.pipeline.venue.file import read_venue
 
     def show(changed: Any) -> None:
-        for one in changed:
-            click.echo(json.dumps(notify.document(one)) if as_json else notify.line(one))
+        for alarm in changed:
+            click.echo(json.dumps(notify.document(alarm)) if as_json else notify.line(alarm))
 
     server = notify.MailServer(*smtp, smtp_tls, smtp_ca)
     receivers: list[notify.Notify] = [show]

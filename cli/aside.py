@@ -23,8 +23,10 @@ class Bystander:
             return
         self._looked_s = time.monotonic()
         self._known = {
-            owner: one
+            owner: pipeline
             for owner in running_owners()
-            if (one := self._known.get(owner) or attached(owner)) is not None
+            if (pipeline := self._known.get(owner) or attached(owner)) is not None
         }
-        self._aside.keep_off(frozenset().union(*(one.spun_cores for one in self._known.values())))
+        self._aside.keep_off(
+            frozenset().union(*(pipeline.spun_cores for pipeline in self._known.values()))
+        )

@@ -48,15 +48,15 @@ def build(
     """Bring the trail up to the journal's end; goes on where a build was left, or killed."""
     from openoutcry.surveillance.audit import build as making
 
-    found = making.build(
+    trail = making.build(
         journal, folder, part_commands=part_commands or making.PART_COMMANDS, close=close
     )
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(trail))
         return
-    click.echo(f"{found['path']}: {found['rows']:,} rows in {found['parts']:,} parts, up to "
-               f"command {found['seq']:,}")  # fmt: skip
-    _print_heads(found["days"])
+    click.echo(f"{trail['path']}: {trail['rows']:,} rows in {trail['parts']:,} parts, up to "
+               f"command {trail['seq']:,}")  # fmt: skip
+    _print_heads(trail["days"])
 
 
 def _print_heads(days: list[dict[str, Any]]) -> None:
@@ -101,19 +101,19 @@ def verify(
     from openoutcry.surveillance.audit import verify as checking
 
     place = _folder(journal, folder)
-    found = checking.verify(place, _published(published))
-    if rebuild and not found["faults"]:
-        found["faults"] = checking.compare_with_journal(journal, place)
+    outcome = checking.verify(place, _published(published))
+    if rebuild and not outcome["faults"]:
+        outcome["faults"] = checking.compare_with_journal(journal, place)
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(outcome))
     else:
-        for fault in found["faults"]:
+        for fault in outcome["faults"]:
             click.echo(f"DAMAGED: {fault}")
-        if not found["faults"]:
-            click.echo(f"sound: {found['rows']:,} rows in {found['parts']:,} parts, "
-                       f"{found['bytes']:,} bytes")  # fmt: skip
-            _print_heads(found["days"])
-    if found["faults"]:
+        if not outcome["faults"]:
+            click.echo(f"sound: {outcome['rows']:,} rows in {outcome['parts']:,} parts, "
+                       f"{outcome['bytes']:,} bytes")  # fmt: skip
+            _print_heads(outcome["days"])
+    if outcome["faults"]:
         sys.exit(1)
 
 
@@ -194,13 +194,13 @@ def why(journal: Path, order: int, symbol: str | None, entry: int | None, as_jso
     """Why an order did not trade, or not whole: who was ahead, what was hidden, which limit."""
     from openoutcry.surveillance.audit.why import why as ask
 
-    found = ask(journal, order, symbol, entry or 0)
+    answer = ask(journal, order, symbol, entry or 0)
     if as_json:
-        click.echo(json.dumps({"cause": found.cause, "lines": found.lines, **found.facts}))
+        click.echo(json.dumps({"cause": answer.cause, "lines": answer.lines, **answer.facts}))
         return
-    for line in found.lines:
+    for line in answer.lines:
         click.echo(line)
-    click.echo(f"cause: {found.cause}")
+    click.echo(f"cause: {answer.cause}")
 
 
 @audit.command()
@@ -216,21 +216,21 @@ def fairness(journal: Path, as_json: bool) -> None:
     from openoutcry.replay.projections import JournalReader
     from openoutcry.surveillance.audit.fairness import fairness as look
 
-    found = look(journal, BURST)
+    figures = look(journal, BURST)
     hooks = JournalReader(journal).config.get("hooks") or {}
-    found["speed_bump"] = bump_audit(journal) if hooks.get("delayed") else None
-    bump = found["speed_bump"] or {"out_of_turn": 0, "faults": []}
+    figures["speed_bump"] = bump_audit(journal) if hooks.get("delayed") else None
+    bump = figures["speed_bump"] or {"out_of_turn": 0, "faults": []}
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(figures))
     else:
-        for line in _fairness_lines(found):
+        for line in _fairness_lines(figures):
             click.echo(line)
-    if bump["out_of_turn"] or found["order"]["out_of_lane"] or found["order"]["unfair"]:
+    if bump["out_of_turn"] or figures["order"]["out_of_lane"] or figures["order"]["unfair"]:
         sys.exit(1)
 
 
-def _fairness_lines(found: dict[str, Any]) -> list[str]:
-    order, latency, bump = found["order"], found["latency"], found["speed_bump"]
+def _fairness_lines(figures: dict[str, Any]) -> list[str]:
+    order, latency, bump = figures["order"], figures["latency"], figures["speed_bump"]
     faults = [*order["faults"], *(bump["faults"] if bump else [])]
     lines = [f"command {fault['seq']:,} {fault['what']}" for fault in faults]
     lines.append(

@@ -37,12 +37,12 @@ def answer_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def moment_ns(text: str) -> int:
     """``2026-11-22T10:00`` as ns since the epoch; without an offset UTC."""
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise OutcryError(f"{text!r} is no moment: say 2026-11-22T10:00") from None
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=UTC)
-    return (found - EPOCH) // timedelta(microseconds=1) * 1_000
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - EPOCH) // timedelta(microseconds=1) * 1_000
 
 
 def show_answer(table: Any, form: str, out: Path | None) -> None:
@@ -91,9 +91,9 @@ def _print(table: Any) -> None:
 
     from openoutcry.cli.columns import print_columns
 
-    found = readable(table.slice(0, ROWS_SHOWN))
-    shown = [name for name in SHOWN if any(row[name] is not None for row in found)]
-    rows = [["" if row[name] is None else str(row[name]) for name in shown] for row in found]
+    records = readable(table.slice(0, ROWS_SHOWN))
+    shown = [name for name in SHOWN if any(row[name] is not None for row in records)]
+    rows = [["" if row[name] is None else str(row[name]) for name in shown] for row in records]
     print_columns(Console(), shown, rows, NUMBERS)
     if table.num_rows > ROWS_SHOWN:
         click.echo(f"{table.num_rows:,} rows; the first {ROWS_SHOWN:,} are shown: --format csv "

@@ -81,12 +81,14 @@ def _of_a_day(name: str, rows: str, what: str) -> None:
     @codes_option
     @trail_option
     @out_option
-    def made(journal: Path, day: str, codes: Path, folder: Path | None, out: Path | None) -> None:
+    def write_report(
+        journal: Path, day: str, codes: Path, folder: Path | None, out: Path | None
+    ) -> None:
         from openoutcry.surveillance.reports.reference_data import read_codes
 
         module = import_module(f"openoutcry.surveillance.reports.{name}")
-        told = getattr(module, rows)(_trail(journal, folder), day, read_codes(codes))
-        _give(module.TABLE.as_csv(told), out)
+        report_rows = getattr(module, rows)(_trail(journal, folder), day, read_codes(codes))
+        _give(module.TABLE.as_csv(report_rows), out)
 
 
 _of_a_day(
@@ -146,6 +148,6 @@ def tax(
     from openoutcry.ledger.tax import tax as gains
     from openoutcry.ledger.transactions import transactions
 
-    found = standing_at(journal, as_of)
-    rows = transactions(journal, found, 0, participant)
-    show(gains(found.books, rows, participant), form, out)
+    standing = standing_at(journal, as_of)
+    rows = transactions(journal, standing, 0, participant)
+    show(gains(standing.books, rows, participant), form, out)

@@ -73,7 +73,7 @@ from openoutcry.cli.options import as_json_option
 )
 @click.option("--address", help="Of a Ray cluster to use instead; all its nodes see --out.")
 @as_json_option
-def backtest(out: Path, workers: int, address: str | None, as_json: bool, **asked: Any) -> None:
+def backtest(out: Path, workers: int, address: str | None, as_json: bool, **options: Any) -> None:
     """Run strategies over recorded days: fills by queue position, on many cores.
 
     Every day is run with every strategy, parameter and latency.
@@ -89,14 +89,14 @@ def backtest(out: Path, workers: int, address: str | None, as_json: bool, **aske
     from openoutcry.backtest.work import run_plan
 
     plan = Plan(
-        asked["days"],
-        tuple(path_of(name) for name in asked["strategies"]),
-        parse_parameters(asked["parameters"]),
-        asked["latencies"],
-        asked["seed"],
-        asked["maker_fee"],
-        asked["taker_fee"],
-        tuple(_limit(text) for text in asked["limits"]),
+        options["days"],
+        tuple(path_of(name) for name in options["strategies"]),
+        parse_parameters(options["parameters"]),
+        options["latencies"],
+        options["seed"],
+        options["maker_fee"],
+        options["taker_fee"],
+        tuple(_limit(text) for text in options["limits"]),
     )
     summary = run_plan(plan, out, workers, address, _progress)
     click.echo(err=True)

@@ -108,7 +108,7 @@ def _measure(
     count = rounds or (QUICK_ROUNDS if quick else ROUNDS)
     command = f"outcry bench {subject.name} --rounds {count}" + (" --quick" if quick else "")
     command += f" --against {against}" if against is not None else ""
-    command += "".join(f" --{name}" for name, given in flags.items() if given)
+    command += "".join(f" --{name}" for name, is_set in flags.items() if is_set)
     with terminable():
         document = measure(count, quick, command, lambda text: click.echo(text, err=True))
     give(document, as_json, out, report, export)

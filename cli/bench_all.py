@@ -58,9 +58,9 @@ def bench_all(
     if as_json:
         click.echo(suite.as_json(documents, partial))
     else:
-        for one in documents:
-            show(one)
+        for document in documents:
+            show(document)
         click.echo(f"report: {page}")
-    if partial or any(one.get("partial") for one in documents):
+    if partial or any(document.get("partial") for document in documents):
         click.echo(f"partial: {partial or 'see what is missing'}", err=True)
         raise SystemExit(1)

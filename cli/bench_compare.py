@@ -73,8 +73,8 @@ def show(verdicts: Sequence[Verdict]) -> None:
             click.echo(f"{one.name}: {one.verdict}: {one.why}{_resolution(one)}")
 
 
-def _resolution(one: Verdict) -> str:
-    least = one.detectable_percent
+def _resolution(verdict: Verdict) -> str:
+    least = verdict.detectable_percent
     return "" if least is None else f" (these rounds could show {least:.1f} %)"
 
 

@@ -202,8 +202,8 @@ def local(utc: str | None, zone: ZoneInfo) -> str:
     if utc is None or zone.key == "UTC":
         return utc or "-"
     day, rest = utc[:17], utc[17:-1]
-    there = datetime.fromisoformat(day + "00+00:00").astimezone(zone)
-    return f"{there:%Y-%m-%dT%H:%M}:{rest}{there:%z}"
+    moment = datetime.fromisoformat(day + "00+00:00").astimezone(zone)
+    return f"{moment:%Y-%m-%dT%H:%M}:{rest}{moment:%z}"
 
 
 def report_lines(summary: dict[str, Any]) -> Iterator[str]:

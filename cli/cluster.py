@@ -40,19 +40,25 @@ def up(folder: Path, until_killed: bool, as_json: bool) -> None:
     from openoutcry.replica.cluster import Cluster
     from openoutcry.replica.store import damaged
 
-    made = not Cluster.exists(folder)
-    found = Cluster.make(folder) if made else Cluster.load(folder)
-    wrong = {} if made else damaged(found)
+    is_new = not Cluster.exists(folder)
+    nats_cluster = Cluster.make(folder) if is_new else Cluster.load(folder)
+    wrong = {} if is_new else damaged(nats_cluster)
     try:
-        found.start([node for node in found.nodes if node.name not in wrong], not until_killed)
-        found.wait_ready()
+        nats_cluster.start(
+            [node for node in nats_cluster.nodes if node.name not in wrong], not until_killed
+        )
+        nats_cluster.wait_ready()
     except BaseException:
-        found.stop(node for node in found.nodes if node.name in found.processes)
+        nats_cluster.stop(
+            node for node in nats_cluster.nodes if node.name in nats_cluster.processes
+        )
         raise
     if as_json:
-        click.echo(json.dumps(_document(found)))
+        click.echo(json.dumps(_document(nats_cluster)))
     else:
-        click.echo(f"{folder}: {len(found.nodes) - len(wrong)} nodes; --nats {folder} names it")
+        click.echo(
+            f"{folder}: {len(nats_cluster.nodes) - len(wrong)} nodes; --nats {folder} names it"
+        )
     for name, flaw in wrong.items():
         click.echo(
             f"outcry: {name} is damaged and was not started: {flaw}; `outcry cluster resync "
@@ -60,12 +66,12 @@ def up(folder: Path, until_killed: bool, as_json: bool) -> None:
             err=True,
         )
     if until_killed:
-        _stay(found)
+        _stay(nats_cluster)
     if wrong:
         sys.exit(1)
 
 
-def _stay(found: "Cluster") -> None:
+def _stay(nats_cluster: "Cluster") -> None:
     import signal
 
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -75,7 +81,7 @@ def _stay(found: "Cluster") -> None:
     except KeyboardInterrupt:
         pass
     finally:
-        found.stop()
+        nats_cluster.stop()
 
 
 @cluster.command()
@@ -84,9 +90,9 @@ def down(folder: Path) -> None:
     """End the nodes of FOLDER; what they hold stays."""
     from openoutcry.replica.cluster import Cluster
 
-    found = Cluster.load(folder)
-    running = sum(found.identity(node) is not None for node in found.nodes)
-    found.stop()
+    nats_cluster = Cluster.load(folder)
+    running = sum(nats_cluster.identity(node) is not None for node in nats_cluster.nodes)
+    nats_cluster.stop()
     click.echo(f"{folder}: {running} nodes ended")
 
 
@@ -114,8 +120,8 @@ def resync(folder: Path, node: str) -> None:
     from openoutcry.replica.cluster import Cluster
     from openoutcry.replica.resync import resync_node
 
-    found = Cluster.load(folder)
-    blocks = resync_node(found, found.node(node))
+    nats_cluster = Cluster.load(folder)
+    blocks = resync_node(nats_cluster, nats_cluster.node(node))
     click.echo(f"{node}: wiped, and again has what the others have: {blocks}")
 
 
@@ -167,9 +173,11 @@ def _print_stream(stream: dict[str, Any]) -> None:
         click.echo(f"  {peer['name']}: {state}, lag {peer['lag']:,}")
 
 
-def _document(found: "Cluster") -> dict[str, Any]:
+def _document(nats_cluster: "Cluster") -> dict[str, Any]:
     return {
-        "folder": os.fspath(found.folder),
-        "urls": [server.text for server in found.access.servers],
-        "pids": {n.name: (i.pid if (i := found.identity(n)) else None) for n in found.nodes},
+        "folder": os.fspath(nats_cluster.folder),
+        "urls": [server.text for server in nats_cluster.access.servers],
+        "pids": {
+            n.name: (i.pid if (i := nats_cluster.identity(n)) else None) for n in nats_cluster.nodes
+        },
     }

@@ -30,12 +30,12 @@ def of_a_page(address: str) -> Callable[[Command], Command]:
                      help="A name by which the page is asked, beside the address."),
     )  # fmt: skip
 
-    def given(command: Command) -> Command:
+    def with_arguments(command: Command) -> Command:
         for argument in reversed(arguments):
             command = argument(command)
         return command
 
-    return given
+    return with_arguments
 
 
 @click.command()
@@ -69,8 +69,8 @@ def console(
     venue = read_venue(file)
     pair = tls_pair(venue, address, certificate, key)
     with announced("console", venue.journal, venue.number):
-        made = Console(venue, standbys)
-        serve(made, make_app, address, *pair, lambda at: click.echo(at, err=True), names)
+        page = Console(venue, standbys)
+        serve(page, make_app, address, *pair, lambda at: click.echo(at, err=True), names)
 
 
 def tls_pair(
@@ -85,8 +85,8 @@ def tls_pair(
     if bool(certificate) != bool(key):
         raise click.UsageError("TLS needs --certificate and --key")
     if certificate is None:
-        found = next((port for port in venue.sessions.ports if port.tls_cert), None)
-        certificate, key = (found.tls_cert, found.tls_key) if found else (None, None)
+        tls_port = next((port for port in venue.sessions.ports if port.tls_cert), None)
+        certificate, key = (tls_port.tls_cert, tls_port.tls_key) if tls_port else (None, None)
     if certificate is None and not _loopback(address[0]):
         raise OutcryError(f"{address[0]}: beyond this host the page is served with TLS alone: "
                           "--certificate and --key")  # fmt: skip

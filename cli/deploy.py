@@ -61,16 +61,16 @@ def canary(journal: Path, as_json: bool) -> None:
     """
     from openoutcry.pipeline.venue import canary as birds
 
-    found = birds.canary(journal)
-    birds.note_canary(journal, found)
+    report = birds.canary(journal)
+    birds.note_canary(journal, report)
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(report))
     else:
-        click.echo(f"build {found['build']}: {found['until_seq']:,} commands, "
-                   f"{found['compared']:,} hashes compared")  # fmt: skip
-        for line in (*found["differences"], *found["events"]):
+        click.echo(f"build {report['build']}: {report['until_seq']:,} commands, "
+                   f"{report['compared']:,} hashes compared")  # fmt: skip
+        for line in (*report["differences"], *report["events"]):
             click.echo(f"  {line}")
-        click.echo("DIFFERENT from what was recorded" if found["differences"]
+        click.echo("DIFFERENT from what was recorded" if report["differences"]
                    else "the same as what was recorded")  # fmt: skip
-    if found["differences"]:
+    if report["differences"]:
         sys.exit(1)

@@ -80,8 +80,8 @@ def figures_of(document: dict[str, Any]) -> dict[str, Any]:
         "released_by_woken", "hashes_equal", "nodes_equal", "state_hash", "restored_state_hash",
         "lease_ms", "seed", "rate", "seconds", "passed",
     )  # fmt: skip
-    found = {"faults": len(document["faults"]), "gaps": gaps_of(document)}
-    return found | {name: document[name] for name in same} | {"ended": document.get("ended", "")}
+    figures = {"faults": len(document["faults"]), "gaps": gaps_of(document)}
+    return figures | {name: document[name] for name in same} | {"ended": document.get("ended", "")}
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -142,11 +142,11 @@ def statement(
     from openoutcry.ledger import reports
     from openoutcry.ledger.transactions import transactions
 
-    found = standing_at(journal, as_of)
-    first = begin_at(journal, begin, found)
-    rows = transactions(journal, found, first.seq if first else 0, participant)
+    standing = standing_at(journal, as_of)
+    first = begin_at(journal, begin, standing)
+    rows = transactions(journal, standing, first.seq if first else 0, participant)
     brought = first.books if first else None
-    show(reports.statement(found.books, rows, participant, pending, brought), form, out)
+    show(reports.statement(standing.books, rows, participant, pending, brought), form, out)
 
 
 @ledger.command()
@@ -157,10 +157,10 @@ def fees(journal: Path, as_of: str | None, form: str, out: Path | None, begin: s
     from openoutcry.ledger import reports
     from openoutcry.ledger.transactions import transactions
 
-    found = standing_at(journal, as_of)
-    first = begin_at(journal, begin, found)
-    rows = transactions(journal, found, first.seq if first else 0)
-    show(reports.fees(found.books, rows), form, out)
+    standing = standing_at(journal, as_of)
+    first = begin_at(journal, begin, standing)
+    rows = transactions(journal, standing, first.seq if first else 0)
+    show(reports.fees(standing.books, rows), form, out)
 
 
 @ledger.command()
@@ -177,11 +177,11 @@ def pnl(
     from openoutcry.ledger import reports
     from openoutcry.ledger.transactions import transactions
 
-    found = standing_at(journal, as_of)
-    first = begin_at(journal, begin, found)
-    rows = transactions(journal, found, first.seq if first else 0, participant)
+    standing = standing_at(journal, as_of)
+    first = begin_at(journal, begin, standing)
+    rows = transactions(journal, standing, first.seq if first else 0, participant)
     brought = first.books if first else None
-    show(reports.profits(found.books, rows, method, participant, brought), form, out)
+    show(reports.profits(standing.books, rows, method, participant, brought), form, out)
 
 
 @ledger.command()
@@ -196,8 +196,8 @@ def order(
     """The execution chain of an order: its events, and what was posted for each."""
     from openoutcry.ledger.chain import chain
 
-    found = standing_at(journal, as_of)
-    show(chain(journal, symbol, order_id, found, begin_at(journal, begin, found)), form, out)
+    standing = standing_at(journal, as_of)
+    show(chain(journal, symbol, order_id, standing, begin_at(journal, begin, standing)), form, out)
 
 
 @ledger.command("end-of-day")
@@ -233,9 +233,9 @@ def end_of_day(
 
     if day is not None:
         begin, as_of = _of_day(journal, day, begin, as_of)
-    found = standing_at(journal, as_of)
-    first = begin_at(journal, begin, found)
-    closing = end_day(journal, first, found, out, form, carried)
+    standing = standing_at(journal, as_of)
+    first = begin_at(journal, begin, standing)
+    closing = end_day(journal, first, standing, out, form, carried)
     if as_json:
         click.echo(json.dumps(closing))
         return

@@ -19,10 +19,10 @@ from_option = click.option(
 
 def begin_at(journal: Path, begin: str | None, until: "Standing") -> "Standing | None":
     """The ledger where a period that ends at ``until`` begins; None: at the journal's begin."""
-    found = None if begin is None else standing_at(journal, begin, "--from")
-    if found is not None and found.seq > until.seq:
-        raise click.UsageError(f"--from is command {found.seq:,}, --as-of command {until.seq:,}")
-    return found if found is not None and found.seq else None
+    standing = None if begin is None else standing_at(journal, begin, "--from")
+    if standing is not None and standing.seq > until.seq:
+        raise click.UsageError(f"--from is command {standing.seq:,}, --as-of command {until.seq:,}")
+    return standing if standing is not None and standing.seq else None
 
 
 def standing_at(journal: Path, as_of: str | None, option: str = "--as-of") -> "Standing":

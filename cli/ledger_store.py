@@ -87,7 +87,7 @@ def export(journal: Path, form: str, out: Path, as_of: str | None) -> None:
     from openoutcry.ledger.standing import write_whole
     from openoutcry.ledger.transactions import transactions
 
-    found = standing_at(journal, as_of)
-    lines = list(plain_text(found.books, transactions(journal, found), form))
+    standing = standing_at(journal, as_of)
+    lines = list(plain_text(standing.books, transactions(journal, standing), form))
     write_whole(out, "".join(lines).encode())
     click.echo(f"{out}: {sum(line == chr(10) for line in lines):,} transactions")

@@ -42,9 +42,9 @@ def logs(file: Path, follow: bool, last: int | None, seconds: float | None, as_j
                    f"{what}{line['message']}")  # fmt: skip
 
     if not follow:
-        found = list(log_lines(journal))
-        for one in found[max(0, len(found) - last) :] if last is not None else found:
-            show(one)
+        lines = list(log_lines(journal))
+        for entry in lines[max(0, len(lines) - last) :] if last is not None else lines:
+            show(entry)
         return
     end_s = None if seconds is None else time.monotonic() + seconds
     for line in follow_lines(journal, last):

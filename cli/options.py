@@ -88,9 +88,9 @@ class OpenOrders(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return int(text)
 
 
-def exactly_one(**given: Any) -> None:
+def exactly_one(**options: Any) -> None:
     """Of options that exclude each other at most one is given."""
-    names = ["--" + name for name, value in given.items() if value is not None]
+    names = ["--" + name for name, value in options.items() if value is not None]
     if len(names) > 1:
         raise click.UsageError(f"one source at a time: {' and '.join(names)} are given")
 

@@ -95,8 +95,10 @@ def answer(statement: Path, key: Path, text: str, out: Path) -> None:
     stated, public, signature, before = files.read_statement(statement)
     signing, _ = files.read_key(key)
     check_signature(stated, public_key_of(signing), signature, before)
-    asked = files.from_hex(text, CHALLENGE, 32)
-    document = files.statement_document(stated, public, signed(stated, signing, asked), asked)
+    challenge_bytes = files.from_hex(text, CHALLENGE, 32)
+    document = files.statement_document(
+        stated, public, signed(stated, signing, challenge_bytes), challenge_bytes
+    )
     with out.open("x") as file:
         file.write(json.dumps(document, indent=1) + "\n")
 

@@ -65,17 +65,17 @@ def questions(
         raise click.UsageError("--csv is of one answer: give a NAME, and --as for q1 to q5")
     if name in NAMES[5:] and reading == "faithful":
         raise click.UsageError(f"there is no SQL for {name}: it has no faithful answer")
-    given: dict[str, Any] = {"as_of": as_of, "order_id": order_id, "market": market}
-    given = {key: value for key, value in given.items() if value is not None}
-    given |= _window(name, begin, end)
-    asked = corrected.Asked(**given, fees_are_rates=fees == "rate")
+    options: dict[str, Any] = {"as_of": as_of, "order_id": order_id, "market": market}
+    options = {key: value for key, value in options.items() if value is not None}
+    options |= _window(name, begin, end)
+    params = corrected.Asked(**options, fees_are_rates=fees == "rate")
     answers: dict[str, dict[str, Answer]] = {}
     if reading != "corrected" and name not in NAMES[5:]:
         answers["faithful"] = faithful.ask(folder, address, as_of, name)
     if reading != "faithful":
         books = read_books(folder)
         names = NAMES if name is None else (name,)
-        answers["corrected"] = {one: _corrected(books, one, asked) for one in names}
+        answers["corrected"] = {question: _corrected(books, question, params) for question in names}
     _print(answers, as_csv, as_json)
 
 
@@ -88,14 +88,14 @@ def _window(name: str | None, begin: datetime | None, end: datetime | None) -> d
     return {f"{stem}_{key}": at for key, at in (("from", begin), ("to", end)) if at is not None}
 
 
-def _corrected(books: Any, name: str, asked: "Asked") -> "Answer":
+def _corrected(books: Any, name: str, params: "Asked") -> "Answer":
     from openoutcry.ledger.questions.anomalies import Finding, find
     from openoutcry.ledger.questions.corrected import answer
     from openoutcry.ledger.questions.faithful import Answer
 
     if name != "anomalies":
-        return answer(books, name, asked)
-    return Answer(Finding._fields, [tuple(one) for one in find(books, asked.fees_are_rates)])
+        return answer(books, name, params)
+    return Answer(Finding._fields, [tuple(row) for row in find(books, params.fees_are_rates)])
 
 
 def _print(answers: dict[str, dict[str, "Answer"]], as_csv: bool, as_json: bool) -> None:
@@ -107,25 +107,27 @@ def _print(answers: dict[str, dict[str, "Answer"]], as_csv: bool, as_json: bool)
     if as_json:
         document = {
             reading: {
-                name: [dict(zip(one.names, map(_plain, row), strict=True)) for row in one.rows]
-                for name, one in of.items()
+                name: [
+                    dict(zip(answer.names, map(_plain, row), strict=True)) for row in answer.rows
+                ]
+                for name, answer in of.items()
             }
             for reading, of in answers.items()
         }
         click.echo(json.dumps(document))
         return
     for reading, of in answers.items():
-        for name, one in of.items():
+        for name, answer in of.items():
             rows = [["" if value is None else str(_plain(value)) for value in row]
-                    for row in one.rows]  # fmt: skip
+                    for row in answer.rows]  # fmt: skip
             if as_csv:
                 writer = csv.writer(sys.stdout, lineterminator="\n")
-                writer.writerow(one.names)
+                writer.writerow(answer.names)
                 writer.writerows(rows)
                 continue
             click.echo(f"{name}, {reading}:" + ("" if rows else " nobody and nothing"))
             if rows:
-                print_columns(Console(), one.names, rows)
+                print_columns(Console(), answer.names, rows)
             if (len(answers) == 2 and reading == "corrected") or name not in NAMES[:5]:
                 for why in WHY.get(name, ()):
                     click.echo(f"  - {why}")

@@ -115,9 +115,9 @@ def _follow(name: str, count: int, as_json: bool) -> None:
     from openoutcry.ring.tail import tail
 
     rows: list[dict[str, Any]] = []
-    given = missed = buried = 0
+    printed = missed = buried = 0
     for passed in tail(name, count):
-        given, missed, buried = given + 1, missed + passed.missed, buried + passed.buried
+        printed, missed, buried = printed + 1, missed + passed.missed, buried + passed.buried
         fields = record_fields(passed.record)
         if as_json:
             rows.append(fields)
@@ -128,8 +128,8 @@ def _follow(name: str, count: int, as_json: bool) -> None:
     if as_json:
         document = {"ring": name, "records": rows, "missed": missed, "tombstones": buried}
         click.echo(json.dumps(document))
-    if given < count:
-        raise OutcryError(f"{name} ended after {given:,} of {count:,} records")
+    if printed < count:
+        raise OutcryError(f"{name} ended after {printed:,} of {count:,} records")
 
 
 def record_fields(record: Any) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
     help="Write every stage's and span's latency histogram, as JSON.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def run(report: Path | None, histograms: Path | None, as_json: bool, **given: Any) -> None:
+def run(report: Path | None, histograms: Path | None, as_json: bool, **values: Any) -> None:
     """Run orders through the whole pipeline and say what happened.
 
     \b
@@ -147,29 +147,29 @@ def run(report: Path | None, histograms: Path | None, as_json: bool, **given: An
     outcry run --udp 127.0.0.1:9000                  orders from the network, until Control-C
     outcry run --port pcap:day.pcapng                orders from a capture
     """
-    asked = SimpleNamespace(**given)
-    _check_together(asked)
+    args = SimpleNamespace(**values)
+    _check_together(args)
     if report and not report.absolute().parent.is_dir():
         raise OutcryError(f"--report {report}: there is no folder {report.absolute().parent}")
-    options = Options(**{name: given[name] for name in RUN_OPTIONS})
-    options.wiring = options.wiring.sharded(asked.shards)
-    if asked.nats:
-        options.replication = Replication(asked.stream, asked.nats)
-    _choose_source(options, asked)
-    if asked.journal is None and asked.durability != "none" and _from_network(options):
+    options = Options(**{name: values[name] for name in RUN_OPTIONS})
+    options.wiring = options.wiring.sharded(args.shards)
+    if args.nats:
+        options.replication = Replication(args.stream, args.nats)
+    _choose_source(options, args)
+    if args.journal is None and args.durability != "none" and _from_network(options):
         options.journal = kept_journal_path()
         click.echo(
             f"outcry: the journal is kept in {options.journal}; after a crash the same command "
             f"with --journal {options.journal} --resume goes on with it",
             err=True,
         )
-    if asked.gateway_settings:
-        options.gateway_settings = read_settings(asked.gateway_settings, options.table)
+    if args.gateway_settings:
+        options.gateway_settings = read_settings(args.gateway_settings, options.table)
     if _from_network(options) and not options.arbitrate:
-        options.participant_rate = asked.participant_rate
+        options.participant_rate = args.participant_rate
     if _from_network(options):
-        options.hooks = _bound(options, asked)
-    open_ended = bool(asked.udp or asked.ports) and asked.orders is None
+        options.hooks = _bound(options, args)
+    open_ended = bool(args.udp or args.ports) and args.orders is None
     with Display(Console(stderr=True)) as display:
         result = run_pipeline(options, display.watcher())
         if report:
@@ -189,62 +189,62 @@ def run(report: Path | None, histograms: Path | None, as_json: bool, **given: An
         sys.exit(1)
 
 
-def _check_together(asked: SimpleNamespace) -> None:
+def _check_together(args: SimpleNamespace) -> None:
     """What may not be given together, or not alone."""
     exactly_one(
-        flow=asked.flow, lobster=asked.lobster, itch=asked.itch, bitstamp=asked.bitstamp,
-        udp=asked.udp, port=asked.ports or None,
+        flow=args.flow, lobster=args.lobster, itch=args.itch, bitstamp=args.bitstamp,
+        udp=args.udp, port=args.ports or None,
     )  # fmt: skip
-    if asked.seed_book and not asked.lobster:
+    if args.seed_book and not args.lobster:
         raise click.UsageError("--seed-book goes with --lobster")
-    if asked.symbols and not asked.itch:
+    if args.symbols and not args.itch:
         raise click.UsageError("--symbols goes with --itch")
-    if asked.journal and asked.durability == "none":
+    if args.journal and args.durability == "none":
         raise click.UsageError("--journal goes with --durability async or durable")
-    if (asked.udp or asked.ports) and asked.rate:
+    if (args.udp or args.ports) and args.rate:
         raise click.UsageError("--rate goes with a recorded or generated source, not with a port")
-    if (asked.resume or asked.copies) and not asked.journal:
+    if (args.resume or args.copies) and not args.journal:
         raise click.UsageError("--resume and --copy go with --journal DIR")
-    if (asked.durability == "replicated") != bool(asked.nats):
+    if (args.durability == "replicated") != bool(args.nats):
         raise click.UsageError("--durability replicated and --nats CLUSTER go together")
-    if asked.nats and not asked.journal:
+    if args.nats and not args.journal:
         raise click.UsageError("--durability replicated goes with --journal DIR")
-    if asked.participant_orders and asked.shards > 1:
+    if args.participant_orders and args.shards > 1:
         raise click.UsageError("--participant-orders counts in one matcher: not with --shards")
-    if asked.resume and asked.copies:
+    if args.resume and args.copies:
         raise click.UsageError("--copy is for a new journal; a resumed one knows its copies")
 
 
-def _bound(options: Options, asked: SimpleNamespace) -> Mapping[str, Any] | None:
+def _bound(options: Options, args: SimpleNamespace) -> Mapping[str, Any] | None:
     """What keeps one participant from filling the book; a resumed journal has its own."""
-    limit = asked.participant_orders
-    if limit is None and asked.resume and Journal.exists(asked.journal):
-        hooks: Mapping[str, Any] | None = JournalReader(asked.journal).config.get("hooks")
+    limit = args.participant_orders
+    if limit is None and args.resume and Journal.exists(args.journal):
+        hooks: Mapping[str, Any] | None = JournalReader(args.journal).config.get("hooks")
         return hooks
     if limit is None:
-        limit = 0 if asked.shards > 1 else options.order_capacity // SHARE
+        limit = 0 if args.shards > 1 else options.order_capacity // SHARE
     return {"name": OPEN_ORDERS, "limit": limit} if limit else None
 
 
-def _choose_source(options: Options, asked: SimpleNamespace) -> None:
+def _choose_source(options: Options, args: SimpleNamespace) -> None:
     """Where the orders come from."""
-    if asked.udp:
-        options.listen, options.source_kind = asked.udp, "udp"
+    if args.udp:
+        options.listen, options.source_kind = args.udp, "udp"
         options.instruments = GeneratedFlow("normal", 1, 1).instruments
-    elif asked.ports:
-        take_ports(options, asked.ports)
+    elif args.ports:
+        take_ports(options, args.ports)
         options.instruments = GeneratedFlow("normal", 1, 1).instruments
-    elif asked.lobster:
-        options.source = LobsterSource(asked.lobster, asked.seed_book)
+    elif args.lobster:
+        options.source = LobsterSource(args.lobster, args.seed_book)
         options.source_kind = "lobster"
-    elif asked.itch:
-        symbols = [s.strip() for s in asked.symbols.split(",")] if asked.symbols else None
-        options.source, options.source_kind = ItchSource(asked.itch, symbols), "itch"
-    elif asked.bitstamp:
-        options.source, options.source_kind = BitstampSource(asked.bitstamp), "bitstamp"
+    elif args.itch:
+        symbols = [s.strip() for s in args.symbols.split(",")] if args.symbols else None
+        options.source, options.source_kind = ItchSource(args.itch, symbols), "itch"
+    elif args.bitstamp:
+        options.source, options.source_kind = BitstampSource(args.bitstamp), "bitstamp"
     else:
-        options.orders = asked.orders or DEFAULT_ORDERS
-        options.source = GeneratedFlow(asked.flow or "normal", options.orders, asked.seed)
+        options.orders = args.orders or DEFAULT_ORDERS
+        options.source = GeneratedFlow(args.flow or "normal", options.orders, args.seed)
 
 
 def _is_complete(result: dict[str, Any], open_ended: bool) -> bool:

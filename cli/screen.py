@@ -50,6 +50,6 @@ def screen(
     venue = read_venue(file)
     pair = tls_pair(venue, address, certificate, key)
     server = MailServer(*smtp, smtp_tls, smtp_ca) if smtp else None
-    made = Screen(venue, server, sender, webhook_hosts)
+    page = Screen(venue, server, sender, webhook_hosts)
     with announced("screen", venue.journal, venue.number):
-        serve(made, make_screen, address, *pair, lambda at: click.echo(at, err=True), names)
+        serve(page, make_screen, address, *pair, lambda at: click.echo(at, err=True), names)

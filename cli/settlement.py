@@ -196,9 +196,9 @@ def dividend(per_unit: tuple[int, int], ticks: int, **words: Any) -> None:
 @_action
 def split(ratio: tuple[int, int], cash_per_tick: int, **words: Any) -> None:
     """A split: new positions, cash for fractions, and the commands for open orders."""
-    from openoutcry.ledger.settlement.corporate import split as made
+    from openoutcry.ledger.settlement.corporate import split as make_split
 
-    _adjust(made, ratio, cash_per_tick, **words)
+    _adjust(make_split, ratio, cash_per_tick, **words)
 
 
 def _adjust(
@@ -218,10 +218,11 @@ def _adjust(
     from openoutcry.ledger.settlement import corporate_files
     from openoutcry.wire.enums import Phase
 
-    made = make(corporate_files.read_positions(positions), corporate_files.read_orders(orders),
-                symbol, cash_asset, terms, price, reference_ticks, Phase[phase])  # fmt: skip
-    corporate_files.write_adjustment(made, movements, commands)
-    _say({"movements": len(made.movements), "commands": len(made.commands)}, as_json)
+    adjustment = make(corporate_files.read_positions(positions),
+                      corporate_files.read_orders(orders), symbol, cash_asset, terms, price,
+                      reference_ticks, Phase[phase])  # fmt: skip
+    corporate_files.write_adjustment(adjustment, movements, commands)
+    _say({"movements": len(adjustment.movements), "commands": len(adjustment.commands)}, as_json)
 
 
 def _say(document: dict[str, Any], as_json: bool) -> None:

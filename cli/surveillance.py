@@ -54,17 +54,17 @@ def run(journal: Path, file: Path | None, every: int, until_seq: int | None, as_
 
     began = time.perf_counter()
     done = run_along(journal, read_settings(file), until_seq, every)
-    found = Found.of(journal)
+    findings = Found.of(journal)
     spent = time.perf_counter() - began
     if as_json:
         click.echo(json.dumps(
             {"seq": done.seq, "events": done.events, "hits": done.evidence.count,
-             "cases": len(found.cases), "head": done.evidence.head.hex(), "seconds": spent}
+             "cases": len(findings.cases), "head": done.evidence.head.hex(), "seconds": spent}
         ))  # fmt: skip
         return
     click.echo(
         f"analysed {done.events:,} events up to command {done.seq:,}: "
-        f"{done.evidence.count:,} hits in {len(found.cases):,} cases"
+        f"{done.evidence.count:,} hits in {len(findings.cases):,} cases"
     )
 
 
@@ -113,8 +113,8 @@ def _names(who: list[int]) -> str:
     return ", ".join(map(str, who))
 
 
-def _row(found: "Found", case: "Case") -> dict[str, Any]:
-    standing = found.standing(case)
+def _row(findings: "Found", case: "Case") -> dict[str, Any]:
+    standing = findings.standing(case)
     return {**case.as_json(), "status": standing.status, "by": standing.who}
 
 
@@ -129,8 +129,8 @@ def cases(journal: Path, only_open: bool, as_json: bool) -> None:
     from openoutcry.cli.columns import print_columns
     from openoutcry.surveillance.run import Found
 
-    found = Found.of(journal)
-    rows = [_row(found, case) for case in found.cases]
+    findings = Found.of(journal)
+    rows = [_row(findings, case) for case in findings.cases]
     if only_open:
         rows = [row for row in rows if row["status"] != "closed"]
     if as_json:
@@ -167,13 +167,13 @@ def show(
     from openoutcry.surveillance.page import case_page, picture_file
     from openoutcry.surveillance.run import Found, write_whole
 
-    found = Found.of(journal)
-    of = found.case(case)
-    entries = [entry for entry in found.entries if entry["case"] == case]
+    findings = Found.of(journal)
+    of = findings.case(case)
+    entries = [entry for entry in findings.entries if entry["case"] == case]
     if out is not None or picture is not None:
-        made = dossier(journal, of, read_settings(file))
-        page = case_page(made, found.standing(of).status, entries)
-        for path, text in ((out, page), (picture, picture_file(made))):
+        case_dossier = dossier(journal, of, read_settings(file))
+        page = case_page(case_dossier, findings.standing(of).status, entries)
+        for path, text in ((out, page), (picture, picture_file(case_dossier))):
             if path is not None:
                 write_whole(path, text.encode())
         names = {"out": out, "picture": picture}
@@ -183,9 +183,9 @@ def show(
         )
         return
     if as_json:
-        click.echo(json.dumps({**_row(found, of), "life": entries}))
+        click.echo(json.dumps({**_row(findings, of), "life": entries}))
         return
-    for name, value in _row(found, of).items():
+    for name, value in _row(findings, of).items():
         click.echo(f"{name}: {_names(value) if isinstance(value, list) else value}")
     for entry in entries:
         click.echo(f"{utc(entry['when_ns'])} {entry['action']} by {entry['who']}: {entry['why']}")
@@ -214,9 +214,9 @@ def close(
 
     if (venue is None) != (operator is None):
         raise click.UsageError("--venue and --operator go together")
-    found = Found.of(journal)
+    findings = Found.of(journal)
     who = _operator(venue, operator) if venue and operator else _user()
-    standing = act(found.folder, found.begin, found.case(case), action, who, why)
+    standing = act(findings.folder, findings.begin, findings.case(case), action, who, why)
     if as_json:
         click.echo(json.dumps({"case": case, "status": standing.status, "by": standing.who}))
         return
@@ -257,10 +257,10 @@ def export(journal: Path, out: Path, form: str) -> None:
 
     from openoutcry.surveillance.run import Found, write_whole
 
-    found = Found.of(journal)
-    rows = [_row(found, case) for case in found.cases]
+    findings = Found.of(journal)
+    rows = [_row(findings, case) for case in findings.cases]
     if form == "json":
-        text = json.dumps({"cases": rows, "life": found.entries}, indent=1) + "\n"
+        text = json.dumps({"cases": rows, "life": findings.entries}, indent=1) + "\n"
     else:
         buffer = io.StringIO()
         names = list(rows[0]) if rows else ["number"]

@@ -236,12 +236,12 @@ def fairness(file: Path, as_json: bool) -> None:
     from openoutcry.pipeline.venue.fairness import fairness as audit
     from openoutcry.pipeline.venue.file import read_venue
 
-    found = read_venue(file)
-    if not found.delayed:
+    venue_file = read_venue(file)
+    if not venue_file.delayed:
         raise OutcryError(f"{file}: the venue has no speed bump ([venue] speed_bump_us)")
-    if not Journal.exists(found.journal):
+    if not Journal.exists(venue_file.journal):
         raise OutcryError(f"{file}: this venue was never opened")
-    result = audit(found.journal)
+    result = audit(venue_file.journal)
     if as_json:
         click.echo(json.dumps(result))
     else:

@@ -58,7 +58,7 @@ def build_text(number: int) -> str:
 
 
 def _stamp(package: Path) -> tuple[tuple[str, int, int], ...]:
-    found = []
+    stamps = []
     for room in ROOMS:
         for folder, folders, names in os.walk(package / room):
             folders[:] = sorted(one for one in folders if one != "__pycache__")
@@ -67,8 +67,8 @@ def _stamp(package: Path) -> tuple[tuple[str, int, int], ...]:
                     path = os.path.join(folder, name)
                     status = os.stat(path)
                     shown = os.path.relpath(path, package)
-                    found.append((shown, status.st_size, status.st_mtime_ns))
-    return tuple(found)
+                    stamps.append((shown, status.st_size, status.st_mtime_ns))
+    return tuple(stamps)
 
 
 def _unchanged(build: Build, package: Path) -> bool:
@@ -92,13 +92,13 @@ def _read(package: Path) -> dict[str, bytes]:
 
 def _around() -> list[str]:
     """What else decides: the interpreter, libraries, the layout, switches."""
-    found = [platform.python_version(), platform.machine(), f"{LAYOUT_HASH:016x}"]
+    lines = [platform.python_version(), platform.machine(), f"{LAYOUT_HASH:016x}"]
     for name in LIBRARIES:
         try:
-            found.append(f"{name} {version(name)}")
+            lines.append(f"{name} {version(name)}")
         except PackageNotFoundError:
-            found.append(f"no {name}")
-    return [*found, *(f"{name}={os.environ.get(name, '')}" for name in SWITCHES)]
+            lines.append(f"no {name}")
+    return [*lines, *(f"{name}={os.environ.get(name, '')}" for name in SWITCHES)]
 
 
 def read_build(package: Path = PACKAGE) -> Build:

@@ -261,9 +261,9 @@ def _switched(
         away[ids["prev_pid"]] = (at, core, name[1])
     came = away.pop(ids["next_pid"], None)
     if came is not None and ids["next_pid"]:
-        start, left, instead = came
-        kind = SWITCHED[int(left != core)]
-        yield Interval(left, start, at, kind, instead, ids["next_pid"])
+        start, old_core, instead = came
+        kind = SWITCHED[int(old_core != core)]
+        yield Interval(old_core, start, at, kind, instead, ids["next_pid"])
 
 
 def _name(base: str, rest: str) -> str:

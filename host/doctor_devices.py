@@ -139,11 +139,11 @@ def paths(host: Host) -> Iterator[Finding]:
         "Parquet files": ("pyarrow", "pip install 'openoutcry[bench]'"),
     }
     for name, (module, command) in modules.items():
-        there = importlib.util.find_spec(module) is not None
+        installed = importlib.util.find_spec(module) is not None
         yield Finding(
-            "our paths", name, "good" if there else "note",
-            "works" if there else f"no: the package {module} is not installed", why,
-            change=None if there else command,
+            "our paths", name, "good" if installed else "note",
+            "works" if installed else f"no: the package {module} is not installed", why,
+            change=None if installed else command,
         )  # fmt: skip
     yield _shared_memory(host, why)
 
@@ -151,11 +151,11 @@ def paths(host: Host) -> Iterator[Finding]:
 def _shared_memory(host: Host, why: str) -> Finding:
     """Where rings, stamps and the preloaded input of a run stand: 200 MB of a million commands."""
     lines = [line.split() for line in (host.text("proc/mounts") or "").splitlines()]
-    there = any(len(words) > 1 and words[1] == "/dev/shm" for words in lines)
-    size = measured(lambda: os.statvfs(host.base / "dev/shm")) if there else None
+    mounted = any(len(words) > 1 and words[1] == "/dev/shm" for words in lines)
+    size = measured(lambda: os.statvfs(host.base / "dev/shm")) if mounted else None
     room = size.f_blocks * size.f_frsize if size else None
     name, change = "processes over shared memory", None
-    if not there:
+    if not mounted:
         what = "no /dev/shm: neither rings nor runs"
         change = "docker run --shm-size=1g …, or mount -t tmpfs tmpfs /dev/shm"
     elif room is not None and room < SHM_WANTED_BYTES:

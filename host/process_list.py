@@ -13,13 +13,13 @@ def hide_argument(secret: str) -> None:
     From here on ``ps`` and /proc/PID/cmdline do not show it; before, they did.  The arguments of
     whoever started the process (a shell's ``-c``, ``sudo``) are not ours.
     """
-    found = secret.encode(errors="surrogateescape")
+    secret_bytes = secret.encode(errors="surrogateescape")
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     begin, end = (int(fields[field - 2]) for field in (ARGUMENTS_BEGIN, ARGUMENTS_END))
-    if not found or not 0 < begin < end:
+    if not secret_bytes or not 0 < begin < end:
         return
     arguments = ctypes.string_at(begin, end - begin)
-    at = arguments.find(found)
+    at = arguments.find(secret_bytes)
     while at >= 0:
-        ctypes.memset(begin + at, ord("x"), len(found))
-        at = arguments.find(found, at + len(found))
+        ctypes.memset(begin + at, ord("x"), len(secret_bytes))
+        at = arguments.find(secret_bytes, at + len(secret_bytes))

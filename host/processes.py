@@ -92,14 +92,14 @@ def fork(function: Callable[[], int | None], ignoring: Sequence[int] = (), name:
 
 def named_children(parent: int) -> list[tuple[str, int]]:
     """Name and pid of the processes that ``parent`` has forked under a name and that live."""
-    found = []
+    children = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError), open(f"/proc/{pid}/stat") as file:
             name, _, rest = file.read().partition("(")[2].rpartition(")")
             state, above = rest.split()[:2]
             if int(above) == parent and name.startswith(NAMED) and state not in "ZX":
-                found.append((name.removeprefix(NAMED), int(pid)))
-    return sorted(found, key=lambda one: one[1])
+                children.append((name.removeprefix(NAMED), int(pid)))
+    return sorted(children, key=lambda child: child[1])
 
 
 def fork_reporting(

@@ -27,12 +27,12 @@ from openoutcry.wire.errors import OutcryError
 
 class Divergence(NamedTuple):
     """The first block that two directories do not share, as ``ours`` has it in segment ``number``;
-    ``one``: it is the only one there, but for what a segment begins with; ``resumed``: what the
-    other has there begins with a run that resumed the journal, and ours does not."""
+    ``only_block``: it is the only one there, but for what a segment begins with; ``resumed``: what
+    the other has there begins with a run that resumed the journal, and ours does not."""
 
     number: int
     ours: Block
-    one: bool
+    only_block: bool
     resumed: bool
 
 
@@ -87,17 +87,17 @@ def _divergence(ours: Scan, theirs: Scan, disk: Disk) -> Divergence | None:
     if begins(ours, theirs, disk) or begins(theirs, ours, disk):
         return None
     number = _last_shared(ours, theirs, disk)
-    one, two = Scan(ours.directory, disk), Scan(theirs.directory, disk)
-    mine, others = one.blocks(number), two.blocks(number)
+    our_scan, their_scan = Scan(ours.directory, disk), Scan(theirs.directory, disk)
+    mine, others = our_scan.blocks(number), their_scan.blocks(number)
     for block, other in zip(mine, others, strict=False):
         if block.whole != other.whole:
-            at = one.end_segment
+            at = our_scan.end_segment
             own = next((b for b in chain([block], mine) if not _only_repeats(b)), block)
             answer = next((b for b in chain([other], others) if not _only_repeats(b)), other)
             return Divergence(
                 at,
                 block,
-                one=own.header.block_index == ours.next_index - 1,
+                only_block=own.header.block_index == ours.next_index - 1,
                 resumed=_resumes(answer) and not _resumes(own),
             )
     return None
@@ -124,7 +124,7 @@ def _is_superseded(scan: Scan, other: Scan, parting: Divergence, disk: Disk) -> 
     """Whether what ``scan`` has from the parting on was never acknowledged: it is one block, a
     resumed run wrote another one, and so many of the journal's own directories have that one that
     the rest were too few for the policy."""
-    if not (parting.one and parting.resumed):
+    if not (parting.only_block and parting.resumed):
         return False
     places = places_of(scan.directory, scan.document)
     without = 0
@@ -144,14 +144,14 @@ def _is_superseded(scan: Scan, other: Scan, parting: Divergence, disk: Disk) -> 
 
 def _only_repeats(block: Block) -> bool:
     """What a segment begins with, whoever writes it."""
-    return block.header.kind == BlockKind.CONFIG or RESUMED_BEFORE in _said(block)
+    return block.header.kind == BlockKind.CONFIG or RESUMED_BEFORE in _evidence(block)
 
 
 def _resumes(block: Block) -> bool:
-    return RESUMED in _said(block)
+    return RESUMED in _evidence(block)
 
 
-def _said(block: Block) -> dict[str, object]:
+def _evidence(block: Block) -> dict[str, object]:
     if block.header.kind != BlockKind.EVIDENCE:
         return {}
     return dict(json.loads(bytes(block.payload)))

@@ -41,9 +41,9 @@ def note_failed(directory: Path, journal_id: int, place: Path, why: str, disk: D
 def forget_failed(directory: Path, journal_id: int, places: set[str], disk: Disk = REAL) -> None:
     """Take ``places`` from the note in ``directory``; durable on return, raises ``OSError``."""
     noted = read_failed(directory, journal_id)
-    left = {place: why for place, why in noted.items() if place not in places}
-    if left:
-        _write(directory, journal_id, left, disk)
+    remaining = {place: why for place, why in noted.items() if place not in places}
+    if remaining:
+        _write(directory, journal_id, remaining, disk)
     else:
         disk.unlink(directory / FAILED_NAME)
         disk.sync_directory(directory)

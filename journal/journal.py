@@ -95,13 +95,15 @@ class Journal:
         head = first_block(journal_id, document)
         if len(head) > segment_bytes:
             raise JournalError(f"a configuration of {len(head):,} bytes does not fit a segment")
-        wanted = _segments_for(len(head), expected_records, segment_bytes)
+        segments = _segments_for(len(head), expected_records, segment_bytes)
         streams: list[Stream] = []
         created: list[Path] = []
         try:
             for path in places:
                 streams.append(
-                    _make_copy(path, journal_id, head, segment_bytes, wanted, direct, disk, created)
+                    _make_copy(
+                        path, journal_id, head, segment_bytes, segments, direct, disk, created
+                    )
                 )
         except BaseException:
             for stream in streams:
@@ -149,12 +151,12 @@ class Journal:
                 f"{directory} is one more than the {total} directories of this journal, which are "
                 f"all there: resume {others[0]}"
             )
-        wanted = enough(document.get("policy", "all"), total)
-        _require_quorum(len(scans), wanted, document, flaws)
-        best, members = _agreed(scans, wanted, document, flaws, disk)
+        quorum = enough(document.get("policy", "all"), total)
+        _require_quorum(len(scans), quorum, document, flaws)
+        best, members = _agreed(scans, quorum, document, flaws, disk)
         members = _without_failed(members, flaws)
-        asked = needed(document.get("policy", "all"), total)
-        streams = _resume_all(members, best, asked, flaws, direct, disk)
+        write_quorum = needed(document.get("policy", "all"), total)
+        streams = _resume_all(members, best, write_quorum, flaws, direct, disk)
         before_bytes = bytes_before(best.directory, best.begin_segment)
         place = Place(
             best.end_offset, before_bytes + best.bytes, _reached(best), best.previous_hash
@@ -210,10 +212,10 @@ class Journal:
 def _without_failed(scans: list[Scan], flaws: list[str]) -> list[Scan]:
     """The scans of directories that no other one notes as failed; the rest goes into ``flaws``: it
     was read anew and checked, so it counts for what there is, but is not written."""
-    left = list(scans)
+    remaining = list(scans)
     for scan in scans:
         for place, why in read_failed(scan.directory, scan.journal_id).items():
-            for other in [s for s in left if same_directory(s.directory, Path(place))]:
+            for other in [s for s in remaining if same_directory(s.directory, Path(place))]:
                 flaw = (
                     f"{other.directory} failed before ({why}): check its disk, then `outcry "
                     f"journal repair {other.directory} --copy {scan.directory}`"
@@ -221,23 +223,23 @@ def _without_failed(scans: list[Scan], flaws: list[str]) -> list[Scan]:
                 if other is scans[0]:
                     raise JournalError(flaw)
                 flaws.append(flaw)
-                left.remove(other)
-    return left
+                remaining.remove(other)
+    return remaining
 
 
-def _require_quorum(count: int, wanted: int, document: dict[str, Any], flaws: list[str]) -> None:
-    if count < wanted:
+def _require_quorum(count: int, quorum: int, document: dict[str, Any], flaws: list[str]) -> None:
+    if count < quorum:
         policy = document.get("policy", "all")
         raise JournalError(f"too few copies for the policy `{policy}`: {'; '.join(flaws)}")
 
 
 def _agreed(
-    scans: list[Scan], wanted: int, document: dict[str, Any], flaws: list[str], disk: Disk
+    scans: list[Scan], quorum: int, document: dict[str, Any], flaws: list[str], disk: Disk
 ) -> tuple[Scan, list[Scan]]:
     """The scan to resume from and those that are its beginnings, the first of ``scans`` among
     them; the others go into ``flaws``."""
     try:
-        best, members = agreeing_scans(scans, wanted, disk)
+        best, members = agreeing_scans(scans, quorum, disk)
     except JournalError as error:
         policy = document.get("policy", "all")
         reasons = "; ".join([str(error), *flaws])
@@ -255,10 +257,10 @@ def _agreed(
 
 
 def _resume_all(
-    members: list[Scan], best: Scan, wanted: int, flaws: list[str], direct: bool, disk: Disk
+    members: list[Scan], best: Scan, quorum: int, flaws: list[str], direct: bool, disk: Disk
 ) -> list[Stream]:
     """Make all copies end alike; one that cannot be written goes into ``flaws``, as long as
-    ``wanted`` are left and the first can."""
+    ``quorum`` are left and the first can."""
     streams: list[Stream] = []
     try:
         for scan in members:
@@ -271,7 +273,7 @@ def _resume_all(
                 if scan is members[0]:
                     raise
                 flaws.append(str(error))
-        _require_quorum(len(streams), wanted, best.document, flaws)
+        _require_quorum(len(streams), quorum, best.document, flaws)
     except BaseException:
         for stream in streams:
             stream.abandon()
@@ -356,7 +358,7 @@ def _make_copy(
     journal_id: int,
     head: bytes,
     segment_bytes: int,
-    wanted: int,
+    segments: int,
     direct: bool,
     disk: Disk,
     created: list[Path],
@@ -368,11 +370,11 @@ def _make_copy(
         created.append(path)
     disk.unlink(path / WATERMARK_NAME)  # of a journal that was here before
     disk.unlink(path / FAILED_NAME)
-    for number in range(wanted):
+    for number in range(segments):
         make_segment(path, number, segment_bytes, head if number == 0 else b"", disk)
         created.append(segment_path(path, number))
     created.append(path / WATERMARK_NAME)
-    return Stream(path, journal_id, 0, segment_bytes, wanted, disk, direct)
+    return Stream(path, journal_id, 0, segment_bytes, segments, disk, direct)
 
 
 def _remove_made(path: Path) -> None:

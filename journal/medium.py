@@ -35,18 +35,18 @@ def medium_of(directory: Path, mounts: str | None = None) -> Medium:
         text = MOUNTS.read_text() if mounts is None else mounts
     except OSError:
         text = ""
-    found = None
+    mount = None
     for line in text.splitlines():
         fields = line.split(" ")
         at = _plain(fields[4])
         inside = path == Path(at) or Path(at) in path.parents
-        if inside and (found is None or len(at) >= len(_plain(found[4]))):
-            found = fields
-    if found is None:
+        if inside and (mount is None or len(at) >= len(_plain(mount[4]))):
+            mount = fields
+    if mount is None:
         return Medium("an unknown file system", "an unknown device", "", "")
-    dash = found.index("-")
-    file_system, source = found[dash + 1], _plain(found[dash + 2])
-    options = {*found[5].split(","), *found[dash + 3].split(",")}
+    dash = mount.index("-")
+    file_system, source = mount[dash + 1], _plain(mount[dash + 2])
+    options = {*mount[5].split(","), *mount[dash + 3].split(",")}
     upper = next((o.partition("=")[2] for o in options if o.startswith("upperdir=")), "")
     if file_system == "overlay" and os.path.isdir(upper):
         return medium_of(Path(upper), mounts)
@@ -55,7 +55,7 @@ def medium_of(directory: Path, mounts: str | None = None) -> Medium:
         lost = "kept in memory, which a power cut empties"
     elif options & NO_BARRIERS:
         lost = "mounted without write barriers: a sync leaves data in the device's cache"
-    return Medium(file_system, source, _write_cache(found[2]), lost)
+    return Medium(file_system, source, _write_cache(mount[2]), lost)
 
 
 def _plain(field: str) -> str:

@@ -41,19 +41,19 @@ class Window:
     def mark(self, first: int, count: int) -> None:
         """These have become commands."""
         last = first + count - 1
-        left = []
+        ranges = []
         for begin, end in self.missing:
             if begin < first:
-                left.append((begin, min(end, first - 1)))
+                ranges.append((begin, min(end, first - 1)))
             if end > last:
-                left.append((max(begin, last + 1), end))
+                ranges.append((max(begin, last + 1), end))
         if first > self.next:
-            left.append((self.next, first - 1))
+            ranges.append((self.next, first - 1))
         self.next = max(self.next, last + 1)
-        forgotten = len(left) - RANGES_MAX
+        forgotten = len(ranges) - RANGES_MAX
         if forgotten > 0:
-            self.floor = max(self.floor, left[forgotten - 1][1] + 1)
-        self.missing = left[max(0, forgotten) :]
+            self.floor = max(self.floor, ranges[forgotten - 1][1] + 1)
+        self.missing = ranges[max(0, forgotten) :]
 
 
 @dataclass

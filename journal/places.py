@@ -71,24 +71,24 @@ def places_of(
 def enough(policy: str, total: int) -> int:
     """The number of agreeing copies needed to resume: the policy's quorum, and enough that one
     of them has all that was acknowledged."""
-    asked = needed(policy, total)
-    return max(asked, total - asked + 1)
+    quorum = needed(policy, total)
+    return max(quorum, total - quorum + 1)
 
 
 def agreeing_scans(
-    scans: Sequence[Scan], wanted: int, disk: Disk = REAL
+    scans: Sequence[Scan], quorum: int, disk: Disk = REAL
 ) -> tuple[Scan, list[Scan]]:
-    """The scan that goes furthest with at least ``wanted`` (itself included) that are its
+    """The scan that goes furthest with at least ``quorum`` (itself included) that are its
     beginnings, and these.
 
-    ``wanted`` is more than half of all there are, so what was acknowledged is in such a set if
+    ``quorum`` is more than half of all there are, so what was acknowledged is in such a set if
     there is one.  Raises :class:`JournalError` if there is none, or if two sets contradict each
     other: which is right no program can say.
     """
     groups: list[tuple[Scan, list[Scan]]] = []
     for tip in scans:
         members = [scan for scan in scans if begins(scan, tip, disk)]
-        if len(members) >= wanted:
+        if len(members) >= quorum:
             groups.append((tip, members))
     if not groups:
         one, other = scans[0].directory, scans[-1].directory

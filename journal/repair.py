@@ -251,17 +251,17 @@ def _require_no_conflict(scan: Scan, number: int, block: Block, copy: Path, disk
             raise JournalError(f"{copy} and {other} {words}")
 
 
-def _leftover_header(scan: Scan, number: int, found: Block, disk: Disk) -> BlockHeader | None:
+def _leftover_header(scan: Scan, number: int, block: Block, disk: Disk) -> BlockHeader | None:
     """The header of our own block at that place, if one of the same number can be made out."""
     segment = SegmentFile.open(scan.directory, number, disk)
     if segment is None:
         return None
     with segment:
         segment.window_bytes = BLOCK_WINDOW_BYTES
-        head = bytes(segment.read(found.offset, HEADER_BYTES))
+        head = bytes(segment.read(block.offset, HEADER_BYTES))
     if len(head) < HEADER_BYTES:
         return None
-    ours, right = unpack_header(head), found.header
+    ours, right = unpack_header(head), block.header
     same = (ours.magic, ours.journal_id, ours.block_index) == right[:1] + right[2:4]
     return ours if same else None
 
@@ -358,7 +358,7 @@ def _require_all_known(scan: Scan, flaw: str, copy: Path | None, disk: Disk) -> 
     """Without this directory's watermark the others must show that nothing acknowledged is missing:
     so many that one of them has every block that was, and none with more than is here."""
     total = places_of(scan.directory, scan.document).total
-    wanted = total - needed(scan.document.get("policy", "all"), total) + 1
+    quorum = total - needed(scan.document.get("policy", "all"), total) + 1
     places = [*_others(scan)]
     if copy is not None and not any(same_directory(copy, place) for place in places):
         places.append(copy)
@@ -369,9 +369,9 @@ def _require_all_known(scan: Scan, flaw: str, copy: Path | None, disk: Disk) -> 
         except OutcryError:
             continue
         known += other.journal_id == scan.journal_id and begins(other, scan, disk)
-    if copy is None or known < wanted:
+    if copy is None or known < quorum:
         raise JournalError(
-            f"{flaw}; {wanted} other directories could show that nothing is missing, {known} do: "
+            f"{flaw}; {quorum} other directories could show that nothing is missing, {known} do: "
             "give --copy DIR, bring the watermark back, or remove it and resume if the last blocks "
             "may be missing"
         )

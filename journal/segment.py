@@ -129,12 +129,12 @@ def make_segment(
     try:
         if len(head) and (written := disk.write(fd, head, 0)) != len(head):
             raise JournalError(f"{path}: {size_bytes - written:,} bytes are missing")
-        made = len(head)
-        while pace is not None and (until := min(pace(made), size_bytes)) < size_bytes:
-            write_zeros(fd, path, made, until, disk)
+        done_bytes = len(head)
+        while pace is not None and (until := min(pace(done_bytes), size_bytes)) < size_bytes:
+            write_zeros(fd, path, done_bytes, until, disk)
             disk.datasync(fd)
-            made = until
-        write_zeros(fd, path, made, size_bytes, disk)
+            done_bytes = until
+        write_zeros(fd, path, done_bytes, size_bytes, disk)
         disk.sync(fd)
         disk.rename(new, path)
         disk.sync_directory(directory)

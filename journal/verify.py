@@ -218,25 +218,25 @@ def _blocks(path: Path, disk: Disk) -> Iterator[tuple[BlockHeader, memoryview]]:
     except OSError:
         return
     base, at, end = 0, 0, 0  # the buffer holds the file from base to base + end; we are at `at`
-    wanted = HEADER_BYTES
+    needed_bytes = HEADER_BYTES
     try:
         while True:
-            if end - at < wanted:
-                if wanted > len(buffer):
-                    buffer = memoryview(bytearray(2 * wanted))
+            if end - at < needed_bytes:
+                if needed_bytes > len(buffer):
+                    buffer = memoryview(bytearray(2 * needed_bytes))
                 base, at = base + at, 0
                 end = disk.read_into(fd, buffer, base)
-                if end < wanted:
+                if end < needed_bytes:
                     return
             header = unpack_header(buffer[at : at + HEADER_BYTES])
             sound = header.magic == BLOCK_MAGIC and header.layout_hash == LAYOUT_HASH
             if not sound or header_flaw(header):
                 return
-            wanted = header.block_bytes
-            if end - at < wanted:
+            needed_bytes = header.block_bytes
+            if end - at < needed_bytes:
                 continue
-            yield header, buffer[at : at + wanted]
-            at, wanted = at + wanted, HEADER_BYTES
+            yield header, buffer[at : at + needed_bytes]
+            at, needed_bytes = at + needed_bytes, HEADER_BYTES
     except OSError:
         return
     finally:

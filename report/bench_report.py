@@ -135,18 +135,18 @@ def _pictures(seen: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _explained(one: dict[str, Any]) -> dict[str, Any]:
+def _explained(tail: dict[str, Any]) -> dict[str, Any]:
     return {
-        **{key: one[key] for key in ("rate", "durability", "tail_commands", "tail_from_ns",
-                                     "watched")},
-        "steal": (one.get("noise") or {}).get("steal"),
-        "causes": one["causes"][:CAUSES_SHOWN],
-        "incidents": one.get("incidents", [])[:INCIDENTS_SHOWN],
-        "by_length": by_length(one),
-        "not_kept": not_kept(one),
-        "slowest": _slowest(one["slowest"][:SLOWEST_SHOWN]),
-        "stages": list(one["slowest"][0]["spans_ns"]) if one["slowest"] else [],
-        "pictures": _pictures(one["pictures"]),
+        **{key: tail[key] for key in ("rate", "durability", "tail_commands", "tail_from_ns",
+                                      "watched")},
+        "steal": (tail.get("noise") or {}).get("steal"),
+        "causes": tail["causes"][:CAUSES_SHOWN],
+        "incidents": tail.get("incidents", [])[:INCIDENTS_SHOWN],
+        "by_length": by_length(tail),
+        "not_kept": not_kept(tail),
+        "slowest": _slowest(tail["slowest"][:SLOWEST_SHOWN]),
+        "stages": list(tail["slowest"][0]["spans_ns"]) if tail["slowest"] else [],
+        "pictures": _pictures(tail["pictures"]),
     }  # fmt: skip
 
 

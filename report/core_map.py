@@ -60,12 +60,12 @@ def shared_sets(order: Sequence[int], relation: dict[str, str]) -> list[tuple[st
     if what is None:
         return []
     within = set(NEAR[: NEAR.index(what) + 1])
-    left = list(order)
-    while left:
-        first = left[0]
-        mates = [core for core in left if core == first
+    remaining = list(order)
+    while remaining:
+        first = remaining[0]
+        mates = [core for core in remaining if core == first
                  or relation.get(f"{min(first, core)}_{max(first, core)}") in within]  # fmt: skip
-        left = [core for core in left if core not in mates]
+        remaining = [core for core in remaining if core not in mates]
         if len(mates) > 1:
             sets.append((what, _runs([order.index(core) for core in mates])))
     return sets

@@ -20,16 +20,16 @@ def cost_rows(prices: dict[str, Any], pipeline: dict[str, Any]) -> list[tuple[st
     (rate,) = (r["median"] for r in pipeline["figures"]["results"] if r["name"] == METRIC)
     cores = pipeline["host"]["cores_usable"]
     rows: list[tuple[str, ...]] = []
-    for one in sorted(prices["figures"]["instances"], key=lambda one: one["usd_per_hour"]):
-        if one["vcpus"] != cores:
+    for row in sorted(prices["figures"]["instances"], key=lambda row: row["usd_per_hour"]):
+        if row["vcpus"] != cores:
             raise ValueError(
-                f"prices.json: {one['instance']} has {one['vcpus']} processors, the measured "
+                f"prices.json: {row['instance']} has {row['vcpus']} processors, the measured "
                 f"machine {cores}"
             )
-        micro_usd = one["usd_per_hour"] / (rate * HOUR_S) * 1e6 * 1e6
-        price = f"{one['usd_per_hour']:g} USD an hour, [{one['as_of']}]({one['source']})"
+        micro_usd = row["usd_per_hour"] / (rate * HOUR_S) * 1e6 * 1e6
+        price = f"{row['usd_per_hour']:g} USD an hour, [{row['as_of']}]({row['source']})"
         rows.append(
-            (f"{one['provider']}, {one['instance']}", price, quantity(rate, "1/s"),
+            (f"{row['provider']}, {row['instance']}", price, quantity(rate, "1/s"),
              f"**{micro_usd:.2g} µUSD**")
         )  # fmt: skip
     return rows

@@ -69,8 +69,8 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
         account = ", ".join(f"{k} {v:,}" for k, v in source["account"].items() if v)
         line(f"source: {account}", markup=False)
     if result["interrupted"]:
-        asked = f" of {result['expected']:,}" if result["expected"] else ""
-        line(f"[bold]interrupted[/]: {result['commands']:,}{asked} commands")
+        of_expected = f" of {result['expected']:,}" if result["expected"] else ""
+        line(f"[bold]interrupted[/]: {result['commands']:,}{of_expected} commands")
     for restart in result["restarts"]:
         line(
             f"restart: {restart['stage']} (pid {restart['pid']}) {restart['why']} "

@@ -85,11 +85,11 @@ def _source(document: dict[str, Any]) -> str:
 GOAL_UNITS = {"": 1.0, "ns": 1.0, "µs": 1e3, "ms": 1e6, "ppb": 1.0, "M/s": 1e6, "GB/s": 1e9}
 
 
-def _goal_table(wanted: Sequence[goals.GoalRow], document: dict[str, Any]) -> str:
+def _goal_table(goal_rows: Sequence[goals.GoalRow], document: dict[str, Any]) -> str:
     """The figures one below the other, each beside its goal."""
     results = {row["name"]: row for row in document["figures"]["results"]}
     rows = []
-    for name, peer, what, goal in wanted:
+    for name, peer, what, goal in goal_rows:
         row = results.get(name)
         if row is None or (peer and peer not in row["against"]):
             rows.append((what, "not measured", "", goal, ""))

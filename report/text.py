@@ -25,11 +25,11 @@ def beside(row: dict[str, Any], meanwhile: int | None = None) -> list[str]:
     return notes + [_meanwhile(one) for one in row["meanwhile"][:meanwhile] if one["length_ns"]]
 
 
-def _meanwhile(one: dict[str, Any]) -> str:
-    name = one["kind"] if one["kind"] == one["what"] else f"{one['kind']}: {one['what']}"
-    at, length = one["after_intended_ns"], quantity(one["length_ns"], "ns")
+def _meanwhile(span: dict[str, Any]) -> str:
+    name = span["kind"] if span["kind"] == span["what"] else f"{span['kind']}: {span['what']}"
+    at, length = span["after_intended_ns"], quantity(span["length_ns"], "ns")
     since = f"from {quantity(at, 'ns')} on" if at >= 0 else f"since {quantity(-at, 'ns')} before"
-    return f"core {one['core']}, {name} for {length} {since}"
+    return f"core {span['core']}, {name} for {length} {since}"
 
 
 def not_kept(tail: dict[str, Any]) -> str:
@@ -48,22 +48,22 @@ def core_groups(details: dict[str, Any]) -> list[str]:
     group_of = {core: number for number, group in enumerate(groups) for core in group}
     pairs = list(combinations(details["cores"], 2))
 
-    def said(chosen: Iterable[tuple[int, int]]) -> str:
+    def summary(chosen: Iterable[tuple[int, int]]) -> str:
         chosen = list(chosen)
         times = [details["map"][place[a]][place[b]] for a, b in chosen]
         relations = Counter(details["relation"][f"{a}_{b}"] for a, b in chosen)
-        told = ", ".join(f"{what} ({count:,} pairs)" if count > 1 else what
-                         for what, count in relations.most_common())  # fmt: skip
+        listed = ", ".join(f"{what} ({count:,} pairs)" if count > 1 else what
+                           for what, count in relations.most_common())  # fmt: skip
         low, high = f"{min(times):.0f}", f"{max(times):.0f}"
-        return f"{low if low == high else f'{low} to {high}'} ns; the kernel says: {told}"
+        return f"{low if low == high else f'{low} to {high}'} ns; the kernel says: {listed}"
 
     lines = []
     for number, group in enumerate(groups):
         within = [pair for pair in pairs if group_of[pair[0]] == group_of[pair[1]] == number]
         name = f"cores {ranges(group)}" if within else f"core {group[0]}"
-        lines.append(f"{name}: {said(within) if within else 'near no other'}")
+        lines.append(f"{name}: {summary(within) if within else 'near no other'}")
     between = [pair for pair in pairs if group_of and group_of[pair[0]] != group_of[pair[1]]]
-    return lines + ([f"from group to group: {said(between)}"] if between else [])
+    return lines + ([f"from group to group: {summary(between)}"] if between else [])
 
 
 def ranges(cores: Sequence[int]) -> str:
