@@ -100,27 +100,27 @@ class Accounts:
         """Raises :class:`LockedError` while this name or this address waits."""
         now = self.clock()
         for key in (("name", name), ("address", address)):
-            one = self._failures.get(key)
-            if one is not None and one.locked_until_s > now:
-                raise LockedError(one.locked_until_s - now)
+            failures = self._failures.get(key)
+            if failures is not None and failures.locked_until_s > now:
+                raise LockedError(failures.locked_until_s - now)
 
     def failed(self, name: str, address: str) -> None:
         """Count a wrong password; at every so many the name and the address wait."""
         with self._lock:
             for key in (("name", name), ("address", address)):
-                one = self._failures.pop(key, _Failures())
+                failures = self._failures.pop(key, _Failures())
                 while len(self._failures) >= MAX_NAMES:
                     del self._failures[next(iter(self._failures))]
-                self._failures[key] = one
-                one.count += 1
-                if one.count % self.failures_before_lock == 0:
-                    one.locked_until_s = self.clock() + self.lock_s
+                self._failures[key] = failures
+                failures.count += 1
+                if failures.count % self.failures_before_lock == 0:
+                    failures.locked_until_s = self.clock() + self.lock_s
 
     def begin(self, number: int) -> tuple[str, Session]:
         """A new session of this operator, and what its cookie holds."""
-        now, one = self.clock(), self.operators[number]
+        now, operator = self.clock(), self.operators[number]
         cookie = secrets.token_urlsafe(TOKEN_BYTES)
-        session = Session(number, one.name, one.role, now, now)
+        session = Session(number, operator.name, operator.role, now, now)
         with self._lock:
             self._sweep()
             while len(self._sessions) >= MAX_SESSIONS:
@@ -159,6 +159,6 @@ def _digest(cookie: str) -> bytes:
     return blake2b(cookie.encode(), digest_size=32).digest()
 
 
-def same(given: Any, wanted: str) -> bool:
+def same(token: Any, expected: str) -> bool:
     """Whether a token is the one, in a time that does not depend on where they part."""
-    return secrets.compare_digest(str(given or "").encode(), wanted.encode())
+    return secrets.compare_digest(str(token or "").encode(), expected.encode())

@@ -23,9 +23,9 @@ def add_actions(app: Any, console: Console) -> None:
         request: Request, do: str, body: Any, role: str = OPERATOR, **more: Any
     ) -> dict[str, Any]:
         mine = request.scope["outcry"]
-        wanted = {key: value for key, value in asdict(body).items() if value not in ("", 0)}
-        wanted = {"do": do, "why": body.why, **wanted, **more}
-        return await asyncio.to_thread(console.act, mine["session"], wanted, mine["address"], role)
+        action = {key: value for key, value in asdict(body).items() if value not in ("", 0)}
+        action = {"do": do, "why": body.why, **action, **more}
+        return await asyncio.to_thread(console.act, mine["session"], action, mine["address"], role)
 
     _add_switches(app, ask)
     _add_market(app, console, ask)

@@ -40,33 +40,33 @@ class Alarms:
 
     def _read(self) -> dict[Key, dict[str, str]]:
         """What was acknowledged and not over when the last console ended."""
-        found: dict[Key, dict[str, str]] = {}
+        acknowledged: dict[Key, dict[str, str]] = {}
         try:
             for row in desk_record(self.folder, RECORD):
-                asked = row["asked"]
-                key = asked["alarm"], tuple(sorted(asked["labels"].items()))
-                found.pop(key, None)
-                if asked["do"] == SEEN:
-                    found[key] = {"by": row["operator"], "why": row["why"], "at": row["at"]}
+                request = row["asked"]
+                key = request["alarm"], tuple(sorted(request["labels"].items()))
+                acknowledged.pop(key, None)
+                if request["do"] == SEEN:
+                    acknowledged[key] = {"by": row["operator"], "why": row["why"], "at": row["at"]}
         except RecordError as error:
             self.fault = str(error)
-        return found
+        return acknowledged
 
     def _note(self, do: str, key: Key, by: str, why: str) -> str:
         """When it was, on the disk.  Raises ``OSError`` if it cannot be written."""
-        asked = {"do": do, "alarm": key[0], "labels": dict(key[1]), "why": why}
+        request = {"do": do, "alarm": key[0], "labels": dict(key[1]), "why": why}
         now_ns = time.time_ns()
-        DeskRecord(self.folder, RECORD).note(now_ns, 0, by, asked)
+        DeskRecord(self.folder, RECORD).note(now_ns, 0, by, request)
         return utc_text(now_ns)
 
     def poll(self) -> None:
         """Evaluate; once a second."""
         changed = self.watch.poll()
         with self._lock:
-            for one in changed:
-                self.changes.append({**_row(one), "at": _now()})
-                if one.state is State.RESOLVED:
-                    self._forget(_key(one))
+            for change in changed:
+                self.changes.append({**_row(change), "at": _now()})
+                if change.state is State.RESOLVED:
+                    self._forget(_key(change))
             # Within so long whatever still holds has fired again.
             if self.acknowledged and self.clock() - self._begun_s > KEEP_S:
                 standing = {_key(one) for one in self.watch.evaluator.standing.values()}
@@ -83,11 +83,11 @@ class Alarms:
     def standing(self) -> list[dict[str, Any]]:
         """A row for each that fires or is about to, the worst first."""
         with self._lock:
-            found = list(self.watch.evaluator.standing.values())
+            standing = list(self.watch.evaluator.standing.values())
             rows = [
                 _row(one) | {"for_s": round(max(0.0, self.clock() - one.since_s), 1),
                              "acknowledged": self.acknowledged.get(_key(one))}
-                for one in found
+                for one in standing
             ]  # fmt: skip
         order = {"firing": 0, "pending": 1}
         return sorted(rows, key=lambda r: (order.get(r["state"], 2), r["severity"], r["name"]))
@@ -95,31 +95,31 @@ class Alarms:
     def acknowledge(self, name: str, labels: dict[str, str], by: str, why: str) -> None:
         """Note who has seen an alarm, on the disk.  Raises :class:`OutcryError` if it does not
         stand, or that cannot be written."""
-        wanted = name, tuple(sorted(labels.items()))
+        key = name, tuple(sorted(labels.items()))
         with self._lock:
             for one in self.watch.evaluator.standing.values():
-                if _key(one) == wanted:
+                if _key(one) == key:
                     try:
-                        at = self._note(SEEN, wanted, by, why)
+                        at = self._note(SEEN, key, by, why)
                     except OSError as error:
                         raise OutcryError(f"{RECORD} cannot be written: {error.strerror}") from None
-                    self.acknowledged[wanted] = {"by": by, "why": why, "at": at}
+                    self.acknowledged[key] = {"by": by, "why": why, "at": at}
                     return
         raise OutcryError(f"{name}: this alarm is not active")
 
 
-def _key(one: Standing) -> Key:
-    return one.alarm.name, tuple(sorted(one.labels))
+def _key(standing: Standing) -> Key:
+    return standing.alarm.name, tuple(sorted(standing.labels))
 
 
-def _row(one: Standing) -> dict[str, Any]:
+def _row(standing: Standing) -> dict[str, Any]:
     return {
-        "name": one.alarm.name,
-        "severity": one.alarm.severity,
-        "summary": one.alarm.summary,
-        "labels": dict(one.labels),
-        "value": one.value,
-        "state": str(one.state),
+        "name": standing.alarm.name,
+        "severity": standing.alarm.severity,
+        "summary": standing.alarm.summary,
+        "labels": dict(standing.labels),
+        "value": standing.value,
+        "state": str(standing.state),
     }
 
 

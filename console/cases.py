@@ -23,7 +23,7 @@ class Cases:
 
     def __init__(self, journal: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.journal, self.clock = journal, clock
-        self._found: dict[str, Any] = {"rows": [], "count": 0, "fault": "", "looked": False}
+        self._document: dict[str, Any] = {"rows": [], "count": 0, "fault": "", "looked": False}
         self._version: Any = None
         self._due_s, self._lock = 0.0, Lock()
 
@@ -35,18 +35,18 @@ class Cases:
             version = self._stat()
             if version != self._version and now_s >= self._due_s:
                 self._version, self._due_s = version, now_s + AGAIN_S
-                self._found = self._read()
-            return self._found
+                self._document = self._read()
+            return self._document
 
     def _stat(self) -> list[tuple[int, int]]:
-        found = []
+        stats = []
         for name in FILES:
             try:
-                one = (self.journal / FOLDER / name).stat()
-                found.append((one.st_size, one.st_mtime_ns))
+                stat = (self.journal / FOLDER / name).stat()
+                stats.append((stat.st_size, stat.st_mtime_ns))
             except FileNotFoundError:
-                found.append((0, 0))
-        return found
+                stats.append((0, 0))
+        return stats
 
     def _read(self) -> dict[str, Any]:
         if not (self.journal / FOLDER / "settings.json").exists():
@@ -54,13 +54,13 @@ class Cases:
         from openoutcry.surveillance.run import Found
 
         try:
-            found = Found.of(self.journal)
+            findings = Found.of(self.journal)
             rows = []
-            for case in reversed(found.cases[-SHOWN:]):
-                standing = found.standing(case)
+            for case in reversed(findings.cases[-SHOWN:]):
+                standing = findings.standing(case)
                 row = case.as_json()
                 row.pop("evidence")
                 rows.append(row | {"status": standing.status, "who": standing.who})
         except OutcryError as error:
             return {"rows": [], "count": 0, "fault": str(error), "looked": True}
-        return {"rows": rows, "count": len(found.cases), "fault": "", "looked": True}
+        return {"rows": rows, "count": len(findings.cases), "fault": "", "looked": True}

@@ -46,8 +46,8 @@ class Console:
         self.log = VenueLog(file.journal, file.name, self._sequenced, CONSOLE)
 
     def _sequenced(self) -> int:
-        one = self.observer.pipeline
-        return one.positions()["sequenced"] if one is not None else 0
+        pipeline = self.observer.pipeline
+        return pipeline.positions()["sequenced"] if pipeline is not None else 0
 
     def start(self) -> None:
         self.observer.start()

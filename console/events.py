@@ -27,10 +27,10 @@ class Events:
     def poll(self) -> None:
         """Read what is new."""
         with self._lock:
-            found = []
+            lines = []
             for name in (FILE_NAME, CONSOLE):
-                found += self._read(name)
-            for line in sorted(found, key=lambda line: str(line.get("@timestamp"))):
+                lines += self._read(name)
+            for line in sorted(lines, key=lambda line: str(line.get("@timestamp"))):
                 self.count += 1
                 self.lines.append({
                     "number": self.count,
@@ -43,13 +43,13 @@ class Events:
     def _read(self, name: str) -> list[dict[str, Any]]:
         if name not in self._sources:
             self._sources[name] = follow_lines(self.journal, KEPT, name)
-        found = []
+        lines = []
         try:
             while (line := next(self._sources[name])) is not None:
-                found.append(line)
+                lines.append(line)
         except (FileNotFoundError, StopIteration):
             del self._sources[name]  # there is none yet
-        return found
+        return lines
 
     def since(self, number: int, most: int = 200) -> list[dict[str, Any]]:
         """The lines behind a number, the last ``most`` of them."""
@@ -59,16 +59,16 @@ class Events:
 
     def search(self, words: str, level: str, before: int, most: int) -> list[dict[str, Any]]:
         """Lines that hold every word, the newest first, of numbers below ``before`` (0: any)."""
-        wanted = words.casefold().split()
-        found = []
+        terms = words.casefold().split()
+        matches = []
         with self._lock:
             kept = list(self.lines)
         for line in reversed(kept):
             text = f"{line['text']} {line['seq']}".casefold()
             if before and line["number"] >= before:
                 continue
-            if level in ("", line["level"]) and all(word in text for word in wanted):
-                found.append(line)
-                if len(found) == most:
+            if level in ("", line["level"]) and all(word in text for word in terms):
+                matches.append(line)
+                if len(matches) == most:
                     break
-        return found
+        return matches

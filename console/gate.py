@@ -45,14 +45,16 @@ class Gate:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        found = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-        cookie = cookie_of(found.get("cookie", ""), self.cookie)
+        headers = {
+            key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
+        }
+        cookie = cookie_of(headers.get("cookie", ""), self.cookie)
         scope["outcry"] = {
             "cookie": cookie,
             "session": self.accounts.find(cookie),
             "address": (scope.get("client") or ("", 0))[0],
         }
-        refusal = self._refusal(scope, found, scope["outcry"]["session"])
+        refusal = self._refusal(scope, headers, scope["outcry"]["session"])
         if refusal and scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -96,11 +98,11 @@ class Gate:
         await send({"type": "http.response.body", "body": body})
 
     def _headers(self, path: str) -> list[tuple[bytes, bytes]]:
-        found = dict(HEADERS)
-        found["cache-control"] = "no-cache" if path.startswith("/static/") else "no-store"
+        headers = dict(HEADERS)
+        headers["cache-control"] = "no-cache" if path.startswith("/static/") else "no-store"
         if self.secure:
-            found["strict-transport-security"] = "max-age=31536000"
-        return [(key.encode(), value.encode()) for key, value in found.items()]
+            headers["strict-transport-security"] = "max-age=31536000"
+        return [(key.encode(), value.encode()) for key, value in headers.items()]
 
     def _with_headers(self, scope: Any, send: Any) -> Callable[[Any], Any]:
         async def sending(message: Any) -> None:
@@ -125,11 +127,11 @@ class Gate:
         return receiving
 
 
-def cookie_of(header: str, wanted: str) -> str:
+def cookie_of(header: str, cookie: str) -> str:
     """The value of our cookie in a Cookie header; '' if it is not there."""
     for part in header.split(";"):
         name, _, value = part.strip().partition("=")
-        if name == wanted:
+        if name == cookie:
             return value
     return ""
 

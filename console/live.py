@@ -65,9 +65,9 @@ class Texts:
         self._market_until_s = 0.0
 
     def now(self) -> str:
-        found = self.console.observer.fast()
-        if found is not self._now[0]:
-            self._now = found, as_json(found)
+        view = self.console.observer.fast()
+        if view is not self._now[0]:
+            self._now = view, as_json(view)
         return self._now[1]
 
     def slow(self) -> str:
@@ -75,9 +75,9 @@ class Texts:
         observer = self.console.observer
         second = observer.second
         if second != self._slow[0]:
-            told: dict[str, Any] = {"overview": overview(self.console, fast=False)}
-            told |= {name: observer.slow[name] for name in PARTS if name != "status"}
-            self._slow = second, as_json(told)[1:-1]
+            members: dict[str, Any] = {"overview": overview(self.console, fast=False)}
+            members |= {name: observer.slow[name] for name in PARTS if name != "status"}
+            self._slow = second, as_json(members)[1:-1]
         return self._slow[1]
 
     def log(self, since: int) -> tuple[str, int]:
@@ -96,9 +96,9 @@ class Texts:
             self._market, self._market_until_s = {}, now_s + FAST_S
         key = symbol, since
         if key not in self._market:
-            found = self.console.market.view(symbol, since)
-            trades = found.get("trades") or ()
-            self._market[key] = as_json(found), trades[-1]["number"] if trades else since
+            view = self.console.market.view(symbol, since)
+            trades = view.get("trades") or ()
+            self._market[key] = as_json(view), trades[-1]["number"] if trades else since
         return self._market[key]
 
 
@@ -127,8 +127,8 @@ def message(texts: Texts, viewer: Viewer) -> str:
 Message = Callable[[Viewer, Session], str]
 
 
-def add_live(app: Any, accounts: Accounts, told: Message) -> None:
-    """Add the route; ``told`` makes what a viewer is told, as JSON."""
+def add_live(app: Any, accounts: Accounts, message_of: Message) -> None:
+    """Add the route; ``message_of`` makes what a viewer is told, as JSON."""
     from fastapi import WebSocket
 
     @app.websocket("/ws")
@@ -138,7 +138,7 @@ def add_live(app: Any, accounts: Accounts, told: Message) -> None:
         listening = asyncio.create_task(_listen(socket, viewer, changed))
         listening.add_done_callback(lambda _: changed.set())
         try:
-            await _tell(accounts, told, socket, viewer, changed, listening)
+            await _tell(accounts, message_of, socket, viewer, changed, listening)
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
@@ -168,7 +168,7 @@ async def _listen(socket: Any, viewer: Viewer, changed: asyncio.Event) -> None:
 
 async def _tell(
     accounts: Accounts,
-    told: Message,
+    message_of: Message,
     socket: Any,
     viewer: Viewer,
     changed: asyncio.Event,
@@ -185,7 +185,7 @@ async def _tell(
                 await socket.close(ENDED)
                 return
             changed.clear()  # what is wished from here on is told at once
-            await asyncio.wait_for(socket.send_text(told(viewer, session)), SEND_S)
+            await asyncio.wait_for(socket.send_text(message_of(viewer, session)), SEND_S)
             due_s = next_due(due_s, viewer.every_s, time.monotonic())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), due_s - time.monotonic())

@@ -187,30 +187,32 @@ class Market:
 
     def _view(self, symbol: str, since: int) -> dict[str, Any]:
         receiver = self._receiver
-        one = self._find(symbol)
-        if receiver is None or one is None:
+        instrument = self._find(symbol)
+        if receiver is None or instrument is None:
             return {"symbol": symbol, "error": self.error or "nothing of it was published yet"}
-        tape = self.tapes.of.get(one.locate, Tape())
+        tape = self.tapes.of.get(instrument.locate, Tape())
         return {
-            "symbol": symbol, "state": one.state, "reason": one.reason, "error": self.error,
-            "last": one.last_price, "last_shares": one.last_shares, "open": one.open_price,
-            "high": one.high, "low": one.low, "volume": one.volume, "count": one.trades,
-            "indicative": one.near_price, "paired": one.paired, "imbalance": one.imbalance,
-            "vwap": one.turnover // one.volume if one.volume else 0,
-            "bids": receiver.book.levels(one.locate, "B", DEPTH),
-            "asks": receiver.book.levels(one.locate, "S", DEPTH),
+            "symbol": symbol, "state": instrument.state, "reason": instrument.reason,
+            "error": self.error, "last": instrument.last_price,
+            "last_shares": instrument.last_shares, "open": instrument.open_price,
+            "high": instrument.high, "low": instrument.low, "volume": instrument.volume,
+            "count": instrument.trades, "indicative": instrument.near_price,
+            "paired": instrument.paired, "imbalance": instrument.imbalance,
+            "vwap": instrument.turnover // instrument.volume if instrument.volume else 0,
+            "bids": receiver.book.levels(instrument.locate, "B", DEPTH),
+            "asks": receiver.book.levels(instrument.locate, "S", DEPTH),
             "trades": [row for row in tape.trades if row["number"] > since],
         }  # fmt: skip
 
     def _find(self, symbol: str) -> Instrument | None:
-        found = self._receiver.book.instruments() if self._receiver else []
-        return next((row for row in found if row.symbol == symbol), None)
+        instruments = self._receiver.book.instruments() if self._receiver else []
+        return next((row for row in instruments if row.symbol == symbol), None)
 
     def last(self) -> dict[str, int]:
         """What each instrument traded at last, in ten-thousandths; no row for who has not."""
         with self._lock:
-            found = self._receiver.book.instruments() if self._receiver else []
-            return {one.symbol: one.last_price for one in found if one.last_price}
+            instruments = self._receiver.book.instruments() if self._receiver else []
+            return {one.symbol: one.last_price for one in instruments if one.last_price}
 
     def ahead(self, references: list[int]) -> list[tuple[int, int] | None]:
         """(orders, shares) displayed before each of these orders at its price; None of an order
@@ -223,8 +225,8 @@ class Market:
         """[begin (seconds of the epoch, by the venue's day), open, high, low, close, volume]."""
         rows: dict[int, list[int]] = {}
         with self._lock:
-            one = self._find(symbol)
-            tape = self.tapes.of.get(one.locate, Tape()) if one else Tape()
+            instrument = self._find(symbol)
+            tape = self.tapes.of.get(instrument.locate, Tape()) if instrument else Tape()
             kept, day = list(tape.candles), tape.day
         now_s = int(time.time())
         midnight = (now_s // DAY_S - day) * DAY_S

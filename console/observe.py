@@ -170,8 +170,8 @@ class Observer:
         return str(self._status["state"]) if self._status else "never opened"
 
     def _shown_status(self) -> dict[str, Any]:
-        wanted = ("day", "phases", "risk", "sessions", "next", "phases_sequenced")
-        return {key: (self._status or {}).get(key) for key in wanted}
+        keys = ("day", "phases", "risk", "sessions", "next", "phases_sequenced")
+        return {key: (self._status or {}).get(key) for key in keys}
 
     def _latency(self) -> list[dict[str, Any]]:
         """Since the run began, and of the last second; a column more of the heat map."""
@@ -182,8 +182,8 @@ class Observer:
             now = words.copy()
             new = now - self._before.get(interval.name, np.zeros_like(now))
             self._before[interval.name] = now
-            whole = summary(now)
-            if not whole["count"]:
+            total = summary(now)
+            if not total["count"]:
                 continue
             last = summary(np.concatenate([new[:-1].clip(0), now[-1:]]))
             column = np.bincount(_ROWS, new[:-1].clip(0), len(HEAT_ROWS) + 1)[: len(HEAT_ROWS)]
@@ -194,8 +194,8 @@ class Observer:
             rows.append({
                 "name": interval.name,
                 "span": interval.span,
-                "count": whole["count"],
-                "all": {name: whole[name] for name in PERCENTILES},
+                "count": total["count"],
+                "all": {name: total[name] for name in PERCENTILES},
                 "second": {name: last[name] for name in ("count", *PERCENTILES[:4])},
                 "column": heat[-1],
             })  # fmt: skip
@@ -225,10 +225,10 @@ class Observer:
         """The desk's last actions, the newest first, and what is wrong with its record: all of it
         is read and checked when it has changed."""
         try:
-            found = (journal / DESK_RECORD).stat()
+            stat = (journal / DESK_RECORD).stat()
         except FileNotFoundError:
             return [], ""
-        version = found.st_ino, found.st_size, found.st_ctime_ns
+        version = stat.st_ino, stat.st_size, stat.st_ctime_ns
         if version != self._actions[0]:
             try:
                 self._actions = version, desk_record(journal)[: -ACTIONS - 1 : -1], ""
@@ -247,16 +247,16 @@ class Observer:
             return self._fast[1]
 
     def _fast_view(self, now: float) -> dict[str, Any]:
-        one = self.pipeline
-        if one is None:
+        pipeline = self.pipeline
+        if pipeline is None:
             return {"state": self._state(), "rings": [], "stages": []}
-        positions = one.positions()
+        positions = pipeline.positions()
         while len(self._positions) > 1 and now - self._positions[1][0] >= RATE_S:
             self._positions.popleft()
         before_s, before = self._positions[0] if self._positions else (now - 1, positions)
         self._positions.append((now, positions))
-        view = one.flow(before, max(now - before_s, 1e-3))
-        risk = view_of(one.owner)
+        view = pipeline.flow(before, max(now - before_s, 1e-3))
+        risk = view_of(pipeline.owner)
         return {
             "state": self._state(),
             "commands": view["commands"],
@@ -296,12 +296,12 @@ class Observer:
 
 def _clock() -> dict[str, Any]:
     try:
-        found = clock_status()
+        status = clock_status()
     except OutcryError as error:
         return {"error": str(error)}
     keys = ("utc", "state", "source", "grandmaster", "offset_ns", "bound_ns", "drift_ppb",
             "path_delay_ns", "rts25", "error", "events")  # fmt: skip
-    return {key: found[key] for key in keys if key in found}
+    return {key: status[key] for key in keys if key in status}
 
 
 def _host() -> dict[str, Any]:

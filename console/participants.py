@@ -36,17 +36,17 @@ def participants_of(file: VenueFile, view: View) -> list[dict[str, Any]]:
     return [row_of(view, one, symbols) for one in file.participants[:SHOWN]]
 
 
-def row_of(view: View, one: Participant, symbols: list[str]) -> dict[str, Any]:
+def row_of(view: View, participant: Participant, symbols: list[str]) -> dict[str, Any]:
     """One participant's, as of :func:`participants_of`."""
-    who = one.number
+    who = participant.number
     flags = view.of(who, lay.FLAGS)
     credit = view.of(who, lay.CREDIT)
     cells = view.cells[who]
     held = np.flatnonzero(cells[:, lay.POSITION // 8]).tolist()
     return {
         "number": who,
-        "name": one.name,
-        "group": one.group,
+        "name": participant.name,
+        "group": participant.group,
         "killed": bool(flags & lay.KILLED_FLAGS),
         "killed_by": [text for flag, text in KILLED_BY.items() if flags & flag],
         "balance": view.of(who, lay.BALANCE),
@@ -60,16 +60,16 @@ def row_of(view: View, one: Participant, symbols: list[str]) -> dict[str, Any]:
 
 
 def _limits(view: View, who: int, symbols: list[str]) -> list[dict[str, Any]]:
-    found = []
-    for name, one in OF_PARTICIPANTS.items():
-        value = stands(view, one.setting, who)[0]
-        if value != one.default:
+    rows = []
+    for name, limit in OF_PARTICIPANTS.items():
+        value = stands(view, limit.setting, who)[0]
+        if value != limit.default:
             used = view.of(who, AGAINST[name]) if name in AGAINST else None
-            value = int(shown(one.setting, value))
-            found.append({"limit": name, "instrument": "", "value": value, "used": used})
+            value = int(shown(limit.setting, value))
+            rows.append({"limit": name, "instrument": "", "value": value, "used": used})
     for index, symbol in enumerate(symbols):
-        for name, one in OF_CELLS.items():
-            value = stands(view, one.setting, who, index)[0]
-            if value != one.default:
-                found.append({"limit": name, "instrument": symbol, "value": value, "used": None})
-    return found
+        for name, limit in OF_CELLS.items():
+            value = stands(view, limit.setting, who, index)[0]
+            if value != limit.default:
+                rows.append({"limit": name, "instrument": symbol, "value": value, "used": None})
+    return rows

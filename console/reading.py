@@ -58,8 +58,8 @@ def _add_venue(app: Any, console: Console) -> None:
         """Percentiles by stage, of the run and of the last second; the heat map's columns."""
         return {
             "rows": observer.slow["latency"], "edges_ns": EDGES_NS,
-            "heat": {name: list(found) for name, found in list(observer.heat.items())},
-            "history": {name: list(found) for name, found in list(observer.history.items())},
+            "heat": {name: list(columns) for name, columns in list(observer.heat.items())},
+            "history": {name: list(points) for name, points in list(observer.history.items())},
         }  # fmt: skip
 
 
@@ -74,8 +74,8 @@ def _add_market(app: Any, console: Console) -> None:
     @app.get("/api/participants")
     def read_participants() -> list[dict[str, Any]]:
         """Money, positions, limits and what is used of them."""
-        found: list[dict[str, Any]] = observer.slow["participants"]
-        return found
+        rows: list[dict[str, Any]] = observer.slow["participants"]
+        return rows
 
     @app.get("/api/instruments")
     def read_instruments() -> list[dict[str, Any]]:
@@ -101,20 +101,20 @@ def _add_market(app: Any, console: Console) -> None:
     @app.get("/api/journal")
     def read_journal() -> dict[str, Any]:
         """Size, days, and what was asked of the desk."""
-        found: dict[str, Any] = observer.slow["journal"]
-        return found
+        journal: dict[str, Any] = observer.slow["journal"]
+        return journal
 
     @app.get("/api/clock")
     def read_clock() -> dict[str, Any]:
         """Offset, bound, drift and source of the clock."""
-        found: dict[str, Any] = observer.slow["clock"]
-        return found
+        clock: dict[str, Any] = observer.slow["clock"]
+        return clock
 
     @app.get("/api/replication")
     def read_replication() -> dict[str, Any]:
         """Policy, what is published and acknowledged, lease, nodes, standbys."""
-        found: dict[str, Any] = observer.slow["replication"]
-        return found
+        replication: dict[str, Any] = observer.slow["replication"]
+        return replication
 
 
 def _add_searches(app: Any, console: Console) -> None:

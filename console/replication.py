@@ -48,7 +48,7 @@ class ClusterLook:
 
     def __init__(self, named: str, venue: str) -> None:
         self.named, self.venue = named, venue
-        self._found: dict[str, Any] = {"stream": None, "nodes": [], "trouble": "not asked yet"}
+        self._report: dict[str, Any] = {"stream": None, "nodes": [], "trouble": "not asked yet"}
         self._asked_s = self._disks_s = self._renewed_s = 0.0
         self._link: Link | None = None
         self._tries = 0
@@ -62,12 +62,12 @@ class ClusterLook:
         self._over.set()
         self._thread.join(1)  # it may wait for a node: it ends with the process
 
-    def said(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """At once: the last answer, its age, and what has been wrong since."""
         now_s = time.monotonic()
         age_s = round(now_s - self._asked_s, 1) if self._asked_s else None
         renewed_s = round(now_s - self._renewed_s, 1) if self._renewed_s else None
-        return self._found | {"age_s": age_s, "renewed_s": renewed_s}
+        return self._report | {"age_s": age_s, "renewed_s": renewed_s}
 
     def _run(self) -> None:
         while not self._over.is_set():
@@ -78,21 +78,21 @@ class ClusterLook:
 
     def _look(self, now_s: float) -> None:
         """One look.  The disks first: they can be read when no node answers."""
-        found = dict(self._found)
+        report = dict(self._report)
         try:
             if not self._disks_s or now_s - self._disks_s >= DISKS_S:
-                found["nodes"], self._disks_s = self._disks(), now_s
-                self._found = found
+                report["nodes"], self._disks_s = self._disks(), now_s
+                self._report = report
             stream = self._ask()
-            before = found["stream"] or {}
+            before = report["stream"] or {}
             if stream["lease"] != before.get("lease"):
                 self._renewed_s = time.monotonic()
             self._asked_s = time.monotonic()
-            self._found = found | {"stream": stream, "trouble": ""}
+            self._report = report | {"stream": stream, "trouble": ""}
         except WRONG as error:
             self._leave()
             self._tries += 1
-            self._found = found | {"trouble": str(error) or type(error).__name__}
+            self._report = report | {"trouble": str(error) or type(error).__name__}
 
     def _disks(self) -> list[dict[str, Any]]:
         """Of a cluster on this machine."""
@@ -118,8 +118,10 @@ class ReplicationView:
     def __init__(self, file: VenueFile, standbys: Sequence[Path] = ()) -> None:
         self.file = file
         self.journals = list(dict.fromkeys((file.journal, *standbys)))
-        one = file.replication
-        self.cluster = ClusterLook(one.nats, one.venue) if one is not None else None
+        replication = file.replication
+        self.cluster = (
+            ClusterLook(replication.nats, replication.venue) if replication is not None else None
+        )
         self._seen: deque[tuple[float, int]] = deque(maxlen=3_600)
         """When how many commands were sequenced, of those that may not be acknowledged yet."""
 
@@ -139,22 +141,23 @@ class ReplicationView:
     ) -> dict[str, Any]:
         """For JSON; once a second.  Sequences are commands, ``latency`` and ``alarms`` rows of the
         page's own."""
-        one, policy = self.file.replication, self.file.policy
-        if one is None or self.cluster is None:
+        replication, policy = self.file.replication, self.file.policy
+        if replication is None or self.cluster is None:
             text = f'this venue\'s journal is not replicated (durability "{self.file.durability}")'
             return {"replicated": False, "text": text}
         gate = gate_policy(policy, True)
-        said = self.cluster.said()
+        report = self.cluster.report()
         return {
             "replicated": True,
             "text": f"an event is let out when its command is {gate.text}",
             "policy": policy, "waits_for": list(gate.waits_for), "which": gate.which,
-            "stream": one.venue, "nats": access_of(one.nats).text, "lease_ms": one.lease_ms,
+            "stream": replication.venue, "nats": access_of(replication.nats).text,
+            "lease_ms": replication.lease_ms,
             "published": self._published(pipeline, latency),
             "acknowledged": self._acknowledged(),
-            "lease": self._lease(said, pipeline),
-            "cluster": {key: said[key] for key in ("age_s", "trouble")} | _stream_of(said),
-            "nodes": _nodes_of(said),
+            "lease": self._lease(report, pipeline),
+            "cluster": {key: report[key] for key in ("age_s", "trouble")} | _stream_of(report),
+            "nodes": _nodes_of(report),
             "standbys": [row for journal in self.journals if (row := standby_row(journal))],
             "alarms": [row for row in alarms if row["name"] in ALARMS],
         }  # fmt: skip
@@ -188,20 +191,20 @@ class ReplicationView:
         """The chain's end as the publisher has last noted it beside the journal, for its next
         start: at most once a second, and not while nothing moves."""
         try:
-            found = json.loads((self.file.journal / PLACE_FILE).read_text())
+            place = json.loads((self.file.journal / PLACE_FILE).read_text())
             return {
-                "block": int(found["next_block"]) - 1, "seq": int(found["last_seq"]),
-                "epoch": int(found["epoch"]), "message": int(found["position"]),
+                "block": int(place["next_block"]) - 1, "seq": int(place["last_seq"]),
+                "epoch": int(place["epoch"]), "message": int(place["position"]),
             }  # fmt: skip
         except WRONG:
             return None
 
     def _lease(
-        self, said: dict[str, Any], pipeline: RunningPipeline | None
+        self, report: dict[str, Any], pipeline: RunningPipeline | None
     ) -> dict[str, Any] | None:
         """Who has it.  Until when only its holder knows, by his own clock; others see when it was
         renewed."""
-        lease = (said["stream"] or {}).get("lease")
+        lease = (report["stream"] or {}).get("lease")
         left_ns = None
         if pipeline is not None and (at := pipeline.table.index.get(REPLICA.name)) is not None:
             left_ns = lease_left_ns(pipeline.control, at)
@@ -214,44 +217,44 @@ class ReplicationView:
             "holder": lease["holder"], "here": node_of(lease["holder"]) == here,
             "epoch": lease["epoch"], "given_up": lease["given_up"], "until": until,
             "left_ms": round(left_ns / 1e6) if left_ns is not None else None,
-            "renewed_s": said["renewed_s"],
+            "renewed_s": report["renewed_s"],
         }  # fmt: skip
 
 
-def _stream_of(said: dict[str, Any]) -> dict[str, Any]:
+def _stream_of(report: dict[str, Any]) -> dict[str, Any]:
     keys = ("leader", "messages", "bytes", "epoch", "last_seq", "last_block", "flaw")
-    stream = said["stream"]
+    stream = report["stream"]
     return {key: stream[key] if stream else None for key in keys}
 
 
-def _nodes_of(said: dict[str, Any]) -> list[dict[str, Any]]:
+def _nodes_of(report: dict[str, Any]) -> list[dict[str, Any]]:
     """A row for each node that is known here, or to the stream's leader."""
-    stream, rows = said["stream"] or {}, {row["node"]: dict(row) for row in said["nodes"]}
-    told = {peer["name"]: peer for peer in stream.get("peers", ())}
+    stream, rows = report["stream"] or {}, {row["node"]: dict(row) for row in report["nodes"]}
+    peers = {peer["name"]: peer for peer in stream.get("peers", ())}
     if stream.get("leader"):
-        told[stream["leader"]] = {"current": True, "offline": False, "lag": 0, "leads": True}
+        peers[stream["leader"]] = {"current": True, "offline": False, "lag": 0, "leads": True}
     empty = {"pid": None, "url": "", "bytes": None, "free_bytes": None, "trouble": "",
              "verified": None, "local": False}  # fmt: skip
-    found = []
-    for name in sorted(rows.keys() | told.keys()):
-        row, peer = rows.get(name), told.get(name)
+    nodes = []
+    for name in sorted(rows.keys() | peers.keys()):
+        row, peer = rows.get(name), peers.get(name)
         state = "unknown"
         if row is not None and row["pid"] is None:
             state = "does not run"
-        elif peer is not None and not said["trouble"]:
+        elif peer is not None and not report["trouble"]:
             state = "offline" if peer["offline"] else "current" if peer["current"] else "behind"
             state = "leader" if peer.get("leads") else state
         known = empty | row | {"local": True} if row is not None else empty
-        found.append(known | {"node": name, "state": state, "lag": peer["lag"] if peer else None})
-    return found
+        nodes.append(known | {"node": name, "state": state, "lag": peer["lag"] if peer else None})
+    return nodes
 
 
 def standby_row(journal: Path) -> dict[str, Any] | None:
     """What the standby of a journal says of itself; None where there has been none."""
     path = journal / STATUS_FILE
     try:
-        found, age_s = json.loads(path.read_text()), time.time() - path.stat().st_mtime
-        row = {key: found.get(key) for key in STANDBY}
+        status, age_s = json.loads(path.read_text()), time.time() - path.stat().st_mtime
+        row = {key: status.get(key) for key in STANDBY}
         follows = row["role"] not in ("leading", "stopped")
         return row | {
             "journal": journal.name if journal.parent == Path() else str(journal),

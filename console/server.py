@@ -126,11 +126,11 @@ def serve(
     address: tuple[str, int],
     certificate: Path | None,
     key: Path | None,
-    said: Callable[[str], None],
+    announce: Callable[[str], None],
     hosts: tuple[str, ...] = (),
 ) -> None:
-    """Serve until SIGTERM or SIGINT; ``make`` makes the application, ``said`` is told the page's
-    address when it can be asked.
+    """Serve until SIGTERM or SIGINT; ``make`` makes the application, ``announce`` is told the
+    page's address when it can be asked.
 
     ``hosts``: names beside the address that it may be asked by.  Raises :class:`OutcryError`."""
     import socket
@@ -158,7 +158,7 @@ def serve(
         at = f"http{'s' * secure}://{shown}:{listener.getsockname()[1]}/"
         console.start()
         try:
-            _server_of(config, lambda: said(at)).run([listener])
+            _server_of(config, lambda: announce(at)).run([listener])
         finally:
             console.stop()
 
@@ -171,24 +171,25 @@ def _server_class() -> Any:
 
         def __init__(self, config: Any, started: Callable[[], None]) -> None:
             super().__init__(config)
-            self.told = started
+            self.announce = started
 
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
-            self.told()
+            self.announce()
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
             import signal
 
             before = {
-                one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)
+                number: signal.signal(number, self.handle_exit)
+                for number in (signal.SIGINT, signal.SIGTERM)
             }
             try:
                 yield
             finally:
-                for one, handler in before.items():
-                    signal.signal(one, handler)
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     return Server
 

@@ -49,8 +49,8 @@ class Alarm:
 
     def holds(self, history: History) -> dict[Labels, float]:
         compare = OPERATORS[self.sign]
-        found = self.of.values(history)
-        return {of: value for of, value in found.items() if compare(value, self.threshold)}
+        values = self.of.values(history)
+        return {of: value for of, value in values.items() if compare(value, self.threshold)}
 
 
 def _p99(stage: str) -> Expression:
@@ -144,16 +144,16 @@ def rule_file(runbooks: str = "docs/alarms.md") -> str:
 
     rules = [
         {
-            "alert": one.name,
-            "expr": one.promql(),
-            **({"for": f"{one.for_s}s"} if one.for_s else {}),
-            "labels": {"severity": one.severity},
+            "alert": alarm.name,
+            "expr": alarm.promql(),
+            **({"for": f"{alarm.for_s}s"} if alarm.for_s else {}),
+            "labels": {"severity": alarm.severity},
             "annotations": {
-                "summary": one.summary,
-                "runbook_url": f"{runbooks}#{one.name.lower()}",
+                "summary": alarm.summary,
+                "runbook_url": f"{runbooks}#{alarm.name.lower()}",
             },
         }
-        for one in ALARMS
+        for alarm in ALARMS
     ]
     groups = {"groups": [{"name": "openoutcry", "rules": rules}]}
     text: str = yaml.safe_dump(groups, sort_keys=False, width=100)

@@ -36,9 +36,9 @@ class Aside:
 
     def keep_off(self, spun: frozenset[int]) -> None:
         """Run on none of these cores, if there are others; every thread, at once."""
-        wanted = self.allowed - spun or self.allowed
-        if wanted == self.cores:
+        cores = self.allowed - spun or self.allowed
+        if cores == self.cores:
             return
-        self.cores = wanted
-        self._each_thread(lambda thread: os.sched_setaffinity(thread, wanted))
+        self.cores = cores
+        self._each_thread(lambda thread: os.sched_setaffinity(thread, cores))
         self._each_thread(self._lower)

@@ -65,10 +65,10 @@ def compare(venue: VenueFile | None = None) -> list[Row]:
     if not rows:
         raise OutcryError("no pipeline is running")
     journal = str(venue.journal.absolute()) if venue else ""
-    for one in announcements():
-        if venue is None or one.journal in ("", journal):
-            config = one.config if one.journal and venue else None
-            rows.append(Row(one.role, one.pid, one.build, one.layout, config))
+    for process in announcements():
+        if venue is None or process.journal in ("", journal):
+            config = process.config if process.journal and venue else None
+            rows.append(Row(process.role, process.pid, process.build, process.layout, config))
     here = read_build()
     config = venue.number if venue is not None else None
     rows.append(Row(INSTALLED, 0, here.number, LAYOUT_HASH, config))

@@ -88,7 +88,7 @@ def gather(
     status = days.read_status(journal) if journal.is_dir() else None
     pipeline = _pipeline_of(status)
     until = pipeline.positions()["sequenced"] if pipeline else None
-    made: dict[str, Any] = {
+    sections: dict[str, Any] = {
         "summary": {
             "what": "a dump of a venue", "venue": venue.name, "file": venue.path.name,
             "at": datetime.now(UTC).isoformat(timespec="microseconds"),
@@ -97,7 +97,7 @@ def gather(
         },
         "stood": stood or {"missing": "nobody asked the venue"},
     }  # fmt: skip
-    made |= _tried_all({
+    sections |= _tried_all({
         "market": lambda: _market(journal, before_seq, until),
         "status": lambda: status or {"missing": "there is none"},
         "configuration": lambda: configuration(venue.path),
@@ -112,23 +112,23 @@ def gather(
         "log": lambda: _tail(journal, FILE_NAME),
         "console_log": lambda: _tail(journal, "console.jsonl"),
     })  # fmt: skip
-    market = made.pop("market")
+    market = sections.pop("market")
     for name in ("books_before", "books", "last_commands"):
-        made[name] = market.get(name, market)
-    return {name: made[name] for name in SECTIONS}
+        sections[name] = market.get(name, market)
+    return {name: sections[name] for name in SECTIONS}
 
 
 def _tried_all(sections: dict[str, Callable[[], Any]]) -> dict[str, Any]:
     """What each gives, or why it gives nothing: one that fails costs itself alone."""
-    made = {}
+    results = {}
     for name, give in sections.items():
         begun = time.monotonic()
         try:
-            made[name] = give()
+            results[name] = give()
         except Exception as error:
             text = str(error) or type(error).__name__
-            made[name] = {"missing": f"{text} (after {time.monotonic() - begun:.1f} s)"}
-    return made
+            results[name] = {"missing": f"{text} (after {time.monotonic() - begun:.1f} s)"}
+    return results
 
 
 def _pipeline_of(status: dict[str, Any] | None) -> RunningPipeline | None:
@@ -146,12 +146,12 @@ def _market(journal: Path, before_seq: int | None, until: int | None) -> dict[st
     first = before_seq if before_seq is not None else until
     point = starting_point(reader, max(0, (first or 0) - LAST_COMMANDS) if first else None)
     last: deque[Batch] = deque()
-    found: dict[str, Any] = {"books_before": {"missing": "no moment before was named"}}
+    sections: dict[str, Any] = {"books_before": {"missing": "no moment before was named"}}
     if before_seq is not None:
         _go(reader, point, before_seq, last)
-        found["books_before"] = _books(point)
+        sections["books_before"] = _books(point)
     _go(reader, point, until, last)
-    return found | {"books": _books(point), "last_commands": _last(last)}
+    return sections | {"books": _books(point), "last_commands": _last(last)}
 
 
 def _reader_that_has(journal: Path, until: int | None) -> JournalReader:
@@ -199,19 +199,19 @@ def _plain(row: Any, fields: list[str]) -> list[Any]:
 
 def _last(batches: "deque[Batch]") -> list[dict[str, Any]]:
     """Each command with its events, in words where a number stands for one."""
-    found: dict[int, dict[str, Any]] = {}
+    commands: dict[int, dict[str, Any]] = {}
     for batch in batches:
         for row in batch.commands:
-            found[int(row["seq"])] = _row(row, CommandKind) | {"events": []}
+            commands[int(row["seq"])] = _row(row, CommandKind) | {"events": []}
         for event in batch.events:
             shown = _row(event, EventKind)
             shown["reason"] = Reason(int(event["reason"])).name
-            if int(event["cause_seq"]) in found:
-                found[int(event["cause_seq"])]["events"].append(shown)
-    for one in found.values():
-        if one["kind"] == "PHASE":
-            one["phase"] = Phase(one["aux"]).name
-    return list(found.values())[-LAST_COMMANDS:]
+            if int(event["cause_seq"]) in commands:
+                commands[int(event["cause_seq"])]["events"].append(shown)
+    for command in commands.values():
+        if command["kind"] == "PHASE":
+            command["phase"] = Phase(command["aux"]).name
+    return list(commands.values())[-LAST_COMMANDS:]
 
 
 def _row(row: Any, kinds: Any) -> dict[str, Any]:

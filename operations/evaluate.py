@@ -38,20 +38,20 @@ class Evaluator:
         """What has begun to fire, or is over, since the last time."""
         changed = []
         for alarm in self.alarms:
-            found = alarm.holds(history)
-            for labels, value in found.items():
-                one = self.standing.setdefault(
+            values = alarm.holds(history)
+            for labels, value in values.items():
+                standing = self.standing.setdefault(
                     (alarm.name, labels), Standing(alarm, labels, now_s, value)
                 )
-                one.value = value
-                if one.state is State.PENDING and now_s - one.since_s >= alarm.for_s:
-                    one.state = State.FIRING
-                    changed.append(one)
-            for key in [k for k in self.standing if k[0] == alarm.name and k[1] not in found]:
-                one = self.standing.pop(key)
-                if one.state is State.FIRING:
-                    one.state = State.RESOLVED
-                    changed.append(one)
+                standing.value = value
+                if standing.state is State.PENDING and now_s - standing.since_s >= alarm.for_s:
+                    standing.state = State.FIRING
+                    changed.append(standing)
+            for key in [k for k in self.standing if k[0] == alarm.name and k[1] not in values]:
+                standing = self.standing.pop(key)
+                if standing.state is State.FIRING:
+                    standing.state = State.RESOLVED
+                    changed.append(standing)
         return changed
 
     @property

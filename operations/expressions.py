@@ -79,8 +79,8 @@ class History:
                 del of[labels]
 
     def newest(self, name: str) -> Vector:
-        found = self._series.get(name, {})
-        return {of: one.values[-1] for of, one in found.items() if one.times[-1] == self.now_s}
+        series = self._series.get(name, {})
+        return {of: one.values[-1] for of, one in series.items() if one.times[-1] == self.now_s}
 
     def windows(
         self, name: str, window_s: float, labels: tuple[tuple[str, str], ...] = ()
@@ -88,11 +88,11 @@ class History:
         """Of each series with these labels that has two points or more in the last ``window_s``:
         its labels, it, and the first of them."""
         wanted = set(labels)
-        for of, one in self._series.get(name, {}).items():
+        for of, series in self._series.get(name, {}).items():
             if wanted <= of:
-                begin = bisect_left(one.times, self.now_s - window_s)
-                if len(one.times) - begin > 1:
-                    yield of, one, begin
+                begin = bisect_left(series.times, self.now_s - window_s)
+                if len(series.times) - begin > 1:
+                    yield of, series, begin
 
 
 class Expression(Protocol):
@@ -121,8 +121,8 @@ class Now:
         return selector(self.name, dict(self.labels))
 
     def values(self, history: History) -> Vector:
-        found = history.newest(self.name)
-        return {of: value for of, value in found.items() if _has(of, dict(self.labels))}
+        newest = history.newest(self.name)
+        return {of: value for of, value in newest.items() if _has(of, dict(self.labels))}
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,8 @@ class Rate:
 
     def values(self, history: History) -> Vector:
         return {
-            of: one.gain(begin) / (one.times[-1] - one.times[begin])
-            for of, one, begin in history.windows(self.name, self.window_s, self.labels)
+            of: series.gain(begin) / (series.times[-1] - series.times[begin])
+            for of, series, begin in history.windows(self.name, self.window_s, self.labels)
         }
 
 
@@ -174,8 +174,8 @@ class Increase:
         return f"increase({selector(self.name, {}, self.window_s)})"
 
     def values(self, history: History) -> Vector:
-        found = history.windows(self.name, self.window_s)
-        return {of: one.gain(begin) for of, one, begin in found}
+        windows = history.windows(self.name, self.window_s)
+        return {of: series.gain(begin) for of, series, begin in windows}
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,8 @@ class Total:
         return f"sum({self.of.promql()})"
 
     def values(self, history: History) -> Vector:
-        found = self.of.values(history)
-        return {frozenset(): sum(found.values())} if found else {}
+        values = self.of.values(history)
+        return {frozenset(): sum(values.values())} if values else {}
 
 
 @dataclass(frozen=True)
@@ -238,11 +238,11 @@ class Quantile:
     def values(self, history: History) -> Vector:
         series: dict[Labels, list[tuple[float, float]]] = {}
         buckets = history.windows(f"{self.name}_bucket", self.window_s, self.labels)
-        for of, one, begin in buckets:
+        for of, bucket, begin in buckets:
             rest = frozenset(pair for pair in of if pair[0] != "le")
-            series.setdefault(rest, []).append((float(dict(of)["le"]), one.gain(begin)))
-        found = {of: quantile(self.q, sorted(edges)) for of, edges in series.items()}
-        return {of: value for of, value in found.items() if not math.isnan(value)}
+            series.setdefault(rest, []).append((float(dict(of)["le"]), bucket.gain(begin)))
+        quantiles = {of: quantile(self.q, sorted(edges)) for of, edges in series.items()}
+        return {of: value for of, value in quantiles.items() if not math.isnan(value)}
 
 
 def quantile(q: float, buckets: list[tuple[float, float]]) -> float:
@@ -272,14 +272,17 @@ class Predicted:
         return f"predict_linear({selector(self.name, {}, self.window_s)}, {self.ahead_s})"
 
     def values(self, history: History) -> Vector:
-        found = {}
-        for of, one, begin in history.windows(self.name, self.window_s):
-            times, values = [at - history.now_s for at in one.times[begin:]], one.values[begin:]
+        predictions = {}
+        for of, series, begin in history.windows(self.name, self.window_s):
+            times, values = (
+                [at - history.now_s for at in series.times[begin:]],
+                series.values[begin:],
+            )
             middle, mean = sum(times) / len(times), sum(values) / len(values)
             spread = sum((at - middle) ** 2 for at in times)
             slope = (
                 sum((at - middle) * (value - mean) for at, value in zip(times, values, strict=True))
                 / spread
             )
-            found[of] = mean + slope * (self.ahead_s - middle)
-        return found
+            predictions[of] = mean + slope * (self.ahead_s - middle)
+        return predictions

@@ -211,13 +211,13 @@ def _certificate(path: Path) -> Finding:
     if decode is None:
         return Finding("access", f"certificate {path.name}", UNSEEN, "cannot see its end", why)
     ends_s = ssl.cert_time_to_seconds(str(decode(str(path))["notAfter"]))
-    left = (ends_s - datetime.now(UTC).timestamp()) / 86_400
-    bad = f"ends in {left:.0f} days" if 0 <= left < CERTIFICATE_DAYS else "has ended"
+    days_left = (ends_s - datetime.now(UTC).timestamp()) / 86_400
+    bad = f"ends in {days_left:.0f} days" if 0 <= days_left < CERTIFICATE_DAYS else "has ended"
     return _of(
         "access",
         f"certificate {path.name}",
-        bad if left < CERTIFICATE_DAYS else "",
-        f"{left:.0f} days left",
+        bad if days_left < CERTIFICATE_DAYS else "",
+        f"{days_left:.0f} days left",
         why,
         "a new one from whoever gave it",
     )
@@ -244,11 +244,11 @@ def journal(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "a power cut may lose acknowledged orders",
         'durability = "durable"',
     )
-    there = next(one for one in (venue.journal, *venue.journal.parents) if one.exists())
-    disk = os.statvfs(there)
-    left, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
-    short = left < DISK_BYTES or left < DISK_SHARE * size
-    text = f"{left / 1e9:,.1f} GB of {size / 1e9:,.0f} GB left"
+    folder = next(one for one in (venue.journal, *venue.journal.parents) if one.exists())
+    disk = os.statvfs(folder)
+    free, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+    short = free < DISK_BYTES or free < DISK_SHARE * size
+    text = f"{free / 1e9:,.1f} GB of {size / 1e9:,.0f} GB left"
     yield _of(
         "journal",
         "disk left",
@@ -266,7 +266,7 @@ def journal(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "retention_days, and copies of older days elsewhere",
         NOTE,
     )
-    yield from _copies(venue, there)
+    yield from _copies(venue, folder)
     yield _of(
         "journal",
         "checkpoints",
@@ -277,7 +277,7 @@ def journal(venue: VenueFile, host: Host) -> Iterator[Finding]:
     )
 
 
-def _copies(venue: VenueFile, there: Path) -> Iterator[Finding]:
+def _copies(venue: VenueFile, folder: Path) -> Iterator[Finding]:
     why = "the disk that dies takes every trade with it"
     if not venue.copies:
         yield Finding(
@@ -289,7 +289,7 @@ def _copies(venue: VenueFile, there: Path) -> Iterator[Finding]:
             change="copies = directories on other disks, and a standby host",
         )
         return
-    device = os.stat(there).st_dev
+    device = os.stat(folder).st_dev
     homes = [next(up for up in (one, *one.parents) if up.exists()) for one in venue.copies]
     same = [
         str(one)
@@ -313,16 +313,16 @@ def clock(venue: VenueFile, host: Host) -> Iterator[Finding]:
     why = "MiFID II RTS 25 asks for 100 us to UTC; without it no order of events can be proven"
     change = "chrony, or outcry clock run with a PTP source (docs/clock.md)"
     try:
-        found = clock_status()
+        status = clock_status()
     except OutcryError as error:
         yield Finding("host", "clock", UNSEEN, f"cannot see: {error}", why, change=change)
         return
-    bound = found["bound_ns"]
-    shown = f"{found['source']}, off by {'an unknown time' if bound is None else f'{bound} ns'}"
+    bound = status["bound_ns"]
+    shown = f"{status['source']}, off by {'an unknown time' if bound is None else f'{bound} ns'}"
     yield _of(
         "host",
         "clock",
-        "" if found["rts25"]["holds"] else f"not disciplined: {shown}",
+        "" if status["rts25"]["holds"] else f"not disciplined: {shown}",
         f"{shown} at most",
         why,
         change,
@@ -368,16 +368,16 @@ def account(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "a mistake in anything that listens owns the host",
         "a user of its own: operations/host/openoutcry.service",
     )
-    wanted = len(venue.sessions.sessions) + SPARE_DESCRIPTORS
+    descriptors = len(venue.sessions.sessions) + SPARE_DESCRIPTORS
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    enough = most == resource.RLIM_INFINITY or most >= wanted
+    enough = most == resource.RLIM_INFINITY or most >= descriptors
     yield _of(
         "host",
         "open files",
-        "" if enough else f"{most}: {wanted} may be needed",
+        "" if enough else f"{most}: {descriptors} may be needed",
         f"{most}",
         "who comes when there is none left is not let in",
-        f"LimitNOFILE={wanted}",
+        f"LimitNOFILE={descriptors}",
     )
     swaps = (host.text("proc/swaps") or "").splitlines()[1:]
     yield _of(

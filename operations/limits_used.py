@@ -25,7 +25,7 @@ class LimitsUsed:
     def shares(self, participants: list[int]) -> dict[str, list[float]]:
         """By limit: what is used of it, 1 being all, of each participant who has it.  Read while
         the core writes: each number is one that stood."""
-        found: dict[str, list[float]] = {name: [] for name in AGAINST}
+        shares: dict[str, list[float]] = {name: [] for name in AGAINST}
         if self.view is None:
             return {}
         for name, field in AGAINST.items():
@@ -33,8 +33,8 @@ class LimitsUsed:
             for who in participants:
                 limit = stands(self.view, one.setting, who)[0]
                 if limit != one.default:
-                    found[name].append(_share(self.view.of(who, field), limit))
-        return found
+                    shares[name].append(_share(self.view.of(who, field), limit))
+        return shares
 
 
 def _share(used: int, limit: int) -> float:

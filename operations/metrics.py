@@ -54,8 +54,8 @@ def _edges() -> list[int]:
     """Indices of the histogram's buckets that end a bucket of the metric: just below each power of
     two from 64 ns to 17 s, and each threshold."""
     upper = [bucket_upper_ns(index) for index in range(64 * 30)]
-    wanted = [1 << power for power in range(6, 35)] + list(THRESHOLDS_NS)
-    return [max(k for k, end in enumerate(upper) if end < limit) for limit in sorted(wanted)]
+    edges = [1 << power for power in range(6, 35)] + list(THRESHOLDS_NS)
+    return [max(k for k, end in enumerate(upper) if end < limit) for limit in sorted(edges)]
 
 
 EDGES = _edges()
@@ -82,12 +82,12 @@ class Families:
         from prometheus_client import core
 
         self.native_too, self.kinds = native_too, core
-        self.found: dict[str, Any] = {}
+        self.families: dict[str, Any] = {}
 
     def _family(self, kind: Any, name: str, text: str, labels: dict[str, str]) -> Any:
-        if name not in self.found:
-            self.found[name] = kind(name, text, labels=list(labels))
-        return self.found[name]
+        if name not in self.families:
+            self.families[name] = kind(name, text, labels=list(labels))
+        return self.families[name]
 
     def gauge(self, name: str, text: str, value: float, **labels: str) -> None:
         family = self._family(self.kinds.GaugeMetricFamily, name, text, labels)
@@ -104,9 +104,9 @@ class Families:
         if not self.native_too:
             return
         other = name.removesuffix("_seconds") + "_native_seconds"
-        if other not in self.found:
-            self.found[other] = self.kinds.Metric(other, text, "histogram")
-        self.found[other].add_sample(other, labels, 0.0, native_histogram=native(words))
+        if other not in self.families:
+            self.families[other] = self.kinds.Metric(other, text, "histogram")
+        self.families[other].add_sample(other, labels, 0.0, native_histogram=native(words))
 
 
 class VenueMetrics:
@@ -135,23 +135,23 @@ class VenueMetrics:
             self._left.append((now_s, journal_use(journal)["disk_available_bytes"]))
             while self._left[0][0] < now_s - FILLING_S:
                 self._left.popleft()
-            found = seconds_to_full(self._left)
+            seconds = seconds_to_full(self._left)
         out.gauge("outcry_journal_seconds_to_full", "Until the journal's disk is full, at the rate "
-                  "of the last ten minutes.", found, venue=venue)  # fmt: skip
+                  "of the last ten minutes.", seconds, venue=venue)  # fmt: skip
 
     def _running(self, pid: int = 0) -> list[RunningPipeline]:
         """Every pipeline, or that of this supervisor; each is attached to once."""
         with self._lock:
             living = running_owners(pid)
             self._attached = {
-                owner: one
+                owner: pipeline
                 for owner in living
-                if (one := self._attached.get(owner) or attached(owner)) is not None
+                if (pipeline := self._attached.get(owner) or attached(owner)) is not None
             }
-            found = list(self._attached.values())
+            pipelines = list(self._attached.values())
             if self.aside is not None:
-                self.aside.keep_off(frozenset().union(*(one.spun_cores for one in found)))
-            return found
+                self.aside.keep_off(frozenset().union(*(one.spun_cores for one in pipelines)))
+            return pipelines
 
     def describe(self) -> "Iterator[Metric]":
         """Nothing: which metrics there are depends on what runs."""
@@ -169,7 +169,7 @@ class VenueMetrics:
         _host(out)
         out.gauge("outcry_scrape_seconds", "How long this reading took.",
                   time.perf_counter() - begin)  # fmt: skip
-        yield from out.found.values()
+        yield from out.families.values()
 
     def _venue(self, out: Families) -> None:
         if self.venue is None:
@@ -205,8 +205,8 @@ def seconds_to_full(points: "deque[tuple[float, int]]") -> float:
     return left * (end_s - begin_s) / lost if lost > 0 else math.inf
 
 
-def _pipeline(out: Families, one: RunningPipeline, venue: str) -> None:
-    control, positions = one.control, one.positions()
+def _pipeline(out: Families, pipeline: RunningPipeline, venue: str) -> None:
+    control, positions = pipeline.control, pipeline.positions()
     out.counter("outcry_commands", "Commands sequenced.", positions["sequenced"], venue=venue)
     out.counter("outcry_trades", "Trades released.", control.reply(ct.REPLY_TRADES), venue=venue)
     for kind in EventKind:
@@ -222,23 +222,27 @@ def _pipeline(out: Families, one: RunningPipeline, venue: str) -> None:
                 positions["dropped"], venue=venue)  # fmt: skip
     out.counter("outcry_throttled_orders", "Orders refused, beyond their participants' rates.",
                 positions["refused"], venue=venue)  # fmt: skip
-    lag = max(0, positions["sequenced"] - one.durable_seq) if "journal" in one.table.index else 0
+    lag = (
+        max(0, positions["sequenced"] - pipeline.durable_seq)
+        if "journal" in pipeline.table.index
+        else 0
+    )
     out.gauge("outcry_durable_lag_commands", "Commands sequenced and not yet durable.", lag,
               venue=venue)  # fmt: skip
-    if (at := one.table.index.get(REPLICA.name)) is not None:
+    if (at := pipeline.table.index.get(REPLICA.name)) is not None:
         _replicas(out, control, at, positions["sequenced"], venue)
-    for name, ring in one.rings.items():
+    for name, ring in pipeline.rings.items():
         out.counter("outcry_ring_records", "Records published on a ring.", positions[name],
                     venue=venue, ring=name)  # fmt: skip
         fill = max(0, positions[name] - ring.gating) / ring.capacity
         out.gauge("outcry_ring_fill_ratio", "How full a ring is, 0 to 1.", fill,
                   venue=venue, ring=name)  # fmt: skip
-    for index, stage in enumerate(one.table.stages):
+    for index, stage in enumerate(pipeline.table.stages):
         if control.stage(index, ct.STAGE_PID):
-            _stage(out, one, index, stage.name, venue)
-    out.gauge("outcry_open_orders", "Orders in the book.", one.open_orders, venue=venue)
-    _processes(out, one, venue)
-    for interval, words in one.histograms():
+            _stage(out, pipeline, index, stage.name, venue)
+    out.gauge("outcry_open_orders", "Orders in the book.", pipeline.open_orders, venue=venue)
+    _processes(out, pipeline, venue)
+    for interval, words in pipeline.histograms():
         out.histogram("outcry_latency_seconds", "Latency by span, since the run began.", words,
                       venue=venue, stage=interval.name, span=interval.span)  # fmt: skip
 
@@ -261,11 +265,11 @@ def _replicas(out: Families, control: ct.Control, at: int, sequenced: int, venue
               "from the quorum; below 0: cut off.", left_ns * NS, venue=venue)  # fmt: skip
 
 
-def _stage(out: Families, one: RunningPipeline, index: int, name: str, venue: str) -> None:
-    control = one.control
+def _stage(out: Families, pipeline: RunningPipeline, index: int, name: str, venue: str) -> None:
+    control = pipeline.control
     beat_ns = control.stage(index, ct.STAGE_HEARTBEAT_NS)
     out.gauge("outcry_stage_up", "1 while the stage's process lives.",
-              float(one.stage_alive(index)), venue=venue, stage=name)  # fmt: skip
+              float(pipeline.stage_alive(index)), venue=venue, stage=name)  # fmt: skip
     if beat_ns:
         out.gauge("outcry_stage_heartbeat_age_seconds", "Since the stage's last heartbeat.",
                   max(0, time.monotonic_ns() - beat_ns) * NS, venue=venue, stage=name)  # fmt: skip
@@ -276,12 +280,12 @@ def _stage(out: Families, one: RunningPipeline, index: int, name: str, venue: st
                 control.stage(index, ct.STAGE_RESTARTS), venue=venue, stage=name)  # fmt: skip
 
 
-def _processes(out: Families, one: RunningPipeline, venue: str) -> None:
+def _processes(out: Families, pipeline: RunningPipeline, venue: str) -> None:
     """Processor time and memory of the run's processes: stages that share one are one row."""
-    groups: dict[int, list[str]] = {one.owner.pid: ["supervisor"]}
-    for index, stage in enumerate(one.table.stages):
-        pid = one.control.stage(index, ct.STAGE_PID)
-        if pid and pid != one.owner.pid:
+    groups: dict[int, list[str]] = {pipeline.owner.pid: ["supervisor"]}
+    for index, stage in enumerate(pipeline.table.stages):
+        pid = pipeline.control.stage(index, ct.STAGE_PID)
+        if pid and pid != pipeline.owner.pid:
             groups.setdefault(pid, []).append(stage.name)
     for pid, names in groups.items():
         try:
@@ -373,22 +377,22 @@ def journal_use(journal: Path) -> dict[str, int]:
 
 
 def _journal(out: Families, journal: Path, venue: str) -> None:
-    found = journal_use(journal)
+    usage = journal_use(journal)
     for key, text in (
         ("bytes", "Bytes of the files in the journal's directory."),
         ("files", "Files in the journal's directory."),
         ("disk_available_bytes", "What the journal's file system has left."),
         ("disk_size_bytes", "The size of the journal's file system."),
     ):
-        out.gauge(f"outcry_journal_{key}", text, found[key], venue=venue)
+        out.gauge(f"outcry_journal_{key}", text, usage[key], venue=venue)
 
 
 def _ledger(out: Families, journal: Path, venue: str) -> None:
     """What `outcry reconcile` has found last; nothing where it was never asked."""
     try:
-        found = json.loads((journal / RECONCILED).read_bytes())
-        parts = found["difference"]
-        looked_s, seq = float(found["looked_s"]), int(found["seq"])
+        document = json.loads((journal / RECONCILED).read_bytes())
+        parts = document["difference"]
+        looked_s, seq = float(document["looked_s"]), int(document["seq"])
     except (OSError, ValueError, KeyError, TypeError):
         return
     out.gauge("outcry_ledger_discrepancy", "1 if journal, ledger, risk and store part anywhere.",
@@ -404,9 +408,9 @@ def _ledger(out: Families, journal: Path, venue: str) -> None:
 def _surveillance(out: Families, journal: Path, venue: str) -> None:
     """The cases of `outcry surveillance`; nothing where nobody looks."""
     try:
-        found = json.loads((journal / SURVEILLED).read_bytes())
-        counts = [(str(d), str(s), str(w), int(n)) for d, s, w, n in found["cases"]]
-        looked_s, seq = float(found["looked_s"]), int(found["seq"])
+        document = json.loads((journal / SURVEILLED).read_bytes())
+        counts = [(str(d), str(s), str(w), int(n)) for d, s, w, n in document["cases"]]
+        looked_s, seq = float(document["looked_s"]), int(document["seq"])
     except (OSError, ValueError, KeyError, TypeError):
         return
     for detector, severity, status, count in counts:

@@ -91,16 +91,16 @@ def _labels(labels: dict[str, str]) -> bytes:
     )
 
 
-def _native_message(one: "NativeHistogram") -> bytes:
+def _native_message(histogram: "NativeHistogram") -> bytes:
     spans = b"".join(
         _bytes(12, _number(1, _zigzag(span.offset)) + _number(2, span.length))
-        for span in one.pos_spans or ()
+        for span in histogram.pos_spans or ()
     )
-    deltas = b"".join(_varint(_zigzag(delta)) for delta in one.pos_deltas or ())
+    deltas = b"".join(_varint(_zigzag(delta)) for delta in histogram.pos_deltas or ())
     return (
-        _number(1, int(one.count_value)) + _double(2, one.sum_value)
-        + _number(5, _zigzag(one.schema)) + _double(6, one.zero_threshold)
-        + _number(7, int(one.zero_count)) + spans + (_bytes(13, deltas) if deltas else b"")
+        _number(1, int(histogram.count_value)) + _double(2, histogram.sum_value)
+        + _number(5, _zigzag(histogram.schema)) + _double(6, histogram.zero_threshold)
+        + _number(7, int(histogram.zero_count)) + spans + (_bytes(13, deltas) if deltas else b"")
     )  # fmt: skip
 
 
@@ -126,18 +126,20 @@ def _messages(family: "Metric") -> tuple[str, int, Iterable[bytes]]:
     samples: list[Any] = list(family.samples)
     if family.type == "histogram":
         if samples and samples[0].native_histogram is not None:
-            found = (
-                _labels(one.labels) + _bytes(7, _native_message(one.native_histogram))
-                for one in samples
+            messages = (
+                _labels(sample.labels) + _bytes(7, _native_message(sample.native_histogram))
+                for sample in samples
             )
-            return family.name, HISTOGRAM, found
+            return family.name, HISTOGRAM, messages
         return family.name, HISTOGRAM, _classic_messages(family)
     if family.type == "counter":
-        found = (_labels(one.labels) + _bytes(3, _double(1, one.value)) for one in samples)
-        return family.name + "_total", COUNTER, found
+        messages = (
+            _labels(sample.labels) + _bytes(3, _double(1, sample.value)) for sample in samples
+        )
+        return family.name + "_total", COUNTER, messages
     name = family.name + ("_info" if family.type == "info" else "")
-    found = (_labels(one.labels) + _bytes(2, _double(1, one.value)) for one in samples)
-    return name, GAUGE, found
+    messages = (_labels(sample.labels) + _bytes(2, _double(1, sample.value)) for sample in samples)
+    return name, GAUGE, messages
 
 
 def delimited(families: "Iterable[Metric]") -> bytes:

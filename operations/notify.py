@@ -24,31 +24,33 @@ class NotifyError(OutcryError):
     """Nobody could be told; the alarm stands."""
 
 
-def line(one: Standing) -> str:
-    labels = ", ".join(f"{key} {value}" for key, value in sorted(one.labels))
+def line(standing: Standing) -> str:
+    labels = ", ".join(f"{key} {value}" for key, value in sorted(standing.labels))
     where = f" ({labels})" if labels else ""
-    return f"{one.state}: {one.alarm.severity}: {one.alarm.name}: {one.alarm.summary}{where}"
+    alarm = standing.alarm
+    return f"{standing.state}: {alarm.severity}: {alarm.name}: {alarm.summary}{where}"
 
 
-def document(one: Standing) -> dict[str, Any]:
+def document(standing: Standing) -> dict[str, Any]:
     """As Alertmanager says it, with the value that was found."""
     now = datetime.now(UTC).isoformat()
-    return {"status": str(one.state), "value": one.value, **_alert(one, now)}
+    return {"status": str(standing.state), "value": standing.value, **_alert(standing, now)}
 
 
-def _alert(one: Standing, now: str) -> dict[str, Any]:
+def _alert(standing: Standing, now: str) -> dict[str, Any]:
     """As Alertmanager takes and gives it."""
+    alarm = standing.alarm
     alert = {
-        "labels": {"alertname": one.alarm.name, "severity": one.alarm.severity, **dict(one.labels)},
-        "annotations": {"summary": one.alarm.summary},
+        "labels": {"alertname": alarm.name, "severity": alarm.severity, **dict(standing.labels)},
+        "annotations": {"summary": alarm.summary},
     }
-    return alert | ({"endsAt": now} if one.state is State.RESOLVED else {})
+    return alert | ({"endsAt": now} if standing.state is State.RESOLVED else {})
 
 
 def _shown(url: str) -> str:
     """The path of a webhook is often its secret."""
-    found = urlsplit(url)
-    return f"{found.scheme}://{found.netloc.rpartition('@')[2]}"
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 class _Here(urllib.request.HTTPRedirectHandler):

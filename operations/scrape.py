@@ -36,8 +36,8 @@ def make_application(collector: VenueMetrics) -> Callable[..., Iterable[bytes]]:
     text = make_wsgi_app(registry)
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        asked = environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"] == "/metrics"
-        if not asked or not wants_protobuf(environ.get("HTTP_ACCEPT", "")):
+        is_scrape = environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"] == "/metrics"
+        if not is_scrape or not wants_protobuf(environ.get("HTTP_ACCEPT", "")):
             return list(text(environ, start))
         body = delimited(collector.collect(native_too=True))
         start("200 OK", [("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(body)))])

@@ -34,8 +34,8 @@ class Holdings:
         self.halted = ((status or {}).get("risk") or {}).get("halted") or []
         pid = status["pid"] if status and status["state"] == "open" else 0
         if self.pipeline is None or self.pipeline.owner.pid != pid:
-            found = running() if pid else []
-            self.pipeline = next((one for one in found if one.owner.pid == pid), None)
+            pipelines = running() if pid else []
+            self.pipeline = next((one for one in pipelines if one.owner.pid == pid), None)
             if self.pipeline is not None:
                 self._aside.keep_off(self.pipeline.spun_cores)
 
@@ -52,9 +52,9 @@ class Holdings:
         each traded at last, in ten-thousandths; what is still held is taken at that."""
         view = view_of(self.pipeline.owner) if self.pipeline is not None else None
         who = self._of.get(participant)
-        found = row_of(view, who, self.symbols) if view is not None and who is not None else None
-        positions = found.pop("positions") if found else {}
-        return {"account": found, "decimals": self._decimals(),
+        account = row_of(view, who, self.symbols) if view is not None and who is not None else None
+        positions = account.pop("positions") if account else {}
+        return {"account": account, "decimals": self._decimals(),
                 "rows": [self._row(symbol, positions.get(symbol, 0), own, last.get(symbol, 0))
                          for symbol in self.symbols
                          if symbol in positions or symbol in own.traded]}  # fmt: skip
@@ -64,8 +64,8 @@ class Holdings:
         assets = self.file.risk.money.assets
         if assets:
             return next(iter(assets.values()))
-        found = self.file.sessions.price_decimals
-        return next(iter(found.values()), PRICE_DECIMALS)
+        decimals = self.file.sessions.price_decimals
+        return next(iter(decimals.values()), PRICE_DECIMALS)
 
     def _row(self, symbol: str, position: int, own: OwnOrders, last: int) -> dict[str, Any]:
         multipliers = self.file.risk.multipliers

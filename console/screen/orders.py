@@ -219,20 +219,20 @@ class OwnOrders:
         """The venue has said everything that it ever will of what was sent before: tokens of
         orders that it has never taken, and of open orders whose cancel it has not."""
         never = self.unanswered()
-        for one in never:
-            self._stays(one, "")
-            self._close(one, NEVER, "the connection was lost before the venue took it")
-        again = [one for one in self.orders.values() if one.state == OPEN and one.wanted]
-        cancels = [one.token for one in again if one.wanted == "cancel"]
+        for order in never:
+            self._stays(order, "")
+            self._close(order, NEVER, "the connection was lost before the venue took it")
+        again = [order for order in self.orders.values() if order.state == OPEN and order.wanted]
+        cancels = [order.token for order in again if order.wanted == "cancel"]
         self.version += 1
-        return [one.token for one in never], cancels
+        return [order.token for order in never], cancels
 
     def rows(self, most: int) -> list[dict[str, Any]]:
         """Every open order, then ``most`` of the others; the newest first."""
-        found = list(reversed(self.orders.values()))
-        live = [one for one in found if one.state in LIVE]
-        gone = [one for one in found if one.state not in LIVE]
-        return [asdict(one) for one in (*live, *gone[:most])]
+        orders = list(reversed(self.orders.values()))
+        live = [order for order in orders if order.state in LIVE]
+        gone = [order for order in orders if order.state not in LIVE]
+        return [asdict(order) for order in (*live, *gone[:most])]
 
     def last_fills(self, most: int) -> list[dict[str, Any]]:
         """The newest first."""

@@ -109,10 +109,10 @@ class Rules:
         """Raises :class:`RuleError` if this session has none with that number."""
         with self._lock:
             kept = self._of.get(session, [])
-            left = [one for one in kept if one.number != number]
-            if len(left) == len(kept):
+            rest = [one for one in kept if one.number != number]
+            if len(rest) == len(kept):
                 raise RuleError("there is no such rule")
-            self._write(self._of | {session: left})
+            self._write(self._of | {session: rest})
 
     def _check(self, rule: Rule) -> None:
         if rule.mail and not self.mails:
@@ -121,13 +121,13 @@ class Rules:
             raise RuleError("mail: that is no address")
         if rule.webhook:
             try:
-                found = urlsplit(rule.webhook)
-                host, _ = found.hostname or "", found.port
+                address = urlsplit(rule.webhook)
+                host, _ = address.hostname or "", address.port
             except ValueError:
                 raise RuleError("webhook: that is no address") from None
             plain = rule.webhook.isascii() and rule.webhook.isprintable()
-            if (found.scheme not in ("http", "https") or len(rule.webhook) > URL_MOST or not plain
-                    or " " in rule.webhook or "@" in found.netloc):  # fmt: skip
+            if (address.scheme not in ("http", "https") or len(rule.webhook) > URL_MOST or not plain
+                    or " " in rule.webhook or "@" in address.netloc):  # fmt: skip
                 raise RuleError("webhook: an address is http:// or https://, a host and a path")
             if host not in self.hosts:
                 raise RuleError(f"webhook: the venue lets none go to {host or 'nobody'} "
@@ -160,32 +160,34 @@ class Rules:
     ) -> list[tuple[Rule, str]]:
         """Rules that have begun to hold, and the words.  ``last``: the last price by instrument;
         ``limits``: as ``participants_of`` has them."""
-        told, changed = [], False
+        begun, changed = [], False
         with self._lock:
-            for one in self._of.get(session, ()):
-                holds, text = self._holds(one, last, limits)
-                if holds and not one.holds:
-                    told.append((one, text))
-                changed |= holds is not None and holds != one.holds
-                one.holds = one.holds if holds is None else holds
+            for rule in self._of.get(session, ()):
+                holds, text = self._holds(rule, last, limits)
+                if holds and not rule.holds:
+                    begun.append((rule, text))
+                changed |= holds is not None and holds != rule.holds
+                rule.holds = rule.holds if holds is None else holds
             if changed:
                 self._write(self._of)
-        return told
+        return begun
 
     def _holds(
-        self, one: Rule, last: dict[str, int], limits: list[dict[str, Any]]
+        self, rule: Rule, last: dict[str, int], limits: list[dict[str, Any]]
     ) -> tuple[bool | None, str]:
         """None: nothing is known of it."""
-        if one.kind == PRICE:
-            now = last.get(one.symbol, 0)
-            shown = price_text(now, self.decimals(one.symbol))
+        if rule.kind == PRICE:
+            now = last.get(rule.symbol, 0)
+            shown = price_text(now, self.decimals(rule.symbol))
             if not now:
                 return None, ""
-            return (now >= one.price if one.above else now <= one.price), f"{one.symbol} at {shown}"
-        for row in limits if one.kind == LIMIT else ():
-            if (row["limit"], row["instrument"]) == (one.limit, one.symbol):
+            return (
+                now >= rule.price if rule.above else now <= rule.price
+            ), f"{rule.symbol} at {shown}"
+        for row in limits if rule.kind == LIMIT else ():
+            if (row["limit"], row["instrument"]) == (rule.limit, rule.symbol):
                 if row["used"] is None or not row["value"]:
                     return None, ""
-                text = f"{row['used']:,} of {row['value']:,} {one.limit} are used"
-                return 100 * row["used"] >= one.percent * row["value"], text
+                text = f"{row['used']:,} of {row['value']:,} {rule.limit} are used"
+                return 100 * row["used"] >= rule.percent * row["value"], text
         return None, ""

@@ -52,8 +52,8 @@ class Screen:
         self._thread = threading.Thread(target=self._run, daemon=True, name="screen-look")
 
     def _sequenced(self) -> int:
-        one = self.holdings.pipeline
-        return one.positions()["sequenced"] if one is not None else 0
+        pipeline = self.holdings.pipeline
+        return pipeline.positions()["sequenced"] if pipeline is not None else 0
 
     def decimals(self, symbol: str) -> int:
         return self.file.sessions.price_decimals.get(symbol, 4)
@@ -151,10 +151,10 @@ class Screen:
 
     def trader(self, session: Session) -> Trader:
         """Raises :class:`Busy`."""
-        found = self.traders.trader(session.number)
-        if found is None:
+        trader = self.traders.trader(session.number)
+        if trader is None:
             raise Busy("this session is not logged in at the venue any more: log in again")
-        return found
+        return trader
 
     # What is shown
 
@@ -187,18 +187,18 @@ class Screen:
 
     def message(self, viewer: Viewer, session: Session) -> str:
         """What a page is told now, as JSON."""
-        told: dict[str, Any] = {"type": "now", "state": self.holdings.state}
+        message: dict[str, Any] = {"type": "now", "state": self.holdings.state}
         trader = self.traders.trader(session.number)
         version = trader.own.version if trader is not None else -2
         if viewer.second != self.second or viewer.version != version:
             viewer.second, viewer.version = self.second, version
-            told |= self.own(session) | {"instruments": self.holdings.instruments()}
+            message |= self.own(session) | {"instruments": self.holdings.instruments()}
         new = self.notices(session.name, viewer.line)
         if new:
             viewer.line = new[-1]["number"]
-            told["notices"] = new
+            message["notices"] = new
         if viewer.symbol:
-            market = told["market"] = self.market.view(viewer.symbol, viewer.trade)
+            market = message["market"] = self.market.view(viewer.symbol, viewer.trade)
             if market.get("trades"):
                 viewer.trade = market["trades"][-1]["number"]
-        return as_json(told)
+        return as_json(message)

@@ -240,9 +240,9 @@ def _add_rules(app: Any, screen: Screen) -> None:
         if body.kind == LIMIT:
             known = screen.own(request.scope["outcry"]["session"]).get("holdings") or {}
             limits = (known.get("account") or {}).get("limits", [])
-            wanted = (body.limit, body.symbol)
-            if wanted not in [(row["limit"], row["instrument"]) for row in limits
-                              if row["used"] is not None]:  # fmt: skip
+            key = (body.limit, body.symbol)
+            if key not in [(row["limit"], row["instrument"]) for row in limits
+                           if row["used"] is not None]:  # fmt: skip
                 raise RuleError("limit: there is none of this name whose use is counted")
             if not 1 <= body.percent <= 100:
                 raise RuleError("percent: 1 to 100")

@@ -75,35 +75,41 @@ class Teller:
     def _run(self) -> None:
         while True:
             with self._wake:
-                while not self._over and (one := self._next()) is None:
+                while not self._over and (message := self._next()) is None:
                     self._wake.wait(1.0)
                 if self._over:
                     return
-                assert one is not None
-                self._waiting.remove(one)
-            self._send(one)
+                assert message is not None
+                self._waiting.remove(message)
+            self._send(message)
 
     def _next(self) -> Message | None:
         now_s = self.clock()
         return next((one for one in self._waiting if one.due_s <= now_s), None)
 
-    def _send(self, one: Message) -> None:
+    def _send(self, message: Message) -> None:
         try:
-            if one.to == "mail":
+            if message.to == "mail":
                 assert self.smtp is not None
-                send_mail(self.smtp, self.sender, [one.rule.mail],
-                          f"[{self.venue}] {one.session}: {one.text}", one.text)  # fmt: skip
+                send_mail(self.smtp, self.sender, [message.rule.mail],
+                          f"[{self.venue}] {message.session}: {message.text}",
+                          message.text)  # fmt: skip
             else:
-                labels = {"alertname": one.rule.kind, "session": one.session, "venue": self.venue}
+                labels = {
+                    "alertname": message.rule.kind,
+                    "session": message.session,
+                    "venue": self.venue,
+                }
                 alert = {"status": "firing", "labels": labels,
-                         "annotations": {"summary": one.text}}  # fmt: skip
-                post_json(one.rule.webhook, {"version": "4", "receiver": "openoutcry",
-                                             "status": "firing", "alerts": [alert]})  # fmt: skip
+                         "annotations": {"summary": message.text}}  # fmt: skip
+                document = {"version": "4", "receiver": "openoutcry", "status": "firing",
+                            "alerts": [alert]}  # fmt: skip
+                post_json(message.rule.webhook, document)
         except NotifyError as error:
-            one.tries += 1
-            one.due_s = self.clock() + AGAIN_S
-            if one.tries < TRIES:
+            message.tries += 1
+            message.due_s = self.clock() + AGAIN_S
+            if message.tries < TRIES:
                 with self._wake:
-                    self._waiting.append(one)
-            if one.tries in (1, TRIES):
-                self.failed(one.session, f"not told by {one.to}: {error}")
+                    self._waiting.append(message)
+            if message.tries in (1, TRIES):
+                self.failed(message.session, f"not told by {message.to}: {error}")

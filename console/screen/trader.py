@@ -65,12 +65,12 @@ def connect(port: PortSpec, name: str, password: str, day: str, sequence: int) -
 def _trusting(certificate: Path) -> ssl.SSLContext:
     """The port's own certificate, and no other."""
     try:
-        made = ssl.create_default_context(cafile=str(certificate))
+        context = ssl.create_default_context(cafile=str(certificate))
     except (OSError, ssl.SSLError) as error:
         raise ClientError(f"{certificate}: {error}") from None
-    made.check_hostname = False  # it is this very certificate
-    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return made
+    context.check_hostname = False  # it is this very certificate
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 class Trader:
@@ -297,10 +297,10 @@ class Trader:
         """Every open order of the session; how many there were.  Raises :class:`Busy`."""
         with self.reads:
             self._ready(0)
-            found = [one for one in self.own.orders.values() if one.state == OPEN]
-            for one in found:
-                self._cancel(one)
-            return len(found)
+            orders = [order for order in self.own.orders.values() if order.state == OPEN]
+            for order in orders:
+                self._cancel(order)
+            return len(orders)
 
     def _cancel(self, order: Order) -> None:
         order.wanted = "cancel"

@@ -71,16 +71,16 @@ class Traders:
             raise OperatorError(WRONG)
         rows = [row if row.protocol is Protocol.OUCH42 else None
                 for row in self.file.sessions.sessions]  # fmt: skip
-        wanted = name.strip().casefold()
+        folded = name.strip().casefold()
         number = next((number for number, row in enumerate(rows, 1)
-                       if row is not None and row.name.casefold() == wanted), 0)  # fmt: skip
+                       if row is not None and row.name.casefold() == folded), 0)  # fmt: skip
         row = rows[number - 1] if number else None
         if row is not None and self.trader(number) is not None:
             self._verify(row.password_hash, password)
             self._keep(number)
             return number
         try:
-            found = Trader(self.port, name, password, row.participant if row else 0, self.told)
+            trader = Trader(self.port, name, password, row.participant if row else 0, self.told)
         except LoginRejected as error:
             if error.reason == "S":
                 raise Busy("this session is connected elsewhere") from None
@@ -88,11 +88,11 @@ class Traders:
         except ClientError as error:
             raise Busy(f"the venue is not open: {error}") from None
         if row is None:  # the venue was served with another file than this one
-            found.stop()
+            trader.stop()
             raise OperatorError(WRONG)
         with self._lock:
             before = self._traders.pop(number, None)
-            self._traders[number] = found, self.clock() + SESSION_S
+            self._traders[number] = trader, self.clock() + SESSION_S
         if before is not None:
             before[0].stop()
         return number
@@ -111,8 +111,8 @@ class Traders:
 
     def trader(self, number: int) -> Trader | None:
         """None if it is logged out, or the venue does not take it any more."""
-        found = self._traders.get(number)
-        return found[0] if found is not None and found[0].state not in (REFUSED, ENDED) else None
+        entry = self._traders.get(number)
+        return entry[0] if entry is not None and entry[0].state not in (REFUSED, ENDED) else None
 
     def numbers(self) -> list[int]:
         return [number for number in list(self._traders) if self.trader(number) is not None]
@@ -120,9 +120,9 @@ class Traders:
     def end(self, number: int) -> None:
         """Log out at the venue; orders stay."""
         with self._lock:
-            found = self._traders.pop(number, None)
-        if found is not None:
-            found[0].stop()
+            entry = self._traders.pop(number, None)
+        if entry is not None:
+            entry[0].stop()
 
     def sweep(self) -> None:
         """End those that nobody has logged in to for so long."""

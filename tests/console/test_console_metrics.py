@@ -43,7 +43,7 @@ def test_who_is_near_a_limit():
 
     out = Families()
     add_limits(out, Used(), [1, 2, 3, 4], "TEST")
-    found = {(one.name, one.labels["limit"]): one.value for family in out.found.values()
+    found = {(one.name, one.labels["limit"]): one.value for family in out.families.values()
              for one in family.samples}  # fmt: skip
     assert found["outcry_limits_near", "open_orders"] == 2
     assert found["outcry_limit_used_ratio", "open_orders"] == 1.0

@@ -89,7 +89,7 @@ def test_what_reconciliation_has_found_is_told(tmp_path):
     def told():
         out = Families()
         _ledger(out, tmp_path, "TEST")
-        return {name: family.samples[0].value for name, family in out.found.items()}
+        return {name: family.samples[0].value for name, family in out.families.items()}
 
     assert told() == {}
     (tmp_path / "ledger").mkdir()
@@ -424,7 +424,7 @@ def test_what_surveillance_has_found_is_told(tmp_path):
     def told():
         out = Families()
         _surveillance(out, tmp_path, "TEST")
-        return out.found
+        return out.families
 
     assert told() == {}
     (tmp_path / "surveillance").mkdir()
