@@ -48,8 +48,8 @@ class Copy:
         numbers = {name: getattr(self, name) for name in shown[3 if self.refusal else 0 :]}
         if self.reason:
             numbers["reason"] = self.refusal or self.reason.name
-        told = " ".join(f"{key}={value}" for key, value in (words | numbers).items() if value != "")
-        return f"{self.sequence} {self.event.name.lower()} {told}"
+        text = " ".join(f"{key}={value}" for key, value in (words | numbers).items() if value != "")
+        return f"{self.sequence} {self.event.name.lower()} {text}"
 
 
 def read_copy(sequence: int, data: bytes) -> Copy:

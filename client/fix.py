@@ -60,8 +60,8 @@ class FixMessage:
         raise KeyError(tag)
 
     def __str__(self) -> str:
-        told = [(tag, value) for tag, value in self.fields if tag not in _HEADER]
-        words = " ".join(f"{NAMES.get(tag, tag)}={value}" for tag, value in told)
+        pairs = [(tag, value) for tag, value in self.fields if tag not in _HEADER]
+        words = " ".join(f"{NAMES.get(tag, tag)}={value}" for tag, value in pairs)
         return f"{self.sequence} {KINDS.get(self.kind, self.kind)} {words}"
 
 
@@ -138,8 +138,8 @@ class FixClient(LoggedIn):
     def _log_on(self, until_s: float, next_expected: bool) -> None:
         message = self._receive(until_s)
         if message is None or message.kind != "A":
-            said = "nothing" if message is None else f"{message.kind} {message.get(58)}".strip()
-            raise ClientError(f"the logon was answered with {said}")
+            answer = "nothing" if message is None else f"{message.kind} {message.get(58)}".strip()
+            raise ClientError(f"the logon was answered with {answer}")
         if message.sequence > self.numbers.next_in and not next_expected:
             self._ask(message.sequence)
         elif message.sequence == self.numbers.next_in:
@@ -389,8 +389,8 @@ def whole_message(data: bytes | bytearray) -> int:
         if len(data) > 64:
             raise ClientError("the venue sent something else than FIX")
         return 0
-    whole = head.end() + int(head[1]) + _TRAILER_BYTES
-    return whole if len(data) >= whole else 0
+    size = head.end() + int(head[1]) + _TRAILER_BYTES
+    return size if len(data) >= size else 0
 
 
 def read_message(data: bytes) -> FixMessage:

@@ -41,13 +41,13 @@ class FixLoadSession(LoadLine):
         """Orders that were answered by what has arrived, and whether they were accepted."""
         if not self.arrived():
             return []
-        found, at = [], 0
-        while whole := whole_message(self.data[at : at + (1 << 14)]):
-            message = read_message(bytes(self.data[at : at + whole]))
-            at += whole
-            found += self._take(message)
+        answers, at = [], 0
+        while size := whole_message(self.data[at : at + (1 << 14)]):
+            message = read_message(bytes(self.data[at : at + size]))
+            at += size
+            answers += self._take(message)
         del self.data[:at]
-        return found
+        return answers
 
     def _take(self, message: FixMessage) -> list[tuple[int, bool]]:
         if message.sequence != self.client.numbers.next_in:

@@ -91,7 +91,7 @@ class _Session(LoadLine):
         """Orders that were answered by what has arrived, and whether they were accepted."""
         if not self.arrived():
             return []
-        found = []
+        answers = []
         at = 0
         while len(self.data) - at >= 3:
             size = int.from_bytes(self.data[at : at + 2], "big")
@@ -101,10 +101,10 @@ class _Session(LoadLine):
                 start = at + 3 + self.answer_at
                 name = bytes(self.data[start : start + self.name_bytes])
                 order = int.from_bytes(name, "big") - self.first if self.is_50 else int(name[7:])
-                found.append((order, self.data[at + 3] == ord("A")))
+                answers.append((order, self.data[at + 3] == ord("A")))
             at += 2 + size
         del self.data[:at]
-        return found
+        return answers
 
 
 def _session(

@@ -57,11 +57,11 @@ class Message:
         return self.fields[field]
 
     def __str__(self) -> str:
-        told = {k: v for k, v in self.fields.items() if k not in ("timestamp", "appendage_bytes")}
+        fields = {k: v for k, v in self.fields.items() if k not in ("timestamp", "appendage_bytes")}
         for field in ("price", "reference_price"):
-            if field in told:
-                told[field] = price_text(told[field])
-        words = " ".join(f"{key}={value}" for key, value in told.items() if value != "")
+            if field in fields:
+                fields[field] = price_text(fields[field])
+        words = " ".join(f"{key}={value}" for key, value in fields.items() if value != "")
         return f"{self.sequence} {self.name} {words}"
 
 
@@ -254,7 +254,7 @@ def _option(name: str, value: Any) -> bytes:
 
 def _options(data: bytes) -> dict[str, Any]:
     """The options behind a message, by name."""
-    found: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     at = 0
     while at + 1 < len(data):
         size, option = data[at], BY_TAG.get(data[at + 1])
@@ -262,10 +262,10 @@ def _options(data: bytes) -> dict[str, Any]:
         if option is not None:
             signed = option.field.ctype == "i32"
             text = option.field.size > 0
-            found[option.field.name] = (
+            options[option.field.name] = (
                 value.decode("latin-1").rstrip()
                 if text
                 else int.from_bytes(value, "big", signed=signed)
             )
         at += 1 + max(size, 1)
-    return found
+    return options

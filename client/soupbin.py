@@ -117,12 +117,12 @@ class SoupBinConnection:
 
 def whole_packet(data: bytearray) -> int:
     """Bytes of the first packet, 0 if it is not whole yet."""
-    whole = PACKET_LENGTH_BYTES + int.from_bytes(data[:PACKET_LENGTH_BYTES], "big")
-    if len(data) < PACKET_LENGTH_BYTES or len(data) < whole:
+    size = PACKET_LENGTH_BYTES + int.from_bytes(data[:PACKET_LENGTH_BYTES], "big")
+    if len(data) < PACKET_LENGTH_BYTES or len(data) < size:
         return 0
-    if whole == PACKET_LENGTH_BYTES:
+    if size == PACKET_LENGTH_BYTES:
         raise ClientError("the venue sent an empty packet")
-    return whole
+    return size
 
 
 class SoupBinClient(LoggedIn):

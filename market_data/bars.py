@@ -71,14 +71,14 @@ def make_bars(
     if symbol is not None and symbol not in symbols:
         raise FeedError(f"{symbol} is not among the journal's instruments")
     only = symbols.index(symbol) if symbol is not None else None
-    found: dict[tuple[int, int], Bar] = {}
+    bars: dict[tuple[int, int], Bar] = {}
     for batch in events_of(reader, starting_point(reader)):
         if len(batch.events):
             trades, times = _trades(batch)
             kept = (times >= from_ns) & (times < until_ns)
             kept &= True if only is None else trades["instrument"] == only
-            _gather(found, trades[kept], times[kept], every_s * SECOND_NS, symbols)
-    return [found[key] for key in sorted(found)]
+            _gather(bars, trades[kept], times[kept], every_s * SECOND_NS, symbols)
+    return [bars[key] for key in sorted(bars)]
 
 
 def _trades(batch: Batch) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
@@ -94,7 +94,7 @@ def _trades(batch: Batch) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
 
 
 def _gather(
-    found: dict[tuple[int, int], Bar],
+    bars: dict[tuple[int, int], Bar],
     trades: npt.NDArray[Any],
     times: npt.NDArray[np.int64],
     every_ns: int,
@@ -123,10 +123,10 @@ def _gather(
             trades=len(prices),
         )
         key = int(starts[begin]), int(instruments[begin])
-        if key in found:
-            found[key].add(bar)
+        if key in bars:
+            bars[key].add(bar)
         else:
-            found[key] = bar
+            bars[key] = bar
 
 
 def write_parquet(bars: list[Bar], out: Path) -> int:

@@ -224,8 +224,8 @@ class Book:
     def ahead(self, reference: int) -> tuple[int, int] | None:
         """(orders, shares) before a displayed order in the queue of its price, or None."""
         out = np.zeros(2, np.int64)
-        found = count_ahead(self._header.ctypes.data, reference, out.ctypes.data)
-        return (int(out[0]), int(out[1])) if found else None
+        is_displayed = count_ahead(self._header.ctypes.data, reference, out.ctypes.data)
+        return (int(out[0]), int(out[1])) if is_displayed else None
 
     def levels(self, locate: int, side: str, most: int = 10) -> list[tuple[int, int, int]]:
         """(price, shares, orders) of a side's best levels."""
@@ -236,11 +236,11 @@ class Book:
 
     def hash(self) -> str:
         """Of every displayed order in its place: locate, side, price, shares."""
-        found = blake2b(digest_size=16)
+        hasher = blake2b(digest_size=16)
         for locate in np.flatnonzero(self._instruments[:, 1:3].any(axis=1)).tolist():
             for side in SIDES:
-                hash_side(found, locate, side, self.orders(locate, side)[:, :2])
-        return found.hexdigest()
+                hash_side(hasher, locate, side, self.orders(locate, side)[:, :2])
+        return hasher.hexdigest()
 
 
 def lines(size_bytes: int) -> npt.NDArray[np.int64]:
@@ -250,10 +250,10 @@ def lines(size_bytes: int) -> npt.NDArray[np.int64]:
     return memory[first : first + size_bytes // 8]
 
 
-def hash_side(found: Any, locate: int, side: str, orders: npt.NDArray[np.int64]) -> None:
+def hash_side(hasher: Any, locate: int, side: str, orders: npt.NDArray[np.int64]) -> None:
     """Add a side of an instrument to a hash: ``orders`` (price with four decimals, shares), best
     price first, then in their queue.  Empty sides are left out."""
     if len(orders):
-        found.update(locate.to_bytes(2, "big") + side.encode())
-        found.update(len(orders).to_bytes(8, "big"))
-        found.update(np.ascontiguousarray(orders, ">i8").tobytes())
+        hasher.update(locate.to_bytes(2, "big") + side.encode())
+        hasher.update(len(orders).to_bytes(8, "big"))
+        hasher.update(np.ascontiguousarray(orders, ">i8").tobytes())

@@ -60,8 +60,8 @@ def save(
     np.savez(state, **feed.saved(), **book.saved())  # type: ignore[arg-type]
     store.sync()
     name = BlockId(block.header.block_index, digest(block.whole))
-    made = checkpoints.Checkpoint(journal_id, cause_seq, name, facts, state.getvalue())
-    path = checkpoints.write_checkpoint(folder, made)
+    checkpoint = checkpoints.Checkpoint(journal_id, cause_seq, name, facts, state.getvalue())
+    path = checkpoints.write_checkpoint(folder, checkpoint)
     for seq in checkpoints.checkpoint_seqs(folder)[:-KEEP]:
         checkpoints.checkpoint_path(folder, seq).unlink(missing_ok=True)
     return path
@@ -73,17 +73,21 @@ def newest(folder: Path, journal: Path, journal_id: int) -> Standing | None:
         return None
     for seq in reversed(checkpoints.checkpoint_seqs(folder)):
         try:
-            found = checkpoints.read_checkpoint(checkpoints.checkpoint_path(folder, seq))
+            checkpoint = checkpoints.read_checkpoint(checkpoints.checkpoint_path(folder, seq))
             block = block_holding(journal, seq)
         except JournalError:
             continue
-        if block is None or found.journal_id != journal_id or found.facts.get("layout") != LAYOUT:
+        if (
+            block is None
+            or checkpoint.journal_id != journal_id
+            or checkpoint.facts.get("layout") != LAYOUT
+        ):
             continue
-        if found.block == BlockId(block.header.block_index, digest(block.whole)):
-            facts = found.facts
+        if checkpoint.block == BlockId(block.header.block_index, digest(block.whole)):
+            facts = checkpoint.facts
             return Standing(
                 facts["event_seq"], seq, facts["session"], facts["messages"],
-                facts["size_bytes"], found.state,
+                facts["size_bytes"], checkpoint.state,
             )  # fmt: skip
     return None
 

@@ -43,9 +43,9 @@ class Consolidated:
 
     def poll(self, timeout_s: float) -> int:
         """Take in what has come on all of them; returns how many packets."""
-        found = sum(one.poll(0) for one in self.venues.values())
-        if found or not self.venues:
-            return found
+        packets = sum(one.poll(0) for one in self.venues.values())
+        if packets or not self.venues:
+            return packets
         share_s = timeout_s / len(self.venues)
         return sum(one.poll(share_s) for one in self.venues.values())
 
@@ -65,8 +65,8 @@ class Consolidated:
             if price is None:
                 quotes.append(None)
                 continue
-            there = {name: row[1] for name, row in tops.items() if row[0] == price * sign}
-            quotes.append(Quote(price * sign, sum(there.values()), tuple(sorted(there))))
+            shares = {name: row[1] for name, row in tops.items() if row[0] == price * sign}
+            quotes.append(Quote(price * sign, sum(shares.values()), tuple(sorted(shares))))
         sequences = {name: one.lines.next_sequence - 1 for name, one in self.venues.items()}
         return Best(quotes[0], quotes[1], sequences)
 

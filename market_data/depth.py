@@ -50,12 +50,13 @@ class View:
 def views_of(book: Book, depth: int = LEVELS) -> dict[int, View]:
     """Every instrument's view, by locate."""
     return {
-        one.locate: View(
-            one.locate, one.symbol, one.state,
-            tuple(book.levels(one.locate, "B", depth)), tuple(book.levels(one.locate, "S", depth)),
-            one.last_price, one.last_shares, one.trades, one.reason,
+        instrument.locate: View(
+            instrument.locate, instrument.symbol, instrument.state,
+            tuple(book.levels(instrument.locate, "B", depth)),
+            tuple(book.levels(instrument.locate, "S", depth)),
+            instrument.last_price, instrument.last_shares, instrument.trades, instrument.reason,
         )
-        for one in book.instruments()
+        for instrument in book.instruments()
     }  # fmt: skip
 
 

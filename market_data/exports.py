@@ -127,12 +127,12 @@ def write_dbn(parts: Iterable[Part], symbols: list[str], path: Path) -> None:
     body, begin_ns, end_ns = path.with_name(path.name + ".body"), 0, 0
     try:
         with body.open("wb") as file:
-            for one in market_by_order(parts):
-                begin_ns, end_ns = begin_ns or one.ts_ns, one.ts_ns
+            for step in market_by_order(parts):
+                begin_ns, end_ns = begin_ns or step.ts_ns, step.ts_ns
                 record = dbn.MBOMsg(
-                    1, one.locate, one.ts_ns, one.order, one.price * DBN_PRICE, one.shares,
-                    actions[one.action], sides[one.side], one.ts_ns,
-                    dbn.F_LAST if one.last else 0, 0, 0, one.sequence & 0xFFFFFFFF,
+                    1, step.locate, step.ts_ns, step.order, step.price * DBN_PRICE, step.shares,
+                    actions[step.action], sides[step.side], step.ts_ns,
+                    dbn.F_LAST if step.last else 0, 0, 0, step.sequence & 0xFFFFFFFF,
                 )  # fmt: skip
                 file.write(bytes(record))
         metadata = dbn.Metadata(
@@ -164,14 +164,14 @@ def write_npz(parts: Iterable[Part], locate: int, path: Path) -> None:
     part is a modification, as hftbacktest's cancel is of the whole.
     """
     rows = []
-    for one in market_by_order(parts):
-        if one.locate != locate:
+    for step in market_by_order(parts):
+        if step.locate != locate:
             continue
-        part = one.action == CANCEL and one.left > 0
-        side = {"B": BUY_SIDE, "S": SELL_SIDE, "N": 0}[one.side]
+        part = step.action == CANCEL and step.left > 0
+        side = {"B": BUY_SIDE, "S": SELL_SIDE, "N": 0}[step.side]
         rows.append(
-            (HFT_KINDS["M" if part else one.action] | EXCH | LOCAL | side, one.ts_ns, one.ts_ns,
-             one.price / 10_000, float(one.left if part else one.shares), one.order, 0, 0.0)
+            (HFT_KINDS["M" if part else step.action] | EXCH | LOCAL | side, step.ts_ns, step.ts_ns,
+             step.price / 10_000, float(step.left if part else step.shares), step.order, 0, 0.0)
         )  # fmt: skip
     with path.open("wb") as file:
         np.savez_compressed(file, data=np.array(rows, HFT_DTYPE))
@@ -184,10 +184,10 @@ def write_trades(parts: Iterable[Part], symbols: list[str], path: Path) -> None:
     pa = arrow()
     names = ("ts_ns", "symbol", "price", "shares", "aggressor", "match", "itch_seq")
     columns: dict[str, list[Any]] = {name: [] for name in names}
-    for one in market_by_order(parts):
-        if one.action == TRADE:
-            row = (one.ts_ns, symbols[one.locate - 1], one.price, one.shares, one.side, one.match,
-                   one.sequence)  # fmt: skip
+    for step in market_by_order(parts):
+        if step.action == TRADE:
+            row = (step.ts_ns, symbols[step.locate - 1], step.price, step.shares, step.side,
+                   step.match, step.sequence)  # fmt: skip
             for name, value in zip(names, row, strict=True):
                 columns[name].append(value)
     text = {"symbol", "aggressor"}

@@ -278,17 +278,17 @@ def _instrument_rows(
     instruments: npt.NDArray[Any], scales: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
     rows = np.zeros((len(instruments), s.INSTRUMENT_BYTES // 8), np.int64)
-    for index, (row, given, scale) in enumerate(zip(rows, instruments, scales, strict=True)):
-        symbol = bytes(given["symbol"]).ljust(8)
-        phase = int(given["initial_phase"])
+    for index, (row, instrument, scale) in enumerate(zip(rows, instruments, scales, strict=True)):
+        symbol = bytes(instrument["symbol"]).ljust(8)
+        phase = int(instrument["initial_phase"])
         for word, value in (
             (s.SYMBOL, int.from_bytes(symbol, "little", signed=True)),
             (s.LOCATE, index + 1),
             (s.SCALE, int(scale)),
             (s.PRICE_MAX, say.MAX_U32 // int(scale)),
-            (s.ROUND_LOT, int(given["qty_step_lots"])),
+            (s.ROUND_LOT, int(instrument["qty_step_lots"])),
             (s.PHASE, phase),
-            (s.BAND, int(given["auction_band_ticks"])),
+            (s.BAND, int(instrument["auction_band_ticks"])),
             (s.CROSS_TYPE, ord(CROSS_LETTERS.get(Phase(phase), "O"))),
         ):
             row[word // 8] = value

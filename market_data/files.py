@@ -81,14 +81,14 @@ class JournalFeed:
         for batch in events_of(self.reader, self.point):
             if len(batch.events):
                 times = batch.commands["rx_ts_ns"]
-                for told in self.feed.told(batch.events, times, batch.after_seq + 1):
-                    self.sessions = told.session
-                    if self.only in (None, told.session):
-                        count = self.feed.messages_before if told.ends else self.feed.messages
-                        self.messages += count + 1 - told.first_sequence
+                for part in self.feed.told(batch.events, times, batch.after_seq + 1):
+                    self.sessions = part.session
+                    if self.only in (None, part.session):
+                        count = self.feed.messages_before if part.ends else self.feed.messages
+                        self.messages += count + 1 - part.first_sequence
                         yield Part(
-                            self.name_of(told.session), told.first_sequence, told.messages,
-                            int(times[-1]), batch, told.ends,
+                            self.name_of(part.session), part.first_sequence, part.messages,
+                            int(times[-1]), batch, part.ends,
                         )  # fmt: skip
 
 

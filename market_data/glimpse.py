@@ -32,21 +32,21 @@ def snapshot(book: Book, directory: list[bytes], next_sequence: int) -> Iterator
     if book.breached:
         yield ITCH50.from_server("W").pack(**now, level=book.breached)
     instruments = book.instruments()
-    for one in instruments:
-        named = now | {"locate": one.locate, "stock": one.symbol}
-        yield action.pack(**named, state=one.state, reason=one.reason)
-        if one.stopped:
+    for instrument in instruments:
+        named = now | {"locate": instrument.locate, "stock": instrument.symbol}
+        yield action.pack(**named, state=instrument.state, reason=instrument.reason)
+        if instrument.stopped:
             yield ITCH50.from_server("h").pack(**named, market="Q", action="H")
-        if one.collar:
-            reference, upper, lower = one.collar
+        if instrument.collar:
+            reference, upper, lower = instrument.collar
             yield ITCH50.from_server("J").pack(
                 **named, reference_price=reference, upper=upper, lower=lower,
-                extension=one.extension,
+                extension=instrument.extension,
             )  # fmt: skip
-    for one in instruments:
-        named = now | {"locate": one.locate, "stock": one.symbol}
+    for instrument in instruments:
+        named = now | {"locate": instrument.locate, "stock": instrument.symbol}
         for side in SIDES:
-            for price, shares, reference in book.orders(one.locate, side).tolist():
+            for price, shares, reference in book.orders(instrument.locate, side).tolist():
                 yield add.pack(**named, reference=reference, side=side, shares=shares, price=price)
     yield GLIMPSE.from_server("G").pack(sequence=str(next_sequence))
 
@@ -69,8 +69,8 @@ def serve_one(
     if login[:1] != b"L" or len(login) not in sizes:
         connection.sendall(packet_of("J", b"A"))
         return
-    asked = SOUPBIN.from_client("L").unpack(login[: SOUPBIN.from_client("L").size_bytes])
-    if asked["session"].strip() not in ("", session):
+    fields = SOUPBIN.from_client("L").unpack(login[: SOUPBIN.from_client("L").size_bytes])
+    if fields["session"].strip() not in ("", session):
         connection.sendall(packet_of("J", b"S"))
         return
     accepted = SOUPBIN.from_server("A").pack(session=session, sequence="1")

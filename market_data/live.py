@@ -78,9 +78,9 @@ class Pump:
 
     def run(self, until_ns: int) -> int:
         """Tell what is released, until that time (CLOCK_MONOTONIC) at most; why it came back."""
-        wanted = int(room_for(self.feed.address, p.BATCH))
-        if len(self._messages) < 2 * wanted:
-            self._messages = np.zeros(max(MIN_ROOM, 4 * wanted), np.uint8)
+        room = int(room_for(self.feed.address, p.BATCH))
+        if len(self._messages) < 2 * room:
+            self._messages = np.zeros(max(MIN_ROOM, 4 * room), np.uint8)
             self.context[p.MESSAGES // 8] = self._messages.ctypes.data + p.IN_FRONT
             self.context[p.ROOM // 8] = len(self._messages) - p.IN_FRONT
         before = self.packets

@@ -34,10 +34,10 @@ MAX_INTERVAL_MS = 60_000
 def websockets() -> Any:
     """The library, or :class:`FeedError` saying what gives it."""
     try:
-        import websockets.asyncio.server as found
+        import websockets.asyncio.server as server
     except ImportError:
         raise FeedError("pages need websockets: pip install 'openoutcry[venue]'") from None
-    return found
+    return server
 
 
 @dataclass(eq=False)
@@ -125,41 +125,41 @@ class Pages:
         if raw is not None:
             with contextlib.suppress(OSError):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        one = Subscriber(interval_ms=self.interval_ms, sessions=len(self.ended))
-        self.subscribers.add(one)
-        telling = asyncio.create_task(self._tell_one(connection, one))
+        subscriber = Subscriber(interval_ms=self.interval_ms, sessions=len(self.ended))
+        self.subscribers.add(subscriber)
+        telling = asyncio.create_task(self._tell_one(connection, subscriber))
         try:
             async for text in connection:
-                await self._asked(connection, one, text)
+                await self._asked(connection, subscriber, text)
         except Exception as error:
             if type(error).__module__.partition(".")[0] != "websockets":
                 raise
         finally:
             telling.cancel()
-            self.subscribers.discard(one)
+            self.subscribers.discard(subscriber)
 
-    async def _asked(self, connection: Any, one: Subscriber, text: str | bytes) -> None:
+    async def _asked(self, connection: Any, subscriber: Subscriber, text: str | bytes) -> None:
         try:
             wish = json.loads(text)
             if type(wish) is not dict:
                 raise ValueError("a request is a JSON object")
             if "resync" in wish:
-                self._resync(one, wish["resync"])
+                self._resync(subscriber, wish["resync"])
             elif "subscribe" in wish:
-                self._subscribe(one, wish)
+                self._subscribe(subscriber, wish)
             else:
                 raise ValueError('a request has "subscribe" or "resync"')
         except (ValueError, RecursionError) as error:
-            await self._say(connection, one, "error", error=str(error))
+            await self._say(connection, subscriber, "error", error=str(error))
             return
-        one.changed.set()
+        subscriber.changed.set()
 
-    def _resync(self, one: Subscriber, name: Any) -> None:
+    def _resync(self, subscriber: Subscriber, name: Any) -> None:
         if not any(view.symbol == name for view in self.views.values()):
             raise ValueError(f"no instrument {name!r}")
-        one.known = {k: v for k, v in one.known.items() if v.symbol != name}
+        subscriber.known = {k: v for k, v in subscriber.known.items() if v.symbol != name}
 
-    def _subscribe(self, one: Subscriber, wish: dict[str, Any]) -> None:
+    def _subscribe(self, subscriber: Subscriber, wish: dict[str, Any]) -> None:
         names = wish["subscribe"]
         depth, interval_ms = wish.get("depth", LEVELS), wish.get("interval_ms", self.interval_ms)
         if names != "*" and (
@@ -173,55 +173,55 @@ class Pages:
             raise ValueError(f'"depth" is 1 to {LEVELS}')
         if type(interval_ms) is not int or not self.interval_ms <= interval_ms <= MAX_INTERVAL_MS:
             raise ValueError(f'"interval_ms" is {self.interval_ms} to {MAX_INTERVAL_MS}')
-        one.names = None if names == "*" else frozenset(names)
-        one.depth, one.interval_ms, one.known = depth, interval_ms, {}
+        subscriber.names = None if names == "*" else frozenset(names)
+        subscriber.depth, subscriber.interval_ms, subscriber.known = depth, interval_ms, {}
 
-    async def _say(self, connection: Any, one: Subscriber, kind: str, **more: Any) -> None:
-        one.seq += 1
-        await connection.send(json.dumps({"type": kind, "seq": one.seq, **more}))
+    async def _say(self, connection: Any, subscriber: Subscriber, kind: str, **more: Any) -> None:
+        subscriber.seq += 1
+        await connection.send(json.dumps({"type": kind, "seq": subscriber.seq, **more}))
 
-    async def _tell_one(self, connection: Any, one: Subscriber) -> None:
+    async def _tell_one(self, connection: Any, subscriber: Subscriber) -> None:
         """His intervals, one after the other; each takes as long as he takes."""
         loop = asyncio.get_running_loop()
-        said = due = loop.time()
+        last_sent_s = due = loop.time()
         while True:
             wait_s = min(due - loop.time(), HEARTBEAT_S)
             with contextlib.suppress(TimeoutError):  # sooner if he asks for something
-                await asyncio.wait_for(one.changed.wait(), max(wait_s, 0.001))
-            before = one.seq
-            if one.changed.is_set() or loop.time() >= due:
-                one.changed.clear()
-                due = loop.time() + one.interval_ms / 1e3
-                if not self.is_between or one.sessions < len(self.ended):
-                    await self._difference(connection, one)
-                while one.sessions < len(self.ended):
-                    session, one.known = self.ended[one.sessions], {}
-                    await self._say(connection, one, "end", session=session)
-                    one.sessions += 1
-            if one.seq > before:
-                said = loop.time()
-            elif loop.time() - said >= HEARTBEAT_S:
-                await self._say(connection, one, "heartbeat", itch_seq=self.itch_seq)
-                said = loop.time()
+                await asyncio.wait_for(subscriber.changed.wait(), max(wait_s, 0.001))
+            before = subscriber.seq
+            if subscriber.changed.is_set() or loop.time() >= due:
+                subscriber.changed.clear()
+                due = loop.time() + subscriber.interval_ms / 1e3
+                if not self.is_between or subscriber.sessions < len(self.ended):
+                    await self._difference(connection, subscriber)
+                while subscriber.sessions < len(self.ended):
+                    session, subscriber.known = self.ended[subscriber.sessions], {}
+                    await self._say(connection, subscriber, "end", session=session)
+                    subscriber.sessions += 1
+            if subscriber.seq > before:
+                last_sent_s = loop.time()
+            elif loop.time() - last_sent_s >= HEARTBEAT_S:
+                await self._say(connection, subscriber, "heartbeat", itch_seq=self.itch_seq)
+                last_sent_s = loop.time()
 
-    async def _difference(self, connection: Any, one: Subscriber) -> None:
+    async def _difference(self, connection: Any, subscriber: Subscriber) -> None:
         for locate in list(self.views):
             view = self.views[locate]  # of now: an earlier send may have waited
-            if not one.wants(view):
+            if not subscriber.wants(view):
                 continue
-            view, known = view.cut(one.depth), one.known.get(locate)
+            view, known = view.cut(subscriber.depth), subscriber.known.get(locate)
             if known == view:
                 continue
-            one.known[locate] = view
+            subscriber.known[locate] = view
             fields = {
                 "symbol": view.symbol, "itch_seq": self.itch_seq, "state": view.state,
                 "reason": view.reason, "last": [view.last_price, view.last_shares],
                 "trades": view.trades,
             }  # fmt: skip
             if known is None:
-                await self._say(connection, one, "snapshot", **fields, bids=view.bids,
+                await self._say(connection, subscriber, "snapshot", **fields, bids=view.bids,
                                 asks=view.asks)  # fmt: skip
             else:
-                await self._say(connection, one, "update", **fields,
+                await self._say(connection, subscriber, "update", **fields,
                                 bids=by_price(known.bids, view.bids),
                                 asks=by_price(known.asks, view.asks))  # fmt: skip

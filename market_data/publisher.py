@@ -31,43 +31,43 @@ class Client:
 def line_socket(spec: FeedSpec) -> socket.socket:
     """A socket that multicast leaves by."""
     family = socket.AF_INET6 if spec.ipv6 else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_DGRAM)
-    made.setblocking(False)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     if spec.ipv6:
-        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, spec.ttl)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, spec.ttl)
         if spec.interface:
             index = socket.if_nametoindex(spec.interface)
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
     else:
-        made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, spec.ttl)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, spec.ttl)
         if spec.interface:
             address = socket.inet_aton(spec.interface)
-            made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, address)
-    return made
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, address)
+    return sock
 
 
 def join(group: Address, interface: str = "") -> socket.socket:
     """A socket that receives what is sent to a group (or, of no multicast group, to an address)."""
     family = socket.AF_INET6 if ":" in group[0] else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_DGRAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SEND_BUFFER_BYTES)
-    made.setblocking(False)
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SEND_BUFFER_BYTES)
+    sock.setblocking(False)
     try:
-        made.bind(group)
+        sock.bind(group)
         packed = socket.inet_pton(family, group[0])
         if family == socket.AF_INET6 and packed[0] == 0xFF:
             index = socket.if_nametoindex(interface) if interface else 0
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
                             packed + struct.pack("@I", index))  # fmt: skip
         elif family == socket.AF_INET and 224 <= packed[0] < 240:
             mine = socket.inet_aton(interface or "0.0.0.0")
-            made.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, packed + mine)
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, packed + mine)
     except OSError:
-        made.close()
+        sock.close()
         raise
-    return made
+    return sock
 
 
 class Publisher:
@@ -146,19 +146,19 @@ class Publisher:
 
     def _answer(self, data: bytes, client: Address, now_ns: int) -> None:
         """One packet with what fits of what was asked for, if the client may have one more."""
-        asked = mold.parse_request(data)
+        request = mold.parse_request(data)
         session, store = self.session, self.store
-        if asked is not None and self.before and asked.session == self.before[0].encode():
+        if request is not None and self.before and request.session == self.before[0].encode():
             session, store = self.before
-        if asked is None or asked.session != session.encode() or not self._may(client, now_ns):
+        if request is None or request.session != session.encode() or not self._may(client, now_ns):
             self.refused += 1
             return
         room = self.spec.room - MOLD_HEADER_BYTES
-        count, messages = store.read(asked.sequence, asked.count, room)
+        count, messages = store.read(request.sequence, request.count, room)
         if not count:
             self.refused += 1
             return
-        packet = mold.header(session, asked.sequence, count) + messages
+        packet = mold.header(session, request.sequence, count) + messages
         assert self.requests is not None
         with contextlib.suppress(OSError):
             self.requests.sendto(packet, client)

@@ -65,9 +65,9 @@ class Receiver:
             # The lines are joined: what comes meanwhile waits in their sockets.
             self._begin_with(snapshots)
 
-    def _begin_with(self, given: Address | Callable[[], Moment]) -> None:
+    def _begin_with(self, source: Address | Callable[[], Moment]) -> None:
         """The book of a moment, and the lines from there on."""
-        session, self.book, following = given() if callable(given) else moment_of(given)
+        session, self.book, following = source() if callable(source) else moment_of(source)
         if self.lines.session not in (b"", session.encode()):
             self.lines.follow(session.encode())
         self.lines.session = session.encode()
@@ -85,10 +85,10 @@ class Receiver:
         if self.server is not None and due_ns:
             timeout_s = min(timeout_s, max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
         for number, _ in self._poll.poll(math.ceil(1_000 * timeout_s)):
-            one = self._by_number[number]
+            sock = self._by_number[number]
             for _ in range(TAKEN_A_TURN):
                 try:
-                    data = one.recv(PACKET_BYTES)
+                    data = sock.recv(PACKET_BYTES)
                 except OSError:
                     break
                 self.lines.take(data, time.monotonic_ns())
@@ -103,5 +103,5 @@ class Receiver:
         return count
 
     def close(self) -> None:
-        for one in self._sockets:
-            one.close()
+        for sock in self._sockets:
+            sock.close()

@@ -173,8 +173,8 @@ class ReferenceFeed:
         self.say("H", index, state=text[0], reason=text[1:])
 
     def decline_levels(self) -> None:
-        told = [min(max(level, 0), MAX_LEVEL) * 10**8 for level in self.levels]
-        self.say("V", level1=told[0], level2=told[1], level3=told[2])
+        levels = [min(max(level, 0), MAX_LEVEL) * 10**8 for level in self.levels]
+        self.say("V", level1=levels[0], level2=levels[1], level3=levels[2])
 
     # What the exchange operator sets.
 
@@ -218,12 +218,12 @@ class ReferenceFeed:
         if kind == E.INDICATIVE:
             self.tell_market()
             self.tell(self.pending)
-            left = int(event["leaves_lots"])
+            imbalance = int(event["leaves_lots"])
             side = "B" if event["side"] == Side.BUY else "S"
             price = price if paired else 0
-            self.say("I", index, paired=paired, imbalance=left, far_price=price, near_price=price,
-                     reference_price=price, cross_type=self.crosses[index],
-                     direction="O" if not paired else side if left else "N",
+            self.say("I", index, paired=paired, imbalance=imbalance, far_price=price,
+                     near_price=price, reference_price=price, cross_type=self.crosses[index],
+                     direction="O" if not paired else side if imbalance else "N",
                      variation="L" if paired else " ")  # fmt: skip
         elif kind == E.UNCROSSED:
             self.uncrossed = (index, paired, price if paired else 0, int(event["seq"]))

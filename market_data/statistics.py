@@ -43,15 +43,16 @@ class Statistics:
 
 def statistics_of(book: Book) -> dict[str, Statistics]:
     """Every instrument's, by symbol."""
-    found = {}
-    for one in book.instruments():
-        bids, asks = (book.levels(one.locate, side, 1) for side in "BS")
-        found[one.symbol] = Statistics(
-            one.symbol, one.state, one.open_price, one.high, one.low, one.last_price, one.volume,
-            one.turnover, one.trades, asks[0][0] - bids[0][0] if bids and asks else None,
-            one.near_price, one.paired, one.imbalance, one.direction,
+    statistics = {}
+    for instrument in book.instruments():
+        bids, asks = (book.levels(instrument.locate, side, 1) for side in "BS")
+        statistics[instrument.symbol] = Statistics(
+            instrument.symbol, instrument.state, instrument.open_price, instrument.high,
+            instrument.low, instrument.last_price, instrument.volume, instrument.turnover,
+            instrument.trades, asks[0][0] - bids[0][0] if bids and asks else None,
+            instrument.near_price, instrument.paired, instrument.imbalance, instrument.direction,
         )  # fmt: skip
-    return found
+    return statistics
 
 
 def index_of(
@@ -63,13 +64,13 @@ def index_of(
 
     Raises :class:`FeedError` for an instrument that the stream does not have, or without a close.
     """
-    found = {one.symbol: one for one in book.instruments()}
+    instruments = {instrument.symbol: instrument for instrument in book.instruments()}
     now = before = 0
     for symbol, weight in weights.items():
-        if symbol not in found or closes.get(symbol, 0) <= 0:
+        if symbol not in instruments or closes.get(symbol, 0) <= 0:
             raise FeedError(f"index: {symbol} is not in the stream, or has no previous close")
-        one = found[symbol]
-        now += weight * (one.last_price if one.trades else closes[symbol])
+        instrument = instruments[symbol]
+        now += weight * (instrument.last_price if instrument.trades else closes[symbol])
         before += weight * closes[symbol]
     if before <= 0:
         raise FeedError("index: its instruments have no weight")

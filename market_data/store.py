@@ -50,10 +50,10 @@ class Store:
                 self._index.append(at)
                 at += skip(begin + at, size_bytes - at, min(STRIDE, count - first))
             last = self._index[-1]
-            found = fitting(begin + last, size_bytes - last, size_bytes - last)
+            fit = fitting(begin + last, size_bytes - last, size_bytes - last)
             del view
         behind = (count - 1) % STRIDE + 1
-        if at != size_bytes or found != behind << COUNT_SHIFT | size_bytes - last:
+        if at != size_bytes or fit != behind << COUNT_SHIFT | size_bytes - last:
             raise FeedError(f"{self.path} does not have {count:,} messages in {size_bytes:,} bytes")
         self.count, self.size_bytes = count, size_bytes
 
@@ -88,8 +88,8 @@ class Store:
         data = os.pread(self._file, 52 * STRIDE + room, at)
         view = np.frombuffer(data, np.uint8)
         begin = skip(view.ctypes.data, len(data), (first - 1) % STRIDE)
-        found = fitting(view.ctypes.data + begin, len(data) - begin, room)
-        count = min(found >> COUNT_SHIFT, most)
+        fit = fitting(view.ctypes.data + begin, len(data) - begin, room)
+        count = min(fit >> COUNT_SHIFT, most)
         end = skip(view.ctypes.data + begin, len(data) - begin, count)
         return count, data[begin : begin + end]
 

@@ -75,8 +75,8 @@ class Tail:
             wanted = STRIDE - self._count % STRIDE
             data = self.read(self._at, 52 * wanted)
             view = np.frombuffer(data, np.uint8)
-            found = int(fitting(view.ctypes.data, len(data), len(data))) >> COUNT_SHIFT
-            step = min(wanted, found)
+            count = int(fitting(view.ctypes.data, len(data), len(data))) >> COUNT_SHIFT
+            step = min(wanted, count)
             if not step:
                 return None
             self._at += int(skip(view.ctypes.data, len(data), step))
@@ -176,11 +176,11 @@ class Stream:
         number = int(text) if text.isascii() and text.isdigit() else -1
         while not (sessions := self.sessions()):  # not known yet
             await asyncio.sleep(OVER_S)
-        there = [one for one in sessions if session in ("", one.name)]
-        if not there:
+        matches = [one for one in sessions if session in ("", one.name)]
+        if not matches:
             writer.write(packet_of("J", b"S"))
             return None
-        kept = there[-1]
+        kept = matches[-1]
         count = kept.tail.kept()[0]
         number = count + 1 if number == 0 or not text else number
         at = kept.tail.place_of(number) if 1 <= number <= count + 1 else None
@@ -200,7 +200,7 @@ class Stream:
 
     async def _tell(self, writer: asyncio.StreamWriter, kept: Kept, at: int) -> None:
         """To the end of the session, or of the run: then without Z, as more will come."""
-        said = time.monotonic()
+        last_sent_s = time.monotonic()
         while True:
             over, ended, data = self.over(), kept.ended(), kept.tail.read(at)
             if data:
@@ -212,12 +212,12 @@ class Stream:
                 return
             elif over:
                 return
-            elif time.monotonic() - said >= HEARTBEAT_S:
+            elif time.monotonic() - last_sent_s >= HEARTBEAT_S:
                 writer.write(packet_of("H", b""))
             else:
                 await asyncio.sleep(LOOK_S)
                 continue
-            said = time.monotonic()
+            last_sent_s = time.monotonic()
             await writer.drain()
 
 
@@ -289,13 +289,13 @@ class StreamReceiver:
         if answer[:1] != b"A":
             host, port = self.server
             raise Refused(f"{host}:{port}: the login is refused ({answer[1:2]!r})")
-        told = SOUPBIN.from_server("A").unpack(answer)
-        name = told["session"].strip().encode()
+        fields = SOUPBIN.from_server("A").unpack(answer)
+        name = fields["session"].strip().encode()
         if self.lines.ended and name == self.lines.session:
             raise FeedError("{}:{}: the next session is not there yet".format(*self.server))
         if self.lines.ended:
             self.lines.follow(name)
-        self.lines.session, self.lines.next_sequence = name, int(told["sequence"])
+        self.lines.session, self.lines.next_sequence = name, int(fields["sequence"])
         self.logins += 1
 
     def _go_on(self, timeout_s: float) -> None:

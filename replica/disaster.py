@@ -45,8 +45,8 @@ class Copied:
 def files_of(folder: Path) -> list[Path]:
     """The files of a copy, in their order.  Raises :class:`ReplicaError` if there is no folder."""
     try:
-        found = [path for path in folder.iterdir() if path.name.endswith(SUFFIX)]
-        return sorted(found, key=lambda path: int(path.name.removesuffix(SUFFIX)))
+        paths = [path for path in folder.iterdir() if path.name.endswith(SUFFIX)]
+        return sorted(paths, key=lambda path: int(path.name.removesuffix(SUFFIX)))
     except OSError as error:
         raise ReplicaError(f"{folder}: {error.strerror}") from None
     except ValueError:

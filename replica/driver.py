@@ -43,7 +43,7 @@ class Machine(Protocol):
 
     def acknowledged(self, now_ns: int, message: Block) -> list[Action]: ...
     def refused(self, now_ns: int, message: Block, last: int) -> list[Action]: ...
-    def found(self, now_ns: int, position: int, message: Block | None) -> list[Action]: ...
+    def fetched(self, now_ns: int, position: int, message: Block | None) -> list[Action]: ...
     def lease_written(self, now_ns: int, lease: Lease, revision: int) -> list[Action]: ...
     def lease_refused(self, now_ns: int) -> list[Action]: ...
     def lease_seen(self, now_ns: int, lease: Lease | None, revision: int) -> list[Action]: ...
@@ -84,8 +84,10 @@ class Driver:
     def behind(self) -> int:
         """So many messages the stream has, as far as the subscription tells, that the machine has
         not been told yet."""
-        found = self.subscription
-        return max(0, found.last - self.machine.tip.position) if found is not None else 0
+        subscription = self.subscription
+        return (
+            max(0, subscription.last - self.machine.tip.position) if subscription is not None else 0
+        )
 
     def subscribe(self) -> None:
         """Let the machine be told each message behind its tip as it comes (a standby)."""
@@ -216,15 +218,15 @@ class Driver:
         rest: list[Action] = []
         jetstream.link.wait(timeout_s)
         while (message := jetstream.link.take()) is not None:
-            asked = self._asked.pop(message.subject, None)
-            if asked is not None:
-                rest += self.act(self._answered(asked.action, message))
+            request = self._asked.pop(message.subject, None)
+            if request is not None:
+                rest += self.act(self._answered(request.action, message))
             elif self.subscription is not None:
-                found = self.subscription.take(message)
-                if found is not None:
+                entry = self.subscription.take(message)
+                if entry is not None:
                     # Whoever gives blocks is not silent, though nobody may lead the bucket now.
                     self._answered_s = time.monotonic()
-                    rest += self.act(self._told(*found))
+                    rest += self.act(self._told(*entry))
             if self._jetstream is not jetstream:
                 break
         return rest
@@ -256,11 +258,11 @@ class Driver:
             return machine.acknowledged(now_ns(), action.message)
         if isinstance(action, WriteLease):
             return machine.lease_written(now_ns(), action.lease, int(answer["seq"]))
-        found = answer["message"]
-        data = _data_of(found)
+        stored = answer["message"]
+        data = _data_of(stored)
         if isinstance(action, Fetch):
-            return machine.found(now_ns(), action.position, self._whole(data, action.position))
-        return machine.lease_seen(now_ns(), lease_of(data), int(found["seq"]))
+            return machine.fetched(now_ns(), action.position, self._whole(data, action.position))
+        return machine.lease_seen(now_ns(), lease_of(data), int(stored["seq"]))
 
     def _refused(self, action: Action, error: Refused) -> list[Action]:
         machine: Machine = self.machine
@@ -273,7 +275,7 @@ class Driver:
             if error.code == NO_STREAM:
                 raise ReplicaError(f"{self.venue}: its stream is gone: {error}")
             if isinstance(action, Fetch):
-                return machine.found(now_ns(), action.position, None)
+                return machine.fetched(now_ns(), action.position, None)
             if isinstance(action, ReadLease):
                 return machine.lease_seen(now_ns(), None, 0)
         return []
@@ -286,8 +288,8 @@ class Driver:
             return None
 
 
-def _data_of(found: dict[str, Any]) -> bytes:
-    return base64.b64decode(found.get("data", ""))
+def _data_of(stored: dict[str, Any]) -> bytes:
+    return base64.b64decode(stored.get("data", ""))
 
 
 def lease_of(value: bytes) -> Lease:

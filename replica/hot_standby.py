@@ -224,9 +224,9 @@ class HotStandby:
         """All that has come into the journal, durable by one sync, then through the core: one sync
         each let a busy disk take longer over what was read at once than a server waits for us."""
         self.max_lag_blocks = max(self.max_lag_blocks, self.machine.lag_blocks)
-        whole = [split(message.blocks) for message in messages]
+        blocks = [split(message.blocks) for message in messages]
         local = self.local
-        for message, parts in zip(messages, whole, strict=True):
+        for message, parts in zip(messages, blocks, strict=True):
             hashes = [digest(part) for part in parts]
             todo = plan(local.next_block, local.hash_of, message, hashes)
             if todo.cut_at is not None:
@@ -235,7 +235,7 @@ class HotStandby:
                 local.append(part)
         local.sync()
         actions: list[Action] = []
-        for message, parts in zip(messages, whole, strict=True):
+        for message, parts in zip(messages, blocks, strict=True):
             actions += self._run_message(message, parts)
         return actions
 
@@ -271,13 +271,13 @@ class HotStandby:
         block, name = Block(0, header, part), BlockId(header.block_index, digest(part))
         commands, checks, at = commands_of(block), [], 0
         while at < len(commands):
-            asked = min(self._asked, default=0)
-            until = asked - (header.first_seq + at) + 1
+            check_seq = min(self._asked, default=0)
+            until = check_seq - (header.first_seq + at) + 1
             size = min(STEP, len(commands) - at)
             size = min(size, until) if until > 0 else size
             self.point.feed(commands[at : at + size], block, name)
             at += size
-            if self.point.seq == asked:
+            if self.point.seq == check_seq:
                 checks.append(self._check(with_state=True))
             self._asked = {seq for seq in self._asked if seq > self.point.seq}
         checks.append(self._check(with_state=False))

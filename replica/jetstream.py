@@ -115,13 +115,13 @@ class JetStream:
         limits by which it would forget.
         """
 
-        def made() -> Tail:
+        def create() -> Tail:
             self._make(self._stream_config(replicas))
             self._make(self._bucket_config(replicas))
             return self.tail()
 
         try:
-            return when_led(made)
+            return when_led(create)
         except Refused as error:
             if error.code in NO_QUORUM:
                 raise
@@ -130,20 +130,20 @@ class JetStream:
     def _make(self, config: dict[str, Any]) -> None:
         name = config["name"]
         try:
-            found = self.call(f"STREAM.INFO.{name}")["config"]
+            actual = self.call(f"STREAM.INFO.{name}")["config"]
         except Refused as error:
             if error.code not in NOT_FOUND:
                 raise
             try:
-                found = self.call(f"STREAM.CREATE.{name}", config, WAIT_S)["config"]
+                actual = self.call(f"STREAM.CREATE.{name}", config, WAIT_S)["config"]
             except Refused as again:
                 if again.code not in EXISTS:
                     raise
-                found = self.call(f"STREAM.INFO.{name}")["config"]
+                actual = self.call(f"STREAM.INFO.{name}")["config"]
         for key, wanted in config.items():
-            if found.get(key, wanted) != wanted:
+            if actual.get(key, wanted) != wanted:
                 raise ReplicaError(
-                    f"{name}: a foreign stream: its {key} is {found[key]!r}, not {wanted!r}"
+                    f"{name}: a foreign stream: its {key} is {actual[key]!r}, not {wanted!r}"
                 )
 
     def _stream_config(self, replicas: int) -> dict[str, Any]:
@@ -175,8 +175,8 @@ class JetStream:
     def skew_s(self) -> float:
         """How far the clock of the stream's leader is ahead of ours."""
         answer = self.call(f"STREAM.INFO.{self.stream}")
-        said = datetime.fromisoformat(answer["ts"])
-        return (said - datetime.now(UTC)).total_seconds()
+        leader_time = datetime.fromisoformat(answer["ts"])
+        return (leader_time - datetime.now(UTC)).total_seconds()
 
     def message(self, number: int) -> bytes:
         """One message of the stream.  Raises :class:`Refused` if there is none."""
@@ -204,12 +204,12 @@ class JetStream:
         """What ``key`` holds, None if nothing."""
         try:
             subject = {"last_by_subj": f"$KV.{self.stream}.{key}"}
-            found = self.call(f"STREAM.MSG.GET.KV_{self.stream}", subject)["message"]
+            stored = self.call(f"STREAM.MSG.GET.KV_{self.stream}", subject)["message"]
         except Refused as error:
             if error.code in NOT_FOUND:
                 return None
             raise
-        return Entry(base64.b64decode(found.get("data", "")), found["seq"])
+        return Entry(base64.b64decode(stored.get("data", "")), stored["seq"])
 
     def ask_key(self, key: str) -> str:
         """As :meth:`get`, without waiting."""
@@ -241,9 +241,9 @@ def venues(link: Link) -> list[str]:
     while True:
         question = json.dumps({"offset": len(names)}).encode()
         answer = checked(json.loads(link.request("$JS.API.STREAM.NAMES", question).data))
-        found = answer.get("streams") or []
-        names += found
-        if not found or len(names) >= int(answer.get("total", 0)):
+        streams = answer.get("streams") or []
+        names += streams
+        if not streams or len(names) >= int(answer.get("total", 0)):
             return sorted(n.removeprefix(PREFIX) for n in names if n.startswith(PREFIX))
 
 
@@ -275,7 +275,7 @@ class Subscription:
         """The stream's last message, as far as is known."""
         self._consumer = ""
         self._sid = 0
-        self._made = ""
+        self._create_inbox = ""
         self._heard_s = 0.0
         self.begin()
 
@@ -294,9 +294,9 @@ class Subscription:
             "inactive_threshold": int(30e9),
         }  # fmt: skip
         document = json.dumps({"stream_name": stream, "config": config}).encode()
-        self._made = link.next_inbox()
+        self._create_inbox = link.next_inbox()
         name = f"$JS.API.CONSUMER.CREATE.{stream}.{self._consumer}"
-        link.publish(name, document, reply=self._made)
+        link.publish(name, document, reply=self._create_inbox)
         self._heard_s = time.monotonic()
 
     def take(self, message: Message) -> tuple[int, bytes] | None:
@@ -305,7 +305,7 @@ class Subscription:
         Raises :class:`Refused` if the consumer could not be made; while the cluster has no leader
         to make it, :meth:`tick` asks again.
         """
-        if message.subject == self._made:
+        if message.subject == self._create_inbox:
             try:
                 if not message.status:
                     checked(json.loads(message.data))
@@ -361,26 +361,26 @@ def messages(jetstream: JetStream, first: int, until: int) -> Iterator[tuple[int
     :class:`~openoutcry.replica.errors.Unreachable` if nothing comes.
     """
     subscription = Subscription(jetstream, first)
-    link, wanted = jetstream.link, first
+    link, number = jetstream.link, first
     heard_s = time.monotonic()
     try:
-        while wanted <= until:
+        while number <= until:
             while (message := link.take()) is not None:
-                if (found := subscription.take(message)) is None:
+                if (entry := subscription.take(message)) is None:
                     continue
                 heard_s = time.monotonic()
-                if found[0] != wanted:
+                if entry[0] != number:
                     raise ReplicaError(
-                        f"{jetstream.stream}: message {wanted} is missing, {found[0]} is there: "
+                        f"{jetstream.stream}: message {number} is missing, {entry[0]} is there: "
                         "the server that leads has a hole"
                     )
-                wanted += 1
-                yield found
-                if wanted > until:
+                number += 1
+                yield entry
+                if number > until:
                     return
             subscription.tick()
             if time.monotonic() - heard_s > WAIT_S:
-                raise Unreachable(f"{jetstream.stream}: message {wanted} does not come")
+                raise Unreachable(f"{jetstream.stream}: message {number} does not come")
             link.wait(0.2)
     finally:
         subscription.close()

@@ -91,36 +91,36 @@ class Link:
     def _open(self, access: Access, server: Server) -> socket.socket:
         self._begun_s = time.monotonic()
         try:
-            found = socket.create_connection((server.host, server.port), CONNECT_S)
+            sock = socket.create_connection((server.host, server.port), CONNECT_S)
         except OSError as error:
             raise Unreachable(f"{server.text}: {error.strerror or error}") from None
-        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            found.settimeout(self._left_s())
-            info = self._read_info(found)
+            sock.settimeout(self._left_s())
+            info = self._read_info(sock)
             if server.tls or info.get("tls_required"):
-                found.settimeout(self._left_s())
-                found = _in_tls(found, access, server)
+                sock.settimeout(self._left_s())
+                sock = _in_tls(sock, access, server)
         except TimeoutError:
-            found.close()
+            sock.close()
             raise Unreachable(f"{server.text}: no answer within {CONNECT_S:g} s") from None
         except OSError as error:
-            found.close()
+            sock.close()
             raise Unreachable(f"{server.text}: {error.strerror or error}") from None
         except BaseException:
-            found.close()
+            sock.close()
             raise
         self.name = str(info.get("server_name", ""))
         self.max_payload = int(info.get("max_payload", 1 << 20))
-        return found
+        return sock
 
     def _left_s(self) -> float:
         return max(0.001, self._begun_s + CONNECT_S - time.monotonic())
 
-    def _read_info(self, found: socket.socket) -> dict[str, Any]:
+    def _read_info(self, sock: socket.socket) -> dict[str, Any]:
         text = bytearray()
         while not text.endswith(b"\r\n"):
-            byte = found.recv(1)  # no further: TLS begins behind it
+            byte = sock.recv(1)  # no further: TLS begins behind it
             if not byte or len(text) > 1 << 16:
                 raise Unreachable(f"{self.server.text}: closed the connection at once")
             text += byte
@@ -181,7 +181,7 @@ class Link:
         try:
             self.publish(subject, payload, headers, reply)
             deadline = time.monotonic() + timeout_s
-            while (found := self._requests[reply]) is None:
+            while (answer := self._requests[reply]) is None:
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
                     raise Unreachable(f"{self.server.text}: {subject}: no answer within "
@@ -189,9 +189,9 @@ class Link:
                 self.wait(min(left_s, 0.5))
         finally:
             del self._requests[reply]
-        if found.status == NO_RESPONDERS:
+        if answer.status == NO_RESPONDERS:
             raise Unreachable(f"{self.server.text}: {subject}: nobody answers there")
-        return found
+        return answer
 
     # Receiving
 
@@ -204,9 +204,9 @@ class Link:
         whether there is something to :meth:`take`."""
         if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
             timeout_s = 0.0
-        wanted = [self._socket] if self._out else []
+        writers = [self._socket] if self._out else []
         try:
-            readable, writable, _ = select.select([self._socket], wanted, [], timeout_s)
+            readable, writable, _ = select.select([self._socket], writers, [], timeout_s)
             if writable:
                 self._flush()
             if readable or (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
@@ -349,13 +349,13 @@ class Link:
         return Unreachable(f"{self.server.text}: {why}")
 
 
-def _in_tls(found: socket.socket, access: Access, server: Server) -> socket.socket:
+def _in_tls(sock: socket.socket, access: Access, server: Server) -> socket.socket:
     try:
         context = ssl.create_default_context(cafile=access.authority or None)
     except (OSError, ssl.SSLError) as error:
         raise ReplicaError(f"{access.authority}: no certificates to trust: {error}") from None
     try:
-        return context.wrap_socket(found, server_hostname=server.host)
+        return context.wrap_socket(sock, server_hostname=server.host)
     except ssl.SSLCertVerificationError as error:
         why = error.verify_message
         raise ReplicaError(f"{server.text}: its certificate is not trusted: {why}") from None

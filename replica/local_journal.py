@@ -118,8 +118,8 @@ class LocalJournal:
         self._last = header
         if header.kind != BlockKind.EVIDENCE:
             return
-        found = json.loads(bytes(block[HEADER_BYTES : HEADER_BYTES + header.text_bytes]))
-        if isinstance(run := found.get(RESUMED), dict):
+        evidence = json.loads(bytes(block[HEADER_BYTES : HEADER_BYTES + header.text_bytes]))
+        if isinstance(run := evidence.get(RESUMED), dict):
             self._runs.append((header.block_index, {**run, "ts_ns": header.written_ts_ns}))
 
     def hand_over(self) -> Handover | None:
@@ -240,9 +240,9 @@ class LocalJournal:
                 return
             self.sync()
             self._close()
-        made = not path.exists()
+        is_new = not path.exists()
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if made:
+        if is_new:
             self._sync_directory()
 
     def _close(self) -> None:

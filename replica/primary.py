@@ -46,7 +46,7 @@ class Primary:
         self._missing = False
         """Something before a message that was refused has not arrived."""
         self._fetched_ns = -1
-        self._said: Release | None = None
+        self._last_release: Release | None = None
 
     @property
     def room(self) -> int:
@@ -112,7 +112,7 @@ class Primary:
             return []
         return self._fetch(now_ns)
 
-    def found(self, now_ns: int, position: int, message: Message | None) -> list[Action]:
+    def fetched(self, now_ns: int, position: int, message: Message | None) -> list[Action]:
         """What the stream has at ``position``; None if nothing, or nothing whole, was given."""
         if self.stopped or message is None or position != self.tip.position + 1:
             return []
@@ -230,9 +230,9 @@ class Primary:
 
     def _release(self) -> list[Action]:
         release = Release(self.tip.last_seq, self.keeper.until_ns)
-        if self.stopped or self._letting_go or release == self._said:
+        if self.stopped or self._letting_go or release == self._last_release:
             return []
-        self._said = release
+        self._last_release = release
         return [release]
 
     def _stop(self, reason: str) -> list[Action]:

@@ -241,7 +241,7 @@ class World:
                 )
             return ("acknowledged", message) if last < 0 else ("refused", message, last)
         if isinstance(action, Fetch):
-            return ("found", *stream.read(action.position, self.unpack))
+            return ("fetched", *stream.read(action.position, self.unpack))
         if isinstance(action, WriteLease):
             revision = stream.write_lease(action.lease, action.revision)
             return ("lease_written", action.lease, revision) if revision else ("lease_refused",)

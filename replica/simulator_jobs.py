@@ -42,20 +42,20 @@ def simulate_all(
         fork_reporting(partial(_run, seeds[job::jobs], deadline_s, words[job]))
         for job in range(jobs)
     ]
-    found, said_s = Findings(), time.monotonic()
+    findings, reported_s = Findings(), time.monotonic()
     for pid, fd in children:
         while os.waitpid(pid, os.WNOHANG) == (0, 0):
             time.sleep(LOOK_S)
-            if time.monotonic() - said_s >= SAY_S:
-                said_s = time.monotonic()
+            if time.monotonic() - reported_s >= SAY_S:
+                reported_s = time.monotonic()
                 progress(Progress(*words.sum(axis=0)[:3].tolist()))
         document = outcome(fd)
         os.close(fd)
         if "error" in document or not document:
             raise OutcryError(document.get("error", "a process of the simulation was killed"))
-        _add(found, document)
-    found.violations.sort()
-    return found
+        _add(findings, document)
+    findings.violations.sort()
+    return findings
 
 
 def _run(seeds: range, deadline_s: float, words: Any) -> dict[str, Any]:
@@ -73,9 +73,9 @@ def _run(seeds: range, deadline_s: float, words: Any) -> dict[str, Any]:
     return asdict(findings)
 
 
-def _add(found: Findings, document: dict[str, Any]) -> None:
+def _add(findings: Findings, document: dict[str, Any]) -> None:
     for field in fields(Findings):
         if field.name == "violations":
-            found.violations += [(seed, text) for seed, text in document["violations"]]
+            findings.violations += [(seed, text) for seed, text in document["violations"]]
         else:
-            setattr(found, field.name, getattr(found, field.name) + document[field.name])
+            setattr(findings, field.name, getattr(findings, field.name) + document[field.name])

@@ -149,7 +149,7 @@ class Standby:
             self._read_due_ns = now_ns
         return [*self._settle(), Apply(message), *self._read_on(now_ns)]
 
-    def found(self, now_ns: int, position: int, message: Message | None) -> list[Action]:
+    def fetched(self, now_ns: int, position: int, message: Message | None) -> list[Action]:
         """What the stream has at ``position``; None if nothing, or nothing whole, was given."""
         return [] if message is None else self.message(now_ns, message)
 

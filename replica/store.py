@@ -47,8 +47,8 @@ class Verified:
 
     @property
     def text(self) -> str:
-        found = f"{self.venue} block {self.tip.next_block - 1} (message {self.tip.position})"
-        return f"{found}, then DAMAGED: {self.flaw}" if self.flaw else found
+        place = f"{self.venue} block {self.tip.next_block - 1} (message {self.tip.position})"
+        return f"{place}, then DAMAGED: {self.flaw}" if self.flaw else place
 
 
 def verify_node(cluster: Cluster, node: Node) -> list[Verified]:
@@ -81,8 +81,8 @@ def verify_node(cluster: Cluster, node: Node) -> list[Verified]:
 def last_look(cluster: Cluster, node: Node) -> dict[str, Any] | None:
     """When :func:`verify_node` was last at this node's disk, and what it found; None if never."""
     try:
-        found = json.loads((cluster.folder_of(node) / LOOK_FILE).read_text())
-        return {"at": str(found["at"]), "streams": list(found["streams"])}
+        document = json.loads((cluster.folder_of(node) / LOOK_FILE).read_text())
+        return {"at": str(document["at"]), "streams": list(document["streams"])}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -18,11 +18,11 @@ AGAIN_S = 0.5
 
 def flaw_of(cluster: Cluster, node: Node) -> str:
     """What is wrong with the node's disk, in words; empty if nothing, or if it only seemed so."""
-    found = _flaws(cluster, node)
-    if found:
+    flaws = _flaws(cluster, node)
+    if flaws:
         time.sleep(AGAIN_S)
-        found &= _flaws(cluster, node)
-    return "; ".join(sorted(found))
+        flaws &= _flaws(cluster, node)
+    return "; ".join(sorted(flaws))
 
 
 def _flaws(cluster: Cluster, node: Node) -> set[str]:

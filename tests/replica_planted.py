@@ -259,7 +259,7 @@ PLANTED = {
     "a gap is passed over": [(standby, "judge", _gap_is_nothing)],
     "what is read is not checked":
         [(simulator, "simulated_unpack", _unpacks_damage)],
-    "goes on behind another's epoch message": [(Primary, "found", _goes_on_behind_another)],
+    "goes on behind another's epoch message": [(Primary, "fetched", _goes_on_behind_another)],
     "claims under the epoch that there is": [(Standby, "_claim", _keeps_its_epoch)],
     "its epoch message jumps over what it has not read": [(Standby, "refused", _fences_blindly)],
     "the lease is written over, whoever has it": [(SimulatedStream, "write_lease", _writes_over)],

@@ -43,10 +43,10 @@ def first_message(data: bytes) -> int:
         if data.count(SOH) >= 3 or len(data) > 64:
             raise LogonError("the first message is no Logon")
         return 0
-    whole = data.index(b"35=A") + int(head[2]) + _TRAILER_BYTES
-    if whole > MAX_LOGON:
-        raise LogonError(f"{whole} bytes are too many for a Logon")
-    return whole if len(data) >= whole else 0
+    size = data.index(b"35=A") + int(head[2]) + _TRAILER_BYTES
+    if size > MAX_LOGON:
+        raise LogonError(f"{size} bytes are too many for a Logon")
+    return size if len(data) >= size else 0
 
 
 def read_logon(data: bytes) -> Logon:

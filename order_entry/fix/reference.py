@@ -89,10 +89,10 @@ def parse(data: bytes) -> tuple[dict[int, str], tuple[int, str] | None]:
 
     Raises :class:`Garbled`.
     """
-    found = re.fullmatch(
+    match = re.fullmatch(
         rb"8=FIX[^\x01]{1,10}\x019=(\d{1,5})\x01(35=.*\x01)10=(\d\d\d)\x01", data, re.DOTALL
     )
-    if not found or len(found[2]) != int(found[1]) or checksum(data[:-7]) != found[3]:
+    if not match or len(match[2]) != int(match[1]) or checksum(data[:-7]) != match[3]:
         raise Garbled
     fields: dict[int, str] = {}
     error: tuple[int, str] | None = None
@@ -127,14 +127,14 @@ def decimal(text: str, decimals: int, refusal: Refusal, tag: int) -> int:
 
 def timestamp(text: str) -> int:
     """ns since the epoch; raises ValueError."""
-    found = re.fullmatch(r"(\d{8}-\d\d:\d\d:)(\d\d)(?:\.(\d{3}|\d{6}|\d{9}))?", text, re.ASCII)
-    if not found or int(found[2]) > 60 or not 1970 <= int(text[:4]) <= 2261:
+    match = re.fullmatch(r"(\d{8}-\d\d:\d\d:)(\d\d)(?:\.(\d{3}|\d{6}|\d{9}))?", text, re.ASCII)
+    if not match or int(match[2]) > 60 or not 1970 <= int(text[:4]) <= 2261:
         raise ValueError(text)
-    minute = datetime.strptime(found[1] + "00", "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC)
-    whole = (minute - EPOCH) // timedelta(seconds=1)
-    if found[2] == "60":
-        return (whole + 59) * 10**9 + 999_999_999
-    return (whole + int(found[2])) * 10**9 + int((found[3] or "0").ljust(9, "0"))
+    minute = datetime.strptime(match[1] + "00", "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC)
+    seconds = (minute - EPOCH) // timedelta(seconds=1)
+    if match[2] == "60":
+        return (seconds + 59) * 10**9 + 999_999_999
+    return (seconds + int(match[2])) * 10**9 + int((match[3] or "0").ljust(9, "0"))
 
 
 @dataclass
@@ -335,22 +335,22 @@ def _type(
     fields: Mapping[int, str], result: Decoded, kind: str, letters: str, places: int
 ) -> tuple[OrderType, int]:
     """Order type and aux; raises Refused for what there is not here."""
-    asked = "".join(sorted(set(letters)))
+    instructions = "".join(sorted(set(letters)))
     extra = [tag for tag in (110, 111) if tag in fields]
     if 152 in fields:
         types = {"1": OrderType.MARKET_BUDGET, "2": OrderType.LIMIT_BUDGET}
-        if kind not in types or asked or extra:
+        if kind not in types or instructions or extra:
             raise Refused
         return types[kind], decimal(fields[152], places, Refusal.UNSUPPORTED, 152)
     if kind == "P":
-        return _pegged(fields, result, asked, places)
+        return _pegged(fields, result, instructions, places)
     if kind == "2":
-        return _limit(fields, result, asked, extra)
+        return _limit(fields, result, instructions, extra)
     stops = {"3": OrderType.STOP, "4": OrderType.STOP_LIMIT, "46": OrderType.POST_ONLY_STOP_LIMIT}
-    if kind + asked in stops and not extra:
+    if kind + instructions in stops and not extra:
         trigger = decimal(_need(fields, 99), places, Refusal.UNSUPPORTED, 99)
-        return stops[kind + asked], trigger
-    if asked or extra:
+        return stops[kind + instructions], trigger
+    if instructions or extra:
         raise Refused
     plain = {"1": OrderType.MARKET, "K": OrderType.MARKET_TO_LIMIT}
     if kind not in plain:
@@ -359,14 +359,14 @@ def _type(
 
 
 def _limit(
-    fields: Mapping[int, str], result: Decoded, asked: str, extra: list[int]
+    fields: Mapping[int, str], result: Decoded, instructions: str, extra: list[int]
 ) -> tuple[OrderType, int]:
     if not extra:
         types = {"": OrderType.LIMIT, "6": OrderType.POST_ONLY, "G": OrderType.ALL_OR_NONE}
-        if asked not in types:
+        if instructions not in types:
             raise Refused
-        return types[asked], 0
-    if asked or len(extra) == 2:
+        return types[instructions], 0
+    if instructions or len(extra) == 2:
         raise Refused
     value = decimal(fields[extra[0]], 0, Refusal.UNSUPPORTED, extra[0])
     if value < 0:
@@ -381,7 +381,7 @@ def _limit(
 
 
 def _pegged(
-    fields: Mapping[int, str], result: Decoded, asked: str, places: int
+    fields: Mapping[int, str], result: Decoded, instructions: str, places: int
 ) -> tuple[OrderType, int]:
     scope = fields.get(836, "0")
     if scope not in ("0", "1", "2"):
@@ -390,7 +390,7 @@ def _pegged(
     offset = 0
     if 211 in fields:
         offset = decimal(fields[211], scale, Refusal.UNSUPPORTED, 211)
-    if asked == "a":
+    if instructions == "a":
         if abs(offset) >= 2**32:
             raise Refused
         trailing = {
@@ -401,9 +401,9 @@ def _pegged(
         }
         return trailing[44 in fields, scope == "1"], abs(offset)
     types = {"M": OrderType.PEG_MIDPOINT, "P": OrderType.PEG_MARKET, "R": OrderType.PEG_PRIMARY}
-    if scope == "1" or asked not in types:
+    if scope == "1" or instructions not in types:
         raise Refused
-    return types[asked], offset if result.order.get("side") == Side.BUY else -offset
+    return types[instructions], offset if result.order.get("side") == Side.BUY else -offset
 
 
 def price_text(ticks: int, decimals: int) -> str:

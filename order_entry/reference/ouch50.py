@@ -60,24 +60,24 @@ def name(user_ref: int) -> bytes:
 
 def read_options(data: bytes, replacing: bool) -> tuple[dict[str, Any], bool]:
     """The options that came before the first that is malformed, and whether none is."""
-    found: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     at = 0
     while at < len(data):
         size = data[at]
         if size < 2 or at + 1 + size > len(data):
-            return found, False
+            return options, False
         option, value = BY_TAG.get(data[at + 1]), data[at + 2 : at + 1 + size]
         if option is None or not (option.replaces if replacing else option.enters):
-            return found, False
-        if option.field.name in found or len(value) != option.field.size_bytes:
-            return found, False
+            return options, False
+        if option.field.name in options or len(value) != option.field.size_bytes:
+            return options, False
         text = option.field.size > 0
         signed = option.field.ctype == "i32"
-        found[option.field.name] = (
+        options[option.field.name] = (
             value.decode("latin-1") if text else int.from_bytes(value, "big", signed=signed)
         )
         at += 1 + size
-    return found, True
+    return options, True
 
 
 def unsupported(options: dict[str, Any]) -> Refusal:

@@ -91,19 +91,19 @@ def reduce_or_modify(
     size: int,
 ) -> int:
     """Finish X and M, which ask for ``new[field]`` of ``size`` lots; APPLICATION or IGNORE."""
-    wanted = new[field]
+    lots = new[field]
     if note["refused"]:
         return Kind.APPLICATION
     modify = chr(note["message"]) == "M"
-    if modify and ((new["side"] == "B") != (old["side"] == "B") or wanted > size):
+    if modify and ((new["side"] == "B") != (old["side"] == "B") or lots > size):
         note["refused"] = Refusal.REPLACE
         return Kind.APPLICATION
-    if wanted >= size:
+    if lots >= size:
         if not modify:
             return Kind.IGNORE
         note["refused"] = Refusal.MODIFIED
         order["qty_lots"] = record["leaves_lots"]
         return Kind.APPLICATION
-    order["qty_lots"] = size - wanted
-    order["kind"] = CommandKind.REDUCE if wanted else CommandKind.CANCEL
+    order["qty_lots"] = size - lots
+    order["kind"] = CommandKind.REDUCE if lots else CommandKind.CANCEL
     return Kind.APPLICATION

@@ -47,7 +47,7 @@ def test_our_own_earlier_try_is_found_and_counts():
     primary = leading()
     (first,) = offered(primary, 1)
     assert primary.refused(2, first, 2) == [Fetch(2)]
-    assert of(primary.found(3, 2, first), Release) == [Release(1, 3_000 * MS)]
+    assert of(primary.fetched(3, 2, first), Release) == [Release(1, 3_000 * MS)]
 
 
 def test_anothers_epoch_message_ends_it():
@@ -57,7 +57,7 @@ def test_anothers_epoch_message_ends_it():
     other = simulated_seal(
         Message(Kind.EPOCH, 2, 0, 2, 1, 11, 7, Blocks.none(0, GENESIS, 0), NO_CHECK, b"b/1", None)
     )
-    actions = primary.found(3, 2, other)
+    actions = primary.fetched(3, 2, other)
     assert of(actions, Release) == [Release(0, 0)]
     assert "another leads" in of(actions, Stopped)[0].reason
     assert primary.acknowledged(4, first) == []
@@ -68,7 +68,7 @@ def test_a_dead_message_moves_the_window_on_under_a_new_attempt_one_by_one():
     window = offered(primary, 3)
     primary.refused(2, window[0], 2)
     dead = window[0]._replace(epoch=0, hash=5)
-    (again,) = of(primary.found(3, 2, dead), Publish)
+    (again,) = of(primary.fetched(3, 2, dead), Publish)
     assert again.message.position == 3
     assert again.message.attempt == window[0].attempt + 1, "what still flies of the old is dead"
     assert again.message.previous_position == 1
