@@ -118,21 +118,21 @@ class Lines:
 
     def _take(self, packet: mold.Packet) -> None:
         """A packet that has the next message, or nothing new; then what had come too early."""
-        found: mold.Packet | None = packet
-        while found is not None:
-            old = self.next_sequence - found.sequence
-            self.duplicates += min(old, found.count)
-            if old < found.count:
-                messages = found.messages
+        current: mold.Packet | None = packet
+        while current is not None:
+            old = self.next_sequence - current.sequence
+            self.duplicates += min(old, current.count)
+            if old < current.count:
+                messages = current.messages
                 if old:
                     view = np.frombuffer(messages, np.uint8)
                     messages = messages[skip(view.ctypes.data, len(messages), old) :]
                 self.deliver(messages, self.next_sequence)
-                self.taken += found.count - old
-                self.next_sequence += found.count - old
+                self.taken += current.count - old
+                self.next_sequence += current.count - old
                 self._asked_ns = 0  # what is left of the gap is asked for at once
-            found = self._ripe()
-            if found is not None:
+            current = self._ripe()
+            if current is not None:
                 self._gap_ns = 0  # what is missing behind it is another gap
 
     def jump(self, sequence: int) -> None:
@@ -143,9 +143,9 @@ class Lines:
         self._gap_ns = self._asked_ns = 0
         for first in [k for k, packet in self._early.items() if k + packet.count <= sequence]:
             del self._early[first]
-        found = self._ripe()
-        if found is not None:
-            self._take(found)
+        next_packet = self._ripe()
+        if next_packet is not None:
+            self._take(next_packet)
 
     def _ripe(self) -> mold.Packet | None:
         """A packet that came too early and no longer is."""

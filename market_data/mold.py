@@ -100,8 +100,8 @@ def packets(session: str, sequence: int, messages: bytes, room: int) -> Iterator
     data = np.frombuffer(messages, np.uint8)
     at, length = 0, len(messages)
     while at < length:
-        found = fitting(data.ctypes.data + at, length - at, room - MOLD_HEADER_BYTES)
-        count, size = found >> COUNT_SHIFT, found & (1 << COUNT_SHIFT) - 1
+        fit = fitting(data.ctypes.data + at, length - at, room - MOLD_HEADER_BYTES)
+        count, size = fit >> COUNT_SHIFT, fit & (1 << COUNT_SHIFT) - 1
         assert count, "a message that is longer than a packet, or not whole"
         yield header(session, sequence, count) + messages[at : at + size]
         at, sequence = at + size, sequence + count
@@ -116,8 +116,8 @@ def parse(data: bytes) -> Packet | None:
     messages = data[MOLD_HEADER_BYTES:]
     wanted = 0 if count == MOLD_END else count
     view = np.frombuffer(messages, np.uint8)
-    found = fitting(view.ctypes.data, len(messages), len(messages)) if wanted else 0
-    if found >> COUNT_SHIFT != wanted or found & (1 << COUNT_SHIFT) - 1 != len(messages):
+    fit = fitting(view.ctypes.data, len(messages), len(messages)) if wanted else 0
+    if fit >> COUNT_SHIFT != wanted or fit & (1 << COUNT_SHIFT) - 1 != len(messages):
         return None
     return Packet(data[:MOLD_SESSION_BYTES], sequence, count, messages)
 

@@ -86,11 +86,11 @@ def _offsets(sizes: Sizes) -> tuple[dict[str, int], int]:
         "lanes": sizes.notes if sizes.waiting else 0,
         "tokens": 4096 + tokens.memory_bytes(sizes.tokens, sizes.sessions),
     }
-    at, found = HEAD_BYTES, {}
+    at, offsets = HEAD_BYTES, {}
     for name, size in parts.items():
-        found[name] = at
+        offsets[name] = at
         at += -(-size // 4096) * 4096
-    return found, at
+    return offsets, at
 
 
 def hall_bytes(sizes: Sizes) -> int:

@@ -176,8 +176,8 @@ class NotePacker:
             self._notes, self._mask, lane_seqs.ctypes.data, len(lane_seqs),
             self._previous.ctypes.data, self._sessions, self._out.ctypes.data,
         )  # fmt: skip
-        there = np.packbits(lane_seqs != 0, bitorder="little").tobytes()
-        return b64encode(there + self._out[:size].tobytes()).decode()
+        bits = np.packbits(lane_seqs != 0, bitorder="little").tobytes()
+        return b64encode(bits + self._out[:size].tobytes()).decode()
 
 
 def unpack(text: str, count: int, sessions: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
@@ -188,14 +188,14 @@ def unpack(text: str, count: int, sessions: int) -> tuple[npt.NDArray[np.int64],
     """
     data = np.frombuffer(b64decode(text, validate=True), np.uint8)
     bits = -(-count // 8)
-    there = np.flatnonzero(np.unpackbits(data[:bits], bitorder="little")[:count])
+    indices = np.flatnonzero(np.unpackbits(data[:bits], bitorder="little")[:count])
     packed = data[bits:]
     previous = np.zeros(sessions + 1, NOTE_DTYPE)
-    notes = np.zeros(len(there), NOTE_DTYPE)
-    at = packed.ctypes.data, len(packed), len(there), previous.ctypes.data, sessions
+    notes = np.zeros(len(indices), NOTE_DTYPE)
+    at = packed.ctypes.data, len(packed), len(indices), previous.ctypes.data, sessions
     if unpack_notes(*at, notes.ctypes.data) != 0:
         raise ValueError(f"{len(data)} bytes are not the notes of {count} commands")
-    return there, notes
+    return indices, notes
 
 
 # The same, slow and plainly right.

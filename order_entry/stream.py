@@ -135,9 +135,9 @@ def map_file(path: Path | None, size: int, what: str) -> mmap.mmap:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        found = os.fstat(fd).st_size
-        if found not in (0, size):
-            raise StreamError(f"{path} is no {what}: {found} bytes, not {size}")
+        file_size = os.fstat(fd).st_size
+        if file_size not in (0, size):
+            raise StreamError(f"{path} is no {what}: {file_size} bytes, not {size}")
         os.truncate(fd, size)
         return mmap.mmap(fd, size)
     except OSError as error:

@@ -28,8 +28,8 @@ def highway_hash(data: bytes, key: bytes) -> bytes:
     state[0:4] = _BEGIN[0] ^ words
     state[4:8] = _BEGIN[1] ^ (words >> np.uint64(32) | words << np.uint64(32))
     state[8:16] = _BEGIN.ravel()
-    found = hash_of(np.frombuffer(data, np.uint8).ctypes.data, len(data), state.ctypes.data)
-    return int(found).to_bytes(8, "little", signed=True)
+    digest = hash_of(np.frombuffer(data, np.uint8).ctypes.data, len(data), state.ctypes.data)
+    return int(digest).to_bytes(8, "little", signed=True)
 
 
 @kernel

@@ -188,8 +188,8 @@ def unpack(data: bytes | memoryview, position: int) -> Message:
     if frame_at > frame_end or _CRC.unpack(view[frame_end:])[0] != crc32c(view[frame_at:frame_end]):
         raise ReplicaError(f"message {position} is cut short or damaged: {len(view):,} bytes")
     text = bytes(view[MESSAGE_HEADER_BYTES:frame_at])
-    said = bytes(view[HASHED_BYTES:MESSAGE_HEADER_BYTES])
-    if blake3(view[:HASHED_BYTES].tobytes() + text).digest() != said:
+    own_hash = bytes(view[HASHED_BYTES:MESSAGE_HEADER_BYTES])
+    if blake3(view[:HASHED_BYTES].tobytes() + text).digest() != own_hash:
         raise ReplicaError(f"message {position} is damaged: its hash does not agree")
     if own != position:
         raise ReplicaError(f"message {position} was written as message {own}: it is misplaced")
@@ -203,7 +203,7 @@ def unpack(data: bytes | memoryview, position: int) -> Message:
     check = Check(check_seq, events_hash, state_hash)
     return Message(
         kind, epoch, attempt, position, previous_position, previous, journal_id, blocks, check,
-        text, said,
+        text, own_hash,
     )  # fmt: skip
 
 
@@ -238,14 +238,14 @@ def _check_blocks(blocks: Blocks, journal_id: int, position: int) -> None:
             raise ReplicaError(f"{where}: {header_flaw(header) or 'no block begins there'}")
         if header.layout_hash != LAYOUT_HASH:
             raise ReplicaError(f"{where}: written by a program with another record layout")
-        whole = view[at : at + header.block_bytes]
-        if len(whole) < header.block_bytes or checksum(whole) != header.crc32c:
+        block = view[at : at + header.block_bytes]
+        if len(block) < header.block_bytes or checksum(block) != header.crc32c:
             raise ReplicaError(f"{where}: its checksum does not agree")
         if (header.journal_id, header.block_index) != (journal_id, index):
             raise ReplicaError(f"{where}: block {header.block_index} of another place is there")
         if header.previous_hash != previous or seq not in (-1, header.first_seq - 1):
             raise ReplicaError(f"{where}: it does not follow the block before")
-        previous, seq = digest(whole), header.first_seq - 1 + header.commands
+        previous, seq = digest(block), header.first_seq - 1 + header.commands
         at += header.block_bytes
     if at != len(view) or previous != blocks.block_after or seq not in (-1, blocks.last_seq):
         raise ReplicaError(f"message {position}: its blocks are not those it names")
