@@ -42,10 +42,10 @@ def _chunks(flow: str, orders: int, seed: int) -> Iterator[Any]:
         for chunk in source.chunks():
             chunk["seq"] = count + 1 + np.arange(len(chunk))
             count += len(chunk)
-            yield from market.told(engine.process(chunk))
+            yield from market.messages(engine.process(chunk))
 
-    told = rows()
-    while chunk := list(islice(told, CHUNK)):
+    messages = rows()
+    while chunk := list(islice(messages, CHUNK)):
         yield as_orders(chunk)
 
 
@@ -56,7 +56,7 @@ class _Market:
         self.resting: dict[int, tuple[Side, int, int]] = {}
         self.executions = 0
 
-    def told(self, events: Any) -> Iterator[Command]:
+    def messages(self, events: Any) -> Iterator[Command]:
         """The messages about these events, which are those of whole commands."""
         arriving: tuple[int, Side, int, int] | None = None
         for e in events.tolist():
@@ -99,8 +99,10 @@ class _Market:
         self._left(order_id, leaves)
         self.executions += 1
         taker = AGGRESSOR_ID + self.executions
-        told = command(CommandKind.NEW, SYMBOL, opposite(side), price, qty, taker, TimeInForce.IOC)
-        return as_recorded(told, ts_ns, order_id)
+        execution = command(
+            CommandKind.NEW, SYMBOL, opposite(side), price, qty, taker, TimeInForce.IOC
+        )
+        return as_recorded(execution, ts_ns, order_id)
 
     def _left(self, order_id: int, leaves: int) -> None:
         side, price, _ = self.resting.pop(order_id)

@@ -163,11 +163,11 @@ def _repair(symbol: bytes, message: Message, maker_id: int | None, fills: Array)
 
 
 def _levels_to_compare(orderbook: str | Path, levels: int | None) -> int:
-    there = len(next(read_book(orderbook))) // 4
+    recorded_levels = len(next(read_book(orderbook))) // 4
     if levels is None:
-        return there
-    if not 1 <= levels <= there:
-        raise FlowError(f"{orderbook} has {there} levels: cannot compare {levels}")
+        return recorded_levels
+    if not 1 <= levels <= recorded_levels:
+        raise FlowError(f"{orderbook} has {recorded_levels} levels: cannot compare {levels}")
     return levels
 
 
@@ -178,11 +178,11 @@ def _recorded_book(cells: list[int]) -> Book:
     return book
 
 
-def _difference(expected: Book, found: Book) -> dict[str, Any]:
+def _difference(expected: Book, actual: Book) -> dict[str, Any]:
     """The first level, from the best outwards, that differs; asks before bids."""
-    for level in range(max(len(side) for book in (expected, found) for side in book.values())):
+    for level in range(max(len(side) for book in (expected, actual) for side in book.values())):
         for side in SIDES:
-            theirs, ours = _level(expected[side], level), _level(found[side], level)
+            theirs, ours = _level(expected[side], level), _level(actual[side], level)
             if ours != theirs:
                 return {"level": level + 1, "side": side, "expected": theirs, "found": ours}
     raise AssertionError("called for two books that are equal")

@@ -222,9 +222,9 @@ def warnings(a: Document, b: Document) -> list[str]:
     notes = []
     recorded = [key for key in PROCESSOR_KEYS if key in a["host"] and key in b["host"]]
     for key in (*HOST_KEYS, *recorded):
-        one, other = a["host"].get(key), b["host"].get(key)
-        if one != other:
-            notes.append(f"different hosts: {key} is {one!r} in A and {other!r} in B")
+        value_a, value_b = a["host"].get(key), b["host"].get(key)
+        if value_a != value_b:
+            notes.append(f"different hosts: {key} is {value_a!r} in A and {value_b!r} in B")
     if a["command"] != b["command"]:
         notes.append(f"different commands: {a['command']!r} and {b['command']!r}")
     for letter, document in (("A", a), ("B", b)):

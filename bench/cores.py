@@ -46,11 +46,11 @@ def bench_cores(
         )
     stretches = QUICK_STRETCHES if quick else STRETCHES
 
-    def one(number: int, add: Add) -> None:
+    def one_round(number: int, add: Add) -> None:
         for first, second in pairs:
             add(f"bounce_{first}_{second}", "ns", "lower", round_trip_ns(first, second, stretches))
 
-    gathered.run(one)
+    gathered.run(one_round)
     results = gathered.results()
     medians = {row["name"]: row["median"] for row in results}
     table = [
@@ -118,11 +118,11 @@ def groups(cores: Sequence[int], table: Sequence[Sequence[float]]) -> list[list[
         bound = SAME_GROUP * min(others)
         near[core] = {cores[c] for c, value in enumerate(table[row]) if c != row and value <= bound}
     neighbours: list[list[int]] = []
-    left = set(cores)
-    while left:
-        core = min(left)
+    ungrouped = set(cores)
+    while ungrouped:
+        core = min(ungrouped)
         # Near to each other, both ways: a core far from all is in a group of its own.
-        mates = {other for other in near[core] & left if core in near[other]}
+        mates = {other for other in near[core] & ungrouped if core in near[other]}
         neighbours.append(sorted({core} | mates))
-        left -= {core} | mates
+        ungrouped -= {core} | mates
     return neighbours

@@ -38,13 +38,13 @@ def bare_ns(path: Path, size: int, count: int) -> npt.NDArray[np.int64]:
 def bare_writes(path: Path, size: int, seconds: float) -> npt.NDArray[np.int64]:
     """Began and ended, ns (writes, 2), of as many of them as ``seconds`` have room for, over and
     over in a file like a segment of the journal."""
-    found = []
+    writes = []
     with closing(_writes(path, size, SLOTS)) as bare:
         for began, ended in bare:
-            found.append((began, ended))
-            if ended - found[0][0] > seconds * 1e9:
+            writes.append((began, ended))
+            if ended - writes[0][0] > seconds * 1e9:
                 break
-    return np.array(found)
+    return np.array(writes)
 
 
 def group_commit_ns(writes: npt.NDArray[np.int64], every_ns: int) -> npt.NDArray[np.int64]:

@@ -134,8 +134,8 @@ class Drill:
         deadline_s = time.monotonic() + RECOVER_S
         while not true():
             if time.monotonic() > deadline_s:
-                said = "; ".join(venue.last_words() for venue in self.venues if venue.process)
-                raise OutcryError(f"the drill ends: {why} in {RECOVER_S:g} s: {said}")
+                last_words = "; ".join(venue.last_words() for venue in self.venues if venue.process)
+                raise OutcryError(f"the drill ends: {why} in {RECOVER_S:g} s: {last_words}")
             time.sleep(0.05)
 
     def _all_current(self) -> bool:
@@ -179,7 +179,7 @@ class Drill:
 
     def leader(self) -> Node:
         """The node that leads the stream."""
-        found: list[Node] = []
+        leaders: list[Node] = []
 
         def known() -> bool:
             try:
@@ -190,11 +190,11 @@ class Drill:
                     link.close()
             except Unreachable:
                 return False
-            found.extend(node for node in self.cluster.nodes if node.name == name)
-            return bool(found)
+            leaders.extend(node for node in self.cluster.nodes if node.name == name)
+            return bool(leaders)
 
         self.wait(known, "no leader")
-        return found[-1]
+        return leaders[-1]
 
     def follower(self, rng: random.Random) -> Node:
         leader = self.leader()
@@ -274,7 +274,7 @@ def judged(client: DrillClient, restored: Path) -> dict[str, int]:
     parts = [orders[["seq", "order_id"]].copy() for _, orders in JournalReader(restored).chunks()]
     rows = np.concatenate(parts)
     ids, counts = np.unique(rows["order_id"], return_counts=True)
-    twice = {int(one) for one in ids[counts > 1]}
+    twice = {int(order_id) for order_id in ids[counts > 1]}
     by_seq = dict(zip(rows["seq"].tolist(), rows["order_id"].tolist(), strict=True))
     answered = client.acknowledged
     lost = sum(by_seq.get(seq) != order_id for order_id, seq in answered.items())

@@ -82,11 +82,11 @@ class DrillClient:
         """Read what was answered since."""
         fd = self._answers.fileno()
         while data := os.pread(fd, 1 << 20, self._read_bytes):
-            whole = len(data) - len(data) % ANSWER.size
-            if not whole:
+            whole_bytes = len(data) - len(data) % ANSWER.size
+            if not whole_bytes:
                 return
-            self._read_bytes += whole
-            for order_id, seq, at_s in ANSWER.iter_unpack(data[:whole]):
+            self._read_bytes += whole_bytes
+            for order_id, seq, at_s in ANSWER.iter_unpack(data[:whole_bytes]):
                 known = self.acknowledged.setdefault(order_id, seq)
                 if known != seq:
                     self.doubled.append(order_id)

@@ -149,8 +149,10 @@ def corrupt_follower(drill: Drill, rng: random.Random) -> Told:
     node = drill.follower(rng)
     verify_node(drill.cluster, node)  # as anybody does who looks at the cluster's status
     drill.cluster.signal(node, signal.SIGKILL)
-    found = sorted(drill.cluster.store_of(node).glob("jetstream/*/streams/OUTCRY-*/msgs/*.blk"))
-    path = rng.choice([path for path in found if path.stat().st_size > 0])
+    block_files = sorted(
+        drill.cluster.store_of(node).glob("jetstream/*/streams/OUTCRY-*/msgs/*.blk")
+    )
+    path = rng.choice([path for path in block_files if path.stat().st_size > 0])
     data = bytearray(path.read_bytes())
     how = rng.choice(("flip", "cut", "remove"))
     if how == "flip":

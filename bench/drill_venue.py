@@ -83,11 +83,11 @@ class VenueNode:
     def document(self, name: str) -> dict[str, Any]:
         """What its process says of itself beside the journal."""
         try:
-            found = dict(json.loads((self.journal / name).read_text()))
+            document = dict(json.loads((self.journal / name).read_text()))
         except (OSError, ValueError):
             return {}
-        mine = self.process is not None and found.get("pid") == self.process.pid
-        return found if mine else {}
+        mine = self.process is not None and document.get("pid") == self.process.pid
+        return document if mine else {}
 
     @property
     def serves(self) -> bool:
@@ -97,9 +97,9 @@ class VenueNode:
     @property
     def follows(self) -> bool:
         """It is a standby that has what the primary has, and a run that waits."""
-        found = self.document("standby.json")
-        hot = found.get("role") == "following" and found.get("prepared") is True
-        near = found.get("lag_blocks", 9) <= 1 and found.get("lag_messages", 99) <= WINDOW
+        standby = self.document("standby.json")
+        hot = standby.get("role") == "following" and standby.get("prepared") is True
+        near = standby.get("lag_blocks", 9) <= 1 and standby.get("lag_messages", 99) <= WINDOW
         return self.lives and hot and near
 
     def send(self, number: int) -> None:
@@ -137,12 +137,12 @@ class VenueNode:
 
 
 def _descendants(pid: int) -> list[int]:
-    found: list[int] = []
+    pids: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             children = [int(child) for child in task.read_text().split()]
         except OSError:
             continue
         for child in children:
-            found += [child, *_descendants(child)]
-    return found
+            pids += [child, *_descendants(child)]
+    return pids

@@ -65,14 +65,14 @@ class Tail:
         }  # fmt: skip
         self.known: dict[int, Counter[str]] = {}
         spans = done.recording.spans()
-        self.whole = spans["whole"]
+        self.whole_ns = spans["whole"]
         self.usual = {name: float(np.median(spans[name][done.warm :])) for name in STAGE_SPANS}
 
     def rows(self) -> npt.NDArray[np.int64]:
         """The slowest TAIL_SHARE of the commands that count (at least SLOWEST), slowest first."""
-        counted = np.arange(self.done.warm, len(self.whole))
+        counted = np.arange(self.done.warm, len(self.whole_ns))
         size = max(SLOWEST, int(len(counted) * TAIL_SHARE))
-        order = np.argsort(self.whole[counted], kind="stable")[::-1][:size]
+        order = np.argsort(self.whole_ns[counted], kind="stable")[::-1][:size]
         return np.asarray(counted[order])
 
     def bands(self) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ class Tail:
         many short ones.  Of a decade with more than BAND_ROWS commands as many, evenly spread."""
         rows = []
         for low, high in itertools.pairwise(BANDS_NS):
-            inside = np.flatnonzero((self.whole >= low) & (self.whole < high))
+            inside = np.flatnonzero((self.whole_ns >= low) & (self.whole_ns < high))
             inside = inside[inside >= self.done.warm]
             if not len(inside):
                 continue
@@ -153,17 +153,17 @@ class Tail:
                 groups.append([])
             groups[-1].append(row)
             until = max(until, int(replied[row]))
-        found = []
+        incidents = []
         for group in groups:
             lost: Counter[str] = Counter()
             for row in group:
                 lost += self.causes(row)
-            found.append({
+            incidents.append({
                 "first_seq": group[0] + 1, "commands": len(group),
-                "whole_ns": int(self.whole[group].max()),
+                "whole_ns": int(self.whole_ns[group].max()),
                 "cause": lost.most_common(1)[0][0] if lost else QUEUE,
             })  # fmt: skip
-        return sorted(found, key=lambda one: -one["whole_ns"])
+        return sorted(incidents, key=lambda incident: -incident["whole_ns"])
 
     def row(self, number: int) -> dict[str, Any]:
         """One command with every stamp of its, as JSON can hold it."""
@@ -172,7 +172,7 @@ class Tail:
         spans = {s: stamps[b] - stamps[a] for s, (a, b) in WINDOWS.items()}
         return {
             "seq": number + 1,
-            "whole_ns": int(self.whole[number]),
+            "whole_ns": int(self.whole_ns[number]),
             "intended_ns": first,
             "after_intended_ns": {k: v - first for k, v in stamps.items() if v and k != "intended"},
             "spans_ns": spans,
@@ -224,7 +224,7 @@ def explain(done: Paced, watched: Watched, commands: npt.NDArray[Any]) -> dict[s
         "rate": done.rate,
         "durability": done.result["durability"],
         "tail_commands": len(rows),
-        "tail_from_ns": int(tail.whole[rows[-1]]),
+        "tail_from_ns": int(tail.whole_ns[rows[-1]]),
         "slowest": [tail.row(row) for row in rows[:SLOWEST]],
         "incidents": tail.incidents(rows),
         "causes": [

@@ -49,7 +49,11 @@ def write_exports(document: Document, folder: Path) -> list[Path]:
 def write_all_exports(documents: Sequence[Document], folder: Path) -> list[Path]:
     """:func:`write_exports` of some documents, each into a folder named by its subject."""
     _make_folder(folder)
-    return [path for one in documents for path in write_exports(one, folder / one["subject"])]
+    return [
+        path
+        for document in documents
+        for path in write_exports(document, folder / document["subject"])
+    ]
 
 
 def _make_folder(folder: Path) -> None:
@@ -89,7 +93,7 @@ def need(module: str) -> Any:
 def recorded(document: Document) -> list[dict[str, Any]]:
     """The pictures of a document's recorded runs: the watched ones where there are any."""
     details = document.get("details") or {}
-    watched = [one["pictures"] for one in details.get("explain") or []]
+    watched = [run["pictures"] for run in details.get("explain") or []]
     return watched or ([details["pictures"]] if details.get("pictures") else [])
 
 

@@ -78,7 +78,7 @@ def bench_jitter(
     gaps = np.zeros(3, np.int64)
     spin_gaps(0, 1, 0, 0, gaps.ctypes.data)
 
-    def one(number: int, add: Add) -> None:
+    def one_round(number: int, add: Add) -> None:
         with core_watch() as watched:
             spins = spin_all(cores, seconds)
         if watched.blind:
@@ -91,7 +91,7 @@ def bench_jitter(
             interrupted[spin.core].update(by_name(spin))
             spun_ns[spin.core] += spin.spun_ns
 
-    gathered.run(one)
+    gathered.run(one_round)
     details = {
         "gaps_by_size_ns": {str(core): dict(sorted(sizes[core].items())) for core in cores},
         "lost_ns_by_cause": {str(core): dict(causes[core].most_common()) for core in cores},
@@ -129,7 +129,8 @@ def spin_all(cores: Iterable[int], seconds: float) -> list[Spin]:
     length_ns = int(seconds * 1e9)
     results = run_processes("jitter", [(core, partial(_spin, core, length_ns)) for core in cores])
     return [
-        Spin(**{**one, "gaps": np.array(one["gaps"], np.int64).reshape(-1, 2)}) for one in results
+        Spin(**{**result, "gaps": np.array(result["gaps"], np.int64).reshape(-1, 2)})
+        for result in results
     ]
 
 

@@ -73,7 +73,7 @@ def _bench(
     commits = QUICK_COMMITS if quick else COMMITS
     home = folder / "j"
 
-    def one(number: int, add: Add) -> None:
+    def one_round(number: int, add: Add) -> None:
         took = _write(home, records)
         verified = verify(home)
         assert verified.sound, verified.flaw
@@ -98,7 +98,7 @@ def _bench(
         except OSError as error:
             gathered.miss("io_uring", error.strerror or str(error))
 
-    gathered.run(one)
+    gathered.run(one_round)
     results = gathered.results()
     try:
         if not gathered.partial:
@@ -225,15 +225,15 @@ def _come_back(home: Path, quick: bool, progress: Callable[[str], None]) -> list
     writer.close()
     progress("recovery without a checkpoint")
     started = time.perf_counter()
-    whole = recover(home)
+    from_start = recover(home)
     recovery_s = time.perf_counter() - started
     progress("recovery from a checkpoint")
     save(home, writer.journal_id, recover(home, count - tail))
     started = time.perf_counter()
     again = recover(home)
     from_checkpoint_s = time.perf_counter() - started
-    assert (again.seq, again.engine.state_hash()) == (count, whole.engine.state_hash())
-    assert again.chain == whole.chain
+    assert (again.seq, again.engine.state_hash()) == (count, from_start.engine.state_hash())
+    assert again.chain == from_start.chain
     return [
         summarise("recovery_s", "s", "lower", [recovery_s]),
         summarise("from_checkpoint_s", "s", "lower", [from_checkpoint_s]),

@@ -114,9 +114,11 @@ def transfers_of(rows: npt.NDArray[Any]) -> int:
     return total
 
 
-def _into(trading: Trading, found: Standing, store: Store, rows: list[npt.NDArray[Any]]) -> float:
+def _into(
+    trading: Trading, standing: Standing, store: Store, rows: list[npt.NDArray[Any]]
+) -> float:
     """Trades a second into a store, of rows that were posted before."""
-    store.begin(found)
+    store.begin(standing)
     began = time.perf_counter()
     for part in rows:
         store.add(part)
@@ -147,32 +149,32 @@ def bench_ledger(
     """Run the subject; returns the result document."""
     gathered = Rounds(rounds, progress)
     progress("compiling")
-    made = Trading(QUICK_TRADES if quick else TRADES)
-    made.post()
+    trading = Trading(QUICK_TRADES if quick else TRADES)
+    trading.post()
     folder, netting = Path(tempfile.mkdtemp(prefix="outcry-bench-ledger-")), Netting(quick)
     if netting.missing:
         gathered.miss("duckdb", netting.missing)
     try:
-        home = made.journal(folder / "journal")
-        found = opened(home)
-        rows = [found.books.opening, *[part for part, _ in found.advance()]]
+        home = trading.journal(folder / "journal")
+        standing = opened(home)
+        rows = [standing.books.opening, *[part for part, _ in standing.advance()]]
         database = _database(folder, gathered)
 
-        def one(number: int, add: Add) -> None:
-            spent, transfers = min(made.post() for _ in range(PASSES))
-            add("post_trades", "1/s", "higher", made.trades / spent)
+        def one_round(number: int, add: Add) -> None:
+            spent, transfers = min(trading.post() for _ in range(PASSES))
+            add("post_trades", "1/s", "higher", trading.trades / spent)
             add("post_transfers", "1/s", "higher", transfers / spent)
             target = ParquetStore(folder / f"store-{number}")
-            add("store_duckdb", "1/s", "higher", _into(made, found, target, rows))
+            add("store_duckdb", "1/s", "higher", _into(trading, standing, target, rows))
             if database is not None:
                 url = database(number)
                 add("store_postgresql", "1/s", "higher",
-                    _into(made, found, PostgresStore(url), rows))  # fmt: skip
+                    _into(trading, standing, PostgresStore(url), rows))  # fmt: skip
             shutil.rmtree(folder_of(home), ignore_errors=True)
             add("as_of", "s", "lower", as_of_seconds(home))
             netting.round(number, add)
 
-        gathered.run(one)
+        gathered.run(one_round)
     finally:
         netting.close()
         if _SERVERS:
@@ -181,7 +183,7 @@ def bench_ledger(
     return gathered.document(
         "ledger",
         command,
-        {"sizes": {"trades": made.trades, "batch": BATCH, "netting": netting.sizes}},
+        {"sizes": {"trades": trading.trades, "batch": BATCH, "netting": netting.sizes}},
     )
 
 

@@ -112,32 +112,32 @@ def bench_market_data(
     peers: list[str] | None = None,
 ) -> dict[str, Any]:
     """Run the subject; returns the result document."""
-    wanted = list(feed_peers.NAMES) if peers is None else peers
+    chosen = list(feed_peers.NAMES) if peers is None else peers
     gathered = Rounds(rounds, progress)
     progress("compiling")
     market = Market(QUICK_COMMANDS if quick else COMMANDS)
     why = live.can_multicast()
 
-    def one(number: int, add: Add) -> None:
+    def one_round(number: int, add: Add) -> None:
         add("encode_ns", "ns", "lower", market.encode_ns())
-        _receive(market, wanted, gathered, add)
+        _receive(market, chosen, gathered, add)
         if why:
             for name in ("event_to_datagram_p50", "event_to_datagram_p99", "messages_out"):
                 gathered.miss(name, why)
         else:
-            _datagrams(quick, wanted, gathered, add)
+            _datagrams(quick, chosen, gathered, add)
             with live.bench(market.instruments, market.events, CAPACITY, 1) as bench:
                 bench.messages_per_s(1, 1000)
                 add("messages_out", "1/s", "higher",
                     bench.messages_per_s(1001, len(market.events)))  # fmt: skip
         _order_path(number, quick, add)
 
-    gathered.run(one)
+    gathered.run(one_round)
     details = {"events": len(market.events), "messages": market.feed.messages}
     return gathered.document("market-data", command, details)
 
 
-def _datagrams(quick: bool, wanted: list[str], gathered: Rounds, add: Add) -> None:
+def _datagrams(quick: bool, chosen: list[str], gathered: Rounds, add: Add) -> None:
     """Blocks of events and of bare sends, one after the other, in turns."""
     count = QUICK_EVENTS if quick else EVENTS
     table, events = one_by_one(BLOCKS * count)
@@ -159,7 +159,7 @@ def _datagrams(quick: bool, wanted: list[str], gathered: Rounds, add: Add) -> No
                 ("both", partial(both.latencies, first, count)),
                 ("turn", partial(turn.turn_ns, first, count)),
             ]
-            if "bare_sendto" in wanted:
+            if "bare_sendto" in chosen:
                 turns.append(("bare_sendto", bare))
             for name, measure in rotated(turns, block):
                 try:
@@ -178,12 +178,12 @@ def _datagrams(quick: bool, wanted: list[str], gathered: Rounds, add: Add) -> No
                 add(title, "ns", "lower", float(np.median(rows)), "bare_sendto")
 
 
-def _receive(market: Market, wanted: list[str], gathered: Rounds, add: Add) -> None:
+def _receive(market: Market, chosen: list[str], gathered: Rounds, add: Add) -> None:
     per_s, book = market.receive_per_s()
     add("receive_messages", "1/s", "higher", per_s)
-    if "itchcpp" not in wanted:
+    if "itchcpp" not in chosen:
         return
-    symbols = [one.symbol for one in book.instruments()]
+    symbols = [instrument.symbol for instrument in book.instruments()]
     with TemporaryDirectory(prefix="outcry-bench-") as folder:
         path = Path(folder) / "day.itch"
         path.write_bytes(market.data)
@@ -192,11 +192,13 @@ def _receive(market: Market, wanted: list[str], gathered: Rounds, add: Add) -> N
         except PeerMissing as missing:
             gathered.miss("itchcpp", str(missing))
             return
-    for one in book.instruments():
-        ours = tuple((book.levels(one.locate, side, 1) or [(0, 0, 0)])[0][0] for side in "BS")
-        if best[one.symbol] != ours:
-            raise OutcryError(f"bench market-data: itchcpp's best of {one.symbol} is "
-                              f"{best[one.symbol]}, ours {ours}")  # fmt: skip
+    for instrument in book.instruments():
+        ours = tuple(
+            (book.levels(instrument.locate, side, 1) or [(0, 0, 0)])[0][0] for side in "BS"
+        )
+        if best[instrument.symbol] != ours:
+            raise OutcryError(f"bench market-data: itchcpp's best of {instrument.symbol} is "
+                              f"{best[instrument.symbol]}, ours {ours}")  # fmt: skip
     add("receive_messages", "1/s", "higher", market.feed.messages * 1e9 / took_ns, "itchcpp")
 
 

@@ -80,18 +80,18 @@ def bench_matcher(
     counts = QUICK if quick else Counts()
     gathered = Rounds(rounds, progress)
     progress("peers: checking that they trade as we do")
-    asked = matchers_named(None) if peers is None else peers
-    others = _prepare([n for n in asked if n in matchers.PEERS], counts.peers, gathered)
+    peer_names = matchers_named(None) if peers is None else peers
+    others = _prepare([n for n in peer_names if n in matchers.PEERS], counts.peers, gathered)
     with _one_core(), _stripped(counts) as stripped:
         progress("compiling")
         flows = {name: _flow(name, counts) for name in (*FLOWS, "mixed")}
         for loaded in flows.values():
             loaded.batches_ns()
         normal = flows["normal"]
-        books = [name for name in asked if name in cpp_books.BOOKS]
+        books = [name for name in peer_names if name in cpp_books.BOOKS]
         hard = streams.Streams(streams.QUICK if quick else streams.Counts(), books, gathered)
 
-        def one(number: int, add: Add) -> None:
+        def one_round(number: int, add: Add) -> None:
             hard.round(add, progress)
             progress("  flows")
             took = {name: _best(loaded.batches_ns) for name, loaded in flows.items()}
@@ -113,7 +113,7 @@ def bench_matcher(
             value = float(_child("memory", counts.memory_orders, 0))
             add("memory_bytes_per_order", "count", "lower", value)
 
-        gathered.run(one)
+        gathered.run(one_round)
     return gathered.document("matcher", command)
 
 

@@ -39,7 +39,7 @@ def bench_operations(
     if unpainted:
         progress(f"first_paint is not measured: {unpainted}")
 
-    def one(number: int, add: Add) -> None:
+    def one_round(number: int, add: Add) -> None:
         with watched_venue() as venue:
             _in_turns(venue, number, quick, add)
         add("button_to_last_cancel", "ns", "lower", float(kill_ns(True, quick)))
@@ -47,7 +47,7 @@ def bench_operations(
             with page_of_a_venue() as page:
                 add("first_paint", "ns", "lower", _paint(page))
 
-    gathered.run(one)
+    gathered.run(one_round)
     return gathered.document(
         "operations", command, {"viewers": VIEWERS, "orders_per_s_paced": RATE}
     )

@@ -57,13 +57,13 @@ def order_life_ms(
         known = trail._index(link).arrays["order_ids"]
         ids.append(int(known[int(rng.integers(len(known)))]))
     if not cold:
-        return [_took_ms(partial(trail.order, one), clock) for one in ids]
-    found = []
-    for one in ids:
+        return [_took_ms(partial(trail.order, order_id), clock) for order_id in ids]
+    times_ms = []
+    for order_id in ids:
         _forget(folder)
         fresh = Trail(folder)
-        found.append(_took_ms(partial(fresh.order, one)))
-    return found
+        times_ms.append(_took_ms(partial(fresh.order, order_id)))
+    return times_ms
 
 
 def generated_life_ms(commands: int, orders: int = ORDERS) -> list[float]:
@@ -88,14 +88,14 @@ def participant_hour_s(
         for who, count in zip(arrays["participants"].tolist(), rows.tolist(), strict=True):
             counts[who] = counts.get(who, 0) + count
     by_size = sorted(counts, key=lambda who: counts[who])
-    found: dict[int, list[float]] = {}
+    times_s: dict[int, list[float]] = {}
     for who in (by_size[-1], by_size[len(by_size) // 2], by_size[0]):
-        found[who] = []
+        times_s[who] = []
         for hour in range(hours):
             begin = OPEN_NS + hour * HOUR_NS
             ms = _took_ms(partial(trail.participant, who, begin, begin + HOUR_NS), clock)
-            found[who].append(ms / 1e3)
-    return found
+            times_s[who].append(ms / 1e3)
+    return times_s
 
 
 def _took_ms(what: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:

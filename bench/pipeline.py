@@ -140,7 +140,7 @@ def bench_pipeline(
     details: dict[str, Any] = {"compile_s": compile_s, "ladder": session.ladders}
     if session.alone:
         rates = {
-            name: float(np.median([one[name] for one in session.alone]))
+            name: float(np.median([row[name] for row in session.alone]))
             for name in session.alone[0]
         }
         details["alone"] = rates

@@ -79,14 +79,14 @@ def histogram(values: Ns) -> list[list[int]]:
 def heat(done: Paced) -> dict[str, Any]:
     """How many commands by intended time (``t_s``, the bins' starts) and by whole latency
     (``edges_ns``, the lower edges); ``counts`` has a row for each edge."""
-    whole = np.maximum(done.spans()["whole"], 1)
+    whole_ns = np.maximum(done.spans()["whole"], 1)
     intended = done.recording.column("intended")[done.warm :]
     t_s = (intended - intended[0]) / 1e9
     ends = np.linspace(0, max(float(t_s[-1]), 1e-9), TIME_BINS + 1)
-    low = math.floor(math.log2(int(whole.min()))) * BINS_A_DOUBLING
-    high = math.floor(math.log2(int(whole.max())) + 1) * BINS_A_DOUBLING
+    low = math.floor(math.log2(int(whole_ns.min()))) * BINS_A_DOUBLING
+    high = math.floor(math.log2(int(whole_ns.max())) + 1) * BINS_A_DOUBLING
     edges = 2.0 ** (np.arange(low, high + 1) / BINS_A_DOUBLING)
-    counts, _, _ = np.histogram2d(whole, t_s, bins=(edges, ends))
+    counts, _, _ = np.histogram2d(whole_ns, t_s, bins=(edges, ends))
     return {
         "t_s": ends[:-1].tolist(),
         "edges_ns": edges[:-1].tolist(),
@@ -108,9 +108,9 @@ def throughput(done: Paced) -> list[dict[str, float]]:
 def trace(done: Paced, intervals: Sequence[Interval]) -> dict[str, Any]:
     """Single commands with their stamps, and the long steps and kernel intervals that overlap one
     of them (``left_out``: how many of those are too many to keep); ns of CLOCK_MONOTONIC."""
-    whole = done.recording.spans()["whole"]
-    counted = np.arange(done.warm, len(whole))
-    slowest = counted[np.argsort(whole[counted], kind="stable")[::-1][:TRACED_SLOWEST]]
+    whole_ns = done.recording.spans()["whole"]
+    counted = np.arange(done.warm, len(whole_ns))
+    slowest = counted[np.argsort(whole_ns[counted], kind="stable")[::-1][:TRACED_SLOWEST]]
     every = max(1, len(counted) // TRACED_SAMPLE)
     rows = np.unique(np.concatenate([slowest, counted[::every]]))
     windows = merged(*(done.recording.column(kind)[rows] for kind in ("intended", "replied")))
@@ -140,12 +140,14 @@ def overlapping(spans: Sequence[Some], windows: tuple[Ns, Ns]) -> list[Some]:
         return []
     starts, ends = windows
     # The first window that ends no earlier than the interval begins is the only one to ask.
-    next_window = np.searchsorted(ends, [one.start_ns for one in spans])
+    next_window = np.searchsorted(ends, [span.start_ns for span in spans])
     begins = np.append(starts, np.iinfo(np.int64).max)[next_window]
-    return [one for one, begin in zip(spans, begins.tolist(), strict=True) if one.end_ns >= begin]
+    return [
+        span for span, begin in zip(spans, begins.tolist(), strict=True) if span.end_ns >= begin
+    ]
 
 
 def longest(spans: Sequence[Some]) -> list[Some]:
     """The MAX_INTERVALS longest, in the order of their starts."""
-    kept = sorted(spans, key=lambda one: one.start_ns - one.end_ns)[:MAX_INTERVALS]
-    return sorted(kept, key=lambda one: one.start_ns)
+    kept = sorted(spans, key=lambda span: span.start_ns - span.end_ns)[:MAX_INTERVALS]
+    return sorted(kept, key=lambda span: span.start_ns)

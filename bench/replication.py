@@ -59,7 +59,7 @@ def bench_replication(
     gathered = Rounds(rounds, progress)
     with _cluster() as (cluster, folder):
 
-        def one(number: int, add: Add) -> None:
+        def one_round(number: int, add: Add) -> None:
             for who in rotated(("ours", "local"), number):
                 fast = _run(cluster, folder, who == "ours", QUICK_ORDERS if quick else ORDERS, 0)
                 paced = _run(cluster, folder, who == "ours", QUICK_PACED if quick else PACED, RATE)
@@ -70,13 +70,13 @@ def bench_replication(
             seconds, packed, plain = _publish(cluster, folder, blocks)
             journal_bytes = sum(map(len, plain))
             add("publish_bytes", "B/s", "higher", journal_bytes / seconds)
-            for who, given in (("bare_jetstream", plain), ("bare_compressed", packed)):
-                bare_s = _bare(cluster, given)
+            for who, payloads in (("bare_jetstream", plain), ("bare_compressed", packed)):
+                bare_s = _bare(cluster, payloads)
                 add("publish_bytes", "B/s", "higher", journal_bytes / bare_s, who)
             if not quick:
                 _add_gaps(number, add)
 
-        gathered.run(one)
+        gathered.run(one_round)
     if quick:
         gathered.missing += [missing(name, "left out of a quick run") for name in GAPS]
     return gathered.document("replication", command, {})
@@ -143,24 +143,24 @@ def _publish(cluster: Cluster, folder: Path, blocks: int) -> tuple[float, list[b
         shutil.rmtree(journal, ignore_errors=True)
     link = connect(cluster.access)
     try:
-        found = list(messages(JetStream(link, venue), before + 1, last))
+        published = list(messages(JetStream(link, venue), before + 1, last))
     finally:
         link.close()
-    plain = [bytes(unpack(data, position).blocks.data) for position, data in found]
-    return seconds, [data for _, data in found], plain
+    plain = [bytes(unpack(data, position).blocks.data) for position, data in published]
+    return seconds, [data for _, data in published], plain
 
 
-def _bare(cluster: Cluster, given: list[bytes]) -> float:
+def _bare(cluster: Cluster, payloads: list[bytes]) -> float:
     """The seconds that these messages take, as many on their way, without our protocol."""
     link = connect(cluster.access)
     try:
         stream = JetStream(link, _name("BARE"))
         stream.open()
         began, done, sent = time.perf_counter(), 0, 0
-        while done < len(given):
-            while sent < len(given) and sent - done < WINDOW:
+        while done < len(payloads):
+            while sent < len(payloads) and sent - done < WINDOW:
                 sent += 1
-                stream.publish(sent, given[sent - 1])
+                stream.publish(sent, payloads[sent - 1])
             link.wait(0.1)
             while (message := link.take()) is not None:
                 acknowledged(message)

@@ -27,7 +27,7 @@ def restart_s(journal: Path, quick: bool) -> float | None:
     def kill(sample: Sample) -> None:
         if killed or sample.commands < orders // 2:
             return
-        (pipeline,) = (one for one in running() if one.owner.pid == os.getpid())
+        (pipeline,) = (pipeline for pipeline in running() if pipeline.owner.pid == os.getpid())
         stages = pipeline.view(pipeline.positions(), 1)["stages"]
         killed.extend(row["pid"] for row in stages if row["name"] == STAGE)
         with suppress(ProcessLookupError):

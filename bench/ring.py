@@ -75,8 +75,8 @@ QUICK = Counts(40_000, 4_000_000, 20_000_000, 2_000, 4_000_000, 10_000)
 def peers_named(text: str | None) -> list[str]:
     """The peers that ``text`` names, with their variants, and those that are always there."""
     named = chosen(text, VARIANTS)
-    wanted = [name for name in VARIANTS if name in named or name in ALWAYS]
-    return [variant for name in wanted for variant in VARIANTS[name]]
+    names = [name for name in VARIANTS if name in named or name in ALWAYS]
+    return [variant for name in names for variant in VARIANTS[name]]
 
 
 def setup_peers() -> int:
@@ -109,14 +109,14 @@ def bench_ring(
     metrics = _metrics(cores, QUICK if quick else Counts(), runs, chosen)
     gathered = Rounds(rounds, progress, missing=gone)
 
-    def one(number: int, add: Add) -> None:
+    def one_round(number: int, add: Add) -> None:
         for metric in metrics:
             progress(f"  {metric.name}")
             everybody = [("ours", metric.ours), *metric.peers.items()]
             for who, measure in rotated(everybody, number):
                 add(metric.name, metric.unit, metric.better, measure(), who)
 
-    gathered.run(one)
+    gathered.run(one_round)
     return gathered.document("ring", command)
 
 

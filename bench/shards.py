@@ -70,9 +70,9 @@ class ManyInstruments:
             part["order_id"] = part["order_id"] * INSTRUMENTS + k
             parts.append(part)
         mixed = np.concatenate(parts)
-        whole = np.empty_like(mixed)
-        whole[np.argsort(drawn, kind="stable")] = mixed
-        yield whole
+        commands = np.empty_like(mixed)
+        commands[np.argsort(drawn, kind="stable")] = mixed
+        yield commands
 
 
 def imbalance(shards: int) -> float:
@@ -123,7 +123,7 @@ def together(source: ManyInstruments) -> float:
     with _sequenced(source, 2) as work:
         place = Rendezvous()
 
-        def one(side: int, name: str) -> float:
+        def one_shard(side: int, name: str) -> float:
             group = StageGroup(work, (name,))
             work.shared.populate()  # this process's own page tables
             place.meet(side, 1)
@@ -131,7 +131,8 @@ def together(source: ManyInstruments) -> float:
 
         cores = sorted(os.sched_getaffinity(0))[-2:]
         functions: list[tuple[int | None, Callable[[], Any]]] = [
-            (cores[side], partial(one, side, name)) for side, name in enumerate(matchers_of(work))
+            (cores[side], partial(one_shard, side, name))
+            for side, name in enumerate(matchers_of(work))
         ]
         return float(max(run_processes("two shards", functions)))
 
@@ -180,13 +181,13 @@ def _round(quick: bool, says: list[dict[str, Any]], number: int, add: Add) -> No
         add(f"merge_of_{shards}", "ns", "lower", merge[shards])
     if len(sorted(os.sched_getaffinity(0))) > 1:
         add("two_at_once", "ns", "lower", together(source) * per_command)
-    told = {n: foretell(skip_ns, measured[2], merge, others_ns, n) for n in FORETOLD}
+    foretold = {n: foretell(skip_ns, measured[2], merge, others_ns, n) for n in FORETOLD}
     for shards in MEASURED[1:]:
-        told[shards]["measured_shard_ns"] = measured[shards]
-        told[shards]["measured_merge_ns"] = merge[shards]
+        foretold[shards]["measured_shard_ns"] = measured[shards]
+        foretold[shards]["measured_merge_ns"] = merge[shards]
     for shards in FORETOLD[-2:]:
-        add(f"foretold_{shards}", "1/s", "higher", float(told[shards]["commands_per_s"]))
-    says.append({str(n): row for n, row in told.items()})
+        add(f"foretold_{shards}", "1/s", "higher", float(foretold[shards]["commands_per_s"]))
+    says.append({str(n): row for n, row in foretold.items()})
     _live(quick, number, add)
 
 
@@ -222,7 +223,7 @@ def bench_shards(
     compile_kernels(lambda label, done, total: progress(f"compiling: {label}"))
     for shards in (1, 2):
         alone(ManyInstruments(1 << 12), shards)  # what is loaded at the first call
-    made, says = Rounds(rounds, progress), list[dict[str, Any]]()
-    made.run(lambda number, add: _round(quick, says, number, add))
+    gathered, says = Rounds(rounds, progress), list[dict[str, Any]]()
+    gathered.run(lambda number, add: _round(quick, says, number, add))
     details = {"model": says[-1] if says else {}}
-    return made.document("shards", command, details=details)
+    return gathered.document("shards", command, details=details)

@@ -65,7 +65,7 @@ def bench_shim(
     gone: dict[str, str] = {}
     """By what cannot be taken here: why.  A program that failed once is not tried again."""
 
-    def one(number: int, add: Add) -> None:
+    def one_round(number: int, add: Add) -> None:
         lost, taken = 0.0, False
         for name, unit, better, ours, peers in METRICS:
             programs = [("ours", ours), *peers.items()]
@@ -90,7 +90,7 @@ def bench_shim(
         folder = Path(scratch)
         if refused:
             gone["huge pages"] = refused
-        gathered.run(one)
+        gathered.run(one_round)
     for (name, _, _), by_whom in gathered.figures.items():
         for who in [who for who in by_whom if _label(name, who) in gone or name in gone]:
             del by_whom[who]

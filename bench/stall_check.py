@@ -61,12 +61,12 @@ def one_run(stall: Stall | None) -> dict[str, Any]:
 
 def by_window(done: Paced) -> dict[str, list[float]]:
     """Of each whole window: p50 and p99.9 in ns, commands a second whose latency is in the band."""
-    whole = done.spans()["whole"]
+    whole_ns = done.spans()["whole"]
     intended = done.recording.column("intended")[done.warm :]
     window = (intended - intended[0]) // int(WINDOW_S * 1e9)
     windows: dict[str, list[float]] = {"p50_ns": [], "p999_ns": [], "band_per_s": []}
     for number in range(round(SECONDS / WINDOW_S)):
-        inside: Ns = whole[window == number]
+        inside: Ns = whole_ns[window == number]
         low, high = BAND_NS
         windows["p50_ns"].append(float(np.percentile(inside, 50)))
         windows["p999_ns"].append(float(np.percentile(inside, 99.9)))

@@ -38,12 +38,14 @@ def bench_all(
         try:
             documents.append(_one(name, count, quick, progress))
         except KeyboardInterrupt as stopped:
-            left = names[names.index(name) :]
+            unmeasured = names[names.index(name) :]
             if isinstance(stopped, _Interrupted) and stopped.document:
                 # The subject under way has kept its whole rounds.
                 documents.append(stopped.document)
-                left = left[1:]
-            return documents, "interrupted" + (f": without {', '.join(left)}" if left else "")
+                unmeasured = unmeasured[1:]
+            return documents, "interrupted" + (
+                f": without {', '.join(unmeasured)}" if unmeasured else ""
+            )
     return documents, None
 
 
@@ -105,8 +107,8 @@ def _follow(process: "subprocess.Popen[str]", progress: Progress) -> str:
 def write_all(documents: Sequence[dict[str, Any]], folder: Path) -> None:
     """One file a subject, as ``--out`` would have written it."""
     folder.mkdir(exist_ok=True)
-    for one in documents:
-        write_document(one, folder / f"{one['subject']}.json")
+    for subject_document in documents:
+        write_document(subject_document, folder / f"{subject_document['subject']}.json")
 
 
 def as_json(documents: Sequence[dict[str, Any]], partial: str | None) -> str:

@@ -47,8 +47,8 @@ TIMEOUT_S = 120.0
 class Watched:
     """Commands and events in batches, as the one iterator gives them, and what is told of them."""
 
-    def __init__(self, batches: list[tuple[Any, Any]], config: dict[str, Any], told: Settings):
-        self.batches, self.config, self.told = batches, config, told
+    def __init__(self, batches: list[tuple[Any, Any]], config: dict[str, Any], settings: Settings):
+        self.batches, self.config, self.settings = batches, config, settings
         self.events = sum(len(events) for _, events in batches)
 
     @classmethod
@@ -78,7 +78,7 @@ class Watched:
 
     def rate(self) -> float:
         """Events a second through new detectors."""
-        detectors = Detectors(self.config, self.told)
+        detectors = Detectors(self.config, self.settings)
         began = time.perf_counter()
         for commands, events in self.batches:
             detectors.watch(commands, events)
@@ -97,18 +97,18 @@ def alert_ms(count: int = ALERTS) -> list[float]:
             command = [sys.executable, "-m", "openoutcry", *words]
             with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
                 try:
-                    return _told(writer, child, count)
+                    return _delays_ms(writer, child, count)
                 finally:
                     child.terminate()
 
 
-def _told(writer: Any, child: Any, count: int) -> list[float]:
+def _delays_ms(writer: Any, child: Any, count: int) -> list[float]:
     assert child.stdout is not None
     os.set_blocking(child.stdout.fileno(), False)
     durable: dict[int, int] = {}
-    found: dict[int, int] = {}
+    delays_ns: dict[int, int] = {}
     seq, end_s, buffer, awake = 1, time.monotonic() + TIMEOUT_S, b"", False
-    while len(found) < count:
+    while len(delays_ns) < count:
         if time.monotonic() > end_s:
             raise OutcryError("bench surveillance: the follower did not tell its hits")
         block = _self_trade(seq)
@@ -127,8 +127,8 @@ def _told(writer: Any, child: Any, count: int) -> list[float]:
             awake = True
             if hit["seq"] in durable:
                 # On a busy machine a hit may come before this process has read the clock: at once.
-                found[hit["seq"]] = max(0, hit["told_ns"] - durable[hit["seq"]])
-    return [ns / 1e6 for ns in found.values()]
+                delays_ns[hit["seq"]] = max(0, hit["told_ns"] - durable[hit["seq"]])
+    return [ns / 1e6 for ns in delays_ns.values()]
 
 
 def _self_trade(seq: int) -> Any:
@@ -153,7 +153,7 @@ def bench_surveillance(
     agents = Watched.agents(4 if quick else 20)
     seeds: list[int] = []
 
-    def one(number: int, add: Add) -> None:
+    def one_round(number: int, add: Add) -> None:
         add("events", "1/s", "higher", generated.rate())
         add("events_agents", "1/s", "higher", agents.rate())
         add("alert_ms", "ms", "lower", median(alert_ms(4 if quick else ALERTS)))
@@ -161,13 +161,13 @@ def bench_surveillance(
         add("order_life_ms", "ms", "lower", median(lives))
         drawn = [secrets.randbelow(2**31) for _ in range(QUICK_MARKETS if quick else MARKETS)]
         seeds.extend(drawn)
-        found = measure(drawn)
+        accuracy = measure(drawn)
         for name in PATTERNS:
-            shares = found.shares(name)
+            shares = accuracy.shares(name)
             if shares["acts"]:
                 add(f"recall_{name}", "count", "higher", shares["recall"])
             if shares["alarms"]:
                 add(f"precision_{name}", "count", "higher", shares["precision"])
 
-    gathered.run(one)
+    gathered.run(one_round)
     return gathered.document("surveillance", command, {"seeds": seeds})

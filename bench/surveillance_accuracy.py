@@ -81,8 +81,8 @@ class Accuracy:
         """Count one market."""
         for label in market.labels:
             self.profits.setdefault(label.pattern, []).append(label.profit_ticks)
-            found = any(c.detector == label.pattern and meets(label, *span(c)) for c in cases)
-            (self.seen if found else self.missed)[label.pattern] += 1
+            seen = any(c.detector == label.pattern and meets(label, *span(c)) for c in cases)
+            (self.seen if seen else self.missed)[label.pattern] += 1
         for case in cases:
             if any(meets(label, *span(case)) for label in market.labels):
                 self.right[case.detector] += 1
@@ -98,8 +98,8 @@ class Accuracy:
             mine = [alarm for alarm in alarms if alarm.rule == rule]
             acts = [label for label in market.labels if label.pattern in patterns]
             for label in acts:
-                found = any(meets(label, a.participants, a.begin_ns, a.end_ns) for a in mine)
-                (self.written_seen if found else self.written_missed)[rule] += 1
+                seen = any(meets(label, a.participants, a.begin_ns, a.end_ns) for a in mine)
+                (self.written_seen if seen else self.written_missed)[rule] += 1
             for a in mine:
                 right = any(meets(label, a.participants, a.begin_ns, a.end_ns) for label in acts)
                 (self.written_right if right else self.written_wrong)[rule] += 1
@@ -160,13 +160,13 @@ def measure(
     minutes: int = MINUTES, crowd: int = CROWD,
 ) -> Accuracy:  # fmt: skip
     """Run a market for each seed, and count; ``styles`` as manipulators have them."""
-    found = Accuracy()
+    accuracy = Accuracy()
     for seed in seeds:
-        count(found, seed, agent_market(seed, minutes, names, styles=styles, crowd=crowd))
-    return found
+        count(accuracy, seed, agent_market(seed, minutes, names, styles=styles, crowd=crowd))
+    return accuracy
 
 
-def count(found: Accuracy, seed: int, market: AgentMarket) -> list[Case]:
+def count(accuracy: Accuracy, seed: int, market: AgentMarket) -> list[Case]:
     """Run one market, look at it, and count; its cases."""
     engine = Engine(market.instruments)
     parts = [part for part in market.run(engine) if len(part[0])]
@@ -175,21 +175,21 @@ def count(found: Accuracy, seed: int, market: AgentMarket) -> list[Case]:
     detectors = Detectors(configuration(market), settings_of_text(settings_text(market)))
     hits = detectors.watch(commands, events)
     cases = fold(hits, SYMBOLS, [""] * len(hits))
-    found.add(seed, market, cases, as_written(commands, events))
-    found.commands += len(commands)
-    _count_windows(found, market, commands)
+    accuracy.add(seed, market, cases, as_written(commands, events))
+    accuracy.commands += len(commands)
+    _count_windows(accuracy, market, commands)
     return cases
 
 
-def _count_windows(found: Accuracy, market: AgentMarket, commands: Any) -> None:
+def _count_windows(accuracy: Accuracy, market: AgentMarket, commands: Any) -> None:
     rows = set(zip(commands["participant"].tolist(), commands["symbol"].tolist(),
                    (commands["rx_ts_ns"] // (300 * 10**9)).tolist(), strict=True))  # fmt: skip
-    found.windows += len(rows)
+    accuracy.windows += len(rows)
     labelled = {
         (label.participants[0], label.pattern, n)
         for label in market.labels
         for n in range(label.begin_ns // (300 * 10**9), label.end_ns // (300 * 10**9) + 1)
     }
-    found.labelled_windows += len(labelled)
+    accuracy.labelled_windows += len(labelled)
     honest = {who for who, _, _ in rows if 0 < who < FIRST or who >= CROWD_FROM}
-    found.honest_days += len(honest)
+    accuracy.honest_days += len(honest)

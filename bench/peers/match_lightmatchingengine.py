@@ -45,7 +45,7 @@ def main() -> None:
             if op == TAKE and order.leaves_qty:
                 cancel(order.order_id, SYMBOL)
     took_ns = time.perf_counter_ns() - before
-    told = []
+    fills = []
     for trades in batches:
         taker = 0
         for trade in trades:
@@ -53,8 +53,8 @@ def main() -> None:
             if trade.order_id == trades[0].order_id:
                 taker = ids[trade.order_id]
             else:
-                told.append([taker, ids[trade.order_id], trade.trade_price, trade.trade_qty])
-    print(json.dumps({"took_ns": took_ns, "trades": told}))
+                fills.append([taker, ids[trade.order_id], trade.trade_price, trade.trade_qty])
+    print(json.dumps({"took_ns": took_ns, "trades": fills}))
 
 
 main()

@@ -45,7 +45,7 @@ def main() -> None:
     # It numbers orders by uuid, here told back in ours.
     sent = [order_id for op, order_id, *_ in rows if op != CANCEL]
     ids = {order.id: order_id for order, order_id in zip(placed, sent, strict=True)}
-    told = [
+    fills = [
         [
             ids[trade.incoming_order_id],
             ids[trade.standing_order_id],
@@ -55,7 +55,7 @@ def main() -> None:
         for blotter in trades
         for trade in blotter.trades
     ]
-    print(json.dumps({"took_ns": took_ns, "trades": told}))
+    print(json.dumps({"took_ns": took_ns, "trades": fills}))
 
 
 main()

@@ -201,7 +201,7 @@ def queue_stages(commands: list[Command], rate: int) -> Taken:
             # As ours: from the first command's intended send, not from the fork of its sender.
             first = first or batch[0][0]
             latencies += [now - due for due, _ in batch]
-            trades += sum(made for _, made in batch)
+            trades += sum(trade_count for _, trade_count in batch)
         took = (now - first) / 1e9
     finally:
         for process in (sender, *stages):

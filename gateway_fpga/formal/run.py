@@ -79,9 +79,9 @@ def _sources(module: Module, broken: Property | None) -> dict[str, str]:
     if broken is not None:
         name = f"{broken.file or module.module}.v"
         old, new = broken.broken
-        found = texts[name].count(old)
-        if found != 1:
-            raise ProofFailed(f"{broken.name}: {old!r} stands {found} times in {name}, not once")
+        count = texts[name].count(old)
+        if count != 1:
+            raise ProofFailed(f"{broken.name}: {old!r} stands {count} times in {name}, not once")
         texts[name] = texts[name].replace(old, new)
     return texts
 

@@ -26,7 +26,7 @@ def build(target: Path) -> float:
         files = f"{files} {' '.join(sorted(path.name for path in BOARD.glob('*.v')))}"
         script = f"read_verilog {files}; synth_ecp5 -top outcry_ulx3s -json board.json"
         tool("yosys", ["-q", "-p", script], folder)
-        said = tool(
+        log = tool(
             "nextpnr-ecp5",
             [*DEVICE, "--json", "board.json", "--lpf", "ulx3s.lpf", "--textcfg", "board.config",
              "--freq", "25"],
@@ -34,7 +34,7 @@ def build(target: Path) -> float:
         )  # fmt: skip
         tool("ecppack", ["--compress", "board.config", "board.bit"], folder)
         shutil.copy(folder / "board.bit", target)
-    (mhz,) = [line for line in said.splitlines() if "Max frequency for clock" in line][-1:]
+    (mhz,) = [line for line in log.splitlines() if "Max frequency for clock" in line][-1:]
     return float(mhz.split(":")[-1].split("MHz")[0])
 
 

@@ -47,14 +47,14 @@ class Point:
 def points(text: str) -> Iterable[tuple[Point, int]]:
     """The points of one of Verilator's coverage files, each with how often it was reached."""
     for row in text.splitlines():
-        found = POINT.match(row)
-        if found is None:
+        match = POINT.match(row)
+        if match is None:
             continue
-        keys = dict(part.split("\x02", 1) for part in found[1].split("\x01") if part)
+        keys = dict(part.split("\x02", 1) for part in match[1].split("\x01") if part)
         kind = keys.get("page", "").split("/")[0].removeprefix("v_")
         yield (
             Point(kind, Path(keys["f"]).name, int(keys["l"]), int(keys["n"]), keys.get("o", "")),
-            int(found[2]),
+            int(match[2]),
         )
 
 
@@ -114,14 +114,16 @@ def run(folder: Path) -> None:
 def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         run(Path(temporary))
-        made = figures(collect(Path(temporary)), constants())
-    for missed, count in made["missed"].items():
+        coverage = figures(collect(Path(temporary)), constants())
+    for missed, count in coverage["missed"].items():
         print(f"not reached: {count} of {missed}")
-    for row in made["rows"]:
+    for row in coverage["rows"]:
         print(f"{row['kind']:10} {row['reached']} of {row['points']}")
-    write_section("coverage", made, "make fpga-coverage")
-    whole = all(row["reached"] == row["points"] for row in made["rows"] if row["kind"] in GOAL)
-    return 0 if whole else 1
+    write_section("coverage", coverage, "make fpga-coverage")
+    complete = all(
+        row["reached"] == row["points"] for row in coverage["rows"] if row["kind"] in GOAL
+    )
+    return 0 if complete else 1
 
 
 if __name__ == "__main__":

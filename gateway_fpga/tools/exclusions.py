@@ -138,10 +138,10 @@ def by_hand(file: str, name: str) -> str | None:
 def constants() -> set[tuple[str, str, int]]:
     """(file, signal, bit) of all bits that are constant; of a module with several instances, in
     each of them."""
-    found: set[tuple[str, str, int]] = set()
+    constant_bits: set[tuple[str, str, int]] = set()
     for design in DESIGNS:
-        found |= _of_design(design)
-    return found
+        constant_bits |= _of_design(design)
+    return constant_bits
 
 
 def _of_design(design: Design) -> set[tuple[str, str, int]]:
@@ -173,12 +173,12 @@ def _constant_bits(path: Path, design: Design) -> set[tuple[str, str, int]]:
     """(instance, signal, bit); the instance is empty for the module's own signals."""
     modules: dict[str, Any] = json.loads(path.read_text())["modules"]
     (module,) = (module for name, module in modules.items() if design.top in name)
-    found = set()
+    constant_bits = set()
     for name, net in module["netnames"].items():
         instance, _, signal = name.rpartition(".")
         if instance not in design.inside:
             instance, signal = "", name
         for index, bit in enumerate(net["bits"]):
             if bit in ("0", "1"):
-                found.add((instance, signal, index + int(net.get("offset", 0))))
-    return found
+                constant_bits.add((instance, signal, index + int(net.get("offset", 0))))
+    return constant_bits

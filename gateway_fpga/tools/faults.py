@@ -141,8 +141,10 @@ def main(arguments: Sequence[str]) -> int:
         faults = [by_number[int(number)] for number in chosen.numbers.split(",")]
     started = time.monotonic()
     rows = measure(faults, chosen.jobs, chosen.first)
-    left = [row for row in rows if row["noticed"] == "survived"]
-    print(f"{len(rows) - len(left)} of {len(rows)} noticed, {time.monotonic() - started:.0f} s")
+    survivors = [row for row in rows if row["noticed"] == "survived"]
+    print(
+        f"{len(rows) - len(survivors)} of {len(rows)} noticed, {time.monotonic() - started:.0f} s"
+    )
     keep([row for row in rows if not (chosen.first and row["noticed"] == "survived")])
     return 0
 
@@ -152,14 +154,14 @@ def keep(rows: list[dict[str, Any]]) -> None:
     explained = importlib.import_module("faults_ingress").EXPLAINED
     known = {(fault.file, fault.old, fault.new): fault.number for fault in table()}
     before = read_evidence().get("faults", {}).get("figures", {"faults": []})["faults"]
-    found = {}
+    by_place = {}
     for row in (*before, *rows):
         place = row["file"], row["from"], row["to"]
         if place in known:
-            found[place] = row | {"number": known[place]}
+            by_place[place] = row | {"number": known[place]}
             if row["noticed"] == "survived":
-                found[place]["why"] = explained.get(place, "")
-    kept = sorted(found.values(), key=lambda row: row["number"])
+                by_place[place]["why"] = explained.get(place, "")
+    kept = sorted(by_place.values(), key=lambda row: row["number"])
     write_section("faults", {"planned": len(known), "faults": kept}, "make fpga-faults")
 
 

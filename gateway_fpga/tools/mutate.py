@@ -203,8 +203,8 @@ def yosys(folder: Path, script: str, limit_s: int = resource.RLIM_INFINITY) -> t
             cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         ) as running:  # fmt: skip
             resource.prlimit(running.pid, resource.RLIMIT_CPU, (limit_s, limit_s))
-            said, _ = running.communicate()
-    return running.returncode == 0, said
+            log, _ = running.communicate()
+    return running.returncode == 0, log
 
 
 def read(target: Target) -> str:
@@ -268,10 +268,10 @@ def fates(
         raise MutationError(
             f"{target.module}: on the unchanged netlist the bench fails: {failed[0]}"
         )
-    found = {int(number): test for number, _, test in rows}
-    if missing := set(numbers) - set(found):
+    by_number = {int(number): test for number, _, test in rows}
+    if missing := set(numbers) - set(by_number):
         raise MutationError(f"{target.module}: nothing came of the mutants {sorted(missing)}")
-    return found
+    return by_number
 
 
 def one_step(target: Target) -> str:
@@ -293,10 +293,10 @@ READ_KNOWN = "read_verilog -formal facts.v\nread_rtlil known.il\n"
 def make_gold(target: Target, folder: Path) -> None:
     """Write one step of the unchanged target, which every mutant is compared with, into the folder
     of its netlist."""
-    whole = (folder / "whole.il").read_text()
-    end = whole.rindex("end")
+    netlist = (folder / "whole.il").read_text()
+    end = netlist.rindex("end")
     (folder / "known.il").write_text(
-        whole[:end] + "".join(fact.cell() for fact in target.facts) + whole[end:]
+        netlist[:end] + "".join(fact.cell() for fact in target.facts) + netlist[end:]
     )
     (folder / "facts.v").write_text("".join(fact.verilog() for fact in target.facts))
     (folder / "memories.v").write_text(MEMORIES)
@@ -334,20 +334,20 @@ def measure(
         folder = Path(temporary)
         mutants = make_netlist(target, count, folder, seed)
         by = fates(target, folder, [mutant.number for mutant in mutants], jobs)
-        left = [mutant for mutant in mutants if not by[mutant.number]]
-        if left:
+        unnoticed = [mutant for mutant in mutants if not by[mutant.number]]
+        if unnoticed:
             make_gold(target, folder)
         with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-            same = list(pool.map(lambda mutant: equivalent(target, mutant, folder), left))
-    for mutant, alike in zip(left, same, strict=True):
+            same = list(pool.map(lambda mutant: equivalent(target, mutant, folder), unnoticed))
+    for mutant, alike in zip(unnoticed, same, strict=True):
         kind = "equivalent" if alike else "survivor"
         print(f"  {kind}: {target.module}: {mutant.command}", flush=True)
     return {
         "module": target.module,
         "mutants": len(mutants),
-        "equivalent": [m.place for m, alike in zip(left, same, strict=True) if alike],
-        "survivors": [m.place for m, alike in zip(left, same, strict=True) if not alike],
-        "killed": len(mutants) - len(left),
+        "equivalent": [m.place for m, alike in zip(unnoticed, same, strict=True) if alike],
+        "survivors": [m.place for m, alike in zip(unnoticed, same, strict=True) if not alike],
+        "killed": len(mutants) - len(unnoticed),
         "seconds": round(time.monotonic() - started),
     }
 

@@ -21,16 +21,16 @@ PAGES = (PAGE, ROOT / "docs" / "gateway.md")
 
 def filled(text: str) -> str:
     """The page with every marked place filled."""
-    made = read_evidence()
+    evidence = read_evidence()
 
     def content(name: str) -> str:
         if name == "diagram":
             return diagram()
         if name == "sentences":
             return sentences()
-        if name not in made:
+        if name not in evidence:
             return "Not measured yet.\n"
-        return TABLES[name](made[name]["figures"]) + _source(made[name])
+        return TABLES[name](evidence[name]["figures"]) + _source(evidence[name])
 
     return fill(text, "fpga", content)
 
@@ -71,8 +71,8 @@ def proofs(figures: dict[str, Any]) -> str:
          "✓" if row["caught"] else "no")
         for row in figures["properties"]
     ]  # fmt: skip
-    whole = sum(row["proved"] and row["caught"] for row in figures["properties"])
-    return f"{whole} properties are proved, each with its broken variant caught.\n\n" + table(
+    proved = sum(row["proved"] and row["caught"] for row in figures["properties"])
+    return f"{proved} properties are proved, each with its broken variant caught.\n\n" + table(
         "| property | what it says | proved | broken one caught |", rows
     )
 
@@ -114,23 +114,23 @@ def drawn(figures: dict[str, Any]) -> str:
 
 
 def faults(figures: dict[str, Any]) -> str:
-    found: dict[str, Counter[str]] = {}
+    by_class: dict[str, Counter[str]] = {}
     for row in figures["faults"]:
-        found.setdefault(row["class"], Counter())[row["noticed"]] += 1
+        by_class.setdefault(row["class"], Counter())[row["noticed"]] += 1
     rows = [
         (kind, str(by.total()), str(by["first"] + by["bench"]), str(by["survived"]))
-        for kind, by in found.items()
+        for kind, by in by_class.items()
     ]
     total = len(figures["faults"])
-    left = [row for row in figures["faults"] if row["noticed"] == "survived"]
-    real = total - sum(row["why"].startswith("no difference") for row in left)
+    survivors = [row for row in figures["faults"] if row["noticed"] == "survived"]
+    real = total - sum(row["why"].startswith("no difference") for row in survivors)
     text = (
         f"{total} of the {figures['planned']} faults of the table have been run: "
-        f"**{total - len(left)}** were noticed by the module's own bench, of {real} that make a "
-        "difference.\n\n"
+        f"**{total - len(survivors)}** were noticed by the module's own bench, of {real} that make "
+        "a difference.\n\n"
     ) + table("| class | faults | noticed | survived |", rows)
     lines = [f"- `{row['file']}`: {_code(row['from'])} → {_code(row['to'])}: {row['why']}"
-             for row in left]  # fmt: skip
+             for row in survivors]  # fmt: skip
     return text + ("\nSurvivors:\n\n" + "\n".join(lines) + "\n" if lines else "")
 
 

@@ -122,10 +122,10 @@ def ports(target: Target, folder: Path, files: str) -> dict[str, tuple[str, int]
     return {name: (p["direction"], len(p["bits"])) for name, p in top["ports"].items()}
 
 
-def harness(target: Target, found: Mapping[str, tuple[str, int]]) -> str:
+def harness(target: Target, target_ports: Mapping[str, tuple[str, int]]) -> str:
     """A module of four pins around the target: a shift register in, another out."""
-    ins = [(n, w) for n, (d, w) in found.items() if d == "input" and n != "clk"]
-    outs = [(n, w) for n, (d, w) in found.items() if d == "output"]
+    ins = [(n, w) for n, (d, w) in target_ports.items() if d == "input" and n != "clk"]
+    outs = [(n, w) for n, (d, w) in target_ports.items() if d == "output"]
     wide_in, wide_out = sum(w for _, w in ins), sum(w for _, w in outs)
     chosen = ", ".join(f".{name}({value})" for name, value in target.parameters.items())
     wires, at = [".clk(clk)"], 0
@@ -180,17 +180,17 @@ def floorplan(netlist: Path) -> None:
 
 def place_rams(cells: Mapping[str, dict[str, Any]]) -> None:
     """Give each block RAM the place that :data:`FLOORPLAN` says; others of the design have none."""
-    found = {match[1]: cell for name, cell in cells.items() if (match := RAM.search(name))}
-    table = sorted((match.groups(), name) for name in found if (match := TABLE.match(name)))
+    rams = {match[1]: cell for name, cell in cells.items() if (match := RAM.search(name))}
+    table = sorted((match.groups(), name) for name in rams if (match := TABLE.match(name)))
     ways = [[name for (way, *_), name in table if way == str(n)] for n in range(3)]
     placed = []
     for row, (site, members) in FLOORPLAN.items():
         names = [n for m in members for n in ([m] if isinstance(m, str) else [w[m] for w in ways])]
         for at, name in enumerate(names, site):
-            found[name]["attributes"]["BEL"] = f"X{RAM_COLUMNS[at]}/Y{row}/EBR{at % 4}"
+            rams[name]["attributes"]["BEL"] = f"X{RAM_COLUMNS[at]}/Y{row}/EBR{at % 4}"
         placed += names
-    if sorted(placed) != sorted(found):
-        raise BuildError(f"of the block RAMs {sorted(found)} the floorplan has {sorted(placed)}")
+    if sorted(placed) != sorted(rams):
+        raise BuildError(f"of the block RAMs {sorted(rams)} the floorplan has {sorted(placed)}")
 
 
 def place_multipliers(cells: Sequence[dict[str, Any]], order: Sequence[int | str]) -> None:
@@ -207,19 +207,19 @@ def place_multipliers(cells: Sequence[dict[str, Any]], order: Sequence[int | str
 def place_and_route(folder: Path, seed: int) -> tuple[float, dict[str, int]]:
     """Highest frequency in MHz and cells used, for one seed."""
     report = f"report{seed}.json"
-    said = tool(
+    log = tool(
         "nextpnr-ecp5",
         [*DEVICE, "--json", "harness.json", "--freq", str(TARGET_MHZ), "--timing-allow-fail",
          "--lpf-allow-unconstrained", "--seed", str(seed), "--report", report, *EFFORT],
         folder,
     )  # fmt: skip
-    found = FMAX.findall(said)
-    if not found:
-        raise BuildError(f"nextpnr named no frequency:\n{said[-2000:]}")
+    frequencies = FMAX.findall(log)
+    if not frequencies:
+        raise BuildError(f"nextpnr named no frequency:\n{log[-2000:]}")
     used = json.loads((folder / report).read_text())["utilization"]
     cells = {what: int(used.get(cell, {"used": 0})["used"]) for what, cell in CELLS.items()}
     # The last line is after routing.
-    return float(found[-1]), cells
+    return float(frequencies[-1]), cells
 
 
 def measure(target: Target, seeds: int) -> dict[str, Any]:

@@ -140,8 +140,8 @@ def warnings() -> list[str]:
              "-Wno-fatal", "-Wno-DECLFILENAME", "--top-module", TOP, "-y", ".", f"{TOP}.v"],
             cwd=folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
-    found = WARNING.findall(done.stderr + done.stdout)
-    return sorted({f"{kind} {file} {text}" for kind, file, _, text in found})
+    matches = WARNING.findall(done.stderr + done.stdout)
+    return sorted({f"{kind} {file} {text}" for kind, file, _, text in matches})
 
 
 def diagram(module: str = TOP) -> str:
@@ -177,7 +177,7 @@ def diagram(module: str = TOP) -> str:
                 gives[instance.name] = streams[instance.name]["m_axis_tdata"]
         outside = streams.get("core", {})
     for taker, net in takes.items():
-        givers = [name for name, given in gives.items() if given == net] or [net]
+        givers = [name for name, output in gives.items() if output == net] or [net]
         lines += [f"    {giver} -->|{net}| {taker}" for giver in givers]
     lines += [f"    {name} --> {net}" for name, net in gives.items() if net == "m_axis_tdata"]
     return "\n".join([*lines, "```"]) + "\n"
@@ -201,10 +201,10 @@ def report() -> Mapping[str, Mapping[str, int | None]]:
 
 
 def main() -> int:
-    for module, found in report().items():
+    for module, module_depths in report().items():
         texts = [
             f"{name} {'never' if depth is None else f'after {depth}'}"
-            for name, depth in found.items()
+            for name, depth in module_depths.items()
         ]
         print(f"{module:20} data reaches {', '.join(texts)}")
     wrong = structure(TOP)
