@@ -131,8 +131,8 @@ def _instrument(row: Any) -> dict[str, Any]:
 def _journal(text: str, folder: Path, symbol: bytes) -> Recording:
     reader = JournalReader(folder)
     table = make_instruments(reader.config["instruments"])
-    found = np.flatnonzero(table["symbol"] == symbol)
-    if not len(found):
+    rows = np.flatnonzero(table["symbol"] == symbol)
+    if not len(rows):
         raise BacktestError(f"{folder} has no instrument {symbol.decode()!r}")
     if reader.first_seq != 1:
         raise BacktestError(f"{folder} begins at sequence {reader.first_seq}, not at a day's begin")
@@ -145,7 +145,7 @@ def _journal(text: str, folder: Path, symbol: bytes) -> Recording:
             if len(kept):
                 yield kept.copy()
 
-    return Recording(text, _instrument(table[found[0]]), chunks(), False)
+    return Recording(text, _instrument(table[rows[0]]), chunks(), False)
 
 
 def prepare_day(recording: Recording, folder: Path) -> Day:

@@ -98,7 +98,7 @@ def parse_latency(text: str) -> Latency:
 def _histogram(path: Path, name: str) -> Any:
     try:
         document = json.loads(path.read_text())
-        rows = {one["name"]: one["histogram"] for one in document["stages"]}
+        rows = {stage["name"]: stage["histogram"] for stage in document["stages"]}
     except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise BacktestError(f"{path}: no file of histograms: {error}") from error
     if name not in rows:

@@ -56,7 +56,7 @@ class ReferenceRun:
         self.desk[lay.NEXT_ID], self.desk[lay.ROWS_END] = lay.OWN_ID, lay.DESK_AT
         self.under_way: deque[tuple[int, list[int]]] = deque()
         self.log: list[list[int]] = []
-        self.told = 0
+        self.rows_told = 0
         self.position = self.cash = self.paid = 0
         self.now_ns = self.local_ns = self.arrival_ns = lay.NOTHING
         self.shown: tuple[int, int, int, int] = (0, 0, 0, 0)
@@ -197,9 +197,9 @@ class ReferenceRun:
         return lay.NOTHING, 0
 
     def _tell_events(self) -> None:
-        while self.told < len(self.log):
-            row = self.log[self.told]
-            self.told += 1
+        while self.rows_told < len(self.log):
+            row = self.log[self.rows_told]
+            self.rows_told += 1
             if self.strategy.on_event is None:
                 continue
             shown = {

@@ -133,7 +133,7 @@ def _words(
     interval_ns = strategy.interval(parameters)
     on_book, on_event, on_timer = strategy.addresses()
     symbol = int.from_bytes(_symbol(day).encode().ljust(8, b"\0"), "little")
-    given = {
+    values = {
         lay.W_ARENA: engine.address, lay.W_BATCH: kernel_address(engine.batch, 5),
         lay.W_CORE: engine.core_address, lay.W_DAY: records.ctypes.data, lay.W_COUNT: day.count,
         lay.W_OUT: out.ctypes.data, lay.W_OUT_RECORDS: len(out),
@@ -147,7 +147,7 @@ def _words(
         lay.W_ON_EVENT: on_event, lay.W_ON_TIMER: on_timer, lay.W_MAKER_RATE: terms.maker_fee,
         lay.W_TAKER_RATE: terms.taker_fee,
     }  # fmt: skip
-    for word, value in given.items():
+    for word, value in values.items():
         words[word] = value
     return words
 

@@ -124,7 +124,7 @@ def summary(plan: Plan, out: Path) -> dict[str, Any]:
 
     Raises :class:`BacktestError` if a task is not.
     """
-    days, whole = [], hashlib.blake2b(digest_size=16)
+    days, plan_digest = [], hashlib.blake2b(digest_size=16)
     commands = 0
     for number, name in enumerate(plan.days):
         digest = hashlib.blake2b(digest_size=16)
@@ -137,8 +137,8 @@ def summary(plan: Plan, out: Path) -> dict[str, Any]:
                 digest.update(bytes.fromhex(run))
             commands += done["commands"] * len(done["hashes"])
         days.append({"day": name, "commands": done["commands"], "hash": digest.hexdigest()})
-        whole.update(digest.digest())
+        plan_digest.update(digest.digest())
     return {
         "days": days, "runs": len(plan.runs()) * len(plan.days), "commands": commands,
-        "hash": whole.hexdigest(),
+        "hash": plan_digest.hexdigest(),
     }  # fmt: skip

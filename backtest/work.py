@@ -54,7 +54,7 @@ def run_plan(
     return document
 
 
-def left(plan: Plan, out: Path) -> tuple[deque[Work], int]:
+def remaining_work(plan: Plan, out: Path) -> tuple[deque[Work], int]:
     """What is to be done, and how many tasks are done already."""
     work: deque[Work] = deque()
     done = 0
@@ -79,7 +79,7 @@ def do_work(plan: Plan, out: Path, work: Work) -> Work:
 
 
 def _here(plan: Plan, out: Path, progress: Progress | None) -> None:
-    work, done = left(plan, out)
+    work, done = remaining_work(plan, out)
     count = len(plan.days) * len(plan.tasks_of(0))
     while work:
         done += _after(plan, out, work, do_work(plan, out, work.popleft()))
@@ -87,12 +87,16 @@ def _here(plan: Plan, out: Path, progress: Progress | None) -> None:
             progress(done, count)
 
 
-def _after(plan: Plan, out: Path, work: deque[Work], done: Work) -> int:
+def _after(plan: Plan, out: Path, work: deque[Work], finished: Work) -> int:
     """A prepared day's tasks come next; how many tasks are done by this."""
-    day, task = done
+    day, task = finished
     if task is not None:
         return 1
-    work.extendleft((day, one) for one in reversed(plan.tasks_of(day)) if not is_done(out, one))
+    work.extendleft(
+        (day, next_task)
+        for next_task in reversed(plan.tasks_of(day))
+        if not is_done(out, next_task)
+    )
     return 0
 
 
@@ -101,23 +105,23 @@ def _on_ray(
 ) -> None:
     ray = need("ray")
     out = out.resolve()
-    work, done = left(plan, out)
+    work, done = remaining_work(plan, out)
     count = len(plan.days) * len(plan.tasks_of(0))
     if not work:
         return
     # Ray says on standard output that a worker died, where --json has its one document.
     with redirect_stdout(sys.stderr), _session(ray, workers, address):
         remote = ray.remote(num_cpus=1, max_retries=RETRIES)(do_work)
-        given = ray.put(plan)
+        plan_ref = ray.put(plan)
         under_way: set[Any] = set()
         try:
             while work or under_way:
                 while work and len(under_way) < workers * (1 + AHEAD):
-                    under_way.add(remote.remote(given, out, work.popleft()))
+                    under_way.add(remote.remote(plan_ref, out, work.popleft()))
                 ready, _ = ray.wait(list(under_way), num_returns=1)
                 under_way.difference_update(ready)
-                for one in ray.get(ready):
-                    done += _after(plan, out, work, one)
+                for finished in ray.get(ready):
+                    done += _after(plan, out, work, finished)
                 if progress:
                     progress(done, count)
         except ray.exceptions.RayTaskError as error:

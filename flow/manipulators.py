@@ -199,10 +199,10 @@ def ignite(who: Manipulator, agents: list[Agent]) -> Act:
     yield who.steps("hold_s")
     moved = abs(agent.lots - held)
     for _ in range(60):
-        left = abs(agent.lots - held)
-        if not left:
+        lots_left = abs(agent.lots - held)
+        if not lots_left:
             break
-        agent.take(BUY + SELL - side, min(left, 60), 1)
+        agent.take(BUY + SELL - side, min(lots_left, 60), 1)
         yield 1
     gained = agent.worth() - worth
     who.gained = gained if gained >= IGNITED_TICKS * moved else 0
@@ -258,18 +258,18 @@ def front_run(who: Manipulator, agents: list[Agent]) -> Act:
     market.known_orders.append(
         KnownOrder(broker.participant, client.participant, symbol, side, lots, known_ns)
     )
-    before, wanted = broker.lots, round(lots * who.draw("share"))
+    before, target_lots = broker.lots, round(lots * who.draw("share"))
     for _ in range(4):
-        broker.take(side, max(wanted // 4, 1), 4)
+        broker.take(side, max(target_lots // 4, 1), 4)
         yield max(1, who.steps("ahead_s") // 4)
     for _ in range(6):
         client.take(side, lots // 6, 10)
         yield 2
     for _ in range(30):
-        left = abs(broker.lots - before)
-        if not left:
+        lots_left = abs(broker.lots - before)
+        if not lots_left:
             break
-        broker.take(BUY + SELL - side, min(left, 60), 2)
+        broker.take(BUY + SELL - side, min(lots_left, 60), 2)
         yield 4
 
 
@@ -284,14 +284,14 @@ def across(who: Manipulator, agents: list[Agent]) -> Act:
     moved = (here.middle - middle) * (1 if side == BUY else -1)
     who.gained = None if moved >= 6 else 0
     took = max(abs(here.lots - start), 20)
-    left = round(took * who.draw("times"))
+    lots_left = round(took * who.draw("times"))
     for _ in range(24):
-        if left <= 0:
+        if lots_left <= 0:
             break
         held = there.lots
-        there.take(BUY + SELL - side, min(left, 300), 12)
+        there.take(BUY + SELL - side, min(lots_left, 300), 12)
         yield 3
-        left -= abs(there.lots - held)
+        lots_left -= abs(there.lots - held)
 
 
 ACTS: dict[str, tuple[Callable[[Manipulator, list[Agent]], Act], str, int]] = {
@@ -314,7 +314,7 @@ def manipulators(
     """Scripts of these manipulators (keys of ACTS), each so often a session."""
 
     def scripts(market: AgentMarket) -> list[Script]:
-        made = []
+        all_scripts = []
         for name in names:
             act, pattern, count = ACTS[name]
             first = FIRST + 10 * list(ACTS).index(name)
@@ -326,8 +326,8 @@ def manipulators(
             kind = "wash" if name.startswith("wash") else name
             manipulator = Manipulator(market, kind, who, (styles or {}).get(name))
             late = name == "marker"
-            made.append(manipulator.acting(act, pattern, agents, 1 if late else acts, late))
-        return made
+            all_scripts.append(manipulator.acting(act, pattern, agents, 1 if late else acts, late))
+        return all_scripts
 
     return scripts
 
@@ -338,13 +338,13 @@ def settings_text(market: AgentMarket) -> str:
 
     lines = ["[[related]]", f"participants = {list(RELATED)}", 'why = "one beneficial owner"', "",
              "[[linked]]", f"symbols = {list(SYMBOLS)!r}".replace("'", '"'), ""]  # fmt: skip
-    for one in market.known_orders:
-        known = datetime.fromtimestamp(one.known_ns // 10**9, UTC)
+    for order in market.known_orders:
+        known = datetime.fromtimestamp(order.known_ns // 10**9, UTC)
         text = known.strftime("%Y-%m-%dT%H:%M:%S")
-        lines += ["[[client_order]]", f"broker = {one.broker}", f"client = {one.client}",
-                  f'symbol = "{one.symbol}"', f'side = "{"buy" if one.side == BUY else "sell"}"',
-                  f"lots = {one.lots}",
-                  f"known = {text}.{one.known_ns % 10**9 // 1000:06d}Z", ""]  # fmt: skip
+        lines += ["[[client_order]]", f"broker = {order.broker}", f"client = {order.client}",
+                  f'symbol = "{order.symbol}"',
+                  f'side = "{"buy" if order.side == BUY else "sell"}"', f"lots = {order.lots}",
+                  f"known = {text}.{order.known_ns % 10**9 // 1000:06d}Z", ""]  # fmt: skip
     return "\n".join(lines)
 
 

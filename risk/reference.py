@@ -48,12 +48,12 @@ WAITS = 1
 MOVES_LEVELS = [int(s) for s in (Setting.TRADING_DAY, Setting.BREAKER, Setting.INDEX_WEIGHT)]
 """Their COMPLETED says where the breaker's levels are."""
 # An enumeration's members take Python a while to look up.
-SIDES, ORDER_TYPES = {int(one) for one in Side}, {int(one) for one in OrderType}
+SIDES, ORDER_TYPES = {int(side) for side in Side}, {int(kind) for kind in OrderType}
 NEW, REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
 DISCONNECT, TIME, PHASE = (
     int(kind) for kind in (CommandKind.DISCONNECT, CommandKind.TIME, CommandKind.PHASE)
 )
-UNPRICED_TYPES, MOVING_TYPES = {int(one) for one in UNPRICED}, {int(one) for one in MOVING}
+UNPRICED_TYPES, MOVING_TYPES = {int(kind) for kind in UNPRICED}, {int(kind) for kind in MOVING}
 ACCEPTED, FILLED, CONVERTED, REPLACED, PHASE_CHANGED = (
     int(kind) for kind in (
         EventKind.ACCEPTED, EventKind.FILLED, EventKind.CONVERTED, EventKind.REPLACED,
@@ -77,18 +77,18 @@ class Reference:
         protection: bool = False,
         delayed: int = 0,
     ) -> None:
-        given = [1] * len(instruments) if multipliers is None else list(multipliers)
+        factors = [1] * len(instruments) if multipliers is None else list(multipliers)
         margined = set(leveraged)
         self.instruments = []
         for index, row in enumerate(instruments):
             reference = int(row["reference_price_ticks"])
             first = None if reference == NO_PRICE else reference
-            one = Instrument(
+            instrument = Instrument(
                 bytes(row["symbol"]), int(row["min_price_ticks"]), int(row["max_price_ticks"]),
-                int(row["market_band_ticks"]), first, given[index], index in margined, last=first,
+                int(row["market_band_ticks"]), first, factors[index], index in margined, last=first,
             )  # fmt: skip
-            self.instruments.append(one)
-        self.index = {one.symbol: index for index, one in enumerate(self.instruments)}
+            self.instruments.append(instrument)
+        self.index = {instrument.symbol: index for index, instrument in enumerate(self.instruments)}
         self.participants = [Participant() for _ in range(participants)]
         self.groups = [Group() for _ in range(groups)]
         count = len(self.instruments)
@@ -148,18 +148,18 @@ class Reference:
         return sum(self.cost(o) for o in orders) + fees + margined * rules.margin
 
     def sums(self, participant: int, instrument: int) -> Sums:
-        found = self.summed.get((participant, instrument))
-        if found is None:
+        sums = self.summed.get((participant, instrument))
+        if sums is None:
             orders = self.open_of(participant, instrument)
             position = self.cells[participant][instrument].position
-            found = self.summed[participant, instrument] = Sums(
+            sums = self.summed[participant, instrument] = Sums(
                 len(orders),
                 self.need(participant, instrument, orders),
                 self.worst_lots(position, orders) * self.instruments[instrument].weight,
                 sum(self.exposure(o) for o in orders if o.side == BUY),
                 sum(self.exposure(o) for o in orders if o.side == SELL),
             )
-        return found
+        return sums
 
     def held(self, participant: int) -> list[Sums]:
         """Of each instrument of which the participant ever had an order."""
@@ -236,8 +236,8 @@ class Reference:
     def _refuse(self, c: Any, failed: dict[RiskBit, Told]) -> int:
         bits = sum(1 << bit for bit in failed)
         first = min(failed)
-        told = tuple(cut(figure) for figure in failed[first])
-        self.refused = (int(c["seq"]), bits, int(first), told[0], told[1], told[2])
+        figures = tuple(cut(figure) for figure in failed[first])
+        self.refused = (int(c["seq"]), bits, int(first), figures[0], figures[1], figures[2])
         self.refusals += 1
         return bits << 8 | RISK_REASON
 
@@ -265,14 +265,14 @@ class Reference:
         return new, old
 
     def _check(self, c: Any) -> int:
-        wanted = self._wanted(c)
-        if wanted is None:
+        order_and_old = self._wanted(c)
+        if order_and_old is None:
             return 0
-        order, old = wanted
+        order, old = order_and_old
         known = len(self.participants)
         if order.participant >= known:
-            told = (known - 1, 0, order.participant)
-            return self._refuse(c, {RiskBit.UNKNOWN_PARTICIPANT: told})
+            figures = (known - 1, 0, order.participant)
+            return self._refuse(c, {RiskBit.UNKNOWN_PARTICIPANT: figures})
         if order.leaves >= LARGEST:
             return self._refuse(c, {RiskBit.ARITHMETIC: (LARGEST - 1, 0, order.leaves)})
         failed = self._switches(c, order)
@@ -280,7 +280,7 @@ class Reference:
         failed |= self._totals(order, old)
         if failed and old is None and self._is_part(c, order):
             self.part = (0, *self.part[1:])
-            failed = {bit: told for bit, told in failed.items() if bit in REFUSED_ALWAYS}
+            failed = {bit: figures for bit, figures in failed.items() if bit in REFUSED_ALWAYS}
         if failed:
             return self._refuse(c, failed)
         owner = self.participants[order.participant]
@@ -292,10 +292,10 @@ class Reference:
         """Whether this is the order that a LIQUIDATE said."""
         who, owner = order.participant, self.participants[order.participant]
         lots = order.leaves if order.side == BUY else -order.leaves
-        said = (who, order.instrument, lots, int(c["price_ticks"]))
+        terms = (who, order.instrument, lots, int(c["price_ticks"]))
         kind = (int(c["order_type"]), int(c["time_in_force"]), order.order_id)
-        wanted = (OrderType.LIMIT, TimeInForce.IOC, PART_IDS + self.parts)
-        return who != 0 and "margin" in owner.killed and said == self.part and kind == wanted
+        part_kind = (OrderType.LIMIT, TimeInForce.IOC, PART_IDS + self.parts)
+        return who != 0 and "margin" in owner.killed and terms == self.part and kind == part_kind
 
     def equity(self, participant: int) -> int:
         owner = self.participants[participant]
@@ -435,11 +435,11 @@ class Reference:
         """What the event of a command says that ``before`` kept from the matcher."""
         if verdict == APPLIED:
             what = {"kind": EventKind.COMPLETED, "reason": 0, "contra_id": int(c["order_type"])}
-            given = {name: int(c[name]) for name in ("price_ticks", "qty_lots", "order_id")}
+            figures = {name: int(c[name]) for name in ("price_ticks", "qty_lots", "order_id")}
             if self.guard is not None and int(c["order_type"]) in MOVES_LEVELS:
                 names = ("price_ticks", "qty_lots", "order_id")
-                given = dict(zip(names, self.guard.levels_at(), strict=True))
-            return what | given | {"leaves_lots": int(c["aux"])}
+                figures = dict(zip(names, self.guard.levels_at(), strict=True))
+            return what | figures | {"leaves_lots": int(c["aux"])}
         _, bits, _, limit, stands, asked = self.refused
         what = {"kind": EventKind.REJECTED, "reason": RISK_REASON, "contra_id": bits}
         figures = {"price_ticks": limit, "leaves_lots": stands, "qty_lots": asked}
@@ -485,8 +485,8 @@ class Reference:
         self.of_cell.setdefault((who, key[0]), {})[key[1]] = order
         self.traded_by[who].add(key[0])
         self.summed.pop((who, key[0]), None)
-        told = (int(c["price_ticks"]), int(c["qty_lots"]), self.now)
-        self.cells[who][key[0]].last_order[side] = told
+        last_order = (int(c["price_ticks"]), int(c["qty_lots"]), self.now)
+        self.cells[who][key[0]].last_order[side] = last_order
 
     def _leaves(self, key: tuple[int, int], leaves: int) -> None:
         order = self.orders[key]

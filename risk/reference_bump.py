@@ -42,8 +42,8 @@ class PlainBump:
     def time(self, rx_ts_ns: int) -> list[int]:
         """It is this time: sequences of those that enter now, in their turn."""
         self.now_ns = max(self.now_ns, rx_ts_ns)
-        enter = sorted(one for one in self.waiting if one[0] <= self.now_ns)
-        self.waiting = [one for one in self.waiting if one[0] > self.now_ns]
+        enter = sorted(entry for entry in self.waiting if entry[0] <= self.now_ns)
+        self.waiting = [entry for entry in self.waiting if entry[0] > self.now_ns]
         return [seq for _, seq in enter]
 
     def hold(self, command: Any) -> int | None:

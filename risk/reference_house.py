@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from openoutcry.risk.reference import Reference
     from openoutcry.risk.reference_state import Participant
 
-SETTINGS = {int(one) for one in Setting}
+SETTINGS = {int(setting) for setting in Setting}
 SWITCHES = (
     Setting.SELF_TRADE, Setting.KILL, Setting.RESTRICTED, Setting.SHORT_SALE, Setting.HALT,
     Setting.GROUP_KILL, Setting.MARKET_KILL,

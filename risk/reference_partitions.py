@@ -33,7 +33,7 @@ MOVES_TOTALS = (
 )  # fmt: skip
 """What changes somebody's totals without an order: the next command is a meeting."""
 OF_INSTRUMENT = (*INSTRUMENT_SETTINGS, Setting.DIVIDEND, Setting.SPLIT)
-SETTINGS = {int(one) for one in Setting}
+SETTINGS = {int(setting) for setting in Setting}
 
 
 class Whole(Reference):
@@ -71,12 +71,12 @@ class PartitionedReference:
         if kind in (NEW, REPLACE):
             if part is None:
                 return 0
-            told = self._too_fast(c)
-            return part._refuse(c, {RiskBit.RATE: told}) if told else part.before(c)
+            figures = self._too_fast(c)
+            return part._refuse(c, {RiskBit.RATE: figures}) if figures else part.before(c)
         if kind in (DISCONNECT, TIME):
             self.whole.before(c)
-            for one in self.parts:
-                one.before(c)
+            for partition in self.parts:
+                partition.before(c)
             return 0
         if int(c["participant"]) != 0 or kind not in (PHASE, RISK_KIND):
             return 0
@@ -164,9 +164,9 @@ class PartitionedReference:
         else:
             named = setting is not None and setting <= Setting.MAINTENANCE
             about = [who] if named and who in everybody else []
-        for one in about:
-            self._fold(one, int(c["seq"]))
-            self._deal_participant(one)
+        for participant in about:
+            self._fold(participant, int(c["seq"]))
+            self._deal_participant(participant)
         for group in range(len(self.whole.groups)):
             self._deal_group(group)
         self.meet = False
@@ -176,39 +176,43 @@ class PartitionedReference:
         """What the partitions have earned, spent and killed since the last meeting."""
         whole = self.whole.participants[who]
         for part in self.parts:
-            one = part.participants[who]
-            whole.add("balance", one.balance, seq)
-            whole.add("profit", one.profit, seq)
-            whole.funded = min(max(whole.funded + one.funded, -LARGEST), LARGEST)
-            one.balance = one.profit = one.funded = 0
-            whole.killed |= one.killed & {"arithmetic"}
-            whole.cancel_wanted |= one.cancel_wanted
-            whole.kills, one.kills = whole.kills + one.kills, 0
-            whole.killed_seq = max(whole.killed_seq, one.killed_seq)
+            in_part = part.participants[who]
+            whole.add("balance", in_part.balance, seq)
+            whole.add("profit", in_part.profit, seq)
+            whole.funded = min(max(whole.funded + in_part.funded, -LARGEST), LARGEST)
+            in_part.balance = in_part.profit = in_part.funded = 0
+            whole.killed |= in_part.killed & {"arithmetic"}
+            whole.cancel_wanted |= in_part.cancel_wanted
+            whole.kills, in_part.kills = whole.kills + in_part.kills, 0
+            whole.killed_seq = max(whole.killed_seq, in_part.killed_seq)
 
     def _deal_participant(self, who: int) -> None:
         whole = self.whole.participants[who]
-        ones = [part.participants[who] for part in self.parts]
+        in_parts = [part.participants[who] for part in self.parts]
 
         def used(name: str, *more: int) -> list[int]:
             return [getattr(part, name)(who, *more) for part in self.parts]
 
-        for one, limit in zip(ones, dealt(whole.open_limit, used("open_count")), strict=True):
-            one.open_limit = limit
-        for one, limit in zip(ones, dealt(whole.gross_limit, used("gross")), strict=True):
-            one.gross_limit = limit
+        for in_part, limit in zip(
+            in_parts, dealt(whole.open_limit, used("open_count")), strict=True
+        ):
+            in_part.open_limit = limit
+        for in_part, limit in zip(in_parts, dealt(whole.gross_limit, used("gross")), strict=True):
+            in_part.gross_limit = limit
         for side in (BUY, SELL):
             limits = dealt(whole.exposure_limit[side], used("side_exposure", side))
-            for one, limit in zip(ones, limits, strict=True):
-                one.exposure_limit[side] = limit
+            for in_part, limit in zip(in_parts, limits, strict=True):
+                in_part.exposure_limit[side] = limit
         capital = NO_LIMIT
         if whole.credit != NO_LIMIT:
             capital = min(whole.credit + whole.balance, NO_LIMIT - 1)
-        for one, limit in zip(ones, dealt(capital, used("reserved"), -LARGEST), strict=True):
-            one.credit = limit
-            one.killed, one.cancel_wanted = set(whole.killed), whole.cancel_wanted
-            one.names_self_trade, one.group = whole.names_self_trade, whole.group
-            one.duplicate_ns = whole.duplicate_ns
+        for in_part, limit in zip(
+            in_parts, dealt(capital, used("reserved"), -LARGEST), strict=True
+        ):
+            in_part.credit = limit
+            in_part.killed, in_part.cancel_wanted = set(whole.killed), whole.cancel_wanted
+            in_part.names_self_trade, in_part.group = whole.names_self_trade, whole.group
+            in_part.duplicate_ns = whole.duplicate_ns
 
     def _deal_group(self, group: int) -> None:
         whole = self.whole.groups[group]

@@ -8,11 +8,11 @@ _PASSWORD = re.compile(r"(?<=:)(?<!://)[^/]*(?=@)|(?<=[?&]password=)[^&]*")
 
 def password_of(url: str) -> str:
     """As it stands there; empty if there is none."""
-    found = _PASSWORD.search(url, url.find("://") + 1)
-    return found[0] if found else ""
+    match = _PASSWORD.search(url, url.find("://") + 1)
+    return match[0] if match else ""
 
 
 def without_password(url: str) -> str:
     """The URL as it can be shown."""
-    found = _PASSWORD.search(url, url.find("://") + 1)
-    return f"{url[: found.start()]}***{url[found.end() :]}" if found else url
+    match = _PASSWORD.search(url, url.find("://") + 1)
+    return f"{url[: match.start()]}***{url[match.end() :]}" if match else url

@@ -20,7 +20,7 @@ from recordings import DATA, needs
 from openoutcry.backtest.day import load_day, open_recording, prepare_day
 from openoutcry.backtest.errors import BacktestError, need
 from openoutcry.backtest.plan import Plan, Task, parse_parameters, read_plan
-from openoutcry.backtest.work import left, run_plan
+from openoutcry.backtest.work import remaining_work, run_plan
 from openoutcry.cli.main import main
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 
@@ -46,7 +46,7 @@ def test_a_plan_that_was_stopped_goes_on_with_the_same_hashes(tmp_path):
     half = stopped / "tasks" / ".day00000-part0001-elsewhere-1"
     half.mkdir()
     (half / "runs.parquet").write_bytes(b"half")
-    work, done = left(PLAN, stopped)
+    work, done = remaining_work(PLAN, stopped)
     assert (list(work), done) == ([(0, Task(0, 1)), (2, None)], 7)
     assert run_plan(PLAN, stopped) == whole
     assert read_plan(stopped) == PLAN
