@@ -134,7 +134,7 @@ def as_of_seconds(home: Path) -> float:
     """The worst of five sequences, each right before a checkpoint would be."""
     follower = Follower(home, ParquetStore(folder_of(home)))
     follower.advance()
-    last = follower.found.seq
+    last = follower.standing.seq
     worst = 0.0
     for seq in (last // 5, 249_999 % last, last // 2, last - 1, last):
         began = time.perf_counter()

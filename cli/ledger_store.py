@@ -39,8 +39,8 @@ def follow(journal: Path, url: str | None, once: bool, every: int) -> None:
 
     note = lambda text: print(f"outcry: {text}", file=sys.stderr, flush=True)  # noqa: E731
     done = go_along(journal, url, once, ends, note, every)
-    books = done.found.books
-    click.echo(f"posted up to command {done.found.seq:,}, event {books.event_seq:,}")
+    books = done.standing.books
+    click.echo(f"posted up to command {done.standing.seq:,}, event {books.event_seq:,}")
 
 
 @click.command()

@@ -77,7 +77,7 @@ class Books:
 
     def _open(self, hooks: Mapping[str, Any]) -> Records:
         """What the configuration itself sets before the first command: transactions of event 0."""
-        made = []
+        batches = []
         for number, row in enumerate(hooks.get("limits", ())):
             order, event = np.zeros(1, ORDER_DTYPE), np.zeros(1, EVENT_DTYPE)
             order["kind"], order["order_type"] = RISK, int(Setting[row["set"]])
@@ -88,9 +88,9 @@ class Books:
             self.header[lay.EVENT_SEQ // 8] = 0
             posted = self.post(order, event, 0)
             posted["event_seq"], posted["part"] = 0, number << 20 | posted["part"]
-            made.append(posted)
+            batches.append(posted)
         self.header[lay.EVENT_SEQ // 8] = self.header[lay.CAUSE_SEQ // 8] = 0
-        return np.concatenate(made) if made else self._rows[:0].copy()
+        return np.concatenate(batches) if batches else self._rows[:0].copy()
 
     def grow(self, participants: int) -> None:
         """Room for participants 0 to ``participants - 1``."""
@@ -104,11 +104,11 @@ class Books:
                 f"participant {participants - 1}: with {self.count:,} instruments the ledger has "
                 f"room for {most:,} participants"
             )
-        wanted = min(max(participants, 2 * now), most, 1 << 16)
-        self.balances = _longer(self.balances, (wanted + 1) * assets * KINDS)
-        self.participants = _longer(self.participants, wanted)
-        self.cells = _longer(self.cells, wanted * self.count)
-        self.header[lay.PARTICIPANTS // 8] = wanted
+        capacity = min(max(participants, 2 * now), most, 1 << 16)
+        self.balances = _longer(self.balances, (capacity + 1) * assets * KINDS)
+        self.participants = _longer(self.participants, capacity)
+        self.cells = _longer(self.cells, capacity * self.count)
+        self.header[lay.PARTICIPANTS // 8] = capacity
 
     def _place(self) -> int:
         """Address of the header, with every table's in it."""
@@ -126,8 +126,10 @@ class Books:
         if self.failed:
             raise LedgerError(self.failed)
         first = int(commands["seq"][0]) if first_seq is None and len(commands) else first_seq or 0
-        made = [self._post(commands, part, first) for part in self._parts(commands, events, first)]
-        return made[0] if len(made) == 1 else np.concatenate(made)
+        batches = [
+            self._post(commands, part, first) for part in self._parts(commands, events, first)
+        ]
+        return batches[0] if len(batches) == 1 else np.concatenate(batches)
 
     def _parts(self, commands: Records, events: Records, first: int) -> Iterator[Records]:
         """The events up to each command that changes what the ledger goes by, which is then done,

@@ -17,12 +17,12 @@ def chain(
 
     Raises :class:`LedgerError` for an instrument or order that is not in the journal.
     """
-    found = begin or oldest(directory)
-    books = found.books
+    standing = begin or oldest(directory)
+    books = standing.books
     if symbol not in books.symbols:
         raise LedgerError(f"{symbol} is none of {', '.join(books.symbols)}")
     index, rows, filled = books.symbols.index(symbol), [], 0
-    for batch in events_of(found.reader, found.point, until_seq=until.seq):
+    for batch in events_of(standing.reader, standing.point, until_seq=until.seq):
         posted = {
             int(row["event_seq"]): row for row in books.post(batch.commands, batch.events)
             if row["order_id"] == order_id and row["instrument"] == index
@@ -33,7 +33,7 @@ def chain(
         for event in mine:
             filled += int(event["qty_lots"]) if event["kind"] == EventKind.FILLED else 0
             rows.append(_row(event, posted.get(int(event["seq"])), filled))
-        if found.seq >= until.seq:
+        if standing.seq >= until.seq:
             break
     if not rows:
         raise LedgerError(f"{directory}: {symbol} has no order {order_id}")

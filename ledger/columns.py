@@ -106,8 +106,8 @@ def as_rows(table: Any, symbols: list[str], monies: list[str]) -> npt.NDArray[An
         if not hasattr(texts, "indices"):
             texts = texts.dictionary_encode()
         of = np.array([known[text] for text in texts.dictionary.to_pylist()] or [0], np.int64)
-        found: npt.NDArray[np.int64] = of[texts.indices.to_numpy(zero_copy_only=False)]
-        return found
+        column: npt.NDArray[np.int64] = of[texts.indices.to_numpy(zero_copy_only=False)]
+        return column
 
     instruments = {name: number for number, name in enumerate(symbols)} | {"": lay.NO_INSTRUMENT}
     # Before any money was declared the first has another name.

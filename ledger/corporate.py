@@ -34,25 +34,25 @@ def adjust(
         if position == 0:
             continue
         size = max(position, -position)
-        whole, due = size, size * new
+        new_position, due = size, size * new
         if is_split:
-            whole = size * new // old
-            due = (size * new - whole * old) * price * load_i64(rules + lay.MULTIPLIER)
+            new_position = size * new // old
+            due = (size * new - new_position * old) * price * load_i64(rules + lay.MULTIPLIER)
         cash = half_even(due, old)
         if position < 0:
-            whole, cash = -whole, -cash
-        margin = margined(rules, whole, 0, 0) - margined(rules, position, 0, 0)
+            new_position, cash = -new_position, -cash
+        margin = margined(rules, new_position, 0, 0) - margined(rules, position, 0, 0)
         margin *= load_i64(rules + lay.MARGIN)
-        store_i64(cell + lay.POSITION, whole)
+        store_i64(cell + lay.POSITION, new_position)
         store_i64(cell + lay.MARK, price)
         begin(books, event, place, SPLIT if is_split else DIVIDEND)
         store_i64(place + R_PRICE, price)
-        store_i64(place + R_QTY, whole - position)
+        store_i64(place + R_QTY, new_position - position)
         store_i64(place + R_AVAILABLE, cash - margin)
         store_i64(place + R_MARGIN, margin)
         store_i64(place + R_OUTSIDE, -cash)
-        store_i64(place + R_LOTS, whole - position)
-        store_i64(place + R_LOTS_OUTSIDE, position - whole)
+        store_i64(place + R_LOTS, new_position - position)
+        store_i64(place + R_LOTS_OUTSIDE, position - new_position)
         if commit(books, event, place, who, instrument) < 0:
             return FAILED
         written += 1

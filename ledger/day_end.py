@@ -77,11 +77,11 @@ def write(report: Report, path: Path, form: str) -> None:
         path.write_text(report.as_csv() if form == "csv" else report.as_json() + "\n")
 
 
-def _holders(found: Standing | None) -> set[int]:
-    if found is None:
+def _holders(standing: Standing | None) -> set[int]:
+    if standing is None:
         return set()
     return {
-        place.participant for place, _ in found.books.standing() if place.participant is not None
+        place.participant for place, _ in standing.books.standing() if place.participant is not None
     }
 
 

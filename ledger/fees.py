@@ -17,8 +17,8 @@ def share_of(amount: int, rate: int) -> int:
     """
     size = max(rate, -rate)
     whole, rest = (amount // lay.FEE_UNIT) * size, (amount % lay.FEE_UNIT) * size
-    fee, left = whole + rest // lay.FEE_UNIT, rest % lay.FEE_UNIT
-    if 2 * left > lay.FEE_UNIT or (2 * left == lay.FEE_UNIT and fee & 1 != 0):
+    fee, remainder = whole + rest // lay.FEE_UNIT, rest % lay.FEE_UNIT
+    if 2 * remainder > lay.FEE_UNIT or (2 * remainder == lay.FEE_UNIT and fee & 1 != 0):
         fee += 1
     return fee if rate >= 0 else -fee
 

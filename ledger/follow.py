@@ -41,22 +41,22 @@ class Follower:
         note: Callable[[str], None] = lambda text: None,
     ) -> None:  # fmt: skip
         self.store, self.every, self.note = store, every, note
-        self.found = _beginning(directory, store, every)
-        store.begin(self.found)
-        if not self.found.seq:
-            store.add(self.found.books.opening)
+        self.standing = _beginning(directory, store, every)
+        store.begin(self.standing)
+        if not self.standing.seq:
+            store.add(self.standing.books.opening)
         self._flushed_s = time.monotonic()
 
     def advance(self, follow: bool = False, stop: Callable[[], bool] = lambda: False) -> int:
         """Post what the journal has by now; how many transactions that was.  ``stop`` is asked
         behind each batch; when it says so, there is no going on with this follower."""
         count = 0
-        for rows, _ in self.found.advance(every=self.every, follow=follow):
+        for rows, _ in self.standing.advance(every=self.every, follow=follow):
             count += len(rows)
             self.store.add(rows)
-            if self.found.seq % self.every == 0:
+            if self.standing.seq % self.every == 0:
                 self._insist(lambda: self.store.flush(stretch_is_full=True))
-                if self.found.seq not in dict(checkpoints(self.found.reader.directory)):
+                if self.standing.seq not in dict(checkpoints(self.standing.reader.directory)):
                     self._insist(self._save)
                 self._flushed_s = time.monotonic()
             elif self.store.is_full:
@@ -73,7 +73,7 @@ class Follower:
             self.flush()
 
     def _save(self) -> None:
-        save(self.found)
+        save(self.standing)
 
     def flush(self) -> None:
         self._insist(self.store.flush)
@@ -81,7 +81,7 @@ class Follower:
 
     def _insist(self, work: Callable[[], None]) -> None:
         """Until it is done: a database that is gone may come back, a full disk be emptied."""
-        said = ""
+        last_error = ""
         while True:
             try:
                 work()
@@ -89,11 +89,11 @@ class Follower:
             except LedgerError as error:
                 if not self.waits or not _passes(error):
                     raise
-                if str(error) != said:
-                    said = str(error)
-                    self.note(f"{said}; waiting for it")
+                if str(error) != last_error:
+                    last_error = str(error)
+                    self.note(f"{last_error}; waiting for it")
                 time.sleep(RETRY_S)
-        if said:
+        if last_error:
             self.note("the store is back")
 
     waits = False
@@ -111,10 +111,10 @@ def _beginning(directory: Path, store: Store, every: int) -> Standing:
         return opened(directory, store.written_seq(fresh.reader.journal_id))
     manifest = read_manifest(store.folder)
     limit = manifest["seq"] // every * every if manifest else 0
-    found = opened(directory, limit)
-    if found.seq % every:
-        found = opened(directory, 0)
-    return found
+    standing = opened(directory, limit)
+    if standing.seq % every:
+        standing = opened(directory, 0)
+    return standing
 
 
 def follow(

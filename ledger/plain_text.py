@@ -63,11 +63,11 @@ def plain_text(books: Books, parts: Iterable[npt.NDArray[Any]], form: str) -> It
 
 def expected(books: Books) -> dict[tuple[str, str], int]:
     """What such a program must come to: by account and commodity."""
-    found: dict[tuple[str, str], int] = {}
+    balances: dict[tuple[str, str], int] = {}
     for place, value in books.standing():
         commodity = commodity_name(books.assets[place.asset])
         kind = place.name(books.assets).rsplit(":", 1)[1].title().replace("_", "")
         who = place.participant
         account = f"Equity:Venue:{kind}" if who is None else f"Assets:P{who}:{kind}"
-        found[account, commodity] = value
-    return found
+        balances[account, commodity] = value
+    return balances

@@ -92,9 +92,9 @@ def post(
     for index in range(count):
         event = events + index * RECORD_BYTES
         seq, last = load_i64(event + E_SEQ), load_i64(books + lay.EVENT_SEQ)
-        left = load_i64(books + lay.ENTRY_LEFT)
-        if left != 0:
-            store_i64(books + lay.ENTRY_LEFT, left - 1)
+        entry_left = load_i64(books + lay.ENTRY_LEFT)
+        if entry_left != 0:
+            store_i64(books + lay.ENTRY_LEFT, entry_left - 1)
         elif load_u8(event + E_KIND) == ENTERED:
             begin_entry(books, event)
         if seq <= last:
@@ -104,7 +104,7 @@ def post(
             return index, written
         order = orders + (load_i64(event + E_CAUSE) - first_seq) * RECORD_BYTES
         store_i64(books + lay.NOW_NS, max(load_i64(books + lay.NOW_NS), load_i64(order + C_RX)))
-        if left != 0:
+        if entry_left != 0:
             order = books + lay.ENTRY
         store_i64(books + lay.PART, 0)
         more = post_event(books, order, event, rows + written * lay.ROW_BYTES)
@@ -158,14 +158,14 @@ def fill(books: int, event: int, row: int) -> int:
     qty, price = load_i64(event + E_QTY), load_i64(event + E_PRICE)
     rules, owner = rules_of(books, instrument), row_of(books, participant)
     cell = cell_of(books, participant, instrument)
-    notional, left = wide.product(price, load_i64(rules + lay.MULTIPLIER), qty)
-    if left != 0 or notional == -NO_LIMIT - 1:
+    notional, overflow = wide.product(price, load_i64(rules + lay.MULTIPLIER), qty)
+    if overflow != 0 or notional == -NO_LIMIT - 1:
         return fail(books, NOTIONAL, event)
     begin(books, event, row, POSTED)
     paid = -notional if side == BUY else notional
     if load_i64(rules + lay.LEVERAGED) != 0:
-        paid, left = gain_at(rules, cell, price)
-        if left != 0:
+        paid, overflow = gain_at(rules, cell, price)
+        if overflow != 0:
             return fail(books, NOTIONAL, event)
     store_i64(cell + lay.MARK, price)
     reserved = margin = lots = 0
@@ -188,13 +188,13 @@ def fill(books: int, event: int, row: int) -> int:
         store_i64(cell + lay.POSITION, held + (qty if side == BUY else -qty))
     if flags & (MAKER | AUCTION) == MAKER or (flags & AUCTION != 0 and side == BUY):
         store_i64(rules + lay.LAST, price)
-    lot_fee, left = wide.product(load_i64(rules + lay.FEE), qty, 1)
+    lot_fee, overflow = wide.product(load_i64(rules + lay.FEE), qty, 1)
     day = load_i64(books + lay.NOW_NS) // lay.DAY_NS
     size = max(notional, -notional)
     due = fee_of(books, rules, owner, cell, day, size, flags & (MAKER | AUCTION) != 0)
     available, over = wide.sum_of(paid, -lot_fee, -reserved, -margin)
     income, beyond = wide.sum_of(lot_fee, due, 0, 0)
-    if left | over | beyond != 0:
+    if overflow | over | beyond != 0:
         return fail(books, NOTIONAL, event)
     store_i64(row + R_AVAILABLE, available)
     store_i64(row + R_RESERVED, reserved)
@@ -212,11 +212,11 @@ def fill(books: int, event: int, row: int) -> int:
 @kernel
 def gain_at(rules: int, cell: int, price: int) -> tuple[int, int]:
     """What a position has gained since its mark, at a price; and 1 if that leaves int64."""
-    move, left = wide.sum_of(price, -load_i64(cell + lay.MARK), 0, 0)
+    move, overflow = wide.sum_of(price, -load_i64(cell + lay.MARK), 0, 0)
     gain, beyond = wide.product(
         load_i64(cell + lay.POSITION), load_i64(rules + lay.MULTIPLIER), move
     )
-    return (0, 0) if load_i64(cell + lay.POSITION) == 0 else (gain, left | beyond)
+    return (0, 0) if load_i64(cell + lay.POSITION) == 0 else (gain, overflow | beyond)
 
 
 @kernel_outlined
@@ -432,8 +432,8 @@ def everybody(books: int, event: int, row: int, instrument: int, at: int, value:
         begin(books, event, place, REPRICED if at >= 0 else MARKED)
         moved = 0
         if at < 0:
-            gain, left = gain_at(rules, cell, price)
-            if left != 0:
+            gain, overflow = gain_at(rules, cell, price)
+            if overflow != 0:
                 return fail(books, NOTIONAL, event)
             if load_i64(cell + lay.POSITION) != 0:
                 store_i64(cell + lay.MARK, price)
@@ -446,8 +446,8 @@ def everybody(books: int, event: int, row: int, instrument: int, at: int, value:
             lots = buys + sells
             if at == lay.MARGIN:
                 lots = margined(rules, load_i64(cell + lay.POSITION), buys, sells)
-            moved, left = wide.product(lots, value - was, 1)
-            if left != 0:
+            moved, overflow = wide.product(lots, value - was, 1)
+            if overflow != 0:
                 return fail(books, NOTIONAL, event)
             store_i64(place + R_AVAILABLE, -moved)
             store_i64(place + (R_RESERVED if at == lay.FEE else R_MARGIN), moved)

@@ -44,13 +44,13 @@ class PostgresStore:
         self._connection: Any = None
         self._gathered: list[npt.NDArray[Any]] = []
 
-    def begin(self, found: Standing) -> int:
+    def begin(self, standing: Standing) -> int:
         """Take up the database; the event up to which it has everything.
 
         Raises :class:`LedgerError` if it is another journal's or something else, and
         :class:`StoreGone` if it cannot be reached.
         """
-        self.found = found
+        self.standing = standing
         return self._transact(self._begin)
 
     def written_seq(self, journal_id: int) -> int:
@@ -78,7 +78,7 @@ class PostgresStore:
             self._create(cursor)
         cursor.execute(f"select journal_id, event_seq from {SCHEMA}.progress")
         journal_id, event_seq = cursor.fetchone()
-        mine = self.found.reader.journal_id
+        mine = self.standing.reader.journal_id
         if int(journal_id) != mine:
             raise LedgerError(
                 f"the database is the ledger of journal {int(journal_id):016x}, not of {mine:016x}"
@@ -101,7 +101,9 @@ class PostgresStore:
             "create table progress (journal_id numeric not null, event_seq bigint not null, "
             "cause_seq bigint not null)"
         )
-        cursor.execute("insert into progress values (%s, -1, 0)", (self.found.reader.journal_id,))
+        cursor.execute(
+            "insert into progress values (%s, -1, 0)", (self.standing.reader.journal_id,)
+        )
         for name, text in views().items():
             cursor.execute(f"create view {name} as {text}")
 
@@ -167,7 +169,7 @@ class PostgresStore:
                 cursor.execute(f'create index if not exists "{name}_{suffix}" on "{name}" {what}')
 
     def _encoded(self, rows: npt.NDArray[Any]) -> bytes:
-        books = self.found.books
+        books = self.standing.books
         return encoded(rows, books.symbols, [money for money, _ in books.monies])
 
     def _transact(self, work: Any) -> Any:

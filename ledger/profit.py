@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 def half_even(numerator: int, denominator: int) -> int:
     """The nearest whole number to a fraction (denominator above 0), of two the even one."""
-    whole, left = divmod(numerator, denominator)
-    return whole + (2 * left > denominator or (2 * left == denominator and whole % 2 == 1))
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))
 
 
 @dataclass
@@ -40,12 +40,12 @@ class FirstInFirstOut:
     def adjust(self, position: int, cash: int) -> None:
         """A dividend or a split: so many are held behind it, and so much money came; what they cost
         stays.  The money counts as earned."""
-        before, seen, given, cost = self.position, 0, 0, 0
+        before, seen, assigned, cost = self.position, 0, 0, 0
         kept: deque[list[int]] = deque()
         for qty, paid in self.lots:
             seen += abs(qty)
-            share = abs(position) * seen // abs(before) - given
-            given, cost = given + share, cost + paid
+            share = abs(position) * seen // abs(before) - assigned
+            assigned, cost = assigned + share, cost + paid
             if share:
                 kept.append([share if position > 0 else -share, cost])
                 cost = 0

@@ -104,13 +104,13 @@ class Reconciliation:
         every: int = STOP_EVERY,
     ) -> None:  # fmt: skip
         self.directory, self.every, self.make = directory, every, make
-        self.found = make(directory)
+        self.standing = make(directory)
         self.store = _store(directory, url)
         self.store_seq = self.store[0]() if self.store else None
-        self._good_seq = self.found.seq
-        self._compared_event = self.found.books.event_seq if self.found.seq else -1
-        opening = self.found.books.opening
-        self._rows: list[npt.NDArray[Any]] = [opening[:0] if self.found.seq else opening]
+        self._good_seq = self.standing.seq
+        self._compared_event = self.standing.books.event_seq if self.standing.seq else -1
+        opening = self.standing.books.opening
+        self._rows: list[npt.NDArray[Any]] = [opening[:0] if self.standing.seq else opening]
         self.difference: Difference | None = None
 
     def advance(self, follow: bool = False) -> Verdict:
@@ -122,9 +122,9 @@ class Reconciliation:
         """The same, with a verdict at each stop on the way: a venue that is fast may let nobody
         come to its journal's end."""
         gone: StoreGone | None = None
-        for rows, _ in self.found.advance(every=self.every, follow=follow):
+        for rows, _ in self.standing.advance(every=self.every, follow=follow):
             self._rows.append(rows)
-            if self.found.seq % self.every == 0 and gone is None:
+            if self.standing.seq % self.every == 0 and gone is None:
                 try:
                     self._stop()
                 except StoreGone as error:  # what was read of the journal is not read again
@@ -140,50 +140,50 @@ class Reconciliation:
         yield self._verdict()
 
     def _verdict(self) -> Verdict:
-        return Verdict(self.found.seq, self.found.books.event_seq, self.store_seq,
-                       self.found.books.tracks, self.difference)  # fmt: skip
+        return Verdict(self.standing.seq, self.standing.books.event_seq, self.store_seq,
+                       self.standing.books.tracks, self.difference)  # fmt: skip
 
     def _stop(self) -> None:
         if self.store:
             self.store_seq = self.store[0]()
-        text = differences(self.found.books, self.found.point.engine)
+        text = differences(self.standing.books, self.standing.point.engine)
         parts = self._of_store()
         if text is not None:
             self.difference = self._first(text)
         if parts is not None and (self.difference is None or parts.seq < self.difference.seq):
             self.difference = parts
-        self._good_seq = self.found.seq
+        self._good_seq = self.standing.seq
 
     def _first(self, text: str) -> Difference:
         """The first command since the last stop after which the ledger and the core part."""
         again = self.make(self.directory)
         for _ in again.advance(until_seq=self._good_seq):
             pass
-        for _ in again.advance(until_seq=self.found.seq, every=1):
+        for _ in again.advance(until_seq=self.standing.seq, every=1):
             now = differences(again.books, again.point.engine)
             if now is not None:
                 return Difference(again.seq, again.books.event_seq, now)
-        return Difference(self.found.seq, self.found.books.event_seq, text)
+        return Difference(self.standing.seq, self.standing.books.event_seq, text)
 
     def _of_store(self) -> Difference | None:
         """Whether the store has the transactions that were posted since it was looked at."""
         if self.store is None or self.store_seq is None:
             self._rows = []
             return None
-        until = min(self.store_seq, self.found.books.event_seq)
+        until = min(self.store_seq, self.standing.books.event_seq)
         if until <= self._compared_event:
             return None
         words = gathered(self._rows)
         end = int(np.searchsorted(words[COLUMN_OF["event_seq"]], until, "right"))
-        wanted = {name: words[COLUMN_OF[name], :end] for name in NUMBERS}
-        wanted["participant"] = words[COLUMN_OF["participant"], :end] & 0xFFFF
-        there = self.store[1](self._compared_event, until)
+        posted = {name: words[COLUMN_OF[name], :end] for name in NUMBERS}
+        posted["participant"] = words[COLUMN_OF["participant"], :end] & 0xFFFF
+        stored = self.store[1](self._compared_event, until)
         self._rows, self._compared_event = later_than(self._rows, until), until
-        length, found = end, len(there["event_seq"])
-        wrong = first_wrong(wanted, there, min(length, found))
-        if wrong is None and length == found:
+        length, stored_length = end, len(stored["event_seq"])
+        wrong = first_wrong(posted, stored, min(length, stored_length))
+        if wrong is None and length == stored_length:
             return None
-        return _parted(wanted, there, min(length, found) if wrong is None else wrong)
+        return _parted(posted, stored, min(length, stored_length) if wrong is None else wrong)
 
 
 COLUMN_OF = {name: AT[name] // 8 for name in COMPARED}
@@ -196,20 +196,20 @@ def later_than(parts: list[npt.NDArray[Any]], event_seq: int) -> list[npt.NDArra
     return list(kept)
 
 
-def first_wrong(wanted: Columns, there: Columns, length: int) -> int | None:
+def first_wrong(posted: Columns, stored: Columns, length: int) -> int | None:
     """The first row of ``length`` that is not the same in every column; None: all are."""
     first = None
     for name in COMPARED:
-        mine, its = wanted[name][:length], there[name][:length]
+        mine, its = posted[name][:length], stored[name][:length]
         if not np.array_equal(mine, its):
             row = int((mine != its).argmax())
             first = row if first is None else min(first, row)
     return first
 
 
-def _parted(wanted: Columns, there: Columns, at: int) -> Difference:
+def _parted(posted: Columns, stored: Columns, at: int) -> Difference:
     """In words, what is wrong with the store's row ``at``."""
-    mine, its = _row(wanted, at), _row(there, at)
+    mine, its = _row(posted, at), _row(stored, at)
     known = mine or its
     assert known is not None
     if its is None or (mine is not None and mine[:2] < its[:2]):
@@ -238,7 +238,7 @@ def _store(directory: Path, url: str | None) -> tuple[Callable[[], int], Read] |
         return lambda: int((read_manifest(folder) or {})["event_seq"]), files.rows
     psycopg, names = driver(), ", ".join(COMPARED)
 
-    def asked(query: str) -> list[tuple[Any, ...]]:
+    def rows_of(query: str) -> list[tuple[Any, ...]]:
         try:
             with psycopg.connect(url, connect_timeout=5) as connection:
                 rows: list[tuple[Any, ...]] = connection.execute(query).fetchall()
@@ -249,14 +249,14 @@ def _store(directory: Path, url: str | None) -> tuple[Callable[[], int], Read] |
         return rows
 
     def of_database(after: int, until: int) -> Columns:
-        rows = asked(
+        rows = rows_of(
             f"select {names} from {SCHEMA}.transactions where event_seq > {after} and "
             f"event_seq <= {until} order by 1, 2"
         )
         table = np.array(rows, np.int64).reshape(len(rows), len(COMPARED))
         return dict(zip(COMPARED, table.T, strict=True))
 
-    return lambda: int(asked(f"select event_seq from {SCHEMA}.progress")[0][0]), of_database
+    return lambda: int(rows_of(f"select event_seq from {SCHEMA}.progress")[0][0]), of_database
 
 
 def stops(
@@ -264,18 +264,18 @@ def stops(
 ) -> Iterator[Verdict]:
     """A verdict for each look at the journal, while ``pause`` (which waits) says to go on; the
     first difference ends it.  ``say`` is told of a database that is gone, which may come back."""
-    said = ""
+    last_error = ""
     while True:
         try:
             for verdict in work.verdicts(follow=True):
-                said = ""
+                last_error = ""
                 yield verdict
                 if verdict.difference is not None:
                     return
         except StoreGone as error:
-            if str(error) != said:
-                said = str(error)
-                say(said)
+            if str(error) != last_error:
+                last_error = str(error)
+                say(last_error)
         if not pause():
             return
 
@@ -294,10 +294,10 @@ def note(directory: Path, verdict: Verdict) -> None:
 def noted(directory: Path) -> dict[str, Any] | None:
     """What :func:`note` has left; None: nothing that can be read."""
     try:
-        found: dict[str, Any] = json.loads((folder_of(directory) / RECONCILED).read_bytes())
+        document: dict[str, Any] = json.loads((folder_of(directory) / RECONCILED).read_bytes())
     except (OSError, ValueError):
         return None
-    return found
+    return document
 
 
 def since_the_last(directory: Path) -> Standing:

@@ -44,8 +44,8 @@ class Schedule:
 
 def half_even(amount: int, rate: int) -> int:
     """``rate`` millionths of an amount, rounded half to even."""
-    fee, left = divmod(amount * abs(rate), FEE_UNIT)
-    fee += 2 * left > FEE_UNIT or (2 * left == FEE_UNIT and fee % 2 == 1)
+    fee, rest = divmod(amount * abs(rate), FEE_UNIT)
+    fee += 2 * rest > FEE_UNIT or (2 * rest == FEE_UNIT and fee % 2 == 1)
     return fee if rate >= 0 else -fee
 
 
@@ -102,15 +102,15 @@ class Reference:
         """The transactions of these events, each a row of what is not 0."""
         begin, by_seq = len(self.rows), {int(c["seq"]): c for c in commands}
         self.delayed |= by_seq
-        waited, left = None, 0
+        waited, entry_left = None, 0
         for event in events:
             command = by_seq[int(event["cause_seq"])]
             self.now_ns = max(self.now_ns, int(command["rx_ts_ns"]))
             if event["kind"] == EventKind.ENTERED:
-                waited, left = self.delayed[int(event["contra_id"])], int(event["qty_lots"])
-            elif left:
+                waited, entry_left = self.delayed[int(event["contra_id"])], int(event["qty_lots"])
+            elif entry_left:
                 self._event(waited, event)
-                left -= 1
+                entry_left -= 1
             else:
                 self._event(command, event)
         return self.rows[begin:]
@@ -263,13 +263,13 @@ class Reference:
                 continue
             before, sign = self.need(who, instrument), 1 if was > 0 else -1
             exact = Fraction(abs(was) * new, old)
-            whole, cash = abs(was), round(exact)
+            size, cash = abs(was), round(exact)
             if is_split:
-                whole = exact.numerator // exact.denominator
-                cash = round((exact - whole) * worth)
-            self.positions[who, instrument], self.marks[who, instrument] = sign * whole, price
+                size = exact.numerator // exact.denominator
+                cash = round((exact - size) * worth)
+            self.positions[who, instrument], self.marks[who, instrument] = sign * size, price
             _, margin, _ = self._more(who, instrument, before)
-            cash, lots = sign * cash, sign * whole - was
+            cash, lots = sign * cash, sign * size - was
             self._row(e, kind, who, instrument, available=cash - margin, margin=margin,
                       outside=-cash, lots_available=lots, lots_outside=-lots)  # fmt: skip
         self.last[instrument] = price
@@ -295,8 +295,8 @@ class Reference:
             asset = self.symbols[instrument] if name in LOT_COLUMNS else "money"
             of_venue = name in MONEY_COLUMNS[4:] or name in LOT_COLUMNS[2:]
             self.balances["venue" if of_venue else who, asset, name] += amount
-        found = {name: amount for name, amount in deltas.items() if amount}
+        row = {name: amount for name, amount in deltas.items() if amount}
         seq, cause = int(e["seq"]), int(e["cause_seq"])
-        found |= {"event_seq": seq, "cause_seq": cause, "ts_ns": self.now_ns, "kind": int(kind),
-                  "participant": who, "instrument": instrument & 0xFFFF}  # fmt: skip
-        self.rows.append(found)
+        row |= {"event_seq": seq, "cause_seq": cause, "ts_ns": self.now_ns, "kind": int(kind),
+                "participant": who, "instrument": instrument & 0xFFFF}  # fmt: skip
+        self.rows.append(row)

@@ -61,10 +61,10 @@ class Report:
         columns = {}
         for at, name in enumerate(self.columns):
             values = [row[at] for row in self.rows]
-            whole = [value for value in values if type(value) is int]
+            integers = [value for value in values if type(value) is int]
             kind = pa.string()
-            if whole:
-                fits = all(-(2**63) <= value < 2**63 for value in whole)
+            if integers:
+                fits = all(-(2**63) <= value < 2**63 for value in integers)
                 kind = pa.int64() if fits else pa.decimal128(38)
             columns[name] = pa.array(values, kind)
         sink = pa.BufferOutputStream()

@@ -84,10 +84,10 @@ def statement(
 
     Raises :class:`LedgerError` if that does not come to what it has in ``books``.
     """
-    found: list[tuple[Any, ...]] = []
+    entries: list[tuple[Any, ...]] = []
     own, due = _held(begin, participant) if begin is not None else ({}, {})
     if begin is not None:
-        found += _brought_forward(begin, participant, own, due)
+        entries += _brought_forward(begin, participant, own, due)
     for part in rows:
         for row in part[part["participant"] == participant]:
             names = ("available", "reserved", "margin")
@@ -102,17 +102,17 @@ def statement(
             symbol = books.symbols[index] if index < books.count else ""
             price = int(row["price_ticks"]) if symbol else None
             when, what = _time(int(row["ts_ns"])), kind.name.lower()
-            found.append((int(row["event_seq"]), when, what, symbol, lots, price,
-                          books.assets[asset], amount, fees, int(row["reserved"]),
-                          own[asset], due[asset]))  # fmt: skip
-    for made, wanted in zip((own, due), _held(books, participant), strict=True):
-        if {k: v for k, v in made.items() if v} != {k: v for k, v in wanted.items() if v}:
+            entries.append((int(row["event_seq"]), when, what, symbol, lots, price,
+                            books.assets[asset], amount, fees, int(row["reserved"]),
+                            own[asset], due[asset]))  # fmt: skip
+    for summed, held in zip((own, due), _held(books, participant), strict=True):
+        if {k: v for k, v in summed.items() if v} != {k: v for k, v in held.items() if v}:
             raise LedgerError(f"the statement of participant {participant} does not come to its "
                               f"balances: {DIFFERS}")  # fmt: skip
     columns = ("event", "time (UTC)", "what", "instrument", "lots", "price_ticks", "asset",
                "amount", "fees_due", "reserved", "balance", "owed")  # fmt: skip
     money = dict.fromkeys(("amount", "fees_due", "reserved", "balance", "owed"), "asset")
-    return Report(f"statement of participant {participant}", columns, found, money,
+    return Report(f"statement of participant {participant}", columns, entries, money,
                   _scales(books), _notes(books))  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def _brought_forward(
 
 def fees(books: Books, rows: Rows) -> Report:
     """By participant and instrument: what was traded as maker and taker, and the fees of it."""
-    found: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
+    totals: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
     for part in rows:
         fills = part[part["kind"] == lay.Kind.POSTED]
         if not len(fills):
@@ -160,11 +160,11 @@ def fees(books: Books, rows: Rows) -> Report:
         for number, column in enumerate(columns):
             sums = wide_sums(column[order], begins)
             for begin, total in zip(begins.tolist(), sums, strict=True):
-                found[divmod(int(keys[order[begin]]), 1 << 16)][number] += total
+                totals[divmod(int(keys[order[begin]]), 1 << 16)][number] += total
     table = [
         (who, books.symbols[index], sums[0], sums[1],
          books.assets[int(books.instruments[index, lay.QUOTE // 8])], *sums[2:])
-        for (who, index), sums in sorted(found.items())
+        for (who, index), sums in sorted(totals.items())
     ]  # fmt: skip
     names = ("participant", "instrument", "maker_lots", "taker_lots", "asset", "volume",
              "lot_fees", "schedule_fees")  # fmt: skip
@@ -176,7 +176,7 @@ def wide_sums(values: npt.NDArray[np.int64], begins: npt.NDArray[np.int64]) -> l
     """Exact sums of the runs that begin at these places, however large: in two halves."""
     low = np.add.reduceat(values & 0xFFFFFFFF, begins).tolist()
     high = np.add.reduceat(values >> 32, begins).tolist()
-    return [(h << 32) + one for h, one in zip(high, low, strict=True)]
+    return [(above << 32) + below for above, below in zip(high, low, strict=True)]
 
 
 def profits(
@@ -186,15 +186,15 @@ def profits(
     """By participant and instrument: the position, what it cost, what it is worth at the last
     price, and what was and would be earned; before fees, and the fees.  ``begin``: the books behind
     which the rows come; what was held then counts as bought at the last price of then."""
-    made: dict[tuple[int, int], Any] = {}
+    holdings: dict[tuple[int, int], Any] = {}
     if begin is not None:
         for who, symbol, held, *_ in positions(begin, participant).rows:
             index = begin.symbols.index(symbol)
             rules, cell = begin.instruments[index], begin.cells[who * begin.count + index]
             last = int(rules[lay.LAST // 8])
             price = int(cell[lay.MARK // 8]) if last == lay.NO_LAST else last
-            one = made.setdefault((who, index), METHODS[method]())
-            one.trade(held, price * int(rules[lay.MULTIPLIER // 8]))
+            holding = holdings.setdefault((who, index), METHODS[method]())
+            holding.trade(held, price * int(rules[lay.MULTIPLIER // 8]))
     paid: dict[tuple[int, int], int] = defaultdict(int)
     for part in rows:
         moves = part[np.isin(part["kind"], MOVES)]
@@ -205,23 +205,26 @@ def profits(
             multiplier = int(books.instruments[key[1], lay.MULTIPLIER // 8])
             qty = int(row["qty_lots"])
             if row["kind"] in CORPORATE:
-                one = made.setdefault(key, METHODS[method]())
-                one.adjust(one.position + qty, -int(row["outside"]))
+                holding = holdings.setdefault(key, METHODS[method]())
+                holding.adjust(holding.position + qty, -int(row["outside"]))
                 continue
             if row["kind"] == lay.Kind.POSTED and row["side"] == Side.SELL:
                 qty = -qty
-            made.setdefault(key, METHODS[method]()).trade(qty, int(row["price_ticks"]) * multiplier)
+            holdings.setdefault(key, METHODS[method]()).trade(
+                qty, int(row["price_ticks"]) * multiplier
+            )
             paid[key] += int(row["fee_income"])
     table = []
-    for (who, index), one in sorted(made.items()):
+    for (who, index), holding in sorted(holdings.items()):
         rules = books.instruments[index]
         last, multiplier = int(rules[lay.LAST // 8]), int(rules[lay.MULTIPLIER // 8])
         known = last != lay.NO_LAST
-        worth = one.position * last * multiplier if known else None
-        table.append((who, books.symbols[index], one.position,
-                      books.assets[int(rules[lay.QUOTE // 8])], one.cost,
-                      last if known else None, worth, one.realised,
-                      None if worth is None else worth - one.cost, paid[who, index]))  # fmt: skip
+        worth = holding.position * last * multiplier if known else None
+        table.append((who, books.symbols[index], holding.position,
+                      books.assets[int(rules[lay.QUOTE // 8])], holding.cost,
+                      last if known else None, worth, holding.realised,
+                      None if worth is None else worth - holding.cost,
+                      paid[who, index]))  # fmt: skip
     columns = ("participant", "instrument", "position_lots", "asset", "cost", "last_ticks", "value",
                "realised", "unrealised", "fees")  # fmt: skip
     money = dict.fromkeys(("cost", "value", "realised", "unrealised", "fees"), "asset")

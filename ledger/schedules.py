@@ -30,22 +30,22 @@ def schedules(books: Books, names: list[str]) -> list[dict[str, Any]]:
 def payers(books: Books, names: list[str]) -> list[dict[str, Any]]:
     """A row for each that is named, from the least special on; ``participant`` None: everybody,
     ``instrument`` empty: all."""
-    found: list[tuple[int | None, str, int]] = []
+    assignments: list[tuple[int | None, str, int]] = []
     number = int(books.header[lay.SCHEDULE_OF_ALL // 8])
-    found += [(None, "", number)] if number else []
+    assignments += [(None, "", number)] if number else []
     of_instruments = books.instruments[:, lay.INSTRUMENT_SCHEDULE // 8]
     for index in np.flatnonzero(of_instruments).tolist():
-        found.append((None, books.symbols[index], int(of_instruments[index])))
+        assignments.append((None, books.symbols[index], int(of_instruments[index])))
     of_participants = books.participants[:, lay.PARTICIPANT_SCHEDULE // 8]
     for who in np.flatnonzero(of_participants).tolist():
-        found.append((who, "", int(of_participants[who])))
+        assignments.append((who, "", int(of_participants[who])))
     of_cells = books.cells[:, lay.CELL_SCHEDULE // 8]
     for cell in np.flatnonzero(of_cells).tolist():
         who, index = divmod(cell, books.count)
-        found.append((who, books.symbols[index], int(of_cells[cell])))
+        assignments.append((who, books.symbols[index], int(of_cells[cell])))
     return [
         {"participant": who, "instrument": symbol, "schedule": _named(number - 1, names)}
-        for who, symbol, number in found
+        for who, symbol, number in assignments
     ]
 
 

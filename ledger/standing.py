@@ -67,12 +67,12 @@ def opened(directory: Path, until_seq: int = NO_LIMIT, until_ns: int | None = No
     Raises :class:`LedgerError` if the journal's begin was retired and no checkpoint is left.
     """
     reader = JournalReader(directory)
-    found = checkpoints(directory)
-    end = bisect_right([seq for seq, _ in found], until_seq)
+    candidates = checkpoints(directory)
+    end = bisect_right([seq for seq, _ in candidates], until_seq)
     if until_ns is not None:
         # Time never goes back along a journal; what cannot be read is passed over below.
-        end = bisect_right(found[:end], until_ns, key=lambda one: _now_ns(one[1]))
-    for _, path in reversed(found[:end]):
+        end = bisect_right(candidates[:end], until_ns, key=lambda candidate: _now_ns(candidate[1]))
+    for _, path in reversed(candidates[:end]):
         standing = _load(reader, path)
         if standing is not None and (until_ns is None or standing.books.now_ns <= until_ns):
             return standing
@@ -111,21 +111,21 @@ def at(directory: Path, seq: int | None = None, time_ns: int | None = None) -> S
     Raises :class:`LedgerError` if the journal ends before ``seq``.
     """
     limit = NO_LIMIT if seq is None else seq
-    found = opened(directory, limit, time_ns)
+    standing = opened(directory, limit, time_ns)
     if time_ns is not None:
-        limit = _last_by(found, time_ns)
-    if found.seq < limit:
-        for _ in found.advance(limit):
+        limit = _last_by(standing, time_ns)
+    if standing.seq < limit:
+        for _ in standing.advance(limit):
             pass
-    if seq is not None and found.seq < seq:
-        raise LedgerError(f"{directory}: the journal ends at sequence {found.seq}, before {seq}")
-    return found
+    if seq is not None and standing.seq < seq:
+        raise LedgerError(f"{directory}: the journal ends at sequence {standing.seq}, before {seq}")
+    return standing
 
 
-def _last_by(found: Standing, time_ns: int) -> int:
+def _last_by(standing: Standing, time_ns: int) -> int:
     """The last command before the first that came later than this."""
-    last = found.seq
-    for first_seq, orders in found.reader.chunks(from_seq=last + 1):
+    last = standing.seq
+    for first_seq, orders in standing.reader.chunks(from_seq=last + 1):
         orders = orders[max(0, last + 1 - first_seq) :]
         late = np.flatnonzero(orders["rx_ts_ns"] > time_ns)
         if len(late):
@@ -140,10 +140,10 @@ def checkpoints(directory: Path) -> list[tuple[int, Path]]:
     return sorted((int(path.stem.split("-")[1]), path) for path in paths)
 
 
-def save(found: Standing, folder: Path | None = None) -> Path:
+def save(standing: Standing, folder: Path | None = None) -> Path:
     """Write a checkpoint of the ledger as it stands."""
-    folder = folder or folder_of(found.reader.directory)
-    books, point = found.books, found.point
+    folder = folder or folder_of(standing.reader.directory)
+    books, point = standing.books, standing.point
     arrays: list[npt.NDArray[Any]] = [books.header]
     for name in TABLES:
         table = getattr(books, name)
@@ -151,7 +151,7 @@ def save(found: Standing, folder: Path | None = None) -> Path:
         arrays += [rows, np.ascontiguousarray(table[rows])]
     snapshot = np.frombuffer(point.engine.snapshot(), np.uint8)
     facts = {
-        "journal_id": found.reader.journal_id, "seq": point.seq, "chain": point.chain,
+        "journal_id": standing.reader.journal_id, "seq": point.seq, "chain": point.chain,
         "trades": point.trades, "monies": books.monies, "remarks": books.remarks,
         "participants": len(books.participants), "now_ns": books.now_ns,
         "arrays": [[array.dtype.str, list(array.shape)] for array in (*arrays, snapshot)],

@@ -71,9 +71,9 @@ def _spans(file: Any) -> npt.NDArray[np.int64]:
     meta, column = file.metadata, file.schema_arrow.get_field_index("event_seq")
     spans = np.zeros((meta.num_row_groups, 2), np.int64)
     for number in range(meta.num_row_groups):
-        found = meta.row_group(number).column(column).statistics
-        says = found is not None and found.has_min_max
-        spans[number] = (found.min, found.max) if says else (-1, np.iinfo(np.int64).max)
+        statistics = meta.row_group(number).column(column).statistics
+        says = statistics is not None and statistics.has_min_max
+        spans[number] = (statistics.min, statistics.max) if says else (-1, np.iinfo(np.int64).max)
     return spans
 
 

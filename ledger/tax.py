@@ -63,12 +63,12 @@ class TaxLots:
 
     def adjust(self, position: int, cash: int, ts_ns: int, event_seq: int) -> list[Closing]:
         """A dividend or a split: so many are held behind it, and so much money came."""
-        before, seen, given, cost = sum(qty for qty, _, _ in self.lots), 0, 0, 0
+        before, seen, assigned, cost = sum(qty for qty, _, _ in self.lots), 0, 0, 0
         kept: deque[list[int]] = deque()
         for qty, paid, opened_ns in self.lots:
             seen += abs(qty)
-            share = abs(position) * seen // abs(before) - given
-            given, cost = given + share, cost + paid
+            share = abs(position) * seen // abs(before) - assigned
+            assigned, cost = assigned + share, cost + paid
             if share:
                 kept.append([share if position > 0 else -share, cost, opened_ns])
                 cost = 0
@@ -86,7 +86,7 @@ def tax(books: Books, rows: Rows, participant: int | None = None) -> Report:
     sum is a note for each kind of money.  ``rows``: every transaction from the journal's begin on,
     so that each lot's cost is known."""
     held: dict[tuple[int, int], TaxLots] = {}
-    found: list[tuple[tuple[int, int], Closing]] = []
+    closings: list[tuple[tuple[int, int], Closing]] = []
     paid: dict[int, int] = defaultdict(int)
     for part in rows:
         for row in part[np.isin(part["kind"], MOVES)]:
@@ -97,16 +97,16 @@ def tax(books: Books, rows: Rows, participant: int | None = None) -> Report:
             multiplier = int(books.instruments[key[1], lay.MULTIPLIER // 8])
             qty, when = int(row["qty_lots"]), (int(row["ts_ns"]), int(row["event_seq"]))
             if row["kind"] in CORPORATE:
-                now = sum(one for one, _, _ in lots.lots) + qty
-                made = lots.adjust(now, -int(row["outside"]), *when)
+                now = sum(size for size, _, _ in lots.lots) + qty
+                closed = lots.adjust(now, -int(row["outside"]), *when)
             else:
                 if row["kind"] == lay.Kind.POSTED and row["side"] == Side.SELL:
                     qty = -qty
-                made = lots.trade(qty, int(row["price_ticks"]) * multiplier, *when)
+                closed = lots.trade(qty, int(row["price_ticks"]) * multiplier, *when)
                 paid[int(row["asset"])] += int(row["fee_income"])
-            found += [(key, one) for one in made]
-    found.sort(key=lambda one: (one[0], one[1].event_seq))
-    table = [_row(books, key, one) for key, one in found]
+            closings += [(key, closing) for closing in closed]
+    closings.sort(key=lambda pair: (pair[0], pair[1].event_seq))
+    table = [_row(books, key, closing) for key, closing in closings]
     money = dict.fromkeys(("cost", "proceeds", "gain"), "asset")
     scales = dict(books.monies)
     notes = ["first in, first out; gains are before fees"]
@@ -117,12 +117,13 @@ def tax(books: Books, rows: Rows, participant: int | None = None) -> Report:
     return Report(f"realised gains by lot{who}", COLUMNS, table, money, scales, notes)
 
 
-def _row(books: Books, key: tuple[int, int], one: Closing) -> tuple[Any, ...]:
+def _row(books: Books, key: tuple[int, int], closing: Closing) -> tuple[Any, ...]:
     who, index = key
     asset = books.assets[int(books.instruments[index, lay.QUOTE // 8])]
-    days = one.closed_ns // DAY_NS - one.opened_ns // DAY_NS
-    return (who, books.symbols[index], one.lots, _time(one.opened_ns), _time(one.closed_ns), days,
-            asset, one.cost, one.proceeds, one.proceeds - one.cost, one.event_seq)  # fmt: skip
+    days = closing.closed_ns // DAY_NS - closing.opened_ns // DAY_NS
+    return (who, books.symbols[index], closing.lots, _time(closing.opened_ns),
+            _time(closing.closed_ns), days, asset, closing.cost, closing.proceeds,
+            closing.proceeds - closing.cost, closing.event_seq)  # fmt: skip
 
 
 def _time(ts_ns: int) -> str:

@@ -30,20 +30,21 @@ def transactions(
     reached = after_seq if after_seq else -1
     files = stored_files(folder_of(directory), until.reader.journal_id)
     limit = max((begin for begin, _ in files), default=0)
-    found = opened(directory, min(max(limit, after_seq), until.seq))
-    if limit and found.seq > after_seq:
+    standing = opened(directory, min(max(limit, after_seq), until.seq))
+    if limit and standing.seq > after_seq:
         for begin, path in files:
-            if begin < found.seq:
-                yield _stored(path, until, reached, found.seq, participant)
-        reached = found.seq
+            if begin < standing.seq:
+                yield _stored(path, until, reached, standing.seq, participant)
+        reached = standing.seq
     elif not after_seq:
-        found = oldest(directory)
-        if found.seq:
+        standing = oldest(directory)
+        if standing.seq:
             raise LedgerError(
-                f"{directory} begins behind sequence {found.seq}, and no store has what was before"
+                f"{directory} begins behind sequence {standing.seq}, "
+                "and no store has what was before"
             )
-        yield _of(found.books.opening, participant)
-    for rows, _ in found.advance(until.seq):
+        yield _of(standing.books.opening, participant)
+    for rows, _ in standing.advance(until.seq):
         yield _of(rows[rows["cause_seq"] > reached], participant)
 
 
@@ -63,8 +64,8 @@ def _stored(
         if participant is None:
             table = parquet.read_table(path, partitioning=None)
         else:
-            wanted = compute.field("participant") == participant
-            table = pyarrow.dataset.dataset(path, format="parquet").to_table(filter=wanted)
+            condition = compute.field("participant") == participant
+            table = pyarrow.dataset.dataset(path, format="parquet").to_table(filter=condition)
         rows = as_rows(table, books.symbols, [name for name, _ in books.monies])
     except (OSError, ValueError, KeyError) as error:
         raise LedgerError(f"{path}: {' '.join(str(error).split())}") from None

@@ -17,8 +17,8 @@ I64, I128 = ir.IntType(64), ir.IntType(128)
 def _fits(builder: Any, wide: Any) -> Any:
     """The low half, and 1 if the value is not that."""
     low = builder.trunc(wide, I64)
-    left = builder.icmp_signed("!=", builder.sext(low, I128), wide)
-    return cgutils.pack_array(builder, [low, builder.zext(left, I64)])
+    overflow = builder.icmp_signed("!=", builder.sext(low, I128), wide)
+    return cgutils.pack_array(builder, [low, builder.zext(overflow, I64)])
 
 
 @intrinsic
@@ -28,9 +28,9 @@ def product(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         first = builder.smul_with_overflow(args[0], args[1])
         both = builder.smul_with_overflow(builder.extract_value(first, 0), args[2])
-        left = builder.or_(builder.extract_value(first, 1), builder.extract_value(both, 1))
+        overflow = builder.or_(builder.extract_value(first, 1), builder.extract_value(both, 1))
         return cgutils.pack_array(
-            builder, [builder.extract_value(both, 0), builder.zext(left, I64)]
+            builder, [builder.extract_value(both, 0), builder.zext(overflow, I64)]
         )
 
     return types.UniTuple(types.int64, 2)(*[types.int64] * 3), codegen

@@ -24,7 +24,7 @@ def read_balances(path: Path) -> tuple[tuple[str, ...], dict[str, Sums]]:
     Raises ``ProofError`` naming row and field: another column, no whole number, a negative one, a
     member that has the same asset twice.
     """
-    found: dict[str, dict[str, int]] = {}
+    by_member: dict[str, dict[str, int]] = {}
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if reader.fieldnames != COLUMNS:
@@ -37,13 +37,13 @@ def read_balances(path: Path) -> tuple[tuple[str, ...], dict[str, Sums]]:
             for name in ("member", "asset"):
                 if not row[name]:
                     raise ProofError(f"{where}, {name}: is empty")
-            own = found.setdefault(row["member"], {})
+            own = by_member.setdefault(row["member"], {})
             if row["asset"] in own:
                 raise ProofError(f"{where}: {row['member']} has {row['asset']} twice")
             own[row["asset"]] = units
-    assets = tuple(sorted({asset for own in found.values() for asset in own}))
+    assets = tuple(sorted({asset for own in by_member.values() for asset in own}))
     balances = {
-        member: tuple(own.get(asset, 0) for asset in assets) for member, own in found.items()
+        member: tuple(own.get(asset, 0) for asset in assets) for member, own in by_member.items()
     }
     return assets, balances
 
@@ -117,39 +117,39 @@ def inclusion_document(inclusion: Inclusion) -> dict[str, Any]:
 
 def read_statement(path: Path) -> tuple[Statement, bytes, bytes, bytes]:
     """A statement, the public key in it, its signature and its challenge (``b""``: none)."""
-    found = _Fields(path)
-    sums = found.of("sums", dict)
+    fields = _Fields(path)
+    sums = fields.of("sums", dict)
     statement = Statement(
-        found.number("as_of_seq"),
+        fields.number("as_of_seq"),
         tuple(sums),
-        found.number("members"),
-        from_hex(found.of("root", str), f"{path}: root", 32),
+        fields.number("members"),
+        from_hex(fields.of("root", str), f"{path}: root", 32),
         tuple(_number(value, f"{path}: sums.{name}") for name, value in sums.items()),
     )
-    challenge = found.of("challenge", str)
+    challenge = fields.of("challenge", str)
     return (
         statement,
-        from_hex(found.of("public_key", str), f"{path}: public_key", 32),
-        from_hex(found.of("signature", str), f"{path}: signature", 64),
+        from_hex(fields.of("public_key", str), f"{path}: public_key", 32),
+        from_hex(fields.of("signature", str), f"{path}: signature", 64),
         from_hex(challenge, f"{path}: challenge", 32) if challenge else b"",
     )
 
 
 def read_inclusion(path: Path) -> Inclusion:
     """A member's proof, as it stands there: whether it holds is another question."""
-    found = _Fields(path)
+    fields = _Fields(path)
     siblings = []
-    for at, one in enumerate(found.of("siblings", list)):
+    for at, sibling in enumerate(fields.of("siblings", list)):
         where = f"{path}: siblings[{at}]"
-        if not isinstance(one, dict) or not isinstance(one.get("sums"), list):
+        if not isinstance(sibling, dict) or not isinstance(sibling.get("sums"), list):
             raise ProofError(f"{where}: wants a hash and sums")
-        sums = _numbers(one["sums"], f"{where}.sums")
-        siblings.append(Node(from_hex(one.get("hash"), f"{where}.hash", 32), sums))
+        sums = _numbers(sibling["sums"], f"{where}.sums")
+        siblings.append(Node(from_hex(sibling.get("hash"), f"{where}.hash", 32), sums))
     return Inclusion(
-        found.of("member", str),
-        from_hex(found.of("salt", str), f"{path}: salt", 32),
-        _numbers(found.of("balances", list), f"{path}: balances"),
-        found.number("leaf_index"),
+        fields.of("member", str),
+        from_hex(fields.of("salt", str), f"{path}: salt", 32),
+        _numbers(fields.of("balances", list), f"{path}: balances"),
+        fields.number("leaf_index"),
         tuple(siblings),
     )
 

@@ -18,19 +18,19 @@ def balances_of(
     nothing that is owed to others, and is counted in ``debts``.
     Raises ``ProofError`` where no participant has anything, ``LedgerError`` as ``standing.at``.
     """
-    found = at(directory, seq)
+    standing = at(directory, seq)
     sums: dict[tuple[int, int], int] = defaultdict(int)
-    for place, value in found.books.standing():
+    for place, value in standing.books.standing():
         if place.participant is not None:
             sums[place.participant, place.asset] += value
     used = sorted({asset for (_, asset), units in sums.items() if units > 0})
-    names = found.books.assets
+    names = standing.books.assets
     members = {participant for participant, _ in sums}
     if not used:
-        raise ProofError(f"{directory}: nobody is owed anything after command {found.seq}")
+        raise ProofError(f"{directory}: nobody is owed anything after command {standing.seq}")
     balances = {
         str(member): tuple(max(sums.get((member, asset), 0), 0) for asset in used)
         for member in sorted(members)
     }
     debts = sum(units < 0 for units in sums.values())
-    return found.seq, tuple(names[asset] for asset in used), balances, debts
+    return standing.seq, tuple(names[asset] for asset in used), balances, debts

@@ -123,8 +123,8 @@ def check_signature(
     except ValueError as error:
         raise ProofError(f"the public key is none: {error}") from None
     except InvalidSignature:
-        asked = "this challenge" if challenge else "this statement"
-        raise ProofError(f"the venue's key did not sign {asked}") from None
+        content = "this challenge" if challenge else "this statement"
+        raise ProofError(f"the venue's key did not sign {content}") from None
 
 
 def _ed25519() -> Any:

@@ -126,7 +126,7 @@ class SumTree:
         self.salts = {member: salt_of(key, as_of_seq, member) for member in balances}
         self.members = sorted(balances, key=lambda member: digest("order", self.salts[member]))
         self.leaf_index = {member: index for index, member in enumerate(self.members)}
-        leaves = [leaf(one, self.salts[one], balances[one]) for one in self.members]
+        leaves = [leaf(member, self.salts[member], balances[member]) for member in self.members]
         empty = Node(digest("empty", b""), (0,) * len(leaves[0].sums))
         leaves += [empty] * ((1 << depth_of(len(leaves))) - len(leaves))
         self.levels = [leaves]

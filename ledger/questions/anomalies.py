@@ -34,11 +34,11 @@ class Finding(NamedTuple):
 
 def find(books: Books, fees_are_rates: bool = True) -> list[Finding]:
     """Every fault of the books, by table and key."""
-    found = [
+    findings = [
         *_trades(books), *_ledger(books, fees_are_rates), *_wallets(books), *_filled(books),
         *_flags(books),
     ]  # fmt: skip
-    return sorted(found, key=lambda one: (one.table, one.key, one.kind))
+    return sorted(findings, key=lambda finding: (finding.table, finding.key, finding.kind))
 
 
 def _trades(books: Books) -> Iterator[Finding]:
@@ -46,29 +46,29 @@ def _trades(books: Books) -> Iterator[Finding]:
     for trade in books.trades:
         lacking = [
             name
-            for name, there in (
+            for name, present in (
                 ("buy order", trade.buy_order_id in books.orders),
                 ("sell order", trade.sell_order_id in books.orders),
                 ("maker", trade.maker_user_id is not None),
                 ("taker", trade.taker_user_id is not None),
             )
-            if not there
+            if not present
         ]
         if lacking:
-            said = f"has no {' and no '.join(lacking)}"
-            yield Finding("orphan_trade", "Trades", str(trade.trade_id), said)
+            text = f"has no {' and no '.join(lacking)}"
+            yield Finding("orphan_trade", "Trades", str(trade.trade_id), text)
             continue
         named, owners = {trade.maker_user_id, trade.taker_user_id}, set(books.sides(trade))
         if named != owners:
-            said = f"names users {_list(named)}, its orders are of {_list(owners)}"
-            yield Finding("foreign_party", "Trades", str(trade.trade_id), said)
+            text = f"names users {_list(named)}, its orders are of {_list(owners)}"
+            yield Finding("foreign_party", "Trades", str(trade.trade_id), text)
 
 
 def _ledger(books: Books, fees_are_rates: bool) -> Iterator[Finding]:
     """The rows beside what the trades, deposits and withdrawals call for."""
     rows: dict[tuple[str, str | None], list[Entry]] = defaultdict(list)
-    withdrawals = {str(one.transfer_id) for one in books.withdrawals}
-    trades = {str(one.trade_id) for one in books.trades}
+    withdrawals = {str(transfer.transfer_id) for transfer in books.withdrawals}
+    trades = {str(trade.trade_id) for trade in books.trades}
     for entry in books.entries:
         of = {FILL: "Trades", FEE: "Trades", DEPOSIT: "Deposits", WITHDRAW: "Withdrawals"}
         table = of.get(entry.reason, "")
@@ -85,14 +85,14 @@ def _ledger(books: Books, fees_are_rates: bool) -> Iterator[Finding]:
         ("Deposits", DEPOSIT, books.deposits),
         ("Withdrawals", WITHDRAW, books.withdrawals),
     ):
-        for one in transfers:
-            key = str(one.transfer_id)
-            legs = legs_of_transfer(one, reason)
+        for transfer in transfers:
+            key = str(transfer.transfer_id)
+            legs = legs_of_transfer(transfer, reason)
             yield from _compared(table, key, legs, rows.pop((table, key), []), False)
     for (table, ref), strangers in rows.items():
         for entry in strangers:
-            said = f"refers to {ref or 'nothing'}, which is none of {table}"
-            yield Finding("unknown_reference", "Ledger_Entries", str(entry.ledger_id), said)
+            text = f"refers to {ref or 'nothing'}, which is none of {table}"
+            yield Finding("unknown_reference", "Ledger_Entries", str(entry.ledger_id), text)
 
 
 def _compared(
@@ -100,21 +100,21 @@ def _compared(
 ) -> Iterator[Finding]:
     """Findings of one trade or transfer.  half_known: one side's user cannot be told, so that
     rows of other users may be that side's."""
-    left = compare(legs, rows)
-    for leg, row in left.wrong_amount:
+    compared = compare(legs, rows)
+    for leg, row in compared.wrong_amount:
         kind = "wrong_fee" if leg.reason == FEE else "wrong_amount"
-        said = f"{_amount(row)} where {_amount(leg)} is due for {key}"
-        yield Finding(kind, "Ledger_Entries", str(row.ledger_id), said)
-    for leg, row in left.wrong_currency:
-        said = f"{_amount(row)} where {_amount(leg)} is due for {key}"
-        yield Finding("wrong_currency", "Ledger_Entries", str(row.ledger_id), said)
+        text = f"{_amount(row)} where {_amount(leg)} is due for {key}"
+        yield Finding(kind, "Ledger_Entries", str(row.ledger_id), text)
+    for leg, row in compared.wrong_currency:
+        text = f"{_amount(row)} where {_amount(leg)} is due for {key}"
+        yield Finding("wrong_currency", "Ledger_Entries", str(row.ledger_id), text)
     known = {leg.user_id for leg in legs}
-    for row in left.unexpected:
+    for row in compared.unexpected:
         if not half_known or row.user_id in known:
-            said = f"{_amount(row)} to user {row.user_id} is not called for by {key}"
-            yield Finding("unexpected_entry", "Ledger_Entries", str(row.ledger_id), said)
-    fees = [leg for leg in left.missing if leg.reason == FEE and table == "Trades"]
-    rest = [leg for leg in left.missing if leg not in fees]
+            text = f"{_amount(row)} to user {row.user_id} is not called for by {key}"
+            yield Finding("unexpected_entry", "Ledger_Entries", str(row.ledger_id), text)
+    fees = [leg for leg in compared.missing if leg.reason == FEE and table == "Trades"]
+    rest = [leg for leg in compared.missing if leg not in fees]
     for kind, missing in (("missing_fee", fees), ("missing_entry", rest)):
         if missing:
             owed = ", ".join(f"{_amount(leg)} of user {leg.user_id}" for leg in missing)
@@ -130,13 +130,13 @@ def _wallets(books: Books) -> Iterator[Finding]:
         posted = sums[wallet.user_id, wallet.currency]
         key = str(wallet.wallet_id)
         if posted != wallet.balance_units:
-            said = (f"has {decimal(wallet.balance_units):f} {wallet.currency}, "
+            text = (f"has {decimal(wallet.balance_units):f} {wallet.currency}, "
                     f"its ledger rows come to {decimal(posted):f}")  # fmt: skip
-            yield Finding("wallet_differs", "Wallets", key, said)
+            yield Finding("wallet_differs", "Wallets", key, text)
         if wallet.balance_units < wallet.reserved_units:
             free = decimal(wallet.balance_units - wallet.reserved_units)
-            said = f"has {free:f} {wallet.currency} available"
-            yield Finding("negative_balance", "Wallets", key, said)
+            text = f"has {free:f} {wallet.currency} available"
+            yield Finding("negative_balance", "Wallets", key, text)
     have = {(wallet.user_id, wallet.currency) for wallet in books.wallets}
     needed: dict[tuple[int, str], int] = {}
     for trade in books.trades:
@@ -146,8 +146,8 @@ def _wallets(books: Books) -> Iterator[Finding]:
                 if user is not None and (user, currency) not in have:
                     needed.setdefault((user, currency), trade.trade_id)
     for (user, currency), trade_id in needed.items():
-        said = f"trades {currency} ({trade_id}) without a wallet for it"
-        yield Finding("missing_wallet", "Users", f"{user} {currency}", said)
+        text = f"trades {currency} ({trade_id}) without a wallet for it"
+        yield Finding("missing_wallet", "Users", f"{user} {currency}", text)
 
 
 def _filled(books: Books) -> Iterator[Finding]:
@@ -159,10 +159,10 @@ def _filled(books: Books) -> Iterator[Finding]:
     for order in books.orders.values():
         traded = filled[order.order_id]
         if traded != order.filled_qty_units:
-            said = (
+            text = (
                 f"says {decimal(order.filled_qty_units):f} filled, its trades {decimal(traded):f}"
             )
-            yield Finding("filled_quantity", "Orders", str(order.order_id), said)
+            yield Finding("filled_quantity", "Orders", str(order.order_id), text)
 
 
 def _flags(books: Books) -> Iterator[Finding]:
@@ -172,21 +172,22 @@ def _flags(books: Books) -> Iterator[Finding]:
         if claimed and flag.user_id is not None:
             count = cancellations(books, flag, int(claimed[2]) * SECONDS[claimed[3]])
             if count < int(claimed[1]):
-                said = f"says {claimed[0]} of user {flag.user_id}, there is {count}"
-                yield Finding("unsupported_flag", "Risk_Flags", str(flag.risk_id), said)
+                text = f"says {claimed[0]} of user {flag.user_id}, there is {count}"
+                yield Finding("unsupported_flag", "Risk_Flags", str(flag.risk_id), text)
 
 
 def cancellations(books: Books, flag: Flag, seconds: int) -> int:
     """How many of the flagged user's there are in so many seconds before the flag."""
     begin = flag.flagged_at - timedelta(seconds=seconds)
     return sum(
-        one.user_id == flag.user_id and begin <= one.cancelled_at <= flag.flagged_at
-        for one in books.cancellations
+        cancellation.user_id == flag.user_id
+        and begin <= cancellation.cancelled_at <= flag.flagged_at
+        for cancellation in books.cancellations
     )
 
 
-def _amount(one: Leg | Entry) -> str:
-    return f"{decimal(one.amount_units):f} {one.currency}"
+def _amount(row: Leg | Entry) -> str:
+    return f"{decimal(row.amount_units):f} {row.currency}"
 
 
 def _list(users: set[int | None]) -> str:

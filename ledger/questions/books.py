@@ -149,8 +149,8 @@ def read_books(folder: Path) -> Books:
     with closing(DuckDB(folder / TABLES)) as data:
 
         def rows(table: str, columns: str) -> list[tuple[Any, ...]]:
-            found = data.rows(f"SELECT {columns} FROM {table} ORDER BY 1")
-            return [tuple(units(value) for value in row) for row in found]
+            records = data.rows(f"SELECT {columns} FROM {table} ORDER BY 1")
+            return [tuple(units(value) for value in row) for row in records]
 
         transfer = "user_id, currency, amount"
         return Books(

@@ -34,7 +34,7 @@ class Asked:
     fees_are_rates: bool = True
 
 
-def answer(books: Books, name: str, asked: Asked) -> Answer:
+def answer(books: Books, name: str, parameters: Asked) -> Answer:
     """The answer to q1 … q5, filled or fees.
 
     Raises ``QuestionsError`` for another name, an order or a market that is not there, and a window
@@ -43,29 +43,29 @@ def answer(books: Books, name: str, asked: Asked) -> Answer:
     if name not in QUESTIONS:
         raise QuestionsError(f"no question {name!r}: there are {', '.join(QUESTIONS)}")
     windows = (
-        (asked.bars_from, asked.bars_to),
-        (asked.books_from, asked.books_to),
-        (asked.fees_from, asked.fees_to),
+        (parameters.bars_from, parameters.bars_to),
+        (parameters.books_from, parameters.books_to),
+        (parameters.fees_from, parameters.fees_to),
     )
     for begin, end in windows:
         if end < begin:
             raise QuestionsError(f"the window ends ({end}) before it begins ({begin})")
-    return QUESTIONS[name](books, asked)
+    return QUESTIONS[name](books, parameters)
 
 
-def bars(books: Books, asked: Asked) -> Answer:
+def bars(books: Books, parameters: Asked) -> Answer:
     """Q1: volume and VWAP of every market and minute; without trades 0 and no VWAP."""
     quantity: dict[tuple[int, datetime], int] = defaultdict(int)
     turnover: dict[tuple[int, datetime], int] = defaultdict(int)
     for trade in books.trades:
-        if asked.bars_from <= trade.executed_at < asked.bars_to:
+        if parameters.bars_from <= trade.executed_at < parameters.bars_to:
             key = trade.market_id, trade.executed_at.replace(second=0, microsecond=0)
             quantity[key] += trade.quantity_units
             turnover[key] += trade.price_units * trade.quantity_units
     rows: list[tuple[Any, ...]] = []
     for market_id in sorted(books.markets):
-        minute = asked.bars_from.replace(second=0, microsecond=0)
-        while minute < asked.bars_to:
+        minute = parameters.bars_from.replace(second=0, microsecond=0)
+        while minute < parameters.bars_to:
             key = market_id, minute
             vwap = half_up(turnover[key], quantity[key]) if quantity[key] else None
             rows.append((market_id, minute.isoformat(" "), decimal(vwap), decimal(quantity[key])))
@@ -78,39 +78,42 @@ def half_up(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
 
 
-def negative(books: Books, asked: Asked) -> Answer:
+def negative(books: Books, parameters: Asked) -> Answer:
     """Q2: wallets of which more is reserved than there is."""
     rows = [
-        (one.user_id, books.users.get(one.user_id), one.currency, decimal(one.balance_units),
-         decimal(one.reserved_units), decimal(one.balance_units - one.reserved_units))
-        for one in sorted(
-            books.wallets, key=lambda one: (one.balance_units - one.reserved_units, one.wallet_id)
+        (wallet.user_id, books.users.get(wallet.user_id), wallet.currency,
+         decimal(wallet.balance_units), decimal(wallet.reserved_units),
+         decimal(wallet.balance_units - wallet.reserved_units))
+        for wallet in sorted(
+            books.wallets,
+            key=lambda wallet: (wallet.balance_units - wallet.reserved_units, wallet.wallet_id),
         )
-        if one.balance_units < one.reserved_units
+        if wallet.balance_units < wallet.reserved_units
     ]  # fmt: skip
     names = ("user_id", "username", "currency", "balance", "reserved", "available")
     return Answer(names, rows)
 
 
-def chain(books: Books, asked: Asked) -> Answer:
+def chain(books: Books, parameters: Asked) -> Answer:
     """Q3: each trade of an order, with the other side's user and what was left then."""
-    order = books.orders.get(asked.order_id)
+    order = books.orders.get(parameters.order_id)
     if order is None:
-        raise QuestionsError(f"there is no order {asked.order_id}")
+        raise QuestionsError(f"there is no order {parameters.order_id}")
     rows: list[tuple[Any, ...]] = []
-    left = order.quantity_units
-    for trade in sorted(books.trades, key=lambda one: (one.executed_at, one.trade_id)):
+    remaining = order.quantity_units
+    for trade in sorted(books.trades, key=lambda trade: (trade.executed_at, trade.trade_id)):
         buyer, seller = books.sides(trade)
         for side, order_id, counterparty in (
             ("BUY_SIDE", trade.buy_order_id, seller),
             ("SELL_SIDE", trade.sell_order_id, buyer),
         ):
             if order_id == order.order_id:
-                left -= trade.quantity_units
+                remaining -= trade.quantity_units
                 rows.append((
                     trade.trade_id, trade.executed_at.isoformat(" "),
                     decimal(trade.quantity_units), counterparty, side,
-                    decimal(order.quantity_units), decimal(order.filled_qty_units), decimal(left),
+                    decimal(order.quantity_units), decimal(order.filled_qty_units),
+                    decimal(remaining),
                 ))  # fmt: skip
     names = (
         "trade_id", "executed_at", "quantity", "counterparty_user_id", "side_of_order",
@@ -119,34 +122,38 @@ def chain(books: Books, asked: Asked) -> Answer:
     return Answer(names, rows)
 
 
-def wash(books: Books, asked: Asked) -> Answer:
+def wash(books: Books, parameters: Asked) -> Answer:
     """Q4: trades with oneself, and round trips: what was sold is bought back from the same user,
     at the same price and quantity, within a minute.  Each pair once, the earlier trade first."""
-    begin = asked.as_of - timedelta(days=1)
+    begin = parameters.as_of - timedelta(days=1)
     recent = sorted(
-        (one for one in books.trades if begin <= one.executed_at <= asked.as_of),
-        key=lambda one: (one.executed_at, one.trade_id),
+        (trade for trade in books.trades if begin <= trade.executed_at <= parameters.as_of),
+        key=lambda trade: (trade.executed_at, trade.trade_id),
     )
-    own = {one.trade_id: user for one in recent if (user := _self_traded(books, one)) is not None}
+    own = {
+        trade.trade_id: user for trade in recent if (user := _self_traded(books, trade)) is not None
+    }
     rows: list[tuple[Any, ...]] = [
-        ("SELF", str(one.trade_id), str(own[one.trade_id]), "SELF_TRADE",
-         one.executed_at.isoformat(" "))
-        for one in recent if one.trade_id in own
+        ("SELF", str(trade.trade_id), str(own[trade.trade_id]), "SELF_TRADE",
+         trade.executed_at.isoformat(" "))
+        for trade in recent if trade.trade_id in own
     ]  # fmt: skip
     groups: dict[tuple[int, int, int], list[Trade]] = defaultdict(list)
-    for one in recent:
-        if one.trade_id not in own and None not in books.sides(one):
-            groups[one.market_id, one.price_units, one.quantity_units].append(one)
+    for trade in recent:
+        if trade.trade_id not in own and None not in books.sides(trade):
+            groups[trade.market_id, trade.price_units, trade.quantity_units].append(trade)
     pairs = []
     for group in groups.values():
         for at, first in enumerate(group):
             for second in group[at + 1 :]:
                 seconds = int((second.executed_at - first.executed_at).total_seconds())
-                if seconds > asked.wash_seconds:
+                if seconds > parameters.wash_seconds:
                     break
                 if books.sides(first) == books.sides(second)[::-1]:
                     pairs.append((first, second, seconds))
-    for first, second, seconds in sorted(pairs, key=lambda one: (one[0].trade_id, one[1].trade_id)):
+    for first, second, seconds in sorted(
+        pairs, key=lambda pair: (pair[0].trade_id, pair[1].trade_id)
+    ):
         buyer, seller = books.sides(first)
         rows.append(("RECIPROCAL", f"{first.trade_id}|{second.trade_id}", f"{buyer}↔{seller}",
                      f"delta_s={seconds}", second.executed_at.isoformat(" ")))  # fmt: skip
@@ -161,14 +168,14 @@ def _self_traded(books: Books, trade: Trade) -> int | None:
     return buyer if buyer == seller else None
 
 
-def reconciled(books: Books, asked: Asked) -> Answer:
+def reconciled(books: Books, parameters: Asked) -> Answer:
     """Q5: for each trade, user, currency and reason what should be posted and what is; the venue's
     fee income, for which the schema has no account, is shown as what is due to it."""
-    market = _market(books, asked.market)
+    market = _market(books, parameters.market)
     trades = [
-        one for one in books.trades
-        if one.market_id == market.market_id
-        and asked.books_from <= one.executed_at < asked.books_to
+        trade for trade in books.trades
+        if trade.market_id == market.market_id
+        and parameters.books_from <= trade.executed_at < parameters.books_to
     ]  # fmt: skip
     posted: dict[str, dict[tuple[Any, ...], int]] = defaultdict(lambda: defaultdict(int))
     for entry in books.entries:
@@ -177,13 +184,13 @@ def reconciled(books: Books, asked: Asked) -> Answer:
             posted[entry.ref_id][key] += entry.amount_units
     rows: list[tuple[Any, ...]] = []
     for trade in trades:
-        legs = legs_of_trade(books, trade, asked.fees_are_rates)
+        legs = legs_of_trade(books, trade, parameters.fees_are_rates)
         due = _sums(legs)
         have = posted[str(trade.trade_id)]
         for key in sorted({*due, *have}):
-            expected, found = due.get(key, 0), have.get(key, 0)
-            rows.append((trade.trade_id, str(key[0]), *key[1:], decimal(expected), decimal(found),
-                         decimal(found - expected), int(found != expected)))  # fmt: skip
+            expected, actual = due.get(key, 0), have.get(key, 0)
+            rows.append((trade.trade_id, str(key[0]), *key[1:], decimal(expected), decimal(actual),
+                         decimal(actual - expected), int(actual != expected)))  # fmt: skip
         income = -sum(leg.amount_units for leg in legs if leg.reason == FEE)
         if income:
             rows.append((trade.trade_id, VENUE, market.quote_currency, FEE, decimal(income),
@@ -208,7 +215,7 @@ def _market(books: Books, symbol: str) -> Market:
     raise QuestionsError(f"there is no market {symbol!r}; there are {known or 'none'}")
 
 
-def filled(books: Books, asked: Asked) -> Answer:
+def filled(books: Books, parameters: Asked) -> Answer:
     """Each order's filled quantity beside its trades, to the last unit (the text: within 1e-8)."""
     traded: dict[int, int] = defaultdict(int)
     for trade in books.trades:
@@ -216,18 +223,18 @@ def filled(books: Books, asked: Asked) -> Answer:
             if order_id is not None:
                 traded[order_id] += trade.quantity_units
     rows: list[tuple[Any, ...]] = [
-        (one.order_id, decimal(one.quantity_units), decimal(one.filled_qty_units),
-         decimal(traded[one.order_id]), decimal(one.filled_qty_units - traded[one.order_id]))
-        for one in books.orders.values()
+        (order.order_id, decimal(order.quantity_units), decimal(order.filled_qty_units),
+         decimal(traded[order.order_id]), decimal(order.filled_qty_units - traded[order.order_id]))
+        for order in books.orders.values()
     ]  # fmt: skip
     return Answer(("order_id", "quantity", "filled_qty", "trades_sum_qty", "mismatch"), rows)
 
 
-def fees(books: Books, asked: Asked) -> Answer:
+def fees(books: Books, parameters: Asked) -> Answer:
     """Fees that each user paid in [fees_from, fees_to), by currency, as the ledger has them."""
     paid: dict[tuple[int, str], int] = defaultdict(int)
     for entry in books.entries:
-        if entry.reason == FEE and asked.fees_from <= entry.created_at < asked.fees_to:
+        if entry.reason == FEE and parameters.fees_from <= entry.created_at < parameters.fees_to:
             paid[entry.user_id, entry.currency] -= entry.amount_units
     rows: list[tuple[Any, ...]] = [(*key, decimal(paid[key])) for key in sorted(paid)]
     return Answer(("user_id", "currency", "fees_paid"), rows)

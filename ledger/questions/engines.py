@@ -64,12 +64,12 @@ class DuckDB:
         self._error: type[Exception] = duckdb.Error
         self._connection = duckdb.connect(config={"enable_external_access": False})
         self._connection.execute(DUCKDB_FUNCTIONS)
-        found, self._schema = translate.table_statements(tables)
-        for one in found:
-            self._run(tables, translate.translated(one, "duckdb", None))
+        statements, self._schema = translate.table_statements(tables)
+        for statement in statements:
+            self._run(tables, translate.translated(statement, "duckdb", None))
 
     def ask(self, path: Path, as_of: datetime) -> tuple[list[str], Rows]:
-        return self._run(path, translate.asked(path, "duckdb", as_of, self._schema))
+        return self._run(path, translate.translated_question(path, "duckdb", as_of, self._schema))
 
     def rows(self, text: str) -> Rows:
         """What a SELECT in DuckDB's own dialect gives."""
@@ -106,15 +106,15 @@ class PostgreSQL:
             self._run(tables, f"SET LOCAL search_path TO {place}")
             self._run(tables, "SET LOCAL TIME ZONE 'UTC'")
             self._run(tables, POSTGRESQL_FUNCTIONS)
-            found, self._schema = translate.table_statements(tables)
-            for one in found:
-                self._run(tables, translate.translated(one, "postgres", None))
+            statements, self._schema = translate.table_statements(tables)
+            for statement in statements:
+                self._run(tables, translate.translated(statement, "postgres", None))
         except QuestionsError:
             self.close()
             raise
 
     def ask(self, path: Path, as_of: datetime) -> tuple[list[str], Rows]:
-        return self._run(path, translate.asked(path, "postgres", as_of, self._schema))
+        return self._run(path, translate.translated_question(path, "postgres", as_of, self._schema))
 
     def close(self) -> None:
         with closing(self._connection):
@@ -141,7 +141,7 @@ class MariaDB:
         """
         self._pymysql = _module("pymysql", "pymysql")
         self._error: type[Exception] = self._pymysql.Error
-        found, _ = translate.table_statements(tables)
+        statements, _ = translate.table_statements(tables)
         self._place = f"outcry_{uuid.uuid4().hex}"
         try:
             self._connection = self._pymysql.connect(**_mysql_words(address))
@@ -152,8 +152,8 @@ class MariaDB:
                               "COLLATE utf8mb4_nopad_bin")  # fmt: skip
             self._run(tables, f"USE {self._place}")
             self._run(tables, "SET time_zone = '+00:00'")
-            for one in found:
-                self._run(tables, one.sql("mysql"))
+            for statement in statements:
+                self._run(tables, statement.sql("mysql"))
         except QuestionsError:
             self.close()
             raise

@@ -70,9 +70,9 @@ def compare(legs: Iterable[Leg], entries: Iterable[Entry]) -> Compared:
     """Pair the legs with the rows: first those that are equal, then by user, reason and currency,
     then by user and reason alone."""
     open_legs, rows = list(legs), list(entries)
-    _pair(open_legs, rows, lambda one: (one.user_id, one.reason, one.currency, one.amount_units))
-    amounts = _pair(open_legs, rows, lambda one: (one.user_id, one.reason, one.currency))
-    currencies = _pair(open_legs, rows, lambda one: (one.user_id, one.reason))
+    _pair(open_legs, rows, lambda row: (row.user_id, row.reason, row.currency, row.amount_units))
+    amounts = _pair(open_legs, rows, lambda row: (row.user_id, row.reason, row.currency))
+    currencies = _pair(open_legs, rows, lambda row: (row.user_id, row.reason))
     return Compared(amounts, currencies, open_legs, rows)
 
 

@@ -224,9 +224,9 @@ def _filled_otherwise(sample: Sample) -> None:
 def _flag(sample: Sample) -> None:
     """As 4001: five cancels are said, there is one; and a flag that is right."""
     for number, (user, count, seen) in enumerate(((3, 5, 1), (4, 2, 2))):
-        for one in range(seen):
-            key = 5001 + 10 * number + one
-            at = DAY + timedelta(hours=10, minutes=one)
+        for cancel in range(seen):
+            key = 5001 + 10 * number + cancel
+            at = DAY + timedelta(hours=10, minutes=cancel)
             sample.add("Orders", 19_000 + key, user, 1, "BUY", "LIMIT", 31_000 * UNITS, UNITS, 0,
                        "CANCELLED", at, at)  # fmt: skip
             sample.add("Order_Cancellations", key, 19_000 + key, user, at, "User requested cancel")

@@ -34,7 +34,7 @@ def statements(path: Path) -> list[Tree]:
         raise QuestionsError(f"{path}: no SQL that can be read: {_first_line(error)}") from None
     except UnicodeDecodeError as error:
         raise QuestionsError(f"{path}: no UTF-8 at byte {error.start}") from None
-    return [one for one in parsed if one is not None and not isinstance(one, exp.Semicolon)]
+    return [tree for tree in parsed if tree is not None and not isinstance(tree, exp.Semicolon)]
 
 
 def _first_line(error: Exception) -> str:
@@ -48,31 +48,35 @@ def table_statements(path: Path) -> tuple[list[Tree], Schema]:
     """
     from sqlglot import exp
 
-    found, schema = statements(path), Schema()
-    for one in found:
-        if isinstance(one, exp.Create) and one.kind == "TABLE" and isinstance(one.this, exp.Schema):
-            columns = one.this.find_all(exp.ColumnDef)
-            schema[one.this.this.name] = {
+    parsed, schema = statements(path), Schema()
+    for tree in parsed:
+        if (
+            isinstance(tree, exp.Create)
+            and tree.kind == "TABLE"
+            and isinstance(tree.this, exp.Schema)
+        ):
+            columns = tree.this.find_all(exp.ColumnDef)
+            schema[tree.this.this.name] = {
                 column.name: column.kind.sql("mysql") if column.kind else "" for column in columns
             }
-        elif not isinstance(one, exp.Insert):
+        elif not isinstance(tree, exp.Insert):
             raise QuestionsError(
-                f"{path}: only CREATE TABLE and INSERT may stand here, not {one.sql('mysql')[:60]}"
+                f"{path}: only CREATE TABLE and INSERT may stand here, not {tree.sql('mysql')[:60]}"
             )
-    return found, schema
+    return parsed, schema
 
 
 def question(path: Path) -> Tree:
     """The one SELECT of a file.  Raises ``QuestionsError`` where there is anything else."""
     from sqlglot import exp
 
-    found = statements(path)
-    if len(found) != 1 or not isinstance(found[0], exp.Query):
+    parsed = statements(path)
+    if len(parsed) != 1 or not isinstance(parsed[0], exp.Query):
         raise QuestionsError(f"{path}: one SELECT is wanted")
-    return found[0]
+    return parsed[0]
 
 
-def asked(path: Path, dialect: str, as_of: datetime, schema: Schema) -> str:
+def translated_question(path: Path, dialect: str, as_of: datetime, schema: Schema) -> str:
     """The question of a file in another dialect; ``QuestionsError`` names the file."""
     try:
         return translated(question(path), dialect, as_of, schema)
@@ -109,9 +113,9 @@ def translated(
             raise QuestionsError(f"no table or column like this: {_first_line(error)}") from None
         _texts_where_texts_are_meant(tree)
     tree = tree.transform(_rewritten, as_of)
-    left = tree.find(exp.Div)
-    if left is not None:
-        raise QuestionsError(f"a quotient needs ROUND(…, n) to be exact: {left.sql('mysql')}")
+    quotient = tree.find(exp.Div)
+    if quotient is not None:
+        raise QuestionsError(f"a quotient needs ROUND(…, n) to be exact: {quotient.sql('mysql')}")
     return tree.sql(dialect)
 
 

@@ -199,11 +199,11 @@ def _reference(symbol: str, ticks: int, phase: int) -> Command:
 def records(commands: Iterable[Command], first_seq: int = 1) -> npt.NDArray[np.void]:
     """The commands as order records, sequenced from ``first_seq``, as the matcher takes them."""
     rows = list(commands)
-    made = np.zeros(len(rows), ORDER_DTYPE)
-    for at, one in enumerate(rows):
-        made[at]["kind"], made[at]["participant"] = one.kind, one.participant
-        made[at]["symbol"] = one.symbol.encode()
+    orders = np.zeros(len(rows), ORDER_DTYPE)
+    for at, command in enumerate(rows):
+        orders[at]["kind"], orders[at]["participant"] = command.kind, command.participant
+        orders[at]["symbol"] = command.symbol.encode()
         for field in Command._fields[3:]:
-            made[at][field] = getattr(one, field)
-        made[at]["seq"] = first_seq + at
-    return made
+            orders[at][field] = getattr(command, field)
+        orders[at]["seq"] = first_seq + at
+    return orders

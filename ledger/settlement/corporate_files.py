@@ -19,7 +19,7 @@ POSITIONS: tables.Columns = {"member": tables.name, "units": tables.whole}
 
 
 def _names(kind: type[IntEnum]) -> tuple[str, ...]:
-    return tuple(one.name for one in kind)
+    return tuple(member.name for member in kind)
 
 
 ORDERS: tables.Columns = {
@@ -32,39 +32,39 @@ ORDERS: tables.Columns = {
 
 def read_positions(path: Path) -> list[Position]:
     """Raises ``SettlementError`` naming row and field: also for a member that is there twice."""
-    found: dict[str, Position] = {}
+    positions: dict[str, Position] = {}
     for number, (member, units) in enumerate(tables.read(path, POSITIONS), 2):
-        if member in found or member == ISSUER:
-            why = "is there twice" if member in found else "is no member"
+        if member in positions or member == ISSUER:
+            why = "is there twice" if member in positions else "is no member"
             raise SettlementError(f"{path}: row {number}, member: {member} {why}")
-        found[member] = Position(member, units)
-    return list(found.values())
+        positions[member] = Position(member, units)
+    return list(positions.values())
 
 
 def read_orders(path: Path) -> list[OpenOrder]:
     """Open orders in the order of their priority.  Raises ``SettlementError`` as above."""
-    found: dict[tuple[str, int], OpenOrder] = {}
+    orders: dict[tuple[str, int], OpenOrder] = {}
     for number, row in enumerate(tables.read(path, ORDERS), 2):
         order_id, participant, symbol, side, order_type, price, qty, mode = row
         where = f"{path}: row {number}"
-        if (symbol, order_id) in found:
+        if (symbol, order_id) in orders:
             raise SettlementError(f"{where}, order_id: {order_id} of {symbol} is there twice")
         if participant >= 1 << 16:
             raise SettlementError(f"{where}, participant: {participant} is above 65535")
         if len(symbol) > 8 or not symbol.isascii():
             raise SettlementError(f"{where}, symbol: {symbol!r} is not 1 to 8 ASCII characters")
-        found[symbol, order_id] = OpenOrder(
+        orders[symbol, order_id] = OpenOrder(
             order_id, participant, symbol, Side[side], OrderType[order_type], price, qty,
             SelfTrade[mode],
         )  # fmt: skip
-    return list(found.values())
+    return list(orders.values())
 
 
-def write_adjustment(made: Adjustment, movements: Path, commands: Path) -> None:
+def write_adjustment(adjustment: Adjustment, movements: Path, commands: Path) -> None:
     """Both files or none; kinds of commands by their names.  Raises ``SettlementError`` for one
     name for both."""
     if movements.absolute() == commands.absolute():
         raise SettlementError(f"{movements}: movements and commands are two files")
-    rows = [(one.kind.name, *one[1:]) for one in made.commands]
-    tables.write_all([(movements, Movement._fields, made.movements),
+    rows = [(command.kind.name, *command[1:]) for command in adjustment.commands]
+    tables.write_all([(movements, Movement._fields, adjustment.movements),
                       (commands, Command._fields, rows)])  # fmt: skip

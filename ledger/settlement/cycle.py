@@ -77,8 +77,8 @@ def _sessions(market: str, year: int) -> tuple[date, ...]:
     if year == MAXYEAR:
         raise SettlementError(f"{market} in {year}: its sessions are not known")
     end = date(year, 12, 31) + timedelta(days=MARGIN_DAYS)
-    found = _calendar(market, date(year, 1, 1), end)
-    return tuple(day.date() for day in found.sessions)
+    calendar = _calendar(market, date(year, 1, 1), end)
+    return tuple(day.date() for day in calendar.sessions)
 
 
 @lru_cache(maxsize=64)

@@ -39,14 +39,14 @@ OBLIGATIONS = ("trade_id", "settlement_day", "delivers", "receives", "asset", "u
 
 def read_balances(path: Path) -> Balances:
     """Raises ``SettlementError`` naming row and field: also for an account that is there twice."""
-    found: Balances = {}
+    balances: Balances = {}
     for number, (member, asset, units) in enumerate(tables.read(path, BALANCES), 2):
-        if (member, asset) in found:
+        if (member, asset) in balances:
             raise SettlementError(f"{path}: row {number}: {member} has {asset} twice")
         if member == CLEARING:
             raise SettlementError(f"{path}: row {number}, member: {CLEARING} is no member")
-        found[member, asset] = units
-    return found
+        balances[member, asset] = units
+    return balances
 
 
 def read_owed(folder: Path) -> list[Owed]:

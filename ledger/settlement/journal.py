@@ -44,7 +44,7 @@ def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[
             own, other = int(row["order_id"]), int(row["contra_id"])
             key = (int(row["cause_seq"]), int(row["instrument"]), min(own, other),
                    max(own, other), int(row["price_ticks"]), int(row["qty_lots"]))  # fmt: skip
-            first = next((one for one in waiting[key] if one["side"] != row["side"]), None)
+            first = next((fill for fill in waiting[key] if fill["side"] != row["side"]), None)
             if first is None:
                 waiting[key].append(row)
                 continue
@@ -53,15 +53,15 @@ def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[
             if pair[0]["participant"] != pair[1]["participant"]:
                 moment = day_of(int(row["ts_ns"]) // (QUARTER_S * 10**9))
                 yield _trade(until.books, market, moment, int(row["event_seq"]), *pair)
-    left = [row for rows in waiting.values() for row in rows]
-    if left:
-        raise SettlementError(f"event {left[0]['event_seq']}: a fill of one side alone")
+    unmatched = [row for rows in waiting.values() for row in rows]
+    if unmatched:
+        raise SettlementError(f"event {unmatched[0]['event_seq']}: a fill of one side alone")
 
 
 def _trade(books: Any, market: str, day: date, event_seq: int, buy: Any, sell: Any) -> Row:
     cash, lots = int(buy["clearing"]), int(sell["lots_clearing"])
-    whole = cash == -int(sell["clearing"]) and lots == -int(buy["lots_clearing"])
-    if not whole or cash < 0 or lots != int(buy["qty_lots"]):
+    is_exchange = cash == -int(sell["clearing"]) and lots == -int(buy["lots_clearing"])
+    if not is_exchange or cash < 0 or lots != int(buy["qty_lots"]):
         raise SettlementError(f"event {event_seq}: no exchange of lots for money")
     return (event_seq, day, market, str(buy["participant"]), str(sell["participant"]),
             books.symbols[buy["instrument"]], lots, books.assets[buy["asset"]], cash)  # fmt: skip

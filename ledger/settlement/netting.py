@@ -77,11 +77,11 @@ def net(trades: Trades) -> Nets:
     buyer_asset, seller_asset, buyer_cash, seller_cash = cells
     add_trades(buyer_asset, seller_asset, buyer_cash, seller_cash, trades.quantity_units,
                trades.cash_units, low, high)  # fmt: skip
-    left = np.flatnonzero((low != 0) | (high != 0))
-    halves = zip(high[left].tolist(), low[left].tolist(), strict=True)
+    nonzero = np.flatnonzero((low != 0) | (high != 0))
+    halves = zip(high[nonzero].tolist(), low[nonzero].tolist(), strict=True)
     units = [(above << LOW_BITS) + below for above, below in halves]
     keep = np.array([amount != 0 for amount in units], bool)
-    keys = keys[left][keep]
+    keys = keys[nonzero][keep]
     return Nets(keys // (members * assets), keys // assets % members, keys % assets,
                 [amount for amount in units if amount])  # fmt: skip
 

@@ -215,8 +215,8 @@ def post(
     if pending != reserve(nets, balances):
         raise SettlementError("what is pending is not what the nets call for")
     done: list[Transfer] = []
-    for one in pending:
-        _move(balances, one._replace(phase=POST), done)
+    for transfer in pending:
+        _move(balances, transfer._replace(phase=POST), done)
     for (member, asset), units in sorted(nets.items()):
         if units > 0:
             _move(balances, Transfer(DELIVER, CLEARING, member, asset, units), done)

@@ -93,10 +93,10 @@ def read_trades(path: Path, days: int | None = None, closed: Collection[date] = 
         rows.append((trade_id, members[buyer], members[seller], assets[asset], units,
                      assets[cash_asset], cash))  # fmt: skip
     ordered = tuple(sorted(set(due)))
-    index = {one: at for at, one in enumerate(ordered)}
+    index = {day: at for at, day in enumerate(ordered)}
     columns = np.array(rows, np.int64).reshape(-1, 7).T
     return Trades(tuple(members), tuple(assets), ordered, columns[0].copy(),
-                  np.array([index[one] for one in due], np.int64),
+                  np.array([index[day] for day in due], np.int64),
                   *(column.copy() for column in columns[1:]))  # fmt: skip
 
 
