@@ -81,14 +81,14 @@ def dossier(directory: Path, case: Case, settings: Settings) -> Dossier:
     """
     reader = JournalReader(directory)
     related = {who: settings.related_to(who) for who in case.participants}
-    found = Dossier(case, related, f"{reader.journal_id:016x}")
-    found.begin_ns, found.end_ns = case.first_ns - MARGIN_NS, case.last_ns + MARGIN_NS
-    first, last, found.cut = _stretch(reader, case, found)
+    case_dossier = Dossier(case, related, f"{reader.journal_id:016x}")
+    case_dossier.begin_ns, case_dossier.end_ns = case.first_ns - MARGIN_NS, case.last_ns + MARGIN_NS
+    first, last, case_dossier.cut = _stretch(reader, case, case_dossier)
     symbols = [
         s.decode() for s in make_instruments(reader.config["instruments"])["symbol"].tolist()
     ]
     symbol = case.symbol or symbols[0]
-    watching = _Gathering(found, symbols.index(symbol), symbol)
+    watching = _Gathering(case_dossier, symbols.index(symbol), symbol)
     point = starting_point(reader, first - 1)
     for _ in events_of(reader, point, from_seq=point.seq + 1, until_seq=first - 1):
         if point.seq >= first - 1:
@@ -104,19 +104,19 @@ def dossier(directory: Path, case: Case, settings: Settings) -> Dossier:
         watching.quote(engine, int(commands["rx_ts_ns"][0]))
         watching.take(commands, engine.process(commands))
     watching.finish()
-    return found
+    return case_dossier
 
 
-def _stretch(reader: JournalReader, case: Case, found: Dossier) -> tuple[int, int, bool]:
+def _stretch(reader: JournalReader, case: Case, dossier: Dossier) -> tuple[int, int, bool]:
     """The commands from a margin before the case to one behind it."""
     first = last = 0
     for first_seq, orders in reader.chunks():
         stamps = orders["rx_ts_ns"]
-        inside = np.flatnonzero((stamps >= found.begin_ns) & (stamps <= found.end_ns))
+        inside = np.flatnonzero((stamps >= dossier.begin_ns) & (stamps <= dossier.end_ns))
         if len(inside):
             first = first or first_seq + int(inside[0])
             last = first_seq + int(inside[-1])
-        elif first and int(stamps[0]) > found.end_ns:
+        elif first and int(stamps[0]) > dossier.end_ns:
             break
     if not first or last < case.last_seq:
         first, last = first or case.first_seq, max(last, case.last_seq)
@@ -143,15 +143,15 @@ def _parts(reader: JournalReader, first: int, last: int, stops: list[int]) -> It
 class _Gathering:
     """Collects what a dossier shows along the replay."""
 
-    def __init__(self, found: Dossier, index: int, symbol: str) -> None:
-        self.found, self.index, self.symbol = found, index, symbol
-        self.who = set(found.case.participants) | {n for o in found.related.values() for n in o}
+    def __init__(self, dossier: Dossier, index: int, symbol: str) -> None:
+        self.dossier, self.index, self.symbol = dossier, index, symbol
+        self.who = set(dossier.case.participants) | {n for o in dossier.related.values() for n in o}
         self.open: dict[int, Bar] = {}
 
     def quote(self, engine: Any, ts_ns: int) -> None:
         sides = engine.depth(self.symbol.encode(), 1)
         best = [sides[side][0][0] if sides[side] else None for side in ("bids", "asks")]
-        self.found.quotes.append((ts_ns, best[0], best[1]))
+        self.dossier.quotes.append((ts_ns, best[0], best[1]))
 
     def book(self, engine: Any, seq: int, ts_ns: int) -> None:
         sides = engine.depth(self.symbol.encode(), LEVELS)
@@ -162,7 +162,7 @@ class _Gathering:
         rows = [[(int(price), int(lots), own.get((side, int(price)), 0))
                  for price, lots, _ in sides[name]]
                 for side, name in (("buy", "bids"), ("sell", "asks"))]  # fmt: skip
-        self.found.books.append(Book(seq, ts_ns, rows[0], rows[1]))
+        self.dossier.books.append(Book(seq, ts_ns, rows[0], rows[1]))
 
     def take(self, commands: Records, events: Records) -> None:
         first = int(commands["seq"][0])
@@ -180,7 +180,7 @@ class _Gathering:
     def _trade(self, event: Any, ts_ns: int, mine: bool) -> None:
         side = Side(int(event["side"])).name.lower() if mine else ""
         if mine or event["flags"] & EventFlag.MAKER:
-            self.found.trades.append(
+            self.dossier.trades.append(
                 (ts_ns, int(event["price_ticks"]), int(event["qty_lots"]), side)
             )
 
@@ -191,7 +191,7 @@ class _Gathering:
         price, lots = int(event["price_ticks"]), int(event["qty_lots"])
         what = EventKind(kind).name.lower().replace("_", " ")
         order_type = int(command["order_type"])
-        self.found.lines.append({
+        self.dossier.lines.append({
             "seq": int(event["cause_seq"]), "ts_ns": ts_ns, "what": what, "side": side,
             "participant": int(event["participant"]), "order_id": order_id, "price_ticks": price,
             "qty_lots": lots, "leaves_lots": int(event["leaves_lots"]),
@@ -209,15 +209,15 @@ class _Gathering:
 
     def _ended(self, bar: Bar, ts_ns: int) -> None:
         bar.end_ns = ts_ns
-        self.found.orders.append(bar)
+        self.dossier.orders.append(bar)
 
     def finish(self) -> None:
         """What is still open ends with the picture; of too much the last is kept."""
-        found = self.found
+        dossier = self.dossier
         for bar in self.open.values():
-            self._ended(bar, found.end_ns)
-        found.orders.sort(key=lambda bar: bar.begin_ns)
+            self._ended(bar, dossier.end_ns)
+        dossier.orders.sort(key=lambda bar: bar.begin_ns)
         for name, most in (("trades", MAX_TRADES), ("orders", MAX_ORDERS), ("lines", MAX_LINES)):
-            rows = getattr(found, name)
-            found.cut |= len(rows) > most
-            setattr(found, name, rows[-most:])
+            rows = getattr(dossier, name)
+            dossier.cut |= len(rows) > most
+            setattr(dossier, name, rows[-most:])

@@ -39,11 +39,11 @@ class EvidenceFile:
         self.path = folder / NAME
         self.head, self.count = head, 0
         self._known = self.path.read_bytes() if self.path.exists() else b""
-        whole = len(self._known) // ROW_BYTES * ROW_BYTES
-        if whole < len(self._known):
+        whole_bytes = len(self._known) // ROW_BYTES * ROW_BYTES
+        if whole_bytes < len(self._known):
             # The last one was cut off by a kill; it will be made again.
-            os.truncate(self.path, whole)
-            self._known = self._known[:whole]
+            os.truncate(self.path, whole_bytes)
+            self._known = self._known[:whole_bytes]
         self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115
 
     @property
@@ -113,9 +113,9 @@ def read_hits(folder: Path, head: bytes, known: int = 0) -> tuple[Records, list[
     hits, heads = np.zeros(count, HIT_DTYPE), []
     for number in range(count):
         row = data[number * ROW_BYTES : (number + 1) * ROW_BYTES]
-        hit, found = row[: HIT_DTYPE.itemsize], row[HIT_DTYPE.itemsize :]
+        hit, stored_head = row[: HIT_DTYPE.itemsize], row[HIT_DTYPE.itemsize :]
         head = chained(head, hit)
-        if found != head:
+        if stored_head != head:
             raise SurveillanceError(
                 f"{path}: hit {known + number + 1} was changed: its hash does not hold"
             )

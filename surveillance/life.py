@@ -35,21 +35,21 @@ class Standing:
 
 def standing_of(case: Case, entries: list[Entry]) -> Standing:
     """By the entries about this case, in their order."""
-    found = Standing(OPEN)
+    standing = Standing(OPEN)
     for entry in entries:
         if entry["case"] != case.number:
             continue
-        found = _next(found, entry)
-    if found.status in (CLOSING, CLOSED) and case.hits > found.hits:
+        standing = _next(standing, entry)
+    if standing.status in (CLOSING, CLOSED) and case.hits > standing.hits:
         return Standing(OPEN, "", case.hits)
-    return found
+    return standing
 
 
-def _next(found: Standing, entry: Entry) -> Standing:
+def _next(standing: Standing, entry: Entry) -> Standing:
     action, who, hits = entry["action"], entry["who"], entry["hits"]
     if action == "close":
         # Who asked before the last hits came has to ask again.
-        agreed = found.status == CLOSING and found.who != who and found.hits == hits
+        agreed = standing.status == CLOSING and standing.who != who and standing.hits == hits
         return Standing(CLOSED if agreed else CLOSING, who, hits)
     status = {"review": REVIEWED, "escalate": ESCALATED, "reopen": OPEN}[action]
     return Standing(status, who, hits)

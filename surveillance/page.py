@@ -25,7 +25,7 @@ text { font: 12px system-ui, sans-serif; fill: #5b6472; }
 """Of a picture that is a file of its own; a page has colours of its own."""
 
 
-def case_page(made: Dossier, status: str, life: list[dict[str, Any]]) -> str:
+def case_page(dossier: Dossier, status: str, life: list[dict[str, Any]]) -> str:
     """The page of a dossier; ``status`` and ``life`` are what people made of the case."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
@@ -33,8 +33,8 @@ def case_page(made: Dossier, status: str, life: list[dict[str, Any]]) -> str:
     )  # fmt: skip
     environment.filters |= {"time": moment, "day": day, "number": lambda value: f"{value:,}"}
     return environment.get_template("case.html").render(
-        made=made, case=made.case, status=status, life=life, picture=picture(made),
-        definition=DEFINITIONS[made.case.detector], evidence=set(made.case.evidence),
+        dossier=dossier, case=dossier.case, status=status, life=life, picture=picture(dossier),
+        definition=DEFINITIONS[dossier.case.detector], evidence=set(dossier.case.evidence),
     )  # fmt: skip
 
 
@@ -48,21 +48,21 @@ def day(ts_ns: int) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(ts_ns // 10**9))
 
 
-def picture_file(made: Dossier) -> str:
+def picture_file(dossier: Dossier) -> str:
     """The picture as an SVG file; its colours can be read on light and dark pages."""
-    title = DEFINITIONS[made.case.detector].title
-    frame = _picture(made, f"{title}: price, the participants' orders and trades")
+    title = DEFINITIONS[dossier.case.detector].title
+    frame = _picture(dossier, f"{title}: price, the participants' orders and trades")
     frame.parts.insert(0, f"<style>{STYLE}</style>")
     return frame.svg().replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n"
 
 
-def picture(made: Dossier) -> Markup:
+def picture(dossier: Dossier) -> Markup:
     """Price over time: best bid and ask, everybody's trades, the participants' own orders."""
-    return Markup(_picture(made, "Price, orders and trades").svg())
+    return Markup(_picture(dossier, "Price, orders and trades").svg())
 
 
-def _picture(made: Dossier, label: str) -> Frame:
-    prices, times = _price_range(made), _time_range(made)
+def _picture(dossier: Dossier, label: str) -> Frame:
+    prices, times = _price_range(dossier), _time_range(dossier)
     frame = Frame(SIZE, times, prices, label, "picture")
     stamps = [times[0] + (times[1] - times[0]) * k / 5 for k in range(5)]
     x_ticks = [(at, moment(int(at))[:10]) for at in stamps]
@@ -70,36 +70,36 @@ def _picture(made: Dossier, label: str) -> Frame:
                if prices[0] <= at <= prices[1]]  # fmt: skip
     frame.axes(x_ticks, y_ticks, "time of day, UTC", "price in ticks")
     for css, place in (("bid", 1), ("ask", 2)):
-        for stretch in _steps(made, prices, place):
+        for stretch in _steps(dossier, prices, place):
             frame.line(stretch, css, f"best {css}")
-    _orders(made, frame)
-    _trades(made, frame)
+    _orders(dossier, frame)
+    _trades(dossier, frame)
     return frame
 
 
-def _price_range(made: Dossier) -> tuple[float, float]:
-    prices = [p for _, bid, ask in made.quotes for p in (bid, ask) if p is not None]
-    prices += [price for _, price, _, _ in made.trades]
+def _price_range(dossier: Dossier) -> tuple[float, float]:
+    prices = [p for _, bid, ask in dossier.quotes for p in (bid, ask) if p is not None]
+    prices += [price for _, price, _, _ in dossier.trades]
     near = sorted(prices) or [0]
     low, high = near[len(near) // 100], near[-1 - len(near) // 100]
     # Own orders far from everything else must not squeeze the market flat.
     reach = max(high - low, 4)
-    own = [bar.price_ticks for bar in made.orders
+    own = [bar.price_ticks for bar in dossier.orders
            if low - 2 * reach <= bar.price_ticks <= high + 2 * reach]  # fmt: skip
     return min([low, *own]) - 1, max([high, *own]) + 1
 
 
-def _time_range(made: Dossier) -> tuple[float, float]:
-    stamps = [ts for ts, _, _ in made.quotes]
-    begin = stamps[0] if stamps else made.begin_ns
-    return begin, max(made.case.last_ns, stamps[-1] if stamps else 0, begin + 1)
+def _time_range(dossier: Dossier) -> tuple[float, float]:
+    stamps = [ts for ts, _, _ in dossier.quotes]
+    begin = stamps[0] if stamps else dossier.begin_ns
+    return begin, max(dossier.case.last_ns, stamps[-1] if stamps else 0, begin + 1)
 
 
-def _orders(made: Dossier, frame: Frame) -> None:
+def _orders(dossier: Dossier, frame: Frame) -> None:
     """The participants' orders, each as long as it was open, thicker the larger it was."""
-    lots = sorted(bar.qty_lots for bar in made.orders) or [1]
+    lots = sorted(bar.qty_lots for bar in dossier.orders) or [1]
     usual = max(lots[len(lots) // 2], 1)
-    for bar in made.orders:
+    for bar in dossier.orders:
         if not frame.y_range[0] <= bar.price_ticks <= frame.y_range[1]:
             continue
         x, end = _x(frame, bar.begin_ns), _x(frame, bar.end_ns)
@@ -112,9 +112,9 @@ def _orders(made: Dossier, frame: Frame) -> None:
         )
 
 
-def _trades(made: Dossier, frame: Frame) -> None:
+def _trades(dossier: Dossier, frame: Frame) -> None:
     """Everybody's as dots, the participants' own as triangles, up where they bought."""
-    for ts_ns, price, lots, side in made.trades:
+    for ts_ns, price, lots, side in dossier.trades:
         if not frame.y_range[0] <= price <= frame.y_range[1]:
             continue
         x, y = _x(frame, ts_ns), frame.y(price)
@@ -133,11 +133,11 @@ def _x(frame: Frame, ts_ns: int) -> float:
 
 
 def _steps(
-    made: Dossier, prices: tuple[float, float], place: int
+    dossier: Dossier, prices: tuple[float, float], place: int
 ) -> list[list[tuple[float, float]]]:
     """A quote as steps; a new stretch behind each gap where there is none."""
     stretches: list[list[tuple[float, float]]] = [[]]
-    for row in made.quotes:
+    for row in dossier.quotes:
         price = row[place]
         if price is None or not prices[0] <= price <= prices[1]:
             stretches.append([])

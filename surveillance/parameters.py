@@ -122,13 +122,15 @@ def parameters(changed: Mapping[str, int] | None = None) -> npt.NDArray[np.int64
     for name, value in (changed or {}).items():
         if name not in INDEX:
             raise SurveillanceError(f"no parameter is named {name!r}")
-        found = TABLE[INDEX[name]]
+        parameter = TABLE[INDEX[name]]
         if (
             isinstance(value, bool)
             or not isinstance(value, int)
-            or not found.least <= value <= found.most
+            or not parameter.least <= value <= parameter.most
         ):
-            raise SurveillanceError(f"{name} is {value!r}, not {found.least} to {found.most}")
+            raise SurveillanceError(
+                f"{name} is {value!r}, not {parameter.least} to {parameter.most}"
+            )
         values[INDEX[name]] = value
     return values
 

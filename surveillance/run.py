@@ -182,8 +182,8 @@ def _settings_of(path: Path) -> dict[str, str]:
     not what was written, ``FileNotFoundError`` if there is none."""
     data = path.read_bytes()
     with suppress(ValueError, TypeError, KeyError):
-        found = json.loads(data)
-        kept = {"digest": str(found["digest"]), "journal_id": str(found["journal_id"])}
+        document = json.loads(data)
+        kept = {"digest": str(document["digest"]), "journal_id": str(document["journal_id"])}
         if (json.dumps(kept) + "\n").encode() == data:
             return kept
     raise SurveillanceError(f"{path} is not what was written")
@@ -269,9 +269,9 @@ class Found:
         symbols = [
             s.decode() for s in make_instruments(reader.config["instruments"])["symbol"].tolist()
         ]
-        found = cls(folder, reader.config, begin, Folding(symbols), head=begin)
-        found.refresh()
-        return found
+        cases = cls(folder, reader.config, begin, Folding(symbols), head=begin)
+        cases.refresh()
+        return cases
 
     def refresh(self) -> None:
         """Read the hits that came since, and what people did if that changed.

@@ -42,7 +42,7 @@ def as_written(commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> list[Ala
     cancels: dict[Any, int] = defaultdict(int)
     pairs: dict[Any, int] = defaultdict(int)
     lately: dict[Any, int] = {}
-    found: set[Alarm] = set()
+    alarms: set[Alarm] = set()
     makers: dict[tuple[int, int], tuple[int, int]] = {}
     for row in events.tolist():
         order_id, contra, price, lots, _, cause, who, where, kind, reason, side, flags, _ = row
@@ -63,19 +63,19 @@ def as_written(commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> list[Ala
             back = lately.get((pair, where, price, lots, who + other - buyer))
             if back is not None and ts_ns - back <= MINUTE_NS and who != other:
                 begin = ts_ns // MINUTE_NS * MINUTE_NS
-                found.add(Alarm("reciprocal", pair, where, begin, begin + MINUTE_NS))
+                alarms.add(Alarm("reciprocal", pair, where, begin, begin + MINUTE_NS))
             lately[pair, where, price, lots, buyer] = ts_ns
     for (who, where, five), sizes in entered.items():
         average = sum(sizes) / len(sizes)
         many = cancelled[who, where, five] > CANCEL_SHARE * len(sizes)
         if many and max(sizes) > TIMES_AVERAGE * average:
             begin = five * FIVE_MINUTES_NS
-            found.add(Alarm("spoofing", (who,), where, begin, begin + FIVE_MINUTES_NS))
+            alarms.add(Alarm("spoofing", (who,), where, begin, begin + FIVE_MINUTES_NS))
     for (pair, where, hour), count in pairs.items():
         if count > PAIR_TRADES:
             whom = tuple(dict.fromkeys(pair))
-            found.add(Alarm("wash_pair", whom, where, hour * HOUR_NS, (hour + 1) * HOUR_NS))
+            alarms.add(Alarm("wash_pair", whom, where, hour * HOUR_NS, (hour + 1) * HOUR_NS))
     for (who, where, hour), count in cancels.items():
         if count >= CANCELS:
-            found.add(Alarm("cancels", (who,), where, hour * HOUR_NS, (hour + 1) * HOUR_NS))
-    return sorted(found)
+            alarms.add(Alarm("cancels", (who,), where, hour * HOUR_NS, (hour + 1) * HOUR_NS))
+    return sorted(alarms)

@@ -34,7 +34,12 @@ from openoutcry.surveillance.audit.chain import (
 )
 from openoutcry.surveillance.audit.errors import AuditError
 from openoutcry.surveillance.audit.index import index_bytes
-from openoutcry.surveillance.audit.rows import TOLD_DTYPE, Array, PartInput, told_of
+from openoutcry.surveillance.audit.rows import (
+    SESSION_NOTE_DTYPE,
+    Array,
+    PartInput,
+    session_notes_of,
+)
 from openoutcry.surveillance.audit.survey import Survey, day_text
 from openoutcry.surveillance.audit.table import Names, Stamps, table_of
 
@@ -82,8 +87,8 @@ def build(
     folder = folder or folder_of(directory)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        for left in folder.rglob(".outcry-*"):
-            shutil.rmtree(left)
+        for unfinished in folder.rglob(".outcry-*"):
+            shutil.rmtree(unfinished)
         plan, links = read_plan(folder), read_chain(folder)
         if plan is not None and _end(links) < plan.until_seq:
             links = _Build(directory, folder, plan, progress).run(links)
@@ -200,13 +205,13 @@ class _Build:
     def _begin_part(self) -> None:
         self.commands: list[Array] = []
         self.events: list[Array] = []
-        self.told: list[Array] = []
+        self.session_notes: list[Array] = []
         self.blocks: list[tuple[int, int, int]] = []
         """Index, time written (ns) and commands of each block, or piece of one."""
 
     def run(self, links: list[Link]) -> list[Link]:
         """The chain, brought to the plan's end."""
-        kept = [one for one in links if one.open_until_block in (None, self.plan.until_block)]
+        kept = [link for link in links if link.open_until_block in (None, self.plan.until_block)]
         self.links = kept
         if kept != links:
             write_chain(self.folder, kept)
@@ -225,22 +230,22 @@ class _Build:
 
     def _carry_at(self, seq: int) -> Carry:
         """Where the last part ended; without its state from the journal's beginning on."""
-        found = load_state(self.folder, self.reader, seq) if seq else None
-        return found or beginning(self.reader)
+        carry = load_state(self.folder, self.reader, seq) if seq else None
+        return carry or beginning(self.reader)
 
     def _take(self, block: Block, ends: list[int]) -> None:
         """A block's commands, fed in steps that end where parts do."""
         records = commands_of(block)
         if not len(records):
             return
-        told = self._told(block, len(records))
+        session_notes = self._session_notes(block, len(records))
         first = block.header.first_seq
         at = max(0, self.carry.seq + 1 - first)
         while at < len(records):
             end = min(len(records), at + STEP, ends[0] + 1 - first)
             part = records[at:end]
             self.commands.append(part)
-            self.told.append(told[at:end])
+            self.session_notes.append(session_notes[at:end])
             self.blocks.append((block.header.block_index, block.header.written_ts_ns, end - at))
             self.events.append(self.carry.point.feed(part, block, self.reader.last_block))
             at = end
@@ -248,23 +253,23 @@ class _Build:
                 self._end_part()
                 ends.pop(0)
 
-    def _told(self, block: Block, count: int) -> Array:
-        """What the sessions noted of a block's commands (TOLD_DTYPE)."""
+    def _session_notes(self, block: Block, count: int) -> Array:
+        """What the sessions noted of a block's commands (SESSION_NOTE_DTYPE)."""
         runs = self.survey.runs_begin
         while self.carry.runs < len(runs) and runs[self.carry.runs] < block.header.first_seq:
             self.carry.sources.new_run()
             self.carry.runs += 1
-        told = np.zeros(count, TOLD_DTYPE)
+        session_notes = np.zeros(count, SESSION_NOTE_DTYPE)
         text = block.note.get(NOTES, "")
         if text and block.header.first_seq + count - 1 > self.carry.seq:
-            there, notes = unpack(text, count, len(self.survey.sessions))
-            skip = np.searchsorted(there, self.carry.seq + 1 - block.header.first_seq)
-            told[there[skip:]] = told_of(notes[skip:], self.carry.sources)
-        return told
+            noted, notes = unpack(text, count, len(self.survey.sessions))
+            skip = np.searchsorted(noted, self.carry.seq + 1 - block.header.first_seq)
+            session_notes[noted[skip:]] = session_notes_of(notes[skip:], self.carry.sources)
+        return session_notes
 
     def _end_part(self) -> None:
         commands = np.concatenate(self.commands)
-        part = PartInput(commands, np.concatenate(self.told), np.concatenate(self.events))
+        part = PartInput(commands, np.concatenate(self.session_notes), np.concatenate(self.events))
         joined = self.carry.orders.join(part)
         if self.carry.seq > _end(self.links):
             indices, written, counts = (np.array(c) for c in zip(*self.blocks, strict=True))
@@ -295,8 +300,8 @@ class _Build:
         first, last = int(commands["seq"][0]), int(commands["seq"][-1])
         times, ids = commands["rx_ts_ns"], events["order_id"]
         before = self.links[-1] if self.links else None
-        whole = last % self.plan.part_commands == 0 or last < self.plan.until_seq
-        final = whole and self.survey.is_final(last_block, int(times.max()))
+        is_full = last % self.plan.part_commands == 0 or last < self.plan.until_seq
+        final = is_full and self.survey.is_final(last_block, int(times.max()))
         follows_closed = before is None or before.open_until_block is None
         link = Link(
             day_text(self.survey.day_of(last)), first, last, int(times.min()), int(times.max()),
@@ -308,7 +313,7 @@ class _Build:
         for path, content in zip(files_of(self.folder, link), (data, index), strict=True):
             write_whole(path, content)
         self.links.append(link)
-        closed = [one.last_seq for one in self.links if one.open_until_block is None]
+        closed = [line.last_seq for line in self.links if line.open_until_block is None]
         save_state(self.folder, self.reader.journal_id, self.carry, {*closed[-1:]})
         write_chain(self.folder, self.links)
 

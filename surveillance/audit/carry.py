@@ -75,20 +75,22 @@ def load_state(folder: Path, reader: JournalReader, seq: int) -> Carry | None:
     """The state after ``seq``; None: there is none that is good and this journal's."""
     path = checkpoint_path(folder / STATE, seq)
     try:
-        found = read_checkpoint(path)
-        require_own(reader.directory, found)
+        checkpoint = read_checkpoint(path)
+        require_own(reader.directory, checkpoint)
     except JournalError:
         return None
-    return _restored(reader, found)
+    return _restored(reader, checkpoint)
 
 
-def _restored(reader: JournalReader, found: Checkpoint) -> Carry:
-    facts: dict[str, Any] = found.facts
+def _restored(reader: JournalReader, checkpoint: Checkpoint) -> Carry:
+    facts: dict[str, Any] = checkpoint.facts
     book, opened, _ = facts["lengths"]
-    engine = Core.of(reader.config).restored(found.state[:book])
-    point = Point(engine, facts.get("chain", START), facts["trades"], found.seq, found.block)
+    engine = Core.of(reader.config).restored(checkpoint.state[:book])
+    point = Point(
+        engine, facts.get("chain", START), facts["trades"], checkpoint.seq, checkpoint.block
+    )
     orders = Orders()
-    orders.open = np.frombuffer(found.state[book : book + opened], OPEN_DTYPE)
-    orders.waiting = np.frombuffer(found.state[book + opened :], WAITING_DTYPE)
+    orders.open = np.frombuffer(checkpoint.state[book : book + opened], OPEN_DTYPE)
+    orders.waiting = np.frombuffer(checkpoint.state[book + opened :], WAITING_DTYPE)
     sources = Sources(list(facts["sources"]), {int(k): int(v) for k, v in facts["current"]})
     return Carry(point, orders, sources, int(facts["runs"]))

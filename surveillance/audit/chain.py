@@ -44,9 +44,9 @@ class Link:
         return f"{self.day}/part-{self.first_seq:015d}"
 
     def document(self) -> dict[str, Any]:
-        found = asdict(self)
-        del found["hash"]
-        return found
+        document = asdict(self)
+        del document["hash"]
+        return document
 
     def sealed(self) -> "Link":
         """With its own hash."""
@@ -107,8 +107,8 @@ def heads(links: list[Link]) -> list[dict[str, Any]]:
         row["rows"] += link.rows
         row |= {"last_seq": link.last_seq, "closed": link.open_until_block is None}
         row["head"] = link.hash
-    found = list(rows.values())
-    return found
+    days = list(rows.values())
+    return days
 
 
 def hash_file(path: Path) -> str:

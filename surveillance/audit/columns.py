@@ -59,20 +59,20 @@ UUID_VERSION, UUID_VARIANT = 8, 2
 def schema() -> Any:
     """The arrow schema of a partition's Parquet files; see docs/audit.md for each column."""
     pa = arrow()
-    words, whole = pa.dictionary(pa.int32(), pa.string()), pa.int64()
+    words, int64 = pa.dictionary(pa.int32(), pa.string()), pa.int64()
     return pa.schema([
-        ("seq", whole), ("event_seq", whole), ("command_seq", whole), ("entry_seq", whole),
-        ("ts_ns", whole), ("time", pa.timestamp("ns", "UTC")), ("bound_ns", whole),
-        ("participant", pa.uint16()), ("action", words), ("symbol", words), ("order_id", whole),
+        ("seq", int64), ("event_seq", int64), ("command_seq", int64), ("entry_seq", int64),
+        ("ts_ns", int64), ("time", pa.timestamp("ns", "UTC")), ("bound_ns", int64),
+        ("participant", pa.uint16()), ("action", words), ("symbol", words), ("order_id", int64),
         ("order_uuid", pa.binary(16)), ("client_order_id", pa.string()), ("side", words),
         ("order_type", words), ("time_in_force", words), ("self_trade", words),
-        ("price_ticks", whole),
-        ("qty_lots", whole), ("leaves_lots", whole), ("aux", whole), ("contra_order_id", whole),
-        ("match", whole), ("maker", pa.bool_()), ("auction", pa.bool_()), ("hidden", pa.bool_()),
-        ("kept_place", pa.bool_()), ("display_lots", whole), ("waiting", pa.bool_()),
+        ("price_ticks", int64),
+        ("qty_lots", int64), ("leaves_lots", int64), ("aux", int64), ("contra_order_id", int64),
+        ("match", int64), ("maker", pa.bool_()), ("auction", pa.bool_()), ("hidden", pa.bool_()),
+        ("kept_place", pa.bool_()), ("display_lots", int64), ("waiting", pa.bool_()),
         ("command", words), ("reason", words), ("risk_result", words),
         ("session_refusal", pa.uint8()), ("session", words), ("source_address", words),
-        ("gateway", words), ("run", pa.int16()), ("latency_ns", whole),
+        ("gateway", words), ("run", pa.int16()), ("latency_ns", int64),
     ])  # fmt: skip
 
 

@@ -52,8 +52,8 @@ def arrivals_of(directory: Path) -> Arrivals:
         mine = np.zeros(len(records), bool)
         text = block.note.get(NOTES, "")
         if text:
-            there, _ = unpack(text, len(records), max(sessions, 1))
-            mine[there] = True
+            noted, _ = unpack(text, len(records), max(sessions, 1))
+            mine[noted] = True
         written = np.full(len(records), block.header.written_ts_ns)
         parts.append((records["rx_ts_ns"], written, records["participant"], mine))
     none = np.zeros(0, np.int64)
@@ -100,10 +100,10 @@ def by_run(
     bounds = [0, *ends, len(arrivals.rx_ts_ns)]
     for begin, end in pairwise(bounds):
         part = Arrivals(*(getattr(arrivals, name)[begin:end] for name in COLUMNS))
-        found = order_of(part, burst, lanes)
-        for fault in found["faults"]:
+        figures = order_of(part, burst, lanes)
+        for fault in figures["faults"]:
             fault["seq"] += begin + first_seq - 1
-        for name, value in found.items():
+        for name, value in figures.items():
             if name.endswith("_max"):
                 total[name] = max(total.get(name, 0), value)
             else:
@@ -183,46 +183,46 @@ def mean_ranks(values: Array) -> Array:
 def latency_test(arrivals: Arrivals, permutations: int = PERMUTATIONS) -> LatencyTest:
     """Whether anybody is systematically slower or faster; see the module's text."""
     values, who = observations(arrivals)
-    there = ~np.isnan(values)
-    values, there = values[there.sum(axis=1) >= 2], there[there.sum(axis=1) >= 2]
-    judged = there.sum(axis=0) >= FEWEST
-    values, there, who = values[:, judged], there[:, judged], who[judged]
+    observed = ~np.isnan(values)
+    values, observed = values[observed.sum(axis=1) >= 2], observed[observed.sum(axis=1) >= 2]
+    judged = observed.sum(axis=0) >= FEWEST
+    values, observed, who = values[:, judged], observed[:, judged], who[judged]
     if len(who) < 2 or not len(values):
         return LatencyTest(len(who), len(values))
-    centred = np.where(there, values - np.nanmean(np.where(there, values, np.nan), axis=1,
-                                                  keepdims=True), 0.0)  # fmt: skip
-    spread = np.sqrt(_variance(centred, there).sum(axis=0))
+    centred = np.where(observed, values - np.nanmean(np.where(observed, values, np.nan), axis=1,
+                                                     keepdims=True), 0.0)  # fmt: skip
+    spread = np.sqrt(_variance(centred, observed).sum(axis=0))
     spread[spread == 0] = np.inf
     z = centred.sum(axis=0) / spread
-    drawn = _permuted(centred, there, spread, permutations)
+    drawn = _permuted(centred, observed, spread, permutations)
     largest = np.sort(np.abs(drawn).max(axis=1))
     critical = float(largest[min(len(largest) - 1, int((1 - LEVEL) * (len(largest) + 1)))])
     p = (1 + np.count_nonzero(largest >= np.abs(z)[:, None], axis=1)) / (1 + len(largest))
     slow = [(int(who[i]), float(z[i]), float(p[i])) for i in np.flatnonzero(p <= LEVEL).tolist()]
-    slow.sort(key=lambda one: -abs(one[1]))
+    slow.sort(key=lambda row: -abs(row[1]))
     shifts = [
-        _detectable(drawn[:, i], critical, float(spread[i]), int(there[:, i].sum()))
+        _detectable(drawn[:, i], critical, float(spread[i]), int(observed[:, i].sum()))
         for i in range(len(who))
     ]
     return LatencyTest(len(who), len(values), float(p.min()), slow,
                        float(np.median(shifts)), max(shifts))  # fmt: skip
 
 
-def _variance(centred: Array, there: Array) -> Array:
+def _variance(centred: Array, observed: Array) -> Array:
     """Of each place in a stretch the variance of what is permuted into it."""
-    counts = there.sum(axis=1, keepdims=True)
-    found: Array = (centred**2).sum(axis=1, keepdims=True) / counts * there
-    return found
+    counts = observed.sum(axis=1, keepdims=True)
+    variance: Array = (centred**2).sum(axis=1, keepdims=True) / counts * observed
+    return variance
 
 
-def _permuted(centred: Array, there: Array, spread: Array, times: int) -> Array:
+def _permuted(centred: Array, observed: Array, spread: Array, times: int) -> Array:
     """(times, participants) statistics with the labels permuted within stretches, seeded."""
     rng = np.random.default_rng(SEED)
     rows = np.arange(len(centred))[:, None]
-    home = np.argsort(~there, axis=1, kind="stable")
+    home = np.argsort(~observed, axis=1, kind="stable")
     out = np.empty((times, centred.shape[1]))
     for draw in range(times):
-        keys = np.where(there, rng.random(centred.shape), 2.0)
+        keys = np.where(observed, rng.random(centred.shape), 2.0)
         mixed = np.zeros_like(centred)
         mixed[rows, home] = centred[rows, np.argsort(keys, axis=1)]
         out[draw] = mixed.sum(axis=0) / spread

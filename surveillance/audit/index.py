@@ -85,12 +85,12 @@ class PartIndex:
         """(first row, rows) of each participant's rows of that order."""
         ids = self.arrays["order_ids"]
         first = int(np.searchsorted(ids, order_id))
-        found = []
+        ranges = []
         while first < len(ids) and ids[first] == order_id:
-            found.append((int(self.arrays["order_rows"][first]),
-                          int(self.arrays["order_counts"][first])))  # fmt: skip
+            ranges.append((int(self.arrays["order_rows"][first]),
+                           int(self.arrays["order_counts"][first])))  # fmt: skip
             first += 1
-        return found
+        return ranges
 
     def participant(self, number: int) -> list[tuple[int, int]]:
         """(first row, rows) of that participant; nothing if he has none."""

@@ -23,16 +23,16 @@ class PlainOrders:
         """The entry sequence of each event's order, 0 where it belongs to none."""
         for command in commands:
             self.kinds[int(command["seq"])] = int(command["kind"])
-        found = []
+        entries = []
         for event, own in zip(events, commands_of(events).tolist(), strict=True):
             key = int(event["instrument"]), int(event["order_id"])
             kind, is_new = int(event["kind"]), self.kinds[own] == CommandKind.NEW
             if is_new and kind == EventKind.ACCEPTED:
                 self.open[key] = own
             if is_new and kind in (EventKind.REJECTED, EventKind.DELAYED):
-                found.append(own)
+                entries.append(own)
                 continue
-            found.append(self.open.get(key, 0))
+            entries.append(self.open.get(key, 0))
             if kind in GONE or (kind in WITH_REST and event["leaves_lots"] == 0):
                 self.open.pop(key, None)
-        return found
+        return entries

@@ -22,7 +22,7 @@ ACCEPTED, DELAYED = int(EventKind.ACCEPTED), int(EventKind.DELAYED)
 FILLED, REJECTED = int(EventKind.FILLED), int(EventKind.REJECTED)
 ENDED_BY_QTY = [int(k) for k in (EventKind.FILLED, EventKind.REDUCED, EventKind.REPLACED)]
 
-TOLD_DTYPE = np.dtype([
+SESSION_NOTE_DTYPE = np.dtype([
     ("session", "<u2"), ("source", "<u4"), ("message", "u1"), ("refused", "u1"),
     ("internal", "?"), ("token", "S40"),
 ])  # fmt: skip
@@ -32,12 +32,12 @@ OPEN_DTYPE = np.dtype([
     ("instrument", "<u2"), ("order_id", "<i8"), ("entry_seq", "<i8"), ("order_type", "u1"),
     ("time_in_force", "u1"), ("session", "<u2"), ("source", "<u4"), ("token", "S40"),
 ])  # fmt: skip
-WAITING_DTYPE = np.dtype([("command", ORDER_DTYPE), ("told", TOLD_DTYPE)])
+WAITING_DTYPE = np.dtype([("command", ORDER_DTYPE), ("told", SESSION_NOTE_DTYPE)])
 
 
-def told_of(notes: Array, sources: "Sources") -> Array:
-    """TOLD_DTYPE of the notes of consecutive commands (NOTE_DTYPE)."""
-    out = np.zeros(len(notes), TOLD_DTYPE)
+def session_notes_of(notes: Array, sources: "Sources") -> Array:
+    """SESSION_NOTE_DTYPE of the notes of consecutive commands (NOTE_DTYPE)."""
+    out = np.zeros(len(notes), SESSION_NOTE_DTYPE)
     out["session"], out["message"] = notes["session"], notes["message"]
     out["refused"] = notes["refused"]
     out["internal"] = notes["flags"] & FLAG_INTERNAL != 0
@@ -53,7 +53,7 @@ def told_of(notes: Array, sources: "Sources") -> Array:
     at = 0
     for index in np.flatnonzero(out["internal"]).tolist():
         out["source"][at:index] = sources.now(notes["session"][at:index])
-        sources.said(notes[index])
+        sources.update(notes[index])
         at = index
     out["source"][at:] = sources.now(notes["session"][at:])
     return out
@@ -74,7 +74,7 @@ class Sources:
                 table[session] = source
         return table[sessions]
 
-    def said(self, note: Any) -> None:
+    def update(self, note: Any) -> None:
         """An internal note: a connection that came; nobody is connected in the name of one that
         was lost or logged out."""
         session, message = int(note["session"]), int(note["message"])
@@ -106,10 +106,11 @@ def source_text(own: bytes) -> str:
 
 
 class PartInput(NamedTuple):
-    """Commands in a row (ORDER_DTYPE), what was told of each (TOLD_DTYPE), and their events."""
+    """Commands in a row (ORDER_DTYPE), what the sessions noted of each (SESSION_NOTE_DTYPE), and
+    their events."""
 
     commands: Array
-    told: Array
+    session_notes: Array
     events: Array
 
 
@@ -122,7 +123,7 @@ class Joined(NamedTuple):
     """Index of the causing command in the part's commands."""
     own: Array
     """The event's own command (ORDER_DTYPE): its cause, or the one that had waited."""
-    own_told: Array
+    own_notes: Array
     entry: Array
     """OPEN_DTYPE of its order; entry_seq 0: it belongs to none that is known."""
     action: Array
@@ -141,25 +142,25 @@ class Orders:
         own_seq = commands_of(part.events)
         first = int(part.commands["seq"][0])
         known = np.concatenate([self.waiting["command"], part.commands])
-        told = np.concatenate([self.waiting["told"], part.told])
+        session_notes = np.concatenate([self.waiting["told"], part.session_notes])
         waited = len(self.waiting)
         place = own_seq - first + waited
         early = own_seq < first
         if early.any():
             place[early] = np.searchsorted(self.waiting["command"]["seq"], own_seq[early])
-        own, own_told = known[place], told[place]
-        entry = self._entries(part.events, own, own_told, own_seq)
-        self._wait(part.events, known, told)
+        own, own_notes = known[place], session_notes[place]
+        entry = self._entries(part.events, own, own_notes, own_seq)
+        self._wait(part.events, known, session_notes)
         action = ACTION_OF_EVENT[part.events["kind"]]
-        internal = own_told["internal"] & (own["kind"] == 0)
+        internal = own_notes["internal"] & (own["kind"] == 0)
         for message, name in SESSION_ACTIONS.items():
-            action[internal & (own_told["message"] == message)] = ACTION_CODES[name]
+            action[internal & (own_notes["message"] == message)] = ACTION_CODES[name]
         by_order = np.argsort(part.events["order_id"], kind="stable")
         by_who = np.argsort(part.events["participant"][by_order], kind="stable")
         cause = part.events["cause_seq"] - first
-        return Joined(part.events, cause, own, own_told, entry, action, by_order[by_who])
+        return Joined(part.events, cause, own, own_notes, entry, action, by_order[by_who])
 
-    def _entries(self, events: Array, own: Array, told: Array, own_seq: Array) -> Array:
+    def _entries(self, events: Array, own: Array, session_notes: Array, own_seq: Array) -> Array:
         """What is known of each event's order, and the orders that are open behind the last."""
         carried, count = len(self.open), len(events)
         kinds = np.concatenate([np.zeros(carried, np.uint8), events["kind"]])
@@ -173,8 +174,8 @@ class Orders:
         mine = entries[carried:]
         mine["instrument"], mine["order_id"] = events["instrument"], events["order_id"]
         mine["entry_seq"], mine["order_type"] = own_seq, own["order_type"]
-        mine["time_in_force"], mine["token"] = own["time_in_force"], told["token"]
-        mine["session"], mine["source"] = told["session"], told["source"]
+        mine["time_in_force"], mine["token"] = own["time_in_force"], session_notes["token"]
+        mine["session"], mine["source"] = session_notes["session"], session_notes["source"]
 
         sort = np.lexsort((entries["order_id"], entries["instrument"]))
         where = np.arange(len(sort))
@@ -190,15 +191,15 @@ class Orders:
         stays = last & (came >= group) & (ended < came)
         self.open = entries[sort[came[stays]]]
 
-        found = np.zeros(len(sort), OPEN_DTYPE)
-        found[sort] = np.where(belongs, entries[sort[came]], np.zeros(1, OPEN_DTYPE))
-        out: Array = found[carried:]
+        matched = np.zeros(len(sort), OPEN_DTYPE)
+        matched[sort] = np.where(belongs, entries[sort[came]], np.zeros(1, OPEN_DTYPE))
+        out: Array = matched[carried:]
         # What was refused, and what waits, is an order of its own, whatever else has its number.
         alone = ((events["kind"] == REJECTED) | (events["kind"] == DELAYED)) & (own["kind"] == NEW)
         out[alone] = mine[alone]
         return out
 
-    def _wait(self, events: Array, known: Array, told: Array) -> None:
+    def _wait(self, events: Array, known: Array, session_notes: Array) -> None:
         """Commands that wait at a speed bump behind this part."""
         if not len(self.waiting) and not (events["kind"] == DELAYED).any():
             return
@@ -208,7 +209,7 @@ class Orders:
         seqs = np.setdiff1d(seqs, entered)
         place = np.searchsorted(known["seq"], seqs)
         out = np.zeros(len(seqs), WAITING_DTYPE)
-        out["command"], out["told"] = known[place], told[place]
+        out["command"], out["told"] = known[place], session_notes[place]
         self.waiting = out
 
 

@@ -110,8 +110,8 @@ def _what(joined: Joined, names: Names) -> dict[str, Any]:
         events["instrument"] == NO_INSTRUMENT, len(names.symbols), events["instrument"]
     )
     mine = _is_own(joined)
-    named = mine & (joined.own_told["token"] != b"")
-    token = np.where(named, joined.own_told["token"], joined.entry["token"])
+    named = mine & (joined.own_notes["token"] != b"")
+    token = np.where(named, joined.own_notes["token"], joined.entry["token"])
     if token.any():
         texts = pa.array(token[order].tolist(), pa.binary()).cast(pa.string())
         texts = pa.compute.if_else(pa.compute.equal(texts, ""), None, texts)
@@ -178,13 +178,13 @@ def _figures(joined: Joined) -> dict[str, Any]:
 
 def _how(joined: Joined, names: Names) -> dict[str, Any]:
     pa, order = arrow(), joined.order
-    events, told, entry = joined.events, joined.own_told, joined.entry
+    events, session_notes, entry = joined.events, joined.own_notes, joined.entry
     reasons, reason_codes = _reasons(events)
     risks, risk_codes = _risk(joined, names.has_risk)
     mine = _is_own(joined)
-    session = np.where(mine, told["session"], entry["session"])
-    source = np.where(mine, told["source"], entry["source"])
-    refusal = np.where(mine, told["refused"], 0)
+    session = np.where(mine, session_notes["session"], entry["session"])
+    source = np.where(mine, session_notes["source"], entry["source"])
+    refusal = np.where(mine, session_notes["refused"], 0)
     return {
         "reason": words(reason_codes[order], reasons),
         "risk_result": words(risk_codes[order], risks),

@@ -64,10 +64,10 @@ class Trail:
     def _named(self, text: str) -> tuple[int, int]:
         """An order's entry and id, by its UUID."""
         try:
-            found = UUID(text)
+            uuid = UUID(text)
         except ValueError:
             raise AuditError(f"{text!r} is neither an order's id nor its UUID") from None
-        entry = entry_of(self.journal_id, found.bytes)
+        entry = entry_of(self.journal_id, uuid.bytes)
         link = next((k for k in self.links if entry and k.first_seq <= entry <= k.last_seq), None)
         if entry is None or link is None:
             raise AuditError(f"{text} is not an order of this trail's journal")
@@ -171,11 +171,11 @@ def operators_cancels(table: Any) -> set[int]:
     """Of a part's rows, the commands by which the operator cancelled everybody's orders: their end
     is told to no participant."""
     compute = arrow().compute
-    asked = compute.equal(table["command"].cast("string"), "MASS_CANCEL")
+    mass_cancels = compute.equal(table["command"].cast("string"), "MASS_CANCEL")
     ended = compute.equal(table["action"].cast("string"), "COMPLETE")
     nobodys = compute.equal(table["participant"], 0)
-    wanted = compute.and_(compute.and_(asked, ended), nobodys)
-    return set(table.filter(wanted)["seq"].to_pylist())
+    of_operator = compute.and_(compute.and_(mass_cancels, ended), nobodys)
+    return set(table.filter(of_operator)["seq"].to_pylist())
 
 
 def _spans(rows: Any) -> Spans:

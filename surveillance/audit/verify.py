@@ -34,15 +34,15 @@ def verify(folder: Path, published: dict[str, str] | None = None) -> dict[str, A
     expected = {folder / PLAN, folder / CHAIN, folder / LOCK}
     size_bytes = 0
     for link in links:
-        for path, wanted in zip(files_of(folder, link), (link.parquet, link.index), strict=True):
+        for path, recorded in zip(files_of(folder, link), (link.parquet, link.index), strict=True):
             expected.add(path)
             try:
-                found = hash_file(path)
+                actual = hash_file(path)
                 size_bytes += path.stat().st_size
             except AuditError as error:
                 faults.append(str(error))
                 continue
-            if found != wanted:
+            if actual != recorded:
                 faults.append(f"{path} is not what was written")
     faults += _state_faults(folder, plan, expected)
     for path in sorted(folder.rglob("*")):
@@ -83,11 +83,11 @@ def _state_faults(folder: Path, plan: Plan | None, expected: set[Path]) -> list[
         path = state / f"checkpoint-{seq:015d}.occ"
         expected.add(path)
         try:
-            found = read_checkpoint(path)
+            checkpoint = read_checkpoint(path)
         except JournalError as error:
             faults.append(str(error))
             continue
-        if plan is not None and found.journal_id != plan.journal_id:
+        if plan is not None and checkpoint.journal_id != plan.journal_id:
             faults.append(f"{path} is another journal's")
     return faults
 
@@ -114,8 +114,8 @@ def compare_with_journal(directory: Path, folder: Path) -> list[str]:
         raise AuditError(f"{folder} holds no audit trail: make one with `outcry audit build`")
     other = Path(tempfile.mkdtemp(prefix=".outcry-again-", dir=folder.absolute().parent))
     try:
-        made, ends = made_again(directory, other, plan, [link.last_seq for link in links])
-        again = {link.first_seq: link for link in made}
+        rebuilt, ends = made_again(directory, other, plan, [link.last_seq for link in links])
+        again = {link.first_seq: link for link in rebuilt}
         # A day that was declared over while it lasted: clock records to come could still have
         # spoken of its last rows.
         early = next((link.last_ts_ns for link in links if link.last_seq not in ends), None)
@@ -148,7 +148,7 @@ def _equal(path: Path, again: Path, early_ns: int) -> bool:
     ``early_ns``."""
     pa = arrow()
     try:
-        tables = [pa.parquet.read_table(one, partitioning=None) for one in (path, again)]
+        tables = [pa.parquet.read_table(part, partitioning=None) for part in (path, again)]
         rest = [table.drop_columns("bound_ns") for table in tables]
         known = pa.compute.less(rest[1]["ts_ns"], early_ns - SPEAKS_NS)
         bounds = [table["bound_ns"].filter(known) for table in tables]

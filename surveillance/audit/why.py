@@ -86,13 +86,13 @@ class Answer:
 
 def entries_of(directory: Path, order_id: int, symbol: str | None = None) -> list[int]:
     """Sequences of the NEW commands with this id, in order: the journal is read, not replayed."""
-    found: list[int] = []
+    entries: list[int] = []
     for _, orders in JournalReader(directory).chunks():
         mine = (orders["order_id"] == order_id) & (orders["kind"] == CommandKind.NEW)
         if symbol is not None:
             mine &= orders["symbol"] == symbol.encode()
-        found += orders["seq"][mine].tolist()
-    return found
+        entries += orders["seq"][mine].tolist()
+    return entries
 
 
 def why(directory: Path, order_id: int, symbol: str | None = None, entry: int = 0) -> Answer:
@@ -127,7 +127,7 @@ class _Question:
         self.traded = 0
         self.end: Any = None
         """The event that ended it."""
-        self.told = Answer(facts={"order_id": self.order_id, "entry_seq": self.entry})
+        self.result = Answer(facts={"order_id": self.order_id, "entry_seq": self.entry})
 
     def answer(self) -> Answer:
         """Everything, in its order."""
@@ -136,10 +136,10 @@ class _Question:
         if len(refused):
             self._refused(refused[0])
         elif (own["kind"] == EventKind.DELAYED).any() and not self._entered(own):
-            return self.told
-        elif self.told.cause == "":
+            return self.result
+        elif self.result.cause == "":
             self._taken()
-        return self.told
+        return self.result
 
     def _own(self, events: Array) -> Array:
         if not len(events) or self.symbol not in self.symbols:
@@ -157,7 +157,7 @@ class _Question:
 
     def _refused(self, event: Any) -> None:
         reason = Reason(int(event["reason"]))
-        self.told.cause = "REJECTED"
+        self.result.cause = "REJECTED"
         if reason is Reason.GATEWAY:
             text = f"the gateway's checks failed: {error_names(int(event['contra_id']))}"
         elif reason is Reason.RISK:
@@ -166,31 +166,31 @@ class _Question:
             text = f"a limit: {refusal_text(*figures)}"
         else:
             text = REFUSALS.get(reason, reason.name)
-        self.told.say(f"It was rejected ({reason.name}): {text}.", reason=reason.name)
+        self.result.say(f"It was rejected ({reason.name}): {text}.", reason=reason.name)
         if self.symbol in self.symbols:
             before = self._before()
             self._opposite(before)
             if reason is Reason.WRONG_PHASE:
                 phase = phase_of(before, self.symbol).name
-                self.told.say(f"The phase was {phase}.", phase=phase)
+                self.result.say(f"The phase was {phase}.", phase=phase)
 
     def _entered(self, own: Array) -> bool:
         """It waited at the speed bump: go on to where it entered; False if it still waits."""
         event = own[own["kind"] == EventKind.DELAYED][0]
         until = int(event["contra_id"])
-        self.told.say(f"It waited at the speed bump until {until} ns.", release_ns=until)
+        self.result.say(f"It waited at the speed bump until {until} ns.", release_ns=until)
         while self.stepper.forward():
             events = self.stepper.events
             entered = events["kind"] == EventKind.ENTERED
             if (events["contra_id"][entered] == self.entry).any():
-                self.told.say(f"It entered with command {self.stepper.seq:,}.")
+                self.result.say(f"It entered with command {self.stepper.seq:,}.")
                 refused = self._own(events)
                 refused = refused[refused["kind"] == EventKind.REJECTED]
                 if len(refused):
                     self._refused(refused[0])
                 return True
-        self.told.cause = "DELAYED"
-        self.told.say("It waits there still at the journal's end.")
+        self.result.cause = "DELAYED"
+        self.result.say("It waits there still at the journal's end.")
         return False
 
     def _opposite(self, engine: Engine) -> None:
@@ -199,22 +199,22 @@ class _Question:
         bid, bid_qty, ask, ask_qty = engine.best(self.symbol)
         best, qty = (ask, ask_qty) if self.side == Side.BUY else (bid, bid_qty)
         shown = "nothing" if best is None else f"{qty:,} lots at {best:,}"
-        self.told.say(f"Displayed against it stood {shown}.", opposite_ticks=best)
+        self.result.say(f"Displayed against it stood {shown}.", opposite_ticks=best)
         hidden = sum(o.qty_lots + o.reserve_lots for o in ahead if o.place != 0)
         if hidden:
-            self.told.say(f"{hidden:,} lots that nobody saw stood within its price.",
-                          opposite_hidden_lots=hidden)  # fmt: skip
+            self.result.say(f"{hidden:,} lots that nobody saw stood within its price.",
+                            opposite_hidden_lots=hidden)  # fmt: skip
         total = sum(o.qty_lots + o.reserve_lots for o in ahead)
-        self.told.facts["opposite_within_lots"] = total
+        self.result.facts["opposite_within_lots"] = total
 
     def _crossing(self, engine: Engine) -> list[BookOrder]:
         """Opposite orders within its price."""
-        found = []
+        crossing = []
         for o in orders_of(engine, self.symbol):
             within = self.kind in UNPRICED or not self._is_worse(o.price_ticks)
             if o.side != self.side and o.place <= 2 and within:
-                found.append(o)
-        return found
+                crossing.append(o)
+        return crossing
 
     def _is_worse(self, opposite_ticks: int) -> bool:
         """An opposite price that it does not meet."""
@@ -226,8 +226,8 @@ class _Question:
         self._opposite(self._before())
         on_arrival = self._count(self.stepper.events)
         if on_arrival:
-            self.told.say(f"It traded {on_arrival:,} of {self.qty:,} lots on arrival.")
-        self.told.facts["traded_on_arrival_lots"] = on_arrival
+            self.result.say(f"It traded {on_arrival:,} of {self.qty:,} lots on arrival.")
+        self.result.facts["traded_on_arrival_lots"] = on_arrival
         rests = self.end is None
         if rests:
             self._ahead("came to rest", "ahead_at_arrival")
@@ -236,10 +236,10 @@ class _Question:
             life.follow()
         later = self.traded - on_arrival
         if later:
-            self.told.say(f"It traded {later:,} lots while it rested.")
-        self.told.facts["traded_lots"] = self.traded
+            self.result.say(f"It traded {later:,} lots while it rested.")
+        self.result.facts["traded_lots"] = self.traded
         self._ended(life)
-        self.told.cause = self._cause(life)
+        self.result.cause = self._cause(life)
 
     def _count(self, events: Array) -> int:
         """Lots of its own fills among events; remembers its end."""
@@ -254,7 +254,7 @@ class _Question:
                     int(event["price_ticks"]),
                     self.traded + int(event["leaves_lots"]),
                 )
-                self.told.say(f"It was replaced: {event_text(event, self.symbols)}.")
+                self.result.say(f"It was replaced: {event_text(event, self.symbols)}.")
             if gone or filled:
                 self.end = event
         return lots
@@ -277,7 +277,7 @@ class _Question:
         hidden = sum(1 for o in better if o.place != 0)
         words = f", {hidden:,} of them not displayed" if hidden else ""
         behind = " It stands hidden, behind what is displayed at its price." if me.place else ""
-        self.told.say(
+        self.result.say(
             f"When it {when} at {me.price_ticks:,}, {len(better):,} orders with {lots:,} lots were "
             f"ahead of it{words}.{behind}",
             **{f"{name}_orders": len(better), f"{name}_lots": lots},
@@ -290,18 +290,18 @@ class _Question:
 
     def _ended(self, life: "_Life | None") -> None:
         if self.end is None:
-            self.told.say("It is open at the journal's end.", end="OPEN")
+            self.result.say("It is open at the journal's end.", end="OPEN")
             self._ahead("stood at the journal's end", "ahead_at_end")
             return
         end, seq = self.end, int(self.end["cause_seq"])
         if end["kind"] == EventKind.FILLED:
-            self.told.say(f"It was filled with command {seq:,}.", end="FILLED", end_seq=seq)
+            self.result.say(f"It was filled with command {seq:,}.", end="FILLED", end_seq=seq)
             return
         reason = Reason(int(end["reason"]))
         if life is not None:
             self.stepper.goto(seq - 1)
             self._ahead("still stood", "ahead_at_end")
-        self.told.say(
+        self.result.say(
             f"It ended with command {seq:,}, {int(end['qty_lots']):,} lots unfilled "
             f"({reason.name}): {ENDS.get(reason, reason.name)}.",
             end=reason.name, end_seq=seq,
@@ -388,29 +388,29 @@ class _Life:
             self.nearest = near if self.nearest is None else pick(near, self.nearest)
 
     def _say(self) -> None:
-        told = self.q.told
+        result = self.q.result
         if self.prints:
-            told.say(f"While it rested {self.prints:,} lots traded, at {self.low:,} to "
-                     f"{self.high:,}.", low_ticks=self.low, high_ticks=self.high)  # fmt: skip
+            result.say(f"While it rested {self.prints:,} lots traded, at {self.low:,} to "
+                       f"{self.high:,}.", low_ticks=self.low, high_ticks=self.high)  # fmt: skip
         else:
-            told.say("While it rested nothing traded.")
+            result.say("While it rested nothing traded.")
         if self.before_it:
-            told.say(f"{self.before_it:,} lots of its side traded at its price or better: others "
-                     "were ahead of it.", traded_ahead_lots=self.before_it)  # fmt: skip
+            result.say(f"{self.before_it:,} lots of its side traded at its price or better: others "
+                       "were ahead of it.", traded_ahead_lots=self.before_it)  # fmt: skip
         if self.nearest is not None:
-            told.say(f"The nearest that the other side came was {self.nearest:,}.",
-                     nearest_ticks=self.nearest)  # fmt: skip
+            result.say(f"The nearest that the other side came was {self.nearest:,}.",
+                       nearest_ticks=self.nearest)  # fmt: skip
         names = sorted(phase.name for phase in self.phases)
-        told.say(f"Phases meanwhile: {', '.join(names)}.", phases=names)
+        result.say(f"Phases meanwhile: {', '.join(names)}.", phases=names)
 
     def cause(self) -> str:
         """Of an order that rested and did not trade whole."""
         kind = self.q.kind
         if not self.was_active and kind in STOPS:
-            self.q.told.say(f"Its trigger, {self._trigger()}, was not reached.")
+            self.q.result.say(f"Its trigger, {self._trigger()}, was not reached.")
             return "NOT_TRIGGERED"
         if not self.was_active and kind in PEGS:
-            self.q.told.say("There was no price that it could follow within its limit.")
+            self.q.result.say("There was no price that it could follow within its limit.")
             return "NO_PEG_PRICE"
         tif = int(self.q.command["time_in_force"]) & (1 << SELF_TRADE_SHIFT) - 1
         if not self.was_active and tif in (TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE):
@@ -427,5 +427,5 @@ class _Life:
 
     def _was_met(self) -> bool:
         """Whether somebody was within its price at all."""
-        within = self.q.told.facts.get("opposite_within_lots", 0) > 0
+        within = self.q.result.facts.get("opposite_within_lots", 0) > 0
         return within or (self.nearest is not None and not self.q._is_worse(self.nearest))

@@ -57,18 +57,18 @@ def around_clients(
         behind = entered != lay.NONE and now <= entered + tab.parameter(state, AFTER)
         same = side == load_i64(row + lay.T_SIDE)
         if ahead and same:
-            found = side_of(state, number, owner)
-            if load_i64(found + lay.S_AHEAD) == 0:
-                store_i64(found + lay.S_FIRST_SEQ, load_i64(state + lay.CAUSE))
-                store_i64(found + lay.S_FIRST_NS, now)
-            tab.bump(found + lay.S_AHEAD, lots)
-            tab.bump(found + lay.S_AHEAD_VALUE, value_of(book, price, lots))
+            tally = side_of(state, number, owner)
+            if load_i64(tally + lay.S_AHEAD) == 0:
+                store_i64(tally + lay.S_FIRST_SEQ, load_i64(state + lay.CAUSE))
+                store_i64(tally + lay.S_FIRST_NS, now)
+            tab.bump(tally + lay.S_AHEAD, lots)
+            tab.bump(tally + lay.S_AHEAD_VALUE, value_of(book, price, lots))
         elif behind and not same:
-            found = side_of(state, number, owner)
-            if load_i64(found + lay.S_AHEAD) != 0 and load_i64(found + lay.S_TOLD) == 0:
-                tab.bump(found + lay.S_TURNED, lots)
-                tab.bump(found + lay.S_TURNED_VALUE, value_of(book, price, lots))
-                judge(state, cell, row, found, who)
+            tally = side_of(state, number, owner)
+            if load_i64(tally + lay.S_AHEAD) != 0 and load_i64(tally + lay.S_TOLD) == 0:
+                tab.bump(tally + lay.S_TURNED, lots)
+                tab.bump(tally + lay.S_TURNED_VALUE, value_of(book, price, lots))
+                judge(state, cell, row, tally, who)
 
 
 @kernel
@@ -81,16 +81,16 @@ def side_of(state: int, number: int, owner: int) -> int:
 
 
 @kernel
-def judge(state: int, cell: int, row: int, found: int, who: int) -> None:
+def judge(state: int, cell: int, row: int, tally: int, who: int) -> None:
     """Enough taken ahead, enough of it turned round; of others than the broker only what is at a
     gain and far out of their common."""
-    ahead, turned = load_i64(found + lay.S_AHEAD), load_i64(found + lay.S_TURNED)
+    ahead, turned = load_i64(tally + lay.S_AHEAD), load_i64(tally + lay.S_TURNED)
     if ahead * 100 < tab.parameter(state, PERCENT) * load_i64(row + lay.T_LOTS):
         return
     if turned * 100 < tab.parameter(state, TURNED) * ahead:
         return
-    paid = load_i64(found + lay.S_AHEAD_VALUE) / ahead
-    got = load_i64(found + lay.S_TURNED_VALUE) / turned
+    paid = load_i64(tally + lay.S_AHEAD_VALUE) / ahead
+    got = load_i64(tally + lay.S_TURNED_VALUE) / turned
     apart = got - paid if load_i64(row + lay.T_SIDE) == 1 else paid - got
     owner = load_i64(cell + lay.C_OWNER)
     detector = FRONT
@@ -104,9 +104,9 @@ def judge(state: int, cell: int, row: int, found: int, who: int) -> None:
             total += load_i64(cell + lay.V_RING + 8 * slot)
         if windows == 0 or ahead * windows < tab.parameter(state, TIMES) * total:
             return
-    store_i64(found + lay.S_TOLD, 1)
+    store_i64(tally + lay.S_TOLD, 1)
     instrument = load_i64(cell + lay.C_INSTRUMENT)
-    first_ns, first = load_i64(found + lay.S_FIRST_NS), load_i64(found + lay.S_FIRST_SEQ)
+    first_ns, first = load_i64(tally + lay.S_FIRST_NS), load_i64(tally + lay.S_FIRST_SEQ)
     hit = tab.tell(state, detector, instrument, 80 if detector == FRONT else 50, first_ns, first)
     tab.add_member(hit, who)
     gain = int(apart * 2 * min(turned, 1 << 31))

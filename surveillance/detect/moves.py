@@ -146,8 +146,8 @@ def one_way(state: int, base: int, now: int, span: int, side: int) -> bool:
     """Whether nearly all that the owner took within the span was on ``side``."""
     bought = tab.window_sum(base, now, span, lay.K_BUY_TOOK)
     sold = tab.window_sum(base, now, span, lay.K_SELL_TOOK)
-    there = bought if side == BUY else sold
-    return there * 100 >= tab.parameter(state, ONE_SIDED) * (bought + sold)
+    on_side = bought if side == BUY else sold
+    return on_side * 100 >= tab.parameter(state, ONE_SIDED) * (bought + sold)
 
 
 @kernel

@@ -74,77 +74,77 @@ def fill_against(state: int, book: int, cell: int, side: int, price: int, lots: 
 
 @kernel
 def remember(
-    state: int, found: int, pressing: int, prices: int, orders: int, gain: int, lots: int,
+    state: int, candidate: int, pressing: int, prices: int, orders: int, gain: int, lots: int,
     oldest: int,
 ) -> None:  # fmt: skip
     """A candidate, or another fill of the one that there is."""
     now = load_i64(state + lay.NOW)
-    alive = load_i64(found + lay.D_SEQ) != 0
-    if alive and load_i64(found + lay.D_NS) >= now - tab.parameter(state, WITHDRAWN):
-        tab.bump(found + lay.D_GAIN, gain)
-        tab.bump(found + lay.D_FILLED, lots)
+    alive = load_i64(candidate + lay.D_SEQ) != 0
+    if alive and load_i64(candidate + lay.D_NS) >= now - tab.parameter(state, WITHDRAWN):
+        tab.bump(candidate + lay.D_GAIN, gain)
+        tab.bump(candidate + lay.D_FILLED, lots)
         return
-    store_i64(found + lay.D_NS, now)
-    store_i64(found + lay.D_SEQ, load_i64(state + lay.CAUSE))
-    store_i64(found + lay.D_LOTS, pressing)
-    store_i64(found + lay.D_PRICES, prices)
-    store_i64(found + lay.D_ORDERS, orders)
-    store_i64(found + lay.D_WITHDRAWN, 0)
-    store_i64(found + lay.D_HIT, 0)
-    store_i64(found + lay.D_GAIN, gain)
-    store_i64(found + lay.D_FILLED, lots)
-    store_i64(found + lay.D_FIRST_SEQ, load_i64(oldest + lay.O_BORN_SEQ))
-    store_i64(found + lay.D_FIRST_NS, load_i64(oldest + lay.O_BORN))
+    store_i64(candidate + lay.D_NS, now)
+    store_i64(candidate + lay.D_SEQ, load_i64(state + lay.CAUSE))
+    store_i64(candidate + lay.D_LOTS, pressing)
+    store_i64(candidate + lay.D_PRICES, prices)
+    store_i64(candidate + lay.D_ORDERS, orders)
+    store_i64(candidate + lay.D_WITHDRAWN, 0)
+    store_i64(candidate + lay.D_HIT, 0)
+    store_i64(candidate + lay.D_GAIN, gain)
+    store_i64(candidate + lay.D_FILLED, lots)
+    store_i64(candidate + lay.D_FIRST_SEQ, load_i64(oldest + lay.O_BORN_SEQ))
+    store_i64(candidate + lay.D_FIRST_NS, load_i64(oldest + lay.O_BORN))
 
 
 @kernel
 def pressed_on(state: int, order: int, lots: int) -> None:
     """Somebody traded with a resting order: if it pressed, so much of it was meant after all."""
     cell = tab.cell_at(state, load_i64(order + lay.O_CELL))
-    found = candidate_at(cell, load_i64(order + lay.O_SIDE))
-    if load_i64(order + lay.O_BORN_SEQ) < load_i64(found + lay.D_SEQ):
-        tab.bump(found + lay.D_HIT, tab.limited(lots))
+    candidate = candidate_at(cell, load_i64(order + lay.O_SIDE))
+    if load_i64(order + lay.O_BORN_SEQ) < load_i64(candidate + lay.D_SEQ):
+        tab.bump(candidate + lay.D_HIT, tab.limited(lots))
 
 
 @kernel
 def withdrawn(state: int, cell: int, order: int, lots: int) -> None:
     """An owner took displayed lots away."""
-    found = candidate_at(cell, load_i64(order + lay.O_SIDE))
-    if load_i64(found + lay.D_SEQ) != 0 and lots > 0:
-        withdraw(state, cell, order, found, lots)
+    candidate = candidate_at(cell, load_i64(order + lay.O_SIDE))
+    if load_i64(candidate + lay.D_SEQ) != 0 and lots > 0:
+        withdraw(state, cell, order, candidate, lots)
 
 
 @kernel_outlined
-def withdraw(state: int, cell: int, order: int, found: int, lots: int) -> None:
+def withdraw(state: int, cell: int, order: int, candidate: int, lots: int) -> None:
     not_inlined()
     now = load_i64(state + lay.NOW)
-    if now - load_i64(found + lay.D_NS) > tab.parameter(state, WITHDRAWN):
-        store_i64(found + lay.D_SEQ, 0)
+    if now - load_i64(candidate + lay.D_NS) > tab.parameter(state, WITHDRAWN):
+        store_i64(candidate + lay.D_SEQ, 0)
         return
-    if load_i64(order + lay.O_BORN_SEQ) >= load_i64(found + lay.D_SEQ):
+    if load_i64(order + lay.O_BORN_SEQ) >= load_i64(candidate + lay.D_SEQ):
         return
-    tab.bump(found + lay.D_WITHDRAWN, lots)
-    gone, all_lots = load_i64(found + lay.D_WITHDRAWN), load_i64(found + lay.D_LOTS)
-    hit_lots = load_i64(found + lay.D_HIT)
+    tab.bump(candidate + lay.D_WITHDRAWN, lots)
+    gone, all_lots = load_i64(candidate + lay.D_WITHDRAWN), load_i64(candidate + lay.D_LOTS)
+    hit_lots = load_i64(candidate + lay.D_HIT)
     if 2 * hit_lots > all_lots:
         return
     if gone * 100 < tab.parameter(state, CANCELLED) * (all_lots - hit_lots):
         return
-    fill_seq = load_i64(found + lay.D_SEQ)
-    store_i64(found + lay.D_SEQ, 0)
-    layered = load_i64(found + lay.D_PRICES) >= tab.parameter(state, PRICES)
+    fill_seq = load_i64(candidate + lay.D_SEQ)
+    store_i64(candidate + lay.D_SEQ, 0)
+    layered = load_i64(candidate + lay.D_PRICES) >= tab.parameter(state, PRICES)
     detector = LAYERING if layered else SPOOFING
     instrument, owner = load_i64(cell + lay.C_INSTRUMENT), load_i64(cell + lay.C_OWNER)
     window = tab.parameter(state, WINDOW)
     key = tab.repeat_key(detector, instrument, owner)
-    first = load_i64(found + lay.D_FIRST_SEQ)
-    gain = load_i64(found + lay.D_GAIN)
+    first = load_i64(candidate + lay.D_FIRST_SEQ)
+    gain = load_i64(candidate + lay.D_GAIN)
     row = tab.repeat(state, key, first, gain, all_lots)
     count, gains = tab.repeats_within(row, now, window, lay.R_GAINS)
     if count < tab.parameter(state, REPEATS) or gains <= 0:
         return
     score = 30 + 10 * count
-    hit = tab.tell(state, detector, instrument, score, load_i64(found + lay.D_FIRST_NS), first)
+    hit = tab.tell(state, detector, instrument, score, load_i64(candidate + lay.D_FIRST_NS), first)
     tab.add_member(hit, load_i64(order + lay.O_WHO))
     tab.measures(hit, all_lots, 0, gains, count)
     tab.evidence(hit, 0, first)

@@ -84,9 +84,9 @@ class Reference(Rules):
         if e["flags"] & EventFlag.MAKER or (auction and e["side"] == Side.BUY):
             maker, taker = self.orders.get(key), self.orders.get((key[0], e["contra_id"]))
             if maker and taker:
-                found = self.candidates.get((maker.owner, maker.instrument, maker.side))
-                if found and maker.born_seq < found.seq:
-                    found.hit += limited(e["qty_lots"])
+                candidate = self.candidates.get((maker.owner, maker.instrument, maker.side))
+                if candidate and maker.born_seq < candidate.seq:
+                    candidate.hit += limited(e["qty_lots"])
                 self._trade(e, maker, taker, auction)
         order = self.orders.get(key)
         if order:
@@ -140,8 +140,8 @@ class Reference(Rules):
             self._gone(*cell, born, order.who)
             self._message(*cell, order.who, "", 1)
         elif kind == EventKind.REDUCED and e["reason"] != Reason.SELF_TRADE:
-            left = min(order.display, leaves) if order.display else leaves
-            self._withdrawn(order, shown - (0 if order.hidden or order.waiting else left))
+            new_shown = min(order.display, leaves) if order.display else leaves
+            self._withdrawn(order, shown - (0 if order.hidden or order.waiting else new_shown))
             self._message(*cell, order.who, "", 2)
         elif kind == EventKind.REPLACED:
             away = price < order.price if order.side == Side.BUY else price > order.price
@@ -164,11 +164,13 @@ class Reference(Rules):
         for rows in (self.trades, self.moves, self.entered, self.legs):
             rows.pop(instrument, None)  # type: ignore[attr-defined]
         self.middles = {key: middle for key, middle in self.middles.items() if key[0] != instrument}
-        self.candidates = {key: one for key, one in self.candidates.items() if key[1] != instrument}
+        self.candidates = {
+            key: candidate for key, candidate in self.candidates.items() if key[1] != instrument
+        }
         for known in (self.last, self.takers, self.opened_ns):
             known.pop(instrument, None)  # type: ignore[attr-defined]
-        for key in [key for key in self.told if key[0] == "volume" and key[2] == instrument]:
-            del self.told[key]
+        for key in [key for key in self.told_at if key[0] == "volume" and key[2] == instrument]:
+            del self.told_at[key]
         for key in list(self.around):
             if self.clients[key[0]]["instrument"] == instrument:
                 del self.around[key]
@@ -197,9 +199,9 @@ class Reference(Rules):
 
 def as_dicts(hits: npt.NDArray[Any]) -> list[Hit]:
     """Hits (HIT_DTYPE) as the reference gives them."""
-    found = []
+    rows = []
     for hit in hits:
         row = {name: hit[name].tolist() for name in hits.dtype.names or ()}
         row["participants"] = row["participants"][: row["members"]]
-        found.append(row)
-    return found
+        rows.append(row)
+    return rows

@@ -67,7 +67,7 @@ class Rules:
         self.legs: dict[int, list[Leg]] = defaultdict(list)
         self.all_legs: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
         self.repeats: dict[Any, list[tuple[int, int, int, int]]] = defaultdict(list)
-        self.told: dict[Any, int] = {}
+        self.told_at: dict[Any, int] = {}
         self.next_ratio: dict[tuple[int, int, int], int] = {}
         self.around: dict[tuple[int, int], Around] = defaultdict(Around)
         self.by_operator: set[int] = set()
@@ -166,9 +166,9 @@ class Rules:
             )
             gain = limited(ahead) * min(lots, 1 << 20)
         key = order.owner, instrument, other
-        there = self.candidates.get(key)
-        if there and there.ns >= self.now - self.p["spoof_withdrawn_ns"]:
-            there.gain += gain
+        candidate = self.candidates.get(key)
+        if candidate and candidate.ns >= self.now - self.p["spoof_withdrawn_ns"]:
+            candidate.gain += gain
             return
         self.candidates[key] = Candidate(
             self.now, self.cause, total, runs, gain, oldest.born_seq, oldest.born_ns
@@ -184,32 +184,32 @@ class Rules:
 
     def _withdrawn(self, order: Order, lots: int) -> None:
         key = order.owner, order.instrument, order.side
-        found = self.candidates.get(key)
-        if found is None or lots <= 0:
+        candidate = self.candidates.get(key)
+        if candidate is None or lots <= 0:
             return
-        if self.now - found.ns > self.p["spoof_withdrawn_ns"]:
+        if self.now - candidate.ns > self.p["spoof_withdrawn_ns"]:
             del self.candidates[key]
             return
-        if order.born_seq >= found.seq:
+        if order.born_seq >= candidate.seq:
             return
-        found.withdrawn += lots
-        left = found.lots - found.hit
-        if 2 * found.hit > found.lots:
+        candidate.withdrawn += lots
+        not_hit = candidate.lots - candidate.hit
+        if 2 * candidate.hit > candidate.lots:
             return
-        if found.withdrawn * 100 < self.p["spoof_cancelled_percent"] * left:
+        if candidate.withdrawn * 100 < self.p["spoof_cancelled_percent"] * not_hit:
             return
         del self.candidates[key]
-        layered = found.prices >= self.p["layer_prices"]
+        layered = candidate.prices >= self.p["layer_prices"]
         detector = lay.Detector.LAYERING if layered else lay.Detector.SPOOFING
         window = self.p["spoof_window_ns"]
         seen = self._again((detector, order.owner, order.instrument), window,
-                           found.first_seq, found.gain, found.lots)  # fmt: skip
-        gains = sum(one[2] for one in seen)
+                           candidate.first_seq, candidate.gain, candidate.lots)  # fmt: skip
+        gains = sum(repeat[2] for repeat in seen)
         if len(seen) < self.p["spoof_repeats"] or gains <= 0:
             return
-        self._tell(detector, order.instrument, [order.who], 30 + 10 * len(seen), found.first_ns,
-                   found.first_seq, found.lots, 0, gains, len(seen),
-                   [found.first_seq, found.seq, self.cause])  # fmt: skip
+        self._tell(detector, order.instrument, [order.who], 30 + 10 * len(seen), candidate.first_ns,
+                   candidate.first_seq, candidate.lots, 0, gains, len(seen),
+                   [candidate.first_seq, candidate.seq, self.cause])  # fmt: skip
 
     def _again(
         self, key: Any, window: int, seq: int, gain: int, lots: int
@@ -278,7 +278,7 @@ class Rules:
         if len(seen) < self.p["ring_repeats" if ring else "wash_repeats"]:
             return
         self._tell(detector, instrument, whom, 40 + 10 * len(seen), seen[0][0], seen[0][1],
-                   sum(one[3] for one in seen), 0, 0, len(seen),
+                   sum(repeat[3] for repeat in seen), 0, 0, len(seen),
                    [seen[0][1], maker.born_seq, self.cause])  # fmt: skip
 
     # Who moves prices.
@@ -293,9 +293,9 @@ class Rules:
 
     def _cool(self, kind: str, owner: int, instrument: int) -> bool:
         key = kind, owner, instrument
-        if key in self.told and self.told[key] > self.now - self.p["cooldown_ns"]:
+        if key in self.told_at and self.told_at[key] > self.now - self.p["cooldown_ns"]:
             return True
-        self.told[key] = self.now
+        self.told_at[key] = self.now
         return False
 
     def _market_moved(self, instrument: int, span: int, up: bool) -> int:
@@ -310,8 +310,8 @@ class Rules:
 
     def _one_way(self, mine: list[Trade], side: int) -> bool:
         took = sum(t.lots for t in mine if t.took)
-        there = sum(t.lots for t in mine if t.took and t.side == side)
-        return there * 100 >= self.p["one_sided_percent"] * took
+        on_side = sum(t.lots for t in mine if t.took and t.side == side)
+        return on_side * 100 >= self.p["one_sided_percent"] * took
 
     def _ignition(self, instrument: int, order: Order, price: int) -> None:
         span, up = self.p["ignition_ns"], order.side == Side.SELL
@@ -375,12 +375,12 @@ class Rules:
         if linked < 0 or order.owner not in self.cells[linked] or linked not in self.last:
             return
         span = self.p["ignition_ns"]
-        there = self._traded(linked, self.now, span, order.owner)
+        linked_trades = self._traded(linked, self.now, span, order.owner)
         ahead = sum(self._moved(linked, self.now, span, order.owner)) * (1 if up else -1)
         ahead = max(ahead, self._market_moved(linked, span, up))
         if ahead < self._least(linked, self.last[linked], "cross_bps"):
             return
-        took = sum(t.lots for t in there if t.took and t.side != order.side)
+        took = sum(t.lots for t in linked_trades if t.took and t.side != order.side)
         market = sum(t.lots for t in self._traded(linked, self.now, span)
                      if t.took and t.side != order.side)  # fmt: skip
         average = self._average(linked)
@@ -392,7 +392,7 @@ class Rules:
         here = sum(t.lots for t in mine if t.took and t.side == order.side)
         if here < self.p["cross_lots"] * took:
             return
-        if not self._one_way(there, 3 - order.side) or not self._one_way(mine, order.side):
+        if not self._one_way(linked_trades, 3 - order.side) or not self._one_way(mine, order.side):
             return
         if self._cool("cross", order.owner, instrument):
             return
@@ -472,15 +472,15 @@ class Rules:
             return
         if len(self._since(cell, "traded", second)) * 100 > entered:
             return
-        if self.told.get(("stuffing", *cell)) == second:
+        if self.told_at.get(("stuffing", *cell)) == second:
             return
-        self.told["stuffing", *cell] = second
+        self.told_at["stuffing", *cell] = second
         seen = self._again(
             ("stuffing", *cell), self.p["stuffing_window_ns"], self.cause, 0, entered
         )
         if len(seen) >= self.p["stuffing_repeats"]:
             self._tell(lay.Detector.QUOTE_STUFFING, cell[1], [who], 40 + 10 * len(seen),
-                       seen[0][0], seen[0][1], sum(one[3] for one in seen), 0, 0, len(seen),
+                       seen[0][0], seen[0][1], sum(repeat[3] for repeat in seen), 0, 0, len(seen),
                        [seen[0][1], self.cause])  # fmt: skip
 
     def _fleeting(self, cell: tuple[int, int], who: int) -> None:
@@ -491,8 +491,8 @@ class Rules:
             return
         if len(self._since(cell, "traded", begin)) * 100 > entered:
             return
-        if self.told.get(("fleeting", *cell)) != begin:
-            self.told["fleeting", *cell] = begin
+        if self.told_at.get(("fleeting", *cell)) != begin:
+            self.told_at["fleeting", *cell] = begin
             score = 100 * gone // max(entered, 1)
             self._tell(lay.Detector.EXCESSIVE_CANCELS, cell[1], [who], score, begin,
                        0, gone, 0, 0, entered, [self.cause])  # fmt: skip
@@ -513,7 +513,7 @@ class Rules:
         own, before = self._windows(instrument, order.owner)
         key = "volume", order.owner, instrument
         window = self.now // (5 * MINUTE)
-        if len(before) < self.p["volume_history"] or self.told.get(key) == window:
+        if len(before) < self.p["volume_history"] or self.told_at.get(key) == window:
             return
         total, count = sum(before[-lay.VOLUMES :]), min(len(before), lay.VOLUMES)
         if not total or own * count < self.p["volume_times"] * total:
@@ -528,7 +528,7 @@ class Rules:
         )
         if own * 100 < self.p["volume_share_percent"] * market:
             return
-        self.told[key] = window
+        self.told_at[key] = window
         self._tell(lay.Detector.SUSPICIOUS_VOLUME, instrument, [order.who],
                    20 + min(own * count // total, 40), window * 5 * MINUTE, 0, own, 0, 0,
                    own * count // total, [self.cause])  # fmt: skip
@@ -541,28 +541,28 @@ class Rules:
                 continue
             if row["client"] == order.who:
                 continue
-            found, entered = self.around[number, order.owner], row["entered"]
+            tally, entered = self.around[number, order.owner], row["entered"]
             same = order.side == row["side"]
             apart = min(max(price - self.base[instrument], -(1 << 20)), 1 << 20)
             value = apart * min(lots, 1 << 31)
             if entered is None and same and self.now <= row["known"] + self.p["front_ahead_ns"]:
-                if not found.ahead:
-                    found.first_seq, found.first_ns = self.cause, self.now
-                found.ahead += lots
-                found.ahead_value += value
+                if not tally.ahead:
+                    tally.first_seq, tally.first_ns = self.cause, self.now
+                tally.ahead += lots
+                tally.ahead_value += value
             elif entered is not None and not same:
                 late = self.now > entered + self.p["front_after_ns"]
-                if not late and found.ahead and not found.told:
-                    found.turned += lots
-                    found.turned_value += value
-                    self._judge(instrument, order, row, found)
+                if not late and tally.ahead and not tally.told:
+                    tally.turned += lots
+                    tally.turned_value += value
+                    self._judge(instrument, order, row, tally)
 
-    def _judge(self, instrument: int, order: Order, row: dict[str, Any], found: Around) -> None:
-        if found.ahead * 100 < self.p["front_percent"] * row["lots"]:
+    def _judge(self, instrument: int, order: Order, row: dict[str, Any], tally: Around) -> None:
+        if tally.ahead * 100 < self.p["front_percent"] * row["lots"]:
             return
-        if found.turned * 100 < self.p["front_turned_percent"] * found.ahead:
+        if tally.turned * 100 < self.p["front_turned_percent"] * tally.ahead:
             return
-        apart = found.turned_value / found.turned - found.ahead_value / found.ahead
+        apart = tally.turned_value / tally.turned - tally.ahead_value / tally.ahead
         apart = apart if row["side"] == Side.BUY else -apart
         front = order.owner == self.owners[row["broker"]]
         if not front:
@@ -570,13 +570,13 @@ class Rules:
                 return
             _, before = self._windows(instrument, order.owner)
             before = before[-lay.VOLUMES :]
-            if not before or found.ahead * len(before) < self.p["insider_times"] * sum(before):
+            if not before or tally.ahead * len(before) < self.p["insider_times"] * sum(before):
                 return
-        found.told = True
+        tally.told = True
         detector = lay.Detector.FRONT_RUNNING if front else lay.Detector.INSIDER_TIMING
-        self._tell(detector, instrument, [order.who], 80 if front else 50, found.first_ns,
-                   found.first_seq, found.ahead, 0, int(apart * 2 * min(found.turned, 1 << 31)), 1,
-                   [found.first_seq, row["seq"], self.cause])  # fmt: skip
+        self._tell(detector, instrument, [order.who], 80 if front else 50, tally.first_ns,
+                   tally.first_seq, tally.ahead, 0, int(apart * 2 * min(tally.turned, 1 << 31)), 1,
+                   [tally.first_seq, row["seq"], self.cause])  # fmt: skip
 
     def _tell(
         self, detector: lay.Detector, instrument: int, who: list[int], score: int, first_ns: int,

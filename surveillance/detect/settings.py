@@ -70,24 +70,24 @@ class Settings:
     def digest(self) -> str:
         """BLAKE2b over all of it."""
         text = json.dumps([
-            [[sorted(one.participants), one.why] for one in self.related], self.linked,
-            [vars(one) for one in self.clients], parameters(self.parameters).tolist(),
+            [[sorted(group.participants), group.why] for group in self.related], self.linked,
+            [vars(order) for order in self.clients], parameters(self.parameters).tolist(),
         ], sort_keys=True)  # fmt: skip
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def owners(self) -> npt.NDArray[np.int64]:
         """By participant the smallest number of those that belong to it."""
         owners = np.arange(PARTICIPANTS, dtype=np.int64)
-        for one in self.related:
-            found = set(owners[list(one.participants)].tolist())
-            owners[np.isin(owners, list(found))] = min(found)
+        for group in self.related:
+            numbers = set(owners[list(group.participants)].tolist())
+            owners[np.isin(owners, list(numbers))] = min(numbers)
         return owners
 
     def related_to(self, participant: int) -> list[int]:
         """The others of its owner."""
         owners = self.owners()
-        found: list[int] = np.flatnonzero(owners == owners[participant]).tolist()
-        return [other for other in found if other != participant]
+        members: list[int] = np.flatnonzero(owners == owners[participant]).tolist()
+        return [other for other in members if other != participant]
 
     def links(self, symbols: list[str]) -> npt.NDArray[np.int64]:
         """By instrument the one that it is linked with, or -1."""
@@ -100,10 +100,10 @@ class Settings:
     def client_rows(self, symbols: list[str]) -> npt.NDArray[np.int64]:
         """The declared orders as the kernels read them; one row of zeros if there are none."""
         rows = np.zeros((max(len(self.clients), 1), lay.CLIENT_BYTES // 8), np.int64)
-        for row, one in zip(rows, self.clients, strict=False):
-            instrument = _index(symbols, one.symbol, "client_order")
-            row[:] = (one.broker, one.client, instrument, one.side, one.lots, one.known_ns,
-                      lay.NONE, 0)  # fmt: skip
+        for row, order in zip(rows, self.clients, strict=False):
+            instrument = _index(symbols, order.symbol, "client_order")
+            row[:] = (order.broker, order.client, instrument, order.side, order.lots,
+                      order.known_ns, lay.NONE, 0)  # fmt: skip
         return rows
 
 
@@ -162,7 +162,7 @@ def _settings(data: dict[str, Any]) -> Settings:
         symbols = _field(row, "symbols", list, f"linked {at}")
         if len(symbols) != 2 or symbols[0] == symbols[1]:
             raise SurveillanceError(f"linked {at}: symbols are {symbols!r}, not two")
-        again = [one for one in symbols if any(one in pair for pair in linked)]
+        again = [symbol for symbol in symbols if any(symbol in pair for pair in linked)]
         if again:
             raise SurveillanceError(f"linked {at}: {again[0]!r} is linked with another already")
         linked.append((str(symbols[0]), str(symbols[1])))
@@ -192,10 +192,10 @@ def _client(row: dict[str, Any], where: str) -> ClientOrder:
 
 
 def _field(row: dict[str, Any], name: str, kind: type, where: str) -> Any:
-    found = row.get(name) if isinstance(row, dict) else None
-    if not isinstance(found, kind) or isinstance(found, bool):
+    value = row.get(name) if isinstance(row, dict) else None
+    if not isinstance(value, kind) or isinstance(value, bool):
         raise SurveillanceError(f"{where}: {name} is missing or no {kind.__name__}")
-    return found
+    return value
 
 
 def _participant(number: Any, where: str) -> int:

@@ -116,7 +116,7 @@ class Detectors:
             )
         commands, events = np.ascontiguousarray(commands), np.ascontiguousarray(events)
         first, at, why = int(commands["seq"][0]), 0, lay.MORE_HITS
-        found: list[Records] = []
+        batches: list[Records] = []
         while why != lay.DONE:
             for word, name in enumerate(TABLES):
                 self.header[word] = getattr(self, name).ctypes.data
@@ -126,11 +126,11 @@ class Detectors:
             )  # fmt: skip
             count = self._word(lay.HIT_COUNT)
             if count:
-                found.append(self.hits[:count].copy().view(lay.HIT_DTYPE)[:, 0])
+                batches.append(self.hits[:count].copy().view(lay.HIT_DTYPE)[:, 0])
                 self._set(lay.HIT_COUNT, 0)
             if why != lay.DONE:
                 self._grow(why)
-        return np.concatenate(found) if found else np.zeros(0, lay.HIT_DTYPE)
+        return np.concatenate(batches) if batches else np.zeros(0, lay.HIT_DTYPE)
 
     def _grow(self, why: int) -> None:
         """Room for what the kernel asked for."""

@@ -229,9 +229,9 @@ def change_level(state: int, book: int, side: int, price: int, lots: int) -> Non
     place = table + low * lay.LEVEL_BYTES
     end = table + count * lay.LEVEL_BYTES
     if low < count and load_i64(place) == key:
-        left = load_i64(place + 8) + lots
-        if left > 0:
-            store_i64(place + 8, left)
+        remaining = load_i64(place + 8) + lots
+        if remaining > 0:
+            store_i64(place + 8, remaining)
             return
         move_down(place, end)
         store_i64(at + lay.B_LEVEL_COUNT, count - 1)
@@ -386,13 +386,13 @@ def repeat_key(kind: int, instrument: int, who: int) -> int:
 @kernel
 def repeats_within(row: int, now: int, window_ns: int, word: int) -> tuple[int, int]:
     """How many of the newest eight lie within the window, and the sum of a word of theirs."""
-    count, found, total = load_i64(row + lay.R_COUNT), 0, 0
+    count, within, total = load_i64(row + lay.R_COUNT), 0, 0
     for back in range(min(count, lay.REPEAT_RING)):
         slot = 8 * ((count - 1 - back) % lay.REPEAT_RING)
         if load_i64(row + lay.R_TIMES + slot) >= now - window_ns:
-            found += 1
+            within += 1
             total += load_i64(row + word + slot)
-    return found, total
+    return within, total
 
 
 @kernel_outlined

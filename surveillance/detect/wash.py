@@ -49,7 +49,7 @@ def matched(state: int, book: int, instrument: int, maker: int, taker: int, pric
     if tab.owner_of(state, sold) == tab.owner_of(state, bought):
         detector = SELF if sold == bought else RELATED
         key = tab.repeat_key(detector, instrument, tab.owner_of(state, sold))
-        found(state, key, detector, instrument, lots, born, lay.NONE, sold, bought, book)
+        count_cycle(state, key, detector, instrument, lots, born, lay.NONE, sold, bought, book)
         return
     number = load_i64(book + lay.B_LEG_COUNT)
     leg = leg_at(book, number)
@@ -160,7 +160,7 @@ def told_cycle(
     who += tab.mix(load_i64(leg_at(book, number) + lay.L_SELLER) + 1) >> 8
     detector = PAIR if length == 2 else RING
     key = tab.repeat_key(detector, instrument, who)
-    found(state, key, detector, instrument, lots, born, end, 0, 0, book)
+    count_cycle(state, key, detector, instrument, lots, born, end, 0, 0, book)
     at = end
     while True:
         step = leg_at(book, at)
@@ -173,7 +173,7 @@ def told_cycle(
 
 
 @kernel
-def found(
+def count_cycle(
     state: int, key: int, detector: int, instrument: int, lots: int, born: int, end: int,
     sold: int, bought: int, book: int,
 ) -> None:  # fmt: skip

@@ -115,8 +115,8 @@ def room_for(state: int, kind: int, instrument: int) -> int:
         return lay.DONE
     book = tab.book_at(state, instrument)
     if kind == PHASE_CHANGED or load_i64(book + lay.B_OPENED) != lay.NONE:
-        wanted = load_i64(state + lay.HIT_COUNT) + 16 + load_i64(state + lay.CELL_USED)
-        if wanted > load_i64(state + lay.HIT_ROOM):
+        needed = load_i64(state + lay.HIT_COUNT) + 16 + load_i64(state + lay.CELL_USED)
+        if needed > load_i64(state + lay.HIT_ROOM):
             return lay.MORE_HITS
     if kind != ACCEPTED and (CHANGES >> kind) & 1 == 0:
         return lay.DONE
@@ -272,8 +272,10 @@ def changed(state: int, book: int, instrument: int, event: int, kind: int) -> No
             messages.order_withdrawn(state, cell, born, who)
             messages.note_messages(state, cell, who, 1)
     elif kind == REDUCED and reason != SELF_TRADE:
-        left = shown_lots(load_i64(order + lay.O_FLAGS), load_i64(order + lay.O_DISPLAY), leaves)
-        pressure.withdrawn(state, cell, order, old_shown - left)
+        new_shown = shown_lots(
+            load_i64(order + lay.O_FLAGS), load_i64(order + lay.O_DISPLAY), leaves
+        )
+        pressure.withdrawn(state, cell, order, old_shown - new_shown)
         messages.note_messages(state, cell, who, 2)
     elif kind == REPLACED:
         away = price < old_price if load_i64(order + lay.O_SIDE) == BUY else price > old_price

@@ -82,7 +82,7 @@ def stops(directory: Path, from_ns: int = -(2**63), to_ns: int = 2**63 - 1) -> l
     for batch in events_of(reader, starting_point(reader), until_block=bounds.blocks):
         if len(batch.commands):
             watch.observe(batch.commands, batch.events, batch.header.block_index)
-    rows = [one.row() for one in watch.all if from_ns <= one.ts_ns < to_ns]
+    rows = [stop.row() for stop in watch.all if from_ns <= stop.ts_ns < to_ns]
     return list(TABLE.checked(rows))
 
 
@@ -106,14 +106,14 @@ class _Watch:
         kinds = events["kind"]
         done = set(events["cause_seq"][kinds == EventKind.COMPLETED].tolist())
         first = int(commands["seq"][0])
-        asked = commands[commands["kind"] == CommandKind.RISK]
-        found = [(int(c["seq"]), c, None) for c in asked
-                 if int(c["order_type"]) in (*SWITCHES, Setting.GROUP)
-                 and int(c["seq"]) in done]  # fmt: skip
+        risk_commands = commands[commands["kind"] == CommandKind.RISK]
+        changes = [(int(c["seq"]), c, None) for c in risk_commands
+                   if int(c["order_type"]) in (*SWITCHES, Setting.GROUP)
+                   and int(c["seq"]) in done]  # fmt: skip
         for event in events[kinds == EventKind.PHASE_CHANGED]:
-            found.append((int(event["cause_seq"]), commands[event["cause_seq"] - first], event))
+            changes.append((int(event["cause_seq"]), commands[event["cause_seq"] - first], event))
         touched, begun = [*self.lasting.values()], len(self.all)
-        for seq, command, event in sorted(found, key=lambda one: one[0]):
+        for seq, command, event in sorted(changes, key=lambda change: change[0]):
             ts_ns = int(command["rx_ts_ns"])
             bound = int(self.bounds.of(np.array([block_index]), np.array([ts_ns]))[0])
             if event is None:
@@ -165,7 +165,7 @@ class _Watch:
         symbol = self.symbols[int(event["instrument"])]
         why = int(event["order_id"])
         if Phase(int(event["qty_lots"])) in STOPPED:
-            known = {one.value: one.name for one in PauseCause}
+            known = {pause.value: pause.name for pause in PauseCause}
             what = PAUSED if why in known else HALT_PHASE
             cause = known.get(why, Phase(int(event["qty_lots"])).name)
             self._begin(_Stop(what, symbol, cause, seq, ts_ns, bound), events)

@@ -165,27 +165,29 @@ class _Reader:
 
     def instrument(self, symbol: str, row: Any, currency: str) -> InstrumentCodes:
         where = f"[instruments.{symbol}]"
-        found = self.table(row, where, set(InstrumentCodes.__dataclass_fields__))
-        found.setdefault("currency", currency)
-        self.like(found, where, "currency", CURRENCY)
-        isin = str(found.get("isin", ""))
+        fields = self.table(row, where, set(InstrumentCodes.__dataclass_fields__))
+        fields.setdefault("currency", currency)
+        self.like(fields, where, "currency", CURRENCY)
+        isin = str(fields.get("isin", ""))
         self.check(isin_is_right(isin), f"{where} isin", isin, "no ISIN")
         for name in ("price_decimals", "qty_decimals"):
-            value = found.get(name, 0)
+            value = fields.get(name, 0)
             right = type(value) is int and 0 <= value <= 17
             self.check(right, f"{where} {name}", value, "not 0 to 17")
-        return InstrumentCodes(**found)
+        return InstrumentCodes(**fields)
 
     def member(self, name: str, row: Any) -> MemberCodes:
         where = f"[participants.{name}]"
-        found = self.table(row, where, set(MemberCodes.__dataclass_fields__))
-        self.check(lei_is_right(str(found.get("lei"))), f"{where} lei", found.get("lei"), "no LEI")
-        if found.get("country"):
-            self.like(found, where, "country", COUNTRY)
-        capacity = found.get("capacity", "DEAL")
+        fields = self.table(row, where, set(MemberCodes.__dataclass_fields__))
+        self.check(
+            lei_is_right(str(fields.get("lei"))), f"{where} lei", fields.get("lei"), "no LEI"
+        )
+        if fields.get("country"):
+            self.like(fields, where, "country", COUNTRY)
+        capacity = fields.get("capacity", "DEAL")
         self.check(capacity in CAPACITIES, f"{where} capacity", capacity,
                    f"none of {', '.join(CAPACITIES)}")  # fmt: skip
         for flag in ("mifid_firm", "direct_electronic_access", "liquidity_provision"):
-            value = found.get(flag, False)
+            value = fields.get(flag, False)
             self.check(type(value) is bool, f"{where} {flag}", value, "neither true nor false")
-        return MemberCodes(**found)
+        return MemberCodes(**fields)

@@ -108,8 +108,8 @@ def _rows(trail: Trail, tables: Iterable[Any], codes: Codes) -> Iterator[Row]:
 def _report(trail: Trail, own: dict[str, Any], other: dict[str, Any], codes: Codes) -> Row:
     instrument, member = codes.instrument(own["symbol"]), codes.member(own["participant"])
     buyer, seller = (own, other) if own["side"] == "BUY" else (other, own)
-    made = s.blank(TABLE.names)
-    return made | {
+    report = s.blank(TABLE.names)
+    return report | {
         "report_status": "NEWT",
         "transaction_reference": f"{trail.journal_id:016X}{own['event_seq']}",
         "venue_transaction": str(own["match"]), "executing_entity": member.lei,

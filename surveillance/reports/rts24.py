@@ -96,7 +96,7 @@ class _Order:
 
     limit: int
     initial: int
-    left: int
+    leaves: int
     priority_ns: int
     received_ns: int
     aux: int
@@ -125,9 +125,9 @@ class _Records:
             self.of_operator = operators_cancels(table)
             for batch in table.to_batches(max_chunksize=1 << 14):
                 for row in batch.to_pylist():
-                    made = self._row(row)
-                    if made is not None:
-                        yield made
+                    record = self._row(row)
+                    if record is not None:
+                        yield record
 
     def _row(self, row: dict[str, Any]) -> Row | None:
         action = row["action"]
@@ -160,7 +160,7 @@ class _Records:
             known = sorted({*self.codes.instruments, symbol})
             earlier = self.trail.symbols or known
             table = self.trail.symbol(symbol, ["PHASE"], instruments=earlier)
-            rows = [one for one in table.to_pylist() if one["seq"] < seq]
+            rows = [row for row in table.to_pylist() if row["seq"] < seq]
             self.phases[symbol] = Phase(rows[-1]["qty_lots"]).name if rows else "CONTINUOUS"
         return self.phases[symbol]
 
@@ -178,16 +178,16 @@ class _Records:
                 mine = (r for r in life if r["entry_seq"] == entry)
                 first, *rest = (r for r in mine if r["event_seq"] < row["event_seq"])
                 order = self._order(first)
-                for one in rest:
-                    self._follow(order, one)
+                for later in rest:
+                    self._follow(order, later)
         return self.orders[entry]
 
     def _follow(self, order: _Order, row: dict[str, Any]) -> None:
-        action, left = row["action"], row["leaves_lots"]
+        action, leaves = row["action"], row["leaves_lots"]
         if action != "REJECT":
             if action == "TRADE" and order.shown is not None:
                 order.shown = max(0, order.shown - row["qty_lots"])
-            order.left = left
+            order.leaves = leaves
         if row["display_lots"] is not None:
             order.shown = row["display_lots"]
         if action in ("REPLACE", "REPEG", "CONVERT"):
@@ -204,10 +204,10 @@ class _Records:
 
     def _record(self, order: _Order, row: dict[str, Any]) -> Row:
         codes = self.codes
-        made = s.blank(TABLE.names)
+        record = s.blank(TABLE.names)
         symbol, kind = row["symbol"], row["order_type"]
         instrument, member = codes.instrument(symbol), codes.member(row["participant"])
-        made |= {
+        record |= {
             "submitting_entity": member.lei, "client": member.client,
             "direct_electronic_access": _flag(member.direct_electronic_access),
             "investment_decision": member.decision, "execution_decision": member.execution,
@@ -231,52 +231,52 @@ class _Records:
             "trading_phase": self._phase(symbol, row["seq"]),
         }  # fmt: skip
         if row["time_in_force"] == "GTD":
-            made["validity_until"] = s.time_text(order.aux)
-        made |= self._prices(order, row)
-        return made | self._quantities(order, row)
+            record["validity_until"] = s.time_text(order.aux)
+        record |= self._prices(order, row)
+        return record | self._quantities(order, row)
 
     def _prices(self, order: _Order, row: dict[str, Any]) -> Row:
         decimals = self.codes.instrument(row["symbol"]).price_decimals
-        kind, found = row["order_type"], {}
+        kind, prices = row["order_type"], {}
         if kind in PEGS:
-            found["pegged_limit_price"] = s.decimal_text(order.limit, decimals)
+            prices["pegged_limit_price"] = s.decimal_text(order.limit, decimals)
         elif kind not in UNPRICED or row["action"] == "CONVERT":
-            found["limit_price"] = s.decimal_text(order.limit, decimals)
+            prices["limit_price"] = s.decimal_text(order.limit, decimals)
         if kind in STOPS and kind not in TRAILING:
-            found["stop_price"] = s.decimal_text(order.aux, decimals)
+            prices["stop_price"] = s.decimal_text(order.aux, decimals)
         if row["action"] == "TRADE":
-            found["transaction_price"] = s.decimal_text(row["price_ticks"], decimals)
-            found["transaction"] = str(row["match"])
-            found["passive_or_aggressive"] = "PASV" if row["maker"] else "AGRE"
+            prices["transaction_price"] = s.decimal_text(row["price_ticks"], decimals)
+            prices["transaction"] = str(row["match"])
+            prices["passive_or_aggressive"] = "PASV" if row["maker"] else "AGRE"
             if row["auction"]:
-                found["passive_or_aggressive"] = ""
+                prices["passive_or_aggressive"] = ""
         if row["symbol"] in self.indicative:
             price, volume = self.indicative[row["symbol"]]
             if volume:
-                found["indicative_price"] = s.decimal_text(price, decimals)
-                found["indicative_volume"] = s.decimal_text(
+                prices["indicative_price"] = s.decimal_text(price, decimals)
+                prices["indicative_volume"] = s.decimal_text(
                     volume, self.codes.instrument(row["symbol"]).qty_decimals
                 )
-        return found
+        return prices
 
     def _quantities(self, order: _Order, row: dict[str, Any]) -> Row:
         decimals = self.codes.instrument(row["symbol"]).qty_decimals
-        kind, left = row["order_type"], 0 if row["action"] == "REJECT" else order.left
-        shown = left
+        kind, leaves = row["order_type"], 0 if row["action"] == "REJECT" else order.leaves
+        shown = leaves
         if kind in HIDDEN or not order.active:
             shown = 0
         elif order.shown is not None:
-            shown = min(left, order.shown)
-        found = {
+            shown = min(leaves, order.shown)
+        quantities = {
             "initial_quantity": s.decimal_text(order.initial, decimals),
-            "remaining_quantity": s.decimal_text(left, decimals),
+            "remaining_quantity": s.decimal_text(leaves, decimals),
             "displayed_quantity": s.decimal_text(shown, decimals),
         }
         if row["action"] == "TRADE":
-            found["traded_quantity"] = s.decimal_text(row["qty_lots"], decimals)
+            quantities["traded_quantity"] = s.decimal_text(row["qty_lots"], decimals)
         if kind == "MIN_QTY":
-            found["minimum_acceptable_quantity"] = s.decimal_text(order.aux, decimals)
-        return found
+            quantities["minimum_acceptable_quantity"] = s.decimal_text(order.aux, decimals)
+        return quantities
 
 
 def event_of(row: dict[str, Any], by_operator: bool = False) -> str:
@@ -285,9 +285,9 @@ def event_of(row: dict[str, Any], by_operator: bool = False) -> str:
     if action == "TRADE":
         return "FILL" if row["leaves_lots"] == 0 else "PARF"
     if action in ("CANCEL", "REDUCE"):
-        asked = row["reason"] in BY_THE_MEMBER
-        asked |= row["reason"] == "MASS_CANCEL" and not by_operator
-        member = asked or row["command"] == "REDUCE"
+        requested = row["reason"] in BY_THE_MEMBER
+        requested |= row["reason"] == "MASS_CANCEL" and not by_operator
+        member = requested or row["command"] == "REDUCE"
         if action == "REDUCE":
             return "REME" if member else "REMA"
         return "CAME" if member else "CAMO"

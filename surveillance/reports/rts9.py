@@ -44,7 +44,7 @@ ASKED_CANCELS = ("USER", "MASS_CANCEL", "REDUCED_TO_ZERO")
 
 def counts_of(overrides: dict[str, Any]) -> Counts:
     """:data:`COUNTS` with a venue's own.  Raises :class:`AuditError` for what makes no sense."""
-    found = dict(COUNTS)
+    counts = dict(COUNTS)
     for name, row in overrides.items():
         right = isinstance(row, list) and [type(n) for n in row] == [int, int, int]
         if name not in COUNTS or not right or min(row) < 0:
@@ -52,8 +52,8 @@ def counts_of(overrides: dict[str, Any]) -> Counts:
                 f"[rts9] {name} = {row!r}: say an order type and three numbers from 0 on (entered, "
                 f"changed, cancelled): {', '.join(COUNTS)}"
             )
-        found[name] = (row[0], row[1], row[2])
-    return found
+        counts[name] = (row[0], row[1], row[2])
+    return counts
 
 
 @dataclass
@@ -80,36 +80,36 @@ def ratios(trail: Trail, day: str, counts: Counts | None = None) -> list[Row]:
                     key = row["participant"], row["symbol"]
                     by_operator = row["seq"] in of_operator
                     _count(sums.setdefault(key, _Sums()), row, counts, by_operator)
-    rows = [_row(day, who, symbol, one) for (who, symbol), one in sorted(sums.items())]
+    rows = [_row(day, who, symbol, own_sums) for (who, symbol), own_sums in sorted(sums.items())]
     return list(TABLE.checked(rows))
 
 
-def _count(one: _Sums, row: dict[str, Any], counts: Counts, by_operator: bool) -> None:
+def _count(sums: _Sums, row: dict[str, Any], counts: Counts, by_operator: bool) -> None:
     action = row["action"]
     if action == "TRADE":
-        one.matches.add(row["match"])
-        one.lots += row["qty_lots"]
+        sums.matches.add(row["match"])
+        sums.lots += row["qty_lots"]
         return
     at_once = row["time_in_force"] in ("IOC", "FOK")
     entered, changed, cancelled = counts["IMMEDIATE" if at_once else row["order_type"]]
-    asked = row["reason"] in ASKED_CANCELS and not by_operator
+    requested = row["reason"] in ASKED_CANCELS and not by_operator
     if action == "NEW":
-        one.orders += entered
-        one.order_lots += row["qty_lots"] if entered else 0
+        sums.orders += entered
+        sums.order_lots += row["qty_lots"] if entered else 0
     elif action == "REPLACE" or (action == "REDUCE" and row["command"] == "REDUCE"):
-        one.orders += changed
-        one.order_lots += row["leaves_lots"] if changed else 0
-    elif action == "CANCEL" and asked:
-        one.orders += cancelled
+        sums.orders += changed
+        sums.order_lots += row["leaves_lots"] if changed else 0
+    elif action == "CANCEL" and requested:
+        sums.orders += cancelled
 
 
-def _row(day: str, who: int, symbol: str, one: _Sums) -> Row:
+def _row(day: str, who: int, symbol: str, sums: _Sums) -> Row:
     return {
-        "day": day, "participant": str(who), "instrument": symbol, "orders": str(one.orders),
-        "transactions": str(len(one.matches)),
-        "ratio_by_number": _ratio(one.orders, len(one.matches)),
-        "order_lots": str(one.order_lots), "transaction_lots": str(one.lots),
-        "ratio_by_volume": _ratio(one.order_lots, one.lots),
+        "day": day, "participant": str(who), "instrument": symbol, "orders": str(sums.orders),
+        "transactions": str(len(sums.matches)),
+        "ratio_by_number": _ratio(sums.orders, len(sums.matches)),
+        "order_lots": str(sums.order_lots), "transaction_lots": str(sums.lots),
+        "ratio_by_volume": _ratio(sums.order_lots, sums.lots),
     }  # fmt: skip
 
 

@@ -56,7 +56,7 @@ class Table:
 
     @property
     def names(self) -> list[str]:
-        return [one.name for one in self.fields]
+        return [field.name for field in self.fields]
 
     def checked(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows as they come; raises :class:`AuditError` naming row, field and value of the
@@ -65,11 +65,11 @@ class Table:
         for number, row in enumerate(rows, 1):
             if list(row) != names:
                 raise AuditError(f"{self.title}: row {number} has not the fields of the schema")
-            for one in self.fields:
-                if not one.fits(row[one.name]):
+            for field in self.fields:
+                if not field.fits(row[field.name]):
                     raise AuditError(
-                        f"{self.title}: row {number}: field {one.number} {one.name} = "
-                        f"{row[one.name]!r} is not {one.pattern}"
+                        f"{self.title}: row {number}: field {field.number} {field.name} = "
+                        f"{row[field.name]!r} is not {field.pattern}"
                     )
             yield row
 
@@ -88,11 +88,11 @@ class Table:
             "title": self.title, "description": self.source, "type": "object",
             "required": self.names, "additionalProperties": False,
             "properties": {
-                one.name: {
-                    "type": "string", "description": f"field {one.number}",
-                    "pattern": f"^({one.pattern}){'?' * one.optional}$",
+                field.name: {
+                    "type": "string", "description": f"field {field.number}",
+                    "pattern": f"^({field.pattern}){'?' * field.optional}$",
                 }
-                for one in self.fields
+                for field in self.fields
             },
         }  # fmt: skip
 

@@ -22,7 +22,7 @@ from openoutcry.surveillance.audit.chain import NO_HASH, hash_file, heads, read_
 from openoutcry.surveillance.audit.columns import entry_of, schema, uuids
 from openoutcry.surveillance.audit.errors import AuditError
 from openoutcry.surveillance.audit.reference import PlainOrders
-from openoutcry.surveillance.audit.rows import TOLD_DTYPE, Orders, PartInput
+from openoutcry.surveillance.audit.rows import SESSION_NOTE_DTYPE, Orders, PartInput
 from openoutcry.surveillance.audit.trail import Trail
 from openoutcry.surveillance.audit.verify import compare_with_journal, verify
 
@@ -52,7 +52,7 @@ def test_whose_each_event_is_does_not_depend_on_where_parts_end(bump_ns, seed, c
     plain, orders = PlainOrders(), Orders()
     for part in np.split(commands, sorted(cuts)):
         events = engine.process(part)
-        joined = orders.join(PartInput(part, np.zeros(len(part), TOLD_DTYPE), events))
+        joined = orders.join(PartInput(part, np.zeros(len(part), SESSION_NOTE_DTYPE), events))
         assert joined.entry["entry_seq"].tolist() == plain.entries(part, events)
         is_open = {(int(r["instrument"]), int(r["order_id"])) for r in engine.state().rows}
         carried = zip(orders.open["instrument"], orders.open["order_id"], strict=True)
