@@ -83,9 +83,9 @@ def bench_backtest(
                 add("day_ns_per_command", "ns", "lower", took_ns / day.count, f"{NAME}_{depth}")
             for workers in (1, 2) if number % 2 else (2, 1):
                 progress(f"  {workers} workers")
-                peer = "one_worker" if workers == 1 else ""
+                who = "one_worker" if workers == 1 else "ours"
                 rate = tasks_per_s(workers, Path(folder), quick)
-                add("tasks_per_s", "1/s", "higher", rate, peer)
+                add("tasks_per_s", "1/s", "higher", rate, who)
 
         gathered.run(one)
     document = gathered.document("backtest", command)

@@ -136,7 +136,10 @@ def actions(file: Path, as_json: bool) -> None:
     from openoutcry.pipeline.venue.file import read_venue
     from openoutcry.pipeline.venue.operations import words_of
 
-    rows = desk_record(read_venue(file).journal)
+    journal = read_venue(file).journal
+    if not journal.exists():
+        raise OutcryError(f"{file}: this venue was never opened")
+    rows = desk_record(journal)
     if as_json:
         click.echo(json.dumps(rows))
         return

@@ -243,6 +243,8 @@ def test_what_was_never_opened_has_no_history(what: str, tmp_path: Path) -> None
     done = CliRunner().invoke(main, [what, "history", "--venue", str(file)])
     assert done.exit_code == 1
     assert done.output == f"outcry: {tmp_path / 'journal'}: this venue was never opened\n"
+    done = CliRunner().invoke(main, ["venue", "actions", str(file)])
+    assert (done.exit_code, done.output) == (1, f"outcry: {file}: this venue was never opened\n")
 
 
 def test_the_history_says_who_was_stopped_and_who_opened_it(floor) -> None:
