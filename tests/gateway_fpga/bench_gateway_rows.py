@@ -144,7 +144,7 @@ async def a_notional_is_exact(dut, hold):
     bench.sink.set_pause_generator(pattern(hold, 9))
     await bench.only_rows()
     dice = random.Random(14)
-    for bits in (124, 110, 90):
+    for bits, count in ((124, 240), (110, 60), (90, 60)):
         primes = []
         while math.prod(primes) < 2**bits:
             primes.append(dice.choice([2, 3, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31]))
@@ -156,7 +156,7 @@ async def a_notional_is_exact(dut, hold):
                 row = {"symbol": word_of(symbols[-1]), "notional_limit": limit - short}
                 await bench.write_row(way, OPEN_ROW | row)
         prices = []
-        while len(prices) < 60:
+        while len(prices) < count:
             dice.shuffle(primes)
             price = math.prod(primes[: dice.randint(1, len(primes))])
             if price < 2**63 and limit // price < 2**63:
@@ -317,3 +317,27 @@ async def steps_of_fives_of_any_number(dut):
         for bit in (ErrorBit.PRICE_STEP, ErrorBit.QTY_STEP):
             assert set((codes >> bit & 1).tolist()) == {0, 1}
         await bench.write_slot(index, 0)
+
+
+@cocotb.test(**PATIENCE)
+async def each_power_of_five_is_a_step(dut):
+    """Of each power in each way: multiples of it, and of the next lower power alone, the price's
+    and the quantity's apart."""
+    bench = await loaded(dut)
+    await bench.only_rows()
+    dice = random.Random(22)
+    for way in range(WAYS):
+        for power in range(1, 7):
+            symbol = bytes([way + 1, power])
+            row = {"symbol": word_of(symbol), "price_fives": power, "qty_fives": power}
+            await bench.write_row(way, OPEN_ROW | row)
+            orders = good_orders(16, symbol=symbol)
+            step = 5**power
+            off = [0] * 8 + [step // 5 * dice.randint(1, 4) for _ in range(8)]
+            for name, more in (("price_ticks", off), ("qty_lots", off[::-1])):
+                orders[name] = [
+                    step * dice.randint(1, (2**63 - step) // step) + beside for beside in more
+                ]
+            codes = (await bench.judge(orders))["error_code"]
+            assert (codes >> ErrorBit.PRICE_STEP & 1).tolist() == [0] * 8 + [1] * 8
+            assert (codes >> ErrorBit.QTY_STEP & 1).tolist() == [1] * 8 + [0] * 8
