@@ -95,15 +95,13 @@ class Journal:
         head = first_block(journal_id, document)
         if len(head) > segment_bytes:
             raise JournalError(f"a configuration of {len(head):,} bytes does not fit a segment")
-        segments = _segments_for(len(head), expected_records, segment_bytes)
+        count = _segments_for(len(head), expected_records, segment_bytes)
         streams: list[Stream] = []
         created: list[Path] = []
         try:
             for path in places:
                 streams.append(
-                    _make_copy(
-                        path, journal_id, head, segment_bytes, segments, direct, disk, created
-                    )
+                    _make_copy(path, journal_id, head, segment_bytes, count, direct, disk, created)
                 )
         except BaseException:
             for stream in streams:

