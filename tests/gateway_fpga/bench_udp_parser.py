@@ -456,6 +456,27 @@ async def a_full_queue_holds_the_sender(dut):
 
 
 @cocotb.test(**TIMEOUT)
+async def a_queue_takes_until_what_is_under_way_might_not_fit(dut):
+    """With nobody reading, frames of one order are taken one by one until less room is left than
+    what may be under way, five orders, wants: not one frame earlier."""
+    bench = Bench(dut)
+    await bench.start()
+    bench.sink.pause = True
+    await ClockCycles(dut.clk, 5)
+    taken = 0
+    while dut.s_axis_tready.value == 1:
+        await bench.send(bench.good(1))
+        await bench.source.wait()
+        await ClockCycles(dut.clk, 20)
+        taken += 1
+    # One waits at the output, and four places of a power of two are free.
+    assert taken > 5
+    assert (taken + 3).bit_count() == 1, taken
+    bench.sink.pause = False
+    await bench.settle()
+
+
+@cocotb.test(**TIMEOUT)
 async def a_reset_in_mid_frame(dut):
     """What was begun is forgotten, counters are zero, and the next frame is taken."""
     bench = Bench(dut)
