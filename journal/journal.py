@@ -310,13 +310,14 @@ def _resume_one(scan: Scan, best: Scan, direct: bool, disk: Disk) -> Stream:
         count = _drop_misfits(path, number, segment_bytes, disk)
         if number > 0 and segment_path(path, number - 1).exists():
             sync_file(segment_path(path, number - 1), disk)  # killed while it finished that one
-        make_whole(path, number, segment_bytes, scan.end_offset, scan.dirty_end, disk)
-        disk.sync_directory(path)
         # As long as the best one, but not in the next segment yet, is behind it too.
         if (scan.next_index, number) != (best.next_index, best.end_segment):
             _catch_up(scan, best, disk)
             number = best.end_segment
             count = max(count, number + 1)
+        else:
+            make_whole(path, number, segment_bytes, scan.end_offset, scan.dirty_end, disk)
+            disk.sync_directory(path)
         return Stream(path, scan.journal_id, number, segment_bytes, count, disk, direct)
     except OSError as error:
         raise JournalError(f"{segment}: cannot resume: {error.strerror}") from None

@@ -290,17 +290,17 @@ class Stream:
         wants none any more."""
         half = self.segment_bytes // 2
         self._piece_due_offset = half + int((made_bytes + PIECE_BYTES) / AHEAD_OF) + 1
-        while not (self._hurry or self._unwanted):
+        while True:
             self._piece_due.clear()
-            # What came before the clearing is seen here.
+            # What was said before the clearing is seen here, what is said after it wakes the wait.
+            if self._unwanted:
+                raise JournalError(f"{self.directory}: the journal is closed")
+            if self._hurry:
+                return self.segment_bytes
             if self._end_offset >= self._piece_due_offset:
                 due = int(AHEAD_OF * (self._end_offset - half))
                 return min(due, made_bytes + MAX_PIECE_BYTES)
-            if not (self._hurry or self._unwanted):
-                self._piece_due.wait()
-        if self._unwanted:
-            raise JournalError(f"{self.directory}: the journal is closed")
-        return self.segment_bytes
+            self._piece_due.wait()
 
     def _flush_behind(self, offset: int) -> None:
         """Bring what was written to the disk while more is: nothing counts as durable by it.  An
