@@ -91,6 +91,10 @@ module memory_cell (
     );
 endmodule
 """
+# All memories are read without a clock here: these inputs of a port do nothing, and Yosys writes no
+# Verilog of a port that has one.
+NO_PLACE = re.compile(r" -port RD_(?:CLK|EN|ARST|SRST) ")
+NUMBER = re.compile(rf"-ctrl {SELECT} {SELECT_BITS} (\d+)")
 MODE = re.compile(r"-mode (\w+)")
 SOURCE = re.compile(r"-src (\S+)")
 
@@ -225,16 +229,31 @@ def copy_sources(target: Target, folder: Path) -> None:
 def make_netlist(target: Target, count: int, folder: Path, seed: int = SEED) -> list[Mutant]:
     """Write ``mutated.v`` with ``count`` mutants into the folder."""
     copy_sources(target, folder)
-    script = (
-        f"{read(target)}write_rtlil whole.il\n"
-        f"mutate -list {count} -seed {seed} -ctrl {SELECT} {SELECT_BITS} 1 -o list.ys\n"
-        "script list.ys\nopt_clean\nwrite_verilog -noattr mutated.v\n"
-    )
+    kept: list[str] = []
+    asked = count
+    while len(kept) < count:
+        _run(
+            target, folder,
+            f"{read(target)}write_rtlil whole.il\n"
+            f"mutate -list {asked} -seed {seed} -ctrl {SELECT} {SELECT_BITS} 1 -o list.ys\n",
+        )  # fmt: skip
+        lines = (folder / "list.ys").read_text().splitlines()
+        kept = [line for line in lines if not NO_PLACE.search(line)][:count]
+        if len(lines) < asked:
+            break
+        asked += count - len(kept)
+    chosen = "\n".join(kept)
+    _run(
+        target, folder,
+        f"read_rtlil whole.il\n{chosen}\nopt_clean\nwrite_verilog -noattr mutated.v\n",
+    )  # fmt: skip
+    return [Mutant(int(NUMBER.findall(line)[0]), line) for line in kept]
+
+
+def _run(target: Target, folder: Path, script: str) -> None:
     good, log = yosys(folder, script)
     if not good:
         raise MutationError(f"{target.module}: yosys made no netlist\n{log[-2000:]}")
-    lines = [line for line in (folder / "list.ys").read_text().splitlines() if line]
-    return [Mutant(number, line) for number, line in enumerate(lines, start=1)]
 
 
 def fates(
