@@ -27,6 +27,17 @@ def test_a_sample_of_mutants_is_noticed():
     assert row["survivors"] == []
 
 
+def test_inputs_that_do_nothing_are_no_place_for_a_fault(tmp_path):
+    """A memory that is read without a clock has inputs that do nothing, and Yosys writes no Verilog
+    of it once one is mutated (seed 8: a reset).  Another mutant is listed in its place."""
+    mutants = make_netlist(QUEUE, 60, tmp_path, seed=8)
+    assert len({mutant.number for mutant in mutants}) == 60
+    assert max(mutant.number for mutant in mutants) == 61
+    assert not [mutant for mutant in mutants if "-port RD_ARST" in mutant.command]
+    netlist = (tmp_path / "mutated.v").read_text()
+    assert all(f"12'h{mutant.number:03x}" in netlist for mutant in mutants)
+
+
 def test_no_fault_is_proved_to_be_none(tmp_path):
     """What the bench notices is different: the other judge must not say it is the same, of faults
     in and on the way to the queue's memory, and of any others.  None at all is the same."""
