@@ -165,14 +165,14 @@ def tasks_done(out):
 
 def named(process, words):
     """Processes below ours with these words in their command."""
-    found = []
+    matches = []
     for child in process.children(recursive=True):
         try:
             if words in " ".join(child.cmdline()):
-                found.append(child)
+                matches.append(child)
         except psutil.Error:
             continue
-    return found
+    return matches
 
 
 DAYS = [f"generated:normal:1500:{seed}" for seed in range(1, 101)]

@@ -26,17 +26,17 @@ def loopback(last: int = 1) -> int:
 def packet(count: int = 2, sender: int = 7, first: int = 1) -> bytes:
     orders = np.zeros(count, ORDER_DTYPE)
     orders["participant"], orders["order_id"] = 99, np.arange(count)
-    (made,) = build_packets(orders, sender, first, 0)
-    return made
+    (datagram,) = build_packets(orders, sender, first, 0)
+    return datagram
 
 
 def opened(sessions: auth.Sessions, data: bytes, peer: int | None = None) -> tuple[int, np.ndarray]:
     memory = np.zeros(256, np.int64)
     memory.view(np.uint8)[: len(data)] = np.frombuffer(data, np.uint8)
-    found = auth.open_packet(
+    status = auth.open_packet(
         sessions.address, SCRATCH.ctypes.data, memory.ctypes.data, len(data), peer or loopback()
     )
-    return int(found), memory.view(np.uint8)
+    return int(status), memory.view(np.uint8)
 
 
 @given(words=st.integers(1, 256), seed=st.integers(0, 2**32 - 1))
@@ -67,8 +67,8 @@ def test_no_bit_can_be_changed(at: int, bit: int) -> None:
     sessions = auth.Sessions([auth.PacketSession(7, KEY), auth.PacketSession(6, OTHER)])
     data = bytearray(auth.seal(KEY, packet(1), 5))
     data[at] ^= 1 << bit
-    found, memory = opened(sessions, bytes(data))
-    assert found in (auth.FORGED, auth.UNKNOWN)
+    status, memory = opened(sessions, bytes(data))
+    assert status in (auth.FORGED, auth.UNKNOWN)
     assert bytes(memory[: len(data)]) == bytes(data)
 
 

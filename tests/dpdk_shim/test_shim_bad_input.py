@@ -85,8 +85,8 @@ def test_devices_that_are_not_there() -> None:
 
 def test_a_queue_that_does_not_exist() -> None:
     """AF_XDP on queue 99 of a veth interface names the queue."""
-    said = in_namespace(lambda: open_fails("xdp:vb:99"))
-    assert "queue 99" in said
+    message = in_namespace(lambda: open_fails("xdp:vb:99"))
+    assert "queue 99" in message
 
 
 @pytest.mark.parametrize("text", ["packet:vb", "xdp:vb:0"])
@@ -102,9 +102,9 @@ def test_an_interface_that_vanishes(text: str) -> None:
                 shim.run(timeout_s=300)
             return str(caught.value)
 
-    said = in_namespace(work)
-    assert text in said
-    assert "gone" in said
+    message = in_namespace(work)
+    assert text in message
+    assert "gone" in message
 
 
 def broken(tmp_path: Path, data: bytes) -> str:
@@ -139,7 +139,7 @@ def test_a_capture_cut_at_any_byte(write: Any, tmp_path: Path) -> None:
     of it was published by then."""
     needs_shim()
     data = write(tmp_path / "whole", FRAMES[:2]).read_bytes()
-    whole, said = 0, []
+    whole, messages = 0, []
     path = tmp_path / "cut"
     for size in range(len(data)):
         path.write_bytes(data[:size])
@@ -148,8 +148,8 @@ def test_a_capture_cut_at_any_byte(write: Any, tmp_path: Path) -> None:
                 whole += 1
                 assert port.packets_left < 2
         except PortError as error:
-            said.append(str(error))
-    assert all(", byte " in text for text in said)
+            messages.append(str(error))
+    assert all(", byte " in text for text in messages)
     assert whole == (2 if write is write_pcap else 4)
 
 
@@ -167,14 +167,14 @@ def test_a_capture_with_any_bytes_changed_is_read_or_refused(
     try:
         port = open_port(parse_port(f"pcap:{path}"))
     except PortError as error:
-        said = str(error)
+        message = str(error)
     else:
         with make_ring() as ring, port, Shim([port], ring) as shim:
             shim.run(timeout_s=300)
             assert shim.account()["unaccounted"] == 0
             assert len(drain(ring)) <= 9
         return
-    assert ", byte " in said
+    assert ", byte " in message
 
 
 def test_a_part_of_a_frame_is_refused_as_cut(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path
     try:
         with pytest.raises(NotBuilt, match=r"not built, because .*no-such-compiler.*apt-get"):
             native.load()
-        findings = {found.name: found for found in available()}
+        findings = {finding.name: finding for finding in available()}
         assert not findings["shim"].works
         assert "apt-get install" in findings["shim"].command
         assert not findings["udp"].works
@@ -206,9 +206,9 @@ def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_every_path_has_a_finding() -> None:
     """What works says on what; what does not says why and the one command."""
-    for found in available():
-        assert found.why
-        assert found.works or found.command or "shim" in found.why
+    for finding in available():
+        assert finding.why
+        assert finding.works or finding.command or "shim" in finding.why
 
 
 def test_rings_that_the_shim_cannot_write_are_refused() -> None:
@@ -237,14 +237,14 @@ def test_without_rights_the_ports_that_need_none_work(tmp_path: Path) -> None:
 import json, sys
 from openoutcry.dpdk_shim.ports import available, open_port
 from openoutcry.dpdk_shim.spec import PortError, parse_port
-said = {}
+errors = {}
 for text in sys.argv[1:]:
     try:
         open_port(parse_port(text)).close()
-        said[text] = ""
+        errors[text] = ""
     except PortError as error:
-        said[text] = str(error)
-print(json.dumps([said, {f.name: f.command for f in available() if not f.works}]))
+        errors[text] = str(error)
+print(json.dumps([errors, {f.name: f.command for f in available() if not f.works}]))
 """
     free = ["udp:127.0.0.1:0", f"pcap:{capture}", "dpdk:net_ring0"]
     done = subprocess.run(
@@ -253,9 +253,9 @@ print(json.dumps([said, {f.name: f.command for f in available() if not f.works}]
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    said, commands = json.loads(done.stdout.splitlines()[-1])
-    assert [said[text] for text in free] == [""] * 3
-    assert "CAP_NET_RAW" in said["packet:lo"]
-    assert "outcry doctor" in said["xdp:lo:0"]
+    errors, commands = json.loads(done.stdout.splitlines()[-1])
+    assert [errors[text] for text in free] == [""] * 3
+    assert "CAP_NET_RAW" in errors["packet:lo"]
+    assert "outcry doctor" in errors["xdp:lo:0"]
     assert "setcap cap_net_raw" in commands["packet"]
     assert "setcap" in commands["xdp"]

@@ -52,9 +52,9 @@ def test_what_the_hardware_refuses_the_shim_refuses_by_the_same_name(reason: str
     for number in range(150):
         second = dice.choice(SHARED)
         spoilers = [name for name in (reason, second) if name in hardware.SPOILERS]
-        made = hardware.spoiled(dice, *(spoilers if number % 2 else spoilers[:1]))
-        expected, _ = hardware.expected(hardware.Frame(made.data[:1536], 0))
-        assert classify(made.data[:1536], hardware.UDP_PORT) == expected, made.data.hex()
+        bad_frame = hardware.spoiled(dice, *(spoilers if number % 2 else spoilers[:1]))
+        expected, _ = hardware.expected(hardware.Frame(bad_frame.data[:1536], 0))
+        assert classify(bad_frame.data[:1536], hardware.UDP_PORT) == expected, bad_frame.data.hex()
 
 
 def test_good_frames_of_the_hardware_are_good() -> None:
@@ -98,8 +98,8 @@ def test_three_tags_and_foreign_protocols_are_no_frames_of_ours() -> None:
 
 
 def mold(count: int = 3) -> bytes:
-    (made,) = build_mold(random_orders(count), b"SESSION", 5)
-    return made
+    (datagram,) = build_mold(random_orders(count), b"SESSION", 5)
+    return datagram
 
 
 def test_mold_packets_cut_at_any_byte_are_refused() -> None:

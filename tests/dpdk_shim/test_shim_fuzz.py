@@ -58,12 +58,12 @@ def fuzz(fuzzer: Path, count: int, seed: int, records: Path | None = None) -> di
     return dict(json.loads(done.stdout))
 
 
-def check(said: dict[str, Any]) -> None:
-    assert said["unaccounted"] == 0
-    assert said["different"] == 0
-    reached = {reason.name for reason in Reject if said["reasons"][reason - 1]}
+def check(counts: dict[str, Any]) -> None:
+    assert counts["unaccounted"] == 0
+    assert counts["different"] == 0
+    reached = {reason.name for reason in Reject if counts["reasons"][reason - 1]}
     assert reached == {reason.name for reason in Reject if reason is not Reject.CUT}
-    assert said["published"] > said["packets"] // 10
+    assert counts["published"] > counts["packets"] // 10
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -87,9 +87,9 @@ def test_ten_million_malformed_packets(fuzzer: Path, tmp_path: Path) -> None:
     total: dict[str, Any] = {}
     parts = 10
     for seed in range(parts):
-        said = fuzz(fuzzer, LONG_PACKETS // parts, 100 + seed)
-        check(said)
-        for name, value in said.items():
+        counts = fuzz(fuzzer, LONG_PACKETS // parts, 100 + seed)
+        check(counts)
+        for name, value in counts.items():
             if name == "reasons":
                 total[name] = np.add(total.get(name, 0), value).tolist()
             else:

@@ -165,9 +165,9 @@ def _send_slowly(cable: socket.socket, frames: list[bytes]) -> None:
 @pytest.mark.parametrize("text", ["packet:vb", f"packet:vb,udp_port={UDP_PORT}", "xdp:vb:0"])
 def test_a_cable_between_two_interfaces(text: str) -> None:
     """TPACKET_V3 and AF_XDP on one end of a veth pair, raw frames from the other."""
-    said = in_namespace(over_the_cable(text))
-    assert said["equal"], said["account"]
-    assert_whole(said["account"])
+    outcome = in_namespace(over_the_cable(text))
+    assert outcome["equal"], outcome["account"]
+    assert_whole(outcome["account"])
 
 
 @pytest.mark.parametrize(
@@ -181,10 +181,10 @@ def test_a_cable_between_two_interfaces(text: str) -> None:
 def test_dpdk_on_a_cable(device: str) -> None:
     """DPDK's own drivers for kernel interfaces."""
     needs_shim(dpdk=True)
-    said = in_namespace(over_the_cable(f"dpdk:{device}"))
-    assert said["equal"], said["account"]
-    assert said["account"]["records"] == len(ORDERS)
-    assert said["account"]["unaccounted"] == 0
+    outcome = in_namespace(over_the_cable(f"dpdk:{device}"))
+    assert outcome["equal"], outcome["account"]
+    assert outcome["account"]["records"] == len(ORDERS)
+    assert outcome["account"]["unaccounted"] == 0
 
 
 def test_dpdk_tap() -> None:
@@ -201,9 +201,9 @@ def test_dpdk_tap() -> None:
                 sender.join()
             return {"equal": without_time(drain(ring)) == EXPECTED, "account": shim.account()}
 
-    said = in_namespace(work)
-    assert said["equal"], said["account"]
-    assert said["account"]["unaccounted"] == 0
+    outcome = in_namespace(work)
+    assert outcome["equal"], outcome["account"]
+    assert outcome["account"]["unaccounted"] == 0
 
 
 def in_child(work: Callable[[], None]) -> None:

@@ -105,9 +105,9 @@ def test_orders_and_replies_over_a_cable(tmp_path: Path) -> None:
             sent, _ = outcry("send", "--port", port, "--orders", "500", "--rate", "2000", "--json")
         finally:
             listening.send_signal(signal.SIGINT)
-            said, errors = listening.communicate(timeout=600)
+            stdout, errors = listening.communicate(timeout=600)
         assert listening.returncode == 0, errors
-        result = json.loads(said)
+        result = json.loads(stdout)
         account = result["source"]["account"]
         return [sent["acknowledged"], sent["unanswered"], result["lost"], account["unaccounted"],
                 account["reply_events"] > 0]  # fmt: skip
@@ -131,12 +131,12 @@ def test_without_a_compiler_udp_is_received_by_kernels(
         sent, _ = outcry("send", "--to", f"127.0.0.1:{port}", "--orders", "500", "--rate", "2000",
                          "--json")  # fmt: skip
         listening.send_signal(signal.SIGINT)
-        said, errors = listening.communicate(timeout=600)
+        stdout, errors = listening.communicate(timeout=600)
     assert listening.returncode == 0, errors
     assert "there is no C compiler (no-such-compiler)" in errors
     assert "receiving as with --udp" in errors
     assert (sent["acknowledged"], sent["unanswered"]) == (500, 0)
-    result = json.loads(said)
+    result = json.loads(stdout)
     assert (result["commands"], result["lost"]) == (500, 0)
     assert "system_drops" in result["source"]["account"]
     _, refused = outcry("run", "--port", "pcap:nowhere", ok=False)
@@ -156,7 +156,7 @@ def test_without_a_compiler_udp_is_received_by_kernels(
 def test_a_bad_port_is_one_line(arguments: list[str], word: str, tmp_path: Path) -> None:
     """Exit status 1 and a sentence; no journal is left half made."""
     os.chdir(tmp_path)
-    _, said = outcry(*arguments, ok=False)
-    assert word in said
-    assert "Traceback" not in said
+    _, stderr = outcry(*arguments, ok=False)
+    assert word in stderr
+    assert "Traceback" not in stderr
     assert list(tmp_path.iterdir()) == []

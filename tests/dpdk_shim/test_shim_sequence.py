@@ -426,11 +426,11 @@ def test_a_jump_beyond_the_bound_changes_nothing(tmp_path: Path) -> None:
 
 
 def known_senders(state: np.ndarray) -> list[tuple[int, int, int, int]]:
-    found = []
+    senders = []
     for index in range(4_096):
         with suppress(ValueError):
-            found.append(sender_key(state, index))
-    return found
+            senders.append(sender_key(state, index))
+    return senders
 
 
 def test_what_a_journal_knows_of_a_sender_is_given_back(tmp_path: Path) -> None:

@@ -118,14 +118,14 @@ def test_foreign_files_are_named_for_what_they_are(
 def test_what_is_packed_is_looked_at_as_well(source: type, end: str, tmp_path: Path) -> None:
     """Packed twice, another kind of file, nothing at all: named for what it is."""
     path, pack = tmp_path / "day", packers()[end]
-    for inside, said in (
+    for inside, message in (
         (packers()["gz"](LOBSTER_ROW.encode()), "packed twice, with gzip and"),
         (pack(LOBSTER_ROW.encode()), "packed twice"),
         (b"\xa1\xb2\x3c\x4d" + bytes(100), r"packed with \w+, a packet capture \(pcap\)"),
         (b"", "is empty"),
     ):
         path.write_bytes(pack(inside))
-        with pytest.raises(FlowError, match=said):
+        with pytest.raises(FlowError, match=message):
             list(source(path).chunks())
 
 

@@ -70,16 +70,16 @@ class Card:
 
     async def counts(self, port):
         """Frames by outcome, those that never were left out."""
-        found = await self.bus.with_driver(lambda driver: driver.frames(port))
-        return {outcome: count for outcome, count in found.items() if count}
+        frame_counts = await self.bus.with_driver(lambda driver: driver.frames(port))
+        return {outcome: count for outcome, count in frame_counts.items() if count}
 
     def wanted(self, port):
         """Its orders as they must come out, and its frames by outcome, with room for all."""
         orders, outcomes = [], Counter()
         for (data, bad), stamp in zip(self.sent[port], self.macs[port].stamps, strict=True):
-            reason, made = ("BAD_FRAME", []) if bad else expected(Frame(data, stamp))
+            reason, frame_orders = ("BAD_FRAME", []) if bad else expected(Frame(data, stamp))
             outcomes[reason] += 1
-            orders += made
+            orders += frame_orders
         return np.frombuffer(b"".join(orders), ORDER_DTYPE).copy(), dict(outcomes)
 
 

@@ -47,9 +47,9 @@ class Queue:
         self.write_clock.start()
         await reset(self.dut)
         cocotb.start_soon(self._read())
-        await self.settle()
+        await self.wait_for_crossing()
 
-    async def settle(self):
+    async def wait_for_crossing(self):
         """Until whatever was under way between the clocks has arrived."""
         await ClockCycles(self.dut.clk, CLOSE_CYCLES)
         await ClockCycles(self.dut.write_clk, CLOSE_CYCLES)
@@ -99,7 +99,7 @@ class Queue:
 
     def frames(self):
         """The numbers of the frames that left; each must be whole."""
-        found, words = [], list(self.gone)
+        whole_frames, words = [], list(self.gone)
         while words:
             frame, index = words[0] >> 7, 0
             while True:
@@ -108,8 +108,8 @@ class Queue:
                 index += 1
                 if word & 1:
                     break
-            found.append((frame, index))
-        return found
+            whole_frames.append((frame, index))
+        return whole_frames
 
 
 @cocotb.test(**TIMEOUT)
@@ -132,7 +132,7 @@ async def whole_good_frames_leave_in_order(dut, clocks, hold):
             wrote[frame] = words
         bad += cut is None and is_bad
     queue.hold = None
-    await queue.settle()
+    await queue.wait_for_crossing()
     await ClockCycles(dut.clk, 2 * DEPTH)
     left = queue.frames()
     assert [frame for frame, _ in left] == sorted(frame for frame, _ in left)
@@ -154,7 +154,7 @@ async def nothing_is_lost_while_there_is_room(dut, clocks):
     sent = [((437 + n) % 512, words) for n, words in enumerate(lengths)]
     for frame, words in sent:
         await queue.write(frame, words, idle=pattern("mostly", 1))
-    await queue.settle()
+    await queue.wait_for_crossing()
     await ClockCycles(dut.clk, 2 * DEPTH)
     assert queue.frames() == sent
     assert queue.counts() == (0, 0)
@@ -170,21 +170,21 @@ async def exactly_as_many_words_as_it_holds(dut):
     await ClockCycles(dut.clk, 2)
     for frame in range(DEPTH + 1):
         await queue.write(frame, 1)
-        await queue.settle()
+        await queue.wait_for_crossing()
     assert queue.counts() == (0, 0)
     for more in range(2):
         await queue.write(400 + more, 1)
-        await queue.settle()
+        await queue.wait_for_crossing()
         assert queue.counts() == (0, more + 1)
     queue.ready = True
-    await queue.settle()
+    await queue.wait_for_crossing()
     await ClockCycles(dut.clk, 2 * DEPTH)
     assert queue.frames() == [(frame, 1) for frame in range(DEPTH + 1)]
     del queue.gone[:]
     for words, fits in ((DEPTH, True), (DEPTH + 1, False), (DEPTH, True), (2 * DEPTH + 3, False)):
         before = queue.counts()
         await queue.write(words % 512, words)
-        await queue.settle()
+        await queue.wait_for_crossing()
         await ClockCycles(dut.clk, 3 * DEPTH)
         assert len(queue.gone) == (words if fits else 0)
         assert queue.counts() == (before[0], before[1] + (not fits))
@@ -198,24 +198,24 @@ async def a_frame_is_counted_once_and_bad_before_full(dut):
     await queue.start()
     for n in range(1, COUNT_MAX + 3 if COUNT_MAX < 64 else 6):
         await queue.write(n, DEPTH + 3, bad=True)
-        await queue.settle()
+        await queue.wait_for_crossing()
         assert queue.counts() == (min(n, COUNT_MAX), 0)
     for n in range(1, COUNT_MAX + 3 if COUNT_MAX < 64 else 6):
         await queue.write(n, DEPTH + 3)
-        await queue.settle()
+        await queue.wait_for_crossing()
         assert queue.counts()[1] == min(n, COUNT_MAX)
     # Half a frame is nothing yet, and an abort makes nothing of it.
     await queue.write(1, 2, last=False)
-    await queue.settle()
+    await queue.wait_for_crossing()
     await queue.write(1, 1, cut=0)
     await queue.write(2, 2)
-    await queue.settle()
+    await queue.wait_for_crossing()
     # One that had no room before it was aborted takes none from the next.
     before = queue.counts()
     await queue.write(1, DEPTH + 3, last=False)
     await queue.write(1, 1, cut=0)
     await queue.write(3, 2)
-    await queue.settle()
+    await queue.wait_for_crossing()
     assert queue.frames() == [(2, 2), (3, 2)]
     assert queue.counts() == before
     # Nor is the next one taken for its rest when a reset follows.
@@ -225,9 +225,9 @@ async def a_frame_is_counted_once_and_bad_before_full(dut):
     dut.rst.value = 1
     await ClockCycles(dut.clk, 1)
     dut.rst.value = 0
-    await queue.settle()
+    await queue.wait_for_crossing()
     await queue.write(4, 2)
-    await queue.settle()
+    await queue.wait_for_crossing()
     assert queue.frames() == [(4, 2)]
 
 
@@ -257,10 +257,10 @@ async def a_reset_at_any_cycle_leaves_nothing_of_before(dut, clocks):
             dut.rst.value = 0
             await ClockCycles(dut.clk, 3 * again + cycle % 5)
         await task
-        await queue.settle()
+        await queue.wait_for_crossing()
         # Those written once the queue was open again may have left, whole; the cut one never.
         queue.ready = True
-        await queue.settle()
+        await queue.wait_for_crossing()
         del queue.gone[:]
         dut.rst.value = 1
         await ClockCycles(dut.clk, 1)
@@ -268,15 +268,15 @@ async def a_reset_at_any_cycle_leaves_nothing_of_before(dut, clocks):
         # The rest of frame 511, of which two words came before the reset: at once, or when the
         # queue is open again.
         if cycle % 2:
-            await queue.settle()
+            await queue.wait_for_crossing()
         await queue.write(511, 3)
-        await queue.settle()
+        await queue.wait_for_crossing()
         assert queue.counts() == (0, 0)
         assert queue.gone == [], cycle
         number = (number + 7) % 500
         await queue.write(number, 4)
         await queue.write(number + 1, 1, bad=True)
-        await queue.settle()
+        await queue.wait_for_crossing()
         assert queue.frames() == [(number, 4)]
         assert queue.counts() == (1, 0)
         del queue.gone[:]
@@ -311,7 +311,7 @@ async def of_two_close_resets_the_second_counts_too(dut, clocks):
         queue.ready = True
         await ClockCycles(dut.clk, 1)
         del queue.gone[:]
-        await queue.settle()
+        await queue.wait_for_crossing()
         assert queue.gone == [], between
 
 
@@ -323,7 +323,7 @@ async def a_reset_clears_the_counts_at_once(dut):
     await queue.start()
     await queue.write(1, 1, bad=True)
     await queue.write(2, DEPTH + 3)
-    await queue.settle()
+    await queue.wait_for_crossing()
     assert queue.counts() == (1, 1)
     queue.write_clock.stop()
     dut.rst.value = 1
@@ -342,7 +342,7 @@ async def with_the_writer_stopped_nothing_is_offered(dut):
     await queue.start()
     queue.ready = False
     await queue.write(3, 2)
-    await queue.settle()
+    await queue.wait_for_crossing()
     assert dut.m_axis_tvalid.value == 1
     await RisingEdge(dut.write_clk)
     queue.write_clock.stop()
@@ -355,9 +355,9 @@ async def with_the_writer_stopped_nothing_is_offered(dut):
         assert dut.m_axis_tvalid.value == 0
     queue.write_clock.start()
     queue.ready = True
-    await queue.settle()
+    await queue.wait_for_crossing()
     await queue.write(4, 2)
-    await queue.settle()
+    await queue.wait_for_crossing()
     assert queue.frames() == [(4, 2)]
 
 
@@ -382,5 +382,5 @@ async def latency_and_one_word_a_cycle(dut, clocks):
         await ClockCycles(dut.clk, words)
         if queue.write_ps <= queue.read_ps:
             assert len(queue.gone) - before >= words - 1
-        await queue.settle()
+        await queue.wait_for_crossing()
     assert queue.frames() == [(frame, words) for frame in range(6)]

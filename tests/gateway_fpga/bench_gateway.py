@@ -453,8 +453,8 @@ async def the_upper_half_of_the_order_count_is_of_the_lower_halfs_moment(dut):
     bench = await loaded(dut)
 
     async def read(name, word=0):
-        found = await bench.master.read(ADDRESS[name] + 4 * word, 4)
-        return int.from_bytes(found.data, "little")
+        answer = await bench.master.read(ADDRESS[name] + 4 * word, 4)
+        return int.from_bytes(answer.data, "little")
 
     dut.regs.order_count.value = 2**32 - 1
     await ClockCycles(dut.clk, 2)
@@ -476,9 +476,9 @@ async def frame_counts_of_every_port_are_read(dut):
     for counts in (some, [0xFFFFFFFF ^ count for count in some]):
         dut.frames.value = sum(count << 32 * n for n, count in enumerate(counts))
         await RisingEdge(dut.clk)
-        found = await bench.on_rtl(lambda d: [d.frames(port) for port in range(FRAME_PORTS)])
-        assert [value for port in found for value in port.values()] == counts
-        assert all(tuple(port) == FRAME_OUTCOMES for port in found)
+        port_counts = await bench.on_rtl(lambda d: [d.frames(port) for port in range(FRAME_PORTS)])
+        assert [value for port in port_counts for value in port.values()] == counts
+        assert all(tuple(port) == FRAME_OUTCOMES for port in port_counts)
 
 
 @cocotb.test(**PATIENCE)

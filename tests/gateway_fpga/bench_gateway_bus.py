@@ -51,7 +51,7 @@ class RawBus:
         for _ in range(10):
             await ReadOnly()
             ready = dut.s_axil_arready.value == 1
-            found = (
+            response = (
                 (int(dut.s_axil_rresp.value), int(dut.s_axil_rdata.value))
                 if dut.s_axil_rvalid.value == 1
                 else None
@@ -59,9 +59,9 @@ class RawBus:
             await RisingEdge(dut.clk)
             if ready:
                 dut.s_axil_arvalid.value = 0
-            if found:
+            if response:
                 dut.s_axil_rready.value = 0
-                return found
+                return response
         raise AssertionError(f"no answer to a read of {address:#x}")
 
 

@@ -101,8 +101,8 @@ async def row_index_stays_while_a_command_waits(dut):
     bench.sink.pause = False
     await bench.receive(5)
     await ClockCycles(dut.clk, 6)
-    found = await bench.master.read(ADDRESS["row_index"], 4)
-    assert int.from_bytes(found.data, "little") == index
+    readback = await bench.master.read(ADDRESS["row_index"], 4)
+    assert int.from_bytes(readback.data, "little") == index
     # Where it did not go stands nothing that a second row of the symbol could be mistaken for.
     await bench.on_rtl(lambda d: (d._write_shadow(0), d._swap(index)))
     orders = good_orders(3, symbol=symbol)
@@ -539,8 +539,8 @@ async def orders_are_counted_while_the_bus_is_busy(dut):
         await bench.master.read(ADDRESS["bad_access_count"], 4)
     await bench.receive(len(orders))
     await ClockCycles(dut.clk, 4)
-    told = await bench.on_rtl(lambda d: (d.orders(), d.reasons()))
+    counters = await bench.on_rtl(lambda d: (d.orders(), d.reasons()))
     top = 2**COUNTER_BITS - 1
     reasons = {why: min(n, top) for why, n in bench.golden_driver.reasons().items()}
-    assert told == (bench.golden_driver.orders(), reasons)
-    assert told[0] == len(orders)
+    assert counters == (bench.golden_driver.orders(), reasons)
+    assert counters[0] == len(orders)

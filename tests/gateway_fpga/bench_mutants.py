@@ -85,22 +85,22 @@ def meets(test):
             os._exit(0)
 
     run.__qualname__ = test.name
-    made = cocotb.test()(run)
-    made.timeout = test.timeout
-    return made
+    wrapper = cocotb.test()(run)
+    wrapper.timeout = test.timeout
+    return wrapper
 
 
 def place(test):
     """How soon a test is run: by the first of the patterns that its name has."""
-    return next((n for n, found in enumerate(FIRST) if found.search(test.name)), len(FIRST))
+    return next((n for n, pattern in enumerate(FIRST) if pattern.search(test.name)), len(FIRST))
 
 
 TESTS = [
     test
     for bench in BENCHES
-    for made in vars(bench).values()
-    if isinstance(made, TestGenerator)
-    for test in made.generate_tests()
+    for generator in vars(bench).values()
+    if isinstance(generator, TestGenerator)
+    for test in generator.generate_tests()
 ]
 # cocotb looks for tests by this module's names, and takes them in that order.
 globals().update(

@@ -171,9 +171,9 @@ async def _check_orders(dut, ports, sink, sent):
         golden.validate(orders)
         own = np.array([_is_of(row, orders) for row in out], bool)
         assert (came_by[own] == 1 << port).all()
-        found = out[own]
-        assert len(found) == len(orders)
-        for got, want in zip(found, orders, strict=True):
+        port_orders = out[own]
+        assert len(port_orders) == len(orders)
+        for got, want in zip(port_orders, orders, strict=True):
             for name in ORDER_DTYPE.names:
                 if name != "seq":
                     assert got[name] == want[name], (port, name)
@@ -186,10 +186,10 @@ async def _check_frame_counts(master, sent):
         reasons = [expected(Frame(data, 0))[0] for data in sent[port]] if port < len(sent) else []
         counted += [reasons.count(outcome) for outcome in FRAME_OUTCOMES]
     answer = await master.read(ADDRESS["frame_count"], 4 * len(counted))
-    found = np.frombuffer(answer.data, np.uint32).tolist()
+    frame_counts = np.frombuffer(answer.data, np.uint32).tolist()
     names = [(port, outcome) for port in range(FRAME_PORTS) for outcome in FRAME_OUTCOMES]
-    rows = zip(names, found, counted, strict=True)
-    assert found == counted, [row for row in rows if row[1] != row[2]]
+    rows = zip(names, frame_counts, counted, strict=True)
+    assert frame_counts == counted, [row for row in rows if row[1] != row[2]]
 
 
 @cocotb.test(**TIMEOUT)

@@ -81,7 +81,7 @@ class Bench:
     def good(self, count=None):
         return Frame(good_frame(self.dice, count), self.dice.getrandbits(64))
 
-    async def settle(self):
+    async def drain(self):
         """Until all that was sent has come out."""
         await self.source.wait()
         quiet = 0
@@ -90,7 +90,7 @@ class Bench:
             quiet = 0 if self.dut.m_axis_tvalid.value == 1 else quiet + 1
 
     async def check(self):
-        await self.settle()
+        await self.drain()
         received = []
         while not self.sink.empty():
             received.append(bytes(self.sink.recv_nowait().tdata))
@@ -126,8 +126,8 @@ async def each_reason_is_counted_and_the_next_frame_taken(dut, reason):
     await bench.start()
     for _ in range(6):
         await bench.send(bench.good(1))
-        found = await bench.send(spoiled(bench.dice, reason))
-        assert found == reason
+        expected_reason = await bench.send(spoiled(bench.dice, reason))
+        assert expected_reason == reason
         await bench.send(bench.good(2))
     await bench.check()
 
@@ -473,7 +473,7 @@ async def a_queue_takes_until_what_is_under_way_might_not_fit(dut):
     assert taken > 5
     assert (taken + 3).bit_count() == 1, taken
     bench.sink.pause = False
-    await bench.settle()
+    await bench.drain()
 
 
 @cocotb.test(**TIMEOUT)

@@ -63,25 +63,25 @@ def packet(dice: random.Random, count: int, first_seq: int | None = None) -> byt
 
 def packet_of(dice: random.Random, orders: np.ndarray, first_seq: int = 1) -> bytes:
     """A good packet of these orders."""
-    (made,) = build_packets(orders, dice.getrandbits(32), first_seq, dice.getrandbits(62))
-    return made
+    (datagram,) = build_packets(orders, dice.getrandbits(32), first_seq, dice.getrandbits(62))
+    return datagram
 
 
 def headers(dice: random.Random, vlan: bool) -> Ether:
-    made = Ether(src=dice.randbytes(6), dst=dice.randbytes(6))
+    layers = Ether(src=dice.randbytes(6), dst=dice.randbytes(6))
     if vlan:
-        made /= Dot1Q(vlan=dice.randint(0, 4095), prio=dice.randint(0, 7))
-    return made
+        layers /= Dot1Q(vlan=dice.randint(0, 4095), prio=dice.randint(0, 7))
+    return layers
 
 
 def wrap(dice: random.Random, payload: bytes, vlan: bool, **udp: int) -> bytes:
     """Ethernet, IPv4 and UDP around a payload, lengths and checksums as they should be."""
-    made = headers(dice, vlan) / IP(
+    layers = headers(dice, vlan) / IP(
         src=_address(dice), dst=_address(dice), ttl=dice.randint(1, 255), id=dice.getrandbits(16),
         flags=dice.choice(["", "DF"]), tos=dice.getrandbits(8),
     )  # fmt: skip
-    made /= UDP(**({"sport": dice.getrandbits(16), "dport": UDP_PORT} | udp))
-    return bytes(made / payload)
+    layers /= UDP(**({"sport": dice.getrandbits(16), "dport": UDP_PORT} | udp))
+    return bytes(layers / payload)
 
 
 def _address(dice: random.Random) -> str:

@@ -29,8 +29,8 @@ PATTERNS: dict[str, Callable[[random.Random], Iterator[bool]] | None] = {
 
 def pattern(name: str, seed: int) -> Iterator[bool] | None:
     """A fresh pattern for ``set_pause_generator``; None never holds back."""
-    made = PATTERNS[name]
-    return made(random.Random(seed)) if made else None
+    factory = PATTERNS[name]
+    return factory(random.Random(seed)) if factory else None
 
 
 async def start(dut: HierarchyObject) -> None:

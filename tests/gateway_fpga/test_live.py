@@ -287,8 +287,8 @@ def test_g_plus_plus_builds_what_clang_cannot(
 
 def test_a_host_is_told_from_others_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """By family and model; where the kernel says nothing, by its architecture."""
-    said = "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n"
-    monkeypatch.setattr(library.Path, "read_text", lambda path: said)
+    cpuinfo = "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n"
+    monkeypatch.setattr(library.Path, "read_text", lambda path: cpuinfo)
     assert library.host() == "AMD EPYC (family 25, model 1)"
     monkeypatch.setattr(library.Path, "read_text", lambda path: "Processor\t: ARMv7\n")
     assert library.host() == platform.machine()
@@ -307,5 +307,5 @@ def test_rates_of_another_host_stay_in_the_evidence(
         monkeypatch.setattr(measure_live, "throughput", lambda rate=rate: {"rate": rate})
         measure_live.measure_live()
     rows = evidence.read_evidence()["live"]["figures"]["hosts"]
-    said = [(row["host"], row["compiler"], row["rate"]) for row in rows]
-    assert said == [("one", "g++", 3), ("one", "clang", 2), ("two", "g++", 1)]
+    rates = [(row["host"], row["compiler"], row["rate"]) for row in rows]
+    assert rates == [("one", "g++", 3), ("one", "clang", 2), ("two", "g++", 1)]

@@ -65,11 +65,11 @@ def test_what_is_not_written_does_not_count(tmp_path):
     make_netlist(QUEUE, 1, tmp_path)
     make_gold(QUEUE, tmp_path)
     text = (tmp_path / "whole.il").read_text()
-    found = re.findall(
+    matches = re.findall(
         r"cell \$mux (\S+)\n(?:    .*\n)*?    connect \\Y \S+_(EN|DATA|ADDR)\[", text
     )
-    chosen_by = {port: cell for cell, port in found}
-    assert len(found) == len(chosen_by) == 3
+    chosen_by = {port: cell for cell, port in matches}
+    assert len(matches) == len(chosen_by) == 3
 
     def same(memory_port, mux_port):
         command = f"mutate -mode inv -module {QUEUE.module} -cell {chosen_by[memory_port]}"

@@ -79,19 +79,19 @@ def fusesoc(folder, *arguments):
 def test_fusesoc_takes_the_core_file(tmp_path, target, steps):
     """FuseSoC lints the design with Verilator, simulates it with Icarus and cocotb, and lays out
     the builds for which there is no tool here, no warning."""
-    code, said = fusesoc(tmp_path, *steps, "--target", target)
-    assert code == 0, said
-    assert "WARNING" not in said
+    code, output = fusesoc(tmp_path, *steps, "--target", target)
+    assert code == 0, output
+    assert "WARNING" not in output
     assert list(tmp_path.glob(f"build/*/{target}/Makefile"))
     if target == "sim":
-        assert "FAIL=0" in said
+        assert "FAIL=0" in output
 
 
 def test_without_a_target_fusesoc_says_which_there_are(tmp_path):
     """And ends with an error."""
-    code, said = fusesoc(tmp_path)
+    code, output = fusesoc(tmp_path)
     assert code != 0
-    assert "--target sim, lint, formal, ecp5, vivado or ulx3s" in said
+    assert "--target sim, lint, formal, ecp5, vivado or ulx3s" in output
 
 
 def test_every_pin_of_the_card_has_its_place():

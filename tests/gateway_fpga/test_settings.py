@@ -161,10 +161,10 @@ def test_price_bands_refuse_new_sells_below_and_new_buys_above() -> None:
         orders = make_orders(price_ticks=prices, side=side, kind=kind)
         assert reasons(orders, chosen, ErrorBit.COLLAR) == refused
         assert codes(orders, chosen) == expected(orders, chosen)
-    everything = Settings(limits={b"A": Limits(lowest_sell_ticks=2**63 - 1, highest_buy_ticks=0)})
+    closed_band = Settings(limits={b"A": Limits(lowest_sell_ticks=2**63 - 1, highest_buy_ticks=0)})
     for side in (1, 2):
         orders = make_orders(price_ticks=[1, 2**63 - 2], side=side)
-        assert reasons(orders, everything, ErrorBit.COLLAR) == [1, 1]
+        assert reasons(orders, closed_band, ErrorBit.COLLAR) == [1, 1]
 
 
 def test_a_notional_beyond_64_bits_is_compared_exactly() -> None:

@@ -38,7 +38,7 @@ def test_an_empty_file_switches_nothing_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[symbols.ACME]\ncollar_bps = 70_000", r"\[symbols.ACME\] collar_bps is 70000, not 0 to"),
         ("[symbols.ACME]\ncollar_bps = 5", r"\[symbols.ACME\] reference_price_ticks is 0, not 1"),
@@ -65,11 +65,11 @@ def test_an_empty_file_switches_nothing_on(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_named_by_file_table_key_and_value(
-    text: str, said: str, tmp_path: Path
+    text: str, message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "limits.toml"
     path.write_text(text)
-    with pytest.raises(SettingsError, match=rf"^{path}: {said}"):
+    with pytest.raises(SettingsError, match=rf"^{path}: {message}"):
         read_settings(path, INSTRUMENTS)
 
 

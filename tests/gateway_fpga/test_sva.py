@@ -68,8 +68,8 @@ def run(tmp_path: Path, sources: list[Path]) -> None:
 
 def reached(data: str) -> dict[str, int]:
     """How often each cover point was, from Verilator's coverage data."""
-    found = re.findall(r"\x01o\x02(\w+)\x01h\x02[^']*' (\d+)$", data, re.MULTILINE)
-    return {name: int(count) for name, count in found}
+    matches = re.findall(r"\x01o\x02(\w+)\x01h\x02[^']*' (\d+)$", data, re.MULTILINE)
+    return {name: int(count) for name, count in matches}
 
 
 @pytest.mark.long

@@ -70,10 +70,10 @@ def test_each_record_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def shared() -> Iterator[Shared]:
     """A run's rings and control words, of nobody yet."""
-    made = Shared(Geometry({"lane": 64, "sequenced": 64, "events": 64}))
-    made.control[ct.EPOCH_OFFSET] = epoch_offset_ns()
-    yield made
-    made.unlink()
+    memory = Shared(Geometry({"lane": 64, "sequenced": 64, "events": 64}))
+    memory.control[ct.EPOCH_OFFSET] = epoch_offset_ns()
+    yield memory
+    memory.unlink()
 
 
 @pytest.fixture
@@ -165,12 +165,12 @@ def test_the_bounds_of_stamps_are_of_the_records_on_both_sides(tmp_path: Path) -
                 writer.append(int(rows["seq"][0]), [rows], 1, at_s * second)
         writer.sync()
     bounds = StampBounds(JournalReader(tmp_path / "j"))
-    found = [
+    bounds_ns = [
         bounds.of(np.full(len(stamps), index), np.array(stamps) * second).tolist()
         for index, stamps in ((1, [0, 9]), (3, [7, 10, 15, 16]), (5, [14, 18, 19]))
     ]
     no = MAX_VALUE
-    assert found == [[no, no], [7, 9, 9, no], [9, 9, no]]
+    assert bounds_ns == [[no, no], [7, 9, 9, no], [9, 9, no]]
 
 
 def a_stamp(bound_ns: int) -> np.ndarray:

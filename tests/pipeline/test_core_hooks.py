@@ -56,8 +56,8 @@ def test_the_hooks_see_and_refuse_what_the_plain_reference_does() -> None:
     orders, hooked, plain = commands(6_000), engine(), core.Plain(core.flow().instruments)
     wanted = plain.process(orders)
     cuts = [0, 1, 2, 64, 65, 3_000, len(orders)]
-    found = [hooked.process(orders[a:b]) for a, b in pairwise(cuts)]
-    assert np.array_equal(np.concatenate(found), wanted)
+    events = [hooked.process(orders[a:b]) for a, b in pairwise(cuts)]
+    assert np.array_equal(np.concatenate(events), wanted)
     counts = hooked.region.view(np.int64)
     assert counts[1:].sum() == hooked.open_orders == plain.engine.open_orders > 0
     assert counts[1:].max() == core.LIMIT

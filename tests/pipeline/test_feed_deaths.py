@@ -81,20 +81,20 @@ NOWHERE = "192.0.2.7"
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("outlet", "words"),
     [
         ({"interface": NOWHERE}, f"cannot send by the interface {NOWHERE}"),
         ({"pages": (NOWHERE, 1)}, f"cannot give pages on {NOWHERE}:1"),
         ({"stream": (NOWHERE, 1)}, f"cannot give the stream on {NOWHERE}:1"),
     ],
 )
-def test_what_cannot_be_had_is_told_before_any_process_begins(tmp_path, asked, words):
+def test_what_cannot_be_had_is_told_before_any_process_begins(tmp_path, outlet, words):
     run, _, _ = flow(1, 20)
     home = make_journal(tmp_path / "j", run.instruments, run.orders, run.order_capacity)
     shared = SimpleNamespace(
         sequenced=SimpleNamespace(published=0), control=np.zeros(128, np.int64),
         stamps_of=lambda stage: np.zeros(8, np.int64),
     )  # fmt: skip
-    spec = FeedSpec(("239.193.0.1", 26400), **asked)
+    spec = FeedSpec(("239.193.0.1", 26400), **outlet)
     with pytest.raises(FeedError, match=words):
         PublicFeed(spec, shared, run.instruments, run.order_capacity, home)

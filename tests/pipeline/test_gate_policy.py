@@ -54,9 +54,9 @@ class Matched:
 
 @pytest.fixture
 def matched(request: pytest.FixtureRequest) -> Iterator[Matched]:
-    made = Matched(request.param)
-    yield made
-    made.shared.unlink()
+    matched_run = Matched(request.param)
+    yield matched_run
+    matched_run.shared.unlink()
 
 
 @pytest.mark.parametrize(

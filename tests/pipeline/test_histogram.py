@@ -64,10 +64,10 @@ def test_spans_are_counted_one_by_one_whatever_runs_they_come_in(ended: bool) ->
     since = rng.integers(0, 50, 64).astype(np.int64)
     until = since + np.repeat(rng.integers(0, 5_000, 16), 4)
     now = 10_000
-    found, expected = np.zeros(WORDS, np.int64), np.zeros(WORDS, np.int64)
-    record_spans(found.ctypes.data, since.ctypes.data, until.ctypes.data if ended else 0, 63, 40,
+    counts, expected = np.zeros(WORDS, np.int64), np.zeros(WORDS, np.int64)
+    record_spans(counts.ctypes.data, since.ctypes.data, until.ctypes.data if ended else 0, 63, 40,
                  64, now)  # fmt: skip
     for end, begin in zip(until if ended else [now] * 64, since, strict=True):
         record(expected.ctypes.data, int(end - begin), 1)
-    assert found.tolist() == expected.tolist()
-    assert found[:-1].sum() == 64
+    assert counts.tolist() == expected.tolist()
+    assert counts[:-1].sum() == 64

@@ -123,10 +123,10 @@ def kill_and_resume(folder: Path, seed: int, kills: int) -> tuple[dict[str, Any]
         acknowledged = max(acknowledged, kill_somewhere(pid, journal, rng))
         if Journal.exists(journal):
             reader = JournalReader(journal)
-            found = sum(len(records) for _, records in reader.chunks())
-            assert found >= acknowledged, f"seed {seed}: acknowledged and lost"
-            assert found >= reached, f"seed {seed}: durable and lost"
-            reached = found
+            record_count = sum(len(records) for _, records in reader.chunks())
+            assert record_count >= acknowledged, f"seed {seed}: acknowledged and lost"
+            assert record_count >= reached, f"seed {seed}: durable and lost"
+            reached = record_count
     pid = start(journal, True, answer)
     status = os.waitpid(pid, 0)[1]
     remove_dead_segments()
@@ -219,10 +219,10 @@ def test_a_failed_write_stops_acknowledging(
     with pytest.raises(JournalError, match=r"segment-000000.ocj: byte \d+: cannot write: Input"):
         run(options(tmp_path / "j", rate=0, topology="inline"))
     monkeypatch.undo()
-    found = sum(len(records) for _, records in JournalReader(tmp_path / "j").chunks())
-    assert 0 < found < ORDERS
+    record_count = sum(len(records) for _, records in JournalReader(tmp_path / "j").chunks())
+    assert 0 < record_count < ORDERS
     result = run(options(tmp_path / "j", rate=0, topology="inline", resume=True))
-    assert result["resumed"]["commands"] == found
+    assert result["resumed"]["commands"] == record_count
     check_same(result, undisturbed, tmp_path / "j")
 
 
@@ -243,9 +243,9 @@ def test_a_restart_from_a_checkpoint_is_the_same_state(undisturbed: dict[str, An
     """Newest good checkpoint and tail give the state that the whole journal gives; a damaged one
     is passed over, and without any the whole journal is read."""
     journal = Path(undisturbed["journal"]["path"])
-    made = make_checkpoints(journal, 15_000)
-    assert [path.name[-12:-4] for path in made] == ["00015000", "00030000"]
-    for spoil in (None, made[1], made[0]):
+    checkpoints = make_checkpoints(journal, 15_000)
+    assert [path.name[-12:-4] for path in checkpoints] == ["00015000", "00030000"]
+    for spoil in (None, checkpoints[1], checkpoints[0]):
         if spoil:
             data = bytearray(spoil.read_bytes())
             data[len(data) // 2] ^= 1
@@ -254,10 +254,10 @@ def test_a_restart_from_a_checkpoint_is_the_same_state(undisturbed: dict[str, An
         assert point.engine.state_hash() == undisturbed["state_hash"]
         assert f"{point.chain & (2**64 - 1):016x}" == undisturbed["event_hash"]
         assert point.trades == undisturbed["trades"]
-    assert [path.exists() for path in made] == [True, True]
+    assert [path.exists() for path in checkpoints] == [True, True]
     point = recover(journal, 20_000)
     assert (point.seq, point.engine.last_seq) == (20_000, 20_000)
-    for path in made:
+    for path in checkpoints:
         path.unlink()
 
 
@@ -312,11 +312,11 @@ def test_each_run_says_what_it_was(tmp_path: Path, undisturbed: dict[str, Any]) 
         assert "bound_ns" in document["config"]["clock"]
         assert abs(document["ts_ns"] - time.time_ns()) < 600e9
     assert reader.resumed == describe(journal)["resumed"]
-    found = query(
+    rows = query(
         journal, "select session, min(seq) a, max(seq) b from audit group by 1 order by 2"
     ).to_pylist()
     name = f"{reader.journal_id:016x}"
-    assert found == [
+    assert rows == [
         {"session": f"{name}/1", "a": 1, "b": 10_000},
         {"session": f"{name}/2", "a": 10_001, "b": 15_000},
         {"session": f"{name}/3", "a": 15_001, "b": 20_000},

@@ -121,12 +121,12 @@ def run_and_kill_these(
     what was said, and who was killed.  A run may be over before a busy machine lets this process
     kill anything: then again."""
     for attempt in range(ATTEMPTS):
-        made = folder / str(attempt)
-        made.mkdir()
+        run_folder = folder / str(attempt)
+        run_folder.mkdir()
         pids: list[int] = []
         with subprocess.Popen(
             [*OUTCRY, "run", *arguments, *SPREAD, "--json"],
-            cwd=made, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=run_folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         ) as process:  # fmt: skip
             with suppress(AssertionError, ProcessLookupError):
                 pipeline = find_pipeline(process.pid)

@@ -37,9 +37,9 @@ TABLE = TOPOLOGY.without("journal").extended(
 @pytest.fixture
 def shared() -> Iterator[Shared]:
     sizes = {"lane": FLOOD, "house": 64, "lane2": 64, "sequenced": 2 * FLOOD, "events": 64}
-    made = Shared(Geometry(sizes), TABLE)
-    yield made
-    made.unlink()
+    memory = Shared(Geometry(sizes), TABLE)
+    yield memory
+    memory.unlink()
 
 
 def gateway(shared: Shared, hooks: dict[str, Any] | None = None) -> StageGroup:
@@ -104,11 +104,11 @@ def bumped() -> Iterator[Shared]:
     instruments = GeneratedFlow("normal", 1, 1).instruments
     core = Core(instruments, 1024, hooks=DELAYED)
     sizes = {"lane": FLOOD, "house": 64, "lane2": 64, "sequenced": 2 * FLOOD, "events": 64}
-    made = Shared(Geometry(sizes), TABLE, region_bytes=core.region_bytes)
-    assert made.region is not None
-    made.region[:] = core.fresh().region
-    yield made
-    made.unlink()
+    memory = Shared(Geometry(sizes), TABLE, region_bytes=core.region_bytes)
+    assert memory.region is not None
+    memory.region[:] = core.fresh().region
+    yield memory
+    memory.unlink()
 
 
 def somebody_waits_until(shared: Shared, release_ns: int) -> None:
@@ -210,9 +210,9 @@ def test_the_last_sequence_of_each_lane_is_read_from_lane_words() -> None:
 
 
 def records(first: int, count: int):
-    made = np.zeros(count, ORDER_DTYPE)
-    made["seq"] = np.arange(first, first + count)
-    return made
+    orders = np.zeros(count, ORDER_DTYPE)
+    orders["seq"] = np.arange(first, first + count)
+    return orders
 
 
 def test_the_journal_says_with_each_block_how_far_every_lane_had_come(tmp_path) -> None:

@@ -83,7 +83,7 @@ def kill_receive(pipeline: RunningPipeline) -> int:
     raise TimeoutError("receive was not restarted")
 
 
-def settle(pipeline: RunningPipeline, port: int) -> None:
+def wait_until_idle(pipeline: RunningPipeline, port: int) -> None:
     """Until nothing waits at the port and no event has come for a second."""
     deadline, last, since = time.monotonic() + 300, -1, time.monotonic()
     while time.monotonic() < deadline and time.monotonic() - since < 1:
@@ -111,7 +111,7 @@ def run_and_kill(
                 client.send(data)
             killed.append(kill_receive(pipeline))
         send(client, packets)
-        settle(pipeline, client.getpeername()[1])
+        wait_until_idle(pipeline, client.getpeername()[1])
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
@@ -126,7 +126,7 @@ def test_a_killed_receive_stage_loses_nothing_that_was_sequenced(
     how much was published and not counted, and the run says who died."""
     needs_shim()
     packets = numbered_packets()
-    result, killed, said = run_and_kill(client, packets, tmp_path)
+    result, killed, stderr = run_and_kill(client, packets, tmp_path)
     parts = [orders["order_id"] for _, orders in JournalReader(tmp_path / "j").chunks()]
     ids = np.concatenate(parts)
     assert result["commands"] == len(ids)
@@ -141,4 +141,4 @@ def test_a_killed_receive_stage_loses_nothing_that_was_sequenced(
     assert [restart["pid"] for restart in result["restarts"]] == killed
     assert all("SIGKILL" in restart["why"] for restart in result["restarts"])
     for pid in killed:
-        assert f"(pid {pid}) killed by SIGKILL: restarted" in said
+        assert f"(pid {pid}) killed by SIGKILL: restarted" in stderr

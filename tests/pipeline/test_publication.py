@@ -57,10 +57,10 @@ class Core:
         self.golden = make_rules(INSTRUMENTS, self.settings)
         self.under_c = make_rules(INSTRUMENTS, self.settings)
         self.shadow = make_rules(INSTRUMENTS, self.settings)
-        told = ((self.golden, None), (self.under_c, None), (self.shadow, self.rtl))
+        gateways = ((self.golden, None), (self.under_c, None), (self.shadow, self.rtl))
         at = self.region.ctypes.data
         self.blocks = [
-            p.publication_block(at, rules, SYMBOLS, SETTINGS, rtl) for rules, rtl in told
+            p.publication_block(at, rules, SYMBOLS, SETTINGS, rtl) for rules, rtl in gateways
         ]
 
     def command(self, what: Setting, value: int, **more: Any) -> None:
@@ -73,9 +73,9 @@ class Core:
 
 @pytest.fixture
 def core() -> Any:
-    made = Core()
-    yield made
-    made.rtl.close()
+    publisher = Core()
+    yield publisher
+    publisher.rtl.close()
 
 
 @pytest.fixture(scope="module")

@@ -55,15 +55,15 @@ class Child:
     def wait_for(self, word: str, or_event: int | None = None) -> None:
         """Until it has said the word, or that it has read this event."""
 
-        def said() -> bool:
+        def has_come() -> bool:
             last = self.lines[-1] if self.lines else ""
             read = int(last) if last.isdigit() else 0
             return word in self.lines or (or_event is not None and read >= or_event)
 
         with self.more:
-            assert self.more.wait_for(said, timeout=600), (word, self.lines[-3:])
+            assert self.more.wait_for(has_come, timeout=600), (word, self.lines[-3:])
 
-    def found(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """What it printed at its end."""
         assert self.process.wait(timeout=600) == 0
         self.listener.join()
@@ -109,8 +109,8 @@ class Children(Watcher):
             self.stopped = True
             os.kill(os.getpid(), signal.SIGTERM)
 
-    def found(self, name: str) -> dict[str, Any]:
-        return self.children[name].found()
+    def report(self, name: str) -> dict[str, Any]:
+        return self.children[name].report()
 
     def __enter__(self) -> "Children":
         for name, manner in self.manners.items():
@@ -146,9 +146,9 @@ def test_a_reader_that_is_a_row_sees_what_the_run_counts(topology: str, tmp_path
     """Every event of the run, byte for byte."""
     with Children(tmp_path / "j", {"audit": "fast"}) as children:
         result = run(rows.options(topology=topology, journal=tmp_path / "j"), children)
-        found = children.found("audit")
-    assert (found["events"], found["event_hash"]) == (result["events"], result["event_hash"])
-    assert found["joined"] >= 1
+        report = children.report("audit")
+    assert (report["events"], report["event_hash"]) == (result["events"], result["event_hash"])
+    assert report["joined"] >= 1
 
 
 def test_a_detached_reader_that_is_faster_than_the_flow_returns_to_the_ring(
@@ -162,10 +162,10 @@ def test_a_detached_reader_that_is_faster_than_the_flow_returns_to_the_ring(
     with Paced(tmp_path / "j", {"slow": "slow"}) as children:
         options = Options(source=source, journal=tmp_path / "j", topology="inline", wiring=table)
         result = run(options, children)
-        found = children.found("slow")
-    assert (found["events"], found["event_hash"]) == (result["events"], result["event_hash"])
-    assert found["detached"] >= 1
-    assert found["joined"] >= 2
+        report = children.report("slow")
+    assert (report["events"], report["event_hash"]) == (result["events"], result["event_hash"])
+    assert report["detached"] >= 1
+    assert report["joined"] >= 2
     assert children.returned_at is not None
     assert children.returned_at.commands < 10_000
 
@@ -181,16 +181,16 @@ def test_slow_readers_go_on_from_the_journal_come_back_and_hold_nobody_up(tmp_pa
         options = Options(source=source, orders=MANY, journal=tmp_path / "j", rate=RATE,
                           wiring=table, housekeeping_cores=0)  # fmt: skip
         result = run(options, children)
-        found = {name: children.found(name) for name in ("audit", "slow")}
+        reports = {name: children.report(name) for name in ("audit", "slow")}
     assert result["interrupted"]
     assert (result["lost"], result["duplicated"]) == (0, 0)
     assert result["replay"]["equal"] is True
     assert len(result["restarts"]) == 1
     expected = (result["events"], result["event_hash"])
-    for name, seen in found.items():
-        assert (seen["events"], seen["event_hash"]) == expected, name
-    assert found["slow"]["detached"] >= 1
-    assert found["slow"]["joined"] >= 2
+    for name, report in reports.items():
+        assert (report["events"], report["event_hash"]) == expected, name
+    assert reports["slow"]["detached"] >= 1
+    assert reports["slow"]["joined"] >= 2
 
 
 def test_without_a_journal_a_reader_that_keeps_up_needs_none() -> None:
@@ -200,8 +200,8 @@ def test_without_a_journal_a_reader_that_keeps_up_needs_none() -> None:
     with Children(None, {"audit": "fast"}) as children:
         options = Options(source=source, orders=4_000, durability="none", wiring=table, rate=4_000)
         result = run(options, children)
-        found = children.found("audit")
-    assert (found["events"], found["event_hash"]) == (result["events"], result["event_hash"])
+        report = children.report("audit")
+    assert (report["events"], report["event_hash"]) == (result["events"], result["event_hash"])
 
 
 def test_a_queue_that_is_no_part_of_the_ring_is_refused() -> None:

@@ -88,10 +88,10 @@ def test_as_processes_with_shards_and_the_merge_killed(
 ) -> None:
     """A shard is rebuilt from a checkpoint of the whole and the journal, or from the preloaded
     input, and goes on with the numbers that its ring has."""
-    asked = partial(options, 3, checkpoint_every=5_000)
+    sharded = partial(options, 3, checkpoint_every=5_000)
     stages = ("matcher-1", "matcher", "merge", "matcher-2")
     killed_until_restarted(
-        asked, 10_000, lambda found: same(found, one), COMMANDS, stages, durability, tmp_path
+        sharded, 10_000, lambda result: same(result, one), COMMANDS, stages, durability, tmp_path
     )
 
 
@@ -223,10 +223,10 @@ def test_commands_to_all_are_answered_as_by_one_and_may_be_larger_than_the_rings
 
 def test_hooks_need_one_matcher() -> None:
     """Their state is about all instruments."""
-    asked = options(2, topology="inline", durability="none")
-    asked.hooks = {"name": "any"}
+    run_options = options(2, topology="inline", durability="none")
+    run_options.hooks = {"name": "any"}
     with pytest.raises(PipelineError, match=r"hooks .* one matcher"):
-        run(asked)
+        run(run_options)
 
 
 def test_the_table_of_shards() -> None:

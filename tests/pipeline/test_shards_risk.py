@@ -128,9 +128,9 @@ def test_a_partitions_room_that_is_nearly_full_is_told_of() -> None:
         hooks = {"name": "risk", "participants": 1 << 16, "groups": 1,
                  "order_capacity": capacity, "partitions": 4}  # fmt: skip
         flow = GeneratedFlow("static", 3_000, seed=1)
-        asked = Options(source=flow, wiring=TOPOLOGY.sharded(2), order_capacity=capacity,
-                        hooks=hooks, topology="inline", durability="none")  # fmt: skip
-        return run(asked, watcher)
+        run_options = Options(source=flow, wiring=TOPOLOGY.sharded(2), order_capacity=capacity,
+                              hooks=hooks, topology="inline", durability="none")  # fmt: skip
+        return run(run_options, watcher)
 
     plain = ran(3_000)
     assert 0 < fills[-1] < 0.9
@@ -149,10 +149,10 @@ def test_as_processes_with_a_shards_core_killed(
 ) -> None:
     """It comes back from a checkpoint of the whole and the journal, or from the preloaded input,
     wherever the others wait for it, and meets them as if nothing had happened."""
-    asked = partial(options, 3, checkpoint_every=3_000)
+    sharded = partial(options, 3, checkpoint_every=3_000)
     stages = ("matcher-1", "matcher", "matcher-2")
     killed_until_restarted(
-        asked, 10_000, lambda found: same(found, one), COMMANDS, stages, durability, tmp_path
+        sharded, 10_000, lambda result: same(result, one), COMMANDS, stages, durability, tmp_path
     )
 
 
@@ -179,15 +179,15 @@ def test_more_matchers_than_partitions_are_refused(partitions: int) -> None:
 
 def test_who_waits_for_another_shard_is_not_stalled() -> None:
     """All but one have come to the first command that is a meeting: only that one is looked for."""
-    asked = options(3, topology="inline", durability="none")
-    table = asked.wiring.for_durability("none")
-    (orders,) = asked.source.chunks() if asked.source else ()
+    run_options = options(3, topology="inline", durability="none")
+    table = run_options.wiring.for_durability("none")
+    (orders,) = run_options.source.chunks() if run_options.source else ()
     shared = Shared(geometry("inline", "none", table), table,
-                    meeting_bytes=asked.core.meeting_bytes(3))  # fmt: skip
+                    meeting_bytes=run_options.core.meeting_bytes(3))  # fmt: skip
     try:
         shared.preload([orders], 100, 100)
         shared.control[ct.GO] = 1
-        work = Work(shared=shared, core=asked.core, rate=0, limit=100, durability="none",
+        work = Work(shared=shared, core=run_options.core, rate=0, limit=100, durability="none",
                     journal=None, writer=None, receiver=None)  # fmt: skip
         group = StageGroup(work, table.names)
         for _ in range(8):

@@ -74,11 +74,11 @@ def test_a_stopped_stage_is_reported_and_restarted(
     result = run(options(tmp_path / "j"), Watcher(note=notes.append))
     check_same(result, undisturbed)
     assert result["replay"]["equal"]
-    told = next(row for row in result["stalls"] if victim in row["stage"])
-    assert told["killed"]
-    assert told["state"] == "it is stopped by a signal"
-    assert "T (stopped)" in told["dump"]
-    restart = next(row for row in result["restarts"] if row["pid"] == told["pid"])
+    report = next(row for row in result["stalls"] if victim in row["stage"])
+    assert report["killed"]
+    assert report["state"] == "it is stopped by a signal"
+    assert "T (stopped)" in report["dump"]
+    restart = next(row for row in result["restarts"] if row["pid"] == report["pid"])
     assert "made no progress" in restart["why"]
     assert any("makes no progress" in note for note in notes)
 
@@ -131,9 +131,9 @@ def test_a_stage_that_spins_without_taking_its_input_is_restarted(
     spin_first(monkeypatch, "journal", times=1)
     result = run(options(tmp_path / "j"))
     check_same(result, undisturbed)
-    told = result["stalls"][0]
-    assert (told["stage"], told["killed"]) == ("journal", True)
-    assert "in spin_without_progress" in told["dump"]
+    report = result["stalls"][0]
+    assert (report["stage"], report["killed"]) == ("journal", True)
+    assert "in spin_without_progress" in report["dump"]
     assert [row["stage"] for row in result["restarts"]] == ["journal"]
 
 
@@ -231,9 +231,9 @@ def test_a_stage_that_a_fault_killed_leaves_where_it_was(
                     killed.append(row["pid"])
                     os.kill(row["pid"], signal.SIGSEGV)
 
-    asked = options(tmp_path / "j", StallPolicy())
-    asked.rate = 20_000
-    result = run(asked, Watcher(sample=kill, detail=details.append))
+    run_options = options(tmp_path / "j", StallPolicy())
+    run_options.rate = 20_000
+    result = run(run_options, Watcher(sample=kill, detail=details.append))
     check_same(result, undisturbed)
     (restart,) = (row for row in result["restarts"] if row["pid"] in killed)
     assert restart["why"] == "killed by SIGSEGV"

@@ -55,10 +55,10 @@ class Killer:
             return
         name = self.stages[len(self.killed)]
         (pipeline,) = (one for one in running() if one.owner.pid == os.getpid())
-        found = {row["name"]: row for row in pipeline.view(pipeline.positions(), 1)["stages"]}
+        stage_rows = {row["name"]: row for row in pipeline.view(pipeline.positions(), 1)["stages"]}
         self.killed.append(name)
-        if found[name]["alive"] and not found[name]["finished"]:
-            os.kill(found[name]["pid"], signal.SIGKILL)
+        if stage_rows[name]["alive"] and not stage_rows[name]["finished"]:
+            os.kill(stage_rows[name]["pid"], signal.SIGKILL)
 
 
 @pytest.mark.parametrize("topology", ["inline", "processes"])

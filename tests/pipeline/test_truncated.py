@@ -33,10 +33,10 @@ def test_a_pipeline_whose_segment_is_truncated_ends_and_names_it(
         stages = stage_pids(pipeline)
         (segment,) = SHM.glob(f"outcry.{process.pid}.*.{what}")
         os.truncate(segment, 0)
-        _, said = process.communicate(timeout=600)
+        _, stderr = process.communicate(timeout=600)
     assert process.returncode == 1
-    assert "Traceback" not in said
-    assert f"outcry: shared memory {segment} was truncated while in use: 0 of " in said
+    assert "Traceback" not in stderr
+    assert f"outcry: shared memory {segment} was truncated while in use: 0 of " in stderr
     assert not [pid for pid in stages if alive(pid)]
     assert left_behind() == before
 

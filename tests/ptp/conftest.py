@@ -15,9 +15,9 @@ def table():
 @pytest.fixture
 def writer():
     """A page whose writer is the test's own thread."""
-    made = PageWriter()
-    yield made
-    made.close()
+    page_writer = PageWriter()
+    yield page_writer
+    page_writer.close()
 
 
 @pytest.fixture

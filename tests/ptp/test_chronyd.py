@@ -56,20 +56,20 @@ def chronyd(tmp_path, monkeypatch):
 def test_a_real_chronys_correction_is_taken(chronyd, table):
     """Its report says slow by a millisecond: so much is added to the system clock, and root delay
     and dispersion are granted."""
-    machine, until, found = host.Machine(), time.monotonic() + 300, None
-    while found is None:
+    machine, until, sample = host.Machine(), time.monotonic() + 300, None
+    while sample is None:
         assert time.monotonic() < until
         time.sleep(0.25)
         try:
             tell(chronyd / "clock")
-            found = ChronySource(0.4).sample(machine, table)
+            sample = ChronySource(0.4).sample(machine, table)
         except (OSError, host.SourceSilent):
             continue
     nominal_ns, now = measure_nominal(machine), machine.realtime()
-    then_ns = now.ns - round((now.middle - found.ticks) * nominal_ns)
-    ahead_ns = found.tai_ns - table.tai_of(then_ns)
-    assert found.source is ClockSource.CHRONY
-    assert found.held
-    assert found.error_ns >= 100_000
-    assert abs(ahead_ns - SLOW_S * 1e9) < found.error_ns + 100_000
-    assert found.grandmaster == int.from_bytes(b"TST\0")
+    then_ns = now.ns - round((now.middle - sample.ticks) * nominal_ns)
+    ahead_ns = sample.tai_ns - table.tai_of(then_ns)
+    assert sample.source is ClockSource.CHRONY
+    assert sample.held
+    assert sample.error_ns >= 100_000
+    assert abs(ahead_ns - SLOW_S * 1e9) < sample.error_ns + 100_000
+    assert sample.grandmaster == int.from_bytes(b"TST\0")

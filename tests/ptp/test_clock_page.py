@@ -144,10 +144,10 @@ def c_reader(tmp_path_factory):
          f"-I{ROOT / 'ptp'}", f"-I{ROOT / 'wire'}", str(folder / "reader.c"), "-o", str(library)],
         check=True,
     )  # fmt: skip
-    made = ctypes.CDLL(str(library))
-    made.at.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
-    made.now.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-    return made
+    c_library = ctypes.CDLL(str(library))
+    c_library.at.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
+    c_library.now.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    return c_library
 
 
 @needs_gcc
@@ -295,8 +295,8 @@ def kill(pid):
 
 def keep_page(name, write):
     """A daemon's page, kept until it is killed."""
-    made = PageWriter(name)
-    made.publish(a_line())
+    page_writer = PageWriter(name)
+    page_writer.publish(a_line())
     os.write(write, b"!")
     time.sleep(60)
 
@@ -368,14 +368,14 @@ def torn_reads(page, out, count):
 
 
 def keep_storming(name, how, count, write):
-    made = PageWriter(name)
+    page_writer = PageWriter(name)
     line = np.zeros(1, CLOCK_PAGE.dtype())
     for field, value in vars(a_line(growth_ppb=0, stale_ms=STALE_MS_MAX)).items():
         line[field] = value
-    made.publish(a_line(growth_ppb=0, stale_ms=STALE_MS_MAX))
+    page_writer.publish(a_line(growth_ppb=0, stale_ms=STALE_MS_MAX))
     first = 1
     while True:
-        how(made.address, line.ctypes.data, first, count)
+        how(page_writer.address, line.ctypes.data, first, count)
         if first == 1:
             os.write(write, b"!")
         first = first % 10**10 + count
@@ -388,8 +388,8 @@ def test_no_reading_is_torn_while_the_writer_is_killed(writer, how, count):
     dice = random.Random(11)
     out = np.zeros(5, np.int64)
     torn_reads(writer.address, out.ctypes.data, 1)
-    found = np.zeros(8, np.int64)
-    how(writer.address, found.ctypes.data, 1, 1)
+    line = np.zeros(8, np.int64)
+    how(writer.address, line.ctypes.data, 1, 1)
     answers, updates = 0, 0
     for turn in range(8):
         name = f"{writer.name}-storm{turn}"
@@ -422,9 +422,9 @@ def test_evidence_comes_in_order_and_once(writer, page):
     assert len(page.evidence()) == 0
     for index in range(1, 401):
         assert writer.add_evidence(a_record(bound_ns=index)) == index
-    found = page.evidence()
-    assert found["seq"].tolist() == list(range(401 - EVIDENCE_SLOTS, 401))
-    assert (found["bound_ns"] == found["seq"]).all()
+    records = page.evidence()
+    assert records["seq"].tolist() == list(range(401 - EVIDENCE_SLOTS, 401))
+    assert (records["bound_ns"] == records["seq"]).all()
     assert page.evidence(398)["seq"].tolist() == [399, 400]
     assert len(page.evidence(400)) == 0
 
@@ -465,9 +465,9 @@ def test_what_each_source_says_can_be_read(writer, page):
     """Nothing before the first look; then all of it, or as many as there is room for; what is half
     written is not given."""
     assert page.sources() == []
-    said = [{"source": "chrony", "silent": "größer"}, {"source": "kernel", "bound_ns": 7}]
-    writer.set_sources(said)
-    assert page.sources() == said
+    reports = [{"source": "chrony", "silent": "größer"}, {"source": "kernel", "bound_ns": 7}]
+    writer.set_sources(reports)
+    assert page.sources() == reports
     writer.set_sources([{"source": "x" * 500}] * 100)
     assert 5 < len(page.sources()) < 8
     writer.segment.view[SOURCES + 20] ^= 1

@@ -123,9 +123,9 @@ def test_what_a_smear_may_be_off_by_is_said_while_it_lasts(both):
 def test_an_announced_leap_is_added_once(table):
     """What a grandmaster announces for tonight stands in the table, and not twice."""
     noon = (DELETED_AT - 43_200 + 37) * SECOND_NS
-    told = table.announced(noon, insert=True, delete=False)
-    assert told.next_leap(noon) == ((DELETED_AT + 37) * SECOND_NS, 38)
-    assert told.announced(noon, insert=True, delete=False) is told
+    leap_table = table.announced(noon, insert=True, delete=False)
+    assert leap_table.next_leap(noon) == ((DELETED_AT + 37) * SECOND_NS, 38)
+    assert leap_table.announced(noon, insert=True, delete=False) is leap_table
     assert table.announced(noon, insert=False, delete=True).next_leap(noon)[1] == 36
     assert table.announced(noon, insert=False, delete=False) is table
 

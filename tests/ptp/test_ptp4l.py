@@ -145,15 +145,15 @@ class Clock:
 
     def _holds(self, step_ns):
         before = self.behaviour.tai_ns(time.time_ns()) - step_ns
-        found = self.page.now()
+        interval = self.page.now()
         after = self.behaviour.tai_ns(time.time_ns()) - step_ns
-        return found.earliest_tai_ns <= after and before <= found.latest_tai_ns
+        return interval.earliest_tai_ns <= after and before <= interval.latest_tai_ns
 
 
 @pytest.fixture
 def link(tmp_path):
-    with Link(tmp_path) as made:
-        yield made
+    with Link(tmp_path) as namespaces:
+        yield namespaces
 
 
 def test_our_interval_holds_a_real_grandmasters_time(link, table, writer):
@@ -201,13 +201,13 @@ def test_ptp4l_is_asked_for_what_it_knows(link):
     until = time.monotonic() + 300
     while True:
         try:
-            found = m.time_status(m.ask(link.socket, m.TIME_STATUS_NP))
-            if found.gm_present and found.ingress_time_ns:
+            status = m.time_status(m.ask(link.socket, m.TIME_STATUS_NP))
+            if status.gm_present and status.ingress_time_ns:
                 break
         except m.ManagementError:
             assert time.monotonic() < until
         time.sleep(0.1)
-    assert found.gm_identity == int.from_bytes(IDENTITY)
+    assert status.gm_identity == int.from_bytes(IDENTITY)
     parent = m.parent(m.ask(link.socket, m.PARENT_DATA_SET))
     assert (parent.clock_class, parent.accuracy_ns) == (6, 100)
     assert m.time_properties(m.ask(link.socket, m.TIME_PROPERTIES_DATA_SET)).utc_offset_s == 37

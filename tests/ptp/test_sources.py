@@ -41,13 +41,13 @@ def true_tai_at(host, ticks):
 
 
 def samples(host, source, table, count=200, pause_s=1.0):
-    found = []
+    readings = []
     for _ in range(count):
         sample = source.sample(host, table)
         if sample is not None:
-            found.append((sample, sample.tai_ns - true_tai_at(host, sample.ticks)))
+            readings.append((sample, sample.tai_ns - true_tai_at(host, sample.ticks)))
         host.pause(pause_s)
-    return found
+    return readings
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,10 @@ def samples(host, source, table, count=200, pause_s=1.0):
 def test_the_best_ioctl_of_a_hardware_clock_is_used(table, ioctls, kind):
     """Precise, else extended, else basic; each sample's error holds the truth."""
     host = machine(table, ioctls=ioctls, spike_share=0)
-    found = samples(host, PhcSource(NOMINAL_NS, "/dev/ptp0", "phc"), table)
-    assert {sample.source for sample, _ in found} == {kind}
-    assert all(abs(off) <= sample.error_ns for sample, off in found)
-    assert max(sample.error_ns for sample, _ in found) < 5_000
+    readings = samples(host, PhcSource(NOMINAL_NS, "/dev/ptp0", "phc"), table)
+    assert {sample.source for sample, _ in readings} == {kind}
+    assert all(abs(off) <= sample.error_ns for sample, off in readings)
+    assert max(sample.error_ns for sample, _ in readings) < 5_000
 
 
 def test_a_hardware_clock_by_itself_stands_for_nothing(table):
@@ -100,16 +100,16 @@ def test_an_error_that_may_pass_does_not_cost_the_ioctl(table, number):
     have is not."""
     host = machine(table)
     source = PhcSource(NOMINAL_NS, "/dev/ptp0", "phc")
-    plain, asked = host.device, []
+    plain, requests = host.device, []
 
     def failing(path, request, buffer):
-        asked.append(request)
+        requests.append(request)
         raise OSError(number, "not now")
 
     host.device = failing
     with pytest.raises(SourceSilent, match="/dev/ptp0: not now"):
         source.sample(host, table)
-    assert asked == [PTP_SYS_OFFSET_PRECISE, PTP_SYS_OFFSET_EXTENDED, PTP_SYS_OFFSET]
+    assert requests == [PTP_SYS_OFFSET_PRECISE, PTP_SYS_OFFSET_EXTENDED, PTP_SYS_OFFSET]
     host.device = plain
     assert source.sample(host, table).source is ClockSource.PHC_PRECISE
 
@@ -138,8 +138,8 @@ def test_a_ptp4l_corrects_the_clock_that_it_holds(table, owned, chosen, reason):
 def test_of_several_hardware_clocks_none_is_chosen(monkeypatch):
     """Two devices and one ptp4l: neither is taken for its clock unasked."""
     monkeypatch.setattr(sources, "ptp_devices", lambda: ["/dev/ptp0", "/dev/ptp1"])
-    found = find_sources(NOMINAL_NS, None, "/run/p")[:2]
-    assert [(s.path, s.chosen) for s in found] == [("/dev/ptp0", False), ("/dev/ptp1", False)]
+    clocks = find_sources(NOMINAL_NS, None, "/run/p")[:2]
+    assert [(s.path, s.chosen) for s in clocks] == [("/dev/ptp0", False), ("/dev/ptp1", False)]
     assert find_sources(NOMINAL_NS, "/dev/ptp1", "/run/p")[0].chosen
 
 
@@ -167,10 +167,10 @@ def test_a_ptp4l_of_another_clock_does_not_correct_the_hardware_one(table):
 def test_linuxptp_corrects_the_system_clock(table):
     """The sample stands at the moment of ptp4l's measurement, within path, accuracy and slew."""
     host = machine(table, spike_share=0)
-    found = samples(host, LinuxptpSource(NOMINAL_NS, "software"), table)
-    assert len(found) > 190
-    assert all(abs(off) <= sample.error_ns for sample, off in found)
-    assert all(s.grandmaster == GM_IDENTITY and s.traceable for s, _ in found)
+    readings = samples(host, LinuxptpSource(NOMINAL_NS, "software"), table)
+    assert len(readings) > 190
+    assert all(abs(off) <= sample.error_ns for sample, off in readings)
+    assert all(s.grandmaster == GM_IDENTITY and s.traceable for s, _ in readings)
 
 
 def test_a_slew_of_the_system_clock_is_granted(table):
@@ -179,8 +179,8 @@ def test_a_slew_of_the_system_clock_is_granted(table):
     source = LinuxptpSource(NOMINAL_NS, "software")
     for slew_ppb in (0, 500_000, 0, -500_000):
         host.world.system_slew_ppb = slew_ppb
-        found = samples(host, source, table, 20)
-        assert all(abs(off) <= sample.error_ns for sample, off in found)
+        readings = samples(host, source, table, 20)
+        assert all(abs(off) <= sample.error_ns for sample, off in readings)
 
 
 def test_a_measurement_is_used_once(table):
@@ -214,16 +214,16 @@ def test_a_grandmaster_that_cannot_be_used_is_silence(table, world, reason):
 def test_a_grandmaster_that_does_not_say_how_good_it_is_is_not_traceable(table):
     """Accuracy unknown (0xFE): its time may be used, RTS 25 cannot rest on it."""
     host = machine(table, gm_accuracy=0xFE)
-    found = samples(host, LinuxptpSource(NOMINAL_NS, "software"), table, 5)
-    assert found
-    assert not any(sample.traceable for sample, _ in found)
+    readings = samples(host, LinuxptpSource(NOMINAL_NS, "software"), table, 5)
+    assert readings
+    assert not any(sample.traceable for sample, _ in readings)
 
 
 def test_chrony_is_as_wrong_as_it_says(table):
     """Root dispersion and half the root delay hold chrony's own error."""
-    found = samples(machine(table), ChronySource(NOMINAL_NS), table, 100)
-    assert all(abs(off) <= sample.error_ns for sample, off in found)
-    assert len(found) == 100
+    readings = samples(machine(table), ChronySource(NOMINAL_NS), table, 100)
+    assert all(abs(off) <= sample.error_ns for sample, off in readings)
+    assert len(readings) == 100
 
 
 @pytest.mark.parametrize("slew_ppm", [83_333, -83_333])
@@ -233,9 +233,9 @@ def test_what_chrony_slews_while_it_is_asked_is_granted(table, slew_ppm):
     offset_ns = -slew_ppm * 10_000
     world = {"system_offset_ns": offset_ns, "system_slew_ppb": slew_ppm * 1_000}
     host = machine(table, chronyc_ns=10_000_000, chrony_ns=10_000.0, **world)
-    found = samples(host, ChronySource(NOMINAL_NS), table, 8, 0.5)
-    assert max(abs(off) for _, off in found) > 800_000
-    assert all(abs(off) <= sample.error_ns for sample, off in found)
+    readings = samples(host, ChronySource(NOMINAL_NS), table, 8, 0.5)
+    assert max(abs(off) for _, off in readings) > 800_000
+    assert all(abs(off) <= sample.error_ns for sample, off in readings)
     quiet = machine(table, chronyc_ns=10_000_000, chrony_ns=10_000.0, system_offset_ns=0)
     assert ChronySource(NOMINAL_NS).sample(quiet, table).error_ns < 100_000
 
@@ -246,9 +246,9 @@ def test_a_step_while_chronyc_runs_gives_no_sample(table):
     plain = host.tracking
 
     def stepping():
-        said = plain()
+        report = plain()
         host.world.system_offset_ns += 3_000_000
-        return said
+        return report
 
     host.tracking = stepping
     with pytest.raises(SourceSilent, match="stepped while chronyc ran"):
@@ -289,17 +289,17 @@ def test_a_maximal_error_that_is_set_to_nothing_again_and_again_is_none(table):
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("report", "reason"),
     [
         ("", "tracking report reads"),
         ("7F7F0101,,10,0,x,0,0,0,0,0,0,0,0,Normal\n", "tracking report reads"),
         ("00000000,,0,0,0,0,0,0,0,0,1,1,0,Not synchronised\n", "not synchronised"),
     ],
 )
-def test_a_report_of_chrony_that_means_nothing_is_silence(table, said, reason):
+def test_a_report_of_chrony_that_means_nothing_is_silence(table, report, reason):
     """Empty, garbled, or not synchronised."""
     host = machine(table)
-    host.tracking = lambda: said
+    host.tracking = lambda: report
     with pytest.raises(SourceSilent, match=reason):
         ChronySource(NOMINAL_NS).sample(host, table)
 
@@ -400,18 +400,18 @@ def test_the_ports_state_is_told(table):
 
 
 @pytest.mark.parametrize(
-    ("ports", "found"),
+    ("ports", "port_state"),
     [((6, 9, 6), "slave"), ((9, 6), "slave"), ((6, 8), "uncalibrated"), ((6, 2), "master")],
 )
-def test_a_boundary_clock_is_asked_for_the_port_that_listens(tmp_path, ports, found):
+def test_a_boundary_clock_is_asked_for_the_port_that_listens(tmp_path, ports, port_state):
     """It answers for every port: the one that follows the grandmaster counts, if there is one."""
     path = str(tmp_path / "ptp4l")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as clock:
         clock.bind(path)
 
         def answer():
-            asked, who = clock.recvfrom(2048)
-            head = asked[: m.HEADER.size + m.MANAGEMENT.size]
+            query, who = clock.recvfrom(2048)
+            head = query[: m.HEADER.size + m.MANAGEMENT.size]
             for number, state in enumerate(ports, start=1):
                 data = struct.pack(">8sHBB", b"", number, state, 0)
                 tlv = m.TLV.pack(m.TLV_MANAGEMENT, 2 + len(data), m.PORT_DATA_SET)
@@ -421,19 +421,19 @@ def test_a_boundary_clock_is_asked_for_the_port_that_listens(tmp_path, ports, fo
         thread = threading.Thread(target=answer)
         thread.start()
         try:
-            assert m.port_state(m.ask(path, m.PORT_DATA_SET)) == found
+            assert m.port_state(m.ask(path, m.PORT_DATA_SET)) == port_state
         finally:
             thread.join()
 
 
 def test_a_question_is_a_management_get():
     """54 bytes, version 2, to every clock and port, hops 0, action GET, one empty TLV."""
-    asked = m.message(m.TIME_STATUS_NP, 7)
-    assert len(asked) == 54
-    assert asked[:4] == bytes([0x0D, 2, 0, 54])
-    assert asked[30:32] == bytes([0, 7])
-    assert asked[34:48] == b"\xff" * 10 + b"\0\0\0\0"
-    assert asked[48:] == bytes([0, 1, 0, 2, 0xC0, 0])
+    query = m.message(m.TIME_STATUS_NP, 7)
+    assert len(query) == 54
+    assert query[:4] == bytes([0x0D, 2, 0, 54])
+    assert query[30:32] == bytes([0, 7])
+    assert query[34:48] == b"\xff" * 10 + b"\0\0\0\0"
+    assert query[48:] == bytes([0, 1, 0, 2, 0xC0, 0])
 
 
 def an_answer(identifier, data, kind=1):

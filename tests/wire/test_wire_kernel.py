@@ -197,9 +197,9 @@ def test_nobody_waits_for_one_that_compiles_no_more(tmp_path, monkeypatch, ended
 def ship(tree):
     """Compile for the level, as a wheel's kernels are, and put them into the package."""
     ask(tree, OUTCRY_CACHE_DIR=str(tree / "level"), **shipped.compiler_variables())
-    (made,) = (tree / "level").glob("kernels-by-module-*")
-    there = tree / "openoutcry" / shipped.FOLDER / made.name
-    shutil.copytree(made, there)
+    (kernels,) = (tree / "level").glob("kernels-by-module-*")
+    there = tree / "openoutcry" / shipped.FOLDER / kernels.name
+    shutil.copytree(kernels, there)
     return there
 
 
