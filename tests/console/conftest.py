@@ -24,12 +24,12 @@ def pytest_runtest_teardown(item, nextitem):
 @pytest.fixture(scope="module")
 def floor(tmp_path_factory):
     if "floor" not in shared:
-        made = ConsoleVenue(tmp_path_factory.mktemp("console"))
-        held.callback(made.stop)
-        made.start()
-        made.quote()
-        made.trade(1_000)
-        shared["floor"] = made
+        venue = ConsoleVenue(tmp_path_factory.mktemp("console"))
+        held.callback(venue.stop)
+        venue.start()
+        venue.quote()
+        venue.trade(1_000)
+        shared["floor"] = venue
     return shared["floor"]
 
 
@@ -52,9 +52,9 @@ def anna(floor):
 @pytest.fixture(scope="module")
 def screen(floor):
     """The floor with its screen; begun again if not everything trades continuously."""
-    found = floor.venue.status()
-    quiet = not found["risk"]["halted"] and not found["risk"]["killed"]
-    if set(found["phases"].values()) != {"CONTINUOUS"} or not quiet:
+    status = floor.venue.status()
+    quiet = not status["risk"]["halted"] and not status["risk"]["killed"]
+    if set(status["phases"].values()) != {"CONTINUOUS"} or not quiet:
         floor.venue.stop()
         floor.open()
     if floor.screen is None:

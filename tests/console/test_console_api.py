@@ -53,9 +53,9 @@ def test_nothing_is_read_or_done_without_a_login(floor):
 def test_whoever_may_look_sees_what_the_venue_says(floor, anna):
     for path in READS:
         assert anna.get(f"/api/{path}").status_code == 200, path
-    found = anna.get("/api/overview").json()
-    assert (found["state"], found["market"]["phases"]["GOLD"]) == ("open", "CONTINUOUS")
-    assert found["now"]["commands"] >= 64
+    overview = anna.get("/api/overview").json()
+    assert (overview["state"], overview["market"]["phases"]["GOLD"]) == ("open", "CONTINUOUS")
+    assert overview["now"]["commands"] >= 64
     text = 'this venue\'s journal is not replicated (durability "durable")'
     assert anna.get("/api/replication").json() == {"replicated": False, "text": text}
     book = anna.look("/api/market?symbol=GOLD", lambda one: one.get("count", 0) >= 20)
@@ -93,9 +93,9 @@ def test_every_answer_has_its_security_headers(floor, anna):
 def test_a_cookie_is_for_the_server_alone_and_ends_with_the_session(floor):
     with floor.client() as one:
         answer = one.log_in("anna")
-        said = answer.headers["set-cookie"]
-        assert "HttpOnly" in said
-        assert "SameSite=strict" in said
+        set_cookie = answer.headers["set-cookie"]
+        assert "HttpOnly" in set_cookie
+        assert "SameSite=strict" in set_cookie
         kept = one.cookies[COOKIE]
         assert one.log_in("bert").status_code == 200
         assert one.cookies[COOKIE] != kept, "a login begins another session"
@@ -124,8 +124,8 @@ def test_pages_of_others_do_nothing_in_an_operators_name(floor, anna):
 def test_a_viewer_looks_and_does_nothing(floor):
     with floor.client("vera") as vera:
         assert vera.get("/api/participants").status_code == 200
-        said = vera.act("/api/halt", 403, instrument="GOLD")["detail"]
-        assert said == "vera is viewer: this takes operator"
+        detail = vera.act("/api/halt", 403, instrument="GOLD")["detail"]
+        assert detail == "vera is viewer: this takes operator"
         for path, body in (("kill", {"what": "market"}), ("rehearse", {}),
                            ("emergency-close", {"typed": "TEST"}),
                            ("alarms/acknowledge", {"name": "x"})):  # fmt: skip
@@ -161,8 +161,8 @@ def test_what_is_done_is_in_the_journal_with_who_and_why(floor, anna):
     assert [(row["what"], row["did"], row["operator"]) for row in history[-2:]] == [
         ("TIN", "halted", "anna"), ("TIN", "may trade again", "anna")
     ]  # fmt: skip
-    said = anna.look("/api/log?search=rumour", len)
-    assert said[0]["text"] == "asked by anna: halt TIN: a rumour"
+    entries = anna.look("/api/log?search=rumour", len)
+    assert entries[0]["text"] == "asked by anna: halt TIN: a rumour"
     assert anna.get("/api/journal").json()["actions_fault"] == ""
 
 
@@ -234,9 +234,9 @@ def test_a_participant_is_killed_and_enabled(floor, anna):
     anna.act("/api/kill", what="participant", name="3")
     rows = anna.look("/api/participants", lambda rows: rows[2]["killed"])
     assert (rows[2]["open_orders"], rows[2]["killed_by"]) == (0, ["the operator"])
-    alarms = anna.look("/api/alarms", lambda found: any(
+    alarms = anna.look("/api/alarms", lambda document: any(
         one["name"] == "ParticipantKilled" and one["state"] == "firing"
-        for one in found["standing"]))  # fmt: skip
+        for one in document["standing"]))  # fmt: skip
     (alarm,) = [one for one in alarms["standing"] if one["name"] == "ParticipantKilled"]
     known = {"name": "ParticipantKilled", "labels": alarm["labels"]}
     anna.act("/api/alarms/acknowledge", **known)
@@ -244,8 +244,8 @@ def test_a_participant_is_killed_and_enabled(floor, anna):
                 if one["name"] == "ParticipantKilled"]  # fmt: skip
     assert alarm["acknowledged"]["by"] == "anna"
     anna.act("/api/enable", what="participant", name="3")
-    anna.look("/api/alarms", lambda found: all(
-        one["name"] != "ParticipantKilled" for one in found["standing"]))  # fmt: skip
+    anna.look("/api/alarms", lambda document: all(
+        one["name"] != "ParticipantKilled" for one in document["standing"]))  # fmt: skip
     assert "is not active" in anna.act("/api/alarms/acknowledge", 422, **known)["detail"]
 
 
@@ -267,12 +267,14 @@ def test_the_red_button_closes_and_two_open_again(floor, anna):
     anna.look("/api/overview", lambda one: one["now"]["emergency_step"] == 6)
     assert anna.act("/api/enable", 422, what="market")["detail"].endswith("/api/open")
     assert "password" in anna.act("/api/open", 403, password="wrong")["detail"]
-    said = anna.act("/api/open", password=PASSWORD)["done"]
-    assert said == ["one operator has asked: opening the market takes another one"]
+    messages = anna.act("/api/open", password=PASSWORD)["done"]
+    assert messages == ["one operator has asked: opening the market takes another one"]
     assert "already" in anna.act("/api/open", 422, password=PASSWORD)["detail"]
     with floor.client("bert") as bert:
-        asked = bert.look("/api/overview", lambda one: one["market"]["risk"]["reopening_asked_by"])
-        assert asked["market"]["risk"]["reopening_asked_by"] == "anna"
+        overview = bert.look(
+            "/api/overview", lambda one: one["market"]["risk"]["reopening_asked_by"]
+        )
+        assert overview["market"]["risk"]["reopening_asked_by"] == "anna"
         assert bert.act("/api/open", password=PASSWORD)["done"] == ["the market is open again"]
     for number in "123":
         anna.act("/api/enable", what="participant", name=number)
@@ -288,9 +290,9 @@ def test_what_is_live_comes_as_often_as_it_is_asked_for(floor, anna):
         first = json.loads(page.recv(timeout=WAIT_S))
         assert {"now", "overview", "alarms", "participants", "log", "journal"} <= set(first)
         page.send('{"every_ms": 20, "symbol": "GOLD"}')
-        told = [json.loads(page.recv(timeout=WAIT_S)) for _ in range(50)]
-        assert sum("overview" in one for one in told) < 50, "what is slow comes once a second"
-        assert all("market" in one for one in told[1:])
+        updates = [json.loads(page.recv(timeout=WAIT_S)) for _ in range(50)]
+        assert sum("overview" in one for one in updates) < 50, "what is slow comes once a second"
+        assert all("market" in one for one in updates[1:])
         anna.act("/api/logout")
         assert until_closed(page) == 4401
 
@@ -344,8 +346,8 @@ def test_the_desk_does_without_the_page_and_the_page_without_the_venue(floor):
     """The console is killed and the desk is asked; what was acknowledged on it still is.  The venue
     is stopped and the page says so."""
 
-    def halted(found):
-        return [one for one in found["standing"]
+    def halted(alarms):
+        return [one for one in alarms["standing"]
                 if (one["name"], one["state"]) == ("InstrumentHalted", "firing")]  # fmt: skip
 
     with floor.client("anna") as anna:
@@ -393,9 +395,9 @@ def test_over_tls_the_cookie_is_secure_and_the_browser_is_told_to_stay(floor, tm
         assert floor.url.startswith("https://")
         trusted = ssl.create_default_context(cafile=str(certificate))
         with floor.client(verify=trusted) as one:
-            said = one.log_in("vera").headers
-            assert "Secure" in said["set-cookie"]
-            assert "max-age" in said["strict-transport-security"]
+            headers = one.log_in("vera").headers
+            assert "Secure" in headers["set-cookie"]
+            assert "max-age" in headers["strict-transport-security"]
             assert one.get("/api/overview").status_code == 200
         floor.leave()
     finally:
@@ -406,9 +408,9 @@ def test_twenty_at_once_are_answered(floor):
     with ThreadPoolExecutor(20) as pool:
         clients = list(pool.map(lambda _: floor.client("vera"), range(20)))
         begun = time.monotonic()
-        found = list(pool.map(lambda one: one.get("/api/overview").status_code, clients))
+        statuses = list(pool.map(lambda one: one.get("/api/overview").status_code, clients))
         print(f"{time.monotonic() - begun:.2f} s")
-    assert found == [200] * 20
+    assert statuses == [200] * 20
 
 
 def test_no_secret_is_in_logs_pages_journal_or_process_list(floor, anna):
@@ -422,8 +424,8 @@ def test_no_secret_is_in_logs_pages_journal_or_process_list(floor, anna):
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert {"desk.jsonl", "console.jsonl", "venue.jsonl"} <= {path.name for path in files}
     for path in files:
-        found = written(path)
-        assert not [one for one in secrets if one.encode() in found], path
+        content = written(path)
+        assert not [one for one in secrets if one.encode() in content], path
     for process in (floor.console.pid, floor.venue.process.pid, *floor.venue.children()):
         words = Path(f"/proc/{process}/cmdline").read_bytes()
         words += Path(f"/proc/{process}/environ").read_bytes()
@@ -440,17 +442,17 @@ def test_cases_are_shown_to_supervisors_alone(floor, anna):
     low = "\n".join(f"{name} = {value}" for name, value in LOW.items())
     (floor.folder / "surveillance.toml").write_text(f"[parameters]\n{low}\n")
     run("outcry surveillance run journal --settings surveillance.toml", floor.folder)
-    told = json.loads(run("outcry surveillance cases journal --json", floor.folder))
-    found = anna.look("/api/cases", lambda found: found["looked"] and found["rows"])
-    assert found["count"] == len(told["cases"]) > 0
-    numbers = [row["number"] for row in found["rows"]]
+    report = json.loads(run("outcry surveillance cases journal --json", floor.folder))
+    document = anna.look("/api/cases", lambda document: document["looked"] and document["rows"])
+    assert document["count"] == len(report["cases"]) > 0
+    numbers = [row["number"] for row in document["rows"]]
     assert numbers == sorted(numbers, reverse=True)
-    assert {row["status"] for row in found["rows"]} == {"open"}
+    assert {row["status"] for row in document["rows"]} == {"open"}
     hits = floor.venue.journal / "surveillance" / "hits.bin"
     data = bytearray(hits.read_bytes())
     data[-1] ^= 1
     hits.write_bytes(data)
-    assert anna.look("/api/cases", lambda found: found["fault"])["rows"] == []
+    assert anna.look("/api/cases", lambda document: document["fault"])["rows"] == []
     shutil.rmtree(hits.parent)
 
 

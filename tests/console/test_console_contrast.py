@@ -15,11 +15,11 @@ ON = {("on-accent", "accent"): TEXT, ("on-danger", "danger"): TEXT, ("text", "bi
 
 def palettes():
     css = (STATIC / "console.css").read_text()
-    found = {}
+    themes = {}
     for theme in ("dark", "light"):
         (block,) = re.findall(rf':root\[data-theme="{theme}"\] \{{\n(.*?)\n\}}', css, re.S)
-        found[theme] = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
-    return found
+        themes[theme] = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
+    return themes
 
 
 def luminance(colour):

@@ -131,8 +131,8 @@ def test_frames_at_fifty_updates_a_second(browser, floor, view):
         page.wait_for_timeout(2_000)
 
         def busy_s():
-            found = devtools.send("Performance.getMetrics")["metrics"]
-            return {row["name"]: row["value"] for row in found}["TaskDuration"]
+            metrics = devtools.send("Performance.getMetrics")["metrics"]
+            return {row["name"]: row["value"] for row in metrics}["TaskDuration"]
 
         before, updates = busy_s(), len(came)
         times = np.array(page.evaluate(FRAMES, seconds))

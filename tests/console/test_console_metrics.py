@@ -18,8 +18,8 @@ def values(floor):
 
 def test_how_much_of_a_limit_is_used(floor, anna):
     floor.quote(3)
-    found = values(floor)
-    assert found["outcry_limit_used_ratio", "open_orders"] > 0
+    metrics = values(floor)
+    assert metrics["outcry_limit_used_ratio", "open_orders"] > 0
 
     def same(rows):
         shares = [
@@ -28,12 +28,12 @@ def test_how_much_of_a_limit_is_used(floor, anna):
             for one in row["limits"]
             if one["limit"] == "open_orders"
         ]
-        return max(shares) == found["outcry_limit_used_ratio", "open_orders"]
+        return max(shares) == metrics["outcry_limit_used_ratio", "open_orders"]
 
     anna.look("/api/participants", same)  # the page looks once a second
-    assert found["outcry_limits_near", "open_orders"] == 0
-    assert found["outcry_limit_used_ratio", "gross_position"] == 0
-    assert found["outcry_session_sequence", "ONE"] == 0
+    assert metrics["outcry_limits_near", "open_orders"] == 0
+    assert metrics["outcry_limit_used_ratio", "gross_position"] == 0
+    assert metrics["outcry_session_sequence", "ONE"] == 0
 
 
 def test_who_is_near_a_limit():
@@ -43,21 +43,21 @@ def test_who_is_near_a_limit():
 
     out = Families()
     add_limits(out, Used(), [1, 2, 3, 4], "TEST")
-    found = {(one.name, one.labels["limit"]): one.value for family in out.families.values()
-             for one in family.samples}  # fmt: skip
-    assert found["outcry_limits_near", "open_orders"] == 2
-    assert found["outcry_limit_used_ratio", "open_orders"] == 1.0
-    assert found["outcry_limit_used_ratio", "exposure_buy"] == 0.0
+    metrics = {(one.name, one.labels["limit"]): one.value for family in out.families.values()
+               for one in family.samples}  # fmt: skip
+    assert metrics["outcry_limits_near", "open_orders"] == 2
+    assert metrics["outcry_limit_used_ratio", "open_orders"] == 1.0
+    assert metrics["outcry_limit_used_ratio", "exposure_buy"] == 0.0
 
 
 def test_what_became_of_the_feed(floor):
     floor.trade(3_000_000)
     # What is acknowledged is not yet what the feed has sent.
     wait_until(lambda: values(floor)["outcry_feed_messages_total", None] >= 20)
-    found = values(floor)
-    assert found["outcry_feed_lines", None] == 1
-    assert found["outcry_feed_packets_total", None] > 0
-    assert found["outcry_feed_requests_refused_total", None] == 0
+    metrics = values(floor)
+    assert metrics["outcry_feed_lines", None] == 1
+    assert metrics["outcry_feed_packets_total", None] > 0
+    assert metrics["outcry_feed_requests_refused_total", None] == 0
 
 
 def test_when_the_disk_is_full():

@@ -23,8 +23,8 @@ def test_a_day_and_a_bad_one(floor):
     assert "TEST: open" in run(status, floor.folder)
     assert "GOLD is halted" in run(halt, floor.folder)
     assert "GOLD goes on" in run(resume, floor.folder)
-    told = run(actions, floor.folder)
-    assert "the account: halt GOLD: a rumour" in told
+    output = run(actions, floor.folder)
+    assert "the account: halt GOLD: a rumour" in output
     assert "rehearsal: step 6 of 6" in run(rehearse, floor.folder)
     assert not floor.venue.status()["risk"]["market_killed"]
     assert "step 6: notify" in run(close, floor.folder)
@@ -36,4 +36,6 @@ def test_a_day_and_a_bad_one(floor):
     for number in "23":
         run(f"outcry resume participant {number}", floor.folder)
     run("outcry resume instrument TIN", floor.folder)
-    floor.venue.wait_for(lambda found: not found["risk"]["halted"] and not found["risk"]["killed"])
+    floor.venue.wait_for(
+        lambda document: not document["risk"]["halted"] and not document["risk"]["killed"]
+    )

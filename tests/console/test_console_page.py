@@ -137,8 +137,8 @@ def test_what_an_issuer_does_is_asked_for_by_two(browser, floor, width):
             expect(page, "#ask-error").to_have_text("a whole number above 0, please")
             page.fill("#ask-second", "1")
             finish(page, "resolved by the owners", password=True)
-            told = "waits for another supervisor" if name == "anna" else "its price is 1000 ticks"
-            expect(page, "#notice").to_contain_text(told)
+            notice = "waits for another supervisor" if name == "anna" else "its price is 1000 ticks"
+            expect(page, "#notice").to_contain_text(notice)
         go(page, "journal")
         expect(page, "#actions").to_contain_text("split TIN 2 1 1000")
         go(page, "phases")

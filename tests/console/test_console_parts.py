@@ -41,21 +41,21 @@ class Clock:
 @pytest.fixture
 def accounts():
     clock = Clock()
-    made = Accounts(Operators((Operator("anna", OPERATORS_HASH),)), 3, 60.0, clock)
-    made.turn = clock
-    return made
+    console_accounts = Accounts(Operators((Operator("anna", OPERATORS_HASH),)), 3, 60.0, clock)
+    console_accounts.turn = clock
+    return console_accounts
 
 
 def test_logins_in_two_threads_both_last(accounts):
     """One begins while the other looks which sessions have ended."""
     first, _ = accounts.begin(1)
-    cookies, asked, main = [], [], threading.main_thread()
+    cookies, callers, main = [], [], threading.main_thread()
     other = threading.Thread(target=lambda: cookies.append(accounts.begin(1)[0]))
 
     def clock():
-        asked.append(threading.current_thread())
+        callers.append(threading.current_thread())
         # The second time it is about the first session, whether it lives.
-        if asked[-1] is main and asked.count(main) == 2:
+        if callers[-1] is main and callers.count(main) == 2:
             other.start()
             other.join(0.2)
         return accounts.turn.now_s
@@ -145,9 +145,9 @@ def test_candles_follow_one_another_over_midnight_and_a_clock_set_back(monkeypat
     monkeypatch.setattr("openoutcry.console.market.time", SimpleNamespace(time=lambda: now_s))
     assert market.candles("TIN", 1) == []
     market.tapes.take(trades_at(DAY_S - 2, DAY_S - 1, DAY_S - 1, 3, 2))
-    told = market.candles("TIN", 1)
-    assert [row[0] for row in told] == begins
-    assert [row[5] for row in told] == [1, 2, 2]
+    candles = market.candles("TIN", 1)
+    assert [row[0] for row in candles] == begins
+    assert [row[5] for row in candles] == [1, 2, 2]
     assert [row[0] for row in market.candles("TIN", 60)] == [10 * DAY_S - 60, 10 * DAY_S]
 
 
@@ -179,10 +179,10 @@ class Watching:
 
     def standing(self, state):
         one = Standing(ALARMS[0], (("stage", "matcher"),), 0.0, 1.0, state)
-        found = self.evaluator.standing
-        found.clear()
+        standings = self.evaluator.standing
+        standings.clear()
         if state is not State.RESOLVED:
-            found[one.alarm.name, one.labels] = one
+            standings[one.alarm.name, one.labels] = one
         self.changed = [one]
 
     def poll(self):
@@ -233,9 +233,9 @@ def test_a_changed_record_of_alarms_is_told_and_not_believed(tmp_path):
         )
     path = tmp_path / RECORD
     path.write_text(path.read_text().replace("one", "eno"))
-    found = Alarms(watch, tmp_path, Clock())
-    assert "line 2 does not follow" in found.fault
-    assert found.acknowledged == {}
+    alarms = Alarms(watch, tmp_path, Clock())
+    assert "line 2 does not follow" in alarms.fault
+    assert alarms.acknowledged == {}
 
 
 def test_viewers_who_look_once_a_second_look_together():
@@ -261,19 +261,19 @@ def run(coroutine):
     ],
 )  # fmt: skip
 def test_a_host_or_an_origin_that_is_no_address_is_refused(accounts, name, headers, status):
-    told = []
+    messages = []
 
     async def send(message):
-        told.append(message)
+        messages.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/api/login", "headers": headers}
     run(Gate(None, accounts, False)(scope, None, send))
-    assert told[0]["status"] == status
+    assert messages[0]["status"] == status
 
 
 @pytest.mark.parametrize("given", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_what_json_cannot_say_back_is_a_request_that_is_refused(accounts, given):
-    body, told = b'{"name": %b, "password": "word"}' % given.encode(), []
+    body, messages = b'{"name": %b, "password": "word"}' % given.encode(), []
     headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
     scope = {
         "type": "http", "method": "POST", "path": "/api/login", "headers": headers,
@@ -284,14 +284,14 @@ def test_what_json_cannot_say_back_is_a_request_that_is_refused(accounts, given)
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message):
-        told.append(message)
+        messages.append(message)
 
     app = make_app(SimpleNamespace(accounts=accounts, file=None, observer=None, market=None))
     run(app(scope, receive, send))
-    assert told[0]["status"] == 422
-    (wrong,) = json.loads(told[1]["body"])["detail"]
+    assert messages[0]["status"] == 422
+    (wrong,) = json.loads(messages[1]["body"])["detail"]
     assert (wrong["loc"], wrong["msg"]) == (["body", "name"], "Input should be a valid string")
-    assert b"word" not in told[1]["body"]
+    assert b"word" not in messages[1]["body"]
 
 
 def test_a_participants_limits_are_shown_in_their_own_units():

@@ -167,8 +167,8 @@ def test_nobody_sees_or_acts_for_another(screen, traders):
         ("replace", {"token": "MINE", "new_token": "X1", "open_lots": 1, "price": "3.00"}),
         ("rules/remove", {"number": number}),
     ):
-        said = three.do(f"/api/{path}", 422, **body)["detail"]
-        assert "there is no" in said
+        detail = three.do(f"/api/{path}", 422, **body)["detail"]
+        assert "there is no" in detail
     for more in ({"session": "PAGE1"}, {"participant": 1}, {"name": "PAGE1"}):
         three.do("/api/cancel", 422, token="MINE", **more)
         own = three.get("/api/own", params=more).json()
@@ -185,8 +185,8 @@ def test_nobody_sees_or_acts_for_another(screen, traders):
     url, origin = socket_of(screen)
     with connect(url, origin=origin, additional_headers=cookie_of(three)) as page:
         page.send('{"every_ms": 20, "symbol": "TIN", "session": "PAGE1", "participant": 1}')
-        told = [json.loads(page.recv(timeout=WAIT_S)) for _ in range(5)]
-        shown = [one for one in told if "orders" in one]
+        updates = [json.loads(page.recv(timeout=WAIT_S)) for _ in range(5)]
+        shown = [one for one in updates if "orders" in one]
         assert shown
         assert "MINE" not in json.dumps(shown)
         assert all(one["holdings"]["account"]["number"] == 3 for one in shown)
@@ -305,10 +305,10 @@ def test_an_operator_who_disables_the_session_ends_the_page(screen, traders):
 class Hook(BaseHTTPRequestHandler):
     """What a webhook was told."""
 
-    told: ClassVar[list] = []
+    payloads: ClassVar[list] = []
 
     def do_POST(self):
-        self.told.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        self.payloads.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
         self.send_response(204)
         self.end_headers()
 
@@ -319,7 +319,7 @@ class Hook(BaseHTTPRequestHandler):
 class Mail(socketserver.StreamRequestHandler):
     """As much of SMTP as it takes to be sent a message."""
 
-    told: ClassVar[list] = []
+    messages: ClassVar[list] = []
 
     def handle(self):
         self.wfile.write(b"220 here\r\n")
@@ -328,7 +328,7 @@ class Mail(socketserver.StreamRequestHandler):
             if word == b"DATA":
                 self.wfile.write(b"354 go on\r\n")
                 lines = iter(self.rfile.readline, b".\r\n")
-                self.told.append(b"".join(lines).decode())
+                self.messages.append(b"".join(lines).decode())
             self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 so be it\r\n")
             if word == b"QUIT":
                 return
@@ -351,8 +351,8 @@ def receivers(screen):
 
 def test_rules_tell_the_page_mail_and_a_webhook_once(screen, receivers, request):
     one, three = request.getfixturevalue("traders")
-    Hook.told.clear()
-    Mail.told.clear()
+    Hook.payloads.clear()
+    Mail.messages.clear()
     since = max([row["number"] for row in one.get("/api/notices").json()], default=0)
     to = {"mail": "anna@test.example", "webhook": receivers}
     one.do("/api/rules", kind="fill", symbol="TIN", **to)
@@ -367,12 +367,12 @@ def test_rules_tell_the_page_mail_and_a_webhook_once(screen, receivers, request)
     one.enter("P2", "buy", 2, "11.25")
     three.enter("P2", "sell", 2, "11.25")
     one.notice("TIN at 11.25", since)
-    one.look("/api/notices", lambda _: len(Hook.told) >= 4 and len(Mail.told) >= 3)
-    told = sorted(one["alerts"][0]["annotations"]["summary"] for one in Hook.told)
-    assert told == ["5 of 500 open_orders are used", "TIN at 11.25", "bought 2 TIN at 10.50",
-                    "bought 2 TIN at 11.25"]  # fmt: skip
-    assert sorted(text.split("\r\n\r\n")[1].strip() for text in Mail.told) == told[1:]
-    assert all("To: anna@test.example" in text for text in Mail.told)
+    one.look("/api/notices", lambda _: len(Hook.payloads) >= 4 and len(Mail.messages) >= 3)
+    summaries = sorted(one["alerts"][0]["annotations"]["summary"] for one in Hook.payloads)
+    assert summaries == ["5 of 500 open_orders are used", "TIN at 11.25", "bought 2 TIN at 10.50",
+                         "bought 2 TIN at 11.25"]  # fmt: skip
+    assert sorted(text.split("\r\n\r\n")[1].strip() for text in Mail.messages) == summaries[1:]
+    assert all("To: anna@test.example" in text for text in Mail.messages)
     # Rules outlive the page's process, and what held already is not told again.
     rules = one.get("/api/rules").json()
     assert [row["holds"] for row in rules] == [False, True, True]
@@ -404,9 +404,9 @@ def test_logins_that_fail_wait(screen):
 def test_a_cookie_is_for_the_server_alone_and_an_open_page_ends_with_it(screen, traders):
     one, _ = traders
     with ScreenClient(screen.screen_url) as again:
-        said = again.log_in("PAGE1").headers["set-cookie"]
-        assert "HttpOnly" in said
-        assert "SameSite=strict" in said
+        set_cookie = again.log_in("PAGE1").headers["set-cookie"]
+        assert "HttpOnly" in set_cookie
+        assert "SameSite=strict" in set_cookie
         url, origin = socket_of(screen)
         with connect(url, origin=origin, additional_headers=cookie_of(again)) as page:
             page.recv(timeout=WAIT_S)
@@ -427,18 +427,18 @@ def test_no_secret_is_in_logs_pages_journal_or_process_list(screen, traders):
     secrets = {SECRET, one.csrf, one.cookies[COOKIE]}
     for path in [*(f"/api/{name}" for name in READS), "/"]:
         text = one.get(path).text
-        assert not [found for found in secrets if f'"{found}"' in text], path
+        assert not [secret for secret in secrets if f'"{secret}"' in text], path
     logs = screen.venue.journal.with_name("journal.log")
     for path in [*screen.venue.journal.rglob("*"), *logs.rglob("*")]:
         if path.is_file():
-            found = written(path)
-            assert not [s for s in (secrets - {SECRET}) if s.encode() in found], path
+            content = written(path)
+            assert not [s for s in (secrets - {SECRET}) if s.encode() in content], path
             if path.suffix == ".jsonl":
-                assert b"very-secret-path" not in found
-                assert f'"{SECRET}"'.encode() not in found
+                assert b"very-secret-path" not in content
+                assert f'"{SECRET}"'.encode() not in content
     assert (logs / "screen-rules.json").stat().st_mode & 0o777 == 0o600
     words = Path(f"/proc/{screen.screen.pid}/cmdline").read_bytes()
-    assert not [found for found in secrets if found.encode() in words]
+    assert not [secret for secret in secrets if secret.encode() in words]
     (row,) = one.get("/api/rules").json()
     one.do("/api/rules/remove", number=row["number"])
 

@@ -17,7 +17,7 @@ from openoutcry.console.screen.rules import FILL, LIMIT, PRICE, Rule, RuleError,
 from openoutcry.operations.notify import MailServer, NotifyError, post_json, send_mail
 
 
-def said(kind, token, **fields):
+def venue_message(kind, token, **fields):
     """A message of the venue's, with what is not said of no matter."""
     empty = {"timestamp": 1, "side": "B", "symbol": "TIN", "shares": 0, "price": 10_000,
              "time_in_force": o.DAY, "display": "Y", "state": "L", "reason": "U", "liquidity": "A",
@@ -38,10 +38,10 @@ def days(draw):
             name, lots = f"T{count}", draw(st.integers(1, 9))
             if what == "J":
                 stands[name] = (o.REJECTED, 0, 0)
-                messages.append(said("J", name, reason="Z"))
+                messages.append(venue_message("J", name, reason="Z"))
             else:
                 stands[name] = (o.OPEN, lots, 0)
-                messages.append(said("A", name, shares=lots))
+                messages.append(venue_message("A", name, shares=lots))
             continue
         name = draw(st.sampled_from(live))
         _, left, traded = stands[name]
@@ -49,18 +49,18 @@ def days(draw):
         if what == "E":
             left, traded = left - lots, traded + lots
             stands[name] = (o.OPEN if left else o.FILLED, left, traded)
-            messages.append(said("E", name, shares=lots))
+            messages.append(venue_message("E", name, shares=lots))
         elif what == "C":
             left -= lots
             stands[name] = (o.OPEN if left else o.CANCELLED, left, traded)
-            messages.append(said("C", name, shares=lots))
+            messages.append(venue_message("C", name, shares=lots))
         elif what == "M":
             stands[name] = (o.OPEN, lots, traded)
-            messages.append(said("M", name, shares=lots))
+            messages.append(venue_message("M", name, shares=lots))
         else:
             count += 1
             stands[name], stands[f"T{count}"] = (o.REPLACED, 0, traded), (o.OPEN, lots, traded)
-            messages.append(said("U", f"T{count}", shares=lots, previous_token=name))
+            messages.append(venue_message("U", f"T{count}", shares=lots, previous_token=name))
     return messages, stands
 
 
@@ -71,8 +71,8 @@ def test_orders_stand_as_the_obvious_model_says(day):
     own = OwnOrders()
     for message in messages:
         own.take(message)
-    found = {one.token: (one.state, one.open_lots, one.traded_lots) for one in own.orders.values()}
-    assert found == stands
+    states = {one.token: (one.state, one.open_lots, one.traded_lots) for one in own.orders.values()}
+    assert states == stands
     lots = sum(message["shares"] for message in messages if message.kind == "E")
     assert sum(fill.qty_lots for fill in own.fills) == lots
     assert own.traded.get("TIN", Traded()).bought_lots == lots
@@ -80,13 +80,13 @@ def test_orders_stand_as_the_obvious_model_says(day):
 
 def test_what_was_never_answered_was_never_entered_and_cancels_go_again():
     own = OwnOrders()
-    own.take(said("A", "A1", shares=5))
-    own.take(said("A", "A2", shares=5))
+    own.take(venue_message("A", "A1", shares=5))
+    own.take(venue_message("A", "A2", shares=5))
     own.sent(Order("N1", "B", "TIN", 5))
     own.sent(Order("N2", "B", "TIN", 5, replaces="A1"))
     assert own.orders["A1"].wanted == "replace"
     own.orders["A2"].wanted = "cancel"
-    own.take(said("J", o.PROBE + "X", reason="Z"))
+    own.take(venue_message("J", o.PROBE + "X", reason="Z"))
     assert own.settle() == (["N1", "N2"], ["A2"])
     states = {one.token: (one.state, one.wanted) for one in own.orders.values()}
     assert states == {"A1": (o.OPEN, ""), "A2": (o.OPEN, "cancel"), "N1": (o.NEVER, ""),
@@ -95,22 +95,22 @@ def test_what_was_never_answered_was_never_entered_and_cancels_go_again():
 
 def test_a_replace_that_comes_too_late_ends_with_its_order():
     own = OwnOrders()
-    own.take(said("A", "A1", shares=5))
+    own.take(venue_message("A", "A1", shares=5))
     own.sent(Order("A2", "B", "TIN", 4, replaces="A1"))
-    own.take(said("E", "A1", shares=5))
+    own.take(venue_message("E", "A1", shares=5))
     assert (own.orders["A1"].state, own.orders["A2"].state) == (o.FILLED, o.REJECTED)
-    own.take(said("A", "B1", shares=5))
+    own.take(venue_message("A", "B1", shares=5))
     own.sent(Order("B2", "B", "TIN", 4, replaces="B1"))
-    own.take(said("J", "B2", reason="D"))
+    own.take(venue_message("J", "B2", reason="D"))
     assert (own.orders["B1"].state, own.orders["B1"].wanted) == (o.OPEN, "")
 
 
 def test_what_is_kept_of_a_day_is_bounded():
     own = OwnOrders()
-    own.take(said("A", "OPEN", shares=1))
+    own.take(venue_message("A", "OPEN", shares=1))
     for k in range(o.CLOSED_KEPT + 50):
-        own.take(said("A", f"T{k}", shares=1))
-        own.take(said("E", f"T{k}", shares=1))
+        own.take(venue_message("A", f"T{k}", shares=1))
+        own.take(venue_message("E", f"T{k}", shares=1))
     assert len(own.orders) == o.CLOSED_KEPT + 1
     assert own.rows(3)[0]["token"] == "OPEN"
     assert len(own.rows(3)) == 4
@@ -144,18 +144,18 @@ def test_a_price_and_a_limit_are_told_once_also_over_a_restart(tmp_path):
     rules.add("ANNA", Rule(PRICE, "TIN", above=False, price=20_000))
     rules.add("ANNA", Rule(LIMIT, limit="open_orders", percent=80))
 
-    def told(last, used):
+    def notices_at(last, used):
         limits = [{"limit": "open_orders", "instrument": "", "value": 10, "used": used}]
         return [text for _, text in rules.check("ANNA", {"TIN": last} if last else {}, limits)]
 
-    assert told(0, 7) == []
-    assert told(49_999, 8) == ["8 of 10 open_orders are used"]
-    assert told(50_000, 9) == ["TIN at 5.00"]
+    assert notices_at(0, 7) == []
+    assert notices_at(49_999, 8) == ["8 of 10 open_orders are used"]
+    assert notices_at(50_000, 9) == ["TIN at 5.00"]
     rules = rules_of(tmp_path)
-    assert told(60_000, 9) == []
-    assert told(0, 9) == [], "nothing is known, nothing changes"
-    assert told(20_000, 7) == ["TIN at 2.00"]
-    assert told(50_000, 8) == ["TIN at 5.00", "8 of 10 open_orders are used"]
+    assert notices_at(60_000, 9) == []
+    assert notices_at(0, 9) == [], "nothing is known, nothing changes"
+    assert notices_at(20_000, 7) == ["TIN at 2.00"]
+    assert notices_at(50_000, 8) == ["TIN at 5.00", "8 of 10 open_orders are used"]
     assert rules.check("BERT", {"TIN": 50_000}, []) == []
     assert (tmp_path / "screen-rules.json").stat().st_mode & 0o777 == 0o600
 
@@ -194,7 +194,7 @@ def test_who_may_be_told_is_one_address_that_the_venue_allows(tmp_path, rule):
 class Elsewhere(BaseHTTPRequestHandler):
     """Sends whoever asks to another address, which it notes if it is asked."""
 
-    asked = ""
+    followed_path = ""
 
     def do_POST(self):
         self.send_response(307)
@@ -202,7 +202,7 @@ class Elsewhere(BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_GET(self):
-        type(self).asked = self.path
+        type(self).followed_path = self.path
 
     def log_message(self, *words):
         pass
@@ -214,7 +214,7 @@ def test_a_webhook_is_not_led_elsewhere():
         with pytest.raises(NotifyError, match="307"):
             post_json(f"http://127.0.0.1:{server.server_port}/x", {})
         server.shutdown()
-    assert Elsewhere.asked == ""
+    assert Elsewhere.followed_path == ""
 
 
 def test_who_cannot_be_reached_is_tried_again_and_then_told(monkeypatch):

@@ -25,24 +25,24 @@ EXAMPLES = 25
 def operations(app, count):
     """Every operation of the application's own description, as "method path"."""
     paths = app.app.openapi()["paths"]
-    found = [f"{method} {path}" for path, methods in paths.items() for method in methods]
-    assert len(found) > count
-    return [one for one in found if one.split()[1] not in LEAVES]
+    names = [f"{method} {path}" for path, methods in paths.items() for method in methods]
+    assert len(names) > count
+    return [one for one in names if one.split()[1] not in LEAVES]
 
 
 @cache
 def described(app):
     from schemathesis import openapi
 
-    found = openapi.from_dict(app.app.openapi()).get_all_operations()
-    return {f"{one.method} {one.path}": one for one in (each.ok() for each in found)}
+    descriptions = openapi.from_dict(app.app.openapi()).get_all_operations()
+    return {f"{one.method} {one.path}": one for one in (each.ok() for each in descriptions)}
 
 
 NOTHING = SimpleNamespace(accounts=None, file=None, observer=None, market=None, message=None)
 CONSOLE, SCREEN = make_app(NOTHING), screen_server.make_screen(NOTHING)
 
 
-def asked(operation, url, headers):
+def statuses_of(operation, url, headers):
     """The statuses of what was asked of an operation."""
     statuses = set()
 
@@ -80,11 +80,11 @@ def supervisor(floor):
 
 @pytest.mark.parametrize("operation", operations(SCREEN, 12))
 def test_no_request_makes_the_screen_fail(operation, screen, trader):
-    found = asked(described(SCREEN)[operation], screen.screen_url, trader)
-    assert not found & {401, 403, 503}, "nothing of this ends the session"
+    statuses = statuses_of(described(SCREEN)[operation], screen.screen_url, trader)
+    assert not statuses & {401, 403, 503}, "nothing of this ends the session"
 
 
 @pytest.mark.parametrize("operation", operations(CONSOLE, 20))
 def test_no_request_makes_it_fail(operation, floor, supervisor):
-    found = asked(described(CONSOLE)[operation], floor.url, supervisor)
-    assert not found & {401, 503}, "nothing of this ends the session"
+    statuses = statuses_of(described(CONSOLE)[operation], floor.url, supervisor)
+    assert not statuses & {401, 503}, "nothing of this ends the session"

@@ -55,23 +55,21 @@ def rebuilt(day, tmp_path_factory):
 
 
 def test_what_is_in_the_files_is_what_was_posted(rebuilt):
-    found = at(rebuilt)
-    rows = np.concatenate(list(transactions(rebuilt, found)))
+    standing = at(rebuilt)
+    rows = np.concatenate(list(transactions(rebuilt, standing)))
     connection = connect(folder_of(rebuilt))
     table = connection.sql(ALL).to_arrow_table()
     assert table.num_rows == len(rows)
     for name in ("event_seq", "part", "available", "clearing", "lots_reserved", "ts_ns"):
         assert (table[name].to_numpy() == rows[name]).all()
-    asked = dict(
-        connection.sql("select asset, sum(amount) from postings group by asset").fetchall()
-    )
-    assert len(asked) == 9
-    assert set(asked.values()) == {0}
+    sums = dict(connection.sql("select asset, sum(amount) from postings group by asset").fetchall())
+    assert len(sums) == 9
+    assert set(sums.values()) == {0}
     balances = connection.sql("select * from balances").fetchall()
-    books = {(place.participant if place.owner else -1, found.books.assets[place.asset]): True
-             for place, _ in found.books.standing()}  # fmt: skip
+    books = {(place.participant if place.owner else -1, standing.books.assets[place.asset]): True
+             for place, _ in standing.books.standing()}  # fmt: skip
     assert {row[:2] for row in balances} == set(books)
-    assert sum(1 for _ in found.books.standing()) == len(balances)
+    assert sum(1 for _ in standing.books.standing()) == len(balances)
     connection.close()
 
 
@@ -157,7 +155,7 @@ def test_a_follower_waits_for_a_full_disk_and_goes_on_by_itself(
     day, rebuilt, tmp_path, monkeypatch
 ):
     """What is then there is what one has that never met a full disk."""
-    home, said = shutil.copytree(day, tmp_path / "day"), []
+    home, messages = shutil.copytree(day, tmp_path / "day"), []
     real, calls = os.fsync, []
 
     def full(descriptor):
@@ -169,14 +167,14 @@ def test_a_follower_waits_for_a_full_disk_and_goes_on_by_itself(
     monkeypatch.setattr(os, "fsync", full)
     monkeypatch.setattr(following, "RETRY_S", 0.0)
     monkeypatch.setattr(Follower, "waits", True)
-    follower = Follower(home, ParquetStore(folder_of(home)), EVERY, said.append)
+    follower = Follower(home, ParquetStore(folder_of(home)), EVERY, messages.append)
     follower.advance()
     follower.store.finish()
     assert len(calls) > 12
-    assert {text.partition(": ")[2] for text in said[:-1]} == {
+    assert {text.partition(": ")[2] for text in messages[:-1]} == {
         "No space left on device: nothing of it was written; waiting for it"
     }
-    assert said[-1] == "the store is back"
+    assert messages[-1] == "the store is back"
     assert files(home) == files(rebuilt)
 
 
@@ -225,8 +223,8 @@ def test_postgresql_has_what_the_files_have(rebuilt, database, tmp_path):
     # Days that are over have the indexes of trades and orders, today has not yet.
     query = ("select tablename, count(*) from pg_indexes where schemaname = 'outcry_ledger' and "
              "tablename like 'transactions_%' group by 1 order by 1")  # fmt: skip
-    with psycopg.connect(database) as asked:
-        counts = [count for _, count in asked.execute(query).fetchall()]
+    with psycopg.connect(database) as session:
+        counts = [count for _, count in session.execute(query).fetchall()]
     assert counts == [4] * (len(counts) - 1) + [2]
     assert len(counts) > 30
 
@@ -235,7 +233,7 @@ def test_a_database_that_goes_away_in_mid_batch_is_waited_for(rebuilt, database,
     """The backend is ended while it copies; the batch is then sent again, once."""
     import psycopg
 
-    said = []
+    messages = []
     monkeypatch.setattr(following, "RETRY_S", 0.01)
     monkeypatch.setattr(Follower, "waits", True)
     real, sent = PostgresStore._encoded, []
@@ -249,12 +247,12 @@ def test_a_database_that_goes_away_in_mid_batch_is_waited_for(rebuilt, database,
         return real(self, rows)
 
     monkeypatch.setattr(PostgresStore, "_encoded", dying)
-    follower = Follower(rebuilt, PostgresStore(database), EVERY, said.append)
+    follower = Follower(rebuilt, PostgresStore(database), EVERY, messages.append)
     follower.advance()
     follower.flush()
     follower.store.close()
-    assert any("the database is gone" in text for text in said)
-    assert said[-1] == "the store is back"
+    assert any("the database is gone" in text for text in messages)
+    assert messages[-1] == "the store is back"
     connection = connect(folder_of(rebuilt))
     assert rows_of(database) == connection.sql(ALL).fetchall()
     connection.close()

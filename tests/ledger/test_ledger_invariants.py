@@ -75,20 +75,20 @@ class Tally:
         stands = defaultdict(int)
         for place, value in books.standing():
             stands[index_of(place.owner, place.asset, place.kind, self.assets)] = value
-        made = {
+        sums = {
             int(k): (int(self.halves[1, k]) << 32) + int(self.halves[0, k])
             for k in np.flatnonzero(self.halves.any(axis=0))
         }
-        keys = {*stands, *made}
-        return sum(stands.get(key, 0) != made.get(key, 0) for key in keys)
+        keys = {*stands, *sums}
+        return sum(stands.get(key, 0) != sums.get(key, 0) for key in keys)
 
 
 def posted(postings: int, seed: int, commands: int = 200_000) -> dict[str, int]:
     """Mixed markets, one behind the other, until so many postings were made."""
-    found = dict.fromkeys(("postings", "transactions", "commands", "events", "markets"), 0)
+    counts = dict.fromkeys(("postings", "transactions", "commands", "events", "markets"), 0)
     faults = {"unbalanced_transactions": 0, "assets_not_zero": 0, "accounts_that_differ": 0}
-    while found["postings"] < postings:
-        orders = flow.draw(commands, seed + found["markets"], days=400)
+    while counts["postings"] < postings:
+        orders = flow.draw(commands, seed + counts["markets"], days=400)
         document = flow.config()
         engine, books = flow.core(document), Books(document)
         tally = Tally(books)
@@ -100,20 +100,20 @@ def posted(postings: int, seed: int, commands: int = 200_000) -> dict[str, int]:
             faults["unbalanced_transactions"] += unbalanced(rows)
             faults["assets_not_zero"] += sum(map(bool, books.sums()))
             tally.add(rows)
-            found["postings"] += postings_of(rows)
-            found["transactions"] += len(rows)
-            found["events"] += len(events)
+            counts["postings"] += postings_of(rows)
+            counts["transactions"] += len(rows)
+            counts["events"] += len(events)
         faults["accounts_that_differ"] += tally.differences(books)
-        found["commands"] += len(orders)
-        found["markets"] += 1
-    return found | faults
+        counts["commands"] += len(orders)
+        counts["markets"] += 1
+    return counts | faults
 
 
 def test_every_transaction_sums_to_zero_and_the_accounts_are_their_sums():
-    found = posted(60_000, 1, 20_000)
-    assert found["postings"] >= 60_000
-    assert (found["unbalanced_transactions"], found["assets_not_zero"]) == (0, 0)
-    assert found["accounts_that_differ"] == 0
+    counts = posted(60_000, 1, 20_000)
+    assert counts["postings"] >= 60_000
+    assert (counts["unbalanced_transactions"], counts["assets_not_zero"]) == (0, 0)
+    assert counts["accounts_that_differ"] == 0
 
 
 @pytest.mark.long
@@ -121,11 +121,11 @@ def test_a_hundred_million_postings_sum_to_zero():
     from openoutcry.report.evidence import write_evidence
 
     began, seed = time.monotonic(), 100
-    found = posted(100_000_000, seed)
-    assert found["postings"] >= 100_000_000
-    assert (found["unbalanced_transactions"], found["assets_not_zero"]) == (0, 0)
-    assert found["accounts_that_differ"] == 0
-    figures = found | {"first_seed": seed, "seconds": round(time.monotonic() - began)}
+    counts = posted(100_000_000, seed)
+    assert counts["postings"] >= 100_000_000
+    assert (counts["unbalanced_transactions"], counts["assets_not_zero"]) == (0, 0)
+    assert counts["accounts_that_differ"] == 0
+    figures = counts | {"first_seed": seed, "seconds": round(time.monotonic() - began)}
     write_evidence("ledger_invariants", figures, command_of("invariants"))
 
 
@@ -169,11 +169,11 @@ def kill_self_after(cpu_s: float) -> None:
 
     library, timer = ctypes.CDLL(None, use_errno=True), ctypes.c_void_p()
     event = Event(None, signal.SIGKILL, 0)
-    made = library.timer_create(time.CLOCK_PROCESS_CPUTIME_ID, ctypes.byref(event),
-                                ctypes.byref(timer))  # fmt: skip
+    status = library.timer_create(time.CLOCK_PROCESS_CPUTIME_ID, ctypes.byref(event),
+                                  ctypes.byref(timer))  # fmt: skip
     seconds, left = divmod(round(cpu_s * 1e9), 10**9)
     when = (ctypes.c_long * 4)(0, 0, seconds, max(left, 1))
-    if made or library.timer_settime(timer, 0, ctypes.byref(when), None):
+    if status or library.timer_settime(timer, 0, ctypes.byref(when), None):
         raise OSError(ctypes.get_errno(), "no timer")
 
 
@@ -195,44 +195,44 @@ def killed(home: Path, every: int, kills: int, seed: int) -> dict[str, int]:
         follow(whole, None, True, lambda: False, print, every)
 
     def work() -> None:
-        if found["kills"] % 2:
+        if counts["kills"] % 2:
             following.FLUSH_S = 0.0
         kill_self_after(cpu_s)
         follower = Follower(home, ParquetStore(folder_of(home)), every)
         follower.advance()
         follower.store.finish()
 
-    found = {"kills": 0, "journals": 0, "different": 0}
+    counts = {"kills": 0, "journals": 0, "different": 0}
     _, status, used = os.wait4(forked(rebuild), 0)
     assert os.waitstatus_to_exitcode(status) == 0
     most_s = (used.ru_utime + used.ru_stime) / 3
     wanted = files(whole)
-    while found["kills"] < kills:
+    while counts["kills"] < kills:
         cpu_s = rng.random() * most_s
         status = os.waitstatus_to_exitcode(os.waitpid(forked(work), 0)[1])
         assert status in (0, -signal.SIGKILL)
         if status:
-            found["kills"] += 1
+            counts["kills"] += 1
             continue
-        found["journals"] += 1
-        found["different"] += files(home) != wanted
-        assert not found["different"], found
+        counts["journals"] += 1
+        counts["different"] += files(home) != wanted
+        assert not counts["different"], counts
         shutil.rmtree(folder_of(home))
     cpu_s = 1_000 * most_s
     assert os.waitstatus_to_exitcode(os.waitpid(forked(work), 0)[1]) == 0
-    found["journals"] += 1
-    found["different"] += files(home) != wanted
+    counts["journals"] += 1
+    counts["different"] += files(home) != wanted
     # The books of its last checkpoint, too, are those of who goes through all of it.
     shutil.rmtree(folder_of(whole))
-    found["different"] += list(at(home).books.standing()) != list(at(whole).books.standing())
-    return found
+    counts["different"] += list(at(home).books.standing()) != list(at(whole).books.standing())
+    return counts
 
 
 def test_followers_that_are_killed_at_any_moment_leave_what_one_that_was_not_leaves(day, tmp_path):
     home = shutil.copytree(day, tmp_path / "day")
-    found = killed(home, 2_000, 12, 4)
-    assert found["kills"] >= 12
-    assert found["different"] == 0
+    counts = killed(home, 2_000, 12, 4)
+    assert counts["kills"] >= 12
+    assert counts["different"] == 0
 
 
 KILLED_COMMANDS, KILLED_EVERY, KILLED_PIECES = 2_000, 250, 10
@@ -258,11 +258,11 @@ def test_ten_thousand_kills_double_nothing_and_lose_nothing(tmp_path):
         home.parent.mkdir()
     with ProcessPoolExecutor(processes, get_context("fork")) as pool:
         parts = list(pool.map(piece, homes, seeds))
-    found = {name: sum(part[name] for part in parts) for name in parts[0]}
-    assert found["kills"] >= 10_000
-    assert found["different"] == 0
-    assert found["journals"] > 100
-    figures = found | {
+    counts = {name: sum(part[name] for part in parts) for name in parts[0]}
+    assert counts["kills"] >= 10_000
+    assert counts["different"] == 0
+    assert counts["journals"] > 100
+    figures = counts | {
         "commands_a_journal": KILLED_COMMANDS, "commands_a_stretch": KILLED_EVERY,
         "first_seed": seed, "processes": processes, "seconds": round(time.monotonic() - began),
     }  # fmt: skip

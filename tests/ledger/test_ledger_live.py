@@ -35,7 +35,7 @@ def seqs(journal):
     return manifest["seq"] if manifest else 0, looked["seq"] if looked else 0
 
 
-def look(owner_pid, journal, found):
+def look(owner_pid, journal, samples):
     """Samples until the pipeline ends: time, commands durable, in the store, compared."""
     pipeline = None
     while pipeline is None or pipeline.owner.alive():
@@ -46,7 +46,7 @@ def look(owner_pid, journal, found):
             break
         else:
             row = (time.monotonic(), pipeline.durable_seq, *seqs(journal))
-            found.append(row)
+            samples.append(row)
         time.sleep(LOOK_S)
 
 

@@ -33,7 +33,7 @@ def an_order(home):
     from openoutcry.ledger.standing import at
     from openoutcry.ledger.transactions import transactions
 
-    found = at(home, 1_000)
-    rows = (row for part in transactions(home, found) for row in part)
-    row = next(row for row in rows if row["order_id"] and row["instrument"] < found.books.count)
-    return [found.books.symbols[row["instrument"]], str(row["order_id"])]
+    standing = at(home, 1_000)
+    rows = (row for part in transactions(home, standing) for row in part)
+    row = next(row for row in rows if row["order_id"] and row["instrument"] < standing.books.count)
+    return [standing.books.symbols[row["instrument"]], str(row["order_id"])]

@@ -19,10 +19,10 @@ FEW = 4_000
 
 
 def exported(day, seq, form, path):
-    found = at(day, seq)
-    path.write_text("".join(plain_text(found.books, transactions(day, found), form)))
-    assert found.books.balance(8, 0, Account.AVAILABLE)
-    return expected(found.books)
+    standing = at(day, seq)
+    path.write_text("".join(plain_text(standing.books, transactions(day, standing), form)))
+    assert standing.books.balance(8, 0, Account.AVAILABLE)
+    return expected(standing.books)
 
 
 def hledger_balances(path):
@@ -39,12 +39,12 @@ def beancount_balances(path):
 
     entries, errors, _ = loader.load_file(str(path))
     assert errors == []
-    found = defaultdict(int)
+    sums = defaultdict(int)
     for entry in entries:
         if isinstance(entry, Transaction):
             for posting in entry.postings:
-                found[posting.account, posting.units.currency] += posting.units.number
-    return {key: int(value) for key, value in found.items() if value}
+                sums[posting.account, posting.units.currency] += posting.units.number
+    return {key: int(value) for key, value in sums.items() if value}
 
 
 @pytest.mark.skipif(shutil.which("hledger") is None, reason="hledger is not installed")
@@ -70,13 +70,13 @@ def test_both_come_to_the_balances_of_a_hundred_thousand_transactions(tmp_path):
     assert shutil.which("hledger"), "hledger is not installed"
     seed, commands = 4, 90_000
     home = flow.write_journal(tmp_path / "day", flow.draw(commands, seed))
-    found = at(home)
-    count = sum(len(part) for part in transactions(home, found))
+    standing = at(home)
+    count = sum(len(part) for part in transactions(home, standing))
     assert count >= 100_000
     seconds = {}
     for form, balances in (("hledger", hledger_balances), ("beancount", beancount_balances)):
         path = tmp_path / form
-        wanted = exported(home, found.seq, form, path)
+        wanted = exported(home, standing.seq, form, path)
         began = time.monotonic()
         assert balances(path) == wanted
         seconds[form] = round(time.monotonic() - began, 1)
@@ -86,5 +86,5 @@ def test_both_come_to_the_balances_of_a_hundred_thousand_transactions(tmp_path):
         "differences": 0, "seconds": seconds, "hledger": version.stdout.strip(),
         "beancount": beancount.__version__,
     }  # fmt: skip
-    made = "make test-long ARGS='tests/ledger/test_oracles.py -k hundred_thousand'"
-    write_evidence("ledger_oracles", figures, made)
+    command = "make test-long ARGS='tests/ledger/test_oracles.py -k hundred_thousand'"
+    write_evidence("ledger_oracles", figures, command)

@@ -31,15 +31,15 @@ def as_dicts(rows):
 
 
 def same_balances(books, reference):
-    found = {}
+    balances = {}
     for place, value in books.standing():
         lots = place.asset >= MONEY_SLOTS
         asset = books.assets[place.asset] if lots else "money"
         kinds = Account if place.owner else VenueAccount
         name = kinds(place.kind).name.lower()
         owner = place.owner - 1 if place.owner else "venue"
-        found[owner, asset, f"lots_{name}" if lots else name] = value
-    assert found == {key: value for key, value in reference.balances.items() if value}
+        balances[owner, asset, f"lots_{name}" if lots else name] = value
+    assert balances == {key: value for key, value in reference.balances.items() if value}
 
 
 def same_as_core(books, engine):

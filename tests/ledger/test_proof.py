@@ -115,11 +115,11 @@ def flawed_parent(left, right):
 def test_telling_each_half_another_sum_works_on_maxwells_tree_and_not_on_ours():
     """50 and 50 are owed.  The venue says 50: each member is told that the other has 0."""
     one, other = leaf("one", bytes(32), (50,)), leaf("other", bytes(32), (50,))
-    said = Node(
+    published = Node(
         hashlib.blake2b(packed((50,)) + one.hash + other.hash).digest(), (50,)
     )  # what a liar publishes
-    assert flawed_parent(one, Node(other.hash, (0,))) == said
-    assert flawed_parent(Node(one.hash, (0,)), other) == said
+    assert flawed_parent(one, Node(other.hash, (0,))) == published
+    assert flawed_parent(Node(one.hash, (0,)), other) == published
     ours = parent(one, Node(other.hash, (0,)))
     assert ours.sums == (50,)
     assert ours != parent(Node(one.hash, (0,)), other)

@@ -83,8 +83,8 @@ def test_the_given_sql_answers_what_its_author_saw():
 
 @needs_given
 def test_every_fault_of_the_given_books_is_found_and_no_other():
-    found = {(one.kind, one.key) for one in anomalies.find(read_books(GIVEN))}
-    assert found == {
+    faults = {(one.kind, one.key) for one in anomalies.find(read_books(GIVEN))}
+    assert faults == {
         ("wrong_fee", "7005"), ("wrong_currency", "7006"), ("wrong_amount", "7007"),
         ("orphan_trade", "8002"), ("missing_wallet", "1 ETH"), ("missing_fee", "8001"),
         ("missing_entry", "6001"), ("missing_entry", "6002"), ("unsupported_flag", "4001"),
@@ -95,8 +95,8 @@ def test_every_fault_of_the_given_books_is_found_and_no_other():
 
 @needs_given
 def test_the_given_questions_as_their_text_means_them():
-    books, asked = read_books(GIVEN), corrected.Asked()
-    rows = {name: corrected.answer(books, name, asked).rows for name in corrected.QUESTIONS}
+    books, parameters = read_books(GIVEN), corrected.Asked()
+    rows = {name: corrected.answer(books, name, parameters).rows for name in corrected.QUESTIONS}
     assert rows["q1"] == [
         (1, "2024-10-01 09:10:00", None, 0), (1, "2024-10-01 09:11:00", 30000, 1),
         (2, "2024-10-01 09:10:00", None, 0), (2, "2024-10-01 09:11:00", None, 0),
@@ -128,16 +128,16 @@ def test_postgresql_answers_the_given_sql_as_duckdb_does(servers):
 @needs_mariadb
 @pytest.mark.parametrize("folder", ["sample", "pairs"])
 def test_mariadb_answers_as_duckdb_does(folder, servers, request):
-    made = request.getfixturevalue(folder)
-    made = made[0] if isinstance(made, tuple) else made
-    assert faithful.ask(made, servers("mysql"), NOON) == faithful.ask(made, as_of=NOON)
+    directory = request.getfixturevalue(folder)
+    directory = directory[0] if isinstance(directory, tuple) else directory
+    assert faithful.ask(directory, servers("mysql"), NOON) == faithful.ask(directory, as_of=NOON)
 
 
 @pytest.mark.parametrize("folder", ["sample", "pairs"])
 def test_postgresql_answers_as_duckdb_does(folder, servers, request):
-    made = request.getfixturevalue(folder)
-    made = made[0] if isinstance(made, tuple) else made
-    assert faithful.ask(made, servers("pg"), NOON) == faithful.ask(made, as_of=NOON)
+    directory = request.getfixturevalue(folder)
+    directory = directory[0] if isinstance(directory, tuple) else directory
+    assert faithful.ask(directory, servers("pg"), NOON) == faithful.ask(directory, as_of=NOON)
 
 
 def test_every_fault_planted_is_found_and_no_other(sample):
@@ -152,10 +152,10 @@ def test_books_without_faults_have_none_and_our_answers_are_the_sqls(seed, tmp_p
     assert write_sample(tmp_path / "made", seed, trades=20, faults=False) == set()
     books = read_books(tmp_path / "made")
     assert anomalies.find(books) == []
-    asked = corrected.Asked(bars_to=datetime(2024, 10, 1, 9, 13))
-    ours = [row for row in corrected.answer(books, "q1", asked).rows if row[3]]
+    parameters = corrected.Asked(bars_to=datetime(2024, 10, 1, 9, 13))
+    ours = [row for row in corrected.answer(books, "q1", parameters).rows if row[3]]
     assert ours == faithful.ask(tmp_path / "made", only="q1")["q1"].rows
-    assert all(row[-1] == 0 for row in corrected.answer(books, "q5", asked).rows
+    assert all(row[-1] == 0 for row in corrected.answer(books, "q5", parameters).rows
                if row[1] != "venue")  # fmt: skip
 
 
@@ -242,9 +242,9 @@ def test_what_cannot_be_answered_is_said_with_its_file(name, text, word, tmp_pat
     (tmp_path / "q1.sql").write_text("SELECT price FROM Trades")
     path = tmp_path / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(QuestionsError, match=word) as told:
+    with pytest.raises(QuestionsError, match=word) as caught:
         faithful.ask(tmp_path)
-    assert name in str(told.value)
+    assert name in str(caught.value)
 
 
 def test_a_database_that_is_not_there_is_said(tmp_path):
@@ -264,11 +264,11 @@ def test_a_database_that_is_not_there_is_said(tmp_path):
 
 def test_what_is_not_in_the_books_is_said(pairs):
     books = read_books(pairs)
-    for name, asked, word in (
+    for name, parameters, word in (
         ("q9", corrected.Asked(), "no question 'q9'"),
         ("q3", corrected.Asked(order_id=1), "there is no order 1"),
         ("q5", corrected.Asked(market="X"), "there is no market 'X'; there are BTC_USD, ETH_USD"),
         ("q1", corrected.Asked(bars_to=datetime(2024, 1, 1)), "before it begins"),
     ):
         with pytest.raises(QuestionsError, match=word):
-            corrected.answer(books, name, asked)
+            corrected.answer(books, name, parameters)

@@ -45,8 +45,8 @@ def test_all_four_are_equal(stored, outcry):
 
 
 def test_without_a_store_three_are(day, outcry_json):
-    found = outcry_json("reconcile", day)
-    assert (found["seq"], found["store_event_seq"], found["difference"]) == (20_000, None, None)
+    report = outcry_json("reconcile", day)
+    assert (report["seq"], report["store_event_seq"], report["difference"]) == (20_000, None, None)
 
 
 @pytest.mark.parametrize("fault", ["changed", "lost", "doubled"])
@@ -68,19 +68,19 @@ def test_a_fault_in_the_store_is_found_where_it_begins(stored, tmp_path, outcry,
     pq.write_table(table, path)
     done = outcry("reconcile", home, "--json")
     assert done.returncode == 1
-    found = json.loads(done.stdout)["difference"]
-    following = seq if fault != "doubled" else found["event_seq"]
-    assert found["event_seq"] == following
-    assert seq <= found["event_seq"] <= seq + 20
-    assert found["what"]
+    difference = json.loads(done.stdout)["difference"]
+    following = seq if fault != "doubled" else difference["event_seq"]
+    assert difference["event_seq"] == following
+    assert seq <= difference["event_seq"] <= seq + 20
+    assert difference["what"]
 
 
 def test_a_core_whose_balance_is_another_is_found_at_its_command(day):
     """Somebody's balance is one more than it should be from command 9,000 on."""
 
     def faulty(directory):
-        found = oldest(directory)
-        engine, real = found.point.engine, found.point.engine.process
+        standing = oldest(directory)
+        engine, real = standing.point.engine, standing.point.engine.process
 
         def process(orders, *more):
             events = real(orders, *more)
@@ -89,7 +89,7 @@ def test_a_core_whose_balance_is_another_is_found_at_its_command(day):
             return events
 
         engine.process = process
-        return found
+        return standing
 
     # One command at a time, as when the stretch is gone through again.
     verdict = Reconciliation(day, None, faulty, every=3_000).advance()
@@ -100,9 +100,9 @@ def test_a_core_whose_balance_is_another_is_found_at_its_command(day):
 def test_it_goes_along_and_a_checkpoint_does_not_hide_anything(day, tmp_path):
     home, turns = shutil.copytree(day, tmp_path / "day"), iter([True, True, False])
     save(at(home, 10_000))
-    found = list(stops(Reconciliation(home, None), lambda: next(turns)))
-    assert [verdict.seq for verdict in found] == [20_000] * 3
-    assert found[0].difference is None
+    verdicts = list(stops(Reconciliation(home, None), lambda: next(turns)))
+    assert [verdict.seq for verdict in verdicts] == [20_000] * 3
+    assert verdicts[0].difference is None
 
 
 def test_a_look_is_noted_and_the_next_begins_behind_it(stored, tmp_path, outcry, outcry_json):
@@ -117,9 +117,9 @@ def test_a_look_is_noted_and_the_next_begins_behind_it(stored, tmp_path, outcry,
     spoilt = View(since_the_last(home).point.engine.region)
 
     def faulty(directory):
-        found = since_the_last(directory)
-        View(found.point.engine.region).participants[7, risk_layout.BALANCE // 8] += 1
-        return found
+        standing = since_the_last(directory)
+        View(standing.point.engine.region).participants[7, risk_layout.BALANCE // 8] += 1
+        return standing
 
     assert spoilt.of(7, risk_layout.BALANCE)
     verdict = Reconciliation(home, None, faulty).advance()
@@ -129,31 +129,31 @@ def test_a_look_is_noted_and_the_next_begins_behind_it(stored, tmp_path, outcry,
 
 
 def test_a_database_that_is_gone_is_waited_for(day, monkeypatch):
-    said, turns = [], iter([True, True, False])
+    messages, turns = [], iter([True, True, False])
     work = Reconciliation(day, None)
-    asked = iter([StoreGone("the database is gone: x"), StoreGone("the database is gone: x"), 0])
+    answers = iter([StoreGone("the database is gone: x"), StoreGone("the database is gone: x"), 0])
 
     def reached():
-        found = next(asked)
-        if isinstance(found, StoreGone):
-            raise found
-        return found
+        answer = next(answers)
+        if isinstance(answer, StoreGone):
+            raise answer
+        return answer
 
     work.store = reached, lambda after, until: dict.fromkeys(COMPARED, np.zeros(0, np.int64))
-    verdicts = list(stops(work, lambda: next(turns), said.append))
-    assert said == ["the database is gone: x"]
+    verdicts = list(stops(work, lambda: next(turns), messages.append))
+    assert messages == ["the database is gone: x"]
     assert [verdict.seq for verdict in verdicts] == [flow.COMMANDS]
 
 
 def test_a_database_that_goes_in_the_middle_costs_nothing_of_the_journal(day):
     """What was read of the journal when it went is not read again, and is compared all the same."""
-    work, asked = Reconciliation(day, None, every=5_000), iter([StoreGone("gone"), 0, 0, 0, 0])
+    work, answers = Reconciliation(day, None, every=5_000), iter([StoreGone("gone"), 0, 0, 0, 0])
 
     def reached():
-        found = next(asked)
-        if isinstance(found, StoreGone):
-            raise found
-        return found
+        answer = next(answers)
+        if isinstance(answer, StoreGone):
+            raise answer
+        return answer
 
     work.store = reached, lambda after, until: pytest.fail("nothing is there to be read")
     with pytest.raises(StoreGone):
@@ -165,8 +165,8 @@ def test_a_database_that_goes_in_the_middle_costs_nothing_of_the_journal(day):
 
 def test_a_follower_of_a_fast_venue_tells_on_the_way(day):
     work = Reconciliation(day, None, every=5_000)
-    told = [verdict.seq for verdict in work.verdicts(follow=True)]
-    assert told == [5_000, 10_000, 15_000, 20_000, 20_000]
+    seqs = [verdict.seq for verdict in work.verdicts(follow=True)]
+    assert seqs == [5_000, 10_000, 15_000, 20_000, 20_000]
 
 
 def test_rows_of_the_files_are_those_that_duckdb_finds(stored):
@@ -176,10 +176,10 @@ def test_rows_of_the_files_are_those_that_duckdb_finds(stored):
     events = whole["event_seq"].to_numpy()
     files = Files(folder, COMPARED)
     for after, until in ((-1, 2**62), (0, int(events[-1]) // 2), (int(events[-1]) // 2, 2**40)):
-        found, kept = files.rows(after, until), (events > after) & (events <= until)
+        rows, kept = files.rows(after, until), (events > after) & (events <= until)
         assert kept.any()
         for name in COMPARED:
-            assert found[name].tolist() == whole[name].to_numpy()[kept].tolist()
+            assert rows[name].tolist() == whole[name].to_numpy()[kept].tolist()
     assert len(files.rows(2**61, 2**62)["part"]) == 0
 
 

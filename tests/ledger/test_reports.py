@@ -28,10 +28,10 @@ from openoutcry.wire.enums import EventFlag
 
 def test_as_of_any_sequence_is_the_same_from_a_checkpoint(day, tmp_path):
     home = shutil.copytree(day, tmp_path / "day")
-    found = opened(home)
-    for _ in found.advance(until_seq=8_000):
+    standing = opened(home)
+    for _ in standing.advance(until_seq=8_000):
         pass
-    path = save(found)
+    path = save(standing)
     assert checkpoints(home) == [(8_000, path)]
     assert opened(home, 7_999).seq == 0
     for seq in (8_000, 8_001, 12_345):
@@ -191,29 +191,29 @@ def test_a_store_that_lost_a_row_is_not_told_as_a_statement(stored, tmp_path, ou
 
 
 def test_the_trial_balance_is_balanced_and_the_reports_agree(day):
-    found = at(day)
-    trial = reports.trial_balance(found.books).rows
+    standing = at(day)
+    trial = reports.trial_balance(standing.books).rows
     totals = [row for row in trial if row[1] == "total"]
     assert len(totals) > 5
     assert all(debit == credit for _, _, debit, credit in totals)
     by_account = defaultdict(int)
-    for owner, asset, account, balance in reports.balances(found.books).rows:
+    for owner, asset, account, balance in reports.balances(standing.books).rows:
         by_account[asset, f"{'venue' if owner == 'venue' else 'participants'} {account}"] += balance
     assert dict(by_account) == {
         (asset, account): credit - debit for asset, account, debit, credit in trial
         if account != "total"
     }  # fmt: skip
     charged = sum(
-        row[6] + row[7] for row in reports.fees(found.books, transactions(day, found)).rows
+        row[6] + row[7] for row in reports.fees(standing.books, transactions(day, standing)).rows
     )
-    assert charged == found.books.balance(0, 0, 0)
+    assert charged == standing.books.balance(0, 0, 0)
     assert charged != 0
 
 
 def test_a_statement_ends_at_the_balance(day):
-    found = at(day, 15_000)
-    books = found.books
-    report = reports.statement(books, transactions(day, found), 7)
+    standing = at(day, 15_000)
+    books = standing.books
+    report = reports.statement(books, transactions(day, standing), 7)
     names = dict(zip(report.columns, report.rows[-1], strict=True))
     own = sum(books.balance(8, 0, kind) for kind in (0, 1, 2))
     assert (names["balance"], names["owed"]) == (own, books.balance(8, 0, Account.FEES_DUE))
@@ -227,9 +227,9 @@ def test_a_statement_ends_at_the_balance(day):
 @pytest.mark.parametrize("method", METHODS)
 def test_profits_are_what_was_received_and_what_is_held(day, method):
     """Realised + unrealised = money received - paid + what is held at the last price."""
-    found = at(day)
-    books, cash, adjusted = found.books, defaultdict(int), set()
-    for part in transactions(day, found):
+    standing = at(day)
+    books, cash, adjusted = standing.books, defaultdict(int), set()
+    for part in transactions(day, standing):
         for row in part[np.isin(part["kind"], (lay.Kind.POSTED, lay.Kind.POSITION))]:
             sign = -1 if row["kind"] == lay.Kind.POSITION or row["side"] == 1 else 1
             multiplier = int(books.instruments[row["instrument"], lay.MULTIPLIER // 8])
@@ -240,7 +240,7 @@ def test_profits_are_what_was_received_and_what_is_held(day, method):
             cash[key] -= int(row["outside"])
             adjusted.add(key)
     held = {row[:2]: row[2] for row in reports.positions(books).rows}
-    rows = reports.profits(books, transactions(day, found), method).rows
+    rows = reports.profits(books, transactions(day, standing), method).rows
     assert len(rows) > 300
     for who, symbol, position, _, cost, _, value, realised, unrealised, _ in rows:
         assert position == held.get((who, symbol), 0)
@@ -294,31 +294,31 @@ def test_first_in_first_out_and_average_cost_by_hand():
 )  # fmt: skip
 def test_every_report_comes_in_every_format(day, outcry, tmp_path, words):
     name, *more = words
-    made = [name, str(day), "--as-of", "3000", *more]
+    arguments = [name, str(day), "--as-of", "3000", *more]
 
-    def asked(form, *options):
-        done = outcry("ledger", *made, "--format", form, *options)
+    def printed(form, *options):
+        done = outcry("ledger", *arguments, "--format", form, *options)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    rows = json.loads(asked("json"))["rows"]
+    rows = json.loads(printed("json"))["rows"]
     assert rows
-    told = list(csv.DictReader(io.StringIO(asked("csv"))))
-    assert told == [{k: "" if v is None else str(v) for k, v in row.items()} for row in rows]
+    csv_rows = list(csv.DictReader(io.StringIO(printed("csv"))))
+    assert csv_rows == [{k: "" if v is None else str(v) for k, v in row.items()} for row in rows]
     out = tmp_path / "report.parquet"
-    assert asked("parquet", "--out", str(out)) == f"{out}: {len(rows):,} rows\n"
+    assert printed("parquet", "--out", str(out)) == f"{out}: {len(rows):,} rows\n"
     assert pyarrow.parquet.read_table(out).num_rows == len(rows)
     if name == "statement":
-        asked("pdf", "--out", str(tmp_path / "report.pdf"))
+        printed("pdf", "--out", str(tmp_path / "report.pdf"))
         assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF-")
 
 
 def test_an_order_s_chain_adds_up(day, outcry):
-    found = at(day)
-    fills = np.concatenate([p[p["kind"] == lay.Kind.POSTED] for p in transactions(day, found)])
+    standing = at(day)
+    fills = np.concatenate([p[p["kind"] == lay.Kind.POSTED] for p in transactions(day, standing)])
     ids, counts = np.unique(fills["order_id"], return_counts=True)
     order_id = int(ids[np.argmax(counts)])
-    symbol = found.books.symbols[fills["instrument"][fills["order_id"] == order_id][0]]
+    symbol = standing.books.symbols[fills["instrument"][fills["order_id"] == order_id][0]]
     done = outcry("ledger", "order", str(day), symbol, str(order_id), "--format", "json")
     rows = json.loads(done.stdout)["rows"]
     traded = [row for row in rows if row["what"] == "FILLED"]
@@ -327,7 +327,7 @@ def test_an_order_s_chain_adds_up(day, outcry):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [(["balances", "nowhere"], "nowhere"), (["balances", "{day}", "--as-of", "soon"], "no moment"),
      (["balances", "{day}", "--as-of", "99999999"], "ends at sequence 20000"),
      (["order", "{day}", "GOLD", "1"], "GOLD is none of"),
@@ -336,10 +336,10 @@ def test_an_order_s_chain_adds_up(day, outcry):
      (["balances", "{day}", "--format", "pdf"], "--out"),
      (["balances", "{day}", "--format", "csv", "--out", "/proc/none/x"], "/proc/none/x")],
 )  # fmt: skip
-def test_what_cannot_be_is_told_in_a_line(day, outcry, words, said):
+def test_what_cannot_be_is_told_in_a_line(day, outcry, words, message):
     done = outcry("ledger", *[word.replace("{day}", str(day)) for word in words])
     assert done.returncode != 0
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -351,6 +351,6 @@ def test_amounts_have_their_decimals():
 
 @pytest.mark.long
 def test_as_of_any_sequence_of_ten_million_commands(tmp_path):
-    found = measured(tmp_path / "day", 10_000_000)
-    assert found["commands"] > 10_000_000
-    assert found["checkpoints"] == 40
+    figures = measured(tmp_path / "day", 10_000_000)
+    assert figures["commands"] > 10_000_000
+    assert figures["checkpoints"] == 40

@@ -11,10 +11,10 @@ LINES = commands("settlement.md")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Every command of the page, in its order; what each printed is in ``said``."""
+    """Every command of the page, in its order; what each printed is in ``said.json``."""
     folder = tmp_path_factory.mktemp("settlement")
-    said = {line.split()[2]: run(line, folder) for line in LINES}
-    (folder / "said.json").write_text(json.dumps(said))
+    outputs = {line.split()[2]: run(line, folder) for line in LINES}
+    (folder / "said.json").write_text(json.dumps(outputs))
     return folder
 
 
@@ -24,8 +24,8 @@ def rows(path):
 
 
 def test_the_pages_commands_say_what_the_page_says(folder):
-    said = json.loads((folder / "said.json").read_text())
-    assert said["due"] == "2026-11-27 (T+1)\n"
+    outputs = json.loads((folder / "said.json").read_text())
+    assert outputs["due"] == "2026-11-27 (T+1)\n"
     assert len(rows(folder / "obligations.csv")) == 12
     assert rows(folder / "nets.csv") == [
         ["2026-11-23", "ann", "USD", "700"], ["2026-11-23", "ann", "COIN", "-5"],

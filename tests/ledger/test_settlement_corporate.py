@@ -78,20 +78,20 @@ def test_a_split_gives_whole_units_and_cash_for_the_rest(positions, ratio, ticks
 def opened(orders):
     """An engine before the open, with these orders in it."""
     engine = Engine(make_instruments([b"ACME", b"COIN"]), 64)
-    made = np.zeros(2 + len(orders), ORDER_DTYPE)
+    commands = np.zeros(2 + len(orders), ORDER_DTYPE)
     for at, symbol in enumerate((b"ACME", b"COIN")):
-        made[at]["kind"], made[at]["symbol"] = CommandKind.PHASE, symbol
-        made[at]["aux"] = Phase.PRE_OPEN
-    for row, one in zip(made[2:], orders, strict=True):
+        commands[at]["kind"], commands[at]["symbol"] = CommandKind.PHASE, symbol
+        commands[at]["aux"] = Phase.PRE_OPEN
+    for row, one in zip(commands[2:], orders, strict=True):
         row["kind"], row["time_in_force"] = CommandKind.NEW, TimeInForce.DAY
         for field in ("order_id", "participant", "side", "order_type", "price_ticks", "qty_lots"):
             row[field] = getattr(one, field)
         row["symbol"] = one.symbol.encode()
         row["aux"] = 500 if one.order_type == OrderType.STOP else 0
-    made["seq"] = np.arange(1, len(made) + 1)
-    engine.process(made)
+    commands["seq"] = np.arange(1, len(commands) + 1)
+    engine.process(commands)
     assert engine.open_orders == len(orders)
-    return engine, len(made) + 1
+    return engine, len(commands) + 1
 
 
 BOOK = [
@@ -104,8 +104,8 @@ def test_the_matcher_takes_the_commands_of_a_dividend():
     """Buys are lowered, sales stay, what has a trigger or no price left is cancelled."""
     engine, seq = opened(BOOK)
     done = cash_dividend([], BOOK, "ACME", "USD", (5, 2), 3, 100, Phase.PRE_OPEN)
-    told = engine.process(records(done.commands, seq))
-    assert not any(event["kind"] == EventKind.REJECTED for event in told)
+    events = engine.process(records(done.commands, seq))
+    assert not any(event["kind"] == EventKind.REJECTED for event in events)
     depth = engine.depth("ACME", 9)
     assert [level[:2] for level in depth["bids"]] == [(98, 39)]
     assert [level[:2] for level in depth["asks"]] == [(110, 7)]
@@ -117,13 +117,13 @@ def test_the_matcher_takes_the_commands_of_a_split():
     """3 for 2: half as many more, a price of two thirds, never worse for who entered it."""
     engine, seq = opened(BOOK)
     done = split([], BOOK, "ACME", "USD", (3, 2), 1, 100, Phase.PRE_OPEN)
-    told = engine.process(records(done.commands, seq))
-    assert not any(event["kind"] == EventKind.REJECTED for event in told)
+    events = engine.process(records(done.commands, seq))
+    assert not any(event["kind"] == EventKind.REJECTED for event in events)
     depth = engine.depth("ACME", 9)
     assert [level[:2] for level in depth["bids"]] == [(67, 45 + 13), (1, 1)]
     assert [level[:2] for level in depth["asks"]] == [(74, 10)]
     assert engine.open_orders == 5
-    changed = [event for event in told if event["kind"] == EventKind.PHASE_CHANGED]
+    changed = [event for event in events if event["kind"] == EventKind.PHASE_CHANGED]
     assert [int(event["price_ticks"]) for event in changed] == [67]
 
 

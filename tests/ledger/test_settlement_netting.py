@@ -19,7 +19,7 @@ HEADER = "trade_id,trade_date,market,buyer,seller,asset,quantity_units,cash_asse
 DAYS = (date(2026, 11, 24), date(2026, 11, 25), date(2026, 11, 27))
 
 
-def made(rows, members=5, assets=4):
+def trades_of(rows, members=5, assets=4):
     """Trades of (day, buyer, seller, asset, units, cash) with cash in the last asset."""
     columns = np.array(rows, np.int64).reshape(-1, 6).T
     names = tuple(f"m{at}" for at in range(members)), tuple(f"a{at}" for at in range(assets))
@@ -50,7 +50,7 @@ TRADES = st.lists(
 @given(TRADES, st.sampled_from([0, netting.DENSE_CELLS]))
 def test_nets_are_the_sum_of_all_obligations(rows, dense_cells):
     """Also past 2^63, and in a table that holds only the cells there are."""
-    trades = made(rows)
+    trades = trades_of(rows)
     before, netting.DENSE_CELLS = netting.DENSE_CELLS, dense_cells
     try:
         nets = list(net_rows(trades, net(trades)))
@@ -188,6 +188,6 @@ GOOD = "7,2026-11-25,XNYS,ann,bob,ACME,10,USD,500\n"
 def test_what_is_wrong_in_a_file_is_named_by_row_and_field(text, word, tmp_path):
     path = tmp_path / "trades.csv"
     path.write_text(text)
-    with pytest.raises(SettlementError) as told:
+    with pytest.raises(SettlementError) as caught:
         read_trades(path)
-    assert f"{path}: {word}" in str(told.value)
+    assert f"{path}: {word}" in str(caught.value)

@@ -237,9 +237,9 @@ def test_balances_past_64_bits_are_read_again(tmp_path):
 )
 def test_balances_that_are_not_right_are_named(text, word, tmp_path):
     (tmp_path / "b.csv").write_text(text)
-    with pytest.raises(SettlementError) as told:
+    with pytest.raises(SettlementError) as caught:
         read_balances(tmp_path / "b.csv")
-    assert word in str(told.value)
+    assert word in str(caught.value)
 
 
 def test_debts_and_odd_penalties_are_refused(tmp_path):

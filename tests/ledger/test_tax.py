@@ -42,17 +42,17 @@ def test_closings_are_what_first_in_first_out_realises(trades, splits):
 
 
 @pytest.fixture(scope="module")
-def found(day):
+def standing(day):
     """The ledger at the journal's end."""
     return at(day)
 
 
 @pytest.fixture(scope="module")
-def report(day, found):
-    return tax(found.books, transactions(day, found, 0))
+def report(day, standing):
+    return tax(standing.books, transactions(day, standing, 0))
 
 
-def test_the_report_adds_up_to_the_realised_profit_of_everybody(day, found, report):
+def test_the_report_adds_up_to_the_realised_profit_of_everybody(day, standing, report):
     gains = defaultdict(int)
     for row in report.rows:
         who, symbol, _, opened, closed, days, _, cost, proceeds, gain, _ = row
@@ -60,7 +60,7 @@ def test_the_report_adds_up_to_the_realised_profit_of_everybody(day, found, repo
         assert opened <= closed
         assert days >= 0
         gains[who, symbol] += gain
-    wanted = profits(found.books, transactions(day, found, 0), "fifo")
+    wanted = profits(standing.books, transactions(day, standing, 0), "fifo")
     at_name = wanted.columns.index("realised")
     realised = {(row[0], row[1]): row[at_name] for row in wanted.rows if row[at_name]}
     assert {key: gain for key, gain in gains.items() if gain} == realised
@@ -72,17 +72,17 @@ def test_the_report_adds_up_to_the_realised_profit_of_everybody(day, found, repo
 def test_the_command_writes_csv_and_pdf_that_are_read_back(outcry, day, report, tmp_path):
     who = report.rows[0][0]
     out = tmp_path / "gains.csv"
-    asked = ["audit", "report", "tax", day, "--participant", who]
-    done = outcry(*asked, "--format", "csv", "--out", out)
+    command = ["audit", "report", "tax", day, "--participant", who]
+    done = outcry(*command, "--format", "csv", "--out", out)
     assert done.returncode == 0, done.stderr
     rows = list(csv.reader(io.StringIO(out.read_text())))
     mine = [[str(cell) for cell in row] for row in report.rows if row[0] == who]
     assert rows == [list(report.columns), *mine]
     pdf = tmp_path / "gains.pdf"
-    assert outcry(*asked, "--format", "pdf", "--out", pdf).returncode == 0
+    assert outcry(*command, "--format", "pdf", "--out", pdf).returncode == 0
     assert pdf.read_bytes().startswith(b"%PDF-")
     assert b"%%EOF" in pdf.read_bytes()[-16:]
-    assert outcry(*asked, "--format", "pdf").returncode == 2
+    assert outcry(*command, "--format", "pdf").returncode == 2
     assert pytest.approx(sum(row[9] for row in report.rows if row[0] == who)) == sum(
         int(row[9]) for row in rows[1:]
     )
@@ -108,7 +108,7 @@ def test_fees_of_two_kinds_of_money_are_not_added_up(tmp_path):
     orders = np.concatenate(rows)
     orders["seq"] = orders["rx_ts_ns"] = np.arange(1, len(orders) + 1)
     home = flow.write_journal(tmp_path / "day", orders)
-    found = at(home)
-    assert found.books.remarks == []
-    notes = tax(found.books, transactions(home, found, 0), 7).notes
+    standing = at(home)
+    assert standing.books.remarks == []
+    notes = tax(standing.books, transactions(home, standing, 0), 7).notes
     assert notes[1:] == ["fees of these trades: 2.00 USD", "fees of these trades: 3 JPY"]

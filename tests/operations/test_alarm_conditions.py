@@ -68,17 +68,17 @@ def looks(name, venue=None):
 def venue(tmp_path_factory):
     port = free_port()
     text = VENUE.replace("4096", f"{CAPACITY}\nfailures_before_lock = 2\nlock_s = 2")
-    made = ServedVenue(
+    served_venue = ServedVenue(
         tmp_path_factory.mktemp("venue"),
         "2026-01-05T10:00:00",
         PORT + MORE.replace("OUCH", str(port)),
         text,
     )
-    made.ouch = port
-    made.start()
-    made.wait_for_phase("CONTINUOUS")
-    yield made
-    made.stop()
+    served_venue.ouch = port
+    served_venue.start()
+    served_venue.wait_for_phase("CONTINUOUS")
+    yield served_venue
+    served_venue.stop()
 
 
 def pipeline_of(venue):
@@ -223,14 +223,16 @@ def test_a_stage_that_dies_hangs_and_is_down(venue):
         return any(one.control.stage(index, ct.STAGE_STALLED_NS) > 0 for index in stopped)
 
     os.kill(pid, signal.SIGSTOP)
-    asked = threading.Thread(target=ask, args=(venue.journal, {"do": "halt", "instrument": "TIN"}))
-    asked.start()  # a command that waits for it
+    halt_thread = threading.Thread(
+        target=ask, args=(venue.journal, {"do": "halt", "instrument": "TIN"})
+    )
+    halt_thread.start()  # a command that waits for it
     until(stalled)
     hung.look(seconds=6)
     assert hung.look(seconds=6) or not stalled()
     until(lambda: not stalled() and all(map(started, stopped)))
     assert not hung.look()
-    asked.join(WAIT_S)
+    halt_thread.join(WAIT_S)
 
 
 @pytest.mark.parametrize(
@@ -272,20 +274,20 @@ def test_a_ledger_that_differs_and_one_that_nobody_compares(venue):
     (venue.journal / "ledger").mkdir()
     path = venue.journal / "ledger" / "reconciled.json"
 
-    def found(age_s, difference):
+    def write_reconciled(age_s, difference):
         row = {"seq": 50, "looked_s": time.time() - age_s, "difference": difference}
         path.write_text(json.dumps(row))
 
     for alarm in (different, late):
-        found(0, None)
+        write_reconciled(0, None)
         assert not alarm.look()
-    found(3_590, {"seq": 41, "event_seq": 60, "what": "x"})
+    write_reconciled(3_590, {"seq": 41, "event_seq": 60, "what": "x"})
     assert different.look()
     assert not late.look()
-    found(3_601, None)
+    write_reconciled(3_601, None)
     assert not different.look()
     assert late.look()
-    found(0, None)
+    write_reconciled(0, None)
     assert not late.look()
 
 
@@ -400,7 +402,7 @@ def test_a_clock_that_is_off(name, limit_ns, sign, monkeypatch):
 def test_replicas_that_are_away(name, word, quiet, loud, monkeypatch):
     """A million commands are sequenced; the stage's words in the control segment are the test's."""
     words = {ct.STAGE_SAFE_SEQ: 10**6, ct.STAGE_SAFE_UNTIL_NS: 2**62, ct.STAGE_LAG_BYTES: 0}
-    stage = SimpleNamespace(stage=lambda _at, asked: words[asked])
+    stage = SimpleNamespace(stage=lambda _at, key: words[key])
     monkeypatch.setattr(
         metrics, "_host", lambda out: metrics._replicas(out, stage, 0, 10**6, "TEST")
     )

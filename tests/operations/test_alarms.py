@@ -42,7 +42,7 @@ def series_of(of, levels):
         case ex.Share():
             return series_of(of.part, levels) | series_of(of.whole, [1.0] * len(levels))
         case ex.Quantile():
-            found = {}
+            series = {}
             for number, level in enumerate(sorted(set(levels))):
                 # While the level is this one, all observations fall below the edge that gives it.
                 edges = [one / of.q for one in sorted(set(levels))]
@@ -52,9 +52,9 @@ def series_of(of, levels):
                            frozenset((VENUE | dict(of.labels) | {"le": text}).items()))  # fmt: skip
                     here = [1.0 if one == level and edge >= edges[number] else 0.0
                             for one in levels]  # fmt: skip
-                    before = found.get(key, [0.0] * len(levels))
-                    found[key] = [a + b for a, b in zip(before, here, strict=True)]
-            return {key: grown(values) for key, values in found.items()}
+                    before = series.get(key, [0.0] * len(levels))
+                    series[key] = [a + b for a, b in zip(before, here, strict=True)]
+            return {key: grown(values) for key, values in series.items()}
         case ex.Predicted():
             left, values = 1e9, []
             for level in levels:
@@ -136,7 +136,7 @@ def test_prometheus_says_the_same_at_every_edge(tmp_path):
 def test_the_evaluator_says_the_same(alarm):
     """Ours, over the same series: it fires in the second part alone, once, behind its patience."""
     rows = series_of(alarm.of, levels_of(alarm))
-    history, evaluator, told = History(660), Evaluator((alarm,)), []
+    history, evaluator, changes = History(660), Evaluator((alarm,)), []
     for step in range(3 * PART_STEPS):
         families = {}
         for (name, labels), values in rows.items():
@@ -144,11 +144,11 @@ def test_the_evaluator_says_the_same(alarm):
             family = families.setdefault(name, GaugeMetricFamily(name, "x", labels=list(row)))
             family.add_metric(list(row.values()), values[step])
         history.add(step * STEP_S, families.values())
-        told += [(step, one.state, dict(one.labels)) for one in
-                 evaluator.evaluate(history, step * STEP_S)]  # fmt: skip
-        assert bool(evaluator.firing) == (len(told) == 1)
-    assert [state for _, state, _ in told] == [State.FIRING, State.RESOLVED]
-    (begun, _, labels), (over, _, _) = told
+        changes += [(step, one.state, dict(one.labels)) for one in
+                    evaluator.evaluate(history, step * STEP_S)]  # fmt: skip
+        assert bool(evaluator.firing) == (len(changes) == 1)
+    assert [state for _, state, _ in changes] == [State.FIRING, State.RESOLVED]
+    (begun, _, labels), (over, _, _) = changes
     assert labels == labels_of(alarm)
     assert PART_STEPS + alarm.for_s / STEP_S <= begun < 2 * PART_STEPS <= over
 
@@ -169,13 +169,13 @@ def test_names_are_told_apart_and_each_has_a_runbook():
 
 def naive(scrapes, name, window_s):
     """The points of each series within a window, by going through every scrape."""
-    found = {}
+    series = {}
     for at_s, taken in scrapes:
         if at_s >= scrapes[-1][0] - window_s:
             for (of, labels), value in taken.items():
                 if of == name:
-                    found.setdefault(labels, []).append((at_s, value))
-    return {labels: points for labels, points in found.items() if len(points) > 1}
+                    series.setdefault(labels, []).append((at_s, value))
+    return {labels: points for labels, points in series.items() if len(points) > 1}
 
 
 @settings(max_examples=60, deadline=None)

@@ -76,8 +76,8 @@ def test_it_is_rehearsed_a_hundred_times_under_flood(tmp_path, count):
             if len(answer["done"]) != len(STEPS) or answer["commands"] != len(STEPS):
                 failed.append(number)
             wait_for(Path(answer["dump"]))  # on a busy host the answer may come before it
-            found = read_dump(Path(answer["dump"]))
-            rows = found["books"].get("orders", {}).get("rows", [])
+            dump = read_dump(Path(answer["dump"]))
+            rows = dump["books"].get("orders", {}).get("rows", [])
             if len(rows) < OPEN:
                 unread.append(number)
             for path in venue.journal.glob("rehearsal-*"):

@@ -128,9 +128,9 @@ def test_every_process_says_what_it_is_and_the_odd_one_is_named(tmp_path):
     control = ct.Control.attach(one.control.segment.name)
     control.set_stage(one.table.index["matcher"], ct.STAGE_BUILD, 7)
     pid = control.stage(one.table.index["matcher"], ct.STAGE_PID)
-    told = outcry("deploy", "check", status=1)
-    assert f"matcher (pid {pid}) is of another build" in told
-    assert told.count(" is of another") == 1
+    output = outcry("deploy", "check", status=1)
+    assert f"matcher (pid {pid}) is of another build" in output
+    assert output.count(" is of another") == 1
     venue.stop()
 
 
@@ -165,25 +165,25 @@ def test_a_build_that_has_not_replayed_the_journal_does_not_open_the_venue(tmp_p
     _, err = venue.process.communicate(timeout=WAIT_S)
     assert venue.process.returncode != 0
     assert "the venue file asks for its canary: `outcry deploy canary" in err
-    told = outcry("deploy", "canary", "journal", folder=tmp_path)
-    assert "the same as what was recorded" in told
+    output = outcry("deploy", "canary", "journal", folder=tmp_path)
+    assert "the same as what was recorded" in output
     venue.start()
     venue.wait_for_phase("CONTINUOUS")
     venue.stop()
     # What came out is looked at, not only that something did.
     served.write_text('{"build": "of yesterday"}')
     kept = tmp_path / "journal" / NAME
-    found = json.loads(kept.read_text())
+    report = json.loads(kept.read_text())
     for change, says in (
         ({"differences": ["trades at the end: 1 was recorded, 2 came out"]}, "found differences"),
         ({"until_seq": 1}, "has seen 1 commands"),
         ({"journal_id": "0" * 16}, "of another journal"),
         ({"build": "0"}, "has not served"),
     ):
-        kept.write_text(json.dumps(found | change))
+        kept.write_text(json.dumps(report | change))
         with pytest.raises(OutcryError, match=says):
             require_canary(venue.journal)
-    kept.write_text(json.dumps(found))
+    kept.write_text(json.dumps(report))
     require_canary(venue.journal)
 
 
@@ -208,10 +208,10 @@ def test_differences_are_listed_by_command(tmp_path, monkeypatch):
         return events
 
     monkeypatch.setattr(Engine, "process", other)
-    found = canary(venue.journal)
-    (first, *_) = found["differences"]
+    report = canary(venue.journal)
+    (first, *_) = report["differences"]
     assert first.startswith("the events of commands ")
     low, high = (int(word.replace(",", "")) for word in first.split()[4:7:2])
     assert low <= wrong <= high
     assert any(line.startswith(f"command {wrong:,} (NEW, order 1): now ACCEPTED 6 at 1000")
-               for line in found["events"])  # fmt: skip
+               for line in report["events"])  # fmt: skip

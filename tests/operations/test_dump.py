@@ -41,40 +41,40 @@ password = "{HASH}"
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory):
     folder = tmp_path_factory.mktemp("venue")
-    made = ServedVenue(folder, "2026-01-05T10:00:00", PORT + OPERATOR)
-    made.start()
-    made.wait_for_phase("CONTINUOUS")
+    served_venue = ServedVenue(folder, "2026-01-05T10:00:00", PORT + OPERATOR)
+    served_venue.start()
+    served_venue.wait_for_phase("CONTINUOUS")
     sent = orders(1, 40, TimeInForce.GTC)
     crossing = orders(100, 1, TimeInForce.GTC)
     crossing["side"], crossing["price_ticks"] = Side.SELL, 1_039
-    made.send(np.concatenate([sent, crossing]))
-    yield made
-    if made.process.poll() is None:
-        made.stop()
+    served_venue.send(np.concatenate([sent, crossing]))
+    yield served_venue
+    if served_venue.process.poll() is None:
+        served_venue.stop()
 
 
 def test_a_rehearsal_takes_a_dump_with_every_section(venue):
     """The rehearsal goes the same way: what it leaves is what the close would leave."""
-    said = run("outcry emergency-close --rehearse --why drill", venue.folder)
+    output = run("outcry emergency-close --rehearse --why drill", venue.folder)
     (path,) = venue.journal.glob("rehearsal-*.dump.json.gz")
-    assert f"everything is in {path}" in said
+    assert f"everything is in {path}" in output
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    found = read_dump(path)
-    assert tuple(found) == SECTIONS
-    missing = [name for name, one in found.items() if isinstance(one, dict) and "missing" in one]
+    dump = read_dump(path)
+    assert tuple(dump) == SECTIONS
+    missing = [name for name, one in dump.items() if isinstance(one, dict) and "missing" in one]
     assert missing == []
-    assert found["summary"]["state"] == "open"
-    assert found["books"]["sequence"] >= found["books_before"]["sequence"]
-    assert len(found["books"]["orders"]["rows"]) == 39
-    assert found["books"]["depth"]["GOLD"]["bids"][0] == [1_038, 5, 1]
-    assert "outcry_open_orders" in found["metrics"]["text"]
-    assert any("serving" in row["message"] for row in found["log"])
-    assert [row["asked"]["do"] for row in found["actions"]] == ["rehearse"]
-    stacks = {one["process"]: one["python"] for one in found["processes"]}
+    assert dump["summary"]["state"] == "open"
+    assert dump["books"]["sequence"] >= dump["books_before"]["sequence"]
+    assert len(dump["books"]["orders"]["rows"]) == 39
+    assert dump["books"]["depth"]["GOLD"]["bids"][0] == [1_038, 5, 1]
+    assert "outcry_open_orders" in dump["metrics"]["text"]
+    assert any("serving" in row["message"] for row in dump["log"])
+    assert [row["asked"]["do"] for row in dump["actions"]] == ["rehearse"]
+    stacks = {one["process"]: one["python"] for one in dump["processes"]}
     assert stacks.pop("supervisor") == "is not asked"
     # Which stages share a process, and its name, is by the number of cores.
     assert any("in run_group" in stack for stack in stacks.values())
-    (trade,) = [one for one in found["last_commands"] if one["kind"] == "NEW"
+    (trade,) = [one for one in dump["last_commands"] if one["kind"] == "NEW"
                 and one["order_id"] == 100]  # fmt: skip
     kinds = [event["kind"] for event in trade["events"]]
     assert kinds.count("FILLED") == 2
@@ -122,21 +122,21 @@ def test_the_close_tells_the_books_before_and_after(venue):
     (path,) = venue.journal.glob("emergency-*.dump.json.gz")
     shown = run(f"outcry dump show {path}", venue.folder)
     assert f"39 open orders after command {before:,}" in shown
-    found = read_dump(path)
-    assert found["books"]["orders"]["rows"] == []
-    assert found["stood"]["participants"][0]["open_orders"] == 0
-    cancel = next(one for one in found["last_commands"] if one["kind"] == "MASS_CANCEL")
+    dump = read_dump(path)
+    assert dump["books"]["orders"]["rows"] == []
+    assert dump["stood"]["participants"][0]["open_orders"] == 0
+    cancel = next(one for one in dump["last_commands"] if one["kind"] == "MASS_CANCEL")
     assert len(cancel["events"]) >= 39
-    assert found["summary"]["before_seq"] == before < cancel["seq"]
-    (row,) = [row for row in found["actions"] if row["asked"]["do"] == "emergency-close"]
+    assert dump["summary"]["before_seq"] == before < cancel["seq"]
+    (row,) = [row for row in dump["actions"] if row["asked"]["do"] == "emergency-close"]
     assert row["why"] == "not a drill"
     assert "emergency close: step 4" in run(f"outcry dump show {path} log", venue.folder)
     assert '"GOLD"' in run(f"outcry dump show {path} books_before --json", venue.folder)
     assert "== matcher" in run(f"outcry dump show {path} processes", venue.folder).replace(
         "gateway + matcher", "matcher"
     )
-    told = run(f"outcry dump show {path} nothing", venue.folder, status=1)
-    assert told == ""
+    output = run(f"outcry dump show {path} nothing", venue.folder, status=1)
+    assert output == ""
     kinds = venue.commands()["kind"]
     assert (kinds == CommandKind.MASS_CANCEL).sum() == 1
 

@@ -85,11 +85,11 @@ def test_what_anybody_may_send_and_read(tmp_path):
 def test_where_the_journal_stands(tmp_path, monkeypatch):
     file = venue(tmp_path, text=VENUE.replace("housekeeping_cores", 'copies = ["/dev/shm/copy", '
                                               '"copy"]\nhousekeeping_cores'))  # fmt: skip
-    found = {one.name: one for one in fitness.journal(file, Host())}
-    assert found["copies"].state == BAD
-    assert str(tmp_path / "copy") in found["copies"].what
-    assert "/dev/shm" not in found["copies"].what
-    assert found["checkpoints"].state == BAD
+    checks = {one.name: one for one in fitness.journal(file, Host())}
+    assert checks["copies"].state == BAD
+    assert str(tmp_path / "copy") in checks["copies"].what
+    assert "/dev/shm" not in checks["copies"].what
+    assert checks["checkpoints"].state == BAD
     volatile = venue(tmp_path, text=VENUE.replace('"journal"', '"/dev/shm/outcry-nowhere"'))
     assert states(fitness.journal, volatile)["medium"] == BAD
     Disk = namedtuple("Disk", "f_bavail f_frsize f_blocks")

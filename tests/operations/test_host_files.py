@@ -24,13 +24,13 @@ def named():
 
 
 def test_a_dashboard_shows_only_metrics_that_there_are():
-    found = {
+    queried_metrics = {
         re.sub("_(total|bucket)$", "", name)
         for panel in PANELS
         for query, _ in panel.queries
         for name in re.findall(r"outcry_[a-z_]+[a-z]", query)
     }
-    assert found <= named()
+    assert queried_metrics <= named()
     places = [tuple(panel["gridPos"].values()) for panel in dashboard()["panels"]]
     assert len(set(places)) == len(places) == len(PANELS)
 

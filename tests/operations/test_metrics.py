@@ -57,15 +57,15 @@ def test_a_bucket_ends_just_below_each_threshold():
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory):
     folder = tmp_path_factory.mktemp("venue")
-    made = ServedVenue(folder, "2026-01-05T08:30:00")
-    made.start()
-    made.wait_for_phase("PRE_OPEN")
-    made.set_time("2026-01-05T10:00:00")
-    made.wait_for_phase("CONTINUOUS")
-    made.send(orders(1, 100, TimeInForce.DAY))
-    yield made
-    if made.process.poll() is None:
-        made.stop()
+    served_venue = ServedVenue(folder, "2026-01-05T08:30:00")
+    served_venue.start()
+    served_venue.wait_for_phase("PRE_OPEN")
+    served_venue.set_time("2026-01-05T10:00:00")
+    served_venue.wait_for_phase("CONTINUOUS")
+    served_venue.send(orders(1, 100, TimeInForce.DAY))
+    yield served_venue
+    if served_venue.process.poll() is None:
+        served_venue.stop()
 
 
 def samples(text):
@@ -76,9 +76,9 @@ def samples(text):
     }
 
 
-def value(found, name, **labels):
+def value(series, name, **labels):
     wanted = {"venue": "TEST", **labels}.items()
-    (one,) = [v for (n, of), v in found.items() if n == name and wanted <= dict(of).items()]
+    (one,) = [v for (n, of), v in series.items() if n == name and wanted <= dict(of).items()]
     return one
 
 
@@ -86,25 +86,25 @@ def test_what_reconciliation_has_found_is_told(tmp_path):
     """An alarm's gauge is 1 from the difference on; of a journal that nobody compared, nothing."""
     from openoutcry.operations.metrics import Families, _ledger
 
-    def told():
+    def ledger_gauges():
         out = Families()
         _ledger(out, tmp_path, "TEST")
         return {name: family.samples[0].value for name, family in out.families.items()}
 
-    assert told() == {}
+    assert ledger_gauges() == {}
     (tmp_path / "ledger").mkdir()
     path = tmp_path / "ledger" / "reconciled.json"
     looked = {"seq": 50, "looked_s": time.time() - 4_000, "difference": None}
     path.write_text(json.dumps(looked))
-    found = told()
-    assert found["outcry_ledger_discrepancy"] == 0
-    assert found["outcry_ledger_reconciled_age_seconds"] > 3_600
+    gauges = ledger_gauges()
+    assert gauges["outcry_ledger_discrepancy"] == 0
+    assert gauges["outcry_ledger_reconciled_age_seconds"] > 3_600
     path.write_text(json.dumps(looked | {"difference": {"seq": 41, "event_seq": 60, "what": "x"}}))
-    found = told()
-    assert found["outcry_ledger_discrepancy"] == 1
-    assert found["outcry_ledger_discrepancy_sequence"] == 41
+    gauges = ledger_gauges()
+    assert gauges["outcry_ledger_discrepancy"] == 1
+    assert gauges["outcry_ledger_discrepancy_sequence"] == 41
     path.write_text("{")
-    assert told() == {}
+    assert ledger_gauges() == {}
 
 
 def test_they_say_what_the_journal_holds(venue):
@@ -124,22 +124,22 @@ def test_they_say_what_the_journal_holds(venue):
         try:
             assert server.stderr.readline().strip() == f"http://127.0.0.1:{port}/metrics"
             text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=WAIT_S)
-            found = samples(text.read().decode())
+            series = samples(text.read().decode())
         finally:
             server.terminate()
             assert server.wait(WAIT_S) == 0
     commands = len(venue.commands())
-    assert value(found, "outcry_commands_total") == commands
-    assert value(found, "outcry_events_total", kind="accepted") == 100
-    assert value(found, "outcry_open_orders") == 100
-    assert value(found, "outcry_order_capacity") == 4096
-    assert value(found, "outcry_venue_state", state="open") == 1
-    assert value(found, "outcry_durable_lag_commands") == 0
-    assert value(found, "outcry_latency_seconds_count", stage="matcher") == commands
-    assert value(found, "outcry_journal_bytes") > 64 * commands
+    assert value(series, "outcry_commands_total") == commands
+    assert value(series, "outcry_events_total", kind="accepted") == 100
+    assert value(series, "outcry_open_orders") == 100
+    assert value(series, "outcry_order_capacity") == 4096
+    assert value(series, "outcry_venue_state", state="open") == 1
+    assert value(series, "outcry_durable_lag_commands") == 0
+    assert value(series, "outcry_latency_seconds_count", stage="matcher") == commands
+    assert value(series, "outcry_journal_bytes") > 64 * commands
     for stage in ("receive", "gateway", "matcher", "gate", "replies", "journal"):
-        assert value(found, "outcry_stage_up", stage=stage) == 1
-        assert value(found, "outcry_stage_restarts_total", stage=stage) == 0
+        assert value(series, "outcry_stage_up", stage=stage) == 1
+        assert value(series, "outcry_stage_restarts_total", stage=stage) == 0
     if which("promtool"):
         lint = subprocess.run(["promtool", "check", "metrics"], input=once(file), text=True,
                               capture_output=True, timeout=WAIT_S)  # fmt: skip
@@ -167,13 +167,13 @@ def test_a_native_histogram_counts_what_a_loop_over_the_values_counts(values):
     words = np.zeros(WORDS, np.int64)
     for value_ns, times in values:
         record(words.ctypes.data, value_ns, times)
-    made = native(words)
-    found, index, count, deltas = {}, 0, 0, iter(made.pos_deltas)
-    for span in made.pos_spans:
+    histogram = native(words)
+    counts, index, count, deltas = {}, 0, 0, iter(histogram.pos_deltas)
+    for span in histogram.pos_spans:
         index += span.offset
         for _ in range(span.length):
             count += next(deltas)
-            found[index], index = count, index + 1
+            counts[index], index = count, index + 1
     base, wanted, zero = 2 ** (2**-SCHEMA), {}, 0
     for value_ns, times in values:
         upper_s = bucket_upper_ns(int(bucket_of(value_ns))) * 1e-9
@@ -182,8 +182,8 @@ def test_a_native_histogram_counts_what_a_loop_over_the_values_counts(values):
             continue
         at = next(k for k in range(-500, 500) if upper_s <= base**k * (1 + 1e-9))
         wanted[at] = wanted.get(at, 0) + times
-    assert found == wanted
-    assert (made.zero_count, made.count_value) == (zero, zero + sum(wanted.values()))
+    assert counts == wanted
+    assert (histogram.zero_count, histogram.count_value) == (zero, zero + sum(wanted.values()))
     assert list(deltas) == []
 
 
@@ -246,33 +246,37 @@ def test_a_real_prometheus_scrapes_it_and_takes_the_rules(venue, tmp_path, form,
                 assert time.monotonic() < deadline + 2 * seconds
                 time.sleep(0.2)
                 try:
-                    found = ask("query?query=sum_over_time(up[20m])")["result"]
-                    count = float(found[0]["value"][1]) if found else 0.0
+                    rows = ask("query?query=sum_over_time(up[20m])")["result"]
+                    count = float(rows[0]["value"][1]) if rows else 0.0
                 except OSError:
                     continue  # it is not there yet
             (target,) = ask("targets")["activeTargets"]
             assert (target["health"], target["lastError"]) == ("up", "")
-            (found,) = ask("query?query=outcry_commands_total")["result"]
-            assert int(found["value"][1]) == len(venue.commands())
+            (row,) = ask("query?query=outcry_commands_total")["result"]
+            assert int(row["value"][1]) == len(venue.commands())
             rules = ask("rules")["groups"][0]["rules"]
             assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
             assert not [rule["lastError"] for rule in rules if rule.get("lastError")]
             stage = '{stage="matcher"}'
-            classic = asked(ask, f"outcry_latency_seconds_count{stage}")
-            other = asked(ask, f"histogram_count(outcry_latency_native_seconds{stage})")
+            classic = values_of(ask, f"outcry_latency_seconds_count{stage}")
+            other = values_of(ask, f"histogram_count(outcry_latency_native_seconds{stage})")
             assert classic == [len(venue.commands())]
             assert other == classic * native_too
-            median = asked(ask, f"histogram_quantile(0.5, outcry_latency_native_seconds{stage})")
+            median = values_of(
+                ask, f"histogram_quantile(0.5, outcry_latency_native_seconds{stage})"
+            )
             buckets = f"outcry_latency_seconds_bucket{stage}"
-            (rough,) = asked(ask, f"histogram_quantile(0.5, {buckets})")
+            (rough,) = values_of(ask, f"histogram_quantile(0.5, {buckets})")
             assert all(0.5 * rough <= one <= 2 * rough for one in median)
             if seconds > 100:
                 write_evidence("prometheus", {
                     "seconds": seconds, "scrape_interval_s": every, "form": form,
                     "scrapes_up": count,
-                    "scrapes_failed": int(asked(ask, "count_over_time(up[20m])")[0] - count),
-                    "samples_a_scrape": asked(ask, "scrape_samples_scraped")[0],
-                    "scrape_s_max": asked(ask, "max_over_time(scrape_duration_seconds[10m])")[0],
+                    "scrapes_failed": int(values_of(ask, "count_over_time(up[20m])")[0] - count),
+                    "samples_a_scrape": values_of(ask, "scrape_samples_scraped")[0],
+                    "scrape_s_max": values_of(
+                        ask, "max_over_time(scrape_duration_seconds[10m])"
+                    )[0],
                     "rules": len(rules), "prometheus": ask("status/buildinfo")["version"],
                 }, 'make test-long ARGS="tests/operations/test_metrics.py"')  # fmt: skip
         finally:
@@ -280,10 +284,10 @@ def test_a_real_prometheus_scrapes_it_and_takes_the_rules(venue, tmp_path, form,
                 process.terminate()
 
 
-def asked(ask, query):
+def values_of(ask, query):
     """The values of an instant query."""
-    found = ask(f"query?query={urllib.parse.quote(query)}")["result"]
-    return [float(one["value"][1]) for one in found]
+    rows = ask(f"query?query={urllib.parse.quote(query)}")["result"]
+    return [float(one["value"][1]) for one in rows]
 
 
 class Receiver:
@@ -364,9 +368,9 @@ def test_a_dead_venue_is_told_to_everybody_and_a_living_one_clears_it(tmp_path):
     try:
         assert watch.poll() == []
         venue.kill()
-        (told,) = watch.poll()
+        (standing,) = watch.poll()
         assert watch.poll() == []
-        assert (told.alarm.name, dict(told.labels)["venue"]) == ("VenueDead", "TEST")
+        assert (standing.alarm.name, dict(standing.labels)["venue"]) == ("VenueDead", "TEST")
         venue.start()
         venue.wait_for_phase("CONTINUOUS")
         assert [str(one.state) for one in watch.poll()] == ["resolved"]
@@ -421,20 +425,20 @@ def test_what_surveillance_has_found_is_told(tmp_path):
     from openoutcry.operations.expressions import History
     from openoutcry.operations.metrics import Families, _surveillance
 
-    def told():
+    def surveillance_families():
         out = Families()
         _surveillance(out, tmp_path, "TEST")
         return out.families
 
-    assert told() == {}
+    assert surveillance_families() == {}
     (tmp_path / "surveillance").mkdir()
     path = tmp_path / "surveillance" / "status.json"
     (alarm,) = [one for one in ALARMS if one.name == "SurveillanceCase"]
     for status, fires in (("open", True), ("closed", False)):
         rows = [["spoofing", "high", status, 2], ["ramping", "low", "open", 5]]
         path.write_text(json.dumps({"seq": 9, "looked_s": time.time(), "cases": rows}))
-        found, history = told(), History(60.0)
-        samples = found["outcry_surveillance_cases"].samples
+        families, history = surveillance_families(), History(60.0)
+        samples = families["outcry_surveillance_cases"].samples
         assert sorted(sample.value for sample in samples) == [2, 5]
-        history.add(1.0, found.values())
+        history.add(1.0, families.values())
         assert bool(alarm.holds(history)) == fires

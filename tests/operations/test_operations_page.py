@@ -15,12 +15,12 @@ WAIT_S = 120
 
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory):
-    made = ServedVenue(tmp_path_factory.mktemp("venue"), "2026-01-05T10:00:00")
-    made.start()
-    made.wait_for_phase("CONTINUOUS")
-    yield made
-    if made.process.poll() is None:
-        made.stop()
+    served_venue = ServedVenue(tmp_path_factory.mktemp("venue"), "2026-01-05T10:00:00")
+    served_venue.start()
+    served_venue.wait_for_phase("CONTINUOUS")
+    yield served_venue
+    if served_venue.process.poll() is None:
+        served_venue.stop()
 
 
 def test_the_page_s_commands(venue):
@@ -65,8 +65,8 @@ def test_what_fires_is_said_by_watch(venue):
     """A real condition: an instrument is halted; watch says so as a line of JSON."""
     run("outcry halt GOLD", venue.folder)
     venue.wait_for(lambda status: "GOLD" in status["risk"].get("halted", ()))
-    told = run("outcry alarms watch venue.toml --for 3 --json", venue.folder).splitlines()
-    names = [json.loads(line)["labels"]["alertname"] for line in told]
+    lines = run("outcry alarms watch venue.toml --for 3 --json", venue.folder).splitlines()
+    names = [json.loads(line)["labels"]["alertname"] for line in lines]
     run("outcry resume instrument GOLD", venue.folder)
     assert "InstrumentHalted" in names
 

@@ -1,6 +1,6 @@
 """A journal and its trail that nobody writes to, and the real command."""
 
-import audit_journals as made
+import audit_journals as journals
 import pytest
 from outcry_command import nothing_left_behind, outcry, outcry_json
 
@@ -13,6 +13,6 @@ __all__ = ["nothing_left_behind", "outcry", "outcry_json"]
 def audited(tmp_path_factory):
     """A journal of three days, and its trail."""
     home = tmp_path_factory.mktemp("audited") / "day"
-    made.write(home, made.orders())
-    build(home, part_commands=made.PART)
+    journals.write(home, journals.orders())
+    build(home, part_commands=journals.PART)
     return home

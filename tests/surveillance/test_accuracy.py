@@ -45,15 +45,15 @@ def test_manipulators_drawn_now_are_found_and_the_honest_left_alone() -> None:
     """Most acts have their case, and hardly a case is of somebody honest; the figures with their
     intervals, of many seeds, are in docs/surveillance.md (this is too few to hold them to)."""
     seed = secrets.randbelow(2**31)
-    found = measure([seed])
-    acts = sum(found.seen.values()) + sum(found.missed.values())
+    accuracy = measure([seed])
+    acts = sum(accuracy.seen.values()) + sum(accuracy.missed.values())
     assert acts >= 5, seed
-    assert sum(found.seen.values()) >= acts / 2, (seed, found.missed)
-    assert sum(found.wrong.values()) <= 4, (seed, found.false)
-    shares = found.document()["detectors"]
+    assert sum(accuracy.seen.values()) >= acts / 2, (seed, accuracy.missed)
+    assert sum(accuracy.wrong.values()) <= 4, (seed, accuracy.false)
+    shares = accuracy.document()["detectors"]
     assert set(shares) == set(PATTERNS)
     # As written: hundreds of alarms of people who did nothing.
-    assert found.written_wrong["cancels"] > 20
+    assert accuracy.written_wrong["cancels"] > 20
 
 
 def test_an_interval_holds_its_share() -> None:
@@ -117,10 +117,10 @@ def test_money_below_zero_is_told_once_until_it_is_over() -> None:
     more = engine.process(later)
     more["seq"] += 1
     detectors, reference = Detectors(config), Reference(config)
-    found = []
+    all_hits = []
     for commands, caused in ((orders, events), (deposit, answer), (later, more)):
         hits = as_dicts(detectors.watch(commands, caused))
         assert hits == reference.watch(commands, caused)
-        found += hits
-    assert [hit["detector"] for hit in found] == [lay.Detector.NEGATIVE_BALANCE] * 2
-    assert [hit["gain_half_ticks"] for hit in found] == [-50, -350]
+        all_hits += hits
+    assert [hit["detector"] for hit in all_hits] == [lay.Detector.NEGATIVE_BALANCE] * 2
+    assert [hit["gain_half_ticks"] for hit in all_hits] == [-50, -350]

@@ -1,7 +1,7 @@
 """Fairness: what is out of order is found, who is slower is found, who is not is left alone, and
 the test's power is what it says."""
 
-import audit_journals as made
+import audit_journals as journals
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -36,14 +36,14 @@ def drawn(seed, commands=STRETCH_COMMANDS * 60, slow=0, by_ns=0):
 
 def test_who_is_slower_is_named_and_nobody_else():
     for seed, by_ns in ((1, 30_000), (2, 60_000), (3, -40_000)):
-        found = latency_test(drawn(seed, slow=7, by_ns=by_ns), 199)
-        (who, z, p), *others = found.slow
+        test = latency_test(drawn(seed, slow=7, by_ns=by_ns), 199)
+        (who, z, p), *others = test.slow
         assert who == 7
         assert (z > 0) == (by_ns > 0)
         assert p <= 0.01
         # Ranks are of each other: where one is far off the others move a little the other way.
         assert all(abs(other) < abs(z) / 3 and other * z < 0 for _, other, _ in others)
-        assert found.p <= 0.01
+        assert test.p <= 0.01
 
 
 def test_where_nobody_is_slower_somebody_is_named_as_rarely_as_the_level_says():
@@ -53,15 +53,15 @@ def test_where_nobody_is_slower_somebody_is_named_as_rarely_as_the_level_says():
 
 
 def test_the_shift_that_it_says_it_finds_it_finds():
-    found = 0
+    named_count = 0
     shift = latency_test(drawn(0), 199).detectable
     assert 0.01 < shift < 0.2
     # Of latencies of a spread of 70 us and bursts of 40 us, this much moves the mean rank so far.
     by_ns = int(shift * 95_000)
     for seed in range(20):
         test = latency_test(drawn(100 + seed, slow=3, by_ns=by_ns), 99)
-        found += 3 in [who for who, _, _ in test.slow]
-    assert found >= 15
+        named_count += 3 in [who for who, _, _ in test.slow]
+    assert named_count >= 15
 
 
 def test_too_little_to_judge_by_says_nothing():
@@ -79,15 +79,15 @@ def test_who_was_passed_is_what_counting_by_hand_gives(rows):
     for lane in (False, True):
         times[lanes == lane] = np.sort(times[lanes == lane])
     arrivals = Arrivals(times, times + 5, np.ones(len(rows), np.int64), lanes)
-    found = order_of(arrivals, BURST, 2)
+    order = order_of(arrivals, BURST, 2)
     passed = [
         sum(lanes[j] != lanes[i] and times[j] > times[i] for j in range(i))
         for i in range(len(rows))
     ]
     overtaken = [any(times[j] > times[i] for j in range(i)) for i in range(len(rows))]
-    assert found["passed_max"] == max(passed)
-    assert found["overtaken"] == sum(overtaken)
-    assert found["out_of_lane"] == 0
+    assert order["passed_max"] == max(passed)
+    assert order["overtaken"] == sum(overtaken)
+    assert order["out_of_lane"] == 0
 
 
 def test_a_lane_that_is_let_before_another_for_more_than_its_turns_is_a_fault():
@@ -98,24 +98,24 @@ def test_a_lane_that_is_let_before_another_for_more_than_its_turns_is_a_fault():
     lanes = np.array([False] * 40 + [True])
     times = np.concatenate([np.arange(1, 41), [0]])
     unfair = Arrivals(times, times + 5, np.ones(41, np.int64), lanes)
-    found = order_of(unfair, BURST, 2)
-    assert (found["unfair"], found["passed_max"]) == (1, 40)
-    assert found["faults"] == [
+    order = order_of(unfair, BURST, 2)
+    assert (order["unfair"], order["passed_max"]) == (1, 40)
+    assert order["faults"] == [
         {"seq": 41, "what": "40 commands of other lanes that came later went before it"}
     ]
 
 
 @pytest.mark.parametrize("swapped", [False, True])
 def test_the_command_reads_a_journal_and_fails_for_a_fault(outcry, outcry_json, tmp_path, swapped):
-    commands = made.orders(3, 3_000)
+    commands = journals.orders(3, 3_000)
     if swapped:
         # Two of a session's commands of one block: the first, a login, and the fourth.
         first = commands["rx_ts_ns"][3]
         commands["rx_ts_ns"][3] = commands["rx_ts_ns"][0] - 5
         assert first > commands["rx_ts_ns"][3]
     home = tmp_path / "journal"
-    with Journal.create(home, made.document(), segment_bytes=1 << 18, direct=False) as writer:
-        made.add(writer, commands, 12)
+    with Journal.create(home, journals.document(), segment_bytes=1 << 18, direct=False) as writer:
+        journals.add(writer, commands, 12)
     arrivals = arrivals_of(home)
     assert arrivals.of_session.sum() > 300
     done = outcry("audit", "fairness", home)
@@ -132,6 +132,6 @@ def test_the_command_reads_a_journal_and_fails_for_a_fault(outcry, outcry_json, 
 def test_another_run_is_judged_by_its_own_clock():
     times = np.array([100, 200, 50, 60, 55])
     arrivals = Arrivals(times, times + 5, np.ones(5, np.int64), np.ones(5, bool))
-    found = by_run(arrivals, [2], BURST, 2, first_seq=11)
-    assert (found["commands"], found["out_of_lane"], found["overtaken_ns_max"]) == (5, 1, 5)
-    assert [fault["seq"] for fault in found["faults"]] == [15]
+    order = by_run(arrivals, [2], BURST, 2, first_seq=11)
+    assert (order["commands"], order["out_of_lane"], order["overtaken_ns_max"]) == (5, 1, 5)
+    assert [fault["seq"] for fault in order["faults"]] == [15]

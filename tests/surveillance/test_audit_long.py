@@ -14,21 +14,21 @@ from openoutcry.bench.order_life import measure
 def test_a_long_days_trail_is_asked(tmp_path, name, commands):
     from openoutcry.report.evidence import write_evidence
 
-    found = measure(tmp_path, commands)
-    life, cold = found["order_life_ms"], found["order_life_cold_ms"]
-    hours = found["participant_hour_s"]
+    report = measure(tmp_path, commands)
+    life, cold = report["order_life_ms"], report["order_life_cold_ms"]
+    hours = report["participant_hour_s"]
     busiest, middle, _ = hours.values()
-    busiest_cpu, _, _ = found["participant_hour_cpu_s"].values()
+    busiest_cpu, _, _ = report["participant_hour_cpu_s"].values()
     figures = {
-        "commands": commands, "rows": found["rows"], "parts": found["parts"],
-        "bytes": found["bytes"], "build_s": found["build_s"], "verify_s": found["verify_s"],
+        "commands": commands, "rows": report["rows"], "parts": report["parts"],
+        "bytes": report["bytes"], "build_s": report["build_s"], "verify_s": report["verify_s"],
         "orders": life["count"], "order_life_p50_ms": life["p50"], "order_life_p99_ms": life["p99"],
-        "order_life_cpu_p99_ms": found["order_life_cpu_ms"]["p99"],
+        "order_life_cpu_p99_ms": report["order_life_cpu_ms"]["p99"],
         "order_life_cold_p50_ms": cold["p50"], "order_life_cold_max_ms": cold["max"],
         "busiest_hour_p50_s": busiest["p50"], "busiest_hour_max_s": busiest["max"],
         "middle_hour_p50_s": middle["p50"], "middle_hour_max_s": middle["max"], "seed": 7,
-        "busiest_hour_cpu_max_s": busiest_cpu["max"], "build_cpu_s": found["build_cpu_s"],
-        "load": found["load"],
+        "busiest_hour_cpu_max_s": busiest_cpu["max"], "build_cpu_s": report["build_cpu_s"],
+        "load": report["load"],
     }  # fmt: skip
     number = "ten" if commands == 10_000_000 else "hundred"
     command = f"make test-long ARGS='tests/surveillance/test_audit_long.py -k {number}'"

@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from uuid import UUID
 
-import audit_journals as made
+import audit_journals as journals
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
@@ -47,8 +47,8 @@ def rows_of(home):
 def test_whose_each_event_is_does_not_depend_on_where_parts_end(bump_ns, seed, cuts):
     from openoutcry.replay.core import Core
 
-    commands = made.orders(seed, 3_000, bump_ns)
-    engine = Core.of(made.document(bump_ns != 0)).fresh()
+    commands = journals.orders(seed, 3_000, bump_ns)
+    engine = Core.of(journals.document(bump_ns != 0)).fresh()
     plain, orders = PlainOrders(), Orders()
     for part in np.split(commands, sorted(cuts)):
         events = engine.process(part)
@@ -62,7 +62,7 @@ def test_whose_each_event_is_does_not_depend_on_where_parts_end(bump_ns, seed, c
 
 
 def test_every_event_is_one_row_and_says_what_its_command_said(audited):
-    commands, events, _ = made.everything(audited)
+    commands, events, _ = journals.everything(audited)
     table = rows_of(audited)
     assert table["event_seq"].to_pylist() == events["seq"].tolist()
     assert table["seq"].to_pylist() == events["cause_seq"].tolist()
@@ -138,14 +138,14 @@ def test_questions_give_what_reading_everything_gives(audited):
     for who in (0, 1, 7, 77, 65_535):
         mine = table.filter(pa.array(span & (table["participant"].to_numpy() == who)))
         assert trail.participant(who, begin, begin + HOUR_NS).to_pylist() == mine.to_pylist()
-    symbols = [row["symbol"] for row in made.document()["instruments"]]
+    symbols = [row["symbol"] for row in journals.document()["instruments"]]
     for symbol in symbols:
         wanted = pa.compute.and_(
             pa.compute.is_in(table["action"].cast("string"), pa.array(["NEW", "TRADE"])),
             pa.compute.equal(table["symbol"].cast("string"), symbol),
         )
-        found = trail.symbol(symbol, ["NEW", "TRADE"], instruments=symbols)
-        assert found.to_pylist() == table.filter(wanted).to_pylist()
+        rows = trail.symbol(symbol, ["NEW", "TRADE"], instruments=symbols)
+        assert rows.to_pylist() == table.filter(wanted).to_pylist()
     with pytest.raises(AuditError, match="no order -12345 "):
         trail.order(-12345)
     with pytest.raises(AuditError, match="neither an order's id nor its UUID"):
@@ -156,7 +156,7 @@ def test_the_files_are_plain_parquet_by_day(audited):
     folder = folder_of(audited)
     links = read_chain(folder)
     days = {link.day for link in links}
-    assert len(days) >= made.DAYS
+    assert len(days) >= journals.DAYS
     assert all(len(day) == 10 for day in days)
     for link in links:
         table = pyarrow.parquet.read_table(files_of(folder, link)[0], partitioning=None)
@@ -167,16 +167,16 @@ def test_the_files_are_plain_parquet_by_day(audited):
 
 
 def test_a_build_that_grows_with_its_journal_gives_the_same_trail(tmp_path):
-    commands = made.orders(9, 6_000)
+    commands = journals.orders(9, 6_000)
     whole, grown = tmp_path / "whole", tmp_path / "grown"
-    with Journal.create(whole, made.document(), segment_bytes=1 << 18, direct=False) as writer:
+    with Journal.create(whole, journals.document(), segment_bytes=1 << 18, direct=False) as writer:
         for piece in np.split(commands.copy(), [1_000, 2_700, 5_000]):
-            made.add(writer, piece, 5)
+            journals.add(writer, piece, 5)
     shutil.copytree(whole, tmp_path / "later")
     build(whole, part_commands=1_024)
-    with Journal.create(grown, made.document(), segment_bytes=1 << 18, direct=False) as writer:
+    with Journal.create(grown, journals.document(), segment_bytes=1 << 18, direct=False) as writer:
         for piece in np.split(commands.copy(), [1_000, 2_700, 5_000]):
-            made.add(writer, piece, 5)
+            journals.add(writer, piece, 5)
             writer.sync()
             build(grown, part_commands=1_024)
             assert not verify(folder_of(grown))["faults"]
@@ -223,7 +223,7 @@ b.build(Path(sys.argv[1]), part_commands=1_024)
 
 
 def test_a_build_that_is_killed_goes_on_byte_for_byte(tmp_path):
-    home = made.write(tmp_path / "journal", made.orders(4, 5_000), 10)
+    home = journals.write(tmp_path / "journal", journals.orders(4, 5_000), 10)
     build(home, tmp_path / "straight", part_commands=1_024)
     wanted = tree(tmp_path / "straight")
     script = tmp_path / "killed.py"
@@ -242,7 +242,7 @@ def test_a_build_that_is_killed_goes_on_byte_for_byte(tmp_path):
 
 
 def test_two_builds_at_once_are_refused(tmp_path):
-    home = made.write(tmp_path / "journal", made.orders(4, 500), 2)
+    home = journals.write(tmp_path / "journal", journals.orders(4, 500), 2)
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
     child = subprocess.Popen([sys.executable, script, home, "1"], stdout=subprocess.PIPE)
@@ -255,7 +255,7 @@ def test_two_builds_at_once_are_refused(tmp_path):
 
 
 def test_one_flipped_byte_anywhere_is_found(tmp_path):
-    home = made.write(tmp_path / "journal", made.orders(2, 1_500), 6)
+    home = journals.write(tmp_path / "journal", journals.orders(2, 1_500), 6)
     build(home, part_commands=700)
     folder = folder_of(home)
     assert not verify(folder)["faults"]
@@ -281,7 +281,7 @@ def test_one_flipped_byte_anywhere_is_found(tmp_path):
 
 
 def test_a_trail_that_was_made_again_otherwise_does_not_have_the_published_head(tmp_path):
-    home = made.write(tmp_path / "journal", made.orders(2, 1_500), 6)
+    home = journals.write(tmp_path / "journal", journals.orders(2, 1_500), 6)
     days = build(home, part_commands=700, close=True)["days"]
     folder = folder_of(home)
     published = {row["day"]: row["head"] for row in days}
@@ -313,14 +313,14 @@ def forge(folder, number, **facts):
 
 
 def test_a_days_end_and_a_closed_trail_stay_as_they_are(tmp_path):
-    commands = made.orders(3, 4_000)
+    commands = journals.orders(3, 4_000)
     home = tmp_path / "journal"
-    with Journal.create(home, made.document(), segment_bytes=1 << 18, direct=False) as writer:
-        made.add(writer, commands[:2_000], 4)
+    with Journal.create(home, journals.document(), segment_bytes=1 << 18, direct=False) as writer:
+        journals.add(writer, commands[:2_000], 4)
         writer.sync()
         build(home, part_commands=512, close=True)
         before = read_chain(folder_of(home))
-        made.add(writer, commands[2_000:], 4)
+        journals.add(writer, commands[2_000:], 4)
     build(home, part_commands=512)
     after = read_chain(folder_of(home))
     assert after[: len(before)] == before
@@ -337,14 +337,14 @@ def test_a_days_end_and_a_closed_trail_stay_as_they_are(tmp_path):
 
 
 def test_a_state_that_is_lost_costs_time_and_nothing_else(tmp_path):
-    commands = made.orders(3, 3_000)
+    commands = journals.orders(3, 3_000)
     home, other = tmp_path / "journal", tmp_path / "straight"
-    with Journal.create(home, made.document(), segment_bytes=1 << 18, direct=False) as writer:
-        made.add(writer, commands[:2_000], 4)
+    with Journal.create(home, journals.document(), segment_bytes=1 << 18, direct=False) as writer:
+        journals.add(writer, commands[:2_000], 4)
         writer.sync()
         build(home, part_commands=512)
         shutil.rmtree(folder_of(home) / "state")
-        made.add(writer, commands[2_000:], 4)
+        journals.add(writer, commands[2_000:], 4)
     build(home, part_commands=512)
     build(home, other, part_commands=512)
     assert tree(folder_of(home)) == tree(other)
@@ -355,6 +355,6 @@ def test_what_is_no_trail_or_anothers_is_refused(tmp_path, audited):
         Trail(tmp_path)
     with pytest.raises(AuditError, match="holds no audit trail"):
         verify(tmp_path)
-    home = made.write(tmp_path / "journal", made.orders(2, 100), 2)
+    home = journals.write(tmp_path / "journal", journals.orders(2, 100), 2)
     with pytest.raises(AuditError, match="is the trail of journal"):
         build(home, folder_of(audited))

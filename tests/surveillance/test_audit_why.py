@@ -1,6 +1,6 @@
 """Why an order did not trade: scenarios, each with its one right answer."""
 
-import audit_journals as made
+import audit_journals as journals
 import numpy as np
 import pytest
 
@@ -138,11 +138,11 @@ SCENARIOS = {
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_answer_names_the_rule_and_its_figures(tmp_path, name):
     script, cause, facts = SCENARIOS[name]
-    found = why(made.scripted(tmp_path / "journal", script), 9)
-    assert (found.cause, {key: found.facts.get(key, "-") for key in facts}) == (cause, facts), (
-        found.lines
+    answer = why(journals.scripted(tmp_path / "journal", script), 9)
+    assert (answer.cause, {key: answer.facts.get(key, "-") for key in facts}) == (cause, facts), (
+        answer.lines
     )
-    assert found.lines
+    assert answer.lines
 
 
 def test_of_several_orders_with_an_id_one_is_named_by_its_command(tmp_path):
@@ -150,7 +150,7 @@ def test_of_several_orders_with_an_id_one_is_named_by_its_command(tmp_path):
     CANCEL id=9
     NEW id=9 SELL 5@100
     NEW id=1 BUY 5@100"""
-    home = made.scripted(tmp_path / "journal", script)
+    home = journals.scripted(tmp_path / "journal", script)
     assert why(home, 9).cause == "TRADED"
     assert why(home, 9, entry=1).cause == "PRICE"
     with pytest.raises(AuditError, match="command 2 is no new order 9"):
@@ -167,35 +167,35 @@ def test_a_limit_of_risk_is_named_with_its_figures(audited):
         row for row in rows
         if row["reason"] == "RISK" and row["action"] == "REJECT" and row["command"] == "NEW"
     )  # fmt: skip
-    found = why(audited, refused["order_id"], refused["symbol"], refused["entry_seq"])
-    assert (found.cause, found.facts["reason"]) == ("REJECTED", "RISK")
-    assert refused["risk_result"].removeprefix("REFUSED ") in found.lines[0]
+    answer = why(audited, refused["order_id"], refused["symbol"], refused["entry_seq"])
+    assert (answer.cause, answer.facts["reason"]) == ("REJECTED", "RISK")
+    assert refused["risk_result"].removeprefix("REFUSED ") in answer.lines[0]
 
 
 def test_what_waits_at_the_speed_bump_is_told_so(tmp_path):
-    orders = made.orders(5, 600, 90 * 10**9)
+    orders = journals.orders(5, 600, 90 * 10**9)
     # The last sixty come a second apart: at the end some of them wait.
     orders["rx_ts_ns"][-60:] = orders["rx_ts_ns"][-61] + np.arange(1, 61) * 10**9
-    home = made.write(tmp_path / "journal", orders, 4, bump=True)
-    commands, events, _ = made.everything(home)
+    home = journals.write(tmp_path / "journal", orders, 4, bump=True)
+    commands, events, _ = journals.everything(home)
     news = set(commands["seq"][commands["kind"] == 1].tolist())
     waits = events[(events["kind"] == EventKind.DELAYED)]
     entered = set(events["contra_id"][events["kind"] == EventKind.ENTERED].tolist())
-    told = {}
+    cause_counts = {}
     for event in [*waits[:4], *waits[-6:]]:
         seq = int(event["cause_seq"])
         if seq in news:
             symbol = bytes(commands["symbol"][seq - 1]).decode()
-            found = why(home, int(event["order_id"]), symbol, seq)
-            assert found.facts["release_ns"] == event["contra_id"]
-            assert (found.cause == "DELAYED") == (seq not in entered)
-            told[found.cause] = told.get(found.cause, 0) + 1
-    assert told["DELAYED"]
-    assert len(told) > 1
+            answer = why(home, int(event["order_id"]), symbol, seq)
+            assert answer.facts["release_ns"] == event["contra_id"]
+            assert (answer.cause == "DELAYED") == (seq not in entered)
+            cause_counts[answer.cause] = cause_counts.get(answer.cause, 0) + 1
+    assert cause_counts["DELAYED"]
+    assert len(cause_counts) > 1
 
 
 def test_the_command_says_it(outcry, tmp_path):
-    home = made.scripted(tmp_path / "journal", SCENARIOS["others were ahead of it"][0])
+    home = journals.scripted(tmp_path / "journal", SCENARIOS["others were ahead of it"][0])
     done = outcry("audit", "why", home, "9")
     assert done.returncode == 0, done.stderr
     assert "2 orders with 12 lots were ahead of it" in done.stdout

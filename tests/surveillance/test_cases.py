@@ -114,8 +114,8 @@ def test_a_file_cut_at_any_byte_is_whole_again(tmp_path) -> None:
 
 @pytest.fixture
 def case() -> Case:
-    (found,) = folded(hit(1, NOON_NS))
-    return found
+    (folded_case,) = folded(hit(1, NOON_NS))
+    return folded_case
 
 
 def status(case: Case, folder) -> str:

@@ -23,20 +23,20 @@ CONFIG = {"instruments": instruments_to_json(INSTRUMENTS)}
 def compare(seed: int, count: int) -> dict[str, int]:
     """Both over the same commands, in parts of random length; hits by detector."""
     rng = np.random.default_rng(seed)
-    told = settings_of(rng)
+    venue_settings = settings_of(rng)
     orders, engine = random_orders(rng, count), Engine(INSTRUMENTS)
-    detectors, reference = Detectors(CONFIG, told), Reference(CONFIG, told)
+    detectors, reference = Detectors(CONFIG, venue_settings), Reference(CONFIG, venue_settings)
     at = 0
     while at < count:
         part = orders[at : at + int(rng.integers(1, 200))]
         at += len(part)
         events = engine.process(part)
         assert as_dicts(detectors.watch(part, events)) == reference.watch(part, events)
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for hit in reference.hits:
         name = lay.Detector(hit["detector"]).name
-        found[name] = found.get(name, 0) + 1
-    return found
+        counts[name] = counts.get(name, 0) + 1
+    return counts
 
 
 @settings(max_examples=8, deadline=None)
@@ -47,11 +47,11 @@ def test_the_kernels_find_what_the_reference_finds(seed: int) -> None:
 
 def test_every_detector_that_needs_no_money_is_compared() -> None:
     """Over these seeds each has hits: a comparison of nothing would prove nothing."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for seed in (5, 6, 19, 21, 23):
         for name, count in compare(seed, 700).items():
-            found[name] = found.get(name, 0) + count
-    missing = {one.name for one in lay.Detector} - set(found)
+            counts[name] = counts.get(name, 0) + count
+    missing = {one.name for one in lay.Detector} - set(counts)
     assert missing == {"NEGATIVE_BALANCE"}
 
 
@@ -61,26 +61,26 @@ def test_the_kernels_find_what_the_reference_finds_at_length() -> None:
         compare(seed, 1_500)
 
 
-def watched(cuts: list[int], orders: np.ndarray, told: Settings) -> np.ndarray:
+def watched(cuts: list[int], orders: np.ndarray, venue_settings: Settings) -> np.ndarray:
     """Hits of the commands in these parts; between parts the state goes through its arrays."""
-    engine, detectors = Engine(INSTRUMENTS), Detectors(CONFIG, told)
-    found = []
+    engine, detectors = Engine(INSTRUMENTS), Detectors(CONFIG, venue_settings)
+    hits = []
     for begin, end in zip([0, *cuts], [*cuts, len(orders)], strict=True):
         part = orders[begin:end]
-        found.append(detectors.watch(part, engine.process(part)))
+        hits.append(detectors.watch(part, engine.process(part)))
         arrays = [array.copy() for array in detectors.arrays()]
-        detectors = Detectors(CONFIG, told)
+        detectors = Detectors(CONFIG, venue_settings)
         detectors.restore(arrays)
-    return np.concatenate(found)
+    return np.concatenate(hits)
 
 
 def test_hits_do_not_depend_on_parts_nor_on_a_restored_state() -> None:
     """Tables grow at other moments and are hashed anew: the bytes of the hits are the same."""
     rng = np.random.default_rng(5)
-    told, orders = settings_of(rng), random_orders(rng, 1_500)
-    whole = watched([], orders, told)
+    venue_settings, orders = settings_of(rng), random_orders(rng, 1_500)
+    whole = watched([], orders, venue_settings)
     assert len(whole) > 50
-    assert watched([1, 2, 400, 401, 1_333], orders, told).tobytes() == whole.tobytes()
+    assert watched([1, 2, 400, 401, 1_333], orders, venue_settings).tobytes() == whole.tobytes()
 
 
 def test_events_that_are_missing_are_told() -> None:

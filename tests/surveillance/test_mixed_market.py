@@ -20,8 +20,8 @@ def market() -> tuple[MixedMarket, np.ndarray]:
 
 
 def test_every_command_of_the_flow_comes_once_and_in_order() -> None:
-    made, flow = market()
-    parts = [commands for commands, _ in made.run(Engine(made.instruments))]
+    mixed_market, flow = market()
+    parts = [commands for commands, _ in mixed_market.run(Engine(mixed_market.instruments))]
     commands = np.concatenate(parts)
     played = commands[(commands["participant"] > 0) & (commands["participant"] < 100)]
     assert len(played) == len(flow)
@@ -31,8 +31,8 @@ def test_every_command_of_the_flow_comes_once_and_in_order() -> None:
 
 
 def test_its_manipulators_are_found() -> None:
-    made, _ = market()
-    found = Accuracy()
-    count(found, 3, made)
-    assert sum(found.seen.values()) >= 1
-    assert not found.wrong
+    mixed_market, _ = market()
+    accuracy = Accuracy()
+    count(accuracy, 3, mixed_market)
+    assert sum(accuracy.seen.values()) >= 1
+    assert not accuracy.wrong

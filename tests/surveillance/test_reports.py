@@ -7,7 +7,7 @@ from collections import Counter
 from decimal import Decimal
 from itertools import islice
 
-import audit_journals as made
+import audit_journals as journals
 import jsonschema
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ from openoutcry.surveillance.reports.reference_data import (
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 
-SYMBOLS = [row["symbol"] for row in made.document()["instruments"]]
+SYMBOLS = [row["symbol"] for row in journals.document()["instruments"]]
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +55,13 @@ def rows_of(trail, day):
 def read_back(table, rows):
     """Through CSV, by our reader and by a JSON Schema program that knows nothing of ours."""
     data = table.as_csv(rows)
-    found = schema.read_csv(table, data)
+    records = schema.read_csv(table, data)
     plain = list(csv.DictReader(io.StringIO(data.decode())))
     validator = jsonschema.Draft202012Validator(table.json_schema())
     for row in plain[:: max(1, len(plain) // 60)]:
         validator.validate(row)
-    assert plain == found
-    return found
+    assert plain == records
+    return records
 
 
 def test_order_records_follow_each_order_from_entry_to_end(trail, codes):
@@ -71,11 +71,11 @@ def test_order_records_follow_each_order_from_entry_to_end(trail, codes):
     for day, most in zip(days(trail), (10_000, 2_000), strict=False):
         source = {str(row["event_seq"]): row for row in rows_of(trail, day)}
         for row in read_back(rts24.TABLE, islice(rts24.records(trail, day, codes), most)):
-            told, order = source[row["sequence_number"]], row["order_identification"]
+            trail_row, order = source[row["sequence_number"]], row["order_identification"]
             seen[row["event"]] += 1
-            assert row["instrument"] == codes.instruments[told["symbol"]].isin
-            assert row["submitting_entity"] == codes.members[told["participant"]].lei
-            assert row["date_and_time"] == schema.time_text(told["ts_ns"])
+            assert row["instrument"] == codes.instruments[trail_row["symbol"]].isin
+            assert row["submitting_entity"] == codes.members[trail_row["participant"]].lei
+            assert row["date_and_time"] == schema.time_text(trail_row["ts_ns"])
             assert row["priority_time"] <= row["date_and_time"]
             remaining, shown = (
                 Decimal(row["remaining_quantity"]),
@@ -84,8 +84,8 @@ def test_order_records_follow_each_order_from_entry_to_end(trail, codes):
             assert shown <= remaining
             if row["event"] in ("PARF", "FILL"):
                 traded = Decimal(row["traded_quantity"])
-                assert traded == told["qty_lots"]
-                assert Decimal(row["transaction_price"]) * 100 == told["price_ticks"]
+                assert traded == trail_row["qty_lots"]
+                assert Decimal(row["transaction_price"]) * 100 == trail_row["price_ticks"]
                 if order in left:
                     assert left[order] - traded == remaining, row
                 assert (row["event"] == "FILL") == (remaining == 0)
@@ -99,13 +99,13 @@ def test_order_records_follow_each_order_from_entry_to_end(trail, codes):
 def test_transactions_are_two_of_each_trade_and_add_up(trail, codes):
     assert len(rts22.TABLE.fields) == 65
     for day in days(trail)[:2]:
-        found = read_back(rts22.TABLE, rts22.transactions(trail, day, codes))
+        records = read_back(rts22.TABLE, rts22.transactions(trail, day, codes))
         trades = [row for row in rows_of(trail, day) if row["action"] == "TRADE"]
-        assert len(found) == len(trades)
-        assert len({row["transaction_reference"] for row in found}) == len(found)
-        by_match = Counter(row["venue_transaction"] for row in found)
+        assert len(records) == len(trades)
+        assert len({row["transaction_reference"] for row in records}) == len(records)
+        by_match = Counter(row["venue_transaction"] for row in records)
         assert set(by_match.values()) <= {2}
-        for first, second in zip(found[::2], found[1::2], strict=True):
+        for first, second in zip(records[::2], records[1::2], strict=True):
             for name in ("buyer", "seller", "quantity", "price", "trading_time", "instrument"):
                 assert first[name] == second[name]
             assert {first["executing_entity"], second["executing_entity"]} == {
@@ -115,9 +115,9 @@ def test_transactions_are_two_of_each_trade_and_add_up(trail, codes):
 
 def test_ratios_count_what_was_asked_and_what_traded(trail):
     for day in days(trail)[:1]:
-        found = read_back(rts9.TABLE, rts9.ratios(trail, day))
+        ratios = read_back(rts9.TABLE, rts9.ratios(trail, day))
         rows = rows_of(trail, day)
-        for row in found:
+        for row in ratios:
             mine = [
                 one for one in rows
                 if str(one["participant"]) == row["participant"]
@@ -138,7 +138,7 @@ def test_ratios_count_what_was_asked_and_what_traded(trail):
 def test_ratios_by_hand(tmp_path):
     from openoutcry.surveillance.audit.build import build
 
-    home = made.scripted(
+    home = journals.scripted(
         tmp_path / "journal",
         """NEW id=1 BUY 10@100 p3
         REPLACE id=1 8@99 p3
@@ -162,7 +162,7 @@ def test_ratios_by_hand(tmp_path):
 
 
 def test_an_emergency_has_its_begin_its_end_and_its_orders(tmp_path):
-    commands = made.orders(5, 900)
+    commands = journals.orders(5, 900)
     at = {300: (Setting.HALT, 1, 0, "PLAIN"), 400: (Setting.KILL, 1, 7, ""),
           500: (Setting.HALT, 0, 0, "PLAIN"), 600: (Setting.KILL, 0, 7, ""),
           700: (Setting.MARKET_KILL, 1, 0, "")}  # fmt: skip
@@ -170,16 +170,16 @@ def test_an_emergency_has_its_begin_its_end_and_its_orders(tmp_path):
         kept = commands["rx_ts_ns"][seq - 1]
         commands[seq - 1] = setting(what, value, who, symbol.encode())[0]
         commands[seq - 1]["seq"], commands[seq - 1]["rx_ts_ns"] = seq, kept
-    home = made.write(tmp_path / "journal", commands, 9)
-    found = read_back(emergency.TABLE, emergency.stops(home))
-    switched = [row for row in found if row["what"] not in (emergency.PAUSED, emergency.HALT_PHASE)]
+    home = journals.write(tmp_path / "journal", commands, 9)
+    stops = read_back(emergency.TABLE, emergency.stops(home))
+    switched = [row for row in stops if row["what"] not in (emergency.PAUSED, emergency.HALT_PHASE)]
     assert [(r["what"], r["about"], r["from_seq"], r["until_seq"]) for r in switched] == [
         ("INSTRUMENT_HALTED", "PLAIN", "300", "500"),
         ("PARTICIPANT_KILLED", "participant 7", "400", "600"),
         ("MARKET_KILLED", "MARKET", "700", ""),
     ]
     halt, kill, market = switched
-    _, events, _ = made.everything(home)
+    _, events, _ = journals.everything(home)
     refused = events[(events["kind"] == 6) & np.isin(events["reason"], (20, 32))]
     in_halt = refused[(refused["cause_seq"] > 300) & (refused["cause_seq"] < 500)]
     mine = in_halt[in_halt["instrument"] == SYMBOLS.index("PLAIN")]
@@ -190,7 +190,7 @@ def test_an_emergency_has_its_begin_its_end_and_its_orders(tmp_path):
     begin, end = (commands["rx_ts_ns"][seq - 1] for seq in (300, 500))
     assert Decimal(halt["duration_s"]) == (int(end) - int(begin)) // 1_000 / Decimal(10**6)
     assert emergency.stops(home, int(end)) == [
-        row for row in found if row["from_time"] >= schema.time_text(int(end))
+        row for row in stops if row["from_time"] >= schema.time_text(int(end))
     ]
 
 
@@ -244,8 +244,8 @@ def test_stops_by_hand_have_every_order_they_cancelled_and_refused(tmp_path, blo
     ]  # fmt: skip
     names = ("what", "about", "cause", "from_seq", "until_seq", "duration_s", "orders_cancelled",
              "orders_refused")  # fmt: skip
-    found = by_hand(tmp_path / "journal", rows, blocks)
-    assert [tuple(row[name] for name in names) for row in found] == [
+    stops = by_hand(tmp_path / "journal", rows, blocks)
+    assert [tuple(row[name] for name in names) for row in stops] == [
         ("INSTRUMENT_HALTED", "PLAIN", "", "4", "8", "4.000000", "2", "1"),
         ("GROUP_KILLED", "group 1", "", "10", "15", "5.000000", "1", "1"),
         ("MARKET_KILLED", "MARKET", "operator 5", "17", "24", "7.000000", "4", "2"),
@@ -257,7 +257,7 @@ def test_what_the_operator_cancels_is_not_the_members_cancel(tmp_path):
     """Field 21 of RTS 24, and RTS 9, whose ratio does not count what nobody asked for."""
     from openoutcry.surveillance.audit.build import build
 
-    home = made.scripted(
+    home = journals.scripted(
         tmp_path / "journal",
         """NEW id=1 BUY 5@100 p3
         MASS_CANCEL BUY p3
@@ -328,8 +328,8 @@ def test_the_commands_write_what_their_schemas_say(outcry, audited, trail, tmp_p
         assert done.returncode == 0, done.stderr
         rows = schema.read_csv(table, out.read_bytes())
         assert done.stdout == f"{out}: {len(rows):,} rows\n"
-        told = json.loads(outcry("audit", "report", "schema", name).stdout)
-        validator = jsonschema.Draft202012Validator(told)
+        json_schema = json.loads(outcry("audit", "report", "schema", name).stdout)
+        validator = jsonschema.Draft202012Validator(json_schema)
         for row in rows[:50]:
             validator.validate(row)
     before = out.read_bytes()

@@ -54,14 +54,14 @@ def numbered(parts: list[np.ndarray], apart_ns: int = SECOND // 4) -> np.ndarray
     return orders
 
 
-def watched(orders: np.ndarray, told: Settings) -> list[dict]:
+def watched(orders: np.ndarray, settings: Settings) -> list[dict]:
     """The hits; kernels and reference say the same."""
     events = Core.of(CONFIG).fresh().process(orders)
     applied = (events["kind"] == EventKind.COMPLETED) & (events["contra_id"] == Setting.SPLIT)
     splits = (orders["kind"] == CommandKind.RISK) & (orders["order_type"] == Setting.SPLIT)
     assert applied.sum() == splits.sum()
-    hits = as_dicts(Detectors(CONFIG, told).watch(orders, events))
-    assert hits == Reference(CONFIG, told).watch(orders, events)
+    hits = as_dicts(Detectors(CONFIG, settings).watch(orders, events))
+    assert hits == Reference(CONFIG, settings).watch(orders, events)
     return hits
 
 
@@ -72,13 +72,13 @@ def test_the_settings_are_the_risk_rooms() -> None:
 @pytest.mark.parametrize("seed", [3, 8])
 def test_kernels_and_reference_agree_over_splits(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    told = settings_of(rng)
+    settings = settings_of(rng)
     parts = []
     for number in range(3):
         part = random_orders(rng, 250)
         part["order_id"] += 10_000 * number
         parts += [part, split(SYMBOLS[number % 2], 1 + number, 2, 500 + number)]
-    assert len(watched(numbered(parts), told)) > 30
+    assert len(watched(numbered(parts), settings)) > 30
 
 
 def limits(rows: list[tuple[int, int, int, int]], first_id: int) -> np.ndarray:
@@ -101,19 +101,19 @@ def climb(first_price: int, steps: int, first_id: int) -> np.ndarray:
 
 def test_half_a_ramp_before_a_split_and_half_behind_it_is_none() -> None:
     """Six trades before and six behind are no twelve: what they moved is not of one size."""
-    told = Settings(parameters={"ramp_trades": 8, "ramp_bps": 1})
+    settings = Settings(parameters={"ramp_trades": 8, "ramp_bps": 1})
     halves = [climb(1000, 6, 1), climb(502, 6, 100)]
-    plain = watched(numbered([*halves[:1], cancel_all("AA", 0), halves[1]]), told)
+    plain = watched(numbered([*halves[:1], cancel_all("AA", 0), halves[1]]), settings)
     assert lay.Detector.RAMPING in {hit["detector"] for hit in plain}
-    parted = watched(numbered([halves[0], split("AA", 2, 1, 500), halves[1]]), told)
+    parted = watched(numbered([halves[0], split("AA", 2, 1, 500), halves[1]]), settings)
     assert lay.Detector.RAMPING not in {hit["detector"] for hit in parted}
 
 
 def test_what_the_operator_cancels_nobody_has_withdrawn() -> None:
     orders = limits([(1, Side.BUY, 1000 - n % 9, 1) for n in range(250)], 1)
-    for by, found in ((0, False), (1, True)):
+    for by, expected in ((0, False), (1, True)):
         hits = watched(numbered([orders, cancel_all("AA", by)], 10**6), Settings())
-        assert (lay.Detector.EXCESSIVE_CANCELS in {h["detector"] for h in hits}) is found
+        assert (lay.Detector.EXCESSIVE_CANCELS in {h["detector"] for h in hits}) is expected
 
 
 def test_the_trail_has_the_split_and_whose_orders_it_took_away(tmp_path) -> None:

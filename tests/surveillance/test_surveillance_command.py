@@ -46,9 +46,9 @@ def test_cases_of_a_market_are_found_shown_and_closed(outcry, outcry_json, sampl
     assert done["seq"] > 10_000
     cases = outcry_json("surveillance", "cases", day)["cases"]
     assert len(cases) == done["cases"]
-    found = {(case["detector"], tuple(case["participants"])) for case in cases}
+    detected = {(case["detector"], tuple(case["participants"])) for case in cases}
     for label in json.loads((day / "labels.json").read_text()):
-        assert (label["pattern"], tuple(label["participants"])) in found
+        assert (label["pattern"], tuple(label["participants"])) in detected
     number = next(case["number"] for case in cases if case["detector"] == "wash_ring")
     page = tmp_path / "case.html"
     done = outcry("surveillance", "show", day, number, "--settings", settings, "--out", page)
@@ -76,11 +76,11 @@ def evidence(day: Path) -> bytes:
 def test_parted_or_whole_or_killed_the_evidence_is_the_same(outcry, sample, tmp_path):
     """Bytes of hits and hashes: in one run, to the half and on, and behind a kill of a follower."""
     whole, parted, killed = (bare_copy(sample, tmp_path / n) for n in ("whole", "parted", "killed"))
-    told = ["--settings", sample / "surveillance.toml"]
-    assert outcry("surveillance", "run", whole, *told).returncode == 0
+    options = ["--settings", sample / "surveillance.toml"]
+    assert outcry("surveillance", "run", whole, *options).returncode == 0
     for more in (["--until", "11111"], ["--every", "5000"]):
-        assert outcry("surveillance", "run", parted, *told, *more).returncode == 0
-    command = [*OUTCRY, "surveillance", "follow", killed, *told, "--every", "4000"]
+        assert outcry("surveillance", "run", parted, *options, *more).returncode == 0
+    command = [*OUTCRY, "surveillance", "follow", killed, *options, "--every", "4000"]
     child = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
     path = killed / "surveillance" / "hits.bin"
     until = time.monotonic() + 120
@@ -90,7 +90,7 @@ def test_parted_or_whole_or_killed_the_evidence_is_the_same(outcry, sample, tmp_
     child.wait()
     # What is torn off in the middle of a hit is made again, also if a checkpoint came behind it.
     path.write_bytes(path.read_bytes()[:-7])
-    assert outcry("surveillance", "run", killed, *told).returncode == 0
+    assert outcry("surveillance", "run", killed, *options).returncode == 0
     assert len(evidence(whole)) > 0
     assert evidence(parted) == evidence(killed) == evidence(whole)
 
@@ -98,19 +98,19 @@ def test_parted_or_whole_or_killed_the_evidence_is_the_same(outcry, sample, tmp_
 def test_evidence_torn_at_any_byte_is_made_again(sample, tmp_path):
     """Also where a checkpoint stands behind what was torn off: an older one goes on before it, or
     the journal's beginning does.  What is another hit than was written is refused."""
-    told = read_settings(sample / "surveillance.toml")
+    settings = read_settings(sample / "surveillance.toml")
     day = bare_copy(sample, tmp_path / "day")
-    run(day, told, until_seq=9_000, every=3_000)
-    run(day, told, every=5_000)
+    run(day, settings, until_seq=9_000, every=3_000)
+    run(day, settings, every=5_000)
     whole, path = evidence(day), day / "surveillance" / "hits.bin"
     assert len(whole) > 2 * ROW_BYTES
     for cut in (1, 7, ROW_BYTES - 1, ROW_BYTES, ROW_BYTES + 1, len(whole) - 1, len(whole)):
         path.write_bytes(whole[: len(whole) - cut])
-        run(day, told, every=5_000)
+        run(day, settings, every=5_000)
         assert evidence(day) == whole, cut
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(SurveillanceError, match="is not the one that was written"):
-        run(day, told)
+        run(day, settings)
 
 
 @pytest.mark.parametrize(
