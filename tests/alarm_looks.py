@@ -25,15 +25,15 @@ class Looks:
 
     def goes(self, fires, seconds, meanwhile=None):
         """Looks for so many seconds; it must come to ``fires`` within, and stay there."""
-        until_s, found = self.now_s + seconds, []
+        until_s, fired = self.now_s + seconds, []
         while self.now_s < until_s:
-            found.append(self.look(meanwhile))
-        assert found[-1] == fires, (
+            fired.append(self.look(meanwhile))
+        assert fired[-1] == fires, (
             self.alarm.name,
-            found,
+            fired,
             self.alarm.of.values(self.watch.history),
         )
-        assert found.index(fires) * STEP_S >= (self.alarm.for_s - STEP_S) * fires, found
+        assert fired.index(fires) * STEP_S >= (self.alarm.for_s - STEP_S) * fires, fired
 
     def driven(self, quiet, loud, seconds):
         """Quiet, loud, quiet again; each for so many seconds, and its edge within each."""

@@ -20,13 +20,13 @@ SESSIONS = ["ONE OUCH42 of participant 1", "TWO OUCH42 of participant 2"]
 
 def orders(seed=5, count=COMMANDS, bump_ns=0):
     """Commands of some days; with ``bump_ns`` behind a speed bump."""
-    found = draw(count, seed, risk_every=60, days=DAYS)
+    commands = draw(count, seed, risk_every=60, days=DAYS)
     if bump_ns:
         # The second: of some blocks the first is a session's login.
-        at = found["rx_ts_ns"][1]
-        found[1] = setting(Setting.SPEED_BUMP, bump_ns)[0]
-        found[1]["seq"], found[1]["rx_ts_ns"] = 2, at
-    return found
+        at = commands["rx_ts_ns"][1]
+        commands[1] = setting(Setting.SPEED_BUMP, bump_ns)[0]
+        commands[1]["seq"], commands[1]["rx_ts_ns"] = 2, at
+    return commands
 
 
 def document(bump=False):

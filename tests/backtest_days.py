@@ -38,17 +38,17 @@ def day_of(rows, folder, restores):
     for number, (kind, side, price, qty, which, tif, wait) in enumerate(rows):
         now_ns += wait
         order_id = number + 1 if kind == CommandKind.NEW else which
-        told = command(kind, SYMBOL, side, price, qty, order_id, tif)
-        orders.append(as_recorded(told, now_ns, 0))
+        message = command(kind, SYMBOL, side, price, qty, order_id, tif)
+        orders.append(as_recorded(message, now_ns, 0))
     records = as_orders(orders)
     if restores:
         records["seq"] = np.arange(1, len(records) + 1)
         events = Engine(make_instruments([SYMBOL])).process(records)
-        told = list(_Market().messages(events))
-        if not told:
-            told = [command(CommandKind.NEW, SYMBOL, Side.BUY, 1, 1, 1)]
+        messages = list(_Market().messages(events))
+        if not messages:
+            messages = [command(CommandKind.NEW, SYMBOL, Side.BUY, 1, 1, 1)]
         times = np.concatenate([[0], records["rx_ts_ns"]])
-        records = as_orders(told)
+        records = as_orders(messages)
         records["rx_ts_ns"] = times[records["rx_ts_ns"] // GENERATED_STEP_NS]
     return prepare_day(Recording("small", {"symbol": SYMBOL}, [records], restores), folder)
 

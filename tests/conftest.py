@@ -113,11 +113,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByGroup(config, log)
 
 
-def _forked(asked: Callable[[], bool]) -> bool:
+def _forked(question: Callable[[], bool]) -> bool:
     """What a child of this process would be answered."""
     pid = os.fork()
     if not pid:
-        os._exit(not asked())
+        os._exit(not question())
     return os.waitpid(pid, 0)[1] == 0
 
 

@@ -25,9 +25,9 @@ VIEWS = ("overview", "latency", "market", "sessions", "participants", "phases", 
 def started():
     """The browser."""
     with playwright.sync_playwright() as driver:
-        made = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
-        made.close()
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @contextmanager
@@ -45,18 +45,18 @@ def shown(browser, url, width=1280, theme="dark", but="a status of 4"):
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
-    said, asked = [], []
-    page.on("console", lambda one: said.append(one.text) if not re.search(but, one.text) else None)
-    page.on("pageerror", lambda error: said.append(error.stack or str(error)))
-    page.on("request", lambda one: asked.append(one.url))
+    lines, urls = [], []
+    page.on("console", lambda one: lines.append(one.text) if not re.search(but, one.text) else None)
+    page.on("pageerror", lambda error: lines.append(error.stack or str(error)))
+    page.on("request", lambda one: urls.append(one.url))
     try:
         page.goto(url)
         yield page
     finally:
         context.close()
-    assert said == [], said
+    assert lines == [], lines
     socket = url.replace("http", "ws")
-    assert [one for one in asked if not one.startswith((url, socket, "data:"))] == []
+    assert [one for one in urls if not one.startswith((url, socket, "data:"))] == []
 
 
 def log_in(page, name):
@@ -67,8 +67,8 @@ def log_in(page, name):
 
 
 def expect(page, selector, **filters):
-    found = page.locator(selector, **filters)
-    return playwright.expect(found)
+    locator = page.locator(selector, **filters)
+    return playwright.expect(locator)
 
 
 def go(page, view):

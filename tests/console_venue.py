@@ -98,12 +98,12 @@ idle_us = 2_000
 
 
 def order(order_id: int, side: Side, qty: int, price: int, who: int = 1) -> np.ndarray:
-    made = np.zeros(1, ORDER_DTYPE)
-    made["kind"], made["order_id"], made["side"], made["symbol"] = 1, order_id, side, b"GOLD"
-    made["qty_lots"], made["price_ticks"], made["participant"] = qty, price, who
-    made["order_type"], made["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
+    rows = np.zeros(1, ORDER_DTYPE)
+    rows["kind"], rows["order_id"], rows["side"], rows["symbol"] = 1, order_id, side, b"GOLD"
+    rows["qty_lots"], rows["price_ticks"], rows["participant"] = qty, price, who
+    rows["order_type"], rows["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
     assert CommandKind.NEW == 1
-    return made
+    return rows
 
 
 class ConsoleVenue:
@@ -174,10 +174,10 @@ class ConsoleVenue:
                 self.venue.stop()
 
     def client(self, name: str = "", **more: Any) -> "ApiClient":
-        made = ApiClient(self.url, **more)
+        api_client = ApiClient(self.url, **more)
         if name:
-            made.log_in(name)
-        return made
+            api_client.log_in(name)
+        return api_client
 
     def trade(self, first_id: int, count: int = 20, price: int = 1_000) -> None:
         """Participants 2 and 3 trade around a price, and leave nothing open."""
@@ -260,10 +260,10 @@ class ApiClient(httpx.Client):
     def look(self, path: str, true: Any) -> Any:
         """What the API says, once that is so."""
         until = time.monotonic() + WAIT_S
-        while not true(found := self.get(path).json()):
-            assert time.monotonic() < until, found
+        while not true(document := self.get(path).json()):
+            assert time.monotonic() < until, document
             time.sleep(0.05)
-        return found
+        return document
 
 
 class ScreenClient(ApiClient):
@@ -281,7 +281,7 @@ class ScreenClient(ApiClient):
         return dict(answer.json())
 
     def ready(self) -> None:
-        self.look("/api/own", lambda found: found["link"]["state"] == "ready")
+        self.look("/api/own", lambda document: document["link"]["state"] == "ready")
 
     def enter(self, token: str, side: str, lots: int, price: str | None, status: int = 200,
               symbol: str = "TIN", **more: Any) -> dict[str, Any]:  # fmt: skip
@@ -290,28 +290,28 @@ class ScreenClient(ApiClient):
 
     def order(self, token: str, state: str) -> dict[str, Any]:
         """The order, once it is so."""
-        found = self.look("/api/own", lambda own: any(
+        document = self.look("/api/own", lambda own: any(
             (row["token"], row["state"]) == (token, state) for row in own.get("orders", ())
         ))  # fmt: skip
-        return next(row for row in found["orders"] if row["token"] == token)
+        return next(row for row in document["orders"] if row["token"] == token)
 
     def notice(self, text: str, since: int = 0) -> dict[str, Any]:
         """The first notice that holds this, once there is one."""
         path = f"/api/notices?since={since}"
-        found = self.look(path, lambda rows: any(text in row["text"] for row in rows))
-        return next(row for row in found if text in row["text"])
+        notices = self.look(path, lambda rows: any(text in row["text"] for row in rows))
+        return next(row for row in notices if text in row["text"])
 
 
 if __name__ == "__main__":
-    made = ConsoleVenue(Path(sys.argv[1]))
-    made.start()
-    made.serve_screen()
-    print(made.url, PASSWORD, made.screen_url, SECRET, flush=True)
-    made.quote()
+    venue = ConsoleVenue(Path(sys.argv[1]))
+    venue.start()
+    venue.serve_screen()
+    print(venue.url, PASSWORD, venue.screen_url, SECRET, flush=True)
+    venue.quote()
     first, price = 1_000, 1_000
     while True:
         price += int(np.random.default_rng(first).integers(-3, 4))
         price = min(1_010, max(985, price))
-        made.trade(first, 8, price)
+        venue.trade(first, 8, price)
         first += 1_000
         time.sleep(float(sys.argv[2]) if len(sys.argv) > 2 else 0.5)

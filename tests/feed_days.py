@@ -61,14 +61,14 @@ class Days:
     def wait_for(self, *done) -> None:
         until = time.monotonic() + WAIT_S
         while not all(one() for one in done):
-            said = [
+            state = [
                 (one.session, one.next_sequence, one.ended, one.sessions, one.unfinished)
                 for one in (self.receiver.lines, self.stream.lines)
             ]
-            said.append([b.levels(1, "B") for b in
+            state.append([b.levels(1, "B") for b in
                          (self.receiver.book, self.stream.book, self.depth.book)])  # fmt: skip
-            said.append((len(self.told), len(self.streamed), self.depth.book.ended))
-            assert time.monotonic() < until, said
+            state.append((len(self.told), len(self.streamed), self.depth.book.ended))
+            assert time.monotonic() < until, state
             self.receiver.poll(0.005)
             self.stream.poll(0.005)
             self.depth.poll()

@@ -18,14 +18,14 @@ def connect_all(stack: ExitStack, spec: dict[str, Any], count: int) -> int:
     login = SOUPBIN.from_client("L").pack(username="", password="", session="", sequence="1")
     stands = 0
     for number in range(count):
-        said = (b"", packet_of("L", login[1:]), b"GET / HTTP/1.1\r\n", b"\xff\xff" + bytes(500))
+        payloads = (b"", packet_of("L", login[1:]), b"GET / HTTP/1.1\r\n", b"\xff\xff" + bytes(500))
         for name in ("snapshots", "stream", "pages"):
             one = stack.enter_context(socket.socket())
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             one.settimeout(0.05)
             with suppress(OSError):
                 one.connect(tuple(spec[name]))
-                one.sendall(said[number % len(said)])
+                one.sendall(payloads[number % len(payloads)])
                 stands += 1
         asks = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         asks.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)

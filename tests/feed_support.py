@@ -73,9 +73,9 @@ def protected(
             times.append(came)
     for number, command in enumerate(parts, start=1):
         command["cause_seq"] = number
-    made = np.concatenate(parts)
-    made["seq"] = np.arange(1, len(made) + 1)
-    return made, np.array(times, np.int64)
+    protected_events = np.concatenate(parts)
+    protected_events["seq"] = np.arange(1, len(protected_events) + 1)
+    return protected_events, np.array(times, np.int64)
 
 
 def with_cause(rng: np.random.Generator, event: np.ndarray) -> np.ndarray:
@@ -119,14 +119,14 @@ def by_command(events: np.ndarray) -> Iterator[np.ndarray]:
 
 def unframed(data: bytes) -> list[bytes]:
     """The messages of a feed, whose lengths have to be those of their types."""
-    found, at = [], 0
+    messages, at = [], 0
     while at < len(data):
         size = int.from_bytes(data[at : at + 2], "big")
         message = data[at + 2 : at + 2 + size]
         assert size == len(message) == ITCH50.from_server(chr(message[0])).size_bytes
-        found.append(message)
+        messages.append(message)
         at += 2 + size
-    return found
+    return messages
 
 
 def fields(message: bytes) -> dict[str, Any]:
@@ -137,12 +137,12 @@ def fields(message: bytes) -> dict[str, Any]:
 
 def damaged_line(packets, rng, loss):
     """What arrives of a line: packets lost, doubled and out of order."""
-    found = []
+    timed = []
     for number, packet in enumerate(packets):
         if rng.random() >= loss:
             for _ in range(1 + (rng.random() < loss)):
-                found.append((number + rng.random() * (8 if rng.random() < loss else 0.5), packet))
-    return [packet for _, packet in sorted(found, key=lambda one: one[0])]
+                timed.append((number + rng.random() * (8 if rng.random() < loss else 0.5), packet))
+    return [packet for _, packet in sorted(timed, key=lambda one: one[0])]
 
 
 @dataclass
@@ -182,5 +182,5 @@ class PlainBook:
     def queue(self, locate: int, side: str) -> list[tuple[int, int]]:
         """(price, shares) of a side's orders: best price first, then in the order they came."""
         sign = -1 if side == "B" else 1
-        found = [(o[2], o[3]) for o in self.orders.values() if o[:2] == [locate, side]]
-        return sorted(found, key=lambda one: sign * one[0])
+        entries = [(o[2], o[3]) for o in self.orders.values() if o[:2] == [locate, side]]
+        return sorted(entries, key=lambda one: sign * one[0])

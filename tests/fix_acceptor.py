@@ -101,11 +101,11 @@ class Connection:
         """Whose logon it is; what a venue's doorman does."""
         text = bytes(np.ctypeslib.as_array(_pointer(message), (length,)))
         names = dict(field for field in fields_of(text) if len(field) == 2)
-        found = self.acceptor.sessions.get((names.get(b"49"), names.get(b"56")))
-        if found is None or found.connected:
+        fix_session = self.acceptor.sessions.get((names.get(b"49"), names.get(b"56")))
+        if fix_session is None or fix_session.connected:
             return False
-        found.connected, self.session = True, found
-        session.connected(found.address, now_ns)
+        fix_session.connected, self.session = True, fix_session
+        session.connected(fix_session.address, now_ns)
         return True
 
     def take_one(self, message, length, now_ns):

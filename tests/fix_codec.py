@@ -49,14 +49,14 @@ class Codec:
         address = self.fields.ctypes.data
         if scan.parse(address, self.put(data), len(data)) != scan.WHOLE:
             return None
-        found = {}
+        fields = {}
         for tag in range(1, words.TAGS):
             entry = scan.field(address, tag)
             if entry:
                 at, size = entry >> 16, entry & 0xFFFF
                 name = words.SELF_TRADE_TAG if tag == words.SELF_TRADE_SLOT else tag
-                found[name] = data[at : at + size].decode("latin-1")
-        return found, self.error()
+                fields[name] = data[at : at + size].decode("latin-1")
+        return fields, self.error()
 
     def error(self):
         """(reason, text of the tag) of the message's error, or None."""

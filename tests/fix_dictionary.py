@@ -41,10 +41,10 @@ class Dictionary:
 
     def __init__(self, version="FIX44"):
         files = [path / f"{version}.xml" for path in PATHS]
-        found = [file for file in files if file.exists()]
-        if not found:
+        existing = [file for file in files if file.exists()]
+        if not existing:
             raise FileNotFoundError(f"{version}.xml is in none of {PATHS}: pip install quickfix")
-        self.root = ElementTree.parse(found[0]).getroot()
+        self.root = ElementTree.parse(existing[0]).getroot()
         self.numbers, self.types, self.values = {}, {}, {}
         for node in self.root.find("fields"):
             tag = node.get("number").encode()

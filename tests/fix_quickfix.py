@@ -72,8 +72,8 @@ def make_client(fix, password):
 
         def fromApp(self, message, session):  # noqa: N802
             if all(message.isSetField(tag) for tag in (11, 39, 38)):
-                told = message.getField(11), message.getField(39), message.getField(38)
-                self.reports.append(told)
+                report = message.getField(11), message.getField(39), message.getField(38)
+                self.reports.append(report)
             else:
                 # An exception here would be a BusinessMessageReject there.
                 self.faults.append(message.toString())

@@ -10,13 +10,13 @@ Graph = dict[str, set[str]]
 
 def module_names(rooms: list[str]) -> dict[str, Path]:
     """Dotted names and files of every module of the rooms; a package goes by its folder's name."""
-    found = {}
+    paths = {}
     for room in rooms:
         for path in sorted((ROOT / room).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
             parts = parts[:-1] if parts[-1] == "__init__" else parts
-            found[".".join(("openoutcry", *parts))] = path
-    return found
+            paths[".".join(("openoutcry", *parts))] = path
+    return paths
 
 
 def imports(tree: ast.AST, modules: set[str]) -> Iterator[str]:
@@ -49,7 +49,7 @@ def circles(edges: Graph) -> list[list[str]]:
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
-    found = []
+    components = []
 
     def visit(name: str) -> None:
         index[name] = low[name] = len(index)
@@ -64,9 +64,9 @@ def circles(edges: Graph) -> list[list[str]]:
             part = stack[stack.index(name) :]
             del stack[stack.index(name) :]
             if len(part) > 1 or name in edges[name]:
-                found.append(sorted(part))
+                components.append(sorted(part))
 
     for name in edges:
         if name not in index:
             visit(name)
-    return found
+    return components

@@ -52,16 +52,16 @@ def measured(home: Path, commands: int, looks: int = 16, seed: int = 3) -> dict[
     rng = np.random.default_rng(seed)
     seqs = [int(seq) for seq in rng.integers(1, last, looks)]
     worst = [int(seq) // EVERY * EVERY + EVERY - 1 for seq in rng.integers(1, last - EVERY, looks)]
-    asked: list[dict[str, int]] = [{"seq": seq} for seq in (*seqs, *worst, last)]
-    asked += [{"time_ns": BEGIN_NS + seq * STEP_NS} for seq in worst]
+    queries: list[dict[str, int]] = [{"seq": seq} for seq in (*seqs, *worst, last)]
+    queries += [{"time_ns": BEGIN_NS + seq * STEP_NS} for seq in worst]
     seconds, cpu_seconds = [], []
-    for one in asked:
+    for one in queries:
         began, worked = time.perf_counter(), time.process_time()
-        found = at(home, **one)
+        standing = at(home, **one)
         seconds.append(time.perf_counter() - began)
         cpu_seconds.append(time.process_time() - worked)
-        assert found.seq == one.get("seq", (one.get("time_ns", 0) - BEGIN_NS) // STEP_NS)
-        assert not any(found.books.sums())
+        assert standing.seq == one.get("seq", (one.get("time_ns", 0) - BEGIN_NS) // STEP_NS)
+        assert not any(standing.books.sums())
     return {
         "commands": last, "checkpoints": len(checkpoints(home)), "looks": len(seconds),
         "s_median": float(np.median(seconds)), "s_max": max(seconds),

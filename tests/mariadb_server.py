@@ -29,12 +29,12 @@ def mariadb() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="outcry-mariadb-") as folder:
         data, socket = Path(folder, "data"), Path(folder, "s")
         common = ["--no-defaults", f"--datadir={data}", f"--user={user}"]
-        made = subprocess.run(
+        installed = subprocess.run(
             [str(INSTALL), *common, "--auth-root-authentication-method=normal",
              "--skip-test-db", "--innodb-log-file-size=8M"],
             capture_output=True, text=True, timeout=TIMEOUT_S,
         )  # fmt: skip
-        assert made.returncode == 0, made.stdout + made.stderr
+        assert installed.returncode == 0, installed.stdout + installed.stderr
         with Path(folder, "log").open("w+") as log:
             server = subprocess.Popen(
                 [str(SERVER), *common, f"--socket={socket}", f"--pid-file={folder}/pid",

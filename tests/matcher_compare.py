@@ -25,19 +25,19 @@ Array = npt.NDArray[Any]
 Events = npt.NDArray[Any]
 
 
-def first_difference(found: Events, expected: Events) -> int | None:
+def first_difference(events: Events, expected: Events) -> int | None:
     """Index of the first event that differs, or None."""
-    both = min(len(found), len(expected))
-    different = np.flatnonzero(found[:both] != expected[:both])
+    both = min(len(events), len(expected))
+    different = np.flatnonzero(events[:both] != expected[:both])
     if len(different):
         return int(different[0])
-    return None if len(found) == len(expected) else both
+    return None if len(events) == len(expected) else both
 
 
-def describe(found: Events, expected: Events, at: int) -> str:
+def describe(events: Events, expected: Events, at: int) -> str:
     """What the two engines say where they part."""
     return (
-        f"event {at}: kernel {show_events(found[at : at + 1])}, "
+        f"event {at}: kernel {show_events(events[at : at + 1])}, "
         f"reference {show_events(expected[at : at + 1])}"
     )
 
@@ -46,18 +46,18 @@ def assert_same(engine: Any, reference: Any, orders: Array) -> Events:
     """Both answer ``orders`` alike in every byte, end in the same state and, if they were empty,
     are passed by the judge; returns the events."""
     was_empty = engine.event_count == 0
-    found: Events = engine.process(orders)
+    events: Events = engine.process(orders)
     expected: Events = reference.process(orders)
-    at = first_difference(found, expected)
+    at = first_difference(events, expected)
     if at is not None:
-        raise AssertionError(describe(found, expected, at))
+        raise AssertionError(describe(events, expected, at))
     engine.check()
     assert engine.snapshot() == reference.snapshot(), "the snapshots differ"
     assert engine.state_hash() == reference.state_hash()
     assert engine.open_orders == reference.open_orders
     if was_empty:
-        judge(engine.instruments, orders, found)
-    return found
+        judge(engine.instruments, orders, events)
+    return events
 
 
 def compare(run: Mixed) -> Events:
@@ -116,11 +116,11 @@ def report(run: Mixed, orders: Array) -> str:
     engines = [engine(run.instruments, run.order_capacity) for engine in (Engine, ReferenceEngine)]
     for order in orders[:, None]:
         lines.append(show_command(order[0]))
-        found, expected = (engine.process(order) for engine in engines)
-        if first_difference(found, expected) is None:
-            lines += [f"    {line}" for line in show_events(found)]
+        events, expected = (engine.process(order) for engine in engines)
+        if first_difference(events, expected) is None:
+            lines += [f"    {line}" for line in show_events(events)]
             continue
-        lines += [f"    kernel:    {line}" for line in show_events(found)]
+        lines += [f"    kernel:    {line}" for line in show_events(events)]
         lines += [f"    reference: {line}" for line in show_events(expected)]
     return "\n".join(lines)
 

@@ -257,8 +257,8 @@ class _Answer:
         self.require(e.qty == order.leaves and e.leaves == 0, "what goes is what was open")
         c, reason = self.command, e.reason
         if reason == Reason.USER:
-            asked = c.kind == CommandKind.CANCEL and c.order_id == order.order_id
-            self.require(asked, "USER: the owner cancelled it")
+            is_cancel = c.kind == CommandKind.CANCEL and c.order_id == order.order_id
+            self.require(is_cancel, "USER: the owner cancelled it")
         elif reason == Reason.REDUCED_TO_ZERO:
             nothing = c.kind == CommandKind.REDUCE and c.qty >= order.leaves
             nothing |= c.knows and c.open_asked(order.leaves) <= 0
@@ -457,8 +457,8 @@ class _Answer:
         for order, event in ((a, first), (b, second)):
             order.leaves = event.leaves
             if order.order_type == OrderType.ICEBERG:
-                made = order is a and not auction
-                order.slice = order.slice - event.qty if made else order.display
+                is_maker = order is a and not auction
+                order.slice = order.slice - event.qty if is_maker else order.display
                 order.slice = min(order.slice, order.leaves)
             if order.leaves == 0:
                 del market.orders[order.order_id]

@@ -221,9 +221,9 @@ class Market:
 
     def waiting(self, side: int) -> list[Order]:
         """The market orders that wait for the other side, the oldest first."""
-        found = [o for o in self.orders.values() if o.side == side and o.waiting and o.leaves]
-        found = [o for o in found if o.order_type == OrderType.MARKET and o.tif < AT_OPEN]
-        return sorted(found, key=lambda o: o.came)
+        orders = [o for o in self.orders.values() if o.side == side and o.waiting and o.leaves]
+        orders = [o for o in orders if o.order_type == OrderType.MARKET and o.tif < AT_OPEN]
+        return sorted(orders, key=lambda o: o.came)
 
     def level(self, order: Order) -> list[Order]:
         """What is displayed at the order's price on its side."""

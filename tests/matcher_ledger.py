@@ -93,8 +93,8 @@ def _check_orders(events: Array) -> int:
     _all(~on | (leaves == before), events, "leaves changed without a trade")
     _all(sets | off | on, events, "no event of an order")
     for name in ("participant", "side"):
-        told = np.roll(events[name], 1)
-        _all(accepted | (events[name] == told), events, f"the order's {name} changed")
+        previous = np.roll(events[name], 1)
+        _all(accepted | (events[name] == previous), events, f"the order's {name} changed")
     priced = np.maximum.accumulate(np.where(np.isin(kinds, PRICES_IT), np.arange(len(events)), 0))
     price = events["price_ticks"]
     maker = (kinds == EventKind.FILLED) & ((events["flags"] & EventFlag.MAKER) != 0)

@@ -433,10 +433,10 @@ def _draw_numbers(s: _Swarm, kinds: Array) -> tuple[Array, Array, Array]:
     likely_open = ~crosses & ~leaves[pairs]
     last_open = np.maximum.accumulate(np.where(likely_open, np.arange(count + 1), 0))
     back = np.minimum(rng.geometric(1 / s.lag, count), count)
-    made = np.cumsum(is_new)
-    old = np.maximum(made - back, 0)
+    new_count = np.cumsum(is_new)
+    old = np.maximum(new_count - back, 0)
     old = np.where(rng.random(count) < 0.9, last_open[old], old)
-    number = np.where(is_new, made, old)
+    number = np.where(is_new, new_count, old)
     # A replace may trade although its order did not.
     again = ~is_new & (rng.random(count) < s.crossing)
     return number, pairs[number], crosses[number] | again

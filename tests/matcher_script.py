@@ -198,7 +198,7 @@ class Script:
 
     def run(self, text: str) -> None:
         expected: list[str] = []
-        found: list[str] = []
+        transcript: list[str] = []
         lines = [line for line in text.splitlines() if line.strip() and line.strip()[0] != "#"]
         for line in [line for line in lines if line.startswith("CAPACITY")]:
             self.order_capacity = int(line.split()[1])
@@ -210,6 +210,6 @@ class Script:
             expected.append(line.strip() if line[0] != " " else "    " + line.strip())
             if line[0] == " ":
                 continue
-            found.append(line.strip())
-            found += ["    " + format_event(event) for event in self.send(line)]
-        assert found == expected
+            transcript.append(line.strip())
+            transcript += ["    " + format_event(event) for event in self.send(line)]
+        assert transcript == expected

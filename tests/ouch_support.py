@@ -111,12 +111,12 @@ def make_row(order, note, number=1, state=rows.OPEN, order_id=None):
 
 def reference_row(row):
     """The same for the reference, which keeps its own words."""
-    made = Row(row.copy())
+    plain_row = Row(row.copy())
     words = row["more"].tobytes()
     numbers = [int.from_bytes(words[8 * k : 8 * k + 8], "little", signed=True) for k in range(5)]
-    sizes = made.sizes
+    sizes = plain_row.sizes
     sizes.sent, sizes.told, sizes.returned, sizes.unasked, sizes.reference = numbers
-    return made
+    return plain_row
 
 
 def words_of(row):

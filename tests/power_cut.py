@@ -140,15 +140,15 @@ class RecordingDisks(Disk):
     def after_power_cut(self, moment: int, into: Path, rng: np.random.Generator) -> list[Path]:
         """As :func:`after_power_cut`, for all directories at once; returns those in ``into``."""
         into.mkdir()
-        found = []
+        folders = []
         for place, disk in self.disks.items():
             done = self.order[:moment].count(place)
             under_way = self.order[moment : moment + 1] == [place]
             cut = copy.copy(disk)
             cut.log = disk.log[: done + under_way]
             after_power_cut(cut, done, into / place.name, rng)
-            found.append(into / place.name)
-        return found
+            folders.append(into / place.name)
+        return folders
 
 
 def after_power_cut(disk: RecordingDisk, moment: int, into: Path, rng: np.random.Generator) -> None:

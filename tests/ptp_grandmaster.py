@@ -66,17 +66,17 @@ class Grandmaster:
 
     @staticmethod
     def _socket(interface, port):
-        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
-        made.bind(("", port))
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+        udp.bind(("", port))
         member = struct.pack(
             "=4s4si", socket.inet_aton(GROUP), b"\0" * 4, socket.if_nametoindex(interface)
         )
-        made.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
-        made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, member)
-        made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
-        return made
+        udp.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+        udp.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, member)
+        udp.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
+        return udp
 
     def _message(self, kind, body, sequence, flags=0, control=5, interval=0):
         header = HEADER.pack(

@@ -21,20 +21,20 @@ WAIT_S = 300
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Three nodes that run; a test that ends one starts it again."""
-    found = Cluster.make(tmp_path_factory.mktemp("nats") / "cluster")
+    nodes = Cluster.make(tmp_path_factory.mktemp("nats") / "cluster")
     try:
-        found.start()
-        found.wait_ready(WAIT_S)
-        yield found
+        nodes.start()
+        nodes.wait_ready(WAIT_S)
+        yield nodes
     finally:
-        found.stop()
+        nodes.stop()
 
 
 @pytest.fixture
 def link(cluster: Cluster) -> Iterator[Link]:
-    found = connect(cluster.access)
-    yield found
-    found.close()
+    connection = connect(cluster.access)
+    yield connection
+    connection.close()
 
 
 def until(true: Callable[[], object], what: str = "") -> None:
@@ -72,11 +72,11 @@ def drain(publisher: Publisher) -> None:
 
 def thread_states(pid: int) -> set[str]:
     """What the threads of a process do, by the letters of proc(5)."""
-    found = set()
+    states = set()
     for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
-            found.add(stat.read_text().rpartition(")")[2].split()[0])
-    return found
+            states.add(stat.read_text().rpartition(")")[2].split()[0])
+    return states
 
 
 class Frozen:

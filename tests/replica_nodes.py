@@ -82,10 +82,10 @@ class Node:
 
     def start(self, what: str) -> None:
         """``what``: serve or standby."""
-        with (self.folder / "said").open("a") as said:
+        with (self.folder / "said").open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, __file__, what, str(self.folder)],
-                stdout=subprocess.PIPE, stderr=said, text=True, start_new_session=True,
+                stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
             )  # fmt: skip
 
     def said(self) -> str:
@@ -101,11 +101,11 @@ class Node:
 
     def _document(self, name: str) -> dict[str, Any]:
         try:
-            found = json.loads((self.journal / name).read_text())
+            document = json.loads((self.journal / name).read_text())
         except (OSError, ValueError):
             return {}
         assert self.process is not None
-        return dict(found) if found["pid"] == self.process.pid else {}
+        return dict(document) if document["pid"] == self.process.pid else {}
 
     def wait(self, true: Any) -> None:
         deadline = time.monotonic() + WAIT_S

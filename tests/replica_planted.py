@@ -133,13 +133,13 @@ def _unpacks_damage(_):
     return bug
 
 
-def _goes_on_behind_another(found):
+def _goes_on_behind_another(fetched):
     def bug(self, now_ns, position, message):
         if message is not None and position == self.tip.position + 1:
             mine = self.in_flight and message.hash == self.in_flight[0].hash
             if not mine and judge(self.tip, message) == Verdict.LIVE:
                 return self._again(now_ns, position)
-        return found(self, now_ns, position, message)
+        return fetched(self, now_ns, position, message)
 
     return bug
 

@@ -23,27 +23,27 @@ from openoutcry.ring import (
 @pytest.fixture
 def make_ring() -> Iterator[Callable[..., RingBuffer]]:
     """Rings of several producers that are removed at the end of the test."""
-    made: list[RingBuffer] = []
+    rings: list[RingBuffer] = []
 
     def make(
         capacity: int = 8, readers: Any = ("a",), multi_producer: bool = True, **more: Any
     ) -> RingBuffer:
-        made.append(
+        rings.append(
             RingBuffer.create(
                 ring_name("death"), capacity, RECORD, readers, multi_producer=multi_producer, **more
             )
         )
-        return made[-1]
+        return rings[-1]
 
     yield make
-    for ring in made:
+    for ring in rings:
         ring.unlink()
 
 
 @pytest.fixture
 def children() -> Iterator[Children]:
-    with Children() as made:
-        yield made
+    with Children() as processes:
+        yield processes
 
 
 def claim_and_stay(ring: RingBuffer, children: Children, count: int) -> int:

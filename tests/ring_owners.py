@@ -61,11 +61,11 @@ def spawn() -> Iterator[Callable[..., Child]]:
 @pytest.fixture
 def ring() -> Iterator[RingBuffer]:
     """A small ring of this process with one consumer."""
-    made = RingBuffer.create(
+    small_ring = RingBuffer.create(
         segment_name(ProcessIdentity.mine(), "listed"), 64, ORDER_DTYPE, ["reader"]
     )
-    yield made
-    made.unlink()
+    yield small_ring
+    small_ring.unlink()
 
 
 def line(child: Child) -> str:
@@ -85,8 +85,8 @@ def orders(first: int, count: int) -> np.ndarray:
 
 
 def look(name: str) -> RingInfo:
-    (found,) = list_rings(window_s=0, only=name)
-    return found
+    (info,) = list_rings(window_s=0, only=name)
+    return info
 
 
 OWNER = """

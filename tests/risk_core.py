@@ -121,8 +121,8 @@ class Pair:
         verdict, events = self.kernels.process(orders, refused)
         assert verdict == wanted, (orders[0], bits(verdict), bits(wanted))
         if verdict:
-            told = self.reference.tells(command, wanted)
-            assert {name: int(events[name][0]) for name in told} == told
+            expected = self.reference.tells(command, wanted)
+            assert {name: int(events[name][0]) for name in expected} == expected
         self.reference.after(command, events, self.best)
         for event in events[events["kind"] == EventKind.PHASE_CHANGED]:
             guard = self.reference.guard
@@ -155,8 +155,8 @@ class Pair:
         """Every word of the state is what the reference says."""
         tables, view = words_of(self.reference, self.view), self.view
         for name, table in tables.items():
-            found = view.open_orders() if name == "orders" else getattr(view, name)
-            assert np.array_equal(np.array(found, np.int64).reshape(np.shape(table)), table), name
+            values = view.open_orders() if name == "orders" else getattr(view, name)
+            assert np.array_equal(np.array(values, np.int64).reshape(np.shape(table)), table), name
         if view.guard is not None:
             same_guard(self.reference.guard, view.guard)
         if view.bump is not None:
@@ -213,8 +213,8 @@ def same_guard(plain, guard):
     for index, row in enumerate(plain.rows):
         for what, value in row.rules.items():
             first, second = ROW_WORDS[what]
-            found = guard.of(index, first), guard.of(index, second) if second >= 0 else 0
-            assert found == value, (index, what)
+            pair = guard.of(index, first), guard.of(index, second) if second >= 0 else 0
+            assert pair == value, (index, what)
         second = guard.of(index, g.SECOND)
         prices = row.within(second, 300)
         slow = row.within(second, row.rules[Setting.VOLATILITY][1])

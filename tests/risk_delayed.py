@@ -91,10 +91,10 @@ class Plain:
         event["flags"] = LAST
         return event
 
-    def _refusal(self, order, bit, limit, stands, asked):
+    def _refusal(self, order, bit, limit, stands, requested):
         event = self._event(order, EventKind.REJECTED, limit)
         event["reason"], event["contra_id"] = RISK_REASON, 1 << bit
-        event["leaves_lots"], event["qty_lots"] = stands, asked
+        event["leaves_lots"], event["qty_lots"] = stands, requested
         return event
 
     def _completed(self, order):

@@ -29,13 +29,13 @@ class Triple:
     """Kernels in partitions around a matcher, the reference, and the whole check."""
 
     def __init__(self, instruments, partitions, **more):
-        made = {"participants": PARTICIPANTS, "groups": GROUPS, "order_capacity": 5_000} | more
-        self.engine = Engine(instruments, made["order_capacity"])
-        self.all_seeing = make_region(instruments, **made)
-        self.region = divide(make_region(instruments, **made), instruments, partitions)
+        sizes = {"participants": PARTICIPANTS, "groups": GROUPS, "order_capacity": 5_000} | more
+        self.engine = Engine(instruments, sizes["order_capacity"])
+        self.all_seeing = make_region(instruments, **sizes)
+        self.region = divide(make_region(instruments, **sizes), instruments, partitions)
         numbers = partition_numbers(instruments, partitions).tolist()
-        del made["order_capacity"]
-        self.plain = PartitionedReference(instruments, numbers, partitions, **made)
+        del sizes["order_capacity"]
+        self.plain = PartitionedReference(instruments, numbers, partitions, **sizes)
         self.verdicts, self.seq = [], 0
 
     @property
@@ -64,8 +64,8 @@ class Triple:
             one_after.after(address(self.all_seeing), address(order), address(seen), len(seen))
         kernels.after(address(self.region), address(order), address(events), len(events))
         if verdict:
-            told = self.plain.part_of(command).tells(command, wanted)
-            assert {name: int(events[name][0]) for name in told} == told
+            expected = self.plain.part_of(command).tells(command, wanted)
+            assert {name: int(events[name][0]) for name in expected} == expected
         else:
             self.plain.after(command, events)
         self.verdicts.append(verdict)
@@ -100,9 +100,9 @@ class Triple:
         view, plain = View(self.region), self.plain
         assert view.word(lay.MEETINGS) == plain.meetings
         assert view.word(lay.MEET) == plain.meet
-        found = view.participants.tolist()
+        participants = view.participants.tolist()
         for who in range(PARTICIPANTS):
-            kept, words = found[who], participant_words(plain.whole, who)
+            kept, words = participants[who], participant_words(plain.whole, who)
             for at in kernels.SUMMED:  # as of the last meeting
                 words[at // 8] = kept[at // 8]
             assert kept == words, who

@@ -104,13 +104,13 @@ class ServedVenue:
         """What each of its processes holds that is no file's, by pid: heap, stacks, and what it has
         touched of shared memory, in bytes."""
         assert self.process is not None
-        found = {}
+        bytes_by_pid = {}
         for pid in [self.process.pid, *self.children()]:
             with suppress(FileNotFoundError):
                 rows = Path(f"/proc/{pid}/status").read_text().splitlines()
                 sizes = [row.split()[1] for row in rows if row.startswith(("RssAnon", "RssShmem"))]
-                found[pid] = sum(map(int, sizes)) * 1024
-        return found
+                bytes_by_pid[pid] = sum(map(int, sizes)) * 1024
+        return bytes_by_pid
 
     def children(self) -> list[int]:
         assert self.process is not None
@@ -119,19 +119,19 @@ class ServedVenue:
 
     def status(self) -> dict[str, Any]:
         with suppress(FileNotFoundError):
-            found = json.loads((self.journal / "status.json").read_text())
-            if self.process is not None and found["pid"] == self.process.pid:
-                return dict(found)
+            document = json.loads((self.journal / "status.json").read_text())
+            if self.process is not None and document["pid"] == self.process.pid:
+                return dict(document)
         return {"state": "starting", "phases": {}}
 
     def wait_for(self, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         deadline = time.monotonic() + WAIT_S
-        while not true(found := self.status()):
+        while not true(document := self.status()):
             assert self.process is not None
             assert self.process.poll() is None, self.process.communicate()
-            assert time.monotonic() < deadline, found
+            assert time.monotonic() < deadline, document
             time.sleep(0.02)
-        return found
+        return document
 
     def wait_for_phase(self, phase: str) -> None:
         self.wait_for(
@@ -172,20 +172,20 @@ class ServedVenue:
         return np.concatenate([np.array(batch.commands) for batch in batches])
 
     def phases(self) -> list[tuple[str, int]]:
-        found = self.commands()
-        found = found[found["kind"] == CommandKind.PHASE]
-        return [(row["symbol"].decode(), int(row["aux"])) for row in found]
+        records = self.commands()
+        records = records[records["kind"] == CommandKind.PHASE]
+        return [(row["symbol"].decode(), int(row["aux"])) for row in records]
 
 
 def orders(first_id: int, count: int, time_in_force: int, price: int = 1_000) -> np.ndarray:
     """Bids that trade with nobody, each at its own price."""
-    made = np.zeros(count, ORDER_DTYPE)
-    made["order_id"] = np.arange(first_id, first_id + count)
-    made["price_ticks"] = price + np.arange(count)
-    made["qty_lots"], made["symbol"], made["participant"] = 5, b"GOLD", 1
-    made["kind"], made["side"] = CommandKind.NEW, Side.BUY
-    made["order_type"], made["time_in_force"] = OrderType.LIMIT, time_in_force
-    return made
+    rows = np.zeros(count, ORDER_DTYPE)
+    rows["order_id"] = np.arange(first_id, first_id + count)
+    rows["price_ticks"] = price + np.arange(count)
+    rows["qty_lots"], rows["symbol"], rows["participant"] = 5, b"GOLD", 1
+    rows["kind"], rows["side"] = CommandKind.NEW, Side.BUY
+    rows["order_type"], rows["time_in_force"] = OrderType.LIMIT, time_in_force
+    return rows
 
 
 if __name__ == "__main__":

@@ -69,9 +69,9 @@ class Client50(Client):
     def until(self, letter):
         """Messages up to the first of that letter."""
         while True:
-            found = self.message()
-            if found[0] == letter:
-                return found
+            reply = self.message()
+            if reply[0] == letter:
+                return reply
 
 
 def five(venue, name="FIVE", **login):

@@ -127,12 +127,12 @@ class Venue:
         )
         open_ports = set()
         for line in self.process.stdout:
-            said = json.loads(line)
-            self.notes.append(said.get("note", ""))
-            found = re.fullmatch(r"(\w+) on .*:(\d+)", self.notes[-1])
-            if found:
-                self.ports[found[1]] = int(found[2])
-                open_ports.add(found[1])
+            notice = json.loads(line)
+            self.notes.append(notice.get("note", ""))
+            address = re.fullmatch(r"(\w+) on .*:(\d+)", self.notes[-1])
+            if address:
+                self.ports[address[1]] = int(address[2])
+                open_ports.add(address[1])
             if len(open_ports) == len(wanted):
                 self.port = self.ports.get("OUCH42", 0)
                 return
@@ -147,13 +147,13 @@ class Venue:
     def stop(self):
         """In order; returns the account."""
         self.process.send_signal(signal.SIGTERM)
-        said = {}
+        account = {}
         for line in self.process.stdout:
             document = json.loads(line)
-            said |= document
+            account |= document
             self.notes.append(document.get("note", ""))
         assert self.process.wait(300) == 0
-        return said
+        return account
 
     def __exit__(self, *error):
         if self.process.poll() is None:

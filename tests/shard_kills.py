@@ -22,7 +22,7 @@ class Killer:
         due = (self.killed + 1) * self.commands // (len(self.stages) + 1)
         if self.killed == len(self.stages) or sample.commands < due:
             return
-        (pipeline,) = (found for found in running() if found.owner.pid == os.getpid())
+        (pipeline,) = (candidate for candidate in running() if candidate.owner.pid == os.getpid())
         rows = {r["name"]: r for r in pipeline.view(pipeline.positions(), 1)["stages"]}
         row = rows[self.stages[self.killed]]
         self.killed += 1
@@ -44,8 +44,8 @@ def killed_until_restarted(
     for attempt in range(6):  # a busy machine may miss the moment: each run takes twice as long
         journal = folder / f"{attempt}" if durability == "durable" else None
         killer = Killer(commands, *stages)
-        asked = options(journal=journal, durability=durability, rate=rate >> attempt)
-        result = run(asked, Watcher(sample=killer.sample))
+        run_options = options(journal=journal, durability=durability, rate=rate >> attempt)
+        result = run(run_options, Watcher(sample=killer.sample))
         is_same(result)
         if result["restarts"]:
             break

@@ -50,11 +50,11 @@ def packets_of(orders: npt.NDArray[Any], per_packet: int = 5, sender: int = 3) -
 
 def expected_records(orders: npt.NDArray[Any], first_seq: int = 1) -> npt.NDArray[Any]:
     """What stands in the ring: no verdict, the ring's own sequence, and no time (to compare)."""
-    made = orders.copy()
-    made["error_code"] = 0
-    made["rx_ts_ns"] = 0
-    made["seq"] = np.arange(first_seq, first_seq + len(made))
-    return made
+    records = orders.copy()
+    records["error_code"] = 0
+    records["rx_ts_ns"] = 0
+    records["seq"] = np.arange(first_seq, first_seq + len(records))
+    return records
 
 
 def checksum(data: bytes) -> int:
@@ -164,23 +164,23 @@ def in_namespace(work: Callable[[], Any]) -> Any:
     out = os.memfd_create("said")
     pid = os.fork()
     if pid == 0:
-        said: dict[str, Any] = {"error": "killed"}
+        reply: dict[str, Any] = {"error": "killed"}
         try:
             signal.alarm(600)
             enter_namespace()
-            said = {"result": work()}
+            reply = {"result": work()}
         except BaseException:
-            said = {"error": traceback.format_exc()}
-        os.write(out, json.dumps(said).encode())
+            reply = {"error": traceback.format_exc()}
+        os.write(out, json.dumps(reply).encode())
         os._exit(0)
     os.waitpid(pid, 0)
     text = os.pread(out, 1 << 24, 0)
     os.close(out)
-    said = json.loads(text) if text else {"error": "the child ended without a word"}
-    if said.get("error") == "no namespace":
+    reply = json.loads(text) if text else {"error": "the child ended without a word"}
+    if reply.get("error") == "no namespace":
         pytest.skip("no network namespaces here")
-    assert "error" not in said, said["error"]
-    return said["result"]
+    assert "error" not in reply, reply["error"]
+    return reply["result"]
 
 
 def enter_namespace() -> None:
@@ -199,7 +199,7 @@ def ip(arguments: str) -> None:
 
 
 def raw_socket(interface: str) -> socket.socket:
-    made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-    made.bind((interface, 3))
-    made.settimeout(2)
-    return made
+    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    raw.bind((interface, 3))
+    raw.settimeout(2)
+    return raw

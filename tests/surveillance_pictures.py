@@ -30,12 +30,12 @@ def draw(folder: Path, markets: tuple[tuple[int, int, str, tuple[str, ...]], ...
         with tempfile.TemporaryDirectory() as home:
             day = Path(home) / "day"
             write_agent_day(day, seed, minutes, chosen_manipulators(names))
-            told = read_settings(day / "surveillance.toml")
-            run(day, told)
+            settings = read_settings(day / "surveillance.toml")
+            run(day, settings)
             cases = Found.of(day).cases
             for pattern in patterns:
                 case = next(case for case in cases if case.detector == pattern)
-                text = picture_file(dossier(day, case, told))
+                text = picture_file(dossier(day, case, settings))
                 (folder / f"{pattern}.svg").write_text(text)
 
 

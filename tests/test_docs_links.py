@@ -24,13 +24,13 @@ def links(text: str) -> list[str]:
 
 def anchors(text: str) -> set[str]:
     """What the headings are called in an address, as GitHub and the site call them."""
-    found: set[str] = set()
+    slugs: set[str] = set()
     for heading in HEADING.findall(CODE.sub("", text)):
         words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
         slug = re.sub(r"[^\w\- ]", "", words).strip().replace(" ", "-")
         copies = [slug, *(f"{slug}-{number}" for number in range(1, 10))]
-        found.add(next(name for name in copies if name not in found))
-    return found
+        slugs.add(next(name for name in copies if name not in slugs))
+    return slugs
 
 
 def dead_links(document: Path, text: str) -> list[str]:

@@ -62,12 +62,12 @@ def declared(name, seen):
             declared(requirement.name.lower().replace("_", "-"), seen)
 
 
-def link_in(found: Distribution, site: Path):
+def link_in(package: Distribution, site: Path):
     """Put one installed distribution into another site-packages, as links to its top entries."""
-    for file in found.files or []:
+    for file in package.files or []:
         top = file.parts[0]
         if top not in {"..", "__pycache__", "bin"} and not (site / top).exists():
-            (site / top).symlink_to(found.locate_file(top))
+            (site / top).symlink_to(package.locate_file(top))
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +88,8 @@ def installed(wheel, tmp_path_factory):
         requirement = Requirement(text)
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
             declared(requirement.name.lower(), needed)
-    for found in needed.values():
-        link_in(found, site)
+    for package in needed.values():
+        link_in(package, site)
     return home, own
 
 

@@ -96,15 +96,15 @@ def imported_names(tree, package):
 
 def faults(source, room, package=None):
     """What a module of ``room`` imports that it may not, each in a sentence."""
-    found = []
+    sentences = []
     for name in imported_names(parsed(source), package or f"openoutcry.{room}"):
         first, *rest = name.split(".")
         if first in MAY_IMPORT:
-            found.append(f"{name} is imported without openoutcry")
+            sentences.append(f"{name} is imported without openoutcry")
         target = rest[0] if first == "openoutcry" and rest else room
         if target in MAY_IMPORT and target not in MAY_IMPORT[room] | {room}:
-            found.append(f"{room} imports {name}")
-    return found
+            sentences.append(f"{room} imports {name}")
+    return sentences
 
 
 def compiler_uses(source):
@@ -131,8 +131,8 @@ def test_the_architecture_page_has_the_same_table():
         others = [other for other in MAY_IMPORT if other not in (room, "tests")]
         missing = [other for other in others if other not in allowed]
         named = ", ".join(other for other in others if other in allowed) or "nothing of ours"
-        said = "all" + " but ".join(["", *missing]) if len(missing) < 2 else named
-        assert documented()[room] == said, room
+        cell = "all" + " but ".join(["", *missing]) if len(missing) < 2 else named
+        assert documented()[room] == cell, room
     assert set(documented()) == set(MAY_IMPORT)
 
 
@@ -217,19 +217,19 @@ def test_no_file_is_longer_than_a_reader_holds():
 
 
 def test_no_function_is_longer_than_a_screen():
-    found = {path: long_functions(source) for path, source in package_modules().items()}
-    assert {path: names for path, names in found.items() if names} == {}
+    functions = {path: long_functions(source) for path, source in package_modules().items()}
+    assert {path: names for path, names in functions.items() if names} == {}
 
 
 def test_no_list_of_imports_is_a_page():
     """A package's own __init__ is its list of names; elsewhere an alias of the module is shorter
     and says where a name is from."""
-    found = {
+    imports = {
         path: long
         for path, source in package_modules().items()
         if not path.endswith("__init__.py") and (long := long_imports(source))
     }
-    assert found == {}
+    assert imports == {}
 
 
 def test_modules_do_not_import_each_other_in_a_circle():

@@ -27,7 +27,7 @@ def test_each_promise_names_a_test_that_exists() -> None:
 
 
 def test_every_test_that_the_page_names_stands_beside_a_promise() -> None:
-    beside = {found for _, evidence in promises() for found in NAMED.findall(evidence)}
+    beside = {name for _, evidence in promises() for name in NAMED.findall(evidence)}
     assert set(NAMED.findall(PAGE)) == beside
 
 

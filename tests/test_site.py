@@ -36,8 +36,8 @@ def test_no_page_loads_anything_from_the_network(site: Path) -> None:
     """Scripts, styles, fonts and images all come with the site, and exist."""
     missing = []
     for page in site.rglob("*.html"):
-        for found in LOADED.findall(page.read_text()):
-            address = (found[0] or found[1]).partition("#")[0].partition("?")[0]
+        for link in LOADED.findall(page.read_text()):
+            address = (link[0] or link[1]).partition("#")[0].partition("?")[0]
             if page.name != "404.html" and not (page.parent / address).exists():
                 missing.append(f"{page.relative_to(site)}: {address}")
     assert missing == []

@@ -38,8 +38,8 @@ def licences(name: str) -> Iterator[str]:
     about = distribution(name).metadata
     classifiers = [text.rsplit(" :: ", 1)[1] for text in about.get_all("Classifier") or []
                    if text.startswith("License ::")]  # fmt: skip
-    said = about.get("License-Expression") or about.get("License") or "".join(classifiers[:1])
-    for one in said.split(" AND "):
+    statement = about.get("License-Expression") or about.get("License") or "".join(classifiers[:1])
+    for one in statement.split(" AND "):
         choices = one.strip("() ").split(" OR ")
         yield next((choice for choice in choices if choice in LICENCES), one)
 
@@ -100,11 +100,11 @@ def test_every_licence_is_one_we_accept() -> None:
     unknown = {}
     for requirement in for_this_python():
         try:
-            found = set(licences(requirement.name))
+            names = set(licences(requirement.name))
         except PackageNotFoundError:
             raise AssertionError(f"{requirement.name} is locked and not installed") from None
-        if not found or not found <= LICENCES:
-            unknown[requirement.name] = found - LICENCES or "says nothing"
+        if not names or not names <= LICENCES:
+            unknown[requirement.name] = names - LICENCES or "says nothing"
     assert unknown == {}
 
 

@@ -95,11 +95,11 @@ def options(**more):
 def check_lanes(commands):
     """Every lane's commands are there once and in its order, whatever the merge."""
     of_second = commands["order_id"] >= SECOND_LANE
-    for source, found in zip(sources(), (commands[~of_second], commands[of_second]), strict=True):
+    for source, lane in zip(sources(), (commands[~of_second], commands[of_second]), strict=True):
         sent = np.concatenate(list(source.chunks()))
-        assert len(found) == len(sent)
+        assert len(lane) == len(sent)
         for name in ("order_id", "price_ticks", "qty_lots", "symbol", "kind", "aux"):
-            assert np.array_equal(found[name], sent[name]), name
+            assert np.array_equal(lane[name], sent[name]), name
 
 
 if __name__ == "__main__":

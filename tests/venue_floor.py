@@ -58,13 +58,13 @@ password = "{password}"
 
 
 def order(order_id: int, side: Side, qty: int, price: int, who: int = 1, **more: Any) -> np.ndarray:
-    made = np.zeros(1, ORDER_DTYPE)
-    made["kind"], made["order_id"], made["side"], made["symbol"] = 1, order_id, side, b"GOLD"
-    made["qty_lots"], made["price_ticks"], made["participant"] = qty, price, who
-    made["order_type"], made["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
+    rows = np.zeros(1, ORDER_DTYPE)
+    rows["kind"], rows["order_id"], rows["side"], rows["symbol"] = 1, order_id, side, b"GOLD"
+    rows["qty_lots"], rows["price_ticks"], rows["participant"] = qty, price, who
+    rows["order_type"], rows["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
     for name, value in more.items():
-        made[name] = value
-    return made
+        rows[name] = value
+    return rows
 
 
 class Floor:

@@ -95,7 +95,7 @@ class Client:
         self.socket.bind(("127.0.0.1", 0))
         self.to = ("127.0.0.1", port)
         self.packets: list[bytes] = []
-        self.told: dict[int, bytes] = {}
+        self.events: dict[int, bytes] = {}
         self.next_id, self.next_seq = first_id, 1
 
     def send(self, orders: int) -> None:
@@ -127,7 +127,7 @@ class Client:
                 events = np.frombuffer(self.socket.recv(4_096)[32:], EVENT_DTYPE)
                 for event in events:
                     seq = int(event["seq"])
-                    if self.told.setdefault(seq, event.tobytes()) != event.tobytes():
+                    if self.events.setdefault(seq, event.tobytes()) != event.tobytes():
                         raise Violation(f"event {seq} was told twice, and not the same")
                 came += len(events)
         return came
@@ -137,14 +137,14 @@ class Life:
     """One run of the pipeline (what ``work`` does), in a process group of its own."""
 
     def __init__(self, folder: Path, work: Callable[[], object]) -> None:
-        self.said = folder / "said"
+        self.output_path = folder / "said"
         self.pid = os.fork()
         if self.pid == 0:
             status = 2
             try:
                 os.setpgid(0, 0)
                 signal.signal(signal.SIGINT, signal.default_int_handler)
-                fd = os.open(self.said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                fd = os.open(self.output_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
                 os.dup2(fd, 1)
                 os.dup2(fd, 2)
                 work()
@@ -172,7 +172,7 @@ class Life:
         until = time.monotonic() + PATIENCE_S
         while not self.ended():
             if time.monotonic() > until:
-                raise Violation(f"it did not end: {self.said.read_text()}")
+                raise Violation(f"it did not end: {self.output_path.read_text()}")
             if feed:
                 client.send(2)
             client.listen(0.01)
@@ -202,11 +202,11 @@ def _in_group(stat: Path, group: int) -> bool:
     """Whether a process lives and belongs to the group.  One whose first thread has ended is a
     zombie that keeps its files, and their locks, for as long as another one has not."""
     try:
-        state, _, found = stat.read_text().rpartition(")")[2].split()[:3]
+        state, _, process_group = stat.read_text().rpartition(")")[2].split()[:3]
         gone = state in "ZX" and len(os.listdir(stat.parent / "task")) <= 1
     except OSError:
         return False
-    return int(found) == group and not gone
+    return int(process_group) == group and not gone
 
 
 class Storm:
@@ -251,12 +251,12 @@ class Storm:
                 self.began = True
                 return life
             # Told in words: mended as the words say, each directory by the other.
-            said = life.said.read_text()
-            heard.append(said)
-            if "Traceback" in said or "outcry: " not in said:
-                raise Violation(f"no error in words: {said}")
+            output = life.output_path.read_text()
+            heard.append(output)
+            if "Traceback" in output or "outcry: " not in output:
+                raise Violation(f"no error in words: {output}")
             if not self.began:
-                raise Violation(f"a new journal was refused: {said}")
+                raise Violation(f"a new journal was refused: {output}")
             self.outcomes["refused, then repaired"] += 1
             for path, other in ((self.journal, self.copy), (self.copy, self.journal)):
                 try:
@@ -275,7 +275,7 @@ class Storm:
                 return True
             if life.ended():
                 return False
-        raise Violation(f"nobody answers: {life.said.read_text()}")
+        raise Violation(f"nobody answers: {life.output_path.read_text()}")
 
     def traffic(self) -> None:
         for _ in range(self.rng.randrange(8)):
@@ -292,18 +292,20 @@ class Storm:
         for batch in events_of(reader, starting_point(reader)):
             ids += batch.commands["order_id"].tolist()
             events.append(batch.events.copy())
-        made = np.concatenate([np.zeros(0, EVENT_DTYPE), *events])
+        journal_events = np.concatenate([np.zeros(0, EVENT_DTYPE), *events])
         if len(set(ids)) != len(ids):
             raise Violation("an order was executed twice")
-        self.check_told(self.client.told, made)
-        return len(self.client.told)
+        self.check_told(self.client.events, journal_events)
+        return len(self.client.events)
 
-    def check_told(self, told: dict[int, bytes], made: np.ndarray) -> None:
+    def check_told(self, received: dict[int, bytes], journal_events: np.ndarray) -> None:
         """Each event told is the journal's event of that sequence."""
-        for seq, event in told.items():
-            if seq > len(made):
-                raise Violation(f"event {seq} was told and is lost: the journal has {len(made)}")
-            if made[seq - 1].tobytes() != event:
+        for seq, event in received.items():
+            if seq > len(journal_events):
+                raise Violation(
+                    f"event {seq} was told and is lost: the journal has {len(journal_events)}"
+                )
+            if journal_events[seq - 1].tobytes() != event:
                 raise Violation(f"event {seq} was told and is another one now")
 
     # Disasters ------------------------------------------------------------------------------------
@@ -337,7 +339,7 @@ class Storm:
             self.client.send(1)
             before = self.client.listen(0.05)
             if life.ended() or time.monotonic() > until:
-                raise Violation(f"a killed stage was not replaced: {life.said.read_text()}")
+                raise Violation(f"a killed stage was not replaced: {life.output_path.read_text()}")
         life.kill()
 
     def stopped(self) -> None:
@@ -345,7 +347,7 @@ class Storm:
         self.traffic()
         os.kill(life.pid, self.rng.choice((signal.SIGINT, signal.SIGTERM)))
         if status := life.wait(self.client):
-            raise Violation(f"a stop ended with {status}: {life.said.read_text()}")
+            raise Violation(f"a stop ended with {status}: {life.output_path.read_text()}")
 
     def disk_fault(self, name: str) -> None:
         assert self.faults is not None
@@ -364,9 +366,9 @@ class Storm:
                     break
             if life.ended():
                 life.kill()
-                said = life.said.read_text()
-                if life.status != 1 or str(self.folder) not in said or "Traceback" in said:
-                    raise Violation(f"status {life.status}, and no error by name: {said}")
+                output = life.output_path.read_text()
+                if life.status != 1 or str(self.folder) not in output or "Traceback" in output:
+                    raise Violation(f"status {life.status}, and no error by name: {output}")
                 self.outcomes["disk fault told by name"] += 1
             else:
                 self.outcomes["disk fault survived"] += 1
@@ -383,10 +385,10 @@ class Storm:
             self.client.listen(0.01)
         if not life.ended():
             self.outcomes["truncated segment: gone on"] += 1
-        elif life.status == 1 and "Traceback" not in life.said.read_text():
+        elif life.status == 1 and "Traceback" not in life.output_path.read_text():
             self.outcomes["truncated segment: told by name"] += 1
         else:
-            raise Violation(f"truncated: status {life.status}: {life.said.read_text()}")
+            raise Violation(f"truncated: status {life.status}: {life.output_path.read_text()}")
         life.kill()
 
     def journal_damaged(self) -> None:
@@ -429,7 +431,7 @@ class Storm:
         other = Client(port, self.rng, 10**9)
         try:
             if not self._answers(life, other):
-                raise Violation(f"a fork was refused: {life.said.read_text()}")
+                raise Violation(f"a fork was refused: {life.output_path.read_text()}")
             until = time.monotonic() + 10
             before = aside / self.journal.name
             while not new_checkpoints(self.journal, before) and time.monotonic() < until:
@@ -486,9 +488,9 @@ def run_storm(
     faults = DiskFaults(Path(os.environ["DISK_FAULTS"]))
     done: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
-    told = packets = compared = number = 0
+    event_count = packets = compared = number = 0
     started = time.monotonic()
-    found: dict[str, Any] = {}
+    report: dict[str, Any] = {}
     while number < count:
         rng = random.Random(f"{seed} {number}")
         place = folder / f"{number}"
@@ -508,18 +510,18 @@ def run_storm(
                 raise Violation(f"seed {seed}, disaster {number}, {name}: {error}") from error
             done[name] += 1
             number += 1
-        told += len(storm.client.told)
+        event_count += len(storm.client.events)
         packets += len(storm.client.packets)
         outcomes += storm.outcomes
         shutil.rmtree(place)
-        found = {
+        report = {
             "disasters": number, "kinds": dict(sorted(done.items())), "packets": packets,
-            "events_told": told, "comparisons": compared, "lost": 0, "doubled": 0,
+            "events_told": event_count, "comparisons": compared, "lost": 0, "doubled": 0,
             "different": 0, "outcomes": dict(sorted(outcomes.items())), "seed": seed,
             "seconds": round(time.monotonic() - started, 1),
         }  # fmt: skip
-        tell(found)
-    return found
+        tell(report)
+    return report
 
 
 def in_small_segments(size_bytes: int) -> None:
@@ -549,30 +551,30 @@ def main() -> None:
     parser.add_argument("--evidence", type=Path, help="JSON file in which this becomes a section")
     given = parser.parse_args()
     if "DISK_FAULTS" not in os.environ:
-        with tempfile.TemporaryDirectory(dir=given.folder or "/var/tmp") as made:
-            environment = os.environ | with_faults(Path(made))
+        with tempfile.TemporaryDirectory(dir=given.folder or "/var/tmp") as folder:
+            environment = os.environ | with_faults(Path(folder))
             command = [sys.executable, __file__, *sys.argv[1:]]
             sys.exit(subprocess.run(command, env=environment, check=False).returncode)
 
-    def tell(found: dict[str, Any]) -> None:
-        print(f"{found['disasters']} disasters, {found['events_told']} events told", flush=True)
+    def tell(report: dict[str, Any]) -> None:
+        print(f"{report['disasters']} disasters, {report['events_told']} events told", flush=True)
         if given.evidence:
-            add_evidence(given.evidence, "disasters", found, by="seed")
+            add_evidence(given.evidence, "disasters", report, by="seed")
 
     try:
-        found = run_storm(Path(os.environ["DISK_FAULTS_UNDER"]), given.count, given.seed, tell)
+        report = run_storm(Path(os.environ["DISK_FAULTS_UNDER"]), given.count, given.seed, tell)
     except Violation as error:
         sys.exit(f"VIOLATION: {error}")
-    print(json.dumps(found, indent=1))
+    print(json.dumps(report, indent=1))
 
 
-def add_evidence(path: Path, section: str, found: dict[str, Any], by: str = "") -> None:
+def add_evidence(path: Path, section: str, report: dict[str, Any], by: str = "") -> None:
     """Put what was found into the document, with where, when, how and of which source tree.
 
     ``by``: the section is a list, and this replaces the one in it that has the same there.
     """
     document = json.loads(path.read_text()) if path.exists() else {}
-    row = found | {
+    row = report | {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}",
         "date": time.strftime("%Y-%m-%d"),
         "commit": commit(),

@@ -105,8 +105,8 @@ class Soupbin(Target):
                 self.session.block[:] = self.block
                 order = self.order.room(ORDER_BYTES)
                 note = self.note.put(b"\xa5" * notes.NOTE_BYTES)
-                found = self.codec.decode(whole, size, self.session.address, order, note)
-                assert found == Kind.APPLICATION or found <= 0 or found == Kind.IGNORE, found
+                code = self.codec.decode(whole, size, self.session.address, order, note)
+                assert code == Kind.APPLICATION or code <= 0 or code == Kind.IGNORE, code
             left -= size
             at = self.memory.put(data[len(data) - left :]) if left else 0
 
@@ -176,26 +176,26 @@ class Fix(Target):
         return [reference.message(fields) for fields in (*orders, *orders, *admin)]
 
     def feed(self, data: bytes) -> None:
-        found = [self._take(data, slack) for slack in FIX_SLACK]
-        assert found[0] == found[1], "what stands behind a message decides nothing"
+        runs = [self._take(data, slack) for slack in FIX_SLACK]
+        assert runs[0] == runs[1], "what stands behind a message decides nothing"
 
     def _take(self, data: bytes, slack: bytes) -> list[Any]:
-        told: list[Any] = []
+        outputs: list[Any] = []
         while data:
             size = scan.frame(self.memory.put(data, slack), len(data))
             assert size <= len(data)
-            told.append(size)
+            outputs.append(size)
             if size <= 0:
                 break
             at = self.memory.put(data[:size], slack)
-            self.session.words[:] = self.active if len(told) % 2 else self.fresh
-            told += self._session_takes(at, size)
+            self.session.words[:] = self.active if len(outputs) % 2 else self.fresh
+            outputs += self._session_takes(at, size)
             if scan.parse(self.codec.fields.ctypes.data, at, size) == scan.WHOLE:
                 order, note = self.order.room(ORDER_BYTES + 8), self.note.room(notes.NOTE_BYTES + 8)
-                told.append(fix_decode.decode(at, size, self.codec.address, order, note))
-                told += [self.order.read(ORDER_BYTES + 8), self.note.read(notes.NOTE_BYTES + 8)]
+                outputs.append(fix_decode.decode(at, size, self.codec.address, order, note))
+                outputs += [self.order.read(ORDER_BYTES + 8), self.note.read(notes.NOTE_BYTES + 8)]
             data = data[size:]
-        return told
+        return outputs
 
     def _session_takes(self, at: int, size: int) -> list[Any]:
         one = self.session
@@ -218,8 +218,8 @@ class Packets(Target):
 
     def samples(self, rng: random.Random) -> list[bytes]:
         orders = np.zeros(rng.randrange(1, 23), ORDER_DTYPE)
-        (made,) = build_packets(orders, 7, rng.randrange(1, 1 << 40), 0)
-        return [made, auth.seal(self.KEY, made, 5), made[:40]]
+        (packet,) = build_packets(orders, 7, rng.randrange(1, 1 << 40), 0)
+        return [packet, auth.seal(self.KEY, packet, 5), packet[:40]]
 
     def feed(self, data: bytes) -> None:
         at, out = self.memory.put(data), self.out.room(22 * ORDER_BYTES)
@@ -250,8 +250,8 @@ class MarketData(Target):
 
     def feed(self, data: bytes) -> None:
         at, size = self.memory.put(data), len(data)
-        found = mold.fitting(at, size, 1 + size // 2)
-        assert found & (1 << mold.COUNT_SHIFT) - 1 <= 1 + size // 2
+        fitting = mold.fitting(at, size, 1 + size // 2)
+        assert fitting & (1 << mold.COUNT_SHIFT) - 1 <= 1 + size // 2
         assert lines.skip(at, size, 1 + size % 7) <= size
         self.fed += 1
         if self.fed % 64 == 1:
@@ -364,13 +364,13 @@ def main() -> None:
         if fault := fuzz(make, given.inputs, given.seed):
             sys.exit(f"VIOLATION: {name}: {fault}")
         print(f"{name}: {given.inputs:,} inputs", flush=True)
-    found = {
+    report = {
         "inputs": dict.fromkeys(TARGETS, given.inputs), "faults": 0, "seed": given.seed,
         "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
-    print(json.dumps(found, indent=1))
+    print(json.dumps(report, indent=1))
     if given.evidence:
-        add_evidence(given.evidence, "guarded_bytes", found)
+        add_evidence(given.evidence, "guarded_bytes", report)
 
 
 if __name__ == "__main__":

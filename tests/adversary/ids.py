@@ -44,12 +44,12 @@ def resting(ids: np.ndarray, first_seq: int) -> np.ndarray:
 def chosen_ids(engine: Engine, count: int) -> np.ndarray:
     """Ids of one chain in 16 under this engine's key."""
     mask = engine._word(at.ID_MASK)
-    found, candidate = [], 1 << 40
-    while len(found) < count:
+    ids, candidate = [], 1 << 40
+    while len(ids) < count:
         if id_home(engine.address, 1, candidate) & mask < mask // 16:
-            found.append(candidate)
+            ids.append(candidate)
         candidate += 1
-    return np.array(found)
+    return np.array(ids)
 
 
 def chain_length_of(engine: Engine) -> tuple[int, float]:
@@ -112,10 +112,10 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=1_000_000)
     parser.add_argument("--evidence", type=Path, help="JSON file in which this becomes a section")
     given = parser.parse_args()
-    found = measure(given.orders)
-    print(json.dumps(found, indent=1))
+    report = measure(given.orders)
+    print(json.dumps(report, indent=1))
     if given.evidence:
-        add_evidence(given.evidence, "chosen_ids", found)
+        add_evidence(given.evidence, "chosen_ids", report)
 
 
 if __name__ == "__main__":

@@ -165,12 +165,12 @@ def main() -> None:
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(dir=given.folder))
     try:
-        found = measure(folder, given.hours, given.rate, given.kills)
+        report = measure(folder, given.hours, given.rate, given.kills)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(json.dumps(found, indent=1))
+    print(json.dumps(report, indent=1))
     if given.evidence:
-        add_evidence(given.evidence, "old_journal", found)
+        add_evidence(given.evidence, "old_journal", report)
 
 
 if __name__ == "__main__":

@@ -91,12 +91,12 @@ def _packets(after: int, until: int) -> list[bytes]:
     """Packets of orders ``after`` + 1 to ``until``; each sender counts his own."""
     orders = limit_orders(until - after)
     orders["order_id"] = np.arange(after + 1, until + 1)
-    made = []
+    packets = []
     for at in range(len(orders)):
         number = after + at
         sender, seq = number % SENDERS, number // SENDERS + 1
-        made += build_packets(orders[at : at + 1], 100 + sender, seq, 0)
-    return made
+        packets += build_packets(orders[at : at + 1], 100 + sender, seq, 0)
+    return packets
 
 
 def _await(life: Life, client: socket.socket, data: bytes) -> None:
@@ -107,7 +107,7 @@ def _await(life: Life, client: socket.socket, data: bytes) -> None:
         if select.select([client], [], [], 0.05)[0] and _drain(client):
             return
         if life.ended():
-            raise Violation(f"it ended: {life.said.read_text()}")
+            raise Violation(f"it ended: {life.output_path.read_text()}")
     raise Violation("nobody answers")
 
 
@@ -138,12 +138,12 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         try:
-            found = lives(Path(folder), given.packets, given.restarts, given.seed)
+            report = lives(Path(folder), given.packets, given.restarts, given.seed)
         except Violation as error:
             sys.exit(f"VIOLATION: {error}")
-    print(json.dumps(found, indent=1))
+    print(json.dumps(report, indent=1))
     if given.evidence:
-        add_evidence(given.evidence, "at_most_once", found)
+        add_evidence(given.evidence, "at_most_once", report)
 
 
 if __name__ == "__main__":

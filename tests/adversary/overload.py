@@ -104,7 +104,7 @@ def real_time(pid: int, priority: int) -> None:
 def measure(rounds: int, seconds: float, *arguments: str) -> dict[str, Any]:
     port = free_port()
     folder = tempfile.TemporaryDirectory(dir="/var/tmp")
-    found: dict[int, list[list[int]]] = {QUIET: [], FLOOD: [], ELSEWHERE: []}
+    latencies_ns: dict[int, list[list[int]]] = {QUIET: [], FLOOD: [], ELSEWHERE: []}
     with folder, listening(Path(folder.name), port, *arguments) as process:
         pipeline = started(process)
         for pid in {row["pid"] for row in pipeline.view(pipeline.positions(), 1)["stages"]}:
@@ -120,10 +120,10 @@ def measure(rounds: int, seconds: float, *arguments: str) -> dict[str, Any]:
         quiet = Quiet(port)
         real_time(0, 3)
         quiet.round(seconds)
-        for number in range(len(found) * rounds):
-            on.value = number % len(found)
+        for number in range(len(latencies_ns) * rounds):
+            on.value = number % len(latencies_ns)
             time.sleep(SETTLED_S)
-            found[on.value].append(quiet.round(seconds))
+            latencies_ns[on.value].append(quiet.round(seconds))
         real_time(0, 0)
         os.sched_setaffinity(0, cores)
         flood_s = rounds * (seconds + SETTLED_S)
@@ -134,12 +134,15 @@ def measure(rounds: int, seconds: float, *arguments: str) -> dict[str, Any]:
         on.value = ENDED
         flooder.join()
     account = result["source"]["account"]
-    p99 = {which: np.array([np.percentile(one, 99) for one in found[which]]) for which in found}
+    p99 = {
+        which: np.array([np.percentile(one, 99) for one in latencies_ns[which]])
+        for which in latencies_ns
+    }
     both = {
         name: {
-            "orders": sum(map(len, found[which])),
-            "unanswered": sum(t >= UNANSWERED_S * 1e9 for one in found[which] for t in one),
-            "p50_ns": int(np.median([np.median(one) for one in found[which]])),
+            "orders": sum(map(len, latencies_ns[which])),
+            "unanswered": sum(t >= UNANSWERED_S * 1e9 for one in latencies_ns[which] for t in one),
+            "p50_ns": int(np.median([np.median(one) for one in latencies_ns[which]])),
             "p99_ns": int(np.median(p99[which])),
         }
         for name, which in (
@@ -169,9 +172,9 @@ def stopped_in(process: subprocess.Popen[str]) -> tuple[dict[str, Any], dict[str
     assert process.stderr is not None
     assert process.stdout is not None
     # A journal of more than half a million commands is not replayed: then the result is the end.
-    said = process.stderr.fileno(), process.stdout.fileno()
-    while said[1] not in select.select(said, [], [])[0]:
-        if b"replaying the journal" in os.read(said[0], 1 << 16):
+    descriptors = process.stderr.fileno(), process.stdout.fileno()
+    while descriptors[1] not in select.select(descriptors, [], [])[0]:
+        if b"replaying the journal" in os.read(descriptors[0], 1 << 16):
             break
     drained_s = time.monotonic() - began
     result = json.loads(process.stdout.readline())
@@ -188,10 +191,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.5, help="of a round")
     parser.add_argument("--evidence", type=Path, help="JSON file in which this becomes a section")
     given, more = parser.parse_known_args()
-    found = measure(given.rounds, given.seconds, *more)
-    print(json.dumps(found, indent=1))
+    report = measure(given.rounds, given.seconds, *more)
+    print(json.dumps(report, indent=1))
     if given.evidence:
-        add_evidence(given.evidence, "overload", found)
+        add_evidence(given.evidence, "overload", report)
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ def measure(
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate()
         stderr.close()
-        said = (Path(folder) / "said").read_text()
+        output = (Path(folder) / "said").read_text()
         result = json.loads(out)
         taken = np.zeros(SENDERS + 1, np.int64)
         for chunk in read_commands(Path(folder) / "j", 1, result["commands"]):
@@ -145,7 +145,7 @@ def measure(
         "taken_of_the_first": round(float(share[0]), 3),
         "taken_of_others_least": round(float(share[1:].min()), 3),
         "taken_of_others_most": round(float(share[1:].max()), 3),
-        "told": said.count("overload:"),
+        "told": output.count("overload:"),
     }
 
 
@@ -162,16 +162,16 @@ def main() -> None:
     given, more = parser.parse_known_args()
     trees = {"before": given.tree} if given.tree else {}
     trees["now"] = Path(__file__).parents[2]
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for number in range(given.rounds):
         for name, tree in trees.items():
             how = (given.records, given.mixed, given.heavy, given.seconds, given.real_time)
             row = measure(tree, *how, *more)
             case = {"records": given.records, "mixed": given.mixed, "heavy": given.heavy}
-            found.append({"round": number, "of": name} | case | row)
-            print(json.dumps(found[-1]), flush=True)
+            rows.append({"round": number, "of": name} | case | row)
+            print(json.dumps(rows[-1]), flush=True)
     if given.evidence:
-        add_evidence(given.evidence, "overload_senders", {"rounds": found})
+        add_evidence(given.evidence, "overload_senders", {"rounds": rows})
 
 
 if __name__ == "__main__":

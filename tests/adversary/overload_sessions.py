@@ -80,7 +80,9 @@ def fix_flood(now: str) -> bytes:
     return data.tobytes()
 
 
-def flood(protocol: str, port: int, on: Any, sent: Any, said: "Queue[dict[str, int]]") -> None:
+def flood(
+    protocol: str, port: int, on: Any, sent: Any, reply_counts: "Queue[dict[str, int]]"
+) -> None:
     """Send while ``on`` is FLOOD, and read; until it is ENDED."""
     if protocol == "ouch":
         connection = Client(port, "FLOOD").socket
@@ -93,12 +95,12 @@ def flood(protocol: str, port: int, on: Any, sent: Any, said: "Queue[dict[str, i
         connection.sendall(reference.message(logon))
         data = memoryview(fix_flood(now))
     size = len(data) // PREPARED
-    told = bytearray()
+    received = bytearray()
 
     def read() -> None:
         while more := connection.recv(1 << 18):
-            if len(told) < 1 << 22:
-                told.extend(more)
+            if len(received) < 1 << 22:
+                received.extend(more)
 
     threading.Thread(target=read, daemon=True).start()
     at = before = 0
@@ -110,7 +112,7 @@ def flood(protocol: str, port: int, on: Any, sent: Any, said: "Queue[dict[str, i
             continue
         at += connection.send(data[at : at + CHUNK])
         sent.value = (before + at) // size
-    said.put(dict(reasons(protocol, bytes(told))))
+    reply_counts.put(dict(reasons(protocol, bytes(received))))
     connection.close()
 
 
@@ -123,13 +125,13 @@ def reasons(protocol: str, data: bytes) -> Counter[str]:
             b" ".join((row.get(b"35", b""), row.get(b"150", b""), row.get(b"58", b""))).decode()
             for row in rows
         )
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     while len(data) >= 3 and len(data) >= 2 + int.from_bytes(data[:2], "big"):
         size = 2 + int.from_bytes(data[:2], "big")
         body = data[3:size]
-        found[body[:1].decode() + (body[-1:].decode() if body[:1] == b"J" else "")] += 1
+        counts[body[:1].decode() + (body[-1:].decode() if body[:1] == b"J" else "")] += 1
         data = data[size:]
-    return found
+    return counts
 
 
 class Quiet:
@@ -187,7 +189,7 @@ def measure(
     ]
     for row in sessions:
         row["protocol"] = number
-    found: dict[int, list[list[int]]] = {QUIET: [], FLOOD: []}
+    latencies_ns: dict[int, list[list[int]]] = {QUIET: [], FLOOD: []}
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         journal = Path(folder) / "journal"
         with Venue(sessions, journal, durability="durable", sizes=SIZES) as venue:
@@ -198,8 +200,10 @@ def measure(
             for pid in {row["pid"] for row in pipeline.view(pipeline.positions(), 1)["stages"]}:
                 favour(pid, -15)
             on, sent = Value("q", 0), Value("q", 0)
-            said: Queue[dict[str, int]] = Queue()
-            flooder = Process(target=flood, args=(protocol, port, on, sent, said), daemon=True)
+            reply_counts: Queue[dict[str, int]] = Queue()
+            flooder = Process(
+                target=flood, args=(protocol, port, on, sent, reply_counts), daemon=True
+            )
             flooder.start()
             cores = sorted(os.sched_getaffinity(0))
             os.sched_setaffinity(flooder.pid or 0, cores[-1:])
@@ -210,16 +214,19 @@ def measure(
             for turn in range(2 * rounds):
                 on.value = turn % 2
                 time.sleep(SETTLED_S)
-                found[on.value].append(quiet.round(seconds))
+                latencies_ns[on.value].append(quiet.round(seconds))
             os.sched_setaffinity(0, cores)
             on.value = ENDED
-            told = said.get(timeout=300)
+            first_replies = reply_counts.get(timeout=300)
             account = venue.stop()
-    p99 = {which: np.array([np.percentile(one, 99) for one in found[which]]) for which in found}
+    p99 = {
+        which: np.array([np.percentile(one, 99) for one in latencies_ns[which]])
+        for which in latencies_ns
+    }
     both = {
         name: {
-            "orders": sum(map(len, found[which])),
-            "p50_ns": int(np.median([np.median(one) for one in found[which]])),
+            "orders": sum(map(len, latencies_ns[which])),
+            "p50_ns": int(np.median([np.median(one) for one in latencies_ns[which]])),
             "p99_ns": int(np.median(p99[which])),
         }
         for name, which in (("quiet", QUIET), ("beside_the_flood", FLOOD))
@@ -228,7 +235,7 @@ def measure(
         "protocol": protocol, "throttle_per_s": rate, "over_limit": policy.name.lower(),
         "case": f"{protocol} {policy.name.lower()}", "rounds": rounds, "seconds_a_round": seconds,
         "flood_per_s": int(sent.value / (rounds * (seconds + SETTLED_S))),
-        "flood_was_told_at_first": told,
+        "flood_was_told_at_first": first_replies,
         "p99_ratio": round(float(np.median(p99[FLOOD] / p99[QUIET])), 2),
         "commands": account["result"]["commands"], "restarts": len(account["restarts"]),
     }  # fmt: skip
@@ -243,11 +250,11 @@ def main() -> None:
     parser.add_argument("--over-limit", choices=["reject", "queue"], default="reject")
     parser.add_argument("--evidence", type=Path, help="JSON file in which this becomes a section")
     given = parser.parse_args()
-    found = measure(given.protocol, given.rounds, given.seconds, given.rate,
+    report = measure(given.protocol, given.rounds, given.seconds, given.rate,
                     ThrottlePolicy[given.over_limit.upper()])  # fmt: skip
-    print(json.dumps(found, indent=1))
+    print(json.dumps(report, indent=1))
     if given.evidence:
-        add_evidence(given.evidence, "overload_sessions", found, by="case")
+        add_evidence(given.evidence, "overload_sessions", report, by="case")
 
 
 if __name__ == "__main__":

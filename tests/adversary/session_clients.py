@@ -37,7 +37,7 @@ PAUSE_S = 0.01
 AGAIN = 256
 """Packets that are sent once more after a silence; on a slow machine all would be a flood."""
 PRICE = 10_000
-TOLD, SENT, WORD, NOTE = b"T", b"S", b"W", b"N"
+RECEIVED, SENT, WORD, NOTE = b"T", b"S", b"W", b"N"
 VERIFIED, DONE, WRONG = "verified", "done", "wrong: "
 
 
@@ -121,11 +121,11 @@ class SoupBin(Logged):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.told: list[bytes] = []
+        self.messages: list[bytes] = []
         self.sent = 0
         self.unanswered: list[int] = []
         for kind, data in records(self.log.path):
-            if kind == TOLD:
+            if kind == RECEIVED:
                 self.hear(data)
             elif kind == SENT:
                 self.note_sent(int(data))
@@ -136,7 +136,7 @@ class SoupBin(Logged):
 
     def hear(self, body: bytes) -> None:
         self.heard()
-        self.told.append(body)
+        self.messages.append(body)
         number = self.answered(body)
         if number in self.unanswered:
             self.unanswered.remove(number)
@@ -155,7 +155,7 @@ class SoupBin(Logged):
             client.close()
 
     def read_again(self, client: Client) -> None:
-        for number, body in enumerate(self.told, start=1):
+        for number, body in enumerate(self.messages, start=1):
             kind, again = client.packet()
             if kind != "S":
                 raise OSError("gone")
@@ -170,7 +170,7 @@ class SoupBin(Logged):
             kind, body = client.packet()
             if kind != "S":
                 raise OSError("gone")
-            self.log.add(TOLD, body)
+            self.log.add(RECEIVED, body)
             self.hear(body)
         return True
 
@@ -250,7 +250,7 @@ class Copy(SoupBin):
                 continue
             if kind != "S":
                 raise OSError("gone")
-            self.log.add(TOLD, body)
+            self.log.add(RECEIVED, body)
             self.hear(body)
         return True
 
@@ -282,14 +282,14 @@ class Counted(FixNumbers):
 class Fix(Logged):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.told: dict[int, Any] = {}
+        self.messages: dict[int, Any] = {}
         self.answered: set[str] = set()
         kept, self.numbers = Kept(), Counted()
         for kind, data in records(self.log.path):
-            if kind == TOLD:
-                number, *said = json.loads(data)
-                self.told[number] = said
-                self.answered |= accepted(said)
+            if kind == RECEIVED:
+                number, *content = json.loads(data)
+                self.messages[number] = content
+                self.answered |= accepted(content)
             elif kind == SENT:
                 number, message = json.loads(data)
                 dict.__setitem__(kept, number, message)
@@ -311,7 +311,7 @@ class Fix(Logged):
     def on_one_connection(self) -> bool:
         client = self.connect()
         try:
-            if self.told:
+            if self.messages:
                 self.read_again(client)
             self.recovered()
             return self.trade(client)
@@ -319,7 +319,7 @@ class Fix(Logged):
             client.close()
 
     def read_again(self, client: FixClient) -> None:
-        wanted = set(self.told)
+        wanted = set(self.messages)
         client.ask_again(1)
         while wanted:
             number = self.take(client)
@@ -333,14 +333,14 @@ class Fix(Logged):
         if message is None:
             return 0
         self.heard()
-        said = json.loads(json.dumps(what_was_said(message)))
-        before = self.told.get(message.sequence)
+        content = json.loads(json.dumps(what_was_said(message)))
+        before = self.messages.get(message.sequence)
         if before is None:
-            self.log.add(TOLD, json.dumps([message.sequence, *said]).encode())
-            self.told[message.sequence] = said
-            self.answered |= accepted(said)
-        elif before != said:
-            raise Wrong(f"message {message.sequence} was {before}, is {said}")
+            self.log.add(RECEIVED, json.dumps([message.sequence, *content]).encode())
+            self.messages[message.sequence] = content
+            self.answered |= accepted(content)
+        elif before != content:
+            raise Wrong(f"message {message.sequence} was {before}, is {content}")
         return message.sequence
 
     def unanswered(self) -> set[str]:
@@ -392,9 +392,9 @@ class FixCopy(Fix):
         client.close()
 
 
-def accepted(said: Any) -> set[str]:
+def accepted(content: Any) -> set[str]:
     """ClOrdID of the order that an ExecutionReport accepts or rejects."""
-    fields: dict[int, str] = dict(said[0])
+    fields: dict[int, str] = dict(content[0])
     return {fields[11]} if fields.get(150) in ("0", "8") and 11 in fields else set()
 
 
@@ -406,7 +406,7 @@ class Packets(Logged):
         super().__init__(*arguments)
         self.key, self.participant = key, participant
         self.packets: list[bytes] = []
-        self.told: dict[int, bytes] = {}
+        self.events: dict[int, bytes] = {}
         self.epoch, self.next_id = 0, 1
         for kind, data in records(self.log.path):
             if kind == WORD:
@@ -414,8 +414,8 @@ class Packets(Logged):
             elif kind == SENT:
                 self.packets.append(data[8:])
                 self.next_id = int.from_bytes(data[:8], "little")
-            elif kind == TOLD:
-                self.told[event_seq(data)] = data
+            elif kind == RECEIVED:
+                self.events[event_seq(data)] = data
         if not self.epoch:
             self.epoch = time.time_ns()
             self.log.add(WORD, b"%d" % self.epoch)
@@ -470,9 +470,9 @@ class Packets(Logged):
         self.heard()
         for event in np.frombuffer(data[HEADER_BYTES:-TRAILER_BYTES], EVENT_DTYPE):
             body = event.tobytes()
-            if self.told.setdefault(event_seq(body), body) != body:
+            if self.events.setdefault(event_seq(body), body) != body:
                 raise Wrong(f"event {event_seq(body)} was told twice, and not the same")
-            self.log.add(TOLD, body)
+            self.log.add(RECEIVED, body)
         time.sleep(PAUSE_S)
         return True
 

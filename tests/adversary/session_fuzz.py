@@ -200,7 +200,7 @@ class Calm:
 
     def __init__(self, port: int) -> None:
         self.client = Client(port, "CALM", wait_s=PATIENCE_S)
-        self.told: list[bytes] = []
+        self.messages: list[bytes] = []
         self.count = 0
 
     def trade(self) -> float:
@@ -251,11 +251,11 @@ class Fuzz:
             except OSError:
                 if self.life.ended() or time.monotonic() > until:
                     self.life.kill()
-                    raise Violation(f"no venue: {self.said()}") from None
+                    raise Violation(f"no venue: {self.output()}") from None
                 time.sleep(0.05)
 
-    def said(self) -> str:
-        return self.life.said.read_text()[-3_000:]
+    def output(self) -> str:
+        return self.life.output_path.read_text()[-3_000:]
 
     def processes(self) -> dict[int, str]:
         """Pid and name of each: stages, doorman, feed."""
@@ -274,13 +274,13 @@ class Fuzz:
     def holds(self) -> dict[int, tuple[int, int]]:
         """Descriptors and bytes of its own memory of each process, but huge pages: numpy asks for
         them, and the system's making them counts what was never touched in a large empty array."""
-        found = {}
+        holdings = {}
         for pid in self.names:
             rows = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
             kib = {row.split(":")[0]: int(row.split()[1]) for row in rows}
             own = kib["Anonymous"] - kib["AnonHugePages"]
-            found[pid] = len(os.listdir(f"/proc/{pid}/fd")), own << 10
-        return found
+            holdings[pid] = len(os.listdir(f"/proc/{pid}/fd")), own << 10
+        return holdings
 
     def round(self, number: int, until_bytes: int) -> None:
         """Every port is sent bytes until it has had so many; the participant trades meanwhile."""
@@ -319,17 +319,17 @@ class Fuzz:
 
     def trade(self, when: str) -> None:
         if self.life.ended():
-            raise Violation(f"the venue ended with {self.life.status}: {self.said()}")
+            raise Violation(f"the venue ended with {self.life.status}: {self.output()}")
         try:
             self.latencies[when].append(self.calm.trade())
         except AssertionError as error:
             time.sleep(2.0)  # the supervisor may have something to say of it
             raise Violation(
-                f"the participant's connection ended: {error}; {self.said()}"
+                f"the participant's connection ended: {error}; {self.output()}"
             ) from error
         time.sleep(CALM_S)
 
-    def settled(
+    def held_at_rest(
         self, before: dict[int, tuple[int, int]], same_s: float = PATIENCE_S
     ) -> dict[int, tuple[int, int]]:
         """What processes hold once connections that are over are closed (of a FIX peer that read
@@ -354,10 +354,10 @@ class Fuzz:
 
     def run(self, total_bytes: int) -> dict[str, Any]:
         names = self.names = self.processes()
-        before_all = self.settled({})
+        before_all = self.held_at_rest({})
         self.round(0, total_bytes // WARM)
         # What is warm may hold more than at the start, for good.
-        before = self.settled(before_all, SAME_S)
+        before = self.held_at_rest(before_all, SAME_S)
         for number in range(1, ROUNDS + 1):
             begin = time.monotonic()
             self.round(
@@ -367,10 +367,10 @@ class Fuzz:
             begin = time.monotonic()
             while time.monotonic() - begin < min(took, 10.0):
                 self.trade("quiet")
-        after = self.settled(before)
+        after = self.held_at_rest(before)
         if not names.items() <= self.processes().items():
             raise Violation(
-                f"a process was replaced: {names}, now {self.processes()}; {self.said()}"
+                f"a process was replaced: {names}, now {self.processes()}; {self.output()}"
             )
         held = {
             f"{names[pid]} {place}": {"descriptors": [fds, after[pid][0]],
@@ -392,7 +392,7 @@ class Fuzz:
             "logins": dict(zip(PORTS, self.tally[:, 2].tolist(), strict=True)),
             "held_before_and_after": held,
             "participant_orders": self.calm.count,
-            "latency_us": {when: percentiles(found) for when, found in self.latencies.items()},
+            "latency_us": {when: percentiles(seconds) for when, seconds in self.latencies.items()},
         }  # fmt: skip
 
     def stop(self) -> None:
@@ -400,19 +400,19 @@ class Fuzz:
         until = time.monotonic() + PATIENCE_S
         while not self.life.ended():
             if time.monotonic() > until:
-                raise Violation(f"the venue does not stop: {self.said()}")
+                raise Violation(f"the venue does not stop: {self.output()}")
             time.sleep(0.01)
-        last = json.loads(self.life.said.read_text().splitlines()[-1])["last_run"]
+        last = json.loads(self.life.output_path.read_text().splitlines()[-1])["last_run"]
         if last["lost"] or last["duplicated"] or last["restarts"]:
             raise Violation(f"the venue's own account: {last}")
 
 
 def percentiles(seconds: list[float]) -> dict[str, float]:
-    found = np.percentile(np.array(seconds) * 1e6, (50, 99))
+    percentiles_us = np.percentile(np.array(seconds) * 1e6, (50, 99))
     return {
         "count": len(seconds),
-        "p50": round(float(found[0]), 1),
-        "p99": round(float(found[1]), 1),
+        "p50": round(float(percentiles_us[0]), 1),
+        "p99": round(float(percentiles_us[1]), 1),
     }
 
 
@@ -434,11 +434,11 @@ def run_fuzz(folder: Path, total_bytes: int, seed: int) -> dict[str, Any]:
     begin = time.monotonic()
     fuzz = Fuzz(folder, seed)
     try:
-        found = fuzz.run(total_bytes)
+        report = fuzz.run(total_bytes)
     finally:
         fuzz.life.kill()
-    quiet, fuzzed = (found["latency_us"][when]["p99"] for when in ("quiet", "fuzz"))
-    return found | {
+    quiet, fuzzed = (report["latency_us"][when]["p99"] for when in ("quiet", "fuzz"))
+    return report | {
         "p99_fuzz_over_quiet": round(fuzzed / quiet, 2), "seed": seed,
         "seconds": round(time.monotonic() - begin, 1),
     }  # fmt: skip
@@ -455,15 +455,15 @@ def main() -> None:
     faulthandler.enable(all_threads=False)
     folder = Path(tempfile.mkdtemp(dir=given.folder or "/var/tmp"))
     try:
-        found = run_fuzz(folder, given.bytes, given.seed)
+        report = run_fuzz(folder, given.bytes, given.seed)
     except Violation as error:
         sys.exit(f"VIOLATION: {error}")
     finally:
         if not given.keep:
             shutil.rmtree(folder, ignore_errors=True)
     if given.evidence:
-        add_evidence(given.evidence, "fuzz", found)
-    print(json.dumps(found, indent=1))
+        add_evidence(given.evidence, "fuzz", report)
+    print(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":

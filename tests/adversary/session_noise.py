@@ -240,12 +240,12 @@ def pieces(rng: random.Random, data: bytes) -> list[bytes]:
     if most == 1:
         data, rest = data[:200], data[200:]
         return [bytes([byte]) for byte in data] + ([rest] if rest else [])
-    found = []
+    parts = []
     while data:
         size = rng.randrange(1, most + 1)
-        found.append(data[:size])
+        parts.append(data[:size])
         data = data[size:]
-    return found
+    return parts
 
 
 def connection_bytes(rng: random.Random, good: Maker, is_fix: bool) -> bytes:

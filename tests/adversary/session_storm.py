@@ -169,13 +169,13 @@ class Storm:
 
     def notes(self, name: str) -> Counter[str]:
         path = self.log(name)
-        found = clients.records(path) if path.exists() else iter(())
-        return Counter(data.decode() for kind, data in found if kind == clients.NOTE)
+        records = clients.records(path) if path.exists() else iter(())
+        return Counter(data.decode() for kind, data in records if kind == clients.NOTE)
 
-    def told(self, name: str) -> list[bytes]:
+    def received(self, name: str) -> list[bytes]:
         path = self.log(name)
-        found = clients.records(path) if path.exists() else iter(())
-        return [data for kind, data in found if kind == clients.TOLD]
+        records = clients.records(path) if path.exists() else iter(())
+        return [data for kind, data in records if kind == clients.RECEIVED]
 
     def bytes_told(self) -> int:
         return sum(self.log(name).stat().st_size for name in self.kinds if self.log(name).exists())
@@ -184,17 +184,17 @@ class Storm:
         """Raise what a client, or the venue, has died of."""
         assert self.life is not None
         if self.life.ended():
-            raise Violation(f"the venue ended with {self.life.status}: {self.said()}")
+            raise Violation(f"the venue ended with {self.life.status}: {self.output()}")
         for name, pid in self.pids.items():
             wrong = [text for text in self.notes(name) if text.startswith(clients.WRONG)]
             if wrong:
-                raise Violation(f"client {name}: {wrong[0]}; the venue: {self.said()}")
+                raise Violation(f"client {name}: {wrong[0]}; the venue: {self.output()}")
             if name != "" and not self.stop[0] and os.waitpid(pid, os.WNOHANG)[0]:
                 raise Violation(f"client {name} is gone")
 
-    def said(self) -> str:
+    def output(self) -> str:
         assert self.life is not None
-        return self.life.said.read_text()[-3_000:]
+        return self.life.output_path.read_text()[-3_000:]
 
     def wait(self, true: Callable[[], bool], what: str) -> None:
         until, looked = time.monotonic() + PATIENCE_S, 0.0
@@ -203,7 +203,7 @@ class Storm:
                 self.look()
                 looked = time.monotonic()
             if time.monotonic() > until:
-                raise Violation(f"{what}; the venue: {self.said()}")
+                raise Violation(f"{what}; the venue: {self.output()}")
             time.sleep(0.005)
 
     # Kills.
@@ -272,11 +272,11 @@ class Storm:
 
     def check(self) -> None:
         """What was acknowledged stands in the journal, and nothing twice."""
-        told = {number: self.accepted(name) for name, number in ACCOUNTS.items()}
+        acknowledged = {number: self.accepted(name) for name, number in ACCOUNTS.items()}
         events = self.packet_events()
         commands = self.commands()
         news = commands[commands["kind"] == CommandKind.NEW]
-        for number, numbers in told.items():
+        for number, numbers in acknowledged.items():
             mine = news[news["participant"] == number]["qty_lots"]
             if len(np.unique(mine)) != len(mine):
                 raise Violation(f"participant {number}: an order is in the journal twice")
@@ -296,11 +296,11 @@ class Storm:
         return np.concatenate([np.zeros(0, ORDER_DTYPE), *chunks])
 
     def packet_events(self) -> np.ndarray:
-        return np.frombuffer(b"".join(self.told("packets")), EVENT_DTYPE)
+        return np.frombuffer(b"".join(self.received("packets")), EVENT_DTYPE)
 
     def accepted(self, name: str) -> set[int]:
         """Quantities of the orders that a client was told are accepted."""
-        return {number for body in self.told(name) if (number := ACCEPTED[name](body))}
+        return {number for body in self.received(name) if (number := ACCEPTED[name](body))}
 
     # The end of a journal.
 
@@ -310,15 +310,17 @@ class Storm:
         for name in self.kinds:
             self.wait(lambda name=name: self.notes(name)[clients.DONE] > 0, f"{name} is not done")  # type: ignore[misc]
             os.waitpid(self.pids.pop(name), 0)
-        made, internal = self.replayed()
-        mine = (made["participant"] >= 1) & (made["participant"] <= 4)
+        all_events, internal = self.replayed()
+        mine = (all_events["participant"] >= 1) & (all_events["participant"] <= 4)
         # That a connection came or went is a record of the session layer, and nobody's order.
-        mine &= (made["kind"] != EventKind.REJECTED) | ~np.isin(made["cause_seq"], internal)
-        self.check_copy(made[mine])
-        self.check_reports(made[mine])
-        for body in self.told("packets"):
+        mine &= (all_events["kind"] != EventKind.REJECTED) | ~np.isin(
+            all_events["cause_seq"], internal
+        )
+        self.check_copy(all_events[mine])
+        self.check_reports(all_events[mine])
+        for body in self.received("packets"):
             seq = clients.event_seq(body)
-            if seq > len(made) or made[seq - 1].tobytes() != body:
+            if seq > len(all_events) or all_events[seq - 1].tobytes() != body:
                 raise Violation(f"event {seq} was told by a packet and is not the journal's")
         self.check()
         assert self.life is not None
@@ -326,18 +328,18 @@ class Storm:
         until = time.monotonic() + PATIENCE_S
         while not self.life.ended():
             if time.monotonic() > until:
-                raise Violation(f"the venue does not stop: {self.said()}")
+                raise Violation(f"the venue does not stop: {self.output()}")
             time.sleep(0.01)
         if self.life.status:
-            raise Violation(f"the venue stopped with {self.life.status}: {self.said()}")
-        last = json.loads(self.life.said.read_text().splitlines()[-1])["last_run"]
+            raise Violation(f"the venue stopped with {self.life.status}: {self.output()}")
+        last = json.loads(self.life.output_path.read_text().splitlines()[-1])["last_run"]
         if last["lost"] or last["duplicated"]:
             raise Violation(f"the venue's own account: {last}")
         return {
             "orders_acknowledged": sum(len(self.accepted(name)) for name in ACCOUNTS),
-            "packet_events_told": len(self.told("packets")),
+            "packet_events_told": len(self.received("packets")),
             "commands": len(self.commands()),
-            "events": len(made),
+            "events": len(all_events),
             "streams_read_again": sum(self.notes(n)[clients.VERIFIED] for n in self.kinds),
         }
 
@@ -348,8 +350,8 @@ class Storm:
             events.append(np.array(batch.events))
             text = batch.block.note.get(notes.NOTES, "") if len(batch.commands) else ""
             if text:
-                there, found = notes.unpack(text, batch.header.record_count, SESSIONS)
-                is_internal = found["flags"] & notes.FLAG_INTERNAL != 0
+                there, session_notes = notes.unpack(text, batch.header.record_count, SESSIONS)
+                is_internal = session_notes["flags"] & notes.FLAG_INTERNAL != 0
                 internal |= set((batch.header.first_seq + there[is_internal]).tolist())
         return np.concatenate([np.zeros(0, EVENT_DTYPE), *events]), sorted(internal)
 
@@ -369,21 +371,23 @@ class Storm:
     def check_reports(self, events: np.ndarray) -> None:
         """The reports of FIX's drop copy, from number 1, are what a replay makes of the journal."""
         known: dict[int, list[int]] = {}
-        told = [(str(event["seq"]), plain_report(event, known)) for event in events]
-        rejected = {seq for seq, report in told if report and report[0] == "8"}
+        reports = [(str(event["seq"]), plain_report(event, known)) for event in events]
+        rejected = {seq for seq, report in reports if report and report[0] == "8"}
         wanted = [
-            (seq, report[0], *report[2:]) for seq, report in told if report and seq not in rejected
+            (seq, report[0], *report[2:])
+            for seq, report in reports
+            if report and seq not in rejected
         ]
         path, port = self.log("FIX drop copy"), self.ports["fix-drop-copy"]
-        client, found = clients.FixCopy(path, port, "REPORTS", self.seed, self.stop), []
+        client, reported = clients.FixCopy(path, port, "REPORTS", self.seed, self.stop), []
         for fields in client.from_first(wanted[-1][0]):
             if fields[35] == "8" and fields[150] != "8":
-                found.append(tuple(fields[tag] for tag in (17, 150, 38, 14, 151)))
+                reported.append(tuple(fields[tag] for tag in (17, 150, 38, 14, 151)))
             elif fields[35] == "8" and fields[17] not in rejected:
                 raise Violation(f"event {fields[17]} is told as a reject, which it is not")
-        if found != wanted:
-            differ = [pair for pair in zip(found, wanted, strict=False) if pair[0] != pair[1]]
-            raise Violation(f"the FIX drop copy is not what the journal gives: {len(found)} "
+        if reported != wanted:
+            differ = [pair for pair in zip(reported, wanted, strict=False) if pair[0] != pair[1]]
+            raise Violation(f"the FIX drop copy is not what the journal gives: {len(reported)} "
                             f"reports of {len(wanted)}, {differ[:1]}")  # fmt: skip
 
 
@@ -427,7 +431,7 @@ def run_storm(
     compile_first.sessions()
     kinds: Counter[str] = Counter()
     totals: Counter[str] = Counter()
-    started, found = time.monotonic(), {}
+    started, report = time.monotonic(), {}
     while (done := sum(kinds.values())) < count:
         rng = random.Random(f"{seed} {done}")
         place = folder / f"{done}"
@@ -446,13 +450,13 @@ def run_storm(
         finally:
             storm.end()
         shutil.rmtree(place)
-        found = {
+        report = {
             "kills": sum(kinds.values()), "by_kind": dict(sorted(kinds.items())), **totals,
             "lost": 0, "doubled": 0, "different": 0, "seed": seed,
             "seconds": round(time.monotonic() - started, 1),
         }  # fmt: skip
-        tell(found)
-    return found
+        tell(report)
+    return report
 
 
 def main() -> None:
@@ -464,13 +468,13 @@ def main() -> None:
     parser.add_argument("--evidence", type=Path, help="JSON file in which this becomes a section")
     given = parser.parse_args()
 
-    def tell(found: dict[str, Any]) -> None:
+    def tell(report: dict[str, Any]) -> None:
         print(
-            f"{found['kills']} kills, {found['orders_acknowledged']} orders acknowledged",
+            f"{report['kills']} kills, {report['orders_acknowledged']} orders acknowledged",
             flush=True,
         )
         if given.evidence:
-            add_evidence(given.evidence, "kills", found)
+            add_evidence(given.evidence, "kills", report)
 
     folder = Path(tempfile.mkdtemp(dir=given.folder or "/var/tmp"))
     try:

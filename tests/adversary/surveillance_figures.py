@@ -83,8 +83,8 @@ def quiet(name: str, orders: int) -> dict[str, Any]:
         hits.append(detectors.watch(chunk, events))
         parts.append((chunk, events))
     commands = np.concatenate([part[0] for part in parts])
-    found = np.concatenate(hits)
-    cases = fold(found, detectors.symbols, [""] * len(found))
+    all_hits = np.concatenate(hits)
+    cases = fold(all_hits, detectors.symbols, [""] * len(all_hits))
     written = as_written(commands, np.concatenate([part[1] for part in parts]))
     who = len(set(commands["participant"].tolist()))
     return {
@@ -112,12 +112,12 @@ def mixed(name: str, seed: int) -> dict[str, Any]:
     rows = rows[rows["kind"] != int(CommandKind.PHASE)]
     names = tuple(one for one in ACTS if one != "cross")
     market = MixedMarket(seed, minutes, [manipulators(names)], rows, source.instruments)
-    found = Accuracy()
-    cases = count(found, seed, market)
+    scores = Accuracy()
+    cases = count(scores, seed, market)
     return {
-        "commands": found.commands, "seen": dict(found.seen), "missed": dict(found.missed),
-        "false": dict(found.wrong), "unlabelled": dict(found.unlabelled), "gains": found.profits,
-        "acts_without_label": sorted(set(PATTERNS) - {"cross_market"} - set(found.profits)),
+        "commands": scores.commands, "seen": dict(scores.seen), "missed": dict(scores.missed),
+        "false": dict(scores.wrong), "unlabelled": dict(scores.unlabelled), "gains": scores.profits,
+        "acts_without_label": sorted(set(PATTERNS) - {"cross_market"} - set(scores.profits)),
         "cases": len(cases),
     }  # fmt: skip
 
@@ -129,12 +129,12 @@ def rare(seed: int) -> Accuracy:
 
 def accuracy(seed: int, markets: int, processes: int) -> dict[str, Any]:
     """Of markets with seeds from ``seed`` on."""
-    found = Accuracy()
+    scores = Accuracy()
     with ProcessPoolExecutor(processes) as pool:
         for one in pool.map(rare, range(seed, seed + markets)):
-            found.join(one)
-    told = {"markets": markets, "seed": seed, "minutes": RARE_MINUTES, "crowd": RARE_CROWD}
-    return found.document() | told | {"patterns": list(PATTERNS)}
+            scores.join(one)
+    setup = {"markets": markets, "seed": seed, "minutes": RARE_MINUTES, "crowd": RARE_CROWD}
+    return scores.document() | setup | {"patterns": list(PATTERNS)}
 
 
 def evasion(seconds: float, seed: int) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def evasion(seconds: float, seed: int) -> dict[str, Any]:
     ranges of STYLES, keep it if it gained unseen, and try changes of it (1+1 evolution)."""
     rng, end_s = random.Random(seed), time.monotonic() + seconds
     tried: Counter[str] = Counter()
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in ACTS}
+    evasions: dict[str, list[dict[str, Any]]] = {name: [] for name in ACTS}
     best: dict[str, tuple[int, dict[str, float]]] = {}
     while time.monotonic() < end_s:
         name = rng.choice(list(ACTS))
@@ -162,14 +162,14 @@ def evasion(seconds: float, seed: int) -> dict[str, Any]:
         if unseen and gains and gains[0] > 0:
             row = {"gain_ticks": gains[0], "market_seed": market_seed,
                    "style": {key: round(value, 2) for key, value in style.items()}}  # fmt: skip
-            found[name].append(row)
+            evasions[name].append(row)
             if name not in best or gains[0] > best[name][0]:
                 best[name] = gains[0], style
     return {
         "seconds": seconds, "seed": seed, "tried": dict(tried),
-        "unseen_and_profitable": {name: len(rows) for name, rows in found.items()},
+        "unseen_and_profitable": {name: len(rows) for name, rows in evasions.items()},
         "best": {name: sorted(rows, key=lambda row: -row["gain_ticks"])[:3]
-                 for name, rows in found.items() if rows},
+                 for name, rows in evasions.items() if rows},
     }  # fmt: skip
 
 
@@ -184,18 +184,18 @@ def main() -> None:
     parser.add_argument("--evidence", type=Path, help="JSON file in which this becomes a section")
     given = parser.parse_args()
     if given.what == "accuracy":
-        found = accuracy(given.seed, given.markets, given.processes)
+        report = accuracy(given.seed, given.markets, given.processes)
     elif given.what == "evasion":
-        found = evasion(given.seconds, given.seed)
+        report = evasion(given.seconds, given.seed)
     elif given.what == "mixed":
         names = [*FLOWS, *(n for n in ("bitstamp", "lobster") if DATA.exists())]
-        found = {name: mixed(name, given.seed) for name in names} | {"seed": given.seed}
+        report = {name: mixed(name, given.seed) for name in names} | {"seed": given.seed}
     else:
         names = [*FLOWS, *(n for n in ("bitstamp", "lobster") if DATA.exists())]
-        found = {name: quiet(name, given.orders) for name in names}
-    print(json.dumps(found, indent=1))
+        report = {name: quiet(name, given.orders) for name in names}
+    print(json.dumps(report, indent=1))
     if given.evidence:
-        add_evidence(given.evidence, given.what, found)
+        add_evidence(given.evidence, given.what, report)
 
 
 if __name__ == "__main__":

@@ -77,15 +77,15 @@ class Served:
             client.shutdown(socket.SHUT_WR)
             for _ in range(20):
                 self.look()
-            said = client.recv(1 << 20)
-        return dict(json.loads(said)) if said else {}
+            reply = client.recv(1 << 20)
+        return dict(json.loads(reply)) if reply else {}
 
 
 @pytest.fixture
 def served(tmp_path: Path, operations: Operations) -> Iterator[Served]:
-    made = Served(tmp_path, operations)
-    yield made
-    made.desk.close()
+    server = Served(tmp_path, operations)
+    yield server
+    server.desk.close()
     assert not (tmp_path / NAME).exists()
 
 
@@ -111,17 +111,27 @@ REQUESTS = st.fixed_dictionaries(
 )
 
 
-@given(asked=REQUESTS)
-@example(asked={"do": "set", "limit": "deposit", "value": 10**30, "participant": 1})
-@example(asked={"do": "set", "limit": "orders_per_s", "value": 1, "participant": 1, "burst": 2**63})
-@example(asked={"do": "set", "limit": "orders_per_s", "value": 1, "participant": 1, "burst": "x"})
+@given(desk_request=REQUESTS)
+@example(desk_request={"do": "set", "limit": "deposit", "value": 10**30, "participant": 1})
+@example(
+    desk_request={
+        "do": "set",
+        "limit": "orders_per_s",
+        "value": 1,
+        "participant": 1,
+        "burst": 2**63,
+    }
+)
+@example(
+    desk_request={"do": "set", "limit": "orders_per_s", "value": 1, "participant": 1, "burst": "x"}
+)
 @settings(max_examples=600, deadline=None)
-@example(asked={"do": "kill", "what": "participant", "name": float("inf")})
+@example(desk_request={"do": "kill", "what": "participant", "name": float("inf")})
 def test_any_request_is_done_or_refused_in_words(
-    operations: Operations, asked: dict[str, Any]
+    operations: Operations, desk_request: dict[str, Any]
 ) -> None:
     try:
-        work = operations.work_of(asked)
+        work = operations.work_of(desk_request)
     except OutcryError:  # which the desk answers in its words
         return
     assert len(work.records) > 0

@@ -34,12 +34,12 @@ def storm(folder: Path, count: int, seed: int) -> dict[str, Any]:
     return dict(json.loads(evidence.read_text())["disasters"][0])
 
 
-def check(found: dict[str, Any], rounds: int) -> None:
+def check(report: dict[str, Any], rounds: int) -> None:
     """Each kind has happened, and the faults of the disk were told."""
-    assert set(found["kinds"].values()) == {rounds}
-    assert len(found["kinds"]) == disasters.EPOCH
-    assert found["events_told"] > 10 * rounds * disasters.EPOCH
-    assert found["outcomes"]["disk fault told by name"] >= 2 * rounds
+    assert set(report["kinds"].values()) == {rounds}
+    assert len(report["kinds"]) == disasters.EPOCH
+    assert report["events_told"] > 10 * rounds * disasters.EPOCH
+    assert report["outcomes"]["disk fault told by name"] >= 2 * rounds
 
 
 def test_what_was_acknowledged_outlives_a_disaster_of_each_kind(tmp_path: Path) -> None:
@@ -68,14 +68,14 @@ def test_the_client_would_notice(tmp_path: Path) -> None:
     events = np.concatenate([batch.events for batch in batches])
     ids = np.concatenate([batch.commands["order_id"] for batch in batches])
     assert len(set(ids)) < len(ids), "cancels name an order again"
-    told = disasters.Storm(tmp_path, None, random.Random(1))
+    one_storm = disasters.Storm(tmp_path, None, random.Random(1))
     with pytest.raises(disasters.Violation, match="an order was executed twice"):
-        told.check()
-    told.check_told({int(event["seq"]): event.tobytes() for event in events}, events)
+        one_storm.check()
+    one_storm.check_told({int(event["seq"]): event.tobytes() for event in events}, events)
     with pytest.raises(disasters.Violation, match="is lost"):
-        told.check_told({len(events) + 1: events[0].tobytes()}, events)
+        one_storm.check_told({len(events) + 1: events[0].tobytes()}, events)
     with pytest.raises(disasters.Violation, match="is another one now"):
-        told.check_told({2: events[0].tobytes()}, events)
+        one_storm.check_told({2: events[0].tobytes()}, events)
 
 
 @pytest.mark.long
@@ -86,6 +86,6 @@ def test_no_datagram_is_executed_twice_across_many_restarts(tmp_path: Path) -> N
     command += ["--packets", "100000", "--restarts", "50", "--evidence", evidence]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4_000:]
-    found = json.loads(evidence.read_text())["at_most_once"]
-    assert found["executed_twice"] == 0
-    assert found["executed"] > 10_000
+    report = json.loads(evidence.read_text())["at_most_once"]
+    assert report["executed_twice"] == 0
+    assert report["executed"] > 10_000

@@ -85,10 +85,10 @@ def test_a_folder_asked_for_that_is_not_ours_is_named(shared: Path) -> None:
     """OUTCRY_CACHE_DIR in another user's hands: said, and the next choice is taken."""
     theirs = shared / "theirs"
     as_nobody(theirs.mkdir)
-    found = run_kernel(shared, OUTCRY_CACHE_DIR=str(theirs))
-    assert found.returncode == 0
-    assert f"OUTCRY_CACHE_DIR is not used: {theirs}: {theirs}: it belongs to" in found.stderr
-    assert found.stdout.split()[0] == str(shared / "openoutcry-0")
+    completed = run_kernel(shared, OUTCRY_CACHE_DIR=str(theirs))
+    assert completed.returncode == 0
+    assert f"OUTCRY_CACHE_DIR is not used: {theirs}: {theirs}: it belongs to" in completed.stderr
+    assert completed.stdout.split()[0] == str(shared / "openoutcry-0")
     assert list(theirs.iterdir()) == []
 
 
@@ -129,10 +129,10 @@ def test_a_private_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     """Whatever the umask; and found again."""
     before = os.umask(0)
     try:
-        made = private_folder(tmp_path / "a" / "b")
+        folder = private_folder(tmp_path / "a" / "b")
     finally:
         os.umask(before)
-    assert stat.S_IMODE(made.stat().st_mode) == 0o700
-    assert private_folder(made) == made
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert private_folder(folder) == folder
     with pytest.raises(OSError, match=r"No such file|Not a directory"):
         private_folder("/proc/none/x")

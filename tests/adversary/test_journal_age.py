@@ -39,9 +39,9 @@ def resume_cost(directory: Path, orders: Any, segments: int, bytes_read: list[in
     assert resumed.written_seq == segments * A_SEGMENT
     grow(resumed, orders, 1)
     resumed.close()
-    found = verify(directory)
-    assert (found.sound, found.last_seq) == (True, (segments + 1) * A_SEGMENT)
-    assert resumed.bytes == found.bytes
+    report = verify(directory)
+    assert (report.sound, report.last_seq) == (True, (segments + 1) * A_SEGMENT)
+    assert resumed.bytes == report.bytes
     return cost
 
 
@@ -64,8 +64,8 @@ def test_going_on_after_a_clean_end_reads_nothing(tmp_path, orders, bytes_read):
     again.close()
     assert sum(bytes_read) < 1000, "only the watermark, to see that nobody else goes on"
     for place in places:
-        found = verify(place)
-        assert (found.sound, found.last_seq) == (True, 5 * A_SEGMENT)
+        report = verify(place)
+        assert (report.sound, report.last_seq) == (True, 5 * A_SEGMENT)
         assert JournalReader(place).evidence == {"commands": 5 * A_SEGMENT}
     with pytest.raises(JournalError, match="written elsewhere"):
         grow(writer, orders, 1)

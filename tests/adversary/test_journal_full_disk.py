@@ -61,16 +61,16 @@ def test_when_the_disk_will_be_full_is_said_an_hour_ten_minutes_and_a_minute_bef
     watch = SpaceWatch(Path("/j"), 0.0, 0, lambda directory: free)
     assert watch.poll(5.0, 50 * mib) == "", "no rate yet"
     assert watch.poll(10.0, 10 * mib) == "", "more than an hour is left"
-    told = []
+    warned_mib = []
     written, now_s = 10 * mib, 10.0
     for free_mib in (3_900, 3_500, 3_000, 599, 500, 59, 20, 9_000, 3_000):
         free = free_mib * mib
         written, now_s = written + 10 * mib, now_s + 10.0
         if text := watch.poll(now_s, written):
-            told.append(free_mib)
+            warned_mib.append(free_mib)
             assert f"{free_mib:,} MiB are free, full in about {free_mib:,} s at 60 MiB" in text
             assert "`outcry journal archive /j --retire`" in text
-    assert told == [3_500, 599, 59, 3_000]
+    assert warned_mib == [3_500, 599, 59, 3_000]
 
 
 def test_a_journal_that_does_not_grow_fills_no_disk() -> None:

@@ -72,9 +72,9 @@ def test_a_checkpoint_of_another_history_is_not_used(day, tmp_path):
     listed = {row["seq"]: row for row in describe(ours)["checkpoints"]}
     assert [listed[seq]["good"] for seq in (7_000, 14_000)] == [True, False]
     assert "of another history" in listed[14_000]["why"]
-    found = newest_checkpoint(ours, JournalReader(ours).journal_id, 2**62)
-    assert found is not None
-    assert found.seq == 7_000
+    checkpoint = newest_checkpoint(ours, JournalReader(ours).journal_id, 2**62)
+    assert checkpoint is not None
+    assert checkpoint.seq == 7_000
     assert recover(ours).engine.state_hash() == expected
     checkpoint_path(ours, 7_000).unlink()
     assert recover(ours).engine.state_hash() == expected
@@ -91,9 +91,9 @@ def test_a_watermark_of_another_history_is_not_believed(day, tmp_path):
     words = r"block \d+ is not the one that acknowledged says was acknowledged"
     with pytest.raises(JournalError, match=words):
         Journal.resume(ours)
-    found = verify(ours)
-    assert not found.sound
-    assert "of another history" in found.flaw
+    report = verify(ours)
+    assert not report.sound
+    assert "of another history" in report.flaw
 
 
 @pytest.mark.parametrize("archived", [False, True])

@@ -44,10 +44,10 @@ MOUNTS = r"""22 1 252:0 / / rw,relatime - ext4 /dev/vda1 rw,errors=remount-ro
 )
 def test_what_a_directory_is_kept_on_is_known(path: str, file_system: str, lost: str) -> None:
     """The innermost mount counts; what a sync does not save there is said."""
-    found = medium_of(Path(path), MOUNTS)
-    assert found.file_system == file_system
-    assert (lost in found.lost) if lost else not found.lost
-    assert file_system in found.text
+    medium = medium_of(Path(path), MOUNTS)
+    assert medium.file_system == file_system
+    assert (lost in medium.lost) if lost else not medium.lost
+    assert file_system in medium.text
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_what_a_network_run_acknowledged_is_kept_and_can_be_resumed(tmp_path: Pa
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
-            said = process.stderr.readline()
+            line = process.stderr.readline()
             started(process)  # an order that comes before may find no socket, and is not sent again
             sender = subprocess.Popen(
                 [*OUTCRY, *send, "20000"], cwd=tmp_path, stdout=subprocess.DEVNULL,
@@ -212,7 +212,7 @@ def test_what_a_network_run_acknowledged_is_kept_and_can_be_resumed(tmp_path: Pa
     sender.kill()
     sender.wait()
     (journal,) = tmp_path.glob("outcry-journal-*")
-    assert f"the journal is kept in {journal.name}; after a crash the same command with" in said
+    assert f"the journal is kept in {journal.name}; after a crash the same command with" in line
     kept = JournalReader(journal)
     acknowledged = sum(len(records) for _, records in kept.chunks())
     assert acknowledged > 0

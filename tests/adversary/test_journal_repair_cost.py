@@ -71,7 +71,7 @@ def test_a_journal_that_cannot_be_replayed_is_not_sound(tmp_path, orders):
         data = bytearray(path.read_bytes())
         data[-40] ^= 1
         path.write_bytes(data)
-    found = verify(tmp_path)
-    assert not found.sound
-    assert "no good checkpoint stands for what was before: it cannot be replayed" in found.flaw
-    assert found.bad_file == str(checkpoint_path(tmp_path, 16_000))
+    report = verify(tmp_path)
+    assert not report.sound
+    assert "no good checkpoint stands for what was before: it cannot be replayed" in report.flaw
+    assert report.bad_file == str(checkpoint_path(tmp_path, 16_000))

@@ -221,8 +221,8 @@ def test_a_url_is_shown_without_its_password(url: str, password: str, shown: str
 
 def test_a_webhook_that_fails_is_named_without_its_path() -> None:
     """The path of a webhook is often its secret."""
-    with pytest.raises(NotifyError) as told:
+    with pytest.raises(NotifyError) as raised:
         webhook("http://me:word@127.0.0.1:9/services/s3cr3t")([])
-    assert "http://127.0.0.1:9" in str(told.value)
-    assert "s3cr3t" not in str(told.value)
-    assert "word" not in str(told.value)
+    assert "http://127.0.0.1:9" in str(raised.value)
+    assert "s3cr3t" not in str(raised.value)
+    assert "word" not in str(raised.value)

@@ -69,7 +69,7 @@ def test_a_flood_is_refused_by_name_and_is_nobody_elses(way: str, tmp_path: Path
                 heard.append(answers(quiet, 1))
         top = subprocess.run([*OUTCRY, "top", "--once"], capture_output=True, text=True, check=True)
         result = stopped(process)
-        said = result["source"]["account"]
+        account = result["source"]["account"]
     events = np.concatenate(came)
     refused = events[events["kind"] == EventKind.REJECTED]
     assert sorted(events["order_id"]) == list(range(1, FLOOD + 1)), "each is answered once"
@@ -79,7 +79,7 @@ def test_a_flood_is_refused_by_name_and_is_nobody_elses(way: str, tmp_path: Path
     assert not refused["seq"].any()
     assert not refused["cause_seq"].any()
     assert set(np.concatenate(heard)["kind"]) == {EventKind.ACCEPTED}
-    assert said["rate_refused_records"] == len(refused)
+    assert account["rate_refused_records"] == len(refused)
     assert result["commands"] == result["open_orders"] == FLOOD - len(refused) + 5
     assert "orders refused, beyond their participants' rates" in top.stdout
 

@@ -28,24 +28,24 @@ def run(script: str, folder: Path, *arguments: str) -> dict[str, Any]:
     command = [sys.executable, path, "--folder", folder, "--evidence", evidence, *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-4_000:]
-    (found,) = json.loads(evidence.read_text()).values()
-    return dict(found)
+    (report,) = json.loads(evidence.read_text()).values()
+    return dict(report)
 
 
 def test_what_sessions_were_told_outlives_kills(tmp_path: Path) -> None:
-    found = run("session_storm.py", tmp_path, "--kills", "5", "--seed", "3")
-    assert (found["kills"], len(found["by_kind"])) == (5, 5)
-    assert found["orders_acknowledged"] > 50
-    assert found["streams_read_again"] > 5
+    report = run("session_storm.py", tmp_path, "--kills", "5", "--seed", "3")
+    assert (report["kills"], len(report["by_kind"])) == (5, 5)
+    assert report["orders_acknowledged"] > 50
+    assert report["streams_read_again"] > 5
 
 
 def test_no_port_is_hurt_by_what_comes_in(tmp_path: Path) -> None:
-    found = run("session_fuzz.py", tmp_path, "--bytes", "60000", "--seed", "4")
-    assert min(found["bytes"].values()) >= 60_000
-    streams = [name for name in found["logins"] if name not in WITHOUT_LOGIN]
+    report = run("session_fuzz.py", tmp_path, "--bytes", "60000", "--seed", "4")
+    assert min(report["bytes"].values()) >= 60_000
+    streams = [name for name in report["logins"] if name not in WITHOUT_LOGIN]
     assert len(streams) == 7
-    assert all(found["logins"][name] for name in streams)
-    assert min(found["participant_orders"], found["orders_by_packet"]) > 20
+    assert all(report["logins"][name] for name in streams)
+    assert min(report["participant_orders"], report["orders_by_packet"]) > 20
 
 
 @pytest.mark.long
@@ -55,8 +55,8 @@ def test_what_sessions_were_told_outlives_a_thousand_kills(tmp_path: Path) -> No
 
 @pytest.mark.long
 def test_no_port_is_hurt_by_ten_million_bytes(tmp_path: Path) -> None:
-    found = run("session_fuzz.py", tmp_path, "--bytes", "10000000", "--seed", "17")
-    assert min(found["bytes"].values()) >= 10_000_000
+    report = run("session_fuzz.py", tmp_path, "--bytes", "10000000", "--seed", "17")
+    assert min(report["bytes"].values()) >= 10_000_000
 
 
 def test_the_storm_would_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

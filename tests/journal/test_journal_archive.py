@@ -67,8 +67,8 @@ def spoil(path: Path) -> None:
 def bridges(directory: Path) -> bool:
     """Whether a good checkpoint stands for what is before the journal's first command."""
     reader = JournalReader(directory)
-    found = newest_checkpoint(directory, reader.journal_id, 2**62)
-    return reader.first_seq == 1 or (found is not None and found.seq >= reader.first_seq - 1)
+    newest = newest_checkpoint(directory, reader.journal_id, 2**62)
+    return reader.first_seq == 1 or (newest is not None and newest.seq >= reader.first_seq - 1)
 
 
 def test_an_archived_journal_is_still_verifiable(tmp_path, orders):
@@ -121,8 +121,8 @@ def test_what_two_checkpoints_stand_for_may_go(tmp_path, orders):
     reader = JournalReader(tmp_path)
     assert reader.first_seq == 1201
     assert read_all(tmp_path) == orders(1201, 800).tobytes()
-    found = verify(tmp_path)
-    assert (found.sound, found.first_seq, found.last_seq) == (True, 1201, 2000)
+    report = verify(tmp_path)
+    assert (report.sound, report.first_seq, report.last_seq) == (True, 1201, 2000)
     assert checkpoint_seqs(tmp_path) == [450, 1250, 1750]
     (tmp_path / "segment-000012.ocj").unlink()
     with pytest.raises(JournalError, match=r"segment-000012.ocj is missing"):
@@ -239,8 +239,8 @@ def test_both_work_beside_a_running_pipeline(tmp_path, orders, act):
         for _ in range(3):
             first_seq = writer.written_seq + 1
             writer.append(first_seq, [orders(first_seq, 100)], 100, 1, durable=True)
-    found = verify(directory)
-    assert (found.sound, found.last_seq) == (True, 2300)
+    report = verify(directory)
+    assert (report.sound, report.last_seq) == (True, 2300)
     Journal.resume(directory).close()
     with pytest.raises(JournalError, match="no such directory"):
         act(tmp_path / "none")
@@ -256,8 +256,8 @@ class FailingDisk(Disk):
         self.error = error
 
     def __getattribute__(self, name: str) -> Any:
-        found = super().__getattribute__(name)
-        return self._counted(found) if name in DISK_CALLS else found
+        attribute = super().__getattribute__(name)
+        return self._counted(attribute) if name in DISK_CALLS else attribute
 
     def _counted(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any, **more: Any) -> Any:
@@ -288,24 +288,24 @@ def test_every_call_of_the_upkeep_may_fail(tmp_path, orders, act, error):
     place; the journal is sound with its end, a good checkpoint bridges what is retired, and the
     same act on a real disk then comes to the same files as if nothing had failed."""
     make(tmp_path / "made", orders, 4)
-    made = tmp_path / "made"
+    original = tmp_path / "made"
     for seq in (50, 150, 250):
-        checkpoint(made, seq)
-    calm = shutil.copytree(made, tmp_path / "calm")
+        checkpoint(original, seq)
+    calm = shutil.copytree(original, tmp_path / "calm")
     calls = FailingDisk(-1, error)
     act(calm, calls)
     assert calls.calls >= 2
     expected = {p.name: p.read_bytes() for p in calm.iterdir() if p.name not in ("lock", "upkeep")}
-    end = verify(made).head
+    end = verify(original).head
     for number in range(calls.calls):
-        directory = shutil.copytree(made, tmp_path / "tried")
+        directory = shutil.copytree(original, tmp_path / "tried")
         with pytest.raises(JournalError, match=str(directory)):
             act(directory, FailingDisk(number, error))
-        found = verify(directory)
-        assert (found.sound, found.head, found.last_seq) == (True, end, 400), number
+        report = verify(directory)
+        assert (report.sound, report.head, report.last_seq) == (True, end, 400), number
         read_all(directory)
         assert bridges(directory)
-        for seq in set(checkpoint_seqs(made)) & set(checkpoint_seqs(directory)):
+        for seq in set(checkpoint_seqs(original)) & set(checkpoint_seqs(directory)):
             read_checkpoint(checkpoint_path(directory, seq))
         act(directory, Disk())
         files = {

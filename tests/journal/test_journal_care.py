@@ -67,18 +67,18 @@ def test_two_bad_bytes_are_not_called_one(orders):
 def test_verify_says_what_is_sound(tmp_path, orders):
     """All is counted, and the head is the hash that the next block would carry."""
     make(tmp_path, orders)
-    found = verify(tmp_path)
-    assert found.sound
-    assert (found.blocks, found.commands, found.segments) == (40, 2000, 20)
-    assert found.bytes == sum(p.stat().st_size for p in tmp_path.glob("segment-*"))
+    report = verify(tmp_path)
+    assert report.sound
+    assert (report.blocks, report.commands, report.segments) == (40, 2000, 20)
+    assert report.bytes == sum(p.stat().st_size for p in tmp_path.glob("segment-*"))
     Journal.resume(tmp_path).abandon()
     again = verify(tmp_path)
-    assert (again.sound, again.head, again.torn) == (True, found.head, "")
+    assert (again.sound, again.head, again.torn) == (True, report.head, "")
     writer = Journal.resume(tmp_path)
     writer.evidence({})
     writer.close()
     last = list(JournalReader(tmp_path).all_blocks())[-1]
-    assert last.header.previous_hash.hex() == found.head
+    assert last.header.previous_hash.hex() == report.head
 
 
 def test_verify_names_the_first_bad_byte(tmp_path, orders):
@@ -89,9 +89,9 @@ def test_verify_names_the_first_bad_byte(tmp_path, orders):
         image = path.read_bytes()
         at = SECTOR + 130 + 311 * number
         poke(path, at, bytes([image[at] ^ 0x5A]))
-        found = verify(tmp_path)
-        assert not found.sound
-        assert (found.bad_file, found.bad_byte) == (str(path), at)
+        report = verify(tmp_path)
+        assert not report.sound
+        assert (report.bad_file, report.bad_byte) == (str(path), at)
         poke(path, at, image[at : at + 1])
     assert verify(tmp_path).sound
 
@@ -204,12 +204,12 @@ def test_a_listing_tells_it_all(tmp_path, orders):
     make(tmp_path / "a", orders, 3, copies=[tmp_path / "b"])
     path = write_checkpoint(tmp_path / "a", own_checkpoint(tmp_path / "a", 50))
     poke(path, 10, b"\xff")
-    made = describe(tmp_path / "a")
-    assert [(r["first_seq"], r["last_seq"]) for r in made["segments"]] == [
+    listing = describe(tmp_path / "a")
+    assert [(r["first_seq"], r["last_seq"]) for r in listing["segments"]] == [
         (1, 100),
         (101, 200),
         (201, 300),
     ]
-    assert (made["acknowledged_seq"], made["copies"]) == (300, [str(tmp_path / "b")])
-    assert [row["good"] for row in made["checkpoints"]] == [False]
+    assert (listing["acknowledged_seq"], listing["copies"]) == (300, [str(tmp_path / "b")])
+    assert [row["good"] for row in listing["checkpoints"]] == [False]
     shutil.rmtree(tmp_path / "b")

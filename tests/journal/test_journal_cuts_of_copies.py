@@ -47,11 +47,11 @@ def live(places: list[Path], policy: str, orders: Any, rng: Any) -> tuple[Record
 
 
 def check_cut(
-    disks: RecordingDisks, moment: int, policy: str, found: Path, orders: Any, rng: Any
+    disks: RecordingDisks, moment: int, policy: str, folder: Path, orders: Any, rng: Any
 ) -> None:
     """After one cut everything acknowledged is there, also with as few directories as the policy
     goes on with; they end alike."""
-    left = disks.after_power_cut(moment, found, rng)
+    left = disks.after_power_cut(moment, folder, rng)
     if policy == "quorum" and len(left) == 3 and rng.integers(2):
         shutil.rmtree(left.pop(int(rng.integers(3))))
     acknowledged = disks.acknowledged_before(moment)
@@ -61,7 +61,7 @@ def check_cut(
         # The power goes once more, while the journal is being resumed.
         writer.abandon()
         at = int(rng.integers(max(1, len(again.order))))
-        left = again.after_power_cut(at, found / "twice", rng)
+        left = again.after_power_cut(at, folder / "twice", rng)
         writer = Journal.resume(left[0], copies=left[1:])
     assert writer.failures == []
     reached = writer.written_seq

@@ -33,10 +33,10 @@ def watermark_seq(directory: Path) -> int:
 
 
 def parted(
-    places: list[Path], orders: Any, policy: str, blocks: int, ahead: int = 1, told: bool = True
+    places: list[Path], orders: Any, policy: str, blocks: int, ahead: int = 1, noted: bool = True
 ) -> None:
     """The last directory got ``ahead`` blocks more than the others before everything died, and they
-    were resumed without it (``told``: by a run that says so) and went on."""
+    were resumed without it (``noted``: by a run that says so) and went on."""
     writer = Journal.create(
         places[0], {}, segment_bytes=4 * SECTOR, copies=places[1:], policy=policy
     )
@@ -61,7 +61,7 @@ def parted(
     if policy == "all":  # a copy of the first takes the place of the one that is missing
         shutil.copytree(places[0], stands_in)
     with Journal.resume(stands_in if policy == "all" else places[0]) as writer:
-        if told:
+        if noted:
             writer.resumed({"seq": writer.written_seq})
         append(writer, orders)
         append(writer, orders)
@@ -105,11 +105,11 @@ def test_what_was_in_flight_gives_way(places, orders, policy, blocks):
     assert repair(last, first) == repair(first, last) == []
 
 
-@pytest.mark.parametrize(("ahead", "told"), [(2, True), (1, False)])
-def test_what_may_have_been_acknowledged_is_not_touched(places, orders, policy, ahead, told):
+@pytest.mark.parametrize(("ahead", "noted"), [(2, True), (1, False)])
+def test_what_may_have_been_acknowledged_is_not_touched(places, orders, policy, ahead, noted):
     """Two blocks: the first of them had come to enough directories.  And where no run says that it
     resumed the journal, nothing tells which of the two came later."""
-    parted(places, orders, policy, 4, ahead, told)
+    parted(places, orders, policy, 4, ahead, noted)
     images = [read_all(place) for place in places]
     for one, other in ((places[0], places[-1]), (places[-1], places[0])):
         with pytest.raises(JournalError, match=r"from block \d+ on, \d+ here.*no program can say"):

@@ -69,20 +69,20 @@ class FailingDisk(Disk):
         super().sync_directory(path)
 
 
-def life(directory: Path, orders: Any, disk: Disk, told: list[int]) -> None:
-    """A short life with all there is in it; ``told`` gets every durable sequence."""
+def life(directory: Path, orders: Any, disk: Disk, durable_seqs: list[int]) -> None:
+    """A short life with all there is in it; ``durable_seqs`` gets every durable sequence."""
     writer = Journal.create(directory, {"a": 1}, 60, 3 * SECTOR, disk=disk)
-    told.append(0)
+    durable_seqs.append(0)
     for turn, count in enumerate([5, 60, 3, 62, 1]):
         first_seq = writer.written_seq + 1
         writer.append(first_seq, [orders(first_seq, count)], count, 1, durable=turn % 2 == 0)
-        told.append(writer.durable_seq)
+        durable_seqs.append(writer.durable_seq)
         if turn == 2:
             writer.close()
-            told.append(writer.written_seq)
+            durable_seqs.append(writer.written_seq)
             writer = Journal.resume(directory, disk=disk)
     writer.evidence({"seq": writer.written_seq})
-    told.append(writer.durable_seq)
+    durable_seqs.append(writer.durable_seq)
     writer.close()
 
 
@@ -96,16 +96,16 @@ def test_every_call_may_fail(tmp_path, orders, error):
     messages: list[str] = []
     for number in range(calls.calls):
         directory = tmp_path / str(number)
-        told: list[int] = []
+        durable_seqs: list[int] = []
         try:
-            life(directory, orders, FailingDisk(number, error), told)
+            life(directory, orders, FailingDisk(number, error), durable_seqs)
         except JournalError as caught:
             messages.append(str(caught))
-        if not told:
+        if not durable_seqs:
             assert not Journal.exists(directory), "nothing is left of what was not made"
             continue
         writer = Journal.resume(directory)
-        assert writer.written_seq >= max(told), number
+        assert writer.written_seq >= max(durable_seqs), number
         reached = writer.written_seq
         writer.close()
         assert read_all(directory) == orders(1, reached).tobytes()
@@ -227,9 +227,9 @@ def test_a_disk_that_lies_is_found_out(tmp_path, orders, lie):
             serve(directory, orders, served)
         assert served == counts[: len(served)]
         if lie is not misdirected or at:  # there the configuration itself is gone
-            found = verify(directory)
-            assert not found.sound
-            assert found.bad_file.endswith("segment-000000.ocj")
+            report = verify(directory)
+            assert not report.sound
+            assert report.bad_file.endswith("segment-000000.ocj")
 
 
 def test_a_sector_that_cannot_be_read(tmp_path, orders):
@@ -258,15 +258,15 @@ def write_copies(
     writer = Journal.create(
         places[0], {}, segment_bytes=4 * SECTOR, copies=places[1:], policy=policy, disk=disk
     )
-    said = []
+    errors = []
     for _ in range(6):
         first_seq = writer.written_seq + 1
         try:
             writer.append(first_seq, [orders(first_seq, 20)], 20, 1, durable=True)
         except JournalError as error:
-            said.append(str(error))
+            errors.append(str(error))
             break
-    return writer, said
+    return writer, errors
 
 
 class BrokenPlace(Disk):
@@ -296,12 +296,12 @@ def test_a_copy_that_fails(tmp_path, orders, policy, goes_on):
     say which copy has stopped, which comes back only when asked for; resumed, all three end
     alike."""
     places = [tmp_path / name for name in "abc"]
-    writer, said = write_copies(places, orders, policy, BrokenPlace(places[1]))
+    writer, errors = write_copies(places, orders, policy, BrokenPlace(places[1]))
     if goes_on:
-        assert said == []
+        assert errors == []
         assert writer.durable_seq == 120
     else:
-        assert "cannot be written as `all` asks" in said[0]
+        assert "cannot be written as `all` asks" in errors[0]
         assert writer.durable_seq < 120
     acknowledged = writer.durable_seq
     writer.abandon()
@@ -407,8 +407,8 @@ def test_whatever_ends_a_copys_thread_is_a_failure(tmp_path, orders, error):
 
     for policy in ("quorum", "all"):
         folder = [place / policy for place in places]
-        writer, said = write_copies(folder, orders, policy, Odd(folder[1]))
-        assert writer.durable_seq == 120 if policy == "quorum" else len(said) == 1
+        writer, errors = write_copies(folder, orders, policy, Odd(folder[1]))
+        assert writer.durable_seq == 120 if policy == "quorum" else len(errors) == 1
         writer.abandon()
         assert f"b/{policy}: the copy's thread ended: {type(error).__name__}" in writer.failures[0]
 
@@ -440,9 +440,9 @@ def test_a_note_that_cannot_be_read_or_written(tmp_path, orders):
                 raise OSError(errno.ENOSPC, "No space left on device")
             return super().open(path, flags)
 
-    writer, said = write_copies(places, orders, "quorum", NoNotes(places[1]))
+    writer, errors = write_copies(places, orders, "quorum", NoNotes(places[1]))
     writer.abandon()
-    assert "cannot note that" in "".join([*said, *writer.failures])
+    assert "cannot note that" in "".join([*errors, *writer.failures])
     (places[0] / "failed").write_text("[1]")
     with pytest.raises(JournalError, match=f"{places[0]}/failed: .* cannot be read"):
         Journal.resume(places[0])

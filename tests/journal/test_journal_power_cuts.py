@@ -50,25 +50,25 @@ def live(directory: Path, orders: Any, rng: np.random.Generator) -> tuple[Record
     return disk, begun
 
 
-def check_cut(disk: RecordingDisk, moment: int, found: Path, orders: Any, rng: Any) -> int:
+def check_cut(disk: RecordingDisk, moment: int, folder: Path, orders: Any, rng: Any) -> int:
     """After one cut everything acknowledged is there; the journal is gone on with and whole."""
-    after_power_cut(disk, moment, found, rng)
+    after_power_cut(disk, moment, folder, rng)
     acknowledged = disk.acknowledged_before(moment)
-    again = RecordingDisk(found)
-    writer = Journal.resume(found, disk=again)
+    again = RecordingDisk(folder)
+    writer = Journal.resume(folder, disk=again)
     reached = writer.written_seq
     assert reached >= acknowledged, f"call {moment}: {acknowledged} acknowledged, {reached} found"
     if rng.integers(4) == 0:
         # The power goes once more, while the journal is being resumed.
         writer.abandon()
-        twice = found.with_name(found.name + "-twice")
+        twice = folder.with_name(folder.name + "-twice")
         after_power_cut(again, int(rng.integers(max(1, len(again.log)))), twice, rng)
         writer = Journal.resume(twice)
         assert writer.written_seq >= acknowledged
-        found, reached = twice, writer.written_seq
+        folder, reached = twice, writer.written_seq
     writer.append(reached + 1, [orders(reached + 1, 7)], 7, 1, durable=True)
     writer.close()
-    reader, data = read_all(found)
+    reader, data = read_all(folder)
     assert reader.torn is None
     assert data == orders(1, reached + 7).tobytes()
     return reached

@@ -118,15 +118,15 @@ def test_expected_records_are_prewritten(tmp_path, orders):
     """All segments for the expected records are there, whole, before the first append, and those
     that were not needed go again."""
     writer = Journal.create(tmp_path, {}, expected_records=1000, segment_bytes=16384)
-    made = [path.name for path in sorted(tmp_path.glob("segment-*"))]
-    assert made == [f"segment-{n:06d}.ocj" for n in range(6)]
+    segments = [path.name for path in sorted(tmp_path.glob("segment-*"))]
+    assert segments == [f"segment-{n:06d}.ocj" for n in range(6)]
     assert {path.stat().st_size for path in tmp_path.glob("segment-*")} == {16384}
     assert all(path.stat().st_blocks * 512 >= 16384 for path in tmp_path.glob("segment-*"))
     fill(writer, orders, [60] * 5)
     _, data = read_all(tmp_path)
     assert data == orders(1, 300).tobytes()
     writer.close()
-    assert sorted(path.name for path in tmp_path.glob("segment-*")) == made[:2]
+    assert sorted(path.name for path in tmp_path.glob("segment-*")) == segments[:2]
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -141,14 +141,14 @@ def test_the_next_segment_is_made_while_one_fills(tmp_path, orders, direct):
     """Past its middle a large segment has a successor that grows as it does, so that no commit
     waits behind much of it, and is whole before it is needed."""
     size_bytes = 4 << 20
-    made, whole = tmp_path / "segment-000001.ocj.new", tmp_path / "segment-000001.ocj"
+    growing, whole = tmp_path / "segment-000001.ocj.new", tmp_path / "segment-000001.ocj"
     writer = Journal.create(tmp_path, {}, segment_bytes=size_bytes, direct=direct)
     fill(writer, orders, [30_000])
-    assert not made.exists()
+    assert not growing.exists()
     fill(writer, orders, [4_000, 10])
-    wait_until(lambda: made.exists() and made.stat().st_size > 0)
+    wait_until(lambda: growing.exists() and growing.stat().st_size > 0)
     for _ in range(20):
-        assert made.stat().st_size <= 2.5 * (writer.bytes - size_bytes // 2)
+        assert growing.stat().st_size <= 2.5 * (writer.bytes - size_bytes // 2)
         time.sleep(0.005)
     fill(writer, orders, [4_000] * 7)
     wait_until(whole.exists)
@@ -166,8 +166,8 @@ def test_who_needs_the_next_segment_waits_for_no_pace(tmp_path, orders, ends):
     fill(writer, orders, [34_000, 10])
     wait_until((tmp_path / "segment-000001.ocj.new").exists)
     getattr(writer, ends)()
-    made = sorted(path.name for path in tmp_path.glob("segment-*"))
-    assert made == [f"segment-{n:06d}.ocj" for n in range(2 if ends == "roll" else 1)]
+    segments = sorted(path.name for path in tmp_path.glob("segment-*"))
+    assert segments == [f"segment-{n:06d}.ocj" for n in range(2 if ends == "roll" else 1)]
     writer.close()
     assert read_all(tmp_path)[1] == orders(1, 34_010).tobytes()
 
@@ -297,8 +297,8 @@ def test_commands_are_read_in_any_range(tmp_path, orders):
         fill(writer, orders, [3, 1, 8, 8])
     for from_seq in range(1, 21):
         for until_seq in range(from_seq - 1, 21):
-            found = b"".join(c.tobytes() for c in read_commands(tmp_path, from_seq, until_seq))
-            assert found == orders(from_seq, until_seq - from_seq + 1).tobytes()
+            records = b"".join(c.tobytes() for c in read_commands(tmp_path, from_seq, until_seq))
+            assert records == orders(from_seq, until_seq - from_seq + 1).tobytes()
     with pytest.raises(JournalError, match="ends at sequence 20, 21 is asked for"):
         list(read_commands(tmp_path, 5, 21))
     with pytest.raises(JournalError, match="begin at 1"):
@@ -372,12 +372,12 @@ def test_a_reading_ends_where_the_journal_stood(tmp_path, orders, segment_bytes)
     with Journal.create(tmp_path, {}, segment_bytes=segment_bytes) as writer:
         fill(writer, orders, [5] * 20)
         reader = JournalReader(tmp_path)
-        found = []
+        chunks = []
         for _, chunk in reader.chunks():
-            found.append(chunk.tobytes())
+            chunks.append(chunk.tobytes())
             fill(writer, orders, [1] * 3)
-        assert b"".join(found)[: 100 * 64] == orders(1, 100).tobytes()
-        assert len(found) <= 21  # the first block asks for nothing yet
+        assert b"".join(chunks)[: 100 * 64] == orders(1, 100).tobytes()
+        assert len(chunks) <= 21  # the first block asks for nothing yet
         assert reader.torn is None
         until = reader.blocks
         again = list(reader.all_blocks(until_block=until))
@@ -503,8 +503,8 @@ def test_a_child_goes_on_with_a_resumed_journal_of_several_directories(
     assert child.exitcode == 0
     writer.abandon()
     for place in (tmp_path / "a", *copies):
-        found = np.concatenate([records for _, records in JournalReader(place).chunks()])
-        assert found["seq"].tolist() == list(range(1, 361))
+        commands = np.concatenate([records for _, records in JournalReader(place).chunks()])
+        assert commands["seq"].tolist() == list(range(1, 361))
 
 
 def _write_on(writer: JournalWriter, orders: Any) -> None:

@@ -68,13 +68,13 @@ def test_a_damaged_watermark_is_no_missing_watermark(tmp_path, orders, change):
     else:
         watermark.write_bytes(pack_watermark(Watermark(7, 0, 0)))
     flip(tmp_path / SEGMENT, 2 * SECTOR + 200)
-    found = verify(tmp_path)
-    assert (found.sound, found.watermarked, found.bad_file) == (False, False, str(watermark))
-    assert str(watermark) in found.flaw
-    said = CliRunner().invoke(journal, ["verify", str(tmp_path)])
-    assert said.exit_code == 1
-    assert "no watermark says if it was acknowledged: " in said.output
-    assert "never acknowledged" not in said.output
+    report = verify(tmp_path)
+    assert (report.sound, report.watermarked, report.bad_file) == (False, False, str(watermark))
+    assert str(watermark) in report.flaw
+    invocation = CliRunner().invoke(journal, ["verify", str(tmp_path)])
+    assert invocation.exit_code == 1
+    assert "no watermark says if it was acknowledged: " in invocation.output
+    assert "never acknowledged" not in invocation.output
     assert "is unknown" in CliRunner().invoke(journal, ["ls", str(tmp_path)]).output
     assert describe(tmp_path)["acknowledged_seq"] is None
     before = image(tmp_path)
@@ -91,8 +91,8 @@ def test_a_missing_watermark_promises_nothing(tmp_path, orders):
     flip(tmp_path / SEGMENT, 2 * SECTOR + 200)
     (tmp_path / "acknowledged").unlink()
     assert not verify(tmp_path).watermarked
-    said = CliRunner().invoke(journal, ["verify", str(tmp_path)]).output
-    assert "no watermark says if it was acknowledged: " in said
+    output = CliRunner().invoke(journal, ["verify", str(tmp_path)]).output
+    assert "no watermark says if it was acknowledged: " in output
 
 
 def test_what_is_resumed_counts_as_acknowledged(tmp_path, orders):
