@@ -8,9 +8,9 @@ def test_the_clock_subject_gives_every_figure(monkeypatch):
     """One short round: costs above nothing, a bound that grants the path, no violation."""
     monkeypatch.setattr("openoutcry.bench.clock.QUICK_CALLS", 10_000)
     monkeypatch.setattr("openoutcry.bench.clock.QUICK_SECONDS", 120)
-    made = bench_clock(1, True, "outcry bench clock", lambda text: None)
-    check_document(made, "here")
-    rows = {row["name"]: row for row in made["results"]}
+    document = bench_clock(1, True, "outcry bench clock", lambda text: None)
+    check_document(document, "here")
+    rows = {row["name"]: row for row in document["results"]}
     assert set(rows) == {
         "now_ns", "page_update_ns", "bound_p99_ns", "drift_error_ppb", "violations",
     }  # fmt: skip

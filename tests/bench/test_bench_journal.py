@@ -16,27 +16,29 @@ def test_every_figure_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for name in ("QUICK_RECORDS", "QUICK_RECOVERY_RECORDS"):
         monkeypatch.setattr(journal, name, 40_000)
     monkeypatch.setattr(journal, "QUICK_COMMITS", 20)
-    said: list[str] = []
-    made = journal.bench_journal(1, True, "outcry bench journal", said.append)
-    check_document(made, "made")
-    found = {row["name"]: set(row["against"]) for row in made["results"]}
+    messages: list[str] = []
+    document = journal.bench_journal(1, True, "outcry bench journal", messages.append)
+    check_document(document, "made")
+    peers_by_name = {row["name"]: set(row["against"]) for row in document["results"]}
     on_disk = {
         "durable_records": {"one_fsync_each", "io_uring_4"},
         "commit_p50": {"bare_fdatasync", "io_uring"},
         "commit_p99": {"bare_fdatasync", "io_uring"},
     }
     rest = {"scan_bytes": set(), "recovery_s": set(), "from_checkpoint_s": set()}
-    missing = {entry["name"] for entry in made["missing"]}
+    missing = {entry["name"] for entry in document["missing"]}
     if "io_uring" in missing:
         missing.remove("io_uring")
         on_disk = {name: peers - {"io_uring", "io_uring_4"} for name, peers in on_disk.items()}
     # Of a run that is over by the time, which a busy machine can bring about, or in memory.
     rest |= {} if "restart_s" in missing else {"restart_s": set()}
     missing -= {"restart_s"}
-    assert found == rest | {name: peers for name, peers in on_disk.items() if name not in missing}
+    assert peers_by_name == rest | {
+        name: peers for name, peers in on_disk.items() if name not in missing
+    }
     assert missing in (set(), set(on_disk))
     assert list(tmp_path.iterdir()) == []
-    figures = {"results": made["results"], "missing": made["missing"]}
-    table = journal_table({**made, "figures": figures, "name": "journal"})
+    figures = {"results": document["results"], "missing": document["missing"]}
+    table = journal_table({**document, "figures": figures, "name": "journal"})
     assert table.count("\n| ") == len(JOURNAL_ROWS)
     assert "≥ 10 M/s" in table

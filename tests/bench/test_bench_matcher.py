@@ -80,9 +80,9 @@ def test_what_a_matcher_is_given_trades_as_the_flow_does() -> None:
     rows = matchers.matcher_rows(orders)
     assert set(np.unique(rows[:, 0])) == {matchers.CANCEL, matchers.REST, matchers.TAKE}
     assert set(np.unique(rows[:, 2])) == {1, 2}
-    made = matchers.trades(rows)
-    assert len(made) > 200
-    assert {maker for _, maker, _, _ in made} <= set(orders["order_id"].tolist())
+    trades = matchers.trades(rows)
+    assert len(trades) > 200
+    assert {maker for _, maker, _, _ in trades} <= set(orders["order_id"].tolist())
     assert len(rows) == pytest.approx(len(orders), rel=0.05)
 
 
@@ -180,10 +180,10 @@ def test_the_subject_gives_the_shared_shape(
     monkeypatch.setattr(streams, "PASSES", 1)
     monkeypatch.setattr(matcher, "QUICK", matcher.Counts(4_000, 2_000, 500, 5_000))
     monkeypatch.setattr(matcher, "PASSES", 1)
-    said: list[str] = []
-    made = matcher.bench_matcher(1, True, "outcry bench matcher", said.append)
-    check_document(made, "the document")
-    results = {row["name"]: row for row in made["results"]}
+    messages: list[str] = []
+    document = matcher.bench_matcher(1, True, "outcry bench matcher", messages.append)
+    check_document(document, "the document")
+    results = {row["name"]: row for row in document["results"]}
     if not tsc.HAS_TSC:
         pytest.skip("no x86-64 time stamp counter: the latencies are missing, as they should be")
     assert set(results) == METRICS
@@ -193,11 +193,11 @@ def test_the_subject_gives_the_shared_shape(
     assert set(results["python_ns"]["against"]) == {"kernel"}
     assert set(results["command_ns_slowest"]["against"]) == {"fastest"}
     assert all(row["better"] == "lower" for row in results.values())
-    missing = {entry["name"]: entry["why"] for entry in made["missing"]}
+    missing = {entry["name"]: entry["why"] for entry in document["missing"]}
     assert "no RAPL here" in missing.pop("energy_nj")
     assert set(missing) == {*matchers.PEERS, *cpp_books.BOOKS}
     assert all("outcry bench matcher --setup" in why for why in missing.values())
-    assert any("round 1 of 1" in text for text in said)
+    assert any("round 1 of 1" in text for text in messages)
 
 
 def test_the_energy_of_a_command_is_what_the_counters_rose_by(

@@ -21,12 +21,12 @@ def test_an_out_file_in_a_missing_folder_is_refused_before_measuring() -> None:
 def test_what_has_no_room_in_shared_memory_is_missing_and_the_rest_goes_on() -> None:
     """A container's 64 MiB: the figures of the run that needs more are named with the reason; any
     other error is passed on."""
-    made = Session(True, Rounds(1), [], disk=True, rtl=None)
-    with made.if_there_is_room("a", "b"):
+    session = Session(True, Rounds(1), [], disk=True, rtl=None)
+    with session.if_there_is_room("a", "b"):
         raise NoRoomError("no space: docker run --shm-size=1g")
-    assert [entry["name"] for entry in made.rounds.missing] == ["a", "b"]
-    assert "--shm-size" in made.rounds.missing[0]["why"]
-    with pytest.raises(SegmentError), made.if_there_is_room("c"):
+    assert [entry["name"] for entry in session.rounds.missing] == ["a", "b"]
+    assert "--shm-size" in session.rounds.missing[0]["why"]
+    with pytest.raises(SegmentError), session.if_there_is_room("c"):
         raise SegmentError("truncated while in use")
 
 
@@ -43,13 +43,13 @@ def test_what_is_not_measured_names_the_command_that_does(monkeypatch: pytest.Mo
     place = "<!-- evidence: {} -->\n<!-- end -->"
     monkeypatch.setattr("openoutcry.report.tables.read_evidence", _nothing_there)
     for name in TABLES:
-        said = re.search("Not measured yet: `(make [^`]*)`", filled(place.format(name)))
-        assert said is not None, name
+        match = re.search("Not measured yet: `(make [^`]*)`", filled(place.format(name)))
+        assert match is not None, name
         if name in (*MEASURED, "books", "prices"):  # these are of the rate that is measured
-            assert said[1] == "make evidence"
+            assert match[1] == "make evidence"
         else:
-            test = ROOT / said[1].removeprefix("make test-long ARGS=")
-            assert f'"{name}"' in test.read_text(), f"{name}: {said[1]}"
+            test = ROOT / match[1].removeprefix("make test-long ARGS=")
+            assert f'"{name}"' in test.read_text(), f"{name}: {match[1]}"
 
 
 def _nothing_there(name: str) -> None:

@@ -66,11 +66,11 @@ def test_the_ring_subject_gives_the_shared_shape(tmp_path: Path) -> None:
     options = ("--rounds", "1", "--against", "c,bounce,mp_queue")
     done = bench(*options, "--json", "--out", "r.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    made = json.loads(done.stdout)
-    assert read_document(tmp_path / "r.json") == made
-    assert made["command"].endswith("--against c,bounce,mp_queue")
-    assert {row["name"]: (row["unit"], row["better"]) for row in made["results"]} == UNITS
-    assert {row["name"]: set(row["against"]) for row in made["results"]} == {
+    document = json.loads(done.stdout)
+    assert read_document(tmp_path / "r.json") == document
+    assert document["command"].endswith("--against c,bounce,mp_queue")
+    assert {row["name"]: (row["unit"], row["better"]) for row in document["results"]} == UNITS
+    assert {row["name"]: set(row["against"]) for row in document["results"]} == {
         "round_trip": {"bounce", "bounce_pause", "c"},
         "publish_1": {"c"},
         "publish_64": {"c"},
@@ -79,11 +79,11 @@ def test_the_ring_subject_gives_the_shared_shape(tmp_path: Path) -> None:
         "python_bulk": {"mp_queue", "mp_queue_bytes"},
         "observed": {"unobserved"},
     }
-    for row in made["results"]:
+    for row in document["results"]:
         assert row["median"] > 0
         for theirs in row["against"].values():
             assert theirs["ratio"] == pytest.approx(row["median"] / theirs["median"])
-    assert made["missing"] == []
+    assert document["missing"] == []
     assert left_behind() <= before
 
 
@@ -105,8 +105,8 @@ def test_peers_of_the_ring_are_not_for_other_subjects() -> None:
 def test_a_name_brings_its_variants_and_the_controls() -> None:
     """--against boost measures boost with and without back-off, the bounce and our loop in C."""
     assert peers_named("boost") == ["bounce", "bounce_pause", "c", "boost", "boost_backoff"]
-    everything = {variant for names in VARIANTS.values() for variant in names}
-    assert set(peers_named(None)) == everything
+    variants = {variant for names in VARIANTS.values() for variant in names}
+    assert set(peers_named(None)) == variants
     assert set(ALWAYS) < set(VARIANTS)
 
 
@@ -141,12 +141,12 @@ def test_a_missing_peer_stands_in_the_document(monkeypatch: pytest.MonkeyPatch) 
     """Without boost the rest is measured, and both of its variants are in `missing` with why."""
     monkeypatch.setattr(programs, "BOOST_HEADER", Path("/nowhere/at-all"))
     monkeypatch.setattr(ring, "QUICK", FEW)
-    said: list[str] = []
-    made = bench_ring(1, True, "outcry bench ring", said.append, peers_named("boost"))
-    assert {entry["name"] for entry in made["missing"]} == {"boost", "boost_backoff"}
-    assert all("/nowhere/at-all" in entry["why"] for entry in made["missing"])
-    assert {row["name"] for row in made["results"]} == set(UNITS)
-    assert any("publish_64" in text for text in said)
+    messages: list[str] = []
+    document = bench_ring(1, True, "outcry bench ring", messages.append, peers_named("boost"))
+    assert {entry["name"] for entry in document["missing"]} == {"boost", "boost_backoff"}
+    assert all("/nowhere/at-all" in entry["why"] for entry in document["missing"])
+    assert {row["name"] for row in document["results"]} == set(UNITS)
+    assert any("publish_64" in text for text in messages)
 
 
 @two_cores
@@ -236,20 +236,22 @@ def _is_left(group: int) -> bool:
 
 def test_the_table_says_missed_where_a_goal_is_missed_and_names_a_peer_that_was_not_there() -> None:
     """Ratios of 1 miss the goals that ask for more; a peer without a figure is no row of zeros."""
-    made = read_evidence("ring")
-    for row in made["figures"]["results"]:
+    evidence = read_evidence("ring")
+    for row in evidence["figures"]["results"]:
         for against in row["against"].values():
             against["ratio"] = 1.0
         row["against"].pop("disruptor", None)
-    rows = [line.split("|") for line in ring_table(made).splitlines() if "≥" in line or "≤" in line]
-    said = {row[1].strip(): (row[2].strip(), row[-2].strip()) for row in rows}
-    assert len(said) == len(RING_ROWS)
-    absent = {what for what, (ours, met) in said.items() if (ours, met) == ("not measured", "")}
+    rows = [
+        line.split("|") for line in ring_table(evidence).splitlines() if "≥" in line or "≤" in line
+    ]
+    cells = {row[1].strip(): (row[2].strip(), row[-2].strip()) for row in rows}
+    assert len(cells) == len(RING_ROWS)
+    absent = {what for what, (ours, met) in cells.items() if (ours, met) == ("not measured", "")}
     assert absent == {"round trip / Disruptor", "messages a second, one by one / Disruptor"}
-    met = {what for what, (_, met) in said.items() if met == "met"}
+    met = {what for what, (_, met) in cells.items() if met == "met"}
     assert met == {
         "messages a second, 64 at once / our algorithm in C",
         "many-producer claims of 16 / single producer",
         "throughput with a tail reader / without",
     }
-    assert all(said[what][1] == "missed" for what in said.keys() - met - absent)
+    assert all(cells[what][1] == "missed" for what in cells.keys() - met - absent)

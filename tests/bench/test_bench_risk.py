@@ -93,8 +93,8 @@ def test_the_peer_in_c_refuses_and_tells_what_the_kernels_do(peer):
     ours = stream.taken(region, bench.run_commands)
     ours.require_same(stream.taken(region, peer))
     assert np.array_equal(ours.region, engine.region)
-    found = np.bitwise_or.reduce(ours.verdicts[ours.verdicts & 0xFF != 0]) >> 8
-    seen = {bit.name for bit in RiskBit if found >> int(bit) & 1}
+    mask = np.bitwise_or.reduce(ours.verdicts[ours.verdicts & 0xFF != 0]) >> 8
+    seen = {bit.name for bit in RiskBit if mask >> int(bit) & 1}
     assert len(seen) >= 18, sorted(seen)
     assert 0.1 < np.mean(ours.verdicts != 0) < 0.9
 

@@ -30,12 +30,12 @@ def test_the_model_gives_back_what_its_figures_are_made_of(limit):
 
     merge = {n: base + 0.5 * n * (limit == "merge") for n in (2, 4)}
     for shards in (4, 8, 16, 64):
-        told = bench.foretell(skip, time(2), merge, others, shards)
-        assert told["shard_ns"] == pytest.approx(time(shards))
-        assert told["own_ns"] == pytest.approx(own)
-        assert told["limit"] == limit
+        forecast = bench.foretell(skip, time(2), merge, others, shards)
+        assert forecast["shard_ns"] == pytest.approx(time(shards))
+        assert forecast["own_ns"] == pytest.approx(own)
+        assert forecast["limit"] == limit
         wanted = {"matcher": time(shards), "merge": base + 0.5 * shards, "others": others}[limit]
-        assert told["commands_per_s"] == pytest.approx(1e9 / wanted)
+        assert forecast["commands_per_s"] == pytest.approx(1e9 / wanted)
 
 
 def test_a_round_is_measured(monkeypatch):

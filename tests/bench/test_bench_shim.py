@@ -22,9 +22,9 @@ def test_a_program_takes_in_all_that_it_sends(program: str, tmp_path: Path) -> N
     """A few thousand packets, each in a process of its own: a figure, and nothing lost."""
     needs_shim()
     needs_shim(dpdk=program.startswith(("net", "pcap")))
-    said = measure(program, 2_048, tmp_path)
-    assert said["ns"] > 0
-    assert said["lost"] == 0
+    figures = measure(program, 2_048, tmp_path)
+    assert figures["ns"] > 0
+    assert figures["lost"] == 0
 
 
 def test_a_program_that_fails_says_why(tmp_path: Path) -> None:
@@ -37,19 +37,19 @@ def test_a_program_that_fails_later_takes_its_figures_with_it(monkeypatch) -> No
     """What failed in the second round stands in ``missing`` with the reason and nowhere else."""
     calls: list[str] = []
 
-    def said(program: str, count: int, folder: Path) -> dict[str, float]:
+    def failing_later(program: str, count: int, folder: Path) -> dict[str, float]:
         calls.append(program)
         if calls.count(program) > 1 and program in ("memif", "recvmmsg"):
             raise ShimBenchError(f"{program}: gone")
         return {"ns": 2.0, "per_s": 3.0, "lost": 0.0}
 
-    monkeypatch.setattr(shim, "measure", said)
-    made = shim.bench_shim(4, True, "outcry bench shim", lambda text: None)
-    assert {entry["name"] for entry in made["missing"]} >= {
+    monkeypatch.setattr(shim, "measure", failing_later)
+    bench_document = shim.bench_shim(4, True, "outcry bench shim", lambda text: None)
+    assert {entry["name"] for entry in bench_document["missing"]} >= {
         "packets_memif",
         "packet_ns_net_ring against recvmmsg",
     }
-    rows = {row["name"]: row for row in made["results"]}
+    rows = {row["name"]: row for row in bench_document["results"]}
     assert "packets_memif" not in rows
     assert "recvmmsg" not in rows["packet_ns_net_ring"]["against"]
     assert rows["packet_ns_net_ring"]["samples"] == 4
@@ -65,11 +65,13 @@ def test_where_no_program_runs_nothing_is_said_to_be_lost(monkeypatch) -> None:
         raise ShimBenchError(f"{program}: no rights")
 
     monkeypatch.setattr(shim, "measure", refused)
-    made = shim.bench_shim(1, True, "outcry bench shim", lambda text: None)
-    assert made["results"] == []
-    assert "lost" in {entry["name"] for entry in made["missing"]}
-    said = "Traceback:\n  File x\nEAL: core 1 unavailable\nopenoutcry.dpdk_shim.spec.PortError: no"
-    assert shim.last_words(said) == "EAL: core 1 unavailable; no"
+    bench_document = shim.bench_shim(1, True, "outcry bench shim", lambda text: None)
+    assert bench_document["results"] == []
+    assert "lost" in {entry["name"] for entry in bench_document["missing"]}
+    output = (
+        "Traceback:\n  File x\nEAL: core 1 unavailable\nopenoutcry.dpdk_shim.spec.PortError: no"
+    )
+    assert shim.last_words(output) == "EAL: core 1 unavailable; no"
 
 
 def test_huge_pages_are_given_back() -> None:
@@ -87,8 +89,10 @@ def test_the_table_names_goals_and_says_what_was_missed() -> None:
         summarise("packets_memif", "1/s", "higher", [50e6]),
         summarise("lost", "count", "lower", [0.0]),
     ]
-    made = document("shim", results, [], "outcry bench shim")
-    text = shim_table({"figures": {"results": results}, "host": made["host"], "command": "x"})
+    bench_document = document("shim", results, [], "outcry bench shim")
+    text = shim_table(
+        {"figures": {"results": results}, "host": bench_document["host"], "command": "x"}
+    )
     lines = {line.split("|")[1].strip(): line for line in text.splitlines() if "|" in line}
     assert "missed" in lines["a packet, DPDK ring device"]
     assert "met" in lines["the same / recvmmsg"]

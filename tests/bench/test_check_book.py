@@ -13,7 +13,7 @@ SHORT = DATA / "lobster_aapl_short"
 HOUR = DATA / "lobster_aapl_hour"
 
 # (message without its time, book after it: asks and bids best first, as price x size)
-TAPE = [
+RECORDING = [
     ("1,1,18,100,1", "105x40 107x10 | 100x18 99x50"),
     ("1,2,30,100,1", "105x40 107x10 | 100x48 99x50"),
     ("1,3,20,105,-1", "105x60 107x10 | 100x48 99x50"),
@@ -38,21 +38,21 @@ def cells(book: str, levels: int = 2) -> str:
     return ",".join(row)
 
 
-def run(tmp_path: Path, tape: list[tuple[str, str]], **arguments: Any) -> dict[str, Any]:
+def run(tmp_path: Path, recording: list[tuple[str, str]], **arguments: Any) -> dict[str, Any]:
     messages, book = tmp_path / "messages.csv", tmp_path / "book.csv"
-    messages.write_text("".join(f"34200.5,{message}\n" for message, _ in tape))
-    book.write_text("".join(cells(book) + "\n" for _, book in tape))
+    messages.write_text("".join(f"34200.5,{message}\n" for message, _ in recording))
+    book.write_text("".join(cells(book) + "\n" for _, book in recording))
     return check_book(messages, book, **arguments)
 
 
 def with_book(row: int, book: str) -> list[tuple[str, str]]:
-    """TAPE with another book in one row (from 1)."""
-    return [(m, book if number == row else b) for number, (m, b) in enumerate(TAPE, start=1)]
+    """RECORDING with another book in one row (from 1)."""
+    return [(m, book if number == row else b) for number, (m, b) in enumerate(RECORDING, start=1)]
 
 
 def test_true_recording_is_equal_in_every_row(tmp_path: Path) -> None:
     """Books and makers agree throughout, orders from before the recording included."""
-    result = run(tmp_path, TAPE)
+    result = run(tmp_path, RECORDING)
     messages = result.pop("messages")
     assert result == {
         "rows": 11,
@@ -84,38 +84,38 @@ def test_intended_difference_is_found(
 ) -> None:
     """One wrong price, size or level in the recording is one unequal row, and it is named."""
     result = run(tmp_path, with_book(row, book))
-    side, level, expected, found = difference
+    side, level, expected, actual = difference
     assert result["equal"] == 10
     assert result["first_difference"] == {
         "row": row,
         "level": level,
         "side": side,
         "expected": expected,
-        "found": found,
+        "found": actual,
     }
 
 
 def test_only_the_asked_levels_are_compared(tmp_path: Path) -> None:
     """A difference in the second level is none at one level; too many levels are refused."""
-    tape = with_book(6, "105x60 107x11 | 100x33 99x50")
-    assert run(tmp_path, tape, levels=1)["equal"] == 11
-    assert run(tmp_path, tape, levels=2)["equal"] == 10
+    recording = with_book(6, "105x60 107x11 | 100x33 99x50")
+    assert run(tmp_path, recording, levels=1)["equal"] == 11
+    assert run(tmp_path, recording, levels=2)["equal"] == 10
     for levels in (0, 3):
         with pytest.raises(FlowError, match=f"has 2 levels: cannot compare {levels}"):
-            run(tmp_path, tape, levels=levels)
+            run(tmp_path, recording, levels=levels)
 
 
 def test_maker_out_of_turn_is_counted_once_and_repaired(tmp_path: Path) -> None:
     """The recording fills an order behind the head of its queue: the makers disagree, and the
     books still agree in this row and in the next ones."""
-    tape = [
+    recording = [
         ("1,1,10,100,1", "| 100x10"),
         ("1,2,30,100,1", "| 100x40"),
         ("4,2,12,100,1", "| 100x28"),
         ("4,2,18,100,1", "| 100x10"),
         ("3,1,10,100,1", "|"),
     ]
-    result = run(tmp_path, tape)
+    result = run(tmp_path, recording)
     assert result["equal"] == 5
     assert result["executions"] == 2
     assert result["maker_agrees"] == 1
@@ -125,20 +125,20 @@ def test_maker_out_of_turn_is_counted_once_and_repaired(tmp_path: Path) -> None:
 
 def test_partly_filled_wrong_maker_gets_its_quantity_back(tmp_path: Path) -> None:
     """The order at the head is larger than the trade: it is restored by a replace."""
-    tape = [
+    recording = [
         ("1,1,50,100,1", "| 100x50"),
         ("1,2,30,100,1", "| 100x80"),
         ("4,2,30,100,1", "| 100x50"),
         ("4,1,50,100,1", "|"),
     ]
-    result = run(tmp_path, tape)
+    result = run(tmp_path, recording)
     assert (result["equal"], result["maker_agrees"], result["repairs"]) == (4, 1, 2)
 
 
 def test_execution_that_our_book_cannot_fill_is_no_agreement(tmp_path: Path) -> None:
     """The recording names an order that is larger there than in our book."""
-    tape = [("1,1,50,100,1", "| 100x50"), ("4,1,60,100,1", "|")]
-    result = run(tmp_path, tape)
+    recording = [("1,1,50,100,1", "| 100x50"), ("4,1,60,100,1", "|")]
+    result = run(tmp_path, recording)
     assert result["maker_agrees"] == 0
     assert result["rejected"] == 1
 
@@ -146,10 +146,10 @@ def test_execution_that_our_book_cannot_fill_is_no_agreement(tmp_path: Path) -> 
 def test_seed_book_can_be_a_file_of_its_own(tmp_path: Path) -> None:
     """A recording with fewer levels than the seed still has the deeper ones when they rise."""
     seed = tmp_path / "seed.csv"
-    seed.write_text(cells(TAPE[0][1]) + "\n")
+    seed.write_text(cells(RECORDING[0][1]) + "\n")
     messages, book = tmp_path / "messages.csv", tmp_path / "book.csv"
-    messages.write_text("".join(f"34200.5,{message}\n" for message, _ in TAPE))
-    book.write_text("".join(cells(book, levels=1) + "\n" for _, book in TAPE))
+    messages.write_text("".join(f"34200.5,{message}\n" for message, _ in RECORDING))
+    book.write_text("".join(cells(book, levels=1) + "\n" for _, book in RECORDING))
     assert check_book(messages, book, seed)["equal"] == 11
     without = check_book(messages, book)
     assert without["first_difference"]["row"] == 8
@@ -161,7 +161,7 @@ def test_seed_book_can_be_a_file_of_its_own(tmp_path: Path) -> None:
 )
 def test_files_of_unequal_length_are_refused(tmp_path: Path, drop: str, message: str) -> None:
     """A recording whose two files do not belong together."""
-    run(tmp_path, TAPE)
+    run(tmp_path, RECORDING)
     path = tmp_path / f"{drop}.csv"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     with pytest.raises(FlowError, match=message):
@@ -170,7 +170,7 @@ def test_files_of_unequal_length_are_refused(tmp_path: Path, drop: str, message:
 
 def test_letter_in_the_order_book_is_named(tmp_path: Path) -> None:
     """A wrong cell in a later row leads to file, row and column."""
-    run(tmp_path, TAPE)
+    run(tmp_path, RECORDING)
     path = tmp_path / "book.csv"
     path.write_text(path.read_text().replace("105,60", "105,6o"))
     with pytest.raises(FlowError, match=r"book.csv: row 3, column 2 \(ask size of level 1\): '6o'"):

@@ -30,7 +30,7 @@ RANDOM_SEED = 7
 EMPTY = document("matcher", [], [], "")
 
 
-def made(*figures, subject="matcher", command="outcry bench matcher"):
+def document_of(*figures, subject="matcher", command="outcry bench matcher"):
     """A document with figures (name, better, rounds)."""
     rows = [summarise(name, "ns", better, rounds) for name, better, rounds in figures]
     own = {"subject": subject, "results": rows, "command": command, "host": dict(EMPTY["host"])}
@@ -50,7 +50,7 @@ def test_a_clear_difference_is_called_in_its_direction(better, factor, verdict):
     """5 % with 1 % noise a round, for figures where less and where more is better."""
     random = np.random.default_rng(RANDOM_SEED)
     a, b = noisy(random, 100.0), noisy(random, 100.0 * factor)
-    (one,) = compare(made(("x", better, a)), made(("x", better, b)))
+    (one,) = compare(document_of(("x", better, a)), document_of(("x", better, b)))
     assert one.verdict == verdict
     assert one.interval[0] <= one.ratio <= one.interval[1]
     assert 0 < one.detectable_percent < 5
@@ -61,10 +61,12 @@ def test_five_per_cent_is_found_and_nothing_is_not():
     at least 95 left uncalled, and never in the wrong direction."""
     random = np.random.default_rng(RANDOM_SEED)
     verdicts = {1.05: [], 1.0: []}
-    for factor, said in verdicts.items():
+    for factor, outcomes in verdicts.items():
         for _ in range(100):
             a, b = noisy(random, 100.0), noisy(random, 100.0 * factor)
-            said.append(compare(made(("x", "lower", a)), made(("x", "lower", b)))[0].verdict)
+            outcomes.append(
+                compare(document_of(("x", "lower", a)), document_of(("x", "lower", b)))[0].verdict
+            )
     assert verdicts[1.05].count(SLOWER) >= 90
     assert verdicts[1.05].count(FASTER) == 0
     assert verdicts[1.0].count(UNTOLD) >= 95
@@ -75,7 +77,7 @@ def test_many_figures_together_are_held_to_the_same_error():
     random = np.random.default_rng(RANDOM_SEED)
     calls = 0
     for _ in range(30):
-        pair = [made(*[(f"f{i}", "lower", noisy(random, 100.0)) for i in range(40)])
+        pair = [document_of(*[(f"f{i}", "lower", noisy(random, 100.0)) for i in range(40)])
                 for _ in "ab"]  # fmt: skip
         calls += any(one.verdict != UNTOLD for one in compare(*pair))
     assert calls <= 1
@@ -85,27 +87,30 @@ def test_what_these_rounds_could_show_is_about_true():
     """A difference of the size said to be detectable is detected about 80 times of 100."""
     random = np.random.default_rng(RANDOM_SEED)
     (first,) = compare(
-        made(("x", "lower", noisy(random, 100.0, 15))),
-        made(("x", "lower", noisy(random, 100.0, 15))),
+        document_of(("x", "lower", noisy(random, 100.0, 15))),
+        document_of(("x", "lower", noisy(random, 100.0, 15))),
     )
     factor = 1 + first.detectable_percent / 100
-    found = 0
+    slower_count = 0
     for _ in range(60):
         a, b = noisy(random, 100.0, 15), noisy(random, 100.0 * factor, 15)
-        found += compare(made(("x", "lower", a)), made(("x", "lower", b)))[0].verdict == SLOWER
-    assert 30 <= found <= 60
+        slower_count += (
+            compare(document_of(("x", "lower", a)), document_of(("x", "lower", b)))[0].verdict
+            == SLOWER
+        )
+    assert 30 <= slower_count <= 60
 
 
 def test_single_rounds_cannot_tell():
     """Without a second round there is no error to hold a difference against."""
-    (one,) = compare(made(("x", "lower", [1.0])), made(("x", "lower", [2.0])))
+    (one,) = compare(document_of(("x", "lower", [1.0])), document_of(("x", "lower", [2.0])))
     assert one.verdict == UNTOLD
     assert "two rounds" in one.why
 
 
 def test_documents_from_before_rounds_were_kept_cannot_tell():
     """An old file is read, and answered with the reason."""
-    a, b = made(("x", "lower", [1.0, 1.0])), made(("x", "lower", [2.0, 2.0]))
+    a, b = document_of(("x", "lower", [1.0, 1.0])), document_of(("x", "lower", [2.0, 2.0]))
     del a["results"][0]["rounds"]
     assert compare(a, b)[0].verdict == UNTOLD
 
@@ -114,8 +119,10 @@ def test_one_figure_of_many_is_called_when_it_doubles():
     """60 figures, 7 rounds a side: the one that doubled is slower, none of the others is called."""
     random = np.random.default_rng(RANDOM_SEED)
     names = [f"f{number}" for number in range(60)]
-    a = made(*[(name, "lower", noisy(random, 100.0)) for name in names])
-    b = made(*[(name, "lower", noisy(random, 200.0 if name == "f9" else 100.0)) for name in names])
+    a = document_of(*[(name, "lower", noisy(random, 100.0)) for name in names])
+    b = document_of(
+        *[(name, "lower", noisy(random, 200.0 if name == "f9" else 100.0)) for name in names]
+    )
     called = {one.name: one.verdict for one in compare(a, b) if one.verdict != UNTOLD}
     assert called == {"f9": SLOWER}
 
@@ -125,7 +132,7 @@ def test_too_few_rounds_for_so_many_figures_are_said():
     what could be shown; a figure by itself can be."""
     random = np.random.default_rng(RANDOM_SEED)
     sides = [
-        made(*[(f"f{number}", "lower", noisy(random, level, 5)) for number in range(60)])
+        document_of(*[(f"f{number}", "lower", noisy(random, level, 5)) for number in range(60)])
         for level in (100.0, 200.0)
     ]
     for one in compare(*sides):
@@ -140,7 +147,7 @@ def test_too_few_rounds_for_so_many_figures_are_said():
 @pytest.mark.parametrize(("before", "after", "verdict"), [(0.0, 50.0, SLOWER), (50.0, 0.0, FASTER)])
 def test_a_figure_that_leaves_zero_or_comes_to_it_is_called(before, after, verdict):
     """There is no ratio to zero, and yet a difference."""
-    pair = [made(("gaps", "lower", [level] * 7)) for level in (before, after)]
+    pair = [document_of(("gaps", "lower", [level] * 7)) for level in (before, after)]
     (one,) = compare(*pair)
     assert (one.verdict, one.interval) == (verdict, None)
     assert json.loads(json.dumps(one.ratio, allow_nan=False)) == (None if not before else 0.0)
@@ -159,7 +166,7 @@ def test_the_exact_and_the_drawn_permutations_agree():
 
 def test_a_threshold_leaves_small_differences_alone():
     """2 % without noise is called by itself, and not with a threshold of 3 %."""
-    a, b = made(("x", "lower", [100.0] * 7)), made(("x", "lower", [102.0] * 7))
+    a, b = document_of(("x", "lower", [100.0] * 7)), document_of(("x", "lower", [102.0] * 7))
     assert compare(a, b)[0].verdict == SLOWER
     assert compare(a, b, 3.0)[0].verdict == UNTOLD
 
@@ -185,15 +192,15 @@ def test_the_bootstrap_repeats():
 
 def test_different_hosts_commands_and_figures_are_warned_of():
     """Nothing that makes the two hard to compare is hidden."""
-    a = made(("x", "lower", [1.0, 1.0]), ("only a", "lower", [1.0]))
-    b = made(("x", "lower", [1.0, 1.0]), command="outcry bench matcher --quick")
+    a = document_of(("x", "lower", [1.0, 1.0]), ("only a", "lower", [1.0]))
+    b = document_of(("x", "lower", [1.0, 1.0]), command="outcry bench matcher --quick")
     b["host"]["cpu_model"] = "another"
     b["partial"] = "interrupted in round 3 of 7"
     b["noise"] = {"noisy_rounds_kept": 2}
-    said = "\n".join(warnings(a, b))
+    text = "\n".join(warnings(a, b))
     parts = ("different hosts: cpu_model", "different commands", "B is partial", "noisy host: 2")
     for part in (*parts, "only a is only in A"):
-        assert part in said
+        assert part in text
     assert warnings(a, a) == []
     older = copy.deepcopy(a)
     for key in PROCESSOR_KEYS:
@@ -207,14 +214,14 @@ def test_different_hosts_commands_and_figures_are_warned_of():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda made: made.update(subject="ring"), "A is of matcher and B of ring"),
-        (lambda made: made["results"][0].update(name="y"), "share no figure"),
-        (lambda made: made["results"][0].update(unit="s"), "x: unit is ns in A, s in B"),
+        (lambda document: document.update(subject="ring"), "A is of matcher and B of ring"),
+        (lambda document: document["results"][0].update(name="y"), "share no figure"),
+        (lambda document: document["results"][0].update(unit="s"), "x: unit is ns in A, s in B"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(change, message):
     """Another subject, no common figure, another unit."""
-    a, b = made(("x", "lower", [1.0])), made(("x", "lower", [1.0]))
+    a, b = document_of(("x", "lower", [1.0])), document_of(("x", "lower", [1.0]))
     change(b)
     with pytest.raises(ResultError, match=message):
         compare(a, b)
@@ -225,7 +232,9 @@ def test_a_log_has_every_verdict_in_one_line_and_a_narrow_terminal_its_reason_be
 ) -> None:
     """Names of figures are whole in both, which they were not in eighty columns."""
     name = "throughput_flow_flash_crash"
-    verdicts = compare(made((name, "lower", [100.0] * 7)), made((name, "lower", [110.0] * 7)))
+    verdicts = compare(
+        document_of((name, "lower", [100.0] * 7)), document_of((name, "lower", [110.0] * 7))
+    )
     show(verdicts)
     (line,) = [line for line in capsys.readouterr().out.splitlines() if name in line]
     assert "slower: 10.0 % more (these rounds could show 0.0 %)" in line
@@ -242,8 +251,8 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_command_for_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit status 1 only with a threshold and a slower B; one JSON document; files of no shape are
     named."""
-    write_document(made(("x", "lower", [100.0] * 7)), tmp_path / "a.json")
-    write_document(made(("x", "lower", [110.0] * 7)), tmp_path / "b.json")
+    write_document(document_of(("x", "lower", [100.0] * 7)), tmp_path / "a.json")
+    write_document(document_of(("x", "lower", [110.0] * 7)), tmp_path / "b.json")
     (tmp_path / "bad.json").write_text('{"shape": 1}')
     monkeypatch.chdir(tmp_path)
 

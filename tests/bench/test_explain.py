@@ -53,13 +53,13 @@ def delay(done: Paced, seq: int, stage: int, length: int) -> tuple[int, int]:
 
 
 def commands() -> np.ndarray:
-    made = np.zeros(COUNT, ORDER_DTYPE)
-    made["kind"], made["symbol"], made["price_ticks"] = int(CommandKind.NEW), b"X", 100
-    return made
+    orders = np.zeros(COUNT, ORDER_DTYPE)
+    orders["kind"], orders["symbol"], orders["price_ticks"] = int(CommandKind.NEW), b"X", 100
+    return orders
 
 
-def causes(made: dict, seq: int) -> dict:
-    return next(row for row in made["slowest"] if row["seq"] == seq)["causes_ns"]
+def causes(explanation: dict, seq: int) -> dict:
+    return next(row for row in explanation["slowest"] if row["seq"] == seq)["causes_ns"]
 
 
 def test_each_cause_is_found_where_it_lies():
@@ -80,23 +80,26 @@ def test_each_cause_is_found_where_it_lies():
         Interval(0, b - 10, b - 10, "page fault", "page fault", 11),
         Interval(0, b - 10, b - 10, "page fault", "page fault", 99),
     ]
-    made = explain(done, Watched(intervals=intervals), commands())
-    assert causes(made, 500) == {"preempted: z3": b - 5_000 - a, QUEUE: 5_000}
-    assert causes(made, 600) == {"matcher: a long step": d - c - 4_000, "interrupt: virtio": 4_000}
-    assert causes(made, 700) == {COMMIT: f - 1_000 - e, QUEUE: 1_000}
-    assert causes(made, 800) == {QUEUE: 20_100}
-    assert causes(made, 900) == {UNSEEN: h - g}
-    assert [row["seq"] for row in made["slowest"][:3]] == [900, 500, 600]
-    second = made["slowest"][1]
+    explanation = explain(done, Watched(intervals=intervals), commands())
+    assert causes(explanation, 500) == {"preempted: z3": b - 5_000 - a, QUEUE: 5_000}
+    assert causes(explanation, 600) == {
+        "matcher: a long step": d - c - 4_000,
+        "interrupt: virtio": 4_000,
+    }
+    assert causes(explanation, 700) == {COMMIT: f - 1_000 - e, QUEUE: 1_000}
+    assert causes(explanation, 800) == {QUEUE: 20_100}
+    assert causes(explanation, 900) == {UNSEEN: h - g}
+    assert [row["seq"] for row in explanation["slowest"][:3]] == [900, 500, 600]
+    second = explanation["slowest"][1]
     assert [(one["kind"], one["what"]) for one in second["meanwhile"]] == [
         ("preempted", "z3"),
         ("page fault", "page fault"),
     ]
     assert second["page_faults"] == 1
-    shown = [(one["first_seq"], one["cause"]) for one in made["incidents"][:3]]
+    shown = [(one["first_seq"], one["cause"]) for one in explanation["incidents"][:3]]
     assert shown == [(900, UNSEEN), (500, "preempted: z3"), (600, "matcher: a long step")]
-    assert sum(one["commands"] for one in made["incidents"]) == made["tail_commands"]
-    assert sum(cause["share"] for cause in made["causes"]) == pytest.approx(1)
+    assert sum(one["commands"] for one in explanation["incidents"]) == explanation["tail_commands"]
+    assert sum(cause["share"] for cause in explanation["causes"]) == pytest.approx(1)
 
 
 def test_a_few_long_gaps_do_not_hide_many_short_ones():
@@ -107,13 +110,13 @@ def test_a_few_long_gaps_do_not_hide_many_short_ones():
     for seq in range(500, 1_400, 30):
         start, end = delay(done, seq, 2, 50_000)
         done.recording.steps.append(Step("back", "matcher", start, end))
-    made = explain(done, Watched(), commands())
-    short, long = made["bands"]
+    explanation = explain(done, Watched(), commands())
+    short, long = explanation["bands"]
     assert (short["from_ns"], short["to_ns"], short["commands"]) == (10_000, 100_000, 30)
     assert short["causes"][0]["cause"] == "matcher: a long step"
     assert short["causes"][0]["share"] == 1
     assert (long["from_ns"], long["commands"], long["causes"][0]["cause"]) == (1_000_000, 1, QUEUE)
-    assert by_length(made)[0] == "30 took 10 µs to 100 µs: matcher: a long step 100%"
+    assert by_length(explanation)[0] == "30 took 10 µs to 100 µs: matcher: a long step 100%"
 
 
 def test_commands_that_waited_together_are_one_incident():
@@ -121,9 +124,9 @@ def test_commands_that_waited_together_are_one_incident():
     done = quiet_run()
     for seq, length in ((500, 50_000), (501, 40_000), (502, 30_000), (900, 20_000)):
         delay(done, seq, 0, length)
-    found = explain(done, Watched(), commands())["incidents"]
-    assert [(one["first_seq"], one["commands"]) for one in found[:2]] == [(500, 3), (900, 1)]
-    assert found[0]["whole_ns"] == 50_500
+    incidents = explain(done, Watched(), commands())["incidents"]
+    assert [(one["first_seq"], one["commands"]) for one in incidents[:2]] == [(500, 3), (900, 1)]
+    assert incidents[0]["whole_ns"] == 50_500
 
 
 def test_a_level_touched_for_the_first_time_is_said():
@@ -133,9 +136,9 @@ def test_a_level_touched_for_the_first_time_is_said():
     done.recording.steps = [Step("back", "matcher", start, end)]
     orders = commands()
     orders["price_ticks"][499] = 777
-    made = explain(done, Watched(refused="perf is not installed"), orders)
-    assert list(causes(made, 500)) == [f"matcher: a long step, {NEW_LEVEL}"]
-    assert made["watched"] == "perf is not installed"
+    explanation = explain(done, Watched(refused="perf is not installed"), orders)
+    assert list(causes(explanation, 500)) == [f"matcher: a long step, {NEW_LEVEL}"]
+    assert explanation["watched"] == "perf is not installed"
 
 
 @pytest.mark.parametrize(
@@ -152,9 +155,9 @@ def test_only_a_whole_watch_blames_what_lies_outside(watched, rest):
     done = quiet_run()
     start, end = delay(done, 900, 2, 60_000)
     done.recording.steps = [Step("back", "idle", start, end)]
-    made = explain(done, watched, commands())
-    assert causes(made, 900) == {rest: end - start}
-    assert made["watched"] == (watched.refused or watched.unwatched)
+    explanation = explain(done, watched, commands())
+    assert causes(explanation, 900) == {rest: end - start}
+    assert explanation["watched"] == (watched.refused or watched.unwatched)
 
 
 def test_first_touches_are_by_symbol_and_price():
@@ -199,8 +202,8 @@ SLICES = st.lists(
 def test_a_timeline_shares_out_as_the_slow_way_does(first, second, one, other):
     """Any slices, nested, touching or empty, and any window: the same ns by cause."""
     start, end = min(one, other), max(one, other)
-    found = sum(Timeline([first, second]).lost(start, end), Counter())
-    assert found == share_out(start, end, [first, second])
+    lost_ns = sum(Timeline([first, second]).lost(start, end), Counter())
+    assert lost_ns == share_out(start, end, [first, second])
 
 
 def test_spans_that_do_not_add_up_stop_the_run():
@@ -226,8 +229,8 @@ def test_the_knee_is_closed_in_on(limit):
     """A pipeline whose latency jumps at a limit: the knee lies below it, within the factor that two
     bisections leave."""
     rungs = ladder.climb_with(lambda rate: rung(rate, 1e3 if rate <= limit else 1e6), ladder.RATES)
-    found = knee(rungs)
-    assert limit / 2 <= found <= limit
+    knee_rate = knee(rungs)
+    assert limit / 2 <= knee_rate <= limit
     assert [one["rate"] for one in rungs] == sorted(one["rate"] for one in rungs)
 
 
@@ -263,15 +266,15 @@ def test_a_ladder_that_shared_memory_ends_says_so():
 def test_pictures_count_every_command_once():
     """Histogram, heat map and throughput hold all commands that count, and the warm-up none."""
     done = quiet_run()
-    made = pictures(done)
+    plots = pictures(done)
     counted = COUNT - done.warm
-    assert made["warm_up_commands"] == done.warm
-    for stage in made["stages"]:
+    assert plots["warm_up_commands"] == done.warm
+    for stage in plots["stages"]:
         assert sum(count for _, count in stage["histogram"]) == counted
-    assert sum(sum(row) for row in made["heat"]["counts"]) == counted
-    assert len(made["heat"]["counts"]) == len(made["heat"]["edges_ns"])
-    assert made["throughput"][-1]["commands"] == counted
-    assert len(made["throughput"]) == TIME_BINS
+    assert sum(sum(row) for row in plots["heat"]["counts"]) == counted
+    assert len(plots["heat"]["counts"]) == len(plots["heat"]["edges_ns"])
+    assert plots["throughput"][-1]["commands"] == counted
+    assert len(plots["throughput"]) == TIME_BINS
 
 
 @settings(derandomize=True, deadline=None)
@@ -295,21 +298,21 @@ def test_every_stage_has_a_pace_by_itself(tmp_path, monkeypatch):
     rates = stage_rates(1 << 12)
     assert set(rates) == set(TOPOLOGY.names)
     assert all(rate > 0 for rate in rates.values())
-    found = bottleneck(rates)
-    assert found["stage"] in rates
-    assert found["commands_per_s"] <= max(rates.values())
+    slowest = bottleneck(rates)
+    assert slowest["stage"] in rates
+    assert slowest["commands_per_s"] <= max(rates.values())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_bottleneck_is_the_process_with_the_largest_sum():
     """Two fast stages in one process can be slower together than a slow one alone."""
     rates = dict.fromkeys(TOPOLOGY.compiled, 1e7) | {"receive": 9e6}
-    found = bottleneck(rates)
-    assert found["commands_per_s"] < 1e7
+    slowest = bottleneck(rates)
+    assert slowest["commands_per_s"] < 1e7
 
 
 def test_percentiles_are_exact():
     """Of 1 to 1000: the ones that people mean."""
-    made = percentiles(np.arange(1, 1001))
-    assert (made["p50"], made["max"]) == (500.5, 1000.0)
-    assert 999 <= made["p999"] <= 1000
+    quantiles = percentiles(np.arange(1, 1001))
+    assert (quantiles["p50"], quantiles["max"]) == (500.5, 1000.0)
+    assert 999 <= quantiles["p999"] <= 1000

@@ -42,7 +42,7 @@ def recorded(durability="none", steps=STEPS):
 
 
 @pytest.fixture
-def made():
+def pipeline_document():
     rung = {"rate": 10, "p50": 1.0, "p99": 2.0, "p999": 3.0, "beyond": False}
     details = {
         "pictures": pictures(recorded()),
@@ -57,14 +57,16 @@ def made():
     )  # fmt: skip
 
 
-def test_the_percentile_distribution_is_hdrhistograms_own(made):
+def test_the_percentile_distribution_is_hdrhistograms_own(pipeline_document):
     """The plotter's columns, the count, and the true maximum to three digits."""
-    whole = next(s for s in made["details"]["pictures"]["stages"] if s["name"] == "whole")
+    whole = next(
+        s for s in pipeline_document["details"]["pictures"]["stages"] if s["name"] == "whole"
+    )
     text = hgrm(whole["histogram"])
     assert re.search(r"Value\s+Percentile\s+TotalCount\s+1/\(1-Percentile\)", text)
-    found = re.search(r"#\[Max\s+=\s+([\d.]+),\s+TotalCount\s+=\s+(\d+)", text)
-    assert int(found[2]) == COUNT - 100
-    assert float(found[1]) == pytest.approx(whole["max"] / 1000, rel=0.001)
+    match = re.search(r"#\[Max\s+=\s+([\d.]+),\s+TotalCount\s+=\s+(\d+)", text)
+    assert int(match[2]) == COUNT - 100
+    assert float(match[1]) == pytest.approx(whole["max"] / 1000, rel=0.001)
 
 
 @given(st.lists(st.integers(0, 2**42), min_size=1, max_size=300))
@@ -88,16 +90,16 @@ def test_an_exported_histogram_has_the_digits_that_it_claims(values):
     ordered = sorted(values)
     for rank, exact in enumerate(ordered, 1):
         # The middle of the rank's share, so that no rounding of a percentile decides.
-        found = back.get_value_at_percentile(100 * (rank - 0.5) / len(values))
-        assert exact <= found <= exact + exact // 1024
+        exported = back.get_value_at_percentile(100 * (rank - 0.5) / len(values))
+        assert exact <= exported <= exact + exact // 1024
 
 
-def test_the_interval_log_is_read_by_hdrhistograms_reader(made, tmp_path):
+def test_the_interval_log_is_read_by_hdrhistograms_reader(pipeline_document, tmp_path):
     """Every stage's histogram comes back with its count, the run's start and its length."""
     from hdrh.histogram import HdrHistogram
     from hdrh.log import HistogramLogReader
 
-    seen = made["details"]["pictures"]
+    seen = pipeline_document["details"]["pictures"]
     stages = seen["stages"]
     path = tmp_path / "run.hlog"
     path.write_text(hdr_log(seen))
@@ -124,10 +126,10 @@ def test_the_interval_log_is_read_by_hdrhistograms_reader(made, tmp_path):
     assert reader.get_start_time_sec() == pytest.approx(seen["start_epoch_s"], abs=0.001)
 
 
-def test_the_trace_is_chromes_format(made):
+def test_the_trace_is_chromes_format(pipeline_document):
     """Balanced asynchronous slices for every command shown, complete events with lengths, names for
     processes; what begins first is at 0."""
-    seen = chrome_trace(made["details"]["pictures"]["trace"])
+    seen = chrome_trace(pipeline_document["details"]["pictures"]["trace"])
     events = seen["traceEvents"]
     json.dumps(seen)
     begun = [(e["id"], e["name"]) for e in events if e["ph"] == "b"]
@@ -139,9 +141,9 @@ def test_the_trace_is_chromes_format(made):
     assert {e["args"]["name"] for e in events if e["ph"] == "M"} >= {"commands", "front", "back"}
 
 
-def test_prometheus_text_holds_figures_and_cumulative_histograms(made):
+def test_prometheus_text_holds_figures_and_cumulative_histograms(pipeline_document):
     """Each line is a comment or a sample; buckets rise to +Inf, which is the count."""
-    lines = prometheus(made).splitlines()
+    lines = prometheus(pipeline_document).splitlines()
     sample = re.compile(r'^[a-z_]+(\{([a-z]+="[^"\n]*",?)+\})? [-+0-9.e]+$')
     assert all(line.startswith("#") or sample.match(line) for line in lines)
     assert 'outcry_bench_figure{subject="pipeline",name="x",unit="ns"} 2.0' in lines
@@ -154,11 +156,11 @@ def test_prometheus_text_holds_figures_and_cumulative_histograms(made):
     assert len(whole) == len(live) + 1, "the live histograms' buckets, and +Inf"
 
 
-def test_everything_lands_in_one_folder(made, tmp_path):
+def test_everything_lands_in_one_folder(pipeline_document, tmp_path):
     """All formats are written; Parquet gives the rounds and every stamp back; nothing half-made."""
     parquet = pytest.importorskip("pyarrow.parquet")
     folder = tmp_path / "out"
-    paths = write_exports(made, folder)
+    paths = write_exports(pipeline_document, folder)
     assert set(paths) == {path for path in folder.rglob("*") if path.is_file()}
     written = {path.name for path in paths}
     assert {"metrics.prom", "trace.json", "run.hlog", "whole.hgrm", "results.parquet"} <= written
@@ -168,11 +170,13 @@ def test_everything_lands_in_one_folder(made, tmp_path):
     assert commands["replied_ts_ns"][row] == recorded().recording.stamps[-1, 5]
 
 
-def test_every_watched_run_is_exported(made, tmp_path):
+def test_every_watched_run_is_exported(pipeline_document, tmp_path):
     """A folder for each durability, its own trace in it; the metrics tell them apart."""
     other = recorded("durable", ())
-    made["details"]["explain"] = [{"pictures": pictures(run)} for run in (recorded(), other)]
-    write_exports(made, tmp_path / "out")
+    pipeline_document["details"]["explain"] = [
+        {"pictures": pictures(run)} for run in (recorded(), other)
+    ]
+    write_exports(pipeline_document, tmp_path / "out")
     steps = {}
     for name in ("none", "durable"):
         seen = json.loads((tmp_path / "out" / name / "trace.json").read_text())
@@ -189,17 +193,17 @@ def test_a_trace_has_what_lies_beneath_its_commands(monkeypatch):
     """More steps than are kept come before the slowest command and one lies beneath it: that one is
     there, those beneath no command are not, and what was too much is counted."""
     early = [Step("back", "matcher", at, at + 5) for at in range(6_000)]
-    made = trace(recorded(steps=[*early, *STEPS]), ())
-    assert [step[2:] for step in made["steps"]] == [[STEPS[0].start_ns, STEPS[0].end_ns]]
-    assert made["left_out"] == {"steps": 0, "kernel": 0}
+    run_trace = trace(recorded(steps=[*early, *STEPS]), ())
+    assert [step[2:] for step in run_trace["steps"]] == [[STEPS[0].start_ns, STEPS[0].end_ns]]
+    assert run_trace["left_out"] == {"steps": 0, "kernel": 0}
     monkeypatch.setattr(exports_pictures, "MAX_INTERVALS", 1)
     # One that began before any command shown does not make times negative.
     beneath = Interval(1, STEPS[0].start_ns, STEPS[0].start_ns + 9, "preempted", "cc1", 12)
     longer = Interval(1, FIRST_NS - 9, STEPS[0].end_ns, "preempted", "ld", 12)
-    made = trace(recorded(), [beneath, longer])
-    assert [row[4] for row in made["kernel"]] == ["ld"]
-    assert made["left_out"] == {"steps": 0, "kernel": 1}
-    seen = chrome_trace(made)
+    run_trace = trace(recorded(), [beneath, longer])
+    assert [row[4] for row in run_trace["kernel"]] == ["ld"]
+    assert run_trace["left_out"] == {"steps": 0, "kernel": 1}
+    seen = chrome_trace(run_trace)
     assert seen["otherData"]["kernel left out"] == 1
     assert min(event["ts"] for event in seen["traceEvents"] if "ts" in event) == 0
 
@@ -213,28 +217,28 @@ def test_overlapping_is_what_comparing_all_pairs_gives(windows, spans):
     """Merged windows and the search find what the two nested loops find."""
     starts = np.array([start for start, _ in windows])
     ends = starts + np.array([length for _, length in windows])
-    found = [Step("p", "s", start, start + length) for start, length in spans]
+    steps = [Step("p", "s", start, start + length) for start, length in spans]
     expected = [
-        one for one in found
+        one for one in steps
         if any(one.start_ns <= b and one.end_ns >= a for a, b in zip(starts, ends, strict=True))
     ]  # fmt: skip
-    assert overlapping(found, merged(starts, ends)) == expected
+    assert overlapping(steps, merged(starts, ends)) == expected
 
 
-def test_what_cannot_be_exported_is_said(made, tmp_path, monkeypatch):
+def test_what_cannot_be_exported_is_said(pipeline_document, tmp_path, monkeypatch):
     """A missing folder, a file for a folder, a missing package."""
     (tmp_path / "file").write_text("")
     with pytest.raises(OutcryError, match="there is no folder"):
-        write_exports(made, tmp_path / "gone" / "out")
+        write_exports(pipeline_document, tmp_path / "gone" / "out")
     with pytest.raises(OutcryError, match="is no folder"):
-        write_exports(made, tmp_path / "file")
+        write_exports(pipeline_document, tmp_path / "file")
 
     def no_module(name):
         raise ImportError(name)
 
     monkeypatch.setattr(exports, "import_module", no_module)
     with pytest.raises(OutcryError, match="pyarrow is not installed: pip install"):
-        write_exports(made, tmp_path / "out")
+        write_exports(pipeline_document, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -260,7 +264,7 @@ class Page(HTMLParser):
             assert self.open.pop() == tag
 
 
-def test_the_report_stands_by_itself(made, tmp_path):
+def test_the_report_stands_by_itself(pipeline_document, tmp_path):
     """No script, nothing loaded, tags balanced, text from documents escaped; light, dark and paper
     are styled; partial is said; each picture is there."""
     cores = document("cores", [], [], "outcry bench cores", details={
@@ -268,7 +272,7 @@ def test_the_report_stands_by_itself(made, tmp_path):
     jitter = document("jitter", [], [], "outcry bench jitter", details={
         "lost_ns_by_cause": {"0": {"preempted: <x>": 5}}})  # fmt: skip
     path = tmp_path / "lab.html"
-    write_bench_report([made, cores, jitter], path)
+    write_bench_report([pipeline_document, cores, jitter], path)
     text = path.read_text()
     page = Page(text)
     assert page.loads == []
@@ -286,9 +290,9 @@ def test_the_report_stands_by_itself(made, tmp_path):
         assert what in text
 
 
-def test_documents_of_different_hosts_are_marked_as_such(made):
+def test_documents_of_different_hosts_are_marked_as_such(pipeline_document):
     """A page about two machines says so at its top."""
-    other = json.loads(json.dumps(made))
+    other = json.loads(json.dumps(pipeline_document))
     other["host"]["cpu_model"] = "another"
-    assert "2 different hosts" in render([made, other])
-    assert "different hosts" not in render([made, made])
+    assert "2 different hosts" in render([pipeline_document, other])
+    assert "different hosts" not in render([pipeline_document, pipeline_document])

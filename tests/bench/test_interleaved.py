@@ -20,7 +20,7 @@ def test_two_checkouts_leave_documents_that_can_be_compared(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[:2] == ["round 1 of 2", "round 2 of 2"]
     documents = [read_document(tmp_path / f"cores-{name}.json") for name in ("before", "now")]
-    assert all(len(row["rounds"]) == 2 for made in documents for row in made["results"])
+    assert all(len(row["rounds"]) == 2 for document in documents for row in document["results"])
     assert len(compare(*documents)) == len(documents[0]["results"])
 
 

@@ -77,9 +77,9 @@ def test_another_tasks_absence_is_not_our_gap():
 
 def test_only_what_overlaps_on_the_core_counts():
     """Touching counts, another core does not."""
-    found = [Interval(0, 10, 20, "k", "a", 1), Interval(1, 10, 20, "k", "b", 1)]
-    assert [i.what for i in over(found, 0, 20, 30)] == ["a"]
-    assert over(found, 0, 21, 30) == []
+    kernel_intervals = [Interval(0, 10, 20, "k", "a", 1), Interval(1, 10, 20, "k", "b", 1)]
+    assert [i.what for i in over(kernel_intervals, 0, 20, 30)] == ["a"]
+    assert over(kernel_intervals, 0, 21, 30) == []
 
 
 def test_a_spin_sees_another_program_on_its_core():
@@ -105,27 +105,27 @@ def test_a_spin_sees_another_program_on_its_core():
 
 def test_the_subject_has_every_cores_figures():
     """One quick round: the document holds, and each core has its share lost and its causes."""
-    made = bench_jitter(1, True, "outcry bench jitter", lambda text: None)
-    check_document(made, "here")
-    names = {row["name"] for row in made["results"]}
+    document = bench_jitter(1, True, "outcry bench jitter", lambda text: None)
+    check_document(document, "here")
+    names = {row["name"] for row in document["results"]}
     for core in os.sched_getaffinity(0):
         assert {f"lost_ppb_core{core}", f"gaps_over_10us_core{core}"} <= names
-        assert str(core) in made["details"]["lost_ns_by_cause"]
-        rates = made["details"]["interrupts_per_s_by_name"][str(core)]
-        total = next(r for r in made["results"] if r["name"] == f"interrupts_core{core}")
+        assert str(core) in document["details"]["lost_ns_by_cause"]
+        rates = document["details"]["interrupts_per_s_by_name"][str(core)]
+        total = next(r for r in document["results"] if r["name"] == f"interrupts_core{core}")
         assert sum(rates.values()) == pytest.approx(total["median"])
-    told = names | {row["name"] for row in made["missing"]}
+    all_names = names | {row["name"] for row in document["missing"]}
     for figures in jitter.FIGURES.values():
-        assert {f"{name}_core{core}" for name, _, _ in figures} <= told
+        assert {f"{name}_core{core}" for name, _, _ in figures} <= all_names
 
 
 def test_without_perf_the_figures_stand_and_the_cause_is_missing(monkeypatch):
     """No perf: the same figures, one reason, and nobody is blamed for what was not watched."""
     monkeypatch.setattr(corewatch.shutil, "which", lambda name: None)
     monkeypatch.setattr(jitter, "QUICK_SPIN_S", 0.05)
-    made = bench_jitter(1, True, "outcry bench jitter", lambda text: None)
-    assert {"name": "causes by trace", "why": "perf is not installed"} in made["missing"]
-    for causes in made["details"]["lost_ns_by_cause"].values():
+    document = bench_jitter(1, True, "outcry bench jitter", lambda text: None)
+    assert {"name": "causes by trace", "why": "perf is not installed"} in document["missing"]
+    for causes in document["details"]["lost_ns_by_cause"].values():
         assert set(causes) == {"not watched: perf is not installed"}
 
 
@@ -138,10 +138,10 @@ def watch_of(body):
     another reason than events lost: its script now and then cannot read what its record wrote."""
     for _ in range(5):
         with core_watch() as watched:
-            made = body()
+            returned = body()
         if watched.blind is None or "had no room" in watched.blind:
             break
-    return watched, made
+    return watched, returned
 
 
 @pytest.mark.skipif(refusal() is not None, reason=f"cores cannot be watched: {refusal()}")
@@ -290,9 +290,9 @@ def test_the_kernels_accounts_become_figures_of_the_spin(kernel):
     kernel("proc/self/schedstat", "1000 7000 34\n")
     kernel("dev/cpu/2/msr", bytes(0x34) + struct.pack("<Q", 19))
     one = replace(spin(core=2), accounts=accounts_between(before, read_accounts(2)))
-    made = {}
-    jitter.counted(one, lambda name, unit, better, value: made.update({name: value}), None)
-    assert made == {
+    figures = {}
+    jitter.counted(one, lambda name, unit, better, value: figures.update({name: value}), None)
+    assert figures == {
         "interrupts_core2": 253, "steal_ppb_core2": 2e9 / os.sysconf("SC_CLK_TCK"),
         "switches_core2": 100, "own_switches_core2": 4, "own_wait_ppb_core2": 5_000, "smi_core2": 2,
     }  # fmt: skip
@@ -324,10 +324,10 @@ def test_a_host_that_shows_no_accounts_is_measured_all_the_same(monkeypatch, tmp
     """A container without /proc/interrupts and /proc/stat: gaps as ever, the accounts missing."""
     monkeypatch.setattr(core_accounts, "ROOT", tmp_path)
     monkeypatch.setattr(jitter, "QUICK_SPIN_S", 0.05)
-    made = bench_jitter(1, True, "outcry bench jitter", lambda text: None)
+    document = bench_jitter(1, True, "outcry bench jitter", lambda text: None)
     core = min(os.sched_getaffinity(0))
-    assert f"lost_ppb_core{core}" in {row["name"] for row in made["results"]}
-    assert f"interrupts_core{core}" in {row["name"] for row in made["missing"]}
+    assert f"lost_ppb_core{core}" in {row["name"] for row in document["results"]}
+    assert f"interrupts_core{core}" in {row["name"] for row in document["missing"]}
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")

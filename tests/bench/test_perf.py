@@ -59,18 +59,18 @@ def test_the_flame_graph_gives_each_frame_its_share():
 def test_a_machine_says_which_counters_it_has(monkeypatch):
     """With hardware counters they come first; without, only software events, with the reason."""
     monkeypatch.setattr(perf, "open_counter", lambda *event, in_kernel=False: None)
-    events, said = events_here()
+    events, description = events_here()
     assert "cycles" in events
-    assert said.startswith("Hardware")
+    assert description.startswith("Hardware")
 
     def software_only(kind, number, in_kernel=False):
         return "No such file or directory" if kind == perf.HARDWARE else None
 
     monkeypatch.setattr(perf, "open_counter", software_only)
-    events, said = events_here()
+    events, description = events_here()
     assert "cycles" not in events
     assert "task-clock" in events
-    assert "No such file" in said
+    assert "No such file" in description
 
 
 def test_events_of_the_kernel_are_not_promised_to_whom_it_is_closed(monkeypatch):
@@ -80,10 +80,10 @@ def test_events_of_the_kernel_are_not_promised_to_whom_it_is_closed(monkeypatch)
         return "Permission denied" if in_kernel else None
 
     monkeypatch.setattr(perf, "open_counter", own_code_only)
-    events, said = events_here()
+    events, description = events_here()
     assert {"cycles", "task-clock", "minor-faults"} <= set(events)
     assert not {"context-switches", "cpu-migrations"} & set(events)
-    assert "closed to us (Permission denied)" in said
+    assert "closed to us (Permission denied)" in description
 
 
 def test_where_no_event_counts_none_is_promised(monkeypatch):
@@ -91,19 +91,19 @@ def test_where_no_event_counts_none_is_promised(monkeypatch):
     monkeypatch.setattr(perf, "open_counter", lambda *event: "Operation not permitted")
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/perf")
     monkeypatch.setattr(perf, "run", None)
-    made = perf.profile()
-    assert made["notes"] == [made["kind"]]
-    assert made["kind"].startswith("No events")
-    assert "Operation not permitted" in made["kind"]
-    assert (made["processes"], made["functions"], made["flame"]) == ([], [], "")
+    profile = perf.profile()
+    assert profile["notes"] == [profile["kind"]]
+    assert profile["kind"].startswith("No events")
+    assert "Operation not permitted" in profile["kind"]
+    assert (profile["processes"], profile["functions"], profile["flame"]) == ([], [], "")
 
 
 def test_without_perf_there_are_notes_and_no_figures(monkeypatch):
     """Nothing fails and nothing is made up."""
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    made = perf.profile()
-    assert made["notes"] == ["perf is not installed: sudo apt-get install linux-perf"]
-    assert (made["processes"], made["functions"], made["flame"]) == ([], [], "")
+    profile = perf.profile()
+    assert profile["notes"] == ["perf is not installed: sudo apt-get install linux-perf"]
+    assert (profile["processes"], profile["functions"], profile["flame"]) == ([], [], "")
 
 
 def test_compiled_kernels_have_an_address_a_size_and_a_name(tmp_path, monkeypatch):
@@ -115,13 +115,13 @@ def test_compiled_kernels_have_an_address_a_size_and_a_name(tmp_path, monkeypatc
 
     assert named(1) == 2
     monkeypatch.setattr(loop, "named", named, raising=False)
-    (found,) = [row for row in perf.kernel_symbols() if row[2] == "named"]
+    (symbol,) = [row for row in perf.kernel_symbols() if row[2] == "named"]
     (compiled,) = named.overloads.values()
-    assert found[0] == compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+    assert symbol[0] == compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
     assert 0 < code_size(compiled.library) < 1 << 20
     monkeypatch.setattr(perf, "map_path", lambda pid: tmp_path / f"perf-{pid}.map")
     lines = perf.write_map(1).read_text().splitlines()
-    assert f"{found[0]:x} {found[1]:x} named" in lines
+    assert f"{symbol[0]:x} {symbol[1]:x} named" in lines
     assert np.all([len(line.split()) == 3 for line in lines])
 
 
@@ -151,9 +151,9 @@ def test_topdown_and_c2c_are_taken_where_the_counters_are(tmp_path, monkeypatch,
         yield [[], code]
 
     monkeypatch.setattr(perf, "_attached", attached)
-    found, notes = perf._deeper(tmp_path)
-    assert "retiring" in found["perf stat --topdown"]
-    assert ("perf c2c" in found) is not refused
+    outputs, notes = perf._deeper(tmp_path)
+    assert "retiring" in outputs["perf stat --topdown"]
+    assert ("perf c2c" in outputs) is not refused
     assert bool(notes) is refused
 
 
@@ -165,7 +165,7 @@ def test_a_profiled_run_names_the_stage_loop():
     from openoutcry.pipeline.compile import compile_kernels
 
     compile_kernels(lambda label, done, total: None)
-    made = perf.profile()
-    assert "run_stages" in {name for name, _ in made["functions"]}
-    assert all("context-switches" in row["counters"] for row in made["processes"])
-    assert "run_stages" in made["flame"]
+    profile = perf.profile()
+    assert "run_stages" in {name for name, _ in profile["functions"]}
+    assert all("context-switches" in row["counters"] for row in profile["processes"])
+    assert "run_stages" in profile["flame"]

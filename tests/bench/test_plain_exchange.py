@@ -35,8 +35,8 @@ def test_the_plain_book_trades_as_often_as_ours(name):
     """Every generated flow gives the same number of trades."""
     source, records = flow(name, 10_000)
     book = PlainBook()
-    made = sum(book.apply(command) for command in as_tuples(records))
-    assert made == our_trades(source.instruments, records) > 0
+    trade_count = sum(book.apply(command) for command in as_tuples(records))
+    assert trade_count == our_trades(source.instruments, records) > 0
 
 
 @pytest.mark.parametrize("name", PEERS)
@@ -70,11 +70,11 @@ def test_a_queue_peers_time_counts_from_its_first_command():
 def test_peers_lose_our_warm_up_and_get_our_commands(monkeypatch):
     """Slow only while it warms up, a peer has none of that in its figures; what it is fed at the
     rate is what our run at the rate was fed, command by command, and trades as often."""
-    asked, runs = [], []
+    requests, runs = [], []
 
     def warming_up(commands, rate):
         taken = plain_exchange.asyncio_exchange(commands, 0)
-        asked.append((commands, rate))
+        requests.append((commands, rate))
         latencies = np.full(len(commands), 1_000)
         latencies[: runs[0].warm if runs else 0] = 10**9
         return Taken(taken.seconds, latencies.tolist(), taken.trades)
@@ -85,11 +85,11 @@ def test_peers_lose_our_warm_up_and_get_our_commands(monkeypatch):
 
     monkeypatch.setattr(pipeline, "paced", kept)
     monkeypatch.setitem(PEERS, "asyncio", warming_up)
-    made = pipeline.Session(True, Rounds(1, print), ["asyncio"], False, None)
+    session = pipeline.Session(True, Rounds(1, print), ["asyncio"], False, None)
     figures = {}
-    pipeline._peers(made, lambda name, *_: figures.setdefault((name, _[3:]), _[2]))
-    (fast, as_they_go), (slow, rate) = asked
-    assert (as_they_go, rate, made.rounds.missing) == (0, pipeline.PEER_RATE, [])
+    pipeline._peers(session, lambda name, *_: figures.setdefault((name, _[3:]), _[2]))
+    (fast, as_they_go), (slow, rate) = requests
+    assert (as_they_go, rate, session.rounds.missing) == (0, pipeline.PEER_RATE, [])
     assert len(fast) == pipeline.QUICK_PEER_ORDERS
     _, records = flow("normal", len(runs[0].recording.stamps), pipeline.SEED)
     assert slow == as_tuples(records)

@@ -62,20 +62,20 @@ class PlainBook:
             self.resting.append({"id": order, "side": side, "price": price, "open": quantity})
 
     def process(self, seq, kind, side, ioc, quantity, order, price):
-        found = [r for r in self.resting if r["id"] == order]
+        matches = [r for r in self.resting if r["id"] == order]
         if kind == NEW:
             self.reports.append((seq, 0, f"0,{seq},{side},{order},{price},{quantity}"))
             left = self.take(seq, order, side, price, quantity)
             if ioc and left:
                 self.reports.append((seq, 2, f"2,{seq},{side},{order},{price}"))
             self.rest(order, side, price, 0 if ioc else left)
-        elif not found:
+        elif not matches:
             report = 4 if kind == CANCEL else 5
             self.reports.append((seq, report, f"{report},{seq},{order}"))
         else:
-            self.resting.remove(found[0])
+            self.resting.remove(matches[0])
             if kind == CANCEL:
-                line = f"2,{seq},{found[0]['side']},{order},{found[0]['price']}"
+                line = f"2,{seq},{matches[0]['side']},{order},{matches[0]['price']}"
                 self.reports.append((seq, 2, line))
                 return
             self.reports.append((seq, 3, f"3,{seq},{side},{order},{price},{quantity}"))
@@ -157,7 +157,7 @@ GOOD = (NEW, BUY, 0, 10, 1, 100)
 
 
 @pytest.mark.parametrize(
-    ("bad", "said"),
+    ("bad", "message"),
     [
         ((3, BUY, 0, 1, 2, 100), "message 1: type is 3"),
         ((NEW, 2, 0, 1, 2, 100), "message 1: side is 2"),
@@ -166,9 +166,9 @@ GOOD = (NEW, BUY, 0, 10, 1, 100)
         (GOOD, "message 1: REJECTED, reason 5, for which the benchmark has no report"),
     ],
 )
-def test_a_message_that_makes_no_sense_is_named(tmp_path, bad, said):
+def test_a_message_that_makes_no_sense_is_named(tmp_path, bad, message):
     path = workload(tmp_path / "orders.bin", [GOOD, bad])
-    with pytest.raises(WorkloadError, match=said) as error:
+    with pytest.raises(WorkloadError, match=message) as error:
         report_stream(path, None)
     assert str(path) in str(error.value)
 

@@ -113,18 +113,18 @@ def test_what_cannot_be_summed_up_is_refused(changes, message):
 
 def test_a_document_says_where_it_comes_from():
     """Host, commit and command stand beside the figures."""
-    made = sample_document()
-    assert made["host"]["cores_online"] >= 1
-    assert made["command"] == "outcry bench ring"
-    assert made["missing"] == [{"name": "far", "why": "one core only"}]
-    assert made["commit"] == commit()
+    sample = sample_document()
+    assert sample["host"]["cores_online"] >= 1
+    assert sample["command"] == "outcry bench ring"
+    assert sample["missing"] == [{"name": "far", "why": "one core only"}]
+    assert sample["commit"] == commit()
 
 
 def test_what_is_written_is_read_back(tmp_path):
     """A document survives the disk unchanged, and its folder holds nothing else afterwards."""
-    made = sample_document()
-    write_document(made, tmp_path / "ring.json")
-    assert read_document(tmp_path / "ring.json") == made
+    sample = sample_document()
+    write_document(sample, tmp_path / "ring.json")
+    assert read_document(tmp_path / "ring.json") == sample
     assert [p.name for p in tmp_path.iterdir()] == ["ring.json"]
 
 
@@ -143,8 +143,8 @@ def test_a_bad_document_is_not_written(tmp_path):
 def spoil(*keys, value):
     """A change to a document: set what stands at ``keys``, or delete it when value is ``None``."""
 
-    def change(made):
-        holder = made
+    def change(sample):
+        holder = sample
         for key in keys[:-1]:
             holder = holder[key]
         if value is None:
@@ -175,9 +175,9 @@ def spoil(*keys, value):
 def test_a_file_of_another_shape_is_refused_by_name_and_place(tmp_path, change, message):
     """The error names the file and the key that is wrong."""
     path = tmp_path / "other.json"
-    made = sample_document()
-    change(made)
-    path.write_text(json.dumps(made))
+    sample = sample_document()
+    change(sample)
+    path.write_text(json.dumps(sample))
     with pytest.raises(ResultError, match=message) as caught:
         read_document(path)
     assert str(path) in str(caught.value)
@@ -216,14 +216,16 @@ def test_a_document_is_kept_as_evidence_without_its_pictures(tmp_path, monkeypat
     """Figures, reasons, host, commit and command stay as they were measured; details do not."""
     monkeypatch.setattr(evidence, "EVIDENCE", tmp_path / "evidence")
     row = summarise("x", "ns", "lower", [1.0, 2.0, 3.0])
-    made = document("ring", [row], [missing("y", "no disk")], "outcry bench ring", details={"m": 1})
-    made["date"], made["commit"] = "2020-02-03T04:05:06+00:00", "abc"
-    evidence.keep_document(made)
+    ring_document = document(
+        "ring", [row], [missing("y", "no disk")], "outcry bench ring", details={"m": 1}
+    )
+    ring_document["date"], ring_document["commit"] = "2020-02-03T04:05:06+00:00", "abc"
+    evidence.keep_document(ring_document)
     kept = evidence.read_evidence("ring")
     assert kept["figures"] == {"results": [row], "missing": [{"name": "y", "why": "no disk"}]}
     assert (kept["date"], kept["commit"]) == ("2020-02-03", "abc")
-    assert (kept["host"], kept["command"]) == (made["host"], "outcry bench ring")
+    assert (kept["host"], kept["command"]) == (ring_document["host"], "outcry bench ring")
     assert "details" not in kept
-    made["partial"] = "interrupted in round 2 of 7"
+    ring_document["partial"] = "interrupted in round 2 of 7"
     with pytest.raises(evidence.EvidenceError, match="interrupted in round 2"):
-        evidence.keep_document(made)
+        evidence.keep_document(ring_document)

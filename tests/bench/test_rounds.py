@@ -25,48 +25,48 @@ def rounds(count, *noises):
 
 def test_figures_are_kept_in_the_order_of_the_rounds():
     """Each round's value of ours and of a peer, in one result with its unit."""
-    made = rounds(3)
-    made.run(lambda number, add: (add("x", "ns", "lower", number + 1.0),
-                                  add("x", "ns", "lower", 2.0, "peer")))  # fmt: skip
-    (result,) = made.results()
+    bench_rounds = rounds(3)
+    bench_rounds.run(lambda number, add: (add("x", "ns", "lower", number + 1.0),
+                                          add("x", "ns", "lower", 2.0, "peer")))  # fmt: skip
+    (result,) = bench_rounds.results()
     assert result["rounds"] == [1.0, 2.0, 3.0]
     assert result["against"]["peer"]["ratio"] == 1.0
-    assert made.partial is None
+    assert bench_rounds.partial is None
 
 
 def test_a_figure_that_one_round_could_not_give_is_not_missing():
     """Only what no round gave stays under missing, once."""
-    made = rounds(2)
+    bench_rounds = rounds(2)
 
     def one(number, add):
-        made.miss("never", "not here")
+        bench_rounds.miss("never", "not here")
         if number:
             add("x", "ns", "lower", 1.0)
         else:
-            made.miss("x", "not this time")
+            bench_rounds.miss("x", "not this time")
 
-    made.run(one)
-    assert [result["name"] for result in made.results()] == ["x"]
-    assert made.missing == [{"name": "never", "why": "not here"}]
+    bench_rounds.run(one)
+    assert [result["name"] for result in bench_rounds.results()] == ["x"]
+    assert bench_rounds.missing == [{"name": "never", "why": "not here"}]
 
 
 def test_a_noisy_round_is_taken_again_and_said():
     """Steal above the bound drops the round's figure; the document counts the repetition."""
-    made = rounds(2, Noise(0.5, 0.0))
+    bench_rounds = rounds(2, Noise(0.5, 0.0))
     values = iter([100.0, 1.0, 2.0])
-    made.run(lambda number, add: add("x", "ns", "lower", next(values)))
-    assert made.results()[0]["rounds"] == [1.0, 2.0]
-    assert made.conditions()["noise"]["rounds_repeated"] == 1
-    assert made.conditions()["noise"]["noisy_rounds_kept"] == 0
+    bench_rounds.run(lambda number, add: add("x", "ns", "lower", next(values)))
+    assert bench_rounds.results()[0]["rounds"] == [1.0, 2.0]
+    assert bench_rounds.conditions()["noise"]["rounds_repeated"] == 1
+    assert bench_rounds.conditions()["noise"]["noisy_rounds_kept"] == 0
 
 
 def test_a_host_that_stays_noisy_is_flagged_not_retried_for_ever():
     """At most half as many repetitions as rounds; what is kept after that is counted as noisy."""
-    made = rounds(4, *[Noise(0.0, 0.9)] * 20)
+    bench_rounds = rounds(4, *[Noise(0.0, 0.9)] * 20)
     calls = []
-    made.run(lambda number, add: (calls.append(number), add("x", "ns", "lower", 1.0)))
+    bench_rounds.run(lambda number, add: (calls.append(number), add("x", "ns", "lower", 1.0)))
     assert len(calls) == 6
-    assert made.conditions()["noise"]["noisy_rounds_kept"] == 4
+    assert bench_rounds.conditions()["noise"]["noisy_rounds_kept"] == 4
 
 
 def test_an_interruption_keeps_the_whole_rounds():
@@ -77,10 +77,10 @@ def test_an_interruption_keeps_the_whole_rounds():
         if number == 2:
             raise KeyboardInterrupt
 
-    made = rounds(5)
-    made.run(one)
-    assert made.results()[0]["rounds"] == [0.0, 1.0]
-    assert made.conditions()["partial"] == "interrupted in round 3 of 5"
+    bench_rounds = rounds(5)
+    bench_rounds.run(one)
+    assert bench_rounds.results()[0]["rounds"] == [0.0, 1.0]
+    assert bench_rounds.conditions()["partial"] == "interrupted in round 3 of 5"
 
 
 def test_a_failure_of_the_system_keeps_the_whole_rounds():
@@ -91,11 +91,11 @@ def test_a_failure_of_the_system_keeps_the_whole_rounds():
         if number == failing:
             raise OSError(28, "No space left on device")
 
-    failing, made = 1, rounds(5)
-    made.run(one)
-    assert made.results()[0]["rounds"] == [0.0]
-    said = made.conditions()["partial"]
-    assert said == "failed in round 2 of 5: [Errno 28] No space left on device"
+    failing, bench_rounds = 1, rounds(5)
+    bench_rounds.run(one)
+    assert bench_rounds.results()[0]["rounds"] == [0.0]
+    partial = bench_rounds.conditions()["partial"]
+    assert partial == "failed in round 2 of 5: [Errno 28] No space left on device"
     failing = 0
     with pytest.raises(OSError, match="No space"):
         rounds(5).run(one)
@@ -128,11 +128,11 @@ def test_an_interruption_that_python_swallows_ends_the_rounds_all_the_same(monke
         if number == 1:
             Gone()
 
-    made = rounds(5)
-    made.run(one)
+    bench_rounds = rounds(5)
+    bench_rounds.run(one)
     assert [swallowed.exc_type for swallowed in lost] == [KeyboardInterrupt]
     assert calls == [0, 1]
-    assert made.conditions()["partial"] == "interrupted in round 3 of 5"
+    assert bench_rounds.conditions()["partial"] == "interrupted in round 3 of 5"
 
 
 def test_sigterm_ends_a_measurement_as_control_c_does():

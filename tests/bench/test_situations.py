@@ -69,12 +69,12 @@ def run_in(situation: str, subject: str, folder: Path) -> tuple[dict[str, Any], 
 
 
 def check(situation: str, subject: str, folder: Path) -> None:
-    made, text = run_in(situation, subject, folder)
+    document, text = run_in(situation, subject, folder)
     if subject == "doctor":
         assert "Error(" not in text
     else:
-        assert made["results"] or made["missing"]
-        assert all(entry["why"] for entry in made["missing"])
+        assert document["results"] or document["missing"]
+        assert all(entry["why"] for entry in document["missing"])
     assert SAYS[situation].get(subject, "") in text
     assert list(folder.iterdir()) == []
 
@@ -106,10 +106,10 @@ def test_all_subjects_leave_one_report(situation, tmp_path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "all.html").read_text()
-    for made in json.loads(done.stdout)["documents"]:
-        assert f'id="{made["subject"]}"' in page
-        assert made["results"] or made["missing"], made["subject"]
-        assert not made.get("partial"), made["partial"]
+    for document in json.loads(done.stdout)["documents"]:
+        assert f'id="{document["subject"]}"' in page
+        assert document["results"] or document["missing"], document["subject"]
+        assert not document.get("partial"), document["partial"]
 
 
 def test_a_situation_is_what_it_is_called() -> None:

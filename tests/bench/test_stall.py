@@ -50,12 +50,12 @@ def test_a_stall_stands_out_of_a_gap_of_the_hosts():
 def test_a_stall_on_purpose_is_seen_in_the_tail_in_its_cause_and_in_the_heat_map() -> None:
     """50 us every 10 ms in the matcher, at 100,000/s, against runs without, in alternation.  The
     figures go to docs/evidence/stall.json, unless others had the cores."""
-    found = stall_check(ROUNDS)
-    if found["noisy_runs_kept"] > ROUNDS:
-        pytest.skip(f"{found['noisy_runs_kept']} of {2 * ROUNDS} runs were disturbed by others")
+    figures = stall_check(ROUNDS)
+    if figures["noisy_runs_kept"] > ROUNDS:
+        pytest.skip(f"{figures['noisy_runs_kept']} of {2 * ROUNDS} runs were disturbed by others")
     command = "make test-long ARGS=tests/bench/test_stall.py"
-    write_evidence("stall", found, command)
-    stalled, undisturbed = found["stalled"], found["undisturbed"]
+    write_evidence("stall", figures, command)
+    stalled, undisturbed = figures["stalled"], figures["undisturbed"]
     # A window's slowest thousandth is ten commands, and each of its ten stalls delays five.
     assert stalled["p999_quiet_ns"] >= 30_000
     assert stalled["band_per_s"] > undisturbed["band_per_s"] + 100

@@ -19,8 +19,10 @@ from openoutcry.bench.suite import bench_all
 
 
 def one(value: float, date: str, subject: str = "matcher") -> dict:
-    made = document(subject, [summarise("x", "ns", "lower", [value] * 3)], [], "outcry bench")
-    return made | {"date": date}
+    bench_document = document(
+        subject, [summarise("x", "ns", "lower", [value] * 3)], [], "outcry bench"
+    )
+    return bench_document | {"date": date}
 
 
 def test_the_subjects_are_named_as_the_issue_names_them() -> None:
@@ -44,8 +46,8 @@ def test_all_leaves_one_report_and_a_file_a_subject(tmp_path: Path) -> None:
     page = (tmp_path / "all.html").read_text()
     assert 'id="cores"' in page
     assert 'id="clock"' in page
-    said = json.loads(done.stdout)
-    assert [made["subject"] for made in said["documents"]] == ["clock", "cores"]
+    output = json.loads(done.stdout)
+    assert [entry["subject"] for entry in output["documents"]] == ["clock", "cores"]
     assert read_document(tmp_path / "made" / "clock.json")["subject"] == "clock"
     for subject in ("clock", "cores"):
         names = {path.name for path in (tmp_path / "files" / subject).iterdir()}
@@ -55,10 +57,10 @@ def test_all_leaves_one_report_and_a_file_a_subject(tmp_path: Path) -> None:
 def test_a_subject_that_fails_is_said_and_the_rest_is_measured(monkeypatch) -> None:
     """A subject that ends badly is a document without figures, with its last words."""
     monkeypatch.setattr(suite.sys, "executable", "/bin/false")
-    made, partial = bench_all(1, True, lambda text: None, ["cores"])
+    documents, partial = bench_all(1, True, lambda text: None, ["cores"])
     assert partial is None
-    assert made[0]["results"] == []
-    assert made[0]["missing"] == [{"name": "cores", "why": "ended with 1"}]
+    assert documents[0]["results"] == []
+    assert documents[0]["missing"] == [{"name": "cores", "why": "ended with 1"}]
 
 
 def test_an_interruption_keeps_what_was_measured(monkeypatch) -> None:
@@ -70,8 +72,8 @@ def test_an_interruption_keeps_what_was_measured(monkeypatch) -> None:
         return one(1.0, "2026", name)
 
     monkeypatch.setattr(suite, "_one", measure)
-    made, partial = bench_all(1, True, lambda text: None, ["cores", "jitter", "ring"])
-    assert [document["subject"] for document in made] == ["cores"]
+    documents, partial = bench_all(1, True, lambda text: None, ["cores", "jitter", "ring"])
+    assert [document["subject"] for document in documents] == ["cores"]
     assert partial == "interrupted: without jitter, ring"
 
 
@@ -106,9 +108,9 @@ def test_an_interruption_keeps_the_whole_rounds_of_the_subject_under_way(monkeyp
         raise KeyboardInterrupt
 
     monkeypatch.setattr(suite, "_follow", follow)
-    made, partial = bench_all(1, True, lambda text: None, ["clock", "jitter"])
-    assert [document["subject"] for document in made] == ["clock"]
-    assert made[0]["missing"] or made[0]["results"]
+    documents, partial = bench_all(1, True, lambda text: None, ["clock", "jitter"])
+    assert [document["subject"] for document in documents] == ["clock"]
+    assert documents[0]["missing"] or documents[0]["results"]
     assert partial == "interrupted: without jitter"
 
 
@@ -137,12 +139,12 @@ def test_an_interrupted_bench_keeps_its_whole_rounds(tmp_path: Path) -> None:
         if line.startswith("round 3 of 40") or time.monotonic() > deadline:
             break
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=600)
-    assert running.returncode == 1, said
-    made = read_document(tmp_path / "j.json")
-    found = re.fullmatch(r"interrupted in round (\d+) of 40", made["partial"])
-    assert found
-    assert all(row["samples"] == int(found[1]) - 1 for row in made["results"])
+    _, stderr = running.communicate(timeout=600)
+    assert running.returncode == 1, stderr
+    bench_document = read_document(tmp_path / "j.json")
+    match = re.fullmatch(r"interrupted in round (\d+) of 40", bench_document["partial"])
+    assert match
+    assert all(row["samples"] == int(match[1]) - 1 for row in bench_document["results"])
 
 
 def test_history_is_by_date_whatever_the_files_are_called(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def test_the_ladder_has_the_book_the_spread_and_the_last_trade():
     assert "last 20 @ 99.0000 · volume 20 · spread 2.5000" in " ".join(text.split())
     assert "1,234" in text
     assert "LEAD is not in it" in shown(ladder(receiver, "LEAD", 5))
-    found = account(receiver, 5)
-    assert found["instruments"][0]["bids"] == [(990_000, 50, 1)]
+    document = account(receiver, 5)
+    assert document["instruments"][0]["bids"] == [(990_000, 50, 1)]
     receiver.close()
     assert price_text(-12_345) == "-1.2345"
 
@@ -56,8 +56,8 @@ def test_listening_ends_by_itself_and_says_what_came():
         main, ["feed", "listen", "-a", f"127.0.0.1:{free_port()}", "--seconds", "0.1", "--json"]
     )
     assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
-    assert (found["messages"], found["next_sequence"], found["missing"]) == (0, 1, 0)
+    document = json.loads(done.stdout)
+    assert (document["messages"], document["next_sequence"], document["missing"]) == (0, 1, 0)
 
 
 def test_addresses_are_checked():

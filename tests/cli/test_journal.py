@@ -20,7 +20,7 @@ ORDERS, SEED = 8_000, 3
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A short run whose journal stays."""
     folder = tmp_path_factory.mktemp("run")
     flow = GeneratedFlow("normal", ORDERS, SEED)
@@ -40,12 +40,12 @@ def sql(journal: str, query: str) -> list[dict[str, Any]]:
     return rows
 
 
-def test_ls_and_verify(made: dict[str, Any], tmp_path: Path) -> None:
+def test_ls_and_verify(finished_run: dict[str, Any], tmp_path: Path) -> None:
     """Both say what the run said; verify of a changed copy exits 1 and names the byte."""
-    journal = made["journal"]["path"]
+    journal = finished_run["journal"]["path"]
     listed = json.loads(outcry("ls", journal, "--json"))
     assert (listed["commands"], listed["acknowledged_seq"]) == (ORDERS, ORDERS)
-    assert listed["evidence"]["state_hash"] == made["state_hash"]
+    assert listed["evidence"]["state_hash"] == finished_run["state_hash"]
     assert "acknowledged up to 8,000" in outcry("ls", journal)
     checked = json.loads(outcry("verify", journal, "--json"))
     assert (checked["sound"], checked["head"]) == (True, listed["head"])
@@ -54,24 +54,24 @@ def test_ls_and_verify(made: dict[str, Any], tmp_path: Path) -> None:
     data = bytearray((Path(journal) / "segment-000000.ocj").read_bytes())
     data[9999] ^= 4
     (copy / "segment-000000.ocj").write_bytes(data)
-    assert "first bad byte: " in (said := outcry("verify", str(copy), status=1))
-    assert "segment-000000.ocj byte 9999" in said
+    assert "first bad byte: " in (output := outcry("verify", str(copy), status=1))
+    assert "segment-000000.ocj byte 9999" in output
     assert "give --copy DIR" in outcry("repair", str(copy), status=1)
     assert f"restored from {journal}" in outcry("repair", str(copy), "--copy", journal)
     assert outcry("repair", str(copy)) == "sound: nothing to do\n"
 
 
-def test_sql_counts_what_the_run_counted(made: dict[str, Any]) -> None:
+def test_sql_counts_what_the_run_counted(finished_run: dict[str, Any]) -> None:
     """Orders, events by kind, trades and rejects come to the run's own counts; names and times
     are readable."""
-    journal = made["journal"]["path"]
+    journal = finished_run["journal"]["path"]
     assert sql(journal, "select count(*) n from orders") == [{"n": ORDERS}]
     rows = sql(journal, "select event, count(*) n from events group by event")
-    assert {row["event"]: row["n"] for row in rows} == made["event_kinds"]
+    assert {row["event"]: row["n"] for row in rows} == finished_run["event_kinds"]
     (trades,) = sql(journal, "select count(*) n, sum(qty_lots) lots from trades")
-    assert trades["n"] == made["trades"] > 0
+    assert trades["n"] == finished_run["trades"] > 0
     rows = sql(journal, "select reason, count(*) n from events where event = 'REJECTED' group by 1")
-    assert {row["reason"]: row["n"] for row in rows} == made["rejects"]
+    assert {row["reason"]: row["n"] for row in rows} == finished_run["rejects"]
     (row,) = sql(journal, "select * from audit where seq = 1")
     assert row["action"] == "NEW"
     assert row["rx_time"].startswith("20")
@@ -83,9 +83,9 @@ def test_sql_counts_what_the_run_counted(made: dict[str, Any]) -> None:
     assert (count["n"], count["v"]) == (ORDERS, ORDERS)
 
 
-def test_sql_keeps_every_column_and_sums_are_numbers(made: dict[str, Any]) -> None:
+def test_sql_keeps_every_column_and_sums_are_numbers(finished_run: dict[str, Any]) -> None:
     """Two columns of one name, as of a join, are two; a sum is not the text of one."""
-    journal = made["journal"]["path"]
+    journal = finished_run["journal"]["path"]
     columns = "1 as a, 2 as a, 3 as a_1, sum(qty_lots) as lots, 1.50::decimal(9, 2) as d"
     query = f"select {columns} from orders"
     (row,) = sql(journal, query)
@@ -98,9 +98,9 @@ def test_sql_keeps_every_column_and_sums_are_numbers(made: dict[str, Any]) -> No
     assert len(sql(journal, join)[0]) > 30
 
 
-def test_sql_over_a_running_journal(made: dict[str, Any], tmp_path: Path) -> None:
+def test_sql_over_a_running_journal(finished_run: dict[str, Any], tmp_path: Path) -> None:
     """While the writer is at work, what is written so far can be asked for, its events too."""
-    reader = JournalReader(made["journal"]["path"])
+    reader = JournalReader(finished_run["journal"]["path"])
     orders = np.concatenate([chunk for _, chunk in reader.chunks()])
     with Journal.create(tmp_path / "j", reader.config) as writer:
         for until in (3_000, 5_000):
@@ -110,17 +110,17 @@ def test_sql_over_a_running_journal(made: dict[str, Any], tmp_path: Path) -> Non
             assert sql(str(tmp_path / "j"), query) == [{"n": until, "last": until}]
 
 
-def test_sql_refuses_in_words(made: dict[str, Any]) -> None:
+def test_sql_refuses_in_words(finished_run: dict[str, Any]) -> None:
     """A wrong query and one that would read other files: one line each, exit 1."""
-    journal = made["journal"]["path"]
+    journal = finished_run["journal"]["path"]
     assert "Referenced column" in outcry("sql", journal, "select nothing from orders", status=1)
     assert "sql: " in outcry("sql", journal, "select * from read_csv('/etc/passwd')", status=1)
 
 
-def test_sql_names_what_there_is(made: dict[str, Any]) -> None:
+def test_sql_names_what_there_is(finished_run: dict[str, Any]) -> None:
     """--schema lists every view's columns, and a query for a table or a column that is not there
     is answered with those that are."""
-    journal = made["journal"]["path"]
+    journal = finished_run["journal"]["path"]
     rows = json.loads(outcry("sql", journal, "--schema", "--json"))
     columns: dict[str, list[str]] = {}
     for row in rows:
@@ -131,20 +131,20 @@ def test_sql_names_what_there_is(made: dict[str, Any]) -> None:
         assert f"  {view}: {', '.join(names)}\n" in outcry(
             "sql", journal, "select * from fills", status=1
         )
-    said = outcry("sql", journal, "select quantity from orders", status=1)
-    assert f"  orders: {', '.join(columns['orders'])}\n" in said
-    assert "audit" not in said
+    output = outcry("sql", journal, "select quantity from orders", status=1)
+    assert f"  orders: {', '.join(columns['orders'])}\n" in output
+    assert "audit" not in output
     assert "seq" in outcry("sql", journal, "--schema")
     assert "give a query or --schema" in outcry("sql", journal, status=2)
     assert "give a query or --schema" in outcry("sql", journal, "select 1", "--schema", status=2)
 
 
 def test_tables_at_80_columns_cut_nothing(
-    made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    finished_run: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What does not fit beside the rest stands beneath it, under the same first column."""
     monkeypatch.setenv("COLUMNS", "80")
-    journal = made["journal"]["path"]
+    journal = finished_run["journal"]["path"]
     query = "select * from audit order by seq limit 3"
     shown = outcry("sql", journal, query)
     rows = sql(journal, query)
@@ -162,10 +162,10 @@ def test_tables_at_80_columns_cut_nothing(
         assert f"{segment[key]:,}" in " ".join(lines).split()
 
 
-def test_exports(made: dict[str, Any], tmp_path: Path) -> None:
+def test_exports(finished_run: dict[str, Any], tmp_path: Path) -> None:
     """Parquet and CSV hold every order and event, the capture every record, the LOBSTER file every
     visible submission and execution."""
-    journal = made["journal"]["path"]
+    journal = finished_run["journal"]["path"]
     orders, events = tmp_path / "o.parquet", tmp_path / "e.csv"
     outcry("export", journal, "--format", "parquet", "--out", str(orders))
     table = pq.read_table(orders)
@@ -173,7 +173,7 @@ def test_exports(made: dict[str, Any], tmp_path: Path) -> None:
     outcry("export", journal, "--format", "csv", "--what", "events", "--out", str(events))
     with events.open() as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["event_seq"]) for row in rows] == list(range(1, made["events"] + 1))
+    assert [int(row["event_seq"]) for row in rows] == list(range(1, finished_run["events"] + 1))
     capture = tmp_path / "o.pcap"
     outcry("export", journal, "--format", "pcap", "--out", str(capture))
     data = capture.read_bytes()
@@ -187,19 +187,19 @@ def test_exports(made: dict[str, Any], tmp_path: Path) -> None:
     messages = tmp_path / "m.csv"
     outcry("export", journal, "--format", "lobster", "--out", str(messages))
     kinds = [line.split(",")[1] for line in messages.read_text().splitlines()]
-    assert kinds.count("4") == made["trades"]
-    assert kinds.count("1") <= made["event_kinds"]["ACCEPTED"]
+    assert kinds.count("4") == finished_run["trades"]
+    assert kinds.count("1") <= finished_run["event_kinds"]["ACCEPTED"]
     assert not list(tmp_path.glob(".*.part"))
 
 
-def test_an_export_that_cannot_be(made: dict[str, Any], tmp_path: Path) -> None:
+def test_an_export_that_cannot_be(finished_run: dict[str, Any], tmp_path: Path) -> None:
     """A folder that is not there, an instrument that is not there: nothing is written."""
-    journal = made["journal"]["path"]
-    said = outcry(
+    journal = finished_run["journal"]["path"]
+    output = outcry(
         "export", journal, "--format", "csv", "--out", str(tmp_path / "no" / "x"), status=1
     )
-    assert "there is no folder" in said
-    said = outcry("export", journal, "--format", "lobster", "--symbol", "NOPE", "--out",
-                  str(tmp_path / "x"), status=1)  # fmt: skip
-    assert "NOPE is not among the journal's instruments" in said
+    assert "there is no folder" in output
+    output = outcry("export", journal, "--format", "lobster", "--symbol", "NOPE", "--out",
+                    str(tmp_path / "x"), status=1)  # fmt: skip
+    assert "NOPE is not among the journal's instruments" in output
     assert list(tmp_path.iterdir()) == []

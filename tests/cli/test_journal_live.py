@@ -69,10 +69,10 @@ def test_every_reader_ends_beside_a_running_pipeline(
         reached = row["last"]
         listed = outcry_json("journal", "ls", day)
         assert (listed["commands"] >= reached, listed["torn"]) == (True, None)
-        found = outcry_json("journal", "verify", day)
-        assert (found["sound"], found["torn"]) == (True, "")
-        assert found["last_seq"] >= listed["last_seq"]
-        reached = found["last_seq"]
+        verified = outcry_json("journal", "verify", day)
+        assert (verified["sound"], verified["torn"]) == (True, "")
+        assert verified["last_seq"] >= listed["last_seq"]
+        reached = verified["last_seq"]
     outcry("journal", "export", day, "--format", "parquet", "--out", tmp_path / "o.parquet")
     seqs = pq.read_table(tmp_path / "o.parquet")["seq"].to_pylist()
     assert seqs == list(range(1, len(seqs) + 1))
@@ -83,7 +83,7 @@ def test_every_reader_ends_beside_a_running_pipeline(
     live.send_signal(signal.SIGINT)
     result = json.loads(live.communicate(timeout=600)[0])
     assert (result["lost"], result["duplicated"]) == (0, 0)
-    found = outcry_json("journal", "verify", day)
-    assert (found["sound"], found["last_seq"]) == (True, result["commands"])
+    verified = outcry_json("journal", "verify", day)
+    assert (verified["sound"], verified["last_seq"]) == (True, result["commands"])
     (row,) = outcry_json("journal", "sql", day, COUNTS)
     assert row["n"] == row["last"] == row["caused"] == result["commands"] >= reached

@@ -66,14 +66,14 @@ def test_an_example(number):
 def test_what_is_typed_at_the_prompt(number):
     version, text = PROMPTS[number]
     typed = "".join(f"{line[2:]}\n" for line in text.splitlines() if line.startswith("> "))
-    told = [line for line in text.splitlines() if not line.startswith("> ")]
+    replies = [line for line in text.splitlines() if not line.startswith("> ")]
     with OuchServer({"ALICE": "secret"}, version) as server:
         protocol = "ouch50" if version == "5.0" else "ouch"
         to = ["ouch", f"127.0.0.1:{server.port}", "--protocol", protocol]
         who = ["--user", "ALICE", "--password", "secret"]
-        said = CliRunner().invoke(client_command, [*to, *who], input=typed)
-    assert said.exit_code == 0, said.output
-    assert said.output.splitlines() == ["session DAY1, next message 1", *told]
+        done = CliRunner().invoke(client_command, [*to, *who], input=typed)
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines() == ["session DAY1, next message 1", *replies]
 
 
 def test_every_command_of_the_prompt_is_on_the_page():

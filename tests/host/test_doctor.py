@@ -92,9 +92,9 @@ def test_the_command_prints_one_document_and_changes_nothing(tmp_path):
         [*OUTCRY, "doctor", "--json"], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    made = json.loads(done.stdout)
-    assert {"findings", "host"} == set(made)
-    assert len(made["findings"]) >= len(ASKED_FOR)
+    document = json.loads(done.stdout)
+    assert {"findings", "host"} == set(document)
+    assert len(document["findings"]) >= len(ASKED_FOR)
     assert [(Host().text(f"proc/sys/{name}")) for name in watched] == before
 
 
@@ -150,8 +150,8 @@ def test_settings_that_cost_are_told_from_those_that_do_not(tree):
         "proc/77/comm": "irqbalance",
     })  # fmt: skip
     checks = (frequency, sleep_states, siblings, isolation, numa, interrupts)
-    found = by_name(finding for check in checks for finding in check(host))
-    states = {name: finding.state for name, finding in found.items()}
+    findings = by_name(finding for check in checks for finding in check(host))
+    states = {name: finding.state for name, finding in findings.items()}
     assert states == {
         "governor": "costs",
         "turbo": "note",
@@ -163,9 +163,9 @@ def test_settings_that_cost_are_told_from_those_that_do_not(tree):
         "NUMA": "costs",
         "interrupts": "costs",
     }
-    assert "C6 133 µs" in found["sleep states"].what
-    assert "0,2 and 1,3" in found["SMT"].what
-    assert "irqbalance" in found["interrupts"].what
+    assert "C6 133 µs" in findings["sleep states"].what
+    assert "0,2 and 1,3" in findings["SMT"].what
+    assert "irqbalance" in findings["interrupts"].what
 
 
 def test_steal_and_clock_source_are_read(tree):
@@ -178,13 +178,13 @@ def test_steal_and_clock_source_are_read(tree):
         "sys/devices/system/clocksource/clocksource0/available_clocksource": "tsc hpet",
         "proc/sys/vm/nr_hugepages": "0",
     })  # fmt: skip
-    found = by_name([*virtual(host), *clock_source(host), *huge_pages(host)])
-    assert "Acme" in found["virtualisation"].what
-    assert "10.00% since boot" in found["steal"].what
-    assert (found["steal"].state == "costs") == bool(found["steal"].change)
-    assert found["clock source"].state == "costs"
-    assert "echo tsc" in found["clock source"].change
-    assert found["reserved huge pages"].change == "sudo sysctl vm.nr_hugepages=256"
+    findings = by_name([*virtual(host), *clock_source(host), *huge_pages(host)])
+    assert "Acme" in findings["virtualisation"].what
+    assert "10.00% since boot" in findings["steal"].what
+    assert (findings["steal"].state == "costs") == bool(findings["steal"].change)
+    assert findings["clock source"].state == "costs"
+    assert "echo tsc" in findings["clock source"].change
+    assert findings["reserved huge pages"].change == "sudo sysctl vm.nr_hugepages=256"
 
 
 @pytest.mark.parametrize(
@@ -233,11 +233,11 @@ def test_refused_events_are_blamed_on_who_refuses(tree, monkeypatch, code, in_ke
     refused = os.strerror(code)
     monkeypatch.setattr(doctor_devices, "open_counter", lambda *event, in_kernel=False: refused)
     host = tree({"proc/sys/kernel/perf_event_paranoid": "2"} if in_kernel else {})
-    found = by_name(doctor_devices.perf_events(host))
+    findings = by_name(doctor_devices.perf_events(host))
     for name, part in zip(("hardware counters", "software events"), advice, strict=True):
-        assert found[name].state == "costs"
-        assert part in found[name].change
-    assert "processor" not in found["software events"].change
+        assert findings[name].state == "costs"
+        assert part in findings[name].change
+    assert "processor" not in findings["software events"].change
 
 
 def test_a_container_gets_a_whole_sheet():
@@ -249,13 +249,13 @@ def test_a_container_gets_a_whole_sheet():
     done = subprocess.run(command_in(situation, [*OUTCRY, "doctor", "--json"]),
                           capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    found = {row["name"]: row for row in json.loads(done.stdout)["findings"]}
-    assert set(found) >= ASKED_FOR
+    findings = {row["name"]: row for row in json.loads(done.stdout)["findings"]}
+    assert set(findings) >= ASKED_FOR
     for kind in ("hardware counters", "software events"):
-        assert "Operation not permitted" in found[kind]["what"]
-        assert "seccomp" in found[kind]["change"]
-    assert found["isolated cores"]["state"] == "unseen"
-    assert "0 cores" not in found["model"]["what"]
+        assert "Operation not permitted" in findings[kind]["what"]
+        assert "seccomp" in findings[kind]["change"]
+    assert findings["isolated cores"]["state"] == "unseen"
+    assert "0 cores" not in findings["model"]["what"]
 
 
 def test_counters_that_see_our_own_code_only_are_no_whole_ones(monkeypatch):
@@ -266,10 +266,10 @@ def test_counters_that_see_our_own_code_only_are_no_whole_ones(monkeypatch):
         return os.strerror(errno.EACCES) if in_kernel else None
 
     monkeypatch.setattr(doctor_devices, "open_counter", own_code_only)
-    found = by_name(doctor_devices.perf_events(Host()))
-    assert found["software events"].state == "costs"
-    assert "not the kernel's" in found["software events"].what
-    assert "perf_event_paranoid" in found["software events"].change
+    findings = by_name(doctor_devices.perf_events(Host()))
+    assert findings["software events"].state == "costs"
+    assert "not the kernel's" in findings["software events"].what
+    assert "perf_event_paranoid" in findings["software events"].change
 
 
 @pytest.mark.parametrize(("blocks", "state"), [(16_384, "costs"), (1 << 20, "good")])
@@ -278,9 +278,9 @@ def test_a_containers_shared_memory_is_too_little(tree, monkeypatch, blocks, sta
     room = SimpleNamespace(f_blocks=blocks, f_frsize=4096)
     monkeypatch.setattr(doctor_devices.os, "statvfs", lambda path: room)
     host = tree({"proc/mounts": "tmpfs /dev/shm tmpfs rw 0 0"})
-    found = by_name(doctor_devices.paths(host))["processes over shared memory"]
-    assert found.state == state
-    assert ("--shm-size" in (found.change or "")) == (state == "costs")
+    finding = by_name(doctor_devices.paths(host))["processes over shared memory"]
+    assert finding.state == state
+    assert ("--shm-size" in (finding.change or "")) == (state == "costs")
 
 
 @pytest.mark.parametrize(
@@ -294,15 +294,15 @@ def test_a_containers_shared_memory_is_too_little(tree, monkeypatch, blocks, sta
 def test_microcode_comes_from_the_processors_maker(tree, maker, flags, change):
     """One package and not both; none in a guest, whose host loads it."""
     text = f"vendor_id\t: {maker}\nmodel name\t: x\nmicrocode\t: 0x1\nflags\t\t: {flags}"
-    found = by_name(processor(tree({"proc/cpuinfo": text})))
-    assert found["microcode"].change == change
+    findings = by_name(processor(tree({"proc/cpuinfo": text})))
+    assert findings["microcode"].change == change
 
 
 def test_cores_that_sysfs_does_not_show_are_not_called_none(tree):
     """A masked /sys: whether cores are isolated is not known, and not "none"."""
-    found = by_name(isolation(tree({"proc/cmdline": "quiet"})))
-    assert found["isolated cores"].state == "unseen"
-    assert found["tickless cores"].state == "unseen"
+    findings = by_name(isolation(tree({"proc/cmdline": "quiet"})))
+    assert findings["isolated cores"].state == "unseen"
+    assert findings["tickless cores"].state == "unseen"
 
 
 def test_a_user_namespace_is_told_from_the_machine(tree):
@@ -348,9 +348,9 @@ def test_ports_are_shown_as_the_shim_finds_them(monkeypatch):
     module.available = lambda: [port, broken]
     module.__spec__ = __import__("importlib.machinery").machinery.ModuleSpec(module.__name__, None)
     monkeypatch.setitem(sys.modules, "openoutcry.dpdk_shim.ports", module)
-    found = by_name(doctor_devices.ports(Host()))
-    assert found["port pcap"].state == "good"
-    assert found["port dpdk"] == Finding(
+    findings = by_name(doctor_devices.ports(Host()))
+    assert findings["port pcap"].state == "good"
+    assert findings["port dpdk"] == Finding(
         "our paths", "port dpdk", "costs", "no libdpdk", "how packets come in without the kernel",
         change="apt-get install libdpdk-dev",
     )  # fmt: skip

@@ -6,11 +6,11 @@ from openoutcry.host.energy import EnergyMeter, NoEnergyCounter
 
 
 def zone(folder, number, name, energy_uj, range_uj=262_143_328_850):
-    made = folder / f"intel-rapl:{number}"
-    made.mkdir(parents=True, exist_ok=True)
-    (made / "name").write_text(f"{name}\n")
-    (made / "energy_uj").write_text(f"{energy_uj}\n")
-    (made / "max_energy_range_uj").write_text(f"{range_uj}\n")
+    zone_folder = folder / f"intel-rapl:{number}"
+    zone_folder.mkdir(parents=True, exist_ok=True)
+    (zone_folder / "name").write_text(f"{name}\n")
+    (zone_folder / "energy_uj").write_text(f"{energy_uj}\n")
+    (zone_folder / "max_energy_range_uj").write_text(f"{range_uj}\n")
 
 
 def test_packages_are_added_up_and_what_is_within_them_is_not(tmp_path):
@@ -45,6 +45,9 @@ def test_what_is_missing_is_said(tmp_path, there):
         (tmp_path / "intel-rapl:0" / "energy_uj").unlink()
     if there == "no number":
         (tmp_path / "intel-rapl:0" / "energy_uj").write_text("many")
-    said = {"no counter": "no RAPL for us: .*energy_uj: No such file", "no number": "'many' is no"}
-    with pytest.raises(NoEnergyCounter, match=said.get(there, "no RAPL here: .* no zone")):
+    messages = {
+        "no counter": "no RAPL for us: .*energy_uj: No such file",
+        "no number": "'many' is no",
+    }
+    with pytest.raises(NoEnergyCounter, match=messages.get(there, "no RAPL here: .* no zone")):
         EnergyMeter(tmp_path)

@@ -92,9 +92,9 @@ def test_signals_that_the_parent_answers_are_ignored_from_the_first_moment():
 def test_an_outcome_is_the_document_the_error_or_nothing(function, document, status):
     pid, fd = fork_reporting(function)
     assert ended(pid) == status
-    found = outcome(fd)
+    reported = outcome(fd)
     os.close(fd)
-    assert document in found["error"] if isinstance(document, str) else found == document
+    assert document in reported["error"] if isinstance(document, str) else reported == document
 
 
 def test_an_error_of_ours_is_its_sentence_without_a_trace():

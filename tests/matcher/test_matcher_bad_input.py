@@ -225,11 +225,11 @@ def test_a_thousand_refusals_do_not_change_what_comes_after(engine_class):
         "TIME 901",
     ]
     for line in after:
-        found = engine.process(parse_command(line, 1000))
+        actual = engine.process(parse_command(line, 1000))
         expected = other.process(parse_command(line, 1000))
-        for events in (found, expected):
+        for events in (actual, expected):
             events["seq"] = 0
-        assert np.array_equal(found, expected)
+        assert np.array_equal(actual, expected)
     assert engine.open_orders == other.open_orders
 
 

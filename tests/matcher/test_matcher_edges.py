@@ -43,18 +43,18 @@ def test_every_kind_of_resting_order_needs_a_place_and_gives_it_back(
     script = make_script(engine_class, order_capacity=12)
     first = FIRST.get(what, "CANCEL id=-1")
     script.send(first)
-    made = 0
-    while (events := script.send(f"NEW id={made} {what}"))[0]["kind"] == EventKind.ACCEPTED:
-        made += 1
+    order_count = 0
+    while (events := script.send(f"NEW id={order_count} {what}"))[0]["kind"] == EventKind.ACCEPTED:
+        order_count += 1
         assert script.engine.open_orders <= 12
     assert kinds_and_reasons(events) == [("REJECTED", "BOOK_FULL")]
-    assert made > 0
+    assert order_count > 0
     script.send("MASS_CANCEL everywhere everybody")
     assert script.engine.open_orders == 0
     script.send(first)
-    for order_id in range(made):
+    for order_id in range(order_count):
         assert script.send(f"NEW id={order_id} {what}")[0]["kind"] == EventKind.ACCEPTED
-    assert script.send(f"NEW id={made} {what}")[0]["reason"] == Reason.BOOK_FULL
+    assert script.send(f"NEW id={order_count} {what}")[0]["reason"] == Reason.BOOK_FULL
 
 
 @ENGINES

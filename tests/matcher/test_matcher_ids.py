@@ -52,14 +52,14 @@ def filled(ids, key):
 
 def colliding_ids(home, mask, count):
     """Ids whose entries are all the same, by a search over blocks of ids with ``home``."""
-    found, block = [], 1
-    while len(found) < count:
+    ids, block = [], 1
+    while len(ids) < count:
         first = block << 10
         low = -home(first) & mask
         if low < 1024:
-            found.append(first + low)
+            ids.append(first + low)
         block += 1
-    return found
+    return ids
 
 
 def fixed_hash(order_id):

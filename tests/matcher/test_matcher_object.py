@@ -191,12 +191,12 @@ def test_c_and_the_engine_agree(built, tmp_path, seed):
     run = mixed(seed, 5000)
     engine = Engine(run.instruments, run.order_capacity)
     expected = engine.process(run.orders)
-    events, said = drive(built, tmp_path, run)
+    events, report = drive(built, tmp_path, run)
     assert np.array_equal(events, expected)
-    assert said["digest"] == list(fold(engine.state()))
-    assert said["open"] == engine.open_orders
-    assert (said["events"], said["last"]) == (engine.event_count, engine.last_seq)
-    for symbol, (best, bids, asks) in zip(run.instruments["symbol"], said["books"], strict=True):
+    assert report["digest"] == list(fold(engine.state()))
+    assert report["open"] == engine.open_orders
+    assert (report["events"], report["last"]) == (engine.event_count, engine.last_seq)
+    for symbol, (best, bids, asks) in zip(run.instruments["symbol"], report["books"], strict=True):
         bid, bid_qty, ask, ask_qty = engine.best(symbol)
         assert best == [bid is not None, bid or 0, bid_qty, ask is not None, ask or 0, ask_qty]
         depth = engine.depth(symbol, 5)
@@ -210,9 +210,9 @@ def test_c_can_keep_to_a_shard(built, tmp_path):
     for own in range(2):
         engine = Engine(run.instruments, run.order_capacity, shard=(shards, own))
         expected = engine.process(run.orders)
-        events, said = drive(built, tmp_path, run, *shards, own)
+        events, report = drive(built, tmp_path, run, *shards, own)
         assert np.array_equal(events, expected)
-        assert said["digest"] == list(fold(engine.state()))
+        assert report["digest"] == list(fold(engine.state()))
 
 
 # What init() refuses
@@ -248,8 +248,8 @@ def test_capacities_and_memory_are_checked(library):
     assert start(library, table, needed - 1) == BAD_MEMORY
     assert start(library, table, shift=8) == BAD_MEMORY
     for capacities in ((2, 0, 4), (2, 4, 0), (0, 4, 4), (70_000, 4, 4)):
-        said = library.outcry_matcher_init(0, needed, table.ctypes.data, *capacities)
-        assert said == BAD_CAPACITY
+        code = library.outcry_matcher_init(0, needed, table.ctypes.data, *capacities)
+        assert code == BAD_CAPACITY
 
 
 def test_a_symbol_that_is_there_twice_is_told_at_the_second(library):
@@ -283,11 +283,11 @@ def test_c_refuses_the_tables_that_python_refuses(library, changes, symbol):
         refused = False
     except ValueError:
         refused = True
-    said = start(library, table)
-    assert (said != 0) == refused
+    code = start(library, table)
+    assert (code != 0) == refused
     if refused:
-        assert (said - 1) // FIELDS == 1
-        assert (said - 1) % FIELDS < FIELDS
+        assert (code - 1) // FIELDS == 1
+        assert (code - 1) % FIELDS < FIELDS
 
 
 def test_what_cannot_be_built_says_why(tmp_path):
@@ -329,12 +329,12 @@ def test_the_headers_compile_as_cpp(built, tmp_path):
     command = ["g++", *flags, str(source), *link, "-o", str(program)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    said = subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout
-    assert int(said) == arena_bytes(1, 10, 10)
+    output = subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout
+    assert int(output) == arena_bytes(1, 10, 10)
 
 
 def test_the_documented_size_is_the_librarys(built):
     """docs/matcher-state.md says how large the library is, to a tenth."""
     page = (MATCHER.parent / "docs" / "matcher-state.md").read_text()
-    told = int(re.search(r"(\d+) KiB, no Python in the process", page)[1])
-    assert told == pytest.approx((built / LIBRARY).stat().st_size / 1024, rel=0.1)
+    documented_kib = int(re.search(r"(\d+) KiB, no Python in the process", page)[1])
+    assert documented_kib == pytest.approx((built / LIBRARY).stat().st_size / 1024, rel=0.1)

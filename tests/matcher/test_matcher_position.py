@@ -58,8 +58,8 @@ def test_kernels_and_reference_agree_on_every_order(seed):
     reference.process(run.orders)
     before = engine.state_hash()
     rows = engine.state().rows
-    asked = {(int(r["instrument"]), int(r["order_id"])) for r in rows} | {(0, 1), (0, -5)}
-    for instrument, order_id in asked:
+    queries = {(int(r["instrument"]), int(r["order_id"])) for r in rows} | {(0, 1), (0, -5)}
+    for instrument, order_id in queries:
         symbol = run.instruments["symbol"][instrument]
         assert engine.position(order_id, symbol) == reference.position(order_id, symbol)
     assert engine.state_hash() == before
@@ -81,9 +81,9 @@ def test_a_taker_of_what_is_ahead_ends_just_before_it(orders, data):
     lots = place.lots_ahead + place.better_lots
     if lots:
         events = script.send(f"NEW id=99 BUY {lots}@{place.price_ticks} IOC p2")
-        made = events[(events["flags"] & EventFlag.MAKER) != 0]
-        assert len(made) == place.orders_ahead + place.better_orders
-        assert own not in made["order_id"]
+        maker_events = events[(events["flags"] & EventFlag.MAKER) != 0]
+        assert len(maker_events) == place.orders_ahead + place.better_orders
+        assert own not in maker_events["order_id"]
     assert engine.position(own)[1:] == (0, 0, 0, 0)
     events = script.send(f"NEW id=98 BUY 1@{place.price_ticks} IOC p2")
     filled = events[events["kind"] == EventKind.FILLED]

@@ -28,20 +28,20 @@ def core(table: Any, capacity: int, partitions: int = PARTITIONS) -> Core:
 
 
 def order(order_id: int, symbol: str, **more: Any) -> np.ndarray:
-    made = np.zeros(1, ORDER_DTYPE)
-    made["kind"], made["order_id"], made["side"] = CommandKind.NEW, order_id, Side.BUY
-    made["symbol"], made["participant"] = symbol.encode(), 1
-    made["order_type"], made["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
-    made["qty_lots"], made["price_ticks"] = 5, 100 + order_id
+    record = np.zeros(1, ORDER_DTYPE)
+    record["kind"], record["order_id"], record["side"] = CommandKind.NEW, order_id, Side.BUY
+    record["symbol"], record["participant"] = symbol.encode(), 1
+    record["order_type"], record["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
+    record["qty_lots"], record["price_ticks"] = 5, 100 + order_id
     for name, value in more.items():
-        made[name] = value
-    return made
+        record[name] = value
+    return record
 
 
 def numbered(commands: list[np.ndarray]) -> np.ndarray:
-    made = np.concatenate(commands)
-    made["seq"] = np.arange(1, len(made) + 1)
-    return made
+    orders = np.concatenate(commands)
+    orders["seq"] = np.arange(1, len(orders) + 1)
+    return orders
 
 
 def reasons(events: np.ndarray) -> list[Reason]:
@@ -70,11 +70,11 @@ def test_two_icebergs_that_one_engine_could_not_take_are_refused_by_each_ones_ro
     whole, plain = core(TABLE, capacity, 2), core(TABLE, capacity, 1)
     assert reasons(plain.fresh().process(commands))[1] is Reason.BOOK_FULL
     one = whole.fresh()
-    said = reasons(one.process(commands))
-    assert said == [Reason.BOOK_FULL, Reason.BOOK_FULL, Reason.NONE]
+    whole_reasons = reasons(one.process(commands))
+    assert whole_reasons == [Reason.BOOK_FULL, Reason.BOOK_FULL, Reason.NONE]
     shards = [whole.shard(whole.fresh(), number, 2, 0) for number in range(2)]
-    found = np.concatenate([shard.process(commands) for shard in shards])
-    assert reasons(found[np.argsort(found["cause_seq"])]) == said
+    events = np.concatenate([shard.process(commands) for shard in shards])
+    assert reasons(events[np.argsort(events["cause_seq"])]) == whole_reasons
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -87,8 +87,8 @@ def test_what_a_room_refuses_is_what_an_engine_of_its_own_would(
     run, capacity = mixed(seed, 1_500), 24
     orders = run.orders.copy()
     orders["participant"] %= 1 << 12
-    made = core(run.instruments, capacity)
-    whole, numbers = made.fresh(), partition_numbers(run.instruments, PARTITIONS).tolist()
+    whole_core = core(run.instruments, capacity)
+    whole, numbers = whole_core.fresh(), partition_numbers(run.instruments, PARTITIONS).tolist()
     monkeypatch.setattr(books, "extra_capacity", lambda _: extra_capacity(capacity) // PARTITIONS)
     share = (capacity - 1) // PARTITIONS
     plain = [ReferenceEngine(run.instruments, share, capacity, shard=(numbers, n))
@@ -103,22 +103,24 @@ def test_what_a_room_refuses_is_what_an_engine_of_its_own_would(
         part["error_code"][np.isin(part["seq"], by_risk)] = 1
         wanted = [engine.process(part) for engine in plain]
         for number in range(PARTITIONS):
-            assert told(events, numbers, number) == told(wanted[number], numbers, number)
+            assert partition_events(events, numbers, number) == partition_events(
+                wanted[number], numbers, number
+            )
         full += int((events["reason"] == Reason.BOOK_FULL).sum())
         whole.check()
         if at % 300 == 0:
-            whole = made.restored(whole.snapshot())
+            whole = whole_core.restored(whole.snapshot())
     assert full > 5, full
     assert isinstance(whole, Engine)
 
 
-def told(events: np.ndarray, numbers: list[int], number: int) -> list[tuple[int, ...]]:
+def partition_events(events: np.ndarray, numbers: list[int], number: int) -> list[tuple[int, ...]]:
     """What the events of a partition's instruments say; an expiry has more in a shard."""
     keys = ("cause_seq", "kind", "reason", "order_id", "qty_lots", "price_ticks", "instrument")
-    found = [
+    rows = [
         tuple(int(one[key]) for key in keys)
         for one in events
         if one["instrument"] != NO_INSTRUMENT and numbers[one["instrument"]] == number
     ]
     others = (Reason.RISK, Reason.GATEWAY)
-    return [one for one in found if one[1] != EventKind.COMPLETED and one[2] not in others]
+    return [one for one in rows if one[1] != EventKind.COMPLETED and one[2] not in others]

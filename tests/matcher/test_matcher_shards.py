@@ -45,14 +45,14 @@ def test_each_instrument_sees_the_same_events(seed, count, data):
     whole = Engine(run.instruments, ROOMY)
     expected = whole.process(run.orders)
     engines = [Engine(run.instruments, ROOMY, shard=(shard_of, k)) for k in range(count)]
-    found = [engine.process(run.orders) for engine in engines]
+    shard_events = [engine.process(run.orders) for engine in engines]
     for instrument, home in enumerate(shard_of):
-        for shard, events in enumerate(found):
+        for shard, events in enumerate(shard_events):
             mine = expected if shard == home else expected[:0]
             assert np.array_equal(seen_by(events, instrument), seen_by(mine, instrument))
     nobody = [
         e[(e["instrument"] == NO_INSTRUMENT) & (e["kind"] == EventKind.REJECTED)]
-        for e in (expected, *found)
+        for e in (expected, *shard_events)
     ]
     for_all = [int(np.isin(e["reason"], [Reason.TIME_BACKWARDS]).sum()) for e in nobody]
     assert all(n == for_all[0] for n in for_all)

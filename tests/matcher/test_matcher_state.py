@@ -254,8 +254,8 @@ def test_a_clone_copies_every_table():
     starts = sorted(int(words[word // 8]) for word in TABLES)
     assert len(set(starts)) == len(TABLES)
     names = [name for name in vars(at) if name.endswith("_AT") and name != "NEXT_EVENT_AT"]
-    told = [getattr(at, name) for name in names if getattr(at, name) < at.TRANSIENT]
-    assert sorted(told) == sorted(TABLES)
+    offsets = [getattr(at, name) for name in names if getattr(at, name) < at.TRANSIENT]
+    assert sorted(offsets) == sorted(TABLES)
 
 
 def test_what_was_elected_or_converted_is_a_plain_order():

@@ -42,13 +42,13 @@ def plain_hashes() -> list[str]:
 def answers() -> dict[str, tuple[int, int]]:
     """To one new order of each type: the first event's kind and reason."""
     (template,) = next(GeneratedFlow("static", 1, 1).chunks())[:1]
-    found = {}
+    first_events = {}
     for order_type in OrderType:
         order = np.array([template])
         order["seq"], order["order_id"], order["order_type"] = 1, 1, order_type
         event = Engine(make_instruments(["OUTCRY"])).process(order)[0]
-        found[order_type.name] = (int(event["kind"]), int(event["reason"]))
-    return found
+        first_events[order_type.name] = (int(event["kind"]), int(event["reason"]))
+    return first_events
 
 
 def say() -> None:

@@ -16,12 +16,12 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "matcher.md").read_text()
 
 def functions():
     """Every function of the reference that checks, by its name."""
-    found = {}
+    nodes = {}
     for module in (engine, checks, books):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if isinstance(node, ast.FunctionDef):
-                found[node.name] = node
-    return found
+                nodes[node.name] = node
+    return nodes
 
 
 FUNCTIONS = functions()
@@ -37,9 +37,9 @@ def checks_of(node, kind):
     """The reasons that the code refuses a command of ``kind`` with, as it comes to them."""
     if isinstance(node, ast.If) and isinstance(node.test, ast.Compare):
         left, right = node.test.left, node.test.comparators[0]
-        asked = member(right, "CommandKind")
-        if asked and ast.unparse(left) == "c.kind" and isinstance(node.test.ops[0], ast.Eq):
-            for statement in node.body if asked == kind.name else node.orelse:
+        tested_kind = member(right, "CommandKind")
+        if tested_kind and ast.unparse(left) == "c.kind" and isinstance(node.test.ops[0], ast.Eq):
+            for statement in node.body if tested_kind == kind.name else node.orelse:
                 yield from checks_of(statement, kind)
             return
     if isinstance(node, ast.Dict):
@@ -74,22 +74,22 @@ KINDS = [kind for kind in CommandKind if kind not in (CommandKind.DISCONNECT, Co
 def test_the_table_of_rejects_is_the_codes_own_order_of_checks(kind):
     """Read from the reference's source, which the kernels are compared with byte for byte."""
     first = row_of("all")
-    found = list(checks_of(FUNCTIONS["_dispatch"], kind))
-    assert found[: len(first)] == first
-    assert row_of(f"`{kind.name}`") == list(dict.fromkeys(found[len(first) :]))
+    reasons = list(checks_of(FUNCTIONS["_dispatch"], kind))
+    assert reasons[: len(first)] == first
+    assert row_of(f"`{kind.name}`") == list(dict.fromkeys(reasons[len(first) :]))
 
 
 def test_the_table_of_order_types_is_the_codes():
     """Each type's times in force, what ``aux`` means to it, and whether it has a price."""
     (table,) = re.findall(r"\| type \| time in force .*?\n\|[-|]*\n(.*?)\n\n", PAGE, re.DOTALL)
-    told = {}
+    documented = {}
     for line in table.splitlines():
         types, times, aux, price = (cell.strip() for cell in line.strip("|").split("|"))
         for name in re.findall(r"\w+", types):
-            told[OrderType[name]] = times, aux, price
-    assert set(told) == set(OrderType)
+            documented[OrderType[name]] = times, aux, price
+    assert set(documented) == set(OrderType)
     for order_type, row in ORDER_TYPES.items():
-        times, aux, price = told[order_type]
+        times, aux, price = documented[order_type]
         names = [tif.name for tif in row.times_in_force]
         every = len(names) == 7
         assert times == ("all" if every else " ".join(names)), order_type.name

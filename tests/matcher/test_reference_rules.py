@@ -204,11 +204,11 @@ def test_shards_give_each_instrument_the_events_of_one_engine(seed):
     assert same_but_numbers(parts[0][elsewhere], whole[rejected], NO_INSTRUMENT)
 
 
-def same_but_numbers(found, expected, instrument):
+def same_but_numbers(actual, expected, instrument):
     """The events of one instrument, without their numbers and without the flag LAST, which in a
     command to all belongs to the last of them."""
-    found, expected = (events[events["instrument"] == instrument] for events in (found, expected))
-    for events in (found, expected):
+    actual, expected = (events[events["instrument"] == instrument] for events in (actual, expected))
+    for events in (actual, expected):
         events["seq"] = 0
         events["flags"] &= ~np.uint8(EventFlag.LAST)
-    return np.array_equal(found, expected)
+    return np.array_equal(actual, expected)

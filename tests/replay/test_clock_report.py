@@ -34,34 +34,34 @@ TABLE = load_table()
 
 def records(count, start_s=MIDNIGHT_UTC_S - 60):
     """One record a second, locked and within 2 us."""
-    made = np.zeros(count, CLOCK_DTYPE)
-    made["tai_ts_ns"] = (start_s + 37 + np.arange(count)) * SECOND_NS
-    made["bound_ns"] = 2_000
-    made["flags"] = int(ClockFlag.RTS25 | ClockFlag.TRACEABLE)
-    made["state"], made["source"] = ClockState.LOCKED, ClockSource.PHC_PRECISE
-    made["event"], made["grandmaster"] = ClockEvent.SAMPLE, 0xC0FFEE
-    return made
+    rows = np.zeros(count, CLOCK_DTYPE)
+    rows["tai_ts_ns"] = (start_s + 37 + np.arange(count)) * SECOND_NS
+    rows["bound_ns"] = 2_000
+    rows["flags"] = int(ClockFlag.RTS25 | ClockFlag.TRACEABLE)
+    rows["state"], rows["source"] = ClockState.LOCKED, ClockSource.PHC_PRECISE
+    rows["event"], rows["grandmaster"] = ClockEvent.SAMPLE, 0xC0FFEE
+    return rows
 
 
 def test_a_good_night_is_two_days():
     """A minute on both sides of midnight: two days, all of it within RTS 25."""
-    made = summarise(records(121), TABLE, UTC)
-    assert [(d["day"], d["covered_s"]) for d in made["days"]] == [
+    summary = summarise(records(121), TABLE, UTC)
+    assert [(d["day"], d["covered_s"]) for d in summary["days"]] == [
         ("2027-01-15", 60.0),
         ("2027-01-16", 60.0),
     ]
-    assert made["rts25_held"]
-    assert made["whole"]["rts25_share"] == 1.0
-    assert made["whole"]["state_s"] == {"locked": 120.0}
-    assert made["whole"]["grandmasters"] == ["0000000000c0ffee"]
-    assert made["whole"]["bound_p99_ns"] == 2_000
-    assert any("held all the time" in line for line in report_lines(made))
+    assert summary["rts25_held"]
+    assert summary["whole"]["rts25_share"] == 1.0
+    assert summary["whole"]["state_s"] == {"locked": 120.0}
+    assert summary["whole"]["grandmasters"] == ["0000000000c0ffee"]
+    assert summary["whole"]["bound_p99_ns"] == 2_000
+    assert any("held all the time" in line for line in report_lines(summary))
 
 
 def test_a_zone_moves_midnight():
     """In Berlin the same two minutes are of one day."""
-    made = summarise(records(121), TABLE, ZoneInfo("Europe/Berlin"))
-    assert [d["day"] for d in made["days"]] == ["2027-01-16"]
+    summary = summarise(records(121), TABLE, ZoneInfo("Europe/Berlin"))
+    assert [d["day"] for d in summary["days"]] == ["2027-01-16"]
 
 
 def test_a_bad_minute_counts():
@@ -71,22 +71,22 @@ def test_a_bad_minute_counts():
     rows["state"][10:40] = ClockState.HOLDOVER
     rows["event"][10] = ClockEvent.CRITICAL
     rows["bound_ns"][10:40] = 150_000
-    made = summarise(rows, TABLE, UTC)
-    assert not made["rts25_held"]
-    assert made["whole"]["rts25_share"] == 0.75
-    assert made["whole"]["state_s"] == {"locked": 90.0, "holdover": 30.0}
-    assert made["whole"]["bound_max_ns"] == 150_000
-    assert [e["event"] for e in made["events"]] == ["critical"]
-    assert any("did NOT hold" in line for line in report_lines(made))
+    summary = summarise(rows, TABLE, UTC)
+    assert not summary["rts25_held"]
+    assert summary["whole"]["rts25_share"] == 0.75
+    assert summary["whole"]["state_s"] == {"locked": 90.0, "holdover": 30.0}
+    assert summary["whole"]["bound_max_ns"] == 150_000
+    assert [e["event"] for e in summary["events"]] == ["critical"]
+    assert any("did NOT hold" in line for line in report_lines(summary))
 
 
 def test_a_gap_is_no_evidence():
     """An hour without a record is not held, whatever stands on both sides of it."""
     rows = np.concatenate([records(10), records(10, MIDNIGHT_UTC_S + 3_600)])
-    made = summarise(rows, TABLE, UTC)
-    assert not made["rts25_held"]
-    assert 3_600 < made["whole"]["without_evidence_s"] < 3_660
-    assert made["whole"]["rts25_share"] == 1.0
+    summary = summarise(rows, TABLE, UTC)
+    assert not summary["rts25_held"]
+    assert 3_600 < summary["whole"]["without_evidence_s"] < 3_660
+    assert summary["whole"]["rts25_share"] == 1.0
 
 
 def written(folder, fault_at_s, fault, seconds=120):
@@ -110,19 +110,19 @@ def test_a_suspend_is_in_the_report(tmp_path):
     """While nothing is known a record has no time of its own: it is placed all the same, RTS 25 is
     not held there, and what happened is told."""
     journal = written(tmp_path, 60, lambda simulation: simulation.machine.suspend(30 * SECOND_NS))
-    found = clock_records(journal, TABLE)
-    made = summarise(found.records, TABLE, UTC, found.since_tai_ns, found.until_tai_ns)
-    unknown = found.records["state"] == ClockState.UNKNOWN
+    evidence = clock_records(journal, TABLE)
+    summary = summarise(evidence.records, TABLE, UTC, evidence.since_tai_ns, evidence.until_tai_ns)
+    unknown = evidence.records["state"] == ClockState.UNKNOWN
     assert unknown[60:].sum() >= 8
-    assert found.records["tai_ts_ns"].min() > 0
-    assert list(np.diff(found.records["seq"])) == [1] * (len(found.records) - 1)
-    assert not made["rts25_held"]
-    assert made["whole"]["rts25_share"] < 1
-    assert made["whole"]["state_s"]["unknown"] > 4
-    assert made["whole"]["without_evidence_s"] > 20
-    told = [event["event"] for event in made["events"]]
-    assert "suspended" in told
-    assert any("about 20" in line and "suspended" in line for line in report_lines(made))
+    assert evidence.records["tai_ts_ns"].min() > 0
+    assert list(np.diff(evidence.records["seq"])) == [1] * (len(evidence.records) - 1)
+    assert not summary["rts25_held"]
+    assert summary["whole"]["rts25_share"] < 1
+    assert summary["whole"]["state_s"]["unknown"] > 4
+    assert summary["whole"]["without_evidence_s"] > 20
+    event_names = [event["event"] for event in summary["events"]]
+    assert "suspended" in event_names
+    assert any("about 20" in line and "suspended" in line for line in report_lines(summary))
 
 
 def test_a_page_read_again_is_counted_once(tmp_path):
@@ -137,8 +137,8 @@ def test_a_page_read_again_is_counted_once(tmp_path):
         for part in (rows[:6], rows, other):
             writer.clock(part, TABLE.utc_of(int(part["tai_ts_ns"][-1])))
         writer.sync()
-    found = clock_records(tmp_path / "j", TABLE).records
-    assert list(found["seq"]) == [*range(1, 11), *range(1, 11)]
+    journalled = clock_records(tmp_path / "j", TABLE).records
+    assert list(journalled["seq"]) == [*range(1, 11), *range(1, 11)]
 
 
 def test_what_cannot_be_known_is_placed_from_the_last_known_moment_on():
@@ -156,11 +156,11 @@ def test_missing_records_are_no_evidence():
     """Between two records of which one is missing nobody knows what that one said."""
     rows = records(121)
     rows["seq"] = np.arange(1, 122)
-    made = summarise(np.delete(rows, [50, 51]), TABLE, UTC)
-    assert not made["rts25_held"]
-    assert made["whole"]["missing_records"] == 2
-    assert made["whole"]["without_evidence_s"] == 3.0
-    assert any("2 records are missing" in line for line in report_lines(made))
+    summary = summarise(np.delete(rows, [50, 51]), TABLE, UTC)
+    assert not summary["rts25_held"]
+    assert summary["whole"]["missing_records"] == 2
+    assert summary["whole"]["without_evidence_s"] == 3.0
+    assert any("2 records are missing" in line for line in report_lines(summary))
 
 
 @pytest.mark.parametrize(("before_s", "after_s", "held"), [(0, 1, True), (60, 0, False),
@@ -169,9 +169,9 @@ def test_a_daemon_that_came_late_or_went_early_is_a_hole(before_s, after_s, held
     """What the journal covers and the daemon did not is without evidence."""
     rows = records(121)
     first, last = int(rows["tai_ts_ns"][0]), int(rows["tai_ts_ns"][-1])
-    made = summarise(rows, TABLE, UTC, first - before_s * SECOND_NS, last + after_s * SECOND_NS)
-    assert made["rts25_held"] == held
-    assert made["whole"]["without_evidence_s"] == (0 if held else 60 if before_s else 55)
+    summary = summarise(rows, TABLE, UTC, first - before_s * SECOND_NS, last + after_s * SECOND_NS)
+    assert summary["rts25_held"] == held
+    assert summary["whole"]["without_evidence_s"] == (0 if held else 60 if before_s else 55)
 
 
 def test_after_its_last_word_a_daemon_speaks_for_nothing():
@@ -211,16 +211,16 @@ def test_the_command_shows_a_daemons_page(daemon):
     the daemon is killed, and the very next look says that nothing is known."""
     until = time.monotonic() + 300
     while time.monotonic() < until:
-        found = ask("--json")
-        if found.returncode == 0 and json.loads(found.stdout)["state"] == "locked":
+        reply = ask("--json")
+        if reply.returncode == 0 and json.loads(reply.stdout)["state"] == "locked":
             break
         time.sleep(0.2)
-    made = json.loads(found.stdout)
-    assert made["page"] == f"outcry.{daemon.pid}.{made['page'].split('.')[2]}.clock"
-    assert made["now"]["earliest_utc_ns"] <= made["now"]["latest_utc_ns"]
-    assert abs(made["now"]["earliest_utc_ns"] - time.time_ns()) < 20 * SECOND_NS
-    assert made["rts25"]["holds"] in (True, False)
-    heard = {row["source"]: row for row in made["sources"]}
+    document = json.loads(reply.stdout)
+    assert document["page"] == f"outcry.{daemon.pid}.{document['page'].split('.')[2]}.clock"
+    assert document["now"]["earliest_utc_ns"] <= document["now"]["latest_utc_ns"]
+    assert abs(document["now"]["earliest_utc_ns"] - time.time_ns()) < 20 * SECOND_NS
+    assert document["rts25"]["holds"] in (True, False)
+    heard = {row["source"]: row for row in document["sources"]}
     assert heard["phc_precise"]["port_state"] == "slave"
     assert heard["chrony"]["traceable"]
     assert heard["phc_precise"]["bound_ns"] > 0
@@ -244,9 +244,9 @@ def test_a_runs_journal_takes_the_daemons_evidence_along(daemon, tmp_path):
     records out of the journal, one a second without a gap."""
     while json.loads(ask("--json").stdout or "{}").get("state") != "locked":
         time.sleep(0.2)
-    made = a_run(tmp_path, 40_000)
-    assert made["clock"]["page"].startswith(f"outcry.{daemon.pid}.")
-    assert abs(made["clock"]["offset_ns"]) <= made["clock"]["bound_ns"]
+    finished_run = a_run(tmp_path, 40_000)
+    assert finished_run["clock"]["page"].startswith(f"outcry.{daemon.pid}.")
+    assert abs(finished_run["clock"]["offset_ns"]) <= finished_run["clock"]["bound_ns"]
     records = clock_records(tmp_path / "journal", TABLE).records
     assert set(np.diff(records["seq"])) == {1}
     assert len(records) >= 2
@@ -257,11 +257,11 @@ def test_a_runs_journal_takes_the_daemons_evidence_along(daemon, tmp_path):
 def test_a_run_without_a_daemon_has_the_kernels_word(tmp_path):
     """The result and the journal's configuration say what the kernel says; there is no evidence to
     report on, and the report's exit status says so."""
-    made = a_run(tmp_path, 2_000)
-    if made["clock"]["page"] is not None:
+    finished_run = a_run(tmp_path, 2_000)
+    if finished_run["clock"]["page"] is not None:
         pytest.skip("a clock daemon runs on this machine")
-    assert made["clock"]["offset_ns"] is None
-    assert made["clock"]["bound_ns"] > 0
+    assert finished_run["clock"]["offset_ns"] is None
+    assert finished_run["clock"]["bound_ns"] > 0
     assert JournalReader(tmp_path / "journal").config["clock"]["source"] == "kernel"
     done = ask("report", str(tmp_path / "journal"))
     assert done.returncode == 1
@@ -274,24 +274,24 @@ def test_rts25_is_not_said_to_hold_where_the_time_is_not_known():
     try:
         writer.set_rts25(1_800_000_000 * SECOND_NS)
         writer.add_evidence(records(1))
-        made = json.loads(ask("--json").stdout)
+        document = json.loads(ask("--json").stdout)
         shown = ask().stdout
     finally:
         writer.close()
-    assert made["now"] is None
-    assert made["rts25"] == {"holds": False, "since_utc": None}
+    assert document["now"] is None
+    assert document["rts25"] == {"holds": False, "since_utc": None}
     assert "NOT KNOWN" in shown
     assert "DOES NOT HOLD" in shown
 
 
 def test_without_a_daemon_the_kernel_is_asked():
     """The kernel's own estimate, and no word of RTS 25."""
-    made = json.loads(ask("--json").stdout)
-    if made["page"] is not None:
+    document = json.loads(ask("--json").stdout)
+    if document["page"] is not None:
         pytest.skip("a clock daemon runs on this machine")
-    assert made["source"] == "kernel"
-    assert made["bound_ns"] > 0
-    assert not made["rts25"]["holds"]
+    assert document["source"] == "kernel"
+    assert document["bound_ns"] > 0
+    assert not document["rts25"]["holds"]
 
 
 @pytest.mark.parametrize(

@@ -159,8 +159,8 @@ def test_from_a_checkpoint_it_goes_on_in_the_middle_of_a_block(journal, expected
     home.mkdir()
     for path in journal.iterdir():
         (home / path.name).write_bytes(path.read_bytes())
-    made = make_checkpoints(home, every=6_000)
-    assert len(made) == 2
+    checkpoints = make_checkpoints(home, every=6_000)
+    assert len(checkpoints) == 2
     reader = JournalReader(home)
     point = starting_point(reader, 6_000)
     assert point.seq == 6_000

@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-import audit_journals as made
+import audit_journals
 import pytest
 from processes import OUTCRY
 
@@ -14,13 +14,15 @@ from openoutcry.replay.checkpoint import make_checkpoints, recover
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    home = made.write(tmp_path_factory.mktemp("steps") / "day", made.orders(6, 6_000))
+    home = audit_journals.write(
+        tmp_path_factory.mktemp("steps") / "day", audit_journals.orders(6, 6_000)
+    )
     make_checkpoints(home, 2_000)
     return home
 
 
 def test_every_way_to_a_command_comes_to_the_same_state_and_events(home):
-    _, events, _ = made.everything(home)
+    _, events, _ = audit_journals.everything(home)
     stepper = Stepper(home, 3_000)
     for seq in (3_000, 3_001, 2_999, 1, 0, 6_000, 5_999, 1_024, 1_023, 4_096, 17):
         stepper.goto(seq)
@@ -59,13 +61,13 @@ def test_the_queues_add_up_to_the_depth(home):
 
 
 def test_the_command_shows_the_book_and_steps(home):
-    asked = [*OUTCRY, "replay", home, "--until", "4000", "--show-book", "PLAIN"]
-    shown = subprocess.run([*asked, "--json"], capture_output=True, text=True)
+    command = [*OUTCRY, "replay", home, "--until", "4000", "--show-book", "PLAIN"]
+    shown = subprocess.run([*command, "--json"], capture_output=True, text=True)
     document = json.loads(shown.stdout)
     assert (document["seq"], document["symbol"]) == (4_000, "PLAIN")
     assert document["orders"]
     stepped = subprocess.run(
-        [*asked, "--step"], input="n\np 2\ng 4000\nb NOPE\nnonsense\nb PRORATA\nq\n",
+        [*command, "--step"], input="n\np 2\ng 4000\nb NOPE\nnonsense\nb PRORATA\nq\n",
         capture_output=True, text=True,
     )  # fmt: skip
     assert stepped.returncode == 0, stepped.stderr

@@ -76,13 +76,13 @@ def test_cores_are_said_in_groups():
 
 def test_64_cores_are_a_few_lines_on_the_terminal(capsys):
     """Not one of 2,016 a pair; the page has the groups under its map."""
-    made = cores_of(64)
-    show(made)
-    said = capsys.readouterr().out
-    assert len(said.splitlines()) < 10
-    assert "2,016 pairs of cores" in said
-    assert "cores 0-31: 60 ns; the kernel says: one L3 (496 pairs)" in said
-    page = render([made])
+    cores_document = cores_of(64)
+    show(cores_document)
+    output = capsys.readouterr().out
+    assert len(output.splitlines()) < 10
+    assert "2,016 pairs of cores" in output
+    assert "cores 0-31: 60 ns; the kernel says: one L3 (496 pairs)" in output
+    page = render([cores_document])
     assert page.index("Cores near each other") > page.index("Round trip of a cache line")
     assert "<li>cores 32-63: 60 ns" in page
     assert "<details><summary>2,016 figures, the first 1,000 of them here" in page
@@ -141,7 +141,7 @@ def pipeline():
 def test_the_terminal_has_compile_time_bottleneck_ladder_and_perf(pipeline, capsys):
     """Each in plain lines."""
     show(pipeline)
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for line in (
         "compiling or loading the kernels took 2.5 s, in no figure",
         "the bottleneck is matcher in process back: by its stages alone it could do 20 M/s",
@@ -151,7 +151,7 @@ def test_the_terminal_has_compile_time_bottleneck_ladder_and_perf(pipeline, caps
         "perf: Software events only.", "back (matcher): page-faults 7", "50.0%  match_burst",
         "back was off its core for: long 5 µs; short 1 ns", "no c2c",
     ):  # fmt: skip
-        assert line in said
+        assert line in output
 
 
 def test_the_tail_says_the_same_on_terminal_and_page(pipeline, capsys, recorded_pictures):
@@ -210,9 +210,11 @@ def test_ratios_to_peers_are_written_out():
 
 def test_many_subjects_have_one_short_heading():
     """Nine names in letters of 34 pixels are no heading."""
-    made = [document(name, [], [], "outcry bench") for name in ("ring", "shim", "clock", "cores")]
-    assert "<h1>4 subjects on " in render(made)
-    assert "<h1>ring · shim</h1>" in render(made[:2])
+    documents = [
+        document(name, [], [], "outcry bench") for name in ("ring", "shim", "clock", "cores")
+    ]
+    assert "<h1>4 subjects on " in render(documents)
+    assert "<h1>ring · shim</h1>" in render(documents[:2])
 
 
 def test_shares_in_billionths_are_said_in_per_cent():

@@ -159,8 +159,8 @@ def test_each_fault_of_a_header_is_named(
     changes: dict[str, int], size_bytes: int, state: str, problem: str
 ) -> None:
     """The first field that cannot be, with its byte; nothing is skipped."""
-    found, why = classify(header(**changes)[:size_bytes], size_bytes, PAGE_BYTES)
-    assert found == state
+    actual, why = classify(header(**changes)[:size_bytes], size_bytes, PAGE_BYTES)
+    assert actual == state
     assert problem in why
 
 

@@ -21,21 +21,21 @@ from openoutcry.wire import ORDER_DTYPE, LayoutMismatch
 @pytest.fixture
 def make_ring() -> Iterator[Callable[..., RingBuffer]]:
     """Rings that are removed at the end of the test."""
-    made: list[RingBuffer] = []
+    rings: list[RingBuffer] = []
 
     def make(
         capacity: int = 8, consumers: tuple[str, ...] = ("a",), multi_producer: bool = False
     ) -> RingBuffer:
-        name = segment_name(ProcessIdentity.mine(), f"test-{len(made)}")
-        made.append(
+        name = segment_name(ProcessIdentity.mine(), f"test-{len(rings)}")
+        rings.append(
             RingBuffer.create(
                 name, capacity, ORDER_DTYPE, list(consumers), multi_producer=multi_producer
             )
         )
-        return made[-1]
+        return rings[-1]
 
     yield make
-    for ring in made:
+    for ring in rings:
         ring.unlink()
 
 

@@ -25,14 +25,14 @@ from openoutcry.ring.reader import SINGLE_SLOTS_MAX
 @pytest.fixture
 def make_ring() -> Iterator[Callable[..., RingBuffer]]:
     """Rings that are removed at the end of the test."""
-    made: list[RingBuffer] = []
+    rings: list[RingBuffer] = []
 
     def make(capacity: int = 8, **more: Any) -> RingBuffer:
-        made.append(RingBuffer.create(ring_name("builtins"), capacity, RECORD, ["a"], **more))
-        return made[-1]
+        rings.append(RingBuffer.create(ring_name("builtins"), capacity, RECORD, ["a"], **more))
+        return rings[-1]
 
     yield make
-    for ring in made:
+    for ring in rings:
         ring.unlink()
 
 

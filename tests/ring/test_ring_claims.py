@@ -27,7 +27,7 @@ from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, LayoutMismatch
 @pytest.fixture
 def make_ring() -> Iterator[Callable[..., RingBuffer]]:
     """Rings that are removed at the end of the test."""
-    made: list[RingBuffer] = []
+    rings: list[RingBuffer] = []
 
     def make(
         capacity: int = 8,
@@ -35,11 +35,11 @@ def make_ring() -> Iterator[Callable[..., RingBuffer]]:
         readers: tuple[str, ...] = ("a",),
         **more: Any,
     ) -> RingBuffer:
-        made.append(RingBuffer.create(ring_name("claims"), capacity, dtype, readers, **more))
-        return made[-1]
+        rings.append(RingBuffer.create(ring_name("claims"), capacity, dtype, readers, **more))
+        return rings[-1]
 
     yield make
-    for ring in made:
+    for ring in rings:
         ring.unlink()
 
 
@@ -408,8 +408,8 @@ def test_a_closed_or_inherited_producer_is_refused(make_ring: Callable[..., Ring
 def test_thirty_three_producers_are_one_too_many(make_ring: Callable[..., RingBuffer]) -> None:
     """Each has an entry; one given back is used again."""
     ring = make_ring(8, multi_producer=True)
-    made = [ring.producer() for _ in range(layout.MAX_PRODUCERS)]
+    producers = [ring.producer() for _ in range(layout.MAX_PRODUCERS)]
     with pytest.raises(RingError, match="32 producers already"):
         ring.producer()
-    made[5].close()
+    producers[5].close()
     assert ring.producer().publish(make_records(1, 1, 1)) == 1

@@ -137,7 +137,7 @@ def test_overlapping_claims_of_two_dead_workers_are_done_once(
     """One was killed right before the compare-and-swap that the other won, and the other before it
     had finished: their successors, made at the same moment, do each record once and wait for
     nobody for ever."""
-    ready, made, taken = shared_words(1), shared_words(2), shared_words(16).reshape(2, 8)
+    ready, attached, taken = shared_words(1), shared_words(2), shared_words(16).reshape(2, 8)
 
     def lose(ring: RingBuffer) -> None:
         ring.worker("pool")
@@ -147,8 +147,8 @@ def test_overlapping_claims_of_two_dead_workers_are_done_once(
 
     def succeed(ring: RingBuffer, number: int) -> None:
         worker = ring.worker("pool")
-        made[number] = 1
-        wait_until(lambda: bool(made.all()))
+        attached[number] = 1
+        wait_until(lambda: bool(attached.all()))
         while len(batch := worker.take(9)):
             taken[number, batch["stamp"]] += 1
             worker.finish()
@@ -156,7 +156,7 @@ def test_overlapping_claims_of_two_dead_workers_are_done_once(
     for _ in range(20):
         ring = make_ring(8, (), pools={"pool": 2})
         ring.producer().publish(make_records(1, 1, 4))
-        ready[:], made[:], taken[:] = 0, 0, 0
+        ready[:], attached[:], taken[:] = 0, 0, 0
         loser = children.fork(lose, ring)
         wait_until(lambda: bool(ready[0]))
         winner = hold(ring, children, 3)

@@ -103,7 +103,7 @@ def test_only_segments_of_the_dead_are_removed(name: str) -> None:
     left = subprocess.run(
         [sys.executable, "-c", make], check=True, capture_output=True, text=True
     ).stdout.strip()
-    assert left in [found for found, _ in list_segments()]
+    assert left in [listed for listed, _ in list_segments()]
     assert left in remove_dead_segments()
     assert not (SHM / left).exists()
     assert (SHM / name).exists()

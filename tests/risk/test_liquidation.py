@@ -41,14 +41,14 @@ def cancelled(desk, who=1):
 
 def part(desk, lots, price, other=None, who=1, symbol=A):
     """LIQUIDATE, and its order: whether the one makes sense, verdict and events of the other."""
-    said = desk.set(Setting.LIQUIDATE, lots, who, symbol, price)
+    accepted = desk.set(Setting.LIQUIDATE, lots, who, symbol, price)
     fields = {
         "kind": 1, "side": BUY if lots > 0 else SELL, "qty_lots": abs(lots), "price_ticks": price,
         "participant": who, "symbol": symbol, "order_type": OrderType.LIMIT,
         "order_id": lay.PART_IDS + desk.view.word(lay.PARTS), "time_in_force": TimeInForce.IOC,
     }  # fmt: skip
     verdict, events = desk.send(**fields | (other or {}))
-    return said, bits(verdict), events
+    return accepted, bits(verdict), events
 
 
 @pytest.mark.parametrize(("balance", "is_called"), [(201, False), (200, False), (199, True)])
@@ -116,8 +116,8 @@ def test_parts_close_it_out_until_the_margin_is_enough():
     assert part(desk, 3, 100)[:2] == (False, ["KILLED"])  # its orders are still open
     cancelled(desk)
     desk.new(SELL, 2, 100, who=2)
-    said, refused, events = part(desk, 3, 101)
-    assert (said, refused) == (True, [])
+    accepted, refused, events = part(desk, 3, 101)
+    assert (accepted, refused) == (True, [])
     kinds = [EventKind(int(kind)).name for kind in events["kind"]]
     assert kinds == ["ACCEPTED", "FILLED", "FILLED", "CANCELLED"]
     assert desk.view.cell(1, 0, lay.POSITION) == -8
@@ -157,8 +157,8 @@ def test_another_order_than_the_one_that_was_said_is_refused(other):
     desk = indebted(balance=100)
     cancelled(desk)
     desk.set(Setting.KILL, 1, 3)
-    said, refused, _ = part(desk, 3, 101, other)
-    assert said
+    accepted, refused, _ = part(desk, 3, 101, other)
+    assert accepted
     assert "KILLED" in refused
     assert desk.view.word(lay.PART_WHO) == 1  # the part itself may still come
 

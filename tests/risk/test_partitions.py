@@ -77,9 +77,9 @@ def test_mixed_commands_in_partitions_are_never_past_a_limit(partitions, seed):
     """Every verdict, what it tells and every word as in the reference; the sum of the parts at
     every command; and the core that sees everything lets in whatever was let in."""
     both = govern(partitions, seed, 2_500)
-    found = Counter(name for one in both.verdicts if one & 0xFF for name in bits(one))
-    assert len(DIVIDED & set(found)) >= 4, found
-    assert set(found) >= {"MAX_QTY", "POSITION_LONG"}, found
+    refusals = Counter(name for one in both.verdicts if one & 0xFF for name in bits(one))
+    assert len(DIVIDED & set(refusals)) >= 4, refusals
+    assert set(refusals) >= {"MAX_QTY", "POSITION_LONG"}, refusals
     assert both.verdicts.count(0) > 500
     assert both.plain.meetings > 40
 
@@ -156,10 +156,10 @@ def test_a_core_in_partitions_is_the_same_in_one_piece_in_parts_and_from_a_snaps
     orders["seq"] = np.arange(1, len(orders) + 1)
     whole, parts = core(4).fresh(), core(4).fresh()
     events = whole.process(orders)
-    found = [parts.process(orders[:700])]
+    batches = [parts.process(orders[:700])]
     parts = core(4).restored(parts.snapshot())
-    found += [parts.process(orders[n : n + 1]) for n in range(700, len(orders))]
-    assert np.array_equal(np.concatenate(found), events)
+    batches += [parts.process(orders[n : n + 1]) for n in range(700, len(orders))]
+    assert np.array_equal(np.concatenate(batches), events)
     assert parts.state_hash() == whole.state_hash()
     view = View(whole.region)
     assert len(view.open_orders()) == whole.open_orders > 0
@@ -172,15 +172,15 @@ def test_the_hash_is_put_together_from_the_partitions_owners():
     orders["seq"] = np.arange(1, len(orders) + 1)
     engine.process(orders)
     wanted = pieces(engine.region)
-    found = [wanted[0]]
+    owners_pieces = [wanted[0]]
     for number in range(4):
         alone = engine.region.copy()
         keep(alone, {number})
         for other, part in enumerate(View(alone).partitions):
             if other != number:
                 part.participants[:] = 7  # not known here
-        found.append(pieces(alone)[1 + number])
-    assert joined(found) == joined(wanted) == engine.hooks.digest(engine.region)
+        owners_pieces.append(pieces(alone)[1 + number])
+    assert joined(owners_pieces) == joined(wanted) == engine.hooks.digest(engine.region)
 
 
 def test_of_one_partition_nothing_is_different():

@@ -202,11 +202,11 @@ def fall(market, price, at):
     """The levels that fire; then the market opens again, if it may."""
     before = market.guard.word(g.LOGGED)
     market.trade(price, at)
-    found = [value for kind, _, _, value in market.guard.logged(before) if kind == g.MARKET_HALT]
-    if found:
+    levels = [value for kind, _, _, value in market.guard.logged(before) if kind == g.MARKET_HALT]
+    if levels:
         assert market.new(Side.BUY, price) == {"HALTED"}
     market.reopen(at + 15 * M)
-    return found
+    return levels
 
 
 @pytest.mark.parametrize(("close", "level_1", "at"), MARCH_2020)
@@ -366,15 +366,15 @@ def test_events_say_why_and_where_the_levels_are():
     market = Market(2, 1_000)
     market.set(Setting.INDEX_WEIGHT, 3)
     market.set(Setting.BREAKER, 1_000, who=1, symbol=b"", second=60 * S)
-    (told,) = market.send(setting(Setting.TRADING_DAY, 2, second=15 * H))
-    assert [int(told[word]) for word in ("price_ticks", "qty_lots", "order_id")] == [2_700, 0, 0]
-    (told,) = market.send(setting(Setting.BREAKER, 2_000, 3))
-    assert [int(told[word]) for word in ("price_ticks", "qty_lots", "order_id")] == [
+    (event,) = market.send(setting(Setting.TRADING_DAY, 2, second=15 * H))
+    assert [int(event[word]) for word in ("price_ticks", "qty_lots", "order_id")] == [2_700, 0, 0]
+    (event,) = market.send(setting(Setting.BREAKER, 2_000, 3))
+    assert [int(event[word]) for word in ("price_ticks", "qty_lots", "order_id")] == [
         2_700,
         0,
         2_400,
     ]
     assert market.trade(900, H) == set()
     for symbol in (b"A", b"B"):
-        (told, *_) = market.phase(Phase.HALT, symbol)
-        assert (told["order_id"], told["leaves_lots"]) == (PauseCause.MARKET, 1)
+        (event, *_) = market.phase(Phase.HALT, symbol)
+        assert (event["order_id"], event["leaves_lots"]) == (PauseCause.MARKET, 1)

@@ -40,18 +40,18 @@ EDGES = [
 ]
 
 
-@pytest.mark.parametrize(("what", "past", "order", "stands", "asked", "bit"), EDGES)
+@pytest.mark.parametrize(("what", "past", "order", "stands", "requested", "bit"), EDGES)
 @pytest.mark.parametrize("over", [-1, 0, 1])
 def test_a_limit_one_below_at_and_one_above_what_is_asked(
-    what, past, order, stands, asked, bit, over
+    what, past, order, stands, requested, bit, over
 ):
     desk = Desk()
     past(desk)
-    assert desk.set(what, asked + over)
+    assert desk.set(what, requested + over)
     verdict = desk.new(*order)
     if over < 0:
         assert bits(verdict) == [bit.name]
-        assert desk.view.refusal == (1 << bit, bit, asked - 1, stands, asked)
+        assert desk.view.refusal == (1 << bit, bit, requested - 1, stands, requested)
     else:
         assert verdict == 0
 
@@ -138,8 +138,8 @@ def test_a_bucket_of_orders_runs_empty_and_fills_by_sequenced_time():
     desk = Desk()
     assert desk.set(Setting.RATE, 100, second=3)
     desk.time(1_000)
-    found = [bits(desk.new(BUY, 1, 90)) for _ in range(4)]
-    assert found == [[], [], [], ["RATE"]]
+    refusals = [bits(desk.new(BUY, 1, 90)) for _ in range(4)]
+    assert refusals == [[], [], [], ["RATE"]]
     assert desk.view.refusal[2:] == (300, 300, 400)
     desk.time(1_099)
     assert bits(desk.new(BUY, 1, 90)) == ["RATE"]
@@ -271,8 +271,8 @@ def test_every_check_that_fails_is_told():
     for what, value in {Setting.MAX_QTY: 1, Setting.POSITION_LONG: 1, Setting.RESTRICTED: 1,
                         Setting.OPEN_ORDERS: 1, Setting.CREDIT: 0}.items():  # fmt: skip
         assert desk.set(what, value)
-    found = bits(desk.new(BUY, 5, 90))
-    assert found == ["RESTRICTED", "MAX_QTY", "OPEN_ORDERS", "POSITION_LONG", "CAPITAL"]
+    refusals = bits(desk.new(BUY, 5, 90))
+    assert refusals == ["RESTRICTED", "MAX_QTY", "OPEN_ORDERS", "POSITION_LONG", "CAPITAL"]
 
 
 @pytest.mark.parametrize("qty", [LARGEST - 1, LARGEST, LARGEST + 1, NO_LIMIT])

@@ -221,10 +221,10 @@ def test_a_hundred_million_commands_never_past_a_limit():
         bumped_commands += 200_000 * waits
         for number in range(100):
             drawn = 10_000 + 100 * seed + number
-            more, told = swarm_never_past(drawn, 2_000, delayed=64 if waits else 0)
-            refused, events = refused + more, events + told
-            bumped_commands += 2_000 if told and waits else 0
-            commands += 2_000 if told else 0
+            more, event_count = swarm_never_past(drawn, 2_000, delayed=64 if waits else 0)
+            refused, events = refused + more, events + event_count
+            bumped_commands += 2_000 if event_count and waits else 0
+            commands += 2_000 if event_count else 0
         seed += 1
     took_s = time.monotonic() - started
     figures = {
@@ -236,6 +236,6 @@ def test_a_hundred_million_commands_never_past_a_limit():
     }  # fmt: skip
     print(figures)
     if os.environ.get("OUTCRY_RISK_EVIDENCE"):
-        made = "make test-long ARGS=tests/risk/test_risk_never_past.py"
+        command = "make test-long ARGS=tests/risk/test_risk_never_past.py"
         limit = os.environ.get("OUTCRY_RISK_SECONDS")
-        write_evidence("risk_hostile", figures, f"OUTCRY_RISK_SECONDS={limit} {made}")
+        write_evidence("risk_hostile", figures, f"OUTCRY_RISK_SECONDS={limit} {command}")

@@ -47,8 +47,8 @@ def part_line(desk, line):
 def answer(desk, verdict):
     if not verdict:
         return "passes"
-    limit, stands, asked = desk.view.refusal[2:]
-    return " ".join([*bits(verdict), f"limit={limit} stands={stands} asked={asked}"])
+    limit, stands, requested = desk.view.refusal[2:]
+    return " ".join([*bits(verdict), f"limit={limit} stands={stands} asked={requested}"])
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -64,9 +64,9 @@ def test_an_example_of_the_page(example):
         elif line.startswith("DISCONNECT p"):
             desk.send(kind=CommandKind.DISCONNECT, participant=int(line[-1]))
         elif not line.startswith("#"):
-            found = NEW.fullmatch(line)
-            assert found, line
-            side, qty, price, named, budget, who, wanted = found.groups()
+            match = NEW.fullmatch(line)
+            assert match, line
+            side, qty, price, named, budget, who, wanted = match.groups()
             order_type = OrderType[named or "LIMIT"]
             tif = TimeInForce.IOC if budget else TimeInForce.DAY
             verdict = desk.new(
@@ -109,14 +109,14 @@ def protection_line(market, words):
 def test_an_example_of_protection(example):
     market = Market(3)
     for line in example.splitlines():
-        asked, _, wanted = line.partition(" -> ")
-        if asked.startswith("CLOSE"):
-            market = Market(3, int(asked.split()[1]))
+        command, _, wanted = line.partition(" -> ")
+        if command.startswith("CLOSE"):
+            market = Market(3, int(command.split()[1]))
             continue
-        found = protection_line(market, asked.split())
-        if isinstance(found, set):
-            found = " ".join(sorted(found)) or "passes"
-        assert (found or "") == wanted, line
+        outcome = protection_line(market, command.split())
+        if isinstance(outcome, set):
+            outcome = " ".join(sorted(outcome)) or "passes"
+        assert (outcome or "") == wanted, line
 
 
 def test_every_check_has_an_example_and_a_row():

@@ -85,11 +85,11 @@ def test_ten_thousand_mixed_commands():
     both = pair()
     symbols = instruments()["symbol"].tolist()
     run(both, mixed_commands(10_000, 2), Operator(2, both, symbols), 0.06, 2, 500)
-    found = counted(both.verdicts)
+    refusals = counted(both.verdicts)
     passed = sum(verdict == 0 for verdict in both.verdicts)
     assert passed > 2_000
     bump = {"SPEED_BUMP_FULL", "WITHDRAWN"}
-    assert {bit.name for bit in RiskBit} - set(found) - bump <= {"ARITHMETIC", "LOSS"}, found
+    assert {bit.name for bit in RiskBit} - set(refusals) - bump <= {"ARITHMETIC", "LOSS"}, refusals
     assert both.parts_traded > 0
 
 
@@ -104,8 +104,8 @@ def test_four_thousand_mixed_commands_with_a_speed_bump(seed, protection, places
         flow = with_time(flow, both, symbols, seed)
     operator = Operator(seed, both, symbols, protecting=0.9 if protection else 0.0)
     run(both, flow, operator, 0.06, seed, 250)
-    found = counted(both.verdicts)
-    assert {"SPEED_BUMP_FULL", "WITHDRAWN"} <= set(found), found
+    refusals = counted(both.verdicts)
+    assert {"SPEED_BUMP_FULL", "WITHDRAWN"} <= set(refusals), refusals
     assert both.entered > 1_000
 
 
@@ -198,8 +198,8 @@ def test_ten_million_mixed_commands():
     print(figures)
     if os.environ.get("OUTCRY_RISK_EVIDENCE"):
         given = f"OUTCRY_RISK_SECONDS={limit} OUTCRY_RISK_PROCESSES={processes}"
-        made = "make test-long ARGS=tests/risk/test_risk_reference.py"
-        write_evidence("risk_reference", figures, f"{given} {made}")
+        command = "make test-long ARGS=tests/risk/test_risk_reference.py"
+        write_evidence("risk_reference", figures, f"{given} {command}")
 
 
 def test_the_state_goes_on_from_a_copy():

@@ -73,10 +73,10 @@ def test_a_core_by_hand_reserves_what_its_open_orders_need() -> None:
     whole = Core(TABLE, CAPACITY, hooks=settings()).fresh()
     pieces = Core(TABLE, CAPACITY, hooks=settings()).fresh()
     events = whole.process(orders)
-    found = [pieces.process(orders[n : n + 1]) for n in range(2_000)]
+    batches = [pieces.process(orders[n : n + 1]) for n in range(2_000)]
     again = Core(TABLE, CAPACITY, hooks=settings()).restored(pieces.snapshot())
-    found.append(again.process(orders[2_000:]))
-    assert np.array_equal(np.concatenate(found), events)
+    batches.append(again.process(orders[2_000:]))
+    assert np.array_equal(np.concatenate(batches), events)
     assert again.state_hash() == whole.state_hash()
     assert len(View(whole.region).open_orders()) == whole.open_orders > 0
 

@@ -43,12 +43,12 @@ def flow(count, seed, step_ns=40_000, first_seq=1, start_ns=10**9):
 def with_switches(orders, seed, window_ns):
     """The operator's: a speed bump, later another one, none, disconnections, mass cancels."""
     rng = np.random.default_rng(seed)
-    found = [switch(BUMP_NS, window_ns, seed, orders["rx_ts_ns"][0])]
+    commands = [switch(BUMP_NS, window_ns, seed, orders["rx_ts_ns"][0])]
     for number, one in enumerate(orders):
         at = int(one["rx_ts_ns"])
         if rng.random() < 0.01:
             bump = [(BUMP_NS, window_ns), (0, 0), (0, 100_000), (10_000, 0)][rng.integers(4)]
-            found.append(switch(*bump, int(rng.integers(1, 1 << 60)), at))
+            commands.append(switch(*bump, int(rng.integers(1, 1 << 60)), at))
         if rng.random() < 0.01:
             gone = np.zeros(1, ORDER_DTYPE)
             gone["kind"], gone["rx_ts_ns"] = CommandKind.MASS_CANCEL, at
@@ -56,13 +56,13 @@ def with_switches(orders, seed, window_ns):
                 gone["kind"], gone["participant"] = CommandKind.DISCONNECT, one["participant"]
             else:
                 gone["aux"], gone["symbol"] = 1, TABLE["symbol"][rng.integers(len(TABLE))]
-            found.append(gone)
+            commands.append(gone)
         if rng.random() < 0.01:
             release = setting(Setting.RELEASE, 0)
             release["rx_ts_ns"] = at
-            found.append(release)
-        found.append(orders[number : number + 1])
-    records = np.concatenate(found)
+            commands.append(release)
+        commands.append(orders[number : number + 1])
+    records = np.concatenate(commands)
     records["seq"] = np.arange(1, len(records) + 1)
     return records
 
@@ -170,7 +170,7 @@ def test_with_little_room_for_events_the_rest_enters_at_the_next_call():
     whole, little = (delayed_core(TABLE, limits, 256, 2_048) for _ in range(2))
     wanted = whole.process(records)
     room = scratch_records(256) + 2
-    out, found, done, calls = np.zeros(room, EVENT_DTYPE), [], 0, 0
+    out, batches, done, calls = np.zeros(room, EVENT_DTYPE), [], 0, 0
     while done < len(records):
         at = records.ctypes.data + 64 * done
         taken, count = little.batch(
@@ -179,8 +179,8 @@ def test_with_little_room_for_events_the_rest_enters_at_the_next_call():
         assert taken or count
         calls += not taken
         done += taken
-        found.append(out[:count].copy())
-    events = np.concatenate(found)
+        batches.append(out[:count].copy())
+    events = np.concatenate(batches)
     events["seq"] = np.arange(1, len(events) + 1)
     np.testing.assert_array_equal(events, wanted)
     assert calls > 5, "a command that was not done within one call"

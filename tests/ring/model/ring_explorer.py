@@ -84,7 +84,7 @@ class Explorer:
             self.words.setdefault(word, len(self.words))
 
     def run(self, limit: int = 4_000_000) -> Result:
-        start = self._settle(
+        start = self._canonical(
             _State(
                 tuple(machine.start for machine in self.machines), 0, 0, self.scenario.facts,
                 self.model.start,
@@ -132,13 +132,13 @@ class Explorer:
         for p, name in enumerate(self.names):
             for drained in self.model.drain(memory, p):
                 after = _State(at, dead, asleep, facts, drained)
-                yield (name, "a store drains", None), self._settle(after, ())
+                yield (name, "a store drains", None), self._canonical(after, ())
             place = at[p]
             if place == Automaton.DONE or dead >> p & 1:
                 continue
             if p in self.victims and dead.bit_count() < self.scenario.kills:
                 killed = _State(at, dead | 1 << p, asleep & ~(1 << p), facts, memory)
-                yield (name, "killed", None), self._settle(killed, ())
+                yield (name, "killed", None), self._canonical(killed, ())
             if asleep >> p & 1:
                 continue
             op = self.machines[p].ops[place]
@@ -147,7 +147,7 @@ class Explorer:
                 after = _State(moved, dead_now, asleep_now, facts_now, seen)
                 step = name, op, result
                 try:
-                    yield step, self._settle(after, (p,))
+                    yield step, self._canonical(after, (p,))
                 except Violation as violation:
                     raise Violation(f"{violation}\n{_label(step)}") from None
 
@@ -188,7 +188,7 @@ class Explorer:
         elif op.kind == "dead" or state.at[other] == Automaton.DONE:
             yield False, state
 
-    def _settle(self, state: _State, moved: Iterable[int]) -> _State:
+    def _canonical(self, state: _State, moved: Iterable[int]) -> _State:
         """Take the statements of those that moved, and forget what nobody can see."""
         for p in moved:
             at = state.at[p]

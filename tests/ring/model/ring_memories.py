@@ -100,14 +100,14 @@ class Weak:
     def load(self, m: Any, p: int, word: int, acquire: bool) -> list[tuple[int, Any]]:
         base, row = m[0][word]
         view = m[1][p]
-        found = []
+        reads = []
         for number in range(max(view[word], base), base + len(row)):
             value, carried, _ = row[number - base]
             seen = put(view, word, number)
             if acquire and carried is not None:
                 seen = _join(seen, carried)
-            found.append((value, (m[0], put(m[1], p, seen), m[2])))
-        return found
+            reads.append((value, (m[0], put(m[1], p, seen), m[2])))
+        return reads
 
     def store(self, m: Any, p: int, word: int, value: int, release: bool) -> list[Any]:
         base, row = m[0][word]

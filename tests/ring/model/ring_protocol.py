@@ -360,8 +360,8 @@ def claim(
         if "claim written after" not in flaws:
             yield store(f"{entry} first", last + 1)
             yield release(f"{entry} last", last + count)
-        made = yield swap("claimed", last, last + count)
-        if made:
+        swapped = yield swap("claimed", last, last + count)
+        if swapped:
             for seq in range(last + 1, last + count + 1):
                 yield say(("owns", seq, me))
             if "claim written after" in flaws:
@@ -426,14 +426,14 @@ def first_unread(last: int, cursors: tuple[str, ...], flaws: Flaws) -> Code:
 
 def registered(dead: bool) -> Code:
     """The entries whose processes are dead, or living."""
-    found: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
     for entry in ENTRIES:
         who = yield acquire(f"{entry} who")
         if who:
             gone = yield is_dead(f"P{who}")
             if gone == dead:
-                found = (*found, entry)
-    return found
+                entries = (*entries, entry)
+    return entries
 
 
 def claimed_by(entries: tuple[str, ...], seq: int, flaws: Flaws) -> Code:

@@ -75,12 +75,12 @@ def claim_work(entry: str, flaws: Flaws, late: bool = False) -> Code:
         yield store(f"{entry} first", seq)
         yield release(f"{entry} last", seq)
         yield release(entry, taken)
-    made = yield swap("pool", taken, seq)
-    if made and "worker cursor set after" in flaws:
+    swapped = yield swap("pool", taken, seq)
+    if swapped and "worker cursor set after" in flaws:
         yield store(f"{entry} first", seq)
         yield release(f"{entry} last", seq)
         yield release(entry, taken)
-    if made:
+    if swapped:
         return seq
     yield release(entry, NOBODY)
     return 0
