@@ -35,13 +35,13 @@ def journal(tmp_path_factory):
     return make_journal(home, source.instruments, orders, 1 << 14)
 
 
-def asked(journal, every_s, begin=0, end=2**62):
+def duckdb_bars(journal, every_s, begin=0, end=2**62):
     """DuckDB's bars."""
     text = QUESTION.format(every=every_s * 10**9, begin=begin, end=end)
     return [tuple(row.values()) for row in query(journal, text).to_pylist()]
 
 
-def told(bars):
+def rows_of(bars):
     """Ours, in the same order."""
     rows = [
         (bar.symbol, bar.start_ns, bar.open_ticks, bar.high_ticks, bar.low_ticks, bar.close_ticks,
@@ -53,18 +53,18 @@ def told(bars):
 
 @pytest.mark.parametrize("every_s", [1, 60, 86_400])
 def test_bars_are_duckdbs(journal, every_s):
-    expected = asked(journal, every_s)
+    expected = duckdb_bars(journal, every_s)
     assert len(expected) >= 5
-    assert told(make_bars(journal, every_s)) == expected
+    assert rows_of(make_bars(journal, every_s)) == expected
 
 
 def test_a_part_of_the_time_and_one_instrument(journal):
     begin, end = BEGIN_NS + 301 * 10**9, BEGIN_NS + 707 * 10**9
-    whole = asked(journal, 60, begin, end)
-    assert told(make_bars(journal, 60, None, begin, end)) == whole
+    whole = duckdb_bars(journal, 60, begin, end)
+    assert rows_of(make_bars(journal, 60, None, begin, end)) == whole
     mine = [row for row in whole if row[0] == "PLAIN"]
     assert mine
-    assert told(make_bars(journal, 60, "PLAIN", begin, end)) == mine
+    assert rows_of(make_bars(journal, 60, "PLAIN", begin, end)) == mine
     with pytest.raises(FeedError, match="NONE is not among the journal's instruments"):
         make_bars(journal, 60, "NONE")
 

@@ -29,13 +29,13 @@ def framed(kind, **values):
 
 def hash_of_the_matchers(truth, count):
     """The hash of what a matcher displays, by its events."""
-    found = blake2b(digest_size=16)
+    digest = blake2b(digest_size=16)
     for index in range(count):
         for side, letter in SIDES:
             queue = [o for o in truth.queue(index, side) if o.price_ticks not in NO_LIMIT]
             rows = [(order.price_ticks, order.shown_lots) for order in queue]
-            hash_side(found, index + 1, letter, np.array(rows, np.int64).reshape(-1, 2))
-    return found.hexdigest()
+            hash_side(digest, index + 1, letter, np.array(rows, np.int64).reshape(-1, 2))
+    return digest.hexdigest()
 
 
 @settings(derandomize=True, deadline=None, max_examples=20)
@@ -82,9 +82,9 @@ def test_trades_are_counted_once():
         framed("I", locate=3, paired=8, imbalance=2, direction="S", stock="ABC", near_price=9),
     ):
         book.apply(data)
-    found = book.instruments()
-    assert [one.symbol for one in found] == ["ABC"]
-    one = found[0]
+    instruments = book.instruments()
+    assert [one.symbol for one in instruments] == ["ABC"]
+    one = instruments[0]
     assert (one.volume, one.trades, one.last_price, one.last_shares) == (57, 4, 30_000, 30)
     assert one.turnover == 500_000 + 400_000 + 315_000 + 900_000
     assert (one.state, one.paired, one.imbalance, one.direction, one.near_price) == (
@@ -132,12 +132,12 @@ def test_damaged_streams_are_refused_or_read_but_never_followed_into_the_wild(se
     stream = bytearray(Feed(run.instruments, run.order_capacity).encode(events, rx_ts_ns, 1))
     for _ in range(data.draw(st.integers(1, 4))):
         stream[data.draw(st.integers(0, len(stream) - 1))] ^= data.draw(st.integers(1, 255))
-    book, said = Book(orders=4), ""
+    book, message = Book(orders=4), ""
     try:
         book.apply(bytes(stream))
     except FeedError as error:
-        said = str(error)
-    assert said.startswith(f"message {book.messages + 1} of the book" if said else "")
+        message = str(error)
+    assert message.startswith(f"message {book.messages + 1} of the book" if message else "")
     total = 0
     for locate in {1 + k for k in range(len(run.instruments))}:
         for side in "BS":

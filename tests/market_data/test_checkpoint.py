@@ -34,10 +34,10 @@ class Day:
 
     def tell(self, feed, book, store, until):
         part = np.ascontiguousarray(self.events[feed.event_seq : until])
-        for told in feed.told(part, self.rx_ts_ns, 1):
-            assert told.session == 1  # of the flows that are used here
-            store.append(told.messages, feed.messages - store.count)
-            book.apply(told.messages)
+        for output in feed.told(part, self.rx_ts_ns, 1):
+            assert output.session == 1  # of the flows that are used here
+            store.append(output.messages, feed.messages - store.count)
+            book.apply(output.messages)
 
     def newest(self):
         return checkpoint.newest(self.folder, self.home, self.journal_id)

@@ -47,9 +47,9 @@ def line():
         one.bind(("127.0.0.1", 0))
         group = one.getsockname()
     receiver = DepthReceiver(group)
-    made = DepthLine(FeedSpec(("127.0.0.1", 1)), group, refresh=4)
-    yield made, receiver
-    made.close()
+    depth_line = DepthLine(FeedSpec(("127.0.0.1", 1)), group, refresh=4)
+    yield depth_line, receiver
+    depth_line.close()
     receiver.close()
 
 

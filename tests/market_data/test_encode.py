@@ -25,7 +25,7 @@ from openoutcry.wire.records import make_instruments
 SEEDS = st.integers(0, 10**6)
 
 
-def assert_queues(told, truth, instruments):
+def assert_queues(book, truth, instruments):
     """What was told is displayed: each queue, order by order."""
     for index in range(instruments):
         for side, letter in ((Side.BUY, "B"), (Side.SELL, "S")):
@@ -34,7 +34,7 @@ def assert_queues(told, truth, instruments):
                 for order in truth.queue(index, side)
                 if order.price_ticks not in NO_LIMIT
             ]
-            assert told.queue(index + 1, letter) == shown
+            assert book.queue(index + 1, letter) == shown
 
 
 def times_of(rx_ts_ns):
@@ -66,13 +66,13 @@ def test_behind_a_speed_bump_each_command_is_told_by_itself():
         run, events, rx_ts_ns = flow(seed, bumped=True)
         entered += (events["kind"] == EventKind.ENTERED).sum()
         feed = Feed(run.instruments, run.order_capacity)
-        truth, told = BookFromEvents(), PlainBook()
+        truth, book = BookFromEvents(), PlainBook()
         fast = unframed(feed.encode(events, rx_ts_ns, 1))
         assert fast == ReferenceFeed(run.instruments).encode(events, times_of(rx_ts_ns))
         truth.apply(events)
         for message in fast:
-            told.apply(message)
-        assert_queues(told, truth, len(run.instruments))
+            book.apply(message)
+        assert_queues(book, truth, len(run.instruments))
     assert entered > 1_000
 
 
@@ -143,12 +143,12 @@ def test_the_book_told_is_the_book_displayed(seed):
     """After every command, level by level and order by order."""
     run, events, rx_ts_ns = flow(seed, 250)
     feed = Feed(run.instruments, run.order_capacity)
-    truth, told = BookFromEvents(), PlainBook()
+    truth, book = BookFromEvents(), PlainBook()
     for command in by_command(events):
         truth.apply(command)
         for message in unframed(feed.encode(command, rx_ts_ns, 1)):
-            told.apply(message)
-        assert_queues(told, truth, len(run.instruments))
+            book.apply(message)
+        assert_queues(book, truth, len(run.instruments))
 
 
 def test_the_flows_cause_every_message_and_what_is_rare():

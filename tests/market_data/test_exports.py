@@ -83,8 +83,8 @@ def test_the_events_for_hftbacktest_are_the_book(day, tmp_path):
     home, book, symbols = day
     for locate, symbol in enumerate(symbols[:3], start=1):
         write_feed(home, tmp_path / "x.npz", "npz", symbol=symbol)
-        with np.load(tmp_path / "x.npz") as found:
-            data = found["data"]
+        with np.load(tmp_path / "x.npz") as archive:
+            data = archive["data"]
         orders = {}
         for row in data:
             kind, number = int(row["ev"]) & 0xFF, int(row["order_id"])

@@ -40,8 +40,8 @@ def day(tmp_path_factory):
     orders = np.concatenate(list(source.chunks()))
     orders["rx_ts_ns"] = NOON_NS + 20_000 * np.arange(len(orders))
     make_journal(home / "j", source.instruments, orders, 1 << 14)
-    made = write_feed(home / "j", home / "day.itch")
-    return home / "j", home / "day.itch", source.instruments, made
+    report = write_feed(home / "j", home / "day.itch")
+    return home / "j", home / "day.itch", source.instruments, report
 
 
 def rebuilt(path):
@@ -58,21 +58,21 @@ def rebuilt(path):
 
 def test_fed_back_it_is_the_same_book(day):
     """Order by order; and what the file says of itself is so."""
-    home, path, instruments, made = day
+    home, path, instruments, report = day
     messages = unframed(path.read_bytes())
-    assert made["messages"] == len(messages)
-    assert made["bytes"] == path.stat().st_size
+    assert report["messages"] == len(messages)
+    assert report["bytes"] == path.stat().st_size
     truth, _ = book_of(home)
     places, book = rebuilt(path)
-    told = PlainBook()
+    plain_book = PlainBook()
     for message in messages:
-        told.apply(message)
+        plain_book.apply(message)
     for index, symbol in enumerate(instruments["symbol"].tolist()):
         for side, letter in SIDES:
             expected = shown(truth, index, side)
             assert expected
             assert shown(book, places[symbol], side) == expected
-            assert told.queue(index + 1, letter) == expected
+            assert plain_book.queue(index + 1, letter) == expected
 
 
 def test_fed_back_with_auctions_icebergs_and_all_else_it_is_the_same_book(tmp_path):
@@ -120,8 +120,8 @@ def test_meatpy_rebuilds_the_book(day):
     for index, symbol in enumerate(symbols):
         book = processors[symbol].current_lob
         for side, levels in ((Side.BUY, book.bid_levels), (Side.SELL, book.ask_levels)):
-            found = [(level.price, q.volume) for level in levels for q in level.queue]
-            assert found == shown(truth, index, side)
+            queue = [(level.price, q.volume) for level in levels for q in level.queue]
+            assert queue == shown(truth, index, side)
 
 
 def test_itchfeed_reads_every_message(day):
@@ -165,9 +165,9 @@ def test_itchfeed_reads_what_protects_the_market(tmp_path):
 @pytest.mark.parametrize("form", ["pcap", "pcapng"])
 def test_tshark_dissects_every_packet(day, tmp_path, form):
     """MoldUDP64 with every message in it, numbers without a hole, and the end of the session."""
-    home, path, _, made = day
+    home, path, _, report = day
     packets = write_feed(home, tmp_path / "day.pcap", form)
-    assert packets["messages"] == made["messages"]
+    assert packets["messages"] == report["messages"]
     done = subprocess.run(
         ["tshark", "-r", str(tmp_path / "day.pcap"), "-d", "udp.port==26400,moldudp64",
          "-T", "fields",
@@ -179,12 +179,12 @@ def test_tshark_dissects_every_packet(day, tmp_path, form):
     following, data = 1, []
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     for session, sequence, count, _, malformed, messages in rows[:-1]:
-        assert session == made["session"]
+        assert session == report["session"]
         assert not malformed
         assert int(sequence.split(",")[0], 0) == following
         following += int(count, 0)
         data += messages.split(",")
-    assert int(rows[-1][1].split(",")[0], 0) == following == made["messages"] + 1
+    assert int(rows[-1][1].split(",")[0], 0) == following == report["messages"] + 1
     assert int(rows[-1][2], 0) == 0xFFFF
     assert [bytes.fromhex(re.sub(":", "", one)) for one in data] == unframed(path.read_bytes())
 

@@ -21,8 +21,8 @@ def framed(messages):
 
 @pytest.fixture
 def listener():
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        yield made
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
 
 
 def answering(listener, messages, timeout_s=60.0):
@@ -63,10 +63,10 @@ def test_a_snapshot_and_what_follows_are_the_book(seed, listener):
         book = Book()
         book.apply(framed(messages[:cut]))
         thread = answering(listener, snapshot(book, directory, cut + 1))
-        session, found, following = fetch(listener.getsockname())
+        session, snapshot_messages, following = fetch(listener.getsockname())
         thread.join(300)
         joined = Book()
-        joined.apply(found)
+        joined.apply(snapshot_messages)
         assert (session, following) == (SESSION, cut + 1)
         assert joined.hash() == book.hash()
         assert standing(joined) == standing(book)
@@ -76,11 +76,13 @@ def test_a_snapshot_and_what_follows_are_the_book(seed, listener):
         assert standing(joined) == standing(book)
 
 
-@pytest.mark.parametrize("said", [b"\x00\x01R", b"\x00\x02LX", b"\xff\xff", b"\x00\x00", b"GET /"])
-def test_who_does_not_log_in_gets_nothing(listener, said):
+@pytest.mark.parametrize(
+    "payload", [b"\x00\x01R", b"\x00\x02LX", b"\xff\xff", b"\x00\x00", b"GET /"]
+)
+def test_who_does_not_log_in_gets_nothing(listener, payload):
     thread = answering(listener, iter(()))
     with socket.create_connection(listener.getsockname(), 60) as client:
-        client.sendall(said)
+        client.sendall(payload)
         client.shutdown(socket.SHUT_WR)
         assert client.recv(100) in (b"", b"\x00\x02JA")
     thread.join(300)

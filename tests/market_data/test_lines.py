@@ -13,11 +13,11 @@ from openoutcry.market_data.feed import Feed
 SESSION = "20261121AB"
 
 
-def answer(messages, asked, room=400):
+def answer(messages, request, room=400):
     """What the server sends: what fits one packet of what was asked for."""
-    wanted = messages[asked.sequence - 1 : asked.sequence - 1 + asked.count]
+    wanted = messages[request.sequence - 1 : request.sequence - 1 + request.count]
     data = b"".join(len(one).to_bytes(2, "big") + one for one in wanted)
-    return next(iter(mold.packets(SESSION, asked.sequence, data, room)))
+    return next(iter(mold.packets(SESSION, request.sequence, data, room)))
 
 
 @settings(derandomize=True, deadline=None, max_examples=40)
@@ -46,11 +46,11 @@ def test_every_message_comes_once_and_in_order(seed, loss):
         request = receiver.request(now)
         if request and rng.random() >= loss:
             receiver.take(answer(messages, mold.parse_request(request)), now)
-    asked = 0
+    request_count = 0
     while not receiver.complete:
         now += lines.RETRY_NS
-        asked += 1
-        assert asked <= len(messages) + 2
+        request_count += 1
+        assert request_count <= len(messages) + 2
         receiver.take(answer(messages, mold.parse_request(receiver.request(now))), now)
     assert came == messages
     assert receiver.taken == len(messages)
@@ -128,10 +128,10 @@ def test_what_comes_much_too_early_is_not_kept_without_end():
 def lines_of(*packets, at_ns=1):
     """What a receiver makes of packets: its lines, and the sequence numbers that it was given."""
     came = []
-    found = lines.Lines(lambda messages, first: came.append(first))
+    receiver = lines.Lines(lambda messages, first: came.append(first))
     for packet in packets:
-        found.take(packet, at_ns)
-    return found, came
+        receiver.take(packet, at_ns)
+    return receiver, came
 
 
 def one_message(session, sequence):

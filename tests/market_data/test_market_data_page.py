@@ -90,11 +90,11 @@ def answers(example):
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_examples_on_the_page_are_what_is_told(number):
-    made = []
+    lines = []
     for line, messages in answers(EXAMPLES[number]):
-        made += [line, *(f"    {message}" for message in messages)]
+        lines += [line, *(f"    {message}" for message in messages)]
     shown = [line for line in EXAMPLES[number].splitlines() if not line.startswith("INSTRUMENT")]
-    assert made == shown
+    assert lines == shown
 
 
 def test_every_message_that_is_sent_has_an_example():

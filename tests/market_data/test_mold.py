@@ -18,16 +18,16 @@ def framed(messages):
 
 def plain_packets(messages, first, room):
     """The same, slowly: a message goes into the packet at work if it fits, else into the next."""
-    found, count, data = [], 0, b""
+    packets, count, data = [], 0, b""
     for message in messages:
         one = framed([message])
         if 20 + len(data) + len(one) > room:
-            found.append((first, count, data))
+            packets.append((first, count, data))
             first, count, data = first + count, 0, b""
         count, data = count + 1, data + one
     if count:
-        found.append((first, count, data))
-    return [mold.header(SESSION, seq, n) + rest for seq, n, rest in found]
+        packets.append((first, count, data))
+    return [mold.header(SESSION, seq, n) + rest for seq, n, rest in packets]
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
@@ -40,12 +40,12 @@ def test_packets_are_as_full_as_they_get(seed, room, first):
     assert packets == plain_packets(messages, first, room)
     again, following = [], first
     for packet in packets:
-        found = mold.parse(packet)
-        assert found is not None
-        assert (found.session, found.sequence) == (SESSION.encode(), following)
+        parsed = mold.parse(packet)
+        assert parsed is not None
+        assert (parsed.session, parsed.sequence) == (SESSION.encode(), following)
         assert len(packet) <= room
-        following += found.count
-        again += unframed(found.messages)
+        following += parsed.count
+        again += unframed(parsed.messages)
     assert again == messages
 
 
@@ -53,13 +53,13 @@ def test_heartbeat_and_end_say_the_next_number():
     beat, end = mold.heartbeat(SESSION, 7), mold.end_of_session(SESSION, 7)
     assert beat == b"20261121AB" + bytes([0, 0, 0, 0, 0, 0, 0, 7, 0, 0])
     assert end[-2:] == b"\xff\xff"
-    found = mold.parse(end)
-    assert found is not None
-    assert found.is_end
-    assert found.sequence == 7
+    parsed = mold.parse(end)
+    assert parsed is not None
+    assert parsed.is_end
+    assert parsed.sequence == 7
     assert not mold.parse(beat).is_end
-    asked = mold.Packet(SESSION.encode(), 3, 50, b"")
-    assert mold.parse_request(mold.header(SESSION, 3, 50)) == asked
+    request = mold.Packet(SESSION.encode(), 3, 50, b"")
+    assert mold.parse_request(mold.header(SESSION, 3, 50)) == request
 
 
 @pytest.mark.parametrize(

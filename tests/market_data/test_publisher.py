@@ -22,34 +22,34 @@ SESSION = "20261121AB"
 @pytest.fixture(scope="module")
 def stream():
     """Some messages, framed, and one by one."""
-    found = b""
+    framed_messages = b""
     for seed in range(3):
         run, events, rx_ts_ns = flow(seed, 600)
-        found += Feed(run.instruments, run.order_capacity).encode(events, rx_ts_ns, 1)
-    return found, unframed(found)
+        framed_messages += Feed(run.instruments, run.order_capacity).encode(events, rx_ts_ns, 1)
+    return framed_messages, unframed(framed_messages)
 
 
 @pytest.fixture
 def store(tmp_path, stream):
     data, messages = stream
-    made = Store(tmp_path / "x" / "s.itch")
+    message_store = Store(tmp_path / "x" / "s.itch")
     at = number = 0
     while number < len(messages):
         count = min(1 + number % 371, len(messages) - number)
         size = sum(2 + len(one) for one in messages[number : number + count])
-        made.append(data[at : at + size], count)
+        message_store.append(data[at : at + size], count)
         at, number = at + size, number + count
-    yield made
-    count, size_bytes = made.count, made.size_bytes
-    again = Store(made.path, count, size_bytes)  # as it stands
-    assert again.read(count // 2, 9, 500) == made.read(count // 2, 9, 500)
+    yield message_store
+    count, size_bytes = message_store.count, message_store.size_bytes
+    again = Store(message_store.path, count, size_bytes)  # as it stands
+    assert again.read(count // 2, 9, 500) == message_store.read(count // 2, 9, 500)
     again.close()
-    made.close()
+    message_store.close()
     with pytest.raises(FeedError, match="does not have"):
-        Store(made.path, count, size_bytes - 1)
+        Store(message_store.path, count, size_bytes - 1)
     with pytest.raises(FeedError, match="is shorter than"):
-        Store(made.path, count, size_bytes)
-    fresh = Store(made.path)
+        Store(message_store.path, count, size_bytes)
+    fresh = Store(message_store.path)
     assert (fresh.count, fresh.read(1, 1, 100)) == (0, (0, b""))
     fresh.close()
 
@@ -62,9 +62,9 @@ def test_messages_are_given_again_by_number(store, stream):
     @given(st.integers(1, len(messages)), st.integers(1, 70_000), st.integers(52, 9_000))
     def check(first, most, room):
         count, data = store.read(first, most, room)
-        found = unframed(data)
-        assert 1 <= count == len(found) <= most
-        assert found == messages[first - 1 : first - 1 + count]
+        resent = unframed(data)
+        assert 1 <= count == len(resent) <= most
+        assert resent == messages[first - 1 : first - 1 + count]
         assert len(data) <= room
         behind = messages[first - 1 + count : first + count]
         assert count == most or not behind or len(data) + 2 + len(behind[0]) > room
@@ -119,9 +119,9 @@ def test_both_lines_have_the_same_packets(serve, stream):
     server = serve()
     server.publisher.send(1, b"".join(len(m).to_bytes(2, "big") + m for m in stream[1][:99]), 0)
     packets = [[], []]
-    for line, found in zip(server.lines, packets, strict=True):
+    for line, received in zip(server.lines, packets, strict=True):
         for _ in range(server.publisher.packets):
-            found.append(line.recv(1 << 16))
+            received.append(line.recv(1 << 16))
     assert packets[0] == packets[1]
     assert [m for p in packets[0] for m in unframed(mold.parse(p).messages)] == stream[1][:99]
 
@@ -167,13 +167,13 @@ def test_what_cannot_be_answered_is_not(serve, request_):
 
 def test_a_client_gets_so_many_packets_a_second_and_harms_no_other(serve):
     server = serve(requests_per_s=10)
-    asked = mold.header(SESSION, 1, 1)
-    found = [server.ask(asked, 1_000_000_000) is not None for _ in range(30)]
-    assert found == [True] * 10 + [False] * 20
-    assert [server.ask(asked, 1_200_000_000) is not None for _ in range(3)] == [True, True, False]
+    request = mold.header(SESSION, 1, 1)
+    answered = [server.ask(request, 1_000_000_000) is not None for _ in range(30)]
+    assert answered == [True] * 10 + [False] * 20
+    assert [server.ask(request, 1_200_000_000) is not None for _ in range(3)] == [True, True, False]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.settimeout(300)
-        other.sendto(asked, server.requests.getsockname())
+        other.sendto(request, server.requests.getsockname())
         server.publisher.answer(1_200_000_000)
         assert other.recv(1 << 16)
     for port in range(2 * MAX_CLIENTS):

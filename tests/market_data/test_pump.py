@@ -14,9 +14,9 @@ CAPACITY = 2_048
 @pytest.fixture
 def ring():
     name = segment_name(ProcessIdentity.mine(), "test-pump")
-    made = RingBuffer.create(name, CAPACITY, EVENT_DTYPE, ["gate", "feed", "replies", "sessions"])
-    yield made
-    made.unlink()
+    buffer = RingBuffer.create(name, CAPACITY, EVENT_DTYPE, ["gate", "feed", "replies", "sessions"])
+    yield buffer
+    buffer.unlink()
 
 
 def context_of(ring, private):
@@ -59,8 +59,8 @@ def test_the_public_is_a_burst_before_participants_at_most(ring, private):
             behind = int(ring.cursors["gate"][0]) - int(ring.cursors[name][0])
             if rng.random() < 0.7:
                 ring.cursors[name][0] += int(rng.integers(0, behind + 1))
-        told = [int(ring.cursors[name][0]) for name in private]
-        most = min([int(ring.cursors["gate"][0]), *(one + p.BATCH for one in told)])
+        positions = [int(ring.cursors[name][0]) for name in private]
+        most = min([int(ring.cursors["gate"][0]), *(one + p.BATCH for one in positions)])
         assert taken(words, ring) == most
 
 

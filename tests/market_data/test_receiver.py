@@ -76,9 +76,9 @@ class Sender:
 
     def receiver(self, **more):
         server = self.requests.getsockname()[:2]
-        made = Receiver(self.lines, server, **more)
-        self.stack.callback(made.close)
-        return made
+        line_receiver = Receiver(self.lines, server, **more)
+        self.stack.callback(line_receiver.close)
+        return line_receiver
 
     def send(self, packet, line):
         self.socket.sendto(packet, self.lines[line])
@@ -98,22 +98,22 @@ class Sender:
 
 @pytest.fixture
 def stack():
-    with ExitStack() as made:
-        yield made
+    with ExitStack() as exit_stack:
+        yield exit_stack
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_fifteen_percent_lost_doubled_and_late_on_each_line(stack, tmp_path, seed):
     """Every message once, in order; and the book is the sender's at every number asked for."""
     sender, rng, came = Sender(stack, tmp_path, stream_of(seed)), random.Random(seed), []
-    asked = {rng.randrange(1, len(sender.messages) + 1) for _ in range(40)}
+    checked_numbers = {rng.randrange(1, len(sender.messages) + 1) for _ in range(40)}
     hashes, expected, other = {}, {}, Book()
 
     def deliver(part, first):
         for number, message in enumerate(unframed(part), start=first):
             came.append(message)
             mirror.apply(len(message).to_bytes(2, "big") + message)
-            if number in asked:
+            if number in checked_numbers:
                 hashes[number] = mirror.hash()
 
     mirror = Book()
@@ -132,7 +132,7 @@ def test_fifteen_percent_lost_doubled_and_late_on_each_line(stack, tmp_path, see
     sender.finish(receiver)
     for number, message in enumerate(sender.messages, start=1):
         other.apply(len(message).to_bytes(2, "big") + message)
-        if number in asked:
+        if number in checked_numbers:
             expected[number] = other.hash()
     assert came == sender.messages
     assert hashes == expected
@@ -160,10 +160,10 @@ def test_over_ipv6(stack, tmp_path):
 def test_nobody_waits_longer_than_until_there_is_something_to_ask_for(stack, tmp_path):
     sender = Sender(stack, tmp_path, stream_of(4, 300))
     receiver, waited = sender.receiver(), []
-    asked, receiver._poll = receiver._poll, SimpleNamespace(poll=lambda ms: waited.append(ms) or ())
+    poll, receiver._poll = receiver._poll, SimpleNamespace(poll=lambda ms: waited.append(ms) or ())
     receiver.poll(60)
     sender.send(sender.packets[-1], 0)
-    receiver._poll = asked
+    receiver._poll = poll
     while not receiver.lines.highest:
         receiver.poll(1)
     receiver._poll = SimpleNamespace(poll=lambda ms: waited.append(ms) or ())
@@ -265,9 +265,9 @@ def test_joined_at_a_thousand_moments_it_is_the_matchers_book(stack):
         book.apply(data[starts[at] : starts[cut]])
         at = cut
         address = answering(stack, book, messages[:named], cut + 1, 1)
-        session, found, following = fetch(address)
+        session, snapshot_messages, following = fetch(address)
         joined = Book()
-        joined.apply(found)
+        joined.apply(snapshot_messages)
         assert (session, joined.hash()) == (SESSION, book.hash())
         joined.apply(data[starts[following - 1] :])
         for side, letter in ((Side.BUY, "B"), (Side.SELL, "S")):

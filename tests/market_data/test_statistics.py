@@ -51,8 +51,8 @@ def test_at_every_minute_they_are_duckdbs(journal):
         nonlocal compared
         for symbol, figures in expected.get(minute, {}).items():
             one = statistics_of(book)[symbol]
-            found = [one.open, one.high, one.low, one.last, one.volume, one.turnover]
-            assert found == figures, (minute, symbol)
+            book_figures = [one.open, one.high, one.low, one.last, one.volume, one.turnover]
+            assert book_figures == figures, (minute, symbol)
             assert one.vwap == Fraction(figures[5], figures[4])
             compared += 1
 
@@ -72,20 +72,20 @@ def test_spread_auction_and_index(journal):
     book = Book()
     for part in JournalFeed(journal).parts():
         book.apply(part.messages)
-    found = statistics_of(book)
-    one = next(s for s in found.values() if s.spread is not None)
+    statistics = statistics_of(book)
+    one = next(s for s in statistics.values() if s.spread is not None)
     locate = next(i.locate for i in book.instruments() if i.symbol == one.symbol)
     bid, ask = (book.levels(locate, side, 1)[0][0] for side in "BS")
     assert one.spread == ask - bid
-    assert any(s.direction in "BSNO" and s.direction for s in found.values())
-    traded = [s for s in found.values() if s.trades][:3]
+    assert any(s.direction in "BSNO" and s.direction for s in statistics.values())
+    traded = [s for s in statistics.values() if s.trades][:3]
     weights = {s.symbol: k + 1 for k, s in enumerate(traded)}
     closes = {s.symbol: s.open for s in traded}
     now = sum(weights[s.symbol] * s.last for s in traded)
     assert index_of(book, weights, closes) == Fraction(
         1_000 * now, sum(weights[s] * closes[s] for s in weights)
     )
-    quiet = {s.symbol: 1 for s in found.values() if not s.trades}
+    quiet = {s.symbol: 1 for s in statistics.values() if not s.trades}
     if quiet:
         assert index_of(book, quiet, dict.fromkeys(quiet, 5), 7) == 7
     with pytest.raises(FeedError, match="NONE is not in the stream"):

@@ -61,9 +61,9 @@ class Server:
 def server(tmp_path):
     run, events, rx_ts_ns = flow(6, 3_000)
     data = Feed(run.instruments, run.order_capacity).encode(events, rx_ts_ns, 1)
-    made = Server(tmp_path, unframed(data))
-    yield made
-    made.close()
+    stream_server = Server(tmp_path, unframed(data))
+    yield stream_server
+    stream_server.close()
 
 
 def wait_for(receiver, done):
@@ -108,12 +108,12 @@ def test_from_any_number_on_and_again_after_a_loss(server):
 
 
 @pytest.mark.parametrize(
-    "said", [b"\x00\x01R", b"\x00\x02LX", b"\xff\xff", b"\x00\x00", b"GET / HTTP/1.1"]
+    "payload", [b"\x00\x01R", b"\x00\x02LX", b"\xff\xff", b"\x00\x00", b"GET / HTTP/1.1"]
 )
-def test_who_does_not_log_in_gets_nothing_and_others_all(server, said):
+def test_who_does_not_log_in_gets_nothing_and_others_all(server, payload):
     server.append(len(server.messages))
     with socket.create_connection(server.address, WAIT_S) as client:
-        client.sendall(said)
+        client.sendall(payload)
         client.shutdown(socket.SHUT_WR)
         assert client.recv(100) in (b"", packet_of("J", b"A"))
     # One that logs in and never reads is in nobody's way.

@@ -32,12 +32,12 @@ def old(venue, **options):
 
 
 def test_every_message_that_4_2_has_is_answered_in_its_words(venue):
-    check, told = Dictionary("FIX42"), []
+    check, received = Dictionary("FIX42"), []
     with old(venue, prefix="A") as one, connect(venue, "NEW", prefix="B") as two:
 
         def answer(count, *tags):
             messages = take(one, count)
-            told.extend(messages)
+            received.extend(messages)
             return [tuple(message.get(tag) for tag in tags) for message in messages]
 
         first = one.buy("ACME", 100, "12.34", t21="1")
@@ -68,7 +68,7 @@ def test_every_message_that_4_2_has_is_answered_in_its_words(venue):
         assert answer(2, 35, 371, 373) == [("3", "40", "5"), ("3", "59", "5")]
         one.send("D", ((11, "X1"), (11, "X2")))
         assert answer(1, 35, 371, 373) == [("3", "11", "")], "4.2 has no code for that"
-    for message in told:
+    for message in received:
         assert check.fault(message.raw.replace(b"\x01372=AF\x01", b"\x01372=D\x01")) is None
 
 

@@ -33,7 +33,7 @@ def warm():
 
 def test_nobody_else_sets_the_numbers_of_a_session():
     """A SequenceReset or a Logon with ResetSeqNumFlag of a wrong CompID changes none of them."""
-    for kind, seq, fields, told in (
+    for kind, seq, fields, kinds in (
         ("4", 2, [(36, "500"), (123, "N")], [b"3", b"5"]),
         ("A", 1, [(98, "0"), (108, "30"), (141, "Y")], [b"5"]),
     ):
@@ -51,10 +51,10 @@ def test_nobody_else_sets_the_numbers_of_a_session():
         numbers = one[block.IN_SEQ], one[block.OUT_SEQ]
         answer = say(kind, seq, "EVIL", fields)
         parts = [dict(reference.split(part)) for part in answer.split(b"8=FIX.4.4\x01")[1:]]
-        assert [part[b"35"] for part in parts] == told
+        assert [part[b"35"] for part in parts] == kinds
         assert parts[0].get(b"373", b"9") == b"9", "CompID problem"
         assert one[block.IN_SEQ] <= numbers[0] + 1
-        assert one[block.OUT_SEQ] == numbers[1] + len(told)
+        assert one[block.OUT_SEQ] == numbers[1] + len(kinds)
 
 
 def trade_through_cuts(tmp_path, count, cuts):

@@ -193,13 +193,13 @@ def test_a_stream_is_cut_into_the_messages_it_was_made_of(parts, data):
     junk = b"rubbish"
     stream = junk.join([b"", *parts]) if data.draw(st.booleans()) else b"".join(parts)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
-    held, found = b"", []
+    held, frames = b"", []
     for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         held += stream[begin:end]
         while (size := CODEC.frame(held)) > 0:
-            found.append(held[:size])
+            frames.append(held[:size])
             held = held[size:]
-    assert [part for part in found if CODEC.parse(part) is not None] == parts
+    assert [part for part in frames if CODEC.parse(part) is not None] == parts
 
 
 def test_a_message_that_never_ends_is_a_fault():

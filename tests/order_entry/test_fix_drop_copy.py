@@ -75,8 +75,8 @@ def test_everything_is_told_whichever_way_it_came_and_again_after_everything_was
     take(firm, 1)
     other.sell("BOLT", 4, "9")
     take(other, 1)
-    told = take(watch, 11)
-    columns = [tuple(m.get(tag) for tag in (35, 150, 39, 11, 41, 38, 14, 151)) for m in told]
+    copied = take(watch, 11)
+    columns = [tuple(m.get(tag) for tag in (35, 150, 39, 11, 41, 38, 14, 151)) for m in copied]
     assert columns == [
         ("8", "0", "0", first, "", "100", "0", "100"),
         ("8", "0", "0", "mine", "", "30", "0", "30"),
@@ -90,12 +90,12 @@ def test_everything_is_told_whichever_way_it_came_and_again_after_everything_was
         ("8", "4", "4", cancel, second, "90", "30", "0"),
         ("9", "", "4", "LATE", second, "", "", ""),
     ]
-    parties = [[v for tag, v in m.fields if tag == 448] for m in told if m.kind == "8"]
+    parties = [[v for tag, v in m.fields if tag == 448] for m in copied if m.kind == "8"]
     assert parties[:6] == [
         ["1", "FIRM"], ["3", "FOUR"], ["1", "FIRM"], ["3", "FOUR"], ["1", "FIRM"], ["2", "FIVE"],
     ]  # fmt: skip
-    assert {m.get(797) for m in told if m.kind == "8"} == {"Y"}
-    assert [(m[58], m[103]) for m in told if m.get(39) == "8"] == [("unknown symbol", "1")]
+    assert {m.get(797) for m in copied if m.kind == "8"} == {"Y"}
+    assert [(m[58], m[103]) for m in copied if m.get(39) == "8"] == [("unknown symbol", "1")]
     (his,) = take(only, 1)
     assert (his[55], his[38], his[44]) == ("BOLT", "4", "9.0000")
     # It only listens.
@@ -106,11 +106,11 @@ def test_everything_is_told_whichever_way_it_came_and_again_after_everything_was
     venue.start()
     again = copy_of(venue, "COMPLIANCE-DEPT", numbers=watch.numbers)
     again.ask_again(1)
-    resent = take(again, len(told))
-    assert [body(m) for m in resent] == [body(m) for m in told]
+    resent = take(again, len(copied))
+    assert [body(m) for m in resent] == [body(m) for m in copied]
     assert all(m.get(43) == "Y" for m in resent)
     check = Dictionary()
-    for message in told:
+    for message in copied:
         assert check.fault(message.raw) is None, message.raw
     for client in (again, only, firm, other):
         client.close()
@@ -186,7 +186,7 @@ def test_orders_that_are_no_sessions_are_told_with_their_sums(seed):
         part["seq"] = np.arange(at + 1, at + 1 + len(part))
         events = engine.process(part).copy()
         copying.apply(part, events)
-        expected += [told for event in events if (told := plain_report(event, known))]
+        expected += [row for event in events if (row := plain_report(event, known))]
     reports = copying.reports()
     assert len(reports) > 500
     names = "150", "37", "38", "14", "151"

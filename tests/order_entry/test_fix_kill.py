@@ -32,7 +32,7 @@ class FixTrader:
     def __init__(self, name):
         self.name, self.rng = name, random.Random(name)
         self.numbers = FixNumbers()
-        self.told = {}
+        self.messages = {}
         self.answered = set()
         self.wrong = ""
         self.stopping = False
@@ -84,17 +84,21 @@ class FixTrader:
             self.keep(message)
 
     def keep(self, message):
-        found = what_was_said(message)
-        if self.told.setdefault(message.sequence, found) != found:
-            self.wrong = f"{message.sequence} was {self.told[message.sequence]}, is {found}"
+        content = what_was_said(message)
+        if self.messages.setdefault(message.sequence, content) != content:
+            self.wrong = f"{message.sequence} was {self.messages[message.sequence]}, is {content}"
         if message.get(150) == "0":
             self.answered.add(message[11])
 
     def check(self, orders):
         assert not self.wrong, self.wrong
-        accepted = [dict(fields)[11] for fields, _ in self.told.values() if (150, "0") in fields]
+        accepted = [
+            dict(fields)[11] for fields, _ in self.messages.values() if (150, "0") in fields
+        ]
         assert sorted(set(accepted)) == sorted(accepted), "an order was acknowledged twice"
-        reports = [dict(fields)[17] for fields, _ in self.told.values() if (17, "") not in fields]
+        reports = [
+            dict(fields)[17] for fields, _ in self.messages.values() if (17, "") not in fields
+        ]
         assert len(set(reports)) == len(reports), "a report has two numbers"
         assert len(orders) == len(accepted), "the journal has each acknowledged order once"
 
@@ -130,15 +134,15 @@ def check_again(venue, traders):
         # Whatever is still under way.
         while trader.numbers.last_name > len(trader.answered):
             trader.keep(client.next(PATIENCE_S))
-        last = max(trader.told)
+        last = max(trader.messages)
         client.ask_again(1)
         again = {}
         while last not in again:
             message = client.next(PATIENCE_S)
             again[message.sequence] = what_was_said(message)
-        assert again == {n: said for n, said in trader.told.items() if n <= last}
+        assert again == {n: content for n, content in trader.messages.items() if n <= last}
         client.logout()
-    venue.said = venue.stop()
+    venue.report = venue.stop()
     commands = np.concatenate(
         [orders for _, orders in JournalReader(venue.document["journal"]).chunks()]
     )
@@ -146,8 +150,8 @@ def check_again(venue, traders):
     assert len(np.unique(news["order_id"])) == len(news)
     for number, trader in enumerate(traders, start=1):
         trader.check(news[news["participant"] == number])
-    assert (venue.said["result"]["lost"], venue.said["result"]["duplicated"]) == (0, 0)
-    assert venue.said["replay"]["equal"] is True
+    assert (venue.report["result"]["lost"], venue.report["result"]["duplicated"]) == (0, 0)
+    assert venue.report["replay"]["equal"] is True
 
 
 def kill_everything(tmp_path, rounds):
@@ -181,4 +185,4 @@ def test_the_stage_is_killed_while_the_rest_lives(tmp_path):
             kill_stage(venue)
 
         check_again(venue, storm(venue, break_it, 3, random.Random(5)))
-        assert len(venue.said["restarts"]) == 3
+        assert len(venue.report["restarts"]) == 3

@@ -145,20 +145,20 @@ def test_every_report_has_an_exec_id_of_its_own(venue):
         for _ in range(5):
             two.sell("ACME", 2, "3", ioc=True)
         assert told(two, 10, 150) == [("0",), ("F",)] * 5
-        said = take(one, 10)
+        messages = take(one, 10)
         for number in range(30):
             one.enter("1", "NOPE", 5, "1", name=f"X{number}")
         one.mass_status()
         one.status(names[4], "ACME", "1")
-        said += take(one, 30 + 4 + 1)
+        messages += take(one, 30 + 4 + 1)
         one.mass_cancel()
-        said += take(one, 4 + 1)
+        messages += take(one, 4 + 1)
         for _ in range(2):
             one.mass_status()
-        said += take(one, 2)
-        told_ids = [message[17] for message in said if message.kind == "8"]
-        assert len(told_ids) == len(said) - 1
-        assert len(set(told_ids)) == len(told_ids)
+        messages += take(one, 2)
+        exec_ids = [message[17] for message in messages if message.kind == "8"]
+        assert len(exec_ids) == len(messages) - 1
+        assert len(set(exec_ids)) == len(exec_ids)
 
 
 def test_of_two_replaces_of_one_name_the_second_is_refused(venue):
@@ -265,8 +265,8 @@ def test_messages_before_their_turn_are_kept_and_more_are_asked_for_again(venue)
     _, ahead = raw_connection(venue, "MANY", orders[1:])
     with connection:
         connection.sendall(logon + ahead)
-        asked = answers(connection, b"2")[-1]
-        assert (asked[7], asked[16]) == ("2", "0")
+        resend_request = answers(connection, b"2")[-1]
+        assert (resend_request[7], resend_request[16]) == ("2", "0")
         again = [(n, kind, [(43, "Y"), (122, utc_text()), *fields]) for n, kind, fields in orders]
         _, data = raw_connection(venue, "MANY", again)
         connection.sendall(data)
@@ -354,9 +354,9 @@ def test_a_throttle_rejects_or_lets_wait(venue):
     fast = connect(venue, "FAST", prefix="F")
     for _ in range(8):
         fast.buy("ACME", 1, "1")
-    found = told(fast, 8, 39, 58)
-    assert [status for status, _ in found[:3]] == ["0"] * 3
-    assert ("8", "too many messages") in found
+    statuses = told(fast, 8, 39, 58)
+    assert [status for status, _ in statuses[:3]] == ["0"] * 3
+    assert ("8", "too many messages") in statuses
     waiting = connect(venue, "WAIT", prefix="W")
     for _ in range(20):
         waiting.buy("ACME", 1, "1")
@@ -408,7 +408,7 @@ def test_simplefix_and_the_venue_read_each_other(venue):
     numbers = connect(venue, "KEEP")
     numbers.logout()
     connection = socket.create_connection(("127.0.0.1", venue.ports["FIX44"]), PATIENCE_S)
-    parser, found = simplefix.FixParser(), []
+    parser, messages = simplefix.FixParser(), []
     with connection:
         for number, kind, fields in (
             (1, "A", [(98, 0), (108, 30), (141, "Y"), (554, PASSWORD)]),
@@ -425,14 +425,14 @@ def test_simplefix_and_the_venue_read_each_other(venue):
             for tag, value in fields:
                 message.append_pair(tag, value)
             connection.sendall(message.encode())
-        while len(found) < 3:
+        while len(messages) < 3:
             data = connection.recv(4096)
-            assert data, found
+            assert data, messages
             parser.append_buffer(data)
             while (answer := parser.get_message()) is not None:
-                found.append(answer)
-    assert sorted(answer.get(35) for answer in found) == [b"0", b"8", b"A"]
-    report = next(answer for answer in found if answer.get(35) == b"8")
+                messages.append(answer)
+    assert sorted(answer.get(35) for answer in messages) == [b"0", b"8", b"A"]
+    report = next(answer for answer in messages if answer.get(35) == b"8")
     assert (report.get(11), report.get(39)) == (b"SF1", b"0")
 
 
@@ -469,14 +469,14 @@ def test_the_command_logs_on_and_puts_a_load_on(venue):
     where, runner = f"127.0.0.1:{venue.ports['FIX44']}", CliRunner()
     connect(venue).logout()
     who = ["--user", "FIRM", "--password", PASSWORD]
-    said = runner.invoke(client_command, ["fix", where, *who], input="quit\n")
-    assert (said.exit_code, said.output.splitlines()[0]) == (0, "logged on to OUTCRY")
+    completed = runner.invoke(client_command, ["fix", where, *who], input="quit\n")
+    assert (completed.exit_code, completed.output.splitlines()[0]) == (0, "logged on to OUTCRY")
     connect(venue).logout()
     load = ["--protocol", "fix", "--orders", "300", "--rate", "0", "--symbol", "BOLT"]
-    said = runner.invoke(client_command, ["load", where, *who, *load, "--json"])
-    assert said.exit_code == 0, said.output
-    found = json.loads(said.output)
-    assert (found["sent"], found["accepted"], found["unanswered"]) == (300, 300, 0)
+    completed = runner.invoke(client_command, ["load", where, *who, *load, "--json"])
+    assert completed.exit_code == 0, completed.output
+    report = json.loads(completed.output)
+    assert (report["sent"], report["accepted"], report["unanswered"]) == (300, 300, 0)
 
 
 def test_tls_is_spoken_end_to_end(tmp_path):
@@ -496,11 +496,11 @@ def test_tls_is_spoken_end_to_end(tmp_path):
                 assert told(client, 1, 150) == [("0",)]
         with socket.create_connection(("127.0.0.1", venue.ports["FIX44"]), PATIENCE_S) as plain:
             _, data = raw_connection(venue, "FIRM", [(1, "A", [(98, "0"), (108, "30")])])
-            said = b""
+            reply = b""
             with contextlib.suppress(ConnectionError):
                 plain.sendall(data)
-                said = plain.recv(4096)
-            assert b"8=FIX" not in said
+                reply = plain.recv(4096)
+            assert b"8=FIX" not in reply
 
 
 def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):
@@ -517,7 +517,7 @@ def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):
         def __init__(self):
             super().__init__(FIXProtocol44(), "ASYNC", "OUTCRY", journaler, "127.0.0.1",
                              venue.ports["FIX44"], 30)  # fmt: skip
-            self.told, self.logged_on = asyncio.Queue(), asyncio.Event()
+            self.reports, self.logged_on = asyncio.Queue(), asyncio.Event()
 
         async def on_connect(self):
             logon = {98: "0", 108: "30", 554: PASSWORD}
@@ -527,7 +527,7 @@ def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):
             self.logged_on.set()
 
         async def on_message(self, message):
-            await self.told.put((message[35], message[150], message[39], message[11]))
+            await self.reports.put((message[35], message[150], message[39], message[11]))
 
     async def trade():
         client = Client()
@@ -535,13 +535,13 @@ def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):
         await asyncio.wait_for(client.logged_on.wait(), PATIENCE_S)
         fields = dict(order("Y1", t38="7", t44="1.50"))  # better than what other tests leave
         await client.send_msg(asyncfix.FIXMessage("D", fields))
-        assert await asyncio.wait_for(client.told.get(), PATIENCE_S) == ("8", "0", "0", "Y1")
+        assert await asyncio.wait_for(client.reports.get(), PATIENCE_S) == ("8", "0", "0", "Y1")
         await client.disconnect(ConnectionState.DISCONNECTED_BROKEN_CONN)
         await asyncio.to_thread(sell_to_it)
         client.logged_on.clear()
         await client.connect()
         await asyncio.wait_for(client.logged_on.wait(), PATIENCE_S)
-        assert await asyncio.wait_for(client.told.get(), PATIENCE_S) == ("8", "F", "2", "Y1")
+        assert await asyncio.wait_for(client.reports.get(), PATIENCE_S) == ("8", "F", "2", "Y1")
         await client.send_msg(asyncfix.FIXMessage("5"))
         for task in (client._aio_task_socket_read, client._aio_task_heartbeat):
             task.cancel()

@@ -187,9 +187,9 @@ def adapted(path, name, folder):
                 lines[number] = whole + b"554=%s\x01" % PASSWORD.encode()
             else:
                 lines[number] = head + b"\x01554=%s" % PASSWORD.encode() + end + tail
-    found = folder / path.name
-    found.write_bytes(re.sub(rb"\x01108=\d\x01", b"\x01108=9\x01", b"\n".join(lines)))
-    return found
+    script = folder / path.name
+    script.write_bytes(re.sub(rb"\x01108=\d\x01", b"\x01108=9\x01", b"\n".join(lines)))
+    return script
 
 
 def test_the_acceptance_scripts_that_need_no_echo_pass_at_the_venue(tmp_path):

@@ -22,18 +22,18 @@ def test_the_conversation_is_had():
     """What comes back is the page's, but for the header."""
     acceptor = Acceptor({("VENUE", "FIRM"): venue_session()}, Acknowledger())
     acceptor.clock_offset_ns = 0
-    connection, number, said = Connection(acceptor, NOW_NS), 0, []
+    connection, number, replies = Connection(acceptor, NOW_NS), 0, []
     for line in blocks("fix")[0].splitlines():
         if line.startswith(">"):
-            assert said == []
+            assert replies == []
             number += 1
             answer = connection.receive(message(line, number), NOW_NS)
-            said = [part for part in answer.split(b"8=FIX.4.4\x01") if part]
+            replies = [part for part in answer.split(b"8=FIX.4.4\x01") if part]
         else:
-            got, _ = reference.parse(b"8=FIX.4.4\x01" + said.pop(0))
+            got, _ = reference.parse(b"8=FIX.4.4\x01" + replies.pop(0))
             wanted = dict(fields(line))
             assert {tag: got[tag] for tag in got if tag not in (8, 9, 10, 34, 49, 52, 56)} == wanted
-    assert (said, connection.closed) == ([], True)
+    assert (replies, connection.closed) == ([], True)
 
 
 def test_every_message_of_orders_is_taken():

@@ -328,11 +328,11 @@ def test_modifies(entered, side, shares, kind, refusal, answer):
     _, order, note = finish(session, modify(side, shares), row)
     assert (order["kind"], note["refused"]) == (kind, refusal)
     if refusal:
-        said = session.refuse(note, order)
-        assert said[:1] == answer
-        assert said == reference.refuse(note, order, session.world)
+        message = session.refuse(note, order)
+        assert message[:1] == answer
+        assert message == reference.refuse(note, order, session.world)
         if answer == b"M":
-            fields = OUCH42.from_server("M").unpack(said)
+            fields = OUCH42.from_server("M").unpack(message)
             assert (fields["side"], fields["shares"]) == (side, 100)
 
 

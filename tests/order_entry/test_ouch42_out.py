@@ -54,8 +54,8 @@ def test_any_event_is_told_as_the_reference_does(fields, event, cause, taker, se
     event = make_event(order_id=rows.ORDER_BIT | 1, **event)
     # Twice: what the first leaves in the row is what the second finds.
     for _ in range(2):
-        said = session.encode(event, row, note)
-        assert said == reference.encode(event, kept, note, session.world)
+        message = session.encode(event, row, note)
+        assert message == reference.encode(event, kept, note, session.world)
         # What comes in writes the first word alone, and this is what goes out.
         assert row["more"].tobytes()[8:40] == words_of(kept)[8:40]
 
@@ -158,29 +158,29 @@ def test_published_bytes_are_read_and_written():
     row = make_row(order, note)
     for kind in "UXM":
         assert same(session, bytes.fromhex(GOLDEN[kind]))[0] == Kind.APPLICATION
-    said = {}
+    messages = {}
     accepted = make_event(EventKind.ACCEPTED, qty_lots=100, price_ticks=0x1CDBA2, seq=0x1E61)
-    said["A"] = session.encode(accepted, row)
+    messages["A"] = session.encode(accepted, row)
     _, order, note = finish(session, bytes.fromhex(GOLDEN["U"]), row)
     row = make_row(order, note, number=1)
     replaced = make_event(EventKind.REPLACED, leaves_lots=150, price_ticks=0x1CDEA0, seq=0x1E62)
-    said["U"] = session.encode(replaced, row, note)
+    messages["U"] = session.encode(replaced, row, note)
     filled = make_event(
         EventKind.FILLED, qty_lots=40, price_ticks=0x1CDEA0, flags=EventFlag.MAKER, seq=0x2329
     )
-    said["E"] = session.encode(filled, row)
+    messages["E"] = session.encode(filled, row)
     note["message"] = ord("X")
     gone = make_event(EventKind.CANCELLED, qty_lots=110, reason=Reason.USER)
-    said["C"] = session.encode(gone, row, note)
+    messages["C"] = session.encode(gone, row, note)
     note["row"] = 1
     own = make_event(
         EventKind.CANCELLED, qty_lots=10, reason=Reason.SELF_TRADE, price_ticks=0x1CDEA0,
         order_id=rows.ORDER_BIT | 1,
     )  # fmt: skip
-    said["D"] = session.encode(own, row, note)
+    messages["D"] = session.encode(own, row, note)
     moved = make_event(EventKind.REPEGGED, price_ticks=0x1CDEA0, seq=0x1E63)
-    said["T"] = session.encode(moved, row)
-    for kind, message in said.items():
+    messages["T"] = session.encode(moved, row)
+    for kind, message in messages.items():
         assert message.hex() == GOLDEN_OUT[kind], kind
 
 

@@ -77,7 +77,7 @@ def same(session, message):
     """Kernel and reference read the packet alike; what they read, and the options."""
     packet = unsequenced(message)
     result, order, note = session.decode(packet)
-    expected, order_r, note_r, found = reference.decode(packet, session.world)
+    expected, order_r, note_r, option_values = reference.decode(packet, session.world)
     assert result == expected
     if result != Kind.APPLICATION:
         return result, None, None, {}
@@ -85,7 +85,7 @@ def same(session, message):
     if note["refused"] == 0 and message[:1] != b"U":
         assert order.tobytes() == order_r.tobytes(), (order, order_r)
     assert session[ouch.LAST_USER_REF_WORD] == session.world.last_user_ref
-    return result, order, note, found
+    return result, order, note, option_values
 
 
 @pytest.mark.parametrize(
@@ -177,8 +177,10 @@ def test_what_is_wrong_is_refused_with_the_protocols_reason(fields, extra, refus
     assert (note["refused"], order["kind"]) == (refusal, 0)
     answer = session.refuse(note, order)
     assert answer == reference.refuse(note, order, session.world)
-    said = OUCH50.from_server("J").unpack(answer)
-    assert (said["user_ref"], said["reason"], said["clordid"]) == (5, code, "mine-1".ljust(14))
+    rejected = OUCH50.from_server("J").unpack(answer)
+    assert (rejected["user_ref"], rejected["reason"], rejected["clordid"]) == (
+        5, code, "mine-1".ljust(14),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -235,9 +237,9 @@ def test_a_mass_cancel_and_its_answer():
     assert (order["kind"], order["symbol"]) == (CommandKind.MASS_CANCEL, b"MSFT")
     row = np.zeros((), rows.ROW_DTYPE)
     done = make_event(EventKind.COMPLETED)
-    said = session.encode(done, row, note)
-    assert said == reference.encode(done, reference_row(row), note, session.world)
-    fields = OUCH50.from_server("X").unpack(said)
+    answer = session.encode(done, row, note)
+    assert answer == reference.encode(done, reference_row(row), note, session.world)
+    fields = OUCH50.from_server("X").unpack(answer)
     assert (fields["firm"], fields["symbol"]) == ("ABCD", "MSFT    ")
     _, order, note, _ = same(session, message.pack(user_ref=2, firm="ABCD"))
     assert (order["kind"], order["symbol"]) == (CommandKind.MASS_CANCEL, b"")
@@ -350,9 +352,9 @@ def test_any_change_is_finished_as_the_reference_does(fields, extra, state, size
     row["cum_lots"], row["leaves_lots"] = cum, 100 - cum
     np.ndarray(4, np.int64, row, ouch.SENT)[:] = sizes
     _, order, note = session.decode(unsequenced(message))
-    result, order_r, note_r, found = reference.decode(unsequenced(message), session.world)
+    result, order_r, note_r, option_values = reference.decode(unsequenced(message), session.world)
     assert result == Kind.APPLICATION
-    result = reference.complete(order_r, note_r, reference_row(row), session.world, found)
+    result = reference.complete(order_r, note_r, reference_row(row), session.world, option_values)
     assert session.complete(order, note, row) == result
     assert session[ouch.LAST_USER_REF_WORD] == session.world.last_user_ref
     if result == Kind.APPLICATION:
@@ -403,8 +405,8 @@ def test_any_event_is_told_as_the_reference_does(fields, extra, event, cause, ta
         note["row"] = int(taker)
     event = make_event(order_id=rows.ORDER_BIT | 1, **event)
     for _ in range(2):
-        said = session.encode(event, row, note)
-        assert said == reference.encode(event, kept, note, session.world)
+        message = session.encode(event, row, note)
+        assert message == reference.encode(event, kept, note, session.world)
         assert row["more"].tobytes()[8:40] == words_of(kept)[8:40]
 
 
@@ -430,19 +432,19 @@ def test_published_bytes_are_read_and_written():
     session[RX_TS_NS] = session.world.rx_ts_ns = now
     _, order, note, _ = same(session, bytes.fromhex(GOLDEN_IN[0]))
     row = make_row(order, note)
-    said = {}
+    messages = {}
     accepted = make_event(EventKind.ACCEPTED, qty_lots=100, price_ticks=0x1CDBA2, seq=0x1E61)
-    said["A"] = session.encode(accepted, row, note)
+    messages["A"] = session.encode(accepted, row, note)
     _, order, note, _ = same(session, bytes.fromhex(GOLDEN_IN[1]))
     assert session.complete(order, note, row) == Kind.APPLICATION
     session.world.last_user_ref = 3
     row = make_row(order, note)
     replaced = make_event(EventKind.REPLACED, leaves_lots=150, price_ticks=0x1CDEA0, seq=0x1E62)
-    said["U"] = session.encode(replaced, row, note)
+    messages["U"] = session.encode(replaced, row, note)
     filled = make_event(EventKind.FILLED, qty_lots=40, price_ticks=0x1CDEA0, seq=0x232A)
-    said["E"] = session.encode(filled, row)
+    messages["E"] = session.encode(filled, row)
     _, order, note, _ = same(session, bytes.fromhex(GOLDEN_IN[2]))
     gone = make_event(EventKind.CANCELLED, qty_lots=10, reason=Reason.USER)
-    said["C"] = session.encode(gone, row, note)
-    for kind, message in said.items():
+    messages["C"] = session.encode(gone, row, note)
+    for kind, message in messages.items():
         assert message.hex() == GOLDEN_OUT[kind], kind

@@ -53,11 +53,11 @@ def specification():
     sides = (("incoming", OUCH42.client), ("outgoing", OUCH42.server))
     for direction, table in sides:
         for message in table:
-            found = ElementTree.SubElement(
+            element = ElementTree.SubElement(
                 messages, "message", {"id": message.name.title().replace(" ", "").replace("_", ""),
                 "message-id": str(ord(message.kind)), "direction": direction},
             )  # fmt: skip
-            fields = ElementTree.SubElement(found, "fields")
+            fields = ElementTree.SubElement(element, "fields")
             for field in message.fields:
                 words = {"name": field.name}
                 if field.size == 1:
@@ -89,12 +89,12 @@ def app(tmp_path_factory):
 
 def named(app, message, **values):
     """A message of theirs, every field of it given."""
-    found = getattr(app, message.name.title().replace(" ", "").replace("_", ""))()
+    instance = getattr(app, message.name.title().replace(" ", "").replace("_", ""))()
     for field in message.fields:
         value = values[field.name]
-        found_value = value.ljust(field.size) if field.size else value
-        setattr(found, field.name, found_value)
-    return found
+        padded = value.ljust(field.size) if field.size else value
+        setattr(instance, field.name, padded)
+    return instance
 
 
 async def connected(app, venue, name, sequence=1):
@@ -109,12 +109,12 @@ async def recovered(app, venue, count):
     while True:
         try:
             client = await connected(app, venue, "ALICE", sequence=1)
-            found = [await client.receive_message() for _ in range(count)]
+            messages = [await client.receive_message() for _ in range(count)]
         except Exception:  # whatever this library makes of a connection that is refused or lost
             await asyncio.sleep(0.1)
             continue
         await client.close()
-        return found
+        return messages
 
 
 def test_nasdaq_protocols_logs_on_trades_and_recovers(venue, app):
@@ -127,14 +127,14 @@ def test_nasdaq_protocols_logs_on_trades_and_recovers(venue, app):
 
     async def trade():
         alice, bob = await connected(app, venue, "ALICE"), await connected(app, venue, "BOB")
-        told = []
+        messages = []
         enter_order, cancel = OUCH42.from_client("O"), OUCH42.from_client("X")
         alice.send_message(named(app, enter_order, token="n1", side="B", shares=100, **order))
-        told.append(await alice.receive_message())
+        messages.append(await alice.receive_message())
         bob.send_message(named(app, enter_order, token="m1", side="S", shares=30, **order))
-        told.append(await alice.receive_message())
+        messages.append(await alice.receive_message())
         alice.send_message(named(app, cancel, token="n1", shares=0))
-        told.append(await alice.receive_message())
+        messages.append(await alice.receive_message())
         sold = [await bob.receive_message() for _ in range(2)]
         await alice.close()
         await bob.close()
@@ -143,16 +143,16 @@ def test_nasdaq_protocols_logs_on_trades_and_recovers(venue, app):
         await again.close()
         await asyncio.to_thread(kill_stage, venue)
         every = await recovered(app, venue, 3)
-        return told, sold, later, every
+        return messages, sold, later, every
 
-    told, sold, later, every = asyncio.run(asyncio.wait_for(trade(), 600))
-    assert [chr(message.MsgId.indicator) for message in told] == ["A", "E", "C"]
-    assert told[0].token.strip() == "n1"
-    assert (told[1].shares, told[1].price, told[1].liquidity) == (30, 1_000_000, "A")
-    assert (told[2].shares, told[2].reason) == (70, "U")
+    messages, sold, later, every = asyncio.run(asyncio.wait_for(trade(), 600))
+    assert [chr(message.MsgId.indicator) for message in messages] == ["A", "E", "C"]
+    assert messages[0].token.strip() == "n1"
+    assert (messages[1].shares, messages[1].price, messages[1].liquidity) == (30, 1_000_000, "A")
+    assert (messages[2].shares, messages[2].reason) == (70, "U")
     assert [chr(message.MsgId.indicator) for message in sold] == ["A", "E"]
-    assert [one.to_bytes() for one in later] == [one.to_bytes() for one in told[1:]]
-    assert [one.to_bytes() for one in every] == [one.to_bytes() for one in told]
+    assert [one.to_bytes() for one in later] == [one.to_bytes() for one in messages[1:]]
+    assert [one.to_bytes() for one in every] == [one.to_bytes() for one in messages]
 
 
 # Sixty-four at once
@@ -201,11 +201,11 @@ def changed(changes):
 def open_files(pid):
     """Descriptors of a process and its children."""
     try:
-        found = len(os.listdir(f"/proc/{pid}/fd"))
+        count = len(os.listdir(f"/proc/{pid}/fd"))
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return 0
-    return found + sum(open_files(int(child)) for child in children)
+    return count + sum(open_files(int(child)) for child in children)
 
 
 def test_anything_may_come_and_nobody_else_notices(venue):

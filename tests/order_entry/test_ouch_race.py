@@ -102,8 +102,8 @@ def test_an_order_that_is_executed_to_its_new_total_is_gone(version, executed):
     (event,) = desk.sequence(order)
     assert (event["kind"], event["reason"]) == (EventKind.CANCELLED, Reason.REDUCED_TO_ZERO)
     assert event["qty_lots"] == 100 - executed
-    said = desk.session.encode(np.array(event), desk.row)
-    assert (said[:1], said[-1:]) == (b"C", b"U")
+    message = desk.session.encode(np.array(event), desk.row)
+    assert (message[:1], message[-1:]) == (b"C", b"U")
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=["4.2", "5.0"])

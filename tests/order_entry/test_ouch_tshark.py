@@ -58,7 +58,7 @@ def dissect(path):
     return run.stdout
 
 
-def told():
+def every_message():
     """Every message that an event or a refusal can be, with every letter that it can have."""
     session = Session(ouch42, self_trade=SelfTrade.DECREMENT)
     flags = (0, EventFlag.MAKER, EventFlag.AUCTION | EventFlag.MAKER)
@@ -187,7 +187,7 @@ def packets_of(data):
 
 def test_every_byte_is_dissected(tmp_path):
     """Each different message once; by its own name, to its last byte."""
-    messages = sorted({message for message in told() if message})
+    messages = sorted({message for message in every_message() if message})
     assert {chr(message[0]) for message in messages} == set("AUCDEJITM")
     day = [OUCH42.from_server("S").pack(timestamp=1, event=letter) for letter in "SE"]
     ours = [soupbin.login_accepted("20261121", 1), soupbin.SERVER_HEARTBEAT]

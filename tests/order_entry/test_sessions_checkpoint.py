@@ -42,10 +42,10 @@ def shadow(journal, **more):
     return checkpoint.Shadow(spec_of(**more), Nobody().instruments, journal)
 
 
-def follow(journal, until_seq=None, told=NOTHING_TOLD, **more):
+def follow(journal, until_seq=None, event_seq=NOTHING_TOLD, **more):
     """A state at a command, and the core there: from the journal's begin, or from a checkpoint."""
     state, reader = shadow(journal, **more), JournalReader(journal)
-    point = checkpoint.resume(state, reader, told)
+    point = checkpoint.resume(state, reader, event_seq)
     limits = {} if until_seq is None else {"until_seq": until_seq}
     for batch in events_of(reader, point, from_seq=point.seq + 1, **limits):
         state.apply(batch, 1 << 62)
@@ -104,16 +104,16 @@ def journal(tmp_path_factory):
         again.enter(3, "B", 1, 5_000)
         assert again.message()[1]["reason"] == 12, "the switch is still off"
         again.close()
-        said = venue.stop()
-    assert (said["result"]["lost"], said["result"]["duplicated"]) == (0, 0)
-    assert said["replay"]["equal"] is True
+        report = venue.stop()
+    assert (report["result"]["lost"], report["result"]["duplicated"]) == (0, 0)
+    assert report["replay"]["equal"] is True
     return path
 
 
 def test_a_running_venue_makes_them_and_they_are_the_whole_journal(journal):
     whole, end = follow(journal)
     assert len(whole.hall.tokens) > 80
-    short, point = follow(journal, told=1 << 62)
+    short, point = follow(journal, event_seq=1 << 62)
     assert point.seq == end.seq
     assert_same(short, whole)
     assert short.block_count < whole.block_count
@@ -150,7 +150,7 @@ def test_from_any_command_on_it_is_the_whole_journal_and_no_block_before_is_read
             for block in JournalReader(small).all_blocks(cut + 1)
             if len(records := commands_of(block)) and records["seq"][-1] > cut
         }
-        short, _ = follow(small, told=1 << 62)
+        short, _ = follow(small, event_seq=1 << 62)
         assert (short.block_count, short.last_block) == (len(behind), max(behind, default=-1))
         assert_same(short, whole)
 
@@ -163,17 +163,17 @@ def test_with_the_begin_retired_a_checkpoint_bridges_the_gap(journal, tmp_path):
     make_checkpoints(small, every=end.seq // 3)
     assert retire(small, until_seq=point.seq)
     assert JournalReader(small).first_seq > 1
-    short, _ = follow(small, told=1 << 62)
+    short, _ = follow(small, event_seq=1 << 62)
     assert_same(short, whole)
     # One whose stream is not what it was is none, nor is one of events that were not told.
     with pytest.raises(JournalError, match="no good checkpoint of its sessions"):
-        follow(small, told=0)
+        follow(small, event_seq=0)
     (path,) = (small / "sessions").glob("S1.*.stream")
     with path.open("r+b") as file:
         file.seek(4096 + 16 * SMALL["stream_entries"] + 5)
         file.write(b"\xff")
     with pytest.raises(JournalError, match="no good checkpoint of its sessions"):
-        follow(small, told=1 << 62)
+        follow(small, event_seq=1 << 62)
 
 
 def test_the_next_day_begins_with_what_is_left_of_the_day_before(journal, tmp_path):
@@ -181,7 +181,9 @@ def test_the_next_day_begins_with_what_is_left_of_the_day_before(journal, tmp_pa
     state, point = follow(small)
     assert checkpoint.save(state, point, JournalReader(small).journal_id) is not None
     tomorrow = {"day": "20260103", "day_begin_ns": state.max_ts_ns + 1}
-    states = [follow(small, told=told, **tomorrow)[0] for told in (NOTHING_TOLD, 1 << 62)]
+    states = [
+        follow(small, event_seq=event_seq, **tomorrow)[0] for event_seq in (NOTHING_TOLD, 1 << 62)
+    ]
 
     for one in states:
         assert {stream.count for stream in one.streams} == {0}

@@ -58,12 +58,12 @@ def test_what_enters_is_rejected_or_waits_is_what_counted_tokens_say(
     throttle, now_ns, taken_ns = Throttle(interval_ns, burst, policy), 10**9, []
     for pause_ns, is_cancel in offers:
         now_ns += pause_ns
-        found = "waits"
+        verdict = "waits"
         if commands.may_enter(block.ctypes.data, now_ns):
             entered = commands.take_token(block.ctypes.data, now_ns, is_cancel)
-            found = "enters" if entered else "rejected"
+            verdict = "enters" if entered else "rejected"
             taken_ns.append(now_ns)
-        assert found == throttle.offer(now_ns, is_cancel)
+        assert verdict == throttle.offer(now_ns, is_cancel)
     buckets = 1 if policy == ThrottlePolicy.QUEUE else 2
     for count, end_ns in enumerate(taken_ns, start=1):
         for before, begin_ns in enumerate(taken_ns[:count]):
@@ -124,7 +124,7 @@ class Flood:
     def __init__(self, venue, protocol, name):
         self.protocol, self.name = protocol, name
         self.data, self.sent = b"", 0
-        self.kinds, self.told = [], []
+        self.kinds, self.messages = [], []
         port = venue.ports[protocol.name]
         if protocol == Protocol.FIX44:
             self.socket = socket.create_connection(("127.0.0.1", port), 300)
@@ -194,7 +194,7 @@ class Flood:
                 return
             if self.data[2:3] == b"S":
                 self.kinds.append(self.data[3:4].decode())
-                self.told.append(self.data[3:size])
+                self.messages.append(self.data[3:size])
             self.data = self.data[size:]
 
 
@@ -250,11 +250,11 @@ def test_after_a_kill_in_a_flood_each_is_told_the_same(venue, protocol):
     venue.start()
     again = Flood(venue, protocol, name)
     again.push(b"", lambda kinds: len(kinds) >= len(flood.kinds))
-    assert again.told[: len(flood.told)] == flood.told
+    assert again.messages[: len(flood.messages)] == flood.messages
     again.socket.close()
 
 
 def test_nothing_is_lost_or_doubled_and_the_replay_is_the_same(venue):
-    said = venue.stop()
-    assert (said["result"]["lost"], said["result"]["duplicated"]) == (0, 0)
-    assert said["replay"]["equal"] is True
+    report = venue.stop()
+    assert (report["result"]["lost"], report["result"]["duplicated"]) == (0, 0)
+    assert report["replay"]["equal"] is True

@@ -151,16 +151,16 @@ def test_sixty_four_readers_that_do_not_read_are_disconnected_and_recover(venue,
         assert max(sent.values()) < 200_000, "never disconnected"
     for n, client in clients.items():
         client.socket.settimeout(300)
-        told = []
+        messages = []
         while (packet := client.packet())[0] == "S":
-            told.append(packet[1])
+            messages.append(packet[1])
         client.close()
-        later = venue.client(f"R{n}", sequence=len(told) + 1)
-        assert later.number == len(told) + 1
-        told.append(later.packet()[1])
+        later = venue.client(f"R{n}", sequence=len(messages) + 1)
+        assert later.number == len(messages) + 1
+        messages.append(later.packet()[1])
         later.close()
         again = venue.client(f"R{n}")
-        assert [again.packet()[1] for _ in told] == told
+        assert [again.packet()[1] for _ in messages] == messages
         again.close()
 
 
@@ -211,20 +211,20 @@ def test_a_session_that_was_told_nearly_all_of_a_day_enters_no_order_and_loses_n
     with Venue(rows, durability="none", sizes={"stream_entries": 256}) as venue:
         full, two = venue.client("FULL"), venue.client("TWO")
         full.enter("rest", "B", 9, price=10_000)
-        told = [full.message()[0]]
-        while told[-1] != "J":
+        kinds = [full.message()[0]]
+        while kinds[-1] != "J":
             full.enter(f"t{full.number}", "B", 1, "BOLT", 10_000, time_in_force=0)
-            told.append(full.message()[0])
-            if told[-1] == "A":
-                told.append(full.message()[0])
-        assert len(told) == 226, "A, pairs of A and C, and J behind seven eighths"
-        while told[-1]:
-            full.enter(f"u{len(told)}", "B", 1, "BOLT", 10_000, time_in_force=0)
-            told.append(full.packet()[1][:1].decode())
-        assert told[226:] == ["J"] * 15 + [""], "the connection has ended"
+            kinds.append(full.message()[0])
+            if kinds[-1] == "A":
+                kinds.append(full.message()[0])
+        assert len(kinds) == 226, "A, pairs of A and C, and J behind seven eighths"
+        while kinds[-1]:
+            full.enter(f"u{len(kinds)}", "B", 1, "BOLT", 10_000, time_in_force=0)
+            kinds.append(full.packet()[1][:1].decode())
+        assert kinds[226:] == ["J"] * 15 + [""], "the connection has ended"
         two.enter("a", "S", 9, price=10_000)
         assert [two.message()[0] for _ in range(2)] == ["A", "E"]
-        again = venue.client("FULL", sequence=len(told))  # the answer to the last, then the fill
+        again = venue.client("FULL", sequence=len(kinds))  # the answer to the last, then the fill
         assert [again.message()[0] for _ in range(2)] == ["J", "E"]
         again.close()
         two.close()

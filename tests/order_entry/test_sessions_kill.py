@@ -65,9 +65,9 @@ def kill_storm(durability, tmp_path, rounds):
         traders = [Trader(row["name"]) for row in SESSIONS]
         storm(traders, venue.client, rounds, rng, break_it)
         check_streams(venue, traders)
-        said = venue.stop()
-    assert (said["result"]["lost"], said["result"]["duplicated"]) == (0, 0)
-    assert said["replay"]["equal"] is True
+        report = venue.stop()
+    assert (report["result"]["lost"], report["result"]["duplicated"]) == (0, 0)
+    assert report["replay"]["equal"] is True
     check_journal(tmp_path / "journal", traders)
 
 
@@ -89,10 +89,10 @@ def test_the_stages_processes_are_killed_while_the_rest_lives(tmp_path):
         traders = [Trader(row["name"]) for row in SESSIONS]
         storm(traders, venue.client, 3, random.Random(3), break_it)
         check_streams(venue, traders)
-        said = venue.stop()
-    assert len(said["restarts"]) == 3
-    assert (said["result"]["lost"], said["result"]["duplicated"]) == (0, 0)
-    assert said["replay"]["equal"] is True
+        report = venue.stop()
+    assert len(report["restarts"]) == 3
+    assert (report["result"]["lost"], report["result"]["duplicated"]) == (0, 0)
+    assert report["replay"]["equal"] is True
     check_journal(tmp_path / "journal", traders)
 
 

@@ -100,13 +100,13 @@ def test_a_stream_is_recovered_from_any_number(venue):
     first = venue.client("ONE")
     for index in range(5):
         first.enter(f"r{index}", "B", 1, price=20_000)
-    told = first.number
+    next_number = first.number
     while not first.messages or not first.messages[-1][9:].startswith(b"r4"):
         first.message()
     first.close()
     again = venue.client("ONE")
     every = [again.packet()[1] for _ in range(first.number - 1)]
-    assert every[told - 1 :] == first.messages[told - 1 :]
+    assert every[next_number - 1 :] == first.messages[next_number - 1 :]
     assert every[: len(first.messages)] == first.messages
     again.close()
     later = venue.client("ONE", sequence=4)
@@ -195,8 +195,8 @@ def test_a_name_that_is_being_replaced_is_replaced_once(venue):
         ))
         for old, new, shares in (("once", "two", 80), ("once", "three", 90), ("two", "four", 70))
     ))  # fmt: skip
-    told = [client.message() for _ in range(2)]
-    assert [(kind, m["token"].strip(), m["shares"]) for kind, m in told] == [
+    answers = [client.message() for _ in range(2)]
+    assert [(kind, m["token"].strip(), m["shares"]) for kind, m in answers] == [
         ("U", "two", 80), ("U", "four", 70),
     ]  # fmt: skip
     client.cancel("four")

@@ -96,13 +96,13 @@ def test_a_day_of_two_versions_and_their_copies(venue):
     assert (records["message"][:3] == [ord("O"), 0, ord("U")]).all()
     theirs, records = copies(venue, "ONLY", 2)
     assert (events_of(records)["participant"] == 2).all()
-    told = list(one.messages), list(two.messages)
+    streams = list(one.messages), list(two.messages)
     venue.kill()
     venue.start()
     assert copies(venue, "COPY", 10)[0] == before
     assert copies(venue, "COPY", 3, sequence=8)[0] == before[7:]
     assert copies(venue, "ONLY", 2)[0] == theirs
-    for name, mine in zip(("FIVE", "SIX"), told, strict=True):
+    for name, mine in zip(("FIVE", "SIX"), streams, strict=True):
         again = five(venue, name)
         assert [again.packet()[1] for _ in range(len(mine))] == mine
         again.close()
@@ -232,6 +232,6 @@ def test_everything_is_killed_while_5_0_trades(tmp_path):
             assert [client.packet()[1] for _ in trader.told] == trader.told
             client.close()
         assert copies(venue, "BOTH", len(copied))[0] == copied
-        said = venue.stop()
-    assert (said["result"]["lost"], said["result"]["duplicated"]) == (0, 0)
-    assert said["replay"]["equal"] is True
+        report = venue.stop()
+    assert (report["result"]["lost"], report["result"]["duplicated"]) == (0, 0)
+    assert report["replay"]["equal"] is True

@@ -16,49 +16,49 @@ from openoutcry.wire import make_instruments
 
 def counted_notes(count, sessions=3):
     """Notes of clients that count their tokens up, as most do."""
-    made = np.zeros(count, notes.NOTE_DTYPE)
+    note_rows = np.zeros(count, notes.NOTE_DTYPE)
     for index in range(count):
-        note = made[index]
+        note = note_rows[index]
         note["session"], note["protocol"], note["message"] = 1 + index % sessions, 1, ord("O")
         note["row"], note["token_bytes"] = index + 1, 14
         note["token"] = f"ORD{index // sessions:011d}".encode()
         note["own"] = b"FIRMYP"
-    return made
+    return note_rows
 
 
-def pack(made, sessions=64):
+def pack(note_rows, sessions=64):
     """Through the packer, as the journal stage does; the notes stand at lane sequences from 1."""
-    ring = np.zeros(1 << max(1, len(made).bit_length()), notes.NOTE_DTYPE)
-    ring[1 : len(made) + 1] = made
+    ring = np.zeros(1 << max(1, len(note_rows).bit_length()), notes.NOTE_DTYPE)
+    ring[1 : len(note_rows) + 1] = note_rows
     packer = notes.NotePacker(ring.ctypes.data, len(ring) - 1, sessions, len(ring))
-    return packer.pack(np.arange(1, len(made) + 1))
+    return packer.pack(np.arange(1, len(note_rows) + 1))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_packed_notes_come_back_and_are_what_the_reference_packs(data):
     count = data.draw(st.integers(0, 40))
-    made = counted_notes(count, data.draw(st.integers(1, 5)))
-    raw = made.view(np.uint8).reshape(-1, notes.NOTE_BYTES)
+    note_rows = counted_notes(count, data.draw(st.integers(1, 5)))
+    raw = note_rows.view(np.uint8).reshape(-1, notes.NOTE_BYTES)
     for _ in range(data.draw(st.integers(0, 60)) if count else 0):
         at = data.draw(st.integers(0, count - 1)), data.draw(st.integers(2, notes.NOTE_BYTES - 1))
         raw[at] = data.draw(st.integers(0, 255))
-    text = pack(made)
-    assert notes.b64decode(text) == notes.reference_pack(made)
-    there, found = notes.unpack(text, count, 64)
+    text = pack(note_rows)
+    assert notes.b64decode(text) == notes.reference_pack(note_rows)
+    there, unpacked = notes.unpack(text, count, 64)
     assert there.tolist() == list(range(count))
-    assert found.tobytes() == made.tobytes()
+    assert unpacked.tobytes() == note_rows.tobytes()
 
 
 def test_commands_of_other_lanes_have_no_note_and_damage_is_refused():
-    made = counted_notes(4)
+    note_rows = counted_notes(4)
     ring = np.zeros(8, notes.NOTE_DTYPE)
-    ring[1:5] = made
+    ring[1:5] = note_rows
     packer = notes.NotePacker(ring.ctypes.data, 7, 64, 8)
     text = packer.pack(np.array([0, 1, 0, 0, 3]))
-    there, found = notes.unpack(text, 5, 64)
+    there, unpacked = notes.unpack(text, 5, 64)
     assert there.tolist() == [1, 4]
-    assert found.tobytes() == made[[0, 2]].tobytes()
+    assert unpacked.tobytes() == note_rows[[0, 2]].tobytes()
     for bad, count in ((text, 4), (text[:-4], 5)):
         with pytest.raises(ValueError, match="are not the notes"):
             notes.unpack(bad, count, 64)
@@ -166,9 +166,9 @@ def test_a_session_takes_no_more_tokens_than_are_left_for_all(asking):
 
 def test_symbols_are_found_by_name_and_index():
     instruments = make_instruments([f"S{i}" for i in range(300)])
-    made = session.Symbols(instruments, {"S7": 2, "S8": 6})
+    symbols = session.Symbols(instruments, {"S7": 2, "S8": 6})
     block = np.zeros(session.BLOCK_BYTES // 8, np.int64)
-    for word, value in made.words().items():
+    for word, value in symbols.words().items():
         block[word // 8] = value
     at = block.ctypes.data
     for index in (0, 7, 8, 299):

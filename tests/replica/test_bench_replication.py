@@ -13,18 +13,20 @@ def test_the_messages_that_the_peer_gets_are_those_of_the_journal(tmp_path, clus
     seconds, published, plain = _publish(cluster, tmp_path, BLOCKS)
     assert seconds > 0
     # Behind the epoch message.
-    found = [unpack(data, position) for position, data in enumerate(published, start=2)]
-    assert {message.kind for message in found} == {Kind.BLOCKS}
-    assert sum(len(split(message.blocks)) for message in found) == 1 + BLOCKS, "and the first block"
-    assert [bytes(message.blocks.data) for message in found] == plain
+    messages = [unpack(data, position) for position, data in enumerate(published, start=2)]
+    assert {message.kind for message in messages} == {Kind.BLOCKS}
+    assert sum(len(split(message.blocks)) for message in messages) == 1 + BLOCKS, (
+        "and the first block"
+    )
+    assert [bytes(message.blocks.data) for message in messages] == plain
     link = connect(cluster.access)
     try:
         before = streams(link)
         assert _bare(cluster, published) > 0
-        made = {name: count for name, count in streams(link).items() if name not in before}
-        assert sum(made.values()) == len(published)
+        new_streams = {name: count for name, count in streams(link).items() if name not in before}
+        assert sum(new_streams.values()) == len(published)
         # Its messages are no chain: whoever verifies this cluster's nodes would call it damaged.
-        for name in made:
+        for name in new_streams:
             assert json.loads(link.request(f"$JS.API.STREAM.DELETE.{name}", b"").data)["success"]
     finally:
         link.close()

@@ -26,8 +26,8 @@ def test_what_is_lost_doubled_or_reordered_is_counted(tmp_path: Path) -> None:
         ({2: 2, 5: 5}, [5], (0, 1, 0)),
         ({2: 5, 5: 2}, [], (2, 0, 1)),
     ):
-        found = judged(client(answered, doubled), tmp_path / "journal")
-        assert (found["lost"], found["doubled"], found["reordered"]) == counts
+        report = judged(client(answered, doubled), tmp_path / "journal")
+        assert (report["lost"], report["doubled"], report["reordered"]) == counts
 
 
 @pytest.mark.long

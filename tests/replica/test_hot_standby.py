@@ -83,9 +83,9 @@ class Pair:
 
 @pytest.fixture
 def pair(tmp_path, cluster, request):
-    made = Pair(tmp_path, cluster, f"P{abs(hash(request.node.name)) % 10**9}")
-    yield made
-    made.close()
+    node_pair = Pair(tmp_path, cluster, f"P{abs(hash(request.node.name)) % 10**9}")
+    yield node_pair
+    node_pair.close()
 
 
 def test_both_cores_are_compared_block_by_block(pair):
@@ -107,10 +107,10 @@ def test_one_lot_changed_is_found_within_one_block(pair):
     point.engine = Engine.restore(encode(replace(state, rows=rows)), CAPACITY)
     pair.trade()
 
-    with pytest.raises(ReplicaError) as told:
+    with pytest.raises(ReplicaError) as error:
         until(pair.turn, "the changed lot is not found")
-    assert f"after command {2 * BLOCK} the state" in str(told.value)
-    assert f"the same after command {BLOCK}" in str(told.value)
+    assert f"after command {2 * BLOCK} the state" in str(error.value)
+    assert f"the same after command {BLOCK}" in str(error.value)
     pair.rest = []
 
 
@@ -195,13 +195,13 @@ def test_a_journal_that_has_more_than_the_quorum_is_cut_when_it_follows(tmp_path
     pair.publisher.close()
     pair.writer.close()
     (tmp_path / "a" / PLACE_FILE).unlink()  # it reads again what it published itself
-    said = []
+    notices = []
     again = HotStandby(
         tmp_path / "a", cluster.access, pair.publisher.venue, holder_of("a", "2"), LEASE,
-        say=said.append,
+        say=notices.append,
     )  # fmt: skip
     followed(again, lambda: again.machine.applied_tip.epoch >= 2)
     again.close()
     assert again.local.next_block == pair.standby.machine.tip.next_block
     assert again.point.seq == BLOCK
-    assert any("are cut off" in line for line in said)
+    assert any("are cut off" in line for line in notices)

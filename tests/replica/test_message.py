@@ -42,7 +42,7 @@ def journal(tmp_path_factory):
     return reader.journal_id, [bytes(block.whole) for block in reader.all_blocks()]
 
 
-def made(journal, position=3):
+def blocks_message(journal, position=3):
     journal_id, parts = journal
     return sealed(
         Message(
@@ -53,22 +53,22 @@ def made(journal, position=3):
 
 
 def test_a_message_comes_back_as_it_was(journal):
-    message = made(journal)
-    found = unpack(pack(message), 3)
-    assert found._replace(blocks=message.blocks) == message
-    assert bytes(found.blocks.data) == b"".join(journal[1])
-    assert [bytes(part) for part in split(found.blocks)] == journal[1]
-    assert found.blocks[:2] == (0, len(journal[1]))
-    assert found.blocks.last_seq == 141
+    message = blocks_message(journal)
+    unpacked = unpack(pack(message), 3)
+    assert unpacked._replace(blocks=message.blocks) == message
+    assert bytes(unpacked.blocks.data) == b"".join(journal[1])
+    assert [bytes(part) for part in split(unpacked.blocks)] == journal[1]
+    assert unpacked.blocks[:2] == (0, len(journal[1]))
+    assert unpacked.blocks.last_seq == 141
 
 
 def test_a_misplaced_message_is_refused(journal):
     with pytest.raises(ReplicaError, match="misplaced"):
-        unpack(pack(made(journal)), 4)
+        unpack(pack(blocks_message(journal)), 4)
 
 
 def test_any_changed_bit_is_noticed(journal):
-    whole = pack(made(journal))
+    whole = pack(blocks_message(journal))
     rng = Random(22)
     places = [*range(MESSAGE_HEADER_BYTES + 8), *(rng.randrange(len(whole)) for _ in range(200))]
     for place in places:
@@ -87,7 +87,7 @@ def resealed(whole, frame):
 def test_blocks_travel_compressed_and_only_as_they_were(journal):
     """A frame that says another size, is cut, is followed by another, or is none, is refused by
     name, and none makes the reader hold more than the message names."""
-    message = made(journal)
+    message = blocks_message(journal)
     whole = pack(message)
     assert len(whole) < MESSAGE_HEADER_BYTES + len(message.blocks.data) / 4
     compress = zstandard.ZstdCompressor().compress
@@ -103,7 +103,7 @@ def test_blocks_travel_compressed_and_only_as_they_were(journal):
 
 
 def test_a_message_without_blocks_has_no_frame(journal):
-    message = made(journal)
+    message = blocks_message(journal)
     blocks = Blocks.none(7, message.blocks.block_after, 141)
     whole = pack(sealed(message._replace(kind=Kind.CHECK, blocks=blocks)))
     assert len(whole) == MESSAGE_HEADER_BYTES + len(message.text) + 4
@@ -111,7 +111,7 @@ def test_a_message_without_blocks_has_no_frame(journal):
 
 
 def test_a_message_that_is_cut_short_is_refused(journal):
-    whole = pack(made(journal))
+    whole = pack(blocks_message(journal))
     for size in (0, 7, 255, 300, len(whole) - 1):
         with pytest.raises(ReplicaError):
             unpack(whole[:size], 3)
@@ -120,7 +120,7 @@ def test_a_message_that_is_cut_short_is_refused(journal):
 
 
 def test_blocks_that_are_not_those_named_are_refused(journal):
-    message = made(journal)
+    message = blocks_message(journal)
     parts = journal[1]
     swapped = b"".join([*parts[:-2], parts[-1], parts[-2]])
     with pytest.raises(ReplicaError, match="message 3"):

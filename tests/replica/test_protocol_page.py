@@ -10,9 +10,9 @@ PAGE = "replication-protocol.md"
 
 def test_the_pages_commands(tmp_path):
     many, one = commands(PAGE)
-    said = run(many, tmp_path)
-    assert "200 histories" in said
-    assert "none broke a promise" in said
+    output = run(many, tmp_path)
+    assert "200 histories" in output
+    assert "none broke a promise" in output
     assert "leads in epoch 1" in run(one, tmp_path)
     document = json.loads(run("outcry simulate replication --seeds 5 --seed 7 --json", tmp_path))
     assert (document["histories"], document["violations"]) == (5, [])

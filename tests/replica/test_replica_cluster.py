@@ -78,7 +78,7 @@ def test_a_damaged_node_is_named_before_it_starts_and_one_command_mends_it(
     whole = path.read_bytes()
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 4
-    for data, said in (
+    for data, words in (
         (bytes(flipped), "DAMAGED"),
         (whole[: len(whole) // 2], "it ends at message"),
         (b"", "its stream is gone|it ends at message 0"),
@@ -86,7 +86,7 @@ def test_a_damaged_node_is_named_before_it_starts_and_one_command_mends_it(
         path.write_bytes(data)
         wrong = damaged(cluster)
         assert list(wrong) == [node.name]
-        assert any(word in wrong[node.name] for word in said.split("|")), wrong
+        assert any(word in wrong[node.name] for word in words.split("|")), wrong
     size = int.from_bytes(whole[:4], "little") & 0x7FFFFFFF
     assert size < len(whole) // 2, "the first of several records"
     for place_of_bit in range(size):
@@ -118,18 +118,18 @@ def test_a_node_that_is_damaged_while_it_runs_is_ended_and_the_others_go_on(
         return "RUNNING" in rows and rows["RUNNING"].tip.position >= place.position
 
     until(has_it, "the node does not follow")
-    said: list[str] = []
+    notices: list[str] = []
     rounds = iter([False, True])
-    watch(cluster, said.append, 0.0, lambda: next(rounds))
-    assert not said
+    watch(cluster, notices.append, 0.0, lambda: next(rounds))
+    assert not notices
     (path,) = cluster.store_of(node).glob("jetstream/*/streams/OUTCRY-RUNNING/msgs/1.blk")
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 4
     path.write_bytes(data)
     rounds = iter([False, True])
-    watch(cluster, said.append, 0.0, lambda: next(rounds))
-    assert len(said) == 1
-    assert said[0].startswith(f"{node.name} is damaged and was ended: RUNNING block ")
+    watch(cluster, notices.append, 0.0, lambda: next(rounds))
+    assert len(notices) == 1
+    assert notices[0].startswith(f"{node.name} is damaged and was ended: RUNNING block ")
     assert [cluster.identity(one) is None for one in cluster.nodes] == [False, False, True]
     append(writer, 3)
     drain(publisher)

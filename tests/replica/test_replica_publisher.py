@@ -85,21 +85,21 @@ def test_who_asks_a_cluster_without_a_leader_asks_again(link: Link) -> None:
     with pytest.raises(Refused):
         reading.take(refused(10_059))
     reading._heard_s = 0.0
-    made = reading._create_inbox
+    inbox = reading._create_inbox
     reading.tick()
-    assert reading._create_inbox != made
-    found: list[tuple[int, bytes]] = []
+    assert reading._create_inbox != inbox
+    received: list[tuple[int, bytes]] = []
 
     def has_come() -> bool:
         while link.wait(0.1):
             message = link.take()
             if message is not None and (one := reading.take(message)) is not None:
-                found.append(one)
+                received.append(one)
                 return True
         return False
 
     until(has_come)
-    assert found == [(1, b"first")]
+    assert received == [(1, b"first")]
     reading.close()
 
 
@@ -111,9 +111,9 @@ def test_an_entry_is_replaced_only_by_who_knows_its_revision(link: Link) -> None
     with pytest.raises(Refused):
         stream.put("lease", b"yours", 0)
     assert stream.put("lease", b"mine again", revision) > revision
-    found = stream.get("lease")
-    assert found is not None
-    assert found.value == b"mine again"
+    entry = stream.get("lease")
+    assert entry is not None
+    assert entry.value == b"mine again"
 
 
 def test_a_stream_of_another_make_is_refused(link: Link) -> None:
@@ -143,9 +143,9 @@ def test_every_block_is_in_the_stream_in_order_and_a_later_start_goes_on(
     drain(second)
     assert second.safe_seq == writer.written_seq
     stream = JetStream(link, "ORDER")
-    found = [unpack(data, at) for at, data in messages(stream, 1, stream.tail().last)]
-    assert [m.kind for m in found].count(Kind.EPOCH) == 2
-    blocks = [m.blocks for m in found if m.blocks.next_block > m.blocks.first_block]
+    stream_messages = [unpack(data, at) for at, data in messages(stream, 1, stream.tail().last)]
+    assert [m.kind for m in stream_messages].count(Kind.EPOCH) == 2
+    blocks = [m.blocks for m in stream_messages if m.blocks.next_block > m.blocks.first_block]
     assert max(len(one.data) for one in blocks) <= 132 << 10
     assert len(blocks) < 40  # small blocks travel together
     data = b"".join(bytes(one.data) for one in blocks)
@@ -207,10 +207,12 @@ def test_a_stream_that_was_wiped_is_not_taken_for_the_old_one(
 def test_cut_off_from_the_quorum_its_lease_ends_and_it_says_so(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    journal, said = tmp_path / "journal", []
+    journal, notices = tmp_path / "journal", []
     writer = new_journal(journal)
     append(writer, 1)
-    publisher = Publisher(journal, cluster.access, "CUT", "here/1", timing=QUICK, say=said.append)
+    publisher = Publisher(
+        journal, cluster.access, "CUT", "here/1", timing=QUICK, say=notices.append
+    )
     publisher.begin()
     drain(publisher)
     assert not publisher.cut_off
@@ -220,17 +222,17 @@ def test_cut_off_from_the_quorum_its_lease_ends_and_it_says_so(
         def over() -> bool:
             publisher.read()
             publisher.turn(0.01)
-            return publisher.cut_off and bool(said)
+            return publisher.cut_off and bool(notices)
 
         until(over, "it goes on alone")
         assert publisher.safe_seq == 10
-        assert "cut off from the quorum" in said[0]
+        assert "cut off from the quorum" in notices[0]
     drain(publisher)
     assert publisher.safe_seq == 20
 
     def goes_on() -> bool:
         publisher.turn(0.01)
-        return not publisher.cut_off and "answers again" in said[-1]
+        return not publisher.cut_off and "answers again" in notices[-1]
 
     until(goes_on)
     publisher.close()
@@ -240,14 +242,14 @@ def test_cut_off_from_the_quorum_its_lease_ends_and_it_says_so(
 def test_a_clock_that_is_wrong_is_told_and_does_no_harm(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
+    notices: list[str] = []
     journal = tmp_path / "journal"
     new_journal(journal).abandon()
     monkeypatch.setattr(JetStream, "skew_s", lambda self: 3_600.0)  # not the machine's own clock
-    publisher = Publisher(journal, cluster.access, "SKEW", "here/1", say=said.append)
+    publisher = Publisher(journal, cluster.access, "SKEW", "here/1", say=notices.append)
     publisher.begin()
     drain(publisher)
-    assert "3600.0 s from this machine's" in said[0]
+    assert "3600.0 s from this machine's" in notices[0]
     assert not publisher.cut_off
     publisher.close()
 

@@ -59,7 +59,7 @@ REPLICATED = ("run", "--orders", "10", "--durability", "replicated")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ((*REPLICATED, "--journal", "j"), "--nats CLUSTER go together"),
         (("run", "--nats", "nowhere", "--journal", "j"), "--nats CLUSTER go together"),
@@ -73,11 +73,11 @@ REPLICATED = ("run", "--orders", "10", "--durability", "replicated")
     ],
 )
 def test_bad_input_is_told_and_leaves_nothing(
-    words: tuple[str, ...], said: str, outcry, tmp_path: Path
+    words: tuple[str, ...], message: str, outcry, tmp_path: Path
 ) -> None:
     done = outcry(*words)
     assert done.returncode != 0
-    assert said in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())
     assert not list(tmp_path.iterdir())
 
 
@@ -133,14 +133,14 @@ def test_cut_off_from_the_quorum_nothing_is_released_and_then_it_goes_on(
         (released,) = events.views(int(events.cursors["gate"][0]), 1)
         safe_seq = pipeline.control.stage(at, ct.STAGE_SAFE_SEQ)
         assert int(released["cause_seq"][0]) <= safe_seq < sequenced
-        told = {
+        metrics = {
             sample.name: sample.value
             for family in VenueMetrics().collect()
             for sample in family.samples
             if sample.labels.get("venue") == str(running.pid)
         }
-        assert told["outcry_replica_lease_seconds"] < 0
-        assert told["outcry_replica_lag_commands"] > 0
+        assert metrics["outcry_replica_lease_seconds"] < 0
+        assert metrics["outcry_replica_lag_commands"] > 0
     out, err = running.communicate(timeout=WAIT_S)
     assert running.returncode == 0, err
     assert "cut off from the quorum" in err

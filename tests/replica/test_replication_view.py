@@ -24,11 +24,11 @@ LEASE_MS = 1_500
 
 
 def node(folder: Path, cluster: Cluster) -> Node:
-    made = Node(folder, VENUE, cluster.folder, LEASE_MS)
-    text = made.file.read_text()
+    venue_node = Node(folder, VENUE, cluster.folder, LEASE_MS)
+    text = venue_node.file.read_text()
     operators = OPERATORS.replace("HASH", OPERATORS_HASH).replace("TOTP", TOTP)
-    made.file.write_text(text + operators)
-    return made
+    venue_node.file.write_text(text + operators)
+    return venue_node
 
 
 @contextmanager
@@ -51,19 +51,22 @@ def view(shown: Any, true: Any) -> dict[str, Any]:
     return dict(shown.client.look("/api/replication", true))
 
 
-def level(found: dict[str, Any]) -> bool:
+def level(replication: dict[str, Any]) -> bool:
     """All that is sequenced is acknowledged, in the stream, and in the standby."""
-    published = found["published"]
-    seqs = {found["cluster"]["last_seq"], *(row["last_seq"] for row in found["standbys"])}
-    blocks = {published["block"], found["cluster"]["last_block"]}
+    published = replication["published"]
+    seqs = {
+        replication["cluster"]["last_seq"],
+        *(row["last_seq"] for row in replication["standbys"]),
+    }
+    blocks = {published["block"], replication["cluster"]["last_block"]}
     return (
         published["sequenced"] > 3
         and published["lag_commands"] == published["behind_ms"] == 0
         and seqs == {published["sequenced"]} == {published["seq"]}
         and len(blocks) == 1
-        and all(row["level"] and row["prepared"] for row in found["standbys"])
-        and all(row["lag"] == 0 for row in found["nodes"])
-        and found["cluster"]["trouble"] == ""
+        and all(row["level"] and row["prepared"] for row in replication["standbys"])
+        and all(row["lag"] == 0 for row in replication["nodes"])
+        and replication["cluster"]["trouble"] == ""
     )
 
 
@@ -100,22 +103,22 @@ def test_primary_dead_nodes_standby_and_takeover_are_told(cluster: Cluster, tmp_
 
 
 def the_primary(shown: Any, cluster: Cluster) -> None:
-    found = view(shown, lambda one: one["published"] and one["standbys"] and level(one))
-    assert (found["policy"], found["waits_for"]) == ("replicated", ["replica"])
-    lease = found["lease"]
+    replication = view(shown, lambda one: one["published"] and one["standbys"] and level(one))
+    assert (replication["policy"], replication["waits_for"]) == ("replicated", ["replica"])
+    lease = replication["lease"]
     assert (lease["here"], lease["epoch"], lease["given_up"]) == (True, 1, False)
     assert 0 < lease["left_ms"] <= LEASE_MS
-    assert found["standbys"][0]["verified_seq"] > 0
+    assert replication["standbys"][0]["verified_seq"] > 0
     # As `outcry cluster status` tells them, which reads the disks and proves them.
     document = status_document(str(cluster.folder), cluster)
     (stream,) = [one for one in document["streams"] if one["venue"] == VENUE]
-    told = {row["node"]: row["streams"] for row in document["nodes"]}
-    found = view(shown, lambda one: {
+    streams_by_node = {row["node"]: row["streams"] for row in document["nodes"]}
+    replication = view(shown, lambda one: {
         row["node"]: (row["verified"] or {}).get("streams") for row in one["nodes"]
-    } == told)  # fmt: skip
-    leaders = [row["node"] for row in found["nodes"] if row["state"] == "leader"]
+    } == streams_by_node)  # fmt: skip
+    leaders = [row["node"] for row in replication["nodes"] if row["state"] == "leader"]
     assert leaders == [stream["leader"]]
-    assert found["cluster"]["last_block"] == stream["last_block"]
+    assert replication["cluster"]["last_block"] == stream["last_block"]
 
 
 def the_page(page: Any, folder: Path) -> None:
@@ -143,9 +146,9 @@ def fits(page: Any) -> None:
 
 def nodes_that_do_not_answer(shown: Any, page: Any) -> None:
     """The page goes on, says so, and says what comes of it."""
-    found = view(shown, lambda one: one["cluster"]["trouble"] and one["alarms"])
-    assert found["lease"]["left_ms"] < 0
-    assert found["alarms"][0]["name"] == "QuorumLost"
+    replication = view(shown, lambda one: one["cluster"]["trouble"] and one["alarms"])
+    assert replication["lease"]["left_ms"] < 0
+    assert replication["alarms"][0]["name"] == "QuorumLost"
     # Looked at further on, while whoever asks the cluster waits for it.
     before = shown.client.get("/api/overview").json()["second"]
     shown.client.look("/api/overview", lambda one: one["second"] > before + 1)
@@ -160,12 +163,13 @@ def nodes_that_do_not_answer(shown: Any, page: Any) -> None:
 
 def the_new_primary(shown: Any, page: Any) -> None:
     """What was the standby leads, and says how long that took; the old venue is gone."""
-    found = view(shown, lambda one: one["standbys"][0]["takeover_ms"]
-                 and not one["cluster"]["trouble"] and one["lease"]["epoch"] >= 2)  # fmt: skip
-    assert found["standbys"][0]["role"] == "leading"
-    assert sum(found["standbys"][0]["takeover_ms"].values()) > 0
-    assert (found["lease"]["here"], found["lease"]["left_ms"]) == (False, None)
-    assert found["published"] is None
+    replication = view(shown, lambda one: one["standbys"][0]["takeover_ms"]
+                       and not one["cluster"]["trouble"]
+                       and one["lease"]["epoch"] >= 2)  # fmt: skip
+    assert replication["standbys"][0]["role"] == "leading"
+    assert sum(replication["standbys"][0]["takeover_ms"].values()) > 0
+    assert (replication["lease"]["here"], replication["lease"]["left_ms"]) == (False, None)
+    assert replication["published"] is None
     expect(page, "#standbys").to_contain_text("epoch block")
     expect(page, "#replication-trouble").to_have_text("")
     fits(page)

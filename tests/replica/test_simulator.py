@@ -18,11 +18,11 @@ def test_no_history_breaks_a_promise():
 
 
 def test_one_seed_is_one_history():
-    told = [[], []]
-    for lines in told:
+    histories = [[], []]
+    for lines in histories:
         run_history(1164, lines.append)
-    assert told[0] == told[1]
-    assert len(told[0]) > 10
+    assert histories[0] == histories[1]
+    assert len(histories[0]) > 10
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -47,7 +47,7 @@ def test_a_violation_names_the_seed_and_what_was_broken():
 
 
 def test_processes_that_share_the_seeds_find_the_same():
-    said = []
-    shared = simulate_all(range(100), 3, float("inf"), said.append)
+    lines = []
+    shared = simulate_all(range(100), 3, float("inf"), lines.append)
     assert shared == simulate(range(100))
-    assert simulate_all(range(100), 2, 0.0, said.append).histories == 0
+    assert simulate_all(range(100), 2, 0.0, lines.append).histories == 0

@@ -26,11 +26,11 @@ ORDERS = 12
 
 def tokens(journal):
     """Orders of the journal: order ids are given by the venue, so each is there once."""
-    found = []
+    order_ids = []
     for block in JournalReader(journal).all_blocks():
         commands = commands_of(block)
-        found += commands["order_id"][commands["kind"] == 1].tolist()
-    return found
+        order_ids += commands["order_id"][commands["kind"] == 1].tolist()
+    return order_ids
 
 
 SPANS = ["lease", "epoch block", "core", "journal", "stages woken", "stages ready"]
@@ -45,7 +45,7 @@ def lose_a_waiting_stage(node):
     node.wait(lambda: node.said().count("a run is prepared and waits") == 2)
 
 
-def told(client, count):
+def next_messages(client, count):
     return [client.next() for _ in range(count)]
 
 
@@ -59,7 +59,7 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(tmp_path
         client = a.client("ONE")
         for count in range(ORDERS):
             client.buy("GOLD", 10 + count, "100.00")
-        before = told(client, ORDERS)
+        before = next_messages(client, ORDERS)
         b.wait(lambda: b.standby().get("commands", 0) >= ORDERS)
         b.wait(lambda: b.standby()["verified_states"] > 0)
         b.wait(lambda: b.standby()["prepared"])
@@ -74,7 +74,7 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(tmp_path
         b.wait_until_open()
         assert list(b.standby()["takeover_ms"]) == SPANS
         client = b.client("ONE")
-        after = told(client, 2 * ORDERS)
+        after = next_messages(client, 2 * ORDERS)
         assert [str(m) for m in after[:ORDERS]] == [str(m) for m in before]
         assert {m["token"] for m in after[ORDERS:]} == {m["token"] for m in before}, "cancelled"
         client.buy("GOLD", 5, "99.00", name="MORE")
@@ -91,12 +91,12 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(tmp_path
         assert b.end()["led"]
         a.wait_until_open()
         client = a.client("ONE")
-        assert [str(m) for m in told(client, 2 * ORDERS)] == [str(m) for m in after]
+        assert [str(m) for m in next_messages(client, 2 * ORDERS)] == [str(m) for m in after]
         assert client.next()["token"] == "MORE"
         result = a.stop()
         assert result["last_run"]["lost"] == result["last_run"]["duplicated"] == 0
-        found = tokens(a.journal)
-        assert len(found) == len(set(found)) == ORDERS + 1
+        order_ids = tokens(a.journal)
+        assert len(order_ids) == len(set(order_ids)) == ORDERS + 1
     finally:
         for node in (a, b):
             if node.process is not None and node.process.poll() is None:
@@ -188,8 +188,8 @@ def test_ten_kills_and_ten_planned_failovers(tmp_path, cluster):
                 old.end()
             nodes.reverse()
         assert nodes[0].stop()["last_run"]["duplicated"] == 0
-        found = tokens(nodes[0].journal)
-        assert len(found) == len(set(found)) == len(tokens_told)
+        order_ids = tokens(nodes[0].journal)
+        assert len(order_ids) == len(set(order_ids)) == len(tokens_told)
         print(json.dumps(gaps))
     finally:
         for node in nodes:

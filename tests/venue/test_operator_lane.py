@@ -99,8 +99,8 @@ def test_what_is_still_due_leads_where_the_whole_would_have_led(
                 order(engine, 1, Side.BUY, 150, b"B", TimeInForce.GTC)
                 order(engine, 2, Side.SELL, 150, b"B", TimeInForce.GTC)
     rest = [command for command in CALENDAR.due(begin_ns, now_ns) if command not in whole]
-    told = changes(feed(straight, rest))
-    assert changes(feed(killed, remaining_due(CALENDAR, killed.state(), now_ns))) == told
+    expected = changes(feed(straight, rest))
+    assert changes(feed(killed, remaining_due(CALENDAR, killed.state(), now_ns))) == expected
     assert phases(killed) == phases(straight)
     assert not [c for c in remaining_due(CALENDAR, killed.state(), now_ns) if not c.repeat]
 

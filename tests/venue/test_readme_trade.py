@@ -34,9 +34,9 @@ def shown(lines: list[str]) -> re.Pattern[str]:
 def test_two_participants_trade(tmp_path: Path) -> None:
     venue, alpha, beta, copy = blocks()
     _, init, serve = [line.removeprefix("$ ") for line in venue if line.startswith("$ ")]
-    said = run(init, tmp_path)
-    assert shown(venue).match(said)
-    words = dict(re.findall(r"^session (\w+): password (\w+)$", said, re.M))
+    output = run(init, tmp_path)
+    assert shown(venue).match(output)
+    words = dict(re.findall(r"^session (\w+): password (\w+)$", output, re.M))
     file = tmp_path / "venue.toml"
     ports = {shown: f"127.0.0.1:{free_port()}" for shown in PORTS}
     text = file.read_text().replace("# volatile_journal", "volatile_journal")
@@ -80,10 +80,10 @@ def trade(lines: list[str], ports: dict[str, str], password: str) -> str:
         assert client.stdout is not None
         client.stdin.write("\n".join([*typed, "wait 600", ""]))
         client.stdin.flush()
-        said: list[str] = []
-        while sum(line[:1].isdigit() for line in said) < messages:
+        output_lines: list[str] = []
+        while sum(line[:1].isdigit() for line in output_lines) < messages:
             line = client.stdout.readline()
-            assert line, said
-            said.append(line)
+            assert line, output_lines
+            output_lines.append(line)
         client.send_signal(signal.SIGINT)  # which logs out: its orders stay
-    return "".join(said)
+    return "".join(output_lines)

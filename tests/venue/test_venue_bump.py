@@ -87,18 +87,18 @@ class Bumped:
         return tuple(np.concatenate(column) for column in zip(*batches, strict=True))
 
     def run(self, *words):
-        found = CliRunner().invoke(main, words)
-        assert found.exit_code == 0, found.output
-        return found.output
+        completed = CliRunner().invoke(main, words)
+        assert completed.exit_code == 0, completed.output
+        return completed.output
 
 
-def from_a_checkpoint(made, cut):
+def from_a_checkpoint(served, cut):
     """What the sessions know at the journal's end is the same from their state at ``cut``, where
     something waits."""
-    found, reader = read_venue(Path(made.file)), JournalReader(made.venue.journal)
-    spec = replace(found.sessions, delayed=64, day="20261123", day_begin_ns=1)
+    venue_file, reader = read_venue(Path(served.file)), JournalReader(served.venue.journal)
+    spec = replace(venue_file.sessions, delayed=64, day="20261123", day_begin_ns=1)
     whole, again = (
-        checkpoint.Shadow(spec, found.instruments, made.venue.journal) for _ in range(2)
+        checkpoint.Shadow(spec, venue_file.instruments, served.venue.journal) for _ in range(2)
     )
     point = checkpoint.resume(whole, reader, -1)
     for batch in events_of(reader, point, from_seq=1, until_seq=cut):
@@ -116,9 +116,9 @@ def from_a_checkpoint(made, cut):
 
 def order_id_told(client, *letters):
     """The next messages are these."""
-    found = [client.message() for _ in letters]
-    assert [kind for kind, _ in found] == list(letters), found
-    return [fields for _, fields in found]
+    messages = [client.message() for _ in letters]
+    assert [kind for kind, _ in messages] == list(letters), messages
+    return [fields for _, fields in messages]
 
 
 def report(client, timeout_s=300):
@@ -128,24 +128,24 @@ def report(client, timeout_s=300):
 
 @pytest.fixture(scope="module")
 def bumped(tmp_path_factory):
-    made = Bumped(tmp_path_factory.mktemp("bumped"))
-    yield made
-    last = made.venue.stop()["last_run"]
+    served = Bumped(tmp_path_factory.mktemp("bumped"))
+    yield served
+    last = served.venue.stop()["last_run"]
     assert (last["lost"], last["duplicated"]) == (0, 0)
-    found = replay(made.venue.journal)
-    assert (found["state_hash"], found["commands"]) == (last["state_hash"], last["commands"])
-    audit = json.loads(made.run("venue", "fairness", made.file, "--json"))
+    replayed = replay(served.venue.journal)
+    assert (replayed["state_hash"], replayed["commands"]) == (last["state_hash"], last["commands"])
+    audit = json.loads(served.run("venue", "fairness", served.file, "--json"))
     assert audit["out_of_turn"] == 0, audit
     assert audit["delayed"] >= 10
     assert audit["waiting"] == 0, "what was acknowledged enters before the run ends"
-    assert ", 0 out of turn" in made.run("venue", "fairness", made.file)
-    commands, events = made.journal()
+    assert ", 0 out of turn" in served.run("venue", "fairness", served.file)
+    commands, events = served.journal()
     releases = commands[(commands["kind"] == CommandKind.RISK)
                         & (commands["order_type"] == Setting.RELEASE)]  # fmt: skip
     assert len(releases) > 0, "nobody waits for the next command to come"
     delayed = events["cause_seq"][events["kind"] == EventKind.DELAYED].tolist()
     for cut in (delayed[0], delayed[len(delayed) // 2], delayed[-1]):
-        from_a_checkpoint(made, cut)
+        from_a_checkpoint(served, cut)
     stamps = dict(zip(commands["seq"].tolist(), commands["rx_ts_ns"].tolist(), strict=True))
     for event in events[events["kind"] == EventKind.ENTERED]:
         waited_ns = stamps[int(event["cause_seq"])] - stamps[int(event["contra_id"])]
@@ -171,11 +171,11 @@ def test_fix_tells_pending_and_then_what_became_of_it(bumped):
     client.buy("GOLD", 10, "100", name="F1")
     client.replace("F1", "GOLD", "1", 8, "101", name="F2")
     client.cancel("F2", "GOLD", "1", name="F3")
-    told = [report(client) for _ in range(6)]
+    reports = [report(client) for _ in range(6)]
     # Pending and what became of it, each in their order: a slow machine mixes the two.
-    pending = [one for one in told if one[0] in "A6E"]
+    pending = [one for one in reports if one[0] in "A6E"]
     assert pending == [("A", "A", "F1"), ("E", "E", "F2"), ("6", "6", "F3")]
-    assert [one for one in told if one not in pending] == [
+    assert [one for one in reports if one not in pending] == [
         ("0", "0", "F1"), ("5", "0", "F2"), ("4", "4", "F3"),
     ]  # fmt: skip
     client.close()
@@ -189,7 +189,7 @@ def test_what_was_acknowledged_enters_after_a_kill_of_the_venue(bumped):
     while sum(body[:1] == b"A" for body in client.messages) < 4:
         client.message()
     bumped.venue.kill()
-    told = list(client.messages)
+    messages = list(client.messages)
     client.close()
     bumped.open()
     client = bumped.ouch(before)
@@ -197,7 +197,7 @@ def test_what_was_acknowledged_enters_after_a_kill_of_the_venue(bumped):
         client.cancel(f"K{number}")
     while sum(body[:1] == b"C" for body in client.messages) < 4:
         client.message()
-    assert client.messages[: len(told)] == told, "byte for byte"
+    assert client.messages[: len(messages)] == messages, "byte for byte"
     assert sum(body[:1] == b"T" for body in client.messages) == 4
     client.close()
 
@@ -239,7 +239,7 @@ def test_any_stage_may_die_while_commands_wait(bumped, stage):
         client.enter(name, symbol="GOLD", price=10_000)
     while sum(body[:1] == b"A" for body in client.messages) < 3:
         client.message()
-    told = list(client.messages)
+    messages = list(client.messages)
     kill_stage(bumped.venue, stage)
     client.close()
     client = bumped.ouch(before)
@@ -247,6 +247,6 @@ def test_any_stage_may_die_while_commands_wait(bumped, stage):
         client.cancel(name)
     while sum(body[:1] == b"C" for body in client.messages) < 3:
         client.message()
-    assert client.messages[: len(told)] == told
+    assert client.messages[: len(messages)] == messages
     assert sum(body[:1] == b"T" for body in client.messages) == 3
     client.close()

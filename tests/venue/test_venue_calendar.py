@@ -41,7 +41,7 @@ def ns(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 10**9
 
 
-def said(commands) -> list[tuple[str, str, str]]:
+def rows_of(commands) -> list[tuple[str, str, str]]:
     return [
         (datetime.fromtimestamp(c.ts_ns / 1e9, UTC).strftime("%d %H:%M:%S"), c.symbol,
          c.phase.name if c.phase else "TIME")
@@ -50,8 +50,8 @@ def said(commands) -> list[tuple[str, str, str]]:
 
 
 def test_a_day_in_winter_time() -> None:
-    found = calendar(time_every_s=3_600).due(ns("2026-11-23T00:00"), ns("2026-11-23T09:30"))
-    assert said(found) == [
+    commands = calendar(time_every_s=3_600).due(ns("2026-11-23T00:00"), ns("2026-11-23T09:30"))
+    assert rows_of(commands) == [
         ("23 07:00:00", "", "TIME"), ("23 07:00:00", "A", "PRE_OPEN"),
         ("23 07:00:00", "B", "PRE_OPEN"),
         ("23 08:00:00", "", "TIME"), ("23 08:00:00", "A", "CONTINUOUS"),
@@ -61,23 +61,25 @@ def test_a_day_in_winter_time() -> None:
 
 
 def test_a_day_in_summer_time_a_half_day_and_a_holiday() -> None:
-    made = calendar(
+    trading_calendar = calendar(
         holidays=frozenset({date(2026, 12, 25)}), half_days=frozenset({date(2026, 12, 24)})
     )
-    summer = made.trading_day(date(2026, 7, 1))
+    summer = trading_calendar.trading_day(date(2026, 7, 1))
     assert (summer.begin_ns, summer.end_ns) == (ns("2026-07-01T06:00"), ns("2026-07-01T15:05"))
-    half = made.trading_day(date(2026, 12, 24))
+    half = trading_calendar.trading_day(date(2026, 12, 24))
     assert (half.begin_ns, half.end_ns) == (ns("2026-12-24T07:00"), ns("2026-12-24T11:00"))
-    assert made.trading_day(date(2026, 12, 25)) is None
-    assert made.trading_day(date(2026, 12, 26)) is None  # Saturday
-    assert made.current_or_next(half.end_ns).day == date(2026, 12, 28)
-    assert made.last_ended(ns("2026-12-27T00:00")).day == date(2026, 12, 24)
+    assert trading_calendar.trading_day(date(2026, 12, 25)) is None
+    assert trading_calendar.trading_day(date(2026, 12, 26)) is None  # Saturday
+    assert trading_calendar.current_or_next(half.end_ns).day == date(2026, 12, 28)
+    assert trading_calendar.last_ended(ns("2026-12-27T00:00")).day == date(2026, 12, 24)
 
 
 def test_an_auction_that_may_be_put_off_is_ended_again() -> None:
-    made = Calendar(ZoneInfo("Etc/UTC"), {"main": Schedule(DAY)}, (Traded("A", "main", 2, 60),))
-    day = made.trading_day(date(2026, 11, 23))
-    assert said(day.phases) == [
+    trading_calendar = Calendar(
+        ZoneInfo("Etc/UTC"), {"main": Schedule(DAY)}, (Traded("A", "main", 2, 60),)
+    )
+    day = trading_calendar.trading_day(date(2026, 11, 23))
+    assert rows_of(day.phases) == [
         ("23 08:00:00", "A", "PRE_OPEN"), ("23 09:00:00", "A", "CONTINUOUS"),
         ("23 09:01:00", "A", "CONTINUOUS"), ("23 09:02:00", "A", "CONTINUOUS"),
         ("23 17:00:00", "A", "CLOSING_AUCTION"), ("23 17:05:00", "A", "CLOSED"),
@@ -130,7 +132,7 @@ def test_however_a_span_is_cut_each_phase_is_due_once(
     zone: str, begin: datetime, cuts: list[int], every_s: int, half: bool
 ) -> None:
     first = begin.date()
-    made = calendar(
+    trading_calendar = calendar(
         zone,
         time_every_s=every_s,
         half_days=frozenset({first + timedelta(days=1)} if half else ()),
@@ -138,43 +140,43 @@ def test_however_a_span_is_cut_each_phase_is_due_once(
     )
     begin_ns = int(begin.replace(tzinfo=UTC).timestamp()) * 10**9
     times = sorted({begin_ns + cut * 10**9 + cut % 7 for cut in cuts})
-    whole = made.due(times[0], times[-1])
-    parts = [c for low, high in pairwise(times) for c in made.due(low, high)]
+    whole = trading_calendar.due(times[0], times[-1])
+    parts = [c for low, high in pairwise(times) for c in trading_calendar.due(low, high)]
     assert [c for c in parts if c.phase] == [c for c in whole if c.phase]
-    for found in (whole, parts):
-        stamps = [c.ts_ns for c in found]
+    for commands in (whole, parts):
+        stamps = [c.ts_ns for c in commands]
         assert stamps == sorted(stamps)
         # Each PHASE follows a TIME of its moment: a matcher's time says what it has had.
         now = None
-        for command in found:
+        for command in commands:
             now = command.ts_ns if command.phase is None else now
             assert now == command.ts_ns
     if whole:
         assert times[0] < whole[0].ts_ns
         assert whole[-1].ts_ns <= times[-1]
     ends = {c.symbol: c.phase for c in whole if c.phase}
-    assert ends.items() <= made.expected(times[-1]).items()
+    assert ends.items() <= trading_calendar.expected(times[-1]).items()
 
 
 @given(at_s=st.integers(0, 10 * 86_400))
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_what_is_expected_is_what_the_commands_since_the_begin_lead_to(at_s: int) -> None:
-    made = calendar(half_days=frozenset({date(2026, 3, 27)}))
+    trading_calendar = calendar(half_days=frozenset({date(2026, 3, 27)}))
     begin_ns = ns("2026-03-24T00:00")  # over the change to summer time
     at_ns = begin_ns + at_s * 10**9
     phases = dict.fromkeys("AB", Phase.CLOSED)
-    phases |= {c.symbol: c.phase for c in made.due(begin_ns - 1, at_ns) if c.phase}
-    assert made.expected(at_ns) == phases
+    phases |= {c.symbol: c.phase for c in trading_calendar.due(begin_ns - 1, at_ns) if c.phase}
+    assert trading_calendar.expected(at_ns) == phases
 
 
 def test_an_exchange_says_its_holidays_and_half_days() -> None:
     pytest.importorskip("exchange_calendars")
-    made = calendar("America/New_York", exchange="XNYS")
-    assert made.trading_day(date(2026, 12, 25)) is None
-    assert made.trading_day(date(2026, 11, 28)) is None
-    half = made.trading_day(date(2026, 11, 27))
+    trading_calendar = calendar("America/New_York", exchange="XNYS")
+    assert trading_calendar.trading_day(date(2026, 12, 25)) is None
+    assert trading_calendar.trading_day(date(2026, 11, 28)) is None
+    half = trading_calendar.trading_day(date(2026, 11, 27))
     assert half.end_ns == ns("2026-11-27T17:00")
-    assert made.trading_day(date(2026, 11, 30)).end_ns == ns("2026-11-30T22:05")
+    assert trading_calendar.trading_day(date(2026, 11, 30)).end_ns == ns("2026-11-30T22:05")
     assert len(exchange_days("XNYS", 2027)[0]) == 251
     with pytest.raises(CalendarError, match="'XNOWHERE' is no exchange"):
         exchange_days("XNOWHERE", 2026)

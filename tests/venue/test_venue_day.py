@@ -70,8 +70,8 @@ def test_a_day_of_24_hours(tmp_path: Path) -> None:
     assert (day["day"], day["open_orders"]) == ("2026-11-23", 0)
     assert list(venue.journal.glob("checkpoint-*"))
     venue.stop()
-    found = venue.commands()
-    times = found["aux"][found["kind"] == CommandKind.TIME]
+    commands = venue.commands()
+    times = commands["aux"][commands["kind"] == CommandKind.TIME]
     assert (np.diff(times) >= 0).all()
     phases = [Phase(phase) for _, phase in venue.phases()]
     assert phases[::2] == [Phase.PRE_OPEN, Phase.CONTINUOUS, Phase.CLOSING_AUCTION, Phase.CLOSED]
@@ -89,7 +89,7 @@ def test_a_day_of_24_hours(tmp_path: Path) -> None:
         }  # fmt: skip
     write_evidence(
         "sessions_day",
-        {"simulated_hours": 24, "steps": len(memory), "commands": len(found),
+        {"simulated_hours": 24, "steps": len(memory), "commands": len(commands),
          "session_orders": len(memory) * SESSION_ORDERS, "memory_by_process": figures,
          "phases": [phase.name for phase in phases[::2]]},
         "make test-long ARGS=tests/venue/test_venue_day.py",
@@ -99,13 +99,13 @@ def test_a_day_of_24_hours(tmp_path: Path) -> None:
 def stages(venue: ServedVenue) -> dict[int, str]:
     """Names of its processes by pid; those that are no stage's have none."""
     assert venue.process is not None
-    found = {venue.process.pid: "supervisor"}
+    names = {venue.process.pid: "supervisor"}
     for pipeline in running():
         if pipeline.owner.pid == venue.process.pid:
             for row in pipeline.view(pipeline.positions(), 1)["stages"]:
-                known = found.get(row["pid"])
-                found[row["pid"]] = f"{known}+{row['name']}" if known else row["name"]
-    return found
+                known = names.get(row["pid"])
+                names[row["pid"]] = f"{known}+{row['name']}" if known else row["name"]
+    return names
 
 
 def trade_by_session(port: int, now: str) -> None:

@@ -21,9 +21,9 @@ from openoutcry.wire.enums import TimeInForce
 
 @pytest.fixture
 def days(tmp_path):
-    made = Days(tmp_path)
-    yield made
-    made.close()
+    served_days = Days(tmp_path)
+    yield served_days
+    served_days.close()
 
 
 def test_each_day_is_a_session(days, tmp_path):
@@ -104,13 +104,15 @@ def test_each_day_is_a_session(days, tmp_path):
     venue.stop()
     # The same of the journal, and of the files that were kept.
     parts, places = [], {"GOLD": 2, "TIN": 2}
-    for number, told in enumerate((yesterday, bytes(days.told)[len(yesterday) :]), start=1):
-        made = write_feed(
+    for number, live_messages in enumerate(
+        (yesterday, bytes(days.told)[len(yesterday) :]), start=1
+    ):
+        report = write_feed(
             venue.journal, tmp_path / f"{number}.itch", "itch", places, session=number
         )
         part = (tmp_path / f"{number}.itch").read_bytes()
-        assert (made["sessions"], part.startswith(told)) == (2, True)
-        assert (venue.journal / "market_data" / f"{made['session']}.itch").read_bytes() == part
+        assert (report["sessions"], part.startswith(live_messages)) == (2, True)
+        assert (venue.journal / "market_data" / f"{report['session']}.itch").read_bytes() == part
         parts.append(part)
     assert parts[0] == yesterday
     write_feed(venue.journal, tmp_path / "all.itch", "itch", places)

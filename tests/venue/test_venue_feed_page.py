@@ -29,13 +29,13 @@ LISTENS = re.findall(r"outcry feed listen [^`\n]+", PAGE)
 
 @pytest.fixture(scope="module")
 def days(tmp_path_factory):
-    made = Days(tmp_path_factory.mktemp("page"))
+    served_days = Days(tmp_path_factory.mktemp("page"))
     tin = {"symbol": b"TIN", "time_in_force": TimeInForce.DAY}
     for one in (order(1, Side.SELL, 3, 10_100, **tin), order(2, Side.BUY, 2, 10_100, **tin),
                 order(3, Side.BUY, 5, 9_900, **tin)):  # fmt: skip
-        assert made.venue.send(one)["acknowledged"] == 1
-    yield made
-    made.close()
+        assert served_days.venue.send(one)["acknowledged"] == 1
+    yield served_days
+    served_days.close()
 
 
 def here(text: str, days: Days) -> str:

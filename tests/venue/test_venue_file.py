@@ -153,10 +153,10 @@ def test_each_mistake_is_told_with_its_line_and_key(
     old: str, new: str, key: str, words: str, tmp_path: Path
 ) -> None:
     path, text = written(tmp_path, old, new)
-    line, _, told = next(row for row in mistakes(path) if row[1] == key)
-    assert words in told
+    line, _, message = next(row for row in mistakes(path) if row[1] == key)
+    assert words in message
     last = key.rpartition(".")[2] or new
-    if not told.startswith("is missing"):
+    if not message.startswith("is missing"):
         shown = text.splitlines()[line - 1]
         assert last.partition("[")[0] in shown, (line, shown)
 
@@ -228,8 +228,8 @@ def test_sessions_of_packets_have_keys_and_a_file_that_others_cannot_read(tmp_pa
 
 def test_two_ports_cannot_be_bound_to_one_address(tmp_path: Path) -> None:
     path, text = written(tmp_path, more=PORT + PORT.replace("127.0.0.1", "0.0.0.0") + SESSION)
-    ((line, key, told),) = mistakes(path)
-    assert (key, "0.0.0.0:9001 is taken in line") == ("port[3].address", told[:29])
+    ((line, key, message),) = mistakes(path)
+    assert (key, "0.0.0.0:9001 is taken in line") == ("port[3].address", message[:29])
     assert "0.0.0.0:9001" in text.splitlines()[line - 1]
 
 
@@ -238,14 +238,14 @@ def test_all_mistakes_are_told_at_once_by_the_command(tmp_path: Path) -> None:
     path.write_text(text.replace("time_every_s = 1", "time_every_s = 0"))
     done = outcry("venue", "check", path)
     assert done.exit_code == 1
-    told = done.stdout.splitlines()
-    assert len(told) == 3
-    assert [line.split(": ")[2] for line in told] == [
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    assert [line.split(": ")[2] for line in lines] == [
         "calendar.time_every_s", "participant[2].number", "participant[2].nmae",
     ]  # fmt: skip
     document = json.loads(outcry("venue", "check", path, "--json").stdout)
     assert [row["line"] for row in document["mistakes"]] == [
-        int(line.split(": ")[1].removeprefix("line ")) for line in told
+        int(line.split(": ")[1].removeprefix("line ")) for line in lines
     ]
 
 
@@ -253,13 +253,13 @@ def test_init_writes_the_example_and_never_over_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    said = outcry("venue", "init")
-    assert said.exit_code == 0
+    completed = outcry("venue", "init")
+    assert completed.exit_code == 0
     assert (tmp_path / "venue.toml").read_text().startswith(EXAMPLE.read_text())
-    told = outcry("venue", "check", "venue.toml").stdout
-    assert "2 instruments, 2 participants, 4 sessions: no mistake" in told
+    output = outcry("venue", "check", "venue.toml").stdout
+    assert "2 instruments, 2 participants, 4 sessions: no mistake" in output
     sessions = read_venue(tmp_path / "venue.toml").sessions.sessions
-    words = re.findall(r"^session (\w+): password (\w{10})$", said.stdout, re.MULTILINE)
+    words = re.findall(r"^session (\w+): password (\w{10})$", completed.stdout, re.MULTILINE)
     assert [name for name, _ in words] == [session.name for session in sessions]
     hasher = pytest.importorskip("argon2").PasswordHasher()
     for (_, word), session in zip(words, sessions, strict=True):
@@ -273,10 +273,10 @@ def test_init_writes_the_example_and_never_over_a_file(
 def test_a_password_becomes_a_hash_that_the_file_takes(tmp_path: Path) -> None:
     argon2 = pytest.importorskip("argon2")
     done = outcry("venue", "password", "--generate")
-    word, made = done.stderr.removeprefix("password: ").strip(), done.stdout.strip()
-    assert argon2.PasswordHasher().verify(made, word)
-    path, _ = written(tmp_path, more=PORT + SESSION.replace(HASH, made))
-    assert read_venue(path).sessions.sessions[0].password_hash == made
+    word, password_hash = done.stderr.removeprefix("password: ").strip(), done.stdout.strip()
+    assert argon2.PasswordHasher().verify(password_hash, word)
+    path, _ = written(tmp_path, more=PORT + SESSION.replace(HASH, password_hash))
+    assert read_venue(path).sessions.sessions[0].password_hash == password_hash
 
 
 def test_lines_are_found_in_values_of_several_lines() -> None:
@@ -340,7 +340,7 @@ password = "anna"
 def test_mistakes_in_limits(tmp_path: Path) -> None:
     path, text = written(tmp_path, "price_step_ticks = 5", "fee = -1\nprice_step_ticks = 5", LIMITS)
     first = text[: text.index("[[limits]]")].count("\n") + 1
-    found = [(line - first, key, said) for line, key, said in mistakes(path)]
+    rows = [(line - first, key, message) for line, key, message in mistakes(path)]
     wanted = [
         (1, "limits[1].max_qty", "there is no such key; is max_qty_lots meant?"),
         (0, "limits[1]", "sets no limit"),
@@ -359,11 +359,11 @@ def test_mistakes_in_limits(tmp_path: Path) -> None:
         (25, "limits[10].max_value", "the limit max_value:everybody:all is there already"),
         (28, "operator[1].password", "is no argon2 hash: `outcry venue password` makes one"),
     ]
-    for line, key, said in wanted:
-        assert any((line, key) == (at, name) and said in text for at, name, text in found), (
-            line, key, found,
+    for line, key, message in wanted:
+        assert any((line, key) == (at, name) and message in text for at, name, text in rows), (
+            line, key, rows,
         )  # fmt: skip
-    assert any(key == "instrument[1].fee" for _, key, _ in found)
+    assert any(key == "instrument[1].fee" for _, key, _ in rows)
 
 
 def test_the_more_special_limit_counts(tmp_path: Path) -> None:
@@ -385,10 +385,10 @@ orders_per_s = 100
 burst = 7
 """
     risk = read_venue(written(tmp_path, more=more)[0]).risk
-    found = {
+    limits = {
         place[1:]: value for place, value in risk.wanted.items() if place[0] is Setting.MAX_QTY
     }
-    assert found == {
+    assert limits == {
         (1, "GOLD"): (NO_LIMIT, 0), (1, "SILVER"): (3, 0), (2, "GOLD"): (1, 0),
         (2, "SILVER"): (1, 0),
     }  # fmt: skip
@@ -417,7 +417,7 @@ halts = 5
 def test_mistakes_in_protection(tmp_path: Path) -> None:
     path, text = written(tmp_path, more=PROTECTION)
     first = text[: text.index("[[protection]]")].count("\n") + 1
-    found = [(line - first, key, said) for line, key, said in mistakes(path)]
+    rows = [(line - first, key, message) for line, key, message in mistakes(path)]
     wanted = [
         (1, "protection[1].instruments", "there is no instrument 'LEAD'"),
         (2, "protection[1].luld_bps", "10001 is not 0 to 10000"),
@@ -430,12 +430,12 @@ def test_mistakes_in_protection(tmp_path: Path) -> None:
         (12, "breaker.cut_off", "'25:00' is not HH:MM"),
         (13, "breaker.halts", "there is no such key"),
     ]
-    for line, key, said in wanted:
-        assert any((line, key) == (at, name) and said in text for at, name, text in found), (
-            line, key, found,
+    for line, key, message in wanted:
+        assert any((line, key) == (at, name) and message in text for at, name, text in rows), (
+            line, key, rows,
         )  # fmt: skip
-    assert any("SILVER is protected (line" in said and "min_price_ticks" in said
-               for _, _, said in found)  # fmt: skip
+    assert any("SILVER is protected (line" in message and "min_price_ticks" in message
+               for _, _, message in rows)  # fmt: skip
 
 
 def test_protection_means_what_it_says(tmp_path: Path) -> None:
@@ -487,9 +487,11 @@ def test_a_table_of_another_kind_is_a_mistake_with_its_line(
     assert header in text
     text = text.replace(header, header.replace(table, "elsewhere"))
     path.write_text(f"{table} = {value}\n{text}")
-    found = [(line, told) for line, key, told in mistakes(path) if key in (table, f"{table}[1]")]
+    rows = [
+        (line, message) for line, key, message in mistakes(path) if key in (table, f"{table}[1]")
+    ]
     wanted = words if value != "[3]" or header[1] != "[" else "must be a table"
-    assert any(line == 1 and wanted in told for line, told in found), found
+    assert any(line == 1 and wanted in message for line, message in rows), rows
 
 
 def test_a_protocol_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
@@ -501,8 +503,8 @@ def test_a_protocol_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
 def test_a_symbol_that_is_not_ascii_is_a_mistake(other: str, tmp_path: Path) -> None:
     path, text = written(tmp_path, '"GOLD"', '"GÔLD"')
     path.write_text(text.replace('"SILVER"', f'"{other}"'))
-    told = "symbol 'GÔLD' is not 1 to 8 printable ASCII characters"
-    assert mistakes(path)[0][1:] == ("instrument[1]", told)
+    message = "symbol 'GÔLD' is not 1 to 8 printable ASCII characters"
+    assert mistakes(path)[0][1:] == ("instrument[1]", message)
 
 
 def test_files_that_are_no_certificate_and_key_are_a_mistake(tmp_path: Path) -> None:

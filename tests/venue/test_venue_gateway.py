@@ -18,12 +18,12 @@ BUMP = "\nspeed_bump_us = 100_000\nspeed_bump_window_us = 50_000\nspeed_bump_see
 
 @pytest.fixture(scope="module")
 def floor(tmp_path_factory: pytest.TempPathFactory):
-    made = Floor(tmp_path_factory.mktemp("rtl"), RTL)
-    yield made
-    last = made.venue.stop()["last_run"]
+    trading_floor = Floor(tmp_path_factory.mktemp("rtl"), RTL)
+    yield trading_floor
+    last = trading_floor.venue.stop()["last_run"]
     assert (last["lost"], last["duplicated"]) == (0, 0)
-    found = replay(made.venue.journal)
-    assert (found["state_hash"], found["commands"]) == (last["state_hash"], last["commands"])
+    replayed = replay(trading_floor.venue.journal)
+    assert (replayed["state_hash"], replayed["commands"]) == (last["state_hash"], last["commands"])
 
 
 def test_the_rtl_refuses_first_what_the_core_would(floor) -> None:
@@ -61,24 +61,26 @@ def what_became_of(folder, text: str) -> tuple[np.ndarray, np.ndarray]:
     """Commands and events, without places and times, of orders that are sent over packets to a
     venue with a speed bump: the participant's own never overtake each other."""
     folder.mkdir()
-    made = Floor(folder, text.replace("housekeeping_cores = 0", "housekeeping_cores = 0" + BUMP))
+    trading_floor = Floor(
+        folder, text.replace("housekeeping_cores = 0", "housekeeping_cores = 0" + BUMP)
+    )
     sent = np.concatenate(
         [order(n, Side.BUY, 5, 10 + n) for n in range(1, 9)]
         + [order(9, Side.SELL, 12, 14), order(10, Side.BUY, 101, 10), order(11, Side.BUY, -1, 10)]
         + [order(n, Side.BUY, 5, 0, kind=CommandKind.CANCEL) for n in (1, 2, 2, 12)]
         + [order(12, Side.SELL, 3, 12)]
     )
-    done = made.venue.send(sent)
+    done = trading_floor.venue.send(sent)
     assert (done["acknowledged"], done["unanswered"]) == (len(sent), 0)
-    last = made.venue.stop()["last_run"]
-    found = replay(made.venue.journal)
+    last = trading_floor.venue.stop()["last_run"]
+    replayed = replay(trading_floor.venue.journal)
     for name in ("commands", "state_hash"):
-        assert found[name] == last[name], name
-    commands, events = made.journal()
+        assert replayed[name] == last[name], name
+    commands, events = trading_floor.journal()
     commands, events = commands[commands["participant"] > 0], events[events["participant"] > 0]
     waits = np.isin(events["kind"], (EventKind.DELAYED, EventKind.ENTERED))
-    told = events["kind"][waits].tolist()
-    assert told.count(EventKind.DELAYED) == told.count(EventKind.ENTERED) > 0
+    wait_kinds = events["kind"][waits].tolist()
+    assert wait_kinds.count(EventKind.DELAYED) == wait_kinds.count(EventKind.ENTERED) > 0
     events = events[~waits]
     for name in ("seq", "cause_seq"):
         events[name] = 0

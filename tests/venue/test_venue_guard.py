@@ -63,10 +63,10 @@ class Subscriber(threading.Thread):
 
     def __init__(self, ports: dict[str, int]) -> None:
         super().__init__(daemon=True)
-        self.told, self.enough = bytearray(), threading.Event()
+        self.stream, self.enough = bytearray(), threading.Event()
         self.receiver = Receiver(
             [("239.193.9.7", ports["a"])], ("127.0.0.1", ports["requests"]), "127.0.0.1",
-            lambda data, first: self.told.extend(data),
+            lambda data, first: self.stream.extend(data),
         )  # fmt: skip
 
     def run(self) -> None:
@@ -75,8 +75,8 @@ class Subscriber(threading.Thread):
 
     def protections(self) -> list[str]:
         """What was told of the market's protection, in its order."""
-        found = []
-        for message in unframed(bytes(self.told)):
+        lines = []
+        for message in unframed(bytes(self.stream)):
             row = fields(message)
             words = {
                 "H": lambda r: f"{r['stock'].strip()} {r['state']} {r['reason'].strip()}",
@@ -89,8 +89,8 @@ class Subscriber(threading.Thread):
                 "h": lambda r: f"{r['stock'].strip()} {r['action']}",
             }
             if row["kind"] in words:
-                found.append(f"{row['kind']} {words[row['kind']](row)}")
-        return found
+                lines.append(f"{row['kind']} {words[row['kind']](row)}")
+        return lines
 
 
 class Guarded(Floor):
@@ -128,13 +128,13 @@ class Guarded(Floor):
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory):
-    made = Guarded(tmp_path_factory.mktemp("guarded"))
-    yield made
-    made.public.enough.set()
-    last = made.venue.stop()["last_run"]
+    guarded_market = Guarded(tmp_path_factory.mktemp("guarded"))
+    yield guarded_market
+    guarded_market.public.enough.set()
+    last = guarded_market.venue.stop()["last_run"]
     assert (last["lost"], last["duplicated"]) == (0, 0)
-    found = replay(made.venue.journal)
-    assert (found["state_hash"], found["commands"]) == (last["state_hash"], last["commands"])
+    replayed = replay(guarded_market.venue.journal)
+    assert (replayed["state_hash"], replayed["commands"]) == (last["state_hash"], last["commands"])
 
 
 def test_bands_a_limit_state_a_pause_and_the_auction_over_kills(market) -> None:
@@ -235,26 +235,26 @@ def test_the_public_was_told_each_decision_in_its_order(market, tmp_path) -> Non
     while not public.receiver.lines.complete:
         assert time.monotonic() < until
         time.sleep(0.05)
-    told = public.protections()
-    assert [one for one in told if one[0] in "VW"] == ["V 930 870 800", "W 1", "W 2", "W 3"]
+    protections = public.protections()
+    assert [one for one in protections if one[0] in "VW"] == ["V 930 870 800", "W 1", "W 2", "W 3"]
     for level in "123":
-        assert told.index(f"W {level}") < min(
-            told.index(f"H {symbol} H MWC{level}") for symbol in ("GOLD", "TIN")
+        assert protections.index(f"W {level}") < min(
+            protections.index(f"H {symbol} H MWC{level}") for symbol in ("GOLD", "TIN")
         )
-    assert [one.replace(" GOLD", "") for one in told if "GOLD" in one] == [
+    assert [one.replace(" GOLD", "") for one in protections if "GOLD" in one] == [
         "H H CLSD", "H Q PREO", "H T CONT",
         "H P LUDP", "H Q T7", "J 1000 1200 800 0", "H T CONT",
         "H H MWC1", "H Q MWCQ", "J 980 1180 780 0", "H T CONT",
         "H H MWC2", "H Q MWCQ", "J 980 1180 780 0", "H T CONT", "H H MWC3",
     ]  # fmt: skip
-    assert [one.replace(" TIN", "") for one in told if "TIN" in one] == [
+    assert [one.replace(" TIN", "") for one in protections if "TIN" in one] == [
         "H H CLSD", "H Q PREO", "H T CONT",
         "H P T5", "h H", "H P T5", "h T", "H Q T7", "H T CONT",
         "H H MWC1", "H Q MWCQ", "H T CONT", "H H MWC2", "H Q MWCQ", "H T CONT", "H H MWC3",
     ]  # fmt: skip
     places = {"GOLD": 2, "TIN": 2}
     write_feed(market.venue.journal, tmp_path / "day.itch", "itch", places, session=1)
-    assert (tmp_path / "day.itch").read_bytes() == bytes(public.told)
+    assert (tmp_path / "day.itch").read_bytes() == bytes(public.stream)
 
 
 def test_the_day_after_the_breaker_closed_it_the_market_trades(market) -> None:

@@ -42,12 +42,12 @@ TEXT = VENUE.replace('symbol = "GOLD"', 'symbol = "GOLD"' + LIMITS) + MORE.repla
 
 @pytest.fixture(scope="module")
 def floor(tmp_path_factory: pytest.TempPathFactory):
-    made = Floor(tmp_path_factory.mktemp("liquidation"), TEXT)
-    yield made
-    last = made.venue.stop()["last_run"]
+    trading_floor = Floor(tmp_path_factory.mktemp("liquidation"), TEXT)
+    yield trading_floor
+    last = trading_floor.venue.stop()["last_run"]
     assert (last["lost"], last["duplicated"]) == (0, 0)
-    found = replay(made.venue.journal)
-    assert (found["state_hash"], found["commands"]) == (last["state_hash"], last["commands"])
+    replayed = replay(trading_floor.venue.journal)
+    assert (replayed["state_hash"], replayed["commands"]) == (last["state_hash"], last["commands"])
 
 
 def parts(floor: Floor) -> tuple[np.ndarray, np.ndarray]:
@@ -103,13 +103,17 @@ def test_it_is_closed_out_in_parts_over_kills_until_the_margin_is_enough(floor: 
 
 def test_each_part_is_a_command_of_the_operators_lane_and_its_order(floor: Floor) -> None:
     commands, events = floor.journal()
-    said = commands[(commands["kind"] == CommandKind.RISK)
-                    & (commands["order_type"] == Setting.LIQUIDATE)]  # fmt: skip
+    liquidations = commands[(commands["kind"] == CommandKind.RISK)
+                            & (commands["order_type"] == Setting.LIQUIDATE)]  # fmt: skip
     ours = commands[(commands["kind"] == CommandKind.NEW) & (commands["order_id"] > lay.PART_IDS)]
-    completed = np.isin(said["seq"], events["cause_seq"][events["kind"] == EventKind.COMPLETED])
+    completed = np.isin(
+        liquidations["seq"], events["cause_seq"][events["kind"] == EventKind.COMPLETED]
+    )
     assert completed.sum() >= len(ours)
     for one in ours:
-        (before,) = said[said["seq"] == said["seq"][said["seq"] < one["seq"]].max()]
+        (before,) = liquidations[
+            liquidations["seq"] == liquidations["seq"][liquidations["seq"] < one["seq"]].max()
+        ]
         same = ("aux", "qty_lots"), ("price_ticks", "price_ticks")
         assert all(before[a] == one[b] for a, b in same)
         assert before["qty_lots"] == 4

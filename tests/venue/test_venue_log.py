@@ -25,12 +25,12 @@ def test_a_venue_says_when_it_begins_ends_and_what_happened(tmp_path):
     venue.wait_for_phase("CONTINUOUS")
     venue.stop()
     lines = list(log_lines(venue.journal))
-    said = messages(lines)
-    assert said.count("serving") == 2
-    assert said[-1] == "stopped"
+    texts = messages(lines)
+    assert texts.count("serving") == 2
+    assert texts[-1] == "stopped"
     (opened,) = [line for line in lines if "CONTINUOUS" in line["message"]]
     assert 0 < opened["event.sequence"] <= len(venue.commands())
-    numbers = [line["event.sequence"] for line in lines[said.index("serving", 1) + 1 :]]
+    numbers = [line["event.sequence"] for line in lines[texts.index("serving", 1) + 1 :]]
     assert numbers == sorted(numbers)
     keys = {"@timestamp", "log.level", "message", "ecs.version", "service.name",
             "service.node.name", "process.pid", "event.sequence"}  # fmt: skip

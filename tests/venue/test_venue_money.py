@@ -56,9 +56,9 @@ schedule = "standard"
 
 @pytest.fixture(scope="module")
 def floor(tmp_path_factory):
-    made = Floor(tmp_path_factory.mktemp("money"), VENUE + MORE + MONEY)
-    yield made
-    made.venue.stop()
+    trading_floor = Floor(tmp_path_factory.mktemp("money"), VENUE + MORE + MONEY)
+    yield trading_floor
+    trading_floor.venue.stop()
 
 
 def shown(floor, *words):
@@ -78,13 +78,13 @@ def test_what_the_file_and_the_operator_say_of_money_the_ledger_follows(floor):
     books = at(floor.venue.journal).books
     assert books.monies == [("USD", 2), ("EUR", 2)]
     assert books.remarks == []
-    found = shown(floor, "fees", "show")
+    fees = shown(floor, "fees", "show")
     rates = ("schedule", "from_volume", "maker_bps", "taker_bps", "minimum")
-    assert [tuple(row[name] for name in rates) for row in found["schedules"]] == [
+    assert [tuple(row[name] for name in rates) for row in fees["schedules"]] == [
         ("standard", 0, "-1", "25", 3), ("standard", 1_000_000, "-2", "12.5", 3),
         ("free", 0, "0", "0", 0),
     ]  # fmt: skip
-    assert [tuple(row.values()) for row in found["payers"]] == [
+    assert [tuple(row.values()) for row in fees["payers"]] == [
         (None, "", "standard"), (2, "", "free"), (3, "", "free"), (3, "GOLD", "standard"),
     ]  # fmt: skip
     words = ("deposit", "2", "100000", "--asset", "USD", "--why", "wire 7", "--operator")
@@ -113,9 +113,9 @@ def test_what_the_file_and_the_operator_say_of_money_the_ledger_follows(floor):
     assert books.balance(2, 2, Account.AVAILABLE) == 500
     assert books.balance(0, 2, VenueAccount.CLEARING) == -500
     rows = shown(floor, "fees", "history")
-    told = {row["what"]: row["operator"] for row in rows}
-    assert told["participant 2 gets 100000 USD from outside"] == "bert"
-    assert told["participant 3 gives 3 to fees"] == ""
+    operators = {row["what"]: row["operator"] for row in rows}
+    assert operators["participant 2 gets 100000 USD from outside"] == "bert"
+    assert operators["participant 3 gives 3 to fees"] == ""
     assert [row["asset"] for row in shown(floor, "assets", "show")["assets"]] == [
         "USD", "EUR", "GBP",
     ]  # fmt: skip
@@ -160,8 +160,8 @@ def test_dividends_and_splits_adjust_what_is_held_and_the_price(floor):
     floor.ask("resume", "instrument", "GOLD")
     floor.venue.wait_for(lambda s: s["phases_sequenced"] and not s["risk"]["halted"])
     _, events = floor.journal()
-    told = events[events["kind"] == EventKind.PHASE_CHANGED]
-    assert told["price_ticks"][told["instrument"] == 0][-1] == 131
+    phase_changes = events[events["kind"] == EventKind.PHASE_CHANGED]
+    assert phase_changes["price_ticks"][phase_changes["instrument"] == 0][-1] == 131
     rows = {row["what"]: row["operator"] for row in shown(floor, "fees", "history")}
     assert rows["GOLD split: 3 new lots for 2, a price of 133 ticks behind it"] == "bert"
     assert "GOLD dividend: 5 for 3 lots, a price of 131 ticks behind it" in rows
@@ -174,14 +174,14 @@ def test_the_commands_of_the_ledger_s_page_run(floor):
     lines = [re.split(r"\s{2,}", line)[0] for line in block.splitlines() if "outcry" in line]
     assert len(lines) == 7
     for line in lines:
-        asked = floor.ask(*shlex.split(line)[1:], password=WORD)
-        assert asked["done"]
-        assert asked.get("waits", False) == ("--operator" in line)
+        answer = floor.ask(*shlex.split(line)[1:], password=WORD)
+        assert answer["done"]
+        assert answer.get("waits", False) == ("--operator" in line)
     assert Reconciliation(floor.venue.journal, None).advance().difference is None
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [(["deposit", "1", "5", "--asset", "CHF"], "there is no asset 'CHF'; there are: USD, EUR"),
      (["deposit", "99999", "5"], "there is no participant 99999"),
      (["deposit", "1", "9223372036854775807"], "is not"),
@@ -199,16 +199,16 @@ def test_the_commands_of_the_ledger_s_page_run(floor):
      (["corporate", "split", "LEAD", "2", "1"], "there is no instrument 'LEAD'"),
      (["corporate", "split", "TIN", "2", "1"], "TIN is not halted")],
 )  # fmt: skip
-def test_what_cannot_be_is_told_and_sends_nothing(floor, words, said):
+def test_what_cannot_be_is_told_and_sends_nothing(floor, words, message):
     before = len(floor.settings())
     done = CliRunner().invoke(main, [*words, "--venue", str(floor.file)])
     assert done.exit_code != 0
-    assert said in done.output
+    assert message in done.output
     assert len(floor.settings()) == before
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [('[[asset]]\nname = "USD"\ndecimals = 4', "asset 'USD' is there already"),
      ('[[asset]]\nname = "GOLD"\ndecimals = 2', "'GOLD' is an instrument's symbol as well"),
      ('[[asset]]\nname = "TOO LONG"\ndecimals = 2', "without space and colon"),
@@ -226,15 +226,15 @@ def test_what_cannot_be_is_told_and_sends_nothing(floor, words, said):
      ('[[instrument]]\nsymbol = "LEAD"\nasset = "CHF"', "there is no asset 'CHF'"),
      ('[[instrument]]\nsymbol = "LEAD"\ndecimals = 4', "have 4 decimals, USD has 2")],
 )  # fmt: skip
-def test_a_mistake_of_the_file_is_told_with_its_line(tmp_path, line, said):
+def test_a_mistake_of_the_file_is_told_with_its_line(tmp_path, line, message):
     text = VENUE + MORE + MONEY + PORT.format(port=1)
     path = Path(tmp_path / "venue.toml")
     path.write_text(text)
     assert read_venue(path).risk.money.payers[3, "GOLD"] == "standard"
     path.write_text(text + line + "\n")
-    with pytest.raises(VenueFileError) as found:
+    with pytest.raises(VenueFileError) as error:
         read_venue(path)
-    (mistake,) = [one for one in found.value.mistakes if said in one.text]
+    (mistake,) = [one for one in error.value.mistakes if message in one.text]
     assert mistake.line > text.count("\n")
 
 

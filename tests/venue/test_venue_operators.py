@@ -125,8 +125,8 @@ def test_a_wish_waits_for_another_person(clock):
 
 
 def test_the_record_goes_on_behind_a_crash_and_no_line_can_be_changed(tmp_path):
-    asked = {"do": "kill", "password": "p", "code": "c", "ticket": "t", "why": "so"}
-    DeskRecord(tmp_path).note(10**18, 5, "anna", asked)
+    request = {"do": "kill", "password": "p", "code": "c", "ticket": "t", "why": "so"}
+    DeskRecord(tmp_path).note(10**18, 5, "anna", request)
     path = tmp_path / NAME
     path.write_bytes(path.read_bytes() + b'{"at": "torn')
     record = DeskRecord(tmp_path)
@@ -161,15 +161,15 @@ def operations():
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "told"),
+    ("limit", "value", "value_text"),
     [
         ("orders_per_s", 5, "5"), ("duplicate_window_ms", 100, "100"), ("credit", "none", "none"),
         ("names_self_trade", True, "true"), ("loss", 7, "7"), ("deposit", 9, "9"),
     ],
 )  # fmt: skip
-def test_a_limit_that_was_set_is_told_in_its_own_unit(operations, limit, value, told):
-    asked = {"do": "set", "limit": limit, "value": value, "participant": 1}
-    assert operations.work_of(asked).done == [f"{limit} of participant 1 is {told}"]
+def test_a_limit_that_was_set_is_told_in_its_own_unit(operations, limit, value, value_text):
+    request = {"do": "set", "limit": limit, "value": value, "participant": 1}
+    assert operations.work_of(request).done == [f"{limit} of participant 1 is {value_text}"]
 
 
 @pytest.mark.parametrize("name", ["1_0", " 1", "\u0663", "+1", "", None, "x", [1]])

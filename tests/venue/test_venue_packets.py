@@ -32,10 +32,10 @@ class Recorded(SealedLine):
 
 def trade(venue: ServedVenue, first_id: int, epoch: int, count: int = 20) -> list[bytes]:
     """Send orders that name another participant; every one is answered."""
-    made = orders(first_id, count, TimeInForce.GTC, 100 * first_id)
-    made["participant"] = 99
+    batch = orders(first_id, count, TimeInForce.GTC, 100 * first_id)
+    batch["participant"] = 99
     with Recorded(("127.0.0.1", venue.port), SECRET, epoch) as line:
-        done = send_by_line([made], line, rate=2_000, sender_id=1, timeout_s=120.0)
+        done = send_by_line([batch], line, rate=2_000, sender_id=1, timeout_s=120.0)
         assert (done["acknowledged"], done["bad_replies"]) == (count, 0)
         return line.sent
 
@@ -67,15 +67,15 @@ def test_only_the_session_trades_and_nothing_is_taken_twice(tmp_path: Path) -> N
             replayed.send(packet)
         trade(venue, 201, epoch=7)
     last = venue.stop()["last_run"]
-    found = venue.commands()
-    found = found[found["kind"] == CommandKind.NEW]
+    commands = venue.commands()
+    commands = commands[commands["kind"] == CommandKind.NEW]
     assert (
-        sorted(found["order_id"].tolist())
+        sorted(commands["order_id"].tolist())
         == sorted(i for first in (1, 2, 3) for i in range(first, first + 20))
-        or len(found) == 60
+        or len(commands) == 60
     )
-    assert len(found) == 60
-    assert set(found["participant"].tolist()) == {1}
+    assert len(commands) == 60
+    assert set(commands["participant"].tolist()) == {1}
     assert last["lost"] == last["duplicated"] == 0
 
 
@@ -94,9 +94,9 @@ def test_a_client_believes_only_the_venue() -> None:
 
             thread = threading.Thread(target=answer)
             thread.start()
-            made = orders(1, 1, TimeInForce.GTC)
-            done = send_by_line([made], line, rate=1_000, sender_id=1, timeout_s=8.0)
+            batch = orders(1, 1, TimeInForce.GTC)
+            done = send_by_line([batch], line, rate=1_000, sender_id=1, timeout_s=8.0)
             thread.join()
             assert (done["acknowledged"], done["bad_replies"]) == (0, 4)
             assert isinstance(line.epoch, int)
-            assert np.all(made["participant"] == 1)
+            assert np.all(batch["participant"] == 1)

@@ -33,12 +33,12 @@ from openoutcry.wire.enums import (
 
 @pytest.fixture(scope="module")
 def floor(tmp_path_factory: pytest.TempPathFactory):
-    made = Floor(tmp_path_factory.mktemp("floor"))
-    yield made
-    last = made.venue.stop()["last_run"]
+    trading_floor = Floor(tmp_path_factory.mktemp("floor"))
+    yield trading_floor
+    last = trading_floor.venue.stop()["last_run"]
     assert (last["lost"], last["duplicated"]) == (0, 0)
-    found = replay(made.venue.journal)
-    assert (found["state_hash"], found["commands"]) == (last["state_hash"], last["commands"])
+    replayed = replay(trading_floor.venue.journal)
+    assert (replayed["state_hash"], replayed["commands"]) == (last["state_hash"], last["commands"])
 
 
 def test_limits_of_the_file_count_once_and_those_of_the_operator_outlive_a_kill(floor) -> None:
@@ -70,10 +70,10 @@ def test_limits_of_the_file_count_once_and_those_of_the_operator_outlive_a_kill(
     shown = CliRunner().invoke(main, ["journal", "sql", str(floor.venue.journal), sql, "--csv"])
     assert "MAX_QTY" in shown.stdout
     rows = CliRunner().invoke(main, ["limits", "show", "--venue", str(floor.file), "--json"])
-    found = {(row["of"], row["what"]): row["value"] for row in json.loads(rows.stdout)}
-    assert found["participant 1 GOLD", "max_qty_lots"] == 50
-    assert found["participant 1 TIN", "position"] == 40
-    assert found["group alpha", "group_gross_position"] == 1_000
+    limits = {(row["of"], row["what"]): row["value"] for row in json.loads(rows.stdout)}
+    assert limits["participant 1 GOLD", "max_qty_lots"] == 50
+    assert limits["participant 1 TIN", "position"] == 40
+    assert limits["group alpha", "group_gross_position"] == 1_000
 
 
 def test_a_kill_blocks_cancels_and_stays_until_it_is_taken_back(floor) -> None:
@@ -162,8 +162,8 @@ def test_a_loss_kills_and_its_orders_are_cancelled_by_the_operators_lane(floor) 
     (gone,) = events[(events["order_id"] == 22) & (events["kind"] == EventKind.CANCELLED)]
     assert gone["reason"] == Reason.DISCONNECTED
     rows = CliRunner().invoke(main, ["limits", "show", "--venue", str(floor.file), "--json"])
-    found = {(row["of"], row["what"]): row["value"] for row in json.loads(rows.stdout)}
-    assert found["participant 3", "killed_by"] == "its losses"
+    limits = {(row["of"], row["what"]): row["value"] for row in json.loads(rows.stdout)}
+    assert limits["participant 3", "killed_by"] == "its losses"
     floor.ask("limits", "set", "loss", "none", "--participant", "3")
     floor.ask("resume", "participant", "3")
 
@@ -249,7 +249,7 @@ def test_what_was_never_opened_has_no_history(what: str, tmp_path: Path) -> None
 
 def test_the_history_says_who_was_stopped_and_who_opened_it(floor) -> None:
     shown = CliRunner().invoke(main, ["limits", "history", "--venue", str(floor.file)]).stdout
-    told = [re.sub(r"^\S+Z | \(command [\d,]+\)$", "", line) for line in shown.splitlines()]
+    lines = [re.sub(r"^\S+Z | \(command [\d,]+\)$", "", line) for line in shown.splitlines()]
     wanted = [
         "participant 1: killed", "participant 1: may trade again", "group alpha: killed",
         "group alpha: may trade again", "participant 3: killed by its losses",
@@ -259,7 +259,7 @@ def test_the_history_says_who_was_stopped_and_who_opened_it(floor) -> None:
         "the market: emergency close: step 1 of 6: reject all",
         "the market: emergency close: step 6 of 6: notify",
     ]  # fmt: skip
-    places = [told.index(line) for line in wanted]
+    places = [lines.index(line) for line in wanted]
     assert places == sorted(places)
 
 

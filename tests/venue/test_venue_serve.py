@@ -83,8 +83,8 @@ def test_kills_in_mid_traffic_lose_nothing_acknowledged_and_double_nothing(
     venue.start()
     venue.wait_for_phase("CONTINUOUS")
     last = venue.stop()["last_run"]
-    found = venue.commands()
-    ids = found["order_id"][found["kind"] == CommandKind.NEW].tolist()
+    commands = venue.commands()
+    ids = commands["order_id"][commands["kind"] == CommandKind.NEW].tolist()
     assert len(set(ids)) == len(ids)
     assert acknowledged <= len(ids) == last["open_orders"]
     assert venue.phases() == DAY_PHASES[:4]
@@ -113,8 +113,8 @@ def test_three_days_in_seconds_by_an_accelerated_clock(outcry, tmp_path: Path) -
     assert days[:3] == sorted(days[:3])
     assert not {"2026-11-28", "2026-11-29"} & set(days)
     assert document["last_run"]["lost"] == document["last_run"]["duplicated"] == 0
-    found = replay(tmp_path / "journal")
-    assert found["state_hash"] == document["last_run"]["state_hash"]
+    replayed = replay(tmp_path / "journal")
+    assert replayed["state_hash"] == document["last_run"]["state_hash"]
 
 
 def test_what_cannot_be_served_is_told_in_a_line(outcry, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ password = "HASH"
 """
 
 
-def said(*words: str) -> str:
+def output_of(*words: str) -> str:
     """What a command prints."""
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
@@ -126,15 +126,15 @@ def test_the_operator_switches_sessions_off_and_on_and_sees_who_was_refused(tmp_
     for client in (one, stays):
         client.enter("A", symbol="GOLD", price=10_000)
         assert client.message()[0] == "A"
-    assert "is killed" in said("kill", "session", "ONE", "--venue", file)
+    assert "is killed" in output_of("kill", "session", "ONE", "--venue", file)
     assert one.packet() == ("Z", b"")
     assert one.packet() == ("", b""), "the connection is closed"
     assert Client(ouch, "ONE").answer == ("J", b"A")
-    said("kill", "session", "FIRM", "--venue", file)
+    output_of("kill", "session", "FIRM", "--venue", file)
     with pytest.raises(SessionEnded, match="logged out"):
         firm.next(300)
-    said("kill", "session", "STAYS", "--venue", file)
-    said("resume", "session", "STAYS", "--venue", file)
+    output_of("kill", "session", "STAYS", "--venue", file)
+    output_of("resume", "session", "STAYS", "--venue", file)
     unknown = CliRunner().invoke(main, ["kill", "session", "NOBODY", "--venue", file])
     assert unknown.exit_code == 1
     assert "there is no session 'NOBODY'" in unknown.output
@@ -150,14 +150,14 @@ def test_the_operator_switches_sessions_off_and_on_and_sees_who_was_refused(tmp_
     assert by_name["STAYS"]["refused_logins"] == {"wrong name or password": 5}
     assert (by_name["STAYS"]["killed"], by_name["STAYS"]["locked"]) == (False, True)
     assert by_name[""]["refused_logins"] == {"wrong name or password": 1}
-    shown = said("venue", "sessions", file)
+    shown = output_of("venue", "sessions", file)
     assert "logins refused: 5 wrong name or password" in shown
-    assert "session STAYS is locked out" in said("venue", "status", file)
+    assert "session STAYS is locked out" in output_of("venue", "status", file)
     venue.kill()
     venue.start()
     venue.wait_for_phase("CONTINUOUS")
     assert Client(ouch, "ONE").answer == ("J", b"A"), "over restarts too"
-    said("resume", "session", "ONE", "--venue", file)
+    output_of("resume", "session", "ONE", "--venue", file)
     again, there = Client(ouch, "ONE"), Client(ouch, "STAYS")
     assert [again.message()[0] for _ in range(2)] == ["A", "C"], "its policy is all, at once"
     assert there.message()[0] == "A"

@@ -103,7 +103,7 @@ def flow(seed: int, count: int, first_id: int) -> np.ndarray:
     orders: of others an event that a trade causes could be taken for the cancel's answer."""
     rng = np.random.default_rng(seed)
     types = (OrderType.LIMIT, OrderType.LIMIT, OrderType.LIMIT, OrderType.ICEBERG, OrderType.STOP)
-    made: list[np.ndarray] = []
+    commands: list[np.ndarray] = []
     plain: list[np.ndarray] = []
     for number in range(first_id, first_id + count):
         symbol = SYMBOLS[int(rng.integers(4))].encode()
@@ -126,8 +126,8 @@ def flow(seed: int, count: int, first_id: int) -> np.ndarray:
                 one["time_in_force"] = TimeInForce.IOC
             elif kind is OrderType.LIMIT:
                 plain.append(one)
-        made.append(one)
-    return np.concatenate(made)
+        commands.append(one)
+    return np.concatenate(commands)
 
 
 def opened(folder: Path, shards: int) -> Floor:
@@ -138,8 +138,8 @@ def opened(folder: Path, shards: int) -> Floor:
 def pipeline_of(floor: Floor) -> RunningPipeline:
     process = floor.venue.process
     assert process is not None
-    (found,) = (one for one in running() if one.owner.pid == process.pid)
-    return found
+    (pipeline,) = (one for one in running() if one.owner.pid == process.pid)
+    return pipeline
 
 
 def desk(floor: Floor) -> list[dict[str, Any]]:
@@ -158,13 +158,13 @@ def kept(floor: Floor) -> list[dict[str, Any]]:
 
 def traded(floor: Floor) -> dict[tuple[int, str], int]:
     """Everybody's position by the events alone, of what was not there at the opening."""
-    found: dict[tuple[int, str], int] = {(2, "LEAD"): 40}
+    positions: dict[tuple[int, str], int] = {(2, "LEAD"): 40}
     for event in floor.journal()[1]:
         if event["kind"] == EventKind.FILLED:
             sign = 1 if event["side"] == Side.BUY else -1
             place = int(event["participant"]), SYMBOLS[int(event["instrument"])]
-            found[place] = found.get(place, 0) + sign * int(event["qty_lots"])
-    return {place: lots for place, lots in found.items() if lots}
+            positions[place] = positions.get(place, 0) + sign * int(event["qty_lots"])
+    return {place: lots for place, lots in positions.items() if lots}
 
 
 def is_right(floor: Floor) -> None:
@@ -175,8 +175,8 @@ def is_right(floor: Floor) -> None:
             for symbol, lots in row["positions"].items()}  # fmt: skip
     assert held == traded(floor)
     assert {symbol for _, symbol in held} == set(SYMBOLS)
-    said = CliRunner().invoke(main, ["reconcile", str(floor.venue.journal), "--json"])
-    assert said.exit_code == 0, said.output
+    completed = CliRunner().invoke(main, ["reconcile", str(floor.venue.journal), "--json"])
+    assert completed.exit_code == 0, completed.output
 
 
 def drive(floor: Floor) -> dict[str, Any]:
@@ -223,8 +223,8 @@ def kill_stage(floor: Floor, name: str) -> None:
 
     def row() -> dict[str, Any]:
         rows = pipeline.view(pipeline.positions(), 1)["stages"]
-        (found,) = (one for one in rows if one["name"] == name)
-        return dict(found)
+        (stage,) = (one for one in rows if one["name"] == name)
+        return dict(stage)
 
     pid = row()["pid"]
     os.kill(pid, signal.SIGKILL)
@@ -313,8 +313,8 @@ def test_matchers_and_the_venue_are_killed_and_nothing_is_lost_or_doubled(tmp_pa
     is_right(floor)
     last = floor.venue.stop()["last_run"]
     assert (last["lost"], last["duplicated"]) == (0, 0)
-    found = replay(floor.venue.journal)
-    assert (found["state_hash"], found["equal"]) == (last["state_hash"], True)
+    replayed = replay(floor.venue.journal)
+    assert (replayed["state_hash"], replayed["equal"]) == (last["state_hash"], True)
 
 
 def test_the_feed_tells_what_all_matchers_did(tmp_path: Path) -> None:
