@@ -200,7 +200,6 @@ class Calm:
 
     def __init__(self, port: int) -> None:
         self.client = Client(port, "CALM", wait_s=PATIENCE_S)
-        self.messages: list[bytes] = []
         self.count = 0
 
     def trade(self) -> float:
