@@ -9,12 +9,12 @@ from openoutcry.backtest.layout import (
     ASK_AT,
     ASK_ROWS,
     ASK_WORDS,
-    ASKED,
     DESK_AT,
     DESK_ROW_WORDS,
     DESK_ROWS,
     FREE,
     NEXT_ID,
+    REQUEST_COUNT,
     ROW_CANCEL,
     ROWS_END,
     SENT,
@@ -35,8 +35,8 @@ BUY, SELL = const.BUY, const.SELL
 @kernel
 def send(desk: Words, side: int, price_ticks: int, qty_lots: int, what: int) -> int:
     """Send a new order; its id, or 0 if the desk has no room for another."""
-    asked = desk[ASKED]
-    if asked >= ASK_ROWS:
+    request_count = desk[REQUEST_COUNT]
+    if request_count >= ASK_ROWS:
         return 0
     for at in range(DESK_AT, DESK_AT + DESK_ROWS * DESK_ROW_WORDS, DESK_ROW_WORDS):
         if desk[at + 1] == FREE:
@@ -60,7 +60,7 @@ def send(desk: Words, side: int, price_ticks: int, qty_lots: int, what: int) -> 
 def cancel(desk: Words, order_id: int) -> int:
     """Cancel an own order that is open or under way; 1 if the cancel is sent, 0 if there is no such
     order or its cancel is under way already."""
-    if desk[ASKED] >= ASK_ROWS:
+    if desk[REQUEST_COUNT] >= ASK_ROWS:
         return 0
     for at in range(DESK_AT, desk[ROWS_END], DESK_ROW_WORDS):
         if desk[at + 1] != FREE and desk[at] == order_id and desk[at + ROW_CANCEL] == 0:
@@ -72,14 +72,14 @@ def cancel(desk: Words, order_id: int) -> int:
 
 @kernel
 def ask(desk: Words, kind: int, order_id: int, side: int, price: int, qty: int, what: int) -> None:
-    at = ASK_AT + desk[ASKED] * ASK_WORDS
+    at = ASK_AT + desk[REQUEST_COUNT] * ASK_WORDS
     desk[at] = kind
     desk[at + 1] = order_id
     desk[at + 2] = side
     desk[at + 3] = price
     desk[at + 4] = qty
     desk[at + 5] = what
-    desk[ASKED] += 1
+    desk[REQUEST_COUNT] += 1
 
 
 @kernel

@@ -438,7 +438,7 @@ def show_event(view: Words, log: Words, row: int) -> None:
 @kernel
 def take_asked(words: Words, desk: Words, flight: Words, latency: Words) -> None:
     """What the callback asked for is under way; it arrives in the order in which it was sent."""
-    for index in range(desk[lay.ASKED]):
+    for index in range(desk[lay.REQUEST_COUNT]):
         ask = lay.ASK_AT + index * lay.ASK_WORDS
         order_ns = latency[lay.LATENCIES + (random_bits(words[lay.W_RANDOM]) >> 51)]
         # No earlier than 1 ns on: who answers himself at once would stop the time.
@@ -463,7 +463,7 @@ def take_asked(words: Words, desk: Words, flight: Words, latency: Words) -> None
             row = desk_row(desk, desk[ask + lay.ASK_ID])
             if row != 0:
                 desk[row + lay.ROW_SENT_NS] = words[lay.W_LOCAL_NS]
-    desk[lay.ASKED] = 0
+    desk[lay.REQUEST_COUNT] = 0
 
 
 @kernel

@@ -27,7 +27,7 @@ EVENT_REASON, LAST_TICKS = 16, 17
 VIEW_WORDS = 24
 
 # desk: the orders of a strategy, and what it asks for.
-ASKED, NEXT_ID, ROWS_END = 0, 1, 2
+REQUEST_COUNT, NEXT_ID, ROWS_END = 0, 1, 2
 """``ROWS_END``: where the rows in use end; behind it none has ever been used."""
 DESK_ROWS, DESK_ROW_WORDS, DESK_AT = 64, 8, 8
 """Orders in flight or open at a time, at most."""

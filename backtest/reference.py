@@ -229,7 +229,7 @@ class ReferenceRun:
         last = self.market.last
         self.view[lay.LAST_TICKS] = lay.NOTHING if last is None else last
         callback(self.view, self.state, self.desk)
-        for index in range(int(self.desk[lay.ASKED])):
+        for index in range(int(self.desk[lay.REQUEST_COUNT])):
             at = lay.ASK_AT + index * lay.ASK_WORDS
             order_ns = int(self.latency.order[self.random.entry()])
             earliest_ns = max(self.local_ns + order_ns, self.now_ns + 1)
@@ -239,4 +239,4 @@ class ReferenceRun:
             for row in self._rows():
                 if fields[0] == CommandKind.NEW and self.desk[row] == fields[1]:
                     self.desk[row + lay.ROW_SENT_NS] = self.local_ns
-        self.desk[lay.ASKED] = 0
+        self.desk[lay.REQUEST_COUNT] = 0

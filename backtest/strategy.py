@@ -103,13 +103,13 @@ def load_strategy(text: str) -> Strategy:
         module = _module(where)
     except (ImportError, OSError, SyntaxError) as error:
         raise BacktestError(f"strategy {text!r}: {error}") from error
-    found = getattr(module, name, None)
-    if not isinstance(found, Strategy):
+    strategy = getattr(module, name, None)
+    if not isinstance(strategy, Strategy):
         have = [key for key, value in vars(module).items() if isinstance(value, Strategy)]
         raise BacktestError(
             f"{where or 'openoutcry'} has no strategy {name!r}: it has {', '.join(have) or 'none'}"
         )
-    return found
+    return strategy
 
 
 def _module(where: str) -> ModuleType:

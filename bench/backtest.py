@@ -133,13 +133,13 @@ def _peer(day: Day, folder: Path, gathered: Rounds) -> Callable[[str], dict[str,
     feed = feed_of(day)
     np.savez(folder / "feed.npz", data=feed)
     prices = [int(feed["px"].min()) - 1_000, int(feed["px"].max()) + 1_000]
-    asked = {"order_ns": LATENCY_NS, "feed_ns": LATENCY_NS, "tick": 1, "range": prices,
+    config = {"order_ns": LATENCY_NS, "feed_ns": LATENCY_NS, "tick": 1, "range": prices,
              "offset": 0, "qty": 1, "interval_ns": INTERVAL_NS, "passes": PASSES}  # fmt: skip
 
     def run(depth: str) -> dict[str, Any]:
         program = str(SOURCES / "day_hftbacktest.py")
         done = subprocess.run(
-            [str(PYTHON), program, str(folder / "feed.npz"), json.dumps(asked | {"depth": depth})],
+            [str(PYTHON), program, str(folder / "feed.npz"), json.dumps(config | {"depth": depth})],
             capture_output=True, text=True, timeout=TIMEOUT_S, preexec_fn=die_with_parent,
         )  # fmt: skip
         if done.returncode:

@@ -11,21 +11,21 @@ from openoutcry.replica.place import HAND_OVER_FILE
 from openoutcry.replica.resync import resync_node
 from openoutcry.replica.store import damaged, verify_node
 
-Told = tuple[str, str]
+Outcome = tuple[str, str]
 DRAIN_S = 0.2
 """What has left the old primary is with the client by then."""
 DOWN_S = 1.0
 """How long a node that was killed stays down."""
 
 
-def kill_primary(drill: Drill, rng: random.Random) -> Told:
+def kill_primary(drill: Drill, rng: random.Random) -> Outcome:
     """The standby takes over; who was killed comes back as its standby."""
     primary = drill.primary
     primary.kill()
     return primary.name, ""
 
 
-def hand_over(drill: Drill, rng: random.Random) -> Told:
+def hand_over(drill: Drill, rng: random.Random) -> Outcome:
     """Planned: the primary gives its lease up behind all that it took."""
     primary = drill.primary
     (primary.journal / HAND_OVER_FILE).touch()
@@ -33,13 +33,13 @@ def hand_over(drill: Drill, rng: random.Random) -> Told:
     return primary.name, ""
 
 
-def kill_standby(drill: Drill, rng: random.Random) -> Told:
+def kill_standby(drill: Drill, rng: random.Random) -> Outcome:
     standby = drill.standby
     standby.kill()
     return standby.name, ""
 
 
-def stop_primary(drill: Drill, rng: random.Random) -> Told:
+def stop_primary(drill: Drill, rng: random.Random) -> Outcome:
     """Until another leads and answers: woken then, with orders waiting at its port and in its
     rings, it must release nothing."""
     primary, standby = drill.primary, drill.standby
@@ -58,7 +58,7 @@ def stop_primary(drill: Drill, rng: random.Random) -> Told:
     return primary.name, f"woken after another led: {released} events released by it"
 
 
-def cut_primary(drill: Drill, rng: random.Random) -> Told:
+def cut_primary(drill: Drill, rng: random.Random) -> Outcome:
     primary = drill.primary
     drill.network.cut(primary.name)
     time.sleep(STOPPED_S)
@@ -73,19 +73,19 @@ def _killed(drill: Drill, nodes: list[Node]) -> None:
     drill.cluster.start(nodes)
 
 
-def kill_leader(drill: Drill, rng: random.Random) -> Told:
+def kill_leader(drill: Drill, rng: random.Random) -> Outcome:
     leader = drill.leader()
     _killed(drill, [leader])
     return leader.name, ""
 
 
-def kill_follower(drill: Drill, rng: random.Random) -> Told:
+def kill_follower(drill: Drill, rng: random.Random) -> Outcome:
     node = drill.follower(rng)
     _killed(drill, [node])
     return node.name, ""
 
 
-def kill_both(drill: Drill, rng: random.Random) -> Told:
+def kill_both(drill: Drill, rng: random.Random) -> Outcome:
     """The primary and the stream's leader at once."""
     leader, primary = drill.leader(), drill.primary
     primary.kill()
@@ -93,14 +93,14 @@ def kill_both(drill: Drill, rng: random.Random) -> Told:
     return f"{primary.name} and {leader.name}", ""
 
 
-def kill_majority(drill: Drill, rng: random.Random) -> Told:
+def kill_majority(drill: Drill, rng: random.Random) -> Outcome:
     """Two of three: nothing may be released until one is back."""
     nodes = rng.sample(list(drill.cluster.nodes), 2)
     _killed(drill, nodes)
     return " and ".join(node.name for node in nodes), ""
 
 
-def kill_all(drill: Drill, rng: random.Random) -> Told:
+def kill_all(drill: Drill, rng: random.Random) -> Outcome:
     """Everything cold."""
     primary, standby = drill.primary, drill.standby
     standby.kill()
@@ -113,37 +113,37 @@ def kill_all(drill: Drill, rng: random.Random) -> Told:
     return "everything", ""
 
 
-def _stopped(drill: Drill, node: Node) -> Told:
+def _stopped(drill: Drill, node: Node) -> Outcome:
     drill.cluster.signal(node, signal.SIGSTOP)
     time.sleep(STOPPED_S)
     drill.cluster.signal(node, signal.SIGCONT)
     return node.name, ""
 
 
-def stop_leader(drill: Drill, rng: random.Random) -> Told:
+def stop_leader(drill: Drill, rng: random.Random) -> Outcome:
     return _stopped(drill, drill.leader())
 
 
-def stop_follower(drill: Drill, rng: random.Random) -> Told:
+def stop_follower(drill: Drill, rng: random.Random) -> Outcome:
     return _stopped(drill, drill.follower(rng))
 
 
-def _cut(drill: Drill, node: Node) -> Told:
+def _cut(drill: Drill, node: Node) -> Outcome:
     drill.network.cut(node.name)
     time.sleep(STOPPED_S)
     drill.network.mend(node.name)
     return node.name, ""
 
 
-def cut_leader(drill: Drill, rng: random.Random) -> Told:
+def cut_leader(drill: Drill, rng: random.Random) -> Outcome:
     return _cut(drill, drill.leader())
 
 
-def cut_follower(drill: Drill, rng: random.Random) -> Told:
+def cut_follower(drill: Drill, rng: random.Random) -> Outcome:
     return _cut(drill, drill.follower(rng))
 
 
-def corrupt_follower(drill: Drill, rng: random.Random) -> Told:
+def corrupt_follower(drill: Drill, rng: random.Random) -> Outcome:
     """A bit of a stopped node's disk is flipped, or a file cut: it must not start until it is wiped
     and has everything from the others again."""
     node = drill.follower(rng)
@@ -169,7 +169,7 @@ def corrupt_follower(drill: Drill, rng: random.Random) -> Told:
     return node.name, f"{how}: found before it served, resynced"
 
 
-FAULTS: dict[str, Callable[[Drill, random.Random], Told]] = {
+FAULTS: dict[str, Callable[[Drill, random.Random], Outcome]] = {
     "kill primary": kill_primary,
     "hand over": hand_over,
     "kill standby": kill_standby,

@@ -22,7 +22,7 @@ from openoutcry.wire.errors import OutcryError
 
 HIGHEST_NS = 3_600_000_000_000
 DIGITS = 3
-"""The significant digits of :func:`openoutcry.bench.pictures.histogram`."""
+"""The significant digits of :func:`openoutcry.bench.plot_data.histogram`."""
 NS_A_US = 1_000
 PROCESS_COMMANDS, PROCESS_STAGES, PROCESS_CORES = 1, 2, 3
 
@@ -98,7 +98,7 @@ def recorded(document: Document) -> list[dict[str, Any]]:
 
 
 def _histogram(buckets: Sequence[Sequence[int]]) -> Any:
-    """HdrHistogram's buckets are those of :func:`pictures.histogram`: nothing is rounded again."""
+    """HdrHistogram's buckets are those of :func:`plot_data.histogram`: nothing is rounded again."""
     highest = max(HIGHEST_NS, *(int(upper) for upper, _ in buckets))
     histogram = need("hdrh.histogram").HdrHistogram(1, highest, DIGITS)
     for upper, count in buckets:

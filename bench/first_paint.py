@@ -99,8 +99,8 @@ def page_of_a_venue() -> Iterator[Page]:
         if not url.startswith("http"):
             raise OutcryError(f"bench operations: {url}")
         driver = stack.enter_context(sync_playwright())
-        found = next(path for path in map(shutil.which, BROWSERS) if path)
-        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser_path = next(path for path in map(shutil.which, BROWSERS) if path)
+        browser = driver.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
         stack.callback(browser.close)
         yield Page(url, browser)
 

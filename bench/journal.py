@@ -136,7 +136,7 @@ def _append(writer: JournalWriter, records: npt.NDArray[Any], size: int) -> None
         part = records[at : at + size]
         first_seq = int(part["seq"][0])
         writer.append(first_seq, [part], len(part), time.time_ns(), durable=True)
-        writer.settle()
+        writer.hash_last_block()
 
 
 def _write(home: Path, records: npt.NDArray[Any]) -> float:
@@ -157,7 +157,7 @@ def _commit_ns(home: Path, records: npt.NDArray[Any], count: int) -> npt.NDArray
         started = time.perf_counter_ns()
         writer.append(writer.written_seq + 1, [part], len(part), started, durable=True)
         took[number] = time.perf_counter_ns() - started
-        writer.settle()
+        writer.hash_last_block()
     writer.close()
     return took
 

@@ -193,9 +193,9 @@ class Bench:
 def bench(instruments: Array, events: Array, order_capacity: int, lines: int) -> Iterator[Bench]:
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="outcry-bench-"))
-        made = Bench(instruments, events, order_capacity, lines, Path(folder))
-        stack.callback(made.close)
-        yield made
+        market_bench = Bench(instruments, events, order_capacity, lines, Path(folder))
+        stack.callback(market_bench.close)
+        yield market_bench
 
 
 def datagram_bytes() -> int:

@@ -22,7 +22,7 @@ from openoutcry.bench.ladder import QUICK_RATES, RATES, climb
 from openoutcry.bench.paced import SEED, Ns, Paced, checked, flow, paced, percentiles
 from openoutcry.bench.peers import plain_exchange
 from openoutcry.bench.peers.programs import PeerMissing
-from openoutcry.bench.plot_data import pictures
+from openoutcry.bench.plot_data import plots
 from openoutcry.bench.rounds import Add, Noise, NoiseWatch, Rounds
 from openoutcry.bench.stages_alone import (
     COMMANDS,
@@ -147,7 +147,7 @@ def bench_pipeline(
         golden = {name: rate for name, rate in rates.items() if name != "gateway_rtl"}
         details["bottleneck"] = bottleneck(golden)
     if session.last is not None:
-        details["pictures"] = pictures(session.last)
+        details["pictures"] = plots(session.last)
     if explain and not session.rounds.partial:
         details["explain"] = explained(session)
     if perf and not session.rounds.partial:
@@ -367,7 +367,7 @@ def explain_run(rate: int, seconds: float, durability: str, **options: Any) -> d
     pids = {group.get("pid") for group in done.recording.groups}
     ours = [i for i in watched.intervals if i.pid in pids]
     seen = {"steal": disturbed.steal, "others": disturbed.others}
-    return document | {"pictures": pictures(done, ours), "noise": seen}
+    return document | {"pictures": plots(done, ours), "noise": seen}
 
 
 def watched_run(

@@ -35,7 +35,7 @@ class Timed(Protocol):
 Some = TypeVar("Some", bound=Timed)
 
 
-def pictures(done: Paced, intervals: Sequence[Interval] = ()) -> dict[str, Any]:
+def plots(done: Paced, intervals: Sequence[Interval] = ()) -> dict[str, Any]:
     """``start_epoch_s`` and ``length_s`` (of what counts: first intended send to last reply),
     ``stages`` (percentiles and histogram of each span, in the order of the data), ``heat``
     (counts by time and latency), ``throughput`` (replies a second by time), ``trace`` (the slowest

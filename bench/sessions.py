@@ -337,8 +337,8 @@ def _throughput(quick: bool, add: Add, miss: Miss) -> None:
     count = QUICK_ORDERS_EACH if quick else ORDERS_EACH
     sizes: list[float] = []
     for name, durability in (("memory", "none"), ("durable", "durable")):
-        told = (lambda path: sizes.append(live.journal_bytes(path))) if name == "durable" else None
-        with live.venue(SESSIONS, durability, SESSIONS * count, told=told) as port:
+        hook = (lambda path: sizes.append(live.journal_bytes(path))) if name == "durable" else None
+        with live.venue(SESSIONS, durability, SESSIONS * count, on_end=hook) as port:
             per_s = live.orders_per_s(port, SESSIONS, count)
         add(f"ouch_orders_{name}", "1/s", "higher", per_s)
     add("journal_bytes", "count", "lower", sizes[0])

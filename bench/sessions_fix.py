@@ -39,14 +39,16 @@ Array = npt.NDArray[np.uint8]
 
 
 @kernel
-def round_trips(fd: int, packets: int, asked: int, count: int, buffer: int, times: int) -> int:
+def round_trips(
+    fd: int, packets: int, packet_bytes: int, count: int, buffer: int, times: int
+) -> int:
     """Send ``count`` orders, each when the one before is answered by one whole message; ns of each
     to ``times``.  Returns the last answer's bytes, or -1 when the peer has gone or says nothing any
     more."""
     got = 0
     for index in range(count):
         start = monotonic_ns()
-        if so.send(fd, packets + asked * index, asked) != asked:
+        if so.send(fd, packets + packet_bytes * index, packet_bytes) != packet_bytes:
             return -1
         got, turns, whole = 0, 0, False
         while not whole:

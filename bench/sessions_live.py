@@ -43,7 +43,7 @@ CLIENT_BYTES = 64
 behind the last; bytes of answers that came and that will come."""
 
 Array = npt.NDArray[Any]
-Told = Callable[[Path], None] | None
+OnEnd = Callable[[Path], None] | None
 
 
 @kernel
@@ -65,13 +65,13 @@ def answered_in_time(fd: int, answered: int, start_ns: int, buffer: int) -> bool
 
 @kernel
 def round_trips(
-    fd: int, packets: int, asked: int, answered: int, count: int, buffer: int, times: int
+    fd: int, packets: int, packet_bytes: int, answered: int, count: int, buffer: int, times: int
 ) -> int:
     """Send ``count`` packets, each when the one before is answered; ns of each to ``times``.
     Returns 0, or -1 when the peer has gone or says nothing any more."""
     for index in range(count):
         start = monotonic_ns()
-        if so.send(fd, packets + asked * index, asked) != asked:
+        if so.send(fd, packets + packet_bytes * index, packet_bytes) != packet_bytes:
             return -1
         if not answered_in_time(fd, answered, start, buffer):
             return -1
@@ -151,9 +151,9 @@ def log_in(port: int, name: str, sequence: int = 1) -> socket.socket:
 
 @contextlib.contextmanager
 def venue(
-    sessions: int, durability: str, orders: int, protocol: str = "OUCH42", told: Told = None
+    sessions: int, durability: str, orders: int, protocol: str = "OUCH42", on_end: OnEnd = None
 ) -> Iterator[int]:
-    """A venue of so many sessions, named S1, S2 …; gives its port.  ``told`` is called with its
+    """A venue of so many sessions, named S1, S2 …; gives its port.  ``on_end`` is called with its
     journal's folder when the venue has ended."""
     with tempfile.TemporaryDirectory(prefix=".bench-sessions-", dir=".") as folder:
         journal = Path(folder) / "journal"
@@ -174,14 +174,14 @@ def venue(
             process.stdout.close()
         if code:
             raise OutcryError(f"bench sessions: the venue ended with {code}")
-        if told is not None:
-            told(journal)
+        if on_end is not None:
+            on_end(journal)
 
 
 @contextlib.contextmanager
-def tcp_echo(asked: int, answered: int) -> Iterator[socket.socket]:
+def tcp_echo(packet_bytes: int, answered: int) -> Iterator[socket.socket]:
     """A connection to the bare echo."""
-    command = [str(binary("tcp_echo")), str(asked), str(answered)]
+    command = [str(binary("tcp_echo")), str(packet_bytes), str(answered)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         client = socket.create_connection(("127.0.0.1", int(process.stdout.readline())))
@@ -195,9 +195,9 @@ def latencies(client: socket.socket, packets: Array, answered: int = ACCEPTED_BY
     """ns from each order's sending to the last byte of its acknowledgement."""
     times = np.zeros(len(packets), np.int64)
     buffer = np.zeros(ANSWER_ROOM, np.uint8)
-    asked = packets.shape[1]
+    packet_bytes = packets.shape[1]
     if round_trips(
-        client.fileno(), packets.ctypes.data, asked, answered, len(packets),
+        client.fileno(), packets.ctypes.data, packet_bytes, answered, len(packets),
         buffer.ctypes.data, times.ctypes.data,
     ):  # fmt: skip
         raise OutcryError("bench sessions: an order was not answered")

@@ -43,7 +43,7 @@ CAPTURE_PACKETS = 1024
 ONE_WAY_GAP_S = 0.0005
 CLONE_NEWNET = 0x40000000
 WAYS = "to=10.9.0.2:9000,source=10.9.0.1:7"
-Said = dict[str, float]
+LoopFigures = dict[str, float]
 
 
 class LoopError(OutcryError):
@@ -70,7 +70,7 @@ def loop(
     count: int,
     per_round: int = PER_ROUND,
     bare: bool = False,
-) -> Said:
+) -> LoopFigures:
     """Send and take in by turns, in one thread; ten rounds to warm up.  With ``bare`` packets are
     received and given back unread."""
     ffi, lib = shim.native.ffi, shim.native.lib
@@ -88,7 +88,7 @@ def loop(
     return {"ns": took[0] / last, "lost": lost}
 
 
-def net_ring(count: int, summed: bool = False, bare: bool = False) -> Said:
+def net_ring(count: int, summed: bool = False, bare: bool = False) -> LoopFigures:
     """DPDK's ring vdev: what is sent comes back on the same port.  Without UDP checksums, which a
     card would have checked."""
     with bench_ring() as ring, Shim([parse_port(f"dpdk:net_ring0,{WAYS}")], ring) as shim:
@@ -97,17 +97,17 @@ def net_ring(count: int, summed: bool = False, bare: bool = False) -> Said:
         return loop(shim, sender, count, BURST, bare)
 
 
-def net_ring_summed(count: int) -> Said:
+def net_ring_summed(count: int) -> LoopFigures:
     """The same, with UDP checksums that the shim checks."""
     return net_ring(count, summed=True)
 
 
-def net_ring_bare(count: int) -> Said:
+def net_ring_bare(count: int) -> LoopFigures:
     """What the same costs without the shim: DPDK's receive call, buffers given back, the clock."""
     return net_ring(count, bare=True)
 
 
-def recvmmsg(count: int) -> Said:
+def recvmmsg(count: int) -> LoopFigures:
     """A kernel socket on loopback."""
     spec = parse_port("udp:127.0.0.1:0")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
@@ -122,7 +122,7 @@ def recvmmsg(count: int) -> Said:
             return loop(shim, PortSender(out, bound.getsockname()), count, BURST)
 
 
-def af_packet(count: int) -> Said:
+def af_packet(count: int) -> LoopFigures:
     """TPACKET_V3 on one end of a cable between two interfaces."""
     cable()
     address = hardware_address_of("vb").hex(":")
@@ -135,7 +135,7 @@ def af_packet(count: int) -> Said:
         return loop(shim, PortSender(out), count)
 
 
-def python_socket(count: int) -> Said:
+def python_socket(count: int) -> LoopFigures:
     """A socket's recv, the packet read by numpy, the record published: Python alone."""
     with (
         bench_ring() as ring,
@@ -158,7 +158,7 @@ def python_socket(count: int) -> Said:
     return {"ns": took / (max(1, count // 64) * 64), "lost": 0}
 
 
-def pcap(count: int, folder: Path) -> Said:
+def pcap(count: int, folder: Path) -> LoopFigures:
     """DPDK's capture driver, which gives the same frames again and again (infinite_rx)."""
     path = folder / "bench.pcap"
     write_capture(path)
@@ -167,18 +167,18 @@ def pcap(count: int, folder: Path) -> Said:
         return loop(shim, None, count, CAPTURE_PACKETS)
 
 
-def pcap_no_huge_pages(count: int, folder: Path) -> Said:
+def pcap_no_huge_pages(count: int, folder: Path) -> LoopFigures:
     """The same in ordinary memory."""
     eal.huge_pages = lambda: 0
     return pcap(count, folder)
 
 
-def memif(count: int, folder: Path) -> Said:
+def memif(count: int, folder: Path) -> LoopFigures:
     """Shared-memory packets between two pinned processes."""
     device = f"dpdk:net_memif,socket={folder}/memif.sock,socket-abstract=no,id=0,rsize=11"
     cores = sorted(os.sched_getaffinity(0))
 
-    def receive() -> Said:
+    def receive() -> LoopFigures:
         with bench_ring() as ring, Shim([parse_port(f"{device},role=server")], ring) as shim:
             (folder / "listening").touch()
             ns = int(shim.native.lib.oc_sink(shim.context, count))
@@ -186,7 +186,7 @@ def memif(count: int, folder: Path) -> Said:
             (folder / "done").write_text(str(account["packets"]))
             return {"ns": ns, "came": account["packets"], "lost": abs(account["unaccounted"])}
 
-    def send() -> Said:
+    def send() -> LoopFigures:
         wait_for(folder / "listening")
         with open_port(parse_port(f"{device},role=client,{WAYS}")) as port:
             sender = PortSender(port)
@@ -202,7 +202,7 @@ def memif(count: int, folder: Path) -> Said:
     return {"per_s": (outcome["came"] - 1) / outcome["ns"] * 1e9, "lost": outcome["lost"]}
 
 
-def one_way(count: int, receive: Callable[[Rendezvous], list[int]]) -> Said:
+def one_way(count: int, receive: Callable[[Rendezvous], list[int]]) -> LoopFigures:
     """Half a thousandth of a second between frames, from one core to the other."""
     cable()
     subprocess.run(["ip", "addr", "add", "10.9.0.2/24", "dev", "vb"], check=True)
@@ -230,7 +230,7 @@ def one_way(count: int, receive: Callable[[Rendezvous], list[int]]) -> Said:
     return {"ns": float(np.median(latencies)), "lost": count - len(latencies)}
 
 
-def one_way_af_xdp(count: int) -> Said:
+def one_way_af_xdp(count: int) -> LoopFigures:
     """Taken by AF_XDP, polling."""
 
     def receive(meeting: Rendezvous) -> list[int]:
@@ -255,7 +255,7 @@ def one_way_af_xdp(count: int) -> Said:
     return one_way(count, receive)
 
 
-def one_way_recv(count: int) -> Said:
+def one_way_recv(count: int) -> LoopFigures:
     """Taken by the recv of a blocking socket."""
 
     def receive(meeting: Rendezvous) -> list[int]:
@@ -312,7 +312,7 @@ def wait_for(path: Path) -> None:
         time.sleep(0.001)
 
 
-LOOPS: dict[str, Callable[..., Said]] = {
+LOOPS: dict[str, Callable[..., LoopFigures]] = {
     function.__name__: function
     for function in (
         net_ring, net_ring_summed, net_ring_bare, recvmmsg, af_packet, python_socket, pcap,

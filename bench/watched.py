@@ -68,7 +68,7 @@ address = "127.0.0.1:{port}"
 def paced_round_trips(
     fd: int,
     packets: int,
-    asked: int,
+    packet_bytes: int,
     answered: int,
     count: int,
     every_ns: int,
@@ -83,7 +83,7 @@ def paced_round_trips(
         due = first + index * every_ns
         while monotonic_ns() < due:
             pass
-        if so.send(fd, packets + asked * index, asked) != asked:
+        if so.send(fd, packets + packet_bytes * index, packet_bytes) != packet_bytes:
             return -1
         if not live.answered_in_time(fd, answered, due, buffer):
             return -1
@@ -111,8 +111,8 @@ def live_hash() -> str:
     """Of the sessions' password, at the least cost."""
     from argon2 import PasswordHasher
 
-    made = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    return str(made.hash(live.PASSWORD))
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    return str(hasher.hash(live.PASSWORD))
 
 
 @dataclass
@@ -180,20 +180,20 @@ def watched_venue() -> Iterator[Watched]:
         console = stack.enter_context(_running([*outcry, "console", str(file), *loopback]))
         metrics = stack.enter_context(_running([*outcry, "metrics", str(file), *loopback]))
         urls = [_first_line(process) for process in (console, metrics)]
-        told = folder / "told.json"
+        counts_file = folder / "told.json"
         viewers = stack.enter_context(_running(
-            [sys.executable, "-m", __name__, "viewers", *urls, str(told)]
+            [sys.executable, "-m", __name__, "viewers", *urls, str(counts_file)]
         ))  # fmt: skip
-        made = Watched(port, [viewers, console, metrics])
-        _until(told.exists, viewers)
+        watched = Watched(port, [viewers, console, metrics])
+        _until(counts_file.exists, viewers)
         try:
-            yield made
+            yield watched
         finally:
-            for process in made.watchers:
+            for process in watched.watchers:
                 process.send_signal(signal.SIGCONT)
             viewers.send_signal(signal.SIGTERM)
             viewers.wait(live.SILENCE_NS / 1e9)
-        counts = json.loads(told.read_text())
+        counts = json.loads(counts_file.read_text())
         if min(counts["messages"]) < PAIRS or counts["scrapes"] < PAIRS:
             raise OutcryError(f"bench operations: nobody watched: {counts}")
 
@@ -201,8 +201,8 @@ def watched_venue() -> Iterator[Watched]:
 def _free_port() -> int:
     import socket
 
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        return int(made.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def _first_line(process: "subprocess.Popen[bytes]") -> str:
@@ -249,7 +249,7 @@ async def _scrape(metrics: str, counts: list[int]) -> None:
         await asyncio.sleep(SCRAPE_S)
 
 
-async def _look(console: str, metrics: str, told: Path) -> None:
+async def _look(console: str, metrics: str, counts_file: Path) -> None:
     body = json.dumps({"name": "anna", "password": WORD}).encode()
     request = urllib.request.Request(f"{console}api/login", body,
                                      {"content-type": "application/json"})  # fmt: skip
@@ -268,15 +268,15 @@ async def _look(console: str, metrics: str, told: Path) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(over.wait(), 0.2)
         if min(messages) and scrapes[0]:
-            told.with_suffix(".new").write_text(
+            counts_file.with_suffix(".new").write_text(
                 json.dumps({"messages": messages, "scrapes": scrapes[0]})
             )
-            told.with_suffix(".new").replace(told)
+            counts_file.with_suffix(".new").replace(counts_file)
     for task in tasks:
         task.cancel()
 
 
-def _viewers(console: str, metrics: str, told: str) -> None:
+def _viewers(console: str, metrics: str, counts_file: str) -> None:
     """On another host, if there were one: they take what the console and the metrics leave."""
     from openoutcry.operations.aside import Aside
     from openoutcry.pipeline.top import running
@@ -284,7 +284,7 @@ def _viewers(console: str, metrics: str, told: str) -> None:
     aside = Aside()
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # as far as one host allows that
     aside.keep_off(frozenset().union(*(one.spun_cores for one in running())))
-    asyncio.run(_look(console, metrics, Path(told)))
+    asyncio.run(_look(console, metrics, Path(counts_file)))
 
 
 def _serve(file: str) -> None:

@@ -9,7 +9,7 @@ from openoutcry.cli.desk import asks, send_to_desk
 
 @click.command()
 @click.argument("instrument", required=False)
-@click.option("--all", "everything", is_flag=True, help="Every instrument of the venue.")
+@click.option("--all", "all_instruments", is_flag=True, help="Every instrument of the venue.")
 @click.option(
     "--reason", default="", metavar="CODE",
     help="What the market data say of it, in ITCH 5.0's codes: T1 news pending, T2 news released, "
@@ -19,7 +19,7 @@ from openoutcry.cli.desk import asks, send_to_desk
 @asks
 def halt(
     instrument: str | None,
-    everything: bool,
+    all_instruments: bool,
     reason: str,
     file: Path,
     operator: str | None,
@@ -31,8 +31,8 @@ def halt(
 
     `outcry resume instrument INSTRUMENT` ends it.
     """
-    if everything == (instrument is not None):
+    if all_instruments == (instrument is not None):
         raise click.UsageError("name an INSTRUMENT, or --all")
-    name = "*" if everything else instrument
+    name = "*" if all_instruments else instrument
     request = {"do": "halt", "instrument": name} | ({"reason": reason} if reason else {})
     send_to_desk(file, request, operator, as_json)

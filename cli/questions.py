@@ -13,7 +13,7 @@ import click
 from openoutcry.cli.options import PathArgument, as_json_option, concealed_password
 
 if TYPE_CHECKING:
-    from openoutcry.ledger.questions.corrected import Asked
+    from openoutcry.ledger.questions.corrected import Parameters
     from openoutcry.ledger.questions.faithful import Answer
 
 NAMES = ("q1", "q2", "q3", "q4", "q5", "filled", "fees", "anomalies")
@@ -68,7 +68,7 @@ def questions(
     options: dict[str, Any] = {"as_of": as_of, "order_id": order_id, "market": market}
     options = {key: value for key, value in options.items() if value is not None}
     options |= _window(name, begin, end)
-    params = corrected.Asked(**options, fees_are_rates=fees == "rate")
+    params = corrected.Parameters(**options, fees_are_rates=fees == "rate")
     answers: dict[str, dict[str, Answer]] = {}
     if reading != "corrected" and name not in NAMES[5:]:
         answers["faithful"] = faithful.ask(folder, address, as_of, name)
@@ -88,7 +88,7 @@ def _window(name: str | None, begin: datetime | None, end: datetime | None) -> d
     return {f"{stem}_{key}": at for key, at in (("from", begin), ("to", end)) if at is not None}
 
 
-def _corrected(books: Any, name: str, params: "Asked") -> "Answer":
+def _corrected(books: Any, name: str, params: "Parameters") -> "Answer":
     from openoutcry.ledger.questions.anomalies import Finding, find
     from openoutcry.ledger.questions.corrected import answer
     from openoutcry.ledger.questions.faithful import Answer

@@ -119,13 +119,13 @@ def settle(
     and owed.csv; exit status 0 also when trades fail.
     """
     from openoutcry.ledger.settlement import files
-    from openoutcry.ledger.settlement.settle import settle as settled
+    from openoutcry.ledger.settlement.settle import settle as settle_trades
 
     read = _trades(trades, days, closed)
     owed = []
     if carried is not None:
         read, owed = files.with_carried(read, carried), files.read_owed(carried)
-    done = settled(read, files.read_balances(balances), day.date(), penalty_ppm, owed)
+    done = settle_trades(read, files.read_balances(balances), day.date(), penalty_ppm, owed)
     files.write_settlement(folder, read, done)
     _say({"settled": len(done.settled), "failed": len(done.fails), "waiting":
           len(done.waiting(len(read))), "penalties_owed": len(done.owed),

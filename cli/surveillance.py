@@ -15,7 +15,7 @@ from openoutcry.cli.options import Count, PathArgument, as_json_option
 
 if TYPE_CHECKING:
     from openoutcry.surveillance.cases import Case
-    from openoutcry.surveillance.run import Found
+    from openoutcry.surveillance.run import CaseBook
 
 journal_argument = click.argument("journal", type=PathArgument)
 settings_option = click.option(
@@ -49,12 +49,12 @@ def surveillance() -> None:
 def run(journal: Path, file: Path | None, every: int, until_seq: int | None, as_json: bool) -> None:
     """Look at a journal from where it was looked at last, to its end."""
     from openoutcry.surveillance.detect.settings import read_settings
-    from openoutcry.surveillance.run import Found
+    from openoutcry.surveillance.run import CaseBook
     from openoutcry.surveillance.run import run as run_along
 
     began = time.perf_counter()
     done = run_along(journal, read_settings(file), until_seq, every)
-    findings = Found.of(journal)
+    findings = CaseBook.of(journal)
     spent = time.perf_counter() - began
     if as_json:
         click.echo(json.dumps(
@@ -113,7 +113,7 @@ def _names(who: list[int]) -> str:
     return ", ".join(map(str, who))
 
 
-def _row(findings: "Found", case: "Case") -> dict[str, Any]:
+def _row(findings: "CaseBook", case: "Case") -> dict[str, Any]:
     standing = findings.standing(case)
     return {**case.as_json(), "status": standing.status, "by": standing.who}
 
@@ -127,9 +127,9 @@ def cases(journal: Path, only_open: bool, as_json: bool) -> None:
     from rich.console import Console
 
     from openoutcry.cli.columns import print_columns
-    from openoutcry.surveillance.run import Found
+    from openoutcry.surveillance.run import CaseBook
 
-    findings = Found.of(journal)
+    findings = CaseBook.of(journal)
     rows = [_row(findings, case) for case in findings.cases]
     if only_open:
         rows = [row for row in rows if row["status"] != "closed"]
@@ -165,9 +165,9 @@ def show(
     from openoutcry.surveillance.detect.settings import read_settings
     from openoutcry.surveillance.dossier import dossier
     from openoutcry.surveillance.page import case_page, picture_file
-    from openoutcry.surveillance.run import Found, write_whole
+    from openoutcry.surveillance.run import CaseBook, write_whole
 
-    findings = Found.of(journal)
+    findings = CaseBook.of(journal)
     of = findings.case(case)
     entries = [entry for entry in findings.entries if entry["case"] == case]
     if out is not None or picture is not None:
@@ -210,11 +210,11 @@ def close(
     that runs this, or an operator of --venue with a password.
     """
     from openoutcry.surveillance.life import act
-    from openoutcry.surveillance.run import Found
+    from openoutcry.surveillance.run import CaseBook
 
     if (venue is None) != (operator is None):
         raise click.UsageError("--venue and --operator go together")
-    findings = Found.of(journal)
+    findings = CaseBook.of(journal)
     who = _operator(venue, operator) if venue and operator else _user()
     standing = act(findings.folder, findings.begin, findings.case(case), action, who, why)
     if as_json:
@@ -255,9 +255,9 @@ def export(journal: Path, out: Path, form: str) -> None:
     import csv
     import io
 
-    from openoutcry.surveillance.run import Found, write_whole
+    from openoutcry.surveillance.run import CaseBook, write_whole
 
-    findings = Found.of(journal)
+    findings = CaseBook.of(journal)
     rows = [_row(findings, case) for case in findings.cases]
     if form == "json":
         text = json.dumps({"cases": rows, "life": findings.entries}, indent=1) + "\n"

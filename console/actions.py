@@ -111,9 +111,9 @@ def _add_market(app: Any, console: Console, ask: Any) -> None:
         """The six steps, at once; `typed` is the venue's name."""
         if body.typed != console.file.name:
             raise DeskError(f"type the venue's name, {console.file.name}, to close it")
-        return dict(await ask(request, "emergency-close", r.Asked(body.why)))
+        return dict(await ask(request, "emergency-close", r.ActionRequest(body.why)))
 
     @app.post("/api/rehearse", responses=REFUSALS)
-    async def rehearse(body: r.Asked, request: Request) -> dict[str, Any]:
+    async def rehearse(body: r.ActionRequest, request: Request) -> dict[str, Any]:
         """The six steps, without what they do."""
         return dict(await ask(request, "rehearse", body))

@@ -51,10 +51,10 @@ class Cases:
     def _read(self) -> dict[str, Any]:
         if not (self.journal / FOLDER / "settings.json").exists():
             return {"rows": [], "count": 0, "fault": "", "looked": False}
-        from openoutcry.surveillance.run import Found
+        from openoutcry.surveillance.run import CaseBook
 
         try:
-            findings = Found.of(self.journal)
+            findings = CaseBook.of(self.journal)
             rows = []
             for case in reversed(findings.cases[-SHOWN:]):
                 standing = findings.standing(case)

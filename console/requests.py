@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 
 @dataclass
-class Asked:
+class ActionRequest:
     """``why`` is wanted with every action."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # type: ignore[misc]
@@ -28,7 +28,7 @@ class Confirm:
 
 
 @dataclass
-class Switch(Asked):
+class Switch(ActionRequest):
     """Kill, or let trade again."""
 
     what: Literal["session", "participant", "group", "instrument", "market"]
@@ -36,19 +36,19 @@ class Switch(Asked):
 
 
 @dataclass
-class OfInstrument(Asked):
+class OfInstrument(ActionRequest):
     """``*``: every instrument, of a halt."""
 
     instrument: str
 
 
 @dataclass
-class OfSession(Asked):
+class OfSession(ActionRequest):
     name: str
 
 
 @dataclass
-class Open(Asked):
+class Open(ActionRequest):
     """Opening the market takes two supervisors, each with a password."""
 
     password: str
@@ -56,7 +56,7 @@ class Open(Asked):
 
 
 @dataclass
-class SetLimit(Asked):
+class SetLimit(ActionRequest):
     """What widens takes a password, and another supervisor."""
 
     limit: str
@@ -70,7 +70,7 @@ class SetLimit(Asked):
 
 
 @dataclass
-class OfIssuer(Asked):
+class OfIssuer(ActionRequest):
     """What an issuer does takes two supervisors, each with a password.  ``price``: ticks behind it;
     0: worked out of the last one."""
 
@@ -97,13 +97,13 @@ class Split(OfIssuer):
 
 
 @dataclass
-class Close(Asked):
+class Close(ActionRequest):
     """``typed``: the venue's name, as a confirmation."""
 
     typed: str
 
 
 @dataclass
-class Acknowledge(Asked):
+class Acknowledge(ActionRequest):
     name: str
     labels: dict[str, str] = field(default_factory=dict)

@@ -207,11 +207,11 @@ def open_packet(sessions: int, scratch: int, data: int, size_bytes: int, peer: i
     if row == 0:
         return UNKNOWN
     signed = packet_bytes + EPOCH_BYTES
-    found = keyed_hash(row + ROW_KEY, data, signed, scratch)
+    own_tag = keyed_hash(row + ROW_KEY, data, signed, scratch)
     # Both halves are always compared: how long it takes says nothing about where they differ.
     tag = data + signed
-    first = load_i64(found) ^ load_i64(tag)
-    if first | (load_i64(found + 8) ^ load_i64(tag + 8)) != 0:
+    first = load_i64(own_tag) ^ load_i64(tag)
+    if first | (load_i64(own_tag + 8) ^ load_i64(tag + 8)) != 0:
         return FORGED
     if not is_allowed(row, peer):
         return ELSEWHERE
@@ -236,9 +236,9 @@ def seal_packet(sessions: int, scratch: int, data: int, packet_bytes: int, numbe
         return 0
     store_i64(data + packet_bytes, load_i64(row + ROW_EPOCH))
     signed = packet_bytes + EPOCH_BYTES
-    found = keyed_hash(row + ROW_KEY, data, signed, scratch)
-    store_i64(data + signed, load_i64(found))
-    store_i64(data + signed + 8, load_i64(found + 8))
+    own_tag = keyed_hash(row + ROW_KEY, data, signed, scratch)
+    store_i64(data + signed, load_i64(own_tag))
+    store_i64(data + signed + 8, load_i64(own_tag + 8))
     return signed + TAG_BYTES
 
 

@@ -30,9 +30,9 @@ def start(shim: Any, spec: PortSpec) -> None:
     held = [shim.ffi.new("char[]", argument) for argument in arguments]
     error = shim.ffi.new("char[256]")
     if shim.lib.oc_dpdk_init(len(held), shim.ffi.new("char *[]", held), error) < 0:
-        said = shim.ffi.string(error).decode()
+        reason = shim.ffi.string(error).decode()
         raise PortError(
-            f"port {spec.text}: {said} (DPDK writes why above; huge pages: "
+            f"port {spec.text}: {reason} (DPDK writes why above; huge pages: "
             "sudo sysctl vm.nr_hugepages=128)"
         )
     _keep.extend(held)
@@ -77,13 +77,13 @@ VIRTUAL = ("af_packet", "af_xdp", "memif", "null", "pcap", "ring", "tap")
 
 def drivers() -> tuple[list[str], int]:
     """The drivers of virtual devices that DPDK would load here, and how many others there are."""
-    found = {
+    names = {
         path.name.partition(".")[0].removeprefix("librte_net_")
         for folder in Path("/usr/lib").glob("*/dpdk/pmds-*")
         for path in folder.glob("librte_net_*.so*")
     }
-    virtual = sorted(found & set(VIRTUAL))
-    return [f"net_{name}" for name in virtual], len(found) - len(virtual)
+    virtual = sorted(names & set(VIRTUAL))
+    return [f"net_{name}" for name in virtual], len(names) - len(virtual)
 
 
 def bound_cards() -> list[str]:

@@ -106,9 +106,11 @@ def build(name: str, extra: tuple[tuple[str, ...], tuple[str, ...]]) -> Path:
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             work = Path(temporary)
             write_sources(work, name)
-            made = work / "made.so"
-            _compile([*command, f"-I{work}", str(work / f"{name}.c"), "-o", str(made), *linking])
-            made.rename(built)
+            compiled = work / "made.so"
+            _compile(
+                [*command, f"-I{work}", str(work / f"{name}.c"), "-o", str(compiled), *linking]
+            )
+            compiled.rename(built)
     return built
 
 

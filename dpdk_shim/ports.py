@@ -132,9 +132,9 @@ def open_port(spec: PortSpec, bound: socket.socket | None = None) -> Port:
     if not pointer:
         for step in close:
             step()
-        said = shim.ffi.string(error).decode("utf-8", "replace")
+        reason = shim.ffi.string(error).decode("utf-8", "replace")
         separator = ", " if spec.kind == "pcap" else ": "
-        raise PortError(f"port {spec.text}{separator}{said}")
+        raise PortError(f"port {spec.text}{separator}{reason}")
     return Port(spec, shim, pointer, close)
 
 
@@ -367,9 +367,9 @@ def _dpdk_findings() -> list[Finding]:
     pages = eal.huge_pages()
     if pages:
         why = f"{pages} huge pages free; drivers: {drivers}"
-        found = [Finding("dpdk", True, why)]
+        findings = [Finding("dpdk", True, why)]
     else:
-        found = [
+        findings = [
             Finding(
                 "dpdk", True, f"slower, without huge pages; drivers: {drivers}",
                 "sudo sysctl vm.nr_hugepages=128",
@@ -377,16 +377,16 @@ def _dpdk_findings() -> list[Finding]:
         ]  # fmt: skip
     cards = eal.bound_cards()
     if cards:
-        found.append(Finding("dpdk card", True, f"bound to vfio-pci: {', '.join(cards)}"))
+        findings.append(Finding("dpdk card", True, f"bound to vfio-pci: {', '.join(cards)}"))
     else:
         devbind = shutil.which("dpdk-devbind.py") or "dpdk-devbind.py"
-        found.append(
+        findings.append(
             Finding(
                 "dpdk card", False, "no card is bound to vfio-pci (docs/bring-your-nic.md)",
                 f"sudo {devbind} --bind=vfio-pci ADDRESS",
             )
         )  # fmt: skip
-    return found
+    return findings
 
 
 def _capable(number: int) -> bool:

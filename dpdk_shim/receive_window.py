@@ -124,10 +124,10 @@ def find_sender(state: int, name: int, peer: int) -> int:
     # A quarter of the slots stay free, so that the walk ends at one of them.
     for probe in range(SENDER_SLOTS):
         slot = state + SENDERS_AT + ((home + probe) & (SENDER_SLOTS - 1)) * SENDER_BYTES
-        found = load_i64(slot + SENDER_NAME_AT)
-        if found == name and load_i64(slot + SENDER_ADDRESS_AT) == peer:
+        slot_name = load_i64(slot + SENDER_NAME_AT)
+        if slot_name == name and load_i64(slot + SENDER_ADDRESS_AT) == peer:
             return slot
-        if found == 0:
+        if slot_name == 0:
             if load_i64(state + AT_SENDERS) >= SENDERS_MAX:
                 return 0
             add(state + AT_SENDERS, 1)

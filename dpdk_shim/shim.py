@@ -289,16 +289,16 @@ def opened(ports: Sequence[PortSpec | Port]) -> tuple[list[Port], bool]:
             )
     if len({spec.kind == "dpdk" for spec in specs}) > 1:
         raise PortError("DPDK's ports and others do not go together: use one shim for each")
-    made: list[Port] = []
+    opened_ports: list[Port] = []
     try:
         for port in ports:
-            made.append(port if isinstance(port, Port) else open_port(port))
+            opened_ports.append(port if isinstance(port, Port) else open_port(port))
     except BaseException:
-        for index, port in enumerate(made):
+        for index, port in enumerate(opened_ports):
             if isinstance(ports[index], PortSpec):
                 port.close()
         raise
-    return made, all(isinstance(port, PortSpec) for port in ports)
+    return opened_ports, all(isinstance(port, PortSpec) for port in ports)
 
 
 def read_counters(state: npt.NDArray[np.int64], port: int) -> dict[str, int]:

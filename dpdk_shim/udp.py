@@ -454,11 +454,11 @@ def resolve(host: str, port: int) -> tuple[str, int]:
     if not 0 <= port <= 65_535:
         raise NetworkError(f"{host}:{port}: the port must be a number from 0 to 65535")
     try:
-        found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_DGRAM)
+        addresses = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_DGRAM)
     except (socket.gaierror, UnicodeError) as error:
         why = error.strerror if isinstance(error, socket.gaierror) else "no valid name"
         raise NetworkError(f"{host}:{port}: no IPv4 address for this host ({why})") from None
-    address, found_port = found[0][4][:2]
+    address, found_port = addresses[0][4][:2]
     return str(address), int(found_port)
 
 

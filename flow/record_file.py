@@ -61,7 +61,7 @@ class RecordFile:
             raise file_error(self.path, error) from error
 
     def _find_instruments(self) -> Array:
-        found: dict[bytes, None] = {}
+        known: dict[bytes, None] = {}
         at = 0
         kinds = [int(kind) for kind in CommandKind]
         for chunk in self._read():
@@ -79,18 +79,18 @@ class RecordFile:
             first = named[first]
             for number in np.argsort(first):
                 symbol = bytes(symbols[number])
-                if symbol in found:
+                if symbol in known:
                     continue
                 if not symbol or any(not 0x21 <= c <= 0x7E for c in symbol):
                     raise FlowError(
                         f"{self.path}: record at byte {(at + int(first[number])) * RECORD_BYTES} "
                         f"has the symbol {symbol!r}: not a file of order records"
                     )
-                found[symbol] = None
-                if len(found) > MAX_INSTRUMENTS:
+                known[symbol] = None
+                if len(known) > MAX_INSTRUMENTS:
                     raise FlowError(f"{self.path}: more than {MAX_INSTRUMENTS} symbols")
             at += len(chunk)
-        return make_instruments(found)
+        return make_instruments(known)
 
 
 def write_records(path: str | Path, chunks: Iterable[Array]) -> int:

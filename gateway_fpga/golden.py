@@ -275,11 +275,11 @@ def find_row(symbol_word: int, rules_addr: int) -> int:
     mask: int = load_i64(rules_addr)
     slot = (mul_wrapping(symbol_word, HASH_MULTIPLIER) >> HASH_SHIFT) & mask
     row = rules_addr + HEADER_BYTES + slot * SLOT_BYTES
-    found: int = load_i64(row)
-    while found != symbol_word and found != 0:
+    slot_symbol: int = load_i64(row)
+    while slot_symbol != symbol_word and slot_symbol != 0:
         slot = (slot + 1) & mask
         row = rules_addr + HEADER_BYTES + slot * SLOT_BYTES
-        found = load_i64(row)
+        slot_symbol = load_i64(row)
     return row
 
 
@@ -297,14 +297,15 @@ def applicable_checks(kind: int, order_type: int, symbol: int, rules_addr: int) 
 
 @kernel
 def wrong_kind(kind: int, aux: int, participant: int) -> bool:
-    """Is the kind undeclared, or one that only the house may send, and somebody else did?"""
-    of_the_house = (
+    """Is the kind undeclared, or one that only the exchange operator may send, and somebody else
+    did?"""
+    operator_only = (
         (kind == KIND_TIME)
         | (kind == KIND_PHASE)
         | (kind == KIND_RISK)
         | ((kind == KIND_MASS_CANCEL) & (aux != 0))
     )
-    return (kind == 0) | (kind > KIND_LAST) | (of_the_house & (participant != 0))
+    return (kind == 0) | (kind > KIND_LAST) | (operator_only & (participant != 0))
 
 
 @kernel

@@ -108,8 +108,8 @@ class Scan:
         number = self._first_segment() if from_segment is None else from_segment
         # Before the first block is read: what it says now must be found.
         self.read_watermark_file()
-        walk = self._walk(number)
-        first = next(walk, None)
+        rest = self._blocks_from(number)
+        first = next(rest, None)
         if first is None:
             return
         yield first  # all that is wanted of most passes over a first block
@@ -118,11 +118,11 @@ class Scan:
             self._stood = _current_end(self.directory, self.disk)
         except JournalError as error:
             unread = error
-        yield from walk
+        yield from rest
         if unread:  # no read error goes unsaid, also one that the walk did not meet again
             raise unread
 
-    def _walk(self, number: int, offset: int = 0) -> Iterator[Block]:
+    def _blocks_from(self, number: int, offset: int = 0) -> Iterator[Block]:
         while (segment := SegmentFile.open(self.directory, number, self.disk)) is not None:
             with segment:
                 if not (yield from self._segment_blocks(segment, offset)):
@@ -145,7 +145,7 @@ class Scan:
         self.torn, self.dirty_end, self.live = None, 0, False
         self.read_watermark_file()
         self._stood = _current_end(self.directory, self.disk)
-        for _ in self._walk(self.end_segment, self.end_offset):
+        for _ in self._blocks_from(self.end_segment, self.end_offset):
             pass
         return self
 

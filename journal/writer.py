@@ -248,7 +248,7 @@ class JournalWriter:
         self._require_whole()
         self._next_segment(0)
 
-    def settle(self) -> None:
+    def hash_last_block(self) -> None:
         """Hash the last block, now rather than when the next one needs it: off the way of an
         acknowledgement."""
         if self._unhashed is not None:
@@ -275,7 +275,7 @@ class JournalWriter:
         """Make all durable and close the files as they are, still prewritten, for another process
         that resumes from what is returned (``Journal.reopen``) and need read nothing."""
         self.sync()
-        self.settle()
+        self.hash_last_block()
         self._copies.rest()
         living = self._copies.living
         place = Place(self._offset, self.bytes, self._copies.durable, self._previous_hash)
@@ -345,7 +345,7 @@ class JournalWriter:
             self._write_block(BlockKind.CONFIG, [self._config_text], time.time_ns())
             if self._history_text:
                 self._write_block(BlockKind.EVIDENCE, [self._history_text], time.time_ns())
-        self.settle()
+        self.hash_last_block()
         unsynced = self.blocks - 1 - self._copies.durable.block_index
         header = BlockHeader(
             journal_id=self.journal_id,

@@ -48,10 +48,10 @@ def node_of(state: int, key: int) -> int:
     """Address of a word's entry, or of the free one where it would be."""
     nodes, mask = load_i64(state + b.NODES), load_i64(state + b.NODE_MASK)
     place = node_home(key, mask)
-    found = load_i64(nodes + NODE_BYTES * place)
-    while found != 0 and found != key:
+    entry_key = load_i64(nodes + NODE_BYTES * place)
+    while entry_key != 0 and entry_key != key:
         place = (place + 1) & mask
-        found = load_i64(nodes + NODE_BYTES * place)
+        entry_key = load_i64(nodes + NODE_BYTES * place)
     return nodes + NODE_BYTES * place
 
 
@@ -104,12 +104,12 @@ def nearest(state: int, prefix: int, tier: int, word: int, bit: int) -> int:
     """KEY of the level that is nearest to a bit of a word, which has others: of the better ones if
     there are any.  ``prefix``: a KEY's bits down to that one."""
     above, below = word & -2 << bit, word & ~(-1 << bit)
-    found = count_trailing_zeros(above) if above != 0 else 63 - count_leading_zeros(below)
-    prefix = prefix - bit + found
+    nearest_bit = count_trailing_zeros(above) if above != 0 else 63 - count_leading_zeros(below)
+    prefix = prefix - bit + nearest_bit
     for lower in range(tier - 1, -1, -1):
         word = load_i64(node_of(state, prefix << 3 | (lower + 1)) + 8)
-        found = count_trailing_zeros(word) if above != 0 else 63 - count_leading_zeros(word)
-        prefix = prefix << 6 | found
+        nearest_bit = count_trailing_zeros(word) if above != 0 else 63 - count_leading_zeros(word)
+        prefix = prefix << 6 | nearest_bit
     return prefix
 
 

@@ -86,7 +86,7 @@ def check_instruments(
         raise FeedError(f"instrument {symbol}: {field} {words}")
 
 
-class Told(NamedTuple):
+class SessionMessages(NamedTuple):
     """Messages in a row of one session."""
 
     session: int
@@ -224,11 +224,13 @@ class Feed:
         ``rx_ts_ns``: the time of each command from ``first_cause`` on (int64, ns since the epoch).
         Raises :class:`FeedError` naming the event that cannot be told.
         """
-        return b"".join(part.messages for part in self.told(events, rx_ts_ns, first_cause))
+        return b"".join(
+            part.messages for part in self.encode_by_session(events, rx_ts_ns, first_cause)
+        )
 
-    def told(
+    def encode_by_session(
         self, events: npt.NDArray[Any], rx_ts_ns: npt.NDArray[np.int64], first_cause: int
-    ) -> Iterator[Told]:
+    ) -> Iterator[SessionMessages]:
         """As :meth:`encode`, by session; the last of a session ``ends`` it.  All has to be taken:
         an event is told once."""
         assert events.dtype == EVENT_DTYPE
@@ -248,7 +250,7 @@ class Feed:
             messages = out[: end - out.ctypes.data].tobytes()
             at += int(self._header[s.ENCODED // 8])
             if messages:
-                yield Told(session, sequence, messages, self.session > session)
+                yield SessionMessages(session, sequence, messages, self.session > session)
 
     def _room(self, events: int) -> npt.NDArray[np.uint8]:
         """Memory for the messages of so many events."""

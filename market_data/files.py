@@ -81,7 +81,7 @@ class JournalFeed:
         for batch in events_of(self.reader, self.point):
             if len(batch.events):
                 times = batch.commands["rx_ts_ns"]
-                for part in self.feed.told(batch.events, times, batch.after_seq + 1):
+                for part in self.feed.encode_by_session(batch.events, times, batch.after_seq + 1):
                     self.sessions = part.session
                     if self.only in (None, part.session):
                         count = self.feed.messages_before if part.ends else self.feed.messages

@@ -130,7 +130,7 @@ class Pages:
         telling = asyncio.create_task(self._tell_one(connection, subscriber))
         try:
             async for text in connection:
-                await self._asked(connection, subscriber, text)
+                await self._on_request(connection, subscriber, text)
         except Exception as error:
             if type(error).__module__.partition(".")[0] != "websockets":
                 raise
@@ -138,7 +138,7 @@ class Pages:
             telling.cancel()
             self.subscribers.discard(subscriber)
 
-    async def _asked(self, connection: Any, subscriber: Subscriber, text: str | bytes) -> None:
+    async def _on_request(self, connection: Any, subscriber: Subscriber, text: str | bytes) -> None:
         try:
             wish = json.loads(text)
             if type(wish) is not dict:

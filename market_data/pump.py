@@ -55,7 +55,8 @@ _CAUSE, _SEQ = EVENT.offsets["cause_seq"], EVENT.offsets["seq"]
     HANDED_NS,  # where the time of each event's handing over goes, by event; 0: nowhere
     HANDED_MASK,
     AFTER_SEQ,  # stamps are of later commands only
-    TOLD, LEFT,  # of the buffer's events, when a session ended among them: told, and not yet
+    # Of the buffer's events, when a session ended among them: published, and not yet.
+    PUBLISHED_COUNT, LEFT,
     SENT_BASE,  # of what is in SENT: the session
     PRIVATE, PRIVATE_2,  # cursors of who tells participants of their own orders; 0: nobody does
     PRIVATE_SEQ,  # where the one that is further behind was last seen
@@ -75,7 +76,7 @@ QUIET_NS = 1_000_000
 LOOK_TURNS = 64
 """Turns between two looks at the clock and at who asks."""
 
-DUE, FULL, DETACHED, FAILED, ASKED, OLD, ENDED = range(7)
+DUE, FULL, DETACHED, FAILED, REQUESTED, OLD, ENDED = range(7)
 """Why the loop has come back: the time that was asked for; no more room for messages; the cursor
 was taken away; the encoder's error; somebody asks; an event whose command has no stamp; a session
 has ended, and what is behind it waits for its name."""
@@ -149,8 +150,8 @@ def send_all(c: int, begin: int, end: int, sequence: int) -> int:
     room, at = load_i64(c + PACKET_ROOM), begin
     line_a, line_b = load_i64(c + LINE_A), load_i64(c + LINE_B)
     while at < end:
-        found = fitting(at, end - at, room)
-        count, size = found >> COUNT_SHIFT, found & (1 << COUNT_SHIFT) - 1
+        packed = fitting(at, end - at, room)
+        count, size = packed >> COUNT_SHIFT, packed & (1 << COUNT_SHIFT) - 1
         packet = at - MOLD_HEADER_BYTES
         # What stands there is of earlier messages: it comes back.
         first, second, third = load_any64(packet), load_any64(packet + 8), load_any32(packet + 16)
@@ -173,11 +174,13 @@ def send_all(c: int, begin: int, end: int, sequence: int) -> int:
 def tell(c: int, count: int) -> int:
     """Encode and send so many events of the buffer, from the first that was not told on; DUE,
     FAILED, or ENDED behind the last of a session."""
-    told = load_i64(c + TOLD)
-    state, events = load_i64(c + STATE), load_i64(c + EVENTS) + RECORD_BYTES * told
+    published_count = load_i64(c + PUBLISHED_COUNT)
+    state, events = load_i64(c + STATE), load_i64(c + EVENTS) + RECORD_BYTES * published_count
     begin = load_i64(c + MESSAGES) + load_i64(c + USED)
     sequence, session = load_i64(state + s.MESSAGES) + 1, load_i64(state + s.SESSION)
-    end = encode(state, events, count, load_i64(c + TIMES) + 8 * told, 8, BY_EVENT, begin)
+    end = encode(
+        state, events, count, load_i64(c + TIMES) + 8 * published_count, 8, BY_EVENT, begin
+    )
     if load_i64(state + s.ERROR) != 0:
         return FAILED
     if end > begin:
@@ -187,7 +190,7 @@ def tell(c: int, count: int) -> int:
     left = count - load_i64(state + s.ENCODED)
     count -= left
     store_i64(c + LEFT, left)
-    store_i64(c + TOLD, told + count if left != 0 else 0)
+    store_i64(c + PUBLISHED_COUNT, published_count + count if left != 0 else 0)
     last = events + RECORD_BYTES * (count - 1)
     store_i64(c + EVENT_SEQ, load_i64(last + _SEQ))
     store_i64(c + CAUSE_SEQ, load_i64(last + _CAUSE))
@@ -207,9 +210,9 @@ def note_handed(c: int, first: int, last: int) -> None:
 @kernel
 def wait(c: int) -> None:
     """Look LOOKS times whether something is released."""
-    gate, told = load_i64(c + GATE), load_acquire(load_i64(c + CURSOR))
+    gate, cursor_seq = load_i64(c + GATE), load_acquire(load_i64(c + CURSOR))
     for _ in range(LOOKS):
-        if load_acquire(gate) > told:
+        if load_acquire(gate) > cursor_seq:
             return
         pause()
 
@@ -241,7 +244,7 @@ def run(c: int, until_ns: int) -> int:
             return DUE
         if count == 0 or turn % LOOK_TURNS == 0:
             if so.epoll_poll(load_i64(c + EPOLL), load_i64(c + EPOLL_EVENTS), 1) > 0:
-                return ASKED
+                return REQUESTED
             if count == 0 and load_i64(c + IDLE_US) != 0:
                 yield_cpu()  # the core may be shared with the orders' path
         if count == 0:

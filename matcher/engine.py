@@ -167,13 +167,15 @@ class Engine:
         in more than one of them.  Costs a step for each order ahead.
         """
         instruments = range(len(self.instruments)) if symbol is None else [self._instrument(symbol)]
-        found = []
+        positions = []
         for instrument in instruments:
             if fill_position(self.address, instrument, order_id, self._position.ctypes.data):
-                found.append(Position(*self._position.tolist()))
-        if len(found) > 1:
-            raise MatcherError(f"order {order_id} is open in {len(found)} instruments: name one")
-        return found[0] if found else None
+                positions.append(Position(*self._position.tolist()))
+        if len(positions) > 1:
+            raise MatcherError(
+                f"order {order_id} is open in {len(positions)} instruments: name one"
+            )
+        return positions[0] if positions else None
 
     def depth(self, symbol: str | bytes, levels: int) -> dict[str, Levels]:
         """``{"bids": [(price_ticks, qty_lots, order_count), ...], "asks": [...]}``, as displayed,

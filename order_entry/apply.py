@@ -449,7 +449,7 @@ def tell_open_orders(
 ) -> int:
     """One message for each open order of the session, or one that says that there is none.  Only
     what events have done is looked at, however far commands have run ahead."""
-    rows, told, left = load_i64(hall + h.ROWS), 0, 0
+    rows, receiver, left = load_i64(hall + h.ROWS), 0, 0
     end = rows + r.ROW_BYTES * (
         1 + min(load_i64(hall + h.ROW_MASK), load_i64(hall + h.LAST_NUMBER))
     )
@@ -467,8 +467,8 @@ def tell_open_orders(
             store_i64(session + fix_words.STATUS_LEFT, left)
             store_i64(session + s.NAMED, row)
             size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
-            told |= put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
-    return told
+            receiver |= put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
+    return receiver
 
 
 @kernel

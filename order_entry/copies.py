@@ -62,12 +62,12 @@ def tell_behind_bump(
         if entry != 0:
             order, note = entry + h.WAIT_ORDER, entry + h.WAIT_NOTE
             rx_ts_ns = load_i64(entry + h.WAIT_RX)
-    told = tell_now(hall, codecs, event, order, note, rx_ts_ns)
+    receiver = tell_now(hall, codecs, event, order, note, rx_ts_ns)
     if kind == delays.DELAYED and note != 0:
         delays.keep(hall, event, order, note, rx_ts_ns)
     elif left != 0 and kind != delays.ENTERED:
         delays.end_event(hall)
-    return told
+    return receiver
 
 
 @kernel_outlined
@@ -75,13 +75,13 @@ def tell_now(hall: int, codecs: int, event: int, order: int, note: int, rx_ts_ns
     copies = load_i64(hall + h.COPY_COUNT)
     if copies > 0:
         copy_event(hall, codecs, event, note, rx_ts_ns)
-    told = 0
+    receiver = 0
     is_order = load_i64(event + a.EVENT_ID) & r.ORDER_BIT != 0
     if (note != 0 or is_order) and load_u8(event + a.EVENT_KIND) != delays.ENTERED:
-        told = a.apply_event(hall, codecs, event, order, note, rx_ts_ns)
+        receiver = a.apply_event(hall, codecs, event, order, note, rx_ts_ns)
     if copies > 0 and load_i64(hall + h.FIX_COPIES) != 0:
         report_event(hall, codecs, event, order, note, rx_ts_ns)
-    return told
+    return receiver
 
 
 @kernel_outlined

@@ -1,8 +1,8 @@
 """What a session must remember of a command that waits at the core's speed bump: its record and its
 note, until it enters and is answered by events of another command (wire: DELAYED, ENTERED).
 
-An entry a place in the core's queue.  A row that its answer will speak of stays until then: TOLD
-does not pass a command that waits.
+An entry a place in the core's queue.  A row that its answer will speak of stays until then:
+ANSWERED_SEQ does not pass a command that waits.
 """
 
 from openoutcry.order_entry import hall as h
@@ -36,16 +36,16 @@ ENTER_ORDER = ord("O")
 @kernel
 def told_to(hall: int, lane_seq: int) -> None:
     """The lane's commands up to here have had an event told; of those that wait, more will be."""
-    told = load_i64(hall + h.TOLD)
+    answered_seq = load_i64(hall + h.ANSWERED_SEQ)
     if load_i64(hall + h.WAITING) == 0:
-        store_i64(hall + h.TOLD, max(told, lane_seq))
+        store_i64(hall + h.ANSWERED_SEQ, max(answered_seq, lane_seq))
         return
     upto = max(lane_seq, load_i64(hall + h.TOLD_UPTO))
     store_i64(hall + h.TOLD_UPTO, upto)
     flags, mask = load_i64(hall + h.WAITING_LANES), load_i64(hall + h.NOTE_MASK)
-    while told < upto and load_u8(flags + (told + 1 & mask)) == 0:
-        told += 1
-    store_i64(hall + h.TOLD, told)
+    while answered_seq < upto and load_u8(flags + (answered_seq + 1 & mask)) == 0:
+        answered_seq += 1
+    store_i64(hall + h.ANSWERED_SEQ, answered_seq)
 
 
 @kernel_outlined

@@ -34,7 +34,7 @@ from openoutcry.order_entry.spec import Protocol
     UNTOLD,  # events of sessions' orders whose row or store had no room for them
     DAY_BEGIN,  # ns since the epoch: streams and tokens are of what came from then on
     DAY_BEGUN,
-    TOLD,  # commands of the lane before this one have been answered
+    ANSWERED_SEQ,  # commands of the lane before this one have been answered
     COPY_COUNT,  # drop copies
     COPY_MASKS,  # address of a word a participant: a bit for each drop copy about him
     FIX_COPIES,  # a bit for each drop copy over FIX
@@ -183,7 +183,7 @@ class Hall:
         begin, end = self._at["lanes"] // 8, self._at["tokens"] // 8
         if len(lanes):
             self.words[begin:end].view(np.uint8)[lanes & self[NOTE_MASK]] = 1
-            self._set(TOLD, min(self[TOLD], int(lanes.min()) - 1))
+            self._set(ANSWERED_SEQ, min(self[ANSWERED_SEQ], int(lanes.min()) - 1))
 
     def clear(self) -> None:
         """No order, no token, nothing told: where making it again from the journal begins."""
@@ -197,8 +197,8 @@ class Hall:
         table = self.words[at : at + tokens.TABLE_BYTES // 8]
         tokens.prepare_table(table, self.address + 8 * at + 4096, self.sizes.tokens)
         for word in (
-            LAST_NUMBER, LANE_SEQ, EVENT_SEQ, UNTOLD, DAY_BEGUN, TOLD, TOLD_UPTO, AT_LANE_SEQ,
-            ENTRY, ENTRY_LEFT,
+            LAST_NUMBER, LANE_SEQ, EVENT_SEQ, UNTOLD, DAY_BEGUN, ANSWERED_SEQ, TOLD_UPTO,
+            AT_LANE_SEQ, ENTRY, ENTRY_LEFT,
         ):  # fmt: skip
             self._set(word, 0)
         for index in range(1, self.sizes.sessions + 1):

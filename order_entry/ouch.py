@@ -242,7 +242,7 @@ DISABLED_WORD = SELF_TRADE_WORD + 16
 # Of a row, what the protocol keeps in it: what comes in writes the first, what goes out the others.
 SENT = rows.MORE
 """How much less X and M have asked for so far, of this row's size."""
-TOLD = rows.MORE + 8
+CONFIRMED = rows.MORE + 8
 """How much of that was told to be gone."""
 RETURNED = rows.MORE + 16
 """How much of it the core rejected."""
@@ -257,7 +257,7 @@ def reduced(row: int) -> int:
     """By how much the order's size is less than its row's QTY once all that was sent is done.
     After a recovery from the journal nothing is under way, and SENT is 0."""
     sent = load_i64(row + SENT) - load_i64(row + RETURNED)
-    return max(sent, load_i64(row + TOLD))
+    return max(sent, load_i64(row + CONFIRMED))
 
 
 @kernel
@@ -271,7 +271,7 @@ def count_reduction(event: int, row: int) -> None:
     """Note what a REDUCED or CANCELLED event took off an order that goes on."""
     if load_i64(event + LEAVES) == 0:
         return
-    word = UNASKED if load_u8(event + REASON) == _SELF_TRADE else TOLD
+    word = UNASKED if load_u8(event + REASON) == _SELF_TRADE else CONFIRMED
     store_i64(row + word, load_i64(row + word) + load_i64(event + QTY))
 
 

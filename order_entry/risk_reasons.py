@@ -61,11 +61,13 @@ def code(bits: int, other: int) -> int:
     return CODES.get(_first(bits), other)
 
 
-def text(bits: int, limit: int, stands: int, asked: int) -> str:
+def text(bits: int, limit: int, stands: int, requested: int) -> str:
     """A line about a reject, from its event's ``contra_id``, ``price_ticks``, ``leaves_lots`` and
     ``qty_lots``: the first check that failed with its figures, then the others."""
     first, *others = [name for bit, name in enumerate(CHECKS) if bits >> bit & 1] or ["RISK"]
-    figures = f": limit {limit}, stands {stands}, asked {asked}" if first not in FIGURELESS else ""
+    figures = (
+        f": limit {limit}, stands {stands}, asked {requested}" if first not in FIGURELESS else ""
+    )
     return first + figures + "".join(f"; {name}" for name in others)
 
 

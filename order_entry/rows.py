@@ -78,16 +78,16 @@ def is_being_replaced(rows: int, mask: int, row: int) -> bool:
 
 
 @kernel
-def next_number(rows: int, mask: int, last: int, told: int) -> int:
+def next_number(rows: int, mask: int, last: int, answered_seq: int) -> int:
     """The first number after ``last`` whose row holds no live order, and none that an answer still
     to come speaks of; 0 if every row does.
 
-    ``told``: commands of the lane before this one have been answered.
+    ``answered_seq``: commands of the lane before this one have been answered.
     """
     for number in range(last + 1, last + mask + 2):
         row = row_of(rows, mask, number)
         named_by = load_i64(row + NAMED_BY)
-        if not is_live(row) and (named_by == 0 or named_by < told):
+        if not is_live(row) and (named_by == 0 or named_by < answered_seq):
             return number
     return 0
 

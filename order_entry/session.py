@@ -117,10 +117,10 @@ def find_symbol(session: int, symbol: int) -> int:
     place = symbol_place(symbol)
     for step in range(mask + 1):
         row = table + SYMBOL_BYTES * (place + step & mask)
-        found = load_i64(row + SYMBOL)
-        if found == symbol:
+        row_symbol = load_i64(row + SYMBOL)
+        if row_symbol == symbol:
             return row
-        if found == 0:
+        if row_symbol == 0:
             return 0
     return 0
 

@@ -27,8 +27,8 @@ def find(table: int, mask: int, order_id: int) -> int:
     place = place_of(key, mask)
     for step in range(mask + 1):
         entry = table + ENTRY_BYTES * (place + step & mask)
-        found = load_i64(entry + KEY)
-        if found in (key, 0):
+        entry_key = load_i64(entry + KEY)
+        if entry_key in (key, 0):
             return entry
     return 0
 

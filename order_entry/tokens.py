@@ -114,11 +114,11 @@ def find_slot(table: int, session: int, token: int, hashed: int) -> int:
     place = first_place(table, hashed)
     for step in range(mask + 1):
         slot = index + SLOT_BYTES * (place + step & mask)
-        found = load_i64(slot)
-        if found == 0:
+        slot_word = load_i64(slot)
+        if slot_word == 0:
             return slot
-        if (found ^ hashed) & HASH_BITS == 0:
-            entry = entries + ENTRY_BYTES * (found & ENTRY_BITS)
+        if (slot_word ^ hashed) & HASH_BITS == 0:
+            entry = entries + ENTRY_BYTES * (slot_word & ENTRY_BITS)
             if same_token(entry, session, token):
                 return slot
     return 0
@@ -128,12 +128,12 @@ def find_slot(table: int, session: int, token: int, hashed: int) -> int:
 def number_of(table: int, session: int, token: int) -> int:
     """Number of the order that the session's token names, 0 if it names none."""
     slot = find_slot(table, session, token, token_hash(table, session, token))
-    found = load_i64(slot) & ENTRY_BITS if slot != 0 else 0
-    if found == 0:
+    entry_number = load_i64(slot) & ENTRY_BITS if slot != 0 else 0
+    if entry_number == 0:
         return 0
     if VERIFY:
-        assert found <= load_i64(table + TABLE_COUNT), "a slot names an entry that is taken"
-    return load_i64(load_i64(table + TABLE_ENTRIES) + ENTRY_BYTES * (found - 1) + NUMBER)
+        assert entry_number <= load_i64(table + TABLE_COUNT), "a slot names an entry that is taken"
+    return load_i64(load_i64(table + TABLE_ENTRIES) + ENTRY_BYTES * (entry_number - 1) + NUMBER)
 
 
 @kernel

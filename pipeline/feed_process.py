@@ -231,7 +231,7 @@ class FeedProcess:
             reader.place.event_seq > self._reported_until,
             self.public.times.of(first, last),
         )
-        for part in self.feed.told(events, times, first):
+        for part in self.feed.encode_by_session(events, times, first):
             count = self.feed.messages_before if part.ends else self.feed.messages
             self._tell(part.messages, count, is_new)
             if part.ends:

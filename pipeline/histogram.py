@@ -46,13 +46,13 @@ def record_spans(
     for seq in range(first_seq, first_seq + count):
         at = 8 * (seq & mask)
         end = now if until == 0 else load_i64(until + at)
-        found = end - load_i64(since + at)
-        if found == value:
+        span_ns = end - load_i64(since + at)
+        if span_ns == value:
             times += 1
             continue
         if times > 0:
             record(histogram, value, times)
-        value, times = found, 1
+        value, times = span_ns, 1
     if times > 0:
         record(histogram, value, times)
 

@@ -120,7 +120,7 @@ class JournalStage:
         if not self.durable and now - self.synced_ns > ASYNC_SYNC_NS:
             now = self._sync()
         self._say()
-        self.writer.settle()
+        self.writer.hash_last_block()
         self._report_failures()
         self.shared.keep_durable(first, count, now)
         record_spans(

@@ -427,12 +427,12 @@ def _fill_control(shared: Shared, options: Options, expected: int) -> None:
 def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
     """Every stage in turn in this thread; what is not compiled (the journal) whenever the others
     can do no more, or, where none of them waits for it, in a thread beside."""
-    everything = Group("inline", work.table.names, None)
-    worker.announce(work.shared, everything)
+    inline_group = Group("inline", work.table.names, None)
+    worker.announce(work.shared, inline_group)
     work.shared.populate()
-    state.groups.append({"process": "inline", "stages": list(everything.stages), "core": None})
-    group = worker.StageGroup(work, everything.stages)
-    worker.mark_ready(work.shared, everything.stages)
+    state.groups.append({"process": "inline", "stages": list(inline_group.stages), "core": None})
+    group = worker.StageGroup(work, inline_group.stages)
+    worker.mark_ready(work.shared, inline_group.stages)
     work.shared.control[ct.GO] = 1
     apart = [worker.make_stage(work, row) for row in work.table.stages if not row.compiled]
     beside = Beside(apart) if work.durability == "async" else None

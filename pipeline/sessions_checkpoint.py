@@ -35,7 +35,7 @@ from openoutcry.replay.events import NO_LIMIT, Batch, Point
 KEEP = 2
 LAYOUT = [rows.ROW_BYTES, sums.ENTRY_BYTES, tokens.ENTRY_BYTES, 2]
 """Of the arrays; the last number changes with their meaning."""
-WORDS = (h.LAST_NUMBER, h.LANE_SEQ, h.UNTOLD, h.DAY_BEGUN, h.TOLD, h.TOLD_UPTO)
+WORDS = (h.LAST_NUMBER, h.LANE_SEQ, h.UNTOLD, h.DAY_BEGUN, h.ANSWERED_SEQ, h.TOLD_UPTO)
 """Of the hall: what follows from the journal."""
 BLOCK_WORDS = (s.OPEN_ORDERS, s.LOGGED_OUT, s.KILLED)
 """Of each session, with two of its protocol's own."""
@@ -284,7 +284,7 @@ class SessionsFollower(Follower):
             stream.stand_behind(stream.count, stream.entry_end(stream.count))
         return [path]
 
-    def settle(self) -> None:
+    def end_reached(self) -> None:
         """At the begin of a run: what the next start need not do again."""
         if self.point.seq > self.saved_seq:
             self.save_sessions()

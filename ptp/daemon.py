@@ -130,7 +130,7 @@ class ClockDaemon:
             self._confirm(best, ticks)
             self._publish(best, ticks)
         self._note_rts25(before)
-        self.writer.set_sources([self._said(follower, ticks) for follower in self.followers])
+        self.writer.set_sources([self._source_row(follower, ticks) for follower in self.followers])
         self._record(best, [*events, *self._changes(before)] or [ClockEvent.SAMPLE])
 
     def close(self) -> None:
@@ -304,7 +304,7 @@ class ClockDaemon:
             events.append(ClockEvent.LEAP)
         return events
 
-    def _said(self, follower: Follower, ticks: int) -> dict[str, Any]:
+    def _source_row(self, follower: Follower, ticks: int) -> dict[str, Any]:
         """One source for people: what it says, how well it is believed, or why it says nothing."""
         calibration, last = follower.calibration, follower.last
         return {

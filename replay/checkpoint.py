@@ -98,7 +98,7 @@ class Follower:
         """Write a checkpoint of the current state; the new files."""
         return [save(self.reader.directory, self.reader.journal_id, self.point)]
 
-    def settle(self) -> None:
+    def end_reached(self) -> None:
         """Called once, at the journal's end for the first time."""
 
     def advance(self, follow: bool = False) -> list[Path]:
@@ -150,7 +150,7 @@ def _follow(directory: Path, every: int, make: Callable[[Path, int], Follower]) 
     try:
         follower = make(directory, every)
         follower.advance(follow=True)
-        follower.settle()
+        follower.end_reached()
         while True:
             follower.advance(follow=True)
             time.sleep(PAUSE_S)

@@ -36,16 +36,16 @@ select o.seq, o.order_id, o.participant, o.action, o.rx_time, o.rx_ts_ns, o.boun
        coalesce(e.fills, 0) as fills, coalesce(e.filled_lots, 0) as filled_lots
 from orders o
 left join (
-    select command_seq, cast(coalesce(arg_min(event, event_seq) filter ({told}), 'DELAYED')
+    select command_seq, cast(coalesce(arg_min(event, event_seq) filter ({final}), 'DELAYED')
                              as varchar) as event,
-           cast(coalesce(arg_min(reason, event_seq) filter ({told}), 'NONE') as varchar) as reason,
-           cast(coalesce(arg_min(refusal, event_seq) filter ({told}), '') as varchar) as refusal,
+           cast(coalesce(arg_min(reason, event_seq) filter ({final}), 'NONE') as varchar) as reason,
+           cast(coalesce(arg_min(refusal, event_seq) filter ({final}), '') as varchar) as refusal,
            count(*) filter (event = 'FILLED' and not maker) as fills,
            sum(qty_lots) filter (event = 'FILLED' and not maker) as filled_lots
     from events group by command_seq
 ) e on e.command_seq = o.seq
 """
-TOLD = "event not in ('DELAYED', 'ENTERED')"
+FINAL_EVENTS = "event not in ('DELAYED', 'ENTERED')"
 """Of a command that waited at a speed bump the verdict is what became of it."""
 
 
@@ -104,7 +104,7 @@ def _make_views(connection: Any, tables: Tables, orders: Any, events: Any) -> No
     connection.register("events", events)
     connection.execute(TRADES)
     gateway = str(tables.reader.config.get("gateway", "")).replace("'", "''")
-    connection.execute(AUDIT.format(gateway=gateway, told=TOLD))
+    connection.execute(AUDIT.format(gateway=gateway, final=FINAL_EVENTS))
 
 
 def _columns(connection: Any) -> dict[str, dict[str, str]]:

@@ -66,7 +66,7 @@ class Publish(NamedTuple):
 
 
 class Fetch(NamedTuple):
-    """Read the stream's message at ``position`` (from its leader), then call ``found``."""
+    """Read the stream's message at ``position`` (from its leader), then call ``fetched``."""
 
     position: int
 

@@ -50,7 +50,7 @@ class Machine(Protocol):
     def tick(self, now_ns: int) -> list[Action]: ...
 
 
-class _Asked(NamedTuple):
+class _Request(NamedTuple):
     action: Action
     sent_s: float
 
@@ -69,7 +69,7 @@ class Driver:
         self.bytes_sent = 0
         self.subscription: Subscription | None = None
         self._jetstream: JetStream | None = None
-        self._asked: dict[str, _Asked] = {}
+        self._requests: dict[str, _Request] = {}
         self._server = -1
         self._next_try_s = 0.0
         self._next_tick_s = 0.0
@@ -168,7 +168,7 @@ class Driver:
     def _lose(self, why: str) -> None:
         """Give the connection up; what was asked over it is asked again by the machine."""
         self.trouble = why
-        self._asked.clear()
+        self._requests.clear()
         self.subscription = None
         if self._jetstream is not None:
             self._jetstream.link.close()
@@ -183,8 +183,8 @@ class Driver:
         except Unreachable as error:
             self._lose(str(error))
             return
-        if self._asked:
-            waiting_s = now_s - max(self._answered_s, next(iter(self._asked.values())).sent_s)
+        if self._requests:
+            waiting_s = now_s - max(self._answered_s, next(iter(self._requests.values())).sent_s)
             if waiting_s > SWITCH_S:
                 link = self._jetstream.link
                 self._lose(f"{link.server.text}: no answer for {waiting_s:.1f} s")
@@ -206,9 +206,9 @@ class Driver:
             reply = jetstream.ask_message(action.position)
         else:
             reply = jetstream.ask_key(LEASE_KEY)
-        self._asked[reply] = _Asked(action, time.monotonic())
-        while len(self._asked) > MAX_ASKED:
-            del self._asked[next(iter(self._asked))]
+        self._requests[reply] = _Request(action, time.monotonic())
+        while len(self._requests) > MAX_ASKED:
+            del self._requests[next(iter(self._requests))]
 
     # Answers
 
@@ -218,7 +218,7 @@ class Driver:
         rest: list[Action] = []
         jetstream.link.wait(timeout_s)
         while (message := jetstream.link.take()) is not None:
-            request = self._asked.pop(message.subject, None)
+            request = self._requests.pop(message.subject, None)
             if request is not None:
                 rest += self.act(self._answered(request.action, message))
             elif self.subscription is not None:
@@ -226,12 +226,12 @@ class Driver:
                 if entry is not None:
                     # Whoever gives blocks is not silent, though nobody may lead the bucket now.
                     self._answered_s = time.monotonic()
-                    rest += self.act(self._told(*entry))
+                    rest += self.act(self._delivered(*entry))
             if self._jetstream is not jetstream:
                 break
         return rest
 
-    def _told(self, position: int, data: bytes) -> list[Action]:
+    def _delivered(self, position: int, data: bytes) -> list[Action]:
         """By the subscription."""
         block = self._whole(data, position)
         if block is None:

@@ -104,7 +104,7 @@ class HotStandby:
         self.point: Point | None = None
         self.applied_blocks = self.max_lag_blocks = 0
         self._in_core = 0
-        self._asked: set[int] = set()
+        self._check_seqs: set[int] = set()
         """Commands after which the primary has told its state's hash."""
         self._rebuild()
         self._follows = self._closed = False
@@ -127,9 +127,9 @@ class HotStandby:
             point is not None and point.seq > 0 and level and near and not self.machine.lag_blocks
         )
 
-    def follow(self, stop: Callable[[], bool], told: Callable[[], bool]) -> Lead | None:
+    def follow(self, stop: Callable[[], bool], must_lead: Callable[[], bool]) -> Lead | None:
         """Follow until this node leads (then what it leads with), or ``stop`` (None: it may be
-        called again).  ``told``: whether to lead without waiting for the lease's end.
+        called again).  ``must_lead``: whether to lead without waiting for the lease's end.
 
         Raises :class:`ReplicaError` when it must not go on: its core differs from the primary's,
         the stream is another journal's or was rewritten.
@@ -150,7 +150,7 @@ class HotStandby:
                 return Lead(self.machine.tip, keeper)
             # A venue that has never begun is begun by its primary.
             self.machine.electable = self.machine.tip.next_block > 0
-            rest = self.driver.act(self.machine.promote(now_ns())) if told() else []
+            rest = self.driver.act(self.machine.promote(now_ns())) if must_lead() else []
             rest += self.driver.turn(HURRY_S if self.machine.tip.sealed else TURN_S)
             self._note()
         self._carry_out(rest)
@@ -242,7 +242,7 @@ class HotStandby:
     def _run_message(self, message: Message, parts: list[memoryview]) -> list[Action]:
         checks: list[Check] = []
         if message.check.state_hash != NO_STATE:
-            self._asked.add(message.check.seq)
+            self._check_seqs.add(message.check.seq)
         for part in parts:
             checks += self._run(part, message)
         if self.point is not None and self.point.seq <= message.blocks.last_seq:
@@ -271,7 +271,7 @@ class HotStandby:
         block, name = Block(0, header, part), BlockId(header.block_index, digest(part))
         commands, checks, at = commands_of(block), [], 0
         while at < len(commands):
-            check_seq = min(self._asked, default=0)
+            check_seq = min(self._check_seqs, default=0)
             until = check_seq - (header.first_seq + at) + 1
             size = min(STEP, len(commands) - at)
             size = min(size, until) if until > 0 else size
@@ -279,7 +279,7 @@ class HotStandby:
             at += size
             if self.point.seq == check_seq:
                 checks.append(self._check(with_state=True))
-            self._asked = {seq for seq in self._asked if seq > self.point.seq}
+            self._check_seqs = {seq for seq in self._check_seqs if seq > self.point.seq}
         checks.append(self._check(with_state=False))
         return checks
 
@@ -325,7 +325,7 @@ class HotStandby:
 
     def _keep_place(self) -> None:
         machine = self.machine
-        if self.local.next_block and machine.applied_tip.journal_id and machine.settled:
+        if self.local.next_block and machine.applied_tip.journal_id and machine.tail_checked:
             write_place(self.local.directory, machine.applied_tip)
 
     def _tell(self, flaw: str) -> None:

@@ -79,7 +79,7 @@ class Link:
         self._numbers = 0
         self._sids = 1
         self._heard_s = self._sent_s = time.monotonic()
-        self._asked = self._ponged = False
+        self._pinged = self._ponged = False
         self._socket = self._open(access, server)
         self._socket.setblocking(False)
         try:
@@ -235,8 +235,8 @@ class Link:
         silent_s = now_s - self._heard_s
         if silent_s > GONE_S:
             raise self._lost(f"silent for {silent_s:.1f} s")
-        if silent_s > SILENT_S and not self._asked:
-            self._asked = True
+        if silent_s > SILENT_S and not self._pinged:
+            self._pinged = True
             self._put(b"PING\r\n")
 
     def _put(self, *parts: Any) -> None:
@@ -288,7 +288,7 @@ class Link:
             if not data:
                 closed = True
                 break
-            self._heard_s, self._asked = time.monotonic(), False
+            self._heard_s, self._pinged = time.monotonic(), False
             self._buffer += data
             if len(data) < RECEIVE_BYTES and not isinstance(self._socket, ssl.SSLSocket):
                 break

@@ -280,9 +280,9 @@ class Publisher:
             if self.pending_bytes < SMALL_BYTES and len(machine.in_flight) >= FEW_IN_FLIGHT:
                 break
             # One for a command that is on its way already came too late.
-            told = check if check.seq > machine.offered.last_seq else NO_CHECK
-            self._take(self.driver.act(machine.offer(now_ns(), self._gathered(), told)))
-            self._checked_seq = max(self._checked_seq, told.seq)
+            sent_check = check if check.seq > machine.offered.last_seq else NO_CHECK
+            self._take(self.driver.act(machine.offer(now_ns(), self._gathered(), sent_check)))
+            self._checked_seq = max(self._checked_seq, sent_check.seq)
             offered += 1
         quiet = not self.pending and not machine.in_flight and machine.room
         behind = machine.offered

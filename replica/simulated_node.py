@@ -197,7 +197,7 @@ class Node:
         self.do(standby.applied(self.now_ns(), message, checks))
         if standby.role < Role.LEADING and message.position > self.trusted:
             self.world.compared(self, message.check)
-        if standby.role < Role.LEADING and self.world.chance(300) and standby.settled:
+        if standby.role < Role.LEADING and self.world.chance(300) and standby.tail_checked:
             self.place = (standby.applied_tip, len(self.blocks))
 
     def _cut(self, at: int) -> None:

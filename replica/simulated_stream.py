@@ -30,7 +30,7 @@ class Faults(NamedTuple):
     clock_jump: int = 0
     torn: int = 0
     corrupt_core: int = 0
-    told: int = 0
+    promoted: int = 0
     planned: int = 0
 
     @property
@@ -38,7 +38,7 @@ class Faults(NamedTuple):
         """In a thousand steps, of those that befall a node or the stream, not a message."""
         return (
             self.crash + self.pause + self.partition + self.outage + self.clock_jump
-            + self.corrupt_core + self.told + self.planned
+            + self.corrupt_core + self.promoted + self.planned
         )  # fmt: skip
 
 

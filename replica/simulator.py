@@ -74,7 +74,7 @@ def draw_faults(rng: Random) -> Faults:
         lost=some(0.6, 250), doubled=some(0.4, 200), read_damage=some(0.3, 300),
         stale=some(0.3, 300), crash=some(0.6, 25), pause=some(0.4, 25), partition=some(0.5, 25),
         outage=some(0.4, 20), clock_jump=some(0.1, 20), torn=some(0.5, 1000),
-        corrupt_core=some(0.1, 10), told=some(0.1, 15), planned=some(0.3, 15),
+        corrupt_core=some(0.1, 10), promoted=some(0.1, 15), planned=some(0.3, 15),
     )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ class World:
         """What clients have been told, by sequence: the command, and the hash of the events."""
         self.epochs: dict[int, str] = {}
         self.newest_release = 0
-        self.clocks_sane = not (self.faults.clock_jump or self.faults.told)
+        self.clocks_sane = not (self.faults.clock_jump or self.faults.promoted)
         self.corrupt_nodes: set[int] = set()
         self.corrupted_ever = self.quiet = self.halted = False
         for node in self.nodes:
@@ -289,10 +289,10 @@ class World:
             self.say(f"the clock of {node.name} jumps")
         elif (draw := draw - faults.clock_jump) < faults.corrupt_core:
             node.corrupt = node.primary is None and not self.corrupt_nodes
-        elif (draw := draw - faults.corrupt_core) < faults.told and node.standby is not None:
+        elif (draw := draw - faults.corrupt_core) < faults.promoted and node.standby is not None:
             self.say(f"{node.name} is told to lead")
             node.do(node.standby.promote(node.now_ns()))
-        elif (draw := draw - faults.told) < faults.planned and node.primary is not None:
+        elif (draw := draw - faults.promoted) < faults.planned and node.primary is not None:
             self.say(f"{node.name} is told to hand over")
             node.do(node.primary.hand_over(node.now_ns()))
         else:
@@ -347,7 +347,7 @@ class World:
             return False
         return all(
             n is leaders[0]
-            or (n.standby is not None and n.standby.settled and
+            or (n.standby is not None and n.standby.tail_checked and
                 n.standby.applied_tip.live_position == leaders[0].primary.tip.live_position)
             for n in self.nodes
         )  # fmt: skip
@@ -371,8 +371,8 @@ class World:
                 cores.append(core)
         if len(set(commands)) != len(commands):
             raise Violation("a command is in the journal twice")
-        for seq, told in enumerate(self.truth):
-            if seq >= len(commands) or told != (commands[seq], cores[seq]):
+        for seq, acknowledged in enumerate(self.truth):
+            if seq >= len(commands) or acknowledged != (commands[seq], cores[seq]):
                 raise Violation(f"command {seq} was acknowledged, and the stream has another")
         for node in self.nodes:
             held = [command for block in node.blocks for command in block]

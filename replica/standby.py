@@ -76,7 +76,7 @@ class Standby:
         self.trusted = trusted
         self.role = Role.FOLLOWING
         self.reason = ""
-        self.told = False
+        self.must_lead = False
         """To lead without waiting for the lease's end."""
         self.verified_seq = 0
         """Up to here both cores came to the same."""
@@ -91,7 +91,7 @@ class Standby:
         """The stream has at least so many messages."""
         self._began_at = 0
         """So many it had when this standby began."""
-        self.settled = True
+        self.tail_checked = True
         """False: another node has led, and the journal may have blocks that are not in the chain.
         No tip is noted then: a start behind that epoch would not know of it."""
         self._seal = seal
@@ -132,7 +132,7 @@ class Standby:
             self.tip = passed(self.tip, message.position)
             if behind:
                 self.applied_tip = self.tip
-            return self._settle() + self._fence(now_ns) + self._read_on(now_ns)
+            return self._cut_tail() + self._fence(now_ns) + self._read_on(now_ns)
         if verdict != Verdict.LIVE:
             return self.stop(
                 f"message {message.position} of the stream does not belong there "
@@ -142,12 +142,12 @@ class Standby:
         if message.kind == Kind.EPOCH and (mine is None or mine.hash != message.hash):
             self._withdraw()
         if message.kind == Kind.EPOCH and (leader := message.text.decode()) != self.holder:
-            self.settled = node_of(leader) == node_of(self.holder)
+            self.tail_checked = node_of(leader) == node_of(self.holder)
         self.tip = extended(self.tip, message)
         # Behind a SEAL the lease is given up in a moment: looked for at once, and often.
         if message.kind == Kind.SEAL:
             self._read_due_ns = now_ns
-        return [*self._settle(), Apply(message), *self._read_on(now_ns)]
+        return [*self._cut_tail(), Apply(message), *self._read_on(now_ns)]
 
     def fetched(self, now_ns: int, position: int, message: Message | None) -> list[Action]:
         """What the stream has at ``position``; None if nothing, or nothing whole, was given."""
@@ -217,7 +217,7 @@ class Standby:
 
     def promote(self, now_ns: int) -> list[Action]:
         """Told to lead, whoever holds the lease."""
-        self.told = True
+        self.must_lead = True
         return self._claim(now_ns)
 
     def tick(self, now_ns: int) -> list[Action]:
@@ -250,11 +250,11 @@ class Standby:
         """Ask for the next message, if it is known to be there."""
         return self._fetch(now_ns) if self._known > self.tip.position else []
 
-    def _settle(self) -> list[Action]:
+    def _cut_tail(self) -> list[Action]:
         """What the journal has beyond the chain's end goes, once that end is known."""
-        if self.settled or self.tip.position < self._began_at:
+        if self.tail_checked or self.tip.position < self._began_at:
             return []
-        self.settled = True
+        self.tail_checked = True
         return [Cut(self.tip.next_block)]
 
     def _fetch(self, now_ns: int) -> list[Action]:
@@ -268,7 +268,7 @@ class Standby:
         lease = self._lease
         if self._seen_ns < 0 or (lease is not None and lease.position > self.tip.position):
             return False
-        if self.told or (lease is None and not self.tip.epoch):
+        if self.must_lead or (lease is None and not self.tip.epoch):
             return True
         if lease is not None and lease.given_up:
             # Without a SEAL the venue was closed in order: nobody takes it over by himself.
@@ -325,7 +325,7 @@ class Standby:
     def _withdraw(self) -> None:
         """The lease is another's, or was not had in time."""
         self.role, self.keeper, self._epoch_message = Role.FOLLOWING, None, None
-        self._seen_ns, self.told = -1, False
+        self._seen_ns, self.must_lead = -1, False
 
     def _compare(self) -> str:
         """In words where the cores differ; empty if they do not."""

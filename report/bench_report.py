@@ -75,7 +75,7 @@ def _view(document: Document) -> dict[str, Any]:
         ],
         "bottleneck": details.get("bottleneck"),
         "compile_s": details.get("compile_s"),
-        "pictures": _pictures(details["pictures"]) if details.get("pictures") else None,
+        "pictures": _plots(details["pictures"]) if details.get("pictures") else None,
         "explained": [_explained(one) for one in details.get("explain") or []],
         "cores": _cores(details) if "map" in details else None,
         "lost": _lost(details),
@@ -120,7 +120,7 @@ def _ladder(name: str, climbs: Sequence[Sequence[dict[str, Any]]]) -> dict[str, 
     return {"name": name, "rungs": rungs, "knee": at, "chart": charts.rate_chart(rungs, at)}
 
 
-def _pictures(seen: dict[str, Any]) -> dict[str, Any]:
+def _plots(seen: dict[str, Any]) -> dict[str, Any]:
     stages = [stage for stage in seen["stages"] if stage["name"] != "release"]
     timeline = [{"t_s": 0.0, "commands": 0}, *seen["throughput"]]
     return {
@@ -146,7 +146,7 @@ def _explained(tail: dict[str, Any]) -> dict[str, Any]:
         "not_kept": not_kept(tail),
         "slowest": _slowest(tail["slowest"][:SLOWEST_SHOWN]),
         "stages": list(tail["slowest"][0]["spans_ns"]) if tail["slowest"] else [],
-        "pictures": _pictures(tail["pictures"]),
+        "pictures": _plots(tail["pictures"]),
     }  # fmt: skip
 
 

@@ -87,5 +87,5 @@ def next_batch(handle: int) -> Callable[[], int]:
 
 
 def _builtin(function: Callable[[int, int], int], handle: int) -> Callable[[], int]:
-    made: Callable[[], int] = _new_function(ctypes.byref(_method(function)[1]), handle, None)
-    return made
+    builtin: Callable[[], int] = _new_function(ctypes.byref(_method(function)[1]), handle, None)
+    return builtin

@@ -298,8 +298,8 @@ class RingView:
     def cursors(self) -> list[int | None]:
         """Each consumer's cursor; None for those that do not gate."""
         at = range(self.consumer_count)
-        found = [self.word(layout.CONSUMERS + i * layout.CONSUMER_BYTES) for i in at]
-        return [None if cursor == layout.FREE else cursor for cursor in found]
+        cursor_words = [self.word(layout.CONSUMERS + i * layout.CONSUMER_BYTES) for i in at]
+        return [None if cursor == layout.FREE else cursor for cursor in cursor_words]
 
     def published(self) -> int:
         """The last sequence up to which every record was published or buried."""
@@ -316,7 +316,7 @@ class RingView:
     def consumers(
         self, cursors: list[int | None], published: int, uid: int | None
     ) -> list[Attached]:
-        found = []
+        attached = []
         for index, cursor in enumerate(cursors):
             at = layout.CONSUMERS + index * layout.CONSUMER_BYTES
             text = self._bytes[at + layout.CONSUMER_NAME :][: layout.CONSUMER_NAME_BYTES]
@@ -326,18 +326,18 @@ class RingView:
             age_s = self._age_s(at + layout.CONSUMER_HEARTBEAT_NS)
             lag = None if cursor is None else max(0, published - cursor)
             skipped = self.word(at + layout.CONSUMER_SKIPPED)
-            found.append(Attached(role, name, *who, age_s, cursor, lag, skipped))
-        return found
+            attached.append(Attached(role, name, *who, age_s, cursor, lag, skipped))
+        return attached
 
     def producers(self, uid: int | None) -> list[Attached]:
-        found = []
+        attached = []
         for index in range(layout.MAX_PRODUCERS):
             at = layout.PRODUCERS + index * layout.PRODUCER_BYTES
             pid, alive = self._holder(at + layout.PRODUCER_HOLDER, uid)
             age_s = self._age_s(at + layout.PRODUCER_HEARTBEAT_NS)
             if pid is not None:
-                found.append(Attached("producer", str(index), pid, alive, age_s))
-        return found
+                attached.append(Attached("producer", str(index), pid, alive, age_s))
+        return attached
 
     def _holder(self, at: int, uid: int | None) -> tuple[int | None, bool | None]:
         held = self.word(at)
@@ -429,12 +429,12 @@ def find_ring(part: str) -> str:
     """The full name of the one segment with that name, or whose name holds it; raises
     :class:`SegmentError` for none or several."""
     names = [name for name, _ in list_segments()]
-    found = [part] if part in names else [name for name in names if part in name]
-    if len(found) > 1:
-        ends = [name for name in found if name.endswith(f".{part}")]
-        found = ends if len(ends) == 1 else found
-    if not found:
+    matches = [part] if part in names else [name for name in names if part in name]
+    if len(matches) > 1:
+        ends = [name for name in matches if name.endswith(f".{part}")]
+        matches = ends if len(ends) == 1 else matches
+    if not matches:
         raise SegmentError(f"there is no ring {part!r} on this machine")
-    if len(found) > 1:
-        raise SegmentError(f"{part!r} fits several rings: {', '.join(found)}")
-    return found[0]
+    if len(matches) > 1:
+        raise SegmentError(f"{part!r} fits several rings: {', '.join(matches)}")
+    return matches[0]

@@ -192,12 +192,12 @@ class Producer:
     def claim(self, count: int, timeout_s: float | None = None) -> Claim:
         """:meth:`try_claim`, waiting for room; raises :class:`RingFull` after ``timeout_s``."""
         since = time.monotonic()
-        while (made := self.try_claim(count)) is None:
+        while (claimed := self.try_claim(count)) is None:
             if timeout_s is not None and time.monotonic() - since > timeout_s:
                 raise RingFull(f"no room for {count} slots in {self.ring.name} for {timeout_s} s")
             self.ring.segment.check()
             time.sleep(0)
-        return made
+        return claimed
 
     def room(self) -> int:
         """How many records there is room for now; another producer may take it first."""

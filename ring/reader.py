@@ -132,7 +132,7 @@ class Readiness:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._asked = threading.Event()
+        self._armed = threading.Event()
         self._stopping = False
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -143,7 +143,7 @@ class Readiness:
 
     def arm(self) -> None:
         """Make the eventfd readable once, when there is something to poll."""
-        self._asked.set()
+        self._armed.set()
 
     async def wait(self) -> None:
         """Give the event loop away until there is something to poll; raises what waiting does."""
@@ -168,8 +168,8 @@ class Readiness:
 
     def _watch(self) -> None:
         while True:
-            self._asked.wait()
-            self._asked.clear()
+            self._armed.wait()
+            self._armed.clear()
             try:
                 while not self._stopping and not self.reader.wait(0.05):
                     continue
@@ -185,7 +185,7 @@ class Readiness:
 
     def __exit__(self, *_: object) -> None:
         self._stopping = True
-        self._asked.set()
+        self._armed.set()
         self._thread.join()
         os.close(self.fd)
 

@@ -322,13 +322,13 @@ class RingBuffer:
         raise KeyError(f"{self.name} has no {what} {name!r}: {sorted(self.consumer_names)}")
 
 
-def check_version(found: int, where: str) -> None:
-    """Raise :class:`LayoutMismatch` unless ``found`` is this program's version of the ring's own
+def check_version(version: int, where: str) -> None:
+    """Raise :class:`LayoutMismatch` unless ``version`` is this program's version of the ring's own
     layout."""
-    if found != layout.VERSION:
-        age = "older" if found < layout.VERSION else "newer"
+    if version != layout.VERSION:
+        age = "older" if version < layout.VERSION else "newer"
         raise LayoutMismatch(
-            f"{where} is a ring of layout {max(found, 1)}: it is {age} than this program, which "
+            f"{where} is a ring of layout {max(version, 1)}: it is {age} than this program, which "
             f"has {layout.VERSION}"
         )
 

@@ -180,15 +180,15 @@ class Segment:
 
 def _create_small(cls: type[Segment], name: str, size_bytes: int) -> Segment:
     try:
-        made = posix_ipc.SharedMemory("/" + name, posix_ipc.O_CREX, mode=0o600)
+        memory = posix_ipc.SharedMemory("/" + name, posix_ipc.O_CREX, mode=0o600)
     except posix_ipc.ExistentialError:
         raise SegmentError(f"shared memory {SHM / name} is there already") from None
     except OSError as error:
         raise SegmentError(f"shared memory {SHM / name}: {error.strerror}") from error
-    with _removed_on_error(SHM / name, made.fd):
+    with _removed_on_error(SHM / name, memory.fd):
         try:
-            os.posix_fallocate(made.fd, 0, size_bytes)
-            return cls._map(name, made.fd, size_bytes, Place(SHM))
+            os.posix_fallocate(memory.fd, 0, size_bytes)
+            return cls._map(name, memory.fd, size_bytes, Place(SHM))
         except OSError as error:
             free = os.statvfs(SHM)
             raise NoRoomError(
@@ -356,7 +356,7 @@ def rounded_to_pages(size_bytes: int, page_bytes: int) -> int:
 
 def list_segments() -> list[tuple[str, ProcessIdentity]]:
     """Name and owner of every segment of ours on this machine."""
-    found = {}
+    owners = {}
     for place in (Place(SHM), *huge_places()):
         try:
             names = os.listdir(place.folder)
@@ -364,14 +364,14 @@ def list_segments() -> list[tuple[str, ProcessIdentity]]:
             continue
         for name in names:
             if match := NAME.fullmatch(name):
-                found[name] = ProcessIdentity(int(match[1]), int(match[2]))
-    return sorted(found.items())
+                owners[name] = ProcessIdentity(int(match[1]), int(match[2]))
+    return sorted(owners.items())
 
 
 def writers() -> dict[tuple[int, int], set[int]]:
     """Pids of the living processes that map a file shared and writable, by the file's device and
     inode: all that this user may see (source: /proc/PID/maps, proc(5))."""
-    found: dict[tuple[int, int], set[int]] = {}
+    pids: dict[tuple[int, int], set[int]] = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             lines = (process / "maps").read_text(errors="replace").splitlines()
@@ -383,8 +383,8 @@ def writers() -> dict[tuple[int, int], set[int]]:
                 if access.startswith("rw") and access.endswith("s"):
                     major, minor = (int(part, 16) for part in device.split(":"))
                     file = (os.makedev(major, minor), int(inode))
-                    found.setdefault(file, set()).add(int(process.name))
-    return found
+                    pids.setdefault(file, set()).add(int(process.name))
+    return pids
 
 
 def remove_dead_segments() -> list[str]:

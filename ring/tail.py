@@ -57,12 +57,12 @@ def _records_after(
 ) -> Iterator[TailRecord]:
     """The records after ``seq``, copied through ``buffer``."""
     stamp = (buffer.dtype.names or ())[-1]
-    found = np.zeros(2, np.int64)
+    copied = np.zeros(2, np.int64)
     missed = buried = given = 0
     while count is None or given < count:
-        if not _wait_for_more(view, info, seq, buffer, found):
+        if not _wait_for_more(view, info, seq, buffer, copied):
             return
-        first, got = int(found[0]), int(found[1])
+        first, got = int(copied[0]), int(copied[1])
         missed += first - seq - 1
         seq = first + got - 1
         for record in buffer[:got]:
@@ -90,17 +90,17 @@ def _wait_for_more(
     info: RingInfo,
     seq: int,
     buffer: npt.NDArray[Any],
-    found: npt.NDArray[np.int64],
+    copied: npt.NDArray[np.int64],
 ) -> bool:
-    """Wait until ``found`` has records after ``seq`` (or a gap); False when none will come."""
+    """Wait until ``copied`` has records after ``seq`` (or a gap); False when none will come."""
     since = time.monotonic()
     while True:
         # Asked before the slots are looked at, so that nothing published before the end is lost.
         over = time.monotonic() - since > DEAD_CHECK_S and _is_over(view, info, seq)
-        _copy(view, seq + 1, len(buffer), buffer, found)
+        _copy(view, seq + 1, len(buffer), buffer, copied)
         if view.mapping.damaged:
             raise SegmentError(f"shared memory {info.path} was truncated while in use")
-        if found[1] or found[0] > seq + 1:
+        if copied[1] or copied[0] > seq + 1:
             return True
         if over:
             return False
@@ -110,11 +110,11 @@ def _wait_for_more(
 
 
 def _copy(
-    view: RingView, seq: int, limit: int, to: npt.NDArray[Any], found: npt.NDArray[np.int64]
+    view: RingView, seq: int, limit: int, to: npt.NDArray[Any], copied: npt.NDArray[np.int64]
 ) -> None:
     copy_published(
         view.address, view.mask, view.shift, int(view.multi_producer), seq, limit,
-        to.ctypes.data, found.ctypes.data,
+        to.ctypes.data, copied.ctypes.data,
     )  # fmt: skip
 
 
@@ -145,11 +145,11 @@ def slot_sequence(ring: int, mask: int, shift: int, seq: int) -> int:
 
 @kernel
 def copy_published(
-    ring: int, mask: int, shift: int, several: int, seq: int, limit: int, to: int, found: int
+    ring: int, mask: int, shift: int, several: int, seq: int, limit: int, to: int, copied: int
 ) -> None:
     """Copy up to ``limit`` records (tombstones among them) from ``seq`` on to ``to``.
 
-    ``found``: int64[2], the first sequence copied and how many.  If the writers have passed over
+    ``copied``: int64[2], the first sequence copied and how many.  If the writers have passed over
     ``seq``, the first is one that is a quarter of a lap old.
 
     An unchanged stamp does not prove a copy: whoever writes the next lap changes a slot before
@@ -181,8 +181,8 @@ def copy_published(
     if lost > 0:
         for at in range(0, (count - lost) * slot_bytes, 64):
             copy64(to + at, to + lost * slot_bytes + at)
-    store_i64(found, seq + lost)
-    store_i64(found + 8, count - lost)
+    store_i64(copied, seq + lost)
+    store_i64(copied + 8, count - lost)
 
 
 @kernel

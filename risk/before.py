@@ -131,7 +131,7 @@ def house(state: int, order: int, kind: int) -> int:
 
 
 @kernel
-def refuse(state: int, order: int, failed: int, limit: int, value: int, asked: int) -> int:
+def refuse(state: int, order: int, failed: int, limit: int, value: int, requested: int) -> int:
     """Keep what is told of a refusal; the answer of ``before``."""
     if VERIFY:
         assert failed != 0, "a refusal has a check that failed"
@@ -145,7 +145,7 @@ def refuse(state: int, order: int, failed: int, limit: int, value: int, asked: i
     store_i64(state + lay.REFUSED_BIT, first)
     store_i64(state + lay.REFUSED_LIMIT, limit)
     store_i64(state + lay.REFUSED_VALUE, value)
-    store_i64(state + lay.REFUSED_ASKED, asked)
+    store_i64(state + lay.REFUSED_ASKED, requested)
     store_i64(state + lay.REFUSALS, load_i64(state + lay.REFUSALS) + 1)
     return failed << REASON_BITS | bits.RISK_REASON
 
@@ -455,46 +455,46 @@ def check(state: int, order: int, kind: int, instrument: int) -> int:
             store_i64(row + lay.FULL_AT_NS, full_at)
         return 0
 
-    limit, stands, asked = 0, 0, 1
+    limit, stands, requested = 0, 0, 1
     first = 0
     while (failed >> first) & 1 == 0:
         first += 1
     if first == rb.ARITHMETIC:
-        limit, asked = LARGEST, largest
+        limit, requested = LARGEST, largest
     elif first == rb.SHORT_SALE:
-        limit, stands, asked = 0, short_now, new_short
+        limit, stands, requested = 0, short_now, new_short
     elif first == rb.MAX_QTY:
-        limit, asked = load_i64(cell + lay.MAX_QTY), qty
+        limit, requested = load_i64(cell + lay.MAX_QTY), qty
     elif first == rb.MAX_VALUE:
-        limit, asked = load_i64(cell + lay.MAX_VALUE), value
+        limit, requested = load_i64(cell + lay.MAX_VALUE), value
     elif first == rb.PRICE_DISTANCE:
-        limit, stands, asked = distance, last, price
+        limit, stands, requested = distance, last, price
     elif first == rb.PRICE_BAND:
-        limit, stands, asked = band_high if side == BUY else band_low, last, price
+        limit, stands, requested = band_high if side == BUY else band_low, last, price
     elif first == rb.ADV_SHARE:
-        limit, stands, asked = adv_bps, adv, qty
+        limit, stands, requested = adv_bps, adv, qty
     elif first == rb.DUPLICATE:
-        limit, stands, asked = window, since, qty
+        limit, stands, requested = window, since, qty
     elif first == rb.RATE:
-        limit, stands, asked = wide.mul(rate_ns, burst), ahead - rate_ns, ahead
+        limit, stands, requested = wide.mul(rate_ns, burst), ahead - rate_ns, ahead
     elif first == rb.OPEN_ORDERS:
-        limit, stands, asked = load_i64(row + lay.OPEN_LIMIT), count, count + 1
+        limit, stands, requested = load_i64(row + lay.OPEN_LIMIT), count, count + 1
     elif first == rb.POSITION_LONG:
-        limit, stands, asked = long_limit, long_now, new_long
+        limit, stands, requested = long_limit, long_now, new_long
     elif first == rb.POSITION_SHORT:
-        limit, stands, asked = short_limit, short_now, new_short
+        limit, stands, requested = short_limit, short_now, new_short
     elif first == rb.GROSS_POSITION:
-        limit, stands, asked = gross_limit, gross, new_gross
+        limit, stands, requested = gross_limit, gross, new_gross
     elif first == rb.GROUP_GROSS_POSITION:
-        limit, stands, asked = group_limit, group_gross, new_group_gross
+        limit, stands, requested = group_limit, group_gross, new_group_gross
     elif first == rb.EXPOSURE_BUY:
-        limit, stands, asked = buy_limit, exposure, new_exposure
+        limit, stands, requested = buy_limit, exposure, new_exposure
     elif first == rb.EXPOSURE_SELL:
-        limit, stands, asked = sell_limit, exposure, new_exposure
+        limit, stands, requested = sell_limit, exposure, new_exposure
     elif first == rb.CAPITAL:
-        limit, stands, asked = capital, reserved, new_reserved
+        limit, stands, requested = capital, reserved, new_reserved
     elif first == rb.LOSS:
-        limit, stands, asked = load_i64(row + lay.LOSS_LIMIT), loss, loss
+        limit, stands, requested = load_i64(row + lay.LOSS_LIMIT), loss, loss
     elif first == rb.DRAWDOWN:
-        limit, stands, asked = load_i64(row + lay.DRAWDOWN_LIMIT), drop, drop
-    return refuse(state, order, failed, limit, stands, asked)
+        limit, stands, requested = load_i64(row + lay.DRAWDOWN_LIMIT), drop, drop
+    return refuse(state, order, failed, limit, stands, requested)

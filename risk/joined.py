@@ -64,10 +64,10 @@ class JoinedView(View):
 
     def digest(self) -> str:
         """Hash of the whole state, as ``partitioned.digest`` has it; of cores that stand still."""
-        found = [pieces(core.region) for core in self.cores]
+        hashes = [pieces(core.region) for core in self.cores]
         owners = [self.cores.index(core) for core in self.owners]
-        own = [found[core][1 + number] for number, core in enumerate(owners)]
-        return joined([found[0][0], *own]).hex()
+        own = [hashes[core][1 + number] for number, core in enumerate(owners)]
+        return joined([hashes[0][0], *own]).hex()
 
     def word(self, offset: int) -> int:
         if offset == lay.ORDERS_OPEN and hasattr(self, "parts"):
@@ -81,9 +81,9 @@ class JoinedView(View):
             before = self._meetings()
             if before is not None:
                 parts = [part.participants[who, word] for part in self.parts]
-                found = _summed([whole[who, word], *parts])
+                amount = _summed([whole[who, word], *parts])
                 if self._meetings() == before:
-                    return found
+                    return amount
             time.sleep(PAUSE_S)
         # One of them was killed at a meeting: what was known behind the one before.
         return whole[who, word].copy()
@@ -92,8 +92,8 @@ class JoinedView(View):
         """How many meetings there were; None while cores are at one, or one is being put back."""
         if any(core.header[0] != lay.MAGIC for core in self.cores):
             return None
-        found = {int(core.header[MEETINGS]) for core in self.cores}
-        return found.pop() if len(found) == 1 and min(found) >= 0 else None
+        counts = {int(core.header[MEETINGS]) for core in self.cores}
+        return counts.pop() if len(counts) == 1 and min(counts) >= 0 else None
 
 
 class _Rows:
@@ -133,10 +133,10 @@ class _Rows:
         return whole
 
 
-def _summed(found: Sequence[Any]) -> Any:
+def _summed(amounts: Sequence[Any]) -> Any:
     """Each is within 2**62, and so is what is told of all."""
     total = np.int64(0)
-    for one in found:
+    for one in amounts:
         total = np.clip(total + one, -LARGEST, LARGEST)
     return total
 
@@ -160,10 +160,10 @@ class _OfInstruments:
         if not isinstance(which, slice):
             return self.tables[self.home[which]][key]
         assert which == slice(None), "one instrument, or all of them"
-        found = self.tables[0][key].copy()
+        whole = self.tables[0][key].copy()
         # The axis of instruments, in what is left of the axes before it.
         at = sum(isinstance(one, slice) for one in keys[: self.axis])
         for table, own in zip(self.tables[1:], self.own[1:], strict=True):
             place = (slice(None),) * at + (own,)
-            found[place] = table[key][place]
-        return found
+            whole[place] = table[key][place]
+        return whole

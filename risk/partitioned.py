@@ -61,9 +61,9 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
     # The whole has no orders of its own: one entry, that is always free.
     whole, at = dict(ends) | {lay.ORDER_AT: at}, at + 64
     stride = sum(_lines(sizes[table]) for table in OWN)
-    made = np.zeros(at + partitions * stride, np.uint8)
+    divided = np.zeros(at + partitions * stride, np.uint8)
     for number in range(partitions + 1):
-        header = made[lay.HEADER_BYTES * number :][: lay.HEADER_BYTES].view(np.int64)
+        header = divided[lay.HEADER_BYTES * number :][: lay.HEADER_BYTES].view(np.int64)
         header[:] = view.header
         begin, offsets = at + (number - 1) * stride, dict(whole)
         if number:
@@ -73,13 +73,13 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
         for table, offset in offsets.items():
             first = view.word(table)
             if table != lay.ORDER_AT:
-                made[offset:][: sizes[table]] = region[first:][: sizes[table]]
+                divided[offset:][: sizes[table]] = region[first:][: sizes[table]]
             header[table // 8] = offset - lay.HEADER_BYTES * number
     first_words = {lay.PARTITIONS: partitions, lay.STRIDE: stride, lay.ORDER_MASK: 0}
     for word, value in first_words.items():
-        made.view(np.int64)[word // 8] = value
-    View(made).instruments[:, lay.PARTITION // 8] = 1 + numbers
-    return made
+        divided.view(np.int64)[word // 8] = value
+    View(divided).instruments[:, lay.PARTITION // 8] = 1 + numbers
+    return divided
 
 
 def _sizes(view: View) -> dict[int, int]:
@@ -113,12 +113,12 @@ def pieces(region: Region) -> list[str]:
     """What the hash is made of: of the whole, then of each partition, 32 hexadecimal digits each;
     a core has the right ones of the whole and of its own partitions."""
     view = View(region)
-    found = [_hash([view.header, view.participants, view.groups])]
+    hashes = [_hash([view.header, view.participants, view.groups])]
     for number, part in enumerate(view.partitions, 1):
         own = np.flatnonzero(view.instruments[:, lay.PARTITION // 8] == number)
         tables = [part.header, part.participants, part.groups, part.orders]
-        found.append(_hash([*tables, view.instruments[own], view.cells[:, own]]))
-    return found
+        hashes.append(_hash([*tables, view.instruments[own], view.cells[:, own]]))
+    return hashes
 
 
 def _hash(tables: Sequence[npt.NDArray[np.int64]]) -> str:
@@ -128,9 +128,9 @@ def _hash(tables: Sequence[npt.NDArray[np.int64]]) -> str:
     return digest.hexdigest()
 
 
-def joined(found: Sequence[str]) -> bytes:
+def joined(hashes: Sequence[str]) -> bytes:
     """The hash of a state from its :func:`pieces`."""
-    return hashlib.blake2b(bytes.fromhex("".join(found)), digest_size=16).digest()
+    return hashlib.blake2b(bytes.fromhex("".join(hashes)), digest_size=16).digest()
 
 
 def digest(region: Region) -> bytes:

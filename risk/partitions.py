@@ -122,7 +122,7 @@ def is_about_all(region: int, order: int) -> bool:
 
 
 @kernel_outlined
-def settle(region: int, order: int) -> None:
+def rebalance(region: int, order: int) -> None:
     """The whole's totals from the partitions', and the limits dealt anew by what is used."""
     not_inlined()
     # Whoever looks meanwhile sees that the whole's money and the partitions' are not one sum.
@@ -227,7 +227,7 @@ def deal(
 def before(region: int, order: int) -> int:
     """As ``before.before``."""
     if meets(region, order) != 0:
-        settle(region, order)
+        rebalance(region, order)
     kind = load_u8(order + command.KIND)
     if kind == command.NEW or kind == command.REPLACE:
         instrument = totals.find_symbol(region, load_i64(order + command.SYMBOL))
@@ -350,16 +350,16 @@ def house_of_instrument(region: int, order: int, kind: int, instrument: int) -> 
     if instrument < 0:
         return 0
     state, setting = partition_of(region, instrument), load_u8(order + command.TYPE)
-    told = kind == RISK and (setting == rb.SET_HALT or setting == rb.SET_BANDS)
+    by_all = kind == RISK and (setting == rb.SET_HALT or setting == rb.SET_BANDS)
     if kind == RISK and setting == rb.SET_LIQUIDATE:
         return 0
     moves = setting == rb.SET_POSITION or rb.SET_FEE <= setting <= rb.SET_WEIGHT
     if kind == RISK and (moves or setting == rb.SET_DIVIDEND or setting == rb.SET_SPLIT):
         store_i64(region + lay.MEET, 1)
-    if load_i64(state + lay.OWNED) == 0 and not told:
+    if load_i64(state + lay.OWNED) == 0 and not by_all:
         return 0
     answer = command.house(state, order, kind)
-    if told and answer == command.APPLIED:
+    if by_all and answer == command.APPLIED:
         totals.publish(region)
     return answer
 

@@ -61,7 +61,7 @@ ACCEPTED, FILLED, CONVERTED, REPLACED, PHASE_CHANGED = (
     )
 )  # fmt: skip
 MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
-Told = tuple[int, int, int]
+Figures = tuple[int, int, int]
 
 
 class Reference:
@@ -233,7 +233,7 @@ class Reference:
         index = self.index.get(bytes(c["symbol"]))
         return None if index is None else self.instruments[index]
 
-    def _refuse(self, c: Any, failed: dict[RiskBit, Told]) -> int:
+    def _refuse(self, c: Any, failed: dict[RiskBit, Figures]) -> int:
         bits = sum(1 << bit for bit in failed)
         first = min(failed)
         figures = tuple(cut(figure) for figure in failed[first])
@@ -326,7 +326,7 @@ class Reference:
         if self.is_under(participant):
             owner.kill("margin", self.seq)
 
-    def _switches(self, c: Any, order: Order) -> dict[RiskBit, Told]:
+    def _switches(self, c: Any, order: Order) -> dict[RiskBit, Figures]:
         owner = self.participants[order.participant]
         cell = self.cells[order.participant][order.instrument]
         mode = int(c["time_in_force"]) >> SELF_TRADE_SHIFT & SELF_TRADE_MASK
@@ -347,12 +347,12 @@ class Reference:
         collar = rules.distance != NO_LIMIT and rules.band == 0
         return not rules.price_limited or collar or rules.banded
 
-    def _order_itself(self, c: Any, order: Order, is_new: bool) -> dict[RiskBit, Told]:
+    def _order_itself(self, c: Any, order: Order, is_new: bool) -> dict[RiskBit, Figures]:
         owner = self.participants[order.participant]
         rules = self.instruments[order.instrument]
         cell = self.cells[order.participant][order.instrument]
         qty, price, value = order.leaves, order.price, self.exposure(order)
-        failed: dict[RiskBit, Told] = {}
+        failed: dict[RiskBit, Figures] = {}
         if qty > cell.max_qty:
             failed[RiskBit.MAX_QTY] = (cell.max_qty, 0, qty)
         if cut(value) > cell.max_value:
@@ -386,7 +386,7 @@ class Reference:
             failed[RiskBit.DRAWDOWN] = (owner.drawdown_limit, drop, drop)
         return failed
 
-    def _totals(self, order: Order, old: Order | None) -> dict[RiskBit, Told]:
+    def _totals(self, order: Order, old: Order | None) -> dict[RiskBit, Figures]:
         """What the participant's and its group's totals would be: none may grow past its limit."""
         who, instrument, side = order.participant, order.instrument, order.side
         owner = self.participants[who]
@@ -406,7 +406,7 @@ class Reference:
         need = self.need(who, instrument, then) - self.need(who, instrument, now)
         by_side = RiskBit.EXPOSURE_BUY if side == BUY else RiskBit.EXPOSURE_SELL
         capital = NO_LIMIT if owner.credit == NO_LIMIT else owner.balance + owner.credit
-        changes: dict[RiskBit, Told] = {
+        changes: dict[RiskBit, Figures] = {
             RiskBit.POSITION_LONG: (cell.long_limit, *long),
             RiskBit.POSITION_SHORT: (cell.short_limit, *short),
             RiskBit.GROSS_POSITION: (owner.gross_limit, gross, gross + weight * grows),
@@ -440,9 +440,9 @@ class Reference:
                 names = ("price_ticks", "qty_lots", "order_id")
                 figures = dict(zip(names, self.guard.levels_at(), strict=True))
             return what | figures | {"leaves_lots": int(c["aux"])}
-        _, bits, _, limit, stands, asked = self.refused
+        _, bits, _, limit, stands, requested = self.refused
         what = {"kind": EventKind.REJECTED, "reason": RISK_REASON, "contra_id": bits}
-        figures = {"price_ticks": limit, "leaves_lots": stands, "qty_lots": asked}
+        figures = {"price_ticks": limit, "leaves_lots": stands, "qty_lots": requested}
         return what | figures | {"order_id": int(c["order_id"])}
 
     def after(self, c: Any, events: npt.NDArray[Any], best: Best = lambda _: (None, None)) -> None:

@@ -66,7 +66,7 @@ class PartitionedReference:
         """0, or what the kernel answers."""
         kind, setting = int(c["kind"]), self._setting(c)
         if self._is_meeting(c):
-            self._settle(c)
+            self._rebalance(c)
         part = self._part(c)
         if kind in (NEW, REPLACE):
             if part is None:
@@ -156,7 +156,7 @@ class PartitionedReference:
 
     # Meetings
 
-    def _settle(self, c: Any) -> None:
+    def _rebalance(self, c: Any) -> None:
         setting, who = self._setting(c), int(c["qty_lots"])
         everybody = range(len(self.whole.participants))
         if self.meet or int(c["kind"]) == TIME:

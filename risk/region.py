@@ -210,8 +210,8 @@ class View:
     def refusal(self) -> tuple[int, int, int, int, int]:
         """Of the last order refused: bits, first bit, limit, what stands, what was asked."""
         first = lay.REFUSED_BITS // 8
-        bits, bit, limit, stands, asked = self.header[first : first + 5].tolist()
-        return bits, bit, limit, stands, asked
+        bits, bit, limit, stands, requested = self.header[first : first + 5].tolist()
+        return bits, bit, limit, stands, requested
 
     def open_orders(self) -> list[tuple[int, ...]]:
         """(order id, meta, leaves, price) of every open order, in order."""

@@ -14,12 +14,12 @@ def failed(bits: int) -> list[RiskBit]:
     return [bit for bit in RiskBit if bits >> bit & 1]
 
 
-def refusal_text(bits: int, limit: int, stands: int, asked: int) -> str:
+def refusal_text(bits: int, limit: int, stands: int, requested: int) -> str:
     """One line about a reject by a limit, from its event's ``contra_id``, ``price_ticks``,
     ``leaves_lots`` and ``qty_lots``: the first check that failed with its figures, then the
     others'."""
     first, *others = failed(bits)
     text = first.name
     if first not in FIGURELESS:
-        text += f": limit {limit}, stands {stands}, asked {asked}"
+        text += f": limit {limit}, stands {stands}, asked {requested}"
     return text + "".join(f"; {bit.name}" for bit in others)

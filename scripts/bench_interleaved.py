@@ -16,10 +16,10 @@ from pathlib import Path
 # In the checkout's own process: `Rounds._attempt`, as both builds have it, waits for its turn.
 ROUND = """
 import importlib.util, os, sys
-turn, told = int(sys.argv[1]), int(sys.argv[2])
+turn, ready = int(sys.argv[1]), int(sys.argv[2])
 from openoutcry.bench import rounds
 def attempt(self, one, number, watch):
-    os.write(told, b"r")
+    os.write(ready, b"r")
     if not os.read(turn, 1):
         sys.exit(1)
     watch.poll()
@@ -44,21 +44,21 @@ class Build:
 
     def __init__(self, folder: Path, name: str, rounds: int, subject: str, more: list[str]) -> None:
         turn, self.turn = os.pipe()
-        self.told, told = os.pipe()
+        self.ready, ready = os.pipe()
         out = Path.cwd() / f"{subject}-{name}.json"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", ROUND, str(turn), str(told), "bench", subject,
+            [sys.executable, "-c", ROUND, str(turn), str(ready), "bench", subject,
              "--rounds", str(rounds), "--out", str(out), *more],
-            cwd=folder, pass_fds=[turn, told], stdout=subprocess.DEVNULL,
+            cwd=folder, pass_fds=[turn, ready], stdout=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": str(folder)},
         )  # fmt: skip
         os.close(turn)
-        os.close(told)
+        os.close(ready)
         self.wait()
 
     def wait(self) -> None:
         """Until it asks for a round, or has ended."""
-        if not os.read(self.told, 1) and self.process.wait():
+        if not os.read(self.ready, 1) and self.process.wait():
             sys.exit(f"outcry bench in {self.process.args} ended with {self.process.returncode}")
 
     def round(self) -> None:

@@ -57,7 +57,7 @@ class Watching:
         self.point = self._newest()
         self.events = 0
         """Seen by this object."""
-        self._found: Found | None = None
+        self._case_book: CaseBook | None = None
 
     def _keep_settings(self, settings: Settings) -> None:
         path = self.folder / "settings.json"
@@ -155,11 +155,11 @@ class Watching:
 
     def write_status(self) -> None:
         """What the venue's metrics read; of the evidence only what came since the last time."""
-        if self._found is None:
-            self._found = Found.of(self.reader.directory)
+        if self._case_book is None:
+            self._case_book = CaseBook.of(self.reader.directory)
         else:
-            self._found.refresh()
-        status = self._found.status(self.seq)
+            self._case_book.refresh()
+        status = self._case_book.status(self.seq)
         write_whole(self.folder / "status.json", (json.dumps(status) + "\n").encode())
 
     def close(self) -> None:
@@ -241,7 +241,7 @@ def follow(
 
 
 @dataclass
-class Found:
+class CaseBook:
     """The cases of a journal as they stand, and what people did with them."""
 
     folder: Path
@@ -255,7 +255,7 @@ class Found:
     _life_bytes: int = -1
 
     @classmethod
-    def of(cls, directory: Path) -> "Found":
+    def of(cls, directory: Path) -> "CaseBook":
         """Raises :class:`SurveillanceError` if nobody has looked at this journal, or a hash does
         not hold."""
         reader, folder = JournalReader(directory), folder_of(Path(directory))

@@ -11,9 +11,10 @@ A script has commands at the start of their lines and, indented below each, the 
     PHASE PRE_OPEN ref=100
 
 Words that are the name of a command, side, type, time in force or self-trade mode stand for it;
-``5@100`` is a quantity and a price, ``p7`` a participant (1 if none is named, the house in TIME
-and PHASE); ``trigger``, ``display``, ``min``, ``offset`` and ``until`` are all ``aux``; ``known=5``
-says what open quantity a REPLACE's sender knew of, ``known=5/2`` that and the new aux.
+``5@100`` is a quantity and a price, ``p7`` a participant (1 if none is named, the exchange
+operator in TIME and PHASE); ``trigger``, ``display``, ``min``, ``offset`` and ``until`` are all
+``aux``; ``known=5`` says what open quantity a REPLACE's sender knew of, ``known=5/2`` that and the
+new aux.
 """
 
 from typing import Any

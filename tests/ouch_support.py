@@ -115,14 +115,14 @@ def reference_row(row):
     words = row["more"].tobytes()
     numbers = [int.from_bytes(words[8 * k : 8 * k + 8], "little", signed=True) for k in range(5)]
     sizes = plain_row.sizes
-    sizes.sent, sizes.told, sizes.returned, sizes.unasked, sizes.reference = numbers
+    sizes.sent, sizes.confirmed, sizes.returned, sizes.unasked, sizes.reference = numbers
     return plain_row
 
 
 def words_of(row):
     """What a reference's row keeps, as bytes of ``more``."""
     sizes = row.sizes
-    numbers = (sizes.sent, sizes.told, sizes.returned, sizes.unasked, sizes.reference)
+    numbers = (sizes.sent, sizes.confirmed, sizes.returned, sizes.unasked, sizes.reference)
     return b"".join(n.to_bytes(8, "little", signed=True) for n in numbers)
 
 

@@ -208,7 +208,7 @@ def _never_cuts(plan):
 
 def _keeps_its_tail(settle):
     def bug(self):
-        self.settled = True
+        self.tail_checked = True
         return []
 
     return bug
@@ -266,7 +266,7 @@ PLANTED = {
     "cores are not compared": [(Standby, "_compare", _never_compares)],
     "what comes twice is applied twice": [(standby, "judge", _applies_again)],
     "an old primary's tail is not cut off": [(simulated_node, "plan", _never_cuts)],
-    "a tail stays when another leads": [(Standby, "_settle", _keeps_its_tail)],
+    "a tail stays when another leads": [(Standby, "_cut_tail", _keeps_its_tail)],
     "an answer counts for all that was sent before":
         [(Primary, "acknowledged", _any_answer_counts)],
     "does not look for the stream's last message": [(Standby, "_read_on", _forgets_the_last)],

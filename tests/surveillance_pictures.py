@@ -12,7 +12,7 @@ from openoutcry.bench.agent_days import chosen_manipulators, write_agent_day
 from openoutcry.surveillance.detect.settings import read_settings
 from openoutcry.surveillance.dossier import dossier
 from openoutcry.surveillance.page import picture_file
-from openoutcry.surveillance.run import Found, run
+from openoutcry.surveillance.run import CaseBook, run
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "assets" / "surveillance"
 MARKETS = (
@@ -32,7 +32,7 @@ def draw(folder: Path, markets: tuple[tuple[int, int, str, tuple[str, ...]], ...
             write_agent_day(day, seed, minutes, chosen_manipulators(names))
             settings = read_settings(day / "surveillance.toml")
             run(day, settings)
-            cases = Found.of(day).cases
+            cases = CaseBook.of(day).cases
             for pattern in patterns:
                 case = next(case for case in cases if case.detector == pattern)
                 text = picture_file(dossier(day, case, settings))

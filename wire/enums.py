@@ -22,7 +22,8 @@ class CommandKind(IntEnum):
     """An open order becomes good-till-date and expires after ``aux``, ns since the epoch."""
     MASS_CANCEL = 6
     """Cancel the participant's orders, of one instrument or (symbol of zeros) of all; ``side`` 0
-    means both.  With ``aux`` 1 everybody's: that only the house (participant 0) may send."""
+    means both.  With ``aux`` 1 everybody's: that only the exchange operator (participant 0)
+    may send."""
     DISCONNECT = 7
     """The participant's session is gone: cancel all orders of it in every instrument."""
     TIME = 8
@@ -319,7 +320,7 @@ class ErrorBit(IntEnum):
     RATE = 14
     """The participant's order rate is used up."""
     KIND = 15
-    """No declared kind, or one that only the house (participant 0) may send."""
+    """No declared kind, or one that only the exchange operator (participant 0) may send."""
 
 
 class BlockKind(IntEnum):

@@ -139,15 +139,15 @@ def _cache_root() -> Path:
     alone: the index of a cache is a pickle, and what it holds is run.  If none is, a new folder
     that goes when the process ends."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    asked = os.environ.get("OUTCRY_CACHE_DIR")
+    chosen = os.environ.get("OUTCRY_CACHE_DIR")
     shared = os.path.join(tempfile.gettempdir(), f"openoutcry-{os.getuid()}")
     refusals = []
-    for candidate in [*([asked] if asked else []), os.path.join(home, "openoutcry"), shared]:
+    for candidate in [*([chosen] if chosen else []), os.path.join(home, "openoutcry"), shared]:
         try:
             return private_folder(candidate)
         except OSError as error:
             refusals.append(f"{candidate}: {error.filename or candidate}: {error.strerror}")
-            if candidate == asked:
+            if candidate == chosen:
                 print(f"outcry: OUTCRY_CACHE_DIR is not used: {refusals[0]}", file=sys.stderr)
     print(f"outcry: compiled kernels are not kept: {'; '.join(refusals)}", file=sys.stderr)
     folder = tempfile.mkdtemp(prefix="openoutcry-")
@@ -234,12 +234,12 @@ class _KernelCache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         rtsys.initialize(target_context)
         with self._guard_against_spurious_io_errors():
-            found = None
+            overload = None
             if self._shipped is not None:
                 key = shipped.key(self._index_key(sig, target_context.codegen()))
                 data = self._shipped.load(key)
-                found = data and self._impl.rebuild(target_context, data)
-            return found or self._load_overload(sig, target_context)
+                overload = data and self._impl.rebuild(target_context, data)
+            return overload or self._load_overload(sig, target_context)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         # numba's account of the types, with the source and where it lies, is of no use to anybody.

@@ -37,15 +37,15 @@ LAYOUT_HASH = int.from_bytes(hashlib.blake2b(layout_text().encode(), digest_size
 LAYOUT_VERSION = len(layout_history())
 
 
-def check_layout(found: int, where: str) -> None:
-    """Raise :class:`LayoutMismatch` unless ``found`` is this build's layout hash.
+def check_layout(layout_hash: int, where: str) -> None:
+    """Raise :class:`LayoutMismatch` unless ``layout_hash`` is this build's layout hash.
 
     ``where`` names the file or segment; the message says which side is older.
     """
-    if found == LAYOUT_HASH:
+    if layout_hash == LAYOUT_HASH:
         return
     history = layout_history()
-    text = f"{found:016x}"
+    text = f"{layout_hash:016x}"
     if text in history:
         age = f"it is older (layout {history.index(text) + 1}, this program has {len(history)})"
     else:

@@ -41,8 +41,8 @@ def usable() -> bool:
     settings: Any = config
     if os.environ.get("OUTCRY_SHIPPED", "1") == "0" or not settings.ENABLE_AVX:
         return False
-    asked = settings.CPU_NAME is not None or settings.CPU_FEATURES is not None
-    if asked or platform.machine() != "x86_64":
+    overridden = settings.CPU_NAME is not None or settings.CPU_FEATURES is not None
+    if overridden or platform.machine() != "x86_64":
         return False
     has = binding.get_host_cpu_features()
     return all(has.get(name, False) for name in REQUIRED)

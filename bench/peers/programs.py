@@ -175,16 +175,16 @@ def _built(name: str, program: Program, command: list[str], out_flag: str) -> Pa
     if built.exists():
         return built
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        made = Path(scratch) / name
+        compiled = Path(scratch) / name
         if out_flag == "-d":
-            made.mkdir()
+            compiled.mkdir()
         done = subprocess.run(
-            [*command, out_flag, str(made)], capture_output=True, text=True, timeout=TIMEOUT_S
+            [*command, out_flag, str(compiled)], capture_output=True, text=True, timeout=TIMEOUT_S
         )
         if done.returncode:
             raise PeerMissing(f"{command[0]} failed: {done.stderr.strip()[:500]}")
         try:
-            os.rename(made, built)
+            os.rename(compiled, built)
         except OSError:
             # Somebody else was faster.
             if not built.exists():

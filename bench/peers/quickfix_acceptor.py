@@ -27,7 +27,7 @@ SenderCompID={sender}
 TargetCompID={target}
 """
 COPIED = (11, 54, 38, 40, 44, 55)
-SAID = {150: "0", 39: "0", 14: "0", 6: "0"}
+FIXED_FIELDS = {150: "0", 39: "0", 14: "0", 6: "0"}
 
 
 def make_application(fix: Any) -> Any:
@@ -49,7 +49,7 @@ def make_application(fix: Any) -> Any:
             for tag in COPIED:
                 report.setField(tag, message.getField(tag))
             report.setField(151, message.getField(38))
-            for tag, value in SAID.items():
+            for tag, value in FIXED_FIELDS.items():
                 report.setField(tag, value)
             report.setField(60, message.getField(60))
             fix.Session.sendToTarget(report, session)

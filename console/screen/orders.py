@@ -215,7 +215,7 @@ class OwnOrders:
     def unanswered(self) -> list[Order]:
         return [one for one in self.orders.values() if one.state == SENT]
 
-    def settle(self) -> tuple[list[str], list[str]]:
+    def end_unanswered(self) -> tuple[list[str], list[str]]:
         """The venue has said everything that it ever will of what was sent before: tokens of
         orders that it has never taken, and of open orders whose cancel it has not."""
         never = self.unanswered()

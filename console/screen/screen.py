@@ -38,7 +38,7 @@ class Screen:
         """``smtp``, ``sender``: whence mail is sent; ``hosts``: where webhooks may go."""
         self.file = file
         self.market, self.holdings = Market(file.feed), Holdings(file)
-        self.traders = Traders(file, self._told)
+        self.traders = Traders(file, self._notify)
         self.accounts = Accounts(
             self.traders, file.sessions.failures_before_lock, file.sessions.lock_s
         )
@@ -96,7 +96,7 @@ class Screen:
 
     # What is told
 
-    def _told(self, trader: Trader, words: str, fill: Fill | None, bad: bool) -> None:
+    def _notify(self, trader: Trader, words: str, fill: Fill | None, bad: bool) -> None:
         """From a trader's thread."""
         if fill is None:
             self.notice(trader.name, words, bad)

@@ -82,11 +82,11 @@ class Trader:
         name: str,
         password: str,
         participant: int,
-        told: "Callable[[Trader, str, Fill | None, bool], None]",
+        notify: "Callable[[Trader, str, Fill | None, bool], None]",
     ) -> None:
-        """Logs in; raises :class:`ClientError` or :class:`LoginRejected`.  ``told`` hears from the
-        thread of what has come: in words, or the fill; and whether that is bad news."""
-        self.port, self.name, self.participant, self.told = port, name, participant, told
+        """Logs in; raises :class:`ClientError` or :class:`LoginRejected`.  ``notify`` hears from
+        the thread of what has come: in words, or the fill; and whether that is bad news."""
+        self.port, self.name, self.participant, self.notify = port, name, participant, notify
         self._password = password
         self.state, self.problem, self.day = RECOVERING, "", ""
         self.own = OwnOrders()
@@ -144,7 +144,7 @@ class Trader:
         with self.reads:
             self.state, self.problem = state, problem
             self.reads.notify_all()
-        self.told(self, problem, None, state == REFUSED)
+        self.notify(self, problem, None, state == REFUSED)
 
     def _lost(self, problem: str) -> None:
         if self._client is not None:
@@ -158,7 +158,7 @@ class Trader:
             self.reads.notify_all()
         if first:
             self._short = self._short + 1 if monotonic() - self._ready_s < SHORT_S else 0
-            self.told(self, f"no connection to the venue: {problem}", None, True)
+            self.notify(self, f"no connection to the venue: {problem}", None, True)
 
     def _log_in(self) -> OuchClient:
         """From the first message that we do not have; of another day from its first."""
@@ -214,7 +214,7 @@ class Trader:
                 order = self.own.orders[message["token"]]
                 bad = f"order {order.token} is {order.state}: {order.reason}"
             if message.fields.get("token") == self._probe:
-                never, cancels = self.own.settle()
+                never, cancels = self.own.end_unanswered()
                 for token in cancels:
                     client.cancel(token)
                 words = "connected again" if self._caught_up else "connected"
@@ -223,11 +223,11 @@ class Trader:
             self.reads.notify_all()
         for token in never:
             text = f"order {token} never reached the venue: it was not entered"
-            self.told(self, text, None, True)
+            self.notify(self, text, None, True)
         if words or bad:
-            self.told(self, words or bad, None, bool(bad))
+            self.notify(self, words or bad, None, bool(bad))
         if is_new and fill is not None:
-            self.told(self, "", fill, False)
+            self.notify(self, "", fill, False)
 
     _sequence = 1
     """Number of the next message that we do not have."""

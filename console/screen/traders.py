@@ -21,7 +21,7 @@ NAME_MOST = 6
 AT_ONCE = 4
 """Logins that are under way at the venue."""
 WRONG = "no session has this name and this password"
-Told = Callable[[Trader, str, Fill | None, bool], None]
+Notifier = Callable[[Trader, str, Fill | None, bool], None]
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Traders:
     """By the session's number in the venue file, from 1."""
 
     def __init__(
-        self, file: VenueFile, told: Told, clock: Callable[[], float] = time.monotonic
+        self, file: VenueFile, notify: Notifier, clock: Callable[[], float] = time.monotonic
     ) -> None:
         ports = [one for one in file.sessions.ports if one.protocol is Protocol.OUCH42]
         if not ports:
             raise OutcryError(f"{file.path}: participants trade here over OUCH 4.2, and the file "
                               "has no [[port]] of ouch-4.2")  # fmt: skip
-        self.file, self.port, self.told, self.clock = file, ports[0], told, clock
+        self.file, self.port, self.notify, self.clock = file, ports[0], notify, clock
         self._traders: dict[int, tuple[Trader, float]] = {}
         self._lock, self._turns = Lock(), BoundedSemaphore(AT_ONCE)
 
@@ -80,7 +80,7 @@ class Traders:
             self._keep(number)
             return number
         try:
-            trader = Trader(self.port, name, password, row.participant if row else 0, self.told)
+            trader = Trader(self.port, name, password, row.participant if row else 0, self.notify)
         except LoginRejected as error:
             if error.reason == "S":
                 raise Busy("this session is connected elsewhere") from None

@@ -442,7 +442,8 @@ PROPERTIES = (
     Property(
         "flag_kind",
         "outcry_validator_flags",
-        "Bit 15 is set exactly for an undeclared kind, or the house's from anybody else.",
+        "Bit 15 is set exactly for an undeclared kind, or the exchange operator's from anybody "
+        "else.",
         (
             "read_of_the_house && read_participant != 16'd0",
             "read_of_the_house && read_participant[7:0] != 8'd0",

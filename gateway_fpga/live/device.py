@@ -52,10 +52,10 @@ def host() -> str:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
         text = ""
-    said = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, re.MULTILINE))
-    if len(said) < 3:
+    fields = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, re.MULTILINE))
+    if len(fields) < 3:
         return platform.machine()
-    return f"{said['model name']} (family {said['cpu family']}, model {said['model']})"
+    return f"{fields['model name']} (family {fields['cpu family']}, model {fields['model']})"
 
 
 def build() -> Path:
@@ -86,8 +86,8 @@ def build() -> Path:
         runtime = [include / name for name in ("verilated.cpp", "verilated_threads.cpp")]
         folders = [f"-I{path}" for path in (work, include, include / "vltstd")]
         files = [str(path) for path in (whole, *runtime)]
-        made = work / "gateway.so"
-        compile_it = [*CXX_FLAGS, *folders, *files, "-o", str(made), "-lpthread"]
+        compiled = work / "gateway.so"
+        compile_it = [*CXX_FLAGS, *folders, *files, "-o", str(compiled), "-lpthread"]
         for compiler in compilers:
             try:
                 _run([compiler, *compile_it], environment)
@@ -96,7 +96,7 @@ def build() -> Path:
                 # A clang may be there without the C++ library's headers.
                 if compiler == compilers[-1]:
                     raise
-        made.rename(library)
+        compiled.rename(library)
     return library
 
 

@@ -25,14 +25,14 @@ def read_evidence() -> dict[str, Any]:
     """All sections, empty before the first was measured."""
     if not EVIDENCE.exists():
         return {}
-    made: dict[str, Any] = json.loads(EVIDENCE.read_text())
-    return made
+    document: dict[str, Any] = json.loads(EVIDENCE.read_text())
+    return document
 
 
 def write_section(name: str, figures: dict[str, Any], command: str) -> None:
     """Put one section in place of what stood under its name."""
-    made = read_evidence()
-    made[name] = {
+    document = read_evidence()
+    document[name] = {
         "figures": figures,
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
@@ -41,7 +41,7 @@ def write_section(name: str, figures: dict[str, Any], command: str) -> None:
         "tools": {tool: version(tool) for tool in TOOLS},
     }
     EVIDENCE.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(dict(sorted(made.items())), indent=1, ensure_ascii=False)
+    text = json.dumps(dict(sorted(document.items())), indent=1, ensure_ascii=False)
     write_atomically(EVIDENCE, text + "\n")
 
 

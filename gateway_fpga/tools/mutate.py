@@ -230,18 +230,18 @@ def make_netlist(target: Target, count: int, folder: Path, seed: int = SEED) -> 
     """Write ``mutated.v`` with ``count`` mutants into the folder."""
     copy_sources(target, folder)
     kept: list[str] = []
-    asked = count
+    wanted_count = count
     while len(kept) < count:
         _run(
             target, folder,
             f"{read(target)}write_rtlil whole.il\n"
-            f"mutate -list {asked} -seed {seed} -ctrl {SELECT} {SELECT_BITS} 1 -o list.ys\n",
+            f"mutate -list {wanted_count} -seed {seed} -ctrl {SELECT} {SELECT_BITS} 1 -o list.ys\n",
         )  # fmt: skip
         lines = (folder / "list.ys").read_text().splitlines()
         kept = [line for line in lines if not NO_PLACE.search(line)][:count]
-        if len(lines) < asked:
+        if len(lines) < wanted_count:
             break
-        asked += count - len(kept)
+        wanted_count += count - len(kept)
     chosen = "\n".join(kept)
     _run(
         target, folder,
@@ -358,14 +358,14 @@ def measure(
             make_gold(target, folder)
         with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
             same = list(pool.map(lambda mutant: equivalent(target, mutant, folder), unnoticed))
-    for mutant, alike in zip(unnoticed, same, strict=True):
-        kind = "equivalent" if alike else "survivor"
+    for mutant, is_same in zip(unnoticed, same, strict=True):
+        kind = "equivalent" if is_same else "survivor"
         print(f"  {kind}: {target.module}: {mutant.command}", flush=True)
     return {
         "module": target.module,
         "mutants": len(mutants),
-        "equivalent": [m.place for m, alike in zip(unnoticed, same, strict=True) if alike],
-        "survivors": [m.place for m, alike in zip(unnoticed, same, strict=True) if not alike],
+        "equivalent": [m.place for m, is_same in zip(unnoticed, same, strict=True) if is_same],
+        "survivors": [m.place for m, is_same in zip(unnoticed, same, strict=True) if not is_same],
         "killed": len(mutants) - len(unnoticed),
         "seconds": round(time.monotonic() - started),
     }

@@ -17,7 +17,7 @@ VENUE = "venue"
 
 
 @dataclass(frozen=True)
-class Asked:
+class Parameters:
     """What the questions leave open; the defaults are those of their text.  Moments are naive, UTC,
     and windows half-open: [from, to)."""
 
@@ -34,7 +34,7 @@ class Asked:
     fees_are_rates: bool = True
 
 
-def answer(books: Books, name: str, parameters: Asked) -> Answer:
+def answer(books: Books, name: str, parameters: Parameters) -> Answer:
     """The answer to q1 … q5, filled or fees.
 
     Raises ``QuestionsError`` for another name, an order or a market that is not there, and a window
@@ -53,7 +53,7 @@ def answer(books: Books, name: str, parameters: Asked) -> Answer:
     return QUESTIONS[name](books, parameters)
 
 
-def bars(books: Books, parameters: Asked) -> Answer:
+def bars(books: Books, parameters: Parameters) -> Answer:
     """Q1: volume and VWAP of every market and minute; without trades 0 and no VWAP."""
     quantity: dict[tuple[int, datetime], int] = defaultdict(int)
     turnover: dict[tuple[int, datetime], int] = defaultdict(int)
@@ -78,7 +78,7 @@ def half_up(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
 
 
-def negative(books: Books, parameters: Asked) -> Answer:
+def negative(books: Books, parameters: Parameters) -> Answer:
     """Q2: wallets of which more is reserved than there is."""
     rows = [
         (wallet.user_id, books.users.get(wallet.user_id), wallet.currency,
@@ -94,7 +94,7 @@ def negative(books: Books, parameters: Asked) -> Answer:
     return Answer(names, rows)
 
 
-def chain(books: Books, parameters: Asked) -> Answer:
+def chain(books: Books, parameters: Parameters) -> Answer:
     """Q3: each trade of an order, with the other side's user and what was left then."""
     order = books.orders.get(parameters.order_id)
     if order is None:
@@ -122,7 +122,7 @@ def chain(books: Books, parameters: Asked) -> Answer:
     return Answer(names, rows)
 
 
-def wash(books: Books, parameters: Asked) -> Answer:
+def wash(books: Books, parameters: Parameters) -> Answer:
     """Q4: trades with oneself, and round trips: what was sold is bought back from the same user,
     at the same price and quantity, within a minute.  Each pair once, the earlier trade first."""
     begin = parameters.as_of - timedelta(days=1)
@@ -168,7 +168,7 @@ def _self_traded(books: Books, trade: Trade) -> int | None:
     return buyer if buyer == seller else None
 
 
-def reconciled(books: Books, parameters: Asked) -> Answer:
+def reconciled(books: Books, parameters: Parameters) -> Answer:
     """Q5: for each trade, user, currency and reason what should be posted and what is; the venue's
     fee income, for which the schema has no account, is shown as what is due to it."""
     market = _market(books, parameters.market)
@@ -215,7 +215,7 @@ def _market(books: Books, symbol: str) -> Market:
     raise QuestionsError(f"there is no market {symbol!r}; there are {known or 'none'}")
 
 
-def filled(books: Books, parameters: Asked) -> Answer:
+def filled(books: Books, parameters: Parameters) -> Answer:
     """Each order's filled quantity beside its trades, to the last unit (the text: within 1e-8)."""
     traded: dict[int, int] = defaultdict(int)
     for trade in books.trades:
@@ -230,7 +230,7 @@ def filled(books: Books, parameters: Asked) -> Answer:
     return Answer(("order_id", "quantity", "filled_qty", "trades_sum_qty", "mismatch"), rows)
 
 
-def fees(books: Books, parameters: Asked) -> Answer:
+def fees(books: Books, parameters: Parameters) -> Answer:
     """Fees that each user paid in [fees_from, fees_to), by currency, as the ledger has them."""
     paid: dict[tuple[int, str], int] = defaultdict(int)
     for entry in books.entries:
@@ -240,7 +240,7 @@ def fees(books: Books, parameters: Asked) -> Answer:
     return Answer(("user_id", "currency", "fees_paid"), rows)
 
 
-QUESTIONS: dict[str, Callable[[Books, Asked], Answer]] = {
+QUESTIONS: dict[str, Callable[[Books, Parameters], Answer]] = {
     "q1": bars,
     "q2": negative,
     "q3": chain,

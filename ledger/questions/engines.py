@@ -83,7 +83,7 @@ class DuckDB:
             cursor = self._connection.execute(text)
             return [column[0] for column in cursor.description or ()], cursor.fetchall()
         except self._error as error:
-            raise QuestionsError(f"{path}: DuckDB: {_said(error)}") from None
+            raise QuestionsError(f"{path}: DuckDB: {_message(error)}") from None
 
 
 class PostgreSQL:
@@ -98,7 +98,7 @@ class PostgreSQL:
         try:
             self._connection = psycopg.connect(address)
         except psycopg.Error as error:
-            raise QuestionsError(f"PostgreSQL does not answer: {_said(error)}") from None
+            raise QuestionsError(f"PostgreSQL does not answer: {_message(error)}") from None
         try:
             # Never committed: with the connection everything is gone.
             place = f"outcry_{uuid.uuid4().hex}"
@@ -126,7 +126,7 @@ class PostgreSQL:
             rows = cursor.fetchall() if cursor.description else []
             return [column[0] for column in cursor.description or ()], rows
         except self._error as error:
-            raise QuestionsError(f"{path}: PostgreSQL: {_said(error)}") from None
+            raise QuestionsError(f"{path}: PostgreSQL: {_message(error)}") from None
 
 
 class MariaDB:
@@ -146,7 +146,7 @@ class MariaDB:
         try:
             self._connection = self._pymysql.connect(**_mysql_words(address))
         except self._pymysql.Error as error:
-            raise QuestionsError(f"MariaDB does not answer: {_said(error)}") from None
+            raise QuestionsError(f"MariaDB does not answer: {_message(error)}") from None
         try:
             self._run(tables, f"CREATE DATABASE {self._place} CHARACTER SET utf8mb4 "
                               "COLLATE utf8mb4_nopad_bin")  # fmt: skip
@@ -174,7 +174,7 @@ class MariaDB:
                 rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
                 return [column[0] for column in cursor.description or ()], rows
         except self._error as error:
-            raise QuestionsError(f"{path}: MariaDB: {_said(error)}") from None
+            raise QuestionsError(f"{path}: MariaDB: {_message(error)}") from None
 
 
 @contextmanager
@@ -224,6 +224,6 @@ def _module(name: str, package: str) -> Any:
         ) from None
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     text = str(error.args[-1] if error.args else error)
     return " ".join(text.split())

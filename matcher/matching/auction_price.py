@@ -180,12 +180,12 @@ def lowest_bid(
 ) -> tuple[int, int, int]:
     """From ``level`` on to the level with the lowest price at or above ``from_price`` (0: none),
     and the sum with all passed added."""
-    found = 0
+    lowest = 0
     while level != 0 and ~level_key(arena, level) >= from_price:
-        found = level
+        lowest = level
         high, low = add_level(arena, level, high, low)
         level = next_level(arena, level)
-    return found, high, low
+    return lowest, high, low
 
 
 @kernel_outlined

@@ -127,22 +127,22 @@ def publish_indicative(m: Market) -> None:
     """Publish INDICATIVE if it changed within this call."""
     if m.phase not in CALL_PHASES:
         return
-    found = outcome(m)
-    indication = (event_price(found.price), *found.saturated, found.surplus_side)
+    clearing = outcome(m)
+    indication = (event_price(clearing.price), *clearing.saturated, clearing.surplus_side)
     if indication != m.indicative:
         m.indicative = indication
-        emit_auction(m, EventKind.INDICATIVE, found)
+        emit_auction(m, EventKind.INDICATIVE, clearing)
 
 
-def emit_auction(m: Market, kind: EventKind, found: Outcome) -> None:
-    volume, surplus = found.saturated
+def emit_auction(m: Market, kind: EventKind, clearing: Outcome) -> None:
+    volume, surplus = clearing.saturated
     m.event_log.write(
         kind,
         m.index,
-        price=event_price(found.price),
+        price=event_price(clearing.price),
         qty=volume,
         leaves=surplus,
-        side=found.surplus_side,
+        side=clearing.surplus_side,
     )
 
 
@@ -163,21 +163,21 @@ def outcome(m: Market) -> Outcome:
     if not prices:
         fallback = m.last if m.ref is None else m.ref
         prices = set() if fallback is None else {fallback}
-    found = [o for o in (outcome_at(buys, sells, p) for p in sorted(prices)) if o.volume > 0]
-    if not found:
+    outcomes = [o for o in (outcome_at(buys, sells, p) for p in sorted(prices)) if o.volume > 0]
+    if not outcomes:
         return Outcome()
-    volume = max(o.volume for o in found)
-    found = [o for o in found if o.volume == volume]
-    surplus = min(abs(o.surplus) for o in found)
-    found = [o for o in found if abs(o.surplus) == surplus]
-    if all(o.surplus > 0 for o in found):
-        return found[-1]
-    if all(o.surplus < 0 for o in found):
-        return found[0]
+    volume = max(o.volume for o in outcomes)
+    outcomes = [o for o in outcomes if o.volume == volume]
+    surplus = min(abs(o.surplus) for o in outcomes)
+    outcomes = [o for o in outcomes if abs(o.surplus) == surplus]
+    if all(o.surplus > 0 for o in outcomes):
+        return outcomes[-1]
+    if all(o.surplus < 0 for o in outcomes):
+        return outcomes[0]
     ref = m.ref
     if ref is None:
-        return found[-1]
-    return min(reversed(found), key=lambda o: abs(event_price(o.price) - ref))
+        return outcomes[-1]
+    return min(reversed(outcomes), key=lambda o: abs(event_price(o.price) - ref))
 
 
 def outcome_at(buys: list[OpenOrder], sells: list[OpenOrder], price: int) -> Outcome:
@@ -195,16 +195,16 @@ def outcome_at(buys: list[OpenOrder], sells: list[OpenOrder], price: int) -> Out
 def uncross(m: Market) -> None:
     """Elect stops until the price stays, trade everything that can at that one price, and clear
     what was there for this auction only."""
-    found = outcome(m)
-    while found.price is not None and elect_stops(m, found.price):
-        found = outcome(m)
-    emit_auction(m, EventKind.UNCROSSED, found)
-    if found.price is not None:
-        trade_all(m, found.price)
-        m.last = m.ref = found.price
+    clearing = outcome(m)
+    while clearing.price is not None and elect_stops(m, clearing.price):
+        clearing = outcome(m)
+    emit_auction(m, EventKind.UNCROSSED, clearing)
+    if clearing.price is not None:
+        trade_all(m, clearing.price)
+        m.last = m.ref = clearing.price
     for side in Side:
         for order in list(m.orders_of(Place.DISPLAYED, side)):
-            cancel_or_convert(m, order, found.price)
+            cancel_or_convert(m, order, clearing.price)
     m.called = False
     m.extensions = 0
 

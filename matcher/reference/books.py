@@ -401,7 +401,7 @@ class Market:
                     ahead.append(other_order.leaves)
         queue = self.books[order.place, order.side][order.price]
         ahead += [one.open_qty for one in queue[: queue.index(order)]]
-        lots = [min(sum(found), MAX_VALUE) for found in (ahead, better)]
+        lots = [min(sum(leaves), MAX_VALUE) for leaves in (ahead, better)]
         return Position(order.price, len(ahead), lots[0], len(better), lots[1])
 
     # Changing

@@ -77,8 +77,8 @@ def electable(m: Market, side: Side, price: int | None) -> OpenOrder | None:
 
 def next_elected(m: Market, buy_price: int | None, sell_price: int | None) -> OpenOrder | None:
     """Of the first electable buy and sell the one that came first."""
-    found = [electable(m, Side.BUY, buy_price), electable(m, Side.SELL, sell_price)]
-    return min((o for o in found if o is not None), key=lambda o: o.arrival, default=None)
+    candidates = [electable(m, Side.BUY, buy_price), electable(m, Side.SELL, sell_price)]
+    return min((o for o in candidates if o is not None), key=lambda o: o.arrival, default=None)
 
 
 def electing_prices(m: Market) -> tuple[int | None, int | None]:

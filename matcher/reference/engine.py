@@ -122,8 +122,8 @@ class ReferenceEngine:
     def position(self, order_id: int, symbol: bytes | None = None) -> Position | None:
         """As ``Engine.position``."""
         markets = self.markets if symbol is None else [self.markets[self.index[symbol]]]
-        found = [m.position(m.orders[order_id]) for m in markets if order_id in m.orders]
-        standing = [one for one in found if one is not None]
+        positions = [m.position(m.orders[order_id]) for m in markets if order_id in m.orders]
+        standing = [one for one in positions if one is not None]
         if len(standing) > 1:
             raise MatcherError(f"order {order_id} is open in {len(standing)} instruments: name one")
         return standing[0] if standing else None

@@ -124,8 +124,8 @@ def crossed_bests(m: Market, order: OpenOrder) -> list[int]:
 
 def bests(m: Market, side: Side) -> list[int]:
     """The best displayed and hidden prices of a side."""
-    found = [m.best(place, side) for place in (Place.DISPLAYED, Place.HIDDEN)]
-    return [price for price in found if price is not None]
+    prices = [m.best(place, side) for place in (Place.DISPLAYED, Place.HIDDEN)]
+    return [price for price in prices if price is not None]
 
 
 # Market orders that wait for the other side
@@ -245,22 +245,22 @@ def lots_wanted(m: Market, taker: OpenOrder, price: int) -> int:
 def met_in_turn(m: Market, taker: OpenOrder, limit: int) -> list[OpenOrder]:
     """All orders that are within the taker's limit, in the order in which it meets them."""
     side = other(taker.side)
-    found = [o for place in books_taken(m) for o in m.orders_of(place, side)]
+    makers = [o for place in books_taken(m) for o in m.orders_of(place, side)]
     if taker.is_peg:
-        found = [o for o in found if o.place != Place.DISPLAYED]
-    found = [o for o in found if crosses(taker.side, limit, o.price)]
+        makers = [o for o in makers if o.place != Place.DISPLAYED]
+    makers = [o for o in makers if crosses(taker.side, limit, o.price)]
     if m.phase == Phase.TRADING_AT_LAST:
-        found = [o for o in found if o.price == m.last]
+        makers = [o for o in makers if o.price == m.last]
     first = m.waiting(side) if waiting_price(m, taker) is not None else []
     # By place and time already, which a stable sort keeps.
-    return first + sorted(found, key=lambda o: -o.price if side == Side.BUY else o.price)
+    return first + sorted(makers, key=lambda o: -o.price if side == Side.BUY else o.price)
 
 
 def next_maker(m: Market, taker: OpenOrder, limit: int) -> OpenOrder | None:
     """The next maker: at the best price displayed, then hidden, then the
     first all-or-none order that is not too large."""
     side = other(taker.side)
-    found: OpenOrder | None = None
+    best: OpenOrder | None = None
     for place in books_taken(m):
         price = m.best(place, side)
         if m.phase == Phase.TRADING_AT_LAST:
@@ -276,9 +276,9 @@ def next_maker(m: Market, taker: OpenOrder, limit: int) -> OpenOrder | None:
             if maker is None or not crosses(taker.side, limit, maker.price):
                 continue
         assert maker is not None
-        if found is None or not crosses(taker.side, maker.price, found.price):
-            found = maker
-    return found
+        if best is None or not crosses(taker.side, maker.price, best.price):
+            best = maker
+    return best
 
 
 def books_taken(m: Market) -> tuple[Place, ...]:

@@ -387,8 +387,8 @@ def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
             ("icebergs", at.ICEBERG_COUNT, types.count(OrderType.ICEBERG)),
             *([("orders", at.ORDER_COUNT, orders[instrument])] if is_pro_rata else []),
         ):
-            found = tables.of_instrument(instrument, offset)
-            assert found == count, f"instrument {instrument}: {count} {name}, counted {found}"
+            counted = tables.of_instrument(instrument, offset)
+            assert counted == count, f"instrument {instrument}: {count} {name}, counted {counted}"
         listed = sum(of_ext["list"][ext] != 0 for ext in extensions)
         parked = sum(of_ext["list"][ext] > at.AUCTION_LIST for ext in extensions)
         assert listed == pegs + trailing + parked, f"instrument {instrument}: an order in no list"
@@ -414,8 +414,8 @@ def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
         extra += instrument_extra(
             stops, all_or_none, pegs, trailing, orders[instrument], int(is_pro_rata)
         )
-    found = tables.word(at.EXTRA_EVENTS)
-    assert found == extra, f"orders could cause {extra} extra events, counted {found}"
+    counted = tables.word(at.EXTRA_EVENTS)
+    assert counted == extra, f"orders could cause {extra} extra events, counted {counted}"
     capacity = tables.word(at.ORDER_CAPACITY)
     assert extra <= extra_capacity(capacity), "orders could cause more events than there is room"
     assert tables.word(at.EXTRA_CAPACITY) == extra_capacity(capacity), "EXTRA_CAPACITY is wrong"
@@ -458,21 +458,21 @@ def _check_ids(tables: Tables, instrument_of: dict[int, int]) -> None:
     entries = tables.arena[start : start + (mask + 1) * at.ID_ENTRY_BYTES].view(np.uint32)
     start = tables.word(at.ID_LINKS_AT)
     links = tables.arena[start : start + tables.slots.count * at.ID_LINK_BYTES].view(np.uint32)
-    found: set[int] = set()
+    chained: set[int] = set()
     names: set[tuple[int, int]] = set()
     for entry in np.flatnonzero(entries).tolist():
         slot = int(entries[entry])
         while slot:
-            assert slot not in found, f"order slot {slot}: in two chains of ids"
+            assert slot not in chained, f"order slot {slot}: in two chains of ids"
             assert slot in instrument_of, f"order slot {slot}: has an id, but is in no book"
-            found.add(slot)
+            chained.add(slot)
             name = instrument_of[slot], tables.slots["order_id"][slot]
             assert name not in names, f"order {name[1]}: open twice in instrument {name[0]}"
             names.add(name)
             home = id_home(tables.address, *name) & mask
             assert home == entry, f"order {name[1]}: in the wrong chain"
             slot = int(links[slot])
-    assert found == set(instrument_of), "an order has no entry in the id table"
+    assert chained == set(instrument_of), "an order has no entry in the id table"
 
 
 def _check_pool(

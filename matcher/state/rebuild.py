@@ -84,7 +84,7 @@ class BookFromEvents:
     def queue(self, instrument: int, side: int, hidden: bool = False) -> list[BookOrder]:
         """The displayed (or hidden) orders of a side: best price first, then in queue order."""
         sign = -1 if side == Side.BUY else 1
-        found = [
+        orders = [
             order
             for (where, _), order in self._orders.items()
             if where == instrument
@@ -92,25 +92,25 @@ class BookFromEvents:
             and not order.is_waiting
             and order.is_hidden == hidden
         ]
-        return sorted(found, key=lambda order: (sign * order.price_ticks, order.public_id))
+        return sorted(orders, key=lambda order: (sign * order.price_ticks, order.public_id))
 
     def waiting(self, instrument: int) -> list[BookOrder]:
         """The orders that are in no queue, in the order of their public ids."""
-        found = [
+        orders = [
             o for (where, _), o in self._orders.items() if where == instrument and o.is_waiting
         ]
-        return sorted(found, key=lambda order: order.public_id)
+        return sorted(orders, key=lambda order: order.public_id)
 
     def depth(self, instrument: int, levels: int) -> dict[str, Levels]:
         """``{"bids": [(price_ticks, qty_lots, order_count), ...], "asks": [...]}``: what is
         displayed, best first, at most ``levels`` a side, as ``Engine.depth`` returns it."""
         sides = []
         for side in Side:
-            found: dict[int, tuple[int, int]] = {}
+            by_price: dict[int, tuple[int, int]] = {}
             for order in self.queue(instrument, side):
-                qty, count = found.get(order.price_ticks, (0, 0))
-                found[order.price_ticks] = (qty + order.shown_lots, count + 1)
-            sides.append([(price, *level) for price, level in found.items()][:levels])
+                qty, count = by_price.get(order.price_ticks, (0, 0))
+                by_price[order.price_ticks] = (qty + order.shown_lots, count + 1)
+            sides.append([(price, *level) for price, level in by_price.items()][:levels])
         return {"bids": sides[0], "asks": sides[1]}
 
     def _apply(self, event: Any) -> None:

@@ -140,12 +140,16 @@ def put_limit(at: int, session: int, event: int) -> int:
     if bit >= CHECKS:
         return put_text(at, session, RISK)
     at = put_text(at, session, refusals.LIMITS + bit)
-    limit, stands, asked = load_i64(event + PRICE), load_i64(event + LEAVES), load_i64(event + QTY)
-    if limit == 0 and stands == 0 and asked == 0:
+    limit, stands, requested = (
+        load_i64(event + PRICE),
+        load_i64(event + LEAVES),
+        load_i64(event + QTY),
+    )
+    if limit == 0 and stands == 0 and requested == 0:
         return at
     at = put_decimal(put_of_limit(at), limit, 0)
     at = put_decimal(put_stands(at), stands, 0)
-    return put_decimal(put_asked(at), asked, 0)
+    return put_decimal(put_asked(at), requested, 0)
 
 
 @kernel

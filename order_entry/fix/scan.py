@@ -83,8 +83,8 @@ def head_of(buffer: int, size: int, ends: int) -> int:
     word = load_word(buffer + at)
     if (word ^ TAG_9) & TWO_BYTES != 0:
         return 0
-    said = number_in(load_word(buffer + at + 2), digits)
-    return 0 if said < 0 else said << 32 | end + 1
+    body_bytes = number_in(load_word(buffer + at + 2), digits)
+    return 0 if body_bytes < 0 else body_bytes << 32 | end + 1
 
 
 @kernel_outlined
@@ -128,15 +128,15 @@ def frame(buffer: int, size: int) -> int:
     if (load_word(buffer) ^ BEGIN_WORD) & FIVE_BYTES != 0:
         return begin_of_next(buffer, size, 1)
     head = head_of(buffer, size, bytes_that_are(buffer, SOH))
-    begin, said = head & 0xFFFFFFFF, head >> 32
+    begin, body_bytes = head & 0xFFFFFFFF, head >> 32
     if head == 0:
         begin = body_begin(buffer, size)
         if begin == 0:
             return 0
-        said = body_size(buffer, begin) if begin > 0 else -1
-        if said < 0:
+        body_bytes = body_size(buffer, begin) if begin > 0 else -1
+        if body_bytes < 0:
             return begin_of_next(buffer, size, 5)
-    end = begin + said
+    end = begin + body_bytes
     if end + CHECKSUM_BYTES > MAX_MESSAGE:
         return OVERSIZE
     if end + CHECKSUM_BYTES <= size and (

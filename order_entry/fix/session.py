@@ -342,8 +342,8 @@ def on_resend_request(session: int, seq: int, now_ns: int, out: int, room: int) 
     begin, end = scan.number_of(fields, 7), scan.number_of(fields, 16)
     if begin < 1 or end < 0 or (0 < end < begin):
         tag = 7 if begin < 1 else 16
-        found = scan.field(fields, tag) != 0
-        error_of_tag(fields, scan.OUT_OF_RANGE if found else scan.REQUIRED_MISSING, tag)
+        has_field = scan.field(fields, tag) != 0
+        error_of_tag(fields, scan.OUT_OF_RANGE if has_field else scan.REQUIRED_MISSING, tag)
         send.send_reject(session, seq, now_ns, out)
     else:
         last = load_i64(session + block.OUT_SEQ) - 1
@@ -365,8 +365,8 @@ def on_sequence_reset(session: int, seq: int, gap_fill: bool, now_ns: int, out: 
     fields = load_i64(session + words.FIELDS)
     next_in, expected = scan.number_of(fields, 36), load_i64(session + block.IN_SEQ)
     if next_in < 0:
-        found = scan.field(fields, 36) != 0
-        error_of_tag(fields, scan.BAD_FORMAT if found else scan.REQUIRED_MISSING, 36)
+        has_field = scan.field(fields, 36) != 0
+        error_of_tag(fields, scan.BAD_FORMAT if has_field else scan.REQUIRED_MISSING, 36)
     elif next_in < expected or (gap_fill and next_in == seq):
         set_error(fields, scan.OUT_OF_RANGE, 0)
     else:
@@ -514,12 +514,12 @@ def on_timer(session: int, now_ns: int, out: int) -> int:
     if interval == 0 or load_i64(session + words.STATE) < words.ACTIVE:
         return IGNORE
     silent = now_ns - load_i64(session + block.LAST_IN_NS)
-    asked = load_i64(session + words.TEST_REQUESTS)
-    if 5 * silent >= 6 * interval * (asked + 1):
-        store_i64(session + words.TEST_REQUESTS, asked + 1)
+    test_requests = load_i64(session + words.TEST_REQUESTS)
+    if 5 * silent >= 6 * interval * (test_requests + 1):
+        store_i64(session + words.TEST_REQUESTS, test_requests + 1)
         send.send_test_request(session, now_ns, out)
         return SESSION
-    if asked == 0 and now_ns - load_i64(session + block.LAST_OUT_NS) >= interval:
+    if test_requests == 0 and now_ns - load_i64(session + block.LAST_OUT_NS) >= interval:
         send.send_heartbeat(session, 0, now_ns, out)
         return SESSION
     return IGNORE
@@ -538,9 +538,9 @@ def timer_due_ns(session: int) -> int:
     interval = load_i64(session + block.HEARTBEAT_NS)
     if interval == 0:
         return due
-    asked = load_i64(session + words.TEST_REQUESTS)
-    silent = (6 * interval * (asked + 1) + 4) // 5
+    test_requests = load_i64(session + words.TEST_REQUESTS)
+    silent = (6 * interval * (test_requests + 1) + 4) // 5
     due = min(due, load_i64(session + block.LAST_IN_NS) + silent)
-    if asked == 0:
+    if test_requests == 0:
         due = min(due, load_i64(session + block.LAST_OUT_NS) + interval)
     return due

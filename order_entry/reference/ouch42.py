@@ -225,8 +225,8 @@ def complete_replace(
         if note["refused"]:
             raise Refused(Refusal(int(note["refused"])))
         demand(record["order_type"] != OrderType.MARKET, Refusal.REPLACE)
-        alike = new["display"] == old["display"] or {new["display"], old["display"]} <= SHOWN
-        demand(alike, Refusal.DISPLAY)
+        same_display = new["display"] == old["display"] or {new["display"], old["display"]} <= SHOWN
+        demand(same_display, Refusal.DISPLAY)
         days = {new["time_in_force"], old["time_in_force"]} <= {99_998, 99_999}
         demand(new["time_in_force"] == old["time_in_force"] or days, Refusal.TIME_IN_FORCE)
         scale, price = world.scale(record["symbol"].item()), int(order["price_ticks"])
@@ -326,7 +326,7 @@ def canceled(event: Any, row: Row, note: Any, world: World) -> bytes:
     token, gone = row.record["token"].tobytes(), u32(event["qty_lots"])
     reason = Reason(int(event["reason"]))
     if event["leaves_lots"] != 0:
-        name = "unasked" if reason == Reason.SELF_TRADE else "told"
+        name = "unasked" if reason == Reason.SELF_TRADE else "confirmed"
         setattr(row.sizes, name, getattr(row.sizes, name) + int(event["qty_lots"]))
     if reason == Reason.SELF_TRADE:
         number = int(event["order_id"]) & ((1 << 62) - 1)

@@ -459,7 +459,7 @@ def encode(event: Any, row: Row, note: Any, world: World) -> bytes:
 def canceled(event: Any, row: Row, note: Any, world: World, user_ref: int) -> bytes:
     gone, reason = u32(event["qty_lots"]), Reason(int(event["reason"]))
     if event["leaves_lots"] != 0:
-        key = "unasked" if reason == Reason.SELF_TRADE else "told"
+        key = "unasked" if reason == Reason.SELF_TRADE else "confirmed"
         setattr(row.sizes, key, getattr(row.sizes, key) + int(event["qty_lots"]))
     if reason == Reason.SELF_TRADE:
         number = int(event["order_id"]) & ((1 << 62) - 1)

@@ -63,14 +63,14 @@ class Sizes:
     """A row's words of reductions (ouch.SENT to ouch.UNASKED)."""
 
     sent: int = 0
-    told: int = 0
+    confirmed: int = 0
     returned: int = 0
     unasked: int = 0
     reference: int = 0
 
     @property
     def reduced(self) -> int:
-        return max(self.sent - self.returned, self.told)
+        return max(self.sent - self.returned, self.confirmed)
 
 
 @dataclass

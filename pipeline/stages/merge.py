@@ -122,7 +122,7 @@ def next_of_all(context: int, state: int) -> int:
     """Of the shards that are not done with a command to all, the one whose event comes first in
     one matcher; NO_SHARD while one of them has published nothing."""
     cause = load_i64(state + ct.MERGE_CAUSE)
-    found, found_part, found_key, found_number = NO_SHARD, 0, 0, 0
+    first, first_part, first_key, first_number = NO_SHARD, 0, 0, 0
     for shard in range(load_i64(context + SHARDS)):
         if load_i64(place_of(state, shard) + DONE) == cause:
             continue
@@ -137,12 +137,12 @@ def next_of_all(context: int, state: int) -> int:
             part = 0
             if load_u8(head + EVENT_KIND) == EXPIRED:
                 key, number = load_i64(head + EVENT_LEAVES), load_i64(head + EVENT_CONTRA)
-        is_first = part < found_part or (
-            part == found_part and (key < found_key or (key == found_key and number < found_number))
+        is_first = part < first_part or (
+            part == first_part and (key < first_key or (key == first_key and number < first_number))
         )
-        if found == NO_SHARD or is_first:
-            found, found_part, found_key, found_number = shard, part, key, number
-    return found
+        if first == NO_SHARD or is_first:
+            first, first_part, first_key, first_number = shard, part, key, number
+    return first
 
 
 @kernel

@@ -268,8 +268,8 @@ def new_number(hall: int, session: int, order: int, note: int) -> None:
     """Give the message of the session (its index) a row of its own; a replace's core order stays
     the same."""
     table, rows = load_i64(hall + h.TOKENS), load_i64(hall + h.ROWS)
-    last, told = load_i64(hall + h.LAST_NUMBER), load_i64(hall + h.TOLD)
-    number = r.next_number(rows, load_i64(hall + h.ROW_MASK), last, told)
+    last, answered_seq = load_i64(hall + h.LAST_NUMBER), load_i64(hall + h.ANSWERED_SEQ)
+    number = r.next_number(rows, load_i64(hall + h.ROW_MASK), last, answered_seq)
     if number == 0 or not t.has_room_for(table, session):
         store_u8(note + n.REFUSED, VENUE_FULL)
         return

@@ -94,11 +94,11 @@ def take_events(context: int) -> int:
         if not (all_count or of_session):
             continue
         store_i64(hall + h.AT_LANE_SEQ, origin >> SHIFT)
-        told = cp.tell_event(hall, codecs, event, order, note, rx_ts_ns)
+        receiver = cp.tell_event(hall, codecs, event, order, note, rx_ts_ns)
         if note != 0:
             delays.told_to(hall, origin >> SHIFT)
-        if told != 0:
-            mark_dirty(context, a.block_of(hall, told))
+        if receiver != 0:
+            mark_dirty(context, a.block_of(hall, receiver))
     for place in range(copies):
         mark_dirty(context, a.block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place)))
     store_i64(hall + h.EVENT_SEQ, first + count - 1)
@@ -419,8 +419,8 @@ def understand(context: int, session: int) -> int:
     """Whole messages in a session's buffer into commands, a bounded number of them."""
     codec = load_i64(context + x.CODECS) + a.CODEC_BYTES * load_i64(session + s.PROTOCOL)
     buffer, length = load_i64(session + s.INPUT), load_i64(session + s.INPUT_LENGTH)
-    told = c.tell_of_login(context, session)
-    most = min(x.MESSAGES_A_TURN, c.lane_room(context) - 2) if told else 0
+    is_announced = c.tell_of_login(context, session)
+    most = min(x.MESSAGES_A_TURN, c.lane_room(context) - 2) if is_announced else 0
     at, done, result, waits = 0, 0, 0, 0
     now = monotonic_ns()
     is_fix = a.is_fix(load_i64(session + s.PROTOCOL))

@@ -108,8 +108,8 @@ class MoneyDesk:
         purpose = request.get("purpose", "outside")
         if purpose not in PURPOSES:
             raise DeskError(f"there is no purpose {purpose!r}; there are {', '.join(PURPOSES)}")
-        asked = request.get("asset")
-        name = self._known(asked) if asked else ""
+        requested = request.get("asset")
+        name = self._known(requested) if requested else ""
         before = self.view.of(who, lay.BALANCE)
         free = before - self.view.of(who, lay.RESERVED)
         if amount < 0 and purpose == "outside" and -amount > max(free, 0):

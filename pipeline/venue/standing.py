@@ -54,14 +54,14 @@ def standing(
     if instrument is not None and instrument not in limits.symbols:
         raise OutcryError(f"there is no instrument {instrument!r}")
     rows = []
-    everything = participant is None and instrument is None
-    if everything and view.word(lay.MARKET_KILL):
+    whole_venue = participant is None and instrument is None
+    if whole_venue and view.word(lay.MARKET_KILL):
         rows.append({"of": "market", "what": "killed", "value": True})
     for index, symbol in enumerate(limits.symbols):
         if participant is None and instrument in (None, symbol):
             rows += _rows(view, OF_INSTRUMENTS | HALTED, symbol, 0, index)
     for name, row in limits.groups.items():
-        if everything:
+        if whole_venue:
             both = {
                 "group_gross_position": Limit(Setting.GROUP_GROSS_POSITION, int, NO_LIMIT),
                 "killed": Limit(Setting.GROUP_KILL, int, 0),

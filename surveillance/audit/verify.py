@@ -30,7 +30,7 @@ def verify(folder: Path, published: dict[str, str] | None = None) -> dict[str, A
     here, it is a fault; only that there is no trail raises :class:`AuditError`.
     """
     faults: list[str] = []
-    plan, links = _told(folder, faults)
+    plan, links = _plan_and_links(folder, faults)
     expected = {folder / PLAN, folder / CHAIN, folder / LOCK}
     size_bytes = 0
     for link in links:
@@ -58,7 +58,7 @@ def verify(folder: Path, published: dict[str, str] | None = None) -> dict[str, A
             "days": days, "faults": faults[:MAX_FAULTS]}  # fmt: skip
 
 
-def _told(folder: Path, faults: list[str]) -> tuple[Plan | None, list[Link]]:
+def _plan_and_links(folder: Path, faults: list[str]) -> tuple[Plan | None, list[Link]]:
     plan: Plan | None = None
     links: list[Link] = []
     if not (folder / PLAN).exists() and not (folder / CHAIN).exists():

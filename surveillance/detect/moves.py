@@ -74,7 +74,7 @@ def begin_taking(state: int, book: int, taker: int) -> None:
 
 
 @kernel
-def settle_move(state: int, book: int) -> None:
+def credit_move(state: int, book: int) -> None:
     """Before a command's first event in a book: what the last one that took moved is its own."""
     row = load_i64(book + lay.B_TAKER)
     if row == 0:

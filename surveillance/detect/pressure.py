@@ -14,7 +14,7 @@ ASYMMETRY, SIZE = offset("spoof_asymmetry"), offset("spoof_size")
 DEPTH, CANCELLED = offset("spoof_depth_percent"), offset("spoof_cancelled_percent")
 PRICES = offset("layer_prices")
 SPOOFING, LAYERING = int(lay.Detector.SPOOFING), int(lay.Detector.LAYERING)
-BUY, SELL, WALK, FIVE = 1, 2, 64, 5
+BUY, SELL, ORDERS_MOST, FIVE = 1, 2, 64, 5
 
 
 @kernel
@@ -39,7 +39,7 @@ def fill_against(state: int, book: int, cell: int, side: int, price: int, lots: 
     own = tab.window_sum(cell + lay.C_BUCKETS, now, recent, word) - lots
     pressing, orders, prices, oldest, last_price = 0, 0, 0, 0, lay.NONE
     row, seen = load_i64(cell + lay.C_OPEN), 0
-    while row != 0 and seen < WALK:
+    while row != 0 and seen < ORDERS_MOST:
         order = tab.order_at(state, row)
         row, seen = load_i64(order + lay.O_NEXT), seen + 1
         if load_i64(order + lay.O_SHOWN) == 0:

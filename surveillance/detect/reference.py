@@ -44,7 +44,7 @@ class Reference(Rules):
         if self.seen_cause.get(instrument) != self.cause:
             self.seen_cause[instrument] = self.cause
             self.quotes[instrument] = self._best(instrument, 1), self._best(instrument, 2)
-            self._settle(instrument)
+            self._credit_move(instrument)
             self._opened(instrument)
         if kind == EventKind.ACCEPTED:
             self._accepted(e)

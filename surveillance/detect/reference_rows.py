@@ -84,4 +84,4 @@ class Around:
     turned_value: int = 0
     first_seq: int = 0
     first_ns: int = 0
-    told: bool = False
+    reported: bool = False

@@ -118,7 +118,7 @@ class Rules:
                 if first <= ns // lay.BUCKET_NS <= end_ns // lay.BUCKET_NS
                 and owner in (None, who)]  # fmt: skip
 
-    def _settle(self, instrument: int) -> None:
+    def _credit_move(self, instrument: int) -> None:
         """What the last taking command did to the mid is its owner's."""
         if instrument not in self.takers:
             return
@@ -552,7 +552,7 @@ class Rules:
                 tally.ahead_value += value
             elif entered is not None and not same:
                 late = self.now > entered + self.p["front_after_ns"]
-                if not late and tally.ahead and not tally.told:
+                if not late and tally.ahead and not tally.reported:
                     tally.turned += lots
                     tally.turned_value += value
                     self._judge(instrument, order, row, tally)
@@ -572,7 +572,7 @@ class Rules:
             before = before[-lay.VOLUMES :]
             if not before or tally.ahead * len(before) < self.p["insider_times"] * sum(before):
                 return
-        tally.told = True
+        tally.reported = True
         detector = lay.Detector.FRONT_RUNNING if front else lay.Detector.INSIDER_TIMING
         self._tell(detector, instrument, [order.who], 80 if front else 50, tally.first_ns,
                    tally.first_seq, tally.ahead, 0, int(apart * 2 * min(tally.turned, 1 << 31)), 1,

@@ -81,7 +81,7 @@ def watch(
             store_i64(book + lay.B_CAUSE, cause)
             store_i64(book + lay.B_BID, tab.best_of(state, book, 1))
             store_i64(book + lay.B_ASK, tab.best_of(state, book, 2))
-            moves.settle_move(state, book)
+            moves.credit_move(state, book)
             moves.opened(state, book, instrument)
         if kind == ACCEPTED:
             accepted(state, book, instrument, event)

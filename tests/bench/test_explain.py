@@ -17,7 +17,7 @@ from openoutcry.bench.explain import (
     new_levels,
 )
 from openoutcry.bench.paced import Paced, SpansDoNotAddUp, check_spans, percentiles
-from openoutcry.bench.plot_data import TIME_BINS, histogram, pictures
+from openoutcry.bench.plot_data import TIME_BINS, histogram, plots
 from openoutcry.bench.stages_alone import bottleneck, stage_rates
 from openoutcry.bench.timeline import Slice, Timeline
 from openoutcry.host.corewatch import UNSEEN, Interval, Watched
@@ -266,15 +266,15 @@ def test_a_ladder_that_shared_memory_ends_says_so():
 def test_pictures_count_every_command_once():
     """Histogram, heat map and throughput hold all commands that count, and the warm-up none."""
     done = quiet_run()
-    plots = pictures(done)
+    drawn = plots(done)
     counted = COUNT - done.warm
-    assert plots["warm_up_commands"] == done.warm
-    for stage in plots["stages"]:
+    assert drawn["warm_up_commands"] == done.warm
+    for stage in drawn["stages"]:
         assert sum(count for _, count in stage["histogram"]) == counted
-    assert sum(sum(row) for row in plots["heat"]["counts"]) == counted
-    assert len(plots["heat"]["counts"]) == len(plots["heat"]["edges_ns"])
-    assert plots["throughput"][-1]["commands"] == counted
-    assert len(plots["throughput"]) == TIME_BINS
+    assert sum(sum(row) for row in drawn["heat"]["counts"]) == counted
+    assert len(drawn["heat"]["counts"]) == len(drawn["heat"]["edges_ns"])
+    assert drawn["throughput"][-1]["commands"] == counted
+    assert len(drawn["throughput"]) == TIME_BINS
 
 
 @settings(derandomize=True, deadline=None)

@@ -14,7 +14,7 @@ from openoutcry.bench import exports
 from openoutcry.bench import plot_data as exports_pictures
 from openoutcry.bench.exports import chrome_trace, hdr_log, hgrm, prometheus, write_exports
 from openoutcry.bench.paced import Paced
-from openoutcry.bench.plot_data import merged, overlapping, pictures, trace
+from openoutcry.bench.plot_data import merged, overlapping, plots, trace
 from openoutcry.bench.results import document, missing, summarise
 from openoutcry.host.corewatch import Interval
 from openoutcry.pipeline.histogram import bucket_of
@@ -45,7 +45,7 @@ def recorded(durability="none", steps=STEPS):
 def pipeline_document():
     rung = {"rate": 10, "p50": 1.0, "p99": 2.0, "p999": 3.0, "beyond": False}
     details = {
-        "pictures": pictures(recorded()),
+        "pictures": plots(recorded()),
         "ladder": {"none": [[rung, rung | {"rate": 100, "beyond": True}]]},
         "bottleneck": {"process": "back", "stage": "matcher", "commands_per_s": 2e7},
         "compile_s": 0.5,
@@ -174,7 +174,7 @@ def test_every_watched_run_is_exported(pipeline_document, tmp_path):
     """A folder for each durability, its own trace in it; the metrics tell them apart."""
     other = recorded("durable", ())
     pipeline_document["details"]["explain"] = [
-        {"pictures": pictures(run)} for run in (recorded(), other)
+        {"pictures": plots(run)} for run in (recorded(), other)
     ]
     write_exports(pipeline_document, tmp_path / "out")
     steps = {}

@@ -87,7 +87,7 @@ def test_what_was_never_answered_was_never_entered_and_cancels_go_again():
     assert own.orders["A1"].wanted == "replace"
     own.orders["A2"].wanted = "cancel"
     own.take(venue_message("J", o.PROBE + "X", reason="Z"))
-    assert own.settle() == (["N1", "N2"], ["A2"])
+    assert own.end_unanswered() == (["N1", "N2"], ["A2"])
     states = {one.token: (one.state, one.wanted) for one in own.orders.values()}
     assert states == {"A1": (o.OPEN, ""), "A2": (o.OPEN, "cancel"), "N1": (o.NEVER, ""),
                       "N2": (o.NEVER, "")}  # fmt: skip

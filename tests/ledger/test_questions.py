@@ -95,7 +95,7 @@ def test_every_fault_of_the_given_books_is_found_and_no_other():
 
 @needs_given
 def test_the_given_questions_as_their_text_means_them():
-    books, parameters = read_books(GIVEN), corrected.Asked()
+    books, parameters = read_books(GIVEN), corrected.Parameters()
     rows = {name: corrected.answer(books, name, parameters).rows for name in corrected.QUESTIONS}
     assert rows["q1"] == [
         (1, "2024-10-01 09:10:00", None, 0), (1, "2024-10-01 09:11:00", 30000, 1),
@@ -109,7 +109,7 @@ def test_the_given_questions_as_their_text_means_them():
     assert [row[4] for row in rows["q5"] if row[3] == "Fee"] == [-15, -30, 45]
     assert all(row[-1] == 0 for row in rows["filled"])
     assert rows["fees"] == [(1, "USD", 3600)]
-    ether = corrected.answer(books, "q5", corrected.Asked(market="ETH_USD")).rows
+    ether = corrected.answer(books, "q5", corrected.Parameters(market="ETH_USD")).rows
     assert {row[0] for row in ether} == {8002}
     assert all(row[-1] == 1 for row in ether)
 
@@ -152,7 +152,7 @@ def test_books_without_faults_have_none_and_our_answers_are_the_sqls(seed, tmp_p
     assert write_sample(tmp_path / "made", seed, trades=20, faults=False) == set()
     books = read_books(tmp_path / "made")
     assert anomalies.find(books) == []
-    parameters = corrected.Asked(bars_to=datetime(2024, 10, 1, 9, 13))
+    parameters = corrected.Parameters(bars_to=datetime(2024, 10, 1, 9, 13))
     ours = [row for row in corrected.answer(books, "q1", parameters).rows if row[3]]
     assert ours == faithful.ask(tmp_path / "made", only="q1")["q1"].rows
     assert all(row[-1] == 0 for row in corrected.answer(books, "q5", parameters).rows
@@ -173,16 +173,16 @@ def test_wash_trades_are_each_found_once_and_by_side(pairs):
     which user 4 was the maker both times."""
     given_sql = [row[1] for row in faithful.ask(pairs, as_of=NOON, only="q4")["q4"].rows]
     assert given_sql == ["60000|60001", "60001|60000", "60002|60002", "60002"]
-    rows = corrected.answer(read_books(pairs), "q4", corrected.Asked(as_of=NOON)).rows
+    rows = corrected.answer(read_books(pairs), "q4", corrected.Parameters(as_of=NOON)).rows
     assert [row[:4] for row in rows] == [
         ("SELF", "60002", "3", "SELF_TRADE"),
         ("RECIPROCAL", "60000|60001", "1↔2", "delta_s=0"),
         ("RECIPROCAL", "60003|60004", "4↔5", "delta_s=10"),
         ("RECIPROCAL", "60004|60005", "5↔4", "delta_s=39"),
     ]
-    early = corrected.Asked(as_of=datetime(2024, 10, 1, 11, 0, 10))
+    early = corrected.Parameters(as_of=datetime(2024, 10, 1, 11, 0, 10))
     assert len(corrected.answer(read_books(pairs), "q4", early).rows) == 2
-    assert corrected.answer(read_books(pairs), "q4", corrected.Asked(
+    assert corrected.answer(read_books(pairs), "q4", corrected.Parameters(
         as_of=datetime(2024, 10, 3))).rows == []  # fmt: skip
 
 
@@ -190,7 +190,7 @@ def test_the_counterparty_is_on_the_other_side(pairs):
     """Order 50002's buyer was the maker, 50008's the taker: the SQL's answer is right once."""
     books = read_books(pairs)
     for order_id, other in ((50_002, 1), (50_008, 4), (50_009, 5)):
-        rows = corrected.answer(books, "q3", corrected.Asked(order_id=order_id)).rows
+        rows = corrected.answer(books, "q3", corrected.Parameters(order_id=order_id)).rows
         assert [row[3] for row in rows] == [other]
         assert rows[0][-1] == 0
 
@@ -265,10 +265,14 @@ def test_a_database_that_is_not_there_is_said(tmp_path):
 def test_what_is_not_in_the_books_is_said(pairs):
     books = read_books(pairs)
     for name, parameters, word in (
-        ("q9", corrected.Asked(), "no question 'q9'"),
-        ("q3", corrected.Asked(order_id=1), "there is no order 1"),
-        ("q5", corrected.Asked(market="X"), "there is no market 'X'; there are BTC_USD, ETH_USD"),
-        ("q1", corrected.Asked(bars_to=datetime(2024, 1, 1)), "before it begins"),
+        ("q9", corrected.Parameters(), "no question 'q9'"),
+        ("q3", corrected.Parameters(order_id=1), "there is no order 1"),
+        (
+            "q5",
+            corrected.Parameters(market="X"),
+            "there is no market 'X'; there are BTC_USD, ETH_USD",
+        ),
+        ("q1", corrected.Parameters(bars_to=datetime(2024, 1, 1)), "before it begins"),
     ):
         with pytest.raises(QuestionsError, match=word):
             corrected.answer(books, name, parameters)

@@ -34,7 +34,7 @@ class Day:
 
     def tell(self, feed, book, store, until):
         part = np.ascontiguousarray(self.events[feed.event_seq : until])
-        for output in feed.told(part, self.rx_ts_ns, 1):
+        for output in feed.encode_by_session(part, self.rx_ts_ns, 1):
             assert output.session == 1  # of the flows that are used here
             store.append(output.messages, feed.messages - store.count)
             book.apply(output.messages)

@@ -119,7 +119,7 @@ def test_a_call_comes_back_before_its_room_might_not_do():
     events["leaves_lots"] = np.arange(40) % 3 == 0
     events["seq"] = events["cause_seq"] = np.arange(1, 41)
     feed, times = Feed(table, 64), np.zeros(40, np.int64)
-    parts = list(feed.told(events, times, 1))
+    parts = list(feed.encode_by_session(events, times, 1))
     fast = [one for part in parts for one in unframed(part.messages)]
     assert len(parts) > 1
     assert fast == ReferenceFeed(table).encode(events, times_of(times))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from openoutcry.bench.paced import Paced
-from openoutcry.bench.plot_data import pictures
+from openoutcry.bench.plot_data import plots
 from openoutcry.bench.results import document, missing, summarise
 from openoutcry.pipeline.recording import Recording
 from openoutcry.report.bench_report import render
@@ -176,7 +176,7 @@ def recorded_pictures():
     start = 1_000_000_000 + 10_000 * np.arange(200)
     stamps = np.stack([*(start + 1_000 * place for place in range(6)), 0 * start], axis=1)
     result = {"durability": "durable", "topology": "inline"}
-    return pictures(Paced(100_000, result, Recording(stamps=stamps), 0))
+    return plots(Paced(100_000, result, Recording(stamps=stamps), 0))
 
 
 def test_what_ran_beside_several_slow_orders_is_written_once(pipeline, recorded_pictures):
