@@ -82,7 +82,7 @@ def write(home, commands, blocks=24, bump=False):
     return home
 
 
-def everything(home):
+def read_all(home):
     """All commands and all events of a journal."""
     reader = JournalReader(home)
     batches = list(events_of(reader, point := starting_point(reader)))

@@ -45,11 +45,11 @@ class Days:
 
     def subscribe(self) -> None:
         """From the first message on, and from here on without a pause: who is silent is left."""
-        self.told, self.streamed = bytearray(), bytearray()
+        self.multicast, self.streamed = bytearray(), bytearray()
         assert self.spec.b
         self.receiver = Receiver(
             [self.spec.a, self.spec.b], self.spec.retransmission, "127.0.0.1",
-            lambda data, first: self.told.extend(data),
+            lambda data, first: self.multicast.extend(data),
         )  # fmt: skip
         assert self.spec.stream
         assert self.spec.depth
@@ -67,7 +67,7 @@ class Days:
             ]
             state.append([b.levels(1, "B") for b in
                          (self.receiver.book, self.stream.book, self.depth.book)])  # fmt: skip
-            state.append((len(self.told), len(self.streamed), self.depth.book.ended))
+            state.append((len(self.multicast), len(self.streamed), self.depth.book.ended))
             assert time.monotonic() < until, state
             self.receiver.poll(0.005)
             self.stream.poll(0.005)

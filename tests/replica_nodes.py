@@ -88,7 +88,7 @@ class Node:
                 stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
             )  # fmt: skip
 
-    def said(self) -> str:
+    def output(self) -> str:
         return (self.folder / "said").read_text()
 
     def wait_until_open(self) -> None:
@@ -111,8 +111,8 @@ class Node:
         deadline = time.monotonic() + WAIT_S
         while not true():
             assert self.process is not None
-            assert self.process.poll() is None, self.said()
-            assert time.monotonic() < deadline, (self.said(), self.standby())
+            assert self.process.poll() is None, self.output()
+            assert time.monotonic() < deadline, (self.output(), self.standby())
             time.sleep(0.01)
 
     def client(self, user: str, sequence: int = 1) -> OuchClient:
@@ -135,7 +135,7 @@ class Node:
     def end(self) -> dict[str, Any]:
         assert self.process is not None
         out, _ = self.process.communicate(timeout=WAIT_S)
-        assert self.process.returncode == 0, self.said()
+        assert self.process.returncode == 0, self.output()
         return dict(json.loads(out.splitlines()[-1]))
 
 

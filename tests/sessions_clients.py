@@ -39,7 +39,7 @@ def take(client, count):
     return messages
 
 
-def told(client, count, *tags):
+def fields_of(client, count, *tags):
     return [tuple(message.get(tag) for tag in tags) for message in take(client, count)]
 
 

@@ -20,7 +20,7 @@ class Trader(threading.Thread):
     def __init__(self, name):
         super().__init__()
         self.trader, self.rng = name, random.Random(name)
-        self.told = []
+        self.messages = []
         self.sent = 0
         self.unanswered = []
         self.stopping = False
@@ -29,9 +29,9 @@ class Trader(threading.Thread):
     def trade(self, port_client):
         """On one connection; whatever was not answered before is sent again, as it was."""
         begun = self.sent
-        client = port_client(self.trader, sequence=len(self.told) + 1)
-        if client.number != len(self.told) + 1:
-            self.wrong = f"{client.answer} after {len(self.told)} messages"
+        client = port_client(self.trader, sequence=len(self.messages) + 1)
+        if client.number != len(self.messages) + 1:
+            self.wrong = f"{client.answer} after {len(self.messages)} messages"
             return
         for token in self.unanswered:
             client.send(self.order(token))
@@ -48,7 +48,7 @@ class Trader(threading.Thread):
                 break
             if kind != "S":
                 break
-            self.told.append(body)
+            self.messages.append(body)
             if body[:1] == b"A":
                 token = self.token(body)
                 self.unanswered = [one for one in self.unanswered if one != token]
@@ -68,7 +68,7 @@ class Trader(threading.Thread):
 
     def check(self):
         """Each token was accepted once, in its order."""
-        accepted = [self.token(body) for body in self.told if body[:1] == b"A"]
+        accepted = [self.token(body) for body in self.messages if body[:1] == b"A"]
         assert not self.wrong, self.wrong
         assert sorted(set(accepted)) == sorted(accepted), "an order was doubled"
         return accepted
@@ -77,14 +77,14 @@ class Trader(threading.Thread):
 def storm(traders, client, rounds, rng, break_it):
     """Trade, break, trade again; ``client(name, sequence=...)`` connects."""
     for _ in range(rounds):
-        before = [len(t.told) for t in traders]
+        before = [len(t.messages) for t in traders]
         threads = [threading.Thread(target=t.trade, args=(client,), daemon=True) for t in traders]
         for thread in threads:
             thread.start()
         until = time.monotonic() + PATIENCE_S
-        while any(len(t.told) < b + 40 for t, b in zip(traders, before, strict=True)):
+        while any(len(t.messages) < b + 40 for t, b in zip(traders, before, strict=True)):
             assert not any(t.wrong for t in traders), [t.wrong for t in traders]
-            assert time.monotonic() < until, [(t.told[-1:], t.unanswered) for t in traders]
+            assert time.monotonic() < until, [(t.messages[-1:], t.unanswered) for t in traders]
             time.sleep(0.01)
         time.sleep(rng.random() * 0.2)
         break_it()
@@ -93,7 +93,7 @@ def storm(traders, client, rounds, rng, break_it):
             assert not thread.is_alive()
 
 
-def what_was_said(message):
+def content_of(message):
     """Everything but what each sending decides, and when it was said first."""
     body = tuple(pair for pair in message.fields if pair[0] not in (9, 10, 43, 52, 122))
     return body, message.get(122) or message[52]

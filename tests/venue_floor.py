@@ -134,14 +134,14 @@ def kinds(events: np.ndarray) -> list[EventKind]:
     return [EventKind(int(kind)) for kind in events["kind"]]
 
 
-def gateway_told(events: np.ndarray) -> set[str]:
+def gateway_refusal(events: np.ndarray) -> set[str]:
     """The gateway's checks that failed."""
     (event,) = events
     assert (event["kind"], event["reason"]) == (EventKind.REJECTED, Reason.GATEWAY)
     return {bit.name for bit in ErrorBit if int(event["contra_id"]) >> bit & 1}
 
 
-def told(events: np.ndarray) -> tuple[set[str], int, int, int]:
+def risk_refusal(events: np.ndarray) -> tuple[set[str], int, int, int]:
     """Checks that failed; of the first the limit, what stands, what was asked."""
     (event,) = events
     assert (event["kind"], event["reason"]) == (EventKind.REJECTED, Reason.RISK)

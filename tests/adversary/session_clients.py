@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sessions_traders import what_was_said
+from sessions_traders import content_of
 from sessions_venue import PASSWORD, Client, enter
 
 from openoutcry.client import ClientError, FixClient, FixNumbers
@@ -333,7 +333,7 @@ class Fix(Logged):
         if message is None:
             return 0
         self.heard()
-        content = json.loads(json.dumps(what_was_said(message)))
+        content = json.loads(json.dumps(content_of(message)))
         before = self.messages.get(message.sequence)
         if before is None:
             self.log.add(RECEIVED, json.dumps([message.sequence, *content]).encode())

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from sessions_traders import what_was_said
+from sessions_traders import content_of
 from sessions_venue import PASSWORD, Venue, kill_stage
 
 from openoutcry.client import ClientError, FixClient, FixNumbers
@@ -84,7 +84,7 @@ class FixTrader:
             self.keep(message)
 
     def keep(self, message):
-        content = what_was_said(message)
+        content = content_of(message)
         if self.messages.setdefault(message.sequence, content) != content:
             self.wrong = f"{message.sequence} was {self.messages[message.sequence]}, is {content}"
         if message.get(150) == "0":
@@ -139,7 +139,7 @@ def check_again(venue, traders):
         again = {}
         while last not in again:
             message = client.next(PATIENCE_S)
-            again[message.sequence] = what_was_said(message)
+            again[message.sequence] = content_of(message)
         assert again == {n: content for n, content in trader.messages.items() if n <= last}
         client.logout()
     venue.report = venue.stop()

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from sessions_clients import PATIENCE_S, connect, take, told
+from sessions_clients import PATIENCE_S, connect, fields_of, take
 from sessions_venue import PASSWORD, Venue
 
 from openoutcry.cli.client import client as client_command
@@ -102,39 +102,39 @@ def test_two_participants_trade_and_each_is_told_his_own(venue):
         assert (accepted.kind, accepted[150], accepted[39], accepted[11]) == ("8", "0", "0", first)
         assert (accepted[1], accepted[151], accepted[44]) == ("ACCOUNT", "100", "12.3400")
         two.sell("ACME", 40, "12.34")
-        assert told(two, 2, 150, 39, 32) == [("0", "0", ""), ("F", "2", "40")]
-        assert told(one, 1, 150, 39, 14, 151, 6) == [("F", "1", "40", "60", "12.3400")]
+        assert fields_of(two, 2, 150, 39, 32) == [("0", "0", ""), ("F", "2", "40")]
+        assert fields_of(one, 1, 150, 39, 14, 151, 6) == [("F", "1", "40", "60", "12.3400")]
         second = one.replace(first, "ACME", "1", 90, "12.40")
-        assert told(one, 1, 150, 11, 41, 38, 151) == [("5", second, first, "90", "50")]
+        assert fields_of(one, 1, 150, 11, 41, 38, 151) == [("5", second, first, "90", "50")]
         one.cancel(first, "ACME", "1")
-        assert told(one, 1, 434, 102, 39) == [("1", "0", "1")], "it goes by another name"
+        assert fields_of(one, 1, 434, 102, 39) == [("1", "0", "1")], "it goes by another name"
         one.status(second, "ACME", "1")
-        assert told(one, 1, 150, 39, 14, 151) == [("I", "1", "40", "50")]
+        assert fields_of(one, 1, 150, 39, 14, 151) == [("I", "1", "40", "50")]
         third = one.sell("BOLT", 7, "99")
-        assert told(one, 1, 150) == [("0",)]
+        assert fields_of(one, 1, 150) == [("0",)]
         request = one.mass_status()
-        assert told(one, 2, 11, 584, 911, 912) == [
+        assert fields_of(one, 2, 11, 584, 911, 912) == [
             (second, request, "2", ""), (third, request, "2", "Y"),
         ]  # fmt: skip
         cancel = one.cancel(second, "ACME", "1")
-        assert told(one, 1, 150, 39, 11, 41) == [("4", "4", cancel, second)]
+        assert fields_of(one, 1, 150, 39, 11, 41) == [("4", "4", cancel, second)]
         mass = one.mass_cancel()
-        assert told(one, 2, 35, 150, 533, 11) == [("8", "4", "", third), ("r", "", "1", mass)]
+        assert fields_of(one, 2, 35, 150, 533, 11) == [("8", "4", "", third), ("r", "", "1", mass)]
         one.mass_status()
-        assert told(one, 1, 39, 911, 912) == [("8", "0", "Y")]
+        assert fields_of(one, 1, 39, 911, 912) == [("8", "0", "Y")]
         one.cancel("NEVER", "ACME", "1")
-        assert told(one, 1, 35, 102, 37) == [("9", "1", "NONE")]
+        assert fields_of(one, 1, 35, 102, 37) == [("9", "1", "NONE")]
         one.enter("1", "NOPE", 5, "1")
-        assert told(one, 1, 39, 103, 55) == [("8", "1", "NOPE")]
+        assert fields_of(one, 1, 39, 103, 55) == [("8", "1", "NOPE")]
         one.enter("1", "ACME", 5, "1", name=first)
-        assert told(one, 1, 39, 103) == [("8", "6")]
+        assert fields_of(one, 1, 39, 103) == [("8", "6")]
         one.enter("1", "ACME", 5, "1", name=third, t97="Y")
-        assert told(one, 1, 150, 39) == [("I", "4")], "a possible resend of what there was"
+        assert fields_of(one, 1, 150, 39) == [("I", "4")], "a possible resend of what there was"
         one.send("D", ((11, "X1"),))
-        assert told(one, 1, 35, 371, 373) == [("3", "55", "1")]
+        assert fields_of(one, 1, 35, 371, 373) == [("3", "55", "1")]
         one.send("j", ((45, "1"), (372, "8"), (380, "5")))  # taken without a word
         one.send("V", ((262, "R"),))
-        assert told(one, 1, 35, 372, 380) == [("j", "V", "3")]
+        assert fields_of(one, 1, 35, 372, 380) == [("j", "V", "3")]
 
 
 def test_every_report_has_an_exec_id_of_its_own(venue):
@@ -144,7 +144,7 @@ def test_every_report_has_an_exec_id_of_its_own(venue):
         names = [one.buy("ACME", 10, "3") for _ in range(5)]
         for _ in range(5):
             two.sell("ACME", 2, "3", ioc=True)
-        assert told(two, 10, 150) == [("0",), ("F",)] * 5
+        assert fields_of(two, 10, 150) == [("0",), ("F",)] * 5
         messages = take(one, 10)
         for number in range(30):
             one.enter("1", "NOPE", 5, "1", name=f"X{number}")
@@ -165,7 +165,7 @@ def test_of_two_replaces_of_one_name_the_second_is_refused(venue):
     """Its quantity would count from an order that the first one has made another."""
     with connect(venue, prefix="R") as one:
         first = one.buy("ACME", 100, "3")
-        assert told(one, 1, 150) == [("0",)]
+        assert fields_of(one, 1, 150) == [("0",)]
         replaces = [(2, "80"), (3, "90")]
         fields = [order(f"NEW{n}", t38=qty, t44="3.00", t41=first) for n, qty in replaces]
         seq = one.numbers.next_out
@@ -181,7 +181,7 @@ def test_of_two_replaces_of_one_name_the_second_is_refused(venue):
         assert (refused[11], refused[41], refused[434]) == ("NEW3", first, "2")
         assert refused[102] in ("3", "0"), "under way, or done meanwhile"
         one.cancel("NEW2", "ACME", "1")
-        assert told(one, 1, 150, 38) == [("4", "80")]
+        assert fields_of(one, 1, 150, 38) == [("4", "80")]
 
 
 def test_logons_that_are_refused_get_no_word(venue):
@@ -211,17 +211,17 @@ def test_numbers_go_on_over_connections_and_what_was_missed_comes(venue):
     first.close()
     with connect(venue, "OTHER", prefix="KO") as other:
         other.sell("ACME", 4, "2")
-        assert told(other, 2, 150) == [("0",), ("F",)]
+        assert fields_of(other, 2, 150) == [("0",), ("F",)]
     again = connect(venue, "KEEP", numbers=first.numbers)
-    assert told(again, 1, 150, 11, 32) == [("F", name, "4")]
+    assert fields_of(again, 1, 150, 11, 32) == [("F", name, "4")]
     wanted = again.numbers.next_in
     again.ask_again(1)
-    assert told(again, 2, 43, 150) == [("Y", "0"), ("Y", "F")]
+    assert fields_of(again, 2, 43, 150) == [("Y", "0"), ("Y", "F")]
     assert again.numbers.next_in == wanted
     again.logout()
     third = connect(venue, "KEEP", numbers=again.numbers, next_expected=True)
     third.cancel(name, "ACME", "1")
-    assert told(third, 1, 150) == [("4",)]
+    assert fields_of(third, 1, 150) == [("4",)]
     third.logout()
 
 
@@ -233,9 +233,9 @@ def test_next_expected_number_brings_what_was_missed_without_a_question(venue):
     first.logout()
     numbers = FixNumbers(next_out=first.numbers.next_out, next_in=3)
     again = connect(venue, "NEXT", numbers=numbers, next_expected=True)
-    assert told(again, 4, 34, 43, 11) == [(str(n), "Y", f"N{n - 1}") for n in range(3, 7)]
+    assert fields_of(again, 4, 34, 43, 11) == [(str(n), "Y", f"N{n - 1}") for n in range(3, 7)]
     again.mass_cancel()
-    assert told(again, 6, 35) == [("8",)] * 5 + [("r",)]
+    assert fields_of(again, 6, 35) == [("8",)] * 5 + [("r",)]
     assert again.numbers.next_out == numbers.next_out
     again.logout()
     ahead = FixNumbers(next_out=again.numbers.next_out, next_in=1000)
@@ -252,7 +252,7 @@ def test_a_number_that_is_too_low_ends_the_connection(venue):
         connect(venue, "LATE", numbers=FixNumbers())
     with connect(venue, "LATE") as again:  # with ResetSeqNumFlag
         again.mass_status()
-        assert told(again, 1, 34, 911) == [("2", "1")]
+        assert fields_of(again, 1, 34, 911) == [("2", "1")]
 
 
 def test_messages_before_their_turn_are_kept_and_more_are_asked_for_again(venue):
@@ -314,13 +314,13 @@ def test_orders_go_with_a_lost_connection_and_stay_after_a_logout(venue):
     gone.close()
     wait_for_command(venue, "GONE", CommandKind.DISCONNECT)
     again = connect(venue, "GONE", numbers=gone.numbers)
-    assert told(again, 1, 150, 11) == [("4", name)]
+    assert fields_of(again, 1, 150, 11) == [("4", name)]
     kept = again.buy("ACME", 5, "1")
-    assert told(again, 1, 150, 11) == [("0", kept)]
+    assert fields_of(again, 1, 150, 11) == [("0", kept)]
     again.logout()
     third = connect(venue, "GONE", numbers=again.numbers)
     third.cancel(kept, "ACME", "1")
-    assert told(third, 1, 150, 58) == [("4", "user")], "it was still there"
+    assert fields_of(third, 1, 150, 58) == [("4", "user")], "it was still there"
     third.logout()
 
 
@@ -332,11 +332,11 @@ def test_an_order_may_ask_to_go_with_its_connection(venue):
     first.close()
     wait_for_command(venue, "SOME", CommandKind.CANCEL)
     again = connect(venue, "SOME", numbers=first.numbers)
-    assert told(again, 1, 150, 11) == [("4", goes)]
+    assert fields_of(again, 1, 150, 11) == [("4", goes)]
     again.status(stays, "ACME", "1")
-    assert told(again, 1, 11, 39) == [(stays, "0")]
+    assert fields_of(again, 1, 11, 39) == [(stays, "0")]
     again.mass_cancel()
-    assert told(again, 2, 35) == [("8",), ("r",)]
+    assert fields_of(again, 2, 35) == [("8",), ("r",)]
     again.logout()
 
 
@@ -346,7 +346,7 @@ def test_a_second_logon_takes_over_where_that_is_the_policy(venue):
     with pytest.raises(SessionEnded):
         first.next(PATIENCE_S)
     second.buy("ACME", 1, "1")
-    assert told(second, 1, 150) == [("0",)]
+    assert fields_of(second, 1, 150) == [("0",)]
     second.logout()
 
 
@@ -354,23 +354,23 @@ def test_a_throttle_rejects_or_lets_wait(venue):
     fast = connect(venue, "FAST", prefix="F")
     for _ in range(8):
         fast.buy("ACME", 1, "1")
-    statuses = told(fast, 8, 39, 58)
+    statuses = fields_of(fast, 8, 39, 58)
     assert [status for status, _ in statuses[:3]] == ["0"] * 3
     assert ("8", "too many messages") in statuses
     waiting = connect(venue, "WAIT", prefix="W")
     for _ in range(20):
         waiting.buy("ACME", 1, "1")
-    reports = told(waiting, 20, 39, 60)
+    reports = fields_of(waiting, 20, 39, 60)
     assert [status for status, _ in reports] == ["0"] * 20
     first, last = (reference.timestamp(reports[place][1]) for place in (0, -1))
     assert last - first > 17 * 10**9 // 50
     few = connect(venue, "FEW", prefix="E")
     names = [few.buy("ACME", 1, "1") for _ in range(3)]
-    assert told(few, 3, 39) == [("0",), ("0",), ("8",)]
+    assert fields_of(few, 3, 39) == [("0",), ("0",), ("8",)]
     few.cancel(names[0], "ACME", "1")
-    assert told(few, 1, 150) == [("4",)]
+    assert fields_of(few, 1, 150) == [("4",)]
     few.buy("ACME", 1, "1")
-    assert told(few, 1, 150) == [("0",)]
+    assert fields_of(few, 1, 150) == [("0",)]
     for client in (fast, waiting, few):
         client.logout()
 
@@ -397,10 +397,10 @@ def test_bytes_that_are_no_fix_harm_nobody(venue):
                 while connection.recv(1 << 16):
                     pass
             watching.enter("1", "BOLT", 1, "0.01", ioc=True)
-            assert told(watching, 2, 150) == [("0",), ("4",)]
+            assert fields_of(watching, 2, 150) == [("0",), ("4",)]
     with connect(venue, prefix=f"Y{time.monotonic_ns()}") as firm:
         firm.buy("ACME", 1, "1")
-        assert told(firm, 1, 150) == [("0",)]
+        assert fields_of(firm, 1, 150) == [("0",)]
 
 
 def test_simplefix_and_the_venue_read_each_other(venue):
@@ -493,7 +493,7 @@ def test_tls_is_spoken_end_to_end(tmp_path):
             # Each is heard, though it may have the descriptor that the one before had.
             with connect(venue, tls=context, prefix=f"A{number}-") as client:
                 client.buy("ACME", 1, "1")
-                assert told(client, 1, 150) == [("0",)]
+                assert fields_of(client, 1, 150) == [("0",)]
         with socket.create_connection(("127.0.0.1", venue.ports["FIX44"]), PATIENCE_S) as plain:
             _, data = raw_connection(venue, "FIRM", [(1, "A", [(98, "0"), (108, "30")])])
             reply = b""
@@ -549,6 +549,6 @@ def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):
     def sell_to_it():
         with connect(venue, "OTHER", prefix="YO") as other:
             other.sell("ACME", 7, "1.50")
-            assert told(other, 2, 150) == [("0",), ("F",)]
+            assert fields_of(other, 2, 150) == [("0",), ("F",)]
 
     asyncio.run(trade())

@@ -98,7 +98,7 @@ def journal(tmp_path_factory):
         for trader in traders:
             trader.check()
             client = venue.client(trader.trader)
-            assert [client.packet()[1] for _ in trader.told] == trader.told
+            assert [client.packet()[1] for _ in trader.messages] == trader.messages
             client.close()
         again = five(venue, sequence=0)
         again.enter(3, "B", 1, 5_000)

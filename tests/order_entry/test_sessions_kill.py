@@ -25,8 +25,8 @@ def check_streams(venue, traders):
         accepted = trader.check()
         assert len(accepted) >= 40
         client = venue.client(trader.trader)
-        again = [client.packet()[1] for _ in range(len(trader.told))]
-        assert again == trader.told
+        again = [client.packet()[1] for _ in range(len(trader.messages))]
+        assert again == trader.messages
         client.close()
 
 

@@ -229,7 +229,7 @@ def test_everything_is_killed_while_5_0_trades(tmp_path):
         for trader in traders:
             assert len(trader.check()) >= 40
             client = five(venue, trader.trader)
-            assert [client.packet()[1] for _ in trader.told] == trader.told
+            assert [client.packet()[1] for _ in trader.messages] == trader.messages
             client.close()
         assert copies(venue, "BOTH", len(copied))[0] == copied
         report = venue.stop()

@@ -22,7 +22,7 @@ def home(tmp_path_factory):
 
 
 def test_every_way_to_a_command_comes_to_the_same_state_and_events(home):
-    _, events, _ = audit_journals.everything(home)
+    _, events, _ = audit_journals.read_all(home)
     stepper = Stepper(home, 3_000)
     for seq in (3_000, 3_001, 2_999, 1, 0, 6_000, 5_999, 1_024, 1_023, 4_096, 17):
         stepper.goto(seq)

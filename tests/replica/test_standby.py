@@ -42,7 +42,7 @@ def lose_a_waiting_stage(node):
     (children,) = Path(f"/proc/{main}/task").glob(f"{main}/children")
     # Behind the one that writes checkpoints.
     os.kill(int(children.read_text().split()[1]), signal.SIGKILL)
-    node.wait(lambda: node.said().count("a run is prepared and waits") == 2)
+    node.wait(lambda: node.output().count("a run is prepared and waits") == 2)
 
 
 def next_messages(client, count):
@@ -203,5 +203,5 @@ def answering(node):
         try:
             return node.client("ONE", sequence=0)
         except (ClientError, OSError):
-            assert node.process.poll() is None, node.said()
+            assert node.process.poll() is None, node.output()
             time.sleep(0.01)

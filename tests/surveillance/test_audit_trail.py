@@ -62,7 +62,7 @@ def test_whose_each_event_is_does_not_depend_on_where_parts_end(bump_ns, seed, c
 
 
 def test_every_event_is_one_row_and_says_what_its_command_said(audited):
-    commands, events, _ = journals.everything(audited)
+    commands, events, _ = journals.read_all(audited)
     table = rows_of(audited)
     assert table["event_seq"].to_pylist() == events["seq"].tolist()
     assert table["seq"].to_pylist() == events["cause_seq"].tolist()

@@ -177,7 +177,7 @@ def test_what_waits_at_the_speed_bump_is_told_so(tmp_path):
     # The last sixty come a second apart: at the end some of them wait.
     orders["rx_ts_ns"][-60:] = orders["rx_ts_ns"][-61] + np.arange(1, 61) * 10**9
     home = journals.write(tmp_path / "journal", orders, 4, bump=True)
-    commands, events, _ = journals.everything(home)
+    commands, events, _ = journals.read_all(home)
     news = set(commands["seq"][commands["kind"] == 1].tolist())
     waits = events[(events["kind"] == EventKind.DELAYED)]
     entered = set(events["contra_id"][events["kind"] == EventKind.ENTERED].tolist())

@@ -179,7 +179,7 @@ def test_an_emergency_has_its_begin_its_end_and_its_orders(tmp_path):
         ("MARKET_KILLED", "MARKET", "700", ""),
     ]
     halt, kill, market = switched
-    _, events, _ = journals.everything(home)
+    _, events, _ = journals.read_all(home)
     refused = events[(events["kind"] == 6) & np.isin(events["reason"], (20, 32))]
     in_halt = refused[(refused["cause_seq"] > 300) & (refused["cause_seq"] < 500)]
     mine = in_halt[in_halt["instrument"] == SYMBOLS.index("PLAIN")]

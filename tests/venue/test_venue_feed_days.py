@@ -49,7 +49,7 @@ def test_each_day_is_a_session(days, tmp_path):
     assert rows[-1]["session"] == first.decode()
     page.close()
     venue.wait_for(lambda status: status["state"] == "closed")
-    yesterday = bytes(days.told)
+    yesterday = bytes(days.multicast)
     assert bytes(days.streamed) == yesterday
     last = [fields(one) for one in unframed(yesterday)[-3:]]
     assert [row.get("event") for row in last] == [None, "E", "C"]
@@ -60,20 +60,22 @@ def test_each_day_is_a_session(days, tmp_path):
     levels = [(50_000, 10, 4)]  # with four decimals
     days.wait_for(
         lambda: lines.session != first and days.receiver.book.levels(1, "B") == levels,
-        lambda: days.stream.book.levels(1, "B") == levels and len(days.streamed) == len(days.told),
+        lambda: (
+            days.stream.book.levels(1, "B") == levels and len(days.streamed) == len(days.multicast)
+        ),
         lambda: days.depth.book.levels(1, "B") == tuple(levels) and not days.depth.book.ended,
     )
     venue.wait_for_phase("CONTINUOUS")
     assert (lines.sessions, lines.unfinished, lines.next_sequence > 1) == (1, 0, True)
-    assert bytes(days.streamed) == bytes(days.told)
+    assert bytes(days.streamed) == bytes(days.multicast)
     # Those that stayed are told of at once, in their places.
-    today = [fields(one) for one in unframed(bytes(days.told)[len(yesterday) :])]
+    today = [fields(one) for one in unframed(bytes(days.multicast)[len(yesterday) :])]
     begun = [row["kind"] + str(row.get("event", "")) for row in today[:9]]
     assert begun == ["SO", "R", "R", "H", "H", "A", "A", "A", "A"]
     assert [row["shares"] for row in today[5:9]] == [1, 2, 3, 4]
     assert days.receiver.book.orders(1, "B")[:, 1].tolist() == [1, 2, 3, 4]
     whole = Book()
-    whole.apply(bytes(days.told))
+    whole.apply(bytes(days.multicast))
     assert whole.hash() == days.receiver.book.hash()
     assert fetch(days.spec.snapshots)[0] == lines.session.decode()
     days.page().close()
@@ -105,7 +107,7 @@ def test_each_day_is_a_session(days, tmp_path):
     # The same of the journal, and of the files that were kept.
     parts, places = [], {"GOLD": 2, "TIN": 2}
     for number, live_messages in enumerate(
-        (yesterday, bytes(days.told)[len(yesterday) :]), start=1
+        (yesterday, bytes(days.multicast)[len(yesterday) :]), start=1
     ):
         report = write_feed(
             venue.journal, tmp_path / f"{number}.itch", "itch", places, session=number

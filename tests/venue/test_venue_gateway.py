@@ -4,7 +4,7 @@ bump behind it."""
 import numpy as np
 import pytest
 from served_venue import VENUE
-from venue_floor import MORE, Floor, gateway_told, kinds, order
+from venue_floor import MORE, Floor, gateway_refusal, kinds, order
 
 from openoutcry.gateway_fpga import Limits, Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.settings import PARTICIPANTS
@@ -36,14 +36,14 @@ def test_the_rtl_refuses_first_what_the_core_would(floor) -> None:
 
     assert kinds(sent(1)) == [EventKind.ACCEPTED]
     floor.ask("kill", "participant", "1")
-    assert gateway_told(sent(2)) == {"PARTICIPANT"}
+    assert gateway_refusal(sent(2)) == {"PARTICIPANT"}
     assert kinds(sent(3, who=2)) == [EventKind.ACCEPTED]
     floor.again()
-    assert gateway_told(sent(4)) == {"PARTICIPANT"}
+    assert gateway_refusal(sent(4)) == {"PARTICIPANT"}
     floor.ask("resume", "participant", "1")
     assert kinds(sent(5)) == [EventKind.ACCEPTED]
     floor.ask("halt", "GOLD")
-    assert gateway_told(sent(6)) == {"HALTED"}
+    assert gateway_refusal(sent(6)) == {"HALTED"}
 
     commands, _ = floor.journal()
     news = commands[commands["kind"] == CommandKind.NEW]

@@ -11,7 +11,7 @@ from alarm_looks import Looks
 from feed_days import free_udp_port
 from feed_support import fields, unframed
 from served_venue import VENUE, WAIT_S
-from venue_floor import Floor, gateway_told, kinds, order
+from venue_floor import Floor, gateway_refusal, kinds, order
 
 from openoutcry.market_data.files import write_feed
 from openoutcry.market_data.receiver import Receiver
@@ -117,7 +117,7 @@ class Guarded(Floor):
             order(self.ids, Side.SELL, 1, price, who=2, symbol=symbol),
             order(self.ids + 1, Side.BUY, 1, price, who=1, symbol=symbol),
         )
-        return [gateway_told(e) if e["kind"][0] == EventKind.REJECTED else set() for e in both]
+        return [gateway_refusal(e) if e["kind"][0] == EventKind.REJECTED else set() for e in both]
 
     def is_in(self, symbol: str, phase: str) -> None:
         self.venue.wait_for(lambda s: s["phases"][symbol] == phase and s["phases_sequenced"])
@@ -143,7 +143,7 @@ def test_bands_a_limit_state_a_pause_and_the_auction_over_kills(market) -> None:
     assert settings[-2:] == [Setting.FILE, Setting.TRADING_DAY]
     assert market.trade(1_000) == [set(), set()]
     (beyond,) = market.send(order(1, Side.BUY, 1, 1_051))
-    assert gateway_told(beyond) == {"COLLAR"}
+    assert gateway_refusal(beyond) == {"COLLAR"}
     market.send(order(2, Side.BUY, 1, 1_050), order(3, Side.BUY, 1, 900))
     market.venue.wait_for(lambda s: s["risk"]["protection"] == {"GOLD": "limit state"})
     market.again()
@@ -164,7 +164,7 @@ def test_bands_a_limit_state_a_pause_and_the_auction_over_kills(market) -> None:
     market.is_in("GOLD", "CONTINUOUS")
     assert market.phases_of("GOLD")[-3:] == ["HALT", "VOLATILITY_AUCTION", "CONTINUOUS"]
     (beyond,) = market.send(order(4, Side.BUY, 1, 1_030))
-    assert gateway_told(beyond) == {"COLLAR"}
+    assert gateway_refusal(beyond) == {"COLLAR"}
     assert market.settings() == settings
 
 

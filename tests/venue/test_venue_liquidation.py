@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from served_venue import VENUE
-from venue_floor import MORE, Floor, kinds, order, told
+from venue_floor import MORE, Floor, kinds, order, risk_refusal
 
 from openoutcry.cli.main import main
 from openoutcry.replay.replay import replay
@@ -72,7 +72,7 @@ def test_it_is_closed_out_in_parts_over_kills_until_the_margin_is_enough(floor: 
     floor.send(order(4, Side.SELL, 1, 116, who=2), order(5, Side.BUY, 1, 116, who=5))
     floor.venue.wait_for(lambda s: s["risk"]["liquidated"] == [4])
     (refused,) = floor.send(order(6, Side.BUY, 1, 90, who=4))
-    assert told(refused)[0] == {"KILLED"}
+    assert risk_refusal(refused)[0] == {"KILLED"}
     deadline = 3
     while len(parts(floor)[0]) < deadline:
         floor.venue.wait_for(lambda s: s["risk"]["liquidated"] == [4])

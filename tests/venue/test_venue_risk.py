@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from served_venue import PORT, VENUE, WAIT_S
-from venue_floor import WORD, Floor, gateway_told, kinds, order, told
+from venue_floor import WORD, Floor, gateway_refusal, kinds, order, risk_refusal
 
 from openoutcry.cli.main import main
 from openoutcry.pipeline.send import send
@@ -47,7 +47,7 @@ def test_limits_of_the_file_count_once_and_those_of_the_operator_outlive_a_kill(
     assert first[-1] is Setting.FILE
     assert first.count(Setting.MAX_QTY) == 6
     assert first.count(Setting.DEPOSIT) == first.count(Setting.POSITION) == 1
-    assert told(refused) == ({"MAX_QTY"}, 100, 0, 101)
+    assert risk_refusal(refused) == ({"MAX_QTY"}, 100, 0, 101)
     assert kinds(passed) == [EventKind.ACCEPTED]
     done = floor.ask("limits", "set", "max_qty_lots", "50", "--participant", "1",
                      "--instrument", "GOLD")  # fmt: skip
@@ -55,10 +55,10 @@ def test_limits_of_the_file_count_once_and_those_of_the_operator_outlive_a_kill(
     floor.again()
     assert floor.settings() == [*first, Setting.MAX_QTY]
     (refused,) = floor.send(order(3, Side.BUY, 51, 10))
-    assert told(refused) == ({"MAX_QTY"}, 50, 0, 51)
+    assert risk_refusal(refused) == ({"MAX_QTY"}, 50, 0, 51)
     # 1,000,000 at the beginning, of which 1,000 are reserved.
     (refused,) = floor.send(order(4, Side.BUY, 50, 20_000))
-    assert told(refused) == ({"CAPITAL"}, 1_000_000, 1_000, 1_001_000)
+    assert risk_refusal(refused) == ({"CAPITAL"}, 1_000_000, 1_000, 1_001_000)
     sql = "select verdict from audit where order_id = 3"
     shown = CliRunner().invoke(main, ["journal", "sql", str(floor.venue.journal), sql, "--csv"])
     assert "REJECTED MAX_QTY: limit 50, stands 0, asked 51" in shown.stdout
@@ -89,11 +89,11 @@ def test_a_kill_blocks_cancels_and_stays_until_it_is_taken_back(floor) -> None:
     floor.again()
     assert floor.venue.status()["risk"]["killed"] == [1]
     (refused,) = floor.send(order(11, Side.BUY, 5, 10))
-    assert gateway_told(refused) == {"PARTICIPANT"}
+    assert gateway_refusal(refused) == {"PARTICIPANT"}
     floor.ask("resume", "participant", "1")
     assert floor.ask("kill", "group", "alpha")["commands"] == 3
     refused, passed = floor.send(order(12, Side.BUY, 5, 10, who=2), order(13, Side.BUY, 5, 10))
-    assert gateway_told(refused) == {"PARTICIPANT"}
+    assert gateway_refusal(refused) == {"PARTICIPANT"}
     assert kinds(passed) == [EventKind.ACCEPTED]
     floor.ask("resume", "group", "alpha")
 
@@ -176,7 +176,7 @@ def test_a_halt_takes_cancels_and_ends_with_an_auction(floor) -> None:
     floor.venue.wait_for(lambda s: s["phases"]["GOLD"] == "HALT")
     cancel = order(30, Side.BUY, 5, 10, kind=CommandKind.CANCEL)
     refused, cancelled = floor.send(order(31, Side.BUY, 5, 10), cancel)
-    assert gateway_told(refused) == {"HALTED"}
+    assert gateway_refusal(refused) == {"HALTED"}
     assert kinds(cancelled) == [EventKind.CANCELLED]
     done = floor.ask("resume", "instrument", "GOLD")
     assert done["done"] == ["GOLD goes on with VOLATILITY_AUCTION"]
@@ -203,7 +203,7 @@ def test_all_instruments_are_halted_at_once_and_resumed_each(floor) -> None:
 def test_the_market_is_opened_by_two(floor) -> None:
     floor.ask("kill", "market")
     (refused,) = floor.send(order(40, Side.BUY, 5, 10))
-    assert gateway_told(refused) == {"PARTICIPANT"}
+    assert gateway_refusal(refused) == {"PARTICIPANT"}
     market = ("resume", "market", "--operator")
     assert "no operator" in floor.ask(*market, "anna", password="wrong", status=1)["error"]
     assert "an operator's name" in floor.ask("resume", "market", status=1)["error"]
@@ -232,7 +232,7 @@ def test_an_emergency_close_is_six_steps_in_the_journal(floor) -> None:
     assert {"the market is killed", "emergency close: step 6 of 6 is done", "GOLD is halted",
             "participant 3 is killed"} <= set(shown)  # fmt: skip
     (refused,) = floor.send(order(50, Side.BUY, 5, 10))
-    assert gateway_told(refused) == {"PARTICIPANT", "HALTED"}
+    assert gateway_refusal(refused) == {"PARTICIPANT", "HALTED"}
     assert "is done" in floor.ask("emergency-close", status=1)["error"]
 
 

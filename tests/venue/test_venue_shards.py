@@ -18,7 +18,7 @@ from feed_days import Days
 from processes import free_port
 from served_venue import WAIT_S
 from sessions_venue import HASH, PASSWORD, Client
-from venue_floor import Floor, kinds, order, told
+from venue_floor import Floor, kinds, order, risk_refusal
 
 from openoutcry.cli.main import main
 from openoutcry.client import FixClient
@@ -213,7 +213,7 @@ def test_two_matchers_say_what_one_with_the_same_partitions_does(tmp_path: Path)
     by_risk = np.flatnonzero(
         (one["events"]["kind"] == EventKind.REJECTED) & (one["events"]["reason"] == Reason.RISK)
     )
-    refused = {told(one["events"][n : n + 1])[0].pop() for n in by_risk}
+    refused = {risk_refusal(one["events"][n : n + 1])[0].pop() for n in by_risk}
     assert len(refused) > 1
 
 
@@ -333,11 +333,11 @@ def test_the_feed_tells_what_all_matchers_did(tmp_path: Path) -> None:
         days.wait_for(
             *(lambda book=book, n=n: book.levels(n, "B") == wanted
               for book in (days.receiver.book, days.stream.book) for n in (1, 2)),
-            lambda: len(days.streamed) == len(days.told),
+            lambda: len(days.streamed) == len(days.multicast),
         )  # fmt: skip
-        assert days.streamed == days.told
+        assert days.streamed == days.multicast
         book = Book()
-        book.apply(bytes(days.told))
+        book.apply(bytes(days.multicast))
         assert book.hash() == days.receiver.book.hash()
     finally:
         days.close()
