@@ -3,11 +3,11 @@ import { $, make, say } from "./kit.js";
 import { api, draw, notice, state, wish } from "./link.js";
 import { hurry, listeners } from "./console.js";
 
-let asked = null;
+let request = null;
 
 // ask({title, text, path, body, go, danger, password, limit, why}): the dialog, then the request.
 export function ask(wanted) {
-  asked = wanted;
+  request = wanted;
   say($("ask-title"), wanted.title);
   say($("ask-text"), wanted.text || "");
   say($("ask-go"), wanted.go || wanted.title);
@@ -33,20 +33,20 @@ async function go(event) {
   say($("ask-error"), "");
   $("ask-go").disabled = true;
   try {
-    const body = { why: $("ask-why").value, ...asked.body };
-    if (asked.limit) Object.assign(body, limitOf());
-    if (asked.issuer) Object.assign(body, issuerOf());
+    const body = { why: $("ask-why").value, ...request.body };
+    if (request.limit) Object.assign(body, limitOf());
+    if (request.issuer) Object.assign(body, issuerOf());
     const password = $("ask-password").value, code = $("ask-code").value;
-    if (asked.confirming) await api("confirm", { password, code });
+    if (request.confirming) await api("confirm", { password, code });
     else if (password) Object.assign(body, { password, code });
-    const answer = await api(asked.issuer ? `corporate/${$("ask-issuer").value}` : asked.path, body);
+    const answer = await api(request.issuer ? `corporate/${$("ask-issuer").value}` : request.path, body);
     $("ask").close();
     hurry();
     notice(answer.done.join("; "));
   } catch (error) {
     say($("ask-error"), error.message);
-    if (error.status === 409) { asked.confirming = true; needPassword(true); $("ask-password").focus(); }
-    if (asked.limit && /password/.test(error.message)) { needPassword(true); $("ask-password").focus(); }
+    if (error.status === 409) { request.confirming = true; needPassword(true); $("ask-password").focus(); }
+    if (request.limit && /password/.test(error.message)) { needPassword(true); $("ask-password").focus(); }
   } finally { $("ask-go").disabled = false; }
 }
 
@@ -57,8 +57,8 @@ const OF_CELL = ["max_qty_lots", "max_value", "position_long", "position_short"]
 function limitOf() {
   const limit = $("ask-limit").value, text = $("ask-value").value.trim();
   if (text !== "none" && !/^-?\d+$/.test(text)) throw new Error("a value is a whole number, or none");
-  const found = { limit, value: text === "none" ? text : Number(text) };
-  return OF_CELL.includes(limit) ? { ...found, instrument: $("ask-instrument").value } : found;
+  const fields = { limit, value: text === "none" ? text : Number(text) };
+  return OF_CELL.includes(limit) ? { ...fields, instrument: $("ask-instrument").value } : fields;
 }
 
 export function askLimit(participant) {
@@ -88,30 +88,30 @@ export function askIssuer(symbol) {
 
 function showIssuer() {
   const kind = $("ask-issuer").value, [first, second, price] = ISSUER[kind];
-  for (const [name, found] of [["first", first], ["second", second]]) {
-    $(`ask-${name}-row`).hidden = !found;
-    say($(`ask-${name}-text`), found ? found[1] : "");
-    $(`ask-${name}`).value = found?.[0] === "lots" ? "1" : "";
+  for (const [name, field] of [["first", first], ["second", second]]) {
+    $(`ask-${name}-row`).hidden = !field;
+    say($(`ask-${name}-text`), field ? field[1] : "");
+    $(`ask-${name}`).value = field?.[0] === "lots" ? "1" : "";
   }
   say($("ask-price-text"), price);
 }
 
 function issuerOf() {
-  const [first, second] = ISSUER[$("ask-issuer").value], found = {};
+  const [first, second] = ISSUER[$("ask-issuer").value], fields = {};
   const number = (id) => {
     const text = $(id).value.trim();
     if (!/^[1-9]\d*$/.test(text)) throw new Error("a whole number above 0, please");
     return Number(text);
   };
-  if (first) Object.assign(found, { [first[0]]: number("ask-first"), [second[0]]: number("ask-second") });
-  if (!first || $("ask-price").value.trim()) found.price = number("ask-price");
-  return found;
+  if (first) Object.assign(fields, { [first[0]]: number("ask-first"), [second[0]]: number("ask-second") });
+  if (!first || $("ask-price").value.trim()) fields.price = number("ask-price");
+  return fields;
 }
 
 // The emergency close, and its rehearsal
 
 const STEPS = ["reject all", "cancel all", "disable sessions", "publish", "dump state", "notify"];
-const TOLD = /^(rehearsal|emergency close): step (\d) of 6: ([^:]*)(?:: (.*))?$/;
+const STEP_LINE = /^(rehearsal|emergency close): step (\d) of 6: ([^:]*)(?:: (.*))?$/;
 let begun = null;
 
 function openClose() {
@@ -134,13 +134,13 @@ function showSteps() {
 
 function step(lines) {
   for (const line of lines) {
-    const found = TOLD.exec(line.text);
-    if (!found || !begun || found[1] !== begun.what) continue;
-    const at = Date.parse(line.at), row = $("steps").children[Number(found[2]) - 1];
+    const match = STEP_LINE.exec(line.text);
+    if (!match || !begun || match[1] !== begun.what) continue;
+    const at = Date.parse(line.at), row = $("steps").children[Number(match[2]) - 1];
     if (at < begun.since) continue;
     begun.first ??= at;
     row.className = "done";
-    say(row.lastChild, [found[4], `+${at - begun.first} ms`].filter(Boolean).join(" · "));
+    say(row.lastChild, [match[4], `+${at - begun.first} ms`].filter(Boolean).join(" · "));
   }
 }
 

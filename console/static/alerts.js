@@ -3,11 +3,11 @@ import { $, clock, make, rows, say } from "./kit.js";
 import { api, draw, notice, state } from "./link.js";
 
 const KEPT = 200;
-let told = [], rules = [], begun = false;
+let notices = [], rules = [], begun = false;
 
-export function takeNotices(found) {
-  told = found.concat().reverse().concat(told).slice(0, KEPT);
-  if (begun) for (const one of found.slice(-1)) notice(one.text, one.bad);
+export function takeNotices(new_notices) {
+  notices = new_notices.concat().reverse().concat(notices).slice(0, KEPT);
+  if (begun) for (const one of new_notices.slice(-1)) notice(one.text, one.bad);
   begun = true;
 }
 
@@ -21,7 +21,7 @@ export function showAlerts() {
   $("no-rules").hidden = rules.length > 0;
   rows($("rules"), rules, (one) => one.number, (one) => [one.words, ["page", one.mail, one.webhook && "webhook"].filter(Boolean).join(", ")],
     (one) => [{ text: "Remove", label: "Remove: " + one.words, go: remove }]);
-  rows($("notices"), told, (one) => one.number, (one) => [clock(one.at), [one.text, one.bad ? "critical" : ""]]);
+  rows($("notices"), notices, (one) => one.number, (one) => [clock(one.at), [one.text, one.bad ? "critical" : ""]]);
 }
 
 async function remove(one) {

@@ -26,15 +26,15 @@ export function hurry() {
   setTimeout(() => { state.hurried -= 1; wish(); }, 2_000);
 }
 
-function take(told) {
-  state.now = told.now;
-  if (told.overview) Object.assign(state, told, { overview: told.overview, log: state.log });
-  if (told.log) {
-    state.log = told.log.concat().reverse().concat(state.log).slice(0, LOG_MOST);
-    state.fresh = told.log;
-    for (const listener of listeners) listener(told.log);
+function take(message) {
+  state.now = message.now;
+  if (message.overview) Object.assign(state, message, { overview: message.overview, log: state.log });
+  if (message.log) {
+    state.log = message.log.concat().reverse().concat(state.log).slice(0, LOG_MOST);
+    state.fresh = message.log;
+    for (const listener of listeners) listener(message.log);
   }
-  if (told.market) takeMarket(told.market);
+  if (message.market) takeMarket(message.market);
 }
 
 function show() {

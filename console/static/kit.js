@@ -2,10 +2,10 @@
 export const $ = (id) => document.getElementById(id);
 
 export function make(tag, text = "", kind = "") {
-  const made = document.createElement(tag);
-  if (text !== "") made.textContent = text;
-  if (kind) made.className = kind;
-  return made;
+  const element = document.createElement(tag);
+  if (text !== "") element.textContent = text;
+  if (kind) element.className = kind;
+  return element;
 }
 
 export function say(element, text) {

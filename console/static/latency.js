@@ -8,9 +8,9 @@ let kept = null, chart = null, shown = "", second = -1;
 
 async function load() {
   kept = "asked";
-  const found = await api("latency").catch(() => null);
+  const latencies = await api("latency").catch(() => null);
   await script("/static/vendor/uPlot.iife.min.js");
-  kept = found;
+  kept = latencies;
   draw();
 }
 

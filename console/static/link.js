@@ -81,7 +81,7 @@ export function draw() {
   requestAnimationFrame(() => { drawn = false; if (state.me) page.draw(); });
 }
 
-// page: login() when nobody is logged in, credentials(), enter(me), take(told), wish(), draw().
+// page: login() when nobody is logged in, credentials(), enter(me), take(message), wish(), draw().
 export async function open(wanted) {
   page = wanted;
   $("login-form").addEventListener("submit", async (event) => {

@@ -4,7 +4,7 @@ import { api, draw, state } from "./link.js";
 import { ask, askIssuer, askLimit } from "./actions.js";
 
 const may = (role = "operator") => ["viewer", "operator", "supervisor"].indexOf(state.me.role) >= ["viewer", "operator", "supervisor"].indexOf(role);
-const acts = (...found) => may() ? found.filter(Boolean) : [];
+const acts = (...buttons) => may() ? buttons.filter(Boolean) : [];
 const chip = (bad, good) => bad ? [bad, "critical"] : [good, "good"];
 
 function button(text, label, wanted, kind = "") { return { text, label, kind, go: () => ask({ title: label, ...wanted }) }; }
@@ -25,8 +25,8 @@ export function showSessions() {
 
 export function showParticipants() {
   const wanted = $("find-participant").value.trim().toLowerCase();
-  const found = (state.participants || []).filter((one) => `${one.number} ${one.name} ${one.group}`.toLowerCase().includes(wanted));
-  rows($("participants"), found, (one) => one.number, (one) => [
+  const participants = (state.participants || []).filter((one) => `${one.number} ${one.name} ${one.group}`.toLowerCase().includes(wanted));
+  rows($("participants"), participants, (one) => one.number, (one) => [
     one.number, one.name, one.group, chip(one.killed ? "killed: " + one.killed_by.join(", ") : "", "may trade"),
     whole(one.balance), whole(one.reserved), whole(one.profit), whole(one.open_orders),
     Object.entries(one.positions).map(([symbol, lots]) => `${symbol} ${whole(lots)}`).join(", "), limits(one.limits),
@@ -35,17 +35,17 @@ export function showParticipants() {
     one.killed ? button("Enable", `Enable ${one.name}`, { path: "enable", body: { what: "participant", name: String(one.number) }, go: "Enable" })
       : button("Kill", `Kill ${one.name}`, { path: "kill", body: { what: "participant", name: String(one.number) }, danger: true, go: "Kill",
         text: "Nothing new of it is taken, then its open orders are cancelled. It stays so until it is enabled." }),
-  ).map((made) => made.text === "Limit" ? { ...made, go: () => askLimit(one) } : made));
+  ).map((act) => act.text === "Limit" ? { ...act, go: () => askLimit(one) } : act));
 }
 
 // Limits that are the same for each instrument are said once.
-function limits(found) {
-  const said = new Map();
-  for (const one of found) {
+function limits(limit_rows) {
+  const symbols_by_text = new Map();
+  for (const one of limit_rows) {
     const text = `${one.limit} ${one.used == null ? "" : short(one.used) + " of "}${short(one.value)}`;
-    said.set(text, [...(said.get(text) || []), one.instrument].filter(Boolean));
+    symbols_by_text.set(text, [...(symbols_by_text.get(text) || []), one.instrument].filter(Boolean));
   }
-  return [...said].map(([text, symbols]) => symbols.length && symbols.length < state.instruments.length ? `${text} (${symbols.join(" ")})` : text).join(", ");
+  return [...symbols_by_text].map(([text, symbols]) => symbols.length && symbols.length < state.instruments.length ? `${text} (${symbols.join(" ")})` : text).join(", ");
 }
 
 export function showPhases() {
@@ -65,10 +65,10 @@ export function showPhases() {
 const where = (labels) => Object.entries(labels).filter(([name]) => name !== "venue").map((pair) => pair.join(" ")).join(", ");
 
 export function showAlarms() {
-  const found = state.alarms || [];
-  $("no-alarms").hidden = found.length > 0;
+  const alarms = state.alarms || [];
+  $("no-alarms").hidden = alarms.length > 0;
   say($("alarms-fault"), state.alarms_fault || "");
-  rows($("alarms"), found, (one) => one.name + JSON.stringify(one.labels), (one) => [
+  rows($("alarms"), alarms, (one) => one.name + JSON.stringify(one.labels), (one) => [
     [one.state, one.state === "firing" ? one.severity : "muted"], [one.severity, one.severity], one.name, one.summary, where(one.labels),
     one.for_s < 90 ? `${Math.round(one.for_s)} s` : `${Math.round(one.for_s / 60)} min`,
     one.acknowledged ? `${one.acknowledged.by}${one.acknowledged.why ? ": " + one.acknowledged.why : ""}` : "",
@@ -83,7 +83,7 @@ let cases = { rows: [], looked: false }, due = 0;
 export function showCases() {
   if (may("supervisor") && performance.now() > due) {
     due = performance.now() + 2_000;
-    api("cases").then((found) => { cases = found; draw(); }).catch((error) => { cases = { rows: [], looked: true, fault: error.message }; });
+    api("cases").then((report) => { cases = report; draw(); }).catch((error) => { cases = { rows: [], looked: true, fault: error.message }; });
   }
   const kinds = { high: "critical", medium: "warning", low: "" }, at = (ns) => clock(new Date(ns / 1e6).toISOString());
   say($("cases-fault"), cases.fault || "");
@@ -108,21 +108,21 @@ export function showJournal() {
   rows($("actions"), book.actions || [], (one) => one.at + one.after_seq + one.before, (one) => [clock(one.at), one.operator || "the account", words(one.asked), one.why, whole(one.after_seq)]);
 }
 
-const words = (asked) => ["do", "what", "name", "limit", "participant", "group", "instrument", "value", "amount", "lots", "new", "old", "price"].map((key) => asked[key]).filter((value) => value != null && value !== "").join(" ");
+const words = (request) => ["do", "what", "name", "limit", "participant", "group", "instrument", "value", "amount", "lots", "new", "old", "price"].map((key) => request[key]).filter((value) => value != null && value !== "").join(" ");
 
 let old = null;
 
 export function showLog() {
   const wanted = $("search").value.toLowerCase().split(/\s+/).filter(Boolean), level = $("level").value;
-  const found = old || state.log.filter((line) => (!level || line.level === level) && wanted.every((word) => `${line.text} ${line.seq}`.toLowerCase().includes(word))).slice(0, 200);
-  rows($("log"), found, (line) => line.number, (line) => [clock(line.at), [line.level, line.level === "error" ? "critical" : ""], line.text, whole(line.seq)]);
-  $("older").shown = found.at(-1)?.number || 0;
+  const lines = old || state.log.filter((line) => (!level || line.level === level) && wanted.every((word) => `${line.text} ${line.seq}`.toLowerCase().includes(word))).slice(0, 200);
+  rows($("log"), lines, (line) => line.number, (line) => [clock(line.at), [line.level, line.level === "error" ? "critical" : ""], line.text, whole(line.seq)]);
+  $("older").shown = lines.at(-1)?.number || 0;
 }
 
 async function older() {
   const query = new URLSearchParams({ search: $("search").value, level: $("level").value, before: $("older").shown });
-  const found = await api("log?" + query).catch(() => []);
-  if (found.length) old = found;
+  const lines = await api("log?" + query).catch(() => []);
+  if (lines.length) old = lines;
   draw();
 }
 

@@ -14,10 +14,10 @@ export function setUpMarket() {
 const decimals = () => state.instruments.find((one) => one.symbol === $("symbol").value)?.decimals ?? 4;
 const shown = (value) => price(value, decimals());
 
-export function takeMarket(told) {
-  if (told.symbol !== $("symbol").value) return;
-  market = told;
-  if (told.trades?.length) trades = told.trades.concat().reverse().concat(trades).slice(0, TRADES);
+export function takeMarket(view) {
+  if (view.symbol !== $("symbol").value) return;
+  market = view;
+  if (view.trades?.length) trades = view.trades.concat().reverse().concat(trades).slice(0, TRADES);
 }
 
 export function showMarket() {
@@ -93,9 +93,9 @@ async function showCandles() {
   loading = true;
   try {
     await script("/static/vendor/lightweight-charts.standalone.production.js");
-    const found = await api(`candles?symbol=${encodeURIComponent($("symbol").value)}&every_s=${$("every").value}`);
+    const candles = await api(`candles?symbol=${encodeURIComponent($("symbol").value)}&every_s=${$("every").value}`);
     if (wanted !== key) { key = wanted; newChart(box); }
-    bars.setData(found.map(([time, open, high, low, close]) => ({ time, open: open / 1e4, high: high / 1e4, low: low / 1e4, close: close / 1e4 })));
+    bars.setData(candles.map(([time, open, high, low, close]) => ({ time, open: open / 1e4, high: high / 1e4, low: low / 1e4, close: close / 1e4 })));
     due = performance.now() + 1_000;
   } catch { due = performance.now() + 5_000; } finally { loading = false; }
 }

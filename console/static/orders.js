@@ -6,7 +6,7 @@ import { api, draw, notice, state } from "./link.js";
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", PENDING = "pending";
 const SIDES = { B: ["buy", "bid"], S: ["sell", "ask"], T: ["sell short", "ask"], E: ["sell short", "ask"] };
 const LIQUIDITY = { A: "added", J: "added, hidden", k: "midpoint", R: "removed", O: "auction", C: "auction", H: "auction" };
-let asked = null;
+let request = null;
 
 export const decimalsOf = (symbol) => state.instruments.find((one) => one.symbol === symbol)?.decimals ?? 4;
 const at = (symbol, value) => value === 0x7FFFFFFF ? "market" : price(value, Math.max(decimalsOf(symbol), places(value)));
@@ -15,8 +15,8 @@ const timeOf = (ns) => ns ? new Date(ns / 1e6).toISOString().slice(11, 23) : "";
 const sideOf = (one) => SIDES[one.side] || [one.side, ""];
 
 function token() {
-  const made = crypto.getRandomValues(new Uint8Array(13));
-  return "W" + [...made].map((one) => LETTERS[one % LETTERS.length]).join("");
+  const bytes = crypto.getRandomValues(new Uint8Array(13));
+  return "W" + [...bytes].map((one) => LETTERS[one % LETTERS.length]).join("");
 }
 
 // What was sent and not answered, over a reload of the page; `epoch` says by which connection.
@@ -83,7 +83,7 @@ async function submitTicket(event) {
 }
 
 function ask(wanted) {
-  asked = wanted;
+  request = wanted;
   say($("confirm-title"), wanted.title);
   say($("confirm-text"), wanted.text);
   say($("confirm-go"), wanted.go);
@@ -97,14 +97,14 @@ function ask(wanted) {
 
 async function go(event) {
   event.preventDefault();
-  if (asked.sending) return;
-  const body = { ...asked.body };
-  if (asked.order) Object.assign(body, { open_lots: Number($("confirm-lots").value), price: $("confirm-price").value.trim() });
-  asked.sending = true;
+  if (request.sending) return;
+  const body = { ...request.body };
+  if (request.order) Object.assign(body, { open_lots: Number($("confirm-lots").value), price: $("confirm-price").value.trim() });
+  request.sending = true;
   try {
-    await send(asked.path, body, asked.words);
+    await send(request.path, body, request.words);
     $("confirm").close();
-  } catch (error) { say($("confirm-error"), error.message); } finally { asked.sending = false; }
+  } catch (error) { say($("confirm-error"), error.message); } finally { request.sending = false; }
 }
 
 function replace(one) {
@@ -128,9 +128,9 @@ const stateOf = (one) => {
 };
 
 export function showOrders() {
-  const found = state.orders || [];
-  $("no-orders").hidden = found.length > 0;
-  rows($("orders"), found, (one) => one.token, (one) => [timeOf(one.time_ns), sideOf(one), one.symbol, one.symbol && at(one.symbol, one.price),
+  const orders = state.orders || [];
+  $("no-orders").hidden = orders.length > 0;
+  rows($("orders"), orders, (one) => one.token, (one) => [timeOf(one.time_ns), sideOf(one), one.symbol, one.symbol && at(one.symbol, one.price),
     whole(one.open_lots), one.lots_ahead == null ? "" : `${whole(one.lots_ahead)} (${whole(one.orders_ahead)})`, whole(one.traded_lots), kindOf(one), stateOf(one), one.token],
   (one) => one.state !== "open" ? [] : [
     { text: "Replace", label: `Replace ${one.token}`, go: replace },
@@ -138,9 +138,9 @@ export function showOrders() {
 }
 
 export function showFills() {
-  const found = state.fills || [];
-  $("no-fills").hidden = found.length > 0;
-  rows($("fills"), found, (one) => one.number, (one) => [timeOf(one.time_ns), sideOf(one), one.symbol, whole(one.qty_lots), at(one.symbol, one.price),
+  const fills = state.fills || [];
+  $("no-fills").hidden = fills.length > 0;
+  rows($("fills"), fills, (one) => one.number, (one) => [timeOf(one.time_ns), sideOf(one), one.symbol, whole(one.qty_lots), at(one.symbol, one.price),
     LIQUIDITY[one.liquidity] || one.liquidity, one.match, one.token]);
 }
 

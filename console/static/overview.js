@@ -3,7 +3,7 @@ import { $, bytes, make, say, short, span, whole } from "./kit.js";
 import { api, state } from "./link.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-let topology = null, picture = null, asked_for = "";
+let topology = null, picture = null, topology_run = "";
 
 export function showOverview() {
   showTiles();
@@ -43,7 +43,7 @@ function tiles() {
 function showTiles() {
   const box = $("tiles"), wanted = tiles();
   if (box.children.length !== wanted.length) {
-    box.replaceChildren(...wanted.map(() => { const made = make("div", "", "tile"); made.append(make("b"), make("span")); return made; }));
+    box.replaceChildren(...wanted.map(() => { const element = make("div", "", "tile"); element.append(make("b"), make("span")); return element; }));
   }
   wanted.forEach((one, index) => {
     const [text, name] = box.children[index].children;
@@ -66,10 +66,10 @@ export function showWaiting() {
 }
 
 function svg(tag, attributes, text) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  if (text !== undefined) element.textContent = text;
+  return element;
 }
 
 // Columns in the data's order: a stage is right of whoever writes what it reads.
@@ -83,15 +83,15 @@ function columns(stages) {
     }
     return depth.get(stage.name);
   };
-  const found = [];
-  for (const stage of stages) (found[of(stage)] ||= []).push(stage);
-  return found;
+  const grid = [];
+  for (const stage of stages) (grid[of(stage)] ||= []).push(stage);
+  return grid;
 }
 
 async function showTopology() {
   const run = (state.now.stages || []).map((one) => one.name).join();
-  if (run !== asked_for) {
-    asked_for = run;
+  if (run !== topology_run) {
+    topology_run = run;
     topology = run ? await api("topology").catch(() => null) : null;
     picture = null;
   }
@@ -115,9 +115,9 @@ function drawn(box, { stages, rings, readers }, narrow) {
   const size = narrow ? [across + 16, along] : [along, across + 28];
   const image = svg("svg", { viewBox: `0 0 ${size[0]} ${size[1]}`, role: "img", "aria-label": "Stages and queues of the run, with rates" });
   if (!narrow) image.style.maxHeight = "420px"; else image.style.maxWidth = `${size[0] * 1.3}px`;
-  const found = { narrow, rings: new Map(), stages: new Map(), lines: [] };
+  const diagram = { narrow, rings: new Map(), stages: new Map(), lines: [] };
   const lines = image.appendChild(svg("g", {})), boxes = image.appendChild(svg("g", {}));
-  for (const ring of rings) drawRing(found, lines, boxes, ring, stages, place, narrow);
+  for (const ring of rings) drawRing(diagram, lines, boxes, ring, stages, place, narrow);
   for (const stage of stages) {
     for (const gate of stage.gated_by) if (place.has(gate)) lines.append(svg("path", { class: "gate", d: line(place.get(gate), place.get(stage.name), narrow) }));
     const [x, y] = place.get(stage.name), group = boxes.appendChild(svg("g", {}));
@@ -125,10 +125,10 @@ function drawn(box, { stages, rings, readers }, narrow) {
     group.append(svg("text", { x: x + BOX.width / 2, y: y + 19, "text-anchor": "middle" }, stage.name));
     const small = group.appendChild(svg("text", { x: x + BOX.width / 2, y: y + 36, "text-anchor": "middle", class: "small" }, ""));
     const title = group.appendChild(svg("title", {}, stage.span));
-    found.stages.set(stage.name, { body, small, title });
+    diagram.stages.set(stage.name, { body, small, title });
   }
   box.replaceChildren(image);
-  return found;
+  return diagram;
 }
 
 function line([x1, y1], [x2, y2], narrow) {
@@ -141,11 +141,11 @@ function line([x1, y1], [x2, y2], narrow) {
 }
 
 // A ring is the line from its writer to its readers; its label and level stand at the first one.
-function drawRing(found, lines, boxes, ring, stages, place, narrow) {
+function drawRing(diagram, lines, boxes, ring, stages, place, narrow) {
   const from = stages.find((one) => one.writes === ring.name), to = stages.filter((one) => one.reads.includes(ring.name));
   const paths = [];
   let label = null;
-  const above = found.outside ||= new Map();
+  const above = diagram.outside ||= new Map();
   for (const stage of to) {
     const end = place.get(stage.name), start = from ? place.get(from.name) : null;
     if (start) paths.push(lines.appendChild(svg("path", { class: "flow", d: line(start, end, narrow) })));
@@ -162,7 +162,7 @@ function drawRing(found, lines, boxes, ring, stages, place, narrow) {
   boxes.append(svg("rect", { class: "trough", x, y: y + 4, width: 64, height: 5, rx: 2 }));
   const level = boxes.appendChild(svg("rect", { class: "level", x, y: y + 4, width: 0, height: 5, rx: 2 }));
   if (!from) { name.textContent = ring.name.replace("_lane", " lane"); }
-  found.rings.set(ring.name, { paths, rate, level });
+  diagram.rings.set(ring.name, { paths, rate, level });
 }
 
 // A ring that somebody outside of the table writes stands beside its reader.

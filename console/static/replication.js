@@ -8,17 +8,17 @@ const place = (seq, block) => `command ${whole(seq)}, block ${whole(block)}`;
 const kinds = { leader: "good", current: "good", behind: "warning", offline: "critical", "does not run": "critical", unknown: "warning" };
 
 export function showReplication() {
-  const found = state.replication || {}, on = Boolean(found.replicated);
+  const replication = state.replication || {}, on = Boolean(replication.replicated);
   $("replication-on").hidden = !on;
-  say($("replication-text"), !found.text ? "" : found.text[0].toUpperCase() + found.text.slice(1) + ".");
+  say($("replication-text"), !replication.text ? "" : replication.text[0].toUpperCase() + replication.text.slice(1) + ".");
   if (!on) return;
-  showGate(found);
-  showStream(found);
-  showNodes(found);
-  showStandbys(found.standbys);
-  rows($("replication-alarms"), found.alarms, (one) => one.name, (one) => [[one.state, one.state === "firing" ? one.severity : "muted"], one.name, one.summary, one.acknowledged?.by || ""]);
-  $("replication-alarms").hidden = !found.alarms.length;
-  say($("replication-alarms-link"), found.alarms.length ? "Acknowledge them under Alarms" : "ReplicaBehind and QuorumLost do not stand: all alarms");
+  showGate(replication);
+  showStream(replication);
+  showNodes(replication);
+  showStandbys(replication.standbys);
+  rows($("replication-alarms"), replication.alarms, (one) => one.name, (one) => [[one.state, one.state === "firing" ? one.severity : "muted"], one.name, one.summary, one.acknowledged?.by || ""]);
+  $("replication-alarms").hidden = !replication.alarms.length;
+  say($("replication-alarms-link"), replication.alarms.length ? "Acknowledge them under Alarms" : "ReplicaBehind and QuorumLost do not stand: all alarms");
 }
 
 function showGate({ policy, waits_for, which, lease, lease_ms }) {
@@ -54,9 +54,9 @@ function showNodes({ nodes, stream }) {
     one.bytes == null ? "" : bytes(one.bytes), one.free_bytes == null ? "" : bytes(one.free_bytes), verified(one, stream), [one.trouble, "critical"]]);
 }
 
-function showStandbys(found) {
-  $("no-standbys").hidden = found.length > 0;
-  rows($("standbys"), found, (one) => one.journal, (one) => [one.journal,
+function showStandbys(standbys) {
+  $("no-standbys").hidden = standbys.length > 0;
+  rows($("standbys"), standbys, (one) => one.journal, (one) => [one.journal,
     one.silent ? [`${one.role || "unknown"}, silent for ${whole(one.age_s)} s`, "critical"] : [one.role, one.level || one.role === "leading" ? "good" : "warning"],
     one.role === "leading" ? "" : one.level ? ["level", "good"] : one.lag_blocks == null ? "" : [`${whole(one.lag_blocks)} blocks behind`, "warning"],
     one.prepared ? "yes" : "no", one.last_seq == null ? "" : `${place(one.last_seq, one.last_block)}, epoch ${whole(one.epoch)}`,

@@ -10,11 +10,11 @@ const views = {
 };
 let view = "trade";
 
-function take(told) {
-  Object.assign(state, told);
-  if (told.market) takeMarket(told.market);
-  if (told.notices) takeNotices(told.notices);
-  if (told.orders) settlePending();
+function take(message) {
+  Object.assign(state, message);
+  if (message.market) takeMarket(message.market);
+  if (message.notices) takeNotices(message.notices);
+  if (message.orders) settlePending();
 }
 
 function show() {
