@@ -22,6 +22,7 @@ from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.topology import TOPOLOGY, Topology
 from openoutcry.pipeline.worker import step_address
 from openoutcry.replay.event_hash import hash_array
+from openoutcry.ring import Sequence
 from openoutcry.ring import kernels as ring
 from openoutcry.ring.policy import quorum_sequence
 from openoutcry.wire import ORDER_DTYPE
@@ -62,6 +63,8 @@ def compile_kernels(
             (quorum_sequence, 3),
         ):
             compile_kernel(kernel, count)
+        word = np.zeros(1, np.int64)
+        Sequence(word.ctypes.data).get()
 
     def steps_and_loop() -> None:
         for row in table.stages:

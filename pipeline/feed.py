@@ -22,17 +22,20 @@ import numpy.typing as npt
 from openoutcry.host.build import require_same
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
-from openoutcry.market_data import checkpoint, mold
+from openoutcry.market_data import book_apply, checkpoint, encode, lines, mold, pump
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import line_socket
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.pipeline import control as ct
+from openoutcry.pipeline import released
 from openoutcry.pipeline.feed_process import IDLE_S, NOTHING_SENT, SESSION_SHIFT, FeedProcess
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import Reader, Topology
 from openoutcry.replay.events import Batch, events_of
 from openoutcry.ring import ProcessIdentity
+from openoutcry.ring import kernels as ring
+from openoutcry.wire.kernel import compile_kernel, is_kept
 
 if TYPE_CHECKING:
     from openoutcry.market_data.receiver import Moment
@@ -50,6 +53,24 @@ number), values that were told as the nearest, the session, that the run is over
 before it is known; then of the session and of the one before four words each: its number, messages,
 bytes, whether it has ended; then what the process that sends has counted (COUNTED)."""
 COUNTED = ("packets", "packets_not_taken", "requests_answered", "requests_refused")
+
+
+KERNELS: tuple[tuple[Callable[..., int | None], int], ...] = (
+    (pump.run, 2), (encode.encode, 7), (encode.room_for, 2), (mold.fitting, 3), (lines.skip, 3),
+    (book_apply.apply, 3), (book_apply.list_levels, 5), (book_apply.list_orders, 5),
+    (released.take, 6), (ring.rejoin, 4), (ring.wake_waiters, 1),
+)  # fmt: skip
+"""What the feed's processes call, and how many arguments it has."""
+
+
+def compile_kernels(progress: Callable[[], None]) -> None:
+    """Before the feed begins: a process that compiles publishes nothing meanwhile.  ``progress`` is
+    called if there is anything to compile."""
+    missing = [(kernel, count) for kernel, count in KERNELS if not is_kept(kernel)]
+    if missing:
+        progress()
+    for kernel, count in missing:
+        compile_kernel(kernel, count)
 
 
 def allow_descriptors() -> None:

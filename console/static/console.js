@@ -31,7 +31,6 @@ function take(message) {
   if (message.overview) Object.assign(state, message, { overview: message.overview, log: state.log });
   if (message.log) {
     state.log = message.log.concat().reverse().concat(state.log).slice(0, LOG_MOST);
-    state.fresh = message.log;
     for (const listener of listeners) listener(message.log);
   }
   if (message.market) takeMarket(message.market);

@@ -119,7 +119,11 @@ export function script(path) {
     const element = document.createElement("script");
     element.src = path;
     element.onload = done;
-    element.onerror = failed;
+    element.onerror = () => {  // whoever asks next tries again
+      loading.delete(path);
+      element.remove();
+      failed(new Error(path));
+    };
     document.head.append(element);
   }));
   return loading.get(path);

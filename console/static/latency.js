@@ -7,11 +7,12 @@ const KEPT = 180;
 let kept = null, chart = null, shown = "", second = -1;
 
 async function load() {
-  kept = "asked";
-  const latencies = await api("latency").catch(() => null);
-  await script("/static/vendor/uPlot.iife.min.js");
-  kept = latencies;
-  draw();
+  kept = "loading";
+  try {
+    await script("/static/vendor/uPlot.iife.min.js");
+    kept = await api("latency");
+    draw();
+  } catch { kept = null; }  // the next second tries again
 }
 
 function take() {
@@ -28,7 +29,7 @@ function take() {
 
 export function showLatency() {
   if (!kept) { second = state.overview.second; load(); return; }
-  if (kept === "asked") return;
+  if (kept === "loading") return;
   take();
   const list = state.latency || [], names = list.map((one) => one.name);
   if ($("span").shown !== names.join()) {

@@ -104,7 +104,7 @@ async function showTopology() {
 
 const BOX = { width: 112, height: 46 };
 
-function drawn(box, { stages, rings, readers }, narrow) {
+function drawn(box, { stages, rings }, narrow) {
   const grid = columns(stages), gap = narrow ? 62 : 86, most = Math.max(...grid.map((one) => one.length));
   const step = narrow ? 128 : 74, across = most * step, along = grid.length * ((narrow ? BOX.height : BOX.width) + gap);
   const place = new Map();
@@ -115,7 +115,7 @@ function drawn(box, { stages, rings, readers }, narrow) {
   const size = narrow ? [across + 16, along] : [along, across + 28];
   const image = svg("svg", { viewBox: `0 0 ${size[0]} ${size[1]}`, role: "img", "aria-label": "Stages and queues of the run, with rates" });
   if (!narrow) image.style.maxHeight = "420px"; else image.style.maxWidth = `${size[0] * 1.3}px`;
-  const diagram = { narrow, rings: new Map(), stages: new Map(), lines: [] };
+  const diagram = { narrow, rings: new Map(), stages: new Map() };
   const lines = image.appendChild(svg("g", {})), boxes = image.appendChild(svg("g", {}));
   for (const ring of rings) drawRing(diagram, lines, boxes, ring, stages, place, narrow);
   for (const stage of stages) {

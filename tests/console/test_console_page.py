@@ -218,6 +218,20 @@ def test_the_keys_the_log_the_charts_and_the_theme(browser, floor):
         expect(page, "#login-error").to_contain_text("no operator has this name")
 
 
+def test_charts_come_when_their_script_does_at_the_second_time(browser, floor):
+    """A script that did not load once is asked for again, by both views that draw with one."""
+    with opened(browser, floor, but="Failed to load resource") as page:
+        for script, view, chart in (
+            ("uPlot.iife.min.js", "latency", "#percentiles canvas"),
+            ("lightweight-charts.standalone.production.js", "market", "#candles canvas"),
+        ):
+            path = f"**/{script}"
+            page.route(path, lambda route: route.abort(), times=1)
+            with page.expect_event("requestfailed"):
+                go(page, view)
+            expect(page, chart).not_to_have_count(0)
+
+
 def test_the_red_button_is_rehearsed_pressed_and_undone_by_two(browser, floor):
     with opened(browser, floor, width=390) as page:
         page.click("#red")
