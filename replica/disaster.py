@@ -125,8 +125,8 @@ class Copier:
         """
         jetstream = JetStream(connect(self.access), self.venue)
         try:
-            last = jetstream.tail().last
             first = self.copied.tip.position + 1
+            last = jetstream.tail_reaching(first - 1).last
             if last < first - 1:
                 raise ReplicaError(
                     f"{jetstream.stream} ends at message {last}, and {self.folder} has {first - 1}:"

@@ -165,7 +165,8 @@ class HotStandby:
         try:
             jetstream = JetStream(connect(self.driver.access), self.venue)
             try:
-                last = jetstream.open().last
+                jetstream.open()
+                last = jetstream.tail_reaching(self.machine.tip.position).last
             finally:
                 jetstream.link.close()
         except Unreachable as error:

@@ -36,6 +36,7 @@ PREFIX = "OUTCRY-"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 HEARTBEAT_S = 1.0
 WAIT_S = 20.0
+APPLY_S, APPLY_LOOK_S = 5.0, 0.1
 T = TypeVar("T")
 
 
@@ -171,6 +172,14 @@ class JetStream:
             state["first_seq"], state["last_seq"], state["bytes"], cluster.get("leader", ""),
             tuple(peers),
         )  # fmt: skip
+
+    def tail_reaching(self, position: int) -> Tail:
+        """:meth:`tail`, asked again for :data:`APPLY_S` while it ends before a message that was
+        acknowledged: a leader that was just elected answers before it has applied what it holds."""
+        until_s = time.monotonic() + APPLY_S
+        while (tail := self.tail()).last < position and time.monotonic() < until_s:
+            time.sleep(APPLY_LOOK_S)
+        return tail
 
     def skew_s(self) -> float:
         """How far the clock of the stream's leader is ahead of ours."""

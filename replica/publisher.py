@@ -147,7 +147,8 @@ class Publisher:
         """See that there is a stream (or make one) and that it goes as far as it once did."""
         jetstream = JetStream(connect(self.access), self.venue)
         try:
-            tail = jetstream.open(self.replicas)
+            jetstream.open(self.replicas)
+            tail = jetstream.tail_reaching(tip.position)
             skew_s = jetstream.skew_s()
         finally:
             jetstream.link.close()

@@ -34,8 +34,10 @@ BEGIN_WORD = int.from_bytes(b"8=FIX", "little")
 FIVE_BYTES, THREE_BYTES = (1 << 40) - 1, (1 << 24) - 1
 TAG_9, TWO_BYTES = int.from_bytes(b"9=", "little"), (1 << 16) - 1
 TAG_35 = int.from_bytes(b"35=", "little")
-TAG_10 = int.from_bytes(b"10=\0\0\0\x01", "little")
-SEVENTH_TOO = THREE_BYTES | 255 << 48
+TAG_10 = int.from_bytes(b"10=", "little")
+# The end of the field before, and CheckSum with the end of its own around three digits.
+TRAILER = int.from_bytes(b"\x0110=\0\0\0\x01", "little", signed=True)
+ALL_BUT_DIGITS = int.from_bytes(b"\xff\xff\xff\xff\0\0\0\xff", "little", signed=True)
 EQUALS_4, ONES_4, HIGH_4 = 0x3D3D3D3D, 0x01010101, 0x80808080
 NO_EQUALS = 39
 ZEROS_3, ABOVE_NINE_3, HIGH_3 = 0x303030, 0x767676, 0x808080
@@ -174,10 +176,10 @@ def is_garbled(message: int, size: int, ends: int) -> bool:
         return True
     if (load_word(message + begin) ^ TAG_35) & THREE_BYTES != 0:
         return True
-    tail = load_word(message + size - CHECKSUM_BYTES)
-    if (tail ^ TAG_10) & SEVENTH_TOO != 0:
+    tail = load_word(message + size - CHECKSUM_BYTES - 1)
+    if (tail ^ TRAILER) & ALL_BUT_DIGITS != 0:
         return True
-    return number_in(tail >> 24, 3) != byte_sum(message, size - CHECKSUM_BYTES)
+    return number_in(tail >> 32, 3) != byte_sum(message, size - CHECKSUM_BYTES)
 
 
 @kernel_outlined

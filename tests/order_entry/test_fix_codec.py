@@ -175,6 +175,16 @@ def test_fields_are_found_as_the_reference_finds_them(data):
     assert CODEC.parse(data) == ({t: v for t, v in fields.items() if 0 < t <= 2964}, error)
 
 
+def test_a_check_sum_stands_behind_the_end_of_a_field():
+    """Of a field that does not end before it the check sum would be a part."""
+    data = bytearray(reference.message([(35, "0")]))
+    data[data.index(b"\x0110=")] = ord("1")
+    data[-4:-1] = reference.checksum(bytes(data[:-7]))
+    with pytest.raises(reference.Garbled):
+        reference.parse(bytes(data))
+    assert CODEC.parse(bytes(data)) is None
+
+
 def test_a_data_field_may_hold_anything():
     """RawData is as long as RawDataLength says, ends of fields in it included."""
     raw = b"a\x0110=000\x01b" * 20

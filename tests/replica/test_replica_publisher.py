@@ -1,6 +1,7 @@
 """Publishing a journal: fenced, chained, never alone."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from openoutcry.replica.jetstream import (
     JetStream,
     Refused,
     Subscription,
+    Tail,
     acknowledged,
     messages,
 )
@@ -286,6 +288,32 @@ def test_who_was_superseded_releases_nothing_more(cluster: Cluster, tmp_path: Pa
     assert new.safe_seq == 30
     for one in (old, new):
         one.close()
+    writer.abandon()
+
+
+def test_a_leader_that_was_just_elected_is_asked_again(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that the stream ends before what was acknowledged until it has applied what it holds:
+    that is no other stream."""
+    writer = new_journal(tmp_path / "journal")
+    publisher = Publisher(tmp_path / "journal", cluster.access, "ELECTED", "here/1")
+    publisher.begin()
+    append(writer, 2)
+    drain(publisher)
+    copier = Copier(cluster.access, "ELECTED", tmp_path / "copy")
+    assert copier.copy() > 0
+    real, short = JetStream.tail, [True, True]
+
+    def tail(self: JetStream, bucket: bool = False) -> Tail:
+        whole = real(self, bucket)
+        return replace(whole, last=0) if short and short.pop() else whole
+
+    monkeypatch.setattr(JetStream, "tail", tail)
+    assert copier.copy() == 0
+    assert short == []
+    copier.close()
+    publisher.close()
     writer.abandon()
 
 

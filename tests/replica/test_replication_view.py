@@ -103,11 +103,14 @@ def test_primary_dead_nodes_standby_and_takeover_are_told(cluster: Cluster, tmp_
 
 
 def the_primary(shown: Any, cluster: Cluster) -> None:
-    replication = view(shown, lambda one: one["published"] and one["standbys"] and level(one))
+    # A lease that ran out on a busy machine is taken again, under the next epoch.
+    replication = view(shown, lambda one: one["published"] and one["standbys"] and level(one)
+                       and one["lease"]["left_ms"] > 0)  # fmt: skip
     assert (replication["policy"], replication["waits_for"]) == ("replicated", ["replica"])
     lease = replication["lease"]
-    assert (lease["here"], lease["epoch"], lease["given_up"]) == (True, 1, False)
-    assert 0 < lease["left_ms"] <= LEASE_MS
+    assert (lease["here"], lease["given_up"]) == (True, False)
+    assert lease["epoch"] >= 1
+    assert lease["left_ms"] <= LEASE_MS
     assert replication["standbys"][0]["verified_seq"] > 0
     # As `outcry cluster status` tells them, which reads the disks and proves them.
     document = status_document(str(cluster.folder), cluster)
