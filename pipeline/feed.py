@@ -63,7 +63,7 @@ KERNELS: tuple[tuple[Callable[..., int | None], int], ...] = (
 """What the feed's processes call, and how many arguments it has."""
 
 
-def compile_kernels(progress: Callable[[], None]) -> None:
+def compile_feed(progress: Callable[[], None]) -> None:
     """Before the feed begins: a process that compiles publishes nothing meanwhile.  ``progress`` is
     called if there is anything to compile."""
     missing = [(kernel, count) for kernel, count in KERNELS if not is_kept(kernel)]

@@ -350,9 +350,9 @@ def _open_feed(
         return None
     if journal is None:
         raise PipelineError("market data are made of the journal: --durability none keeps none")
-    from openoutcry.pipeline.feed import PublicFeed, compile_kernels  # for a venue only
+    from openoutcry.pipeline.feed import PublicFeed, compile_feed  # for a venue only
 
-    compile_kernels(lambda: watcher.phase("compiling the feed"))
+    compile_feed(lambda: watcher.phase("compiling the feed"))
     feed = PublicFeed(options.feed, shared, options.table, options.order_capacity, journal)
     stack.callback(feed.close)
     if feed.retransmission:
