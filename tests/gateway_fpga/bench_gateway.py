@@ -466,6 +466,14 @@ async def the_upper_half_of_the_order_count_is_of_the_lower_halfs_moment(dut):
 
 
 @cocotb.test(**PATIENCE)
+async def the_upper_half_of_the_order_count_is_0_after_a_reset(dut):
+    """Also to who reads it before any lower half."""
+    bench = await loaded(dut)
+    answer = await bench.master.read(ADDRESS["order_count"] + 4, 4)
+    assert int.from_bytes(answer.data, "little") == 0
+
+
+@cocotb.test(**PATIENCE)
 async def frame_counts_of_every_port_are_read(dut):
     """Each counter that the ports bring stands at its own word, all of its bits."""
     bench = Bench(dut)

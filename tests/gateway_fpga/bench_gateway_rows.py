@@ -23,6 +23,7 @@ from patterns import pattern
 
 from openoutcry.wire import ErrorBit
 from openoutcry.wire.registers import (
+    ROW_BITS,
     ROW_FIELDS,
     WAYS,
     row_image,
@@ -80,23 +81,28 @@ async def the_lowest_bit_at_every_place(dut):
 @cocotb.parametrize(hold=["never", "random"])
 async def a_row_is_exact_in_every_bit(dut, hold):
     """Rows that let one price and one quantity through, and rows with their lower or their upper
-    ends one beside that, in every way; last, the bits of a collar that are above every price."""
+    ends one beside that, in every way, with steps of powers of two and whatever stands in the bits
+    that are nobody's; last, the bits of a collar that are above every price."""
     bench = await loaded(dut)
     bench.sink.set_pause_generator(pattern(hold, 12))
     await bench.only_rows()
     dice = random.Random(16)
     for n in range(24):
+        price_twos, qty_twos = dice.randint(0, 7), dice.randint(0, 7)
         price, qty = (
-            dice.getrandbits(dice.choice([63, 63, dice.randint(8, 63)])) | 2 for _ in "pq"
+            (dice.getrandbits(dice.choice([63, 63, dice.randint(8, 63)])) >> twos | 2) << twos
+            for twos in (price_twos, qty_twos)
         )
+        nobodys = dice.getrandbits(ROW_BITS) & ~_row_mask()
         for above, below, reasons in ((0, 0, 0), (1, 0, 2), (0, 1, 4)):
             row = {
                 "symbol": dice.getrandbits(64), "max_price_ticks": price - below,
                 "min_qty_lots": qty + above, "max_qty_lots": qty - below,
                 "collar_low": price * 10_000 + above, "collar_high": price * 10_000 - below,
                 "notional_limit": price * qty - below,
+                "price_twos": price_twos, "qty_twos": qty_twos,
             }  # fmt: skip
-            await bench.write_row(n % WAYS, row)
+            await bench.write_row(n % WAYS, row_image(row) | nobodys)
             orders = good_orders(8, symbol=row["symbol"].to_bytes(8, "little"))
             orders["price_ticks"] = price + np.array([0, 1, -1, 0, 0] + [0] * 3)
             orders["qty_lots"] = qty + np.array([0, 0, 0, 1, -1] + [0] * 3)
