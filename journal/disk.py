@@ -2,12 +2,22 @@
 
 import ctypes
 import errno
+import mmap
 import os
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 AT_FDCWD, STATX_INO, STATX_SIZE = -100, 0x100, 0x200
 """statx(2)."""
+IN_MEMORY = (0x01021994, 0x858458F6)
+"""statfs(2): tmpfs and ramfs, whose page cache is all that there is."""
+FORGET_S = 1.0
+"""As long as pages that something holds are asked for again (measured beside full load: 3 of 1,000
+drops leave one at first, the longest for 4 ms)."""
 
 
 class FileStatus(NamedTuple):
@@ -56,6 +66,25 @@ def file_status(path: bytes | Path) -> FileStatus:
     return FileStatus(device, into.inode, into.size_bytes)
 
 
+def cached_pages(fd: int) -> npt.NDArray[np.bool_]:
+    """Which pages of a file on a disk the page cache holds: all of them, if the caller may not write
+    to it (mincore(2)).  A file in memory has none: there is nothing behind its cache."""
+    status = (ctypes.c_long * 32)()
+    size_bytes = os.fstat(fd).st_size
+    if not size_bytes or (_libc.fstatfs(fd, status) == 0 and status[0] in IN_MEMORY):
+        return np.zeros(0, np.bool_)
+    resident = np.zeros(-(-size_bytes // mmap.PAGESIZE), np.uint8)
+    with mmap.mmap(fd, size_bytes, prot=mmap.PROT_READ) as pages:
+        mapped = np.frombuffer(pages, np.uint8)
+        _libc.mincore(
+            ctypes.c_void_p(mapped.ctypes.data),
+            ctypes.c_size_t(size_bytes),
+            ctypes.c_void_p(resident.ctypes.data),
+        )
+        del mapped
+    return (resident & 1).astype(np.bool_)
+
+
 class Disk:
     """Every call by which a journal changes or reads a disk; each raises ``OSError`` as the system
     does.  A test derives from it, records or refuses calls, and runs the real ones below."""
@@ -99,8 +128,18 @@ class Disk:
         return file_status(path)
 
     def forget(self, fd: int) -> None:
-        """Drop what the page cache holds of a file that was synced: it is read from the disk."""
+        """Drop what the page cache holds of a file that was synced: it is read from the disk.
+
+        The kernel leaves a page that anything refers to just then (a scan for idle pages, a
+        compaction) and does not say so: the drop is repeated until each has been seen to be gone.
+        Not beyond :data:`FORGET_S`: of what another process has mapped none ever goes.
+        """
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        left = cached_pages(fd)
+        until_s = time.monotonic() + FORGET_S
+        while left.any() and time.monotonic() < until_s:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            left &= cached_pages(fd)
 
     def read_no_more(self, fd: int) -> None:
         """Read from this file what is asked for, and nothing ahead."""

@@ -82,8 +82,14 @@ def _address(directory: Path) -> Iterator[str]:
 class Desk:
     """Listens in ``directory`` and lets ``work_of`` turn requests into work."""
 
-    def __init__(self, directory: Path, work_of: Callable[[dict[str, Any]], Work]) -> None:
-        self.directory, self.work_of = directory, work_of
+    def __init__(
+        self,
+        directory: Path,
+        work_of: Callable[[dict[str, Any]], Work],
+        answering: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``answering``: called before each answer about what the core has had."""
+        self.directory, self.work_of, self.answering = directory, work_of, answering
         self.clients: list[_Client] = []
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         with _address(directory) as address:
@@ -162,12 +168,14 @@ class Desk:
         client.done += [] if why else client.work.done
         client.more |= client.work.more
         if why:
+            self.answering()
             self._answer(client, {"error": why, "done": client.done})
             return
         following = client.work.follow()
         if following is not None:
             self._publish(client, following, publish)
             return
+        self.answering()
         self._answer(client, {"done": client.done, "commands": client.commands, **client.more})
 
     def _answer(self, client: _Client, answer: dict[str, Any]) -> None:

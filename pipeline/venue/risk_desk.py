@@ -52,9 +52,11 @@ class RiskDesk:
         clock: "Clock",
         note: Callable[[str], None],
         take_dump: TakeDump | None = None,
+        answering: Callable[[], None] = lambda: None,
     ) -> None:
-        """``take_dump``: writes the dump of everything when an emergency close asks for it."""
-        self.file, self.clock, self.note = file, clock, note
+        """``take_dump``: writes the dump of everything when an emergency close asks for it;
+        ``answering``: called before an operator is answered."""
+        self.file, self.clock, self.note, self.answering = file, clock, note, answering
         self.investigation = Investigation(file, take_dump) if take_dump else None
         self.emergency_after_seq: int | None = None
         """The last command before the emergency close of this run."""
@@ -155,7 +157,7 @@ class RiskDesk:
             )  # fmt: skip
             self.record = DeskRecord(self.file.journal)
             self._take_queue(put)
-            self.desk = Desk(self.file.journal, self._work_of)
+            self.desk = Desk(self.file.journal, self._work_of, self.answering)
         if self.queued and is_processed(self.queued):
             self._queue_is_done()
         self.desk.poll(put, is_processed)

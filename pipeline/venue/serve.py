@@ -82,7 +82,8 @@ class Venue:
     standing: Any = None
     """Of a standby: its first day's run is prepared, and waits there (pipeline/standing.py)."""
     _status_due_s: float = 0.0
-    _sequenced: int = 0
+    _counts: dict[str, int] = field(default_factory=dict)
+    """Commands and events of the last sample."""
     _noted: bool = False
     """That this build has served the journal."""
 
@@ -121,7 +122,7 @@ class Venue:
         try:
             if self.file.journal.exists():
                 require_ours(self.file.journal)
-            return VenueLog(self.file.journal, self.file.name, lambda: self._sequenced)
+            return VenueLog(self.file.journal, self.file.name, self._sequenced)
         except OSError as error:
             raise PipelineError(f"{error.filename}: {error.strerror}") from None
 
@@ -172,7 +173,7 @@ class Venue:
             require_canary(self.file.journal)
         calendar = self.file.calendar
         stopping = partial(getattr, self, "stopping")
-        desk = RiskDesk(self.file, self.clock, self.watcher.note, self.take_dump)
+        desk = RiskDesk(self.file, self.clock, self.watcher.note, self.take_dump, self._answering)
         lane = self.lane = OperatorLane(calendar, self.clock, self.watcher.note, stopping, desk)
         watcher = replace(self.watcher, sample=self._sample)
         try:
@@ -310,13 +311,20 @@ class Venue:
         )
 
     def _sample(self, sample: Sample) -> None:
-        self._sequenced = sample.commands
+        self._counts = {"commands": sample.commands, "events": sample.events}
         if self.lane is not None and self.lane.desk is not None and self.lane.desk.listens:
             if not self._noted:
                 self._noted = True
                 note_served(self.file.journal)
-            self._say("open", every_s=STATUS_S, commands=sample.commands, events=sample.events)
+            self._say("open", every_s=STATUS_S, **self._counts)
         self.watcher.sample(sample)
+
+    def _sequenced(self) -> int:
+        return self._counts.get("commands", 0)
+
+    def _answering(self) -> None:
+        """Whoever has been answered sees it in the status."""
+        self._say("open", **self._counts)
 
     def _say(self, state: str, every_s: float = 0.0, **more: int) -> None:
         """Write the status, at most once in ``every_s``."""

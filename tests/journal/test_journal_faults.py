@@ -1,10 +1,11 @@
 """Every call to the disk may fail, and a disk may do worse than fail: it may lie."""
 
 import errno
+import mmap
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from openoutcry.journal import Disk, Journal, JournalError, JournalReader, JournalWriter
 from openoutcry.journal.block import aligned_copy
+from openoutcry.journal.disk import cached_pages
 from openoutcry.journal.failed import note_failed
 from openoutcry.journal.listing import describe
 from openoutcry.journal.repair import repair
@@ -371,26 +373,53 @@ def test_a_failed_sync_is_not_forgotten(tmp_path, orders):
         assert (writer.written_seq, writer.durable_seq) == (5, 5)
 
 
-def test_the_page_cache_is_really_dropped(tmp_path, orders):
-    """On the file system of the tests: after a resume's look the last segment is in no cache."""
+@pytest.fixture
+def cached(tmp_path, orders) -> Iterator[int]:
+    """A segment's file, two blocks of which are in the page cache."""
     writer = Journal.create(tmp_path, {}, segment_bytes=8 * SECTOR, direct=False)
     writer.append(1, [orders(1, 5)], 5, 1)
     writer.sync()
     writer.abandon()
-    path = tmp_path / "segment-000000.ocj"
-    fd = os.open(path, os.O_RDONLY)
+    fd = os.open(tmp_path / "segment-000000.ocj", os.O_RDONLY)
     try:
         os.preadv(fd, [bytearray(SECTOR)], SECTOR)
         os.preadv(fd, [bytearray(SECTOR)], SECTOR, os.RWF_NOWAIT)
-        read_anew(tmp_path)
-        with pytest.raises(BlockingIOError):
-            os.preadv(fd, [bytearray(SECTOR)], SECTOR, os.RWF_NOWAIT)
+        yield fd
     except OSError as error:
         if error.errno != errno.EOPNOTSUPP:
             raise
         pytest.skip("this file system cannot say what is in the page cache")
     finally:
         os.close(fd)
+
+
+def test_the_page_cache_is_really_dropped(tmp_path, cached):
+    """On the file system of the tests: after a resume's look the last segment is in no cache."""
+    assert cached_pages(cached)[1]
+    read_anew(tmp_path)
+    assert not cached_pages(cached).any()
+    with pytest.raises(BlockingIOError):
+        os.preadv(cached, [bytearray(SECTOR)], SECTOR, os.RWF_NOWAIT)
+
+
+def test_a_page_that_something_refers_to_is_dropped_later(tmp_path, cached, monkeypatch):
+    """As the kernel leaves a page that it looks at itself; here somebody has it mapped."""
+    mapped = mmap.mmap(cached, 2 * SECTOR, prot=mmap.PROT_READ)
+    assert mapped[SECTOR] == os.pread(cached, 1, SECTOR)[0]
+    advised = []
+
+    def advise(*asked: int) -> None:
+        if advised:
+            mapped.close()
+        advised.append(asked)
+        os_advise(*asked)
+
+    os_advise = os.posix_fadvise
+    monkeypatch.setattr(os, "posix_fadvise", advise)
+    read_anew(tmp_path)
+    assert len(advised) > 1
+    with pytest.raises(BlockingIOError):
+        os.preadv(cached, [bytearray(SECTOR)], SECTOR, os.RWF_NOWAIT)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("no"), KeyboardInterrupt()])

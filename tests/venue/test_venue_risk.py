@@ -171,7 +171,10 @@ def test_a_loss_kills_and_its_orders_are_cancelled_by_the_operators_lane(floor) 
 def test_a_halt_takes_cancels_and_ends_with_an_auction(floor) -> None:
     floor.send(order(30, Side.BUY, 5, 10))
     floor.ask("halt", "GOLD")
-    assert floor.venue.status()["phases"]["TIN"] == "CONTINUOUS"
+    # Who has been answered reads it in the status.
+    status = floor.venue.status()
+    assert status["phases"] == {"GOLD": "HALT", "TIN": "CONTINUOUS"}
+    assert status["risk"]["halted"] == ["GOLD"]
     floor.again()
     floor.venue.wait_for(lambda s: s["phases"]["GOLD"] == "HALT")
     cancel = order(30, Side.BUY, 5, 10, kind=CommandKind.CANCEL)
