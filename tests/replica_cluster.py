@@ -18,18 +18,6 @@ from openoutcry.wire import ORDER_DTYPE
 WAIT_S = 300
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Three nodes that run; a test that ends one starts it again."""
-    nodes = Cluster.make(tmp_path_factory.mktemp("nats") / "cluster")
-    try:
-        nodes.start()
-        nodes.wait_ready(WAIT_S)
-        yield nodes
-    finally:
-        nodes.stop()
-
-
 @pytest.fixture
 def link(cluster: Cluster) -> Iterator[Link]:
     connection = connect(cluster.access)

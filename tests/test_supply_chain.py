@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from user_commands import ROOT, run
@@ -108,6 +109,7 @@ def test_every_licence_is_one_we_accept() -> None:
     assert unknown == {}
 
 
+@pytest.mark.long
 def test_the_bill_of_materials_lists_every_pinned_package(tmp_path: Path) -> None:
     """The command of `make sbom`, into another folder."""
     plan = run("make --dry-run sbom VENV=nowhere", ROOT)

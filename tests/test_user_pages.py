@@ -133,6 +133,7 @@ def test_operators_resume_after_a_kill_and_repair_a_damaged_block(tmp_path: Path
     assert "sound" in run(verify, tmp_path)
 
 
+@pytest.mark.long
 def test_contributors_check_compile_and_run_their_change(clone_first: Path, tmp_path: Path) -> None:
     rules, lint, generate, compile_kernels, inline = commands("for-contributors.md")
     run(rules, clone_first)

@@ -10,6 +10,7 @@ from openoutcry.report.goals import JOURNAL_ROWS
 from openoutcry.report.tables import journal_table
 
 
+@pytest.mark.long
 def test_every_figure_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One short round: the names and peers of the subject, and a table of them."""
     monkeypatch.chdir(tmp_path)

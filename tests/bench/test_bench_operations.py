@@ -1,10 +1,13 @@
 """bench operations: both ways are measured over the same orders, and the watched one is watched."""
 
+import pytest
+
 from openoutcry.bench import operations as bench
 from openoutcry.bench import watched
 from openoutcry.bench.first_paint import missing
 
 
+@pytest.mark.long
 def test_a_round_has_every_figure(monkeypatch):
     monkeypatch.setattr(bench, "PAIRS", 1)
     monkeypatch.setattr(watched, "PAIRS", 1)

@@ -81,6 +81,7 @@ def varied(stream, rng):
     orders["qty_lots"][rng.random(len(orders)) < 0.005] = 2**62
 
 
+@pytest.mark.long
 def test_the_peer_in_c_refuses_and_tells_what_the_kernels_do(peer):
     rng = np.random.default_rng(3)
     stream = bench.Stream(16, 4, 30_000)

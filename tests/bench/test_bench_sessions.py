@@ -24,6 +24,7 @@ def test_the_loops_read_and_write_whole_messages():
         assert fields["price"] == orders.orders["price_ticks"][number]
 
 
+@pytest.mark.long
 def test_the_document_has_every_figure(monkeypatch):
     monkeypatch.setattr(sessions, "QUICK_ACKS", 50)
     document = bench_sessions(1, True, "outcry bench sessions --quick", lambda line: None)

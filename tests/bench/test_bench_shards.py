@@ -38,6 +38,7 @@ def test_the_model_gives_back_what_its_figures_are_made_of(limit):
         assert forecast["commands_per_s"] == pytest.approx(1e9 / wanted)
 
 
+@pytest.mark.long
 def test_a_round_is_measured(monkeypatch):
     """All stages come to their end, two at once in processes, and one hash."""
     monkeypatch.setattr(bench, "QUICK_COMMANDS", 1 << 12)

@@ -1,8 +1,11 @@
 """bench surveillance: a round has every figure, each of what it says."""
 
+import pytest
+
 from openoutcry.bench import surveillance as bench
 
 
+@pytest.mark.long
 def test_a_round_has_every_figure(monkeypatch):
     monkeypatch.setattr(bench, "QUICK_ORDERS", 20_000)
     document = bench.bench_surveillance(1, True, "test", lambda text: None)

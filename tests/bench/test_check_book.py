@@ -188,6 +188,7 @@ def test_short_recording_is_equal_in_all_fifty_levels() -> None:
     assert result["rejected"] == result["repairs"] == 0
 
 
+@pytest.mark.long
 @needs(HOUR)
 def test_recorded_hour_agrees_in_best_prices_and_makers() -> None:
     """AAPL, one hour: at least 99.9 % of best bids and offers and 99 % of makers.  The exact

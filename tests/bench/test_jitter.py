@@ -103,6 +103,7 @@ def test_a_spin_sees_another_program_on_its_core():
     assert readings > 1000
 
 
+@pytest.mark.long
 def test_the_subject_has_every_cores_figures():
     """One quick round: the document holds, and each core has its share lost and its causes."""
     document = bench_jitter(1, True, "outcry bench jitter", lambda text: None)

@@ -127,6 +127,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_measuring(
         assert message in str(bench_here(*arguments).exception)
 
 
+@pytest.mark.long
 def test_an_interrupted_bench_keeps_its_whole_rounds(tmp_path: Path) -> None:
     """SIGINT in mid-run: the document is written, marked partial, exit status 1."""
     running = subprocess.Popen(

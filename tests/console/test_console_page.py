@@ -33,8 +33,15 @@ def finish(page, why="a test", password=False):
     expect(page, "#ask").to_be_hidden()
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize(
+    ("width", "theme"),
+    [
+        (1280, "dark"),
+        (390, "light"),
+        pytest.param(1280, "light", marks=pytest.mark.long),
+        pytest.param(390, "dark", marks=pytest.mark.long),
+    ],
+)
 def test_every_view_fits_in_its_width(browser, floor, width, theme):
     floor.quote(3)
     with opened(browser, floor, "anna", width, theme) as page:
@@ -105,7 +112,7 @@ def test_the_buttons_of_sessions_participants_and_phases(browser, floor):
                     "resume", "halt", "resume", "resume"]  # fmt: skip
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, pytest.param(390, marks=pytest.mark.long)])
 def test_what_an_issuer_does_is_asked_for_by_two(browser, floor, width):
     """A split: it waits after the first supervisor, and is done by the second."""
     with opened(browser, floor, "anna", width) as page:

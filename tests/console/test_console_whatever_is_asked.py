@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 LEAVES = ("/api/logout", "/api/login", "/api/confirm")
 """They end the session that asks, or make it wait."""
-EXAMPLES = 25
+EXAMPLES = [8, pytest.param(100, marks=pytest.mark.long)]
 
 
 def operations(app, count):
@@ -42,11 +42,11 @@ NOTHING = SimpleNamespace(accounts=None, file=None, observer=None, market=None, 
 CONSOLE, SCREEN = make_app(NOTHING), screen_server.make_screen(NOTHING)
 
 
-def statuses_of(operation, url, headers):
+def statuses_of(operation, url, headers, examples):
     """The statuses of what was asked of an operation."""
     statuses = set()
 
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True,
+    @settings(max_examples=examples, deadline=None, database=None, derandomize=True,
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(operation.as_strategy())
     def ask(case):
@@ -78,13 +78,15 @@ def supervisor(floor):
         return {"cookie": cookie, "x-csrf-token": client.csrf}
 
 
+@pytest.mark.parametrize("examples", EXAMPLES)
 @pytest.mark.parametrize("operation", operations(SCREEN, 12))
-def test_no_request_makes_the_screen_fail(operation, screen, trader):
-    statuses = statuses_of(described(SCREEN)[operation], screen.screen_url, trader)
+def test_no_request_makes_the_screen_fail(operation, examples, screen, trader):
+    statuses = statuses_of(described(SCREEN)[operation], screen.screen_url, trader, examples)
     assert not statuses & {401, 403, 503}, "nothing of this ends the session"
 
 
+@pytest.mark.parametrize("examples", EXAMPLES)
 @pytest.mark.parametrize("operation", operations(CONSOLE, 20))
-def test_no_request_makes_it_fail(operation, floor, supervisor):
-    statuses = statuses_of(described(CONSOLE)[operation], floor.url, supervisor)
+def test_no_request_makes_it_fail(operation, examples, floor, supervisor):
+    statuses = statuses_of(described(CONSOLE)[operation], floor.url, supervisor, examples)
     assert not statuses & {401, 503}, "nothing of this ends the session"

@@ -58,6 +58,7 @@ def test_a_deliberately_wrong_call_fires_under_verify_alone(verify: bool) -> Non
     assert_fires_under_verify_alone(WRONG_CALLS, verify)
 
 
+@pytest.mark.long
 def test_without_verify_the_machine_code_has_no_trace_of_them(tmp_path):
     kernels = ("is_new", "find_sender", "_insert_range", "_remove_range")
     assert_costs_nothing({"openoutcry.dpdk_shim.receive_window": kernels}, tmp_path)

@@ -11,11 +11,11 @@ from openoutcry.gateway_fpga.tools.evidence import read_evidence
 
 SMALL = {
     "outcry_skid": (),
-    "outcry_packet_fifo": (),
+    "outcry_packet_fifo": pytest.mark.long,
     "outcry_timestamp": pytest.mark.long,
     "outcry_udp_parser_data": pytest.mark.long,
 }
-"""Proofs of seconds; the two that take the most of them are run with the long ones."""
+"""Proofs of seconds; the three that take the most of them are run with the long ones."""
 QUICK = [pytest.param(name, marks=marks) for name, marks in SMALL.items()]
 ASSERTION = re.compile(r"\b(\w+):\s*assert")
 

@@ -16,26 +16,24 @@ FIRST = [
 """What `make test` runs of the small table on Icarus; the rest there takes a minute more."""
 REST = [f"^(?!.*({'|'.join(FIRST)}))"]
 TAKES_LONG = [pytest.mark.long, pytest.mark.fpga]
-FURTHER = {"icarus": [], "verilator": TAKES_LONG}
-"""Of further sizes: each is a model of its own, which takes Verilator most of a minute to build."""
 
 
 @pytest.mark.parametrize(
     ("simulator", "slot_bits", "counter_bits", "tests"),
     [
-        pytest.param("verilator", 4, 32, None, id="verilator-small-table"),
+        pytest.param("verilator", 4, 32, None, id="verilator-small-table", marks=TAKES_LONG),
         pytest.param("icarus", 4, 32, FIRST, id="icarus-small-table"),
         pytest.param("icarus", 4, 32, REST, id="icarus-small-table-rest", marks=TAKES_LONG),
         *(
             pytest.param(simulator, *run, id=f"{simulator}-{name}", marks=marks)
             for simulator in SIMULATORS
             for name, run, marks in (
-                ("small-counters", (4, 4, ["counters_", "every_address"]), FURTHER[simulator]),
+                ("small-counters", (4, 4, ["counters_", "every_address"]), TAKES_LONG),
                 ("small-counters-all", (4, 4, None), pytest.mark.long),
                 (
                     "full-table",
                     (9, 32, ["every_verdict_on_many_orders", "read_back", "rows_of_any"]),
-                    FURTHER[simulator],
+                    TAKES_LONG,
                 ),
             )
         ),

@@ -57,11 +57,13 @@ def test_a_deliberately_wrong_call_fires_under_verify_alone(verify: bool) -> Non
     assert_fires_under_verify_alone(WRONG_CALLS, verify)
 
 
+@pytest.mark.long
 def test_without_verify_the_machine_code_has_no_trace_of_them(tmp_path):
     kernels = ("over_rate", "validate", "applicable_checks")
     assert_costs_nothing({"openoutcry.gateway_fpga.golden": kernels}, tmp_path)
 
 
+@pytest.mark.long
 def test_the_golden_model_passes_under_verify() -> None:
     """The assertions hold at every boundary, for random bytes, and with every setting."""
     names = ("golden", "settings")

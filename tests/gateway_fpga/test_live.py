@@ -262,6 +262,7 @@ def test_another_host_builds_its_own_library(monkeypatch: pytest.MonkeyPatch) ->
     assert library._key(["/usr/bin/g++"]) != here
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("without", ["no headers", "no clang"])
 def test_g_plus_plus_builds_what_clang_cannot(
     without: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

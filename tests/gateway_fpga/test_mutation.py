@@ -19,6 +19,7 @@ from openoutcry.gateway_fpga.tools.mutate import (
 QUEUE = TARGETS["outcry_packet_fifo"]
 
 
+@pytest.mark.long
 def test_a_sample_of_mutants_is_noticed():
     """Ten faults in the queue: each is noticed by its bench, or proved to be none."""
     row = measure(QUEUE, 10)
@@ -38,6 +39,7 @@ def test_inputs_that_do_nothing_are_no_place_for_a_fault(tmp_path):
     assert all(f"12'h{mutant.number:03x}" in netlist for mutant in mutants)
 
 
+@pytest.mark.long
 def test_no_fault_is_proved_to_be_none(tmp_path):
     """What the bench notices is different: the other judge must not say it is the same, of faults
     in and on the way to the queue's memory, and of any others.  None at all is the same."""

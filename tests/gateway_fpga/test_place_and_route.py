@@ -118,6 +118,8 @@ def test_constraints_of_crossings_name_what_is_there():
         assert re.search(rf"/{instance}/sync_first", text), instance
 
 
+@pytest.mark.long
+@pytest.mark.fpga
 def test_the_card_elaborates_with_the_vendors_blocks_empty(tmp_path):
     """Yosys finds every port of the MAC and the DMA connected as declared, nothing driven twice."""
     files = copy_sources(tmp_path)

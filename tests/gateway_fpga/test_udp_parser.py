@@ -11,7 +11,7 @@ from simulate import RTL, simulate
     ("simulator", "depth_log2", "counter_width"),
     [
         ("icarus", 6, 32),
-        ("verilator", 5, 3),
+        pytest.param("verilator", 5, 3, marks=[pytest.mark.long, pytest.mark.fpga]),
         pytest.param("icarus", 5, 1, marks=pytest.mark.long),
         pytest.param("icarus", 12, 3, marks=pytest.mark.long),
         pytest.param("verilator", 6, 32, marks=pytest.mark.long),

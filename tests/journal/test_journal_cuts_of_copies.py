@@ -140,6 +140,7 @@ def test_the_power_goes_while_a_copy_that_lags_is_brought_up(tmp_path, orders):
             shutil.rmtree(tmp_path / "found")
 
 
+@pytest.mark.long
 def test_an_early_word_is_seen_by_this_test(tmp_path, orders, monkeypatch):
     """With a policy that counts one copy where a quorum is asked, some cut with a directory lost
     loses what was acknowledged: the simulation would see it."""

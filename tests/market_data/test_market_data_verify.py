@@ -124,6 +124,7 @@ def test_a_deliberately_wrong_call_fires_under_verify_alone(verify: bool) -> Non
     assert_fires_under_verify_alone(WRONG_CALLS, verify)
 
 
+@pytest.mark.long
 def test_without_verify_the_machine_code_has_no_trace_of_them(tmp_path):
     kernels = {
         "openoutcry.market_data.state": ("insert", "remove", "link", "unlink"),
@@ -134,6 +135,7 @@ def test_without_verify_the_machine_code_has_no_trace_of_them(tmp_path):
     assert_costs_nothing(kernels, tmp_path)
 
 
+@pytest.mark.long
 def test_the_feed_and_the_book_pass_under_verify() -> None:
     """The assertions hold in flows with every kind of message, and in damaged streams."""
     assert_passes_under_verify("tests/market_data/test_encode.py", "tests/market_data/test_book.py")

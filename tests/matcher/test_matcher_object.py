@@ -298,6 +298,7 @@ def test_what_cannot_be_built_says_why(tmp_path):
         build(tmp_path, compiler="false")
 
 
+@pytest.mark.long
 def test_make_builds_it_and_runs_the_example(tmp_path):
     """`make -C matcher example` makes `object` first, which leaves library and headers where it is
     told, compiles the example as C11 with nothing defined, and runs it."""

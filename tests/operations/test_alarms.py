@@ -93,6 +93,7 @@ def labels_of(alarm):
     return VENUE | dict(getattr(alarm.of, "labels", ()))
 
 
+@pytest.mark.long
 @needs_promtool
 def test_prometheus_says_the_same_at_every_edge(tmp_path):
     """promtool runs the rule file over each alarm's series: quiet, firing, quiet."""

@@ -178,6 +178,7 @@ def test_everything_is_killed_many_times(tmp_path):
     kill_everything(tmp_path, rounds=int(os.environ.get("OUTCRY_KILLS", "10")))
 
 
+@pytest.mark.long
 def test_the_stage_is_killed_while_the_rest_lives(tmp_path):
     with Venue(SESSIONS, tmp_path / "journal", durability="durable", housekeeping_cores=0) as venue:
 

@@ -95,6 +95,7 @@ def test_a_deliberately_wrong_call_fires_under_verify_alone(verify: bool) -> Non
     assert_fires_under_verify_alone(WRONG_CALLS, verify)
 
 
+@pytest.mark.long
 def test_without_verify_the_machine_code_has_no_trace_of_them(tmp_path):
     kernels = {
         "openoutcry.order_entry.rows": ("take_row", "current_row"),
@@ -105,6 +106,7 @@ def test_without_verify_the_machine_code_has_no_trace_of_them(tmp_path):
     assert_costs_nothing(kernels, tmp_path)
 
 
+@pytest.mark.long
 def test_what_sessions_keep_and_tell_passes_under_verify() -> None:
     """The tables against their references, and both protocols of OUCH from bytes to bytes."""
     assert_passes_under_verify(

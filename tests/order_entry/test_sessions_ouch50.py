@@ -203,6 +203,7 @@ class Trader50(Trader):
         return accepted.unpack(body[: accepted.size_bytes])["user_ref"]
 
 
+@pytest.mark.long
 def test_everything_is_killed_while_5_0_trades(tmp_path):
     """What was acknowledged is there once, and the streams and copies are what they were."""
     rows = [

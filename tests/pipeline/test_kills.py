@@ -178,6 +178,7 @@ def calm_at_full_speed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
     return dict(json.loads(done.stdout))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("first", "pause_s"),
     [

@@ -81,6 +81,7 @@ def test_bad_input_is_told_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_stages_and_whole_pipelines_die_and_nothing_is_lost(cluster, tmp_path: Path) -> None:
     """The publisher is killed in the middle of a run; then everything, which is resumed."""
     words = [

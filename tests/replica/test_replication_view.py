@@ -70,6 +70,7 @@ def level(replication: dict[str, Any]) -> bool:
     )
 
 
+@pytest.mark.long
 @needs_chromium
 def test_primary_dead_nodes_standby_and_takeover_are_told(cluster: Cluster, tmp_path: Path) -> None:
     first, second = node(tmp_path / "a", cluster), node(tmp_path / "b", cluster)

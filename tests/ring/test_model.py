@@ -48,8 +48,12 @@ SLOW = {
     ("a late worker killed, an heir", Weak),
     ("a worker killed, an heir", Weak),
     ("a reader comes back", Weak),
+    ("a reader comes back beside B", Tso),
+    ("a late worker", Tso),
+    ("a reader comes back to two producers", Tso),
+    ("two workers, two laps", Tso),
 }
-"""What takes more than five seconds, and of the weak memory what takes more than two."""
+"""What takes more than two seconds."""
 SLOW_FLAWS = {
     ("stale claim", Weak), ("entry freed undecided", Weak), ("read meanwhile", Weak),
     ("buried by a store", Weak), ("lapped work", Weak), ("heirs wait for each other", Tso),

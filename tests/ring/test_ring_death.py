@@ -238,7 +238,7 @@ def test_two_repairers_bury_each_slot_once(
             done[number] += result.tombstones, result.producers
 
     repairers = [children.fork(repair_all_the_time, number) for number in range(2)]
-    orphans, rounds = 0, 20
+    orphans, rounds = 0, 6
     reader, producer = ring.reader("a"), ring.producer()
     for number in range(rounds):
         dead = [claim_and_stay(ring, children, 1 + (number + i) % 5) for i in range(2)]

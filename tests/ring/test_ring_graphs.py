@@ -56,7 +56,7 @@ def stamp(
 @pytest.mark.parametrize(
     "strategy", [WaitStrategy.PAUSE, WaitStrategy.YIELD, WaitStrategy.BLOCK, WaitStrategy.ADAPTIVE]
 )
-@pytest.mark.parametrize("capacity", [2, 16])
+@pytest.mark.parametrize("capacity", [2, pytest.param(16, marks=pytest.mark.long)])
 @pytest.mark.parametrize("graph", [PIPELINE, DIAMOND, MULTICAST], ids=["pipe", "diamond", "multi"])
 def test_nobody_sees_what_those_before_it_have_not_released(
     graph: dict[str, tuple[str, ...]], capacity: int, strategy: WaitStrategy
@@ -126,7 +126,7 @@ def work(
 @pytest.mark.parametrize(
     "strategy", [WaitStrategy.YIELD, WaitStrategy.BLOCK, WaitStrategy.ADAPTIVE]
 )
-@pytest.mark.parametrize("capacity", [2, 16])
+@pytest.mark.parametrize("capacity", [2, pytest.param(16, marks=pytest.mark.long)])
 @pytest.mark.parametrize("workers", [1, 2, 3, 4])
 def test_a_pool_takes_each_record_exactly_once(
     workers: int, capacity: int, strategy: WaitStrategy

@@ -145,6 +145,7 @@ def test_a_deliberately_wrong_call_fires_under_verify_alone(verify: bool) -> Non
     assert_fires_under_verify_alone(WRONG_CALLS, verify)
 
 
+@pytest.mark.long
 def test_without_verify_the_machine_code_has_no_trace_of_them(tmp_path):
     kernels = {
         "openoutcry.risk.money": ("add_money", "judge_profit"),
@@ -156,6 +157,7 @@ def test_without_verify_the_machine_code_has_no_trace_of_them(tmp_path):
     assert_costs_nothing(kernels, tmp_path)
 
 
+@pytest.mark.long
 def test_the_rooms_own_tests_pass_under_verify() -> None:
     """The assertions hold around the real matcher, with every limit, halt and band."""
     assert_passes_under_verify(

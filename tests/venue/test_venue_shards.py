@@ -239,6 +239,7 @@ def accepted_of(client: Client, count: int) -> None:
         count -= kind == "A"
 
 
+@pytest.mark.long
 def test_matchers_and_the_venue_are_killed_and_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     ports = {"OUCH": str(free_port()), "FIX": str(free_port()), "HASH": HASH}
     text = SESSIONS
