@@ -72,7 +72,7 @@ def test_replaces_have_the_share_that_is_stated(flow):
 def test_a_venue_would_take_most_of_it():
     """Through the plain reference: every kind of event happens, fewer than a quarter of the
     commands are rejected, and none as malformed."""
-    source = MixedFlow(10_000, 3)
+    source = MixedFlow(20_000, 3)
     orders = np.concatenate(list(source.chunks()))
     orders["seq"] = np.arange(1, len(orders) + 1)
     events = ReferenceEngine(source.instruments).process(orders)
