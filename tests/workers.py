@@ -12,9 +12,9 @@ shared memory (a folder in memory a worker) among them."""
 
 
 def workers(cores: int, memory_bytes: int) -> int:
-    """One for each MEMORY_BYTES, and one more than there are cores: tests wait a fifth of their
+    """One for each MEMORY_BYTES, and two more than there are cores: tests wait a third of their
     time, for a process, a disk or a clock."""
-    return max(FEWEST, min(MOST, cores + 1, memory_bytes // MEMORY_BYTES))
+    return max(FEWEST, min(MOST, cores + 2, memory_bytes // MEMORY_BYTES))
 
 
 if __name__ == "__main__":
