@@ -50,6 +50,7 @@ def test_each_kind_of_user_has_a_page_with_five_commands() -> None:
     assert all(f"({page})" in index and f"(docs/{page})" in readme for page in PAGES)
 
 
+@pytest.mark.long
 def test_benchmarkers_find_the_tail_and_compare_two_builds(tmp_path: Path) -> None:
     doctor, measure, jitter, bench, compare = commands("for-benchmarkers.md")
     assert "governor" in run(doctor, tmp_path)

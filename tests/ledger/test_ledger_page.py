@@ -7,7 +7,11 @@ import pytest
 import warm_outcry
 from user_commands import commands
 
-LINES = commands("ledger.md")
+LINES = [
+    pytest.param(line, marks=pytest.mark.long if " end-of-day " in line else ())
+    for line in commands("ledger.md")
+]
+"""The end of a day writes a PDF for each participant."""
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +28,7 @@ def test_commands_of_the_page(folder, line):
     assert outcry == "outcry"
     if words[:2] == ["ledger", "order"]:
         words = [*words[:-2], *an_order(folder / "day")]
-    done = warm_outcry.run(words, folder, 120)
+    done = warm_outcry.run(words, folder, 600)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 
