@@ -31,7 +31,7 @@ pytest.importorskip of no_such_module: 1 test in test_three.py
 """
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("0", marks=pytest.mark.long), "2"])
 def test_what_is_missing_is_said_once_with_the_tests_that_need_it(
     tmp_path: Path, workers: str
 ) -> None:

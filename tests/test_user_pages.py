@@ -74,6 +74,7 @@ def check_the_pipelines_document(path: Path, printed: Any) -> None:
     assert all(row["median"] > 0 and row["samples"] == 1 for row in document["results"])
 
 
+@pytest.mark.long
 def test_hardware_engineers_run_the_rtl_and_its_bench(clone_first: Path, tmp_path: Path) -> None:
     pipeline, bench, waveform, generate, prove = commands("for-hardware-engineers.md")
     golden = pipeline.replace("rtl", "golden")

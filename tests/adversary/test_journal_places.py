@@ -121,7 +121,9 @@ def test_a_journal_whose_making_was_cut_short_can_be_begun_anew(tmp_path: Path) 
                 discard_unwritten(place)
                 assert not Journal.exists(place)
                 assert list(place.glob("segment-*")) == []
-        with Journal.create(places[0], {"seed": 9}, copies=places[1:]) as writer:
+        with Journal.create(
+            places[0], {"seed": 9}, segment_bytes=16 << 10, copies=places[1:]
+        ) as writer:
             assert writer.written_seq == 0
         assert all(verify(place).sound for place in places)
         dies_at += 1

@@ -1,4 +1,4 @@
-"""``outcry journal`` beside a pipeline that commits thousands of small blocks a second."""
+"""``outcry journal`` beside a pipeline that commits many small blocks a second."""
 
 import json
 import signal
@@ -24,8 +24,8 @@ from orders o
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A pipeline of processes with a journal ``day``, 2,000 orders a second for minutes."""
-    command = "run --orders 1000000 --rate 2000 --journal day --topology processes --json"
+    """A pipeline of processes with a journal ``day``, 1,000 orders a second for minutes."""
+    command = "run --orders 1000000 --rate 1000 --journal day --topology processes --json"
     with subprocess.Popen(
         [*OUTCRY, *command.split()],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
@@ -60,7 +60,7 @@ def test_every_reader_ends_beside_a_running_pipeline(
     sees more, and after the end all is there."""
     day = tmp_path / "day"
     reached = 0
-    for _ in range(3):
+    for _ in range(2):
         row = {"n": 0, "blocks": 0}
         while row["n"] <= reached or row["blocks"] < 2:  # as soon as there is more
             (row,) = outcry_json("journal", "sql", day, COUNTS)

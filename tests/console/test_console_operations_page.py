@@ -3,12 +3,14 @@
 import shlex
 import subprocess
 
+import pytest
 from console_venue import PASSWORD
 from processes import OUTCRY
 from served_venue import WAIT_S
 from user_commands import commands, run
 
 
+@pytest.mark.long
 def test_a_day_and_a_bad_one(floor):
     lines = commands("operations.md")
     first, last = "outcry venue check venue.toml", "outcry replay journal"

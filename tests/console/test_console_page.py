@@ -112,7 +112,8 @@ def test_the_buttons_of_sessions_participants_and_phases(browser, floor):
                     "resume", "halt", "resume", "resume"]  # fmt: skip
 
 
-@pytest.mark.parametrize("width", [1280, pytest.param(390, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("width", [1280, 390])
 def test_what_an_issuer_does_is_asked_for_by_two(browser, floor, width):
     """A split: it waits after the first supervisor, and is done by the second."""
     with opened(browser, floor, "anna", width) as page:
@@ -239,6 +240,7 @@ def test_charts_come_when_their_script_does_at_the_second_time(browser, floor):
             expect(page, chart).not_to_have_count(0)
 
 
+@pytest.mark.long
 def test_the_red_button_is_rehearsed_pressed_and_undone_by_two(browser, floor):
     with opened(browser, floor, width=390) as page:
         page.click("#red")
@@ -277,6 +279,7 @@ def test_the_red_button_is_rehearsed_pressed_and_undone_by_two(browser, floor):
         bert.act("/api/open", password=PASSWORD)
 
 
+@pytest.mark.long
 def test_the_page_comes_back_when_the_console_does(browser, floor):
     """The console dies under an open page; begun again, it asks for a login."""
     with opened(browser, floor, but=CONNECTION_LOST) as page:

@@ -234,6 +234,7 @@ def sessions_of(floor):
     return {row["name"]: row for row in floor.venue.status()["sessions"]}
 
 
+@pytest.mark.long
 def test_nothing_is_doubled_or_lost_when_the_page_dies(screen, traders):
     """SIGKILL of the page's process in the midst of orders, each sent again under its own token to
     the next one: the venue has each once."""

@@ -93,7 +93,9 @@ def check_same(result: dict[str, Any], undisturbed: dict[str, Any], context: str
 @pytest.mark.parametrize(
     ("durability", "seed"),
     [
-        pytest.param(durability, seed, marks=[pytest.mark.long] if seed else [])
+        pytest.param(
+            durability, seed, marks=[pytest.mark.long] if seed or durability == "async" else []
+        )
         for durability in ("durable", "async", "none")
         for seed in range(4)
     ],

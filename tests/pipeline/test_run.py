@@ -26,7 +26,13 @@ Run = Callable[..., dict[str, Any]]
 ORDERS = 20_000
 
 
-@pytest.mark.parametrize("flow", FLOWS)
+@pytest.mark.parametrize(
+    "flow",
+    [
+        pytest.param(flow, marks=() if flow in ("normal", "swing-25") else pytest.mark.long)
+        for flow in FLOWS
+    ],
+)
 def test_every_way_to_run_gives_the_reference_matchers_answer(flow: str, outcry_json: Run) -> None:
     """Inline and processes, with a core to spare or none, each durability, and the replay of each
     journal: one state hash and one event hash, those of the plain-Python matcher fed with the same

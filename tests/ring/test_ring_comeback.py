@@ -154,8 +154,15 @@ def test_a_detached_consumer_stops_gating_and_comes_back_at_the_present(
     assert late.poll()["stamp"].tolist() == [9, 10, 11]
 
 
-@pytest.mark.parametrize("other", [False, True], ids=["alone", "beside another"])
-@pytest.mark.parametrize("multi", [False, True], ids=["single", "multi"])
+@pytest.mark.parametrize(
+    ("multi", "other"),
+    [
+        pytest.param(False, True, id="single-beside another"),
+        pytest.param(True, False, id="multi-alone"),
+        pytest.param(False, False, id="single-alone", marks=pytest.mark.long),
+        pytest.param(True, True, id="multi-beside another", marks=pytest.mark.long),
+    ],
+)
 def test_a_consumer_that_comes_back_under_full_load_is_never_overtaken(
     make_ring: Callable[..., RingBuffer], children: Children, multi: bool, other: bool
 ) -> None:

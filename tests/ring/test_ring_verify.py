@@ -104,6 +104,7 @@ def test_without_verify_the_machine_code_has_no_trace_of_them(verify: bool, tmp_
     assert printed.splitlines() == expected
 
 
+@pytest.mark.long
 def test_the_core_of_the_ring_tests_passes_under_verify() -> None:
     """The assertions hold wherever they are asked: one process, several, wraps, claims, kills."""
     tests = [
