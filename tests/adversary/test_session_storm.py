@@ -40,8 +40,8 @@ def test_what_sessions_were_told_outlives_kills(tmp_path: Path) -> None:
 
 
 def test_no_port_is_hurt_by_what_comes_in(tmp_path: Path) -> None:
-    report = run("session_fuzz.py", tmp_path, "--bytes", "20000", "--seed", "4")
-    assert min(report["bytes"].values()) >= 20_000
+    report = run("session_fuzz.py", tmp_path, "--bytes", "10000", "--seed", "4")
+    assert min(report["bytes"].values()) >= 10_000
     streams = [name for name in report["logins"] if name not in WITHOUT_LOGIN]
     assert len(streams) == 7
     assert all(report["logins"][name] for name in streams)

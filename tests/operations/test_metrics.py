@@ -211,7 +211,7 @@ scrape_configs:
 @pytest.mark.parametrize(
     ("form", "seconds", "every"),
     [
-        ("text", 3, 1),
+        pytest.param("text", 3, 1, marks=pytest.mark.long),
         ("native", 3, 1),
         pytest.param("native", 600, 5, id="native-10min", marks=pytest.mark.long),
     ],

@@ -151,8 +151,15 @@ def test_text_output_names_spans_losses_and_the_verdict(outcry: Callable[..., An
         assert text in done.stdout
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("topology", ["inline", "processes"])
+@pytest.mark.parametrize(
+    ("topology", "number"),
+    [
+        ("inline", signal.SIGTERM),
+        ("processes", signal.SIGINT),
+        pytest.param("inline", signal.SIGINT, marks=pytest.mark.long),
+        pytest.param("processes", signal.SIGTERM, marks=pytest.mark.long),
+    ],
+)
 def test_a_signal_drains_and_stops(number: int, topology: str, tmp_path: Path) -> None:
     """The run takes no more, finishes what it took, replays its journal, leaves no segment and no
     child, and exits with 1 because not everything asked for happened."""

@@ -16,9 +16,13 @@ from openoutcry.ring.segment import SHM, SegmentError
 
 @pytest.mark.parametrize(
     ("topology", "what"),
-    [("processes", "control"), ("processes", "sequenced"), ("processes", "events"),
-     ("inline", "sequenced")],
-)  # fmt: skip
+    [
+        ("processes", "control"),
+        ("inline", "sequenced"),
+        pytest.param("processes", "sequenced", marks=pytest.mark.long),
+        pytest.param("processes", "events", marks=pytest.mark.long),
+    ],
+)
 def test_a_pipeline_whose_segment_is_truncated_ends_and_names_it(
     tmp_path: Path, topology: str, what: str
 ) -> None:

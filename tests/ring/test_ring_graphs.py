@@ -54,7 +54,13 @@ def stamp(
 
 
 @pytest.mark.parametrize(
-    "strategy", [WaitStrategy.PAUSE, WaitStrategy.YIELD, WaitStrategy.BLOCK, WaitStrategy.ADAPTIVE]
+    "strategy",
+    [
+        WaitStrategy.PAUSE,
+        WaitStrategy.BLOCK,
+        pytest.param(WaitStrategy.YIELD, marks=pytest.mark.long),
+        pytest.param(WaitStrategy.ADAPTIVE, marks=pytest.mark.long),
+    ],
 )
 @pytest.mark.parametrize("capacity", [2, pytest.param(16, marks=pytest.mark.long)])
 @pytest.mark.parametrize("graph", [PIPELINE, DIAMOND, MULTICAST], ids=["pipe", "diamond", "multi"])

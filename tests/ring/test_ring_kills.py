@@ -359,6 +359,8 @@ KINDS = [
     for strategy in (WaitStrategy.YIELD, WaitStrategy.BLOCK, WaitStrategy.ADAPTIVE)
     for capacity in (8, 64)
 ]
+LONG = (0, 3, 4, 7, 8, 11)
+"""Of each strategy `make test` has either capacity once, in Python or compiled."""
 
 
 def warm_up() -> None:
@@ -396,7 +398,10 @@ def rage(seed: int, kills: int, tally: Tally) -> None:
             raise
 
 
-@pytest.mark.parametrize("seed", range(len(KINDS)))
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(n, marks=pytest.mark.long if n in LONG else ()) for n in range(len(KINDS))],
+)
 def test_kills_at_random_points_lose_and_double_nothing(seed: int) -> None:
     """8 kills each, 96 in all: two capacities under three wait strategies, loops in Python (long
     between claim and publish) and compiled (always between two steps of the protocol)."""
