@@ -223,8 +223,9 @@ def test_a_new_holder_of_an_entry_covers_nothing_of_its_predecessors(
     assert repair(ring) == Repair(tombstones=2, producers=1, consumers=0)
 
 
+@pytest.mark.parametrize("rounds", [6, pytest.param(20, marks=pytest.mark.long)])
 def test_two_repairers_bury_each_slot_once(
-    make_ring: Callable[..., RingBuffer], children: Children
+    make_ring: Callable[..., RingBuffer], children: Children, rounds: int
 ) -> None:
     """Two processes repair in a tight loop while producers are killed with claims: what the two
     report adds up to what was orphaned, and the ring counts the same."""
@@ -238,7 +239,7 @@ def test_two_repairers_bury_each_slot_once(
             done[number] += result.tombstones, result.producers
 
     repairers = [children.fork(repair_all_the_time, number) for number in range(2)]
-    orphans, rounds = 0, 6
+    orphans = 0
     reader, producer = ring.reader("a"), ring.producer()
     for number in range(rounds):
         dead = [claim_and_stay(ring, children, 1 + (number + i) % 5) for i in range(2)]
