@@ -86,9 +86,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is imported and collected stays: it is not looked through again."""
+    """What is imported and collected stays: it is not looked through again, and what tests leave
+    behind less often than after each 700 objects, which took 3 % of the suite's processor time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000)
 
 
 @pytest.hookimpl(optionalhook=True)

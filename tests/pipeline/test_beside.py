@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from processes import left_behind
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import JournalError, JournalWriter
 from openoutcry.pipeline.run import Options, run
+from openoutcry.pipeline.worker import StageGroup
 
 ORDERS = 300_000
 
@@ -43,6 +45,26 @@ def test_a_slow_journal_beside_loses_nothing(
     assert result["replay"]["commands"] == ORDERS
     assert set(blocks) == {"beside"}
     assert "beside" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.parametrize(
+    ("durability", "left"), [("none", {False}), ("async", {False}), ("durable", {True})]
+)
+def test_the_loop_goes_back_to_python_only_for_a_stage_of_pythons(
+    durability: str, left: set[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An idle one, when the journal waits for its turn; otherwise the next order would wait for
+    half a turn of Python's."""
+    run_group, asked = StageGroup.run, []
+
+    def noted(self: StageGroup, slice_ns: int, leave_idle: bool) -> int:
+        asked.append(leave_idle)
+        return run_group(self, slice_ns, leave_idle)
+
+    monkeypatch.setattr(StageGroup, "run", noted)
+    paced = replace(options(tmp_path / "j", durability), orders=200, rate=10_000)
+    assert run(paced)["commands"] == 200
+    assert set(asked) == left
 
 
 def test_a_journal_beside_that_fails_ends_the_run(
