@@ -1,11 +1,12 @@
 """What all tests need of their process."""
 
 import ctypes
+import fcntl
 import gc
 import os
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,20 @@ hypothesis.settings.load_profile("suite")
 # Workers of pytest -n run pipelines beside each other, and tests look at all there are.
 if "PYTEST_XDIST_WORKER" in os.environ:
     own_shared_memory()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nobody_else_with_huge_pages(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The suite of another checkout, on the same machine, is one of those that must not meet."""
+    if not {request.path.name, request.path.parent.name} & HUGE_PAGES:
+        yield
+        return
+    with (Path(tempfile.gettempdir()) / f"outcry-huge-pages-{os.geteuid()}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)  # also if a forked process still has the file
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
