@@ -12,7 +12,7 @@ ORDERS ?= 1000000
 BIN := $(VENV)/bin
 # The tests start processes by the hundred, and each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
-# Without --no-compile pip compiles every module there is, of which a tenth is ever imported.
+# Without --no-compile pip compiles every module there is, of which a quarter is ever imported.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: help run test test-long evidence docs wheel lock sbom fpga fpga-formal fpga-mutate fpga-faults fpga-pnr \
