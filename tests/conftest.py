@@ -25,6 +25,7 @@ MS_REC, MS_PRIVATE = 0x4000, 0x40000
 
 # What changes or counts the machine's huge pages: never two of these at once.
 HUGE_PAGES = {"test_segment.py", "test_doctor.py", "test_port_kills.py", "dpdk_shim"}
+TURN = "OPENOUTCRY_TEST_HAS_HUGE_PAGES"  # its processes are told that they have it
 # Rooms whose tests share nothing with other processes, even in one /dev/shm.
 BY_THEMSELVES = {"wire", "flow", "matcher", "journal", "gateway_fpga"}
 
@@ -82,15 +83,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 @pytest.fixture(scope="module", autouse=True)
 def nobody_else_with_huge_pages(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The suite of another checkout, on the same machine, is one of those that must not meet."""
-    if not {request.path.name, request.path.parent.name} & HUGE_PAGES:
+    """The suite of another checkout, on the same machine, is one of those that must not meet.  What
+    a test runs by a pytest of its own has its test's turn: waiting for it, neither would end."""
+    concerned = {request.path.name, request.path.parent.name} & HUGE_PAGES
+    if not concerned or TURN in os.environ:
         yield
         return
     with (Path(tempfile.gettempdir()) / f"outcry-huge-pages-{os.geteuid()}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        os.environ[TURN] = "1"
         try:
             yield
         finally:
+            del os.environ[TURN]
             fcntl.flock(file, fcntl.LOCK_UN)  # also if a forked process still has the file
 
 
