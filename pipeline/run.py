@@ -437,14 +437,14 @@ def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
     work.shared.control[ct.GO] = 1
     apart = [worker.make_stage(work, row) for row in work.table.stages if not row.compiled]
     beside = Beside(apart) if work.durability == "async" else None
-    # Otherwise no turn of Python's (0.8 us) stands between an idle loop and the next command.
-    leave_idle = bool(apart) and beside is None
+    in_turn = apart if beside is None else []
     next_sample = 0.0
     with beside or nullcontext():
         while True:
-            ended = group.run(worker.SLICE_NS, leave_idle)
+            # With nobody in turn an idle loop stays in its kernel: a turn of Python's takes 0.8 us.
+            ended = group.run(worker.SLICE_NS, bool(in_turn))
             group.check()
-            for stage in apart if beside is None else ():
+            for stage in in_turn:
                 stage.step()
             if beside is not None:
                 beside.check()
