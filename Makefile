@@ -50,7 +50,7 @@ ifeq ($(strip $(ARGS)),)
 	$(BIN)/python tests/compile_first.py venue & \
 	$(BIN)/python -m pytest --collect-only >/dev/null & \
 	$(BIN)/python tests/compile_first.py matcher; wait
-	$(BIN)/python -m pytest -n $${WORKERS:-$$($(BIN)/python tests/workers.py)} --dist loadgroup \
+	$(BIN)/python -m pytest -n $${WORKERS:-$$($(BIN)/python tests/workers.py)} --dist loadgroup --max-worker-restart 0 \
 		-o faulthandler_timeout=1200 -o faulthandler_exit_on_timeout=true
 else
 	@scripts/install-peers.sh $(BIN)/python
