@@ -39,20 +39,16 @@ run: $(VENV)/.run-ready
 		--durability durable --journal run-journal --report report.html
 
 test: $(VENV)/.test-ready
-	@scripts/setup-system.sh $(BIN)/python
-	@$(BIN)/python -m openoutcry.dpdk_shim.native
-	-@$(BIN)/python -m openoutcry bench matcher --setup
 ifeq ($(strip $(ARGS)),)
-	@echo "Compiling the kernels, with their assertions and without, and what the tests talk to:"
+	@echo "Setting up this machine, and compiling the kernels with their assertions and without:"
 	@echo "some minutes the first time."
-	@scripts/install-peers.sh $(BIN)/python & \
-	OUTCRY_VERIFY=1 $(BIN)/python tests/compile_first.py verified & \
-	$(BIN)/python tests/compile_first.py venue & \
-	$(BIN)/python -m pytest --collect-only >/dev/null & \
-	$(BIN)/python tests/compile_first.py matcher; wait
+	@scripts/setup-tests.sh $(BIN)/python
 	$(BIN)/python -m pytest -n $${WORKERS:-$$($(BIN)/python tests/workers.py)} --dist loadgroup --max-worker-restart 0 \
 		-o faulthandler_timeout=1200 -o faulthandler_exit_on_timeout=true
 else
+	@scripts/setup-system.sh $(BIN)/python
+	@$(BIN)/python -m openoutcry.dpdk_shim.native
+	-@$(BIN)/python -m openoutcry bench matcher --setup
 	@scripts/install-peers.sh $(BIN)/python
 	$(BIN)/python -m pytest $(ARGS)
 endif
