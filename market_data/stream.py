@@ -29,8 +29,10 @@ from openoutcry.wire.messages import PACKET_LENGTH_BYTES, SOUPBIN
 HEARTBEAT_S = 1.0
 SILENCE_S = 15.0
 """A client that says nothing for so long is left."""
-LOOK_S = 0.002
-OVER_S, LAST_S = 0.01, 5.0
+LOOK_S, MAX_LOOK_S, LOOK_SHARE = 0.002, 0.01, 32
+"""Between two looks for more goes this share of the time since there was some, within these bounds:
+500 looks a second took 5 % of a core of a venue in which nothing happened."""
+LAST_S = 5.0
 AGAIN_S = 1.0
 """Between two tries to have a connection again, or the next session."""
 PIECE_BYTES = 1 << 16
@@ -109,6 +111,8 @@ class Stream:
         self.sessions, self.over = sessions, over
         self.clients = self.refused = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[Kept, tuple[int, asyncio.Event]] = {}
+        """Sessions whose clients wait for what comes behind that many bytes."""
 
     async def serve(self, listener: socket.socket) -> None:
         """Until the run is over, or it is cancelled; no client's task is left behind.  A client
@@ -116,14 +120,33 @@ class Stream:
         server = await asyncio.start_server(self._accept, sock=listener, limit=PIECE_BYTES)
         try:
             async with server:
+                moved_s = time.monotonic()
                 while not self.over():
-                    await asyncio.sleep(OVER_S)
+                    quiet_s = time.monotonic() - moved_s
+                    await asyncio.sleep(min(max(quiet_s / LOOK_SHARE, LOOK_S), MAX_LOOK_S))
+                    moved_s = time.monotonic() if self._look() else moved_s
+                self._look()
                 if self._tasks:
                     await asyncio.wait(self._tasks, timeout=LAST_S)
         finally:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _look(self) -> bool:
+        """Wake who waits if there is more, and say whether: one look for all clients."""
+        over, before = self.over(), len(self._waiting)
+        for kept, (at, more) in list(self._waiting.items()):
+            if over or kept.tail.kept()[1] > at or kept.ended():
+                del self._waiting[kept]
+                more.set()
+        return len(self._waiting) < before
+
+    async def _more(self, kept: Kept, at: int, timeout_s: float) -> None:
+        """Wait until a session has more than ``at`` bytes, it or the run is over, or so long."""
+        _, more = self._waiting.setdefault(kept, (at, asyncio.Event()))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(more.wait(), timeout_s)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._client(reader, writer))
@@ -175,7 +198,7 @@ class Stream:
         session, text = fields["session"].strip(), fields["sequence"].strip()
         number = int(text) if text.isascii() and text.isdigit() else -1
         while not (sessions := self.sessions()):  # not known yet
-            await asyncio.sleep(OVER_S)
+            await asyncio.sleep(MAX_LOOK_S)
         matches = [one for one in sessions if session in ("", one.name)]
         if not matches:
             writer.write(packet_of("J", b"S"))
@@ -212,10 +235,10 @@ class Stream:
                 return
             elif over:
                 return
-            elif time.monotonic() - last_sent_s >= HEARTBEAT_S:
+            elif (quiet_s := time.monotonic() - last_sent_s) >= HEARTBEAT_S:
                 writer.write(packet_of("H", b""))
             else:
-                await asyncio.sleep(LOOK_S)
+                await self._more(kept, at, HEARTBEAT_S - quiet_s)
                 continue
             last_sent_s = time.monotonic()
             await writer.drain()

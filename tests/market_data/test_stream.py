@@ -1,6 +1,7 @@
 """The stream over SoupBinTCP: by number, at each client's pace, gone on with after any loss."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -51,7 +52,8 @@ class Server:
         self.store.append(b"".join(len(m).to_bytes(2, "big") + m for m in part), len(part))
 
     def close(self):
-        self.loop.call_soon_threadsafe(self.task.cancel)
+        with contextlib.suppress(RuntimeError):  # the run is over, and so its loop
+            self.loop.call_soon_threadsafe(self.task.cancel)
         self.thread.join(WAIT_S)
         assert not self.thread.is_alive()
         self.store.close()
@@ -125,6 +127,30 @@ def test_who_does_not_log_in_gets_nothing_and_others_all(server, payload):
         receiver = StreamReceiver(server.address)
         wait_for(receiver, lambda: receiver.lines.taken == len(server.messages))
         receiver.close()
+
+
+def test_who_waits_is_woken_and_does_not_look_by_himself(server, monkeypatch):
+    """Many clients with nothing to be sent: the file is read at their heartbeats, a few times each,
+    and when there is more all have it."""
+    reads = []
+    read = Tail.read
+    monkeypatch.setattr(Tail, "read", lambda *at: reads.append(0) or read(*at))
+    server.append(10)
+    clients = [StreamReceiver(server.address) for _ in range(20)]
+    for client in clients:
+        wait_for(client, lambda client=client: client.lines.taken == 10)
+    reads.clear()
+    beats = 0
+    while beats < 2 * len(clients):
+        beats += sum(client.poll(0.001) for client in clients)
+    assert len(reads) < 5 * (beats + len(clients))
+    server.append(11)
+    for client in clients:
+        wait_for(client, lambda client=client: client.lines.taken == 11)
+    server.over = True
+    for client in clients:
+        wait_for(client, lambda client=client: client.socket.fileno() < 0)
+        client.close()
 
 
 def test_what_is_not_there_is_refused(server):
