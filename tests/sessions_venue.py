@@ -7,7 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager, suppress
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -218,6 +220,25 @@ class Client:
         self.messages.append(body)
         self.number += 1
         return body[:1].decode(), OUCH42.from_server(body[:1].decode()).unpack(body)
+
+    @contextmanager
+    def kept_alive(self):
+        """Heartbeats meanwhile: a venue leaves who is silent for soupbin.SILENCE_MS, and a step of
+        a test takes longer than that on a busy machine."""
+        over = threading.Event()
+
+        def beat():
+            with suppress(OSError):  # the venue has closed the connection
+                while not over.wait(1):
+                    self.socket.sendall(soupbin.CLIENT_HEARTBEAT)
+
+        thread = threading.Thread(target=beat)
+        thread.start()
+        try:
+            yield self
+        finally:
+            over.set()
+            thread.join()
 
     def send(self, data):
         self.socket.sendall(soupbin.packet("U", data))

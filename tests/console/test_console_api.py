@@ -168,8 +168,9 @@ def test_what_is_done_is_in_the_journal_with_who_and_why(floor, anna):
 
 def test_sessions_are_disconnected_and_disabled(floor, anna):
     client = Client(floor.ouch, "ONE")
-    anna.look("/api/sessions", lambda rows: rows[0]["connected"])
-    anna.act("/api/disconnect", name="ONE")
+    with client.kept_alive():
+        anna.look("/api/sessions", lambda rows: rows[0]["connected"])
+        anna.act("/api/disconnect", name="ONE")
     anna.look("/api/sessions", lambda rows: not rows[0]["connected"])
     client.close()
     again = Client(floor.ouch, "ONE")

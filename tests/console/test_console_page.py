@@ -70,12 +70,13 @@ def test_a_viewer_is_offered_nothing_to_do(browser, floor):
 
 def test_the_buttons_of_sessions_participants_and_phases(browser, floor):
     """Each does what it says, and the desk's record has it."""
-    client = Client(floor.ouch, "TWO")
     before = len(desk_record(floor.venue.journal))
     with opened(browser, floor) as page:
         go(page, "sessions")
         row = row_of("sessions", "TWO")
-        act(page, row, "Disconnect session TWO")
+        client = Client(floor.ouch, "TWO")
+        with client.kept_alive():
+            act(page, row, "Disconnect session TWO")
         expect(page, f"{row} td >> nth=1").to_have_text("not connected")
         act(page, row, "Disable session TWO")
         expect(page, f"{row} td >> nth=1").to_have_text("disabled")
