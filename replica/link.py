@@ -30,7 +30,8 @@ SEND_S = 2.0
 SILENT_S = 2.0
 """A server that has said nothing for so long is asked (PING)"""
 GONE_S = 4.0
-"""and given up if it has not answered by then."""
+"""and given up if it has not answered by then, and was asked in time: who did not look himself, for
+want of a core, asks first."""
 RECEIVE_BYTES = SEND_BYTES = 1 << 18
 MAX_OUT_BYTES = 32 << 20
 NO_RESPONDERS = "503"
@@ -79,7 +80,7 @@ class Link:
         self._numbers = 0
         self._sids = 1
         self._heard_s = self._sent_s = time.monotonic()
-        self._pinged = self._ponged = False
+        self._pinged_s, self._ponged = 0.0, False
         self._socket = self._open(access, server)
         self._socket.setblocking(False)
         try:
@@ -233,11 +234,11 @@ class Link:
         if self._out and now_s - self._sent_s > SEND_S:
             raise self._lost(f"takes nothing for {SEND_S:g} s")
         silent_s = now_s - self._heard_s
-        if silent_s > GONE_S:
-            raise self._lost(f"silent for {silent_s:.1f} s")
-        if silent_s > SILENT_S and not self._pinged:
-            self._pinged = True
+        if silent_s > SILENT_S and not self._pinged_s:
+            self._pinged_s = now_s
             self._put(b"PING\r\n")
+        elif self._pinged_s and now_s - self._pinged_s > GONE_S - SILENT_S:
+            raise self._lost(f"silent for {silent_s:.1f} s")
 
     def _put(self, *parts: Any) -> None:
         if not self._out:
@@ -288,7 +289,7 @@ class Link:
             if not data:
                 closed = True
                 break
-            self._heard_s, self._pinged = time.monotonic(), False
+            self._heard_s, self._pinged_s = time.monotonic(), 0.0
             self._buffer += data
             if len(data) < RECEIVE_BYTES and not isinstance(self._socket, ssl.SSLSocket):
                 break
