@@ -38,6 +38,21 @@ def answer(link: Link) -> object:
     return link.take()
 
 
+def test_a_server_is_given_up_if_it_was_asked_and_not_for_our_own_absence(
+    cluster: Cluster, link: Link
+) -> None:
+    """A process that had no core for a minute has heard nothing: the server is asked, and
+    answers."""
+    link._heard_s -= 60.0
+    link.wait(0.0)
+    assert link.request("$JS.API.INFO").data
+    link.wait(0.0)  # and what was asked then is not held against it later
+    with Frozen(cluster, 3):
+        link._heard_s -= 60.0
+        with pytest.raises(Unreachable, match="silent for"):
+            until(lambda: link.wait(0.1))
+
+
 def test_of_two_writers_of_one_number_one_is_refused(link: Link) -> None:
     stream = JetStream(link, "FENCE")
     assert stream.open().last == 0
