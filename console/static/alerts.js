@@ -1,13 +1,13 @@
 // What the session wants to be told of, and what it was told.
 import { $, clock, make, rows, say } from "./kit.js";
-import { api, draw, notice, state } from "./link.js";
+import { api, draw, notice, notices as popUp, state } from "./link.js";
 
-const KEPT = 200;
+const KEPT = 200, POPPED_UP = 5;
 let notices = [], rules = [], begun = false;
 
 export function takeNotices(new_notices) {
   notices = new_notices.concat().reverse().concat(notices).slice(0, KEPT);
-  if (begun) for (const one of new_notices.slice(-1)) notice(one.text, one.bad);
+  if (begun && new_notices.length) popUp(new_notices.slice(-POPPED_UP));
   begun = true;
 }
 

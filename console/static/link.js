@@ -1,5 +1,5 @@
 // What both pages have: who is logged in, the API, the WebSocket, one drawing a frame, the theme.
-import { $, say } from "./kit.js";
+import { $, make, say } from "./kit.js";
 
 export const state = { me: null, venue: "", instruments: [] };
 let page = null, socket = null, drawn = false, retry_ms = 500;
@@ -18,13 +18,12 @@ export async function api(path, body) {
   throw Object.assign(new Error(detail || "error " + answer.status), { status: answer.status });
 }
 
-export function notice(text, bad = false) {
-  const line = document.createElement("p");
-  line.textContent = text;
-  if (bad) line.className = "bad";
-  $("notice").replaceChildren(line);
-  clearTimeout(notice.timer);
-  notice.timer = setTimeout(() => line.remove(), 15_000);
+export const notice = (text, bad = false) => notices([{ text, bad }]);
+
+export function notices(all) {
+  $("notice").replaceChildren(...all.map((one) => make("p", one.text, one.bad ? "bad" : "")));
+  clearTimeout(notices.timer);
+  notices.timer = setTimeout(() => $("notice").replaceChildren(), 15_000);
 }
 
 export function showLogin() {

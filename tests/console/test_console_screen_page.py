@@ -9,6 +9,13 @@ from console_venue import SECRET, ScreenClient
 
 pytestmark = needs_chromium
 VIEWS = ("trade", "fills", "positions", "alerts")
+SEVERAL_AT_ONCE = """async ([rejected, connected]) => {
+  const one = (number, text, bad) => ({ number, text, bad, at: "2026-11-25T09:00:00+00:00" });
+  const { takeNotices } = await import("/static/alerts.js");
+  takeNotices([one(1_000_000, rejected, true), one(1_000_001, connected, false)]);
+  const lines = [...document.querySelectorAll("#notice p")];
+  return lines.map((line) => [line.textContent, line.className]);
+}"""
 
 
 @contextmanager
@@ -168,6 +175,11 @@ def test_alerts_are_made_shown_and_removed(browser, screen, traders):
         one.enter("AL1", "buy", 1, "4.50")
         three.enter("AL1", "sell", 1, "4.50")
         expect(page, "#notices td", has_text="TIN at 4.50").not_to_have_count(0)
+        rejected, connected = "order R7 is rejected: price", "connected again"
+        assert page.evaluate(SEVERAL_AT_ONCE, [rejected, connected]) == [
+            [rejected, "bad"],
+            [connected, ""],
+        ]
         for words in ("TIN at 5.00 or below", "90 % of open_orders"):
             page.locator("#rules").get_by_role("button", name=f"Remove: {words}").click()
             expect(page, row_of("rules", words)).to_have_count(0)
