@@ -6,7 +6,7 @@ from openoutcry.replica.access import access_of
 from openoutcry.replica.cluster import Cluster, status_of
 from openoutcry.replica.driver import LEASE_KEY, lease_of
 from openoutcry.replica.errors import ReplicaError, Unreachable
-from openoutcry.replica.jetstream import JetStream, venues
+from openoutcry.replica.jetstream import JetStream, Refused, venues
 from openoutcry.replica.link import connect
 from openoutcry.replica.message import unpack
 from openoutcry.replica.store import last_look, verified_document, verify_node
@@ -28,7 +28,7 @@ def status_document(named: str, here: Cluster | None) -> dict[str, Any]:
             document["streams"] = [stream_row(JetStream(link, venue)) for venue in venues(link)]
         finally:
             link.close()
-    except Unreachable as error:
+    except (Refused, Unreachable) as error:  # no server, or no leader now
         document["trouble"] = str(error)
     return document
 

@@ -77,10 +77,10 @@ def stream_name(venue: str) -> str:
     return PREFIX + venue
 
 
-def when_led(ask: Callable[[], T]) -> T:
-    """The answer to a question, asked again for WAIT_S while the cluster has no leader for it: it
-    has just begun, or chooses one.  Raises what ``ask`` does."""
-    deadline = time.monotonic() + WAIT_S
+def when_led(ask: Callable[[], T], timeout_s: float = WAIT_S) -> T:
+    """The answer to a question, asked again for ``timeout_s`` while the cluster has no leader for
+    it: it has just begun, or chooses one.  Raises what ``ask`` does."""
+    deadline = time.monotonic() + timeout_s
     while True:
         try:
             return ask()

@@ -4,7 +4,7 @@ import time
 
 from openoutcry.replica.cluster import Cluster, Node
 from openoutcry.replica.errors import ReplicaError, Unreachable
-from openoutcry.replica.jetstream import JetStream, venues
+from openoutcry.replica.jetstream import JetStream, venues, when_led
 from openoutcry.replica.link import connect
 from openoutcry.replica.store import forget, verify_node
 
@@ -45,14 +45,12 @@ def _wanted(cluster: Cluster, deadline_s: float) -> dict[str, int]:
     """The last message of each venue's stream; a stream whose leader the node was has none for a
     while."""
     cluster.wait_ready()
-    while True:
+
+    def ask() -> dict[str, int]:
+        link = connect(cluster.access)
         try:
-            link = connect(cluster.access)
-            try:
-                return {venue: JetStream(link, venue).tail().last for venue in venues(link)}
-            finally:
-                link.close()
-        except Unreachable:
-            if time.monotonic() > deadline_s:
-                raise
-            time.sleep(0.2)
+            return {venue: JetStream(link, venue).tail().last for venue in venues(link)}
+        finally:
+            link.close()
+
+    return when_led(ask, deadline_s - time.monotonic())

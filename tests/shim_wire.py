@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from ring_processes import ring_name
+from ring_processes import ring_name, wait_until
 
 from openoutcry.dpdk_shim import build_packets, native
 from openoutcry.dpdk_shim.shim import Shim
@@ -192,10 +192,20 @@ def enter_namespace() -> None:
         # Nothing but our frames on the cable.
         Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
         ip(f"link set {name} up")
+    # The kernel lets a link send in a work queue, some time after it is up; until then what is sent
+    # vanishes.
+    for name in ("va", "vb"):
+        wait_until(lambda name=name: sends(ip(f"-json link show {name}")))  # type: ignore[misc]
 
 
-def ip(arguments: str) -> None:
-    subprocess.run(["ip", *arguments.split()], check=True, capture_output=True)
+def sends(links: str) -> bool:
+    (link,) = json.loads(links)
+    return link["operstate"] == "UP" and link["qdisc"] != "noop"
+
+
+def ip(arguments: str) -> str:
+    command = ["ip", *arguments.split()]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def raw_socket(interface: str) -> socket.socket:

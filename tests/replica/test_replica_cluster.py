@@ -12,11 +12,13 @@ import replica_full_disk
 from processes import ended
 from replica_cluster import append, drain, new_journal, until
 
+from openoutcry.replica import resync
 from openoutcry.replica.access import access_of
 from openoutcry.replica.cluster import Cluster
 from openoutcry.replica.cluster_status import status_document
 from openoutcry.replica.errors import ReplicaError, Unreachable
-from openoutcry.replica.link import connect
+from openoutcry.replica.jetstream import NO_QUORUM, Refused, venues
+from openoutcry.replica.link import Link, connect
 from openoutcry.replica.publisher import Publisher
 from openoutcry.replica.resync import resync_node
 from openoutcry.replica.store import damaged, verify_node
@@ -137,6 +139,22 @@ def test_a_node_that_is_damaged_while_it_runs_is_ended_and_the_others_go_on(
     assert not damaged(cluster)
     writer.abandon()
     publisher.close()
+
+
+def test_a_resync_goes_on_while_the_cluster_chooses_a_leader(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusals are put in by hand, all else is real."""
+    refusals = [Refused(NO_QUORUM[0], "JetStream system temporarily unavailable")] * 2
+
+    def asked(link: Link) -> list[str]:
+        if refusals:
+            raise refusals.pop()
+        return venues(link)
+
+    monkeypatch.setattr(resync, "venues", asked)
+    assert resync_node(cluster, cluster.nodes[0])
+    assert not refusals
 
 
 def test_a_node_whose_disk_is_full_says_so_and_the_others_go_on(tmp_path: Path) -> None:
