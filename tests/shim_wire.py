@@ -10,6 +10,7 @@ import subprocess
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -195,11 +196,11 @@ def enter_namespace() -> None:
     # The kernel lets a link send in a work queue, some time after it is up; until then what is sent
     # vanishes.
     for name in ("va", "vb"):
-        wait_until(lambda name=name: sends(ip(f"-json link show {name}")))  # type: ignore[misc]
+        wait_until(partial(sends, name))
 
 
-def sends(links: str) -> bool:
-    (link,) = json.loads(links)
+def sends(interface: str) -> bool:
+    (link,) = json.loads(ip(f"-json link show {interface}"))
     return link["operstate"] == "UP" and link["qdisc"] != "noop"
 
 

@@ -1,6 +1,6 @@
 // What the session wants to be told of, and what it was told.
 import { $, clock, make, rows, say } from "./kit.js";
-import { api, draw, notice, notices as popUp, state } from "./link.js";
+import { api, draw, notice, popUp, state } from "./link.js";
 
 const KEPT = 200, POPPED_UP = 5;
 let notices = [], rules = [], begun = false;

@@ -18,12 +18,12 @@ export async function api(path, body) {
   throw Object.assign(new Error(detail || "error " + answer.status), { status: answer.status });
 }
 
-export const notice = (text, bad = false) => notices([{ text, bad }]);
+export const notice = (text, bad = false) => popUp([{ text, bad }]);
 
-export function notices(all) {
+export function popUp(all) {
   $("notice").replaceChildren(...all.map((one) => make("p", one.text, one.bad ? "bad" : "")));
-  clearTimeout(notices.timer);
-  notices.timer = setTimeout(() => $("notice").replaceChildren(), 15_000);
+  clearTimeout(popUp.timer);
+  popUp.timer = setTimeout(() => $("notice").replaceChildren(), 15_000);
 }
 
 export function showLogin() {
