@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, digest
@@ -28,7 +28,7 @@ from openoutcry.replica.actions import (
 from openoutcry.replica.chain import Tip
 from openoutcry.replica.driver import LEASE_KEY, Driver, lease_of, now_ns
 from openoutcry.replica.errors import ReplicaError, Unreachable
-from openoutcry.replica.jetstream import REPLICAS, JetStream, Tail, when_led
+from openoutcry.replica.jetstream import REPLICAS, JetStream, Tail, stream_name, when_led
 from openoutcry.replica.keeper import Keeper
 from openoutcry.replica.link import connect
 from openoutcry.replica.message import NO_CHECK, Blocks, Check, joined, sealed
@@ -47,6 +47,7 @@ LEAD_S = 30.0
 """How long another's lease is waited for before this one gives up."""
 SKEW_S = 1.0
 TIMING = Timing()
+T = TypeVar("T")
 
 
 class Publisher:
@@ -145,16 +146,15 @@ class Publisher:
 
     def _look(self, tip: Tip) -> Tail:
         """See that there is a stream (or make one) and that it goes as far as it once did."""
-        jetstream = JetStream(connect(self.access), self.venue)
-        try:
+
+        def ask(jetstream: JetStream) -> tuple[Tail, float]:
             jetstream.open(self.replicas)
-            tail = jetstream.tail_reaching(tip.position)
-            skew_s = jetstream.skew_s()
-        finally:
-            jetstream.link.close()
+            return jetstream.tail_reaching(tip.position), jetstream.skew_s()
+
+        tail, skew_s = self._ask(ask)
         if tail.last < tip.position:
             raise ReplicaError(
-                f"{jetstream.stream}: the stream ends at message {tail.last}, and message "
+                f"{stream_name(self.venue)}: the stream ends at message {tail.last}, and message "
                 f"{tip.position} had been acknowledged: it was wiped, or is another cluster's"
             )
         if abs(skew_s) > SKEW_S:
@@ -163,6 +163,19 @@ class Publisher:
                 "do not depend on it, but logs will not agree"
             )
         return tail
+
+    def _ask(self, ask: Callable[[JetStream], T]) -> T:
+        """What ``ask`` gets over a connection of its own.  One that is lost meanwhile, because its
+        server is busy or has gone, is made anew: the others may answer."""
+        for first in range(len(self.access.servers)):
+            jetstream = JetStream(connect(self.access, first), self.venue)
+            try:
+                return ask(jetstream)
+            except Unreachable as error:
+                lost = error
+            finally:
+                jetstream.link.close()
+        raise lost
 
     def _follow(self, standby: Standby, rest: list[Action]) -> list[Action]:
         """Answer what a beginning node asks; what the stream has, this journal has already."""
@@ -180,11 +193,7 @@ class Publisher:
 
     def _lease_is_free(self) -> bool:
         """Nobody holds it, or an earlier process over this very journal, which is locked now."""
-        jetstream = JetStream(connect(self.access), self.venue)
-        try:
-            entry = when_led(lambda: jetstream.get(LEASE_KEY))
-        finally:
-            jetstream.link.close()
+        entry = self._ask(lambda jetstream: when_led(lambda: jetstream.get(LEASE_KEY)))
         if entry is None:
             return True
         lease = lease_of(entry.value)
