@@ -16,10 +16,12 @@ print(*project["optional-dependencies"]["peers"])' "$root/pyproject.toml")
 
 # shellcheck disable=SC2086  # both are lists of words
 $pip install $quiet --no-index $peers 2>/dev/null && exit 0
-# shellcheck disable=SC2086
-$pip install $quiet --no-index --find-links "$kept" $peers 2>/dev/null && exit 0
 umask 077
 mkdir -p "$kept"
+exec 9>"$kept/.lock" # one at a time: another clone may be set up beside this one
+if command -v flock >/dev/null; then flock 9; fi
+# shellcheck disable=SC2086
+$pip install $quiet --no-index --find-links "$kept" $peers 2>/dev/null && exit 0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

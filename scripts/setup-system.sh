@@ -57,6 +57,12 @@ sys.exit(not os.path.exists(s.get_path("include") + "/Python.h"))'
     esac
 }
 
+# One at a time: another clone may be set up beside this one, and apt-get waits for nobody.
+cache=${OUTCRY_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/openoutcry}
+(umask 077 && mkdir -p "$cache")
+exec 9>"$cache/system.lock"
+if command -v flock >/dev/null; then flock 9; fi
+
 missing=$(wanted | while IFS='|' read -r name packages _; do
     present "$name" || printf '%s ' "$packages"
 done)
@@ -66,10 +72,11 @@ if command -v apt-get >/dev/null; then
     if [ "$(id -u)" = 0 ]; then as_root=""; else as_root="sudo -n"; fi
     if [ -z "$as_root" ] || $as_root true 2>/dev/null; then
         echo "Installing system packages for the tests: $missing"
+        # 9>&-: a service that a package starts must not keep the lock.
         # shellcheck disable=SC2086  # both are lists of words
-        $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update 9>&- &&
             $as_root env DEBIAN_FRONTEND=noninteractive \
-                apt-get -qq install -y --no-install-recommends $missing >/dev/null ||
+                apt-get -qq install -y --no-install-recommends $missing >/dev/null 9>&- ||
             echo "apt-get could not install them." >&2
     fi
 fi

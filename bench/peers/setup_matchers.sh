@@ -5,6 +5,10 @@ set -eu
 python=$1
 folder=$2
 
+mkdir -p "$folder"
+exec 9>"$folder/.lock" # one at a time: another clone may be set up beside this one
+if command -v flock >/dev/null; then flock 9; fi
+
 status=0
 while read -r name package module; do
     home=$folder/$name
@@ -13,7 +17,6 @@ while read -r name package module; do
     fi
     echo "Installing: $package (PyPI) into $home"
     rm -rf "$home"
-    mkdir -p "$folder"
     if ! "$python" -m venv "$home" </dev/null ||
         ! "$home/bin/python" -m pip install --quiet --disable-pip-version-check "$package" </dev/null; then
         status=1

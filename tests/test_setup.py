@@ -1,0 +1,53 @@
+"""Two clones that are set up beside each other on a new machine."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TOOL = """#!/bin/sh
+# Stands for PYTHON and for apt-get, both at once; says when it works, in one write each.
+case "$*" in
+*find_libpython*) exit 1 ;;  # so there is something to install
+*version_info*) echo 3.11; exit ;;
+*tomllib*) echo quickfix; exit ;;
+*--no-index*) exit 1 ;;
+esac
+printf 'begin\n' >>"$WORK"
+sleep 0.1
+printf 'end\n' >>"$WORK"
+exit 1
+"""
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["scripts/setup-system.sh", "scripts/install-peers.sh", "bench/peers/setup_matchers.sh"],
+)
+def test_what_all_clones_share_is_installed_by_one_at_a_time(tmp_path: Path, script: str) -> None:
+    """Else one removes what another installs, or is refused by apt-get and goes without."""
+    for name in ("python", "apt-get"):
+        (tmp_path / name).write_text(TOOL)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "id").write_text("#!/bin/sh\necho 0\n")
+    (tmp_path / "id").chmod(0o755)
+    work = tmp_path / "work"
+    environment = os.environ | {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "OUTCRY_CACHE_DIR": str(tmp_path / "cache"),
+        "WORK": str(work),
+    }
+    command = ["sh", str(ROOT / script), str(tmp_path / "python"), str(tmp_path / "peers")]
+    clones = [
+        subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for _ in range(3)
+    ]
+    for clone in clones:
+        clone.wait()
+    steps = work.read_text().split()
+    assert len(steps) >= 2 * len(clones)
+    assert steps == ["begin", "end"] * (len(steps) // 2)
