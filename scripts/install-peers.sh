@@ -19,7 +19,10 @@ $pip install $quiet --no-index $peers 2>/dev/null && exit 0
 umask 077
 mkdir -p "$kept"
 exec 9>"$kept/.lock" # one at a time: another clone may be set up beside this one
-if command -v flock >/dev/null; then flock 9; fi
+if command -v flock >/dev/null && ! flock -n 9; then
+    echo "Another set-up is at work: waiting for it."
+    flock 9
+fi
 # shellcheck disable=SC2086
 $pip install $quiet --no-index --find-links "$kept" $peers 2>/dev/null && exit 0
 work=$(mktemp -d)

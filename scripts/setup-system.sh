@@ -61,7 +61,10 @@ sys.exit(not os.path.exists(s.get_path("include") + "/Python.h"))'
 cache=${OUTCRY_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/openoutcry}
 (umask 077 && mkdir -p "$cache")
 exec 9>"$cache/system.lock"
-if command -v flock >/dev/null; then flock 9; fi
+if command -v flock >/dev/null && ! flock -n 9; then
+    echo "Another set-up is at work: waiting for it."
+    flock 9
+fi
 
 missing=$(wanted | while IFS='|' read -r name packages _; do
     present "$name" || printf '%s ' "$packages"

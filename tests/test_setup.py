@@ -1,5 +1,6 @@
 """Two clones that are set up beside each other on a new machine."""
 
+import fcntl
 import os
 import subprocess
 from pathlib import Path
@@ -23,10 +24,16 @@ exit 1
 
 
 @pytest.mark.parametrize(
-    "script",
-    ["scripts/setup-system.sh", "scripts/install-peers.sh", "bench/peers/setup_matchers.sh"],
+    ("script", "lock"),
+    [
+        ("scripts/setup-system.sh", "cache/system.lock"),
+        ("scripts/install-peers.sh", "cache/wheels/.lock"),
+        ("bench/peers/setup_matchers.sh", "peers/.lock"),
+    ],
 )
-def test_what_all_clones_share_is_installed_by_one_at_a_time(tmp_path: Path, script: str) -> None:
+def test_what_all_clones_share_is_installed_by_one_at_a_time(
+    tmp_path: Path, script: str, lock: str
+) -> None:
     """Else one removes what another installs, or is refused by apt-get and goes without."""
     for name in ("python", "apt-get"):
         (tmp_path / name).write_text(TOOL)
@@ -40,14 +47,21 @@ def test_what_all_clones_share_is_installed_by_one_at_a_time(tmp_path: Path, scr
         "WORK": str(work),
     }
     command = ["sh", str(ROOT / script), str(tmp_path / "python"), str(tmp_path / "peers")]
-    clones = [
-        subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        for _ in range(3)
-    ]
+    (tmp_path / lock).parent.mkdir(parents=True)
+    with (tmp_path / lock).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        clones = [
+            subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+            for _ in range(3)
+        ]
+        for clone in clones:
+            assert clone.stdout is not None
+            assert clone.stdout.readline() == b"Another set-up is at work: waiting for it.\n"
+        assert not work.exists()
     for clone in clones:
-        clone.wait()
+        clone.communicate()
     steps = work.read_text().split()
     assert len(steps) >= 2 * len(clones)
     assert steps == ["begin", "end"] * (len(steps) // 2)

@@ -7,7 +7,10 @@ folder=$2
 
 mkdir -p "$folder"
 exec 9>"$folder/.lock" # one at a time: another clone may be set up beside this one
-if command -v flock >/dev/null; then flock 9; fi
+if command -v flock >/dev/null && ! flock -n 9; then
+    echo "Another set-up is at work: waiting for it."
+    flock 9
+fi
 
 status=0
 while read -r name package module; do
