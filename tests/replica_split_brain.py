@@ -62,7 +62,7 @@ class Node:
         }
         writer = Journal.create(self.folder, config)
         publisher = self.publisher()
-        publisher.begin()
+        publisher.begin(300)
         self.lead(writer, publisher)
         lock.release()
 

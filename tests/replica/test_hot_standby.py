@@ -41,7 +41,7 @@ class Pair:
         self.publisher = Publisher(
             folder / "a", cluster.access, venue, holder_of("a", "1"), timing=timing
         )
-        self.publisher.begin()
+        self.publisher.begin(WAIT_S)
         self.standby = HotStandby(folder / "b", cluster.access, venue, holder_of("b", "1"), timing)
         self.standby.driver.subscribe()
         self.rest = []

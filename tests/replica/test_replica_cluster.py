@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import replica_full_disk
 from processes import ended
-from replica_cluster import append, drain, new_journal, until
+from replica_cluster import WAIT_S, append, drain, new_journal, until
 
 from openoutcry.replica import resync
 from openoutcry.replica.access import access_of
@@ -65,7 +65,7 @@ def test_a_damaged_node_is_named_before_it_starts_and_one_command_mends_it(
     writer = new_journal(tmp_path / "journal")
     append(writer, 30)
     publisher = Publisher(tmp_path / "journal", cluster.access, "DAMAGE", "here/1")
-    publisher.begin()
+    publisher.begin(WAIT_S)
     drain(publisher)
     place = publisher.machine.tip
     node = cluster.nodes[1]
@@ -111,7 +111,7 @@ def test_a_node_that_is_damaged_while_it_runs_is_ended_and_the_others_go_on(
     writer = new_journal(tmp_path / "journal")
     append(writer, 30)
     publisher = Publisher(tmp_path / "journal", cluster.access, "RUNNING", "here/1")
-    publisher.begin()
+    publisher.begin(WAIT_S)
     drain(publisher)
     place, node = publisher.machine.tip, cluster.nodes[2]
 
@@ -195,7 +195,7 @@ def test_status_names_leader_lease_epoch_and_the_last_verified_block(
     writer = new_journal(tmp_path / "journal")
     append(writer, 3)
     publisher = Publisher(tmp_path / "journal", cluster.access, "STATUS", "here/1")
-    publisher.begin()
+    publisher.begin(WAIT_S)
     drain(publisher)
     document = status_document(str(cluster.folder), cluster)
     assert not document["trouble"]

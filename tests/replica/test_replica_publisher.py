@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from replica_cluster import Frozen, append, drain, new_journal, until
+from replica_cluster import WAIT_S, Frozen, append, drain, new_journal, until
 
 from openoutcry.journal.block import digest
 from openoutcry.journal.reader import JournalReader
@@ -81,7 +81,7 @@ def test_who_begins_while_the_cluster_chooses_a_leader_asks_for_the_lease_again(
     append(new_journal(tmp_path / "journal"), 3)
     publisher = Publisher(tmp_path / "journal", cluster.access, "CHOOSING", "here/1")
     monkeypatch.setattr(JetStream, "get", get)
-    publisher.begin()
+    publisher.begin(WAIT_S)
     assert not refusals
     drain(publisher)
     publisher.close()
@@ -149,14 +149,14 @@ def test_every_block_is_in_the_stream_in_order_and_a_later_start_goes_on(
     writer = new_journal(journal)
     append(writer, 40)
     first = Publisher(journal, cluster.access, "ORDER", "here/1")
-    first.begin()
+    first.begin(WAIT_S)
     drain(first)
     assert (first.safe_seq, first.epoch) == (400, 1)
     assert first.until_ns > now_ns()
     first.close()
     append(writer, 5, 1_984)
     second = Publisher(journal, cluster.access, "ORDER", "here/2")
-    second.begin()
+    second.begin(WAIT_S)
     assert second.epoch >= 2  # more, if its first lease ran out on a busy machine
     drain(second)
     assert second.safe_seq == writer.written_seq
@@ -176,12 +176,12 @@ def test_a_second_journal_is_not_published_into_a_stream(cluster: Cluster, tmp_p
     for name in ("one", "two"):
         new_journal(tmp_path / name).abandon()
     first = Publisher(tmp_path / "one", cluster.access, "TWO", "one/1")
-    first.begin()
+    first.begin(WAIT_S)
     drain(first)
     first.close()
     second = Publisher(tmp_path / "two", cluster.access, "TWO", "two/1")
     with pytest.raises(ReplicaError, match=r"another journal's.*two journals need two names"):
-        second.begin()
+        second.begin(WAIT_S)
     second.close()
 
 
@@ -190,7 +190,7 @@ def test_a_journal_that_has_lost_its_end_does_not_lead(cluster: Cluster, tmp_pat
     writer = new_journal(journal)
     append(writer, 5)
     publisher = Publisher(journal, cluster.access, "SHORT", "here/1")
-    publisher.begin()
+    publisher.begin(WAIT_S)
     drain(publisher)
     publisher.close()
     writer.abandon()
@@ -203,7 +203,7 @@ def test_a_journal_that_has_lost_its_end_does_not_lead(cluster: Cluster, tmp_pat
     (journal / "watermark").unlink(missing_ok=True)
     again = Publisher(journal, cluster.access, "SHORT", "here/2")
     with pytest.raises(ReplicaError, match=r"the stream has blocks up to 5 .* only up to 4"):
-        again.begin()
+        again.begin(WAIT_S)
     again.close()
 
 
@@ -213,13 +213,13 @@ def test_a_stream_that_was_wiped_is_not_taken_for_the_old_one(
     journal = tmp_path / "journal"
     new_journal(journal).abandon()
     publisher = Publisher(journal, cluster.access, "WIPED", "here/1")
-    publisher.begin()
+    publisher.begin(WAIT_S)
     drain(publisher)
     publisher.close()
     place = json.loads((journal / PLACE_FILE).read_text())
     (journal / PLACE_FILE).write_text(json.dumps(place | {"position": 99}))
     with pytest.raises(ReplicaError, match="it was wiped, or is another cluster's"):
-        Publisher(journal, cluster.access, "WIPED", "here/1").begin()
+        Publisher(journal, cluster.access, "WIPED", "here/1").begin(WAIT_S)
 
 
 def test_a_server_that_is_lost_while_it_is_asked_at_a_start_is_left_for_the_next(
@@ -237,13 +237,13 @@ def test_a_server_that_is_lost_while_it_is_asked_at_a_start_is_left_for_the_next
     monkeypatch.setattr(JetStream, "tail_reaching", tail_reaching)
     lost = 1
     publisher = Publisher(tmp_path / "journal", cluster.access, "NEXT", "here/1")
-    publisher.begin()
+    publisher.begin(WAIT_S)
     publisher.close()
     assert asked[0] != asked[1]
     asked.clear()
     lost = len(cluster.access.servers)
     with pytest.raises(Unreachable, match="silent for"):
-        Publisher(tmp_path / "journal", cluster.access, "NEXT", "here/1").begin()
+        Publisher(tmp_path / "journal", cluster.access, "NEXT", "here/1").begin(WAIT_S)
     assert len(asked) == lost
 
 
@@ -256,7 +256,7 @@ def test_cut_off_from_the_quorum_its_lease_ends_and_it_says_so(
     publisher = Publisher(
         journal, cluster.access, "CUT", "here/1", timing=QUICK, say=notices.append
     )
-    publisher.begin()
+    publisher.begin(WAIT_S)
     drain(publisher)
     assert not publisher.cut_off
     with Frozen(cluster, 2):
@@ -290,7 +290,7 @@ def test_a_clock_that_is_wrong_is_told_and_does_no_harm(
     new_journal(journal).abandon()
     monkeypatch.setattr(JetStream, "skew_s", lambda self: 3_600.0)  # not the machine's own clock
     publisher = Publisher(journal, cluster.access, "SKEW", "here/1", say=notices.append)
-    publisher.begin()
+    publisher.begin(WAIT_S)
     drain(publisher)
     assert "3600.0 s from this machine's" in notices[0]
     assert not publisher.cut_off
@@ -309,10 +309,10 @@ def test_who_was_superseded_releases_nothing_more(cluster: Cluster, tmp_path: Pa
     writer = new_journal(journal)
     append(writer, 2)
     old = Publisher(journal, cluster.access, "OLD", "old/1", timing=QUICK)
-    old.begin()
+    old.begin(WAIT_S)
     drain(old)
     new = Publisher(journal, cluster.access, "OLD", "new/1", timing=QUICK)
-    new.begin()  # while the old one does not turn: its lease runs out
+    new.begin(WAIT_S)  # while the old one does not turn: its lease runs out
     assert new.epoch >= 2
     assert old.cut_off
     append(writer, 1)
@@ -339,7 +339,7 @@ def test_a_leader_that_was_just_elected_is_asked_again(
     that is no other stream."""
     writer = new_journal(tmp_path / "journal")
     publisher = Publisher(tmp_path / "journal", cluster.access, "ELECTED", "here/1")
-    publisher.begin()
+    publisher.begin(WAIT_S)
     append(writer, 2)
     drain(publisher)
     copier = Copier(cluster.access, "ELECTED", tmp_path / "copy")
@@ -365,7 +365,7 @@ def test_a_copy_goes_on_where_it_was_and_vouches_for_what_is_whole(
     journal, folder = tmp_path / "journal", tmp_path / "copy"
     writer = new_journal(journal)
     publisher = Publisher(journal, cluster.access, "COPY", "here/1")
-    publisher.begin()
+    publisher.begin(WAIT_S)
     for _ in range(3):
         append(writer, 4)
         drain(publisher)
