@@ -28,7 +28,14 @@ from openoutcry.replica.actions import (
 from openoutcry.replica.chain import Tip
 from openoutcry.replica.driver import LEASE_KEY, Driver, lease_of, now_ns
 from openoutcry.replica.errors import ReplicaError, Unreachable
-from openoutcry.replica.jetstream import REPLICAS, JetStream, Tail, stream_name, when_led
+from openoutcry.replica.jetstream import (
+    REPLICAS,
+    WAIT_S,
+    JetStream,
+    Tail,
+    stream_name,
+    when_led,
+)
 from openoutcry.replica.keeper import Keeper
 from openoutcry.replica.link import connect
 from openoutcry.replica.message import NO_CHECK, Blocks, Check, joined, sealed
@@ -166,7 +173,8 @@ class Publisher:
 
     def _ask(self, ask: Callable[[JetStream], T]) -> T:
         """What ``ask`` gets over a connection of its own.  One that is lost meanwhile, because its
-        server is busy or has gone, is made anew: the others may answer."""
+        server is busy or has gone, is made anew, for WAIT_S: the others may answer."""
+        deadline_s = time.monotonic() + WAIT_S
         for first in range(len(self.access.servers)):
             jetstream = JetStream(connect(self.access, first), self.venue)
             try:
@@ -175,6 +183,8 @@ class Publisher:
                 lost = error
             finally:
                 jetstream.link.close()
+            if time.monotonic() > deadline_s:
+                break
         raise lost
 
     def _follow(self, standby: Standby, rest: list[Action]) -> list[Action]:
@@ -193,7 +203,7 @@ class Publisher:
 
     def _lease_is_free(self) -> bool:
         """Nobody holds it, or an earlier process over this very journal, which is locked now."""
-        entry = self._ask(lambda jetstream: when_led(lambda: jetstream.get(LEASE_KEY)))
+        entry = when_led(lambda: self._ask(lambda jetstream: jetstream.get(LEASE_KEY)))
         if entry is None:
             return True
         lease = lease_of(entry.value)
