@@ -77,16 +77,18 @@ def stream_name(venue: str) -> str:
     return PREFIX + venue
 
 
-def when_led(ask: Callable[[], T], timeout_s: float = WAIT_S) -> T:
+def when_led(ask: Callable[[], T], timeout_s: float = WAIT_S, over: Link | None = None) -> T:
     """The answer to a question, asked again for ``timeout_s`` while the cluster has no leader for
-    it: it has just begun, or chooses one.  Raises what ``ask`` does."""
+    it: it has just begun, or chooses one; no longer than ``over`` holds, the connection that is
+    asked.  Raises what ``ask`` does."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:
             return ask()
         except (Refused, Unreachable) as error:
             is_answered = isinstance(error, Refused) and error.code not in NO_QUORUM
-            if is_answered or time.monotonic() > deadline:
+            is_lost = over is not None and over.lost
+            if is_answered or is_lost or time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
 
@@ -122,7 +124,7 @@ class JetStream:
             return self.tail()
 
         try:
-            return when_led(create)
+            return when_led(create, over=self.link)
         except Refused as error:
             if error.code in NO_QUORUM:
                 raise

@@ -81,6 +81,8 @@ class Link:
         self._sids = 1
         self._heard_s = self._sent_s = time.monotonic()
         self._pinged_s, self._ponged = 0.0, False
+        self.lost = ""
+        """Why, once it is."""
         self._socket = self._open(access, server)
         self._socket.setblocking(False)
         try:
@@ -347,7 +349,8 @@ class Link:
         raise self._lost(text)
 
     def _lost(self, why: str) -> Unreachable:
-        return Unreachable(f"{self.server.text}: {why}")
+        self.lost = f"{self.server.text}: {why}"
+        return Unreachable(self.lost)
 
 
 def _in_tls(sock: socket.socket, access: Access, server: Server) -> socket.socket:

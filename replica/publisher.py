@@ -175,17 +175,18 @@ class Publisher:
         """What ``ask`` gets over a connection of its own.  One that is lost meanwhile, because its
         server is busy or has gone, is made anew, for WAIT_S: the others may answer."""
         deadline_s = time.monotonic() + WAIT_S
-        for first in range(len(self.access.servers)):
+        first = 0
+        while True:
             jetstream = JetStream(connect(self.access, first), self.venue)
             try:
                 return ask(jetstream)
-            except Unreachable as error:
-                lost = error
+            except Unreachable:
+                if time.monotonic() > deadline_s:
+                    raise
+                first += 1
+                time.sleep(0.2)
             finally:
                 jetstream.link.close()
-            if time.monotonic() > deadline_s:
-                break
-        raise lost
 
     def _follow(self, standby: Standby, rest: list[Action]) -> list[Action]:
         """Answer what a beginning node asks; what the stream has, this journal has already."""

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from replica_cluster import WAIT_S, Frozen, append, drain, new_journal, until
@@ -26,7 +27,7 @@ from openoutcry.replica.jetstream import (
     messages,
     when_led,
 )
-from openoutcry.replica.link import Link, Message
+from openoutcry.replica.link import Link, Message, connect
 from openoutcry.replica.message import Kind, unpack
 from openoutcry.replica.place import PLACE_FILE
 from openoutcry.replica.publisher import Publisher
@@ -235,16 +236,34 @@ def test_a_server_that_is_lost_while_it_is_asked_at_a_start_is_left_for_the_next
         return real(self, position)
 
     monkeypatch.setattr(JetStream, "tail_reaching", tail_reaching)
-    lost = 1
+    lost = len(cluster.access.servers) + 1
     publisher = Publisher(tmp_path / "journal", cluster.access, "NEXT", "here/1")
     publisher.begin(WAIT_S)
     publisher.close()
-    assert asked[0] != asked[1]
+    assert set(asked[:lost]) == set(cluster.access.servers)
     asked.clear()
-    lost = len(cluster.access.servers)
+    monkeypatch.setattr("openoutcry.replica.publisher.WAIT_S", 0.0)
     with pytest.raises(Unreachable, match="silent for"):
         Publisher(tmp_path / "journal", cluster.access, "NEXT", "here/1").begin(WAIT_S)
-    assert len(asked) == lost
+    assert len(asked) == 1
+
+
+def test_a_server_that_falls_silent_is_asked_no_more(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    while (link := connect(cluster.access)).name != cluster.nodes[0].name:
+        link.close()
+    real, asked_when_lost = JetStream.call, []
+
+    def call(self: JetStream, *question: Any) -> dict[str, Any]:
+        asked_when_lost.append(bool(self.link.lost))
+        return real(self, *question)
+
+    monkeypatch.setattr(JetStream, "call", call)
+    with Frozen(cluster, 1), pytest.raises(Unreachable, match="silent for"):
+        JetStream(link, "SILENT").open()
+    link.close()
+    assert asked_when_lost == [False]
 
 
 def test_cut_off_from_the_quorum_its_lease_ends_and_it_says_so(
