@@ -74,7 +74,7 @@ LOCKED_UNTIL_NS = 3072
     DIRTY,  # it is on the list of those that have something to be sent
     CAUGHT_UP,  # bytes of the stream when this connection began
     PENDING,  # whole messages may wait at INPUT
-    SWEEP,  # next row number to look at while orders are cancelled one by one, 0 none
+    SWEEP,  # next row to look at, from 1 on, while orders are cancelled one by one, 0 none
     SWEEP_END,
     NAMED,  # while encoding a refusal: row of the order that its message names, 0 none
     SWITCH,  # the operator asks: SWITCH_OFF, SWITCH_ON, 0 nothing

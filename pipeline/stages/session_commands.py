@@ -383,23 +383,24 @@ def cancel_orders(context: int, session: int) -> None:
         hall = load_i64(context + x.HALL)
         if say(context, session, n.LOST) != 0:
             store_i64(session + s.LOST_NS, 0)
-            last = load_i64(hall + h.LAST_NUMBER)
-            store_i64(session + s.SWEEP, max(1, last - load_i64(hall + h.ROW_MASK)))
-            store_i64(session + s.SWEEP_END, last)
+            store_i64(session + s.SWEEP, 1)
+            store_i64(session + s.SWEEP_END, load_i64(hall + h.LAST_NUMBER))
 
 
 @kernel_outlined
 def sweep(context: int, session: int) -> None:
-    """Cancel a lost session's orders one by one, some rows at a time."""
+    """Cancel a lost session's orders one by one, some rows at a time.  Every row is looked at: an
+    open order keeps its own, however far the numbers have gone on."""
     hall = load_i64(context + x.HALL)
-    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
-    number, end = load_i64(session + s.SWEEP), load_i64(session + s.SWEEP_END)
-    until = min(end, number + SWEEP_ROWS)
+    place, last = load_i64(session + s.SWEEP) - 1, load_i64(session + s.SWEEP_END)
+    count = min(load_i64(hall + h.ROW_MASK), last) + 1
+    until = min(count, place + SWEEP_ROWS)
     mode = load_i64(session + s.CANCEL_MODE)
     is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
-    while number <= until:
-        row = r.find_row(rows, mask, number)
-        if row != 0 and load_u16(row + r.SESSION) == load_i64(session + s.INDEX):
+    while place < until:
+        row = load_i64(hall + h.ROWS) + r.ROW_BYTES * place
+        number = load_i64(row + r.NUMBER)
+        if 0 < number <= last and load_u16(row + r.SESSION) == load_i64(session + s.INDEX):
             live = r.is_live(row) and load_i64(row + r.ORDER_ID) == r.ORDER_BIT | number
             goes = mode == CANCEL_ALL or (
                 mode == CANCEL_DAY and load_u8(row + r.TIME_IN_FORCE) & 15 == DAY
@@ -408,5 +409,5 @@ def sweep(context: int, session: int) -> None:
                 goes = True
             if live and goes and internal(context, session, n.LOST, CANCEL, number) == 0:
                 break
-        number += 1
-    store_i64(session + s.SWEEP, 0 if number > end else number)
+        place += 1
+    store_i64(session + s.SWEEP, 0 if place >= count else place + 1)

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from sessions_venue import Client, Venue, enter
+from sessions_venue import SMALL, Client, Venue, enter
 
 from openoutcry.client import ClientError, OuchClient
 from openoutcry.console.screen.trader import connect
@@ -45,6 +45,7 @@ SESSIONS = [
     {"name": "MUTE", "participant": 12, "timeout_ms": 4000, "cancel_on_disconnect": int(NONE)},
     {"name": "OTHER", "participant": 13},
     {"name": "LOCK", "participant": 14},
+    {"name": "CROWD", "participant": 15},
 ]  # fmt: skip
 
 
@@ -266,6 +267,13 @@ def test_of_a_participants_two_sessions_only_the_lost_ones_orders_go(venue):
     kept.enter("k", "B", 1, price=10_000)
     assert letters(lost, 3) == ["A"] * 3
     assert letters(kept, 1) == ["A"]
+    # However many orders came behind them: there are more now than rows.
+    crowd = venue.client("CROWD")
+    for batch in range(SMALL["row_capacity"] // 100 + 1):
+        for index in range(100):
+            crowd.enter(f"c{batch}x{index}", "B", 1, price=10_000, time_in_force=0)
+        assert letters(crowd, 200) == ["A", "C"] * 100
+    crowd.close()
     lost.close()
     wait_for(venue, 5, CommandKind.CANCEL, 3)
     again = venue.client("PAIR1", sequence=4)
