@@ -63,7 +63,7 @@ LOCKED_UNTIL_NS = 3072
     MAX_OPEN,  # 0 no limit
     OPEN_ORDERS,  # sent and not yet done
     QUEUE_BYTES,  # unsent bytes after which a reader is disconnected
-    ALONE,  # 1: the only session of its participant
+    ALONE,  # 1: its participant's orders come by no other one, nor by packets
     MESSAGES,  # counters from here on: application messages,
     REFUSED,  # those of them that were refused,
     THROTTLED,

@@ -118,6 +118,8 @@ class SessionsSpec:
 
     sessions: tuple[SessionSpec, ...]
     ports: tuple[PortSpec, ...]
+    packet_participants: tuple[int, ...] = ()
+    """Whose orders may come by packets too: a lost session takes its own, and not all of them."""
     name: str = "OUTCRY"
     """The venue's: SoupBinTCP's session is the trading day, FIX's CompID is this."""
     day: str = ""

@@ -124,8 +124,8 @@ class State:
         if copies:
             over_fix = row.protocol == Protocol.FIX_DROP_COPY
             self.hall.copy_to(index, row.group or (row.participant,), over_fix)
-        traders = [r for r in self.spec.sessions if r.protocol not in DROP_COPIES]
-        alone = [r.participant for r in traders].count(row.participant) == 1
+        traders = [r.participant for r in self.spec.sessions if r.protocol not in DROP_COPIES]
+        alone = [*traders, *self.spec.packet_participants].count(row.participant) == 1
         per_s = row.throttle_per_s
         day = datetime.strptime(self.day, "%Y%m%d").replace(tzinfo=UTC)
         words = self.symbols.words() | {

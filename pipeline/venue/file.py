@@ -263,6 +263,8 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     share = (venue["order_capacity"] or 0) // (venue["partitions"] or 1) // SESSION_SHARE
     sessions, packet_sessions = _sessions(tables, participants, venue["name"] or "", share)
     ports, packets = _ports(tables, path.parent)
+    # Of packets without sessions everybody is the sender whom they name.
+    by_packets = [p.participant for p in packet_sessions] or [p.number or 0 for p in participants]
     risk = read_risk(
         tables, {one.number: one.group for one in participants if one.number is not None},
         [one.symbol for one in traded], password_hash,
@@ -296,6 +298,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         sessions=spec.SessionsSpec(
             tuple(sessions),
             tuple(ports),
+            packet_participants=tuple(by_packets) if packets else (),
             name=venue["name"],
             price_decimals=decimals,
             failures_before_lock=venue["failures_before_lock"],

@@ -22,7 +22,7 @@ name = "{name}"
 protocol = "{protocol}"
 participant = {participant}
 password = "{password}"
-cancel_on_disconnect = "none"
+cancel_on_disconnect = "{lost}"
 timeout_ms = 600_000
 """
 SECOND = '[[participant]]\nnumber = 2\nname = "two"\n'
@@ -40,8 +40,11 @@ def rest(venue: ServedVenue, first_id: int, price: int, epoch: int) -> None:
 def test_sessions_trade_with_orders_of_packets_and_sweep_them_away(tmp_path: Path) -> None:
     ports = {"ouch-4.2": free_port(), "ouch-5.0": free_port()}
     text = "".join(
-        SESSION.format(protocol=protocol, port=port, name=name, participant=who, password=HASH)
-        for (protocol, port), name, who in zip(ports.items(), ("FOUR", "FIVE"), (2, 1), strict=True)
+        SESSION.format(protocol=name, port=ports[name], password=HASH, **of_session)
+        for name, of_session in {
+            "ouch-4.2": {"name": "FOUR", "participant": 2, "lost": "none"},
+            "ouch-5.0": {"name": "FIVE", "participant": 1, "lost": "all"},
+        }.items()
     )
     venue = ServedVenue(tmp_path, "2026-11-23T10:00", SEALED + text, VENUE + SECOND)
     venue.start()
@@ -52,9 +55,17 @@ def test_sessions_trade_with_orders_of_packets_and_sweep_them_away(tmp_path: Pat
     five = Client50(ports["ouch-5.0"], "FIVE", wait_s=60)
     assert (four.answer[0], five.answer[0]) == ("A", "A")
     assert [four.message()[0] for _ in range(2)] == ["A", "E"]
-    five.say("C", user_ref=1, firm="FIRM", symbol="GOLD")
+    five.enter(1, "S", 2, 50_000, symbol="GOLD")
+    assert five.message()[0] == "A"
+    # What is lost is a session, not the line of its participant's packets.
+    five.close()
+    five = Client50(ports["ouch-5.0"], "FIVE", wait_s=60)
+    assert [five.message()[0] for _ in range(2)] == ["A", "C"]
+    four.enter("again", shares=1, symbol="GOLD", price=10_100, time_in_force=0)
+    assert [four.message()[0] for _ in range(2)] == ["A", "E"]
+    five.say("C", user_ref=2, firm="FIRM", symbol="GOLD")
     assert five.message()[0] == "X"
-    five.enter(2, "S", 2, 10_000, symbol="GOLD")
+    five.enter(3, "S", 2, 10_000, symbol="GOLD")
     assert [five.message()[0] for _ in range(2)] == ["A", "E"]
     assert four.message()[0] == "E"
     # Nothing is left of what came by packets.
