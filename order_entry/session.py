@@ -85,7 +85,8 @@ LOCKED_UNTIL_NS = 3072
     SOURCE_PORT,  # and its port
     UNTOLD,  # 1: the journal has not been told yet of this connection
     EVENT_SEQ,  # while encoding a refusal: sequence of the event that tells of it
-) = range(0, 8 * 58, 8)
+    WAITING_SINCE,  # since when what came has had to wait for a token or for room, 0 it has not
+) = range(0, 8 * 59, 8)
 SWITCH_OFF, SWITCH_ON = 1, 2
 DISCONNECTED, CONNECTED, ENDING = range(3)
 FIX44, FIX42, FIX_DROP_COPY = (

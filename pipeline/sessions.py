@@ -224,7 +224,8 @@ class Sessions(State):
         hall.words[h.EVENT_SEQ // 8] = event_seq
         for index in range(1, len(self.streams) + 1):
             block = hall.block(index)
-            for word in (s.DIRTY, s.PENDING, s.INPUT_LENGTH, s.SIDE_LENGTH, s.SWEEP, s.LOST_NS):
+            for word in (s.DIRTY, s.PENDING, s.INPUT_LENGTH, s.SIDE_LENGTH, s.SWEEP, s.LOST_NS,
+                         s.WAITING_SINCE):  # fmt: skip
                 block[word // 8] = 0
             block[s.FD // 8] = -1
             if block[s.KILLED // 8]:

@@ -172,11 +172,14 @@ def sending_time(fields: int, tag: int) -> int:
 
 @kernel
 def is_accurate(session: int, fields: int, now_ns: int) -> bool:
+    """SendingTime (52) is near enough to when the message came, which may have waited since."""
     limit = load_i64(session + words.ACCURACY_NS)
     if limit == 0:
         return True
     off = sending_time(fields, 52) - now_ns - load_i64(session + words.CLOCK_OFFSET_NS)
-    return -limit <= off <= limit
+    since = load_i64(session + block.WAITING_SINCE)
+    waited = now_ns - since if since != 0 else 0
+    return -limit - waited <= off <= limit
 
 
 @kernel_outlined

@@ -235,6 +235,7 @@ def close_connection(context: int, session: int) -> None:
     store_i64(session + s.INPUT_LENGTH, 0)
     store_i64(session + s.SIDE_LENGTH, 0)
     store_i64(session + s.UNTOLD, 0)
+    store_i64(session + s.WAITING_SINCE, 0)
     set_pending(context, session, 0)
     so.close(fd)
 
@@ -460,6 +461,12 @@ def understand(context: int, session: int) -> int:
     if at > 0:
         st.copy_bytes(buffer, buffer + at, length - at)
         store_i64(session + s.INPUT_LENGTH, length - at)
+    if waits:
+        if load_i64(session + s.WAITING_SINCE) == 0:
+            store_i64(session + s.WAITING_SINCE, now)
+    elif length < load_i64(session + s.INPUT_CAPACITY):
+        # Nothing is left of what came meanwhile, nor in the system: there was room for it.
+        store_i64(session + s.WAITING_SINCE, 0)
     set_pending(context, session, 1 if waits and (is_fix or at < length) else 0)
     if is_fix:
         mark_dirty(context, session)

@@ -24,8 +24,8 @@ from orders o
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A pipeline of processes with a journal ``day``, 1,000 orders a second for minutes."""
-    command = "run --orders 1000000 --rate 1000 --journal day --topology processes --json"
+    """A pipeline of processes with a journal ``day``, 200 orders a second for longer than any test."""
+    command = "run --orders 1000000 --rate 200 --journal day --topology processes --json"
     with subprocess.Popen(
         [*OUTCRY, *command.split()],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,

@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ FIX = int(Protocol.FIX44)
 NONE = int(CancelOnDisconnect.NONE)
 NAMES = {"FIRM": 1, "OTHER": 2, "KEEP": 3, "LATE": 4, "NEXT": 5, "LOSES": 6, "MANY": 7, "TAKE": 8,
          "FAST": 9, "WAIT": 10, "FEW": 11, "LOCK": 12, "SOME": 13, "GONE": 14,
-         "ASYNC": 16}  # fmt: skip
+         "ASYNC": 16, "STALE": 17}  # fmt: skip
 MORE = {
     "KEEP": {"cancel_on_disconnect": NONE},
     "LATE": {"cancel_on_disconnect": NONE},
@@ -44,6 +45,8 @@ MORE = {
     "WAIT": {"throttle_per_s": 50, "throttle_burst": 2,
              "throttle_policy": int(ThrottlePolicy.QUEUE)},
     "FEW": {"max_open_orders": 2},
+    "STALE": {"throttle_per_s": 5, "throttle_burst": 1,
+              "throttle_policy": int(ThrottlePolicy.QUEUE)},
 }  # fmt: skip
 SESSIONS = [
     {"name": name, "participant": number, "protocol": FIX, **MORE.get(name, {})}
@@ -373,6 +376,35 @@ def test_a_throttle_rejects_or_lets_wait(venue):
     assert fields_of(few, 1, 150) == [("0",)]
     for client in (fast, waiting, few):
         client.logout()
+
+
+def test_what_waited_for_its_turn_is_not_taken_for_an_old_message(venue):
+    """The messages are two minutes old, but for three seconds, when they are sent; the last one
+    waits for six."""
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        logon = [(98, "0"), (108, "30"), (141, "Y"), (554, PASSWORD)]
+        connection, data = raw_connection(venue, "STALE", [(1, "A", logon)])
+        connection.sendall(data)
+        answers(connection, b"A")
+        sent_at = (datetime.now(UTC) - timedelta(seconds=117)).strftime("%Y%m%d-%H:%M:%S")
+        prefix = f"S{time.monotonic_ns()}-"
+        header = [(35, "D"), (49, "STALE"), (52, sent_at), (56, "OUTCRY")]
+        orders = [
+            reference.message([*header, (34, str(n)), *order(f"{prefix}{n}")]) for n in range(2, 32)
+        ]
+        connection.sendall(b"".join(orders))
+        came = b""
+        while came.count(b"\x0110=") < 30 and b"\x0135=5\x01" not in came:
+            more = connection.recv(1 << 16)
+            assert more, came
+            came += more
+        connection.close()
+        if came.count(b"\x0135=3\x01") == 1 and b"\x0135=8\x01" not in came:
+            continue  # too late already when the first one came
+        assert came.count(b"\x01150=0\x01") == 30, came
+        return
+    raise AssertionError("no message comes in time")
 
 
 def test_bytes_that_are_no_fix_harm_nobody(venue):
