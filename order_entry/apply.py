@@ -144,12 +144,18 @@ def apply_command(hall: int, order: int, note: int) -> None:
     fix = is_fix(load_u8(note + n.PROTOCOL))
     if fix:
         store_i64(session + fix_words.APPLIED_IN, load_i64(note + n.CLIENT_SEQ))
-    if fix or load_i64(hall + h.FIX_COPIES) != 0:
+    is_told = fix or load_i64(hall + h.FIX_COPIES) != 0
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    if load_u8(note + n.REFUSED) != 0:
+        row = r.find_row(rows, mask, number)
+        if is_told and row != 0:
+            r.name_order(rows, mask, row, load_i64(hall + h.LANE_SEQ) + 1)
+        return
+    if is_told:
         name_row(hall, number)
-    if load_u8(note + n.REFUSED) != 0 or number == 0:
+    if number == 0:
         return
     table = load_i64(hall + h.TOKENS)
-    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
     if flags & n.FLAG_NEW_ROW:
         if VERIFY:
             assert number > load_i64(hall + h.LAST_NUMBER), "order numbers are counted up"
@@ -349,6 +355,7 @@ def update_row(hall: int, row: int, event: int) -> None:
     if kind == REJECTED:
         if load_u8(row + r.STATE) == r.SENT:
             end_row(hall, row)
+            store_u16(row + r.WAS_REJECTED, 1)
         return
     if kind == FILLED:
         qty = load_i64(event + EVENT_QTY)
@@ -427,7 +434,8 @@ def tell_refused(hall: int, codecs: int, event: int, order: int, note: int, rx_t
     out = codecs + CODEC_BYTES * CODECS
     if is_fix(protocol):
         rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
-        store_i64(session + s.NAMED, r.find_row(rows, mask, load_i64(note + n.ROW)))
+        named = r.find_row(rows, mask, load_i64(note + n.ROW))
+        store_i64(session + s.NAMED, r.told_row(rows, mask, named))
         if load_u8(note + n.REFUSED) == MASS_STATUS:
             return tell_open_orders(hall, session, refuse, event, order, note, out)
     size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)

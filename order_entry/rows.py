@@ -13,7 +13,7 @@ however far the one runs ahead of the other.
 
 import numpy as np
 
-from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64
 
 ROW_BYTES = 256
@@ -24,7 +24,7 @@ ROW_DTYPE = np.dtype(
         ("session", "<u2"), ("protocol", "u1"), ("state", "u1"), ("side", "u1"),
         ("order_type", "u1"), ("time_in_force", "u1"), ("token_bytes", "u1"),
         ("client_seq", "<i8"), ("token", "V40"), ("own", "V24"), ("chain", "<i8"),
-        ("instrument", "<u2"), ("flags", "<u2"), ("reserved", "<u4"),
+        ("instrument", "<u2"), ("flags", "<u2"), ("rejected", "<u4"),
         ("more", "V64"), ("replaced_by", "<i8"), ("named_by", "<i8"), ("number", "<i8"),
         ("current", "<i8"),
     ]
@@ -34,7 +34,8 @@ last event told · state: see below · client_seq, token, own: the note's of the
 of the order that this one replaced, 0 none · flags: the protocol's own · more: the same ·
 replaced_by: number of the last replace of this row that was sent, 0 none · named_by: lane sequence
 of the last command whose answer speaks of this row · number: this row's · current: in a root,
-number of the order's newest accepted row, 0 itself."""
+number of the order's newest accepted row, 0 itself · rejected: 1 if the core rejected what this row
+was for."""
 assert ROW_DTYPE.itemsize == ROW_BYTES
 
 _OFFSETS = {name: int(field[1]) for name, field in (ROW_DTYPE.fields or {}).items()}
@@ -47,8 +48,9 @@ ORDER_TYPE, TIME_IN_FORCE, TOKEN_BYTES, CLIENT_SEQ = (
     _OFFSETS[n] for n in ("order_type", "time_in_force", "token_bytes", "client_seq")
 )
 TOKEN, OWN, CHAIN, INSTRUMENT = (_OFFSETS[n] for n in ("token", "own", "chain", "instrument"))
-FLAGS, MORE, REPLACED_BY, NAMED_BY, NUMBER, CURRENT = (
-    _OFFSETS[n] for n in ("flags", "more", "replaced_by", "named_by", "number", "current")
+FLAGS, MORE, REPLACED_BY, NAMED_BY, NUMBER, CURRENT, WAS_REJECTED = (
+    _OFFSETS[n]
+    for n in ("flags", "more", "replaced_by", "named_by", "number", "current", "rejected")
 )
 
 FREE, SENT, OPEN, DONE = range(4)
@@ -132,3 +134,34 @@ def current_row(rows: int, mask: int, order_id: int) -> int:
         assert row == 0 or load_i64(row + ORDER_ID) == order_id, "its current row is the order's"
         assert row == 0 or load_u16(row + SESSION) == load_u16(root + SESSION), "nobody else's"
     return row
+
+
+@kernel_outlined
+def told_row(rows: int, mask: int, row: int) -> int:
+    """Address of the row that says how the order is that goes or went by the name of ``row``: that
+    of its newest name; 0 for a replace that was rejected, or if nothing is known of it any more."""
+    if row == 0 or load_u8(row + STATE) == SENT:
+        return row
+    root_number = load_i64(row + ORDER_ID) & NUMBER_MASK
+    if load_u16(row + WAS_REJECTED) != 0:
+        return row if root_number == load_i64(row + NUMBER) else 0
+    root = find_row(rows, mask, root_number)
+    if root == 0:
+        return row if load_i64(row + REPLACED_BY) == 0 else 0
+    current = load_i64(root + CURRENT)
+    return root if current == 0 else find_row(rows, mask, current)
+
+
+@kernel_outlined
+def name_order(rows: int, mask: int, row: int, lane_seq: int) -> None:
+    """An answer still to come, to the command ``lane_seq``, speaks of the order that goes by the
+    name of ``row``: every row stays by which it may go until then."""
+    store_i64(row + NAMED_BY, lane_seq)
+    order_id = load_i64(row + ORDER_ID)
+    root = find_row(rows, mask, order_id & NUMBER_MASK)
+    if root != 0:
+        store_i64(root + NAMED_BY, lane_seq)
+    newer = current_row(rows, mask, order_id)
+    while newer != 0:
+        store_i64(newer + NAMED_BY, lane_seq)
+        newer = find_row(rows, mask, load_i64(newer + REPLACED_BY))

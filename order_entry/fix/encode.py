@@ -21,6 +21,7 @@ from openoutcry.order_entry.fix.text import (
     put_decimal,
     put_number,
     put_timestamp,
+    same_text,
 )
 from openoutcry.wire.enums import EventKind, Reason
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -220,7 +221,7 @@ def working_status(row: int, leaves: int) -> int:
 @kernel
 def status_of(row: int) -> int:
     """OrdStatus of an order that a rejected F or G names; ``row`` 0: there is none."""
-    if row == 0:
+    if row == 0 or load_u16(row + rows.WAS_REJECTED) != 0:
         return REFUSED
     status = working_status(row, load_i64(row + rows.LEAVES))
     if status == DONE and load_i64(row + rows.CUM) < load_i64(row + rows.QTY):
@@ -399,7 +400,7 @@ def encode_order_reject(
 ) -> int:
     """8 with OrdStatus 8.  ``row`` (or 0): what is known of the order."""
     at = put_8(out)
-    order_number = load_i64(note + notes.ROW)
+    order_number = load_i64(note + notes.ROW) if row != 0 else 0
     at = put_number(at, order_number) if order_number > 0 else put_none(at)
     at = put_token(put_11(at), note)
     at = put_rejected(put_field_end(put_number(put_17(at), exec_id)))
@@ -478,6 +479,10 @@ def encode_status(session: int, row: int, note: int, total: int, exec_id: int, o
         return encode_order_reject(session, 0, note, number, exec_id, out)
     at = put_number(put_8(out), load_i64(row + rows.ORDER_ID) & rows.NUMBER_MASK)
     at = put_names(at, row, note, False)
+    asked, size = note + notes.TOKEN, load_u8(note + notes.TOKEN_BYTES)
+    own, own_size = row + rows.TOKEN, load_u8(row + rows.TOKEN_BYTES)
+    if message != decode.MASS_STATUS and not same_text(asked, size, own, own_size):
+        at = put_token(put_41(at), note)  # it has another name by now
     at = put_number(put_17(at), exec_id)
     if message == decode.MASS_STATUS:
         # One event has all of these reports: each is numbered behind it.
@@ -488,6 +493,8 @@ def encode_status(session: int, row: int, note: int, total: int, exec_id: int, o
     status, qty = working_status(row, leaves), leaves + cum
     if load_u8(row + rows.STATE) == rows.DONE:
         status = DONE if cum >= load_i64(row + rows.QTY) else GONE
+        if load_u16(row + rows.WAS_REJECTED) != 0:
+            status = REFUSED
         qty, leaves = load_i64(row + rows.QTY), 0
     at = put_field_end(put_char(put_status(at), status))
     decimals = row_decimals(session, row)

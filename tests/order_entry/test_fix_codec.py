@@ -515,6 +515,9 @@ def test_status_is_told_from_the_row():
     row["state"], row["leaves_lots"], row["cum_lots"] = rows.DONE, 0, 40
     got = refused("H", Refusal.STATUS, row)
     assert (got["150"], got["39"], got["151"], got["14"]) == ("I", "4", "0", "40")
+    row["cum_lots"], row["leaves_lots"], row["rejected"] = 0, 100, 1
+    got = refused("H", Refusal.STATUS, row)
+    assert (got["150"], got["39"], got["151"], got["14"]) == ("I", "8", "0", "0")
     assert refused("H", Refusal.STATUS)["103"] == "5"
 
 

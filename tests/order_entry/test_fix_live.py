@@ -113,6 +113,8 @@ def test_two_participants_trade_and_each_is_told_his_own(venue):
         assert fields_of(one, 1, 434, 102, 39) == [("1", "0", "1")], "it goes by another name"
         one.status(second, "ACME", "1")
         assert fields_of(one, 1, 150, 39, 14, 151) == [("I", "1", "40", "50")]
+        one.status(first, "ACME", "1")
+        assert fields_of(one, 1, 11, 41, 39, 14, 151) == [(second, first, "1", "40", "50")]
         third = one.sell("BOLT", 7, "99")
         assert fields_of(one, 1, 150) == [("0",)]
         request = one.mass_status()
@@ -133,6 +135,26 @@ def test_two_participants_trade_and_each_is_told_his_own(venue):
         assert fields_of(one, 1, 39, 103) == [("8", "6")]
         one.enter("1", "ACME", 5, "1", name=third, t97="Y")
         assert fields_of(one, 1, 150, 39) == [("I", "4")], "a possible resend of what there was"
+        one.enter("1", "ACME", 5, "1", name=first, t97="Y")
+        assert fields_of(one, 1, 39, 14, 151) == [("4", "40", "0")], "of all its names"
+        bad = one.enter("1", "ACME", 5, "-1")
+        assert fields_of(one, 1, 150, 39) == [("8", "8")]
+        one.status(bad, "ACME", "1")
+        assert fields_of(one, 1, 150, 39, 151) == [("I", "8", "0")]
+        one.enter("1", "ACME", 5, "-1", name=bad, t97="Y")
+        assert fields_of(one, 1, 150, 39, 151) == [("I", "8", "0")]
+        one.cancel(bad, "ACME", "1")
+        assert fields_of(one, 1, 35, 39) == [("9", "8")]
+        good = one.enter("1", "ACME", 5, "1")
+        assert fields_of(one, 1, 150) == [("0",)]
+        worse = one.replace(good, "ACME", "1", 9, "-1")
+        assert fields_of(one, 1, 35, 39) == [("9", "0")]
+        one.status(worse, "ACME", "1")
+        assert fields_of(one, 1, 39, 103, 37) == [("8", "5", "NONE")], "it never was"
+        one.status(good, "ACME", "1")
+        assert fields_of(one, 1, 11, 41, 39, 151) == [(good, "", "0", "5")]
+        one.cancel(good, "ACME", "1")
+        assert fields_of(one, 1, 150) == [("4",)]
         one.send("D", ((11, "X1"),))
         assert fields_of(one, 1, 35, 371, 373) == [("3", "55", "1")]
         one.send("j", ((45, "1"), (372, "8"), (380, "5")))  # taken without a word
