@@ -36,8 +36,8 @@ def set_limit(
 ) -> None:  # fmt: skip
     """Set LIMIT to VALUE ("none": no limit) in the running venue.
 
-    Names are those of the venue file, and `deposit`, which adds to a balance. It outlives a restart
-    as long as the limits in the file stay as they are.
+    Names are those of the venue file, and `deposit`, which is `outcry deposit`. It outlives a
+    restart as long as the limits in the file stay as they are.
     """
     request = {
         "do": "set", "limit": limit, "value": _value(value), "participant": participant,

@@ -13,7 +13,7 @@ WIDER_ABOVE = {
     Setting.CREDIT, Setting.EXPOSURE_BUY, Setting.EXPOSURE_SELL, Setting.GROSS_POSITION,
     Setting.OPEN_ORDERS, Setting.LOSS, Setting.DRAWDOWN, Setting.POSITION_LONG,
     Setting.POSITION_SHORT, Setting.MAX_QTY, Setting.MAX_VALUE, Setting.DISTANCE,
-    Setting.ADV_SHARE, Setting.GROUP_GROSS_POSITION, Setting.DEPOSIT,
+    Setting.ADV_SHARE, Setting.GROUP_GROSS_POSITION,
 }  # fmt: skip
 """More of these lets more through.  Of all others less does: ns an order, a window, a margin, a
 switch."""

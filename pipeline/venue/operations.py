@@ -190,6 +190,9 @@ class Operations:
 
     def _set(self, request: dict[str, Any]) -> Work:
         name = request.get("limit")
+        if name == "deposit":
+            as_money = {"do": "deposit", "amount": request.get("value"), "purpose": "outside"}
+            return self._of_money(request | as_money)
         known = OF_PARTICIPANTS | OF_CELLS | OF_INSTRUMENTS
         symbol = str(request.get("instrument") or "")
         parse: Callable[[Any], int]
@@ -203,9 +206,6 @@ class Operations:
             if bool(symbol) != (of_instrument or name in OF_CELLS):
                 counts = "counts over all instruments" if symbol else "needs an instrument"
                 raise DeskError(f"{name} {counts}")
-        elif name == "deposit":
-            who, what = self._participant(request.get("participant")), Setting.DEPOSIT
-            parse = _whole
         else:
             names = ", ".join([*known, "group_gross_position", "deposit"])
             raise DeskError(f"there is no limit {name!r}; there are {names}")
@@ -221,20 +221,15 @@ class Operations:
         if what is Setting.MAINTENANCE and value:
             self._judged(who)
         before = stands(self.view, what, who, index)
-        wanted = before[0] + value if what is Setting.DEPOSIT else value
         place = f"{name} of {_whose(request)}"
-        new, old = (str(shown(what, one)).lower() for one in (wanted, before[0]))
+        new, old = (str(shown(what, one)).lower() for one in (value, before[0]))
 
         def refused() -> str:
             current = stands(self.view, what, who, index)[0]
-            # A balance moves with every trade: only that the deposit was taken can be seen.
-            taken = (
-                current != before[0] or not value if what is Setting.DEPOSIT else current == wanted
-            )
-            return "" if taken else f"{place}: the core refuses {shown(what, value)}"
+            return "" if current == value else f"{place}: the core refuses {shown(what, value)}"
 
         by = request[BY]
-        if by and widens(what, before, (wanted, second)):
+        if by and widens(what, before, (value, second)):
             self.operators.check(by, SUPERVISOR)
             self._with_password(request)
             key = what, who, symbol, value, second

@@ -1,5 +1,6 @@
 """Who an operator is: passwords, one-time codes, tickets; what takes two; the desk's record."""
 
+import dataclasses
 import json
 
 import argon2
@@ -20,6 +21,7 @@ from openoutcry.pipeline.venue.operators import (
     Operators,
     one_time_secret,
 )
+from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -92,8 +94,6 @@ def test_what_is_no_secret_is_refused(value):
         (Setting.OPEN_ORDERS, (5, 0), (6, 0), True),
         (Setting.OPEN_ORDERS, (NO_LIMIT, 0), (6, 0), False),
         (Setting.OPEN_ORDERS, (6, 0), (NO_LIMIT, 0), True),
-        (Setting.DEPOSIT, (5, 0), (7, 0), True),
-        (Setting.DEPOSIT, (5, 0), (3, 0), False),
         (Setting.RATE, (10, 1), (5, 1), True),
         (Setting.RATE, (10, 1), (20, 1), False),
         (Setting.RATE, (10, 1), (10, 2), True),
@@ -150,21 +150,50 @@ def test_the_record_goes_on_behind_a_crash_and_no_line_can_be_changed(tmp_path):
         desk_record(tmp_path)
 
 
+def operations_of(*operators):
+    file = read_venue(EXAMPLE)
+    risk = dataclasses.replace(file.risk, operators=operators)
+    numbers = [one.number for one in file.participants]
+    hooks = hook_settings(numbers, file.order_capacity, risk, file.delayed)
+    view = fresh_view(hooks, file.instruments)
+    limits = FileLimits(risk, numbers, file.instruments, view)
+    return Operations(limits, lambda symbol, on: [], lambda what: {}, lambda line: None)
+
+
 @pytest.fixture(scope="module")
 def operations():
-    file = read_venue(EXAMPLE)
-    numbers = [one.number for one in file.participants]
-    hooks = hook_settings(numbers, file.order_capacity, file.risk, file.delayed)
-    view = fresh_view(hooks, file.instruments)
-    limits = FileLimits(file.risk, numbers, file.instruments, view)
-    return Operations(limits, lambda symbol, on: [], lambda what: {}, lambda line: None)
+    return operations_of()
+
+
+@pytest.fixture
+def rich():
+    """Participant 1 has 100."""
+    operations = operations_of(
+        Operator("anna", HASH), Operator("bert", HASH), Operator("otto", HASH, "operator")
+    )
+    operations.view.participants[1, lay.BALANCE // 8] = 100
+    return operations
+
+
+def test_a_deposit_asked_for_as_a_limit_passes_what_every_deposit_passes(rich):
+    ask = {"do": "set", "limit": "deposit", "participant": 1, "password": "word"}
+    with pytest.raises(OperatorError, match="otto is operator: this takes supervisor"):
+        rich.work_of(ask | {"value": -50, "operator": "otto"})
+    with pytest.raises(DeskError, match="participant 1 has 100 available, not 5000"):
+        rich.work_of(ask | {"value": -5000})
+    first = rich.work_of(ask | {"value": -50, "operator": "anna"})
+    assert first.more["waits"]
+    assert not len(first.records)
+    same = {"do": "deposit", "participant": 1, "amount": -50, "asset": None, "purpose": "outside"}
+    second = rich.work_of(same | {"operator": "bert", "password": "word"})
+    assert second.records["aux"].tolist() == [-50]
 
 
 @pytest.mark.parametrize(
     ("limit", "value", "value_text"),
     [
         ("orders_per_s", 5, "5"), ("duplicate_window_ms", 100, "100"), ("credit", "none", "none"),
-        ("names_self_trade", True, "true"), ("loss", 7, "7"), ("deposit", 9, "9"),
+        ("names_self_trade", True, "true"), ("loss", 7, "7"),
     ],
 )  # fmt: skip
 def test_a_limit_that_was_set_is_told_in_its_own_unit(operations, limit, value, value_text):
