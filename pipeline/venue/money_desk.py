@@ -37,6 +37,8 @@ class MoneyDesk:
         self.spec, self.symbols, self.view = spec, symbols, view
         self.assets = dict(spec.assets)
         """With those that were declared since the venue opened."""
+        self.leaving: dict[object, tuple[int, int]] = {}
+        """Participant and amount of what goes out and is on its way to the core."""
 
     def work_of(self, request: Request, who: int, operator: int) -> Work:
         """``who``: the participant named, -1: none is.
@@ -111,20 +113,28 @@ class MoneyDesk:
         requested = request.get("asset")
         name = self._known(requested) if requested else ""
         before = self.view.of(who, lay.BALANCE)
-        free = before - self.view.of(who, lay.RESERVED)
+        leaving = sum(out for whose, out in self.leaving.values() if whose == who)
+        free = before - self.view.of(who, lay.RESERVED) - leaving
         if amount < 0 and purpose == "outside" and -amount > max(free, 0):
             raise DeskError(f"participant {who} has {max(free, 0)} available, not {-amount}")
         verb, to = ("gets", "from") if amount >= 0 else ("gives", "to")
         money = name or next(iter(self.assets), "")
         done = f"participant {who} {verb} {abs(amount)} {money} {to} {purpose}".replace("  ", " ")
 
+        this = object()
+
+        def begun() -> None:
+            if amount < 0:
+                self.leaving[this] = who, -amount
+
         def refused() -> str:
+            self.leaving.pop(this, None)
             # A balance moves with every trade: only that the deposit was taken can be seen.
             taken = not amount or self.view.of(who, lay.BALANCE) != before
             return "" if taken else f"{done}: the core refuses"
 
         record = deposit(who, amount, name, PURPOSES[purpose], operator)
-        return Work(record, [done], refused, more={"before": before})
+        return Work(record, [done], refused, more={"before": before}, begun=begun)
 
     def _schedule(self, name: str) -> int:
         number = self.spec.number(name)

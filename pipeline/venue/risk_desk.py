@@ -188,10 +188,11 @@ class RiskDesk:
         if request["do"] == "emergency-close" and before == 0:
             self.emergency_after_seq = seq
         if request["do"] not in ("log-in", "log-out"):
-            work.begun = partial(self._write_down, by, request)
+            work.begun = partial(self._begun, work.begun, by, request)
         return work
 
-    def _write_down(self, by: str, request: dict[str, Any]) -> None:
+    def _begun(self, begun: Callable[[], None], by: str, request: dict[str, Any]) -> None:
+        begun()
         assert self.record is not None
         assert self.shared is not None
         if by or request.get("why"):

@@ -2,12 +2,15 @@
 
 import dataclasses
 import json
+import socket
+from types import SimpleNamespace
 
 import argon2
 import pyotp
 import pytest
 
-from openoutcry.pipeline.venue.desk import DeskError
+from openoutcry.pipeline.venue.desk import NAME as SOCKET
+from openoutcry.pipeline.venue.desk import Desk, DeskError
 from openoutcry.pipeline.venue.desk_record import NAME, DeskRecord, RecordError, desk_record
 from openoutcry.pipeline.venue.example import EXAMPLE
 from openoutcry.pipeline.venue.file import read_venue
@@ -21,6 +24,7 @@ from openoutcry.pipeline.venue.operators import (
     Operators,
     one_time_secret,
 )
+from openoutcry.pipeline.venue.risk_desk import RiskDesk
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
 
@@ -187,6 +191,43 @@ def test_a_deposit_asked_for_as_a_limit_passes_what_every_deposit_passes(rich):
     same = {"do": "deposit", "participant": 1, "amount": -50, "asset": None, "purpose": "outside"}
     second = rich.work_of(same | {"operator": "bert", "password": "word"})
     assert second.records["aux"].tolist() == [-50]
+
+
+def test_what_two_withdraw_at_once_is_available_once(rich, tmp_path):
+    """The second is refused while the core has not had the first, and no longer once it has."""
+    risk_desk = RiskDesk(read_venue(EXAMPLE), SimpleNamespace(now_ns=lambda: 10**18), print)
+    risk_desk.operations, risk_desk.view, risk_desk.record = rich, rich.view, DeskRecord(tmp_path)
+    risk_desk.shared = SimpleNamespace(sequenced=SimpleNamespace(published=0))
+    desk = Desk(tmp_path, risk_desk._work_of)
+    published = []
+
+    def asked(amount):
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(str(tmp_path / SOCKET))
+        request = {"do": "deposit", "participant": 1, "amount": amount}
+        client.sendall(json.dumps(request).encode() + b"\n")
+        return client
+
+    def poll(is_processed):
+        for _ in range(3):
+            desk.poll(lambda r: published.extend(r["aux"]), lambda target: is_processed)
+
+    def answer(client):
+        return json.loads(client.recv(1 << 16))
+
+    first, second = asked(-70), asked(-70)
+    poll(False)
+    assert published == [-70]
+    assert answer(second)["error"] == "participant 1 has 30 available, not 70"
+    rich.view.participants[1, lay.BALANCE // 8] = 30
+    poll(True)
+    assert answer(first)["commands"] == 1
+    third = asked(-30)
+    poll(False)
+    assert published == [-70, -30]
+    desk.close()
+    for client in (first, second, third):
+        client.close()
 
 
 @pytest.mark.parametrize(
