@@ -49,10 +49,10 @@ class Watching:
     def __init__(self, directory: Path, settings: Settings) -> None:
         self.reader = JournalReader(directory)
         self.folder = folder_of(Path(directory))
+        self.detectors = Detectors(self.reader.config, settings)
         self.folder.mkdir(exist_ok=True)
         self._keep_settings(settings)
         self.begin = beginning(self.reader.journal_id, settings.digest())
-        self.detectors = Detectors(self.reader.config, settings)
         self.evidence = EvidenceFile(self.folder, self.begin)
         self.point = self._newest()
         self.events = 0

@@ -12,7 +12,7 @@ import pytest
 import warm_outcry
 from processes import OUTCRY
 
-from openoutcry.surveillance.detect.settings import read_settings
+from openoutcry.surveillance.detect.settings import Settings, read_settings
 from openoutcry.surveillance.errors import SurveillanceError
 from openoutcry.surveillance.evidence import ROW_BYTES
 from openoutcry.surveillance.run import run
@@ -138,6 +138,14 @@ def test_bad_settings_are_named(outcry, sample, tmp_path, text, words):
     done = outcry("surveillance", "run", day, "--settings", file)
     assert done.returncode == 1
     assert re.search(words, done.stderr), done.stderr
+
+
+def test_settings_that_do_not_fit_the_journal_leave_nothing_and_may_be_corrected(sample, tmp_path):
+    day = bare_copy(sample, tmp_path / "day")
+    with pytest.raises(SurveillanceError, match="no instrument 'NONE'"):
+        run(day, Settings(linked=(("OUTCRY", "NONE"),)))
+    assert not (day / "surveillance").exists()
+    assert run(day, Settings(), until_seq=2_000).seq == 2_000
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[]", b'{"digest": 5}\n'])
