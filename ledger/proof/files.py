@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +25,36 @@ def read_balances(path: Path) -> tuple[tuple[str, ...], dict[str, Sums]]:
     member that has the same asset twice.
     """
     by_member: dict[str, dict[str, int]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames != COLUMNS:
-            raise ProofError(f"{path}: the first row must be {','.join(COLUMNS)}")
-        for number, row in enumerate(reader, 2):
-            where = f"{path}: row {number}"
-            if None in row.values() or None in row:
-                raise ProofError(f"{where}: not {len(COLUMNS)} fields")
-            units = _units(row["balance_units"], f"{where}, balance_units")
-            for name in ("member", "asset"):
-                if not row[name]:
-                    raise ProofError(f"{where}, {name}: is empty")
-            own = by_member.setdefault(row["member"], {})
-            if row["asset"] in own:
-                raise ProofError(f"{where}: {row['member']} has {row['asset']} twice")
-            own[row["asset"]] = units
+    for where, row in _rows(path):
+        units = _units(row["balance_units"], f"{where}, balance_units")
+        for name in ("member", "asset"):
+            if not row[name]:
+                raise ProofError(f"{where}, {name}: is empty")
+        own = by_member.setdefault(row["member"], {})
+        if row["asset"] in own:
+            raise ProofError(f"{where}: {row['member']} has {row['asset']} twice")
+        own[row["asset"]] = units
     assets = tuple(sorted({asset for own in by_member.values() for asset in own}))
     balances = {
         member: tuple(own.get(asset, 0) for asset in assets) for member, own in by_member.items()
     }
     return assets, balances
+
+
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Where each row is, and its fields; a byte order mark before the first is passed over."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader, number = csv.DictReader(file, strict=True), 1
+        try:
+            if reader.fieldnames != COLUMNS:
+                raise ProofError(f"{path}: the first row must be {','.join(COLUMNS)}")
+            for number, row in enumerate(reader, 2):
+                where = f"{path}: row {number}"
+                if None in row.values() or None in row:
+                    raise ProofError(f"{where}: not {len(COLUMNS)} fields")
+                yield where, row
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ProofError(f"{path}: row {number + 1}: {error}") from None
 
 
 def _units(text: str, where: str) -> int:

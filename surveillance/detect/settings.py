@@ -152,11 +152,8 @@ def _settings(data: dict[str, Any]) -> Settings:
     changed = data.get("parameters", {})
     parameters(changed)
     related = tuple(
-        Related(tuple(_participant(number, f"related {at}")
-                      for number in _field(row, "participants", list, f"related {at}")),
-                str(row.get("why", "")))
-        for at, row in enumerate(data.get("related", []), start=1)
-    )  # fmt: skip
+        _related(row, f"related {at}") for at, row in enumerate(data.get("related", []), start=1)
+    )
     linked: list[tuple[str, str]] = []
     for at, row in enumerate(data.get("linked", []), start=1):
         symbols = _field(row, "symbols", list, f"linked {at}")
@@ -173,6 +170,14 @@ def _settings(data: dict[str, Any]) -> Settings:
     return Settings(related, tuple(linked), clients, changed)
 
 
+def _related(row: dict[str, Any], where: str) -> Related:
+    numbers = _field(row, "participants", list, where)
+    group = tuple(_participant(number, where) for number in numbers)
+    if len(set(group)) < 2:
+        raise SurveillanceError(f"{where}: participants are {numbers!r}, not two or more")
+    return Related(group, str(row.get("why", "")))
+
+
 def _client(row: dict[str, Any], where: str) -> ClientOrder:
     side = _field(row, "side", str, where)
     known = _field(row, "known", datetime, where)
@@ -184,6 +189,8 @@ def _client(row: dict[str, Any], where: str) -> ClientOrder:
     if not 0 < lots < 2**40:
         raise SurveillanceError(f"{where}: lots is {lots}, not 1 to 2**40")
     known_ns = int(known.timestamp()) * 10**9 + known.microsecond * 1000
+    if not 0 <= known_ns < 2**63:
+        raise SurveillanceError(f"{where}: known is {known}, not 1970 to 2262")
     return ClientOrder(
         _participant(_field(row, "broker", int, where), where),
         _participant(_field(row, "client", int, where), where),

@@ -6,7 +6,7 @@ naming the table and the key.
 
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -127,13 +127,14 @@ def read_codes(path: Path) -> Codes:
     currency = str(venue.get("currency", ""))
     instruments = {
         symbol: reader.instrument(symbol, row, currency)
-        for symbol, row in document.get("instruments", {}).items()
+        for symbol, row in reader.tables(document, "instruments").items()
     }
-    members = {
-        reader.number(name): reader.member(name, row)
-        for name, row in document.get("participants", {}).items()
-    }
-    counts = document.get("rts9", {})
+    members: dict[int, MemberCodes] = {}
+    for name, row in reader.tables(document, "participants").items():
+        number = reader.number(name)
+        reader.check(number not in members, "[participants]", name, "there twice")
+        members[number] = reader.member(name, row)
+    counts = reader.tables(document, "rts9")
     return Codes(path, str(venue["mic"]), str(venue["lei"]), instruments, members, counts)
 
 
@@ -153,41 +154,55 @@ class _Reader:
             self.check(name in names, f"{where} {name}", row[name], "not known")
         return dict(row)
 
+    def tables(self, document: dict[str, Any], name: str) -> dict[str, Any]:
+        tables = document.get(name, {})
+        self.check(isinstance(tables, dict), name, tables, "no table")
+        return dict(tables)
+
+    def fields_of(self, row: Any, where: str, kind: type) -> dict[str, Any]:
+        """A table with the fields of a class, of which those that are texts are."""
+        known = {one.name: one.type for one in fields(kind)}
+        values = self.table(row, where, set(known))
+        for name, value in values.items():
+            self.check(known[name] is not str or type(value) is str, f"{where} {name}", value,
+                       "no text")  # fmt: skip
+        return values
+
     def like(self, row: dict[str, Any], where: str, name: str, pattern: re.Pattern[str]) -> None:
         value = str(row.get(name, ""))
         self.check(bool(pattern.fullmatch(value)), f"{where} {name}", value,
                    f"not {pattern.pattern}")  # fmt: skip
 
     def number(self, name: str) -> int:
-        self.check(name.isdigit() and int(name) <= 65535, "[participants]", name,
-                   "no participant's number")  # fmt: skip
+        right = re.fullmatch("[0-9]{1,5}", name) and int(name) <= 65535
+        self.check(bool(right), "[participants]", name, "no participant's number")
         return int(name)
 
     def instrument(self, symbol: str, row: Any, currency: str) -> InstrumentCodes:
         where = f"[instruments.{symbol}]"
-        fields = self.table(row, where, set(InstrumentCodes.__dataclass_fields__))
-        fields.setdefault("currency", currency)
-        self.like(fields, where, "currency", CURRENCY)
-        isin = str(fields.get("isin", ""))
+        values = self.fields_of(row, where, InstrumentCodes)
+        values.setdefault("currency", currency)
+        self.like(values, where, "currency", CURRENCY)
+        isin = str(values.get("isin", ""))
         self.check(isin_is_right(isin), f"{where} isin", isin, "no ISIN")
         for name in ("price_decimals", "qty_decimals"):
-            value = fields.get(name, 0)
+            value = values.get(name, 0)
             right = type(value) is int and 0 <= value <= 17
             self.check(right, f"{where} {name}", value, "not 0 to 17")
-        return InstrumentCodes(**fields)
+        return InstrumentCodes(**values)
 
     def member(self, name: str, row: Any) -> MemberCodes:
         where = f"[participants.{name}]"
-        fields = self.table(row, where, set(MemberCodes.__dataclass_fields__))
+        values = self.fields_of(row, where, MemberCodes)
         self.check(
-            lei_is_right(str(fields.get("lei"))), f"{where} lei", fields.get("lei"), "no LEI"
+            lei_is_right(str(values.get("lei"))), f"{where} lei", values.get("lei"), "no LEI"
         )
-        if fields.get("country"):
-            self.like(fields, where, "country", COUNTRY)
-        capacity = fields.get("capacity", "DEAL")
+        if values.get("country"):
+            self.like(values, where, "country", COUNTRY)
+        capacity = values.get("capacity", "DEAL")
         self.check(capacity in CAPACITIES, f"{where} capacity", capacity,
                    f"none of {', '.join(CAPACITIES)}")  # fmt: skip
         for flag in ("mifid_firm", "direct_electronic_access", "liquidity_provision"):
-            value = fields.get(flag, False)
+            value = values.get(flag, False)
             self.check(type(value) is bool, f"{where} {flag}", value, "neither true nor false")
-        return MemberCodes(**fields)
+        return MemberCodes(**values)

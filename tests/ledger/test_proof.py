@@ -248,6 +248,25 @@ def test_balances_that_are_not_right_are_named_and_nothing_is_left(text, word, t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["balances.csv", "key"]
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("member,asset,balance_units\nM\xfcller,USD,5\n".encode("latin-1"), "row 2: .*decode"),
+        (b"member,asset,balance_units\n" + b"x" * 140_000 + b",USD,5\n", "row 2: field larger"),
+        (b'member,asset,balance_units\n"ann,USD,5\n', "row 2: unexpected end"),
+    ],
+)
+def test_a_file_of_balances_that_is_no_csv_in_utf_8_is_refused(data, words, tmp_path):
+    (tmp_path / "balances.csv").write_bytes(data)
+    with pytest.raises(ProofError, match=words):
+        files.read_balances(tmp_path / "balances.csv")
+
+
+def test_a_byte_order_mark_before_balances_is_passed_over(tmp_path):
+    (tmp_path / "b.csv").write_bytes(b"\xef\xbb\xbfmember,asset,balance_units\nann,USD,5\n")
+    assert files.read_balances(tmp_path / "b.csv") == (("USD",), {"ann": (5,)})
+
+
 def test_files_hold_all_of_it_and_anything_else_in_them_is_refused(tmp_path, tree, stated):
     path = tmp_path / "proof.json"
     document = files.inclusion_document(tree.inclusion("member 3"))

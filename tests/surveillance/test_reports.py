@@ -300,11 +300,20 @@ def test_codes_that_are_wrong_or_missing_are_named(tmp_path, trail, codes):
         ("[venue]", "[market]", "[market] is no table of it"),
         ('mic = "XOUT"', 'mic = "XOUT"\nmoc = 1', "[venue] moc"),
         ("[venue]", "[venue", "codes.toml: "),
+        ("[venue]", "rts9 = 3\n[venue]", "rts9 = 3 is no table"),
+        ("[participants.1]", "[participants.1]\nclient = 4711", "[participants.1] client = 4711"),
+        ('name = "PLAIN"', "name = 5", "[instruments.PLAIN] name = 5 is no text"),
+        ("[participants.2]", "[participants.01]", "[participants] = '01' is there twice"),
+        ("[participants.1]", '[participants."\u00b2"]', "is no participant's number"),
     ):
         path.write_text(text.replace(old, new, 1))
         with pytest.raises(AuditError) as error:
             read_codes(path)
         assert says in str(error.value)
+    for name in ("instruments", "participants"):
+        path.write_text(f"{name} = 5\n" + text.split("[instruments")[0])
+        with pytest.raises(AuditError, match=f"{name} = 5 is no table"):
+            read_codes(path)
     path.write_text(text.split("[instruments.PRORATA]")[0])
     with pytest.raises(AuditError, match=r"\[participants\.\d+\] is missing|PRORATA\] is missing"):
         list(rts24.records(trail, days(trail)[0], read_codes(path)))

@@ -118,11 +118,18 @@ def test_evidence_torn_at_any_byte_is_made_again(sample, tmp_path):
     [
         ("[[related]]\nparticipants = 3\n", "related 1: participants is missing or no list"),
         ("[[related]]\nparticipants = [70000]\n", "related 1: participant 70000"),
+        ("[[related]]\nparticipants = []\n", r"related 1: participants are \[\], not two"),
+        ("[[related]]\nparticipants = [7, 7]\n", "related 1: participants are .*, not two"),
         ("[[linked]]\nsymbols = ['OUTCRY']\n", "linked 1: symbols"),
         ("[[linked]]\nsymbols = ['OUTCRY', 'NONE']\n", "no instrument 'NONE'"),
         ("[parameters]\nspoof_repeats = 0\n", "spoof_repeats is 0"),
         ("[other]\n", "unknown table 'other'"),
         ("[[client_order]]\nside = 'up'\n", "client_order 1: side is 'up'|known is missing"),
+        (
+            "[[client_order]]\nbroker = 1\nclient = 2\nsymbol = 'OUTCRY'\nside = 'buy'\n"
+            "lots = 5\nknown = 9999-01-01T00:00:00Z\n",
+            "client_order 1: known is 9999-01-01 .*, not 1970",
+        ),
         ("not toml", "settings.toml"),
         ("parameters = 5\n", r"settings.toml: parameters is no \[parameters\]"),
         ("[related]\nparticipants = [1, 2]\n", r"related is no \[\[related\]\]"),
