@@ -1,6 +1,7 @@
 """``outcry audit report``: what a regulator, or a member's tax adviser, is sent."""
 
 import json
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -87,8 +88,12 @@ def _of_a_day(name: str, rows: str, what: str) -> None:
         from openoutcry.surveillance.reports.reference_data import read_codes
 
         module = import_module(f"openoutcry.surveillance.reports.{name}")
-        report_rows = getattr(module, rows)(_trail(journal, folder), day, read_codes(codes))
+        left_out: Counter[str] = Counter()
+        more = (left_out,) if name == "rts24" else ()
+        report_rows = getattr(module, rows)(_trail(journal, folder), day, read_codes(codes), *more)
         _give(module.TABLE.as_csv(report_rows), out)
+        for why, count in left_out.items():
+            click.echo(f"left out: {count:,} events of orders {why}", err=True)
 
 
 _of_a_day(

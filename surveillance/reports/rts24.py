@@ -4,6 +4,7 @@ From the audit trail and the codes of reference_data.py.  What no message of the
 decision maker, routing) is taken from the codes, or left empty where the regulation lets it be.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -87,6 +88,7 @@ TABLE = Table("RTS 24 order records", "Delegated Regulation (EU) 2017/580, Annex
     Field(50, "indicative_price", s.DECIMAL, True),
     Field(51, "indicative_volume", s.DECIMAL, True),
 ))  # fmt: skip
+DECIMALS = [field for field in TABLE.fields if field.pattern == s.DECIMAL]
 WANTED = (*CHANGES, "TRADE", "CANCEL", "REDUCE")
 
 
@@ -104,17 +106,25 @@ class _Order:
     active: bool
 
 
-def records(trail: Trail, day: str, codes: Codes) -> Iterator[Row]:
-    """The day's records in the sequence's order.  Raises :class:`AuditError` for a day that is not
-    in the trail, and for a code that is not in the file."""
-    return TABLE.checked(_Records(trail, codes).of(trail.day(day)))
+NO_INSTRUMENT, TOO_LARGE = "of no instrument of the venue", "with a figure of more than 18 digits"
+"""Why an event of an order cannot be reported."""
+
+
+def records(
+    trail: Trail, day: str, codes: Codes, left_out: Counter[str] | None = None
+) -> Iterator[Row]:
+    """The day's records in the sequence's order; ``left_out`` counts events that no record can be
+    made of, by the reason.  Raises :class:`AuditError` for a day that is not in the trail,
+    and for a code that is not in the file."""
+    left_out = Counter() if left_out is None else left_out
+    return TABLE.checked(_Records(trail, codes, left_out).of(trail.day(day)))
 
 
 class _Records:
     """One pass over a day."""
 
-    def __init__(self, trail: Trail, codes: Codes) -> None:
-        self.trail, self.codes = trail, codes
+    def __init__(self, trail: Trail, codes: Codes, left_out: Counter[str]) -> None:
+        self.trail, self.codes, self.left_out = trail, codes, left_out
         self.orders: dict[int, _Order] = {}
         self.phases: dict[str, str] = {}
         self.indicative: dict[str, tuple[int, int]] = {}
@@ -137,9 +147,16 @@ class _Records:
             return None
         if action == "REJECT" and row["command"] not in ("NEW", "REPLACE"):
             return None
+        if not row["symbol"]:
+            self.left_out[NO_INSTRUMENT] += 1
+            return None
         order = self._order(row)
         self._follow(order, row)
-        return self._record(order, row)
+        record = self._record(order, row)
+        if not all(field.fits(record[field.name]) for field in DECIMALS):
+            self.left_out[TOO_LARGE] += 1
+            return None
+        return record
 
     def _market(self, row: dict[str, Any]) -> None:
         """Phases by name, and what a call would come to."""

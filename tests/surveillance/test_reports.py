@@ -283,6 +283,33 @@ def test_what_the_operator_cancels_is_not_the_members_cancel(tmp_path):
     ]  # fmt: skip
 
 
+def test_orders_that_no_record_can_be_made_of_are_left_out_and_told(outcry, tmp_path):
+    """An unknown instrument, and more lots than the field has digits: the day's others stand."""
+    from openoutcry.surveillance.audit.build import build
+
+    home, codes = tmp_path / "journal", tmp_path / "codes.toml"
+    journals.scripted(
+        home,
+        """NEW id=1 BUY 5@100 p1
+        NEW id=2 SELL 4000000000000000000@100 p2
+        NEW id=3 SELL 5@100 p2 sym=NOPE
+        NEW id=4 SELL 5@100 p2""",
+    )
+    build(home)
+    codes.write_text(example_codes(home))
+    words = ("rts24", home, "--day", "1970-01-01", "--codes", codes)
+    done = outcry("audit", "report", *words)
+    assert done.returncode == 0, done.stderr
+    rows = schema.read_csv(rts24.TABLE, done.stdout.encode())
+    assert [(row["sequence_number"], row["event"]) for row in rows] == [
+        ("1", "NEWO"), ("3", "FILL"), ("6", "NEWO"),
+    ]  # fmt: skip
+    assert done.stderr.splitlines() == [
+        f"left out: 2 events of orders {rts24.TOO_LARGE}",
+        f"left out: 1 events of orders {rts24.NO_INSTRUMENT}",
+    ]
+
+
 def test_codes_that_are_wrong_or_missing_are_named(tmp_path, trail, codes):
     assert lei_is_right("5493000IBP32UQZ0KL24")
     assert not lei_is_right("5493000IBP32UQZ0KL25")
