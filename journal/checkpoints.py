@@ -14,7 +14,7 @@ import json
 import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from blake3 import blake3
 from openoutcry.journal.block import BlockId, digest
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.errors import JournalError
-from openoutcry.journal.segment import NEW_SUFFIX, space_error, write_whole
+from openoutcry.journal.segment import NEW_SUFFIX, retired_before, space_error, write_whole
 from openoutcry.journal.tail import block_holding
 
 MAGIC = b"OUTCRYC2"
@@ -117,9 +117,12 @@ def require_own(directory: Path, checkpoint: Checkpoint) -> None:
 def good_checkpoints(directory: Path, journal_id: int, until_seq: int) -> Iterator[Checkpoint]:
     """The good checkpoints of this journal at or before ``until_seq``, the newest first; a damaged
     one, and one of another history, is passed over."""
-    for seq in reversed(checkpoint_seqs(directory)):
-        if seq > until_seq:
-            continue
+    seqs = (seq for seq in reversed(checkpoint_seqs(directory)) if seq <= until_seq)
+    return _good_of(directory, journal_id, seqs)
+
+
+def _good_of(directory: Path, journal_id: int, seqs: Iterable[int]) -> Iterator[Checkpoint]:
+    for seq in seqs:
         try:
             checkpoint = read_checkpoint(checkpoint_path(directory, seq))
             require_own(directory, checkpoint)
@@ -135,18 +138,28 @@ def newest_checkpoint(directory: Path, journal_id: int, until_seq: int) -> Check
     return next(good_checkpoints(directory, journal_id, until_seq), None)
 
 
+def oldest_checkpoint(directory: Path, journal_id: int, from_seq: int) -> Checkpoint | None:
+    """The oldest good checkpoint of this journal at or behind ``from_seq``, None if there is
+    none."""
+    seqs = (seq for seq in checkpoint_seqs(directory) if seq >= from_seq)
+    return next(_good_of(directory, journal_id, seqs), None)
+
+
 def remove_old_checkpoints(
     directory: Path, journal_id: int, keep: int, disk: Disk = REAL
 ) -> list[int]:
     """Remove all that are older than the newest ``keep`` good ones, and what was left half made;
-    returns what went.
+    returns what went.  Of a journal whose begin was retired the oldest good one stays too: what
+    stands behind it can be computed from nothing else.
 
     ``keep`` is 1 or more.  A damaged one does not count: the good one before it is then still
-    needed.  Raises
-    :class:`JournalError` if the disk refuses.
+    needed.  Raises :class:`JournalError` if the disk refuses.
     """
     kept = [c.seq for c in islice(good_checkpoints(directory, journal_id, MAX_SEQ), keep)]
     gone = [seq for seq in checkpoint_seqs(directory) if len(kept) == keep and seq < kept[-1]]
+    if gone and retired_before(directory):
+        oldest = oldest_checkpoint(directory, journal_id, 0)
+        gone = [seq for seq in gone if oldest is None or seq != oldest.seq]
     _remove(directory, gone, disk)
     return gone
 

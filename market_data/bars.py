@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
 from openoutcry.market_data.errors import FeedError
-from openoutcry.replay.events import Batch, events_of, starting_point
+from openoutcry.replay.events import Batch, events_of, oldest_point
 from openoutcry.replay.tables import arrow
 from openoutcry.wire.beside import written_beside
 from openoutcry.wire.enums import EventFlag, EventKind, Side
@@ -72,7 +72,7 @@ def make_bars(
         raise FeedError(f"{symbol} is not among the journal's instruments")
     only = symbols.index(symbol) if symbol is not None else None
     bars: dict[tuple[int, int], Bar] = {}
-    for batch in events_of(reader, starting_point(reader)):
+    for batch in events_of(reader, oldest_point(reader)):
         if len(batch.events):
             trades, times = _trades(batch)
             kept = (times >= from_ns) & (times < until_ns)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
+from openoutcry.journal.archive import retire
 from openoutcry.journal.checkpoints import (
     Checkpoint,
     remove_old_checkpoints,
@@ -63,6 +64,12 @@ def recover_from_any(directories: Sequence[Path], until_seq: int) -> Point:
 
 def save(directory: Path, journal_id: int, point: Point) -> Path:
     """Write the point as a checkpoint and remove those that are no longer needed."""
+    path = _write(directory, journal_id, point)
+    remove_old_checkpoints(directory, journal_id, KEEP)
+    return path
+
+
+def _write(directory: Path, journal_id: int, point: Point) -> Path:
     assert point.block is not None, "a checkpoint names the block that it was made from"
     facts = {
         "chain": point.chain,
@@ -72,11 +79,9 @@ def save(directory: Path, journal_id: int, point: Point) -> Path:
         "senders": point.senders.as_json(),
         "written_ts_ns": time.time_ns(),
     }
-    path = write_checkpoint(
+    return write_checkpoint(
         directory, Checkpoint(journal_id, point.seq, point.block, facts, point.engine.snapshot())
     )
-    remove_old_checkpoints(directory, journal_id, KEEP)
-    return path
 
 
 class Follower:
@@ -126,6 +131,28 @@ def make_checkpoints(directory: Path, every: int | None = None) -> list[Path]:
     if every is None and follower.point.seq > before:
         paths += follower.save()
     return paths
+
+
+def make_checkpoint_at(directory: Path, seq: int) -> list[Path]:
+    """Write the state after ``seq``, if none stands there: once all before it is retired, whatever
+    is behind it can still be computed.  Returns the new file."""
+    reader = JournalReader(directory)
+    if starting_point(reader, seq).seq == seq:
+        return []
+    return [_write(directory, reader.journal_id, recover(directory, seq))]
+
+
+def retire_before(directory: Path, seq: int) -> list[str]:
+    """Retire the segments that nobody who asks for commands behind ``seq`` needs, and keep the
+    state there, so that all of them can be computed.  Returns a line for each change."""
+    try:
+        done = [path.name for path in make_checkpoint_at(directory, seq)]
+    except JournalError as error:
+        # No checkpoint is left before it: from the next one on.
+        done = [str(error)]
+    done += retire(directory, until_seq=seq)
+    remove_old_checkpoints(directory, JournalReader(directory).journal_id, KEEP)
+    return done
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 Events are not in a journal: they are what a matcher makes of the commands.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockHeader, BlockId
-from openoutcry.journal.checkpoints import newest_checkpoint
+from openoutcry.journal.checkpoints import Checkpoint, newest_checkpoint, oldest_checkpoint
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.origins import ORIGINS, Senders
 from openoutcry.matcher import Engine
@@ -184,19 +185,47 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
 
     Raises :class:`JournalError` if the begin was retired and no checkpoint bridges the gap.
     """
-    core = Core.of(reader.config)
     before = reader.first_seq - 1
     if until_seq is not None or before:
         limit = NO_LIMIT if until_seq is None else until_seq
         checkpoint = newest_checkpoint(reader.directory, reader.journal_id, limit)
         if checkpoint is not None and checkpoint.seq >= before:
-            engine = core.restored(checkpoint.state)
-            chain, trades = checkpoint.facts["chain"], checkpoint.facts["trades"]
-            senders = Senders.from_json(checkpoint.facts.get("senders", []))
-            return Point(engine, chain, trades, checkpoint.seq, checkpoint.block, senders)
+            return _restored(reader, checkpoint)
     if before:
-        raise JournalError(
-            f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint "
-            f"stands for what was before"
-        )
-    return Point(core.fresh(), START)
+        raise _no_begin(reader)
+    return Point(Core.of(reader.config).fresh(), START)
+
+
+def oldest_point(reader: JournalReader) -> Point:
+    """Where whoever tells all that a journal holds begins: a fresh matcher, or, if the journal's
+    begin was retired, the oldest good checkpoint; standard error then says what cannot be told.
+
+    Raises :class:`JournalError` if the begin was retired and no checkpoint bridges the gap.
+    """
+    if reader.first_seq <= 1:
+        return starting_point(reader)
+    checkpoint = oldest_checkpoint(reader.directory, reader.journal_id, reader.first_seq - 1)
+    if checkpoint is None:
+        raise _no_begin(reader)
+    if checkpoint.seq >= reader.first_seq:
+        print(
+            f"outcry: {reader.directory}: what was before is retired, and commands "
+            f"{reader.first_seq:,} to {checkpoint.seq:,} have no checkpoint before them: what came "
+            "of them is not in it",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+    return _restored(reader, checkpoint)
+
+
+def _restored(reader: JournalReader, checkpoint: Checkpoint) -> Point:
+    engine = Core.of(reader.config).restored(checkpoint.state)
+    chain, trades = checkpoint.facts["chain"], checkpoint.facts["trades"]
+    senders = Senders.from_json(checkpoint.facts.get("senders", []))
+    return Point(engine, chain, trades, checkpoint.seq, checkpoint.block, senders)
+
+
+def _no_begin(reader: JournalReader) -> JournalError:
+    return JournalError(
+        f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint "
+        f"stands for what was before"
+    )

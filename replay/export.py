@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.journal import JournalError, JournalReader
-from openoutcry.replay.events import events_of, starting_point
+from openoutcry.replay.events import events_of, oldest_point
 from openoutcry.replay.tables import Tables
 from openoutcry.wire.beside import written_beside
 from openoutcry.wire.enums import EventFlag, EventKind, PacketKind, Side
@@ -137,7 +137,7 @@ def _lobster(directory: Path, part: Path, symbol: str | None) -> int:
     if symbol is not None and symbol not in symbols:
         raise JournalError(f"{symbol} is not among the journal's instruments")
     instrument = symbols.index(symbol) if symbol is not None else 0
-    point = starting_point(reader)
+    point = oldest_point(reader)
     rows = 0
     with part.open("w") as file:
         for batch in events_of(reader, point):

@@ -44,6 +44,7 @@ left join (
            sum(qty_lots) filter (event = 'FILLED' and not maker) as filled_lots
     from events group by command_seq
 ) e on e.command_seq = o.seq
+where o.seq > {after}
 """
 FINAL_EVENTS = "event not in ('DELAYED', 'ENTERED')"
 """Of a command that waited at a speed bump the verdict is what became of it."""
@@ -104,7 +105,9 @@ def _make_views(connection: Any, tables: Tables, orders: Any, events: Any) -> No
     connection.register("events", events)
     connection.execute(TRADES)
     gateway = str(tables.reader.config.get("gateway", "")).replace("'", "''")
-    connection.execute(AUDIT.format(gateway=gateway, final=FINAL_EVENTS))
+    connection.execute(
+        AUDIT.format(gateway=gateway, final=FINAL_EVENTS, after=tables.events_after_seq)
+    )
 
 
 def _columns(connection: Any) -> dict[str, dict[str, str]]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalError, JournalReader
 from openoutcry.journal.block import Block
-from openoutcry.replay.events import Batch, events_of, starting_point
+from openoutcry.replay.events import Batch, Point, events_of, oldest_point
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.words import refusal_text
 from openoutcry.wire.enums import (
@@ -161,20 +161,33 @@ class Tables:
         self.reader = JournalReader(directory)
         self.pa = arrow()
         self.with_events = with_events
+        self.events_after_seq = 0
+        """The command behind which events are: others' begin was retired."""
         self._runs_begin: list[int] = []
         self.symbols = np.array([row["symbol"] for row in self.reader.config["instruments"]])
 
     def batches(self) -> Iterator[tuple[Any, Any]]:
         """Yield (orders, events) as arrow tables; events is None if they were not asked for."""
-        point = starting_point(self.reader) if self.with_events else None
+        point = oldest_point(self.reader) if self.with_events else None
         bounds = StampBounds(self.reader)
         # Whose commands are behind which: known once the journal was read.
         self._runs_begin = [document["seq"] for document in self.reader.resumed]
-        batches = events_of(self.reader, point, until_block=bounds.blocks)
-        for rows in gathered(batches):
+        for rows in gathered(self._read(point, bounds.blocks)):
             found_ns = bounds.of(rows.block_indices, rows.records["rx_ts_ns"])
             orders = self.orders(rows.records, rows.written_ts_ns, found_ns)
             yield orders, self.events(rows.events) if point else None
+
+    def _read(self, point: Point | None, until_block: int) -> Iterator[Batch]:
+        """All orders, those before ``point`` without their events."""
+        from_seq = 0
+        if point is not None and point.seq:
+            self.events_after_seq = point.seq
+            for batch in events_of(self.reader, until_seq=point.seq, until_block=until_block):
+                yield batch
+                if batch.after_seq + len(batch.commands) >= point.seq:
+                    break
+            from_seq = point.seq + 1
+        yield from events_of(self.reader, point, from_seq=from_seq, until_block=until_block)
 
     def orders(
         self,

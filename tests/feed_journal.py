@@ -3,9 +3,13 @@
 import numpy as np
 
 from openoutcry.journal import Journal, JournalReader
+from openoutcry.journal.archive import retire
 from openoutcry.matcher import BookFromEvents
+from openoutcry.replay.checkpoint import make_checkpoints
 from openoutcry.replay.events import events_of, starting_point
 from openoutcry.replay.replay import instruments_to_json
+from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
+from openoutcry.wire.records import ORDER_DTYPE, make_instruments
 
 
 def make_journal(home, instruments, orders, order_capacity, blocks=7, segment_bytes=1 << 20):
@@ -32,3 +36,25 @@ def book_of(home):
     for batch in events_of(reader, point):
         book.apply(batch.events)
     return book, point.seq
+
+
+def each_second_trades(home):
+    """A journal of 400 orders for a lot, each second of which trades."""
+    orders = np.zeros(400, ORDER_DTYPE)
+    numbers = np.arange(400)
+    orders["kind"], orders["symbol"] = CommandKind.NEW, b"GOLD"
+    orders["order_type"], orders["time_in_force"] = OrderType.LIMIT, TimeInForce.DAY
+    orders["order_id"], orders["participant"] = numbers + 1, 1 + numbers % 2
+    orders["side"] = np.where(numbers % 2, Side.SELL, Side.BUY)
+    orders["qty_lots"], orders["price_ticks"] = 1, 100
+    orders["rx_ts_ns"] = 1_700_049_600 * 10**9 + numbers * 10**9
+    return make_journal(home, make_instruments(["GOLD"]), orders, 100, 40, segment_bytes=1 << 15)
+
+
+def without_its_begin(home):
+    """The same, of which 141 to 400 are left, with checkpoints behind 150 and 300."""
+    each_second_trades(home)
+    make_checkpoints(home, 150)
+    assert retire(home)
+    assert JournalReader(home).first_seq == 141
+    return home

@@ -13,8 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
-from openoutcry.replay.events import events_of, starting_point
+from openoutcry.matcher import Engine
+from openoutcry.replay.events import events_of, oldest_point
+from openoutcry.risk import speed_bump as sb
 from openoutcry.risk.bits import Setting
+from openoutcry.risk.joined import view_of
 from openoutcry.risk.layout import PART_IDS
 from openoutcry.risk.reference_bump import PlainBump
 from openoutcry.wire.enums import CommandKind, EventKind
@@ -35,6 +38,20 @@ class Audit:
         self._heap: list[tuple[int, int]] = []
         self._last = (0, 0)
         """Whose turn it was last."""
+
+    def go_on_from(self, engine: Engine) -> None:
+        """The speed bump is what this core has of it, and the same commands wait."""
+        view = view_of([engine.region]) if engine.hooks is not None else None
+        if view is None or view.bump is None:
+            return
+        words, bump = view.bump, self.bump
+        bump.delay_ns, bump.window_ns, bump.seed, bump.now_ns = (
+            int(words[at // 8]) for at in (sb.DELAY_NS, sb.WINDOW_NS, sb.SEED, sb.NOW_NS)
+        )
+        last_at = int(words[sb.LAST_AT // 8]) // 8
+        last = words[last_at : last_at + int(words[sb.PARTICIPANTS // 8])]
+        bump.last = {who: int(last[who]) for who in np.flatnonzero(last).tolist()}
+        self._heap = sorted((release, seq) for release, seq, _ in view.delayed())
 
     @property
     def waiting(self) -> int:
@@ -138,7 +155,9 @@ def fairness(journal: Path) -> dict[str, Any]:
     What was refused where it came (by the gateway, for want of room) was not let in.
     """
     audit, reader = Audit(), JournalReader(journal)
-    for batch in events_of(reader, starting_point(reader)):
+    point = oldest_point(reader)
+    audit.go_on_from(point.engine)
+    for batch in events_of(reader, point):
         if len(batch.commands):
             audit.check(np.array(batch.commands), np.array(batch.events))
     return {

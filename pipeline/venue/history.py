@@ -12,7 +12,7 @@ from openoutcry.pipeline.venue.calendar import utc_text
 from openoutcry.pipeline.venue.operations import STEPS
 from openoutcry.pipeline.venue.operators import operator_name
 from openoutcry.pipeline.venue.risk_tables import RiskSpec, name_number
-from openoutcry.replay.events import Point, events_of, starting_point
+from openoutcry.replay.events import Point, events_of, oldest_point
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.risk.joined import view_of
@@ -109,7 +109,7 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
     numbers = {name_number(name): name for name in spec.groups}
     groups: dict[int, str] = {}
     reader = JournalReader(journal)
-    point = _watched(starting_point(reader))
+    point = _watched(oldest_point(reader))
     parts = _Parts(point)
     for batch in events_of(reader, point):
         commands, events = np.array(batch.commands), np.array(batch.events)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting, handling, outcome
 from openoutcry.journal import Journal, JournalError, JournalReader
-from openoutcry.journal.archive import archive, retire
+from openoutcry.journal.archive import archive
 from openoutcry.journal.unwritten import is_unwritten
 from openoutcry.order_entry.spec import SessionsSpec
 from openoutcry.pipeline.feed import with_feed
@@ -38,7 +38,7 @@ from openoutcry.pipeline.venue.limits import check_structure, hook_settings
 from openoutcry.pipeline.venue.log import VenueLog
 from openoutcry.pipeline.venue.operator_lane import WIRING, Clock, OperatorLane, SystemClock
 from openoutcry.pipeline.venue.risk_desk import RiskDesk
-from openoutcry.replay.checkpoint import make_checkpoints
+from openoutcry.replay.checkpoint import make_checkpoints, retire_before
 from openoutcry.wire.private_folder import require_ours
 
 WAIT_S = 0.05
@@ -385,5 +385,5 @@ def archive_sessions(file: VenueFile, sessions: SessionsSpec | None) -> dict[str
             # No further than the sessions can be made again without.
             until_seq = min(until_seq, newest_seq(directory)) or None
         if until_seq is not None:
-            done += retire(directory, until_seq=until_seq)
+            done += retire_before(directory, until_seq)
     return {"done": done}

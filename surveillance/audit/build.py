@@ -213,13 +213,13 @@ class _Build:
         """The chain, brought to the plan's end."""
         kept = [link for link in links if link.open_until_block in (None, self.plan.until_block)]
         self.links = kept
+        done = _end(kept)
+        self.carry = self._carry_at(done, _end(links))
         if kept != links:
             write_chain(self.folder, kept)
             for gone in links[len(kept) :]:
                 for path in files_of(self.folder, gone):
                     path.unlink(missing_ok=True)
-        done = _end(kept)
-        self.carry = self._carry_at(done)
         first = self.carry.seq + 1
         more = {end for end in self.more_ends if end >= first}
         ends = sorted({*self.survey.ends(first, self.plan.part_commands), *more})
@@ -228,10 +228,21 @@ class _Build:
                 self._take(block, ends)
         return self.links
 
-    def _carry_at(self, seq: int) -> Carry:
-        """Where the last part ended; without its state from the journal's beginning on."""
+    def _carry_at(self, seq: int, known: int) -> Carry:
+        """Where the last part ended; without its state from the journal's beginning on.
+
+        Raises :class:`AuditError` if that was retired, and what is left begins behind what the
+        trail has up to ``known``."""
         carry = load_state(self.folder, self.reader, seq) if seq else None
-        return carry or beginning(self.reader)
+        if carry is None:
+            carry = beginning(self.reader)
+            if known and seq < carry.seq:
+                raise AuditError(
+                    f"{self.folder} has no good state behind command {seq:,}, where it goes on; "
+                    f"{self.reader.directory} can be replayed behind command {carry.seq:,} only, "
+                    "since its begin is retired"
+                )
+        return carry
 
     def _take(self, block: Block, ends: list[int]) -> None:
         """A block's commands, fed in steps that end where parts do."""

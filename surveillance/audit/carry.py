@@ -12,7 +12,7 @@ import numpy as np
 
 from openoutcry.replay.core import Core
 from openoutcry.replay.event_hash import START
-from openoutcry.replay.events import Point, starting_point
+from openoutcry.replay.events import Point, oldest_point
 from openoutcry.replay.projections import (
     BlockId,
     Checkpoint,
@@ -45,7 +45,7 @@ class Carry:
 
 def beginning(reader: JournalReader) -> Carry:
     """Before the journal's first command (or behind what was retired of it)."""
-    return Carry(starting_point(reader))
+    return Carry(oldest_point(reader))
 
 
 def save_state(folder: Path, journal_id: int, carry: Carry, keep: set[int]) -> None:

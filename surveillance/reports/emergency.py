@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.replay.events import events_of, starting_point
+from openoutcry.replay.events import events_of, oldest_point
 from openoutcry.replay.projections import JournalReader, PauseCause, Setting
 from openoutcry.replay.tables import StampBounds
 from openoutcry.surveillance.reports import schema as s
@@ -79,7 +79,7 @@ def stops(directory: Path, from_ns: int = -(2**63), to_ns: int = 2**63 - 1) -> l
     reader = JournalReader(directory)
     bounds = StampBounds(reader)
     watch = _Watch(reader.config, bounds)
-    for batch in events_of(reader, starting_point(reader), until_block=bounds.blocks):
+    for batch in events_of(reader, oldest_point(reader), until_block=bounds.blocks):
         if len(batch.commands):
             watch.observe(batch.commands, batch.events, batch.header.block_index)
     rows = [stop.row() for stop in watch.all if from_ns <= stop.ts_ns < to_ns]

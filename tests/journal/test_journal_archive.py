@@ -220,6 +220,18 @@ def test_old_checkpoints_go_when_enough_good_ones_are_there(tmp_path, orders):
     assert checkpoint_seqs(tmp_path) == [20]
 
 
+def test_of_a_journal_without_its_begin_the_oldest_good_checkpoint_stays(tmp_path, orders):
+    """Whatever stands behind it can be computed from nothing else."""
+    make(tmp_path, orders)
+    for seq in (1250, 1350, 1450, 1650, 1750):
+        checkpoint(tmp_path, seq)
+    retire(tmp_path, until_seq=1350)
+    spoil(checkpoint_path(tmp_path, 1350))
+    journal_id = JournalReader(tmp_path).journal_id
+    assert remove_old_checkpoints(tmp_path, journal_id, 2) == [1250, 1350]
+    assert checkpoint_seqs(tmp_path) == [1450, 1650, 1750]
+
+
 @pytest.mark.parametrize("act", [archive, retire])
 def test_both_work_beside_a_running_pipeline(tmp_path, orders, act):
     """On what is finished: the writer goes on, and the journal is sound.  Only one of them at a

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from feed_journal import make_journal
+from feed_journal import make_journal, without_its_begin
 
 from openoutcry.cli.bars import moment_ns, rounded
 from openoutcry.cli.main import main
@@ -98,3 +98,10 @@ def test_moments_and_rounding():
     assert moment_ns("1970-01-02", "--from") == 86_400 * 10**9
     assert moment_ns("1970-01-01T01:00:00.000001+01:00", "--from") == 1_000
     assert [rounded(Fraction(n, 8), 2) for n in (1, 3, -1, 8)] == ["0.12", "0.38", "-0.12", "1.00"]
+
+
+def test_bars_of_a_journal_without_its_begin_are_from_its_oldest_checkpoint_on(tmp_path, capsys):
+    home = without_its_begin(tmp_path / "j")
+    (bar,) = make_bars(home, 86_400)
+    assert (bar.trades, bar.volume_lots) == (125, 125)
+    assert "commands 141 to 150 have no checkpoint before them" in capsys.readouterr().err

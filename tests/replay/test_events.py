@@ -5,20 +5,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from feed_journal import each_second_trades, without_its_begin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.block import HEADER_BYTES
+from openoutcry.journal.checkpoints import checkpoint_seqs, read_checkpoint
 from openoutcry.journal.disk import Disk
 from openoutcry.journal.errors import JournalError
 from openoutcry.matcher import Engine
 from openoutcry.replay import checkpoint
-from openoutcry.replay.checkpoint import Follower, make_checkpoints, recover
+from openoutcry.replay.checkpoint import (
+    Follower,
+    make_checkpoint_at,
+    make_checkpoints,
+    recover,
+)
 from openoutcry.replay.event_hash import START, hash_array
 from openoutcry.replay.events import STEP, events_of, gathered_events_of, starting_point
+from openoutcry.replay.export import export
 from openoutcry.replay.replay import instruments_to_json, replay
+from openoutcry.replay.sql import VIEWS, query
 from openoutcry.wire.records import CLOCK_DTYPE
 
 ORDERS, CAPACITY = 12_000, 1 << 12
@@ -214,3 +223,48 @@ def test_a_follower_without_new_blocks_reads_one_header(flow, expected, tmp_path
             follower.advance(follow=True)
             assert follower.point.seq == at + 1_000
     assert follower.point.engine.state_hash() == expected[1]
+
+
+GAP = "commands 141 to 150 have no checkpoint before them"
+
+
+def counts_of(home):
+    return [query(home, f"select count(*) n from {view}")["n"][0].as_py() for view in VIEWS]
+
+
+def test_a_journal_without_its_begin_has_all_that_its_oldest_checkpoint_gives(tmp_path, capsys):
+    """Orders from where it begins; events, trades and audit rows from behind the oldest checkpoint
+    on, however many are made later; what cannot be told is said."""
+    home = without_its_begin(tmp_path / "j")
+    assert counts_of(home) == [260, 500, 125, 250]
+    assert capsys.readouterr().err.count(GAP) == 3
+    make_checkpoints(home)
+    assert counts_of(home) == [260, 500, 125, 250]
+    text = (
+        "select count(distinct o.seq) o, count(e.event_seq) e, min(cause_seq) first from orders o "
+    )
+    (row,) = query(home, text + "left join events e on e.cause_seq = o.seq").to_pylist()
+    assert row == {"o": 260, "e": 500, "first": 151}
+    for what, rows in (("orders", 260), ("events", 500)):
+        out = tmp_path / what
+        assert export(home, "parquet", out, what, None)["rows"] == rows
+    assert checkpoint_seqs(home) == [150, 300, 400]
+
+
+def test_without_a_good_checkpoint_only_orders_are_told(tmp_path):
+    home = without_its_begin(tmp_path / "j")
+    for path in home.glob("checkpoint-*"):
+        path.unlink()
+    assert query(home, "select count(*) n from orders").to_pylist() == [{"n": 260}]
+    with pytest.raises(JournalError, match="no good checkpoint stands for what was before"):
+        query(home, "select * from trades")
+
+
+def test_a_checkpoint_is_made_where_it_is_asked_for(tmp_path):
+    """Whatever stands behind it; the newer ones stay."""
+    home = each_second_trades(tmp_path / "j")
+    make_checkpoints(home, 150)
+    (path,) = make_checkpoint_at(home, 201)
+    assert make_checkpoint_at(home, 201) == []
+    assert checkpoint_seqs(home) == [150, 201, 300]
+    assert read_checkpoint(path).facts["state_hash"] == replay(home, 201)["state_hash"]

@@ -17,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry.journal import Journal
+from openoutcry.journal.archive import retire
+from openoutcry.replay.checkpoint import make_checkpoints
 from openoutcry.surveillance.audit.build import build, files_of, folder_of
 from openoutcry.surveillance.audit.chain import NO_HASH, hash_file, heads, read_chain, write_chain
 from openoutcry.surveillance.audit.columns import entry_of, schema, uuids
@@ -348,6 +350,26 @@ def test_a_state_that_is_lost_costs_time_and_nothing_else(tmp_path):
     build(home, part_commands=512)
     build(home, other, part_commands=512)
     assert tree(folder_of(home)) == tree(other)
+
+
+def test_a_trail_without_its_state_does_not_go_on_behind_a_gap(tmp_path):
+    """What was retired cannot be made again, and a hole in a chain is none."""
+    commands = journals.orders(3, 3_000)
+    home = tmp_path / "journal"
+    with Journal.create(home, journals.document(), segment_bytes=1 << 15, direct=False) as writer:
+        journals.add(writer, commands[:1_000], 10)
+        writer.sync()
+        build(home, part_commands=512)
+        shutil.rmtree(folder_of(home) / "state")
+        journals.add(writer, commands[1_000:], 20)
+    make_checkpoints(home, 1_500)
+    assert retire(home)
+    before = tree(folder_of(home))
+    with pytest.raises(AuditError, match="can be replayed behind command 1,500 only"):
+        build(home, part_commands=512)
+    assert {name: before[name] for name in before if "plan" not in str(name)}.items() <= tree(
+        folder_of(home)
+    ).items()
 
 
 def test_what_is_no_trail_or_anothers_is_refused(tmp_path, audited):

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import audit_journals as journals
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -19,9 +20,12 @@ from sessions_venue import HASH, PASSWORD, Client
 from openoutcry.cli.main import main
 from openoutcry.client import FixClient
 from openoutcry.journal import JournalReader
+from openoutcry.journal.archive import retire
 from openoutcry.pipeline import sessions_checkpoint as checkpoint
 from openoutcry.pipeline.top import running
+from openoutcry.pipeline.venue.fairness import fairness
 from openoutcry.pipeline.venue.file import read_venue
+from openoutcry.replay.checkpoint import make_checkpoints
 from openoutcry.replay.events import events_of, starting_point
 from openoutcry.replay.replay import replay
 from openoutcry.risk.bits import Setting
@@ -250,3 +254,15 @@ def test_any_stage_may_die_while_commands_wait(bumped, stage):
     assert client.messages[: len(messages)] == messages
     assert sum(body[:1] == b"T" for body in client.messages) == 3
     client.close()
+
+
+def test_the_audit_of_a_journal_without_its_begin_knows_who_waits(tmp_path):
+    """The speed bump was set, and commands wait, before the oldest checkpoint."""
+    home = journals.write(tmp_path / "j", journals.orders(7, 6_000, 40_000_000), 60, bump=True)
+    whole = fairness(home)
+    assert (whole["out_of_turn"], whole["delayed"] > 1_000) == (0, True), whole
+    make_checkpoints(home, 2_000)
+    assert retire(home)
+    rest = fairness(home)
+    assert (rest["out_of_turn"], rest["waiting"]) == (0, whole["waiting"]), rest
+    assert rest["delayed"] > 1_000

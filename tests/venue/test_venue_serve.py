@@ -8,13 +8,21 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from feed_journal import each_second_trades
 from processes import OUTCRY
 from served_venue import PORT, VENUE, ServedVenue, orders
 
+from openoutcry.journal import Journal, JournalReader
+from openoutcry.journal.checkpoints import checkpoint_seqs
 from openoutcry.pipeline.send import SendError
+from openoutcry.pipeline.venue import days
+from openoutcry.pipeline.venue.serve import archive_sessions
 from openoutcry.replay.replay import replay
+from openoutcry.replay.sql import query
 from openoutcry.wire.enums import CommandKind, Phase, TimeInForce
 
 SCHEDULE = (Phase.PRE_OPEN, Phase.CONTINUOUS, Phase.CLOSING_AUCTION, Phase.CLOSED)
@@ -142,3 +150,31 @@ def test_a_venue_that_is_closed_stops_at_once(signal_name: str, tmp_path: Path) 
     out, _ = venue.process.communicate(timeout=600)
     assert venue.process.returncode == 0
     assert json.loads(out)["last_run"] == {}
+
+
+def test_of_each_day_that_is_kept_all_stays_computable(tmp_path, monkeypatch, capsys) -> None:
+    """Five days of 80 commands, two kept: what a trade of the first kept day was is known."""
+    monkeypatch.setattr("os.nice", lambda step: step)
+    home, grown = each_second_trades(tmp_path / "whole"), tmp_path / "j"
+    reader = JournalReader(home)
+    parts = [chunk for _, chunk in reader.chunks()]
+    venue: Any = SimpleNamespace(journal=grown, retention_days=2)
+    Journal.create(grown, reader.config, segment_bytes=1 << 15, direct=False).close()
+    for day in range(5):
+        with Journal.resume(grown, direct=False) as writer:
+            for part in parts[8 * day : 8 * day + 8]:
+                writer.append(int(part["seq"][0]), [part], len(part), 1_000)
+        days.note_day(grown, {"day": f"2026-11-2{day}", "last_seq": 80 * day + 80})
+        archive_sessions(venue, None)
+        kept_from = max(0, 80 * (day - 1))
+        assert events_from(grown, kept_from + 1) == events_from(home, kept_from + 1, 80 * day + 80)
+    first = JournalReader(grown).first_seq
+    assert 1 < first <= 240
+    assert checkpoint_seqs(grown)[0] == 240
+    assert f"commands {first} to 240 have no checkpoint before them" in capsys.readouterr().err
+
+
+def events_from(home: Path, first: int, last: int = 2**62) -> list[dict[str, Any]]:
+    text = f"select * from events where command_seq between {first} and {last} order by event_seq"
+    rows: list[dict[str, Any]] = query(home, text).to_pylist()
+    return rows
