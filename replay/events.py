@@ -192,7 +192,7 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
         if checkpoint is not None and checkpoint.seq >= before:
             return _restored(reader, checkpoint)
     if before:
-        raise _no_begin(reader)
+        raise _no_begin(reader, until_seq)
     return Point(Core.of(reader.config).fresh(), START)
 
 
@@ -224,8 +224,9 @@ def _restored(reader: JournalReader, checkpoint: Checkpoint) -> Point:
     return Point(engine, chain, trades, checkpoint.seq, checkpoint.block, senders)
 
 
-def _no_begin(reader: JournalReader) -> JournalError:
+def _no_begin(reader: JournalReader, until_seq: int | None = None) -> JournalError:
+    limit = "" if until_seq in (None, NO_LIMIT) else f" at or before {until_seq}"
     return JournalError(
-        f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint "
+        f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint{limit} "
         f"stands for what was before"
     )

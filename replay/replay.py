@@ -65,19 +65,21 @@ def replay(
     until_seq: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """Feed the journal's commands to a fresh matcher, or to the newest checkpoint before the
-    journal's begin where that was retired.
+    """Feed the journal's commands to a fresh matcher, or to the newest checkpoint (at or
+    before ``until_seq``) where the journal's begin was retired.
 
     Returns ``commands``, ``events``, ``state_hash``, ``event_hash``, ``seconds``, ``recorded`` (the
     evidence the run left, or None), ``event_digests`` (event hashes beside blocks that were
     compared), ``verified_seq`` (up to which command), ``wrong_seq`` (the first that differs, or
     None) and ``equal``: True or False against the evidence and the digests, None where there is
     no evidence to compare with (the run was cut short, or ``until_seq`` ends before it).
-    Raises ``JournalError`` for a journal that cannot be read or ends before ``until_seq``.
+    Raises ``JournalError`` for a journal that cannot be read, ends before ``until_seq``, or whose
+    begin was retired with no checkpoint left to begin from.
     """
     reader = JournalReader(directory)
     started = time.monotonic()
-    point = starting_point(reader)
+    # A whole journal from its begin, so that all of it is compared.
+    point = starting_point(reader, until_seq if reader.first_seq > 1 else None)
     engine = point.engine
     digests = EventDigests(point.seq)
     limit = NO_LIMIT if until_seq is None else until_seq

@@ -251,6 +251,19 @@ def test_a_journal_without_its_begin_has_all_that_its_oldest_checkpoint_gives(tm
     assert checkpoint_seqs(home) == [150, 300, 400]
 
 
+@pytest.mark.parametrize("until_seq", [150, 200, 300, 310])
+def test_a_replay_ends_where_it_is_asked_to_though_the_begin_was_retired(tmp_path, until_seq):
+    """It begins at a checkpoint before that; where there is none it says so."""
+    whole = replay(each_second_trades(tmp_path / "whole"), until_seq)
+    home = without_its_begin(tmp_path / "j")
+    rest = replay(home, until_seq)
+    for name in ("commands", "events", "state_hash", "event_hash"):
+        assert rest[name] == whole[name]
+    for too_early in (1, 149):
+        with pytest.raises(JournalError, match=f"no good checkpoint at or before {too_early} "):
+            replay(home, too_early)
+
+
 def test_without_a_good_checkpoint_only_orders_are_told(tmp_path):
     home = without_its_begin(tmp_path / "j")
     for path in home.glob("checkpoint-*"):
