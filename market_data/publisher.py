@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 
 from openoutcry.market_data import mold
+from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.spec import Address, FeedSpec
 from openoutcry.market_data.store import Store
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
@@ -48,7 +49,9 @@ def line_socket(spec: FeedSpec) -> socket.socket:
 
 
 def join(group: Address, interface: str = "") -> socket.socket:
-    """A socket that receives what is sent to a group (or, of no multicast group, to an address)."""
+    """A socket that receives what is sent to a group (or, of no multicast group, to an address).
+
+    Raises :class:`FeedError` for an address or an interface that this host does not have."""
     family = socket.AF_INET6 if ":" in group[0] else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -64,9 +67,13 @@ def join(group: Address, interface: str = "") -> socket.socket:
         elif family == socket.AF_INET and 224 <= packed[0] < 240:
             mine = socket.inet_aton(interface or "0.0.0.0")
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, packed + mine)
-    except OSError:
+    except OSError as error:
         sock.close()
-        raise
+        host = f"[{group[0]}]" if family == socket.AF_INET6 else group[0]
+        by = f" by the interface {interface}" if interface else ""
+        raise FeedError(
+            f"cannot listen to {host}:{group[1]}{by}: {error.strerror or error}"
+        ) from None
     return sock
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import select
+import socket
 import time
 from collections.abc import Callable
 
@@ -37,7 +38,7 @@ class Receiver:
     where to begin with a snapshot, and where to go when more than ``gap`` messages are missing
     (``deliver`` then misses what is in the snapshot): a server's address, or what gives a moment;
     else the stream is asked for from its first message on.  Raises :class:`FeedError` if there is
-    none to be had.
+    none to be had, or a line cannot be listened to.
     """
 
     def __init__(
@@ -53,17 +54,27 @@ class Receiver:
         self.server, self._deliver = server, deliver
         self.snapshots, self._gap, self.joins = snapshots, gap, 0
         self.lines = Lines(self._take)
-        self._sockets = [join(line, interface) for line in lines]
+        self._sockets: list[socket.socket] = []
+        try:
+            self._listen(lines, interface)
+        except FeedError:
+            self.close()
+            raise
         self._poll = select.poll()
-        if server is not None:
-            self._requests = join((interface or "0.0.0.0" if ":" not in server[0] else "::", 0))
-            self._sockets.append(self._requests)
         self._by_number = {one.fileno(): one for one in self._sockets}
         for number in self._by_number:
             self._poll.register(number, select.POLLIN)
         if snapshots is not None:
             # The lines are joined: what comes meanwhile waits in their sockets.
             self._begin_with(snapshots)
+
+    def _listen(self, lines: list[Address], interface: str) -> None:
+        for line in lines:
+            self._sockets.append(join(line, interface))
+        if self.server is not None:
+            is_ipv4 = ":" not in self.server[0]
+            self._requests = join((interface or "0.0.0.0" if is_ipv4 else "::", 0))
+            self._sockets.append(self._requests)
 
     def _begin_with(self, source: Address | Callable[[], Moment]) -> None:
         """The book of a moment, and the lines from there on."""

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 from processes import free_port
 from rich.console import Console
@@ -104,3 +105,27 @@ def test_the_conflated_feed_is_shown_and_told():
     assert "last 20 @ 99.0000 · spread 2.5000" in text
     assert "LEAD is not in it" in shown(depth_ladder(book, "LEAD"))
     assert depth_account(book)["instruments"][0]["bids"] == ((99_0000, 50, 1),)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("-a", "239.193.0.1:26400", "--interface", "eth0"),
+         "239.193.0.1:26400 by the interface eth0: "),
+        (("-a", "239.193.0.1:26400", "--interface", "192.0.2.9"),
+         "239.193.0.1:26400 by the interface 192.0.2.9: No such device"),
+        (("-a", "192.0.2.9:26400"), "192.0.2.9:26400: Cannot assign requested address"),
+        (("--depth", "239.193.0.1:26400", "--interface", "lo"),
+         "239.193.0.1:26400 by the interface lo: "),
+        (("-a", "[ff15::1]:26400", "--interface", "nope0"),
+         "[ff15::1]:26400 by the interface nope0: "),
+        (("-a", "127.0.0.1:26399", "-b", "192.0.2.9:1"), "192.0.2.9:1: Cannot"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_listened_to_is_told_in_a_line(words, says):
+    done = CliRunner().invoke(main, ["feed", "listen", *words, "--seconds", "0.1"])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"outcry: cannot listen to {says}")
+    assert done.stderr.count("\n") == 1
+    done = CliRunner().invoke(main, ["feed", "listen", *words, "--seconds", "0.1", "--json"])
+    assert json.loads(done.stdout)["error"].startswith(f"cannot listen to {says}")
