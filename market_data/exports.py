@@ -55,7 +55,11 @@ class Step(NamedTuple):
 
 
 def _messages(parts: Iterable[Part]) -> Iterator[tuple[int, int, str, dict[str, Any]]]:
-    """Each message's time (ns since the epoch), number, type and fields."""
+    """Each message's time (ns since the epoch), number, type and fields.
+
+    A message has its time of day alone: its day is the one that brings it nearest to its part, and
+    time stands where a command came with an earlier one."""
+    latest_ns = 0
     for part in parts:
         midnight, at, sequence = part.ts_ns // DAY_NS * DAY_NS, 0, part.first_sequence
         while at < len(part.messages):
@@ -63,9 +67,10 @@ def _messages(parts: Iterable[Part]) -> Iterator[tuple[int, int, str, dict[str, 
             message = part.messages[at + FRAME_BYTES : at + FRAME_BYTES + size]
             kind = chr(message[0])
             row = ITCH50.from_server(kind).unpack(message)
-            # A part may begin on the day before its end.
             ts_ns = midnight + row["timestamp"]
-            yield ts_ns - (DAY_NS if ts_ns > part.ts_ns else 0), sequence, kind, row
+            days = (part.ts_ns - ts_ns + DAY_NS // 2) // DAY_NS
+            latest_ns = max(latest_ns, ts_ns + days * DAY_NS)
+            yield latest_ns, sequence, kind, row
             at, sequence = at + FRAME_BYTES + size, sequence + 1
 
 

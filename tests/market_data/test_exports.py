@@ -14,6 +14,8 @@ from openoutcry.flow.mixed import MixedFlow
 from openoutcry.market_data.bars import make_bars
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.files import write_feed
+from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
+from openoutcry.wire.records import ORDER_DTYPE, make_instruments
 
 NOON_NS = 1_700_000_000 * 10**9
 
@@ -76,6 +78,30 @@ def test_the_trades_table_has_what_the_bars_have(day, tmp_path):
     for bar in make_bars(home, 86_400):
         expected[bar.symbol] = expected.get(bar.symbol, 0) + bar.turnover
     assert turnover == expected
+
+
+MIDNIGHT_NS = 1_700_006_400 * 10**9
+
+
+@pytest.mark.parametrize("begin_ns", [NOON_NS, MIDNIGHT_NS - 3_000, MIDNIGHT_NS + 1_000])
+def test_a_command_behind_the_time_of_the_one_before_it_is_of_the_same_moment(tmp_path, begin_ns):
+    """Also around midnight: no message is dated a day off, and none before the one before it."""
+    orders = np.zeros(4, ORDER_DTYPE)
+    orders["kind"], orders["symbol"] = CommandKind.NEW, b"GOLD"
+    orders["order_type"], orders["time_in_force"] = OrderType.LIMIT, TimeInForce.DAY
+    orders["order_id"], orders["participant"] = [1, 2, 3, 4], [1, 2, 3, 2]
+    orders["side"] = [Side.SELL, Side.BUY, Side.BUY, Side.BUY]
+    orders["qty_lots"], orders["price_ticks"] = [5, 2, 2, 1], [100, 100, 90, 100]
+    orders["rx_ts_ns"] = begin_ns + np.array([0, 5_000, 2_000, 1_000])
+    home = make_journal(tmp_path / "j", make_instruments(["GOLD"]), orders, 100, 1)
+    write_feed(home, tmp_path / "x.npz", "npz", symbol="GOLD")
+    with np.load(tmp_path / "x.npz") as archive:
+        times = archive["data"]["exch_ts"] - begin_ns
+    assert sorted(set(times.tolist())) == [0, 5_000]
+    assert (np.diff(times) >= 0).all()
+    write_feed(home, tmp_path / "x.parquet", "parquet")
+    table = pyarrow.parquet.read_table(tmp_path / "x.parquet")
+    assert [ts_ns - begin_ns for ts_ns in table["ts_ns"].to_pylist()] == [5_000, 5_000]
 
 
 def test_the_events_for_hftbacktest_are_the_book(day, tmp_path):
