@@ -1,6 +1,7 @@
 """``outcry journal``: what a journal holds, whether it is sound, and what can be made of it."""
 
 import json
+import math
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -174,15 +175,24 @@ def sql(directory: Path, query: str | None, show_schema: bool, as_csv: bool, as_
 
     if (query is None) != show_schema:
         raise click.UsageError("give a query or --schema")
-    result = schema(directory) if query is None else ask(directory, query)
+    result = schema(directory) if query is None else ask(directory, query, as_csv)
     if as_json:
-        click.echo(json.dumps(result.to_pylist(), default=_as_json))
+        click.echo(json.dumps(_finite(result.to_pylist()), default=_as_json))
     elif as_csv:
         import pyarrow.csv
 
         pyarrow.csv.write_csv(result, sys.stdout.buffer)
     else:
         _print_rows(result)
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for infinity and what is no number, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _as_json(value: Any) -> Any:

@@ -50,8 +50,14 @@ FINAL_EVENTS = "event not in ('DELAYED', 'ENTERED')"
 """Of a command that waited at a speed bump the verdict is what became of it."""
 
 
-def query(directory: Path, text: str) -> Any:
-    """Run ``text`` over the journal; returns an arrow table.
+TOLD_AS_TEXT = {"interval", "blob", "bit", "bignum"}
+NESTED = {"list", "array", "struct", "map", "union"}
+"""Types of DuckDB's that other programs, and CSV, have no values for."""
+
+
+def query(directory: Path, text: str, flat: bool = False) -> Any:
+    """Run ``text`` over the journal; returns an arrow table; ``flat``: what holds several values,
+    such as a list, is text.
 
     What the query names decides what is read: without ``events``, ``trades`` or ``audit`` nothing
     is replayed.  The tables are held in memory (about 250 bytes an order).  Raises
@@ -68,7 +74,14 @@ def query(directory: Path, text: str) -> Any:
             relation = connection.sql(text)
             if relation is None:
                 raise JournalError("sql: a statement that gives rows is asked for")
-            return _readable(tables.pa, relation.to_arrow_table())
+            names = list(relation.columns)
+            as_text = TOLD_AS_TEXT | NESTED if flat else TOLD_AS_TEXT
+            if any(kind.id in as_text for kind in relation.types):
+                relation = relation.project(", ".join(
+                    f"#{number}::varchar" if kind.id in as_text else f"#{number}"
+                    for number, kind in enumerate(relation.types, start=1)
+                ))  # fmt: skip
+            return _readable(tables.pa, relation.to_arrow_table(), names)
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             shown = named.intersection(VIEWS) or VIEWS
             known = "\n".join(f"  {view}: {', '.join(columns)}"
@@ -121,23 +134,27 @@ def _columns(connection: Any) -> dict[str, dict[str, str]]:
     return columns
 
 
-def _readable(pa: Any, table: Any) -> Any:
+def _readable(pa: Any, table: Any, given: list[str]) -> Any:
     """Names as text, and times as text to the ns, which Python's own times cannot hold.  A column
-    has its name to itself, as a row is a mapping: of two called ``a`` the second is ``a_1``."""
+    has its name to itself, as a row is a mapping: of two ``given`` ``a`` the second is ``a_1``."""
 
     def plain(kind: Any) -> Any:
         text = pa.types.is_dictionary(kind) or pa.types.is_timestamp(kind)
         return pa.string() if text else kind
 
     names: list[str] = []
-    for name in table.schema.names:
+    columns: list[Any] = []
+    for name, column in zip(given, table.columns, strict=True):
         taken, count = name, 0
-        while taken in names or (count and taken in table.schema.names):
+        while taken in names or (count and taken in given):
             count += 1
             taken = f"{name}_{count}"
         names.append(taken)
-    fields = [pa.field(name, plain(f.type)) for name, f in zip(names, table.schema, strict=True)]
-    return table.rename_columns(names).cast(pa.schema(fields))
+        try:
+            columns.append(column.cast(plain(column.type)))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise JournalError(f"sql: column {taken}: {error}") from None
+    return pa.table(columns, names=names)
 
 
 def _gather(tables: Tables) -> tuple[list[Any], list[Any]]:

@@ -1,6 +1,7 @@
 """``outcry journal`` on the journal of a real run: listing, proof, tables in every format, SQL."""
 
 import csv
+import io
 import json
 import struct
 from pathlib import Path
@@ -96,6 +97,29 @@ def test_sql_keeps_every_column_and_sums_are_numbers(finished_run: dict[str, Any
     join = "select o.*, e.* from orders o join events e on e.command_seq = o.seq limit 2"
     assert "order_id_1" in outcry("sql", journal, join, "--csv")
     assert len(sql(journal, join)[0]) > 30
+
+
+def test_sql_tells_spans_lists_and_infinity(finished_run: dict[str, Any]) -> None:
+    """As text where CSV has no such values; in JSON what is no number is null."""
+    journal = finished_run["journal"]["path"]
+    query = (
+        "select interval 3 day + interval 90 second as span, [seq, 7] as both, "
+        "{'a': [[1.5]], 'b': map([1], [2])} as s, qty_lots / 0.0 as x, [qty_lots / 0.0] as xs, "
+        "'\\xFF'::blob as raw, 'infinity'::timestamp as never from orders where seq = 1"
+    )
+    (row,) = csv.DictReader(io.StringIO(outcry("sql", journal, query, "--csv")))
+    assert row | {"never": ""} == {
+        "span": "3 days 00:01:30", "both": "[1, 7]", "s": "{'a': [[1.5]], 'b': {1=2}}",
+        "x": "inf", "xs": "[inf]", "raw": "\\xFF", "never": "",
+    }  # fmt: skip
+    (row,) = json.loads(outcry("sql", journal, query, "--json"), parse_constant=pytest.fail)
+    assert row | {"never": ""} == {
+        "span": "3 days 00:01:30", "both": [1, 7], "s": {"a": [["1.5"]], "b": [[1, 2]]},
+        "x": None, "xs": [None], "raw": "\\xFF", "never": "",
+    }  # fmt: skip
+    assert "3 days 00:01:30" in outcry("sql", journal, query)
+    span = "select max(rx_time) - min(rx_time) as span, list(seq) from orders group by symbol"
+    assert outcry("sql", journal, span, "--csv").startswith('"span","list(seq)"\n"')
 
 
 def test_sql_over_a_running_journal(finished_run: dict[str, Any], tmp_path: Path) -> None:
