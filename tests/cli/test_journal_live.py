@@ -24,7 +24,7 @@ from orders o
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A pipeline of processes with a journal ``day``, 200 orders a second for longer than any test."""
+    """A pipeline of processes with a journal ``day``: 200 orders a second for over an hour."""
     command = "run --orders 1000000 --rate 200 --journal day --topology processes --json"
     with subprocess.Popen(
         [*OUTCRY, *command.split()],
