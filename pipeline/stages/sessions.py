@@ -461,10 +461,9 @@ def understand(context: int, session: int) -> int:
     if at > 0:
         st.copy_bytes(buffer, buffer + at, length - at)
         store_i64(session + s.INPUT_LENGTH, length - at)
-    if waits:
-        if load_i64(session + s.WAITING_SINCE) == 0:
-            store_i64(session + s.WAITING_SINCE, now)
-    elif length < load_i64(session + s.INPUT_CAPACITY):
+    if waits and load_i64(session + s.WAITING_SINCE) == 0:
+        store_i64(session + s.WAITING_SINCE, now)
+    elif waits == 0 and length < load_i64(session + s.INPUT_CAPACITY):
         # Nothing is left of what came meanwhile, nor in the system: there was room for it.
         store_i64(session + s.WAITING_SINCE, 0)
     set_pending(context, session, 1 if waits and (is_fix or at < length) else 0)
