@@ -143,13 +143,17 @@ def export(
     directory: Path, form: str, out: Path, what: str, symbol: str | None, as_json: bool
 ) -> None:
     """Write orders or events as Parquet, CSV, a packet capture or a LOBSTER message file."""
+    from openoutcry.market_data.lobster import write_lobster
     from openoutcry.replay.export import export as write
 
     if what == "events" and form not in ("parquet", "csv"):
         raise click.UsageError("--what goes with --format parquet or csv")
     if symbol and form != "lobster":
         raise click.UsageError("--symbol goes with --format lobster")
-    document = write(directory, form, out, what, symbol)
+    if form == "lobster":
+        document = write_lobster(directory, out, symbol)
+    else:
+        document = write(directory, form, out, what)
     if as_json:
         click.echo(json.dumps(document))
     else:

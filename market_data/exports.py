@@ -52,6 +52,8 @@ class Step(NamedTuple):
     last: bool
     """The last step of its message."""
     match: int = 0
+    cross: bool = False
+    """The trade is an auction's volume."""
 
 
 def _messages(parts: Iterable[Part]) -> Iterator[tuple[int, int, str, dict[str, Any]]]:
@@ -117,7 +119,8 @@ def market_by_order(parts: Iterable[Part]) -> Iterator[Step]:
                 open_orders[new] = [side, row["price"], row["shares"], locate]
                 yield step(ADD, side, row["price"], row["shares"], new, row["shares"])
         elif kind == "P" or (kind == "Q" and row["shares"]):
-            yield step(TRADE, "N", row["price"], row["shares"], match=row["match"])
+            trade = step(TRADE, "N", row["price"], row["shares"], match=row["match"])
+            yield trade._replace(cross=kind == "Q")
 
 
 def write_dbn(parts: Iterable[Part], symbols: list[str], path: Path) -> None:

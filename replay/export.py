@@ -1,4 +1,4 @@
-"""A journal in other people's formats: Parquet, CSV, packet captures, LOBSTER."""
+"""A journal in other people's formats: Parquet, CSV, packet captures."""
 
 import struct
 from collections.abc import Callable, Iterator
@@ -8,26 +8,24 @@ from typing import Any
 import numpy as np
 
 from openoutcry.journal import JournalError, JournalReader
-from openoutcry.replay.events import events_of, oldest_point
+from openoutcry.replay.events import events_of
 from openoutcry.replay.tables import Tables
 from openoutcry.wire.beside import written_beside
-from openoutcry.wire.enums import EventFlag, EventKind, PacketKind, Side
+from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.layout import LAYOUT_HASH
 from openoutcry.wire.records import MAX_PACKET_RECORDS, PACKET_HEADER_DTYPE, PACKET_MAGIC
 
-DAY_NS = 86_400_000_000_000
 PORT = 9000
 _PCAP = struct.Struct("<IHHiIII")
 _PACKET = struct.Struct("<IIII")
 PCAP_NS_MAGIC, LINKTYPE_ETHERNET = 0xA1B23C4D, 1
 
 
-def export(directory: Path, form: str, out: Path, what: str, symbol: str | None) -> dict[str, Any]:
+def export(directory: Path, form: str, out: Path, what: str) -> dict[str, Any]:
     """Write the journal's ``what`` (orders or events) to ``out``; returns ``rows`` and ``bytes``.
 
     Whole or not at all: it is written beside and renamed.  ``pcap`` has the orders as the packets
-    of ``docs/packets.md``, with the ingress time to the ns; ``lobster`` the message file of one
-    instrument, prices in ticks.  Raises :class:`JournalError`.
+    of ``docs/packets.md``, with the ingress time to the ns.  Raises :class:`JournalError`.
     """
     if out.exists() and not out.is_file():
         raise JournalError(f"{out} is there and is not a regular file")
@@ -37,7 +35,6 @@ def export(directory: Path, form: str, out: Path, what: str, symbol: str | None)
         "parquet": lambda part: _parquet(directory, part, what),
         "csv": lambda part: _csv(directory, part, what),
         "pcap": lambda part: _pcap(directory, part),
-        "lobster": lambda part: _lobster(directory, part, symbol),
     }
     try:
         with written_beside(out) as part:
@@ -122,48 +119,3 @@ def _ip_checksum(header: bytes) -> int:
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
-
-
-def _lobster(directory: Path, part: Path, symbol: str | None) -> int:
-    """LOBSTER's message file: seconds after midnight (UTC), type, order id, size, price, direction.
-
-    1 submission, 2 partial cancellation, 3 deletion, 4 execution of a visible order, 5 of a hidden
-    one; an order that trades at once is a submission and the executions of what it met.
-    """
-    reader = JournalReader(directory)
-    symbols = [row["symbol"] for row in reader.config["instruments"]]
-    if symbol is None and len(symbols) > 1:
-        raise JournalError(f"LOBSTER files are of one instrument: give --symbol ({symbols[0]}, …)")
-    if symbol is not None and symbol not in symbols:
-        raise JournalError(f"{symbol} is not among the journal's instruments")
-    instrument = symbols.index(symbol) if symbol is not None else 0
-    point = oldest_point(reader)
-    rows = 0
-    with part.open("w") as file:
-        for batch in events_of(reader, point):
-            mine = batch.events[batch.events["instrument"] == instrument]
-            times = batch.commands["rx_ts_ns"][mine["cause_seq"] - batch.after_seq - 1]
-            for event, ts_ns in zip(mine, times, strict=True):
-                line = _lobster_line(event)
-                if line:
-                    second, ns = divmod(int(ts_ns) % DAY_NS, 1_000_000_000)
-                    file.write(f"{second}.{ns:09d},{line}\n")
-                    rows += 1
-    return rows
-
-
-def _lobster_line(event: Any) -> str:
-    """All of a message but its time; empty if LOBSTER has no message for the event."""
-    kind, flags = int(event["kind"]), int(event["flags"])
-    direction = 1 if event["side"] == Side.BUY else -1
-    rest = f"{event['order_id']},{event['qty_lots']},{event['price_ticks']},{direction}"
-    visible = not flags & (EventFlag.HIDDEN | EventFlag.WAITING)
-    if kind == EventKind.ACCEPTED and visible:
-        return f"1,{rest}"
-    if kind == EventKind.REDUCED and visible:
-        return f"2,{rest}"
-    if kind in (EventKind.CANCELLED, EventKind.EXPIRED) and visible:
-        return f"3,{rest}"
-    if kind == EventKind.FILLED and flags & EventFlag.MAKER:
-        return f"5,{rest}" if flags & EventFlag.HIDDEN else f"4,{rest}"
-    return ""

@@ -143,7 +143,7 @@ def test_what_is_written_in_a_shared_folder_follows_no_link(shared: Path, ours: 
 
     as_nobody(prepare)
     before = {path.name for path in shared.iterdir()}
-    export(journal, "csv", shared / "out", "orders", None)
+    export(journal, "csv", shared / "out", "orders")
     write_whole(shared / "out", b"table")
     write_atomically(shared / "out", "report")
     assert ours.read_text() == "ours"

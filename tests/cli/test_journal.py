@@ -188,7 +188,7 @@ def test_tables_at_80_columns_cut_nothing(
 
 def test_exports(finished_run: dict[str, Any], tmp_path: Path) -> None:
     """Parquet and CSV hold every order and event, the capture every record, the LOBSTER file every
-    visible submission and execution."""
+    trade."""
     journal = finished_run["journal"]["path"]
     orders, events = tmp_path / "o.parquet", tmp_path / "e.csv"
     outcry("export", journal, "--format", "parquet", "--out", str(orders))
@@ -212,7 +212,7 @@ def test_exports(finished_run: dict[str, Any], tmp_path: Path) -> None:
     outcry("export", journal, "--format", "lobster", "--out", str(messages))
     kinds = [line.split(",")[1] for line in messages.read_text().splitlines()]
     assert kinds.count("4") == finished_run["trades"]
-    assert kinds.count("1") <= finished_run["event_kinds"]["ACCEPTED"]
+    assert kinds.count("1") >= kinds.count("3") > 0
     assert not list(tmp_path.glob(".*.part"))
 
 

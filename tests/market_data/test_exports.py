@@ -10,11 +10,14 @@ from feed_journal import book_of, make_journal
 from feed_support import PlainBook, unframed
 
 from openoutcry.bench.peers.feed_peers import environment
+from openoutcry.flow import GeneratedFlow, LobsterSource
 from openoutcry.flow.mixed import MixedFlow
 from openoutcry.market_data.bars import make_bars
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.files import write_feed
-from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
+from openoutcry.market_data.lobster import write_lobster
+from openoutcry.matcher import Engine
+from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side, TimeInForce
 from openoutcry.wire.records import ORDER_DTYPE, make_instruments
 
 NOON_NS = 1_700_000_000 * 10**9
@@ -127,6 +130,66 @@ def test_the_events_for_hftbacktest_are_the_book(day, tmp_path):
         write_feed(home, tmp_path / "x.npz", "npz")
     with pytest.raises(FeedError, match="NONE is not among"):
         write_feed(home, tmp_path / "x.npz", "npz", symbol="NONE")
+
+
+def test_a_lobster_file_has_the_book_and_what_traded(day, tmp_path):
+    """Order by order: hidden orders, stops, and what an auction takes, too."""
+    home, book, symbols = day
+    traded, kinds = {}, set()
+    for locate, symbol in enumerate(symbols, start=1):
+        done = write_lobster(home, tmp_path / "x.csv", symbol)
+        rows = [line.split(",") for line in (tmp_path / "x.csv").read_text().splitlines()]
+        assert done["rows"] == len(rows)
+        orders = {}
+        for _, kind, number, size, price, direction in rows:
+            kind, number, size = int(kind), int(number), int(size)
+            kinds.add(kind)
+            if kind == 1:
+                assert number not in orders
+                orders[number] = [locate, "B" if direction == "1" else "S", int(price), size]
+            elif kind <= 4:
+                orders[number][3] -= size
+                assert (orders[number][3] == 0) >= (kind == 3)
+                if not orders[number][3]:
+                    del orders[number]
+            if kind >= 4:
+                traded[symbol] = traded.get(symbol, 0) + size
+        assert orders == {k: v for k, v in book.orders.items() if v[0] == locate}
+    expected = dict.fromkeys(traded, 0)
+    for bar in make_bars(home, 86_400):
+        if bar.symbol in expected:
+            expected[bar.symbol] += bar.volume_lots
+    assert traded == expected
+    assert kinds == {1, 2, 3, 4, 5, 6}
+    with pytest.raises(FeedError, match="are of one instrument: give --symbol"):
+        write_lobster(home, tmp_path / "x.csv", None)
+
+
+def test_our_own_reading_of_a_lobster_file_comes_to_the_same_book(tmp_path):
+    """And to the same trades."""
+    source = GeneratedFlow("normal", 4_000, 3)
+    orders = np.concatenate(list(source.chunks()))
+    home = make_journal(tmp_path / "j", source.instruments, orders, 1 << 12)
+    write_lobster(home, tmp_path / "x.csv", None)
+    expected, lots = played(source.instruments, source.chunks())
+    again = LobsterSource(tmp_path / "x.csv")
+    assert played(again.instruments, again.chunks()) == (expected, lots)
+    assert lots > 100
+    assert not [name for name in again.account if "suspicious" in name or "neither" in name]
+
+
+def played(instruments, chunks):
+    """The book at the end, as far as it goes, and the lots traded."""
+    engine, at, lots = Engine(instruments, 1 << 12), 1, 0
+    for chunk in chunks:
+        commands = chunk.copy()
+        commands["seq"] = np.arange(at, at + len(commands))
+        at += len(commands)
+        events = engine.process(commands)
+        fills = events[events["kind"] == EventKind.FILLED]
+        lots += int(fills["qty_lots"][fills["flags"] & EventFlag.MAKER != 0].sum())
+    depth = engine.depth(instruments["symbol"][0], 1_000)
+    return {side: [[int(v) for v in row] for row in depth[side]] for side in depth}, lots
 
 
 READER = """

@@ -247,7 +247,7 @@ def test_a_journal_without_its_begin_has_all_that_its_oldest_checkpoint_gives(tm
     assert row == {"o": 260, "e": 500, "first": 151}
     for what, rows in (("orders", 260), ("events", 500)):
         out = tmp_path / what
-        assert export(home, "parquet", out, what, None)["rows"] == rows
+        assert export(home, "parquet", out, what)["rows"] == rows
     assert checkpoint_seqs(home) == [150, 300, 400]
 
 
