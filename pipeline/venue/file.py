@@ -267,7 +267,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     by_packets = [p.participant for p in packet_sessions] or [p.number or 0 for p in participants]
     risk = read_risk(
         tables, {one.number: one.group for one in participants if one.number is not None},
-        [one.symbol for one in traded], password_hash,
+        [one.symbol for one in traded], password_hash, calendar.time_every_s if calendar else 1,
     )  # fmt: skip
     _check_cells(tables, participants, len(traded))
     replication = read_durability(

@@ -26,6 +26,7 @@ from openoutcry.pipeline.venue.risk_tables import (
     OF_PARTICIPANTS,
     limit,
     shown,
+    usual_burst,
 )
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
@@ -213,6 +214,8 @@ class Operations:
         try:
             value = parse(request.get("value"))
             second = _burst(request.get("burst") or 0, what)
+            if what is Setting.RATE:
+                second = second or usual_burst(value, self.spec.time_every_s)
         except ValueError as error:
             raise DeskError(f"{name}: {error}") from None
         if name in BY_PRICE and self.view.word(lay.PARTITIONS) and value != known[name].default:
@@ -507,7 +510,7 @@ def _whole(value: Any) -> int:
 
 
 def _burst(value: Any, what: Setting) -> int:
-    """How many commands may come at once, which only a rate says; 0: not asked for."""
+    """How many orders may come at once, which only a rate says; 0: it is not said."""
     burst = _whole(value)
     if what is not Setting.RATE:
         if burst:
@@ -515,7 +518,7 @@ def _burst(value: Any, what: Setting) -> int:
         return 0
     if not 0 <= burst <= MAX_BURST:
         raise ValueError(f"burst is {burst}, not 1 to {MAX_BURST:,}")
-    return burst or 1
+    return burst
 
 
 def _whose(request: dict[str, Any]) -> str:

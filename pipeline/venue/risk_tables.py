@@ -55,6 +55,8 @@ class RiskSpec:
     """How who is under its maintenance margin is closed out; None: nobody is."""
     money: MoneySpec = field(default_factory=MoneySpec)
     """Assets and fees: what the ledger goes by."""
+    time_every_s: int = 1
+    """From one TIME of the calendar to the next: between them the core's clock stands."""
 
     @property
     def digest(self) -> int:
@@ -83,7 +85,17 @@ def _switch(value: Any) -> int:
 
 
 def _rate(value: Any) -> int:
-    return SECOND_NS // t.integer(1, SECOND_NS)(value)
+    return 0 if value == "none" else SECOND_NS // t.integer(1, SECOND_NS)(value)
+
+
+def usual_burst(rate_ns: int, time_every_s: int) -> int:
+    """How many orders come at this rate from one TIME to the next, between which the core's clock
+    stands: fewer at once would be a lower rate."""
+    return min(max(1, time_every_s * SECOND_NS // rate_ns), MAX_BURST) if rate_ns else 1
+
+
+def _volume(value: Any) -> int:
+    return 0 if value == "none" else t.integer(0, LARGEST)(value)
 
 
 def _window(value: Any) -> int:
@@ -137,7 +149,7 @@ OF_INSTRUMENTS = {
     "margin": Limit(Setting.MARGIN, t.integer(0, LARGEST), 0),
     "weight": Limit(Setting.WEIGHT, t.integer(0, LARGEST), 1),
     "price_distance_bps": Limit(Setting.DISTANCE, limit, NO_LIMIT),
-    "adv_lots": Limit(Setting.ADV, t.integer(0, LARGEST), 0),
+    "adv_lots": Limit(Setting.ADV, _volume, 0),
     "adv_share_bps": Limit(Setting.ADV_SHARE, limit, NO_LIMIT),
 }
 """Keys of ``[[instrument]]``."""
@@ -170,8 +182,10 @@ def read_risk(
     numbers: dict[int, str],
     symbols: Iterable[str],
     password_hash: Callable[[Any], str],
+    time_every_s: int,
 ) -> RiskSpec:
-    """``numbers``: each participant's group (or nothing); ``password_hash`` reads one."""
+    """``numbers``: each participant's group (or nothing); ``password_hash`` reads one;
+    ``time_every_s``: from one TIME to the next."""
     symbols = list(symbols)
     operators = {
         "name": Key(t.text(32)),
@@ -195,7 +209,7 @@ def read_risk(
         # The more special a row is, the later it is taken.
         for _, row in rows:
             if _rank(row) == rank:
-                wanted |= _limits_of(row, numbers, symbols)
+                wanted |= _limits_of(row, numbers, symbols, time_every_s)
     wanted |= _instruments(tables)
     opening = {place: value for _, row in rows for place, value in _opening(row).items()}
     documents = _documents(tables)
@@ -220,6 +234,7 @@ def read_risk(
         cut_off_s=guard[1] if guard else 0,
         liquidation=liquidation,
         money=read_money(tables, numbers, symbols),
+        time_every_s=time_every_s,
     )  # fmt: skip
 
 
@@ -290,7 +305,7 @@ def _rank(row: dict[str, Any]) -> int:
 
 
 def _limits_of(
-    row: dict[str, Any], numbers: dict[int, str], symbols: list[str]
+    row: dict[str, Any], numbers: dict[int, str], symbols: list[str], time_every_s: int
 ) -> dict[Place, Value]:
     limits: dict[Place, Value] = {}
     for number, group in numbers.items():
@@ -299,7 +314,9 @@ def _limits_of(
             continue
         for name, one in OF_PARTICIPANTS.items():
             if row[name] is not None:
-                second = row["burst"] or 1 if one.setting is Setting.RATE else 0
+                second = 0
+                if one.setting is Setting.RATE:
+                    second = row["burst"] or usual_burst(row[name], time_every_s)
                 limits[one.setting, number, ""] = row[name], second
         for name, one in OF_CELLS.items():
             if row[name] is not None:

@@ -396,6 +396,21 @@ burst = 7
     assert risk.digest != read_venue(written(tmp_path)[0]).risk.digest
 
 
+def test_a_rate_without_a_burst_lets_in_what_comes_between_two_times(tmp_path: Path) -> None:
+    more = """
+[[limits]]
+orders_per_s = 100
+[[limits]]
+participant = 2
+orders_per_s = "none"
+"""
+    for every_s in (1, 60):
+        path, _ = written(tmp_path, "time_every_s = 1", f"time_every_s = {every_s}", more)
+        wanted = read_venue(path).risk.wanted
+        assert wanted[Setting.RATE, 1, ""] == (10_000_000, 100 * every_s)
+        assert wanted[Setting.RATE, 2, ""] == (0, 1)
+
+
 PROTECTION = """
 [[protection]]
 instruments = ["GOLD", "LEAD"]

@@ -242,6 +242,19 @@ def test_a_limit_that_was_set_is_told_in_its_own_unit(operations, limit, value, 
     assert operations.work_of(request).done == [f"{limit} of participant 1 is {value_text}"]
 
 
+def test_a_rate_has_a_burst_that_lets_it_in_and_may_be_none(operations):
+    ask = {"do": "set", "limit": "orders_per_s", "participant": 1}
+    for more, second in (({"value": 250}, 250), ({"value": 250, "burst": 7}, 7)):
+        (record,) = operations.work_of(ask | more).records
+        assert (record["aux"], record["price_ticks"]) == (4_000_000, second)
+    off = operations.work_of(ask | {"value": "none"})
+    assert off.done == ["orders_per_s of participant 1 is none"]
+    assert off.records["aux"].tolist() == [0]
+    volume = operations.work_of({"do": "set", "limit": "adv_lots", "value": "none",
+                                 "instrument": "GOLD"})  # fmt: skip
+    assert volume.records["aux"].tolist() == [0]
+
+
 @pytest.mark.parametrize("name", ["1_0", " 1", "\u0663", "+1", "", None, "x", [1]])
 def test_a_participant_is_named_by_its_digits_alone(operations, name):
     with pytest.raises(DeskError, match="is no participant's number"):
