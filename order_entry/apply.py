@@ -8,7 +8,7 @@ the event, its command's note and rows of commands before it.
 
 from numba import types
 
-from openoutcry.order_entry import delays, ouch, ouch50_in, soupbin
+from openoutcry.order_entry import delays, ouch, ouch42_in, ouch50_in, soupbin
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import rows as r
@@ -330,10 +330,14 @@ def row_of_own(hall: int, row: int, event: int, note: int) -> int:
     if kind == REJECTED:
         return new
     if kind == REPLACED:
-        root = r.row_of(rows, mask, order_id & r.NUMBER_MASK)
+        root, protocol = r.row_of(rows, mask, order_id & r.NUMBER_MASK), load_u8(new + r.PROTOCOL)
         if row != 0:
             store_i64(new + r.CUM, load_i64(row + r.CUM))
             store_i64(new + r.CUM_VALUE, load_i64(row + r.CUM_VALUE))
+            if protocol <= OUCH50:
+                # An M that was under way may have changed the kind of sale.
+                side_at = r.OWN + (ouch50_in.SIDE if protocol == OUCH50 else ouch42_in.SIDE)
+                store_u8(new + side_at, load_u8(row + side_at))
         store_i64(root + r.CURRENT, load_i64(note + n.ROW))
         if row not in (0, root):
             store_u8(row + r.STATE, r.DONE)
@@ -432,12 +436,11 @@ def tell_refused(hall: int, codecs: int, event: int, order: int, note: int, rx_t
     store_i64(session + s.CAUSE_SEQ, load_i64(event + EVENT_CAUSE))
     store_i64(session + s.EVENT_SEQ, load_i64(event + EVENT_SEQ))
     out = codecs + CODEC_BYTES * CODECS
-    if is_fix(protocol):
-        rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
-        named = r.find_row(rows, mask, load_i64(note + n.ROW))
-        store_i64(session + s.NAMED, r.told_row(rows, mask, named))
-        if load_u8(note + n.REFUSED) == MASS_STATUS:
-            return tell_open_orders(hall, session, refuse, event, order, note, out)
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    named = r.find_row(rows, mask, load_i64(note + n.ROW))
+    store_i64(session + s.NAMED, r.told_row(rows, mask, named) if is_fix(protocol) else named)
+    if is_fix(protocol) and load_u8(note + n.REFUSED) == MASS_STATUS:
+        return tell_open_orders(hall, session, refuse, event, order, note, out)
     size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
     return put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
 

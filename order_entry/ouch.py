@@ -283,6 +283,14 @@ def count_returned(event: int, row: int) -> None:
 
 
 @kernel
+def set_side(session: int, side_at: int, side: int) -> None:
+    """What kind of sale the order is that a refused message names, as of its answer."""
+    row = load_i64(session + session_block.NAMED)
+    if row != 0:
+        store_u8(row + rows.OWN + side_at, side)
+
+
+@kernel
 def size_of(row: int, liable: int) -> int:
     """Size of the order, with what was executed, once all that was sent is done; ``liable``: what
     the message that made the row said."""

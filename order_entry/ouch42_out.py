@@ -308,6 +308,7 @@ def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
         return _reject(session, note + notes.TOKEN, letter, out)
     if message == _M and refused == _R_MODIFIED:
         side = load_u8(note + notes.OWN + ouch42_in.SIDE)
+        ouch.set_side(session, ouch42_in.SIDE, side)
         return _modified(session, note + notes.ORIG, side, load_i64(order + _ORDER_QTY), out)
     if message not in (_X, _M):
         return 0

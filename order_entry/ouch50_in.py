@@ -497,7 +497,6 @@ def complete(order: int, note: int, row: int, session: int) -> int:
             return _APPLICATION
         if lots >= now:
             store_u8(note + notes.REFUSED, _R_MODIFIED)
-            store_u8(row + rows.OWN + SIDE, side)
             store_i64(order + _QTY, load_i64(row + rows.LEAVES))
             return _APPLICATION
     if lots >= now:

@@ -371,5 +371,6 @@ def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
         if refused != _R_MODIFIED:
             return _begin(out, _SIZE_I, _I, session, orig)
         side = load_u8(note + notes.OWN + ouch50_in.SIDE)
+        ouch.set_side(session, ouch50_in.SIDE, side)
         return _modified(session, orig, side, load_i64(order + _ORDER_QTY), out)
     return _reject(session, note, _REFUSAL_CODE[refused], out)

@@ -298,11 +298,11 @@ def _check_replication(options: Options, watcher: Watcher) -> None:
         raise PipelineError("--durability replicated goes with --journal DIR: replicas keep it")
     from openoutcry.replica.access import access_of  # for a replicated run only
     from openoutcry.replica.jetstream import stream_name
-    from openoutcry.replica.link import connect
+    from openoutcry.replica.link import reach
 
     stream_name(options.replication.venue)
     if options.standing is None:  # a standby waits until it answers
-        connect(access_of(options.replication.nats)).close()
+        reach(access_of(options.replication.nats)).close()
     if options.wiring.shards > 1:
         watcher.note(
             f"of {options.wiring.shards} matchers none knows the whole state: standbys compare the "

@@ -9,3 +9,7 @@ class ReplicaError(OutcryError):
 
 class Unreachable(ReplicaError):
     """No server of the cluster answers now; one may later."""
+
+
+class Absent(Unreachable):
+    """Nobody listens there."""

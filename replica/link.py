@@ -20,10 +20,12 @@ from typing import Any
 
 import openoutcry
 from openoutcry.replica.access import Access, Server
-from openoutcry.replica.errors import ReplicaError, Unreachable
+from openoutcry.replica.errors import Absent, ReplicaError, Unreachable
 
 CONNECT_S = 2.0
 """How long one server may take until it has taken us: all steps together."""
+REACH_S = 20.0
+"""How long a start goes round servers that are there and too busy for that."""
 REQUEST_S = 5.0
 SEND_S = 2.0
 """How long a server may not take what is sent: then the connection is given up."""
@@ -53,16 +55,33 @@ class Message:
 def connect(access: Access, first: int = 0) -> "Link":
     """A connection to the first server of ``access`` that takes it, from number ``first`` on.
 
-    Raises :class:`Unreachable` if none answers, :class:`ReplicaError` if one refuses us.
+    Raises :class:`Unreachable` if none answers (:class:`Absent` if none is there),
+    :class:`ReplicaError` if one refuses us.
     """
-    why = []
+    why, are_absent = [], True
     for index in range(len(access.servers)):
         server = access.servers[(first + index) % len(access.servers)]
         try:
             return Link(access, server)
         except Unreachable as error:
             why.append(str(error))
-    raise Unreachable("; ".join(why))
+            are_absent = are_absent and isinstance(error, Absent)
+    raise (Absent if are_absent else Unreachable)("; ".join(why))
+
+
+def reach(access: Access, first: int = 0) -> "Link":
+    """As :func:`connect`, again and again for REACH_S while a server is there: it may be busy, or
+    we are."""
+    deadline_s = time.monotonic() + REACH_S
+    while True:
+        try:
+            return connect(access, first)
+        except Absent:
+            raise
+        except Unreachable:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.2)
 
 
 class Link:
@@ -95,8 +114,10 @@ class Link:
         self._begun_s = time.monotonic()
         try:
             sock = socket.create_connection((server.host, server.port), CONNECT_S)
+        except TimeoutError:
+            raise Unreachable(f"{server.text}: no answer within {CONNECT_S:g} s") from None
         except OSError as error:
-            raise Unreachable(f"{server.text}: {error.strerror or error}") from None
+            raise Absent(f"{server.text}: {error.strerror or error}") from None
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             sock.settimeout(self._left_s())
@@ -342,6 +363,8 @@ class Link:
         return True
 
     def _refuse(self, text: str) -> None:
+        if "timeout" in text.lower():  # of the authentication, too: one of the two was busy
+            raise self._lost(text)
         if "authorization" in text.lower() or "authentication" in text.lower():
             raise ReplicaError(f"{self.server.text}: refuses our credentials: {text}")
         if "permissions" in text.lower():
@@ -363,6 +386,8 @@ def _in_tls(sock: socket.socket, access: Access, server: Server) -> socket.socke
     except ssl.SSLCertVerificationError as error:
         why = error.verify_message
         raise ReplicaError(f"{server.text}: its certificate is not trusted: {why}") from None
+    except ssl.SSLEOFError:
+        raise Unreachable(f"{server.text}: closed the connection while TLS began") from None
     except ssl.SSLError as error:
         raise ReplicaError(f"{server.text}: no TLS with it: {error.reason}") from None
 

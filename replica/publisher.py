@@ -37,7 +37,7 @@ from openoutcry.replica.jetstream import (
     when_led,
 )
 from openoutcry.replica.keeper import Keeper
-from openoutcry.replica.link import connect
+from openoutcry.replica.link import reach
 from openoutcry.replica.message import NO_CHECK, Blocks, Check, joined, sealed
 from openoutcry.replica.place import read_place, write_place
 from openoutcry.replica.primary import Primary
@@ -177,7 +177,7 @@ class Publisher:
         deadline_s = time.monotonic() + WAIT_S
         first = 0
         while True:
-            jetstream = JetStream(connect(self.access, first), self.venue)
+            jetstream = JetStream(reach(self.access, first), self.venue)
             try:
                 return ask(jetstream)
             except Unreachable:

@@ -14,7 +14,7 @@ from openoutcry.order_entry.drop_copy import COPY_DTYPE
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
 from openoutcry.wire import EVENT_DTYPE
 from openoutcry.wire.enums import EventKind
-from openoutcry.wire.messages import OUCH50
+from openoutcry.wire.messages import OUCH42, OUCH50
 
 RATE = 41
 OUCH50_PORT, COPY_PORT = int(Protocol.OUCH50), int(Protocol.DROP_COPY)
@@ -185,6 +185,72 @@ def test_a_replace_leaves_what_its_total_says_however_much_is_executed_under_way
     one.until("X")
     one.close()
     two.close()
+
+
+def sale_of_five(client, ref):
+    """An order of 10 to sell, another kind of that sale, and a replace."""
+    return (
+        lambda: client.enter(ref, "S", 10, price=2_000_000),
+        lambda kind: client.say("M", user_ref=ref, side=kind, quantity=10),
+        lambda: client.say("U", orig_user_ref=ref, user_ref=ref + 1, quantity=10, price=2_100_000),
+    )
+
+
+def sale_of_four(client, ref):
+    modify = OUCH42.from_client("M")
+    return (
+        lambda: client.enter(f"s{ref}", "S", 10, price=2_000_000),
+        lambda kind: client.send(modify.pack(token=f"s{ref}", side=kind, shares=10)),
+        lambda: client.replace(f"s{ref}", f"s{ref + 1}", 10, 2_100_000),
+    )
+
+
+def at_once(client, *calls):
+    """All that these send is under way before any of it is told."""
+    parts = []
+    client.send = parts.append
+    for call in calls:
+        call()
+    del client.send
+    client.socket.sendall(b"".join(soupbin.packet("U", part) for part in parts))
+
+
+def told(client, letters):
+    """The kind of sale in each of the next messages."""
+    messages = [client.message() for _ in letters]
+    assert "".join(letter for letter, _ in messages) == letters
+    return "".join(fields["side"] for _, fields in messages)
+
+
+@pytest.mark.parametrize("sale", [sale_of_five, sale_of_four])
+def test_a_kind_of_sale_counts_from_its_answer_on_also_after_a_kill(sale, tmp_path):
+    """An M that changes nothing else is answered by the session layer: an Accepted that was under
+    way tells the kind before, a replace behind it the new one, and streams made again from the
+    journal are the same."""
+    with Venue(SESSIONS, tmp_path / "journal", durability="durable") as venue:
+
+        def client():
+            return five(venue) if sale is sale_of_five else venue.client("FOUR")
+
+        one = client()
+        enter, modify, change = sale(one, 1)
+        at_once(one, enter, lambda: modify("T"), change)
+        assert told(one, "AMU") == "STT"
+        enter, modify, _ = sale(one, 3)
+        at_once(one, enter, lambda: modify("E"))
+        assert told(one, "AM") == "SE"
+        before = one.messages
+        venue.kill()
+        for stream in (tmp_path / "journal" / "sessions").glob("*.stream"):
+            stream.unlink()
+        venue.start()
+        one = client()
+        assert [one.packet()[1] for _ in before] == before
+        one.messages.clear()
+        _, _, change = sale(one, 3)
+        change()
+        assert told(one, "U") == "E"
+        one.close()
 
 
 class Trader50(Trader):

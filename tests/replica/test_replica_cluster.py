@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,12 @@ from processes import ended
 from replica_cluster import WAIT_S, append, drain, new_journal, until
 
 from openoutcry.replica import resync
-from openoutcry.replica.access import access_of
+from openoutcry.replica.access import Access, access_of
 from openoutcry.replica.cluster import Cluster
 from openoutcry.replica.cluster_status import status_document
-from openoutcry.replica.errors import ReplicaError, Unreachable
+from openoutcry.replica.errors import Absent, ReplicaError, Unreachable
 from openoutcry.replica.jetstream import NO_QUORUM, Refused, venues
-from openoutcry.replica.link import Link, connect
+from openoutcry.replica.link import Link, connect, reach
 from openoutcry.replica.publisher import Publisher
 from openoutcry.replica.resync import resync_node
 from openoutcry.replica.store import damaged, verify_node
@@ -228,6 +230,53 @@ def test_words_for_what_is_no_cluster(cluster: Cluster, tmp_path: Path) -> None:
     wrong = access_of(str(cluster.folder))
     with pytest.raises(ReplicaError, match="refuses our credentials"):
         connect(type(wrong)(wrong.servers, "outcry", "wrong", wrong.authority))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "answer", "words"),
+    [
+        ("tls", "", "closed the connection while TLS began"),
+        ("nats", "-ERR 'Authentication Timeout'\r\n", "Authentication Timeout"),
+    ],
+)
+def test_a_server_that_was_too_busy_to_take_us_is_unreachable(
+    scheme: str, answer: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the next one is asked, and this one again: it has not refused us."""
+    monkeypatch.setattr("openoutcry.replica.link.CONNECT_S", WAIT_S)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def serve() -> None:
+            connection = server.accept()[0]
+            with connection:
+                connection.sendall(b"INFO {}\r\n")
+                connection.recv(1 << 12)
+                connection.sendall(answer.encode())
+                connection.shutdown(socket.SHUT_WR)
+                connection.recv(1 << 12)
+
+        served = pool.submit(serve)
+        with pytest.raises(Unreachable, match=words):
+            connect(access_of(f"{scheme}://127.0.0.1:{server.getsockname()[1]}"))
+        served.result()
+
+
+def test_a_start_waits_for_servers_that_are_there_and_not_for_others(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(access: Access, first: int = 0) -> Link:
+        if len(tried) < 2:
+            tried.append(first)
+            raise Unreachable("no answer within 2 s")
+        return connect(access, first)
+
+    tried: list[int] = []
+    monkeypatch.setattr("openoutcry.replica.link.connect", busy)
+    monkeypatch.setattr("openoutcry.replica.link.REACH_S", WAIT_S)
+    reach(cluster.access, 1).close()
+    assert tried == [1, 1]
+    with pytest.raises(Absent, match="refused"):
+        reach(access_of("nats://127.0.0.1:1"))
 
 
 def test_a_server_that_is_no_nats_is_named(tmp_path: Path) -> None:
