@@ -47,8 +47,8 @@ ORDER_TIF, ORDER_TS, ORDER_PARTICIPANT, ORDER_SEQ = (
 EVENT_ID, EVENT_PRICE, EVENT_QTY, EVENT_LEAVES = (
     E[n_] for n_ in ("order_id", "price_ticks", "qty_lots", "leaves_lots")
 )
-EVENT_CAUSE, EVENT_KIND, EVENT_SEQ, EVENT_PARTICIPANT = (
-    E[n_] for n_ in ("cause_seq", "kind", "seq", "participant")
+EVENT_CAUSE, EVENT_KIND, EVENT_SEQ, EVENT_PARTICIPANT, EVENT_REASON = (
+    E[n_] for n_ in ("cause_seq", "kind", "seq", "participant", "reason")
 )
 NEW, REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
 REDUCE = int(CommandKind.REDUCE)
@@ -378,6 +378,7 @@ def update_row(hall: int, row: int, event: int) -> None:
             store_u8(row + r.STATE, r.OPEN)
         elif leaves == 0:
             end_row(hall, row)
+            store_u16(row + r.HAS_EXPIRED, r.is_expiry(kind, load_u8(event + EVENT_REASON)))
         if VERIFY:
             cum, qty = load_i64(row + r.CUM), load_i64(row + r.QTY)
             assert leaves >= 0, "no order is short of lots"

@@ -17,7 +17,7 @@ import ssl
 import struct
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakValueDictionary
@@ -228,7 +228,7 @@ class Doorman:
                     way.cancel()
 
     async def _login(
-        self, read: Callable[[], Awaitable[bytes]], port: PortSpec, address: str
+        self, read: Callable[[], Coroutine[Any, Any, bytes]], port: PortSpec, address: str
     ) -> tuple[int, bytes, bytes, int]:
         """The first message, and whether it opens the door: index of the session, the answer to
         the login, what the stage is to read, and the number that is asked for.
@@ -237,15 +237,13 @@ class Doorman:
         """
         data = b""
         first = _first_message if port.protocol in FIX_BEGIN else _first_packet
-        async with asyncio.timeout(LOGIN_S):
-            while True:
-                more = await read()
-                if not more:
-                    raise Refused("connection lost", "")
-                data += more
-                size = first(data)
-                if size:
-                    break
+        size, until_s = 0, asyncio.get_running_loop().time() + LOGIN_S
+        while not size:
+            more = await in_time(read(), until_s)
+            if not more:
+                raise Refused("connection lost", "")
+            data += more
+            size = first(data)
         if port.protocol in FIX_BEGIN:
             return await self._log_on(data, size, port, address)
         try:
@@ -357,6 +355,22 @@ class Doorman:
                 return
             except BlockingIOError:
                 await asyncio.sleep(0.001)
+
+
+async def in_time(read: Coroutine[Any, Any, bytes], until_s: float) -> bytes:
+    """What ``read`` gets by then, of the loop's clock; also if it had come by then and this process
+    had no core to look.  Raises :class:`TimeoutError`."""
+    loop = asyncio.get_running_loop()
+    reading = loop.create_task(read)
+    try:
+        await asyncio.wait([reading], timeout=until_s - loop.time())
+        if not reading.done():
+            raise TimeoutError
+        return reading.result()
+    finally:
+        if not reading.done():
+            reading.cancel()
+            await asyncio.wait([reading])  # behind it nobody looks at its descriptor
 
 
 def _first_packet(data: bytes) -> int:

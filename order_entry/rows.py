@@ -13,6 +13,7 @@ however far the one runs ahead of the other.
 
 import numpy as np
 
+from openoutcry.wire.enums import EventKind, Reason
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64
 
@@ -24,7 +25,7 @@ ROW_DTYPE = np.dtype(
         ("session", "<u2"), ("protocol", "u1"), ("state", "u1"), ("side", "u1"),
         ("order_type", "u1"), ("time_in_force", "u1"), ("token_bytes", "u1"),
         ("client_seq", "<i8"), ("token", "V40"), ("own", "V24"), ("chain", "<i8"),
-        ("instrument", "<u2"), ("flags", "<u2"), ("rejected", "<u4"),
+        ("instrument", "<u2"), ("flags", "<u2"), ("rejected", "<u2"), ("expired", "<u2"),
         ("more", "V64"), ("replaced_by", "<i8"), ("named_by", "<i8"), ("number", "<i8"),
         ("current", "<i8"),
     ]
@@ -35,7 +36,7 @@ of the order that this one replaced, 0 none · flags: the protocol's own · more
 replaced_by: number of the last replace of this row that was sent, 0 none · named_by: lane sequence
 of the last command whose answer speaks of this row · number: this row's · current: in a root,
 number of the order's newest accepted row, 0 itself · rejected: 1 if the core rejected what this row
-was for."""
+was for · expired: 1 if the order ended because its time was over."""
 assert ROW_DTYPE.itemsize == ROW_BYTES
 
 _OFFSETS = {name: int(field[1]) for name, field in (ROW_DTYPE.fields or {}).items()}
@@ -48,13 +49,17 @@ ORDER_TYPE, TIME_IN_FORCE, TOKEN_BYTES, CLIENT_SEQ = (
     _OFFSETS[n] for n in ("order_type", "time_in_force", "token_bytes", "client_seq")
 )
 TOKEN, OWN, CHAIN, INSTRUMENT = (_OFFSETS[n] for n in ("token", "own", "chain", "instrument"))
-FLAGS, MORE, REPLACED_BY, NAMED_BY, NUMBER, CURRENT, WAS_REJECTED = (
-    _OFFSETS[n]
-    for n in ("flags", "more", "replaced_by", "named_by", "number", "current", "rejected")
+FLAGS, MORE, REPLACED_BY, NAMED_BY, NUMBER, CURRENT = (
+    _OFFSETS[n] for n in ("flags", "more", "replaced_by", "named_by", "number", "current")
 )
+WAS_REJECTED, HAS_EXPIRED = _OFFSETS["rejected"], _OFFSETS["expired"]
 
 FREE, SENT, OPEN, DONE = range(4)
 """``state``: never used; its command is under way; accepted by the core; nothing more will come."""
+
+OVER = 1 << int(Reason.DAY_END) | 1 << int(Reason.EXPIRED) | 1 << int(Reason.AUCTION_REST)
+"""Reasons of a cancellation that mean that an order's time is over."""
+_CANCELLED, _EXPIRED = int(EventKind.CANCELLED), int(EventKind.EXPIRED)
 
 ORDER_BIT = 1 << 62
 NUMBER_MASK = ORDER_BIT - 1
@@ -70,6 +75,12 @@ def row_of(rows: int, mask: int, number: int) -> int:
 def is_live(row: int) -> bool:
     state = load_u8(row + STATE)
     return SENT <= state <= OPEN
+
+
+@kernel
+def is_expiry(kind: int, reason: int) -> bool:
+    """The event ends an order whose time is over."""
+    return kind == _EXPIRED or (kind == _CANCELLED and OVER >> reason & 1 != 0)
 
 
 @kernel

@@ -49,8 +49,6 @@ DELAYED = int(EventKind.DELAYED)
 PENDING_NEW, PENDING_CANCEL, PENDING_REPLACE = (ord(letter) for letter in "A6E")
 RISK, CHECKS, CONTRA = int(Reason.RISK), len(risk_reasons.CHECKS), _AT["contra_id"]
 GATEWAY = int(Reason.GATEWAY)
-ENDED = 1 << int(Reason.DAY_END) | 1 << int(Reason.EXPIRED) | 1 << int(Reason.AUCTION_REST)
-"""Reasons of a cancellation that mean that an order's time is over."""
 NO_PRICE_BITS = type_bits(UNPRICED)
 BUDGET_BITS = type_bits(BUDGETS)
 TRIGGER_BITS = 1 << decode.STOP | 1 << decode.STOP_LIMIT | 1 << decode.POST_STOP_LIMIT
@@ -220,9 +218,11 @@ def working_status(row: int, leaves: int) -> int:
 
 @kernel
 def status_of(row: int) -> int:
-    """OrdStatus of an order that a rejected F or G names; ``row`` 0: there is none."""
+    """OrdStatus of the order that a message names; ``row`` 0: there is none."""
     if row == 0 or load_u16(row + rows.WAS_REJECTED) != 0:
         return REFUSED
+    if load_u16(row + rows.HAS_EXPIRED) != 0:
+        return OVER
     status = working_status(row, load_i64(row + rows.LEAVES))
     if status == DONE and load_i64(row + rows.CUM) < load_i64(row + rows.QTY):
         return GONE
@@ -239,7 +239,7 @@ def what_of(event: int, row: int) -> int:
     if kind == ACCEPTED:
         return NEW | working_status(row, max(leaves, 1)) << 8
     if (kind == CANCELLED) | (kind == EXPIRED):
-        over = kind == EXPIRED or ENDED >> load_u8(event + REASON) & 1 != 0
+        over = rows.is_expiry(kind, load_u8(event + REASON))
         return OVER | OVER << 8 if over else GONE | GONE << 8
     if kind == REPLACED:
         return ord("5") | status << 8
@@ -490,13 +490,10 @@ def encode_status(session: int, row: int, note: int, total: int, exec_id: int, o
         at = put_number(put_char(at, HYPHEN), place)
     at = put_field_end(at)
     leaves, cum = load_i64(row + rows.LEAVES), load_i64(row + rows.CUM)
-    status, qty = working_status(row, leaves), leaves + cum
+    qty = leaves + cum
     if load_u8(row + rows.STATE) == rows.DONE:
-        status = DONE if cum >= load_i64(row + rows.QTY) else GONE
-        if load_u16(row + rows.WAS_REJECTED) != 0:
-            status = REFUSED
         qty, leaves = load_i64(row + rows.QTY), 0
-    at = put_field_end(put_char(put_status(at), status))
+    at = put_field_end(put_char(put_status(at), status_of(row)))
     decimals = row_decimals(session, row)
     at = put_order(at, row, decimals, qty)
     at = put_sums(at, session, row, decimals, leaves)

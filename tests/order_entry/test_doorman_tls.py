@@ -1,5 +1,6 @@
 """TLS at the door: a connection that ends takes nobody else's with it."""
 
+import asyncio
 import os
 import socket
 import ssl
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from sessions_venue import Client, Venue
 
-from openoutcry.order_entry.doorman import LOGIN_S
+from openoutcry.order_entry.doorman import LOGIN_S, in_time
 
 SESSIONS = [{"name": "ONE", "participant": 1}, {"name": "TWO", "participant": 2}]
 
@@ -59,6 +60,24 @@ def trade(client, token):
     assert client.answer[0] == "A", client.answer
     client.enter(token, "B", 1)
     assert client.message()[0] == "A"
+
+
+def test_a_login_that_came_in_time_is_read_however_late_the_doorman_looks():
+    async def look_late():
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.setblocking(False)
+            late = loop.create_task(in_time(loop.sock_recv(ours, 9), loop.time() + 0.1))
+            await asyncio.sleep(0)
+            theirs.sendall(b"login")
+            time.sleep(0.2)  # without a core
+            assert await late == b"login"
+            with pytest.raises(TimeoutError):
+                await in_time(loop.sock_recv(ours, 9), loop.time() + 0.01)
+            assert not loop.remove_reader(ours), "nobody looks at it any more"
+
+    asyncio.run(look_late())
 
 
 def test_who_is_refused_and_stays_takes_no_connection_with_him(venue, context):

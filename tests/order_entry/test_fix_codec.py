@@ -10,7 +10,7 @@ from fix_dictionary import fields_of
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from openoutcry.order_entry import rows
+from openoutcry.order_entry import apply, hall, rows, session
 from openoutcry.order_entry.faults import Fault
 from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import encode, reference, scan, text
@@ -519,6 +519,25 @@ def test_status_is_told_from_the_row():
     got = refused("H", Refusal.STATUS, row)
     assert (got["150"], got["39"], got["151"], got["14"]) == ("I", "8", "0", "0")
     assert refused("H", Refusal.STATUS)["103"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "status"),
+    [
+        (EventKind.EXPIRED, Reason.EXPIRED, "C"), (EventKind.CANCELLED, Reason.DAY_END, "C"),
+        (EventKind.CANCELLED, Reason.USER, "4"), (EventKind.FILLED, Reason.NONE, "2"),
+    ],
+)  # fmt: skip
+def test_what_is_over_has_the_status_it_was_told_with(kind, reason, status):
+    sizes = hall.Sizes(1, 8, 8, 8)
+    shared = hall.Hall(np.zeros(hall.hall_bytes(sizes) // 8, np.int64), sizes)
+    shared.block(1)[session.OPEN_ORDERS // 8] = 1
+    row = shared.rows[1:2].reshape(())
+    row[...] = CODEC.row_of(new_order())[0]
+    row["session"], row["number"], row["order_id"] = 1, 1, rows.ORDER_BIT | 1
+    event = make_event(kind, reason=int(reason), qty_lots=100)
+    apply.update_row(shared.address, row.ctypes.data, event.ctypes.data)
+    assert refused("H", Refusal.STATUS, row)["39"] == status
 
 
 def test_a_replace_means_the_whole_quantity():
