@@ -83,12 +83,14 @@ protocol = "ouch-4.2"
 participant = 1
 password = "HASH"
 grace_ms = 600_000
+timeout_ms = 600_000
 [[session]]
 name = "PAGE3"
 protocol = "ouch-4.2"
 participant = 3
 password = "HASH"
 grace_ms = 600_000
+timeout_ms = 600_000
 [market_data]
 interface = "127.0.0.1"
 heartbeat_ms = 50
