@@ -7,7 +7,7 @@ from pathlib import Path
 
 from processes import free_port
 from served_venue import PORT, VENUE, ServedVenue
-from websockets.sync.client import connect
+from websockets_patient import connect
 
 from openoutcry.market_data.depth import DepthReceiver
 from openoutcry.market_data.receiver import Receiver

@@ -271,14 +271,18 @@ def enter(token, side, shares, symbol, price, **more):
     )
 
 
+def stage_pid(venue):
+    """Of the process that has the sessions."""
+    (pipeline,) = (one for one in running() if one.owner.pid == venue.process.pid)
+    rows = pipeline.view(pipeline.positions(), 1)["stages"]
+    return next(row["pid"] for row in rows if row["name"] == "sessions")
+
+
 def kill_stage(venue):
     """SIGKILL of the process that has the sessions."""
-    (pipeline,) = (one for one in running() if one.owner.pid == venue.process.pid)
     while True:
-        rows = pipeline.view(pipeline.positions(), 1)["stages"]
-        pid = next(row["pid"] for row in rows if row["name"] == "sessions")
         try:
-            return os.kill(pid, signal.SIGKILL)
+            return os.kill(stage_pid(venue), signal.SIGKILL)
         except ProcessLookupError:
             time.sleep(0.01)  # the one before is not replaced yet
 

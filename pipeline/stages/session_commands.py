@@ -369,6 +369,17 @@ def lose_without_grace(session: int) -> None:
 
 
 @kernel_outlined
+def end_loss(context: int, session: int) -> None:
+    """The session is back.  Whose grace is over lost his orders then, whether or not a timer has
+    looked meanwhile; of a sweep that has begun the rest goes, too."""
+    lost = load_i64(session + s.LOST_NS)
+    if lost != 0 and monotonic_ns() - lost >= load_i64(session + s.GRACE_NS):
+        cancel_orders(context, session)
+    else:
+        store_i64(session + s.LOST_NS, 0)
+
+
+@kernel_outlined
 def cancel_orders(context: int, session: int) -> None:
     """The lost session's orders go: by one command where they are its participant's only ones, else
     one by one."""

@@ -259,9 +259,8 @@ def note_loss(session: int) -> None:
 
 @kernel_outlined
 def logged_on(context: int, session: int) -> None:
-    """A participant is back: his orders stay."""
-    store_i64(session + s.LOST_NS, 0)
-    store_i64(session + s.SWEEP, 0)
+    """A participant is back: his orders stay, if he has come in time."""
+    c.end_loss(context, session)
     store_i64(session + s.CAUGHT_UP, st.head_end(load_i64(session + s.STREAM)))
     c.logged_in(context, session)
     mark_dirty(context, session)

@@ -18,7 +18,7 @@ from sessions_venue import Client
 from surveillance_flow import LOW
 from user_commands import run
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from websockets_patient import connect
 
 from openoutcry.console.gate import COOKIE
 from openoutcry.operations.deploy import compare

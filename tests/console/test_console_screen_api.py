@@ -17,7 +17,7 @@ from processes import OUTCRY, free_port
 from served_venue import WAIT_S
 from user_commands import commands
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from websockets_patient import connect
 
 from openoutcry.console.screen.server import COOKIE
 

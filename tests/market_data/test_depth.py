@@ -6,6 +6,7 @@ import random
 import socket
 
 import pytest
+from websockets_patient import connect_asyncio
 
 from openoutcry.market_data import pages as pages_module
 from openoutcry.market_data.depth import (
@@ -22,7 +23,6 @@ from openoutcry.market_data.pages import Pages
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.wire.depth import DEPTH, LAST
 
-websockets = pytest.importorskip("websockets.asyncio.client")
 WAIT_S = 300
 FLAGS_AT = DEPTH.offsets["flags"] - DEPTH.size_bytes
 
@@ -146,7 +146,7 @@ def served(work, interval_ms=5):
         await pages.start()
         try:
             await asyncio.wait_for(
-                work(pages, lambda: websockets.connect(f"ws://127.0.0.1:{pages.port}")), WAIT_S
+                work(pages, lambda: connect_asyncio(f"ws://127.0.0.1:{pages.port}")), WAIT_S
             )
         finally:
             await pages.stop()

@@ -3,14 +3,17 @@ what each is told and what nobody else is, bytes in any pieces, faults, throttle
 readers that do not read."""
 
 import contextlib
+import os
+import signal
 import socket
 import ssl
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from sessions_venue import SMALL, Client, Venue, enter
+from sessions_venue import SMALL, Client, Venue, enter, stage_pid
 
 from openoutcry.client import ClientError, OuchClient
 from openoutcry.console.screen.trader import connect
@@ -236,6 +239,25 @@ def test_a_second_login_takes_over_where_that_is_the_policy(venue):
     second.enter("k1", "B", 1, price=10_000)
     assert second.message()[0] == "A"
     second.close()
+
+
+def test_who_comes_back_at_once_has_lost_his_orders_where_there_is_no_grace(venue):
+    """The stage sees both in one look, as one that had no core for a while."""
+    again, stage = venue.client("TAKE", sequence=0), stage_pid(venue)
+    for number in range(12):  # three looks of four are at one connection alone
+        lost = again
+        lost.enter(f"n{number}", "B", 1, price=10_000)
+        assert lost.message()[0] == "A"
+        os.kill(stage, signal.SIGSTOP)
+        lost.close()
+        with ThreadPoolExecutor(1) as pool:
+            login = pool.submit(venue.client, "TAKE", sequence=lost.number)
+            time.sleep(0.2)
+            os.kill(stage, signal.SIGCONT)
+            again = login.result()
+        kind, fields = again.message()
+        assert (kind, fields["token"].strip()) == ("C", f"n{number}")
+    again.close()
 
 
 def test_orders_go_with_a_lost_connection_and_stay_after_a_logout(venue):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from processes import free_port
 from sessions_venue import Venue
-from websockets.sync.client import connect
+from websockets_patient import connect
 
 from openoutcry.market_data.depth import DepthReceiver
 from openoutcry.market_data.files import write_feed

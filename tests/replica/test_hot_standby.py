@@ -200,7 +200,8 @@ def test_a_journal_that_has_more_than_the_quorum_is_cut_when_it_follows(tmp_path
         tmp_path / "a", cluster.access, pair.publisher.venue, holder_of("a", "2"), LEASE,
         say=notices.append,
     )  # fmt: skip
-    followed(again, lambda: again.machine.applied_tip.epoch >= 2)
+    epoch = pair.standby.machine.tip.epoch  # a busy standby claims more than once
+    followed(again, lambda: again.machine.applied_tip.epoch >= epoch)
     again.close()
     assert again.local.next_block == pair.standby.machine.tip.next_block
     assert again.point.seq == BLOCK

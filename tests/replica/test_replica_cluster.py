@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import replica_full_disk
@@ -199,14 +200,20 @@ def test_status_names_leader_lease_epoch_and_the_last_verified_block(
     publisher = Publisher(tmp_path / "journal", cluster.access, "STATUS", "here/1")
     publisher.begin(WAIT_S)
     drain(publisher)
-    document = status_document(str(cluster.folder), cluster)
-    assert not document["trouble"]
+    document: dict[str, Any] = {}
+
+    def answered() -> bool:  # a busy node may not be in time
+        document.update(status_document(str(cluster.folder), cluster))
+        peers = [one for row in document["streams"] for one in row["peers"]]
+        return not document["trouble"] and not any(one["offline"] for one in peers)
+
+    until(answered, "no status")
     (row,) = (row for row in document["streams"] if row["venue"] == "STATUS")
     assert row["leader"] in {node.name for node in cluster.nodes}
     assert (row["lease"]["holder"], row["epoch"], row["last_seq"], row["last_block"]) == (
-        "here/1", 1, 30, 3,
+        "here/1", publisher.epoch, 30, 3,
     )  # fmt: skip
-    assert [peer["offline"] for peer in row["peers"]] == [False, False]
+    assert len(row["peers"]) == 2
     for node in document["nodes"]:
         assert node["pid"]
         assert node["bytes"] > 0

@@ -153,18 +153,24 @@ def test_every_block_is_in_the_stream_in_order_and_a_later_start_goes_on(
     first = Publisher(journal, cluster.access, "ORDER", "here/1")
     first.begin(WAIT_S)
     drain(first)
-    assert (first.safe_seq, first.epoch) == (400, 1)
-    assert first.until_ns > now_ns()
+    assert first.safe_seq == 400
+
+    def leased() -> bool:
+        first.turn(0.02)
+        return first.until_ns > now_ns()
+
+    until(leased, "it has no lease")
     first.close()
     append(writer, 5, 1_984)
     second = Publisher(journal, cluster.access, "ORDER", "here/2")
     second.begin(WAIT_S)
-    assert second.epoch >= 2  # more, if its first lease ran out on a busy machine
     drain(second)
     assert second.safe_seq == writer.written_seq
     stream = JetStream(link, "ORDER")
     stream_messages = [unpack(data, at) for at, data in messages(stream, 1, stream.tail().last)]
-    assert [m.kind for m in stream_messages].count(Kind.EPOCH) == 2
+    epochs = [m.epoch for m in stream_messages if m.kind == Kind.EPOCH]
+    # More than these two, if a lease ran out on a busy machine.
+    assert epochs == sorted({*epochs, first.epoch, second.epoch})
     blocks = [m.blocks for m in stream_messages if m.blocks.next_block > m.blocks.first_block]
     assert max(len(one.data) for one in blocks) <= 132 << 10
     assert len(blocks) < 40  # small blocks travel together

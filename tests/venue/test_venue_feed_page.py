@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from feed_days import WAIT_S, Days
 from venue_floor import order
-from websockets.sync.client import connect
+from websockets_patient import connect
 
 from openoutcry.cli.main import main
 from openoutcry.host.processes import named_children
