@@ -52,11 +52,13 @@ name = "ONE"
 protocol = "ouch-4.2"
 participant = 1
 password = "{hash}"
+timeout_ms = 600_000
 [[session]]
 name = "TWO"
 protocol = "ouch-4.2"
 participant = 2
 password = "{hash}"
+timeout_ms = 600_000
 """
 
 

@@ -53,6 +53,7 @@ protocol = "ouch-4.2"
 participant = 1
 password = "HASH"
 cancel_on_disconnect = "none"
+timeout_ms = 600_000
 [[session]]
 name = "FIRM"
 protocol = "fix-4.4"
