@@ -19,6 +19,8 @@ from openoutcry.client.ouch import ClientError
 from openoutcry.journal import JournalReader
 from openoutcry.journal.checkpoints import checkpoint_seqs
 from openoutcry.pipeline.sessions_checkpoint import newest_seq
+from openoutcry.pipeline.standby import hand_over
+from openoutcry.pipeline.venue.file import read_venue
 from openoutcry.replay.events import commands_of
 from openoutcry.replica.place import PLACE_FILE
 
@@ -50,7 +52,9 @@ def next_messages(client, count):
     return [client.next() for _ in range(count)]
 
 
-def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(tmp_path, cluster):
+def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(
+    tmp_path, cluster, monkeypatch
+):
     a = Node(tmp_path / "a", "PAIR", cluster.folder)
     b = Node(tmp_path / "b", "PAIR", cluster.folder, every=4)
     try:
@@ -95,7 +99,11 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(tmp_path
         client = a.client("ONE")
         assert [str(m) for m in next_messages(client, 2 * ORDERS)] == [str(m) for m in after]
         assert client.next()["token"] == "MORE"
-        result = a.stop()
+        said = []
+        monkeypatch.setattr("openoutcry.pipeline.standby.TAKEN_S", 0.2)
+        hand_over(read_venue(a.file), WAIT_S, said.append)
+        assert said[-1] == "no standby has taken the lease within 0 s"
+        result = a.end()
         assert result["last_run"]["lost"] == result["last_run"]["duplicated"] == 0
         order_ids = tokens(a.journal)
         assert len(order_ids) == len(set(order_ids)) == ORDERS + 1
