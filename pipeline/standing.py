@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.journal.block import Block
+from openoutcry.journal.errors import JournalError
 from openoutcry.pipeline.lanes import noted_lanes
 from openoutcry.pipeline.parking import Parking, Start, load_modules, set_clock, take_start
 from openoutcry.pipeline.supervisor import Supervisor
@@ -142,7 +143,10 @@ class Standing:
         spans = ", ".join(f"{what} {ms:.0f} ms" for what, ms in self.spans_ms().items())
         self.note(f"took over in {sum(self.spans_ms().values()):.0f} ms: {spans}")
         self.standby.write_status("leading", takeover_ms=self.spans_ms())
-        self.standby.save_checkpoint()
+        try:
+            self.standby.save_checkpoint()
+        except JournalError as error:  # it has taken over, and goes on without
+            self.note(f"no checkpoint of the takeover: {error}")
 
     def spans_ms(self) -> dict[str, float]:
         """Of the takeover, one after the other: from when the lease was asked for."""

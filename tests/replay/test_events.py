@@ -1,5 +1,6 @@
 """replay/events.py: one way along a journal, whatever the batches, the begin and the end."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -281,3 +282,20 @@ def test_a_checkpoint_is_made_where_it_is_asked_for(tmp_path):
     assert make_checkpoint_at(home, 201) == []
     assert checkpoint_seqs(home) == [150, 201, 300]
     assert read_checkpoint(path).facts["state_hash"] == replay(home, 201)["state_hash"]
+
+
+def test_two_that_save_at_once_are_not_in_each_others_way(tmp_path):
+    """The supervisor of a venue that has taken over, and the process that writes checkpoints: who
+    removes what is half made leaves the other's half alone."""
+    home = each_second_trades(tmp_path / "j")
+    points = [recover(home, seq) for seq in (150, 300)]
+    journal_id = JournalReader(home).journal_id
+
+    def save_often(point):
+        for _ in range(40):
+            checkpoint.save(home, journal_id, point)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(save_often, point) for point in points]:
+            done.result()
+    assert checkpoint_seqs(home) == [150, 300]
