@@ -15,6 +15,7 @@ import os
 import re
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,7 +75,7 @@ def write_checkpoint(directory: Path, checkpoint: Checkpoint, disk: Disk = REAL)
     data = body + blake3(body).digest()
     path = checkpoint_path(directory, checkpoint.seq)
     try:
-        write_whole(path, data, disk)
+        write_whole(path, data, disk, f".{os.getpid()}{NEW_SUFFIX}")
     except OSError as error:
         raise space_error(path, error, len(data)) from None
     return path
@@ -178,10 +179,18 @@ def remove_later_checkpoints(directory: Path, after_seq: int, disk: Disk = REAL)
 
 
 def _remove(directory: Path, seqs: list[int], disk: Disk) -> None:
-    halves = directory.glob("checkpoint-*" + NEW_SUFFIX)
+    # Behind a takeover the supervisor and the process that writes checkpoints both make one.
+    halves = [path for path in directory.glob("checkpoint-*" + NEW_SUFFIX) if not _grows(path)]
     try:
         for path in [*halves, *(checkpoint_path(directory, seq) for seq in seqs)]:
-            disk.unlink(path)
+            with suppress(FileNotFoundError):  # the other one has removed it
+                disk.unlink(path)
         disk.sync_directory(directory)
     except OSError as error:
         raise JournalError(f"{directory}: cannot remove a checkpoint: {error.strerror}") from None
+
+
+def _grows(half: Path) -> bool:
+    """Another process is at work on it."""
+    pid = half.name.split(".")[-2]
+    return pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists()

@@ -83,12 +83,13 @@ def sync_file(path: Path, disk: Disk = REAL) -> None:
         disk.close(fd)
 
 
-def write_whole(path: Path, data: bytes, disk: Disk = REAL) -> None:
-    """Make a file of ``data``, durable under its name or not there at all.
+def write_whole(path: Path, data: bytes, disk: Disk = REAL, suffix: str = NEW_SUFFIX) -> None:
+    """Make a file of ``data``, durable under its name or not there at all; ``suffix`` of its name
+    until it is whole.
 
     Raises ``OSError`` as the disk does; what half was written is removed.
     """
-    new = path.with_name(path.name + NEW_SUFFIX)
+    new = path.with_name(path.name + suffix)
     try:
         fd = disk.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         try:

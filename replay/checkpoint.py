@@ -4,7 +4,6 @@ Whoever makes one replays the journal (from the checkpoint before) in a process 
 restart is the newest good one and the tail behind it.
 """
 
-import fcntl
 import os
 import signal
 import sys
@@ -65,23 +64,9 @@ def recover_from_any(directories: Sequence[Path], until_seq: int) -> Point:
 
 def save(directory: Path, journal_id: int, point: Point) -> Path:
     """Write the point as a checkpoint and remove those that are no longer needed."""
-    with _alone(directory):
-        path = _write(directory, journal_id, point)
-        remove_old_checkpoints(directory, journal_id, KEEP)
+    path = _write(directory, journal_id, point)
+    remove_old_checkpoints(directory, journal_id, KEEP)
     return path
-
-
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """One process at a time: behind a takeover the supervisor and the process that writes
-    checkpoints both make one, and what is half made is removed by whoever meets it."""
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        fcntl.flock(fd, fcntl.LOCK_UN)
-        os.close(fd)
 
 
 def _write(directory: Path, journal_id: int, point: Point) -> Path:

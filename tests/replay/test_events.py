@@ -1,6 +1,6 @@
 """replay/events.py: one way along a journal, whatever the batches, the begin and the end."""
 
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
 from itertools import pairwise
 from pathlib import Path
 
@@ -295,7 +295,11 @@ def test_two_that_save_at_once_are_not_in_each_others_way(tmp_path):
         for _ in range(40):
             checkpoint.save(home, journal_id, point)
 
-    with ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(save_often, point) for point in points]:
-            done.result()
+    context = multiprocessing.get_context("fork")
+    savers = [context.Process(target=save_often, args=(point,)) for point in points]
+    for saver in savers:
+        saver.start()
+    for saver in savers:
+        saver.join()
+    assert [saver.exitcode for saver in savers] == [0, 0]
     assert checkpoint_seqs(home) == [150, 300]
