@@ -136,8 +136,7 @@ class StandbyVenue:
 def hand_over(file: VenueFile, wait_s: float, say: Callable[[str], None]) -> None:
     """Stop the venue of ``file`` so that a standby takes over at once; says when the lease was let
     go and who has it, and returns when the venue has ended and a standby leads, or none has within
-    TAKEN_S.  Raises :class:`PipelineError` if none
-    is served there, or it does not end."""
+    TAKEN_S.  Raises :class:`PipelineError` if none is served there, or it does not end."""
     journal, replication = file.journal, file.replication
     status = days.read_status(journal) if journal.is_dir() else None
     if status is None or status["state"] in ("stopped", "dead"):
