@@ -17,12 +17,14 @@ def stage_table(
     title: str,
     columns: tuple[tuple[str, str], ...] = PERCENTILES,
 ) -> Table:
-    """One row a stage, in the data's order; ``columns`` are (key, heading)."""
+    """One row a stage, in the data's order; ``columns`` are (key, heading).  80 characters hold
+    every figure; where there are fewer, the spans are wrapped."""
     table = Table(
-        title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False
-    )
+        title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )  # fmt: skip
     table.add_column("stage", no_wrap=True)
-    table.add_column("span", no_wrap=True)
+    table.add_column("span")
     for _, label in columns:
         table.add_column(label, justify="right", no_wrap=True)
     for stage in stages:
