@@ -148,8 +148,10 @@ def _table(document: dict[str, Any]) -> Table:
         title_justify="left",
         box=SIMPLE_HEAD,
         header_style="bold",
+        padding=(0, 1, 0, 0),
     )
-    table.add_column("figure", no_wrap=True)
+    # The only one that is folded: a name on two lines can be read, a figure without its unit not.
+    table.add_column("figure", overflow="fold")
     for column in ("median", "p25", "p75", "rounds"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in document["results"]:

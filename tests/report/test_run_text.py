@@ -1,11 +1,18 @@
-"""The result of a run on the terminal."""
+"""What was measured, on the terminal: no figure without its unit, however narrow."""
 
 import io
+import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from openoutcry.report import terminal
+from openoutcry.report.quantity import quantity
 from openoutcry.report.run_text import PERCENTILES, stage_table
+
+EVIDENCE = Path(__file__).parents[2] / "docs" / "evidence"
+BENCHES = [path for path in sorted(EVIDENCE.glob("*.json")) if '"against"' in path.read_text()]
 
 # The widest that there are: six characters and a unit, the longest name and span of a table.
 ROWS = [
@@ -32,3 +39,21 @@ def test_no_figure_of_a_stage_is_cut(width):
         assert heading in out.getvalue()
     for word in ("reply", "received", "sequenced", "released"):
         assert word in out.getvalue()
+
+
+@pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)
+def test_no_figure_of_a_bench_is_cut(path):
+    """Every bench whose figures are kept, on the 80 characters of a pipe: rows on one line but for
+    the name, which is folded."""
+    kept = json.loads(path.read_text())
+    out = io.StringIO()
+    measured = kept["figures"] | {"host": kept["host"], "subject": kept["name"]}
+    Console(file=out, width=80).print(terminal._table(measured))
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in out.getvalue()
+    for row in measured["results"]:
+        figure = quantity(row["median"], row["unit"])
+        assert any(
+            line.startswith(f" {row['name'][:6]}") and f" {figure} " in line for line in lines
+        )
