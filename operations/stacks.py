@@ -47,7 +47,7 @@ def _process(pid: int, name: str, answers: bool) -> dict[str, Any]:
         except OSError as error:
             row[file] = f"missing: {error.strerror}"
     try:
-        row["threads"] = scheduling(pid)[1]
+        row["threads"] = scheduling(pid)[-1]
         row["python"] = _python_stack(pid, row["threads"]) if answers else "is not asked"
     except (OSError, ValueError):
         row["python"] = "it has just ended"

@@ -2,10 +2,11 @@
 
 A stage is stalled when its process could have run and the stage did not move: its heartbeat stood
 still, or it went on beating while its input waited and its output had room.  What counts as time to
-run is the wall clock less what the process spent waiting for a processor (``/proc/PID/schedstat``),
-so a stage that is starved on a busy machine is never taken for a stalled one; and a process of
-which any thread waits for a disk (state D) is left alone, however slow the disk.  One look counts
-for a fifth of a second at most: a supervisor that did not run itself has seen nothing.
+run is, while it is runnable, what it ran; else the wall clock less what it spent waiting for a
+processor (both from ``/proc/PID/schedstat``, which tells of a wait only once it is over).  So a
+stage that is starved on a busy machine is never taken for a stalled one; and a process of which any
+thread waits for a disk (state D) is left alone, however slow the disk.  One look of the wall clock
+counts for a fifth of a second at most: a supervisor that did not run itself has seen nothing.
 
 A stage that is not ready has no heartbeat yet, and nobody knows how long its start may take; there
 a process that is stopped by a signal is what is told.
@@ -32,9 +33,9 @@ DUMP_SIGNAL = signal.SIGUSR2
 KERNEL_FILES = ("wchan", "syscall", "stack")
 STATUS_LINES = ("Name", "State", "SigPnd", "ShdPnd", "voluntary_ctxt_switches",
                 "nonvoluntary_ctxt_switches")  # fmt: skip
-STOPPED, TRACED, DISK_SLEEP = "T", "t", "D"
+STOPPED, TRACED, DISK_SLEEP, RUNNABLE = "T", "t", "D", "R"
 STATE_TEXT = {
-    "R": "it runs",
+    RUNNABLE: "it runs",
     "S": "it sleeps",
     STOPPED: "it is stopped by a signal",
     TRACED: "a debugger holds it",
@@ -57,16 +58,18 @@ class Evidence:
     seconds: float = 0.0
     """Time in which it could have run."""
     looked_s: float = 0.0
+    ran_s: float = 0.0
     waited_s: float = 0.0
     state: str = ""
 
-    def poll(self, now_s: float, waited_s: float, states: str) -> None:
-        """``waited_s``: for a processor, ever; ``states``: one letter a thread, the main one's
-        first."""
+    def poll(self, now_s: float, ran_s: float, waited_s: float, states: str) -> None:
+        """``ran_s``, ``waited_s``: on a processor and for one, ever; ``states``: one letter a
+        thread, the main one's first."""
         if self.looked_s and DISK_SLEEP not in states:
             passed = min(now_s - self.looked_s, MAX_LOOK_S)
-            self.seconds += max(0.0, passed - (waited_s - self.waited_s))
-        self.looked_s, self.waited_s = now_s, waited_s
+            slept = max(0.0, passed - (waited_s - self.waited_s))
+            self.seconds += ran_s - self.ran_s if states[:1] == RUNNABLE else slept
+        self.looked_s, self.ran_s, self.waited_s = now_s, ran_s, waited_s
         self.state = DISK_SLEEP if DISK_SLEEP in states else states[:1]
 
 
@@ -169,19 +172,20 @@ def _leased(shared: Shared) -> bool:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) < until_ns
 
 
-def scheduling(pid: int) -> tuple[float, str]:
-    """How long the main thread has waited for a processor (s), and every thread's state."""
-    _, waited_ns, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+def scheduling(pid: int) -> tuple[float, float, str]:
+    """How long the main thread has run and has waited for a processor (s), and every thread's
+    state."""
+    ran_ns, waited_ns, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
     threads = sorted(os.listdir(f"/proc/{pid}/task"), key=lambda tid: (tid != str(pid), tid))
     # The command's name, in parentheses, may hold anything.
     states = [Path(f"/proc/{pid}/task/{tid}/stat").read_text().rpartition(")")[2].split()[0]
               for tid in threads]  # fmt: skip
-    return int(waited_ns) / 1e9, "".join(states)
+    return int(ran_ns) / 1e9, int(waited_ns) / 1e9, "".join(states)
 
 
 def _is_stopped(pid: int) -> bool:
     try:
-        return scheduling(pid)[1].startswith(STOPPED)
+        return scheduling(pid)[-1].startswith(STOPPED)
     except OSError:
         # It has just died, which is seen elsewhere.
         return False
