@@ -27,7 +27,7 @@ from openoutcry.replica.actions import (
 )
 from openoutcry.replica.chain import Tip
 from openoutcry.replica.driver import LEASE_KEY, Driver, lease_of, now_ns
-from openoutcry.replica.errors import ReplicaError, Unreachable
+from openoutcry.replica.errors import Absent, ReplicaError, Unreachable
 from openoutcry.replica.jetstream import (
     REPLICAS,
     WAIT_S,
@@ -51,7 +51,7 @@ stages on two cores, 100,000 commands/s, p50: 2.8 ms with one, 3.3 with two, 4.0
 PENDING_BYTES = 8 << 20
 PLACE_S = 1.0
 LEAD_S = 30.0
-"""How long another's lease is waited for before this one gives up."""
+"""How long busy servers, and then another's lease, are waited for before this one gives up."""
 SKEW_S = 1.0
 TIMING = Timing()
 T = TypeVar("T")
@@ -112,14 +112,14 @@ class Publisher:
         self._take(self.driver.act(self.machine.begin(now_ns())))
 
     def begin(self, wait_s: float = LEAD_S, alive: Callable[[], None] = lambda: None) -> None:
-        """Become the primary.
+        """Become the primary.  ``wait_s``: for servers that are busy, and then for the lease.
 
         Raises :class:`ReplicaError` if this cannot or must not be: nobody answers, another leads,
         the stream is of another journal or has more than this one.  ``alive`` is called again and
         again meanwhile.
         """
         tip = read_place(self.journal, self.reader.journal_id)
-        tail = self._look(tip)
+        tail = self._look(tip, wait_s)
         standby = Standby(
             self.holder, tip, self.timing, sealed, self.reader.journal_id, electable=False
         )
@@ -151,14 +151,14 @@ class Publisher:
         assert standby.keeper is not None, "who leads has the lease"
         self._lead(standby.tip, standby.keeper)
 
-    def _look(self, tip: Tip) -> Tail:
+    def _look(self, tip: Tip, wait_s: float) -> Tail:
         """See that there is a stream (or make one) and that it goes as far as it once did."""
 
         def ask(jetstream: JetStream) -> tuple[Tail, float]:
             jetstream.open(self.replicas)
             return jetstream.tail_reaching(tip.position), jetstream.skew_s()
 
-        tail, skew_s = self._ask(ask)
+        tail, skew_s = self._ask(ask, wait_s)
         if tail.last < tip.position:
             raise ReplicaError(
                 f"{stream_name(self.venue)}: the stream ends at message {tail.last}, and message "
@@ -171,22 +171,26 @@ class Publisher:
             )
         return tail
 
-    def _ask(self, ask: Callable[[JetStream], T]) -> T:
+    def _ask(self, ask: Callable[[JetStream], T], wait_s: float) -> T:
         """What ``ask`` gets over a connection of its own.  One that is lost meanwhile, because its
-        server is busy or has gone, is made anew, for WAIT_S: the others may answer."""
-        deadline_s = time.monotonic() + WAIT_S
+        server is busy or has gone, is made anew, for ``wait_s``: the others may answer."""
+        deadline_s = time.monotonic() + wait_s
         first = 0
         while True:
-            jetstream = JetStream(reach(self.access, first), self.venue)
+            link = None
             try:
-                return ask(jetstream)
+                link = reach(self.access, first)
+                return ask(JetStream(link, self.venue))
+            except Absent:
+                raise
             except Unreachable:
                 if time.monotonic() > deadline_s:
                     raise
                 first += 1
                 time.sleep(0.2)
             finally:
-                jetstream.link.close()
+                if link is not None:
+                    link.close()
 
     def _follow(self, standby: Standby, rest: list[Action]) -> list[Action]:
         """Answer what a beginning node asks; what the stream has, this journal has already."""
@@ -204,7 +208,7 @@ class Publisher:
 
     def _lease_is_free(self) -> bool:
         """Nobody holds it, or an earlier process over this very journal, which is locked now."""
-        entry = when_led(lambda: self._ask(lambda jetstream: jetstream.get(LEASE_KEY)))
+        entry = when_led(lambda: self._ask(lambda jetstream: jetstream.get(LEASE_KEY), WAIT_S))
         if entry is None:
             return True
         lease = lease_of(entry.value)
