@@ -13,7 +13,6 @@ import argon2
 import httpx
 import numpy as np
 import pyotp
-from feed_days import free_udp_port
 from processes import OUTCRY, free_port
 from served_venue import PORT, VENUE, WAIT_S, ServedVenue
 from sessions_venue import HASH
@@ -113,7 +112,7 @@ class ConsoleVenue:
 
     def __init__(self, folder: Path, now: str = "2026-11-23T10:00") -> None:
         self.ouch, self.folder, self.quotes = free_port(), folder, 0
-        feed = f'a = "239.193.9.1:{free_udp_port()}"\nstream = "127.0.0.1:{free_port()}"\n'
+        feed = f'a = "239.193.9.1:{free_port()}"\nstream = "127.0.0.1:{free_port()}"\n'
         text = VENUE
         for symbol in ("GOLD", "TIN"):
             text = text.replace(f'symbol = "{symbol}"', f'symbol = "{symbol}"{LIMITS}')

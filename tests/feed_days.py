@@ -1,12 +1,11 @@
 """A served venue with a feed of every kind, and a subscriber of each through its days."""
 
 import json
-import socket
 import time
 from pathlib import Path
 
 from processes import free_port
-from served_venue import PORT, VENUE, ServedVenue
+from served_venue import PORT, VENUE, WAIT_S, ServedVenue
 from websockets_patient import connect
 
 from openoutcry.market_data.depth import DepthReceiver
@@ -14,14 +13,7 @@ from openoutcry.market_data.receiver import Receiver
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.market_data.stream import StreamReceiver
 
-WAIT_S = 120
 LIMITS = "\nmin_price_ticks = 1\nmax_price_ticks = 1_000_000\nmax_qty_lots = 1_000_000\n"
-
-
-def free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class Days:
@@ -29,9 +21,9 @@ class Days:
 
     def __init__(self, folder: Path, text: str = VENUE) -> None:
         self.spec = FeedSpec(
-            ("239.193.9.1", free_udp_port()), ("239.193.9.2", free_udp_port()), "127.0.0.1",
-            ("127.0.0.1", free_udp_port()), snapshots=("127.0.0.1", free_port()),
-            stream=("127.0.0.1", free_port()), depth=("239.193.9.3", free_udp_port()),
+            ("239.193.9.1", free_port()), ("239.193.9.2", free_port()), "127.0.0.1",
+            ("127.0.0.1", free_port()), snapshots=("127.0.0.1", free_port()),
+            stream=("127.0.0.1", free_port()), depth=("239.193.9.3", free_port()),
             pages=("127.0.0.1", free_port()), interval_ms=20,
         )  # fmt: skip
         table = '\n[market_data]\ninterface = "127.0.0.1"\nheartbeat_ms = 50\ninterval_ms = 20\n'

@@ -11,7 +11,7 @@ import pytest
 
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.replica.cluster import Cluster
-from openoutcry.replica.link import Link, connect
+from openoutcry.replica.link import Link, reach
 from openoutcry.replica.publisher import Publisher
 from openoutcry.wire import ORDER_DTYPE
 
@@ -20,7 +20,7 @@ WAIT_S = 300
 
 @pytest.fixture
 def link(cluster: Cluster) -> Iterator[Link]:
-    connection = connect(cluster.access)
+    connection = reach(cluster.access)
     yield connection
     connection.close()
 

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import argon2
+import psutil
 from processes import free_port
 
 from openoutcry.market_data.spec import FeedSpec
@@ -30,6 +32,7 @@ from openoutcry.order_entry.spec import (
 from openoutcry.pipeline.feed import with_feed
 from openoutcry.pipeline.run import Options, Watcher, run
 from openoutcry.pipeline.sessions import with_sessions
+from openoutcry.pipeline.stall import StallPolicy
 from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.wire import make_instruments
@@ -100,6 +103,7 @@ def serve(document):
             topology=document.get("topology", "processes"),
             feed=feed_of(document["feed"]) if "feed" in document else None,
             checkpoint_every=document.get("checkpoint_every", 1_000_000),
+            stall=StallPolicy(restart_s=600),  # a test stops a stage, and may itself be held up
         ),
         Watcher(note=note),
     )  # fmt: skip
@@ -141,9 +145,12 @@ class Venue:
         raise AssertionError(f"the venue ended with {self.process.wait()}: {self.notes}")
 
     def kill(self):
-        """SIGKILL of everything at once."""
+        """SIGKILL of everything at once; one of them has the journal, another the ports."""
+        stages = psutil.Process(self.process.pid).children(recursive=True)
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        _, left = psutil.wait_procs(stages, timeout=300)
+        assert not left
         self.process.stdout.close()
 
     def stop(self):
@@ -178,14 +185,14 @@ class Client:
             self.socket = socket.create_connection(
                 ("127.0.0.1", port), timeout=300, source_address=(source, 0) if source else None
             )
-            if tls:
-                self.socket = tls.wrap_socket(self.socket)
             login = soupbin.LoginRequest(name, password, session, sequence)
             self.data = b""
             try:
+                if tls:
+                    self.socket = tls.wrap_socket(self.socket)
                 self.socket.sendall(soupbin.login_packet(login))
                 kind, body = self.packet()
-            except ConnectionError:
+            except (ConnectionError, ssl.SSLEOFError):
                 kind, body = "", b""
             again = (kind, body) in (("J", b"S"), ("", b""))
             if not again or time.monotonic() > until:

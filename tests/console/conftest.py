@@ -1,12 +1,14 @@
 """One venue, its console and one browser for every test of this folder, which stays in one worker
 (tests/conftest.py)."""
 
+import time
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from console_venue import ConsoleVenue, ScreenClient
 from processes import free_port
+from served_venue import WAIT_S
 
 shared: dict[str, Any] = {}
 held = ExitStack()
@@ -67,7 +69,12 @@ def traders(screen):
     """Participant 1's page and participant 3's, with nothing open."""
     with ScreenClient(screen.screen_url) as one, ScreenClient(screen.screen_url) as three:
         for client, name in ((one, "PAGE1"), (three, "PAGE3")):
-            assert client.log_in(name).status_code == 200
+            # The venue may not have read the logout before yet.
+            until_s = time.monotonic() + WAIT_S
+            while (answer := client.log_in(name)).status_code == 503:
+                assert time.monotonic() < until_s, answer.text
+                time.sleep(0.2)
+            assert answer.status_code == 200, answer.text
             client.ready()
         yield one, three
         for client in (one, three):

@@ -190,7 +190,7 @@ def test_the_command_goes_along_until_it_is_asked_to_end(stored):
         assert child.stdout is not None
         first = json.loads(child.stdout.readline())
         child.terminate()
-        assert child.wait(60) == 0
+        assert child.wait(600) == 0
     assert first["difference"] is None
     assert first["seq"] == flow.COMMANDS
     assert np.int64(first["event_seq"]) > 0

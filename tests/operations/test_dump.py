@@ -3,14 +3,17 @@
 import gzip
 import json
 import os
+import re
 import signal
 import stat
+import time
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 from console_venue import OPERATORS_HASH, PASSWORD, TOTP
-from served_venue import PORT, ServedVenue, orders
+from served_venue import PORT, WAIT_S, ServedVenue, orders
 from sessions_venue import HASH
 from user_commands import run
 
@@ -55,9 +58,14 @@ def venue(tmp_path_factory):
 
 def test_a_rehearsal_takes_a_dump_with_every_section(venue):
     """The rehearsal goes the same way: what it leaves is what the close would leave."""
-    output = run("outcry emergency-close --rehearse --why drill", venue.folder)
-    (path,) = venue.journal.glob("rehearsal-*.dump.json.gz")
-    assert f"everything is in {path}" in output
+    told = None
+    for _ in range(5):  # the answer waits for it half a minute at most
+        output = run("outcry emergency-close --rehearse --why drill", venue.folder)
+        if told := re.search(r"everything is in (\S+):", output):
+            break
+    assert told, output
+    path = Path(told[1])
+    assert path in venue.journal.glob("rehearsal-*.dump.json.gz")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     dump = read_dump(path)
     assert tuple(dump) == SECTIONS
@@ -119,7 +127,11 @@ def test_a_hung_stage_is_seen(venue):
 def test_the_close_tells_the_books_before_and_after(venue):
     before = int(venue.commands()["seq"][-1])
     run("outcry emergency-close --why 'not a drill'", venue.folder)
-    (path,) = venue.journal.glob("emergency-*.dump.json.gz")
+    until_s = time.monotonic() + WAIT_S
+    while not (dumps := list(venue.journal.glob("emergency-*.dump.json.gz"))):
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+    (path,) = dumps
     shown = run(f"outcry dump show {path}", venue.folder)
     assert f"39 open orders after command {before:,}" in shown
     dump = read_dump(path)

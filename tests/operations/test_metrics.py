@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processes import free_port
 from prometheus_client.parser import text_string_to_metric_families
-from served_venue import ServedVenue, orders
+from served_venue import WAIT_S, ServedVenue, orders
 
 from openoutcry.operations.alarms import WARNING, Alarm, rule_file
 from openoutcry.operations.expressions import Now
@@ -28,8 +28,6 @@ from openoutcry.pipeline.histogram import WORDS, bucket_of, bucket_upper_ns, rec
 from openoutcry.pipeline.venue.file import read_venue
 from openoutcry.report.evidence import write_evidence
 from openoutcry.wire.enums import TimeInForce
-
-WAIT_S = 120
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**10), st.integers(1, 1000)), max_size=30))

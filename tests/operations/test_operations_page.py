@@ -6,11 +6,9 @@ import urllib.request
 
 import pytest
 from processes import free_port
-from served_venue import ServedVenue
+from served_venue import WAIT_S, ServedVenue
 from sessions_venue import HASH
 from user_commands import commands, environment, run
-
-WAIT_S = 120
 
 
 @pytest.fixture(scope="module")

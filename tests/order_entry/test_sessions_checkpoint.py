@@ -86,7 +86,7 @@ def journal(tmp_path_factory):
         other_sessions(venue)
 
         def break_it():
-            until = time.monotonic() + 60
+            until = time.monotonic() + 300
             while not list(checkpoint.folder_of(path).glob("checkpoint-*.occ")):
                 assert time.monotonic() < until, "no checkpoint was made"
                 time.sleep(0.02)

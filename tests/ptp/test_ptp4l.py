@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -208,10 +209,11 @@ def test_ptp4l_is_asked_for_what_it_knows(link):
             assert time.monotonic() < until
         time.sleep(0.1)
     assert status.gm_identity == int.from_bytes(IDENTITY)
-    parent = m.parent(m.ask(link.socket, m.PARENT_DATA_SET))
+    ask = partial(m.ask, link.socket, timeout_s=60)
+    parent = m.parent(ask(m.PARENT_DATA_SET))
     assert (parent.clock_class, parent.accuracy_ns) == (6, 100)
-    assert m.time_properties(m.ask(link.socket, m.TIME_PROPERTIES_DATA_SET)).utc_offset_s == 37
-    assert m.interface(m.ask(link.socket, m.PORT_PROPERTIES_NP)) == "ptp0"
-    assert m.port_state(m.ask(link.socket, m.PORT_DATA_SET)) in m.LISTENING
+    assert m.time_properties(ask(m.TIME_PROPERTIES_DATA_SET)).utc_offset_s == 37
+    assert m.interface(ask(m.PORT_PROPERTIES_NP)) == "ptp0"
+    assert m.port_state(ask(m.PORT_DATA_SET)) in m.LISTENING
     with pytest.raises(m.ManagementError, match="refuses"):
-        m.ask(link.socket, 0x2FFF)
+        ask(0x2FFF)

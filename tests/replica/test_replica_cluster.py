@@ -286,7 +286,8 @@ def test_a_start_waits_for_servers_that_are_there_and_not_for_others(
         reach(access_of("nats://127.0.0.1:1"))
 
 
-def test_a_server_that_is_no_nats_is_named(tmp_path: Path) -> None:
+def test_a_server_that_is_no_nats_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openoutcry.replica.link.CONNECT_S", WAIT_S)
     server = subprocess.Popen(
         [sys.executable, "-c", "import socket\ns=socket.create_server(('127.0.0.1',0))\n"
          "print(s.getsockname()[1],flush=True)\nc,_=s.accept()\nc.send(b'SSH-2.0\\r\\n')\nc.recv(1)"],

@@ -55,8 +55,9 @@ def next_messages(client, count):
 def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(
     tmp_path, cluster, monkeypatch
 ):
-    a = Node(tmp_path / "a", "PAIR", cluster.folder)
-    b = Node(tmp_path / "b", "PAIR", cluster.folder, every=4)
+    # A lease that holds, however busy its keeper is, until the node is killed.
+    a = Node(tmp_path / "a", "PAIR", cluster.folder, lease_ms=10_000)
+    b = Node(tmp_path / "b", "PAIR", cluster.folder, lease_ms=10_000, every=4)
     try:
         a.start("serve")
         a.wait_until_open()

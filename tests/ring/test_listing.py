@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -263,7 +264,8 @@ while True:
     states: set[str] = set()
     for _ in range(400):
         states |= {info.state for info in list_rings(0) if ".flash" in info.name}
-    for _ in range(5):
+    until = time.monotonic() + 300
+    while not states & {"ring", "damaged", "half-made"} and time.monotonic() < until:
         states |= {info.state for info in list_rings(0.01) if ".flash" in info.name}
     assert states & {"ring", "damaged", "half-made"}
     assert states <= {"ring", "damaged", "half-made", "other", "unreadable"}

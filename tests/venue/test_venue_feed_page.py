@@ -76,16 +76,21 @@ def test_a_command_of_the_page_listens(days, number):
     words = [word for word in words if word != "--follow"]
     if "--stream" not in words:
         words += ["--interface", "127.0.0.1"]
-    done = CliRunner().invoke(main, [*words, "--seconds", "3", "--json"])
-    assert done.exit_code == 0, done.output
-    assert '"symbol": "TIN"' in done.stdout
+    for seconds in ("3", "60"):
+        done = CliRunner().invoke(main, [*words, "--seconds", seconds, "--json"])
+        assert done.exit_code == 0, done.output
+        if '"symbol": "TIN"' in done.stdout:
+            break
+    else:
+        pytest.fail(done.stdout)
 
 
 def test_the_conflated_feed_knows_the_last_trade_also_when_it_begins_again(days):
     """A process that is killed takes nothing back of what was told."""
     receiver = DepthReceiver(days.spec.depth, "127.0.0.1")
     until, runs = time.monotonic() + WAIT_S, set()
-    while not (len(runs) == 2 and receiver.book.levels(2, "B")):
+    # What a full refresh tells of one instrument may be in two packets.
+    while not (len(runs) == 2 and receiver.book.levels(2, "B") and 2 in receiver.book.last):
         assert time.monotonic() < until
         receiver.poll()
         if receiver.book.run and receiver.book.run not in runs:

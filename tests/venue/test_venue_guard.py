@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from alarm_looks import Looks
-from feed_days import free_udp_port
 from feed_support import fields, unframed
+from processes import free_port
 from served_venue import VENUE, WAIT_S
 from venue_floor import Floor, gateway_refusal, kinds, order
 
@@ -95,7 +95,7 @@ class Subscriber(threading.Thread):
 
 class Guarded(Floor):
     def __init__(self, folder: Path) -> None:
-        ports = {"a": free_udp_port(), "requests": free_udp_port()}
+        ports = {"a": free_port(), "requests": free_port()}
         super().__init__(folder, TEXT + FEED.format(**ports))
         self.ids = 100
         self.public = Subscriber(ports)
@@ -120,7 +120,11 @@ class Guarded(Floor):
         return [gateway_refusal(e) if e["kind"][0] == EventKind.REJECTED else set() for e in both]
 
     def is_in(self, symbol: str, phase: str) -> None:
+        """The phase is sequenced; and continuous trading has come to the core, which the gateway
+        takes its halts and bands from."""
         self.venue.wait_for(lambda s: s["phases"][symbol] == phase and s["phases_sequenced"])
+        if phase == "CONTINUOUS":
+            self.venue.wait_for(lambda s: symbol not in s["risk"]["protection"])
 
     def phases_of(self, symbol: str) -> list[str]:
         return [Phase(phase).name for one, phase in self.venue.phases() if one == symbol]
@@ -138,10 +142,10 @@ def market(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_bands_a_limit_state_a_pause_and_the_auction_over_kills(market) -> None:
-    settings = market.settings()
+    assert market.trade(1_000) == [set(), set()]
+    settings = market.settings()  # all on disk, for what came behind them was acknowledged
     assert settings.count(Setting.LULD) == 1
     assert settings[-2:] == [Setting.FILE, Setting.TRADING_DAY]
-    assert market.trade(1_000) == [set(), set()]
     (beyond,) = market.send(order(1, Side.BUY, 1, 1_051))
     assert gateway_refusal(beyond) == {"COLLAR"}
     market.send(order(2, Side.BUY, 1, 1_050), order(3, Side.BUY, 1, 900))
@@ -156,15 +160,16 @@ def test_bands_a_limit_state_a_pause_and_the_auction_over_kills(market) -> None:
     market.venue.wait_for(lambda s: s["risk"]["protection"] == {"GOLD": "paused"})
     market.at("10:06:00")
     market.is_in("GOLD", "VOLATILITY_AUCTION")
+    market.venue.wait_for(lambda s: s["risk"]["protection"] == {"GOLD": "re-opening auction"})
     assert market.trade(980) == [set(), set()]
     market.again()
     market.at("10:06:29")
     assert market.venue.status()["phases"]["GOLD"] == "VOLATILITY_AUCTION"
     market.at("10:06:30")
     market.is_in("GOLD", "CONTINUOUS")
-    assert market.phases_of("GOLD")[-3:] == ["HALT", "VOLATILITY_AUCTION", "CONTINUOUS"]
     (beyond,) = market.send(order(4, Side.BUY, 1, 1_030))
     assert gateway_refusal(beyond) == {"COLLAR"}
+    assert market.phases_of("GOLD")[-3:] == ["HALT", "VOLATILITY_AUCTION", "CONTINUOUS"]
     assert market.settings() == settings
 
 

@@ -185,6 +185,7 @@ def test_a_halt_takes_cancels_and_ends_with_an_auction(floor) -> None:
     assert done["done"] == ["GOLD goes on with VOLATILITY_AUCTION"]
     floor.venue.set_time("2026-11-23T10:02")
     floor.venue.wait_for_phase("CONTINUOUS")
+    floor.send(cancel)  # what is before it is on disk then
     phases = [Phase(phase).name for symbol, phase in floor.venue.phases() if symbol == "GOLD"]
     assert phases[-3:] == ["HALT", "VOLATILITY_AUCTION", "CONTINUOUS"]
     floor.ask("resume", "instrument", "GOLD", status=1)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from feed_journal import each_second_trades
 from processes import OUTCRY
-from served_venue import PORT, VENUE, ServedVenue, orders
+from served_venue import PORT, VENUE, WAIT_S, ServedVenue, orders
 
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.checkpoints import checkpoint_seqs
@@ -107,7 +107,7 @@ def test_three_days_in_seconds_by_an_accelerated_clock(outcry, tmp_path: Path) -
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     noted = tmp_path / "journal" / "days.jsonl"
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + WAIT_S
     while not noted.exists() or noted.read_text().count("\n") < 3:
         assert serving.poll() is None, serving.communicate()
         assert time.monotonic() < deadline

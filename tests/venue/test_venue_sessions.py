@@ -88,6 +88,7 @@ protocol = "ouch-4.2"
 participant = 1
 password = "HASH"
 grace_ms = 3_600_000
+timeout_ms = 600_000
 [[session]]
 name = "STAYS"
 protocol = "ouch-4.2"
