@@ -198,6 +198,7 @@ def test_the_keys_the_log_the_charts_and_the_theme(browser, floor):
         page.keyboard.press("/")
         expect(page, "#search").to_be_focused()
         page.keyboard.type("serving")
+        expect(page, "#log tbody td:nth-child(3)", has_not_text="serving").to_have_count(0)
         expect(page, "#log tbody tr").not_to_have_count(0)
         assert all("serving" in text for text in
                    page.locator("#log tbody td:nth-child(3)").all_inner_texts())  # fmt: skip
