@@ -9,6 +9,7 @@ published, so the stream never has what a primary that comes back has not.
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -177,10 +178,9 @@ class Publisher:
         deadline_s = time.monotonic() + wait_s
         first = 0
         while True:
-            link = None
             try:
-                link = reach(self.access, first)
-                return ask(JetStream(link, self.venue))
+                with closing(reach(self.access, first)) as link:
+                    return ask(JetStream(link, self.venue))
             except Absent:
                 raise
             except Unreachable:
@@ -188,9 +188,6 @@ class Publisher:
                     raise
                 first += 1
                 time.sleep(0.2)
-            finally:
-                if link is not None:
-                    link.close()
 
     def _follow(self, standby: Standby, rest: list[Action]) -> list[Action]:
         """Answer what a beginning node asks; what the stream has, this journal has already."""

@@ -6,14 +6,13 @@ import os
 import re
 import signal
 import stat
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 from console_venue import OPERATORS_HASH, PASSWORD, TOTP
-from served_venue import PORT, WAIT_S, ServedVenue, orders
+from served_venue import PORT, ServedVenue, orders
 from sessions_venue import HASH
 from user_commands import run
 
@@ -127,11 +126,9 @@ def test_a_hung_stage_is_seen(venue):
 def test_the_close_tells_the_books_before_and_after(venue):
     before = int(venue.commands()["seq"][-1])
     run("outcry emergency-close --why 'not a drill'", venue.folder)
-    until_s = time.monotonic() + WAIT_S
-    while not (dumps := list(venue.journal.glob("emergency-*.dump.json.gz"))):
-        assert time.monotonic() < until_s
-        time.sleep(0.02)
-    (path,) = dumps
+    dumps = "emergency-*.dump.json.gz"
+    venue.wait_for(lambda _: any(venue.journal.glob(dumps)))
+    (path,) = venue.journal.glob(dumps)
     shown = run(f"outcry dump show {path}", venue.folder)
     assert f"39 open orders after command {before:,}" in shown
     dump = read_dump(path)
