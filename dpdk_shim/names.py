@@ -96,6 +96,9 @@ class Count(IntEnum):
     """Beyond their participant's rate: answered by a reject, left out one by one."""
     REFUSAL_UNTOLD_EVENTS = 33
     """Rejects that were not sent: too many of a burst."""
+    RESERVED_ID_RECORDS = 34
+    """With an order id that is the venue's or a session's (wire/order_ids.py): answered by a
+    reject, left out one by one."""
     DEVICE_LOST = 32
     """What the device or the system lost, at the last look of who has the port open."""
     REJECTED = 40

@@ -39,6 +39,9 @@ class Counter(IntEnum):
     """Of participant 0, the exchange operator, who speaks by no network: left out one by one."""
     RATE_REFUSED_RECORDS = 14
     """Beyond their participant's rate: answered by a reject, left out one by one."""
+    RESERVED_ID_RECORDS = 15
+    """With an order id that is the venue's or a session's (wire/order_ids.py): answered by a
+    reject, left out one by one."""
     ERROR_SHORT = 17
     ERROR_MAGIC = 18
     ERROR_LAYOUT = 19
@@ -76,6 +79,7 @@ AT_SENDER_REFUSED_PACKETS = 8 * Counter.SENDER_REFUSED_PACKETS
 AT_JUMP_PACKETS = 8 * Counter.JUMP_PACKETS
 AT_OPERATOR_RECORDS = 8 * Counter.OPERATOR_RECORDS
 AT_RATE_REFUSED_RECORDS = 8 * Counter.RATE_REFUSED_RECORDS
+AT_RESERVED_ID_RECORDS = 8 * Counter.RESERVED_ID_RECORDS
 AT_REFUSAL_PACKETS = 8 * Counter.REFUSAL_PACKETS
 AT_REFUSAL_UNTOLD_EVENTS = 8 * Counter.REFUSAL_UNTOLD_EVENTS
 AT_ERRORS = 8 * (Counter.ERROR_SHORT - PacketError.SHORT)

@@ -1,6 +1,7 @@
-"""The event that tells a participant that his order was beyond his rate.
+"""The event that reports an order refused at the door: beyond its participant's rate, or with an
+order id that is not the sender's to choose.
 
-It is a gateway's reject (``RATE``) without sequence numbers: the order never became a command.
+It is a reject without sequence numbers: the order never became a command.
 """
 
 from openoutcry.wire.enums import ErrorBit, EventKind, Reason
@@ -20,20 +21,22 @@ ID, CONTRA, PRICE, QTY, PARTICIPANT, INSTRUMENT, KIND, REASON, SIDE = (
 NO_INSTRUMENT = 65_535
 REFUSALS_MAX = 88
 """Events that are sent for one burst: more would cost others the time that the rate saves them."""
-REJECTED, GATEWAY, OVER_RATE = int(EventKind.REJECTED), int(Reason.GATEWAY), 1 << ErrorBit.RATE
+REJECTED, GATEWAY, NOT_OWNER = int(EventKind.REJECTED), int(Reason.GATEWAY), int(Reason.NOT_OWNER)
+OVER_RATE = 1 << ErrorBit.RATE
 
 
 @kernel
-def write_refusal(event: int, order: int) -> None:
-    """Write the event of the order record at ``order``."""
+def write_refusal(event: int, order: int, reason: int) -> None:
+    """Write the reject of the order record at ``order``; ``reason``: GATEWAY (the rate) or
+    NOT_OWNER (the order id)."""
     for at in range(0, RECORD_BYTES, 8):
         store_i64(event + at, 0)
     store_i64(event + ID, load_i64(order + ORDER_ID))
-    store_i64(event + CONTRA, OVER_RATE)
+    store_i64(event + CONTRA, OVER_RATE if reason == GATEWAY else 0)
     store_i64(event + PRICE, load_i64(order + ORDER_PRICE))
     store_i64(event + QTY, load_i64(order + ORDER_QTY))
     store_u16(event + PARTICIPANT, load_u16(order + ORDER_PARTICIPANT))
     store_u16(event + INSTRUMENT, NO_INSTRUMENT)
     store_u8(event + KIND, REJECTED)
-    store_u8(event + REASON, GATEWAY)
+    store_u8(event + REASON, reason)
     store_u8(event + SIDE, load_u8(order + ORDER_SIDE))

@@ -48,7 +48,7 @@ from openoutcry.dpdk_shim.packets import (
     Windows,
     parse_packet,
 )
-from openoutcry.dpdk_shim.refusal import REFUSALS_MAX, write_refusal
+from openoutcry.dpdk_shim.refusal import GATEWAY, NOT_OWNER, REFUSALS_MAX, write_refusal
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.kernel import VERIFY, kernel
@@ -63,6 +63,7 @@ from openoutcry.wire.memory import (
     store_u16,
     store_u32,
 )
+from openoutcry.wire.order_ids import is_reserved_order_id
 from openoutcry.wire.records import (
     MAX_PACKET_RECORDS,
     ORDER,
@@ -94,6 +95,7 @@ RECEIVE_FLAGS = MSG_DONTWAIT | MSG_TRUNC
 """RX_INTERVAL_NS 0: no participant has a rate.  RX_REFUSED: room for one burst's refusals, which
 leave by the context block RX_TX.  RX_SESSIONS 0: packets are taken from anybody."""
 ORDER_PARTICIPANT_AT = ORDER.offsets["participant"]
+ORDER_ID_AT = ORDER.offsets["order_id"]
 ORDER_ERROR_CODE_AT = ORDER.offsets["error_code"]
 
 OPERATOR = 0
@@ -115,7 +117,8 @@ def receive_burst(rx_addr: int, out_addr: int, out_capacity: int) -> int:
     likewise at ``senders`` and ``seqs``.  The caller overwrites ``rx_ts_ns`` and ``seq``.
 
     With a rate (:meth:`UdpReceiver.limit`) what is beyond a participant's is left out and answered
-    here: REJECTED, GATEWAY, RATE, with no sequence number, for it never became a command.  Of a
+    here: REJECTED, GATEWAY, RATE, with no sequence number, for it never became a command.  So is
+    an order id that packets may not name (wire/order_ids.py): REJECTED, NOT_OWNER.  Of a
     burst at most ``REFUSALS_MAX`` are told so, for that costs more than taking them.
     """
     state = load_i64(rx_addr + RX_STATE)
@@ -181,7 +184,7 @@ def _take_packet(
     sent_ts_ns = load_i64(data + SENT_TS_AT)
     origin = (sender - state - window.SENDERS_AT) // window.SENDER_BYTES + 1
     interval_ns, burst_ns = load_i64(rx_addr + RX_INTERVAL_NS), load_i64(rx_addr + RX_BURST_NS)
-    kept = operators = 0
+    kept = operators = reserved = 0
     for index in range(count):
         order = out + index * RECORD_BYTES
         participant = load_u16(order + ORDER_PARTICIPANT_AT)
@@ -192,12 +195,11 @@ def _take_packet(
         store_i64(state + PEERS_AT + participant * PEER_BYTES, peer)
         bucket = state + BUCKETS_AT + participant * 8
         if interval_ns > 0 and not take_token(bucket, now_ns, interval_ns, burst_ns):
-            refused = load_i64(rx_addr + RX_REFUSED_COUNT)
-            if refused < REFUSALS_MAX:
-                write_refusal(load_i64(rx_addr + RX_REFUSED) + refused * RECORD_BYTES, order)
-                store_i64(rx_addr + RX_REFUSED_COUNT, refused + 1)
-            else:
-                window.add(state + window.AT_REFUSAL_UNTOLD_EVENTS, 1)
+            _note_refusal(rx_addr, order, GATEWAY)
+            continue
+        if is_reserved_order_id(load_i64(order + ORDER_ID_AT)):
+            reserved += 1
+            _note_refusal(rx_addr, order, NOT_OWNER)
             continue
         if kept < index:
             copy64(out + kept * RECORD_BYTES, order)
@@ -208,13 +210,25 @@ def _take_packet(
         store_i64(load_i64(rx_addr + RX_SEQS) + at, first_seq + index)
         kept += 1
     if VERIFY:
-        assert kept + operators <= count, "no record is counted twice"
+        assert kept + operators + reserved <= count, "no record is counted twice"
         assert origin <= window.SENDER_SLOTS, "a sender's slot lies in the table"
         assert load_i64(rx_addr + RX_REFUSED_COUNT) <= REFUSALS_MAX, "as many as have room"
     window.add(state + window.AT_RECORDS, kept)
     window.add(state + window.AT_OPERATOR_RECORDS, operators)
-    window.add(state + window.AT_RATE_REFUSED_RECORDS, count - kept - operators)
+    window.add(state + window.AT_RESERVED_ID_RECORDS, reserved)
+    window.add(state + window.AT_RATE_REFUSED_RECORDS, count - kept - operators - reserved)
     return kept
+
+
+@kernel
+def _note_refusal(rx_addr: int, order: int, reason: int) -> None:
+    """Keep the reject of the record at ``order`` for the burst's answers, if there is room."""
+    refused = load_i64(rx_addr + RX_REFUSED_COUNT)
+    if refused < REFUSALS_MAX:
+        write_refusal(load_i64(rx_addr + RX_REFUSED) + refused * RECORD_BYTES, order, reason)
+        store_i64(rx_addr + RX_REFUSED_COUNT, refused + 1)
+    else:
+        window.add(load_i64(rx_addr + RX_STATE) + window.AT_REFUSAL_UNTOLD_EVENTS, 1)
 
 
 @kernel

@@ -9,16 +9,18 @@ import numpy as np
 
 from openoutcry.flow.source import CHUNK_ORDERS, Array
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
+from openoutcry.wire.order_ids import VENUE_ORDER_IDS
 from openoutcry.wire.records import ORDER_DTYPE
 
 PARTICIPANT = 1
 """Recordings do not say whose an order was: all belong to one participant."""
 
-AGGRESSOR_ID = 1 << 61
+AGGRESSOR_ID = 1 << 59
 """Identifiers from here on are those of aggressors, whom recordings of resting orders leave
 unnamed; recorded identifiers are below."""
-SEED_ID = 1 << 62
-"""Identifiers from here on are those of synthetic orders."""
+SEED_ID = 1 << 60
+"""Identifiers from here on are those of synthetic orders.  Both are ids that a packet may name."""
+assert SEED_ID * 2 <= VENUE_ORDER_IDS
 
 
 Command = tuple[Any, ...]

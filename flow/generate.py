@@ -19,6 +19,7 @@ from openoutcry.flow.source import CHUNK_ORDERS, Array
 from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import mul_wrapping
+from openoutcry.wire.order_ids import VENUE_ORDER_IDS
 from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES, make_instruments
 
 FLOWS = ("static", "normal", "swing-25", "swing-40", "flash-crash")
@@ -66,8 +67,8 @@ C_LIMIT, C_POST_ONLY, C_IOC, C_MARKET, C_FOK, C_CANCEL, C_LATE_CANCEL, C_REDUCE,
     COUNTS, COUNTS + len(ACCOUNT)
 )
 
-SHUFFLE, ID_BITS = 0x1E3779B97F4A7C15, (1 << 62) - 1
-"""Odd, so that each number has one of its own."""
+SHUFFLE, ID_BITS = 0x1E3779B97F4A7C15, VENUE_ORDER_IDS - 1
+"""Odd, so that each number has one of its own, and within what packets may name."""
 
 NEW = int(CommandKind.NEW)
 CANCEL = int(CommandKind.CANCEL)

@@ -279,7 +279,7 @@ def apply_event(hall: int, codecs: int, event: int, order: int, note: int, rx_ts
     if own and load_u8(note + n.REFUSED) != 0:
         return tell_refused(hall, codecs, event, order, note, rx_ts_ns)
     rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
-    row = r.current_row(rows, mask, load_i64(event + EVENT_ID))
+    row = row_of_event(hall, event)
     if own:
         row = row_of_own(hall, row, event, note)
     if row == 0:
@@ -302,6 +302,22 @@ def apply_event(hall: int, codecs: int, event: int, order: int, note: int, rx_ts
         if replaced != 0 and is_fix(load_u8(row + r.PROTOCOL)):
             row = replaced
     return tell(hall, codecs, session, event, row, mine, rx_ts_ns)
+
+
+@kernel
+def row_of_event(hall: int, event: int) -> int:
+    """Address of the newest accepted row of the order that the event is about; 0 if it is no
+    order of a session of the event's own participant.
+
+    An order id says which row, and only the participant says whose: an id that came by another
+    door must never find a session's order.
+    """
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    row = r.current_row(rows, mask, load_i64(event + EVENT_ID))
+    if row == 0:
+        return 0
+    owner = load_i64(block_of(hall, load_u16(row + r.SESSION)) + s.PARTICIPANT)
+    return row if load_u16(event + EVENT_PARTICIPANT) == owner else 0
 
 
 @kernel

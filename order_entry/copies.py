@@ -93,10 +93,9 @@ def copy_event(hall: int, codecs: int, event: int, note: int, rx_ts_ns: int) -> 
     copies = load_i64(load_i64(hall + h.COPY_MASKS) + 8 * who) & ~load_i64(hall + h.FIX_COPIES)
     if copies == 0:
         return
-    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
     row, sender = 0, 0
     if load_u8(event + a.EVENT_KIND) != a.REJECTED:
-        row = r.current_row(rows, mask, load_i64(event + a.EVENT_ID))
+        row = a.row_of_event(hall, event)
     if row != 0:
         sender = a.block_of(hall, load_u16(row + r.SESSION))
     if note != 0:
@@ -133,7 +132,7 @@ def report_event(hall: int, codecs: int, event: int, order: int, note: int, rx_t
         if order_id & r.ORDER_BIT == 0 or order_id < 0:
             row = row_of_sums(hall, event, out + fix_drop_copy.SCRATCH)
         else:
-            row = r.current_row(load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK), order_id)
+            row = a.row_of_event(hall, event)
     elif kind != a.REJECTED:
         return
     copies = load_i64(load_i64(hall + h.COPY_MASKS) + 8 * who) & load_i64(hall + h.FIX_COPIES)

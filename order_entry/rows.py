@@ -16,6 +16,7 @@ import numpy as np
 from openoutcry.wire.enums import EventKind, Reason
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64
+from openoutcry.wire.order_ids import SESSION_ORDER_IDS
 
 ROW_BYTES = 256
 ROW_DTYPE = np.dtype(
@@ -61,7 +62,7 @@ OVER = 1 << int(Reason.DAY_END) | 1 << int(Reason.EXPIRED) | 1 << int(Reason.AUC
 """Reasons of a cancellation that mean that an order's time is over."""
 _CANCELLED, _EXPIRED = int(EventKind.CANCELLED), int(EventKind.EXPIRED)
 
-ORDER_BIT = 1 << 62
+ORDER_BIT = SESSION_ORDER_IDS
 NUMBER_MASK = ORDER_BIT - 1
 
 

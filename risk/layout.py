@@ -11,6 +11,8 @@ Totals are kept: what a command needs to know lies in one participant's row, one
 instrument's and one cell, whatever is open.
 """
 
+from openoutcry.wire.order_ids import VENUE_ORDER_IDS
+
 WORD = 8
 MAGIC = int.from_bytes(b"OUTCRYRK", "little")
 
@@ -41,7 +43,7 @@ Of a state in partitions: PARTITIONS, how many (0: it has none), STRIDE, bytes f
 to that of the next, MEET, 1: the next command is a meeting, MEETINGS, how many there were (while
 cores deal at the next, its number, negative), and in a partition's own header OWNED, 1: this core
 decides about it."""
-PART_IDS = 1 << 61
+PART_IDS = VENUE_ORDER_IDS
 
 # A participant's row.
 (

@@ -36,10 +36,11 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.order_ids import VENUE_ORDER_IDS
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED
 from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 
-PART_IDS = 1 << 61
+PART_IDS = VENUE_ORDER_IDS
 MOVING = (*PEGS, OrderType.POST_ONLY_SLIDE)
 """Types that count at the price that was asked for, wherever they stand."""
 APPLIED = 1 << 8

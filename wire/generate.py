@@ -9,6 +9,7 @@ from pathlib import Path
 from openoutcry.wire import feed_messages, message, messages
 from openoutcry.wire.enums import AUX_HALVES, ENUMS, OPEN_KNOWN
 from openoutcry.wire.layout import HISTORY_PATH, LAYOUT_HASH, layout_history
+from openoutcry.wire.order_ids import ORDER_ID_RANGES, SESSION_ORDER_IDS, VENUE_ORDER_IDS
 from openoutcry.wire.records import CTYPES, MAGICS, MAX_PACKET_RECORDS, RECORDS, Record
 from openoutcry.wire.registers import WRITERS
 
@@ -30,6 +31,12 @@ def generate() -> dict[str, str]:
         ),
         **{name: write(GENERATED) for name, write in WRITERS.items()},
     }
+
+
+ORDER_ID_STARTS = {
+    "VENUE_ORDER_IDS": VENUE_ORDER_IDS,
+    "SESSION_ORDER_IDS": SESSION_ORDER_IDS,
+}
 
 
 def _snake(name: str) -> str:
@@ -54,6 +61,7 @@ def c_header() -> str:
         f"#define OUTCRY_MAX_PACKET_RECORDS {MAX_PACKET_RECORDS}",
     ]
     lines += [f"#define OUTCRY_{name} UINT64_C(0x{value:x})" for name, value in MAGICS.items()]
+    lines += [f"#define OUTCRY_{name} INT64_C(0x{n:x})" for name, n in ORDER_ID_STARTS.items()]
     for enum in ENUMS:
         lines += ["", f"/* {enum.__name__} */"]
         lines += [f"#define OUTCRY_{name} {value}" for name, value in _members(enum)]
@@ -83,6 +91,7 @@ def verilog_header() -> str:
         f"`define OUTCRY_MAX_PACKET_RECORDS {MAX_PACKET_RECORDS}",
     ]
     lines += [f"`define OUTCRY_{name} 64'h{value:x}" for name, value in MAGICS.items()]
+    lines += [f"`define OUTCRY_{name} 64'h{n:x}" for name, n in ORDER_ID_STARTS.items()]
     for record in RECORDS:
         lines += ["", f"// {record.doc} Byte 0 is tdata[7:0]."]
         for field in record.fields:
@@ -129,6 +138,10 @@ def markdown() -> str:
             meaning = field.doc + (f" ({field.enum})" if field.enum else "")
             at = record.offsets[field.name]
             lines.append(f"| {at} | `{field.name}` | {field.ctype} | {meaning} |")
+    lines += ["", "## Order ids", ""]
+    lines += ["No door takes an order id of another owner from outside.", ""]
+    lines += ["| first | last | owner | |", "|---|---|---|---|"]
+    lines += [f"| {r.first} | {r.last} | {r.owner} | {r.doc} |" for r in ORDER_ID_RANGES]
     lines += ["", "## Enumerations"]
     for enum in ENUMS:
         lines += ["", f"### {enum.__name__}", "", "| value | name |", "|---|---|"]

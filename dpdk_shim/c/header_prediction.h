@@ -67,12 +67,22 @@ static inline int longest_run(const struct oc_pattern *like, int count, int64_t 
     return (int64_t)count * like->count <= left ? count : (int)(left / like->count);
 }
 
-/* Whether one of the records is the exchange operator's, who speaks by no network. */
-static inline int has_operator(const uint8_t *record, uint32_t count) {
-    uint32_t found = 0;
+/* Participant 0 is the exchange operator, who speaks by no network. */
+static inline int is_operators(const uint8_t *record) {
+    return get16(record + offsetof(struct outcry_order, participant)) == 0;
+}
+
+/* The order id is the venue's or a session's (wire/order_ids.py): no packet may name it. */
+static inline int has_reserved_id(const uint8_t *record) {
+    return (int64_t)get64(record + offsetof(struct outcry_order, order_id)) >= OUTCRY_VENUE_ORDER_IDS;
+}
+
+/* Whether one of the records is for the whole parse to leave out. */
+static inline int has_barred(const uint8_t *record, uint32_t count) {
+    int found = 0;
     for (; count; count--, record += RECORD_BYTES)
-        found |= get16(record + offsetof(struct outcry_order, participant)) == 0;
-    return (int)found;
+        found |= is_operators(record) | has_reserved_id(record);
+    return found;
 }
 
 /* Whether this frame is the pattern's again, with the packet that begins with record `next`. */
@@ -84,7 +94,7 @@ static inline int is_predicted(const struct oc_frame *frame, const struct oc_pat
            && (int64_t)get64(data + PREDICTED_IN_PACKET(first_seq)) == next
            && ((like->flags & FRAME_SUM_GOOD) || get16(data + PREDICTED_UDP_AT + 6) == 0
                || right_udp_sum(data, like))
-           && !has_operator(data + PREDICTED_RECORDS_AT, like->count);
+           && !has_barred(data + PREDICTED_RECORDS_AT, like->count);
 }
 
 /* Keep a frame that was taken, if it is of the usual form. */

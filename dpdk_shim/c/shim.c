@@ -217,8 +217,24 @@ static inline int stamped_by(uint32_t flags, int host) {
                                       : host;
 }
 
-/* Whether an order is within its participant's rate.  If not, note the event that says so: it has no
- * sequence number, for the order never becomes a command. */
+/* Note the event that says why an order is refused here, if there is room: it has no sequence number,
+ * for the order never becomes a command. */
+static void note_refusal(struct oc_shim *s, const struct outcry_order *order, int reason,
+                         int64_t *tally) {
+    if (s->refused_count == OC_REFUSALS_MAX) {
+        tally[OC_COUNT_REFUSAL_UNTOLD_EVENTS]++;
+        return;
+    }
+    struct outcry_event event = {
+        .order_id = order->order_id,
+        .contra_id = reason == OUTCRY_REASON_GATEWAY ? 1 << OUTCRY_ERROR_BIT_RATE : 0,
+        .price_ticks = order->price_ticks, .qty_lots = order->qty_lots,
+        .participant = order->participant, .instrument = 65535,
+        .kind = OUTCRY_EVENT_KIND_REJECTED, .reason = (uint8_t)reason, .side = order->side};
+    memcpy(s->refused + s->refused_count++ * RECORD_BYTES, &event, sizeof event);
+}
+
+/* Whether an order is within its participant's rate; if not, it is refused. */
 static int within_rate(struct oc_shim *s, const uint8_t *record, int64_t now_ns, int64_t *tally) {
     struct outcry_order order;
     memcpy(&order, record, sizeof order);
@@ -228,16 +244,17 @@ static int within_rate(struct oc_shim *s, const uint8_t *record, int64_t now_ns,
         return 1;
     }
     tally[OC_COUNT_RATE_REFUSED_RECORDS]++;
-    if (s->refused_count == OC_REFUSALS_MAX) {
-        tally[OC_COUNT_REFUSAL_UNTOLD_EVENTS]++;
-        return 0;
-    }
-    struct outcry_event event = {
-        .order_id = order.order_id, .contra_id = 1 << OUTCRY_ERROR_BIT_RATE,
-        .price_ticks = order.price_ticks, .qty_lots = order.qty_lots,
-        .participant = order.participant, .instrument = 65535,
-        .kind = OUTCRY_EVENT_KIND_REJECTED, .reason = OUTCRY_REASON_GATEWAY, .side = order.side};
-    memcpy(s->refused + s->refused_count++ * RECORD_BYTES, &event, sizeof event);
+    note_refusal(s, &order, OUTCRY_REASON_GATEWAY, tally);
+    return 0;
+}
+
+/* Whether a packet may name this order id; if not, the order is refused. */
+static int may_name(struct oc_shim *s, const uint8_t *record, int64_t *tally) {
+    if (!has_reserved_id(record)) return 1;
+    struct outcry_order order;
+    memcpy(&order, record, sizeof order);
+    tally[OC_COUNT_RESERVED_ID_RECORDS]++;
+    note_refusal(s, &order, OUTCRY_REASON_NOT_OWNER, tally);
     return 0;
 }
 
@@ -262,14 +279,14 @@ static __attribute__((noinline)) void take_frame(struct oc_shim *s, const struct
     for (uint32_t index = 0; index < p.count; index++) {
         const uint8_t *record = p.records + index * p.stride;
         if (p.peer) {
-            /* Participant 0 is the exchange operator, who speaks by no network. */
-            if (has_operator(record, 1)) {
+            if (is_operators(record)) {
                 b->tally[OC_COUNT_OPERATOR_RECORDS]++;
                 b->origin_seq++;
                 continue;
             }
             set_peer(s->state->peers, record, p.peer);
-            if (s->token_interval_ns && !within_rate(s, record, b->now_ns, b->tally)) {
+            if ((s->token_interval_ns && !within_rate(s, record, b->now_ns, b->tally))
+                || !may_name(s, record, b->tally)) {
                 b->origin_seq++;
                 continue;
             }

@@ -1,0 +1,48 @@
+"""Who may choose which order ids.
+
+A session's order id is allocated by the venue, and the venue finds the order's owner by it. Every
+door that takes ids from outside therefore refuses the ids of other owners.
+"""
+
+from dataclasses import dataclass
+
+from openoutcry.wire.kernel import kernel
+
+VENUE_ORDER_IDS = 1 << 61
+"""The first id that the venue itself allocates."""
+SESSION_ORDER_IDS = 1 << 62
+"""The first id of the orders of sessions."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdRange:
+    """Order ids from ``first`` to ``last`` (signed 64 bits), and who allocates them."""
+
+    first: int
+    last: int
+    owner: str
+    doc: str
+
+
+ORDER_ID_RANGES = (
+    IdRange(-(1 << 63), VENUE_ORDER_IDS - 1, "packets", "chosen by the sender of the packet"),
+    IdRange(
+        VENUE_ORDER_IDS,
+        SESSION_ORDER_IDS - 1,
+        "venue",
+        "allocated by the venue for the orders with which it liquidates positions",
+    ),
+    IdRange(
+        SESSION_ORDER_IDS,
+        (1 << 63) - 1,
+        "sessions",
+        "allocated by the venue for each order that a session enters",
+    ),
+)
+"""Every id has one owner; ascending, without a hole."""
+
+
+@kernel
+def is_reserved_order_id(order_id: int) -> bool:
+    """The id is the venue's or a session's: no packet may name it."""
+    return order_id >= VENUE_ORDER_IDS
