@@ -23,7 +23,6 @@ from openoutcry.dpdk_shim import native
 from openoutcry.dpdk_shim.names import COUNTER_WORDS, LEFT_OUT, Count, Reject
 from openoutcry.dpdk_shim.packets import Key, Windows
 from openoutcry.dpdk_shim.ports import Port, open_port
-from openoutcry.dpdk_shim.refusal import REFUSALS_MAX
 from openoutcry.dpdk_shim.spec import PortError, PortSpec
 from openoutcry.ring import RingBuffer
 from openoutcry.wire import memory
@@ -149,9 +148,6 @@ class Shim:
         """Take at most ``rate`` orders a second of each participant, ``burst`` at once; what is
         beyond is answered: REJECTED, GATEWAY, RATE, with no sequence number, at most
         ``REFUSALS_MAX`` of a burst."""
-        refused = np.zeros(REFUSALS_MAX, EVENT_DTYPE)
-        self._keep.append(refused)
-        self.context.refused = self._pointer("char *", refused.ctypes.data)
         self.context.token_interval_ns, self.context.token_burst_ns = bucket_times(rate, burst)
 
     def _pointer(self, kind: str, address: int) -> Any:

@@ -42,6 +42,7 @@ def random_orders(count: int, seed: int = 1) -> npt.NDArray[Any]:
     orders = np.frombuffer(np.random.default_rng(seed).bytes(64 * count), ORDER_DTYPE).copy()
     # Participant 0 is the exchange operator, who speaks by no network.
     orders["participant"] |= 1
+    orders["order_id"] >>= 3  # ids that a packet may name
     return orders
 
 

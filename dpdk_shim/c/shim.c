@@ -221,6 +221,7 @@ static inline int stamped_by(uint32_t flags, int host) {
  * for the order never becomes a command. */
 static void note_refusal(struct oc_shim *s, const struct outcry_order *order, int reason,
                          int64_t *tally) {
+    static_assert(sizeof s->refused == OC_REFUSALS_MAX * RECORD_BYTES, "refused");
     if (s->refused_count == OC_REFUSALS_MAX) {
         tally[OC_COUNT_REFUSAL_UNTOLD_EVENTS]++;
         return;

@@ -55,11 +55,11 @@ struct oc_shim {
     int32_t next_port;
     int64_t token_interval_ns; /* a participant's rate (wire/token_bucket.py), 0: none */
     int64_t token_burst_ns;
-    char *refused;          /* room for a burst's refusals, OC_REFUSALS_MAX */
     int64_t refused_count;
     volatile int64_t stop;
     struct oc_sender *last_sender; /* of the packet before: bursts are often one sender's */
     struct oc_port *ports[4];
+    char refused[5632];     /* the events of a burst's refusals, OC_REFUSALS_MAX */
 };
 
 /* How to reach somebody: the headers before a payload, lengths and checksums left at 0; for a UDP

@@ -44,6 +44,7 @@ from openoutcry.ptp.page import ClockPage, Line, PageWriter
 from openoutcry.ptp.ticks import ticks_now
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import ClockSource, ClockState
+from openoutcry.wire.order_ids import SESSION_ORDER_IDS, VENUE_ORDER_IDS
 
 RANGES = 11
 """Gaps of a sender that are remembered (OC_RANGES less the place for a split)."""
@@ -412,6 +413,24 @@ def test_the_exchange_operator_speaks_by_no_network(tmp_path: Path) -> None:
     assert ids == [1, 2, 3, 4, 5, 8, 9]
     assert account["operator_records"] == 5
     assert account["records"] == 7
+    assert account["published"] == account["packets"] == 6
+    assert account["unaccounted"] == 0
+
+
+def test_ids_that_the_venue_allocates_are_refused(tmp_path: Path) -> None:
+    """A record with an id of the venue's or of a session's is left out and counted, in a frame
+    alike the one before too; the others of its packet are handed on."""
+    orders = np.zeros(12, ORDER_DTYPE)
+    orders["participant"] = 1
+    orders["order_id"] = np.arange(1, 13)
+    orders["order_id"][[5, 6, 9, 11]] = (
+        VENUE_ORDER_IDS, SESSION_ORDER_IDS - 1, SESSION_ORDER_IDS, 2**63 - 1
+    )  # fmt: skip
+    orders["order_id"][[10, 8]] = -1, VENUE_ORDER_IDS - 1
+    ids, account = through(tmp_path, build_packets(orders, 9, 1, 0, 2))
+    assert ids == [1, 2, 3, 4, 5, 8, VENUE_ORDER_IDS - 1, -1]
+    assert account["reserved_id_records"] == 4
+    assert account["records"] == 8
     assert account["published"] == account["packets"] == 6
     assert account["unaccounted"] == 0
 

@@ -22,11 +22,13 @@ from openoutcry.dpdk_shim import (
     receive_burst,
     send_events,
 )
+from openoutcry.dpdk_shim.packets import HEADER_BYTES
 from openoutcry.dpdk_shim.receive_window import SENDERS_MAX
 from openoutcry.dpdk_shim.udp import PEERS_AT, widen_receive_queue
 from openoutcry.journal.origins import RANGES_MAX
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, PACKET_HEADER
-from openoutcry.wire.enums import PacketKind
+from openoutcry.wire.enums import CommandKind, PacketKind, Reason
+from openoutcry.wire.order_ids import SESSION_ORDER_IDS, VENUE_ORDER_IDS
 from openoutcry.wire.records import MAX_PACKET_RECORDS
 
 ERRORS = [counter for counter in Counter if counter.name.startswith("ERROR_")]
@@ -55,6 +57,7 @@ def random_orders(count: int, seed: int = 0) -> np.ndarray:
     orders = np.frombuffer(np.random.default_rng(seed).bytes(64 * count), ORDER_DTYPE).copy()
     # Participant 0 is the exchange operator, who speaks by no network.
     orders["participant"] |= 1
+    orders["order_id"] >>= 3  # ids that a packet may name
     return orders
 
 
@@ -115,6 +118,33 @@ def test_only_what_surely_fits_is_taken(receiver: UdpReceiver, client: socket.so
     rest, _ = receive(receiver)
     orders["error_code"] = 0
     assert out[:44].tobytes() + rest.tobytes() == orders.tobytes()
+
+
+def test_ids_that_the_venue_allocates_are_refused_and_answered(
+    receiver: UdpReceiver, client: socket.socket
+) -> None:
+    """Every kind of command that names an id of the venue's or of a session's; the ids next to
+    both ends of that range pass."""
+    refused = [VENUE_ORDER_IDS, SESSION_ORDER_IDS - 1, SESSION_ORDER_IDS, 2**63 - 1]
+    taken = [VENUE_ORDER_IDS - 1, 0, -1, -(2**63)]
+    kinds = list(CommandKind)
+    orders = random_orders(len(kinds) * 8)
+    orders["order_id"] = (refused + taken) * len(kinds)
+    orders["kind"] = np.repeat(kinds, 8)
+    orders["participant"] = 7
+    for data in build_packets(orders, 3, 1, 0):
+        client.send(data)
+    received, _ = receive(receiver)
+    barred = orders["order_id"] >= VENUE_ORDER_IDS
+    assert received["order_id"].tolist() == orders["order_id"][~barred].tolist()
+    assert receiver.state[Counter.RESERVED_ID_RECORDS] == len(kinds) * len(refused)
+    packets = [client.recv(2_048) for _ in range(receiver.state[Counter.REFUSAL_PACKETS])]
+    events = np.concatenate([np.frombuffer(data[HEADER_BYTES:], EVENT_DTYPE) for data in packets])
+    assert events["order_id"].tolist() == orders["order_id"][barred].tolist()
+    assert set(events["reason"]) == {Reason.NOT_OWNER}
+    assert set(events["participant"]) == {7}
+    assert not events["contra_id"].any()
+    assert not events["seq"].any()
 
 
 def test_an_empty_socket_is_an_empty_poll(receiver: UdpReceiver) -> None:

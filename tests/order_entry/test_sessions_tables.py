@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openoutcry.order_entry import notes, rows, session, stream, tokens
-from openoutcry.wire import make_instruments
+from openoutcry.order_entry import apply, hall, notes, rows, session, stream, tokens
+from openoutcry.wire import EVENT_DTYPE, make_instruments
 
 
 def counted_notes(count, sessions=3):
@@ -101,6 +101,22 @@ def test_a_replaced_order_is_found_by_the_cores_id():
     assert rows.current_row(at, 7, rows.ORDER_BIT | 3) == at + 256 * 4
     assert rows.current_row(at, 7, 3) == 0
     assert rows.current_row(at, 7, -1) == 0
+
+
+def test_an_events_row_belongs_to_its_participant():
+    """An id that came by another door must not find a session's order."""
+    sizes = hall.Sizes(1, 8, 8, 8)
+    memory = np.zeros(hall.hall_bytes(sizes) // 8, np.int64)
+    shared = hall.Hall(memory, sizes)
+    shared.block(1)[session.PARTICIPANT // 8] = 7
+    row = rows.take_row(shared[hall.ROWS], 7, 3)
+    place = memory.view(np.uint8)[row - memory.ctypes.data :][: rows.ROW_BYTES]
+    place.view(rows.ROW_DTYPE)[["order_id", "session"]] = rows.ORDER_BIT | 3, 1
+    event = np.zeros(1, EVENT_DTYPE)
+    event["order_id"] = rows.ORDER_BIT | 3
+    for participant, expected in ((7, row), (8, 0), (0, 0)):
+        event["participant"] = participant
+        assert apply.row_of_event(shared.address, event.ctypes.data) == expected
 
 
 SESSIONS = 3
