@@ -12,7 +12,7 @@ from typing import Any
 import argon2
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from other_user import as_nobody, as_root
 from served_venue import PORT, VENUE
@@ -125,7 +125,6 @@ REQUESTS = st.fixed_dictionaries(
 @example(
     desk_request={"do": "set", "limit": "orders_per_s", "value": 1, "participant": 1, "burst": "x"}
 )
-@settings(max_examples=600, deadline=None)
 @example(desk_request={"do": "kill", "what": "participant", "name": float("inf")})
 def test_any_request_is_done_or_refused_in_words(
     operations: Operations, desk_request: dict[str, Any]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from backtest_days import SYMBOL, commands, day_of, restless
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import openoutcry.backtest.layout as lay
@@ -23,7 +23,6 @@ DAY, IOC = TimeInForce.DAY, TimeInForce.IOC
 AT_ONCE = parse_latency("constant:0:0")
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
 @given(commands, st.booleans(), st.integers(0, 2**40), st.sampled_from(["constant:0:0",
        "constant:2:3", "drawn:2:9"]), st.integers(1, 9))  # fmt: skip
 def test_kernels_plain_python_and_the_reference_give_the_same(rows, restores, seed, model, wait_ns):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.bench import ladder
@@ -197,7 +197,6 @@ SLICES = st.lists(
 )  # fmt: skip
 
 
-@settings(derandomize=True, deadline=None)
 @given(SLICES, SLICES, st.integers(0, 90), st.integers(0, 90))
 def test_a_timeline_shares_out_as_the_slow_way_does(first, second, one, other):
     """Any slices, nested, touching or empty, and any window: the same ns by cause."""
@@ -277,7 +276,6 @@ def test_pictures_count_every_command_once():
     assert len(drawn["throughput"]) == TIME_BINS
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(st.integers(-9, 2**52), min_size=1))
 def test_a_recorded_histogram_has_three_significant_digits(values):
     """Each value counts in the bucket at its place, whose upper edge is above it by less than one

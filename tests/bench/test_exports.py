@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.bench import exports
@@ -70,7 +70,6 @@ def test_the_percentile_distribution_is_hdrhistograms_own(pipeline_document):
 
 
 @given(st.lists(st.integers(0, 2**42), min_size=1, max_size=300))
-@settings(derandomize=True, deadline=None)
 def test_an_exported_histogram_has_the_digits_that_it_claims(values):
     """Read back by HdrHistogram: the file says three digits, and every percentile is that of the
     recorded values themselves, above it by at most one part in 1,024."""
@@ -212,7 +211,6 @@ SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)), min_size=1, m
 
 
 @given(SPANS, SPANS)
-@settings(derandomize=True, deadline=None)
 def test_overlapping_is_what_comparing_all_pairs_gives(windows, spans):
     """Merged windows and the search find what the two nested loops find."""
     starts = np.array([start for start, _ in windows])

@@ -2,14 +2,13 @@
 
 from io import StringIO
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
 from openoutcry.cli.columns import print_columns, sections
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=12), st.integers(20, 120))
 def test_every_line_fits_and_every_cell_is_whole(widths: list[int], width: int) -> None:
     """All columns once, the first in each table; a table is cut only where two columns do not

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 import blake3
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.dpdk_shim import authentication as auth
@@ -40,7 +40,6 @@ def opened(sessions: auth.Sessions, data: bytes, peer: int | None = None) -> tup
 
 
 @given(words=st.integers(1, 256), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=300, deadline=None, derandomize=True)
 def test_the_kernels_hash_is_blake3(words: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     key, data = random.bytes(32), random.bytes(8 * words)
@@ -62,7 +61,6 @@ def test_records_become_the_sessions(count: int) -> None:
 
 
 @given(at=st.integers(0, 32 + 64 + 24 - 1), bit=st.integers(0, 7))
-@settings(max_examples=200, deadline=None, derandomize=True)
 def test_no_bit_can_be_changed(at: int, bit: int) -> None:
     sessions = auth.Sessions([auth.PacketSession(7, KEY), auth.PacketSession(6, OTHER)])
     data = bytearray(auth.seal(KEY, packet(1), 5))

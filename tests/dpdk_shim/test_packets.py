@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.dpdk_shim import MAX_PACKET_BYTES, PacketError, build_packets, read_packet
@@ -90,7 +90,6 @@ def test_more_records_than_a_frame_holds_are_refused() -> None:
     assert reason(data) == PacketError.COUNT
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
 @given(st.binary(max_size=200), st.integers(0, 31), st.integers(0, 255))
 def test_noise_is_refused_and_never_crashes(noise: bytes, at: int, value: int) -> None:
     """Foreign bytes, and a good packet with one header byte changed, get a verdict each."""

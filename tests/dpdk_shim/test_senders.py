@@ -1,7 +1,7 @@
 """The receive window of a sender: the kernel's, the journal's, and what a journal keeps of it."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.dpdk_shim import receive_window
@@ -25,7 +25,6 @@ def taken(state: np.ndarray, parts: list[tuple[int, int]]) -> list[tuple[int, in
     return [part for part in parts if is_new(state.ctypes.data, sender, *part)]
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
 @given(PARTS, PARTS)
 def test_what_was_executed_is_refused_after_a_recovery(
     before: list[tuple[int, int]], after: list[tuple[int, int]]

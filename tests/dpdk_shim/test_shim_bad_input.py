@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from shim_wire import (
     PCAP_HEADER,
@@ -153,7 +153,6 @@ def test_a_capture_cut_at_any_byte(write: Any, tmp_path: Path) -> None:
     assert whole == (2 if write is write_pcap else 4)
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
 @given(st.booleans(), st.integers(0, 700), st.binary(min_size=1, max_size=8))
 def test_a_capture_with_any_bytes_changed_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, ng: bool, at: int, noise: bytes

@@ -5,7 +5,7 @@ import random
 import frames as hardware
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from shim_wire import frame, needs_shim, packets_of, random_orders
 
@@ -124,7 +124,6 @@ def test_wrong_fields_of_mold_have_their_names() -> None:
         assert classify(frame(changed), framing=1) == "SEQUENCE"
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
 @given(st.binary(max_size=300), st.data())
 def test_noise_gets_a_reason_and_never_crashes(noise: bytes, data: st.DataObject) -> None:
     """Random bytes, and a good frame with a byte changed, are refused or harmless."""

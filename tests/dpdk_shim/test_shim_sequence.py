@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ring_processes import Children, shared_words, wait_until
 from shim_wire import (
@@ -104,7 +104,6 @@ def through(tmp_path: Path, packets: list[bytes], **options: Any) -> tuple[list[
     return records["order_id"].tolist(), account
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
 @given(st.lists(st.tuples(st.integers(1, 90), st.integers(1, 4)), min_size=1, max_size=80))
 def test_ranges_are_those_of_the_reference(
     tmp_path_factory: pytest.TempPathFactory, parts: list[tuple[int, int]]

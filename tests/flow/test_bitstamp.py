@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from recordings import DATA, needs
 
@@ -63,7 +63,6 @@ def test_each_event_becomes_its_command(tmp_path: Path) -> None:
     }
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.integers(0, 10**15 - 1), st.integers(0, 99))
 def test_decimal_text_becomes_ticks_exactly(whole: int, cents: int) -> None:
     """No price is rounded, however large."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.gateway_fpga import make_rules, validate, validate_batch, validate_orders
@@ -108,7 +108,6 @@ def expected(orders: np.ndarray) -> list[int]:
     return [error_code(ReferenceGateway(ROWS).verdict(order)) for order in orders]
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
 @given(st.lists(ORDERS, min_size=1, max_size=40))
 def test_kernel_equals_reference_at_the_boundaries(rows: list[tuple[Any, ...]]) -> None:
     """Kernel and reference agree on every bit where values sit on, beside and far off limits."""
@@ -141,7 +140,6 @@ def test_kernel_equals_reference_on_every_small_combination(edges: tuple[int, ..
         assert orders["error_code"].tolist() == expected(orders), (price, qty)
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
 @given(st.binary(min_size=64, max_size=64 * 20))
 def test_random_bytes_are_judged_like_any_order(noise: bytes) -> None:
     """No content of a record makes kernel and reference differ, and only the verdict is written."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.gateway_fpga import Limits, Settings, make_rules, validate_orders
@@ -107,7 +107,6 @@ NAMES = (
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
 @given(
     st.lists(ORDERS, min_size=1, max_size=40),
     st.booleans(),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from journal_checkpoint import own_checkpoint
 
@@ -43,7 +43,6 @@ def poke(path: Path, offset: int, data: bytes) -> None:
         file.write(data)
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
 @given(st.integers(0, 3 * SECTOR - 1), st.integers(1, 255), st.integers(0, 12_000))
 def test_the_bad_byte_of_a_block_is_found(at, change, count):
     """Whatever one byte of a block becomes, the checksum's difference tells which it is; changes

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from journal_reads import counted_reads
 
@@ -305,7 +305,6 @@ def test_commands_are_read_in_any_range(tmp_path, orders):
         list(read_commands(tmp_path, 0, 3))
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
 @given(
     batches=st.lists(st.tuples(st.integers(1, 60), st.booleans()), max_size=30),
     segment_sectors=st.integers(2, 9),

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.ledger import reports
@@ -50,7 +50,6 @@ def stated(tree):
     return statement_of(tree, 7, ASSETS)
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.text(min_size=1, max_size=8).filter(lambda text: text.isprintable()),

@@ -5,7 +5,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.ledger.settlement import netting, tables
@@ -46,7 +46,6 @@ TRADES = st.lists(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(TRADES, st.sampled_from([0, netting.DENSE_CELLS]))
 def test_nets_are_the_sum_of_all_obligations(rows, dense_cells):
     """Also past 2^63, and in a table that holds only the cells there are."""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.ledger.settlement.errors import SettlementError
@@ -109,7 +109,6 @@ BALANCES = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=150)
 @given(ROWS, BALANCES)
 def test_no_unit_is_lost_and_each_trade_has_both_legs_or_none(tmp_path_factory, rows, balances):
     """Against the obvious: the settled trades one after the other, then the penalties."""
@@ -137,7 +136,6 @@ def test_no_unit_is_lost_and_each_trade_has_both_legs_or_none(tmp_path_factory, 
     assert settle(trades, dict(reversed(balances.items())), DAY, penalty_ppm=50_000) == done
 
 
-@settings(deadline=None, max_examples=60)
 @given(ROWS)
 def test_nothing_fails_where_everybody_has_enough(tmp_path_factory, rows):
     trades = trades_of(tmp_path_factory.mktemp("rows"), rows)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import ledger_flow as flow
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.ledger.profit import FirstInFirstOut
@@ -22,7 +22,6 @@ from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     st.lists(st.tuples(st.integers(-9, 9).filter(bool), st.integers(1, 50)), max_size=40),
     st.sets(st.integers(0, 39), max_size=3),

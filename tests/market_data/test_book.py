@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from feed_support import NO_LIMIT, PlainBook, by_command, flow, unframed
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.cli.feed import ladder
@@ -38,7 +38,6 @@ def hash_of_the_matchers(truth, count):
     return digest.hexdigest()
 
 
-@settings(derandomize=True, deadline=None, max_examples=20)
 @given(st.integers(0, 10**6))
 def test_the_book_is_the_matchers_after_every_command(seed):
     """From a memory for two orders on, which has to grow; by hash, orders and levels."""
@@ -124,7 +123,6 @@ def test_what_cannot_be_is_named_and_changes_nothing(data, words):
     assert book.messages == 1
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
 @given(st.integers(0, 50), st.data())
 def test_damaged_streams_are_refused_or_read_but_never_followed_into_the_wild(seed, data):
     """Any bytes changed anywhere: an error that names the message, or a book that still adds up."""

@@ -12,7 +12,7 @@ from feed_support import (
     setting_done,
     unframed,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.market_data.feed import Feed
@@ -41,7 +41,6 @@ def times_of(rx_ts_ns):
     return dict(enumerate(rx_ts_ns.tolist(), start=1))
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
 @given(SEEDS)
 def test_kernels_say_what_the_reference_says(seed):
     """Every byte of every message, over every order type, phase and option."""
@@ -76,7 +75,6 @@ def test_behind_a_speed_bump_each_command_is_told_by_itself():
     assert entered > 1_000
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
 @given(SEEDS)
 def test_what_protects_the_market_is_told_as_the_reference_tells_it(seed):
     """Causes of phases and the operator's settings anywhere, and calls cut anywhere."""
@@ -137,7 +135,6 @@ def test_a_reference_price_that_no_message_can_hold_harms_nobody():
     assert clamped > 10
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
 @given(SEEDS)
 def test_the_book_told_is_the_book_displayed(seed):
     """After every command, level by level and order by order."""

@@ -3,7 +3,7 @@
 import random
 
 from feed_support import damaged_line, flow, unframed
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.market_data import lines, mold
@@ -20,7 +20,6 @@ def answer(messages, request, room=400):
     return next(iter(mold.packets(SESSION, request.sequence, data, room)))
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
 @given(st.integers(0, 300), st.sampled_from([0.0, 0.15, 0.6, 1.0]))
 def test_every_message_comes_once_and_in_order(seed, loss):
     """Also where nothing at all came but the end of the session; and the book is the sender's."""

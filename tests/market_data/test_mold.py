@@ -2,7 +2,7 @@
 
 import pytest
 from feed_support import flow, unframed
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.market_data import mold
@@ -30,7 +30,6 @@ def plain_packets(messages, first, room):
     return [mold.header(SESSION, seq, n) + rest for seq, n, rest in packets]
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
 @given(st.integers(0, 400), st.integers(128, 9_000), st.integers(1, 2**63))
 def test_packets_are_as_full_as_they_get(seed, room, first):
     run, events, rx_ts_ns = flow(seed, 200)

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 from feed_support import flow, unframed
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.market_data import mold
@@ -58,7 +58,6 @@ def test_messages_are_given_again_by_number(store, stream):
     messages = stream[1]
     assert store.count == len(messages)
 
-    @settings(derandomize=True, deadline=None, max_examples=300)
     @given(st.integers(1, len(messages)), st.integers(1, 70_000), st.integers(52, 9_000))
     def check(first, most, room):
         count, data = store.read(first, most, room)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matcher_mixed import mixed
 
@@ -263,7 +263,6 @@ FIELD_NAMES = list(INSTRUMENT_DTYPE.names)
 ODD = [-(2**63), -(2**62) - 1, -1, 0, 1, 2, 3, 9, 10_001, 2**62, 2**62 + 1, 2**63 - 1]
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
 @given(
     st.lists(
         st.tuples(st.sampled_from(FIELD_NAMES[1:]), st.sampled_from(ODD)), min_size=1, max_size=4

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matcher_mixed import mixed
 from matcher_script import Script
@@ -47,7 +47,6 @@ def test_an_id_that_is_open_twice_needs_its_symbol(engine):
     assert script.engine.position(1, b"BB") == Position(99, 0, 0, 0, 0)
 
 
-@settings(derandomize=True, deadline=None, max_examples=25)
 @given(st.integers(0, 10**6))
 def test_kernels_and_reference_agree_on_every_order(seed):
     """Everything mixed; of each order that is open, and of some that are not."""
@@ -65,7 +64,6 @@ def test_kernels_and_reference_agree_on_every_order(seed):
     assert engine.state_hash() == before
 
 
-@settings(derandomize=True, deadline=None, max_examples=25)
 @given(
     st.lists(st.tuples(st.integers(1, 9), st.integers(100, 103)), min_size=1, max_size=12),
     st.data(),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matcher_mixed import mixed
 
@@ -35,7 +35,6 @@ def seen_by(events, instrument):
     return mine
 
 
-@settings(derandomize=True, deadline=None, max_examples=20)
 @given(st.integers(0, 10**6), st.integers(1, 4), st.data())
 def test_each_instrument_sees_the_same_events(seed, count, data):
     """Whatever the map, the engines together answer as one, and each answers for its own only."""

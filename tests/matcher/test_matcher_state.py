@@ -47,7 +47,6 @@ def reference_after(run: Mixed, commands: int) -> ReferenceEngine:
     return reference
 
 
-@settings(derandomize=True, deadline=None, max_examples=30)
 @given(SEEDS, st.integers(1, COMMANDS))
 @example(3, COMMANDS)
 def test_any_state_can_be_put_back(seed, commands):
@@ -114,7 +113,6 @@ def test_a_rejected_command_leaves_the_book_hash_alone(seed):
     assert rejected
 
 
-@settings(derandomize=True, deadline=None, max_examples=25)
 @given(SEEDS, st.integers(0, 3000))
 def test_a_restart_goes_on_as_if_nothing_had_happened(seed, cut):
     """A snapshot anywhere plus the commands after it give the straight run: its events, state and
@@ -195,7 +193,6 @@ def marked_pages(engine: Engine) -> list[int]:
     return pages
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
 @given(SEEDS, st.data())
 def test_any_difference_is_another_hash(seed, data):
     """One changed bit of any field of any row, two orders that change places in their queue, an

@@ -5,7 +5,7 @@ from shutil import which
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.core import GaugeMetricFamily
 
@@ -179,7 +179,6 @@ def naive(scrapes, name, window_s):
     return {labels: points for labels, points in series.items() if len(points) > 1}
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(
     st.tuples(st.integers(1, 40), st.lists(st.integers(0, 9), min_size=4, max_size=4)),
     min_size=1, max_size=120,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from fix_dictionary import Dictionary
 from fix_quickfix import quickfix_client, wait_until
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sessions_clients import connect, take
 from sessions_venue import PASSWORD, Venue
@@ -108,7 +108,6 @@ REPORTS = st.tuples(st.sampled_from("0F45CLDI8"), st.sampled_from("01248C")).map
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(FIELDS, max_size=8), st.one_of(st.none(), REPORTS), st.lists(FIELDS, max_size=8))
 def test_the_words_of_4_2_are_the_references(before, report, after):
     parts = [b"35=8", *before, *([report] if report else []), *after]

@@ -265,7 +265,6 @@ def order_messages(draw):
     )
 
 
-@settings(MANY, max_examples=600)
 @given(order_messages())
 def test_messages_of_orders_are_decoded_as_the_reference_decodes_them(data):
     check_decoding(data)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from drop_copies import plain_report
 from fix_dictionary import Dictionary
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matcher_mixed import mixed
 from sessions_clients import connect, five, take
@@ -116,7 +116,6 @@ def test_everything_is_told_whichever_way_it_came_and_again_after_everything_was
         client.close()
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_the_table_of_sums_is_a_dictionary(data):
     capacity = 16

@@ -3,7 +3,7 @@ for byte; what each field may be, and what is refused with which reason."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ouch42_messages import (
     GOOD,
@@ -183,7 +183,6 @@ def choices(good):
     }
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
 @given(
     st.fixed_dictionaries(
         choices(GOOD)
@@ -201,7 +200,6 @@ def test_any_new_order_is_read_as_the_reference_does(fields, self_trade):
         assert session.refuse(note, order) == reference.refuse(note, order, session.world)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.binary(min_size=1, max_size=60))
 def test_any_bytes_are_read_as_the_reference_does(data):
     same(Session(ouch42), data)
@@ -336,7 +334,6 @@ def test_modifies(entered, side, shares, kind, refusal, answer):
             assert (fields["side"], fields["shares"]) == (side, 100)
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
 @given(
     st.fixed_dictionaries(ROW),
     st.sampled_from([rows.SENT, rows.OPEN, rows.DONE]),

@@ -2,7 +2,7 @@
 order's life in messages; and the golden bytes that others published."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ouch42_messages import ROW, cancel, enter, finish, modify, open_order, replace, same
 from ouch_support import DAY, Session, make_event, make_row, reference_row, unsequenced, words_of
@@ -30,7 +30,6 @@ EVENTS = {
 }
 
 
-@settings(max_examples=700, deadline=None, derandomize=True)
 @given(
     st.fixed_dictionaries(ROW),
     st.fixed_dictionaries(EVENTS),

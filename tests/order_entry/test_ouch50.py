@@ -3,7 +3,7 @@ does, byte for byte; what each may be; and the golden bytes that others publishe
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ouch_support import (
     DAY,
@@ -292,7 +292,6 @@ FIELDS = {
 }  # fmt: skip
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
 @given(
     st.fixed_dictionaries(FIELDS | {"time_in_force": st.sampled_from("00356E")}),
     EXTRA,
@@ -305,7 +304,6 @@ def test_any_new_order_is_read_as_the_reference_does(fields, extra, self_trade):
         assert session.refuse(note, order) == reference.refuse(note, order, session.world)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.sampled_from([b"", enter()[:45], replace()[:38]]), st.binary(min_size=1, max_size=60))
 def test_any_bytes_are_read_as_the_reference_does(head, data):
     same(Session(ouch50), head + data)
@@ -322,7 +320,6 @@ TYPES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
 @given(
     st.fixed_dictionaries(ROW),
     TYPES,
@@ -382,7 +379,6 @@ EVENTS = {
 MASS = OUCH50.from_client("C").pack(user_ref=6, firm="ABCD", symbol="MSFT")
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
 @given(
     st.fixed_dictionaries(ROW),
     TYPES,

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sessions_venue import PASSWORD, Client, Venue, enter
 
@@ -38,7 +38,6 @@ SESSIONS = [
 OWNER = {row["name"]: row["participant"] for row in SESSIONS}
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     st.integers(1, 2_000),
     st.integers(1, 6),

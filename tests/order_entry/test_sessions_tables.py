@@ -7,7 +7,7 @@ import signal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.order_entry import apply, hall, notes, rows, session, stream, tokens
@@ -34,7 +34,6 @@ def pack(note_rows, sessions=64):
     return packer.pack(np.arange(1, len(note_rows) + 1))
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_packed_notes_come_back_and_are_what_the_reference_packs(data):
     count = data.draw(st.integers(0, 40))
@@ -134,7 +133,6 @@ def token_address(token):
     return held, held.ctypes.data
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 3), st.binary(max_size=40).filter(lambda t: t)), max_size=80)
 )
@@ -162,7 +160,6 @@ def test_tokens_are_a_dictionary(wanted):
         assert tokens.number_of(words.ctypes.data, who, at) == number
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from([1, 1, 1, 1, 2, 3]), max_size=80))
 def test_a_session_takes_no_more_tokens_than_are_left_for_all(asking):
     """Against plain counting; whoever comes last finds room, until he has what is left too."""

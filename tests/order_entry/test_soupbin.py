@@ -3,7 +3,7 @@ that others published."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.order_entry import soupbin
@@ -59,7 +59,6 @@ def test_packets_of_a_client(packet, kind):
     assert classify(packet) == kind == reference.classify(packet)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.binary(min_size=1, max_size=60))
 def test_any_packet_is_classified_as_the_reference_does(data):
     packet = len(data).to_bytes(2, "big") + data

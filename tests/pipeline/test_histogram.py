@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.pipeline.histogram import (
@@ -15,7 +15,6 @@ from openoutcry.pipeline.histogram import (
 )
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.integers(0, 2**62))
 def test_a_value_lies_in_its_bucket_and_the_bucket_is_narrow(value: int) -> None:
     """The upper edge is at or above the value, by at most one part in 64."""
@@ -26,7 +25,6 @@ def test_a_value_lies_in_its_bucket_and_the_bucket_is_narrow(value: int) -> None
     assert index < WORDS - 1
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
 @given(st.lists(st.integers(0, 10**10), min_size=1, max_size=300))
 def test_percentiles_are_those_of_the_sorted_values(values: list[int]) -> None:
     """Each percentile is the bucket edge of the value at that rank, and max is exact."""

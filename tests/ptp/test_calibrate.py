@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.ptp.calibrate import (
@@ -74,7 +74,6 @@ def test_drift_is_found_to_a_few_ppb(ppb):
 
 
 @given(st.lists(st.integers(0, 63), max_size=16, unique=True), st.integers(-(10**6), 10**6))
-@settings(derandomize=True, deadline=None, max_examples=60)
 def test_a_quarter_of_outliers_does_not_bend_the_line(where, off_ns):
     """Theil-Sen: up to 16 of 64 points may be anywhere, and the slope stays."""
     x = np.arange(64.0) * SECOND_NS
@@ -84,7 +83,6 @@ def test_a_quarter_of_outliers_does_not_bend_the_line(where, off_ns):
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=40))
-@settings(derandomize=True, deadline=None)
 def test_the_median_is_numpys(values):
     """The short cut gives the same number."""
     assert median(np.array(values)) == pytest.approx(float(np.median(values)), rel=1e-12)
@@ -183,7 +181,6 @@ def test_a_confirmed_step_is_followed():
     st.integers(0, 3_600),
     st.integers(0, 2**31),
 )
-@settings(derandomize=True, deadline=None, max_examples=80)
 def test_holdover_holds_the_truth(ppb, noise_ns, error_ns, silent_s, seed):
     """For any drift, noise and honest error, the interval holds the truth through an hour's
     silence, and never narrows in it."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from processes import left_behind
 
@@ -106,7 +106,6 @@ near_ns = st.one_of(st.integers(-(10**6), 10**6), st.integers(-(10**12), 10**12)
 @given(line=lines, ticks=near_ns, leap=st.one_of(st.none(), near_ns))
 @example(line=a_line(next_utc_offset_s=38), ticks=0, leap=0)
 @example(line=a_line(next_utc_offset_s=36), ticks=0, leap=500)
-@settings(derandomize=True, deadline=None, max_examples=300)
 def test_interval_is_what_the_fields_say(line, ticks, leap):
     """Kernel and slow reference agree to the ns, in TAI and UTC, before, across and after leaps."""
     line.leap_tai_ns = MAX_VALUE if leap is None else line.base_tai_ns + leap

@@ -3,7 +3,7 @@
 from importlib import resources
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.ptp.leap import (
@@ -71,7 +71,6 @@ def test_a_deleted_second_is_never_read(both):
 
 
 @given(st.integers(63_072_000 * SECOND_NS, 2_100_000_000 * SECOND_NS))
-@settings(derandomize=True, deadline=None)
 def test_utc_and_back(utc_ns):
     """Every POSIX time comes back, wherever it is not one of a second that was left out."""
     table = load_table()
@@ -79,7 +78,6 @@ def test_utc_and_back(utc_ns):
 
 
 @given(st.integers(-90_000 * SECOND_NS, 90_000 * SECOND_NS), st.booleans())
-@settings(derandomize=True, deadline=None, max_examples=300)
 def test_smeared_time_is_even_and_comes_back(away_ns, deleted):
     """A smearing clock never jumps, is within half a second of UTC, and can be undone to the ns."""
     real = load_table()

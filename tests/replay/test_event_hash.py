@@ -1,7 +1,7 @@
 """The event hash against plain Python integers."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.replay.event_hash import CHAIN, MULTIPLIERS, START, hash_array, hash_text
@@ -21,7 +21,6 @@ def reference(state: int, data: bytes) -> int:
     return state
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.binary(max_size=640).map(lambda b: b[: len(b) // 64 * 64]))
 def test_kernel_equals_the_reference(data: bytes) -> None:
     """The compiled hash equals the obvious one on any bytes."""

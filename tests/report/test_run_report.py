@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.report import charts
@@ -381,7 +381,6 @@ def test_the_curve_goes_through_the_percentiles():
     assert points[-1] == pytest.approx((np.log10(20_000), 4.0))
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 10**6)), max_size=40))
 def test_a_curve_only_rises(buckets):
     """Whatever the histogram, both coordinates never fall and every one is a number."""
@@ -439,7 +438,6 @@ def test_a_moment_that_repeats_its_time_is_no_division_by_zero():
     assert charts.throughput_chart([{"t_s": 0.0, "commands": 0, "events": 0}] * 2, None) is None
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(2, 12), st.booleans())
 def test_ticks_are_round_few_and_cover_the_range(low, width, count, whole):
     """They start at or below, end at or above, and are not more than asked for and two."""

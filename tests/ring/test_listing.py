@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ring_owners import CONSUMER, OWNER, WRITER, Child, kill, line, look, orders, ring, spawn
 from ring_processes import wait_until
@@ -175,7 +175,6 @@ def test_an_unwritten_header_is_half_made_if_a_ring_could_stand_there() -> None:
         assert classify(zeros, layout.SLOTS + slots_bytes, PAGE_BYTES)[0] == "other"
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
 @given(
     st.lists(st.tuples(st.integers(0, 15), st.integers(-(2**63), 2**63 - 1)), max_size=4),
     st.integers(0, 20000),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ring_processes import STUCK_S
 
@@ -75,7 +75,6 @@ def test_the_slowest_consumer_gates(make_ring: Callable[..., RingBuffer]) -> Non
     producer.publish(orders(9, 1), timeout_s=1)
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=40))
 def test_any_mix_of_publish_and_release_keeps_order_and_content(
     steps: list[tuple[int, int]],

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ring_processes import RECORD, check_whole, fork, make_records, ring_name
 
@@ -40,7 +40,6 @@ both_kinds = pytest.mark.parametrize("multi", [False, True], ids=["single", "mul
 
 
 @pytest.mark.parametrize("capacity", [8, 2 * SINGLE_SLOTS_MAX])
-@settings(derandomize=True, deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 4), max_size=60), st.booleans(), st.booleans())
 def test_a_loop_gets_every_record_once_and_in_order(
     capacity: int, bursts: list[int], multi: bool, again: bool

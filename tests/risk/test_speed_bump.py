@@ -3,7 +3,7 @@ says it; and what the operator cancels enters no more."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from risk_delayed import Plain, delayed_core, same_risk, switch, without_places
 
@@ -234,6 +234,5 @@ def test_nonsense_is_refused():
 
 
 @given(st.integers(-(1 << 63), (1 << 63) - 1), st.integers(1, 1 << 62), st.integers(1, 10**12))
-@settings(max_examples=200, deadline=None)
 def test_what_is_drawn_is_what_plain_integers_say(seed, seq, window):
     assert sb.drawn(seed, seq, window) == reference_bump.drawn(seed, seq, window)

@@ -4,7 +4,7 @@ the test's power is what it says."""
 import audit_journals as journals
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.journal import Journal
@@ -71,7 +71,6 @@ def test_too_little_to_judge_by_says_nothing():
     assert mean_ranks(np.array([5, 1, 5, 9])).tolist() == [0.5, 0.125, 0.5, 0.875]
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 30)), min_size=1, max_size=40))
 def test_who_was_passed_is_what_counting_by_hand_gives(rows):
     lanes = np.array([lane for lane, _ in rows])

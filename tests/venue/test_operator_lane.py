@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.matcher import Engine
@@ -82,7 +82,6 @@ def changes(events: np.ndarray) -> list[tuple[int, ...]]:
 
 
 @given(cut=st.integers(1, 60), late_s=st.integers(0, 3 * 86_400), off_band=st.booleans())
-@settings(max_examples=40, deadline=None, derandomize=True)
 def test_what_is_still_due_leads_where_the_whole_would_have_led(
     cut: int, late_s: int, off_band: bool
 ) -> None:

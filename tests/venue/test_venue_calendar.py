@@ -6,7 +6,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.pipeline.venue.calendar import (
@@ -104,7 +104,6 @@ def test_times_that_daylight_saving_leaves_out_or_repeats_keep_their_order() -> 
     at_s=st.integers(0, 86_399),
     more_s=st.integers(0, 7_200),
 )
-@settings(max_examples=300, deadline=None, derandomize=True)
 def test_a_moment_is_the_first_at_which_the_local_clock_shows_that_time(
     zone: str, day: date, at_s: int, more_s: int
 ) -> None:
@@ -127,7 +126,6 @@ def test_a_moment_is_the_first_at_which_the_local_clock_shows_that_time(
     every_s=st.sampled_from([1, 60, 3_600]),
     half=st.booleans(),
 )
-@settings(max_examples=150, deadline=None, derandomize=True)
 def test_however_a_span_is_cut_each_phase_is_due_once(
     zone: str, begin: datetime, cuts: list[int], every_s: int, half: bool
 ) -> None:
@@ -159,7 +157,6 @@ def test_however_a_span_is_cut_each_phase_is_due_once(
 
 
 @given(at_s=st.integers(0, 10 * 86_400))
-@settings(max_examples=100, deadline=None, derandomize=True)
 def test_what_is_expected_is_what_the_commands_since_the_begin_lead_to(at_s: int) -> None:
     trading_calendar = calendar(half_days=frozenset({date(2026, 3, 27)}))
     begin_ns = ns("2026-03-24T00:00")  # over the change to summer time

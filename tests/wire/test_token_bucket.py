@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.wire.token_bucket import bucket_times, take_token
@@ -26,7 +26,6 @@ class CountedTokens:
         return True
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
 @given(
     st.integers(1, 2_000),
     st.integers(0, 5_000),

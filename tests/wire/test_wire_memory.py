@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.wire import memory
@@ -142,7 +142,6 @@ def guarded(size_bytes=256):
 words = st.integers(-(2**63), 2**63 - 1)
 
 
-@settings(derandomize=True, deadline=None)
 @given(words)
 def test_loads_have_their_width_and_extend_with_zeros(word):
     """One word read at every width is the low bytes, never negative below 64 bits."""
@@ -152,7 +151,6 @@ def test_loads_have_their_width_and_extend_with_zeros(word):
     assert load_each(memory_word.ctypes.data) == expected
 
 
-@settings(derandomize=True, deadline=None)
 @given(words)
 @pytest.mark.parametrize(
     ("store", "size"),
@@ -184,7 +182,6 @@ def test_copies_move_exactly_their_bytes(copy, size, to_offset, from_offset):
     assert source.tolist() == before.tolist()
 
 
-@settings(derandomize=True, deadline=None)
 @given(words.filter(bool))
 def test_bit_scans_agree_with_python(word):
     """Lowest and highest set bit of any word but zero, the negative ones included."""
