@@ -130,6 +130,7 @@ class GoldenDevice:
             "row_index": self._row_index,
             "reason_count": self._reasons[part] if part < 16 else 0,
             "frame_count": 0,
+            "left_out_count": 0,
             "row_shadow": self._shadow >> 32 * part,
         }
         return int(values[name])

@@ -6,7 +6,7 @@ what stands in the symbol table, finds a place for each symbol and changes rows 
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from openoutcry.wire.registers import (
     FRAME_OUTCOMES,
     FRAME_PORTS,
     GATEWAY_MAGIC,
+    LEFT_OUT,
     MAP_HASH,
     ROW_BITS,
     WAYS,
@@ -249,13 +250,17 @@ class GatewayDriver:
 
     def frames(self, port: int) -> dict[str, int]:
         """Frames of one Ethernet port by outcome (``FRAME_OUTCOMES``): taken whole, or why not."""
+        return self._of_port("frame_count", FRAME_OUTCOMES, port)
+
+    def left_out(self, port: int) -> dict[str, int]:
+        """Records left out of packets that one Ethernet port took, by the rule (``LEFT_OUT``)."""
+        return self._of_port("left_out_count", LEFT_OUT, port)
+
+    def _of_port(self, register: str, names: Sequence[str], port: int) -> dict[str, int]:
         if not 0 <= port < FRAME_PORTS:
             raise DeviceError(f"port {port} is not 0 to {FRAME_PORTS - 1}")
-        first = ADDRESS["frame_count"] + WORD_BYTES * len(FRAME_OUTCOMES) * port
-        return {
-            outcome: self.bus.read(first + WORD_BYTES * n)
-            for n, outcome in enumerate(FRAME_OUTCOMES)
-        }
+        first = ADDRESS[register] + WORD_BYTES * len(names) * port
+        return {name: self.bus.read(first + WORD_BYTES * n) for n, name in enumerate(names)}
 
     # The bus --------------------------------------------------------------------------------------
 

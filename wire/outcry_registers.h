@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #define OUTCRY_GATEWAY_MAGIC UINT32_C(1464288079)
-#define OUTCRY_MAP_HASH UINT32_C(2603211160)
+#define OUTCRY_MAP_HASH UINT32_C(328495608)
 #define OUTCRY_WAYS UINT32_C(3)
 #define OUTCRY_SLOT_BITS UINT32_C(9)
 #define OUTCRY_PARTICIPANT_BITS UINT32_C(10)
@@ -13,6 +13,7 @@
 #define OUTCRY_FRAME_PORTS UINT32_C(3)
 #define OUTCRY_FRAME_OUTCOMES UINT32_C(21)
 #define OUTCRY_PARSER_OUTCOMES UINT32_C(19)
+#define OUTCRY_LEFT_OUT UINT32_C(2)
 #define OUTCRY_FIVES_MODULUS UINT32_C(15625)
 #define OUTCRY_CONTROL_CHECK_PARTICIPANTS UINT32_C(0)
 #define OUTCRY_CONTROL_ARMED UINT32_C(1)
@@ -36,6 +37,7 @@
 #define OUTCRY_REG_PARTICIPANT_SET 0x080 /* bits 15:0 who, bit 31 his bit; his bucket becomes full */
 #define OUTCRY_REG_ROW_SHADOW 0x100 /* the row to be swapped in, low word first */
 #define OUTCRY_REG_FRAME_COUNT 0x200 /* frames by port and outcome: word 21 * port + outcome; saturates */
+#define OUTCRY_REG_LEFT_OUT_COUNT 0x300 /* records left out of packets taken: word 2 * port of participant 0, the next with a reserved order id; saturates */
 
 /* Fields of a symbol table row: first bit, bits */
 #define OUTCRY_ROW_SYMBOL_LOW 0 /* eight bytes as in the record; 0 is an empty row */

@@ -2,7 +2,7 @@
 `ifndef OUTCRY_REGISTERS_VH
 `define OUTCRY_REGISTERS_VH
 `define OUTCRY_GATEWAY_MAGIC 32'd1464288079
-`define OUTCRY_MAP_HASH 32'd2603211160
+`define OUTCRY_MAP_HASH 32'd328495608
 `define OUTCRY_WAYS 32'd3
 `define OUTCRY_SLOT_BITS 32'd9
 `define OUTCRY_PARTICIPANT_BITS 32'd10
@@ -11,6 +11,7 @@
 `define OUTCRY_FRAME_PORTS 32'd3
 `define OUTCRY_FRAME_OUTCOMES 32'd21
 `define OUTCRY_PARSER_OUTCOMES 32'd19
+`define OUTCRY_LEFT_OUT 32'd2
 `define OUTCRY_FIVES_MODULUS 32'd15625
 `define OUTCRY_CONTROL_CHECK_PARTICIPANTS 32'd0
 `define OUTCRY_CONTROL_ARMED 32'd1
@@ -34,6 +35,7 @@
 `define OUTCRY_REG_PARTICIPANT_SET 10'd32 // bits 15:0 who, bit 31 his bit; his bucket becomes full
 `define OUTCRY_REG_ROW_SHADOW 10'd64 // the row to be swapped in, low word first
 `define OUTCRY_REG_FRAME_COUNT 10'd128 // frames by port and outcome: word 21 * port + outcome; saturates
+`define OUTCRY_REG_LEFT_OUT_COUNT 10'd192 // records left out of packets taken: word 2 * port of participant 0, the next with a reserved order id; saturates
 
 // Fields of a symbol table row
 `define OUTCRY_ROW_SYMBOL 63:0 // eight bytes as in the record; 0 is an empty row

@@ -70,6 +70,10 @@ other name is why a frame was refused (docs/fpga.md).  The last two are counted 
 where a MAC that cannot wait delivers (``outcry_ingress``); elsewhere they stay 0."""
 PARSER_OUTCOMES = FRAME_OUTCOMES[:-2]
 """Those that the parser counts."""
+LEFT_OUT = ("OPERATOR", "RESERVED_ID")
+"""Why a record is left out of a packet that was taken, by the number that it is counted under: it
+is of participant 0, or its order id is one that only the venue allocates (``order_ids.py``).  A
+record of which both hold is counted under the first."""
 
 REGISTERS = (
     Register("magic", 0x000, "RO", "the letters OCGW: a gateway answers"),
@@ -104,6 +108,14 @@ REGISTERS = (
         "RO",
         f"frames by port and outcome: word {len(FRAME_OUTCOMES)} * port + outcome; saturates",
         FRAME_PORTS * len(FRAME_OUTCOMES),
+    ),
+    Register(
+        "left_out_count",
+        0x300,
+        "RO",
+        f"records left out of packets taken: word {len(LEFT_OUT)} * port of participant 0, the "
+        "next with a reserved order id; saturates",
+        FRAME_PORTS * len(LEFT_OUT),
     ),
 )
 
@@ -200,6 +212,7 @@ def register_constants() -> list[tuple[str, int]]:
         ("FRAME_PORTS", FRAME_PORTS),
         ("FRAME_OUTCOMES", len(FRAME_OUTCOMES)),
         ("PARSER_OUTCOMES", len(PARSER_OUTCOMES)),
+        ("LEFT_OUT", len(LEFT_OUT)),
         ("FIVES_MODULUS", FIVES_MODULUS),
         ("CONTROL_CHECK_PARTICIPANTS", CONTROL_CHECK_PARTICIPANTS),
         ("CONTROL_ARMED", CONTROL_ARMED),

@@ -11,7 +11,8 @@ always @* assume (!command_done || row_swap || participant_set);
 (* anyconst *) reg [3:0] f_n;
 (* anyconst *) reg [4:0] f_word;
 (* anyconst *) reg [5:0] f_frame;
-always @* assume (f_word < 5'd18 && f_frame < 6'd63);
+(* anyconst *) reg [2:0] f_left;
+always @* assume (f_word < 5'd18 && f_frame < 6'd63 && f_left < 3'd6);
 wire [COUNTER_BITS-1:0] f_reasons = reason_count[f_n*COUNTER_BITS +: COUNTER_BITS];
 wire [31:0]             f_shadow  = row_shadow_reg[32*f_word +: 32];
 // Of the write that is being carried out: all of its strobes, and whether it was asked.
@@ -36,7 +37,7 @@ wire f_sets = write && f_whole && f_write_word == f_setting
 wire [31:0] f_set_to = f_setting == 10'd8 ? {30'd0, write_data[1:0]} : write_data;
 
 // What stood there when the read was under way.
-reg [31:0] f_shadow_then, f_frame_then, f_value_then;
+reg [31:0] f_shadow_then, f_frame_then, f_left_then, f_value_then;
 reg [COUNTER_BITS-1:0] f_reasons_then, f_bad_then;
 reg [31:0] f_orders_then;
 always @(posedge clk) begin
@@ -45,6 +46,7 @@ always @(posedge clk) begin
     f_orders_then  <= order_count[31:0];
     f_shadow_then <= f_shadow;
     f_frame_then  <= frames[32*f_frame +: 32];
+    f_left_then   <= left_out[32*f_left +: 32];
     f_value_then  <= f_value;
 end
 
@@ -71,6 +73,9 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
     if ($past(found) && f_read_word == 10'd128 + {4'd0, f_frame})
         regs_frames_read_back: assert (s_axil_rvalid && s_axil_rresp == 2'b00
                                        && s_axil_rdata == $past(f_frame_then));
+    if ($past(found) && f_read_word == 10'd192 + {7'd0, f_left})
+        regs_left_out_reads_back: assert (s_axil_rvalid && s_axil_rresp == 2'b00
+                                          && s_axil_rdata == $past(f_left_then));
     if ($past(found) && f_read_word == f_setting)
         regs_setting_reads_back: assert (s_axil_rvalid && s_axil_rresp == 2'b00
                                          && s_axil_rdata == $past(f_value_then));
@@ -102,7 +107,8 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
                         && read_nth == 16'd1 << f_read_word[3:0]
                         && read_status == (f_read_word < 10'd16 ? 16'd1 << f_read_word[3:0] : 16'd0)
                         && read_somewhere == (f_read_word <= 10'd32 || (f_read_word >= 10'd64 && f_read_word < 10'd82)
-                                              || (f_read_word >= 10'd128 && f_read_word < 10'd191))
+                                              || (f_read_word >= 10'd128 && f_read_word < 10'd191)
+                                              || (f_read_word >= 10'd192 && f_read_word < 10'd198))
                         && read_allowed == (read_somewhere && f_read_word != 10'd15 && f_read_word != 10'd32));
     if (found) f_answer: assert (rresp == (read_allowed ? OKAY : read_somewhere ? SLVERR : DECERR));
     f_one_write: assert (!(write && s_axil_bvalid));
@@ -117,7 +123,8 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
                          && write_to_shadow == (f_whole && f_write_word >= 10'd64 && f_write_word < 10'd82)
                          && write_to_shadow_word[f_word] == (f_whole && f_write_word == 10'd64 + {5'd0, f_word})
                          && write_somewhere == (f_write_word <= 10'd32 || (f_write_word >= 10'd64 && f_write_word < 10'd82)
-                                                || (f_write_word >= 10'd128 && f_write_word < 10'd191))
+                                                || (f_write_word >= 10'd128 && f_write_word < 10'd191)
+                                                || (f_write_word >= 10'd192 && f_write_word < 10'd198))
                          && f_whole == $past(&s_axil_wstrb)
                          && row_fits == (write_data < 3 * (1 << SLOT_BITS))
                          && participant_fits == (write_data[15:0] < (1 << PARTICIPANT_BITS)));
@@ -131,7 +138,7 @@ always @(posedge clk) if (f_started && !$past(rst) && !rst) begin
                     && $stable(armed) && $stable(check_participants) && $stable(row_index)
                     && (!row_swap || $past(row_swap)) && (!participant_set || $past(participant_set)));
     if ($past(write && (f_write_word > 10'd32 && f_write_word < 10'd64 || f_write_word > 10'd81 && f_write_word < 10'd128
-                        || f_write_word >= 10'd191)))
+                        || f_write_word == 10'd191 || f_write_word >= 10'd198)))
         regs_nowhere_is_an_error: assert (s_axil_bresp == 2'b11);
     regs_reasons_saturate:
         assert (f_reasons == $past(f_reasons)

@@ -71,6 +71,11 @@ reg [511:0] f_h_head, f_c_head, f_d_head, f_e_head;
 reg [15:0]  f_h_port, f_c_port, f_d_port, f_e_port;
 reg [7:0]   f_h_kind, f_c_kind, f_d_kind, f_e_kind;
 reg [511:0] f_before, f_b_order, f_c_order;
+// What no network may bring, byte by byte of an order: participant 0, and an id whose upper byte is 20
+// to 7F.
+wire        f_operators = f_c_order[391:384] == 8'd0 && f_c_order[399:392] == 8'd0;
+wire        f_reserved  = f_c_order[255:248] >= 8'h20 && f_c_order[255:248] < 8'h80;
+wire        f_written   = c_write && !c_operator && !c_reserved;
 wire        f_a_vlan = f_h_head[103:96] == 8'h81 && f_h_head[111:104] == 8'h00;
 always @(posedge clk) begin
     if (a_valid) begin
@@ -146,11 +151,35 @@ end
 always @* assume (f_reason < 5'd19);
 wire [COUNTER_WIDTH-1:0] f_value = frames[COUNTER_WIDTH*f_reason +: COUNTER_WIDTH];
 
+// Orders of the frame on trial that are left out, by either rule; what the counters of them say, and
+// must say next.
+wire [7:0] f_trial_left = {3'd0, trial_operator} + {3'd0, trial_reserved};
+reg  [4:0] f_e_operator, f_e_reserved;
+always @(posedge clk) begin
+    f_e_operator <= trial_operator;
+    f_e_reserved <= trial_reserved;
+end
+function [COUNTER_WIDTH-1:0] f_more(input [COUNTER_WIDTH-1:0] value, input [4:0] more);
+    reg [COUNTER_WIDTH+5:0] sum;
+    begin
+        sum = value;
+        sum = sum + more;
+        f_more = sum >= (1 << COUNTER_WIDTH) ? {COUNTER_WIDTH{1'b1}} : sum[COUNTER_WIDTH-1:0];
+    end
+endfunction
+wire [COUNTER_WIDTH-1:0] f_operator_value = left_out[COUNTER_WIDTH-1:0];
+wire [COUNTER_WIDTH-1:0] f_reserved_value = left_out[2*COUNTER_WIDTH-1:COUNTER_WIDTH];
+
 `ifdef FORMAL_DATA
 always @(posedge clk) if (f_started) begin
     if (f_commit) parser_takes_only_our_packets: assert (f_judge(f_e_head, f_e_port) == 8'd0);
     if (c_write)
         parser_order_is_the_frames: assert (order == f_c_order);
+    if (f_written) parser_operators_records_stay_out: assert (!f_operators);
+    if (f_written) parser_no_packet_names_a_reserved_id: assert (!f_reserved);
+    if (c_write && !f_written)
+        parser_leaves_out_nothing_else:
+            assert (c_operator ? f_operators && !c_reserved : !f_operators && f_reserved);
     f_vlan: assert (f_place == 5'd0 && !b_valid || h_vlan == f_a_vlan);
     f_judge_h: assert (f_place == 5'd0 && !b_valid || f_h_flags == f_judge(f_h_head, f_h_port));
     f_judge_c: assert (!c_valid || f_c_flags == f_judge(f_c_head, f_c_port));
@@ -173,11 +202,11 @@ end
 always @(posedge clk) if (f_started) begin
     if (f_commit)
         parser_never_lets_go_half:
-            assert (f_trial == f_e_stored && f_e_count >= 16'd1 && f_e_count <= 16'd22
+            assert ({2'd0, f_trial} + f_trial_left == {3'd0, f_e_stored} && f_e_count >= 16'd1 && f_e_count <= 16'd22
                     && {11'd0, f_e_stored} == f_e_count);
     if (!$past(rst) && $past(e_last && !outcome[REASON_NONE]))
         parser_refused_leaves_nothing: assert (f_trial == 0);
-    parser_queue_never_overflows: assert (!c_write || free != 0);
+    parser_queue_never_overflows: assert (!f_written || free != 0);
     parser_verdict_before_next_order: assert (!(c_write && f_pending));
     parser_one_verdict_a_frame:
         assert (f_frames - f_verdicts ==
@@ -190,6 +219,14 @@ always @(posedge clk) if (f_started) begin
         parser_counters_saturate:
             assert (f_value == $past(f_value)
                     + ($past(counted[f_reason]) && $past(f_value) != {COUNTER_WIDTH{1'b1}}));
+    if (!$past(rst))
+        parser_left_out_is_counted:
+            assert (f_operator_value == ($past(counted[REASON_NONE])
+                        ? f_more($past(f_operator_value), $past(f_e_operator))
+                        : $past(f_operator_value))
+                    && f_reserved_value == ($past(counted[REASON_NONE])
+                        ? f_more($past(f_reserved_value), $past(f_e_reserved))
+                        : $past(f_reserved_value)));
     if (!$past(rst) && $past(!m_axis_tvalid && !f_waiting))
         parser_never_stuck: assert (s_axis_tready);
     if (!$past(rst) && $past(m_axis_tvalid && !m_axis_tready))
@@ -244,7 +281,9 @@ always @(posedge clk) if (f_started) begin
                     && (e_wrong[REASON_KIND] || f_e_kind == 8'd1)));
 
     f_bound: assert (f_done <= 5'd22);
-    f_trial_done: assert (f_trial == f_done);
+    f_trial_done: assert ({2'd0, f_trial} + f_trial_left == {3'd0, f_done});
+    f_one_rule: assert (!c_valid || !(c_operator && c_reserved));
+    f_judged: assert (judged_operator == f_e_operator && judged_reserved == f_e_reserved);
     f_e_done: assert (!e_last || (f_done == f_e_stored && (!d_last || f_d_stored == 5'd0)));
     f_d_done: assert (!d_last || e_last || f_done == f_d_stored);
     f_c_done: assert (!c_valid || f_pending || f_done == f_c_stored - {4'd0, c_write});

@@ -167,7 +167,7 @@ PROPERTIES = (
     Property(
         "parser_never_lets_go_half",
         "outcry_udp_parser",
-        "A frame is let go only with all of its 1 to 22 orders in the queue, and nothing else.",
+        "A frame is let go only with each of its 1 to 22 orders in the queue or left out.",
         ("{6'd0, d_bytes} != d_frame_length", "{6'd0, d_bytes} > d_frame_length"),
     ),
     Property(
@@ -193,6 +193,34 @@ PROPERTIES = (
         "outcry_udp_parser_data",
         "An order is 64 bytes in a row of its frame, with the ingress time and no verdict in it.",
         ("order = c_vlan ?", "order = h_vlan ?"),
+    ),
+    Property(
+        "parser_operators_records_stay_out",
+        "outcry_udp_parser_data",
+        "No order of participant 0 comes to the queue, with or without a VLAN tag.",
+        ("b_participant == 16'd0;", "b_participant[7:0] == 8'd0 && !h_vlan;"),
+    ),
+    Property(
+        "parser_no_packet_names_a_reserved_id",
+        "outcry_udp_parser_data",
+        "No order comes to the queue whose id only the venue allocates.",
+        (
+            "$signed(b_order_id) >= $signed(FIRST_RESERVED);",
+            "b_order_id[63:62] == 2'b01;",
+        ),
+    ),
+    Property(
+        "parser_leaves_out_nothing_else",
+        "outcry_udp_parser_data",
+        "An order is left out by one of these two rules, the operator's first, and by no other.",
+        ("b_reserved && !b_operator;", "b_reserved;"),
+    ),
+    Property(
+        "parser_left_out_is_counted",
+        "outcry_udp_parser",
+        "With a frame that is taken, and with no other, the orders left out of it are counted.",
+        ("else if (counted[REASON_NONE])", "else if (counted != 19'd0)"),
+        depth=16,
     ),
     Property(
         "parser_queue_never_overflows",

@@ -64,6 +64,12 @@ REGS = (
         ("frames[2015:1536]", "frames[1983:1504]"),
     ),
     Property(
+        "regs_left_out_reads_back",
+        "outcry_regs",
+        "A read of a port's counter of records left out gives what the port counts.",
+        ("picked({320'd0, left_out}, read_nth)", "picked({320'd0, left_out}, read_nth >> 1)"),
+    ),
+    Property(
         "regs_command_is_held",
         "outcry_regs",
         "Until the validator is done, a command and all that it uses stand still.",

@@ -42,6 +42,7 @@ struct Gateway {
         model.s_axil_awvalid = model.s_axil_wvalid = model.s_axil_arvalid = 0;
         model.s_axil_bready = model.s_axil_rready = 0;
         std::memset(&model.frames, 0, sizeof model.frames);
+        std::memset(&model.left_out, 0, sizeof model.left_out);
         model.rst = 1;
         model.eval();
         reset();

@@ -75,6 +75,9 @@ module outcry_core #(
     localparam FRAME_BITS = `OUTCRY_FRAME_OUTCOMES * 32;
     localparam PARSER_BITS = `OUTCRY_PARSER_OUTCOMES * 32;
     wire [`OUTCRY_FRAME_PORTS*FRAME_BITS-1:0] frames;
+    // Records left out, by port and rule.
+    localparam LEFT_OUT_BITS = `OUTCRY_LEFT_OUT * 32;
+    wire [`OUTCRY_FRAME_PORTS*LEFT_OUT_BITS-1:0] left_out;
 
     genvar port;
     generate
@@ -95,13 +98,16 @@ module outcry_core #(
                 .m_axis_tdata(parsed_tdata[port*512 +: 512]),
                 .m_axis_tvalid(parsed_tvalid[port]),
                 .m_axis_tready(parsed_tready[port]),
-                .frames(frames[port*FRAME_BITS +: PARSER_BITS])
+                .frames(frames[port*FRAME_BITS +: PARSER_BITS]),
+                .left_out(left_out[port*LEFT_OUT_BITS +: LEFT_OUT_BITS])
             );
             assign frames[port*FRAME_BITS + PARSER_BITS +: 64] = lost_frames[port*64 +: 64];
         end
         if (PORTS < `OUTCRY_FRAME_PORTS) begin : g_rest
             assign frames[`OUTCRY_FRAME_PORTS*FRAME_BITS-1:PORTS*FRAME_BITS] =
                 {((`OUTCRY_FRAME_PORTS-PORTS)*FRAME_BITS){1'b0}};
+            assign left_out[`OUTCRY_FRAME_PORTS*LEFT_OUT_BITS-1:PORTS*LEFT_OUT_BITS] =
+                {((`OUTCRY_FRAME_PORTS-PORTS)*LEFT_OUT_BITS){1'b0}};
         end
     endgenerate
 
@@ -156,7 +162,8 @@ module outcry_core #(
         .s_axil_rresp(s_axil_rresp),
         .s_axil_rvalid(s_axil_rvalid),
         .s_axil_rready(s_axil_rready),
-        .frames(frames)
+        .frames(frames),
+        .left_out(left_out)
     );
 
     // The gateway gives each order that it takes, in turn: so the port it came by waits in a queue

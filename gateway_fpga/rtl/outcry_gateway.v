@@ -1,5 +1,8 @@
 // The gateway: the validator with its registers.  Parser, arbiter and timestamp stand before
-// s_axis; what they count comes in by frames to be read.
+// s_axis; what they count comes in by frames and left_out to be read.
+//
+// Orders of participant 0 are taken here: the exchange operator's own lane leads to s_axis, and of what
+// comes from a network the parser has left them out.
 `default_nettype none
 `include "outcry_wire.vh"
 `include "outcry_registers.vh"
@@ -42,7 +45,9 @@ module outcry_gateway #(
     input  wire         s_axil_rready,
 
     // Frames by port and outcome, 32 bits each, port 0 lowest.
-    input  wire [`OUTCRY_FRAME_PORTS*`OUTCRY_FRAME_OUTCOMES*32-1:0] frames
+    input  wire [`OUTCRY_FRAME_PORTS*`OUTCRY_FRAME_OUTCOMES*32-1:0] frames,
+    // Records left out by port and rule, in the same way.
+    input  wire [`OUTCRY_FRAME_PORTS*`OUTCRY_LEFT_OUT*32-1:0] left_out
 );
 
     wire                        armed;
@@ -122,7 +127,8 @@ module outcry_gateway #(
         .command_done(command_done),
         .count_valid(m_axis_tvalid && m_axis_tready),
         .count_code(m_axis_tdata[`OUTCRY_ORDER_ERROR_CODE]),
-        .frames(frames)
+        .frames(frames),
+        .left_out(left_out)
     );
 
 endmodule

@@ -58,7 +58,9 @@ module outcry_regs #(
     input  wire                         count_valid,
     input  wire [15:0]                  count_code,
     // The ports' own counters of frames by outcome, 32 bits each, port 0 lowest.
-    input  wire [`OUTCRY_FRAME_PORTS*`OUTCRY_FRAME_OUTCOMES*32-1:0] frames
+    input  wire [`OUTCRY_FRAME_PORTS*`OUTCRY_FRAME_OUTCOMES*32-1:0] frames,
+    // And of records left out of packets that were taken, in the same way.
+    input  wire [`OUTCRY_FRAME_PORTS*`OUTCRY_LEFT_OUT*32-1:0] left_out
 );
 
     // Elaboration ends here with the parameter's name when it is out of its range.
@@ -82,6 +84,7 @@ module outcry_regs #(
     localparam [31:0] FRAME_WORDS  = `OUTCRY_FRAME_PORTS * `OUTCRY_FRAME_OUTCOMES;
     // Those of them in their last group of 16.
     localparam [31:0] LAST_FRAMES  = FRAME_WORDS - 32'd48;
+    localparam [31:0] LEFT_OUT_WORDS = `OUTCRY_FRAME_PORTS * `OUTCRY_LEFT_OUT;
     localparam [31:0] ROWS         = `OUTCRY_WAYS << SLOT_BITS;
     localparam [31:0] PARTICIPANTS = 32'd1 << PARTICIPANT_BITS;
     localparam [COUNTER_BITS-1:0] COUNT_ONE = 1;
@@ -95,6 +98,7 @@ module outcry_regs #(
             6'd2:    is_somewhere = word[3:0] == 4'd0;
             6'd5:    is_somewhere = word[3:1] == 3'd0;
             6'd11:   is_somewhere = {28'd0, word[3:0]} < LAST_FRAMES;
+            6'd12:   is_somewhere = {28'd0, word[3:0]} < LEFT_OUT_WORDS;
             default: is_somewhere = 1'b0;
         endcase
     endfunction
@@ -386,7 +390,7 @@ module outcry_regs #(
         end
     endgenerate
     reg [31:0] found_status, found_reasons, found_shadow0, found_shadow1;
-    reg [31:0] found_frames0, found_frames1, found_frames2, found_frames3;
+    reg [31:0] found_frames0, found_frames1, found_frames2, found_frames3, found_left_out;
     always @(posedge clk) begin
         // A simulator then picks no word while nobody asks: a tenth less work an order (measured).
         if (asked) begin
@@ -398,6 +402,7 @@ module outcry_regs #(
             found_frames1 <= picked(frames[1023:512], read_nth);
             found_frames2 <= picked(frames[1535:1024], read_nth);
             found_frames3 <= picked({32'd0, frames[2015:1536]}, read_nth);
+            found_left_out <= picked({320'd0, left_out}, read_nth);
         end
     end
 
@@ -411,7 +416,8 @@ module outcry_regs #(
             6'd8:    found_word = found_frames0;
             6'd9:    found_word = found_frames1;
             6'd10:   found_word = found_frames2;
-            default: found_word = found_frames3;
+            6'd11:   found_word = found_frames3;
+            default: found_word = found_left_out;
         endcase
     end
 

@@ -6,6 +6,10 @@
 // nothing but its count, as in the software receiver.  A packet of one order pays nothing for this,
 // because its only order is complete with the last beat; one of n orders pays n - 1 cycles.
 //
+// Of a packet that is taken, two kinds of records are left out one by one and counted, as there: those
+// of participant 0, the exchange operator, who speaks by no network, and those with an order id that
+// only the venue allocates (wire/order_ids.py).
+//
 // Each order gets the frame's ingress time (s_axis_tuser) and an error_code of 0.
 //
 // From the last beat taken to the first order offered 7 cycles; throughput 1 beat a cycle, frames
@@ -13,7 +17,7 @@
 //
 //   a   one beat                        its fields to h_ (what is known of the frame so far)
 //   b   sums of four words each
-//   c   sum of the beat                 its order to the queue
+//   c   sum of the beat                 its order to the queue, or left out
 //   d   totals of the frame
 //   e   verdict                         commit or discard
 //
@@ -48,7 +52,10 @@ module outcry_udp_parser #(
     input  wire                        m_axis_tready,
 
     // Frames by outcome: the first was taken whole, the others refused (REASON_ below).
-    output wire [19*COUNTER_WIDTH-1:0] frames
+    output wire [19*COUNTER_WIDTH-1:0] frames,
+    // Records left out of frames that were taken: the operator's, and above them those with a
+    // reserved order id.
+    output wire [2*COUNTER_WIDTH-1:0]  left_out
 );
 
     // Elaboration ends here with the parameter's name when it is out of its range.
@@ -252,9 +259,20 @@ module outcry_udp_parser #(
         end
     end
 
+    // The two fields by which an order is left out, cut as `order` below is, a cycle earlier.
+    localparam [63:0] FIRST_RESERVED = `OUTCRY_VENUE_ORDER_IDS;
+    wire [511:0] b_order = h_vlan ? {b_data[111:0], c_data[511:112]} : {b_data[79:0], c_data[511:80]};
+    wire [15:0]  b_participant = b_order[`OUTCRY_ORDER_PARTICIPANT];
+    wire [63:0]  b_order_id    = b_order[`OUTCRY_ORDER_ORDER_ID];
+    wire         b_operator    = b_participant == 16'd0;
+    wire         b_reserved    = $signed(b_order_id) >= $signed(FIRST_RESERVED);
+
     // ---- c: sum of the beat; its order to the queue --------------------------------------------
     reg         c_valid;
     reg         c_write;
+    // Why the order is left out: at most one of them.
+    reg         c_operator;
+    reg         c_reserved;
     reg         c_first;
     reg         c_last;
     reg [511:0] c_data;
@@ -281,6 +299,8 @@ module outcry_udp_parser #(
             c_last         <= b_last;
             c_data         <= b_data;
             c_before       <= c_data[511:80];
+            c_operator     <= b_operator;
+            c_reserved     <= b_reserved && !b_operator;
             c_user         <= b_user;
             c_sum_0        <= {2'd0, b_sums[17:0]} + {2'd0, b_sums[35:18]}
                             + {2'd0, b_sums[53:36]} + {2'd0, b_sums[71:54]};
@@ -393,6 +413,25 @@ module outcry_udp_parser #(
         end
     end
 
+    // ---- orders left out -----------------------------------------------------------------------
+    // Of the frame under way, and of the last one that was judged.
+    reg [4:0] trial_operator;
+    reg [4:0] trial_reserved;
+    reg [4:0] judged_operator;
+    reg [4:0] judged_reserved;
+
+    always @(posedge clk) begin
+        if (rst || e_last) begin
+            trial_operator <= 5'd0;
+            trial_reserved <= 5'd0;
+        end else begin
+            trial_operator <= trial_operator + {4'd0, c_write && c_operator};
+            trial_reserved <= trial_reserved + {4'd0, c_write && c_reserved};
+        end
+        judged_operator <= trial_operator;
+        judged_reserved <= trial_reserved;
+    end
+
     outcry_packet_fifo #(
         .WIDTH(512),
         .DEPTH_LOG2(DEPTH_LOG2)
@@ -400,7 +439,7 @@ module outcry_udp_parser #(
         .clk(clk),
         .rst(rst),
         .write_data(order),
-        .write(c_write),
+        .write(c_write && !c_operator && !c_reserved),
         .commit(e_last && outcome[REASON_NONE]),
         .discard(e_last && !outcome[REASON_NONE]),
         .free(free),
@@ -426,6 +465,24 @@ module outcry_udp_parser #(
                 if (rst) value <= {COUNTER_WIDTH{1'b0}};
                 else if (counted[reason] && value != {COUNTER_WIDTH{1'b1}})
                     value <= value + {{(COUNTER_WIDTH-1){1'b0}}, 1'b1};
+            end
+        end
+    endgenerate
+
+    // Those of a frame are counted with it, if it is taken.
+    genvar rule;
+    generate
+        for (rule = 0; rule < 2; rule = rule + 1) begin : left
+            reg  [COUNTER_WIDTH-1:0] value;
+            // Wider than both, whichever is the wider.
+            wire [COUNTER_WIDTH+4:0] next = {5'd0, value}
+                + {{COUNTER_WIDTH{1'b0}}, rule == 0 ? judged_operator : judged_reserved};
+            assign left_out[COUNTER_WIDTH*rule +: COUNTER_WIDTH] = value;
+            always @(posedge clk) begin
+                if (rst) value <= {COUNTER_WIDTH{1'b0}};
+                else if (counted[REASON_NONE])
+                    value <= next[COUNTER_WIDTH+4:COUNTER_WIDTH] != 5'd0 ? {COUNTER_WIDTH{1'b1}}
+                                                                         : next[COUNTER_WIDTH-1:0];
             end
         end
     endgenerate

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from openoutcry.gateway_fpga.door_rules import door_table, not_checked
 from openoutcry.gateway_fpga.formal.modules import MODULES
 from openoutcry.gateway_fpga.formal.properties import PROPERTIES
 from openoutcry.gateway_fpga.tools.evidence import ROOT, read_evidence
@@ -28,6 +29,8 @@ def filled(text: str) -> str:
             return diagram()
         if name == "sentences":
             return sentences()
+        if name == "doors":
+            return doors()
         if name not in evidence:
             return "Not measured yet.\n"
         return TABLES[name](evidence[name]["figures"]) + _source(evidence[name])
@@ -46,6 +49,13 @@ def sentences() -> str:
             if MODULES[claim.module].module == module
         ]
     return "".join(lines) + "\n"
+
+
+def doors() -> str:
+    """Every rule of a door with the counter of each, then what the hardware door does not check."""
+    header = "| refused or left out | `--udp` | `--port` | hardware |"
+    lines = "".join(f"- {sentence}.\n" for sentence in not_checked())
+    return table(header, door_table()) + f"\nThe hardware door does not check:\n\n{lines}"
 
 
 def _source(section: dict[str, Any]) -> str:

@@ -52,6 +52,7 @@ async def verdicts_are_the_golden_models(dut, pauses):
     sink = VerdictSink(dut, hold=half(dice) if pauses else None)
     bus = RegisterBus(dut)
     dut.frames.value = 0
+    dut.left_out.value = 0
     dut.rst.value = 1
     Clock(dut.clk, 4, unit="ns").start()
     await ClockCycles(dut.clk, 3)

@@ -13,7 +13,18 @@ import numpy as np
 from bench_top import FIRST_SEQ, PARTICIPANTS, SLOT_BITS
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
-from frames import SPOILERS, UDP_PORT, Frame, expected, good_frame, packet_of, spoiled, wrap
+from frames import (
+    SPOILERS,
+    UDP_PORT,
+    Frame,
+    bar,
+    expected,
+    good_frame,
+    judged,
+    packet_of,
+    spoiled,
+    wrap,
+)
 from mac import Clocks, Mac
 from orders import INSTRUMENTS, SETTINGS
 from orders import random_orders as boundary_orders
@@ -73,6 +84,14 @@ class Card:
         frame_counts = await self.bus.with_driver(lambda driver: driver.frames(port))
         return {outcome: count for outcome, count in frame_counts.items() if count}
 
+    async def left_out(self, port):
+        """Records left out by rule: what the registers say, and what they must say."""
+        counted = await self.bus.with_driver(lambda driver: driver.left_out(port))
+        wanted = Counter(dict.fromkeys(counted, 0))
+        for data, bad in self.sent[port]:
+            wanted.update({} if bad else judged(Frame(data, 0)).left_out)
+        return counted, dict(wanted)
+
     def wanted(self, port):
         """Its orders as they must come out, and its frames by outcome, with room for all."""
         orders, outcomes = [], Counter()
@@ -108,6 +127,8 @@ async def orders_of_all_ports_with_their_verdicts(dut, idle, hold):
                 orders = boundary_orders(dice.randint(1, 3), 100 * port + n, settings)
                 orders["participant"] %= PARTICIPANTS
                 orders["order_id"] = dice.getrandbits(60)
+                if n % 2 == 0:
+                    bar(dice, dice.choice(orders), dice.choice(["OPERATOR", "RESERVED_ID"]))
                 data = wrap(dice, packet_of(dice, orders), bool(n % 2))
                 card.send(port, data, bad=n == 5 or dice.random() < 0.3)
     await card.rest()
@@ -119,6 +140,8 @@ async def orders_of_all_ports_with_their_verdicts(dut, idle, hold):
         assert without_seq(got[tags == 1 << port]) == without_seq(orders)
         assert await card.counts(port) == outcomes
         assert "BAD_FRAME" in outcomes
+        counted, wanted = await card.left_out(port)
+        assert counted == wanted
     assert len({*got["error_code"].tolist()}) > 3
 
 
@@ -132,7 +155,7 @@ async def without_room_frames_are_dropped_whole_and_counted(dut):
     dice = random.Random(8)
     for port in range(len(card.macs)):
         for _ in range(40):
-            card.send(port, good_frame(dice, 3))
+            card.send(port, good_frame(dice, 3, ordinary=True))
     await card.rest()
     for port in range(len(card.macs)):
         assert (await card.counts(port))["NO_ROOM"] > 0
@@ -149,7 +172,7 @@ async def without_room_frames_are_dropped_whole_and_counted(dut):
         for three in np.split(own, len(own) // 3):
             assert any(three.tobytes() == frame.tobytes() for frame in frames)
     # And with room again, the next frame is taken.
-    card.send(0, good_frame(dice, MAX_PACKET_RECORDS))
+    card.send(0, good_frame(dice, MAX_PACKET_RECORDS, ordinary=True))
     await card.rest()
     assert len(card.sink.taken()[0]) == MAX_PACKET_RECORDS
 
@@ -189,7 +212,7 @@ async def latency_from_the_last_word(dut):
     dice = random.Random(1)
     for n in range(12):
         await ClockCycles(dut.clk, n)
-        card.send(n % len(card.macs), good_frame(dice, 1))
+        card.send(n % len(card.macs), good_frame(dice, 1, ordinary=True))
         while not (int(dut.s_axis_tlast.value) & int(dut.s_axis_tvalid.value)):
             await RisingEdge(dut.clk)
         cycles = 0

@@ -33,6 +33,7 @@ from openoutcry.wire.registers import (
     ADDRESS,
     FRAME_OUTCOMES,
     FRAME_PORTS,
+    LEFT_OUT,
     OKAY,
     REGISTERS,
     ROW_BITS,
@@ -59,6 +60,7 @@ class Bench:
     def __init__(self, dut):
         self.dut = dut
         dut.frames.value = 0
+        dut.left_out.value = 0
         self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.clk, dut.rst)
         self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst)
         self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
@@ -487,6 +489,21 @@ async def frame_counts_of_every_port_are_read(dut):
         port_counts = await bench.on_rtl(lambda d: [d.frames(port) for port in range(FRAME_PORTS)])
         assert [value for port in port_counts for value in port.values()] == counts
         assert all(tuple(port) == FRAME_OUTCOMES for port in port_counts)
+
+
+@cocotb.test(**PATIENCE)
+async def counts_of_records_left_out_are_read(dut):
+    """Each counter that the ports bring stands at its own word, all of its bits."""
+    bench = Bench(dut)
+    await start(dut)
+    dice = random.Random(1)
+    some = [dice.getrandbits(32) for _ in range(FRAME_PORTS * len(LEFT_OUT))]
+    for counts in (some, [0xFFFFFFFF ^ count for count in some]):
+        dut.left_out.value = sum(count << 32 * n for n, count in enumerate(counts))
+        await RisingEdge(dut.clk)
+        left_out = await bench.on_rtl(lambda d: [d.left_out(port) for port in range(FRAME_PORTS)])
+        assert [value for port in left_out for value in port.values()] == counts
+        assert all(tuple(port) == LEFT_OUT for port in left_out)
 
 
 @cocotb.test(**PATIENCE)

@@ -70,6 +70,7 @@ async def only_whole_words_are_written(dut):
     """Each of the fifteen other patterns of strobes is refused by every register, changes nothing
     and begins no command."""
     dut.frames.value = 0
+    dut.left_out.value = 0
     dut.s_axis_tvalid.value, dut.m_axis_tready.value = 0, 1
     bus = RawBus(dut)
     await start(dut)
@@ -96,6 +97,7 @@ async def a_refused_read_tells_nothing(dut):
     """Every word of the address space that is no register to be read answers 0, whatever stands in
     the registers that share its decoding."""
     dut.frames.value = (1 << len(dut.frames)) - 1
+    dut.left_out.value = (1 << len(dut.left_out)) - 1
     dut.s_axis_tvalid.value, dut.m_axis_tready.value = 0, 1
     bus = RawBus(dut)
     await start(dut)
@@ -117,6 +119,7 @@ async def a_refused_read_tells_nothing(dut):
 async def an_answer_that_nobody_takes_stays(dut):
     """While a write's or a read's answer waits, no further one is taken, and the answer stands."""
     dut.frames.value = 0
+    dut.left_out.value = 0
     dut.s_axis_tvalid.value, dut.m_axis_tready.value = 0, 1
     bus = RawBus(dut)
     await start(dut)

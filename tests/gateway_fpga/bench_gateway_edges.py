@@ -482,6 +482,7 @@ async def a_command_counts_within_its_cycles(dut, command):
 async def an_order_offered_through_a_reset_comes_out_once(dut):
     """It stands before the gateway from before the reset until it is taken: once in, once out."""
     dut.frames.value = 0
+    dut.left_out.value = 0
     quiet_bus(dut)
     order = good_orders(1, symbol=b"PLAIN")
     dut.s_axis_tdata.value = int.from_bytes(order.tobytes(), "little")

@@ -23,11 +23,13 @@ from frames import (
     SPOILERS,
     UDP_PORT,
     Frame,
+    bar,
     expected,
     good_frame,
+    judged,
+    ordinary_orders,
     packet,
     packet_of,
-    random_orders,
     spoiled,
     wrap,
 )
@@ -46,6 +48,7 @@ from openoutcry.wire.registers import (
     DECERR,
     FRAME_OUTCOMES,
     FRAME_PORTS,
+    LEFT_OUT,
     OKAY,
     PARSER_OUTCOMES,
     REGISTERS,
@@ -180,7 +183,8 @@ async def _check_orders(dut, ports, sink, sent):
 
 
 async def _check_frame_counts(master, sent):
-    """The registers say of each port what became of its frames; of one not there, nothing."""
+    """The registers say of each port what became of its frames, and how many records were left out
+    of those taken; of a port not there, nothing."""
     counted = []
     for port in range(FRAME_PORTS):
         reasons = [expected(Frame(data, 0))[0] for data in sent[port]] if port < len(sent) else []
@@ -190,6 +194,13 @@ async def _check_frame_counts(master, sent):
     names = [(port, outcome) for port in range(FRAME_PORTS) for outcome in FRAME_OUTCOMES]
     rows = zip(names, frame_counts, counted, strict=True)
     assert frame_counts == counted, [row for row in rows if row[1] != row[2]]
+    left_out = [
+        sum(judged(Frame(data, 0)).left_out[rule] for data in (sent[port : port + 1] or [[]])[0])
+        for port in range(FRAME_PORTS)
+        for rule in LEFT_OUT
+    ]
+    answer = await master.read(ADDRESS["left_out_count"], 4 * len(left_out))
+    assert np.frombuffer(answer.data, np.uint32).tolist() == left_out
 
 
 @cocotb.test(**TIMEOUT)
@@ -222,8 +233,8 @@ async def a_reset_in_mid_frame(dut, beats):
 
 
 def _is_of(row, orders):
-    """Random order identifiers of 64 bits tell the ports apart."""
-    return row["order_id"] in set(orders["order_id"].tolist())
+    """Random prices of 64 bits tell the ports apart."""
+    return row["price_ticks"] in set(orders["price_ticks"].tolist())
 
 
 @cocotb.test(**TIMEOUT)
@@ -232,7 +243,7 @@ async def latency_from_frame_to_order(dut):
     ports, _, _ = await begin(dut)
     dut.m_axis_tready.value = 1
     for port in range(ports.count):
-        ports.send(port, good_frame(random.Random(port), 1))
+        ports.send(port, good_frame(random.Random(port), 1, ordinary=True))
         cycle, last = 0, None
         while True:
             await RisingEdge(dut.clk)
@@ -265,7 +276,8 @@ async def any_first_number_and_any_port(dut, first_seq, udp_port):
     ports, sink, _ = await begin(dut, first_seq, udp_port)
     dice = random.Random(first_seq)
     for port in range(ports.count):
-        ports.send(port, wrap(dice, packet(dice, 2), False, dport=udp_port))
+        data = packet(dice, 2, ordinary=True)
+        ports.send(port, wrap(dice, data, False, dport=udp_port))
         ports.send(port, wrap(dice, packet(dice, 1), False, dport=udp_port ^ 0x0100))
     received = [bytes((await sink.recv()).tdata) for _ in range(2 * ports.count)]
     at = ORDER_DTYPE.fields["seq"][1]
@@ -322,7 +334,8 @@ async def every_participant_is_switched_off_and_on(dut):
     ports, sink, master = await begin(dut)
     bus = SimulatedBus(master)
     dice = random.Random(2)
-    everybody = range(PARTICIPANTS + 2)
+    # But participant 0, whose orders no frame can bring.
+    everybody = range(1, PARTICIPANTS + 2)
     for on in (set(range(PARTICIPANTS)), {1, 2, 5, 15}, set(range(0, PARTICIPANTS, 2)), set()):
 
         def switch(on=on):
@@ -331,13 +344,17 @@ async def every_participant_is_switched_off_and_on(dut):
                 bus.write(ADDRESS["participant_set"], participant | (participant in on) << 31)
 
         await bridge(switch)()
-        orders = random_orders(dice, len(everybody)).copy()
+        orders = ordinary_orders(dice, len(everybody))
         orders["kind"] = CommandKind.NEW
         orders["participant"] = everybody
         ports.send(0, wrap(dice, packet_of(dice, orders), True))
         beats = [bytes((await sink.recv()).tdata) for _ in everybody]
         codes = np.frombuffer(b"".join(beats), ORDER_DTYPE)["error_code"]
-        off = {n for n in everybody if codes[n] >> ErrorBit.PARTICIPANT & 1}
+        off = {
+            who
+            for who, code in zip(everybody, codes, strict=True)
+            if code >> ErrorBit.PARTICIPANT & 1
+        }
         assert off == set(everybody) - on
 
 
@@ -353,14 +370,21 @@ async def every_reason_through_the_whole_chain(dut):
     orders = boundary_orders(40 * MAX_PACKET_RECORDS, 77, settings)
     orders["participant"][orders["participant"] >= PARTICIPANTS] = 2_000
     dice = random.Random(77)
+    sent = []
     for first in range(0, len(orders), MAX_PACKET_RECORDS):
         some = orders[first : first + MAX_PACKET_RECORDS]
-        ports.send(0, wrap(dice, packet_of(dice, some), False))
-    received = [bytes((await sink.recv()).tdata) for _ in orders]
+        sent.append(wrap(dice, packet_of(dice, some), False))
+        ports.send(0, sent[-1])
+    kept = sum(len(judged(Frame(data, 0)).orders) for data in sent)
+    assert len(orders) // 2 < kept < len(orders)
+    received = [bytes((await sink.recv()).tdata) for _ in range(kept)]
     got = np.frombuffer(b"".join(received), ORDER_DTYPE)
-    stamps = np.array(ports.stamps[0], np.uint64).view(np.int64)
-    orders["rx_ts_ns"] = np.repeat(stamps, MAX_PACKET_RECORDS)
-    orders["error_code"] = 0
+    orders = np.concatenate(
+        [
+            judged(Frame(data, stamp)).orders
+            for data, stamp in zip(sent, ports.stamps[0], strict=True)
+        ]
+    )
     orders["seq"] = FIRST_SEQ + np.arange(len(orders))
     golden.validate(orders)
     assert got.tobytes() == orders.tobytes()
@@ -381,7 +405,7 @@ async def frame_counters_carry_through_all_their_bits(dut):
             dut.core.g_port[port].parser.count[number]["value"].value = count
         name = PARSER_OUTCOMES[outcome]
         if name in ("NONE", "KEEP"):
-            data = good_frame(dice, 1)
+            data = good_frame(dice, 1, ordinary=True)
         else:
             data = spoiled(dice, name).data
             assert expected(Frame(data, 0))[0] == name
@@ -395,3 +419,29 @@ async def frame_counters_carry_through_all_their_bits(dut):
     sink.clear()
     await reset(dut)
     await _check_frame_counts(master, [[]] * ports.count)
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+async def counters_of_records_left_out_carry_through_all_their_bits(dut):
+    """Each counter is put to 2^n - 1 and counts a packet's records more, for every n; a full one
+    stays full.  All ports, both rules; the registers say the same."""
+    ports, _, master = await begin(dut)
+    dut.m_axis_tready.value = 1
+    dice = random.Random(5)
+    top = 2**COUNTER_BITS - 1
+    for bits in range(COUNTER_BITS + 1):
+        port, more = bits % ports.count, dice.randint(1, MAX_PACKET_RECORDS)
+        for number in range(len(LEFT_OUT)):
+            dut.core.g_port[port].parser.left[number]["value"].value = 2**bits - 1
+        orders = ordinary_orders(dice, more)
+        for order in orders:
+            bar(dice, order, dice.choice(LEFT_OUT))
+        data = wrap(dice, packet_of(dice, orders), bool(bits % 2))
+        ports.send(port, data)
+        for _ in range(60):
+            await RisingEdge(dut.clk)
+        left_out = judged(Frame(data, 0)).left_out
+        assert sum(left_out.values()) == more
+        answer = await master.read(ADDRESS["left_out_count"] + 8 * port, 8)
+        wanted = [min(top, 2**bits - 1 + count) for count in left_out.values()]
+        assert np.frombuffer(answer.data, np.uint32).tolist() == wanted, bits

@@ -15,9 +15,9 @@ from frames import (
     SPOILERS,
     UDP_PORT,
     Frame,
-    expected,
     good_frame,
     ip_at,
+    judged,
     packet,
     repaired,
     spoiled,
@@ -26,6 +26,7 @@ from frames import (
 from patterns import PATTERNS, TIMEOUT, pattern, reset, start
 
 from openoutcry.wire.records import PACKET_HEADER
+from openoutcry.wire.registers import LEFT_OUT
 
 COUNTER_WIDTH = int(os.environ.get("COUNTER_WIDTH", "32"))
 LATENCY_CYCLES = 7
@@ -41,7 +42,12 @@ class Bench:
         self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst)
         self.source.log.setLevel("WARNING")
         self.sink.log.setLevel("WARNING")
+        self.forget()
+
+    def forget(self):
+        """Expect nothing any more: after a reset."""
         self.counts = dict.fromkeys(REASONS, 0)
+        self.left_out = dict.fromkeys(LEFT_OUT, 0)
         self.orders = []
 
     async def start(self, idle="never", hold="never"):
@@ -52,9 +58,11 @@ class Bench:
 
     async def send(self, frame):
         """Drive a frame; what is expected of it is noted."""
-        reason, orders = expected(frame)
+        reason, orders, left_out = judged(frame)
         self.counts[reason] += 1
-        self.orders += orders
+        for rule, count in left_out.items():
+            self.left_out[rule] += count
+        self.orders += [order.tobytes() for order in orders]
         await self.source.send(self.driven(frame))
         return reason
 
@@ -66,8 +74,7 @@ class Bench:
             if COUNTER_WIDTH > 1 and max(self.counts.values()) == 2**COUNTER_WIDTH - 1:
                 await self.check()
                 await reset(self.dut)
-                self.counts = dict.fromkeys(REASONS, 0)
-                self.orders = []
+                self.forget()
         await self.check()
 
     def driven(self, frame):
@@ -78,8 +85,9 @@ class Bench:
             frame.data + self.dice.randbytes(spare), tkeep=keep, tuser=frame.rx_ts_ns
         )
 
-    def good(self, count=None):
-        return Frame(good_frame(self.dice, count), self.dice.getrandbits(64))
+    def good(self, count=None, ordinary=False):
+        data = good_frame(self.dice, count, ordinary=ordinary)
+        return Frame(data, self.dice.getrandbits(64))
 
     async def drain(self):
         """Until all that was sent has come out."""
@@ -102,6 +110,10 @@ class Bench:
         for index, reason in enumerate(REASONS):
             value = packed >> (COUNTER_WIDTH * index) & top
             assert value == min(self.counts[reason], top), f"{reason}: {value}, {self.counts}"
+        packed = int(self.dut.left_out.value)
+        for index, rule in enumerate(LEFT_OUT):
+            value = packed >> (COUNTER_WIDTH * index) & top
+            assert value == min(self.left_out[rule], top), f"{rule}: {value}, {self.left_out}"
 
 
 @cocotb.test(**TIMEOUT)
@@ -151,7 +163,7 @@ async def a_flipped_bit_anywhere_is_judged_as_software_judges(dut):
     await bench.start(hold="mostly")
     frames = []
     for vlan in (False, True):
-        data = good_frame(bench.dice, 1, vlan)
+        data = good_frame(bench.dice, 1, vlan, ordinary=True)
         head = range(8 * (78 if vlan else 74))
         for bit in [*head, *bench.dice.sample(range(len(head), 8 * len(data)), 60)]:
             frames.append(Frame(with_bits(data, bit), bench.dice.getrandbits(64)))
@@ -448,7 +460,7 @@ async def a_full_queue_holds_the_sender(dut):
     await bench.start()
     bench.sink.pause = True
     for _ in range(10):
-        await bench.send(bench.good(22))
+        await bench.send(bench.good(22, ordinary=True))
     await ClockCycles(dut.clk, 200)
     assert dut.s_axis_tready.value == 0
     bench.sink.pause = False
@@ -465,7 +477,7 @@ async def a_queue_takes_until_what_is_under_way_might_not_fit(dut):
     await ClockCycles(dut.clk, 5)
     taken = 0
     while dut.s_axis_tready.value == 1:
-        await bench.send(bench.good(1))
+        await bench.send(bench.good(1, ordinary=True))
         await bench.source.wait()
         await ClockCycles(dut.clk, 20)
         taken += 1
@@ -490,8 +502,7 @@ async def a_reset_in_mid_frame(dut):
         await reset(dut)
         while not bench.sink.empty():
             bench.sink.recv_nowait()
-        bench.counts = dict.fromkeys(REASONS, 0)
-        bench.orders = []
+        bench.forget()
         await bench.send(bench.good(3))
         await bench.check()
 
@@ -504,7 +515,7 @@ async def latency_and_throughput(dut, count):
     bench = Bench(dut)
     await bench.start()
     for _ in range(3):
-        await bench.send(bench.good(count))
+        await bench.send(bench.good(count, ordinary=True))
     last, offered, cycle = [], [], 0
     while len(offered) < 3 * count:
         await RisingEdge(dut.clk)

@@ -1,7 +1,8 @@
 """Ethernet frames with packets of orders, good and bad, and what software makes of them.
 
-scapy builds the frames and takes them apart; from the UDP payload on ``dpdk_shim.packets`` judges,
-the receiver that the pipeline runs.  Nothing here knows how the RTL does it.
+scapy builds the frames and takes them apart; from the UDP payload on :func:`door` judges as the
+receiver does that the pipeline runs: the packet by ``dpdk_shim.packets``, then each of its records.
+test_door.py compares it with that receiver.  Nothing here knows how the RTL does it.
 """
 
 import logging
@@ -9,6 +10,7 @@ import random
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +27,7 @@ from openoutcry.dpdk_shim.packets import (  # noqa: E402
     read_packet,
 )
 from openoutcry.wire.enums import PacketKind  # noqa: E402
+from openoutcry.wire.order_ids import ORDER_ID_RANGES, VENUE_ORDER_IDS, IdRange  # noqa: E402
 from openoutcry.wire.records import (  # noqa: E402
     MAX_PACKET_RECORDS,
     ORDER_DTYPE,
@@ -32,7 +35,7 @@ from openoutcry.wire.records import (  # noqa: E402
     PACKET_MAGIC,
     RECORD_BYTES,
 )
-from openoutcry.wire.registers import PARSER_OUTCOMES  # noqa: E402
+from openoutcry.wire.registers import LEFT_OUT, PARSER_OUTCOMES  # noqa: E402
 
 UDP_PORT = 9000
 BEAT_BYTES = 64
@@ -51,14 +54,49 @@ class Frame:
     keep: list[int] | None = None
 
 
+OPERATOR = 0
+"""The participant that is the exchange operator, who speaks by no network."""
+BARRED = ("OPERATOR", "RESERVED_ID", "both")
+
+
+def ordinary_orders(dice: random.Random, count: int) -> np.ndarray:
+    """Random orders of which the door leaves out none."""
+    orders = np.frombuffer(dice.randbytes(count * RECORD_BYTES), ORDER_DTYPE).copy()
+    for order in orders:
+        order["participant"] = dice.choice([1, 255, 256, 65_535, dice.randint(1, 65_535)])
+        order["order_id"] = _id_of(dice, ORDER_ID_RANGES[0])
+    return orders
+
+
+def bar(dice: random.Random, order: np.void, what: str) -> None:
+    """Make an order one that the door leaves out, by the rule of that name or by both."""
+    if what != "RESERVED_ID":
+        order["participant"] = OPERATOR
+    if what != "OPERATOR":
+        order["order_id"] = _id_of(dice, dice.choice(ORDER_ID_RANGES[1:]))
+
+
+def _id_of(dice: random.Random, ids: IdRange) -> int:
+    """Any id of a range, its ends often."""
+    return dice.choice([ids.first, ids.last, *(dice.randint(ids.first, ids.last) for _ in "123")])
+
+
 def random_orders(dice: random.Random, count: int) -> np.ndarray:
-    return np.frombuffer(dice.randbytes(count * RECORD_BYTES), ORDER_DTYPE)
+    """Random orders, of half of the packets some that the door leaves out, of some packets all."""
+    orders = ordinary_orders(dice, count)
+    barred = dice.choice([0, 0, 0, 0.3, 0.3, 0.7, 1])
+    for order in orders:
+        if dice.random() < barred:
+            bar(dice, order, dice.choice(BARRED))
+    return orders
 
 
-def packet(dice: random.Random, count: int, first_seq: int | None = None) -> bytes:
-    """A good packet of ``count`` random orders."""
+def packet(
+    dice: random.Random, count: int, first_seq: int | None = None, ordinary: bool = False
+) -> bytes:
+    """A good packet of ``count`` random orders; of ``ordinary`` ones none is left out."""
     seq = first_seq if first_seq is not None else dice.choice([1, 2**62, dice.randint(1, 2**62)])
-    return packet_of(dice, random_orders(dice, count), seq)
+    return packet_of(dice, (ordinary_orders if ordinary else random_orders)(dice, count), seq)
 
 
 def packet_of(dice: random.Random, orders: np.ndarray, first_seq: int = 1) -> bytes:
@@ -88,28 +126,60 @@ def _address(dice: random.Random) -> str:
     return ".".join(str(byte) for byte in dice.randbytes(4))
 
 
-def good_frame(dice: random.Random, count: int | None = None, vlan: bool | None = None) -> bytes:
-    """A frame that is taken."""
+def good_frame(
+    dice: random.Random,
+    count: int | None = None,
+    vlan: bool | None = None,
+    ordinary: bool = False,
+) -> bytes:
+    """A frame that is taken; with ``ordinary`` all of its orders are handed on."""
     count = count or dice.choice([1, 1, 1, 2, 3, dice.randint(1, MAX_PACKET_RECORDS)])
     vlan = dice.random() < 0.5 if vlan is None else vlan
     checked = {} if dice.random() < 0.8 else {"chksum": 0}
-    return wrap(dice, packet(dice, count), vlan, **checked)
+    return wrap(dice, packet(dice, count, None, ordinary), vlan, **checked)
+
+
+class Judgement(NamedTuple):
+    """What became of a frame or a datagram: why it was refused (``NONE``: it was not), the orders
+    handed on, and how many were left out by each rule."""
+
+    reason: str
+    orders: np.ndarray
+    left_out: dict[str, int]
+
+
+def refused(reason: str) -> Judgement:
+    return Judgement(reason, np.zeros(0, ORDER_DTYPE), dict.fromkeys(LEFT_OUT, 0))
+
+
+def door(payload: bytes) -> Judgement:
+    """What the software door hands on of a datagram that is the next of its sender."""
+    try:
+        _, orders = read_packet(payload, PacketKind.ORDERS)
+    except PacketRejected as error:
+        return refused(error.reason.name)
+    operators = orders["participant"] == OPERATOR
+    reserved = ~operators & (orders["order_id"].astype(np.int64) >= VENUE_ORDER_IDS)
+    kept = orders[~operators & ~reserved].copy()
+    kept["error_code"] = 0
+    counts = dict(zip(LEFT_OUT, (int(operators.sum()), int(reserved.sum())), strict=True))
+    return Judgement("NONE", kept, counts)
+
+
+def judged(frame: Frame) -> Judgement:
+    """What software makes of a frame."""
+    reason = _framing(frame) or _headers(frame.data)
+    if reason:
+        return refused(reason)
+    judgement = door(bytes(Ether(frame.data)[IP][UDP].payload))
+    judgement.orders["rx_ts_ns"] = np.uint64(frame.rx_ts_ns).view(np.int64)
+    return judgement
 
 
 def expected(frame: Frame) -> tuple[str, list[bytes]]:
-    """What software makes of a frame: the reason, and the orders as they should come out."""
-    reason = _framing(frame) or _headers(frame.data)
-    if reason:
-        return reason, []
-    ip = Ether(frame.data)[IP]
-    try:
-        _, orders = read_packet(bytes(ip[UDP].payload), PacketKind.ORDERS)
-    except PacketRejected as error:
-        return error.reason.name, []
-    orders = orders.copy()
-    orders["rx_ts_ns"] = np.uint64(frame.rx_ts_ns).view(np.int64)
-    orders["error_code"] = 0
-    return "NONE", [order.tobytes() for order in orders]
+    """The reason, and each order as it should come out."""
+    reason, orders, _ = judged(frame)
+    return reason, [order.tobytes() for order in orders]
 
 
 def _framing(frame: Frame) -> str | None:

@@ -33,6 +33,13 @@ def _parser(name: str, kind: str, old: str, new: str, *tests: str) -> Fault:
     return Fault(name, kind, top, old, new, "bench_udp_parser", top, tests)
 
 
+def _door(name: str, old: str, new: str, *tests: str) -> Fault:
+    top = "outcry_udp_parser"
+    return Fault(
+        name, DOOR, top, old, new, "bench_door", top, tests or ("a_record_is_left_out_at_every",)
+    )
+
+
 SETTINGS = "a setting counts for another order than it should"
 COMMAND = "a command is carried out beside an order that is still on its way"
 REFUSED = "a refused write changes something"
@@ -43,6 +50,7 @@ LOST = "an order is lost"
 WRITE = "a table is written when nobody said so"
 FRAME = "a frame is taken that should be refused, or refused for another reason"
 VERDICT = "a check is left out"
+DOOR = "a record that no network may bring goes on, or is counted wrongly"
 
 VALIDATOR, REGS = "outcry_validator", "outcry_regs"
 
@@ -187,6 +195,47 @@ FAULTS = (
         "no checksum if its first byte is 0", FRAME,
         "h_no_checksum  <= head[335:320] == 16'd0;", "h_no_checksum  <= head[327:320] == 8'd0;",
         "no_checksum_is_two",
+    ),
+    _door("participant 0 goes on", ".write(c_write && !c_operator &&", ".write(c_write &&"),
+    _door(
+        "participant 0 goes on behind a VLAN tag",
+        "b_participant == 16'd0;", "b_participant == 16'd0 && !h_vlan;",
+    ),
+    _door(
+        "half of a participant's number is looked at",
+        "b_participant == 16'd0;", "b_participant[7:0] == 8'd0;", "participant_0_is_all",
+    ),
+    _door(
+        "a reserved id goes on", ".write(c_write && !c_operator && !c_reserved)",
+        ".write(c_write && !c_operator)",
+    ),
+    _door(
+        "a reserved id goes on behind a VLAN tag",
+        "b_reserved && !b_operator;", "b_reserved && !b_operator && !h_vlan;",
+    ),
+    _door(
+        "ids are compared without their sign", "$signed(b_order_id) >= $signed(FIRST_RESERVED)",
+        "b_order_id >= FIRST_RESERVED", "the_ends_of_the_reserved_ids",
+    ),
+    _door(
+        "the first reserved id goes on", "$signed(b_order_id) >= $signed(FIRST_RESERVED)",
+        "$signed(b_order_id) > $signed(FIRST_RESERVED)", "the_ends_of_the_reserved_ids",
+    ),
+    _door(
+        "records of refused frames are counted", "else if (counted[REASON_NONE])",
+        "else if (counted != 19'd0)", "a_refused_frame_leaves",
+    ),
+    _door(
+        "records of a refused frame are counted with the next", "if (rst || e_last) begin",
+        "if (rst || (e_last && outcome[REASON_NONE])) begin", "a_refused_frame_leaves",
+    ),
+    _door(
+        "a record that both rules bar is counted twice", "b_reserved && !b_operator;",
+        "b_reserved;",
+    ),
+    _door(
+        "a counter of records begins again behind its end",
+        "next[COUNTER_WIDTH+4:COUNTER_WIDTH] != 5'd0 ?", "1'b0 ?", "a_full_counter_stays_full",
     ),
     _parser(
         "no checksum if its second byte is 0", FRAME,

@@ -8,7 +8,7 @@ import pytest
 from openoutcry.gateway_fpga.devices import GoldenDevice, MappedDevice
 from openoutcry.gateway_fpga.driver import DeviceError, GatewayDriver
 from openoutcry.wire.layout import LayoutMismatch
-from openoutcry.wire.registers import ADDRESS, FRAME_OUTCOMES, WINDOW_BYTES
+from openoutcry.wire.registers import ADDRESS, FRAME_OUTCOMES, LEFT_OUT, WINDOW_BYTES
 
 
 class Foreign:
@@ -54,6 +54,9 @@ def test_what_no_device_has_is_refused_by_name() -> None:
     with pytest.raises(DeviceError, match="port 3 is not 0 to 2"):
         driver.frames(3)
     assert driver.frames(2) == dict.fromkeys(FRAME_OUTCOMES, 0)
+    with pytest.raises(DeviceError, match="port -1 is not 0 to 2"):
+        driver.left_out(-1)
+    assert driver.left_out(2) == dict.fromkeys(LEFT_OUT, 0)
 
 
 def test_a_mapped_device_is_read_and_written_by_words(tmp_path: Path) -> None:
