@@ -57,7 +57,7 @@ def run(fault: Fault, command: str, timeout_s: float) -> dict[str, Any]:
 def _run_in(copy: Path, command: str, timeout_s: float) -> tuple[int | None, str]:
     """Exit code (None: it took too long) and output of a command whose code is the copy's."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PYTHONPATH": str(copy), "PATH": path}
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PATH": path, "COLUMNS": "200"}
     with (copy.parent / "output").open("w+", encoding="utf-8", errors="replace") as output:
         process = subprocess.Popen(
             command, shell=True, cwd=copy, env=environment, start_new_session=True,
