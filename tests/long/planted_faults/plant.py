@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.long.planted_faults.table import ROOT, Fault, read_faults
+from .table import ROOT, Fault, read_faults
 
 COMMAND = "python -m pytest -x -q -rfE {tests}"
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - (.*))?$", re.MULTILINE)

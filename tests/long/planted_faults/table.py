@@ -24,7 +24,9 @@ class Fault:
     def broken(self, text: str) -> str:
         """The file's text with the fault; :class:`ValueError` if ``old`` is not in it once."""
         if text.count(self.old) != 1:
-            raise ValueError(f"{self.name}: its line is {text.count(self.old)} times in {self.file}")
+            raise ValueError(
+                f"{self.name}: its line is {text.count(self.old)} times in {self.file}"
+            )
         return text.replace(self.old, self.new)
 
     def test_files(self) -> list[str]:

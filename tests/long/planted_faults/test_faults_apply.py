@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.long.planted_faults.table import ROOT, TESTS, Fault, read_faults
+from .table import ROOT, TESTS, Fault, read_faults
 
 FAULTS = read_faults()
 ROOMS = {
