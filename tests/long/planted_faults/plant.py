@@ -4,7 +4,7 @@
 
 Each fault gets its own clone of the last commit, in a temporary folder: the command runs there in a
 shell, and the working tree is never touched.  In the command ``{tests}`` becomes the test files of
-the fault.  A fault is noticed if the command fails and pytest reports a failed test.
+the fault.  A fault is noticed if pytest reports a failed test that passes without the fault.
 """
 
 import argparse
@@ -19,39 +19,50 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .table import ROOT, Fault, read_faults
 
-COMMAND = "python -m pytest -x -q -rfE {tests}"
+COMMAND = "python -m pytest --maxfail 3 -q -rfE {tests}"
+AGAIN = 'python -m pytest -q -m "" {tests}'
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - (.*))?$", re.MULTILINE)
 TIMEOUT_S = 1800
 
 
 def run(fault: Fault, command: str, timeout_s: float) -> dict[str, Any]:
     """Plant one fault, run the command, and tell what came of it."""
-    with tempfile.TemporaryDirectory(prefix="planted-fault-") as folder:
+    with tempfile.TemporaryDirectory(prefix="planted-fault-", ignore_cleanup_errors=True) as folder:
         copy = Path(folder) / "copy"
         subprocess.run(["git", "clone", "-q", "--shared", str(ROOT), str(copy)], check=True)
-        broken = copy / fault.file
-        broken.write_text(fault.broken(broken.read_text(encoding="utf-8")), encoding="utf-8")
+        file = copy / fault.file
+        whole = file.read_text(encoding="utf-8")
+        file.write_text(fault.broken(whole), encoding="utf-8")
         started = time.monotonic()
         text = command.replace("{tests}", shlex.join(fault.test_files()))
         code, output = _run_in(copy, text, timeout_s)
-        failed = FAILED.search(output) if code else None
-    if code and not failed:
+        seconds = time.monotonic() - started
+        file.write_text(whole, encoding="utf-8")
+        failed = FAILED.findall(output) if code else []
+        proof = next((row for row in failed if _passes(copy, row[0], timeout_s)), None)
+    if code and not proof:
         print(output[-4000:], file=sys.stderr)
     return {
         "name": fault.name,
-        "noticed": bool(failed),
-        "by": failed[1] if failed else None,
-        "message": (failed[2] or "") if failed else "",
+        "noticed": proof is not None,
+        "by": proof[0] if proof else None,
+        "message": proof[1] if proof else "",
         "exit": code,
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(seconds, 1),
         "commit": _git("rev-parse", "HEAD"),
     }
+
+
+def _passes(copy: Path, test: str, timeout_s: float) -> bool:
+    """Whether a test passes there: one that fails without the fault proves nothing of it."""
+    return _run_in(copy, AGAIN.replace("{tests}", shlex.quote(test)), timeout_s)[0] == 0
 
 
 def _run_in(copy: Path, command: str, timeout_s: float) -> tuple[int | None, str]:
@@ -68,9 +79,9 @@ def _run_in(copy: Path, command: str, timeout_s: float) -> tuple[int | None, str
         except subprocess.TimeoutExpired:
             code = None
         finally:
-            if process.poll() is None:
+            with suppress(ProcessLookupError):  # what the command has left behind, or all of it
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            process.wait()
         output.seek(0)
         return code, output.read()
 
