@@ -57,6 +57,7 @@ def test_ls_and_verify(finished_run: dict[str, Any], tmp_path: Path) -> None:
     (copy / "segment-000000.ocj").write_bytes(data)
     assert "first bad byte: " in (output := outcry("verify", str(copy), status=1))
     assert "segment-000000.ocj byte 9999" in output
+    assert not json.loads(outcry("verify", str(copy), "--json", status=1))["sound"]
     assert "give --copy DIR" in outcry("repair", str(copy), status=1)
     assert f"restored from {journal}" in outcry("repair", str(copy), "--copy", journal)
     assert outcry("repair", str(copy)) == "sound: nothing to do\n"

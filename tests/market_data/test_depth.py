@@ -53,6 +53,16 @@ def line():
     receiver.close()
 
 
+def packets_of_an_interval(receiver):
+    packets = []
+    while not packets or not packets[-1][FLAGS_AT] & LAST:  # the interval's last record
+        try:
+            packets.append(receiver.socket.recv(1 << 16))
+        except BlockingIOError:
+            continue
+    return packets
+
+
 def test_changes_by_price_make_the_new_levels_of_the_old():
     rng = random.Random(1)
     for _ in range(500):
@@ -90,13 +100,7 @@ def test_what_is_lost_is_healed_by_the_next_refresh(line):
         view = drawn(rng)
         sender.tell({1: view}, number, number)
         receiver.book.seq = sender.seq - 1
-        packets = []
-        while not packets or not packets[-1][FLAGS_AT] & LAST:  # the interval's last record
-            try:
-                packets.append(receiver.socket.recv(1 << 16))
-            except BlockingIOError:
-                continue
-        for packet in packets:
+        for packet in packets_of_an_interval(receiver):
             if number % 4 == 0 or rng.random() < 0.5:
                 lossy.take(packet)
         if number % 4 == 0:
@@ -105,6 +109,21 @@ def test_what_is_lost_is_healed_by_the_next_refresh(line):
     assert lossy.gaps > 5
     assert healed == 20
     assert lossy.take(b"x" * 63) == lossy.take(b"") == 0
+
+
+def test_a_datagram_that_comes_twice_or_late_changes_nothing(line):
+    sender, receiver = line
+    rng, book, packets = random.Random(7), DepthBook(), []
+    for number in range(3):
+        view = drawn(rng)
+        sender.tell({1: view}, number, number)
+        packets += packets_of_an_interval(receiver)
+    for packet in packets:
+        book.take(packet)
+    for packet in (packets[-1], packets[0]):
+        book.take(packet)
+        assert (book.seq, book.gaps, book.itch_seq) == (sender.seq, 0, 2)
+        assert (book.levels(1, "B"), book.levels(1, "S")) == (view.bids, view.asks)
 
 
 class Client:

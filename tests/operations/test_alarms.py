@@ -137,7 +137,7 @@ def test_prometheus_says_the_same_at_every_edge(tmp_path):
 def test_the_evaluator_says_the_same(alarm):
     """Ours, over the same series: it fires in the second part alone, once, behind its patience."""
     rows = series_of(alarm.of, levels_of(alarm))
-    history, evaluator, changes = History(660), Evaluator((alarm,)), []
+    history, evaluator, changes, held = History(660), Evaluator((alarm,)), [], []
     for step in range(3 * PART_STEPS):
         families = {}
         for (name, labels), values in rows.items():
@@ -145,13 +145,16 @@ def test_the_evaluator_says_the_same(alarm):
             family = families.setdefault(name, GaugeMetricFamily(name, "x", labels=list(row)))
             family.add_metric(list(row.values()), values[step])
         history.add(step * STEP_S, families.values())
+        held += [step] if alarm.holds(history) else []
         changes += [(step, one.state, dict(one.labels)) for one in
                     evaluator.evaluate(history, step * STEP_S)]  # fmt: skip
         assert bool(evaluator.firing) == (len(changes) == 1)
     assert [state for _, state, _ in changes] == [State.FIRING, State.RESOLVED]
     (begun, _, labels), (over, _, _) = changes
     assert labels == labels_of(alarm)
-    assert PART_STEPS + alarm.for_s / STEP_S <= begun < 2 * PART_STEPS <= over
+    assert held[0] >= PART_STEPS
+    assert begun == held[0] + -(-alarm.for_s // STEP_S), "at the first look behind its patience"
+    assert begun < 2 * PART_STEPS <= over
 
 
 def test_a_counter_that_begins_anew_has_lost_nothing():

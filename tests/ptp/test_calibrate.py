@@ -162,6 +162,17 @@ def test_a_source_that_jitters_more_than_it_says_widens_the_bound():
     assert truth.holds(calibration, 60)
 
 
+def test_one_sample_that_claims_to_be_exact_does_not_narrow_the_bound():
+    """It may be an outlier: the largest claim of the last few is granted, until they all say so."""
+    truth, calibration = Truth(), make()
+    truth.run(calibration, range(20), noise_ns=0.0, error_ns=50_000)
+    for second in range(20, 20 + SUSPECTS - 1):
+        truth.run(calibration, [second], noise_ns=0.0, error_ns=10)
+        assert calibration.own_bound_ns(truth.ticks(second)) > 50_000
+    truth.run(calibration, [20 + SUSPECTS], noise_ns=0.0, error_ns=10)
+    assert calibration.own_bound_ns(truth.ticks(20 + SUSPECTS)) < 10_000
+
+
 def test_a_confirmed_step_is_followed():
     """When somebody independent agrees with the source, its latest samples begin a new line."""
     truth, calibration = Truth(), make()

@@ -25,11 +25,18 @@ from openoutcry.replay.checkpoint import (
     recover,
 )
 from openoutcry.replay.event_hash import START, hash_array
-from openoutcry.replay.events import STEP, events_of, gathered_events_of, starting_point
+from openoutcry.replay.events import (
+    STEP,
+    count_trades,
+    events_of,
+    gathered_events_of,
+    starting_point,
+)
 from openoutcry.replay.export import export
 from openoutcry.replay.replay import instruments_to_json, replay
 from openoutcry.replay.sql import VIEWS, query
-from openoutcry.wire.records import CLOCK_DTYPE
+from openoutcry.wire.enums import EventFlag, EventKind, Side
+from openoutcry.wire.records import CLOCK_DTYPE, EVENT_DTYPE
 
 ORDERS, CAPACITY = 12_000, 1 << 12
 BLOCKS = (1, 5_000, 1_999, 3_000, 2_000)
@@ -303,3 +310,17 @@ def test_two_that_save_at_once_are_not_in_each_others_way(tmp_path):
         saver.join()
     assert [saver.exitcode for saver in savers] == [0, 0]
     assert checkpoint_seqs(home) == [150, 300]
+
+
+def test_a_trade_counts_once_in_continuous_trading_and_in_an_auction():
+    """Both of its sides are told, and each is told as filled."""
+    continuous, auction = np.zeros(2, EVENT_DTYPE), np.zeros(2, EVENT_DTYPE)
+    for trade in (continuous, auction):
+        trade["kind"], trade["side"] = EventKind.FILLED, [Side.SELL, Side.BUY]
+    continuous["flags"][0] = EventFlag.MAKER
+    auction["flags"] = EventFlag.AUCTION
+    assert count_trades(continuous) == 1
+    assert count_trades(auction) == 1
+    accepted = auction.copy()
+    accepted["kind"] = EventKind.ACCEPTED
+    assert count_trades(np.concatenate([continuous, auction, accepted])) == 2

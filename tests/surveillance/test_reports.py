@@ -108,6 +108,7 @@ def test_transactions_are_two_of_each_trade_and_add_up(trail, codes):
         records = read_back(rts22.TABLE, rts22.transactions(trail, day, codes))
         trades = [row for row in rows_of(trail, day) if row["action"] == "TRADE"]
         assert len(records) == len(trades)
+        source = {f"{trail.journal_id:016X}{row['event_seq']}": row for row in trades}
         assert len({row["transaction_reference"] for row in records}) == len(records)
         by_match = Counter(row["venue_transaction"] for row in records)
         assert set(by_match.values()) <= {2}
@@ -117,6 +118,11 @@ def test_transactions_are_two_of_each_trade_and_add_up(trail, codes):
             assert {first["executing_entity"], second["executing_entity"]} == {
                 first["buyer"], first["seller"],
             }  # fmt: skip
+            for record in (first, second):
+                own = source[record["transaction_reference"]]
+                side = "buyer" if own["side"] == "BUY" else "seller"
+                member = codes.members[own["participant"]].lei
+                assert record[side] == record["executing_entity"] == member
 
 
 def test_ratios_count_what_was_asked_and_what_traded(trail):

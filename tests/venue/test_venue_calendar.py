@@ -139,6 +139,8 @@ def test_however_a_span_is_cut_each_phase_is_due_once(
     begin_ns = int(begin.replace(tzinfo=UTC).timestamp()) * 10**9
     times = sorted({begin_ns + cut * 10**9 + cut % 7 for cut in cuts})
     whole = trading_calendar.due(times[0], times[-1])
+    # Also at the very moments of phases: one span has them, and the next begins behind them.
+    times = sorted({*times, *(c.ts_ns for c in whole if c.phase)})
     parts = [c for low, high in pairwise(times) for c in trading_calendar.due(low, high)]
     assert [c for c in parts if c.phase] == [c for c in whole if c.phase]
     for commands in (whole, parts):

@@ -1,0 +1,47 @@
+"""The load of client/load.py: what counts as latency when the client itself falls behind."""
+
+import socket
+import time
+
+import pytest
+
+from openoutcry.client import load
+
+STALL_S = 0.3
+
+
+class Answering:
+    """A session that stalls once and then answers everything at once."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket, self.queued, self.stalled = connection, [], False
+
+    def add(self, order: int, number: int) -> None:
+        self.queued.append(order)
+
+    def flush(self) -> None:
+        if self.queued and not self.stalled:
+            self.stalled = True
+            time.sleep(STALL_S)
+
+    def answers(self) -> list[tuple[int, bool]]:
+        answers, self.queued = [(order, True) for order in self.queued], []
+        return answers
+
+    def beat(self) -> None:
+        pass
+
+
+def test_an_order_that_goes_out_late_counts_from_when_it_was_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Orders are due each millisecond: those that were due during the stall have waited for the
+    rest of it, on average half of it, though each was answered as soon as it was sent."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"x")  # there is always something to look at
+        monkeypatch.setattr(load, "_session", lambda client, *_: Answering(client))
+        result = load.run_load([ours], 200, 1_000.0, "AAPL", "1")
+    assert (result.sent, result.accepted) == (200, 200)
+    assert result.latency_ns.min() >= 0
+    assert result.latency_ns[:100].mean() > STALL_S / 2 * 1e9

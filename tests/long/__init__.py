@@ -1,0 +1,1 @@
+"""What takes long: not part of `make test`."""
