@@ -2,7 +2,6 @@
 inline and as processes, with stages killed in mid-run: nothing lost, nothing doubled."""
 
 import random
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -66,11 +65,9 @@ def test_a_new_stage_is_killed_from_outside(tmp_path):
 
 def test_a_whole_pipeline_that_died_goes_on_with_each_lane_where_it_was(tmp_path):
     """The journal knows how far each lane had come; the sources go on behind that."""
-    deaths = (
-        Death("receive", rows.COMMANDS // 2, number=signal.SIGSTOP),
-        Death("gate", rows.COMMANDS // 2, Place.BEFORE_RETURN, everything=True),
-    )
-    run_to_death(rows.options(journal=tmp_path / "j", deaths=deaths), tmp_path / "error")
+    death = Death("gate", rows.COMMANDS, Place.BEFORE_RETURN, everything=True)
+    options = rows.options(journal=tmp_path / "j", orders=rows.COMMANDS // 2, deaths=(death,))
+    run_to_death(options, tmp_path / "error")
     assert 0 < len(journaled_commands(tmp_path / "j")) < 2 * rows.COMMANDS
     result = run(rows.options(journal=tmp_path / "j", resume=True))
     assert (result["lost"], result["duplicated"]) == (0, 0)

@@ -65,13 +65,30 @@ def forked(work: Callable[[], object], output: Path) -> int:
         os._exit(status)
 
 
-def run_to_death(options: Options, output: Path, watcher: Watcher | None = None) -> None:
-    """Run a pipeline that dies as a whole, and wait until its journal is free."""
+def run_to_death(options: Options, output: Path, watcher: Watcher | None = None) -> int:
+    """Run a pipeline that dies as a whole, and wait until its journal is free; returns the pid of
+    its supervisor."""
     pid = forked(lambda: run(options, watcher), output)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    status = ended(pid)
     error = output.read_text() if output.exists() else "it has ended in order"
     assert status == -signal.SIGKILL, f"status {status}: {error}"
     wait_until_free(options.journal)
+    return pid
+
+
+def ended(pid: int) -> int:
+    """Wait until the child has ended; returns its exit status.  One that does not end is killed."""
+
+    def status() -> list[int]:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        return [os.waitstatus_to_exitcode(status)] if found else []
+
+    try:
+        return wait_until(status, f"process {pid} has ended")[0]
+    except AssertionError:
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
 
 
 def wait_until_free(journal: Path | None) -> None:
