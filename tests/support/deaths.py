@@ -65,21 +65,27 @@ def forked(work: Callable[[], object], output: Path) -> int:
         os._exit(status)
 
 
-def run_to_death(options: Options, output: Path, watcher: Watcher | None = None) -> int:
-    """Run a pipeline that dies as a whole, and wait until its journal is free; returns the pid of
-    its supervisor."""
+def run_to_death(
+    options: Options,
+    output: Path,
+    watcher: Watcher | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> int:
+    """Run a pipeline that dies as a whole, call ``meanwhile`` again and again until it has, and
+    wait until its journal is free; returns the pid of its supervisor."""
     pid = forked(lambda: run(options, watcher), output)
-    status = ended(pid)
+    status = ended(pid, meanwhile)
     error = output.read_text() if output.exists() else "it has ended in order"
     assert status == -signal.SIGKILL, f"status {status}: {error}"
     wait_until_free(options.journal)
     return pid
 
 
-def ended(pid: int) -> int:
+def ended(pid: int, meanwhile: Callable[[], None] = lambda: None) -> int:
     """Wait until the child has ended; returns its exit status.  One that does not end is killed."""
 
     def status() -> list[int]:
+        meanwhile()
         found, status = os.waitpid(pid, os.WNOHANG)
         return [os.waitstatus_to_exitcode(status)] if found else []
 
