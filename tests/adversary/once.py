@@ -24,8 +24,10 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from disasters import Life, Violation, add_evidence, in_small_segments
+from disasters import add_evidence, in_small_segments
+from lives import Life, Violation
 from processes import free_port
+from support.deaths import STAGES
 from support.waiting import LOOK_S, wait_until
 from udp_runs import limit_orders
 
@@ -39,7 +41,6 @@ from openoutcry.pipeline.run import run
 from openoutcry.replay.events import events_of
 
 SENDERS = 8
-STAGES = ("receive", "gateway", "journal", "matcher", "gate", "replies")
 
 
 def lives(folder: Path, packets: int, restarts: int, seed: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from processes import free_port, left_behind
-from support.deaths import ended, forked, run_to_death
+from support.deaths import STAGES, ended, forked, run_to_death
 from support.waiting import wait_until
 from udp_runs import killed, limit_orders, listening, replied_events, started, stopped
 
@@ -34,7 +34,6 @@ from openoutcry.wire.enums import CommandKind, EventKind, Phase
 from openoutcry.wire.records import ORDER_DTYPE
 
 ORDERS = 600
-STAGES = ("receive", "gateway", "journal", "matcher", "gate", "replies")
 
 
 @pytest.fixture(autouse=True, scope="module")

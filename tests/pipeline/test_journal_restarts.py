@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from support.deaths import forked, run_to_death, wait_until_free
+from support.deaths import STAGES, STARTING, DiesAt, forked, run_to_death, wait_until_free
 from support.waiting import wait_until
 
 from openoutcry.__main__ import main
@@ -21,7 +21,6 @@ from openoutcry.journal import Disk, EventDigest, Journal, JournalError, Journal
 from openoutcry.journal.listing import describe
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.deaths import Death, Place
-from openoutcry.pipeline.progress import Watcher
 from openoutcry.pipeline.resume import ResumeError
 from openoutcry.pipeline.run import Options, PipelineError, run
 from openoutcry.pipeline.top import attached
@@ -48,22 +47,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     compile_kernels(lambda label, done, total: None)
     folder = tmp_path_factory.mktemp("calm")
     return run(options(folder / "j", topology="inline"))
-
-
-class DiesAt(Watcher):
-    """The supervisor kills itself as this phase of its run begins."""
-
-    def __init__(self, phase: str) -> None:
-        def die(text: str) -> None:
-            if text == phase:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        super().__init__(phase=die)
-
-
-STARTING = ("reading the source", "preparing the journal", "running")
-"""Phases of a run before its stages are ready."""
-STAGES = ("receive", "gateway", "journal", "matcher", "gate", "replies")
 
 
 def life(journal: Path, **more: Any) -> Options:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from processes import OUTCRY, SPREAD, find_pipeline
-from support.deaths import drawn
+from support.deaths import STAGES, drawn
 from support.waiting import wait_until
 
 from openoutcry.flow import GeneratedFlow
@@ -33,7 +33,6 @@ WRAPPING = 100_000
 """Orders that go several times round each ring of a run in which nothing waits for the disk."""
 LEAD = 8_000
 """Half of such a ring: so far the matcher goes on while the journal is dead."""
-STAGES = ("receive", "gateway", "journal", "matcher", "gate", "replies")
 
 
 def options(orders: int = ORDERS, **more: Any) -> Options:

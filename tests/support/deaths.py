@@ -17,6 +17,10 @@ from openoutcry.pipeline.progress import Sample, Watcher
 from openoutcry.pipeline.run import run
 from openoutcry.pipeline.top import running
 
+STAGES = ("receive", "gateway", "journal", "matcher", "gate", "replies")
+STARTING = ("reading the source", "preparing the journal", "running")
+"""Phases of a run before its stages are ready."""
+
 
 def drawn(
     rng: random.Random, stages: Iterable[str], last: int, places: Iterable[Place] = Place
@@ -24,6 +28,17 @@ def drawn(
     """One death for each stage at each place, at a sequence from 1 to ``last``."""
     pairs = [(stage, place) for stage in stages for place in places]
     return tuple(Death(stage, rng.randint(1, last), place) for stage, place in pairs)
+
+
+class DiesAt(Watcher):
+    """The supervisor kills itself as this phase of its run begins; with "" never."""
+
+    def __init__(self, phase: str) -> None:
+        def die(text: str) -> None:
+            if text == phase:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        super().__init__(phase=die)
 
 
 class KillerFromOutside:
