@@ -14,6 +14,7 @@ from openoutcry.gateway_fpga import Settings
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.matcher import Engine
 from openoutcry.order_entry.spec import SessionsSpec
+from openoutcry.pipeline.deaths import Death
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.stall import StallPolicy
 from openoutcry.pipeline.topology import TOPOLOGY, Topology
@@ -135,6 +136,8 @@ class Options:
     """Of a standby: what is prepared waits there until it leads (standing.Standing)."""
     recording: Recording | None = None
     """Filled with every command's stamps; for a source of known length."""
+    deaths: tuple[Death, ...] = ()
+    """At which sequence numbers stages kill themselves; for tests."""
 
     @property
     def table(self) -> npt.NDArray[Any]:

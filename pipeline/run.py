@@ -17,6 +17,7 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.beside import Beside
 from openoutcry.pipeline.compile import compile_kernels
+from openoutcry.pipeline.deaths import Deaths
 from openoutcry.pipeline.journal_setup import (
     claim_journal,
     close_journal,
@@ -266,6 +267,7 @@ def _make_work(options: Options, shared: Shared, directory: Path | None, limit: 
         housekeeping_cores=options.housekeeping_cores,
         replication=options.replication,
         synced=policy_of(options).synced,
+        deaths=Deaths(shared, options.deaths) if options.deaths else None,
     )
 
 

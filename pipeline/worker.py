@@ -27,6 +27,7 @@ from openoutcry.journal import JournalWriter
 from openoutcry.matcher import Engine
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.beside import Idle
+from openoutcry.pipeline.deaths import Deaths
 from openoutcry.pipeline.gateway_stage import sequenced_commands
 from openoutcry.pipeline.options import Replication
 from openoutcry.pipeline.parking import Parking, Start, parked
@@ -99,6 +100,8 @@ class Work:
     """Where stages wait that were forked before their standby leads."""
     start: Start | None = None
     """What they were told then."""
+    deaths: Deaths | None = None
+    """Where stages die on purpose."""
 
     @property
     def instruments(self) -> npt.NDArray[Any]:
@@ -135,13 +138,18 @@ class StageGroup:
         if work.recording is not None and rows:
             probe = work.shared.probe(min(table.index[row.name] for row in rows))
             self.probe = work.recording.prepare(probe, table.index)
+        plan = []
         for row in rows:
+            before = len(self.contexts.keep_alive)
             self.contexts.wire(row.name)
             prepare = getattr(importlib.import_module(row.module), "prepare", None)
             if prepare is not None:
                 prepare(self, row.name)
-        plan = [(step_address(r), self.contexts.address_of(r.name), table.index[r.name])
-                for r in rows]  # fmt: skip
+            step, context = step_address(row), self.contexts.address_of(row.name)
+            if work.deaths is not None:
+                kept = self.contexts.keep_alive[before:]
+                step, context = work.deaths.plan(self.contexts, row.name, step, kept)
+            plan.append((step, context, table.index[row.name]))
         self.plan = np.array(plan, np.int64).reshape(-1, loop.PLAN_BYTES // 8)
         self.nap = np.zeros(loop.NAP_WORDS, np.int64)
         # Inline, an order waits for this call: numpy's ``.ctypes`` would be most of it (2.3 us of
@@ -301,7 +309,8 @@ def state_teller(work: Work, stages: StageGroup) -> Callable[[], None] | None:
 
 def make_stage(work: Work, row: Stage) -> Any:
     """A stage of Python: has ``step() -> int``, ``finished`` and ``outcome()``, which is JSON."""
-    return importlib.import_module(row.module).make_stage(work)
+    stage = importlib.import_module(row.module).make_stage(work)
+    return stage if work.deaths is None else work.deaths.of_python(row.name, stage)
 
 
 def _run_python(work: Work, row: Stage) -> dict[str, Any]:

@@ -164,7 +164,7 @@ def kills_table(document: dict[str, Any]) -> str:
     by_stage = ", ".join(f"{name} {count}" for name, count in sorted(figures["by_stage"].items()))
     rows = [
         ("stages killed with SIGKILL in mid-run", f"{figures['kills']} ({by_stage})"),
-        ("runs of 60,000 commands", str(figures["runs"])),
+        (f"runs of {figures['orders_a_run']:,} commands", str(figures["runs"])),
         ("commands lost, doubled", f"{figures['lost']}, {figures['duplicated']}"),
         ("runs whose state or events differ", str(figures["different_hashes"])),
     ]

@@ -1,14 +1,11 @@
 """The hooks by which no participant has more than LIMIT open orders (risk/open_orders.py), around
 real runs; ``Plain`` is the same in plain Python."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
 from openoutcry.flow.mixed import MixedFlow
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.run import Options, run
+from openoutcry.pipeline.run import Options
 from openoutcry.replay.core import OPEN_ORDERS as NAME
 from openoutcry.replay.risk_hooks import open_orders_hooks
 from openoutcry.risk.bits import RiskBit
@@ -75,7 +72,3 @@ def options(journal=None, changed=None, **more):
         source=flow(), journal=journal, hooks=changed or {"name": NAME, "limit": LIMIT},
         order_capacity=CAPACITY, housekeeping_cores=0, **more,
     )  # fmt: skip
-
-
-if __name__ == "__main__":
-    run(options(Path(sys.argv[1]), rate=int(sys.argv[2]), resume="--resume" in sys.argv))

@@ -5,9 +5,10 @@ import os
 import random
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from support.waiting import wait_until
 
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import list_segments
@@ -67,16 +68,30 @@ def ended(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] == "Z"
 
 
-def find_pipeline(pid: int, timeout_s: float = 600) -> RunningPipeline:
-    """Wait until the pipeline whose supervisor is ``pid`` has published its first events: as long
-    as that lives, for on a busy machine a start takes its time."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline and not ended(pid):
-        for pipeline in running():
-            if pipeline.owner.pid == pid and pipeline.positions()["events"] > 0:
-                return pipeline
-        time.sleep(0.01)
-    raise AssertionError(f"the pipeline of pid {pid} did not start")
+def is_stopped(pid: int) -> bool:
+    """A signal has stopped all of its threads."""
+    states = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return {text.rpartition(")")[2].split()[0] for text in states} == {"T"}
+
+
+def published_pipeline(pid: int) -> RunningPipeline | None:
+    """The pipeline whose supervisor is ``pid``, if it has published events."""
+    for pipeline in running():
+        if pipeline.owner.pid == pid and pipeline.positions()["events"] > 0:
+            return pipeline
+    return None
+
+
+def find_pipeline(pid: int) -> RunningPipeline:
+    """Wait until the pipeline whose supervisor is ``pid`` has published its first events."""
+
+    def published() -> RunningPipeline | None:
+        assert not ended(pid), f"the pipeline of pid {pid} has ended"
+        return published_pipeline(pid)
+
+    pipeline = wait_until(published, f"the pipeline of pid {pid} has published events")
+    assert pipeline is not None
+    return pipeline
 
 
 def stage_pids(pipeline: RunningPipeline) -> list[int]:

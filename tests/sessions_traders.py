@@ -5,8 +5,8 @@ import threading
 import time
 
 from sessions_venue import enter
+from support.waiting import BOUND_S, wait_until
 
-PATIENCE_S = 300
 BURST = 500
 """Orders of one connection, after which a trader slows down: while a busy machine takes its time to
 break it, the tables of a small venue would fill up, and refuse what comes then."""
@@ -75,21 +75,25 @@ class Trader(threading.Thread):
 
 
 def storm(traders, client, rounds, rng, break_it):
-    """Trade, break, trade again; ``client(name, sequence=...)`` connects."""
+    """Trade, break, trade again; ``client(name, sequence=...)`` connects.  A round is broken when
+    each trader has had a number of messages that ``rng`` draws, or has lost its connection."""
     for _ in range(rounds):
-        before = [len(t.messages) for t in traders]
+        enough = [len(t.messages) + rng.randint(40, 120) for t in traders]
         threads = [threading.Thread(target=t.trade, args=(client,), daemon=True) for t in traders]
         for thread in threads:
             thread.start()
-        until = time.monotonic() + PATIENCE_S
-        while any(len(t.messages) < b + 40 for t, b in zip(traders, before, strict=True)):
+
+        def traded(enough=enough, threads=threads):
             assert not any(t.wrong for t in traders), [t.wrong for t in traders]
-            assert time.monotonic() < until, [(t.messages[-1:], t.unanswered) for t in traders]
-            time.sleep(0.01)
-        time.sleep(rng.random() * 0.2)
+            return not any(
+                thread.is_alive() and len(t.messages) < count
+                for t, count, thread in zip(traders, enough, threads, strict=True)
+            )
+
+        wait_until(traded, "each trader has had enough messages")
         break_it()
         for thread in threads:
-            thread.join(PATIENCE_S)
+            thread.join(BOUND_S)
             assert not thread.is_alive()
 
 

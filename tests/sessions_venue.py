@@ -17,6 +17,7 @@ from pathlib import Path
 import argon2
 import psutil
 from processes import free_port
+from support.waiting import wait_until
 
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import soupbin
@@ -29,6 +30,7 @@ from openoutcry.order_entry.spec import (
     Takeover,
     ThrottlePolicy,
 )
+from openoutcry.pipeline.deaths import Death
 from openoutcry.pipeline.feed import with_feed
 from openoutcry.pipeline.run import Options, Watcher, run
 from openoutcry.pipeline.sessions import with_sessions
@@ -104,6 +106,7 @@ def serve(document):
             feed=feed_of(document["feed"]) if "feed" in document else None,
             checkpoint_every=document.get("checkpoint_every", 1_000_000),
             stall=StallPolicy(restart_s=600),  # a test stops a stage, and may itself be held up
+            deaths=tuple(Death(*row) for row in document.get("deaths", ())),
         ),
         Watcher(note=note),
     )  # fmt: skip
@@ -278,20 +281,28 @@ def enter(token, side, shares, symbol, price, **more):
     )
 
 
-def stage_pid(venue):
-    """Of the process that has the sessions."""
+def stage_row(venue):
+    """What the pipeline says of the stage that has the sessions."""
     (pipeline,) = (one for one in running() if one.owner.pid == venue.process.pid)
     rows = pipeline.view(pipeline.positions(), 1)["stages"]
-    return next(row["pid"] for row in rows if row["name"] == "sessions")
+    return next(row for row in rows if row["name"] == "sessions")
+
+
+def stage_pid(venue):
+    """Of the process that has the sessions."""
+    return stage_row(venue)["pid"]
 
 
 def kill_stage(venue):
     """SIGKILL of the process that has the sessions."""
-    while True:
-        try:
-            return os.kill(stage_pid(venue), signal.SIGKILL)
-        except ProcessLookupError:
-            time.sleep(0.01)  # the one before is not replaced yet
+
+    def killed():
+        # The process before may not be replaced yet.
+        with suppress(ProcessLookupError):
+            os.kill(stage_pid(venue), signal.SIGKILL)
+            return True
+
+    wait_until(killed, "the sessions' process is killed")
 
 
 if __name__ == "__main__":

@@ -2,13 +2,11 @@
 a stage that copies every command to a ring of its own, and one that reads that ring."""
 
 import mmap
-import sys
-from pathlib import Path
 
 import numpy as np
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.pipeline.run import Options, run
+from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.stages import words as w
 from openoutcry.pipeline.topology import TOPOLOGY, Reader, Ring, Stage
 from openoutcry.ring.kernels import publish, slot_address
@@ -100,7 +98,3 @@ def check_lanes(commands):
         assert len(lane) == len(sent)
         for name in ("order_id", "price_ticks", "qty_lots", "symbol", "kind", "aux"):
             assert np.array_equal(lane[name], sent[name]), name
-
-
-if __name__ == "__main__":
-    run(options(journal=Path(sys.argv[1]), rate=int(sys.argv[2]), resume="--resume" in sys.argv))

@@ -16,19 +16,15 @@ import mmap
 import os
 import platform
 import random
-import select
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,21 +32,22 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from lives import Client, Life, Violation
 from processes import free_port
-from udp_runs import limit_orders
+from support.deaths import STAGES, STARTING, DiesAt
+from support.waiting import BOUND_S, LOOK_S, wait_until
 
-from openoutcry.dpdk_shim import build_packets
 from openoutcry.flow import GeneratedFlow
 from openoutcry.host.commit import commit
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.checkpoints import checkpoint_path, checkpoint_seqs
 from openoutcry.journal.repair import repair
 from openoutcry.pipeline.compile import compile_kernels
+from openoutcry.pipeline.deaths import Death, Place
 from openoutcry.pipeline.options import Options
+from openoutcry.pipeline.progress import Watcher
 from openoutcry.pipeline.run import run
-from openoutcry.pipeline.top import running
 from openoutcry.replay.events import events_of, starting_point
-from openoutcry.wire.enums import Side
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import EVENT_DTYPE
 
@@ -60,14 +57,8 @@ FAULTS = {
     "slow disk": 6,
 }  # fmt: skip
 SLOW_US = 30_000
-PATIENCE_S = 300.0
-"""What is not done by then hangs; a busy machine may stand still for a minute."""
 EPOCH = 14
 """Disasters that one journal meets, each kind once, before the next one begins."""
-
-
-class Violation(Exception):
-    """Something acknowledged was lost, doubled or changed, or a promise about errors is broken."""
 
 
 class DiskFaults:
@@ -86,129 +77,6 @@ class DiskFaults:
         return int(struct.unpack_from("<q", self._map, 24)[0])
 
 
-class Client:
-    """Sends orders, and remembers every packet and every event."""
-
-    def __init__(self, port: int, rng: random.Random, first_id: int) -> None:
-        self.rng = rng
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.to = ("127.0.0.1", port)
-        self.packets: list[bytes] = []
-        self.events: dict[int, bytes] = {}
-        self.next_id, self.next_seq = first_id, 1
-
-    def send(self, orders: int) -> None:
-        batch = limit_orders(orders)
-        batch["order_id"] = np.arange(self.next_id, self.next_id + orders)
-        batch["side"] = [self.rng.choice((Side.BUY, Side.SELL)) for _ in range(orders)]
-        (data,) = build_packets(batch, 9, self.next_seq, 0, 22)
-        self.next_id += orders
-        self.next_seq += orders
-        self.packets.append(data)
-        self._send(data)
-
-    def send_all_again(self) -> None:
-        """All there ever was, some of it doubled, in any order."""
-        again = self.packets + self.rng.sample(self.packets, len(self.packets) // 2)
-        self.rng.shuffle(again)
-        for data in again:
-            self._send(data)
-
-    def _send(self, data: bytes) -> None:
-        with suppress(ConnectionRefusedError):
-            self.socket.sendto(data, self.to)
-
-    def listen(self, seconds: float) -> int:
-        """Take events for that long, or what there is; returns how many came."""
-        came, until = 0, time.monotonic() + seconds
-        while select.select([self.socket], [], [], max(0.0, until - time.monotonic()))[0]:
-            with suppress(ConnectionRefusedError):
-                events = np.frombuffer(self.socket.recv(4_096)[32:], EVENT_DTYPE)
-                for event in events:
-                    seq = int(event["seq"])
-                    if self.events.setdefault(seq, event.tobytes()) != event.tobytes():
-                        raise Violation(f"event {seq} was told twice, and not the same")
-                came += len(events)
-        return came
-
-
-class Life:
-    """One run of the pipeline (what ``work`` does), in a process group of its own."""
-
-    def __init__(self, folder: Path, work: Callable[[], object]) -> None:
-        self.output_path = folder / "said"
-        self.pid = os.fork()
-        if self.pid == 0:
-            status = 2
-            try:
-                os.setpgid(0, 0)
-                signal.signal(signal.SIGINT, signal.default_int_handler)
-                fd = os.open(self.output_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-                os.dup2(fd, 1)
-                os.dup2(fd, 2)
-                work()
-                status = 0
-            except OutcryError as error:
-                print(f"outcry: {error}", file=sys.stderr, flush=True)
-                status = 1
-            except BaseException:
-                traceback.print_exc()
-                sys.stderr.flush()
-            finally:
-                os._exit(status)
-        with suppress(OSError):
-            os.setpgid(self.pid, self.pid)
-        self.status: int | None = None
-
-    def ended(self) -> bool:
-        if self.status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self.status = os.waitstatus_to_exitcode(status) if pid else None
-        return self.status is not None
-
-    def wait(self, client: Client, feed: bool = False) -> int:
-        """Until it ends by itself; ``feed``: with orders to choke on."""
-        until = time.monotonic() + PATIENCE_S
-        while not self.ended():
-            if time.monotonic() > until:
-                raise Violation(f"it did not end: {self.output_path.read_text()}")
-            if feed:
-                client.send(2)
-            client.listen(0.01)
-        assert self.status is not None
-        return self.status
-
-    def kill(self) -> None:
-        if not self.ended():
-            os.killpg(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-            self.status = -signal.SIGKILL
-        until = time.monotonic() + PATIENCE_S
-        while any(_in_group(stat, self.pid) for stat in Path("/proc").glob("[0-9]*/stat")):
-            if time.monotonic() > until:
-                raise Violation("a stage outlives the supervisor")
-            time.sleep(0.002)
-
-    def stages(self) -> list[int]:
-        for pipeline in running():
-            if pipeline.owner.pid == self.pid:
-                rows = pipeline.view(pipeline.positions(), 1)["stages"]
-                return sorted({row["pid"] for row in rows} - {self.pid})
-        return []
-
-
-def _in_group(stat: Path, group: int) -> bool:
-    """Whether a process lives and belongs to the group.  One whose first thread has ended is a
-    zombie that keeps its files, and their locks, for as long as another one has not."""
-    try:
-        state, _, process_group = stat.read_text().rpartition(")")[2].split()[:3]
-        gone = state in "ZX" and len(os.listdir(stat.parent / "task")) <= 1
-    except OSError:
-        return False
-    return int(process_group) == group and not gone
-
-
 class Storm:
     """Disasters over one journal and its copy."""
 
@@ -219,9 +87,13 @@ class Storm:
         self.client = Client(self.port, rng, 1)
         self.outcomes: Counter[str] = Counter()
         self.began = False
+        self.commands = 0
+        """In the journal when it was checked last."""
         self.lives: list[Life] = []
 
-    def options(self, topology: str, journal: Path, port: int) -> Options:
+    def options(
+        self, topology: str, journal: Path, port: int, deaths: tuple[Death, ...] = ()
+    ) -> Options:
         return Options(
             listen=("127.0.0.1", port),
             source_kind="udp",
@@ -235,18 +107,19 @@ class Storm:
             checkpoint_every=40,
             order_capacity=1 << 14,
             verify=False,
+            deaths=deaths,
         )
 
-    def live(self, options: Options) -> Life:
-        self.lives.append(Life(self.folder, partial(run, options)))
+    def live(self, options: Options, watcher: Watcher | None = None) -> Life:
+        self.lives.append(Life(self.folder, partial(run, options, watcher)))
         return self.lives[-1]
 
-    def begin(self, topology: str = "") -> Life:
+    def begin(self, topology: str = "", deaths: tuple[Death, ...] = ()) -> Life:
         """Take the journal up, mending it where that is asked for, until the client is answered."""
         topology = topology or self.rng.choice(("inline", "inline", "processes"))
         heard: list[str] = []
         for _ in range(3):
-            life = self.live(self.options(topology, self.journal, self.port))
+            life = self.live(self.options(topology, self.journal, self.port, deaths))
             if self._answers(life, self.client):
                 self.began = True
                 return life
@@ -268,7 +141,7 @@ class Storm:
     def _answers(self, life: Life, client: Client) -> bool:
         if client.packets:
             client.send_all_again()
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + BOUND_S
         while time.monotonic() < until:
             client.send(1)
             if client.listen(0.05):
@@ -295,6 +168,7 @@ class Storm:
         journal_events = np.concatenate([np.zeros(0, EVENT_DTYPE), *events])
         if len(set(ids)) != len(ids):
             raise Violation("an order was executed twice")
+        self.commands = len(ids)
         self.check_told(self.client.events, journal_events)
         return len(self.client.events)
 
@@ -316,30 +190,39 @@ class Storm:
         life.kill()
 
     def killed_at_start(self) -> None:
-        """At any moment of the way up."""
-        options = self.options("inline", self.journal, self.port)
+        """As a phase of the way up begins (there is no source), or before a stage's first step."""
         if not self.began:
             return self.killed()
-        life = self.live(options)
+        phase = self.rng.choice((*STARTING[1:], ""))
+        death = Death(self.rng.choice(STAGES), 0, everything=True)
+        options = self.options("inline", self.journal, self.port, () if phase else (death,))
+        life = self.live(options, DiesAt(phase))
         self.client.send_all_again()
-        self.client.listen(self.rng.uniform(0.0, 0.4))
+        if life.wait(self.client) != -signal.SIGKILL:
+            raise Violation(f"it ended by itself: {life.output_path.read_text()}")
         life.kill()
         return None
 
     def stage_killed(self) -> None:
-        life = self.begin("processes")
-        for _ in range(self.rng.randrange(1, 3)):
-            if pids := life.stages():
-                with suppress(ProcessLookupError):
-                    os.kill(self.rng.choice(pids), signal.SIGKILL)
-            self.traffic()
-        before = self.client.listen(0.0)
-        until = time.monotonic() + PATIENCE_S
-        while before == 0:
+        """One or two stages die, each at a sequence that comes after the journal's last."""
+        deaths = tuple(
+            Death(self.rng.choice(STAGES), self.commands + self.rng.randint(1, 40),
+                  self.rng.choice(list(Place)))
+            for _ in range(self.rng.randrange(1, 3))
+        )  # fmt: skip
+        life = self.begin("processes", deaths)
+        self.traffic()
+
+        def restarted() -> bool:
             self.client.send(1)
-            before = self.client.listen(0.05)
-            if life.ended() or time.monotonic() > until:
-                raise Violation(f"a killed stage was not replaced: {life.output_path.read_text()}")
+            self.client.listen(LOOK_S)
+            if life.ended():
+                raise Violation(f"a dead stage ended it: {life.output_path.read_text()}")
+            names = [death.stage for death in deaths]
+            return all(life.restarts([name]) >= names.count(name) for name in names)
+
+        wait_until(restarted, f"the stages that die are replaced: {deaths}")
+        wait_until(lambda: restarted() and self.client.listen(LOOK_S), "it answers again")
         life.kill()
 
     def stopped(self) -> None:

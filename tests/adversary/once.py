@@ -4,13 +4,14 @@
 
 In each life of a pipeline with a durable journal a client sends new packets of one order each,
 shuffled within a window, every one of them once more in some later place, and others from lives
-before; then everything is killed in the middle of it, and resumed.
+before; in the middle of it all processes die, at a sequence number, and it is resumed.
 """
 
 import argparse
 import json
 import random
 import select
+import signal
 import socket
 import sys
 import tempfile
@@ -23,20 +24,23 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from disasters import Life, Violation, add_evidence, in_small_segments
+from disasters import add_evidence, in_small_segments
+from lives import Life, Violation
 from processes import free_port
+from support.deaths import STAGES
+from support.waiting import LOOK_S, wait_until
 from udp_runs import limit_orders
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import JournalReader
 from openoutcry.pipeline.compile import compile_kernels
+from openoutcry.pipeline.deaths import Death, Place
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import run
 from openoutcry.replay.events import events_of
 
 SENDERS = 8
-PATIENCE_S = 300.0
 
 
 def lives(folder: Path, packets: int, restarts: int, seed: int) -> dict[str, Any]:
@@ -54,13 +58,16 @@ def lives(folder: Path, packets: int, restarts: int, seed: int) -> dict[str, Any
         client.setblocking(False)
         old: list[bytes] = []
         for number in range(restarts + 1):
+            new = _packets(sent, packets * (number + 1) // (restarts + 1))
+            sent += len(new)
+            done = _sequenced(journal) if number else 0
+            seq = done + rng.randint(2, len(new))
+            death = Death(rng.choice(STAGES), seq, rng.choice(list(Place)), everything=True)
             options = Options(
                 listen=("127.0.0.1", port), source_kind="udp", instruments=instruments,
                 topology="inline", journal=journal, resume=number > 0, verify=False,
-                order_capacity=1 << 12,
+                order_capacity=1 << 12, deaths=(death,) if number < restarts else (),
             )  # fmt: skip
-            new = _packets(sent, packets * (number + 1) // (restarts + 1))
-            sent += len(new)
             life = Life(folder, partial(run, options))
             _await(life, client, new[0])
             # Later the second time, by up to a few hundred; what is older comes in between.
@@ -72,7 +79,7 @@ def lives(folder: Path, packets: int, restarts: int, seed: int) -> dict[str, Any
                 _send(client, data)
                 _drain(client)
             if number < restarts:
-                time.sleep(rng.uniform(0, 0.02))
+                _send_until_it_dies(life, client, new)
             life.kill()
             old = (old + new)[-4_000:] if rng.random() < 0.9 else rng.sample(old + new, 2_000)
     seen = np.zeros(packets + 1, np.int64)
@@ -85,6 +92,22 @@ def lives(folder: Path, packets: int, restarts: int, seed: int) -> dict[str, Any
         "executed": int(seen.sum()), "executed_twice": int((seen > 1).sum()),
         "seed": seed, "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
+
+
+def _sequenced(journal: Path) -> int:
+    return sum(len(records) for _, records in JournalReader(journal).chunks())
+
+
+def _send_until_it_dies(life: Life, client: socket.socket, packets: list[bytes]) -> None:
+    """A full queue drops datagrams: so once more, until enough have come."""
+
+    def died() -> bool:
+        for data in packets:
+            _send(client, data)
+            _drain(client)
+        return life.ended()
+
+    wait_until(died, "the pipeline has died")
 
 
 def _packets(after: int, until: int) -> list[bytes]:
@@ -100,15 +123,16 @@ def _packets(after: int, until: int) -> list[bytes]:
 
 
 def _await(life: Life, client: socket.socket, data: bytes) -> None:
-    """Until the pipeline has answered its first order, or is up and knows it already."""
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
+    """Until the pipeline has answered its first order, or has died at it."""
+
+    def answered() -> bool:
         _send(client, data)
-        if select.select([client], [], [], 0.05)[0] and _drain(client):
-            return
-        if life.ended():
+        answer = bool(select.select([client], [], [], LOOK_S)[0] and _drain(client))
+        if life.ended() and life.status != -signal.SIGKILL:
             raise Violation(f"it ended: {life.output_path.read_text()}")
-    raise Violation("nobody answers")
+        return answer or life.ended()
+
+    wait_until(answered, "the pipeline answers")
 
 
 def _send(client: socket.socket, data: bytes) -> None:

@@ -35,7 +35,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import compile_first
 import session_noise as noise
-from disasters import Life, add_evidence
+from disasters import add_evidence
+from lives import Life
 from processes import free_port
 from served_venue import VENUE, ns
 from session_storm import Violation, serve

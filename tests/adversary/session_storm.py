@@ -34,8 +34,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import compile_first
 import session_clients as clients
-from disasters import Life, add_evidence
+from disasters import add_evidence
 from drop_copies import plain_report
+from lives import Life
 from processes import free_port
 from served_venue import VENUE, FileClock, ns
 from sessions_venue import HASH, Client

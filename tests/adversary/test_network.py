@@ -1,22 +1,33 @@
 """Attacks by datagrams: what was executed once is never executed again, and nobody on a network is
 the exchange operator, silences another, or makes the receiver forget."""
 
+import json
+import os
 import random
+import signal
 import socket
-import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from processes import free_port, left_behind
+from support.deaths import STAGES, ended, forked, run_to_death
+from support.waiting import wait_until
 from udp_runs import killed, limit_orders, listening, replied_events, started, stopped
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.dpdk_shim.receive_window import SENDERS_MAX
 from openoutcry.dpdk_shim.udp import UdpReceiver, receive_burst
-from openoutcry.journal import JournalReader
+from openoutcry.flow import GeneratedFlow
+from openoutcry.journal import Journal, JournalReader
 from openoutcry.pipeline.compile import compile_kernels
+from openoutcry.pipeline.deaths import Death, Place
+from openoutcry.pipeline.options import Options
+from openoutcry.pipeline.run import run
+from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.replay.events import events_of
 from openoutcry.ring import remove_dead_segments
 from openoutcry.wire.enums import CommandKind, EventKind, Phase
@@ -37,44 +48,69 @@ def executed(journal: Path) -> list[int]:
     return [int(i) for batch in batches for i in batch.commands["order_id"]]
 
 
-def disasters(folder: Path, seed: int, kills: int) -> dict[str, Any]:
-    """A client sends, everything is killed, it is resumed, and the client sends all it has sent
-    once more, and the same again; returns the last run's result."""
+def options(folder: Path, port: int, **more: Any) -> Options:
+    return Options(
+        listen=("127.0.0.1", port), source_kind="udp",
+        instruments=GeneratedFlow("normal", 1, 1).instruments, journal=folder / "j",
+        resume=Journal.exists(folder / "j"), order_capacity=1 << 12, housekeeping_cores=0, **more,
+    )  # fmt: skip
+
+
+def send_all(client: socket.socket, packets: list[bytes], rng: random.Random) -> None:
+    """Every packet, now and then doubled and in another order."""
+    again = packets if rng.random() < 0.5 else sorted(2 * packets)
+    for data in again:
+        with suppress(ConnectionRefusedError, BlockingIOError):
+            client.send(data)
+
+
+def lives(folder: Path, seed: int, deaths: int) -> dict[str, Any]:
+    """A client sends, all processes die at a sequence number, the pipeline is resumed, and the
+    client sends all it has sent once more, and the same again; returns the last run's result."""
     rng = random.Random(seed)
     port = free_port()
     packets = build_packets(limit_orders(ORDERS), 9, 1, 0, 1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.connect(("127.0.0.1", port))
         client.setblocking(False)
-        sent = 0
-        for kill in range(kills + 1):
-            with listening(folder, port, *(["--resume"] if kill else [])) as process:
-                pipeline = started(process)
-                # Everything from before again, doubled and in another order now and then.
-                again = [*range(sent)] if rng.random() < 0.5 else sorted(2 * [*range(sent)])
-                for number in again:
-                    client.send(packets[number])
-                until = ORDERS if kill == kills else sent + (ORDERS - sent) // (kills + 1 - kill)
-                for number in range(sent, until):
-                    client.send(packets[number])
-                sent = until
-                if kill < kills:
-                    time.sleep(rng.uniform(0.0, 0.05))
-                    killed(process, folder / "j")
-                    remove_dead_segments()
-                    continue
-                deadline = time.monotonic() + 300
-                while pipeline.positions()["sequenced"] < ORDERS and time.monotonic() < deadline:
-                    # A full queue drops datagrams, as a network does: so once more.
-                    time.sleep(0.5)
-                    for number in range(ORDERS):
-                        client.send(packets[number])
-                return stopped(process)
-    raise AssertionError("no run")
+        for life in range(1, deaths + 1):
+            done = len(executed(folder / "j")) if Journal.exists(folder / "j") else 0
+            until = ORDERS * life // (deaths + 1)
+            death = Death(rng.choice(STAGES), rng.randint(done + 1, until),
+                          rng.choice(list(Place)), everything=True)  # fmt: skip
+
+            def send(sent: list[bytes] = packets[:until]) -> None:
+                # A full queue drops datagrams, as a network does: so all of them until it dies.
+                send_all(client, sent, rng)
+
+            run_to_death(options(folder, port, deaths=(death,)), folder / "error", meanwhile=send)
+        return last_life(folder, port, lambda: send_all(client, packets, rng))
 
 
-def check_once(folder: Path, seed: int, kills: int) -> None:
-    result = disasters(folder, seed, kills)
+def last_life(folder: Path, port: int, send: Callable[[], None]) -> dict[str, Any]:
+    """Until every order is sequenced; the result."""
+    answer = folder / "answer"
+
+    def work() -> None:
+        result = run(options(folder, port))
+        answer.write_text(json.dumps({key: result[key] for key in ("replay", "source")}))
+
+    pid = forked(work, folder / "error")
+
+    def all_sequenced() -> bool:
+        send()
+        return any(
+            pipeline.owner.pid == pid and pipeline.positions()["sequenced"] >= ORDERS
+            for pipeline in running()
+        )
+
+    wait_until(all_sequenced, "every order is sequenced")
+    os.kill(pid, signal.SIGINT)
+    assert ended(pid) == 0, (folder / "error").read_text()
+    return dict(json.loads(answer.read_text()))
+
+
+def check_once(folder: Path, result: dict[str, Any], seed: int) -> None:
     ids = executed(folder / "j")
     assert len(ids) == len(set(ids)), f"seed {seed}: executed twice"
     assert sorted(ids) == list(range(1, ORDERS + 1)), f"seed {seed}"
@@ -83,16 +119,43 @@ def check_once(folder: Path, seed: int, kills: int) -> None:
     assert left_behind() == set()
 
 
-def test_a_datagram_is_executed_once_whatever_is_killed(tmp_path: Path) -> None:
-    """SIGKILL of everything, --resume, and the very same datagrams again: at most once, and what
-    was lost with the kill is taken when it comes again."""
-    check_once(tmp_path, seed=1, kills=2)
+def test_a_datagram_is_executed_once_whatever_dies(tmp_path: Path) -> None:
+    """SIGKILL of everything, a resumed journal, and the very same datagrams again: at most once,
+    and what was lost with the death is taken when it comes again."""
+    check_once(tmp_path, lives(tmp_path, seed=1, deaths=3), seed=1)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(25))
 def test_a_datagram_is_executed_once_at_many_moments(seed: int, tmp_path: Path) -> None:
-    check_once(tmp_path, seed, kills=4)
+    check_once(tmp_path, lives(tmp_path, seed, deaths=4), seed)
+
+
+def test_a_datagram_is_executed_once_by_a_command_killed_from_outside(tmp_path: Path) -> None:
+    """SIGKILL of the real command once a sequence has passed, --resume, and all datagrams again."""
+    rng, port = random.Random(2), free_port()
+    packets = build_packets(limit_orders(ORDERS), 9, 1, 0, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect(("127.0.0.1", port))
+        client.setblocking(False)
+        for arguments, count in ((), ORDERS // 2), (("--resume",), ORDERS):
+            with listening(tmp_path, port, *arguments) as process:
+                pipeline = started(process)
+                passed = rng.randint(1, count) if count < ORDERS else ORDERS
+
+                def has_passed(
+                    sent: list[bytes] = packets[:count], passed: int = passed,
+                    pipeline: RunningPipeline = pipeline,
+                ) -> bool:  # fmt: skip
+                    send_all(client, sent, rng)
+                    return pipeline.positions()["sequenced"] >= passed
+
+                wait_until(has_passed, f"{passed} orders are sequenced")
+                if count < ORDERS:
+                    killed(process, tmp_path / "j")
+                    remove_dead_segments()
+                else:
+                    check_once(tmp_path, stopped(process), seed=2)
 
 
 def operators() -> np.ndarray:
@@ -119,8 +182,7 @@ def test_nobody_on_the_network_is_the_exchange_operator(tmp_path: Path) -> None:
         client.settimeout(300)
         for data in build_packets(mixed, 9, 1, 0, 4):
             client.send(data)
-        while pipeline.positions()["events"] < 4:
-            time.sleep(0.01)
+        wait_until(lambda: pipeline.positions()["events"] >= 4, "the four orders are accepted")
         result = stopped(process)
     assert result["commands"] == result["open_orders"] == 4
     assert result["event_kinds"] == {"ACCEPTED": 4}

@@ -4,12 +4,12 @@ in the book once, every report comes once, and what is sent again is what it was
 import os
 import random
 import threading
-import time
 
 import numpy as np
 import pytest
 from sessions_traders import content_of
 from sessions_venue import PASSWORD, Venue, kill_stage
+from support.waiting import BOUND_S, wait_until
 
 from openoutcry.client import ClientError, FixClient, FixNumbers
 from openoutcry.journal import JournalReader
@@ -20,7 +20,8 @@ SESSIONS = [
     {"name": f"F{n}", "participant": n, "cancel_on_disconnect": 0, "protocol": int(Protocol.FIX44)}
     for n in (1, 2)
 ]
-PATIENCE_S = 300
+GONE = ("closed the connection", "refused", "lost")
+"""What a client says of a venue that is down."""
 AHEAD = 20
 """Orders that wait for their answers at once."""
 
@@ -35,28 +36,27 @@ class FixTrader:
         self.messages = {}
         self.answered = set()
         self.wrong = ""
-        self.stopping = False
 
     def connect(self, venue):
-        until = time.monotonic() + PATIENCE_S
-        while not self.stopping:
+        """A connection, as soon as the venue is there; None if it refuses one."""
+
+        def tried():
             try:
-                return FixClient(
+                client = FixClient(
                     "127.0.0.1", venue.ports["FIX44"], self.name, PASSWORD, numbers=self.numbers,
-                    next_expected=self.rng.random() < 0.3, prefix=self.name, timeout_s=PATIENCE_S,
+                    next_expected=self.rng.random() < 0.3, prefix=self.name, timeout_s=BOUND_S,
                 )  # fmt: skip
             except ClientError as error:
-                gone = "closed the connection" in str(error) or "refused" in str(error)
-                gone = gone or "lost" in str(error)
-                if not gone or time.monotonic() > until:
-                    self.wrong = str(error)
-                    return None
-                time.sleep(0.05)
-        return None
+                if any(word in str(error) for word in GONE):
+                    return []
+                self.wrong, client = str(error), None
+            return [client]
+
+        return wait_until(tried, "the venue accepts or refuses a connection")[0]
 
     def trade(self, venue, wanted):
         """On as many connections as it takes, until so many orders were answered."""
-        while not self.stopping and not self.wrong and len(self.answered) < wanted:
+        while not self.wrong and len(self.answered) < wanted:
             client = self.connect(venue)
             if client is None:
                 return
@@ -69,7 +69,7 @@ class FixTrader:
                 client.close()
 
     def on_one(self, client, wanted):
-        while not self.stopping and len(self.answered) < wanted:
+        while len(self.answered) < wanted:
             while self.numbers.last_name - len(self.answered) < AHEAD:
                 side = "1" if self.rng.random() < 0.5 else "2"
                 client.enter(side, "ACME", self.rng.randint(1, 50), "1.00")
@@ -77,7 +77,7 @@ class FixTrader:
                 return  # this side loses the connection
             if self.rng.random() < 0.01:
                 client.ask_again(self.rng.randint(1, self.numbers.next_in))
-            message = client.next(PATIENCE_S)
+            message = client.next(BOUND_S)
             if message is None:
                 self.wrong = "no answer"
                 return
@@ -113,15 +113,14 @@ def storm(venue, break_it, rounds, rng):
         ]
         for thread in threads:
             thread.start()
-        until = time.monotonic() + PATIENCE_S
-        while time.monotonic() < until and not any(
-            len(t.answered) > w - 40 or t.wrong for t, w in zip(traders, wanted, strict=True)
-        ):
-            time.sleep(0.005)
-        time.sleep(rng.random() * 0.05)
+        enough = 60 * number - rng.randint(20, 50)
+        wait_until(
+            lambda enough=enough: any(len(t.answered) > enough or t.wrong for t in traders),
+            f"a trader has had {enough} answers",
+        )
         break_it()
         for thread in threads:
-            thread.join(PATIENCE_S)
+            thread.join(BOUND_S)
             assert not thread.is_alive()
         assert not any(t.wrong for t in traders), [t.wrong for t in traders]
     return traders
@@ -133,12 +132,12 @@ def check_again(venue, traders):
         client = trader.connect(venue)
         # Whatever is still under way.
         while trader.numbers.last_name > len(trader.answered):
-            trader.keep(client.next(PATIENCE_S))
+            trader.keep(client.next(BOUND_S))
         last = max(trader.messages)
         client.ask_again(1)
         again = {}
         while last not in again:
-            message = client.next(PATIENCE_S)
+            message = client.next(BOUND_S)
             again[message.sequence] = content_of(message)
         assert again == {n: content for n, content in trader.messages.items() if n <= last}
         client.logout()

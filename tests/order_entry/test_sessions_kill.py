@@ -1,19 +1,22 @@
 """Everything is killed in mid-traffic, over and over, and started again: no acknowledged order is
 lost, none is doubled, and each session's stream is from every number byte for byte what it was."""
 
+import itertools
 import os
 import random
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import alive
 from sessions_traders import Trader, storm
-from sessions_venue import Venue, enter
+from sessions_venue import Venue, enter, stage_row
+from support.waiting import wait_until
 
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import soupbin
+from openoutcry.pipeline.deaths import Place
 from openoutcry.pipeline.top import running
 
 SESSIONS = [{"name": f"S{n}", "participant": n, "cancel_on_disconnect": 0} for n in (1, 2, 3)]
@@ -71,26 +74,27 @@ def kill_storm(durability, tmp_path, rounds):
     check_journal(tmp_path / "journal", traders)
 
 
-def test_the_stages_processes_are_killed_while_the_rest_lives(tmp_path):
+def test_the_sessions_stage_dies_while_the_rest_lives(tmp_path):
     """With a process for the front and one for the back: the sessions die with the matcher, and
     come back with what the journal has and what only shared memory has."""
-    with Venue(SESSIONS, tmp_path / "journal", durability="durable", housekeeping_cores=0) as venue:
+    places = [Place.BEFORE_STEP, Place.BEFORE_RETURN, Place.BEFORE_RETURN]
+    rng, seq, deaths = random.Random(3), 0, []
+    for place in places:
+        seq += rng.randint(150, 400)
+        deaths.append(("sessions", seq, place))
+    with Venue(SESSIONS, tmp_path / "journal", durability="durable", housekeeping_cores=0,
+               deaths=deaths) as venue:  # fmt: skip
+        restarts = itertools.count(1)
 
         def break_it():
-            (pipeline,) = (one for one in running() if one.owner.pid == venue.process.pid)
-            while True:
-                rows = pipeline.view(pipeline.positions(), 1)["stages"]
-                pid = next(row["pid"] for row in rows if row["name"] == "sessions")
-                try:
-                    return os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    time.sleep(0.01)  # the one before is not replaced yet
+            wanted = next(restarts)
+            wait_until(lambda: stage_row(venue)["restarts"] >= wanted, "the stage is restarted")
 
         traders = [Trader(row["name"]) for row in SESSIONS]
-        storm(traders, venue.client, 3, random.Random(3), break_it)
+        storm(traders, venue.client, len(deaths), rng, break_it)
         check_streams(venue, traders)
         report = venue.stop()
-    assert len(report["restarts"]) == 3
+    assert len(report["restarts"]) == len(deaths)
     assert (report["result"]["lost"], report["result"]["duplicated"]) == (0, 0)
     assert report["replay"]["equal"] is True
     check_journal(tmp_path / "journal", traders)
@@ -105,8 +109,7 @@ def test_a_dead_doorman_is_replaced(tmp_path):
         stages = {row["pid"] for row in pipeline.view(pipeline.positions(), 1)["stages"]}
         (doorman,) = set(pids) - stages
         os.kill(doorman, signal.SIGKILL)
-        while os.path.exists(f"/proc/{doorman}"):
-            time.sleep(0.01)
+        wait_until(lambda: not alive(doorman), "the doorman is gone")
         client = venue.client("S2")
         client.socket.sendall(soupbin.packet("U", enter("a", "B", 1, "ACME", 10_000)))
         assert client.message()[0] == "A"

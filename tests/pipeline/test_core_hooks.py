@@ -2,11 +2,7 @@
 the same inline, as processes, with kills, in replay, over snapshots, in a journal that is resumed.
 """
 
-import os
-import signal
-import subprocess
-import sys
-import time
+import random
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,16 +10,15 @@ from typing import Any
 import core_hooks as core
 import numpy as np
 import pytest
-from processes import find_pipeline
-from udp_runs import killed
+from support.deaths import KillerFromOutside, drawn, run_to_death
 
 from openoutcry.journal import JournalError
 from openoutcry.matcher import Engine, MatcherError
 from openoutcry.matcher.hooks import Hooks
-from openoutcry.pipeline.progress import Sample, Watcher
+from openoutcry.pipeline.deaths import Death, Place
+from openoutcry.pipeline.progress import Watcher
 from openoutcry.pipeline.resume import ResumeError
 from openoutcry.pipeline.run import run
-from openoutcry.pipeline.top import running
 from openoutcry.replay.checkpoint import make_checkpoints, recover
 from openoutcry.replay.core import HOOKS
 from openoutcry.replay.replay import replay
@@ -126,58 +121,44 @@ def test_inline_the_run_is_the_engines_and_its_journal_replays(
     assert recover(journal, 9_000).seq == 9_000
 
 
-class Killer:
-    """Kills the matcher at a third and at two thirds of the run."""
-
-    def __init__(self) -> None:
-        self.left = [2 * core.COMMANDS // 3, core.COMMANDS // 3]
-
-    def sample(self, sample: Sample) -> None:
-        if not self.left or sample.commands < self.left[-1]:
-            return
-        self.left.pop()
-        (pipeline,) = (one for one in running() if one.owner.pid == os.getpid())
-        rows = pipeline.view(pipeline.positions(), 1)["stages"]
-        (row,) = (row for row in rows if row["name"] == "matcher")
-        if row["alive"] and not row["finished"]:
-            os.kill(row["pid"], signal.SIGKILL)
-
-
 @pytest.mark.parametrize("durability", ["durable", "none"])
-def test_as_processes_with_the_matcher_killed_twice(
+def test_as_processes_with_the_matcher_dying_twice(
     durability: str, inline: dict[str, Any], tmp_path: Path
 ) -> None:
     """It is rebuilt with its hooks from the journal, and without one from the preloaded input."""
-    for attempt in range(6):  # a busy machine may miss the moment: each run takes twice as long
-        journal = tmp_path / f"{attempt}" if durability == "durable" else None
-        result = run(
-            core.options(
-                journal, rate=20_000 >> attempt, durability=durability, checkpoint_every=5_000
-            ),
-            Watcher(sample=Killer().sample),
-        )
-        same(result, inline)
-        assert (result["lost"], result["duplicated"]) == (0, 0)
-        if result["restarts"]:
-            break
-    assert result["restarts"]
+    deaths = drawn(random.Random(durability), ["matcher"], core.COMMANDS)
+    journal = tmp_path / "j" if durability == "durable" else None
+    result = run(
+        core.options(journal, durability=durability, checkpoint_every=5_000, deaths=deaths)
+    )
+    same(result, inline)
+    assert (result["lost"], result["duplicated"]) == (0, 0)
+    assert len(result["restarts"]) == len(deaths) == 2
 
 
-def test_a_whole_pipeline_that_was_killed_is_resumed_with_its_hooks(
+def test_the_matcher_is_killed_from_outside(inline: dict[str, Any]) -> None:
+    """SIGKILL by another process, when a third has passed."""
+    killer = KillerFromOutside("matcher", core.COMMANDS // 3)
+    result = run(
+        core.options(durability="none", deaths=(killer.death,)), Watcher(sample=killer.sample)
+    )
+    same(result, inline)
+    assert [row["pid"] for row in result["restarts"]] == killer.pids
+
+
+def test_a_whole_pipeline_that_died_is_resumed_with_its_hooks(
     inline: dict[str, Any], tmp_path: Path
 ) -> None:
-    """SIGKILL for all, then --resume: one hash."""
-    command = [sys.executable, core.__file__, str(tmp_path / "j"), "20000"]
-    with subprocess.Popen(command) as process:
-        pipeline = find_pipeline(process.pid)
-        while pipeline.durable_seq < core.COMMANDS // 3 and process.poll() is None:
-            time.sleep(0.01)
-        killed(process, tmp_path / "j")
+    """SIGKILL for all in mid-run, then --resume: one hash."""
+    third = core.COMMANDS // 3
+    death = Death("gate", inline["events"] // 2, Place.BEFORE_RETURN, everything=True)
+    options = core.options(tmp_path / "j", orders=2 * third, deaths=(death,))
+    run_to_death(options, tmp_path / "error")
     with pytest.raises(ResumeError, match="with another hooks"):
         run(core.options(tmp_path / "j", resume=True, changed={"name": core.NAME, "limit": 5}))
     result = run(core.options(tmp_path / "j", resume=True, topology="inline"))
     same(result, inline)
-    assert result["resumed"]["commands"] >= core.COMMANDS // 3
+    assert third <= result["resumed"]["commands"] < core.COMMANDS
     assert result["replay"]["equal"] is True
 
 

@@ -1,42 +1,43 @@
 """The whole pipeline killed and resumed from its journal: nothing lost, nothing doubled."""
 
 import errno
-import json
 import os
 import random
 import shutil
 import signal
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support.deaths import STAGES, STARTING, DiesAt, forked, run_to_death, wait_until_free
+from support.waiting import wait_until
 
 from openoutcry.__main__ import main
 from openoutcry.flow import GeneratedFlow
-from openoutcry.journal import Disk, EventDigest, Journal, JournalError, JournalLock, JournalReader
+from openoutcry.journal import Disk, EventDigest, Journal, JournalError, JournalReader
 from openoutcry.journal.listing import describe
 from openoutcry.pipeline.compile import compile_kernels
+from openoutcry.pipeline.deaths import Death, Place
 from openoutcry.pipeline.resume import ResumeError
 from openoutcry.pipeline.run import Options, PipelineError, run
-from openoutcry.pipeline.top import running
+from openoutcry.pipeline.top import attached
 from openoutcry.replay.checkpoint import make_checkpoints, recover, recover_from_any, save
 from openoutcry.replay.replay import replay
 from openoutcry.replay.sql import query
-from openoutcry.ring import remove_dead_segments
+from openoutcry.ring import list_segments, remove_dead_segments
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.records import ORDER_DTYPE
 
 SEED = 9
-ORDERS, RATE = 40_000, 20_000
+ORDERS = 40_000
 
 
 def options(journal: Path, **more: Any) -> Options:
     flow = GeneratedFlow("normal", ORDERS, SEED)
-    given = {"orders": ORDERS, "seed": SEED, "rate": RATE, "journal": journal, **more}
+    given = {"orders": ORDERS, "seed": SEED, "journal": journal, **more}
     return Options(source=flow, **given)
 
 
@@ -45,94 +46,62 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The same commands with nobody killed; also compiles the kernels, for the forks below."""
     compile_kernels(lambda label, done, total: None)
     folder = tmp_path_factory.mktemp("calm")
-    return run(options(folder / "j", rate=0, topology="inline"))
+    return run(options(folder / "j", topology="inline"))
 
 
-def start(journal: Path, resume: bool, answer: Path) -> int:
-    """The pipeline in a process of its own, a group of its own; its result goes to ``answer``."""
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 1
-    try:
-        os.setsid()
-        result = run(options(journal, resume=resume, verify=False, checkpoint_every=10_000))
-        for stage in result["stages"]:
-            del stage["histogram"]
-        answer.write_text(json.dumps(result))
-        status = 0
-    except BaseException:
-        answer.with_suffix(".error").write_text(traceback.format_exc())
-    finally:
-        os._exit(status)
+def life(journal: Path, **more: Any) -> Options:
+    """A life of the pipeline that goes on where the one before was."""
+    return options(
+        journal, resume=Journal.exists(journal), verify=False, checkpoint_every=10_000, **more
+    )
 
 
-def kill_somewhere(pid: int, journal: Path, rng: random.Random) -> int:
-    """SIGKILL the supervisor at a random moment, one time in five while it starts; returns up to
-    where its replies had acknowledged."""
-    if rng.randrange(5):
-        deadline = time.monotonic() + 300
-        while not acknowledged_by(pid) and alive(pid) and time.monotonic() < deadline:
-            time.sleep(0.002)
-    time.sleep(rng.uniform(0.0, 0.3))
-    os.kill(pid, signal.SIGSTOP)
-    acknowledged = acknowledged_by(pid)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    deadline = time.monotonic() + 600
-    while locked(journal) and time.monotonic() < deadline:
-        time.sleep(0.002)
-    return acknowledged
-
-
-def alive(pid: int) -> bool:
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+def drawn_death(rng: random.Random, after: int, last: int) -> Death:
+    """Of all processes, with a stage that has come to a sequence behind ``after``."""
+    seq = rng.randint(after + 1, last)
+    return Death(rng.choice(STAGES), seq, rng.choice(list(Place)), everything=True)
 
 
 def acknowledged_by(pid: int) -> int:
-    """Up to which command the pipeline of this supervisor has promised durability so far: events
-    are handed out up to there.  What is sequenced beyond it nobody has been told of."""
-    for pipeline in running():
-        if pipeline.owner.pid == pid:
-            return pipeline.durable_seq
+    """Up to which command the pipeline of this supervisor has promised durability: events are
+    handed out up to there.  What is sequenced beyond it nobody has been told of.  The supervisor
+    may be dead: what it shared is there until the next run removes it."""
+    for name, owner in list_segments():
+        if owner.pid == pid and name.endswith(".control"):
+            pipeline = attached(owner)
+            return pipeline.durable_seq if pipeline else 0
     return 0
 
 
-def locked(journal: Path) -> bool:
-    """Whether a stage that outlives its supervisor for a moment still holds the journal."""
-    try:
-        JournalLock(journal).release()
-    except JournalError:
-        return True
-    return False
+def records_of(journal: Path) -> int:
+    if not Journal.exists(journal):
+        return 0
+    return sum(len(records) for _, records in JournalReader(journal).chunks())
 
 
-def kill_and_resume(folder: Path, seed: int, kills: int) -> tuple[dict[str, Any], list[float]]:
-    """One journal, its pipeline killed ``kills`` times and resumed each time; the last result and
-    how long, with the start of all processes, each took from the resume to its first reply."""
+def die_and_resume(folder: Path, seed: int, deaths: int) -> tuple[dict[str, Any], list[float]]:
+    """One journal, its pipeline dying ``deaths`` times, one time in five while it starts, and
+    resumed each time; the last result, and how long each life took."""
     rng = random.Random(seed)
-    journal, answer = folder / "j", folder / "answer"
-    reached, acknowledged, seconds = 0, 0, []
-    for _ in range(kills):
+    journal, output = folder / "j", folder / "error"
+    reached, seconds = 0, []
+    for number in range(deaths):
         started = time.monotonic()
-        resume = Journal.exists(journal)
-        pid = start(journal, resume, answer)
-        while resume and not acknowledged_by(pid) and alive(pid):
-            time.sleep(0.001)
+        if rng.randrange(5):
+            # No life takes so much that nothing is left to the next.
+            last = reached + (ORDERS - reached) // (deaths + 1 - number)
+            death = drawn_death(rng, reached, last)
+            pid = run_to_death(life(journal, orders=last, deaths=(death,)), output)
+        else:
+            pid = run_to_death(life(journal), output, DiesAt(rng.choice(STARTING)))
         seconds.append(time.monotonic() - started)
-        acknowledged = max(acknowledged, kill_somewhere(pid, journal, rng))
-        if Journal.exists(journal):
-            reader = JournalReader(journal)
-            record_count = sum(len(records) for _, records in reader.chunks())
-            assert record_count >= acknowledged, f"seed {seed}: acknowledged and lost"
-            assert record_count >= reached, f"seed {seed}: durable and lost"
-            reached = record_count
-    pid = start(journal, True, answer)
-    status = os.waitpid(pid, 0)[1]
+        record_count = records_of(journal)
+        assert record_count >= acknowledged_by(pid), f"seed {seed}: acknowledged and lost"
+        assert record_count >= reached, f"seed {seed}: durable and lost"
+        reached = record_count
+    result = run(life(journal))
     remove_dead_segments()
-    error = answer.with_suffix(".error")
-    assert status == 0, error.read_text() if error.exists() else status
-    return json.loads(answer.read_text()), seconds
+    return result, seconds
 
 
 def check_same(result: dict[str, Any], undisturbed: dict[str, Any], journal: Path) -> None:
@@ -146,17 +115,33 @@ def check_same(result: dict[str, Any], undisturbed: dict[str, Any], journal: Pat
 @pytest.mark.parametrize(
     "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 4))]
 )
-def test_a_killed_pipeline_is_taken_up_again(
+def test_a_pipeline_that_died_is_taken_up_again(
     seed: int, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
-    """Five kills of the whole pipeline in one journal's life: the same book, events and trades as
-    with nobody killed, every acknowledged command still there, and the journal replays to it."""
-    result, _ = kill_and_resume(tmp_path, seed, 5)
+    """The whole pipeline dies five times in one journal's life: the same book, events and trades
+    as without a death, every acknowledged command still there, and the journal replays to it."""
+    result, _ = die_and_resume(tmp_path, seed, 5)
     check_same(result, undisturbed, tmp_path / "j")
 
 
+def test_a_pipeline_that_is_killed_from_outside_is_taken_up_again(
+    tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    """SIGKILL of the supervisor by another process, once commands are acknowledged.  The pipeline
+    would take longer for all of them than any machine needs to come and kill it."""
+    journal, output = tmp_path / "j", tmp_path / "error"
+    pid = forked(lambda: run(life(journal, rate=ORDERS // 400)), output)
+    wait_until(lambda: acknowledged_by(pid) >= 20, "commands are acknowledged")
+    acknowledged = acknowledged_by(pid)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    wait_until_free(journal)
+    assert acknowledged <= records_of(journal) < ORDERS
+    check_same(run(life(journal)), undisturbed, journal)
+
+
 @pytest.mark.long
-def test_a_thousand_kills_of_the_pipeline(tmp_path: Path, undisturbed: dict[str, Any]) -> None:
+def test_a_thousand_deaths_of_the_pipeline(tmp_path: Path, undisturbed: dict[str, Any]) -> None:
     """1,000 SIGKILLs of the whole pipeline, ten in each journal's life: one answer every time.
 
     The figures go to docs/evidence/journal_kills.json.
@@ -167,7 +152,7 @@ def test_a_thousand_kills_of_the_pipeline(tmp_path: Path, undisturbed: dict[str,
     for seed in range(1000, 1100):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        result, took = kill_and_resume(folder, seed, 10)
+        result, took = die_and_resume(folder, seed, 10)
         check_same(result, undisturbed, folder / "j")
         seconds += took
         shutil.rmtree(folder)
@@ -179,7 +164,7 @@ def test_a_thousand_kills_of_the_pipeline(tmp_path: Path, undisturbed: dict[str,
             "kills": len(seconds),
             "journals": 100,
             "orders_a_journal": ORDERS,
-            "rate": RATE,
+            "rate": 0,
             "first_seed": 1000,
             "acknowledged_lost": 0,
             "different_hashes": 0,
@@ -195,9 +180,9 @@ def test_a_run_that_ended_goes_on(
     topology: str, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     """Half of the commands, then the rest as another run: together what one run gives."""
-    half = run(options(tmp_path / "j", rate=0, topology=topology, orders=ORDERS // 2))
+    half = run(options(tmp_path / "j", topology=topology, orders=ORDERS // 2))
     assert half["resumed"] is None
-    result = run(options(tmp_path / "j", rate=0, topology=topology, resume=True))
+    result = run(options(tmp_path / "j", topology=topology, resume=True))
     assert result["resumed"]["commands"] == ORDERS // 2
     check_same(result, undisturbed, tmp_path / "j")
 
@@ -217,11 +202,11 @@ def test_a_failed_write_stops_acknowledging(
 
     monkeypatch.setattr(Disk, "write", refusing)
     with pytest.raises(JournalError, match=r"segment-000000.ocj: byte \d+: cannot write: Input"):
-        run(options(tmp_path / "j", rate=0, topology="inline"))
+        run(options(tmp_path / "j", topology="inline"))
     monkeypatch.undo()
     record_count = sum(len(records) for _, records in JournalReader(tmp_path / "j").chunks())
     assert 0 < record_count < ORDERS
-    result = run(options(tmp_path / "j", rate=0, topology="inline", resume=True))
+    result = run(options(tmp_path / "j", topology="inline", resume=True))
     assert result["resumed"]["commands"] == record_count
     check_same(result, undisturbed, tmp_path / "j")
 
@@ -295,9 +280,9 @@ def test_each_run_says_what_it_was(tmp_path: Path, undisturbed: dict[str, Any]) 
     beside the first run's in its configuration, and what the first run's end was proves nothing
     about a later run that was cut short."""
     journal = tmp_path / "j"
-    run(options(journal, rate=0, topology="inline", orders=10_000))
+    run(options(journal, topology="inline", orders=10_000))
     assert replay(journal)["recorded"]["commands"] == 10_000
-    more = {"rate": 0, "resume": True, "verify": False}
+    more = {"resume": True, "verify": False}
     run(options(journal, topology="processes", orders=15_000, **more))
     run(options(journal, topology="inline", orders=20_000, **more))
     reader = JournalReader(journal)
@@ -341,7 +326,7 @@ def test_a_checkpoint_of_lost_commands_is_not_taken(
         for _, records in reader.chunks(20_000):
             writer.append(writer.written_seq + 1, [records], len(records), 1)
     lost = save(journal, JournalReader(journal).journal_id, point)
-    result = run(options(journal, rate=0, topology="inline", resume=True))
+    result = run(options(journal, topology="inline", resume=True))
     assert result["resumed"]["commands"] == 20_000
     assert not lost.exists()
     check_same(result, undisturbed, journal)

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from processes import OUTCRY, SPREAD, find_pipeline, free_port
+from processes import OUTCRY, SPREAD, free_port, published_pipeline
 from shim_wire import needs_shim
+from support.waiting import wait_until
 from udp_runs import queued_bytes
 
 from openoutcry.dpdk_shim import build_packets
@@ -58,15 +59,16 @@ def started(
     process: "subprocess.Popen[str]", client: socket.socket, first: bytes
 ) -> RunningPipeline:
     """Knock with the first packet until the pipeline has answered; its copies are doubles."""
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
+
+    def answered() -> RunningPipeline | None:
+        assert process.poll() is None, process.communicate()[1]
         with suppress(ConnectionRefusedError):
             client.send(first)
-        try:
-            return find_pipeline(process.pid, timeout_s=0.2)
-        except AssertionError:
-            assert process.poll() is None, process.communicate()[1]
-    raise TimeoutError("the pipeline did not start")
+        return published_pipeline(process.pid)
+
+    pipeline = wait_until(answered, "the pipeline has answered the first packet")
+    assert pipeline is not None
+    return pipeline
 
 
 def kill_receive(pipeline: RunningPipeline) -> int:
@@ -74,13 +76,13 @@ def kill_receive(pipeline: RunningPipeline) -> int:
     rows = pipeline.view(pipeline.positions(), 1)["stages"]
     (pid,) = [row["pid"] for row in rows if row["name"] == "receive"]
     os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
+
+    def restarted() -> bool:
         rows = pipeline.view(pipeline.positions(), 1)["stages"]
-        if any(row["name"] == "receive" and row["alive"] and row["pid"] != pid for row in rows):
-            return int(pid)
-        time.sleep(0.01)
-    raise TimeoutError("receive was not restarted")
+        return any(row["name"] == "receive" and row["alive"] and row["pid"] != pid for row in rows)
+
+    wait_until(restarted, "receive is restarted")
+    return int(pid)
 
 
 def wait_until_idle(pipeline: RunningPipeline, port: int) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shard_kills import killed_until_restarted
+from shard_kills import run_with_deaths
+from support.deaths import KillerFromOutside
 
 from openoutcry.flow.mixed import MixedFlow
 from openoutcry.gateway_fpga import make_rules, validate_orders
@@ -19,7 +20,7 @@ from openoutcry.matcher import Engine
 from openoutcry.matcher.book.shards import spread
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.options import PipelineError
-from openoutcry.pipeline.run import Options, run
+from openoutcry.pipeline.run import Options, Watcher, run
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import merge
 from openoutcry.pipeline.topology import TOPOLOGY, TopologyError, geometry, plan_groups
@@ -83,16 +84,26 @@ def test_the_flow_has_something_in_every_shard() -> None:
 
 
 @pytest.mark.parametrize("durability", ["durable", "none"])
-def test_as_processes_with_shards_and_the_merge_killed(
+def test_as_processes_with_dying_shards_and_a_dying_merge(
     durability: str, one: dict[str, Any], tmp_path: Path
 ) -> None:
     """A shard is rebuilt from a checkpoint of the whole and the journal, or from the preloaded
     input, and goes on with the numbers that its ring has."""
     sharded = partial(options, 3, checkpoint_every=5_000)
     stages = ("matcher-1", "matcher", "merge", "matcher-2")
-    killed_until_restarted(
-        sharded, 10_000, lambda result: same(result, one), COMMANDS, stages, durability, tmp_path
+    run_with_deaths(
+        sharded, lambda result: same(result, one), COMMANDS, stages, durability, tmp_path
     )
+
+
+def test_a_merge_is_killed_from_outside(one: dict[str, Any]) -> None:
+    """SIGKILL by another process, when half of the events have passed."""
+    killer = KillerFromOutside("merge", one["events"] // 2)
+    result = run(
+        options(3, durability="none", deaths=(killer.death,)), Watcher(sample=killer.sample)
+    )
+    same(result, one)
+    assert [row["pid"] for row in result["restarts"]] == killer.pids
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 2), (2, 1)])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shard_kills import killed_until_restarted
+from shard_kills import run_with_deaths
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
@@ -144,15 +144,15 @@ def test_a_partitions_room_that_is_nearly_full_is_told_of() -> None:
 
 
 @pytest.mark.parametrize("durability", ["durable", "none"])
-def test_as_processes_with_a_shards_core_killed(
+def test_as_processes_with_dying_cores_of_shards(
     durability: str, one: dict[str, Any], tmp_path: Path
 ) -> None:
     """It comes back from a checkpoint of the whole and the journal, or from the preloaded input,
     wherever the others wait for it, and meets them as if nothing had happened."""
     sharded = partial(options, 3, checkpoint_every=3_000)
     stages = ("matcher-1", "matcher", "matcher-2")
-    killed_until_restarted(
-        sharded, 10_000, lambda result: same(result, one), COMMANDS, stages, durability, tmp_path
+    run_with_deaths(
+        sharded, lambda result: same(result, one), COMMANDS, stages, durability, tmp_path
     )
 
 

@@ -8,32 +8,34 @@ from threading import Timer
 from typing import Any
 
 import pytest
+from support.deaths import KillerFromOutside
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import stall, worker
+from openoutcry.pipeline.deaths import Death, Place
 from openoutcry.pipeline.options import Options, PipelineError
 from openoutcry.pipeline.progress import Sample, Watcher
 from openoutcry.pipeline.run import run
 from openoutcry.pipeline.stall import Evidence, StallPolicy, scheduling
-from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY
 
-ORDERS = 20_000
+ORDERS, CAPACITY = 20_000, 1 << 14
 POLICY = StallPolicy(report_s=0.2, restart_s=0.5)
 
 
 def options(journal: Path | None, policy: StallPolicy = POLICY) -> Options:
     return Options(
         source=GeneratedFlow("normal", ORDERS, 5), orders=ORDERS, seed=5, journal=journal,
-        durability="durable" if journal else "none", stall=policy,
+        durability="durable" if journal else "none", stall=policy, order_capacity=CAPACITY,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def undisturbed() -> dict[str, Any]:
     return run(Options(source=GeneratedFlow("normal", ORDERS, 5), orders=ORDERS, seed=5,
-                       topology="inline", durability="none"))  # fmt: skip
+                       topology="inline", durability="none",
+                       order_capacity=CAPACITY))  # fmt: skip
 
 
 def check_same(result: dict[str, Any], undisturbed: dict[str, Any]) -> None:
@@ -167,14 +169,14 @@ def test_a_stage_that_goes_on_by_itself_is_left_alone(
 
 def test_an_idle_pipeline_is_not_stalled() -> None:
     """A paced run in which the stages wait most of the time."""
-    flow = GeneratedFlow("normal", 40, 5)
+    flow = GeneratedFlow("normal", 20, 5)
     strict = StallPolicy(report_s=0.3, restart_s=600.0)
     samples: list[Sample] = []
     result = run(
-        Options(source=flow, orders=40, seed=5, rate=20, durability="none", stall=strict),
+        Options(source=flow, orders=20, seed=5, rate=20, durability="none", stall=strict),
         Watcher(sample=samples.append),
     )
-    assert result["commands"] == 40
+    assert result["commands"] == 20
     assert result["stalls"] == []
 
 
@@ -230,23 +232,40 @@ def test_a_stage_that_a_fault_killed_leaves_where_it_was(
 ) -> None:
     """SIGSEGV: the same events as undisturbed, and the stack that it died with."""
     details: list[str] = []
-    killed: list[int] = []
-
-    def kill(sample: Sample) -> None:
-        if killed or sample.commands < 1_000:
-            return
-        for pipeline in running():
-            for row in pipeline.view(pipeline.positions(), 1)["stages"]:
-                if pipeline.owner.pid == os.getpid() and row["name"] == "matcher":
-                    killed.append(row["pid"])
-                    os.kill(row["pid"], signal.SIGSEGV)
-
     run_options = options(tmp_path / "j", StallPolicy())
-    run_options.rate = 20_000
-    result = run(run_options, Watcher(sample=kill, detail=details.append))
+    run_options.deaths = (Death("matcher", 1_000, number=signal.SIGSEGV),)
+    result = run(run_options, Watcher(detail=details.append))
     check_same(result, undisturbed)
-    (restart,) = (row for row in result["restarts"] if row["pid"] in killed)
+    (restart,) = result["restarts"]
     assert restart["why"] == "killed by SIGSEGV"
     assert "Segmentation fault" in restart["trace"]
     assert "worker.py" in restart["trace"]
     assert any("killed by SIGSEGV: Fatal Python error" in text for text in details)
+
+
+def test_a_stage_that_stops_in_mid_run_is_killed_by_the_supervisor(
+    tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    """SIGSTOP with published events whose input it has not given back: the same events."""
+    stop = Death("matcher", ORDERS // 2, Place.BEFORE_RETURN, number=signal.SIGSTOP)
+    run_options = options(tmp_path / "j")
+    run_options.deaths = (stop,)
+    result = run(run_options)
+    check_same(result, undisturbed)
+    assert result["replay"]["equal"]
+    report = next(row for row in result["stalls"] if "matcher" in row["stage"])
+    assert report["killed"]
+    assert report["pid"] in [row["pid"] for row in result["restarts"]]
+
+
+def test_a_stage_is_killed_from_outside(undisturbed: dict[str, Any]) -> None:
+    """SIGKILL by another process is no stall."""
+    killer = KillerFromOutside("gate", ORDERS // 2)
+    run_options = options(None, StallPolicy())
+    run_options.deaths = (killer.death,)
+    result = run(run_options, Watcher(sample=killer.sample))
+    check_same(result, undisturbed)
+    assert [(row["pid"], row["why"]) for row in result["restarts"]] == [
+        (*killer.pids, "killed by SIGKILL")
+    ]
+    assert not any(row["killed"] for row in result["stalls"])

@@ -3,9 +3,9 @@ DAY orders end with their day, GTC orders are carried over, what was acknowledge
 nothing is executed twice, however often all of it is killed."""
 
 import json
+import random
 import subprocess
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 from feed_journal import each_second_trades
 from processes import OUTCRY
-from served_venue import PORT, VENUE, WAIT_S, ServedVenue, orders
+from served_venue import PORT, VENUE, ServedVenue, orders
+from support.waiting import wait_until
 
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.checkpoints import checkpoint_seqs
 from openoutcry.pipeline.send import SendError
+from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.pipeline.venue import days
 from openoutcry.pipeline.venue.serve import archive_sessions
 from openoutcry.replay.replay import replay
@@ -66,11 +68,22 @@ def test_two_days_with_kills_in_each_state(tmp_path: Path) -> None:
     assert "2026-11-23: ended behind command" in shown.stdout
 
 
+def pipeline_of(venue: ServedVenue) -> RunningPipeline:
+    """The one that the venue's process runs."""
+    assert venue.process is not None
+    pid = venue.process.pid
+    return wait_until(
+        lambda: [pipeline for pipeline in running() if pipeline.owner.pid == pid],
+        f"process {pid} runs a pipeline",
+    )[0]
+
+
 @pytest.mark.parametrize("rounds", [1, pytest.param(12, marks=pytest.mark.long)])
 def test_kills_in_mid_traffic_lose_nothing_acknowledged_and_double_nothing(
     rounds: int, tmp_path: Path
 ) -> None:
-    venue = ServedVenue(tmp_path, "2026-11-23T10:00")
+    """SIGKILL once the venue has sequenced some of the orders that are on their way."""
+    venue, rng = ServedVenue(tmp_path, "2026-11-23T10:00"), random.Random(1)
     acknowledged = 0
     for round_number in range(rounds):
         venue.start()
@@ -82,9 +95,19 @@ def test_kills_in_mid_traffic_lose_nothing_acknowledged_and_double_nothing(
             with suppress(SendError):  # the venue was gone before the first packet
                 into.append(venue.send(batch, timeout_s=2.0)["acknowledged"])
 
+        pipeline = pipeline_of(venue)
+        passed = pipeline.positions()["sequenced"] + rng.randint(1, len(mine))
         sender = threading.Thread(target=sent)
         sender.start()
-        time.sleep(0.03 + 0.01 * round_number)
+
+        def has_passed(
+            pipeline: RunningPipeline = pipeline, passed: int = passed,
+            sender: threading.Thread = sender,
+        ) -> bool:  # fmt: skip
+            # The sender gives up if the venue does not answer in time.
+            return pipeline.positions()["sequenced"] >= passed or not sender.is_alive()
+
+        wait_until(has_passed, f"{passed} commands are sequenced")
         venue.kill()
         sender.join()
         acknowledged += sum(results)
@@ -107,11 +130,12 @@ def test_three_days_in_seconds_by_an_accelerated_clock(outcry, tmp_path: Path) -
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     noted = tmp_path / "journal" / "days.jsonl"
-    deadline = time.monotonic() + WAIT_S
-    while not noted.exists() or noted.read_text().count("\n") < 3:
+
+    def three_days_noted() -> bool:
         assert serving.poll() is None, serving.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        return noted.exists() and noted.read_text().count("\n") >= 3
+
+    wait_until(three_days_noted, "three days have ended")
     serving.terminate()
     out, err = serving.communicate(timeout=600)
     assert serving.returncode == 0, err

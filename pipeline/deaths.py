@@ -1,0 +1,205 @@
+"""Deaths on purpose: a stage kills itself at a sequence number, once for each entry of a list.
+
+A test gives a run its deaths (``Options.deaths``).  They are rows of a segment of the run, so the
+process that replaces a dead one reads there which deaths have happened.  A stage that is to die has
+another step in its process's plan: :func:`step`, which calls the stage's own.  The loop and the
+stages do not change, and a run without deaths has neither the segment nor that step.
+"""
+
+import os
+import signal
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.pipeline.shared import Contexts, Shared
+from openoutcry.pipeline.stages import words as w
+from openoutcry.wire.indirect import call_step, kernel_address
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, store_release
+from openoutcry.wire.signals import send_signal
+
+# A death's row in the segment, as byte offsets; ROW_SUPERVISOR: the pid that dies too, or 0.
+ROW_SEQ, ROW_PLACE, ROW_SIGNAL, ROW_SUPERVISOR, ROW_DIED, ROW_BYTES = range(0, 48, 8)
+# A hidden cursor's row: the word that the stage moves, and the address that other stages read.
+HIDDEN_CURSOR, HIDDEN_SHARED, HIDDEN_BYTES = range(0, 24, 8)
+(
+    STEP,  # address of the stage's own step
+    STAGE,  # and of its context
+    DEATHS,  # the stage's rows, by sequence
+    DEATH_COUNT,
+    HIDDEN,  # the stage's cursors on the rings that it reads
+    HIDDEN_COUNT,
+    PID,
+) = w.own_words(7)
+
+
+class Place(IntEnum):
+    """At which point a stage dies."""
+
+    BEFORE_STEP = 0
+    """Before the first step from its sequence on: all that the stage has taken is given back."""
+    BEFORE_RETURN = 1
+    """The step that took its sequence has published the results, and has not yet given back the
+    slots of its input."""
+
+
+BEFORE_STEP, BEFORE_RETURN = (int(place) for place in Place)
+
+
+@dataclass(frozen=True)
+class Death:
+    """One death of a stage."""
+
+    stage: str
+    seq: int
+    """On the ring that the stage reads; of a source: on the lane that it writes."""
+    place: Place = Place.BEFORE_STEP
+    everything: bool = False
+    """The supervisor dies as well, and every other stage dies with it."""
+    number: signal.Signals = signal.SIGKILL
+    """The signal that it dies of.  With SIGSTOP it waits there until another process kills it or
+    lets it go on."""
+
+
+@kernel
+def next_death(context: int) -> int:
+    """Address of the stage's first row that has not happened, or 0."""
+    row = load_i64(context + DEATHS)
+    for _ in range(load_i64(context + DEATH_COUNT)):
+        if load_i64(row + ROW_DIED) == 0:
+            return row
+        row += ROW_BYTES
+    return 0
+
+
+@kernel
+def die(context: int, row: int) -> None:
+    """The row is marked first: the process that replaces this one does not die of it again."""
+    store_release(row + ROW_DIED, 1)
+    if load_i64(row + ROW_SUPERVISOR) != 0:
+        send_signal(load_i64(row + ROW_SUPERVISOR), load_i64(row + ROW_SIGNAL))
+    send_signal(load_i64(context + PID), load_i64(row + ROW_SIGNAL))
+
+
+@kernel
+def show_cursors(context: int) -> None:
+    """Move the cursors that other stages read to where the stage has moved its own."""
+    row = load_i64(context + HIDDEN)
+    for _ in range(load_i64(context + HIDDEN_COUNT)):
+        at, shared = load_i64(row + HIDDEN_CURSOR), load_i64(row + HIDDEN_SHARED)
+        if load_i64(shared) != at:
+            store_release(shared, at)
+        row += HIDDEN_BYTES
+
+
+@kernel
+def step(context: int) -> int:
+    """The stage's own step, and its death if that is due."""
+    row, stage = next_death(context), load_i64(context + STAGE)
+    seq = load_i64(row + ROW_SEQ) if row != 0 else w.MAX_VALUE
+    place = load_i64(row + ROW_PLACE) if row != 0 else BEFORE_STEP
+    if place == BEFORE_STEP and load_i64(stage + w.NEXT) >= seq:
+        die(context, row)
+    work = call_step(load_i64(context + STEP), stage)
+    if place == BEFORE_RETURN and load_i64(stage + w.NEXT) > seq:
+        die(context, row)
+    show_cursors(context)
+    return work
+
+
+class Deaths:
+    """The deaths of a run.  The supervisor makes this, and its processes inherit it."""
+
+    def __init__(self, shared: Shared, deaths: tuple[Death, ...]) -> None:
+        self._shared = shared
+        index = shared.table.index
+        ordered = sorted(deaths, key=lambda death: (index[death.stage], death.seq))
+        self._stages = [death.stage for death in ordered]
+        segment = shared.segment("deaths", len(ordered) * ROW_BYTES)
+        self._rows = segment.words(0, len(ordered) * ROW_BYTES // 8).reshape(len(ordered), -1)
+        for row, death in zip(self._rows, ordered, strict=True):
+            supervisor = os.getpid() if death.everything else 0
+            row[:] = death.seq, death.place, death.number, supervisor, 0
+        self._step = kernel_address(step, 1)  # compiled before any process needs it
+
+    def _rows_of(self, stage: str) -> npt.NDArray[np.int64]:
+        first = self._stages.index(stage)
+        return self._rows[first : first + self._stages.count(stage)]
+
+    def plan(
+        self, contexts: Contexts, stage: str, own_step: int, kept: list[Any]
+    ) -> tuple[int, int]:
+        """Addresses of the step and the context that the stage's process calls.
+
+        ``kept``: what the stage keeps beside its context.  Wherever the stage has the address of
+        one of its cursors, it gets that of a word of its own: :func:`step` decides when other
+        stages see a move.
+        """
+        own_context = contexts.address_of(stage)
+        if stage not in self._stages:
+            return own_step, own_context
+        rows, shared = self._rows_of(stage), self._shared
+        cursors = [ring.cursors[stage] for ring in shared.rings.values() if stage in ring.cursors]
+        addresses = [int(cursor.ctypes.data) for cursor in cursors]
+        hidden = np.array(
+            [(cursor[0], at) for cursor, at in zip(cursors, addresses, strict=True)], np.int64
+        )
+        words = contexts.words[shared.table.index[stage]]
+        private = [one for one in kept if isinstance(one, np.ndarray) and one.dtype == np.int64]
+        for array in (words, *private):
+            for at, address in enumerate(addresses):
+                array[array == address] = hidden.ctypes.data + at * HIDDEN_BYTES
+        context = np.zeros(w.CONTEXT_BYTES // 8, np.int64)
+        for offset, value in {
+            w.BLOCK: words[w.BLOCK // 8], STEP: own_step, STAGE: own_context,
+            DEATHS: rows.ctypes.data, DEATH_COUNT: len(rows),
+            HIDDEN: hidden.ctypes.data, HIDDEN_COUNT: len(hidden), PID: os.getpid(),
+        }.items():  # fmt: skip
+            context[offset // 8] = value
+        contexts.keep_alive += [hidden, context]
+        return self._step, int(context.ctypes.data)
+
+    def of_python(self, stage: str, made: Any) -> Any:
+        """The journal, as a stage that dies; another stage of Python, or one that does not die, as
+        it is."""
+        return DyingJournal(made, self._rows_of(stage)) if stage in self._stages else made
+
+
+class DyingJournal:
+    """The journal's stage, and its deaths where they are due."""
+
+    def __init__(self, journal: Any, rows: npt.NDArray[np.int64]) -> None:
+        self._journal = journal
+        self._rows = rows
+        self._cursor = journal.ring.cursors["journal"]
+        # The stage moves this word instead of the cursor that the ring's producer reads.
+        self._hidden = self._cursor.copy()
+        journal.cursor = self._hidden.ctypes.data
+
+    @property
+    def finished(self) -> bool:
+        return bool(self._journal.finished)
+
+    def outcome(self) -> dict[str, Any]:
+        return dict(self._journal.outcome())
+
+    def step(self) -> int:
+        self._die_if_due(BEFORE_STEP, self._journal.next_seq)
+        work = int(self._journal.step())
+        self._die_if_due(BEFORE_RETURN, self._journal.next_seq - 1)
+        self._cursor[0] = self._hidden[0]
+        return work
+
+    def _die_if_due(self, place: int, reached: int) -> None:
+        row = next((row for row in self._rows if not row[ROW_DIED // 8]), None)
+        if row is None or row[ROW_PLACE // 8] != place or row[ROW_SEQ // 8] > reached:
+            return
+        row[ROW_DIED // 8] = 1
+        number = int(row[ROW_SIGNAL // 8])
+        if supervisor := int(row[ROW_SUPERVISOR // 8]):
+            os.kill(supervisor, number)
+        os.kill(os.getpid(), number)

@@ -1,0 +1,19 @@
+"""How a kernel sends a signal."""
+
+from typing import Any
+
+from numba import types
+
+from openoutcry.wire.memory import _libc, intrinsic
+
+_kill = _libc("kill", 32, 32, 32)
+
+
+@intrinsic
+def send_signal(typingctx: Any, pid: Any, number: Any) -> Any:
+    """kill(2): send the signal ``number`` to the process."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _kill(builder, args)
+
+    return types.int64(types.int64, types.int64), codegen
