@@ -1,5 +1,6 @@
 """A run in one thread that goes on only when its owner says so: no process, no port, no waiting."""
 
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,8 @@ from openoutcry.pipeline.stages import loop
 
 QUIET_TURNS = 4
 """Three turns of four the sessions' stage looks at one connection alone."""
+RESTLESS_S = 20.0
+"""A step that takes longer never ends: some stage says each time that it had something to do."""
 
 
 class SteppedRun:
@@ -42,9 +45,11 @@ class SteppedRun:
 
     def step(self) -> None:
         """All stages until none has anything to do."""
-        quiet = 0
+        quiet, until_s = 0, time.monotonic() + RESTLESS_S
         while quiet < QUIET_TURNS and not self.has_finished:
             quiet = 0 if self.turn() else quiet + 1
+            if time.monotonic() > until_s:
+                raise PipelineError("the stages have not come to rest")
 
     def close_input(self) -> None:
         """Take no more input: the stages drain."""

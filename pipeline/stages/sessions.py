@@ -420,7 +420,7 @@ def understand(context: int, session: int) -> int:
     buffer, length = load_i64(session + s.INPUT), load_i64(session + s.INPUT_LENGTH)
     is_announced = c.tell_of_login(context, session)
     most = min(x.MESSAGES_A_TURN, c.lane_room(context) - 2) if is_announced else 0
-    at, done, result, waits = 0, 0, 0, 0
+    at, done, result, waits, throttled = 0, 0, 0, 0, 0
     now = w.now_ns(context)
     is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
     while done < most:
@@ -428,7 +428,7 @@ def understand(context: int, session: int) -> int:
         if is_fix:
             # A kept message that is taken must be dealt with.
             if not c.may_take(session, now):
-                waits = 1
+                waits = throttled = 1
                 break
             kept = a.call2(load_i64(codec + a.CODEC_QUEUED), session, now)
         if kept != 0:
@@ -444,7 +444,7 @@ def understand(context: int, session: int) -> int:
             result = size
             break
         if not c.may_enter(session, now):
-            waits = 1
+            waits = throttled = 1
             break
         c.look_ahead(context, session, message, size, buffer + length)
         result = c.one_message(context, session, codec, message, size, now)
@@ -465,7 +465,8 @@ def understand(context: int, session: int) -> int:
         # Nothing is left of what came meanwhile, nor in the system: there was room for it.
         store_i64(session + s.WAITING_SINCE, 0)
     set_pending(context, session, 1 if waits and (is_fix or at < length) else 0)
-    if is_fix:
+    if is_fix and (done > 0 or throttled == 0):
+        # Of a message that only waits for its turn there is nothing to send.
         mark_dirty(context, session)
     if result < 0:
         fault(context, session)

@@ -17,12 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import argon2
 import numpy as np
-from sessions_venue import SMALL, Nobody, session
+from sessions_venue import Nobody, session
 
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry.doorman import Doorman
+from openoutcry.order_entry.passwords import nobodys_hash
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import Watcher
@@ -37,6 +39,9 @@ from tests.support.venue.line import Line
 DAY = "20260102"
 OPENED = datetime(2026, 1, 2, 10, tzinfo=UTC)
 DRAIN_S = 1.0
+CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+SMALL = {"row_capacity": 1 << 10, "token_capacity": 1 << 12, "stream_entries": 1 << 14,
+         "stream_bytes": 1 << 22}  # fmt: skip
 
 
 class InlineClock(HeldClock):
@@ -143,6 +148,7 @@ class InlineVenue:
         )
         self.loop = DoormanLoop(self.clock)
         self.doorman: Doorman = self.run.work.sessions.doorman()
+        self.doorman.no_such_hash = nobodys_hash(CHEAP)
         self.step()
 
     def drop(self) -> None:
