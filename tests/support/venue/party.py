@@ -14,7 +14,7 @@ from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.spec import Protocol
 from tests.support.venue.clients import Fix, Ouch, Ouch50
 from tests.support.venue.inline import InlineVenue
-from tests.support.venue.line import Line
+from tests.support.venue.line import Line, Silence
 
 EXEC_TYPES = {"0": "A", "8": "J", "F": "E", "4": "C", "5": "U"}
 
@@ -48,7 +48,8 @@ class Party(ABC):
         """Bytes of an order to buy one lot at a price that nothing trades at."""
 
     @abstractmethod
-    def cancel(self, number: int) -> None: ...
+    def cancellation(self, number: int) -> bytes:
+        """Bytes that cancel an order."""
 
     @abstractmethod
     def kind(self) -> str:
@@ -57,6 +58,17 @@ class Party(ABC):
     def enter(self, *numbers: int) -> None:
         """Orders, all at once."""
         self.line.sendall(b"".join(self.order(number) for number in numbers))
+
+    def cancel(self, number: int) -> None:
+        self.line.sendall(self.cancellation(number))
+
+    def told(self) -> str:
+        """Kinds of all that has come."""
+        told = ""
+        with contextlib.suppress(Silence):
+            while kind := self.kind():
+                told += kind
+        return told
 
     def kinds(self, count: int) -> str:
         return "".join(self.kind() for _ in range(count))
@@ -102,14 +114,15 @@ class OuchParty(Party):
         fields = {"time_in_force": 0} if ioc else {}
         return self._packed("enter", f"t{number}", "B", 1, price=10_000, **fields)
 
-    def cancel(self, number: int) -> None:
-        self.client.cancel(f"t{number}")
+    def cancellation(self, number: int) -> bytes:
+        return self._packed("cancel", f"t{number}")
 
     def kind(self) -> str:
         packet, body = self.client.packet()
         if packet != "S":
             return ""
         self.client.number += 1
+        self.client.messages.append(body)
         return body[:1].decode()
 
     def _packed(self, method: str, *arguments: Any, **fields: Any) -> bytes:
@@ -133,8 +146,8 @@ class Ouch50Party(OuchParty):
         fields = {"time_in_force": "3"} if ioc else {}
         return self._packed("enter", number, "B", 1, price=10_000, **fields)
 
-    def cancel(self, number: int) -> None:
-        self.client.say("X", user_ref=number, quantity=0)
+    def cancellation(self, number: int) -> bytes:
+        return self._packed("say", "X", user_ref=number, quantity=0)
 
 
 class FixParty(Party):
@@ -161,8 +174,8 @@ class FixParty(Party):
     def order(self, number: int, *, ioc: bool = False) -> bytes:
         return self._packed("buy", "ACME", 1, "1.00", name=f"t{number}", ioc=ioc)
 
-    def cancel(self, number: int) -> None:
-        self.client.cancel(f"t{number}", "ACME", "1", name=f"x{number}")
+    def cancellation(self, number: int) -> bytes:
+        return self._packed("cancel", f"t{number}", "ACME", "1", name=f"x{number}")
 
     def kind(self) -> str:
         with contextlib.suppress(SessionEnded):
