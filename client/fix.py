@@ -106,10 +106,7 @@ class FixClient(LoggedIn):
         self.heartbeat_s, self.version = heartbeat_s, version
         self.numbers = numbers or FixNumbers()
         try:
-            self.socket = socket.create_connection((host, port), timeout_s)
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if tls is not None:
-                self.socket = tls.wrap_socket(self.socket, server_hostname=host)
+            self.socket = self._connected(host, port, timeout_s, tls)
         except OSError as error:
             raise ClientError(f"{host}:{port}: {error.strerror or error}") from None
         self._sent_s = time.monotonic()
@@ -134,6 +131,18 @@ class FixClient(LoggedIn):
         except ClientError:
             self.socket.close()
             raise
+
+    def _connected(
+        self, host: str, port: int, timeout_s: float, tls: ssl.SSLContext | None
+    ) -> socket.socket:
+        """A connection to the venue."""
+        connection = socket.create_connection((host, port), timeout_s)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection if tls is None else tls.wrap_socket(connection, server_hostname=host)
+
+    def _utc_text(self) -> str:
+        """UTCTimestamp of now, for SendingTime and TransactTime."""
+        return utc_text()
 
     def _log_on(self, until_s: float, next_expected: bool) -> None:
         message = self._receive(until_s)
@@ -173,7 +182,7 @@ class FixClient(LoggedIn):
         """Enter an order (D); its ClOrdID.  ``price`` may be "market"; ``more`` are further fields
         as ``t18="6"``."""
         name = self._new_name(name)
-        terms = [(11, name), (55, symbol), (54, side), (60, utc_text()), (38, str(quantity))]
+        terms = [(11, name), (55, symbol), (54, side), (60, self._utc_text()), (38, str(quantity))]
         self.send("D", tuple(terms) + _terms(price, more, {59: "3"} if ioc else {}))
         return name
 
@@ -191,14 +200,14 @@ class FixClient(LoggedIn):
         """Give an open order a price and a quantity, with what it has executed (G); its new
         ClOrdID."""
         name = self._new_name(name)
-        terms = [(41, order), (11, name), (55, symbol), (54, side), (60, utc_text())]
+        terms = [(41, order), (11, name), (55, symbol), (54, side), (60, self._utc_text())]
         self.send("G", (*terms, (38, str(quantity)), *_terms(price, more, {})))
         return name
 
     def cancel(self, order: str, symbol: str, side: str, *, name: str | None = None) -> str:
         """Cancel an open order (F); the ClOrdID of the cancel."""
         name = self._new_name(name)
-        terms = ((41, order), (11, name), (55, symbol), (54, side), (60, utc_text()))
+        terms = ((41, order), (11, name), (55, symbol), (54, side), (60, self._utc_text()))
         self.send("F", terms)
         return name
 
@@ -206,7 +215,7 @@ class FixClient(LoggedIn):
         """Cancel every order of the participant, of one symbol or all (q)."""
         name = self._new_name(None)
         which = ((530, "1"), (55, symbol)) if symbol else ((530, "7"),)
-        self.send("q", ((11, name), *which, (60, utc_text())))
+        self.send("q", ((11, name), *which, (60, self._utc_text())))
         return name
 
     def status(self, order: str, symbol: str, side: str) -> None:
@@ -221,7 +230,7 @@ class FixClient(LoggedIn):
 
     def send(self, kind: str, fields: Fields) -> None:
         """A message of orders, which is kept until the numbers begin anew."""
-        self.numbers.sent[self.numbers.next_out] = kind, fields, utc_text()
+        self.numbers.sent[self.numbers.next_out] = kind, fields, self._utc_text()
         self._send(kind, fields)
 
     # What comes.
@@ -316,7 +325,7 @@ class FixClient(LoggedIn):
             gap = at
             while at <= end and at not in self.numbers.sent:
                 at += 1
-            self._write(self.pack("4", gap, ((123, "Y"), (36, str(at))), utc_text()))
+            self._write(self.pack("4", gap, ((123, "Y"), (36, str(at))), self._utc_text()))
 
     def _send(self, kind: str, fields: Fields) -> None:
         number = self.numbers.next_out
@@ -325,7 +334,8 @@ class FixClient(LoggedIn):
 
     def pack(self, kind: str, number: int, fields: Fields, first: str = "") -> bytes:
         """A whole message; ``first``: when it was sent for the first time, if it was."""
-        head = [(35, kind), (34, str(number)), (49, self.name), (52, utc_text()), (56, self.target)]
+        head = [(35, kind), (34, str(number)), (49, self.name)]
+        head += [(52, self._utc_text()), (56, self.target)]
         if first:
             head += [(43, "Y"), (122, first)]
         head += [pair for pair in fields if pair[0] == POSS_RESEND]

@@ -15,7 +15,6 @@ import ipaddress
 import socket
 import ssl
 import struct
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -109,6 +108,7 @@ class Doorman:
         self.no_such_hash = nobodys_hash(self.hasher)
         """Checked for a name that does not exist, so that its answer takes as long."""
         self.tasks: set[asyncio.Task[None]] = set()
+        self.hashing = asyncio.Semaphore(MAX_HASHING)
         self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         """Of each address whose passwords are being checked."""
 
@@ -117,7 +117,6 @@ class Doorman:
         asyncio.run(self._run())
 
     async def _run(self) -> None:
-        self.hashing = asyncio.Semaphore(MAX_HASHING)
         loops = [
             self._listen(listener, port)
             for listener, port in zip(self.listeners, self.spec.ports, strict=True)
@@ -133,17 +132,24 @@ class Doorman:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                client, (address, *_) = await loop.sock_accept(listener)
+                client, peer = await loop.sock_accept(listener)
             except OSError:
                 # No descriptor is left, or the client has gone already.
                 await asyncio.sleep(0.05)
                 continue
-            if len(self.waiting) >= MAX_WAITING:
-                self._turn_away()
-            task = loop.create_task(self._receive(client, port, context, address))
-            self.waiting[task] = address
-            self.tasks.add(task)
-            task.add_done_callback(self._done)
+            self.admit(client, port, peer, context)
+
+    def admit(
+        self, client: socket.socket, port: PortSpec, peer: tuple[Any, ...],
+        context: ssl.SSLContext | None = None,
+    ) -> None:  # fmt: skip
+        """Hear a connection to ``port`` in a task of its own; ``peer``: its address and port."""
+        if len(self.waiting) >= MAX_WAITING:
+            self._turn_away()
+        task = asyncio.get_running_loop().create_task(self._receive(client, port, context, peer))
+        self.waiting[task] = peer[0]
+        self.tasks.add(task)
+        task.add_done_callback(self._done)
 
     def _turn_away(self) -> None:
         """Nobody keeps others out by waiting at the door himself."""
@@ -158,12 +164,14 @@ class Doorman:
         self.waiting.pop(task, None)
 
     async def _receive(
-        self, client: socket.socket, port: PortSpec, context: ssl.SSLContext | None, address: str
-    ) -> None:
+        self, client: socket.socket, port: PortSpec, context: ssl.SSLContext | None,
+        peer: tuple[Any, ...],
+    ) -> None:  # fmt: skip
+        address, source = peer[0], packed_source(peer)
         try:
             client.setblocking(False)
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            source = packed_source(client.getpeername())
+            if client.family != socket.AF_UNIX:  # where nothing waits for more
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if context is None:
                 await self._let_in_plain(client, port, address, source)
             else:
@@ -280,7 +288,7 @@ class Doorman:
     ) -> tuple[int, SessionSpec]:
         index, row = self.names.get(name.strip().casefold(), (0, None))
         known = row is not None and row.protocol == port.protocol
-        now_s = time.monotonic()
+        now_s = asyncio.get_running_loop().time()
         # By address too, or anybody could lock a participant out by failing in his name.
         who = name.strip().casefold() if row else "", address
         self._forget_attempts(now_s)
@@ -330,13 +338,13 @@ class Doorman:
 
     def _require_free(self, index: int, row: SessionSpec) -> None:
         """One connection a session, unless a second one takes over."""
-        block = self.hall.block(index)
+        block, now_s = self.hall.block(index), asyncio.get_running_loop().time()
         connected = int(block[s.FD // 8]) >= 0
         generation, at_s = self.handed.get(index, (-1, 0.0))
-        under_way = generation == block[s.GENERATION // 8] and time.monotonic() - at_s < HANDED_S
+        under_way = generation == block[s.GENERATION // 8] and now_s - at_s < HANDED_S
         if (connected or under_way) and row.takeover == Takeover.REFUSE:
             raise Refused("already connected", "S", index)
-        self.handed[index] = int(block[s.GENERATION // 8]), time.monotonic()
+        self.handed[index] = int(block[s.GENERATION // 8]), now_s
 
     async def _hand_over(
         self, index: int, client: socket.socket, reply: bytes, rest: bytes, sequence: int,

@@ -68,7 +68,8 @@ class JournalStage:
         self.before = shared.table.index[shared.table.sequencer]
         self.histogram = shared.histogram(NAME).ctypes.data
         self.next_seq = writer.written_seq + 1
-        self.synced_ns = time.monotonic_ns()
+        self._now_ns = shared.clock.monotonic_ns
+        self.synced_ns = self._now_ns()
         self.finished = False
         self.block_ends: deque[int] = deque()
         self.event_digest = NO_DIGEST
@@ -90,7 +91,7 @@ class JournalStage:
     def step(self) -> int:
         """Write one block if anything is there; returns the number of records."""
         control = self.shared.control
-        control.set_stage(self.index, ct.STAGE_HEARTBEAT_NS, time.monotonic_ns())
+        control.set_stage(self.index, ct.STAGE_HEARTBEAT_NS, self._now_ns())
         first = self.next_seq
         count = published_count(self.ring.address, self.ring.mask, first, self.most)
         if count == 0:
@@ -104,7 +105,7 @@ class JournalStage:
                 self.finished = True
             return 0
         parts = [view.view("u1").data for view in self.ring.views(first, count)]
-        now = time.monotonic_ns()
+        now = self._now_ns()
         self.writer.append(
             first,
             parts,
@@ -116,7 +117,7 @@ class JournalStage:
         )
         self.next_seq += count
         self.block_ends.append(self.next_seq - 1)
-        now = control[ct.WRITTEN_NS] = time.monotonic_ns()
+        now = control[ct.WRITTEN_NS] = self._now_ns()
         if not self.durable and now - self.synced_ns > ASYNC_SYNC_NS:
             now = self._sync()
         self._say()
@@ -156,7 +157,7 @@ class JournalStage:
         """What the clock daemon has said since, and how far this run's stamps are from UTC: once a
         second whether commands come or not, and after those that have come.  Durable with what
         follows.  A run that is ``resumed`` stamps by a clock of its own: it says so in any case."""
-        now = time.monotonic_ns()
+        now = self._now_ns()
         offset = self.shared.control[ct.EPOCH_OFFSET]
         records = self.clock.new_records(now, at_once)
         if records is not None or resumed:
@@ -202,7 +203,7 @@ class JournalStage:
         """Make what is written durable; returns the time, which is noted if anything was."""
         pending = self.writer.durable_seq < self.writer.written_seq
         self.writer.sync()
-        self.synced_ns = time.monotonic_ns()
+        self.synced_ns = self._now_ns()
         if pending:
             self.shared.control[ct.WRITTEN_NS] = self.synced_ns
         return self.synced_ns

@@ -16,6 +16,7 @@ from openoutcry.matcher import Engine
 from openoutcry.order_entry.spec import SessionsSpec
 from openoutcry.pipeline.deaths import Death
 from openoutcry.pipeline.recording import Recording
+from openoutcry.pipeline.stage_clock import StageClock
 from openoutcry.pipeline.stall import StallPolicy
 from openoutcry.pipeline.topology import TOPOLOGY, Topology
 from openoutcry.replay.checkpoint import EVERY as CHECKPOINT_EVERY
@@ -134,6 +135,10 @@ class Options:
     """The public market data; ``wiring`` has its row (``with_feed``)."""
     standing: Any = None
     """Of a standby: what is prepared waits there until it leads (standing.Standing)."""
+    clock: StageClock = field(default_factory=StageClock)
+    """What the stages go by."""
+    doors: bool = True
+    """Ports of sessions are opened; without it their doorman is given connections (stepped.py)."""
     recording: Recording | None = None
     """Filled with every command's stamps; for a source of known length."""
     deaths: tuple[Death, ...] = ()

@@ -40,7 +40,6 @@ from openoutcry.replay.core import RISK
 from openoutcry.replay.event_hash import START
 from openoutcry.replay.replay import replay
 from openoutcry.ring import remove_dead_segments
-from openoutcry.wire.memory import epoch_offset_ns
 
 __all__ = ["ORDER_CAPACITY", "Options", "PipelineError", "Sample", "Source", "Watcher", "run"]
 
@@ -163,7 +162,7 @@ def _build_gateway(options: Options, watcher: Watcher) -> None:
 
 def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float) -> dict[str, Any]:
     state = RunState()
-    work, prepare, supervisor = _prepare(options, watcher, stack, state)
+    work, prepare, supervisor = prepared(options, watcher, stack, state)
     watcher.phase("running")
 
     def stop(number: int, frame: Any) -> None:
@@ -183,12 +182,22 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
             raise
     if work.feed is not None:
         work.feed.finish(FEED_DRAIN_S)
+    return finished(options, work, state, watcher, {"compile_s": compile_s, **prepare})
 
+
+def finished(
+    options: Options,
+    work: worker.Work,
+    state: RunState,
+    watcher: Watcher,
+    prepare: dict[str, float],
+) -> dict[str, Any]:
+    """The result of a run whose stages have ended; the journal has its evidence."""
     result = make_result(options, work, state)
     result["policy"] = {"name": options.policy, "text": policy_of(options).text}
     if options.recording is not None:
         options.recording.fill(work.shared, result["commands"], state.groups)
-    result["prepare"] = {"compile_s": compile_s, **prepare}
+    result["prepare"] = prepare
     if work.journal is not None:
         close_journal(work, state, result)
         if options.verify and not (state.interrupted and result["commands"] > REPLAY_AT_STOP):
@@ -199,7 +208,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
     return result
 
 
-def _prepare(
+def prepared(
     options: Options, watcher: Watcher, stack: ExitStack, state: RunState
 ) -> tuple[worker.Work, dict[str, float], Supervisor | None]:
     """Everything that the processes share, given back through ``stack``; how long its parts took;
@@ -241,7 +250,8 @@ def _prepare(
     journal_s = time.monotonic() - started
     if options.standing is None:
         work.sessions = _make_sessions(options, shared, directory, stack)
-        _open_sessions(work, watcher)
+        if options.doors:
+            _open_sessions(work, watcher)
     if options.operator is not None and work.sessions is not None:
         options.operator.sessions = work.sessions
     work.feed = _open_feed(options, shared, directory, watcher, stack)
@@ -397,6 +407,7 @@ def _make_shared(options: Options) -> Shared:
         network=options.source is None,
         region_bytes=options.core.region_bytes,
         meeting_bytes=options.core.meeting_bytes(table.shards),
+        clock=options.clock,
     )
 
 
@@ -420,24 +431,29 @@ def _fill_control(shared: Shared, options: Options, expected: int) -> None:
     control[ct.RATE] = options.rate
     control[ct.DURABILITY] = ct.DURABILITIES.index(options.durability)
     control[ct.EXPECTED] = expected
-    control[ct.EPOCH_OFFSET] = epoch_offset_ns()
-    control[ct.STARTED_NS] = time.monotonic_ns()
+    control[ct.EPOCH_OFFSET] = options.clock.epoch_offset_ns()
+    control[ct.STARTED_NS] = options.clock.monotonic_ns()
     for which in range(2):
         at = ct.REPLY_STATES + which * ct.REPLY_STATE_BYTES + ct.REPLY_EVENT_HASH
         control[at] = START
 
 
-def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
-    """Every stage in turn in this thread; what is not compiled (the journal) whenever the others
-    can do no more, or, where none of them waits for it, in a thread beside."""
+def inline_stages(work: worker.Work, state: RunState) -> tuple[worker.StageGroup, list[Any]]:
+    """All stages in this process, which may begin: those that are compiled, and those of Python."""
     inline_group = Group("inline", work.table.names, None)
     worker.announce(work.shared, inline_group)
-    work.shared.populate()
     state.groups.append({"process": "inline", "stages": list(inline_group.stages), "core": None})
     group = worker.StageGroup(work, inline_group.stages)
     worker.mark_ready(work.shared, inline_group.stages)
     work.shared.control[ct.GO] = 1
-    apart = [worker.make_stage(work, row) for row in work.table.stages if not row.compiled]
+    return group, [worker.make_stage(work, row) for row in work.table.stages if not row.compiled]
+
+
+def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
+    """Every stage in turn in this thread; what is not compiled (the journal) whenever the others
+    can do no more, or, where none of them waits for it, in a thread beside."""
+    work.shared.populate()
+    group, apart = inline_stages(work, state)
     beside = Beside(apart) if work.durability == "async" else None
     in_turn = apart if beside is None else []
     next_sample = 0.0

@@ -84,7 +84,7 @@ class Sessions(State):
         hall = h.Hall(segment.words(0, h.hall_bytes(sizes) // 8), sizes)
         super().__init__(spec, instruments, hall, journal)
         compile_kernel(stage.watch, 3)
-        self.instruments = instruments
+        self.instruments, self.clock = instruments, shared.clock
         self.stage_socket, self.doorman_socket = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET
         )
@@ -120,10 +120,14 @@ class Sessions(State):
                 raise SessionsError(f"cannot listen on {port.host}:{port.port}: {error}") from error
         return [listener.getsockname()[:2] for listener in self.listeners]
 
+    def doorman(self) -> Doorman:
+        """Lets sessions in at the listeners, or what is given to its ``admit``."""
+        return Doorman(self.spec, self.hall, self.listeners, self.doorman_socket, self.day)
+
     def open_doors(self, wait: Callable[[], object] = lambda: None) -> None:
         """Start the doorman's process, which does ``wait`` before he opens."""
         require_same()
-        doorman = Doorman(self.spec, self.hall, self.listeners, self.doorman_socket, self.day)
+        doorman = self.doorman()
 
         def run() -> None:
             wait()
@@ -230,9 +234,9 @@ class Sessions(State):
             block[s.FD // 8] = -1
             if block[s.KILLED // 8]:
                 # Killed before its orders were gone: they have no grace.
-                lose_without_grace(block.ctypes.data)
+                lose_without_grace(block.ctypes.data, self.clock.monotonic_ns())
             elif not block[s.LOGGED_OUT // 8]:
-                block[s.LOST_NS // 8] = time.monotonic_ns()
+                block[s.LOST_NS // 8] = self.clock.monotonic_ns()
         for one in self.fix.values():
             one.resume(int(self.day))
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, WORDS
 from openoutcry.pipeline.lanes import NUMBERS, SHIFT, last_of_lanes
+from openoutcry.pipeline.stage_clock import StageClock
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.stages import words as w
 from openoutcry.pipeline.topology import RECORD_TYPES, TOPOLOGY, Geometry, Topology, TopologyError
@@ -54,11 +55,14 @@ class Shared:
         network: bool = False,
         region_bytes: int = 0,
         meeting_bytes: int = 0,
+        clock: StageClock | None = None,
     ) -> None:
         """Make them all; what was made is removed again if one of them fails.  ``network``: the
         commands of the first source come by one.  ``region_bytes``: what the hooks around the
-        matcher keep; ``meeting_bytes``: where those of several matchers meet."""
+        matcher keep; ``meeting_bytes``: where those of several matchers meet; ``clock``: the
+        stages' (the system's)."""
         self.network = network
+        self.clock = clock or StageClock()
         self.geometry = geometry
         self.table = table
         self.preloaded: dict[str, Preloaded] = {}
@@ -338,6 +342,7 @@ class Contexts:
         row, index = table[name], table.index[name]
         words = {
             w.CONTROL: shared.control.address,
+            w.CLOCK: shared.clock.address,
             w.BLOCK: shared.control.stage_address(index, 0),
             w.STAMP_MASK: shared.geometry.stamps - 1,
             w.SINCE: shared.stamp_address(row.since),

@@ -22,7 +22,6 @@ from openoutcry.wire.memory import (
     load_acquire,
     load_i64,
     load_u8,
-    monotonic_ns,
     store_i64,
 )
 from openoutcry.wire.records import EVENT
@@ -71,7 +70,7 @@ def step(context: int) -> int:
     lease = load_i64(context + LEASE)
     if lease != 0 and boottime_ns() >= load_acquire(lease):
         return 0
-    now = monotonic_ns()
+    now = w.now_ns(context)
     stamps, mask = load_i64(context + w.UNTIL), load_i64(context + w.STAMP_MASK)
     for index in range(next_event, event):
         slot = slot_address(ring, ring_mask, index)

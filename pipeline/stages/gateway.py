@@ -31,7 +31,6 @@ from openoutcry.wire.memory import (
     copy56,
     load_acquire,
     load_i64,
-    monotonic_ns,
     store_i64,
     store_release,
     store_u8,
@@ -88,7 +87,7 @@ def sequence_burst(context: int, lane: int, count: int) -> int:
         note_lane(context, lane, first, count)
     elif VERIFY:
         assert lane_first == first
-    now = monotonic_ns()
+    now = w.now_ns(context)
     stamps, mask = load_i64(context + w.UNTIL), load_i64(context + w.STAMP_MASK)
     for seq in range(first, first + count):
         store_i64(stamps + 8 * (seq & mask), now)
@@ -169,7 +168,7 @@ def release_due(context: int) -> int:
     if load_acquire(load_i64(context + CORE_CURSOR)) != last or w.room(context, last + 1, 1) < 1:
         return 0
     epoch_offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
-    now = monotonic_ns()
+    now = w.now_ns(context)
     if next_release(context) > now + epoch_offset:
         return 0
     seq, operator = last + 1, load_i64(context + OPERATOR)

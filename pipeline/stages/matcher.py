@@ -22,7 +22,6 @@ from openoutcry.wire.memory import (
     copy56,
     load_i64,
     load_u8,
-    monotonic_ns,
     store_i64,
     store_release,
 )
@@ -62,7 +61,7 @@ def publish_events(context: int) -> int:
     skip_until = load_i64(context + SKIP_UNTIL)
     skipped = min(pending, max(0, skip_until - first + 1))
     count = skipped + max(0, w.room(context, first + skipped, pending - skipped))
-    now = monotonic_ns()
+    now = w.now_ns(context)
     stamps, mask = load_i64(context + w.UNTIL), load_i64(context + w.STAMP_MASK)
     ring, ring_mask = load_i64(context + w.OUT_RING), load_i64(context + w.OUT_MASK)
     for index in range(skipped, count):

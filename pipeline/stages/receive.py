@@ -20,7 +20,6 @@ from openoutcry.wire.memory import (
     copy56,
     load_acquire,
     load_i64,
-    monotonic_ns,
     store_i64,
     store_release,
 )
@@ -115,7 +114,7 @@ def receive_preloaded(context: int) -> int:
     count = w.room(context, next_seq, wanted)
     if count <= 0:
         return 0
-    now = monotonic_ns()
+    now = w.now_ns(context)
     first_ns = load_i64(control + ct.FIRST_NS)
     if first_ns == 0:
         first_ns = now
@@ -161,7 +160,7 @@ def receive_udp(context: int) -> int:
     count = receive_burst(load_i64(context + UDP), records, capacity)
     if count == 0:
         return 0
-    now = monotonic_ns()
+    now = w.now_ns(context)
     if load_i64(control + ct.FIRST_NS) == 0:
         store_release(control + ct.FIRST_NS, now)
     epoch_offset = load_i64(control + ct.EPOCH_OFFSET)
@@ -198,7 +197,7 @@ def receive_shim(context: int) -> int:
         return 0
     if load_acquire(control + ct.GO) == 0:
         return 0
-    before = monotonic_ns()
+    before = w.now_ns(context)
     count = call_poll(load_i64(context + SHIM_POLL), load_i64(context + SHIM), left)
     if count == -1:
         w.finish(context, next_seq - 1)

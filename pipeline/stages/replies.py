@@ -22,7 +22,6 @@ from openoutcry.wire.memory import (
     copy64,
     load_i64,
     load_u8,
-    monotonic_ns,
     store_i64,
     store_release,
 )
@@ -149,7 +148,7 @@ def step(context: int) -> int:
         count_event(state, slot)
         # Every command, by its own sequence: the journal picks the one that ends a block.
         store_i64(hashes + 8 * (load_i64(slot + EVENT_CAUSE) & mask), chain)
-    now = monotonic_ns()
+    now = w.now_ns(context)
     store_i64(state + ct.REPLY_EVENT_HASH, chain)
     store_i64(state + ct.REPLY_CURSOR, next_event + count - 1)
     store_i64(state + ct.REPLY_LAST_NS, now)

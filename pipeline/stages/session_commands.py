@@ -26,7 +26,6 @@ from openoutcry.wire.memory import (
     load_i64,
     load_u8,
     load_u16,
-    monotonic_ns,
     store_i64,
     store_release,
     store_u8,
@@ -320,7 +319,7 @@ def internal(context: int, session: int, message: int, kind: int, number: int) -
         store_i64(order + a.ORDER_SYMBOL, load_i64(row + r.SYMBOL))
         store_i64(note + n.ROW, number)
     epoch_offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
-    store_i64(order + a.ORDER_TS, monotonic_ns() + epoch_offset)
+    store_i64(order + a.ORDER_TS, w.now_ns(context) + epoch_offset)
     publish(context, seq, order, note)
     return 1
 
@@ -361,10 +360,10 @@ def put_number(at: int, number: int) -> None:
 
 
 @kernel
-def lose_without_grace(session: int) -> None:
+def lose_without_grace(session: int, now: int) -> None:
     """Its orders go now: it counts as lost for as long as its grace, which may have begun before
     the machine did."""
-    lost = monotonic_ns() - load_i64(session + s.GRACE_NS)
+    lost = now - load_i64(session + s.GRACE_NS)
     store_i64(session + s.LOST_NS, lost if lost != 0 else -1)
 
 
@@ -373,7 +372,7 @@ def end_loss(context: int, session: int) -> None:
     """The session is back.  Whose grace is over lost his orders then, whether or not a timer has
     looked meanwhile; of a sweep that has begun the rest goes, too."""
     lost = load_i64(session + s.LOST_NS)
-    if lost != 0 and monotonic_ns() - lost >= load_i64(session + s.GRACE_NS):
+    if lost != 0 and w.now_ns(context) - lost >= load_i64(session + s.GRACE_NS):
         cancel_orders(context, session)
     else:
         store_i64(session + s.LOST_NS, 0)

@@ -35,7 +35,6 @@ from openoutcry.wire.memory import (
     load_acquire,
     load_i64,
     load_u32,
-    monotonic_ns,
     store_i64,
     store_release,
     store_u8,
@@ -141,7 +140,7 @@ def send_some(context: int, session: int) -> int:
         done = so.send(fd, session + s.SIDE + at, left)
         if done <= 0:
             return unsent(context, session, done)
-        store_i64(session + s.LAST_OUT_NS, monotonic_ns())
+        store_i64(session + s.LAST_OUT_NS, w.now_ns(context))
         store_i64(session + s.SIDE_AT, at + done)
         store_i64(session + s.SIDE_LENGTH, left - done)
         if done < left:
@@ -151,7 +150,7 @@ def send_some(context: int, session: int) -> int:
     if begin < end:
         done = so.send(fd, st.data_address(stream) + begin, min(end - begin, MAX_SEND))
         if done > 0:
-            store_i64(session + s.LAST_OUT_NS, monotonic_ns())
+            store_i64(session + s.LAST_OUT_NS, w.now_ns(context))
             store_i64(session + s.SENT_BYTES, begin + done)
         if done < end - begin:
             return unsent(context, session, done)
@@ -164,7 +163,7 @@ def send_some(context: int, session: int) -> int:
 def call_codec(context: int, session: int, what: int) -> int:
     """One of FIX's own kernels: of the session and the time."""
     codec = load_i64(context + x.CODECS) + a.CODEC_BYTES * load_i64(session + s.PROTOCOL)
-    return a.call2(load_i64(codec + what), session, monotonic_ns())
+    return a.call2(load_i64(codec + what), session, w.now_ns(context))
 
 
 @kernel_outlined
@@ -243,18 +242,18 @@ def close_connection(context: int, session: int) -> None:
 @kernel_outlined
 def lose(context: int, session: int) -> None:
     """The connection is lost, which is no logout: its orders wait for their fate."""
-    note_loss(session)
+    note_loss(context, session)
     close_connection(context, session)
 
 
 @kernel_outlined
-def note_loss(session: int) -> None:
+def note_loss(context: int, session: int) -> None:
     if load_i64(session + s.FD) < 0 or load_i64(session + s.STATE) != s.CONNECTED:
         return
     # A FIX connection whose Logon was not accepted changes nothing of what was before.
     is_on = not a.is_fix(load_i64(session + s.PROTOCOL)) or load_i64(session + s.LOGGED_OUT) == 0
     if is_on and load_i64(session + s.LOST_NS) == 0:
-        store_i64(session + s.LOST_NS, monotonic_ns())
+        store_i64(session + s.LOST_NS, w.now_ns(context))
 
 
 @kernel_outlined
@@ -300,7 +299,7 @@ def take_connection(context: int) -> int:
     if load_i64(session + s.KILLED) != 0:
         so.close(fd)
         return 1
-    now = monotonic_ns()
+    now = w.now_ns(context)
     store_i64(session + s.LAST_IN_NS, now)
     store_i64(session + s.LAST_OUT_NS, now)
     is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
@@ -410,7 +409,7 @@ def receive(context: int, session: int) -> int:
             lose(context, session)
         return 0
     store_i64(session + s.INPUT_LENGTH, length + size)
-    store_i64(session + s.LAST_IN_NS, monotonic_ns())
+    store_i64(session + s.LAST_IN_NS, w.now_ns(context))
     return understand(context, session)
 
 
@@ -421,15 +420,15 @@ def understand(context: int, session: int) -> int:
     buffer, length = load_i64(session + s.INPUT), load_i64(session + s.INPUT_LENGTH)
     is_announced = c.tell_of_login(context, session)
     most = min(x.MESSAGES_A_TURN, c.lane_room(context) - 2) if is_announced else 0
-    at, done, result, waits = 0, 0, 0, 0
-    now = monotonic_ns()
+    at, done, result, waits, throttled = 0, 0, 0, 0, 0
+    now = w.now_ns(context)
     is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
     while done < most:
         message, size, kept = buffer + at, 0, 0
         if is_fix:
             # A kept message that is taken must be dealt with.
             if not c.may_take(session, now):
-                waits = 1
+                waits = throttled = 1
                 break
             kept = a.call2(load_i64(codec + a.CODEC_QUEUED), session, now)
         if kept != 0:
@@ -445,7 +444,7 @@ def understand(context: int, session: int) -> int:
             result = size
             break
         if not c.may_enter(session, now):
-            waits = 1
+            waits = throttled = 1
             break
         c.look_ahead(context, session, message, size, buffer + length)
         result = c.one_message(context, session, codec, message, size, now)
@@ -466,7 +465,8 @@ def understand(context: int, session: int) -> int:
         # Nothing is left of what came meanwhile, nor in the system: there was room for it.
         store_i64(session + s.WAITING_SINCE, 0)
     set_pending(context, session, 1 if waits and (is_fix or at < length) else 0)
-    if is_fix:
+    if is_fix and (done > 0 or throttled == 0):
+        # Of a message that only waits for its turn there is nothing to send.
         mark_dirty(context, session)
     if result < 0:
         fault(context, session)
@@ -474,7 +474,7 @@ def understand(context: int, session: int) -> int:
         if result == LOGOUT:
             c.say(context, session, n.LOGGED_OUT)
         else:
-            note_loss(session)
+            note_loss(context, session)
         store_i64(session + s.STATE, s.ENDING)
         store_i64(session + s.INPUT_LENGTH, 0)
         set_pending(context, session, 0)
@@ -530,7 +530,7 @@ def switch(context: int, session: int) -> None:
                 send_logout(context, session)
                 send_some(context, session)
                 close_connection(context, session)
-            c.lose_without_grace(session)
+            c.lose_without_grace(session, w.now_ns(context))
     store_i64(session + s.SWITCH, 0)
 
 
@@ -556,7 +556,7 @@ def close_lane(context: int) -> None:
 @kernel_outlined
 def end(context: int) -> None:
     """All events are sent: end the sessions, drain for a bounded time, then close."""
-    hall, now = load_i64(context + x.HALL), monotonic_ns()
+    hall, now = load_i64(context + x.HALL), w.now_ns(context)
     if load_i64(context + x.CLOSING_NS) == 0:
         store_i64(context + x.CLOSING_NS, now)
         for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
@@ -582,7 +582,7 @@ def step(context: int) -> int:
             close_lane(context)
         elif load_acquire(control + ct.GO) != 0:
             done += poll(context)
-            now = monotonic_ns()
+            now = w.now_ns(context)
             if now >= load_i64(context + x.NEXT_TIMER):
                 store_i64(context + x.NEXT_TIMER, now + TIMER_NS)
                 timers(context, now)

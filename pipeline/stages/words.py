@@ -11,7 +11,7 @@ A step does a bounded burst of work and returns how much it did.
 from openoutcry.pipeline import control as ct
 from openoutcry.ring.kernels import gate, published_count
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_acquire, load_i64, store_i64, store_release
+from openoutcry.wire.memory import load_acquire, load_i64, monotonic_ns, store_i64, store_release
 
 # Bursts are short so that a neighbour in the same process is never kept waiting for long, and long
 # enough to share one clock reading (19 ns).
@@ -38,14 +38,22 @@ CONTEXT_BYTES = 1024
     CONFIRMED,  # addresses of the confirmers' sequences (ring/policy.py)
     CONFIRMERS,  # how many there are
     NEEDED,  # how many of them must have a command
+    CLOCK,  # address of the word that says the time, 0: the system's clock does
     OWN,  # the stage's own words begin here
-) = range(0, 8 * 19, 8)
+) = range(0, 8 * 20, 8)
 
 
 def own_words(count: int) -> range:
     """Byte offsets of ``count`` words of a stage's own."""
     assert OWN + 8 * count <= CONTEXT_BYTES
     return range(OWN, OWN + 8 * count, 8)
+
+
+@kernel
+def now_ns(context: int) -> int:
+    """What time it is, of the clock that the run goes by (pipeline/stage_clock.py)."""
+    clock = load_i64(context + CLOCK)
+    return monotonic_ns() if clock == 0 else load_i64(clock)
 
 
 @kernel

@@ -202,7 +202,7 @@ class OperatorLane:
 
     def _now_ns(self) -> int:
         assert self._shared is not None
-        return time.monotonic_ns() + self._shared.control[ct.EPOCH_OFFSET]
+        return self._shared.clock.monotonic_ns() + self._shared.control[ct.EPOCH_OFFSET]
 
     def put(self, records: npt.NDArray[Any]) -> int:
         """Put records on the lane before what the calendar asks for; returns the lane's sequence

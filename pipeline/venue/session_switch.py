@@ -6,7 +6,6 @@ looks at; what it does is a record on the sessions' lane, so that it stays so ov
 the session is switched on again.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,7 +68,7 @@ class SessionSwitch:
         """A row for each session, and one for logins that named none."""
         if self.sessions is None:
             return []
-        now_ns = time.monotonic_ns()
+        now_ns = self.sessions.clock.monotonic_ns()
         rows = [self._row(index, now_ns) for index in self.names.values()]
         nobody = refused_logins(self.sessions.hall.block(0))
         return [*rows, {"name": "", "refused_logins": nobody}] if nobody else rows

@@ -1,0 +1,1 @@
+"""A venue in one thread of the test."""

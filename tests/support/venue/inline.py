@@ -1,0 +1,231 @@
+"""A venue in one thread of the test: real stages, sessions and logins over pairs of sockets, and a
+clock that the test moves.  Nothing forks, listens, sleeps or waits.
+
+    with InlineVenue([session("ALPHA", 1)]) as venue:
+        client = venue.client("ALPHA")
+        client.enter("a1")
+        assert client.message()[0] == "A"
+        venue.clock.advance(2)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import argon2
+import numpy as np
+from sessions_venue import Nobody, session
+
+from openoutcry.journal import JournalReader
+from openoutcry.order_entry import session as s
+from openoutcry.order_entry.doorman import Doorman
+from openoutcry.order_entry.passwords import nobodys_hash
+from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec
+from openoutcry.pipeline.options import Options
+from openoutcry.pipeline.progress import Watcher
+from openoutcry.pipeline.sessions import with_sessions
+from openoutcry.pipeline.stage_clock import SECOND_NS, HeldClock
+from openoutcry.pipeline.stepped import SteppedRun
+from openoutcry.pipeline.topology import TOPOLOGY, Topology
+from openoutcry.wire import ORDER_DTYPE
+from tests.support.venue.clients import Fix, Ouch, Ouch50
+from tests.support.venue.line import Line
+
+DAY = "20260102"
+OPENED = datetime(2026, 1, 2, 10, tzinfo=UTC)
+DRAIN_S = 1.0
+CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+SMALL = {"row_capacity": 1 << 10, "token_capacity": 1 << 12, "stream_entries": 1 << 14,
+         "stream_bytes": 1 << 22}  # fmt: skip
+
+
+class InlineClock(HeldClock):
+    """The venue's clock.  When the test advances it, the venue goes on."""
+
+    def __init__(self, begin: datetime) -> None:
+        super().__init__(int(begin.timestamp()) * SECOND_NS)
+        self.moved: Callable[[], object] = lambda: None
+
+    def advance(self, seconds: float, tick_s: float | None = None) -> None:
+        """Let time pass, at once or in ticks."""
+        left_ns = round(seconds * SECOND_NS)
+        tick_ns = left_ns if tick_s is None else round(tick_s * SECOND_NS)
+        while left_ns > 0:
+            self.move(min(tick_ns, left_ns))
+            left_ns -= tick_ns
+            self.moved()
+
+    @property
+    def seconds(self) -> float:
+        return self.monotonic_ns() / SECOND_NS
+
+
+class DoormanLoop(asyncio.SelectorEventLoop):
+    """The doorman's event loop: by the venue's clock, and without threads."""
+
+    def __init__(self, clock: InlineClock) -> None:
+        self._venue_clock = clock
+        super().__init__()
+
+    def time(self) -> float:
+        return self._venue_clock.seconds
+
+    def run_in_executor(self, executor: Any, function: Any, *arguments: Any) -> Any:
+        """In this thread."""
+        future = self.create_future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def settle(self) -> None:
+        """Everything that is due, without waiting."""
+        quiet = 0
+        while quiet < 2:
+            self.call_soon(self.stop)
+            self.run_forever()
+            quiet = 0 if self._ready else quiet + 1
+
+
+class InlineVenue:
+    """The venue, open from the beginning to :meth:`stop`."""
+
+    def __init__(
+        self,
+        sessions: Iterable[SessionSpec | Mapping[str, Any]],
+        journal: Path | None = None,
+        *,
+        sizes: Mapping[str, int] | None = None,
+        wiring: Topology = TOPOLOGY,
+        begin: datetime = OPENED,
+        spec: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        """``journal``: a folder, where one is read or resumed; without it there is none.  ``spec``
+        and ``options``: further fields of SessionsSpec and of the run's Options."""
+        rows = tuple(row if isinstance(row, SessionSpec) else session(**row) for row in sessions)
+        self.spec = SessionsSpec(
+            rows, (), day=DAY, day_begin_ns=1, **(SMALL | dict(sizes or {}) | dict(spec or {}))
+        )
+        self.journal_path, self.notes = journal, []
+        self.clock = InlineClock(begin)
+        self.clock.moved = self.step
+        self._options = {
+            "wiring": with_sessions(wiring),
+            "order_capacity": 1 << 12,
+            "durability": "async" if journal else "none",
+            "volatile_journal": True,
+            "id_key": 1,
+        } | options
+        self.run: SteppedRun | None = None
+        self.open()
+
+    def __enter__(self) -> InlineVenue:
+        return self
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        if self.run is not None:
+            self.drop() if kind else self.stop()
+
+    # Its life.
+
+    def open(self) -> None:
+        """Begin, or go on behind what the journal has."""
+        journal = self.journal_path
+        resume = journal is not None and any(journal.glob("segment-*"))
+        options = {"source": Nobody(), **self._options}
+        self.run = SteppedRun(
+            Options(
+                sessions=self.spec, journal=journal, resume=resume, clock=self.clock, **options
+            ),
+            Watcher(note=self.notes.append),
+        )
+        self.loop = DoormanLoop(self.clock)
+        self.doorman: Doorman = self.run.work.sessions.doorman()
+        self.doorman.no_such_hash = nobodys_hash(CHEAP)
+        self.step()
+
+    def drop(self) -> None:
+        """What is in memory is lost, and every connection."""
+        assert self.run is not None
+        hall = self.run.work.sessions.hall
+        self._end_logins()
+        descriptors = [int(hall.block(i)[s.FD // 8]) for i in range(1, len(self.spec.sessions) + 1)]
+        for descriptor in descriptors:
+            if descriptor >= 0:
+                socket.socket(fileno=descriptor).close()
+        self.run.drop()
+        self.run = None
+
+    def again(self) -> None:
+        """Drop everything that is in memory, and go on from the journal."""
+        self.drop()
+        self.open()
+
+    def stop(self) -> dict[str, Any]:
+        """In order; the account of the run."""
+        assert self.run is not None
+        run = self.run
+        self._end_logins()
+        run.close_input()
+        run.step()
+        self.clock.moved = lambda: None
+        self.clock.advance(DRAIN_S)
+        try:
+            return run.stop()
+        finally:
+            self.run = None
+
+    def _end_logins(self) -> None:
+        for task in list(self.doorman.tasks):
+            task.cancel()
+        self.loop.settle()
+        self.loop.close()
+
+    def step(self) -> None:
+        """Everything that can be done now is done."""
+        assert self.run is not None
+        if self.doorman.tasks:
+            self.loop.settle()
+        self.run.step()
+
+    # Its participants.
+
+    def dial(self, protocol: Protocol = Protocol.OUCH42, source: str = "127.0.0.1") -> Line:
+        """A connection to the port of a protocol, from that address."""
+        ours, theirs = socket.socketpair()
+        port = PortSpec(protocol, "127.0.0.1", 0)
+        self.loop.call_soon(self.doorman.admit, theirs, port, (source or "127.0.0.1", 40_000))
+        self.loop.settle()
+        return Line(self, ours)
+
+    def client(self, name: str, **login: Any) -> Ouch:
+        """Of OUCH 4.2."""
+        return Ouch(self, name, **login)
+
+    def five(self, name: str, **login: Any) -> Ouch50:
+        """Of OUCH 5.0."""
+        return Ouch50(self, name, **login)
+
+    def copy(self, name: str, **login: Any) -> Ouch:
+        """A drop copy over SoupBinTCP."""
+        return Ouch(self, name, protocol=Protocol.DROP_COPY, **login)
+
+    def fix(self, name: str, **logon: Any) -> Fix:
+        """Of FIX 4.4."""
+        return Fix(self, name, **logon)
+
+    # What it keeps.
+
+    def commands(self) -> np.ndarray:
+        """Every command in the journal."""
+        assert self.journal_path is not None
+        self.step()
+        chunks = [orders for _, orders in JournalReader(self.journal_path).chunks()]
+        return np.concatenate([np.zeros(0, ORDER_DTYPE), *chunks])

@@ -1,0 +1,197 @@
+"""One participant's session for tests of what all protocols have in common.
+
+Kinds of what is told are letters: A accepted, J rejected, E executed, C cancelled, U replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from typing import Any
+
+from openoutcry.client import ClientError, FixNumbers, SessionEnded
+from openoutcry.order_entry import soupbin
+from openoutcry.order_entry.spec import Protocol
+from tests.support.venue.clients import Fix, Ouch, Ouch50
+from tests.support.venue.inline import InlineVenue
+from tests.support.venue.line import Line, Silence
+
+EXEC_TYPES = {"0": "A", "8": "J", "F": "E", "4": "C", "5": "U"}
+
+
+class Refused(Exception):
+    """The venue let the session not in; the argument is all that it said."""
+
+
+class Party(ABC):
+    """A session of a venue, connected or not; orders have numbers from 1."""
+
+    def __init__(self, venue: InlineVenue, name: str, **login: Any) -> None:
+        """Log in; raises :class:`Refused`."""
+        self.venue, self.name = venue, name
+        self.log_in(**login)
+
+    @property
+    @abstractmethod
+    def line(self) -> Line: ...
+
+    @abstractmethod
+    def log_in(self, **login: Any) -> None:
+        """Log in, also once more, behind what was told."""
+
+    @abstractmethod
+    def log_out(self) -> None:
+        """Log out; the venue has closed the connection."""
+
+    @abstractmethod
+    def order(self, number: int, *, ioc: bool = False) -> bytes:
+        """Bytes of an order to buy one lot at a price that nothing trades at."""
+
+    @abstractmethod
+    def cancellation(self, number: int) -> bytes:
+        """Bytes that cancel an order."""
+
+    @abstractmethod
+    def kind(self) -> str:
+        """Of the next message; "" when the venue has closed the connection."""
+
+    def enter(self, *numbers: int) -> None:
+        """Orders, all at once."""
+        self.line.sendall(b"".join(self.order(number) for number in numbers))
+
+    def cancel(self, number: int) -> None:
+        self.line.sendall(self.cancellation(number))
+
+    def told(self) -> str:
+        """Kinds of all that has come."""
+        told = ""
+        with contextlib.suppress(Silence):
+            while kind := self.kind():
+                told += kind
+        return told
+
+    def kinds(self, count: int) -> str:
+        return "".join(self.kind() for _ in range(count))
+
+    def rest(self) -> str:
+        """Kinds of all that comes until the venue closes the connection."""
+        told = ""
+        while kind := self.kind():
+            told += kind
+        return told
+
+    def close(self) -> None:
+        self.line.close()
+
+
+class OuchParty(Party):
+    """Over OUCH 4.2."""
+
+    client: Ouch
+
+    @property
+    def line(self) -> Line:
+        line: Line = self.client.socket
+        return line
+
+    def log_in(self, **login: Any) -> None:
+        if hasattr(self, "client"):
+            login.setdefault("sequence", self.client.number)
+        client = self.connected(**login)
+        kind, body = client.answer
+        if kind != "A":
+            raise Refused(kind + body.decode())
+        self.client = client
+
+    def connected(self, **login: Any) -> Ouch:
+        return self.venue.client(self.name, **login)
+
+    def log_out(self) -> None:
+        self.line.sendall(soupbin.LOGOUT_REQUEST)
+        assert self.client.packet() == ("", b"")
+
+    def order(self, number: int, *, ioc: bool = False) -> bytes:
+        fields = {"time_in_force": 0} if ioc else {}
+        return self._packed("enter", f"t{number}", "B", 1, price=10_000, **fields)
+
+    def cancellation(self, number: int) -> bytes:
+        return self._packed("cancel", f"t{number}")
+
+    def kind(self) -> str:
+        packet, body = self.client.packet()
+        if packet != "S":
+            return ""
+        self.client.number += 1
+        self.client.messages.append(body)
+        return body[:1].decode()
+
+    def _packed(self, method: str, *arguments: Any, **fields: Any) -> bytes:
+        """What a method of the client would send."""
+        sent: list[bytes] = []
+        self.client.send = sent.append  # type: ignore[method-assign]
+        getattr(self.client, method)(*arguments, **fields)
+        del self.client.send
+        return b"".join(soupbin.packet("U", one) for one in sent)
+
+
+class Ouch50Party(OuchParty):
+    """Over OUCH 5.0."""
+
+    client: Ouch50
+
+    def connected(self, **login: Any) -> Ouch50:
+        return self.venue.five(self.name, **login)
+
+    def order(self, number: int, *, ioc: bool = False) -> bytes:
+        fields = {"time_in_force": "3"} if ioc else {}
+        return self._packed("enter", number, "B", 1, price=10_000, **fields)
+
+    def cancellation(self, number: int) -> bytes:
+        return self._packed("say", "X", user_ref=number, quantity=0)
+
+
+class FixParty(Party):
+    """Over FIX 4.4."""
+
+    client: Fix
+    numbers: FixNumbers | None = None
+
+    @property
+    def line(self) -> Line:
+        line: Line = self.client.socket  # type: ignore[assignment]
+        return line
+
+    def log_in(self, **login: Any) -> None:
+        try:
+            self.client = self.venue.fix(self.name, numbers=self.numbers, **login)
+        except ClientError as error:
+            raise Refused(str(error)) from None
+        self.numbers = self.client.numbers
+
+    def log_out(self) -> None:
+        self.client.logout()
+
+    def order(self, number: int, *, ioc: bool = False) -> bytes:
+        return self._packed("buy", "ACME", 1, "1.00", name=f"t{number}", ioc=ioc)
+
+    def cancellation(self, number: int) -> bytes:
+        return self._packed("cancel", f"t{number}", "ACME", "1", name=f"x{number}")
+
+    def kind(self) -> str:
+        with contextlib.suppress(SessionEnded):
+            message = self.client.next(0)
+            assert message is not None
+            return EXEC_TYPES[message[150]]
+        return ""
+
+    def _packed(self, method: str, *arguments: Any, **fields: Any) -> bytes:
+        sent: list[bytes] = []
+        self.client._write = sent.append  # type: ignore[method-assign]
+        getattr(self.client, method)(*arguments, **fields)
+        del self.client._write
+        return b"".join(sent)
+
+
+PARTIES: dict[Protocol, type[Party]] = {
+    Protocol.OUCH42: OuchParty, Protocol.OUCH50: Ouch50Party, Protocol.FIX44: FixParty,
+}  # fmt: skip

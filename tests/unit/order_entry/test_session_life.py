@@ -1,0 +1,246 @@
+"""What sessions of every protocol have in common, in one thread: who is let in, who is locked out,
+what a throttle does, and what becomes of orders whose session is lost, killed or silent."""
+
+import pytest
+from sessions_venue import session
+
+from openoutcry.order_entry import session as s
+from openoutcry.order_entry import soupbin
+from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, Takeover, ThrottlePolicy
+from openoutcry.wire.enums import CommandKind
+from tests.support.venue.inline import InlineVenue
+from tests.support.venue.line import Silence
+from tests.support.venue.party import PARTIES, Party, Refused
+
+NONE = int(CancelOnDisconnect.NONE)
+JUNK = (
+    b"\xff\xffU" + b"x" * 5000, b"\x00\x00", soupbin.packet("U", b"Q" + b"x" * 30),
+    soupbin.packet("Y"),
+)  # fmt: skip
+ROWS = {
+    "ONE": {},
+    "TWO": {},
+    "FAR": {"networks": ["10.0.0.0/8"]},
+    "TAKE": {"takeover": int(Takeover.TAKE_OVER)},
+    "GRACE": {"grace_ms": 50},
+    "STAY": {"cancel_on_disconnect": NONE},
+    "FAST": {"throttle_per_s": 1, "throttle_burst": 3},
+    "WAIT": {"throttle_per_s": 50, "throttle_burst": 2,
+             "throttle_policy": int(ThrottlePolicy.QUEUE)},
+    "FEW": {"max_open_orders": 2},
+    "SLOW": {"queue_bytes": 1 << 14},
+    "MUTE": {"timeout_ms": 4_000},
+}  # fmt: skip
+
+
+@pytest.fixture(params=list(PARTIES), ids=lambda protocol: protocol.name)
+def protocol(request):
+    return request.param
+
+
+@pytest.fixture
+def venue(protocol):
+    rows = [
+        session(name, number, protocol=int(protocol), **more)
+        for number, (name, more) in enumerate(ROWS.items(), start=1)
+    ]
+    other = Protocol.FIX44 if protocol != Protocol.FIX44 else Protocol.OUCH42
+    with InlineVenue([*rows, session("OTHER", 99, protocol=int(other))]) as venue:
+        yield venue
+
+
+@pytest.fixture
+def connect(venue, protocol):
+    def connect(name: str, **login) -> Party:
+        return PARTIES[protocol](venue, name, **login)
+
+    return connect
+
+
+def refusal(connect, name, **login):
+    """What the venue says to a client that it does not let in."""
+    with pytest.raises(Refused) as refused:
+        connect(name, **login)
+    return str(refused.value)
+
+
+def test_a_refused_login_does_not_say_why(connect):
+    answers = {
+        refusal(connect, "ONE", password="wrong"),
+        refusal(connect, "NOBODY"),
+        refusal(connect, "FAR"),
+        refusal(connect, "OTHER"),
+    }
+    assert len(answers) == 1, "wrong password, unknown name, other network, other port"
+    assert answers <= {"JA", "inline:0 closed the connection during the logon"}
+    assert connect("FAR", source="10.1.2.3").line
+
+
+def test_a_session_has_one_connection(connect):
+    first = connect("TWO")
+    assert refusal(connect, "TWO")[:1] in "Ji"
+    first.close()
+    connect("TWO")
+
+
+def test_failed_logins_lock_a_session_out_for_the_address_that_they_came_from(connect, venue):
+    for _ in range(venue.spec.failures_before_lock):
+        refusal(connect, "ONE", password="wrong", source="127.0.0.2")
+    refusal(connect, "ONE", source="127.0.0.2")
+    connect("ONE", source="127.0.0.3").close()
+    connect("TWO", source="127.0.0.2").close()
+    venue.clock.advance(venue.spec.lock_s - 1)
+    refusal(connect, "ONE", source="127.0.0.2")
+    venue.clock.advance(1.1)
+    connect("ONE", source="127.0.0.2")
+
+
+def test_a_second_login_takes_over_where_that_is_the_policy(connect):
+    first = connect("TAKE")
+    first.enter(1)
+    assert first.kinds(1) == "A"
+    second = connect("TAKE")
+    assert first.rest() == ""
+    second.enter(2)
+    assert second.kinds(1) in "AC"
+
+
+def test_a_lost_sessions_orders_go_when_its_grace_is_over(connect, venue):
+    lost = connect("GRACE")
+    lost.enter(1)
+    assert lost.kinds(1) == "A"
+    lost.close()
+    venue.clock.advance(0.04)
+    lost.log_in()
+    with pytest.raises(Silence):
+        lost.kind()
+    lost.close()
+    venue.clock.advance(0.06)
+    lost.log_in()
+    assert lost.kinds(1) == "C"
+
+
+def test_orders_stay_after_a_logout(connect, venue):
+    one = connect("GRACE")
+    one.enter(1)
+    assert one.kinds(1) == "A"
+    one.log_out()
+    venue.clock.advance(10)
+    one.log_in()
+    one.cancel(1)
+    assert one.kinds(1) == "C"
+
+
+def test_orders_stay_where_the_policy_is_none(connect, venue):
+    one = connect("STAY")
+    one.enter(1)
+    assert one.kinds(1) == "A"
+    one.close()
+    venue.clock.advance(10)
+    one.log_in()
+    one.cancel(1)
+    assert one.kinds(1) == "C"
+
+
+def test_a_throttle_rejects_what_is_beyond_the_rate_and_lets_wait_what_is_beyond_twice(
+    connect, venue
+):
+    fast = connect("FAST")
+    venue.clock.advance(3)
+    fast.enter(*range(1, 9))
+    assert fast.kinds(6) == "AAAJJJ"
+    with pytest.raises(Silence):
+        fast.kind()
+    venue.clock.advance(1)
+    assert fast.kinds(2) == "AJ"
+
+
+def test_a_throttle_that_queues_lets_everything_in_at_its_rate(connect, venue):
+    waiting = connect("WAIT")
+    waiting.line.patience_s = 1
+    begin_s = venue.clock.seconds
+    waiting.enter(*range(1, 21))
+    assert waiting.kinds(20) == "A" * 20
+    assert venue.clock.seconds - begin_s > 17 / 50
+
+
+def test_a_session_has_no_more_open_orders_than_it_may(connect):
+    few = connect("FEW")
+    few.enter(1, 2, 3)
+    assert few.kinds(3) == "AAJ"
+    few.cancel(1)
+    assert few.kinds(1) == "C"
+    few.enter(4)
+    assert few.kinds(1) == "A"
+
+
+@pytest.mark.parametrize("protocol", [Protocol.OUCH42, Protocol.OUCH50], indirect=True)
+def test_bytes_that_are_no_message_end_the_connection_and_harm_no_other(connect):
+    watching = connect("STAY")
+    for number, junk in enumerate(JUNK, start=1):
+        client = connect("ONE")
+        client.line.sendall(junk)
+        assert client.rest() == ""
+        client.close()
+        watching.enter(number)
+        assert watching.kinds(1) == "A"
+
+
+def was_disconnected(party):
+    """Whether the venue closes the connection of a client that orders and does not read."""
+    for number in range(1, 20_000, 50):
+        try:
+            party.line.sendall(b"".join(party.order(number + n, ioc=True) for n in range(50)))
+        except OSError:
+            return True
+    return False
+
+
+def test_a_reader_that_does_not_read_is_disconnected_and_recovers(connect):
+    slow, other = connect("SLOW"), connect("TWO")
+    slow.line.reads = False
+    assert was_disconnected(slow)
+    other.enter(1)
+    assert other.kinds(1) == "A", "no other session waits"
+    told = slow.rest()
+    slow.log_in()
+    again = slow.kinds(20)
+    assert set(told + again) == {"A", "C"}
+
+
+def block_of(venue, name):
+    names = [row.name for row in venue.spec.sessions]
+    return venue.run.work.sessions.hall.block(1 + names.index(name))
+
+
+def test_a_session_that_is_switched_off_loses_connection_and_orders_until_it_is_on(connect, venue):
+    one = connect("ONE")
+    one.enter(1)
+    assert one.kinds(1) == "A"
+    block = block_of(venue, "ONE")
+    block[s.SWITCH // 8] = s.SWITCH_OFF
+    venue.clock.advance(0.01)
+    assert one.rest() == ""
+    one.close()
+    refusal(connect, "ONE")
+    block[s.SWITCH // 8] = s.SWITCH_ON
+    venue.clock.advance(0.01)
+    one.log_in()
+    assert one.kinds(1) == "C"
+
+
+def test_a_venue_that_was_dropped_tells_each_session_the_same_again(protocol, tmp_path):
+    rows = [session("ONE", 1, protocol=int(protocol), cancel_on_disconnect=NONE)]
+    with InlineVenue(rows, tmp_path / "journal") as venue:
+        one = PARTIES[protocol](venue, "ONE")
+        one.enter(1, 2)
+        assert one.kinds(2) == "AA"
+        venue.again()
+        one.log_in()
+        one.cancel(2)
+        assert one.kinds(1) == "C"
+        commands = venue.commands()
+        assert (commands["kind"] == CommandKind.NEW).sum() == 2
+        report = venue.stop()
+    assert (report["lost"], report["duplicated"], report["open_orders"]) == (0, 0, 1)
+    assert report["replay"]["equal"] is True
