@@ -1,7 +1,7 @@
 # Two commands for everybody: `make run` and `make test`.  Both make .venv by themselves.
 #   PYTHON  the interpreter to make the environment with      make run PYTHON=python3.12
 #   VENV    where the environment is                          make test VENV=/tmp/venv
-#   ARGS    more arguments for pytest                         make test ARGS="tests/ring -x"
+#   ARGS    more arguments for pytest                         make test ARGS="tests/unit/ring -x"
 #   WORKERS how many at once, 2 to 4 by itself                make test WORKERS=2
 #   ORDERS  how many orders `make run` sends                  make run ORDERS=100000
 
@@ -15,13 +15,17 @@ unexport PYTHONDONTWRITEBYTECODE
 # Without --no-compile pip compiles every module there is, of which a quarter is ever imported.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help run test test-long evidence docs wheel lock sbom fpga fpga-formal fpga-mutate fpga-faults fpga-pnr \
+# A test that has not ended after 20 minutes prints its stack and fails.
+PATIENCE := -o faulthandler_timeout=1200 -o faulthandler_exit_on_timeout=true
+
+.PHONY: help run test check test-long evidence docs wheel lock sbom fpga fpga-formal fpga-mutate fpga-faults fpga-pnr \
 	fpga-coverage fpga-live lint clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run        one million orders through the whole pipeline; leaves report.html"
-	@echo "make test       the tests"
+	@echo "make test       the unit tests, and one test of each group of promises"
+	@echo "make check      the system tests: real processes, sockets, browsers, simulators"
 	@echo "make test-long  the tests that take minutes"
 	@echo "make evidence   measure the figures that the documents quote"
 	@echo "make fpga       the gateway's benches on both simulators and its static report;"
@@ -38,24 +42,22 @@ run: $(VENV)/.run-ready
 	$(BIN)/outcry run --flow normal --orders $(ORDERS) --rate 100000 --topology processes \
 		--durability durable --journal run-journal --report report.html
 
+# The unit tier, and of the system tier the smoke tests: one of each group of promises.
 test: $(VENV)/.test-ready
+	@scripts/setup-tests.sh $(BIN)/python unit
 ifeq ($(strip $(ARGS)),)
-	@echo "Setting up this machine, and compiling the kernels with their assertions and without:"
-	@echo "some minutes the first time."
-	@scripts/setup-tests.sh $(BIN)/python
-	$(BIN)/python -m pytest -n $${WORKERS:-$$($(BIN)/python tests/workers.py)} --dist loadgroup --max-worker-restart 0 \
-		-o faulthandler_timeout=1200 -o faulthandler_exit_on_timeout=true
+	$(BIN)/python -m pytest -n $${WORKERS:-2} --dist loadgroup --max-worker-restart 0 \
+		-m "unit or smoke" tests/unit $$(grep -rl "mark.smoke" tests/system) $(PATIENCE)
 else
-	@scripts/setup-system.sh $(BIN)/python
-	@$(BIN)/python -m openoutcry.dpdk_shim.native
-	-@$(BIN)/python -m openoutcry bench matcher --setup
-	@scripts/install-peers.sh $(BIN)/python
 	$(BIN)/python -m pytest $(ARGS)
 endif
 
+check: $(VENV)/.test-ready
+	@scripts/setup-tests.sh $(BIN)/python
+	$(BIN)/python -m tests.support.check $(ARGS)
+
 test-long: $(VENV)/.test-ready
-	@scripts/setup-system.sh $(BIN)/python
-	@scripts/install-peers.sh $(BIN)/python
+	@scripts/setup-tests.sh $(BIN)/python
 	$(BIN)/python -m pytest -m long $(ARGS)
 
 evidence: $(VENV)/.test-ready

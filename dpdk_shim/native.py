@@ -48,12 +48,16 @@ class NotBuilt(OutcryError):
         super().__init__(f"the packet shim is not built, because {why}")
 
 
-@cache
 def load(dpdk: bool = False) -> Any:
     """The cffi module, with ``ffi`` and ``lib``; built now if these sources have not been.
 
     Raises :class:`NotBuilt`.
     """
+    return _load(dpdk)
+
+
+@cache
+def _load(dpdk: bool) -> Any:
     name = DPDK if dpdk else PLAIN
     return _imported(name, build(name, _dpdk_flags() if dpdk else ((), ())))
 

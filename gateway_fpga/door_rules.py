@@ -3,7 +3,7 @@
 A packet of orders comes to the venue by one of three doors: the kernel's UDP (dpdk_shim/udp.py),
 the shim in C (dpdk_shim/shim.py), or the parser in hardware (outcry_udp_parser).  A rule that the
 hardware door does not have says why; docs/fpga.md is filled from here, and a test
-(tests/gateway_fpga/test_door.py) breaks the rules of packets and records at the software door and
+(tests/system/gateway/test_door.py) breaks the rules of packets and records at the software door and
 at the hardware door.
 """
 

@@ -1,24 +1,26 @@
 #!/bin/sh
-# setup-tests.sh PYTHON: what the whole suite needs beside its environment, all at once: on a new
-# machine the system packages alone take minutes in which a processor has little to do.
+# setup-tests.sh PYTHON [unit]: what the tests need in addition to their environment, all in
+# parallel: on a new machine the system packages alone take minutes in which a processor has little
+# to do.  With `unit`, what `make test` needs: the packet shim and compiled kernels.
 set -eu
 python=$1
+tier=${2:-}
 scripts=$(dirname "$0")
 
 machine() {
-    "$scripts/setup-system.sh" "$python"
+    [ "$tier" = unit ] || "$scripts/setup-system.sh" "$python"
     "$python" -m openoutcry.dpdk_shim.native
     # Peers that cannot be installed skip their tests.
-    "$python" -m openoutcry bench matcher --setup || :
+    [ "$tier" = unit ] || "$python" -m openoutcry bench matcher --setup || :
 }
 
 machine &
 machine=$!
-"$scripts/install-peers.sh" "$python" &
-OUTCRY_VERIFY=1 "$python" tests/compile_first.py verified &
-"$python" tests/compile_first.py venue &
-"$python" tests/compile_first.py matcher &
-"$python" -m pytest --collect-only >/dev/null & # what it imports is then byte code
+if [ "$tier" != unit ]; then
+    "$scripts/install-peers.sh" "$python" &
+fi
+"$python" tests/support/compile_first.py venue &
+"$python" tests/support/compile_first.py matcher &
 failed=0
 wait "$machine" || failed=$?
 wait

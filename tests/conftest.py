@@ -1,19 +1,28 @@
-"""What all tests need of their process."""
+"""What all tests need of their process: tiers, budgets, shared memory, turns at huge pages."""
 
 import ctypes
 import fcntl
 import gc
+import json
+import math
 import os
+import resource
 import signal
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+from _pytest.runner import runtestprotocol
 
+from openoutcry.dpdk_shim import native
 from openoutcry.journal.medium import medium_of
+from openoutcry.wire.errors import OutcryError
 
 # Durable journals are refused in memory, and some systems have /tmp there (PYTEST_DEBUG_TEMPROOT is
 # where pytest makes its folders).
@@ -23,25 +32,33 @@ if medium_of(Path(tempfile.gettempdir())).lost and not medium_of(Path("/var/tmp"
 CLONE_NEWNS = 0x20000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 
+TIERS = ("unit", "system", "long")
+"""Folders below ``tests/``; docs/for-contributors.md says what belongs where."""
+EXAMPLES = {"unit": 25, "system": 100, "long": 500}
+"""Examples of a property test, by tier."""
+BUDGET_S = {"unit": 1.0, "system": 20.0}
+"""Processor time that one test may take, its processes included, on a machine on which
+:func:`loop_s` takes REFERENCE_LOOP_S; a slower machine gets more."""
+REFERENCE_LOOP_S = 0.009
+FORBIDDEN = {
+    "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "subprocess.Popen", "socket.bind",
+    "socket.connect", "time.sleep",
+}  # fmt: skip
+"""Events of the interpreter (sys.addaudithook) that a unit test may not cause."""
+
 # What changes or counts the machine's huge pages: never two of these at once.
-HUGE_PAGES = {"test_segment.py", "test_doctor.py", "test_port_kills.py", "dpdk_shim"}
-TURN = "OPENOUTCRY_TEST_HAS_HUGE_PAGES"  # its processes are told that they have it
-# Rooms whose tests share nothing with other processes, even in one /dev/shm.
-BY_THEMSELVES = {"wire", "flow", "matcher", "journal", "gateway_fpga"}
+HUGE_PAGES = {"test_segment.py", "test_doctor.py", "test_port_kills.py", "packets"}
+TURN = "OPENOUTCRY_TEST_HAS_HUGE_PAGES"  # its processes find that they have it
 
-# What a folder's files share is made once: they stay together in one worker.
-TOGETHER = {"console", "replica"}
+# The files of these folders share what is made once: they stay together in one worker.
+TOGETHER = {"console", "replication"}
 
-# Of the longest, and late in the alphabet: begun last, one worker would be at them alone.
+# The longest files start first: started last, one worker would be at them alone.
 FIRST = {
     "test_formal.py",
     "test_gateway_rtl.py",
     "test_kills.py",
-    "test_market_data_verify.py",
-    "test_model.py",
     "test_packaging.py",
-    "test_readme.py",
-    "test_risk_verify.py",
     "test_user_pages.py",
     "test_venue_feed_days.py",
     "test_venue_serve.py",
@@ -52,10 +69,24 @@ FIRST = {
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# As commands do (openoutcry/__main__.py); so does what else the tests start.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# A busy machine is slow, and the same examples come every time: neither decides whether tests pass.
+for tier, examples in EXAMPLES.items():
+    hypothesis.settings.register_profile(
+        tier,
+        deadline=None,
+        derandomize=True,
+        max_examples=examples,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+hypothesis.settings.load_profile("unit")
+
 
 def own_shared_memory() -> bool:
-    """Give this process and its children a /dev/shm of their own, where nobody else's segments are
-    seen, swept or counted (mount_namespaces(7)); false where that is not permitted."""
+    """Give this process and its children a /dev/shm of their own, in which no other process's
+    segments are seen, swept or counted (mount_namespaces(7)); false where that is not permitted."""
     libc = ctypes.CDLL(None, use_errno=True)
     return not (
         libc.unshare(CLONE_NEWNS)
@@ -64,29 +95,158 @@ def own_shared_memory() -> bool:
     )
 
 
-# As commands do (openoutcry/__main__.py); so does what else the tests start.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-# A busy machine is slow, and the same examples come every time: neither decides whether tests pass.
-hypothesis.settings.register_profile(
-    "suite",
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow],
-)
-hypothesis.settings.load_profile("suite")
-
-# Workers of pytest -n run pipelines beside each other, and tests look at all there are.
+# Workers of pytest -n run pipelines in parallel, and tests look at all there are.
 if "PYTEST_XDIST_WORKER" in os.environ:
     own_shared_memory()
 
 
+def tier_of(path: Path) -> str:
+    """The tier's folder in which a test file lies, or "" outside of all."""
+    return next((part for part in path.parts if part in TIERS), "")
+
+
+# The test that runs now, if the unit tier's rules apply to it.
+_unit_test: list[str] = []
+
+
+def _forbid(event: str, arguments: tuple[Any, ...]) -> None:
+    if _unit_test and event in FORBIDDEN:
+        raise AssertionError(
+            f"{_unit_test[0]}: {event} in a unit test; move the test to tests/system"
+        )
+
+
+sys.addaudithook(_forbid)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "unit: no process, socket or sleep; by folder")
+    costs = config.getoption("--costs")
+    if costs is not None:
+        Path(costs).parent.mkdir(parents=True, exist_ok=True)
+    config.addinivalue_line("markers", "system: real processes, sockets, simulators; by folder")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--failures", help="write the ids of the tests that failed to this JSON file")
+    parser.addoption("--costs", help="append each test's processor time to this JSON-lines file")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        tier = tier_of(item.path)
+        if tier:
+            item.add_marker(tier)
+    items.sort(
+        key=lambda item: item.path.parent.name not in TOGETHER and item.path.name not in FIRST
+    )
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays: it is not looked through again, and what tests leave
+    is collected less often than after each 700 objects, which took 3 % of the processor time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000)
+    # The shim asks the compiler for its version, once a process: before a unit test begins.
+    with suppress(OutcryError, OSError):
+        native.load()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    hypothesis.settings.load_profile(tier_of(item.path) or "unit")
+    return (yield)
+
+
+# Budgets
+
+
+def processor_s() -> float:
+    """Processor time of this process and of its children that ended."""
+    used = 0.0
+    for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+        usage = resource.getrusage(of)
+        used += usage.ru_utime + usage.ru_stime
+    return used
+
+
+def loop_s() -> float:
+    """Processor time of a fixed loop: how fast this machine is, the best of five."""
+    times = []
+    for _ in range(5):
+        before = time.process_time()
+        sum(number * number for number in range(200_000))
+        times.append(time.process_time() - before)
+    return min(times)
+
+
+_slowness: list[float] = []
+_shared_s = [0.0]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: Any) -> Iterator[Any]:
+    """What a fixture of more than one test takes is not the first test's."""
+    before = processor_s()
+    try:
+        return (yield)
+    finally:
+        if fixturedef.scope != "function":
+            _shared_s[0] += processor_s() - before
+
+
+def _run(item: pytest.Item, nextitem: pytest.Item | None) -> tuple[list[Any], float]:
+    _shared_s[0], before = 0.0, processor_s()
+    _unit_test[:] = [item.nodeid] if tier_of(item.path) == "unit" else []
+    try:
+        reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    finally:
+        _unit_test.clear()
+    return reports, processor_s() - before - _shared_s[0]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """A test that takes more than its tier's budget fails.  The first run of a test may load
+    modules and compile kernels: what is over the budget is measured once more."""
+    if not _slowness:
+        _slowness.append(max(1.0, loop_s() / REFERENCE_LOOP_S))
+    budget_s = BUDGET_S.get(tier_of(item.path), math.inf) * _slowness[0]
+    if "OUTCRY_VERIFY" in os.environ:
+        budget_s = math.inf
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reports, took_s = _run(item, nextitem)
+    if took_s > budget_s and all(report.outcome == "passed" for report in reports):
+        item._initrequest()  # type: ignore[attr-defined]
+        reports, again_s = _run(item, nextitem)
+        if again_s > budget_s:
+            call = next(report for report in reports if report.when == "call")
+            call.outcome = "failed"
+            call.longrepr = (
+                f"{item.nodeid} took {again_s:.2f} s of processor time; a test of this tier may "
+                f"take {budget_s:.2f} s here (docs/for-contributors.md)"
+            )
+    costs = item.config.getoption("--costs")
+    if costs is not None:
+        with Path(costs).open("a") as file:
+            row = {"test": item.nodeid, "processor_s": round(took_s, 3)}
+            file.write(json.dumps(row) + "\n")
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+# Huge pages
+
+
 @pytest.fixture(scope="module", autouse=True)
-def nobody_else_with_huge_pages(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The suite of another checkout, on the same machine, is one of those that must not meet.  What
-    a test runs by a pytest of its own has its test's turn: waiting for it, neither would end."""
+def alone_with_huge_pages(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The suite of another checkout on the same machine also waits for its turn.  What a test runs
+    by a pytest of its own has its test's turn: waiting for it, neither would end."""
     concerned = {request.path.name, request.path.parent.name} & HUGE_PAGES
-    if not concerned or TURN in os.environ:
+    if not concerned or tier_of(request.path) == "unit" or TURN in os.environ:
         yield
         return
     with (Path(tempfile.gettempdir()) / f"outcry-huge-pages-{os.geteuid()}.lock").open("w") as file:
@@ -99,18 +259,7 @@ def nobody_else_with_huge_pages(request: pytest.FixtureRequest) -> Iterator[None
             fcntl.flock(file, fcntl.LOCK_UN)  # also if a forked process still has the file
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(
-        key=lambda item: item.path.parent.name not in TOGETHER and item.path.name not in FIRST
-    )
-
-
-def pytest_collection_finish() -> None:
-    """What is imported and collected stays: it is not looked through again, and what tests leave
-    behind less often than after each 700 objects, which took 3 % of the suite's processor time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000)
+# Workers
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -125,7 +274,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByGroup(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = Path(nodeid.split("::")[0])
-            if shared and path.parent.name not in BY_THEMSELVES:
+            tier = tier_of(path)
+            if tier == "unit":
+                return str(path)
+            if shared:
                 return "shared memory"
             if path.parent.name in TOGETHER:
                 return path.parent.name
@@ -136,11 +288,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def _forked(question: Callable[[], bool]) -> bool:
-    """What a child of this process would be answered."""
+    """The answer to a question, as a child of this process would get it."""
     pid = os.fork()
     if not pid:
         os._exit(not question())
     return os.waitpid(pid, 0)[1] == 0
+
+
+# The end
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    path = session.config.getoption("--failures")
+    if path is not None and "PYTEST_XDIST_WORKER" not in os.environ:
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        failed = {r.nodeid for kind in ("failed", "error") for r in reporter.stats.get(kind, ())}
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(json.dumps(sorted(failed)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 from openoutcry.gateway_fpga.tools.evidence import ROOT, write_section
 from openoutcry.gateway_fpga.tools.exclusions import CONSTANT, by_hand, constants
 
-BENCHES = ROOT / "tests" / "gateway_fpga"
+BENCHES = [str(ROOT / "tests" / tier / "gateway") for tier in ("system", "long")]
 KINDS = {"line": ("line",), "branch": ("branch",), "toggle": ("toggle",), "expression": ("expr",)}
 GOAL = {"line", "branch", "toggle"}
 POINT = re.compile(r"^C '(.*)' (\d+)$")
@@ -105,7 +105,7 @@ def together(missed: Iterable[Point]) -> dict[str, int]:
 def run(folder: Path) -> None:
     """The benches on Verilator, each leaving a file in the folder."""
     subprocess.run(
-        [sys.executable, "-m", "pytest", str(BENCHES), "-k", "verilator", "-q",
+        [sys.executable, "-m", "pytest", *BENCHES, "-k", "verilator", "-q",
          "-p", "no:cacheprovider", "-m", "not long or fpga", "-x"],
         cwd=ROOT, check=True, env={**os.environ, "OUTCRY_FPGA_COVERAGE": str(folder)},
     )  # fmt: skip

@@ -2,9 +2,10 @@
 
     python -m openoutcry.gateway_fpga.tools.faults [--jobs N] [--first] [FILE …]
 
-The faults stand in tests/gateway_fpga/faults_*.py: one text of one file each, with the class of
-faults that it stands for.  Each is built and run on Icarus, the tests where it should show first;
-if they pass, on Verilator with all tests of the module's own bench (``--first`` leaves that out).
+The faults are in tests/support/gateway_fpga/faults_*.py: one text of one file each, with the
+class of faults that it represents.  Each is built and run on Icarus, the tests where it should show
+first; if they pass, on Verilator with all tests of the module's own bench (``--first`` leaves that
+out).
 What no test notices is a survivor: ``EXPLAINED`` there says of each why.
 """
 
@@ -23,7 +24,7 @@ from typing import Any
 from openoutcry.gateway_fpga.tools.evidence import ROOT, read_evidence, write_section
 
 RTL = ROOT / "gateway_fpga" / "rtl"
-BENCHES = ROOT / "tests" / "gateway_fpga"
+BENCHES = "tests.support.gateway_fpga"
 PARAMETERS = {
     "outcry_gateway": {"SLOT_BITS": 4, "COUNTER_BITS": 32},
     "outcry_packet_fifo": {"WIDTH": 16, "DEPTH_LOG2": 3},
@@ -58,11 +59,9 @@ class Planted:
 
 def table() -> list[Planted]:
     """Every fault, in order; raises ``ValueError`` for one whose text is not in its file once."""
-    for folder in (BENCHES, BENCHES.parent):
-        if str(folder) not in sys.path:
-            sys.path.insert(0, str(folder))
     gateway, ingress, card = (
-        importlib.import_module(f"faults_{name}") for name in ("gateway", "ingress", "card")
+        importlib.import_module(f"{BENCHES}.faults_{name}")
+        for name in ("gateway", "ingress", "card")
     )
     rows: list[Planted] = []
     for group in (
@@ -83,7 +82,7 @@ def table() -> list[Planted]:
 
 def noticed(fault: Planted, first: bool) -> str:
     """``first``, ``bench`` or ``survived``: by which tests the fault was noticed."""
-    simulator = importlib.import_module("simulate")
+    simulator = importlib.import_module(f"{BENCHES}.simulate")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         vars(simulator)["cache_dir"] = lambda: folder

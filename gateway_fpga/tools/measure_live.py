@@ -28,7 +28,7 @@ from openoutcry.wire.records import ORDER, RECORD_BYTES
 
 BATCH = 4_096
 ROUNDS = 61
-RANDOM_TEST = "tests/gateway_fpga/test_live.py::test_ten_million_orders_rtl_golden_and_c"
+RANDOM_TEST = "tests/long/gateway/test_live.py::test_ten_million_orders_rtl_golden_and_c"
 RANDOM_ORDERS = 10_000_000
 ERROR_CODE_AT = ORDER.offsets["error_code"]
 COMMAND = "make fpga-live"

@@ -36,7 +36,7 @@ from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, read_evidence, 
 
 RTL = ROOT / "gateway_fpga" / "rtl"
 WIRE = ROOT / "wire"
-BENCHES = ROOT / "tests" / "gateway_fpga"
+BENCHES = "tests.support.gateway_fpga"
 # Also what is kept apart for the sake of timing.
 FLATTEN = "setattr -mod -unset keep_hierarchy *\nflatten"
 SELECT = "mutsel"
@@ -262,9 +262,7 @@ def fates(
     """The test of the bench that fails on each mutant of the folder's netlist, or "" if none does;
     ``jobs`` simulations at a time.  0 is the unchanged netlist: it is run first, and twice more
     beside others.  Raises :class:`MutationError` if its bench fails, or a mutant has no fate."""
-    if str(BENCHES) not in sys.path:
-        sys.path.insert(0, str(BENCHES))
-    simulate = importlib.import_module("simulate").simulate
+    simulate = importlib.import_module(f"{BENCHES}.simulate").simulate
     with tempfile.TemporaryDirectory() as run:
         file = Path(run) / "fates"
         try:

@@ -18,14 +18,16 @@ from xml.etree import ElementTree
 
 from openoutcry.gateway_fpga.tools.evidence import ROOT, write_section
 
-TESTS = ROOT / "tests" / "gateway_fpga"
+TESTS = [
+    str(ROOT / "tests" / tier) for tier in ("unit/gateway_fpga", "system/gateway", "long/gateway")
+]
 OF_MUTANTS = "bench_mutants"
 """Runs the others' tests on netlists that are broken on purpose."""
 TOGETHER = ("-n", "2", "--dist", "loadgroup", "-m", "not long or fpga")
 
 
 def counts(folder: Path) -> list[dict[str, Any]]:
-    """One row a bench from the results that ``tests/gateway_fpga/simulate.py`` left: how many runs
+    """One row a bench from the results that ``simulate.py`` of the tests left: how many runs
     and cocotb tests on each simulator.  Raises ``ValueError`` if one of them did not pass."""
     rows: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.glob("*.xml")):
@@ -44,7 +46,7 @@ def counts(folder: Path) -> list[dict[str, Any]]:
 def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *TOGETHER, str(TESTS), *arguments],
+            [sys.executable, "-m", "pytest", *TOGETHER, *TESTS, *arguments],
             cwd=ROOT, check=False, env={**os.environ, "OUTCRY_FPGA_RESULTS": folder},
         )  # fmt: skip
         if done.returncode == 0 and not arguments:

@@ -7,15 +7,14 @@ import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from processes import is_stopped
-from support.waiting import wait_until
-
 from openoutcry.journal.lock import held
 from openoutcry.pipeline.deaths import Death, Place
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import Sample, Watcher
 from openoutcry.pipeline.run import run
 from openoutcry.pipeline.top import running
+from tests.support.processes import is_stopped
+from tests.support.waiting import wait_until
 
 STAGES = ("receive", "gateway", "journal", "matcher", "gate", "replies")
 STARTING = ("reading the source", "preparing the journal", "running")

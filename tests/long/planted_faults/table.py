@@ -4,7 +4,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests import ROOT
+
 TESTS = ROOT / "tests"
 TABLE = Path(__file__).with_name("faults.toml")
 

@@ -6,13 +6,11 @@ import ssl
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import sessions_clients
-import sessions_venue
-from sessions_venue import PASSWORD
-
 from openoutcry.client import FixClient
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.spec import Protocol
+from tests.support.order_entry import sessions_clients, sessions_venue
+from tests.support.order_entry.sessions_venue import PASSWORD
 
 if TYPE_CHECKING:
     from tests.support.venue.inline import InlineVenue

@@ -19,7 +19,6 @@ from typing import Any
 
 import argon2
 import numpy as np
-from sessions_venue import Nobody, session
 
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import session as s
@@ -33,6 +32,7 @@ from openoutcry.pipeline.stage_clock import SECOND_NS, HeldClock
 from openoutcry.pipeline.stepped import SteppedRun
 from openoutcry.pipeline.topology import TOPOLOGY, Topology
 from openoutcry.wire import ORDER_DTYPE
+from tests.support.order_entry.sessions_venue import Nobody, session
 from tests.support.venue.clients import Fix, Ouch, Ouch50
 from tests.support.venue.line import Line
 

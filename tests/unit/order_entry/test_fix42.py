@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from fix_dictionary import Dictionary
 from hypothesis import given
 from hypothesis import strategies as st
-from sessions_clients import take
-from sessions_venue import PASSWORD
 
 from openoutcry.client import ClientError
 from openoutcry.order_entry.fix import live42
 from openoutcry.order_entry.spec import Protocol
+from tests.oracles.fix_dictionary import Dictionary
+from tests.support.order_entry.sessions_clients import take
+from tests.support.order_entry.sessions_venue import PASSWORD
 from tests.support.venue.inline import InlineVenue
 
 OLD, NEW = int(Protocol.FIX42), int(Protocol.FIX44)

@@ -4,12 +4,8 @@ whichever way they came, of which every byte comes again; and sums of orders tha
 
 import numpy as np
 import pytest
-from drop_copies import plain_report
-from fix_dictionary import Dictionary
 from hypothesis import given
 from hypothesis import strategies as st
-from matcher_mixed import mixed
-from sessions_clients import take
 
 from openoutcry.matcher import Engine
 from openoutcry.order_entry import apply as a
@@ -20,6 +16,10 @@ from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.rows import ORDER_BIT
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
 from openoutcry.order_entry.stream import Stream
+from tests.oracles.fix_dictionary import Dictionary
+from tests.support.matcher.matcher_mixed import mixed
+from tests.support.order_entry.drop_copies import plain_report
+from tests.support.order_entry.sessions_clients import take
 from tests.support.venue.inline import InlineVenue
 
 KEEP = {"cancel_on_disconnect": int(CancelOnDisconnect.NONE)}

@@ -6,13 +6,13 @@ import random
 import socket
 
 import pytest
-from sessions_clients import fields_of, take
-from sessions_venue import PASSWORD
 
 from openoutcry.client import ClientError, FixNumbers
 from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
 from openoutcry.wire.enums import CommandKind
+from tests.support.order_entry.sessions_clients import fields_of, take
+from tests.support.order_entry.sessions_venue import PASSWORD
 from tests.support.venue.clients import utc_text
 from tests.support.venue.inline import InlineVenue
 
@@ -82,6 +82,7 @@ def answers(connection, kind):
     return [reference.parse(b"8=FIX.4.4\x01" + part)[0] for part in parts]
 
 
+@pytest.mark.promise("A session is told its own orders and nobody else's", group="venue")
 def test_two_participants_trade_and_each_is_told_his_own(venue):
     with connect(venue, prefix="A") as one, connect(venue, "OTHER", prefix="B") as two:
         first = one.buy("ACME", 100, "12.34", t1="ACCOUNT")
@@ -193,6 +194,11 @@ def test_of_two_replaces_of_one_name_the_second_is_refused(venue):
         assert fields_of(one, 1, 150, 38) == [("4", "80")]
 
 
+@pytest.mark.promise(
+    "A refused login says neither whether the name exists nor whether the password "
+    "was right, and is refused by network, port and day",
+    group="venue",
+)
 def test_logons_that_are_refused_get_no_word(venue):
     assert refused(venue, password="wrong")
     assert refused(venue, name="NOBODY")
@@ -357,6 +363,10 @@ def test_what_waited_for_its_turn_is_not_taken_for_an_old_message(venue):
     connection.close()
 
 
+@pytest.mark.promise(
+    "What is no message ends its connection, over OUCH and over FIX, and harms nobody",
+    group="venue",
+)
 def test_bytes_that_are_no_fix_harm_nobody(venue):
     """Rubbish before and behind the Logon, split anywhere: others trade on, and what is whole in
     it is understood."""

@@ -3,10 +3,10 @@
 import time
 
 import pytest
-from sessions_venue import session
 
 from openoutcry.client import ClientError
 from openoutcry.order_entry.spec import Protocol
+from tests.support.order_entry.sessions_venue import session
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.line import Silence
 

@@ -2,12 +2,12 @@
 what a throttle does, and what becomes of orders whose session is lost, killed or silent."""
 
 import pytest
-from sessions_venue import session
 
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, Takeover, ThrottlePolicy
 from openoutcry.wire.enums import CommandKind
+from tests.support.order_entry.sessions_venue import session
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.line import Silence
 from tests.support.venue.party import PARTIES, Party, Refused
@@ -64,6 +64,11 @@ def refusal(connect, name, **login):
     return str(refused.value)
 
 
+@pytest.mark.promise(
+    "A refused login says neither whether the name exists nor whether the password "
+    "was right, and is refused by network, port and day",
+    group="venue",
+)
 def test_a_refused_login_does_not_say_why(connect):
     answers = {
         refusal(connect, "ONE", password="wrong"),
@@ -83,6 +88,10 @@ def test_a_session_has_one_connection(connect):
     connect("TWO")
 
 
+@pytest.mark.promise(
+    "Failed logins lock a session out for the address that they came from",
+    group="venue",
+)
 def test_failed_logins_lock_a_session_out_for_the_address_that_they_came_from(connect, venue):
     for _ in range(venue.spec.failures_before_lock):
         refusal(connect, "ONE", password="wrong", source="127.0.0.2")
@@ -142,6 +151,10 @@ def test_orders_stay_where_the_policy_is_none(connect, venue):
     assert one.kinds(1) == "C"
 
 
+@pytest.mark.promise(
+    "A session's rate is its own: what is beyond is refused by name or waits",
+    group="venue",
+)
 def test_a_throttle_rejects_what_is_beyond_the_rate_and_lets_wait_what_is_beyond_twice(
     connect, venue
 ):
@@ -155,6 +168,10 @@ def test_a_throttle_rejects_what_is_beyond_the_rate_and_lets_wait_what_is_beyond
     assert fast.kinds(2) == "AJ"
 
 
+@pytest.mark.promise(
+    "A session's rate is its own: what is beyond is refused by name or waits",
+    group="venue",
+)
 def test_a_throttle_that_queues_lets_everything_in_at_its_rate(connect, venue):
     waiting = connect("WAIT")
     waiting.line.patience_s = 1
@@ -196,6 +213,10 @@ def was_disconnected(party):
     return False
 
 
+@pytest.mark.promise(
+    "Who does not read what he is sent is disconnected, and can recover it",
+    group="venue",
+)
 def test_a_reader_that_does_not_read_is_disconnected_and_recovers(connect):
     slow, other = connect("SLOW"), connect("TWO")
     slow.line.reads = False

@@ -23,6 +23,12 @@ FEW = {"throttle_per_s": 1, "throttle_burst": 2}
 TICK_S, ELAPSED_S = 0.02, 1.0
 
 
+@pytest.mark.promise(
+    "What a session with a rate puts into the sequence is at most twice that rate, "
+    "its rejections and cancels counted; what it sends beyond that waits, and what is"
+    " held of it is bounded; no cancel is rejected for it",
+    group="venue",
+)
 @given(
     st.integers(1, 2_000),
     st.integers(1, 6),
@@ -103,6 +109,12 @@ def flood_of(protocol, tmp_path):
     return venue, party, b"".join(party.order(n, ioc=True) for n in range(1, COUNT + 1))
 
 
+@pytest.mark.promise(
+    "What a session with a rate puts into the sequence is at most twice that rate, "
+    "its rejections and cancels counted; what it sends beyond that waits, and what is"
+    " held of it is bounded; no cancel is rejected for it",
+    group="venue",
+)
 @pytest.mark.parametrize("protocol", list(PARTIES))
 def test_a_flood_is_rejected_by_name_and_no_more_than_twice_the_rate_is_sequenced(
     protocol, tmp_path
@@ -117,6 +129,12 @@ def test_a_flood_is_rejected_by_name_and_no_more_than_twice_the_rate_is_sequence
     assert told.count("J") >= 200
 
 
+@pytest.mark.promise(
+    "What a session with a rate puts into the sequence is at most twice that rate, "
+    "its rejections and cancels counted; what it sends beyond that waits, and what is"
+    " held of it is bounded; no cancel is rejected for it",
+    group="venue",
+)
 @pytest.mark.parametrize("protocol", list(PARTIES))
 def test_a_cancel_beyond_the_rate_enters(protocol):
     """Of five messages at once two have tokens, two those of the other bucket, of which the cancel

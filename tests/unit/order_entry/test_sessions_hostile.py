@@ -5,12 +5,12 @@ import contextlib
 import socket
 
 import pytest
-from sessions_venue import PASSWORD, enter
 
 from openoutcry.client import FixNumbers
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.doorman import MAX_WAITING
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
+from tests.support.order_entry.sessions_venue import PASSWORD, enter
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.line import Silence
 
@@ -82,6 +82,10 @@ def logged_on_again(venue, name, numbers):
     client.logout()
 
 
+@pytest.mark.promise(
+    "A peer that reads nothing, or vanishes with full buffers, is given up and may come back",
+    group="sessions",
+)
 def test_a_fix_peer_that_took_nothing_and_vanished_may_log_on_again(venue, calm):
     """With no room for answers nothing is read of him: his end must be noticed by sending."""
     numbers = FixNumbers()
@@ -92,6 +96,14 @@ def test_a_fix_peer_that_took_nothing_and_vanished_may_log_on_again(venue, calm)
     logged_on_again(venue, "FIRM", numbers)
 
 
+@pytest.mark.promise(
+    "Who does not read what he is sent is disconnected, and can recover it",
+    group="venue",
+)
+@pytest.mark.promise(
+    "A peer that reads nothing, or vanishes with full buffers, is given up and may come back",
+    group="sessions",
+)
 def test_a_fix_peer_that_takes_nothing_and_stays_is_given_up_like_a_silent_one(venue, calm):
     numbers = FixNumbers()
     client = venue.fix("MUTE", numbers=numbers)
@@ -104,6 +116,14 @@ def test_a_fix_peer_that_takes_nothing_and_stays_is_given_up_like_a_silent_one(v
     client.close()
 
 
+@pytest.mark.promise(
+    "Who does not read what he is sent is disconnected, and can recover it",
+    group="venue",
+)
+@pytest.mark.promise(
+    "A peer that reads nothing, or vanishes with full buffers, is given up and may come back",
+    group="sessions",
+)
 def test_sixty_four_readers_that_do_not_read_are_disconnected_and_recover(venue, calm):
     """Each is as far behind as its socket and its queue hold, and has all of it by number."""
     clients = {n: venue.client(f"R{n}") for n in range(1, MANY + 1)}
@@ -143,6 +163,16 @@ def test_sixty_four_readers_that_do_not_read_are_disconnected_and_recover(venue,
         again.close()
 
 
+@pytest.mark.promise(
+    "Connections that never log in, and floods of wrong passwords, keep nobody from "
+    "other addresses waiting",
+    group="venue",
+)
+@pytest.mark.promise(
+    "Connections that never log in, and floods of wrong passwords, keep nobody at "
+    "another address out",
+    group="sessions",
+)
 def test_connections_that_never_log_in_keep_nobody_out(venue, calm):
     """More of them than may wait, from one address, half of them with half a login."""
     crowd = []
@@ -160,6 +190,14 @@ def test_connections_that_never_log_in_keep_nobody_out(venue, calm):
         one.close()
 
 
+@pytest.mark.promise(
+    "Whoever has been told nearly all that a day's stream holds enters no order and loses no fill",
+    group="venue",
+)
+@pytest.mark.promise(
+    "A session's stream keeps room for what happens to its open orders",
+    group="sessions",
+)
 def test_a_session_that_was_told_nearly_all_of_a_day_enters_no_order_and_loses_no_fill():
     """The rest of its stream is for the orders that it has."""
     rows = [{"name": "FULL", "participant": 1, **KEEP}, {"name": "TWO", "participant": 2, **KEEP}]
@@ -185,6 +223,10 @@ def test_a_session_that_was_told_nearly_all_of_a_day_enters_no_order_and_loses_n
         two.close()
 
 
+@pytest.mark.promise(
+    "One session cannot take the day's tokens, or by default the book, from the others",
+    group="capacity",
+)
 def test_a_session_that_takes_all_the_tokens_it_can_leaves_others_theirs():
     """Half of what a day has room for; the other session then has its own half of the rest."""
     rows = [{"name": "FULL", "participant": 1, **KEEP}, {"name": "TWO", "participant": 2, **KEEP}]

@@ -2,12 +2,12 @@
 faults, and what becomes of the orders of a lost session."""
 
 import pytest
-from sessions_venue import DAY, enter
 
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.spec import CancelOnDisconnect, Takeover
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.messages import OUCH42
+from tests.support.order_entry.sessions_venue import DAY, enter
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.line import Silence
 
@@ -42,6 +42,7 @@ def letters(client, count):
     return [client.message()[0] for _ in range(count)]
 
 
+@pytest.mark.promise("A session is told its own orders and nobody else's", group="venue")
 def test_two_participants_trade_and_each_is_told_his_own(venue):
     one, two = venue.client("ONE"), venue.client("two")
     other = venue.client("OTHER")
@@ -104,6 +105,10 @@ def test_bytes_may_come_in_any_pieces_and_many_at_once(venue):
     client.close()
 
 
+@pytest.mark.promise(
+    "A token or message that comes again is not executed again, also after everything was killed",
+    group="venue",
+)
 def test_a_token_that_is_taken_is_ignored_also_after_its_order_is_gone(venue):
     client = venue.client("KEEP", sequence=0)
     client.enter("t1", "B", 5, price=10_000)
@@ -117,6 +122,10 @@ def test_a_token_that_is_taken_is_ignored_also_after_its_order_is_gone(venue):
     client.close()
 
 
+@pytest.mark.promise(
+    "What is no message ends its connection, over OUCH and over FIX, and harms nobody",
+    group="venue",
+)
 @pytest.mark.parametrize(
     "data",
     [

@@ -1,8 +1,0 @@
-"""The ingress timestamp on both simulators."""
-
-from simulate import simulate
-
-
-def test_timestamp(simulator, tmp_path):
-    """Every beat bears the time at which its packet was first offered, whatever holds it up."""
-    simulate(simulator, "outcry_timestamp", "bench_timestamp", tmp_path)

@@ -1,0 +1,49 @@
+"""What was acknowledged outlives every disaster: none lost, none doubled, none different; and what
+fails at the file system is told by name.  `disasters.py` is the driver, and says what it does."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.adversary import disasters
+from tests.support.adversary.disasters_shared import check, storm
+
+
+@pytest.mark.promise(
+    "A journal goes on when another history's checkpoints were put beside it",
+    group="disasters",
+)
+@pytest.mark.long
+def test_a_journal_goes_on_after_a_checkpoint_of_a_fork(tmp_path: Path) -> None:
+    """In this storm disasters follow that one."""
+    check(storm(tmp_path, disasters.EPOCH, seed=3), 1)
+
+
+@pytest.mark.promise(
+    "What was acknowledged is neither lost nor doubled nor changed by a disaster of "
+    "any of these kinds, and a disk that fails is named with status 1",
+    group="disasters",
+)
+@pytest.mark.long
+def test_what_was_acknowledged_outlives_hundreds_of_disasters(tmp_path: Path) -> None:
+    check(storm(tmp_path, 20 * disasters.EPOCH, seed=4), 20)
+
+
+@pytest.mark.promise(
+    "No datagram is executed twice, doubled, delayed and reordered across many restarts",
+    group="disasters",
+)
+@pytest.mark.long
+def test_no_datagram_is_executed_twice_across_many_restarts(tmp_path: Path) -> None:
+    """100,000 packets, each sent at least twice, delayed and reordered across 50 kills."""
+    evidence = tmp_path / "evidence.json"
+    command = [sys.executable, Path(disasters.__file__).with_name("once.py"), "--folder", tmp_path]
+    command += ["--packets", "100000", "--restarts", "50", "--evidence", evidence]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4_000:]
+    report = json.loads(evidence.read_text())["at_most_once"]
+    assert report["executed_twice"] == 0
+    assert report["executed"] > 10_000

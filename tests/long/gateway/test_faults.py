@@ -1,0 +1,13 @@
+"""The table of faults made by hand; `make fpga-faults` plants and runs them all."""
+
+import pytest
+
+from openoutcry.gateway_fpga.tools.faults import noticed, table
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("file", ["outcry_skid", "outcry_turn", "outcry_regs", "outcry_validator"])
+def test_a_fault_of_a_file_is_noticed(file: str) -> None:
+    """Its first, by the tests where it should show."""
+    fault = next(fault for fault in table() if fault.file == file)
+    assert noticed(fault, first=True) == "first"

@@ -1,0 +1,6 @@
+"""What the tests of rings in several tiers share."""
+
+import subprocess
+from collections.abc import Callable
+
+Outcry = Callable[..., subprocess.CompletedProcess[str]]

@@ -1,0 +1,64 @@
+"""Compile what many tests need before they begin: ``python -m tests.support.compile_first WHAT``.
+
+The matcher takes more than a minute of a processor each time, with assertions and without, and what
+a kernel calls is typed once a process: the kernels that have the matcher in them are compiled in
+one.  ``make test`` starts these beside each other; tests that need a kernel while another process
+compiles it would wait for it (wire/kernel.py).
+"""
+
+import gc
+import sys
+
+from openoutcry.wire.kernel import VERIFY, compile_kernel
+
+
+def matcher() -> None:
+    """The pipeline, and the bench's loop of single commands, in which the matcher is once more."""
+    from openoutcry.bench.matcher_loops import run_singly
+    from openoutcry.pipeline.compile import compile_kernels
+
+    compile_kernels(lambda what, done, total: None)
+    compile_kernel(run_singly, 5)
+
+
+def verified() -> None:
+    """The matcher with its assertions."""
+    from openoutcry.matcher import process_batch
+
+    assert VERIFY, "OUTCRY_VERIFY=1 is to be set"
+    compile_kernel(process_batch, 5)
+
+
+def venue() -> None:
+    """What is around the pipeline in a venue: sessions, their copies, limits and the feed."""
+    from openoutcry.market_data import encode, pump
+    from openoutcry.order_entry import apply, copies
+    from openoutcry.risk import after, before, delay
+
+    sessions()
+    compile_kernel(apply.begin_day, 1)
+    compile_kernel(copies.apply_batch, 8)
+    compile_kernel(pump.run, 2)
+    compile_kernel(encode.encode, 7)
+    for kernel, count in ((before.before, 2), (after.after, 4), (delay.hold, 2), (delay.due, 2)):
+        compile_kernel(kernel, count)
+
+
+def sessions() -> None:
+    """Every protocol of order entry, and the stage of the sessions."""
+    from openoutcry.pipeline.sessions import STAGES
+    from openoutcry.pipeline.sessions_state import ARGUMENTS, CODECS
+    from openoutcry.pipeline.worker import step_address
+
+    for module in CODECS.values():
+        for name, count in ARGUMENTS.items():
+            if hasattr(module, name):
+                compile_kernel(getattr(module, name), count)
+    for row in STAGES:
+        step_address(row)
+
+
+if __name__ == "__main__":
+    # What numba leaves behind is not worth looking for: 6 % of the time.
+    gc.disable()
+    {"matcher": matcher, "verified": verified, "venue": venue}[sys.argv[1]]()

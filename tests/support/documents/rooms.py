@@ -1,0 +1,57 @@
+"""What the tests of rooms in several tiers share."""
+
+from functools import cache
+
+from tests import ROOT
+
+LOWER = {
+    "wire", "ring", "matcher", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal", "host",
+    "replay", "report", "order_entry", "market_data", "risk", "client", "replica",
+}  # fmt: skip
+ABOVE = {"pipeline", "ledger", "surveillance", "operations", "console", "backtest"}
+MAY_IMPORT = {
+    "wire": set(),
+    "ring": {"wire"},
+    "matcher": {"wire"},
+    "risk": {"wire"},
+    "flow": {"wire"},
+    "gateway_fpga": {"wire", "host", "report"},
+    "dpdk_shim": {"wire", "ring"},
+    "ptp": {"wire", "ring"},
+    "journal": {"wire", "ring"},
+    "host": {"wire", "dpdk_shim"},
+    "replay": {"wire", "matcher", "risk", "ptp", "journal", "host"},
+    "report": {"wire", "host"},
+    "order_entry": {"wire", "ring", "journal"},
+    "market_data": {"wire", "ring", "journal", "replay"},
+    "ledger": {"wire", "replay"},
+    "replica": {"wire", "ring", "journal", "host", "replay"},
+    "surveillance": {"wire", "replay", "order_entry", "report"},
+    "client": {"wire", "order_entry"},
+    "pipeline": LOWER - {"client"},
+    "backtest": {"wire", "matcher", "flow", "journal", "replay", "report", "ledger"},
+    "operations": {"wire", "ring", "risk", "ptp", "journal", "host", "replay", "pipeline"},
+    "console": {
+        "wire",
+        "ring",
+        "ptp",
+        "order_entry",
+        "market_data",
+        "replica",
+        "risk",
+        "client",
+        "surveillance",
+        "pipeline",
+        "operations",
+    },
+    "bench": LOWER | ABOVE,
+    "cli": LOWER | ABOVE | {"bench"},
+    "tests": LOWER | ABOVE | {"bench", "cli"},
+}
+"""A room may import itself and these; the table is the one of ARCHITECTURE.md."""
+
+
+@cache
+def rooms():
+    """Every room that has come into being: a folder of the table with a module in it."""
+    return [room for room in MAY_IMPORT if any((ROOT / room).rglob("*.py"))]

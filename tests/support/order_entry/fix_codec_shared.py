@@ -1,0 +1,109 @@
+"""What the tests of fix codec in several tiers share."""
+
+import numpy as np
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+
+from openoutcry.order_entry.fix import encode, reference
+from openoutcry.wire.enums import (
+    EventKind,
+    Reason,
+)
+from openoutcry.wire.records import ORDER_DTYPE
+from tests.oracles.fix_dictionary import fields_of
+from tests.support.order_entry.fix_codec import DECIMALS, Codec, make_event
+
+CODEC = Codec()
+TIME = "20260105-09:30:00.123"
+HEADER = [(35, "D"), (34, "7"), (49, "FIRM"), (52, TIME), (56, "VENUE")]
+NEW = {11: "C1", 55: "GOLD", 54: "1", 38: "100", 40: "2", 44: "12.34", 60: TIME}
+GENERATED = (Phase.explicit, Phase.generate)
+"""A failing example is shown as it came: to make it small takes minutes."""
+MANY = settings(max_examples=100, deadline=None, derandomize=True, phases=GENERATED)
+
+
+def order_message(kind, fields):
+    head = [(35, kind), *HEADER[1:]]
+    return reference.message(head + [(t, v) for t, v in fields.items() if v is not None])
+
+
+def expected(data):
+    """What the reference makes of a message: its error, or order and note."""
+    fields, error = reference.parse(data)
+    if error is not None:
+        return error
+    try:
+        return reference.Decoder(DECIMALS).decode(fields)
+    except reference.Rejected as rejected:
+        return rejected.reason, rejected.tag
+
+
+def check_decoding(data):
+    """Kernel and reference agree about a message of orders."""
+    wanted = expected(data)
+    got = CODEC.decode(data)
+    if isinstance(wanted, tuple):
+        assert got == wanted
+        return
+    assert not isinstance(got[0], int), got
+    order, note = got
+    for name in ("message", "client_seq", "flags", "refused"):
+        assert int(note[name]) == int(wanted.note.get(name, 0)), name
+    for name in ("token", "orig"):
+        value = wanted.note.get(name, b"")
+        assert note[name].tobytes() == value.ljust(40, b"\0")
+        assert note[f"{name}_bytes"] == len(value)
+    assert note["own"].tobytes() == bytes(wanted.own)
+    assert order["kind"] == wanted.order.get("kind", 0)
+    if order["kind"]:
+        for name in ORDER_DTYPE.names:
+            default = b"" if name == "symbol" else 0
+            assert order[name] == wanted.order.get(name, default), name
+
+
+# Frames and fields
+
+TAGS = st.sampled_from([1, 11, 35, 34, 49, 52, 56, 43, 38, 55, 447, 58, 999, 5000, 5001, 2964, 0])
+VALUES = st.text("AB01 .-", max_size=90)
+
+
+@st.composite
+def messages(draw):
+    """A message, mostly right, sometimes with a byte changed."""
+    fields = draw(st.lists(st.tuples(TAGS, VALUES), max_size=12))
+    fields.insert(0, (35, draw(st.sampled_from("D0A"))))
+    data = bytearray(reference.message(fields))
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
+        at = draw(st.integers(0, len(data) - 1))
+        data[at] = draw(st.sampled_from(b"=\x0118903A-"))
+    if draw(st.booleans()):
+        data[-4:-1] = reference.checksum(bytes(data[:-7]))
+    return bytes(data)
+
+
+BASE = NEW | {41: "C0", 530: "7", 584: "S1", 585: "7"}
+
+
+# What is answered
+
+
+def body_fields(body):
+    return {tag.decode(): value.decode() for tag, value in fields_of(body)}
+
+
+REPORTED = [kind for kind in EventKind if kind not in (EventKind.REJECTED,)]
+
+
+def refused(kind, refusal, row=None, **changes):
+    """The answer to a message that was refused."""
+    _, note = CODEC.decode(order_message(kind, BASE | {41: "C0"} | changes))
+    note = np.array([note])
+    note["refused"], note["row"] = refusal, 0 if row is None else row["number"]
+    size = encode.refuse(
+        note.ctypes.data, row.ctypes.data if row is not None else 0, CODEC.address,
+        CODEC.out.ctypes.data, len(CODEC.out),
+    )  # fmt: skip
+    body = CODEC.out[:size].tobytes()
+    event = make_event(EventKind.REJECTED, reason=Reason.MALFORMED, seq=99)
+    assert CODEC.encode(event, row, note) == body
+    return body_fields(body)

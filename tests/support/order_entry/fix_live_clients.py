@@ -1,0 +1,116 @@
+"""What the tests of fix live clients in several tiers share."""
+
+import threading
+import time
+from hashlib import blake2b
+
+from openoutcry.client import ClientError, FixNumbers
+from openoutcry.client.fix import utc_text
+from openoutcry.order_entry.fix.numbers import IN_SEQ, OUT_SEQ, NumbersFile
+from openoutcry.order_entry.spec import Protocol
+from tests.support.order_entry import fix_scripts
+from tests.support.order_entry.fix_quickfix import PATIENCE_S, quickfix_client, wait_until
+from tests.support.order_entry.fix_venue import CuttingProxy
+from tests.support.order_entry.sessions_clients import connect
+from tests.support.order_entry.sessions_venue import PASSWORD, Venue, kill_stage
+
+FIX, COPY = int(Protocol.FIX44), int(Protocol.FIX_DROP_COPY)
+SIZES = {"row_capacity": 1 << 17, "token_capacity": 1 << 18, "stream_bytes": 1 << 27}
+STREAM_ENTRIES = 1 << 18
+
+
+class DropCopy(threading.Thread):
+    """Listens until it was told so much, over as many connections as that takes."""
+
+    def __init__(self, venue, reports):
+        super().__init__(daemon=True)
+        self.venue, self.expected, self.reports, self.connections = venue, reports, [], 0
+        self.ends = []
+        self.start()
+
+    def run(self):
+        numbers = FixNumbers()
+        until = time.monotonic() + PATIENCE_S
+        while len(self.reports) < self.expected and time.monotonic() < until:
+            try:
+                client = connect(
+                    self.venue, "COPY", port="FIX_DROP_COPY", numbers=numbers, next_expected=True
+                )
+                self.connections += 1
+                for message in client.messages(PATIENCE_S):
+                    self.reports.append((message[11], message[39], message[38]))
+                    until = time.monotonic() + PATIENCE_S
+                    if len(self.reports) == self.expected:
+                        break
+                client.close()
+                self.ends.append("silence")
+            except ClientError as error:
+                self.ends.append(str(error))
+                time.sleep(0.05)
+
+
+def trade(tmp_path, count, cuts, kills):
+    """Orders that are gone at once, so that each has two reports; the process of the sessions is
+    killed so often meanwhile."""
+    rows = [
+        {"name": "FIRM", "participant": 1, "cancel_on_disconnect": 0, "protocol": FIX},
+        {"name": "COPY", "participant": 1, "protocol": COPY},
+    ]
+    journal = tmp_path / "journal"
+    with (
+        Venue(rows, journal, durability="durable", housekeeping_cores=0, sizes=SIZES) as venue,
+        CuttingProxy(venue.ports["FIX44"], cuts) as proxy,
+        quickfix_client(
+            tmp_path, proxy.listen_port, target="OUTCRY", password=PASSWORD
+        ) as client,
+    ):  # fmt: skip
+        copy = DropCopy(venue, 2 * count)
+        killer = threading.Thread(target=kill_now_and_then, args=(venue, client, count, kills))
+        killer.start()
+        for number in range(count):
+            client.send({
+                11: f"C{number}", 55: "ACME", 54: "1", 38: str(number % 1000 + 1), 40: "2",
+                44: "12.34", 59: "3", 60: utc_text(), 21: "1",
+            })  # fmt: skip
+        killer.join(PATIENCE_S)
+        wait_until(lambda: len(client.reports) >= 2 * count, "reports are missing")
+        identity = int.from_bytes(blake2b(b"FIRM", digest_size=7).digest(), "little")
+        numbers = NumbersFile(journal / "sessions" / "FIRM.numbers", identity, STREAM_ENTRIES)
+        wait_until(
+            lambda: client.numbers() == (numbers.counted()[OUT_SEQ], numbers.counted()[IN_SEQ]),
+            "sequence numbers differ",
+        )
+        assert proxy.done == len(cuts)
+        copy.join(PATIENCE_S)
+    return client, copy
+
+
+def kill_now_and_then(venue, client, count, kills):
+    for kill in range(1, kills + 1):
+        wait_until(lambda at=kill * 2 * count // (kills + 1): len(client.reports) >= at, "a kill")
+        kill_stage(venue)
+
+
+def check(client, copy, count):
+    assert len(copy.reports) == len(client.reports), copy.ends[-9:]
+    assert copy.reports == client.reports
+    names = [f"C{number}" for number in range(count)]
+    for status in ("0", "4"):
+        assert [name for name, was, _ in client.reports if was == status] == names
+    assert len(client.reports) == 2 * count
+    assert [int(qty) for _, was, qty in client.reports if was == "0"] == [
+        number % 1000 + 1 for number in range(count)
+    ]
+    assert client.faults == []
+
+
+# The acceptance scripts.
+
+SLOW = {"4a_NoDataSentDuringHeartBtInt", "6_SendTestRequest"}
+"""They wait for heartbeats, 12 and 34 seconds."""
+SCRIPTS = [path for path in fix_scripts.SCRIPTS if path.stem not in SLOW]
+
+
+def names():
+    """A session for each script, so that its numbers begin at 1: as long as TW, which it has."""
+    return [f"{letter}{digit}" for letter in "ABCDEF" for digit in range(10)][: len(SCRIPTS)]

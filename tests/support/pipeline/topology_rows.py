@@ -1,0 +1,100 @@
+"""Rows that a test adds to the table, and the kernels of its stages: a second lane with its source,
+a stage that copies every command to a ring of its own, and one that reads that ring."""
+
+import mmap
+
+import numpy as np
+
+from openoutcry.flow import GeneratedFlow
+from openoutcry.pipeline.run import Options
+from openoutcry.pipeline.stages import words as w
+from openoutcry.pipeline.topology import TOPOLOGY, Reader, Ring, Stage
+from openoutcry.ring.kernels import publish, slot_address
+from openoutcry.ring.layout import PUBLISHED
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_i64, store_i64, store_release
+
+COMMANDS = 12_000
+SECOND_LANE = 10**12
+"""Added to the order ids of the second lane's commands, so that records tell their lane."""
+
+RINGS = (
+    Ring("lane2", "order", inline=256, memory=256, durable=256, lane=2),
+    Ring("copied", "order", inline=1024, memory=1024, durable=1024),
+)
+STAGES = (
+    Stage("receive2", ("source",), "lane2", "openoutcry.pipeline.stages.receive", "intended",
+          "received"),
+    Stage("copier", ("sequenced",), "copied", "tests.support.pipeline.topology_rows_copier"),
+    Stage("tally", ("copied",), "", "tests.support.pipeline.topology_rows"),
+)  # fmt: skip
+READERS = (Reader("audit", 2048), Reader("slow", 512), Reader("stuck", 256))
+TABLE = TOPOLOGY.extended(rings=RINGS, stages=STAGES, released=READERS)
+
+# Anonymous and shared: what forked stages write here, this process sees.
+digests = np.frombuffer(mmap.mmap(-1, 8 * (2 * COMMANDS + 1)), np.int64)
+(DIGESTS,) = w.own_words(1)
+
+
+@kernel
+def copy_step(context):
+    """One record out for each one in."""
+    next_seq = load_i64(context + w.NEXT)
+    count = w.ready(context, w.BURST)
+    if count == 0:
+        return w.idle(context)
+    count = w.room(context, next_seq, count)
+    if count <= 0:
+        return 0
+    out, mask = load_i64(context + w.OUT_RING), load_i64(context + w.OUT_MASK)
+    for seq in range(next_seq, next_seq + count):
+        source = slot_address(load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK), seq)
+        publish(out, mask, seq, source)
+    store_release(out + PUBLISHED, next_seq + count - 1)
+    return w.took(context, count)
+
+
+@kernel
+def step(context):
+    """Note the order id of each record by its place on the ring."""
+    next_seq = load_i64(context + w.NEXT)
+    count = w.ready(context, w.BURST)
+    if count == 0:
+        return w.idle(context)
+    for seq in range(next_seq, next_seq + count):
+        slot = slot_address(load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK), seq)
+        store_i64(load_i64(context + DIGESTS) + 8 * seq, load_i64(slot + 24))
+    return w.took(context, count)
+
+
+def prepare(group, name):
+    group.contexts.set(name, {DIGESTS: digests.ctypes.data})
+
+
+class Marked(GeneratedFlow):
+    """A generated flow whose order ids are moved."""
+
+    def chunks(self):
+        for chunk in super().chunks():
+            chunk["order_id"] += SECOND_LANE
+            yield chunk
+
+
+def sources():
+    return GeneratedFlow("normal", COMMANDS, 1), Marked("normal", COMMANDS, 2)
+
+
+def options(**more):
+    first, second = sources()
+    return Options(source=first, more_sources={"lane2": second}, wiring=TABLE, housekeeping_cores=0,
+                   order_capacity=1 << 15, **more)  # fmt: skip
+
+
+def check_lanes(commands):
+    """Every lane's commands are there once and in its order, whatever the merge."""
+    of_second = commands["order_id"] >= SECOND_LANE
+    for source, lane in zip(sources(), (commands[~of_second], commands[of_second]), strict=True):
+        sent = np.concatenate(list(source.chunks()))
+        assert len(lane) == len(sent)
+        for name in ("order_id", "price_ticks", "qty_lots", "symbol", "kind", "aux"):
+            assert np.array_equal(lane[name], sent[name]), name

@@ -1,0 +1,3 @@
+"""What the tests of protocol page in several tiers share."""
+
+PAGE = "replication-protocol.md"

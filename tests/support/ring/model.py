@@ -1,0 +1,14 @@
+"""What the tests of model in several tiers share."""
+
+import re
+
+from tests import ROOT
+
+PAGE = (ROOT / "docs" / "ring.md").read_text()
+
+
+# The page
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)

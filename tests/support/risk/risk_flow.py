@@ -1,0 +1,23 @@
+"""The mixed flow as the risk kernels' tests have it."""
+
+import numpy as np
+
+from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
+from openoutcry.wire import make_instruments
+from tests.support.risk.risk_core import PARTICIPANTS
+
+LIMITED = {"min_price_ticks": 10, "max_price_ticks": 200_000}
+
+
+def instruments():
+    """Those of the mixed flow, all but one with price limits."""
+    return make_instruments([(LIMITED if n != 2 else {}) | dict(row)
+                             for n, row in enumerate(INSTRUMENTS)])  # fmt: skip
+
+
+def mixed_commands(count, seed):
+    """The mixed flow, its participants folded into a few."""
+    for chunk in MixedFlow(count, seed).chunks(count):
+        who = chunk["participant"]
+        chunk["participant"] = np.where(who > 0, 1 + who % PARTICIPANTS, 0)
+        yield from (chunk[n : n + 1] for n in range(len(chunk)))

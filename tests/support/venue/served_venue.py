@@ -1,0 +1,201 @@
+"""A venue as a process beside the test: its clock is a file, so that the test says what time it is;
+run as a script it is that process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openoutcry.journal import JournalReader
+from openoutcry.pipeline.send import send
+from openoutcry.replay.events import events_of
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import CommandKind, OrderType, Side
+from tests.support.processes import free_port
+
+WAIT_S = 900
+"""A venue that is cold compiles its kernels first, beside whatever else the machine does."""
+VENUE = """
+[venue]
+name = "TEST"
+journal = "journal"
+volatile_journal = true
+housekeeping_cores = 0
+order_capacity = 4096
+checkpoint_every = 0
+[calendar]
+time_zone = "Etc/UTC"
+time_every_s = 600
+[[schedule]]
+name = "main"
+day = ["08:00 PRE_OPEN", "09:00 CONTINUOUS", "17:00 CLOSING_AUCTION", "17:05 CLOSED"]
+[[instrument]]
+symbol = "GOLD"
+[[instrument]]
+symbol = "TIN"
+[[participant]]
+number = 1
+name = "one"
+"""
+KEY = "00112233445566778899aabbccddeeff" * 2
+SEALED = f"""
+[[port]]
+protocol = "packets"
+address = "127.0.0.1:{{port}}"
+[[session]]
+name = "one"
+protocol = "packets"
+participant = 1
+key = "{KEY}"
+"""
+PORT = """
+[[port]]
+protocol = "packets-unauthenticated"
+address = "127.0.0.1:{port}"
+"""
+
+
+def ns(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 10**9
+
+
+class FileClock:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def now_ns(self) -> int:
+        return int(self.path.read_text())
+
+
+class ServedVenue:
+    """Starts, kills and asks a venue in ``folder``."""
+
+    def __init__(self, folder: Path, now: str, port: str = PORT, venue: str = VENUE) -> None:
+        self.folder = folder
+        self.journal = folder / "journal"
+        self.port = free_port()
+        (folder / "venue.toml").write_text(venue + port.format(port=self.port))
+        (folder / "venue.toml").chmod(0o600)
+        self.set_time(now)
+        self.process: subprocess.Popen[str] | None = None
+        self.senders = 0
+
+    def set_time(self, now: str) -> None:
+        new = self.folder / "clock.new"
+        new.write_text(str(ns(now)))
+        new.replace(self.folder / "clock")
+
+    def start(self) -> None:
+        script = [sys.executable, __file__, str(self.folder)]
+        self.process = subprocess.Popen(
+            script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def memories(self) -> dict[int, int]:
+        """What each of its processes holds that is no file's, by pid: heap, stacks, and what it has
+        touched of shared memory, in bytes."""
+        assert self.process is not None
+        bytes_by_pid = {}
+        for pid in [self.process.pid, *self.children()]:
+            with suppress(FileNotFoundError):
+                rows = Path(f"/proc/{pid}/status").read_text().splitlines()
+                sizes = [row.split()[1] for row in rows if row.startswith(("RssAnon", "RssShmem"))]
+                bytes_by_pid[pid] = sum(map(int, sizes)) * 1024
+        return bytes_by_pid
+
+    def children(self) -> list[int]:
+        assert self.process is not None
+        listed = ["pgrep", "-P", str(self.process.pid)]
+        return [int(pid) for pid in subprocess.run(listed, capture_output=True).stdout.split()]
+
+    def status(self) -> dict[str, Any]:
+        with suppress(FileNotFoundError):
+            document = json.loads((self.journal / "status.json").read_text())
+            if self.process is not None and document["pid"] == self.process.pid:
+                return dict(document)
+        return {"state": "starting", "phases": {}}
+
+    def wait_for(self, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        deadline = time.monotonic() + WAIT_S
+        while not true(document := self.status()):
+            assert self.process is not None
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline, document
+            time.sleep(0.02)
+        return document
+
+    def wait_for_phase(self, phase: str) -> None:
+        self.wait_for(
+            lambda s: (
+                s["state"] == "open"
+                and set(s["phases"].values()) == {phase}
+                and s["phases_sequenced"]
+            )
+        )
+
+    def send(self, orders: np.ndarray, timeout_s: float = WAIT_S) -> dict[str, Any]:
+        """As a sender of its own: one that comes back with numbers it has used is refused."""
+        self.senders += 1
+        return send([orders], ("127.0.0.1", self.port), rate=2_000, sender_id=self.senders,
+                    timeout_s=timeout_s)  # fmt: skip
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until the stages that it leaves are gone as well."""
+        assert self.process is not None
+        children = self.children()
+        self.process.kill()
+        self.process.communicate()
+        deadline = time.monotonic() + WAIT_S
+        while any(os.path.exists(f"/proc/{pid}") for pid in children):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def stop(self) -> dict[str, Any]:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        out, err = self.process.communicate(timeout=WAIT_S)
+        assert self.process.returncode == 0, err
+        return dict(json.loads(out.splitlines()[-1]))
+
+    def commands(self) -> np.ndarray:
+        """What the journal holds."""
+        batches = events_of(JournalReader(self.journal))
+        return np.concatenate([np.array(batch.commands) for batch in batches])
+
+    def phases(self) -> list[tuple[str, int]]:
+        records = self.commands()
+        records = records[records["kind"] == CommandKind.PHASE]
+        return [(row["symbol"].decode(), int(row["aux"])) for row in records]
+
+
+def orders(first_id: int, count: int, time_in_force: int, price: int = 1_000) -> np.ndarray:
+    """Bids that trade with nobody, each at its own price."""
+    rows = np.zeros(count, ORDER_DTYPE)
+    rows["order_id"] = np.arange(first_id, first_id + count)
+    rows["price_ticks"] = price + np.arange(count)
+    rows["qty_lots"], rows["symbol"], rows["participant"] = 5, b"GOLD", 1
+    rows["kind"], rows["side"] = CommandKind.NEW, Side.BUY
+    rows["order_type"], rows["time_in_force"] = OrderType.LIMIT, time_in_force
+    return rows
+
+
+if __name__ == "__main__":
+    from openoutcry.operations.dump import take
+    from openoutcry.pipeline.run import Watcher
+    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.pipeline.venue.serve import Venue
+
+    folder = Path(sys.argv[1])
+    watcher = Watcher(note=lambda text: print(text, file=sys.stderr, flush=True))
+    venue = Venue(read_venue(folder / "venue.toml"), watcher, FileClock(folder / "clock"),
+                  take_dump=take)  # fmt: skip
+    print(json.dumps(venue.serve()))

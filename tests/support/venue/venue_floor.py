@@ -1,0 +1,149 @@
+"""A served venue, its operator's commands, and what its journal says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import argon2
+import numpy as np
+from click.testing import CliRunner
+
+from openoutcry.cli.main import main
+from openoutcry.journal import JournalReader
+from openoutcry.replay.events import events_of, starting_point
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import RiskBit, Setting
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import (
+    CommandKind,
+    ErrorBit,
+    EventKind,
+    OrderType,
+    Reason,
+    Side,
+    TimeInForce,
+)
+from tests.support.venue.served_venue import PORT, VENUE, ServedVenue
+
+WORD = "secret"
+MORE = """
+[[participant]]
+number = 2
+name = "two"
+group = "alpha"
+[[participant]]
+number = 3
+name = "three"
+group = "alpha"
+[[limits]]
+max_qty_lots = 100
+[[limits]]
+group = "alpha"
+group_gross_position = 1_000
+[[limits]]
+participant = 1
+opening_balance = 1_000_000
+credit = 0
+[[limits]]
+participant = 1
+instrument = "TIN"
+opening_position = 40
+opening_price = 500
+"""
+OPERATOR = """
+[[operator]]
+name = "{name}"
+password = "{password}"
+"""
+
+
+def order(order_id: int, side: Side, qty: int, price: int, who: int = 1, **more: Any) -> np.ndarray:
+    rows = np.zeros(1, ORDER_DTYPE)
+    rows["kind"], rows["order_id"], rows["side"], rows["symbol"] = 1, order_id, side, b"GOLD"
+    rows["qty_lots"], rows["price_ticks"], rows["participant"] = qty, price, who
+    rows["order_type"], rows["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
+    for name, value in more.items():
+        rows[name] = value
+    return rows
+
+
+class Floor:
+    """A served venue, its operator, and what its journal says."""
+
+    def __init__(self, folder: Path, text: str = VENUE + MORE) -> None:
+        hashed = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(WORD)
+        operators = "".join(OPERATOR.format(name=n, password=hashed) for n in ("anna", "bert"))
+        self.venue = ServedVenue(folder, "2026-11-23T10:00", PORT, text + operators)
+        self.file = folder / "venue.toml"
+        self.open()
+
+    def open(self) -> None:
+        self.venue.start()
+        self.venue.wait_for(lambda s: s["state"] == "open" and s["phases_sequenced"]
+                            and s["risk"] != {} and self.has_the_file())  # fmt: skip
+
+    def has_the_file(self) -> bool:
+        """Whether the journal on disk has all that the venue file says; the status tells of what is
+        sequenced, which may be a moment before it is written."""
+        reader = JournalReader(self.venue.journal)
+        risk = (batch.commands for batch in events_of(reader, starting_point(reader)))
+        return any(
+            ((rows["kind"] == CommandKind.RISK) & (rows["order_type"] == Setting.FILE)).any()
+            for rows in risk
+        )
+
+    def again(self) -> None:
+        self.venue.kill()
+        self.open()
+
+    def ask(self, *words: str, password: str = "", status: int = 0) -> dict[str, Any]:
+        """An `outcry` command about this venue, as JSON."""
+        done = CliRunner().invoke(
+            main, [*words, "--venue", str(self.file), "--json"], input=password + "\n"
+        )
+        assert done.exit_code == status, done.output
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+
+    def send(self, *orders: np.ndarray) -> list[np.ndarray]:
+        """Their own events, each."""
+        sent = np.concatenate(orders)
+        assert self.venue.send(sent)["acknowledged"] == len(sent)
+        commands, events = self.journal()
+        # Parts of liquidations come by themselves.
+        ours = np.isin(commands["kind"], (1, 2)) & (commands["order_id"] < lay.PART_IDS)
+        ours = commands[ours][-len(sent) :]
+        return [events[events["cause_seq"] == one["seq"]] for one in ours]
+
+    def journal(self) -> tuple[np.ndarray, np.ndarray]:
+        reader = JournalReader(self.venue.journal)
+        batches = [
+            (np.array(batch.commands), np.array(batch.events))
+            for batch in events_of(reader, starting_point(reader))
+        ]
+        commands, events = zip(*batches, strict=True)
+        return np.concatenate(commands), np.concatenate(events)
+
+    def settings(self) -> list[Setting]:
+        commands, _ = self.journal()
+        risk = commands[commands["kind"] == CommandKind.RISK]
+        assert not risk["participant"].any()
+        return [Setting(int(what)) for what in risk["order_type"]]
+
+
+def kinds(events: np.ndarray) -> list[EventKind]:
+    return [EventKind(int(kind)) for kind in events["kind"]]
+
+
+def gateway_refusal(events: np.ndarray) -> set[str]:
+    """The gateway's checks that failed."""
+    (event,) = events
+    assert (event["kind"], event["reason"]) == (EventKind.REJECTED, Reason.GATEWAY)
+    return {bit.name for bit in ErrorBit if int(event["contra_id"]) >> bit & 1}
+
+
+def risk_refusal(events: np.ndarray) -> tuple[set[str], int, int, int]:
+    """Checks that failed; of the first the limit, what stands, what was asked."""
+    (event,) = events
+    assert (event["kind"], event["reason"]) == (EventKind.REJECTED, Reason.RISK)
+    failed = {bit.name for bit in RiskBit if int(event["contra_id"]) >> bit & 1}
+    return failed, int(event["price_ticks"]), int(event["leaves_lots"]), int(event["qty_lots"])

@@ -1,0 +1,196 @@
+"""The operator's desk: whatever its socket is sent, the venue goes on, and only who serves the
+venue gets a word in."""
+
+import json
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import argon2
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from openoutcry.pipeline.venue import operators
+from openoutcry.pipeline.venue.desk import MAX_CLIENTS, NAME, Desk, DeskError, ask
+from openoutcry.pipeline.venue.file import read_venue
+from openoutcry.pipeline.venue.limits import FileLimits, fresh_view, hook_settings
+from openoutcry.pipeline.venue.operations import Operations
+from openoutcry.wire import OutcryError
+from tests.support.adversary.other_user import as_nobody, as_root
+from tests.support.venue.served_venue import PORT, VENUE
+
+ROWS = """
+[[participant]]
+number = 2
+name = "two"
+group = "alpha"
+[[limits]]
+participant = 1
+credit = 0
+[[operator]]
+name = "anna"
+password = "{password}"
+"""
+CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""What its parameters cost is what a hash takes: nobody's here as well."""
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+
+
+@pytest.fixture(scope="module")
+def operations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operations]:
+    """Those of a venue whose core nothing has happened to."""
+    path = tmp_path_factory.mktemp("venue") / "venue.toml"
+    path.write_text(VENUE + ROWS.format(password=CHEAP.hash("word")) + PORT.format(port=9))
+    file = read_venue(path)
+    numbers = [one.number for one in file.participants]
+    hooks = hook_settings(numbers, file.order_capacity, file.risk)
+    view = fresh_view(hooks, file.instruments)
+    limits = FileLimits(file.risk, numbers, file.instruments, view)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operators, "_nobodys_hash", lambda: CHEAP.hash("nobody's"))
+        yield Operations(limits, lambda symbol, on: [], lambda: "dump", lambda text: None)
+
+
+class Served:
+    """A desk whose core has every command at once."""
+
+    def __init__(self, folder: Path, operations: Operations) -> None:
+        self.desk, self.folder = Desk(folder, operations.work_of), folder
+
+    def look(self) -> None:
+        self.desk.poll(lambda records: len(records), lambda target: True)
+
+    def connect(self) -> socket.socket:
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        client.settimeout(300)
+        client.connect(str(self.folder / NAME))
+        return client
+
+    def answer(self, data: bytes) -> dict[str, Any]:
+        with self.connect() as client:
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            for _ in range(20):
+                self.look()
+            reply = client.recv(1 << 20)
+        return dict(json.loads(reply)) if reply else {}
+
+
+@pytest.fixture
+def served(tmp_path: Path, operations: Operations) -> Iterator[Served]:
+    server = Served(tmp_path, operations)
+    yield server
+    server.desk.close()
+    assert not (tmp_path / NAME).exists()
+
+
+def mostly(*right: Any) -> st.SearchStrategy[Any]:
+    """What the desk knows, or anything."""
+    return st.sampled_from(right) | st.sampled_from(right) | SCALARS
+
+
+REQUESTS = st.fixed_dictionaries(
+    {"do": mostly("set", "kill", "enable", "halt", "resume", "emergency-close")},
+    optional={
+        "what": mostly("participant", "group", "instrument", "market"),
+        "name": mostly(1, "1", "GOLD", "alpha"),
+        "limit": mostly("credit", "max_qty_lots", "deposit", "orders_per_s", "fee", "price_bands"),
+        "value": mostly(0, 1, -1, 2**62, 2**63, 10**30, "none"),
+        "participant": mostly(1, 2, "1", 70_000),
+        "group": mostly("alpha"),
+        "instrument": mostly("GOLD"),
+        "burst": mostly(1, 2**63, -1),
+        "operator": mostly("anna"),
+        "password": mostly("word"),
+    },
+)
+
+
+@pytest.mark.promise(
+    "Whatever the desk's socket is sent, the venue goes on; silent connections give way",
+    group="venue",
+)
+@given(desk_request=REQUESTS)
+@example(desk_request={"do": "set", "limit": "deposit", "value": 10**30, "participant": 1})
+@example(
+    desk_request={
+        "do": "set",
+        "limit": "orders_per_s",
+        "value": 1,
+        "participant": 1,
+        "burst": 2**63,
+    }
+)
+@example(
+    desk_request={"do": "set", "limit": "orders_per_s", "value": 1, "participant": 1, "burst": "x"}
+)
+@example(desk_request={"do": "kill", "what": "participant", "name": float("inf")})
+def test_any_request_is_done_or_refused_in_words(
+    operations: Operations, desk_request: dict[str, Any]
+) -> None:
+    try:
+        work = operations.work_of(desk_request)
+    except OutcryError:  # which the desk answers in its words
+        return
+    assert len(work.records) > 0
+    assert not work.records["participant"][work.records["kind"] == 9].any()
+
+
+@pytest.mark.promise(
+    "Whatever the desk's socket is sent, the venue goes on; silent connections give way",
+    group="venue",
+)
+@pytest.mark.parametrize(
+    "data",
+    [b"\n", b"[" * 60_000 + b"\n", b"{\xff}\n", b"1" * 9_000 + b"\n", b'{"do": ["set"]}\n',
+     b'{"do": {"a": 1}}\n', b"[]\n", b'{"do": "set", "value": 1e400}\n'],
+)  # fmt: skip
+def test_what_is_no_request_is_refused(served: Served, data: bytes) -> None:
+    assert "error" in served.answer(data)
+    assert "knows no 'x'" in served.answer(b'{"do": "x"}\n')["error"]
+
+
+@pytest.mark.promise(
+    "Whatever the desk's socket is sent, the venue goes on; silent connections give way",
+    group="venue",
+)
+def test_noise_and_what_never_ends_harm_nobody(served: Served) -> None:
+    """Random bytes, a line longer than any request, and as many silent connections as there are
+    places: the next one is heard."""
+    rng = np.random.default_rng(26)
+    for size in rng.integers(1, 3_000, 30):
+        served.answer(rng.bytes(int(size)))
+    served.answer(b" " * (1 << 17))
+    silent = []
+    for _ in range(2 * MAX_CLIENTS):
+        silent.append(served.connect())
+        served.look()
+    assert "knows no 'x'" in served.answer(b'{"do": "x"}\n')["error"]
+    for client in silent:
+        client.close()
+
+
+@pytest.mark.promise("Another user is not heard at the desk", group="venue")
+@as_root
+def test_another_user_is_not_heard(served: Served) -> None:
+    """The socket is its owner's, also in a folder that all can enter."""
+    assert stat.S_IMODE((served.folder / NAME).stat().st_mode) == 0o600
+    for above in (served.folder, *served.folder.parents):
+        above.chmod(above.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+        if above.name.startswith("pytest-of-"):
+            break
+
+    def ask_as_nobody() -> None:
+        assert os.geteuid() != 0
+        with pytest.raises(
+            DeskError, match="permission denied: only the venue's own user may connect"
+        ):
+            ask(served.folder, {"do": "x"})
+
+    as_nobody(ask_as_nobody)
+    assert served.desk.clients == []

@@ -1,0 +1,31 @@
+"""One journal, one writer: whatever is removed, moved or put in its place under a running one."""
+
+import signal
+import subprocess
+
+import pytest
+
+from openoutcry.journal.verify import verify
+from tests.support.processes import OUTCRY, find_pipeline
+
+
+@pytest.mark.promise("Removing the file `lock` lets no second writer in", group="files")
+def test_a_second_resume_is_refused_when_the_lock_file_is_removed(tmp_path):
+    """The pipeline goes on alone, and its journal is sound."""
+    journal = tmp_path / "j"
+    more = ["--orders", "60000", "--rate", "100", "--seed", "4", "--json"]
+    command = [*OUTCRY, "run", *more, "--journal", str(journal)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            find_pipeline(process.pid)
+            (journal / "lock").unlink()
+            second = subprocess.run([*command, "--resume"], capture_output=True, text=True)
+            assert process.poll() is None, "the first one was at work all the while"
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=600)
+        finally:
+            process.kill()
+    assert second.returncode == 1
+    assert "is in use by a running pipeline" in second.stderr
+    assert process.returncode in (0, 1, 130), err
+    assert verify(journal).sound

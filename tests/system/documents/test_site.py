@@ -1,0 +1,52 @@
+"""`make docs`: the site builds without a warning and needs no network, not even to search."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.user_commands import ROOT
+
+LOADED = re.compile(
+    r"<(?:script|img|iframe)\b[^>]*\bsrc=\"?([^\" >]+)|<link\b[^>]*\bhref=\"?([^\" >]+)"
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(target)],
+        cwd=ROOT, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def test_the_site_has_a_page_for_each_document(site: Path) -> None:
+    documents = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
+    pages = {path.with_suffix(".html") for path in documents - {Path("decisions/README.md")}}
+    pages |= {Path("architecture.html"), Path("changelog.html"), Path("decisions/index.html")}
+    assert {page for page in pages if not (site / page).exists()} == set()
+
+
+def test_no_page_loads_anything_from_the_network(site: Path) -> None:
+    """Scripts, styles, fonts and images all come with the site, and exist."""
+    missing = []
+    for page in site.rglob("*.html"):
+        for link in LOADED.findall(page.read_text()):
+            address = (link[0] or link[1]).partition("#")[0].partition("?")[0]
+            if page.name != "404.html" and not (page.parent / address).exists():
+                missing.append(f"{page.relative_to(site)}: {address}")
+    assert missing == []
+    styles = "".join(path.read_text() for path in site.rglob("*.css"))
+    assert not re.findall(r"url\(\"?https?://|@import", styles)
+
+
+def test_the_search_index_holds_the_pages(site: Path) -> None:
+    index = (site / "search" / "search_index.js").read_text()
+    entries = json.loads(index[index.index("{") : index.rindex("}") + 1])["docs"]
+    assert any(entry["location"].startswith("for-operators.html") for entry in entries)

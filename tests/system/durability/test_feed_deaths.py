@@ -1,0 +1,100 @@
+"""The feed's process dies again and again: it is restarted while it publishes anything at all."""
+
+import os
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.spec import FeedSpec
+from openoutcry.pipeline import feed as module
+from openoutcry.pipeline.feed import CRASH_LOOP_RESTARTS, NAME, PublicFeed
+from tests.support.market_data.feed_journal import make_journal
+from tests.support.market_data.feed_support import flow
+
+WAIT_S = 300
+
+
+class Supervised(PublicFeed):
+    """Of no run: what the supervisor has of the process alone."""
+
+    def __init__(self) -> None:
+        import mmap
+
+        self.spec = type("Spec", (), dict.fromkeys(("depth", "pages", "stream")))()
+        self.name = NAME
+        self._map = mmap.mmap(-1, mmap.PAGESIZE)
+        self._words = np.frombuffer(self._map, np.int64)
+        self._words[module.SENT] = module.NOTHING_SENT
+        self.pid = self._crash_restarts = self._clamped_reported = 0
+        self._others = {}
+        self._sent_at_start = module.NOTHING_SENT
+        self.requests = self.snapshots = self.stream = self.pages = None
+
+
+def lives_of(monkeypatch, tells, most):
+    """What is noted of a feed whose every process dies; ``tells``: after a message."""
+
+    class Dying:
+        def __init__(self, public):
+            self.public = public
+
+        def run(self):
+            if tells:
+                self.public.note_sent(1, max(0, self.public.sent_of(1)) + 1)
+            os._exit(7)
+
+    monkeypatch.setattr(module, "FeedProcess", Dying)
+    feed, notes, until = Supervised(), [], time.monotonic() + WAIT_S
+    feed.start()
+    while feed.pid and len(notes) < most:
+        assert time.monotonic() < until
+        feed.poll(notes.append)
+        time.sleep(0.001)
+    stays = feed.pid == 0
+    feed.close()
+    return notes, stays
+
+
+def test_one_that_tells_nothing_stays_away_after_five_more_tries(monkeypatch):
+    notes, stays = lives_of(monkeypatch, False, 100)
+    assert stays
+    assert len(notes) == CRASH_LOOP_RESTARTS + 1
+    assert all(note.endswith("restarted") for note in notes[:-1])
+    assert notes[-1].endswith(
+        f"{CRASH_LOOP_RESTARTS} times without publishing; it is not restarted"
+    )
+
+
+@pytest.mark.parametrize("most", [3 * CRASH_LOOP_RESTARTS])
+def test_one_that_tells_something_each_time_is_started_again(monkeypatch, most):
+    notes, stays = lives_of(monkeypatch, True, most)
+    assert not stays
+    assert len(notes) == most
+    assert all(note.endswith("restarted") for note in notes)
+
+
+NOWHERE = "192.0.2.7"
+"""An address that no interface has (RFC 5737)."""
+
+
+@pytest.mark.parametrize(
+    ("outlet", "words"),
+    [
+        ({"interface": NOWHERE}, f"cannot send by the interface {NOWHERE}"),
+        ({"pages": (NOWHERE, 1)}, f"cannot give pages on {NOWHERE}:1"),
+        ({"stream": (NOWHERE, 1)}, f"cannot give the stream on {NOWHERE}:1"),
+    ],
+)
+def test_what_cannot_be_had_is_told_before_any_process_begins(tmp_path, outlet, words):
+    run, _, _ = flow(1, 20)
+    home = make_journal(tmp_path / "j", run.instruments, run.orders, run.order_capacity)
+    shared = SimpleNamespace(
+        sequenced=SimpleNamespace(published=0), control=np.zeros(128, np.int64),
+        stamps_of=lambda stage: np.zeros(8, np.int64),
+    )  # fmt: skip
+    spec = FeedSpec(("239.193.0.1", 26400), **outlet)
+    with pytest.raises(FeedError, match=words):
+        PublicFeed(spec, shared, run.instruments, run.order_capacity, home)

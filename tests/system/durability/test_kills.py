@@ -1,0 +1,181 @@
+"""Stages that die in mid-run: one state, nothing lost, nothing doubled.
+
+A stage kills itself at a sequence number (pipeline/deaths.py).  The seed decides which number, and
+a failure names it.  One test kills a stage of the real command from outside.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openoutcry.flow import GeneratedFlow
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.deaths import Death, Deaths, Place
+from openoutcry.pipeline.journal_stage import JournalStage
+from openoutcry.pipeline.options import Options
+from openoutcry.pipeline.progress import Watcher
+from openoutcry.pipeline.run import run
+from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.topology import TOPOLOGY, geometry
+from openoutcry.pipeline.worker import StageGroup, Work, step_address
+from tests.support.deaths import STAGES, drawn
+from tests.support.pipeline import kills as shared
+from tests.support.pipeline.kills import ORDERS, SEED, check_same, options, run_with
+from tests.support.processes import OUTCRY, SPREAD, find_pipeline
+from tests.support.waiting import wait_until
+
+undisturbed = shared.undisturbed
+WRAPPING = 100_000
+"""Orders that go several times round each ring of a run in which nothing waits for the disk."""
+LEAD = 8_000
+"""Half of such a ring: so far the matcher goes on while the journal is dead."""
+
+
+def stages_of(durability: str) -> list[str]:
+    return [stage for stage in STAGES if stage != "journal" or durability != "none"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_stage_can_die_at_each_place(stage: str, undisturbed: dict[str, Any]) -> None:
+    """The run says which stages died, why, and when each went on."""
+    deaths = drawn(random.Random(stage), [stage], ORDERS)
+    notes: list[str] = []
+    result = run(options(deaths=deaths), Watcher(note=notes.append))
+    check_same(result, undisturbed, deaths)
+    assert len(result["restarts"]) == len(deaths) == len(Place)
+    for restart in result["restarts"]:
+        assert stage in restart["stage"].split(" + ")
+        assert restart["at_s"] <= restart["resumed_s"]
+        # Up to the first release after it; if all was released by then, there is none.
+        if restart["restart_s"] is not None:
+            assert restart["resumed_s"] - restart["at_s"] <= restart["restart_s"]
+        said = f"(pid {restart['pid']}) killed by SIGKILL: restarted"
+        assert any(said in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("durability", "seed"),
+    [
+        pytest.param(durability, seed, marks=[pytest.mark.long] if seed else [])
+        for durability in ("durable", "async", "none")
+        for seed in range(4)
+    ],
+)
+def test_deaths_of_all_stages_change_nothing(
+    durability: str, seed: int, undisturbed: dict[str, Any]
+) -> None:
+    """Every stage dies at each place in one run: the same events, trades and book."""
+    deaths = drawn(random.Random(seed), stages_of(durability), ORDERS)
+    run_with(deaths, undisturbed, durability=durability)
+
+
+def test_a_stage_can_die_at_the_first_and_behind_the_last_record(
+    undisturbed: dict[str, Any],
+) -> None:
+    """Before it has taken anything, and when it has taken all there is."""
+    last = {"gate": undisturbed["events"], "replies": undisturbed["events"]}
+    deaths = [Death(stage, 1) for stage in STAGES]
+    deaths += [Death(stage, last.get(stage, ORDERS) + 1) for stage in STAGES]
+    run_with(tuple(deaths), undisturbed)
+
+
+def test_a_journal_that_dies_with_a_block_that_it_has_not_reported_writes_it_once(
+    monkeypatch: pytest.MonkeyPatch, undisturbed: dict[str, Any]
+) -> None:
+    """The block is on disk, and no other stage knows it."""
+    report = JournalStage._say
+
+    def report_or_die(stage: JournalStage) -> None:
+        restarts = stage.shared.control.stage(stage.index, ct.STAGE_RESTARTS)
+        if stage.writer.written_seq > ORDERS // 3 and restarts == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        report(stage)
+
+    monkeypatch.setattr(JournalStage, "_say", report_or_die)
+    result = run(options())
+    check_same(result, undisturbed, "journal")
+    assert [row["stage"] for row in result["restarts"]] == ["journal"]
+
+
+def test_a_run_without_deaths_calls_the_stages_own_steps() -> None:
+    """With deaths the plan has another step for the stages that die, and for them alone."""
+    table = TOPOLOGY.for_durability("none")
+    shared = Shared(geometry("inline", "none", table), table)
+    try:
+        work = Work(shared=shared, core=options().core, rate=0, limit=0, durability="none",
+                    journal=None, writer=None, receiver=None)  # fmt: skip
+        own = [step_address(row) for row in table.stages]
+        assert StageGroup(work, table.names).plan[:, 0].tolist() == own
+        work.deaths = Deaths(shared, (Death("gate", 1),))
+        steps = StageGroup(work, table.names).plan[:, 0].tolist()
+        changed = [name for name, mine, its in zip(table.names, steps, own, strict=True)
+                   if mine != its]  # fmt: skip
+        assert changed == ["gate"]
+    finally:
+        shared.unlink()
+
+
+@pytest.fixture(scope="module")
+def undisturbed_wrapping() -> dict[str, Any]:
+    return run(options(WRAPPING, topology="inline", durability="none"))
+
+
+@pytest.mark.parametrize(
+    ("first", "lead"),
+    [
+        ("journal", LEAD),
+        ("matcher", 0),
+        *(
+            pytest.param(first, lead, marks=pytest.mark.long)
+            for first, lead in (("journal", 0), ("matcher", LEAD))
+        ),
+    ],
+)
+def test_journal_and_matcher_die_while_the_rings_wrap(
+    first: str, lead: int, undisturbed_wrapping: dict[str, Any]
+) -> None:
+    """The matcher is rebuilt up to its own cursor, however far the journal is behind it."""
+    second = "matcher" if first == "journal" else "journal"
+    at = random.Random(first).randint(WRAPPING // 3, WRAPPING // 2)
+    deaths = Death(first, at), Death(second, at + lead, Place.BEFORE_RETURN)
+    run_with(deaths, undisturbed_wrapping, orders=WRAPPING, durability="async")
+
+
+def test_a_stage_of_the_real_command_is_killed_from_outside(tmp_path: Path) -> None:
+    """SIGKILL once a sequence has passed.  The run is long enough for any machine to come in time;
+    it is interrupted when it has released more, and is then what the orders so far make of it."""
+    rate, total, passed = 500, 150_000, 200
+    command = [*OUTCRY, "run", "--orders", str(total), "--rate", str(rate), "--seed", str(SEED),
+               *SPREAD, "--json"]  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        pipeline = find_pipeline(process.pid)
+        released = pipeline.rings["events"].cursors["replies"]
+        wait_until(lambda: released[0] >= passed, "events are replied to")
+        rows = pipeline.view(pipeline.positions(), 1)["stages"]
+        (pid,) = [row["pid"] for row in rows if row["name"] == "matcher"]
+        os.kill(pid, signal.SIGKILL)
+        until = int(released[0]) + passed
+        wait_until(lambda: released[0] >= until, "events are replied to after the kill")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert process.returncode == 1, err  # fewer commands than asked for
+    result = json.loads(out)
+    assert passed < result["commands"] < total
+    assert result["interrupted"] is True
+    source = GeneratedFlow("normal", total, SEED)
+    wanted = run(Options(source=source, orders=result["commands"], seed=SEED, topology="inline",
+                         durability="none"))  # fmt: skip
+    check_same(result, wanted, "matcher")
+    (restart,) = result["restarts"]
+    assert restart["pid"] == pid
+    assert restart["at_s"] <= restart["resumed_s"]
+    assert restart["resumed_s"] - restart["at_s"] <= restart["restart_s"]
+    assert f"(pid {pid}) killed by SIGKILL: restarted" in err

@@ -1,0 +1,6 @@
+"""The fixtures of this folder's tests."""
+
+from tests.support.ledger.fixtures import day
+from tests.support.pipeline.outcry_command import nothing_left_behind, outcry, outcry_json
+
+__all__ = ["day", "nothing_left_behind", "outcry", "outcry_json"]

@@ -1,0 +1,78 @@
+"""``outcry settlement``: every command of its page, and what its files say then."""
+
+import csv
+import json
+
+import pytest
+
+from tests.support.user_commands import commands, run
+
+LINES = commands("settlement.md")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Every command of the page, in its order; what each printed is in ``said.json``."""
+    folder = tmp_path_factory.mktemp("settlement")
+    outputs = {line.split()[2]: run(line, folder) for line in LINES}
+    (folder / "said.json").write_text(json.dumps(outputs))
+    return folder
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
+def test_the_pages_commands_say_what_the_page_says(folder):
+    outputs = json.loads((folder / "said.json").read_text())
+    assert outputs["due"] == "2026-11-27 (T+1)\n"
+    assert len(rows(folder / "obligations.csv")) == 12
+    assert rows(folder / "nets.csv") == [
+        ["2026-11-23", "ann", "USD", "700"], ["2026-11-23", "ann", "COIN", "-5"],
+        ["2026-11-23", "cat", "USD", "-700"], ["2026-11-23", "cat", "COIN", "5"],
+        ["2026-11-24", "ann", "ACME", "30"], ["2026-11-24", "ann", "USD", "-3000"],
+        ["2026-11-24", "bob", "ACME", "-20"], ["2026-11-24", "bob", "USD", "1990"],
+        ["2026-11-24", "cat", "ACME", "-10"], ["2026-11-24", "cat", "USD", "1010"],
+    ]  # fmt: skip
+
+
+def test_what_fails_on_the_first_day_settles_on_the_second(folder):
+    assert [row[:1] + row[8:] for row in rows(folder / "day1" / "fails.csv")] == [
+        ["1", "bob", "ACME", "0"], ["2", "cat", "ACME", "0"],
+    ]  # fmt: skip
+    assert rows(folder / "day2" / "fails.csv") == []
+    after = {tuple(row[:2]): int(row[2]) for row in rows(folder / "day2" / "balances.csv")}
+    assert {key: units for key, units in after.items() if units} == {
+        ("ann", "USD"): 2700, ("ann", "ACME"): 30, ("bob", "USD"): 1990, ("cat", "COIN"): 5,
+        ("cat", "USD"): 1010,
+    }  # fmt: skip
+
+
+def test_corporate_actions_write_movements_and_commands(folder):
+    assert rows(folder / "paid.csv") == [
+        ["issuer", "ann", "USD", "75"], ["bob", "issuer", "USD", "18"],
+    ]  # fmt: skip
+    assert [row[0] for row in rows(folder / "dividend.csv")] == ["REPLACE", "PHASE"]
+    assert rows(folder / "moved.csv") == [
+        ["issuer", "ann", "ACME", "15"], ["bob", "issuer", "ACME", "3"],
+        ["bob", "issuer", "USD", "34"],
+    ]  # fmt: skip
+    assert rows(folder / "split.csv")[0][4:6] == ["67", "45"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("net nowhere.csv --out x.csv", 1),
+        ("net balances.csv --out x.csv", 1),
+        ("due MOON 2026-11-25", 1),
+        ("due XNYS yesterday", 2),
+        ("settle trades.csv --balances balances.csv --day 2026-11-24 --out day1", 1),
+        ("settle trades.csv --balances trades.csv --day 2026-11-24 --out day3", 1),
+    ],
+)
+def test_what_is_refused_leaves_nothing(words, status, folder):
+    before = sorted(folder.iterdir())
+    run(f"outcry settlement {words}", folder, status)
+    assert sorted(folder.iterdir()) == before

@@ -1,0 +1,74 @@
+"""What others keep of a day, read back by their own libraries: the same book, order by order."""
+
+import pytest
+
+from openoutcry.market_data.bars import make_bars
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.files import write_feed
+from openoutcry.market_data.lobster import write_lobster
+from tests.support.market_data import exports as shared
+
+day = shared.day
+
+
+def test_databentos_own_decoder_rebuilds_the_book(day, tmp_path):
+    dbn = pytest.importorskip("databento_dbn", reason="databento-dbn is not installed")
+    home, book, symbols = day
+    write_feed(home, tmp_path / "day.dbn", "dbn")
+    decoder = dbn.DBNDecoder()
+    decoder.write((tmp_path / "day.dbn").read_bytes())
+    metadata, *records = decoder.decode()
+    assert metadata.schema == dbn.Schema.MBO
+    assert metadata.symbols == symbols
+    sides, orders, traded = {dbn.Side.BID: "B", dbn.Side.ASK: "S"}, {}, {}
+    for one in records:
+        if one.action == dbn.Action.ADD:
+            assert one.order_id not in orders
+            side = sides[one.side]
+            orders[one.order_id] = [one.instrument_id, side, one.price // 100_000, one.size]
+        elif one.action == dbn.Action.CANCEL:
+            orders[one.order_id][3] -= one.size
+            if orders[one.order_id][3] == 0:
+                del orders[one.order_id]
+        elif one.action == dbn.Action.TRADE:
+            name = symbols[one.instrument_id - 1]
+            traded[name] = traded.get(name, 0) + one.size
+    assert orders == book.orders
+    assert [one.sequence for one in records] == sorted(one.sequence for one in records)
+    expected = {}
+    for bar in make_bars(home, 86_400):
+        expected[bar.symbol] = expected.get(bar.symbol, 0) + bar.volume_lots
+    assert traded == expected
+
+
+def test_a_lobster_file_has_the_book_and_what_traded(day, tmp_path):
+    """Order by order: hidden orders, stops, and what an auction takes, too."""
+    home, book, symbols = day
+    traded, kinds = {}, set()
+    for locate, symbol in enumerate(symbols, start=1):
+        done = write_lobster(home, tmp_path / "x.csv", symbol)
+        rows = [line.split(",") for line in (tmp_path / "x.csv").read_text().splitlines()]
+        assert done["rows"] == len(rows)
+        orders = {}
+        for _, kind, number, size, price, direction in rows:
+            kind, number, size = int(kind), int(number), int(size)
+            kinds.add(kind)
+            if kind == 1:
+                assert number not in orders
+                orders[number] = [locate, "B" if direction == "1" else "S", int(price), size]
+            elif kind <= 4:
+                orders[number][3] -= size
+                assert (orders[number][3] == 0) >= (kind == 3)
+                if not orders[number][3]:
+                    del orders[number]
+            if kind >= 4:
+                traded[symbol] = traded.get(symbol, 0) + size
+        assert orders == {k: v for k, v in book.orders.items() if v[0] == locate}
+    expected = dict.fromkeys(traded, 0)
+    for bar in make_bars(home, 86_400):
+        if bar.symbol in expected:
+            expected[bar.symbol] += bar.volume_lots
+    assert traded == expected
+    assert kinds == {1, 2, 3, 4, 5, 6}
+    with pytest.raises(FeedError, match="are of one instrument: give --symbol"):
+        write_lobster(home, tmp_path / "x.csv", None)

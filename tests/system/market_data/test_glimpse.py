@@ -1,0 +1,100 @@
+"""A snapshot is the book, joined with what comes behind it at any moment; clients that are no
+clients get nothing."""
+
+import socket
+import threading
+
+import pytest
+
+from openoutcry.market_data.book import Book
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.feed import Feed
+from openoutcry.market_data.glimpse import fetch, serve_one, snapshot
+from tests.support.market_data.feed_support import flow, protected, unframed
+
+SESSION = "20261121AB"
+
+
+def framed(messages):
+    return b"".join(len(one).to_bytes(2, "big") + one for one in messages)
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def answering(listener, messages, timeout_s=60.0):
+    """A thread that serves one client."""
+
+    def serve():
+        connection, _ = listener.accept()
+        with connection:
+            try:
+                serve_one(connection, SESSION, messages, timeout_s)
+            except (FeedError, OSError):
+                return
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return thread
+
+
+def standing(book):
+    """What protects the market, as a book has it."""
+    return book.decline_levels, book.breached, [
+        (one.symbol, one.state, one.reason, one.stopped, one.collar, one.extension)
+        for one in book.instruments()
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_snapshot_and_what_follows_are_the_book(seed, listener):
+    """At a moment of each flow; over a socket, for the last one of them."""
+    run, events, rx_ts_ns = flow(seed, 700)
+    if seed % 2:
+        events, rx_ts_ns = protected(seed, run.instruments, events, rx_ts_ns)
+    messages = unframed(
+        Feed(run.instruments, run.order_capacity, strict=False).encode(events, rx_ts_ns, 1)
+    )
+    directory = messages[: 1 + len(run.instruments)]
+    for cut in {len(directory), len(messages) // 3, 2 * len(messages) // 3, len(messages)}:
+        book = Book()
+        book.apply(framed(messages[:cut]))
+        thread = answering(listener, snapshot(book, directory, cut + 1))
+        session, snapshot_messages, following = fetch(listener.getsockname())
+        thread.join(300)
+        joined = Book()
+        joined.apply(snapshot_messages)
+        assert (session, following) == (SESSION, cut + 1)
+        assert joined.hash() == book.hash()
+        assert standing(joined) == standing(book)
+        for one in (joined, book):
+            one.apply(framed(messages[following - 1 :]))
+        assert joined.hash() == book.hash()
+        assert standing(joined) == standing(book)
+
+
+@pytest.mark.promise("The snapshot port gives nothing to who does not log in", group="venue")
+@pytest.mark.parametrize(
+    "payload", [b"\x00\x01R", b"\x00\x02LX", b"\xff\xff", b"\x00\x00", b"GET /"]
+)
+def test_who_does_not_log_in_gets_nothing(listener, payload):
+    thread = answering(listener, iter(()))
+    with socket.create_connection(listener.getsockname(), 60) as client:
+        client.sendall(payload)
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(100) in (b"", b"\x00\x02JA")
+    thread.join(300)
+    assert not thread.is_alive()
+
+
+def test_what_is_no_snapshot_is_told(listener):
+    thread = answering(listener, iter(()))
+    with pytest.raises(FeedError, match="it ended before its end"):
+        fetch(listener.getsockname())
+    thread.join(300)
+    listener.close()
+    with pytest.raises(FeedError, match="no snapshot"):
+        fetch(("127.0.0.1", 1))

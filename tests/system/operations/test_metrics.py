@@ -1,0 +1,335 @@
+"""A running venue's metrics: what they say is what the journal holds, as Prometheus reads it."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from shutil import which
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from openoutcry.operations.alarms import WARNING, Alarm, rule_file
+from openoutcry.operations.expressions import Now
+from openoutcry.operations.metrics import VenueMetrics
+from openoutcry.operations.notify import MailServer, alertmanager, mail, webhook
+from openoutcry.operations.watch import Watch
+from openoutcry.pipeline.venue.file import read_venue
+from openoutcry.report.evidence import write_evidence
+from tests.support.operations import metrics as shared
+from tests.support.operations.metrics import value
+from tests.support.processes import free_port
+from tests.support.venue.served_venue import WAIT_S, ServedVenue
+
+venue = shared.venue
+
+
+def samples(text):
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_they_say_what_the_journal_holds(venue):
+    """Served over HTTP as a user does it, and checked by promtool where there is one."""
+    port = free_port()
+    file = str(venue.folder / "venue.toml")
+    command = [
+        sys.executable,
+        "-m",
+        "openoutcry",
+        "metrics",
+        file,
+        "--address",
+        f"127.0.0.1:{port}",
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr.readline().strip() == f"http://127.0.0.1:{port}/metrics"
+            text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=WAIT_S)
+            series = samples(text.read().decode())
+        finally:
+            server.terminate()
+            assert server.wait(WAIT_S) == 0
+    commands = len(venue.commands())
+    assert value(series, "outcry_commands_total") == commands
+    assert value(series, "outcry_events_total", kind="accepted") == 100
+    assert value(series, "outcry_open_orders") == 100
+    assert value(series, "outcry_order_capacity") == 4096
+    assert value(series, "outcry_venue_state", state="open") == 1
+    assert value(series, "outcry_durable_lag_commands") == 0
+    assert value(series, "outcry_latency_seconds_count", stage="matcher") == commands
+    assert value(series, "outcry_journal_bytes") > 64 * commands
+    for stage in ("receive", "gateway", "matcher", "gate", "replies", "journal"):
+        assert value(series, "outcry_stage_up", stage=stage) == 1
+        assert value(series, "outcry_stage_restarts_total", stage=stage) == 0
+    if which("promtool"):
+        lint = subprocess.run(["promtool", "check", "metrics"], input=once(file), text=True,
+                              capture_output=True, timeout=WAIT_S)  # fmt: skip
+        assert (lint.returncode, lint.stdout + lint.stderr) == (0, "")
+
+
+def once(file):
+    command = [sys.executable, "-m", "openoutcry", "metrics", file, "--once"]
+    return subprocess.run(command, check=True, text=True, capture_output=True).stdout
+
+
+def test_an_address_that_is_taken_is_told(venue):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        command = [sys.executable, "-m", "openoutcry", "metrics", "--address", address]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S)
+    assert ended.returncode == 1
+    assert f"cannot serve metrics on {address}: Address already in use" in ended.stderr
+
+
+PROMETHEUS = """
+global: {{scrape_interval: {every}s, evaluation_interval: {every}s}}
+rule_files: [rules.yml]
+scrape_configs:
+  - job_name: outcry
+    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+"""
+
+
+@pytest.mark.skipif(which("prometheus") is None, reason="no prometheus")
+@pytest.mark.parametrize(
+    ("form", "seconds", "every"),
+    [
+        pytest.param("text", 10, 5, marks=pytest.mark.long),
+        ("native", 10, 5),
+        pytest.param("native", 600, 5, id="native-10min", marks=pytest.mark.long),
+    ],
+)
+def test_a_real_prometheus_scrapes_it_and_takes_the_rules(venue, tmp_path, form, seconds, every):
+    """It scrapes without an error; the rules are loaded and evaluated without one.  With native
+    histograms it scrapes by protobuf, and both kinds say the same.  (A scrape may take as long as
+    the interval; with one second a busy machine had hardly one in time.)"""
+
+    ours, theirs = free_port(), free_port()
+    (tmp_path / "rules.yml").write_text(rule_file())
+    (tmp_path / "prometheus.yml").write_text(PROMETHEUS.format(port=ours, every=every))
+    metrics = [sys.executable, "-m", "openoutcry", "metrics", str(venue.folder / "venue.toml"),
+               "--address", f"127.0.0.1:{ours}"]  # fmt: skip
+    prometheus = ["prometheus", f"--config.file={tmp_path / 'prometheus.yml'}",
+                  f"--storage.tsdb.path={tmp_path / 'data'}",
+                  f"--web.listen-address=127.0.0.1:{theirs}"]  # fmt: skip
+    native_too = form == "native"
+    prometheus += ["--enable-feature=native-histograms"] * native_too
+
+    def ask(path):
+        url = f"http://127.0.0.1:{theirs}/api/v1/{path}"
+        return json.load(urllib.request.urlopen(url, timeout=WAIT_S))["data"]
+
+    with (
+        subprocess.Popen(metrics, stderr=subprocess.DEVNULL) as server,
+        subprocess.Popen(prometheus, stderr=subprocess.DEVNULL) as peer,
+    ):
+        try:
+            deadline = time.monotonic() + WAIT_S
+            count = 0.0
+            while count < seconds / every:
+                assert time.monotonic() < deadline + 2 * seconds
+                time.sleep(0.2)
+                try:
+                    rows = ask("query?query=sum_over_time(up[20m])")["result"]
+                    count = float(rows[0]["value"][1]) if rows else 0.0
+                except OSError:
+                    continue  # it is not there yet
+            (target,) = ask("targets")["activeTargets"]
+            assert (target["health"], target["lastError"]) == ("up", "")
+            (row,) = ask("query?query=outcry_commands_total")["result"]
+            assert int(row["value"][1]) == len(venue.commands())
+            rules = ask("rules")["groups"][0]["rules"]
+            assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
+            assert not [rule["lastError"] for rule in rules if rule.get("lastError")]
+            stage = '{stage="matcher"}'
+            classic = values_of(ask, f"outcry_latency_seconds_count{stage}")
+            other = values_of(ask, f"histogram_count(outcry_latency_native_seconds{stage})")
+            assert classic == [len(venue.commands())]
+            assert other == classic * native_too
+            median = values_of(
+                ask, f"histogram_quantile(0.5, outcry_latency_native_seconds{stage})"
+            )
+            buckets = f"outcry_latency_seconds_bucket{stage}"
+            (rough,) = values_of(ask, f"histogram_quantile(0.5, {buckets})")
+            assert all(0.5 * rough <= one <= 2 * rough for one in median)
+            if seconds > 100:
+                write_evidence("prometheus", {
+                    "seconds": seconds, "scrape_interval_s": every, "form": form,
+                    "scrapes_up": count,
+                    "scrapes_failed": int(values_of(ask, "count_over_time(up[20m])")[0] - count),
+                    "samples_a_scrape": values_of(ask, "scrape_samples_scraped")[0],
+                    "scrape_s_max": values_of(
+                        ask, "max_over_time(scrape_duration_seconds[10m])"
+                    )[0],
+                    "rules": len(rules), "prometheus": ask("status/buildinfo")["version"],
+                }, 'make test-long ARGS="tests/unit/operations/test_metrics.py"')  # fmt: skip
+        finally:
+            for process in (server, peer):
+                process.terminate()
+
+
+def values_of(ask, query):
+    """The values of an instant query."""
+    rows = ask(f"query?query={urllib.parse.quote(query)}")["result"]
+    return [float(one["value"][1]) for one in rows]
+
+
+class Receiver:
+    """An HTTP server and an SMTP server (RFC 5321) that keep what they get."""
+
+    def __init__(self):
+        import threading
+        from http.server import BaseHTTPRequestHandler, HTTPServer
+
+        got = self.got = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                got.append((self.path, body.decode()))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *arguments):
+                pass
+
+        self.web = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.web.server_port}"
+        self.post = socket.create_server(("127.0.0.1", 0))
+        self.smtp = self.post.getsockname()
+        self.threads = [threading.Thread(target=self.web.serve_forever),
+                        threading.Thread(target=self._mail)]  # fmt: skip
+        for thread in self.threads:
+            thread.start()
+
+    def _mail(self):
+        """One message at a time, until nobody listens any more."""
+        while True:
+            try:
+                connection, _ = self.post.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rwb") as line:
+
+                def say(text, line=line):
+                    line.write(text + b"\r\n")
+                    line.flush()
+
+                say(b"220 test")
+                for row in iter(line.readline, b""):
+                    word = row[:4].upper()
+                    if word == b"DATA":
+                        say(b"354 go on")
+                        body = b"".join(iter(line.readline, b".\r\n"))
+                        self.got.append(("mail", body.decode()))
+                    say(b"221 bye" if word == b"QUIT" else b"250 ok")
+                    if word == b"QUIT":
+                        break
+
+    def close(self):
+        self.web.shutdown()
+        self.web.server_close()
+        self.post.shutdown(socket.SHUT_RDWR)
+        self.post.close()
+        for thread in self.threads:
+            thread.join(WAIT_S)
+
+
+def test_a_dead_venue_is_told_to_everybody_and_a_living_one_clears_it(tmp_path):
+    """SIGKILL of a real venue; Alertmanager's API, a webhook and mail get it, once, and its end."""
+    import json
+
+    venue = ServedVenue(tmp_path, "2026-01-05T10:00:00")
+    venue.start()
+    venue.wait_for_phase("CONTINUOUS")
+    receiver, notes = Receiver(), []
+    file = read_venue(tmp_path / "venue.toml")
+    tell = [alertmanager(receiver.url), webhook(receiver.url + "/hook"),
+            mail(MailServer(*receiver.smtp), "venue@localhost", ["ops@localhost"])]  # fmt: skip
+    dead = Alarm("VenueDead", WARNING, Now("outcry_venue_state", (("state", "dead"),)), "==", 1, 0,
+                 "it is gone")  # fmt: skip
+    watch = Watch(VenueMetrics(file).collect, tell, notes.append, (dead,))
+    try:
+        assert watch.poll() == []
+        venue.kill()
+        (standing,) = watch.poll()
+        assert watch.poll() == []
+        assert (standing.alarm.name, dict(standing.labels)["venue"]) == ("VenueDead", "TEST")
+        venue.start()
+        venue.wait_for_phase("CONTINUOUS")
+        assert [str(one.state) for one in watch.poll()] == ["resolved"]
+        venue.stop()
+    finally:
+        receiver.close()
+    assert notes == []
+    paths = [path for path, _ in receiver.got]
+    assert paths == ["/api/v2/alerts", "/hook", "mail"] * 2
+    (first,) = json.loads(receiver.got[0][1])
+    assert first["labels"]["alertname"] == "VenueDead"
+    assert "endsAt" not in first
+    assert "endsAt" in json.loads(receiver.got[3][1])[0]
+    assert json.loads(receiver.got[1][1])["status"] == "firing"
+    assert json.loads(receiver.got[4][1])["status"] == "resolved"
+    assert "Subject: [warning] VenueDead" in receiver.got[2][1]
+
+
+def test_who_cannot_be_reached_is_told_later(tmp_path):
+    """Nothing that was missed is lost, and nobody else waits for it."""
+    receiver, notes, now = Receiver(), [], [0.0]
+    up = [1.0]
+
+    def collect():
+        from prometheus_client.core import GaugeMetricFamily
+
+        return [GaugeMetricFamily("a", "a", value=up[0])]
+
+    url, port = receiver.url, free_port()
+    bad = webhook(f"http://127.0.0.1:{port}/")
+    down = Alarm("Down", WARNING, Now("a"), "==", 0, 0, "a is 0")
+    watch = Watch(collect, [bad, webhook(url)], notes.append, (down,), lambda: now[0])
+    try:
+        up[0] = 0.0
+        watch.poll()
+        assert len(receiver.got) == 1
+        assert notes[0].startswith(f"not delivered: http://127.0.0.1:{port}: ")
+        now[0] = 1.0
+        watch.poll()
+        assert len(notes) == 1  # it is left in peace for a while
+        now[0] = 40.0
+        watch.poll()
+        assert len(notes) == 2
+        assert [one.alarm.name for one in watch.missed[0][1]] == ["Down"]
+    finally:
+        receiver.close()
+
+
+def test_what_surveillance_has_found_is_told(tmp_path):
+    """Cases by what they are, and an alarm from the first of high severity that is open."""
+    from openoutcry.operations.alarms import ALARMS
+    from openoutcry.operations.expressions import History
+    from openoutcry.operations.metrics import Families, _surveillance
+
+    def surveillance_families():
+        out = Families()
+        _surveillance(out, tmp_path, "TEST")
+        return out.families
+
+    assert surveillance_families() == {}
+    (tmp_path / "surveillance").mkdir()
+    path = tmp_path / "surveillance" / "status.json"
+    (alarm,) = [one for one in ALARMS if one.name == "SurveillanceCase"]
+    for status, fires in (("open", True), ("closed", False)):
+        rows = [["spoofing", "high", status, 2], ["ramping", "low", "open", 5]]
+        path.write_text(json.dumps({"seq": 9, "looked_s": time.time(), "cases": rows}))
+        families, history = surveillance_families(), History(60.0)
+        samples = families["outcry_surveillance_cases"].samples
+        assert sorted(sample.value for sample in samples) == [2, 5]
+        history.add(1.0, families.values())
+        assert bool(alarm.holds(history)) == fires

@@ -1,0 +1,301 @@
+"""A cluster on this machine: nothing of it is left behind, and damage does not start."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openoutcry.replica import resync
+from openoutcry.replica.access import Access, access_of
+from openoutcry.replica.cluster import Cluster
+from openoutcry.replica.cluster_status import status_document
+from openoutcry.replica.errors import Absent, ReplicaError, Unreachable
+from openoutcry.replica.jetstream import NO_QUORUM, Refused, venues
+from openoutcry.replica.link import Link, connect, reach
+from openoutcry.replica.publisher import Publisher
+from openoutcry.replica.resync import resync_node
+from openoutcry.replica.store import damaged, verify_node
+from openoutcry.replica.watch import watch
+from tests.support.processes import ended
+from tests.support.replica import replica_full_disk
+from tests.support.replica.replica_cluster import WAIT_S, append, drain, new_journal, until
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+from openoutcry.replica.cluster import Cluster
+cluster = Cluster.make(Path(sys.argv[1]))
+cluster.start()
+print(*(cluster.identity(node).pid for node in cluster.nodes), flush=True)
+time.sleep(1000)
+"""
+
+
+def test_nodes_die_with_the_process_that_started_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "cluster")]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    parent.kill()
+    parent.communicate()
+    assert len(pids) == 3
+    until(lambda: all(ended(pid) for pid in pids), "a node outlives its parent")
+
+
+def test_only_its_owner_can_read_a_cluster_and_its_passwords_differ(tmp_path: Path) -> None:
+    clusters = [Cluster.make(tmp_path / name) for name in ("a", "b")]
+    files = [path for path in clusters[0].folder.rglob("*") if path.is_file()]
+    assert files
+    assert all(path.stat().st_mode & 0o077 == 0 for path in files)
+    assert clusters[0].access.password != clusters[1].access.password
+    for node in clusters[0].nodes:
+        conf = clusters[0].folder_of(node) / "server.conf"
+        assert "sync_interval: always" in conf.read_text()
+    with pytest.raises(ReplicaError, match="is not empty"):
+        Cluster.make(tmp_path)
+
+
+def test_a_damaged_node_is_named_before_it_starts_and_one_command_mends_it(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    writer = new_journal(tmp_path / "journal")
+    append(writer, 30)
+    publisher = Publisher(tmp_path / "journal", cluster.access, "DAMAGE", "here/1")
+    publisher.begin(WAIT_S)
+    drain(publisher)
+    place = publisher.machine.tip
+    node = cluster.nodes[1]
+
+    def has_it() -> bool:
+        rows = {row.venue: row for row in verify_node(cluster, node)}
+        return "DAMAGE" in rows and rows["DAMAGE"].tip.position >= place.position
+
+    until(has_it, "the node does not follow")
+    cluster.stop([node])
+    (path,) = cluster.store_of(node).glob("jetstream/*/streams/OUTCRY-DAMAGE/msgs/1.blk")
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 4
+    for data, words in (
+        (bytes(flipped), "DAMAGED"),
+        (whole[: len(whole) // 2], "it ends at message"),
+        (b"", "its stream is gone|it ends at message 0"),
+    ):
+        path.write_bytes(data)
+        wrong = damaged(cluster)
+        assert list(wrong) == [node.name]
+        assert any(word in wrong[node.name] for word in words.split("|")), wrong
+    size = int.from_bytes(whole[:4], "little") & 0x7FFFFFFF
+    assert size < len(whole) // 2, "the first of several records"
+    for place_of_bit in range(size):
+        # Its number, time, headers and checksum as well: the server would drop the message.
+        flipped = bytearray(whole)
+        flipped[place_of_bit] ^= 1 << place_of_bit % 8
+        path.write_bytes(flipped)
+        assert list(damaged(cluster)) == [node.name], f"byte {place_of_bit} of {size}"
+    assert "DAMAGE block" in resync_node(cluster, node)
+    assert not damaged(cluster)
+    rows = {row.venue: row for row in verify_node(cluster, node)}
+    assert rows["DAMAGE"].tip.hash == place.hash
+    writer.abandon()
+    publisher.close()
+
+
+def test_a_node_that_is_damaged_while_it_runs_is_ended_and_the_others_go_on(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    writer = new_journal(tmp_path / "journal")
+    append(writer, 30)
+    publisher = Publisher(tmp_path / "journal", cluster.access, "RUNNING", "here/1")
+    publisher.begin(WAIT_S)
+    drain(publisher)
+    place, node = publisher.machine.tip, cluster.nodes[2]
+
+    def has_it() -> bool:
+        rows = {row.venue: row for row in verify_node(cluster, node)}
+        return "RUNNING" in rows and rows["RUNNING"].tip.position >= place.position
+
+    until(has_it, "the node does not follow")
+    notices: list[str] = []
+    rounds = iter([False, True])
+    watch(cluster, notices.append, 0.0, lambda: next(rounds))
+    assert not notices
+    (path,) = cluster.store_of(node).glob("jetstream/*/streams/OUTCRY-RUNNING/msgs/1.blk")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    rounds = iter([False, True])
+    watch(cluster, notices.append, 0.0, lambda: next(rounds))
+    assert len(notices) == 1
+    assert notices[0].startswith(f"{node.name} is damaged and was ended: RUNNING block ")
+    assert [cluster.identity(one) is None for one in cluster.nodes] == [False, False, True]
+    append(writer, 3)
+    drain(publisher)
+    assert "RUNNING block" in resync_node(cluster, node)
+    assert not damaged(cluster)
+    writer.abandon()
+    publisher.close()
+
+
+def test_a_resync_goes_on_while_the_cluster_chooses_a_leader(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusals are put in by hand, all else is real."""
+    refusals = [Refused(NO_QUORUM[0], "JetStream system temporarily unavailable")] * 2
+
+    def asked(link: Link) -> list[str]:
+        if refusals:
+            raise refusals.pop()
+        return venues(link)
+
+    monkeypatch.setattr(resync, "venues", asked)
+    assert resync_node(cluster, cluster.nodes[0])
+    assert not refusals
+
+
+def test_a_node_whose_disk_is_full_says_so_and_the_others_go_on(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a small disk is mounted: it needs root")
+    command = [sys.executable, replica_full_disk.__file__, str(tmp_path / "cluster")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["done"] == replica_full_disk.MESSAGES
+    one, two, small = document["nodes"]
+    assert not one["trouble"]
+    assert not two["trouble"]
+    assert "no space left on device" in small["trouble"]
+
+
+def test_a_leader_that_logs_a_followers_full_disk_has_room_itself(tmp_path: Path) -> None:
+    """nats-server's words: the leader's of a follower that gave up its catch-up, then its own."""
+    cluster = Cluster.make(tmp_path / "cluster")
+    one = cluster.nodes[0]
+    log = cluster.folder_of(one) / "log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    full = "write /store/node-3/msgs/4.blk: no space left on device"
+    log.write_text(
+        "[9] 2026/11/23 11:40:20.000000 [INF] Starting nats-server\n"
+        "[9] 2026/11/23 11:40:21.078019 [WRN] Catchup for stream 'OUTCRY > OUTCRY-FULL' was "
+        f'aborted on the remote due to: "{full}"\n'
+    )
+    assert not cluster.disk_trouble(one)
+    with log.open("a") as file:
+        file.write(f"[9] 2026/11/23 11:40:22.000000 [ERR] JetStream: {full}\n")
+    assert full in cluster.disk_trouble(one)
+
+
+def test_status_names_leader_lease_epoch_and_the_last_verified_block(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    writer = new_journal(tmp_path / "journal")
+    append(writer, 3)
+    publisher = Publisher(tmp_path / "journal", cluster.access, "STATUS", "here/1")
+    publisher.begin(WAIT_S)
+    drain(publisher)
+    document: dict[str, Any] = {}
+
+    def answered() -> bool:  # a busy node may not be in time
+        document.update(status_document(str(cluster.folder), cluster))
+        peers = [one for row in document["streams"] for one in row["peers"]]
+        return not document["trouble"] and not any(one["offline"] for one in peers)
+
+    until(answered, "no status")
+    (row,) = (row for row in document["streams"] if row["venue"] == "STATUS")
+    assert row["leader"] in {node.name for node in cluster.nodes}
+    assert (row["lease"]["holder"], row["epoch"], row["last_seq"], row["last_block"]) == (
+        "here/1", publisher.epoch, 30, 3,
+    )  # fmt: skip
+    assert len(row["peers"]) == 2
+    for node in document["nodes"]:
+        assert node["pid"]
+        assert node["bytes"] > 0
+    writer.abandon()
+    publisher.close()
+
+
+def test_words_for_what_is_no_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    with pytest.raises(ReplicaError, match="neither URLs"):
+        access_of("nowhere")
+    with pytest.raises(ReplicaError, match="not nats://HOST:PORT"):
+        access_of("http://localhost")
+    (tmp_path / "bad.json").write_text("[]")
+    with pytest.raises(ReplicaError, match="is no JSON with urls"):
+        access_of(str(tmp_path / "bad.json"))
+    with pytest.raises(Unreachable, match="refused"):
+        connect(access_of("nats://127.0.0.1:1"))
+    urls = ",".join(server.text for server in cluster.access.servers)
+    with pytest.raises(ReplicaError, match="not trusted"):
+        connect(access_of(urls))
+    wrong = access_of(str(cluster.folder))
+    with pytest.raises(ReplicaError, match="refuses our credentials"):
+        connect(type(wrong)(wrong.servers, "outcry", "wrong", wrong.authority))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "answer", "words"),
+    [
+        ("tls", "", "closed the connection while TLS began"),
+        ("nats", "-ERR 'Authentication Timeout'\r\n", "Authentication Timeout"),
+    ],
+)
+def test_a_server_that_was_too_busy_to_take_us_is_unreachable(
+    scheme: str, answer: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the next one is asked, and this one again: it has not refused us."""
+    monkeypatch.setattr("openoutcry.replica.link.CONNECT_S", WAIT_S)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def serve() -> None:
+            connection = server.accept()[0]
+            with connection:
+                connection.sendall(b"INFO {}\r\n")
+                connection.recv(1 << 12)
+                connection.sendall(answer.encode())
+                connection.shutdown(socket.SHUT_WR)
+                connection.recv(1 << 12)
+
+        served = pool.submit(serve)
+        with pytest.raises(Unreachable, match=words):
+            connect(access_of(f"{scheme}://127.0.0.1:{server.getsockname()[1]}"))
+        served.result()
+
+
+def test_a_start_waits_for_servers_that_are_there_and_not_for_others(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(access: Access, first: int = 0) -> Link:
+        if len(tried) < 2:
+            tried.append(first)
+            raise Unreachable("no answer within 2 s")
+        return connect(access, first)
+
+    tried: list[int] = []
+    monkeypatch.setattr("openoutcry.replica.link.connect", busy)
+    monkeypatch.setattr("openoutcry.replica.link.REACH_S", WAIT_S)
+    reach(cluster.access, 1).close()
+    assert tried == [1, 1]
+    with pytest.raises(Absent, match="refused"):
+        reach(access_of("nats://127.0.0.1:1"))
+
+
+def test_a_server_that_is_no_nats_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openoutcry.replica.link.CONNECT_S", WAIT_S)
+    server = subprocess.Popen(
+        [sys.executable, "-c", "import socket\ns=socket.create_server(('127.0.0.1',0))\n"
+         "print(s.getsockname()[1],flush=True)\nc,_=s.accept()\nc.send(b'SSH-2.0\\r\\n')\nc.recv(1)"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.stdout is not None
+    port = int(server.stdout.readline())
+    with pytest.raises(ReplicaError, match="is no NATS server"):
+        connect(access_of(f"nats://127.0.0.1:{port}"))
+    os.kill(server.pid, signal.SIGKILL)
+    server.communicate()

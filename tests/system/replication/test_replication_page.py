@@ -1,0 +1,124 @@
+"""The commands of docs/replication.md do what the page says, in its order; what is refused is
+refused in the page's words."""
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from openoutcry.operations.metrics import VenueMetrics
+from openoutcry.pipeline import control as ct
+from tests.support.pipeline.outcry_command import nothing_left_behind
+from tests.support.processes import OUTCRY, find_pipeline
+from tests.support.replica.replica_cluster import WAIT_S, Frozen, until
+from tests.support.user_commands import commands, environment, run
+
+__all__ = ["nothing_left_behind"]
+
+
+@pytest.mark.usefixtures("nothing_left_behind")
+def test_the_pages_commands(tmp_path: Path) -> None:
+    up, replicated, status, copy, restore, replay, resync, down = commands("replication.md")
+    run(up, tmp_path)
+    try:
+        result = run(replicated, tmp_path)
+        assert "on a majority of the replicas" in result
+        shown = json.loads(run(f"{status} --json", tmp_path))
+        (stream,) = shown["streams"]
+        assert (stream["venue"], stream["last_seq"]) == ("DAY", 20_000)
+        deadline = time.monotonic() + WAIT_S  # two of three have it; the third is on its way
+        while {row["streams"][0]["last_seq"] for row in shown["nodes"]} != {20_000}:
+            assert time.monotonic() < deadline, shown["nodes"]
+            shown = json.loads(run(f"{status} --json", tmp_path))
+        run(copy, tmp_path)
+        restored = run(restore, tmp_path)
+        assert "vouched for up to command 20,000" in restored
+        state = restored.rpartition("state ")[2].strip()
+        assert state in result
+        assert state in run(replay, tmp_path)
+        assert "DAY block" in run(resync, tmp_path)
+        # A second journal does not get into the first one's stream, and leaves nothing.
+        other = replicated.replace("--journal day", "--journal other")
+        run(other, tmp_path, status=1)
+        assert not (tmp_path / "other").exists()
+        again = replicated.replace("--orders 20000", "--orders 30000") + " --resume --json"
+        document = json.loads(run(again, tmp_path))
+        assert (document["commands"], document["lost"]) == (30_000, 0)
+        assert document["replay"]["equal"] is True
+        spans = {row["span"]: row["count"] for row in document["stages"]}
+        assert spans["sequenced -> replicated"] == spans["sequenced -> released"] == 10_000
+    finally:
+        assert "3 nodes ended" in run(down, tmp_path)
+
+
+REPLICATED = ("run", "--orders", "10", "--durability", "replicated")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((*REPLICATED, "--journal", "j"), "--nats CLUSTER go together"),
+        (("run", "--nats", "nowhere", "--journal", "j"), "--nats CLUSTER go together"),
+        ((*REPLICATED, "--nats", "nats://127.0.0.1:1"), "goes with --journal DIR"),
+        ((*REPLICATED, "--nats", "nats://127.0.0.1:1", "--journal", "j"), "refused"),
+        ((*REPLICATED, "--nats", "nowhere", "--journal", "j"), "neither URLs"),
+        (("run", "--orders", "10", "--policy", "both"), "only --durability replicated has any"),
+        (("cluster", "down", "nowhere"), "no cluster there"),
+        (("dr", "restore", "nowhere", "j"), "No such file or directory"),
+        (("drill", "--kinds", "kill nobody"), "unknown kind"),
+    ],
+)
+def test_bad_input_is_told_and_leaves_nothing(
+    words: tuple[str, ...], message: str, outcry, tmp_path: Path
+) -> None:
+    done = outcry(*words)
+    assert done.returncode != 0
+    assert message in " ".join(done.stderr.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_cut_off_from_the_quorum_nothing_is_released_and_then_it_goes_on(
+    cluster, tmp_path: Path
+) -> None:
+    """Also told by the metrics."""
+    words = [
+        *OUTCRY, "run", "--orders", "12000", "--rate", "1500", "--durability", "replicated",
+        "--nats", str(cluster.folder), "--stream", "CUTS", "--journal", "day", "--json",
+    ]  # fmt: skip
+    running = subprocess.Popen(
+        words, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    pipeline = find_pipeline(running.pid)
+    at = pipeline.table.index["replica"]
+
+    def lease_s() -> float:
+        until_ns = pipeline.control.stage(at, ct.STAGE_SAFE_UNTIL_NS)
+        return (until_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)) / 1e9
+
+    events = pipeline.rings["events"]
+
+    def waits() -> bool:
+        safe_seq = pipeline.control.stage(at, ct.STAGE_SAFE_SEQ)
+        return lease_s() < 0 and safe_seq < int(pipeline.rings["sequenced"].published)
+
+    with Frozen(cluster, 2):
+        until(waits)
+        (released,) = events.views(int(events.cursors["gate"][0]), 1)
+        assert int(released["cause_seq"][0]) <= pipeline.control.stage(at, ct.STAGE_SAFE_SEQ)
+        metrics = {
+            sample.name: sample.value
+            for family in VenueMetrics().collect()
+            for sample in family.samples
+            if sample.labels.get("venue") == str(running.pid)
+        }
+        assert metrics["outcry_replica_lease_seconds"] < 0
+        assert metrics["outcry_replica_lag_commands"] > 0
+    out, err = running.communicate(timeout=WAIT_S)
+    assert running.returncode == 0, err
+    assert "cut off from the quorum" in err
+    assert "the quorum answers again" in err
+    document = json.loads(out)
+    assert (document["commands"], document["lost"], document["duplicated"]) == (12_000, 0, 0)

@@ -1,0 +1,139 @@
+"""The commands themselves, with real processes and a real kill: a standby takes a venue over, the
+node that was killed comes back as a standby, and is handed the venue."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from openoutcry.journal.checkpoints import checkpoint_seqs
+from openoutcry.pipeline.sessions_checkpoint import newest_seq
+from openoutcry.pipeline.standby import hand_over
+from openoutcry.pipeline.venue.file import read_venue
+from openoutcry.replica.place import PLACE_FILE
+from tests.support.replica.replica_cluster import WAIT_S
+from tests.support.replica.replica_nodes import Node
+from tests.support.replica.standby import tokens
+from tests.support.venue.served_venue import VENUE
+
+ORDERS = 12
+
+
+SPANS = ["lease", "epoch block", "core", "journal", "stages woken", "stages ready"]
+
+
+def lose_a_waiting_stage(node):
+    """A process of the run that is prepared dies: another run is prepared, and waits."""
+    main = node.process.pid
+    (children,) = Path(f"/proc/{main}/task").glob(f"{main}/children")
+    # Behind the one that writes checkpoints.
+    os.kill(int(children.read_text().split()[1]), signal.SIGKILL)
+    node.wait(lambda: node.output().count("a run is prepared and waits") == 2)
+
+
+def next_messages(client, count):
+    return [client.next() for _ in range(count)]
+
+
+def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(
+    tmp_path, cluster, monkeypatch
+):
+    # A lease that holds, however busy its keeper is, until the node is killed.
+    a = Node(tmp_path / "a", "PAIR", cluster.folder, lease_ms=10_000)
+    b = Node(tmp_path / "b", "PAIR", cluster.folder, lease_ms=10_000, every=4)
+    try:
+        a.start("serve")
+        a.wait_until_open()
+        b.start("standby")
+        client = a.client("ONE")
+        for count in range(ORDERS):
+            client.buy("GOLD", 10 + count, "100.00")
+        before = next_messages(client, ORDERS)
+        b.wait(lambda: b.standby().get("commands", 0) >= ORDERS)
+        b.wait(lambda: b.standby()["verified_states"] > 0)
+        b.wait(lambda: b.standby()["prepared"])
+        # So its own restart is short, too.
+        b.wait(lambda: checkpoint_seqs(b.journal) and newest_seq(b.journal) >= ORDERS - 4)
+        place = b.journal / PLACE_FILE
+        b.wait(place.exists)
+        b.wait(lambda: json.loads(place.read_text())["last_seq"] >= ORDERS)
+        lose_a_waiting_stage(b)
+        a.kill()
+
+        b.wait_until_open()
+        assert list(b.standby()["takeover_ms"]) == SPANS
+        client = b.client("ONE")
+        after = next_messages(client, 2 * ORDERS)
+        assert [str(m) for m in after[:ORDERS]] == [str(m) for m in before]
+        assert {m["token"] for m in after[ORDERS:]} == {m["token"] for m in before}, "cancelled"
+        client.buy("GOLD", 5, "99.00", name="MORE")
+        assert client.next()["token"] == "MORE"
+
+        a.start("standby")
+        a.wait(lambda: a.standby().get("commands", 0) >= ORDERS + 1)
+        done = subprocess.run(
+            [sys.executable, "-m", "openoutcry", "failover", str(b.file)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        # The third, or a later one if a lease ran out on a busy machine.
+        assert re.search(rf":{re.escape(str(a.journal))} has the lease, in epoch \d+", done.stdout)
+        assert b.end()["led"]
+        a.wait_until_open()
+        client = a.client("ONE")
+        assert [str(m) for m in next_messages(client, 2 * ORDERS)] == [str(m) for m in after]
+        assert client.next()["token"] == "MORE"
+        said = []
+        monkeypatch.setattr("openoutcry.pipeline.standby.TAKEN_S", 0.2)
+        hand_over(read_venue(a.file), WAIT_S, said.append)
+        assert said[-1] == "no standby has taken the lease within 0 s"
+        result = a.end()
+        assert result["last_run"]["lost"] == result["last_run"]["duplicated"] == 0
+        order_ids = tokens(a.journal)
+        assert len(order_ids) == len(set(order_ids)) == ORDERS + 1
+    finally:
+        for node in (a, b):
+            if node.process is not None and node.process.poll() is None:
+                node.kill()
+
+
+def test_the_command_follows_until_it_is_stopped(tmp_path, cluster):
+    node = Node(tmp_path / "a", "ALONE2", cluster.folder)
+    node.process = subprocess.Popen(
+        [sys.executable, "-m", "openoutcry", "standby", str(node.file), "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    node.wait(lambda: node.standby().get("role") == "following")
+    node.process.send_signal(signal.SIGTERM)
+    out, err = node.process.communicate(timeout=WAIT_S)
+    assert node.process.returncode == 0, err
+    document = json.loads(out)
+    assert document["led"] is False
+    assert document["standby"]["commands"] == 0
+
+
+def test_a_venue_that_is_not_replicated_has_no_standby(tmp_path):
+    (tmp_path / "venue.toml").write_text(VENUE)
+    (tmp_path / "venue.toml").chmod(0o600)
+    done = subprocess.run(
+        [sys.executable, "-m", "openoutcry", "standby", "venue.toml"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert 'a standby is of a venue with durability = "replicated"' in done.stderr
+    assert not (tmp_path / "journal").exists()
+
+
+def test_failover_of_nothing_is_told(tmp_path, cluster):
+    node = Node(tmp_path / "a", "NOBODY", cluster.folder)
+    for arguments in ([], ["--force"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "openoutcry", "failover", *arguments, str(node.file)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "no " in done.stderr
+        assert len(done.stderr.splitlines()) == 1

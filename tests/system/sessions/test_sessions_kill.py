@@ -1,0 +1,71 @@
+"""Everything is killed in mid-traffic, over and over, and started again: no acknowledged order is
+lost, none is doubled, and each session's stream is from every number byte for byte what it was."""
+
+import itertools
+import os
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from openoutcry.order_entry import soupbin
+from openoutcry.pipeline.deaths import Place
+from openoutcry.pipeline.top import running
+from tests.support.order_entry.sessions_kill import (
+    SESSIONS,
+    check_journal,
+    check_streams,
+    kill_storm,
+)
+from tests.support.order_entry.sessions_traders import Trader, storm
+from tests.support.order_entry.sessions_venue import Venue, enter, stage_row
+from tests.support.processes import alive
+from tests.support.waiting import wait_until
+
+
+@pytest.mark.parametrize("durability", ["durable"])
+def test_everything_is_killed_and_started_again(durability, tmp_path):
+    kill_storm(durability, tmp_path, rounds=2)
+
+
+def test_the_sessions_stage_dies_while_the_rest_lives(tmp_path):
+    """With a process for the front and one for the back: the sessions die with the matcher, and
+    come back with what the journal has and what only shared memory has."""
+    places = [Place.BEFORE_STEP, Place.BEFORE_RETURN, Place.BEFORE_RETURN]
+    rng, seq, deaths = random.Random(3), 0, []
+    for place in places:
+        seq += rng.randint(150, 400)
+        deaths.append(("sessions", seq, place))
+    with Venue(SESSIONS, tmp_path / "journal", durability="durable", housekeeping_cores=0,
+               deaths=deaths) as venue:  # fmt: skip
+        restarts = itertools.count(1)
+
+        def break_it():
+            wanted = next(restarts)
+            wait_until(lambda: stage_row(venue)["restarts"] >= wanted, "the stage is restarted")
+
+        traders = [Trader(row["name"]) for row in SESSIONS]
+        storm(traders, venue.client, len(deaths), rng, break_it)
+        check_streams(venue, traders)
+        report = venue.stop()
+    assert len(report["restarts"]) == len(deaths)
+    assert (report["result"]["lost"], report["result"]["duplicated"]) == (0, 0)
+    assert report["replay"]["equal"] is True
+    check_journal(tmp_path / "journal", traders)
+
+
+def test_a_dead_doorman_is_replaced(tmp_path):
+    with Venue(SESSIONS, durability="none") as venue:
+        children = f"/proc/{venue.process.pid}/task/{venue.process.pid}/children"
+        venue.client("S1").close()
+        pids = [int(pid) for pid in Path(children).read_text().split()]
+        (pipeline,) = (one for one in running() if one.owner.pid == venue.process.pid)
+        stages = {row["pid"] for row in pipeline.view(pipeline.positions(), 1)["stages"]}
+        (doorman,) = set(pids) - stages
+        os.kill(doorman, signal.SIGKILL)
+        wait_until(lambda: not alive(doorman), "the doorman is gone")
+        client = venue.client("S2")
+        client.socket.sendall(soupbin.packet("U", enter("a", "B", 1, "ACME", 10_000)))
+        assert client.message()[0] == "A"
+        client.close()

@@ -1,0 +1,39 @@
+"""The commands of docs/venue.md do what the page says, in its order."""
+
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from tests.support.user_commands import commands, environment, run
+
+
+def test_the_pages_commands(tmp_path: Path) -> None:
+    init, check, serve, status, password = commands("venue.md")
+    assert "venue.toml" in run(init, tmp_path)
+    file = tmp_path / "venue.toml"
+    text = file.read_text().replace("# volatile_journal", "volatile_journal")
+    file.write_text(re.sub(r"127\.0\.0\.1:900\d", "127.0.0.1:0", text))
+    assert "no mistake" in run(check, tmp_path)
+    assert run(password, tmp_path).startswith("$argon2id$")
+    with subprocess.Popen(
+        ["bash", "-c", f"exec {serve} --from 2026-11-23T12:00"], cwd=tmp_path, text=True,
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as serving:  # fmt: skip
+        try:
+            noted, deadline = tmp_path / "journal" / "status.json", time.monotonic() + 600
+            while not noted.exists() or "CONTINUOUS" not in noted.read_text():
+                assert serving.poll() is None, serving.communicate()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            shown = run(status, tmp_path)
+        except BaseException:
+            serving.kill()
+            raise
+        serving.send_signal(signal.SIGINT)
+        out, err = serving.communicate(timeout=600)
+        assert serving.returncode == 0, err
+    assert "OUTCRY: open at 2026-11-23T12:" in shown
+    assert "next: CLOSING_AUCTION at 2026-11-23T23:50:00Z" in shown
+    assert "OUTCRY is closed" in out

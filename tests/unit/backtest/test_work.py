@@ -1,0 +1,100 @@
+"""Plans, tasks, and what is left of them when somebody is killed."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as parquet
+import pytest
+from click.testing import CliRunner
+
+from openoutcry.backtest.day import load_day, open_recording, prepare_day
+from openoutcry.backtest.errors import BacktestError, need
+from openoutcry.backtest.plan import Plan, parse_parameters
+from openoutcry.backtest.work import run_plan
+from openoutcry.cli.main import main
+from openoutcry.wire.enums import CommandKind, Side, TimeInForce
+from tests.support.backtest.backtest_days import day_of
+from tests.support.flow.recordings import DATA, needs
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"days": 1}', "x"])
+def test_a_plan_that_is_none_is_named(tmp_path, text):
+    """Whatever stands in the folder's plan.json."""
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(BacktestError, match="no plan of a backtest"):
+        run_plan(Plan(("generated:normal:100:1",), ("maker",), {}), tmp_path)
+
+
+def test_another_plan_does_not_mix_with_the_results(tmp_path):
+    run_plan(Plan(("generated:normal:100:1",), ("maker",), {}), tmp_path)
+    with pytest.raises(BacktestError, match="another plan"):
+        run_plan(Plan(("generated:normal:100:2",), ("maker",), {}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("days", "strategy", "parameters", "words"),
+    [
+        (("tape:x",), "maker", {}, "is none of"),
+        (("generated:normal:x:1",), "maker", {}, "generated:FLOW"),
+        (("generated:normal:100:1",), "nobody", {}, "has no strategy"),
+        (("generated:normal:100:1",), "maker", {"size": (1,)}, "has no parameter"),
+        (("generated:normal:100:1",), "nowhere.py:x", {}, "nowhere.py"),
+    ],
+)
+def test_what_cannot_be_run_is_said(tmp_path, days, strategy, parameters, words):
+    with pytest.raises(BacktestError, match=words):
+        run_plan(Plan(days, (strategy,), parameters), tmp_path)
+
+
+def test_without_the_extra_one_line_says_what_to_install():
+    with pytest.raises(
+        BacktestError, match=r"^this needs the package nothing_like_it: pip install"
+    ):
+        need("nothing_like_it")
+
+
+def test_parameters():
+    assert parse_parameters(["a=1,3", "b=2..4"]) == {"a": (1, 3), "b": (2, 3, 4)}
+    for text in ("a", "a=", "a=x", "a=3..1"):
+        with pytest.raises(BacktestError):
+            parse_parameters([text])
+
+
+MESSAGES = DATA / "lobster_aapl_short" / "messages.csv"
+
+
+@needs(MESSAGES)
+def test_a_recording_is_a_day(tmp_path):
+    """Of LOBSTER: times after midnight, executions with who was executed."""
+    day = prepare_day(open_recording(f"lobster:{MESSAGES}"), tmp_path / "day")
+    records = day.records()
+    assert day.restores
+    assert day.first_ns > 34_200 * 10**9
+    assert (np.diff(records["rx_ts_ns"]) >= 0).all()
+    assert (records["aux"] != 0).sum() > 0
+    assert load_day(tmp_path / "day") == day
+
+
+def test_the_strategys_participant_is_nobodys_else(tmp_path):
+    rows = [(CommandKind.NEW, Side.BUY, 99, 1, 0, TimeInForce.DAY, 0)]
+    assert day_of(rows, tmp_path / "day", False).participant == 2
+
+
+def test_the_command_writes_tables_and_a_page(tmp_path):
+    """In this process; the second time everything is there."""
+    command = ["backtest", "generated:normal:500:1", "generated:normal:500:2", "--strategy",
+               "requoter", "--param", "offset_ticks=0..1", "--latency", "constant:0:0",
+               "--latency", "drawn:1000:20000", "--out", str(tmp_path / "out"), "--workers", "0",
+               "--json"]  # fmt: skip
+    first = CliRunner().invoke(main, command)
+    assert first.exit_code == 0, first.output
+    summary = json.loads(first.stdout)
+    assert summary["runs"] == 8
+    assert json.loads(CliRunner().invoke(main, command).stdout) == summary
+    rows = parquet.read_table(tmp_path / "out" / "runs.parquet").to_pylist()
+    assert len(rows) == 8
+    fills = parquet.read_table(tmp_path / "out" / "tasks" / "day00000-part0000" / "fills.parquet")
+    assert len(fills) == sum(row["fills"] for row in rows if row["day"] == 0)
+    page = (tmp_path / "out" / "report.html").read_text()
+    for words in ("Equity", "Fills", "Queue position", "Latency sensitivity", summary["hash"]):
+        assert words in page

@@ -1,0 +1,291 @@
+"""The console's parts alone: sessions that end, logins that wait, trades out of messages."""
+
+import asyncio
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+
+from openoutcry.cli.main import main
+from openoutcry.console import extra
+from openoutcry.console.accounts import IDLE_S, MAX_SESSIONS, SESSION_S
+from openoutcry.console.alarms import OVER, RECORD, SEEN, Alarms
+from openoutcry.console.gate import Gate
+from openoutcry.console.live import next_due
+from openoutcry.console.market import DAY_S, SECOND_NS, Market, Tapes
+from openoutcry.console.participants import row_of
+from openoutcry.console.server import make_app
+from openoutcry.operations.alarms import ALARMS
+from openoutcry.operations.evaluate import KEEP_S, Evaluator, Standing, State
+from openoutcry.pipeline.venue.desk_record import desk_record
+from openoutcry.pipeline.venue.example import EXAMPLE
+from openoutcry.pipeline.venue.file import read_venue
+from openoutcry.pipeline.venue.limits import fresh_view, hook_settings
+from openoutcry.risk import layout as lay
+from openoutcry.wire import OutcryError
+from openoutcry.wire.feed_messages import ITCH50
+from tests.support.console import console_parts as shared
+from tests.support.console.console_parts import Clock
+
+accounts = shared.accounts
+
+
+def test_logins_in_two_threads_both_last(accounts):
+    """One begins while the other looks which sessions have ended."""
+    first, _ = accounts.begin(1)
+    cookies, callers, main = [], [], threading.main_thread()
+    other = threading.Thread(target=lambda: cookies.append(accounts.begin(1)[0]))
+
+    def clock():
+        callers.append(threading.current_thread())
+        # The second time it is about the first session, whether it lives.
+        if callers[-1] is main and callers.count(main) == 2:
+            other.start()
+            other.join(0.2)
+        return accounts.turn.now_s
+
+    accounts.clock = clock
+    cookies.append(accounts.begin(1)[0])
+    other.join()
+    assert all(accounts.find(cookie) for cookie in (first, *cookies))
+
+
+@pytest.mark.promise(
+    "V3.3.1, V3.3.2: a session ends by a logout, half an hour after it was last heard"
+    " of, and after twelve hours; an open page is closed then",
+    group="console",
+)
+def test_a_session_ends_when_nobody_is_heard_of_and_after_its_time(accounts):
+    cookie, session = accounts.begin(1)
+    begun = accounts.turn.now_s
+    while accounts.turn.now_s < begun + SESSION_S:
+        assert accounts.find(cookie) is session
+        accounts.turn.now_s += IDLE_S - 1
+    assert accounts.find(cookie) is None
+    cookie, _ = accounts.begin(1)
+    accounts.turn.now_s += IDLE_S
+    assert accounts.find(cookie) is None
+    for wrong in (None, "", cookie[:-1], cookie + "x"):
+        assert accounts.find(wrong) is None
+
+
+def test_there_are_so_many_sessions_and_the_oldest_goes(accounts):
+    cookies = [accounts.begin(1)[0] for _ in range(MAX_SESSIONS + 1)]
+    assert accounts.find(cookies[0]) is None
+    assert all(accounts.find(one) for one in cookies[1:])
+
+
+def message(kind, **fields):
+    one = ITCH50.from_server(kind)
+    empty = {f.name: "" if f.ctype == "alpha" else 0 for f in one.fields}
+    packed = one.pack(**(empty | {"locate": 1, "timestamp": 10**9} | fields))
+    return len(packed).to_bytes(2, "big") + packed
+
+
+def test_each_trade_has_its_own_price_and_an_order_is_forgotten_with_its_shares():
+    tapes = Tapes()
+    tapes.take(
+        message("A", reference=1, shares=10, price=100) + message("E", reference=1, shares=4)
+        + message("U", reference=1, new_reference=2, shares=6, price=101)
+        + message("X", reference=2, shares=1) + message("E", reference=2, shares=5)
+        + message("A", reference=3, shares=9, price=99)
+        + message("C", reference=3, shares=2, price=98, printable="Y")
+        + message("C", reference=3, shares=2, price=97, printable="N")
+        + message("D", reference=3) + message("E", reference=3, shares=1)
+        + message("P", shares=7, price=96) + message("Q", shares=8, price=95)
+    )  # fmt: skip
+    tape = tapes.of[1]
+    assert [(row["price"], row["shares"]) for row in tape.trades] == [
+        (100, 4), (101, 5), (98, 2), (96, 7), (95, 8)
+    ]  # fmt: skip
+    assert list(tape.candles) == [[1, 100, 101, 95, 95, 26]]
+    assert tapes._orders == {}
+    tapes.take(message("S", event="O"))
+    assert tapes.of == {}
+
+
+@pytest.mark.parametrize(
+    ("now_s", "begins"),
+    [
+        (10 * DAY_S + 20, [10 * DAY_S - 2, 10 * DAY_S - 1, 10 * DAY_S + 3]),
+        (10 * DAY_S + 3 * 3_600, [10 * DAY_S - 2, 10 * DAY_S - 1, 10 * DAY_S + 3]),
+    ],
+)
+def test_candles_follow_one_another_over_midnight_and_a_clock_set_back(monkeypatch, now_s, begins):
+    """A chart takes no candle that is older than the one before it; ITCH tells the time of day."""
+    market = Market(None)
+    monkeypatch.setattr(market, "_find", lambda symbol: SimpleNamespace(locate=1))
+    monkeypatch.setattr("openoutcry.console.market.time", SimpleNamespace(time=lambda: now_s))
+    assert market.candles("TIN", 1) == []
+    market.tapes.take(trades_at(DAY_S - 2, DAY_S - 1, DAY_S - 1, 3, 2))
+    candles = market.candles("TIN", 1)
+    assert [row[0] for row in candles] == begins
+    assert [row[5] for row in candles] == [1, 2, 2]
+    assert [row[0] for row in market.candles("TIN", 60)] == [10 * DAY_S - 60, 10 * DAY_S]
+
+
+def test_candles_of_an_evening_stay_there_while_nothing_is_traded_after_midnight(monkeypatch):
+    market = Market(None)
+    monkeypatch.setattr(market, "_find", lambda symbol: SimpleNamespace(locate=1))
+    late = SimpleNamespace(time=lambda: 10 * DAY_S + 60)
+    monkeypatch.setattr("openoutcry.console.market.time", late)
+    market.tapes.take(trades_at(DAY_S - 5))
+    assert [row[0] for row in market.candles("TIN", 1)] == [10 * DAY_S - 5]
+
+
+def trades_at(*seconds):
+    return b"".join(message("P", shares=1, price=100, timestamp=one * SECOND_NS) for one in seconds)
+
+
+def test_what_is_missing_is_told_in_a_line(monkeypatch):
+    monkeypatch.setattr(extra, "find_spec", lambda name: None if name == "fastapi" else object())
+    with pytest.raises(OutcryError, match=r"needs fastapi: pip install 'openoutcry\[console\]'"):
+        extra.require_extra()
+
+
+class Watching:
+    """A watch that says what the test says."""
+
+    def __init__(self):
+        self.evaluator = Evaluator(ALARMS[:1])
+        self.standing(State.FIRING)
+
+    def standing(self, state):
+        one = Standing(ALARMS[0], (("stage", "matcher"),), 0.0, 1.0, state)
+        standings = self.evaluator.standing
+        standings.clear()
+        if state is not State.RESOLVED:
+            standings[one.alarm.name, one.labels] = one
+        self.changed = [one]
+
+    def poll(self):
+        return self.changed
+
+
+def test_an_acknowledgement_outlives_the_console_until_its_alarm_is_over(tmp_path):
+    clock, watch = Clock(), Watching()
+    name, labels = ALARMS[0].name, {"stage": "matcher"}
+    first = Alarms(watch, tmp_path, clock)
+    first.acknowledge(name, labels, "anna", "known")
+    with pytest.raises(OutcryError, match="is not active"):
+        first.acknowledge(name, {}, "anna", "not this one")
+    for _ in range(2):
+        again = Alarms(watch, tmp_path, clock)
+        again.poll()
+        (row,) = again.standing()
+        assert (row["acknowledged"]["by"], row["acknowledged"]["why"]) == ("anna", "known")
+    watch.standing(State.RESOLVED)
+    again.poll()
+    watch.standing(State.FIRING)
+    again.poll()
+    assert again.standing()[0]["acknowledged"] is None
+    assert Alarms(watch, tmp_path, clock).acknowledged == {}
+    did = [(row["asked"]["do"], row["operator"]) for row in desk_record(tmp_path, RECORD)]
+    assert did == [(SEEN, "anna"), (OVER, "")]
+
+
+def test_what_was_over_while_nobody_looked_is_not_acknowledged_for_ever(tmp_path):
+    clock, watch = Clock(), Watching()
+    Alarms(watch, tmp_path, clock).acknowledge(ALARMS[0].name, {"stage": "matcher"}, "anna", "x")
+    again = Alarms(watch, tmp_path, clock)
+    watch.standing(State.RESOLVED)
+    watch.changed = []
+    again.poll()
+    assert again.acknowledged, "it may fire yet"
+    clock.now_s += KEEP_S + 1
+    again.poll()
+    assert again.acknowledged == {}
+    assert Alarms(watch, tmp_path, clock).acknowledged == {}
+
+
+def test_a_changed_record_of_alarms_is_told_and_not_believed(tmp_path):
+    watch = Watching()
+    for why in ("one", "two"):
+        Alarms(watch, tmp_path, Clock()).acknowledge(
+            ALARMS[0].name, {"stage": "matcher"}, "anna", why
+        )
+    path = tmp_path / RECORD
+    path.write_text(path.read_text().replace("one", "eno"))
+    alarms = Alarms(watch, tmp_path, Clock())
+    assert "line 2 does not follow" in alarms.fault
+    assert alarms.acknowledged == {}
+
+
+def test_viewers_who_look_once_a_second_look_together():
+    """Whenever each came; who looks more often has moments of his own."""
+    dues = {next_due(due, 1.0, due + 0.01) for due in (70.02, 70.5, 70.97)}
+    assert dues == {71.0}
+    assert next_due(70.0, 5.0, 70.0) == 75.0
+    assert next_due(70.0, 0.02, 70.001) == 70.02
+    assert next_due(70.0, 0.02, 70.5) == 70.5
+
+
+def run(coroutine):
+    """In a thread of its own: in that of the tests a browser's loop may be running."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, coroutine).result()
+
+
+@pytest.mark.parametrize(
+    ("name", "headers", "status"),
+    [
+        ("host", [(b"host", b"[")], 421), ("host", [(b"host", b"[::1")], 421),
+        ("origin", [(b"host", b"127.0.0.1"), (b"origin", b"http://[")], 403),
+    ],
+)  # fmt: skip
+def test_a_host_or_an_origin_that_is_no_address_is_refused(accounts, name, headers, status):
+    messages = []
+
+    async def send(message):
+        messages.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/api/login", "headers": headers}
+    run(Gate(None, accounts, False)(scope, None, send))
+    assert messages[0]["status"] == status
+
+
+@pytest.mark.parametrize("given", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_json_cannot_say_back_is_a_request_that_is_refused(accounts, given):
+    body, messages = b'{"name": %b, "password": "word"}' % given.encode(), []
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/login", "headers": headers,
+        "query_string": b"", "http_version": "1.1", "scheme": "http", "root_path": "",
+    }  # fmt: skip
+
+    async def receive():
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message):
+        messages.append(message)
+
+    app = make_app(SimpleNamespace(accounts=accounts, file=None, observer=None, market=None))
+    run(app(scope, receive, send))
+    assert messages[0]["status"] == 422
+    (wrong,) = json.loads(messages[1]["body"])["detail"]
+    assert (wrong["loc"], wrong["msg"]) == (["body", "name"], "Input should be a valid string")
+    assert b"word" not in messages[1]["body"]
+
+
+def test_a_participants_limits_are_shown_in_their_own_units():
+    file = read_venue(EXAMPLE)
+    view = fresh_view(hook_settings([1, 2], file.order_capacity, file.risk, 0), file.instruments)
+    view.participants[1, lay.RATE_NS // 8] = 200_000_000
+    view.participants[1, lay.DUPLICATE_NS // 8] = 100_000_000
+    shown = row_of(view, file.participants[0], ["GOLD", "SILVER"])["limits"]
+    wanted = [("orders_per_s", 5), ("duplicate_window_ms", 100)]
+    assert [(one["limit"], one["value"]) for one in shown] == wanted
+
+
+@pytest.mark.parametrize("page", ["console", "screen"])
+def test_a_certificate_that_is_none_is_told_in_a_line(page, tmp_path):
+    (tmp_path / "c.pem").write_text("no PEM\n")
+    for name, words in (("c.pem", "are no certificate and key in PEM"), ("x.pem", "No such file")):
+        pair = ["--certificate", str(tmp_path / name), "--key", str(tmp_path / name)]
+        done = CliRunner().invoke(main, [page, str(EXAMPLE), "--address", "127.0.0.1:0", *pair])
+        assert done.exit_code == 1
+        assert words in done.stderr
+        assert len(done.stderr.splitlines()) == 1

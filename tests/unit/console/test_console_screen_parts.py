@@ -1,0 +1,148 @@
+"""The screen's parts alone: orders out of messages, rules, and how they are told."""
+
+import pytest
+
+from openoutcry.console.screen import orders as o
+from openoutcry.console.screen import tell
+from openoutcry.console.screen.orders import Order, OwnOrders, Traded
+from openoutcry.console.screen.rules import FILL, LIMIT, PRICE, Rule, RuleError, Rules, price_text
+from openoutcry.operations.notify import MailServer, NotifyError
+from tests.support.console.console_screen_parts import venue_message
+
+
+def test_what_was_never_answered_was_never_entered_and_cancels_go_again():
+    own = OwnOrders()
+    own.take(venue_message("A", "A1", shares=5))
+    own.take(venue_message("A", "A2", shares=5))
+    own.sent(Order("N1", "B", "TIN", 5))
+    own.sent(Order("N2", "B", "TIN", 5, replaces="A1"))
+    assert own.orders["A1"].wanted == "replace"
+    own.orders["A2"].wanted = "cancel"
+    own.take(venue_message("J", o.PROBE + "X", reason="Z"))
+    assert own.end_unanswered() == (["N1", "N2"], ["A2"])
+    states = {one.token: (one.state, one.wanted) for one in own.orders.values()}
+    assert states == {"A1": (o.OPEN, ""), "A2": (o.OPEN, "cancel"), "N1": (o.NEVER, ""),
+                      "N2": (o.NEVER, "")}  # fmt: skip
+
+
+def test_a_replace_that_comes_too_late_ends_with_its_order():
+    own = OwnOrders()
+    own.take(venue_message("A", "A1", shares=5))
+    own.sent(Order("A2", "B", "TIN", 4, replaces="A1"))
+    own.take(venue_message("E", "A1", shares=5))
+    assert (own.orders["A1"].state, own.orders["A2"].state) == (o.FILLED, o.REJECTED)
+    own.take(venue_message("A", "B1", shares=5))
+    own.sent(Order("B2", "B", "TIN", 4, replaces="B1"))
+    own.take(venue_message("J", "B2", reason="D"))
+    assert (own.orders["B1"].state, own.orders["B1"].wanted) == (o.OPEN, "")
+
+
+def test_what_is_kept_of_a_day_is_bounded():
+    own = OwnOrders()
+    own.take(venue_message("A", "OPEN", shares=1))
+    for k in range(o.CLOSED_KEPT + 50):
+        own.take(venue_message("A", f"T{k}", shares=1))
+        own.take(venue_message("E", f"T{k}", shares=1))
+    assert len(own.orders) == o.CLOSED_KEPT + 1
+    assert own.rows(3)[0]["token"] == "OPEN"
+    assert len(own.rows(3)) == 4
+    assert own.fill_count == o.CLOSED_KEPT + 50
+
+
+def test_profit_is_exact():
+    today = Traded()
+    today.add("B", 3, 100_001)
+    today.add("S", 1, 100_004)
+    today.add("T", 1, 100_002)
+    assert today.profit(100_010, 10) == (100_004 + 100_002 + 100_010 - 3 * 100_001) * 10
+
+
+@pytest.mark.parametrize(
+    ("price", "decimals", "text"),
+    [(100_000, 2, "10.00"), (123_450, 2, "12.345"), (1, 0, "0.0001"), (50_000, 0, "5")],
+)
+def test_no_digit_of_a_price_is_left_out(price, decimals, text):
+    assert price_text(price, decimals) == text
+
+
+def rules_of(folder, **more):
+    given = {"hosts": ("hooks.example",), "mails": True} | more
+    return Rules(folder, lambda symbol: 2, given["hosts"], given["mails"])
+
+
+def test_a_price_and_a_limit_are_told_once_also_over_a_restart(tmp_path):
+    rules = rules_of(tmp_path)
+    rules.add("ANNA", Rule(PRICE, "TIN", above=True, price=50_000))
+    rules.add("ANNA", Rule(PRICE, "TIN", above=False, price=20_000))
+    rules.add("ANNA", Rule(LIMIT, limit="open_orders", percent=80))
+
+    def notices_at(last, used):
+        limits = [{"limit": "open_orders", "instrument": "", "value": 10, "used": used}]
+        return [text for _, text in rules.check("ANNA", {"TIN": last} if last else {}, limits)]
+
+    assert notices_at(0, 7) == []
+    assert notices_at(49_999, 8) == ["8 of 10 open_orders are used"]
+    assert notices_at(50_000, 9) == ["TIN at 5.00"]
+    rules = rules_of(tmp_path)
+    assert notices_at(60_000, 9) == []
+    assert notices_at(0, 9) == [], "nothing is known, nothing changes"
+    assert notices_at(20_000, 7) == ["TIN at 2.00"]
+    assert notices_at(50_000, 8) == ["TIN at 5.00", "8 of 10 open_orders are used"]
+    assert rules.check("BERT", {"TIN": 50_000}, []) == []
+    assert (tmp_path / "screen-rules.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_rules_are_few_and_a_damaged_file_is_told(tmp_path):
+    rules = rules_of(tmp_path)
+    for _ in range(20):
+        number = rules.add("ANNA", Rule(FILL))
+    with pytest.raises(RuleError, match="20 rules already"):
+        rules.add("ANNA", Rule(FILL))
+    with pytest.raises(RuleError, match="no such rule"):
+        rules.remove("BERT", number)
+    rules.remove("ANNA", number)
+    with pytest.raises(RuleError, match="sends no mail"):
+        rules_of(tmp_path, mails=False).add("BERT", Rule(FILL, mail="a@b.example"))
+    (tmp_path / "screen-rules.json").write_text('{"ANNA": [{"kind"')
+    with pytest.raises(RuleError, match=r"screen-rules\.json"):
+        rules_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"mail": "a@b.example\r\nbcc: all@c.example"}, {"mail": "a@b.example,c@d.example"},
+        {"mail": "\U0001f600@b.example"}, {"webhook": "ftp://hooks.example/"},
+        {"webhook": "http://hooks.example@evil.example/"}, {"webhook": "http://hooks.example:x/"},
+        {"webhook": "http://evil.example/?hooks.example"}, {"webhook": "http://hooks.example/ x"},
+        {"webhook": "http://me:secret@hooks.example/"},
+    ],
+)  # fmt: skip
+def test_who_may_be_told_is_one_address_that_the_venue_allows(tmp_path, rule):
+    with pytest.raises(RuleError):
+        rules_of(tmp_path).add("ANNA", Rule(FILL, **rule))
+
+
+def test_who_cannot_be_reached_is_tried_again_and_then_told(monkeypatch):
+    now, failed = [0.0], []
+    teller = tell.Teller("V", MailServer("127.0.0.1", 1), "v@x.example",
+                         lambda *one: failed.append(one), lambda: now[0])  # fmt: skip
+    tries = []
+
+    def refused(*words):
+        tries.append(words)
+        raise NotifyError("nobody")
+
+    monkeypatch.setattr(tell, "send_mail", refused)
+    teller.tell("ANNA", Rule(FILL, mail="a@b.example"), "sold 1 TIN at 1.00")
+    while (one := teller._next()) is not None:
+        teller._waiting.remove(one)
+        teller._send(one)
+        assert teller._next() is None, "not before its time"
+        now[0] += tell.AGAIN_S
+    assert len(tries) == tell.TRIES
+    assert failed == [("ANNA", "not told by mail: nobody")] * 2
+    for _ in range(tell.EACH_MINUTE + 5):
+        teller.tell("BERT", Rule(FILL, mail="b@b.example"), "x")
+    assert sum(one.session == "BERT" for one in teller._waiting) == tell.EACH_MINUTE
+    assert "too many messages" in failed[-1][1]

@@ -1,0 +1,279 @@
+"""The rooms' rules, read from the source: who imports whom, and what stands in one file only."""
+
+import ast
+import re
+from functools import cache
+
+import pytest
+
+from tests import ROOT
+from tests.support.documents.rooms import MAY_IMPORT, rooms
+from tests.support.imports import circles, graph
+
+FILE_LINES, FUNCTION_LINES, IMPORTED_NAMES = 600, 60, 14
+"""A file, a function that is no kernel, and a list of names imported from one module end here."""
+
+PEER = ROOT / "bench" / "peers" / "day_hftbacktest.py"
+"""Runs in an environment of its own, where our compiler is not."""
+COMPILERS = {"njit", "jit", "cfunc"}
+OWNER_OF_NJIT = ROOT / "wire" / "kernel.py"
+
+
+@cache
+def parsed(source):
+    """Every rule reads every module: parsed once."""
+    return ast.parse(source)
+
+
+def modules(room):
+    """Every module of a room."""
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def imported_names(tree, package):
+    """Every dotted name that a module imports; relative ones made absolute by its ``package``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            start = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
+            stem = ".".join(part for part in (start, node.module) if part)
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+def faults(source, room, package=None):
+    """What a module of ``room`` imports that it may not, each in a sentence."""
+    sentences = []
+    for name in imported_names(parsed(source), package or f"openoutcry.{room}"):
+        first, *rest = name.split(".")
+        if first in MAY_IMPORT and not first == room == "tests":
+            sentences.append(f"{name} is imported without openoutcry")
+        target = rest[0] if first == "openoutcry" and rest else room
+        if target in MAY_IMPORT and target not in MAY_IMPORT[room] | {room}:
+            sentences.append(f"{room} imports {name}")
+    return sentences
+
+
+def compiler_uses(source):
+    """Lines where numba's own compilers are named instead of the kernel decorator."""
+    lines = []
+    for node in ast.walk(parsed(source)):
+        named = isinstance(node, ast.Attribute) and node.attr in COMPILERS
+        if named and isinstance(node.value, ast.Name) and node.value.id in {"numba", "nb"}:
+            lines.append(node.lineno)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "numba":
+            lines += [node.lineno for alias in node.names if alias.name in COMPILERS]
+    return lines
+
+
+def documented():
+    """The table of ARCHITECTURE.md: whom each room may import, in its words."""
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    return dict(re.findall(r"^\| `(\w+)/` \|[^|]*\| ([^|]*?) \|", text, re.MULTILINE))
+
+
+def test_the_architecture_page_has_the_same_table():
+    """What a newcomer reads is what is checked here."""
+    for room, allowed in MAY_IMPORT.items():
+        others = [other for other in MAY_IMPORT if other not in (room, "tests")]
+        missing = [other for other in others if other not in allowed]
+        named = ", ".join(other for other in others if other in allowed) or "nothing of ours"
+        cell = "all" + " but ".join(["", *missing]) if len(missing) < 2 else named
+        assert documented()[room] == cell, room
+    assert set(documented()) == set(MAY_IMPORT)
+
+
+def test_every_room_is_in_the_table():
+    """A new folder of modules at the top of the tree needs a line about whom it may import."""
+    outside = {"scripts", "docs", "build", "openoutcry"}
+    folders = {
+        path.name
+        for path in ROOT.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and path.name not in outside
+    }
+    with_modules = {name for name in folders if any((ROOT / name).rglob("*.py"))}
+    assert with_modules <= set(MAY_IMPORT)
+    assert "wire" in with_modules
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_room_imports_only_what_the_table_allows(room):
+    """Each module's imports, wherever in the file they stand, keep to the table."""
+    for path in modules(room):
+        package = ".".join(["openoutcry", *path.relative_to(ROOT).parent.parts])
+        assert faults(path.read_text(), room, package) == [], path
+
+
+def test_what_validates_knows_neither_host_nor_report():
+    """Only the gateway's tools, which measure it and fill its pages, import more than wire."""
+    for path in modules("gateway_fpga"):
+        if path.parent.name != "tools":
+            names = list(imported_names(parsed(path.read_text()), "openoutcry.gateway_fpga"))
+            reached = {name.split(".")[1] for name in names if name.startswith("openoutcry.")}
+            assert not reached & {"host", "report"}, path
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_only_one_file_names_the_compiler(room):
+    """numba's njit and jit stand in wire/kernel.py, so that one policy and one cache key hold."""
+    for path in modules(room):
+        if path not in (OWNER_OF_NJIT, PEER):
+            assert compiler_uses(path.read_text()) == [], path
+    assert compiler_uses(OWNER_OF_NJIT.read_text())
+
+
+def package_modules():
+    """Every module that is installed, by its path in the tree, with its source."""
+    names = [room for room in rooms() if room != "tests"]
+    return {
+        path.relative_to(ROOT).as_posix(): path.read_text()
+        for room in names
+        for path in modules(room)
+    }
+
+
+def long_functions(source):
+    """Functions of more than FUNCTION_LINES that are no kernels: a kernel is inlined as it stands,
+    and ends where its registers do."""
+    return [
+        node.name
+        for node in ast.walk(parsed(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno - node.lineno >= FUNCTION_LINES
+        and not any("kernel" in ast.unparse(one) for one in node.decorator_list)
+    ]
+
+
+def long_imports(source):
+    """Modules of which more than IMPORTED_NAMES names are imported: one alias says it better."""
+    return {
+        node.module: len(node.names)
+        for node in ast.walk(parsed(source))
+        if isinstance(node, ast.ImportFrom) and len(node.names) > IMPORTED_NAMES
+    }
+
+
+def test_no_file_is_longer_than_a_reader_holds():
+    files = [path for room in rooms() for path in modules(room)]
+    too_long = {
+        path.relative_to(ROOT).as_posix()
+        for path in files
+        if len(path.read_text().splitlines()) > FILE_LINES
+    }
+    assert too_long == set()
+
+
+def test_no_function_is_longer_than_a_screen():
+    functions = {path: long_functions(source) for path, source in package_modules().items()}
+    assert {path: names for path, names in functions.items() if names} == {}
+
+
+def test_no_list_of_imports_is_a_page():
+    """A package's own __init__ is its list of names; elsewhere an alias of the module is shorter
+    and says where a name is from."""
+    imports = {
+        path: long
+        for path, source in package_modules().items()
+        if not path.endswith("__init__.py") and (long := long_imports(source))
+    }
+    assert imports == {}
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "from openoutcry.a import y",
+        "import openoutcry.a",
+        "from openoutcry import a",
+        "def f():\n    from openoutcry.a import y",
+        "class C:\n    def f(self):\n        if x:\n            import openoutcry.a",
+    ],
+)
+def test_a_circle_is_found(hidden):
+    """Over two modules or three, whichever way an import is written."""
+    sources = {
+        "openoutcry.a": "from openoutcry.b import x",
+        "openoutcry.b": "from openoutcry.c import x\nfrom openoutcry.d import x",
+        "openoutcry.c": hidden,
+        "openoutcry.d": "import numpy",
+    }
+    assert circles(graph(sources)) == [["openoutcry.a", "openoutcry.b", "openoutcry.c"]]
+    sources["openoutcry.c"] = "if TYPE_CHECKING:\n    from openoutcry.a import y"
+    assert circles(graph(sources)) == []
+
+
+def test_what_is_too_long_is_seen():
+    body = "\n    x = 1" * FUNCTION_LINES
+    assert long_functions(f"def f():{body}") == ["f"]
+    assert long_functions(f"def f():{body[:-10]}") == []
+    assert long_functions(f"@kernel\ndef f():{body}") == []
+    names = ", ".join(f"n{number}" for number in range(IMPORTED_NAMES + 1))
+    assert long_imports(f"from m import {names}") == {"m": IMPORTED_NAMES + 1}
+    assert long_imports("from m import n") == {}
+
+
+@pytest.mark.parametrize("room", [room for room in rooms() if room != "tests"])
+def test_room_says_its_one_job_in_one_sentence(room):
+    """The package's docstring begins with one sentence; a room that needs two is two rooms."""
+    docstring = ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text()))
+    assert docstring, f"{room} has no docstring"
+    sentence = " ".join(docstring.split("\n\n")[0].split())
+    assert sentence.endswith("."), sentence
+    assert ". " not in sentence, sentence
+
+
+@pytest.mark.parametrize("room", [room for room in rooms() if room != "tests"])
+def test_room_is_a_package_inside_openoutcry(room):
+    """The folder at the top and the installed subpackage are the same files."""
+    assert (ROOT / "openoutcry" / room).resolve() == ROOT / room
+    assert (ROOT / "openoutcry" / room).is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("room", "source", "fault"),
+    [
+        ("matcher", "import openoutcry.ring", "matcher imports openoutcry.ring"),
+        ("matcher", "from openoutcry import ring", "matcher imports openoutcry.ring"),
+        ("matcher", "from openoutcry.ring.x import y", "matcher imports openoutcry.ring.x.y"),
+        ("matcher", "from ..ring import y", "matcher imports openoutcry.ring.y"),
+        ("matcher", "def f():\n    import openoutcry.flow", "matcher imports openoutcry.flow"),
+        ("journal", "from openoutcry.pipeline import x", "journal imports openoutcry.pipeline.x"),
+        ("pipeline", "from openoutcry.bench import x", "pipeline imports openoutcry.bench.x"),
+        ("bench", "from openoutcry.cli.run import x", "bench imports openoutcry.cli.run.x"),
+        ("report", "import openoutcry.bench.x", "report imports openoutcry.bench.x"),
+        ("pipeline", "import wire", "wire is imported without openoutcry"),
+        ("tests", "from ring.ring import x", "ring.ring.x is imported without openoutcry"),
+    ],
+)
+def test_a_forbidden_import_is_found(room, source, fault):
+    """The check itself sees every way there is to write an import."""
+    assert faults(source, room) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("room", "source"),
+    [
+        ("matcher", "from openoutcry.wire.kernel import kernel\nimport numpy"),
+        ("matcher", "from openoutcry.matcher.book import x\nfrom .book import y"),
+        ("bench", "from openoutcry.host.info import host_info"),
+        ("bench", "from openoutcry import __version__"),
+        ("flow", "from wireless import x\nimport journalist"),
+    ],
+)
+def test_an_allowed_import_passes(room, source):
+    """The room itself, the rooms of the table, other people's packages and the version pass."""
+    assert faults(source, room) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import numba\n@numba.njit\ndef f(): 0",
+        "from numba import njit",
+        "from numba import jit as j",
+    ],
+)
+def test_a_second_compiler_is_found(source):
+    """Decorated in full or imported under another name, a bare njit is seen."""
+    assert compiler_uses(source) != []

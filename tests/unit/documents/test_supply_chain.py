@@ -1,0 +1,82 @@
+"""What `make run` installs is pinned by hash, licensed for use, and can be listed."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.support.documents.supply_chain import LOCK, for_this_python, locked
+from tests.support.user_commands import ROOT
+
+LICENCES = {
+    "0BSD", "Apache-2.0", "BSD", "BSD License", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC",
+    "LGPL-2.1-or-later", "MIT", "MIT License", "MIT-0", "PSF-2.0", "Zlib",
+    "Apache-2.0 WITH LLVM-exception",
+}  # fmt: skip
+"""What may be used beside Apache-2.0; the LGPL's one package, crc32c, is a shared library that
+anybody can exchange."""
+
+
+def licences(name: str) -> Iterator[str]:
+    """What a distribution says of its licence: each that holds, or one to choose from."""
+    about = distribution(name).metadata
+    classifiers = [text.rsplit(" :: ", 1)[1] for text in about.get_all("Classifier") or []
+                   if text.startswith("License ::")]  # fmt: skip
+    statement = about.get("License-Expression") or about.get("License") or "".join(classifiers[:1])
+    for one in statement.split(" AND "):
+        choices = one.strip("() ").split(" OR ")
+        yield next((choice for choice in choices if choice in LICENCES), one)
+
+
+def test_each_line_of_the_lock_is_a_version_and_its_hashes() -> None:
+    names = re.findall(r"^([A-Za-z0-9][^\s=]*)", LOCK, re.M)
+    assert names == [one.name for one in locked()]
+
+
+@pytest.mark.promise(
+    "The lock names no package index and covers what pyproject.toml asks for",
+    group="supply",
+)
+def test_the_lock_holds_every_dependency() -> None:
+    """For each dependency of pyproject.toml, a version that it allows."""
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    pinned = {canonicalize_name(one.name): str(one.specifier)[2:] for one in for_this_python()}
+    for requirement in map(Requirement, wanted):
+        version = pinned.get(canonicalize_name(requirement.name))
+        assert version, f"{requirement.name} is not locked: make lock"
+        assert requirement.specifier.contains(version), f"{requirement} and {version}: make lock"
+
+
+def test_what_the_dependencies_need_is_locked_too() -> None:
+    """Nothing is left for the installer to choose."""
+    pinned = {canonicalize_name(one.name) for one in for_this_python()}
+    for name in pinned:
+        for text in distribution(name).requires or []:
+            needed = Requirement(text)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                assert canonicalize_name(needed.name) in pinned, f"{name} needs {needed}: make lock"
+
+
+@pytest.mark.promise(
+    "The lock names no package index and covers what pyproject.toml asks for",
+    group="supply",
+)
+def test_the_lock_names_no_index() -> None:
+    assert not re.search(r"://|--index-url|--extra-index|--find-links", LOCK)
+
+
+@pytest.mark.promise("Every dependency's licence is known and permits use", group="supply")
+def test_every_licence_is_one_we_accept() -> None:
+    unknown = {}
+    for requirement in for_this_python():
+        try:
+            names = set(licences(requirement.name))
+        except PackageNotFoundError:
+            raise AssertionError(f"{requirement.name} is locked and not installed") from None
+        if not names or not names <= LICENCES:
+            unknown[requirement.name] = names - LICENCES or "says nothing"
+    assert unknown == {}

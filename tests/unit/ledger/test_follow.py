@@ -1,0 +1,30 @@
+"""A ledger in files or a database: followed, killed, begun again, it is the rebuilt one."""
+
+import os
+import shutil
+
+import pytest
+
+from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.parquet_store import connect
+from openoutcry.ledger.standing import folder_of
+from tests.support.ledger.follow import once
+
+
+def test_a_full_disk_is_named_and_what_counted_still_counts(day, tmp_path, monkeypatch):
+    home = shutil.copytree(day, tmp_path / "day")
+    real, left = os.fsync, [7]
+
+    def full(descriptor):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(LedgerError, match=r"No space left on device: nothing of it was written"):
+        once(home)
+    assert not list(folder_of(home).rglob("*.tmp"))
+    monkeypatch.setattr(os, "fsync", real)
+    once(home)
+    assert connect(folder_of(home)).sql("select max(cause_seq) from transactions").fetchall()[0][0]

@@ -1,0 +1,69 @@
+"""Journal, ledger, the core's risk and the store: equal, or where they first part."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from openoutcry.ledger.postgresql import StoreGone
+from openoutcry.ledger.reconcile import (
+    COMPARED,
+    Reconciliation,
+    stops,
+)
+from openoutcry.ledger.standing import at, save
+from tests.support.ledger import ledger_flow as flow
+
+
+def test_without_a_store_three_are(day, outcry_json):
+    report = outcry_json("reconcile", day)
+    assert (report["seq"], report["store_event_seq"], report["difference"]) == (20_000, None, None)
+
+
+def test_it_goes_along_and_a_checkpoint_does_not_hide_anything(day, tmp_path):
+    home, turns = shutil.copytree(day, tmp_path / "day"), iter([True, True, False])
+    save(at(home, 10_000))
+    verdicts = list(stops(Reconciliation(home, None), lambda: next(turns)))
+    assert [verdict.seq for verdict in verdicts] == [20_000] * 3
+    assert verdicts[0].difference is None
+
+
+def test_a_database_that_is_gone_is_waited_for(day, monkeypatch):
+    messages, turns = [], iter([True, True, False])
+    work = Reconciliation(day, None)
+    answers = iter([StoreGone("the database is gone: x"), StoreGone("the database is gone: x"), 0])
+
+    def reached():
+        answer = next(answers)
+        if isinstance(answer, StoreGone):
+            raise answer
+        return answer
+
+    work.store = reached, lambda after, until: dict.fromkeys(COMPARED, np.zeros(0, np.int64))
+    verdicts = list(stops(work, lambda: next(turns), messages.append))
+    assert messages == ["the database is gone: x"]
+    assert [verdict.seq for verdict in verdicts] == [flow.COMMANDS]
+
+
+def test_a_database_that_goes_in_the_middle_costs_nothing_of_the_journal(day):
+    """What was read of the journal when it went is not read again, and is compared all the same."""
+    work, answers = Reconciliation(day, None, every=5_000), iter([StoreGone("gone"), 0, 0, 0, 0])
+
+    def reached():
+        answer = next(answers)
+        if isinstance(answer, StoreGone):
+            raise answer
+        return answer
+
+    work.store = reached, lambda after, until: pytest.fail("nothing is there to be read")
+    with pytest.raises(StoreGone):
+        list(work.verdicts(follow=True))
+    work.store = None
+    assert [verdict.seq for verdict in work.verdicts(follow=True)] == [flow.COMMANDS]
+    assert work.difference is None
+
+
+def test_a_follower_of_a_fast_venue_tells_on_the_way(day):
+    work = Reconciliation(day, None, every=5_000)
+    seqs = [verdict.seq for verdict in work.verdicts(follow=True)]
+    assert seqs == [5_000, 10_000, 15_000, 20_000, 20_000]

@@ -1,0 +1,176 @@
+"""Delivery against payment: both legs or neither, every unit accounted for, fails carried."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+
+from openoutcry.ledger.settlement.errors import SettlementError
+from openoutcry.ledger.settlement.files import (
+    read_balances,
+    read_owed,
+    with_carried,
+    write_settlement,
+)
+from openoutcry.ledger.settlement.settle import (
+    DELIVER,
+    PENDING,
+    POST,
+    post,
+    reserve,
+    settle,
+)
+from openoutcry.ledger.settlement.trades import read_trades
+from tests.support.ledger.settlement_settle import DAY, HEADER, NAMES, ROWS, trades_of
+
+
+def test_a_ring_of_trades_moves_only_nets(tmp_path):
+    """Each sells what it buys: with nothing of the asset and little cash, all of it settles."""
+    rows = [("ann", "bob", "ACME", 5, 100), ("bob", "cat", "ACME", 5, 101),
+            ("cat", "ann", "ACME", 5, 102)]  # fmt: skip
+    start = {("cat", "USD"): 1, ("bob", "USD"): 1}
+    done = settle(trades_of(tmp_path, rows), start, DAY)
+    assert done.fails == []
+    assert done.settled == [0, 1, 2]
+    assert {(one.phase, one.asset) for one in done.transfers} == {
+        (PENDING, "USD"), (POST, "USD"), (DELIVER, "USD"),
+    }  # fmt: skip
+    assert {key: units for key, units in done.balances.items() if units} == {("ann", "USD"): 2}
+
+
+def test_who_cannot_deliver_gets_nothing_for_it_and_pays(tmp_path):
+    """Bob lacks one ACME: its latest sale fails with both legs, the others settle."""
+    rows = [("ann", "bob", "ACME", 3, 300), ("cat", "bob", "ACME", 2, 20_000),
+            ("ann", "dan", "ACME", 1, 100)]  # fmt: skip
+    start = {("bob", "ACME"): 4, ("dan", "ACME"): 1, ("ann", "USD"): 400, ("cat", "USD"): 20_000}
+    done = settle(trades_of(tmp_path, rows), start, DAY, penalty_ppm=125)
+    assert done.settled == [0, 2]
+    assert [(one.at, one.short, one.asset, one.penalty_units) for one in done.fails] == [
+        (1, "bob", "ACME", 2)
+    ]  # 2.5, half-even
+    assert {key: units for key, units in done.balances.items() if units} == {
+        ("ann", "ACME"): 4, ("bob", "ACME"): 1, ("bob", "USD"): 298, ("dan", "USD"): 100,
+        ("cat", "USD"): 20_002,
+    }  # fmt: skip
+
+
+def test_a_fail_pulls_down_what_hangs_on_it_and_nothing_else(tmp_path):
+    """Bob was to deliver on what ann fails to deliver to him."""
+    rows = [("bob", "ann", "ACME", 5, 50), ("cat", "bob", "ACME", 5, 60),
+            ("dan", "cat", "COIN", 1, 1)]  # fmt: skip
+    start = {("cat", "USD"): 60, ("bob", "USD"): 50, ("cat", "COIN"): 1, ("dan", "USD"): 1}
+    done = settle(trades_of(tmp_path, rows), start, DAY, penalty_ppm=0)
+    assert done.settled == [2]
+    assert [(one.at, one.short) for one in done.fails] == [(0, "ann"), (1, "bob")]
+
+
+@given(ROWS)
+def test_nothing_fails_where_everybody_has_enough(tmp_path_factory, rows):
+    trades = trades_of(tmp_path_factory.mktemp("rows"), rows)
+    rich = {(who, what): 10**6 for who in NAMES for what in ("ACME", "COIN", "USD")}
+    assert settle(trades, rich, DAY).fails == []
+
+
+def test_what_is_not_due_waits_and_what_was_due_before_is_settled(tmp_path):
+    trades = trades_of(tmp_path, [("ann", "bob", "ACME", 1, 1)])
+    start = {("ann", "USD"): 1, ("bob", "ACME"): 1}
+    early = settle(trades, start, date(2026, 11, 23))
+    assert (early.settled, early.fails, early.transfers) == ([], [], [])
+    assert settle(trades, start, date(2026, 12, 24)).settled == [0]
+
+
+def test_nothing_moves_before_everything_is_reserved():
+    nets = {("ann", "USD"): -5, ("bob", "USD"): 5, ("bob", "ACME"): -1, ("ann", "ACME"): 1}
+    poor = {("ann", "USD"): 5}
+    with pytest.raises(SettlementError, match="bob has 0 ACME where 1 are due"):
+        reserve(nets, poor)
+    balances = {("ann", "USD"): 5, ("bob", "ACME"): 1}
+    pending = reserve(nets, balances)
+    for wrong in (pending[:1], [replace_units(one) for one in pending]):
+        with pytest.raises(SettlementError, match="what is pending"):
+            post(nets, wrong, balances)
+    gone = {("ann", "USD"): 5}
+    with pytest.raises(SettlementError, match="bob has 0 ACME"):
+        post(nets, pending, gone)
+    with pytest.raises(SettlementError, match="USD: the nets are not 0 in sum"):
+        post(nets | {("bob", "USD"): 6}, pending, balances)
+    assert (balances, gone) == ({("ann", "USD"): 5, ("bob", "ACME"): 1}, {("ann", "USD"): 5})
+
+
+def replace_units(transfer):
+    return transfer._replace(units=transfer.units + 1)
+
+
+def test_what_fails_is_carried_in_a_file_and_settles_later(tmp_path):
+    """Once its seller has what it owes; the penalty that could not be paid is still owed."""
+    trades = trades_of(tmp_path, [("ann", "bob", "ACME", 2, 10_000)])
+    first = settle(trades, {("ann", "USD"): 10_000}, DAY)
+    assert first.owed == [(1, "bob", "ann", "USD", 1)]
+    write_settlement(tmp_path / "day1", trades, first)
+    fails = (tmp_path / "day1" / "fails.csv").read_text().splitlines()
+    assert fails[1] == "1,2026-11-24,ann,bob,ACME,2,USD,10000,bob,ACME,1"
+    with pytest.raises(SettlementError, match="day1 is there already"):
+        write_settlement(tmp_path / "day1", trades, first)
+    with pytest.raises(SettlementError, match=r"row 2, trade_id: 1 is there already"):
+        with_carried(trades, tmp_path / "day1")
+    new = trades_of(tmp_path, [], "new.csv")
+    balances = read_balances(tmp_path / "day1" / "balances.csv") | {("bob", "ACME"): 2}
+    both, owed = with_carried(new, tmp_path / "day1"), read_owed(tmp_path / "day1")
+    second = settle(both, balances, date(2026, 11, 25), owed=owed)
+    assert (second.settled, second.fails, second.owed) == ([0], [], [])
+    assert second.balances[("bob", "USD")] == 9_999
+    assert second.balances[("ann", "USD")] == 1
+    again = settle(both, {("ann", "USD"): 10_000}, date(2026, 11, 25), owed=owed)
+    assert again.owed == owed * 2
+
+
+def test_what_is_not_due_yet_is_carried_and_nothing_settles_twice(tmp_path):
+    (tmp_path / "trades.csv").write_text(
+        HEADER + "1,2026-11-23,24/7,ann,bob,COIN,1,USD,5\n2,2026-11-23,XNYS,ann,bob,ACME,1,USD,7\n"
+    )
+    trades = read_trades(tmp_path / "trades.csv")
+    start = {("ann", "USD"): 100, ("bob", "COIN"): 9, ("bob", "ACME"): 9}
+    first = settle(trades, start, date(2026, 11, 23))
+    assert (first.settled, first.waiting(len(trades))) == ([0], [1])
+    write_settlement(tmp_path / "day1", trades, first)
+    with pytest.raises(SettlementError, match=r"settled.csv: row 2, trade_id: 1 is there already"):
+        with_carried(trades, tmp_path / "day1")
+    both = with_carried(trades_of(tmp_path, [], "new.csv"), tmp_path / "day1")
+    second = settle(both, first.balances, DAY)
+    assert (second.settled, second.waiting(len(both))) == ([0], [])
+    assert second.balances["ann", "USD"] == 88
+    assert second.balances["ann", "ACME"] == second.balances["ann", "COIN"] == 1
+
+
+def test_balances_past_64_bits_are_read_again(tmp_path):
+    trades = trades_of(tmp_path, [("ann", "bob", "ACME", 1, 2**63 - 1)])
+    start = {("ann", "USD"): 2**63 - 1, ("bob", "ACME"): 1, ("bob", "USD"): 2**63 - 1}
+    done = settle(trades, start, DAY)
+    write_settlement(tmp_path / "day1", trades, done)
+    read = read_balances(tmp_path / "day1" / "balances.csv")
+    assert read == done.balances
+    assert read["bob", "USD"] == 2**64 - 2
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("member,asset\n", "row 1 must be member,asset,balance_units"),
+        ("member,asset,balance_units\nann,USD,-1\n", "row 2, balance_units: -1 is negative"),
+        ("member,asset,balance_units\nann,USD,1\nann,USD,1\n", "row 3: ann has USD twice"),
+        ("member,asset,balance_units\nclearing,USD,1\n", "row 2, member: clearing is no member"),
+    ],
+)
+def test_balances_that_are_not_right_are_named(text, word, tmp_path):
+    (tmp_path / "b.csv").write_text(text)
+    with pytest.raises(SettlementError) as caught:
+        read_balances(tmp_path / "b.csv")
+    assert word in str(caught.value)
+
+
+def test_debts_and_odd_penalties_are_refused(tmp_path):
+    trades = trades_of(tmp_path, [])
+    with pytest.raises(SettlementError, match="ann has -1 USD"):
+        settle(trades, {("ann", "USD"): -1}, DAY)
+    with pytest.raises(SettlementError, match="millionths"):
+        settle(trades, {}, DAY, penalty_ppm=1_000_001)

@@ -1,0 +1,15 @@
+"""The store gives every message again by its number; the retransmission server answers what it may,
+and nobody makes it do more."""
+
+import pytest
+
+from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.spec import FeedSpec
+
+
+def test_addresses_of_one_family_and_a_frame_that_holds_a_message():
+    with pytest.raises(FeedError, match="are of IPv4 and of IPv6"):
+        FeedSpec(("239.1.1.1", 1), ("ff02::1", 1))
+    with pytest.raises(FeedError, match="an MTU of 150 bytes leaves 122 for a packet"):
+        FeedSpec(("239.1.1.1", 1), mtu=150)
+    assert FeedSpec(("ff02::1", 1)).room == 1452

@@ -1,0 +1,29 @@
+"""What other people's tools take from us: Grafana's dashboard and systemd's units."""
+
+import re
+
+from openoutcry.operations.dashboard import PANELS, dashboard
+from openoutcry.operations.metrics import journal_use
+from tests import ROOT
+
+METRICS = (ROOT / "operations" / "metrics.py").read_text()
+SESSIONS = ("connected", "killed", "locked", "messages")
+
+
+def named():
+    """Every metric that operations/metrics.py has."""
+    named = set(re.findall(r'"(outcry_[a-z_]+[a-z])"', METRICS))
+    named |= {f"outcry_session_{name}" for name in SESSIONS}
+    return named | {f"outcry_journal_{name}" for name in journal_use(ROOT)}
+
+
+def test_a_dashboard_shows_only_metrics_that_there_are():
+    queried_metrics = {
+        re.sub("_(total|bucket)$", "", name)
+        for panel in PANELS
+        for query, _ in panel.queries
+        for name in re.findall(r"outcry_[a-z_]+[a-z]", query)
+    }
+    assert queried_metrics <= named()
+    places = [tuple(panel["gridPos"].values()) for panel in dashboard()["panels"]]
+    assert len(set(places)) == len(places) == len(PANELS)

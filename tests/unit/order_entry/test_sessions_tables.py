@@ -1,0 +1,242 @@
+"""What sessions keep in memory and files: notes packed and given back, rows by number, tokens found
+exactly, the stream store through deaths; each fast kernel against its slow reference."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openoutcry.order_entry import apply, hall, notes, rows, session, stream, tokens
+from openoutcry.wire import EVENT_DTYPE, make_instruments
+from tests.support.order_entry.sessions_tables import put
+
+
+def counted_notes(count, sessions=3):
+    """Notes of clients that count their tokens up, as most do."""
+    note_rows = np.zeros(count, notes.NOTE_DTYPE)
+    for index in range(count):
+        note = note_rows[index]
+        note["session"], note["protocol"], note["message"] = 1 + index % sessions, 1, ord("O")
+        note["row"], note["token_bytes"] = index + 1, 14
+        note["token"] = f"ORD{index // sessions:011d}".encode()
+        note["own"] = b"FIRMYP"
+    return note_rows
+
+
+def pack(note_rows, sessions=64):
+    """Through the packer, as the journal stage does; the notes stand at lane sequences from 1."""
+    ring = np.zeros(1 << max(1, len(note_rows).bit_length()), notes.NOTE_DTYPE)
+    ring[1 : len(note_rows) + 1] = note_rows
+    packer = notes.NotePacker(ring.ctypes.data, len(ring) - 1, sessions, len(ring))
+    return packer.pack(np.arange(1, len(note_rows) + 1))
+
+
+@given(st.data())
+def test_packed_notes_come_back_and_are_what_the_reference_packs(data):
+    count = data.draw(st.integers(0, 40))
+    note_rows = counted_notes(count, data.draw(st.integers(1, 5)))
+    raw = note_rows.view(np.uint8).reshape(-1, notes.NOTE_BYTES)
+    for _ in range(data.draw(st.integers(0, 60)) if count else 0):
+        at = data.draw(st.integers(0, count - 1)), data.draw(st.integers(2, notes.NOTE_BYTES - 1))
+        raw[at] = data.draw(st.integers(0, 255))
+    text = pack(note_rows)
+    assert notes.b64decode(text) == notes.reference_pack(note_rows)
+    there, unpacked = notes.unpack(text, count, 64)
+    assert there.tolist() == list(range(count))
+    assert unpacked.tobytes() == note_rows.tobytes()
+
+
+def test_commands_of_other_lanes_have_no_note_and_damage_is_refused():
+    note_rows = counted_notes(4)
+    ring = np.zeros(8, notes.NOTE_DTYPE)
+    ring[1:5] = note_rows
+    packer = notes.NotePacker(ring.ctypes.data, 7, 64, 8)
+    text = packer.pack(np.array([0, 1, 0, 0, 3]))
+    there, unpacked = notes.unpack(text, 5, 64)
+    assert there.tolist() == [1, 4]
+    assert unpacked.tobytes() == note_rows[[0, 2]].tobytes()
+    for bad, count in ((text, 4), (text[:-4], 5)):
+        with pytest.raises(ValueError, match="are not the notes"):
+            notes.unpack(bad, count, 64)
+    with pytest.raises(ValueError, match="notes of 5 commands"):
+        notes.unpack(text, 5, 1)
+
+
+def test_a_counting_clients_note_is_a_dozen_bytes():
+    size = len(notes.b64decode(pack(counted_notes(3000)))) / 3000
+    assert size < 16, size
+
+
+def test_numbers_pass_over_rows_that_are_live():
+    table = np.zeros(8, rows.ROW_DTYPE)
+    at, last, given_out = table.ctypes.data, 0, []
+    for _ in range(8):
+        last = int(rows.next_number(at, 7, last, 0))
+        rows.take_row(at, 7, last)
+        table[last & 7]["state"] = rows.SENT
+        given_out.append(last)
+    assert sorted(given_out) == list(range(1, 9))
+    assert rows.next_number(at, 7, last, 0) == 0
+    table[5]["state"] = rows.DONE
+    number = int(rows.next_number(at, 7, last, 0))
+    assert number == 13
+    assert rows.find_row(at, 7, 5) != 0
+    rows.take_row(at, 7, number)
+    assert rows.find_row(at, 7, 5) == 0
+    assert rows.find_row(at, 7, 13) == at + 256 * 5
+
+
+def test_a_replaced_order_is_found_by_the_cores_id():
+    table = np.zeros(8, rows.ROW_DTYPE)
+    at = table.ctypes.data
+    for number in (3, 4):
+        rows.take_row(at, 7, number)
+        table[number]["order_id"] = rows.ORDER_BIT | 3
+    assert rows.current_row(at, 7, rows.ORDER_BIT | 3) == at + 256 * 3
+    table[3]["current"] = 4
+    assert rows.current_row(at, 7, rows.ORDER_BIT | 3) == at + 256 * 4
+    assert rows.current_row(at, 7, 3) == 0
+    assert rows.current_row(at, 7, -1) == 0
+
+
+@pytest.mark.promise(
+    "No packet names an order id that the venue allocates (wire/order_ids.py): it is "
+    "refused by `NOT_OWNER`, and a session's order is found only by events of its own"
+    " participant",
+    group="network",
+)
+def test_an_events_row_belongs_to_its_participant():
+    """An id that came by another door must not find a session's order."""
+    sizes = hall.Sizes(1, 8, 8, 8)
+    memory = np.zeros(hall.hall_bytes(sizes) // 8, np.int64)
+    shared = hall.Hall(memory, sizes)
+    shared.block(1)[session.PARTICIPANT // 8] = 7
+    row = rows.take_row(shared[hall.ROWS], 7, 3)
+    place = memory.view(np.uint8)[row - memory.ctypes.data :][: rows.ROW_BYTES]
+    place.view(rows.ROW_DTYPE)[["order_id", "session"]] = rows.ORDER_BIT | 3, 1
+    event = np.zeros(1, EVENT_DTYPE)
+    event["order_id"] = rows.ORDER_BIT | 3
+    for participant, expected in ((7, row), (8, 0), (0, 0)):
+        event["participant"] = participant
+        assert apply.row_of_event(shared.address, event.ctypes.data) == expected
+
+
+SESSIONS = 3
+
+
+def make_table(capacity):
+    memory = np.zeros(tokens.memory_bytes(capacity, SESSIONS) // 8, np.int64)
+    words = np.zeros(tokens.TABLE_BYTES // 8, np.int64)
+    tokens.prepare_table(words, memory.ctypes.data, capacity)
+    return words, memory
+
+
+def token_address(token):
+    held = np.frombuffer(token.ljust(tokens.TOKEN_SIZE, b"\0"), np.int64).copy()
+    return held, held.ctypes.data
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 3), st.binary(max_size=40).filter(lambda t: t)), max_size=80)
+)
+def test_tokens_are_a_dictionary(wanted):
+    """Against a dict; a token names what it named first, a session never sees another's."""
+    words, _memory = make_table(64)
+    known = {}
+    for number, (who, token) in enumerate(wanted, start=1):
+        held, at = token_address(token)
+        key = who, held.tobytes()
+        assert tokens.number_of(words.ctypes.data, who, at) == known.get(key, 0)
+        whole = tokens.token_hash(words.ctypes.data, who, at)
+        short = tokens.short_hash(words.ctypes.data, who, int(held[0]), int(held[1]))
+        assert short == whole or len(token) > 16
+        result = int(tokens.put_token(words.ctypes.data, who, at, number))
+        if key in known:
+            assert result == tokens.TAKEN
+        elif len(known) == 56:
+            assert result == tokens.FULL
+        else:
+            assert result == 1
+            known[key] = number
+    for (who, token), number in known.items():
+        held, at = token_address(token)
+        assert tokens.number_of(words.ctypes.data, who, at) == number
+
+
+@pytest.mark.promise(
+    "One session cannot take the day's tokens, or by default the book, from the others",
+    group="capacity",
+)
+@given(st.lists(st.sampled_from([1, 1, 1, 1, 2, 3]), max_size=80))
+def test_a_session_takes_no_more_tokens_than_are_left_for_all(asking):
+    """Against plain counting; whoever comes last finds room, until he has what is left too."""
+    words, _memory = make_table(64)
+    table, taken = words.ctypes.data, dict.fromkeys((1, 2, 3), 0)
+    for number, who in enumerate(asking, start=1):
+        left = 56 - sum(taken.values())
+        assert bool(tokens.has_room_for(table, who)) == (taken[who] < left)
+        if taken[who] < left:
+            _held, at = token_address(b"%d" % number)
+            assert tokens.put_token(table, who, at, number) == 1
+            taken[who] += 1
+    assert max(taken.values()) <= 28
+    tokens.clear_table(table, SESSIONS)
+    assert all(tokens.has_room_for(table, who) for who in taken)
+
+
+def test_symbols_are_found_by_name_and_index():
+    instruments = make_instruments([f"S{i}" for i in range(300)])
+    symbols = session.Symbols(instruments, {"S7": 2, "S8": 6})
+    block = np.zeros(session.BLOCK_BYTES // 8, np.int64)
+    for word, value in symbols.words().items():
+        block[word // 8] = value
+    at = block.ctypes.data
+    for index in (0, 7, 8, 299):
+        name = np.frombuffer(f"S{index}".encode().ljust(8, b"\0"), np.int64)[0]
+        row = session.find_symbol(at, int(name))
+        assert load_at(row + session.SYMBOL_INSTRUMENT) == index
+        expected = {7: 100, 8: 0}.get(index, 1)
+        assert load_at(row + session.SYMBOL_SCALE) == expected
+        assert load_at(session.instrument_row(at, index)) == name
+    assert session.find_symbol(at, int.from_bytes(b"NONE", "little")) == 0
+    assert session.instrument_row(at, 300) == 0
+
+
+def load_at(address):
+    return int(np.frombuffer((np.ctypeslib.ctypes.c_char * 8).from_address(address), np.int64)[0])
+
+
+def test_a_stream_is_made_again_and_compared(tmp_path):
+    """The same messages leave the file as it is; another cuts it off from there."""
+    rng = random.Random(4)
+    sent = [rng.randbytes(rng.randint(1, 60)) for _ in range(200)]
+    path = tmp_path / "sessions" / "ONE.stream"
+    store = stream.Stream(path, 17)
+    assert [put(store, m, 2 * n) for n, m in enumerate(sent)] == list(range(1, 201))
+    again = stream.Stream(path, 17)
+    assert again.count == 0
+    for n, message in enumerate(sent):
+        assert put(again, message, 2 * n) == n + 1
+    assert again[stream.DIFFERENT] == 0
+    assert [again.entry(n) for n in (1, 77, 200)] == [
+        (sent[n - 1], 2 * n - 2) for n in (1, 77, 200)
+    ]
+    third = stream.Stream(path, 17)
+    for n, message in enumerate(sent[:50]):
+        put(third, message, 2 * n)
+    put(third, b"another", 100)
+    assert (third[stream.DIFFERENT], third[stream.COUNT], third.count) == (1, 51, 51)
+    with pytest.raises(stream.StreamError, match="something else"):
+        stream.Stream(path, 18)
+    path.write_bytes(b"x")
+    with pytest.raises(stream.StreamError, match="1 bytes"):
+        stream.Stream(path, 17)
+
+
+def test_a_full_stream_says_so():
+    store = stream.Stream(None, 1, entries=3, data_bytes=1000)
+    assert [put(store, b"abc", n) for n in range(3)] == [1, 2, 0]
+    store = stream.Stream(None, 1, entries=30, data_bytes=10)
+    assert [put(store, b"abcd", n) for n in range(3)] == [1, 2, 0]

@@ -1,0 +1,119 @@
+"""A process that has nothing to do leaves the core to others."""
+
+import resource
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from openoutcry.host.info import isolated_cores
+from openoutcry.pipeline import beside, worker
+from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.stages import loop
+from openoutcry.pipeline.stages import words as w
+from openoutcry.wire.indirect import kernel_address
+from openoutcry.wire.kernel import kernel
+
+
+class Hands:
+    """A stage whose steps do what is listed, on a clock that only sleep moves."""
+
+    def __init__(self, steps):
+        self.steps, self.now_s, self.slept = list(steps), 0.0, []
+
+    def step(self):
+        return self.steps.pop(0)
+
+    @property
+    def finished(self):
+        return not self.steps
+
+    def outcome(self):
+        return {"slept": self.slept}
+
+    def monotonic(self):
+        return self.now_s
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now_s += seconds
+
+
+@pytest.fixture
+def slept(monkeypatch):
+    def run(steps):
+        stage = Hands(steps)
+        monkeypatch.setattr(worker, "make_stage", lambda work, row: stage)
+        monkeypatch.setattr(worker, "mark_ready", lambda shared, names: None)
+        monkeypatch.setattr(worker.os, "sched_setscheduler", lambda *arguments: None)
+        monkeypatch.setattr(beside, "time", stage)
+        row = SimpleNamespace(name="journal")
+        return worker._run_python(SimpleNamespace(shared=None), row)["slept"]
+
+    return run
+
+
+def test_a_short_wait_is_answered_at_once(slept):
+    assert slept([0, 0, 1, 0, 1]) == [beside.MIN_SLEEP_S] * 3
+
+
+def test_a_long_wait_is_a_share_of_itself_and_bounded(slept):
+    waits = slept([0] * 3000)
+    waited = 0.0
+    for one in waits:
+        bounded = min(max(waited / beside.IDLE_SHARE, beside.MIN_SLEEP_S), beside.MAX_SLEEP_S)
+        assert one == pytest.approx(bounded)
+        waited += one
+    assert waits[-1] == beside.MAX_SLEEP_S
+
+
+def test_work_makes_it_awake_again(slept):
+    assert slept([0] * 3000 + [5, 0])[-1] == beside.MIN_SLEEP_S
+
+
+@kernel
+def nothing_to_do(context: int) -> int:
+    return 0
+
+
+def naps_of(nap_us, busy_ns, crowded_ns=0):
+    """How often a loop of one idle stage sleeps in a slice; None if others had its core meanwhile,
+    so that it slept to let them."""
+    block, context = np.zeros(16, np.int64), np.zeros(w.CONTEXT_BYTES // 8, np.int64)
+    context[w.BLOCK // 8] = block.ctypes.data
+    plan = np.array([kernel_address(nothing_to_do, 1), context.ctypes.data, 0], np.int64)
+    nap = np.array([nap_us, busy_ns, crowded_ns], np.int64)
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+    ended = loop.run_stages(plan.ctypes.data, 1, 0, 20_000_000, 10, 0, nap.ctypes.data)
+    assert ended == loop.TIME_UP
+    assert block[ct.STAGE_HEARTBEAT_NS // 8] > 0
+    assert nap.tolist()[:2] == [nap_us, busy_ns]
+    if nap[2] != crowded_ns:
+        return None
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+
+
+def test_a_loop_sleeps_only_in_quiet_times_and_where_it_may():
+    long_ago = time.monotonic_ns() - 2 * loop.QUIET_NS
+    # A slice may pass while somebody else has the core.
+    assert any(naps_of(500, long_ago) for _ in range(5))
+    for nap_us, busy_ns in ((0, long_ago), (500, 0), (500, time.monotonic_ns() + 2**40)):
+        # A page that has to be waited for would count as well.
+        counts = [naps_of(nap_us, busy_ns) for _ in range(5)]
+        assert min((c for c in counts if c is not None), default=0) == 0, (nap_us, busy_ns)
+
+
+def test_a_loop_on_a_crowded_core_sleeps_though_it_had_work_just_now():
+    soon, busy = time.monotonic_ns() + 60_000_000_000, time.monotonic_ns() + 2**40
+    assert any(naps_of(500, busy, crowded_ns=soon) for _ in range(5))
+    assert min(naps_of(0, busy, crowded_ns=0) for _ in range(5)) == 0
+
+
+def test_isolated_cores_are_read_as_the_kernel_lists_them(tmp_path):
+    assert isolated_cores(tmp_path) == set()
+    path = tmp_path / "sys/devices/system/cpu/isolated"
+    path.parent.mkdir(parents=True)
+    for text, cores in (("\n", set()), ("3\n", {3}), ("2-4,7\n", {2, 3, 4, 7})):
+        path.write_text(text)
+        assert isolated_cores(tmp_path) == cores

@@ -1,0 +1,160 @@
+"""The speed bump in the core: to the nanosecond of sequenced time, in turn, as the plain reference
+says it; and what the operator cancels enters no more."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openoutcry.matcher import Engine, scratch_records
+from openoutcry.replay.risk_hooks import risk_hooks
+from openoutcry.risk import reference_bump
+from openoutcry.risk import speed_bump as sb
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.region import RiskError, View, make_region, setting
+from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
+from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side, TimeInForce
+from tests.support.risk.risk_delayed import delayed_core, switch
+from tests.support.risk.speed_bump import BUMP_NS, CAPACITY, LIMITS, TABLE, flow, with_switches
+
+A = TABLE["symbol"][0]
+
+
+def order(rx_ts_ns, who=1, order_id=1, price=1_000, side=Side.BUY, kind=CommandKind.NEW):
+    record = np.zeros(1, ORDER_DTYPE)
+    record["rx_ts_ns"], record["participant"], record["order_id"] = rx_ts_ns, who, order_id
+    record["price_ticks"], record["qty_lots"], record["symbol"] = price, 10, A
+    record["kind"], record["side"] = kind, side
+    record["order_type"], record["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
+    return record
+
+
+class Desk:
+    """One command after the other: what each causes."""
+
+    def __init__(self, delay_ns=BUMP_NS, window_ns=0, places=64):
+        self.core, self.seq = delayed_core(TABLE, LIMITS, CAPACITY, places), 0
+        phase = np.zeros(1, ORDER_DTYPE)
+        phase["kind"], phase["symbol"], phase["aux"] = CommandKind.PHASE, A, 4
+        for one in (phase, switch(delay_ns, window_ns, 7)):
+            self(one)
+
+    def __call__(self, record):
+        self.seq += 1
+        record["seq"] = self.seq
+        events = self.core.process(record)
+        return [EventKind(kind).name for kind in events["kind"]]
+
+    def at(self, rx_ts_ns):
+        record = setting(Setting.RELEASE, 0)
+        record["rx_ts_ns"] = rx_ts_ns
+        return self(record)
+
+
+def test_everything_is_delayed_by_350_us_to_the_nanosecond():
+    desk = Desk()
+    assert desk(order(1_000)) == ["DELAYED"]
+    assert desk(order(1_001, kind=CommandKind.CANCEL)) == ["DELAYED"]
+    assert desk.at(350_999) == ["COMPLETED"]
+    assert desk.at(351_000) == ["ENTERED", "ACCEPTED", "COMPLETED"]
+    assert desk.at(351_001) == ["ENTERED", "CANCELLED", "COMPLETED"]
+    assert desk.at(10**9) == ["COMPLETED"]
+
+
+def test_of_two_who_were_sequenced_out_of_line_the_first_to_come_enters_first():
+    """A command of another lane that came a nanosecond earlier; what is late enters at once."""
+    desk = Desk()
+    desk(order(2_000, 1, 1))
+    desk(order(1_999, 2, 2))
+    view = View(desk.core.region)
+    assert [release for release, _, _ in view.delayed()] == [351_999, 352_000]
+    assert [seq for _, seq, _ in view.delayed()] == [4, 3]
+    desk.at(10**6)
+    assert desk(order(10**6 - BUMP_NS, 3, 3)) == ["ACCEPTED"]
+
+
+def test_each_command_has_one_last_event_and_causes_never_go_back():
+    records = with_switches(flow(2_000, 4), 4, 90_000)
+    events = delayed_core(TABLE, LIMITS, CAPACITY, 256).process(records)
+    last = events[(events["flags"] & EventFlag.LAST) != 0]
+    assert last["cause_seq"].tolist() == list(range(1, len(records) + 1))
+    assert (np.diff(events["cause_seq"]) >= 0).all()
+
+
+def test_with_little_room_for_events_the_rest_enters_at_the_next_call():
+    """As the pipeline's matcher calls it: one command's time may let in more than there is room
+    for."""
+    records = with_switches(flow(1_500, 5, step_ns=2_000), 5, 0)
+    records = records[records["order_type"] != Setting.RELEASE]
+    records["rx_ts_ns"][1_000:] += 10**9
+    records["seq"] = np.arange(1, len(records) + 1)
+    limits = LIMITS | {"order_capacity": 256}
+    whole, little = (delayed_core(TABLE, limits, 256, 2_048) for _ in range(2))
+    wanted = whole.process(records)
+    room = scratch_records(256) + 2
+    out, batches, done, calls = np.zeros(room, EVENT_DTYPE), [], 0, 0
+    while done < len(records):
+        at = records.ctypes.data + 64 * done
+        taken, count = little.batch(
+            little.core_address, at, len(records) - done, out.ctypes.data, room
+        )
+        assert taken or count
+        calls += not taken
+        done += taken
+        batches.append(out[:count].copy())
+    events = np.concatenate(batches)
+    events["seq"] = np.arange(1, len(events) + 1)
+    np.testing.assert_array_equal(events, wanted)
+    assert calls > 5, "a command that was not done within one call"
+    assert little.state_hash() == whole.state_hash()
+
+
+def test_what_waits_of_a_participant_that_is_disconnected_does_not_enter():
+    desk = Desk()
+    desk(order(0, 1, 1))
+    desk(order(0, 2, 2))
+    gone = np.zeros(1, ORDER_DTYPE)
+    gone["kind"], gone["participant"], gone["rx_ts_ns"] = CommandKind.DISCONNECT, 1, 10
+    assert desk(gone) == ["COMPLETED"]
+    assert desk.at(BUMP_NS) == ["ENTERED", "REJECTED", "ENTERED", "ACCEPTED", "COMPLETED"]
+
+
+def test_who_is_killed_while_its_order_waits_is_refused_when_it_enters():
+    desk = Desk()
+    desk(order(0))
+    kill = setting(Setting.KILL, 1, 1)
+    assert desk(kill) == ["COMPLETED"]
+    assert desk.at(BUMP_NS) == ["ENTERED", "REJECTED", "COMPLETED"]
+
+
+def test_a_full_queue_still_takes_cancels():
+    desk = Desk(places=8)
+    answers = [desk(order(0, 1, n)) for n in range(1, 8)]
+    assert answers == [["DELAYED"]] * 6 + [["REJECTED"]]
+    answers = [desk(order(0, 1, n, kind=CommandKind.CANCEL)) for n in range(1, 4)]
+    assert answers == [["DELAYED"], ["DELAYED"], ["REJECTED"]]
+
+
+def test_what_waits_goes_back_with_a_clock_that_was_set_back():
+    desk = Desk()
+    desk(order(10**12))
+    desk(switch(BUMP_NS, rx_ts_ns=10**12 - 10**9))
+    assert desk.at(10**12 - 10**9 + BUMP_NS - 1) == ["COMPLETED"]
+    assert desk.at(10**12 - 10**9 + BUMP_NS)[0] == "ENTERED"
+
+
+def test_nonsense_is_refused():
+    desk = Desk()
+    assert desk(switch(-1)) == ["REJECTED"]
+    assert desk(switch(0, sb.MAX_DELAY_NS + 1)) == ["REJECTED"]
+    with pytest.raises(RiskError, match="at the speed bump"):
+        make_region(TABLE, 4, delayed=-1)
+    without = Engine(TABLE, CAPACITY, hooks=risk_hooks(LIMITS, TABLE))
+    one = switch(BUMP_NS)
+    one["seq"] = 1
+    assert without.process(one)["kind"].tolist() == [EventKind.REJECTED]
+
+
+@given(st.integers(-(1 << 63), (1 << 63) - 1), st.integers(1, 1 << 62), st.integers(1, 10**12))
+def test_what_is_drawn_is_what_plain_integers_say(seed, seq, window):
+    assert sb.drawn(seed, seq, window) == reference_bump.drawn(seed, seq, window)

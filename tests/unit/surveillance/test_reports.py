@@ -1,0 +1,236 @@
+"""Each report is what its schema says, and says what the journal says."""
+
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from openoutcry.journal import Journal
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.region import setting
+from openoutcry.surveillance.audit.build import folder_of
+from openoutcry.surveillance.audit.errors import AuditError
+from openoutcry.surveillance.audit.trail import Trail
+from openoutcry.surveillance.reports import emergency, rts9, rts24, schema
+from openoutcry.surveillance.reports.example import example_codes, example_isin, example_lei
+from openoutcry.surveillance.reports.reference_data import (
+    isin_is_right,
+    lei_is_right,
+    read_codes,
+)
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import CommandKind
+from tests.support.ledger.ledger_flow import config
+from tests.support.surveillance import audit_journals as journals
+from tests.support.surveillance import reports as shared
+from tests.support.surveillance.reports import SYMBOLS, days, order, read_back
+
+codes = shared.codes
+trail = shared.trail
+
+
+def test_ratios_by_hand(tmp_path):
+    from openoutcry.surveillance.audit.build import build
+
+    home = journals.scripted(
+        tmp_path / "journal",
+        """NEW id=1 BUY 10@100 p3
+        REPLACE id=1 8@99 p3
+        REDUCE id=1 2 p3
+        NEW id=2 BUY 5@98 p3
+        CANCEL id=2 p3
+        NEW id=3 SELL 6@99 IOC p4
+        NEW id=4 SELL 1@99 FOK p4""",
+    )
+    build(home)
+    (row, other) = rts9.ratios(Trail(folder_of(home)), "1970-01-01")
+    # 1 entered, changed twice at 2 each, 1 entered, 1 cancelled; one trade.
+    assert (row["orders"], row["transactions"], row["ratio_by_number"]) == ("7", "1", "6.0000")
+    # 10, then 8 and 6 open behind the changes, 5; of 6 that traded.
+    assert (row["order_lots"], row["ratio_by_volume"]) == ("29", "3.8333")
+    assert (other["orders"], other["transaction_lots"]) == ("2", "6")
+    mine = rts9.counts_of({"LIMIT": [3, 0, 0]})
+    assert rts9.ratios(Trail(folder_of(home)), "1970-01-01", mine)[0]["orders"] == "6"
+    with pytest.raises(AuditError, match=r"\[rts9\] LIMIT = \[1\]: say an order type"):
+        rts9.counts_of({"LIMIT": [1]})
+
+
+def test_an_emergency_has_its_begin_its_end_and_its_orders(tmp_path):
+    commands = journals.orders(5, 900)
+    at = {300: (Setting.HALT, 1, 0, "PLAIN"), 400: (Setting.KILL, 1, 7, ""),
+          500: (Setting.HALT, 0, 0, "PLAIN"), 600: (Setting.KILL, 0, 7, ""),
+          700: (Setting.MARKET_KILL, 1, 0, "")}  # fmt: skip
+    for seq, (what, value, who, symbol) in at.items():
+        kept = commands["rx_ts_ns"][seq - 1]
+        commands[seq - 1] = setting(what, value, who, symbol.encode())[0]
+        commands[seq - 1]["seq"], commands[seq - 1]["rx_ts_ns"] = seq, kept
+    home = journals.write(tmp_path / "journal", commands, 9)
+    stops = read_back(emergency.TABLE, emergency.stops(home))
+    switched = [row for row in stops if row["what"] not in (emergency.PAUSED, emergency.HALT_PHASE)]
+    assert [(r["what"], r["about"], r["from_seq"], r["until_seq"]) for r in switched] == [
+        ("INSTRUMENT_HALTED", "PLAIN", "300", "500"),
+        ("PARTICIPANT_KILLED", "participant 7", "400", "600"),
+        ("MARKET_KILLED", "MARKET", "700", ""),
+    ]
+    halt, kill, market = switched
+    _, events, _ = journals.read_all(home)
+    refused = events[(events["kind"] == 6) & np.isin(events["reason"], (20, 32))]
+    in_halt = refused[(refused["cause_seq"] > 300) & (refused["cause_seq"] < 500)]
+    mine = in_halt[in_halt["instrument"] == SYMBOLS.index("PLAIN")]
+    assert int(halt["orders_refused"]) == len(mine) > 0
+    assert int(market["orders_refused"]) == np.count_nonzero(refused["cause_seq"] > 700) > 0
+    gone = events[(events["kind"] == 3) & (events["cause_seq"] == 400)]
+    assert int(kill["orders_cancelled"]) == len(gone)
+    begin, end = (commands["rx_ts_ns"][seq - 1] for seq in (300, 500))
+    assert Decimal(halt["duration_s"]) == (int(end) - int(begin)) // 1_000 / Decimal(10**6)
+    assert emergency.stops(home, int(end)) == [
+        row for row in stops if row["from_time"] >= schema.time_text(int(end))
+    ]
+
+
+def by_hand(home, rows, blocks):
+    """A journal of commands with risk, and what stopped its market: without the times' bounds."""
+    table = np.concatenate(rows)
+    table["seq"] = np.arange(1, len(table) + 1)
+    table["rx_ts_ns"] = table["seq"] * 10**9
+    groups = [{"set": "GROUP", "value": 1, "who": who} for who in (3, 4)]
+    with Journal.create(
+        home, config(limits=groups, groups=2), segment_bytes=1 << 18, direct=False
+    ) as writer:
+        for part in np.array_split(table, blocks):
+            writer.append(int(part["seq"][0]), [part], len(part), 1)
+    return [{name: text for name, text in row.items() if name != "bound_ns"}
+            for row in read_back(emergency.TABLE, emergency.stops(home))]  # fmt: skip
+
+
+def operator(kind, who=0, symbol="", aux=0):
+    row = np.zeros(1, ORDER_DTYPE)
+    row["kind"], row["participant"], row["symbol"], row["aux"] = kind, who, symbol, aux
+    return row
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 25])
+def test_stops_by_hand_have_every_order_they_cancelled_and_refused(tmp_path, blocks):
+    """Wherever the blocks of the journal end; the market opens when a second operator says so."""
+    everybodys = operator(CommandKind.MASS_CANCEL, aux=1)
+    rows = [
+        order(1, 3), order(2, 7), order(3, 7, "LIMITS"),
+        # 4: of the halted instrument two orders go, one is refused, one elsewhere is not.
+        setting(Setting.HALT, 1, 0, b"PLAIN"), operator(CommandKind.MASS_CANCEL, 0, "PLAIN", 1),
+        order(4, 7), order(5, 3, "LIMITS"), setting(Setting.HALT, 0, 0, b"PLAIN"), order(6, 7),
+        # 10: of the group 3 and 4 one order goes, and one is refused.
+        setting(Setting.GROUP_KILL, 1, 1), operator(CommandKind.DISCONNECT, 3),
+        operator(CommandKind.DISCONNECT, 4), order(7, 3), order(8, 7),
+        setting(Setting.GROUP_KILL, 0, 1), order(9, 3),
+        # 17: of the market four orders go; between the two operators it is still killed.
+        setting(Setting.MARKET_KILL, 1, operator=5), everybodys, order(10, 3),
+        setting(Setting.EMERGENCY, 1, operator=5),
+        setting(Setting.MARKET_KILL, 0, operator=5), setting(Setting.MARKET_KILL, 0, operator=5),
+        order(11, 3), setting(Setting.MARKET_KILL, 0, operator=6), order(12, 3),
+    ]  # fmt: skip
+    names = ("what", "about", "cause", "from_seq", "until_seq", "duration_s", "orders_cancelled",
+             "orders_refused")  # fmt: skip
+    stops = by_hand(tmp_path / "journal", rows, blocks)
+    assert [tuple(row[name] for name in names) for row in stops] == [
+        ("INSTRUMENT_HALTED", "PLAIN", "", "4", "8", "4.000000", "2", "1"),
+        ("GROUP_KILLED", "group 1", "", "10", "15", "5.000000", "1", "1"),
+        ("MARKET_KILLED", "MARKET", "operator 5", "17", "24", "7.000000", "4", "2"),
+        ("EMERGENCY_CLOSE", "MARKET", "step 1", "20", "24", "4.000000", "0", "1"),
+    ]
+
+
+def test_what_the_operator_cancels_is_not_the_members_cancel(tmp_path):
+    """Field 21 of RTS 24, and RTS 9, whose ratio does not count what nobody asked for."""
+    from openoutcry.surveillance.audit.build import build
+
+    home = journals.scripted(
+        tmp_path / "journal",
+        """NEW id=1 BUY 5@100 p3
+        MASS_CANCEL BUY p3
+        NEW id=2 BUY 5@100 p3
+        NEW id=3 BUY 5@100 p4
+        MASS_CANCEL everywhere everybody""",
+    )
+    build(home)
+    trail = Trail(folder_of(home))
+    orders = {row["participant"]: row["orders"] for row in rts9.ratios(trail, "1970-01-01")}
+    assert orders == {"3": "3", "4": "1"}
+    path = tmp_path / "codes.toml"
+    path.write_text(example_codes(home))
+    records = rts24.records(trail, "1970-01-01", read_codes(path))
+    assert [(row["sequence_number"], row["event"]) for row in records] == [
+        ("1", "NEWO"), ("2", "CAME"), ("4", "NEWO"), ("5", "NEWO"), ("6", "CAMO"), ("7", "CAMO"),
+    ]  # fmt: skip
+
+
+def test_orders_that_no_record_can_be_made_of_are_left_out_and_told(outcry, tmp_path):
+    """An unknown instrument, and more lots than the field has digits: the day's others stand."""
+    from openoutcry.surveillance.audit.build import build
+
+    home, codes = tmp_path / "journal", tmp_path / "codes.toml"
+    journals.scripted(
+        home,
+        """NEW id=1 BUY 5@100 p1
+        NEW id=2 SELL 4000000000000000000@100 p2
+        NEW id=3 SELL 5@100 p2 sym=NOPE
+        NEW id=4 SELL 5@100 p2""",
+    )
+    build(home)
+    codes.write_text(example_codes(home))
+    words = ("rts24", home, "--day", "1970-01-01", "--codes", codes)
+    done = outcry("audit", "report", *words)
+    assert done.returncode == 0, done.stderr
+    rows = schema.read_csv(rts24.TABLE, done.stdout.encode())
+    assert [(row["sequence_number"], row["event"]) for row in rows] == [
+        ("1", "NEWO"), ("3", "FILL"), ("6", "NEWO"),
+    ]  # fmt: skip
+    assert done.stderr.splitlines() == [
+        f"left out: 2 events of orders {rts24.TOO_LARGE}",
+        f"left out: 1 events of orders {rts24.NO_INSTRUMENT}",
+    ]
+
+
+def test_codes_that_are_wrong_or_missing_are_named(tmp_path, trail, codes):
+    assert lei_is_right("5493000IBP32UQZ0KL24")
+    assert not lei_is_right("5493000IBP32UQZ0KL25")
+    assert isin_is_right("US0378331005")
+    assert not isin_is_right("US0378331006")
+    assert all(lei_is_right(example_lei(n)) and isin_is_right(example_isin(n)) for n in range(200))
+    path = tmp_path / "codes.toml"
+    text = codes.path.read_text()
+    for old, new, says in (
+        ('mic = "XOUT"', 'mic = "xout"', "[venue] mic"),
+        (example_lei(1), example_lei(1)[:-1] + "0", "[participants.1] lei"),
+        (example_isin(0), "XX0000000001", "[instruments.PLAIN] isin"),
+        ('capacity = "DEAL"', 'capacity = "SELF"', "capacity = 'SELF' is none of DEAL"),
+        ("mifid_firm = true", 'mifid_firm = "yes"', "mifid_firm"),
+        ("[venue]", "[market]", "[market] is no table of it"),
+        ('mic = "XOUT"', 'mic = "XOUT"\nmoc = 1', "[venue] moc"),
+        ("[venue]", "[venue", "codes.toml: "),
+        ("[venue]", "rts9 = 3\n[venue]", "rts9 = 3 is no table"),
+        ("[participants.1]", "[participants.1]\nclient = 4711", "[participants.1] client = 4711"),
+        ('name = "PLAIN"', "name = 5", "[instruments.PLAIN] name = 5 is no text"),
+        ("[participants.2]", "[participants.01]", "[participants] = '01' is there twice"),
+        ("[participants.1]", '[participants."\u00b2"]', "is no participant's number"),
+    ):
+        path.write_text(text.replace(old, new, 1))
+        with pytest.raises(AuditError) as error:
+            read_codes(path)
+        assert says in str(error.value)
+    for name in ("instruments", "participants"):
+        path.write_text(f"{name} = 5\n" + text.split("[instruments")[0])
+        with pytest.raises(AuditError, match=f"{name} = 5 is no table"):
+            read_codes(path)
+    path.write_text(text.split("[instruments.PRORATA]")[0])
+    with pytest.raises(AuditError, match=r"\[participants\.\d+\] is missing|PRORATA\] is missing"):
+        list(rts24.records(trail, days(trail)[0], read_codes(path)))
+    with pytest.raises(AuditError, match="has no day 1999-01-01"):
+        list(rts24.records(trail, "1999-01-01", codes))
+
+
+def test_a_row_that_is_not_as_the_schema_says_is_never_written(codes):
+    row = schema.blank(rts9.TABLE.names) | {"day": "2026-13-01"}
+    with pytest.raises(AuditError, match=r"row 1: field 1 day = '2026-13-01' is not"):
+        rts9.TABLE.as_csv([row])
+    with pytest.raises(AuditError, match="has not the fields of the schema"):
+        rts9.TABLE.as_csv([{"day": "2026-11-22"}])

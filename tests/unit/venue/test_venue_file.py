@@ -1,0 +1,519 @@
+"""The venue file is read strictly: the example is without a mistake, and each mistake that a person
+can make is told with its line and key, all of them at once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from openoutcry.order_entry.spec import CancelOnDisconnect, PortSpec, Protocol
+from openoutcry.pipeline.venue.example import EXAMPLE
+from openoutcry.pipeline.venue.file import VenueFileError, read_venue
+from openoutcry.pipeline.venue.lines import key_lines
+from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.wire.enums import Phase
+from tests.support.venue.venue_file import outcry
+
+HASH = "$argon2id$v=19$m=65536,t=3,p=4$BniNbEuxYX87MWcrsJLOZg$e/bBC1lqhhAvTLmAM+5XCrXMJKgNaiE46mCX"
+SESSION = f"""
+[[session]]
+name = "ALPHA1"
+protocol = "ouch-4.2"
+participant = 1
+password = "{HASH}"
+"""
+PORT = """
+[[port]]
+protocol = "ouch-4.2"
+address = "127.0.0.1:9001"
+"""
+
+
+def written(path: Path, old: str = "", new: str = "", more: str = "") -> tuple[Path, str]:
+    """The example with ``old`` replaced once and ``more`` at its end."""
+    text = EXAMPLE.read_text()
+    assert old in text
+    text = text.replace(old, new, 1) + more
+    (path / "venue.toml").write_text(text)
+    return path / "venue.toml", text
+
+
+def mistakes(path: Path) -> list[tuple[int, str, str]]:
+    with pytest.raises(VenueFileError) as raised:
+        read_venue(path)
+    return [tuple(mistake) for mistake in raised.value.mistakes]
+
+
+def test_the_example_has_no_mistake_and_means_what_it_says(tmp_path: Path) -> None:
+    path, _ = written(tmp_path)
+    venue = read_venue(path)
+    assert venue.journal == tmp_path / "journal"
+    assert [bytes(symbol) for symbol in venue.instruments["symbol"]] == [b"GOLD", b"SILVER"]
+    assert set(venue.instruments["initial_phase"].tolist()) == {Phase.CLOSED}
+    assert venue.instruments["price_step_ticks"].tolist() == [5, 1]
+    assert venue.sessions.price_decimals == {"GOLD": 2, "SILVER": 4}
+    assert venue.packets == ("127.0.0.1", 9000)
+    assert [(one.number, one.group) for one in venue.participants] == [(1, "alpha"), (2, "")]
+
+
+@pytest.mark.promise(
+    "One session cannot take the day's tokens, or by default the book, from the others",
+    group="capacity",
+)
+def test_a_session_holds_a_quarter_of_the_book_if_its_row_says_nothing(tmp_path: Path) -> None:
+    """0 says that it may hold all of it."""
+    more = SESSION + SESSION.replace("ALPHA1", "ALPHA9") + "max_open_orders = 0\n" + PORT
+    venue = read_venue(written(tmp_path, more=more)[0])
+    most = {row.name: row.max_open_orders for row in venue.sessions.sessions}
+    assert (most["ALPHA1"], most["ALPHA9"]) == (venue.order_capacity // 4, 0)
+
+
+def test_sessions_and_ports_become_what_the_session_layer_takes(tmp_path: Path) -> None:
+    more = """
+networks = ["10.0.0.0/8", "127.0.0.1"]
+cancel_on_disconnect = "day"
+grace_ms = 500
+messages_per_s = 100
+[[session]]
+name = "DROP"
+protocol = "drop-copy"
+group = "alpha"
+password = "HASH"
+[[port]]
+protocol = "drop-copy"
+address = "[::1]:9002"
+[[session]]
+name = "COMPLIANCE-1"
+protocol = "fix-drop-copy"
+participant = 1
+password = "HASH"
+[[port]]
+protocol = "fix-drop-copy"
+address = "[::1]:9003"
+""".replace("HASH", HASH)
+    path, _ = written(tmp_path, more=PORT + SESSION + more)
+    sessions = read_venue(path).sessions
+    first, drop, reports = sessions.sessions
+    assert (first.name, first.participant, first.protocol) == ("ALPHA1", 1, Protocol.OUCH42)
+    assert [str(network) for network in first.networks] == ["10.0.0.0/8", "127.0.0.1/32"]
+    assert first.cancel_on_disconnect is CancelOnDisconnect.DAY
+    assert (first.grace_ms, first.throttle_per_s) == (500, 100)
+    assert (drop.participant, drop.group) == (0, (1,))
+    assert (reports.participant, reports.protocol) == (1, Protocol.FIX_DROP_COPY)
+    assert sessions.ports == (
+        PortSpec(Protocol.OUCH42, "127.0.0.1", 9001), PortSpec(Protocol.DROP_COPY, "::1", 9002),
+        PortSpec(Protocol.FIX_DROP_COPY, "::1", 9003),
+    )  # fmt: skip
+
+
+CASES = [
+    ('name = "OUTCRY"', 'nam = "OUTCRY"', "venue.nam", "there is no such key; is name meant?"),
+    ('name = "OUTCRY"', "", "venue.name", "is missing"),
+    ("[venue]", "[vnue]", "vnue", "there is no such key; is venue meant?"),
+    ("time_every_s = 1", "time_every_s = true", "calendar.time_every_s",
+     "must be a whole number, not true or false"),
+    ("time_every_s = 1", 'time_every_s = "1"', "calendar.time_every_s",
+     "must be a whole number, not a text"),
+    ('journal = "journal"', 'journal = ""', "venue.journal", "is not 1 to 1000 printable"),
+    ('"durable" ', '"sure"', "venue.durability", "'sure' is not one of durable, async"),
+    ("order_capacity = 131072", "order_capacity = 131071", "venue.order_capacity", "no power of"),
+    ('"Etc/UTC"', '"Mars/Olympus"', "calendar.time_zone", "is no time zone"),
+    ('weekdays = ["Mon",', 'weekdays = ["Mo",', "calendar.weekdays", "'Mo' is not one of Mon,"),
+    ('# holidays = "XNYS"', 'holidays = "XXXX" #', "calendar.holidays", "'XXXX' is no exchange"),
+    ('# holidays = "XNYS"', "holidays = [2026-13-01] #", "", "not TOML"),
+    ("# holidays = [2026-12-25]", 'holidays = ["25.12.2026"]', "calendar.holidays", "is no date"),
+    ("# half_days = [2026-12-24]", "half_days = [2026-12-24]", "schedule[1].half_day",
+     "is missing: there are half_days"),
+    ('"00:04 OPENING', '"23:54 OPENING', "schedule[1].day", "'00:05 CONTINUOUS' is not after"),
+    ('"00:04 OPENING_AUCTION"', '"0:04 OPENING_AUCTION"', "schedule[1].day", "is not HH:MM"),
+    ('"00:04 OPENING_AUCTION"', '"00:04 HALT"', "schedule[1].day", "is not HH:MM"),
+    ('"23:55 CLOSED"', '"23:55 CONTINUOUS"', "schedule[1].day", "the last is CLOSED"),
+    ('symbol = "SILVER"', 'symbol = "GOLD"', "instrument[2].symbol", "is there already, in line"),
+    ('symbol = "SILVER"', 'symbol = "SILVERSILVER"', "instrument[2].symbol", "1 to 8 printable"),
+    ('symbol = "SILVER"', 'symbol = "SILVER"\nschedule = "x"', "instrument[2].schedule",
+     "there is no schedule 'x'"),
+    ("price_step_ticks = 5", "price_step_ticks = 0", "instrument[1].price_step_ticks",
+     "0 is not 1 to"),
+    ("min_price_ticks = 5", "min_price_ticks = 2_000_000_000", "instrument[1]",
+     "min_price_ticks is above max_price_ticks"),
+    ("extension_s = 60 ", "extension_s = 86_399", "instrument[2].extension_s", "past the next"),
+    ("extension_s = 60 ", "#", "instrument[2].extension_s", "is missing"),
+    ("number = 2", "number = 1", "participant[2].number", "1 is there already, in line"),
+    ("number = 2", "number = 0", "participant[2].number", "0 is not 1 to 65535"),
+    ('"127.0.0.1:9000"', '"127.0.0.1"', "port[1].address", "is not HOST:PORT"),
+    ('"packets-unauthenticated"', '"telnet"', "port[1].protocol", "'telnet' is not one of"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "key", "words"), CASES)
+def test_each_mistake_is_told_with_its_line_and_key(
+    old: str, new: str, key: str, words: str, tmp_path: Path
+) -> None:
+    path, text = written(tmp_path, old, new)
+    line, _, message = next(row for row in mistakes(path) if row[1] == key)
+    assert words in message
+    last = key.rpartition(".")[2] or new
+    if not message.startswith("is missing"):
+        shown = text.splitlines()[line - 1]
+        assert last.partition("[")[0] in shown, (line, shown)
+
+
+SESSION_CASES = [
+    ('"ALPHA1"', '"ALPHATOOLONG"', "session[1].name", "1 to 6 letters and digits"),
+    ("participant = 1", "participant = 9", "session[1].participant", "no participant 9"),
+    ("participant = 1\n", "", "session[1].participant", "the session has no participant"),
+    ("participant = 1", 'participant = 1\ngroup = "alpha"', "session[1].group", "only a drop"),
+    ('"ouch-4.2"', '"fix-4.4"', "session[1].protocol", "no port speaks it"),
+    ('"ALPHA1"\nprotocol = "ouch-4.2"', '"A/B"\nprotocol = "fix-4.4"', "session[1].name",
+     "1 to 32 letters, digits"),
+    ('"ALPHA1"\nprotocol = "ouch-4.2"', '"OUTCRY"\nprotocol = "fix-4.4"', "session[1].name",
+     "our own CompID"),
+    (HASH, "secret", "session[1].password", "is no argon2 hash: `outcry venue password`"),
+    ("participant = 1", 'participant = 1\nnetworks = ["10.0.0.1/8"]', "session[1].networks",
+     "no address or network"),
+    ("participant = 1", "participant = 1\ntimeout_ms = 900", "session[1].timeout_ms",
+     "is not longer than heartbeat_ms"),
+    ("participant = 1", 'participant = 1\ntarget = "X"', "session[1].target", "only a FIX"),
+    ('"127.0.0.1:9001"', '"127.0.0.1:9001"\nkey = "none.pem"', "port[2].key", "there is no file"),
+    ('"127.0.0.1:9001"', '"127.0.0.1:9001"\nkey = "none.pem"', "port[2]", "TLS needs"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "key", "words"), SESSION_CASES)
+def test_mistakes_in_sessions_and_ports(
+    old: str, new: str, key: str, words: str, tmp_path: Path
+) -> None:
+    assert old in PORT + SESSION
+    session, port = SESSION.replace(old, new), PORT
+    more = port + session if session != SESSION else PORT.replace(old, new) + SESSION
+    path, _ = written(tmp_path, more=more)
+    assert [row for row in mistakes(path) if row[1] == key and words in row[2]]
+
+
+KEY = "0f" * 32
+PACKETS = f"""
+[[session]]
+name = "alpha"
+protocol = "packets"
+participant = 1
+key = "{KEY}"
+"""
+PACKET_CASES = [
+    (KEY, KEY.upper(), "session[1].key", "is not 64 hexadecimal digits: `outcry venue key`"),
+    ("key =", "password =", "session[1].key", "is missing"),
+    ("participant = 1", 'participant = 1\nnetworks = ["::1"]', "session[1].networks", "by IPv4"),
+]
+
+
+@pytest.mark.promise(
+    "The file has passwords only as argon2id hashes; where it has session keys, "
+    "others may not read it",
+    group="venue",
+)
+def test_sessions_of_packets_have_keys_and_a_file_that_others_cannot_read(tmp_path: Path) -> None:
+    authentic = '"packets-unauthenticated"', '"packets"'
+    path, _ = written(tmp_path, *authentic, PACKETS)
+    path.chmod(0o600)
+    venue = read_venue(path)
+    (session,) = venue.packet_sessions
+    assert (session.participant, session.key) == (1, bytes.fromhex(KEY))
+    assert (venue.packets, venue.sessions.sessions) == (("127.0.0.1", 9000), ())
+    path.chmod(0o644)
+    assert "holds session keys, and others may read it" in mistakes(path)[0][2]
+    for old, new, key, words in PACKET_CASES:
+        path, _ = written(tmp_path, *authentic, PACKETS.replace(old, new))
+        path.chmod(0o600)
+        assert [row for row in mistakes(path) if row[1] == key and words in row[2]], (old, new)
+    path, _ = written(tmp_path, *authentic)
+    assert "or no participant can use it" in mistakes(path)[0][2]
+
+
+def test_two_ports_cannot_be_bound_to_one_address(tmp_path: Path) -> None:
+    path, text = written(tmp_path, more=PORT + PORT.replace("127.0.0.1", "0.0.0.0") + SESSION)
+    ((line, key, message),) = mistakes(path)
+    assert (key, "0.0.0.0:9001 is taken in line") == ("port[3].address", message[:29])
+    assert "0.0.0.0:9001" in text.splitlines()[line - 1]
+
+
+def test_all_mistakes_are_told_at_once_by_the_command(tmp_path: Path) -> None:
+    path, text = written(tmp_path, "number = 2", "number = 1\nnmae = 3")
+    path.write_text(text.replace("time_every_s = 1", "time_every_s = 0"))
+    done = outcry("venue", "check", path)
+    assert done.exit_code == 1
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    assert [line.split(": ")[2] for line in lines] == [
+        "calendar.time_every_s", "participant[2].number", "participant[2].nmae",
+    ]  # fmt: skip
+    document = json.loads(outcry("venue", "check", path, "--json").stdout)
+    assert [row["line"] for row in document["mistakes"]] == [
+        int(line.split(": ")[1].removeprefix("line ")) for line in lines
+    ]
+
+
+@pytest.mark.promise(
+    "The file has passwords only as argon2id hashes; where it has session keys, "
+    "others may not read it",
+    group="venue",
+)
+def test_a_password_becomes_a_hash_that_the_file_takes(tmp_path: Path) -> None:
+    argon2 = pytest.importorskip("argon2")
+    done = outcry("venue", "password", "--generate")
+    word, password_hash = done.stderr.removeprefix("password: ").strip(), done.stdout.strip()
+    assert argon2.PasswordHasher().verify(password_hash, word)
+    path, _ = written(tmp_path, more=PORT + SESSION.replace(HASH, password_hash))
+    assert read_venue(path).sessions.sessions[0].password_hash == password_hash
+
+
+def test_lines_are_found_in_values_of_several_lines() -> None:
+    text = '''a = """
+b = 1
+"""
+c = [
+  "x = 1", # ]
+  { d = 2 },
+]
+[t.u]
+"e" = '[[no]]'
+f.g = 1
+[[h]]
+[[h.i]]
+[h.j]
+k = 1
+[[h]]  # again
+k = 2'''
+    assert key_lines(text) == {
+        ("a",): 1, ("c",): 4, ("t", "u"): 8, ("t", "u", "e"): 9, ("t", "u", "f"): 10,
+        ("t", "u", "f", "g"): 10, ("h",): 11, ("h", 0): 11, ("h", 0, "i"): 12,
+        ("h", 0, "i", 0): 12, ("h", 0, "j"): 13, ("h", 0, "j", "k"): 14, ("h", 1): 15,
+        ("h", 1, "k"): 16,
+    }  # fmt: skip
+
+
+LIMITS = """
+[[limits]]
+max_qty = 5
+[[limits]]
+participant = 9
+credit = -1
+[[limits]]
+group = "beta"
+instrument = "LEAD"
+loss = 5
+[[limits]]
+participant = 1
+group = "alpha"
+burst = 5
+[[limits]]
+group_gross_position = 5
+[[limits]]
+participant = 1
+opening_position = 5
+[[limits]]
+instrument = "GOLD"
+[[limits]]
+max_value = 5
+[[limits]]
+max_value = "some"
+[[limits]]
+max_value = 6
+[[operator]]
+name = "anna"
+password = "anna"
+"""
+
+
+def test_mistakes_in_limits(tmp_path: Path) -> None:
+    path, text = written(tmp_path, "price_step_ticks = 5", "fee = -1\nprice_step_ticks = 5", LIMITS)
+    first = text[: text.index("[[limits]]")].count("\n") + 1
+    rows = [(line - first, key, message) for line, key, message in mistakes(path)]
+    wanted = [
+        (1, "limits[1].max_qty", "there is no such key; is max_qty_lots meant?"),
+        (0, "limits[1]", "sets no limit"),
+        (3, "limits[2].participant", "there is no participant 9"),
+        (4, "limits[2].credit", "-1 is not 0 to 4611686018427387904"),
+        (6, "limits[3].group", "no participant is in group 'beta'"),
+        (7, "limits[3].instrument", "there is no instrument 'LEAD'"),
+        (8, "limits[3].loss", "counts over all instruments: the row names one"),
+        (11, "limits[4].group", "the row is of a participant or of a group, not of both"),
+        (12, "limits[4].burst", "belongs to orders_per_s, which is missing"),
+        (14, "limits[5].group_gross_position", "is of a group, over all instruments"),
+        (17, "limits[6].opening_position", "is of one participant in one instrument"),
+        (15, "limits[6].opening_price", "is missing beside opening_position"),
+        (18, "limits[7]", "sets no limit"),
+        (23, "limits[9].max_value", "'some' is no whole number and not \"none\""),
+        (25, "limits[10].max_value", "the limit max_value:everybody:all is there already"),
+        (28, "operator[1].password", "is no argon2 hash: `outcry venue password` makes one"),
+    ]
+    for line, key, message in wanted:
+        assert any((line, key) == (at, name) and message in text for at, name, text in rows), (
+            line, key, rows,
+        )  # fmt: skip
+    assert any(key == "instrument[1].fee" for _, key, _ in rows)
+
+
+def test_the_more_special_limit_counts(tmp_path: Path) -> None:
+    more = """
+[[limits]]
+participant = 1
+instrument = "GOLD"
+max_qty_lots = "none"
+[[limits]]
+participant = 1
+max_qty_lots = 3
+[[limits]]
+group = "alpha"
+instrument = "SILVER"
+max_qty_lots = 2
+[[limits]]
+max_qty_lots = 1
+orders_per_s = 100
+burst = 7
+"""
+    risk = read_venue(written(tmp_path, more=more)[0]).risk
+    limits = {
+        place[1:]: value for place, value in risk.wanted.items() if place[0] is Setting.MAX_QTY
+    }
+    assert limits == {
+        (1, "GOLD"): (NO_LIMIT, 0), (1, "SILVER"): (3, 0), (2, "GOLD"): (1, 0),
+        (2, "SILVER"): (1, 0),
+    }  # fmt: skip
+    assert risk.wanted[Setting.RATE, 2, ""] == (10_000_000, 7)
+    assert risk.digest != read_venue(written(tmp_path)[0]).risk.digest
+
+
+def test_a_rate_without_a_burst_lets_in_what_comes_between_two_times(tmp_path: Path) -> None:
+    more = """
+[[limits]]
+orders_per_s = 100
+[[limits]]
+participant = 2
+orders_per_s = "none"
+"""
+    for every_s in (1, 60):
+        path, _ = written(tmp_path, "time_every_s = 1", f"time_every_s = {every_s}", more)
+        wanted = read_venue(path).risk.wanted
+        assert wanted[Setting.RATE, 1, ""] == (10_000_000, 100 * every_s)
+        assert wanted[Setting.RATE, 2, ""] == (0, 1)
+
+
+PROTECTION = """
+[[protection]]
+instruments = ["GOLD", "LEAD"]
+luld_bps = 10_001
+[[protection]]
+instruments = ["GOLD"]
+static_bps = 100
+pause_s = 0
+[[protection]]
+call_s = 5
+[breaker]
+index = { TIN = 1 }
+levels_bps = [700, 600, 2_000]
+cut_off = "25:00"
+halts = 5
+"""
+
+
+def test_mistakes_in_protection(tmp_path: Path) -> None:
+    path, text = written(tmp_path, more=PROTECTION)
+    first = text[: text.index("[[protection]]")].count("\n") + 1
+    rows = [(line - first, key, message) for line, key, message in mistakes(path)]
+    wanted = [
+        (1, "protection[1].instruments", "there is no instrument 'LEAD'"),
+        (2, "protection[1].luld_bps", "10001 is not 0 to 10000"),
+        (0, "protection[1]", "protects from nothing"),
+        (4, "protection[2].instruments", "GOLD is protected already, in line "),
+        (6, "protection[2].pause_s", "0 is not 1 to 86400"),
+        (7, "protection[3]", "protects from nothing: one of luld_bps, static_bps"),
+        (10, "breaker.index", "there is no instrument 'TIN'"),
+        (11, "breaker.levels_bps", "[700, 600, 2000] do not rise"),
+        (12, "breaker.cut_off", "'25:00' is not HH:MM"),
+        (13, "breaker.halts", "there is no such key"),
+    ]
+    for line, key, message in wanted:
+        assert any((line, key) == (at, name) and message in text for at, name, text in rows), (
+            line, key, rows,
+        )  # fmt: skip
+    assert any("SILVER is protected (line" in message and "min_price_ticks" in message
+               for _, _, message in rows)  # fmt: skip
+
+
+def test_protection_means_what_it_says(tmp_path: Path) -> None:
+    more = """
+[[protection]]
+volatility_bps = 1_000
+together = true
+[breaker]
+index = { GOLD = 3 }
+levels_bps = [0, 1_300, 2_000]
+cut_off = "15:00"
+"""
+    silver = 'symbol = "SILVER"'
+    path, _ = written(tmp_path, silver, f"{silver}\nmax_price_ticks = 1_000_000", more)
+    risk = read_venue(path).risk
+    assert (risk.protection, risk.cut_off_s) == (True, 15 * 3600)
+    assert risk.wanted[Setting.VOLATILITY, 0, "SILVER"] == (1_000, 300)
+    assert risk.wanted[Setting.HALT_GROUP, 0, "GOLD"] == (1, 0)
+    assert risk.wanted[Setting.PAUSE, 0, "GOLD"] == (300 * 10**9, 60 * 10**9)
+    assert risk.wanted[Setting.BREAKER, 2, ""] == (1_300, 900 * 10**9)
+    assert risk.wanted[Setting.INDEX_WEIGHT, 0, "GOLD"] == (3, 0)
+
+
+TABLES = """
+[breaker]
+index = { GOLD = 1 }
+[market_data]
+a = "239.193.0.1:26400"
+[[limits]]
+credit = 5
+[[asset]]
+name = "USD"
+decimals = 2
+"""
+OF_ANOTHER_KIND = [
+    ("calendar", "[calendar]", "must be a table"), ("breaker", "[breaker]", "must be a table"),
+    ("instrument", "[[instrument]]", "must be an array"), ("session", "[[session]]", "must be an"),
+    ("port", "[[port]]", "must be an array"), ("schedule", "[[schedule]]", "must be an array"),
+    ("limits", "[[limits]]", "must be an array"), ("asset", "[[asset]]", "must be an array"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["5", '"x"', "2026-01-01", "[3]"])
+@pytest.mark.parametrize(("table", "header", "words"), OF_ANOTHER_KIND)
+def test_a_table_of_another_kind_is_a_mistake_with_its_line(
+    table: str, header: str, words: str, value: str, tmp_path: Path
+) -> None:
+    path, text = written(tmp_path, more=SESSION + PORT + TABLES)
+    assert header in text
+    text = text.replace(header, header.replace(table, "elsewhere"))
+    path.write_text(f"{table} = {value}\n{text}")
+    rows = [
+        (line, message) for line, key, message in mistakes(path) if key in (table, f"{table}[1]")
+    ]
+    wanted = words if value != "[3]" or header[1] != "[" else "must be a table"
+    assert any(line == 1 and wanted in message for line, message in rows), rows
+
+
+def test_a_protocol_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
+    path, _ = written(tmp_path, '"packets-unauthenticated"', "[]")
+    assert ("port[1].protocol", "must be a text, not a list") in [row[1:] for row in mistakes(path)]
+
+
+@pytest.mark.parametrize("other", ["SILVER", "SÎLVER"])
+def test_a_symbol_that_is_not_ascii_is_a_mistake(other: str, tmp_path: Path) -> None:
+    path, text = written(tmp_path, '"GOLD"', '"GÔLD"')
+    path.write_text(text.replace('"SILVER"', f'"{other}"'))
+    message = "symbol 'GÔLD' is not 1 to 8 printable ASCII characters"
+    assert mistakes(path)[0][1:] == ("instrument[1]", message)
+
+
+def test_files_that_are_no_certificate_and_key_are_a_mistake(tmp_path: Path) -> None:
+    tls = '"127.0.0.1:9001"\ncertificate = "c.pem"\nkey = "k.pem"'
+    path, _ = written(tmp_path, more=SESSION + PORT.replace('"127.0.0.1:9001"', tls))
+    for name in ("c.pem", "k.pem"):
+        (tmp_path / name).write_text("no PEM\n")
+    assert [row[1] for row in mistakes(path)] == ["port[2].certificate"]
+    assert "are no certificate and key in PEM" in mistakes(path)[0][2]
+    (tmp_path / "k.pem").unlink()
+    assert [row[1] for row in mistakes(path)] == ["port[2].key"]
