@@ -47,7 +47,7 @@ test: $(VENV)/.test-ready
 	@scripts/setup-tests.sh $(BIN)/python unit
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/python -m pytest -n $${WORKERS:-2} --dist loadgroup --max-worker-restart 0 \
-		-m "unit or smoke" tests/unit $$(grep -rl "mark.smoke" tests/system) $(PATIENCE)
+		-m "(unit or smoke) and not long" tests/unit $$(grep -rl "mark.smoke" tests/system) $(PATIENCE)
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
