@@ -1,7 +1,8 @@
 #!/bin/sh
 # setup-tests.sh PYTHON [unit]: what the tests need in addition to their environment, all in
 # parallel: on a new machine the system packages alone take minutes in which a processor has little
-# to do.  With `unit`, what `make test` needs: the packet shim and compiled kernels.
+# to do.  With `unit`, what `make test` needs: the packet shim, quickfix and
+# compiled kernels.
 set -eu
 python=$1
 tier=${2:-}
@@ -16,9 +17,7 @@ machine() {
 
 machine &
 machine=$!
-if [ "$tier" != unit ]; then
-    "$scripts/install-peers.sh" "$python" &
-fi
+"$scripts/install-peers.sh" "$python" & # quickfix, which brings the dictionaries of FIX
 "$python" tests/support/compile_first.py venue &
 "$python" tests/support/compile_first.py matcher &
 failed=0
