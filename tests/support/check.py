@@ -15,8 +15,6 @@ from tests import ROOT
 from tests.support.workers import workers_here
 
 FAILURES, FLAKY = ROOT / "build" / "failures.json", ROOT / "build" / "flaky.json"
-NO_TESTS = 5
-"""What pytest answers when it has selected none."""
 
 
 def pytest(*arguments: str) -> int:
