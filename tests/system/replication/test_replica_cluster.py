@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,20 @@ from openoutcry.replica.watch import watch
 from tests.support.processes import ended
 from tests.support.replica import replica_full_disk
 from tests.support.replica.replica_cluster import WAIT_S, append, drain, new_journal, until
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster for this file alone: it verifies whole nodes, and tests of other files leave
+    streams behind that they have filled with what does not verify."""
+    nodes = Cluster.make(tmp_path_factory.mktemp("nats") / "cluster")
+    try:
+        nodes.start()
+        nodes.wait_ready(WAIT_S)
+        yield nodes
+    finally:
+        nodes.stop()
+
 
 SCRIPT = """
 import sys, time
