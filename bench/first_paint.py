@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from openoutcry.pipeline.venue.days import read_status
+from openoutcry.venue.days import read_status
 from openoutcry.wire import OutcryError
 
 BROWSERS = ("chromium", "chromium-browser")

@@ -19,11 +19,11 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import run
 from openoutcry.pipeline.shared import Shared
-from openoutcry.pipeline.venue.operations import disconnect
-from openoutcry.pipeline.venue.operator_lane import OPERATOR_RING, WIRING
 from openoutcry.ring.producer import Producer
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
+from openoutcry.venue.operations import disconnect
+from openoutcry.venue.operator_lane import OPERATOR_RING, WIRING
 from openoutcry.wire import ORDER_DTYPE, OutcryError, make_instruments
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
 

@@ -288,8 +288,8 @@ def _viewers(console: str, metrics: str, counts_file: str) -> None:
 
 
 def _serve(file: str) -> None:
-    from openoutcry.pipeline.venue.file import read_venue
-    from openoutcry.pipeline.venue.serve import Venue
+    from openoutcry.venue.file import read_venue
+    from openoutcry.venue.serve import Venue
 
     venue = read_venue(Path(file))
     sessions = replace(venue.sessions, token_capacity=TOKENS)

@@ -67,7 +67,7 @@ def watch(file: Path | None, webhook: str | None, alertmanager: str | None,
     from openoutcry.operations.aside import Aside
     from openoutcry.operations.metrics import VenueMetrics
     from openoutcry.operations.watch import Watch
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.file import read_venue
 
     def show(changed: Any) -> None:
         for alarm in changed:

@@ -54,7 +54,7 @@ def show(file: Path, as_json: bool) -> None:
     """Money with its decimals and what is quoted in it, as the ledger has it."""
     from openoutcry.ledger.schedules import money
     from openoutcry.ledger.standing import at
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.file import read_venue
 
     books = at(read_venue(file).journal).books
     rows = money(books)

@@ -212,9 +212,9 @@ def fairness(journal: Path, as_json: bool) -> None:
     Exit status 1 if a command was sequenced or let in out of its turn.
     """
     from openoutcry.pipeline.stages.words import BURST
-    from openoutcry.pipeline.venue.fairness import fairness as bump_audit
     from openoutcry.replay.projections import JournalReader
     from openoutcry.surveillance.audit.fairness import fairness as look
+    from openoutcry.venue.fairness import fairness as bump_audit
 
     figures = look(journal, BURST)
     hooks = JournalReader(journal).config.get("hooks") or {}

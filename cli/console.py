@@ -11,7 +11,7 @@ from openoutcry.cli.options import Listening, PathArgument
 from openoutcry.wire.errors import OutcryError
 
 if TYPE_CHECKING:
-    from openoutcry.pipeline.venue.file import VenueFile
+    from openoutcry.venue.file import VenueFile
 
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -64,7 +64,7 @@ def console(
     from openoutcry.console.console import Console
     from openoutcry.console.server import make_app, serve
     from openoutcry.pipeline.announce import announced
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.file import read_venue
 
     venue = read_venue(file)
     pair = tls_pair(venue, address, certificate, key)

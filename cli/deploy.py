@@ -28,7 +28,7 @@ def check(file: Path | None, as_json: bool) -> None:
     """Compare build, layout and configuration of every process of a venue (FILE), or of every
     pipeline that runs, and of what is installed; exit status 1 if one differs."""
     from openoutcry.operations.deploy import compare, document, sentences
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.file import read_venue
 
     rows = compare(read_venue(file) if file else None)
     odd = sentences(rows)
@@ -59,7 +59,7 @@ def canary(journal: Path, as_json: bool) -> None:
     What came out is kept beside the journal: with `canary = true` a venue is not opened by a build
     that has not been through this.
     """
-    from openoutcry.pipeline.venue import canary as birds
+    from openoutcry.venue import canary as birds
 
     report = birds.canary(journal)
     birds.note_canary(journal, report)

@@ -38,8 +38,8 @@ def asks(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_json: bool) -> None:
     """Ask, and show what was done; errors of the desk end with exit status 1."""
-    from openoutcry.pipeline.venue.desk import ask
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.desk import ask
+    from openoutcry.venue.file import read_venue
 
     venue = read_venue(file)
     if why := click.get_current_context().meta.get(WHY):
@@ -71,7 +71,7 @@ def show_history(
 
     Raises :class:`OutcryError` if the venue was never opened."""
     from openoutcry.journal import Journal
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.file import read_venue
 
     venue = read_venue(file)
     if not Journal.exists(venue.journal):

@@ -53,7 +53,7 @@ def doctor(file: Path | None, as_json: bool) -> None:
 
 def _examine_venue(file: Path, as_json: bool) -> None:
     from openoutcry.operations.fitness import examine_venue
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.file import read_venue
 
     findings = examine_venue(read_venue(file))
     unfit = sum(one.state == "unfit" for one in findings)

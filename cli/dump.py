@@ -31,7 +31,7 @@ def dump() -> None:
 def take_one(file: Path, out: Path | None) -> None:
     """Write the dump of a venue (FILE), open or not; no stage of it waits."""
     from openoutcry.operations.dump import SUFFIX, take
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.file import read_venue
 
     venue = read_venue(file)
     if not venue.journal.is_dir():

@@ -23,8 +23,8 @@ def failover(file: Any, force: bool, wait_s: float) -> None:
     outcry failover node-a.toml
     outcry failover --force node-b.toml
     """
-    from openoutcry.pipeline.standby import hand_over, take_over
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.file import read_venue
+    from openoutcry.venue.standby import hand_over, take_over
 
     venue = read_venue(file)
     if force:

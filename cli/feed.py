@@ -63,7 +63,7 @@ def write(
     from openoutcry.market_data.files import instruments_of, write_feed
 
     if venue is not None:
-        from openoutcry.pipeline.venue.file import read_venue
+        from openoutcry.venue.file import read_venue
 
         places = dict(read_venue(venue).sessions.price_decimals)
     else:
@@ -84,7 +84,7 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]
     name = "address:port"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, int]:
-        from openoutcry.pipeline.venue.feed_table import udp_endpoint
+        from openoutcry.venue.feed_table import udp_endpoint
 
         if isinstance(value, tuple):
             return value

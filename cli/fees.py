@@ -79,7 +79,7 @@ def show(file: Path, as_json: bool) -> None:
     """Schedules and who pays by which, as the ledger has them at the journal's end."""
     from openoutcry.ledger.schedules import payers, schedules
     from openoutcry.ledger.standing import at
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.file import read_venue
 
     venue = read_venue(file)
     names = list(venue.risk.money.schedules)
@@ -105,6 +105,6 @@ def show(file: Path, as_json: bool) -> None:
 @as_json_option
 def history(file: Path, as_json: bool) -> None:
     """Fees, assets, deposits, dividends and splits that were asked for, when and by whom."""
-    from openoutcry.pipeline.venue.money_history import money_history
+    from openoutcry.venue.money_history import money_history
 
     show_history(file, money_history, "nothing was asked for", as_json)

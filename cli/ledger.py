@@ -250,7 +250,7 @@ def _of_day(
 ) -> tuple[str | None, str]:
     """The last commands of the day before and of a finished day."""
     from openoutcry.ledger.errors import LedgerError
-    from openoutcry.pipeline.venue.days import finished_days
+    from openoutcry.venue.days import finished_days
 
     if begin is not None or as_of is not None:
         raise click.UsageError("--day says where the day begins and ends: no --from, no --as-of")

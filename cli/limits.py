@@ -63,8 +63,8 @@ def _value(text: str) -> Any:
 @as_json_option
 def show(participant: int | None, instrument: str | None, file: Path, as_json: bool) -> None:
     """What limits, positions and switches stand, by the journal: also of a venue that is closed."""
-    from openoutcry.pipeline.venue.file import read_venue
-    from openoutcry.pipeline.venue.standing import standing
+    from openoutcry.venue.file import read_venue
+    from openoutcry.venue.standing import standing
 
     rows = standing(read_venue(file), participant, instrument)
     if as_json:
@@ -81,6 +81,6 @@ def show(participant: int | None, instrument: str | None, file: Path, as_json: b
 @as_json_option
 def history(file: Path, as_json: bool) -> None:
     """What was killed, halted, closed out and let trade again, when and by whom, by the journal."""
-    from openoutcry.pipeline.venue.history import switch_history
+    from openoutcry.venue.history import switch_history
 
     show_history(file, switch_history, "nothing was killed or halted", as_json)

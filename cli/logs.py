@@ -26,8 +26,8 @@ def logs(file: Path, follow: bool, last: int | None, seconds: float | None, as_j
     \b
     outcry logs venue.toml --last 20 --follow
     """
-    from openoutcry.pipeline.venue.file import read_venue
-    from openoutcry.pipeline.venue.log import follow_lines, log_folder, log_lines
+    from openoutcry.venue.file import read_venue
+    from openoutcry.venue.log import follow_lines, log_folder, log_lines
 
     journal = read_venue(file).journal
     if not log_folder(journal).is_dir():

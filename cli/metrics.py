@@ -40,7 +40,7 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bo
     from openoutcry.operations.metrics import VenueMetrics
     from openoutcry.operations.scrape import make_metrics_server
     from openoutcry.pipeline.announce import announced
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.file import read_venue
 
     venue = read_venue(file) if file else None
     collector = VenueMetrics(venue)

@@ -45,7 +45,7 @@ def screen(
     from openoutcry.console.server import serve
     from openoutcry.operations.notify import MailServer
     from openoutcry.pipeline.announce import announced
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.file import read_venue
 
     venue = read_venue(file)
     pair = tls_pair(venue, address, certificate, key)

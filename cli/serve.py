@@ -29,9 +29,9 @@ def serve(file: Any, resume: bool, start: datetime | None, speed: float, as_json
     Killed or stopped, the same command goes on where the journal ends.
     """
     from openoutcry.operations.dump import take
-    from openoutcry.pipeline.venue.file import read_venue
-    from openoutcry.pipeline.venue.operator_lane import AcceleratedClock, SystemClock
-    from openoutcry.pipeline.venue.serve import Venue
+    from openoutcry.venue.file import read_venue
+    from openoutcry.venue.operator_lane import AcceleratedClock, SystemClock
+    from openoutcry.venue.serve import Venue
 
     venue = read_venue(file)
     clock: Any = SystemClock()

@@ -29,9 +29,9 @@ def standby(file: Any, patience_ms: int, trusted: int, as_json: bool) -> None:
     outcry standby node-b.toml
     outcry failover node-a.toml
     """
-    from openoutcry.pipeline.standby import StandbyVenue
-    from openoutcry.pipeline.venue.file import read_venue
-    from openoutcry.pipeline.venue.operator_lane import SystemClock
+    from openoutcry.venue.file import read_venue
+    from openoutcry.venue.operator_lane import SystemClock
+    from openoutcry.venue.standby import StandbyVenue
 
     venue = read_venue(file)
     with Display(Console(stderr=True)) as display:

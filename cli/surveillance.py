@@ -234,8 +234,8 @@ def _user() -> str:
 
 def _operator(venue: Path, name: str) -> str:
     from openoutcry.cli.desk import secret
-    from openoutcry.pipeline.venue.file import read_venue
-    from openoutcry.pipeline.venue.operators import Operators
+    from openoutcry.venue.file import read_venue
+    from openoutcry.venue.operators import Operators
 
     operators = Operators(read_venue(venue).risk.operators)
     code = ""

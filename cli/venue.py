@@ -34,7 +34,7 @@ def venue() -> None:
 @click.argument("file", type=PathArgument, default=Path("venue.toml"))
 def init(file: Path) -> None:
     """Write a commented example, which `outcry serve` opens as it is [venue.toml]."""
-    from openoutcry.pipeline.venue.example import make_example
+    from openoutcry.venue.example import make_example
 
     text, passwords = make_example()
     try:
@@ -55,7 +55,7 @@ def init(file: Path) -> None:
 @as_json_option
 def check(file: Path, as_json: bool) -> None:
     """Say every mistake in a venue file, with its line and key; exit status 1 if there is any."""
-    from openoutcry.pipeline.venue.file import VenueFileError, read_venue
+    from openoutcry.venue.file import VenueFileError, read_venue
 
     try:
         parsed = read_venue(file)
@@ -132,9 +132,9 @@ def totp(operator: str) -> None:
 @as_json_option
 def actions(file: Path, as_json: bool) -> None:
     """What was asked of the venue's desk, by whom and why; exit status 1 if a line was changed."""
-    from openoutcry.pipeline.venue.desk_record import desk_record
-    from openoutcry.pipeline.venue.file import read_venue
-    from openoutcry.pipeline.venue.operations import words_of
+    from openoutcry.venue.desk_record import desk_record
+    from openoutcry.venue.file import read_venue
+    from openoutcry.venue.operations import words_of
 
     journal = read_venue(file).journal
     if not journal.exists():
@@ -182,8 +182,8 @@ def session_cells(row: dict[str, Any]) -> str:
 @as_json_option
 def sessions(file: Path, as_json: bool) -> None:
     """Sessions of the venue of this file: connected, switched off, locked out, refused logins."""
-    from openoutcry.pipeline.venue.days import read_status
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.days import read_status
+    from openoutcry.venue.file import read_venue
 
     document = read_status(read_venue(file).journal)
     if document is None or document["state"] != "open":
@@ -200,8 +200,8 @@ def sessions(file: Path, as_json: bool) -> None:
 @as_json_option
 def status(file: Path, as_json: bool) -> None:
     """How the venue of this file is now: open, closed, its phases, what comes next."""
-    from openoutcry.pipeline.venue.days import finished_days, read_status
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.days import finished_days, read_status
+    from openoutcry.venue.file import read_venue
 
     journal = read_venue(file).journal
     document = read_status(journal)
@@ -236,8 +236,8 @@ def fairness(file: Path, as_json: bool) -> None:
     Exit status 1 if anybody was.
     """
     from openoutcry.journal import Journal
-    from openoutcry.pipeline.venue.fairness import fairness as audit
-    from openoutcry.pipeline.venue.file import read_venue
+    from openoutcry.venue.fairness import fairness as audit
+    from openoutcry.venue.file import read_venue
 
     venue_file = read_venue(file)
     if not venue_file.delayed:

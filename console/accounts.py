@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Protocol
 
-from openoutcry.pipeline.venue.operators import OperatorError
+from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
 SESSION_S, IDLE_S = 12 * 3_600.0, 1_800.0

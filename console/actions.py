@@ -6,8 +6,8 @@ from typing import Any
 
 from openoutcry.console import requests as r
 from openoutcry.console.console import Console
-from openoutcry.pipeline.venue.desk import DeskError
-from openoutcry.pipeline.venue.operators import OPERATOR, SUPERVISOR
+from openoutcry.venue.desk import DeskError
+from openoutcry.venue.operators import OPERATOR, SUPERVISOR
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {}, 403: {}, 409: {}, 422: {"description": "The desk says no, or the request is none"},

@@ -14,8 +14,8 @@ from typing import Any
 
 from openoutcry.operations.evaluate import KEEP_S, Standing, State
 from openoutcry.operations.watch import Watch
-from openoutcry.pipeline.venue.calendar import utc_text
-from openoutcry.pipeline.venue.desk_record import DeskRecord, RecordError, desk_record
+from openoutcry.venue.calendar import utc_text
+from openoutcry.venue.desk_record import DeskRecord, RecordError, desk_record
 from openoutcry.wire import OutcryError
 
 RECORD = "alarms.jsonl"

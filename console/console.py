@@ -9,11 +9,11 @@ from openoutcry.console.cases import Cases
 from openoutcry.console.events import CONSOLE
 from openoutcry.console.market import Market
 from openoutcry.console.observe import Observer
-from openoutcry.pipeline.venue.desk import DeskError, ask
-from openoutcry.pipeline.venue.desk_record import REASON_MOST
-from openoutcry.pipeline.venue.file import VenueFile
-from openoutcry.pipeline.venue.log import VenueLog
-from openoutcry.pipeline.venue.operators import OPERATOR, ROLES, WRONG, OperatorError, Operators
+from openoutcry.venue.desk import DeskError, ask
+from openoutcry.venue.desk_record import REASON_MOST
+from openoutcry.venue.file import VenueFile
+from openoutcry.venue.log import VenueLog
+from openoutcry.venue.operators import OPERATOR, ROLES, WRONG, OperatorError, Operators
 from openoutcry.wire import OutcryError
 
 NO_TICKET = "this ticket is not known"

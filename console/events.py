@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from openoutcry.pipeline.venue.log import FILE_NAME, follow_lines
+from openoutcry.venue.log import FILE_NAME, follow_lines
 
 KEPT = 20_000
 CONSOLE = "console.jsonl"

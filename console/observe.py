@@ -23,13 +23,13 @@ from openoutcry.operations.metrics import VenueMetrics, journal_use
 from openoutcry.operations.watch import Watch
 from openoutcry.pipeline.histogram import WORDS, bucket_upper_ns, summary
 from openoutcry.pipeline.top import RunningPipeline, running
-from openoutcry.pipeline.venue.days import finished_days, read_status
-from openoutcry.pipeline.venue.desk_record import NAME as DESK_RECORD
-from openoutcry.pipeline.venue.desk_record import RecordError, desk_record
-from openoutcry.pipeline.venue.file import VenueFile
-from openoutcry.pipeline.venue.log import log_folder
 from openoutcry.ptp.status import clock_status
 from openoutcry.risk import layout as lay
+from openoutcry.venue.days import finished_days, read_status
+from openoutcry.venue.desk_record import NAME as DESK_RECORD
+from openoutcry.venue.desk_record import RecordError, desk_record
+from openoutcry.venue.file import VenueFile
+from openoutcry.venue.log import log_folder
 from openoutcry.wire import OutcryError
 
 FAST_S, SLOW_S = 0.018, 1.0

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from openoutcry.pipeline.risk_state import risk_state
-from openoutcry.pipeline.venue.file import Participant, VenueFile
-from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS, shown
-from openoutcry.pipeline.venue.standing import KILLED_BY
 from openoutcry.ring import ProcessIdentity
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.risk.region import View
 from openoutcry.risk.settings import stands
+from openoutcry.venue.file import Participant, VenueFile
+from openoutcry.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS, shown
+from openoutcry.venue.standing import KILLED_BY
 
 SHOWN = 1_000
 """More participants than these are not shown: `outcry limits show` has all."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from openoutcry.console.console import Console
 from openoutcry.console.market import EVERY_S
 from openoutcry.console.observe import EDGES_NS
-from openoutcry.pipeline.venue.operators import SUPERVISOR
+from openoutcry.venue.operators import SUPERVISOR
 
 SYMBOL_MOST = 8
 PARTS = ("status", "latency", "alarms", "alarms_fault", "changes", "participants", "clock",

@@ -20,8 +20,6 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.gate_policy import gate_policy
 from openoutcry.pipeline.top import RunningPipeline
 from openoutcry.pipeline.topology import REPLICA
-from openoutcry.pipeline.venue.calendar import utc_text
-from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.replica.access import access_of
 from openoutcry.replica.actions import node_of
 from openoutcry.replica.cluster import Cluster
@@ -30,6 +28,8 @@ from openoutcry.replica.hot_standby import STATUS_FILE
 from openoutcry.replica.jetstream import JetStream
 from openoutcry.replica.link import Link, connect
 from openoutcry.replica.place import PLACE_FILE
+from openoutcry.venue.calendar import utc_text
+from openoutcry.venue.file import VenueFile
 from openoutcry.wire import OutcryError
 
 ALARMS = ("ReplicaBehind", "QuorumLost")

@@ -14,7 +14,7 @@ from openoutcry.console.gate import COOKIE, LOOPBACK, Gate
 from openoutcry.console.live import Texts, add_live, message
 from openoutcry.console.reading import add_reading
 from openoutcry.console.requests import Confirm, Login
-from openoutcry.pipeline.venue.operators import OperatorError
+from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
 STATIC = Path(__file__).parent / "static"

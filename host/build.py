@@ -23,8 +23,9 @@ PACKAGE = Path(openoutcry.__file__).parent
 ROOMS = (
     "wire", "ring", "matcher", "risk", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal",
     "host", "replay", "order_entry", "market_data", "replica", "report", "pipeline",
+    "venue",
 )  # fmt: skip
-"""``pipeline/`` and what it may import: a test compares them."""
+"""``venue/`` and what it may import: a test compares them."""
 SUFFIXES = (".py", ".c", ".h", ".v", ".vh")
 LIBRARIES = ("numba", "llvmlite", "numpy", "cffi", "posix-ipc", "crc32c", "blake3")
 SWITCHES = ("OUTCRY_VERIFY", "OUTCRY_STRIPPED")

@@ -16,9 +16,9 @@ from openoutcry.host.build import build_text, read_build
 from openoutcry.host.processes import named_children
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.announce import announcements
-from openoutcry.pipeline.venue.days import read_status
-from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.ring import ProcessIdentity, Segment, list_segments
+from openoutcry.venue.days import read_status
+from openoutcry.venue.file import VenueFile
 from openoutcry.wire import LAYOUT_HASH, OutcryError
 from openoutcry.wire.records import CONTROL_MAGIC
 

@@ -28,13 +28,13 @@ from openoutcry.host.info import host_info
 from openoutcry.journal import JournalError, JournalReader
 from openoutcry.operations.stacks import processes_of
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
-from openoutcry.pipeline.venue import days
-from openoutcry.pipeline.venue.desk_record import desk_record
-from openoutcry.pipeline.venue.file import VenueFile
-from openoutcry.pipeline.venue.investigation import SUFFIX
-from openoutcry.pipeline.venue.log import FILE_NAME, log_folder, log_lines
 from openoutcry.ptp.status import clock_status
 from openoutcry.replay.events import NO_LIMIT, Batch, Point, events_of, starting_point
+from openoutcry.venue import days
+from openoutcry.venue.desk_record import desk_record
+from openoutcry.venue.file import VenueFile
+from openoutcry.venue.investigation import SUFFIX
+from openoutcry.venue.log import FILE_NAME, log_folder, log_lines
 from openoutcry.wire import LAYOUT_HASH, OutcryError
 from openoutcry.wire.beside import written_beside
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason

@@ -15,11 +15,11 @@ from pathlib import Path
 from openoutcry.host.findings import Finding, Host
 from openoutcry.host.info import isolated_cores
 from openoutcry.journal.medium import medium_of
-from openoutcry.pipeline.venue.file import VenueFile
-from openoutcry.pipeline.venue.operators import ROLES, SUPERVISOR
-from openoutcry.pipeline.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS
-from openoutcry.pipeline.venue.serve import wiring_of
 from openoutcry.ptp.status import clock_status
+from openoutcry.venue.file import VenueFile
+from openoutcry.venue.operators import ROLES, SUPERVISOR
+from openoutcry.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS
+from openoutcry.venue.serve import wiring_of
 from openoutcry.wire import OutcryError
 
 GOOD, UNFIT, NOTE, UNSEEN = "good", "unfit", "note", "unseen"

@@ -3,10 +3,10 @@
 from typing import Any
 
 from openoutcry.pipeline.risk_state import risk_state
-from openoutcry.pipeline.venue.risk_tables import OF_PARTICIPANTS
 from openoutcry.ring import ProcessIdentity
 from openoutcry.risk import layout as lay
 from openoutcry.risk.settings import stands
+from openoutcry.venue.risk_tables import OF_PARTICIPANTS
 
 NEAR = 0.9
 AGAINST = {

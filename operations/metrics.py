@@ -27,10 +27,10 @@ from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import bucket_upper_ns
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
 from openoutcry.pipeline.topology import REPLICA
-from openoutcry.pipeline.venue.days import read_status
-from openoutcry.pipeline.venue.file import VenueFile
 from openoutcry.ptp.status import clock_status
 from openoutcry.ring import ProcessIdentity
+from openoutcry.venue.days import read_status
+from openoutcry.venue.file import VenueFile
 from openoutcry.wire import LAYOUT_HASH, OutcryError
 from openoutcry.wire.enums import EventKind, Reason
 

@@ -5,7 +5,7 @@ an index of instruments.
 
 Decided where trades happen, on sequenced time: the command behind the one that trips a breaker is
 refused already.  What takes the matcher's phases (halt, re-opening auction, close) comes from the
-operator's lane, which reads what stands here (``pipeline/venue/guard.py``).
+operator's lane, which reads what stands here (``venue/guard.py``).
 
 Limit up, limit down as in the LULD Plan of the US markets (I, V, VI, VII); the market-wide breaker
 as in NYSE Rule 7.12; velocity as in CME's velocity logic.  Percentages are cross-multiplied, never

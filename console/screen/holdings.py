@@ -7,8 +7,8 @@ from openoutcry.console.participants import row_of, view_of
 from openoutcry.console.screen.orders import OwnOrders
 from openoutcry.operations.aside import Aside
 from openoutcry.pipeline.top import RunningPipeline, running
-from openoutcry.pipeline.venue.days import read_status
-from openoutcry.pipeline.venue.file import VenueFile
+from openoutcry.venue.days import read_status
+from openoutcry.venue.file import VenueFile
 
 PRICE_DECIMALS = 4
 

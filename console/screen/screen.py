@@ -15,8 +15,8 @@ from openoutcry.console.screen.tell import Teller
 from openoutcry.console.screen.trader import Busy, Trader
 from openoutcry.console.screen.traders import Traders
 from openoutcry.operations.notify import MailServer
-from openoutcry.pipeline.venue.file import VenueFile
-from openoutcry.pipeline.venue.log import VenueLog, log_folder
+from openoutcry.venue.file import VenueFile
+from openoutcry.venue.log import VenueLog, log_folder
 from openoutcry.wire import OutcryError
 
 LOG = "screen.jsonl"

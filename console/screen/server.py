@@ -16,7 +16,7 @@ from openoutcry.console.screen.rules import LIMIT, PRICE, Rule, RuleError
 from openoutcry.console.screen.screen import Screen
 from openoutcry.console.screen.trader import Busy, TradeError
 from openoutcry.console.server import empty_app
-from openoutcry.pipeline.venue.operators import OperatorError
+from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
 COOKIE = "outcry_screen"

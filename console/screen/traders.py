@@ -12,8 +12,8 @@ from openoutcry.console.screen.orders import Fill
 from openoutcry.console.screen.trader import ENDED, REFUSED, Busy, Trader
 from openoutcry.order_entry.passwords import PASSWORD_LENGTH, password_hasher
 from openoutcry.order_entry.spec import Protocol
-from openoutcry.pipeline.venue.file import VenueFile
-from openoutcry.pipeline.venue.operators import OperatorError
+from openoutcry.venue.file import VenueFile
+from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
 NAME_MOST = 6

@@ -14,9 +14,9 @@ from openoutcry.operations.dump import read_dump
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.send import send
 from openoutcry.pipeline.top import running
-from openoutcry.pipeline.venue.desk import ask
-from openoutcry.pipeline.venue.operations import STEPS
 from openoutcry.report.evidence import write_evidence
+from openoutcry.venue.desk import ask
+from openoutcry.venue.operations import STEPS
 from openoutcry.wire.enums import TimeInForce
 from tests.support.venue.served_venue import VENUE, WAIT_S, ServedVenue, orders
 

@@ -10,7 +10,7 @@ FAULTS = read_faults()
 ROOMS = {
     "wire", "ring", "matcher", "risk", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal",
     "replay", "order_entry", "market_data", "replica", "ledger", "surveillance", "pipeline",
-    "client", "report", "backtest", "operations", "console", "bench", "host", "cli",
+    "venue", "client", "report", "backtest", "operations", "console", "bench", "host", "cli",
 }  # fmt: skip
 
 

@@ -38,9 +38,9 @@ from openoutcry.order_entry.drop_copy import COPY_DTYPE
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.run import Watcher
 from openoutcry.pipeline.top import running
-from openoutcry.pipeline.venue.file import read_venue
-from openoutcry.pipeline.venue.serve import Venue
 from openoutcry.replay.events import events_of, starting_point
+from openoutcry.venue.file import read_venue
+from openoutcry.venue.serve import Venue
 from openoutcry.wire.enums import CommandKind, EventKind
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 from tests.support import compile_first

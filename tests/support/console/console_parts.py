@@ -3,7 +3,7 @@
 import pytest
 
 from openoutcry.console.accounts import Accounts
-from openoutcry.pipeline.venue.operators import Operator, Operators
+from openoutcry.venue.operators import Operator, Operators
 from tests.support.console.console_venue import OPERATORS_HASH
 
 

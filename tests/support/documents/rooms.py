@@ -8,7 +8,7 @@ LOWER = {
     "wire", "ring", "matcher", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal", "host",
     "replay", "report", "order_entry", "market_data", "risk", "client", "replica",
 }  # fmt: skip
-ABOVE = {"pipeline", "ledger", "surveillance", "operations", "console", "backtest"}
+ABOVE = {"pipeline", "venue", "ledger", "surveillance", "operations", "console", "backtest"}
 MAY_IMPORT = {
     "wire": set(),
     "ring": {"wire"},
@@ -29,8 +29,9 @@ MAY_IMPORT = {
     "surveillance": {"wire", "replay", "order_entry", "report"},
     "client": {"wire", "order_entry"},
     "pipeline": LOWER - {"client"},
+    "venue": LOWER - {"client"} | {"pipeline"},
     "backtest": {"wire", "matcher", "flow", "journal", "replay", "report", "ledger"},
-    "operations": {"wire", "ring", "risk", "ptp", "journal", "host", "replay", "pipeline"},
+    "operations": {"wire", "ring", "risk", "ptp", "journal", "host", "replay", "pipeline", "venue"},
     "console": {
         "wire",
         "ring",
@@ -42,6 +43,7 @@ MAY_IMPORT = {
         "client",
         "surveillance",
         "pipeline",
+        "venue",
         "operations",
     },
     "bench": LOWER | ABOVE,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from openoutcry.pipeline.venue.file import read_venue
+from openoutcry.venue.file import read_venue
 from tests.support.console.console_venue import OPERATORS_HASH
 from tests.support.operations.alarm_looks import Looks
 from tests.support.order_entry.sessions_venue import HASH

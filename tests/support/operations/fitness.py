@@ -3,7 +3,7 @@
 import argon2
 
 from openoutcry.host.findings import Host
-from openoutcry.pipeline.venue.file import read_venue
+from openoutcry.venue.file import read_venue
 from tests.support.venue.served_venue import VENUE
 
 GOOD = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)

@@ -142,9 +142,9 @@ class Node:
 
 def main(what: str, folder: Path) -> None:
     from openoutcry.pipeline.run import Watcher
-    from openoutcry.pipeline.standby import StandbyVenue
-    from openoutcry.pipeline.venue.file import read_venue
-    from openoutcry.pipeline.venue.serve import Venue
+    from openoutcry.venue.file import read_venue
+    from openoutcry.venue.serve import Venue
+    from openoutcry.venue.standby import StandbyVenue
 
     def note(text: str) -> None:
         print(f"{time.monotonic():.3f} {text}", file=sys.stderr, flush=True)

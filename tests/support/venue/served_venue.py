@@ -191,8 +191,8 @@ def orders(first_id: int, count: int, time_in_force: int, price: int = 1_000) ->
 if __name__ == "__main__":
     from openoutcry.operations.dump import take
     from openoutcry.pipeline.run import Watcher
-    from openoutcry.pipeline.venue.file import read_venue
-    from openoutcry.pipeline.venue.serve import Venue
+    from openoutcry.venue.file import read_venue
+    from openoutcry.venue.serve import Venue
 
     folder = Path(sys.argv[1])
     watcher = Watcher(note=lambda text: print(text, file=sys.stderr, flush=True))

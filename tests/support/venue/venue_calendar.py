@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from openoutcry.pipeline.venue.calendar import (
+from openoutcry.venue.calendar import (
     Calendar,
     Schedule,
     Step,

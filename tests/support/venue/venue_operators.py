@@ -5,15 +5,15 @@ import dataclasses
 import argon2
 import pytest
 
-from openoutcry.pipeline.venue.example import EXAMPLE
-from openoutcry.pipeline.venue.file import read_venue
-from openoutcry.pipeline.venue.limits import FileLimits, fresh_view, hook_settings
-from openoutcry.pipeline.venue.operations import Operations
-from openoutcry.pipeline.venue.operators import (
+from openoutcry.risk import layout as lay
+from openoutcry.venue.example import EXAMPLE
+from openoutcry.venue.file import read_venue
+from openoutcry.venue.limits import FileLimits, fresh_view, hook_settings
+from openoutcry.venue.operations import Operations
+from openoutcry.venue.operators import (
     Operator,
     Operators,
 )
-from openoutcry.risk import layout as lay
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("word")

@@ -9,9 +9,9 @@ from openoutcry.cli.main import main
 from openoutcry.console.participants import row_of
 from openoutcry.pipeline.risk_state import risk_state
 from openoutcry.pipeline.top import RunningPipeline, running
-from openoutcry.pipeline.venue.file import read_venue
 from openoutcry.replay.checkpoint import recover
 from openoutcry.risk.joined import JoinedView, view_of
+from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
 from tests.support.venue.venue_floor import Floor, order
 

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from openoutcry.pipeline.venue import operators
-from openoutcry.pipeline.venue.desk import MAX_CLIENTS, NAME, Desk, DeskError, ask
-from openoutcry.pipeline.venue.file import read_venue
-from openoutcry.pipeline.venue.limits import FileLimits, fresh_view, hook_settings
-from openoutcry.pipeline.venue.operations import Operations
+from openoutcry.venue import operators
+from openoutcry.venue.desk import MAX_CLIENTS, NAME, Desk, DeskError, ask
+from openoutcry.venue.file import read_venue
+from openoutcry.venue.limits import FileLimits, fresh_view, hook_settings
+from openoutcry.venue.operations import Operations
 from openoutcry.wire import OutcryError
 from tests.support.adversary.other_user import as_nobody, as_root
 from tests.support.venue.served_venue import PORT, VENUE

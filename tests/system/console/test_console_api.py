@@ -15,10 +15,10 @@ from websockets.exceptions import InvalidStatus
 
 from openoutcry.console.gate import COOKIE
 from openoutcry.operations.deploy import compare
-from openoutcry.pipeline.venue.desk import DeskError, ask
-from openoutcry.pipeline.venue.desk_record import desk_record
-from openoutcry.pipeline.venue.file import read_venue
-from openoutcry.pipeline.venue.history import switch_history
+from openoutcry.venue.desk import DeskError, ask
+from openoutcry.venue.desk_record import desk_record
+from openoutcry.venue.file import read_venue
+from openoutcry.venue.history import switch_history
 from openoutcry.wire.enums import Side
 from tests.support.console.console_venue import PASSWORD, TOTP, order, until_closed, written
 from tests.support.console.websockets_patient import connect

@@ -1,7 +1,7 @@
 """What /metrics says of limits and of the feed is what the venue says of them elsewhere."""
 
 from openoutcry.operations.metrics import VenueMetrics
-from openoutcry.pipeline.venue.file import read_venue
+from openoutcry.venue.file import read_venue
 from tests.support.ring.ring_processes import wait_until
 
 

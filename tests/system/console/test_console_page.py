@@ -2,7 +2,7 @@
 
 import pytest
 
-from openoutcry.pipeline.venue.desk_record import desk_record
+from openoutcry.venue.desk_record import desk_record
 from tests.support.console.console_browser import (
     VIEWS,
     expect,

@@ -3,7 +3,7 @@
 import pytest
 
 from openoutcry.console.accounts import LockedError
-from openoutcry.pipeline.venue.operators import OperatorError
+from openoutcry.venue.operators import OperatorError
 from tests.support.console import console_parts as shared
 from tests.support.console.console_venue import PASSWORD
 

@@ -22,8 +22,8 @@ from openoutcry.order_entry import soupbin
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.histogram import record
 from openoutcry.pipeline.top import RunningPipeline, running
-from openoutcry.pipeline.venue.desk import ask
 from openoutcry.ring import Segment
+from openoutcry.venue.desk import ask
 from openoutcry.wire.enums import CommandKind, TimeInForce
 from tests.support.console.console_venue import PASSWORD as OPERATORS_PASSWORD
 from tests.support.operations import alarm_conditions as shared

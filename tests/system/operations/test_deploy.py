@@ -13,13 +13,13 @@ from openoutcry.host import build
 from openoutcry.operations import deploy
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.top import running
-from openoutcry.pipeline.venue.canary import (
+from openoutcry.venue.canary import (
     NAME,
     SERVED_NAME,
     canary,
     require_canary,
 )
-from openoutcry.pipeline.venue.file import read_venue
+from openoutcry.venue.file import read_venue
 from openoutcry.wire import OutcryError
 from openoutcry.wire.enums import TimeInForce
 from tests import ROOT

@@ -17,8 +17,8 @@ from openoutcry.operations.expressions import Now
 from openoutcry.operations.metrics import VenueMetrics
 from openoutcry.operations.notify import MailServer, alertmanager, mail, webhook
 from openoutcry.operations.watch import Watch
-from openoutcry.pipeline.venue.file import read_venue
 from openoutcry.report.evidence import write_evidence
+from openoutcry.venue.file import read_venue
 from tests.support.operations import metrics as shared
 from tests.support.operations.metrics import value
 from tests.support.processes import free_port

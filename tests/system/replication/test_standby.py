@@ -11,9 +11,9 @@ from pathlib import Path
 
 from openoutcry.journal.checkpoints import checkpoint_seqs
 from openoutcry.pipeline.sessions_checkpoint import newest_seq
-from openoutcry.pipeline.standby import hand_over
-from openoutcry.pipeline.venue.file import read_venue
 from openoutcry.replica.place import PLACE_FILE
+from openoutcry.venue.file import read_venue
+from openoutcry.venue.standby import hand_over
 from tests.support.replica.replica_cluster import WAIT_S
 from tests.support.replica.replica_nodes import Node
 from tests.support.replica.standby import tokens
@@ -87,7 +87,7 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(
         assert [str(m) for m in next_messages(client, 2 * ORDERS)] == [str(m) for m in after]
         assert client.next()["token"] == "MORE"
         said = []
-        monkeypatch.setattr("openoutcry.pipeline.standby.TAKEN_S", 0.2)
+        monkeypatch.setattr("openoutcry.venue.standby.TAKEN_S", 0.2)
         hand_over(read_venue(a.file), WAIT_S, said.append)
         assert said[-1] == "no standby has taken the lease within 0 s"
         result = a.end()

@@ -19,12 +19,12 @@ from openoutcry.journal import JournalReader
 from openoutcry.journal.archive import retire
 from openoutcry.pipeline import sessions_checkpoint as checkpoint
 from openoutcry.pipeline.top import running
-from openoutcry.pipeline.venue.fairness import fairness
-from openoutcry.pipeline.venue.file import read_venue
 from openoutcry.replay.checkpoint import make_checkpoints
 from openoutcry.replay.events import events_of, starting_point
 from openoutcry.replay.replay import replay
 from openoutcry.risk.bits import Setting
+from openoutcry.venue.fairness import fairness
+from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import CommandKind, EventKind
 from tests.support.order_entry.sessions_venue import HASH, PASSWORD, Client
 from tests.support.processes import free_port

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from openoutcry.pipeline.venue.calendar import (
+from openoutcry.venue.calendar import (
     CalendarError,
     exchange_days,
 )

@@ -3,8 +3,8 @@ venue, and the next run begins with it; what opens is refused in a line."""
 
 from pathlib import Path
 
-from openoutcry.pipeline.venue.desk_queue import NAME
 from openoutcry.risk.bits import Setting
+from openoutcry.venue.desk_queue import NAME
 from tests.support.venue.served_venue import VENUE
 from tests.support.venue.venue_floor import Floor
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from openoutcry.pipeline.venue.example import EXAMPLE
-from openoutcry.pipeline.venue.file import read_venue
+from openoutcry.venue.example import EXAMPLE
+from openoutcry.venue.file import read_venue
 from tests.support.venue.venue_file import outcry
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from openoutcry.market_data.files import write_feed
 from openoutcry.market_data.receiver import Receiver
-from openoutcry.pipeline.venue.file import read_venue
 from openoutcry.replay.replay import replay
 from openoutcry.risk.bits import Setting
+from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason, Side
 from tests.support.market_data.feed_support import fields, unframed
 from tests.support.operations.alarm_looks import Looks

@@ -2,7 +2,7 @@
 
 import pytest
 
-from openoutcry.pipeline.venue.log import log_folder, log_lines
+from openoutcry.venue.log import log_folder, log_lines
 from tests.support.venue.served_venue import ServedVenue
 from tests.support.venue.venue_log import messages
 
@@ -34,8 +34,8 @@ def test_a_venue_says_when_it_begins_ends_and_what_happened(tmp_path):
 
 def test_what_ends_a_venue_is_in_its_log(tmp_path):
     from openoutcry.pipeline.options import PipelineError
-    from openoutcry.pipeline.venue.file import read_venue
-    from openoutcry.pipeline.venue.serve import Venue
+    from openoutcry.venue.file import read_venue
+    from openoutcry.venue.serve import Venue
 
     ServedVenue(tmp_path, "2026-01-05T08:30:00")
     file = read_venue(tmp_path / "venue.toml")

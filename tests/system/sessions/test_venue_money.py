@@ -13,8 +13,8 @@ from openoutcry.cli.main import main
 from openoutcry.ledger.accounts import Account, VenueAccount
 from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.ledger.standing import at
-from openoutcry.pipeline.venue.fee_tables import millionths
 from openoutcry.risk.bits import LEDGER_SETTINGS, Setting
+from openoutcry.venue.fee_tables import millionths
 from openoutcry.wire.enums import EventKind, Side
 from tests import ROOT
 from tests.support.venue.served_venue import VENUE

@@ -6,16 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from openoutcry.pipeline.venue.desk import NAME as SOCKET
-from openoutcry.pipeline.venue.desk import Desk
-from openoutcry.pipeline.venue.desk_record import DeskRecord
-from openoutcry.pipeline.venue.example import EXAMPLE
-from openoutcry.pipeline.venue.file import read_venue
-from openoutcry.pipeline.venue.operators import (
+from openoutcry.risk import layout as lay
+from openoutcry.venue.desk import NAME as SOCKET
+from openoutcry.venue.desk import Desk
+from openoutcry.venue.desk_record import DeskRecord
+from openoutcry.venue.example import EXAMPLE
+from openoutcry.venue.file import read_venue
+from openoutcry.venue.operators import (
     OperatorError,
 )
-from openoutcry.pipeline.venue.risk_desk import RiskDesk
-from openoutcry.risk import layout as lay
+from openoutcry.venue.risk_desk import RiskDesk
 from tests.support.venue import venue_operators as shared
 
 clock = shared.clock

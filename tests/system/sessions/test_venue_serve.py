@@ -17,10 +17,10 @@ from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.checkpoints import checkpoint_seqs
 from openoutcry.pipeline.send import SendError
 from openoutcry.pipeline.top import RunningPipeline, running
-from openoutcry.pipeline.venue import days
-from openoutcry.pipeline.venue.serve import archive_sessions
 from openoutcry.replay.replay import replay
 from openoutcry.replay.sql import query
+from openoutcry.venue import days
+from openoutcry.venue.serve import archive_sessions
 from openoutcry.wire.enums import CommandKind, TimeInForce
 from tests.support.market_data.feed_journal import each_second_trades
 from tests.support.processes import OUTCRY

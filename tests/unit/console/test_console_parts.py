@@ -20,11 +20,11 @@ from openoutcry.console.participants import row_of
 from openoutcry.console.server import make_app
 from openoutcry.operations.alarms import ALARMS
 from openoutcry.operations.evaluate import KEEP_S, Evaluator, Standing, State
-from openoutcry.pipeline.venue.desk_record import desk_record
-from openoutcry.pipeline.venue.example import EXAMPLE
-from openoutcry.pipeline.venue.file import read_venue
-from openoutcry.pipeline.venue.limits import fresh_view, hook_settings
 from openoutcry.risk import layout as lay
+from openoutcry.venue.desk_record import desk_record
+from openoutcry.venue.example import EXAMPLE
+from openoutcry.venue.file import read_venue
+from openoutcry.venue.limits import fresh_view, hook_settings
 from openoutcry.wire import OutcryError
 from openoutcry.wire.feed_messages import ITCH50
 from tests.support.console import console_parts as shared

@@ -3,11 +3,11 @@
 import numpy as np
 
 from openoutcry.ledger import layout as lay
-from openoutcry.pipeline.venue.fee_tables import MoneySpec, deposit
 from openoutcry.risk.before import APPLIED, before
 from openoutcry.risk.bits import LEDGER_SETTINGS, Setting
 from openoutcry.risk.reference import Reference
 from openoutcry.risk.region import View, make_region, setting
+from openoutcry.venue.fee_tables import MoneySpec, deposit
 from tests.oracles.ledger_trades import booked, trade_on
 from tests.support.ledger import ledger_flow as flow
 

@@ -12,7 +12,7 @@ from tests.unit.documents.test_rooms import MAY_IMPORT
 
 
 def test_the_build_is_of_the_rooms_that_stages_run():
-    assert set(build.ROOMS) == MAY_IMPORT["pipeline"] | {"pipeline"}
+    assert set(build.ROOMS) == MAY_IMPORT["venue"] | {"venue"}
 
 
 def test_a_changed_source_is_another_build_and_a_touched_one_is_not(tmp_path, monkeypatch):

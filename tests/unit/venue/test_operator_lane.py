@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.venue.calendar import Calendar, Schedule, Step, Traded
-from openoutcry.pipeline.venue.operator_lane import records_of, remaining_due
+from openoutcry.venue.calendar import Calendar, Schedule, Step, Traded
+from openoutcry.venue.operator_lane import records_of, remaining_due
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Phase, Side, TimeInForce
 

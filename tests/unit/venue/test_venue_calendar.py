@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.pipeline.venue.calendar import (
+from openoutcry.venue.calendar import (
     Calendar,
     CalendarError,
     Schedule,

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from openoutcry.pipeline.venue.example import EXAMPLE
-from openoutcry.pipeline.venue.file import VenueFileError, read_venue
-from openoutcry.pipeline.venue.serve import wiring_of
+from openoutcry.venue.example import EXAMPLE
+from openoutcry.venue.file import VenueFileError, read_venue
+from openoutcry.venue.serve import wiring_of
 
 FEED = """
 [market_data]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from openoutcry.order_entry.spec import CancelOnDisconnect, PortSpec, Protocol
-from openoutcry.pipeline.venue.example import EXAMPLE
-from openoutcry.pipeline.venue.file import VenueFileError, read_venue
-from openoutcry.pipeline.venue.lines import key_lines
 from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.venue.example import EXAMPLE
+from openoutcry.venue.file import VenueFileError, read_venue
+from openoutcry.venue.lines import key_lines
 from openoutcry.wire.enums import Phase
 from tests.support.venue.venue_file import outcry
 

@@ -2,8 +2,8 @@
 
 import json
 
-from openoutcry.pipeline.venue import log as venue_log
-from openoutcry.pipeline.venue.log import FILE_NAME, VenueLog, follow_lines, log_folder, log_lines
+from openoutcry.venue import log as venue_log
+from openoutcry.venue.log import FILE_NAME, VenueLog, follow_lines, log_folder, log_lines
 from tests.support.venue.venue_log import messages
 
 

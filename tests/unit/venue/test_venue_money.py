@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from openoutcry.pipeline.venue.file import VenueFileError, read_venue
+from openoutcry.venue.file import VenueFileError, read_venue
 from tests.support.venue.served_venue import PORT, VENUE
 from tests.support.venue.venue_floor import MORE
 from tests.support.venue.venue_money import MONEY

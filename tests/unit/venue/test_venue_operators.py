@@ -5,15 +5,15 @@ import json
 import pyotp
 import pytest
 
-from openoutcry.pipeline.venue.desk import DeskError
-from openoutcry.pipeline.venue.desk_record import NAME, DeskRecord, RecordError, desk_record
-from openoutcry.pipeline.venue.four_eyes import WAIT_S, FourEyes, widens
-from openoutcry.pipeline.venue.operators import (
+from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.venue.desk import DeskError
+from openoutcry.venue.desk_record import NAME, DeskRecord, RecordError, desk_record
+from openoutcry.venue.four_eyes import WAIT_S, FourEyes, widens
+from openoutcry.venue.operators import (
     TICKET_S,
     OperatorError,
     one_time_secret,
 )
-from openoutcry.risk.bits import NO_LIMIT, Setting
 from tests.support.venue import venue_operators as shared
 from tests.support.venue.venue_operators import SECRET
 

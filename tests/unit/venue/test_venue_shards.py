@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from openoutcry.pipeline.venue.file import VenueFileError, read_venue
-from openoutcry.pipeline.venue.limits import LimitsError, check_structure
+from openoutcry.venue.file import VenueFileError, read_venue
+from openoutcry.venue.limits import LimitsError, check_structure
 from tests.support.venue.venue_shards import VENUE
 
 REFUSED = {

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from openoutcry.journal import JournalReader
-from openoutcry.pipeline.venue.calendar import utc_text
-from openoutcry.pipeline.venue.fee_tables import MOST_PURPOSES, UNUSED_FROM
-from openoutcry.pipeline.venue.money_desk import PURPOSES
-from openoutcry.pipeline.venue.operators import operator_name
-from openoutcry.pipeline.venue.risk_tables import RiskSpec
 from openoutcry.risk.bits import CORPORATE_SETTINGS, LEDGER_SETTINGS, RISK_KIND, Setting
+from openoutcry.venue.calendar import utc_text
+from openoutcry.venue.fee_tables import MOST_PURPOSES, UNUSED_FROM
+from openoutcry.venue.money_desk import PURPOSES
+from openoutcry.venue.operators import operator_name
+from openoutcry.venue.risk_tables import RiskSpec
 
 FIRST = int(min(LEDGER_SETTINGS))
 

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import numpy.typing as npt
 
-from openoutcry.pipeline.venue import table as t
-from openoutcry.pipeline.venue.calendar import (
+from openoutcry.venue import table as t
+from openoutcry.venue.calendar import (
     CALL_PHASES,
     UNCROSSING_PHASES,
     Calendar,
@@ -18,9 +18,9 @@ from openoutcry.pipeline.venue.calendar import (
     Traded,
     exchange_days,
 )
-from openoutcry.pipeline.venue.fee_tables import INSTRUMENT_MONEY_KEYS
-from openoutcry.pipeline.venue.risk_tables import INSTRUMENT_KEYS
-from openoutcry.pipeline.venue.table import Key, Tables
+from openoutcry.venue.fee_tables import INSTRUMENT_MONEY_KEYS
+from openoutcry.venue.risk_tables import INSTRUMENT_KEYS
+from openoutcry.venue.table import Key, Tables
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import Allocation, InstrumentOption, Phase
 from openoutcry.wire.records import INSTRUMENT_RANGES, MAX_INSTRUMENTS, TICK_BANDS

@@ -27,18 +27,18 @@ from openoutcry.pipeline.sessions import with_sessions
 from openoutcry.pipeline.sessions_checkpoint import make_sessions_checkpoint, newest_seq
 from openoutcry.pipeline.standing import Stale
 from openoutcry.pipeline.topology import Topology
-from openoutcry.pipeline.venue import days
-from openoutcry.pipeline.venue.calendar import TradingDay, moment_ns, utc_text
-from openoutcry.pipeline.venue.canary import note_served, require_canary
-from openoutcry.pipeline.venue.desk import Desk
-from openoutcry.pipeline.venue.desk_queue import DeskQueue
-from openoutcry.pipeline.venue.file import VenueFile
-from openoutcry.pipeline.venue.investigation import TakeDump
-from openoutcry.pipeline.venue.limits import check_structure, hook_settings
-from openoutcry.pipeline.venue.log import VenueLog
-from openoutcry.pipeline.venue.operator_lane import WIRING, Clock, OperatorLane, SystemClock
-from openoutcry.pipeline.venue.risk_desk import RiskDesk
 from openoutcry.replay.checkpoint import make_checkpoints, retire_before
+from openoutcry.venue import days
+from openoutcry.venue.calendar import TradingDay, moment_ns, utc_text
+from openoutcry.venue.canary import note_served, require_canary
+from openoutcry.venue.desk import Desk
+from openoutcry.venue.desk_queue import DeskQueue
+from openoutcry.venue.file import VenueFile
+from openoutcry.venue.investigation import TakeDump
+from openoutcry.venue.limits import check_structure, hook_settings
+from openoutcry.venue.log import VenueLog
+from openoutcry.venue.operator_lane import WIRING, Clock, OperatorLane, SystemClock
+from openoutcry.venue.risk_desk import RiskDesk
 from openoutcry.wire.private_folder import require_ours
 
 WAIT_S = 0.05

@@ -20,9 +20,9 @@ from openoutcry.matcher.state.snapshot import State
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import TOPOLOGY, Ring
-from openoutcry.pipeline.venue.calendar import SECOND_NS, Calendar, Command, TradingDay, utc_text
-from openoutcry.pipeline.venue.risk_desk import RiskDesk
 from openoutcry.ring.producer import Producer
+from openoutcry.venue.calendar import SECOND_NS, Calendar, Command, TradingDay, utc_text
+from openoutcry.venue.risk_desk import RiskDesk
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
 

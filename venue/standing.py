@@ -3,21 +3,21 @@
 from typing import Any
 
 from openoutcry.journal import Journal
-from openoutcry.pipeline.venue.file import VenueFile
-from openoutcry.pipeline.venue.limits import FileLimits
-from openoutcry.pipeline.venue.risk_tables import (
-    OF_CELLS,
-    OF_INSTRUMENTS,
-    OF_PARTICIPANTS,
-    Limit,
-    shown,
-)
 from openoutcry.replay.checkpoint import recover
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View
 from openoutcry.risk.settings import stands
+from openoutcry.venue.file import VenueFile
+from openoutcry.venue.limits import FileLimits
+from openoutcry.venue.risk_tables import (
+    OF_CELLS,
+    OF_INSTRUMENTS,
+    OF_PARTICIPANTS,
+    Limit,
+    shown,
+)
 from openoutcry.wire.errors import OutcryError
 
 OTHERS = {

@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from openoutcry.pipeline.venue import table as t
-from openoutcry.pipeline.venue.table import Key, Tables
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.guard import BREAKER_DEFAULTS, DEFAULTS
 from openoutcry.risk.guard_layout import PRICE_LIMIT, SECOND_NS, SLOTS, WEIGHT_LIMIT
+from openoutcry.venue import table as t
+from openoutcry.venue.table import Key, Tables
 
 TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 MOST_S = 86_400

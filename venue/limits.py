@@ -11,8 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline.venue.guard_tables import unprotected
-from openoutcry.pipeline.venue.risk_tables import (
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.risk.guard import LEVEL_WORDS, ROW_WORDS
+from openoutcry.risk.region import View, make_region, setting
+from openoutcry.risk.settings import stands
+from openoutcry.venue.guard_tables import unprotected
+from openoutcry.venue.risk_tables import (
     OF_CELLS,
     OF_INSTRUMENTS,
     OF_PARTICIPANTS,
@@ -20,11 +25,6 @@ from openoutcry.pipeline.venue.risk_tables import (
     RiskSpec,
     name_number,
 )
-from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import NO_LIMIT, Setting
-from openoutcry.risk.guard import LEVEL_WORDS, ROW_WORDS
-from openoutcry.risk.region import View, make_region, setting
-from openoutcry.risk.settings import stands
 from openoutcry.wire import ORDER_DTYPE
 
 MIN_ROWS = 256

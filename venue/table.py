@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from openoutcry.pipeline.venue.lines import Path
+from openoutcry.venue.lines import Path
 
 
 class Mistake(NamedTuple):

@@ -21,9 +21,6 @@ from openoutcry.pipeline.options import PipelineError, Replication
 from openoutcry.pipeline.replica_stage import holder_at, timing_of
 from openoutcry.pipeline.run import Watcher
 from openoutcry.pipeline.standing import Stale, Standing
-from openoutcry.pipeline.venue import days
-from openoutcry.pipeline.venue.file import VenueFile
-from openoutcry.pipeline.venue.serve import Venue, wiring_of
 from openoutcry.replica.access import access_of
 from openoutcry.replica.actions import node_of
 from openoutcry.replica.driver import LEASE_KEY, lease_of
@@ -33,6 +30,9 @@ from openoutcry.replica.jetstream import JetStream, Refused
 from openoutcry.replica.link import connect
 from openoutcry.replica.place import HAND_OVER_FILE
 from openoutcry.ring import ProcessIdentity
+from openoutcry.venue import days
+from openoutcry.venue.file import VenueFile
+from openoutcry.venue.serve import Venue, wiring_of
 
 LEAD_SIGNAL = signal.SIGUSR1
 """Tells a standby to lead without waiting for the lease's end."""

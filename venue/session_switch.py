@@ -16,7 +16,7 @@ from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry.doorman import REASONS
 from openoutcry.pipeline.sessions import Sessions
-from openoutcry.pipeline.venue.desk import DeskError, Work
+from openoutcry.venue.desk import DeskError, Work
 from openoutcry.wire import ORDER_DTYPE
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from openoutcry.pipeline.venue.table import Tables
+from openoutcry.venue.table import Tables
 
 NEEDS_ONE_PARTITION = {
     "protection": "market protection", "breaker": "the breaker", "liquidation": "liquidation",

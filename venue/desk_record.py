@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from openoutcry.pipeline.venue.calendar import utc_text
+from openoutcry.venue.calendar import utc_text
 from openoutcry.wire.errors import OutcryError
 
 NAME = "desk.jsonl"

@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.matcher.reference.books import Rules
-from openoutcry.pipeline.venue.liquidation_table import LiquidationSpec
-from openoutcry.pipeline.venue.operations import command
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.region import View, setting
+from openoutcry.venue.liquidation_table import LiquidationSpec
+from openoutcry.venue.operations import command
 from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
 
 MS_NS = 1_000_000

@@ -8,15 +8,15 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockId
-from openoutcry.pipeline.venue.calendar import utc_text
-from openoutcry.pipeline.venue.operations import STEPS
-from openoutcry.pipeline.venue.operators import operator_name
-from openoutcry.pipeline.venue.risk_tables import RiskSpec, name_number
 from openoutcry.replay.events import Point, events_of, oldest_point
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View
+from openoutcry.venue.calendar import utc_text
+from openoutcry.venue.operations import STEPS
+from openoutcry.venue.operators import operator_name
+from openoutcry.venue.risk_tables import RiskSpec, name_number
 from openoutcry.wire.enums import CommandKind, EventKind, Side
 
 SWITCHES = (

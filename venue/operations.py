@@ -11,15 +11,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline.venue.corporate_desk import CORPORATE_REQUESTS, CorporateDesk
-from openoutcry.pipeline.venue.desk import DeskError, Work
-from openoutcry.pipeline.venue.desk_record import REASON_MOST
-from openoutcry.pipeline.venue.division import BY_PRICE
-from openoutcry.pipeline.venue.four_eyes import FourEyes, widens
-from openoutcry.pipeline.venue.limits import FileLimits
-from openoutcry.pipeline.venue.money_desk import MONEY_REQUESTS, MoneyDesk
-from openoutcry.pipeline.venue.operators import OPERATOR, SUPERVISOR, OperatorError, Operators
-from openoutcry.pipeline.venue.risk_tables import (
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
+from openoutcry.risk.region import setting
+from openoutcry.risk.settings import stands
+from openoutcry.venue.corporate_desk import CORPORATE_REQUESTS, CorporateDesk
+from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.desk_record import REASON_MOST
+from openoutcry.venue.division import BY_PRICE
+from openoutcry.venue.four_eyes import FourEyes, widens
+from openoutcry.venue.limits import FileLimits
+from openoutcry.venue.money_desk import MONEY_REQUESTS, MoneyDesk
+from openoutcry.venue.operators import OPERATOR, SUPERVISOR, OperatorError, Operators
+from openoutcry.venue.risk_tables import (
     MAX_BURST,
     OF_CELLS,
     OF_INSTRUMENTS,
@@ -28,10 +32,6 @@ from openoutcry.pipeline.venue.risk_tables import (
     shown,
     usual_burst,
 )
-from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
-from openoutcry.risk.region import setting
-from openoutcry.risk.settings import stands
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
 

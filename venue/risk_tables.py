@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from openoutcry.pipeline.venue import table as t
-from openoutcry.pipeline.venue.fee_tables import MoneySpec, read_money
-from openoutcry.pipeline.venue.guard_tables import read_guard
-from openoutcry.pipeline.venue.liquidation_table import LiquidationSpec
-from openoutcry.pipeline.venue.operators import ROLES, SUPERVISOR, Operator, one_time_secret
-from openoutcry.pipeline.venue.table import Key, Tables
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
+from openoutcry.venue import table as t
+from openoutcry.venue.fee_tables import MoneySpec, read_money
+from openoutcry.venue.guard_tables import read_guard
+from openoutcry.venue.liquidation_table import LiquidationSpec
+from openoutcry.venue.operators import ROLES, SUPERVISOR, Operator, one_time_secret
+from openoutcry.venue.table import Key, Tables
 from openoutcry.wire.errors import OutcryError
 
 SECOND_NS = 1_000_000_000

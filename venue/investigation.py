@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from openoutcry.host.build import require_same
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting, outcome
-from openoutcry.pipeline.venue.limits import FileLimits
 from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
+from openoutcry.venue.limits import FileLimits
 from openoutcry.wire import OutcryError
 
 if TYPE_CHECKING:
-    from openoutcry.pipeline.venue.file import VenueFile
+    from openoutcry.venue.file import VenueFile
 
 TakeDump = Callable[["VenueFile", Path, dict[str, Any], int | None], Path]
 """Writes everything to a path: the venue, the path, what stood, the last command before it."""

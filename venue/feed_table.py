@@ -11,8 +11,8 @@ from openoutcry.market_data.mold import MTU
 from openoutcry.market_data.pages import websockets
 from openoutcry.market_data.say import MAX_LEVEL
 from openoutcry.market_data.spec import FeedSpec
-from openoutcry.pipeline.venue import table as t
-from openoutcry.pipeline.venue.table import Key, Tables
+from openoutcry.venue import table as t
+from openoutcry.venue.table import Key, Tables
 
 
 def udp_endpoint(value: Any) -> tuple[str, int]:

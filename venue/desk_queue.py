@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from openoutcry.pipeline.venue.desk import DeskError, Work
-from openoutcry.pipeline.venue.operations import ALL_INSTRUMENTS
+from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.operations import ALL_INSTRUMENTS
 from openoutcry.wire import ORDER_DTYPE
 
 if TYPE_CHECKING:
-    from openoutcry.pipeline.venue.file import VenueFile
+    from openoutcry.venue.file import VenueFile
 
 NAME = "desk-queue.jsonl"
 STOPS = ("kill", "halt")

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from openoutcry.pipeline.venue.calendar import (
+from openoutcry.risk import guard_layout as g
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.region import View, setting
+from openoutcry.venue.calendar import (
     CALL_PHASES,
     UNCROSSING_PHASES,
     Command,
     moment_ns,
 )
-from openoutcry.pipeline.venue.operations import command
-from openoutcry.risk import guard_layout as g
-from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import Setting
-from openoutcry.risk.region import View, setting
+from openoutcry.venue.operations import command
 from openoutcry.wire.enums import CommandKind, Phase
 
 if TYPE_CHECKING:
-    from openoutcry.pipeline.venue.file import VenueFile
-    from openoutcry.pipeline.venue.operator_lane import OperatorLane
+    from openoutcry.venue.file import VenueFile
+    from openoutcry.venue.operator_lane import OperatorLane
 
 Put = Callable[[npt.NDArray[Any]], int]
 WHY = {

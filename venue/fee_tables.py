@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline.venue import table as t
-from openoutcry.pipeline.venue.table import Key, Tables
 from openoutcry.risk.bits import LARGEST, Setting
 from openoutcry.risk.region import setting
+from openoutcry.venue import table as t
+from openoutcry.venue.table import Key, Tables
 
 MOST_ASSETS, MOST_DECIMALS, MOST_SCHEDULES, MOST_TIERS = 8, 18, 256, 8
 UNUSED_FROM = 2**63 - 1

@@ -7,8 +7,11 @@ before.
 from collections.abc import Callable
 from typing import Any
 
-from openoutcry.pipeline.venue.desk import DeskError, Work
-from openoutcry.pipeline.venue.fee_tables import (
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import LARGEST, Setting
+from openoutcry.risk.region import View, setting
+from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.fee_tables import (
     MOST_DECIMALS,
     MOST_TIERS,
     MoneySpec,
@@ -19,10 +22,7 @@ from openoutcry.pipeline.venue.fee_tables import (
     quote,
     tier,
 )
-from openoutcry.pipeline.venue.table import integer
-from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import LARGEST, Setting
-from openoutcry.risk.region import View, setting
+from openoutcry.venue.table import integer
 
 PURPOSES = {"outside": 0, "fees": 1, "clearing": 2, "suspense": 3}
 """Where a deposit comes from, or a withdrawal goes: DEPOSIT's second value."""

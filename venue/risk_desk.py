@@ -14,30 +14,30 @@ import numpy.typing as npt
 from openoutcry.matcher import Engine
 from openoutcry.pipeline.sessions import LANE as SESSION_LANE
 from openoutcry.pipeline.shared import Shared
-from openoutcry.pipeline.venue.calendar import SECOND_NS, Command, utc_text
-from openoutcry.pipeline.venue.desk import Desk, DeskError, Work
-from openoutcry.pipeline.venue.desk_queue import DeskQueue
-from openoutcry.pipeline.venue.desk_record import DeskRecord
-from openoutcry.pipeline.venue.guard import MarketGuard, phase_of
-from openoutcry.pipeline.venue.investigation import (
-    Investigation,
-    TakeDump,
-    standing_document,
-)
-from openoutcry.pipeline.venue.limits import FileLimits, fresh_view, hook_settings
-from openoutcry.pipeline.venue.liquidation import Liquidator
-from openoutcry.pipeline.venue.operations import Operations, command, disconnect, words_of
-from openoutcry.pipeline.venue.session_switch import SessionSwitch
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.guard_layout import OPERATORS_HALT
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View, setting
+from openoutcry.venue.calendar import SECOND_NS, Command, utc_text
+from openoutcry.venue.desk import Desk, DeskError, Work
+from openoutcry.venue.desk_queue import DeskQueue
+from openoutcry.venue.desk_record import DeskRecord
+from openoutcry.venue.guard import MarketGuard, phase_of
+from openoutcry.venue.investigation import (
+    Investigation,
+    TakeDump,
+    standing_document,
+)
+from openoutcry.venue.limits import FileLimits, fresh_view, hook_settings
+from openoutcry.venue.liquidation import Liquidator
+from openoutcry.venue.operations import Operations, command, disconnect, words_of
+from openoutcry.venue.session_switch import SessionSwitch
 from openoutcry.wire.enums import CommandKind, Phase
 
 if TYPE_CHECKING:
-    from openoutcry.pipeline.venue.file import VenueFile
-    from openoutcry.pipeline.venue.operator_lane import Clock, OperatorLane
+    from openoutcry.venue.file import VenueFile
+    from openoutcry.venue.operator_lane import Clock, OperatorLane
 
 REOPENING_S = 60
 """How long the auction calls by which an instrument opens again behind a halt."""

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from openoutcry.pipeline.gate_policy import gate_policy
 from openoutcry.pipeline.options import PipelineError, Replication
-from openoutcry.pipeline.venue import table as t
-from openoutcry.pipeline.venue.table import Key, Tables
 from openoutcry.replica.access import access_of
 from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.jetstream import stream_name
+from openoutcry.venue import table as t
+from openoutcry.venue.table import Key, Tables
 
 DURABILITY = {
     "nats": Key(t.text()),

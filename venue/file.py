@@ -21,18 +21,18 @@ from openoutcry.order_entry.tls import server_context
 from openoutcry.pipeline.gate_policy import POLICIES
 from openoutcry.pipeline.options import Replication
 from openoutcry.pipeline.topology import MAX_SHARDS
-from openoutcry.pipeline.venue import table as t
-from openoutcry.pipeline.venue.calendar import Calendar
-from openoutcry.pipeline.venue.calendar_tables import read_calendar, read_instruments
-from openoutcry.pipeline.venue.division import check_division
-from openoutcry.pipeline.venue.durability_table import read_durability
-from openoutcry.pipeline.venue.feed_table import read_feed
-from openoutcry.pipeline.venue.limits import risk_rows
-from openoutcry.pipeline.venue.lines import key_lines
-from openoutcry.pipeline.venue.risk_tables import RiskSpec, read_risk
-from openoutcry.pipeline.venue.table import Key, Mistake, Tables
 from openoutcry.risk.partitioned import MAX_PARTITIONS
 from openoutcry.risk.region import MAX_CELLS
+from openoutcry.venue import table as t
+from openoutcry.venue.calendar import Calendar
+from openoutcry.venue.calendar_tables import read_calendar, read_instruments
+from openoutcry.venue.division import check_division
+from openoutcry.venue.durability_table import read_durability
+from openoutcry.venue.feed_table import read_feed
+from openoutcry.venue.limits import risk_rows
+from openoutcry.venue.lines import key_lines
+from openoutcry.venue.risk_tables import RiskSpec, read_risk
+from openoutcry.venue.table import Key, Mistake, Tables
 from openoutcry.wire.errors import OutcryError
 
 UNAUTHENTICATED = "packets-unauthenticated"

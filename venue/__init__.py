@@ -1,0 +1,1 @@
+"""Keep a market open: its file, its calendar, the exchange operator's desk, its days."""
