@@ -1,14 +1,10 @@
 """What a consumer may read: published, and released by every consumer it depends on."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from openoutcry.ring import handles
+from openoutcry.ring.buffer import Buffer
 from openoutcry.ring.wait_strategy import WaitStrategy
-
-if TYPE_CHECKING:
-    from openoutcry.ring.ring import RingBuffer
 
 FOREVER_NS = 10**18
 # A waiting kernel comes back this often, so that a signal handler gets its turn.
@@ -20,7 +16,7 @@ class SequenceBarrier:
     the bit set ``after`` (none: only the producer).  ``handle`` is the address of all this for the
     kernels that Python calls."""
 
-    def __init__(self, ring: "RingBuffer", entry: int, after: int, strategy: WaitStrategy) -> None:
+    def __init__(self, ring: Buffer, entry: int, after: int, strategy: WaitStrategy) -> None:
         self.words = np.zeros(handles.HANDLE_WORDS, np.int64)
         self.words[:6] = ring.address, ring.mask, ring.shift, entry, after, int(strategy)
         self.handle: int = self.words.ctypes.data

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.ring import layout
+from openoutcry.ring.buffer import MAX_CAPACITY, MAX_POOLS, MAX_SLOT_BYTES, dtype_hash
 from openoutcry.ring.identity import ProcessIdentity
-from openoutcry.ring.ring import MAX_CAPACITY, MAX_POOLS, MAX_SLOT_BYTES, dtype_hash
 from openoutcry.ring.segment import (
     NAME,
     Place,

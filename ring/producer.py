@@ -5,20 +5,17 @@ import time
 import weakref
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from openoutcry.ring import builtins, handles, kernels, layout
+from openoutcry.ring.buffer import Buffer
 from openoutcry.ring.errors import RingError, RingFull
 from openoutcry.ring.identity import ProcessIdentity
-from openoutcry.ring.repair import bury_unpublished
+from openoutcry.ring.repair import bury_unpublished, repair
 from openoutcry.ring.sequence import Sequence
-
-if TYPE_CHECKING:
-    from openoutcry.ring.ring import RingBuffer
-
 
 _producers: "weakref.WeakSet[Producer]" = weakref.WeakSet()
 
@@ -46,7 +43,7 @@ class WhenFull(Enum):
     """Raise :class:`RingFull`; nothing of the call is published."""
 
 
-def closed(ring: "RingBuffer") -> RingError:
+def closed(ring: Buffer) -> RingError:
     return RingError(f"{ring.name} was closed: nothing more can be published")
 
 
@@ -84,9 +81,9 @@ class Producer:
     from others' and repaired after its death.  One thread uses it; a forked child makes its own.
     """
 
-    def __init__(self, ring: "RingBuffer", when_full: WhenFull) -> None:
+    def __init__(self, ring: Buffer, when_full: WhenFull) -> None:
         self.ring, self.when_full = ring, when_full
-        self.entry = ring.take_producer_entry()
+        self.entry = take_entry(ring)
         self.dropped = 0
         self._pid = os.getpid()
         self._open: Claim | None = None
@@ -268,3 +265,19 @@ class Producer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def take_entry(ring: Buffer) -> int:
+    """Address of an entry that is ours now; dead holders' entries are repaired first."""
+    me = ProcessIdentity.mine()
+    for attempt in range(2):
+        for index in range(layout.MAX_PRODUCERS):
+            at = layout.PRODUCERS + index * layout.PRODUCER_BYTES
+            holder = Sequence(ring.address + at + layout.PRODUCER_HOLDER)
+            if holder.compare_and_set(0, me.word):
+                # The holder before may have written a claim down that it never made.
+                ring.words(at + layout.CLAIM_LAST)[0] = 0
+                return ring.address + at
+        if attempt == 0:
+            repair(ring)
+    raise RingError(f"{ring.name} has {layout.MAX_PRODUCERS} producers already")

@@ -3,19 +3,17 @@
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 
 from openoutcry.ring import builtins, handles, kernels, layout
 from openoutcry.ring.barrier import SequenceBarrier
+from openoutcry.ring.buffer import Buffer
 from openoutcry.ring.errors import RingError
 from openoutcry.ring.repair import unfinished_claims
 from openoutcry.ring.sequence import Sequence
 from openoutcry.ring.wait_strategy import WaitStrategy
-
-if TYPE_CHECKING:
-    from openoutcry.ring.ring import RingBuffer
 
 DEFAULT_BATCH = 1 << 16
 SINGLE_SLOTS_MAX = 4096
@@ -28,7 +26,7 @@ class Reader:
     closed and releases each when the loop comes back; ``async for`` does so in an event loop.
     """
 
-    def __init__(self, ring: "RingBuffer", index: int, strategy: WaitStrategy) -> None:
+    def __init__(self, ring: Buffer, index: int, strategy: WaitStrategy) -> None:
         if strategy.sleeps and not ring.blocking:
             raise RingError(f"{ring.name}: {strategy.name} needs a ring made with blocking=True")
         self.ring = ring
@@ -198,7 +196,7 @@ class Worker:
     ``finish``, and then only by the successor.
     """
 
-    def __init__(self, ring: "RingBuffer", index: int, strategy: WaitStrategy) -> None:
+    def __init__(self, ring: Buffer, index: int, strategy: WaitStrategy) -> None:
         if strategy.sleeps and not ring.blocking:
             raise RingError(f"{ring.name}: {strategy.name} needs a ring made with blocking=True")
         self.ring, self.strategy = ring, strategy

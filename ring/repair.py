@@ -9,14 +9,11 @@ import select
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from openoutcry.ring import kernels, layout
+from openoutcry.ring.buffer import Buffer
 from openoutcry.ring.identity import ProcessIdentity
 from openoutcry.ring.sequence import Sequence
-
-if TYPE_CHECKING:
-    from openoutcry.ring.ring import RingBuffer
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class Repair:
     undecided: int = 0
 
 
-def registered(ring: "RingBuffer", consumers: bool) -> Iterator[Entry]:
+def registered(ring: Buffer, consumers: bool) -> Iterator[Entry]:
     """The entries that some process holds."""
     start, step, count, holder_at = (
         (layout.CONSUMERS, layout.CONSUMER_BYTES, len(ring.consumer_names), layout.CONSUMER_HOLDER)
@@ -71,7 +68,7 @@ def registered(ring: "RingBuffer", consumers: bool) -> Iterator[Entry]:
             yield Entry(address, holder, held)
 
 
-def repair(ring: "RingBuffer", detach_consumers: bool = False) -> Repair:
+def repair(ring: Buffer, detach_consumers: bool = False) -> Repair:
     """Bury what dead producers had claimed and not published, free their entries and those of dead
     consumers.
 
@@ -96,7 +93,7 @@ def repair(ring: "RingBuffer", detach_consumers: bool = False) -> Repair:
     return Repair(tombstones, producers, consumers, len(kept))
 
 
-def _bury_orphans(ring: "RingBuffer") -> tuple[int, list[int]]:
+def _bury_orphans(ring: Buffer) -> tuple[int, list[int]]:
     """Make tombstones of the claimed, unpublished slots that no living producer's claim covers;
     returns how many, and the sequences that one covers.
 
@@ -114,7 +111,7 @@ def _bury_orphans(ring: "RingBuffer") -> tuple[int, list[int]]:
     return buried, covered
 
 
-def bury_unpublished(ring: "RingBuffer", seqs: range) -> int:
+def bury_unpublished(ring: Buffer, seqs: range) -> int:
     """Make tombstones of those of the caller's own claimed sequences that it did not publish."""
     return sum(
         int(kernels.bury(ring.address, ring.mask, ring.shift, seq, seen))
@@ -122,7 +119,7 @@ def bury_unpublished(ring: "RingBuffer", seqs: range) -> int:
     )
 
 
-def _unpublished(ring: "RingBuffer", seqs: range) -> Iterator[tuple[int, int]]:
+def _unpublished(ring: Buffer, seqs: range) -> Iterator[tuple[int, int]]:
     """Those of the claimed sequences whose slots wait for them, with the stamp seen there."""
     for seq in seqs:
         seen = int(kernels.stamp_of(ring.address, ring.mask, ring.shift, seq))
@@ -132,14 +129,14 @@ def _unpublished(ring: "RingBuffer", seqs: range) -> Iterator[tuple[int, int]]:
             yield seq, seen
 
 
-def _first_unread(ring: "RingBuffer", last: int) -> int:
+def _first_unread(ring: Buffer, last: int) -> int:
     """The oldest sequence whose slot still counts."""
     lowest = int(kernels.gating_cursor(ring.address))
     oldest = max(0, last - ring.capacity) + 1
     return oldest if lowest == layout.FREE else max(lowest + 1, oldest)
 
 
-def _detach(ring: "RingBuffer", entry: Entry) -> int:
+def _detach(ring: Buffer, entry: Entry) -> int:
     """Stop a dead consumer from gating and free its entry; 1 for the one who did.
 
     Its entry is ours first: a successor who took it meanwhile must not lose its cursor.  The mark
@@ -158,7 +155,7 @@ def _detach(ring: "RingBuffer", entry: Entry) -> int:
 
 
 def unfinished_claims(
-    ring: "RingBuffer", worker: int, pool: int, done_marks: int
+    ring: Buffer, worker: int, pool: int, done_marks: int
 ) -> list[tuple[int, int]]:
     """Runs (first, count) of records that the dead predecessor in a worker's entry claimed and did
     not finish.
@@ -180,7 +177,7 @@ def unfinished_claims(
     return _runs(ring, [seq for seq in seqs if _take_over(ring, worker, pool, done_marks, seq)])
 
 
-def _take_over(ring: "RingBuffer", worker: int, pool: int, done_marks: int, seq: int) -> bool:
+def _take_over(ring: Buffer, worker: int, pool: int, done_marks: int, seq: int) -> bool:
     """Whether the record is this worker's to do again; waits for a living one that may own it."""
     mark = Sequence(done_marks + 8 * (seq & ring.mask))
     # One word for "seq will be done again by this entry": told from done marks by its sign.
@@ -201,11 +198,11 @@ def _take_over(ring: "RingBuffer", worker: int, pool: int, done_marks: int, seq:
             return True
 
 
-def _in_its_slot(ring: "RingBuffer", seq: int) -> bool:
+def _in_its_slot(ring: Buffer, seq: int) -> bool:
     return int(kernels.stamp_of(ring.address, ring.mask, ring.shift, seq)) == seq
 
 
-def _other_workers(ring: "RingBuffer", worker: int, pool: int) -> list[int]:
+def _other_workers(ring: Buffer, worker: int, pool: int) -> list[int]:
     """Living workers of the same pool."""
     return [
         e.address
@@ -218,15 +215,15 @@ def _other_workers(ring: "RingBuffer", worker: int, pool: int) -> list[int]:
     ]
 
 
-def _kind(ring: "RingBuffer", entry: int) -> int:
+def _kind(ring: Buffer, entry: int) -> int:
     return int(ring.words(entry - ring.address + layout.CONSUMER_KIND)[0])
 
 
-def _index(ring: "RingBuffer", entry: int) -> int:
+def _index(ring: Buffer, entry: int) -> int:
     return (entry - ring.address - layout.CONSUMERS) // layout.CONSUMER_BYTES
 
 
-def _holds(ring: "RingBuffer", worker: int, seq: int) -> bool:
+def _holds(ring: Buffer, worker: int, seq: int) -> bool:
     """The worker's own claim, made or about to be made, has the record; an inherited one (its last
     sequence is negative) has not."""
     at = worker - ring.address
@@ -236,7 +233,7 @@ def _holds(ring: "RingBuffer", worker: int, seq: int) -> bool:
     return first <= seq <= last
 
 
-def _runs(ring: "RingBuffer", seqs: list[int]) -> list[tuple[int, int]]:
+def _runs(ring: Buffer, seqs: list[int]) -> list[tuple[int, int]]:
     """Sequences as runs that are contiguous in memory."""
     runs: list[tuple[int, int]] = []
     for seq in seqs:
@@ -254,7 +251,7 @@ class DeathWatch:
     Close it or use it in a ``with`` block.
     """
 
-    def __init__(self, ring: "RingBuffer") -> None:
+    def __init__(self, ring: Buffer) -> None:
         self.ring = ring
         self._poll = select.poll()
         self._watched: dict[int, ProcessIdentity] = {}
