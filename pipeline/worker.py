@@ -53,9 +53,9 @@ SLICE_NS = 20_000_000
 # A pause is 10 to 40 ns: this many keep a stage awake for over 100 us, then it yields the core
 # each time round.
 SPINS = 4_000
-NAP_US = 500
-"""In quiet times a loop sleeps for so long on a core that is not its own (isolcpus), or an idle
-venue would keep every such core busy; not where steps are being timed."""
+NAP_US, QUIET_NS = 500, 100_000_000
+"""On a core that is not its own (isolcpus) a loop that has had no work for QUIET_NS sleeps for NAP_US
+each time round, or an idle venue would keep every such core busy; not where steps are timed."""
 REPORT_LEVELS = 50
 PR_SET_TIMERSLACK = 29
 
@@ -283,6 +283,7 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
     stages = StageGroup(work, group.stages)
     if not stages.probe and group.core not in isolated_cores():
         stages.nap[loop.NAP_US // 8] = NAP_US
+        stages.nap[loop.NAP_QUIET_NS // 8] = QUIET_NS
         # A stage whose work never comes (a port that nobody uses) may nap as well.
         stages.nap[loop.NAP_BUSY_NS // 8] = time.monotonic_ns()
         # A nap of 20 us takes 20 us, not 70.

@@ -13,11 +13,9 @@ from openoutcry.wire.sleep import sleep_us
 
 IDLE, TIME_UP, FINISHED = 0, 1, 2
 
-# Words of a nap, as byte offsets: for how long (0: never), when there was work last, and until when
-# the core is taken to be crowded.
-NAP_US, NAP_BUSY_NS, NAP_CROWDED_NS, NAP_WORDS = 0, 8, 16, 3
-QUIET_NS = 100_000_000
-"""A loop that has had work, and none for so long, naps each time round."""
+# Words of a nap, as byte offsets: for how long (0: never), when there was work last, until when the
+# core is taken to be crowded, and how long a loop has no work before it naps each time round.
+NAP_US, NAP_BUSY_NS, NAP_CROWDED_NS, NAP_QUIET_NS, NAP_WORDS = 0, 8, 16, 24, 4
 LOOK_ROUNDS = 128
 AWAY_NS, CROWDED_NS = 1_000_000, 100_000_000
 """A loop that has nothing to do and is away from its core for so long shares it with others who are
@@ -75,7 +73,11 @@ def probe_step(probe: int, stage: int, before: int) -> int:
 def is_quiet(nap: int, now: int) -> int:
     """1 if the loop may nap: it has had work, and none for a while."""
     busy = load_i64(nap + NAP_BUSY_NS)
-    return 1 if load_i64(nap + NAP_US) > 0 and busy > 0 and now - busy > QUIET_NS else 0
+    return (
+        1
+        if load_i64(nap + NAP_US) > 0 and busy > 0 and now - busy > load_i64(nap + NAP_QUIET_NS)
+        else 0
+    )
 
 
 @kernel

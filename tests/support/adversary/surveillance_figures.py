@@ -31,7 +31,6 @@ from openoutcry.flow.bitstamp import BitstampSource
 from openoutcry.flow.generate import FLOWS
 from openoutcry.flow.lobster import LobsterSource
 from openoutcry.flow.manipulators import ACTS, STYLES, manipulators
-from openoutcry.flow.mixed_market import MixedMarket
 from openoutcry.matcher import Engine
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.surveillance.cases import fold
@@ -40,6 +39,7 @@ from openoutcry.surveillance.written import as_written
 from openoutcry.wire.enums import CommandKind
 from tests import ROOT
 from tests.support.adversary.disasters import add_evidence
+from tests.support.flow.mixed_market import MixedMarket
 
 DATA = ROOT.parent / "shared" / "data"
 PARTICIPANTS = 50

@@ -3,10 +3,10 @@
 import numpy as np
 
 from openoutcry.gateway_fpga import make_rules
-from openoutcry.gateway_fpga.reference import ReferenceGateway, error_code
 from openoutcry.wire import (
     make_instruments,
 )
+from tests.oracles.gateway import ReferenceGateway, error_code
 
 INSTRUMENTS = make_instruments(
     [

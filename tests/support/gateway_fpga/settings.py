@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from openoutcry.gateway_fpga import Limits, Settings, make_rules, validate_orders
-from openoutcry.gateway_fpga.reference import ReferenceGateway, error_code
 from openoutcry.wire import ORDER_DTYPE, CommandKind, OrderType, make_instruments
+from tests.oracles.gateway import ReferenceGateway, error_code
 
 INSTRUMENTS = make_instruments(
     [{"symbol": s, "max_price_ticks": 2**63 - 1, "max_qty_lots": 2**63 - 1} for s in "ABCDE"]

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from openoutcry.order_entry import rows
 from openoutcry.order_entry.faults import Kind
-from openoutcry.order_entry.reference import ouch42 as reference
 from openoutcry.wire.messages import OUCH42
+from tests.oracles.order_entry import ouch42 as reference
 from tests.support.order_entry.ouch_support import make_row, reference_row, unsequenced
 
 GOOD = {

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from openoutcry.order_entry import ouch
 from openoutcry.order_entry.faults import Kind
-from openoutcry.order_entry.reference import ouch50 as reference
 from openoutcry.wire.messages import OPTIONS50, OUCH50
+from tests.oracles.order_entry import ouch50 as reference
 from tests.support.order_entry.ouch_support import (
     unsequenced,
 )

@@ -5,8 +5,8 @@ import numpy as np
 
 from openoutcry.order_entry import notes, ouch, rows
 from openoutcry.order_entry import session as session_block
-from openoutcry.order_entry.reference.world import Row, World
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
+from tests.oracles.order_entry.world import Row, World
 
 SYMBOLS = ["AAPL", "MSFT", "OUTCRY12", "BRK.A", "CHF6"]
 DECIMALS = {"MSFT": 2, "BRK.A": 0, "CHF6": 6}

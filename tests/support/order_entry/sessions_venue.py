@@ -38,6 +38,7 @@ from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.wire import make_instruments
 from openoutcry.wire.messages import OUCH42
 from tests.support.processes import free_port
+from tests.support.venue.naps import nap_longer
 from tests.support.waiting import wait_until
 
 PASSWORD = "secret"
@@ -306,4 +307,5 @@ def kill_stage(venue):
 
 
 if __name__ == "__main__":
+    nap_longer()
     serve(json.loads(sys.argv[1]))

@@ -12,11 +12,11 @@ from openoutcry.risk.before import before
 from openoutcry.risk.bits import CORPORATE_SETTINGS, NO_LIMIT, RISK_KIND, RiskBit, Setting
 from openoutcry.risk.delay import WAITS, due, hold
 from openoutcry.risk.guard import ROW_WORDS
-from openoutcry.risk.reference import Reference
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
 from openoutcry.wire.records import NO_PRICE
+from tests.oracles.risk.reference import Reference
 
 PARTICIPANTS, GROUPS = 9, 3
 

@@ -12,9 +12,9 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk import partitions as kernels
 from openoutcry.risk.bits import NO_LIMIT, RISK_KIND
 from openoutcry.risk.partitioned import divide, partition_numbers
-from openoutcry.risk.reference_partitions import PartitionedReference
 from openoutcry.risk.region import View, make_region
 from openoutcry.wire.enums import CommandKind
+from tests.oracles.risk.partitions import PartitionedReference
 from tests.support.risk.risk_core import (
     GROUPS,
     PARTICIPANTS,

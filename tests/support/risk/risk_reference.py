@@ -3,9 +3,9 @@
 import numpy as np
 
 from openoutcry.risk.bits import NO_LIMIT
-from openoutcry.risk.reference_guard import PAUSED
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase, Side
+from tests.oracles.risk.guard import PAUSED
 from tests.support.risk.risk_core import Pair
 from tests.support.risk.risk_flow import instruments
 

@@ -5,9 +5,9 @@ import numpy as np
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.matcher import Engine
 from openoutcry.replay.replay import instruments_to_json
-from openoutcry.surveillance.detect.reference import Reference, as_dicts
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.wire import make_instruments
+from tests.oracles.surveillance.detectors import Reference, as_dicts
 from tests.support.surveillance.surveillance_flow import SYMBOLS, random_orders, settings_of
 
 INSTRUMENTS = make_instruments(SYMBOLS)

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from openoutcry.risk.bits import CORPORATE_SETTINGS, RiskBit
-from openoutcry.risk.reference import APPLIED
 from openoutcry.wire.enums import CommandKind
+from tests.oracles.risk.reference import APPLIED
 from tests.support.risk.risk_core import Operator, bits
 from tests.support.risk.risk_flow import instruments, mixed_commands
 from tests.support.risk.risk_reference import pair, run, with_time

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from openoutcry.ledger.accounts import Account, VenueAccount
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.layout import MONEY_SLOTS
-from openoutcry.ledger.reference import Reference
+from tests.oracles.ledger_books import Reference
 from tests.support.ledger import ledger_flow as flow
 from tests.support.ledger.post import as_dicts, same_as_core
 

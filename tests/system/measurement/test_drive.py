@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.backtest.latency import parse_latency
-from openoutcry.backtest.reference import ReferenceRun
 from openoutcry.backtest.run import Terms, run_day
+from tests.oracles.backtest import ReferenceRun
 from tests.support.backtest.backtest_days import commands, day_of, restless
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.order_entry import ouch, ouch42, rows
-from openoutcry.order_entry.reference import ouch42 as reference
+from tests.oracles.order_entry import ouch42 as reference
 from tests.support.order_entry.ouch42_messages import (
     GOOD,
     ROW,

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.order_entry import ouch42, rows
-from openoutcry.order_entry.reference import ouch42 as reference
 from openoutcry.wire.enums import ErrorBit, EventKind, Reason, Side
+from tests.oracles.order_entry import ouch42 as reference
 from tests.support.order_entry.ouch42_messages import ROW, cancel, enter, modify, replace
 from tests.support.order_entry.ouch_support import (
     Session,

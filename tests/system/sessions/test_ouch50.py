@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from openoutcry.order_entry import ouch, ouch50, rows
 from openoutcry.order_entry.faults import Kind
-from openoutcry.order_entry.reference import ouch50 as reference
 from openoutcry.wire.enums import (
     CommandKind,
     ErrorBit,
@@ -16,6 +15,7 @@ from openoutcry.wire.enums import (
     Side,
 )
 from openoutcry.wire.messages import OUCH50
+from tests.oracles.order_entry import ouch50 as reference
 from tests.support.order_entry.ouch50 import (
     BY_NAME,
     FIELDS,

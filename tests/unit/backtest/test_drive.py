@@ -7,10 +7,10 @@ import openoutcry.backtest.layout as lay
 from openoutcry.backtest.desk import BUY, LIMIT_DAY, SELL, send
 from openoutcry.backtest.errors import BacktestError
 from openoutcry.backtest.latency import constant, drawn, measured, parse_latency
-from openoutcry.backtest.reference import ReferenceRun
 from openoutcry.backtest.run import Terms, run_day
 from openoutcry.backtest.strategy import Strategy
 from openoutcry.wire.enums import CommandKind, EventKind, Reason, Side, TimeInForce
+from tests.oracles.backtest import ReferenceRun
 from tests.support.backtest.backtest_days import SYMBOL, day_of, restless
 
 NEW, CANCEL = CommandKind.NEW, CommandKind.CANCEL

@@ -5,10 +5,10 @@ import numpy as np
 from openoutcry.ledger import layout as lay
 from openoutcry.risk.before import APPLIED, before
 from openoutcry.risk.bits import LEDGER_SETTINGS, Setting
-from openoutcry.risk.reference import Reference
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.venue.fee_tables import MoneySpec, deposit
 from tests.oracles.ledger_trades import booked, trade_on
+from tests.oracles.risk.reference import Reference
 from tests.support.ledger import ledger_flow as flow
 
 EDGES = [0, 1, -1, 15, 16, 255, 256, 4_095, 4_096, 18, 19, 10**6, -(10**6), 10**6 + 1, 1 << 32,

@@ -4,9 +4,9 @@ book that the matcher displays."""
 import numpy as np
 
 from openoutcry.market_data.feed import Feed
-from openoutcry.market_data.reference import ReferenceFeed
 from openoutcry.risk.bits import Setting
 from openoutcry.wire.records import make_instruments
+from tests.oracles.market_data_feed import ReferenceFeed
 from tests.support.market_data.encode import times_of
 from tests.support.market_data.feed_support import (
     setting_done,

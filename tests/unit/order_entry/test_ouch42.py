@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from openoutcry.order_entry import notes, ouch42, rows
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.ouch import Refusal
-from openoutcry.order_entry.reference import ouch42 as reference
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Reason, Side, TimeInForce
 from openoutcry.wire.messages import OUCH42
+from tests.oracles.order_entry import ouch42 as reference
 from tests.support.order_entry.ouch42_messages import (
     cancel,
     enter,

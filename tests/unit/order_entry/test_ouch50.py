@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from openoutcry.order_entry import ouch, ouch50, rows
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.ouch import Refusal
-from openoutcry.order_entry.reference import ouch50 as reference
 from openoutcry.order_entry.session import RX_TS_NS
 from openoutcry.wire.enums import (
     CommandKind,
@@ -19,6 +18,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.messages import OUCH50
+from tests.oracles.order_entry import ouch50 as reference
 from tests.support.order_entry.ouch50 import enter, options, replace, same
 from tests.support.order_entry.ouch_support import (
     DAY,

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.faults import Fault, Kind
-from openoutcry.order_entry.reference import ouch42 as reference
 from openoutcry.order_entry.soupbin import LoginError, LoginRequest
+from tests.oracles.order_entry import ouch42 as reference
 
 
 def frame(data):

@@ -12,6 +12,7 @@ from openoutcry.pipeline import beside, worker
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.stages import words as w
+from openoutcry.pipeline.worker import QUIET_NS
 from openoutcry.wire.indirect import kernel_address
 from openoutcry.wire.kernel import kernel
 
@@ -83,7 +84,7 @@ def naps_of(nap_us, busy_ns, crowded_ns=0):
     block, context = np.zeros(16, np.int64), np.zeros(w.CONTEXT_BYTES // 8, np.int64)
     context[w.BLOCK // 8] = block.ctypes.data
     plan = np.array([kernel_address(nothing_to_do, 1), context.ctypes.data, 0], np.int64)
-    nap = np.array([nap_us, busy_ns, crowded_ns], np.int64)
+    nap = np.array([nap_us, busy_ns, crowded_ns, QUIET_NS], np.int64)
     before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
     ended = loop.run_stages(plan.ctypes.data, 1, 0, 20_000_000, 10, 0, nap.ctypes.data)
     assert ended == loop.TIME_UP
@@ -95,7 +96,7 @@ def naps_of(nap_us, busy_ns, crowded_ns=0):
 
 
 def test_a_loop_sleeps_only_in_quiet_times_and_where_it_may():
-    long_ago = time.monotonic_ns() - 2 * loop.QUIET_NS
+    long_ago = time.monotonic_ns() - 2 * QUIET_NS
     # A slice may pass while somebody else has the core.
     assert any(naps_of(500, long_ago) for _ in range(5))
     for nap_us, busy_ns in ((0, long_ago), (500, 0), (500, time.monotonic_ns() + 2**40)):

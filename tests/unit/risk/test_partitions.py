@@ -11,10 +11,10 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk import partitions as kernels
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.risk.partitioned import divide, joined, keep, partition_numbers, pieces
-from openoutcry.risk.reference_partitions import dealt
 from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
+from tests.oracles.risk.partitions import dealt
 from tests.support.risk.partitions import time
 from tests.support.risk.risk_core import bits
 from tests.support.risk.risk_flow import instruments, mixed_commands

@@ -12,11 +12,11 @@ from openoutcry.matcher import Engine
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
-from openoutcry.surveillance.detect.reference import Reference, as_dicts
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.surveillance.written import as_written
 from openoutcry.wire import ORDER_DTYPE, OutcryError, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, TimeInForce
+from tests.oracles.surveillance.detectors import Reference, as_dicts
 
 
 def test_a_market_is_its_seeds() -> None:

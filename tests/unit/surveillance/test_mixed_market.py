@@ -5,8 +5,8 @@ import numpy as np
 from openoutcry.bench.surveillance_accuracy import Accuracy, count
 from openoutcry.flow import GeneratedFlow
 from openoutcry.flow.manipulators import manipulators
-from openoutcry.flow.mixed_market import FIRST_ID, MixedMarket
 from openoutcry.matcher import Engine
+from tests.support.flow.mixed_market import FIRST_ID, MixedMarket
 
 NAMES = ("wash_pair", "stuffer")
 MINUTES = 10

@@ -13,11 +13,11 @@ from openoutcry.risk.region import setting
 from openoutcry.surveillance.audit.build import build, folder_of
 from openoutcry.surveillance.audit.trail import Trail
 from openoutcry.surveillance.detect import corporate
-from openoutcry.surveillance.detect.reference import Reference, as_dicts
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
+from tests.oracles.surveillance.detectors import Reference, as_dicts
 from tests.support.surveillance.surveillance_flow import (
     BEGIN_NS,
     SECOND,

@@ -6,7 +6,11 @@ from typing import Any
 
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.replay.projections import has_risk, instrument_money
-from openoutcry.surveillance.detect.reference_rows import (
+from openoutcry.surveillance.detect.settings import Settings
+from openoutcry.surveillance.parameters import INDEX, parameters
+from openoutcry.wire import make_instruments
+from openoutcry.wire.enums import Phase, Side
+from tests.oracles.surveillance.rows import (
     Around,
     Candidate,
     Leg,
@@ -15,10 +19,6 @@ from openoutcry.surveillance.detect.reference_rows import (
     bps_of,
     limited,
 )
-from openoutcry.surveillance.detect.settings import Settings
-from openoutcry.surveillance.parameters import INDEX, parameters
-from openoutcry.wire import make_instruments
-from openoutcry.wire.enums import Phase, Side
 
 SECOND, MINUTE, HOUR, DAY = 10**9, 60 * 10**9, 3_600 * 10**9, 86_400 * 10**9
 Hit = dict[str, Any]

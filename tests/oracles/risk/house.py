@@ -14,12 +14,12 @@ from openoutcry.risk.bits import (
     PROTECTION_SETTINGS,
     Setting,
 )
-from openoutcry.risk.reference_corporate import adjust
 from openoutcry.wire.enums import Side
+from tests.oracles.risk.corporate import adjust
 
 if TYPE_CHECKING:
-    from openoutcry.risk.reference import Reference
-    from openoutcry.risk.reference_state import Participant
+    from tests.oracles.risk.reference import Reference
+    from tests.oracles.risk.state import Participant
 
 SETTINGS = {int(setting) for setting in Setting}
 SWITCHES = (

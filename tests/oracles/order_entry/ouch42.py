@@ -7,7 +7,6 @@ from openoutcry.order_entry import risk_reasons
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.ouch import CANCEL_LETTERS, Refusal
 from openoutcry.order_entry.ouch42_out import GATEWAY_LETTERS, REASON_LETTERS, REFUSAL_LETTERS
-from openoutcry.order_entry.reference.world import Row, World, new_note, new_order, reduce_or_modify
 from openoutcry.order_entry.rows import DONE, SENT
 from openoutcry.wire.enums import (
     OPEN_KNOWN,
@@ -21,6 +20,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.messages import OUCH42
+from tests.oracles.order_entry.world import Row, World, new_note, new_order, reduce_or_modify
 
 ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ")
 MARKET_PRICES = (0x7FFFFFFF, 0x77359400)

@@ -15,7 +15,7 @@ from openoutcry.risk.bits import (
     RiskBit,
     Setting,
 )
-from openoutcry.risk.reference import (
+from tests.oracles.risk.reference import (
     APPLIED,
     DISCONNECT,
     NEW,
@@ -26,7 +26,7 @@ from openoutcry.risk.reference import (
     TIME,
     Reference,
 )
-from openoutcry.risk.reference_state import BUY, SELL, cut
+from tests.oracles.risk.state import BUY, SELL, cut
 
 MOVES_TOTALS = (
     Setting.POSITION, Setting.FEE, Setting.MARGIN, Setting.WEIGHT, Setting.DIVIDEND, Setting.SPLIT,

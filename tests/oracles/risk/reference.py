@@ -13,19 +13,6 @@ import numpy.typing as npt
 
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, RISK_REASON, RiskBit, Setting
 from openoutcry.risk.reference_bump import PlainQueue
-from openoutcry.risk.reference_guard import Best, PlainGuard
-from openoutcry.risk.reference_house import apply_setting
-from openoutcry.risk.reference_state import (
-    BUY,
-    SELL,
-    Cell,
-    Group,
-    Instrument,
-    Order,
-    Participant,
-    Sums,
-    cut,
-)
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
@@ -39,6 +26,19 @@ from openoutcry.wire.enums import (
 from openoutcry.wire.order_ids import VENUE_ORDER_IDS
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED
 from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
+from tests.oracles.risk.guard import Best, PlainGuard
+from tests.oracles.risk.house import apply_setting
+from tests.oracles.risk.state import (
+    BUY,
+    SELL,
+    Cell,
+    Group,
+    Instrument,
+    Order,
+    Participant,
+    Sums,
+    cut,
+)
 
 PART_IDS = VENUE_ORDER_IDS
 MOVING = (*PEGS, OrderType.POST_ONLY_SLIDE)

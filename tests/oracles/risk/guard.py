@@ -11,8 +11,8 @@ from openoutcry.wire.enums import EventFlag, EventKind, Phase
 from openoutcry.wire.records import NO_INSTRUMENT
 
 if TYPE_CHECKING:
-    from openoutcry.risk.reference import Reference
-    from openoutcry.risk.reference_state import Instrument
+    from tests.oracles.risk.reference import Reference
+    from tests.oracles.risk.state import Instrument
 
 SECOND_NS = 10**9
 NEVER = 2**63 - 1

@@ -12,9 +12,6 @@ from openoutcry.order_entry.ouch50_out import (
     REASON_CODES,
     REFUSAL_CODES,
 )
-from openoutcry.order_entry.reference import ouch42
-from openoutcry.order_entry.reference.ouch42 import MARKET_PRICES, MAX_PRICE, SHOWN, demand, u32
-from openoutcry.order_entry.reference.world import Row, World, new_note, new_order, reduce_or_modify
 from openoutcry.order_entry.rows import DONE, SENT
 from openoutcry.wire.enums import (
     AUX_HALVES,
@@ -30,6 +27,9 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.messages import OPTIONS50, OUCH50
+from tests.oracles.order_entry import ouch42
+from tests.oracles.order_entry.ouch42 import MARKET_PRICES, MAX_PRICE, SHOWN, demand, u32
+from tests.oracles.order_entry.world import Row, World, new_note, new_order, reduce_or_modify
 
 BY_TAG = {option.tag: option for option in OPTIONS50}
 PEGS = {

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.surveillance.detect.corporate import DIVIDEND, SPLIT
-from openoutcry.surveillance.detect.reference_rows import Order, Trade, limited
-from openoutcry.surveillance.detect.reference_rules import Hit, Rules
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason, Side
 from openoutcry.wire.records import EVENT_DTYPE, NO_INSTRUMENT
+from tests.oracles.surveillance.rows import Order, Trade, limited
+from tests.oracles.surveillance.rules import Hit, Rules
 
 BY_OWNER = (Reason.USER, Reason.MASS_CANCEL, Reason.REDUCED_TO_ZERO, Reason.DISCONNECTED)
 MOVED = (EventKind.REPLACED, EventKind.REPEGGED, EventKind.ELECTED, EventKind.CONVERTED)

@@ -7,7 +7,7 @@ from openoutcry.risk.bits import LARGEST, MOST_TERM
 from openoutcry.wire.enums import Side
 
 if TYPE_CHECKING:
-    from openoutcry.risk.reference import Reference
+    from tests.oracles.risk.reference import Reference
 
 
 def adjust(risk: "Reference", index: int, is_split: bool, value: int, price: int) -> bool:

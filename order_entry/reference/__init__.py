@@ -1,1 +1,0 @@
-"""The protocols' kernels again, slow and plainly right: what the fast ones are compared with."""
