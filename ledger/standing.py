@@ -19,8 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.ledger.layout as lay
-from openoutcry.ledger import configure
-from openoutcry.ledger.books import TABLES, Books
+from openoutcry.ledger.books import TABLES, Books, name_monies
 from openoutcry.ledger.errors import LedgerError
 from openoutcry.replay.core import Core
 from openoutcry.replay.events import NO_LIMIT, Point, Records, gathered_events_of, starting_point
@@ -232,7 +231,7 @@ def _load(reader: JournalReader, path: Path) -> Standing | None:
         table[arrays[1 + 2 * number]] = arrays[2 + 2 * number]
     books.monies = [(name, decimals) for name, decimals in facts["monies"]]
     books.remarks = [(seq, text) for seq, text in facts["remarks"]]
-    configure.name_monies(books)
+    name_monies(books)
     engine = Core.of(reader.config).restored(arrays[-1].tobytes())
     point = Point(engine, facts["chain"], facts["trades"], facts["seq"])
     return Standing(reader, point, books)

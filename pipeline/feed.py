@@ -29,7 +29,6 @@ from openoutcry.market_data.publisher import line_socket
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import released
-from openoutcry.pipeline.feed_process import IDLE_S, NOTHING_SENT, SESSION_SHIFT, FeedProcess
 from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import Reader, Topology
 from openoutcry.replay.events import Batch, events_of
@@ -52,6 +51,10 @@ SENT, CLAMPED, SESSION, OVER, READY, KEPT, COUNTS = 0, 1, 2, 3, 4, 8, 16
 number), values that were told as the nearest, the session, that the run is over, that what was told
 before it is known; then of the session and of the one before four words each: its number, messages,
 bytes, whether it has ended; then what the process that sends has counted (COUNTED)."""
+IDLE_S = 0.001
+NOTHING_SENT = -1
+SESSION_SHIFT = 40
+"""Where a session's number stands above that of the last message that was sent."""
 COUNTED = ("packets", "packets_not_taken", "requests_answered", "requests_refused")
 
 
@@ -308,10 +311,15 @@ class PublicFeed:
     def note_over(self) -> None:
         self._words[OVER] = 1
 
-    def start(self) -> None:
+    def start(self, publish: Callable[["PublicFeed"], None]) -> None:
+        """Begin a process that runs ``publish``; one that dies is replaced by :meth:`poll`."""
+        self._publish = publish
+        self._start()
+
+    def _start(self) -> None:
         require_same()
         self._sent_at_start = self.sent
-        self.pid = fork(lambda: FeedProcess(self).run(), STOP_SIGNALS, "feed")
+        self.pid = fork(lambda: self._publish(self), STOP_SIGNALS, "feed")
         for work, wanted in (
             (self._conflate, self.spec.depth or self.spec.pages),
             (self._serve_stream, self.spec.stream),
@@ -403,7 +411,7 @@ class PublicFeed:
                 self.pid = 0
                 return
             note(f"the feed (pid {pid}) exited with {status}: restarted")
-            self.start()
+            self._start()
 
     def finish(self, timeout_s: float) -> None:
         """Wait, at most ``timeout_s``, until everything released is published, and until the other

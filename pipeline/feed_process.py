@@ -10,7 +10,7 @@ import select
 import socket
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import openoutcry.market_data.pump as p
 from openoutcry.host.processes import STOP_SIGNALS, fork
@@ -21,16 +21,10 @@ from openoutcry.market_data.glimpse import serve_one, snapshot
 from openoutcry.market_data.live import Pump, Source
 from openoutcry.market_data.publisher import Publisher
 from openoutcry.market_data.store import Store
+from openoutcry.pipeline.feed import IDLE_S, NOTHING_SENT, SESSION_SHIFT, PublicFeed
 from openoutcry.pipeline.released import MAX_BATCH, Place, ReleasedReader
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
 
-if TYPE_CHECKING:
-    from openoutcry.pipeline.feed import PublicFeed
-
-IDLE_S = 0.001
-NOTHING_SENT = -1
-SESSION_SHIFT = 40
-"""Where a session's number stands above that of the last message that was sent."""
 SNAPSHOTS_AT_ONCE = 16
 TURN_NS = 20_000_000
 """The pump comes back after so long at most."""
@@ -44,7 +38,7 @@ meanwhile."""
 class FeedProcess:
     """The feed of :class:`PublicFeed`, in its process."""
 
-    def __init__(self, public: "PublicFeed") -> None:
+    def __init__(self, public: PublicFeed) -> None:
         self.public, self.spec, self.feed = public, public.spec, public.feed
         self.book = Book()
         self.store, place = self._begin()
@@ -311,3 +305,8 @@ class FeedProcess:
             return
         checkpoint.save(public.folder, public.journal, public.journal_id, place.cause_seq,
                         self.feed, self.book, self.store)  # fmt: skip
+
+
+def publish(public: PublicFeed) -> None:
+    """In the feed's process: publish until the run is over."""
+    FeedProcess(public).run()

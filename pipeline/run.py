@@ -363,6 +363,7 @@ def _open_feed(
     if journal is None:
         raise PipelineError("market data are made of the journal: --durability none keeps none")
     from openoutcry.pipeline.feed import PublicFeed, compile_feed  # for a venue only
+    from openoutcry.pipeline.feed_process import publish
 
     compile_feed(lambda: watcher.phase("compiling the feed"))
     feed = PublicFeed(options.feed, shared, options.table, options.order_capacity, journal)
@@ -370,7 +371,7 @@ def _open_feed(
     if feed.retransmission:
         watcher.note("retransmission on {}:{}".format(*feed.retransmission))
     watcher.note("feed on {}:{}".format(*options.feed.a))
-    feed.start()
+    feed.start(publish)
     if options.operator is not None:
         options.operator.feed = feed
     return feed

@@ -54,8 +54,8 @@ SLICE_NS = 20_000_000
 # each time round.
 SPINS = 4_000
 NAP_US, QUIET_NS = 500, 100_000_000
-"""On a core that is not its own (isolcpus) a loop that has had no work for QUIET_NS sleeps for NAP_US
-each time round, or an idle venue would keep every such core busy; not where steps are timed."""
+"""A loop that has had no work for QUIET_NS sleeps for NAP_US each time round on a core that is not
+its own (isolcpus), or an idle venue would keep every such core busy; not where steps are timed."""
 REPORT_LEVELS = 50
 PR_SET_TIMERSLACK = 29
 

@@ -4,7 +4,7 @@ The machines are those of ``primary.py`` and ``standby.py``; this stands where a
 transport, its journal and its core.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from openoutcry.replica.actions import (
     Action,
@@ -22,21 +22,37 @@ from openoutcry.replica.actions import (
 )
 from openoutcry.replica.chain import Tip
 from openoutcry.replica.local import plan
-from openoutcry.replica.message import GENESIS, Blocks, Check
+from openoutcry.replica.message import GENESIS, Blocks, Check, Message
 from openoutcry.replica.primary import Primary
-from openoutcry.replica.simulated_stream import simulated_check, simulated_seal
+from openoutcry.replica.simulated_stream import SimulatedStream, simulated_check, simulated_seal
 from openoutcry.replica.standby import Role, Standby
 
-if TYPE_CHECKING:
-    from openoutcry.replica.simulator import World
-
 JOURNAL_ID = 7
+
+
+class World(Protocol):
+    """What a node asks of the simulator (``simulator.World``)."""
+
+    now_ns: int
+    window: int
+    stream: SimulatedStream
+    corrupt_nodes: set[int]
+
+    def unpack(self, message: Message, position: int) -> Message | None: ...
+    def request(self, node: "Node", action: Action) -> None: ...
+    def stopped(self, node: "Node", action: Stopped) -> None: ...
+    def durable_blocks(self, node: "Node") -> int: ...
+    def released(self, node: "Node", seq: int, core: int) -> None: ...
+    def promoted(self, node: "Node", epoch: int) -> None: ...
+    def compared(self, node: "Node", check: Check) -> None: ...
+    def corrupted(self, node: "Node") -> None: ...
+    def chance(self, in_a_thousand: int) -> bool: ...
 
 
 class Node:
     """A node; ``blocks`` (each a tuple of commands) and ``hashes`` are its durable journal."""
 
-    def __init__(self, world: "World", index: int, timing: Timing) -> None:
+    def __init__(self, world: World, index: int, timing: Timing) -> None:
         self.world = world
         self.index = index
         self.name = f"n{index}"

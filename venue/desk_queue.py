@@ -4,16 +4,14 @@ the next run begins; what opens something again has to wait until then."""
 import json
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.file import VenueFile
 from openoutcry.venue.operations import ALL_INSTRUMENTS
 from openoutcry.wire import ORDER_DTYPE
-
-if TYPE_CHECKING:
-    from openoutcry.venue.file import VenueFile
 
 NAME = "desk-queue.jsonl"
 STOPS = ("kill", "halt")
@@ -22,7 +20,7 @@ STOPS = ("kill", "halt")
 class DeskQueue:
     """Requests in a file beside the journal, a line each."""
 
-    def __init__(self, file: "VenueFile") -> None:
+    def __init__(self, file: VenueFile) -> None:
         self.file, self.path = file, file.journal / NAME
 
     def work_of(self, request: dict[str, Any]) -> Work:

@@ -6,7 +6,7 @@ so a venue that was killed anywhere goes on with what is still due.
 """
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 
@@ -20,12 +20,10 @@ from openoutcry.venue.calendar import (
     Command,
     moment_ns,
 )
+from openoutcry.venue.file import VenueFile
 from openoutcry.venue.operations import command
+from openoutcry.venue.operator_lane import OperatorLane
 from openoutcry.wire.enums import CommandKind, Phase
-
-if TYPE_CHECKING:
-    from openoutcry.venue.file import VenueFile
-    from openoutcry.venue.operator_lane import OperatorLane
 
 Put = Callable[[npt.NDArray[Any]], int]
 WHY = {
@@ -42,7 +40,7 @@ def phase_of(symbol: str, phase: Phase) -> npt.NDArray[Any]:
 class MarketGuard:
     """For one run of a venue whose journal has protection."""
 
-    def __init__(self, file: "VenueFile", symbols: list[str], note: Callable[[str], None]) -> None:
+    def __init__(self, file: VenueFile, symbols: list[str], note: Callable[[str], None]) -> None:
         self.file, self.symbols, self.note = file, symbols, note
         self.decisions_told = 0
         """Decisions of the core's log that were told already."""
@@ -67,7 +65,7 @@ class MarketGuard:
     def poll(
         self,
         view: View,
-        operator_lane: "OperatorLane",
+        operator_lane: OperatorLane,
         expected: Callable[[str], Phase],
         halted: Collection[str],
         put: Put,

@@ -10,19 +10,17 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from openoutcry.host.build import require_same
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting, outcome
 from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
+from openoutcry.venue.file import VenueFile
 from openoutcry.venue.limits import FileLimits
 from openoutcry.wire import OutcryError
 
-if TYPE_CHECKING:
-    from openoutcry.venue.file import VenueFile
-
-TakeDump = Callable[["VenueFile", Path, dict[str, Any], int | None], Path]
+TakeDump = Callable[[VenueFile, Path, dict[str, Any], int | None], Path]
 """Writes everything to a path: the venue, the path, what stood, the last command before it."""
 STATE_TEXT = "what stood at the emergency close"
 SUFFIX = ".dump.json.gz"
@@ -57,7 +55,7 @@ def standing_document(view: View, limits: FileLimits, at: str, seq: int) -> dict
 class Investigation:
     """The process that writes the dump, while there is one."""
 
-    def __init__(self, file: "VenueFile", take: TakeDump) -> None:
+    def __init__(self, file: VenueFile, take: TakeDump) -> None:
         self.file, self.take = file, take
         self.path: Path | None = None
         self._pid = self._fd = 0

@@ -22,7 +22,6 @@ from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.topology import TOPOLOGY, Ring
 from openoutcry.ring.producer import Producer
 from openoutcry.venue.calendar import SECOND_NS, Calendar, Command, TradingDay, utc_text
-from openoutcry.venue.risk_desk import RiskDesk
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
 
@@ -104,6 +103,18 @@ def _corrections(
     return [Command(max(had_ns, now_ns)), *wrong] if wrong else []
 
 
+class LaneDesk(Protocol):
+    """What asks for commands of its own on the operator's lane (``risk_desk.py``)."""
+
+    def begin(self, shared: Shared, engine: Engine | None, operator_lane: Any) -> None: ...
+
+    def poll(
+        self, put: Callable[[npt.NDArray[Any]], int], is_processed: Callable[[int], bool]
+    ) -> None: ...
+
+    def permits(self, calendar_command: Command) -> bool: ...
+
+
 class OperatorLane:
     """Feeds the operator's lane of one run, which ends with its trading day."""
 
@@ -113,7 +124,7 @@ class OperatorLane:
         clock: Clock,
         note: Callable[[str], None] = lambda text: None,
         asked_to_stop: Callable[[], bool] = lambda: False,
-        desk: RiskDesk | None = None,
+        desk: LaneDesk | None = None,
     ) -> None:
         self.calendar, self.clock, self.note = calendar, clock, note
         self.desk = desk

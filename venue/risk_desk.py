@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from openoutcry.venue.calendar import SECOND_NS, Command, utc_text
 from openoutcry.venue.desk import Desk, DeskError, Work
 from openoutcry.venue.desk_queue import DeskQueue
 from openoutcry.venue.desk_record import DeskRecord
+from openoutcry.venue.file import VenueFile
 from openoutcry.venue.guard import MarketGuard, phase_of
 from openoutcry.venue.investigation import (
     Investigation,
@@ -32,12 +33,9 @@ from openoutcry.venue.investigation import (
 from openoutcry.venue.limits import FileLimits, fresh_view, hook_settings
 from openoutcry.venue.liquidation import Liquidator
 from openoutcry.venue.operations import Operations, command, disconnect, words_of
+from openoutcry.venue.operator_lane import Clock, OperatorLane
 from openoutcry.venue.session_switch import SessionSwitch
 from openoutcry.wire.enums import CommandKind, Phase
-
-if TYPE_CHECKING:
-    from openoutcry.venue.file import VenueFile
-    from openoutcry.venue.operator_lane import Clock, OperatorLane
 
 REOPENING_S = 60
 """How long the auction calls by which an instrument opens again behind a halt."""
@@ -48,8 +46,8 @@ class RiskDesk:
 
     def __init__(
         self,
-        file: "VenueFile",
-        clock: "Clock",
+        file: VenueFile,
+        clock: Clock,
         note: Callable[[str], None],
         take_dump: TakeDump | None = None,
         answering: Callable[[], None] = lambda: None,
@@ -81,7 +79,7 @@ class RiskDesk:
         self.cancelling: set[int] = set()
         """Killed by the core, and their DISCONNECT is under way."""
 
-    def begin(self, shared: Shared, engine: Engine | None, operator_lane: "OperatorLane") -> None:
+    def begin(self, shared: Shared, engine: Engine | None, operator_lane: OperatorLane) -> None:
         """The run begins; its journal left this core, None: there was no journal."""
         self.shared, self.operator_lane = shared, operator_lane
         if shared.region is None:

@@ -75,6 +75,7 @@ class Venue:
     take_dump: TakeDump | None = None
     """Writes the dump of everything at an emergency close; None: what stood alone is written."""
     lane: OperatorLane | None = None
+    desk: RiskDesk | None = None
     sessions: SessionsSpec | None = None
     """Of the day that is served."""
     lead: Any = None
@@ -173,8 +174,9 @@ class Venue:
             require_canary(self.file.journal)
         calendar = self.file.calendar
         stopping = partial(getattr, self, "stopping")
-        desk = RiskDesk(self.file, self.clock, self.watcher.note, self.take_dump, self._answering)
-        lane = self.lane = OperatorLane(calendar, self.clock, self.watcher.note, stopping, desk)
+        note = self.watcher.note
+        desk = self.desk = RiskDesk(self.file, self.clock, note, self.take_dump, self._answering)
+        lane = self.lane = OperatorLane(calendar, self.clock, note, stopping, desk)
         watcher = replace(self.watcher, sample=self._sample)
         try:
             result = run(self._options(lane), watcher)
@@ -312,7 +314,7 @@ class Venue:
 
     def _sample(self, sample: Sample) -> None:
         self._counts = {"commands": sample.commands, "events": sample.events}
-        if self.lane is not None and self.lane.desk is not None and self.lane.desk.listens:
+        if self.desk is not None and self.desk.listens:
             if not self._noted:
                 self._noted = True
                 note_served(self.file.journal)
@@ -337,7 +339,7 @@ class Venue:
 
     def status(self, state: str) -> dict[str, Any]:
         now_ns = self.clock.now_ns()
-        lane = self.lane
+        lane, desk = self.lane, self.desk
         coming = self.file.calendar.current_or_next(now_ns)
         next_phase = next((c for c in coming.phases if c.ts_ns > now_ns), None)
         return {
@@ -347,8 +349,8 @@ class Venue:
             "day": coming.day.isoformat() if coming.begin_ns <= now_ns else None,
             "sequenced_time_ns": lane.time_ns if lane else 0,
             "phases": {s: p.name for s, p in lane.phases.items()} if lane else {},
-            "risk": lane.desk.status() if lane and lane.desk and state == "open" else {},
-            "sessions": lane.desk.sessions() if lane and lane.desk and state == "open" else [],
+            "risk": desk.status() if desk and state == "open" else {},
+            "sessions": desk.sessions() if desk and state == "open" else [],
             "feed": lane.feed.status() if lane and lane.feed and state == "open" else {},
             "phases_sequenced": lane.sequenced if lane and state == "open" else True,
             "next": next_phase

@@ -34,21 +34,16 @@ class Supervised(PublicFeed):
         self.requests = self.snapshots = self.stream = self.pages = None
 
 
-def lives_of(monkeypatch, tells, most):
+def lives_of(tells, most):
     """What is noted of a feed whose every process dies; ``tells``: after a message."""
 
-    class Dying:
-        def __init__(self, public):
-            self.public = public
+    def die(public):
+        if tells:
+            public.note_sent(1, max(0, public.sent_of(1)) + 1)
+        os._exit(7)
 
-        def run(self):
-            if tells:
-                self.public.note_sent(1, max(0, self.public.sent_of(1)) + 1)
-            os._exit(7)
-
-    monkeypatch.setattr(module, "FeedProcess", Dying)
     feed, notes, until = Supervised(), [], time.monotonic() + WAIT_S
-    feed.start()
+    feed.start(die)
     while feed.pid and len(notes) < most:
         assert time.monotonic() < until
         feed.poll(notes.append)
@@ -58,8 +53,8 @@ def lives_of(monkeypatch, tells, most):
     return notes, stays
 
 
-def test_one_that_tells_nothing_stays_away_after_five_more_tries(monkeypatch):
-    notes, stays = lives_of(monkeypatch, False, 100)
+def test_one_that_tells_nothing_stays_away_after_five_more_tries():
+    notes, stays = lives_of(False, 100)
     assert stays
     assert len(notes) == CRASH_LOOP_RESTARTS + 1
     assert all(note.endswith("restarted") for note in notes[:-1])
@@ -69,8 +64,8 @@ def test_one_that_tells_nothing_stays_away_after_five_more_tries(monkeypatch):
 
 
 @pytest.mark.parametrize("most", [3 * CRASH_LOOP_RESTARTS])
-def test_one_that_tells_something_each_time_is_started_again(monkeypatch, most):
-    notes, stays = lives_of(monkeypatch, True, most)
+def test_one_that_tells_something_each_time_is_started_again(most):
+    notes, stays = lives_of(True, most)
     assert not stays
     assert len(notes) == most
     assert all(note.endswith("restarted") for note in notes)
