@@ -15,7 +15,7 @@ from typing import Any
 
 from openoutcry.bench.explain import WINDOWS
 from openoutcry.bench.results import Document
-from openoutcry.pipeline.histogram import bucket_of, bucket_upper_ns
+from openoutcry.pipeline.contract.histogram import bucket_of, bucket_upper_ns
 from openoutcry.pipeline.recording import KINDS
 from openoutcry.report.atomic_file import FileNotWritten, write_atomically
 from openoutcry.wire.errors import OutcryError

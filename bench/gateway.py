@@ -24,7 +24,7 @@ from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.flow.source import Source
 from openoutcry.host.processes import PeerError, fork
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.control import GO
+from openoutcry.pipeline.contract.control import GO
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.send import send
 from openoutcry.pipeline.top import RunningPipeline, running

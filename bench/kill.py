@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.matcher import Engine
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import run
-from openoutcry.pipeline.shared import Shared
 from openoutcry.ring.producer import Producer
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting

@@ -6,7 +6,6 @@ compiled are named by a map file in /tmp, as perf expects of a just-in-time comp
 comes from the switches (corewatch.py).
 """
 
-import importlib
 import os
 import re
 import shutil
@@ -280,7 +279,7 @@ def kernel_symbols() -> list[tuple[int, int, str]]:
     kernels = [*vars(loop).items(), ("process_batch", process_batch)]
     for row in TOPOLOGY.stages:
         if row.compiled:
-            kernels.append((row.name, importlib.import_module(row.module).step))
+            kernels.append((row.name, row.code.step))
     for name, kernel in kernels:
         for compiled in getattr(kernel, "overloads", {}).values():
             library = compiled.library

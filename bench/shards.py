@@ -29,12 +29,14 @@ from openoutcry.bench.stages_alone import finish, run_alone
 from openoutcry.flow import GeneratedFlow
 from openoutcry.host.processes import Rendezvous, run_processes
 from openoutcry.matcher.book.shards import spread
-from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.compile import compile_kernels
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.table import Geometry
+from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.run import ORDER_CAPACITY, Options, run
-from openoutcry.pipeline.shared import Shared
-from openoutcry.pipeline.topology import TOPOLOGY, Geometry
-from openoutcry.pipeline.worker import StageGroup, Work
+from openoutcry.pipeline.topology import TOPOLOGY, sharded
+from openoutcry.pipeline.worker import CompiledStages
 from openoutcry.replay.core import Core
 from openoutcry.wire import make_instruments
 
@@ -85,7 +87,7 @@ def imbalance(shards: int) -> float:
 @contextmanager
 def _sequenced(source: ManyInstruments, shards: int) -> Iterator[Work]:
     """Rings of their whole length with the commands behind the gateway."""
-    table = TOPOLOGY.for_durability("none").sharded(shards)
+    table = sharded(TOPOLOGY.for_durability("none"), shards)
     events = EVENTS_A_COMMAND * source.orders
     names = [ring.name for ring in table.rings if ring.name.startswith("events-")]
     of_shard = max(1 << 12, 2 * events // max(1, shards))
@@ -124,7 +126,7 @@ def together(source: ManyInstruments) -> float:
         place = Rendezvous()
 
         def one_shard(side: int, name: str) -> float:
-            group = StageGroup(work, (name,))
+            group = CompiledStages(work, (name,))
             work.shared.populate()  # this process's own page tables
             place.meet(side, 1)
             return finish(group)
@@ -198,7 +200,7 @@ def _live(quick: bool, number: int, add: Add) -> None:
     for shards in (1, 2) if number % 2 else (2, 1):
         options = Options(source=source, orders=source.orders, seed=SEED, durability="none",
                           verify=False, housekeeping_cores=0,
-                          wiring=TOPOLOGY.sharded(shards))  # fmt: skip
+                          wiring=sharded(TOPOLOGY, shards))  # fmt: skip
         result = checked(run(options))
         hashes.add((result["state_hash"], result["event_hash"]))
         add("pipeline", "1/s", "higher", result["commands_per_s"],

@@ -16,13 +16,15 @@ from typing import Any
 
 from openoutcry.bench.paced import flow
 from openoutcry.journal import Journal, JournalWriter
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.table import Geometry
+from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.run import ORDER_CAPACITY
-from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import loop
-from openoutcry.pipeline.topology import TOPOLOGY, Geometry, plan_groups
-from openoutcry.pipeline.worker import StageGroup, Work
+from openoutcry.pipeline.topology import TOPOLOGY, plan_groups
+from openoutcry.pipeline.worker import CompiledStages
 from openoutcry.replay.core import Core
 from openoutcry.replay.replay import instruments_to_json
 
@@ -61,10 +63,10 @@ def stage_rates(commands: int, gateway: str = "golden", journaled: bool = True) 
 
 def run_alone(work: Work, name: str) -> float:
     """Seconds that the stage takes for everything; its preparation is not in them."""
-    return finish(StageGroup(work, (name,)))
+    return finish(CompiledStages(work, (name,)))
 
 
-def finish(group: StageGroup) -> float:
+def finish(group: CompiledStages) -> float:
     """Seconds that the group takes to its end."""
     before = time.perf_counter()
     while group.run(SLICE_NS, leave_idle=True) != loop.FINISHED:

@@ -211,7 +211,7 @@ def fairness(journal: Path, as_json: bool) -> None:
 
     Exit status 1 if a command was sequenced or let in out of its turn.
     """
-    from openoutcry.pipeline.stages.words import BURST
+    from openoutcry.pipeline.contract.words import BURST
     from openoutcry.replay.projections import JournalReader
     from openoutcry.surveillance.audit.fairness import fairness as look
     from openoutcry.venue.fairness import fairness as bump_audit

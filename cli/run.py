@@ -31,12 +31,13 @@ from openoutcry.flow import (
 )
 from openoutcry.gateway_fpga.settings_file import read_settings
 from openoutcry.journal import Journal, JournalReader
+from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.table import MAX_SHARDS
 from openoutcry.pipeline.gate_policy import POLICIES
 from openoutcry.pipeline.journal_setup import kept_journal_path
-from openoutcry.pipeline.options import Replication
 from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.run import run as run_pipeline
-from openoutcry.pipeline.topology import MAX_SHARDS
+from openoutcry.pipeline.topology import sharded
 from openoutcry.replay.core import OPEN_ORDERS
 from openoutcry.report.atomic_file import write_atomically
 from openoutcry.report.run_report import write_report
@@ -152,7 +153,7 @@ def run(report: Path | None, histograms: Path | None, as_json: bool, **values: A
     if report and not report.absolute().parent.is_dir():
         raise OutcryError(f"--report {report}: there is no folder {report.absolute().parent}")
     options = Options(**{name: values[name] for name in RUN_OPTIONS})
-    options.wiring = options.wiring.sharded(args.shards)
+    options.wiring = sharded(options.wiring, args.shards)
     if args.nats:
         options.replication = Replication(args.stream, args.nats)
     _choose_source(options, args)

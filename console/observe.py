@@ -21,7 +21,7 @@ from openoutcry.console.replication import ReplicationView
 from openoutcry.operations.aside import Aside
 from openoutcry.operations.metrics import VenueMetrics, journal_use
 from openoutcry.operations.watch import Watch
-from openoutcry.pipeline.histogram import WORDS, bucket_upper_ns, summary
+from openoutcry.pipeline.contract.histogram import WORDS, bucket_upper_ns, summary
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ptp.status import clock_status
 from openoutcry.risk import layout as lay

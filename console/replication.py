@@ -16,7 +16,7 @@ from threading import Event, Thread
 from typing import Any
 
 from openoutcry.operations.metrics import lease_left_ns
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.gate_policy import gate_policy
 from openoutcry.pipeline.top import RunningPipeline
 from openoutcry.pipeline.topology import REPLICA

@@ -14,8 +14,8 @@ from typing import Any
 import openoutcry
 from openoutcry.host.build import build_text, read_build
 from openoutcry.host.processes import named_children
-from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.announce import announcements
+from openoutcry.pipeline.contract import control as ct
 from openoutcry.ring import ProcessIdentity, Segment, list_segments
 from openoutcry.venue.days import read_status
 from openoutcry.venue.file import VenueFile

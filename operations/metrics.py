@@ -23,8 +23,8 @@ import openoutcry
 from openoutcry.operations.aside import Aside
 from openoutcry.operations.limits_used import LimitsUsed, add_limits
 from openoutcry.operations.native import UPPER_NS, native
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.histogram import bucket_upper_ns
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.histogram import bucket_upper_ns
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
 from openoutcry.pipeline.topology import REPLICA
 from openoutcry.ptp.status import clock_status

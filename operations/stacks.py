@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.stall import (
     DUMP_SIGNAL,
     KERNEL_FILES,

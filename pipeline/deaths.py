@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline.shared import Contexts, Shared
-from openoutcry.pipeline.stages import words as w
+from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract.shared import Contexts, Shared
 from openoutcry.wire.indirect import call_step, kernel_address
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, store_release

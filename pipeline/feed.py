@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -26,18 +25,16 @@ from openoutcry.market_data import book_apply, checkpoint, encode, lines, mold, 
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import line_socket
+from openoutcry.market_data.receiver import Moment
 from openoutcry.market_data.spec import FeedSpec
-from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import released
-from openoutcry.pipeline.shared import Shared
-from openoutcry.pipeline.topology import Reader, Topology
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.table import Reader, Topology
 from openoutcry.replay.events import Batch, events_of
 from openoutcry.ring import ProcessIdentity
 from openoutcry.ring import kernels as ring
 from openoutcry.wire.kernel import compile_kernel, is_kept
-
-if TYPE_CHECKING:
-    from openoutcry.market_data.receiver import Moment
 
 NAME = "market_data"
 QUEUE = 1 << 13
@@ -342,7 +339,7 @@ class PublicFeed:
             self.pages,
         )  # fmt: skip
 
-    def _moment(self) -> "Moment":
+    def _moment(self) -> Moment:
         """The book of the session's messages that its store has.  Raises :class:`FeedError`."""
         from openoutcry.market_data.book import Book
         from openoutcry.market_data.stream import Tail

@@ -6,7 +6,7 @@ a gateway that does not start at the first command is shown those that were alre
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +15,16 @@ from openoutcry.gateway_fpga import make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalReader
 from openoutcry.journal.errors import JournalError
-from openoutcry.pipeline.control import WRITTEN_SEQ
+from openoutcry.pipeline.contract.control import WRITTEN_SEQ
+from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.stages.published import is_published, with_all_participants
 from openoutcry.replay.events import events_of
 from openoutcry.wire import OutcryError
 
-if TYPE_CHECKING:
-    from openoutcry.pipeline.worker import Work
-
 CHUNK = 4096
 
 
-def make_gateway(work: "Work", last_seq: int) -> tuple[npt.NDArray[np.int64], LiveGateway | None]:
+def make_gateway(work: Work, last_seq: int) -> tuple[npt.NDArray[np.int64], LiveGateway | None]:
     """The golden model's rules and, if the RTL validates, the RTL: after command ``last_seq``."""
     settings = with_all_participants(work.settings) if is_published(work) else work.settings
     rules = make_rules(work.instruments, settings)
@@ -40,7 +38,7 @@ def make_gateway(work: "Work", last_seq: int) -> tuple[npt.NDArray[np.int64], Li
     return rules, rtl
 
 
-def sequenced_commands(work: "Work", last_seq: int) -> Iterator[npt.NDArray[Any]]:
+def sequenced_commands(work: Work, last_seq: int) -> Iterator[npt.NDArray[Any]]:
     """Commands up to ``last_seq`` as the gateway received them, with the times at which they were
     received: from the journal (from its begin, or what is left of it), else from the preloaded
     input, into which the receive stage wrote those times."""
@@ -62,7 +60,7 @@ def sequenced_commands(work: "Work", last_seq: int) -> Iterator[npt.NDArray[Any]
         )
 
 
-def _journaled(work: "Work", last_seq: int) -> Iterator[npt.NDArray[Any]]:
+def _journaled(work: Work, last_seq: int) -> Iterator[npt.NDArray[Any]]:
     """From the directory that has got furthest: under the policies ``any`` and ``quorum`` one of
     them may lag behind or have failed."""
     assert work.journal is not None

@@ -23,14 +23,14 @@ from openoutcry.journal.origins import Senders
 from openoutcry.journal.places import places_of, require_distinct
 from openoutcry.journal.unwritten import discard_unwritten
 from openoutcry.journal.writer import Handover
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.gate_policy import GatePolicy, gate_policy
-from openoutcry.pipeline.options import Options, PipelineError
+from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState
 from openoutcry.pipeline.resume import prime, resume_pipeline
-from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stamp_clock import stamp_clock
-from openoutcry.pipeline.worker import Work
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.ring import ProcessIdentity
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,18 +19,16 @@ from openoutcry.journal.origins import ORIGINS, Key, pack_origins
 from openoutcry.journal.space import SpaceWatch
 from openoutcry.journal.writer import NO_DIGEST
 from openoutcry.order_entry.notes import NOTES, NotePacker
-from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.clock_evidence import ClockEvidence
-from openoutcry.pipeline.histogram import record_spans
-from openoutcry.pipeline.lanes import LaneCounts, journaled_lanes, lane_seqs
-from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.histogram import record_spans
+from openoutcry.pipeline.contract.lanes import LaneCounts, journaled_lanes, lane_seqs
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.words import BURST
+from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.stages.session_words import LANE
-from openoutcry.pipeline.stages.words import BURST
 from openoutcry.pipeline.stamp_clock import stamp_record
 from openoutcry.ring.kernels import published_count, release
-
-if TYPE_CHECKING:
-    from openoutcry.pipeline.worker import Work
 
 # Measured on a virtio disk: 4 KiB commit in 95 us, 1 MiB in 241 us: larger blocks pay until here.
 MAX_BLOCK_RECORDS = 16_384
@@ -216,7 +214,7 @@ class JournalStage:
         release(self.cursor, self.writer.written_seq)
 
 
-def make_stage(work: "Work") -> JournalStage:
+def make_stage(work: Work) -> JournalStage:
     """The journal as a stage of this process: its first one goes on with the writer that the run
     has made, any later one finds its place on the disk."""
     assert work.journal is not None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline.options import PipelineError
+from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.wire.enums import CommandKind
 
 MAX_AHEAD_NS = 24 * 3600 * 1_000_000_000

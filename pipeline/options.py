@@ -14,20 +14,17 @@ from openoutcry.gateway_fpga import Settings
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.matcher import Engine
 from openoutcry.order_entry.spec import SessionsSpec
+from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.stage_clock import StageClock
+from openoutcry.pipeline.contract.table import Topology
 from openoutcry.pipeline.deaths import Death
 from openoutcry.pipeline.recording import Recording
-from openoutcry.pipeline.stage_clock import StageClock
 from openoutcry.pipeline.stall import StallPolicy
-from openoutcry.pipeline.topology import TOPOLOGY, Topology
+from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.replay.checkpoint import EVERY as CHECKPOINT_EVERY
 from openoutcry.replay.core import Core
-from openoutcry.wire import OutcryError
 
 ORDER_CAPACITY = 1 << 17
-
-
-class PipelineError(OutcryError):
-    """The pipeline could not do what it was asked to."""
 
 
 class Source(Protocol):
@@ -55,20 +52,6 @@ class Operator(Protocol):
 
     def poll(self) -> None:
         """Called every few milliseconds; sees a request to stop, and closes the ring."""
-
-
-@dataclass(frozen=True)
-class Replication:
-    """Into which stream a run publishes its journal."""
-
-    venue: str
-    """Names the stream (``OUTCRY-venue``)."""
-    nats: str
-    """Which cluster (replica/access.py)."""
-    lease_ms: int = 3_000
-    """Cut off from the quorum for so long, the primary releases nothing more."""
-    lead: Any = None
-    """Of a standby that was promoted: what its first run goes on with (replica/hot_standby.py)."""
 
 
 @dataclass

@@ -13,8 +13,8 @@ from openoutcry.dpdk_shim.ports import Port, open_port, prepare
 from openoutcry.dpdk_shim.shim import Shim, make_state, restore_senders, sender_key, total_counters
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.dpdk_shim.udp import system_drops
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.ptp.page import ClockError, ClockPage
 from openoutcry.ring import SegmentError
 from openoutcry.wire import LayoutMismatch

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from openoutcry.matcher import Engine
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.worker import Work
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.work import Work
 from openoutcry.replay.core import OPEN_ORDERS
 from openoutcry.risk import partitioned
 from openoutcry.risk.open_orders import held

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline.shared import PROBE_CAPACITY, Shared
+from openoutcry.pipeline.contract.shared import PROBE_CAPACITY, Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.topology import TOPOLOGY
 

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalError, JournalReader
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.topology import Topology
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.table import Topology
 from openoutcry.replay.events import Batch, Point, events_of, starting_point
 from openoutcry.ring import ProcessIdentity, RingBuffer, kernels, layout
 from openoutcry.ring.segment import segment_name

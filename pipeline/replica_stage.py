@@ -11,21 +11,19 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.histogram import record_spans
-from openoutcry.pipeline.options import PipelineError, Replication
-from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.histogram import record_spans
+from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.state_check import read_state
 from openoutcry.replica.access import access_of
 from openoutcry.replica.actions import Timing, holder_of
 from openoutcry.replica.place import HAND_OVER_FILE
 from openoutcry.replica.publisher import Publisher
 from openoutcry.ring.kernels import release
-
-if TYPE_CHECKING:
-    from openoutcry.pipeline.worker import Work
 
 NAME = "replica"
 LOOK_S = 0.05
@@ -177,7 +175,7 @@ def _say_aloud(text: str) -> None:
     print(f"outcry: replication: {text}", file=sys.stderr, flush=True)
 
 
-def make_stage(work: "Work") -> ReplicaStage:
+def make_stage(work: Work) -> ReplicaStage:
     """The replicas as a stage of this process: leads before it is ready."""
     assert work.journal is not None
     assert work.replication is not None

@@ -9,13 +9,14 @@ from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.host.info import host_info
 from openoutcry.matcher.hooks import seal_region
 from openoutcry.matcher.state.digest import joined_hash
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.histogram import summary
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.histogram import summary
+from openoutcry.pipeline.contract.table import as_row
+from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState
 from openoutcry.pipeline.stamp_clock import stamp_clock
-from openoutcry.pipeline.topology import as_row
-from openoutcry.pipeline.worker import CORE, Work
+from openoutcry.pipeline.worker import CORE
 from openoutcry.replay.event_hash import hash_text
 from openoutcry.replay.replay import fullest
 from openoutcry.risk.partitioned import joined

@@ -9,9 +9,9 @@ from typing import Any
 from openoutcry.gateway_fpga.settings_file import first_difference
 from openoutcry.journal import Journal, JournalReader, JournalWriter
 from openoutcry.journal.checkpoints import newest_checkpoint, remove_later_checkpoints
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.lanes import journaled_lanes
-from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.lanes import journaled_lanes
+from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.replay.checkpoint import recover, save
 from openoutcry.replay.events import Point
 from openoutcry.wire.errors import OutcryError

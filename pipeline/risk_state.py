@@ -4,7 +4,7 @@ from itertools import count
 
 import numpy as np
 
-from openoutcry.pipeline.shared import region_name
+from openoutcry.pipeline.contract.shared import region_name
 from openoutcry.ring import ProcessIdentity, Segment
 from openoutcry.ring.segment import segment_name
 from openoutcry.risk.joined import view_of

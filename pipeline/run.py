@@ -13,10 +13,13 @@ from openoutcry.dpdk_shim import UdpReceiver, authentication
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.build import holding, this_build
 from openoutcry.host.processes import STOP_SIGNALS, handling
-from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.beside import Beside
 from openoutcry.pipeline.compile import compile_kernels
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.table import Group
+from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.deaths import Deaths
 from openoutcry.pipeline.journal_setup import (
     claim_journal,
@@ -27,14 +30,13 @@ from openoutcry.pipeline.journal_setup import (
     remove_dead_journals,
 )
 from openoutcry.pipeline.operator_times import bounded_times
-from openoutcry.pipeline.options import ORDER_CAPACITY, Options, PipelineError, Source
+from openoutcry.pipeline.options import ORDER_CAPACITY, Options, Source
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Sample, Watcher, take_sample
 from openoutcry.pipeline.result import make_result
-from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.supervisor import Supervisor
-from openoutcry.pipeline.topology import Group, geometry
+from openoutcry.pipeline.topology import geometry, replicated
 from openoutcry.replay.checkpoint import Follower, following
 from openoutcry.replay.core import RISK
 from openoutcry.replay.event_hash import START
@@ -187,7 +189,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
 
 def finished(
     options: Options,
-    work: worker.Work,
+    work: Work,
     state: RunState,
     watcher: Watcher,
     prepare: dict[str, float],
@@ -210,7 +212,7 @@ def finished(
 
 def prepared(
     options: Options, watcher: Watcher, stack: ExitStack, state: RunState
-) -> tuple[worker.Work, dict[str, float], Supervisor | None]:
+) -> tuple[Work, dict[str, float], Supervisor | None]:
     """Everything that the processes share, given back through ``stack``; how long its parts took;
     and who started the processes, if that was before they could begin."""
     _check_replication(options, watcher)
@@ -260,9 +262,9 @@ def prepared(
     return work, {"flow_s": flow_s, "journal_s": journal_s}, supervisor
 
 
-def _make_work(options: Options, shared: Shared, directory: Path | None, limit: int) -> worker.Work:
+def _make_work(options: Options, shared: Shared, directory: Path | None, limit: int) -> Work:
     """What each group is given, before there is a journal."""
-    return worker.Work(
+    return Work(
         shared=shared,
         core=options.core,
         rate=options.rate,
@@ -282,7 +284,7 @@ def _make_work(options: Options, shared: Shared, directory: Path | None, limit: 
 
 
 def _begin_journal(
-    options: Options, work: worker.Work, state: RunState, watcher: Watcher, stack: ExitStack
+    options: Options, work: Work, state: RunState, watcher: Watcher, stack: ExitStack
 ) -> None:
     """The journal, and everything put where it ends."""
     assert work.journal is not None
@@ -326,7 +328,7 @@ def _check_replication(options: Options, watcher: Watcher) -> None:
     )
 
 
-def _follow_journal(options: Options, work: worker.Work, stack: ExitStack) -> None:
+def _follow_journal(options: Options, work: Work, stack: ExitStack) -> None:
     """Checkpoints of the core, and of what the sessions know, while the run goes on."""
     if work.journal is None or options.journal is None or options.topology != "processes":
         return
@@ -345,7 +347,7 @@ def _make_sessions(options: Options, shared: Shared, journal: Path | None, stack
     return sessions
 
 
-def _open_sessions(work: worker.Work, watcher: Watcher) -> None:
+def _open_sessions(work: Work, watcher: Watcher) -> None:
     """Their doors."""
     if work.sessions is None:
         return
@@ -394,7 +396,7 @@ def _make_shared(options: Options) -> Shared:
     table = options.wiring.for_durability(options.durability)
     policy = policy_of(options)
     if options.replication is not None:
-        table = table.replicated(policy.waits_for, policy.which)
+        table = replicated(table, policy.waits_for, policy.which)
     sizes = geometry(options.topology, options.durability, table)
     if options.recording is not None:
         assert options.source is not None
@@ -439,18 +441,18 @@ def _fill_control(shared: Shared, options: Options, expected: int) -> None:
         control[at] = START
 
 
-def inline_stages(work: worker.Work, state: RunState) -> tuple[worker.StageGroup, list[Any]]:
+def inline_stages(work: Work, state: RunState) -> tuple[worker.CompiledStages, list[Any]]:
     """All stages in this process, which may begin: those that are compiled, and those of Python."""
     inline_group = Group("inline", work.table.names, None)
     worker.announce(work.shared, inline_group)
     state.groups.append({"process": "inline", "stages": list(inline_group.stages), "core": None})
-    group = worker.StageGroup(work, inline_group.stages)
+    group = worker.CompiledStages(work, inline_group.stages)
     worker.mark_ready(work.shared, inline_group.stages)
     work.shared.control[ct.GO] = 1
     return group, [worker.make_stage(work, row) for row in work.table.stages if not row.compiled]
 
 
-def _run_inline(work: worker.Work, state: RunState, watcher: Watcher) -> None:
+def _run_inline(work: Work, state: RunState, watcher: Watcher) -> None:
     """Every stage in turn in this thread; what is not compiled (the journal) whenever the others
     can do no more, or, where none of them waits for it, in a thread beside."""
     work.shared.populate()

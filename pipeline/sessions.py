@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,21 +28,19 @@ from openoutcry.order_entry.doorman import Doorman
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.order_entry.spec import SessionsSpec
-from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import sessions_checkpoint as checkpoint
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.table import Ring, Stage, Topology
+from openoutcry.pipeline.contract.work import StageGroup, Work
 from openoutcry.pipeline.sessions_state import SessionsError, State, check, sizes_of
-from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import session_words as x
 from openoutcry.pipeline.stages import sessions as stage
 from openoutcry.pipeline.stages.session_commands import lose_without_grace
-from openoutcry.pipeline.topology import Ring, Stage, Topology
 from openoutcry.replay.events import NO_LIMIT, Point, events_of
 from openoutcry.ring import layout
 from openoutcry.wire import sockets as so
 from openoutcry.wire.kernel import compile_kernel
-
-if TYPE_CHECKING:
-    from openoutcry.pipeline.worker import StageGroup, Work
 
 BACKLOG = 128
 LANE = "session_lane"
@@ -50,7 +48,7 @@ NAME = "sessions"
 RINGS = (Ring(LANE, "order", inline=1024, memory=1 << 12, durable=1 << 14, lane=x.LANE),)
 STAGES = (
     Stage(
-        NAME, ("events",), "sessions' sockets", "openoutcry.pipeline.stages.sessions",
+        NAME, ("events",), "sessions' sockets", stage,
         gated_by=("gate",),
     ),
 )  # fmt: skip
@@ -164,7 +162,7 @@ class Sessions(State):
 
     # The stage.
 
-    def prepare(self, group: "StageGroup", name: str) -> None:
+    def prepare(self, group: StageGroup, name: str) -> None:
         """Words of the stage's context, and everything as its predecessor left it."""
         work, shared, contexts = group.work, group.work.shared, group.contexts
         lane = shared.rings[LANE]
@@ -202,7 +200,7 @@ class Sessions(State):
             block[fix_words.CLOCK_OFFSET_NS // 8] = shared.control[ct.EPOCH_OFFSET]
         stage.watch(contexts.address_of(name), self.stage_socket.fileno(), 0)
 
-    def _restore(self, work: "Work", published: int, event_seq: int) -> None:
+    def _restore(self, work: Work, published: int, event_seq: int) -> None:
         """Rows, tokens and streams as of the last command on the lane and the last event told."""
         hall = self.hall
         if self._followed is None:

@@ -18,8 +18,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.topology import REPLICA
 from openoutcry.ring import RingBuffer
 from openoutcry.ring.policy import needed, quorum_value

@@ -8,22 +8,22 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.journal.block import Block
 from openoutcry.journal.errors import JournalError
-from openoutcry.pipeline.lanes import noted_lanes
-from openoutcry.pipeline.parking import Parking, Start, load_modules, set_clock, take_start
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.lanes import noted_lanes
+from openoutcry.pipeline.contract.parking import Parking, Start
+from openoutcry.pipeline.contract.table import Topology
+from openoutcry.pipeline.contract.work import Work
+from openoutcry.pipeline.progress import RunState, Watcher
 from openoutcry.pipeline.supervisor import Supervisor
-from openoutcry.pipeline.topology import Topology
 from openoutcry.replay.events import Point
 from openoutcry.replica.driver import now_ns
 from openoutcry.replica.hot_standby import HotStandby, Lead
-
-if TYPE_CHECKING:
-    from openoutcry.pipeline.progress import RunState, Watcher
-    from openoutcry.pipeline.worker import Work
+from openoutcry.wire.memory import epoch_offset_ns
 
 LOOK_S = 0.25
 
@@ -56,13 +56,12 @@ class Standing:
     def mark(self, what: str) -> None:
         self.times_ns[what] = now_ns()
 
-    def wait(self, work: "Work", state: "RunState", watcher: "Watcher", policy: Any,
+    def wait(self, work: Work, state: RunState, watcher: Watcher, policy: Any,
              stack: ExitStack) -> Supervisor:  # fmt: skip
         """Fork the stages, and follow until this node leads.  Raises :class:`Stale`."""
         self.note = watcher.note
         parking = work.parking = Parking()
         stack.callback(parking.close)
-        load_modules(work)
         supervisor = Supervisor(work, state, watcher, policy)
         stack.callback(supervisor.kill_all)
         supervisor.on_go = self.open
@@ -91,7 +90,7 @@ class Standing:
         self.mark("leads")
         return supervisor
 
-    def begin(self, work: "Work", writer: JournalWriter) -> None:
+    def begin(self, work: Work, writer: JournalWriter) -> None:
         """The journal is resumed and the rings stand behind it: let the stages go on."""
         assert work.parking is not None
         assert work.replication is not None
@@ -99,7 +98,8 @@ class Standing:
         assert point is not None
         self.begun = True
         self.mark("resumed")
-        set_clock(work)
+        # The run begins now, not when it was parked: from the monotonic clock to the epoch.
+        work.shared.control[ct.EPOCH_OFFSET] = epoch_offset_ns()
         if work.receiver is not None:
             work.receiver.bind()
         if work.sessions is not None:
@@ -114,7 +114,7 @@ class Standing:
         )  # fmt: skip
         work.parking.open(start, point.engine.snapshot(), self.waiting)
         work.parking = None
-        take_start(work, start)
+        work.take_start(start)
         # One that dies from here on finds its place as any other does.
         work.start = None
         self.mark("woken")

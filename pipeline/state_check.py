@@ -5,8 +5,8 @@ import time
 import numpy as np
 
 from openoutcry.matcher import Engine
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.control import Control
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.control import Control
 from openoutcry.replica.message import NO_CHECK, Check
 from openoutcry.ring.kernels import release
 

@@ -5,9 +5,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.options import Options, PipelineError
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.work import PipelineError
+from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState, Watcher
 from openoutcry.pipeline.run import finished, inline_stages, prepared
 from openoutcry.pipeline.stages import loop

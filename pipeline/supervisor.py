@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.options import PipelineError
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.table import Group
+from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Watcher, take_sample
 from openoutcry.pipeline.stall import (
     LOOK_S,
@@ -24,7 +25,7 @@ from openoutcry.pipeline.stall import (
     Watch,
     dump,
 )
-from openoutcry.pipeline.topology import Group, plan_groups
+from openoutcry.pipeline.topology import plan_groups
 
 # A crash loop: this many deaths in a row, each soon after the start and without any progress.
 CRASH_LOOP_DEATHS = 5
@@ -52,9 +53,7 @@ class _Child:
 class Supervisor:
     """Starts the groups, proves deaths and stalls, starts again, gathers the outcomes."""
 
-    def __init__(
-        self, work: worker.Work, state: RunState, watcher: Watcher, policy: StallPolicy
-    ) -> None:
+    def __init__(self, work: Work, state: RunState, watcher: Watcher, policy: StallPolicy) -> None:
         self.work = work
         self.policy = policy
         self.state = state

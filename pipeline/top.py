@@ -10,9 +10,9 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, WORDS, summary
-from openoutcry.pipeline.topology import RECORD_TYPES, Span, Stage, Topology, as_row
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.histogram import HISTOGRAM_BYTES, WORDS, summary
+from openoutcry.pipeline.contract.table import RECORD_TYPES, Span, Stage, Topology, as_row
 from openoutcry.report.run_text import stage_table
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, layout, list_segments
 from openoutcry.ring.segment import segment_name

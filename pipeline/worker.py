@@ -2,43 +2,33 @@
 
 import ctypes
 import faulthandler
-import importlib
 import os
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.dpdk_shim import UdpReceiver
-from openoutcry.dpdk_shim.packets import Key
 from openoutcry.dpdk_shim.shim import Shim
-from openoutcry.gateway_fpga import Settings, make_rules, validate_orders
+from openoutcry.gateway_fpga import make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.build import require_same, this_build
 from openoutcry.host.info import isolated_cores
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting
-from openoutcry.journal import JournalWriter
 from openoutcry.matcher import Engine
-from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.beside import Idle
-from openoutcry.pipeline.deaths import Deaths
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Contexts, Shared
+from openoutcry.pipeline.contract.table import Group, Stage
+from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.gateway_stage import sequenced_commands
-from openoutcry.pipeline.options import Replication
-from openoutcry.pipeline.parking import Parking, Start, parked
-from openoutcry.pipeline.port_source import PortSource
-from openoutcry.pipeline.recording import Recording
-from openoutcry.pipeline.shared import Contexts, Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.stall import DUMP_SIGNAL
-from openoutcry.pipeline.topology import Group, Stage, Topology
 from openoutcry.replay.checkpoint import recover_from_any
-from openoutcry.replay.core import Core
 from openoutcry.replay.replay import depth_of
 from openoutcry.ring import ProcessIdentity
 from openoutcry.ring.sigbus import set_handler
@@ -60,69 +50,7 @@ REPORT_LEVELS = 50
 PR_SET_TIMERSLACK = 29
 
 
-@dataclass
-class Work:
-    """What every group of a run is given."""
-
-    shared: Shared
-    core: Core
-    """What commands become events by."""
-    rate: int
-    limit: int
-    """Commands to take at most."""
-    durability: str
-    journal: Path | None
-    writer: JournalWriter | None
-    """The journal as the supervisor made it: the first journal process goes on with this one, any
-    later one finds its place on the disk."""
-    receiver: UdpReceiver | None
-    ports: PortSource | None = None
-    gateway: str = "golden"
-    """Which gateway validates: the golden model or the RTL."""
-    settings: Settings = field(default_factory=Settings)
-    """The gateway's."""
-    recording: Recording | None = None
-    """Keep every command's stamps and note long steps."""
-    housekeeping_cores: int = 1
-    """Cores that no stage spins on."""
-    copies: tuple[Path, ...] = ()
-    """The journal's other directories."""
-    sessions: Any = None
-    """Participants' sessions (sessions.Sessions), where there are any.  Not imported here: every
-    stage's machine code would depend on all of order entry."""
-    feed: Any = None
-    """The public feed (feed.PublicFeed), if there is one."""
-    replication: Replication | None = None
-    """Where the journal is published."""
-    synced: bool = True
-    """Each block of the journal is durable before it counts."""
-    parking: Parking | None = None
-    """Where stages wait that were forked before their standby leads."""
-    start: Start | None = None
-    """What they were told then."""
-    deaths: Deaths | None = None
-    """Where stages die on purpose."""
-
-    @property
-    def instruments(self) -> npt.NDArray[Any]:
-        return self.core.instruments
-
-    @property
-    def table(self) -> Topology:
-        return self.shared.table
-
-    @property
-    def key_of(self) -> Callable[[int], Key] | None:
-        """Maps a sender's index to its key; None without a network."""
-        network = self.receiver or self.ports
-        return network.sender_key if network else None
-
-    @property
-    def durable(self) -> bool:
-        return self.synced and self.durability in ("durable", "replicated")
-
-
-class StageGroup:
+class CompiledStages:
     """The compiled stages of one group, each at its own place, and the matcher's engine."""
 
     def __init__(self, work: Work, stages: tuple[str, ...]) -> None:
@@ -142,7 +70,7 @@ class StageGroup:
         for row in rows:
             before = len(self.contexts.keep_alive)
             self.contexts.wire(row.name)
-            prepare = getattr(importlib.import_module(row.module), "prepare", None)
+            prepare = getattr(row.code, "prepare", None)
             if prepare is not None:
                 prepare(self, row.name)
             step, context = step_address(row), self.contexts.address_of(row.name)
@@ -221,7 +149,7 @@ def core_outcome(engine: Engine) -> dict[str, Any]:
 
 def step_address(row: Stage) -> int:
     """Address of a stage's step, compiled if it was not yet."""
-    return kernel_address(importlib.import_module(row.module).step, 1)
+    return kernel_address(row.code.step, 1)
 
 
 def rebuild_engine(work: Work, name: str) -> Engine:
@@ -280,7 +208,7 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
     apart = [work.table[name] for name in group.stages if not work.table[name].compiled]
     if apart:
         return _run_python(work, apart[0])
-    stages = StageGroup(work, group.stages)
+    stages = CompiledStages(work, group.stages)
     if not stages.probe and group.core not in isolated_cores():
         stages.nap[loop.NAP_US // 8] = NAP_US
         stages.nap[loop.NAP_QUIET_NS // 8] = QUIET_NS
@@ -297,7 +225,7 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
     return stages.outcome()
 
 
-def state_teller(work: Work, stages: StageGroup) -> Callable[[], None] | None:
+def state_teller(work: Work, stages: CompiledStages) -> Callable[[], None] | None:
     """What says the state's hash, for a group with the matcher of a replicated run; of several
     shards none knows the whole."""
     if work.replication is None or len(stages.engines) != 1 or work.table.shards > 1:
@@ -310,7 +238,7 @@ def state_teller(work: Work, stages: StageGroup) -> Callable[[], None] | None:
 
 def make_stage(work: Work, row: Stage) -> Any:
     """A stage of Python: has ``step() -> int``, ``finished`` and ``outcome()``, which is JSON."""
-    stage = importlib.import_module(row.module).make_stage(work)
+    stage = row.code.make_stage(work)
     return stage if work.deaths is None else work.deaths.of_python(row.name, stage)
 
 
@@ -358,7 +286,7 @@ def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
             os.sched_setaffinity(0, group.allowed)
         work.shared.populate()
         if work.parking is not None:
-            parked(work, group, StageGroup)
+            parked(work, group)
         return run_group(work, group)
     except OutcryError:
         raise
@@ -367,6 +295,25 @@ def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
     except Exception as error:
         text = f"stage {' + '.join(group.stages)}: {traceback.format_exc()}"
         raise OutcryError(text) from error
+
+
+def parked(work: Work, group: Group) -> None:
+    """In a stage's process: be ready, wait, and know afterwards what the start says."""
+    parking = work.parking
+    assert parking is not None
+    rows = [work.table[name] for name in group.stages]
+    if all(row.compiled for row in rows):
+        # Over rings in which nothing is: its kernels are loaded, its memory is there.
+        for engine in CompiledStages(work, group.stages).engines.values():
+            work.core.restored(engine.snapshot())
+    follow = None
+    if work.sessions is not None and work.sessions.stage_name in group.stages:
+        assert work.journal is not None
+        journal = work.journal
+        follow = lambda: work.sessions.follow(journal)  # noqa: E731
+        follow()
+    parking.wait(follow)
+    work.take_start(parking.start())
 
 
 def place_region(target: npt.NDArray[np.uint8], region: npt.NDArray[np.uint8]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from openoutcry.host.build import this_build
 from openoutcry.journal import Journal, JournalError, JournalReader
 from openoutcry.journal.unwritten import is_unwritten
-from openoutcry.pipeline.options import PipelineError
+from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.replay.event_hash import hash_text
 from openoutcry.replay.events import NO_LIMIT, Batch, events_of, starting_point
 from openoutcry.replay.replay import EventDigests

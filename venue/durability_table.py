@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.gate_policy import gate_policy
-from openoutcry.pipeline.options import PipelineError, Replication
 from openoutcry.replica.access import access_of
 from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.jetstream import stream_name

@@ -18,9 +18,9 @@ from openoutcry.dpdk_shim.authentication import NETWORKS_MAX, PacketSession
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import spec
 from openoutcry.order_entry.tls import server_context
+from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.table import MAX_SHARDS
 from openoutcry.pipeline.gate_policy import POLICIES
-from openoutcry.pipeline.options import Replication
-from openoutcry.pipeline.topology import MAX_SHARDS
 from openoutcry.risk.partitioned import MAX_PARTITIONS
 from openoutcry.risk.region import MAX_CELLS
 from openoutcry.venue import table as t

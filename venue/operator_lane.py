@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from openoutcry.matcher import Engine
 from openoutcry.matcher.state.snapshot import State
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.shared import Shared
-from openoutcry.pipeline.topology import TOPOLOGY, Ring
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.table import Ring
+from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.ring.producer import Producer
 from openoutcry.venue.calendar import SECOND_NS, Calendar, Command, TradingDay, utc_text
 from openoutcry.wire import ORDER_DTYPE

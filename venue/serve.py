@@ -20,13 +20,16 @@ from openoutcry.journal import Journal, JournalError, JournalReader
 from openoutcry.journal.archive import archive
 from openoutcry.journal.unwritten import is_unwritten
 from openoutcry.order_entry.spec import SessionsSpec
+from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.table import Topology
+from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.feed import with_feed
-from openoutcry.pipeline.options import Options, PipelineError, Replication
+from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import Sample, Watcher, run
 from openoutcry.pipeline.sessions import with_sessions
 from openoutcry.pipeline.sessions_checkpoint import make_sessions_checkpoint, newest_seq
 from openoutcry.pipeline.standing import Stale
-from openoutcry.pipeline.topology import Topology
+from openoutcry.pipeline.topology import sharded
 from openoutcry.replay.checkpoint import make_checkpoints, retire_before
 from openoutcry.venue import days
 from openoutcry.venue.calendar import TradingDay, moment_ns, utc_text
@@ -363,7 +366,7 @@ class Venue:
 
 def wiring_of(file: VenueFile) -> Topology:
     """The table of a venue with what its file asks for."""
-    table = WIRING.sharded(file.shards)
+    table = sharded(WIRING, file.shards)
     table = with_sessions(table) if file.sessions.sessions else table
     return with_feed(table) if file.feed else table
 

@@ -17,7 +17,8 @@ from typing import Any
 from openoutcry.host.build import this_build
 from openoutcry.host.processes import STOP_SIGNALS, fork, handling
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.options import PipelineError, Replication
+from openoutcry.pipeline.contract.parking import Replication
+from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.replica_stage import holder_at, timing_of
 from openoutcry.pipeline.run import Watcher
 from openoutcry.pipeline.standing import Stale, Standing

@@ -4,13 +4,12 @@ Safe is what enough of the confirmers (the journal, replicas) have, by the row's
 (ring/policy.py).
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.stages import words as w
-from openoutcry.pipeline.topology import REPLICA
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract.work import StageGroup
+from openoutcry.pipeline.gate_policy import STREAM
 from openoutcry.ring.kernels import is_published, slot_address
 from openoutcry.ring.layout import FREE
 from openoutcry.ring.policy import quorum_sequence
@@ -32,9 +31,6 @@ LAST = int(EventFlag.LAST)
 READERS, READER_COUNT, LEASE = w.own_words(3)
 """Rows of the released readers: address of the cursor, and how far it may lag; address of the word
 until when a confirmation that is needed lasts, 0 if all last for ever."""
-
-if TYPE_CHECKING:
-    from openoutcry.pipeline.worker import StageGroup
 
 
 @kernel
@@ -81,7 +77,7 @@ def step(context: int) -> int:
     return w.took(context, event - next_event)
 
 
-def prepare(group: "StageGroup", name: str) -> None:
+def prepare(group: StageGroup, name: str) -> None:
     """Behind its cursor."""
     shared, contexts = group.work.shared, group.contexts
     (ring,) = shared.table.inputs(name)
@@ -91,6 +87,6 @@ def prepare(group: "StageGroup", name: str) -> None:
     contexts.keep_alive.append(words)
     contexts.set(name, {READERS: words.ctypes.data, READER_COUNT: len(words)})
     row, index = shared.table[name], shared.table.index
-    if REPLICA.name in row.gated_by and row.policy == "all":
-        address = shared.control.stage_address(index[REPLICA.name], ct.STAGE_SAFE_UNTIL_NS)
+    if STREAM in row.gated_by and row.policy == "all":
+        address = shared.control.stage_address(index[STREAM], ct.STAGE_SAFE_UNTIL_NS)
         contexts.set(name, {LEASE: address})

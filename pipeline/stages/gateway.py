@@ -6,20 +6,18 @@ noted before its publication: a gateway that is restarted finds for every lane e
 sequenced, and so does the journal.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
 from openoutcry.gateway_fpga.call import call_batch
 from openoutcry.gateway_fpga.golden import validate
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract.lanes import SHIFT
+from openoutcry.pipeline.contract.table import OPERATOR_LANE
+from openoutcry.pipeline.contract.work import PipelineError, StageGroup, Work
 from openoutcry.pipeline.gateway_stage import make_gateway
-from openoutcry.pipeline.lanes import SHIFT
-from openoutcry.pipeline.options import PipelineError
-from openoutcry.pipeline.stages import words as w
 from openoutcry.pipeline.stages.published import publication_of, take_publication
-from openoutcry.pipeline.topology import OPERATOR_LANE
 from openoutcry.ring.kernels import published_count, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
 from openoutcry.risk import layout as lay
@@ -37,9 +35,6 @@ from openoutcry.wire.memory import (
     store_u16,
 )
 from openoutcry.wire.records import ORDER
-
-if TYPE_CHECKING:
-    from openoutcry.pipeline.worker import StageGroup, Work
 
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
 ORDER_ERROR = ORDER.offsets["error_code"]
@@ -215,7 +210,7 @@ def somebody_waits(context: int) -> bool:
     return behind or next_release(context) != NEVER
 
 
-def prepare(group: "StageGroup", name: str) -> None:
+def prepare(group: StageGroup, name: str) -> None:
     """Behind the last command published on the sequenced ring, which the slots say; on each lane
     behind the last command that was sequenced."""
     work, shared, contexts = group.work, group.work.shared, group.contexts
@@ -248,7 +243,7 @@ def prepare(group: "StageGroup", name: str) -> None:
     contexts.set(name, words)
 
 
-def bump_words(work: "Work", rows: npt.NDArray[np.int64], name: str) -> dict[int, int]:
+def bump_words(work: Work, rows: npt.NDArray[np.int64], name: str) -> dict[int, int]:
     """Of a core with a speed bump, which the operator's lane must be able to release."""
     shared, hooks = work.shared, work.core.hooks or {}
     numbers = rows[:, LANE_NUMBER // 8].tolist()

@@ -4,8 +4,8 @@ A process's plan is a row of three words a stage: its step, its context, its ind
 The steps are compiled by themselves (docs/decisions/011).
 """
 
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.stages import words as w
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import words as w
 from openoutcry.wire.indirect import call_step
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, monotonic_ns, pause, store_i64, yield_cpu

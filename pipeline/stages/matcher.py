@@ -4,14 +4,13 @@ The core's batch kernel is called by address: the matcher's, or with hooks the o
 (``matcher/hooks.py``); each is compiled once, with the engine.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from openoutcry.matcher import scratch_records
 from openoutcry.matcher.book.arena import OPEN_ORDERS as OPEN_ORDERS_AT
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.stages import words as w
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
 from openoutcry.wire import EVENT_DTYPE
@@ -26,9 +25,6 @@ from openoutcry.wire.memory import (
     store_release,
 )
 from openoutcry.wire.records import EVENT
-
-if TYPE_CHECKING:
-    from openoutcry.pipeline.worker import StageGroup
 
 EVENT_CAUSE = EVENT.offsets["cause_seq"]
 EVENT_FLAGS = EVENT.offsets["flags"]
@@ -128,7 +124,7 @@ def step(context: int) -> int:
     return taken
 
 
-def prepare(group: "StageGroup", name: str) -> None:
+def prepare(group: StageGroup, name: str) -> None:
     """Behind the last command whose events are all out, with the book as of then."""
     work, contexts = group.work, group.contexts
     engine = group.engines[name] = group.rebuild_engine(name)

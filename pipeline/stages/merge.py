@@ -12,13 +12,12 @@ The state has two copies and an index, as that of replies: a merge that is resta
 from the one that counts and gives the same events again, of which those that are out are skipped.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.stages import words as w
-from openoutcry.pipeline.topology import MAX_SHARDS
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract.table import MAX_SHARDS
+from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import is_published, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason
@@ -34,9 +33,6 @@ from openoutcry.wire.memory import (
     store_release,
 )
 from openoutcry.wire.records import EVENT, ORDER
-
-if TYPE_CHECKING:
-    from openoutcry.pipeline.worker import StageGroup
 
 ORDER_SYMBOL, ORDER_ERROR = ORDER.offsets["symbol"], ORDER.offsets["error_code"]
 ORDER_KIND = ORDER.offsets["kind"]
@@ -234,7 +230,7 @@ def finish_at_end(context: int, state: int) -> None:
     w.finish(context, load_i64(context + w.NEXT) - 1)
 
 
-def prepare(group: "StageGroup", name: str) -> None:
+def prepare(group: StageGroup, name: str) -> None:
     """Behind what the state counts; at the first start, where the rings begin."""
     shared, contexts = group.work.shared, group.contexts
     table, control = shared.table, shared.control

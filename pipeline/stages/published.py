@@ -9,7 +9,7 @@ the gateway saw it changes nothing of a replay.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,14 @@ import openoutcry.risk.layout as lay
 from openoutcry.gateway_fpga import Settings
 from openoutcry.gateway_fpga import golden as g
 from openoutcry.gateway_fpga.call import call_set
+from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.gateway_fpga.settings import (
     NO_COLLAR_HIGH,
     PARTICIPANTS,
     Limits,
     symbol_word,
 )
+from openoutcry.pipeline.contract.work import Work
 from openoutcry.risk import totals
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import (
@@ -43,10 +45,6 @@ from openoutcry.wire.registers import (
     ROW_WORDS,
     WORD_BYTES,
 )
-
-if TYPE_CHECKING:
-    from openoutcry.gateway_fpga.live import LiveGateway
-    from openoutcry.pipeline.worker import Work
 
 REGION, RULES, SEEN, FEATURES, SET, HANDLE, CHECKING, ROWS = range(0, 64, 8)
 """Words of the block that :func:`take_publication` is given: addresses of the risk state and of the
@@ -69,7 +67,7 @@ ARMED, CHECKS = 1 << CONTROL_ARMED, 1 << CONTROL_CHECK_PARTICIPANTS
 LOW_16, LOW_32 = 2**16 - 1, 2**32 - 1
 
 
-def is_published(work: "Work") -> bool:
+def is_published(work: Work) -> bool:
     """Whether the core publishes to this run's gateway.  Not with a preloaded input, which gives
     the same events whenever its stages ran; not without a journal, as verdicts could not be
     rebuilt; not where the settings name the participants, nor beyond PARTICIPANTS, which have no
@@ -89,7 +87,7 @@ def with_all_participants(settings: Settings) -> Settings:
 
 
 def publication_of(
-    work: "Work", rules: npt.NDArray[np.int64], rtl: "LiveGateway | None"
+    work: Work, rules: npt.NDArray[np.int64], rtl: "LiveGateway | None"
 ) -> npt.NDArray[Any] | None:
     """The block of a run whose core tells its gateway; None of others.  ``rules`` and ``rtl`` were
     made with :func:`with_all_participants`."""
@@ -106,7 +104,7 @@ def publication_block(
     rules: npt.NDArray[np.int64],
     symbols: list[bytes],
     settings: Settings,
-    rtl: "LiveGateway | None",
+    rtl: LiveGateway | None,
 ) -> npt.NDArray[np.int64]:
     """The block of the risk state at ``region``, whose instruments are these, in its order."""
     address = rules.ctypes.data

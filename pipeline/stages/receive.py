@@ -5,14 +5,13 @@ Stamps are by the lane's sequence, which is the command's own where there is one
 the gateway copies them when it gives the command its sequence.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from openoutcry.dpdk_shim.call import call_poll
 from openoutcry.dpdk_shim.udp import receive_burst
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.stages import words as w
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
 from openoutcry.wire.kernel import kernel
@@ -24,9 +23,6 @@ from openoutcry.wire.memory import (
     store_release,
 )
 from openoutcry.wire.records import MAX_PACKET_RECORDS, ORDER, ORDER_DTYPE
-
-if TYPE_CHECKING:
-    from openoutcry.pipeline.worker import StageGroup
 
 OLDEST_SEND_NS = 60_000_000_000
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
@@ -49,7 +45,7 @@ ORDER_TS = ORDER.offsets["rx_ts_ns"]
 ) = w.own_words(15)
 
 
-def prepare(group: "StageGroup", name: str) -> None:
+def prepare(group: StageGroup, name: str) -> None:
     """Behind the last command published on the lane, which the slots say."""
     work, contexts = group.work, group.contexts
     lane = work.shared.table[name].writes

@@ -5,15 +5,14 @@ at any point neither loses nor doubles an event here.  A reply on the network ma
 after a kill; it carries its event's sequence, so a client sees that it has it already.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from openoutcry.dpdk_shim.call import call_reply
 from openoutcry.dpdk_shim.udp import send_events
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.histogram import record_spans
-from openoutcry.pipeline.stages import words as w
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract.histogram import record_spans
+from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.replay.event_hash import hash_event
 from openoutcry.ring.kernels import slot_address
 from openoutcry.wire.enums import EventFlag, EventKind, Side
@@ -26,9 +25,6 @@ from openoutcry.wire.memory import (
     store_release,
 )
 from openoutcry.wire.records import EVENT
-
-if TYPE_CHECKING:
-    from openoutcry.pipeline.worker import StageGroup
 
 EVENT_CAUSE = EVENT.offsets["cause_seq"]
 EVENT_FLAGS = EVENT.offsets["flags"]
@@ -158,7 +154,7 @@ def step(context: int) -> int:
     return w.took(context, count)
 
 
-def prepare(group: "StageGroup", name: str) -> None:
+def prepare(group: StageGroup, name: str) -> None:
     """Behind the last event that the state counts."""
     work, shared, contexts = group.work, group.work.shared, group.contexts
     done = shared.control.reply(ct.REPLY_CURSOR)

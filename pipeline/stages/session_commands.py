@@ -13,9 +13,9 @@ from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import words as f
 from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import words as w
 from openoutcry.pipeline.stages import session_words as x
-from openoutcry.pipeline.stages import words as w
 from openoutcry.ring import layout
 from openoutcry.ring.kernels import gate, slot_address
 from openoutcry.wire.big_endian import load_any64

@@ -1,6 +1,6 @@
 """The words of the sessions stage's context."""
 
-from openoutcry.pipeline.stages import words as w
+from openoutcry.pipeline.contract import words as w
 
 (
     HALL,

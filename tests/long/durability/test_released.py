@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from openoutcry.flow import GeneratedFlow
+from openoutcry.pipeline.contract.table import Reader
 from openoutcry.pipeline.run import Options, run
-from openoutcry.pipeline.topology import TOPOLOGY, Reader
+from openoutcry.pipeline.topology import TOPOLOGY
 from tests.support.pipeline.released import Children
 
 RATE = 500

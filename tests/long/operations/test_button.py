@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from openoutcry.operations.dump import read_dump
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.send import send
 from openoutcry.pipeline.top import running
 from openoutcry.report.evidence import write_evidence

@@ -6,7 +6,7 @@ import pytest
 
 from openoutcry.flow.mixed import MixedFlow
 from openoutcry.pipeline.run import Options, run
-from openoutcry.pipeline.topology import TOPOLOGY
+from openoutcry.pipeline.topology import TOPOLOGY, sharded
 
 COMMANDS, CAPACITY = 20_000, 1 << 15
 KEYS = ("commands", "events", "trades", "state_hash", "event_hash", "open_orders")
@@ -14,7 +14,7 @@ KEYS = ("commands", "events", "trades", "state_hash", "event_hash", "open_orders
 
 def options(shards: int, seed: int = 3, **more: Any) -> Options:
     source = MixedFlow(more.pop("commands", COMMANDS), seed)
-    return Options(source=source, wiring=TOPOLOGY.sharded(shards), order_capacity=CAPACITY,
+    return Options(source=source, wiring=sharded(TOPOLOGY, shards), order_capacity=CAPACITY,
                    housekeeping_cores=0, **more)  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
 from openoutcry.pipeline.run import Options, run
-from openoutcry.pipeline.topology import TOPOLOGY
+from openoutcry.pipeline.topology import TOPOLOGY, sharded
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire import ORDER_DTYPE, make_instruments
@@ -68,7 +68,7 @@ class Governed(MixedFlow):
 def options(shards: int, partitions: int = PARTITIONS, **more: Any) -> Options:
     hooks = {"name": "risk", "participants": PEOPLE, "groups": 3, "order_capacity": CAPACITY,
              "partitions": partitions}  # fmt: skip
-    return Options(source=Governed(), wiring=TOPOLOGY.sharded(shards), order_capacity=CAPACITY,
+    return Options(source=Governed(), wiring=sharded(TOPOLOGY, shards), order_capacity=CAPACITY,
                    hooks=hooks, housekeeping_cores=0, **more)  # fmt: skip
 
 

@@ -6,9 +6,10 @@ import mmap
 import numpy as np
 
 from openoutcry.flow import GeneratedFlow
+from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract.table import Reader, Ring, Stage
 from openoutcry.pipeline.run import Options
-from openoutcry.pipeline.stages import words as w
-from openoutcry.pipeline.topology import TOPOLOGY, Reader, Ring, Stage
+from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.ring.kernels import publish, slot_address
 from openoutcry.ring.layout import PUBLISHED
 from openoutcry.wire.kernel import kernel

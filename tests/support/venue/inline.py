@@ -25,12 +25,13 @@ from openoutcry.order_entry import session as s
 from openoutcry.order_entry.doorman import Doorman
 from openoutcry.order_entry.passwords import nobodys_hash
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec
+from openoutcry.pipeline.contract.stage_clock import SECOND_NS, HeldClock
+from openoutcry.pipeline.contract.table import Topology
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import Watcher
 from openoutcry.pipeline.sessions import with_sessions
-from openoutcry.pipeline.stage_clock import SECOND_NS, HeldClock
 from openoutcry.pipeline.stepped import SteppedRun
-from openoutcry.pipeline.topology import TOPOLOGY, Topology
+from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.wire import ORDER_DTYPE
 from tests.support.order_entry.sessions_venue import Nobody, session
 from tests.support.venue.clients import Fix, Ouch, Ouch50

@@ -13,9 +13,10 @@ from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.journal import JournalReader
 from openoutcry.matcher import Engine
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.control import EPOCH_OFFSET, GO
+from openoutcry.pipeline.contract.control import EPOCH_OFFSET, GO
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.run import Options, run
-from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.topology import TOPOLOGY, geometry
 from openoutcry.replay.core import Core
@@ -107,12 +108,12 @@ def test_a_matcher_rebuilt_from_the_preloaded_input_sees_the_same_verdicts(gatew
     try:
         shared.preload(source.chunks(), 20_000, 20_000)
         shared.control[EPOCH_OFFSET] = 10**18
-        work = worker.Work(
+        work = Work(
             shared=shared, core=Core(source.instruments, 1 << 15), rate=0,
             limit=20_000, durability="none", journal=None, writer=None, receiver=None,
             gateway=gateway, settings=RATE,
         )  # fmt: skip
-        group = worker.StageGroup(work, work.table.names)
+        group = worker.CompiledStages(work, work.table.names)
         shared.control[GO] = 1
         while group.run(worker.SLICE_NS, leave_idle=True) != loop.FINISHED:
             pass

@@ -8,9 +8,10 @@ from pathlib import Path
 from openoutcry.flow import GeneratedFlow
 from openoutcry.host.processes import fork
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.shared import Shared
-from openoutcry.pipeline.topology import TOPOLOGY, Geometry, Group
-from openoutcry.pipeline.worker import Work
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.table import Geometry, Group
+from openoutcry.pipeline.contract.work import Work
+from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.replay.core import Core
 
 

@@ -15,16 +15,17 @@ from typing import Any
 import pytest
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.deaths import Death, Deaths, Place
 from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import Sample, Watcher
 from openoutcry.pipeline.run import run
-from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY, geometry
-from openoutcry.pipeline.worker import StageGroup, Work, step_address
+from openoutcry.pipeline.worker import CompiledStages, step_address
 from tests.support.deaths import STAGES, drawn
 from tests.support.pipeline import kills as shared
 from tests.support.pipeline.kills import ORDERS, SEED, check_same, options, run_with
@@ -112,9 +113,9 @@ def test_a_run_without_deaths_calls_the_stages_own_steps() -> None:
         work = Work(shared=shared, core=options().core, rate=0, limit=0, durability="none",
                     journal=None, writer=None, receiver=None)  # fmt: skip
         own = [step_address(row) for row in table.stages]
-        assert StageGroup(work, table.names).plan[:, 0].tolist() == own
+        assert CompiledStages(work, table.names).plan[:, 0].tolist() == own
         work.deaths = Deaths(shared, (Death("gate", 1),))
-        steps = StageGroup(work, table.names).plan[:, 0].tolist()
+        steps = CompiledStages(work, table.names).plan[:, 0].tolist()
         changed = [name for name, mine, its in zip(table.names, steps, own, strict=True)
                    if mine != its]  # fmt: skip
         assert changed == ["gate"]

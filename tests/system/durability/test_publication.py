@@ -12,12 +12,14 @@ import pytest
 import openoutcry.risk.layout as lay
 from openoutcry.gateway_fpga import Limits, Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
-from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.table import Geometry
+from openoutcry.pipeline.contract.words import BURST
+from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.stages import gateway as stage
 from openoutcry.pipeline.stages import published as p
-from openoutcry.pipeline.stages.words import BURST
-from openoutcry.pipeline.topology import TOPOLOGY, Geometry
-from openoutcry.pipeline.worker import StageGroup, Work, place_region
+from openoutcry.pipeline.topology import TOPOLOGY
+from openoutcry.pipeline.worker import CompiledStages, place_region
 from openoutcry.replay.core import Core as Matching
 from openoutcry.risk.before import before
 from openoutcry.risk.bits import NO_LIMIT, Setting
@@ -303,7 +305,7 @@ def sequenced(gateway: str, late: int = 0) -> np.ndarray:
             shared=shared, core=matching, rate=0, limit=0, durability="none",
             journal=Path("none"), writer=None, receiver=None, gateway=gateway, settings=settings,
         )  # fmt: skip
-        group = StageGroup(work, ("gateway",))
+        group = CompiledStages(work, ("gateway",))
         shared.rings["lane"].producer().publish(np.concatenate(list(source.chunks())))
         for burst in range(ORDERS // BURST):
             if burst - late in CHANGES:

@@ -10,7 +10,7 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.pipeline.run import Options, Watcher, run
-from openoutcry.pipeline.topology import TOPOLOGY
+from openoutcry.pipeline.topology import TOPOLOGY, sharded
 from tests.support.pipeline import shards_risk as shared
 from tests.support.pipeline.shard_kills import run_with_deaths
 from tests.support.pipeline.shards_risk import COMMANDS, KEYS, options, same
@@ -29,7 +29,7 @@ def test_a_partitions_room_that_is_nearly_full_is_told_of() -> None:
         hooks = {"name": "risk", "participants": 1 << 16, "groups": 1,
                  "order_capacity": capacity, "partitions": 4}  # fmt: skip
         flow = GeneratedFlow("static", 3_000, seed=1)
-        run_options = Options(source=flow, wiring=TOPOLOGY.sharded(2), order_capacity=capacity,
+        run_options = Options(source=flow, wiring=sharded(TOPOLOGY, 2), order_capacity=capacity,
                               hooks=hooks, topology="inline", durability="none")  # fmt: skip
         return run(run_options, watcher)
 

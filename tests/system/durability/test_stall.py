@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.pipeline import control as ct
 from openoutcry.pipeline import stall, worker
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.deaths import Death, Place
-from openoutcry.pipeline.options import Options, PipelineError
+from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import Sample, Watcher
 from openoutcry.pipeline.run import run
 from openoutcry.pipeline.stall import StallPolicy
@@ -106,7 +107,7 @@ def test_a_stage_that_takes_a_while_to_die_keeps_its_cause(
     assert [row["why"].split(" for ")[0] for row in result["restarts"]] == ["made no progress"]
 
 
-def spin_without_progress(work: worker.Work, stages: tuple[str, ...]) -> None:
+def spin_without_progress(work: Work, stages: tuple[str, ...]) -> None:
     """A loop that beats its heart and does nothing else."""
     while True:
         for name in stages:
@@ -117,7 +118,7 @@ def spin_without_progress(work: worker.Work, stages: tuple[str, ...]) -> None:
 def spin_first(monkeypatch: pytest.MonkeyPatch, victim: str, times: int) -> None:
     run_group = worker.run_group
 
-    def spinning(work: worker.Work, group: Any) -> dict[str, Any]:
+    def spinning(work: Work, group: Any) -> dict[str, Any]:
         restarts = work.shared.control.stage(TOPOLOGY.index[victim], ct.STAGE_RESTARTS)
         if victim in group.stages and restarts < times:
             worker.mark_ready(work.shared, group.stages)

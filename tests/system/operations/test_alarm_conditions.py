@@ -19,8 +19,8 @@ import pytest
 from openoutcry.operations import metrics
 from openoutcry.operations.alarms import ALARMS
 from openoutcry.order_entry import soupbin
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.histogram import record
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.histogram import record
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import Segment
 from openoutcry.venue.desk import ask

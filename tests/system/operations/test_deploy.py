@@ -11,7 +11,7 @@ import pytest
 
 from openoutcry.host import build
 from openoutcry.operations import deploy
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.top import running
 from openoutcry.venue.canary import (
     NAME,

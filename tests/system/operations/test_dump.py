@@ -13,7 +13,7 @@ import pytest
 
 from openoutcry.operations.dump import SECTIONS, read_dump
 from openoutcry.operations.stacks import processes_of
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.top import running
 from openoutcry.wire import OutcryError
 from openoutcry.wire.enums import CommandKind

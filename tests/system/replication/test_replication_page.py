@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openoutcry.operations.metrics import VenueMetrics
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
 from tests.support.pipeline.outcry_command import nothing_left_behind
 from tests.support.processes import OUTCRY, find_pipeline
 from tests.support.replica.replica_cluster import WAIT_S, Frozen, until

@@ -33,7 +33,7 @@ def test_a_venue_says_when_it_begins_ends_and_what_happened(tmp_path):
 
 
 def test_what_ends_a_venue_is_in_its_log(tmp_path):
-    from openoutcry.pipeline.options import PipelineError
+    from openoutcry.pipeline.contract.work import PipelineError
     from openoutcry.venue.file import read_venue
     from openoutcry.venue.serve import Venue
 

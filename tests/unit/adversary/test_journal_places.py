@@ -14,7 +14,7 @@ from openoutcry.journal import Journal
 from openoutcry.journal.medium import medium_of
 from openoutcry.journal.unwritten import discard_unwritten, is_unwritten
 from openoutcry.journal.verify import verify
-from openoutcry.pipeline.options import PipelineError
+from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.run import Options, run
 from tests.support.adversary.journal_places import outcry
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from openoutcry.operations import metrics
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
 from tests.support.operations.alarm_conditions import looks
 
 pytestmark = pytest.mark.xdist_group("alarm_conditions")  # one venue

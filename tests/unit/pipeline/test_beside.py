@@ -11,7 +11,7 @@ import pytest
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import JournalError, JournalWriter
 from openoutcry.pipeline.run import Options, run
-from openoutcry.pipeline.worker import StageGroup
+from openoutcry.pipeline.worker import CompiledStages
 from tests.support.processes import left_behind
 
 ORDERS = 300_000
@@ -55,13 +55,13 @@ def test_the_loop_goes_back_to_python_only_for_a_stage_of_pythons(
 ) -> None:
     """An idle one, when the journal waits for its turn; otherwise the next order would wait for
     half a turn of Python's."""
-    run_group, asked = StageGroup.run, []
+    run_group, asked = CompiledStages.run, []
 
-    def noted(self: StageGroup, slice_ns: int, leave_idle: bool) -> int:
+    def noted(self: CompiledStages, slice_ns: int, leave_idle: bool) -> int:
         asked.append(leave_idle)
         return run_group(self, slice_ns, leave_idle)
 
-    monkeypatch.setattr(StageGroup, "run", noted)
+    monkeypatch.setattr(CompiledStages, "run", noted)
     paced = replace(options(tmp_path / "j", durability), orders=200, rate=10_000)
     assert run(paced)["commands"] == 200
     assert set(asked) == left

@@ -9,11 +9,12 @@ import pytest
 
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.pipeline import clock_evidence
-from openoutcry.pipeline import control as ct
 from openoutcry.pipeline.clock_evidence import EVERY_NS, ClockEvidence
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.table import Geometry
 from openoutcry.pipeline.journal_stage import JournalStage
-from openoutcry.pipeline.shared import Shared
-from openoutcry.pipeline.topology import Geometry
+from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.ptp import PageWriter, load_table
 from openoutcry.ptp.daemon import measure_nominal
 from openoutcry.ptp.host import Machine
@@ -70,7 +71,7 @@ def test_each_record_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def shared() -> Iterator[Shared]:
     """A run's rings and control words, of nobody yet."""
-    memory = Shared(Geometry({"lane": 64, "sequenced": 64, "events": 64}))
+    memory = Shared(Geometry({"lane": 64, "sequenced": 64, "events": 64}), TOPOLOGY)
     memory.control[ct.EPOCH_OFFSET] = epoch_offset_ns()
     yield memory
     memory.unlink()

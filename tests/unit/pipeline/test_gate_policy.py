@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.table import Geometry
+from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.gate_policy import POLICIES, gate_policy
-from openoutcry.pipeline.options import PipelineError
-from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stall import work_of
-from openoutcry.pipeline.topology import TOPOLOGY, Geometry
-from openoutcry.pipeline.worker import StageGroup, Work
+from openoutcry.pipeline.topology import TOPOLOGY, replicated
+from openoutcry.pipeline.worker import CompiledStages
 from openoutcry.replay.core import Core
 
 COMMANDS = 64
@@ -26,7 +27,7 @@ class Matched:
 
     def __init__(self, policy: str) -> None:
         row = gate_policy(policy, replicated=True)
-        table = TOPOLOGY.replicated(row.waits_for, row.which)
+        table = replicated(TOPOLOGY, row.waits_for, row.which)
         source = GeneratedFlow("normal", COMMANDS, 7)
         self.shared = Shared(Geometry({"lane": 256, "sequenced": 256, "events": 1024}), table)
         self.shared.preload(source.chunks(), COMMANDS, COMMANDS)
@@ -38,8 +39,8 @@ class Matched:
             durability="replicated", journal=None, writer=None, receiver=None,
         )  # fmt: skip
         for name in ("receive", "gateway", "matcher"):
-            StageGroup(self.work, (name,)).run(SLICE_NS, leave_idle=True)
-        self.gate = StageGroup(self.work, ("gate",))
+            CompiledStages(self.work, (name,)).run(SLICE_NS, leave_idle=True)
+        self.gate = CompiledStages(self.work, ("gate",))
 
     def released(self, local: int, replicated: int, until_ns: int) -> int:
         """The last command whose events are out when the journal and the replicas are so far."""

@@ -9,14 +9,15 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalError, JournalReader, note_at
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.lanes import SHIFT, LaneCounts, journaled_lanes, last_of_lanes
-from openoutcry.pipeline.options import PipelineError
-from openoutcry.pipeline.shared import Shared
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.lanes import SHIFT, LaneCounts, journaled_lanes, last_of_lanes
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.table import OPERATOR_LANE, Geometry, Ring
+from openoutcry.pipeline.contract.words import BURST
+from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.stages import gateway as gateway_stage
-from openoutcry.pipeline.stages.words import BURST
-from openoutcry.pipeline.topology import OPERATOR_LANE, TOPOLOGY, Geometry, Ring
-from openoutcry.pipeline.worker import StageGroup, Work
+from openoutcry.pipeline.topology import TOPOLOGY
+from openoutcry.pipeline.worker import CompiledStages
 from openoutcry.replay.core import Core
 from openoutcry.risk import speed_bump
 from openoutcry.risk.bits import Setting
@@ -42,16 +43,16 @@ def shared() -> Iterator[Shared]:
     memory.unlink()
 
 
-def gateway(shared: Shared, hooks: dict[str, Any] | None = None) -> StageGroup:
+def gateway(shared: Shared, hooks: dict[str, Any] | None = None) -> CompiledStages:
     instruments = GeneratedFlow("normal", 1, 1).instruments
     work = Work(
         shared=shared, core=Core(instruments, 1024, hooks=hooks), rate=0, limit=0,
         durability="none", journal=None, writer=None, receiver=None,
     )  # fmt: skip
-    return StageGroup(work, ("gateway",))
+    return CompiledStages(work, ("gateway",))
 
 
-def step(group: StageGroup) -> int:
+def step(group: CompiledStages) -> int:
     """One step of the gateway; how many commands it sequenced."""
     return int(gateway_stage.step(group.contexts.address_of("gateway")))
 
@@ -173,7 +174,7 @@ def test_a_run_ends_when_nobody_waits_any_more(bumped: Shared) -> None:
 
 def test_a_speed_bump_needs_the_operators_lane() -> None:
     sizes = {ring.name: 64 for ring in TOPOLOGY.rings}
-    shared = Shared(Geometry(sizes), region_bytes=4096)
+    shared = Shared(Geometry(sizes), TOPOLOGY, region_bytes=4096)
     try:
         with pytest.raises(PipelineError, match="operator's lane"):
             gateway(shared, DELAYED)

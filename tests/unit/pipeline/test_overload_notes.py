@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.progress import Drops
 
 

@@ -3,8 +3,9 @@ the journal, and none holds the pipeline up for longer than its queue."""
 
 import pytest
 
-from openoutcry.pipeline.shared import Shared
-from openoutcry.pipeline.topology import TOPOLOGY, Geometry, Reader, TopologyError
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.table import Geometry, Reader, TopologyError
+from openoutcry.pipeline.topology import TOPOLOGY
 
 
 def test_a_queue_that_is_no_part_of_the_ring_is_refused() -> None:

@@ -14,13 +14,14 @@ from openoutcry.flow.mixed import MixedFlow
 from openoutcry.gateway_fpga import make_rules, validate_orders
 from openoutcry.matcher import Engine
 from openoutcry.matcher.book.shards import spread
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.options import PipelineError
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.table import TopologyError
+from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.run import Options, run
-from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stages import merge
-from openoutcry.pipeline.topology import TOPOLOGY, TopologyError, geometry, plan_groups
-from openoutcry.pipeline.worker import StageGroup, Work
+from openoutcry.pipeline.topology import TOPOLOGY, geometry, plan_groups, sharded
+from openoutcry.pipeline.worker import CompiledStages
 from openoutcry.replay.core import Core
 from openoutcry.replay.event_hash import hash_array
 from openoutcry.wire import ORDER_DTYPE, CommandKind, OrderType, TimeInForce, make_instruments
@@ -49,7 +50,7 @@ def test_the_flow_has_something_in_every_shard() -> None:
 def test_a_merge_killed_before_its_state_counts_publishes_the_same_again(seed: int) -> None:
     """Its events are out, its state and cursors are those before the step: what is out is skipped,
     and nothing is missing or doubled."""
-    count, table = 6_000, TOPOLOGY.sharded(3).for_durability("none")
+    count, table = 6_000, sharded(TOPOLOGY, 3).for_durability("none")
     source = MixedFlow(count, seed)
     (orders,) = source.chunks(count)
     orders["seq"] = np.arange(1, count + 1)
@@ -59,7 +60,7 @@ def test_a_merge_killed_before_its_state_counts_publishes_the_same_again(seed: i
         shared.control[ct.GO] = 1
         work = Work(shared=shared, core=Core(source.instruments, CAPACITY), rate=0, limit=count,
                     durability="none", journal=None, writer=None, receiver=None)  # fmt: skip
-        group = StageGroup(work, table.names)
+        group = CompiledStages(work, table.names)
         rng, killed = random.Random(seed), 0
         while not shared.control.stage(table.index["replies"], ct.STAGE_DONE):
             for row in table.stages:
@@ -80,12 +81,12 @@ def validated(orders: Any, work: Work) -> Any:
     return orders
 
 
-def step(group: StageGroup, name: str) -> int:
+def step(group: CompiledStages, name: str) -> int:
     module = importlib.import_module(group.work.table[name].module)
     return int(module.step(group.contexts.address_of(name)))
 
 
-def step_and_kill(group: StageGroup) -> int:
+def step_and_kill(group: CompiledStages) -> int:
     """A step of merge of which all but the publication is lost, and its start; 1 if it did any."""
     shared = group.work.shared
     words = shared.control.words[ct.MERGE_WHICH // 8 :]
@@ -141,7 +142,7 @@ def test_commands_to_all_are_answered_as_by_one_and_may_be_larger_than_the_rings
     """The merge hands on a command's events before its last is there: no shard waits for ever."""
 
     def swept(count: int) -> dict[str, Any]:
-        table = TOPOLOGY.sharded(count)
+        table = sharded(TOPOLOGY, count)
         rings = tuple(
             replace(ring, inline=64) if ring.record == "event" else ring for ring in table.rings
         )
@@ -167,8 +168,8 @@ def test_hooks_need_one_matcher() -> None:
 
 def test_the_table_of_shards() -> None:
     """One matcher is the table as it is; more have a row and a ring each."""
-    assert TOPOLOGY.sharded(1) is TOPOLOGY
-    table = TOPOLOGY.sharded(3)
+    assert sharded(TOPOLOGY, 1) is TOPOLOGY
+    table = sharded(TOPOLOGY, 3)
     assert table.shards == 3
     assert table.inputs("merge") == ("events-0", "events-1", "events-2", "sequenced")
     assert table.names == (
@@ -182,4 +183,4 @@ def test_the_table_of_shards() -> None:
     }
     assert groups["matcher"] == ("matcher",)
     with pytest.raises(TopologyError, match="17 shards, not 1 to 16"):
-        TOPOLOGY.sharded(17)
+        sharded(TOPOLOGY, 17)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.options import PipelineError
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.shared import Shared
+from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.run import run
-from openoutcry.pipeline.shared import Shared
 from openoutcry.pipeline.stall import work_of
 from openoutcry.pipeline.topology import geometry
-from openoutcry.pipeline.worker import StageGroup, Work
+from openoutcry.pipeline.worker import CompiledStages
 from openoutcry.replay.checkpoint import recover
 from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
@@ -62,7 +62,7 @@ def test_who_waits_for_another_shard_is_not_stalled() -> None:
         shared.control[ct.GO] = 1
         work = Work(shared=shared, core=run_options.core, rate=0, limit=100, durability="none",
                     journal=None, writer=None, receiver=None)  # fmt: skip
-        group = StageGroup(work, table.names)
+        group = CompiledStages(work, table.names)
         for _ in range(8):
             for name in ("receive", "gateway", "matcher", "matcher-2", "merge"):
                 module = importlib.import_module(table[name].module)

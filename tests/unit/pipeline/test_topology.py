@@ -4,17 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.topology import (
-    STAGES,
-    TOPOLOGY,
-    Ring,
-    Stage,
-    Topology,
-    TopologyError,
-    geometry,
-    plan_groups,
-)
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.table import Ring, Stage, Topology, TopologyError
+from openoutcry.pipeline.topology import STAGES, TOPOLOGY, geometry, plan_groups
 from openoutcry.ring import ProcessIdentity
 from openoutcry.ring.segment import segment_name
 

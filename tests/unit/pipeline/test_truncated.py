@@ -6,8 +6,8 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.pipeline import run as runs
+from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.run import Options
-from openoutcry.pipeline.worker import Work
 from openoutcry.ring.segment import SegmentError
 from tests.support.processes import left_behind
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalError, note_at
-from openoutcry.pipeline.topology import Topology
+from openoutcry.pipeline.contract.table import Topology
 
 LANES = "lanes"
 SHIFT = 8

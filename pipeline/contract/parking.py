@@ -5,25 +5,31 @@ quiet machine 1.3, of 5 s on a busy one 4.8), and nothing of it depends on where
 So it is done while the node follows; what a stage cannot know before is in a :class:`Start`.
 """
 
-import importlib
 import os
 import pickle
 import select
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from openoutcry.journal.writer import Handover
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.options import Replication
-from openoutcry.wire.memory import epoch_offset_ns
-
-if TYPE_CHECKING:
-    from openoutcry.pipeline.topology import Group
-    from openoutcry.pipeline.worker import Work
 
 FOLLOW_MS = 200
 """So often a parked stage takes what the journal has got since."""
+
+
+@dataclass(frozen=True)
+class Replication:
+    """Into which stream a run publishes its journal."""
+
+    venue: str
+    """Names the stream (``OUTCRY-venue``)."""
+    nats: str
+    """Which cluster (replica/access.py)."""
+    lease_ms: int = 3_000
+    """Cut off from the quorum for so long, the primary releases nothing more."""
+    lead: Any = None
+    """Of a standby that was promoted: what its first run goes on with (replica/hot_standby.py)."""
 
 
 @dataclass(frozen=True)
@@ -78,43 +84,3 @@ class Parking:
 def _all_of(fd: int) -> bytes:
     with open(f"/proc/self/fd/{fd}", "rb") as file:
         return file.read()
-
-
-def load_modules(work: "Work") -> None:
-    """Everything that a stage imports, once, before any is forked."""
-    for row in work.table.stages:
-        importlib.import_module(row.module)
-
-
-def parked(work: "Work", group: "Group", prepare: Callable[["Work", tuple[str, ...]], Any]) -> None:
-    """In a stage's process: be ready, wait, and know afterwards what the start says.  ``prepare``
-    makes compiled stages (``worker.StageGroup``)."""
-    parking = work.parking
-    assert parking is not None
-    rows = [work.table[name] for name in group.stages]
-    if all(row.compiled for row in rows):
-        # Over rings in which nothing is: its kernels are loaded, its memory is there.
-        for engine in prepare(work, group.stages).engines.values():
-            work.core.restored(engine.snapshot())
-    follow = None
-    if work.sessions is not None and work.sessions.stage_name in group.stages:
-        assert work.journal is not None
-        journal = work.journal
-        follow = lambda: work.sessions.follow(journal)  # noqa: E731
-        follow()
-    parking.wait(follow)
-    take_start(work, parking.start())
-
-
-def take_start(work: "Work", start: Start) -> None:
-    """What was not known when the process was forked."""
-    work.start = start
-    work.replication = start.replication
-    work.shared.resumed_lanes = start.resumed_lanes
-    if work.receiver is not None:
-        work.receiver.set_clock(work.shared.control[ct.EPOCH_OFFSET])
-
-
-def set_clock(work: "Work") -> None:
-    """The run begins now, not when it was parked: from the monotonic clock to the epoch."""
-    work.shared.control[ct.EPOCH_OFFSET] = epoch_offset_ns()

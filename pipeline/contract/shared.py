@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline import control as ct
-from openoutcry.pipeline.histogram import HISTOGRAM_BYTES, WORDS
-from openoutcry.pipeline.lanes import NUMBERS, SHIFT, last_of_lanes
-from openoutcry.pipeline.stage_clock import StageClock
+from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract.histogram import HISTOGRAM_BYTES, WORDS
+from openoutcry.pipeline.contract.lanes import NUMBERS, SHIFT, last_of_lanes
+from openoutcry.pipeline.contract.stage_clock import StageClock
+from openoutcry.pipeline.contract.table import RECORD_TYPES, Geometry, Topology, TopologyError
 from openoutcry.pipeline.stages import loop
-from openoutcry.pipeline.stages import words as w
-from openoutcry.pipeline.topology import RECORD_TYPES, TOPOLOGY, Geometry, Topology, TopologyError
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, layout
 from openoutcry.ring.policy import needed
 from openoutcry.ring.segment import segment_name
@@ -51,7 +51,7 @@ class Shared:
     def __init__(
         self,
         geometry: Geometry,
-        table: Topology = TOPOLOGY,
+        table: Topology,
         network: bool = False,
         region_bytes: int = 0,
         meeting_bytes: int = 0,

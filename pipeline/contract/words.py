@@ -8,7 +8,7 @@ the table (``shared.Contexts``); from OWN on a stage keeps what only it needs.
 A step does a bounded burst of work and returns how much it did.
 """
 
-from openoutcry.pipeline import control as ct
+from openoutcry.pipeline.contract import control as ct
 from openoutcry.ring.kernels import gate, published_count
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_acquire, load_i64, monotonic_ns, store_i64, store_release
@@ -51,7 +51,7 @@ def own_words(count: int) -> range:
 
 @kernel
 def now_ns(context: int) -> int:
-    """What time it is, of the clock that the run goes by (pipeline/stage_clock.py)."""
+    """What time it is, of the clock that the run goes by (pipeline/contract/stage_clock.py)."""
     clock = load_i64(context + CLOCK)
     return monotonic_ns() if clock == 0 else load_i64(clock)
 
