@@ -59,7 +59,7 @@ class Stage:
     name: str
     reads: tuple[str, ...]
     writes: str
-    module: ModuleType | None
+    module: ModuleType | None = field(compare=False)
     """Has the stage's ``step``; one of Python instead of a kernel is not ``compiled``.  None: the
     table of another process's run."""
     since: str = ""

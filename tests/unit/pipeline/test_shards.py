@@ -1,7 +1,6 @@
 """Several matchers share the instruments: one stream of events, one event hash and one state hash,
 however many they are, whoever is killed, and whatever their number when a journal is resumed."""
 
-import importlib
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -82,7 +81,7 @@ def validated(orders: Any, work: Work) -> Any:
 
 
 def step(group: CompiledStages, name: str) -> int:
-    module = importlib.import_module(group.work.table[name].module)
+    module = group.work.table[name].code
     return int(module.step(group.contexts.address_of(name)))
 
 

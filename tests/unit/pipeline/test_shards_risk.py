@@ -1,7 +1,6 @@
 """Risk over several matchers: each has partitions of the instruments and parts of the limits, and
 what one matcher says with as many partitions is what any number of them says, byte for byte."""
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ def test_who_waits_for_another_shard_is_not_stalled() -> None:
         group = CompiledStages(work, table.names)
         for _ in range(8):
             for name in ("receive", "gateway", "matcher", "matcher-2", "merge"):
-                module = importlib.import_module(table[name].module)
+                module = table[name].code
                 module.step(group.contexts.address_of(name))
         stands = {name: work_of(shared, name) for name in ("matcher", "matcher-1", "matcher-2")}
         assert {name: waits for name, (_, waits) in stands.items()} == {
@@ -74,7 +73,7 @@ def test_who_waits_for_another_shard_is_not_stalled() -> None:
         assert stands["matcher"][0][1] == stands["matcher-2"][0][1] < 100
         for _ in range(8):
             for name in ("matcher", "matcher-1", "matcher-2", "merge"):
-                module = importlib.import_module(table[name].module)
+                module = table[name].code
                 module.step(group.contexts.address_of(name))
         assert {work_of(shared, name)[0][1] for name in stands} == {100}
     finally:

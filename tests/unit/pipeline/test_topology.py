@@ -99,7 +99,7 @@ def test_the_stages_of_the_path_share_their_stamps() -> None:
 def test_a_new_lane_is_a_row_and_its_source_another() -> None:
     """The sequencer merges it; nothing else of the table changes."""
     lane = Ring("lane2", "order", 64, 64, 64, lane=2)
-    source = Stage("receive2", ("source",), "lane2", "somewhere", "intended", "received")
+    source = Stage("receive2", ("source",), "lane2", None, "intended", "received")
     table = TOPOLOGY.extended(rings=[lane], stages=[source])
     assert [ring.name for ring in table.lanes] == ["lane", "lane2"]
     assert table.sources == ("receive", "receive2")
@@ -110,9 +110,9 @@ def test_a_new_lane_is_a_row_and_its_source_another() -> None:
 @pytest.mark.parametrize(
     ("rings", "stages", "message"),
     [
-        ([], [Stage("gate", ("events",), "", "m")], "'gate' is there twice"),
-        ([], [Stage("x", ("events",), "sequenced", "m")], "two stages write one ring"),
-        ([], [Stage("x", ("events",), "", "m", gated_by=("y",))], "gated by 'y'"),
+        ([], [Stage("gate", ("events",), "", None)], "'gate' is there twice"),
+        ([], [Stage("x", ("events",), "sequenced", None)], "two stages write one ring"),
+        ([], [Stage("x", ("events",), "", None, gated_by=("y",))], "gated by 'y'"),
         ([Ring("lane2", "order", 64, 64, 64, lane=1)], [], "two lanes have one number"),
     ],
 )
