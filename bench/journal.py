@@ -24,8 +24,8 @@ from openoutcry.bench.uring import Uring
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.journal.disk import REAL
+from openoutcry.journal.stage import MAX_BLOCK_RECORDS
 from openoutcry.journal.verify import verify
-from openoutcry.pipeline.journal_stage import MAX_BLOCK_RECORDS
 from openoutcry.replay.checkpoint import recover, save
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES

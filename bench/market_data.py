@@ -210,8 +210,8 @@ def _order_path(number: int, quick: bool, add: Add) -> None:
 
 
 def _run(count: int, with_it: bool) -> float:
+    from openoutcry.market_data.public_feed import with_feed
     from openoutcry.market_data.spec import FeedSpec
-    from openoutcry.pipeline.feed import with_feed
     from openoutcry.pipeline.run import Options, run
     from openoutcry.pipeline.topology import TOPOLOGY
 

@@ -33,8 +33,8 @@ from openoutcry.host.doctor_devices import (
 )
 from openoutcry.host.processes import fork
 from openoutcry.matcher import process_batch
+from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.run import Options, run
-from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY
 

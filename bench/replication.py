@@ -28,8 +28,8 @@ from openoutcry.bench.results import missing
 from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal
+from openoutcry.journal.stage import MAX_REPLICATED_RECORDS
 from openoutcry.pipeline.contract.parking import Replication
-from openoutcry.pipeline.journal_stage import MAX_REPLICATED_RECORDS
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import run
 from openoutcry.replica.cluster import Cluster

@@ -264,9 +264,9 @@ def serve(document: dict[str, Any]) -> None:
     """Run until told to stop; says its port."""
     from argon2 import PasswordHasher
 
+    from openoutcry.order_entry.sessions import with_sessions
     from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec
     from openoutcry.pipeline.run import Options, Watcher, run
-    from openoutcry.pipeline.sessions import with_sessions
     from openoutcry.pipeline.topology import TOPOLOGY
 
     protocol = Protocol[document["protocol"]]

@@ -16,13 +16,13 @@ from typing import Any
 
 from openoutcry.bench.paced import flow
 from openoutcry.journal import Journal, JournalWriter
+from openoutcry.journal.stage import JournalStage
 from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import Geometry
 from openoutcry.pipeline.contract.work import Work
-from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.run import ORDER_CAPACITY
-from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.topology import TOPOLOGY, plan_groups
 from openoutcry.pipeline.worker import CompiledStages
 from openoutcry.replay.core import Core

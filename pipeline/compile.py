@@ -17,9 +17,9 @@ from openoutcry.flow import GeneratedFlow
 from openoutcry.gateway_fpga import make_rules, validate_batch
 from openoutcry.host.processes import fork
 from openoutcry.matcher import Engine, process_batch
+from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract.histogram import record_spans
 from openoutcry.pipeline.contract.table import Topology
-from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.pipeline.worker import step_address
 from openoutcry.replay.event_hash import hash_array

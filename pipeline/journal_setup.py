@@ -30,7 +30,7 @@ from openoutcry.pipeline.gate_policy import GatePolicy, gate_policy
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState
 from openoutcry.pipeline.resume import prime, resume_pipeline
-from openoutcry.pipeline.stamp_clock import stamp_clock
+from openoutcry.ptp.stamp_clock import stamp_clock
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.ring import ProcessIdentity
 

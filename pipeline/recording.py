@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract.shared import PROBE_CAPACITY, Shared
-from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.topology import TOPOLOGY
 
 KINDS = (*TOPOLOGY.stamp_kinds, *TOPOLOGY.kept_kinds)

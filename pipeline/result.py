@@ -15,8 +15,8 @@ from openoutcry.pipeline.contract.table import as_row
 from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState
-from openoutcry.pipeline.stamp_clock import stamp_clock
 from openoutcry.pipeline.worker import CORE
+from openoutcry.ptp.stamp_clock import stamp_clock
 from openoutcry.replay.event_hash import hash_text
 from openoutcry.replay.replay import fullest
 from openoutcry.risk.partitioned import joined

@@ -17,6 +17,7 @@ from openoutcry.pipeline import worker
 from openoutcry.pipeline.beside import Beside
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import Group
 from openoutcry.pipeline.contract.work import PipelineError, Work
@@ -34,7 +35,6 @@ from openoutcry.pipeline.options import ORDER_CAPACITY, Options, Source
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Sample, Watcher, take_sample
 from openoutcry.pipeline.result import make_result
-from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.supervisor import Supervisor
 from openoutcry.pipeline.topology import geometry, replicated
 from openoutcry.replay.checkpoint import Follower, following
@@ -340,7 +340,7 @@ def _make_sessions(options: Options, shared: Shared, journal: Path | None, stack
     """The participants' sessions, where there are any."""
     if options.sessions is None:
         return None
-    from openoutcry.pipeline.sessions import Sessions  # a second of imports, for a venue only
+    from openoutcry.order_entry.sessions import Sessions  # a second of imports, for a venue only
 
     sessions = Sessions(options.sessions, shared, options.table, journal)
     stack.callback(sessions.close)
@@ -364,8 +364,8 @@ def _open_feed(
         return None
     if journal is None:
         raise PipelineError("market data are made of the journal: --durability none keeps none")
-    from openoutcry.pipeline.feed import PublicFeed, compile_feed  # for a venue only
-    from openoutcry.pipeline.feed_process import publish
+    from openoutcry.market_data.feed_process import publish
+    from openoutcry.market_data.public_feed import PublicFeed, compile_feed  # for a venue only
 
     compile_feed(lambda: watcher.phase("compiling the feed"))
     feed = PublicFeed(options.feed, shared, options.table, options.order_capacity, journal)

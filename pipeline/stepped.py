@@ -7,11 +7,11 @@ from typing import Any
 
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState, Watcher
 from openoutcry.pipeline.run import finished, inline_stages, prepared
-from openoutcry.pipeline.stages import loop
 
 QUIET_TURNS = 4
 """Three turns of four the sessions' stage looks at one connection alone."""

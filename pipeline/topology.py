@@ -12,7 +12,7 @@ share a process, in the data's order, so that what one hands to the next never c
 
 from dataclasses import replace
 
-from openoutcry.pipeline import journal_stage, replica_stage
+from openoutcry.journal import stage as journal_stage
 from openoutcry.pipeline.contract.table import (
     MAX_SHARDS,
     Geometry,
@@ -24,6 +24,7 @@ from openoutcry.pipeline.contract.table import (
 )
 from openoutcry.pipeline.stages import gate, gateway, matcher, receive, replies
 from openoutcry.pipeline.stages import merge as merge_stage
+from openoutcry.replica import stage as replica_stage
 
 RINGS = (
     Ring("lane", "order", inline=1024, memory=1024, durable=1024, lane=1),

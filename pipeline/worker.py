@@ -22,11 +22,11 @@ from openoutcry.host.processes import STOP_SIGNALS, fork_reporting
 from openoutcry.matcher import Engine
 from openoutcry.pipeline.beside import Idle
 from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract.shared import Contexts, Shared
 from openoutcry.pipeline.contract.table import Group, Stage
 from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.gateway_stage import sequenced_commands
-from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.stall import DUMP_SIGNAL
 from openoutcry.replay.checkpoint import recover_from_any
 from openoutcry.replay.replay import depth_of
@@ -230,7 +230,7 @@ def state_teller(work: Work, stages: CompiledStages) -> Callable[[], None] | Non
     shards none knows the whole."""
     if work.replication is None or len(stages.engines) != 1 or work.table.shards > 1:
         return None
-    from openoutcry.pipeline.state_check import StateTeller  # for a replicated run only
+    from openoutcry.replica.state_check import StateTeller  # for a replicated run only
 
     (engine,) = stages.engines.values()
     return StateTeller(work.shared.control, engine).tell

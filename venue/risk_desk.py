@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.matcher import Engine
+from openoutcry.order_entry.sessions import LANE as SESSION_LANE
 from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.sessions import LANE as SESSION_LANE
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.guard_layout import OPERATORS_HALT

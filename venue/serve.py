@@ -19,15 +19,15 @@ from openoutcry.host.processes import STOP_SIGNALS, fork_reporting, handling, ou
 from openoutcry.journal import Journal, JournalError, JournalReader
 from openoutcry.journal.archive import archive
 from openoutcry.journal.unwritten import is_unwritten
+from openoutcry.market_data.public_feed import with_feed
+from openoutcry.order_entry.sessions import with_sessions
+from openoutcry.order_entry.sessions_checkpoint import make_sessions_checkpoint, newest_seq
 from openoutcry.order_entry.spec import SessionsSpec
 from openoutcry.pipeline.contract.parking import Replication
 from openoutcry.pipeline.contract.table import Topology
 from openoutcry.pipeline.contract.work import PipelineError
-from openoutcry.pipeline.feed import with_feed
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import Sample, Watcher, run
-from openoutcry.pipeline.sessions import with_sessions
-from openoutcry.pipeline.sessions_checkpoint import make_sessions_checkpoint, newest_seq
 from openoutcry.pipeline.standing import Stale
 from openoutcry.pipeline.topology import sharded
 from openoutcry.replay.checkpoint import make_checkpoints, retire_before

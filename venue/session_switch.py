@@ -15,7 +15,7 @@ import numpy as np
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry.doorman import REASONS
-from openoutcry.pipeline.sessions import Sessions
+from openoutcry.order_entry.sessions import Sessions
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.wire import ORDER_DTYPE
 

@@ -19,7 +19,6 @@ from openoutcry.host.processes import STOP_SIGNALS, fork, handling
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.contract.parking import Replication
 from openoutcry.pipeline.contract.work import PipelineError
-from openoutcry.pipeline.replica_stage import holder_at, timing_of
 from openoutcry.pipeline.run import Watcher
 from openoutcry.pipeline.standing import Stale, Standing
 from openoutcry.replica.access import access_of
@@ -30,6 +29,7 @@ from openoutcry.replica.hot_standby import STATUS_FILE, HotStandby, Lead, keep_l
 from openoutcry.replica.jetstream import JetStream, Refused
 from openoutcry.replica.link import connect
 from openoutcry.replica.place import HAND_OVER_FILE
+from openoutcry.replica.stage import holder_at, timing_of
 from openoutcry.ring import ProcessIdentity
 from openoutcry.venue import days
 from openoutcry.venue.file import VenueFile

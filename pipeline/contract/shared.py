@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract import words as w
 from openoutcry.pipeline.contract.histogram import HISTOGRAM_BYTES, WORDS
 from openoutcry.pipeline.contract.lanes import NUMBERS, SHIFT, last_of_lanes
 from openoutcry.pipeline.contract.stage_clock import StageClock
 from openoutcry.pipeline.contract.table import RECORD_TYPES, Geometry, Topology, TopologyError
-from openoutcry.pipeline.stages import loop
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, layout
 from openoutcry.ring.policy import needed
 from openoutcry.ring.segment import segment_name

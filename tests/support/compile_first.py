@@ -46,8 +46,8 @@ def venue() -> None:
 
 def sessions() -> None:
     """Every protocol of order entry, and the stage of the sessions."""
-    from openoutcry.pipeline.sessions import STAGES
-    from openoutcry.pipeline.sessions_state import ARGUMENTS, CODECS
+    from openoutcry.order_entry.sessions import STAGES
+    from openoutcry.order_entry.sessions_state import ARGUMENTS, CODECS
     from openoutcry.pipeline.worker import step_address
 
     for module in CODECS.values():

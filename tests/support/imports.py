@@ -21,11 +21,9 @@ def module_names(rooms: list[str]) -> dict[str, Path]:
 
 
 def imports(tree: ast.AST, modules: set[str]) -> Iterator[str]:
-    """The modules among ``modules`` that a module imports, in functions too; what stands under
-    ``TYPE_CHECKING`` is never run."""
+    """The modules among ``modules`` that a module imports, in functions and under
+    ``TYPE_CHECKING`` too."""
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in modules)
         elif isinstance(node, ast.ImportFrom):

@@ -18,14 +18,14 @@ MAY_IMPORT = {
     "gateway_fpga": {"wire", "host", "report"},
     "dpdk_shim": {"wire", "ring"},
     "ptp": {"wire", "ring"},
-    "journal": {"wire", "ring"},
+    "journal": {"wire", "ring", "ptp"},
     "host": {"wire", "dpdk_shim"},
     "replay": {"wire", "matcher", "risk", "ptp", "journal", "host"},
     "report": {"wire", "host"},
-    "order_entry": {"wire", "ring", "journal"},
-    "market_data": {"wire", "ring", "journal", "replay"},
+    "order_entry": {"wire", "ring", "journal", "host", "replay"},
+    "market_data": {"wire", "ring", "journal", "host", "replay"},
     "ledger": {"wire", "replay"},
-    "replica": {"wire", "ring", "journal", "host", "replay"},
+    "replica": {"wire", "ring", "matcher", "journal", "host", "replay"},
     "surveillance": {"wire", "replay", "order_entry", "report"},
     "client": {"wire", "order_entry"},
     "pipeline": LOWER - {"client"},
@@ -51,6 +51,9 @@ MAY_IMPORT = {
     "tests": LOWER | ABOVE | {"bench", "cli"},
 }
 """A room may import itself and these; the table is the one of ARCHITECTURE.md."""
+CONTRACT = "openoutcry.pipeline.contract"
+HAVE_STAGES = {"journal", "order_entry", "market_data", "replica"}
+"""Rooms with a stage of the pipeline import what a stage is given, too."""
 
 
 @cache

@@ -17,8 +17,10 @@ from pathlib import Path
 import argon2
 import psutil
 
+from openoutcry.market_data.public_feed import with_feed
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import soupbin
+from openoutcry.order_entry.sessions import with_sessions
 from openoutcry.order_entry.spec import (
     CancelOnDisconnect,
     PortSpec,
@@ -29,9 +31,7 @@ from openoutcry.order_entry.spec import (
     ThrottlePolicy,
 )
 from openoutcry.pipeline.deaths import Death
-from openoutcry.pipeline.feed import with_feed
 from openoutcry.pipeline.run import Options, Watcher, run
-from openoutcry.pipeline.sessions import with_sessions
 from openoutcry.pipeline.stall import StallPolicy
 from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY

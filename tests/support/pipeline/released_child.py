@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from openoutcry.pipeline.released import ReleasedReader
+from openoutcry.pipeline.contract.released import ReleasedReader
 from openoutcry.pipeline.top import running
 from openoutcry.replay.event_hash import START, hash_array, hash_text
 

@@ -24,12 +24,12 @@ from openoutcry.journal import JournalReader
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry.doorman import Doorman
 from openoutcry.order_entry.passwords import nobodys_hash
+from openoutcry.order_entry.sessions import with_sessions
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec
 from openoutcry.pipeline.contract.stage_clock import SECOND_NS, HeldClock
 from openoutcry.pipeline.contract.table import Topology
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import Watcher
-from openoutcry.pipeline.sessions import with_sessions
 from openoutcry.pipeline.stepped import SteppedRun
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.wire import ORDER_DTYPE

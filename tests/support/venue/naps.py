@@ -1,7 +1,9 @@
 """Longer naps for venues of tests: most of a functional test's processor time is what the stages
 of its venue use while nothing happens."""
 
-from openoutcry.pipeline import beside, feed, feed_process, worker
+from openoutcry.market_data import feed_process
+from openoutcry.market_data import public_feed as feed
+from openoutcry.pipeline import beside, worker
 
 NAP_S = 0.004
 

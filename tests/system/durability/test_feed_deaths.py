@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from openoutcry.market_data import public_feed as module
 from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.public_feed import CRASH_LOOP_RESTARTS, NAME, PublicFeed
 from openoutcry.market_data.spec import FeedSpec
-from openoutcry.pipeline import feed as module
-from openoutcry.pipeline.feed import CRASH_LOOP_RESTARTS, NAME, PublicFeed
 from tests.support.market_data.feed_journal import make_journal
 from tests.support.market_data.feed_support import flow
 

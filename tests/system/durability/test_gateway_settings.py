@@ -13,11 +13,11 @@ from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.journal import JournalReader
 from openoutcry.matcher import Engine
 from openoutcry.pipeline import worker
+from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract.control import EPOCH_OFFSET, GO
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.run import Options, run
-from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.topology import TOPOLOGY, geometry
 from openoutcry.replay.core import Core
 from openoutcry.wire import ErrorBit

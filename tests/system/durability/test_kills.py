@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from openoutcry.flow import GeneratedFlow
+from openoutcry.journal.stage import JournalStage
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.deaths import Death, Deaths, Place
-from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import Sample, Watcher
 from openoutcry.pipeline.run import run

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from openoutcry.journal.checkpoints import checkpoint_seqs
-from openoutcry.pipeline.sessions_checkpoint import newest_seq
+from openoutcry.order_entry.sessions_checkpoint import newest_seq
 from openoutcry.replica.place import PLACE_FILE
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.standby import hand_over

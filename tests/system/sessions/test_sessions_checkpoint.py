@@ -12,8 +12,8 @@ from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.archive import retire
 from openoutcry.journal.errors import JournalError
 from openoutcry.order_entry import apply as a
+from openoutcry.order_entry import sessions_checkpoint as checkpoint
 from openoutcry.order_entry.spec import Protocol, SessionsSpec
-from openoutcry.pipeline import sessions_checkpoint as checkpoint
 from openoutcry.replay.checkpoint import make_checkpoints
 from openoutcry.replay.events import commands_of, events_of
 from tests.support.order_entry.sessions_clients import connect, five, take

@@ -17,7 +17,7 @@ from openoutcry.cli.main import main
 from openoutcry.client import FixClient
 from openoutcry.journal import JournalReader
 from openoutcry.journal.archive import retire
-from openoutcry.pipeline import sessions_checkpoint as checkpoint
+from openoutcry.order_entry import sessions_checkpoint as checkpoint
 from openoutcry.pipeline.top import running
 from openoutcry.replay.checkpoint import make_checkpoints
 from openoutcry.replay.events import events_of, starting_point

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from openoutcry.cli.main import main
 from openoutcry.client import FixClient, SessionEnded
-from openoutcry.pipeline.sessions_checkpoint import newest_seq
+from openoutcry.order_entry.sessions_checkpoint import newest_seq
 from tests.support.order_entry.sessions_venue import HASH, PASSWORD, Client
 from tests.support.processes import free_port
 from tests.support.venue.served_venue import ServedVenue

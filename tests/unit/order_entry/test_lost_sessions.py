@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from openoutcry.order_entry import session as s
-from openoutcry.pipeline.stages.session_commands import lose_without_grace
+from openoutcry.order_entry.session_commands import lose_without_grace
 
 NOW_NS = 30 * 10**9
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from openoutcry.order_entry import apply as a
 from openoutcry.order_entry import notes, session
+from openoutcry.order_entry import session_commands as commands
 from openoutcry.order_entry.spec import Protocol, ThrottlePolicy
-from openoutcry.pipeline.stages import session_commands as commands
 from openoutcry.wire.enums import CommandKind
 from tests.oracles.order_entry.throttle import Throttle
 from tests.support.venue.inline import InlineVenue

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from openoutcry.journal import Journal, JournalReader
-from openoutcry.pipeline import clock_evidence
-from openoutcry.pipeline.clock_evidence import EVERY_NS, ClockEvidence
+from openoutcry.journal.stage import JournalStage
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import Geometry
-from openoutcry.pipeline.journal_stage import JournalStage
 from openoutcry.pipeline.topology import TOPOLOGY
-from openoutcry.ptp import PageWriter, load_table
+from openoutcry.ptp import PageWriter, clock_evidence, load_table
+from openoutcry.ptp.clock_evidence import EVERY_NS, ClockEvidence
 from openoutcry.ptp.daemon import measure_nominal
 from openoutcry.ptp.host import Machine
 from openoutcry.ptp.page import ClockError, Line

@@ -10,8 +10,8 @@ import pytest
 from openoutcry.host.info import isolated_cores
 from openoutcry.pipeline import beside, worker
 from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract import words as w
-from openoutcry.pipeline.stages import loop
 from openoutcry.pipeline.worker import QUIET_NS
 from openoutcry.wire.indirect import kernel_address
 from openoutcry.wire.kernel import kernel

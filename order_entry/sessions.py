@@ -24,19 +24,20 @@ from openoutcry.order_entry import copies as cp
 from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import session as s
+from openoutcry.order_entry import session_stage as stage
+from openoutcry.order_entry import session_words as x
+from openoutcry.order_entry import sessions_checkpoint as checkpoint
 from openoutcry.order_entry.doorman import Doorman
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.passwords import password_hasher
+from openoutcry.order_entry.session_commands import lose_without_grace
+from openoutcry.order_entry.sessions_state import SessionsError, State, check, sizes_of
 from openoutcry.order_entry.spec import SessionsSpec
-from openoutcry.pipeline import sessions_checkpoint as checkpoint
 from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract.lanes import lane_seqs
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import Ring, Stage, Topology
 from openoutcry.pipeline.contract.work import StageGroup, Work
-from openoutcry.pipeline.sessions_state import SessionsError, State, check, sizes_of
-from openoutcry.pipeline.stages import session_words as x
-from openoutcry.pipeline.stages import sessions as stage
-from openoutcry.pipeline.stages.session_commands import lose_without_grace
 from openoutcry.replay.events import NO_LIMIT, Point, events_of
 from openoutcry.ring import layout
 from openoutcry.wire import sockets as so
@@ -155,10 +156,12 @@ class Sessions(State):
 
     # The journal.
 
-    def packer(self, most: int) -> n.NotePacker:
-        """Packs the notes of a block's commands, at most ``most``, for the journal stage."""
+    def note_of(self, most: int) -> Callable[[npt.NDArray[np.int64]], dict[str, Any]]:
+        """Return what the journal stage calls for the note of a block of at most ``most`` commands,
+        with their lane words."""
         count = len(self.spec.sessions)
-        return n.NotePacker(self.hall[h.NOTES], self.hall[h.NOTE_MASK], count, most)
+        packer = n.NotePacker(self.hall[h.NOTES], self.hall[h.NOTE_MASK], count, most)
+        return lambda words: {n.NOTES: packer.pack(lane_seqs(words, x.LANE))}
 
     # The stage.
 

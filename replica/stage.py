@@ -18,11 +18,11 @@ from openoutcry.pipeline.contract.histogram import record_spans
 from openoutcry.pipeline.contract.parking import Replication
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.work import PipelineError, Work
-from openoutcry.pipeline.state_check import read_state
 from openoutcry.replica.access import access_of
 from openoutcry.replica.actions import Timing, holder_of
 from openoutcry.replica.place import HAND_OVER_FILE
 from openoutcry.replica.publisher import Publisher
+from openoutcry.replica.state_check import read_state
 from openoutcry.ring.kernels import release
 
 NAME = "replica"

@@ -24,9 +24,9 @@ from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import ouch, rows, sums, tokens
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry.fix import words as fix_words
+from openoutcry.order_entry.sessions_state import State, sizes_of
 from openoutcry.order_entry.spec import Protocol, SessionsSpec
 from openoutcry.order_entry.stream import COUNT
-from openoutcry.pipeline.sessions_state import State, sizes_of
 from openoutcry.replay.checkpoint import Follower
 from openoutcry.replay.core import Core
 from openoutcry.replay.event_hash import START

@@ -6,6 +6,7 @@ from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import ouch, soupbin
 from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
+from openoutcry.order_entry import session_words as x
 from openoutcry.order_entry import stream as st
 from openoutcry.order_entry import tokens as t
 from openoutcry.order_entry.faults import Fault, Kind, Refusal
@@ -15,7 +16,6 @@ from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract import words as w
-from openoutcry.pipeline.stages import session_words as x
 from openoutcry.ring import layout
 from openoutcry.ring.kernels import gate, slot_address
 from openoutcry.wire.big_endian import load_any64

@@ -13,21 +13,20 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from openoutcry.journal import EventDigest, Journal, JournalWriter
 from openoutcry.journal.origins import ORIGINS, Key, pack_origins
 from openoutcry.journal.space import SpaceWatch
 from openoutcry.journal.writer import NO_DIGEST
-from openoutcry.order_entry.notes import NOTES, NotePacker
-from openoutcry.pipeline.clock_evidence import ClockEvidence
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract.histogram import record_spans
-from openoutcry.pipeline.contract.lanes import LaneCounts, journaled_lanes, lane_seqs
+from openoutcry.pipeline.contract.lanes import LaneCounts, journaled_lanes
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.words import BURST
 from openoutcry.pipeline.contract.work import Work
-from openoutcry.pipeline.stages.session_words import LANE
-from openoutcry.pipeline.stamp_clock import stamp_record
+from openoutcry.ptp.clock_evidence import ClockEvidence
+from openoutcry.ptp.stamp_clock import stamp_record
 from openoutcry.ring.kernels import published_count, release
 
 # Measured on a virtio disk: 4 KiB commit in 95 us, 1 MiB in 241 us: larger blocks pay until here.
@@ -49,12 +48,12 @@ class JournalStage:
         durable: bool,
         reached: dict[str, int] | None = None,
         key_of: Callable[[int], Key] | None = None,
-        notes: NotePacker | None = None,
+        note_of: Callable[[npt.NDArray[np.int64]], dict[str, Any]] | None = None,
     ) -> None:
         """``reached``: how many commands of each lane the journal holds, none by default;
-        ``key_of``: who the sender with an index is, where commands come by a network; ``notes``:
-        of sessions' commands."""
-        self.notes = notes
+        ``key_of``: who the sender with an index is, where commands come by a network; ``note_of``:
+        what sessions note of commands, by their lane words."""
+        self.note_of = note_of
         self.key_of = key_of
         self.shared = shared
         self.writer = writer
@@ -144,9 +143,9 @@ class JournalStage:
         note: dict[str, Any] = {}
         if self.lanes:
             note |= self.lanes.after(self.shared.lane_words(first, count))
-        if self.notes is not None:
+        if self.note_of is not None:
             words = self.shared.lane_words(first, count)
-            note[NOTES] = self.notes.pack(lane_seqs(words, LANE))
+            note |= self.note_of(words)
         if self.key_of is not None:
             note[ORIGINS] = pack_origins(*self.shared.origins_of(first, count), self.key_of)
         return note
@@ -231,5 +230,5 @@ def make_stage(work: Work) -> JournalStage:
     reached = work.shared.resumed_lanes
     if start is None:
         reached = journaled_lanes(directories, work.table, writer.written_seq)
-    notes = work.sessions.packer(MAX_BLOCK_RECORDS) if work.sessions else None
-    return JournalStage(work.shared, writer, work.durable, reached, work.key_of, notes)
+    note_of = work.sessions.note_of(MAX_BLOCK_RECORDS) if work.sessions else None
+    return JournalStage(work.shared, writer, work.durable, reached, work.key_of, note_of)

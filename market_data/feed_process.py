@@ -19,10 +19,10 @@ from openoutcry.market_data.book import Book
 from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.glimpse import serve_one, snapshot
 from openoutcry.market_data.live import Pump, Source
+from openoutcry.market_data.public_feed import IDLE_S, NOTHING_SENT, SESSION_SHIFT, PublicFeed
 from openoutcry.market_data.publisher import Publisher
 from openoutcry.market_data.store import Store
-from openoutcry.pipeline.feed import IDLE_S, NOTHING_SENT, SESSION_SHIFT, PublicFeed
-from openoutcry.pipeline.released import MAX_BATCH, Place, ReleasedReader
+from openoutcry.pipeline.contract.released import MAX_BATCH, Place, ReleasedReader
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
 
 SNAPSHOTS_AT_ONCE = 16

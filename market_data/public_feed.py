@@ -27,8 +27,8 @@ from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import line_socket
 from openoutcry.market_data.receiver import Moment
 from openoutcry.market_data.spec import FeedSpec
-from openoutcry.pipeline import released
 from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import released
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import Reader, Topology
 from openoutcry.replay.events import Batch, events_of
@@ -331,7 +331,7 @@ class PublicFeed:
     def _conflate(self) -> None:
         """The conflated feed's process."""
         allow_descriptors()
-        from openoutcry.pipeline.depth_process import conflate  # asyncio, for few
+        from openoutcry.market_data.depth_process import conflate  # asyncio, for few
 
         conflate(
             self.spec, self._moment, lambda: self.is_over,

@@ -19,14 +19,14 @@ from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
+from openoutcry.order_entry import session_commands as c
+from openoutcry.order_entry import session_words as x
 from openoutcry.order_entry import stream as st
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.fix import words as f
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract import words as w
 from openoutcry.pipeline.contract.lanes import NUMBERS, SHIFT
-from openoutcry.pipeline.stages import session_commands as c
-from openoutcry.pipeline.stages import session_words as x
 from openoutcry.ring import layout
 from openoutcry.ring.kernels import slot_address
 from openoutcry.wire import sockets as so
