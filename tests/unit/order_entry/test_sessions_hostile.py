@@ -124,9 +124,9 @@ def test_a_fix_peer_that_takes_nothing_and_stays_is_given_up_like_a_silent_one(v
     "A peer that reads nothing, or vanishes with full buffers, is given up and may come back",
     group="sessions",
 )
-def test_sixty_four_readers_that_do_not_read_are_disconnected_and_recover(venue, calm):
+def test_readers_that_do_not_read_are_disconnected_and_recover(venue, calm):
     """Each is as far behind as its socket and its queue hold, and has all of it by number."""
-    clients = {n: venue.client(f"R{n}") for n in range(1, MANY + 1)}
+    clients = {n: venue.client(f"R{n}") for n in range(1, MANY // 2 + 1)}
     sent, blocked = dict.fromkeys(clients, 0), dict.fromkeys(clients, b"")
     open_ones = set(clients)
     for client in clients.values():
