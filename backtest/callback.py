@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Call a strategy's kernel by its address, so that the driver is compiled once for all of them."""
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (kernels have no types that mypy could see)
 """Strategies to begin with, and to measure with."""
 

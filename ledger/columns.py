@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Transactions as columns for other people's tools: names spelt out, one schema for every store."""
 

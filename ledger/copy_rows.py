@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Transactions as PostgreSQL's binary COPY (docs/current/sql-copy.html, "Binary Format"), in the
 order of ``columns.COLUMNS``.

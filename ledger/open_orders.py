@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """The table of open orders: found, entered and erased by (instrument, order id)."""
 

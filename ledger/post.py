@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Posting: every event that moves value becomes a balanced transaction, in the books and as a row.
 

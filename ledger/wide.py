@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Sums and products beyond 64 bits: balances are 128-bit, and what leaves int64 is seen."""
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Write events: the fast path passes the write position, the general path keeps it in the arena."""
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Where :meth:`Engine.process` has its events written: straight into the array that it returns."""
 

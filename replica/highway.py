@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """HighwayHash-64: what nats-server keeps behind each message on its disk.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """before: whether a command may go to the matcher, by every limit at once.
 

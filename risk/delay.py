@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Which commands wait at the speed bump, and what is let in: the core's kernels around the queue.
 

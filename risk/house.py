@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """RISK commands of the exchange operator: a limit, a switch, a price, changed while trading."""
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Liquidation, the core's side of it: which order may make smaller what a participant holds who is
 under its maintenance margin.

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Meetings of cores that share the partitions of one risk state (``partitions.py``).
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """The speed bump's queue: what enters waits, and is let in by (release time, sequence).
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Arithmetic that never wraps: what does not fit int64 becomes its end.
 

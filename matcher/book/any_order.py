@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Orders of every kind, on the general path: open, join and leave books, count, remove."""
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Lay out an empty arena: how large it is, where its tables begin, what is in it at first.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """The orders that expire: a binary heap of extensions by (expiry, number of what gave it them)."""
 

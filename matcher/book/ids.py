@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Find an open order by its id: a table of chains, linked from order slot to order slot.
 

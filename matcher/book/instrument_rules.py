@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """An instrument's rules: price steps by band, lots, what may be combined and in which phase."""
 

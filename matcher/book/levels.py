@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Price levels: FIFO queues in pages of 64 ticks, and an ordered index over the pages.
 

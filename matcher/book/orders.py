@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Order slots: taken, given back, and what is known of an order from its slot alone."""
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Shards: several engines, each with instruments of its own, behind one stream of commands.
 

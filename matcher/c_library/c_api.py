@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """What C may call: kernels of int64 arguments, each with its prototype, and the header of them.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Check an instrument table without Python: what ``wire.make_instruments`` refuses, for C."""
 

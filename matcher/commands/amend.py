@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """CANCEL, REDUCE, REPLACE and SET_EXPIRY on the general path.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Commands about many orders: TIME, MASS_CANCEL, DISCONNECT; and sweeping a book."""
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """PHASE: the reference price, the uncrossing at the end of a call, entry into the new phase."""
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Plain commands, alone and among special orders, on instruments with rules, and in calls.
 

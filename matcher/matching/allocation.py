@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Share a level in steps (Allocation.STEPS), and which order has bettered the market (TOP).
 

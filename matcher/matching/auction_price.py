@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """The uncrossing price of a call: maximum volume, minimum surplus, market pressure, reference.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Orders for a budget: they take while what is left of it, price ticks times lots, pays for lots.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """The cascade after a command in continuous trading: stops, all-or-none orders, pegs."""
 

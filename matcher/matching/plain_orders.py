@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Plain orders: how they rest, cancel and match, whatever else the instrument holds."""
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Matching: a taker against the displayed, hidden and all-or-none books of the opposite side.
 

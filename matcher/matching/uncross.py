@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """The uncrossing of an auction call: one price, the trades at it, the remainders."""
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Market orders that wait, unpriced, for the other side (InstrumentOption.MARKET_WAITS).
 

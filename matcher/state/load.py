@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Put the rows of a snapshot into an empty arena; see ``snapshot.py``.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Keep the sum that the state hash is made of up to date; ``digest.py`` defines it.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Write the arena's orders and instruments as rows of a snapshot; see ``snapshot.py``."""
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Messages of orders (D F G q H AF), parsed and in their turn, as an ORDER record and a NOTE.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """A drop copy over FIX 4.4: a report of everything that happens to a group's orders.
 

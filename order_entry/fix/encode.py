@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """What a participant is told of his orders: bodies of 8, 9, r and j, from events and order rows.
 

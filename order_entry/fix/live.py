@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """FIX 4.4 as the running stage wants a protocol: its kernels, called by address.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """FIX 4.2 as the running stage wants a protocol: 4.4 in, what is told in 4.2's words.
 

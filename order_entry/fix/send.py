@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Write messages: header and trailer around a body, session messages, and what is sent again.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """The FIX session layer of an acceptor, as kernels over a session's block: no sockets, no clock.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Read and write text as FIX has it: constants, numbers, prices, times, looked-for bytes.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Trading ahead of a declared client order: by its broker, or by somebody who seems to know.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Behind a split or a dividend: prices and lots of before are not held against those behind it.
 

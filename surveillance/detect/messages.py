@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Messages: quote stuffing, fleeting orders, the order-to-trade ratio; and unusual volume."""
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Who moves prices: momentum ignition, ramping, marking the open and the close, linked markets.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """Find, enter and erase rows of the flat tables; rows are named by their number, from 1."""
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-any-return,call-arg"
 # (intrinsics have no types that mypy could see)
 """The one pass: every event in order, into the tables and to the detectors it concerns."""
 
