@@ -133,16 +133,6 @@ def test_only_one_file_names_the_compiler(room):
     assert compiler_uses(OWNER_OF_NJIT.read_text())
 
 
-def package_modules():
-    """Every module that is installed, by its path in the tree, with its source."""
-    names = [room for room in rooms() if room != "tests"]
-    return {
-        path.relative_to(ROOT).as_posix(): path.read_text()
-        for room in names
-        for path in modules(room)
-    }
-
-
 def long_functions(source):
     """Functions of more than FUNCTION_LINES that are no kernels: a kernel is inlined as it stands,
     and ends where its registers do."""
@@ -155,8 +145,9 @@ def long_functions(source):
     ]
 
 
-def test_no_function_is_longer_than_a_screen():
-    functions = {path: long_functions(source) for path, source in package_modules().items()}
+@pytest.mark.parametrize("room", [room for room in rooms() if room != "tests"])
+def test_no_function_is_longer_than_a_screen(room):
+    functions = {path: long_functions(path.read_text()) for path in modules(room)}
     assert {path: names for path, names in functions.items() if names} == {}
 
 
