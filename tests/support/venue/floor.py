@@ -115,12 +115,16 @@ class InlineFloor(Records, InlineVenue):
     # Its operator.
 
     def outcry(self, *words: str, password: str = "") -> Result:
-        """A command about this venue, in a second thread that waits for the desk."""
+        """A command about this venue, in a second thread that waits for the desk.  Time passes only
+        for what the desk has begun and cannot finish without."""
         words = (*words, "--venue", str(self.file))
         with ThreadPoolExecutor(1) as pool:
             asked = pool.submit(CliRunner().invoke, main, words, input=password + "\n")
             while not asked.done():
                 self.step()
+                desk = self._desk.desk
+                if desk is not None and any(client.work for client in desk.clients):
+                    self.clock.advance(TICK_S)
         return asked.result()
 
     def ask(self, *words: str, password: str = "", status: int = 0) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def market(tmp_path_factory: pytest.TempPathFactory):
     guarded_market.close()
 
 
-def test_bands_a_limit_state_a_pause_and_the_auction_over_kills(market) -> None:
+def test_a_limit_state_becomes_a_pause_over_restarts(market) -> None:
     assert market.trade(1_000) == [set(), set()]
     settings = market.settings()  # all on disk, for what came behind them was acknowledged
     assert settings.count(Setting.LULD) == 1
@@ -65,6 +65,10 @@ def test_bands_a_limit_state_a_pause_and_the_auction_over_kills(market) -> None:
     assert kinds(market.send(cancel)[0]) == [EventKind.CANCELLED]
     market.again()
     market.is_protected(GOLD="paused")
+
+
+def test_a_pause_ends_with_an_auction_also_over_a_restart(market) -> None:
+    settings = market.settings()
     market.at("10:06:00")
     market.is_in("GOLD", "VOLATILITY_AUCTION")
     market.is_protected(GOLD="re-opening auction")
@@ -98,7 +102,7 @@ def test_velocity_cancels_resting_orders_where_the_file_says_so(market) -> None:
     market.is_in("TIN", "CONTINUOUS")
 
 
-def test_the_breaker_halts_the_market_and_then_closes_it(market) -> None:
+def test_the_breaker_halts_the_market_for_its_first_level(market) -> None:
     """TIN alone is the index; its close before this day is its reference price, 1,000."""
     fired = Looks("BreakerFired", read_venue(market.file))
     assert not fired.look()
@@ -117,6 +121,9 @@ def test_the_breaker_halts_the_market_and_then_closes_it(market) -> None:
     market.at("10:41:00")
     for symbol in ("GOLD", "TIN"):
         market.is_in(symbol, "CONTINUOUS")
+
+
+def test_the_breaker_closes_the_market_at_its_third_level(market) -> None:
     for step, price in enumerate((925, 890, 871)):
         market.at(f"10:{50 + step}:00")
         assert market.trade(price, b"TIN") == [set(), set()], price

@@ -49,6 +49,9 @@ def test_limits_of_the_file_count_once_and_those_of_the_operator_outlive_a_resta
     # 1,000,000 at the beginning, of which 1,000 are reserved.
     (refused,) = floor.send(order(4, Side.BUY, 50, 20_000))
     assert risk_refusal(refused) == ({"CAPITAL"}, 1_000_000, 1_000, 1_001_000)
+
+
+def test_sql_and_the_commands_name_the_limit_that_refused(floor) -> None:
     sql = "select verdict from audit where order_id = 3"
     shown = CliRunner().invoke(main, ["journal", "sql", str(floor.journal_path), sql, "--csv"])
     assert "REJECTED MAX_QTY: limit 50, stands 0, asked 51" in shown.stdout
