@@ -10,7 +10,7 @@ from openoutcry.wire.enums import CommandKind
 from tests.support.order_entry.sessions_venue import session
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.line import Silence
-from tests.support.venue.party import PARTIES, Party, Refused
+from tests.support.venue.party import PARTIES, OuchParty, Party, Refused
 
 NONE = int(CancelOnDisconnect.NONE)
 CLOSED = "inline:0 closed the connection during the logon"
@@ -265,7 +265,14 @@ def test_a_venue_that_was_dropped_tells_each_session_the_same_again(protocol, tm
         one = PARTIES[protocol](venue, "ONE")
         one.enter(1, 2)
         assert one.kinds(2) == "AA"
-        venue.again()
+        venue.drop()
+        for stream in (tmp_path / "journal" / "sessions").glob("*.stream"):
+            stream.unlink()
+        venue.open()
+        if isinstance(one, OuchParty):
+            again = one.connected()
+            assert [again.packet()[1] for _ in range(2)] == one.client.messages
+            again.close()
         one.log_in()
         one.cancel(2)
         assert one.kinds(1) == "C"

@@ -65,6 +65,7 @@ def test_a_limit_state_becomes_a_pause_over_restarts(market) -> None:
     assert kinds(market.send(cancel)[0]) == [EventKind.CANCELLED]
     market.again()
     market.is_protected(GOLD="paused")
+    assert market.settings() == settings
 
 
 def test_a_pause_ends_with_an_auction_also_over_a_restart(market) -> None:
