@@ -155,8 +155,15 @@ def pytest_collection_finish() -> None:
         native.load()
 
 
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """A property test takes its settings when its module is imported."""
+    if isinstance(collector, pytest.Module):
+        hypothesis.settings.load_profile(tier_of(collector.path) or "unit")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """What a test defines while it runs has its tier's settings, too."""
     hypothesis.settings.load_profile(tier_of(item.path) or "unit")
     return (yield)
 
@@ -215,7 +222,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if not _slowness:
         _slowness.append(max(1.0, loop_s() / REFERENCE_LOOP_S))
     budget_s = BUDGET_S.get(tier_of(item.path), math.inf) * _slowness[0]
-    if "OUTCRY_VERIFY" in os.environ:
+    if "OUTCRY_VERIFY" in os.environ or item.get_closest_marker("long"):
         budget_s = math.inf
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports, took_s = _run(item, nextitem)

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(
 LEAVES = ("/api/logout", "/api/login", "/api/confirm")
 """They end the session that asks, or make it wait."""
 EXAMPLES = [8, pytest.param(100, marks=pytest.mark.long)]
+"""Of each of 42 operations; one takes 10 ms."""
 
 
 def operations(app, count):
@@ -46,8 +47,7 @@ def statuses_of(operation, url, headers, examples):
     """The statuses of what was asked of an operation."""
     statuses = set()
 
-    @settings(max_examples=examples, deadline=None, database=None, derandomize=True,
-              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
     @given(operation.as_strategy())
     def ask(case):
         answer = case.call(base_url=url, headers=headers, timeout=300)
