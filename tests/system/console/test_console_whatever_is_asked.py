@@ -12,6 +12,7 @@ from openoutcry.console.gate import COOKIE
 from openoutcry.console.screen import server as screen_server
 from openoutcry.console.server import make_app
 from tests.support.console.console_venue import ScreenClient
+from tests.support.waiting import BOUND_S
 
 # Imported by the tests alone: every worker reads this file, and it takes two seconds.
 pytestmark = pytest.mark.skipif(
@@ -50,7 +51,7 @@ def statuses_of(operation, url, headers, examples):
     @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
     @given(operation.as_strategy())
     def ask(case):
-        answer = case.call(base_url=url, headers=headers, timeout=300)
+        answer = case.call(base_url=url, headers=headers, timeout=BOUND_S)
         assert answer.status_code < 500 or answer.status_code == 503, (
             answer.status_code, answer.text
         )  # fmt: skip

@@ -13,8 +13,7 @@ from openoutcry.pipeline import feed as module
 from openoutcry.pipeline.feed import CRASH_LOOP_RESTARTS, NAME, PublicFeed
 from tests.support.market_data.feed_journal import make_journal
 from tests.support.market_data.feed_support import flow
-
-WAIT_S = 300
+from tests.support.waiting import BOUND_S
 
 
 class Supervised(PublicFeed):
@@ -47,7 +46,7 @@ def lives_of(monkeypatch, tells, most):
             os._exit(7)
 
     monkeypatch.setattr(module, "FeedProcess", Dying)
-    feed, notes, until = Supervised(), [], time.monotonic() + WAIT_S
+    feed, notes, until = Supervised(), [], time.monotonic() + BOUND_S
     feed.start()
     while feed.pid and len(notes) < most:
         assert time.monotonic() < until

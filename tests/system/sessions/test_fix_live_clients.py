@@ -15,10 +15,11 @@ from openoutcry.client.fix import utc_text
 from openoutcry.order_entry.fix.numbers import IN_SEQ, OUT_SEQ, NumbersFile
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.report.evidence import EVIDENCE
-from tests.support.order_entry.fix_quickfix import PATIENCE_S, quickfix_client, wait_until
+from tests.support.order_entry.fix_quickfix import quickfix_client
 from tests.support.order_entry.fix_venue import CuttingProxy
 from tests.support.order_entry.sessions_clients import connect
 from tests.support.order_entry.sessions_venue import PASSWORD, Venue, kill_stage
+from tests.support.waiting import BOUND_S, wait_until
 
 FIX, COPY = int(Protocol.FIX44), int(Protocol.FIX_DROP_COPY)
 SIZES = {"row_capacity": 1 << 17, "token_capacity": 1 << 18, "stream_bytes": 1 << 27}
@@ -36,16 +37,16 @@ class DropCopy(threading.Thread):
 
     def run(self):
         numbers = FixNumbers()
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + BOUND_S
         while len(self.reports) < self.expected and time.monotonic() < until:
             try:
                 client = connect(
                     self.venue, "COPY", port="FIX_DROP_COPY", numbers=numbers, next_expected=True
                 )
                 self.connections += 1
-                for message in client.messages(PATIENCE_S):
+                for message in client.messages(BOUND_S):
                     self.reports.append((message[11], message[39], message[38]))
-                    until = time.monotonic() + PATIENCE_S
+                    until = time.monotonic() + BOUND_S
                     if len(self.reports) == self.expected:
                         break
                 client.close()
@@ -78,22 +79,23 @@ def trade(tmp_path, count, cuts, kills):
                 11: f"C{number}", 55: "ACME", 54: "1", 38: str(number % 1000 + 1), 40: "2",
                 44: "12.34", 59: "3", 60: utc_text(), 21: "1",
             })  # fmt: skip
-        killer.join(PATIENCE_S)
-        wait_until(lambda: len(client.reports) >= 2 * count, "reports are missing")
+        killer.join(BOUND_S)
+        wait_until(lambda: len(client.reports) >= 2 * count, "all reports have come")
         identity = int.from_bytes(blake2b(b"FIRM", digest_size=7).digest(), "little")
         numbers = NumbersFile(journal / "sessions" / "FIRM.numbers", identity, STREAM_ENTRIES)
         wait_until(
             lambda: client.numbers() == (numbers.counted()[OUT_SEQ], numbers.counted()[IN_SEQ]),
-            "sequence numbers differ",
+            "sequence numbers agree",
         )
         assert proxy.done == len(cuts)
-        copy.join(PATIENCE_S)
+        copy.join(BOUND_S)
     return client, copy
 
 
 def kill_now_and_then(venue, client, count, kills):
     for kill in range(1, kills + 1):
-        wait_until(lambda at=kill * 2 * count // (kills + 1): len(client.reports) >= at, "a kill")
+        at = kill * 2 * count // (kills + 1)
+        wait_until(lambda at=at: len(client.reports) >= at, f"{at} reports have come")
         kill_stage(venue)
 
 

@@ -10,6 +10,7 @@ import pytest
 from openoutcry.order_entry.spec import CancelOnDisconnect, Takeover
 from openoutcry.wire.messages import OUCH42
 from tests.support.order_entry.sessions_venue import PASSWORD, Venue, kill_stage
+from tests.support.waiting import BOUND_S
 
 KEEP = {"cancel_on_disconnect": int(CancelOnDisconnect.NONE)}
 SESSIONS = [
@@ -83,7 +84,7 @@ def named(app, message, **values):
 async def connected(app, venue, name, sequence=1):
     return await app.connect_async(
         ("127.0.0.1", venue.port), name, PASSWORD, "", sequence=sequence,
-        client_heartbeat_interval=1, server_heartbeat_interval=600, connect_timeout=300,
+        client_heartbeat_interval=1, server_heartbeat_interval=600, connect_timeout=BOUND_S,
     )  # fmt: skip
 
 
@@ -128,7 +129,7 @@ def test_nasdaq_protocols_logs_on_trades_and_recovers(venue, app):
         every = await recovered(app, venue, 3)
         return messages, sold, later, every
 
-    messages, sold, later, every = asyncio.run(asyncio.wait_for(trade(), 600))
+    messages, sold, later, every = asyncio.run(asyncio.wait_for(trade(), BOUND_S))
     assert [chr(message.MsgId.indicator) for message in messages] == ["A", "E", "C"]
     assert messages[0].token.strip() == "n1"
     assert (messages[1].shares, messages[1].price, messages[1].liquidity) == (30, 1_000_000, "A")

@@ -18,8 +18,8 @@ from openoutcry.wire.enums import (
     EventKind,
     Side,
 )
-from tests.support.venue.served_venue import WAIT_S
 from tests.support.venue.venue_floor import Floor, kinds, order
+from tests.support.waiting import BOUND_S
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_under_way_the_core_refuses_first_and_then_the_gateway(floor) -> None:
     with ThreadPoolExecutor(1) as pool:
         sent = pool.submit(
             send, flow(), ("127.0.0.1", floor.venue.port), rate=1_000,
-            sender_id=floor.venue.senders, timeout_s=WAIT_S,
+            sender_id=floor.venue.senders, timeout_s=BOUND_S,
         )  # fmt: skip
         try:
             beyond(before + 500)

@@ -7,6 +7,7 @@ from openoutcry.pipeline.sessions_checkpoint import newest_seq
 from tests.support.order_entry.sessions_venue import HASH, Client
 from tests.support.processes import free_port
 from tests.support.venue.served_venue import ServedVenue
+from tests.support.waiting import BOUND_S
 
 SESSIONS = """
 [[port]]
@@ -26,7 +27,7 @@ def refused(venue: ServedVenue) -> str:
     """Why the venue does not start."""
     venue.start()
     assert venue.process is not None
-    _, err = venue.process.communicate(timeout=600)
+    _, err = venue.process.communicate(timeout=BOUND_S)
     assert venue.process.returncode != 0
     return err
 
