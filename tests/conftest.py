@@ -44,7 +44,8 @@ FORBIDDEN = {
     "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "subprocess.Popen", "socket.bind",
     "socket.connect", "time.sleep",
 }  # fmt: skip
-"""Events of the interpreter (sys.addaudithook) that a unit test may not cause."""
+"""Events of the interpreter (sys.addaudithook) that a unit test may not cause; but it may bind and
+connect Unix sockets, whose addresses are paths."""
 
 # What changes or counts the machine's huge pages: never two of these at once.
 HUGE_PAGES = {"test_segment.py", "test_doctor.py", "test_port_kills.py", "packets"}
@@ -110,10 +111,11 @@ _unit_test: list[str] = []
 
 
 def _forbid(event: str, arguments: tuple[Any, ...]) -> None:
-    if _unit_test and event in FORBIDDEN:
-        raise AssertionError(
-            f"{_unit_test[0]}: {event} in a unit test; move the test to tests/system"
-        )
+    if not _unit_test or event not in FORBIDDEN:
+        return
+    if event.startswith("socket.") and isinstance(arguments[1], str | bytes):
+        return  # a Unix socket's path
+    raise AssertionError(f"{_unit_test[0]}: {event} in a unit test; move the test to tests/system")
 
 
 sys.addaudithook(_forbid)
@@ -153,8 +155,15 @@ def pytest_collection_finish() -> None:
         native.load()
 
 
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """A property test takes its settings when its module is imported."""
+    if isinstance(collector, pytest.Module):
+        hypothesis.settings.load_profile(tier_of(collector.path) or "unit")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """What a test defines while it runs has its tier's settings, too."""
     hypothesis.settings.load_profile(tier_of(item.path) or "unit")
     return (yield)
 
@@ -213,7 +222,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if not _slowness:
         _slowness.append(max(1.0, loop_s() / REFERENCE_LOOP_S))
     budget_s = BUDGET_S.get(tier_of(item.path), math.inf) * _slowness[0]
-    if "OUTCRY_VERIFY" in os.environ:
+    if "OUTCRY_VERIFY" in os.environ or item.get_closest_marker("long"):
         budget_s = math.inf
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports, took_s = _run(item, nextitem)

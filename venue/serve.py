@@ -176,13 +176,10 @@ class Venue:
         if self.file.canary:
             require_canary(self.file.journal)
         calendar = self.file.calendar
-        stopping = partial(getattr, self, "stopping")
-        note = self.watcher.note
-        desk = self.desk = RiskDesk(self.file, self.clock, note, self.take_dump, self._answering)
-        lane = self.lane = OperatorLane(calendar, self.clock, note, stopping, desk)
+        lane, desk = self.staff()
         watcher = replace(self.watcher, sample=self._sample)
         try:
-            result = run(self._options(lane), watcher)
+            result = run(self.options(lane), watcher)
             desk.ended()
         except KeyboardInterrupt:
             # Asked to stop before it had begun, or a second time.
@@ -200,6 +197,13 @@ class Venue:
         else:
             self.stopping = True
 
+    def staff(self) -> tuple[OperatorLane, RiskDesk]:
+        """The operator's lane of the day's run, and the desk that goes by it."""
+        note, stopping = self.watcher.note, partial(getattr, self, "stopping")
+        desk = self.desk = RiskDesk(self.file, self.clock, note, self.take_dump, self.say_open)
+        self.lane = OperatorLane(self.file.calendar, self.clock, note, stopping, desk)
+        return self.lane, desk
+
     def _take_standing(self) -> Any:
         """The day's run waits for its standby, if this is its first."""
         standing, self.standing = self.standing, None
@@ -215,7 +219,8 @@ class Venue:
             standing.fits = fits
         return standing
 
-    def _options(self, lane: OperatorLane) -> Options:
+    def options(self, lane: OperatorLane) -> Options:
+        """Of the day's run."""
         file = self.file
         journal = file.journal
         resume = Journal.exists(journal) and not is_unwritten(journal)
@@ -327,7 +332,7 @@ class Venue:
     def _sequenced(self) -> int:
         return self._counts.get("commands", 0)
 
-    def _answering(self) -> None:
+    def say_open(self) -> None:
         """Whoever has been answered sees it in the status."""
         self._say("open", **self._counts)
 

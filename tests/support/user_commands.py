@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +14,12 @@ from pathlib import Path
 from tests import ROOT
 from tests.support.dpdk_shim.udp_runs import started
 from tests.support.pipeline import warm_outcry
+from tests.support.waiting import BOUND_S, wait_until
 
 DOCS = ROOT / "docs"
 PORT = "9000"
 """The pages' UDP port; a test takes a free one in its place."""
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
-TIMEOUT_S = 600
 
 
 def commands(page: str) -> list[str]:
@@ -49,11 +48,11 @@ def run(command: str, folder: Path, status: int = 0) -> str:
     that is ``outcry`` and words is forked from a process that has loaded it (warm_outcry.py)."""
     name, *words = shlex.split(command)
     if name == "outcry" and not set(command) & set("|&;<>$`*?{}~"):
-        done = warm_outcry.run(words, folder, TIMEOUT_S)
+        done = warm_outcry.run(words, folder, BOUND_S)
     else:
         done = subprocess.run(
             ["bash", "-c", command], cwd=folder, env=environment(), capture_output=True, text=True,
-            timeout=TIMEOUT_S,
+            timeout=BOUND_S,
         )  # fmt: skip
     assert done.returncode == status, (command, done.stdout, done.stderr)
     return done.stdout
@@ -75,7 +74,7 @@ def listening(command: str, folder: Path, port: int) -> Iterator[subprocess.Pope
             raise
         if pipeline.poll() is None:
             pipeline.send_signal(signal.SIGINT)
-            out, err = pipeline.communicate(timeout=TIMEOUT_S)
+            out, err = pipeline.communicate(timeout=BOUND_S)
             assert pipeline.returncode == 0, err
             assert "lost 0, duplicated 0" in out
 
@@ -88,10 +87,7 @@ def kill_whole_pipeline(pipeline: subprocess.Popen[str], port: int) -> None:
     """SIGKILL, and wait until its stages, which inherited the socket, are gone as well."""
     pipeline.kill()
     pipeline.wait()
-    deadline = time.monotonic() + TIMEOUT_S
-    while _bound(port):
-        assert time.monotonic() < deadline, "a stage outlived its supervisor"
-        time.sleep(0.05)
+    wait_until(lambda: not _bound(port), "the port is free")
 
 
 def copy_of_the_tree(target: Path) -> Path:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import BOUND_S
+
 
 @pytest.mark.promise(
     "At whatever moment a run is interrupted or terminated, nothing is left in shared memory",
@@ -30,7 +32,7 @@ def test_signals_at_every_moment_of_a_run(tmp_path: Path) -> None:
         ) as process:  # fmt: skip
             time.sleep(rng.uniform(0, 2.5))
             process.send_signal(rng.choice([signal.SIGINT, signal.SIGTERM]))
-            out, err = process.communicate(timeout=600)
+            out, err = process.communicate(timeout=BOUND_S)
         ends[process.returncode] += 1
         if "Exception ignored in" in err:
             assert process.returncode != 0, "an interrupt was lost"

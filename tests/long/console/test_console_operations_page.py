@@ -8,7 +8,7 @@ import pytest
 from tests.support.console.console_venue import PASSWORD
 from tests.support.processes import OUTCRY
 from tests.support.user_commands import commands, run
-from tests.support.venue.served_venue import WAIT_S
+from tests.support.waiting import BOUND_S
 
 
 @pytest.mark.long
@@ -34,7 +34,7 @@ def test_a_day_and_a_bad_one(floor):
     for line in opens:
         words = [*OUTCRY, *shlex.split(line)[1:]]
         done = subprocess.run(words, cwd=floor.folder, input=PASSWORD + "\n", text=True,
-                              capture_output=True, timeout=WAIT_S)  # fmt: skip
+                              capture_output=True, timeout=BOUND_S)  # fmt: skip
         assert done.returncode == 0, (line, done.stderr)
     for number in "23":
         run(f"outcry resume participant {number}", floor.folder)

@@ -9,6 +9,7 @@ import pytest
 from tests import ROOT
 from tests.oracles.matcher_compare import compare
 from tests.support.matcher.matcher_mixed import mixed
+from tests.support.waiting import BOUND_S
 
 
 @pytest.mark.long
@@ -42,6 +43,10 @@ def test_assertions_compiled_in_hold():
                             os.environ.get("PYTHONPATH", "")])  # fmt: skip
     environment = {**os.environ, "OUTCRY_VERIFY": "1", "PYTHONPATH": path}
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=900
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=BOUND_S,
     )
     assert result.returncode == 0, result.stderr

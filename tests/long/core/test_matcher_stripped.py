@@ -14,6 +14,7 @@ from openoutcry.matcher import Engine
 from openoutcry.wire.enums import EventKind, OrderType, Reason
 from openoutcry.wire.kernel import STRIPPED
 from openoutcry.wire.records import make_instruments
+from tests.support.waiting import BOUND_S
 
 COMMANDS = 20_000
 # Also run by the process with the stripped build, which says what it found.
@@ -60,7 +61,7 @@ def say() -> None:
 def test_the_stripped_build_answers_plain_commands_as_the_whole_and_refuses_the_rest() -> None:
     """Events and state of a plain flow bit by bit; of the types the three plain ones are taken."""
     done = subprocess.run(
-        [sys.executable, "-c", IN_THAT_BUILD], capture_output=True, text=True, timeout=600,
+        [sys.executable, "-c", IN_THAT_BUILD], capture_output=True, text=True, timeout=BOUND_S,
         env=os.environ | {"OUTCRY_STRIPPED": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

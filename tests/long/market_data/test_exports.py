@@ -8,6 +8,7 @@ import pytest
 from openoutcry.bench.peers.feed_peers import environment
 from openoutcry.market_data.files import write_feed
 from tests.support.market_data import exports as shared
+from tests.support.waiting import BOUND_S
 
 day = shared.day
 
@@ -40,7 +41,7 @@ def test_hftbacktest_replays_the_events(day, tmp_path):
     home, book, symbols = day
     write_feed(home, tmp_path / "x.npz", "npz", symbol=symbols[0])
     done = subprocess.run([str(python), "-c", READER, str(tmp_path / "x.npz")],
-                          capture_output=True, text=True, timeout=600)  # fmt: skip
+                          capture_output=True, text=True, timeout=BOUND_S)  # fmt: skip
     assert done.returncode == 0, done.stderr
     expected = []
     for side in "BS":

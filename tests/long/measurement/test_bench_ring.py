@@ -23,6 +23,7 @@ from openoutcry.report.tables import ring_table
 from openoutcry.ring import list_segments
 from tests.support.bench.bench_command import bench_here
 from tests.support.processes import alive, left_behind
+from tests.support.waiting import BOUND_S
 
 UNITS = {
     "round_trip": ("ns", "lower"),
@@ -54,7 +55,7 @@ BENCH = [
 
 def bench(*arguments: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
     command = [*BENCH, *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=BOUND_S)
 
 
 @two_cores
@@ -216,12 +217,12 @@ def test_an_interrupted_bench_leaves_nothing_behind(number: int) -> None:
                 break
         time.sleep(0.1)
         os.kill(bench_process.pid, number)
-        bench_process.communicate(timeout=600)
+        bench_process.communicate(timeout=BOUND_S)
     assert bench_process.returncode != 0
     mine = {name for name, owner in list_segments() if owner.pid == bench_process.pid}
     assert mine == set()
     # Its children end when it does; the system takes a moment to bury them.
-    until = time.monotonic() + 60
+    until = time.monotonic() + BOUND_S
     while _is_left(bench_process.pid):
         assert time.monotonic() < until
         time.sleep(0.01)

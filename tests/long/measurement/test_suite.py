@@ -16,6 +16,7 @@ from openoutcry.bench.subjects import SUBJECTS
 from openoutcry.bench.suite import bench_all
 from tests.support.bench.bench_command import bench_here
 from tests.support.processes import OUTCRY
+from tests.support.waiting import BOUND_S
 
 
 def one(value: float, date: str, subject: str = "matcher") -> dict:
@@ -40,7 +41,7 @@ def test_all_leaves_one_report_and_a_file_a_subject(tmp_path: Path) -> None:
     done = subprocess.run(
         [*OUTCRY, "bench", "all", "--quick", "--rounds", "1", "--subjects", "clock,cores",
          "--out", "made", "--report", "all.html", "--export", "files", "--json"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=600,
+        cwd=tmp_path, capture_output=True, text=True, timeout=BOUND_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "all.html").read_text()
@@ -104,7 +105,7 @@ def test_an_interruption_keeps_the_whole_rounds_of_the_subject_under_way(monkeyp
     """What the interrupted subject has written is among the documents."""
 
     def follow(process, progress):
-        process.wait(timeout=600)
+        process.wait(timeout=BOUND_S)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(suite, "_follow", follow)
@@ -135,12 +136,12 @@ def test_an_interrupted_bench_keeps_its_whole_rounds(tmp_path: Path) -> None:
         cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert running.stderr is not None
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + BOUND_S
     for line in running.stderr:
         if line.startswith("round 3 of 40") or time.monotonic() > deadline:
             break
     running.send_signal(signal.SIGINT)
-    _, stderr = running.communicate(timeout=600)
+    _, stderr = running.communicate(timeout=BOUND_S)
     assert running.returncode == 1, stderr
     bench_document = read_document(tmp_path / "j.json")
     match = re.fullmatch(r"interrupted in round (\d+) of 40", bench_document["partial"])

@@ -15,6 +15,7 @@ import pytest
 from openoutcry.backtest.plan import Plan
 from openoutcry.backtest.work import run_plan
 from tests.support.backtest.work import DAYS
+from tests.support.waiting import BOUND_S
 
 
 def outcry(*arguments):
@@ -26,7 +27,7 @@ def outcry(*arguments):
 
 def gone(process):
     """Wait until the process and all that it started are gone."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + BOUND_S
     while time.monotonic() < until:
         if not [p for p in psutil.process_iter(["pid"]) if _session(p.pid) == process.pid]:
             return
@@ -93,7 +94,7 @@ def test_a_hundred_days_of_a_hundred_parameters_survive_every_death(tmp_path):
             for folder in sorted((out / "tasks").glob("day*"))[count:]:
                 shutil.rmtree(folder)
         else:
-            process.communicate(timeout=300)
+            process.communicate(timeout=BOUND_S)
             assert process.returncode != 0, reach
         gone(process)
     last = outcry(*command)

@@ -9,6 +9,7 @@ import yaml
 from openoutcry.operations import expressions as ex
 from openoutcry.operations.alarms import ALARMS, rule_file
 from tests.support.operations.alarms import PART_STEPS, STEP_S, labels_of, levels_of, series_of
+from tests.support.waiting import BOUND_S
 
 needs_promtool = pytest.mark.skipif(which("promtool") is None, reason="no promtool (prometheus)")
 
@@ -19,7 +20,7 @@ def test_prometheus_says_the_same_at_every_edge(tmp_path):
     """promtool runs the rule file over each alarm's series: quiet, firing, quiet."""
     (tmp_path / "rules.yml").write_text(rule_file())
     checked = subprocess.run(["promtool", "check", "rules", "rules.yml"], cwd=tmp_path,
-                             capture_output=True, text=True, timeout=60)  # fmt: skip
+                             capture_output=True, text=True, timeout=BOUND_S)  # fmt: skip
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert f"{len(ALARMS)} rules found" in checked.stdout + checked.stderr
     document = {"rule_files": ["rules.yml"], "evaluation_interval": f"{STEP_S}s", "tests": []}
@@ -49,5 +50,5 @@ def test_prometheus_says_the_same_at_every_edge(tmp_path):
         })  # fmt: skip
     (tmp_path / "tests.yml").write_text(yaml.safe_dump(document))
     tested = subprocess.run(["promtool", "test", "rules", "tests.yml"], cwd=tmp_path,
-                            capture_output=True, text=True, timeout=120)  # fmt: skip
+                            capture_output=True, text=True, timeout=BOUND_S)  # fmt: skip
     assert tested.returncode == 0, tested.stdout[-4000:] + tested.stderr[-4000:]

@@ -18,7 +18,8 @@ from openoutcry.report.evidence import write_evidence
 from openoutcry.venue.desk import ask
 from openoutcry.venue.operations import STEPS
 from openoutcry.wire.enums import TimeInForce
-from tests.support.venue.served_venue import VENUE, WAIT_S, ServedVenue, orders
+from tests.support.venue.served_venue import VENUE, ServedVenue, orders
+from tests.support.waiting import BOUND_S
 
 OPEN, FLOOD, FLOOD_RATE = 2_000, 4_000, 20_000
 OFTEN = VENUE.replace("4096", "65536").replace("checkpoint_every = 0", "checkpoint_every = 99_999")
@@ -39,7 +40,7 @@ class Flood:
             batch["order_id"] += FLOOD
             self.venue.senders += 1
             send([batch], ("127.0.0.1", self.venue.port), rate=FLOOD_RATE,
-                 sender_id=self.venue.senders, timeout_s=60)  # fmt: skip
+                 sender_id=self.venue.senders, timeout_s=BOUND_S)  # fmt: skip
             self.sent += len(batch)
 
     def __enter__(self):
@@ -52,7 +53,7 @@ class Flood:
 
 
 def wait_for(path):
-    until_s = time.monotonic() + WAIT_S
+    until_s = time.monotonic() + BOUND_S
     while not path.exists():
         assert time.monotonic() < until_s, path
         time.sleep(0.02)

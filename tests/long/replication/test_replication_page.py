@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import OUTCRY, find_pipeline
-from tests.support.replica.replica_cluster import until
 from tests.support.user_commands import environment
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.long
@@ -30,7 +30,9 @@ def test_stages_and_whole_pipelines_die_and_nothing_is_lost(cluster, tmp_path: P
     (victim,) = {row["pid"] for row in rows if row["name"] == "replica"}
     os.kill(victim, signal.SIGKILL)
     at_death = pipeline.positions()["events"]
-    until(lambda: pipeline.positions()["events"] > at_death + 2_000 or running.poll() is not None)
+    wait_until(
+        lambda: pipeline.positions()["events"] > at_death + 2_000 or running.poll() is not None
+    )
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
     done = subprocess.run([*words, "--resume"], cwd=tmp_path, env=environment(), text=True,

@@ -23,9 +23,10 @@ from tests.support.console.console_browser import (
 )
 from tests.support.console.console_venue import OPERATORS, OPERATORS_HASH, TOTP, ApiClient, ended
 from tests.support.processes import OUTCRY, free_port
-from tests.support.replica.replica_cluster import WAIT_S, Frozen
+from tests.support.replica.replica_cluster import Frozen
 from tests.support.replica.replica_nodes import Node
 from tests.support.replica.replication_view import level
+from tests.support.waiting import BOUND_S
 
 VENUE = "VIEW"
 LEASE_MS = 1_500
@@ -69,7 +70,7 @@ def test_primary_dead_nodes_standby_and_takeover_are_told(cluster: Cluster, tmp_
         with first.client("ONE") as client:
             for _ in range(5):
                 client.buy("GOLD", 1, "1.00")
-            client.next(WAIT_S)
+            client.next(BOUND_S)
         with (
             console(first.file, "--standby", second.journal) as shown,
             started() as browser,

@@ -16,7 +16,7 @@ import pytest
 from openoutcry.replica.disaster import Copier, restore
 from openoutcry.replica.driver import now_ns
 from tests.support.replica import replica_split_brain as sb
-from tests.support.replica.replica_cluster import WAIT_S
+from tests.support.waiting import BOUND_S
 
 WAKINGS = 100
 AWAKE_S = 0.3
@@ -47,7 +47,7 @@ class Peer:
         return self.rows
 
     def wait(self, true, what):
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + BOUND_S
         while not true():
             assert self.process.poll() is None, what
             assert time.monotonic() < deadline, what

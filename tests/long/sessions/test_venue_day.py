@@ -15,6 +15,7 @@ from openoutcry.wire.enums import CommandKind, Phase, TimeInForce
 from tests.support.order_entry.sessions_venue import HASH, Client
 from tests.support.processes import free_port
 from tests.support.venue.served_venue import PORT, VENUE, ServedVenue, orders
+from tests.support.waiting import BOUND_S
 
 STEP_MINUTES = 15
 COMMANDS = 200
@@ -59,7 +60,7 @@ def test_a_day_of_24_hours(tmp_path: Path) -> None:
         cancels = batch.copy()
         cancels["kind"] = CommandKind.CANCEL
         both = np.stack([batch, cancels], axis=1).ravel()
-        assert venue.send(both, timeout_s=120.0)["acknowledged"] == 2 * COMMANDS
+        assert venue.send(both, timeout_s=BOUND_S)["acknowledged"] == 2 * COMMANDS
         trade_by_session(port, now)
         venue.wait_for(lambda status, now=now: status["time"].startswith(now))
         memory.append(venue.memories())

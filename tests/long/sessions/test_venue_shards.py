@@ -19,7 +19,6 @@ from openoutcry.replay.replay import replay
 from openoutcry.wire.enums import EventKind, Side
 from tests.support.order_entry.sessions_venue import HASH, PASSWORD, Client
 from tests.support.processes import free_port
-from tests.support.venue.served_venue import WAIT_S
 from tests.support.venue.venue_floor import Floor, kinds, order
 from tests.support.venue.venue_shards import (
     SYMBOLS,
@@ -29,6 +28,7 @@ from tests.support.venue.venue_shards import (
     is_right,
     pipeline_of,
 )
+from tests.support.waiting import BOUND_S
 
 SESSIONS = """
 [[port]]
@@ -89,12 +89,12 @@ def test_matchers_and_the_venue_are_killed_and_nothing_is_lost_or_doubled(tmp_pa
     floor = Floor(folder, roomy.replace("SHARDS", "2") + text)
     client = Client(int(ports["OUCH"]), "ONE")
     firm = FixClient("127.0.0.1", int(ports["FIX"]), "FIRM", PASSWORD, target="TEST",
-                     heartbeat_s=600, timeout_s=300)  # fmt: skip
+                     heartbeat_s=600, timeout_s=BOUND_S)  # fmt: skip
     for number, symbol in enumerate(SYMBOLS):
         client.enter(f"A{number}", symbol=symbol, price=900)
         assert client.message()[0] == "A"
         firm.buy(symbol, 5, 899)
-        answer = firm.next(300)
+        answer = firm.next(BOUND_S)
         assert answer is not None
         assert answer[150] == "0"
     enough = threading.Event()
@@ -108,7 +108,7 @@ def test_matchers_and_the_venue_are_killed_and_nothing_is_lost_or_doubled(tmp_pa
     floor.venue.senders += 1
     with ThreadPoolExecutor(1) as pool:
         sent = pool.submit(send, traffic(), ("127.0.0.1", floor.venue.port), rate=200,
-                           sender_id=floor.venue.senders, timeout_s=WAIT_S)  # fmt: skip
+                           sender_id=floor.venue.senders, timeout_s=BOUND_S)  # fmt: skip
         try:
             floor.venue.wait_for(lambda s: s["commands"] > 200)
             for stage in ("matcher-1", "matcher"):
@@ -118,7 +118,7 @@ def test_matchers_and_the_venue_are_killed_and_nothing_is_lost_or_doubled(tmp_pa
                 floor.ask("deposit", "1", "500", "--why", "beside a restart")
         finally:
             enough.set()
-        done = sent.result(WAIT_S)
+        done = sent.result(BOUND_S)
     assert done["acknowledged"] == done["sent_orders"]
     # Where stages share a process, the connections went with the matcher.
     client.close()

@@ -11,13 +11,13 @@ from openoutcry.ring import (
 )
 from tests.support.ring.ring_deaths import children, make_ring
 from tests.support.ring.ring_processes import (
-    STUCK_S,
     Children,
     check_whole,
     make_records,
     shared_words,
     split_ids,
 )
+from tests.support.waiting import BOUND_S
 
 __all__ = ["children", "make_ring"]
 
@@ -43,7 +43,7 @@ def test_a_consumer_that_comes_back_under_full_load_is_never_overtaken(
         with ring.producer() as out:
             first = 1
             while not stop[0]:
-                first += out.publish(make_records(number, first, 3), timeout_s=STUCK_S)
+                first += out.publish(make_records(number, first, 3), timeout_s=BOUND_S)
 
     def join_and_die() -> None:
         ring.reader("a")
@@ -63,7 +63,7 @@ def test_a_consumer_that_comes_back_under_full_load_is_never_overtaken(
         next_seq = 0
         last = dict.fromkeys(range(1, 3), 0)
         for _ in range(1 + number % 7):
-            assert reader.wait(STUCK_S), "overtaken: nothing comes any more"
+            assert reader.wait(BOUND_S), "overtaken: nothing comes any more"
             batch = reader.poll()
             next_seq = next_seq or int(batch["stamp"][0])
             check_whole(batch, next_seq)

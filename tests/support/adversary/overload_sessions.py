@@ -30,6 +30,7 @@ from openoutcry.pipeline.top import running
 from tests.support.adversary.disasters import add_evidence
 from tests.support.adversary.overload import ENDED, FLOOD, PAUSE_S, QUIET, SETTLED_S
 from tests.support.order_entry.sessions_venue import PASSWORD, Client, Venue, enter
+from tests.support.waiting import BOUND_S
 
 PREPARED = 800_000
 """Messages of the flood, over FIX more than it gets rid of; OUCH's are sent again and again."""
@@ -137,7 +138,7 @@ class Quiet:
         self.protocol, self.number = protocol, 0
         self.client: Any = (
             Client(port, "QUIET") if protocol == "ouch"
-            else FixClient("127.0.0.1", port, "QUIET", PASSWORD, timeout_s=300)
+            else FixClient("127.0.0.1", port, "QUIET", PASSWORD, timeout_s=BOUND_S)
         )  # fmt: skip
 
     def order(self) -> None:
@@ -213,7 +214,7 @@ def measure(
                 latencies_ns[on.value].append(quiet.round(seconds))
             os.sched_setaffinity(0, cores)
             on.value = ENDED
-            first_replies = reply_counts.get(timeout=300)
+            first_replies = reply_counts.get(timeout=BOUND_S)
             account = venue.stop()
     p99 = {
         which: np.array([np.percentile(one, 99) for one in latencies_ns[which]])

@@ -20,7 +20,8 @@ from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from tests.support.order_entry.sessions_venue import HASH
 from tests.support.order_entry.sessions_venue import PASSWORD as SECRET
 from tests.support.processes import OUTCRY, free_port
-from tests.support.venue.served_venue import PORT, VENUE, WAIT_S, ServedVenue
+from tests.support.venue.served_venue import PORT, VENUE, ServedVenue
+from tests.support.waiting import BOUND_S
 
 PASSWORD = "correct-horse-7411"
 OPERATORS_HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
@@ -206,7 +207,7 @@ def ended(process: subprocess.Popen[str] | None) -> str:
     """End a page's process; returns what else it said."""
     assert process is not None
     process.terminate()
-    _, err = process.communicate(timeout=WAIT_S)
+    _, err = process.communicate(timeout=BOUND_S)
     assert process.returncode == 0, err
     return err
 
@@ -215,7 +216,7 @@ def until_closed(page: Any) -> int:
     """The code with which the console closes a page's connection."""
     try:
         while True:
-            page.recv(timeout=WAIT_S)
+            page.recv(timeout=BOUND_S)
     except ConnectionClosed as closed:
         return int(closed.rcvd.code)
 
@@ -237,7 +238,7 @@ class ApiClient(httpx.Client):
     """Of the console's API: keeps the cookie and the token."""
 
     def __init__(self, url: str, **more: Any) -> None:
-        super().__init__(base_url=url, timeout=WAIT_S, **more)
+        super().__init__(base_url=url, timeout=BOUND_S, **more)
         self.csrf = ""
 
     def __enter__(self) -> "ApiClient":
@@ -260,7 +261,7 @@ class ApiClient(httpx.Client):
 
     def look(self, path: str, true: Any) -> Any:
         """What the API says, once that is so."""
-        until = time.monotonic() + WAIT_S
+        until = time.monotonic() + BOUND_S
         while not true(document := self.get(path).json()):
             assert time.monotonic() < until, document
             time.sleep(0.05)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.console.console_venue import ConsoleVenue, ScreenClient
 from tests.support.processes import free_port
-from tests.support.venue.served_venue import WAIT_S
+from tests.support.waiting import BOUND_S
 
 shared: dict[str, Any] = {}
 held = ExitStack()
@@ -73,7 +73,7 @@ def traders(screen):
     with ScreenClient(screen.screen_url) as one, ScreenClient(screen.screen_url) as three:
         for client, name in ((one, "PAGE1"), (three, "PAGE3")):
             # The venue may not have read the logout before yet.
-            until_s = time.monotonic() + WAIT_S
+            until_s = time.monotonic() + BOUND_S
             while (answer := client.log_in(name)).status_code == 503:
                 assert time.monotonic() < until_s, answer.text
                 time.sleep(0.2)

@@ -6,5 +6,7 @@ from functools import partial
 from websockets.asyncio import client as asyncio_client
 from websockets.sync import client
 
-connect = partial(client.connect, open_timeout=300, ping_interval=None)
-connect_asyncio = partial(asyncio_client.connect, open_timeout=300, ping_interval=None)
+from tests.support.waiting import BOUND_S
+
+connect = partial(client.connect, open_timeout=BOUND_S, ping_interval=None)
+connect_asyncio = partial(asyncio_client.connect, open_timeout=BOUND_S, ping_interval=None)

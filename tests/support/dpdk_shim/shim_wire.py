@@ -23,7 +23,8 @@ from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.dpdk_shim.spec import parse_port
 from openoutcry.ring import RingBuffer
 from openoutcry.wire import ORDER_DTYPE
-from tests.support.ring.ring_processes import ring_name, wait_until
+from tests.support.ring.ring_processes import ring_name
+from tests.support.waiting import BOUND_S, wait_until
 
 CLONE_NEWNET = 0x40000000
 UDP_PORT = 9000
@@ -154,7 +155,7 @@ def without_time(records: npt.NDArray[Any]) -> bytes:
 def records_of(text: str, **options: Any) -> tuple[npt.NDArray[Any], dict[str, Any]]:
     """Everything that one port gives until it is quiet for a while, and its account."""
     with make_ring(1 << 14) as ring, Shim([parse_port(text)], ring, **options) as shim:
-        shim.run(timeout_s=300 if text.startswith("pcap") else 0.3)
+        shim.run(timeout_s=BOUND_S if text.startswith("pcap") else 0.3)
         return drain(ring), shim.account()
 
 

@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.records import EVENT_DTYPE
 from tests.support.processes import OUTCRY
+from tests.support.waiting import BOUND_S, wait_until
 
 
 def limit_orders(count: int) -> np.ndarray:
@@ -56,16 +56,19 @@ def listening(folder: Path, port: int, *arguments: str) -> Iterator[subprocess.P
 
 def started(process: subprocess.Popen[str]) -> RunningPipeline:
     """The pipeline of this supervisor, once it takes input."""
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline and process.poll() is None:
-        for pipeline in running():
-            rows = pipeline.view(pipeline.positions(), 1)["stages"]
-            beats = [row["heartbeat_age_ns"] for row in rows]
-            if pipeline.owner.pid == process.pid and beats and None not in beats:
-                return pipeline
-        time.sleep(0.02)
-    process.kill()
-    raise AssertionError(f"the pipeline did not start: {process.communicate()[1]}")
+
+    def taking_input() -> list[RunningPipeline]:
+        assert process.poll() is None, process.communicate()[1]
+        return [one for one in running() if one.owner.pid == process.pid and all_beat(one)]
+
+    return wait_until(taking_input, f"the pipeline of pid {process.pid} takes input")[0]
+
+
+def all_beat(pipeline: RunningPipeline) -> bool:
+    """Every stage has run."""
+    rows = pipeline.view(pipeline.positions(), 1)["stages"]
+    beats = [row["heartbeat_age_ns"] for row in rows]
+    return bool(beats) and None not in beats
 
 
 def killed(process: subprocess.Popen[str], journal: Path) -> None:
@@ -74,14 +77,14 @@ def killed(process: subprocess.Popen[str], journal: Path) -> None:
     stages = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
-    _, left = psutil.wait_procs(stages, timeout=300)
+    _, left = psutil.wait_procs(stages, timeout=BOUND_S)
     assert not left
     assert not held(journal)
 
 
 def stopped(process: subprocess.Popen[str]) -> dict[str, Any]:
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=600)
+    out, err = process.communicate(timeout=BOUND_S)
     assert process.returncode == 0, err
     return dict(json.loads(out))
 

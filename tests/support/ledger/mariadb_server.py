@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.waiting import BOUND_S
+
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 SERVER, INSTALL = (shutil.which(name, path=PATH) for name in ("mariadbd", "mariadb-install-db"))
-TIMEOUT_S = 120
 needs_mariadb = pytest.mark.skipif(
     SERVER is None or INSTALL is None, reason="no MariaDB (Debian: mariadb-server-core)"
 )
@@ -32,7 +33,7 @@ def mariadb() -> Iterator[str]:
         installed = subprocess.run(
             [str(INSTALL), *common, "--auth-root-authentication-method=normal",
              "--skip-test-db", "--innodb-log-file-size=8M"],
-            capture_output=True, text=True, timeout=TIMEOUT_S,
+            capture_output=True, text=True, timeout=BOUND_S,
         )  # fmt: skip
         assert installed.returncode == 0, installed.stdout + installed.stderr
         with Path(folder, "log").open("w+") as log:
@@ -43,7 +44,7 @@ def mariadb() -> Iterator[str]:
                 stdout=log, stderr=log,
             )  # fmt: skip
             try:
-                deadline = time.monotonic() + TIMEOUT_S
+                deadline = time.monotonic() + BOUND_S
                 while not socket.exists():
                     assert server.poll() is None, Path(log.name).read_text()
                     assert time.monotonic() < deadline, Path(log.name).read_text()
@@ -52,7 +53,7 @@ def mariadb() -> Iterator[str]:
             finally:
                 server.terminate()
                 try:
-                    server.wait(TIMEOUT_S)
+                    server.wait(BOUND_S)
                 except subprocess.TimeoutExpired:
                     server.kill()
                     server.wait()

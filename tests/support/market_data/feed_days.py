@@ -10,7 +10,8 @@ from openoutcry.market_data.spec import FeedSpec
 from openoutcry.market_data.stream import StreamReceiver
 from tests.support.console.websockets_patient import connect
 from tests.support.processes import free_port
-from tests.support.venue.served_venue import PORT, VENUE, WAIT_S, ServedVenue
+from tests.support.venue.served_venue import PORT, VENUE, ServedVenue
+from tests.support.waiting import BOUND_S
 
 LIMITS = "\nmin_price_ticks = 1\nmax_price_ticks = 1_000_000\nmax_qty_lots = 1_000_000\n"
 
@@ -50,7 +51,7 @@ class Days:
         self.depth = DepthReceiver(self.spec.depth, "127.0.0.1")
 
     def wait_for(self, *done) -> None:
-        until = time.monotonic() + WAIT_S
+        until = time.monotonic() + BOUND_S
         while not all(one() for one in done):
             state = [
                 (one.session, one.next_sequence, one.ended, one.sessions, one.unfinished)
@@ -70,7 +71,7 @@ class Days:
         while row["type"] != "snapshot":  # before the first view there is no instrument to ask for
             if row["type"] != "heartbeat":
                 page.send(json.dumps({"subscribe": ["GOLD"]}))
-            row = json.loads(page.recv(timeout=WAIT_S))
+            row = json.loads(page.recv(timeout=BOUND_S))
         assert row["symbol"] == "GOLD"
         return page
 

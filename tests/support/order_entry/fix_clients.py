@@ -7,8 +7,9 @@ import pytest
 from openoutcry.order_entry import session as block
 from openoutcry.order_entry.fix import reference
 from tests.oracles.fix_acceptor import Acceptor, Connection, Server
-from tests.support.order_entry.fix_quickfix import quickfix_client, wait_until
+from tests.support.order_entry.fix_quickfix import quickfix_client
 from tests.support.order_entry.fix_venue import Acknowledger, CuttingProxy, venue_session
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,10 +40,10 @@ def trade_through_cuts(tmp_path, count, cuts):
                     11: f"C{number}", 55: "GOLD", 54: "1", 38: str(number + 1), 40: "2",
                     44: "12.34", 60: "20260105-09:30:00.000", 21: "1",
                 })  # fmt: skip
-            wait_until(lambda: len(client.reports) >= count, "reports are missing")
+            wait_until(lambda: len(client.reports) >= count, "all reports have come")
             wait_until(
                 lambda: client.numbers() == (one[block.OUT_SEQ], one[block.IN_SEQ]),
-                "sequence numbers differ",
+                "sequence numbers agree",
             )
         assert proxy.done == len(cuts)
     return application.orders, client

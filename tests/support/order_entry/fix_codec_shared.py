@@ -1,7 +1,6 @@
 """What the tests of fix codec in several tiers share."""
 
 import numpy as np
-from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
 from openoutcry.order_entry.fix import encode, reference
@@ -17,9 +16,6 @@ CODEC = Codec()
 TIME = "20260105-09:30:00.123"
 HEADER = [(35, "D"), (34, "7"), (49, "FIRM"), (52, TIME), (56, "VENUE")]
 NEW = {11: "C1", 55: "GOLD", 54: "1", 38: "100", 40: "2", 44: "12.34", 60: TIME}
-GENERATED = (Phase.explicit, Phase.generate)
-"""A failing example is shown as it came: to make it small takes minutes."""
-MANY = settings(max_examples=100, deadline=None, derandomize=True, phases=GENERATED)
 
 
 def order_message(kind, fields):

@@ -2,13 +2,12 @@
 
 import contextlib
 import threading
-import time
 
 import pytest
 
 from tests.oracles.fix_dictionary import PATHS
+from tests.support.waiting import BOUND_S
 
-PATIENCE_S = 600
 # CheckLatency: on a busy machine a report may wait longer for its reader than QuickFIX's 120 s, and
 # it would be rejected for its age.
 SETTINGS = """[DEFAULT]
@@ -28,13 +27,6 @@ BeginString=FIX.{version}
 SenderCompID={sender}
 TargetCompID={target}
 """
-
-
-def wait_until(condition, what):
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.01)
 
 
 def make_client(fix, password):
@@ -115,7 +107,7 @@ def quickfix_client(folder, port, sender="FIRM", target="VENUE", password="", ve
     initiator = fix.SocketInitiator(client, fix.FileStoreFactory(settings), settings)
     initiator.start()
     try:
-        assert client.logged_on.wait(PATIENCE_S)
+        assert client.logged_on.wait(BOUND_S)
         yield client
     finally:
         initiator.stop()

@@ -6,15 +6,17 @@ import time
 from pathlib import Path
 
 from tests.oracles.fix_acceptor import Connection
+from tests.support.waiting import BOUND_S
 
 HERE = Path(__file__).parent / "quickfix_acceptance"
 SCRIPTS = sorted((HERE / "fix44").glob("*.def"))
+SLOW = ("4a_NoDataSentDuringHeartBtInt.def", "6_SendTestRequest.def")
+"""They wait for heartbeats, 12 and 34 seconds."""
 PATTERNS = {
     line.split("=")[0]: re.compile(line.split("=", 1)[1])
     for line in (HERE / "fields.fmt").read_text().split()
 }
 SOH = "\x01"
-PATIENCE_S = 300
 
 
 class Mismatch(AssertionError):
@@ -100,7 +102,7 @@ class Tcp:
         return time.time()
 
     def connect(self, who):
-        self.sockets[who] = socket.create_connection(("127.0.0.1", self.port), PATIENCE_S)
+        self.sockets[who] = socket.create_connection(("127.0.0.1", self.port), BOUND_S)
         self.buffers[who] = b""
 
     def send(self, who, data):

@@ -5,26 +5,26 @@ import time
 from openoutcry.client import ClientError, FixClient
 from openoutcry.wire.messages import OUCH50
 from tests.support.order_entry.sessions_venue import PASSWORD, Client
+from tests.support.waiting import BOUND_S
 
-PATIENCE_S = 300
 HEARTBEAT_S = 600
 """A busy machine lets these clients wait for each other longer than anybody's usual interval."""
 
 
 class Patient(FixClient):
-    def logout(self, timeout_s=PATIENCE_S):
+    def logout(self, timeout_s=BOUND_S):
         """Until the venue has answered and closed, so that the session is free."""
         super().logout(timeout_s)
 
 
 def connect(venue, name="FIRM", password=PASSWORD, port="FIX44", **options):
     """Until the connection before is closed on the other side too."""
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + BOUND_S
     options.setdefault("heartbeat_s", HEARTBEAT_S)
     while True:
         try:
             return Patient(
-                "127.0.0.1", venue.ports[port], name, password, timeout_s=PATIENCE_S, **options
+                "127.0.0.1", venue.ports[port], name, password, timeout_s=BOUND_S, **options
             )
         except ClientError as error:
             if "closed the connection" not in str(error) or time.monotonic() > until:
@@ -33,7 +33,7 @@ def connect(venue, name="FIRM", password=PASSWORD, port="FIX44", **options):
 
 
 def take(client, count):
-    messages = [client.next(PATIENCE_S) for _ in range(count)]
+    messages = [client.next(BOUND_S) for _ in range(count)]
     assert None not in messages
     return messages
 

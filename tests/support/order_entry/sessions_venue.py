@@ -39,7 +39,7 @@ from openoutcry.wire import make_instruments
 from openoutcry.wire.messages import OUCH42
 from tests.support.processes import free_port
 from tests.support.venue.naps import nap_longer
-from tests.support.waiting import wait_until
+from tests.support.waiting import BOUND_S, wait_until
 
 PASSWORD = "secret"
 HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
@@ -153,7 +153,7 @@ class Venue:
         stages = psutil.Process(self.process.pid).children(recursive=True)
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        _, left = psutil.wait_procs(stages, timeout=300)
+        _, left = psutil.wait_procs(stages, timeout=BOUND_S)
         assert not left
         self.process.stdout.close()
 
@@ -165,7 +165,7 @@ class Venue:
             document = json.loads(line)
             account |= document
             self.notes.append(document.get("note", ""))
-        assert self.process.wait(300) == 0
+        assert self.process.wait(BOUND_S) == 0
         return account
 
     def __exit__(self, *error):
@@ -181,13 +181,21 @@ class Client:
     """A SoupBinTCP client; ``number`` is that of the next sequenced message."""
 
     def __init__(
-        self, port, name, password=PASSWORD, sequence=1, session="", wait_s=300, tls=None, source=""
+        self,
+        port,
+        name,
+        password=PASSWORD,
+        sequence=1,
+        session="",
+        wait_s=BOUND_S,
+        tls=None,
+        source="",
     ):
         """``source``: the address that it comes from."""
         until = time.monotonic() + wait_s
         while True:
             self.socket = socket.create_connection(
-                ("127.0.0.1", port), timeout=300, source_address=(source, 0) if source else None
+                ("127.0.0.1", port), timeout=BOUND_S, source_address=(source, 0) if source else None
             )
             login = soupbin.LoginRequest(name, password, session, sequence)
             self.data = b""

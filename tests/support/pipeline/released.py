@@ -12,6 +12,7 @@ from typing import Any
 from openoutcry.pipeline.run import Sample, Watcher
 from openoutcry.pipeline.top import running
 from tests.support.pipeline import released_child
+from tests.support.waiting import BOUND_S
 
 
 class Child:
@@ -44,11 +45,11 @@ class Child:
             return word in self.lines or (or_event is not None and read >= or_event)
 
         with self.more:
-            assert self.more.wait_for(has_come, timeout=600), (word, self.lines[-3:])
+            assert self.more.wait_for(has_come, timeout=BOUND_S), (word, self.lines[-3:])
 
     def report(self) -> dict[str, Any]:
         """What it printed at its end."""
-        assert self.process.wait(timeout=600) == 0
+        assert self.process.wait(timeout=BOUND_S) == 0
         self.listener.join()
         return dict(json.loads(self.lines[-1]))
 

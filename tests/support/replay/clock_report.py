@@ -13,6 +13,7 @@ from openoutcry.wire import CLOCK_DTYPE
 from openoutcry.wire.enums import ClockEvent, ClockFlag, ClockSource, ClockState
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY
+from tests.support.waiting import BOUND_S
 
 SECOND_NS = 1_000_000_000
 MIDNIGHT_UTC_S = 1_800_057_600
@@ -39,7 +40,7 @@ def daemon():
     assert process.stderr.readline().startswith(f"outcry.{process.pid}.")
     yield process
     process.send_signal(signal.SIGTERM)
-    assert process.wait(300) == 0
+    assert process.wait(BOUND_S) == 0
     process.stderr.close()
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from openoutcry.replica.cluster import Cluster
 from tests.support.pipeline.outcry_command import outcry
-from tests.support.replica.replica_cluster import WAIT_S, link
+from tests.support.replica.replica_cluster import link
+from tests.support.waiting import BOUND_S
 
 __all__ = ["cluster", "link", "outcry"]
 
@@ -31,6 +32,6 @@ def cluster(tmp_path_factory):
         nodes = Cluster.make(tmp_path_factory.mktemp("nats") / "cluster")
         held.callback(nodes.stop)
         nodes.start()
-        nodes.wait_ready(WAIT_S)
+        nodes.wait_ready(BOUND_S)
         running.append(nodes)
     return running[0]

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,7 @@ from openoutcry.replica.cluster import Cluster
 from openoutcry.replica.link import Link, reach
 from openoutcry.replica.publisher import Publisher
 from openoutcry.wire import ORDER_DTYPE
-
-WAIT_S = 300
+from tests.support.waiting import BOUND_S, wait_until
 
 
 @pytest.fixture
@@ -23,13 +22,6 @@ def link(cluster: Cluster) -> Iterator[Link]:
     connection = reach(cluster.access)
     yield connection
     connection.close()
-
-
-def until(true: Callable[[], object], what: str = "") -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.005)
 
 
 def new_journal(folder: Path) -> JournalWriter:
@@ -55,7 +47,7 @@ def drain(publisher: Publisher) -> None:
         publisher.turn(0.02)
         return publisher.idle or bool(publisher.stopped)
 
-    until(done, "the journal is not published")
+    wait_until(done, "the journal is published")
 
 
 def thread_states(pid: int) -> set[str]:
@@ -80,9 +72,9 @@ class Frozen:
         # work for a while.
         for node in self.nodes:
             pid = self.cluster.processes[node.name].pid
-            until(lambda pid=pid: thread_states(pid) == {"T"}, f"{node.name} does not stop")
+            wait_until(lambda pid=pid: thread_states(pid) == {"T"}, f"{node.name} is stopped")
 
     def __exit__(self, *_: object) -> None:
         for node in self.nodes:
             self.cluster.signal(node, signal.SIGCONT)
-        self.cluster.wait_ready(WAIT_S)
+        self.cluster.wait_ready(BOUND_S)

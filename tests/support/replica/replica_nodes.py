@@ -12,8 +12,8 @@ from typing import Any
 from openoutcry.client.ouch import OuchClient
 from openoutcry.order_entry.passwords import password_hasher
 from tests.support.processes import free_port
-from tests.support.replica.replica_cluster import WAIT_S
 from tests.support.venue.served_venue import FileClock, ns
+from tests.support.waiting import BOUND_S
 
 WORD = "secret"
 VENUE = """
@@ -109,7 +109,7 @@ class Node:
         return dict(document) if document["pid"] == self.process.pid else {}
 
     def wait(self, true: Any) -> None:
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + BOUND_S
         while not true():
             assert self.process is not None
             assert self.process.poll() is None, self.output()
@@ -135,7 +135,7 @@ class Node:
 
     def end(self) -> dict[str, Any]:
         assert self.process is not None
-        out, _ = self.process.communicate(timeout=WAIT_S)
+        out, _ = self.process.communicate(timeout=BOUND_S)
         assert self.process.returncode == 0, self.output()
         return dict(json.loads(out.splitlines()[-1]))
 

@@ -16,8 +16,8 @@ from tests.support.ring.ring_processes import (
     pause_for_ever,
     ring_name,
     shared_words,
-    wait_until,
 )
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

@@ -33,9 +33,9 @@ from tests.support.ring.ring_processes import (
     ring_name,
     shared_words,
     split_ids,
-    wait_until,
     work_compiled,
 )
+from tests.support.waiting import BOUND_S, wait_until
 
 SEQ_MAX = 1 << 21
 """Producers stop here; a storm of some hundred kills stays far below."""
@@ -255,7 +255,7 @@ class Storm:
         """By pidfd for those who had registered; the others were nobody yet."""
         watched = {who.pid for who in watch._watched.values()} & pids
         while watched:
-            dead = {who.pid for who in watch.wait(300)}
+            dead = {who.pid for who in watch.wait(BOUND_S)}
             assert dead, f"seed {self.seed}: no proof of death of {watched}"
             watched -= dead
         self.proven = time.perf_counter()
@@ -370,9 +370,9 @@ def warm_up() -> None:
                 producer.claim(1).publish()
                 producer.claim(1)
             reader, worker = ring.reader("a", strategy), ring.worker("pool", strategy)
-            assert reader.wait(300)
+            assert reader.wait(BOUND_S)
             reader.release(len(reader.poll()))
-            assert worker.wait(300)
+            assert worker.wait(BOUND_S)
             worker.take()
             worker.finish()
             ring.close()

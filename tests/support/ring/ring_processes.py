@@ -5,7 +5,6 @@ import mmap
 import os
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,11 +18,9 @@ from openoutcry.ring.kernels import claim_work, mark_done, publish_shared, relea
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_acquire, load_i64, store_i64, store_release, yield_cpu
+from tests.support.waiting import wait_until
 
 NUMBER_BITS = 40
-STUCK_S = 600.0
-"""Nothing here takes a hundredth of it on an idle machine, where kernels are compiled; it only ends
-what would never end."""
 
 _names = itertools.count()
 
@@ -133,9 +130,8 @@ class Children:
 
     def join(self, pids: Iterable[int]) -> None:
         """All of them end with 0, in time."""
-        deadline = time.monotonic() + STUCK_S
         for pid in pids:
-            wait_until(lambda pid=pid: has_ended(pid), deadline - time.monotonic())
+            wait_until(lambda pid=pid: has_ended(pid), f"child {pid} has ended")
             code = self.reap(pid)
             assert code == 0, f"child {pid} ended with {code}"
 
@@ -156,14 +152,6 @@ def has_ended(pid: int) -> bool:
 def process_state(pid: int) -> str:
     """R runnable, S asleep, T stopped, Z dead (proc(5), /proc/PID/stat)."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
-def wait_until(ready: Callable[[], bool], timeout_s: float = STUCK_S) -> None:
-    """Fail when it takes so long that it must be stuck."""
-    deadline = time.monotonic() + timeout_s
-    while not ready():
-        assert time.monotonic() < deadline, "stuck"
-        time.sleep(0.0005)
 
 
 def pause_for_ever() -> None:

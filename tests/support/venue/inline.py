@@ -114,9 +114,7 @@ class InlineVenue:
         self.spec = SessionsSpec(
             rows, (), day=DAY, day_begin_ns=1, **(SMALL | dict(sizes or {}) | dict(spec or {}))
         )
-        self.journal_path, self.notes = journal, []
-        self.clock = InlineClock(begin)
-        self.clock.moved = self.step
+        self._at(journal, begin)
         self._options = {
             "wiring": with_sessions(wiring),
             "order_capacity": 1 << 12,
@@ -124,8 +122,13 @@ class InlineVenue:
             "volatile_journal": True,
             "id_key": 1,
         } | options
-        self.run: SteppedRun | None = None
         self.open()
+
+    def _at(self, journal: Path | None, begin: datetime) -> None:
+        self.journal_path = journal
+        self.notes: list[str] = []
+        self.clock = InlineClock(begin)
+        self.run: SteppedRun | None = None
 
     def __enter__(self) -> InlineVenue:
         return self
@@ -137,32 +140,44 @@ class InlineVenue:
     # Its life.
 
     def open(self) -> None:
-        """Begin, or go on behind what the journal has."""
+        """Begin, or go on after what the journal has."""
         journal = self.journal_path
         resume = journal is not None and any(journal.glob("segment-*"))
         options = {"source": Nobody(), **self._options}
-        self.run = SteppedRun(
+        self.begin(
             Options(
                 sessions=self.spec, journal=journal, resume=resume, clock=self.clock, **options
             ),
             Watcher(note=self.notes.append),
         )
-        self.loop = DoormanLoop(self.clock)
-        self.doorman: Doorman = self.run.work.sessions.doorman()
-        self.doorman.no_such_hash = nobodys_hash(CHEAP)
+
+    def begin(self, options: Options, watcher: Watcher) -> None:
+        """Start a run, and the process of logins if it has sessions."""
+        self.run = SteppedRun(options, watcher)
+        self.clock.moved = self.step
+        self.doorman: Doorman | None = None
+        if options.sessions is not None:
+            self.loop = DoormanLoop(self.clock)
+            self.doorman = self.run.work.sessions.doorman()
+            self.doorman.no_such_hash = nobodys_hash(CHEAP)
         self.step()
 
     def drop(self) -> None:
         """What is in memory is lost, and every connection."""
         assert self.run is not None
-        hall = self.run.work.sessions.hall
         self._end_logins()
+        if self.doorman is not None:
+            self._close_connections()
+        self.run.drop()
+        self.run = None
+
+    def _close_connections(self) -> None:
+        assert self.run is not None
+        hall = self.run.work.sessions.hall
         descriptors = [int(hall.block(i)[s.FD // 8]) for i in range(1, len(self.spec.sessions) + 1)]
         for descriptor in descriptors:
             if descriptor >= 0:
                 socket.socket(fileno=descriptor).close()
-        self.run.drop()
-        self.run = None
 
     def again(self) -> None:
         """Drop everything that is in memory, and go on from the journal."""
@@ -184,6 +199,8 @@ class InlineVenue:
             self.run = None
 
     def _end_logins(self) -> None:
+        if self.doorman is None:
+            return
         for task in list(self.doorman.tasks):
             task.cancel()
         self.loop.settle()
@@ -192,7 +209,7 @@ class InlineVenue:
     def step(self) -> None:
         """Everything that can be done now is done."""
         assert self.run is not None
-        if self.doorman.tasks:
+        if self.doorman is not None and self.doorman.tasks:
             self.loop.settle()
         self.run.step()
 
@@ -200,6 +217,7 @@ class InlineVenue:
 
     def dial(self, protocol: Protocol = Protocol.OUCH42, source: str = "127.0.0.1") -> Line:
         """A connection to the port of a protocol, from that address."""
+        assert self.doorman is not None
         ours, theirs = socket.socketpair()
         port = PortSpec(protocol, "127.0.0.1", 0)
         self.loop.call_soon(self.doorman.admit, theirs, port, (source or "127.0.0.1", 40_000))

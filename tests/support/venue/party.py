@@ -101,6 +101,7 @@ class OuchParty(Party):
         kind, body = client.answer
         if kind != "A":
             raise Refused(kind + body.decode())
+        assert client.number == login.get("sequence", 1), "the venue goes on where it is asked to"
         self.client = client
 
     def connected(self, **login: Any) -> Ouch:

@@ -21,9 +21,8 @@ from openoutcry.replay.events import events_of
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, OrderType, Side
 from tests.support.processes import free_port
+from tests.support.waiting import BOUND_S, wait_until
 
-WAIT_S = 900
-"""A venue that is cold compiles its kernels first, beside whatever else the machine does."""
 VENUE = """
 [venue]
 name = "TEST"
@@ -125,7 +124,7 @@ class ServedVenue:
         return {"state": "starting", "phases": {}}
 
     def wait_for(self, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + BOUND_S
         while not true(document := self.status()):
             assert self.process is not None
             assert self.process.poll() is None, self.process.communicate()
@@ -142,7 +141,7 @@ class ServedVenue:
             )
         )
 
-    def send(self, orders: np.ndarray, timeout_s: float = WAIT_S) -> dict[str, Any]:
+    def send(self, orders: np.ndarray, timeout_s: float = BOUND_S) -> dict[str, Any]:
         """As a sender of its own: one that comes back with numbers it has used is refused."""
         self.senders += 1
         return send([orders], ("127.0.0.1", self.port), rate=2_000, sender_id=self.senders,
@@ -154,15 +153,15 @@ class ServedVenue:
         children = self.children()
         self.process.kill()
         self.process.communicate()
-        deadline = time.monotonic() + WAIT_S
-        while any(os.path.exists(f"/proc/{pid}") for pid in children):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(
+            lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children),
+            "all stages are gone",
+        )
 
     def stop(self) -> dict[str, Any]:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        out, err = self.process.communicate(timeout=WAIT_S)
+        out, err = self.process.communicate(timeout=BOUND_S)
         assert self.process.returncode == 0, err
         return dict(json.loads(out.splitlines()[-1]))
 

@@ -19,6 +19,7 @@ from openoutcry.wire.enums import (
     ErrorBit,
     EventKind,
     OrderType,
+    Phase,
     Reason,
     Side,
     TimeInForce,
@@ -67,13 +68,60 @@ def order(order_id: int, side: Side, qty: int, price: int, who: int = 1, **more:
     return rows
 
 
-class Floor:
+def with_operators(text: str) -> str:
+    """A venue file with two operators, anna and bert."""
+    hashed = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(WORD)
+    return text + "".join(OPERATOR.format(name=n, password=hashed) for n in ("anna", "bert"))
+
+
+class Records:
+    """What a venue's journal says, and what became of orders that it was sent."""
+
+    journal_path: Path | None
+
+    def publish(self, orders: np.ndarray) -> None:
+        """Send orders, and wait until the venue has answered them."""
+        raise NotImplementedError
+
+    def send(self, *orders: np.ndarray) -> list[np.ndarray]:
+        """Their own events, each."""
+        self.publish(np.concatenate(orders))
+        commands, events = self.journal()
+        # Parts of liquidations come by themselves.
+        ours = np.isin(commands["kind"], (1, 2)) & (commands["order_id"] < lay.PART_IDS)
+        ours = commands[ours][-len(orders) :]
+        return [events[events["cause_seq"] == one["seq"]] for one in ours]
+
+    def journal(self) -> tuple[np.ndarray, np.ndarray]:
+        """Every command and every event."""
+        assert self.journal_path is not None
+        reader = JournalReader(self.journal_path)
+        batches = [
+            (np.array(batch.commands), np.array(batch.events))
+            for batch in events_of(reader, starting_point(reader))
+        ]
+        commands, events = zip(*batches, strict=True)
+        return np.concatenate(commands), np.concatenate(events)
+
+    def settings(self) -> list[Setting]:
+        commands, _ = self.journal()
+        risk = commands[commands["kind"] == CommandKind.RISK]
+        assert not risk["participant"].any()
+        return [Setting(int(what)) for what in risk["order_type"]]
+
+    def phases_of(self, symbol: str) -> list[str]:
+        """Every PHASE of an instrument."""
+        commands, _ = self.journal()
+        rows = commands[commands["kind"] == CommandKind.PHASE]
+        return [Phase(int(row["aux"])).name for row in rows if row["symbol"].decode() == symbol]
+
+
+class Floor(Records):
     """A served venue, its operator, and what its journal says."""
 
     def __init__(self, folder: Path, text: str = VENUE + MORE) -> None:
-        hashed = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(WORD)
-        operators = "".join(OPERATOR.format(name=n, password=hashed) for n in ("anna", "bert"))
-        self.venue = ServedVenue(folder, "2026-11-23T10:00", PORT, text + operators)
+        self.venue = ServedVenue(folder, "2026-11-23T10:00", PORT, with_operators(text))
+        self.journal_path = self.venue.journal
         self.file = folder / "venue.toml"
         self.open()
 
@@ -104,30 +152,8 @@ class Floor:
         assert done.exit_code == status, done.output
         return dict(json.loads(done.stdout.splitlines()[-1]))
 
-    def send(self, *orders: np.ndarray) -> list[np.ndarray]:
-        """Their own events, each."""
-        sent = np.concatenate(orders)
-        assert self.venue.send(sent)["acknowledged"] == len(sent)
-        commands, events = self.journal()
-        # Parts of liquidations come by themselves.
-        ours = np.isin(commands["kind"], (1, 2)) & (commands["order_id"] < lay.PART_IDS)
-        ours = commands[ours][-len(sent) :]
-        return [events[events["cause_seq"] == one["seq"]] for one in ours]
-
-    def journal(self) -> tuple[np.ndarray, np.ndarray]:
-        reader = JournalReader(self.venue.journal)
-        batches = [
-            (np.array(batch.commands), np.array(batch.events))
-            for batch in events_of(reader, starting_point(reader))
-        ]
-        commands, events = zip(*batches, strict=True)
-        return np.concatenate(commands), np.concatenate(events)
-
-    def settings(self) -> list[Setting]:
-        commands, _ = self.journal()
-        risk = commands[commands["kind"] == CommandKind.RISK]
-        assert not risk["participant"].any()
-        return [Setting(int(what)) for what in risk["order_type"]]
+    def publish(self, orders: np.ndarray) -> None:
+        assert self.venue.send(orders)["acknowledged"] == len(orders)
 
 
 def kinds(events: np.ndarray) -> list[EventKind]:

@@ -23,6 +23,7 @@ from openoutcry.venue.operations import Operations
 from openoutcry.wire import OutcryError
 from tests.support.adversary.other_user import as_nobody, as_root
 from tests.support.venue.served_venue import PORT, VENUE
+from tests.support.waiting import BOUND_S
 
 ROWS = """
 [[participant]]
@@ -67,7 +68,7 @@ class Served:
 
     def connect(self) -> socket.socket:
         client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        client.settimeout(300)
+        client.settimeout(BOUND_S)
         client.connect(str(self.folder / NAME))
         return client
 

@@ -13,6 +13,7 @@ import pytest
 from openoutcry.wire.private_folder import private_folder
 from tests import ROOT
 from tests.support.adversary.other_user import NOBODY, as_nobody, as_root, shared_folder
+from tests.support.waiting import BOUND_S
 
 CALLER = """
 from openoutcry.wire.kernel import CACHE_ROOT
@@ -36,7 +37,7 @@ def run_kernel(shared: Path, **variables: str) -> subprocess.CompletedProcess[st
     environment = {**kept, "HOME": "/proc/none", "TMPDIR": str(shared), **variables}
     return subprocess.run(
         [sys.executable, "-c", CALLER], cwd=ROOT, env=environment, text=True, capture_output=True,
-        timeout=600,
+        timeout=BOUND_S,
     )  # fmt: skip
 
 

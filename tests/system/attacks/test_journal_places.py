@@ -16,6 +16,7 @@ from openoutcry.journal.verify import verify
 from tests.support.adversary.journal_places import outcry
 from tests.support.dpdk_shim.udp_runs import started
 from tests.support.processes import OUTCRY, find_pipeline, free_port
+from tests.support.waiting import BOUND_S
 
 
 class DyingDisk(Disk):
@@ -107,6 +108,6 @@ def test_what_a_network_run_acknowledged_is_kept_and_can_be_resumed(tmp_path: Pa
     assert outcry("run", "--orders", "1000", "--topology", "inline", cwd=tmp_path).returncode == 0
     assert journal.is_dir()
     again = [*command[:-1], f"{acknowledged}", "--journal", journal.name, "--resume", "--json"]
-    done = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, timeout=BOUND_S)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["resumed"]["commands"] == acknowledged

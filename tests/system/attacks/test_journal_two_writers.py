@@ -7,6 +7,7 @@ import pytest
 
 from openoutcry.journal.verify import verify
 from tests.support.processes import OUTCRY, find_pipeline
+from tests.support.waiting import BOUND_S
 
 
 @pytest.mark.promise("Removing the file `lock` lets no second writer in", group="files")
@@ -22,7 +23,7 @@ def test_a_second_resume_is_refused_when_the_lock_file_is_removed(tmp_path):
             second = subprocess.run([*command, "--resume"], capture_output=True, text=True)
             assert process.poll() is None, "the first one was at work all the while"
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=600)
+            _, err = process.communicate(timeout=BOUND_S)
         finally:
             process.kill()
     assert second.returncode == 1

@@ -26,7 +26,7 @@ from tests.support.dpdk_shim.udp_runs import (
     stopped,
 )
 from tests.support.processes import free_port
-from tests.support.waiting import wait_until
+from tests.support.waiting import BOUND_S, wait_until
 
 _compiled = shared._compiled
 
@@ -96,7 +96,7 @@ def test_nobody_on_the_network_is_the_exchange_operator(tmp_path: Path) -> None:
     ):
         pipeline = started(process)
         client.connect(("127.0.0.1", port))
-        client.settimeout(300)
+        client.settimeout(BOUND_S)
         for data in build_packets(mixed, 9, 1, 0, 4):
             client.send(data)
         wait_until(lambda: pipeline.positions()["events"] >= 4, "the four orders are accepted")
@@ -125,7 +125,7 @@ def test_a_forged_sequence_does_not_silence_its_sender(tmp_path: Path) -> None:
     ):
         started(process)
         client.connect(("127.0.0.1", port))
-        client.settimeout(300)
+        client.settimeout(BOUND_S)
         heard = []
         for data in (packets[0], *forged, *packets[1:]):
             client.send(data)

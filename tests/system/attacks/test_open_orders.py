@@ -24,6 +24,7 @@ from tests.support.dpdk_shim.udp_runs import (
     stopped,
 )
 from tests.support.processes import free_port
+from tests.support.waiting import BOUND_S
 
 BOUND = 100
 
@@ -40,7 +41,7 @@ class Client:
         self.participant, self.next_seq = participant, 1
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.connect(("127.0.0.1", port))
-        self.socket.settimeout(300)
+        self.socket.settimeout(BOUND_S)
 
     def send(self, first_id: int, count: int, kind: CommandKind = CommandKind.NEW) -> np.ndarray:
         orders = limit_orders(count)

@@ -22,6 +22,7 @@ from tests import ROOT
 from tests.support.adversary.other_user import NOBODY, as_nobody, as_root, shared_folder
 from tests.support.processes import OUTCRY
 from tests.support.venue.served_venue import VENUE
+from tests.support.waiting import BOUND_S
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_a_venue_writes_nothing_where_others_may(shared: Path, ours: Path, what:
 
     as_nobody(prepare)
     done = subprocess.run(
-        [*OUTCRY, "serve", shared / "venue.toml"], capture_output=True, text=True, timeout=600
+        [*OUTCRY, "serve", shared / "venue.toml"], capture_output=True, text=True, timeout=BOUND_S
     )
     assert done.returncode == 1
     assert done.stderr.strip() == f"outcry: {shared / what}: it belongs to user {NOBODY}"
@@ -207,7 +208,7 @@ def test_a_secret_is_in_no_process_list(tmp_path: Path, arguments: list[str]) ->
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True,
-        input="", timeout=600,
+        input="", timeout=BOUND_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     shown = done.stdout.splitlines()[-1]

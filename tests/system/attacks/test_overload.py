@@ -21,6 +21,7 @@ from tests.support.dpdk_shim.udp_runs import (
     stopped,
 )
 from tests.support.processes import OUTCRY, free_port
+from tests.support.waiting import BOUND_S
 
 RATE = 50
 FLOOD = 2_200
@@ -34,7 +35,7 @@ def _compiled() -> None:
 def connected(port: int) -> socket.socket:
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     client.connect(("127.0.0.1", port))
-    client.settimeout(300)
+    client.settimeout(BOUND_S)
     return client
 
 

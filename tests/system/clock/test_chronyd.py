@@ -12,6 +12,7 @@ from openoutcry.ptp import host
 from openoutcry.ptp.daemon import measure_nominal
 from openoutcry.ptp.sources import ChronySource
 from openoutcry.wire.enums import ClockSource
+from tests.support.waiting import BOUND_S
 
 CONFIG = """
 refclock SOCK {folder}/clock refid TST poll 0 filter 2 delay 0.0002
@@ -50,13 +51,13 @@ def chronyd(tmp_path, monkeypatch):
     )  # fmt: skip
     yield tmp_path
     process.terminate()
-    process.wait(300)
+    process.wait(BOUND_S)
 
 
 def test_a_real_chronys_correction_is_taken(chronyd, table):
     """Its report says slow by a millisecond: so much is added to the system clock, and root delay
     and dispersion are granted."""
-    machine, until, sample = host.Machine(), time.monotonic() + 300, None
+    machine, until, sample = host.Machine(), time.monotonic() + BOUND_S, None
     while sample is None:
         assert time.monotonic() < until
         time.sleep(0.25)

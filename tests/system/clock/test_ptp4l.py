@@ -17,6 +17,7 @@ from openoutcry.ptp.sources import KernelSource, LinuxptpSource
 from openoutcry.wire.enums import ClockEvent, ClockFlag, ClockSource, ClockState
 from tests import ROOT
 from tests.support.ptp.ptp_grandmaster import IDENTITY, Behaviour, as_json
+from tests.support.waiting import BOUND_S
 
 GRANDMASTER = ROOT / "tests/support/ptp/ptp_grandmaster.py"
 CONFIG = """
@@ -123,7 +124,7 @@ class Clock:
         self.page = ClockPage(writer.segment)
         self.behaviour = link.behaviour
 
-    def run(self, until, timeout_s=120.0, step_ns=0):
+    def run(self, until, timeout_s=BOUND_S, step_ns=0):
         """Step until ``until()``; returns readings and how many missed the grandmaster's time
         (without a step that it has made since: what is true of a step nobody knows)."""
         readings = misses = 0
@@ -199,7 +200,7 @@ def test_a_real_grandmaster_that_jitters_beyond_its_word(link, table, writer):
 
 def test_ptp4l_is_asked_for_what_it_knows(link):
     """Every data set that the daemon reads comes as this grandmaster announces it."""
-    until = time.monotonic() + 300
+    until = time.monotonic() + BOUND_S
     while True:
         try:
             status = m.time_status(m.ask(link.socket, m.TIME_STATUS_NP))
@@ -209,7 +210,7 @@ def test_ptp4l_is_asked_for_what_it_knows(link):
             assert time.monotonic() < until
         time.sleep(0.1)
     assert status.gm_identity == int.from_bytes(IDENTITY)
-    ask = partial(m.ask, link.socket, timeout_s=60)
+    ask = partial(m.ask, link.socket, timeout_s=BOUND_S)
     parent = m.parent(ask(m.PARENT_DATA_SET))
     assert (parent.clock_class, parent.accuracy_ns) == (6, 100)
     assert m.time_properties(ask(m.TIME_PROPERTIES_DATA_SET)).utc_offset_s == 37

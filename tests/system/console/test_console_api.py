@@ -26,7 +26,7 @@ from tests.support.order_entry.sessions_venue import Client
 from tests.support.processes import OUTCRY
 from tests.support.surveillance.surveillance_flow import LOW
 from tests.support.user_commands import run
-from tests.support.venue.served_venue import WAIT_S
+from tests.support.waiting import BOUND_S
 
 READS = (
     "overview", "topology", "latency", "sessions", "participants", "instruments", "alarms",
@@ -359,10 +359,10 @@ def test_what_is_live_comes_as_often_as_it_is_asked_for(floor, anna):
     headers = {"cookie": f"{COOKIE}={anna.cookies[COOKIE]}"}
     url = floor.url.replace("http", "ws") + "ws"
     with connect(url, origin=floor.url.rstrip("/"), additional_headers=headers) as page:
-        first = json.loads(page.recv(timeout=WAIT_S))
+        first = json.loads(page.recv(timeout=BOUND_S))
         assert {"now", "overview", "alarms", "participants", "log", "journal"} <= set(first)
         page.send('{"every_ms": 20, "symbol": "GOLD"}')
-        updates = [json.loads(page.recv(timeout=WAIT_S)) for _ in range(50)]
+        updates = [json.loads(page.recv(timeout=BOUND_S)) for _ in range(50)]
         assert sum("overview" in one for one in updates) < 50, "what is slow comes once a second"
         assert all("market" in one for one in updates[1:])
         anna.act("/api/logout")
@@ -557,6 +557,6 @@ def test_cases_are_shown_to_supervisors_alone(floor, anna):
 @pytest.mark.promise("V9.1.1: beyond this host with TLS alone", group="console")
 def test_beyond_this_host_there_is_tls_alone(floor):
     command = [*OUTCRY, "console", str(floor.file), "--address", "0.0.0.0:0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
     assert done.returncode == 1
     assert "with TLS alone" in done.stderr

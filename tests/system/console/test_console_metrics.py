@@ -2,7 +2,7 @@
 
 from openoutcry.operations.metrics import VenueMetrics
 from openoutcry.venue.file import read_venue
-from tests.support.ring.ring_processes import wait_until
+from tests.support.waiting import wait_until
 
 
 def values(floor):

@@ -20,7 +20,7 @@ from tests.support.console.console_venue import SECRET, ScreenClient, ended, unt
 from tests.support.console.websockets_patient import connect
 from tests.support.processes import OUTCRY, free_port
 from tests.support.user_commands import commands
-from tests.support.venue.served_venue import WAIT_S
+from tests.support.waiting import BOUND_S
 
 READS = ("own", "instruments", "notices", "market?symbol=TIN", "candles?symbol=TIN", "rules")
 ACTS = ("orders", "replace", "cancel", "cancel-all", "rules", "rules/remove", "logout")
@@ -209,7 +209,7 @@ def test_nobody_sees_or_acts_for_another(screen, traders):
     url, origin = socket_of(screen)
     with connect(url, origin=origin, additional_headers=cookie_of(three)) as page:
         page.send('{"every_ms": 20, "symbol": "TIN", "session": "PAGE1", "participant": 1}')
-        updates = [json.loads(page.recv(timeout=WAIT_S)) for _ in range(5)]
+        updates = [json.loads(page.recv(timeout=BOUND_S)) for _ in range(5)]
         shown = [one for one in updates if "orders" in one]
         assert shown
         assert "MINE" not in json.dumps(shown)
@@ -420,7 +420,7 @@ def test_a_cookie_is_for_the_server_alone_and_an_open_page_ends_with_it(screen, 
         assert "SameSite=strict" in set_cookie
         url, origin = socket_of(screen)
         with connect(url, origin=origin, additional_headers=cookie_of(again)) as page:
-            page.recv(timeout=WAIT_S)
+            page.recv(timeout=BOUND_S)
             again.do("/api/logout")
             assert until_closed(page) == 4401
         with connect(url, origin=origin, additional_headers=cookie_of(one)) as page:
@@ -465,7 +465,7 @@ def test_a_venue_without_ouch_has_no_page(screen, tmp_path):
     path.write_text(text)
     path.chmod(0o600)
     command = [*OUTCRY, "screen", str(path), "--address", f"127.0.0.1:{free_port()}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
     assert done.returncode == 1
     assert "no [[port]] of ouch-4.2" in done.stderr
 

@@ -6,7 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.console.screen import orders as o
@@ -54,7 +54,6 @@ def days(draw):
     return messages, stands
 
 
-@settings(max_examples=150, deadline=None, database=None, derandomize=True)
 @given(days())
 def test_orders_stand_as_the_obvious_model_says(day):
     messages, stands = day

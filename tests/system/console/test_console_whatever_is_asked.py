@@ -12,6 +12,7 @@ from openoutcry.console.gate import COOKIE
 from openoutcry.console.screen import server as screen_server
 from openoutcry.console.server import make_app
 from tests.support.console.console_venue import ScreenClient
+from tests.support.waiting import BOUND_S
 
 # Imported by the tests alone: every worker reads this file, and it takes two seconds.
 pytestmark = pytest.mark.skipif(
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.skipif(
 LEAVES = ("/api/logout", "/api/login", "/api/confirm")
 """They end the session that asks, or make it wait."""
 EXAMPLES = [8, pytest.param(100, marks=pytest.mark.long)]
+"""Of each of 42 operations; one takes 10 ms."""
 
 
 def operations(app, count):
@@ -46,11 +48,10 @@ def statuses_of(operation, url, headers, examples):
     """The statuses of what was asked of an operation."""
     statuses = set()
 
-    @settings(max_examples=examples, deadline=None, database=None, derandomize=True,
-              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
     @given(operation.as_strategy())
     def ask(case):
-        answer = case.call(base_url=url, headers=headers, timeout=300)
+        answer = case.call(base_url=url, headers=headers, timeout=BOUND_S)
         assert answer.status_code < 500 or answer.status_code == 503, (
             answer.status_code, answer.text
         )  # fmt: skip

@@ -1,12 +1,13 @@
 """The place of an order in its queue, by kernels and reference, and as a taker finds it."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry.matcher import Engine, ReferenceEngine
 from tests.support.matcher.matcher_mixed import mixed
 
 
+@settings(max_examples=25)  # one takes 0.15 s
 @given(st.integers(0, 10**6))
 def test_kernels_and_reference_agree_on_every_order(seed):
     """Everything mixed; of each order that is open, and of some that are not."""

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.matcher import Engine, ReferenceEngine
@@ -52,9 +52,6 @@ COMMANDS = st.lists(
     ),
     max_size=60,
 )
-PROPERTY = settings(
-    derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=200
-)
 
 
 def short_and_long(short, total):
@@ -68,7 +65,6 @@ def records(commands):
     return np.array([(*c[:10], *c[10], *c[11:]) for c in commands], dtype=ORDER_DTYPE)
 
 
-@PROPERTY
 @given(COMMANDS, st.integers(1, 12))
 def test_every_stream_is_answered_as_by_the_reference(commands, order_capacity):
     """Events, state and memory agree with the reference, whatever comes, in any capacity."""
@@ -76,7 +72,6 @@ def test_every_stream_is_answered_as_by_the_reference(commands, order_capacity):
     assert_same(engine, ReferenceEngine(INSTRUMENTS, order_capacity), records(commands))
 
 
-@PROPERTY
 @given(st.binary(max_size=64 * 12).map(lambda raw: raw[: len(raw) // 64 * 64]))
 def test_any_bytes_get_an_answer(raw):
     """Records of arbitrary bytes neither crash nor differ from the reference."""
@@ -118,7 +113,6 @@ def test_the_random_commands_reach_everything():
     assert combinations == {(t, f) for t in OrderType for f in TIMES_ALLOWED[t]}
 
 
-@PROPERTY
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 40), max_size=8))
 def test_chunks_do_not_matter(seed, sizes):
     """However the commands are cut, the events are the same, their numbers included."""

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.documents.readme import README
 from tests.support.user_commands import copy_of_the_tree, python_blocks, run
+from tests.support.waiting import BOUND_S
 
 
 def test_the_library_example_runs(tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_make_run(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=BOUND_S,
     )
     assert done.returncode == 0, done.stderr
     assert "state and events equal" in done.stdout

@@ -11,6 +11,7 @@ from openoutcry.replay.clock_report import (
 )
 from tests.support.replay import clock_report as shared
 from tests.support.replay.clock_report import SECOND_NS, TABLE, a_run, ask
+from tests.support.waiting import BOUND_S
 
 daemon = shared.daemon
 
@@ -18,7 +19,7 @@ daemon = shared.daemon
 def test_the_command_shows_a_daemons_page(daemon):
     """State, source, bound and RTS 25 of the daemon that runs, as text and as one document; then
     the daemon is killed, and the very next look says that nothing is known."""
-    until = time.monotonic() + 300
+    until = time.monotonic() + BOUND_S
     while time.monotonic() < until:
         reply = ask("--json")
         if reply.returncode == 0 and json.loads(reply.stdout)["state"] == "locked":

@@ -13,8 +13,7 @@ from openoutcry.market_data.public_feed import CRASH_LOOP_RESTARTS, NAME, Public
 from openoutcry.market_data.spec import FeedSpec
 from tests.support.market_data.feed_journal import make_journal
 from tests.support.market_data.feed_support import flow
-
-WAIT_S = 300
+from tests.support.waiting import BOUND_S
 
 
 class Supervised(PublicFeed):
@@ -42,7 +41,7 @@ def lives_of(tells, most):
             public.note_sent(1, max(0, public.sent_of(1)) + 1)
         os._exit(7)
 
-    feed, notes, until = Supervised(), [], time.monotonic() + WAIT_S
+    feed, notes, until = Supervised(), [], time.monotonic() + BOUND_S
     feed.start(die)
     while feed.pid and len(notes) < most:
         assert time.monotonic() < until

@@ -15,13 +15,12 @@ from openoutcry.market_data.stream import StreamReceiver
 from tests.support.console.websockets_patient import connect
 from tests.support.order_entry.sessions_venue import Venue
 from tests.support.processes import free_port
-
-WAIT_S = 300
+from tests.support.waiting import BOUND_S
 
 
 def feed_pid(venue):
     """The process of the venue that keeps the feed's store open."""
-    until = time.monotonic() + WAIT_S
+    until = time.monotonic() + BOUND_S
     while time.monotonic() < until:
         for entry in Path("/proc").glob("[0-9]*"):
             try:
@@ -49,7 +48,7 @@ class Subscriber:
         self.data += messages
 
     def wait_for(self, done):
-        until = time.monotonic() + WAIT_S
+        until = time.monotonic() + BOUND_S
         while not done():
             assert time.monotonic() < until, vars(self.receiver.lines)
             self.receiver.poll(0.01)
@@ -61,7 +60,7 @@ class Subscriber:
 def conflated_show(feed, levels):
     """The records and the pages of the conflated feed come to have these bids."""
     receiver = DepthReceiver(feed["depth"], feed["interface"])
-    until = time.monotonic() + WAIT_S
+    until = time.monotonic() + BOUND_S
     while receiver.book.levels(1, "B") != tuple(levels):
         assert time.monotonic() < until, vars(receiver.book)
         receiver.poll()
@@ -69,7 +68,7 @@ def conflated_show(feed, levels):
     host, port = feed["pages"]
     with connect(f"ws://{host}:{port}") as page:
         page.send(json.dumps({"subscribe": ["ACME"]}))
-        row = json.loads(page.recv(timeout=WAIT_S))
+        row = json.loads(page.recv(timeout=BOUND_S))
     assert (row["type"], row["symbol"]) == ("snapshot", "ACME")
     assert row["bids"] == [list(level) for level in levels]
 

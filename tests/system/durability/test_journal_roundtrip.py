@@ -18,6 +18,7 @@ from openoutcry.journal import (
     read_commands,
 )
 from tests.support.journal.journal_roundtrip import read_all
+from tests.support.waiting import BOUND_S
 
 
 def test_a_reader_beside_a_running_writer(tmp_path, orders):
@@ -76,7 +77,7 @@ def test_a_child_goes_on_with_a_resumed_journal_of_several_directories(
     assert not [t.name for t in threading.enumerate() if t.name.startswith("journal-")]
     child = multiprocessing.get_context("fork").Process(target=_write_on, args=(writer, orders))
     child.start()
-    child.join(300)
+    child.join(BOUND_S)
     stuck = child.is_alive()
     child.kill()
     assert not stuck

@@ -21,7 +21,7 @@ from openoutcry.pipeline.top import RunningPipeline
 from tests.support.dpdk_shim.shim_wire import needs_shim
 from tests.support.dpdk_shim.udp_runs import queued_bytes
 from tests.support.processes import OUTCRY, SPREAD, free_port, published_pipeline
-from tests.support.waiting import wait_until
+from tests.support.waiting import BOUND_S, wait_until
 
 ORDERS, PER_PACKET, CLUMP = 24_000, 10, 64
 KILLS = 3
@@ -87,7 +87,7 @@ def kill_receive(pipeline: RunningPipeline) -> int:
 
 def wait_until_idle(pipeline: RunningPipeline, port: int) -> None:
     """Until nothing waits at the port and no event has come for a second."""
-    deadline, last, since = time.monotonic() + 300, -1, time.monotonic()
+    deadline, last, since = time.monotonic() + BOUND_S, -1, time.monotonic()
     while time.monotonic() < deadline and time.monotonic() - since < 1:
         events = pipeline.positions()["events"]
         if events != last or queued_bytes(port):
@@ -115,7 +115,7 @@ def run_and_kill(
         send(client, packets)
         wait_until_idle(pipeline, client.getpeername()[1])
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=600)
+        out, err = process.communicate(timeout=BOUND_S)
     assert process.returncode == 0, err
     return json.loads(out), killed, err
 

@@ -20,6 +20,7 @@ from openoutcry.replay.event_hash import START, hash_array, hash_text
 from openoutcry.replay.events import starting_point
 from openoutcry.wire import ORDER_DTYPE
 from tests.support.processes import OUTCRY, alive, find_pipeline, stage_pids
+from tests.support.waiting import BOUND_S
 
 Run = Callable[..., dict[str, Any]]
 ORDERS = 20_000
@@ -167,7 +168,7 @@ def test_a_signal_drains_and_stops(number: int, topology: str, tmp_path: Path) -
         children = stage_pids(find_pipeline(process.pid))
         time.sleep(0.3)
         process.send_signal(number)
-        out, err = process.communicate(timeout=600)
+        out, err = process.communicate(timeout=BOUND_S)
     result = json.loads(out)
     assert process.returncode == 1, err
     assert result["interrupted"]
@@ -186,7 +187,7 @@ def test_a_signal_to_the_whole_process_group_drains_too(tmp_path: Path) -> None:
     ) as process:  # fmt: skip
         find_pipeline(process.pid)
         os.killpg(process.pid, signal.SIGTERM)
-        out, err = process.communicate(timeout=600)
+        out, err = process.communicate(timeout=BOUND_S)
     result = json.loads(out)
     assert process.returncode == 1, err
     assert result["interrupted"]
@@ -206,7 +207,7 @@ def test_sigterm_outside_the_run_unwinds(moment: str, tmp_path: Path) -> None:
                 process.send_signal(signal.SIGTERM)
                 break
         process.stderr.read()
-        process.wait(timeout=600)
+        process.wait(timeout=BOUND_S)
     assert process.returncode == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -242,7 +243,7 @@ def test_top_sees_a_running_pipeline(tmp_path: Path, outcry: Callable[..., Any])
         views = json.loads(outcry("top", "--json").stdout)["pipelines"]
         text = outcry("top", "--once").stdout
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=600)
+        process.wait(timeout=BOUND_S)
     (view,) = [v for v in views if v["pid"] == process.pid]
     assert [ring["name"] for ring in view["rings"]] == ["lane", "sequenced", "events"]
     assert {s["name"] for s in view["stages"]} >= {"receive", "gateway", "matcher", "journal"}
@@ -265,7 +266,7 @@ def test_a_crashed_supervisor_takes_its_stages_along_and_the_next_run_cleans_up(
     ) as process:
         children = stage_pids(find_pipeline(process.pid))
         process.kill()
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + BOUND_S
     while any(alive(pid) for pid in children) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not [pid for pid in children if alive(pid)]

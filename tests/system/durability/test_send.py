@@ -19,6 +19,7 @@ from openoutcry.pipeline.send import SendError, send
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, EventFlag, EventKind
 from openoutcry.wire.records import MAX_PACKET_RECORDS
 from tests.support.pipeline.send import make_orders
+from tests.support.waiting import BOUND_S
 
 FORK = mp.get_context("fork")
 Answer = Callable[[np.ndarray, int], np.ndarray]
@@ -117,7 +118,7 @@ def test_every_order_arrives_and_is_acknowledged() -> None:
     """Unpaced, in two chunks: full packets, every order answered, the account adds up."""
     orders = make_orders(40_000)
     with responder() as receiver:
-        result = send([orders[:1_000], orders[1_000:]], at(receiver), timeout_s=60)
+        result = send([orders[:1_000], orders[1_000:]], at(receiver), timeout_s=BOUND_S)
         counters = receiver.counters()
     assert result["sent_orders"] == result["acknowledged"] == result["reply_events"] == 40_000
     assert result["unanswered"] == result["bad_replies"] == 0
@@ -137,7 +138,7 @@ def test_orders_arrive_unchanged_and_in_order() -> None:
     orders = make_orders(900)  # no more than a pipe holds
     inbox, outbox = FORK.Pipe(duplex=False)
     with responder(received=outbox) as receiver:
-        send([orders], at(receiver), timeout_s=60)
+        send([orders], at(receiver), timeout_s=BOUND_S)
         data = b""
         while len(data) < orders.nbytes and inbox.poll(60):
             data += inbox.recv_bytes()
@@ -147,7 +148,7 @@ def test_orders_arrive_unchanged_and_in_order() -> None:
 def test_paced_orders_leave_one_by_one_and_on_time() -> None:
     """At a rate the sender needs the schedule's time, and latency has a name and a count."""
     with responder() as receiver:
-        result = send([make_orders(400)], at(receiver), rate=2_000, timeout_s=60)
+        result = send([make_orders(400)], at(receiver), rate=2_000, timeout_s=BOUND_S)
     assert result["acknowledged"] == 400
     assert result["seconds"] >= 399 / 2_000
     assert result["rate"] == 2_000
@@ -166,7 +167,7 @@ def test_latency_counts_from_the_intended_time() -> None:
         yield orders[10:]
 
     with responder() as receiver:
-        result = send(stalling(), at(receiver), rate=1_000_000, timeout_s=60)
+        result = send(stalling(), at(receiver), rate=1_000_000, timeout_s=BOUND_S)
     assert result["acknowledged"] == 120
     assert result["sent_packets"] <= 10 + 110 // MAX_PACKET_RECORDS
     assert result["latency"]["p50"] >= 49_000_000
@@ -181,7 +182,9 @@ def test_the_window_bounds_what_is_under_way() -> None:
         most = max(most, sent - acknowledged)
 
     with responder(delay_s=0.03) as receiver:
-        result = send([make_orders(1_000)], at(receiver), window=64, progress=watch, timeout_s=60)
+        result = send(
+            [make_orders(1_000)], at(receiver), window=64, progress=watch, timeout_s=BOUND_S
+        )
     assert result["acknowledged"] == 1_000
     assert result["window"] == 64
     assert 0 < most <= 64
@@ -191,7 +194,7 @@ def test_only_the_first_event_of_a_command_acknowledges_it() -> None:
     """Fills of makers and further events of a command acknowledge nobody else's order."""
     orders = make_orders(2_000, participants=1)
     with responder(fill_twice) as receiver:
-        result = send([orders], at(receiver), window=256, timeout_s=60)
+        result = send([orders], at(receiver), window=256, timeout_s=BOUND_S)
     assert result["acknowledged"] == result["latency"]["count"] == 2_000
     assert result["reply_events"] == 6_000
 
@@ -200,7 +203,7 @@ def test_commands_for_one_order_are_answered_in_turn() -> None:
     """Three commands that name one order need three causes, not three events."""
     orders = np.repeat(make_orders(100, participants=1), 3)
     with responder(fill_twice) as receiver:
-        result = send([orders], at(receiver), timeout_s=60)
+        result = send([orders], at(receiver), timeout_s=BOUND_S)
     assert result["acknowledged"] == 300
     assert result["unanswered"] == 0
     orders["price_ticks"] = np.tile([0, 0, 1], 100)
@@ -216,7 +219,7 @@ def test_what_enters_from_a_speed_bump_acknowledges_no_other_command() -> None:
     orders = np.repeat(make_orders(200, participants=1), 3)
     orders["price_ticks"] = 1
     with responder(enter_the_last) as receiver:
-        result = send([orders], at(receiver), timeout_s=60)
+        result = send([orders], at(receiver), timeout_s=BOUND_S)
     assert (result["acknowledged"], result["unanswered"]) == (600, 0)
     assert result["reply_events"] == 1_800
     orders["price_ticks"] = np.tile([0, 0, 1], 200)
@@ -293,7 +296,7 @@ def test_foreign_replies_are_counted_and_ignored() -> None:
     """Noise from the other side is no acknowledgement."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", 0))
-        other.settimeout(300)
+        other.settimeout(BOUND_S)
 
         def babble(socket_: socket.socket) -> None:
             _, peer = socket_.recvfrom(2_000)

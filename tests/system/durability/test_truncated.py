@@ -8,6 +8,7 @@ import pytest
 
 from openoutcry.ring.segment import SHM
 from tests.support.processes import OUTCRY, SPREAD, alive, find_pipeline, left_behind, stage_pids
+from tests.support.waiting import BOUND_S
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_a_pipeline_whose_segment_is_truncated_ends_and_names_it(
         stages = stage_pids(pipeline)
         (segment,) = SHM.glob(f"outcry.{process.pid}.*.{what}")
         os.truncate(segment, 0)
-        _, stderr = process.communicate(timeout=600)
+        _, stderr = process.communicate(timeout=BOUND_S)
     assert process.returncode == 1
     assert "Traceback" not in stderr
     assert f"outcry: shared memory {segment} was truncated while in use: 0 of " in stderr

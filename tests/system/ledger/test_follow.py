@@ -24,6 +24,7 @@ from openoutcry.ledger.transactions import transactions
 from tests.support.ledger import ledger_flow as flow
 from tests.support.ledger.follow import EVERY, once
 from tests.support.ledger.postgresql_server import postgresql
+from tests.support.waiting import BOUND_S
 
 ALL = "select * from transactions order by event_seq, part"
 
@@ -254,7 +255,7 @@ def test_the_command_follows_until_it_is_asked_to_end(rebuilt, tmp_path):
     child = subprocess.Popen([*words, str(EVERY)], stdout=subprocess.PIPE, text=True)  # fmt: skip
     time.sleep(2)
     child.send_signal(signal.SIGTERM)
-    out, _ = child.communicate(timeout=600)
+    out, _ = child.communicate(timeout=BOUND_S)
     assert child.returncode in (0, -signal.SIGTERM)
     assert child.returncode != 0 or "posted up to" in out
     once(home)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.pipeline import warm_outcry
 from tests.support.user_commands import commands
+from tests.support.waiting import BOUND_S
 
 LINES = [
     pytest.param(line, marks=pytest.mark.long if " end-of-day " in line else ())
@@ -29,7 +30,7 @@ def test_commands_of_the_page(folder, line):
     assert outcry == "outcry"
     if words[:2] == ["ledger", "order"]:
         words = [*words[:-2], *an_order(folder / "day")]
-    done = warm_outcry.run(words, folder, 600)
+    done = warm_outcry.run(words, folder, BOUND_S)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 

@@ -24,6 +24,7 @@ from openoutcry.ledger.store_files import Files
 from openoutcry.risk import layout as risk_layout
 from openoutcry.risk.region import View
 from tests.support.ledger import ledger_flow as flow
+from tests.support.waiting import BOUND_S
 
 EVERY = 4_000
 
@@ -134,7 +135,7 @@ def test_the_command_goes_along_until_it_is_asked_to_end(stored):
         assert child.stdout is not None
         first = json.loads(child.stdout.readline())
         child.terminate()
-        assert child.wait(600) == 0
+        assert child.wait(BOUND_S) == 0
     assert first["difference"] is None
     assert first["seq"] == flow.COMMANDS
     assert np.int64(first["event_seq"]) > 0

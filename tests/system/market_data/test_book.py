@@ -4,7 +4,7 @@ from hashlib import blake2b
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry.market_data.book import Book, hash_side
@@ -28,6 +28,7 @@ def hash_of_the_matchers(truth, count):
     return digest.hexdigest()
 
 
+@settings(max_examples=25)  # one takes 0.4 s
 @given(st.integers(0, 10**6))
 def test_the_book_is_the_matchers_after_every_command(seed):
     """From a memory for two orders on, which has to grow; by hash, orders and levels."""

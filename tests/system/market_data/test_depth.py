@@ -19,8 +19,8 @@ from openoutcry.market_data.spec import FeedSpec
 from openoutcry.wire.depth import DEPTH, LAST
 from tests.support.console.websockets_patient import connect_asyncio
 from tests.support.market_data.depth import drawn
+from tests.support.waiting import BOUND_S
 
-WAIT_S = 300
 FLAGS_AT = DEPTH.offsets["flags"] - DEPTH.size_bytes
 
 
@@ -108,7 +108,7 @@ class Client:
         self.connection, self.known, self.seq, self.kinds = connection, {}, 0, []
 
     async def take(self):
-        row = json.loads(await asyncio.wait_for(self.connection.recv(), WAIT_S))
+        row = json.loads(await asyncio.wait_for(self.connection.recv(), BOUND_S))
         self.seq += 1
         assert row["seq"] == self.seq
         self.kinds.append(row["type"])
@@ -140,7 +140,7 @@ def served(work, interval_ms=5):
         await pages.start()
         try:
             await asyncio.wait_for(
-                work(pages, lambda: connect_asyncio(f"ws://127.0.0.1:{pages.port}")), WAIT_S
+                work(pages, lambda: connect_asyncio(f"ws://127.0.0.1:{pages.port}")), BOUND_S
             )
         finally:
             await pages.stop()
@@ -237,7 +237,7 @@ def test_who_does_not_read_is_told_what_stands_when_he_reads_and_costs_no_memory
 
     async def crowded(pages, connect):
         async with connect() as first, connect() as second:
-            await asyncio.wait_for(second.wait_closed(), WAIT_S)
+            await asyncio.wait_for(second.wait_closed(), BOUND_S)
             assert second.close_code == 1013
             assert pages.refused == 1
             assert first.close_code is None

@@ -20,6 +20,7 @@ from openoutcry.wire.records import make_instruments
 from tests.support.market_data import files as shared
 from tests.support.market_data.feed_journal import book_of, make_journal
 from tests.support.market_data.feed_support import NO_LIMIT, PlainBook, flow, unframed
+from tests.support.waiting import BOUND_S
 
 day = shared.day
 
@@ -144,7 +145,7 @@ def test_tshark_dissects_every_packet(day, tmp_path, form):
          "-T", "fields",
          "-e", "moldudp64.session", "-e", "moldudp64.sequence", "-e", "moldudp64.count",
          "-e", "moldudp64.msglen", "-e", "_ws.malformed", "-e", "moldudp64.msgdata"],
-        capture_output=True, text=True, timeout=600,
+        capture_output=True, text=True, timeout=BOUND_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     following, data = 1, []

@@ -11,6 +11,7 @@ from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.glimpse import fetch, serve_one, snapshot
 from tests.support.market_data.feed_support import flow, protected, unframed
+from tests.support.waiting import BOUND_S
 
 SESSION = "20261121AB"
 
@@ -25,7 +26,7 @@ def listener():
         yield server
 
 
-def answering(listener, messages, timeout_s=60.0):
+def answering(listener, messages, timeout_s=BOUND_S):
     """A thread that serves one client."""
 
     def serve():
@@ -64,7 +65,7 @@ def test_a_snapshot_and_what_follows_are_the_book(seed, listener):
         book.apply(framed(messages[:cut]))
         thread = answering(listener, snapshot(book, directory, cut + 1))
         session, snapshot_messages, following = fetch(listener.getsockname())
-        thread.join(300)
+        thread.join(BOUND_S)
         joined = Book()
         joined.apply(snapshot_messages)
         assert (session, following) == (SESSION, cut + 1)
@@ -86,7 +87,7 @@ def test_who_does_not_log_in_gets_nothing(listener, payload):
         client.sendall(payload)
         client.shutdown(socket.SHUT_WR)
         assert client.recv(100) in (b"", b"\x00\x02JA")
-    thread.join(300)
+    thread.join(BOUND_S)
     assert not thread.is_alive()
 
 
@@ -94,7 +95,7 @@ def test_what_is_no_snapshot_is_told(listener):
     thread = answering(listener, iter(()))
     with pytest.raises(FeedError, match="it ended before its end"):
         fetch(listener.getsockname())
-    thread.join(300)
+    thread.join(BOUND_S)
     listener.close()
     with pytest.raises(FeedError, match="no snapshot"):
         fetch(("127.0.0.1", 1))

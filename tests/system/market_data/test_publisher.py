@@ -15,6 +15,7 @@ from openoutcry.market_data.receiver import Receiver
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.market_data.store import Store
 from tests.support.market_data.feed_support import flow, unframed
+from tests.support.waiting import BOUND_S
 
 SESSION = "20261121AB"
 
@@ -85,7 +86,7 @@ class Server:
         a, b = (one.getsockname() for one in self.lines)
         self.publisher = Publisher(FeedSpec(a, b, **more), SESSION, store, self.requests)
         self.client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.client.settimeout(300)
+        self.client.settimeout(BOUND_S)
         self.client.bind(("127.0.0.1", 0))
 
     def ask(self, data, now_ns=0):
@@ -181,7 +182,7 @@ def test_a_client_gets_so_many_packets_a_second_and_harms_no_other(serve):
     assert answered == [True] * 10 + [False] * 20
     assert [server.ask(request, 1_200_000_000) is not None for _ in range(3)] == [True, True, False]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.settimeout(300)
+        other.settimeout(BOUND_S)
         other.sendto(request, server.requests.getsockname())
         server.publisher.answer(1_200_000_000)
         assert other.recv(1 << 16)

@@ -15,9 +15,9 @@ from openoutcry.market_data.glimpse import packet_of
 from openoutcry.market_data.store import Store
 from openoutcry.market_data.stream import Kept, Stream, StreamReceiver, Tail
 from tests.support.market_data.feed_support import flow, unframed
+from tests.support.waiting import BOUND_S
 
 SESSION = "20261121AB"
-WAIT_S = 300
 
 
 class Server:
@@ -54,7 +54,7 @@ class Server:
     def close(self):
         with contextlib.suppress(RuntimeError):  # the run is over, and so its loop
             self.loop.call_soon_threadsafe(self.task.cancel)
-        self.thread.join(WAIT_S)
+        self.thread.join(BOUND_S)
         assert not self.thread.is_alive()
         self.store.close()
 
@@ -69,7 +69,7 @@ def server(tmp_path):
 
 
 def wait_for(receiver, done):
-    until = time.monotonic() + WAIT_S
+    until = time.monotonic() + BOUND_S
     while not done():
         assert time.monotonic() < until, vars(receiver.lines)
         receiver.poll(0.01)
@@ -114,14 +114,14 @@ def test_from_any_number_on_and_again_after_a_loss(server):
 )
 def test_who_does_not_log_in_gets_nothing_and_others_all(server, payload):
     server.append(len(server.messages))
-    with socket.create_connection(server.address, WAIT_S) as client:
+    with socket.create_connection(server.address, BOUND_S) as client:
         client.sendall(payload)
         client.shutdown(socket.SHUT_WR)
         assert client.recv(100) in (b"", packet_of("J", b"A"))
     # One that logs in and never reads is in nobody's way.
     from openoutcry.wire.messages import SOUPBIN
 
-    with socket.create_connection(server.address, WAIT_S) as silent:
+    with socket.create_connection(server.address, BOUND_S) as silent:
         login = SOUPBIN.from_client("L").pack(username="", password="", session="", sequence="1")
         silent.sendall(packet_of("L", login[1:]))
         receiver = StreamReceiver(server.address)

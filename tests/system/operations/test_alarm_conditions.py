@@ -2,7 +2,7 @@
 are collected: a venue that is killed, stopped, filled and halted; files; and, where a test may not
 do it to the host that it runs on, the reading of the kernel's account.
 
-VenueDead has a test in test_metrics.py, BreakerFired its in test_venue_guard.py.
+VenueDead has a test in test_metrics.py, BreakerFired its in tests/unit/venue/test_venue_guard.py.
 """
 
 import json
@@ -29,7 +29,8 @@ from tests.support.console.console_venue import PASSWORD as OPERATORS_PASSWORD
 from tests.support.operations import alarm_conditions as shared
 from tests.support.operations.alarm_conditions import driven, looks
 from tests.support.order_entry.sessions_venue import Client, enter
-from tests.support.venue.served_venue import WAIT_S, orders
+from tests.support.venue.served_venue import orders
+from tests.support.waiting import BOUND_S
 
 venue = shared.venue
 
@@ -43,7 +44,7 @@ def pipeline_of(venue):
 
 
 def until(true):
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + BOUND_S
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -117,7 +118,7 @@ def test_a_book_that_fills(venue):
 def test_a_session_that_guesses_and_one_that_does_not_read(venue):
     locked, slow = looks("SessionLockedOut", venue), looks("SlowReaders", venue)
     assert not locked.look()
-    until_s = time.monotonic() + WAIT_S
+    until_s = time.monotonic() + BOUND_S
     while not locked.look():  # it is for two seconds, which a busy machine may let pass
         assert time.monotonic() < until_s
         for _ in range(2):
@@ -129,7 +130,7 @@ def test_a_session_that_guesses_and_one_that_does_not_read(venue):
     client = Client(venue.ouch, "ONE")
     assert client.answer[0] == "A", client.answer
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.socket.settimeout(WAIT_S)
+    client.socket.settimeout(BOUND_S)
     token = 0
 
     def cuts():
@@ -203,7 +204,7 @@ def test_a_stage_that_dies_hangs_and_is_down(venue):
     os.kill(venue.process.pid, signal.SIGCONT)
     until(lambda: not hung.look() and all(map(started, one.table.index.values())))
     for command in commands:
-        command.join(WAIT_S)
+        command.join(BOUND_S)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from tests.support.cli.bad_input import Outcry, one_line_error
 from tests.support.dpdk_shim.udp_runs import started
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, find_pipeline, free_port
+from tests.support.waiting import BOUND_S
 
 
 def test_the_hardware_gateway_says_what_it_needs(
@@ -49,7 +50,7 @@ def test_a_journal_directory_in_use_names_the_pipeline(outcry: Outcry, tmp_path:
         find_pipeline(process.pid)
         done = outcry("run", "--orders", 1000, "--journal", "day")
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=600)
+        process.wait(timeout=BOUND_S)
     one_line_error(done, 1, "in use", str(process.pid))
 
 
@@ -113,7 +114,7 @@ def run_udp(folder: Path, what: list[str], orders: int) -> dict[str, Any]:
         started(process)
         sent = warm_outcry.run(["send", "--to", f"127.0.0.1:{port}", *what], folder)
         assert sent.returncode == 0, sent.stderr
-        out, err = process.communicate(timeout=600)
+        out, err = process.communicate(timeout=BOUND_S)
     assert process.returncode == 0, err
     return json.loads(out)
 
@@ -143,7 +144,7 @@ def in_small_mount(folder: Path, mount: str, size: str, *arguments: str) -> Any:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=BOUND_S,
     )
 
 

@@ -26,12 +26,13 @@ from tests import ROOT
 from tests.support.operations.deploy import copy_of
 from tests.support.processes import OUTCRY, free_port
 from tests.support.venue import served_venue
-from tests.support.venue.served_venue import VENUE, WAIT_S, ServedVenue, orders
+from tests.support.venue.served_venue import VENUE, ServedVenue, orders
+from tests.support.waiting import BOUND_S
 
 
 def outcry(*words, folder=None, status=0):
     done = subprocess.run([*OUTCRY, *map(str, words)], cwd=folder, capture_output=True, text=True,
-                          timeout=WAIT_S)  # fmt: skip
+                          timeout=BOUND_S)  # fmt: skip
     assert done.returncode == status, (done.stdout, done.stderr)
     return done.stdout + done.stderr
 
@@ -53,7 +54,7 @@ def test_a_stage_of_another_build_is_not_started(tmp_path):
     rows = deploy.compare(read_venue(tmp_path / "venue.toml"))
     assert [row.process for row in rows if "build" in row.odd] == [deploy.INSTALLED]
     os.kill(one.control.stage(one.table.index["matcher"], ct.STAGE_PID), signal.SIGKILL)
-    _, err = venue.process.communicate(timeout=WAIT_S)
+    _, err = venue.process.communicate(timeout=BOUND_S)
     assert venue.process.returncode != 0
     assert "matcher/matching/take.py changed since this run began" in err
     venue.start()
@@ -112,7 +113,7 @@ def test_a_build_that_has_not_replayed_the_journal_does_not_open_the_venue(tmp_p
     served.write_text('{"build": "of yesterday"}')
     venue.set_time("2026-01-06T10:00:00")
     venue.start()
-    _, err = venue.process.communicate(timeout=WAIT_S)
+    _, err = venue.process.communicate(timeout=BOUND_S)
     assert venue.process.returncode != 0
     assert "the venue file asks for its canary: `outcry deploy canary" in err
     output = outcry("deploy", "canary", "journal", folder=tmp_path)

@@ -8,6 +8,7 @@ import yaml
 
 from openoutcry.operations.dashboard import PANELS
 from tests import ROOT
+from tests.support.waiting import BOUND_S
 
 
 @pytest.mark.skipif(which("promtool") is None, reason="no promtool (prometheus)")
@@ -18,7 +19,7 @@ def test_its_queries_are_promql(tmp_path):
     path = tmp_path / "rules.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
     done = subprocess.run(["promtool", "check", "rules", path], capture_output=True, text=True,
-                          timeout=60)  # fmt: skip
+                          timeout=BOUND_S)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -31,6 +32,6 @@ def test_units_are_what_systemd_takes(name, tmp_path):
     unit = tmp_path / name
     unit.write_text((ROOT / "operations" / "host" / name).read_text())
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True,
-                          timeout=60)  # fmt: skip
+                          timeout=BOUND_S)  # fmt: skip
     ours = [line for line in done.stderr.splitlines() if name in line]
     assert [line for line in ours if "is not executable" not in line] == []

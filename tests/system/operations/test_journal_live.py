@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from openoutcry.__main__ import main
 from tests.support.processes import OUTCRY, find_pipeline
+from tests.support.waiting import BOUND_S
 
 COUNTS = """
 select count(*) n, max(seq) last, count(distinct o.written_ts_ns) blocks,
@@ -37,7 +38,7 @@ def live(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
                 try:
-                    process.communicate(timeout=600)
+                    process.communicate(timeout=BOUND_S)
                 except subprocess.TimeoutExpired:
                     process.kill()
 
@@ -81,7 +82,7 @@ def test_every_reader_ends_beside_a_running_pipeline(
     assert "clock evidence" in report.output, "what there is, or that no daemon ran"
     assert live.poll() is None, "it was running all the time"
     live.send_signal(signal.SIGINT)
-    result = json.loads(live.communicate(timeout=600)[0])
+    result = json.loads(live.communicate(timeout=BOUND_S)[0])
     assert (result["lost"], result["duplicated"]) == (0, 0)
     verified = outcry_json("journal", "verify", day)
     assert (verified["sound"], verified["last_seq"]) == (True, result["commands"])

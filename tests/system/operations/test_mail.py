@@ -8,8 +8,7 @@ import threading
 import pytest
 
 from openoutcry.operations.notify import MailServer, NotifyError, send_mail
-
-WAIT_S = 60
+from tests.support.waiting import BOUND_S
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +34,13 @@ class Server(threading.Thread):
         self.context.load_cert_chain(*pair)
         self.tls, self.offers, self.got = tls, offers, []
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(WAIT_S)
+        self.listener.settimeout(BOUND_S)
         self.port = self.listener.getsockname()[1]
         self.start()
 
     def run(self):
         connection, _ = self.listener.accept()
-        connection.settimeout(WAIT_S)
+        connection.settimeout(BOUND_S)
         try:
             if self.tls == "always":
                 connection = self.context.wrap_socket(connection, server_side=True)
@@ -86,7 +85,7 @@ def send(server, tls, authorities=None):
         send_mail(MailServer("127.0.0.1", server.port, tls, authorities), "v@x.example",
                   ["a@b.example"], "the subject", "a secret of the venue")  # fmt: skip
     finally:
-        server.join(WAIT_S)
+        server.join(BOUND_S)
     assert not server.is_alive()
 
 

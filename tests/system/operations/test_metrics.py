@@ -22,7 +22,8 @@ from openoutcry.venue.file import read_venue
 from tests.support.operations import metrics as shared
 from tests.support.operations.metrics import value
 from tests.support.processes import free_port
-from tests.support.venue.served_venue import WAIT_S, ServedVenue
+from tests.support.venue.served_venue import ServedVenue
+from tests.support.waiting import BOUND_S
 
 venue = shared.venue
 
@@ -51,11 +52,11 @@ def test_they_say_what_the_journal_holds(venue):
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stderr.readline().strip() == f"http://127.0.0.1:{port}/metrics"
-            text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=WAIT_S)
+            text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=BOUND_S)
             series = samples(text.read().decode())
         finally:
             server.terminate()
-            assert server.wait(WAIT_S) == 0
+            assert server.wait(BOUND_S) == 0
     commands = len(venue.commands())
     assert value(series, "outcry_commands_total") == commands
     assert value(series, "outcry_events_total", kind="accepted") == 100
@@ -70,7 +71,7 @@ def test_they_say_what_the_journal_holds(venue):
         assert value(series, "outcry_stage_restarts_total", stage=stage) == 0
     if which("promtool"):
         lint = subprocess.run(["promtool", "check", "metrics"], input=once(file), text=True,
-                              capture_output=True, timeout=WAIT_S)  # fmt: skip
+                              capture_output=True, timeout=BOUND_S)  # fmt: skip
         assert (lint.returncode, lint.stdout + lint.stderr) == (0, "")
 
 
@@ -83,7 +84,7 @@ def test_an_address_that_is_taken_is_told(venue):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         command = [sys.executable, "-m", "openoutcry", "metrics", "--address", address]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
     assert ended.returncode == 1
     assert f"cannot serve metrics on {address}: Address already in use" in ended.stderr
 
@@ -124,14 +125,14 @@ def test_a_real_prometheus_scrapes_it_and_takes_the_rules(venue, tmp_path, form,
 
     def ask(path):
         url = f"http://127.0.0.1:{theirs}/api/v1/{path}"
-        return json.load(urllib.request.urlopen(url, timeout=WAIT_S))["data"]
+        return json.load(urllib.request.urlopen(url, timeout=BOUND_S))["data"]
 
     with (
         subprocess.Popen(metrics, stderr=subprocess.DEVNULL) as server,
         subprocess.Popen(prometheus, stderr=subprocess.DEVNULL) as peer,
     ):
         try:
-            deadline = time.monotonic() + WAIT_S
+            deadline = time.monotonic() + BOUND_S
             count = 0.0
             while count < seconds / every:
                 assert time.monotonic() < deadline + 2 * seconds
@@ -239,7 +240,7 @@ class Receiver:
         self.post.shutdown(socket.SHUT_RDWR)
         self.post.close()
         for thread in self.threads:
-            thread.join(WAIT_S)
+            thread.join(BOUND_S)
 
 
 def test_a_dead_venue_is_told_to_everybody_and_a_living_one_clears_it(tmp_path):

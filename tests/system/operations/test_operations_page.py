@@ -9,7 +9,8 @@ import pytest
 from tests.support.order_entry.sessions_venue import HASH
 from tests.support.processes import free_port
 from tests.support.user_commands import commands, environment, run
-from tests.support.venue.served_venue import WAIT_S, ServedVenue
+from tests.support.venue.served_venue import ServedVenue
+from tests.support.waiting import BOUND_S
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +55,10 @@ def served_page(venue, command, path, holds):
         try:
             url = served.stderr.readline().strip()
             assert url == f"http://{address}{path}"
-            assert holds in urllib.request.urlopen(url, timeout=WAIT_S).read()
+            assert holds in urllib.request.urlopen(url, timeout=BOUND_S).read()
         finally:
             served.terminate()
-            assert served.wait(WAIT_S) == 0
+            assert served.wait(BOUND_S) == 0
 
 
 def test_what_fires_is_said_by_watch(venue):

@@ -16,6 +16,7 @@ from openoutcry.host.processes import (
     run_processes,
 )
 from openoutcry.wire import OutcryError
+from tests.support.waiting import BOUND_S
 
 
 def ended(pid: int) -> int:
@@ -54,7 +55,7 @@ def test_a_child_is_killed_with_its_parent():
     pidfd = os.pidfd_open(grandchild)
     os.kill(parent, signal.SIGKILL)
     assert ended(parent) == -signal.SIGKILL
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + BOUND_S
     while True:
         try:
             signal.pidfd_send_signal(pidfd, 0)

@@ -26,6 +26,7 @@ from tests.support.dpdk_shim.shim_wire import (
     write_pcap,
     write_pcapng,
 )
+from tests.support.waiting import BOUND_S
 
 
 def test_devices_that_are_not_there() -> None:
@@ -53,7 +54,7 @@ def test_an_interface_that_vanishes(text: str) -> None:
             assert shim.run(timeout_s=0.05) == 0
             ip("link delete va")
             with pytest.raises(PortError) as caught:
-                shim.run(timeout_s=300)
+                shim.run(timeout_s=BOUND_S)
             return str(caught.value)
 
     message = in_namespace(work)
@@ -77,7 +78,7 @@ def test_a_capture_with_any_bytes_changed_is_read_or_refused(
         message = str(error)
     else:
         with make_ring() as ring, port, Shim([port], ring) as shim:
-            shim.run(timeout_s=300)
+            shim.run(timeout_s=BOUND_S)
             assert shim.account()["unaccounted"] == 0
             assert len(drain(ring)) <= 9
         return

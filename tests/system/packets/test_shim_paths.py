@@ -40,7 +40,8 @@ from tests.support.dpdk_shim.shim_wire import (
     without_time,
     write_pcap,
 )
-from tests.support.ring.ring_processes import Children, wait_until
+from tests.support.ring.ring_processes import Children
+from tests.support.waiting import BOUND_S, wait_until
 
 _built = shared._built
 
@@ -79,7 +80,7 @@ def test_a_kernel_socket(host: str) -> None:
         before_ns = time.time_ns()
         for data in PACKETS:
             client.sendto(data, bound.getsockname())
-        shim.run(len(ORDERS), timeout_s=300)
+        shim.run(len(ORDERS), timeout_s=BOUND_S)
         records, account = drain(ring), shim.account()
     assert_whole(account)
     assert account["kernel_times"] == len(PACKETS)
@@ -100,7 +101,7 @@ def over_the_cable(text: str) -> Callable[[], dict[str, Any]]:
         ):
             sender = threading.Thread(target=_send_slowly, args=(cable, frames))
             sender.start()
-            shim.run(len(ORDERS), timeout_s=300)
+            shim.run(len(ORDERS), timeout_s=BOUND_S)
             sender.join()
             records = without_time(drain(ring))
             return {"equal": records == EXPECTED, "account": shim.account()}
@@ -151,7 +152,7 @@ def test_dpdk_tap() -> None:
             with raw_socket("tap9") as cable:
                 sender = threading.Thread(target=_send_slowly, args=(cable, mixed_frames()))
                 sender.start()
-                shim.run(len(ORDERS), timeout_s=300)
+                shim.run(len(ORDERS), timeout_s=BOUND_S)
                 sender.join()
             return {"equal": without_time(drain(ring)) == EXPECTED, "account": shim.account()}
 
@@ -176,7 +177,7 @@ def test_dpdk_capture_and_ring(tmp_path: Path) -> None:
         with make_ring() as ring:
             for _ in range(2):
                 with Shim([parse_port(f"dpdk:net_pcap,rx_pcap={path}")], ring) as shim:
-                    shim.run(len(ORDERS), timeout_s=300)
+                    shim.run(len(ORDERS), timeout_s=BOUND_S)
                     records = drain(ring)
                     assert_whole(shim.account())
                 records["seq"] = np.arange(1, 1 + len(records))
@@ -188,7 +189,7 @@ def test_dpdk_capture_and_ring(tmp_path: Path) -> None:
             for data in PACKETS:
                 assert sender.send(data)
                 sender.flush()
-            shim.run(len(ORDERS), timeout_s=300)
+            shim.run(len(ORDERS), timeout_s=BOUND_S)
             assert without_time(drain(ring)) == EXPECTED
             assert_whole(shim.account())
 
@@ -218,7 +219,7 @@ def test_memif_between_two_processes(tmp_path: Path) -> None:
 
     def receive() -> None:
         with make_ring() as ring, Shim([parse_port(f"{device},role=server")], ring) as shim:
-            shim.run(len(ORDERS), timeout_s=300)
+            shim.run(len(ORDERS), timeout_s=BOUND_S)
             assert without_time(drain(ring)) == EXPECTED
             assert_whole(shim.account())
         (tmp_path / "done").touch()

@@ -17,6 +17,7 @@ from tests.support.dpdk_shim.shim_wire import frame, in_namespace, needs_shim, w
 from tests.support.dpdk_shim.udp_runs import started
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, free_port
+from tests.support.waiting import BOUND_S
 
 ORDERS = 2_000
 
@@ -105,7 +106,7 @@ def test_orders_and_replies_over_a_cable(tmp_path: Path) -> None:
             sent, _ = outcry("send", "--port", port, "--orders", "500", "--rate", "2000", "--json")
         finally:
             listening.send_signal(signal.SIGINT)
-            stdout, errors = listening.communicate(timeout=600)
+            stdout, errors = listening.communicate(timeout=BOUND_S)
         assert listening.returncode == 0, errors
         result = json.loads(stdout)
         account = result["source"]["account"]
@@ -131,7 +132,7 @@ def test_without_a_compiler_udp_is_received_by_kernels(
         sent, _ = outcry("send", "--to", f"127.0.0.1:{port}", "--orders", "500", "--rate", "2000",
                          "--json")  # fmt: skip
         listening.send_signal(signal.SIGINT)
-        stdout, errors = listening.communicate(timeout=600)
+        stdout, errors = listening.communicate(timeout=BOUND_S)
     assert listening.returncode == 0, errors
     assert "there is no C compiler (no-such-compiler)" in errors
     assert "receiving as with --udp" in errors

@@ -23,7 +23,8 @@ from tests.support.dpdk_shim.shim_wire import (
     random_orders,
     write_pcap,
 )
-from tests.support.ring.ring_processes import Children, shared_words, wait_until
+from tests.support.ring.ring_processes import Children, shared_words
+from tests.support.waiting import BOUND_S, wait_until
 
 _built = shared._built
 
@@ -88,7 +89,7 @@ def test_run_is_stopped_from_another_thread() -> None:
         runner = threading.Thread(target=shim.run)
         runner.start()
         shim.stop()
-        runner.join(60)
+        runner.join(BOUND_S)
         assert not runner.is_alive()
 
 
@@ -105,7 +106,7 @@ def test_a_kill_in_mid_burst_leaves_the_ring_whole(seed: int, tmp_path: Path) ->
             with Shim([parse_port(f"pcap:{path}")], ring, state=state) as shim:
                 started[0] = 1
                 while True:
-                    shim.run(256, timeout_s=300)
+                    shim.run(256, timeout_s=BOUND_S)
 
         pid = children.fork(work)
         dice = np.random.default_rng(seed)
@@ -115,7 +116,7 @@ def test_a_kill_in_mid_burst_leaves_the_ring_whole(seed: int, tmp_path: Path) ->
         published = ring.published
         assert ring.slots["seq"][published + 1 :].max(initial=0) == 0 or published == 60_000
         with Shim([parse_port(f"pcap:{path}")], ring, state=state) as shim:
-            shim.run(timeout_s=300)
+            shim.run(timeout_s=BOUND_S)
             account = shim.account()
         records = drain(ring)
     assert records["seq"].tolist() == list(range(1, len(records) + 1))

@@ -28,6 +28,7 @@ from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, PACKET_HEADER
 from openoutcry.wire.enums import CommandKind, PacketKind, Reason
 from openoutcry.wire.order_ids import SESSION_ORDER_IDS, VENUE_ORDER_IDS
 from openoutcry.wire.records import MAX_PACKET_RECORDS
+from tests.support.waiting import BOUND_S
 
 ERRORS = [counter for counter in Counter if counter.name.startswith("ERROR_")]
 
@@ -47,7 +48,7 @@ def client(receiver: UdpReceiver) -> Iterator[socket.socket]:
 def _client(receiver: UdpReceiver) -> socket.socket:
     connected = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     connected.connect((receiver.host, receiver.port))
-    connected.settimeout(300)
+    connected.settimeout(BOUND_S)
     return connected
 
 

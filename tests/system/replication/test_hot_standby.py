@@ -18,7 +18,7 @@ from openoutcry.replica.hot_standby import HotStandby
 from openoutcry.replica.message import NO_CHECK, Check
 from openoutcry.replica.place import PLACE_FILE
 from openoutcry.replica.publisher import Publisher
-from tests.support.replica.replica_cluster import WAIT_S, until
+from tests.support.waiting import BOUND_S, wait_until
 
 CAPACITY = 4096
 BLOCK = 200
@@ -41,7 +41,7 @@ class Pair:
         self.publisher = Publisher(
             folder / "a", cluster.access, venue, holder_of("a", "1"), timing=timing
         )
-        self.publisher.begin(WAIT_S)
+        self.publisher.begin(BOUND_S)
         self.standby = HotStandby(folder / "b", cluster.access, venue, holder_of("b", "1"), timing)
         self.standby.driver.subscribe()
         self.rest = []
@@ -75,7 +75,7 @@ class Pair:
             machine = self.standby.machine
             return machine.verified_seq >= self.writer.written_seq
 
-        until(level, "the standby does not catch up")
+        wait_until(level, "the standby has caught up")
 
     def close(self):
         self.publisher.close()
@@ -110,7 +110,7 @@ def test_one_lot_changed_is_found_within_one_block(pair):
     pair.trade()
 
     with pytest.raises(ReplicaError) as error:
-        until(pair.turn, "the changed lot is not found")
+        wait_until(pair.turn, "the changed lot is found")
     assert f"after command {2 * BLOCK} the state" in str(error.value)
     assert f"the same after command {BLOCK}" in str(error.value)
     pair.rest = []
@@ -130,7 +130,7 @@ def test_an_old_primary_that_wakes_releases_nothing(pair):
         pair.follow()
         return machine.role.name == "LEADING"
 
-    until(led, "the standby does not take over")
+    wait_until(led, "the standby takes over")
     lead = machine.tip
     assert lead.epoch >= 2  # more, if its first lease ran out on a busy machine
     assert lead.last_seq == BLOCK
@@ -142,7 +142,7 @@ def test_an_old_primary_that_wakes_releases_nothing(pair):
         assert pair.publisher.cut_off, "its lease is over"
         return pair.publisher.stopped
 
-    until(ended, "the old primary does not notice")
+    wait_until(ended, "the old primary notices")
     assert pair.publisher.safe_seq == released == BLOCK
 
 
@@ -165,7 +165,7 @@ def test_another_journals_standby_is_told_and_touches_nothing(tmp_path, pair, cl
 
 def followed(standby, enough):
     began_s = time.monotonic()
-    standby.follow(lambda: enough() or time.monotonic() > began_s + WAIT_S, lambda: False)
+    standby.follow(lambda: enough() or time.monotonic() > began_s + BOUND_S, lambda: False)
     assert enough()
 
 
@@ -197,7 +197,7 @@ def test_a_journal_that_has_more_than_the_quorum_is_cut_when_it_follows(tmp_path
         pair.follow()
         return pair.standby.machine.role.name == "LEADING"
 
-    until(led, "the standby does not take over")
+    wait_until(led, "the standby takes over")
     pair.publisher.close()
     pair.writer.close()
     (tmp_path / "a" / PLACE_FILE).unlink()  # it reads again what it published itself

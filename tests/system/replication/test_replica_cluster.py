@@ -26,7 +26,8 @@ from openoutcry.replica.store import damaged, verify_node
 from openoutcry.replica.watch import watch
 from tests.support.processes import ended
 from tests.support.replica import replica_full_disk
-from tests.support.replica.replica_cluster import WAIT_S, append, drain, new_journal, until
+from tests.support.replica.replica_cluster import append, drain, new_journal
+from tests.support.waiting import BOUND_S, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     nodes = Cluster.make(tmp_path_factory.mktemp("nats") / "cluster")
     try:
         nodes.start()
-        nodes.wait_ready(WAIT_S)
+        nodes.wait_ready(BOUND_S)
         yield nodes
     finally:
         nodes.stop()
@@ -61,7 +62,7 @@ def test_nodes_die_with_the_process_that_started_them(tmp_path: Path) -> None:
     parent.kill()
     parent.communicate()
     assert len(pids) == 3
-    until(lambda: all(ended(pid) for pid in pids), "a node outlives its parent")
+    wait_until(lambda: all(ended(pid) for pid in pids), "all nodes end with their parent")
 
 
 def test_only_its_owner_can_read_a_cluster_and_its_passwords_differ(tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_a_damaged_node_is_named_before_it_starts_and_one_command_mends_it(
     writer = new_journal(tmp_path / "journal")
     append(writer, 30)
     publisher = Publisher(tmp_path / "journal", cluster.access, "DAMAGE", "here/1")
-    publisher.begin(WAIT_S)
+    publisher.begin(BOUND_S)
     drain(publisher)
     place = publisher.machine.tip
     node = cluster.nodes[1]
@@ -92,7 +93,7 @@ def test_a_damaged_node_is_named_before_it_starts_and_one_command_mends_it(
         rows = {row.venue: row for row in verify_node(cluster, node)}
         return "DAMAGE" in rows and rows["DAMAGE"].tip.position >= place.position
 
-    until(has_it, "the node does not follow")
+    wait_until(has_it, "the node follows")
     cluster.stop([node])
     (path,) = cluster.store_of(node).glob("jetstream/*/streams/OUTCRY-DAMAGE/msgs/1.blk")
     whole = path.read_bytes()
@@ -129,7 +130,7 @@ def test_a_node_that_is_damaged_while_it_runs_is_ended_and_the_others_go_on(
     writer = new_journal(tmp_path / "journal")
     append(writer, 30)
     publisher = Publisher(tmp_path / "journal", cluster.access, "RUNNING", "here/1")
-    publisher.begin(WAIT_S)
+    publisher.begin(BOUND_S)
     drain(publisher)
     place, node = publisher.machine.tip, cluster.nodes[2]
 
@@ -137,7 +138,7 @@ def test_a_node_that_is_damaged_while_it_runs_is_ended_and_the_others_go_on(
         rows = {row.venue: row for row in verify_node(cluster, node)}
         return "RUNNING" in rows and rows["RUNNING"].tip.position >= place.position
 
-    until(has_it, "the node does not follow")
+    wait_until(has_it, "the node follows")
     notices: list[str] = []
     rounds = iter([False, True])
     watch(cluster, notices.append, 0.0, lambda: next(rounds))
@@ -213,7 +214,7 @@ def test_status_names_leader_lease_epoch_and_the_last_verified_block(
     writer = new_journal(tmp_path / "journal")
     append(writer, 3)
     publisher = Publisher(tmp_path / "journal", cluster.access, "STATUS", "here/1")
-    publisher.begin(WAIT_S)
+    publisher.begin(BOUND_S)
     drain(publisher)
     document: dict[str, Any] = {}
 
@@ -222,7 +223,7 @@ def test_status_names_leader_lease_epoch_and_the_last_verified_block(
         peers = [one for row in document["streams"] for one in row["peers"]]
         return not document["trouble"] and not any(one["offline"] for one in peers)
 
-    until(answered, "no status")
+    wait_until(answered, "the status is answered")
     (row,) = (row for row in document["streams"] if row["venue"] == "STATUS")
     assert row["leader"] in {node.name for node in cluster.nodes}
     assert (row["lease"]["holder"], row["epoch"], row["last_seq"], row["last_block"]) == (
@@ -265,7 +266,7 @@ def test_a_server_that_was_too_busy_to_take_us_is_unreachable(
     scheme: str, answer: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So the next one is asked, and this one again: it has not refused us."""
-    monkeypatch.setattr("openoutcry.replica.link.CONNECT_S", WAIT_S)
+    monkeypatch.setattr("openoutcry.replica.link.CONNECT_S", BOUND_S)
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
 
         def serve() -> None:
@@ -294,7 +295,7 @@ def test_a_start_waits_for_servers_that_are_there_and_not_for_others(
 
     tried: list[int] = []
     monkeypatch.setattr("openoutcry.replica.link.connect", busy)
-    monkeypatch.setattr("openoutcry.replica.link.REACH_S", WAIT_S)
+    monkeypatch.setattr("openoutcry.replica.link.REACH_S", BOUND_S)
     reach(cluster.access, 1).close()
     assert tried == [1, 1]
     with pytest.raises(Absent, match="refused"):
@@ -302,7 +303,7 @@ def test_a_start_waits_for_servers_that_are_there_and_not_for_others(
 
 
 def test_a_server_that_is_no_nats_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openoutcry.replica.link.CONNECT_S", WAIT_S)
+    monkeypatch.setattr("openoutcry.replica.link.CONNECT_S", BOUND_S)
     server = subprocess.Popen(
         [sys.executable, "-c", "import socket\ns=socket.create_server(('127.0.0.1',0))\n"
          "print(s.getsockname()[1],flush=True)\nc,_=s.accept()\nc.send(b'SSH-2.0\\r\\n')\nc.recv(1)"],

@@ -31,13 +31,14 @@ from openoutcry.replica.link import Link, Message, connect, reach
 from openoutcry.replica.message import Kind, unpack
 from openoutcry.replica.place import PLACE_FILE
 from openoutcry.replica.publisher import Publisher
-from tests.support.replica.replica_cluster import WAIT_S, Frozen, append, drain, new_journal, until
+from tests.support.replica.replica_cluster import Frozen, append, drain, new_journal
+from tests.support.waiting import BOUND_S, wait_until
 
 QUICK = Timing(600_000_000, 100_000_000, 100_000_000)
 
 
 def answer(link: Link) -> object:
-    until(lambda: link.wait(0.1))
+    wait_until(lambda: link.wait(0.1))
     return link.take()
 
 
@@ -53,7 +54,7 @@ def test_a_server_is_given_up_if_it_was_asked_and_not_for_our_own_absence(
     with Frozen(cluster, 3):
         link._heard_s -= 60.0
         with pytest.raises(Unreachable, match="silent for"):
-            until(lambda: link.wait(0.1))
+            wait_until(lambda: link.wait(0.1))
 
 
 def test_of_two_writers_of_one_number_one_is_refused(link: Link) -> None:
@@ -83,7 +84,7 @@ def test_who_begins_while_the_cluster_chooses_a_leader_asks_for_the_lease_again(
     append(new_journal(tmp_path / "journal"), 3)
     publisher = Publisher(tmp_path / "journal", cluster.access, "CHOOSING", "here/1")
     monkeypatch.setattr(JetStream, "get", get)
-    publisher.begin(WAIT_S)
+    publisher.begin(BOUND_S)
     assert not refusals
     drain(publisher)
     publisher.close()
@@ -118,7 +119,7 @@ def test_who_asks_a_cluster_without_a_leader_asks_again(link: Link) -> None:
                 return True
         return False
 
-    until(has_come)
+    wait_until(has_come)
     assert received == [(1, b"first")]
     reading.close()
 
@@ -139,7 +140,7 @@ def test_an_entry_is_replaced_only_by_who_knows_its_revision(link: Link) -> None
 def test_a_stream_of_another_make_is_refused(link: Link) -> None:
     stream = JetStream(link, "FOREIGN")
     config = stream._stream_config(1) | {"max_msgs": 5}
-    when_led(lambda: stream.call("STREAM.CREATE.OUTCRY-FOREIGN", config, WAIT_S))
+    when_led(lambda: stream.call("STREAM.CREATE.OUTCRY-FOREIGN", config, BOUND_S))
     with pytest.raises(ReplicaError, match=r"a foreign stream: its (num_replicas|max_msgs)"):
         stream.open()
 
@@ -151,7 +152,7 @@ def test_every_block_is_in_the_stream_in_order_and_a_later_start_goes_on(
     writer = new_journal(journal)
     append(writer, 40)
     first = Publisher(journal, cluster.access, "ORDER", "here/1")
-    first.begin(WAIT_S)
+    first.begin(BOUND_S)
     drain(first)
     assert first.safe_seq == 400
 
@@ -159,11 +160,11 @@ def test_every_block_is_in_the_stream_in_order_and_a_later_start_goes_on(
         first.turn(0.02)
         return first.until_ns > now_ns()
 
-    until(leased, "it has no lease")
+    wait_until(leased, "it has a lease")
     first.close()
     append(writer, 5, 1_984)
     second = Publisher(journal, cluster.access, "ORDER", "here/2")
-    second.begin(WAIT_S)
+    second.begin(BOUND_S)
     assert second.epoch >= 2  # more, if its first lease ran out on a busy machine
     assert second.epoch > first.epoch
     drain(second)
@@ -186,12 +187,12 @@ def test_a_second_journal_is_not_published_into_a_stream(cluster: Cluster, tmp_p
     for name in ("one", "two"):
         new_journal(tmp_path / name).abandon()
     first = Publisher(tmp_path / "one", cluster.access, "TWO", "one/1")
-    first.begin(WAIT_S)
+    first.begin(BOUND_S)
     drain(first)
     first.close()
     second = Publisher(tmp_path / "two", cluster.access, "TWO", "two/1")
     with pytest.raises(ReplicaError, match=r"another journal's.*two journals need two names"):
-        second.begin(WAIT_S)
+        second.begin(BOUND_S)
     second.close()
 
 
@@ -200,7 +201,7 @@ def test_a_journal_that_has_lost_its_end_does_not_lead(cluster: Cluster, tmp_pat
     writer = new_journal(journal)
     append(writer, 5)
     publisher = Publisher(journal, cluster.access, "SHORT", "here/1")
-    publisher.begin(WAIT_S)
+    publisher.begin(BOUND_S)
     drain(publisher)
     publisher.close()
     writer.abandon()
@@ -213,7 +214,7 @@ def test_a_journal_that_has_lost_its_end_does_not_lead(cluster: Cluster, tmp_pat
     (journal / "watermark").unlink(missing_ok=True)
     again = Publisher(journal, cluster.access, "SHORT", "here/2")
     with pytest.raises(ReplicaError, match=r"the stream has blocks up to 5 .* only up to 4"):
-        again.begin(WAIT_S)
+        again.begin(BOUND_S)
     again.close()
 
 
@@ -223,13 +224,13 @@ def test_a_stream_that_was_wiped_is_not_taken_for_the_old_one(
     journal = tmp_path / "journal"
     new_journal(journal).abandon()
     publisher = Publisher(journal, cluster.access, "WIPED", "here/1")
-    publisher.begin(WAIT_S)
+    publisher.begin(BOUND_S)
     drain(publisher)
     publisher.close()
     place = json.loads((journal / PLACE_FILE).read_text())
     (journal / PLACE_FILE).write_text(json.dumps(place | {"position": 99}))
     with pytest.raises(ReplicaError, match="it was wiped, or is another cluster's"):
-        Publisher(journal, cluster.access, "WIPED", "here/1").begin(WAIT_S)
+        Publisher(journal, cluster.access, "WIPED", "here/1").begin(BOUND_S)
 
 
 def test_a_server_that_is_lost_while_it_is_asked_at_a_start_is_left_for_the_next(
@@ -253,7 +254,7 @@ def test_a_server_that_is_lost_while_it_is_asked_at_a_start_is_left_for_the_next
     monkeypatch.setattr("openoutcry.replica.publisher.reach", reached)
     lost = len(cluster.access.servers) + 1
     publisher = Publisher(tmp_path / "journal", cluster.access, "NEXT", "here/1")
-    publisher.begin(WAIT_S)
+    publisher.begin(BOUND_S)
     publisher.close()
     assert first_tried[: lost + 1] == list(range(lost + 1))
     asked.clear()
@@ -297,9 +298,9 @@ def test_cut_off_from_the_quorum_its_lease_ends_and_it_says_so(
     publisher = Publisher(
         journal, cluster.access, "CUT", "here/1", timing=QUICK, say=notices.append
     )
-    publisher.begin(WAIT_S)
+    publisher.begin(BOUND_S)
     drain(publisher)
-    until(lambda: holds_its_lease(publisher), "it has no lease")
+    wait_until(lambda: holds_its_lease(publisher), "it has a lease")
     with Frozen(cluster, 2):
         append(writer, 1)
 
@@ -308,7 +309,7 @@ def test_cut_off_from_the_quorum_its_lease_ends_and_it_says_so(
             publisher.turn(0.01)
             return publisher.cut_off and bool(notices)
 
-        until(over, "it goes on alone")
+        wait_until(over, "it stops alone")
         assert publisher.safe_seq == 10
         assert "cut off from the quorum" in notices[0]
     drain(publisher)
@@ -318,7 +319,7 @@ def test_cut_off_from_the_quorum_its_lease_ends_and_it_says_so(
         publisher.turn(0.01)
         return not publisher.cut_off and "answers again" in notices[-1]
 
-    until(goes_on)
+    wait_until(goes_on)
     publisher.close()
     writer.abandon()
 
@@ -331,10 +332,10 @@ def test_a_clock_that_is_wrong_is_told_and_does_no_harm(
     new_journal(journal).abandon()
     monkeypatch.setattr(JetStream, "skew_s", lambda self: 3_600.0)  # not the machine's own clock
     publisher = Publisher(journal, cluster.access, "SKEW", "here/1", say=notices.append)
-    publisher.begin(WAIT_S)
+    publisher.begin(BOUND_S)
     drain(publisher)
     assert "3600.0 s from this machine's" in notices[0]
-    until(lambda: holds_its_lease(publisher), "it has no lease")
+    wait_until(lambda: holds_its_lease(publisher), "it has a lease")
     publisher.close()
 
 
@@ -353,10 +354,10 @@ def test_who_was_superseded_releases_nothing_more(cluster: Cluster, tmp_path: Pa
     writer = new_journal(journal)
     append(writer, 2)
     old = Publisher(journal, cluster.access, "OLD", "old/1", timing=QUICK)
-    old.begin(WAIT_S)
+    old.begin(BOUND_S)
     drain(old)
     new = Publisher(journal, cluster.access, "OLD", "new/1", timing=QUICK)
-    new.begin(WAIT_S)  # while the old one does not turn: its lease runs out
+    new.begin(BOUND_S)  # while the old one does not turn: its lease runs out
     assert new.epoch >= 2
     assert old.cut_off
     append(writer, 1)
@@ -367,7 +368,7 @@ def test_who_was_superseded_releases_nothing_more(cluster: Cluster, tmp_path: Pa
         assert old.cut_off
         return bool(old.stopped)
 
-    until(fenced, "it does not see that another leads")
+    wait_until(fenced, "it sees that another leads")
     assert old.safe_seq == 20
     drain(new)
     assert new.safe_seq == 30
@@ -383,7 +384,7 @@ def test_a_leader_that_was_just_elected_is_asked_again(
     that is no other stream."""
     writer = new_journal(tmp_path / "journal")
     publisher = Publisher(tmp_path / "journal", cluster.access, "ELECTED", "here/1")
-    publisher.begin(WAIT_S)
+    publisher.begin(BOUND_S)
     append(writer, 2)
     drain(publisher)
     copier = Copier(cluster.access, "ELECTED", tmp_path / "copy")
@@ -409,7 +410,7 @@ def test_a_copy_goes_on_where_it_was_and_vouches_for_what_is_whole(
     journal, folder = tmp_path / "journal", tmp_path / "copy"
     writer = new_journal(journal)
     publisher = Publisher(journal, cluster.access, "COPY", "here/1")
-    publisher.begin(WAIT_S)
+    publisher.begin(BOUND_S)
     for _ in range(3):
         append(writer, 4)
         drain(publisher)

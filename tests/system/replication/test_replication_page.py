@@ -12,8 +12,9 @@ from openoutcry.operations.metrics import VenueMetrics
 from openoutcry.pipeline.contract import control as ct
 from tests.support.pipeline.outcry_command import nothing_left_behind
 from tests.support.processes import OUTCRY, find_pipeline
-from tests.support.replica.replica_cluster import WAIT_S, Frozen, until
+from tests.support.replica.replica_cluster import Frozen
 from tests.support.user_commands import commands, environment, run
+from tests.support.waiting import BOUND_S, wait_until
 
 __all__ = ["nothing_left_behind"]
 
@@ -28,7 +29,7 @@ def test_the_pages_commands(tmp_path: Path) -> None:
         shown = json.loads(run(f"{status} --json", tmp_path))
         (stream,) = shown["streams"]
         assert (stream["venue"], stream["last_seq"]) == ("DAY", 20_000)
-        deadline = time.monotonic() + WAIT_S  # two of three have it; the third is on its way
+        deadline = time.monotonic() + BOUND_S  # two of three have it; the third is on its way
         while {row["streams"][0]["last_seq"] for row in shown["nodes"]} != {20_000}:
             assert time.monotonic() < deadline, shown["nodes"]
             shown = json.loads(run(f"{status} --json", tmp_path))
@@ -105,7 +106,7 @@ def test_cut_off_from_the_quorum_nothing_is_released_and_then_it_goes_on(
         return lease_s() < 0 and safe_seq < int(pipeline.rings["sequenced"].published)
 
     with Frozen(cluster, 2):
-        until(waits)
+        wait_until(waits)
         (released,) = events.views(int(events.cursors["gate"][0]), 1)
         assert int(released["cause_seq"][0]) <= pipeline.control.stage(at, ct.STAGE_SAFE_SEQ)
         metrics = {
@@ -116,7 +117,7 @@ def test_cut_off_from_the_quorum_nothing_is_released_and_then_it_goes_on(
         }
         assert metrics["outcry_replica_lease_seconds"] < 0
         assert metrics["outcry_replica_lag_commands"] > 0
-    out, err = running.communicate(timeout=WAIT_S)
+    out, err = running.communicate(timeout=BOUND_S)
     assert running.returncode == 0, err
     assert "cut off from the quorum" in err
     assert "the quorum answers again" in err

@@ -14,10 +14,10 @@ from openoutcry.order_entry.sessions_checkpoint import newest_seq
 from openoutcry.replica.place import PLACE_FILE
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.standby import hand_over
-from tests.support.replica.replica_cluster import WAIT_S
 from tests.support.replica.replica_nodes import Node
 from tests.support.replica.standby import tokens
 from tests.support.venue.served_venue import VENUE
+from tests.support.waiting import BOUND_S
 
 ORDERS = 12
 
@@ -88,7 +88,7 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(
         assert client.next()["token"] == "MORE"
         said = []
         monkeypatch.setattr("openoutcry.venue.standby.TAKEN_S", 0.2)
-        hand_over(read_venue(a.file), WAIT_S, said.append)
+        hand_over(read_venue(a.file), BOUND_S, said.append)
         assert said[-1] == "no standby has taken the lease within 0 s"
         result = a.end()
         assert result["last_run"]["lost"] == result["last_run"]["duplicated"] == 0
@@ -108,7 +108,7 @@ def test_the_command_follows_until_it_is_stopped(tmp_path, cluster):
     )  # fmt: skip
     node.wait(lambda: node.standby().get("role") == "following")
     node.process.send_signal(signal.SIGTERM)
-    out, err = node.process.communicate(timeout=WAIT_S)
+    out, err = node.process.communicate(timeout=BOUND_S)
     assert node.process.returncode == 0, err
     document = json.loads(out)
     assert document["led"] is False

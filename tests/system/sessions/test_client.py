@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from openoutcry.cli.client import client as client_command
 from openoutcry.client import ClientError, LoginRejected, OuchClient, SessionEnded
 from tests.support.order_entry.ouch_server import OuchServer
+from tests.support.waiting import BOUND_S
 
 ACCOUNTS = {"ALICE": "secret", "BOB": "hush"}
 
@@ -28,7 +29,7 @@ def connect(server, name="ALICE", **options):
 
 def kinds(client, count):
     """The next messages, by type; each must come."""
-    messages = [client.next(timeout_s=300) for _ in range(count)]
+    messages = [client.next(timeout_s=BOUND_S) for _ in range(count)]
     assert None not in messages
     return "".join(message.kind for message in messages), messages
 
@@ -69,7 +70,7 @@ def test_a_lost_connection_is_recovered_by_sequence(server):
     wanted = alice.sequence
     server.drop()
     with pytest.raises(SessionEnded):
-        alice.next(timeout_s=300)
+        alice.next(timeout_s=BOUND_S)
     alice.connection.close()
     with connect(server, "BOB") as bob:
         bob.sell("AAPL", 30, "1.25")

@@ -11,6 +11,7 @@ import pytest
 
 from openoutcry.order_entry.doorman import LOGIN_S
 from tests.support.order_entry.sessions_venue import Client, Venue
+from tests.support.waiting import BOUND_S
 
 SESSIONS = [{"name": "ONE", "participant": 1}, {"name": "TWO", "participant": 2}]
 
@@ -45,7 +46,7 @@ def refused(venue, context):
     come too late, and is closed before: then it comes again."""
     while True:
         began_s = time.monotonic()
-        plain = socket.create_connection(("127.0.0.1", venue.port), timeout=300)
+        plain = socket.create_connection(("127.0.0.1", venue.port), timeout=BOUND_S)
         try:
             wrapped = context.wrap_socket(plain)
             wrapped.sendall(b"\xff\xff" + bytes(30))
@@ -71,12 +72,12 @@ def test_who_is_refused_and_stays_takes_no_connection_with_him(venue, context):
     before, staying = descriptors(venue), []
     for number in range(8):
         staying += [refused(venue, context) for _ in range(8)]
-        two = Client(venue.port, "TWO", tls=context, wait_s=60)
+        two = Client(venue.port, "TWO", tls=context, wait_s=BOUND_S)
         trade(two, f"a{number}")
         two.close()
     trade(one, "last")
     one.close()
-    until = time.monotonic() + 300
+    until = time.monotonic() + BOUND_S
     # A stage that was started again meanwhile holds descriptors of its own.
     while any(count > before.get(pid, count) for pid, count in descriptors(venue).items()):
         assert time.monotonic() < until, (before, descriptors(venue))

@@ -3,8 +3,9 @@ does not need processes is in tests/unit/order_entry."""
 
 from openoutcry.client.fix import utc_text
 from openoutcry.order_entry.spec import Protocol
-from tests.support.order_entry.fix_quickfix import quickfix_client, wait_until
+from tests.support.order_entry.fix_quickfix import quickfix_client
 from tests.support.order_entry.sessions_venue import PASSWORD, Venue
+from tests.support.waiting import wait_until
 
 SESSIONS = [{"name": "ENGINE", "participant": 3, "protocol": int(Protocol.FIX42)}]
 
@@ -24,7 +25,7 @@ def trade(venue, tmp_path):
                 11: f"C{number}", 55: "ACME", 54: "1", 38: str(number + 1), 40: "2",
                 44: "12.34", 59: "3", 60: utc_text(), 21: "1",
             })  # fmt: skip
-        wait_until(lambda: len(engine.reports) >= 40, "reports are missing")
+        wait_until(lambda: len(engine.reports) >= 40, "all reports have come")
         assert engine.faults == []
         names = [f"C{number}" for number in range(20)]
         for status in "04":

@@ -9,8 +9,8 @@ from openoutcry.order_entry.fix import reference
 from tests.oracles.fix_acceptor import Acceptor, Server
 from tests.support.order_entry import fix_clients as shared
 from tests.support.order_entry.fix_clients import check_trade
-from tests.support.order_entry.fix_quickfix import PATIENCE_S
 from tests.support.order_entry.fix_venue import Acknowledger, venue_session
+from tests.support.waiting import BOUND_S
 
 warm = shared.warm
 
@@ -24,7 +24,7 @@ def test_simplefix_reads_what_we_write_and_we_what_it_writes():
     simplefix = pytest.importorskip("simplefix")
     acceptor = Acceptor({("VENUE", "FIRM"): venue_session()}, Acknowledger())
     with Server(acceptor) as server:
-        connection = socket.create_connection(("127.0.0.1", server.port), PATIENCE_S)
+        connection = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
         with connection:
             parser, answers = simplefix.FixParser(), []
             for number, fields in enumerate(

@@ -8,7 +8,6 @@ from tests.support.order_entry.fix_codec import DECIMALS
 from tests.support.order_entry.fix_codec_shared import (
     BASE,
     CODEC,
-    MANY,
     NEW,
     TIME,
     check_decoding,
@@ -17,7 +16,6 @@ from tests.support.order_entry.fix_codec_shared import (
 )
 
 
-@MANY
 @given(st.lists(messages(), min_size=1, max_size=4), st.data())
 def test_a_stream_is_cut_into_the_messages_it_was_made_of(parts, data):
     """Split anywhere, coalesced, with rubbish between: whole messages come out as they went in."""

@@ -18,8 +18,9 @@ from openoutcry.cli.prompt import FixPrompt
 from openoutcry.client.fix import utc_text
 from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, Takeover
-from tests.support.order_entry.sessions_clients import PATIENCE_S, connect, fields_of
+from tests.support.order_entry.sessions_clients import connect, fields_of
 from tests.support.order_entry.sessions_venue import PASSWORD, Venue
+from tests.support.waiting import BOUND_S
 
 FIX = int(Protocol.FIX44)
 SESSIONS = [
@@ -43,7 +44,7 @@ def order(name, **more):
 
 def test_the_prompt_trades_over_fix(venue, capsys):
     def until(condition):
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + BOUND_S
         while not condition():
             assert time.monotonic() < end, capsys.readouterr().out
             prompt.listen(0.1)
@@ -100,7 +101,7 @@ def test_tls_is_spoken_end_to_end(tmp_path):
             with connect(venue, tls=context, prefix=f"A{number}-") as client:
                 client.buy("ACME", 1, "1")
                 assert fields_of(client, 1, 150) == [("0",)]
-        with socket.create_connection(("127.0.0.1", venue.ports["FIX44"]), PATIENCE_S) as plain:
+        with socket.create_connection(("127.0.0.1", venue.ports["FIX44"]), BOUND_S) as plain:
             head = [(35, "A"), (34, "1"), (49, "FIRM"), (52, utc_text()), (56, "OUTCRY")]
             data = reference.message([*head, (98, "0"), (108, "30")])
             reply = b""
@@ -139,16 +140,16 @@ def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):
     async def trade():
         client = Client()
         await client.connect()
-        await asyncio.wait_for(client.logged_on.wait(), PATIENCE_S)
+        await asyncio.wait_for(client.logged_on.wait(), BOUND_S)
         fields = dict(order("Y1", t38="7", t44="1.50"))  # better than what other tests leave
         await client.send_msg(asyncfix.FIXMessage("D", fields))
-        assert await asyncio.wait_for(client.reports.get(), PATIENCE_S) == ("8", "0", "0", "Y1")
+        assert await asyncio.wait_for(client.reports.get(), BOUND_S) == ("8", "0", "0", "Y1")
         await client.disconnect(ConnectionState.DISCONNECTED_BROKEN_CONN)
         await asyncio.to_thread(sell_to_it)
         client.logged_on.clear()
         await client.connect()
-        await asyncio.wait_for(client.logged_on.wait(), PATIENCE_S)
-        assert await asyncio.wait_for(client.reports.get(), PATIENCE_S) == ("8", "F", "2", "Y1")
+        await asyncio.wait_for(client.logged_on.wait(), BOUND_S)
+        assert await asyncio.wait_for(client.reports.get(), BOUND_S) == ("8", "F", "2", "Y1")
         await client.send_msg(asyncfix.FIXMessage("5"))
         for task in (client._aio_task_socket_read, client._aio_task_heartbeat):
             task.cancel()

@@ -11,6 +11,7 @@ from openoutcry.client.ouch import _option
 from openoutcry.wire.messages import OUCH42, OUCH50
 from tests.support.client.order_entry_page import EXAMPLES, PROMPTS
 from tests.support.order_entry.ouch_server import OuchServer
+from tests.support.waiting import BOUND_S
 
 DEFAULTS = {"display": "Y", "capacity": "P", "iso": "N", "cross": "N", "customer": " "}
 
@@ -49,7 +50,7 @@ def test_an_example(number):
                 protocol = OUCH50 if client.is_50 else OUCH42
                 send(client, protocol, kind, fields)
                 continue
-            message = client.next(timeout_s=300)
+            message = client.next(timeout_s=BOUND_S)
             assert message is not None, line
             assert message.kind == kind, (line, message)
             assert {key: message[key] for key in fields} == fields, (line, message)

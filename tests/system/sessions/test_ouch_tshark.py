@@ -32,6 +32,7 @@ from tests.support.order_entry.ouch_support import (
     unsequenced,
 )
 from tests.support.order_entry.sessions_venue import Client, Venue
+from tests.support.waiting import BOUND_S
 
 PORT = 9000
 
@@ -65,7 +66,7 @@ def dissect(path):
     run = subprocess.run(
         ["tshark", "-r", str(path), "-d", f"tcp.port=={PORT},soupbintcp", "-V",
          "--enable-heuristic", "ouch_soupbintcp"],
-        capture_output=True, text=True, timeout=600,
+        capture_output=True, text=True, timeout=BOUND_S,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     return run.stdout
@@ -172,7 +173,7 @@ def test_every_byte_of_live_traffic_is_dissected(tmp_path):
             client.close()
     names = set()
     for number, tap in enumerate(taps):
-        tap.join(300)
+        tap.join(BOUND_S)
         assert not tap.is_alive()
         path = tmp_path / f"{number}.pcap"
         write_capture(path, tap.pieces)

@@ -3,13 +3,13 @@
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.processes import free_port
 from tests.support.user_commands import ROOT, environment, run
+from tests.support.waiting import BOUND_S, wait_until
 
 pytest.importorskip("argon2", reason="passwords need argon2-cffi (openoutcry[venue])")
 NOON = "--from 2026-11-23T12:00"
@@ -48,16 +48,18 @@ def test_two_participants_trade(tmp_path: Path) -> None:
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as serving:  # fmt: skip
         try:
-            noted, deadline = tmp_path / "journal" / "status.json", time.monotonic() + 600
-            while not noted.exists() or "CONTINUOUS" not in noted.read_text():
+            noted = tmp_path / "journal" / "status.json"
+
+            def trades(noted=noted, serving=serving):
                 assert serving.poll() is None, serving.communicate()
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+                return noted.exists() and "CONTINUOUS" in noted.read_text()
+
+            wait_until(trades, "the venue trades")
             for lines, name in ((alpha, "ALPHA"), (beta, "BETA"), (copy, "COPY")):
                 assert shown(lines).search(trade(lines, ports, words[name])), lines
         finally:
             serving.send_signal(signal.SIGINT)
-            _, err = serving.communicate(timeout=600)
+            _, err = serving.communicate(timeout=BOUND_S)
         assert serving.returncode == 0, err
 
 

@@ -3,7 +3,6 @@ what stands behind it; once the journal's begin is retired there is no other way
 
 import random
 import shutil
-import time
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from openoutcry.replay.events import commands_of, events_of
 from tests.support.order_entry.sessions_clients import connect, five, take
 from tests.support.order_entry.sessions_traders import Trader, storm
 from tests.support.order_entry.sessions_venue import DAY, SMALL, Nobody, Venue, session
+from tests.support.waiting import wait_until
 
 KEEP = {"cancel_on_disconnect": 0}
 ROWS = [
@@ -86,10 +86,10 @@ def journal(tmp_path_factory):
         other_sessions(venue)
 
         def break_it():
-            until = time.monotonic() + 300
-            while not list(checkpoint.folder_of(path).glob("checkpoint-*.occ")):
-                assert time.monotonic() < until, "no checkpoint was made"
-                time.sleep(0.02)
+            wait_until(
+                lambda: list(checkpoint.folder_of(path).glob("checkpoint-*.occ")),
+                "a checkpoint is made",
+            )
             venue.kill()
             venue.start()
 

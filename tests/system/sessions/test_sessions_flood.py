@@ -13,6 +13,7 @@ from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.messages import OUCH50
 from tests.support.order_entry.sessions_venue import PASSWORD, Client, Venue, enter
+from tests.support.waiting import BOUND_S
 
 COUNT = 4_000
 SLOW = {"throttle_per_s": 1, "throttle_burst": 3}
@@ -52,7 +53,7 @@ class Flood:
         self.kinds, self.messages = [], []
         port = venue.ports[protocol.name]
         if protocol == Protocol.FIX44:
-            self.socket = socket.create_connection(("127.0.0.1", port), 300)
+            self.socket = socket.create_connection(("127.0.0.1", port), BOUND_S)
             logon = [(98, "0"), (108, "600"), (553, name), (554, PASSWORD)]
             self.socket.sendall(fix(name, 1, "A", logon))
         else:

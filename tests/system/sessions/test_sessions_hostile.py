@@ -10,6 +10,7 @@ from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.doorman import MAX_WAITING
 from openoutcry.order_entry.spec import CancelOnDisconnect
 from tests.support.order_entry.sessions_venue import Client, Venue
+from tests.support.waiting import BOUND_S
 
 KEEP = {"cancel_on_disconnect": int(CancelOnDisconnect.NONE)}
 SESSIONS = [
@@ -57,7 +58,7 @@ def test_a_flood_of_wrong_passwords_locks_out_nobody_elsewhere(venue, calm):
     crowd = []
     for _ in range(MAX_WAITING):
         one = socket.create_connection(
-            ("127.0.0.1", venue.port), timeout=300, source_address=("127.0.0.2", 0)
+            ("127.0.0.1", venue.port), timeout=BOUND_S, source_address=("127.0.0.2", 0)
         )
         one.sendall(guess)
         crowd.append(one)

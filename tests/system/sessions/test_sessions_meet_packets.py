@@ -17,6 +17,7 @@ from tests.support.order_entry.sessions_clients import Client50
 from tests.support.order_entry.sessions_venue import HASH, Client
 from tests.support.processes import free_port
 from tests.support.venue.served_venue import KEY, SEALED, VENUE, ServedVenue, orders
+from tests.support.waiting import BOUND_S
 
 SESSION = """
 [[port]]
@@ -38,7 +39,7 @@ def rest(venue: ServedVenue, first_id: int, price: int, epoch: int) -> None:
     offers = orders(first_id, 3, TimeInForce.GTC, price)
     offers["side"] = Side.SELL
     with SealedLine(("127.0.0.1", venue.port), bytes.fromhex(KEY), epoch) as line:
-        done = send_by_line([offers], line, rate=2_000, sender_id=1, timeout_s=120.0)
+        done = send_by_line([offers], line, rate=2_000, sender_id=1, timeout_s=BOUND_S)
     assert (done["acknowledged"], done["bad_replies"]) == (3, 0)
 
 
@@ -62,14 +63,14 @@ def test_sessions_trade_with_orders_of_packets_and_sweep_them_away(tmp_path: Pat
     rest(venue, 1, 100, epoch=5)
     four = Client(ports["ouch-4.2"], "FOUR")
     four.enter("buys", shares=7, symbol="GOLD", price=10_000)
-    five = Client50(ports["ouch-5.0"], "FIVE", wait_s=60)
+    five = Client50(ports["ouch-5.0"], "FIVE", wait_s=BOUND_S)
     assert (four.answer[0], five.answer[0]) == ("A", "A")
     assert [four.message()[0] for _ in range(2)] == ["A", "E"]
     five.enter(1, "S", 2, 50_000, symbol="GOLD")
     assert five.message()[0] == "A"
     # What is lost is a session, not the line of its participant's packets.
     five.close()
-    five = Client50(ports["ouch-5.0"], "FIVE", wait_s=60)
+    five = Client50(ports["ouch-5.0"], "FIVE", wait_s=BOUND_S)
     assert [five.message()[0] for _ in range(2)] == ["A", "C"]
     four.enter("again", shares=1, symbol="GOLD", price=10_100, time_in_force=0)
     assert [four.message()[0] for _ in range(2)] == ["A", "E"]
@@ -87,8 +88,8 @@ def test_sessions_trade_with_orders_of_packets_and_sweep_them_away(tmp_path: Pat
     venue.start()
     venue.wait_for_phase("CONTINUOUS")
     for before, again in (
-        (four, Client(ports["ouch-4.2"], "FOUR", wait_s=60)),
-        (five, Client50(ports["ouch-5.0"], "FIVE", wait_s=60)),
+        (four, Client(ports["ouch-4.2"], "FOUR", wait_s=BOUND_S)),
+        (five, Client50(ports["ouch-5.0"], "FIVE", wait_s=BOUND_S)),
     ):
         assert [again.packet()[1] for _ in before.messages] == before.messages
         again.close()

@@ -14,9 +14,10 @@ from openoutcry.market_data.files import write_feed
 from openoutcry.market_data.glimpse import fetch
 from openoutcry.market_data.stream import StreamReceiver
 from openoutcry.wire.enums import TimeInForce
-from tests.support.market_data.feed_days import WAIT_S, Days
+from tests.support.market_data.feed_days import Days
 from tests.support.market_data.feed_support import fields, unframed
 from tests.support.venue.served_venue import orders
+from tests.support.waiting import BOUND_S
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_each_day_is_a_session(days, tmp_path):
     )
     rows = []
     while not rows or rows[-1]["type"] != "end":
-        rows.append(json.loads(page.recv(timeout=WAIT_S)))
+        rows.append(json.loads(page.recv(timeout=BOUND_S)))
     first = lines.session
     assert rows[-1]["session"] == first.decode()
     page.close()
@@ -81,7 +82,7 @@ def test_each_day_is_a_session(days, tmp_path):
     days.page().close()
     # Yesterday's messages are still given: one by one, and as a stream that ends.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(WAIT_S)
+        client.settimeout(BOUND_S)
         client.sendto(mold.header(first.decode(), 1, 5), days.spec.retransmission)
         answer = mold.parse(client.recv(1 << 16))
     assert (answer.session, answer.sequence, answer.count) == (first, 1, 5)
@@ -92,7 +93,7 @@ def test_each_day_is_a_session(days, tmp_path):
     again.book, again._deliver = Book(), lambda data, n: came.extend(data)
     again._follow = False
     again._connect()
-    until = time.monotonic() + WAIT_S
+    until = time.monotonic() + BOUND_S
     while not again.lines.ended:
         assert time.monotonic() < until
         again.poll(0.05)

@@ -18,9 +18,10 @@ from openoutcry.host.processes import named_children
 from openoutcry.market_data.depth import DepthReceiver
 from openoutcry.wire.enums import Side, TimeInForce
 from tests.support.console.websockets_patient import connect
-from tests.support.market_data.feed_days import WAIT_S, Days
+from tests.support.market_data.feed_days import Days
 from tests.support.venue.venue_feed_page import PAGE, PROGRAMS
 from tests.support.venue.venue_floor import order
+from tests.support.waiting import BOUND_S
 
 LISTENS = re.findall(r"outcry feed listen [^`\n]+", PAGE)
 
@@ -55,7 +56,7 @@ def here(text: str, days: Days) -> str:
 def test_a_program_prints_what_the_page_says(days, number):
     program, shown = PROGRAMS[number]
     done = subprocess.run(
-        [sys.executable, "-c", here(program, days)], capture_output=True, text=True, timeout=900
+        [sys.executable, "-c", here(program, days)], capture_output=True, text=True, timeout=BOUND_S
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == shown
@@ -80,7 +81,7 @@ def test_a_command_of_the_page_listens(days, number):
 def test_the_conflated_feed_knows_the_last_trade_also_when_it_begins_again(days):
     """A process that is killed takes nothing back of what was told."""
     receiver = DepthReceiver(days.spec.depth, "127.0.0.1")
-    until, runs = time.monotonic() + WAIT_S, set()
+    until, runs = time.monotonic() + BOUND_S, set()
     # What a full refresh tells of one instrument may be in two packets.
     while not (len(runs) == 2 and receiver.book.levels(2, "B") and 2 in receiver.book.last):
         assert time.monotonic() < until
@@ -101,5 +102,5 @@ def test_the_conflated_feed_knows_the_last_trade_also_when_it_begins_again(days)
         row = {"type": "heartbeat"}
         while row["type"] != "snapshot":
             page.send(json.dumps({"subscribe": ["TIN"]}))
-            row = json.loads(page.recv(timeout=WAIT_S))
+            row = json.loads(page.recv(timeout=BOUND_S))
     assert row["last"] == [1_010_000, 2]

@@ -15,6 +15,7 @@ from openoutcry.pipeline.sealed_line import SealedLine
 from openoutcry.pipeline.send import send_by_line
 from openoutcry.wire.enums import CommandKind, TimeInForce
 from tests.support.venue.served_venue import KEY, SEALED, ServedVenue, orders
+from tests.support.waiting import BOUND_S
 
 SECRET = bytes.fromhex(KEY)
 
@@ -36,7 +37,7 @@ def trade(venue: ServedVenue, first_id: int, epoch: int, count: int = 20) -> lis
     batch = orders(first_id, count, TimeInForce.GTC, 100 * first_id)
     batch["participant"] = 99
     with Recorded(("127.0.0.1", venue.port), SECRET, epoch) as line:
-        done = send_by_line([batch], line, rate=2_000, sender_id=1, timeout_s=120.0)
+        done = send_by_line([batch], line, rate=2_000, sender_id=1, timeout_s=BOUND_S)
         assert (done["acknowledged"], done["bad_replies"]) == (count, 0)
         return line.sent
 

@@ -3,10 +3,10 @@
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 from tests.support.user_commands import commands, environment, run
+from tests.support.waiting import BOUND_S, wait_until
 
 
 def test_the_pages_commands(tmp_path: Path) -> None:
@@ -22,17 +22,19 @@ def test_the_pages_commands(tmp_path: Path) -> None:
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as serving:  # fmt: skip
         try:
-            noted, deadline = tmp_path / "journal" / "status.json", time.monotonic() + 600
-            while not noted.exists() or "CONTINUOUS" not in noted.read_text():
+            noted = tmp_path / "journal" / "status.json"
+
+            def trades(noted=noted, serving=serving):
                 assert serving.poll() is None, serving.communicate()
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+                return noted.exists() and "CONTINUOUS" in noted.read_text()
+
+            wait_until(trades, "the venue trades")
             shown = run(status, tmp_path)
         except BaseException:
             serving.kill()
             raise
         serving.send_signal(signal.SIGINT)
-        out, err = serving.communicate(timeout=600)
+        out, err = serving.communicate(timeout=BOUND_S)
         assert serving.returncode == 0, err
     assert "OUTCRY: open at 2026-11-23T12:" in shown
     assert "next: CLOSING_AUCTION at 2026-11-23T23:50:00Z" in shown

@@ -26,7 +26,7 @@ from tests.support.market_data.feed_journal import each_second_trades
 from tests.support.processes import OUTCRY
 from tests.support.venue.served_venue import VENUE, ServedVenue, orders
 from tests.support.venue.venue_serve import DAY_PHASES
-from tests.support.waiting import wait_until
+from tests.support.waiting import BOUND_S, wait_until
 
 
 def test_two_days_with_kills_in_each_state(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_three_days_in_seconds_by_an_accelerated_clock(outcry, tmp_path: Path) -
 
     wait_until(three_days_noted, "three days have ended")
     serving.terminate()
-    out, err = serving.communicate(timeout=600)
+    out, err = serving.communicate(timeout=BOUND_S)
     assert serving.returncode == 0, err
     document = json.loads(out)
     # A Friday, a weekend, and the days after it, each ended once, in order.
@@ -155,7 +155,7 @@ def test_a_venue_that_is_closed_stops_at_once(signal_name: str, tmp_path: Path) 
     assert venue.process.stderr is not None
     assert venue.process.stderr.readline() == "closed until 2026-11-23T08:00:00Z\n"
     subprocess.run(["kill", f"-{signal_name.removeprefix('SIG')}", str(venue.process.pid)])
-    out, _ = venue.process.communicate(timeout=600)
+    out, _ = venue.process.communicate(timeout=BOUND_S)
     assert venue.process.returncode == 0
     assert json.loads(out)["last_run"] == {}
 

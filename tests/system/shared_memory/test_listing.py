@@ -32,7 +32,7 @@ from tests.support.ring.ring_owners import (
     ring,
     spawn,
 )
-from tests.support.ring.ring_processes import wait_until
+from tests.support.waiting import BOUND_S, wait_until
 
 __all__ = ["ring", "spawn"]
 
@@ -93,7 +93,7 @@ while True:
     states: set[str] = set()
     for _ in range(400):
         states |= {info.state for info in list_rings(0) if ".flash" in info.name}
-    until = time.monotonic() + 300
+    until = time.monotonic() + BOUND_S
     while not states & {"ring", "damaged", "half-made"} and time.monotonic() < until:
         states |= {info.state for info in list_rings(0.01) if ".flash" in info.name}
     assert states & {"ring", "damaged", "half-made"}

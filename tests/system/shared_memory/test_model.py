@@ -10,6 +10,7 @@ from tests.oracles.ring_model.ring_memories import Tso, Weak
 from tests.oracles.ring_model.ring_protocol import NONE
 from tests.oracles.ring_model.ring_scenarios import FLAWS, SCENARIOS, models_of
 from tests.support.ring.model import blocks
+from tests.support.waiting import BOUND_S
 
 SLOW = {
     ("claims 1, 2; killed, repaired", Weak),
@@ -74,6 +75,10 @@ def test_the_examples_of_the_page_run(number, tmp_path):
     program = tmp_path / "example.py"
     program.write_text(blocks("python")[number])
     done = subprocess.run(
-        [sys.executable, str(program)], capture_output=True, text=True, timeout=600, cwd=tmp_path
+        [sys.executable, str(program)],
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr

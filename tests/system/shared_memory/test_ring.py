@@ -13,7 +13,7 @@ from openoutcry.ring.segment import segment_name
 from openoutcry.wire import ORDER_DTYPE
 from tests.support.ring import ring as shared
 from tests.support.ring.ring import orders, take
-from tests.support.ring.ring_processes import STUCK_S
+from tests.support.waiting import BOUND_S
 
 make_ring = shared.make_ring
 
@@ -25,7 +25,7 @@ def test_records_cross_processes_whole_and_in_order(make_ring: Callable[..., Rin
 
     def consume(name: str) -> None:
         reader, got = ring.reader(name), 0
-        deadline = time.monotonic() + STUCK_S
+        deadline = time.monotonic() + BOUND_S
         while got < total and time.monotonic() < deadline:
             batch = reader.poll()
             expected = orders(got + 1, len(batch))
@@ -46,7 +46,7 @@ def test_records_cross_processes_whole_and_in_order(make_ring: Callable[..., Rin
         children.append(pid)
     producer = ring.producer()
     for first in range(1, total + 1, 500):
-        producer.publish(orders(first, 500), timeout_s=STUCK_S)
+        producer.publish(orders(first, 500), timeout_s=BOUND_S)
     for pid in children:
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 

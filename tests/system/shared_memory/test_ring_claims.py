@@ -18,8 +18,8 @@ from tests.support.ring.ring_processes import (
     record_dtype,
     shared_words,
     split_ids,
-    wait_until,
 )
+from tests.support.waiting import BOUND_S, wait_until
 
 make_ring = shared.make_ring
 
@@ -44,7 +44,7 @@ def test_a_claim_waits_for_the_consumer_to_make_room(
         child = children.fork(take_later)
         assert producer.try_claim(2) is None
         started[0] = 1
-        assert producer.claim(2, timeout_s=300).first_seq == 5
+        assert producer.claim(2, timeout_s=BOUND_S).first_seq == 5
         children.join([child])
 
 

@@ -25,8 +25,8 @@ from tests.support.ring.ring_processes import (
     pause_for_ever,
     shared_words,
     split_ids,
-    wait_until,
 )
+from tests.support.waiting import wait_until
 
 __all__ = ["children", "make_ring"]
 

@@ -31,8 +31,8 @@ from tests.support.ring.ring_processes import (
     pause_for_ever,
     process_state,
     shared_words,
-    wait_until,
 )
+from tests.support.waiting import BOUND_S, wait_until
 
 __all__ = ["children", "make_ring"]
 
@@ -247,7 +247,7 @@ def test_two_repairers_bury_each_slot_once(
         orphans += sum(1 + (number + i) % 5 for i in range(2))
         for pid in dead:
             os.kill(pid, signal.SIGKILL)
-        producer.publish(make_records(1, 1 + number, 1), timeout_s=300)
+        producer.publish(make_records(1, 1 + number, 1), timeout_s=BOUND_S)
         for pid in dead:
             children.reap(pid)
         wait_until(lambda: len(reader.poll()) == 1)
@@ -338,11 +338,11 @@ def test_death_is_proven_by_a_pidfd_and_the_ring_goes_on_at_once(
             watch.refresh()
             assert watch.wait(0) == []
             os.kill(child, signal.SIGKILL)
-            dead = watch.wait(300)
+            dead = watch.wait(BOUND_S)
             proven = time.perf_counter()
             assert [who.pid for who in dead] == [child]
             assert repair(ring).tombstones == 3
-            assert reader.wait(300)
+            assert reader.wait(BOUND_S)
             assert len(reader.poll()) == 1
             resumed_ms.append(1e3 * (time.perf_counter() - proven))
             reader.release(1)
@@ -363,7 +363,7 @@ def test_the_watch_reports_who_died_before_it_looked(
     os.kill(zombie, signal.SIGKILL)
     wait_until(lambda: process_state(zombie) == "Z")
     with DeathWatch(ring) as watch:
-        assert {who.pid for who in watch.wait(300)} == {reaped, zombie}
+        assert {who.pid for who in watch.wait(BOUND_S)} == {reaped, zombie}
         assert watch.wait(0) == []
         assert repair(ring) == Repair(tombstones=2, producers=2, consumers=0)
         watch.refresh()
@@ -394,7 +394,7 @@ def test_the_watch_sees_consumers_and_workers_too(
         watch.refresh()
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-            assert [who.pid for who in watch.wait(300)] == [pid]
+            assert [who.pid for who in watch.wait(BOUND_S)] == [pid]
             children.reap(pid)
     assert repair(ring) == Repair(tombstones=0, producers=0, consumers=2)
 

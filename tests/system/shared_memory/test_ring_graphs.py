@@ -20,8 +20,8 @@ from tests.support.ring.ring_processes import (
     ring_name,
     shared_words,
     split_ids,
-    wait_until,
 )
+from tests.support.waiting import BOUND_S, wait_until
 
 TOTAL = 800
 
@@ -153,7 +153,7 @@ def test_a_waiting_worker_is_not_fooled_by_what_others_took() -> None:
         def wait_once() -> None:
             worker = ring.worker("pool", WaitStrategy.YIELD)
             woken[0] = 1
-            assert worker.wait(300)
+            assert worker.wait(BOUND_S)
             woken[1] = time.monotonic_ns()
 
         worker, producer = ring.worker("pool"), ring.producer()
@@ -187,7 +187,7 @@ def test_who_says_that_it_sleeps_sleeps_and_a_spinner_does_not(strategy: WaitStr
             reader = ring.reader("a", strategy)
             reader.wait(0)
             waiting[0] = 1
-            assert reader.wait(300)
+            assert reader.wait(BOUND_S)
 
         child = children.fork(wait)
         wait_until(lambda: bool(waiting[0]))

@@ -13,13 +13,8 @@ from openoutcry.ring import (
     repair,
 )
 from tests.support.ring.ring_deaths import children, drain, make_ring
-from tests.support.ring.ring_processes import (
-    Children,
-    make_records,
-    pause_for_ever,
-    shared_words,
-    wait_until,
-)
+from tests.support.ring.ring_processes import Children, make_records, pause_for_ever, shared_words
+from tests.support.waiting import wait_until
 
 __all__ = ["children", "make_ring"]
 

@@ -17,6 +17,7 @@ from openoutcry.ring import (
 )
 from openoutcry.ring.segment import SHM
 from tests.support.ring import segment as shared
+from tests.support.waiting import BOUND_S
 
 name = shared.name
 
@@ -89,7 +90,7 @@ def limited(code: str, *arguments: str) -> str:
         [sys.executable, "-c", prelude + code, *arguments],
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=BOUND_S,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -184,7 +185,7 @@ def test_hugetlbfs_segments_behave_as_others(tmp_path: Path) -> None:
             pytest.skip("no four free huge pages could be made here")
         done = subprocess.run(
             ["unshare", "--mount", "sh", "-c", mount, sys.executable, HUGE, str(folder)],
-            capture_output=True, text=True, timeout=600,
+            capture_output=True, text=True, timeout=BOUND_S,
         )  # fmt: skip
         if "unshare: " in done.stderr or "mount: " in done.stderr:
             pytest.skip(f"no mount of our own: {done.stderr}")

@@ -12,6 +12,7 @@ from openoutcry.ring.segment import SHM
 from openoutcry.wire import ORDER_DTYPE
 from tests.support.ring import sigbus as shared
 from tests.support.ring.sigbus import PAGE
+from tests.support.waiting import BOUND_S
 
 name = shared.name
 
@@ -29,7 +30,7 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", PRELUDE + code, *arguments],
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=BOUND_S,
     )
 
 

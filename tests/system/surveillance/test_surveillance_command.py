@@ -16,6 +16,7 @@ from openoutcry.surveillance.evidence import ROW_BYTES
 from openoutcry.surveillance.run import run
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY
+from tests.support.waiting import BOUND_S
 
 MANIPULATORS = "wash_ring,wash_related,stuffer"
 
@@ -83,7 +84,7 @@ def test_parted_or_whole_or_killed_the_evidence_is_the_same(outcry, sample, tmp_
     command = [*OUTCRY, "surveillance", "follow", killed, *options, "--every", "4000"]
     child = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
     path = killed / "surveillance" / "hits.bin"
-    until = time.monotonic() + 600
+    until = time.monotonic() + BOUND_S
     while not (path.exists() and path.stat().st_size) and time.monotonic() < until:
         time.sleep(0.01)
     child.send_signal(signal.SIGKILL)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from openoutcry.wire import kernel as kernel_module
+from tests.support.waiting import BOUND_S
 from tests.support.wire import wire_kernel as shared
 from tests.support.wire.wire_kernel import ASK, ask, needs_level, ship
 
@@ -176,5 +177,7 @@ def test_a_process_that_asked_duckdb_ends_without_a_word():
     """What is left alone when a process ends is no leak that DuckDB would have to name."""
     pytest.importorskip("duckdb")
     code = "import openoutcry.wire.kernel, duckdb; duckdb.connect().execute('select 1').fetchall()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=BOUND_S
+    )
     assert (done.returncode, done.stderr) == (0, "")

@@ -9,13 +9,14 @@ from openoutcry.backtest.run import run_day
 from openoutcry.backtest.strategy import load_strategy
 from tests.support.pipeline import warm_outcry
 from tests.support.user_commands import DOCS, commands
+from tests.support.waiting import BOUND_S
 
 
 def test_commands_of_the_page(tmp_path) -> None:
     for line in commands("backtest.md"):
         outcry, *words = shlex.split(line.replace(":20000:", ":2000:").replace("20000", "2000"))
         assert outcry == "outcry"
-        done = warm_outcry.run(words, tmp_path, 300)
+        done = warm_outcry.run(words, tmp_path, BOUND_S)
         assert done.returncode == 0, (line, done.stderr)
         assert done.stdout.strip(), line
 

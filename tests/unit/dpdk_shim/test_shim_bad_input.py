@@ -18,6 +18,7 @@ from tests.support.dpdk_shim.shim_wire import (
     write_pcap,
     write_pcapng,
 )
+from tests.support.waiting import BOUND_S
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,6 @@ def test_a_part_of_a_frame_is_refused_as_cut(tmp_path: Path) -> None:
     head = struct.pack("<IIII", 1, 0, 100, len(data))
     (tmp_path / "snap.pcap").write_bytes(PCAP_HEADER + head + data[:100])
     with make_ring() as ring, Shim([parse_port(f"pcap:{tmp_path}/snap.pcap")], ring) as shim:
-        shim.run(timeout_s=300)
+        shim.run(timeout_s=BOUND_S)
         account = shim.account()
     assert account["rejected_cut"] == account["packets"] == 1

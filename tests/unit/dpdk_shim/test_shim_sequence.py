@@ -38,6 +38,7 @@ from tests.support.dpdk_shim.shim_wire import (
     without_time,
     write_pcap,
 )
+from tests.support.waiting import BOUND_S
 
 _built = shared._built
 
@@ -109,7 +110,7 @@ def test_the_way_back_is_that_of_the_last_packet_taken(tmp_path: Path) -> None:
         path = write_pcap(tmp_path / f"{count}.pcap", frames[:count])
         state = make_state()
         with make_ring() as ring, Shim([parse_port(f"pcap:{path}")], ring, state=state) as shim:
-            shim.run(timeout_s=300)
+            shim.run(timeout_s=BOUND_S)
         # Headers are kept turned round: to the card, from us.
         kept = state.tobytes()
         assert cards[card] + ours in kept
@@ -159,7 +160,7 @@ def test_two_lines_of_a_feed_fill_each_others_gaps(tmp_path: Path) -> None:
         kept = [frame(p, ports=ports) for n, p in enumerate(packets) if n not in lost]
         lines.append(parse_port(f"pcap:{write_pcap(tmp_path / name, kept)}"))
     with make_ring() as ring, Shim(lines, ring, arbitrate=True) as shim:
-        shim.run(timeout_s=300)
+        shim.run(timeout_s=BOUND_S)
         records, account = drain(ring), shim.account()
     seen = [bytes(record) for record in records["order_id"].reshape(-1, 1)]
     assert len(seen) == len(set(seen)) == 400
@@ -193,7 +194,7 @@ def test_the_verdict_is_the_golden_models(tmp_path: Path) -> None:
     path = write_pcap(tmp_path / "in.pcap", [frame(p) for p in packets_of(orders)])
     rules = make_rules(instruments, settings_)
     with make_ring() as ring, Shim([parse_port(f"pcap:{path}")], ring, rules=rules) as shim:
-        shim.run(timeout_s=300)
+        shim.run(timeout_s=BOUND_S)
         records = drain(ring)
     expected = records.copy()
     expected["error_code"] = 0xFFFF
@@ -271,7 +272,7 @@ def test_who_was_stamped_by_nobody_is_stamped_by_the_clock_page(tmp_path: Path) 
             writer.publish(line)
             page = ClockPage.open(writer.name)
             with Shim([port], ring, clock_page=page.address) as shim:
-                shim.run(timeout_s=300)
+                shim.run(timeout_s=BOUND_S)
                 assert shim.account()["clock_page_times"] == 2
             apart_ns = drain(ring)["rx_ts_ns"] - (year_2100_ns - 37_000_000_000)
             assert (apart_ns >= 0).all()
@@ -279,7 +280,7 @@ def test_who_was_stamped_by_nobody_is_stamped_by_the_clock_page(tmp_path: Path) 
         finally:
             writer.close()
         with Shim([port], ring, clock_page=page.address) as shim:
-            shim.run(timeout_s=300)
+            shim.run(timeout_s=BOUND_S)
             assert shim.account()["host_times"] == 2
         assert (abs(drain(ring)["rx_ts_ns"] - time.time_ns()) < 600_000_000_000).all()
 
@@ -351,12 +352,12 @@ def test_what_a_journal_knows_of_a_sender_is_given_back(tmp_path: Path) -> None:
     every = write_pcap(tmp_path / "all.pcap", packets)
     state = make_state()
     with make_ring() as ring, Shim([parse_port(f"pcap:{first}")], ring, state=state) as shim:
-        shim.run(timeout_s=300)
+        shim.run(timeout_s=BOUND_S)
     (key,) = known_senders(state)
     again = make_state()
     restore_senders(again, {key: (7, 3, [(4, 5)])})
     with make_ring() as ring, Shim([parse_port(f"pcap:{every}")], ring, state=again) as shim:
-        shim.run(timeout_s=300)
+        shim.run(timeout_s=BOUND_S)
         account = shim.account()
         (published,) = ring.views(1, ring.published)
         assert published["order_id"].tolist() == [4, 5, 7, 8, 9, 10]
@@ -379,7 +380,7 @@ def test_who_sent_each_command_stands_beside_it(tmp_path: Path) -> None:
             origins=(origins[0].ctypes.data, origins[1].ctypes.data, 63),
         ) as shim,
     ):  # fmt: skip
-        shim.run(timeout_s=300)
+        shim.run(timeout_s=BOUND_S)
     assert origins[1][1:8].tolist() == [1, 2, 3, 4, 5, 6, 1]
     senders = [sender_key(state, int(index) - 1) for index in origins[0][1:8]]
     assert len(set(senders[:6])) == 1

@@ -3,7 +3,6 @@ the resume names it, and `repair` says where the two part and mends what can be 
 
 import errno
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from openoutcry.journal import Disk, Journal, JournalError, JournalReader, JournalWriter
 from openoutcry.journal.repair import repair
 from openoutcry.journal.watermark import read_watermark
+from tests.support.waiting import wait_until
 
 SECTOR = 4096
 
@@ -43,10 +43,10 @@ def parted(
     for _ in range(blocks):
         append(writer, orders)
     # By a quorum one directory may be behind, and what is copied while it is written is no journal.
-    deadline = time.monotonic() + 60
-    while any(watermark_seq(place) < writer.durable_seq for place in places):
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    wait_until(
+        lambda: not any(watermark_seq(place) < writer.durable_seq for place in places),
+        "all directories have all blocks",
+    )
     unfinished = shutil.ignore_patterns("*.new")  # the next segment is made beside this
     for place in places[:-1]:
         shutil.copytree(place, place.with_name(place.name + " before"), ignore=unfinished)

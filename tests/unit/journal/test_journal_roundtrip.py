@@ -3,7 +3,6 @@
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.records import ORDER_DTYPE
 from tests.support.journal.journal_reads import counted_reads
 from tests.support.journal.journal_roundtrip import read_all
+from tests.support.waiting import BOUND_S, wait_until
 
 
 def fill(writer: JournalWriter, orders: Any, batches: list[int]) -> None:
@@ -122,13 +122,6 @@ def test_expected_records_are_prewritten(tmp_path, orders):
     assert sorted(path.name for path in tmp_path.glob("segment-*")) == segments[:2]
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 300
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("direct", [True, False])
 def test_the_next_segment_is_made_while_one_fills(tmp_path, orders, direct):
     """Past its middle a large segment has a successor that grows as it does, so that no commit
@@ -174,7 +167,7 @@ def test_who_closes_the_journal_makes_no_segment_for_it(tmp_path, orders, ends):
     wait_until(new.exists)
     (thread,) = [t for t in threading.enumerate() if t.name == "journal-prewrite"]
     getattr(writer, ends)()
-    thread.join(300)
+    thread.join(BOUND_S)
     assert not thread.is_alive()
     assert not new.exists()
     assert [path.name for path in tmp_path.glob("segment-*")] == ["segment-000000.ocj"]

@@ -28,7 +28,6 @@ from tests.support.order_entry.fix_codec_shared import (
     BASE,
     CODEC,
     HEADER,
-    MANY,
     NEW,
     REPORTED,
     body_fields,
@@ -47,7 +46,6 @@ def new_order(**changes):
 # Numbers and times
 
 
-@MANY
 @given(st.text("0123456789.-+ e", max_size=22), st.integers(0, 9))
 def test_a_decimal_is_exact_or_refused(written, decimals):
     """It is the ticks that it says, or it is no number, or it is not exact: never rounded."""
@@ -63,7 +61,6 @@ def test_a_decimal_is_exact_or_refused(written, decimals):
         assert got == wanted
 
 
-@MANY
 @given(st.integers(-(2**62), 2**62), st.integers(0, 9))
 def test_a_price_is_read_as_it_was_written(ticks, decimals):
     data = np.zeros(64 + 64, np.uint8)
@@ -72,7 +69,6 @@ def test_a_price_is_read_as_it_was_written(ticks, decimals):
     assert text.read_decimal(data.ctypes.data, size, decimals) == ticks
 
 
-@MANY
 @given(st.integers(0, 292 * 365 * 86_400 * 10**9))
 def test_a_time_is_read_as_it_was_written(ns):
     data, cache = np.zeros(128, np.uint8), np.array([-1, 0])
@@ -89,7 +85,6 @@ TIMES = st.from_regex(
 )
 
 
-@MANY
 @given(TIMES | st.text("0123456789-:.", max_size=28))
 def test_a_time_that_is_none_is_seen(written):
     data = np.frombuffer(written.encode("latin-1", "replace") + bytes(64), np.uint8)
@@ -100,14 +95,12 @@ def test_a_time_that_is_none_is_seen(written):
         assert got == text.BAD
 
 
-@MANY
 @given(st.binary(max_size=3000))
 def test_the_checksum_is_the_sum_of_the_bytes(data):
     memory = np.frombuffer(data + bytes(64), np.uint8)
     assert text.byte_sum(memory.ctypes.data, len(data)) == sum(data) % 256
 
 
-@MANY
 @given(messages())
 def test_fields_are_found_as_the_reference_finds_them(data):
     try:
@@ -236,7 +229,6 @@ def test_a_fill_is_reported():
 PENDING = {"D": "A", "F": "6", "G": "E"}
 
 
-@MANY
 @given(
     st.sampled_from(REPORTED), st.sampled_from(Reason), st.integers(0, 100), st.integers(0, 100),
     st.integers(-(2**40), 2**40), st.sampled_from(["D", "F", "G"]), st.sampled_from(list(CASES)),

@@ -19,13 +19,14 @@ from tests.support.venue.inline import InlineVenue
 FIX = int(Protocol.FIX44)
 NONE = int(CancelOnDisconnect.NONE)
 NAMES = {"FIRM": 1, "OTHER": 2, "KEEP": 3, "LATE": 4, "NEXT": 5, "MANY": 7, "SOME": 13, "GONE": 14,
-         "STALE": 17}  # fmt: skip
+         "FAST": 9, "STALE": 17}  # fmt: skip
 MORE = {
     "KEEP": {"cancel_on_disconnect": NONE},
     "LATE": {"cancel_on_disconnect": NONE},
     "NEXT": {"cancel_on_disconnect": NONE},
     "MANY": {"cancel_on_disconnect": NONE},
     "SOME": {"cancel_on_disconnect": NONE},
+    "FAST": {"throttle_per_s": 1, "throttle_burst": 3},
     "STALE": {"throttle_per_s": 5, "throttle_burst": 1,
               "throttle_policy": int(ThrottlePolicy.QUEUE)},
 }  # fmt: skip
@@ -343,6 +344,14 @@ def test_an_order_may_ask_to_go_with_its_connection(venue):
     again.mass_cancel()
     assert fields_of(again, 2, 35) == [("8",), ("r",)]
     again.logout()
+
+
+def test_what_is_beyond_the_rate_is_refused_by_name(venue):
+    fast = connect(venue, "FAST")
+    venue.clock.advance(3)
+    for _ in range(6):
+        fast.buy("ACME", 1, "1")
+    assert fields_of(fast, 6, 39, 58) == [("0", "")] * 3 + [("8", "too many messages")] * 3
 
 
 def test_what_waited_for_its_turn_is_not_taken_for_an_old_message(venue):

@@ -1,14 +1,33 @@
-"""docs/fix.md tells the truth: its conversation is had with an acceptor, its messages are taken."""
+"""docs/fix.md is true: its conversations take place with an acceptor and with a venue, its messages
+are taken."""
+
+import re
 
 from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.fix.refusals import Refusal
+from openoutcry.order_entry.spec import Protocol
+from tests import ROOT
 from tests.oracles.fix_acceptor import Acceptor, Connection
 from tests.support.order_entry.fix_codec import Codec
-from tests.support.order_entry.fix_page import blocks, fields
 from tests.support.order_entry.fix_venue import Acknowledger, venue_session
+from tests.support.order_entry.sessions_venue import PASSWORD, session
+from tests.support.venue.clients import utc_text
+from tests.support.venue.inline import InlineVenue
 
+PAGE = (ROOT / "docs" / "fix.md").read_text()
 TIME = "20231114-22:13:20.000"
 NOW_NS = 1_700_000_000 * 10**9
+WITH_TIME = ("D", "G", "F", "q")
+BEGIN = b"8=FIX.4.4\x01"
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.M | re.S)
+
+
+def fields(line: str) -> list[tuple[int, str]]:
+    """Tags and values of a line in which ``|`` ends a field."""
+    return [(int(tag), value) for tag, value in re.findall(r"(\d+)=([^|]*)\|", line)]
 
 
 def message(line, number):
@@ -42,3 +61,58 @@ def test_every_message_of_orders_is_taken():
         order, note = codec.decode(message(line, number))
         assert note["refused"] in (0, Refusal.STATUS, Refusal.MASS_STATUS), line
         assert (order["kind"] > 0) == (note["refused"] == 0)
+
+
+class Wire:
+    """A logged-on connection, message by message as they stand on the wire."""
+
+    def __init__(self, venue, name):
+        self.name, self.number, self.data = name, 0, b""
+        self.venue, self.socket = venue, venue.dial(Protocol.FIX44)
+        self.send("A", [(98, "0"), (108, "600"), (554, PASSWORD)])
+        assert self.next()[35] == "A"
+
+    def send(self, kind, body):
+        self.number += 1
+        header = [(35, kind), (34, str(self.number)), (49, self.name), (52, utc_text(self.venue)),
+                  (56, "OUTCRY")]  # fmt: skip
+        self.socket.sendall(reference.message([*header, *body]))
+        if kind == "4":
+            self.number = int(dict(body)[36]) - 1
+
+    def next(self):
+        """The next whole message, as a dictionary."""
+        while not re.search(rb"\x0110=\d{3}\x01", self.data):
+            more = self.socket.recv(1 << 16)
+            assert more, "the venue has closed the connection"
+            self.data += more
+        size = re.search(rb"\x0110=\d{3}\x01", self.data).end()
+        whole, self.data = self.data[:size], self.data[size:]
+        assert whole.startswith(BEGIN)
+        return reference.parse(whole)[0]
+
+
+def test_every_message_comes_as_the_page_says():
+    sessions = [
+        session(name, number, protocol=int(Protocol.FIX44))
+        for number, name in enumerate(("FIRM", "OTHER"), start=1)
+    ]
+    seen, sent = set(), set()
+    with InlineVenue(sessions) as venue:
+        wires = {name: Wire(venue, name) for name in ("FIRM", "OTHER")}
+        for line in blocks("fix-live")[0].splitlines():
+            name, way, text = re.fullmatch(r"(\w+)([<>]) (.*)", line).groups()
+            (_, kind), *body = fields(text)
+            if way == ">":
+                sent.add(kind)
+                wires[name].send(kind, body + [(60, utc_text(venue))] * (kind in WITH_TIME))
+                continue
+            seen.add(kind)
+            message = wires[name].next()
+            wanted = {35: kind, **dict(body)}
+            assert {tag: message.get(tag, "") for tag in wanted} == wanted, (line, message)
+            assert kind != "5" or 58 not in message, "logged out as asked"
+        for wire in wires.values():
+            wire.socket.close()
+    assert sent == {"D", "G", "F", "q", "H", "AF", "V", "1", "2", "4", "5"}
+    assert seen == {"8", "9", "r", "j", "3", "0", "5"}

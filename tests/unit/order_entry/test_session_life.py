@@ -10,9 +10,10 @@ from openoutcry.wire.enums import CommandKind
 from tests.support.order_entry.sessions_venue import session
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.line import Silence
-from tests.support.venue.party import PARTIES, Party, Refused
+from tests.support.venue.party import PARTIES, OuchParty, Party, Refused
 
 NONE = int(CancelOnDisconnect.NONE)
+CLOSED = "inline:0 closed the connection during the logon"
 JUNK = (
     b"\xff\xffU" + b"x" * 5000, b"\x00\x00", soupbin.packet("U", b"Q" + b"x" * 30),
     soupbin.packet("Y"),
@@ -57,6 +58,12 @@ def connect(venue, protocol):
     return connect
 
 
+@pytest.fixture
+def not_authorised(protocol):
+    """What a client is told that is not let in, for whatever reason: over FIX nothing."""
+    return CLOSED if protocol == Protocol.FIX44 else "JA"
+
+
 def refusal(connect, name, **login):
     """What the venue says to a client that it does not let in."""
     with pytest.raises(Refused) as refused:
@@ -69,21 +76,20 @@ def refusal(connect, name, **login):
     "was right, and is refused by network, port and day",
     group="venue",
 )
-def test_a_refused_login_does_not_say_why(connect):
+def test_a_refused_login_does_not_say_why(connect, not_authorised):
     answers = {
         refusal(connect, "ONE", password="wrong"),
         refusal(connect, "NOBODY"),
         refusal(connect, "FAR"),
         refusal(connect, "OTHER"),
     }
-    assert len(answers) == 1, "wrong password, unknown name, other network, other port"
-    assert answers <= {"JA", "inline:0 closed the connection during the logon"}
+    assert answers == {not_authorised}
     assert connect("FAR", source="10.1.2.3").line
 
 
-def test_a_session_has_one_connection(connect):
+def test_a_session_has_one_connection(connect, protocol):
     first = connect("TWO")
-    assert refusal(connect, "TWO")[:1] in "Ji"
+    assert refusal(connect, "TWO") == (CLOSED if protocol == Protocol.FIX44 else "JS")
     first.close()
     connect("TWO")
 
@@ -92,26 +98,27 @@ def test_a_session_has_one_connection(connect):
     "Failed logins lock a session out for the address that they came from",
     group="venue",
 )
-def test_failed_logins_lock_a_session_out_for_the_address_that_they_came_from(connect, venue):
+def test_failed_logins_lock_a_session_out_for_the_address_that_they_came_from(
+    connect, venue, not_authorised
+):
     for _ in range(venue.spec.failures_before_lock):
-        refusal(connect, "ONE", password="wrong", source="127.0.0.2")
-    refusal(connect, "ONE", source="127.0.0.2")
+        answer = refusal(connect, "ONE", password="wrong", source="127.0.0.2")
+        assert answer == not_authorised
+    assert refusal(connect, "ONE", source="127.0.0.2") == not_authorised
     connect("ONE", source="127.0.0.3").close()
     connect("TWO", source="127.0.0.2").close()
     venue.clock.advance(venue.spec.lock_s - 1)
-    refusal(connect, "ONE", source="127.0.0.2")
+    assert refusal(connect, "ONE", source="127.0.0.2") == not_authorised
     venue.clock.advance(1.1)
     connect("ONE", source="127.0.0.2")
 
 
 def test_a_second_login_takes_over_where_that_is_the_policy(connect):
     first = connect("TAKE")
-    first.enter(1)
-    assert first.kinds(1) == "A"
     second = connect("TAKE")
     assert first.rest() == ""
-    second.enter(2)
-    assert second.kinds(1) in "AC"
+    second.enter(1)
+    assert second.kinds(1) == "A"
 
 
 def test_a_lost_sessions_orders_go_when_its_grace_is_over(connect, venue):
@@ -234,7 +241,9 @@ def block_of(venue, name):
     return venue.run.work.sessions.hall.block(1 + names.index(name))
 
 
-def test_a_session_that_is_switched_off_loses_connection_and_orders_until_it_is_on(connect, venue):
+def test_a_session_that_is_switched_off_loses_connection_and_orders_until_it_is_on(
+    connect, venue, not_authorised
+):
     one = connect("ONE")
     one.enter(1)
     assert one.kinds(1) == "A"
@@ -243,7 +252,7 @@ def test_a_session_that_is_switched_off_loses_connection_and_orders_until_it_is_
     venue.clock.advance(0.01)
     assert one.rest() == ""
     one.close()
-    refusal(connect, "ONE")
+    assert refusal(connect, "ONE") == not_authorised
     block[s.SWITCH // 8] = s.SWITCH_ON
     venue.clock.advance(0.01)
     one.log_in()
@@ -256,7 +265,14 @@ def test_a_venue_that_was_dropped_tells_each_session_the_same_again(protocol, tm
         one = PARTIES[protocol](venue, "ONE")
         one.enter(1, 2)
         assert one.kinds(2) == "AA"
-        venue.again()
+        venue.drop()
+        for stream in (tmp_path / "journal" / "sessions").glob("*.stream"):
+            stream.unlink()
+        venue.open()
+        if isinstance(one, OuchParty):
+            again = one.connected()
+            assert [again.packet()[1] for _ in range(2)] == one.client.messages
+            again.close()
         one.log_in()
         one.cancel(2)
         assert one.kinds(1) == "C"

@@ -13,6 +13,7 @@ from tests.support.ring.ring_processes import (
     make_records,
     ring_name,
 )
+from tests.support.waiting import BOUND_S
 
 
 def test_a_consumer_behind_another_waits_for_its_release_alone() -> None:
@@ -23,7 +24,7 @@ def test_a_consumer_behind_another_waits_for_its_release_alone() -> None:
         assert (len(a.poll()), len(b.poll())) == (3, 0)
         assert not b.wait(0.01)
         a.release(2)
-        assert b.wait(300)
+        assert b.wait(BOUND_S)
         assert b.poll()["stamp"].tolist() == [1, 2]
         assert producer.room() == 1
         b.release(2)

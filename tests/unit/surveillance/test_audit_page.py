@@ -9,6 +9,7 @@ from openoutcry.surveillance.audit.build import folder_of
 from openoutcry.surveillance.audit.trail import Trail
 from tests.support.pipeline import warm_outcry
 from tests.support.user_commands import commands
+from tests.support.waiting import BOUND_S
 
 LINES = commands("audit.md")
 
@@ -36,6 +37,6 @@ def test_commands_of_the_page(folder, audited, line):
     trail = Trail(folder_of(audited))
     swapped = {"ORDER": an_order(audited), "2024-10-04": trail.links[0].day}
     words = [swapped.get(word, word) for word in words]
-    done = warm_outcry.run(words, folder, 300)
+    done = warm_outcry.run(words, folder, BOUND_S)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

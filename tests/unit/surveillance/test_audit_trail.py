@@ -26,7 +26,7 @@ from tests.support.surveillance.audit_trail import forge, rows_of, tree
 
 
 @pytest.mark.parametrize("bump_ns", [0, 90 * 10**9])
-@settings(max_examples=4, deadline=None, derandomize=True)
+@settings(max_examples=4)  # one takes 40 to 130 ms
 @given(seed=st.integers(0, 999), cuts=st.sets(st.integers(1, 2_999), max_size=9))
 def test_whose_each_event_is_does_not_depend_on_where_parts_end(bump_ns, seed, cuts):
     from openoutcry.replay.core import Core

@@ -4,6 +4,7 @@ import shlex
 
 from tests.support.pipeline import warm_outcry
 from tests.support.user_commands import commands
+from tests.support.waiting import BOUND_S
 
 
 def test_commands_of_the_page(tmp_path) -> None:
@@ -12,6 +13,6 @@ def test_commands_of_the_page(tmp_path) -> None:
         assert outcry == "outcry"
         if words[:2] == ["surveillance", "sample"]:
             words += ["--minutes", "10", "--manipulators", "wash_related"]
-        done = warm_outcry.run(words, tmp_path, 300)
+        done = warm_outcry.run(words, tmp_path, BOUND_S)
         assert done.returncode == 0, (line, done.stderr)
         assert done.stdout.strip(), line

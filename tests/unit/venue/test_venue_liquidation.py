@@ -1,5 +1,5 @@
-"""A participant under its maintenance margin in a venue that is being served: the core kills it,
-and the operator's lane closes it out in parts, over kills of the venue itself."""
+"""A participant under its maintenance margin, in a venue in one thread: the core kills it, and the
+operator's lane closes it out in parts, over restarts from the journal."""
 
 import re
 from pathlib import Path
@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.replay.replay import replay
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.wire.enums import CommandKind, EventKind, Reason, Side
+from tests.support.venue.floor import InlineFloor
 from tests.support.venue.served_venue import VENUE
-from tests.support.venue.venue_floor import MORE, Floor, kinds, order, risk_refusal
+from tests.support.venue.venue_floor import MORE, kinds, order, risk_refusal
 
 RULES = """
 [liquidation]
@@ -42,50 +42,49 @@ TEXT = VENUE.replace('symbol = "GOLD"', 'symbol = "GOLD"' + LIMITS) + MORE.repla
 
 @pytest.fixture(scope="module")
 def floor(tmp_path_factory: pytest.TempPathFactory):
-    trading_floor = Floor(tmp_path_factory.mktemp("liquidation"), TEXT)
+    trading_floor = InlineFloor(tmp_path_factory.mktemp("liquidation"), TEXT)
     yield trading_floor
-    last = trading_floor.venue.stop()["last_run"]
-    assert (last["lost"], last["duplicated"]) == (0, 0)
-    replayed = replay(trading_floor.venue.journal)
-    assert (replayed["state_hash"], replayed["commands"]) == (last["state_hash"], last["commands"])
+    trading_floor.close()
 
 
-def parts(floor: Floor) -> tuple[np.ndarray, np.ndarray]:
+def parts(floor: InlineFloor) -> tuple[np.ndarray, np.ndarray]:
     """The orders of liquidations, and all events of the journal."""
     commands, events = floor.journal()
     ours = (commands["kind"] == CommandKind.NEW) & (commands["order_id"] > lay.PART_IDS)
     return commands[ours], events
 
 
-def shown(floor: Floor, *words: str) -> list[str]:
+def shown(floor: InlineFloor, *words: str) -> list[str]:
     done = CliRunner().invoke(main, ["limits", *words, "--venue", str(floor.file)])
     assert done.exit_code == 0, done.output
     return done.stdout.splitlines()
 
 
-def test_it_is_closed_out_in_parts_over_kills_until_the_margin_is_enough(floor: Floor) -> None:
+def test_it_is_closed_out_in_parts_over_kills_until_the_margin_is_enough(
+    floor: InlineFloor,
+) -> None:
     """40 short at 100: 800 of initial margin, 400 of maintenance, 1,000 of its own."""
     floor.send(order(1, Side.BUY, 40, 100, who=1), order(2, Side.SELL, 40, 100, who=4),
                order(3, Side.SELL, 1, 200, who=4))  # fmt: skip
-    assert floor.venue.status()["risk"]["liquidated"] == []
+    assert floor.status()["risk"]["liquidated"] == []
     # At 116 it has 360: of nothing to be bought at 127 or less nothing is bought.
     floor.send(order(4, Side.SELL, 1, 116, who=2), order(5, Side.BUY, 1, 116, who=5))
-    floor.venue.wait_for(lambda s: s["risk"]["liquidated"] == [4])
+    floor.wait_for(lambda s: s["risk"]["liquidated"] == [4])
     (refused,) = floor.send(order(6, Side.BUY, 1, 90, who=4))
     assert risk_refusal(refused)[0] == {"KILLED"}
-    deadline = 3
-    while len(parts(floor)[0]) < deadline:
-        floor.venue.wait_for(lambda s: s["risk"]["liquidated"] == [4])
+    while len(parts(floor)[0]) < 3:
+        floor.clock.advance(0.01)
+        floor.wait_for(lambda s: s["risk"]["liquidated"] == [4])
     _, events = parts(floor)
     (gone,) = events[(events["order_id"] == 3) & (events["kind"] == EventKind.CANCELLED)]
     assert gone["reason"] == Reason.DISCONNECTED
     floor.again()
-    floor.venue.wait_for(lambda s: s["risk"]["liquidated"] == [4])
+    floor.wait_for(lambda s: s["risk"]["liquidated"] == [4])
     floor.send(order(7, Side.SELL, 5, 120, who=2))
     floor.again()
     # At 120 it has 200, and 35 short need 350; at 116 it has 340, and 25 short need 250.
     floor.send(order(8, Side.SELL, 10, 116, who=2))
-    floor.venue.wait_for(lambda s: s["risk"]["liquidated"] == [] and 4 in s["risk"]["killed"])
+    floor.wait_for(lambda s: s["risk"]["liquidated"] == [] and 4 in s["risk"]["killed"])
     ours, events = parts(floor)
     assert set(ours["participant"].tolist()) == {4}
     assert set(ours["side"].tolist()) == {int(Side.BUY)}
@@ -101,7 +100,7 @@ def test_it_is_closed_out_in_parts_over_kills_until_the_margin_is_enough(floor: 
     assert any(re.fullmatch(r"participant 4 +maintenance_margin +250", row) for row in rows)
 
 
-def test_each_part_is_a_command_of_the_operators_lane_and_its_order(floor: Floor) -> None:
+def test_each_part_is_a_command_of_the_operators_lane_and_its_order(floor: InlineFloor) -> None:
     commands, events = floor.journal()
     liquidations = commands[(commands["kind"] == CommandKind.RISK)
                             & (commands["order_type"] == Setting.LIQUIDATE)]  # fmt: skip
@@ -121,20 +120,20 @@ def test_each_part_is_a_command_of_the_operators_lane_and_its_order(floor: Floor
         assert kinds(accepted)[0] is EventKind.ACCEPTED
 
 
-def test_who_is_let_trade_again_trades(floor: Floor) -> None:
+def test_who_is_let_trade_again_trades(floor: InlineFloor) -> None:
     floor.ask("resume", "participant", "4")
     (passed,) = floor.send(order(20, Side.BUY, 1, 90, who=4))
     assert kinds(passed) == [EventKind.ACCEPTED]
     floor.ask("limits", "set", "maintenance_bps", "10000", "--participant", "4")
-    floor.venue.wait_for(lambda s: s["risk"]["liquidated"] == [4])
+    floor.wait_for(lambda s: s["risk"]["liquidated"] == [4])
     assert "under its maintenance margin" in floor.ask(
         "resume", "participant", "4", status=1)["error"]  # fmt: skip
     floor.ask("limits", "set", "maintenance_bps", "5000", "--participant", "4")
-    floor.venue.wait_for(lambda s: s["risk"]["liquidated"] == [])
+    floor.wait_for(lambda s: s["risk"]["liquidated"] == [])
     floor.ask("resume", "participant", "4")
 
 
-def test_the_history_has_the_call_and_each_part(floor: Floor) -> None:
+def test_the_history_has_the_call_and_each_part(floor: InlineFloor) -> None:
     rows = [re.sub(r"^\S+Z | \(command [\d,]+\)$", "", row) for row in shown(floor, "history")]
     ours = [row for row in rows if row.startswith("participant 4")]
     called = "participant 4: under its maintenance margin: killed, and liquidated"
@@ -153,7 +152,7 @@ def test_the_history_has_the_call_and_each_part(floor: Floor) -> None:
         (("maintenance_bps", "10001", "--participant", "4"), "10001 is not 0 to 10000"),
     ],
 )
-def test_what_cannot_be_is_told(floor: Floor, words: tuple[str, ...], says: str) -> None:
+def test_what_cannot_be_is_told(floor: InlineFloor, words: tuple[str, ...], says: str) -> None:
     assert says in floor.ask("limits", "set", *words, status=1)["error"]
 
 
