@@ -25,8 +25,27 @@ from tests.support.console.console_venue import OPERATORS, OPERATORS_HASH, TOTP,
 from tests.support.processes import OUTCRY, free_port
 from tests.support.replica.replica_cluster import Frozen
 from tests.support.replica.replica_nodes import Node
-from tests.support.replica.replication_view import level
 from tests.support.waiting import BOUND_S
+
+
+def level(replication: dict[str, Any]) -> bool:
+    """All that is sequenced is acknowledged, in the stream, and in the standby."""
+    published = replication["published"]
+    seqs = {
+        replication["cluster"]["last_seq"],
+        *(row["last_seq"] for row in replication["standbys"]),
+    }
+    blocks = {published["block"], replication["cluster"]["last_block"]}
+    return (
+        published["sequenced"] > 3
+        and published["lag_commands"] == published["behind_ms"] == 0
+        and seqs == {published["sequenced"]} == {published["seq"]}
+        and len(blocks) == 1
+        and all(row["level"] and row["prepared"] for row in replication["standbys"])
+        and all(row["lag"] == 0 for row in replication["nodes"])
+        and replication["cluster"]["trouble"] == ""
+    )
+
 
 VENUE = "VIEW"
 LEASE_MS = 1_500

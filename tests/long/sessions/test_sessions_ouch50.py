@@ -5,11 +5,14 @@ import random
 
 import pytest
 
+from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
 from openoutcry.wire.messages import OUCH50
 from tests.support.order_entry.sessions_clients import five
-from tests.support.order_entry.sessions_ouch50 import COPY_PORT, KEEP, OUCH50_PORT
 from tests.support.order_entry.sessions_traders import Trader, storm
 from tests.support.order_entry.sessions_venue import DAY, Client, Venue
+
+OUCH50_PORT, COPY_PORT = int(Protocol.OUCH50), int(Protocol.DROP_COPY)
+KEEP = {"cancel_on_disconnect": int(CancelOnDisconnect.NONE)}
 
 
 def copies(venue, name, count, **login):

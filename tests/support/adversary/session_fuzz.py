@@ -53,7 +53,7 @@ WARM = 20
 GROWTH_BYTES = 24 << 20
 """A process may hold so much more of its own at the end (streams and journals are files)."""
 PAUSE_S = 0.1
-"""Between fifty packets and the next: a flood is tests/support/adversary/overload.py's."""
+"""Between fifty packets and the next: a flood is tests/long/attacks/overload.py's."""
 SAME_BYTES, SAME_S = 1 << 20, 20.0
 CALM_S = 0.002
 """Between the participant's orders."""

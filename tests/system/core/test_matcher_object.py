@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,11 @@ from openoutcry.matcher.c_library.object_code import HEADER, LIBRARY, build
 from openoutcry.matcher.commands.dispatch import scratch_records
 from openoutcry.matcher.state.digest import fold
 from openoutcry.wire import EVENT_DTYPE, INSTRUMENT_DTYPE, ORDER_DTYPE, make_instruments
+from tests import ROOT
 from tests.support.matcher.matcher_mixed import mixed
-from tests.support.matcher.matcher_object import MATCHER
+
+MATCHER = ROOT / "matcher"
+
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (gcc) here")
 
@@ -319,3 +323,21 @@ def test_the_documented_size_is_the_librarys(built):
     page = (MATCHER.parent / "docs" / "matcher-state.md").read_text()
     documented_kib = int(re.search(r"(\d+) KiB, no Python in the process", page)[1])
     assert documented_kib == pytest.approx((built / LIBRARY).stat().st_size / 1024, rel=0.1)
+
+
+@pytest.mark.long
+def test_make_builds_it_and_runs_the_example(tmp_path):
+    """`make -C matcher example` makes `object` first, which leaves library and headers where it is
+    told, compiles the example as C11 with nothing defined, and runs it."""
+    if shutil.which("make") is None:
+        pytest.skip("no make here")
+    command = ["make", "-s", "-C", str(MATCHER), "example"]
+    done = subprocess.run(
+        [*command, f"PYTHON={sys.executable}", f"OUT={tmp_path}"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {
+        LIBRARY, HEADER, "outcry_wire.h", "example",
+    }  # fmt: skip
+    assert "warning" not in done.stderr
+    assert len(done.stdout.splitlines()) > 4

@@ -18,11 +18,14 @@ from openoutcry.wire import (
     Side,
     make_instruments,
 )
-from openoutcry.wire.enums import InstrumentOption
+from openoutcry.wire.enums import SELF_TRADE_SHIFT, InstrumentOption
 from tests.oracles.matcher_compare import assert_same, compare
 from tests.support.matcher.matcher_fuzz import check_in_parts, check_shards
 from tests.support.matcher.matcher_mixed import TIMES_ALLOWED, mixed, odd_lots
-from tests.support.matcher.matcher_random import GOOD_TIMES
+
+GOOD_TIMES = [(t, f | mode << SELF_TRADE_SHIFT) for t in OrderType for f in TIMES_ALLOWED[t]
+              for mode in range(5)]  # fmt: skip
+
 
 INSTRUMENTS = make_instruments(
     [

@@ -6,19 +6,114 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 import sys
+import venv
 import zipfile
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
+from openoutcry.wire import shipped
+from openoutcry.wire.kernel import CACHE_ROOT
 from tests import ROOT
-from tests.support.documents import packaging as shared
-from tests.support.documents.packaging import tracked_files
 
-installed = shared.installed
-run = shared.run
-wheel = shared.wheel
+
+def tracked_files():
+    """Paths from the root of the files and links that git knows and that are there."""
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=True
+    )
+    paths = [Path(name) for name in listed.stdout.split("\0") if name]
+    return [path for path in paths if os.path.lexists(ROOT / path)]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from a copy that holds the tracked files alone."""
+    copy = tmp_path_factory.mktemp("copy")
+    for path in tracked_files():
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, copy / path, follow_symlinks=False)
+    out = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
+    done = subprocess.run([*build, str(copy)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (built,) = out.glob("*.whl")
+    return built
+
+
+def declared(name, seen):
+    """The distribution ``name`` and, without extras, everything it says it needs."""
+    if name in seen:
+        return
+    seen[name] = distribution(name)
+    for text in seen[name].requires or []:
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            declared(requirement.name.lower().replace("_", "-"), seen)
+
+
+def link_in(package: Distribution, site: Path):
+    """Put one installed distribution into another site-packages, as links to its top entries."""
+    for file in package.files or []:
+        top = file.parts[0]
+        if top not in {"..", "__pycache__", "bin"} and not (site / top).exists():
+            (site / top).symlink_to(package.locate_file(top))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """An environment that holds the wheel and what it declares, and nothing else: what is missing
+    in ``dependencies`` is missing here.  Third-party packages are links to the running ones."""
+    home = tmp_path_factory.mktemp("environment")
+    venv.create(home, with_pip=False, symlinks=True)
+    (site,) = home.glob("lib/python*/site-packages")
+    assert list(site.iterdir()) == []
+    install = ["install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python")]
+    # The checkout on the path would be taken for what is installed.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run(
+        [*pip, *install, str(wheel)], check=True, capture_output=True, env=environment, cwd=home
+    )
+    own = sorted(path.name for path in site.iterdir())
+    (info,) = site.glob("openoutcry-*.dist-info")
+    needed: dict[str, Distribution] = {}
+    for text in Distribution.at(info).requires or []:
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            declared(requirement.name.lower(), needed)
+    for package in needed.values():
+        link_in(package, site)
+    return home, own
+
+
+@pytest.fixture
+def run(installed, tmp_path):
+    """Run a command of that environment outside the tree, with nothing of this process's."""
+    home, _ = installed
+
+    def run_command(*command):
+        environment = {
+            "PATH": f"{home / 'bin'}:/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            # Equal sources have one key, and the key is of the sources that it runs: what these
+            # tests have compiled already need not be compiled again.
+            "OUTCRY_CACHE_DIR": str(CACHE_ROOT),
+            "LANG": "C.UTF-8",
+        }
+        return subprocess.run(
+            [str(home / "bin" / command[0]), *command[1:]],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+
+    return run_command
 
 
 pytestmark = pytest.mark.skipif(
@@ -183,3 +278,35 @@ def test_the_gateways_rtl_is_found_outside_the_tree(run, installed):
     assert Path(rtl).is_relative_to(home)
     assert Path(source).is_relative_to(home)
     assert key == device._key([])
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not shipped.usable(), reason="this processor has not all of x86-64-v3")
+def test_a_wheel_with_kernels_runs_at_once(wheel, tmp_path):
+    """With an empty cache `outcry run` takes no more than 10 s of a processor, compiles nothing and
+    comes to the hashes that it comes to when it compiles all of it here."""
+    ours = Path(shutil.copy(wheel, tmp_path))
+    script = [sys.executable, str(ROOT / "scripts" / "wheel_kernels.py"), str(ours)]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("OUTCRY_")}
+    subprocess.run([*script, "--only", "run"], check=True, env=environment, capture_output=True)
+    site = tmp_path / "site"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*pip, "--target", str(site), str(ours)], check=True, capture_output=True)
+    command = [sys.executable, "-m", "openoutcry", "run", "--orders", "10000", "--json"]
+    for topology in ("inline", "processes"):
+        hashes = []
+        for cache, own in ((tmp_path / topology, "1"), (CACHE_ROOT, "0")):
+            variables = {"PYTHONPATH": str(site), "OUTCRY_CACHE_DIR": str(cache)}
+            before_s = sum(os.times()[2:4])
+            done = subprocess.run(
+                [*command, "--topology", topology], cwd=tmp_path, capture_output=True, text=True,
+                env=environment | variables | {"OUTCRY_SHIPPED": own},
+            )  # fmt: skip
+            took_s = sum(os.times()[2:4]) - before_s
+            assert done.returncode == 0, done.stderr
+            result = json.loads(done.stdout)
+            hashes.append((result["state_hash"], result["event_hash"]))
+            if own == "1":
+                assert list(cache.rglob("*.nbc")) == []
+                assert took_s < 10
+        assert hashes[0] == hashes[1]

@@ -27,12 +27,42 @@ from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY, geometry
 from openoutcry.pipeline.worker import CompiledStages, step_address
 from tests.support.deaths import STAGES, drawn
-from tests.support.pipeline import kills as shared
-from tests.support.pipeline.kills import ORDERS, SEED, check_same, options, run_with
 from tests.support.processes import OUTCRY, SPREAD, find_pipeline
 from tests.support.waiting import wait_until
 
-undisturbed = shared.undisturbed
+ORDERS, SEED = 4_000, 9
+
+
+def options(orders: int = ORDERS, **more: Any) -> Options:
+    return Options(
+        source=GeneratedFlow("normal", orders, SEED), orders=orders, seed=SEED,
+        housekeeping_cores=0, order_capacity=1 << 14, **more,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> dict[str, Any]:
+    """The same orders inline, without a death."""
+    return run(options(topology="inline", durability="none"))
+
+
+def check_same(result: dict[str, Any], undisturbed: dict[str, Any], context: object) -> None:
+    for key in ("commands", "events", "trades", "state_hash", "event_hash"):
+        assert result[key] == undisturbed[key], f"{context}: {key}"
+    assert (result["lost"], result["duplicated"]) == (0, 0), context
+    if result["journal"]:
+        assert result["replay"]["equal"] is True, context
+
+
+def run_with(deaths: tuple[Death, ...], wanted: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Run with these deaths: each happens, once, and the result is the wanted one."""
+    result = run(options(deaths=deaths, **more))
+    check_same(result, wanted, deaths)
+    assert len(result["restarts"]) == len(deaths), deaths
+    assert all(row["why"] == "killed by SIGKILL" for row in result["restarts"]), deaths
+    return result
+
+
 WRAPPING = 100_000
 """Orders that go several times round each ring of a run in which nothing waits for the disk."""
 LEAD = 8_000
@@ -211,3 +241,37 @@ def test_a_stage_of_the_real_command_is_killed_from_outside(tmp_path: Path) -> N
     assert restart["pid"] == pid
     assert restart["at_s"] <= restart["resumed_s"]
     assert f"(pid {pid}) killed by SIGKILL: restarted" in err
+
+
+@pytest.mark.long
+def test_two_hundred_kills(undisturbed: dict[str, Any]) -> None:
+    """200 SIGKILLs at random sequence numbers, durable: one answer every time.
+
+    The figures go to docs/evidence/kills.json.
+    """
+    from openoutcry.report.evidence import write_evidence
+
+    done: dict[str, int] = {}
+    runs = 0
+    while sum(done.values()) < 200:
+        deaths = drawn(random.Random(1000 + runs), STAGES, ORDERS)
+        run_with(deaths, undisturbed)
+        for death in deaths:
+            done[death.stage] = done.get(death.stage, 0) + 1
+        runs += 1
+    write_evidence(
+        "kills",
+        {
+            "kills": sum(done.values()),
+            "by_stage": done,
+            "runs": runs,
+            "orders_a_run": ORDERS,
+            "rate": 0,
+            "first_seed": 1000,
+            "lost": 0,
+            "duplicated": 0,
+            "different_hashes": 0,
+            "state_hash": undisturbed["state_hash"],
+        },
+        "make test-long ARGS=tests/system/durability/test_kills.py",
+    )

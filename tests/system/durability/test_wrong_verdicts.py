@@ -5,19 +5,40 @@ the pipeline, which runs as always; the long test breaks the Verilog itself.
 """
 
 import ctypes
+import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from openoutcry.gateway_fpga.live import LiveGateway
+from openoutcry.gateway_fpga.live import device as library
 from openoutcry.pipeline import gateway_stage
+from openoutcry.pipeline.run import Options, run
 from openoutcry.wire import ErrorBit
 from openoutcry.wire.records import ORDER, RECORD_BYTES
-from tests.support.pipeline import wrong_verdicts as shared
-from tests.support.pipeline.wrong_verdicts import hashes
+from tests.oracles.refused_flow import SETTINGS, RefusedFlow
 
-right = shared.right
+ORDERS = 1_024
+
+
+def hashes(gateway: str, topology: str = "inline") -> tuple[str, str]:
+    result = run(
+        Options(
+            source=RefusedFlow(ORDERS, 11), topology=topology, gateway=gateway,
+            gateway_settings=SETTINGS, durability="none", order_capacity=1 << 12,
+        )
+    )  # fmt: skip
+    assert result["commands"] == ORDERS
+    return result["event_hash"], result["state_hash"]
+
+
+@pytest.fixture(scope="module")
+def right() -> tuple[str, str]:
+    """The golden model's."""
+    return hashes("golden")
+
 
 ZEROED, STUCK, LATE, BIT_MISSING, NONE = range(5)
 BREAK = f"""
@@ -111,4 +132,32 @@ def test_one_reason_that_is_never_given_changes_the_events(
     """A single bit of the verdict is always 0.  The matcher's own checks may refuse the order, but
     for another reason."""
     spoil(monkeypatch, broken_batch, BIT_MISSING, 1 << bit)
+    assert hashes("rtl")[0] != right[0]
+
+
+VERDICT = "wire [15:0] verdict = code & check_mask;"
+BROKEN_RTL = {
+    "zeroed": "wire [15:0] verdict = 16'd0;",
+    "stuck": "reg [15:0] verdict = 16'd0;\n"
+    "    always @(posedge clk)\n"
+    "        if (advance && check_valid && verdict == 16'd0) verdict <= code & check_mask;",
+    "late": "reg [15:0] verdict = 16'd0;\n"
+    "    always @(posedge clk) if (advance && check_valid) verdict <= code & check_mask;",
+    "one-bit-wrong": "wire [15:0] verdict = (code & check_mask) & ~16'h1000;",
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", list(BROKEN_RTL))
+def test_broken_verilog_changes_the_events(
+    name: str, right: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same faults in the validator itself, built and run like the one that is right."""
+    rtl = tmp_path / "rtl"
+    shutil.copytree(library.RTL, rtl)
+    source = rtl / "outcry_validator.v"
+    text = source.read_text()
+    assert text.count(VERDICT) == 1
+    source.write_text(text.replace(VERDICT, BROKEN_RTL[name]))
+    monkeypatch.setattr(library, "RTL", rtl)
     assert hashes("rtl")[0] != right[0]

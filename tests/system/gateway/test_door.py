@@ -2,28 +2,201 @@
 
 import json
 import random
+import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from openoutcry.dpdk_shim import UdpReceiver, receive_burst
+from openoutcry.dpdk_shim.authentication import PacketSession, Sessions
 from openoutcry.dpdk_shim.names import LEFT_OUT as LEFT_OUT_BY_THE_SHIM
 from openoutcry.dpdk_shim.names import Count, Reject
-from openoutcry.dpdk_shim.receive_window import Counter
+from openoutcry.dpdk_shim.receive_window import MAX_JUMP_RECORDS, RANGES_MAX, SENDERS_MAX, Counter
 from openoutcry.gateway_fpga.door_rules import DOOR_RULES, SYSTEM
+from openoutcry.wire.records import MAX_PACKET_RECORDS, ORDER_DTYPE
 from openoutcry.wire.registers import FRAME_OUTCOMES, LEFT_OUT
-from tests.support.dpdk_shim.shim_wire import needs_shim
-from tests.support.gateway_fpga.door import (
-    SOFTWARE_ONLY,
-    SoftwareDoor,
-    breaking,
-    judged_packets,
-    mixed_packets,
-    same_orders,
-    through_the_shim,
+from tests.support.dpdk_shim.shim_wire import needs_shim, records_of, write_pcap
+from tests.support.gateway_fpga.frames import (
+    BARRED,
+    SPOILERS,
+    bar,
+    door,
+    ip_at,
+    ordinary_orders,
+    packet_of,
+    random_orders,
+    wrap,
 )
-from tests.support.gateway_fpga.frames import BARRED, wrap
 from tests.support.gateway_fpga.simulate import simulate
+
+Packets = list[bytes]
+UDP_PAYLOAD_AT = 28
+
+
+class SoftwareDoor:
+    """``UdpReceiver`` on the loopback, and a client that sends to it."""
+
+    def __init__(self, prepare: Callable[[UdpReceiver], None] = lambda receiver: None) -> None:
+        self.receiver = UdpReceiver("127.0.0.1", 0)
+        prepare(self.receiver)
+        self.client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.client.connect((self.receiver.host, self.receiver.port))
+
+    def __enter__(self) -> "SoftwareDoor":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+        self.receiver.close()
+
+    def give(self, packets: Packets) -> tuple[np.ndarray, dict[str, int]]:
+        """The orders that it hands on of these datagrams, and by how much each counter moved."""
+        before = self.receiver.counters()
+        out = np.zeros(MAX_PACKET_RECORDS, ORDER_DTYPE)
+        parts = []
+        for data in packets:
+            self.client.send(data)
+            came = self.receiver.counters()["packets"]
+            while self.receiver.counters()["packets"] == came:
+                count = receive_burst(self.receiver.rx_addr, out.ctypes.data, len(out))
+            parts.append(out[:count].copy())
+        after = self.receiver.counters()
+        changed = {name: after[name] - before[name] for name in after}
+        return np.concatenate(parts), {name: n for name, n in changed.items() if n}
+
+
+def through_the_shim(folder: Path, frames: list[bytes]) -> tuple[np.ndarray, dict[str, Any]]:
+    """The orders that the shim in C hands on of these frames, and its account."""
+    return records_of(f"pcap:{write_pcap(folder / 'frames.pcap', frames)}")
+
+
+def payload_of(frame: bytes) -> bytes:
+    return frame[ip_at(frame) + UDP_PAYLOAD_AT :]
+
+
+def good_packet(dice: random.Random, count: int | None = None) -> bytes:
+    """The first packet of a sender of its own, none of whose records is left out."""
+    return packet_of(dice, ordinary_orders(dice, count or dice.randint(1, MAX_PACKET_RECORDS)))
+
+
+def mixed_packets(dice: random.Random, count: int) -> Packets:
+    """First packets of senders of their own, many with records that are left out."""
+    return [
+        packet_of(dice, random_orders(dice, dice.choice([1, 2, 3, 22, dice.randint(1, 22)])))
+        for _ in range(count)
+    ]
+
+
+def barred_packets(dice: random.Random, what: str) -> Packets:
+    """A record that is left out at each place of a full packet, then packets with nothing left."""
+    packets = []
+    for place in range(MAX_PACKET_RECORDS):
+        orders = ordinary_orders(dice, MAX_PACKET_RECORDS)
+        bar(dice, orders[place], what)
+        packets.append(packet_of(dice, orders))
+    for count in (1, 2, MAX_PACKET_RECORDS):
+        orders = ordinary_orders(dice, count)
+        for order in orders:
+            bar(dice, order, dice.choice((what, "both")) if what == "OPERATOR" else what)
+        packets.append(packet_of(dice, orders))
+    return packets
+
+
+def spoiled_packets(dice: random.Random, reason: str) -> Packets:
+    """Packets with one thing wrong, each behind a good one; the receiver's socket takes no more
+    than the largest packet."""
+    packets = []
+    for _ in range(8):
+        frame = wrap(dice, good_packet(dice, dice.choice([1, 2, 5])), False)
+        packets += [good_packet(dice), payload_of(SPOILERS[reason](dice, bytearray(frame)))]
+    return packets
+
+
+def numbered(dice: random.Random, sender: bytes, first_seq: int) -> bytes:
+    """A packet of one order with this number, of the sender of another packet."""
+    data = bytearray(packet_of(dice, ordinary_orders(dice, 1), first_seq))
+    data[24:28] = sender[24:28]
+    return bytes(data)
+
+
+def duplicates(dice: random.Random) -> Packets:
+    data = good_packet(dice)
+    return [data, data]
+
+
+def stale(dice: random.Random) -> Packets:
+    """A gap before each packet, one more than are remembered, then the very first number."""
+    sender = good_packet(dice, 1)
+    later = [numbered(dice, sender, 2 * n + 2) for n in range(RANGES_MAX + 1)]
+    return [*later, numbered(dice, sender, 1)]
+
+
+def jump(dice: random.Random) -> Packets:
+    sender = good_packet(dice, 1)
+    return [sender, numbered(dice, sender, MAX_JUMP_RECORDS + 3)]
+
+
+def no_sender_more(receiver: UdpReceiver) -> None:
+    receiver.state[Counter.SENDERS] = SENDERS_MAX
+
+
+def one_order_an_hour(receiver: UdpReceiver) -> None:
+    receiver.limit(1, 1)
+
+
+def sessions_only(receiver: UdpReceiver) -> None:
+    receiver.authenticate(Sessions([PacketSession(7, bytes(32))]))
+
+
+def one_participants(dice: random.Random) -> Packets:
+    orders = ordinary_orders(dice, MAX_PACKET_RECORDS)
+    orders["participant"] = 9
+    return [packet_of(dice, orders)]
+
+
+def first_packet(dice: random.Random) -> Packets:
+    return [good_packet(dice)]
+
+
+SOFTWARE_ONLY: dict[str, tuple[Callable[[UdpReceiver], None] | None, Callable[..., Packets]]] = {
+    "duplicate_packets": (None, duplicates),
+    "stale_packets": (None, stale),
+    "jump_packets": (None, jump),
+    "sender_refused_packets": (no_sender_more, first_packet),
+    "rate_refused_records": (one_order_an_hour, one_participants),
+    "error_unauthenticated": (sessions_only, first_packet),
+}
+"""By the receiver's counter: how the receiver is made ready, and packets that break the rule."""
+
+
+def breaking(hardware: str, dice: random.Random) -> Packets:
+    """Packets that break the rule with this counter in hardware."""
+    if hardware in BARRED:
+        return barred_packets(dice, hardware)
+    return spoiled_packets(dice, hardware)
+
+
+def same_orders(one: np.ndarray, other: np.ndarray) -> bool:
+    """Equal but for the ingress time and the sequence number, which each door writes itself."""
+    plain = [orders.copy() for orders in (one, other)]
+    for orders in plain:
+        orders["rx_ts_ns"] = orders["seq"] = 0
+    return plain[0].tobytes() == plain[1].tobytes()
+
+
+def judged_packets(packets: Packets) -> tuple[np.ndarray, dict[str, int]]:
+    """What ``frames.door`` says of these packets: the orders, and every count that moved."""
+    judgements = [door(data) for data in packets]
+    counts: dict[str, int] = {}
+    for reason, _, left_out in judgements:
+        for name, more in {reason: 1, **left_out}.items():
+            counts[name] = counts.get(name, 0) + more
+    orders = np.concatenate([judgement.orders for judgement in judgements])
+    return orders, {name: count for name, count in counts.items() if count}
+
 
 NO_RULES = {
     "packets", "bytes", "parsed", "records", "empty_polls", "gap_records", "late_packets",

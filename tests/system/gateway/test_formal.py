@@ -5,7 +5,15 @@ import pytest
 from openoutcry.gateway_fpga.formal.modules import MODULES
 from openoutcry.gateway_fpga.formal.properties import PROPERTIES
 from openoutcry.gateway_fpga.formal.run import caught, prove
-from tests.support.gateway_fpga.formal import QUICK
+
+SMALL = {
+    "outcry_skid": (),
+    "outcry_packet_fifo": pytest.mark.long,
+    "outcry_timestamp": pytest.mark.long,
+    "outcry_udp_parser_data": pytest.mark.long,
+}
+"""Proofs of seconds; the three that take the most of them are run with the long ones."""
+QUICK = [pytest.param(name, marks=marks) for name, marks in SMALL.items()]
 
 
 @pytest.mark.parametrize("module", QUICK)
@@ -21,3 +29,13 @@ def test_a_proof_notices_a_broken_module(module):
     claim = next(claim for claim in PROPERTIES if claim.module == module)
     noticed, log = caught(MODULES[module], claim)
     assert noticed, log[-2000:]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("module", [name for name in MODULES if name not in SMALL])
+def test_all_proofs_hold(module):
+    """All properties of the large modules, by k-induction."""
+    apart = [claim.name for claim in PROPERTIES if claim.module == module]
+    for only in apart if MODULES[module].apart else [None]:
+        proved, log, _ = prove(MODULES[module], only)
+        assert proved, f"{only or module}: {log[-2000:]}"

@@ -1,16 +1,31 @@
 """bench risk: the peer in C agrees with the kernels, also where limits bind; from a kill to the
 last cancel's release, in a run of its own."""
 
+import numpy as np
 import pytest
 
 from openoutcry.bench import risk as bench
 from openoutcry.bench.kill import kill_ns
+from openoutcry.bench.peers.programs import PeerMissing
+from openoutcry.bench.risk_peer import c_runner
 from openoutcry.bench.risk_pipeline import WAYS, add_pipeline
+from openoutcry.matcher import Engine
+from openoutcry.matcher.hooks import Hooks
+from openoutcry.risk import layout as lay
+from openoutcry.risk.after import after
+from openoutcry.risk.before import before
+from openoutcry.risk.bits import RiskBit
+from openoutcry.risk.region import View
 from openoutcry.wire import OutcryError
-from openoutcry.wire.enums import CommandKind, EventKind
-from tests.support.bench import bench_risk as shared
+from openoutcry.wire.enums import CommandKind, EventKind, OrderType
 
-peer = shared.peer
+
+@pytest.fixture(scope="module")
+def peer():
+    try:
+        return c_runner(bench.BURST, bench.AHEAD)
+    except PeerMissing as error:
+        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -53,3 +68,67 @@ def test_a_peer_that_disagrees_is_no_peer(peer):
     theirs.verdicts[3] = 1
     with pytest.raises(OutcryError, match="another verdict in C on command 4"):
         ours.require_same(theirs)
+
+
+def tightened(stream, rng):
+    """Limits that bind now and then, and a switch of each kind here and there."""
+    region = stream.state()
+    view = View(region)
+    people, rules, cells = view.participants, view.instruments, view.cells
+    drawn = {
+        lay.CREDIT: 10**7, lay.BUY_EXPOSURE_LIMIT: 10**7, lay.SELL_EXPOSURE_LIMIT: 10**7,
+        lay.GROSS_LIMIT: 2_000, lay.OPEN_LIMIT: 400,
+    }  # fmt: skip
+    for word, size in drawn.items():
+        people[:, word // 8] = rng.integers(size // 3, size, len(people))
+    people[:, lay.RATE_NS // 8] = rng.choice([0, 1, 7], len(people))
+    people[:, lay.RATE_BURST // 8] = 3_000
+    people[0, lay.FLAGS // 8] = lay.NAMES_SELF_TRADE
+    people[1, lay.FLAGS // 8] = lay.KILLED_BY_HOUSE
+    people[2:4, lay.LOSS_LIMIT // 8] = 20_000
+    view.groups[:, lay.GROUP_GROSS_LIMIT // 8] = 20_000
+    rules[0, lay.DISTANCE_BPS // 8] = 30
+    rules[1, lay.ADV // 8], rules[1, lay.ADV_BPS // 8] = 25, 1_000
+    rules[2, lay.BAND_LOW // 8], rules[2, lay.BAND_HIGH // 8] = 9_985, 10_015
+    rules[3, lay.LEVERAGED // 8] = 1
+    cells[:, :, lay.LONG_LIMIT // 8 :] = rng.integers(
+        20, 900, cells[:, :, lay.LONG_LIMIT // 8 :].shape
+    )
+    cells[:, :, lay.MAX_QTY // 8] = 3
+    cells[:, :, lay.MAX_VALUE // 8] = rng.integers(29_900, 30_300, cells.shape[:2])
+    cells[5, :, lay.CELL_FLAGS // 8] = np.arange(len(rules)) & 3
+    return region
+
+
+def varied(stream, rng):
+    """Some orders of other types, and one cancel in three a replace."""
+    orders = stream.orders
+    new = orders["kind"] == CommandKind.NEW
+    kinds = (OrderType.MARKET, OrderType.POST_ONLY_SLIDE, OrderType.PEG_PRIMARY, OrderType.STOP)
+    other = new & (rng.random(len(orders)) < 0.2)
+    orders["order_type"][other] = rng.choice([int(kind) for kind in kinds], other.sum())
+    orders["aux"][other] = 10_000
+    replaces = ~new & (rng.random(len(orders)) < 0.3)
+    orders["kind"][replaces] = CommandKind.REPLACE
+    orders["qty_lots"][replaces] = rng.integers(1, 5, replaces.sum())
+    orders["participant"][rng.random(len(orders)) < 0.01] = stream.participants + 1
+    orders["qty_lots"][rng.random(len(orders)) < 0.005] = 2**62
+
+
+@pytest.mark.long
+def test_the_peer_in_c_refuses_and_tells_what_the_kernels_do(peer):
+    rng = np.random.default_rng(3)
+    stream = bench.Stream(16, 4, 30_000)
+    varied(stream, rng)
+    region = tightened(stream, rng)
+    engine = Engine(stream.table, bench.ORDER_CAPACITY, 1 << 13, hooks=Hooks(region, before, after))
+    stream.events = engine.process(stream.orders)
+    ends = np.flatnonzero(stream.events["flags"] & 1) + 1
+    stream.firsts = np.concatenate([[0], ends]).astype(np.int64)
+    ours = stream.taken(region, bench.run_commands)
+    ours.require_same(stream.taken(region, peer))
+    assert np.array_equal(ours.region, engine.region)
+    mask = np.bitwise_or.reduce(ours.verdicts[ours.verdicts & 0xFF != 0]) >> 8
+    seen = {bit.name for bit in RiskBit if mask >> int(bit) & 1}
+    assert len(seen) >= 18, sorted(seen)
+    assert 0.1 < np.mean(ours.verdicts != 0) < 0.9

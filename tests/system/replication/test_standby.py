@@ -7,17 +7,32 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
+
+from openoutcry.client.ouch import ClientError
+from openoutcry.journal import JournalReader
 from openoutcry.journal.checkpoints import checkpoint_seqs
 from openoutcry.order_entry.sessions_checkpoint import newest_seq
+from openoutcry.replay.events import commands_of
 from openoutcry.replica.place import PLACE_FILE
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.standby import hand_over
 from tests.support.replica.replica_nodes import Node
-from tests.support.replica.standby import tokens
 from tests.support.venue.served_venue import VENUE
 from tests.support.waiting import BOUND_S
+
+
+def tokens(journal):
+    """Orders of the journal: order ids are given by the venue, so each is there once."""
+    order_ids = []
+    for block in JournalReader(journal).all_blocks():
+        commands = commands_of(block)
+        order_ids += commands["order_id"][commands["kind"] == 1].tolist()
+    return order_ids
+
 
 ORDERS = 12
 
@@ -137,3 +152,68 @@ def test_failover_of_nothing_is_told(tmp_path, cluster):
         assert done.returncode == 1
         assert "no " in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+ROUNDS = 10
+
+
+@pytest.mark.long
+def test_ten_kills_and_ten_planned_failovers(tmp_path, cluster):
+    """The venue goes to and fro; prints how long clients waited."""
+    nodes = [Node(tmp_path / name, "MANY", cluster.folder) for name in "ab"]
+    gaps = {"kill": [], "planned": []}
+    tokens_told = []
+    try:
+        nodes[0].start("serve")
+        nodes[0].wait_until_open()
+        client = nodes[0].client("ONE", sequence=0)
+        for count in range(2 * ROUNDS):
+            kind = ("kill", "planned")[count % 2]
+            old, new = nodes
+            new.start("standby")
+            new.wait(lambda new=new: new.standby().get("prepared"))
+            client.connection.close()  # it has sent no heartbeats while the standby began
+            client = answering(old)
+            for number in range(20):
+                tokens_told.append(f"{count}A{number}")
+                client.buy("GOLD", 10, "100.00", name=tokens_told[-1])
+            accepted = set()
+            while accepted != set(tokens_told[-20:]):
+                message = client.next()
+                accepted |= {message["token"]} & set(tokens_told[-20:])
+            commands = 20 * (count + 1)
+            new.wait(lambda new=new, c=commands: new.standby().get("commands", 0) >= c)
+            begin_s = time.monotonic()
+            if kind == "kill":
+                old.kill()
+            else:
+                (old.journal / "hand-over").touch()
+                old.process.send_signal(signal.SIGTERM)
+            client = answering(new)
+            name = f"{count}Z"
+            client.buy("GOLD", 5, "99.00", name=name)
+            while client.next()["token"] != name:
+                pass
+            gaps[kind].append(round(time.monotonic() - begin_s, 3))
+            tokens_told.append(name)
+            if kind == "planned":
+                old.end()
+            nodes.reverse()
+        assert nodes[0].stop()["last_run"]["duplicated"] == 0
+        order_ids = tokens(nodes[0].journal)
+        assert len(order_ids) == len(set(order_ids)) == len(tokens_told)
+        print(json.dumps(gaps))
+    finally:
+        for node in nodes:
+            if node.process is not None and node.process.poll() is None:
+                node.kill()
+
+
+def answering(node):
+    """A client of it, as soon as it takes one."""
+    while True:
+        try:
+            return node.client("ONE", sequence=0)
+        except (ClientError, OSError):
+            assert node.process.poll() is None, node.output()
+            time.sleep(0.01)

@@ -21,12 +21,14 @@ from openoutcry.replay.replay import replay
 from openoutcry.replay.sql import query
 from openoutcry.venue import days
 from openoutcry.venue.serve import archive_sessions
-from openoutcry.wire.enums import CommandKind, TimeInForce
+from openoutcry.wire.enums import CommandKind, Phase, TimeInForce
 from tests.support.market_data.feed_journal import each_second_trades
 from tests.support.processes import OUTCRY
 from tests.support.venue.served_venue import VENUE, ServedVenue, orders
-from tests.support.venue.venue_serve import DAY_PHASES
 from tests.support.waiting import BOUND_S, wait_until
+
+SCHEDULE = (Phase.PRE_OPEN, Phase.CONTINUOUS, Phase.CLOSING_AUCTION, Phase.CLOSED)
+DAY_PHASES = [(symbol, phase) for phase in SCHEDULE for symbol in ("GOLD", "TIN")]
 
 
 def test_two_days_with_kills_in_each_state(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pytest
 
 from openoutcry.ring import RingBuffer, WaitStrategy
-from tests.support.ring.ring_graphs import stamp
 from tests.support.ring.ring_processes import (
     RECORD,
     Children,
@@ -22,6 +21,24 @@ from tests.support.ring.ring_processes import (
     split_ids,
 )
 from tests.support.waiting import BOUND_S, wait_until
+
+Stamps = dict[str, npt.NDArray[np.int64]]
+
+
+def stamp(
+    ring: RingBuffer, name: str, after: tuple[str, ...], stamps: Stamps, strategy: WaitStrategy
+) -> None:
+    """Note each record in the consumer's own words before releasing it; whom it stays behind must
+    have noted it already."""
+    got = 0
+    for batch in ring.reader(name, strategy):
+        check_whole(batch, got + 1)
+        seqs = batch["stamp"]
+        for before in after:
+            assert (stamps[before][seqs] == seqs).all(), f"{name} saw what {before} holds"
+        stamps[name][seqs] = seqs
+        got += len(batch)
+
 
 TOTAL = 800
 

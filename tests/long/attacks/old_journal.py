@@ -29,7 +29,8 @@ from openoutcry.pipeline.top import RunningPipeline
 from openoutcry.replay.checkpoint import recover, save
 from openoutcry.wire.enums import CommandKind
 from tests.support.adversary.disasters import add_evidence
-from tests.support.dpdk_shim.udp_runs import free_port, limit_orders, listening, started, stopped
+from tests.support.dpdk_shim.udp_runs import limit_orders, listening, started, stopped
+from tests.support.processes import free_port
 
 BLOCK = 8_192
 PATIENCE_S = 300.0

@@ -1,6 +1,6 @@
 """What is taken of orders by UDP, and of whom, when 65 senders send more than is taken.
 
-    python -m tests.support.adversary.overload_senders [--records 22] [--mixed] [--heavy 1]
+    python -m tests.long.attacks.overload_senders [--records 22] [--mixed] [--heavy 1]
         [--seconds 5] [--rounds 3] [--tree OTHER] [--evidence FILE]
 
 Each round is a durable `outcry run` with replies over loopback, and one process that sends for all

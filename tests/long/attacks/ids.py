@@ -1,6 +1,6 @@
 """What a command costs with a million open orders whose ids an adversary has chosen.
 
-    python -m tests.support.adversary.ids [--orders 1000000] [--evidence FILE]
+    python -m tests.long.attacks.ids [--orders 1000000] [--evidence FILE]
 
 He knows the source and searches ids that share one chain of the id table under the key of another
 engine; half of the book has such ids, the rest are counted up.  Then orders with ids that are in

@@ -1,6 +1,6 @@
 """How a quiet session fares beside one that sends as much as a core can, over TCP: OUCH 4.2 or FIX.
 
-    python -m tests.support.adversary.overload_sessions [--protocol ouch] [--rounds 12]
+    python -m tests.long.attacks.overload_sessions [--protocol ouch] [--rounds 12]
         [--rate 20000] [--over-limit reject] [--evidence FILE]
 
 Quiet rounds and rounds with the flood take turns.  The one that floods has a throttle (``--rate``
@@ -27,8 +27,8 @@ from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.spec import Protocol, ThrottlePolicy
 from openoutcry.pipeline.top import running
+from tests.long.attacks.overload import ENDED, FLOOD, PAUSE_S, QUIET, SETTLED_S
 from tests.support.adversary.disasters import add_evidence
-from tests.support.adversary.overload import ENDED, FLOOD, PAUSE_S, QUIET, SETTLED_S
 from tests.support.order_entry.sessions_venue import PASSWORD, Client, Venue, enter
 from tests.support.waiting import BOUND_S
 

@@ -2,8 +2,8 @@
 
 python -m …surveillance_figures accuracy [--markets 160] [--seed N] [--processes 2]
     [--evidence FILE]
-python -m tests.support.adversary.surveillance_figures quiet [--orders 400000] [--evidence FILE]
-python -m tests.support.adversary.surveillance_figures mixed [--seed N] [--evidence FILE]
+python -m tests.long.attacks.surveillance_figures quiet [--orders 400000] [--evidence FILE]
+python -m tests.long.attacks.surveillance_figures mixed [--seed N] [--evidence FILE]
 python -m …surveillance_figures evasion [--seconds 3600] [--seed N] [--evidence F]
 """
 
