@@ -16,7 +16,9 @@ from openoutcry.wire import OutcryError
 
 SESSION_S, IDLE_S = 12 * 3_600.0, 1_800.0
 """A session ends so long after its login, and so long after it was last heard of."""
-MAX_SESSIONS, MAX_NAMES = 256, 4_096
+MAX_SESSIONS, MAX_EACH, MAX_NAMES = 4_096, 8, 4_096
+"""Sessions in all, and of one name, whose oldest ends for one more; names whose failures are
+kept."""
 TOKEN_BYTES = 32
 
 
@@ -91,6 +93,8 @@ class Accounts:
         except OperatorError:
             self.failed(name, address)
             raise
+        # Others that were checked at the same time may have failed since.
+        self.check_lock(name, address)
         with self._lock:
             self._failures.pop(("name", name), None)
             self._failures.pop(("address", address), None)
@@ -123,8 +127,11 @@ class Accounts:
         session = Session(number, operator.name, operator.role, now, now)
         with self._lock:
             self._sweep()
-            while len(self._sessions) >= MAX_SESSIONS:
-                del self._sessions[next(iter(self._sessions))]
+            own = [key for key, one in self._sessions.items() if one.number == number]
+            for key in own[: max(0, len(own) + 1 - MAX_EACH)]:
+                del self._sessions[key]
+            if len(self._sessions) >= MAX_SESSIONS:
+                raise OperatorError("too many sessions are open: try again later")
             self._sessions[_digest(cookie)] = session
         return cookie, session
 

@@ -107,7 +107,7 @@ class Doorman:
         self.hasher = password_hasher()
         self.no_such_hash = nobodys_hash(self.hasher)
         """Checked for a name that does not exist, so that its answer takes as long."""
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[Any]] = set()
         self.hashing = asyncio.Semaphore(MAX_HASHING)
         self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         """Of each address whose passwords are being checked."""
@@ -178,6 +178,8 @@ class Doorman:
                 await self._let_in_tls(client, port, address, source, context)
         except (OSError, TimeoutError, ssl.SSLError):
             self._count("connection lost")
+        except Exception:  # whatever a stranger sends: he is refused, and it is counted
+            self._count("malformed login")
         finally:
             client.close()
 
@@ -297,10 +299,21 @@ class Doorman:
         password_hash = row.password_hash if row is not None and known else self.no_such_hash
         # Whatever it is that will be refused, the answer takes as long.
         turns = self.turns.setdefault(address, asyncio.Semaphore(MAX_HASHING_EACH))
-        async with turns, self.hashing:
-            right = await self._verify(password_hash, password)
+        async with contextlib.AsyncExitStack() as turn:
+            for one in (turns, self.hashing):
+                await turn.enter_async_context(one)
+            # A connection that is turned away now does not end the thread that hashes for it, and
+            # no other hashes in its place before that has ended.
+            checking = asyncio.get_running_loop().create_task(
+                self._verify(password_hash, password, turn.pop_all())
+            )
+            self.tasks.add(checking)
+            checking.add_done_callback(self.tasks.discard)
+        right = await asyncio.shield(checking)
         index = index if known else 0
-        if locked:
+        # Others that waited for their turn at the same time may have failed since.
+        now_s = asyncio.get_running_loop().time()
+        if locked or tried.locked_until_s > now_s:
             raise Refused("locked", index=index)
         if row is None or not known or not right:
             tried.failures += 1
@@ -328,13 +341,17 @@ class Doorman:
                 who: one for who, one in self.attempts.items() if one.locked_until_s > now_s
             }
 
-    async def _verify(self, password_hash: str, password: str) -> bool:
+    async def _verify(
+        self, password_hash: str, password: str, turn: contextlib.AsyncExitStack
+    ) -> bool:
+        """Check a password in a thread; ``turn`` ends with it."""
         from argon2.exceptions import InvalidHashError, VerificationError
 
-        try:
-            return await asyncio.to_thread(self.hasher.verify, password_hash, password)
-        except (VerificationError, InvalidHashError):
-            return False
+        async with turn:
+            try:
+                return await asyncio.to_thread(self.hasher.verify, password_hash, password)
+            except (VerificationError, InvalidHashError):
+                return False
 
     def _require_free(self, index: int, row: SessionSpec) -> None:
         """One connection a session, unless a second one takes over."""

@@ -22,7 +22,8 @@ ROLES = (VIEWER, OPERATOR, SUPERVISOR)
 """A viewer looks; an operator stops and lets go on; a supervisor, with another, opens the market
 and widens limits."""
 TICKET_S = 12 * 3_600.0
-MAX_TICKETS = 1_024
+MAX_TICKETS = 32
+"""Of one operator."""
 CODE_S, CODE_STEPS = 30, (-1, 0, 1)
 """A one-time code's validity (RFC 6238), and the steps beside now's whose codes are taken."""
 WRONG = "no operator has this name and this password"
@@ -124,11 +125,12 @@ class Operators:
                             "this operator needs a one-time code as well")  # fmt: skip
 
     def ticket(self, number: int) -> str:
-        """A ticket of this operator; the oldest go if there are too many."""
+        """A ticket of this operator, whose oldest goes if he has MAX_TICKETS."""
         now = self.now_s()
         self._tickets = {k: v for k, v in self._tickets.items() if v[1] > now}
-        while len(self._tickets) >= MAX_TICKETS:
-            del self._tickets[next(iter(self._tickets))]
+        own = [key for key, (holder, _) in self._tickets.items() if holder == number]
+        for key in own[: max(0, len(own) + 1 - MAX_TICKETS)]:
+            del self._tickets[key]
         ticket = secrets.token_hex(32)
         self._tickets[_digest(ticket)] = number, now + TICKET_S
         return ticket

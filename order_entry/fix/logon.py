@@ -9,7 +9,7 @@ from dataclasses import dataclass
 MAX_LOGON = 2048
 """Bytes of the longest that is read."""
 SOH = b"\x01"
-_HEAD = re.compile(rb"8=(FIX[^\x01]{1,10})\x019=(\d{1,5})\x0135=A\x01")
+_HEAD = re.compile(rb"8=(FIX[!-~]{1,10})\x019=(\d{1,5})\x0135=A\x01")
 _BEGIN = b"8=FIX"
 _NAMES = (b"49", b"56", b"553", b"554", b"96")
 _TRAILER_BYTES = 7

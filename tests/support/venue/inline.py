@@ -77,12 +77,18 @@ class DoormanLoop(asyncio.SelectorEventLoop):
         return self._venue_clock.seconds
 
     def run_in_executor(self, executor: Any, function: Any, *arguments: Any) -> Any:
-        """In this thread."""
+        """In this thread, behind what is due: others run meanwhile, as beside a real thread."""
         future = self.create_future()
-        try:
-            future.set_result(function(*arguments))
-        except Exception as error:
-            future.set_exception(error)
+
+        def work() -> None:
+            if future.cancelled():
+                return
+            try:
+                future.set_result(function(*arguments))
+            except Exception as error:
+                future.set_exception(error)
+
+        self.call_soon(work)
         return future
 
     def settle(self) -> None:

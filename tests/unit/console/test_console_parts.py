@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
+from openoutcry.console import accounts as console_accounts
 from openoutcry.console import extra
-from openoutcry.console.accounts import IDLE_S, MAX_SESSIONS, SESSION_S
+from openoutcry.console.accounts import IDLE_S, MAX_EACH, SESSION_S, Accounts, LockedError
 from openoutcry.console.alarms import OVER, RECORD, SEEN, Alarms
 from openoutcry.console.gate import Gate
 from openoutcry.console.live import next_due
@@ -25,10 +26,12 @@ from openoutcry.venue.desk_record import desk_record
 from openoutcry.venue.example import EXAMPLE
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.limits import fresh_view, hook_settings
+from openoutcry.venue.operators import Operator, OperatorError, Operators
 from openoutcry.wire import OutcryError
 from openoutcry.wire.feed_messages import ITCH50
 from tests.support.console import console_parts as shared
 from tests.support.console.console_parts import Clock
+from tests.support.console.console_venue import OPERATORS_HASH, PASSWORD
 
 accounts = shared.accounts
 
@@ -72,10 +75,49 @@ def test_a_session_ends_when_nobody_is_heard_of_and_after_its_time(accounts):
         assert accounts.find(wrong) is None
 
 
-def test_there_are_so_many_sessions_and_the_oldest_goes(accounts):
-    cookies = [accounts.begin(1)[0] for _ in range(MAX_SESSIONS + 1)]
-    assert accounts.find(cookies[0]) is None
-    assert all(accounts.find(one) for one in cookies[1:])
+def test_one_name_has_so_many_sessions_and_its_own_oldest_goes(monkeypatch):
+    """Logins of one participant end no page of another."""
+    people = tuple(Operator(name, OPERATORS_HASH) for name in ("anna", "bert", "cody"))
+    accounts = Accounts(Operators(people), 3, 60.0)
+    other = accounts.begin(2)[0]
+    cookies = [accounts.begin(1)[0] for _ in range(300)]
+    assert accounts.find(other)
+    assert [bool(accounts.find(one)) for one in cookies] == [False] * 292 + [True] * MAX_EACH
+    monkeypatch.setattr(console_accounts, "MAX_SESSIONS", 1 + MAX_EACH)
+    with pytest.raises(OperatorError, match="too many sessions"):
+        accounts.begin(3)
+    accounts.begin(1)
+    assert accounts.find(other)
+
+
+def test_tickets_of_one_operator_end_none_of_another():
+    people = tuple(Operator(name, OPERATORS_HASH) for name in ("anna", "bert"))
+    operators = Operators(people)
+    other = operators.ticket(2)
+    tickets = [operators.ticket(1) for _ in range(2_000)]
+    assert operators.holder(other) == 2
+    assert operators.holder(tickets[-1]) == 1
+    with pytest.raises(OperatorError):
+        operators.holder(tickets[0])
+
+
+def test_passwords_that_are_tried_at_once_lock_as_those_tried_in_turn():
+    """The right one is checked while the wrong ones before it fail."""
+
+    class Slow:
+        """Says that a password is right once others have been wrong."""
+
+        def prove(self, name, password, code=""):
+            if password != PASSWORD:
+                raise OperatorError("wrong")
+            for _ in range(3):
+                with pytest.raises(OperatorError):
+                    accounts.prove("anna", "guess", "", "far")
+            return 1
+
+    accounts = Accounts(Slow(), 3, 60.0)
+    with pytest.raises(LockedError):
+        accounts.prove("anna", PASSWORD, "", "far")
 
 
 def message(kind, **fields):

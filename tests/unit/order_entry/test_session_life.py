@@ -1,13 +1,23 @@
 """What sessions of every protocol have in common, in one thread: who is let in, who is locked out,
 what a throttle does, and what becomes of orders whose session is lost, killed or silent."""
 
+import gc
+import socket
+
 import pytest
 
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, Takeover, ThrottlePolicy
+from openoutcry.order_entry.doorman import REASONS
+from openoutcry.order_entry.spec import (
+    CancelOnDisconnect,
+    PortSpec,
+    Protocol,
+    Takeover,
+    ThrottlePolicy,
+)
 from openoutcry.wire.enums import CommandKind
-from tests.support.order_entry.sessions_venue import session
+from tests.support.order_entry.sessions_venue import PASSWORD, session
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.line import Silence
 from tests.support.venue.party import PARTIES, OuchParty, Party, Refused
@@ -111,6 +121,47 @@ def test_failed_logins_lock_a_session_out_for_the_address_that_they_came_from(
     assert refusal(connect, "ONE", source="127.0.0.2") == not_authorised
     venue.clock.advance(1.1)
     connect("ONE", source="127.0.0.2")
+
+
+def test_passwords_that_are_sent_at_once_lock_as_those_sent_in_turn():
+    """The lock counts when a password has been checked, not when it came."""
+    with InlineVenue([session("ONE", 1), session("TWO", 2)]) as venue:
+        guesses = ["wrong"] * 20 + [PASSWORD]
+        lines = []
+        for guess in guesses:
+            ours, theirs = socket.socketpair()
+            ours.send(soupbin.login_packet(soupbin.LoginRequest("ONE", guess, "", 1)))
+            port = PortSpec(Protocol.OUCH42, "127.0.0.1", 0)
+            venue.loop.call_soon(venue.doorman.admit, theirs, port, ("127.0.0.2", 40_000))
+            lines.append(ours)
+        venue.loop.settle()
+        assert {line.recv(64) for line in lines} == {soupbin.login_rejected("A")}
+        venue.client("TWO").close()
+        for line in lines:
+            line.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"8=FIX\xc3\xa9\x019=5\x0135=A\x0110=000\x01",
+        b"8=FIX.4.4\x019=5\x0135=A\x0149=\xff\xfe\x0110=000\x01",
+        b"8=FIX\xff\xff.4\x019=99999\x0135=A\x01",
+        b"\0" * 64,
+    ],
+)
+def test_what_is_no_logon_is_refused_and_counted_and_raises_nothing(data):
+    raised = []
+    with InlineVenue([session("ONE", 1, protocol=int(Protocol.FIX44))]) as venue:
+        venue.loop.set_exception_handler(lambda loop, context: raised.append(context))
+        line = venue.dial(Protocol.FIX44)
+        line.sendall(data)
+        assert line.recv(64) == b""
+        counts = venue.run.work.sessions.hall.block(0)
+        at = s.LOGINS // 8 + REASONS.index("malformed login")
+        assert counts[at] == 1
+    gc.collect()
+    assert raised == []
 
 
 def test_a_second_login_takes_over_where_that_is_the_policy(connect):
