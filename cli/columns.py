@@ -7,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 EDGES, BETWEEN = 2, 2
 """Characters at both ends of a line, and from one column to the next."""
@@ -20,9 +21,11 @@ def print_columns(
 ) -> None:
     """Print rows under their names, those in ``right`` aligned right.
 
-    Where they are wider than the console, the columns are in several tables, one beneath the
+    Cells are text as participants entered it: nothing in it is markup, and control characters are
+    shown as escapes.  Where the rows are wider than the console, the columns are in several tables, one beneath the
     other, each beginning with the first column.  Only a cell wider than the console is folded.
     """
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [
         max(cell_len(name), *(cell_len(row[at]) for row in rows)) if rows else cell_len(name)
         for at, name in enumerate(names)
@@ -33,8 +36,19 @@ def print_columns(
             justify: Literal["left", "right"] = "right" if names[at] in right else "left"
             table.add_column(names[at], justify=justify, overflow="fold")
         for row in rows:
-            table.add_row(*(row[at] for at in columns))
+            table.add_row(*(Text(row[at]) for at in columns))
         console.print(table)
+
+
+def printable(text: str) -> str:
+    """The text with each control character, and each half of a surrogate pair, as an escape: what a
+    participant enters cannot speak to the operator's terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode()
+        for one in text
+    )
 
 
 def sections(widths: Sequence[int], width: int) -> list[list[int]]:

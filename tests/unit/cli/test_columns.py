@@ -2,6 +2,7 @@
 
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from openoutcry.cli.columns import print_columns
@@ -17,3 +18,22 @@ def test_a_table_that_fits_is_one_table() -> None:
     ]
     print_columns(Console(file=out, width=30), ["empty"], [])
     assert "empty" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("entered", "shown"),
+    [
+        ("[/b]", "[/b]"),
+        ("[red]x", "[red]x"),
+        ("\x1b[2Jgone", "\\x1b[2Jgone"),
+        ("a\x07\x9b\u202eb", "a\\x07\\x9b\\u202eb"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_what_participants_entered_is_neither_markup_nor_a_command_of_the_terminal(
+    entered: str, shown: str
+) -> None:
+    out = StringIO()
+    print_columns(Console(file=out, width=60, force_terminal=True), ["symbol"], [[entered]])
+    assert shown in out.getvalue()
+    assert entered == shown or entered not in out.getvalue()
