@@ -22,8 +22,9 @@ def print_columns(
     """Print rows under their names, those in ``right`` aligned right.
 
     Cells are text as participants entered it: nothing in it is markup, and control characters are
-    shown as escapes.  Where the rows are wider than the console, the columns are in several tables, one beneath the
-    other, each beginning with the first column.  Only a cell wider than the console is folded.
+    shown as escapes.  Where the rows are wider than the console, the columns are in several tables,
+    one beneath the other, each beginning with the first column.  Only a cell wider than the console
+    is folded.
     """
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [
