@@ -14,6 +14,7 @@ from openoutcry.console.gate import COOKIE, LOOPBACK, Gate
 from openoutcry.console.live import Texts, add_live, message
 from openoutcry.console.reading import add_reading
 from openoutcry.console.requests import Confirm, Login
+from openoutcry.console.strangers import Strangers
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
@@ -148,10 +149,13 @@ def serve(
                               ) from None  # fmt: skip
         secure = certificate is not None
         names = LOOPBACK if host in LOOPBACK else () if host in ("0.0.0.0", "::") else (host,)
+        application = make(console, secure, (*names, *hosts) if names else ())
+        strangers = Strangers()
+        application.known = strangers.known
         config = uvicorn.Config(
-            make(console, secure, (*names, *hosts) if names else ()), log_config=None,
+            application, log_config=None, http=strangers.protocol(),
             access_log=False, server_header=False, ssl_certfile=certificate, ssl_keyfile=key,
-            ssl_version=ssl.PROTOCOL_TLS_SERVER, limit_concurrency=512, timeout_keep_alive=30,
+            ssl_version=ssl.PROTOCOL_TLS_SERVER, limit_concurrency=2048, timeout_keep_alive=30,
             ws_max_size=1 << 12, ws_per_message_deflate=False, timeout_graceful_shutdown=2,
         )  # fmt: skip
         shown = f"[{host}]" if ":" in host else host

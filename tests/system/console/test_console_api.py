@@ -4,10 +4,12 @@ done is the desk's, in the journal with who and why."""
 import json
 import re
 import shutil
+import socket
 import ssl
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -427,6 +429,23 @@ def test_logins_that_fail_wait_and_nobody_else_does(floor):
             "no operator has this name and this password"
         )
         assert one.log_in("vera").status_code == 200
+
+
+def test_connections_on_which_nobody_logs_in_keep_nobody_out(floor):
+    """Of 600 that say nothing the oldest are closed, and operators log in beside them."""
+    host, _, port = floor.url.split("/")[2].partition(":")
+    with ExitStack() as open_ones:
+        silent = [
+            open_ones.enter_context(
+                socket.create_connection((host, int(port)), source_address=("127.0.0.2", 0))
+            )
+            for _ in range(600)
+        ]
+        with floor.client("vera") as vera:
+            assert vera.get("/api/overview").status_code == 200
+        assert silent[0].recv(1) == b""
+        silent[-1].sendall(b"GET /api/hello HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        assert silent[-1].recv(64).startswith(b"HTTP/1.1 200")
 
 
 def test_the_desk_does_without_the_page_and_the_page_without_the_venue(floor):
