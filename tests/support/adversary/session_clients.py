@@ -27,9 +27,8 @@ from openoutcry.wire.messages import OUCH42, OUCH50
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 from tests.support.order_entry.sessions_traders import content_of
 from tests.support.order_entry.sessions_venue import PASSWORD, Client, enter
+from tests.support.waiting import BOUND_S
 
-PATIENCE_S = 900.0
-"""Silence after which nobody answers any more: a busy machine takes minutes to start a venue."""
 AHEAD = 10
 """Orders that wait for their answers at once."""
 PAUSE_S = 0.01
@@ -109,7 +108,7 @@ class Logged:
         self.heard()
 
     def heard(self) -> None:
-        self.until = time.monotonic() + PATIENCE_S
+        self.until = time.monotonic() + BOUND_S
 
     def on_one_connection(self) -> bool:
         """Returns whether all is done; raises ``OSError`` when the connection is gone."""
@@ -142,7 +141,7 @@ class SoupBin(Logged):
             self.unanswered.remove(number)
 
     def on_one_connection(self) -> bool:
-        client = Client(self.port, self.name, sequence=1, wait_s=PATIENCE_S)
+        client = Client(self.port, self.name, sequence=1, wait_s=BOUND_S)
         try:
             if client.answer[0] != "A":
                 raise OSError(f"the login was answered with {client.answer}")
@@ -305,7 +304,7 @@ class Fix(Logged):
     def connect(self) -> FixClient:
         return FixClient(
             "127.0.0.1", self.port, self.name, PASSWORD, target="TEST", numbers=self.numbers,
-            next_expected=self.rng.random() < 0.3, prefix=self.name, timeout_s=PATIENCE_S,
+            next_expected=self.rng.random() < 0.3, prefix=self.name, timeout_s=BOUND_S,
         )  # fmt: skip
 
     def on_one_connection(self) -> bool:
@@ -327,7 +326,7 @@ class Fix(Logged):
                 raise Wrong(f"messages {sorted(wanted)[:9]} do not come again")
             wanted.discard(number)
 
-    def take(self, client: FixClient, timeout_s: float = PATIENCE_S) -> int:
+    def take(self, client: FixClient, timeout_s: float = BOUND_S) -> int:
         """Number of the next message; 0: none has come."""
         message = client.next(timeout_s)
         if message is None:
@@ -375,7 +374,7 @@ class FixCopy(Fix):
 
     def from_first(self, last: str) -> Iterator[dict[int, str]]:
         """All messages once more, until the report whose ExecID is ``last``."""
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + BOUND_S
         while True:
             try:
                 client = self.connect()
@@ -385,7 +384,7 @@ class FixCopy(Fix):
                     raise
                 time.sleep(0.02)
         client.ask_again(1)
-        for message in client.messages(PATIENCE_S):
+        for message in client.messages(BOUND_S):
             yield dict(message.fields)
             if message.get(17) == last:
                 break

@@ -51,8 +51,8 @@ from tests.support.order_entry.drop_copies import plain_report
 from tests.support.order_entry.sessions_venue import HASH, Client
 from tests.support.processes import free_port
 from tests.support.venue.served_venue import VENUE, FileClock, ns
+from tests.support.waiting import BOUND_S
 
-PATIENCE_S = clients.PATIENCE_S
 EPOCH = 25
 """Kills that one journal meets."""
 KEY = bytes(range(32))
@@ -196,7 +196,7 @@ class Storm:
         return self.life.output_path.read_text()[-3_000:]
 
     def wait(self, true: Callable[[], bool], what: str) -> None:
-        until, looked = time.monotonic() + PATIENCE_S, 0.0
+        until, looked = time.monotonic() + BOUND_S, 0.0
         while not true():
             if time.monotonic() > looked + 0.2:
                 self.look()
@@ -324,7 +324,7 @@ class Storm:
         self.check()
         assert self.life is not None
         os.kill(self.life.pid, signal.SIGTERM)
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + BOUND_S
         while not self.life.ended():
             if time.monotonic() > until:
                 raise Violation(f"the venue does not stop: {self.output()}")
@@ -356,7 +356,7 @@ class Storm:
 
     def check_copy(self, events: np.ndarray) -> None:
         """The drop copy, from number 1, is what a replay makes of the journal."""
-        client = Client(self.ports["drop-copy"], "COPY", sequence=1, wait_s=PATIENCE_S)
+        client = Client(self.ports["drop-copy"], "COPY", sequence=1, wait_s=BOUND_S)
         bodies = []
         with suppress(TimeoutError):
             bodies = [client.packet()[1] for _ in range(len(events))]

@@ -201,7 +201,7 @@ class Client:
             self.data = b""
             try:
                 if tls:
-                    self.socket = tls.wrap_socket(self.socket)
+                    self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
                 self.socket.sendall(soupbin.login_packet(login))
                 kind, body = self.packet()
             except (ConnectionError, ssl.SSLEOFError):

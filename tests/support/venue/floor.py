@@ -19,7 +19,7 @@ from openoutcry.pipeline.contract.table import Ring
 from openoutcry.pipeline.progress import Watcher
 from openoutcry.replay.replay import replay
 from openoutcry.venue.file import read_venue
-from openoutcry.venue.serve import Venue
+from openoutcry.venue.serve import IdleSource, Venue
 from tests.support.venue.inline import SMALL, InlineVenue
 from tests.support.venue.served_venue import VENUE, ns
 from tests.support.venue.venue_floor import MORE, Records, with_operators
@@ -55,7 +55,8 @@ class InlineFloor(Records, InlineVenue):
             self.spec = sessions = replace(sessions, day_start_ns=0, **SMALL)
         options = replace(
             options, wiring=options.wiring.extended(rings=(LANE,)), clock=self.clock,
-            housekeeping_cores=1, sessions=sessions,
+            housekeeping_cores=1, sessions=sessions, source=IdleSource(options.table),
+            listen=None, packet_sessions=(),
         )  # fmt: skip
         self._producer: Any = None
         self.begin(options, self.venue.watcher)

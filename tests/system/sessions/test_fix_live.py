@@ -1,13 +1,9 @@
 """Participants trade over FIX 4.4 on real sockets with a pipeline in processes of its own, by our
-own commands, by an engine that others wrote, and over TLS.  What does not need processes is in
+own commands and by an engine that others wrote.  What does not need processes is in
 tests/unit/order_entry."""
 
 import asyncio
-import contextlib
 import json
-import socket
-import ssl
-import subprocess
 import time
 
 import pytest
@@ -16,7 +12,6 @@ from click.testing import CliRunner
 from openoutcry.cli.client import client as client_command
 from openoutcry.cli.prompt import FixPrompt
 from openoutcry.client.fix import utc_text
-from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, Takeover
 from tests.support.order_entry.sessions_clients import connect, fields_of
 from tests.support.order_entry.sessions_venue import PASSWORD, Venue
@@ -83,32 +78,6 @@ def test_the_command_logs_on_and_puts_a_load_on(venue):
     assert completed.exit_code == 0, completed.output
     report = json.loads(completed.output)
     assert (report["sent"], report["accepted"], report["unanswered"]) == (300, 300, 0)
-
-
-@pytest.mark.promise("A port with a certificate speaks TLS from end to end", group="venue")
-def test_tls_is_spoken_end_to_end(tmp_path):
-    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-         "/CN=venue", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
-         "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    with Venue(SESSIONS[:2], tls=[str(certificate), str(key)], durability="none") as venue:
-        context = ssl.create_default_context(cafile=str(certificate))
-        for number in range(5):
-            # Each is heard, though it may have the descriptor that the one before had.
-            with connect(venue, tls=context, prefix=f"A{number}-") as client:
-                client.buy("ACME", 1, "1")
-                assert fields_of(client, 1, 150) == [("0",)]
-        with socket.create_connection(("127.0.0.1", venue.ports["FIX44"]), BOUND_S) as plain:
-            head = [(35, "A"), (34, "1"), (49, "FIRM"), (52, utc_text()), (56, "OUTCRY")]
-            data = reference.message([*head, (98, "0"), (108, "30")])
-            reply = b""
-            with contextlib.suppress(ConnectionError):
-                plain.sendall(data)
-                reply = plain.recv(4096)
-            assert b"8=FIX" not in reply
 
 
 def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):

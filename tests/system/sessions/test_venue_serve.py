@@ -7,6 +7,7 @@ import random
 import subprocess
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,27 +20,46 @@ from openoutcry.pipeline.send import SendError
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.replay.replay import replay
 from openoutcry.replay.sql import query
+from openoutcry.risk.bits import Setting
 from openoutcry.venue import days
+from openoutcry.venue.desk_queue import NAME
+from openoutcry.venue.log import log_folder, log_lines
 from openoutcry.venue.serve import archive_sessions
 from openoutcry.wire.enums import CommandKind, Phase, TimeInForce
 from tests.support.market_data.feed_journal import each_second_trades
 from tests.support.processes import OUTCRY
 from tests.support.venue.served_venue import VENUE, ServedVenue, orders
+from tests.support.venue.venue_floor import Floor
 from tests.support.waiting import BOUND_S, wait_until
 
 SCHEDULE = (Phase.PRE_OPEN, Phase.CONTINUOUS, Phase.CLOSING_AUCTION, Phase.CLOSED)
 DAY_PHASES = [(symbol, phase) for phase in SCHEDULE for symbol in ("GOLD", "TIN")]
 
 
-def test_two_days_with_kills_in_each_state(tmp_path: Path) -> None:
-    venue = ServedVenue(tmp_path, "2026-11-23T10:00")
-    venue.start()
-    venue.wait_for_phase("CONTINUOUS")
-    assert venue.send(orders(1, 10, TimeInForce.DAY))["acknowledged"] == 10
+@dataclass
+class TwoDays:
+    """What was seen of a venue over two days, which was killed in mid-day, over the close and
+    between the days; while it was closed an operator asked for a kill and a halt."""
+
+    floor: Floor
+    day: dict[str, Any]
+    phases_of_the_first_day: list[tuple[str, int]]
+    answers: dict[str, dict[str, Any]]
+    status_of_the_second_day: dict[str, Any]
+    asked_first: list[Setting]
+    last_run: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def two_days(tmp_path_factory: pytest.TempPathFactory) -> TwoDays:
+    floor = Floor(
+        tmp_path_factory.mktemp("days"), VENUE + '[[participant]]\nnumber = 2\nname = "two"\n'
+    )
+    venue, ask = floor.venue, floor.ask
+    floor.publish(orders(1, 10, TimeInForce.DAY))
     venue.kill()  # in mid-day
-    venue.start()
-    venue.wait_for_phase("CONTINUOUS")
-    assert venue.send(orders(11, 20, TimeInForce.GTC))["acknowledged"] == 20
+    floor.open()
+    floor.publish(orders(11, 20, TimeInForce.GTC))
     venue.set_time("2026-11-23T17:01")
     venue.wait_for_phase("CLOSING_AUCTION")
     venue.kill()  # and is down over the close
@@ -47,25 +67,77 @@ def test_two_days_with_kills_in_each_state(tmp_path: Path) -> None:
     venue.start()
     venue.wait_for(lambda status: status["state"] == "closed")
     (day,) = [json.loads(line) for line in (venue.journal / "days.jsonl").open()]
-    assert (day["day"], day["open_orders"]) == ("2026-11-23", 20)
-    assert venue.phases() == DAY_PHASES
+    phases = venue.phases()
+    answers = {
+        "kill": ask("kill", "participant", "2"),
+        "halt": ask("halt", "TIN"),
+        "resume": ask("resume", "participant", "2", status=1),
+        "unknown": ask("kill", "participant", "9", status=1),
+    }
     venue.kill()  # between two days
     venue.set_time("2026-11-24T09:30")
     venue.start()
+    status = venue.wait_for(lambda s: s["state"] == "open" and s["risk"].get("killed") == [2])
+    wait_until(lambda: not (venue.journal / NAME).exists(), "what was asked for is done")
+    asked_first = [one for one in floor.settings() if one in (Setting.KILL, Setting.HALT)]
+    ask("resume", "participant", "2")
+    ask("resume", "instrument", "TIN")
+    venue.set_time("2026-11-24T09:40")
     venue.wait_for_phase("CONTINUOUS")
     again = orders(11, 1, TimeInForce.GTC)
     again["kind"] = CommandKind.CANCEL
-    assert venue.send(again)["acknowledged"] == 1
-    done = venue.stop()
-    last = done["last_run"]
+    floor.publish(again)
+    last = venue.stop()["last_run"]
+    return TwoDays(floor, day, phases, answers, status, asked_first, last)
+
+
+def test_two_days_with_kills_in_each_state(two_days: TwoDays) -> None:
+    venue, last = two_days.floor.venue, two_days.last_run
+    assert (two_days.day["day"], two_days.day["open_orders"]) == ("2026-11-23", 20)
+    assert two_days.phases_of_the_first_day == DAY_PHASES
     assert (last["open_orders"], last["lost"], last["duplicated"]) == (19, 0, 0)
-    assert venue.phases() == DAY_PHASES + DAY_PHASES[:4]
+    of_the_second = venue.phases()[len(DAY_PHASES) :]
+    gold = [phase for symbol, phase in of_the_second if symbol == "GOLD"]
+    tin = [phase for symbol, phase in of_the_second if symbol == "TIN"]
+    assert gold == [Phase.PRE_OPEN, Phase.CONTINUOUS]
+    assert tin == [Phase.VOLATILITY_AUCTION, Phase.CONTINUOUS]  # it was halted first
     assert replay(venue.journal)["state_hash"] == last["state_hash"]
     assert venue.journal.joinpath("status.json").exists()
-    shown = subprocess.run([*OUTCRY, "venue", "status", tmp_path / "venue.toml"],
+    shown = subprocess.run([*OUTCRY, "venue", "status", two_days.floor.file],
                            capture_output=True, text=True)  # fmt: skip
     assert "TEST: stopped" in shown.stdout
     assert "2026-11-23: ended behind command" in shown.stdout
+
+
+def test_what_is_asked_for_between_two_days_is_done_first(two_days: TwoDays) -> None:
+    """Between two trading days the operator's desk keeps what stops something, over a kill of the
+    venue, and the next run begins with it; what opens is refused in a line."""
+    answers = two_days.answers
+    assert answers["kill"]["queued"]
+    assert "when the next day begins" in answers["kill"]["done"][0]
+    assert answers["halt"]["queued"]
+    assert "closed between" in answers["resume"]["error"]
+    assert "no participant 9" in answers["unknown"]["error"]
+    assert two_days.asked_first == [Setting.KILL, Setting.HALT]
+    assert two_days.status_of_the_second_day["risk"]["halted"] == ["TIN"]
+
+
+def test_a_venue_says_when_it_begins_ends_and_what_happened(two_days: TwoDays) -> None:
+    """In its log, over kills; each line has its place in the journal."""
+    venue = two_days.floor.venue
+    lines = list(log_lines(venue.journal))
+    texts = [line["message"] for line in lines]
+    assert texts.count("serving") == 4
+    assert texts[-1] == "stopped"
+    opened = [line["event.sequence"] for line in lines if "CONTINUOUS" in line["message"]]
+    assert 0 < opened[-1] <= len(venue.commands())
+    last_start = max(at for at, text in enumerate(texts) if text == "serving")
+    numbers = [line["event.sequence"] for line in lines[last_start + 1 :]]
+    assert numbers == sorted(numbers)
+    keys = {"@timestamp", "log.level", "message", "ecs.version", "service.name",
+            "service.node.name", "process.pid", "event.sequence"}  # fmt: skip
+    assert all(set(line) == keys for line in lines)
+    assert log_folder(venue.journal).stat().st_mode & 0o077 == 0
 
 
 def pipeline_of(venue: ServedVenue) -> RunningPipeline:

@@ -2,9 +2,18 @@
 
 import json
 
+import pytest
+
+from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.venue import log as venue_log
+from openoutcry.venue.file import read_venue
 from openoutcry.venue.log import FILE_NAME, VenueLog, follow_lines, log_folder, log_lines
-from tests.support.venue.venue_log import messages
+from openoutcry.venue.serve import Venue
+from tests.support.venue.served_venue import VENUE
+
+
+def messages(lines):
+    return [line["message"] for line in lines]
 
 
 def test_every_line_is_followed_behind_rotations(tmp_path, monkeypatch):
@@ -38,3 +47,13 @@ def test_a_line_that_was_torn_is_left_out(tmp_path):
     path = log_folder(tmp_path / "journal") / FILE_NAME
     path.write_bytes(path.read_bytes() + json.dumps({"message": "torn"})[:-3].encode())
     assert messages(log_lines(tmp_path / "journal")) == ["whole"]
+
+
+def test_what_ends_a_venue_is_in_its_log(tmp_path):
+    (tmp_path / "venue.toml").write_text(VENUE)
+    file = read_venue(tmp_path / "venue.toml")
+    with pytest.raises(PipelineError):
+        Venue(file).serve(resume=True)
+    last = list(log_lines(file.journal))[-1]
+    assert last["log.level"] == "error"
+    assert "holds no journal to resume" in last["message"]
