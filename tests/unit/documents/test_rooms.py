@@ -59,7 +59,9 @@ def faults(source, room, package=None):
 
 def compiler_uses(source):
     """Lines where numba's own compilers are named instead of the kernel decorator."""
-    lines = []
+    lines: list[int] = []
+    if "numba" not in source and "nb" not in source:
+        return lines
     for node in ast.walk(parsed(source)):
         named = isinstance(node, ast.Attribute) and node.attr in COMPILERS
         if named and isinstance(node.value, ast.Name) and node.value.id in {"numba", "nb"}:
