@@ -111,6 +111,7 @@ export function showJournal() {
 const words = (request) => ["do", "what", "name", "limit", "participant", "group", "instrument", "value", "amount", "lots", "new", "old", "price"].map((key) => request[key]).filter((value) => value != null && value !== "").join(" ");
 
 let old = null;
+let looked = 0; // how often the log was looked at: an answer that comes after the next look is not shown
 
 export function showLog() {
   const wanted = $("search").value.toLowerCase().split(/\s+/).filter(Boolean), level = $("level").value;
@@ -121,18 +122,25 @@ export function showLog() {
 
 async function older() {
   const query = new URLSearchParams({ search: $("search").value, level: $("level").value, before: $("older").shown });
+  const mine = ++looked;
   const lines = await api("log?" + query).catch(() => []);
-  if (lines.length) old = lines;
+  if (lines.length && mine === looked) old = lines;
+  draw();
+}
+
+function newest() {
+  looked += 1;
+  old = null;
   draw();
 }
 
 export function setUpLists() {
   for (const table of document.querySelectorAll("table")) if (table.id !== "ladder" && table.id !== "trades") table.classList.add("cards");
   $("find-participant").addEventListener("input", draw);
-  $("search").addEventListener("input", () => { old = null; draw(); });
-  $("level").addEventListener("change", () => { old = null; draw(); });
+  $("search").addEventListener("input", newest);
+  $("level").addEventListener("change", newest);
   $("older").addEventListener("click", older);
-  $("newest").addEventListener("click", () => { old = null; draw(); });
+  $("newest").addEventListener("click", newest);
   $("halt-all").addEventListener("click", () => ask({ title: "Halt every instrument", path: "halt", body: { instrument: "*" }, go: "Halt everything", danger: true, text: "Resting orders stay; cancels are taken and nothing else. Instruments are resumed one by one." }));
   $("kill-market").addEventListener("click", () => ask({ title: "Kill the market", path: "kill", body: { what: "market" }, go: "Kill the market", danger: true, text: "Nothing is taken, then everybody's orders are cancelled. Two supervisors open it again." }));
   $("open-market").addEventListener("click", () => ask({ title: "Open the market", path: "open", body: {}, go: "Open the market", password: true, text: "Two supervisors do this, one after the other. Participants and instruments are then resumed one by one." }));
