@@ -312,7 +312,7 @@ def test_both_doors_refuse_and_count_alike(tmp_path: Path) -> None:
     ("simulator", "depth_log2", "counter_width"),
     [
         ("icarus", 6, 32),
-        ("icarus", 5, 3),
+        pytest.param("icarus", 5, 3, marks=pytest.mark.long),
         pytest.param("verilator", 5, 7, marks=[pytest.mark.long, pytest.mark.fpga]),
         pytest.param("icarus", 12, 1, marks=pytest.mark.long),
     ],

@@ -6,16 +6,17 @@ from tests.support.gateway_fpga.simulate import simulate
 
 
 @pytest.mark.parametrize(
-    ("simulator", "depth_log2", "counter_width"),
+    ("simulator", "depth_log2", "counter_width", "frames"),
     [
-        ("icarus", 6, 32),
-        pytest.param("verilator", 5, 3, marks=[pytest.mark.long, pytest.mark.fpga]),
-        pytest.param("icarus", 5, 1, marks=pytest.mark.long),
-        pytest.param("icarus", 12, 3, marks=pytest.mark.long),
-        pytest.param("verilator", 6, 32, marks=pytest.mark.long),
+        ("icarus", 6, 32, 8),
+        pytest.param("icarus", 6, 32, 25, marks=pytest.mark.long),
+        pytest.param("verilator", 5, 3, 25, marks=[pytest.mark.long, pytest.mark.fpga]),
+        pytest.param("icarus", 5, 1, 25, marks=pytest.mark.long),
+        pytest.param("icarus", 12, 3, 25, marks=pytest.mark.long),
+        pytest.param("verilator", 6, 32, 25, marks=pytest.mark.long),
     ],
 )
-def test_udp_parser(simulator, depth_log2, counter_width, tmp_path):
+def test_udp_parser(simulator, depth_log2, counter_width, frames, tmp_path):
     """Takes what software takes, refuses what it refuses for the same reason, and never emits part
     of a refused frame; small counters stop at their largest value."""
     simulate(
@@ -24,5 +25,5 @@ def test_udp_parser(simulator, depth_log2, counter_width, tmp_path):
         "bench_udp_parser",
         tmp_path,
         parameters={"DEPTH_LOG2": depth_log2, "COUNTER_WIDTH": counter_width},
-        environment={"COUNTER_WIDTH": str(counter_width)},
+        environment={"COUNTER_WIDTH": str(counter_width), "FRAMES": str(frames)},
     )

@@ -38,11 +38,11 @@ def test_every_open_order_is_cancelled_and_released(durable, tmp_path, monkeypat
 
 def test_replaces_are_let_in_and_the_peer_agrees(peer):
     """A third of the commands are replaces of open orders; none is refused."""
-    stream = bench.Stream(16, 4, 30_000, replaces=True)
+    stream = bench.Stream(16, 4, 6_000, replaces=True)
     bench.require_agreement(stream, peer)
     replaced = stream.events["kind"] == EventKind.REPLACED
     assert (stream.orders["kind"] == CommandKind.REPLACE).mean() > 0.3
-    assert replaced.sum() > 5_000
+    assert replaced.sum() > 1_000
 
 
 def test_the_pipeline_runs_with_every_limit_and_without(tmp_path, monkeypatch):
