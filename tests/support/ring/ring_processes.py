@@ -84,10 +84,6 @@ def shared_words(count: int) -> npt.NDArray[np.int64]:
     return np.frombuffer(mmap.mmap(-1, 8 * count), np.int64)
 
 
-def shared_records(count: int) -> npt.NDArray[Any]:
-    return np.frombuffer(mmap.mmap(-1, count * RECORD.itemsize), RECORD)
-
-
 def fork(work: Callable[..., None], *arguments: Any) -> int:
     """Run ``work`` in a child; it exits with 0, or with 1 and a traceback.  Returns the pid."""
     sys.stdout.flush()
