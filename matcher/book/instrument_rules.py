@@ -258,6 +258,8 @@ def has_many_slices(qty: int, display: int) -> bool:
 def refuse_phase(state: int, order_type: int, tif: int, price: int) -> int:
     """Whether a new order may come in the instrument's phase."""
     phase = load_u8(state + layout.PHASE)
+    if load_i64(state + layout.MODE) & layout.MODE_HELD != 0:
+        return const.WRONG_PHASE
     if phase == const.CONTINUOUS:
         return const.WRONG_PHASE if tif == const.AT_OPEN else const.ACCEPT
     if phase in (const.CLOSED, const.HALT):

@@ -211,7 +211,8 @@ def refuse_replace(arena: int, order: int, instrument: int, slot: int) -> int:
         return reason
     state = instrument_addr(arena, instrument)
     phase = load_u8(state + layout.PHASE)
-    if phase in (const.CLOSED, const.HALT):
+    is_held = load_i64(state + layout.MODE) & layout.MODE_HELD != 0
+    if phase in (const.CLOSED, const.HALT) or is_held:
         return const.WRONG_PHASE
     if phase == const.TRADING_AT_LAST:
         last = load_i64(state + layout.LAST_PRICE)

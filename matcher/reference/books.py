@@ -321,6 +321,8 @@ class Market:
         )
         self.phase = Phase(int(row["initial_phase"]))
         self.called = self.phase in CALL_PHASES
+        self.held = False
+        """The hooks let nothing trade."""
         self.last: int | None = None
         self.ref = price_or_none(int(row["reference_price_ticks"]))
         self.extensions = 0
