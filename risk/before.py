@@ -151,6 +151,12 @@ def refuse(state: int, order: int, failed: int, limit: int, value: int, requeste
 
 
 @kernel
+def is_next_tick(price: int, last: int, distance: int) -> bool:
+    """Whether the price is a tick from the last one, where a share of that may be less than one."""
+    return distance != 0 and -1 <= wide.sub(price, last) <= 1
+
+
+@kernel
 def grows_past(total: int, was: int, limit: int, bit: int) -> int:
     """The bit, if the total grew and passes its limit."""
     return (1 << bit) if total > limit and total > was else 0
@@ -418,7 +424,7 @@ def check(state: int, order: int, kind: int, instrument: int) -> int:
         unbound = limited == 0 or (distance != NO_LIMIT and limited == 1) or has_bands
         failed |= unbound << rb.UNPRICED
     else:
-        if distance != NO_LIMIT and last != NO_LIMIT:
+        if distance != NO_LIMIT and last != NO_LIMIT and not is_next_tick(price, last, distance):
             failed |= wide.further_than(price, last, distance) << rb.PRICE_DISTANCE
         if has_bands:
             outside = price > band_high if side == BUY else price < band_low

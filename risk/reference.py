@@ -361,6 +361,8 @@ class Reference:
         last = NO_LIMIT if rules.last is None else rules.last
         if order.priced:
             far = abs(price - last) * 10_000 > rules.distance * abs(last)
+            # A share of a low price may be less than a tick.
+            far = far and (rules.distance == 0 or abs(price - last) > 1)
             if rules.last is not None and rules.distance != NO_LIMIT and far:
                 failed[RiskBit.PRICE_DISTANCE] = (rules.distance, last, price)
             if rules.banded and order.side == BUY and price > rules.band_high:

@@ -215,6 +215,7 @@ static RARE int64_t check_exactly(char *s, const order_t *o, int64_t instrument)
     } else {
         wide away = (wide)price - last, base = last < 0 ? -(wide)last : last;
         if (distance != NO_LIMIT && last != NO_LIMIT
+            && (distance == 0 || away < -1 || away > 1)
             && (away < 0 ? -away : away) * 10000 > distance * base)
             FAIL(PRICE_DISTANCE, distance, last, price);
         if (banded && (buy ? price > high : price < low))

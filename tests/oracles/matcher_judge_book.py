@@ -302,7 +302,7 @@ def trigger_fault(market: Market, order: Order, trigger: int) -> str:
     assert last is not None
     distance = order.aux % 2**32
     if order.order_type in TRAILING_BPS:
-        distance = last * distance // 10_000
+        distance = max(1, abs(last) * distance // 10_000)
     buy = order.side == Side.BUY
     if trigger != max(min(last + distance if buy else last - distance, 2**63 - 1), 1 - 2**63):
         return "a trailing trigger keeps its distance from the last trade"
