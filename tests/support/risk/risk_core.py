@@ -12,7 +12,7 @@ from openoutcry.risk.before import before
 from openoutcry.risk.bits import CORPORATE_SETTINGS, NO_LIMIT, RISK_KIND, RiskBit, Setting
 from openoutcry.risk.delay import WAITS, due, hold
 from openoutcry.risk.guard import ROW_WORDS
-from openoutcry.risk.reference import Reference
+from openoutcry.risk.reference import CALL_PHASES, Reference
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
@@ -259,7 +259,8 @@ def instrument_words(one):
         NO_PRICE if one.reference is None else one.reference,
         NO_LIMIT if one.last is None else one.last, one.volume, one.halted + 2 * one.paused,
         one.band_low,
-        one.band_high, one.banded, limited, 0, 0, 0, 0, 0,
+        one.band_high, one.banded, limited, 0, one.market_stays + 2 * (one.phase in CALL_PHASES),
+        0, 0, 0,
     ]  # fmt: skip
 
 
