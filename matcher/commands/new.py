@@ -373,11 +373,7 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
     if is_market(order_type):
         store_i64(arena + layout.TAKER_UNPRICED, 1)
     if has_budget(order_type):
-        left = enter_budget(arena, order, instrument, side, can_take, limit, books)
-        if left > 0:
-            reason = const.MARKET_REST if is_market(order_type) else const.IOC_REST
-            word |= reason_word(const.CANCELLED, reason)
-            emit_next(arena, order_id, 0, accepted_price, left, 0, word)
+        enter_budget(arena, order, instrument, side, can_take, limit, books)
         return const.ACCEPT
     min_fill = min_fill_qty(order)
     if min_fill > 0:

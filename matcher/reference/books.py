@@ -110,6 +110,8 @@ class OpenOrder:
     min_qty: int = 0
     budget: int | None = None
     """What is left of it, price ticks times lots."""
+    pays_no_more: bool = False
+    """What is left of its budget pays for no lot at the price at which it stands."""
     place: Place = Place.NOWHERE
     is_top: bool = False
     """It has bettered the market (Allocation.STEPS)."""

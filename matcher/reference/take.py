@@ -52,6 +52,8 @@ def enter(m: Market, order: OpenOrder) -> None:
     take(m, order, limit, mode)
     if order.leaves == 0:
         m.remove_order(order)
+    elif order.pays_no_more:
+        m.cancel_order(order, Reason.OFF_LOT)
     elif may_wait(m, order) and not bests(m, other(order.side)):
         let_wait(m, order)
     elif order.order_type in UNSTANDING:
@@ -193,6 +195,7 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
     """
     prevent_first(m, taker, limit, mode)
     if take_waiting(m, taker, mode):
+        taker.pays_no_more = True
         return
     time_lots = 0
     level = None
@@ -200,6 +203,7 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
         maker = next_maker(m, taker, limit)
         lots = 0 if maker is None else lots_wanted(m, taker, maker.price)
         if maker is None or lots == 0:
+            taker.pays_no_more = maker is not None
             return
         level_price = maker.price
         shares = maker.place == Place.DISPLAYED and m.rules.pro_rata
@@ -210,6 +214,7 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
             own = mode != SelfTrade.ALLOW and any(is_own(taker, o) for o in queue)
             if lots < time_lots and not own:
                 allocate_level(m, taker, queue, lots)
+                taker.pays_no_more = taker.leaves > 0
                 return
         if mode != SelfTrade.ALLOW and is_own(taker, maker):
             shown = maker.open_qty
@@ -220,6 +225,7 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
             fill(m, taker, maker, qty, maker.price)
             time_lots -= qty
         if lots_wanted(m, taker, level_price) == 0:
+            taker.pays_no_more = taker.leaves > 0
             return
 
 

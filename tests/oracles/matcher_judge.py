@@ -279,6 +279,9 @@ class _Answer:
         elif reason == Reason.MIN_QTY_UNFILLABLE:
             self.require(order.order_type == OrderType.MIN_QTY, "MIN_QTY_UNFILLABLE: MIN_QTY")
             self.require(fillable(market, order) < order.aux, "MIN_QTY trades if it can")
+        elif reason == Reason.OFF_LOT:
+            self.require(order.budget is not None, "OFF_LOT: a budget pays for no lot more")
+            self._check_rest(market, order, by_budget=True)
         elif reason in (Reason.IOC_REST, Reason.MARKET_REST):
             is_ioc = reason == Reason.MARKET_REST or order.tif == TimeInForce.IOC
             self.require(is_ioc or order.budget is not None, "FOK trades whole at once, or nothing")
@@ -322,11 +325,12 @@ class _Answer:
         if order.budget is None:
             self.struck = None if order.waiting else order.price
 
-    def _check_rest(self, market: Market, order: Order) -> None:
-        """Nothing that the order could have traded with is left."""
+    def _check_rest(self, market: Market, order: Order, by_budget: bool = False) -> None:
+        """Nothing that the order could have traded with is left; or, ``by_budget``, what is left of
+        its budget pays for no lot there."""
         if market.phase != Phase.CONTINUOUS or self.auction_lots is not None:
             return
-        fault = rest_fault(market, order, self.reach.get(order.order_id))
+        fault = rest_fault(market, order, self.reach.get(order.order_id), by_budget)
         self.require(not fault, fault)
 
     def _reduced(self, market: Market, order: Order, e: Event) -> None:
