@@ -92,6 +92,7 @@ COMMAND_COUNT = 392  # commands seen, another shard's among them; the current on
 # Of the current command, stale between commands: the general path keeps them here rather than
 # in the arguments of every function.
 NEXT_EVENT_AT = 400  # address at which the next event goes
+TRADE_PRICE = 408  # at which the taker trades with everybody; NO_PRICE: each maker's own
 CAUSE_SEQ = 416
 TAKER_ID = 424
 TAKER_WORD = 432  # tag of the taker's events

@@ -266,7 +266,7 @@ def refuse_phase(state: int, order_type: int, tif: int, price: int) -> int:
         return const.WRONG_PHASE
     if phase == const.TRADING_AT_LAST:
         last = load_i64(state + layout.LAST_PRICE)
-        if last == NO_PRICE or order_type > const.MARKET or tif > const.GTC:
+        if last == NO_PRICE or order_type > const.MARKET or tif > const.GTD:
             return const.WRONG_PHASE
         return const.OFF_LAST if order_type == const.LIMIT and price != last else const.ACCEPT
     if tif in (const.IOC, const.FOK) or is_peg(order_type) or order_type == const.MIN_QTY_TYPE:

@@ -59,7 +59,7 @@ from openoutcry.matcher.matching.stops import (
 )
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
-    AT_LIMIT,
+    AT_LAST,
     WAITING_ONLY,
     crosses_any,
     fillable,
@@ -318,7 +318,7 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
     order_type, tif = order_type_of(order), order_tif(order)
     side, qty = order_side(order), load_i64(order + const.ORDER_QTY)
     price = load_i64(order + const.ORDER_PRICE)
-    books = AT_LIMIT if at_last else ALL_BOOKS
+    books = AT_LAST if at_last else ALL_BOOKS
     waits_opposite = crosses_waiting(arena, instrument, side)
     # ``limit``: how far it trades; ``rest_price``: where a remainder may rest, or NO_PRICE.
     can_take, limit, accepted_price, rest_price = 1, price, price, price

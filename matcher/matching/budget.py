@@ -30,7 +30,6 @@ from openoutcry.matcher.matching.self_trade import (
     spend,
 )
 from openoutcry.matcher.matching.take import (
-    ALL_BOOKS,
     WAITING_ONLY,
     allocate_level,
     displayed_at_head,
@@ -117,8 +116,8 @@ def take_for_budget(
     in_time_order = 0
     aon = first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
     while qty > 0:
-        displayed = front_level(arena, opposite | layout.DISPLAYED, worst, ALL_BOOKS)
-        hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst, ALL_BOOKS)
+        displayed = front_level(arena, opposite | layout.DISPLAYED, worst)
+        hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst)
         level = better_level(arena, displayed, hidden)
         key = level_key(arena, level) if level != 0 else MAX_VALUE
         budget = load_i64(arena + layout.TAKER_BUDGET)
@@ -203,8 +202,8 @@ def would_be_used_up(
             return False
     if books == WAITING_ONLY:
         return False
-    displayed = front_level(arena, opposite | layout.DISPLAYED, worst, ALL_BOOKS)
-    hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst, ALL_BOOKS)
+    displayed = front_level(arena, opposite | layout.DISPLAYED, worst)
+    hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst)
     aon = first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
     while True:
         level = better_level(arena, displayed, hidden)

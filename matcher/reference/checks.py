@@ -151,7 +151,7 @@ def check_phase(m: Market, c: Command) -> None:
     elif m.phase == Phase.CONTINUOUS:
         require(c.tif != AT_OPEN, Reason.WRONG_PHASE)
     elif m.phase == Phase.TRADING_AT_LAST:
-        times = {OrderType.LIMIT: (DAY, IOC, FOK, GTC), OrderType.MARKET: (DAY, IOC, FOK)}
+        times = {OrderType.LIMIT: (DAY, IOC, FOK, GTC, GTD), OrderType.MARKET: (DAY, IOC, FOK)}
         is_taken = c.tif in times.get(OrderType(c.order_type), ())
         require(is_taken and m.last is not None, Reason.WRONG_PHASE)
         require(c.order_type == OrderType.MARKET or c.price == m.last, Reason.OFF_LAST)

@@ -470,7 +470,9 @@ class _Answer:
 
     def _check_trade(self, market: Market, maker: Order, taker: Order, e: Event) -> None:
         self.require(not (fault := trade_fault(market, maker, taker, e.price)), fault)
-        self.require(maker.waiting or e.price == maker.price, "a fill is at the maker's price")
+        at_last = market.phase == Phase.TRADING_AT_LAST
+        own = maker.waiting or e.price == maker.price
+        self.require(own or at_last, "a fill is at the maker's price")
         self._settle_top(maker)
         left = 0 if is_used_up(market, taker) else lots_at(market, taker, e.price)
         self.require(e.qty <= left or self.shares != [], "a budget pays for lots until it cannot")
@@ -481,6 +483,8 @@ class _Answer:
         in_limit = limit is None or no_worse(taker.side, e.price, limit)
         if market.phase == Phase.TRADING_AT_LAST:
             self.require(e.price == market.last, "trading at last is at the last price")
+            reaches_it = maker.waiting or no_worse(maker.side, e.price, maker.price)
+            self.require(reaches_it, "trading at last is within both orders' limits")
         else:
             self.require(market.phase == Phase.CONTINUOUS, "a call phase does not match")
             self.require(in_limit, "an order trades at its price or better, a market order's band")
@@ -504,7 +508,8 @@ class _Answer:
                 at_last or rival.leaves > lots_at(market, taker, rival.price)
             ):
                 continue
-            if at_last and rival.price != market.last:
+            last = market.last
+            if at_last and (last is None or not no_worse(rival.side, last, rival.price)):
                 continue
             same_level = rival.price == maker.price and rival.rank == SHOWN
             self.require(rival.price == maker.price, "no trade through a better price")
@@ -566,12 +571,14 @@ class _Answer:
         if market.phase == Phase.CLOSED:
             days = [o for o in market.orders.values() if o.tif == TimeInForce.DAY]
             self.require(not days, "at the close DAY orders expire")
-        if market.phase != Phase.CONTINUOUS:
+        if market.phase not in (Phase.CONTINUOUS, Phase.TRADING_AT_LAST):
             return
         bid = market.best(Side.BUY, (SHOWN, UNSEEN))
         ask = market.best(Side.SELL, (SHOWN, UNSEEN))
         if bid is not None and ask is not None:
-            self.require(bid < ask, "never crossed in continuous trading")
+            self.require(bid < ask, "never crossed in continuous trading, nor at last")
+        if market.phase == Phase.TRADING_AT_LAST:
+            return
         self.require(not (fault := end_fault(market)), fault)
         for order in market.orders.values():
             self._check_open(market, order)

@@ -274,6 +274,8 @@ def reaches(order: Order, best: int | None) -> bool:
 def limit_of(market: Market, order: Order, reach: int | None) -> int | None:
     """The worst price at which the order takes; None: any.  ``reach``: the best opposite price when
     it entered."""
+    if market.phase == Phase.TRADING_AT_LAST:
+        return market.last
     if order.order_type in BANDED:
         if not market.band or reach is None:
             return None
@@ -404,15 +406,15 @@ def after_prevention(market: Market, taker: Order, limit: int | None) -> Market:
 def fillable(market: Market, taker: Order, reach: int | None = None) -> int:
     """Lots that the order would trade now: everybody in turn, met as the page says."""
     limit = limit_of(market, taker, reach)
-    if taker.order_type == OrderType.MARKET and market.band and reach is None:
-        limit = -ANY_PRICE[taker.side]  # Nothing is displayed that a band could be about.
-    if market.phase != Phase.TRADING_AT_LAST:
-        market = after_prevention(market, taker, limit)
     at_last = market.phase == Phase.TRADING_AT_LAST
+    if taker.order_type == OrderType.MARKET and market.band and reach is None and not at_last:
+        limit = -ANY_PRICE[taker.side]  # Nothing is displayed that a band could be about.
+    if not at_last:
+        market = after_prevention(market, taker, limit)
     book = [
         replace(o)
         for o in market.standing(other_side(taker.side))
-        if (not at_last or (o.price == market.last and o.rank != WHOLE))
+        if (not at_last or o.rank != WHOLE)
         and (limit is None or no_worse(taker.side, o.price, limit))
     ]
     own = [o for o in book if o.participant == taker.participant]
