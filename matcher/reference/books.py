@@ -315,12 +315,8 @@ class Market:
     """One instrument: its rules, phase, prices, and the orders in its books."""
 
     def __init__(self, index: int, row: Any, capacity: Capacity, event_log: EventLog) -> None:
-        self.index, self.rules, self.capacity, self.event_log = (
-            index,
-            Rules(row),
-            capacity,
-            event_log,
-        )
+        self.index, self.rules = index, Rules(row)
+        self.capacity, self.event_log = capacity, event_log
         self.phase = Phase(int(row["initial_phase"]))
         self.called = self.phase in CALL_PHASES
         self.held = False

@@ -272,8 +272,7 @@ def reaches(order: Order, best: int | None) -> bool:
 
 
 def limit_of(market: Market, order: Order, reach: int | None) -> int | None:
-    """The worst price at which the order takes; None: any.  ``reach``: the best opposite price when
-    it entered."""
+    """The worst price at which it takes; None: any.  ``reach``: the opposite best as it entered."""
     if market.phase == Phase.TRADING_AT_LAST:
         return market.last
     if order.order_type in BANDED:
