@@ -9,6 +9,10 @@ With a speed bump ``hold`` may have a command wait, and ``due`` says who enters 
     order ─► due ──► what has waited ─► before ─► matcher ─► after, once more ..
           ─► hold ── 1 ─► DELAYED
 
+Where the region says that nothing may trade in an instrument (:class:`Holds`), the matcher holds it
+from the next command on (``commands/holds.py``).  What was kept back happens with the hooks' own
+command that ends the hold, before its answer.
+
 An entered command's events are those of the command at whose time it enters, behind an ENTERED that
 says whose they are, so that causes never go back and each command has one LAST.
 
@@ -31,14 +35,16 @@ import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.depth import fill_best
 from openoutcry.matcher.book.ids import id_addr, prefetch_chain
+from openoutcry.matcher.book.levels import instrument_addr
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
 from openoutcry.matcher.commands.every_command import is_foreign
+from openoutcry.matcher.commands.holds import set_hold, settle
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.events import emit, event_tag, mark_last, reject
-from openoutcry.matcher.rooms import ROOMS, process_in_room
+from openoutcry.matcher.rooms import COUNTED, ROOMS, process_in_room
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
+from openoutcry.wire.memory import load_i64, load_u8, not_inlined, prefetch, store_i64
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
 REASON_BITS = 8
@@ -50,7 +56,9 @@ TRAILER_BYTES = 32
 # Words of the block that the batch kernel is given.
 (
     ARENA, BATCH, REGION, BEFORE, AFTER, QUOTES, AHEAD, HOLD, DUE, FIGURES, MEETS, MEET, MEETING,
-) = range(0, 104, 8)  # fmt: skip
+    CHANGES, HELD, HELD_STEP, ALL_HELD, CHANGES_SEEN,
+) = range(0, 144, 8)  # fmt: skip
+NEVER_SEEN = -1
 FIGURE_VERDICT, FIGURE_SEQ, FIGURE_PLACE, FIGURE_RELEASE = 0, 8, 16, 24
 """What ``hold`` and ``due`` say beside their answer."""
 KIND_BITS, TYPE_BITS = 32, 40
@@ -66,6 +74,20 @@ entry then leads to, as ``process_batch`` does by itself in a batch of many."""
 
 def region_hash(region: npt.NDArray[np.uint8]) -> bytes:
     return hashlib.blake2b(region.tobytes(), digest_size=16).digest()
+
+
+@dataclass(frozen=True)
+class Holds:
+    """Where in the region stands that nothing may trade."""
+
+    changes_at: int
+    """A count that is another whenever one of the words below may be."""
+    first_at: int
+    """The first instrument's word; not 0: it is held."""
+    step_bytes: int
+    """To the next instrument's."""
+    all_at: int
+    """Not 0: all of them are."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +121,8 @@ class Hooks:
     """``meet(meeting, order)``, behind everything before it: 0 they have, 1 ask again later."""
     meeting: int = 0
     """Address of what ``meet`` is called with; 0: this engine has the whole core."""
+    holds: Holds | None = None
+    """Which instruments are held; None: none ever is."""
     rooms: npt.NDArray[np.int64] | None = None
     """The room of each instrument (``rooms.py``), numbered from 0; None: there is one.  Then"""
     room_count: int = 1
@@ -120,6 +144,11 @@ class Hooks:
         if self.meets and self.meet and self.meeting:
             words[10:12] = kernel_address(self.meets, 2), kernel_address(self.meet, 2)
             words[12] = self.meeting
+        words += [0, 0, 0, 0, NEVER_SEEN]
+        if self.holds is not None:
+            places = self.holds.changes_at, self.holds.first_at, self.holds.all_at
+            words[13], words[14], words[16] = (region.ctypes.data + place for place in places)
+            words[15] = self.holds.step_bytes
         if self.rooms is None:
             words.append(0)
         else:
@@ -146,6 +175,9 @@ def process_hooked(
     quotes = load_i64(block + QUOTES)
     ahead, due = load_i64(block + AHEAD), load_i64(block + DUE)
     meets, rooms = load_i64(block + MEETS), load_i64(block + ROOMS)
+    changes = load_i64(block + CHANGES)
+    if changes != 0 and load_i64(block + CHANGES_SEEN) == NEVER_SEEN:
+        follow_holds(block, orders, out, NEVER_SEEN)
     for index in range(1, min(FAR, count)):
         look_ahead(arena, region, ahead, orders + index * RECORD_BYTES)
     worst = load_i64(arena + layout.WORST_EVENTS)
@@ -178,8 +210,11 @@ def process_hooked(
                 continue
         if before != 0 and error_code == 0 and refused == 0:
             refused = call_before(before, region, order)
+        settled = 0
+        if changes != 0 and load_i64(changes) != load_i64(block + CHANGES_SEEN):
+            settled = follow_holds(block, order, at, refused)
         if refused != 0:
-            events = refuse(arena, order, at, refused)
+            events = settled + refuse(arena, order, at + settled * RECORD_BYTES, refused)
         else:
             if rooms == 0:
                 _, events = call_batch_kernel(batch, arena, order, 1, at, out_capacity - written)
@@ -213,6 +248,9 @@ def enter_due(block: int, order: int, out: int, room: int) -> tuple[int, int]:
         refused = load_i64(figures + FIGURE_VERDICT)
         if refused == 0:
             refused = call_before(before, region, record)
+        changes = load_i64(block + CHANGES)
+        if changes != 0 and load_i64(changes) != load_i64(block + CHANGES_SEEN):
+            follow_holds(block, record, at, refused)
         if refused != 0:
             events = refuse(arena, record, at, refused)
         else:
@@ -226,6 +264,41 @@ def enter_due(block: int, order: int, out: int, room: int) -> tuple[int, int]:
         store_i64(last, load_i64(last) & ~const.LAST)
         written += 1 + events
     return written, 0
+
+
+@kernel_outlined
+def follow_holds(block: int, order: int, out: int, refused: int) -> int:
+    """Hold the instruments that the region says, and no others.  If the command is the hooks' own
+    and lets its instrument go, what was kept back there happens now; returns its events."""
+    not_inlined()
+    arena, named = load_i64(block + ARENA), NO_INSTRUMENT
+    store_i64(block + CHANGES_SEEN, load_i64(load_i64(block + CHANGES)))
+    all_held, first = load_i64(load_i64(block + ALL_HELD)) != 0, load_i64(block + HELD)
+    if refused != 0 and refused & ((1 << REASON_BITS) - 1) == 0:
+        named = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
+    settled = 0
+    for instrument in range(load_i64(arena + layout.INSTRUMENT_COUNT)):
+        at = first + instrument * load_i64(block + HELD_STEP)
+        freed = set_hold(arena, instrument, all_held or load_i64(at) != 0)
+        if freed and instrument == named and not is_foreign(arena, instrument):
+            settled = settle_held(block, order, instrument, out)
+    return settled
+
+
+@kernel_outlined
+def settle_held(block: int, order: int, instrument: int, out: int) -> int:
+    """What a hold has kept back in an instrument that trades continuously; returns its events."""
+    arena = load_i64(block + ARENA)
+    if load_u8(instrument_addr(arena, instrument) + layout.PHASE) != const.CONTINUOUS:
+        return 0
+    events = settle(arena, order, instrument, out)
+    store_i64(arena + layout.EVENT_COUNT, load_i64(arena + layout.EVENT_COUNT) + events)
+    if load_i64(block + QUOTES) != 0:
+        note_best(arena, load_i64(block + QUOTES), out, events)
+    if load_i64(block + ROOMS) != 0:
+        # What a room's orders could cause is another by now.
+        store_i64(block + COUNTED, 0)
+    return events
 
 
 @kernel

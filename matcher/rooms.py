@@ -26,7 +26,7 @@ from openoutcry.wire.memory import load_i64, load_u8, load_u32, not_inlined, sto
 from openoutcry.wire.records import NO_INSTRUMENT
 
 # Words of the hooks' block, of which these are the last.
-ROOMS, OPENED, OPENED_STEP, COUNTED, ORDERS, EXTRA, TABLES = range(104, 160, 8)
+ROOMS, OPENED, OPENED_STEP, COUNTED, ORDERS, EXTRA, TABLES = range(144, 200, 8)
 """ROOMS: how many (0: the capacities are of all instruments together); OPENED: address of how many
 orders are open in room 0, and OPENED_STEP bytes to the next room's; COUNTED: 0 until the words of
 TABLES are counted; ORDERS, EXTRA: a room's capacities.  TABLES: what each room's orders could

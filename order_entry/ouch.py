@@ -193,6 +193,7 @@ CANCEL_LETTERS = {
     Reason.REDUCED_TO_ZERO: "U",
     Reason.IOC_REST: "I",
     Reason.MARKET_REST: "I",
+    Reason.OFF_LOT: "I",
     Reason.FOK_UNFILLABLE: "I",
     Reason.MIN_QTY_UNFILLABLE: "I",
     Reason.EXPIRED: "T",

@@ -19,7 +19,7 @@ from openoutcry.pipeline.contract import words as w
 from openoutcry.ring import layout
 from openoutcry.ring.kernels import gate, slot_address
 from openoutcry.wire.big_endian import load_any64
-from openoutcry.wire.enums import CommandKind, TimeInForce
+from openoutcry.wire.enums import SELF_TRADE_SHIFT, CommandKind, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     copy56,
@@ -43,7 +43,8 @@ OUCH42, OUCH50 = int(Protocol.OUCH42), int(Protocol.OUCH50)
 CANCEL, DISCONNECT = int(CommandKind.CANCEL), int(CommandKind.DISCONNECT)
 MASS_CANCEL = int(CommandKind.MASS_CANCEL)
 OUCH_CANCEL, OUCH_REPLACE = ord("X"), ord("U")
-DAY = int(TimeInForce.DAY)
+DAY, IOC, FOK = (int(tif) for tif in (TimeInForce.DAY, TimeInForce.IOC, TimeInForce.FOK))
+TIF_MASK = (1 << SELF_TRADE_SHIFT) - 1
 CANCEL_NONE, CANCEL_DAY, CANCEL_ALL = (int(mode) for mode in CancelOnDisconnect)
 STREAM_FULL = int(Fault.STREAM_FULL)
 RESERVED, LAST = 8, 16
@@ -204,7 +205,9 @@ def resolve(hall: int, session: int, codec: int, order: int, note: int) -> int:
         most = load_i64(session + s.MAX_OPEN)
         if is_taken:
             return duplicate(session, note)
-        if most > 0 and load_i64(session + s.OPEN_ORDERS) >= most:
+        # What never rests takes no place: at its limit a session can still close out.
+        stays = load_u8(order + a.ORDER_TIF) & TIF_MASK not in (IOC, FOK)
+        if stays and most > 0 and load_i64(session + s.OPEN_ORDERS) >= most:
             store_u8(note + n.REFUSED, TOO_MANY_OPEN)
         elif st.is_nearly_full(load_i64(session + s.STREAM), RESERVED):
             store_u8(note + n.REFUSED, VENUE_FULL)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.matcher.hooks import Hooks
+from openoutcry.matcher.hooks import Holds, Hooks
 from openoutcry.risk import layout as lay
 from openoutcry.risk import open_orders, partitioned, partitions
 from openoutcry.risk.after import after
@@ -60,13 +60,22 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
             rooms=partitioned.partition_numbers(instruments, count),
             room_count=count,
             opened_at=(lay.HEADER_BYTES + lay.ORDERS_OPEN, lay.HEADER_BYTES),
+            holds=holds_of(region),
         )  # fmt: skip
     guard = int(region.view(np.int64)[lay.PROTECTION_AT // 8])
     quotes_at = guard + HEADER_BYTES if guard else 0
     bump_at = int(region.view(np.int64)[lay.BUMP_AT // 8])
     if not bump_at:
-        return Hooks(region, before, after, quotes_at, ahead)
-    return Hooks(region, before, after, quotes_at, ahead, hold, due, bump_at)
+        return Hooks(region, before, after, quotes_at, ahead, holds=holds_of(region))
+    return Hooks(
+        region, before, after, quotes_at, ahead, hold, due, bump_at, holds=holds_of(region)
+    )
+
+
+def holds_of(region: npt.NDArray[np.uint8]) -> Holds:
+    """Nothing trades in an instrument that is halted or pauses, nor in a market that is killed."""
+    first = int(region.view(np.int64)[lay.INSTRUMENT_AT // 8]) + lay.HALT
+    return Holds(lay.PUBLICATION, first, lay.INSTRUMENT_BYTES, lay.MARKET_KILL)
 
 
 def open_orders_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:

@@ -9,7 +9,7 @@ from openoutcry.risk import before as command
 from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
 from openoutcry.risk.money import add_money, judge_profit, margined_lots, mark_position
-from openoutcry.risk.protection import watch
+from openoutcry.risk.protection import CALLS, watch
 from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, prefetch, store_i64
@@ -59,14 +59,25 @@ def after(state: int, order: int, events: int, count: int) -> int:
             change(state, order, event, word, kind)
         elif kind == REJECTED:
             tell(state, order, event, word)
-        elif kind == PHASE_CHANGED and load_i64(event + PRICE) != NO_PRICE:
+        elif kind == PHASE_CHANGED:
             rules = totals.instrument_row(state, (word >> INSTRUMENT_SHIFT) & 0xFFFF)
-            store_i64(rules + lay.REFERENCE, load_i64(event + PRICE))
-            if load_i64(rules + lay.LAST) == NO_LIMIT:
-                store_i64(rules + lay.LAST, load_i64(event + PRICE))
+            enter_phase(rules, load_i64(event + QTY), load_i64(event + PRICE))
     if load_i64(state + lay.PROTECTION_AT) != 0:
         watch(state, events, count)
     return 0
+
+
+@kernel
+def enter_phase(rules: int, phase: int, reference: int) -> None:
+    """The instrument is in another phase, with this reference price."""
+    rests = load_i64(rules + lay.MARKET_RESTS) & ~lay.RESTS_IN_CALL
+    calls = (CALLS >> phase) & 1 != 0
+    store_i64(rules + lay.MARKET_RESTS, rests | lay.RESTS_IN_CALL if calls else rests)
+    if reference == NO_PRICE:
+        return
+    store_i64(rules + lay.REFERENCE, reference)
+    if load_i64(rules + lay.LAST) == NO_LIMIT:
+        store_i64(rules + lay.LAST, reference)
 
 
 @kernel_outlined

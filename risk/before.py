@@ -13,7 +13,14 @@ from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.house import apply_setting
 from openoutcry.risk.liquidation import excuse
 from openoutcry.risk.protection import tick
-from openoutcry.wire.enums import SELF_TRADE_MASK, SELF_TRADE_SHIFT, CommandKind, OrderType, Side
+from openoutcry.wire.enums import (
+    SELF_TRADE_MASK,
+    SELF_TRADE_SHIFT,
+    CommandKind,
+    OrderType,
+    Side,
+    TimeInForce,
+)
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, prefetch, store_i64
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED, type_bits
@@ -29,6 +36,8 @@ TYPE, TIME_IN_FORCE = ORDER.offsets["order_type"], ORDER.offsets["time_in_force"
 NEW, REPLACE, TIME = int(CommandKind.NEW), int(CommandKind.REPLACE), int(CommandKind.TIME)
 PHASE, DISCONNECT = int(CommandKind.PHASE), int(CommandKind.DISCONNECT)
 BUY, SELL = int(Side.BUY), int(Side.SELL)
+DAY, IOC, FOK = (int(tif) for tif in (TimeInForce.DAY, TimeInForce.IOC, TimeInForce.FOK))
+MARKET, TIF_MASK = int(OrderType.MARKET), (1 << SELF_TRADE_SHIFT) - 1
 UNPRICED_TYPES, TYPE_COUNT = type_bits(UNPRICED), len(OrderType)
 BUDGET_TYPES = type_bits(BUDGETS)
 """What pays and is paid no more than ``aux``, and never rests."""
@@ -147,6 +156,24 @@ def refuse(state: int, order: int, failed: int, limit: int, value: int, requeste
     store_i64(state + lay.REFUSED_ASKED, requested)
     store_i64(state + lay.REFUSALS, load_i64(state + lay.REFUSALS) + 1)
     return failed << REASON_BITS | bits.RISK_REASON
+
+
+@kernel
+def may_rest(order: int, rules: int, order_type: int) -> bool:
+    """Whether the new order may be open behind its command.  What never is counts as none: whoever
+    holds as many orders as it may can still close out."""
+    tif = load_u8(order + TIME_IN_FORCE) & TIF_MASK
+    if tif in (IOC, FOK):
+        return False
+    if order_type == MARKET and tif == DAY:
+        return load_i64(rules + lay.MARKET_RESTS) != 0
+    return True
+
+
+@kernel
+def is_next_tick(price: int, last: int, distance: int) -> bool:
+    """Whether the price is a tick from the last one, where a share of that may be less than one."""
+    return distance != 0 and -1 <= wide.sub(price, last) <= 1
 
 
 @kernel
@@ -417,7 +444,7 @@ def check(state: int, order: int, kind: int, instrument: int) -> int:
         unbound = limited == 0 or (distance != NO_LIMIT and limited == 1) or has_bands
         failed |= unbound << rb.UNPRICED
     else:
-        if distance != NO_LIMIT and last != NO_LIMIT:
+        if distance != NO_LIMIT and last != NO_LIMIT and not is_next_tick(price, last, distance):
             failed |= wide.further_than(price, last, distance) << rb.PRICE_DISTANCE
         if has_bands:
             outside = price > band_high if side == BUY else price < band_low
@@ -439,7 +466,7 @@ def check(state: int, order: int, kind: int, instrument: int) -> int:
     if rate_ns != 0:
         failed |= wide.product_above(ahead, 1, rate_ns, burst) << rb.RATE
     count = load_i64(row + lay.OPEN)
-    if is_new:
+    if is_new and may_rest(order, rules, order_type):
         failed |= (count >= load_i64(row + lay.OPEN_LIMIT)) << rb.OPEN_ORDERS
     profit, peak = load_i64(row + lay.PROFIT), load_i64(row + lay.PEAK)
     loss, drop = wide.sub(0, profit), wide.sub(peak, profit)

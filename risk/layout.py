@@ -73,11 +73,14 @@ GROUP_BYTES = 4 * WORD
 (
     WORST_BUY, WORST_SELL, BOUND, MULTIPLIER, FEE, MARGIN, LEVERAGED, WEIGHT, DISTANCE_BPS, ADV,
     ADV_BPS, REFERENCE, LAST, VOLUME, HALT, BAND_LOW, BAND_HIGH, BANDED, PRICE_LIMITED, PARTITION,
-) = _words("x " * 20)  # fmt: skip
+    MARKET_RESTS,
+) = _words("x " * 21)  # fmt: skip
 INSTRUMENT_BYTES = 24 * WORD
 """WORST_BUY, WORST_SELL: what a market order may have to pay or take; BOUND: the larger, without
 sign.  BANDED: there are bands; PRICE_LIMITED: an order without a price has a worst one.  PARTITION:
-its number, from 1; 0: the state has none."""
+its number, from 1; 0: the state has none.  MARKET_RESTS: a DAY market order may stay open, by the
+instrument's options, or because the phase is a call; 0: it never does."""
+RESTS_BY_OPTION, RESTS_IN_CALL = 1, 2
 
 # A cell.
 (

@@ -2,16 +2,17 @@
 """A bound on the open orders of each participant, for a core that has no other limits: so that
 nobody fills the book for everybody.
 
-``before`` refuses a NEW of a participant who holds as many as one may, with the bit OPEN_ORDERS, as
-the limit of that name does (``before.py``); ``after`` counts from the events: each says what is
-open of its order.  The state is the bound, then a count for each participant.
+``before`` refuses a NEW that may rest of a participant who holds as many as one may, with the bit
+OPEN_ORDERS, as the limit of that name does (``before.py``); one that never rests, IOC or FOK,
+counts as none.  ``after`` counts from the events: each says what is open of its order.  The state
+is the bound, then a count for each participant.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from openoutcry.risk.bits import RISK_REASON, RiskBit
-from openoutcry.wire.enums import CommandKind, EventKind
+from openoutcry.wire.enums import SELF_TRADE_SHIFT, CommandKind, EventKind, TimeInForce
 from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64
 from openoutcry.wire.records import EVENT, ORDER, RECORD_BYTES
@@ -22,6 +23,8 @@ REFUSED = 1 << int(RiskBit.OPEN_ORDERS) << 8 | RISK_REASON
 """The answer of ``before``: the bits, and the reason behind them."""
 
 ORDER_KIND, ORDER_WHO = ORDER.offsets["kind"], ORDER.offsets["participant"]
+ORDER_TIME_IN_FORCE, TIF_MASK = ORDER.offsets["time_in_force"], (1 << SELF_TRADE_SHIFT) - 1
+IOC, FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
 EVENT_KIND, EVENT_WHO = EVENT.offsets["kind"], EVENT.offsets["participant"]
 REASON, PRICE = EVENT.offsets["reason"], EVENT.offsets["price_ticks"]
 LEAVES, QTY = EVENT.offsets["leaves_lots"], EVENT.offsets["qty_lots"]
@@ -49,6 +52,9 @@ def before(state: int, order: int) -> int:
     """0, or :data:`REFUSED`."""
     if load_u8(order + ORDER_KIND) != NEW:
         return 0
+    if load_u8(order + ORDER_TIME_IN_FORCE) & TIF_MASK in (IOC, FOK):
+        # It never rests.
+        return 0
     count = load_i64(state + COUNTS + 8 * load_u16(order + ORDER_WHO))
     return REFUSED if count >= load_i64(state) else 0
 
@@ -63,7 +69,8 @@ def after(state: int, order: int, events: int, count: int) -> int:
         if kind == ACCEPTED:
             store_i64(at, load_i64(at) + 1)
             if VERIFY:
-                assert load_i64(at) <= load_i64(state), "before let no more in than one may hold"
+                # One that never rests may come on top, and is gone behind its command.
+                assert load_i64(at) <= load_i64(state) + 1, "before let no more in than may be held"
         elif kind in (GONE, EXPIRED) or (kind == FILLED and load_i64(event + LEAVES) == 0):
             store_i64(at, load_i64(at) - 1)
             if VERIFY:

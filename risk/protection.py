@@ -78,11 +78,11 @@ def set_bands(state: int, guard: int, instrument: int) -> None:
     low, high = -NEVER, NEVER
     price, bps = load_i64(row + g.REFERENCE), load_i64(row + g.BAND_BPS)
     if bps != 0 and price != NEVER:
-        unit = load_i64(row + g.TICKS_A_UNIT)
-        if unit != 0 and price <= 3 * unit:
-            bps = 2_000 if 4 * price >= 3 * unit else 7_500
-        width = max(1, (max(price, -price) * bps + 5_000) // 10_000)
-        if unit != 0 and 4 * price < 3 * unit:
+        unit, size = load_i64(row + g.TICKS_A_UNIT), max(price, -price)
+        if unit != 0 and size <= 3 * unit:
+            bps = 2_000 if 4 * size >= 3 * unit else 7_500
+        width = max(1, (size * bps + 5_000) // 10_000)
+        if unit != 0 and 4 * size < 3 * unit:
             width = max(1, min(width, 15 * unit // 100))
         low, high = price - width, price + width
     fixed, static_bps = load_i64(row + g.STATIC_REFERENCE), load_i64(row + g.STATIC_BPS)

@@ -12,11 +12,15 @@ from openoutcry.risk import speed_bump
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, Setting
 from openoutcry.risk.guard import Guard, enter_guard
 from openoutcry.risk.guard_layout import block_bytes
+from openoutcry.risk.protection import CALLS
+from openoutcry.wire.enums import InstrumentOption
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE, ORDER_DTYPE
 
 PRICE_LIMIT = 1 << 50
 """Price limits within this are limits; beyond it nobody has set them."""
+MARKET_STAYS = int(InstrumentOption.MARKET_REST_STAYS | InstrumentOption.MARKET_WAITS)
+"""With either of them a market order's rest may stay open."""
 MAX_CELLS = 1 << 24
 MAX_DELAYED = 1 << 20
 
@@ -136,6 +140,9 @@ def _instrument(row: npt.NDArray[np.int64], given: Any, multiplier: int, leverag
         values |= worst | {lay.PRICE_LIMITED: 2 if band else 1}
     if reference != NO_PRICE:
         values[lay.LAST] = reference
+    rests = lay.RESTS_BY_OPTION if int(given["options"]) & MARKET_STAYS else 0
+    rests |= lay.RESTS_IN_CALL if CALLS >> int(given["initial_phase"]) & 1 else 0
+    values[lay.MARKET_RESTS] = rests
     for word, value in values.items():
         row[word // 8] = value
 

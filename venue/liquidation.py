@@ -162,7 +162,10 @@ def next_part(
         last = int(row[lay.LAST // 8])
         if not lots or last == NO_LIMIT:
             continue
-        away = abs(last) * spec.band_bps // 10_000
+        away = 0
+        if spec.band_bps:
+            # A share of a low price may be less than a step.
+            away = max(abs(last) * spec.band_bps // 10_000, rules[index].steps.step(last))
         if position > 0:
             lowest = max(last - away, rules[index].min_price, int(row[lay.BAND_LOW // 8]))
             price = rules[index].steps.ceil(lowest)

@@ -25,6 +25,9 @@ static const unsigned UNPRICED = TYPE(MARKET) | TYPE(MARKET_TO_LIMIT) | TYPE(STO
                                  | TYPE(TRAILING_STOP) | TYPE(TRAILING_STOP_BPS)
                                  | TYPE(MARKET_BUDGET);
 /* They pay no more than aux, and never rest. */
+static const unsigned CALLS = 1u << OUTCRY_PHASE_PRE_OPEN | 1u << OUTCRY_PHASE_OPENING_AUCTION
+                            | 1u << OUTCRY_PHASE_VOLATILITY_AUCTION
+                            | 1u << OUTCRY_PHASE_CLOSING_AUCTION;
 static const unsigned BUDGETS = TYPE(MARKET_BUDGET) | TYPE(LIMIT_BUDGET);
 /* Sliding orders among them: they count at the price that was asked for. */
 static const unsigned PEGS = TYPE(PEG_PRIMARY) | TYPE(PEG_MARKET) | TYPE(PEG_MIDPOINT)
@@ -117,6 +120,13 @@ static wide needed(const char *rules, wide position, wide buys, wide sells, wide
     wide lots = W(rules + L_LEVERAGED) ? worst_lots(position, buys, sells)
                                        : wide_max(sells - position, 0);
     return cost + (buys + sells) * W(rules + L_FEE) + lots * W(rules + L_MARGIN);
+}
+static int may_rest(const order_t *o, const char *rules) {
+    unsigned tif = o->time_in_force & ((1u << SELF_TRADE_SHIFT) - 1);
+    if (tif == OUTCRY_TIME_IN_FORCE_IOC || tif == OUTCRY_TIME_IN_FORCE_FOK) return 0;
+    if (o->order_type == OUTCRY_ORDER_TYPE_MARKET && tif == OUTCRY_TIME_IN_FORCE_DAY)
+        return W(rules + L_MARKET_RESTS) != 0;
+    return 1;
 }
 static int64_t refuse(char *s, const order_t *o, uint64_t failed, struct told t) {
     W(s + L_REFUSED_SEQ) = o->seq;
@@ -215,6 +225,7 @@ static RARE int64_t check_exactly(char *s, const order_t *o, int64_t instrument)
     } else {
         wide away = (wide)price - last, base = last < 0 ? -(wide)last : last;
         if (distance != NO_LIMIT && last != NO_LIMIT
+            && (distance == 0 || away < -1 || away > 1)
             && (away < 0 ? -away : away) * 10000 > distance * base)
             FAIL(PRICE_DISTANCE, distance, last, price);
         if (banded && (buy ? price > high : price < low))
@@ -234,7 +245,7 @@ static RARE int64_t check_exactly(char *s, const order_t *o, int64_t instrument)
     if (rate_ns && ahead > (wide)rate_ns * burst)
         FAIL(RATE, cut((wide)rate_ns * burst), cut(ahead - rate_ns), cut(ahead));
     int64_t count = W(row + L_OPEN), most = W(row + L_OPEN_LIMIT);
-    if (is_new && count >= most) FAIL(OPEN_ORDERS, most, count, count + 1);
+    if (is_new && count >= most && may_rest(o, rules)) FAIL(OPEN_ORDERS, most, count, count + 1);
     int64_t profit = W(row + L_PROFIT), loss = -profit, drop = cut((wide)W(row + L_PEAK) - profit);
     if (loss >= W(row + L_LOSS_LIMIT)) FAIL(LOSS, W(row + L_LOSS_LIMIT), loss, loss);
     if (drop >= W(row + L_DRAWDOWN_LIMIT)) FAIL(DRAWDOWN, W(row + L_DRAWDOWN_LIMIT), drop, drop);
@@ -524,8 +535,11 @@ static inline void after(char *s, const order_t *o, event_t *events, int64_t cou
             } else if (W(s + L_PASSED)) {
                 give_back(s, o, e);
             }
-        } else if (e->kind == OUTCRY_EVENT_KIND_PHASE_CHANGED && e->price_ticks != NO_PRICE) {
+        } else if (e->kind == OUTCRY_EVENT_KIND_PHASE_CHANGED) {
             char *rules = instrument_row(s, e->instrument);
+            int64_t rests = W(rules + L_MARKET_RESTS) & ~L_RESTS_IN_CALL;
+            W(rules + L_MARKET_RESTS) = rests | (CALLS >> e->qty_lots & 1 ? L_RESTS_IN_CALL : 0);
+            if (e->price_ticks == NO_PRICE) continue;
             W(rules + L_REFERENCE) = e->price_ticks;
             if (W(rules + L_LAST) == NO_LIMIT) W(rules + L_LAST) = e->price_ticks;
         }

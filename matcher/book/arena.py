@@ -92,6 +92,7 @@ COMMAND_COUNT = 392  # commands seen, another shard's among them; the current on
 # Of the current command, stale between commands: the general path keeps them here rather than
 # in the arguments of every function.
 NEXT_EVENT_AT = 400  # address at which the next event goes
+TRADE_PRICE = 408  # at which the taker trades with everybody; NO_PRICE: each maker's own
 CAUSE_SEQ = 416
 TAKER_ID = 424
 TAKER_WORD = 432  # tag of the taker's events
@@ -166,6 +167,7 @@ MODE_PHASE = 2  # not CONTINUOUS
 MODE_FOREIGN = 4  # another shard's
 MODE_STEPS = 8  # Allocation.STEPS: no plain command; for ever
 MODE_WAITING = 16  # a market order waits: no plain command
+MODE_HELD = 32  # the hooks let nothing trade, see commands/holds.py; no state of the matcher
 MODE_SPECIAL = 1 << 8  # added for every open order that has an extension
 
 # Book: one side of one kind.

@@ -257,13 +257,15 @@ def has_many_slices(qty: int, display: int) -> bool:
 def refuse_phase(state: int, order_type: int, tif: int, price: int) -> int:
     """Whether a new order may come in the instrument's phase."""
     phase = load_u8(state + layout.PHASE)
+    if load_i64(state + layout.MODE) & layout.MODE_HELD != 0:
+        return const.WRONG_PHASE
     if phase == const.CONTINUOUS:
         return const.WRONG_PHASE if tif == const.AT_OPEN else const.ACCEPT
     if phase in (const.CLOSED, const.HALT):
         return const.WRONG_PHASE
     if phase == const.TRADING_AT_LAST:
         last = load_i64(state + layout.LAST_PRICE)
-        if last == NO_PRICE or order_type > const.MARKET or tif > const.GTC:
+        if last == NO_PRICE or order_type > const.MARKET or tif > const.GTD:
             return const.WRONG_PHASE
         return const.OFF_LAST if order_type == const.LIMIT and price != last else const.ACCEPT
     if tif in (const.IOC, const.FOK) or is_peg(order_type) or order_type == const.MIN_QTY_TYPE:

@@ -49,7 +49,7 @@ from openoutcry.matcher.matching.stops import (
 )
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
-    AT_LIMIT,
+    AT_LAST,
     fillable,
     set_taker,
     take,
@@ -210,7 +210,8 @@ def refuse_replace(arena: int, order: int, instrument: int, slot: int) -> int:
         return reason
     state = instrument_addr(arena, instrument)
     phase = load_u8(state + layout.PHASE)
-    if phase in (const.CLOSED, const.HALT):
+    is_held = load_i64(state + layout.MODE) & layout.MODE_HELD != 0
+    if phase in (const.CLOSED, const.HALT) or is_held:
         return const.WRONG_PHASE
     if phase == const.TRADING_AT_LAST:
         last = load_i64(state + layout.LAST_PRICE)
@@ -478,7 +479,7 @@ def move(arena: int, order: int, instrument: int, slot: int, order_type: int, pr
     any_order.leave_book(arena, slot)
     set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, mode_of(order))
     phase = load_u8(instrument_addr(arena, instrument) + layout.PHASE)
-    books = AT_LIMIT if phase == const.TRADING_AT_LAST else ALL_BOOKS
+    books = AT_LAST if phase == const.TRADING_AT_LAST else ALL_BOOKS
     can_take = phase in (const.CONTINUOUS, const.TRADING_AT_LAST) and order_type != const.POST_ONLY
     if can_take and order_type == const.ALL_OR_NONE:
         can_take = fillable(arena, instrument, side, price, qty, books) == qty

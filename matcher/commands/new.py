@@ -58,7 +58,7 @@ from openoutcry.matcher.matching.stops import (
 )
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
-    AT_LIMIT,
+    AT_LAST,
     WAITING_ONLY,
     crosses_any,
     fillable,
@@ -317,7 +317,7 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
     order_type, tif = order_type_of(order), order_tif(order)
     side, qty = order_side(order), load_i64(order + const.ORDER_QTY)
     price = load_i64(order + const.ORDER_PRICE)
-    books = AT_LIMIT if at_last else ALL_BOOKS
+    books = AT_LAST if at_last else ALL_BOOKS
     waits_opposite = crosses_waiting(arena, instrument, side)
     # ``limit``: how far it trades; ``rest_price``: where a remainder may rest, or NO_PRICE.
     can_take, limit, accepted_price, rest_price = 1, price, price, price
@@ -372,11 +372,7 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
     if is_market(order_type):
         store_i64(arena + layout.TAKER_UNPRICED, 1)
     if has_budget(order_type):
-        left = enter_budget(arena, order, instrument, side, can_take, limit, books)
-        if left > 0:
-            reason = const.MARKET_REST if is_market(order_type) else const.IOC_REST
-            word |= reason_word(const.CANCELLED, reason)
-            emit_next(arena, order_id, 0, accepted_price, left, 0, word)
+        enter_budget(arena, order, instrument, side, can_take, limit, books)
         return const.ACCEPT
     min_fill = min_fill_qty(order)
     if min_fill > 0:

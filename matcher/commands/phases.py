@@ -5,7 +5,8 @@ import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
     begin_list,
-    best_price,
+    best_level,
+    better_level,
     book_of,
     cancel_order,
     join_book,
@@ -15,7 +16,7 @@ from openoutcry.matcher.book.any_order import (
     refuse_join,
 )
 from openoutcry.matcher.book.instrument_rules import add_saturating, is_call, rule_addr
-from openoutcry.matcher.book.levels import instrument_addr, slot_addr
+from openoutcry.matcher.book.levels import instrument_addr, key_flip, level_key, slot_addr
 from openoutcry.matcher.book.orders import order_tag
 from openoutcry.matcher.commands.mass import DAY_ORDERS, sweep
 from openoutcry.matcher.events import emit_next, event_tag
@@ -23,7 +24,7 @@ from openoutcry.matcher.matching.allocation import lose_top
 from openoutcry.matcher.matching.auction_price import crossing_price
 from openoutcry.matcher.matching.pegs import park_pegs
 from openoutcry.matcher.matching.uncross import uncross
-from openoutcry.wire.kernel import kernel_outlined
+from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
@@ -39,6 +40,14 @@ def change_phase(arena: int, order: int, instrument: int) -> int:
     ):
         return const.MALFORMED
     state = instrument_addr(arena, instrument)
+    uncrosses, old = must_uncross(arena, instrument, phase), load_u8(state + layout.PHASE)
+    is_held = load_i64(state + layout.MODE) & layout.MODE_HELD != 0
+    if uncrosses and is_held and phase != const.CLOSED and is_crossed(arena, instrument):
+        return const.WRONG_PHASE
+    if phase == const.CLOSED and (is_held or old == const.HALT):
+        # Nothing trades on the way out of a halt into the night.
+        store_u8(state + layout.AUCTION_EXTENSIONS, 0)
+        uncrosses = False
     sets = load_i64(order + const.ORDER_QTY)
     if sets == 1 or sets == 2:
         store_i64(state + layout.REFERENCE, load_i64(order + const.ORDER_PRICE))
@@ -46,8 +55,6 @@ def change_phase(arena: int, order: int, instrument: int) -> int:
             store_i64(state + layout.LAST_PRICE, NO_PRICE)
     elif load_i64(state + layout.LAST_PRICE) != NO_PRICE:
         store_i64(state + layout.REFERENCE, load_i64(state + layout.LAST_PRICE))
-    old = load_u8(state + layout.PHASE)
-    uncrosses = must_uncross(arena, instrument, phase)
     if uncrosses and is_extended(arena, instrument):
         store_u8(state + layout.AUCTION_EXTENSIONS, load_u8(state + layout.AUCTION_EXTENSIONS) + 1)
         emit_phase_changed(arena, instrument, old, old, const.AUCTION_EXTENDED)
@@ -92,11 +99,25 @@ def must_uncross(arena: int, instrument: int, phase: int) -> bool:
         return False
     if load_u8(instrument_addr(arena, instrument) + layout.CALLED) != 0:
         return True
-    if phase != const.CONTINUOUS:
+    return phase == const.CONTINUOUS and is_crossed(arena, instrument)
+
+
+@kernel_outlined
+def is_crossed(arena: int, instrument: int) -> bool:
+    """Whether displayed or hidden orders of both sides could trade with each other."""
+    bids = book_of(instrument, layout.DISPLAYED, const.BUY)
+    bid = best_shown_or_hidden(arena, bids)
+    ask = best_shown_or_hidden(arena, bids | 1)
+    if bid == 0 or ask == 0:
         return False
-    bid = best_price(arena, instrument, const.BUY, NO_PRICE)
-    ask = best_price(arena, instrument, const.SELL, NO_PRICE)
-    return bid != NO_PRICE and ask != NO_PRICE and bid >= ask
+    return level_key(arena, bid) ^ key_flip(bids) >= level_key(arena, ask)
+
+
+@kernel
+def best_shown_or_hidden(arena: int, displayed: int) -> int:
+    """The best level of the book and the hidden one of its side, or 0."""
+    hidden = displayed & ~layout.WHICH | layout.HIDDEN_BOOK
+    return better_level(arena, best_level(arena, displayed), best_level(arena, hidden))
 
 
 @kernel_outlined

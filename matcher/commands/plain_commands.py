@@ -66,6 +66,9 @@ from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_fixed, load_i64, load_u8, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE
 
+GENERAL_ALONE = layout.MODE_FOREIGN | layout.MODE_STEPS | layout.MODE_WAITING | layout.MODE_HELD
+"""In such an instrument every command is the general path's."""
+
 
 @kernel_outlined
 def plain_on_plain(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
@@ -77,10 +80,10 @@ def plain_on_plain(arena: int, order: int, instrument: int, entry: int, out: int
 @kernel_outlined
 def plain_on_special(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
     """As :func:`plain_command`, on any instrument of this shard that may be traded or is in a
-    call."""
+    call, and is not held."""
     state = instrument_addr(arena, instrument)
     mode = load_i64(state + layout.MODE)
-    if mode & (layout.MODE_FOREIGN | layout.MODE_STEPS | layout.MODE_WAITING) != 0 or (
+    if mode & GENERAL_ALONE != 0 or (
         mode & layout.MODE_PHASE != 0 and not is_call(load_u8(state + layout.PHASE))
     ):
         return 0

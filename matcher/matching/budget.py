@@ -12,7 +12,7 @@ from openoutcry.matcher.book.any_order import (
     next_order,
     reason_word,
 )
-from openoutcry.matcher.book.instrument_rules import is_pro_rata
+from openoutcry.matcher.book.instrument_rules import is_market, is_pro_rata
 from openoutcry.matcher.book.levels import (
     key_flip,
     level_addr,
@@ -29,7 +29,6 @@ from openoutcry.matcher.matching.self_trade import (
     spend,
 )
 from openoutcry.matcher.matching.take import (
-    ALL_BOOKS,
     WAITING_ONLY,
     allocate_level,
     displayed_at_head,
@@ -50,39 +49,46 @@ from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
+GOES_ON, PAYS_NO_MORE = 1, 2
+"""TAKER_HAS_BUDGET: what is left of the budget pays for no lot at the price at which it stands."""
+
 
 @kernel_outlined
 def enter_budget(
     arena: int, order: int, instrument: int, side: int, can_take: int, limit: int, books: int
-) -> int:
-    """Let the new order, whose taker is set, trade up to the price ``limit``.  A FOK order that
-    would not be used up is cancelled instead.  Returns what is left of it and still has to be
-    cancelled."""
+) -> None:
+    """Let the new order, whose taker is set, trade up to the price ``limit``, and cancel what is
+    left of it.  A FOK order that would not be used up is cancelled instead."""
     qty, budget = load_i64(order + const.ORDER_QTY), load_i64(order + const.ORDER_AUX)
     tif = (load_i64(order + const.ORDER_WORD) >> const.TIF_SHIFT) & 0xF
-    store_i64(arena + layout.TAKER_HAS_BUDGET, 1)
+    store_i64(arena + layout.TAKER_HAS_BUDGET, GOES_ON)
     store_i64(arena + layout.TAKER_BUDGET, budget)
-    left = qty
-    if tif == const.FOK and (
-        can_take == 0 or not would_be_used_up(arena, instrument, side, limit, qty, budget, books)
+    left, reason = qty, const.FOK_UNFILLABLE
+    if tif != const.FOK or (
+        can_take != 0 and would_be_used_up(arena, instrument, side, limit, qty, budget, books)
     ):
-        word = load_i64(arena + layout.TAKER_WORD)
-        word |= reason_word(const.CANCELLED, const.FOK_UNFILLABLE)
-        price = load_i64(arena + layout.TAKER_PRICE)
-        emit_next(arena, load_i64(arena + layout.TAKER_ID), 0, price, qty, 0, word)
-        left = 0
-    elif can_take != 0:
-        left = take_for_budget(arena, instrument, side, limit, qty, books)
+        if can_take != 0:
+            left = take_for_budget(arena, instrument, side, limit, qty, books)
+        order_type = (load_i64(order + const.ORDER_WORD) >> const.TYPE_SHIFT) & 0xFF
+        reason = const.MARKET_REST if is_market(order_type) else const.IOC_REST
+        if load_i64(arena + layout.TAKER_HAS_BUDGET) == PAYS_NO_MORE:
+            reason = const.OFF_LOT
     store_i64(arena + layout.TAKER_HAS_BUDGET, 0)
-    return left
+    if left > 0:
+        word = load_i64(arena + layout.TAKER_WORD) | reason_word(const.CANCELLED, reason)
+        price = load_i64(arena + layout.TAKER_PRICE)
+        emit_next(arena, load_i64(arena + layout.TAKER_ID), 0, price, left, 0, word)
 
 
 @kernel
 def is_spent(arena: int, instrument: int, price: int, qty: int) -> bool:
     """Whether the taker wants no more, or what is left of its budget pays for none of the ``qty``
-    lots that it wants at ``price``."""
+    lots that it wants at ``price``: then it ends there."""
     budget = load_i64(arena + layout.TAKER_BUDGET)
-    return lots_for(arena, instrument, budget, price, qty) == 0
+    if lots_for(arena, instrument, budget, price, qty) != 0:
+        return False
+    store_i64(arena + layout.TAKER_HAS_BUDGET, PAYS_NO_MORE)
+    return True
 
 
 @kernel_outlined
@@ -109,8 +115,8 @@ def take_for_budget(
     in_time_order = 0
     aon = first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
     while qty > 0:
-        displayed = front_level(arena, opposite | layout.DISPLAYED, worst, ALL_BOOKS)
-        hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst, ALL_BOOKS)
+        displayed = front_level(arena, opposite | layout.DISPLAYED, worst)
+        hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst)
         level = better_level(arena, displayed, hidden)
         key = level_key(arena, level) if level != 0 else MAX_VALUE
         budget = load_i64(arena + layout.TAKER_BUDGET)
@@ -129,13 +135,14 @@ def take_for_budget(
             break
         price = key ^ flip
         lots = lots_for(arena, instrument, budget, price, qty)
-        if lots == 0:
+        if is_spent(arena, instrument, price, qty):
             break
         if shares != 0 and level == displayed:
             if in_time_order <= 0:
                 in_time_order = load_i64(level_addr(arena, level) + layout.LEVEL_TOTAL)
                 if lots < in_time_order and not has_own_order(arena, level, owner, mode):
                     allocate_level(arena, instrument, level, lots, qty - lots)
+                    store_i64(arena + layout.TAKER_HAS_BUDGET, PAYS_NO_MORE)
                     return qty - lots
             in_time_order -= displayed_at_head(arena, level)
         maker = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
@@ -194,8 +201,8 @@ def would_be_used_up(
             return False
     if books == WAITING_ONLY:
         return False
-    displayed = front_level(arena, opposite | layout.DISPLAYED, worst, ALL_BOOKS)
-    hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst, ALL_BOOKS)
+    displayed = front_level(arena, opposite | layout.DISPLAYED, worst)
+    hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst)
     aon = first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
     while True:
         level = better_level(arena, displayed, hidden)

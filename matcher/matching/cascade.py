@@ -65,10 +65,12 @@ from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 @kernel_outlined
 def after_command(arena: int, instrument: int) -> None:
-    """Run what a command's changes to the instrument trigger."""
-    phase = load_u8(instrument_addr(arena, instrument) + layout.PHASE)
+    """Run what a command's changes to the instrument trigger; nothing while it is held."""
+    state = instrument_addr(arena, instrument)
+    phase = load_u8(state + layout.PHASE)
     if phase == const.CONTINUOUS:
-        if not is_stable(arena, instrument, instrument_addr(arena, instrument)):
+        is_held = load_i64(state + layout.MODE) & layout.MODE_HELD != 0
+        if not is_held and not is_stable(arena, instrument, state):
             cascade(arena, instrument)
     elif is_call(phase):
         publish_indicative(arena, instrument)

@@ -41,13 +41,15 @@ def electing_price(arena: int, instrument: int) -> int:
 
 @kernel
 def trailing_trigger(order_type: int, side: int, aux: int, last: int) -> int:
-    """A trailing stop's trigger from the last price ``last``; NO_PRICE without one."""
+    """A trailing stop's trigger from the last price ``last``; NO_PRICE without one.  A distance in
+    basis points is a share of the price without its sign, and at least one tick."""
     if last == NO_PRICE:
         return NO_PRICE
     distance = aux & 0xFFFFFFFF
     if trails_by_bps(order_type):
-        # In parts, so that nothing overflows: floor(last * bps / 10000).
-        distance = last // 10_000 * distance + last % 10_000 * distance // 10_000
+        # In parts, so that nothing overflows: floor(size * bps / 10000).
+        size = max(last, -last)
+        distance = max(1, size // 10_000 * distance + size % 10_000 * distance // 10_000)
     return max(NO_PRICE + 1, add_saturating(last, distance if side == const.BUY else -distance))
 
 

@@ -23,15 +23,12 @@ from openoutcry.matcher.book.any_order import (
 from openoutcry.matcher.book.instrument_rules import is_pro_rata, rule_addr
 from openoutcry.matcher.book.levels import (
     book_addr,
-    find_page,
     instrument_addr,
     key_flip,
     leave_level,
     level_addr,
     level_key,
     next_level,
-    page_addr,
-    page_number,
     slot_addr,
 )
 from openoutcry.matcher.book.orders import (
@@ -69,8 +66,8 @@ from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 ALL_BOOKS = 0
 NON_DISPLAYED_BOOKS = 1
 """Hidden and all-or-none: for a pegged order, which never crosses the displayed book."""
-AT_LIMIT = 2
-"""Displayed and hidden at exactly the limit: trading at last."""
+AT_LAST = 2
+"""Displayed and hidden, all at the price of the limit: trading at last."""
 WAITING_ONLY = 3
 """None, but market orders that wait: for a market order without a quote to set its band by."""
 
@@ -111,6 +108,7 @@ def set_taker(arena: int, order_id: int, word: int, price: int, mode: int) -> No
     store_i64(arena + layout.TAKER_PRICE, price)
     store_i64(arena + layout.TAKER_MODE, mode)
     store_i64(arena + layout.TAKER_UNPRICED, 0)
+    store_i64(arena + layout.TRADE_PRICE, NO_PRICE)
 
 
 @kernel_outlined
@@ -123,19 +121,21 @@ def take(arena: int, instrument: int, side: int, limit: int, qty: int, books: in
     mode = load_i64(arena + layout.TAKER_MODE)
     owner = load_i64(arena + layout.TAKER_WORD) & 0xFFFF
     shares = is_pro_rata(arena, instrument)
+    if books == AT_LAST:
+        store_i64(arena + layout.TRADE_PRICE, limit)
     if mode != const.ALLOW and applies_first(arena, instrument):
         qty = prevent_first(arena, instrument, side, worst, qty, books, False)
     if crosses_waiting(arena, instrument, side):
-        qty = take_waiting(arena, instrument, side, limit, books == AT_LIMIT, qty)
+        qty = take_waiting(arena, instrument, side, limit, books == AT_LAST, qty)
     if books == WAITING_ONLY:
         return qty
     in_time_order = 0
-    aon = 0 if books == AT_LIMIT else first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
+    aon = 0 if books == AT_LAST else first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
     while qty > 0:
         displayed = 0
         if books != NON_DISPLAYED_BOOKS:
-            displayed = front_level(arena, opposite | layout.DISPLAYED, worst, books)
-        hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst, books)
+            displayed = front_level(arena, opposite | layout.DISPLAYED, worst)
+        hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst)
         level = better_level(arena, displayed, hidden)
         key = level_key(arena, level) if level != 0 else MAX_VALUE
         if aon != 0:
@@ -169,12 +169,8 @@ def displayed_at_head(arena: int, level: int) -> int:
 
 
 @kernel
-def front_level(arena: int, book: int, worst: int, books: int) -> int:
-    """The best level of ``book`` up to the key ``worst`` (AT_LIMIT: the one at it), or 0."""
-    if books == AT_LIMIT:
-        page = find_page(arena, book, page_number(worst))
-        is_open = (load_i64(page_addr(arena, page) + layout.PAGE_BITMAP) >> (worst & 63)) & 1
-        return page << 6 | (worst & 63) if page != 0 and is_open else 0
+def front_level(arena: int, book: int, worst: int) -> int:
+    """The best level of ``book`` up to the key ``worst``, or 0."""
     level = best_level(arena, book)
     return level if level != 0 and level_key(arena, level) <= worst else 0
 
@@ -189,6 +185,13 @@ def match_maker(arena: int, instrument: int, maker: int, owner: int, mode: int, 
     return qty - traded
 
 
+@kernel
+def trade_price(arena: int, maker: int) -> int:
+    """The maker's price; trading at last, that of everybody."""
+    price = load_i64(arena + layout.TRADE_PRICE)
+    return plain_price(arena, maker) if price == NO_PRICE else price
+
+
 @kernel_outlined
 def fill(arena: int, instrument: int, maker: int, traded: int, left: int) -> None:
     """Trade ``traded`` lots at the maker's price; ``left``: the taker's leaves after it."""
@@ -196,7 +199,7 @@ def fill(arena: int, instrument: int, maker: int, traded: int, left: int) -> Non
     if load_u32(at + layout.SLOT_OWNER) & layout.EXTENDED == 0:
         fill_plain(arena, instrument, maker, traded, left)
         return
-    price = plain_price(arena, maker)
+    price = trade_price(arena, maker)
     maker_id = load_i64(at + layout.SLOT_ID)
     taker_id = load_i64(arena + layout.TAKER_ID)
     leaves = order_leaves(arena, maker) - traded
@@ -217,7 +220,7 @@ def fill(arena: int, instrument: int, maker: int, traded: int, left: int) -> Non
 def fill_plain(arena: int, instrument: int, maker: int, traded: int, left: int) -> None:
     """:func:`fill` for a plain order, as most makers are."""
     at = slot_addr(arena, maker)
-    price, maker_id = plain_price(arena, maker), load_i64(at + layout.SLOT_ID)
+    price, maker_id = trade_price(arena, maker), load_i64(at + layout.SLOT_ID)
     taker_id, taker = load_i64(arena + layout.TAKER_ID), load_i64(arena + layout.TAKER_WORD)
     leaves = load_i64(at + layout.SLOT_QTY) - traded
     owner = load_u32(at + layout.SLOT_OWNER) & 0xFFFF
@@ -279,16 +282,16 @@ def prevent_first(
     opposite = instrument << 4 | (2 - side)
     if crosses_waiting(arena, instrument, side):
         limit = worst ^ key_flip(opposite)
-        qty = prevent_with_waiting(arena, instrument, side, limit, books == AT_LIMIT, qty, looks)
+        qty = prevent_with_waiting(arena, instrument, side, limit, books == AT_LAST, qty, looks)
         if qty == 0:
             return 0
     if books == WAITING_ONLY:
         return qty
     displayed = 0
     if books != NON_DISPLAYED_BOOKS:
-        displayed = front_level(arena, opposite | layout.DISPLAYED, worst, books)
-    hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst, books)
-    aon = 0 if books == AT_LIMIT else first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
+        displayed = front_level(arena, opposite | layout.DISPLAYED, worst)
+    hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst)
+    aon = 0 if books == AT_LAST else first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
     while qty > 0:
         level = better_level(arena, displayed, hidden)
         key = level_key(arena, level) if level != 0 else MAX_VALUE
@@ -310,7 +313,7 @@ def prevent_first(
         if level == 0:
             break
         # Before anything is cancelled, with which a level may go.
-        following = 0 if books == AT_LIMIT else next_level(arena, level)
+        following = next_level(arena, level)
         if following != 0 and level_key(arena, following) > worst:
             following = 0
         slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
@@ -427,7 +430,7 @@ def fillable(arena: int, instrument: int, side: int, limit: int, qty: int, books
     left = qty
     price = NO_PRICE
     if crosses_waiting(arena, instrument, side):
-        at_last = books == AT_LIMIT
+        at_last = books == AT_LAST
         price = waiting_price_after_prevention(arena, instrument, side, limit, at_last)
     if price != NO_PRICE:
         left, meets_own = simulate_waiting(arena, instrument, side, left)
@@ -435,9 +438,9 @@ def fillable(arena: int, instrument: int, side: int, limit: int, qty: int, books
             return qty - left
     if books == WAITING_ONLY:
         return qty - left
-    displayed = front_level(arena, opposite | layout.DISPLAYED, worst, books)
-    hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst, books)
-    aon = 0 if books == AT_LIMIT else first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
+    displayed = front_level(arena, opposite | layout.DISPLAYED, worst)
+    hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst)
+    aon = 0 if books == AT_LAST else first_order(arena, opposite | layout.ALL_OR_NONE_BOOK)
     while left > 0:
         level = better_level(arena, displayed, hidden)
         key = level_key(arena, level) if level != 0 else MAX_VALUE
@@ -457,7 +460,7 @@ def fillable(arena: int, instrument: int, side: int, limit: int, qty: int, books
         left, ended = simulate_level(arena, level, owner, mode, left)
         if ended:
             break
-        following = 0 if books == AT_LIMIT else next_level(arena, level)
+        following = next_level(arena, level)
         if following != 0 and level_key(arena, following) > worst:
             following = 0
         if level == displayed:

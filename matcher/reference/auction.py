@@ -56,9 +56,9 @@ def change_phase(m: Market, new: Phase, ref: int | None, has_ref: bool) -> None:
         m.ref = ref
     elif m.last is not None:
         m.ref = m.last
-    uncrosses = (new in UNCROSSING_PHASES and m.called) or (
-        new == Phase.CONTINUOUS and is_crossed(m)
-    )
+    uncrosses = uncrosses_into(m, new)
+    if new == Phase.CLOSED and (m.held or old == Phase.HALT):
+        m.extensions, uncrosses = 0, False
     if uncrosses and is_extended(m):
         m.extensions += 1
         emit_phase_changed(m, old, old, Reason.AUCTION_EXTENDED)
@@ -77,8 +77,19 @@ def change_phase(m: Market, new: Phase, ref: int | None, has_ref: bool) -> None:
         for order in m.canonical():
             if order.tif == TimeInForce.DAY or order.tif in AUCTION_ONLY:
                 m.cancel_order(order, Reason.DAY_END, EventKind.EXPIRED)
-    elif new == Phase.CONTINUOUS:
+    elif new == Phase.CONTINUOUS and not m.held:
         cascade(m)
+
+
+def uncrosses_into(m: Market, new: Phase) -> bool:
+    called = new in UNCROSSING_PHASES and m.called
+    return called or (new == Phase.CONTINUOUS and is_crossed(m))
+
+
+def may_enter(m: Market, new: Phase) -> bool:
+    """Not a phase that begins with trades, while nothing may trade."""
+    begins = new != Phase.CLOSED and uncrosses_into(m, new) and is_crossed(m)
+    return not (m.held and begins)
 
 
 def emit_phase_changed(m: Market, new: Phase, old: Phase, reason: Reason) -> None:

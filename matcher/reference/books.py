@@ -110,6 +110,8 @@ class OpenOrder:
     min_qty: int = 0
     budget: int | None = None
     """What is left of it, price ticks times lots."""
+    pays_no_more: bool = False
+    """What is left of its budget pays for no lot at the price at which it stands."""
     place: Place = Place.NOWHERE
     is_top: bool = False
     """It has bettered the market (Allocation.STEPS)."""
@@ -313,14 +315,12 @@ class Market:
     """One instrument: its rules, phase, prices, and the orders in its books."""
 
     def __init__(self, index: int, row: Any, capacity: Capacity, event_log: EventLog) -> None:
-        self.index, self.rules, self.capacity, self.event_log = (
-            index,
-            Rules(row),
-            capacity,
-            event_log,
-        )
+        self.index, self.rules = index, Rules(row)
+        self.capacity, self.event_log = capacity, event_log
         self.phase = Phase(int(row["initial_phase"]))
         self.called = self.phase in CALL_PHASES
+        self.held = False
+        """The hooks let nothing trade."""
         self.last: int | None = None
         self.ref = price_or_none(int(row["reference_price_ticks"]))
         self.extensions = 0

@@ -56,12 +56,13 @@ def move_triggers(m: Market) -> None:
         m.join_book(order, Place.TRIGGER)
 
 
-def trailing_trigger(order: OpenOrder, set_trailing: int) -> int:
-    """The trigger at its distance from the anchor, saturating at int64."""
+def trailing_trigger(order: OpenOrder, anchor: int) -> int:
+    """The trigger at its distance from the anchor, saturating at int64.  A distance in basis points
+    is a share of the anchor without its sign, and at least one tick."""
     distance = order.distance
     if order.order_type in TRAILING_BPS:
-        distance = set_trailing * order.distance // BASIS_POINTS
-    trigger = set_trailing + distance if order.side == Side.BUY else set_trailing - distance
+        distance = max(1, abs(anchor) * order.distance // BASIS_POINTS)
+    trigger = anchor + distance if order.side == Side.BUY else anchor - distance
     return min(max(trigger, -MAX_VALUE), MAX_VALUE)
 
 

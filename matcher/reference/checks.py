@@ -143,6 +143,7 @@ def unpack_trailing(aux: int) -> tuple[int, int]:
 
 def check_phase(m: Market, c: Command) -> None:
     """Whether the instrument's phase takes such a new order."""
+    require(not m.held, Reason.WRONG_PHASE)
     if m.phase in CALL_PHASES:
         is_taken = c.tif not in (IOC, FOK) and c.order_type not in (*PEGS, OrderType.MIN_QTY)
         opens = m.phase in (Phase.PRE_OPEN, Phase.OPENING_AUCTION)
@@ -150,7 +151,7 @@ def check_phase(m: Market, c: Command) -> None:
     elif m.phase == Phase.CONTINUOUS:
         require(c.tif != AT_OPEN, Reason.WRONG_PHASE)
     elif m.phase == Phase.TRADING_AT_LAST:
-        times = {OrderType.LIMIT: (DAY, IOC, FOK, GTC), OrderType.MARKET: (DAY, IOC, FOK)}
+        times = {OrderType.LIMIT: (DAY, IOC, FOK, GTC, GTD), OrderType.MARKET: (DAY, IOC, FOK)}
         is_taken = c.tif in times.get(OrderType(c.order_type), ())
         require(is_taken and m.last is not None, Reason.WRONG_PHASE)
         require(c.order_type == OrderType.MARKET or c.price == m.last, Reason.OFF_LAST)
@@ -168,7 +169,7 @@ def check_replace(m: Market, c: Command, order: OpenOrder) -> None:
             check_aux(m.rules, order.order_type, c.aux, c.qty)
     elif order.is_peg or (order.is_stop and c.aux != 0):
         check_aux(m.rules, order.order_type, c.aux, c.qty)
-    require(m.phase not in (Phase.CLOSED, Phase.HALT), Reason.WRONG_PHASE)
+    require(m.phase not in (Phase.CLOSED, Phase.HALT) and not m.held, Reason.WRONG_PHASE)
     if m.phase == Phase.TRADING_AT_LAST:
         in_book = order.place in (Place.DISPLAYED, Place.HIDDEN) and not order.is_peg
         in_book = in_book and order.tif not in AUCTION_ONLY and order.order_type not in UNPRICED

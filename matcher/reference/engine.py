@@ -15,7 +15,7 @@ import numpy.typing as npt
 from openoutcry.matcher.book.arena import check_instruments
 from openoutcry.matcher.book.position import Position
 from openoutcry.matcher.errors import MatcherError
-from openoutcry.matcher.reference.auction import change_phase, publish_indicative
+from openoutcry.matcher.reference.auction import change_phase, may_enter, publish_indicative
 from openoutcry.matcher.reference.books import (
     ANY_PRICE,
     CALL_PHASES,
@@ -128,6 +128,18 @@ class ReferenceEngine:
             raise MatcherError(f"order {order_id} is open in {len(standing)} instruments: name one")
         return standing[0] if standing else None
 
+    def hold(self, symbol: bytes, on: bool) -> None:
+        """Let nothing trade in an instrument from now on, or let it go."""
+        self.markets[self.index[symbol]].held = on
+
+    def settle(self, symbol: bytes, seq: int) -> list[tuple[int, ...]]:
+        """The events of what a hold kept back, as those of the command ``seq`` that ended it."""
+        self.event_log.events, self.event_log.cause_seq = [], seq
+        market = self.markets[self.index[symbol]]
+        if market.phase == Phase.CONTINUOUS:
+            self._after_command(market)
+        return self.event_log.events
+
     # One command
 
     def _process_one(self, c: Command) -> list[tuple[int, ...]]:
@@ -187,6 +199,7 @@ class ReferenceEngine:
         elif c.kind == CommandKind.PHASE:
             require(c.participant == 0 and c.aux in list(Phase), Reason.MALFORMED)
             ref = price_or_none(c.price)
+            require(may_enter(self.markets[instrument], Phase(c.aux)), Reason.WRONG_PHASE)
             if c.qty == 2:
                 self.markets[instrument].last = None
             change_phase(self.markets[instrument], Phase(c.aux), ref, has_ref=c.qty in (1, 2))
@@ -216,7 +229,8 @@ class ReferenceEngine:
     def _after_command(self, m: Market) -> None:
         """What follows when something has happened in an instrument."""
         if m.phase == Phase.CONTINUOUS:
-            cascade(m)
+            if not m.held:
+                cascade(m)
         elif m.phase in CALL_PHASES:
             publish_indicative(m)
 

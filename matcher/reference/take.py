@@ -52,6 +52,8 @@ def enter(m: Market, order: OpenOrder) -> None:
     take(m, order, limit, mode)
     if order.leaves == 0:
         m.remove_order(order)
+    elif order.pays_no_more:
+        m.cancel_order(order, Reason.OFF_LOT)
     elif may_wait(m, order) and not bests(m, other(order.side)):
         let_wait(m, order)
     elif order.order_type in UNSTANDING:
@@ -158,8 +160,10 @@ def waiting_price(m: Market, taker: OpenOrder) -> int | None:
 
 
 def price_with(m: Market, taker: OpenOrder, maker: OpenOrder) -> int:
-    """The price at which the two would trade."""
-    price = waiting_price(m, taker) if maker.place == Place.NOWHERE else maker.price
+    """The price at which the two would trade: the maker's, but trading at last the last."""
+    at_last = m.phase == Phase.TRADING_AT_LAST
+    unpriced = at_last or maker.place == Place.NOWHERE
+    price = waiting_price(m, taker) if unpriced else maker.price
     assert price is not None
     return price
 
@@ -193,6 +197,7 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
     """
     prevent_first(m, taker, limit, mode)
     if take_waiting(m, taker, mode):
+        taker.pays_no_more = True
         return
     time_lots = 0
     level = None
@@ -200,6 +205,7 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
         maker = next_maker(m, taker, limit)
         lots = 0 if maker is None else lots_wanted(m, taker, maker.price)
         if maker is None or lots == 0:
+            taker.pays_no_more = maker is not None
             return
         level_price = maker.price
         shares = maker.place == Place.DISPLAYED and m.rules.pro_rata
@@ -210,6 +216,7 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
             own = mode != SelfTrade.ALLOW and any(is_own(taker, o) for o in queue)
             if lots < time_lots and not own:
                 allocate_level(m, taker, queue, lots)
+                taker.pays_no_more = taker.leaves > 0
                 return
         if mode != SelfTrade.ALLOW and is_own(taker, maker):
             shown = maker.open_qty
@@ -217,9 +224,10 @@ def take(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> None:
             time_lots -= shown - maker.open_qty
         else:
             qty = min(lots, maker.open_qty)
-            fill(m, taker, maker, qty, maker.price)
+            fill(m, taker, maker, qty, price_with(m, taker, maker))
             time_lots -= qty
         if lots_wanted(m, taker, level_price) == 0:
+            taker.pays_no_more = taker.leaves > 0
             return
 
 
@@ -249,8 +257,6 @@ def met_in_turn(m: Market, taker: OpenOrder, limit: int) -> list[OpenOrder]:
     if taker.is_peg:
         makers = [o for o in makers if o.place != Place.DISPLAYED]
     makers = [o for o in makers if crosses(taker.side, limit, o.price)]
-    if m.phase == Phase.TRADING_AT_LAST:
-        makers = [o for o in makers if o.price == m.last]
     first = m.waiting(side) if waiting_price(m, taker) is not None else []
     # By place and time already, which a stable sort keeps.
     return first + sorted(makers, key=lambda o: -o.price if side == Side.BUY else o.price)
@@ -263,8 +269,6 @@ def next_maker(m: Market, taker: OpenOrder, limit: int) -> OpenOrder | None:
     best: OpenOrder | None = None
     for place in books_taken(m):
         price = m.best(place, side)
-        if m.phase == Phase.TRADING_AT_LAST:
-            price = m.last if m.last in m.books[place, side] else None
         if price is None or not crosses(taker.side, limit, price):
             continue
         maker: OpenOrder | None = m.books[place, side][price][0]
@@ -363,7 +367,7 @@ def allocate_level(m: Market, taker: OpenOrder, queue: list[OpenOrder], qty: int
     """Share ``qty`` lots, fewer than the level displays, among it; fills are in order of time."""
     for maker, lots in allocate(m.rules, qty, list(queue)).items():
         if lots:
-            fill(m, taker, maker, lots, maker.price)
+            fill(m, taker, maker, lots, price_with(m, taker, maker))
 
 
 # The simulation
@@ -416,7 +420,6 @@ def fillable(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> int:
         for place in books_taken(m)
         for price in m.books[place, side]
         if crosses(taker.side, limit, price)
-        and (m.phase != Phase.TRADING_AT_LAST or price == m.last)
     }
     for price in sorted(prices, reverse=side == Side.BUY):
         for place in books_taken(m):

@@ -284,7 +284,8 @@ def _check_place(tables: Tables, slot: int, book: int, price: int) -> None:
 
 
 def _check_fixed_point(tables: Tables, instrument: int, best: dict[int, int | None]) -> None:
-    """In continuous trading nothing is left to do: no cross, no stop that should be elected."""
+    """In continuous trading nothing is left to do: no cross, and, unless the instrument is held, no
+    stop that should be elected."""
     if tables.of_instrument(instrument, at.PHASE, "u1") != Phase.CONTINUOUS:
         return
     bids = [k for k in (best[at.DISPLAYED], best[at.HIDDEN_BOOK]) if k is not None]
@@ -294,6 +295,8 @@ def _check_fixed_point(tables: Tables, instrument: int, best: dict[int, int | No
     for opposite, which in ((asks, at.WAITING_BUYS), (bids, at.WAITING_SELLS)):
         waits = tables.of_instrument(instrument, at.LISTS + which, "<u4")
         assert not waits or not opposite, f"instrument {instrument}: waits, but need not"
+    if tables.of_instrument(instrument, at.MODE) & at.MODE_HELD:
+        return
     last: int | None = tables.of_instrument(instrument, at.LAST_PRICE)
     options = int(tables.rules["options"][instrument])
     if last == NO_PRICE and options & InstrumentOption.STOPS_BY_REFERENCE:

@@ -55,6 +55,7 @@ ENDS = {
     Reason.USER: "its participant cancelled it",
     Reason.IOC_REST: "it was immediate or cancel, and this was left",
     Reason.MARKET_REST: "it was a market order, and nothing more could be met within its band",
+    Reason.OFF_LOT: "what was left of its budget paid for no lot more",
     Reason.FOK_UNFILLABLE: "all of it had to trade at once, and there was not enough",
     Reason.REDUCED_TO_ZERO: "it was reduced to nothing",
     Reason.SELF_TRADE: "it met an order of its own participant (self-trade prevention)",

@@ -279,6 +279,9 @@ class _Answer:
         elif reason == Reason.MIN_QTY_UNFILLABLE:
             self.require(order.order_type == OrderType.MIN_QTY, "MIN_QTY_UNFILLABLE: MIN_QTY")
             self.require(fillable(market, order) < order.aux, "MIN_QTY trades if it can")
+        elif reason == Reason.OFF_LOT:
+            self.require(order.budget is not None, "OFF_LOT: a budget pays for no lot more")
+            self._check_rest(market, order, by_budget=True)
         elif reason in (Reason.IOC_REST, Reason.MARKET_REST):
             is_ioc = reason == Reason.MARKET_REST or order.tif == TimeInForce.IOC
             self.require(is_ioc or order.budget is not None, "FOK trades whole at once, or nothing")
@@ -293,14 +296,10 @@ class _Answer:
             own = order.participant == c.participant and c.kind == CommandKind.DISCONNECT
             self.require(own, "DISCONNECT takes the participant's own")
         elif reason == Reason.EXPIRED:
-            now = self.judge.now
-            self.require(
-                c.kind == CommandKind.TIME
-                and order.expiry is not None
-                and now is not None
-                and order.expiry < now,
-                "an order expires when its time is over",
-            )
+            expiry, now = order.expiry, self.judge.now
+            is_over = expiry is not None and now is not None and expiry < now
+            is_over &= c.kind == CommandKind.TIME
+            self.require(is_over, "an order expires when its time is over")
         elif reason == Reason.DAY_END:
             ends = order.tif in (TimeInForce.DAY, TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE)
             closes = ends and market.phase == Phase.CLOSED
@@ -322,11 +321,11 @@ class _Answer:
         if order.budget is None:
             self.struck = None if order.waiting else order.price
 
-    def _check_rest(self, market: Market, order: Order) -> None:
-        """Nothing that the order could have traded with is left."""
+    def _check_rest(self, market: Market, order: Order, by_budget: bool = False) -> None:
+        """Nothing is left that the order, ``by_budget``: its budget, could have traded with."""
         if market.phase != Phase.CONTINUOUS or self.auction_lots is not None:
             return
-        fault = rest_fault(market, order, self.reach.get(order.order_id))
+        fault = rest_fault(market, order, self.reach.get(order.order_id), by_budget)
         self.require(not fault, fault)
 
     def _reduced(self, market: Market, order: Order, e: Event) -> None:
@@ -466,7 +465,8 @@ class _Answer:
 
     def _check_trade(self, market: Market, maker: Order, taker: Order, e: Event) -> None:
         self.require(not (fault := trade_fault(market, maker, taker, e.price)), fault)
-        self.require(maker.waiting or e.price == maker.price, "a fill is at the maker's price")
+        own = maker.waiting or e.price == maker.price or market.phase == Phase.TRADING_AT_LAST
+        self.require(own, "a fill is at the maker's price")
         self._settle_top(maker)
         left = 0 if is_used_up(market, taker) else lots_at(market, taker, e.price)
         self.require(e.qty <= left or self.shares != [], "a budget pays for lots until it cannot")
@@ -477,6 +477,8 @@ class _Answer:
         in_limit = limit is None or no_worse(taker.side, e.price, limit)
         if market.phase == Phase.TRADING_AT_LAST:
             self.require(e.price == market.last, "trading at last is at the last price")
+            reached = maker.waiting or no_worse(maker.side, e.price, maker.price)
+            self.require(reached, "trading at last is within both limits")
         else:
             self.require(market.phase == Phase.CONTINUOUS, "a call phase does not match")
             self.require(in_limit, "an order trades at its price or better, a market order's band")
@@ -500,7 +502,7 @@ class _Answer:
                 at_last or rival.leaves > lots_at(market, taker, rival.price)
             ):
                 continue
-            if at_last and rival.price != market.last:
+            if at_last and not no_worse(rival.side, e.price, rival.price):
                 continue
             same_level = rival.price == maker.price and rival.rank == SHOWN
             self.require(rival.price == maker.price, "no trade through a better price")
@@ -515,9 +517,8 @@ class _Answer:
         wanted = lots_at(market, taker, e.price)
         who, lots = self.by_time.get((maker.side, maker.price), (None, 0))
         lots = 0 if who not in (None, taker.order_id) else lots
-        own = taker.mode != SelfTrade.ALLOW and any(
-            o.participant == taker.participant for o in level
-        )
+        own = [o for o in level if o.participant == taker.participant]
+        own = [] if taker.mode == SelfTrade.ALLOW else own
         if not self.shares and lots <= 0:
             lots = sum(o.open_qty for o in level)
             if wanted < lots and not own:
@@ -527,8 +528,7 @@ class _Answer:
             return
         self.by_time[maker.side, maker.price] = taker.order_id, lots - e.qty
         self.require(maker is level[0], "pro rata: what is not shared goes by time")
-        whole = e.qty == min(wanted, maker.open_qty)
-        self.require(whole, "by time: the first gets all it can")
+        self.require(e.qty == min(wanted, maker.open_qty), "by time: the first gets all it can")
 
     def _by_time(self, market: Market, order: Order) -> tuple[int | None, int]:
         """As ``by_time``, of the level of an order that self-trade prevention takes out."""
@@ -562,12 +562,13 @@ class _Answer:
         if market.phase == Phase.CLOSED:
             days = [o for o in market.orders.values() if o.tif == TimeInForce.DAY]
             self.require(not days, "at the close DAY orders expire")
-        if market.phase != Phase.CONTINUOUS:
-            return
         bid = market.best(Side.BUY, (SHOWN, UNSEEN))
         ask = market.best(Side.SELL, (SHOWN, UNSEEN))
-        if bid is not None and ask is not None:
-            self.require(bid < ask, "never crossed in continuous trading")
+        crossed = bid is not None and ask is not None and bid >= ask
+        trades = market.phase in (Phase.CONTINUOUS, Phase.TRADING_AT_LAST)
+        self.require(not (crossed and trades), "never crossed in continuous trading, nor at last")
+        if market.phase != Phase.CONTINUOUS:
+            return
         self.require(not (fault := end_fault(market)), fault)
         for order in market.orders.values():
             self._check_open(market, order)

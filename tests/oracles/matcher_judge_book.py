@@ -272,8 +272,9 @@ def reaches(order: Order, best: int | None) -> bool:
 
 
 def limit_of(market: Market, order: Order, reach: int | None) -> int | None:
-    """The worst price at which the order takes; None: any.  ``reach``: the best opposite price when
-    it entered."""
+    """The worst price at which it takes; None: any.  ``reach``: the opposite best as it entered."""
+    if market.phase == Phase.TRADING_AT_LAST:
+        return market.last
     if order.order_type in BANDED:
         if not market.band or reach is None:
             return None
@@ -302,7 +303,7 @@ def trigger_fault(market: Market, order: Order, trigger: int) -> str:
     assert last is not None
     distance = order.aux % 2**32
     if order.order_type in TRAILING_BPS:
-        distance = last * distance // 10_000
+        distance = max(1, abs(last) * distance // 10_000)
     buy = order.side == Side.BUY
     if trigger != max(min(last + distance if buy else last - distance, 2**63 - 1), 1 - 2**63):
         return "a trailing trigger keeps its distance from the last trade"
@@ -404,15 +405,15 @@ def after_prevention(market: Market, taker: Order, limit: int | None) -> Market:
 def fillable(market: Market, taker: Order, reach: int | None = None) -> int:
     """Lots that the order would trade now: everybody in turn, met as the page says."""
     limit = limit_of(market, taker, reach)
-    if taker.order_type == OrderType.MARKET and market.band and reach is None:
-        limit = -ANY_PRICE[taker.side]  # Nothing is displayed that a band could be about.
-    if market.phase != Phase.TRADING_AT_LAST:
-        market = after_prevention(market, taker, limit)
     at_last = market.phase == Phase.TRADING_AT_LAST
+    if taker.order_type == OrderType.MARKET and market.band and reach is None and not at_last:
+        limit = -ANY_PRICE[taker.side]  # Nothing is displayed that a band could be about.
+    if not at_last:
+        market = after_prevention(market, taker, limit)
     book = [
         replace(o)
         for o in market.standing(other_side(taker.side))
-        if (not at_last or (o.price == market.last and o.rank != WHOLE))
+        if (not at_last or o.rank != WHOLE)
         and (limit is None or no_worse(taker.side, o.price, limit))
     ]
     own = [o for o in book if o.participant == taker.participant]

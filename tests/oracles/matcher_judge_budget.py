@@ -26,9 +26,9 @@ from tests.oracles.matcher_judge_book import (
 from tests.oracles.matcher_judge_waiting import meets_waiting, rest_fault_waiting, simulate
 
 
-def rest_fault(market: Market, order: Order, reach: int | None) -> str:
+def rest_fault(market: Market, order: Order, reach: int | None, by_budget: bool) -> str:
     """What is wrong with cancelling the rest of the order now, or nothing; ``reach``: as of
-    :func:`limit_of`."""
+    :func:`limit_of`; ``by_budget``: it is told that the budget pays for no lot more."""
     if fault := rest_fault_waiting(market, order):
         return fault
     if order.order_type == OrderType.MARKET_TO_LIMIT and market.waiting(other_side(order.side)):
@@ -37,15 +37,16 @@ def rest_fault(market: Market, order: Order, reach: int | None) -> str:
         left = is_left_to_trade(market, order, reach)
         return "what is cancelled as a rest found nobody left to trade with" if left else ""
     fok, traded = order.tif == TimeInForce.FOK, order.stands_at is not None
+    told = "" if by_budget else "an order that its budget ends is told so"
     if is_used_up(market, order):
-        return ""
+        return told
     limit = limit_of(market, order, reach)
     if order.order_type == OrderType.MARKET_BUDGET and market.band and reach is None:
         limit = -ANY_PRICE[order.side]
     price = waiting_price(market, order)
     if price is not None and meets_waiting(market, order):
         goes_on = lots_at(market, order, price) > 0
-        return "an order for a budget goes on while that pays for a lot" if goes_on else ""
+        return "an order for a budget goes on while that pays for a lot" if goes_on else told
     ahead = [
         o
         for o in market.standing(other_side(order.side))
@@ -57,7 +58,9 @@ def rest_fault(market: Market, order: Order, reach: int | None) -> str:
         return "an order for a budget goes on while that pays for a lot"
     if fok and not (traded and first is not None and first.price > 0):
         return "FOK trades all that its budget pays for at once, or nothing"
-    return ""
+    if first is not None:
+        return told
+    return "an order ends by its budget only at somebody's price" if by_budget else ""
 
 
 def trades_whole(market: Market, order: Order, reach: int | None) -> bool:

@@ -127,8 +127,8 @@ class PlainGuard:
         bps, unit = row.rules[Setting.LULD]
         if bps and row.reference is not None:
             price, most = row.reference, None
-            if unit and price <= 3 * unit:
-                bps = 2_000 if Fraction(price, unit) >= Fraction(3, 4) else 7_500
+            if unit and abs(price) <= 3 * unit:
+                bps = 2_000 if Fraction(abs(price), unit) >= Fraction(3, 4) else 7_500
                 most = 15 * unit // 100 if bps == 7_500 else None
             width = _share(price, bps)
             width = max(1, width if most is None else min(width, most))

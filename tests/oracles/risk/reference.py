@@ -19,7 +19,9 @@ from openoutcry.wire.enums import (
     CommandKind,
     EventFlag,
     EventKind,
+    InstrumentOption,
     OrderType,
+    Phase,
     Side,
     TimeInForce,
 )
@@ -43,6 +45,10 @@ from tests.oracles.risk.state import (
 PART_IDS = VENUE_ORDER_IDS
 MOVING = (*PEGS, OrderType.POST_ONLY_SLIDE)
 """Types that count at the price that was asked for, wherever they stand."""
+MARKET_STAYS = InstrumentOption.MARKET_WAITS | InstrumentOption.MARKET_REST_STAYS
+CALL_PHASES = (
+    Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.VOLATILITY_AUCTION, Phase.CLOSING_AUCTION,
+)  # fmt: skip
 APPLIED = 1 << 8
 WAITS = 1
 """Answer of :meth:`Reference.hold`."""
@@ -90,6 +96,9 @@ class Reference:
             )  # fmt: skip
             self.instruments.append(instrument)
         self.index = {instrument.symbol: index for index, instrument in enumerate(self.instruments)}
+        for instrument, row in zip(self.instruments, instruments, strict=True):
+            instrument.phase = int(row["initial_phase"])
+            instrument.market_stays = bool(int(row["options"]) & MARKET_STAYS)
         self.participants = [Participant() for _ in range(participants)]
         self.groups = [Group() for _ in range(groups)]
         count = len(self.instruments)
@@ -361,6 +370,8 @@ class Reference:
         last = NO_LIMIT if rules.last is None else rules.last
         if order.priced:
             far = abs(price - last) * 10_000 > rules.distance * abs(last)
+            # A share of a low price may be less than a tick.
+            far = far and (rules.distance == 0 or abs(price - last) > 1)
             if rules.last is not None and rules.distance != NO_LIMIT and far:
                 failed[RiskBit.PRICE_DISTANCE] = (rules.distance, last, price)
             if rules.banded and order.side == BUY and price > rules.band_high:
@@ -378,7 +389,7 @@ class Reference:
             allowed = owner.rate_ns * owner.burst
             failed[RiskBit.RATE] = (allowed, ahead - owner.rate_ns, ahead)
         count = self.open_count(order.participant)
-        if is_new and count >= owner.open_limit:
+        if is_new and count >= owner.open_limit and self._may_rest(c, rules):
             failed[RiskBit.OPEN_ORDERS] = (owner.open_limit, count, count + 1)
         loss, drop = -owner.profit, owner.peak - owner.profit
         if loss >= owner.loss_limit:
@@ -386,6 +397,13 @@ class Reference:
         if drop >= owner.drawdown_limit:
             failed[RiskBit.DRAWDOWN] = (owner.drawdown_limit, drop, drop)
         return failed
+
+    def _may_rest(self, c: Any, rules: Instrument) -> bool:
+        """Whether the new order may be open behind its command."""
+        tif = int(c["time_in_force"]) % (1 << SELF_TRADE_SHIFT)
+        if int(c["order_type"]) == OrderType.MARKET and tif == TimeInForce.DAY:
+            return rules.market_stays or rules.phase in CALL_PHASES
+        return tif not in (TimeInForce.IOC, TimeInForce.FOK)
 
     def _totals(self, order: Order, old: Order | None) -> dict[RiskBit, Figures]:
         """What the participant's and its group's totals would be: none may grow past its limit."""
@@ -464,7 +482,9 @@ class Reference:
                 if order.priced:
                     source = c if order.peg else event
                     order.price = int(source["price_ticks"])
-            elif kind == PHASE_CHANGED and event["price_ticks"] != NO_PRICE:
+            elif kind == PHASE_CHANGED:
+                self.instruments[key[0]].phase = event["qty_lots"]
+            if kind == PHASE_CHANGED and event["price_ticks"] != NO_PRICE:
                 rules = self.instruments[key[0]]
                 rules.reference = event["price_ticks"]
                 rules.last = rules.reference if rules.last is None else rules.last

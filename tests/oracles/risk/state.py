@@ -34,6 +34,9 @@ class Instrument:
     halted: bool = False
     """By the operator; ``paused``: by the protection."""
     paused: bool = False
+    phase: int = 0
+    market_stays: bool = False
+    """A DAY market order's rest may stay, or wait."""
     band_low: int = -NO_LIMIT
     band_high: int = NO_LIMIT
 

@@ -10,7 +10,7 @@ from openoutcry.replay.core import OPEN_ORDERS as NAME
 from openoutcry.replay.risk_hooks import open_orders_hooks
 from openoutcry.risk.bits import RiskBit
 from openoutcry.wire import EVENT_DTYPE
-from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason
+from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason, TimeInForce
 from openoutcry.wire.records import NO_INSTRUMENT
 
 LIMIT, COMMANDS, CAPACITY, SEED = 40, 20_000, 1 << 14, 3
@@ -37,7 +37,9 @@ class Plain:
     def _one(self, one):
         order = one[0]
         count = self.open.get(int(order["participant"]), 0)
-        if order["error_code"] == 0 and order["kind"] == CommandKind.NEW and count >= LIMIT:
+        rests = int(order["time_in_force"]) & 0xF not in (TimeInForce.IOC, TimeInForce.FOK)
+        is_new = order["error_code"] == 0 and order["kind"] == CommandKind.NEW
+        if is_new and rests and count >= LIMIT:
             events = self._refusal(order, count)
         else:
             events = self.engine.process(one)

@@ -16,7 +16,7 @@ from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
 from openoutcry.wire.records import NO_PRICE
-from tests.oracles.risk.reference import Reference
+from tests.oracles.risk.reference import CALL_PHASES, Reference
 
 PARTICIPANTS, GROUPS = 9, 3
 
@@ -259,7 +259,8 @@ def instrument_words(one):
         NO_PRICE if one.reference is None else one.reference,
         NO_LIMIT if one.last is None else one.last, one.volume, one.halted + 2 * one.paused,
         one.band_low,
-        one.band_high, one.banded, limited, 0, 0, 0, 0, 0,
+        one.band_high, one.banded, limited, 0, one.market_stays + 2 * (one.phase in CALL_PHASES),
+        0, 0, 0,
     ]  # fmt: skip
 
 

@@ -55,9 +55,9 @@ class Party(ABC):
     def kind(self) -> str:
         """Of the next message; "" when the venue has closed the connection."""
 
-    def enter(self, *numbers: int) -> None:
+    def enter(self, *numbers: int, ioc: bool = False) -> None:
         """Orders, all at once."""
-        self.line.sendall(b"".join(self.order(number) for number in numbers))
+        self.line.sendall(b"".join(self.order(number, ioc=ioc) for number in numbers))
 
     def cancel(self, number: int) -> None:
         self.line.sendall(self.cancellation(number))

@@ -128,7 +128,7 @@ BAD = [
     ("NEW id=20 BUY 10@90 AT_OPEN", "WRONG_PHASE"),
     ("NEW id=20 BUY 10@50 sym=BB", "WRONG_PHASE"),
     ("NEW id=20 BUY 10@50 HIDDEN sym=LAST", "WRONG_PHASE"),
-    ("NEW id=20 BUY 10@50 GTD until=900 sym=LAST", "WRONG_PHASE"),
+    ("NEW id=20 BUY 10@50 AT_CLOSE sym=LAST", "WRONG_PHASE"),
     ("NEW id=20 BUY 10@51 sym=LAST", "OFF_LAST"),
     ("REPLACE id=1 2@49 sym=LAST", "OFF_LAST"),
     ("NEW id=1 SELL 10@110", "DUPLICATE_ID"),

@@ -246,6 +246,17 @@ def test_a_session_has_no_more_open_orders_than_it_may(connect):
     assert few.kinds(1) == "A"
 
 
+def test_a_session_with_all_the_orders_that_it_may_have_enters_what_never_rests(connect):
+    """So it can close out."""
+    few = connect("FEW")
+    few.enter(1, 2)
+    assert few.kinds(2) == "AA"
+    few.enter(3, ioc=True)
+    assert few.kinds(2) == "AC"
+    few.enter(4)
+    assert few.kinds(1) == "J"
+
+
 @pytest.mark.parametrize("protocol", [Protocol.OUCH42, Protocol.OUCH50], indirect=True)
 def test_bytes_that_are_no_message_end_the_connection_and_harm_no_other(connect):
     watching = connect("STAY")

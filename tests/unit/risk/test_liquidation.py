@@ -3,8 +3,12 @@ only the parts that the operator's lane has said make smaller what it holds."""
 
 import pytest
 
+from openoutcry.matcher.reference.books import Rules
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.venue.liquidation import next_part
+from openoutcry.venue.liquidation_table import LiquidationSpec
+from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, TimeInForce
 from tests.support.risk.risk_core import bits
 from tests.support.risk.risk_desk import BUY, SELL, A, B, Desk
@@ -46,6 +50,21 @@ def part(desk, lots, price, other=None, who=1, symbol=A):
     }  # fmt: skip
     verdict, events = desk.send(**fields | (other or {}))
     return accepted, bits(verdict), events
+
+
+@pytest.mark.parametrize(
+    ("last", "step", "band_bps", "price"),
+    [(1_000, 1, 500, 1_050), (7, 1, 500, 8), (20, 5, 500, 25), (7, 1, 0, 7), (-7, 1, 500, -6)],
+)
+def test_a_part_is_offered_a_step_away_at_least(last, step, band_bps, price):
+    """5 % of a low price is less than a step: at the last price alone nobody might take it."""
+    row = {"symbol": A, "min_price_ticks": -10_000, "max_price_ticks": 10_000,
+           "price_step_ticks": step}  # fmt: skip
+    desk = Desk([row])
+    desk.trade(2, 1, 8, last)
+    spec = LiquidationSpec(1_000, 1_000, 2_500, band_bps)
+    part = next_part(desk.view, 1, [0], [Rules(make_instruments([row])[0])], spec)
+    assert (part.lots, part.price_ticks) == (2, price)
 
 
 @pytest.mark.parametrize(("balance", "is_called"), [(201, False), (200, False), (199, True)])

@@ -40,9 +40,13 @@ def banded(price, bps=500, unit=100, at=OPEN):
 )
 def test_bands_by_tier_and_price(reference, bps, low, high):
     """LULD Plan, Appendix A: percentage parameters; bands rounded to the nearest tick.  At the band
-    an order is taken, a tick beyond it none is."""
+    an order is taken, a tick beyond it none is.  A price below zero has the bands of its size."""
     market = banded(reference, bps)
     assert market.bands == (low, high)
+    below = Market(min_price_ticks=-(10**9))
+    assert below.set(Setting.LULD, bps, second=100)
+    below.trade(-reference, OPEN)
+    assert below.bands == (-high, -low)
     assert market.new(Side.BUY, high + 1) == {"PRICE_BAND"}
     assert market.new(Side.SELL, low - 1) == {"PRICE_BAND"}
     assert market.new(Side.BUY, high) == set()

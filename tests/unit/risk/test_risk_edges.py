@@ -113,6 +113,24 @@ def test_price_distance_is_exact(price, passes):
         assert desk.view.refusal[2:] == (500, 110, price)
 
 
+@pytest.mark.parametrize(
+    ("last", "bps", "price", "passes"),
+    [
+        (5, 500, 6, True), (5, 500, 4, True), (5, 500, 7, False), (5, 0, 5, True),
+        (5, 0, 6, False), (0, 500, -1, True), (0, 500, 2, False), (-5, 500, -6, True),
+        (-2_000, 500, -2_100, True), (-2_000, 500, -2_101, False), (-2_000, 500, -1_900, True),
+    ],
+)  # fmt: skip
+def test_price_distance_is_a_share_of_the_size_of_a_price_and_a_tick_at_least(
+    last, bps, price, passes
+):
+    """Nothing but the last price itself could be entered near zero."""
+    desk = Desk([{"symbol": A, "min_price_ticks": -10_000, "max_price_ticks": 10_000}])
+    desk.trade(3, 2, 1, last)
+    assert desk.set(Setting.DISTANCE, bps)
+    assert bits(desk.new(BUY, 1, price)) == ([] if passes else ["PRICE_DISTANCE"])
+
+
 @pytest.mark.parametrize(("qty", "passes"), [(99, True), (100, True), (101, False)])
 def test_the_share_of_average_volume_is_exact(qty, passes):
     desk = Desk()
