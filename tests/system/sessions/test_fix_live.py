@@ -66,7 +66,7 @@ def test_the_prompt_trades_over_fix(venue, capsys):
         prompt.do(["mass-cancel"])
         until(lambda: not prompt.open)
         prompt.do(["cancel", second])
-        assert f"{second} is not open" in capsys.readouterr().out
+        assert f"{second} is no open order" in capsys.readouterr().out
         assert not prompt.do(["quit"])
 
 
@@ -100,6 +100,13 @@ def test_tls_is_spoken_end_to_end(tmp_path):
             with connect(venue, tls=context, prefix=f"A{number}-") as client:
                 client.buy("ACME", 1, "1")
                 assert fields_of(client, 1, 150) == [("0",)]
+        where = ["fix", f"127.0.0.1:{venue.ports['FIX44']}", "--user", "FIRM"]
+        secure = ["--password", PASSWORD, "--ca", str(certificate)]
+        typed = CliRunner().invoke(client_command, [*where, *secure], input="buy ACME 1 1\n")
+        assert typed.exit_code == 0, typed.output
+        assert "OrdStatus=0" in typed.output
+        wrong = CliRunner().invoke(client_command, [*where, *secure, "--server-name", "other"])
+        assert "the certificate is not trusted" in str(wrong.exception)
         with socket.create_connection(("127.0.0.1", venue.ports["FIX44"]), PATIENCE_S) as plain:
             head = [(35, "A"), (34, "1"), (49, "FIRM"), (52, utc_text()), (56, "OUTCRY")]
             data = reference.message([*head, (98, "0"), (108, "30")])
