@@ -312,7 +312,8 @@ class Venue:
 
     def _sample(self, sample: Sample) -> None:
         self._counts = {"commands": sample.commands, "events": sample.events}
-        if self.lane is not None and self.lane.desk is not None and self.lane.desk.listens:
+        lane = self.lane
+        if lane is not None and lane.is_open and lane.desk is not None and lane.desk.listens:
             if not self._noted:
                 self._noted = True
                 note_served(self.file.journal)
