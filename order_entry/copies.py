@@ -154,10 +154,10 @@ def report_event(hall: int, codecs: int, event: int, order: int, note: int, rx_t
             sender = causer
             rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
             named = r.find_row(rows, mask, load_i64(note + n.ROW))
-            if load_u8(note + n.REFUSED) != 0:
-                named = r.told_row(rows, mask, named)
-            elif load_u8(note + n.FLAGS) & n.FLAG_NEW_ROW and load_i64(named + r.CHAIN) != 0:
-                named = r.find_row(rows, mask, load_i64(named + r.CHAIN))
+            if load_u8(note + n.FLAGS) & n.FLAG_NEW_ROW and named != 0:
+                replaced = load_i64(named + r.CHAIN)
+                named = r.find_row(rows, mask, replaced) if replaced != 0 else named
+            named = r.told_row(rows, mask, named)
     if row != 0 and load_u8(row + r.PROTOCOL) != PACKETS:
         sender = a.block_of(hall, load_u16(row + r.SESSION))
     if VERIFY:

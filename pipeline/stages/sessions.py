@@ -512,6 +512,8 @@ def fix_timer(context: int, session: int) -> None:
     if load_i64(session + s.FD) < 0 or load_i64(session + s.STATE) != s.CONNECTED:
         return
     if call_codec(context, session, a.CODEC_TIMER) == DISCONNECTING:
+        if load_i64(session + f.OUT_END) > load_i64(session + f.OUT_FROM):
+            send_some(context, session)  # why it ends, if the client still reads
         lose(context, session)
     elif load_i64(session + f.OUT_END) > load_i64(session + f.OUT_FROM):
         mark_dirty(context, session)
