@@ -23,6 +23,7 @@ from openoutcry.wire.indirect import _call, intrinsic
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     add_wrapping,
+    copy64,
     load_i64,
     load_u8,
     load_u16,
@@ -305,6 +306,19 @@ def apply_event(hall: int, codecs: int, event: int, order: int, note: int, rx_ts
         if replaced != 0 and is_fix(load_u8(row + r.PROTOCOL)):
             row = r.told_row(rows, mask, replaced)
     return tell(hall, codecs, session, event, row, mine, rx_ts_ns)
+
+
+@kernel_outlined
+def of_connection(event: int, note: int, room: int) -> int:
+    """The event as sessions are to hear it: an order that the session layer cancelled went because
+    of its connection, though by a command that any participant could have sent.  ``room``: for an
+    event."""
+    is_cancel = load_u8(event + EVENT_KIND) == CANCELLED and load_u8(event + EVENT_REASON) == USER
+    if not is_cancel or load_u8(note + n.FLAGS) & n.FLAG_INTERNAL == 0:
+        return event
+    copy64(room, event)
+    store_u8(room + EVENT_REASON, DISCONNECTED)
+    return room
 
 
 @kernel

@@ -75,6 +75,8 @@ def tell_now(hall: int, codecs: int, event: int, order: int, note: int, rx_ts_ns
     copies = load_i64(hall + h.COPY_COUNT)
     if copies > 0:
         copy_event(hall, codecs, event, note, rx_ts_ns)
+    if note != 0:
+        event = a.of_connection(event, note, codecs + a.CODEC_BYTES * a.CODECS + a.EVENT_ROOM)
     receiver = 0
     is_order = load_i64(event + a.EVENT_ID) & r.ORDER_BIT != 0
     if (note != 0 or is_order) and load_u8(event + a.EVENT_KIND) != delays.ENTERED:

@@ -162,6 +162,7 @@ class State:
             s.THROTTLE_BURST: row.throttle_burst,
             s.THROTTLE_POLICY: int(row.throttle_policy),
             s.MAX_OPEN: row.max_open_orders,
+            s.SELF_TRADE: int(row.self_trade),
             s.QUEUE_BYTES: row.queue_bytes,
             s.ALONE: int(alone),
         }

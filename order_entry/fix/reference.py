@@ -211,6 +211,7 @@ class Decoder:
 
     decimals: Mapping[str, int]
     utc_offset_ns: int = 0
+    self_trade: SelfTrade = SelfTrade.ALLOW
 
     def decode(self, fields: Mapping[int, str]) -> Decoded:
         """Raises :class:`Rejected` for what is rejected at the session's level."""
@@ -313,7 +314,9 @@ class Decoder:
             result.order["aux"] = self._expiry(fields)
             if order_type not in AUX_FREE:
                 result.refuse(Refusal.UNSUPPORTED)
-        if SELF_TRADE_TAG in fields:
+        if SELF_TRADE_TAG not in fields:
+            value |= self.self_trade << 4
+        else:
             modes = (SelfTrade.CANCEL_NEWEST, SelfTrade.CANCEL_OLDEST, SelfTrade.CANCEL_BOTH)
             mode = _one_of(fields, SELF_TRADE_TAG, "123")
             value |= modes[int(mode) - 1] << 4
