@@ -1,17 +1,22 @@
 """``outcry client``: trade with a venue by hand, or put a load on it."""
 
 import json
+import socket
+import ssl
 import sys
 import time
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
-from openoutcry.cli.options import Count, Endpoint, as_json_option, concealed
-from openoutcry.cli.prompt import SETTLE_S, FixPrompt, Prompt
+from openoutcry.cli.options import Count, Endpoint, PathArgument, as_json_option, concealed
+from openoutcry.cli.prompt import SETTLE_S, FixPrompt, Prompt, printable
+from openoutcry.cli.typed_lines import typed_lines
 from openoutcry.client import ClientError, DropCopyClient, FixClient, OuchClient
 from openoutcry.client.load import run_load
+
+MAX_REASONS_SHOWN = 5
 
 
 @click.group()
@@ -21,6 +26,11 @@ def client() -> None:
 
 def _session_options(command: Any) -> Any:
     for option in (
+        click.option("--server-name", default="", help="What the port's certificate names [HOST]."),
+        click.option("--ca", type=PathArgument,
+                     help="Speak TLS and trust this certificate alone, or what it signed (PEM)."),
+        click.option("--tls", is_flag=True,
+                     help="Speak TLS and trust the system's certificate authorities."),
         click.option("--password", envvar="OUTCRY_PASSWORD", prompt=True, hide_input=True,
                      callback=concealed, help="Of the session [OUTCRY_PASSWORD]."),
         click.option("--user", required=True, help="The session's name."),
@@ -40,6 +50,22 @@ _target_option = click.option(
 )
 
 
+def _tls(tls: bool, ca: Path | None, server_name: str) -> dict[str, Any]:
+    """What a client is to be given for the options of TLS."""
+    if ca is None:
+        if server_name and not tls:
+            raise click.UsageError("--server-name goes with --tls or --ca")
+        return {"tls": ssl.create_default_context(), "tls_name": server_name} if tls else {}
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(ca)
+    except ssl.SSLError:
+        raise ClientError(f"{ca}: no certificate in PEM") from None
+    except OSError as error:
+        raise ClientError(f"{ca}: {error.strerror}") from None
+    return {"tls": context, "tls_name": server_name}
+
+
 def _version(protocol: str) -> str:
     return "5.0" if protocol == "ouch50" else "4.2"
 
@@ -52,15 +78,21 @@ def _version(protocol: str) -> str:
               help="First message wanted; 0: only what is new.")  # fmt: skip
 @click.option("--prefix", default="C", show_default=True, help="Of the tokens.")
 def ouch(
-    to: tuple[str, int], protocol: str, user: str, password: str, sequence: int, prefix: str
+    to: tuple[str, int],
+    protocol: str,
+    user: str,
+    password: str,
+    sequence: int,
+    prefix: str,
+    **tls: Any,
 ) -> None:
     """Log in over SoupBinTCP and read commands: `help` says which."""
     version = _version(protocol)
     with OuchClient(
-        *to, user, password, version=version, sequence=sequence, prefix=prefix
+        *to, user, password, version=version, sequence=sequence, prefix=prefix, **_tls(**tls)
     ) as session:
         click.echo(f"session {session.session}, next message {session.sequence}")
-        _read(Prompt(session))
+        _read(Prompt(session, sequence == 1), session.connection.socket)
 
 
 @client.command()
@@ -70,15 +102,23 @@ def ouch(
 @click.option("--version", type=click.Choice(["4.4", "4.2"]), default="4.4", show_default=True)
 @click.option("--prefix", default="", help="Of the ClOrdIDs; none: the time of day.")
 def fix(
-    to: tuple[str, int], user: str, password: str, target: str, version: str, prefix: str
+    to: tuple[str, int],
+    user: str,
+    password: str,
+    target: str,
+    version: str,
+    prefix: str,
+    **tls: Any,
 ) -> None:
     """Log on over FIX (both sides count from 1) and read commands: `help` says which."""
     prefix = prefix or time.strftime("%H%M%S-")
-    with FixClient(*to, user, password, target=target, version=version, prefix=prefix) as session:
+    with FixClient(
+        *to, user, password, target=target, version=version, prefix=prefix, **_tls(**tls)
+    ) as session:
         click.echo(f"logged on to {target}")
         if version != "4.2":
             session.mass_status()
-        _read(FixPrompt(session))
+        _read(FixPrompt(session), session.socket)
 
 
 @client.command("drop-copy")
@@ -99,38 +139,27 @@ def drop_copy(
     target: str,
     sequence: int,
     seconds: float | None,
+    **tls: Any,
 ) -> None:
     """Show everything that happens to the orders of a participant or a group, as it happens."""
     if protocol == "fix":
-        with FixClient(*to, user, password, target=target) as reports:
+        with FixClient(*to, user, password, target=target, **_tls(**tls)) as reports:
             click.echo(f"logged on to {target}")
             for report in reports.messages(seconds):
                 click.echo(str(report))
         return
-    with DropCopyClient(*to, user, password, sequence=sequence) as session:
+    with DropCopyClient(*to, user, password, sequence=sequence, **_tls(**tls)) as session:
         click.echo(f"session {session.session}, next message {session.sequence}")
         for copy in session.copies(seconds):
             click.echo(str(copy))
 
 
-def _read(prompt: Prompt) -> None:
+def _read(prompt: Prompt, connection: socket.socket) -> None:
     """Do what the lines say, to the last or to `quit`."""
     prompt.listen(SETTLE_S)
-    for line in _lines():
+    for line in typed_lines(sys.stdin, connection, prompt.look):
         if not prompt.do(line.split()):
             break
-
-
-def _lines() -> Iterator[str]:
-    """What is typed, or is in a pipe, line by line."""
-    if not sys.stdin.isatty():
-        yield from sys.stdin
-        return
-    while True:
-        try:
-            yield click.prompt("outcry", prompt_suffix="> ", default="", show_default=False)
-        except click.Abort:
-            return
 
 
 @client.command()
@@ -153,8 +182,8 @@ def _lines() -> Iterator[str]:
     show_default=True,
     help="Orders a second by intended send time; 0: as fast as they go.",
 )
-@click.option("--symbol", default="OUTCRY", show_default=True)
-@click.option("--price", default="100", show_default=True)
+@click.option("--symbol", default="GOLD", show_default=True)
+@click.option("--price", default="2000", show_default=True)
 @as_json_option
 def load(
     to: tuple[str, int],
@@ -168,16 +197,21 @@ def load(
     symbol: str,
     price: str,
     as_json: bool,
+    **tls: Any,
 ) -> None:  # fmt: skip
-    """Buys and sells of one lot, by intended send time; latency from then to the answer."""
+    """Buys and sells of one lot, by intended send time; latency from then to the answer.
+
+    Without --symbol and --price: orders that trade at the venue of `outcry venue init`."""
     clients: list[OuchClient | FixClient] = []
+    secured = _tls(**tls)
     try:
         for number in range(1, sessions + 1):
             name, secret = (text.replace("{n}", str(number)) for text in (user, password))
             if protocol == "fix":
-                clients.append(FixClient(*to, name, secret, target=target))
+                clients.append(FixClient(*to, name, secret, target=target, **secured))
             else:
-                clients.append(OuchClient(*to, name, secret, version=_version(protocol)))
+                version = _version(protocol)
+                clients.append(OuchClient(*to, name, secret, version=version, **secured))
         result = run_load(clients, orders, rate, symbol, price)
     except ValueError as error:
         raise ClientError(str(error)) from None
@@ -191,7 +225,7 @@ def load(
     report = {
         "sent": result.sent, "accepted": result.accepted, "rejected": result.rejected,
         "unanswered": result.unanswered, "orders_per_s": round(answered / result.took_s),
-        "latency_us": percentiles,
+        "latency_us": percentiles, "reasons": result.reasons,
     }  # fmt: skip
     if as_json:
         click.echo(json.dumps(report))
@@ -200,7 +234,9 @@ def load(
             f"{result.sent:,} orders sent, {result.accepted:,} accepted, {result.rejected:,} "
             f"rejected, {result.unanswered:,} unanswered, {report['orders_per_s']:,}/s"
         )
+        for reason, count in list(result.reasons.items())[:MAX_REASONS_SHOWN]:
+            click.echo(f"rejected {count:,}: {printable(reason)}")
         words = ", ".join(f"{name} {value:,} us" for name, value in percentiles.items())
         click.echo(f"from intended send time to the answer: {words}")
-    if result.unanswered:
+    if result.unanswered or not result.accepted:
         sys.exit(1)

@@ -1,6 +1,7 @@
 """The commands that ``outcry client`` reads, over OUCH and over FIX."""
 
 import contextlib
+import re
 from typing import Any
 
 import click
@@ -19,6 +20,26 @@ wait [SECONDS]   listen        what comes for so long, or until it is interrupte
 quit"""
 SETTLE_S = 0.2
 """How long answers are waited for before the next command is asked for."""
+USAGES = {
+    "buy": "buy SYMBOL QTY PRICE [ioc]",
+    "sell": "sell SYMBOL QTY PRICE [ioc]",
+    "replace": "replace ORDER QTY PRICE",
+    "cancel": "cancel ORDER [QTY]",
+    "modify": "modify ORDER SIDE QTY",
+    "mass-cancel": "mass-cancel [SYMBOL]",
+    "status": "status [ORDER]",
+    "disable": "disable",
+    "enable": "enable",
+    "query": "query",
+    "orders": "orders",
+    "wait": "wait [SECONDS]",
+    "listen": "listen",
+    "help": "help",
+    "quit": "quit",
+    "exit": "exit",
+}
+"""Each command and its words; those in brackets may be left out."""
+MAX_WAIT_S = 86_400
 
 
 class Prompt:
@@ -26,11 +47,17 @@ class Prompt:
 
     help = HELP
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, hears_all: bool = True) -> None:
+        """``hears_all``: the login asked for the stream from its begin."""
         self.session = session
+        self.hears_all = hears_all
         self.open: dict[str, dict[str, Any]] = {}
         """By name: side, symbol, price, and what is open."""
+        self.unanswered: dict[str, dict[str, Any]] = {}
+        """Orders and replaces that the venue has not answered yet, by name: side and symbol."""
         self.used = 0
+        self.heard = 0
+        """Messages that were printed."""
 
     def do(self, words: list[str]) -> bool:
         """One command; false when it was the last."""
@@ -38,32 +65,38 @@ class Prompt:
             self.listen(SETTLE_S)
             return True
         command, arguments = words[0], words[1:]
-        if command in ("quit", "exit"):
-            return False
         try:
+            check_words(command, arguments)
+            if command in ("quit", "exit"):
+                return False
             self._do(command, arguments)
         except SessionEnded:
             raise
-        except (ClientError, ValueError, AssertionError, IndexError) as error:
-            click.echo(f"{' '.join(words)}: {error or 'not understood'} (try help)")
+        except (ClientError, ValueError) as error:
+            click.echo(f"{printable(' '.join(words))}: {printable(str(error))} (try help)")
         return True
 
     def _do(self, command: str, arguments: list[str]) -> None:
         if command in ("buy", "sell"):
             symbol, quantity, price, *more = arguments
-            click.echo(f"order {self.enter(command, symbol, int(quantity), price, 'ioc' in more)}")
+            if more and more[0] != "ioc":
+                raise ValueError(f"{more[0]!r} is unknown; only `ioc` may follow the price")
+            name = self.enter(command, symbol, whole_number(quantity, 1), price, bool(more))
+            click.echo(f"order {name}")
         elif command == "replace":
             order, quantity, price = arguments
-            click.echo(f"order {self.replace(order, int(quantity), price)}")
+            name = self.replace(self._open(order), whole_number(quantity, 1), price)
+            click.echo(f"order {name}")
         elif command == "cancel":
-            self.cancel(arguments[0], *map(int, arguments[1:]))
+            order, *more = arguments
+            self.cancel(self._open(order), *(whole_number(quantity) for quantity in more))
         elif command == "modify":
             order, side, quantity = arguments
-            self.modify(order, side.upper(), int(quantity))
+            self.modify(self._open(order), side.upper(), whole_number(quantity, 1))
         elif command == "mass-cancel":
-            self.session.mass_cancel(*arguments[:1])
+            self.mass_cancel(*arguments)
         elif command == "status":
-            self.status(*arguments[:1])
+            self.status(*arguments)
         elif command in ("disable", "enable", "query"):
             self.switch(command)
         elif command == "orders":
@@ -73,7 +106,7 @@ class Prompt:
                 click.echo(f"{open_name} {' '.join(words)}")
             return
         elif command == "wait":
-            self.listen(float(arguments[0]) if arguments else 1.0)
+            self.listen(seconds(arguments[0]) if arguments else 1.0)
             return
         elif command == "listen":
             with contextlib.suppress(KeyboardInterrupt):
@@ -82,22 +115,29 @@ class Prompt:
         elif command == "help":
             click.echo(self.help)
             return
-        else:
-            raise ValueError("not understood")
         self.listen(SETTLE_S)
 
     def enter(self, what: str, symbol: str, quantity: int, price: str, ioc: bool) -> str | int:
         side = "B" if what == "buy" else "S"
-        return self.session.enter(side, symbol, quantity, price, ioc=ioc, name=self._name())
+        name = self._named(self.session.enter, side, symbol, quantity, price, ioc=ioc)
+        self.unanswered[str(name)] = {"side": side, "symbol": symbol}
+        return name
 
     def replace(self, order: str, quantity: int, price: str) -> str | int:
-        return self.session.replace(self._order(order), quantity, price, name=self._name())
+        name = self._named(self.session.replace, self._order(order), quantity, price)
+        self.unanswered[str(name)] = self._terms(order)
+        return name
 
     def cancel(self, order: str, quantity: int = 0) -> None:
         self.session.cancel(self._order(order), quantity)
 
     def modify(self, order: str, side: str, quantity: int) -> None:
+        if side not in ("B", "S", "T", "E"):
+            raise ValueError(f"side {side!r} is not B, S, T or E")
         self.session.modify(self._order(order), side, quantity)
+
+    def mass_cancel(self, symbol: str = "") -> None:
+        self._named(self.session.mass_cancel, symbol)
 
     def status(self, order: str = "") -> None:
         raise ValueError("OUCH tells an order's state as it changes: see orders")
@@ -106,21 +146,45 @@ class Prompt:
         if what == "query":
             self.session.query()
         else:
-            self.session.switch_entry(what == "enable", name=self._name())
+            self._named(self.session.switch_entry, what == "enable")
+
+    def _open(self, order: str) -> str:
+        """Raises ``ValueError`` unless the order is open, as far as this session has heard, or not
+        answered yet."""
+        if order not in self.open and order not in self.unanswered:
+            of_all = "" if self.hears_all else " of those that this login has heard of"
+            raise ValueError(f"{order} is no open order{of_all}: see orders")
+        return order
+
+    def _terms(self, order: str) -> dict[str, Any]:
+        """Side and symbol, among others, of an order that :meth:`_open` lets pass."""
+        return self.open[order] if order in self.open else self.unanswered[order]
 
     def _order(self, text: str) -> str | int:
         return int(text) if self.session.is_50 else text
 
-    def _name(self) -> str | int:
-        """A name that the stream has not shown yet: an earlier run may have used the first ones."""
-        self.used += 1
-        return self.used if self.session.is_50 else f"{self.session.prefix}{self.used}"
+    def _named(self, say: Any, *terms: Any, **more: Any) -> str | int:
+        """Say something under a name that the stream has not shown yet: an earlier run may have
+        used the first ones.  What cannot be said uses up no name."""
+        number = self.used + 1
+        name = number if self.session.is_50 else f"{self.session.prefix}{number}"
+        said: str | int = say(*terms, name=name, **more)
+        self.used = number
+        return name if said is None else said
+
+    def look(self) -> bool:
+        """Print what has come while nothing was typed; whether there was anything.  The session is
+        kept alive."""
+        before = self.heard
+        self.listen(0)
+        return self.heard > before
 
     def listen(self, timeout_s: float | None) -> None:
         """Print what comes until that long nothing has (None: for ever), and keep the open
         orders."""
         for message in self.session.messages(timeout_s):
-            click.echo(str(message))
+            self.heard += 1
+            click.echo(printable(str(message)))
             self.keep(message)
 
     def keep(self, message: Any) -> None:
@@ -131,10 +195,14 @@ class Prompt:
         digits = name.removeprefix(self.session.prefix)
         if digits.isdigit():
             self.used = max(self.used, int(digits))
+        if kind in "AUJ":
+            self.unanswered.pop(name, None)
         if kind in "AU":
             before = fields.get("previous_token", fields.get("orig_user_ref"))
             if before is not None:
                 self.open.pop(str(before), None)
+            if fields.get("state", "L") == "D":
+                return
             kept = {key: fields[key] for key in ("side", "symbol")}
             self.open[name] = kept | {"open": size, "price": f"{fields['price'] / 10_000:.4f}"}
         elif kind == "M" and name in self.open:
@@ -145,6 +213,39 @@ class Prompt:
                 del self.open[name]
 
 
+def check_words(command: str, arguments: list[str]) -> None:
+    """Raises ``ValueError`` for a command that there is not, and for more or fewer words than it
+    has."""
+    if command not in USAGES:
+        raise ValueError("no command")
+    usage = USAGES[command]
+    _, *names = usage.split()
+    least = sum(not name.startswith("[") for name in names)
+    if len(arguments) < least:
+        raise ValueError(f"{names[len(arguments)]} is missing: {usage}")
+    if len(arguments) > len(names):
+        raise ValueError(f"{arguments[len(names)]!r} is one word too many: {usage}")
+
+
+def whole_number(text: str, least: int = 0) -> int:
+    """Raises ``ValueError`` for anything but plain digits."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 18 or int(text) < least:
+        raise ValueError(f"{text!r} is no whole number from {least} up")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Raises ``ValueError`` for what is none."""
+    if not re.fullmatch(r"\d{1,5}(\.\d+)?", text, re.ASCII) or float(text) > MAX_WAIT_S:
+        raise ValueError(f"{text!r} is no number of seconds up to {MAX_WAIT_S}")
+    return float(text)
+
+
+def printable(text: str) -> str:
+    """On one line, without what would move a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 class FixPrompt(Prompt):
     """The same over FIX."""
 
@@ -153,11 +254,15 @@ class FixPrompt(Prompt):
 
     def enter(self, what: str, symbol: str, quantity: int, price: str, ioc: bool) -> str:
         side = "1" if what == "buy" else "2"
-        return self.session.enter(side, symbol, quantity, price, ioc=ioc)
+        name = self.session.enter(side, symbol, quantity, price, ioc=ioc)
+        self.unanswered[name] = {"side": side, "symbol": symbol}
+        return name
 
     def replace(self, order: str, quantity: int, price: str) -> str:
         terms = self._terms(order)
-        return self.session.replace(order, terms["symbol"], terms["side"], quantity, price)
+        name = self.session.replace(order, terms["symbol"], terms["side"], quantity, price)
+        self.unanswered[name] = terms
+        return name
 
     def cancel(self, order: str, quantity: int = 0) -> None:
         if quantity:
@@ -168,25 +273,24 @@ class FixPrompt(Prompt):
     def modify(self, order: str, side: str, quantity: int) -> None:
         raise ValueError("FIX has no modify: replace it")
 
+    def mass_cancel(self, symbol: str = "") -> None:
+        self.session.mass_cancel(symbol)
+
     def status(self, order: str = "") -> None:
         if not order:
             self.session.mass_status()
             return
-        terms = self._terms(order)
+        terms = self._terms(self._open(order))
         self.session.status(order, terms["symbol"], terms["side"])
 
     def switch(self, what: str) -> None:
         raise ValueError(f"{what} is of OUCH 5.0")
 
-    def _terms(self, order: str) -> dict[str, Any]:
-        if order not in self.open:
-            raise ValueError(f"{order} is not open")
-        return self.open[order]
-
     def keep(self, message: FixMessage) -> None:
+        self.unanswered.pop(message.get(11), None)
         if message.kind != "8" or message.get(39) == "8":
             return
-        name, before, leaves = message[11], message.get(41), int(message[151])
+        name, before, leaves = message.get(11), message.get(41), int(message.get(151) or 0)
         self.open.pop(before, None)
         if leaves == 0:
             self.open.pop(name, None)

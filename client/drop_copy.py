@@ -1,6 +1,7 @@
 """A client of a drop copy: told everything that happens to the orders of a participant or a group,
 and able to say nothing."""
 
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -79,11 +80,21 @@ class DropCopyClient(SoupBinClient):
     day, 0 for only what is new."""
 
     def __init__(
-        self, host: str, port: int, username: str, password: str, *, sequence: int = 1
+        self,
+        host: str,
+        port: int,
+        username: str,
+        password: str,
+        *,
+        sequence: int = 1,
+        tls: ssl.SSLContext | None = None,
+        tls_name: str = "",
     ) -> None:
-        """Raises :class:`ClientError` or :class:`LoginRejected`."""
+        """``tls``, ``tls_name``: as of :class:`SoupBinConnection`.
+
+        Raises :class:`ClientError` or :class:`LoginRejected`."""
         login = LoginRequest(username, password, "", sequence)
-        self.connection = SoupBinConnection(host, port, login)
+        self.connection = SoupBinConnection(host, port, login, tls=tls, tls_name=tls_name)
 
     def next(self, timeout_s: float | None = None) -> Copy | None:
         """The next message; None after ``timeout_s`` without one (None: wait for ever)."""

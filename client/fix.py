@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from openoutcry.client.logged_in import LoggedIn
-from openoutcry.client.waiting import ClientError, Received, SessionEnded
+from openoutcry.client.prices import decimal_price
+from openoutcry.client.waiting import ClientError, Received, SessionEnded, connected
 
 Fields = tuple[tuple[int, str], ...]
 NAMES = {
@@ -94,21 +95,24 @@ class FixClient(LoggedIn):
         next_expected: bool = False,
         heartbeat_s: int = 30,
         tls: ssl.SSLContext | None = None,
+        tls_name: str = "",
         prefix: str = "",
         timeout_s: float = 30.0,
     ) -> None:
         """Connect and log on.  ``name`` is the SenderCompID, ``target`` the venue's; ``version`` is
         4.4 or 4.2; with
         ``next_expected`` the venue is told what is missed (789) and sends it of itself.
+        ``tls``: for a port with a certificate, which is to name ``tls_name`` ("": the host).
 
         Raises :class:`ClientError` if nobody answers or the venue refuses."""
         self.name, self.target, self.prefix = name, target, prefix
         self.heartbeat_s, self.version = heartbeat_s, version
         self.numbers = numbers or FixNumbers()
-        try:
-            self.socket = self._connected(host, port, timeout_s, tls)
-        except OSError as error:
-            raise ClientError(f"{host}:{port}: {error.strerror or error}") from None
+        for what, value in (("name", name), ("password", password), ("target", target)):
+            if not (value and value.isascii() and value.isprintable()):
+                raise ClientError(f"logon: the {what} is empty or not printable ASCII")
+        self.tls_name = tls_name
+        self.socket = self._connected(host, port, timeout_s, tls)
         self._sent_s = time.monotonic()
         self._received = Received(
             self.socket, float(heartbeat_s or 30), 2.4 * heartbeat_s, self.keep_alive
@@ -136,9 +140,7 @@ class FixClient(LoggedIn):
         self, host: str, port: int, timeout_s: float, tls: ssl.SSLContext | None
     ) -> socket.socket:
         """A connection to the venue."""
-        connection = socket.create_connection((host, port), timeout_s)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection if tls is None else tls.wrap_socket(connection, server_hostname=host)
+        return connected(host, port, timeout_s, tls, self.tls_name)
 
     def _utc_text(self) -> str:
         """UTCTimestamp of now, for SendingTime and TransactTime."""
@@ -183,7 +185,7 @@ class FixClient(LoggedIn):
         as ``t18="6"``."""
         name = self._new_name(name)
         terms = [(11, name), (55, symbol), (54, side), (60, self._utc_text()), (38, str(quantity))]
-        self.send("D", tuple(terms) + _terms(price, more, {59: "3"} if ioc else {}))
+        self._say("D", tuple(terms) + _terms(price, more, {59: "3"} if ioc else {}))
         return name
 
     def replace(
@@ -201,26 +203,26 @@ class FixClient(LoggedIn):
         ClOrdID."""
         name = self._new_name(name)
         terms = [(41, order), (11, name), (55, symbol), (54, side), (60, self._utc_text())]
-        self.send("G", (*terms, (38, str(quantity)), *_terms(price, more, {})))
+        self._say("G", (*terms, (38, str(quantity)), *_terms(price, more, {})))
         return name
 
     def cancel(self, order: str, symbol: str, side: str, *, name: str | None = None) -> str:
         """Cancel an open order (F); the ClOrdID of the cancel."""
         name = self._new_name(name)
         terms = ((41, order), (11, name), (55, symbol), (54, side), (60, self._utc_text()))
-        self.send("F", terms)
+        self._say("F", terms)
         return name
 
     def mass_cancel(self, symbol: str = "") -> str:
         """Cancel every order of the participant, of one symbol or all (q)."""
         name = self._new_name(None)
         which = ((530, "1"), (55, symbol)) if symbol else ((530, "7"),)
-        self.send("q", ((11, name), *which, (60, self._utc_text())))
+        self._say("q", ((11, name), *which, (60, self._utc_text())))
         return name
 
     def status(self, order: str, symbol: str, side: str) -> None:
         """Ask how an order is (H)."""
-        self.send("H", ((11, order), (55, symbol), (54, side)))
+        self._say("H", ((11, order), (55, symbol), (54, side)))
 
     def mass_status(self) -> str:
         """Ask for every open order of this session (AF); the name of the request."""
@@ -228,8 +230,16 @@ class FixClient(LoggedIn):
         self.send("AF", ((584, name), (585, "7")))
         return name
 
+    def _say(self, kind: str, fields: Fields) -> None:
+        """As :meth:`send`; raises ``ValueError`` for what FIX cannot carry, before a number is
+        taken."""
+        for tag, value in fields:
+            if not (value and value.isascii() and value.isprintable()):
+                raise ValueError(f"{NAMES.get(tag, tag)} {value!r} is empty or not printable ASCII")
+        self.send(kind, fields)
+
     def send(self, kind: str, fields: Fields) -> None:
-        """A message of orders, which is kept until the numbers begin anew."""
+        """A message of orders, which is kept until the numbers begin again."""
         self.numbers.sent[self.numbers.next_out] = kind, fields, self._utc_text()
         self._send(kind, fields)
 
@@ -381,15 +391,7 @@ def _terms(price: str | Decimal, more: dict[str, str], others: dict[int, str]) -
 
 def price_text(price: str | Decimal) -> str:
     """A price as FIX has it; raises ``ValueError`` for what is none."""
-    if isinstance(price, float):
-        raise ValueError(f"price {price!r} is a float: give text or a Decimal")
-    try:
-        value = Decimal(price)
-    except InvalidOperation:
-        raise ValueError(f"price {price!r} is no number") from None
-    if not value.is_finite():
-        raise ValueError(f"price {price} is no number")
-    return f"{value:f}"
+    return f"{decimal_price(price):f}"
 
 
 def whole_message(data: bytes | bytearray) -> int:

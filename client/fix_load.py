@@ -37,8 +37,9 @@ class FixLoadSession(LoadLine):
         if not self.out:
             self._queue("0", ())
 
-    def answers(self) -> list[tuple[int, bool]]:
-        """Orders that were answered by what has arrived, and whether they were accepted."""
+    def answers(self) -> list[tuple[int, str]]:
+        """Orders that were answered by what has arrived, and why they were rejected; "" if they
+        were accepted."""
         if not self.arrived():
             return []
         answers, at = [], 0
@@ -49,7 +50,7 @@ class FixLoadSession(LoadLine):
         del self.data[:at]
         return answers
 
-    def _take(self, message: FixMessage) -> list[tuple[int, bool]]:
+    def _take(self, message: FixMessage) -> list[tuple[int, str]]:
         if message.sequence != self.client.numbers.next_in:
             raise ClientError(f"message {message.sequence} came instead of "
                               f"{self.client.numbers.next_in}")  # fmt: skip
@@ -63,4 +64,5 @@ class FixLoadSession(LoadLine):
             return []
         if not name.startswith(self.prefix):
             return []
-        return [(int(name.removeprefix(self.prefix)), what == ACCEPTED)]
+        why = "" if what == ACCEPTED else message.get(58, "no reason is given").partition(":")[0]
+        return [(int(name.removeprefix(self.prefix)), why)]

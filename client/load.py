@@ -6,6 +6,7 @@ falls behind shows it (no coordinated omission).  One thread, non-blocking socke
 
 import selectors
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from openoutcry.client.fix import FixClient
 from openoutcry.client.fix_load import FixLoadSession
 from openoutcry.client.load_line import LoadLine
 from openoutcry.client.ouch import OuchClient, price4
+from openoutcry.client.reasons import reason_words
 from openoutcry.order_entry import soupbin
 from openoutcry.wire.messages import OUCH42, OUCH50
 
@@ -37,6 +39,8 @@ class LoadResult:
     rejected: int
     took_s: float
     latency_ns: npt.NDArray[np.int64]
+    reasons: dict[str, int]
+    """Rejected orders by why, the most frequent first."""
 
     @property
     def unanswered(self) -> int:
@@ -87,8 +91,9 @@ class _Session(LoadLine):
         """Say that we live."""
         self.out += soupbin.CLIENT_HEARTBEAT
 
-    def answers(self) -> list[tuple[int, bool]]:
-        """Orders that were answered by what has arrived, and whether they were accepted."""
+    def answers(self) -> list[tuple[int, str]]:
+        """Orders that were answered by what has arrived, and why they were rejected; "" if they
+        were accepted."""
         if not self.arrived():
             return []
         answers = []
@@ -101,10 +106,16 @@ class _Session(LoadLine):
                 start = at + 3 + self.answer_at
                 name = bytes(self.data[start : start + self.name_bytes])
                 order = int.from_bytes(name, "big") - self.first if self.is_50 else int(name[7:])
-                answers.append((order, self.data[at + 3] == ord("A")))
+                answers.append((order, self._why(bytes(self.data[at + 3 : at + 2 + size]))))
             at += 2 + size
         del self.data[:at]
         return answers
+
+    def _why(self, message: bytes) -> str:
+        if message[:1] == b"A":
+            return ""
+        reason = self.protocol.from_server("J").unpack(message)["reason"]
+        return f"{reason} ({reason_words('J', reason)})"
 
 
 def _session(
@@ -131,6 +142,7 @@ def run_load(
         selector.register(session.socket, selectors.EVENT_READ, session)
     intended = np.zeros(orders, np.int64)
     answered = np.zeros(orders, np.int64)
+    reasons: Counter[str] = Counter()
     start = time.monotonic_ns() + 1_000_000
     if rate:
         intended[:] = start + (np.arange(orders) * (1e9 / rate)).astype(np.int64)
@@ -150,9 +162,11 @@ def run_load(
             session.flush()
         wait = 0.0 if sent < orders else 0.05
         for key, _ in selector.select(wait):
-            for order, good in key.data.answers():
+            for order, why in key.data.answers():
                 answered[order] = time.monotonic_ns()
-                done, accepted = done + 1, accepted + good
+                done, accepted = done + 1, accepted + (not why)
+                if why:
+                    reasons[why] += 1
                 quiet_since = time.monotonic()
         second = time.monotonic()
         if sent < orders:
@@ -169,4 +183,5 @@ def run_load(
     selector.close()
     heard = answered > 0
     latency = answered[heard] - intended[heard]
-    return LoadResult(orders, accepted, done - accepted, took, latency)
+    by_count = dict(reasons.most_common())
+    return LoadResult(orders, accepted, done - accepted, took, latency, by_count)

@@ -7,9 +7,11 @@ are refused.
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from openoutcry.client.prices import decimal_price
+from openoutcry.client.reasons import reason_words
 from openoutcry.client.soupbin import LoginRejected, SoupBinClient, SoupBinConnection
 from openoutcry.client.waiting import ClientError, SessionEnded
 from openoutcry.order_entry.soupbin import LoginRequest
@@ -27,14 +29,9 @@ def price4(price: str | int | Decimal) -> int:
     """A price in ten-thousandths; "market" is what the protocol has for it.
 
     Raises ``ValueError`` for what is no price, or has more than four decimals."""
-    if isinstance(price, float):
-        raise ValueError(f"price {price!r} is a float: give text or a Decimal")
     if price == "market":
         return MARKET
-    try:
-        value = Decimal(price) * 10_000
-    except InvalidOperation:
-        raise ValueError(f"price {price!r} is no number") from None
+    value = decimal_price(price) * 10_000
     if value != value.to_integral_value() or not 0 < value < 2**32:
         raise ValueError(f"price {price} is not positive, too large, or has over four decimals")
     return int(value)
@@ -62,7 +59,8 @@ class Message:
             if field in fields:
                 fields[field] = price_text(fields[field])
         words = " ".join(f"{key}={value}" for key, value in fields.items() if value != "")
-        return f"{self.sequence} {self.name} {words}"
+        reason = reason_words(self.kind, self.fields.get("reason", ""))
+        return f"{self.sequence} {self.name} {words}{f' ({reason})' if reason else ''}"
 
 
 class OuchClient(SoupBinClient):
@@ -85,8 +83,9 @@ class OuchClient(SoupBinClient):
         firm: str = "",
         prefix: str = "",
         tls: ssl.SSLContext | None = None,
+        tls_name: str = "",
     ) -> None:
-        """``tls``: for a port with a certificate.
+        """``tls``: for a port with a certificate, which is to name ``tls_name`` ("": the host).
 
         Raises :class:`ClientError` or :class:`LoginRejected`."""
         if version not in ("4.2", "5.0"):
@@ -95,7 +94,7 @@ class OuchClient(SoupBinClient):
         self.is_50 = version == "5.0"
         self.firm = firm
         login = LoginRequest(username, password, session, sequence)
-        self.connection = SoupBinConnection(host, port, login, tls=tls)
+        self.connection = SoupBinConnection(host, port, login, tls=tls, tls_name=tls_name)
         self.prefix = prefix
         self._last = 0
 
@@ -184,10 +183,10 @@ class OuchClient(SoupBinClient):
         if not self.is_50:
             raise ClientError(f"OUCH 4.2 has no {what}")
 
-    def mass_cancel(self, symbol: str = "") -> None:
+    def mass_cancel(self, symbol: str = "", *, name: str | int | None = None) -> None:
         """Cancel every order of the participant, of one symbol or all (5.0)."""
         self._only_50("mass cancel")
-        name = self._new_name(None)
+        name = self._new_name(name)
         self._send50("C", {"user_ref": name, "firm": self.firm, "symbol": symbol}, {})
 
     def next_user_ref(self, timeout_s: float = 10.0) -> int:

@@ -1,13 +1,12 @@
 """A SoupBinTCP connection, client's side: logs in, keeps count, says that it lives."""
 
 import contextlib
-import socket
 import ssl
 import time
 from collections.abc import Iterator
 
 from openoutcry.client.logged_in import LoggedIn
-from openoutcry.client.waiting import ClientError, Received, SessionEnded
+from openoutcry.client.waiting import ClientError, Received, SessionEnded, connected
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.soupbin import HEARTBEAT_MS, SILENCE_MS, LoginRequest
 from openoutcry.wire.messages import PACKET_LENGTH_BYTES, SOUPBIN
@@ -33,22 +32,23 @@ class SoupBinConnection:
         login: LoginRequest,
         timeout_s: float = 30.0,
         tls: ssl.SSLContext | None = None,
+        tls_name: str = "",
     ) -> None:
-        """Connect and log in; ``tls``: for a port with a certificate.
+        """Connect and log in; ``tls``: for a port with a certificate, which is to name ``tls_name``
+        ("": the host).
 
-        Raises :class:`ClientError` if nobody answers, :class:`LoginRejected` if the venue refuses.
+        Raises :class:`ClientError` if the venue does not answer or the login cannot be written,
+        :class:`LoginRejected` if the venue refuses.
         """
         try:
-            self.socket = socket.create_connection((host, port), timeout_s)
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if tls is not None:
-                self.socket = tls.wrap_socket(self.socket, server_hostname=host)
-        except OSError as error:
-            raise ClientError(f"{host}:{port}: {error.strerror or error}") from None
+            request = soupbin.login_packet(login)
+        except ValueError as error:
+            raise ClientError(f"login: {error}") from None
+        self.socket = connected(host, port, timeout_s, tls, tls_name)
         self._sent = time.monotonic()
         beat_s, silence_s = HEARTBEAT_MS / 1000, SILENCE_MS / 1000
         self._received = Received(self.socket, beat_s, silence_s, self.keep_alive)
-        self._send(soupbin.login_packet(login))
+        self._send(request)
         try:
             kind, data = self._packet(time.monotonic() + timeout_s)
         except SessionEnded:

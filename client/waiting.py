@@ -1,6 +1,7 @@
-"""Bytes of a connection, waited for in pieces: meanwhile the other side hears that we live."""
+"""A connection, and its bytes, waited for in pieces: meanwhile we send what keeps it alive."""
 
 import socket
+import ssl
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,37 @@ class ClientError(OutcryError):
 
 class SessionEnded(ClientError):
     """The connection or the session is over."""
+
+
+def connected(
+    host: str, port: int, timeout_s: float, tls: ssl.SSLContext | None, tls_name: str = ""
+) -> socket.socket:
+    """A connection to the venue; ``tls_name``: what its certificate is to name, "": the host.
+
+    Raises :class:`ClientError`."""
+    where = f"{host}:{port}"
+    try:
+        connection = socket.create_connection((host, port), timeout_s)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is None:
+            return connection
+        try:
+            return tls.wrap_socket(connection, server_hostname=tls_name or host)
+        except (OSError, ValueError):
+            connection.close()
+            raise
+    except ssl.SSLCertVerificationError as error:
+        raise ClientError(
+            f"{where}: the certificate is not trusted: {error.verify_message} "
+            f"({error.reason or 'verification failed'})"
+        ) from None
+    except ssl.SSLError as error:
+        why = (error.reason or str(error)).replace("_", " ").lower()
+        raise ClientError(f"{where}: no TLS: {why}") from None
+    except OSError as error:
+        raise ClientError(f"{where}: {error.strerror or error}") from None
+    except ValueError as error:  # a host's name that cannot be one
+        raise ClientError(f"{where}: {error}") from None
 
 
 class Received:

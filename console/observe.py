@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from openoutcry.console.alarms import Alarms
 from openoutcry.console.events import Events
+from openoutcry.console.exact import exact
 from openoutcry.console.participants import participants_of, view_of
 from openoutcry.console.replication import ReplicationView
 from openoutcry.operations.aside import Aside
@@ -205,7 +206,7 @@ class Observer:
         if self.pipeline is None:
             return []
         view = view_of(self.pipeline.owner)
-        return participants_of(self.file, view) if view is not None else []
+        return exact(participants_of(self.file, view)) if view is not None else []
 
     def _journal(self) -> dict[str, Any]:
         journal = self.file.journal

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from pydantic import StrictInt
+
 
 @dataclass
 class ActionRequest:
@@ -60,11 +62,11 @@ class SetLimit(ActionRequest):
     """What widens takes a password, and another supervisor."""
 
     limit: str
-    value: int | Literal["none"]
-    participant: int = 0
+    value: StrictInt | Literal["none"]
+    participant: StrictInt = 0
     group: str = ""
     instrument: str = ""
-    burst: int = 0
+    burst: StrictInt = 0
     password: str = ""
     code: str = ""
 
@@ -76,7 +78,7 @@ class OfIssuer(ActionRequest):
 
     instrument: str
     password: str
-    price: int = 0
+    price: StrictInt = 0
     code: str = ""
 
 
@@ -84,16 +86,16 @@ class OfIssuer(ActionRequest):
 class Dividend(OfIssuer):
     """``amount`` for each ``lots``."""
 
-    amount: int = 0
-    lots: int = 1
+    amount: StrictInt = 0
+    lots: StrictInt = 1
 
 
 @dataclass
 class Split(OfIssuer):
     """``new`` lots for ``old`` ones."""
 
-    new: int = 0
-    old: int = 0
+    new: StrictInt = 0
+    old: StrictInt = 0
 
 
 @dataclass

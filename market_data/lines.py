@@ -25,6 +25,9 @@ REQUESTED_MOST = 1024
 """Messages of one request."""
 SILENCE_NS = 3_000_000_000
 """When nothing of a session came for so long, and another one speaks, that one is followed."""
+FASTEST_NS, AT_ONCE, DAY_NS = 10, 1 << 24, 86_400_000_000_000
+"""A session sends a message each 10 ns at most, lasts a day, and a receiver hears so many messages
+at once, whatever its clock says: a number beyond that was never sent."""
 MAX_PAST = 64
 """Sessions that were left and are not followed again."""
 
@@ -61,7 +64,7 @@ class Lines:
     duplicates: int = 0
     """Messages that had come already."""
     foreign: int = 0
-    """Packets that are damaged or of another session."""
+    """Packets that are damaged, of another session, or numbered beyond what it can have sent."""
     sessions: int = 0
     """That were followed to their ends."""
     unfinished: int = 0
@@ -81,6 +84,9 @@ class Lines:
         packet = mold.parse(data)
         self._heard_ns = self._heard_ns or now_ns
         if packet is None or not self._is_ours(packet, now_ns):
+            self.foreign += 1
+            return
+        if not self._is_sent(packet, now_ns):
             self.foreign += 1
             return
         self.session, self._heard_ns = packet.session, now_ns
@@ -104,6 +110,14 @@ class Lines:
             return False
         self.follow(packet.session)
         return True
+
+    def _is_sent(self, packet: mold.Packet, now_ns: int) -> bool:
+        """Whether the session can have sent what the packet says: a forged number would be asked
+        for until the session ends."""
+        last = packet.sequence - 1 + (0 if packet.is_end else packet.count)
+        known = max(self.highest, self.next_sequence - 1)
+        span_ns = now_ns - self._heard_ns if known else DAY_NS
+        return last <= known + AT_ONCE + span_ns // FASTEST_NS
 
     def follow(self, session: bytes) -> None:
         """Go over to another session, from its first message on."""

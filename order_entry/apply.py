@@ -18,11 +18,12 @@ from openoutcry.order_entry import tokens as t
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.spec import Protocol
-from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, CommandKind, EventKind
+from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, CommandKind, EventKind, Reason
 from openoutcry.wire.indirect import _call, intrinsic
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     add_wrapping,
+    copy64,
     load_i64,
     load_u8,
     load_u16,
@@ -56,7 +57,8 @@ ACCEPTED, FILLED = int(EventKind.ACCEPTED), int(EventKind.FILLED)
 CANCELLED, EXPIRED = int(EventKind.CANCELLED), int(EventKind.EXPIRED)
 REDUCED, REPLACED = int(EventKind.REDUCED), int(EventKind.REPLACED)
 REJECTED, CONVERTED = int(EventKind.REJECTED), int(EventKind.CONVERTED)
-COMPLETED = int(EventKind.COMPLETED)
+COMPLETED, DELAYED = int(EventKind.COMPLETED), int(EventKind.DELAYED)
+USER, DISCONNECTED = int(Reason.USER), int(Reason.DISCONNECTED)
 REPEGGED, ELECTED = int(EventKind.REPEGGED), int(EventKind.ELECTED)
 
 CODEC_FRAME, CODEC_DECODE, CODEC_COMPLETE, CODEC_ENCODE, CODEC_REFUSE = range(0, 40, 8)
@@ -112,10 +114,11 @@ def add(address: int, amount: int) -> None:
 
 @kernel
 def name_row(hall: int, number: int) -> None:
-    """The answer to the command at hand will speak of this order: its row stays until then."""
-    row = r.find_row(load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK), number)
+    """The answer to the command at hand will speak of this order: its rows stay until then."""
+    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    row = r.find_row(rows, mask, number)
     if row != 0:
-        store_i64(row + r.NAMED_BY, load_i64(hall + h.LANE_SEQ) + 1)
+        r.name_order(rows, mask, row, load_i64(hall + h.LANE_SEQ) + 1)
 
 
 @kernel
@@ -296,12 +299,26 @@ def apply_event(hall: int, codecs: int, event: int, order: int, note: int, rx_ts
         assert load_u16(event + EVENT_PARTICIPANT) == participant, "nobody hears of others' orders"
     mine = note if own and is_about(hall, event, row, note) else 0
     update_row(hall, row, event)
-    if mine != 0 and load_u8(event + EVENT_KIND) == REJECTED:
-        # A replace is rejected: FIX tells how the order is that it was for.
+    is_new = mine != 0 and load_u8(mine + n.FLAGS) & n.FLAG_NEW_ROW != 0
+    if is_new and load_u8(event + EVENT_KIND) == REJECTED:
+        # A replace is rejected: FIX reports how the order is that it was for.
         replaced = r.find_row(rows, mask, load_i64(row + r.CHAIN))
         if replaced != 0 and is_fix(load_u8(row + r.PROTOCOL)):
-            row = replaced
+            row = r.told_row(rows, mask, replaced)
     return tell(hall, codecs, session, event, row, mine, rx_ts_ns)
+
+
+@kernel_outlined
+def of_connection(event: int, note: int, room: int) -> int:
+    """The event as sessions are to hear it: an order that the session layer cancelled went because
+    of its connection, though by a command that any participant could have sent.  ``room``: for an
+    event."""
+    is_cancel = load_u8(event + EVENT_KIND) == CANCELLED and load_u8(event + EVENT_REASON) == USER
+    if not is_cancel or load_u8(note + n.FLAGS) & n.FLAG_INTERNAL == 0:
+        return event
+    copy64(room, event)
+    store_u8(room + EVENT_REASON, DISCONNECTED)
+    return room
 
 
 @kernel
@@ -376,6 +393,10 @@ def update_row(hall: int, row: int, event: int) -> None:
         if load_u8(row + r.STATE) == r.SENT:
             end_row(hall, row)
             store_u16(row + r.WAS_REJECTED, 1)
+        return
+    if kind == DELAYED:
+        # Of a replace that waits this is the row of its order, which is in the book.
+        store_u16(row + r.WAITS, load_u8(row + r.STATE) == r.SENT)
         return
     if kind == FILLED:
         qty = load_i64(event + EVENT_QTY)
@@ -464,8 +485,10 @@ def tell_refused(hall: int, codecs: int, event: int, order: int, note: int, rx_t
 
 @kernel
 def is_open(hall: int, session: int, row: int) -> bool:
-    """The row is the current one of an open order of the session."""
-    if load_u8(row + r.STATE) != r.OPEN or load_u16(row + r.SESSION) != load_i64(session + s.INDEX):
+    """The row is the current one of an order of the session that is open, or waits at the speed
+    bump."""
+    is_told = load_u8(row + r.STATE) == r.OPEN or r.is_waiting(row)
+    if not is_told or load_u16(row + r.SESSION) != load_i64(session + s.INDEX):
         return False
     rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
     return r.current_row(rows, mask, load_i64(row + r.ORDER_ID)) == row

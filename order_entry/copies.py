@@ -75,6 +75,8 @@ def tell_now(hall: int, codecs: int, event: int, order: int, note: int, rx_ts_ns
     copies = load_i64(hall + h.COPY_COUNT)
     if copies > 0:
         copy_event(hall, codecs, event, note, rx_ts_ns)
+    if note != 0:
+        event = a.of_connection(event, note, codecs + a.CODEC_BYTES * a.CODECS + a.EVENT_ROOM)
     receiver = 0
     is_order = load_i64(event + a.EVENT_ID) & r.ORDER_BIT != 0
     if (note != 0 or is_order) and load_u8(event + a.EVENT_KIND) != delays.ENTERED:
@@ -154,10 +156,10 @@ def report_event(hall: int, codecs: int, event: int, order: int, note: int, rx_t
             sender = causer
             rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
             named = r.find_row(rows, mask, load_i64(note + n.ROW))
-            if load_u8(note + n.REFUSED) != 0:
-                named = r.told_row(rows, mask, named)
-            elif load_u8(note + n.FLAGS) & n.FLAG_NEW_ROW and load_i64(named + r.CHAIN) != 0:
-                named = r.find_row(rows, mask, load_i64(named + r.CHAIN))
+            if load_u8(note + n.FLAGS) & n.FLAG_NEW_ROW and named != 0:
+                replaced = load_i64(named + r.CHAIN)
+                named = r.find_row(rows, mask, replaced) if replaced != 0 else named
+            named = r.told_row(rows, mask, named)
     if row != 0 and load_u8(row + r.PROTOCOL) != PACKETS:
         sender = a.block_of(hall, load_u16(row + r.SESSION))
     if VERIFY:

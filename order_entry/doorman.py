@@ -56,12 +56,14 @@ MAX_ATTEMPTS = 4096
 UNREAD_BYTES = 1 << 16
 """What the system may hold of a throttled session that is not read (it doubles this): what is
 beyond its rate waits there, and its cancels behind it."""
+MAX_SEQUENCE = (1 << 63) - 1
+"""Of a message that a login asks for: what a word holds."""
 SEQUENCE_AT = soupbin.HEADER_BYTES + 10
 """Where login_accepted has the sequence number."""
 REASONS = (
     "connection lost", "malformed login", "wrong name or password", "locked",
     "address not allowed", "already connected", "another session", "another name",
-    "another target", "too many connections", "switched off",
+    "another target", "too many connections", "switched off", "number too high",
 )  # fmt: skip
 """Why a login is refused, in the order of their words in a session's block."""
 SOUPBIN_PROTOCOLS = {Protocol.OUCH42, Protocol.OUCH50, Protocol.DROP_COPY}
@@ -263,6 +265,8 @@ class Doorman:
         index, row = await self._authenticate(login.username, login.password, port, address)
         if login.session.strip() not in ("", self.day):
             raise Refused("another session", "S", index)
+        if login.sequence > MAX_SEQUENCE:  # up to there the stage answers, which knows the stream
+            raise Refused("number too high", "S", index)
         self._require_free(index, row)
         reply = soupbin.login_accepted(self.day, 0)
         return index, reply, data[size:], login.sequence

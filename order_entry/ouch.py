@@ -15,7 +15,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
-from openoutcry.wire.kernel import kernel
+from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     add_wrapping,
     count_leading_zeros,
@@ -26,7 +26,8 @@ from openoutcry.wire.memory import (
     store_i64,
     store_u8,
 )
-from openoutcry.wire.records import EVENT, MAX_VALUE, ORDER
+from openoutcry.wire.records import EVENT, MAX_VALUE, ORDER, TICK_BANDS
+from openoutcry.wire.records import INSTRUMENT as INSTRUMENT_RECORD
 
 
 class Refusal(IntEnum):
@@ -230,14 +231,22 @@ def risk_bit(event: int) -> int:
 
 
 NO_INSTRUMENT = 65535
+_RULES = INSTRUMENT_RECORD.offsets
+_PRICE_STEP, _QTY_STEP, _MIN_QTY, _MAX_QTY, _MIN_PRICE, _MAX_PRICE, _BANDS = (
+    _RULES[name]
+    for name in (
+        "price_step_ticks", "qty_step_lots", "min_qty_lots", "max_qty_lots", "min_price_ticks",
+        "max_price_ticks", "band1_from_ticks",
+    )
+)  # fmt: skip
 
 
 # A session's own words, of either version.
-SELF_TRADE_WORD = session_block.PROTOCOL_WORDS
+SELF_TRADE_WORD = session_block.SELF_TRADE
 """Self-trade prevention of the session's orders, a SelfTrade."""
-LAST_USER_REF_WORD = SELF_TRADE_WORD + 8
+LAST_USER_REF_WORD = session_block.PROTOCOL_WORDS
 """OUCH 5.0: highest UserRefNum so far."""
-DISABLED_WORD = SELF_TRADE_WORD + 16
+DISABLED_WORD = LAST_USER_REF_WORD + 8
 """OUCH 5.0: 1 while the client itself has switched order entry off."""
 
 # Of a row, what the protocol keeps in it: what comes in writes the first, what goes out the others.
@@ -355,6 +364,26 @@ def symbol_scale(session: int, symbol: int) -> int:
     """The same by the symbol; 0 also if there is no such instrument."""
     row = session_block.find_symbol(session, symbol)
     return 0 if row == 0 else load_i64(row + session_block.SYMBOL_SCALE)
+
+
+@kernel_outlined
+def is_possible(session: int, symbol: int, price: int, lots: int) -> bool:
+    """Whether the instrument's rules have room for an order at this price, of so many lots: steps
+    and limits of both, as the core applies them."""
+    row = session_block.find_symbol(session, symbol)
+    rules = load_i64(row + session_block.SYMBOL_RULES) if row != 0 else 0
+    if rules == 0:
+        return True
+    step = load_i64(rules + _PRICE_STEP)
+    for band in range(TICK_BANDS):
+        band_step = load_i64(rules + _BANDS + 16 * band + 8)
+        if band_step == 0 or price < load_i64(rules + _BANDS + 16 * band):
+            break
+        step = band_step
+    if price % step != 0 or lots % load_i64(rules + _QTY_STEP) != 0:
+        return False
+    in_price = load_i64(rules + _MIN_PRICE) <= price <= load_i64(rules + _MAX_PRICE)
+    return in_price and load_i64(rules + _MIN_QTY) <= lots <= load_i64(rules + _MAX_QTY)
 
 
 @kernel

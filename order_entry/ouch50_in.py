@@ -532,8 +532,10 @@ def _complete_replace(order: int, note: int, row: int, session: int) -> int:
         else:
             store_i64(order + _PRICE, price4 // scale)
     open_lots = liable - ouch.executed(row, load_u32(old + LIABLE))
-    if refused == 0 and open_lots <= 0:
-        refused = _R_QTY
+    if refused == 0:
+        symbol, price = load_i64(row + rows.SYMBOL), load_i64(order + _PRICE)
+        if open_lots <= 0 or not ouch.is_possible(session, symbol, price, open_lots):
+            refused = _R_QTY
     store_i64(order + _QTY, max(open_lots, 0))
     if refused in (_R_QTY, _R_PRICE):
         # As in OUCH 4.2, section 2.2.

@@ -27,8 +27,8 @@ ROW_DTYPE = np.dtype(
         ("order_type", "u1"), ("time_in_force", "u1"), ("token_bytes", "u1"),
         ("client_seq", "<i8"), ("token", "V40"), ("own", "V24"), ("chain", "<i8"),
         ("instrument", "<u2"), ("flags", "<u2"), ("rejected", "<u2"), ("expired", "<u2"),
-        ("more", "V64"), ("replaced_by", "<i8"), ("named_by", "<i8"), ("number", "<i8"),
-        ("current", "<i8"),
+        ("more", "V40"), ("waits", "<u2"), ("unused", "V22"), ("replaced_by", "<i8"),
+        ("named_by", "<i8"), ("number", "<i8"), ("current", "<i8"),
     ]
 )  # fmt: skip
 """order_id: the core's · leaves_lots, cum_lots, cum_value (sum of price times quantity): as of the
@@ -37,7 +37,8 @@ of the order that this one replaced, 0 none · flags: the protocol's own · more
 replaced_by: number of the last replace of this row that was sent, 0 none · named_by: lane sequence
 of the last command whose answer speaks of this row · number: this row's · current: in a root,
 number of the order's newest accepted row, 0 itself · rejected: 1 if the core rejected what this row
-was for · expired: 1 if the order ended because its time was over."""
+was for · expired: 1 if the order ended because its time was over · waits: 1 once it was reported
+that the new order waits at the speed bump, for as long as its state is SENT."""
 assert ROW_DTYPE.itemsize == ROW_BYTES
 
 _OFFSETS = {name: int(field[1]) for name, field in (ROW_DTYPE.fields or {}).items()}
@@ -53,7 +54,7 @@ TOKEN, OWN, CHAIN, INSTRUMENT = (_OFFSETS[n] for n in ("token", "own", "chain", 
 FLAGS, MORE, REPLACED_BY, NAMED_BY, NUMBER, CURRENT = (
     _OFFSETS[n] for n in ("flags", "more", "replaced_by", "named_by", "number", "current")
 )
-WAS_REJECTED, HAS_EXPIRED = _OFFSETS["rejected"], _OFFSETS["expired"]
+WAS_REJECTED, HAS_EXPIRED, WAITS = (_OFFSETS[n] for n in ("rejected", "expired", "waits"))
 
 FREE, SENT, OPEN, DONE = range(4)
 """``state``: never used; its command is under way; accepted by the core; nothing more will come."""
@@ -76,6 +77,12 @@ def row_of(rows: int, mask: int, number: int) -> int:
 def is_live(row: int) -> bool:
     state = load_u8(row + STATE)
     return SENT <= state <= OPEN
+
+
+@kernel
+def is_waiting(row: int) -> bool:
+    """The new order waits at the speed bump, as far as was reported."""
+    return load_u8(row + STATE) == SENT and load_u16(row + WAITS) != 0
 
 
 @kernel
@@ -151,8 +158,9 @@ def current_row(rows: int, mask: int, order_id: int) -> int:
 @kernel_outlined
 def told_row(rows: int, mask: int, row: int) -> int:
     """Address of the row that says how the order is that goes or went by the name of ``row``: that
-    of its newest name; 0 for a replace that was rejected, or if nothing is known of it any more."""
-    if row == 0 or load_u8(row + STATE) == SENT:
+    of its newest name, which a replace that still waits has not become; 0 for a replace that was
+    rejected, or if nothing is known of it any more."""
+    if row == 0 or (load_u8(row + STATE) == SENT and load_i64(row + CHAIN) == 0):
         return row
     root_number = load_i64(row + ORDER_ID) & NUMBER_MASK
     if load_u16(row + WAS_REJECTED) != 0:

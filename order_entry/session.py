@@ -86,7 +86,8 @@ LOCKED_UNTIL_NS = 3072
     UNTOLD,  # 1: the journal has not been told yet of this connection
     EVENT_SEQ,  # while encoding a refusal: sequence of the event that tells of it
     WAITING_SINCE,  # since when what came has had to wait for a token or for room, 0 it has not
-) = range(0, 8 * 59, 8)
+    SELF_TRADE,  # a SelfTrade: of each order whose message names none
+) = range(0, 8 * 60, 8)
 SWITCH_OFF, SWITCH_ON = 1, 2
 DISCONNECTED, CONNECTED, ENDING = range(3)
 FIX44, FIX42, FIX_DROP_COPY = (
@@ -94,9 +95,11 @@ FIX44, FIX42, FIX_DROP_COPY = (
 )
 
 # A row of the symbol table.
-SYMBOL, SYMBOL_INSTRUMENT, SYMBOL_DECIMALS, SYMBOL_SCALE, SYMBOL_BYTES = 0, 8, 16, 24, 32
+SYMBOL, SYMBOL_INSTRUMENT, SYMBOL_DECIMALS, SYMBOL_SCALE, SYMBOL_RULES = range(0, 40, 8)
+SYMBOL_BYTES = 40
 """symbol as it stands in a record · instrument index · decimals of a tick · 10 ** (4 - decimals),
-what a tick is in ten-thousandths, 0 where ticks are finer than those."""
+what a tick is in ten-thousandths, 0 where ticks are finer than those · address of the instrument's
+row in the table of instruments, 0: it has no rules."""
 SYMBOL_HASH = -7046029254386353131  # 2**64 / golden ratio, as a signed word
 
 
@@ -144,12 +147,14 @@ class Symbols:
         names = instruments["symbol"].astype("S8")
         words = np.frombuffer(names.tobytes(), np.int64)
         capacity = 1 << (2 * len(words) - 1).bit_length()
-        self.table = np.zeros((capacity, 4), np.int64)
-        self.by_index = np.zeros((len(words), 4), np.int64)
+        self.table = np.zeros((capacity, SYMBOL_BYTES // 8), np.int64)
+        self.by_index = np.zeros((len(words), SYMBOL_BYTES // 8), np.int64)
+        self.instruments = np.ascontiguousarray(instruments)
+        rules, row_bytes = self.instruments.ctypes.data, self.instruments.itemsize
         for index, (name, word) in enumerate(zip(names, words.tolist(), strict=True)):
             decimals = (price_decimals or {}).get(bytes(name).decode(), 4)
             scale = 10 ** (4 - decimals) if decimals <= 4 else 0
-            self.by_index[index] = word, index, decimals, scale
+            self.by_index[index] = word, index, decimals, scale, rules + row_bytes * index
             place = int(symbol_place(word))
             while self.table[place & (capacity - 1), 0]:
                 place += 1

@@ -20,6 +20,7 @@ from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import session_commands as c
+from openoutcry.order_entry import session_login as login
 from openoutcry.order_entry import session_words as x
 from openoutcry.order_entry import stream as st
 from openoutcry.order_entry.faults import Fault, Kind
@@ -45,9 +46,7 @@ TIMER_NS = 5_000_000
 DRAIN_NS = 500_000_000
 MAX_SEND = 1 << 18
 
-# A hand-over's words (order_entry/doorman.py), then bytes that came with the login.
-HAND_INDEX, HAND_SEQUENCE, HAND_REPLY, HAND_REPLY_AT, HAND_BYTES = 0, 8, 16, 24, 512
-HAND_SOURCE, HAND_MAX = 32, 4096
+HAND_MAX = login.HAND_MAX
 CONTROL_AT, DATA_AT = 64, 128  # CONTROL_AT: of the cmsg behind x.MESSAGE
 
 LOGOUT, LOGIN, DISCONNECTING = int(Kind.LOGOUT), int(Kind.LOGIN), int(Kind.DISCONNECT)
@@ -285,15 +284,19 @@ def take_connection(context: int) -> int:
     store_i64(message + 40, 24)  # msg_controllen: one descriptor
     store_i64(message + 48, 0)
     size = so.recvmsg(load_i64(context + x.DOORMAN), message)
-    if size < HAND_BYTES or load_i64(message + 40) < 20:
+    if size < login.HAND_BYTES or load_i64(message + 40) < 20:
         return 0
     fd = load_u32(control + 16)
     hall = load_i64(context + x.HALL)
-    index = load_i64(data + HAND_INDEX)
+    index = load_i64(data + login.HAND_INDEX)
     if index < 1 or index > load_i64(hall + h.SESSION_COUNT):
         so.close(fd)
         return 1
     session = a.block_of(hall, index)
+    is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
+    if not is_fix and login.is_beyond(session, load_i64(data + login.HAND_SEQUENCE)):
+        login.refuse_number(session, data, fd)
+        return 1
     if load_i64(session + s.FD) >= 0:
         close_connection(context, session)
     if load_i64(session + s.KILLED) != 0:
@@ -302,14 +305,13 @@ def take_connection(context: int) -> int:
     now = w.now_ns(context)
     store_i64(session + s.LAST_IN_NS, now)
     store_i64(session + s.LAST_OUT_NS, now)
-    is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
     if is_fix:
         call_codec(context, session, a.CODEC_BEGIN)
     else:
-        accept(session, data)
-    st.copy_bytes(session + s.SOURCE, data + HAND_SOURCE, 24)
-    rest = size - HAND_BYTES
-    st.copy_bytes(load_i64(session + s.INPUT), data + HAND_BYTES, rest)
+        login.accept(session, data)
+    st.copy_bytes(session + s.SOURCE, data + login.HAND_SOURCE, 24)
+    rest = size - login.HAND_BYTES
+    st.copy_bytes(load_i64(session + s.INPUT), data + login.HAND_BYTES, rest)
     store_i64(session + s.INPUT_LENGTH, rest)
     store_i64(session + s.FD, fd)
     store_i64(session + s.STATE, s.CONNECTED)
@@ -320,22 +322,6 @@ def take_connection(context: int) -> int:
     if not is_fix:
         logged_on(context, session)
     return 1
-
-
-@kernel_outlined
-def accept(session: int, data: int) -> None:
-    """Answer a SoupBinTCP login, and resume from the number that it asks for."""
-    stream = load_i64(session + s.STREAM)
-    count = load_i64(stream + st.HEAD)
-    wanted = load_i64(data + HAND_SEQUENCE)
-    if wanted < 1 or wanted > count + 1:
-        wanted = count + 1
-    store_i64(session + s.SENT_BYTES, st.entry_end(stream, wanted - 1))
-    reply = load_i64(data + HAND_REPLY)
-    st.copy_bytes(session + s.SIDE, data + 64, reply)
-    c.put_number(session + s.SIDE + load_i64(data + HAND_REPLY_AT), wanted)
-    store_i64(session + s.SIDE_AT, 0)
-    store_i64(session + s.SIDE_LENGTH, reply)
 
 
 @kernel
@@ -512,6 +498,8 @@ def fix_timer(context: int, session: int) -> None:
     if load_i64(session + s.FD) < 0 or load_i64(session + s.STATE) != s.CONNECTED:
         return
     if call_codec(context, session, a.CODEC_TIMER) == DISCONNECTING:
+        if load_i64(session + f.OUT_END) > load_i64(session + f.OUT_FROM):
+            send_some(context, session)  # why it ends, if the client still reads
         lose(context, session)
     elif load_i64(session + f.OUT_END) > load_i64(session + f.OUT_FROM):
         mark_dirty(context, session)

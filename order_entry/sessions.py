@@ -9,7 +9,8 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.order_entry.session_commands import lose_without_grace
 from openoutcry.order_entry.sessions_state import SessionsError, State, check, sizes_of
-from openoutcry.order_entry.spec import SessionsSpec
+from openoutcry.order_entry.spec import PortSpec, SessionsSpec
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract.lanes import lane_seqs
 from openoutcry.pipeline.contract.shared import Shared
@@ -90,6 +91,8 @@ class Sessions(State):
         self.stage_socket.setblocking(False)
         self.doorman_socket.setblocking(False)
         self.listeners: list[socket.socket] = []
+        self.is_open = False
+        """The ports take connections."""
         self.doorman_pid = 0
         self.untold = 0
         self._followed: tuple[JournalReader, Point] | None = None
@@ -98,7 +101,7 @@ class Sessions(State):
     # Doors.
 
     def make_listeners(self) -> None:
-        """The ports' sockets, which nobody reaches before :meth:`listen`."""
+        """The ports' sockets, which refuse every connection before :meth:`listen`."""
         for port in self.spec.ports:
             over_v6 = ":" in port.host
             listener = socket.socket(socket.AF_INET6 if over_v6 else socket.AF_INET)
@@ -107,17 +110,31 @@ class Sessions(State):
             if over_v6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
 
-    def listen(self) -> list[tuple[str, int]]:
-        """Open the ports; returns their addresses."""
+    def bind(self) -> None:
+        """Take the ports' addresses: one that another process has is refused at once.  They stay
+        closed until :meth:`listen`."""
         if not self.listeners:
             self.make_listeners()
         for listener, port in zip(self.listeners, self.spec.ports, strict=True):
-            try:
+            with self._naming(port):
                 listener.bind((port.host, port.port))
+
+    def listen(self, note: Callable[[str], None]) -> None:
+        """Open the ports, whose addresses are taken, and note each."""
+        for listener, port in zip(self.listeners, self.spec.ports, strict=True):
+            with self._naming(port):
                 listener.listen(BACKLOG)
-            except OSError as error:
-                raise SessionsError(f"cannot listen on {port.host}:{port.port}: {error}") from error
-        return [listener.getsockname()[:2] for listener in self.listeners]
+            host, number = listener.getsockname()[:2]
+            note(f"{port.protocol.name} on {host}:{number}")
+        self.is_open = True
+
+    @staticmethod
+    @contextmanager
+    def _naming(port: PortSpec) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise SessionsError(f"cannot listen on {port.host}:{port.port}: {error}") from error
 
     def doorman(self) -> Doorman:
         """Lets sessions in at the listeners, or what is given to its ``admit``."""

@@ -5,6 +5,7 @@ events that a matcher of its own makes of the commands; from a checkpoint (sessi
 where there is one.  The stage has one, and whoever makes checkpoints another beside it.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -37,7 +38,7 @@ from openoutcry.order_entry.stream import DIFFERENT, Stream
 from openoutcry.replay.events import Batch
 from openoutcry.wire import OutcryError
 from openoutcry.wire.indirect import kernel_address
-from openoutcry.wire.kernel import compile_kernel
+from openoutcry.wire.kernel import compile_kernel, is_kept
 
 CODECS: dict[Protocol, Any] = {
     Protocol.OUCH42: ouch42,
@@ -68,6 +69,26 @@ def sizes_of(spec: SessionsSpec, notes: int) -> h.Sizes:
         len(spec.sessions), spec.row_capacity, notes, spec.token_capacity,
         not spoken.isdisjoint(DROP_COPIES), Protocol.FIX_DROP_COPY in spoken, spec.delayed,
     )  # fmt: skip
+
+
+def compile_protocols(spec: SessionsSpec, progress: Callable[[str], None]) -> None:
+    """Compile what these sessions need; ``progress`` is called before each part that takes time."""
+    parts: dict[str, list[tuple[Callable[..., Any], int]]] = {
+        "sessions": [(a.begin_day, 1), (cp.apply_batch, 8)]
+    }
+    for protocol in sorted({row.protocol for row in spec.sessions}):
+        module = CODECS[protocol]
+        parts[protocol.name] = [
+            (getattr(module, name), count)
+            for name, count in ARGUMENTS.items()
+            if hasattr(module, name)
+        ]
+    for part, kernels in parts.items():
+        missing = [(kernel, count) for kernel, count in kernels if not is_kept(kernel)]
+        if missing:
+            progress(f"compiling {part}")
+        for kernel, count in missing:
+            compile_kernel(kernel, count)
 
 
 class State:
@@ -141,6 +162,7 @@ class State:
             s.THROTTLE_BURST: row.throttle_burst,
             s.THROTTLE_POLICY: int(row.throttle_policy),
             s.MAX_OPEN: row.max_open_orders,
+            s.SELF_TRADE: int(row.self_trade),
             s.QUEUE_BYTES: row.queue_bytes,
             s.ALONE: int(alone),
         }

@@ -7,6 +7,8 @@ from enum import IntEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
+from openoutcry.wire.enums import SelfTrade
+
 Network = IPv4Network | IPv6Network
 
 
@@ -87,6 +89,8 @@ class SessionSpec:
     throttle_policy: ThrottlePolicy = ThrottlePolicy.REJECT
     max_open_orders: int = 0
     """0: as many as the book holds."""
+    self_trade: SelfTrade = SelfTrade.ALLOW
+    """Of each order whose message names none: OUCH has no field for it."""
     heartbeat_ms: int = 1_000
     """We say something at least this often."""
     timeout_ms: int = 15_000

@@ -53,6 +53,10 @@ class Operator(Protocol):
     def poll(self) -> None:
         """Called every few milliseconds; sees a request to stop, and closes the ring."""
 
+    @property
+    def is_set(self) -> bool:
+        """What was due when the run began is processed: orders may come."""
+
 
 @dataclass
 class Options:

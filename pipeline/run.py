@@ -70,13 +70,17 @@ def run(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
 
 
 def _with_operator(options: Options, watcher: Watcher) -> Watcher:
-    """The operator looks whenever a sample is taken."""
+    """The operator looks whenever a sample is taken; the sessions' ports open once what was due at
+    the start is processed: an order before the first phase would only be refused."""
     operator = options.operator
     if operator is None:
         return watcher
 
     def sample(taken: Sample) -> None:
         operator.poll()
+        sessions = operator.sessions
+        if sessions is not None and not sessions.is_open and operator.is_set:
+            sessions.listen(watcher.note)
         watcher.sample(taken)
 
     met = copy(watcher)
@@ -100,6 +104,7 @@ def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
     started = time.monotonic()
     compile_kernels(watcher.compiling, options.wiring)
     if options.hooks is not None:
+        watcher.phase("preparing risk")
         options.core.fresh()  # their kernels as well: no stage waits for them
     compile_s = time.monotonic() - started
     with ExitStack() as stack:
@@ -239,7 +244,7 @@ def prepared(
     work.receiver, work.ports = receiver, ports
     supervisor = None
     if options.standing is not None:
-        work.sessions = _make_sessions(options, shared, directory, stack)
+        work.sessions = _make_sessions(options, shared, directory, watcher, stack)
         # From here on, not from the lead on: its own restart needs them as well.
         _follow_journal(options, work, stack)
         supervisor = options.standing.wait(work, state, watcher, options.stall, stack)
@@ -251,9 +256,9 @@ def prepared(
         state.resumed_engine = None
     journal_s = time.monotonic() - started
     if options.standing is None:
-        work.sessions = _make_sessions(options, shared, directory, stack)
+        work.sessions = _make_sessions(options, shared, directory, watcher, stack)
         if options.doors:
-            _open_sessions(work, watcher)
+            _open_sessions(options, work, watcher)
     if options.operator is not None and work.sessions is not None:
         options.operator.sessions = work.sessions
     work.feed = _open_feed(options, shared, directory, watcher, stack)
@@ -336,23 +341,28 @@ def _follow_journal(options: Options, work: Work, stack: ExitStack) -> None:
     stack.enter_context(following(work.journal, options.checkpoint_every, make))
 
 
-def _make_sessions(options: Options, shared: Shared, journal: Path | None, stack: ExitStack) -> Any:
+def _make_sessions(
+    options: Options, shared: Shared, journal: Path | None, watcher: Watcher, stack: ExitStack
+) -> Any:
     """The participants' sessions, where there are any."""
     if options.sessions is None:
         return None
     from openoutcry.order_entry.sessions import Sessions  # a second of imports, for a venue only
+    from openoutcry.order_entry.sessions_state import compile_protocols
 
+    compile_protocols(options.sessions, watcher.phase)
     sessions = Sessions(options.sessions, shared, options.table, journal)
     stack.callback(sessions.close)
     return sessions
 
 
-def _open_sessions(work: Work, watcher: Watcher) -> None:
-    """Their doors."""
+def _open_sessions(options: Options, work: Work, watcher: Watcher) -> None:
+    """Their doors; a venue opens the ports once its phases are set (:func:`_with_operator`)."""
     if work.sessions is None:
         return
-    for (host, port), row in zip(work.sessions.listen(), work.sessions.spec.ports, strict=True):
-        watcher.note(f"{row.protocol.name} on {host}:{port}")
+    work.sessions.bind()
+    if options.operator is None:
+        work.sessions.listen(watcher.note)
     work.sessions.open_doors()
 
 

@@ -103,10 +103,8 @@ class Standing:
         if work.receiver is not None:
             work.receiver.bind()
         if work.sessions is not None:
-            for (host, port), row in zip(
-                work.sessions.listen(), work.sessions.spec.ports, strict=True
-            ):
-                self.note(f"{row.protocol.name} on {host}:{port}")
+            work.sessions.bind()
+            work.sessions.listen(self.note)
         start = Start(
             point.seq, work.shared.resumed_lanes,
             (writer.journal_id, writer.document, writer.hand_over()),

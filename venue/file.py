@@ -33,6 +33,7 @@ from openoutcry.venue.limits import risk_rows
 from openoutcry.venue.lines import key_lines
 from openoutcry.venue.risk_tables import RiskSpec, read_risk
 from openoutcry.venue.table import Key, Mistake, Tables
+from openoutcry.wire.enums import SelfTrade
 from openoutcry.wire.errors import OutcryError
 
 UNAUTHENTICATED = "packets-unauthenticated"
@@ -194,6 +195,7 @@ PARTICIPANT = {
     "group": Key(t.text(32), ""),
 }
 _NAMES = {member.name.lower().replace("_", "-"): member for member in spec.CancelOnDisconnect}
+_SELF_TRADE = {member.name.lower().replace("_", "-"): member for member in SelfTrade}
 SESSION = {
     "name": Key(t.text(32)),
     "protocol": Key(t.one_of(PROTOCOLS)),
@@ -211,6 +213,7 @@ SESSION = {
         spec.ThrottlePolicy.REJECT,
     ),
     "max_open_orders": Key(t.integer(0, MAX_COUNT), None),
+    "self_trade": Key(t.one_of(_SELF_TRADE), SelfTrade.ALLOW),
     "heartbeat_ms": Key(t.integer(100, 3_600_000), 1_000),
     "timeout_ms": Key(t.integer(200, 3_600_000), 15_000),
     "second_login": Key(
@@ -370,6 +373,7 @@ def _session(row: dict[str, Any], participants: list[Participant], share: int) -
         throttle_burst=row["burst"],
         throttle_policy=row["over_limit"],
         max_open_orders=share if most is None else most,
+        self_trade=row["self_trade"],
         heartbeat_ms=row["heartbeat_ms"],
         timeout_ms=row["timeout_ms"],
         takeover=row["second_login"],

@@ -149,6 +149,8 @@ class OperatorLane:
         self._shared: Shared | None = None
         self._producer: Producer | None = None
         self._polled_ns = 0
+        self._set_seq: int | None = None
+        """Of the lane: the last command that was due when the run began."""
 
     def begin(self, shared: Shared, engine: Engine | None) -> None:
         """The run begins; its journal left this matcher, None: there was no journal."""
@@ -211,6 +213,21 @@ class OperatorLane:
     def is_caught_up(self) -> bool:
         """Everything that was put on the lane is processed."""
         return self.sequenced and self.is_processed(self._lane_end)
+
+    @property
+    def is_set(self) -> bool:
+        """What was due when the run began is processed, so the phases are the calendar's; false
+        once the run ends."""
+        if self._shared is None or self._producer is None or not self._shared.control[ct.GO]:
+            return False
+        if self._set_seq is None and not (self._due or self._records):
+            self._set_seq = self._lane_end
+        return self._set_seq is not None and self.is_processed(self._set_seq)
+
+    @property
+    def is_open(self) -> bool:
+        """The sessions' ports, where there are any, take connections."""
+        return self.sessions is None or bool(self.sessions.is_open)
 
     def _now_ns(self) -> int:
         assert self._shared is not None

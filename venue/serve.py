@@ -322,7 +322,8 @@ class Venue:
 
     def _sample(self, sample: Sample) -> None:
         self._counts = {"commands": sample.commands, "events": sample.events}
-        if self.desk is not None and self.desk.listens:
+        lane, desk = self.lane, self.desk
+        if lane is not None and lane.is_open and desk is not None and desk.listens:
             if not self._noted:
                 self._noted = True
                 note_served(self.file.journal)

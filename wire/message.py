@@ -7,6 +7,8 @@ references and tests, and the tables of the documents.
 from collections import namedtuple
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ CTYPES = {"u8": ">u1", "u16": ">u2", "u32": ">u4", "u48": "V6", "u64": ">u8", "i
 """``price4`` is a u32 and ``price8`` a u64 with four decimals; ``alpha`` is ASCII, left-justified,
 padded with spaces; ``digits`` is an ASCII number, right-justified."""
 SIZES = {"u8": 1, "u16": 2, "u32": 4, "u48": 6, "u64": 8, "i32": 4, "price4": 4, "price8": 8}
+CODES = {"u8": "B", "u16": "H", "u32": "I", "u48": "6s", "u64": "Q", "i32": "i"}
+"""Of the module struct."""
 SAME_AS = {"price4": "u32", "price8": "u64"}
 
 
@@ -28,6 +32,14 @@ class Field:
     @property
     def size_bytes(self) -> int:
         return self.size or SIZES[self.ctype]
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """Least and greatest value of a number."""
+        bits = 8 * self.size_bytes
+        return (
+            (-(1 << bits - 1), (1 << bits - 1) - 1) if self.ctype == "i32" else (0, (1 << bits) - 1)
+        )
 
     @property
     def numpy_type(self) -> str:
@@ -67,22 +79,32 @@ class Message:
         return np.dtype([("kind", "S1"), *((f.name, f.numpy_type) for f in self.fields)])
 
     def pack(self, **values: Any) -> bytes:
-        """The message's bytes: text padded with spaces, what is not given zero (text: spaces)."""
-        row = np.zeros((), self.dtype())
-        row["kind"] = self.kind.encode()
-        unknown = set(values) - set(self.offsets)
-        assert not unknown, f"{self.name} has no field {sorted(unknown)[0]!r}"
-        for field in self.fields:
-            value = values.get(field.name, b"" if field.size else 0)
+        """The message's bytes: text padded with spaces, what is not given zero (text: spaces).
+
+        Raises ``ValueError`` naming the field that cannot hold its value."""
+        unknown = values.keys() - self._parts.keys()
+        assert not unknown, f"{self.name} has no field {min(unknown)!r}"
+        data: list[Any] = [self.kind.encode()]
+        for name, (field, least, most) in self._parts.items():
+            value = values.get(name, b"" if field.size else 0)
             if field.size:
-                value = value.encode() if isinstance(value, str) else bytes(value)
-                pad = bytes.rjust if field.ctype == "digits" else bytes.ljust
-                value = pad(value, field.size, b" ")
-                assert len(value) == field.size, f"{self.name}.{field.name}: {value!r} is too long"
-            elif field.ctype == "u48":
-                value = np.void(value.to_bytes(6, "big"))
-            row[field.name] = value
-        return row.tobytes()
+                data.append(_padded(field, value))
+                continue
+            if not least <= value <= most:
+                raise ValueError(f"{name} {value} is not {least} to {most}")
+            data.append(value.to_bytes(6, "big") if field.ctype == "u48" else value)
+        return self._struct.pack(*data)
+
+    @cached_property
+    def _parts(self) -> dict[str, tuple[Field, int, int]]:
+        return {field.name: (field, *field.range) for field in self.fields}
+
+    @cached_property
+    def _struct(self) -> Struct:
+        codes = (
+            f"{f.size}s" if f.size else CODES[SAME_AS.get(f.ctype, f.ctype)] for f in self.fields
+        )
+        return Struct(">c" + "".join(codes))
 
     def unpack(self, data: bytes) -> dict[str, Any]:
         """The fields by name, text as it stands (spaces kept); ``data`` may be longer."""
@@ -95,6 +117,21 @@ class Message:
             else int(row[field.name])
             for field, at in zip(self.fields, self.offsets.values(), strict=True)
         }
+
+
+def _padded(field: Field, value: Any) -> bytes:
+    """Raises ``ValueError`` for what the field cannot hold."""
+    if isinstance(value, str):
+        if not value.isascii():
+            raise ValueError(f"{field.name} {value!r} is not ASCII")
+        value = value.encode("ascii")
+    data = bytes(value)
+    if len(data) > field.size:
+        raise ValueError(
+            f"{field.name} {data.decode('latin-1')!r} has {len(data)} characters; "
+            f"at most {field.size} fit"
+        )
+    return data.rjust(field.size) if field.ctype == "digits" else data.ljust(field.size)
 
 
 @dataclass(frozen=True)

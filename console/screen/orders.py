@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from openoutcry.client import Message
+from openoutcry.client.ouch import MARKET
 
 PROBE = "0PROBE"
 """Tokens that begin so are the screen's own questions, and nobody's orders."""
@@ -61,6 +62,12 @@ class Order:
     """``cancel`` or ``replace``, while the venue has not answered it."""
 
 
+def terms_of(order: Order) -> tuple[object, ...]:
+    """What an order was asked for with."""
+    return (order.side, order.symbol, order.qty_lots, order.price, order.tif, order.display,
+            order.replaces)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Fill:
     number: int
@@ -107,10 +114,29 @@ class OwnOrders:
     fill_count: int = 0
     version: int = 0
     _closed: deque[str] = field(default_factory=deque)
+    _terms: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    """What was asked for, by token: of what this process has sent itself."""
+
+    def has_terms(self, known: Order, order: Order) -> bool:
+        """Whether what is known by its token was asked for with these terms: all of them, or, of an
+        order that another process sent, as many as the venue's stream says."""
+        if order.token in self._terms:
+            return self._terms[order.token] == terms_of(order)
+        if known.replaces != order.replaces:
+            return False
+        if not known.side:
+            return True  # a Rejected names nothing but the token
+        same = (known.side, known.symbol, known.qty_lots) == (
+            order.side, order.symbol, order.qty_lots,
+        )  # fmt: skip
+        # Others' prices are moved by the venue.
+        moved = known.display not in ("shown", "hidden") or known.price == MARKET
+        fits = known.tif == order.tif and known.display == order.display
+        return same and (order.replaces != "" or fits) and (moved or known.price == order.price)
 
     def sent(self, order: Order) -> None:
         """It goes to the venue now."""
-        self.orders[order.token] = order
+        self.orders[order.token], self._terms[order.token] = order, terms_of(order)
         before = self.orders.get(order.replaces)
         if before is not None:
             before.wanted, before.successor = "replace", order.token
@@ -211,6 +237,7 @@ class OwnOrders:
             kept = self.orders.get(gone)
             if kept is not None and kept.state not in LIVE:
                 del self.orders[gone]
+                self._terms.pop(gone, None)
 
     def unanswered(self) -> list[Order]:
         return [one for one in self.orders.values() if one.state == SENT]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from openoutcry.console.accounts import Accounts, Session
+from openoutcry.console.exact import exact
 from openoutcry.console.live import Viewer, as_json
 from openoutcry.console.market import Market
 from openoutcry.console.screen.holdings import Holdings
@@ -166,13 +167,14 @@ class Screen:
         last = self.market.last()
         with trader.reads:
             own = trader.own
-            return {
+            document = {
                 "link": {"state": trader.state, "problem": trader.problem, "day": trader.day},
                 "orders": self._with_places(own.rows(ORDERS_SHOWN)),
                 "fills": own.last_fills(FILLS_SHOWN),
                 "fill_count": own.fill_count,
                 "holdings": self.holdings.of(trader.participant, own, last),
             }
+        return dict(exact(document))
 
     def _with_places(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The orders with what is displayed ahead of them at their price, by the public feed:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import StrictBool, StrictInt
+
 from openoutcry.client import price4
 from openoutcry.console.accounts import LockedError
 from openoutcry.console.gate import LOOPBACK, Gate
@@ -14,15 +16,18 @@ from openoutcry.console.market import EVERY_S
 from openoutcry.console.screen.orders import Order
 from openoutcry.console.screen.rules import LIMIT, PRICE, Rule, RuleError
 from openoutcry.console.screen.screen import Screen
-from openoutcry.console.screen.trader import Busy, TradeError
+from openoutcry.console.screen.trader import Busy, Conflict, TradeError
 from openoutcry.console.server import empty_app
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
 COOKIE = "outcry_screen"
-STATUS = ((LockedError, 429), (OperatorError, 403), (Busy, 503), (OutcryError, 422))
+STATUS = (
+    (LockedError, 429), (OperatorError, 403), (Busy, 503), (Conflict, 409), (OutcryError, 422),
+)  # fmt: skip
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    401: {}, 403: {}, 422: {"description": "It cannot be, or the request is none"}, 429: {},
+    401: {}, 403: {}, 409: {"description": "The token is another order's"},
+    422: {"description": "It cannot be, or the request is none"}, 429: {},
     503: {"description": "The venue is not there"},
 }  # fmt: skip
 SYMBOL_MOST = 8
@@ -47,7 +52,7 @@ class Enter:
     token: str
     side: Literal["buy", "sell"]
     symbol: str
-    qty_lots: int
+    qty_lots: StrictInt
     price: str | None = None
     tif: Literal["day", "ioc"] = "day"
     display: Literal["shown", "hidden", "post-only"] = "shown"
@@ -60,7 +65,7 @@ class Replace:
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     token: str
     new_token: str
-    open_lots: int
+    open_lots: StrictInt
     price: str
 
 
@@ -77,10 +82,10 @@ class NewRule:
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT  # type: ignore[misc]
     kind: Literal["fill", "price", "limit"]
     symbol: str = ""
-    above: bool = True
+    above: StrictBool = True
     price: str = ""
     limit: str = ""
-    percent: int = 0
+    percent: StrictInt = 0
     mail: str = ""
     webhook: str = ""
 

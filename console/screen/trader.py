@@ -51,6 +51,10 @@ class TradeError(OutcryError):
     """What was asked cannot be; nothing was sent."""
 
 
+class Conflict(TradeError):
+    """The token is that of an order with other terms; nothing was sent."""
+
+
 class Busy(TradeError):
     """The venue is not there, or answers slowly; nothing was sent."""
 
@@ -244,13 +248,14 @@ class Trader:
 
     def enter(self, order: Order, price: int | None) -> dict[str, Any]:
         """Enter an order; ``price`` in ten-thousandths, None: a market order.  A token that is
-        known is not sent again: what became of it is the answer.  Raises :class:`TradeError`."""
+        known is not sent again: what became of it is the answer.  Raises :class:`TradeError`, of
+        a known token with other terms :class:`Conflict`."""
         _check(order.token, order.qty_lots)
         order.price = price or 0
         with self.reads:
             known = self.own.orders.get(order.token)
             if known is not None:
-                return _same(known, order)
+                return self._same(known, order)
             self._ready()
             self.own.sent(order)
             shown = "market" if price is None else _text(price)
@@ -267,9 +272,9 @@ class Trader:
         with self.reads:
             known = self.own.orders.get(new_token)
             if known is not None:
-                if known.replaces != token:
-                    raise TradeError(f"token {new_token} is another order's")
-                return asdict(known)
+                again = Order(new_token, known.side, known.symbol, open_lots, price, known.tif,
+                              known.display, replaces=token)  # fmt: skip
+                return self._same(known, again)
             self._ready()
             order = self._open(token)
             if order.wanted:
@@ -307,6 +312,13 @@ class Trader:
         self.own.version += 1
         self._send(lambda client: client.cancel(order.token))
 
+    def _same(self, known: Order, order: Order) -> dict[str, Any]:
+        """What became of an order whose terms these are, as far as they are known.  Raises
+        :class:`Conflict` if they are others."""
+        if not self.own.has_terms(known, order):
+            raise Conflict(f"token {order.token} is another order's")
+        return asdict(known)
+
     def _own(self, token: str) -> Order:
         """Raises :class:`TradeError`; whose else an order may be is not said."""
         order = self.own.orders.get(token)
@@ -327,14 +339,6 @@ class Trader:
             raise Busy(f"{self.state}: {self.problem or 'the venue is telling what happened'}")
         if more and len(self.own.unanswered()) >= UNANSWERED_MOST:
             raise Busy(f"{UNANSWERED_MOST} orders wait for the venue's answer")
-
-
-def _same(known: Order, order: Order) -> dict[str, Any]:
-    """What became of an order whose terms these are, as far as they are known."""
-    terms = (order.side, order.symbol)
-    if known.replaces or (known.side and (known.side, known.symbol) != terms):
-        raise TradeError(f"token {order.token} is another order's")
-    return asdict(known)
 
 
 def _text(price: int) -> str:

@@ -13,7 +13,20 @@ export function say(element, text) {
   if (element.textContent !== now) element.textContent = now;
 }
 
-export const whole = (number) => number == null ? "" : Math.round(number).toLocaleString("en");
+// Numbers that may have more than 53 bits come as text, and keep every digit.
+export function whole(number) {
+  if (number == null) return "";
+  return (typeof number === "string" ? BigInt(number) : Math.round(number)).toLocaleString("en");
+}
+
+// A whole number of 10 ** -places, shown with so many decimals, half away from zero.
+export function decimal(number, places, decimals) {
+  const value = BigInt(number), size = value < 0n ? -value : value;
+  const step = 10n ** BigInt(Math.max(places - decimals, 0));
+  const text = String((size + step / 2n) / step * 10n ** BigInt(Math.max(decimals - places, 0))).padStart(decimals + 1, "0");
+  const units = text.slice(0, text.length - decimals), rest = text.slice(text.length - decimals);
+  return (value < 0n ? "-" : "") + BigInt(units).toLocaleString("en") + (decimals ? "." + rest : "");
+}
 
 export function short(number) {
   if (number == null) return "";
@@ -39,7 +52,7 @@ export function span(ns) {
 }
 
 // Prices have four decimals on the feed; an instrument has as many as it has.
-export const price = (value, decimals = 4) => (value / 1e4).toFixed(decimals);
+export const price = (value, decimals = 4) => typeof value === "string" ? decimal(value, 4, decimals).replaceAll(",", "") : (value / 1e4).toFixed(decimals);
 export const clock = (text) => (text || "").replace("T", " ").replace(/(\.\d{3})\d*/, "$1").replace(/\+00:00$|Z$/, "");
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 

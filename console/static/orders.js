@@ -1,6 +1,6 @@
 // The ticket, own orders and fills, positions.  A token is made here, before anything is sent: an
 // order that is sent twice is entered once, and after a loss the venue says whether it has it.
-import { $, list, price, rows, say, whole } from "./kit.js";
+import { $, decimal, list, price, rows, say, whole } from "./kit.js";
 import { api, draw, notice, state } from "./link.js";
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", PENDING = "pending";
@@ -148,9 +148,9 @@ export function showPositions() {
   const { account, decimals = 2, rows: held = [] } = state.holdings || {};
   $("no-positions").hidden = held.length > 0;
   rows($("positions"), held, (one) => one.symbol, (one) => [one.symbol, whole(one.position), one.last ? at(one.symbol, one.last) : "",
-    whole(one.bought_lots), one.bought_lots ? price(one.bought_at, 4) : "", whole(one.sold_lots), one.sold_lots ? price(one.sold_at, 4) : "",
+    whole(one.bought_lots), Number(one.bought_lots) ? price(one.bought_at, 4) : "", whole(one.sold_lots), Number(one.sold_lots) ? price(one.sold_at, 4) : "",
     one.profit == null ? "" : [price(one.profit, decimalsOf(one.symbol)), one.profit < 0 ? "critical" : "good"]]);
-  const money = (value) => value == null ? "none" : (value / 10 ** decimals).toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  const money = (value) => value == null ? "none" : decimal(value, decimals, decimals);
   list($("account"), !account ? [["", "The venue is not open."]] : [["Participant", `${account.number} ${account.name}`],
     ["May trade", account.killed ? "no: " + account.killed_by.join(", ") : "yes"], ["Balance", money(account.balance)], ["Reserved for open orders", money(account.reserved)],
     ["Profit since the journal began, with fees", money(account.profit)], ["Credit", money(account.credit)], ["Open orders, of all sessions", whole(account.open_orders)]]);

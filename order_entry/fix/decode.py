@@ -319,12 +319,12 @@ def take_time_in_force(session: int, fields: int, order: int, note: int, charact
         store_i64(order + AUX, expiry)
     elif character == 53:
         refuse_note(note, UNSUPPORTED)
-    store_u8(order + TIF, tif)
+    mode = load_i64(session + block.SELF_TRADE)
     if scan.field(fields, words.SELF_TRADE_SLOT) != 0:
         mode = scan.char_of(fields, words.SELF_TRADE_SLOT) - 48
         if mode < 1 or mode > 3:
             return words.SELF_TRADE_TAG
-        store_u8(order + TIF, tif | mode << 4)
+    store_u8(order + TIF, tif | mode << 4)
     return FINE
 
 

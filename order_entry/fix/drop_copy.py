@@ -273,7 +273,7 @@ def write_rejected(event: int, copy: int, note: int, sender: int, out: int) -> i
 @kernel_outlined
 def write_cancel_reject(copy: int, row: int, note: int, number: int, out: int) -> int:
     """9; ``row``: of the order that is named, 0 if there is none."""
-    protocol = load_u8(note + notes.PROTOCOL)
+    protocol, number = load_u8(note + notes.PROTOCOL), fix_encode.cancel_reason(number, row)
     at = put_9(out)
     at = put_order_id(at, row) if row != 0 else put_field_end(put_no_id(at))
     name = notes.TOKEN if load_u8(note + notes.TOKEN_BYTES) != 0 else notes.ORIG

@@ -47,7 +47,7 @@ CONVERTED, COMPLETED = int(EventKind.CONVERTED), int(EventKind.COMPLETED)
 DELAYED = int(EventKind.DELAYED)
 PENDING_NEW, PENDING_CANCEL, PENDING_REPLACE = (ord(letter) for letter in "A6E")
 RISK, CHECKS, CONTRA = int(Reason.RISK), len(risk_reasons.CHECKS), _AT["contra_id"]
-GATEWAY = int(Reason.GATEWAY)
+GATEWAY, UNKNOWN_TO_CORE = int(Reason.GATEWAY), int(Reason.UNKNOWN_ORDER)
 NO_PRICE_BITS = type_bits(UNPRICED)
 BUDGET_BITS = type_bits(BUDGETS)
 TRIGGER_BITS = 1 << decode.STOP | 1 << decode.STOP_LIMIT | 1 << decode.POST_STOP_LIMIT
@@ -222,6 +222,8 @@ def status_of(row: int) -> int:
         return REFUSED
     if load_u16(row + rows.HAS_EXPIRED) != 0:
         return OVER
+    if rows.is_waiting(row):
+        return PENDING_NEW
     status = working_status(row, load_i64(row + rows.LEAVES))
     if status == DONE and load_i64(row + rows.CUM) < load_i64(row + rows.QTY):
         return GONE
@@ -347,6 +349,15 @@ def core_reason(event: int) -> int:
 
 
 @kernel
+def cancel_reason(number: int, row: int) -> int:
+    """Why a cancel or replace fails, by the order's ``row``: one that the core no longer knows was
+    there when it was named."""
+    if number == UNKNOWN_TO_CORE and row != 0:
+        return refusals.CORE_REASONS + Refusal.TOO_LATE
+    return number
+
+
+@kernel
 def refusal_of(note: int) -> int:
     """Why the note's message was refused, as this protocol says it."""
     refused = load_u8(note + notes.REFUSED)
@@ -418,6 +429,7 @@ def encode_order_reject(
 @kernel
 def encode_cancel_reject(session: int, row: int, note: int, number: int, out: int) -> int:
     """9: the answer to F (434=1) or G (434=2)."""
+    number = cancel_reason(number, row)
     at = put_9(out)
     if row != 0:
         at = put_number(at, load_i64(row + rows.ORDER_ID) & rows.NUMBER_MASK)

@@ -141,14 +141,17 @@ def more(session: int, now_ns: int) -> int:
 
 @kernel
 def timer(session: int, now_ns: int) -> int:
-    """Heartbeats and test requests, if what came before them is sent; DISCONNECT if it is time,
-    also of a peer that takes nothing of what he is sent."""
+    """Heartbeats, test requests and what is missing, if what came before them is sent; DISCONNECT
+    if it is time, also of a peer that takes nothing of what he is sent: behind what is at OUT."""
     if out_room(session) < words.OUT_MIN_ROOM:
         return DISCONNECT if fix_session.is_given_up(session, now_ns) else IGNORE
     result = fix_session.on_timer(session, now_ns, out_end(session))
     wrote(session)
     save(session)
-    return DISCONNECT if result == fix_session.DISCONNECT else IGNORE
+    if result != fix_session.DISCONNECT:
+        return IGNORE
+    fix_session.disconnected(session)
+    return DISCONNECT
 
 
 @kernel

@@ -66,6 +66,9 @@ def read_logon(data: bytes) -> Logon:
     for tag, text in texts.items():
         if not (text.isascii() and text.decode("ascii").isprintable()):
             raise LogonError(f"{tag.decode()} is not printable ASCII")
+    length = fields.get(b"95")
+    if length is not None and length != str(len(texts[b"96"])).encode():
+        raise LogonError("95 is not the length of 96")
     sender, target, username, password, raw = (text.decode() for text in texts.values())
     if head[1] == b"FIX.4.2":
         password = password or raw

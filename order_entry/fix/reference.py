@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from openoutcry.order_entry.fix import words
+from openoutcry.order_entry.fix import groups, words
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
 
@@ -18,9 +18,10 @@ SOH = b"\x01"
 LARGEST = 2**62
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INVALID, MISSING, EMPTY, RANGE, FORM, TWICE, ORDER = 0, 1, 4, 5, 6, 13, 14
-BAD_TYPE = 11
+BAD_TYPE, GROUP_ORDER, GROUP_COUNT = 11, 15, 16
 SELF_TRADE_TAG = 2964
-SINGLE_TAGS = (*words.HEADER_TAGS, *words.SINGLE_TAGS, SELF_TRADE_TAG)
+MEMBERS = {tag for members in groups.GROUPS.values() for tag in members}
+SINGLE_TAGS = {*words.HEADER_TAGS, *words.SINGLE_TAGS, SELF_TRADE_TAG} - MEMBERS
 SIDES, TYPES, TIFS = "123456789ABCDEFG", "123456789DEGIJKLMP", "01234567"
 AUX_FREE = (
     OrderType.LIMIT,
@@ -62,30 +63,13 @@ def message(fields: list[tuple[int, str | bytes]], begin: str = "FIX.4.4") -> by
 
 
 def split(data: bytes) -> list[tuple[bytes, bytes]]:
-    """(tag, value) of each field; data fields are as long as the field before says."""
-    at, fields, size = 0, [], None
-    while at < len(data):
-        equals, end = data.find(b"=", at), data.find(SOH, at)
-        if equals < 0 or end < equals or not re.fullmatch(rb"-?\d{1,18}", data[at:equals]):
-            raise Garbled
-        tag = int(data[at:equals])
-        if tag in words.DATA_TAGS and size is not None:
-            end = equals + 1 + size
-            if data[end : end + 1] != SOH:
-                raise Garbled
-        value = data[equals + 1 : end]
-        size = None
-        if tag in words.DATA_TAGS.values() and re.fullmatch(rb"\d{1,18}", value):
-            size = int(value)
-            if size > len(data):
-                raise Garbled
-        fields.append((data[at:equals], value))
-        at = end + 1
-    return fields
+    """(tag, value) of each field of a message without data."""
+    pairs = (part.partition(b"=") for part in data.split(SOH)[:-1])
+    return [(tag, value) for tag, _, value in pairs]
 
 
 def parse(data: bytes) -> tuple[dict[int, str], tuple[int, str] | None]:
-    """The fields of a message (the last of those that stand twice) and its first error, if any.
+    """The fields of a message (the first of those that stand twice) and its first error, if any.
 
     Raises :class:`Garbled`.
     """
@@ -95,24 +79,96 @@ def parse(data: bytes) -> tuple[dict[int, str], tuple[int, str] | None]:
     if not match or len(match[2]) != int(match[1]) or checksum(data[:-7]) != match[3]:
         raise Garbled
     fields: dict[int, str] = {}
-    error: tuple[int, str] | None = None
-    body = False
-    for name, value in split(data):
-        tag, text, fault = int(name), name.decode(), None
-        known = 0 < tag <= 956 or tag == SELF_TRADE_TAG or tag > 5000
-        if not known or name.startswith(b"0"):
-            fault, tag = INVALID, 0
+    pairs: list[tuple[int, str]] = []
+    errors: list[tuple[int, str]] = []
+    body, length, at = False, 0, 0
+    while at < len(data):
+        equals, end = data.find(b"=", at), data.find(SOH, at)
+        if equals < 0 or end < equals or not re.fullmatch(rb"-?\d{1,18}", data[at:equals]):
+            raise Garbled
+        name = data[at:equals].decode()
+        tag = int(name)
+        if not (0 < tag <= 956 or tag == SELF_TRADE_TAG or tag > 5000) or name[0] == "0":
+            errors.append((INVALID, name))
+            tag = 0
+        if length and tag != DATA_OF[length]:
+            errors.append((MISSING, str(DATA_OF[length])))
+        if tag in words.DATA_TAGS and length != words.DATA_TAGS[tag]:
+            errors.append((MISSING, str(words.DATA_TAGS[tag])))
+        elif length and tag == DATA_OF[length] and re.fullmatch(r"\d{1,18}", last := pairs[-1][1]):
+            end = equals + 1 + int(last)
+            if data[end : end + 1] != SOH:
+                errors.append((RANGE, str(length)))
+                break
+        value = data[equals + 1 : end].decode("latin-1")
+        length = tag if tag in DATA_OF else 0
+        if length and value and not re.fullmatch(r"\d{1,18}", value, re.ASCII):
+            errors.append((count_reason(value), name))
         if not value:
-            fault = EMPTY if fault is None else fault
+            errors.append((EMPTY, name))
         elif tag in fields and tag in SINGLE_TAGS:
-            fault = TWICE
+            errors.append((TWICE, name))
         elif tag in words.HEADER_TAGS and body:
-            fault = ORDER
+            errors.append((ORDER, name))
         body = body or tag not in words.HEADER_TAGS
-        if fault is not None and error is None:
-            error = fault, text
-        fields[tag] = value.decode("latin-1")
-    return fields, error
+        if tag not in fields or tag not in SINGLE_TAGS:
+            fields[tag] = value
+        pairs.append((tag, value))
+        at = end + 1
+    if not errors:
+        try:
+            check_groups(pairs)
+        except Rejected as rejected:
+            errors.append((rejected.reason, rejected.tag))
+    return fields, errors[0] if errors else None
+
+
+DATA_OF = {length: data for data, length in words.DATA_TAGS.items()}
+
+
+def count_reason(text: str) -> int:
+    """Why this is no number of things."""
+    return RANGE if re.fullmatch(r"-\d{1,18}", text, re.ASCII) else FORM
+
+
+def check_groups(pairs: list[tuple[int, str]]) -> None:
+    """Raises :class:`Rejected` for the first fault of the repeating groups."""
+    at = 0
+    while at < len(pairs):
+        tag = pairs[at][0]
+        for counter, members in groups.GROUPS.items():
+            if tag in members and tag not in groups.ELSEWHERE:
+                raise Rejected(MISSING, str(counter))
+        at = behind_field(pairs, at)
+
+
+def behind_field(pairs: list[tuple[int, str]], at: int) -> int:
+    """Where what follows a field begins, and its group, if it counts one."""
+    counter, text = pairs[at]
+    if counter not in groups.GROUPS:
+        return at + 1
+    if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
+        raise Rejected(count_reason(text), str(counter))
+    members, entries, at = groups.GROUPS[counter], 0, at + 1
+    used: list[int] = []
+    while at < len(pairs) and pairs[at][0] in members:
+        tag = pairs[at][0]
+        rank = members.index(tag)
+        if rank == 0:
+            entries, used = entries + 1, []
+            if entries > int(text):
+                raise Rejected(GROUP_COUNT, str(counter))
+        elif entries == 0:
+            raise Rejected(GROUP_ORDER, str(tag))
+        elif rank in used:
+            raise Rejected(TWICE, str(tag))
+        elif rank < used[-1]:
+            raise Rejected(GROUP_ORDER, str(tag))
+        used.append(rank)
+        at = behind_field(pairs, at)
+    if entries != int(text):
+        raise Rejected(GROUP_COUNT, str(counter))
+    return at
 
 
 def decimal(text: str, decimals: int, refusal: Refusal, tag: int) -> int:
@@ -155,6 +211,7 @@ class Decoder:
 
     decimals: Mapping[str, int]
     utc_offset_ns: int = 0
+    self_trade: SelfTrade = SelfTrade.ALLOW
 
     def decode(self, fields: Mapping[int, str]) -> Decoded:
         """Raises :class:`Rejected` for what is rejected at the session's level."""
@@ -257,7 +314,9 @@ class Decoder:
             result.order["aux"] = self._expiry(fields)
             if order_type not in AUX_FREE:
                 result.refuse(Refusal.UNSUPPORTED)
-        if SELF_TRADE_TAG in fields:
+        if SELF_TRADE_TAG not in fields:
+            value |= self.self_trade << 4
+        else:
             modes = (SelfTrade.CANCEL_NEWEST, SelfTrade.CANCEL_OLDEST, SelfTrade.CANCEL_BOTH)
             mode = _one_of(fields, SELF_TRADE_TAG, "123")
             value |= modes[int(mode) - 1] << 4

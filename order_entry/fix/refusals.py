@@ -111,6 +111,11 @@ limits, from row RULES on the gateway's rules, by their bits."""
 CORE_REASONS, LIMITS, RULES = 40, 64, 96
 
 
+CHECK_TEXTS = {"SELF_TRADE": "self trade: no mode, in 2964 or the key self_trade"}
+"""Of checks of limits; every other is its name."""
+assert all(len(text) <= NAME_BYTES for text in CHECK_TEXTS.values())
+
+
 def rows() -> bytes:
     """Codes and texts of every reason and refusal, for kernels."""
     table = bytearray(ROW_BYTES * TEXT_COUNT)
@@ -128,7 +133,7 @@ def rows() -> bytes:
         order, cancel = ORDER_REASONS.get(refusal, 99), CANCEL_REASONS.get(refusal, 99)
         put(CORE_REASONS + refusal, order, cancel, text)
     for bit, check in enumerate(CHECKS):
-        put(LIMITS + bit, 0, 0, check.lower().replace("_", " "))
+        put(LIMITS + bit, 0, 0, CHECK_TEXTS.get(check, check.lower().replace("_", " ")))
     for rule in ErrorBit:
         order = GATEWAY_ORDER_REASONS.get(rule, 99)
         put(RULES + rule, order, 99, rule.name.lower().replace("_", " "))

@@ -5,6 +5,7 @@ FIX 4.4 vol. 1 and 2: a message begins with ``8=…|9=length|35=`` and ends with
 does not is *garbled*: it is passed over, and its number is missed later.
 """
 
+import openoutcry.order_entry.fix.groups as groups
 import openoutcry.order_entry.fix.words as words
 from openoutcry.order_entry.faults import Fault
 from openoutcry.order_entry.fix.text import (
@@ -16,6 +17,7 @@ from openoutcry.order_entry.fix.text import (
     find_byte,
     load_word,
     number_in,
+    put_number,
     read_number,
 )
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -47,6 +49,8 @@ OVERSIZE = int(Fault.OVERSIZE)
 GARBLED, WHOLE = 1, 0
 """STATUS of a message."""
 USER_TAGS = 5000
+DATA_TAGS = tuple(words.DATA_TAGS.items())
+"""Each field of data, and the one that says its length."""
 
 # SessionRejectReason (373)
 (
@@ -207,6 +211,54 @@ def note_error(fields: int, reason: int, tag: int, size: int) -> None:
 
 
 @kernel_outlined
+def note_error_of(fields: int, reason: int, tag: int) -> None:
+    """The same of a tag that the message does not have."""
+    if load_i64(fields + words.ERROR) == 0:
+        at = fields + words.TAG_TEXT
+        note_error(fields, reason, at, put_number(at, tag) - at)
+
+
+@kernel_outlined
+def data_of(length_tag: int) -> int:
+    """The field of data whose length a field says."""
+    for data, length in DATA_TAGS:
+        if length == length_tag:
+            return data
+    return 0
+
+
+@kernel_outlined
+def length_of(data_tag: int) -> int:
+    for data, length in DATA_TAGS:
+        if data == data_tag:
+            return length
+    return 0
+
+
+@kernel_outlined
+def check_data(fields: int, tag: int, kind: int, length_tag: int) -> bool:
+    """Whether the field is the data whose length was said just before it; an error is noted where
+    one of both is missing."""
+    if length_tag != 0:
+        if data_of(length_tag) == tag:
+            return True
+        note_error_of(fields, REQUIRED_MISSING, data_of(length_tag))
+    if kind & words.DATA_TAG:
+        note_error_of(fields, REQUIRED_MISSING, length_of(tag))
+    return False
+
+
+@kernel_outlined
+def check_groups(fields: int, message: int, size: int) -> None:
+    """Note the first fault of the repeating groups."""
+    classes, scratch = fields + words.CLASSES, fields + words.TAG_TEXT
+    problem = groups.check(fields + words.GROUPS, message, size, classes, scratch)
+    if problem != 0:
+        tag = problem >> 8
+        note_error(fields, (problem & 255) - 1, tag, find_byte(tag, 8, EQUALS))
+
+
+@kernel_outlined
 def new_generation(fields: int) -> int:
     """Forget the fields of the message before; every 2**30 messages for good."""
     generation = load_i64(fields + words.GENERATION) + 1
@@ -238,6 +290,7 @@ def parse(fields: int, message: int, size: int) -> int:
         return GARBLED
     stamp = generation << 32
     at, body, data_size, rare = 0, 0, -1, words.RARE_TAGS
+    length_tag, length_at, length_digits, has_groups = 0, 0, 0, False
     while at < size:
         while ends == 0:
             window += 64
@@ -271,23 +324,34 @@ def parse(fields: int, message: int, size: int) -> int:
             if kind & words.UNKNOWN_TAG:
                 note_error(fields, INVALID_TAG, message + at, 3)
                 tag, kind = 0, words.ANY_TAG
-            if kind & words.DATA_TAG and data_size >= 0:
+            is_data = ((length_tag != 0) | (kind & words.DATA_TAG != 0)) and check_data(
+                fields, tag, kind, length_tag
+            )
+            if is_data and data_size >= 0:
                 end = value + data_size
                 if end >= size or load_u8(message + end) != SOH:
-                    return GARBLED
+                    # Where the data end is not known, nor what is a field behind them.
+                    note_error(fields, OUT_OF_RANGE, message + length_at, length_digits)
+                    break
                 window = end & ~63
                 ends = bytes_that_are(message + window, SOH) & ~((2 << (end & 63)) - 1)
-            data_size, rare = -1, words.RARE_TAGS
+            data_size, length_tag, rare = -1, 0, words.RARE_TAGS
             if kind & words.LENGTH_TAG:
                 data_size, rare = read_number(message + value, end - value), words.ANY_TAG
-                if data_size > size:
-                    return GARBLED
+                length_tag, length_at, length_digits = tag, at, value - at - 1
+                if data_size < 0 and end > value:
+                    reason = groups.reason_of_number(message + value, end - value)
+                    note_error(fields, reason, message + at, length_digits)
+                data_size = min(data_size, size)
+            has_groups |= kind & (words.COUNT_TAG | words.MEMBER_TAG) != 0
         entry = fields + words.ENTRIES + 8 * tag
         is_twice = (load_i64(entry) >> 32 == generation) & (kind >> 1)
         is_late = kind & body
         if (value == end) | (is_twice | is_late) != 0:
             error = NO_VALUE if value == end else TWICE if is_twice else OUT_OF_ORDER
             note_error(fields, error, message + at, value - at - 1)
+            if is_twice:  # the first one counts
+                entry = fields + words.ENTRIES
         body |= ~kind & words.HEADER_TAG
         store_i64(entry, stamp | value << 16 | (end - value))
         at = end + 1
@@ -299,6 +363,8 @@ def parse(fields: int, message: int, size: int) -> int:
         fields + words.MSG_TYPE,
         load_word(message + (msg_type >> 16 & 0xFFFF)) & ((1 << (8 * type_size)) - 1),
     )
+    if has_groups and load_i64(fields + words.ERROR) == 0:
+        check_groups(fields, message, size)
     store_i64(fields + words.STATUS, WHOLE)
     return WHOLE
 

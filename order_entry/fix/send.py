@@ -245,19 +245,29 @@ def send_resend_request(session: int, begin: int, now_ns: int, out: int) -> int:
 
 
 # What a Logout may say.
-PLAIN, WRONG_BEGIN, TOO_LOW, NO_SEQ, ENCRYPTED, BAD_INTERVAL, RESET_SEQ, NEXT_TOO_HIGH = range(8)
+(
+    PLAIN, WRONG_BEGIN, TOO_LOW, NO_SEQ, ENCRYPTED, BAD_INTERVAL, RESET_SEQ, NEXT_TOO_HIGH, MISSING,
+) = range(9)  # fmt: skip
 put_wrong_begin = constant(b"Incorrect BeginString")
 put_too_low = constant(b"MsgSeqNum too low, expecting ")
-put_received, put_no_seq = constant(b" but received "), constant(b"MsgSeqNum is missing")
+put_received, put_no_seq = (
+    constant(b" but received "),
+    constant(b"MsgSeqNum is missing or no number"),
+)
 put_encrypted = constant(b"EncryptMethod must be 0")
 put_bad_interval = constant(b"HeartBtInt must be 0 to 86400")
 put_reset_seq = constant(b"MsgSeqNum must be 1 with ResetSeqNumFlag")
 put_next_too_high = constant(b"NextExpectedMsgSeqNum too high, next is ")
+put_missing, put_did_not_come = (
+    constant(b"MsgSeqNum "),
+    constant(b" was asked for and did not come"),
+)
 
 
 @kernel_outlined
 def send_logout(session: int, why: int, number: int, now_ns: int, out: int) -> int:
-    """``number``: the MsgSeqNum that was too low, or the one that NextExpectedMsgSeqNum passed."""
+    """``number``: the MsgSeqNum that was too low or is missing, or the one that
+    NextExpectedMsgSeqNum passed."""
     body = body_of(session)
     at = put_logout(body)
     if why != PLAIN:
@@ -277,6 +287,8 @@ def send_logout(session: int, why: int, number: int, now_ns: int, out: int) -> i
         at = put_reset_seq(at)
     elif why == NEXT_TOO_HIGH:
         at = put_number(put_next_too_high(at), number)
+    elif why == MISSING:
+        at = put_did_not_come(put_number(put_missing(at), number))
     if why != PLAIN:
         at = put_field_end(at)
     return send_body(session, at - body, now_ns, out)

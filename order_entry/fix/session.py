@@ -7,6 +7,7 @@ room for at least 4,096 bytes; OUT_BYTES says what a call wrote there.
 
 from enum import IntEnum
 
+import openoutcry.order_entry.fix.gaps as gaps
 import openoutcry.order_entry.fix.scan as scan
 import openoutcry.order_entry.fix.send as send
 import openoutcry.order_entry.fix.words as words
@@ -48,7 +49,7 @@ LOGON, HEARTBEAT, TEST_REQUEST, RESEND_REQUEST, REJECT, SEQUENCE_RESET, LOGOUT =
 SECOND_NS = 1_000_000_000
 LOGON_TIMEOUT_NS, LOGOUT_TIMEOUT_NS = 10 * SECOND_NS, 2 * SECOND_NS
 MAX_HEARTBEAT_S = 86_400
-YES = ord("Y")
+YES, NO = ord("Y"), ord("N")
 
 
 @kernel
@@ -56,7 +57,7 @@ def connected(session: int, now_ns: int) -> None:
     """A connection came: its Logon is awaited."""
     store_i64(session + words.STATE, words.AWAITED)
     store_i64(session + words.LOGOUT_NS, now_ns)
-    for word in (words.TEST_REQUESTS, words.RESEND_TO, words.RESEND_NEXT):
+    for word in (words.TEST_REQUESTS, words.RESEND_TO, words.RESEND_NEXT, words.GAP_SEQ):
         store_i64(session + word, 0)
     store_i64(session + block.LAST_IN_NS, now_ns)
     store_i64(session + block.LAST_OUT_NS, now_ns)
@@ -82,8 +83,8 @@ def forget_numbers(session: int) -> None:
     store_i64(session + block.IN_SEQ, 1)
     store_i64(session + block.OUT_SEQ, 1)
     store_i64(session + words.RESETS, load_i64(session + words.RESETS) + 1)
-    store_i64(session + words.RESEND_TO, 0)
-    store_i64(session + words.RESEND_NEXT, 0)
+    for word in (words.RESEND_TO, words.RESEND_NEXT, words.GAP_SEQ):
+        store_i64(session + word, 0)
     empty_queue(session)
 
 
@@ -125,16 +126,16 @@ def take_queued(session: int) -> int:
 
 @kernel
 def set_error(fields: int, reason: int, size: int) -> None:
-    """An error of the message as a whole (size 0), or of the tag whose text stands in BODY."""
+    """An error of the message as a whole (size 0), or of the tag whose text is at TAG_TEXT."""
     store_i64(fields + words.ERROR, 1 + reason)
-    store_i64(fields + words.REF_TAG, fields + words.BODY + 1024 if size > 0 else 0)
+    store_i64(fields + words.REF_TAG, fields + words.TAG_TEXT if size > 0 else 0)
     store_i64(fields + words.REF_SIZE, size)
 
 
 @kernel
 def error_of_tag(fields: int, reason: int, tag: int) -> None:
     """An error of a tag that the message does not have, or whose text need not be its own."""
-    at = fields + words.BODY + 1024
+    at = fields + words.TAG_TEXT
     set_error(fields, reason, put_number(at, tag) - at)
 
 
@@ -181,6 +182,12 @@ def is_accurate(session: int, fields: int, now_ns: int) -> bool:
     return -limit - waited <= off <= limit
 
 
+@kernel
+def is_kept(session: int, message: int) -> bool:
+    """The message came before its turn, when its SendingTime was looked at, and was kept."""
+    return 0 <= message - load_i64(session + words.QUEUE) < words.QUEUE_BYTES
+
+
 @kernel_outlined
 def missing_header(fields: int) -> None:
     """The header's required tags, and the form of its time."""
@@ -194,6 +201,30 @@ def missing_header(fields: int) -> None:
         error_of_tag(fields, scan.BAD_FORMAT, 52)
     elif scan.field(fields, 122) != 0 and sending_time(fields, 122) < 0:
         error_of_tag(fields, scan.BAD_FORMAT, 122)
+    elif not is_flag(fields, 43):
+        error_of_tag(fields, scan.BAD_FORMAT, 43)
+    elif not is_flag(fields, 97):
+        error_of_tag(fields, scan.BAD_FORMAT, 97)
+
+
+@kernel
+def is_flag(fields: int, tag: int) -> bool:
+    """Y, N or nothing."""
+    value = scan.char_of(fields, tag)
+    return (value == 0) | (value == YES) | (value == NO)
+
+
+@kernel_outlined
+def is_sent_before(fields: int) -> bool:
+    """Whether a possible duplicate was sent for the first time before it was sent, as it has to
+    be; an error is noted where it does not say when that was.  A gap fill was never sent before."""
+    if scan.char_of(fields, 43) != YES or load_i64(fields + words.ERROR) != 0:
+        return True
+    if scan.field(fields, 122) == 0:
+        if load_i64(fields + words.MSG_TYPE) != SEQUENCE_RESET:
+            error_of_tag(fields, scan.REQUIRED_MISSING, 122)
+        return True
+    return sending_time(fields, 122) <= sending_time(fields, 52)
 
 
 @kernel_outlined
@@ -309,7 +340,8 @@ def end_session(session: int, now_ns: int, out: int) -> int:
 @kernel_outlined
 def on_too_high(session: int, seq: int, message: int, size: int, now_ns: int, out: int) -> int:
     """Keep it, and ask for what is missing unless that was done."""
-    keep(session, seq, message, size)
+    if size == 0 or is_accurate(session, load_i64(session + words.FIELDS), now_ns):
+        keep(session, seq, message, size)
     expected = load_i64(session + block.IN_SEQ)
     if load_i64(session + words.RESEND_TO) < expected:
         send.send_resend_request(session, expected, now_ns, out)
@@ -323,13 +355,10 @@ def on_too_low(session: int, seq: int, now_ns: int, out: int) -> int:
     fields = load_i64(session + words.FIELDS)
     if scan.char_of(fields, 43) != YES:
         return end_with(session, send.TOO_LOW, seq, now_ns, out)
-    if load_i64(fields + words.ERROR) == 0:
-        if scan.field(fields, 122) == 0:
-            error_of_tag(fields, scan.REQUIRED_MISSING, 122)
-        elif sending_time(fields, 122) > sending_time(fields, 52):
-            set_error(fields, scan.SENDING_TIME, 0)
-            send.send_reject(session, seq, now_ns, out)
-            return log_out(session, send.PLAIN, now_ns, out)
+    if not is_sent_before(fields):
+        set_error(fields, scan.SENDING_TIME, 0)
+        send.send_reject(session, seq, now_ns, out)
+        return log_out(session, send.PLAIN, now_ns, out)
     if load_i64(fields + words.ERROR) != 0:
         send.send_reject(session, seq, now_ns, out)
         return SESSION
@@ -342,8 +371,9 @@ def on_resend_request(session: int, seq: int, now_ns: int, out: int, room: int) 
     fields = load_i64(session + words.FIELDS)
     expected = load_i64(session + block.IN_SEQ)
     begin, end = scan.number_of(fields, 7), scan.number_of(fields, 16)
-    if begin < 1 or end < 0 or (0 < end < begin):
-        tag = 7 if begin < 1 else 16
+    never_sent = begin >= load_i64(session + block.OUT_SEQ)
+    if begin < 1 or never_sent or end < 0 or (0 < end < begin):
+        tag = 7 if begin < 1 or never_sent else 16
         has_field = scan.field(fields, tag) != 0
         error_of_tag(fields, scan.OUT_OF_RANGE if has_field else scan.REQUIRED_MISSING, tag)
         send.send_reject(session, seq, now_ns, out)
@@ -469,9 +499,10 @@ def on_parsed(session: int, message: int, size: int, now_ns: int, out: int, room
     if seq < expected:
         return on_too_low(session, seq, now_ns, out)
     if (
-        error != 0
+        not is_sent_before(fields)
+        or load_i64(fields + words.ERROR) != 0
         or not right_comp_ids(session, fields)
-        or not is_accurate(session, fields, now_ns)
+        or not (is_kept(session, message) or is_accurate(session, fields, now_ns))
     ):
         return on_error(session, seq, now_ns, out)
     if msg_type < 256 and (HEARTBEAT <= msg_type <= SEQUENCE_RESET or msg_type == LOGON):
@@ -512,6 +543,11 @@ def on_timer(session: int, now_ns: int, out: int) -> int:
     store_i64(session + words.OUT_BYTES, 0)
     if is_given_up(session, now_ns):
         return DISCONNECT
+    gap = gaps.on_timer(session, now_ns, out)
+    if gap == gaps.ENDED:
+        return end_with(session, send.MISSING, load_i64(session + block.IN_SEQ), now_ns, out)
+    if gap == gaps.ASKED:
+        return SESSION
     interval = load_i64(session + block.HEARTBEAT_NS)
     if interval == 0 or load_i64(session + words.STATE) < words.ACTIVE:
         return IGNORE
@@ -537,6 +573,8 @@ def timer_due_ns(session: int) -> int:
     if state == words.AWAITED:
         return since + LOGON_TIMEOUT_NS
     due = since + LOGOUT_TIMEOUT_NS if state == words.LOGGING_OUT else 1 << 62
+    if gaps.is_open(session):
+        due = gaps.due_ns(session)
     interval = load_i64(session + block.HEARTBEAT_NS)
     if interval == 0:
         return due

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import openoutcry.order_entry.fix.groups as groups
 import openoutcry.order_entry.fix.refusals as refusals
 import openoutcry.order_entry.session as block
 
-_WORDS = range(block.PROTOCOL_WORDS, block.PROTOCOL_WORDS + 8 * 31, 8)
+_WORDS = range(block.PROTOCOL_WORDS, block.PROTOCOL_WORDS + 8 * 34, 8)
 (
     FIELDS,
     NUMBERS,
@@ -46,6 +47,9 @@ _WORDS = range(block.PROTOCOL_WORDS, block.PROTOCOL_WORDS + 8 * 31, 8)
     STATUS_LEFT,  # and how many of them come behind this one
     REFUSED_SYMBOL,  # while encoding a refusal: the symbol that its message names, 0 none
     REJECTED,  # while encoding: address of the event by which the core rejects, 0 it does not
+    GAP_SEQ,  # what is missing and asked for: the first MsgSeqNum, 0 not yet known to the timer,
+    GAP_SINCE_NS,  # since when it is waited for,
+    GAP_DUE_NS,  # and when it is asked for again
 ) = _WORDS
 TEXTS = _WORDS[-1] + 8
 BEGIN_SIZE, BEGIN = TEXTS, TEXTS + 8
@@ -85,13 +89,18 @@ TAGS = 1024
 CLASSES = 64
 ENTRIES = CLASSES + TAGS
 BODY = ENTRIES + 8 * TAGS
+TAG_TEXT = BODY + 1024
 REASONS = BODY + 2048
-FIELDS_BYTES = REASONS + refusals.ROW_BYTES * refusals.TEXT_COUNT
+GROUPS = REASONS + refusals.ROW_BYTES * refusals.TEXT_COUNT
+FIELDS_BYTES = GROUPS + groups.TABLE_BYTES
 """CLASSES: a byte a tag · ENTRIES: generation, offset and length of the value, by tag · BODY: room
-for the body of a session message · REASONS: codes and texts of refusals."""
-HEADER_TAG, SINGLE_TAG, DATA_TAG, LENGTH_TAG, UNKNOWN_TAG, ANY_TAG = 1, 2, 4, 8, 16, 32
-"""Bits of CLASSES; the last one is every tag's."""
-RARE_TAGS = DATA_TAG | LENGTH_TAG | UNKNOWN_TAG
+for the body of a session message · TAG_TEXT: for a tag that the message does not have · REASONS:
+codes and texts of refusals · GROUPS: the repeating groups."""
+HEADER_TAG, SINGLE_TAG, DATA_TAG, LENGTH_TAG, UNKNOWN_TAG, ANY_TAG, COUNT_TAG, MEMBER_TAG = (
+    1 << bit for bit in range(8)
+)
+"""Bits of CLASSES; ANY_TAG is every tag's."""
+RARE_TAGS = DATA_TAG | LENGTH_TAG | UNKNOWN_TAG | COUNT_TAG | MEMBER_TAG
 LAST_TAG = 956
 SELF_TRADE_TAG, SELF_TRADE_SLOT = 2964, 1000
 """SelfMatchPreventionInstruction, of later versions; where its entry stands."""
@@ -131,6 +140,12 @@ def make_fields() -> npt.NDArray[np.uint8]:
     for tag, length in DATA_TAGS.items():
         fields[CLASSES + tag] |= DATA_TAG
         fields[CLASSES + length] |= LENGTH_TAG
+    for count, members in groups.GROUPS.items():
+        fields[CLASSES + count] |= COUNT_TAG
+        fields[[CLASSES + tag for tag in members]] &= ~np.uint8(SINGLE_TAG)
+        for tag in set(members) - groups.ELSEWHERE:
+            fields[CLASSES + tag] |= MEMBER_TAG
+    fields[GROUPS : GROUPS + groups.TABLE_BYTES] = groups.table().view(np.uint8)
     reasons = refusals.rows()
     fields[REASONS : REASONS + len(reasons)] = np.frombuffer(reasons, np.uint8)
     return fields

@@ -233,6 +233,8 @@ def complete_replace(
         demand(scale > 0 and price % scale == 0, Refusal.PRICE)
         order["price_ticks"] = price // scale
         demand(liable > executed, Refusal.QTY)
+        possible = world.is_possible(record["symbol"].item(), price // scale, liable - executed)
+        demand(possible, Refusal.QTY)
         order["kind"], note["refused"] = CommandKind.REPLACE, 0
         order["time_in_force"] = world.self_trade << 4 | OPEN_KNOWN
         order["aux"] = known

@@ -335,6 +335,8 @@ def complete_replace(
         demand(scale > 0 and price % scale == 0, Refusal.PRICE)
         order["price_ticks"] = price // scale
         demand(liable > executed, Refusal.QTY)
+        possible = world.is_possible(record["symbol"].item(), price // scale, liable - executed)
+        demand(possible, Refusal.QTY)
         tif = world.self_trade << 4 | OPEN_KNOWN
         if aux != record["aux"]:
             demand(-(2**31) <= aux < 2**31 and known < 2**32, Refusal.REPLACE)

@@ -9,7 +9,7 @@ from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.notes import NOTE_DTYPE
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.wire.enums import CommandKind
-from openoutcry.wire.records import ORDER_DTYPE
+from openoutcry.wire.records import ORDER_DTYPE, TICK_BANDS
 
 
 @dataclass
@@ -22,6 +22,8 @@ class World:
     """By instrument index."""
     session: int = 1
     self_trade: int = 0
+    rules: dict[bytes, Any] = field(default_factory=dict)
+    """Rows of the instruments by symbol; one that is not there has no rules."""
     rx_ts_ns: int = 0
     """Of the command that is being read, or whose event is being told."""
     day_start_ns: int = 0
@@ -36,6 +38,21 @@ class World:
         """Ten-thousandths in a tick; 0 if unknown, or finer than that."""
         decimals = self.decimals.get(symbol, 5)
         return int(10 ** (4 - decimals)) if decimals <= 4 else 0
+
+    def is_possible(self, symbol: bytes, price: int, lots: int) -> bool:
+        """Whether the instrument has orders at this price, of so many lots."""
+        if symbol not in self.rules:
+            return True
+        row = self.rules[symbol]
+        steps = {int(row["min_price_ticks"]): int(row["price_step_ticks"])}
+        for band in range(1, TICK_BANDS + 1):
+            if row[f"band{band}_step_ticks"]:
+                steps[int(row[f"band{band}_from_ticks"])] = int(row[f"band{band}_step_ticks"])
+        if not row["min_price_ticks"] <= price <= row["max_price_ticks"]:
+            return False
+        step = steps[max(begin for begin in steps if begin <= price)]
+        in_lots = row["min_qty_lots"] <= lots <= row["max_qty_lots"]
+        return bool(price % step == 0 and lots % int(row["qty_step_lots"]) == 0 and in_lots)
 
     def price(self, event: Any) -> int:
         """An event's price in ten-thousandths, within u32."""

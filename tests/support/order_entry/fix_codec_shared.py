@@ -59,8 +59,11 @@ def check_decoding(data):
 
 # Frames and fields
 
-TAGS = st.sampled_from([1, 11, 35, 34, 49, 52, 56, 43, 38, 55, 447, 58, 999, 5000, 5001, 2964, 0])
-VALUES = st.text("AB01 .-", max_size=90)
+TAGS = st.sampled_from([
+    1, 11, 35, 34, 49, 52, 56, 43, 38, 55, 447, 58, 999, 5000, 5001, 2964, 0, 453, 448, 452, 802,
+    523, 386, 336, 354, 355, 95, 96,
+])  # fmt: skip
+VALUES = st.text("AB01 .-", max_size=90) | st.sampled_from(["0", "1", "2", "3", "5", "-1", "", "A"])
 
 
 @st.composite

@@ -10,6 +10,12 @@ from tests.oracles.order_entry.world import Row, World
 
 SYMBOLS = ["AAPL", "MSFT", "OUTCRY12", "BRK.A", "CHF6"]
 DECIMALS = {"MSFT": 2, "BRK.A": 0, "CHF6": 6}
+RULES = {"BRK.A": {
+    "price_step_ticks": 2, "min_price_ticks": 2, "max_price_ticks": 100_000,
+    "band1_from_ticks": 1_000, "band1_step_ticks": 10, "qty_step_lots": 2, "min_qty_lots": 4,
+    "max_qty_lots": 1_000_000,
+}}  # fmt: skip
+"""One of the instruments has steps and limits."""
 DAY = 1_790_000_000_000_000_000
 ROOM = 4096
 
@@ -19,7 +25,9 @@ class Session:
 
     def __init__(self, codec, self_trade=0, index=3):
         self.codec = codec
-        instruments = make_instruments(SYMBOLS)
+        instruments = make_instruments(
+            [{"symbol": name, **RULES.get(name, {})} for name in SYMBOLS]
+        )
         self.symbols = session_block.Symbols(instruments, DECIMALS)
         self.block = np.zeros(session_block.BLOCK_BYTES // 8, np.int64)
         self.world = World(
@@ -29,6 +37,7 @@ class Session:
             self_trade=self_trade,
             day_start_ns=DAY,
             rx_ts_ns=DAY + 34_200_000_000_123,
+            rules={row["symbol"]: row for row in instruments if row["symbol"].decode() in RULES},
         )
         for offset, value in self.symbols.words().items():
             self[offset] = value

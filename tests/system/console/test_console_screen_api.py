@@ -85,8 +85,8 @@ def test_orders_are_entered_replaced_filled_and_cancelled(traders):
         100_000,
     ]
     (row,) = [row for row in own["holdings"]["rows"] if row["symbol"] == "TIN"]
-    (held,) = [row["position"] for row in before["rows"] if row["symbol"] == "TIN"] or [0]
-    assert row["position"] == held + 4
+    (held,) = [int(row["position"]) for row in before["rows"] if row["symbol"] == "TIN"] or [0]
+    assert int(row["position"]) == held + 4
     one.look("/api/market?symbol=TIN", lambda market: market.get("last") == 100_000)
     three.enter("A2", "buy", 7, "8.00", tif="ioc")
     assert three.order("A2", "cancelled")["reason"] == "immediate or cancel"
@@ -242,7 +242,10 @@ def test_an_order_that_is_sent_again_is_entered_once(traders):
         answers = list(pool.map(lambda _: one.enter("ONCE", "buy", 5, "2.00"), range(16)))
     assert {answer["token"] for answer in answers} == {"ONCE"}
     one.order("ONCE", "open")
-    assert "another order's" in one.enter("ONCE", "sell", 5, "2.00", 422)["detail"]
+    for terms in (("sell", 5, "2.00"), ("buy", 6, "2.00"), ("buy", 5, "2.01")):
+        assert "another order's" in one.enter("ONCE", *terms, 409)["detail"]
+    for lots in (True, "5", 5.0):
+        one.enter("TYPED", "buy", lots, "2.00", 422)
     one.enter("ONCE", "buy", 5, "2.00")
     rows = one.look("/api/market?symbol=TIN", lambda book: book.get("bids"))["bids"]
     assert rows == [[20_000, 5, 1]]

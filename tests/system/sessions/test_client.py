@@ -115,7 +115,7 @@ def test_the_prompt(server):
     assert "1 accepted " in result.output
     assert f"{one} side=B symbol=AAPL open=100 price=1.2500" in result.output
     assert "2 canceled " in result.output
-    assert "fly: not understood" in result.output
+    assert "fly: no command" in result.output
     # The next prompt hears the day so far, and uses other names.
     result = run(server, "ouch", "--user", "ALICE", text="buy AAPL 1 1\n")
     assert "2 canceled " in result.output

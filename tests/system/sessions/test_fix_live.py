@@ -3,7 +3,11 @@ own commands and by an engine that others wrote.  What does not need processes i
 tests/unit/order_entry."""
 
 import asyncio
+import contextlib
 import json
+import socket
+import ssl
+import subprocess
 import time
 
 import pytest
@@ -12,6 +16,7 @@ from click.testing import CliRunner
 from openoutcry.cli.client import client as client_command
 from openoutcry.cli.prompt import FixPrompt
 from openoutcry.client.fix import utc_text
+from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, Takeover
 from tests.support.order_entry.sessions_clients import connect, fields_of
 from tests.support.order_entry.sessions_venue import PASSWORD, Venue
@@ -62,7 +67,7 @@ def test_the_prompt_trades_over_fix(venue, capsys):
         prompt.do(["mass-cancel"])
         until(lambda: not prompt.open)
         prompt.do(["cancel", second])
-        assert f"{second} is not open" in capsys.readouterr().out
+        assert f"{second} is no open order" in capsys.readouterr().out
         assert not prompt.do(["quit"])
 
 
@@ -78,6 +83,39 @@ def test_the_command_logs_on_and_puts_a_load_on(venue):
     assert completed.exit_code == 0, completed.output
     report = json.loads(completed.output)
     assert (report["sent"], report["accepted"], report["unanswered"]) == (300, 300, 0)
+
+
+@pytest.mark.promise("A port with a certificate speaks TLS from end to end", group="venue")
+def test_tls_is_spoken_end_to_end(tmp_path):
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+         "/CN=venue", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
+         "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    with Venue(SESSIONS[:2], tls=[str(certificate), str(key)], durability="none") as venue:
+        context = ssl.create_default_context(cafile=str(certificate))
+        for number in range(5):
+            # Each is heard, though it may have the descriptor that the one before had.
+            with connect(venue, tls=context, prefix=f"A{number}-") as client:
+                client.buy("ACME", 1, "1")
+                assert fields_of(client, 1, 150) == [("0",)]
+        where = ["fix", f"127.0.0.1:{venue.ports['FIX44']}", "--user", "FIRM"]
+        secure = ["--password", PASSWORD, "--ca", str(certificate)]
+        typed = CliRunner().invoke(client_command, [*where, *secure], input="buy ACME 1 1\n")
+        assert typed.exit_code == 0, typed.output
+        assert "OrdStatus=0" in typed.output
+        wrong = CliRunner().invoke(client_command, [*where, *secure, "--server-name", "other"])
+        assert "the certificate is not trusted" in str(wrong.exception)
+        with socket.create_connection(("127.0.0.1", venue.ports["FIX44"]), BOUND_S) as plain:
+            head = [(35, "A"), (34, "1"), (49, "FIRM"), (52, utc_text()), (56, "OUTCRY")]
+            data = reference.message([*head, (98, "0"), (108, "30")])
+            reply = b""
+            with contextlib.suppress(ConnectionError):
+                plain.sendall(data)
+                reply = plain.recv(4096)
+            assert b"8=FIX" not in reply
 
 
 def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):

@@ -24,8 +24,8 @@ class Answering:
             self.stalled = True
             time.sleep(STALL_S)
 
-    def answers(self) -> list[tuple[int, bool]]:
-        answers, self.queued = [(order, True) for order in self.queued], []
+    def answers(self) -> list[tuple[int, str]]:
+        answers, self.queued = [(order, "") for order in self.queued], []
         return answers
 
     def beat(self) -> None:

@@ -34,7 +34,7 @@ def shown(lines: list[str]) -> re.Pattern[str]:
 
 def test_two_participants_trade(tmp_path: Path) -> None:
     venue, alpha, beta, copy = blocks()
-    _, init, serve = [line.removeprefix("$ ") for line in venue if line.startswith("$ ")]
+    *_, init, serve = [line.removeprefix("$ ") for line in venue if line.startswith("$ ")]
     output = run(init, tmp_path)
     assert shown(venue).match(output)
     words = dict(re.findall(r"^session (\w+): password (\w+)$", output, re.M))

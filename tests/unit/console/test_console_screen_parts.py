@@ -1,9 +1,14 @@
 """The screen's parts alone: orders out of messages, rules, and how they are told."""
 
+import json
+
+import pydantic
 import pytest
 
+from openoutcry.console import requests
+from openoutcry.console.exact import exact
 from openoutcry.console.screen import orders as o
-from openoutcry.console.screen import tell
+from openoutcry.console.screen import server, tell
 from openoutcry.console.screen.orders import Order, OwnOrders, Traded
 from openoutcry.console.screen.rules import FILL, LIMIT, PRICE, Rule, RuleError, Rules, price_text
 from openoutcry.operations.notify import MailServer, NotifyError
@@ -146,3 +151,93 @@ def test_who_cannot_be_reached_is_tried_again_and_then_told(monkeypatch):
         teller.tell("BERT", Rule(FILL, mail="b@b.example"), "x")
     assert sum(one.session == "BERT" for one in teller._waiting) == tell.EACH_MINUTE
     assert "too many messages" in failed[-1][1]
+
+
+TERMS = {"side": "B", "symbol": "TIN", "qty_lots": 5, "price": 10_000, "tif": "day",
+         "display": "shown"}  # fmt: skip
+OTHER = {"side": "S", "symbol": "GOLD", "qty_lots": 6, "price": 20_000, "tif": "ioc",
+         "display": "hidden"}  # fmt: skip
+
+
+@pytest.mark.parametrize("by_this_process", [True, False])
+@pytest.mark.parametrize("changed", [None, *OTHER])
+def test_a_known_token_is_the_same_order_if_every_term_is(by_this_process, changed):
+    """As it was sent, or as another process's orders are known: from what the venue has said."""
+    own = OwnOrders()
+    if by_this_process:
+        own.sent(Order("A1", **TERMS))
+    own.take(venue_message("A", "A1", shares=5, price=10_000))
+    own.take(venue_message("E", "A1", shares=2))
+    again = Order("A1", **(TERMS | ({changed: OTHER[changed]} if changed else {})))
+    assert own.has_terms(own.orders["A1"], again) == (changed is None)
+
+
+def test_what_the_venue_moved_is_no_other_price():
+    """A post-only order, priced one tick short of trading, and a market order; a reject, which
+    names no terms at all."""
+    own = OwnOrders()
+    own.take(venue_message("A", "P1", shares=5, price=9_999, display="P"))
+    own.take(venue_message("A", "M1", shares=5, price=0x7FFFFFFF, time_in_force=o.IOC))
+    own.take(venue_message("J", "J1", reason="S"))
+    assert own.has_terms(own.orders["P1"], Order("P1", **TERMS | {"display": "post-only"}))
+    assert own.has_terms(own.orders["M1"], Order("M1", **TERMS | {"price": 0, "tif": "ioc"}))
+    assert own.has_terms(own.orders["J1"], Order("J1", **TERMS))
+    assert not own.has_terms(own.orders["P1"], Order("P1", **OTHER))
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (server.Enter, {"qty_lots": True}), (server.Enter, {"qty_lots": "1_000"}),
+        (server.Enter, {"qty_lots": "5"}), (server.Enter, {"qty_lots": 5.0}),
+        (server.Enter, {"price": 10}), (server.Enter, {"token": 5}), (server.Enter, {"side": True}),
+        (server.Replace, {"open_lots": True}), (server.Replace, {"open_lots": "5"}),
+        (server.NewRule, {"percent": True}), (server.NewRule, {"percent": "50"}),
+        (server.NewRule, {"above": "yes"}), (server.NewRule, {"above": 1}),
+        (requests.SetLimit, {"value": True}), (requests.SetLimit, {"value": "5"}),
+        (requests.SetLimit, {"participant": True}), (requests.SetLimit, {"burst": "1_0"}),
+        (requests.Split, {"new": True}), (requests.Dividend, {"amount": "5"}),
+    ],
+)  # fmt: skip
+def test_a_number_is_a_number_and_a_switch_a_switch(body, field):
+    """Neither ``true`` nor text is a quantity, on the participants' page and the operators'."""
+    whole = {
+        server.Enter: {"token": "A", "side": "buy", "symbol": "TIN", "qty_lots": 5, "price": "1"},
+        server.Replace: {"token": "A", "new_token": "B", "open_lots": 5, "price": "1"},
+        server.NewRule: {"kind": "limit", "limit": "x", "percent": 50, "above": False},
+        requests.SetLimit: {"why": "x", "limit": "max_qty_lots", "value": 5},
+        requests.Split: {"why": "x", "instrument": "TIN", "password": "p", "new": 2, "old": 1},
+        requests.Dividend: {"why": "x", "instrument": "TIN", "password": "p", "amount": 5},
+    }[body]
+    adapter = pydantic.TypeAdapter(body)
+    adapter.validate_python(whole)
+    with pytest.raises(pydantic.ValidationError):
+        adapter.validate_python(whole | field)
+
+
+def test_a_number_of_64_bits_keeps_its_digits_in_a_browser():
+    """Read as a browser reads them, whose numbers have 53 bits."""
+    most, least = 2**63 - 1, -(2**63)
+    document = {
+        "holdings": {
+            "account": {"number": 3, "killed": False, "balance": most, "reserved": 0,
+                        "profit": least, "credit": None, "open_orders": 2,
+                        "limits": [{"limit": "loss", "used": most - 1, "value": most}]},
+            "rows": [{"symbol": "TIN", "position": 2**60 + 1, "last": 10_000,
+                      "bought_lots": 7, "bought_at": 2**54 + 1, "profit": least + 1}],
+        },
+        "orders": [{"token": "A", "qty_lots": 5, "price": 10_000, "reference": 2**53 + 1}],
+        "fills": [{"match": 2**53 + 1, "qty_lots": 5}],
+        "positions": {"TIN": 2**53 + 1, "GOLD": -1},
+    }  # fmt: skip
+
+    def as_text(one):
+        if isinstance(one, dict):
+            return {key: as_text(value) for key, value in one.items()}
+        return [as_text(value) for value in one] if isinstance(one, list) else str(one)
+
+    read = json.loads(json.dumps(exact(document)), parse_int=lambda text: int(float(text)))
+    assert as_text(read) == as_text(document)
+    account = read["holdings"]["account"]
+    assert (account["balance"], account["number"], account["credit"]) == (str(most), 3, None)
+    assert account["killed"] is False

@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -161,3 +162,38 @@ def test_a_session_that_goes_on_is_not_left_and_one_that_is_silent_is():
     assert seen.session == first.encode()
     seen.take(one_message(second, 1), 3 * lines.SILENCE_NS)
     assert (seen.session, seen.unfinished, came) == (second.encode(), 1, [1, 1])
+
+
+@pytest.mark.parametrize("last", [(1 << 64) - 1, (1 << 63) - 1, 1 << 48])
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("kind", ["messages", "heartbeat", "end"])
+def test_a_number_that_no_session_can_have_sent_is_asked_for_by_nobody(last, known, kind):
+    """A forged packet of the right session, first of all or in the midst of it."""
+    came = []
+    receiver = lines.Lines(lambda data, first: came.append(first), session=SESSION.encode())
+    now = 1_000_000_000
+    if known:
+        receiver.take(packet(1, "a", "b"), now)
+    forged = {
+        "messages": packet(last, "x"), "heartbeat": mold.heartbeat(SESSION, last),
+        "end": mold.end_of_session(SESSION, last),
+    }[kind]  # fmt: skip
+    receiver.take(forged, now + 1)
+    assert receiver.foreign == 1
+    assert receiver.request(now + 10 * lines.RETRY_NS) == b""
+    assert (receiver.missing, receiver.ended) == ((0, 0), False)
+    receiver.take(packet(3 if known else 1, "c"), now + 2)
+    receiver.take(mold.end_of_session(SESSION, 4 if known else 2), now + 3)
+    assert receiver.complete
+
+
+def test_a_receiver_that_was_away_for_hours_catches_up():
+    """A session's numbers may go on as far as time has."""
+    receiver = lines.Lines(lambda data, first: None)
+    receiver.take(packet(1, "a"), 1)
+    hour_ns = 3_600_000_000_000
+    receiver.take(mold.heartbeat(SESSION, 5_000_000_000), 3 * hour_ns)
+    assert (receiver.foreign, receiver.missing) == (0, (2, 4_999_999_998))
+    late = lines.Lines(lambda data, first: None)
+    late.take(mold.heartbeat(SESSION, 2_000_000_000_000), 1)
+    assert (late.foreign, late.highest) == (0, 1_999_999_999_999)

@@ -13,7 +13,7 @@ from openoutcry.order_entry.faults import Fault
 from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import reference, scan, text
 from openoutcry.order_entry.fix import resolve as resolving
-from openoutcry.order_entry.fix.refusals import Refusal
+from openoutcry.order_entry.fix.refusals import CHECK_TEXTS, Refusal
 from openoutcry.risk.bits import RiskBit
 from openoutcry.wire.enums import (
     OPEN_KNOWN,
@@ -129,7 +129,7 @@ def test_a_data_field_may_hold_anything():
     fields, error = CODEC.parse(data)
     assert (fields[96], fields[58], error) == (raw.decode(), "after", None)
     wrong = reference.message([*HEADER, (95, str(len(raw) - 1)), (96, raw), (58, "after")])
-    assert CODEC.parse(wrong) is None
+    assert CODEC.parse(wrong)[1] == (5, "95")
 
 
 def test_a_message_that_never_ends_is_a_fault():
@@ -332,7 +332,7 @@ def test_a_limit_is_told_with_its_figures(bit):
     row, note = CODEC.row_of(new_order())
     limit = {"contra_id": 1 << bit | 1 << max(RiskBit), "reason": Reason.RISK}
     figures = {"price_ticks": 100, "leaves_lots": -7, "qty_lots": 120}
-    name = bit.name.lower().replace("_", " ")
+    name = CHECK_TEXTS.get(bit.name, bit.name.lower().replace("_", " "))
     for more, words in ((figures, f"{name}: limit 100, stands -7, asked 120"), ({}, name)):
         event = make_event(EventKind.REJECTED, **limit, **more)
         got = body_fields(CODEC.encode(event, row, note))

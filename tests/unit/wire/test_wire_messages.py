@@ -42,8 +42,16 @@ def test_numbers_are_big_endian_and_text_is_padded():
 
 
 def test_what_does_not_fit_or_is_unknown_is_an_error():
-    with pytest.raises(AssertionError, match=r"enter_order.token: .* is too long"):
-        OUCH42.from_client("O").pack(token="A" * 15)
+    enter = OUCH42.from_client("O")
+    for fields, why in (
+        ({"token": "A" * 15}, "token 'A{15}' has 15 characters; at most 14 fit"),
+        ({"symbol": "\u00e9"}, "symbol '\u00e9' is not ASCII"),
+        ({"shares": -1}, "shares -1 is not 0 to 4294967295"),
+        ({"shares": 1 << 32}, "shares 4294967296 is not 0 to 4294967295"),
+        ({"price": 1 << 32}, "price 4294967296 is not 0 to"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            enter.pack(**fields)
     with pytest.raises(AssertionError, match="enter_order has no field 'tokn'"):
         OUCH42.from_client("O").pack(tokn="A")
 

@@ -1,0 +1,58 @@
+"""What the letters and numbers of OUCH's reasons mean, in words."""
+
+REJECTED_42 = {
+    "C": "wrong phase of the day",
+    "D": "display cannot be that",
+    "H": "halted",
+    "L": "the firm is not authorised",
+    "N": "minimum quantity cannot be that",
+    "O": "other",
+    "R": "cross cannot be that",
+    "S": "no such instrument",
+    "X": "price",
+    "Z": "quantity",
+    "a": "all orders of the participant are refused",
+    "c": "the instrument is restricted for the participant",
+    "i": "short sale",
+    "m": "a limit of lots",
+    "n": "a limit of money",
+}
+REJECTED_50 = {
+    0x02: "wrong phase of the day",
+    0x03: "display cannot be that",
+    0x04: "MaxFloor cannot be that",
+    0x05: "peg cannot be that",
+    0x06: "price collar",
+    0x07: "halted",
+    0x08: "intermarket sweep cannot be that",
+    0x09: "side",
+    0x0C: "order entry is disabled, or the participant is switched off",
+    0x0D: "minimum quantity cannot be that",
+    0x0F: "other",
+    0x12: "would trade, and is post-only",
+    0x13: "quantity",
+    0x14: "cross cannot be that",
+    0x15: "the open order cannot become that",
+    0x16: "routing is not offered",
+    0x17: "no such instrument",
+    0x1A: "retail is not offered",
+    0x1D: "price",
+    0x1F: "a limit of money",
+    0x29: "too many messages",
+}
+CANCELED = {
+    "I": "immediate or cancel: what did not trade",
+    "Q": "would have traded with an order of the same owner",
+    "S": "by the operator",
+    "T": "its time is over",
+    "U": "asked for",
+    "Z": "by the session layer",
+}
+
+
+def reason_words(kind: str, reason: str | int) -> str:
+    """The reason of a message of type ``kind`` in words; "" if there is nothing to say."""
+    if kind == "J":
+        known = REJECTED_50.get(reason) if isinstance(reason, int) else REJECTED_42.get(reason)
+        return known or "unknown reason"
+    return CANCELED.get(str(reason), "") if kind in ("C", "D") else ""

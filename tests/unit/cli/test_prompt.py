@@ -1,0 +1,265 @@
+"""The prompt of ``outcry client``: a wrong line is answered by one line, and nothing is sent for
+it; a session lives as long as its prompt waits."""
+
+import os
+import random
+
+import numpy as np
+import pytest
+
+from openoutcry.cli import client as client_command
+from openoutcry.cli.prompt import HELP, USAGES, Prompt
+from openoutcry.cli.typed_lines import typed_lines
+from openoutcry.client import ClientError, FixClient, OuchClient, price4
+from openoutcry.order_entry.spec import Protocol
+from tests.support.cli.prompt import LOOK_S, PromptBench, keyboard
+from tests.support.venue.inline import InlineVenue
+
+SESSIONS = (
+    {"name": "ALPHA", "participant": 1, "timeout_ms": 15_000},
+    {"name": "FIVE", "participant": 2, "protocol": int(Protocol.OUCH50), "timeout_ms": 15_000},
+    {"name": "FIRM", "participant": 3, "protocol": int(Protocol.FIX44)},
+    {"name": "COPY", "participant": 1, "protocol": int(Protocol.DROP_COPY), "timeout_ms": 15_000},
+)
+KINDS = ("4.2", "5.0", "fix")
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch, capsys):
+    with InlineVenue(SESSIONS, tmp_path / "journal") as venue:
+        yield PromptBench(venue, monkeypatch, capsys)
+
+
+def typing_of(bench, kind) -> Prompt:
+    if kind == "fix":
+        return bench.fix("FIRM")
+    return bench.ouch("FIVE" if kind == "5.0" else "ALPHA", kind)
+
+
+def orders_of(bench) -> np.ndarray:
+    commands = bench.venue.commands()
+    return commands[commands["qty_lots"] > 0]
+
+
+WRONG = {
+    "sell ACME -1 2000": "'-1' is no whole number from 1 up",
+    "sell ACME 0 2000": "'0' is no whole number from 1 up",
+    "sell ACME 1_000 2000": "'1_000' is no whole number",
+    "sell ACME 1.5 2000": "'1.5' is no whole number",
+    "sell ACME ٣ 2000": "is no whole number",
+    "sell ACME 99999999999999999999 1": "is no whole number",
+    "buy ACME 1 1e3": "price '1e3' is no number",
+    "buy ACME 1 1_0": "price '1_0' is no number",
+    "buy ACME 1 nan": "price 'nan' is no number",
+    "buy ACME 1 10 hidden": "'hidden' is unknown; only `ioc` may follow the price",
+    "buy ACME 1 10 IOC": "'IOC' is unknown; only `ioc` may follow the price",
+    "buy ACME 1 10 ioc hidden": "'hidden' is one word too many: buy SYMBOL QTY PRICE [ioc]",
+    "buy ACME 1": "PRICE is missing: buy SYMBOL QTY PRICE [ioc]",
+    "buy": "SYMBOL is missing",
+    "replace C9 1 10": "C9 is no open order",
+    "cancel C9": "C9 is no open order",
+    "modify C9 T 5": "C9 is no open order",
+    "orders all": "'all' is one word too many: orders",
+    "mass-cancel ACME BOLT": "'BOLT' is one word too many",
+    "quit now": "'now' is one word too many",
+    "wait soon": "'soon' is no number of seconds",
+    "wait inf": "'inf' is no number of seconds",
+    "wait -1": "'-1' is no number of seconds",
+    "fly": "no command",
+    "BUY ACME 1 10": "no command",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_wrong_is_named_and_nothing_is_sent(bench, kind):
+    typing = typing_of(bench, kind)
+    for line, why in WRONG.items():
+        (said,) = bench.says(typing, line)
+        assert said.startswith(line), said
+        assert why in said, said
+    assert len(orders_of(bench)) == 0
+    assert bench.says(typing, "buy ACME 1 10")[0].startswith("order ")
+    assert len(orders_of(bench)) == 1
+
+
+@pytest.mark.parametrize("kind", ["4.2", "5.0"])
+def test_what_the_message_cannot_hold_is_named(bench, kind):
+    typing = typing_of(bench, kind)
+    for line, why in {
+        "sell ACME 4294967296 10": "4294967296 is not 0 to 4294967295",
+        "sell ACMEACMEA 1 10": "symbol 'ACMEACMEA' has 9 characters; at most 8 fit",
+        "sell GÖLD 1 10": "symbol 'GÖLD' is not ASCII",
+    }.items():
+        (said,) = bench.says(typing, line)
+        assert why in said
+    # What could not be said has used up no name.
+    assert bench.says(typing, "buy ACME 1 10")[0] in ("order C1", "order 1")
+
+
+def test_any_words_are_answered_by_lines(bench):
+    """Random words, from what is meant to what is not: no exception, and no order but from a whole
+    command."""
+    typing = {kind: typing_of(bench, kind) for kind in KINDS}
+    words = [
+        *USAGES, "ACME", "BOLT", "NOPE", "C1", "1", "F1", "10", "-1", "0", "4294967295", "1e9",
+        "9" * 30, "ioc", "hidden", "\x1b[2J", "é", "T", "market", ".", "1.00001", "",
+    ]  # fmt: skip
+    never = {"quit", "exit", "listen", "wait"}
+    rng = random.Random(48)
+    for _ in range(300):
+        line = [rng.choice(words) for _ in range(rng.randint(1, 6))]
+        if line[0] in never:
+            continue
+        kind = rng.choice(KINDS)
+        if not (said := bench.says(typing[kind], " ".join(line))):
+            assert line[0] not in USAGES or line[0] in ("orders", "cancel", "mass-cancel"), line
+        assert all("\x1b" not in text for text in said)
+
+
+def test_a_replace_names_an_order_that_is_open(bench):
+    typing = bench.ouch("ALPHA")
+    assert bench.says(typing, "buy ACME 5 10")[0] == "order C1"
+    assert "is no open order" in bench.says(typing, "replace C9 5 11")[0]
+    assert bench.says(typing, "replace C1 5 11")[0] == "order C2"
+    assert "C1 is no open order" in bench.says(typing, "replace C1 5 12")[0]
+    assert "asked for" in bench.says(typing, "cancel C2")[0]
+    assert "C2 is no open order" in bench.says(typing, "cancel C2")[0]
+    typing.session.logout()
+    # A login for new messages alone has heard of no order before it.
+    late = bench.ouch("ALPHA", sequence=0)
+    assert "of those that this login has heard of" in bench.says(late, "cancel C2")[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_venue_has_not_answered_yet_can_be_cancelled(bench, kind, monkeypatch):
+    """Lines that come faster than answers do: a script, or a venue that takes its time."""
+    typing = typing_of(bench, kind)
+    listen = typing.listen
+    monkeypatch.setattr(typing, "listen", lambda timeout_s: None)
+    bench.says(typing, "buy ACME 5 10")
+    (first,) = typing.unanswered
+    bench.says(typing, f"replace {first} 4 10")
+    assert len(typing.unanswered) == 2
+    assert bench.says(typing, f"cancel {first}") == []
+    listen(0)
+    assert not typing.unanswered
+    bench.says(typing, "buy NOPE 5 10")
+    assert len(typing.unanswered) == 1
+    listen(0)
+    assert not typing.unanswered
+
+
+def test_reasons_come_with_words(bench):
+    typing = bench.ouch("ALPHA")
+    assert bench.says(typing, "buy NOPE 1 10")[1].endswith("reason=S (no such instrument)")
+    assert bench.says(typing, "buy ACME 1 10 ioc")[2].endswith(
+        "reason=I (immediate or cancel: what did not trade)"
+    )
+    five = bench.ouch("FIVE", "5.0")
+    assert bench.says(five, "buy NOPE 1 10")[1].endswith("reason=23 (no such instrument)")
+
+
+def test_names_of_5_0_go_on_behind_those_of_the_day(bench):
+    """A mass cancel as the first command of a later login was one that the venue has had."""
+    typing = bench.ouch("FIVE", "5.0")
+    bench.says(typing, "buy ACME 1 10")
+    typing.session.logout()
+    again = bench.ouch("FIVE", "5.0")
+    again.listen(0)
+    said = bench.says(again, "mass-cancel")
+    assert [line.split()[1] for line in said] == ["canceled", "mass_cancel_response"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_session_lives_while_the_prompt_waits(bench, kind, monkeypatch):
+    """Two minutes pass before a line is typed; then its order is taken."""
+    typing = typing_of(bench, kind)
+    looks = 0
+    looked = typing.look
+
+    def look() -> bool:
+        nonlocal looks
+        looks += 1
+        if looks == 120 / LOOK_S:
+            typing.line.passes_s = 0.0
+            os.write(writing, b"buy ACME 1 10\nquit\n")
+        return looked()
+
+    typing.look, typing.line.passes_s = look, LOOK_S
+    with keyboard() as (source, writing):
+        monkeypatch.setattr("sys.stdin", source)
+        bench.capsys.readouterr()
+        client_command._read(typing, typing.line)
+    said = bench.capsys.readouterr().out
+    assert "order " in said
+    assert "accepted" in said or "OrdStatus=0" in said
+    typing.session.logout()
+
+
+def test_a_drop_copy_lives_while_nothing_happens(bench):
+    copy = bench.copy("COPY")
+    copy.connection.socket.passes_s = LOOK_S
+    assert copy.next(60.0) is None
+    bench.says(bench.ouch("ALPHA"), "buy ACME 1 10")
+    assert copy.next(1.0).token == "C1"
+
+
+def test_what_comes_meanwhile_is_shown_and_the_prompt_again(bench, capsys):
+    """A fill is printed although nothing was typed; lines that come in pieces are lines."""
+    typing = bench.ouch("ALPHA")
+    bench.says(typing, "buy ACME 2 10")
+    looks = iter((b"hel", b"p\norders\nla", b"st"))
+
+    def look() -> bool:
+        piece = next(looks, None)
+        os.write(writing, piece) if piece else os.close(writing)
+        return piece == b"hel" and typing.look()
+
+    bench.says(bench.ouch("FIVE", "5.0"), "sell ACME 2 10")
+    with keyboard() as (source, writing):
+        assert list(typed_lines(source, typing.line, look)) == ["help", "orders", "last"]
+    assert "2 executed token=C1 shares=2" in capsys.readouterr().out
+
+
+def test_what_no_login_can_say_is_one_line():
+    """Nothing is connected for a login that cannot be written."""
+    for terms, why in (
+        ({"username": "ABCDEFGHIJ"}, "username 'ABCDEFGHIJ' has 10 characters; at most 6 fit"),
+        ({"password": "elevenchars"}, "password .* has 11 characters; at most 10 fit"),
+        ({"username": "é"}, "username 'é' is not ASCII"),
+        ({"sequence": 10**25}, "has 26 characters"),
+    ):
+        login = {"username": "ALPHA", "password": "secret"} | terms
+        with pytest.raises(ClientError, match=why):
+            OuchClient("nowhere.invalid", 1, **login)
+    with pytest.raises(ClientError, match="password is empty"):
+        FixClient("nowhere.invalid", 1, "FIRM", "")
+    with pytest.raises(ClientError, match="label"):
+        OuchClient("a..b", 1, "ALPHA", "secret")
+
+
+@pytest.mark.parametrize("price", ["1e3", "1_0", "٣", "nan", "inf", " 1", "1 ", "0x1", ""])
+def test_a_price_is_plain_digits(price):
+    with pytest.raises(ValueError, match="is no number"):
+        price4(price)
+
+
+def test_every_usage_is_in_the_help():
+    for command in set(USAGES) - {"exit", "help"}:
+        assert command in HELP
+
+
+def test_what_tls_is_to_trust_is_said_right(tmp_path, outcry):
+    """A certificate that is none, one that is not there, and a name without TLS."""
+    file = tmp_path / "no.pem"
+    file.write_text("no certificate")
+    where = ["client", "ouch", "127.0.0.1:1", "--user", "A", "--password", "p"]
+    done = outcry(*where, "--ca", file)
+    assert done.returncode == 1
+    assert f"{file}: no certificate in PEM" in done.stderr
+    done = outcry(*where, "--ca", tmp_path / "none.pem")
+    assert done.returncode == 1
+    assert "No such file" in done.stderr
+    done = outcry(*where, "--server-name", "venue")
+    assert done.returncode == 2
+    assert "--server-name goes with --tls or --ca" in done.stderr
