@@ -34,7 +34,7 @@ SPILL, SPILL_EVERY = bytes.fromhex("48897df8"), 1 << 17
 """``mov %rdi, -8(%rbp)``: how nearly every method begins without optimisation (150 in a MB), and
 none with it; bytes of code that have one at most."""
 
-Fields = list[tuple[int, str | bytes]]
+Fields = list[tuple[int, str]]
 Array = npt.NDArray[np.uint8]
 
 
