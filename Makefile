@@ -86,20 +86,20 @@ sbom: $(VENV)/.test-ready
 
 fpga: $(VENV)/.test-ready
 	@scripts/setup-system.sh $(BIN)/python
-	$(BIN)/python -m openoutcry.gateway_fpga.tools.simulators $(ARGS)
+	$(BIN)/python -m tests.support.gateway_fpga.simulators $(ARGS)
 	$(BIN)/python -m openoutcry.gateway_fpga.tools.report
 	$(BIN)/python -m openoutcry.gateway_fpga.tools.page
 
 # Each of these puts its figures into docs/evidence/fpga.json and docs/fpga.md.
-fpga-formal: TOOL = formal.run
-fpga-mutate: TOOL = tools.mutate
-fpga-faults: TOOL = tools.faults
-fpga-pnr: TOOL = tools.pnr
-fpga-coverage: TOOL = tools.coverage
-fpga-live: TOOL = tools.measure_live
+fpga-formal: TOOL = openoutcry.gateway_fpga.formal.run
+fpga-mutate: TOOL = tests.support.gateway_fpga.mutate
+fpga-faults: TOOL = tests.support.gateway_fpga.faults
+fpga-pnr: TOOL = openoutcry.gateway_fpga.tools.pnr
+fpga-coverage: TOOL = tests.support.gateway_fpga.coverage
+fpga-live: TOOL = tests.support.gateway_fpga.measure_live
 fpga-formal fpga-mutate fpga-faults fpga-pnr fpga-coverage fpga-live: $(VENV)/.test-ready
 	@scripts/setup-system.sh $(BIN)/python
-	$(BIN)/python -m openoutcry.gateway_fpga.$(TOOL) $(ARGS)
+	$(BIN)/python -m $(TOOL) $(ARGS)
 	$(BIN)/python -m openoutcry.gateway_fpga.tools.page
 
 lint: $(VENV)/.test-ready

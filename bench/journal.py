@@ -4,8 +4,6 @@ system call, how fast all of it is checked, and how long it takes to be back.
 Everything runs in this folder's file system; interleaved with the bare calls, round by round.
 """
 
-import mmap
-import os
 import shutil
 import tempfile
 import time
@@ -20,10 +18,8 @@ from openoutcry.bench.disk import SECTOR, bare_ns, has_disk
 from openoutcry.bench.restart import KILLS, restart_s
 from openoutcry.bench.results import document, summarise
 from openoutcry.bench.rounds import Add, Rounds
-from openoutcry.bench.uring import Uring
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalWriter
-from openoutcry.journal.disk import REAL
 from openoutcry.journal.stage import MAX_BLOCK_RECORDS
 from openoutcry.journal.verify import verify
 from openoutcry.replay.checkpoint import recover, save
@@ -34,8 +30,6 @@ RECORDS, QUICK_RECORDS = 4_000_000, 400_000
 COMMITS, QUICK_COMMITS = 1_000, 200
 COMMIT_RECORDS = 62
 """With the header they fill one sector of 4 KiB: the size of the bare call beside it."""
-IN_FLIGHT = 4
-"""Blocks that io_uring has in the disk at once, where ours has one."""
 RECOVERY_RECORDS, QUICK_RECOVERY_RECORDS = 100_000_000, 1_000_000
 TAIL_RECORDS = 1_000_000
 """A restart has at most this much behind the newest checkpoint."""
@@ -51,7 +45,6 @@ def bench_journal(
     ``durable_records``: records/s in blocks of 16,384, each block one durable write, against 64
     bytes and an fdatasync each.  ``commit_p50``, ``commit_p99``: ns for a block of one sector,
     put together, checked, chained and durable, against write and fdatasync of 4 KiB.
-    Beside both io_uring: the same writes, one at a time, and blocks four at a time.
     ``scan_bytes``: bytes/s verified.  ``recovery_s``: from a journal of 100 M commands (quick: 1
     M) to the book behind the last; ``from_checkpoint_s``: the same with a checkpoint 1 M before the
     end (quick: half-way).  ``restart_s``: from the SIGKILL of a running pipeline's matcher to the
@@ -93,10 +86,6 @@ def _bench(
         for name, rank in (("commit_p50", 50), ("commit_p99", 99)):
             add(name, "ns", "lower", float(np.percentile(commit_ns, rank)))
             add(name, "ns", "lower", float(np.percentile(bare, rank)), "bare_fdatasync")
-        try:
-            _beside_uring(folder / "uring", len(records), commits, add)
-        except OSError as error:
-            gathered.miss("io_uring", error.strerror or str(error))
 
     gathered.run(one_round)
     results = gathered.results()
@@ -160,53 +149,6 @@ def _commit_ns(home: Path, records: npt.NDArray[Any], count: int) -> npt.NDArray
         writer.hash_last_block()
     writer.close()
     return took
-
-
-def _beside_uring(path: Path, records: int, commits: int, add: Add) -> None:
-    """The same writes, without the journal's work, by io_uring."""
-    took = _uring_ns(path, SECTOR, commits, 1)
-    for name, rank in (("commit_p50", 50), ("commit_p99", 99)):
-        add(name, "ns", "lower", float(np.percentile(took, rank)), "io_uring")
-    blocks = records // MAX_BLOCK_RECORDS
-    took = _uring_ns(path, MAX_BLOCK_RECORDS * RECORD_BYTES, blocks, IN_FLIGHT)
-    rate = 1e9 * MAX_BLOCK_RECORDS / float(np.mean(took))
-    add("durable_records", "1/s", "higher", rate, f"io_uring_{IN_FLIGHT}")
-
-
-def _uring_ns(path: Path, size: int, count: int, in_flight: int) -> npt.NDArray[np.float64]:
-    """The bare writes by io_uring: past the page cache, each durable, so many at once.
-
-    One in flight: ns of each.  Several: their mean, as often.
-    """
-    plain = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        for at in range(0, size * count, 1 << 24):
-            os.pwrite(plain, bytes(min(1 << 24, size * count - at)), at)
-        os.fsync(plain)
-        data = mmap.mmap(-1, size)
-        data.write(os.urandom(size))
-        address = np.frombuffer(data, np.uint8).ctypes.data
-        fd, _ = REAL.open_direct(path)
-        took = np.zeros(count)
-        try:
-            with Uring(in_flight) as ring:
-                started, open_writes = time.perf_counter_ns(), 0
-                for number in range(count):
-                    before = time.perf_counter_ns()
-                    open_writes += 1
-                    wait = int(open_writes == in_flight)
-                    open_writes -= ring.write_durably(fd, address, size, number * size, wait)
-                    took[number] = time.perf_counter_ns() - before
-                while open_writes:
-                    open_writes -= ring.wait(open_writes)
-                if in_flight > 1:
-                    took[:] = (time.perf_counter_ns() - started) / count
-        finally:
-            os.close(fd)
-        return took
-    finally:
-        os.close(plain)
-        path.unlink()
 
 
 def _come_back(home: Path, quick: bool, progress: Callable[[str], None]) -> list[dict[str, Any]]:

@@ -75,11 +75,11 @@ def bench_matcher(
 
     ``peers``: names as :func:`matchers_named` gives them (None: all).  A peer that cannot run here
     stands in ``missing``, with the reason and what would give it.  Raises :class:`PeerError` if a
-    peer trades otherwise than we do.
+    peer has another book than ours.
     """
     counts = QUICK if quick else Counts()
     gathered = Rounds(rounds, progress)
-    progress("peers: checking that they trade as we do")
+    progress("peers: checking that they have our book")
     peer_names = matchers_named(None) if peers is None else peers
     others = _prepare([n for n in peer_names if n in matchers.PEERS], counts.peers, gathered)
     with _one_core(), _stripped(counts) as stripped:

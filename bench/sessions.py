@@ -22,13 +22,13 @@ from openoutcry.bench import sessions_fix
 from openoutcry.bench import sessions_live as live
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.rounds import Add, Rounds, rotated
+from openoutcry.client.fix import write_message
 from openoutcry.order_entry import notes, ouch42, rows, soupbin
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import encode as fix_encode
 from openoutcry.order_entry.fix import scan, words
 from openoutcry.order_entry.fix import send as fix_send
-from openoutcry.order_entry.fix.reference import message as fix_message
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import EventKind
@@ -208,7 +208,7 @@ class FixOrders:
         for number in range(ORDERS):
             order = ouch.orders[number]
             price = int(order["price_ticks"])
-            message = fix_message(
+            message = write_message(
                 [(35, "D"), (34, str(number + 1)), (49, "FIRM"), (52, FIX_TIME), (56, "VENUE"),
                  (11, f"ORD{number:011d}"), (55, order["symbol"].decode()),
                  (54, str(int(order["side"]))), (38, str(int(order["qty_lots"]))), (40, "2"),

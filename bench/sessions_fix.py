@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from openoutcry.bench import sessions_live as live
 from openoutcry.bench.peers.programs import PeerMissing, need_module
+from openoutcry.client.fix import write_message
 from openoutcry.host.processes import die_with_parent
-from openoutcry.order_entry.fix.reference import message
 from openoutcry.order_entry.fix.text import SOH
 from openoutcry.wire import OutcryError
 from openoutcry.wire import sockets as so
@@ -34,7 +34,7 @@ SPILL, SPILL_EVERY = bytes.fromhex("48897df8"), 1 << 17
 """``mov %rdi, -8(%rbp)``: how nearly every method begins without optimisation (150 in a MB), and
 none with it; bytes of code that have one at most."""
 
-Fields = list[tuple[int, str | bytes]]
+Fields = list[tuple[int, str]]
 Array = npt.NDArray[np.uint8]
 
 
@@ -74,7 +74,7 @@ def order_packets(first: int, count: int) -> Array:
     """So many orders that rest, alike but for their numbers: (count, bytes).  MsgSeqNum ``first``
     on, so that all have one size with zeros before it."""
     time = now()
-    one = message(
+    one = write_message(
         [(35, "D"), (34, "0" * SEQ_DIGITS), (49, "S1"), (52, time), (56, VENUE),
          (11, "O" + "0" * NAME_DIGITS), (55, live.SYMBOLS[0]), (54, "1"), (38, "100"), (40, "2"),
          (44, "1.0000"), (59, "0"), (60, time)]
@@ -97,7 +97,7 @@ def log_on(port: int) -> socket.socket:
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     fields: Fields = [(35, "A"), (34, "1"), (49, "S1"), (52, now()), (56, VENUE), (98, "0"),
               (108, str(HEARTBEAT_S)), (141, "Y"), (554, live.PASSWORD)]  # fmt: skip
-    client.sendall(message(fields))
+    client.sendall(write_message(fields))
     answer = client.recv(4096)
     if b"\x0135=A\x01" not in answer:
         raise OutcryError(f"bench sessions: the Logon was answered {answer!r}")

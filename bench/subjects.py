@@ -70,7 +70,7 @@ _ALL = (
             "peers.feed_peers:feed_peers_named", "peers.feed_peers:setup_feed_peers"),
     Subject("matcher", "matcher:bench_matcher",
             "ns a command in the worst of five streams, alone and in flows: liquibook, "
-            "limit_order_book, lightmatchingengine, pyorderbook, nautilus_book",
+            "limit_order_book, nautilus_book",
             "matcher:matchers_named", "matcher:setup_matchers",
             instead=(("report-stream", "report_stream:report_stream",
                       "Measure nothing: run a workload file of Flash One's matching-engine "

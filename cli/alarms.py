@@ -13,7 +13,6 @@ from openoutcry.cli.options import (
     Endpoint,
     PathArgument,
     concealed,
-    concealed_password,
 )
 
 LOOK_S = 1.0
@@ -47,8 +46,6 @@ def rules(runbooks: str) -> None:
 @click.argument("file", type=PathArgument, required=False)
 @click.option("--webhook", metavar="URL", callback=concealed,
               help="POST what changes there, as Alertmanager would.")  # fmt: skip
-@click.option("--alertmanager", metavar="URL", callback=concealed_password,
-              help="Give it to an Alertmanager (API v2).")  # fmt: skip
 @click.option("--smtp", type=Endpoint(), default="127.0.0.1:25", show_default=True,
               help="The server that takes mail.")  # fmt: skip
 @SMTP_TLS_OPTION
@@ -58,9 +55,9 @@ def rules(runbooks: str) -> None:
 @click.option("--for", "seconds", type=click.FloatRange(0), metavar="SECONDS",
               help="End after so long [never].")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="A JSON line for each change.")
-def watch(file: Path | None, webhook: str | None, alertmanager: str | None,
-          smtp: tuple[str, int], smtp_tls: str, smtp_ca: Path | None, mail_from: str,
-          mail_to: tuple[str, ...], seconds: float | None, as_json: bool) -> None:  # fmt: skip
+def watch(file: Path | None, webhook: str | None, smtp: tuple[str, int], smtp_tls: str,
+          smtp_ca: Path | None, mail_from: str, mail_to: tuple[str, ...],
+          seconds: float | None, as_json: bool) -> None:  # fmt: skip
     """Look at a venue (FILE, or every pipeline that runs) once a second, until Control-C; say what
     begins to fire, and what is over."""
     from openoutcry.operations import notify
@@ -76,7 +73,6 @@ def watch(file: Path | None, webhook: str | None, alertmanager: str | None,
     server = notify.MailServer(*smtp, smtp_tls, smtp_ca)
     receivers: list[notify.Notify] = [show]
     receivers += [notify.webhook(webhook)] if webhook else []
-    receivers += [notify.alertmanager(alertmanager)] if alertmanager else []
     receivers += [notify.mail(server, mail_from, mail_to)] if mail_to else []
     venue = VenueMetrics(read_venue(file) if file else None)
     venue.aside = Aside()

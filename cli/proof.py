@@ -123,8 +123,8 @@ def verify(
     as_json: bool,
 ) -> None:
     """Check a member's proof, the venue's signature and the challenge; status 1 if one fails."""
+    from openoutcry.ledger.errors import ProofError
     from openoutcry.ledger.proof import files
-    from openoutcry.ledger.proof.errors import ProofError
     from openoutcry.ledger.proof.statement import check_own, check_signature
 
     known = dict(map(_balance, balances))

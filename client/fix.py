@@ -8,7 +8,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -350,9 +350,7 @@ class FixClient(LoggedIn):
             head += [(43, "Y"), (122, first)]
         head += [pair for pair in fields if pair[0] == POSS_RESEND]
         rest = (pair for pair in fields if pair[0] != POSS_RESEND)
-        body = b"".join(b"%d=%s\x01" % (t, v.encode("latin-1")) for t, v in (*head, *rest))
-        data = b"8=FIX.%s\x019=%d\x01" % (self.version.encode(), len(body)) + body
-        return data + b"10=%03d\x01" % (sum(data) % 256)
+        return write_message((*head, *rest), self.version)
 
     def _write(self, data: bytes) -> None:
         try:
@@ -392,6 +390,13 @@ def _terms(price: str | Decimal, more: dict[str, str], others: dict[int, str]) -
 def price_text(price: str | Decimal) -> str:
     """A price as FIX has it; raises ``ValueError`` for what is none."""
     return f"{decimal_price(price):f}"
+
+
+def write_message(fields: Iterable[tuple[int, str]], version: str = "4.4") -> bytes:
+    """A whole message of these fields, BodyLength and CheckSum made for them."""
+    body = b"".join(b"%d=%s\x01" % (tag, value.encode("latin-1")) for tag, value in fields)
+    data = b"8=FIX.%s\x019=%d\x01" % (version.encode(), len(body)) + body
+    return data + b"10=%03d\x01" % (sum(data) % 256)
 
 
 def whole_message(data: bytes | bytearray) -> int:

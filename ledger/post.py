@@ -21,7 +21,6 @@ from openoutcry.ledger.commit import (
 )
 from openoutcry.ledger.corporate import adjust
 from openoutcry.ledger.fees import fee_of
-from openoutcry.ledger.open_orders import erase_order, find_order
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
@@ -32,8 +31,25 @@ from openoutcry.wire.memory import (
     store_i64,
     store_u8,
 )
+from openoutcry.wire.open_orders import ENTRY_BYTES, META, ORDER_ID, erase_entry, find_entry
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED, type_bits
 from openoutcry.wire.records import EVENT, NO_PRICE, ORDER, RECORD_BYTES
+
+assert (lay.ORDER_ID, lay.ORDER_META, lay.ORDER_WORDS * lay.WORD) == (ORDER_ID, META, ENTRY_BYTES)
+
+
+@kernel
+def find_order(books: int, instrument: int, order_id: int) -> int:
+    """Address of the open order's entry, or of the free one where it would stand."""
+    table, mask = load_i64(books + lay.ORDERS_AT), load_i64(books + lay.ORDER_MASK)
+    return find_entry(table, mask, instrument, order_id)
+
+
+@kernel
+def erase_order(books: int, entry: int) -> None:
+    erase_entry(load_i64(books + lay.ORDERS_AT), load_i64(books + lay.ORDER_MASK), entry)
+    store_i64(books + lay.ORDERS_OPEN, load_i64(books + lay.ORDERS_OPEN) - 1)
+
 
 O, E, R = ORDER.offsets, EVENT.offsets, lay.AT  # noqa: E741
 C_PRICE, C_AUX, C_QTY, C_RX = O["price_ticks"], O["aux"], O["qty_lots"], O["rx_ts_ns"]

@@ -1,4 +1,4 @@
-"""Tells who should know of an alarm: Alertmanager, a webhook, e-mail, a line on the terminal."""
+"""Tells who should know of an alarm: a webhook, e-mail, a line on the terminal."""
 
 import http.client
 import json
@@ -33,18 +33,15 @@ def line(standing: Standing) -> str:
 
 def document(standing: Standing) -> dict[str, Any]:
     """As Alertmanager says it, with the value that was found."""
-    now = datetime.now(UTC).isoformat()
-    return {"status": str(standing.state), "value": standing.value, **_alert(standing, now)}
-
-
-def _alert(standing: Standing, now: str) -> dict[str, Any]:
-    """As Alertmanager takes and gives it."""
     alarm = standing.alarm
     alert = {
+        "status": str(standing.state),
+        "value": standing.value,
         "labels": {"alertname": alarm.name, "severity": alarm.severity, **dict(standing.labels)},
         "annotations": {"summary": alarm.summary},
     }
-    return alert | ({"endsAt": now} if standing.state is State.RESOLVED else {})
+    over = {"endsAt": datetime.now(UTC).isoformat()} if standing.state is State.RESOLVED else {}
+    return alert | over
 
 
 def _shown(url: str) -> str:
@@ -75,16 +72,6 @@ def post_json(url: str, document: Any) -> None:
             return
     except (OSError, http.client.HTTPException) as error:
         raise NotifyError(f"{_shown(url)}: {error}") from None
-
-
-def alertmanager(url: str) -> Notify:
-    """Alertmanager's API, version 2: ``url`` is the server's, as in ``http://127.0.0.1:9093``."""
-
-    def tell(changed: Sequence[Standing]) -> None:
-        now = datetime.now(UTC).isoformat()
-        post_json(f"{url.rstrip('/')}/api/v2/alerts", [_alert(one, now) for one in changed])
-
-    return tell
 
 
 def webhook(url: str) -> Notify:

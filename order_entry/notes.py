@@ -196,27 +196,3 @@ def unpack(text: str, count: int, sessions: int) -> tuple[npt.NDArray[np.int64],
     if unpack_notes(*at, notes.ctypes.data) != 0:
         raise ValueError(f"{len(data)} bytes are not the notes of {count} commands")
     return indices, notes
-
-
-# The same, slow and plainly right.
-
-
-def reference_pack(notes: npt.NDArray[Any]) -> bytes:
-    """As :class:`NotePacker`, of commands that all have a note, as bytes."""
-    previous: dict[int, bytes] = {}
-    out = bytearray(((1 << len(notes)) - 1).to_bytes(-(-len(notes) // 8), "little"))
-    for note in notes:
-        session, new = int(note["session"]), note.tobytes()
-        old = previous.get(session, bytes(NOTE_BYTES))
-        changed, body = 0, bytearray()
-        for word in range(WORDS):
-            mine, before = new[8 * word : 8 * word + 8], old[8 * word : 8 * word + 8]
-            if mine == before:
-                continue
-            changed |= 1 << word
-            differs = [k for k in range(8) if mine[k] != before[k]]
-            body.append(sum(1 << k for k in differs))
-            body += bytes(mine[k] for k in differs)
-        out += session.to_bytes(2, "little") + changed.to_bytes(2, "little") + body
-        previous[session] = new
-    return bytes(out)

@@ -20,7 +20,7 @@ from openoutcry.pipeline.contract.shared import Contexts, Shared
 from openoutcry.wire.indirect import call_step, kernel_address
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, store_release
-from openoutcry.wire.signals import send_signal
+from openoutcry.wire.system_calls import send_signal
 
 # A death's row in the segment, as byte offsets; ROW_SUPERVISOR: the pid that dies too, or 0.
 ROW_SEQ, ROW_PLACE, ROW_SIGNAL, ROW_SUPERVISOR, ROW_DIED, ROW_BYTES = range(0, 48, 8)

@@ -2,12 +2,15 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, nullcontext
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from openoutcry.dpdk_shim import UdpReceiver, authentication
 from openoutcry.gateway_fpga.live import LiveGateway
@@ -30,7 +33,6 @@ from openoutcry.pipeline.journal_setup import (
     policy_of,
     remove_dead_journals,
 )
-from openoutcry.pipeline.operator_times import bounded_times
 from openoutcry.pipeline.options import ORDER_CAPACITY, Options, Source
 from openoutcry.pipeline.port_source import PortSource
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Sample, Watcher, take_sample
@@ -42,6 +44,31 @@ from openoutcry.replay.core import RISK
 from openoutcry.replay.event_hash import START
 from openoutcry.replay.replay import replay
 from openoutcry.ring import remove_dead_segments
+from openoutcry.wire.enums import CommandKind
+
+MAX_AHEAD_NS = 24 * 3600 * 1_000_000_000
+"""A TIME can never be undone: one far ahead expires every GTD order there is.  So the clock of this
+host bounds it where commands enter, once; whatever is sequenced a replay takes as it is."""
+
+
+def bounded_times(
+    chunks: Iterable[npt.NDArray[Any]], name: str, now_ns: int
+) -> Iterator[npt.NDArray[Any]]:
+    """The chunks of the source ``name``; raises :class:`PipelineError` at a TIME more than a day
+    ahead of ``now_ns`` (since the epoch)."""
+    count = 0
+    for chunk in chunks:
+        ahead = (chunk["kind"] == CommandKind.TIME) & (chunk["aux"] > now_ns + MAX_AHEAD_NS)
+        if ahead.any():
+            at = int(np.argmax(ahead))
+            raise PipelineError(
+                f"{name}, command {count + at + 1}: TIME {int(chunk['aux'][at])} is more than a "
+                "day ahead of this host's clock: it would expire every GTD order, and time never "
+                "goes back"
+            )
+        count += len(chunk)
+        yield chunk
+
 
 __all__ = ["ORDER_CAPACITY", "Options", "PipelineError", "Sample", "Source", "Watcher", "run"]
 

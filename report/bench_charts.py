@@ -13,7 +13,7 @@ from openoutcry.report.charts import (
     nice_ticks,
 )
 from openoutcry.report.core_map import SHADES
-from openoutcry.report.quantity import compact, duration, quantity
+from openoutcry.report.quantity import compact, duration
 
 FIGURES = (("p50", "s0"), ("p99", "s1"), ("p999", "s3"))
 
@@ -101,23 +101,3 @@ def heat_chart(heat: dict[str, Any]) -> Markup | None:
 
 def _shade(count: float, most: float) -> int:
     return round((SHADES - 1) * math.log1p(count) / math.log1p(most))
-
-
-def trend_chart(points: Sequence[tuple[float, float, float]], unit: str) -> Markup | None:
-    """A figure over the documents of a history: median, and quartiles as a band; in their order."""
-    if len(points) < 2:
-        return None
-    top = max(high for _, _, high in points) * 1.05 or 1.0
-    ticks = nice_ticks(0, top)
-    span = (0.0, float(len(points) - 1))
-
-    def draw(frame: Frame) -> None:
-        xs = [(float(x), str(x + 1)) for x in range(len(points))]
-        keep = max(1, len(xs) // 12)
-        frame.axes(xs[::keep], [(v, quantity(v, unit)) for v in ticks], "document", "")
-        band = [(float(x), low) for x, (_, low, _) in enumerate(points)]
-        band += [(float(x), high) for x, (_, _, high) in reversed(list(enumerate(points)))]
-        frame.parts.append(f'<path class="area s0" d="{frame._path(band)}Z"/>')
-        frame.line([(float(x), median) for x, (median, _, _) in enumerate(points)], "s0")
-
-    return both("Trend", span, (0, ticks[-1]), draw)

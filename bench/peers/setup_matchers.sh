@@ -27,8 +27,6 @@ while read -r name package module; do
         echo "Skipped: $name (pip install $package)" >&2
     fi
 done <<END
-lightmatchingengine lightmatchingengine lightmatchingengine
-pyorderbook pyorderbook pyorderbook
 nautilus_book nautilus_trader nautilus_trader
 END
 # Books in C++: only the headers, which their packages bring, are wanted.

@@ -1,4 +1,4 @@
-// Properties of outcry_frame_fifo; the sentences stand in formal/properties_card.py.
+// Properties of outcry_frame_fifo; the sentences stand in formal/properties.py.
 //
 // Two clocks that have nothing to do with one another, and no reset: it begins as a reset leaves it,
 // and the benches reset at every cycle.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from openoutcry.ledger.proof.errors import ProofError
+from openoutcry.ledger.errors import ProofError
 from openoutcry.ledger.proof.statement import Statement
 from openoutcry.ledger.proof.tree import BALANCE_END, Inclusion, Node, Sums
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from pathlib import Path
 
-from openoutcry.ledger.proof.errors import ProofError
+from openoutcry.ledger.errors import ProofError
 from openoutcry.ledger.proof.tree import Sums
 from openoutcry.ledger.standing import at
 

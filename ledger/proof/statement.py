@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from openoutcry.ledger.proof.errors import ProofError
+from openoutcry.ledger.errors import ProofError
 from openoutcry.ledger.proof.tree import (
     HASH_BYTES,
     MAX_DEPTH,

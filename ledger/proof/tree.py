@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from blake3 import blake3
 
-from openoutcry.ledger.proof.errors import ProofError
+from openoutcry.ledger.errors import ProofError
 
 BALANCE_END = 1 << 63
 SUM_END = 1 << 127

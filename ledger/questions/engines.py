@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
+from openoutcry.ledger.errors import QuestionsError
 from openoutcry.ledger.questions import translate
-from openoutcry.ledger.questions.errors import QuestionsError
 from openoutcry.wire.urls import without_password
 
 Rows = list[tuple[Any, ...]]

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.ledger.settlement.errors import SettlementError
+from openoutcry.ledger.errors import SettlementError
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import SELF_TRADE_SHIFT, CommandKind, OrderType, SelfTrade, Side
 

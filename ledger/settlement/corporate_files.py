@@ -3,6 +3,7 @@
 from enum import IntEnum
 from pathlib import Path
 
+from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement import tables
 from openoutcry.ledger.settlement.corporate import (
     ISSUER,
@@ -12,7 +13,6 @@ from openoutcry.ledger.settlement.corporate import (
     OpenOrder,
     Position,
 )
-from openoutcry.ledger.settlement.errors import SettlementError
 from openoutcry.wire.enums import OrderType, SelfTrade, Side
 
 POSITIONS: tables.Columns = {"member": tables.name, "units": tables.whole}

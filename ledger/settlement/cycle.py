@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from openoutcry.ledger.settlement.errors import SettlementError
+from openoutcry.ledger.errors import SettlementError
 
 DEFAULT_DAYS = 2
 MAX_DAYS = 30

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.ledger import layout as lay
+from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement.cycle import time_zone
-from openoutcry.ledger.settlement.errors import SettlementError
 from openoutcry.ledger.standing import at
 from openoutcry.ledger.transactions import transactions
 from openoutcry.wire.enums import Side

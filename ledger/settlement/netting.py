@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from openoutcry.ledger.settlement.errors import SettlementError
+from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement.trades import Ints, Trades
 from openoutcry.wire.kernel import kernel
 

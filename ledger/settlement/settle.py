@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from openoutcry.ledger.settlement.errors import SettlementError
+from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement.netting import net
 from openoutcry.ledger.settlement.trades import CLEARING, Trades
 

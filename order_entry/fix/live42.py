@@ -102,32 +102,3 @@ def put_exec_type(at: int, exec_type: int, status: int) -> int:
     store_u8(at, exec_type)
     store_u8(at + 1, SOH)
     return at + 2
-
-
-# The same, slow and plainly right.
-
-
-def reference_translate(body: bytes) -> bytes:
-    """As :func:`translate`."""
-    out, kind = [], b""
-    fields = [part.split(b"=", 1) for part in body.split(b"\x01")[:-1]]
-    values = dict(fields)
-    for tag, value in fields:
-        if tag == b"150":
-            kind = value
-            out.append((b"20", b"3" if kind == b"I" else b"0"))
-            if kind == b"F":
-                value = b"2" if values[b"39"] == b"2" else b"1"
-            elif kind == b"I":
-                value = values[b"39"]
-            elif kind == b"L":
-                out += [(b"150", b"D"), (b"378", b"4")]
-                continue
-        elif tag == b"39" and kind == b"5" and value == b"0":
-            value = b"5"
-        elif tag == b"103" and int(value) > LAST_ORD_REASON:
-            value = b"0"
-        elif tag == b"102" and int(value) > LAST_CANCEL_REASON:
-            value = b"2"
-        out.append((tag, value))
-    return b"".join(b"%s=%s\x01" % pair for pair in out)

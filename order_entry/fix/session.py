@@ -561,26 +561,3 @@ def on_timer(session: int, now_ns: int, out: int) -> int:
         send.send_heartbeat(session, 0, now_ns, out)
         return SESSION
     return IGNORE
-
-
-@kernel
-def timer_due_ns(session: int) -> int:
-    """When :func:`on_timer` has something to do at the earliest; 2**62 if never."""
-    state = load_i64(session + words.STATE)
-    since = load_i64(session + words.LOGOUT_NS)
-    if state == words.NONE:
-        return 1 << 62
-    if state == words.AWAITED:
-        return since + LOGON_TIMEOUT_NS
-    due = since + LOGOUT_TIMEOUT_NS if state == words.LOGGING_OUT else 1 << 62
-    if gaps.is_open(session):
-        due = gaps.due_ns(session)
-    interval = load_i64(session + block.HEARTBEAT_NS)
-    if interval == 0:
-        return due
-    test_requests = load_i64(session + words.TEST_REQUESTS)
-    silent = (6 * interval * (test_requests + 1) + 4) // 5
-    due = min(due, load_i64(session + block.LAST_IN_NS) + silent)
-    if test_requests == 0:
-        due = min(due, load_i64(session + block.LAST_OUT_NS) + interval)
-    return due

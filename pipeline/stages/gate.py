@@ -13,7 +13,6 @@ from openoutcry.pipeline.gate_policy import STREAM
 from openoutcry.ring.kernels import is_published, slot_address
 from openoutcry.ring.layout import FREE
 from openoutcry.ring.policy import quorum_sequence
-from openoutcry.wire.boottime import boottime_ns
 from openoutcry.wire.enums import EventFlag
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import (
@@ -24,6 +23,7 @@ from openoutcry.wire.memory import (
     store_i64,
 )
 from openoutcry.wire.records import EVENT
+from openoutcry.wire.system_calls import boottime_ns
 
 EVENT_CAUSE = EVENT.offsets["cause_seq"]
 EVENT_FLAGS = EVENT.offsets["flags"]

@@ -32,7 +32,6 @@ from openoutcry.surveillance.audit.chain import (
     write_chain,
     write_whole,
 )
-from openoutcry.surveillance.audit.errors import AuditError
 from openoutcry.surveillance.audit.index import index_bytes
 from openoutcry.surveillance.audit.rows import (
     SESSION_NOTE_DTYPE,
@@ -42,6 +41,7 @@ from openoutcry.surveillance.audit.rows import (
 )
 from openoutcry.surveillance.audit.survey import Survey, day_text
 from openoutcry.surveillance.audit.table import Names, Stamps, table_of
+from openoutcry.surveillance.errors import AuditError
 
 FOLDER, LOCK = "audit", "lock"
 PART_COMMANDS = 1 << 20

@@ -12,7 +12,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from openoutcry.surveillance.audit.errors import AuditError
+from openoutcry.surveillance.errors import AuditError
 from openoutcry.wire.beside import written_beside
 
 CHAIN, PLAN, STATE = "chain.jsonl", "plan.json", "state"

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.surveillance.audit.errors import AuditError
 from openoutcry.surveillance.audit.rows import Joined
+from openoutcry.surveillance.errors import AuditError
 
 MAGIC = b"OUTCRYA1"
 ALIGNMENT = 64

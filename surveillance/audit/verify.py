@@ -17,7 +17,7 @@ from openoutcry.surveillance.audit.chain import (
     heads,
     read_chain,
 )
-from openoutcry.surveillance.audit.errors import AuditError
+from openoutcry.surveillance.errors import AuditError
 
 MAX_FAULTS = 20
 

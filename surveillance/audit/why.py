@@ -13,7 +13,7 @@ import numpy.typing as npt
 from openoutcry.replay.book import BookOrder, Stepper, event_text, orders_of, phase_of
 from openoutcry.replay.projections import Engine, JournalReader, refusal_text
 from openoutcry.surveillance.audit.columns import error_names
-from openoutcry.surveillance.audit.errors import AuditError
+from openoutcry.surveillance.errors import AuditError
 from openoutcry.wire.enums import (
     SELF_TRADE_SHIFT,
     CommandKind,

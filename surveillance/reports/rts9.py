@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from openoutcry.surveillance.audit.errors import AuditError
 from openoutcry.surveillance.audit.trail import Trail, operators_cancels
+from openoutcry.surveillance.errors import AuditError
 from openoutcry.surveillance.reports import schema as s
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric
 

@@ -14,13 +14,37 @@ import numpy as np
 
 from openoutcry.order_entry import session as block
 from openoutcry.order_entry.faults import Kind
-from openoutcry.order_entry.fix import scan, send, session, words
+from openoutcry.order_entry.fix import gaps, scan, send, session, words
 from openoutcry.order_entry.stream import Stream, append
-from openoutcry.wire.memory import epoch_offset_ns
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import epoch_offset_ns, load_i64
 from tests.oracles.fix_dictionary import fields_of
 
 ROOM = 1 << 16
 CLOSES = (session.Result.LOGGED_OUT, session.Result.DISCONNECT)
+
+
+@kernel
+def timer_due_ns(address: int) -> int:
+    """When :func:`session.on_timer` has something to do at the earliest; 2**62 if never."""
+    state = load_i64(address + words.STATE)
+    since = load_i64(address + words.LOGOUT_NS)
+    if state == words.NONE:
+        return 1 << 62
+    if state == words.AWAITED:
+        return since + session.LOGON_TIMEOUT_NS
+    due = since + session.LOGOUT_TIMEOUT_NS if state == words.LOGGING_OUT else 1 << 62
+    if gaps.is_open(address):
+        due = gaps.due_ns(address)
+    interval = load_i64(address + block.HEARTBEAT_NS)
+    if interval == 0:
+        return due
+    test_requests = load_i64(address + words.TEST_REQUESTS)
+    silent = (6 * interval * (test_requests + 1) + 4) // 5
+    due = min(due, load_i64(address + block.LAST_IN_NS) + silent)
+    if test_requests == 0:
+        due = min(due, load_i64(address + block.LAST_OUT_NS) + interval)
+    return due
 
 
 class FixSession:
@@ -155,7 +179,7 @@ class Connection:
     def due_ns(self):
         if self.session is None:
             return self.since_ns + session.LOGON_TIMEOUT_NS
-        return session.timer_due_ns(self.session.address)
+        return timer_due_ns(self.session.address)
 
     def lost(self):
         """The connection is gone."""

@@ -24,10 +24,10 @@ import numpy as np
 
 from openoutcry.client import FixClient
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.spec import Protocol, ThrottlePolicy
 from openoutcry.pipeline.top import running
 from tests.long.attacks.overload import ENDED, FLOOD, PAUSE_S, QUIET, SETTLED_S
+from tests.oracles.order_entry import fix as reference
 from tests.support.adversary.disasters import add_evidence
 from tests.support.order_entry.sessions_venue import PASSWORD, Client, Venue, enter
 from tests.support.waiting import BOUND_S

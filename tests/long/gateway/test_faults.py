@@ -2,7 +2,7 @@
 
 import pytest
 
-from openoutcry.gateway_fpga.tools.faults import noticed, table
+from tests.support.gateway_fpga.faults import noticed, table
 
 
 @pytest.mark.long

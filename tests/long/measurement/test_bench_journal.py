@@ -22,15 +22,12 @@ def test_every_figure_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     check_document(document, "made")
     peers_by_name = {row["name"]: set(row["against"]) for row in document["results"]}
     on_disk = {
-        "durable_records": {"one_fsync_each", "io_uring_4"},
-        "commit_p50": {"bare_fdatasync", "io_uring"},
-        "commit_p99": {"bare_fdatasync", "io_uring"},
+        "durable_records": {"one_fsync_each"},
+        "commit_p50": {"bare_fdatasync"},
+        "commit_p99": {"bare_fdatasync"},
     }
     rest = {"scan_bytes": set(), "recovery_s": set(), "from_checkpoint_s": set()}
     missing = {entry["name"] for entry in document["missing"]}
-    if "io_uring" in missing:
-        missing.remove("io_uring")
-        on_disk = {name: peers - {"io_uring", "io_uring_4"} for name, peers in on_disk.items()}
     # Of a run that is over by the time, which a busy machine can bring about, or in memory.
     rest |= {} if "restart_s" in missing else {"restart_s": set()}
     missing -= {"restart_s"}

@@ -1,9 +1,9 @@
-"""bench/stall_check.py: a stall on purpose is seen in p99.9, in its cause and in the heat map."""
+"""The bench of the bench: a stall on purpose is seen in p99.9, in its cause and in the heat map."""
 
 import pytest
 
-from openoutcry.bench.stall_check import stall_check
 from openoutcry.report.evidence import write_evidence
+from tests.support.bench.stall_check import stall_check
 
 ROUNDS = 12
 

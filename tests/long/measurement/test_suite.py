@@ -1,4 +1,4 @@
-"""bench/suite.py, history.py, gateway.py: one report, trends, and a client that lies."""
+"""bench/suite.py, gateway.py: one report, and a client that lies."""
 
 import json
 import re
@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from openoutcry.bench import gateway, suite
-from openoutcry.bench.history import collect, trends, write_history
-from openoutcry.bench.results import ResultError, document, read_document, summarise, write_document
+from openoutcry.bench.results import document, read_document, summarise
 from openoutcry.bench.subjects import SUBJECTS
 from openoutcry.bench.suite import bench_all
 from tests.support.bench.bench_command import bench_here
@@ -147,35 +146,6 @@ def test_an_interrupted_bench_keeps_its_whole_rounds(tmp_path: Path) -> None:
     match = re.fullmatch(r"interrupted in round (\d+) of 40", bench_document["partial"])
     assert match
     assert all(row["samples"] == int(match[1]) - 1 for row in bench_document["results"])
-
-
-def test_history_is_by_date_whatever_the_files_are_called(tmp_path: Path) -> None:
-    """Two subjects, three documents: trends in the order of their dates, one page."""
-    write_document(one(200.0, "2026-02-01"), tmp_path / "a.json")
-    write_document(one(100.0, "2026-01-01"), tmp_path / "b.json")
-    write_document(one(5.0, "2026-01-01", "ring"), tmp_path / "c.json")
-    by_subject = collect([tmp_path])
-    (trend,) = trends(by_subject["matcher"])
-    assert (trend["first"], trend["last"], trend["change"]) == ("100 ns", "200 ns", "+100.0 %")
-    assert "<svg" in trend["chart"]
-    assert trends(by_subject["ring"])[0]["chart"] is None
-    write_history(by_subject, tmp_path / "trend.html")
-    page = (tmp_path / "trend.html").read_text()
-    assert page.index("2026-01-01") < page.index("2026-02-01")
-    assert "</html>" in page
-
-
-def test_history_refuses_what_is_no_document(tmp_path: Path) -> None:
-    """Named, and no page is written."""
-    (tmp_path / "x.json").write_text("{}")
-    done = subprocess.run([*OUTCRY, "bench", "history", "x.json", "--report", "t.html"],
-                          cwd=tmp_path, capture_output=True, text=True)  # fmt: skip
-    assert done.returncode == 1
-    assert "x.json is not a bench document" in done.stderr
-    assert not (tmp_path / "t.html").exists()
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ResultError, match="no documents"):
-        collect([tmp_path / "empty"])
 
 
 def test_the_coordinated_client_is_shown_to_lie() -> None:

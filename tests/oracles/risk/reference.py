@@ -12,7 +12,6 @@ from typing import Any
 import numpy.typing as npt
 
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, RISK_REASON, RiskBit, Setting
-from openoutcry.risk.reference_bump import PlainQueue
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
@@ -28,6 +27,7 @@ from openoutcry.wire.enums import (
 from openoutcry.wire.order_ids import VENUE_ORDER_IDS
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED
 from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
+from tests.oracles.risk.bump import PlainQueue
 from tests.oracles.risk.guard import Best, PlainGuard
 from tests.oracles.risk.house import apply_setting
 from tests.oracles.risk.state import (

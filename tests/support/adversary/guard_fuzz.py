@@ -35,13 +35,14 @@ from openoutcry.market_data.feed import Feed
 from openoutcry.order_entry import notes, ouch42, ouch50, soupbin
 from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.fix import decode as fix_decode
-from openoutcry.order_entry.fix import reference, scan, session
+from openoutcry.order_entry.fix import scan, session
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_u8
 from openoutcry.wire.messages import OUCH50
 from tests.oracles.fix_acceptor import ROOM, FixSession
+from tests.oracles.order_entry import fix as reference
 from tests.support.adversary.disasters import add_evidence
 from tests.support.market_data.feed_support import flow
 from tests.support.order_entry.fix_codec import NOW_NS, Codec

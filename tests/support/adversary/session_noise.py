@@ -13,10 +13,10 @@ import numpy as np
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.dpdk_shim.authentication import seal
 from openoutcry.order_entry import soupbin
-from openoutcry.order_entry.fix import reference
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from openoutcry.wire.messages import OUCH42, OUCH50, SOUPBIN
 from openoutcry.wire.records import ORDER_DTYPE
+from tests.oracles.order_entry import fix as reference
 from tests.support.order_entry.sessions_venue import enter
 
 Maker = Callable[[random.Random], bytes]

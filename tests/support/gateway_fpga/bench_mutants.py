@@ -1,4 +1,4 @@
-"""Every mutant of a netlist meets the tests of a bench: run by gateway_fpga/tools/mutate.py.
+"""Every mutant of a netlist meets the tests of a bench: run by mutate.py.
 
 The simulation is started once.  Before its first clock edge it forks a child for each number of
 ``MUTANTS`` (0 is none), ``JOBS`` at a time: what a test leaves in a memory can fail a later one, so

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from openoutcry.order_entry import session as block
-from openoutcry.order_entry.fix import reference
 from tests.oracles.fix_acceptor import Acceptor, Connection, Server
+from tests.oracles.order_entry import fix as reference
 from tests.support.order_entry.fix_quickfix import quickfix_client
 from tests.support.order_entry.fix_venue import Acknowledger, CuttingProxy, venue_session
 from tests.support.waiting import wait_until

@@ -3,13 +3,14 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from openoutcry.order_entry.fix import encode, reference
+from openoutcry.order_entry.fix import encode
 from openoutcry.wire.enums import (
     EventKind,
     Reason,
 )
 from openoutcry.wire.records import ORDER_DTYPE
 from tests.oracles.fix_dictionary import fields_of
+from tests.oracles.order_entry import fix as reference
 from tests.support.order_entry.fix_codec import DECIMALS, Codec, make_event
 
 CODEC = Codec()

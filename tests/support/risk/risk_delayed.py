@@ -6,11 +6,11 @@ from openoutcry.matcher import Engine
 from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_REASON, RiskBit, Setting
-from openoutcry.risk.reference_bump import PlainQueue
 from openoutcry.risk.region import View, setting
 from openoutcry.wire import EVENT_DTYPE
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind
 from openoutcry.wire.records import NO_INSTRUMENT
+from tests.oracles.risk.bump import PlainQueue
 
 LAST = int(EventFlag.LAST)
 

@@ -26,16 +26,16 @@ from openoutcry.order_entry.doorman import Doorman
 from openoutcry.order_entry.passwords import nobodys_hash
 from openoutcry.order_entry.sessions import with_sessions
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec
-from openoutcry.pipeline.contract.stage_clock import SECOND_NS, HeldClock
+from openoutcry.pipeline.contract.stage_clock import SECOND_NS, StageClock
 from openoutcry.pipeline.contract.table import Topology
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import Watcher
-from openoutcry.pipeline.stepped import SteppedRun
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.wire import ORDER_DTYPE
 from tests.support.order_entry.sessions_venue import Nobody, session
 from tests.support.venue.clients import Fix, Ouch, Ouch50
 from tests.support.venue.line import Line
+from tests.support.venue.stepped import SteppedRun
 
 DAY = "20260102"
 OPENED = datetime(2026, 1, 2, 10, tzinfo=UTC)
@@ -43,6 +43,30 @@ DRAIN_S = 1.0
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 SMALL = {"row_capacity": 1 << 10, "token_capacity": 1 << 12, "stream_entries": 1 << 14,
          "stream_bytes": 1 << 22}  # fmt: skip
+
+
+class HeldClock(StageClock):
+    """A clock that stays where it is until its owner moves it."""
+
+    def __init__(self, now_ns: int, monotonic_ns: int = 1_000 * SECOND_NS) -> None:
+        """``now_ns``: since the epoch; ``monotonic_ns``: since the machine's start."""
+        self.word = np.array([monotonic_ns], np.int64)
+        self.address = self.word.ctypes.data
+        self._offset_ns = now_ns - monotonic_ns
+
+    def monotonic_ns(self) -> int:
+        return int(self.word[0])
+
+    def epoch_offset_ns(self) -> int:
+        return self._offset_ns
+
+    def now_ns(self) -> int:
+        """Since the epoch."""
+        return self.monotonic_ns() + self._offset_ns
+
+    def move(self, ns: int) -> None:
+        """Let so much time pass."""
+        self.word[0] += ns
 
 
 class InlineClock(HeldClock):

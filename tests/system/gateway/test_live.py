@@ -16,10 +16,11 @@ from openoutcry.gateway_fpga.devices import GoldenDevice
 from openoutcry.gateway_fpga.driver import BusError, DeviceError, GatewayDriver
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.gateway_fpga.live import device as library
-from openoutcry.gateway_fpga.tools import evidence, measure_live
+from openoutcry.gateway_fpga.tools import evidence
 from openoutcry.wire import CommandKind, ErrorBit, make_instruments
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.registers import ADDRESS, MAX_SYMBOLS, REGISTERS, WINDOW_BYTES
+from tests.support.gateway_fpga import measure_live
 from tests.support.gateway_fpga.orders import INSTRUMENTS, SETTINGS, random_orders
 
 

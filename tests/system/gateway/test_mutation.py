@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from openoutcry.gateway_fpga.tools.mutate import (
+from tests.support.gateway_fpga.mutate import (
     RTL,
     TARGETS,
     Mutant,

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openoutcry.ledger.errors import QuestionsError
 from openoutcry.ledger.questions import corrected, faithful
 from openoutcry.ledger.questions.books import read_books
 from openoutcry.ledger.questions.engines import opened
-from openoutcry.ledger.questions.errors import QuestionsError
 from openoutcry.ledger.questions.sample import write_sample
 from tests.support.ledger import questions as shared
 from tests.support.ledger.postgresql_server import postgresql

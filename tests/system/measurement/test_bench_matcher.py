@@ -38,39 +38,39 @@ METRICS = {
 LIAR = """
 import json, struct, sys
 rows = list(struct.iter_unpack("<5q", open(sys.argv[1], "rb").read()))
-trades = json.load(open(sys.argv[0] + ".trades")) if len(rows) else []
-print(json.dumps({"took_ns": 1, "trades": trades}))
+book = json.load(open(sys.argv[0] + ".book")) if len(rows) else {}
+print(json.dumps({"took_ns": 1, "book": book}))
 """
 
 
 @pytest.mark.parametrize("lie", [False, True])
-def test_a_peer_that_trades_otherwise_gives_no_figure(
+def test_a_peer_with_another_book_gives_no_figure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lie: bool
 ) -> None:
-    """One lot more in one trade and the peer is refused; with the right trades it is timed."""
+    """One lot more in one order and the peer is refused; with the right book it is timed."""
     orders = commands(3_000)
-    trades = matchers.trades(matchers.matcher_rows(orders))
+    book = matchers._book_after(orders)
     if lie:
-        trades[-1][3] += 1
-    program = tmp_path / "match_pyorderbook.py"
+        book["bids"][0][1][0][1] += 1
+    program = tmp_path / "match_nautilus_book.py"
     program.write_text(LIAR)
-    Path(f"{program}.trades").write_text(json.dumps(trades))
+    Path(f"{program}.book").write_text(json.dumps(book))
     monkeypatch.setattr(matchers, "SOURCES", tmp_path)
     monkeypatch.setattr(matchers, "interpreter", lambda name: Path(sys.executable))
     if lie:
-        with pytest.raises(PeerError, match="something else than our matcher"):
-            matchers.prepare("pyorderbook", orders)
+        with pytest.raises(PeerError, match="another book than our matcher"):
+            matchers.prepare("nautilus_book", orders)
     else:
-        assert matchers.prepare("pyorderbook", orders)() == 1 / len(orders)
+        assert matchers.prepare("nautilus_book", orders)() == 1 / len(orders)
 
 
 def test_a_peer_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Its last words are in the error."""
-    (tmp_path / "match_pyorderbook.py").write_text("raise SystemExit('no such book')")
+    (tmp_path / "match_nautilus_book.py").write_text("raise SystemExit('no such book')")
     monkeypatch.setattr(matchers, "SOURCES", tmp_path)
     monkeypatch.setattr(matchers, "interpreter", lambda name: Path(sys.executable))
     with pytest.raises(PeerError, match="no such book"):
-        matchers.prepare("pyorderbook", commands(100))
+        matchers.prepare("nautilus_book", commands(100))
 
 
 @pytest.mark.parametrize("name", cpp_books.BOOKS)
@@ -154,7 +154,7 @@ def test_the_energy_of_a_command_is_what_the_counters_rose_by(
 
 
 @pytest.mark.parametrize("name", matchers.PEERS)
-def test_an_installed_peer_trades_as_we_do(name: str) -> None:
+def test_an_installed_peer_has_our_book(name: str) -> None:
     """The real one, where `outcry bench matcher --setup` has put it."""
     if not matchers.interpreter(name).exists():
         pytest.skip(f"{name} is not installed: outcry bench matcher --setup")

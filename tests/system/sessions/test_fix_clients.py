@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from openoutcry.order_entry.fix import reference
 from tests.oracles.fix_acceptor import Acceptor, Server
+from tests.oracles.order_entry import fix as reference
 from tests.support.order_entry import fix_clients as shared
 from tests.support.order_entry.fix_clients import check_trade
 from tests.support.order_entry.fix_venue import Acknowledger, venue_session

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from openoutcry.cli.client import client as client_command
 from openoutcry.cli.prompt import FixPrompt
 from openoutcry.client.fix import utc_text
-from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, Takeover
+from tests.oracles.order_entry import fix as reference
 from tests.support.order_entry.sessions_clients import connect, fields_of
 from tests.support.order_entry.sessions_venue import PASSWORD, Venue
 from tests.support.waiting import BOUND_S

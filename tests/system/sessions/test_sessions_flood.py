@@ -9,9 +9,9 @@ import pytest
 from openoutcry.client.fix import utc_text
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import doorman, hall, soupbin
-from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.messages import OUCH50
+from tests.oracles.order_entry import fix as reference
 from tests.support.order_entry.sessions_venue import PASSWORD, Client, Venue, enter
 from tests.support.waiting import BOUND_S
 

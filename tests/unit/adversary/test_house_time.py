@@ -9,8 +9,7 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.pipeline.contract.work import PipelineError
-from openoutcry.pipeline.operator_times import MAX_AHEAD_NS
-from openoutcry.pipeline.run import Options, run
+from openoutcry.pipeline.run import MAX_AHEAD_NS, Options, run
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.records import ORDER_DTYPE
 

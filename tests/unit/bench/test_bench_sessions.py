@@ -7,8 +7,8 @@ import pytest
 from openoutcry.bench import sessions_fix
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.sessions import ORDERS, SLOT, Orders
-from openoutcry.order_entry.fix import reference
 from openoutcry.wire.messages import OUCH42
+from tests.oracles.order_entry import fix as reference
 
 
 def test_the_loops_read_and_write_whole_messages():

@@ -1,12 +1,12 @@
-"""bench/stall_check.py: a stall on purpose is seen in p99.9, in its cause and in the heat map."""
+"""The bench of the bench: a stall on purpose is seen in p99.9, in its cause and in the heat map."""
 
 import numpy as np
 import pytest
 
 from openoutcry.bench.paced import Paced
 from openoutcry.bench.plot_data import heat
-from openoutcry.bench.stall_check import RATE, SECONDS, by_window, occupied, summed
 from openoutcry.pipeline.recording import Recording
+from tests.support.bench.stall_check import RATE, SECONDS, by_window, occupied, summed
 
 
 def made_up(stalled: bool) -> Paced:

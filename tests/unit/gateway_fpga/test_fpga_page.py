@@ -5,8 +5,8 @@ import re
 import pytest
 
 from openoutcry.gateway_fpga.tools.page import PAGE
-from openoutcry.gateway_fpga.tools.simulators import counts
 from openoutcry.wire.registers import FRAME_OUTCOMES, PARSER_OUTCOMES
+from tests.support.gateway_fpga.simulators import counts
 
 
 def test_every_reason_of_the_parser_is_explained():

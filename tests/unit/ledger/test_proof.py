@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.ledger import reports
+from openoutcry.ledger.errors import ProofError
 from openoutcry.ledger.proof import files
-from openoutcry.ledger.proof.errors import ProofError
 from openoutcry.ledger.proof.journal import balances_of
 from openoutcry.ledger.proof.make import make_proofs
 from openoutcry.ledger.proof.statement import (

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openoutcry.ledger.errors import QuestionsError
 from openoutcry.ledger.questions import anomalies, corrected, faithful
 from openoutcry.ledger.questions.books import half_even, read_books
-from openoutcry.ledger.questions.errors import QuestionsError
 from openoutcry.ledger.questions.sample import write_sample
 from tests.support.ledger import questions as shared
 from tests.support.ledger.questions import GIVEN, needs_given

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement.corporate import (
     ISSUER,
     OpenOrder,
@@ -20,7 +21,6 @@ from openoutcry.ledger.settlement.corporate_files import (
     read_positions,
     write_adjustment,
 )
-from openoutcry.ledger.settlement.errors import SettlementError
 from openoutcry.matcher import Engine
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import (

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from openoutcry.ledger import layout as lay
+from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement import tables
-from openoutcry.ledger.settlement.errors import SettlementError
 from openoutcry.ledger.settlement.files import net_rows
 from openoutcry.ledger.settlement.journal import trades_of
 from openoutcry.ledger.settlement.netting import net

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement import netting, tables
 from openoutcry.ledger.settlement.cycle import cycle_days, settlement_date
-from openoutcry.ledger.settlement.errors import SettlementError
 from openoutcry.ledger.settlement.files import net_rows
 from openoutcry.ledger.settlement.netting import gross_units, net
 from openoutcry.ledger.settlement.trades import CLEARING, Trades, obligations, read_trades

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from hypothesis import given
 
-from openoutcry.ledger.settlement.errors import SettlementError
+from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement.files import (
     read_balances,
     read_owed,

@@ -9,6 +9,7 @@ from openoutcry.client import ClientError
 from openoutcry.order_entry.fix import live42
 from openoutcry.order_entry.spec import Protocol
 from tests.oracles.fix_dictionary import Dictionary
+from tests.oracles.order_entry.fix import translate42
 from tests.support.order_entry.sessions_clients import take
 from tests.support.order_entry.sessions_venue import PASSWORD
 from tests.support.venue.inline import InlineVenue
@@ -93,4 +94,4 @@ def test_the_words_of_4_2_are_the_references(before, report, after):
     source = np.frombuffer(body + bytes(80), np.uint8)
     out = np.zeros(len(body) + 128, np.uint8)
     size = live42.translate(source.ctypes.data, len(body), out.ctypes.data)
-    assert out[:size].tobytes() == live42.reference_translate(body)
+    assert out[:size].tobytes() == translate42(body)

@@ -64,7 +64,7 @@ ECHO = (
 )  # fmt: skip
 """They want their orders back, with fields that an order has not: a venue answers with reports."""
 DICTIONARY = (
-    "14c_TagNotDefinedForMsgType", "14e_IncorrectEnumValue", "14i_RepeatingGroupCountNotEqual",
+    "14c_TagNotDefinedForMsgType", "14e_IncorrectEnumValue",
     "RejectResentMessage",
 )  # fmt: skip
 """They want what is not looked at to be wrong too: a venue passes over fields that it has no use

@@ -4,8 +4,8 @@ in the middle of messages loses nothing and doubles nothing; simplefix reads wha
 import time
 
 from openoutcry.order_entry import session as block
-from openoutcry.order_entry.fix import reference
 from tests.oracles.fix_acceptor import Acceptor, Connection
+from tests.oracles.order_entry import fix as reference
 from tests.support.order_entry import fix_clients as shared
 from tests.support.order_entry.fix_venue import Acknowledger, venue_session
 

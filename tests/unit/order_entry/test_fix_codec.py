@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from openoutcry.order_entry import apply, hall, rows, session
 from openoutcry.order_entry.faults import Fault
 from openoutcry.order_entry.fix import decode as fix_decode
-from openoutcry.order_entry.fix import reference, scan, text
 from openoutcry.order_entry.fix import resolve as resolving
+from openoutcry.order_entry.fix import scan, text
 from openoutcry.order_entry.fix.refusals import CHECK_TEXTS, Refusal
 from openoutcry.risk.bits import RiskBit
 from openoutcry.wire.enums import (
@@ -23,6 +23,7 @@ from openoutcry.wire.enums import (
     Reason,
     TimeInForce,
 )
+from tests.oracles.order_entry import fix as reference
 from tests.support.order_entry.fix_codec import NOW_NS, make_event
 from tests.support.order_entry.fix_codec_shared import (
     BASE,

@@ -8,9 +8,9 @@ import socket
 import pytest
 
 from openoutcry.client import ClientError, FixNumbers
-from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
 from openoutcry.wire.enums import CommandKind
+from tests.oracles.order_entry import fix as reference
 from tests.support.order_entry.sessions_clients import fields_of, take
 from tests.support.order_entry.sessions_venue import PASSWORD
 from tests.support.venue.clients import utc_text

@@ -3,11 +3,11 @@ are taken."""
 
 import re
 
-from openoutcry.order_entry.fix import reference
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.spec import Protocol
 from tests import ROOT
 from tests.oracles.fix_acceptor import Acceptor, Connection
+from tests.oracles.order_entry import fix as reference
 from tests.support.order_entry.fix_codec import Codec
 from tests.support.order_entry.fix_venue import Acknowledger, venue_session
 from tests.support.order_entry.sessions_venue import PASSWORD, session

@@ -16,10 +16,10 @@ from openoutcry.replay.checkpoint import make_checkpoints
 from openoutcry.surveillance.audit.build import build, files_of, folder_of
 from openoutcry.surveillance.audit.chain import heads, read_chain
 from openoutcry.surveillance.audit.columns import entry_of, schema, uuids
-from openoutcry.surveillance.audit.errors import AuditError
 from openoutcry.surveillance.audit.rows import SESSION_NOTE_DTYPE, Orders, PartInput
 from openoutcry.surveillance.audit.trail import Trail
 from openoutcry.surveillance.audit.verify import compare_with_journal, verify
+from openoutcry.surveillance.errors import AuditError
 from tests.oracles.surveillance.audit import PlainOrders
 from tests.support.surveillance import audit_journals as journals
 from tests.support.surveillance.audit_trail import forge, rows_of, tree

@@ -9,8 +9,8 @@ from openoutcry.journal import Journal
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.surveillance.audit.build import folder_of
-from openoutcry.surveillance.audit.errors import AuditError
 from openoutcry.surveillance.audit.trail import Trail
+from openoutcry.surveillance.errors import AuditError
 from openoutcry.surveillance.reports import emergency, rts9, rts24, schema
 from openoutcry.surveillance.reports.example import example_codes, example_isin, example_lei
 from openoutcry.surveillance.reports.reference_data import (

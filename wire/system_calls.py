@@ -1,10 +1,13 @@
-"""How a kernel sends a signal."""
+"""System calls for kernels: the clock of leases, and a signal."""
 
 from typing import Any
 
 from numba import types
 
-from openoutcry.wire.memory import _libc, intrinsic
+from openoutcry.wire.memory import _clock, _libc, intrinsic
+
+boottime_ns = _clock(7)
+"""CLOCK_BOOTTIME in ns: as CLOCK_MONOTONIC, and it goes on while the machine sleeps."""
 
 _kill = _libc("kill", 32, 32, 32)
 

@@ -1,6 +1,6 @@
 """Measure the Verilated gateway: how many orders a second, and that no verdict differs.
 
-    python -m openoutcry.gateway_fpga.tools.measure_live [live] [random]
+    python -m tests.support.gateway_fpga.measure_live [live] [random]
 
 Writes these sections (both, if none is named) of ``docs/evidence/fpga.json``.  ``live`` takes
 orders as a market has them; ``random`` the boundary-biased ones of the tests, ten million of them.

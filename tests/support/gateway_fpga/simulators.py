@@ -1,6 +1,6 @@
 """Run every gateway bench on Icarus and on Verilator and count what passed.
 
-    python -m openoutcry.gateway_fpga.tools.simulators [PYTEST ARGUMENT …]
+    python -m tests.support.gateway_fpga.simulators [PYTEST ARGUMENT …]
 
 A bench runs once for each set of parameters, and in it every cocotb test for each of its idle and
 back-pressure patterns.  Without arguments, and if nothing failed, the counts become the section

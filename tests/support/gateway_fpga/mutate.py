@@ -1,6 +1,6 @@
 """Break the RTL in hundreds of places, one at a time, and see whether the test benches notice.
 
-    python -m openoutcry.gateway_fpga.tools.mutate [--count N] [--seed N | --draw N] [MODULE …]
+    python -m tests.support.gateway_fpga.mutate [--count N] [--seed N | --draw N] [MODULE …]
 
 Yosys puts all of a module's mutants (inverted and stuck bits, swapped operands, …) into one netlist
 with an input that selects which is on, so that Verilator compiles once; the module's own cocotb
@@ -15,7 +15,6 @@ many seeds anew and takes a hundred mutants of each, of the gateway and of the p
 """
 
 import argparse
-import importlib
 import os
 import re
 import resource
@@ -33,10 +32,10 @@ from typing import Any
 
 from openoutcry.gateway_fpga.formal.modules import VALIDATOR
 from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, read_evidence, write_section
+from tests.support.gateway_fpga.simulate import simulate
 
 RTL = ROOT / "gateway_fpga" / "rtl"
 WIRE = ROOT / "wire"
-BENCHES = "tests.support.gateway_fpga"
 # Also what is kept apart for the sake of timing.
 FLATTEN = "setattr -mod -unset keep_hierarchy *\nflatten"
 SELECT = "mutsel"
@@ -262,7 +261,6 @@ def fates(
     """The test of the bench that fails on each mutant of the folder's netlist, or "" if none does;
     ``jobs`` simulations at a time.  0 is the unchanged netlist: it is run first, and twice more
     beside others.  Raises :class:`MutationError` if its bench fails, or a mutant has no fate."""
-    simulate = importlib.import_module(f"{BENCHES}.simulate").simulate
     with tempfile.TemporaryDirectory() as run:
         file = Path(run) / "fates"
         try:

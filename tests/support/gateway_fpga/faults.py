@@ -1,6 +1,6 @@
 """Break the RTL by hand in more than two hundred ways, and see whether the module's bench notices.
 
-    python -m openoutcry.gateway_fpga.tools.faults [--jobs N] [--first] [FILE …]
+    python -m tests.support.gateway_fpga.faults [--jobs N] [--first] [FILE …]
 
 The faults are in tests/support/gateway_fpga/faults_*.py: one text of one file each, with the
 class of faults that it represents.  Each is built and run on Icarus, the tests where it should show
@@ -10,7 +10,6 @@ What no test notices is a survivor: ``EXPLAINED`` there says of each why.
 """
 
 import argparse
-import importlib
 import os
 import sys
 import tempfile
@@ -22,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.gateway_fpga.tools.evidence import ROOT, read_evidence, write_section
+from tests.support.gateway_fpga import faults_card, faults_gateway, faults_ingress, simulate
 
 RTL = ROOT / "gateway_fpga" / "rtl"
-BENCHES = "tests.support.gateway_fpga"
 PARAMETERS = {
     "outcry_gateway": {"SLOT_BITS": 4, "COUNTER_BITS": 32},
     "outcry_packet_fifo": {"WIDTH": 16, "DEPTH_LOG2": 3},
@@ -59,13 +58,10 @@ class Planted:
 
 def table() -> list[Planted]:
     """Every fault, in order; raises ``ValueError`` for one whose text is not in its file once."""
-    gateway, ingress, card = (
-        importlib.import_module(f"{BENCHES}.faults_{name}")
-        for name in ("gateway", "ingress", "card")
-    )
     rows: list[Planted] = []
     for group in (
-        *gateway.VALIDATOR, *gateway.REGS, *ingress.PARSER, *ingress.OTHERS, *card.CARD
+        *faults_gateway.VALIDATOR, *faults_gateway.REGS, *faults_ingress.PARSER,
+        *faults_ingress.OTHERS, *faults_card.CARD,
     ):  # fmt: skip
         text = (RTL / f"{group.file}.v").read_text()
         for old, new in group.changes:
@@ -82,10 +78,9 @@ def table() -> list[Planted]:
 
 def noticed(fault: Planted, first: bool) -> str:
     """``first``, ``bench`` or ``survived``: by which tests the fault was noticed."""
-    simulator = importlib.import_module(f"{BENCHES}.simulate")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        vars(simulator)["cache_dir"] = lambda: folder
+        vars(simulate)["cache_dir"] = lambda: folder
         text = (RTL / f"{fault.file}.v").read_text().replace(fault.old, fault.new)
         broken = folder / f"{fault.file}.v"
         broken.write_text(text)
@@ -96,7 +91,7 @@ def noticed(fault: Planted, first: bool) -> str:
             run = folder / stage
             run.mkdir()
             try:
-                simulator.simulate(
+                simulate.simulate(
                     "icarus" if tests else "verilator", fault.toplevel, fault.bench, run,
                     sources=[broken] if fault.file == fault.toplevel else [broken, top],
                     parameters=parameters, tests=tests,
@@ -150,7 +145,6 @@ def main(arguments: Sequence[str]) -> int:
 
 def keep(rows: list[dict[str, Any]]) -> None:
     """Put what became of these faults into the evidence, beside the others of the table."""
-    explained = importlib.import_module("faults_ingress").EXPLAINED
     known = {(fault.file, fault.old, fault.new): fault.number for fault in table()}
     before = read_evidence().get("faults", {}).get("figures", {"faults": []})["faults"]
     by_place = {}
@@ -159,7 +153,7 @@ def keep(rows: list[dict[str, Any]]) -> None:
         if place in known:
             by_place[place] = row | {"number": known[place]}
             if row["noticed"] == "survived":
-                by_place[place]["why"] = explained.get(place, "")
+                by_place[place]["why"] = faults_ingress.EXPLAINED.get(place, "")
     kept = sorted(by_place.values(), key=lambda row: row["number"])
     write_section("faults", {"planned": len(known), "faults": kept}, "make fpga-faults")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.gateway_fpga.formal.modules import VALIDATOR
-from openoutcry.gateway_fpga.tools.mutate import FLATTEN, RTL, WIRE, MutationError, yosys
+from tests.support.gateway_fpga.mutate import FLATTEN, RTL, WIRE, MutationError, yosys
 
 CONSTANT = "Yosys proves the bit constant, whatever the inputs do."
 

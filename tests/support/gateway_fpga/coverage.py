@@ -1,6 +1,6 @@
 """Which lines, branches and bits of the RTL the cocotb benches exercise.
 
-    python -m openoutcry.gateway_fpga.tools.coverage
+    python -m tests.support.gateway_fpga.coverage
 
 Runs the benches on Verilator built with coverage, adds up what their runs reached, and prints every
 point that none did.  A point is left out only if it is not reached and ``exclusions.py`` says why
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.gateway_fpga.tools.evidence import ROOT, write_section
-from openoutcry.gateway_fpga.tools.exclusions import CONSTANT, by_hand, constants
+from tests.support.gateway_fpga.exclusions import CONSTANT, by_hand, constants
 
 BENCHES = [str(ROOT / "tests" / tier / "gateway") for tier in ("system", "long")]
 KINDS = {"line": ("line",), "branch": ("branch",), "toggle": ("toggle",), "expression": ("expr",)}
