@@ -103,6 +103,16 @@ def _masked(pa: Any, binary: Array, mask: Array) -> Any:
     )
 
 
+def texts_of(tokens: list[bytes]) -> Any:
+    """Participants' names of orders as a column of text.  Bytes that are not UTF-8 are shown as
+    escapes: a journal may hold any, and the trail of all others does not end at them."""
+    pa = arrow()
+    try:
+        return pa.array(tokens, pa.binary()).cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array([one.decode("utf-8", "backslashreplace") for one in tokens], pa.string())
+
+
 def _what(joined: Joined, names: Names) -> dict[str, Any]:
     pa, order = arrow(), joined.order
     events = joined.events
@@ -113,7 +123,7 @@ def _what(joined: Joined, names: Names) -> dict[str, Any]:
     named = mine & (joined.own_notes["token"] != b"")
     token = np.where(named, joined.own_notes["token"], joined.entry["token"])
     if token.any():
-        texts = pa.array(token[order].tolist(), pa.binary()).cast(pa.string())
+        texts = texts_of(token[order].tolist())
         texts = pa.compute.if_else(pa.compute.equal(texts, ""), None, texts)
     else:
         texts = pa.nulls(len(order), pa.string())

@@ -37,6 +37,11 @@ def document(bump=False):
     return config(limits=limits, **more) | {"sessions": SESSIONS, "gateway": "golden"}
 
 
+def token_of(seq):
+    """What a session calls the order of a command."""
+    return f"T{seq}".encode()
+
+
 def packed(part, first_lane_seq=1):
     """The notes of a block in which each third command is a session's: text for the block."""
     count = len(part)
@@ -52,7 +57,7 @@ def packed(part, first_lane_seq=1):
             address = bytes(10) + b"\xff\xff" + bytes([192, 0, 2, 7])
             note["own"] = np.void(address + (40_001).to_bytes(8, "little"))
         else:
-            token = f"T{int(part['seq'][index])}".encode()
+            token = token_of(int(part["seq"][index]))
             note["token_bytes"] = 14
             note["token"] = np.void(token.ljust(14).ljust(40, b"\0"))
         lane[index] = 1 + at

@@ -99,6 +99,17 @@ def test_clients_names_and_addresses_go_along_with_their_orders(audited):
             assert row["source_address"] == "192.0.2.7:40001"
 
 
+def test_names_of_orders_that_are_no_text_end_no_trail(tmp_path, monkeypatch):
+    """Any bytes may be in a journal; they are in the trail as escapes."""
+    monkeypatch.setattr(journals, "token_of", lambda seq: b"\xff\x80T%d" % seq)
+    home = journals.write(tmp_path / "journal", journals.orders(2, 300), 3)
+    build(home, close=True)
+    names = {name for name in rows_of(home)["client_order_id"].to_pylist() if name}
+    assert names
+    assert all(name.startswith("\\xff\\x80T") for name in names)
+    assert not verify(folder_of(home), None)["faults"]
+
+
 def test_bounds_are_what_the_clock_said_nearby(audited):
     table = rows_of(audited)
     known = [one for one in table["bound_ns"].to_pylist() if one is not None]
