@@ -1,6 +1,6 @@
 """OUCH 5.0, what goes out: the message that an event, or a refusal, is to its session.
 
-``reference/ouch50.py`` says the same slowly.  Source: Nasdaq, OUCH 5.0, section 4.
+``tests/oracles/order_entry/ouch50.py`` says the same slowly.  Source: Nasdaq, OUCH 5.0, section 4.
 """
 
 from openoutcry.order_entry import notes, ouch, ouch50_in, rows

@@ -5,8 +5,9 @@ says which field it is and why, and goes on with the next message."""
 import pytest
 
 from openoutcry.client import ClientError
-from openoutcry.order_entry.fix import groups, reference, words
+from openoutcry.order_entry.fix import groups, words
 from openoutcry.order_entry.spec import Protocol
+from tests.oracles.order_entry import fix as reference
 from tests.support.venue.clients import utc_text
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.line import Silence

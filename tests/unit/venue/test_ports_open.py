@@ -11,11 +11,11 @@ from openoutcry.order_entry.sessions_state import SessionsError
 from openoutcry.order_entry.spec import PortSpec, Protocol
 from openoutcry.pipeline import run
 from openoutcry.pipeline.progress import Watcher
-from openoutcry.pipeline.stepped import SteppedRun
 from openoutcry.venue.calendar import Calendar, Schedule, Step, Traded
 from openoutcry.venue.operator_lane import WIRING, OperatorLane
 from openoutcry.wire.enums import Phase
 from tests.support.venue.inline import InlineVenue
+from tests.support.venue.stepped import SteppedRun
 
 HOUR = 3_600
 CALENDAR = Calendar(
