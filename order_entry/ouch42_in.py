@@ -1,6 +1,7 @@
 """OUCH 4.2, what comes in: the bytes of a message to an order record and its note.
 
-``tests/oracles/order_entry/ouch42.py`` says the same slowly.  Source: Nasdaq, O*U*C*H 4.2, sections 2 and 3.
+``tests/oracles/order_entry/ouch42.py`` says the same slowly.  Source: Nasdaq, O*U*C*H 4.2,
+sections 2 and 3.
 """
 
 from openoutcry.order_entry import notes, ouch, rows, soupbin

@@ -1,7 +1,7 @@
 """OUCH 4.2, what goes out: the message that an event, or a refusal, is to its session.
 
-The caller makes it an ``S`` packet (soupbin.sequenced).  ``tests/oracles/order_entry/ouch42.py`` says the same
-slowly.  Source:
+The caller makes it an ``S`` packet (soupbin.sequenced).  ``tests/oracles/order_entry/ouch42.py``
+says the same slowly.  Source:
 Nasdaq, O*U*C*H 4.2, section 3.
 """
 

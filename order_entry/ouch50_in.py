@@ -1,7 +1,8 @@
 """OUCH 5.0, what comes in: the bytes of a message and its options to an order record and its note.
 
 An order's name is its UserRefNum, four bytes of the note's token; numbers must rise.
-``tests/oracles/order_entry/ouch50.py`` says the same slowly.  Source: Nasdaq, OUCH 5.0, sections 2 and 3.
+``tests/oracles/order_entry/ouch50.py`` says the same slowly.  Source: Nasdaq, OUCH 5.0,
+sections 2 and 3.
 """
 
 from openoutcry.order_entry import notes, ouch, rows, soupbin
