@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from pydantic import StrictInt
+try:
+    from pydantic import StrictInt
+except ImportError:  # without the extra `console` no page asks
+    StrictInt = int  # type: ignore[misc]
 
 
 @dataclass

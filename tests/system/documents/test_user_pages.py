@@ -26,7 +26,7 @@ clone_first = shared.clone_first
 def test_participants_trade_and_ask_what_became_of_their_orders(tmp_path: Path) -> None:
     port = free_port()
     exchange, send, send_file, audit, replay = (
-        line.replace(PORT, str(port)) for line in commands("for-participants.md")
+        line.replace(f":{PORT}", f":{port}") for line in commands("for-participants.md")
     )
     for block in python_blocks(DOCS / "for-participants.md"):
         (tmp_path / "make_orders.py").write_text(block)
