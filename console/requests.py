@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 try:
-    from pydantic import StrictInt
+    from pydantic import StrictBool as StrictBool
+    from pydantic import StrictInt as StrictInt
 except ImportError:  # without the extra `console` no page asks
-    StrictInt = int  # type: ignore[misc]
+    StrictBool, StrictInt = bool, int  # type: ignore[misc]
 
 
 @dataclass

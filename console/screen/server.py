@@ -6,13 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import StrictBool, StrictInt
-
 from openoutcry.client import price4
 from openoutcry.console.accounts import LockedError
 from openoutcry.console.gate import LOOPBACK, Gate
 from openoutcry.console.live import add_live
 from openoutcry.console.market import EVERY_S
+from openoutcry.console.requests import StrictBool, StrictInt
 from openoutcry.console.screen.orders import Order
 from openoutcry.console.screen.rules import LIMIT, PRICE, Rule, RuleError
 from openoutcry.console.screen.screen import Screen
