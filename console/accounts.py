@@ -16,7 +16,7 @@ from openoutcry.wire import OutcryError
 
 SESSION_S, IDLE_S = 12 * 3_600.0, 1_800.0
 """A session ends so long after its login, and so long after it was last heard of."""
-MAX_SESSIONS, MAX_EACH, MAX_NAMES = 4_096, 8, 4_096
+MAX_SESSIONS, MAX_EACH, MAX_NAMES = 4_096, 32, 4_096
 """Sessions in all, and of one name, whose oldest ends for one more; names whose failures are
 kept."""
 TOKEN_BYTES = 32

@@ -120,18 +120,21 @@ class Message:
 
 
 def _padded(field: Field, value: Any) -> bytes:
-    """Raises ``ValueError`` for what the field cannot hold."""
+    """Raises ``ValueError`` for what the field cannot hold; no password is in it."""
     if isinstance(value, str):
         if not value.isascii():
-            raise ValueError(f"{field.name} {value!r} is not ASCII")
+            raise ValueError(f"{_named(field, value)} is not ASCII")
         value = value.encode("ascii")
     data = bytes(value)
     if len(data) > field.size:
-        raise ValueError(
-            f"{field.name} {data.decode('latin-1')!r} has {len(data)} characters; "
-            f"at most {field.size} fit"
-        )
+        text = _named(field, data.decode("latin-1"))
+        raise ValueError(f"{text} has {len(data)} characters; at most {field.size} fit")
     return data.rjust(field.size) if field.ctype == "digits" else data.ljust(field.size)
+
+
+def _named(field: Field, value: str) -> str:
+    """A field and its value for an error."""
+    return field.name if field.name == "password" else f"{field.name} {value!r}"
 
 
 @dataclass(frozen=True)

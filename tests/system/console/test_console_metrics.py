@@ -21,7 +21,7 @@ def test_how_much_of_a_limit_is_used(floor, anna):
 
     def same(rows):
         shares = [
-            one["used"] / one["value"]
+            int(one["used"]) / int(one["value"])
             for row in rows
             for one in row["limits"]
             if one["limit"] == "open_orders"

@@ -225,7 +225,7 @@ def test_what_no_login_can_say_is_one_line():
     """Nothing is connected for a login that cannot be written."""
     for terms, why in (
         ({"username": "ABCDEFGHIJ"}, "username 'ABCDEFGHIJ' has 10 characters; at most 6 fit"),
-        ({"password": "elevenchars"}, "password .* has 11 characters; at most 10 fit"),
+        ({"password": "elevenchars"}, "password has 11 characters; at most 10 fit"),
         ({"username": "é"}, "username 'é' is not ASCII"),
         ({"sequence": 10**25}, "has 26 characters"),
     ):
