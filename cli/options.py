@@ -13,10 +13,10 @@ ARGUMENTS_BEGIN, ARGUMENTS_END = 47, 48
 
 
 def hide_argument(secret: str) -> None:
-    """Overwrite the secret with ``x`` wherever it stands in this process's arguments.
+    """Overwrite each occurrence of the secret in this process's arguments with ``x``.
 
     From here on ``ps`` and /proc/PID/cmdline do not show it; before, they did.  The arguments of
-    whoever started the process (a shell's ``-c``, ``sudo``) are not ours.
+    its parent (a shell's ``-c``, ``sudo``) stay as they are.
     """
     secret_bytes = secret.encode(errors="surrogateescape")
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()

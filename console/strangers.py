@@ -1,12 +1,13 @@
-"""Connections to a page on which nobody has logged in: none of them keeps others out.
+"""Connections to a page without a login: bounded, so that they cannot keep operators out.
 
-There are MAX_STRANGERS at most.  For one more, the address that has most of them loses its oldest,
-and each is closed STRANGER_S after it came unless somebody logs in on it.
+There are MAX_STRANGERS at most.  For one more, the page closes the oldest of the address that has
+most of them, as the acceptor of sessions does.  It closes each after STRANGER_S without a login.
 """
 
 import asyncio
-from collections import Counter
 from typing import Any
+
+from openoutcry.order_entry.doorman import oldest_of_most
 
 MAX_STRANGERS = 256
 STRANGER_S = 120.0
@@ -14,7 +15,7 @@ Peer = tuple[str, int]
 
 
 class Strangers:
-    """Those of one page, the oldest first."""
+    """The connections of one page that have no login, the oldest first."""
 
     def __init__(self, most: int = MAX_STRANGERS) -> None:
         self.most = most
@@ -22,16 +23,15 @@ class Strangers:
 
     def came(self, peer: Peer, transport: asyncio.Transport) -> None:
         if len(self._transports) >= self.most:
-            ((address, _),) = Counter(host for host, _ in self._transports).most_common(1)
-            self.drop(next(one for one in self._transports if one[0] == address))
+            self.drop(oldest_of_most({peer: peer[0] for peer in self._transports}))
         self._transports[peer] = transport
 
     def known(self, peer: Peer) -> None:
-        """Somebody who has logged in asks on this connection."""
+        """Forget a connection: a request with a login came on it, or it has ended."""
         self._transports.pop(peer, None)
 
     def drop(self, peer: Peer) -> None:
-        """Close a connection on which nobody has logged in; any other is left alone."""
+        """Close a connection if it has no login yet."""
         transport = self._transports.pop(peer, None)
         if transport is not None:
             transport.abort()

@@ -16,9 +16,9 @@ import socket
 import ssl
 import struct
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from openoutcry.order_entry import session as s
@@ -66,6 +66,7 @@ REASONS = (
     "another target", "too many connections", "switched off", "number too high",
 )  # fmt: skip
 """Why a login is refused, in the order of their words in a session's block."""
+Waiting = TypeVar("Waiting")
 SOUPBIN_PROTOCOLS = {Protocol.OUCH42, Protocol.OUCH50, Protocol.DROP_COPY}
 
 
@@ -155,8 +156,7 @@ class Doorman:
 
     def _turn_away(self) -> None:
         """Nobody keeps others out by waiting at the door himself."""
-        ((most, _),) = Counter(self.waiting.values()).most_common(1)
-        oldest = next(task for task, address in self.waiting.items() if address == most)
+        oldest = oldest_of_most(self.waiting)
         self._count("too many connections")
         del self.waiting[oldest]
         oldest.cancel()
@@ -180,7 +180,7 @@ class Doorman:
                 await self._let_in_tls(client, port, address, source, context)
         except (OSError, TimeoutError, ssl.SSLError):
             self._count("connection lost")
-        except Exception:  # whatever a stranger sends: he is refused, and it is counted
+        except Exception:  # no bytes of a client may end as a traceback: refuse and count it
             self._count("malformed login")
         finally:
             client.close()
@@ -384,6 +384,12 @@ class Doorman:
                 return
             except BlockingIOError:
                 await asyncio.sleep(0.001)
+
+
+def oldest_of_most(waiting: Mapping[Waiting, str]) -> Waiting:
+    """Return the first of the address that has most; ``waiting``: addresses, the oldest first."""
+    ((most, _),) = Counter(waiting.values()).most_common(1)
+    return next(one for one, address in waiting.items() if address == most)
 
 
 async def in_time(read: Coroutine[Any, Any, bytes], until_s: float) -> bytes:

@@ -1,6 +1,7 @@
 """A served venue, its operator's commands, and what its journal says."""
 
 import json
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +75,14 @@ def with_operators(text: str) -> str:
     return text + "".join(OPERATOR.format(name=n, password=hashed) for n in ("anna", "bert"))
 
 
-class Records:
+class Records(ABC):
     """What a venue's journal says, and what became of orders that it was sent."""
 
     journal_path: Path | None
 
+    @abstractmethod
     def publish(self, orders: np.ndarray) -> None:
         """Send orders, and wait until the venue has answered them."""
-        raise NotImplementedError
 
     def send(self, *orders: np.ndarray) -> list[np.ndarray]:
         """Their own events, each."""
