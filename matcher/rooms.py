@@ -90,7 +90,8 @@ def count_rooms(block: int, arena: int) -> None:
         ext = extension_addr(arena, extension)
         slot = slot_addr(arena, load_u32(ext + layout.EXT_SLOT))
         # One that is free is no order's: what was its slot has another word there.
-        if load_u32(slot + layout.SLOT_OWNER) == layout.EXTENDED | extension:
+        word = load_u32(slot + layout.SLOT_OWNER) & ~layout.SLOT_NOTED
+        if word == layout.EXTENDED | extension:
             instrument = load_u32(ext + layout.EXT_INSTRUMENT)
             at = block + TABLES + 8 * load_i64(numbers + 8 * instrument)
             order_type, tif = load_u8(ext + layout.EXT_TYPE), load_u8(ext + layout.EXT_TIF)

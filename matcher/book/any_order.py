@@ -186,7 +186,9 @@ def attach_extension(
     store_u8(ext + layout.EXT_SIDE, side)
     store_u32(ext + layout.EXT_INSTRUMENT, instrument)
     store_u32(ext + layout.EXT_SLOT, slot)
-    store_u32(slot_addr(arena, slot) + layout.SLOT_OWNER, layout.EXTENDED | extension)
+    owner_at = slot_addr(arena, slot) + layout.SLOT_OWNER
+    noted = load_u32(owner_at) & layout.SLOT_NOTED
+    store_u32(owner_at, layout.EXTENDED | extension | noted)
     state = instrument_addr(arena, instrument)
     store_i64(state + layout.MODE, load_i64(state + layout.MODE) + layout.MODE_SPECIAL)
     return ext
@@ -197,8 +199,9 @@ def detach_extension(arena: int, ext: int) -> None:
     """Free the extension; the order, if it stays open, is a plain one."""
     slot = slot_addr(arena, load_u32(ext + layout.EXT_SLOT))
     gtc = layout.SLOT_GTC if load_u8(ext + layout.EXT_TIF) == const.GTC else 0
-    extension = load_u32(slot + layout.SLOT_OWNER) & (layout.EXTENDED - 1)
-    store_u32(slot + layout.SLOT_OWNER, load_u32(ext + layout.EXT_OWNER) | gtc)
+    word = load_u32(slot + layout.SLOT_OWNER)
+    extension, noted = word & layout.EXTENSION_MASK, word & layout.SLOT_NOTED
+    store_u32(slot + layout.SLOT_OWNER, load_u32(ext + layout.EXT_OWNER) | gtc | noted)
     state = instrument_addr(arena, load_u32(ext + layout.EXT_INSTRUMENT))
     store_i64(state + layout.MODE, load_i64(state + layout.MODE) - layout.MODE_SPECIAL)
     store_u32(ext + layout.EXT_NEXT, load_i64(arena + layout.FREE_EXTENSION))
@@ -228,7 +231,8 @@ def attach_plain_extension(arena: int, slot: int) -> int:
     order_type = const.POST_ONLY if owner & layout.SLOT_POST_ONLY else const.LIMIT
     tif = const.GTC if owner & layout.SLOT_GTC else const.DAY
     side = (book & 1) + const.BUY
-    ext = attach_extension(arena, slot, book >> 4, side, order_type, tif, owner & ~layout.SLOT_GTC)
+    owner &= ~(layout.SLOT_GTC | layout.SLOT_NOTED)
+    ext = attach_extension(arena, slot, book >> 4, side, order_type, tif, owner)
     store_i64(ext + layout.EXT_PRICE, price)
     return ext
 

@@ -4,7 +4,7 @@ Nothing that stays in it is an address, so it may be copied, shared or mapped an
 orders, extensions, pages and branches means "none".  A price is kept as a *key* by which smaller
 is better on both sides: the price itself for asks, its bitwise complement for bids.
 
-    header      96 int64 words, see the offsets below
+    header      128 int64 words, see the offsets below
     instruments 512 bytes each       what is tested first, eight books, what changes rarely
     rules       256 bytes each       the instrument table as it was given
     orders       32 bytes an order   id, quantity, queue links, level, owner or extension
@@ -19,6 +19,11 @@ is better on both sides: the price itself for asks, its bitwise complement for b
     hints         4 bytes an entry   page that was last found under this hash; may be stale
     symbols      16 bytes an entry   open addressing: symbol -> instrument
     digests      16 bytes an entry   what the state hash was made of when it was last asked for
+    owned        16 bytes an order   links of the lists of owners.py; touched by mass cancels alone
+    groups       32 bytes an order   these lists: one a participant, side and instrument
+    owners        4 bytes an entry   first list of each participant and side
+    group ids     4 bytes an entry   first list of each chain of (participant, side, instrument)
+    sweep        16 bytes an order   the orders that a mass cancel is about, to sort them
 """
 
 from typing import Any
@@ -113,7 +118,18 @@ TAKER_BUDGET = 784  # what is left of it
 TAKER_UNPRICED = 792  # 1: a market order, whose limit is no price of its own
 WAITING_PRICE = 800  # at which the taker trades with waiting market orders, see matching/waiting.py
 RESTATED = 832  # a REPLACE with OPEN_KNOWN as it would be without
-HEADER_BYTES = 896
+# The lists of owners.py: no state.
+NOTED_SLOTS = 896  # first of those taken since the lists were last read; 0: none
+ENTERED_ORDERS = 904  # of FRESH_ORDERS, as many are entered or among the noted ones
+FREE_GROUP = 912
+FRESH_GROUPS = 920
+OWNED_AT = 928
+GROUPS_AT = 936
+OWNERS_AT = 944
+OWNER_MASK = 952
+GROUP_IDS_AT = 960
+SWEEP_AT = 968
+HEADER_BYTES = 1024
 TRANSIENT = NEXT_EVENT_AT
 """From here to the header's end nothing is state."""
 
@@ -192,6 +208,9 @@ FLAG_TOP = 4
 """It has bettered the market: Allocation.STEPS, see matching/top.py."""
 SLOT_TOP = FLAG_TOP << 16
 EXTENDED = 1 << 31
+SLOT_NOTED = 1 << 30
+"""Its order, or one before it, took the slot since the lists of owners.py were last read."""
+EXTENSION_MASK = SLOT_NOTED - 1
 
 # Extension: all of an order that is more than a DAY or GTC limit.
 EXTENSION_BYTES = 128
@@ -215,6 +234,27 @@ EXT_PREV = 84  # u32
 EXT_HEAP = 88  # u32, its place in the heap of expiries, from 1; 0: it has none
 EXT_SLICES = 92  # u32, iceberg: most slices it can have shown before it is gone
 EXT_LIST = 96  # u32, offset of the list it is in plus 1; 0: none
+
+# A slot's row in the lists of owners.py.
+OWNED_BYTES = 16
+OWNED_NEXT = 0
+OWNED_PREV = 4
+OWNED_GROUP = 8  # 0: in no list
+OWNED_NOTED = 12  # the next noted slot
+
+GROUP_BYTES = 32
+GROUP_FIRST = 0
+GROUP_OWNER = 4  # participant * 2 + side - 1
+GROUP_INSTRUMENT = 8
+GROUP_CHAIN = 12  # links the free ones, too
+GROUP_NEXT = 16  # of the same owner, or of another that shares its entry
+GROUP_PREV = 20
+MAX_OWNERS = 1 << 17
+
+SWEEP_BYTES = 16
+SWEEP_KEY = 0
+SWEEP_PLACE = 8
+SWEEP_SLOT = 12
 
 ID_ENTRY_BYTES = 4
 ID_LINK_BYTES = 4

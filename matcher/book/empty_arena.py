@@ -12,7 +12,7 @@ import numpy.typing as npt
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.arena import Arena
-from openoutcry.matcher.book.levels import instrument_addr, page_addr, touch_instrument
+from openoutcry.matcher.book.levels import instrument_addr, page_addr, slot_addr, touch_instrument
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.event_bound import COMMAND_EVENTS, extra_capacity
 from openoutcry.wire.enums import Allocation
@@ -106,6 +106,7 @@ def lay_out(
     store_i64(arena + layout.PAGE_CAPACITY, level_pages)
     store_i64(arena + layout.ID_MASK, id_entries(instrument_count, order_capacity) - 1)
     store_i64(arena + layout.HINT_MASK, hint_entries(level_pages) - 1)
+    store_i64(arena + layout.OWNER_MASK, owner_entries(order_capacity) - 1)
     store_i64(arena + layout.SYMBOL_MASK, symbol_entries(instrument_count) - 1)
     store_i64(arena + layout.INSTRUMENT_COUNT, instrument_count)
     extra = extra_events(order_capacity)
@@ -138,6 +139,7 @@ def enter_table(arena: int, instruments: int, instrument_count: int) -> int:
     not_inlined()
     # Page 0 belongs to no book, so that nothing is ever found in it.
     store_u32(page_addr(arena, 0) + layout.PAGE_BOOK, layout.NO_BOOK)
+    store_u32(slot_addr(arena, 0) + layout.SLOT_OWNER, layout.SLOT_NOTED)
     for instrument in range(instrument_count):
         rules = instruments + instrument * const.RULE_BYTES
         for offset in range(0, const.RULE_BYTES, RECORD_BYTES):
@@ -170,7 +172,12 @@ def place_tables(arena: int, instruments: int, orders: int, pages: int) -> int:
         arena, layout.SYMBOLS_AT, at, symbol_entries(instruments) * layout.SYMBOL_ENTRY_BYTES
     )
     digests = (1 + pages + instruments) * layout.DIGEST_BYTES
-    return place(arena, layout.DIGESTS_AT, at, digests + layout.FOLD_ROOM_BYTES)
+    at = place(arena, layout.DIGESTS_AT, at, digests + layout.FOLD_ROOM_BYTES)
+    at = place(arena, layout.OWNED_AT, at, (orders + 1) * layout.OWNED_BYTES)
+    at = place(arena, layout.GROUPS_AT, at, (orders + 2) * layout.GROUP_BYTES)
+    at = place(arena, layout.OWNERS_AT, at, owner_entries(orders) * 4)
+    at = place(arena, layout.GROUP_IDS_AT, at, id_entries(instruments, orders) * 4)
+    return place(arena, layout.SWEEP_AT, at, orders * layout.SWEEP_BYTES)
 
 
 @kernel_outlined
@@ -190,6 +197,11 @@ def id_entries(instrument_count: int, order_capacity: int) -> int:
 @kernel
 def hint_entries(level_pages: int) -> int:
     return min(MAX_HINTS, power_of_two(2 * level_pages))
+
+
+@kernel
+def owner_entries(order_capacity: int) -> int:
+    return min(layout.MAX_OWNERS, power_of_two(2 * order_capacity))
 
 
 @kernel

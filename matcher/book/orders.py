@@ -35,6 +35,21 @@ def open_order(arena: int, instrument: int, order_id: int, owner: int) -> int:
 @kernel
 def open_in_chain(arena: int, entry: int, order_id: int, owner: int) -> int:
     """:func:`open_order` with the address of the id's entry."""
+    if not is_next_noted(arena):
+        note_slot(arena, load_i64(arena + layout.FREE_ORDER))
+    return open_noted(arena, entry, order_id, owner)
+
+
+@kernel
+def is_next_noted(arena: int) -> bool:
+    """Whether the slot of the next order is noted.  A fresh one counts as noted, as slot 0 does."""
+    free = slot_addr(arena, load_i64(arena + layout.FREE_ORDER))
+    return load_u32(free + layout.SLOT_OWNER) & layout.SLOT_NOTED != 0
+
+
+@kernel
+def open_noted(arena: int, entry: int, order_id: int, owner: int) -> int:
+    """:func:`open_in_chain` where :func:`is_next_noted`."""
     slot = load_i64(arena + layout.FREE_ORDER)
     if slot != 0:
         store_i64(arena + layout.FREE_ORDER, load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT))
@@ -46,9 +61,17 @@ def open_in_chain(arena: int, entry: int, order_id: int, owner: int) -> int:
     store_i64(arena + layout.OPEN_ORDERS, load_i64(arena + layout.OPEN_ORDERS) + 1)
     at = slot_addr(arena, slot)
     store_i64(at + layout.SLOT_ID, order_id)
-    store_u32(at + layout.SLOT_OWNER, owner)
+    store_u32(at + layout.SLOT_OWNER, owner | layout.SLOT_NOTED)
     insert_in_chain(arena, entry, slot)
     return slot
+
+
+@kernel_outlined
+def note_slot(arena: int, slot: int) -> None:
+    """The lists of owners.py do not know of the order that takes the slot."""
+    row = arena + load_i64(arena + layout.OWNED_AT) + slot * layout.OWNED_BYTES
+    store_u32(row + layout.OWNED_NOTED, load_i64(arena + layout.NOTED_SLOTS))
+    store_i64(arena + layout.NOTED_SLOTS, slot)
 
 
 @kernel
@@ -95,11 +118,11 @@ def touch_order(arena: int, slot: int) -> None:
 
 @kernel
 def extension_addr(arena: int, extension: int) -> int:
-    """``extension`` may carry the EXTENDED bit."""
+    """``extension`` may carry the bits EXTENDED and SLOT_NOTED."""
     return (
         arena
         + load_fixed(arena + layout.EXTENSIONS_AT)
-        + (extension & (layout.EXTENDED - 1)) * layout.EXTENSION_BYTES
+        + (extension & layout.EXTENSION_MASK) * layout.EXTENSION_BYTES
     )
 
 

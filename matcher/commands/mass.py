@@ -14,10 +14,11 @@ from openoutcry.matcher.book.any_order import (
 from openoutcry.matcher.book.expiry import first_to_expire
 from openoutcry.matcher.book.levels import instrument_addr, slot_addr, touch_instrument
 from openoutcry.matcher.book.orders import extension_addr, extension_of, order_owner, plain_book
+from openoutcry.matcher.book.owners import gather, sort_rows, sweep_addr
 from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
+from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8, store_u32
 from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 
 LISTS = (
@@ -27,6 +28,8 @@ LISTS = (
     layout.WAITING_BUYS,
     layout.WAITING_SELLS,
 )
+WALKED_FOR_ONE = 16
+"""Orders that a walk passes in the time in which one of a list is sorted."""
 # Instead of a participant: which orders a sweep cancels.
 ALL_PARTICIPANTS = -1
 DAY_ORDERS = -2
@@ -76,10 +79,13 @@ def mass_cancel(arena: int, order: int, instrument: int) -> int:
     side, participant = (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF
     if side > const.SELL or aux < 0 or aux > 1 or (aux == 1 and participant != 0):
         return const.MALFORMED
-    owner = ALL_PARTICIPANTS if aux == 1 else participant
     what = reason_word(const.CANCELLED, const.MASS_CANCELLED)
-    cancelled_count = sweep_instruments(arena, instrument, owner, side, what)
-    complete(arena, instrument, side, participant, cancelled_count)
+    if aux == 1:
+        clear_touched(arena)
+        cancelled_count = sweep_instruments(arena, instrument, ALL_PARTICIPANTS, side, what)
+        complete(arena, instrument, side, participant, cancelled_count)
+    else:
+        cancel_owned(arena, instrument, participant, side, what)
     return const.ACCEPT
 
 
@@ -88,15 +94,44 @@ def disconnect(arena: int, order: int) -> int:
     """DISCONNECT: cancel the participant's orders in all instruments."""
     participant = load_i64(order + const.ORDER_WORD) & 0xFFFF
     what = reason_word(const.CANCELLED, const.DISCONNECTED)
-    cancelled_count = sweep_instruments(arena, NO_INSTRUMENT, participant, 0, what)
-    complete(arena, NO_INSTRUMENT, 0, participant, cancelled_count)
+    cancel_owned(arena, NO_INSTRUMENT, participant, 0, what)
     return const.ACCEPT
+
+
+@kernel_outlined
+def cancel_owned(arena: int, instrument: int, participant: int, side: int, what: int) -> None:
+    """Cancel the participant's orders on ``side`` (0: both) in ``instrument``, or (NO_INSTRUMENT)
+    in all, in canonical order; run the cascade of each instrument that had some; emit COMPLETED.
+
+    This costs what the participant owns, whatever the book holds."""
+    clear_touched(arena)
+    count = gather(arena, instrument, participant, side)
+    walked = load_i64(arena + layout.OPEN_ORDERS) + load_i64(arena + layout.INSTRUMENT_COUNT)
+    if count * WALKED_FOR_ONE >= walked:
+        # Most of what is open is its own: to walk the books is less than to sort its orders.
+        sweep_instruments(arena, instrument, participant, side, what)
+        complete(arena, instrument, side, participant, count)
+        return
+    sort_rows(arena, count)
+    touched_count, last = 0, NO_INSTRUMENT
+    for index in range(count):
+        row = sweep_addr(arena, index)
+        place = load_u32(row + layout.SWEEP_PLACE) >> 4
+        cancel_order(arena, place, load_u32(row + layout.SWEEP_SLOT), what)
+        if place != last:
+            # Of rows that are done with, the first ones keep the instruments.
+            store_u32(sweep_addr(arena, touched_count) + layout.SWEEP_PLACE, place)
+            touched_count, last = touched_count + 1, place
+    for index in range(touched_count):
+        touched = load_u32(sweep_addr(arena, index) + layout.SWEEP_PLACE)
+        touch_instrument(arena, touched)
+        after_command(arena, touched)
+    complete(arena, instrument, side, participant, count)
 
 
 @kernel_outlined
 def sweep_instruments(arena: int, instrument: int, owner: int, side: int, what: int) -> int:
     """:func:`sweep` one instrument, or (NO_INSTRUMENT) all; returns the number cancelled."""
-    clear_touched(arena)
     first, beyond = instrument, instrument + 1
     if instrument == NO_INSTRUMENT:
         first, beyond = 0, load_i64(arena + layout.INSTRUMENT_COUNT)

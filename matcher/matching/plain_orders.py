@@ -8,7 +8,8 @@ from openoutcry.matcher.book.ids import find_in_chain, id_addr, link_addr
 from openoutcry.matcher.book.orders import (
     close_in_chain,
     close_order,
-    open_in_chain,
+    is_next_noted,
+    open_noted,
     plain_book,
     reduce_in_level,
 )
@@ -69,6 +70,7 @@ def plain_new(
         | (price < load_i64(state + layout.MIN_PRICE))
         | (price > load_i64(state + layout.MAX_PRICE))
         | (qty > MAX_VALUE - total)
+        | (not is_next_noted(arena))
         | (load_i64(arena + layout.OPEN_ORDERS) >= load_fixed(arena + layout.ORDER_CAPACITY))
     ):
         return 0
@@ -81,7 +83,7 @@ def plain_new(
     owner |= layout.SLOT_POST_ONLY * (what & POST_BIT != 0) | layout.SLOT_GTC * (
         what | POST_BIT == POST_GTC
     )
-    slot = open_in_chain(arena, entry, order_id, owner)
+    slot = open_noted(arena, entry, order_id, owner)
     levels.join_touched(arena, book, page, key, slot, qty)
     return out
 

@@ -73,6 +73,13 @@ BRANCH_DTYPE = np.dtype(
         ("children", "<u4", (64,)),
     ]
 )
+OWNED_DTYPE = np.dtype([("next", "<u4"), ("prev", "<u4"), ("group", "<u4"), ("noted", "<u4")])
+GROUP_DTYPE = np.dtype(
+    [
+        *((name, "<u4") for name in ("first", "owner", "instrument", "chain", "next", "prev")),
+        ("spare", "V8"),
+    ]
+)
 ALL_BOOKS = tuple(range(at.DISPLAYED, at.TRIGGERS + 2))
 LISTS = (at.PEG_LIST, at.TRAILING_LIST, at.AUCTION_LIST, at.WAITING_BUYS, at.WAITING_SELLS)
 
@@ -121,7 +128,7 @@ class Tables:
     def extension(self, slot: int) -> int:
         """The order's extension, or 0."""
         owner = int(self.slots["owner"][slot])
-        return owner & (at.EXTENDED - 1) if owner & at.EXTENDED else 0
+        return owner & at.EXTENSION_MASK if owner & at.EXTENDED else 0
 
     def of_instrument(self, instrument: int, offset: int, kind: str = "<i8") -> int:
         start = self.word(at.INSTRUMENTS_AT) + instrument * at.INSTRUMENT_BYTES + offset
@@ -165,6 +172,7 @@ def check_arena(arena: at.Arena) -> None:
     assert tables.word(at.OPEN_ORDERS) == len(instrument_of), "the count of open orders is wrong"
     assert tables.word(at.OPEN_PAGES) == len(open_pages), "the count of open pages is wrong"
     _check_changed(tables)
+    _check_owners(tables, instrument_of)
 
 
 def _claim(instrument_of: dict[int, int], slots: list[int], instrument: int) -> None:
@@ -314,6 +322,53 @@ def _check_fixed_point(tables: Tables, instrument: int, best: dict[int, int | No
     assert waits, f"instrument {instrument}: a buy stop waits though its trigger is reached"
     waits = sell_key is None or sell_price is None or sell_price > ~sell_key
     assert waits, f"instrument {instrument}: a sell stop waits though its trigger is reached"
+
+
+# The lists of owners.py
+
+
+def _check_owners(tables: Tables, instrument_of: dict[int, int]) -> None:
+    """Every list is linked both ways and found by its owner and instrument; every open order whose
+    slot is not noted is in the list of its owner."""
+    owned = Table(tables.arena, tables.word(at.OWNED_AT), OWNED_DTYPE, tables.slots.count)
+    groups = Table(
+        tables.arena, tables.word(at.GROUPS_AT), GROUP_DTYPE, tables.word(at.FRESH_GROUPS) + 1
+    )
+    entered = tables.word(at.ENTERED_ORDERS)
+    noted, slot = set(range(entered + 1, tables.slots.count)), tables.word(at.NOTED_SLOTS)
+    while slot:
+        assert slot not in noted, f"order slot {slot}: noted twice"
+        noted.add(slot)
+        slot = owned["noted"][slot]
+    free, group = set(), tables.word(at.FREE_GROUP)
+    while group:
+        assert group not in free, f"list {group}: free twice"
+        free.add(group)
+        group = groups["chain"][group]
+    for group in set(range(1, groups.count)) - free:
+        slot, previous = groups["first"][group], 0
+        assert slot != 0, f"list {group}: kept without a slot"
+        while slot:
+            assert owned["group"][slot] == group, f"order slot {slot}: in a list that is not its"
+            assert owned["prev"][slot] == previous, f"order slot {slot}: link of its list is wrong"
+            slot, previous = owned["next"][slot], slot
+    for slot in range(1, tables.slots.count):
+        word = tables.slots["owner"][slot]
+        assert bool(word & at.SLOT_NOTED) == (slot in noted), f"order slot {slot}: wrongly noted"
+        assert owned["group"][slot] not in free - {0}, f"order slot {slot}: in a free list"
+    for slot in set(instrument_of) - noted:
+        extension = tables.extension(slot)
+        if extension:
+            participant = tables.extensions["owner"][extension] & 0xFFFF
+            half = tables.extensions["side"][extension] - Side.BUY
+        else:
+            participant = tables.slots["owner"][slot] & 0xFFFF
+            half = _book_of(tables, tables.slots["level"][slot]) & 1
+        group = owned["group"][slot]
+        assert group != 0, f"order slot {slot}: open, but in no list"
+        expected = (participant << 1 | half, instrument_of[slot])
+        found = (groups["owner"][group], groups["instrument"][group])
+        assert found == expected, f"order slot {slot}: in the list of another"
 
 
 # Orders that are more than a plain limit

@@ -20,6 +20,11 @@ TABLES = (
     at.HINTS_AT,
     at.SYMBOLS_AT,
     at.DIGESTS_AT,
+    at.OWNED_AT,
+    at.GROUPS_AT,
+    at.OWNERS_AT,
+    at.GROUP_IDS_AT,
+    at.SWEEP_AT,
 )
 
 
@@ -40,6 +45,10 @@ def copy_arena(arena: at.Arena) -> at.Arena:
         at.PAGES_AT: (word(at.FRESH_PAGES) + 1) * at.PAGE_BYTES,
         at.LEVELS_AT: (word(at.FRESH_PAGES) + 1) * at.PAGE_LEVELS * at.LEVEL_BYTES,
         at.BRANCHES_AT: (word(at.FRESH_BRANCHES) + 1) * at.BRANCH_BYTES,
+        at.OWNED_AT: (word(at.ENTERED_ORDERS) + 1) * at.OWNED_BYTES,
+        at.GROUPS_AT: (word(at.FRESH_GROUPS) + 1) * at.GROUP_BYTES,
+        at.SWEEP_AT: 0,
+        **({at.OWNERS_AT: 0, at.GROUP_IDS_AT: 0} if word(at.FRESH_GROUPS) == 0 else {}),
     }
     copy = zeroed(len(arena))
     copy[: at.HEADER_BYTES] = arena[: at.HEADER_BYTES]

@@ -160,8 +160,9 @@ def load_extension(arena: int, slot: int, row: int) -> None:
     store_i64(arena + layout.FRESH_EXTENSIONS, number)
     ext = extension_addr(arena, number)
     owner_at = slot_addr(arena, slot) + layout.SLOT_OWNER
-    store_u32(ext + layout.EXT_OWNER, load_u32(owner_at))
-    store_u32(owner_at, layout.EXTENDED | number)
+    word = load_u32(owner_at)
+    store_u32(ext + layout.EXT_OWNER, word & ~layout.SLOT_NOTED)
+    store_u32(owner_at, layout.EXTENDED | number | (word & layout.SLOT_NOTED))
     word = load_i64(row + saved.ROW_WORD)
     instrument, order_type = word & 0xFFFF, (word >> saved.TYPE_SHIFT) & 0xFF
     tif, place = (word >> saved.TIF_SHIFT) & 15, (word >> saved.PLACE_SHIFT) & 0xFF

@@ -1,0 +1,373 @@
+# (intrinsics have no types that mypy could see)
+"""The open orders of a participant: a list for each participant, side and instrument.
+
+The lists are brought up to date only when one is asked for, so that an order that rests or goes
+costs nothing but a look at one bit.  A slot that is taken for an order is *noted* (SLOT_NOTED) and
+entered into a list when the next command asks; until then further orders in it change nothing.  A
+slot that is given back stays in its list until the list is read or another participant's order
+takes it.  So reading a list costs what its participant opened since it was last read, and noted
+slots cost the next reader one step each, however many readers follow.
+
+The lists are no state: they say nothing that the slots do not say, and a clone or a restored book
+makes them again.
+"""
+
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.ids import find_id, id_home
+from openoutcry.matcher.book.levels import level_key, page_addr, slot_addr
+from openoutcry.matcher.book.orders import extension_of, order_owner, plain_book
+from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.memory import (
+    load_fixed,
+    load_i64,
+    load_u8,
+    load_u32,
+    not_inlined,
+    prefetch,
+    store_i64,
+    store_u32,
+)
+from openoutcry.wire.records import NO_INSTRUMENT
+
+LISTED_PLACE = 10
+"""Places of an instrument in canonical order: its eight books (2 to 9), then its five lists."""
+LIST_PLACES = (
+    (layout.PEG_LIST, 0),
+    (layout.TRAILING_LIST, 1),
+    (layout.AUCTION_LIST, 2),
+    (layout.WAITING_BUYS, 3),
+    (layout.WAITING_SELLS, 4),
+)
+
+
+@kernel
+def owned_addr(arena: int, slot: int) -> int:
+    return arena + load_fixed(arena + layout.OWNED_AT) + slot * layout.OWNED_BYTES
+
+
+@kernel
+def group_addr(arena: int, group: int) -> int:
+    return arena + load_fixed(arena + layout.GROUPS_AT) + group * layout.GROUP_BYTES
+
+
+@kernel
+def sweep_addr(arena: int, index: int) -> int:
+    return arena + load_fixed(arena + layout.SWEEP_AT) + index * layout.SWEEP_BYTES
+
+
+@kernel
+def owner_head_addr(arena: int, owner: int) -> int:
+    """Where the first list of ``owner`` (participant * 2 + side - 1) is kept; in a small arena
+    several owners share one."""
+    bucket = owner & load_fixed(arena + layout.OWNER_MASK)
+    return arena + load_fixed(arena + layout.OWNERS_AT) + bucket * 4
+
+
+@kernel
+def group_chain_addr(arena: int, owner: int, instrument: int) -> int:
+    entry = id_home(arena, instrument, owner) & load_fixed(arena + layout.ID_MASK)
+    return arena + load_fixed(arena + layout.GROUP_IDS_AT) + entry * 4
+
+
+# Bringing the lists up to date
+
+
+@kernel_outlined
+def enter_noted(arena: int) -> None:
+    """Enter the slots that were taken since the last time into the lists of their orders."""
+    not_inlined()
+    slot = load_i64(arena + layout.NOTED_SLOTS)
+    while slot != 0:
+        following = load_u32(owned_addr(arena, slot) + layout.OWNED_NOTED)
+        prefetch(owned_addr(arena, following))
+        prefetch(slot_addr(arena, following))
+        enter_slot(arena, slot)
+        slot = following
+    store_i64(arena + layout.NOTED_SLOTS, 0)
+    fresh = load_i64(arena + layout.FRESH_ORDERS)
+    for slot in range(load_i64(arena + layout.ENTERED_ORDERS) + 1, fresh + 1):
+        enter_slot(arena, slot)
+    store_i64(arena + layout.ENTERED_ORDERS, fresh)
+
+
+@kernel
+def enter_slot(arena: int, slot: int) -> None:
+    """The slot is noted no longer, and in the list of the order that is in it, if there is one."""
+    at = slot_addr(arena, slot)
+    word = load_u32(at + layout.SLOT_OWNER)
+    if VERIFY:
+        assert word & layout.SLOT_NOTED != 0
+    store_u32(at + layout.SLOT_OWNER, word & ~layout.SLOT_NOTED)
+    group = 0
+    ext = extension_of(arena, slot)
+    if ext != 0:
+        owner = order_owner(arena, slot) << 1 | (load_u8(ext + layout.EXT_SIDE) - const.BUY)
+        group = group_of(arena, owner, load_u32(ext + layout.EXT_INSTRUMENT))
+    else:
+        # A slot without an order may name a level that is another's by now: it leaves the list it
+        # is entered into when that is read.
+        book = plain_book(arena, slot)
+        if load_u32(at + layout.SLOT_LEVEL) != 0 and book != layout.NO_BOOK:
+            group = group_of(arena, (word & 0xFFFF) << 1 | (book & 1), book >> 4)
+    row = owned_addr(arena, slot)
+    before = load_u32(row + layout.OWNED_GROUP)
+    if group == before:
+        return
+    if before != 0:
+        leave_group(arena, slot)
+    if group != 0:
+        join_group(arena, group, slot)
+
+
+@kernel_outlined
+def group_of(arena: int, owner: int, instrument: int) -> int:
+    """The list of this owner's orders in the instrument, made if there is none."""
+    chain = group_chain_addr(arena, owner, instrument)
+    group = load_u32(chain)
+    while group != 0:
+        at = group_addr(arena, group)
+        is_owners = load_u32(at + layout.GROUP_OWNER) == owner
+        if is_owners and load_u32(at + layout.GROUP_INSTRUMENT) == instrument:
+            return group
+        group = load_u32(at + layout.GROUP_CHAIN)
+    group = load_i64(arena + layout.FREE_GROUP)
+    if group != 0:
+        following = load_u32(group_addr(arena, group) + layout.GROUP_CHAIN)
+        store_i64(arena + layout.FREE_GROUP, following)
+    else:
+        group = load_i64(arena + layout.FRESH_GROUPS) + 1
+        store_i64(arena + layout.FRESH_GROUPS, group)
+    if VERIFY:
+        # A slot enters its new list before it leaves the one it was in.
+        assert group <= load_i64(arena + layout.FRESH_ORDERS) + 1
+    at = group_addr(arena, group)
+    head = owner_head_addr(arena, owner)
+    first = load_u32(head)
+    store_u32(at + layout.GROUP_FIRST, 0)
+    store_u32(at + layout.GROUP_OWNER, owner)
+    store_u32(at + layout.GROUP_INSTRUMENT, instrument)
+    store_u32(at + layout.GROUP_CHAIN, load_u32(chain))
+    store_u32(chain, group)
+    store_u32(at + layout.GROUP_NEXT, first)
+    store_u32(at + layout.GROUP_PREV, 0)
+    store_u32(head, group)
+    if first != 0:
+        store_u32(group_addr(arena, first) + layout.GROUP_PREV, group)
+    return group
+
+
+@kernel
+def join_group(arena: int, group: int, slot: int) -> None:
+    at, row = group_addr(arena, group), owned_addr(arena, slot)
+    first = load_u32(at + layout.GROUP_FIRST)
+    store_u32(row + layout.OWNED_NEXT, first)
+    store_u32(row + layout.OWNED_PREV, 0)
+    store_u32(row + layout.OWNED_GROUP, group)
+    store_u32(at + layout.GROUP_FIRST, slot)
+    if first != 0:
+        store_u32(owned_addr(arena, first) + layout.OWNED_PREV, slot)
+
+
+@kernel
+def leave_group(arena: int, slot: int) -> None:
+    """Take the slot out of its list; a list without a slot is given back."""
+    row = owned_addr(arena, slot)
+    group = load_u32(row + layout.OWNED_GROUP)
+    following, previous = load_u32(row + layout.OWNED_NEXT), load_u32(row + layout.OWNED_PREV)
+    store_u32(row + layout.OWNED_GROUP, 0)
+    if following != 0:
+        store_u32(owned_addr(arena, following) + layout.OWNED_PREV, previous)
+    if previous != 0:
+        store_u32(owned_addr(arena, previous) + layout.OWNED_NEXT, following)
+        return
+    store_u32(group_addr(arena, group) + layout.GROUP_FIRST, following)
+    if following == 0:
+        close_group(arena, group)
+
+
+@kernel_outlined
+def close_group(arena: int, group: int) -> None:
+    at = group_addr(arena, group)
+    owner, instrument = load_u32(at + layout.GROUP_OWNER), load_u32(at + layout.GROUP_INSTRUMENT)
+    link = group_chain_addr(arena, owner, instrument)
+    while load_u32(link) != group:
+        if VERIFY:
+            assert load_u32(link) != 0
+        link = group_addr(arena, load_u32(link)) + layout.GROUP_CHAIN
+    store_u32(link, load_u32(at + layout.GROUP_CHAIN))
+    following, previous = load_u32(at + layout.GROUP_NEXT), load_u32(at + layout.GROUP_PREV)
+    if following != 0:
+        store_u32(group_addr(arena, following) + layout.GROUP_PREV, previous)
+    if previous != 0:
+        store_u32(group_addr(arena, previous) + layout.GROUP_NEXT, following)
+    else:
+        store_u32(owner_head_addr(arena, owner), following)
+    store_u32(at + layout.GROUP_CHAIN, load_i64(arena + layout.FREE_GROUP))
+    store_i64(arena + layout.FREE_GROUP, group)
+
+
+# Reading them
+
+
+@kernel_outlined
+def gather(arena: int, instrument: int, participant: int, side: int) -> int:
+    """Write the participant's open orders on ``side`` (0: both) of ``instrument`` (NO_INSTRUMENT:
+    all) as rows of the SWEEP table, in no order, and take them out of their lists: the caller
+    cancels them.  Returns how many."""
+    enter_noted(arena)
+    count = 0
+    for half in range(2):
+        if side != 0 and side != const.BUY + half:
+            continue
+        owner = participant << 1 | half
+        if instrument == NO_INSTRUMENT:
+            group = load_u32(owner_head_addr(arena, owner))
+            while group != 0:
+                at = group_addr(arena, group)
+                following = load_u32(at + layout.GROUP_NEXT)
+                if load_u32(at + layout.GROUP_OWNER) == owner:
+                    count = gather_group(arena, group, count)
+                group = following
+            continue
+        group = load_u32(group_chain_addr(arena, owner, instrument))
+        while group != 0:
+            at = group_addr(arena, group)
+            is_owners = load_u32(at + layout.GROUP_OWNER) == owner
+            if is_owners and load_u32(at + layout.GROUP_INSTRUMENT) == instrument:
+                count = gather_group(arena, group, count)
+                break
+            group = load_u32(at + layout.GROUP_CHAIN)
+    return count
+
+
+@kernel_outlined
+def gather_group(arena: int, group: int, count: int) -> int:
+    """Append the open orders of the list and give it back; returns the new count."""
+    at = group_addr(arena, group)
+    instrument = load_u32(at + layout.GROUP_INSTRUMENT)
+    slot = load_u32(at + layout.GROUP_FIRST)
+    while slot != 0:
+        row = owned_addr(arena, slot)
+        following = load_u32(row + layout.OWNED_NEXT)
+        prefetch(slot_addr(arena, following))
+        store_u32(row + layout.OWNED_GROUP, 0)
+        order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
+        # A slot without an order is in no chain of ids.
+        if find_id(arena, instrument, order_id) == slot:
+            write_row(arena, instrument, slot, count)
+            count += 1
+        slot = following
+    close_group(arena, group)
+    return count
+
+
+@kernel
+def write_row(arena: int, instrument: int, slot: int, index: int) -> None:
+    """What the order is sorted by: its place, and there its level's key or its arrival."""
+    level = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL)
+    if level != 0:
+        place = load_u32(page_addr(arena, level >> 6) + layout.PAGE_BOOK)
+        key = level_key(arena, level)
+    else:
+        ext = extension_of(arena, slot)
+        place = instrument << 4 | list_place(load_u32(ext + layout.EXT_LIST) - 1)
+        key = load_i64(ext + layout.EXT_ARRIVAL)
+    row = sweep_addr(arena, index)
+    store_i64(row + layout.SWEEP_KEY, key)
+    store_u32(row + layout.SWEEP_PLACE, place)
+    store_u32(row + layout.SWEEP_SLOT, slot)
+
+
+@kernel
+def list_place(which: int) -> int:
+    place = LISTED_PLACE
+    for listed, number in LIST_PLACES:
+        if listed == which:
+            place += number
+    return place
+
+
+# Canonical order
+
+
+@kernel_outlined
+def sort_rows(arena: int, count: int) -> None:
+    """Sort the rows by place, key and queue."""
+    for root in range(count // 2 - 1, -1, -1):
+        sift_down(arena, root, count)
+    for end in range(count - 1, 0, -1):
+        swap_rows(arena, 0, end)
+        sift_down(arena, 0, end)
+    first = 0
+    while first < count:
+        beyond = first + 1
+        while beyond < count and is_level_of(arena, first, beyond):
+            beyond += 1
+        if beyond - first > 1:
+            sort_queue(arena, first, beyond - first)
+        first = beyond
+
+
+@kernel
+def is_level_of(arena: int, one: int, other: int) -> bool:
+    return not is_before(arena, one, other) and not is_before(arena, other, one)
+
+
+@kernel
+def is_before(arena: int, one: int, other: int) -> bool:
+    a, b = sweep_addr(arena, one), sweep_addr(arena, other)
+    first, second = load_u32(a + layout.SWEEP_PLACE), load_u32(b + layout.SWEEP_PLACE)
+    if first != second:
+        return first < second
+    return load_i64(a + layout.SWEEP_KEY) < load_i64(b + layout.SWEEP_KEY)
+
+
+@kernel
+def swap_rows(arena: int, one: int, other: int) -> None:
+    a, b = sweep_addr(arena, one), sweep_addr(arena, other)
+    for word in (0, 8):
+        kept = load_i64(a + word)
+        store_i64(a + word, load_i64(b + word))
+        store_i64(b + word, kept)
+
+
+@kernel
+def sift_down(arena: int, root: int, count: int) -> None:
+    """One step of a heap sort: the largest row of a heap is its root."""
+    while 2 * root + 1 < count:
+        child = 2 * root + 1
+        if child + 1 < count and is_before(arena, child, child + 1):
+            child += 1
+        if not is_before(arena, root, child):
+            return
+        swap_rows(arena, root, child)
+        root = child
+
+
+@kernel_outlined
+def sort_queue(arena: int, first: int, count: int) -> None:
+    """Put the ``count`` rows of one level, all of its orders of the owner, in queue order: look
+    both ways from one of them, by turns, until all are found.  That passes no more orders of
+    others than joined the queue between the owner's first and last."""
+    start = load_u32(sweep_addr(arena, first) + layout.SWEEP_SLOT)
+    owner = order_owner(arena, start)
+    head, back, ahead, found = start, start, start, 1
+    while found < count:
+        if VERIFY:
+            assert back != 0 or ahead != 0
+        if back != 0:
+            back = load_u32(slot_addr(arena, back) + layout.SLOT_PREV)
+            if back != 0 and order_owner(arena, back) == owner:
+                head = back
+                found += 1
+        if ahead != 0:
+            ahead = load_u32(slot_addr(arena, ahead) + layout.SLOT_NEXT)
+            if ahead != 0 and order_owner(arena, ahead) == owner:
+                found += 1
+    slot = head
+    for index in range(first, first + count):
+        while order_owner(arena, slot) != owner:
+            slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+        store_u32(sweep_addr(arena, index) + layout.SWEEP_SLOT, slot)
+        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
