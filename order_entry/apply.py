@@ -235,6 +235,7 @@ def fill_row(hall: int, session: int, row: int, replaced: int, order: int, note:
     store_u16(row + r.SESSION, load_u16(note + n.SESSION))
     store_u8(row + r.PROTOCOL, load_u8(note + n.PROTOCOL))
     store_u8(row + r.STATE, r.SENT)
+    r.join_rows(load_i64(hall + h.ROWS), session + s.OWN_ROWS, row)
     store_u8(row + r.SIDE, load_u8(order + ORDER_SIDE))
     store_u8(row + r.ORDER_TYPE, load_u8(order + ORDER_TYPE))
     store_u8(row + r.TIME_IN_FORCE, load_u8(order + ORDER_TIF))
@@ -373,11 +374,11 @@ def row_of_own(hall: int, row: int, event: int, note: int) -> int:
                 store_u8(new + side_at, load_u8(row + side_at))
         store_i64(root + r.CURRENT, load_i64(note + n.ROW))
         if row not in (0, root):
-            store_u8(row + r.STATE, r.DONE)
+            finish_row(hall, row)
         return new
     if kind == CANCELLED and load_u8(new + r.STATE) == r.SENT:
         # Executed meanwhile to what the replace asked for, or more: the order is gone instead.
-        store_u8(new + r.STATE, r.DONE)
+        finish_row(hall, new)
     return row
 
 
@@ -423,17 +424,23 @@ def update_row(hall: int, row: int, event: int) -> None:
             assert leaves > 0 or load_u8(row + r.STATE) != r.SENT, "what is over is not under way"
 
 
+@kernel
+def finish_row(hall: int, row: int) -> None:
+    session = block_of(hall, load_u16(row + r.SESSION))
+    r.finish_row(load_i64(hall + h.ROWS), session + s.OWN_ROWS, row)
+
+
 @kernel_outlined
 def end_row(hall: int, row: int) -> None:
     """Nothing more will come of this order (or, of a replace that was rejected, of its row)."""
-    store_u8(row + r.STATE, r.DONE)
+    finish_row(hall, row)
     order_id, number = load_i64(row + r.ORDER_ID), load_i64(row + r.NUMBER)
     rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
     root = r.find_row(rows, mask, order_id & r.NUMBER_MASK)
     is_current = root == row or (root != 0 and load_i64(root + r.CURRENT) == number)
     if is_current:
         if root != 0:
-            store_u8(root + r.STATE, r.DONE)
+            finish_row(hall, root)
         if VERIFY:
             block = block_of(hall, load_u16(row + r.SESSION))
             assert load_i64(block + s.OPEN_ORDERS) > 0, "an order that ends was counted"
@@ -498,27 +505,28 @@ def is_open(hall: int, session: int, row: int) -> bool:
 def tell_open_orders(
     hall: int, session: int, refuse: int, event: int, order: int, note: int, out: int
 ) -> int:
-    """One message for each open order of the session, or one that says that there is none.  Only
-    what events have done is looked at, however far commands have run ahead."""
+    """One message for each open order of the session, the oldest name first, or one that says that
+    there is none.  Only what events have done is looked at, however far commands have run ahead."""
     rows, receiver, left = load_i64(hall + h.ROWS), 0, 0
-    end = rows + r.ROW_BYTES * (
-        1 + min(load_i64(hall + h.ROW_MASK), load_i64(hall + h.LAST_NUMBER))
-    )
-    for row in range(rows, end, r.ROW_BYTES):
+    row = r.first_row(rows, session + s.OWN_ROWS)
+    while row != 0:
         if is_open(hall, session, row):
             left += 1
+        row = r.next_row(rows, row)
     store_i64(session + fix_words.STATUS_TOTAL, left)
     store_i64(session + s.NAMED, 0)
     if left == 0:
         size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
         return put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
-    for row in range(rows, end, r.ROW_BYTES):
+    row = r.first_row(rows, session + s.OWN_ROWS)
+    while row != 0:
         if is_open(hall, session, row):
             left -= 1
             store_i64(session + fix_words.STATUS_LEFT, left)
             store_i64(session + s.NAMED, row)
             size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
             receiver |= put_out(hall, session, out, size, load_i64(event + EVENT_SEQ))
+        row = r.next_row(rows, row)
     return receiver
 
 

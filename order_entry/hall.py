@@ -204,6 +204,7 @@ class Hall:
         for index in range(1, self.sizes.sessions + 1):
             block = self.block(index)
             block[session.OPEN_ORDERS // 8] = block[session.STATE // 8] = 0
+            block[session.OWN_ROWS // 8] = 0
             block[session.KILLED // 8] = 0
             if block[session.PROTOCOL // 8] == Protocol.OUCH50:
                 block[ouch.LAST_USER_REF_WORD // 8] = block[ouch.DISABLED_WORD // 8] = 0

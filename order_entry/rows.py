@@ -15,7 +15,15 @@ import numpy as np
 
 from openoutcry.wire.enums import EventKind, Reason
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64
+from openoutcry.wire.memory import (
+    load_i64,
+    load_u8,
+    load_u16,
+    load_u32,
+    store_i64,
+    store_u8,
+    store_u32,
+)
 from openoutcry.wire.order_ids import SESSION_ORDER_IDS
 
 ROW_BYTES = 256
@@ -27,7 +35,8 @@ ROW_DTYPE = np.dtype(
         ("order_type", "u1"), ("time_in_force", "u1"), ("token_bytes", "u1"),
         ("client_seq", "<i8"), ("token", "V40"), ("own", "V24"), ("chain", "<i8"),
         ("instrument", "<u2"), ("flags", "<u2"), ("rejected", "<u2"), ("expired", "<u2"),
-        ("more", "V40"), ("waits", "<u2"), ("unused", "V22"), ("replaced_by", "<i8"),
+        ("more", "V40"), ("waits", "<u2"), ("unused", "V14"), ("next", "<u4"), ("previous", "<u4"),
+        ("replaced_by", "<i8"),
         ("named_by", "<i8"), ("number", "<i8"), ("current", "<i8"),
     ]
 )  # fmt: skip
@@ -38,7 +47,8 @@ replaced_by: number of the last replace of this row that was sent, 0 none · nam
 of the last command whose answer speaks of this row · number: this row's · current: in a root,
 number of the order's newest accepted row, 0 itself · rejected: 1 if the core rejected what this row
 was for · expired: 1 if the order ended because its time was over · waits: 1 once it was reported
-that the new order waits at the speed bump, for as long as its state is SENT."""
+that the new order waits at the speed bump, for as long as its state is SENT · next,
+previous: places, from 1, of the neighbours among its session's live rows, oldest first; 0 none."""
 assert ROW_DTYPE.itemsize == ROW_BYTES
 
 _OFFSETS = {name: int(field[1]) for name, field in (ROW_DTYPE.fields or {}).items()}
@@ -55,6 +65,7 @@ FLAGS, MORE, REPLACED_BY, NAMED_BY, NUMBER, CURRENT = (
     _OFFSETS[n] for n in ("flags", "more", "replaced_by", "named_by", "number", "current")
 )
 WAS_REJECTED, HAS_EXPIRED, WAITS = (_OFFSETS[n] for n in ("rejected", "expired", "waits"))
+NEXT, PREVIOUS = _OFFSETS["next"], _OFFSETS["previous"]
 
 FREE, SENT, OPEN, DONE = range(4)
 """``state``: never used; its command is under way; accepted by the core; nothing more will come."""
@@ -77,6 +88,56 @@ def row_of(rows: int, mask: int, number: int) -> int:
 def is_live(row: int) -> bool:
     state = load_u8(row + STATE)
     return SENT <= state <= OPEN
+
+
+@kernel
+def place_of(rows: int, row: int) -> int:
+    """The row's place, from 1; 0 of no row."""
+    return (row - rows) // ROW_BYTES + 1 if row != 0 else 0
+
+
+@kernel
+def row_at(rows: int, place: int) -> int:
+    """Address of the row at a place, from 1; 0 at none."""
+    return rows + ROW_BYTES * (place - 1) if place != 0 else 0
+
+
+@kernel
+def first_row(rows: int, ends: int) -> int:
+    """Address of the first row of the list whose ends are at ``ends``, 0 if there is none."""
+    return row_at(rows, load_u32(ends))
+
+
+@kernel
+def next_row(rows: int, row: int) -> int:
+    """Address of the row behind this one in its session's list, 0 at the end."""
+    return row_at(rows, load_u32(row + NEXT))
+
+
+@kernel_outlined
+def join_rows(rows: int, ends: int, row: int) -> None:
+    """Put a row that begins to live at the end of its session's list."""
+    last = load_u32(ends + 4)
+    store_u32(row + NEXT, 0)
+    store_u32(row + PREVIOUS, last)
+    store_u32(ends + 4, place_of(rows, row))
+    store_u32(ends if last == 0 else row_at(rows, last) + NEXT, place_of(rows, row))
+
+
+@kernel_outlined
+def finish_row(rows: int, ends: int, row: int) -> None:
+    """Nothing more will come of the row: if it lived, it leaves its session's list."""
+    if is_live(row):
+        following, previous = load_u32(row + NEXT), load_u32(row + PREVIOUS)
+        if VERIFY:
+            mine = place_of(rows, row)
+            before = ends if previous == 0 else row_at(rows, previous) + NEXT
+            behind = ends + 4 if following == 0 else row_at(rows, following) + PREVIOUS
+            assert load_u32(before) == mine, "the list of a session's rows leads to each"
+            assert load_u32(behind) == mine, "from both sides"
+        store_u32(ends if previous == 0 else row_at(rows, previous) + NEXT, following)
+        store_u32(ends + 4 if following == 0 else row_at(rows, following) + PREVIOUS, previous)
+    store_u8(row + STATE, DONE)
 
 
 @kernel

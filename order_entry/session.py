@@ -20,6 +20,11 @@ BLOCK_BYTES = 4096
 PROTOCOL_WORDS = 512
 NAME = 480
 """16 bytes: the session's name, padded with spaces."""
+OWN_ROWS = 496
+"""Ends of the list of the session's live rows (rows.py): places of the first and the last, four
+bytes each."""
+ASKED_AGAIN = 504
+"""Messages that what came last has sent again: they are charged like messages that come."""
 SIDE = 1024
 LOGINS = 2048
 """A word for each reason of the doorman's: logins that were refused for it; of index 0 those that

@@ -54,6 +54,11 @@ AHEAD = 4
 SWEEP_ROWS = 4096
 """Order rows that a step looks at when a lost session's orders go one by one."""
 QUEUE = int(ThrottlePolicy.QUEUE)
+LOGIN = int(Kind.LOGIN)
+ANSWERS_A_TOKEN = 32
+"""Messages of ours that cost a session a token where it asks for many by one message."""
+MOST_DEBT_NS = 5_000_000_000
+"""So long a session can have to wait for a token at most after one message."""
 
 
 @kernel
@@ -100,6 +105,24 @@ def take_token(session: int, now: int, is_cancel: bool) -> bool:
     each = load_i64(session + s.THROTTLE_NS)
     store_i64(session + bucket, max(now, load_i64(session + bucket)) + each)
     return within or is_cancel
+
+
+@kernel_outlined
+def charge_session_message(session: int, kind: int, now: int) -> None:
+    """A message that is no order's is charged as one, and for what it has sent again; the login
+    itself is not."""
+    if kind != LOGIN:
+        take_token(session, now, True)
+    charge(session, now, load_i64(session + s.ASKED_AGAIN))
+    store_i64(session + s.ASKED_AGAIN, 0)
+
+
+@kernel
+def charge(session: int, now: int, messages: int) -> None:
+    """Charge the session for ``messages`` that answer one message of its."""
+    debt_ns = min(load_i64(session + s.THROTTLE_NS) * (messages // ANSWERS_A_TOKEN), MOST_DEBT_NS)
+    at = max(now, load_i64(session + s.THROTTLE_AT))
+    store_i64(session + s.THROTTLE_AT, at + debt_ns if debt_ns > 0 else at)
 
 
 @kernel
@@ -149,6 +172,7 @@ def one_message(context: int, session: int, codec: int, message: int, size: int,
     disabled = load_i64(session + ouch.DISABLED_WORD)
     kind = a.call5(load_i64(codec + a.CODEC_DECODE), message, size, session, order, note)
     if kind != APPLICATION:
+        charge_session_message(session, kind, now)
         return kind
     a.add(session + s.MESSAGES, 1)
     store_u16(note + n.SESSION, load_i64(session + s.INDEX))
@@ -159,6 +183,8 @@ def one_message(context: int, session: int, codec: int, message: int, size: int,
         if load_i64(session + s.PROTOCOL) == OUCH50:
             store_i64(session + ouch.DISABLED_WORD, disabled)
     else:
+        if load_u8(note + n.REFUSED) == MASS_STATUS:
+            charge(session, now, load_i64(session + s.OPEN_ORDERS))
         # OUCH: a refused change of an order that is gone is ignored, one of an open order may end
         # it (section 2.2).
         asks = load_u8(note + n.REFUSED) == 0 or (

@@ -45,6 +45,8 @@ MAX_EVENTS = 64
 TIMER_NS = 5_000_000
 DRAIN_NS = 500_000_000
 MAX_SEND = 1 << 18
+MORE = 2
+"""What is left of a session's output goes at the next step: its socket is not full."""
 
 HAND_MAX = login.HAND_MAX
 CONTROL_AT, DATA_AT = 64, 128  # CONTROL_AT: of the cmsg behind x.MESSAGE
@@ -107,15 +109,18 @@ def take_events(context: int) -> int:
 def flush(context: int) -> int:
     """Send what connections have not had yet, as far as their sockets take it."""
     hall, dirty = load_i64(context + x.HALL), load_i64(context + x.DIRTY_LIST)
-    kept, sent = 0, 0
+    kept, done = 0, 0
     count = load_i64(context + x.DIRTY_COUNT)
     for place in range(count):
         session = a.block_of(hall, load_i64(dirty + 8 * place))
         store_i64(session + s.DIRTY, 0)
         if load_i64(session + s.FD) < 0:
             continue
-        sent += 1
-        if send_some(context, session) != 0 and load_i64(session + s.FD) >= 0:
+        left = send_some(context, session)
+        waits = left != 0 and load_i64(session + s.FD) >= 0
+        if left == MORE or not waits:
+            done += 1
+        if waits:
             store_i64(session + s.DIRTY, 1)
             store_i64(dirty + 8 * kept, load_i64(session + s.INDEX))
             kept += 1
@@ -124,7 +129,7 @@ def flush(context: int) -> int:
         store_i64(dirty + 8 * kept, load_i64(dirty + 8 * place))
         kept += 1
     store_i64(context + x.DIRTY_COUNT, kept)
-    return sent - kept
+    return done
 
 
 @kernel_outlined
@@ -180,13 +185,16 @@ def send_fix(context: int, session: int) -> int:
         done = so.send(fd, load_i64(session + f.OUT) + begin, end - begin)
         if done > 0:
             most -= done
+            if load_i64(session + f.RESEND_NEXT) > 0:
+                # Old messages wait for their turn like everybody's new ones.
+                most = 0
             store_i64(session + f.OUT_FROM, begin + done)
         if done < end - begin:
             if load_i64(session + s.STATE) == s.ENDING:
                 close_connection(context, session)
                 return 0
             return unsent(context, session, done)
-    return 1
+    return MORE
 
 
 @kernel

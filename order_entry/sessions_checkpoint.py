@@ -33,11 +33,11 @@ from openoutcry.replay.event_hash import START
 from openoutcry.replay.events import NO_LIMIT, Batch, Point
 
 KEEP = 2
-LAYOUT = [rows.ROW_BYTES, sums.ENTRY_BYTES, tokens.ENTRY_BYTES, 2]
+LAYOUT = [rows.ROW_BYTES, sums.ENTRY_BYTES, tokens.ENTRY_BYTES, 3]
 """Of the arrays; the last number changes with their meaning."""
 WORDS = (h.LAST_NUMBER, h.LANE_SEQ, h.UNTOLD, h.DAY_BEGUN, h.ANSWERED_SEQ, h.TOLD_UPTO)
 """Of the hall: what follows from the journal."""
-BLOCK_WORDS = (s.OPEN_ORDERS, s.LOGGED_OUT, s.KILLED)
+BLOCK_WORDS = (s.OPEN_ORDERS, s.LOGGED_OUT, s.KILLED, s.OWN_ROWS)
 """Of each session, with two of its protocol's own."""
 SIZES = ("rows", "tokens", "waiting")
 STREAMS_S = 60.0

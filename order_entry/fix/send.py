@@ -138,6 +138,23 @@ def send_new(session: int, now_ns: int, out: int, room: int) -> int:
     return sent
 
 
+@kernel
+def first_kept(session: int) -> int:
+    """The first MsgSeqNum that can be sent again."""
+    return load_i64(session + block.OUT_SEQ) - load_i64(session + words.NUMBERS_MASK) - 1
+
+
+@kernel
+def ask_again(session: int, begin: int, end: int) -> None:
+    """The messages from ``begin`` to ``end`` are to be sent again."""
+    store_i64(session + words.RESEND_NEXT, begin)
+    store_i64(session + words.RESEND_END, end)
+    asked = max(0, end + 1 - max(begin, first_kept(session)))
+    store_i64(session + block.ASKED_AGAIN, load_i64(session + block.ASKED_AGAIN) + asked)
+
+
+MAX_GAP_WALK = 4096
+"""Numbers of session messages that a call passes; a longer gap is filled by several messages."""
 put_gap_begin, put_gap_end = constant(b"35=4\x0136="), constant(b"\x01123=Y\x01")
 
 
@@ -150,19 +167,18 @@ def send_again(session: int, now_ns: int, out: int, room: int) -> int:
     sent = 0
     seq, last = load_i64(session + words.RESEND_NEXT), load_i64(session + words.RESEND_END)
     store = load_i64(session + block.STREAM)
-    kept_from = load_i64(session + block.OUT_SEQ) - load_i64(session + words.NUMBERS_MASK) - 1
+    kept_from, left = first_kept(session), MAX_GAP_WALK
     wall_ns = now_ns + load_i64(session + words.CLOCK_OFFSET_NS)
     gap = load_i64(session + words.FIELDS) + words.BODY
-    while seq <= last:
+    while seq <= last and left > 0:
         number = number_at(session, seq)
         entry = load_i64(number) if seq >= kept_from else 0
         at = end_of_out(session, out)
         if entry == 0:
-            next_seq = seq + 1
-            while next_seq <= last and (
-                next_seq < kept_from or load_i64(number_at(session, next_seq)) == 0
-            ):
+            next_seq = max(seq + 1, min(kept_from, last + 1))
+            while next_seq <= last and left > 0 and load_i64(number_at(session, next_seq)) == 0:
                 next_seq += 1
+                left -= 1
             if load_i64(session + words.OUT_BYTES) + 2 * OVERHEAD > room:
                 break
             size = put_gap_end(put_number(put_gap_begin(gap), next_seq)) - gap

@@ -304,8 +304,7 @@ def answer_logon(session: int, seq: int, wanted: int, reset: bool, now_ns: int, 
         store_i64(session + block.IN_SEQ, expected)
     send_logon(session, reset, expected if wanted > 0 else 0, now_ns, out)
     if 0 < wanted < next_out:
-        store_i64(session + words.RESEND_NEXT, wanted)
-        store_i64(session + words.RESEND_END, next_out - 1)
+        send.ask_again(session, wanted, next_out - 1)
     if seq > expected:
         # With NextExpectedMsgSeqNum he knows already what is missing.
         if wanted < 0:
@@ -381,8 +380,7 @@ def on_resend_request(session: int, seq: int, now_ns: int, out: int, room: int) 
         last = load_i64(session + block.OUT_SEQ) - 1
         end = last if end == 0 else min(end, last)
         if begin <= end:
-            store_i64(session + words.RESEND_NEXT, begin)
-            store_i64(session + words.RESEND_END, end)
+            send.ask_again(session, begin, end)
     if seq == expected:
         store_i64(session + block.IN_SEQ, seq + 1)
     elif seq > expected:
