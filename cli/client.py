@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from openoutcry.cli.options import Count, Endpoint, PathArgument, as_json_option, concealed
-from openoutcry.cli.prompt import SETTLE_S, FixPrompt, Prompt, printable
+from openoutcry.cli.printable import printable
+from openoutcry.cli.prompt import SETTLE_S, FixPrompt, Prompt
 from openoutcry.cli.typed_lines import typed_lines
 from openoutcry.client import ClientError, DropCopyClient, FixClient, OuchClient
 from openoutcry.client.load import run_load

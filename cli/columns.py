@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from openoutcry.cli.printable import printable
+
 EDGES, BETWEEN = 2, 2
 """Characters at both ends of a line, and from one column to the next."""
 
@@ -26,7 +28,7 @@ def print_columns(
     one beneath the other, each beginning with the first column.  Only a cell wider than the console
     is folded.
     """
-    rows = [[printable(cell) for cell in row] for row in rows]
+    rows = [[printable(cell, keep="\n") for cell in row] for row in rows]
     widths = [
         max(cell_len(name), *(cell_len(row[at]) for row in rows)) if rows else cell_len(name)
         for at, name in enumerate(names)
@@ -39,17 +41,6 @@ def print_columns(
         for row in rows:
             table.add_row(*(Text(row[at]) for at in columns))
         console.print(table)
-
-
-def printable(text: str) -> str:
-    """The text with each control character, and each half of a surrogate pair, as an escape: what a
-    participant enters cannot speak to the operator's terminal."""
-    if text.isprintable():
-        return text
-    return "".join(
-        one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode()
-        for one in text
-    )
 
 
 def sections(widths: Sequence[int], width: int) -> list[list[int]]:

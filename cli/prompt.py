@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from openoutcry.cli.printable import printable
 from openoutcry.client import ClientError, FixClient, FixMessage, SessionEnded
 
 HELP = """buy SYMBOL QTY PRICE [ioc]     sell SYMBOL QTY PRICE [ioc]     (PRICE may be `market`)
@@ -239,11 +240,6 @@ def seconds(text: str) -> float:
     if not re.fullmatch(r"\d{1,5}(\.\d+)?", text, re.ASCII) or float(text) > MAX_WAIT_S:
         raise ValueError(f"{text!r} is no number of seconds up to {MAX_WAIT_S}")
     return float(text)
-
-
-def printable(text: str) -> str:
-    """On one line, without what would move a terminal's cursor."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 class FixPrompt(Prompt):

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from openoutcry.cli.columns import print_columns
+from openoutcry.cli.printable import printable
 
 
 def test_a_table_that_fits_is_one_table() -> None:
@@ -37,3 +38,12 @@ def test_what_participants_entered_is_neither_markup_nor_a_command_of_the_termin
     print_columns(Console(file=out, width=60, force_terminal=True), ["symbol"], [[entered]])
     assert shown in out.getvalue()
     assert entered == shown or entered not in out.getvalue()
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "\x9b31m", "\x7f", "\u202e", "\ud800", "a\rb\nc"])
+def test_one_function_shows_text_from_outside(text: str) -> None:
+    """Tables and the client's prompt show the same escapes; a table keeps its own line ends."""
+    shown = printable(text)
+    assert shown.isprintable()
+    assert shown.encode("ascii").decode("unicode_escape") == text
+    assert printable(text, keep="\n").replace("\n", "\\n") == shown
