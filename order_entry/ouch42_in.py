@@ -7,6 +7,7 @@ sections 2 and 3.
 from openoutcry.order_entry import notes, ouch, rows, soupbin
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.ouch import Refusal
+from openoutcry.order_entry.printable import is_printable
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.big_endian import (
     load_any16,
@@ -148,6 +149,8 @@ def _decode_enter(message: int, session: int, order: int, note: int) -> None:
     store_u32(own + MIN_QTY, min_qty)
     store_u32(own + LIABLE, shares)
     refused = _token_refusal(message + _ENTER.token)
+    if not is_printable(own, 4):
+        refused = _R_TOKEN
     symbol = ouch.unpad(load_any64(message + _ENTER.symbol))
     store_i64(order + _SYMBOL, symbol)
     store_i64(order + _QTY, shares)

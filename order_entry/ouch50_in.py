@@ -8,6 +8,7 @@ sections 2 and 3.
 from openoutcry.order_entry import notes, ouch, rows, soupbin
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.ouch import Refusal
+from openoutcry.order_entry.printable import is_printable
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.big_endian import (
     load_any32,
@@ -105,6 +106,7 @@ _R_POST_ONLY, _R_DISABLED, _R_REPLACE, _R_MODIFIED, _R_QUERIED, _R_DISABLE, _R_E
         _RF.ENABLE,
     )
 )  # fmt: skip
+_R_TOKEN, _BLANK = int(_RF.TOKEN), 0x20202020
 _A, _B, _I, _L, _N, _P, _R, _Y, _Z, _LOWER_M = (ord(letter) for letter in "ABILNPRYZm")
 _SPACE, _0, _3, _5, _6 = (ord(letter) for letter in " 0356")
 _SHOWN, _CAPACITIES = ouch.letter_mask("YAZ"), ouch.letter_mask("APRO")
@@ -212,6 +214,8 @@ def _read_options(at: int, end: int, allowed: int, options: int) -> int:
         seen |= 1 << tag
         letter = load_u8(value)
         if tag == _T_FIRM:
+            if not is_printable(value, 4):
+                return _R_OPTION
             store_any32(options + FIRM, load_any32(value))
         elif tag == _T_MIN:
             store_u32(options + MIN_QTY, load_be32(value))
@@ -267,6 +271,8 @@ def _decode_enter(message: int, size: int, session: int, order: int, note: int) 
     store_i64(order + _SYMBOL, ouch.unpad(load_any64(message + _ENTER.symbol)))
     store_i64(order + _QTY, load_be32(message + _ENTER.quantity))
     refused = _read_options(message + _SIZE_O, message + size, _ENTER_TAGS, options)
+    if not is_printable(own + CLORDID, 14):
+        refused = _R_TOKEN
     if load_i64(session + ouch.DISABLED_WORD) != 0:
         refused = _R_DISABLED
     if refused == 0:
@@ -405,6 +411,8 @@ def _decode_replace(message: int, size: int, session: int, order: int, note: int
     store_i64(order + _PRICE, price4)
     options = order + _SYMBOL
     refused = _read_options(message + _SIZE_U, message + size, _REPLACE_TAGS, options)
+    if not is_printable(own + CLORDID, 14):
+        refused = _R_TOKEN
     if load_i64(session + ouch.DISABLED_WORD) != 0:
         refused = _R_DISABLED
     if refused == 0:
@@ -448,13 +456,17 @@ def _decode_other(message: int, kind: int, session: int, order: int, note: int) 
     user_ref = load_be32(message + _ENTRY.user_ref)
     if not _takes(session, user_ref):
         return _IGNORE
-    store_any32(note + OPTIONS + FIRM, load_any32(message + _ENTRY.firm))
+    # It is only said back.
+    is_text = is_printable(message + _ENTRY.firm, 4)
+    store_any32(note + OPTIONS + FIRM, load_any32(message + _ENTRY.firm) if is_text else _BLANK)
     refused = 0
     if kind == _C:
         padded = load_any64(message + _MASS.symbol)
         symbol = ouch.unpad(padded)
         store_any64(note + MASS_SYMBOL, padded)
-        if symbol != 0 and ouch.symbol_scale(session, symbol) == 0:
+        if not is_text or not is_printable(message + _MASS.symbol, 8):
+            refused = _R_TOKEN
+        elif symbol != 0 and ouch.symbol_scale(session, symbol) == 0:
             refused = _R_SYMBOL
         else:
             store_i64(order + _SYMBOL, symbol)

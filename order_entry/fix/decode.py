@@ -23,6 +23,7 @@ from openoutcry.order_entry.fix.text import (
     read_timestamp,
     store_word,
 )
+from openoutcry.order_entry.printable import is_printable
 from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, store_i64, store_u8, store_u16
@@ -120,13 +121,15 @@ def refuse_note(note: int, refusal: int) -> None:
 
 @kernel
 def take_token(fields: int, tag: int, at: int, size_at: int) -> int:
-    """Copy an identifier of the client's; FINE, MISSING or RANGE (too long)."""
+    """Copy an identifier of the client's; FINE, MISSING, RANGE (too long) or FORM (no text)."""
     entry = scan.field(fields, tag)
     size = entry & 0xFFFF
     if size == 0:
         return MISSING
     if size > MAX_TOKEN:
         return RANGE
+    if not is_printable(scan.value_of(fields, entry), size):
+        return FORM
     copy_token(at, scan.value_of(fields, entry), size)
     store_u8(size_at, size)
     return FINE
@@ -329,6 +332,15 @@ def take_time_in_force(session: int, fields: int, order: int, note: int, charact
 
 
 @kernel
+def check_symbol(fields: int) -> int:
+    """FINE, MISSING or FORM (no text): also of a symbol that no instrument has."""
+    entry = scan.field(fields, 55)
+    if entry == 0:
+        return MISSING
+    return FINE if is_printable(scan.value_of(fields, entry), entry & 0xFFFF) else FORM
+
+
+@kernel
 def take_symbol(session: int, fields: int, order: int) -> int:
     """Put the symbol into the record; returns the instrument's row, 0 if there is none such."""
     entry = scan.field(fields, 55)
@@ -418,6 +430,8 @@ def decode_order(session: int, fields: int, order: int, note: int, decimals: int
     if entry != 0:
         if entry & 0xFFFF > MAX_ACCOUNT:
             return rejected(fields, scan.OUT_OF_RANGE, 1)
+        if not is_printable(scan.value_of(fields, entry), entry & 0xFFFF):
+            return rejected(fields, scan.BAD_FORMAT, 1)
         copy_account(note + notes.OWN + ACCOUNT, scan.value_of(fields, entry), entry & 0xFFFF)
     if scan.field(fields, 152) != 0:
         order_type = for_budget(fields, order, bits, character, decimals)
@@ -468,8 +482,9 @@ def decode_mass(session: int, fields: int, order: int, note: int, msg_type: int)
         if problem != FINE:
             return rejected(fields, reason_of(problem), 54)
     if scope == 49:
-        if scan.field(fields, 55) == 0:
-            return rejected(fields, scan.REQUIRED_MISSING, 55)
+        problem = check_symbol(fields)
+        if problem != FINE:
+            return rejected(fields, reason_of(problem), 55)
         if take_symbol(session, fields, order) == 0:
             refuse_note(note, Refusal.UNKNOWN_SYMBOL)
     elif scope != 55:
@@ -526,8 +541,9 @@ def decode(message: int, length: int, session: int, order: int, note: int) -> in
         problem = take_token(fields, 41, note + notes.ORIG, note + notes.ORIG_BYTES)
         if problem != FINE:
             return rejected(fields, reason_of(problem), 41)
-    if scan.field(fields, 55) == 0:
-        return rejected(fields, scan.REQUIRED_MISSING, 55)
+    problem = check_symbol(fields)
+    if problem != FINE:
+        return rejected(fields, reason_of(problem), 55)
     problem = take_side(fields, order, note)
     if problem != FINE:
         return rejected(fields, reason_of(problem), 54)

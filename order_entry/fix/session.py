@@ -20,6 +20,7 @@ from openoutcry.order_entry.fix.text import (
     read_timestamp,
     same_text,
 )
+from openoutcry.order_entry.printable import is_printable
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, store_i64
 
@@ -446,6 +447,9 @@ def on_session_message(session: int, msg_type: int, seq: int, now_ns: int, out: 
     entry = scan.field(fields, 112)
     if entry == 0:
         error_of_tag(fields, scan.REQUIRED_MISSING, 112)
+        send.send_reject(session, seq, now_ns, out)
+    elif not is_printable(scan.value_of(fields, entry), entry & 0xFFFF):
+        error_of_tag(fields, scan.BAD_FORMAT, 112)
         send.send_reject(session, seq, now_ns, out)
     else:
         send.send_heartbeat(session, entry, now_ns, out)

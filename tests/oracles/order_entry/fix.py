@@ -237,7 +237,7 @@ class Decoder:
         result.note["token"] = _name(fields, 11)
         if kind in ("F", "G"):
             result.note["orig"] = _name(fields, 41)
-        _need(fields, 55)
+        _text(_need(fields, 55), 55)
         _side(fields, result)
         self._symbol(fields, result)
         if kind == "H":
@@ -263,7 +263,7 @@ class Decoder:
         if 54 in fields:
             _side(fields, result)
         if scope == "1":
-            _need(fields, 55)
+            _text(_need(fields, 55), 55)
             self._symbol(fields, result)
         elif scope != "7":
             result.refuse(Refusal.UNSUPPORTED)
@@ -287,6 +287,7 @@ class Decoder:
         account = fields.get(1, "").encode("latin-1")
         if len(account) > 16:
             raise Rejected(RANGE, "1")
+        _text(fields.get(1, ""), 1)
         result.own[8 : 8 + len(account)] = account
         try:
             order_type, aux = _type(fields, result, kind, letters, places)
@@ -354,6 +355,12 @@ def _name(fields: Mapping[int, str], tag: int) -> bytes:
     value = _need(fields, tag)
     if len(value) > 36:
         raise Rejected(RANGE, str(tag))
+    return _text(value, tag)
+
+
+def _text(value: str, tag: int) -> bytes:
+    if not all(" " <= letter <= "~" for letter in value):
+        raise Rejected(FORM, str(tag))
     return value.encode("latin-1")
 
 

@@ -109,12 +109,17 @@ def check_token(token: str) -> None:
     demand(set(token) <= ALPHANUMERIC and token.strip() != "", Refusal.TOKEN)
 
 
+def check_text(*texts: str) -> None:
+    demand(all(" " <= letter <= "~" for text in texts for letter in text), Refusal.TOKEN)
+
+
 def enter(fields: dict[str, Any], world: World, order: Any, note: Any) -> None:
     note["token"], note["token_bytes"] = token_of(fields["token"]), 14
     note["own"] = own_bytes(fields)
     symbol = fields["symbol"].rstrip(" ").encode("latin-1")
     order["symbol"], order["qty_lots"] = symbol, fields["shares"]
     check_token(fields["token"])
+    check_text(fields["firm"])
     demand(fields["side"] in "BSTE", Refusal.SIDE)
     demand(fields["shares"] > 0, Refusal.QTY)
     scale = world.scale(symbol)

@@ -28,7 +28,14 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.messages import OPTIONS50, OUCH50
 from tests.oracles.order_entry import ouch42
-from tests.oracles.order_entry.ouch42 import MARKET_PRICES, MAX_PRICE, SHOWN, demand, u32
+from tests.oracles.order_entry.ouch42 import (
+    MARKET_PRICES,
+    MAX_PRICE,
+    SHOWN,
+    check_text,
+    demand,
+    u32,
+)
 from tests.oracles.order_entry.world import Row, World, new_note, new_order, reduce_or_modify
 
 BY_TAG = {option.tag: option for option in OPTIONS50}
@@ -70,6 +77,8 @@ def read_options(data: bytes, replacing: bool) -> tuple[dict[str, Any], bool]:
         if option is None or not (option.replaces if replacing else option.enters):
             return options, False
         if option.field.name in options or len(value) != option.field.size_bytes:
+            return options, False
+        if option.field.name == "firm" and not all(32 <= byte <= 126 for byte in value):
             return options, False
         text = option.field.size > 0
         signed = option.field.ctype == "i32"
@@ -158,6 +167,7 @@ def enter(
     symbol = fields["symbol"].rstrip(" ").encode("latin-1")
     order["symbol"], order["qty_lots"] = symbol, fields["quantity"]
     demand(not world.disabled, Refusal.DISABLED)
+    check_text(fields["clordid"])
     demand(whole, Refusal.OPTION)
     demand(fields["side"] in "BSTE", Refusal.SIDE)
     demand(fields["quantity"] > 0, Refusal.QTY)
@@ -251,6 +261,7 @@ def replace(
     note["own"] = own_bytes({key: fields[key] for key in kept})
     order["qty_lots"], order["price_ticks"] = fields["quantity"], min(fields["price"], 2**63 - 1)
     demand(not world.disabled, Refusal.DISABLED)
+    check_text(fields["clordid"])
     demand(whole, Refusal.OPTION)
     demand(fields["quantity"] > 0, Refusal.QTY)
     demand(0 < fields["price"] <= MAX_PRICE, Refusal.PRICE)
@@ -287,11 +298,13 @@ def other(
         demand(False, Refusal.QUERIED)
     note["client_seq"], note["token_bytes"] = fields["user_ref"], 4
     firm, symbol = fields["firm"].encode("latin-1"), fields.get("symbol", "").encode("latin-1")
-    note["orig"] = bytes(28) + firm + symbol.ljust(8, b"\0")
+    is_text = all(32 <= byte <= 126 for byte in firm)
+    note["orig"] = bytes(28) + (firm if is_text else b"    ") + symbol.ljust(8, b"\0")
     if kind in "DE":
         world.disabled = kind == "D"
         demand(False, Refusal.DISABLE if world.disabled else Refusal.ENABLE)
     name_only = symbol.rstrip(b" ")
+    check_text(fields["firm"], fields["symbol"])
     demand(name_only == b"" or world.scale(name_only) > 0, Refusal.SYMBOL)
     order["symbol"], order["kind"] = name_only, CommandKind.MASS_CANCEL
 

@@ -1,0 +1,20 @@
+"""What the protocols call text: printable ASCII, from the space to the tilde.
+
+Everything that a participant names goes through :func:`is_printable` before a record or a note
+keeps it; what does not pass is refused by the protocol's own reject.
+"""
+
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.memory import load_u8
+
+FIRST, LAST = 32, 126
+
+
+@kernel
+def is_printable(address: int, size: int) -> bool:
+    """Whether each of ``size`` bytes at ``address`` is a printable character."""
+    outside = 0
+    for offset in range(size):
+        byte = load_u8(address + offset)
+        outside |= (byte - FIRST) | (LAST - byte)
+    return outside >= 0
