@@ -16,7 +16,9 @@ from openoutcry.cli.options import SMTP_CA_OPTION, SMTP_TLS_OPTION, Endpoint
 @click.option("--mail-from", "sender", default="openoutcry@localhost", show_default=True,
               help="Of their mail.")  # fmt: skip
 @click.option("--webhook-host", "webhook_hosts", multiple=True,
-              help="A host that participants' webhooks may go to; without one, none.")  # fmt: skip
+              metavar="HOST[:PORT]",
+              help="Where participants' webhooks may go (default: nowhere; "
+                   "port 80 for http, 443 for https).")  # fmt: skip
 def screen(
     file: Path,
     address: tuple[str, int],

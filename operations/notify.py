@@ -1,9 +1,12 @@
 """Tells who should know of an alarm: a webhook, e-mail, a line on the terminal."""
 
+import contextlib
 import http.client
 import json
 import smtplib
+import socket
 import ssl
+import threading
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +19,8 @@ from urllib.parse import urlsplit
 from openoutcry.operations.evaluate import Standing, State
 from openoutcry.wire import OutcryError
 
-TIMEOUT_S = 5.0
+TIMEOUT_S, TOTAL_S = 5.0, 10.0
+"""Between two reads of an answer, and for all of its head."""
 Notify = Callable[[Sequence[Standing]], None]
 
 
@@ -51,13 +55,52 @@ def _shown(url: str) -> str:
 
 
 class _Here(urllib.request.HTTPRedirectHandler):
-    """Whoever is told is who was named: a redirection leads nowhere."""
+    """What is told goes where it was sent: a redirection leads nowhere."""
 
     def redirect_request(self, *args: Any) -> None:
         return None
 
 
-_OPENER = urllib.request.build_opener(_Here)
+class _Bounded(http.client.HTTPResponse):
+    """An answer whose status and headers come within TOTAL_S, however slowly a server drips them:
+    the time between two reads alone would bound nothing."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **more: Any) -> None:
+        def cut() -> None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+        self._cut = threading.Timer(TOTAL_S, cut)
+        self._cut.daemon = True
+        super().__init__(sock, *args, **more)
+
+    def begin(self) -> None:
+        self._cut.start()
+        try:
+            super().begin()
+        finally:
+            self._cut.cancel()
+
+
+class _Http(http.client.HTTPConnection):
+    response_class = _Bounded
+
+
+class _Https(http.client.HTTPSConnection):
+    response_class = _Bounded
+
+
+class _HttpHandler(urllib.request.HTTPHandler):
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Http, request)
+
+
+class _HttpsHandler(urllib.request.HTTPSHandler):
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Https, request)
+
+
+_OPENER = urllib.request.build_opener(_Here, _HttpHandler, _HttpsHandler)
 
 
 def post_json(url: str, document: Any) -> None:

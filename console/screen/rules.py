@@ -25,6 +25,8 @@ RULES_MOST = 20
 """Of one session."""
 MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,190}")
 URL_MOST = 500
+PORTS = {"http": 80, "https": 443}
+"""Of a webhook whose address names none."""
 SIDES = {"B": "bought"}
 
 
@@ -68,6 +70,27 @@ def price_text(price: int, decimals: int) -> str:
 def fill_text(fill: Fill, decimals: Callable[[str], int]) -> str:
     did = SIDES.get(fill.side, "sold")
     return f"{did} {fill.qty_lots} {fill.symbol} at {price_text(fill.price, decimals(fill.symbol))}"
+
+
+def require_allowed(url: str, hosts: tuple[str, ...]) -> None:
+    """Raises :class:`RuleError` for what is no address of a webhook, and for one whose host and
+    port ``hosts`` does not name.  A host without a port allows that of the address's scheme."""
+    try:
+        address = urlsplit(url)
+        host, port = address.hostname or "", address.port
+    except ValueError:
+        raise RuleError("webhook: that is no address") from None
+    plain = url.isascii() and url.isprintable()
+    if (address.scheme not in PORTS or len(url) > URL_MOST or not plain
+            or " " in url or "@" in address.netloc):  # fmt: skip
+        raise RuleError("webhook: an address is http:// or https://, a host and a path")
+    usual = PORTS[address.scheme]
+    port = usual if port is None else port
+    shown = f"[{host}]" if ":" in host else host
+    allowed = {one.casefold() for one in hosts}
+    if f"{shown}:{port}" not in allowed and not (port == usual and {shown, host} & allowed):
+        raise RuleError(f"webhook: the venue lets none go to {shown or 'nobody'}:{port} "
+                        "(outcry screen --webhook-host)")  # fmt: skip
 
 
 class Rules:
@@ -120,18 +143,7 @@ class Rules:
         if rule.mail and not MAIL.fullmatch(rule.mail):
             raise RuleError("mail: that is no address")
         if rule.webhook:
-            try:
-                address = urlsplit(rule.webhook)
-                host, _ = address.hostname or "", address.port
-            except ValueError:
-                raise RuleError("webhook: that is no address") from None
-            plain = rule.webhook.isascii() and rule.webhook.isprintable()
-            if (address.scheme not in ("http", "https") or len(rule.webhook) > URL_MOST or not plain
-                    or " " in rule.webhook or "@" in address.netloc):  # fmt: skip
-                raise RuleError("webhook: an address is http:// or https://, a host and a path")
-            if host not in self.hosts:
-                raise RuleError(f"webhook: the venue lets none go to {host or 'nobody'} "
-                                "(outcry screen --webhook-host)")  # fmt: skip
+            require_allowed(rule.webhook, self.hosts)
 
     def _write(self, of: dict[str, list[Rule]]) -> None:
         """On the disk, whole or not at all.  Raises :class:`RuleError`."""

@@ -45,7 +45,7 @@ class Screen:
         )
         self.log = VenueLog(file.journal, file.name, self._sequenced, LOG)
         self.rules = Rules(log_folder(file.journal), self.decimals, hosts, smtp is not None)
-        self.teller = Teller(file.name, smtp, sender, self._not_told)
+        self.teller = Teller(file.name, smtp, sender, self._not_told, hosts=hosts)
         self.second = 0
         self._notices: dict[str, deque[dict[str, Any]]] = {}
         self._numbered = 0

@@ -1,5 +1,5 @@
-"""Tells by mail and webhook what rules have found, from a thread of its own: who cannot be reached
-is tried again, and nobody waits for him."""
+"""Tells by mail and webhook what rules have found, from threads of its own: one that cannot be
+reached is tried again, and no session waits for another's."""
 
 import time
 from collections import deque
@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Condition, Thread
 
-from openoutcry.console.screen.rules import Rule
+from openoutcry.console.screen.rules import Rule, RuleError, require_allowed
 from openoutcry.operations.notify import MailServer, NotifyError, post_json, send_mail
 
 TRIES, AGAIN_S = 5, 20.0
-WAITING_MOST = 1_000
+WAITING_MOST = 200
+"""Messages of one session that wait at most."""
+THREADS = 16
+"""So many messages are sent at once, of a session one."""
 EACH_MINUTE = 30
 """Messages of one session beyond these are told on the page alone."""
 
@@ -28,7 +31,7 @@ class Message:
 
 
 class Teller:
-    """Sends; ``failed`` is told the session and words of what could not be."""
+    """Sends; ``failed`` is given the session and words of what could not be sent."""
 
     def __init__(
         self,
@@ -37,36 +40,54 @@ class Teller:
         sender: str,
         failed: Callable[[str, str], None],
         clock: Callable[[], float] = time.monotonic,
+        hosts: tuple[str, ...] = (),
     ) -> None:
-        self.venue, self.smtp, self.sender = venue, smtp, sender
+        """``hosts``: where webhooks may go."""
+        self.venue, self.smtp, self.sender, self.hosts = venue, smtp, sender, hosts
         self.failed, self.clock = failed, clock
-        self._waiting: deque[Message] = deque()
+        self._waiting: dict[str, deque[Message]] = {}
+        """Of each session, the one that has waited longest first."""
+        self._busy: set[str] = set()
+        """Sessions of which a message is being sent."""
         self._sent: dict[str, deque[float]] = {}
         self._wake, self._over = Condition(), False
-        self._thread = Thread(target=self._run, daemon=True, name="screen-teller")
+        self._threads: list[Thread] = []
 
     def start(self) -> None:
-        self._thread.start()
+        self._threads = [
+            Thread(target=self._run, daemon=True, name=f"screen-teller-{number}")
+            for number in range(THREADS)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         with self._wake:
             self._over = True
-            self._wake.notify()
-        self._thread.join(5)
+            self._wake.notify_all()
+        until_s = time.monotonic() + 5
+        for thread in self._threads:
+            thread.join(max(0.0, until_s - time.monotonic()))
 
     def tell(self, session: str, rule: Rule, text: str) -> None:
-        """By whatever the rule names beside the page."""
+        """By all that the rule names beside the page."""
         for to in ("mail", "webhook"):
             if getattr(rule, to) and self._may(session):
                 with self._wake:
-                    self._waiting.append(Message(session, rule, text, to))
+                    queue = self._waiting.setdefault(session, deque())
+                    queue.append(Message(session, rule, text, to))
                     self._wake.notify()
+
+    def waiting(self, session: str) -> int:
+        """Messages of the session that are not sent yet."""
+        with self._wake:
+            return len(self._waiting.get(session, ()))
 
     def _may(self, session: str) -> bool:
         now_s = self.clock()
         sent = self._sent.setdefault(session, deque(maxlen=EACH_MINUTE))
         over = len(sent) == EACH_MINUTE and now_s - sent[0] < 60
-        if over or len(self._waiting) >= WAITING_MOST:
+        if over or self.waiting(session) >= WAITING_MOST:
             self.failed(session, "too many messages in a minute: this one stands here alone")
             return False
         sent.append(now_s)
@@ -75,41 +96,71 @@ class Teller:
     def _run(self) -> None:
         while True:
             with self._wake:
-                while not self._over and (message := self._next()) is None:
+                while not self._over and (message := self.take()) is None:
                     self._wake.wait(1.0)
                 if self._over:
                     return
-                assert message is not None
-                self._waiting.remove(message)
-            self._send(message)
+            assert message is not None
+            self.send(message)
 
-    def _next(self) -> Message | None:
+    def take(self) -> Message | None:
+        """The next message to be sent, in turns of sessions: its session waits for it."""
         now_s = self.clock()
-        return next((one for one in self._waiting if one.due_s <= now_s), None)
+        for session, queue in self._waiting.items():
+            if session in self._busy:
+                continue
+            message = next((one for one in queue if one.due_s <= now_s), None)
+            if message is not None:
+                queue.remove(message)
+                self._busy.add(session)
+                # The others' turn comes first, the next time.
+                self._waiting[session] = self._waiting.pop(session)
+                return message
+        return None
 
-    def _send(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
+        """Send what :meth:`take` gave; what fails, and all else of the session that goes to the
+        same address, is due again after a while."""
         try:
-            if message.to == "mail":
-                assert self.smtp is not None
-                send_mail(self.smtp, self.sender, [message.rule.mail],
-                          f"[{self.venue}] {message.session}: {message.text}",
-                          message.text)  # fmt: skip
-            else:
-                labels = {
-                    "alertname": message.rule.kind,
-                    "session": message.session,
-                    "venue": self.venue,
-                }
-                alert = {"status": "firing", "labels": labels,
-                         "annotations": {"summary": message.text}}  # fmt: skip
-                document = {"version": "4", "receiver": "openoutcry", "status": "firing",
-                            "alerts": [alert]}  # fmt: skip
-                post_json(message.rule.webhook, document)
-        except NotifyError as error:
+            self._post(message)
+        except (NotifyError, RuleError) as error:
             message.tries += 1
-            message.due_s = self.clock() + AGAIN_S
-            if message.tries < TRIES:
-                with self._wake:
-                    self._waiting.append(message)
+            with self._wake:
+                queue = self._waiting[message.session]
+                if message.tries < TRIES:
+                    queue.appendleft(message)
+                for one in queue:
+                    if self._address(one) == self._address(message):
+                        one.due_s = self.clock() + AGAIN_S
             if message.tries in (1, TRIES):
                 self.failed(message.session, f"not told by {message.to}: {error}")
+        finally:
+            with self._wake:
+                self._busy.discard(message.session)
+                if not self._waiting[message.session]:
+                    del self._waiting[message.session]
+                self._wake.notify()
+
+    @staticmethod
+    def _address(message: Message) -> tuple[str, str]:
+        return message.to, getattr(message.rule, message.to)
+
+    def _post(self, message: Message) -> None:
+        if message.to == "mail":
+            assert self.smtp is not None
+            send_mail(self.smtp, self.sender, [message.rule.mail],
+                      f"[{self.venue}] {message.session}: {message.text}",
+                      message.text)  # fmt: skip
+            return
+        # The rule may be older than what the venue allows now.
+        require_allowed(message.rule.webhook, self.hosts)
+        labels = {
+            "alertname": message.rule.kind,
+            "session": message.session,
+            "venue": self.venue,
+        }
+        alert = {"status": "firing", "labels": labels,
+                 "annotations": {"summary": message.text}}  # fmt: skip
+        document = {"version": "4", "receiver": "openoutcry", "status": "firing",
+                    "alerts": [alert]}  # fmt: skip
+        post_json(message.rule.webhook, document)

@@ -63,7 +63,7 @@ def screen(floor):
         floor.venue.stop()
         floor.open()
     if floor.screen is None:
-        floor.serve_screen("--webhook-host", "127.0.0.1", "--smtp", f"127.0.0.1:{free_port()}")
+        floor.serve_screen("--webhook-host", "127.0.0.1:9", "--smtp", f"127.0.0.1:{free_port()}")
     return floor
 
 

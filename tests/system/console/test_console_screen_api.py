@@ -351,8 +351,10 @@ def receivers(screen):
     for one in (hook, mail):
         Thread(target=one.serve_forever, daemon=True).start()
     screen.leave_screen()
-    screen.serve_screen("--webhook-host", "127.0.0.1", "--mail-from", "venue@test.example",
-                        "--smtp", f"127.0.0.1:{mail.server_address[1]}")  # fmt: skip
+    screen.serve_screen("--webhook-host", f"127.0.0.1:{hook.server_port}",
+                        "--webhook-host", "127.0.0.1:9",
+                        "--mail-from", "venue@test.example", "--smtp",
+                        f"127.0.0.1:{mail.server_address[1]}")  # fmt: skip
     yield f"http://127.0.0.1:{hook.server_port}/secret-path"
     for one in (hook, mail):
         one.shutdown()
@@ -508,7 +510,7 @@ def test_nothing_is_doubled_or_lost_when_the_page_dies(screen, traders):
         one.enter(name, "buy", 1, f"1.{k:02}")
     screen.screen.kill()
     screen.screen.communicate()
-    screen.serve_screen("--webhook-host", "127.0.0.1")
+    screen.serve_screen("--webhook-host", "127.0.0.1:9")
     one.base_url = three.base_url = screen.screen_url
     assert one.get("/api/own").status_code == 401
     one.cookies.clear()

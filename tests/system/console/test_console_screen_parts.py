@@ -1,8 +1,10 @@
 """The screen's parts alone: orders out of messages, rules, and how they are told."""
 
+import contextlib
 import json
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from openoutcry.console.screen import orders as o
 from openoutcry.console.screen.orders import OwnOrders, Traded
+from openoutcry.operations import notify
 from openoutcry.operations.notify import MailServer, NotifyError, post_json, send_mail
 from tests.support.console.console_screen_parts import venue_message
 
@@ -98,6 +101,28 @@ def test_a_webhook_is_not_led_elsewhere():
             post_json(f"http://127.0.0.1:{server.server_port}/x", {})
         server.shutdown()
     assert Elsewhere.followed_path == ""
+
+
+def test_an_answer_that_drips_is_cut_off(monkeypatch):
+    """A byte of its head each 50 ms would last as long as its server likes."""
+    monkeypatch.setattr(notify, "TOTAL_S", 0.5)
+    over = threading.Event()
+
+    def drip():
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            while not over.wait(0.05):
+                connection.sendall(b"H")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        begun = time.monotonic()
+        with pytest.raises(NotifyError):
+            post_json(f"http://127.0.0.1:{listener.getsockname()[1]}/x", {})
+        assert time.monotonic() - begun < notify.TIMEOUT_S
+        over.set()
+        thread.join()
 
 
 def test_a_mail_server_that_is_not_there_is_named():

@@ -1,5 +1,6 @@
 """The screen's parts alone: orders out of messages, rules, and how they are told."""
 
+import contextlib
 import json
 
 import pydantic
@@ -140,17 +141,80 @@ def test_who_cannot_be_reached_is_tried_again_and_then_told(monkeypatch):
 
     monkeypatch.setattr(tell, "send_mail", refused)
     teller.tell("ANNA", Rule(FILL, mail="a@b.example"), "sold 1 TIN at 1.00")
-    while (one := teller._next()) is not None:
-        teller._waiting.remove(one)
-        teller._send(one)
-        assert teller._next() is None, "not before its time"
+    while (one := teller.take()) is not None:
+        teller.send(one)
+        assert teller.take() is None, "not before its time"
         now[0] += tell.AGAIN_S
     assert len(tries) == tell.TRIES
     assert failed == [("ANNA", "not told by mail: nobody")] * 2
     for _ in range(tell.EACH_MINUTE + 5):
         teller.tell("BERT", Rule(FILL, mail="b@b.example"), "x")
-    assert sum(one.session == "BERT" for one in teller._waiting) == tell.EACH_MINUTE
+    assert teller.waiting("BERT") == tell.EACH_MINUTE
     assert "too many messages" in failed[-1][1]
+
+
+def test_a_receiver_that_is_dead_delays_its_own_session_alone(monkeypatch):
+    """Of 30 alerts of one session one is tried each 20 seconds; another session's goes while that
+    try lasts, and so does mail of the first."""
+    now, failed, posted, mailed = [0.0], [], [], []
+    teller = tell.Teller("V", MailServer("127.0.0.1", 1), "v@x.example",
+                         lambda *one: failed.append(one), lambda: now[0],
+                         hosts=("dead.example", "good.example"))  # fmt: skip
+
+    def post(url, document):
+        posted.append((url, document["alerts"][0]["labels"]["session"]))
+        if "dead" in url:
+            raise NotifyError("nobody")
+
+    monkeypatch.setattr(tell, "post_json", post)
+    monkeypatch.setattr(tell, "send_mail", lambda *words: mailed.append(words))
+    dead, good = "http://dead.example/a", "http://good.example/b"
+    for number in range(29):
+        teller.tell("ANNA", Rule(FILL, webhook=dead), str(number))
+    teller.tell("ANNA", Rule(FILL, mail="a@b.example"), "mail")
+    teller.tell("BERT", Rule(FILL, webhook=good), "his")
+    first, second = teller.take(), teller.take()
+    assert (first.session, second.session) == ("ANNA", "BERT")
+    assert teller.take() is None, "a session has one message under way"
+    teller.send(second)
+    teller.send(first)
+    teller.send(teller.take())
+    assert len(mailed) == 1
+    assert teller.take() is None
+    now[0] += tell.AGAIN_S
+    teller.send(teller.take())
+    assert teller.take() is None
+    assert posted == [(good, "BERT"), (dead, "ANNA"), (dead, "ANNA")]
+    assert teller.waiting("ANNA") == 29
+    assert teller.waiting("BERT") == 0
+
+
+def test_a_rule_that_the_venue_no_longer_allows_is_told_on_the_page(monkeypatch):
+    failed = []
+    teller = tell.Teller("V", None, "", lambda *one: failed.append(one), lambda: 0.0, hosts=())
+    monkeypatch.setattr(tell, "post_json", lambda *words: pytest.fail("nothing is sent"))
+    teller.tell("ANNA", Rule(FILL, webhook="http://hooks.example/"), "x")
+    teller.send(teller.take())
+    assert "the venue lets none go to hooks.example:80" in failed[0][1]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "url", "goes"),
+    [
+        (("h.example",), "https://h.example/", True), (("h.example",), "http://h.example/", True),
+        (("h.example",), "http://h.example:22/", False),
+        (("h.example",), "https://h.example:80/", False),
+        (("h.example:9000",), "http://h.example:9000/", True),
+        (("h.example:9000",), "http://h.example/", False),
+        (("H.example",), "http://h.EXAMPLE", True),
+        (("::1",), "http://[::1]/", True), (("[::1]:81",), "http://[::1]:81/", True),
+        (("::1",), "http://[::1]:81/", False),
+    ],
+)  # fmt: skip
+def test_a_webhook_goes_to_a_port_that_the_venue_names(tmp_path, hosts, url, goes):
+    rules = rules_of(tmp_path, hosts=hosts)
+    with contextlib.nullcontext() if goes else pytest.raises(RuleError, match="lets none go to"):
+        rules.add("ANNA", Rule(FILL, webhook=url))
 
 
 TERMS = {"side": "B", "symbol": "TIN", "qty_lots": 5, "price": 10_000, "tif": "day",
