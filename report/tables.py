@@ -30,6 +30,7 @@ DOCUMENTS = (
     "docs/backtest.md",
     "docs/topology.md",
     "docs/replication.md",
+    "docs/security.md",
 )
 MADE_BY_TESTS = {
     "backtest_deaths": "system/measurement/test_work",
@@ -395,6 +396,26 @@ def _window(run: dict[str, Any]) -> str:
     return f"{run['window_violations']} of {run['window_readings']}"
 
 
+def security_table(document: dict[str, Any]) -> str:
+    """What each message costs, and whether that grows with what others have."""
+    rows = [
+        (
+            row["protocol"],
+            row["message"],
+            f"{row['us']['little']:.2f}",
+            str(row["tokens"]),
+            f"{row['multiple']:.2f}",
+            f"{row['grows']:.2f}" + (f" ({row['walks']})" if row["walks"] else ""),
+        )
+        for row in document["figures"]["messages"]
+    ]
+    header = (
+        "| protocol | message | µs of all stages | tokens | a token's cost, to an order's "
+        "| where others have much, to where they have little |"
+    )
+    return table(header, rows) + _source(document)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "pipeline": pipeline_table,
     "kills": kills_table,
@@ -418,6 +439,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     **dict.fromkeys(FACTS, facts_table),
     "clock": clock_table,
     "clock_days": clock_days_table,
+    "security": security_table,
     "prices": lambda prices: cost_table(prices, read_evidence("pipeline")),
 }
 
