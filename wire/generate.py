@@ -151,7 +151,11 @@ def markdown() -> str:
 
 def main() -> None:
     for name, text in generate().items():
-        (ROOT / name).write_text(text)
+        path = ROOT / name
+        same = path.exists() and path.read_text() == text
+        if not same:
+            path.write_text(text)
+        print(f"{name}: {'unchanged' if same else 'written'}")
     history = layout_history()
     if f"{LAYOUT_HASH:016x}" not in history:
         raise SystemExit(

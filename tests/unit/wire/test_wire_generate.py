@@ -84,3 +84,18 @@ def test_magics_spell_their_names_in_memory():
         assert np.array([value], dtype="<u8").tobytes().rstrip(b"\0") == letters
         assert f"#define OUTCRY_{name}_MAGIC UINT64_C(0x{value:x})" in text
     assert set(MAGICS) == {f"{name}_MAGIC" for name in spelt}
+
+
+def test_the_command_says_of_each_file_whether_it_changed(tmp_path, monkeypatch, capsys):
+    """A run that printed nothing left open whether anything had been generated."""
+    for folder in ("wire", "docs"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr(generate, "ROOT", tmp_path)
+    names = list(generate.generate())
+    generate.main()
+    assert capsys.readouterr().out.splitlines() == [f"{name}: written" for name in names]
+    (tmp_path / names[0]).write_text("edited")
+    generate.main()
+    expected = [f"{names[0]}: written", *(f"{name}: unchanged" for name in names[1:])]
+    assert capsys.readouterr().out.splitlines() == expected
+    assert (tmp_path / names[0]).read_text() == generate.generate()[names[0]]
