@@ -53,6 +53,7 @@ INSTRUMENTS: tuple[dict[str, Any], ...] = (
     },
     {
         "symbol": b"BANDS",
+        "price_step_ticks": 1,
         "tick_table": [(START_TICKS, 5)],
         "qty_step_lots": 100,
         "market_band_ticks": 50,

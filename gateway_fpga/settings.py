@@ -34,9 +34,9 @@ class Limits:
     """One symbol's limits beyond its instrument row.
 
     A ``collar_bps`` of 0 is no collar; otherwise prices further than that many basis points from
-    ``reference_price_ticks`` fail.  ``notional_limit`` is the highest price times quantity.  Price
-    bands stand in a collar's place: new sells fail below ``lowest_sell_ticks``, new buys above
-    ``highest_buy_ticks``.
+    ``reference_price_ticks`` fail, but one tick always passes.  ``notional_limit`` is the highest
+    price times quantity.  Price bands stand in a collar's place: new sells fail below
+    ``lowest_sell_ticks``, new buys above ``highest_buy_ticks``.
     """
 
     reference_price_ticks: int = 0
@@ -113,8 +113,10 @@ def row_values(instrument: np.void, limits: Limits) -> dict[str, int]:
     price_twos, price_fives = factors(checked_price_step(instrument))
     qty_twos, qty_fives = factors(int(instrument["qty_step_lots"]))
     reference, bps = limits.reference_price_ticks, limits.collar_bps
-    low = max(0, reference * (COLLAR_ONE - bps)) if bps else 0
-    high = reference * (COLLAR_ONE + bps) if bps else NO_COLLAR_HIGH
+    # One tick always passes, as it does with the core's own collars (risk/protection.py).
+    width = max(COLLAR_ONE, reference * bps)
+    low = max(0, reference * COLLAR_ONE - width) if bps else 0
+    high = reference * COLLAR_ONE + width if bps else NO_COLLAR_HIGH
     if limits.banded:
         low, high = limits.lowest_sell_ticks * COLLAR_ONE, limits.highest_buy_ticks * COLLAR_ONE
     return {
@@ -140,12 +142,20 @@ def symbol_word(symbol: bytes) -> int:
 
 
 def checked_price_step(instrument: np.void) -> int:
-    """What every price of an instrument is a multiple of: the greatest common divisor of its steps.
+    """What every positive price of an instrument is a multiple of: the greatest common divisor of
+    the steps that such a price can have.  The step below a first band that begins at 0 is none of
+    them.
 
     Which of its bands a price lies in, and the step there, is the matcher's to check.
     """
-    bands = (int(instrument[f"band{k}_step_ticks"]) for k in range(1, TICK_BANDS + 1))
-    return math.gcd(int(instrument["price_step_ticks"]), *bands)
+    steps = [int(instrument["price_step_ticks"])]
+    for k in range(1, TICK_BANDS + 1):
+        step = int(instrument[f"band{k}_step_ticks"])
+        if step:
+            # Nothing positive lies below this band: only it and the bands above it count.
+            kept = steps if int(instrument[f"band{k}_from_ticks"]) > 1 else []
+            steps = [*kept, step]
+    return math.gcd(*steps)
 
 
 def factors(step: int) -> tuple[int, int]:

@@ -48,9 +48,9 @@
 #define OUTCRY_ROW_MIN_QTY_LOTS_BITS 64
 #define OUTCRY_ROW_MAX_QTY_LOTS_LOW 192 /* signed */
 #define OUTCRY_ROW_MAX_QTY_LOTS_BITS 64
-#define OUTCRY_ROW_COLLAR_LOW_LOW 256 /* reference * (10000 - collar_bps), not below 0; 0 no collar */
+#define OUTCRY_ROW_COLLAR_LOW_LOW 256 /* reference * 10000 - width, not below 0; 0 no collar */
 #define OUTCRY_ROW_COLLAR_LOW_BITS 80
-#define OUTCRY_ROW_COLLAR_HIGH_LOW 336 /* reference * (10000 + collar_bps); all ones no collar */
+#define OUTCRY_ROW_COLLAR_HIGH_LOW 336 /* reference * 10000 + width; all ones no collar */
 #define OUTCRY_ROW_COLLAR_HIGH_BITS 80
 #define OUTCRY_ROW_NOTIONAL_LIMIT_LOW 416 /* highest price * quantity; all ones no limit */
 #define OUTCRY_ROW_NOTIONAL_LIMIT_BITS 126

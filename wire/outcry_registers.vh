@@ -42,8 +42,8 @@
 `define OUTCRY_ROW_MAX_PRICE_TICKS 127:64 // signed
 `define OUTCRY_ROW_MIN_QTY_LOTS 191:128 // signed
 `define OUTCRY_ROW_MAX_QTY_LOTS 255:192 // signed
-`define OUTCRY_ROW_COLLAR_LOW 335:256 // reference * (10000 - collar_bps), not below 0; 0 no collar
-`define OUTCRY_ROW_COLLAR_HIGH 415:336 // reference * (10000 + collar_bps); all ones no collar
+`define OUTCRY_ROW_COLLAR_LOW 335:256 // reference * 10000 - width, not below 0; 0 no collar
+`define OUTCRY_ROW_COLLAR_HIGH 415:336 // reference * 10000 + width; all ones no collar
 `define OUTCRY_ROW_NOTIONAL_LIMIT 541:416 // highest price * quantity; all ones no limit
 `define OUTCRY_ROW_PRICE_TWOS 549:544 // prices are multiples of 2 to this power
 `define OUTCRY_ROW_PRICE_FIVES 554:552 // prices are multiples of 5 to this power, 0 to 6

@@ -346,7 +346,8 @@ def make_instruments(
     of the other fields of :data:`INSTRUMENT`; without a word about them steps and
     ``min_qty_lots`` are 1, prices lie within ±2**62, the largest quantity is 2**62, and the rest
     is off: price-time, continuous, no bands.  ``tick_table``, a list of up to 10 (from price,
-    step), stands for the ``band`` fields.  Returns an array of :data:`INSTRUMENT_DTYPE`.  Raises
+    step), stands for the ``band`` fields; ``price_step_ticks`` is then given too, unless no
+    positive price lies below the first band.  Returns an array of :data:`INSTRUMENT_DTYPE`.  Raises
     ``ValueError`` naming row and field for a bad or repeated symbol, a value out of its range,
     limits or bands out of order, or more than 4,096 rows.
     """
@@ -401,6 +402,13 @@ def _instrument_row(given: dict[str, Any]) -> dict[str, Any]:
     if shares > 10_000:
         raise ValueError(f"lmm1_share_bps and those after it are {shares} together, above 10,000")
     _check_bands(values)
+    if bands and "price_step_ticks" not in given:
+        first = int(bands[0][0])
+        if max(1, int(values["min_price_ticks"])) < first:
+            raise ValueError(
+                f"tick_table begins at {first} and price_step_ticks is not given: name the step of "
+                "prices below it (with 1 the gateway checks no step at all)"
+            )
     return values
 
 

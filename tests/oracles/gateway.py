@@ -95,8 +95,8 @@ class ReferenceGateway:
         limits = self._limits(order)
         reference = limits.reference_price_ticks
         if limits.collar_bps:
-            distance = Fraction(abs(price_ticks - reference), reference)
-            if distance > Fraction(limits.collar_bps, 10_000):
+            distance = abs(price_ticks - reference)
+            if distance > 1 and Fraction(distance, reference) > Fraction(limits.collar_bps, 10_000):
                 wrong.add(ErrorBit.COLLAR)
         if order["kind"] == CommandKind.NEW:
             if order["side"] == Side.SELL and price_ticks < limits.lowest_sell_ticks:
@@ -162,9 +162,15 @@ def _price(order: np.void, row: Any) -> set[ErrorBit]:
     if row is not None:
         if price_ticks > int(row["max_price_ticks"]):
             wrong.add(ErrorBit.PRICE_ABOVE_LIMIT)
-        steps = [int(row["price_step_ticks"])]
-        steps += [int(row[f"band{k}_step_ticks"]) for k in range(1, 11)]
-        if price_ticks > 0 and price_ticks % checked_part(math.gcd(*steps)) != 0:
+        bands = [(int(row[f"band{k}_from_ticks"]), int(row[f"band{k}_step_ticks"]))
+                 for k in range(1, 11) if row[f"band{k}_step_ticks"]]  # fmt: skip
+        starts = [-(2**63), *(start for start, _ in bands)]
+        ends = [*(start - 1 for start, _ in bands), 2**63 - 1]
+        steps = [int(row["price_step_ticks"]), *(step for _, step in bands)]
+        # Of the steps, those that hold somewhere among the positive prices.
+        asked = [step for step, start, end in zip(steps, starts, ends, strict=True)
+                 if max(start, 1) <= end]  # fmt: skip
+        if price_ticks > 0 and price_ticks % checked_part(math.gcd(*asked)) != 0:
             wrong.add(ErrorBit.PRICE_STEP)
     return wrong
 

@@ -247,6 +247,7 @@ def _draw_instruments(rng: np.random.Generator, centres: Array, width: int, phas
         if perhaps(0.35):
             row["price_step_ticks"] = int(rng.choice([2, 3, 5, 10]))
         if perhaps(0.3):
+            row.setdefault("price_step_ticks", 1)
             row["tick_table"] = _draw_tick_table(rng, centre, width)
         if perhaps(0.25):
             row["qty_step_lots"] = int(rng.choice([2, 5, 10]))

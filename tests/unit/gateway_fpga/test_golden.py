@@ -20,6 +20,7 @@ from openoutcry.wire import (
     TimeInForce,
     make_instruments,
 )
+from tests.oracles.gateway import ReferenceGateway, error_code
 from tests.support.gateway_fpga.golden import RULES, expected
 
 
@@ -127,6 +128,30 @@ def test_tick_bands_are_held_to_what_all_their_steps_share() -> None:
         assert verdict(make_order(symbol=b"BANDS", price_ticks=price)) == {ErrorBit.PRICE_STEP}
     for price in (6, 8, 120, 1_002, 5_002):
         assert verdict(make_order(symbol=b"BANDS", price_ticks=price)) == set()
+
+
+@pytest.mark.parametrize(
+    ("table", "checked"),
+    [
+        ([(0, 4), (100, 10)], 2),
+        ([(1, 1), (100, 10)], 1),
+        ([(-100, 5), (0, 20), (100, 50)], 10),
+        ([(-100, 5), (20, 20), (100, 50)], 5),
+        ([(-100, 20)], 20),
+    ],
+)
+def test_a_step_that_only_prices_below_1_have_switches_no_check_off(
+    table: list[tuple[int, int]], checked: int
+) -> None:
+    """``price_step_ticks`` is 1 unless given: below a first band at 0 no positive price has it."""
+    instruments = make_instruments([{"symbol": "PLAIN", "tick_table": table}])
+    rules = make_rules(instruments)
+    reference = ReferenceGateway({b"PLAIN": instruments[0]})
+    for price in range(1, 220):
+        order = make_order(price_ticks=price)
+        code = validate(order.ctypes.data, rules.ctypes.data)
+        assert code >> ErrorBit.PRICE_STEP & 1 == (price % checked != 0), price
+        assert code == error_code(reference.verdict(order[0]))
 
 
 def test_all_reasons_are_told_not_only_the_first() -> None:

@@ -45,6 +45,20 @@ def test_the_collar_is_closed_on_both_sides() -> None:
     assert reasons(orders, SETTINGS, ErrorBit.COLLAR) == [1, 0, 0, 0, 1]
 
 
+@pytest.mark.parametrize(
+    ("reference", "bps"), [(1, 1), (50, 1), (50, 199), (9_999, 1), (10_000, 1)]
+)
+def test_one_tick_from_the_reference_passes_every_collar(reference: int, bps: int) -> None:
+    """A share that is less than a tick would refuse every price but the reference itself; the
+    core's limits on prices let one tick pass, and so does the gateway."""
+    chosen = Settings(limits={b"A": Limits(reference_price_ticks=reference, collar_bps=bps)})
+    orders = make_orders(price_ticks=[reference + d for d in (-2, -1, 0, 1, 2)])
+    refused = reasons(orders, chosen, ErrorBit.COLLAR)
+    # A price of 0 or less has no distance.
+    assert refused == [int(reference > 2), 0, 0, 0, 1]
+    assert codes(orders, chosen) == expected(orders, chosen)
+
+
 def test_price_bands_refuse_new_sells_below_and_new_buys_above() -> None:
     """A buy far below and a sell far above rest; a REPLACE's side stands in the book alone."""
     chosen = Settings(limits={b"A": Limits(lowest_sell_ticks=950, highest_buy_ticks=1_050)})

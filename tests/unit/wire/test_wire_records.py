@@ -105,10 +105,23 @@ def test_instruments_keep_what_a_row_says():
 
 def test_a_tick_table_fills_the_bands():
     """``tick_table`` is the band fields in short; what it leaves out is no band."""
-    row = make_instruments([{"symbol": "A", "tick_table": [(1000, 5), (5000, 10)]}])[0]
+    given = {"symbol": "A", "price_step_ticks": 1, "tick_table": [(1000, 5), (5000, 10)]}
+    row = make_instruments([given])[0]
     assert (row["band1_from_ticks"], row["band1_step_ticks"]) == (1000, 5)
     assert (row["band2_from_ticks"], row["band2_step_ticks"]) == (5000, 10)
     assert row["band3_step_ticks"] == 0
+
+
+def test_a_tick_table_leaves_no_positive_price_without_a_named_step():
+    """Below a first band that begins above 1 a step of 1 counts only if it is asked for."""
+    with pytest.raises(ValueError, match=r"tick_table begins at 1000 and price_step_ticks"):
+        make_instruments([{"symbol": "A", "tick_table": [(1000, 5)]}])
+    for given in (
+        {"tick_table": [(1000, 5)], "price_step_ticks": 1},
+        {"tick_table": [(0, 5)]},
+        {"tick_table": [(1000, 5)], "min_price_ticks": 1000},
+    ):
+        assert make_instruments([{"symbol": "A"} | given])[0]["price_step_ticks"] == 1
 
 
 def test_symbols_are_padded_with_nul():
