@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.gateway_fpga.tools.evidence import ROOT, read_evidence, write_section
-from tests.support.gateway_fpga import faults_card, faults_gateway, faults_ingress, simulate
+from tests.support.gateway_fpga import faults_card, faults_gateway, faults_ingress
+from tests.support.gateway_fpga.simulate import runner, simulate
 
 RTL = ROOT / "gateway_fpga" / "rtl"
 PARAMETERS = {
@@ -80,7 +81,7 @@ def noticed(fault: Planted, first: bool) -> str:
     """``first``, ``bench`` or ``survived``: by which tests the fault was noticed."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        vars(simulate)["cache_dir"] = lambda: folder
+        vars(runner)["cache_dir"] = lambda: folder
         text = (RTL / f"{fault.file}.v").read_text().replace(fault.old, fault.new)
         broken = folder / f"{fault.file}.v"
         broken.write_text(text)
@@ -91,7 +92,7 @@ def noticed(fault: Planted, first: bool) -> str:
             run = folder / stage
             run.mkdir()
             try:
-                simulate.simulate(
+                simulate(
                     "icarus" if tests else "verilator", fault.toplevel, fault.bench, run,
                     sources=[broken] if fault.file == fault.toplevel else [broken, top],
                     parameters=parameters, tests=tests,

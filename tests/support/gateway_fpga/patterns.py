@@ -1,8 +1,5 @@
 """Idle and back-pressure patterns, reset and clock: what every gateway bench starts with."""
 
-import itertools
-import random
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import cocotb
@@ -10,27 +7,15 @@ from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles, Timer
 
+from openoutcry.gateway_fpga.agents.patterns import PATTERNS, pattern
+
+__all__ = ["CLOCK_NS", "MUTANT", "PATTERNS", "TIMEOUT", "pattern", "quiet_bus", "reset", "start"]
+
 CLOCK_NS = 4
 TIMEOUT: dict[str, Any] = {"timeout_time": 250, "timeout_unit": "us"}
 """For every ``@cocotb.test``: a module that hangs is a failed test."""
 MUTANT: int | None = None
 """Which fault of a netlist of mutants is on (bench_mutants.py sets it); 0 is the RTL as it is."""
-PATTERNS: dict[str, Callable[[random.Random], Iterator[bool]] | None] = {
-    "never": None,
-    "every_second": lambda _: itertools.cycle((True, False)),
-    "mostly": lambda _: itertools.cycle((True, True, True, True, False)),
-    "random": lambda dice: iter(lambda: dice.random() < 0.5, None),
-    "bursts": lambda dice: (
-        held for _ in itertools.count() for held in [dice.random() < 0.5] * dice.randint(1, 12)
-    ),
-}
-"""True is a cycle in which the side holds back: no valid from a source, no ready from a sink."""
-
-
-def pattern(name: str, seed: int) -> Iterator[bool] | None:
-    """A fresh pattern for ``set_pause_generator``; None never holds back."""
-    factory = PATTERNS[name]
-    return factory(random.Random(seed)) if factory else None
 
 
 async def start(dut: HierarchyObject) -> None:

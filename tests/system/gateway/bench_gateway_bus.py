@@ -9,8 +9,8 @@ import cocotb
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 
 from openoutcry.wire.registers import ADDRESS, DECERR, OKAY, REGISTERS, SLVERR, WAYS
-from tests.support.gateway_fpga.bench_gateway import PATIENCE, SLOT_BITS
 from tests.support.gateway_fpga.patterns import quiet_bus, start
+from tests.system.gateway.bench_gateway import PATIENCE, SLOT_BITS
 
 ROWS = WAYS * 2**SLOT_BITS
 RW = [r.offset + 4 * n for r in REGISTERS for n in range(r.count) if r.access == "RW"]

