@@ -1,14 +1,15 @@
 """Prove every property of ``properties.py``, and break the RTL once for each to see it noticed.
 
-    python -m openoutcry.gateway_fpga.formal.run [MODULE or PROPERTY …]
+    python -m openoutcry.gateway_fpga.formal.run [--keep] [MODULE or PROPERTY …]
 
 A module's properties are proved by k-induction (SymbiYosys, Bitwuzla): true in every cycle of
 every run, whatever the inputs do that the assumptions allow.  Then, for each property, one line of
 the RTL is changed as ``properties.py`` says, and a bounded run must end at that very assertion.
-Prints a table and puts each property of which all went well into ``docs/evidence/fpga.json``.  A
-proof has :data:`LIMIT_S` to end.
+Prints a table.  Without a name, or with ``--keep``, each property of which all went well goes into
+``docs/evidence/fpga.json``, a tracked file.  A proof has :data:`LIMIT_S` to end.
 """
 
+import argparse
 import os
 import re
 import subprocess
@@ -177,7 +178,14 @@ def keep(outcome: Outcome) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    unknown = set(arguments) - set(MODULES) - {claim.name for claim in PROPERTIES}
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", help="modules or properties; without one, all")
+    parser.add_argument("--keep", action="store_true", help="write named ones into the evidence")
+    chosen = parser.parse_args(arguments)
+    names = chosen.names
+    unknown = set(names) - set(MODULES) - {claim.name for claim in PROPERTIES}
     if unknown:
         print(
             f"no module or property {sorted(unknown)[0]!r}; modules are {', '.join(MODULES)}",
@@ -185,16 +193,15 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 1
     claims = [
-        claim
-        for claim in PROPERTIES
-        if not arguments or claim.module in arguments or claim.name in arguments
+        claim for claim in PROPERTIES if not names or claim.module in names or claim.name in names
     ]
     good = 0
     for outcome in run(claims):
         print(line(outcome), flush=True)
         if outcome.proved and outcome.caught:
             good += 1
-            keep(outcome)
+            if chosen.keep or not names:
+                keep(outcome)
     print(f"{good} of {len(claims)} properties proved, each broken variant caught")
     return 0 if good == len(claims) else 1
 

@@ -104,7 +104,7 @@ def simulate(
         if simulator == "verilator":
             arguments += [*RANDOM_START, f"+verilator+seed+{seed}"]
         results = folder / "results.xml"
-        run = {
+        run: dict[str, Any] = {
             "test_module": bench, "hdl_toplevel": toplevel, "hdl_toplevel_lang": "verilog",
             "test_filter": "|".join(tests) if tests else None, "seed": seed, "build_dir": built,
             "test_dir": folder, "results_xml": str(results), "waves": waves, "log_file": log,

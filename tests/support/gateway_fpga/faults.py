@@ -129,6 +129,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="simulations at a time")
     parser.add_argument("--first", action="store_true", help="only the tests where it should show")
     parser.add_argument("--numbers", help="of these numbers alone, in this order: 3,17")
+    parser.add_argument("--keep", action="store_true", help="write a part, too, into the evidence")
     chosen = parser.parse_args(arguments)
     faults = [fault for fault in table() if not chosen.files or fault.file in chosen.files]
     if chosen.numbers:
@@ -140,7 +141,8 @@ def main(arguments: Sequence[str]) -> int:
     print(
         f"{len(rows) - len(survivors)} of {len(rows)} noticed, {time.monotonic() - started:.0f} s"
     )
-    keep([row for row in rows if not (chosen.first and row["noticed"] == "survived")])
+    if chosen.keep or not (chosen.files or chosen.numbers):
+        keep([row for row in rows if not (chosen.first and row["noticed"] == "survived")])
     return 0
 
 

@@ -409,6 +409,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, help="other mutants than the table's")
     parser.add_argument("--draw", type=int, help="so many seeds, drawn now")
     parser.add_argument("--jobs", type=int, help="simulations at a time")
+    parser.add_argument("--keep", action="store_true", help="write a part, too, into the evidence")
     chosen = parser.parse_args(arguments)
     if chosen.draw:
         return draw(chosen.draw, chosen.modules or DRAWN, chosen.count or DRAWN_COUNT, chosen.jobs)
@@ -418,7 +419,8 @@ def main(arguments: Sequence[str]) -> int:
         row = measure(target, chosen.count or target.count, chosen.seed or SEED, chosen.jobs)
         rows.append(row)
         tell(row)
-        if chosen.count is None and chosen.seed is None:
+        whole = chosen.keep or not chosen.modules
+        if chosen.count is None and chosen.seed is None and whole:
             kept = merged("mutation", "targets", rows, list(TARGETS))
             write_section("mutation", {"targets": kept, "score": score(kept)}, "make fpga-mutate")
     print(f"{100 * score(rows):.1f} % of the real faults noticed")

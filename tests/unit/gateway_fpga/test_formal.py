@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from openoutcry.gateway_fpga.formal import run
 from openoutcry.gateway_fpga.formal.modules import MODULES
 from openoutcry.gateway_fpga.formal.properties import PROPERTIES
 from openoutcry.gateway_fpga.formal.run import FOLDER, RTL
@@ -38,3 +39,19 @@ def test_the_evidence_is_of_the_properties_in_the_table():
     table = {claim.name: (claim.module, claim.sentence) for claim in PROPERTIES}
     assert {row["name"]: (row["module"], row["sentence"]) for row in rows}.items() <= table.items()
     assert all(row["proved"] and row["caught"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept"), [([], True), (["outcry_skid"], False), (["--keep", "outcry_skid"], True)]
+)
+def test_a_part_of_the_proofs_leaves_the_evidence_alone(arguments, kept, monkeypatch, capsys):
+    """``docs/evidence/fpga.json`` is tracked: a run of one property has not proved the
+    others, and writes only when asked to."""
+    written = []
+    claims = PROPERTIES if not arguments else [c for c in PROPERTIES if c.module == "outcry_skid"]
+    outcomes = [run.Outcome(c.name, c.module, c.sentence, True, True, 1, 0.1) for c in claims]
+    monkeypatch.setattr(run, "run", lambda chosen: iter(outcomes))
+    monkeypatch.setattr(run, "keep", written.append)
+    assert run.main(arguments) == 0
+    assert written == (outcomes if kept else [])
+    assert f"{len(claims)} of {len(claims)} properties proved" in capsys.readouterr().out
