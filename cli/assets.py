@@ -59,9 +59,9 @@ def show(file: Path, as_json: bool) -> None:
     books = at(read_venue(file).journal).books
     rows = money(books)
     if as_json:
-        click.echo(json.dumps({"assets": rows, "notes": [text for _, text in books.remarks]}))
+        click.echo(json.dumps({"assets": rows, "notes": [remark.text for remark in books.remarks]}))
         return
     for row in rows:
         click.echo(f"{row['asset']}: {row['decimals']} decimals; {', '.join(row['instruments'])}")
-    for seq, text in books.remarks:
-        click.echo(f"note: event {seq}: {text}")
+    for remark in books.remarks:
+        click.echo(f"note: event {remark.event_seq}: {remark.text}")

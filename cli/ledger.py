@@ -74,6 +74,8 @@ def show(report: "Report", form: str, out: Path | None) -> None:
             raise click.UsageError(f"--format {form} needs --out FILE")
         (report.write_parquet if form == "parquet" else report.write_pdf)(out)
     elif form == "table" and out is None:
+        for name, text in report.heading.items():
+            click.echo(f"{name}: {text}")
         print_columns(Console(), report.columns, report.texts(), report.numbers)
         for note in report.notes:
             click.echo(f"note: {note}")

@@ -1,7 +1,7 @@
 """The books: balances, positions and open orders in memory, brought along the events."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,11 +31,19 @@ WHY = {
 }  # fmt: skip
 
 
+class Remark(NamedTuple):
+    """What a sequenced command asked of the ledger that cannot be."""
+
+    event_seq: int
+    text: str
+    participant: int | None = None
+    """The one member that may read it; None: the text is for the operator alone."""
+
+
 class Books:
     """Everybody's accounts, from a journal's configuration on.
 
-    ``monies`` are the names and decimals of money, ``remarks`` (event sequence, text) what a
-    sequenced command asked of the ledger that cannot be.
+    ``monies`` are the names and decimals of money, ``venue`` the name that the journal has.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -54,7 +62,8 @@ class Books:
         self.schedules = np.zeros((lay.SCHEDULES, lay.SCHEDULE_WORDS), np.int64)
         self.schedules[:, 1 :: lay.TIER_WORDS] = lay.UNUSED_TIER
         self.monies: list[tuple[str, int]] = [("CASH", 0)]
-        self.remarks: list[tuple[int, str]] = []
+        self.remarks: list[Remark] = []
+        self.venue = str(config.get("source") or "").removeprefix("venue ")
         self.failed: str | None = None
         words = {lay.INSTRUMENTS: self.count, lay.ASSETS: lay.MONEY_SLOTS + self.count,
                  lay.ORDER_MASK: len(self.orders) - 1, lay.TRACKS: int(self.tracks)}  # fmt: skip
@@ -278,7 +287,7 @@ def apply_setting(books: Books, command: Any, event_seq: int) -> None:
         Setting.LEDGER_QUOTE: _quote,
     }[what](books, command)
     if refusal:
-        books.remarks.append((event_seq, f"{what.name}: {refusal}"))
+        books.remarks.append(Remark(event_seq, f"{what.name}: {refusal}"))
 
 
 def asset_of(command: Any) -> str:
@@ -296,7 +305,7 @@ def remark_deposit(books: Books, command: Any, event_seq: int) -> None:
         amount, who = int(command["aux"]), int(command["qty_lots"])
         text = f"DEPOSIT of {amount} to participant {who}: there is no money {name!r}: known are "
         text += f"{', '.join(names)}; it stands in {names[0]} against suspense"
-        books.remarks.append((event_seq, text))
+        books.remarks.append(Remark(event_seq, text, who))
 
 
 def _tier(books: Books, c: Any) -> str:

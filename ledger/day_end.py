@@ -58,7 +58,7 @@ def end_day(
             "journal_id": f"{until.reader.journal_id:016x}", "from_seq": after, "seq": until.seq,
             "event_seq": books.event_seq, "transactions": len(rows), "statements": len(people),
             "carried_from": str(carried.name) if carried else None,
-            "notes": [text for _, text in books.remarks],
+            "notes": [remark.text for remark in books.remarks],
         }  # fmt: skip
         (part / CLOSING).write_text(json.dumps(closing, indent=1) + "\n")
         part.rename(out)

@@ -24,6 +24,8 @@ class Report:
     scales: dict[str, int] = field(default_factory=dict)
     """Decimals by asset."""
     notes: list[str] = field(default_factory=list)
+    heading: dict[str, str] = field(default_factory=dict)
+    """What the report is of, by name: above the table, and in JSON."""
 
     @property
     def numbers(self) -> list[str]:
@@ -53,7 +55,8 @@ class Report:
 
     def as_json(self) -> str:
         rows = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
-        return json.dumps({"report": self.title, "rows": rows, "notes": self.notes})
+        heading = {"heading": self.heading} if self.heading else {}
+        return json.dumps({"report": self.title, **heading, "rows": rows, "notes": self.notes})
 
     def write_parquet(self, path: Path) -> None:
         """Whole numbers are int64, or decimals of 38 digits where one does not fit."""
@@ -93,6 +96,9 @@ class Report:
         page.cell(
             0, 10, _latin(self.title[:1].upper() + self.title[1:]), new_x="LMARGIN", new_y="NEXT"
         )
+        page.set_font("Helvetica", size=9)
+        for name, text in self.heading.items():
+            page.cell(0, 5, _latin(f"{name}: {text}"), new_x="LMARGIN", new_y="NEXT")
         page.set_font("Helvetica", size=7)
         numbers = set(self.numbers)
         align = ["RIGHT" if name in numbers else "LEFT" for name in self.columns]

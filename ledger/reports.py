@@ -28,8 +28,12 @@ def _scales(books: Books) -> dict[str, int]:
     return dict(books.monies)
 
 
-def _notes(books: Books) -> list[str]:
-    return [f"event {seq}: {text}" for seq, text in books.remarks]
+def _notes(books: Books, participant: int | None = None) -> list[str]:
+    """What the ledger could not follow: everything, or what one participant may read."""
+    return [
+        f"event {remark.event_seq}: {remark.text}" for remark in books.remarks
+        if participant is None or remark.participant == participant
+    ]  # fmt: skip
 
 
 def balances(books: Books, participant: int | None = None) -> Report:
@@ -41,7 +45,7 @@ def balances(books: Books, participant: int | None = None) -> Report:
             kind = PLACES[place.owner == VENUE, place.kind].lower()
             rows.append((who, books.assets[place.asset], kind, value))
     return Report("balances", ("owner", "asset", "account", "balance"), rows,
-                  {"balance": "asset"}, _scales(books), _notes(books))  # fmt: skip
+                  {"balance": "asset"}, _scales(books), _notes(books, participant))  # fmt: skip
 
 
 def trial_balance(books: Books) -> Report:
@@ -75,68 +79,112 @@ def _time(ts_ns: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{ns:09d}"
 
 
+STATEMENT = ("event", "time (UTC)", "what", "instrument", "lots", "position_lots", "price_ticks",
+             "lot_price", "asset", "amount", "fees", "fees_due", "reserved", "balance",
+             "owed")  # fmt: skip
+
+
 def statement(
     books: Books, rows: Rows, participant: int, pending: bool = False, begin: Books | None = None
 ) -> Report:
-    """Every transaction of a participant that changed what it owns, with what it then had of the
-    money; with ``pending`` those that only reserve, too.  ``begin``: the books behind which the
-    rows come, what it had then is brought forward; None: from the very beginning.
+    """Every transaction of a participant that changed what it owns, between what it had at the
+    beginning and at the end; with ``pending`` those that only reserve, too.  ``begin``: the books
+    behind which the rows come; None: from the very beginning.
 
-    Raises :class:`LedgerError` if that does not come to what it has in ``books``.
+    ``amount`` is before fees: ``amount`` + ``fees`` is what ``balance`` moved by.  It names no
+    other participant.  Raises :class:`LedgerError` if it does not come to what it has in ``books``.
     """
+    own, due, lots_held = _held(begin, participant)
+    opening = _standing_rows("opening", begin, (own, due, lots_held), books)
     entries: list[tuple[Any, ...]] = []
-    own, due = _held(begin, participant) if begin is not None else ({}, {})
-    if begin is not None:
-        entries += _brought_forward(begin, participant, own, due)
     for part in rows:
         for row in part[part["participant"] == participant]:
             names = ("available", "reserved", "margin")
-            amount, fees = sum(int(row[name]) for name in names), int(row["fees_due"])
+            moved, owed = sum(int(row[name]) for name in names), int(row["fees_due"])
             lots = int(row["lots_available"]) + int(row["lots_reserved"])
             asset, kind = int(row["asset"]), lay.Kind(int(row["kind"]))
-            own[asset] = own.get(asset, 0) + amount
-            due[asset] = due.get(asset, 0) + fees
-            if not (amount or fees or lots or pending):
-                continue
+            own[asset] = own.get(asset, 0) + moved
+            due[asset] = due.get(asset, 0) + owed
             index = int(row["instrument"])
             symbol = books.symbols[index] if index < books.count else ""
+            if symbol:
+                lots_held[symbol] = lots_held.get(symbol, 0) + lots
+            if not (moved or owed or lots or pending):
+                continue
+            # By schedule a fill's fee is owed; the flat fee a lot was paid at once.
+            fees = -int(row["fee_income"]) - owed if kind == lay.Kind.POSTED else 0
             price = int(row["price_ticks"]) if symbol else None
-            when, what = _time(int(row["ts_ns"])), kind.name.lower()
-            entries.append((int(row["event_seq"]), when, what, symbol, lots, price,
-                            books.assets[asset], amount, fees, int(row["reserved"]),
-                            own[asset], due[asset]))  # fmt: skip
-    for summed, held in zip((own, due), _held(books, participant), strict=True):
-        if {k: v for k, v in summed.items() if v} != {k: v for k, v in held.items() if v}:
-            raise LedgerError(f"the statement of participant {participant} does not come to its "
-                              f"balances: {DIFFERS}")  # fmt: skip
-    columns = ("event", "time (UTC)", "what", "instrument", "lots", "price_ticks", "asset",
-               "amount", "fees_due", "reserved", "balance", "owed")  # fmt: skip
-    money = dict.fromkeys(("amount", "fees_due", "reserved", "balance", "owed"), "asset")
-    return Report(f"statement of participant {participant}", columns, entries, money,
-                  _scales(books), _notes(books))  # fmt: skip
+            multiplier = int(books.instruments[index, lay.MULTIPLIER // 8]) if symbol else 1
+            entries.append((int(row["event_seq"]), _time(int(row["ts_ns"])), kind.name.lower(),
+                            symbol, lots, lots_held.get(symbol), price,
+                            None if price is None else price * multiplier, books.assets[asset],
+                            moved - fees, fees, owed, int(row["reserved"]), own[asset],
+                            due[asset]))  # fmt: skip
+    summed: Held = own, due, lots_held
+    if _not_zero(summed) != _not_zero(_held(books, participant)):
+        raise LedgerError(f"the statement of participant {participant} does not come to its "
+                          f"balances: {DIFFERS}")  # fmt: skip
+    closing = _standing_rows("closing", books, summed, books)
+    money = dict.fromkeys(("lot_price", "amount", "fees", "fees_due", "reserved", "balance",
+                           "owed"), "asset")  # fmt: skip
+    return Report(f"statement of participant {participant}", STATEMENT,
+                  [*opening, *entries, *closing], money, _scales(books),
+                  _notes(books, participant), _heading(books, participant, begin))  # fmt: skip
 
 
-def _held(books: Books, participant: int) -> tuple[dict[int, int], dict[int, int]]:
-    """By money, what a participant has in all of its accounts, and what it owes of fees."""
-    own, due = {}, {}
+def _heading(books: Books, participant: int, begin: Books | None) -> dict[str, str]:
+    since = (f"{_time(begin.now_ns)} UTC, after command {begin.cause_seq:,}" if begin is not None
+             else "the venue's first command")  # fmt: skip
+    units = ", ".join(f"{name} with {decimals}" for name, decimals in books.monies)
+    return {
+        "venue": books.venue or "without a name",
+        "participant": str(participant),
+        "from": since,
+        "to": f"{_time(books.now_ns)} UTC, command {books.cause_seq:,} included",
+        "decimals": units,
+    }
+
+
+LOT_ACCOUNTS = (Account.AVAILABLE, Account.RESERVED)
+Held = tuple[dict[int, int], dict[int, int], dict[str, int]]
+
+
+def _held(books: Books | None, participant: int) -> Held:
+    """By money, what a participant has in all of its accounts and what it owes of fees; by
+    instrument, its lots."""
+    own: dict[int, int] = {}
+    due: dict[int, int] = {}
+    if books is None:
+        return own, due, {}
     for asset in range(len(books.monies)):
         of = [books.balance(participant + 1, asset, kind) for kind in range(KINDS)]
         own[asset], due[asset] = sum(of) - of[Account.FEES_DUE], of[Account.FEES_DUE]
-    return own, due
+    kinds = [books.lots(kind)[participant : participant + 1] for kind in LOT_ACCOUNTS]
+    lots = sum(kinds[1:], kinds[0]).ravel().tolist()
+    return own, due, {books.symbols[index]: count for index, count in enumerate(lots) if count}
 
 
-def _brought_forward(
-    begin: Books, participant: int, own: dict[int, int], due: dict[int, int]
-) -> list[tuple[Any, ...]]:
-    when, what = _time(begin.now_ns), "brought forward"
+def _not_zero(held: Held) -> list[dict[Any, int]]:
+    tables: tuple[dict[Any, int], ...] = held
+    return [{key: value for key, value in table.items() if value} for table in tables]
+
+
+def _standing_rows(which: str, at: Books | None, held: Held, books: Books) -> list[tuple[Any, ...]]:
+    """What was had, as rows that move nothing: each money, and each instrument that is held."""
+    own, due, lots = held
+    seq, when = (at.event_seq, _time(at.now_ns)) if at is not None else (0, "")
+    monies = [asset for asset in range(len(books.monies)) if own.get(asset) or due.get(asset)] or [
+        0
+    ]
     rows: list[tuple[Any, ...]] = [
-        (begin.event_seq, when, what, "", 0, None, begin.assets[asset], 0, 0, 0, own[asset],
-         due[asset])
-        for asset in own if own[asset] or due[asset]
+        (seq, when, f"{which} balance", "", 0, None, None, None, books.assets[asset], 0, 0, 0, 0,
+         own.get(asset, 0), due.get(asset, 0))
+        for asset in monies or [0]
     ]  # fmt: skip
-    first = begin.assets[0]
-    rows += [(begin.event_seq, when, what, row[1], row[2], None, first, 0, 0, 0, own[0], due[0])
-             for row in positions(begin, participant).rows if row[2]]  # fmt: skip
+    rows += [
+        (seq, when, f"{which} position", symbol, 0, count, None, None, symbol, 0, 0, 0, 0, 0, 0)
+        for symbol, count in sorted(lots.items()) if count
+    ]  # fmt: skip
     return rows
 
 
@@ -229,7 +277,7 @@ def profits(
                "realised", "unrealised", "fees")  # fmt: skip
     money = dict.fromkeys(("cost", "value", "realised", "unrealised", "fees"), "asset")
     return Report(f"profit and loss ({method})", columns, table, money, _scales(books),
-                  _notes(books))  # fmt: skip
+                  _notes(books, participant))  # fmt: skip
 
 
 def positions(books: Books, participant: int | None = None) -> Report:
@@ -241,7 +289,7 @@ def positions(books: Books, participant: int | None = None) -> Report:
             held, sold = int(free[who, index]), int(reserved[who, index])
             rows.append((who, books.symbols[index], held + sold, held, sold))
     columns = ("participant", "instrument", "position_lots", "available_lots", "reserved_lots")
-    return Report("positions", columns, rows, notes=_notes(books))
+    return Report("positions", columns, rows, notes=_notes(books, participant))
 
 
 def negative(books: Books) -> Report:

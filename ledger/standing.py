@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.ledger.layout as lay
-from openoutcry.ledger.books import TABLES, Books, name_monies
+from openoutcry.ledger.books import TABLES, Books, Remark, name_monies
 from openoutcry.ledger.errors import LedgerError
 from openoutcry.replay.core import Core
 from openoutcry.replay.events import NO_LIMIT, Point, Records, gathered_events_of, starting_point
@@ -230,7 +230,7 @@ def _load(reader: JournalReader, path: Path) -> Standing | None:
         table[:] = 0
         table[arrays[1 + 2 * number]] = arrays[2 + 2 * number]
     books.monies = [(name, decimals) for name, decimals in facts["monies"]]
-    books.remarks = [(seq, text) for seq, text in facts["remarks"]]
+    books.remarks = [Remark(*row) for row in facts["remarks"]]
     name_monies(books)
     engine = Core.of(reader.config).restored(arrays[-1].tobytes())
     point = Point(engine, facts["chain"], facts["trades"], facts["seq"])

@@ -54,10 +54,16 @@ def test_reports_of_a_period_begin_with_what_was_brought_forward(stored, outcry)
         )
         for begin, end in ((0, 20_000), (0, 9_000), (9_000, 20_000))
     )  # fmt: skip
-    brought = [row for row in late.rows if row[2] == "brought forward"]
-    assert brought
-    assert early.rows + late.rows[len(brought) :] == whole.rows
-    assert brought[0][-2:] == early.rows[-1][-2:]
+    moves = {}
+    for name, report in (("whole", whole), ("early", early), ("late", late)):
+        stands = ("opening", "closing")
+        moves[name] = [row for row in report.rows if not row[2].startswith(stands)]
+        of = {which: [(row[5], *row[8:]) for row in report.rows if row[2].startswith(which)]
+              for which in stands}  # fmt: skip
+        moves[name, "opening"], moves[name, "closing"] = of["opening"], of["closing"]
+    assert moves["early"] + moves["late"] == moves["whole"]
+    assert moves["early", "closing"] == moves["late", "opening"]
+    assert moves["late", "closing"] == moves["whole", "closing"]
     ends = at(stored, 9_000), at(stored)
     paid = [
         sum(row[7] for row in reports.fees(to.books, transactions(stored, to, begin)).rows)
@@ -90,7 +96,7 @@ def test_a_day_s_balances_are_carried_to_the_next(stored, tmp_path, outcry):
     names = sorted(path.name for path in (tmp_path / "tuesday" / "statements").iterdir())
     assert len(names) == closing["statements"] > 50
     text = (tmp_path / "tuesday" / "statements" / "participant-7.csv").read_text()
-    assert "brought forward" in text
+    assert "opening balance" in text
     wanted = reports.balances(at(stored).books).as_csv()
     assert (tmp_path / "tuesday" / "balances.csv").read_text() == wanted
     again = closed("tuesday", "--from", "9000")

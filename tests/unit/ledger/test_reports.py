@@ -15,6 +15,9 @@ from openoutcry.ledger.profit import METHODS
 from openoutcry.ledger.report import amount_text
 from openoutcry.ledger.standing import at, checkpoints, opened, save
 from openoutcry.ledger.transactions import transactions
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.region import setting
+from tests.oracles.ledger_trades import booked, trade_on
 from tests.support.ledger import ledger_flow as flow
 
 
@@ -70,14 +73,59 @@ def test_a_statement_ends_at_the_balance(day):
     standing = at(day, 15_000)
     books = standing.books
     report = reports.statement(books, transactions(day, standing), 7)
-    names = dict(zip(report.columns, report.rows[-1], strict=True))
+    rows = [dict(zip(report.columns, row, strict=True)) for row in report.rows]
     own = sum(books.balance(8, 0, kind) for kind in (0, 1, 2))
-    assert (names["balance"], names["owed"]) == (own, books.balance(8, 0, Account.FEES_DUE))
+    opening, *moves = [row for row in rows if row["asset"] == "CASH"]
+    *moves, closing = moves
+    assert (opening["what"], closing["what"]) == ("opening balance", "closing balance")
+    assert (opening["balance"], opening["owed"]) == (0, 0)
+    assert (closing["balance"], closing["owed"]) == (own, books.balance(8, 0, Account.FEES_DUE))
+    # Each row adds up: what moved and its fees are what the balance moved by.
+    before = opening
+    for row in [*moves, closing]:
+        assert row["balance"] == before["balance"] + row["amount"] + row["fees"], row
+        assert row["owed"] == before["owed"] + row["fees_due"], row
+        before = row
     lots = defaultdict(int)
     for row in report.rows:
         lots[row[3]] += row[4]
     held = {r[1]: r[2] for r in reports.positions(books, 7).rows}
+    ends = {row["instrument"]: row["position_lots"] for row in rows
+            if row["what"] == "closing position"}  # fmt: skip
+    assert ends == {symbol: count for symbol, count in held.items() if count}
     assert {symbol: n for symbol, n in lots.items() if n} == {s: n for s, n in held.items() if n}
+
+
+def test_a_statement_says_whose_it_is_of_which_time_and_what_was_paid():
+    """The trade of docs/ledger.md: flat fees of 2 a lot, 0.15 % of the taker by schedule."""
+    flat = [setting(Setting.FEE, 2, 0, b"PLAIN"),
+            setting(Setting.LEDGER_ASSET, 2, 0, b"USD"),
+            setting(Setting.LEDGER_QUOTE, 2, 0, b"PLAIN", usd()),
+            setting(Setting.LEDGER_TIER, flow.rates(100, 1_500), 0),
+            setting(Setting.LEDGER_FEES, 0, -1),
+            setting(Setting.DEPOSIT, 10_000, 1)]  # fmt: skip
+    document = flow.config() | {"source": "venue Sample Exchange"}
+    books, rows = booked(document, [*flat, *trade_on(20_000, 1, 101, 10)])
+    report = reports.statement(books, [rows], 1)
+    assert report.heading == {
+        "venue": "Sample Exchange", "participant": "1", "from": "the venue's first command",
+        "to": "2024-10-04 00:00:00.000000000 UTC, command 8 included", "decimals": "USD with 2",
+    }  # fmt: skip
+    texts = [dict(zip(report.columns, row, strict=True)) for row in report.texts()]
+    names = ("what", "lots", "position_lots", "lot_price", "amount", "fees", "fees_due", "balance",
+             "owed")  # fmt: skip
+    assert [tuple(row[name] for name in names) for row in texts] == [
+        ("opening balance", "0", "", "", "0.00", "0.00", "0.00", "0.00", "0.00"),
+        ("deposit", "0", "", "", "100.00", "0.00", "0.00", "100.00", "0.00"),
+        ("posted", "10", "10", "1.01", "-10.10", "-0.20", "-0.02", "89.70", "-0.02"),
+        ("closing balance", "0", "", "", "0.00", "0.00", "0.00", "89.70", "-0.02"),
+        ("closing position", "0", "10", "", "0", "0", "0", "0", "0"),
+    ]
+    assert json.loads(report.as_json())["heading"] == report.heading
+
+
+def usd():
+    return int(np.array([b"USD"], "S8").view(np.int64)[0])
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -48,12 +48,12 @@ def test_money_and_quotes_are_declared_and_contradictions_are_remarked():
     deposit = setting(Setting.DEPOSIT, 500, 3, b"EUR")
     books, rows = booked(flow.config(), [usd, eur, *quoted, again, deposit])
     assert books.monies == [("USD", 2), ("EUR", 3)]
-    assert [text for _, text in books.remarks] == [
+    assert [remark.text for remark in books.remarks] == [
         "LEDGER_QUOTE: scale mismatch: amounts of DAY have 2 decimals, EUR has 3",
         "LEDGER_QUOTE: DAY: there is no money 'GBP': known are USD, EUR",
         "LEDGER_ASSET: scale mismatch: USD has 2 decimals, not 4",
     ]
-    assert [seq for seq, _ in books.remarks] == [4, 5, 6]
+    assert [remark.event_seq for remark in books.remarks] == [4, 5, 6]
     assert books.instruments[0, lay.QUOTE // 8] == 1
     assert rows["asset"].tolist() == [1]
     assert books.balance(4, 1, 0) == 500
@@ -64,7 +64,7 @@ def test_a_deposit_in_money_that_is_none_stands_in_suspense():
     lost = setting(Setting.DEPOSIT, 500, 3, b"CHF")
     books, rows = booked(flow.config(), [usd, lost])
     assert books.remarks == [(2, "DEPOSIT of 500 to participant 3: there is no money 'CHF': known "
-                              "are USD; it stands in USD against suspense")]  # fmt: skip
+                              "are USD; it stands in USD against suspense", 3)]  # fmt: skip
     assert (rows["available"].tolist(), rows["suspense"].tolist()) == ([500], [-500])
 
 
@@ -74,7 +74,7 @@ def test_money_is_named_by_a_number_where_a_gateway_knows_instruments_alone():
     assert not any(one["symbol"][0] for one in [*spec.records(False)[:2], *moves])
     books, rows = booked(flow.config(), [*spec.records(False), *moves])
     assert books.monies == [("USD", 2), ("EUR", 2)]
-    assert [text for _, text in books.remarks] == [
+    assert [remark.text for remark in books.remarks] == [
         "DEPOSIT of 9 to participant 3: there is no money 'CHF': known are USD, EUR; it stands in "
         "USD against suspense"
     ]
