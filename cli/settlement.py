@@ -1,7 +1,7 @@
 """``outcry settlement``: when trades are due, what is owed net, its delivery against payment."""
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ TRADES = click.argument("trades", type=PathArgument)
 CYCLE = click.option("--cycle", "days", type=click.IntRange(0, 30),
                      help="n of T+n for all trades [by market and date].")  # fmt: skip
 CLOSED = click.option("--closed", type=DAY, multiple=True,
-                      help="A session on which nothing settles; again for each.")  # fmt: skip
+                      help="A day on which nothing settles; again for each.")  # fmt: skip
+OPENED = click.option("--open", "opened", type=DAY, multiple=True,
+                      help="A further day on which trades settle; again for each.")  # fmt: skip
+Days = tuple[datetime, ...]
 OUT = click.option("--out", type=PathArgument, required=True, help="CSV file to write.")
 PHASES = ("CLOSED", "PRE_OPEN")
 
@@ -28,10 +31,14 @@ def settlement() -> None:
     """
 
 
-def _trades(path: Path, days: int | None, closed: tuple[datetime, ...]) -> Any:
+def _trades(path: Path, days: int | None, closed: Days, opened: Days) -> Any:
     from openoutcry.ledger.settlement.trades import read_trades
 
-    return read_trades(path, days, [day.date() for day in closed])
+    return read_trades(path, days, _dates(closed), _dates(opened))
+
+
+def _dates(days: Days) -> frozenset[date]:
+    return frozenset(day.date() for day in days)
 
 
 @settlement.command("trades")
@@ -55,16 +62,17 @@ def trades_(journal: Path, market: str, seq: int | None, out: Path, as_json: boo
 @TRADES
 @CYCLE
 @CLOSED
+@OPENED
 @OUT
 @as_json_option
 def obligations(
-    trades: Path, days: int | None, closed: tuple[datetime, ...], out: Path, as_json: bool
+    trades: Path, days: int | None, closed: Days, opened: Days, out: Path, as_json: bool
 ) -> None:
     """What each trade obliges whom to on which day, the clearing account on one side of each."""
     from openoutcry.ledger.settlement import files, tables
     from openoutcry.ledger.settlement.trades import obligations as of
 
-    rows = list(of(_trades(trades, days, closed)))
+    rows = list(of(_trades(trades, days, closed, opened)))
     tables.write(out, files.OBLIGATIONS, rows)
     _say({"obligations": len(rows), "out": str(out)}, as_json)
 
@@ -73,17 +81,18 @@ def obligations(
 @TRADES
 @CYCLE
 @CLOSED
+@OPENED
 @OUT
 @as_json_option
 def net(
-    trades: Path, days: int | None, closed: tuple[datetime, ...], out: Path, as_json: bool
+    trades: Path, days: int | None, closed: Days, opened: Days, out: Path, as_json: bool
 ) -> None:
     """One amount for each settlement day, member and asset: above 0 to receive, below to give."""
     from openoutcry.ledger.settlement import files, tables
     from openoutcry.ledger.settlement.netting import gross_units
     from openoutcry.ledger.settlement.netting import net as netted
 
-    read = _trades(trades, days, closed)
+    read = _trades(trades, days, closed, opened)
     nets = netted(read)
     tables.write(out, files.NETS, files.net_rows(read, nets))
     moved = sum(map(abs, nets.units))
@@ -95,6 +104,7 @@ def net(
 @TRADES
 @CYCLE
 @CLOSED
+@OPENED
 @click.option("--balances", type=PathArgument, required=True, help="member,asset,balance_units")
 @click.option("--day", type=DAY, required=True, help="What is due on it or before is settled.")
 @click.option("--carried", type=PathArgument, help="The folder of the last settlement.")
@@ -105,7 +115,8 @@ def net(
 def settle(
     trades: Path,
     days: int | None,
-    closed: tuple[datetime, ...],
+    closed: Days,
+    opened: Days,
     balances: Path,
     day: datetime,
     carried: Path | None,
@@ -121,7 +132,7 @@ def settle(
     from openoutcry.ledger.settlement import files
     from openoutcry.ledger.settlement.settle import settle as settle_trades
 
-    read = _trades(trades, days, closed)
+    read = _trades(trades, days, closed, opened)
     owed = []
     if carried is not None:
         read, owed = files.with_carried(read, carried), files.read_owed(carried)
@@ -137,19 +148,21 @@ def settle(
 @click.argument("trade_day", type=DAY)
 @CYCLE
 @CLOSED
+@OPENED
 @as_json_option
 def due(
     market: str,
     trade_day: datetime,
     days: int | None,
-    closed: tuple[datetime, ...],
+    closed: Days,
+    opened: Days,
     as_json: bool,
 ) -> None:
     """When a trade of a day in a market is due."""
     from openoutcry.ledger.settlement.cycle import cycle_days, settlement_date
 
     n = cycle_days(market, trade_day.date()) if days is None else days
-    day = settlement_date(market, trade_day.date(), n, frozenset(one.date() for one in closed))
+    day = settlement_date(market, trade_day.date(), n, _dates(closed), _dates(opened))
     if as_json:
         click.echo(json.dumps({"market": market, "cycle_days": n, "due": str(day)}))
         return

@@ -1,21 +1,23 @@
-"""The settlement cycle: T+n by market and trade date, counted in the market's own sessions.
+"""The settlement cycle: T+n by market and trade date, counted in the days on which the market's
+securities settle, which are not those on which it trades.
 
-Sources: SEC Releases 34-96930 (T+1 from 28 May 2024) and 34-80295 (T+2 from 5 September 2017);
-Canada and Mexico went to T+1 on 27 May 2024; the European Union (amending Regulation 909/2014), the
-United Kingdom and Switzerland go on 11 October 2027.
+The sources are in docs/settlement.md.
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import MAXYEAR, date, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from openoutcry.ledger.errors import SettlementError
+from openoutcry.ledger.settlement import systems
 
 DEFAULT_DAYS = 2
 MAX_DAYS = 30
+MOST_WORDS = 200
+"""Of a calendar's own error, which may list a year's days."""
 MARGIN_DAYS = 60
 """So many days behind a trade the calendar is asked for: more than T+30 and a week of holidays."""
 
@@ -28,47 +30,83 @@ _EUROPE = (
 Cycles = Mapping[str, tuple[tuple[date, int], ...]]
 """Of each market (its code in exchange-calendars) the days n of T+n, each from a trade date on."""
 
+_EUROPE_T2, _EUROPE_T1 = date(2014, 10, 6), date(2027, 10, 11)
+_EARLY = ("XDUS", "XETR", "XEUR", "XFRA", "XHAM", "XLJU", "XSTU")
+"""Germany and Slovenia: T+2 long before the others."""
+
 CYCLES: Cycles = {
-    **{market: ((date(2017, 9, 5), 2), (date(2024, 5, 28), 1)) for market in _US},
-    **{market: ((date.min, 2), (date(2027, 10, 11), 1)) for market in _EUROPE},
-    **{market: ((date.min, 2), (date(2024, 5, 27), 1)) for market in ("XTSE", "XMEX")},
+    **{market: ((date.min, 3), (date(2017, 9, 5), 2), (date(2024, 5, 28), 1)) for market in _US},
+    **dict.fromkeys(_EUROPE, ((date.min, 3), (_EUROPE_T2, 2), (_EUROPE_T1, 1))),
+    **dict.fromkeys(_EARLY, ((date.min, 2), (_EUROPE_T1, 1))),
+    "XMAD": ((date.min, 3), (date(2016, 10, 3), 2), (_EUROPE_T1, 1)),
+    **{market: ((date.min, 3), (date(2017, 9, 5), 2), (date(2024, 5, 27), 1))
+       for market in ("XTSE", "XMEX")},
+    "XBOM": ((date.min, 2), (date(2023, 1, 27), 1)),
+    "XBUE": ((date.min, 2), (date(2024, 5, 27), 1)),
+    "XMOS": ((date.min, 2), (date(2023, 7, 31), 1)),
+    "XJSE": ((date.min, 5), (date(2016, 7, 11), 3)),
+    "XSHG": ((date.min, 1),),
+    "XTAE": ((date.min, 0), (date(2012, 3, 18), 1)),
+    "XTKS": ((date.min, 3), (date(2019, 7, 16), 2)),
     "24/7": ((date.min, 0),),
-}
-BEFORE_US_T2 = 3
-"""In the United States, for trades before 5 September 2017."""
+}  # fmt: skip
 
 
 def cycle_days(market: str, trade_date: date, cycles: Cycles = CYCLES) -> int:
-    """n of T+n for a trade of that day; 2 in a market of which nothing else is known."""
-    days = BEFORE_US_T2 if market in _US and cycles is CYCLES else DEFAULT_DAYS
+    """n of T+n for a trade of that day: the cycle of the session that it counts for; 2 in a market
+    of which nothing else is known.  Raises ``SettlementError`` as ``settlement_date``."""
+    sessions = _sessions(market, trade_date.year)
+    return _cycle_of(market, sessions[_session(market, trade_date)], cycles)
+
+
+def _cycle_of(market: str, session: date, cycles: Cycles) -> int:
+    days = DEFAULT_DAYS
     for begin, n in cycles.get(market, ()):
-        if trade_date >= begin:
+        if session >= begin:
             days = n
     return days
 
 
-@lru_cache(maxsize=65_536)
-def settlement_date(
-    market: str, trade_date: date, days: int | None = None, closed: Collection[date] = ()
-) -> date:
-    """The day on which a trade is due: so many sessions after the trade's.
-
-    days: n of T+n; None: by ``CYCLES``.  closed: sessions of the market on which nothing settles (a
-    bank holiday): they are not counted, and what is traded on one is due with what was traded on
-    the session before.  A trade on a day that is no session counts as one of the next.
-    Raises ``SettlementError`` for a market or a date that exchange-calendars does not know.
-    """
-    n = cycle_days(market, trade_date) if days is None else days
-    if not 0 <= n <= MAX_DAYS:
-        raise SettlementError(f"T+{n}: a cycle has 0 to {MAX_DAYS} days")
+def _session(market: str, trade_date: date) -> int:
+    """Which of its year's sessions a trade counts for: that of the day, or the next."""
     sessions = _sessions(market, trade_date.year)
     at = bisect_left(sessions, trade_date)
-    later = [day for day in sessions[at:] if day not in closed]
-    if at < len(sessions) and sessions[at] in closed:
+    if at == len(sessions):
+        raise SettlementError(f"{market}: its sessions after {trade_date} are not known")
+    return at
+
+
+@lru_cache(maxsize=65_536)
+def settlement_date(
+    market: str, trade_date: date, days: int | None = None, closed: Collection[date] = (),
+    opened: Collection[date] = (),
+) -> date:  # fmt: skip
+    """The day on which a trade is due: so many settlement days after the trade's.
+
+    days: n of T+n; None: by ``CYCLES``.  closed, opened: days that the settlement calendar has and
+    on which nothing settles, and those that it lacks.  What is traded in a session on which nothing
+    settles is due with what was traded on the settlement day before.  A trade on a day that is no
+    session counts as one of the next.
+    Raises ``SettlementError`` for a market or a date that exchange-calendars does not know.
+    """
+    session = _sessions(market, trade_date.year)[_session(market, trade_date)]
+    n = _cycle_of(market, session, CYCLES) if days is None else days
+    if not 0 <= n <= MAX_DAYS:
+        raise SettlementError(f"T+{n}: a cycle has 0 to {MAX_DAYS} days")
+    known = {day for day in (*settlement_days(market, session.year), *opened) if day >= session}
+    later = sorted(known.difference(closed))
+    if not later or later[0] > session:
         n = max(n - 1, 0)
     if n >= len(later):
-        raise SettlementError(f"{market}: its sessions after {trade_date} are not known")
+        raise SettlementError(f"{market}: its settlement days after {trade_date} are not known")
     return later[n]
+
+
+@lru_cache(maxsize=64)
+def settlement_days(market: str, year: int) -> Sequence[date]:
+    """The days of a year, and what follows of the next, on which a market's trades settle."""
+    sessions = _sessions(market, year)
+    return systems.days_of(market, sessions, date(year, 1, 1), _end(year))
 
 
 @lru_cache(maxsize=64)
@@ -76,9 +114,16 @@ def _sessions(market: str, year: int) -> tuple[date, ...]:
     """Of a year and what follows of the next."""
     if year == MAXYEAR:
         raise SettlementError(f"{market} in {year}: its sessions are not known")
-    end = date(year, 12, 31) + timedelta(days=MARGIN_DAYS)
-    calendar = _calendar(market, date(year, 1, 1), end)
+    try:
+        calendar = _calendar(market, date(year, 1, 1), _end(year))
+    except SettlementError:
+        # Some calendars end with the last year whose holidays have been announced.
+        calendar = _calendar(market, date(year, 1, 1), date(year, 12, 31))
     return tuple(day.date() for day in calendar.sessions)
+
+
+def _end(year: int) -> date:
+    return date(year, 12, 31) + timedelta(days=MARGIN_DAYS)
 
 
 @lru_cache(maxsize=64)
@@ -99,5 +144,5 @@ def _calendar(market: str, begin: date, end: date) -> Any:
         return exchange_calendars.get_calendar(market, start=str(begin), end=str(end))
     except exchange_calendars.errors.InvalidCalendarName:
         raise SettlementError(f"{market!r} is no market that exchange-calendars knows") from None
-    except ValueError as error:
-        raise SettlementError(f"{market} in {begin.year}: {error}") from None
+    except (ValueError, NotImplementedError) as error:
+        raise SettlementError(f"{market} in {begin.year}: {str(error)[:MOST_WORDS]}") from None

@@ -68,10 +68,14 @@ class Trades:
         )  # fmt: skip
 
 
-def read_trades(path: Path, days: int | None = None, closed: Collection[date] = ()) -> Trades:
+def read_trades(
+    path: Path, days: int | None = None, closed: Collection[date] = (),
+    opened: Collection[date] = (),
+) -> Trades:  # fmt: skip
     """The trades of a CSV file, each with the day on which it is due.
 
-    days: n of T+n for all of them; None: by market and date.  closed: see ``settlement_date``.
+    days: n of T+n for all of them; None: by market and date.  closed, opened: see
+    ``settlement_date``.
     Raises ``SettlementError`` naming row and field: also for a trade that is there twice, one with
     oneself, one of an asset against itself, and one in the name of the clearing account.
     """
@@ -79,7 +83,7 @@ def read_trades(path: Path, days: int | None = None, closed: Collection[date] = 
     seen: set[int] = set()
     rows: list[tuple[int, ...]] = []
     due: list[date] = []
-    shut = frozenset(closed)
+    shut, more = frozenset(closed), frozenset(opened)
     for number, row in enumerate(tables.read(path, COLUMNS), 2):
         trade_id, trade_date, market, buyer, seller, asset, units, cash_asset, cash = row
         fault = _fault(seen, trade_id, buyer, seller, asset, cash_asset)
@@ -87,7 +91,7 @@ def read_trades(path: Path, days: int | None = None, closed: Collection[date] = 
             raise SettlementError(f"{path}: row {number}, {fault}")
         seen.add(trade_id)
         try:
-            due.append(settlement_date(market, trade_date, days, shut))
+            due.append(settlement_date(market, trade_date, days, shut, more))
         except SettlementError as error:
             raise SettlementError(f"{path}: row {number}, market: {error}") from None
         rows.append((trade_id, members[buyer], members[seller], assets[asset], units,

@@ -1,21 +1,30 @@
 """Settlement dates, obligations and nets: to the unit, against the obvious way."""
 
 from collections import defaultdict
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from dateutil.easter import easter
+from exchange_calendars import get_calendar
 from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement import netting, tables
-from openoutcry.ledger.settlement.cycle import cycle_days, settlement_date
+from openoutcry.ledger.settlement.cycle import (
+    CYCLES,
+    cycle_days,
+    settlement_date,
+)
 from openoutcry.ledger.settlement.files import net_rows
 from openoutcry.ledger.settlement.netting import gross_units, net
+from openoutcry.ledger.settlement.systems import easter_sunday
 from openoutcry.ledger.settlement.trades import CLEARING, Trades, obligations, read_trades
 
 HEADER = "trade_id,trade_date,market,buyer,seller,asset,quantity_units,cash_asset,cash_units\n"
+NO_CALENDAR = ("ASEX", "XBSE", "XCYS", "XTAE")
+"""Whose calendars the installed exchange-calendars cannot make for some year of a change."""
 DAYS = (date(2026, 11, 24), date(2026, 11, 25), date(2026, 11, 27))
 
 
@@ -107,6 +116,21 @@ def test_a_million_trades_net_to_their_gross_to_the_unit():
         ("XTKS", date(2026, 12, 30), 2, date(2027, 1, 5)),
         ("24/7", date(2026, 12, 25), 0, date(2026, 12, 25)),
         ("XLON", date(2026, 12, 25), 2, date(2026, 12, 31)),
+        # No session: the cycle is that of the session that the trade counts for.
+        ("XNYS", date(2024, 5, 27), 1, date(2024, 5, 29)),
+        ("XNYS", date(2017, 9, 4), 2, date(2017, 9, 7)),
+        ("XTSE", date(2024, 5, 26), 1, date(2024, 5, 28)),
+        ("XLON", date(2027, 10, 9), 1, date(2027, 10, 12)),
+        # Sources of each are in docs/settlement.md.
+        ("XBOM", date(2023, 1, 25), 2, date(2023, 1, 30)),
+        ("XBOM", date(2023, 1, 26), 1, date(2023, 1, 30)),
+        ("XBOM", date(2026, 3, 4), 1, date(2026, 3, 5)),
+        ("XBUE", date(2024, 5, 27), 1, date(2024, 5, 28)),
+        ("XJSE", date(2016, 7, 11), 3, date(2016, 7, 14)),
+        ("XTKS", date(2019, 7, 12), 3, date(2019, 7, 18)),
+        ("XTKS", date(2019, 7, 16), 2, date(2019, 7, 18)),
+        ("XLON", date(2014, 10, 3), 3, date(2014, 10, 8)),
+        ("XLON", date(2014, 10, 6), 2, date(2014, 10, 8)),
     ],
 )
 def test_a_trade_is_due_by_market_and_date(market, trade_date, days, due):
@@ -115,12 +139,77 @@ def test_a_trade_is_due_by_market_and_date(market, trade_date, days, due):
     assert settlement_date(market, trade_date) == due
 
 
-def test_days_can_be_given_and_bank_holidays_taken_out():
+@pytest.mark.parametrize("market", [
+    market if market in ("XNYS", "XLON", "XTSE", "XTKS")
+    else pytest.param(market, marks=pytest.mark.long)
+    for market, changes in CYCLES.items() if len(changes) > 1
+])  # fmt: skip
+def test_a_trade_of_a_day_off_before_a_change_is_due_as_those_of_the_session_after(market):
+    """All days off in the fortnight before each change of a cycle, in every market of the table
+    whose calendar reaches so far."""
+    for begin, _ in CYCLES[market][1:]:
+        try:
+            settlement_date(market, begin)
+        except SettlementError:
+            assert market in NO_CALENDAR
+            continue
+        sessions = [day.date() for day in get_calendar(
+            market, start=str(begin - timedelta(20)), end=str(begin + timedelta(9))
+        ).sessions]  # fmt: skip
+        for back in range(1, 15):
+            day = begin - timedelta(days=back)
+            first = min(one for one in sessions if one >= day)
+            assert cycle_days(market, day) == cycle_days(market, first)
+            assert settlement_date(market, day) == settlement_date(market, first)
+
+
+@pytest.mark.parametrize(
+    ("market", "trade_date", "due"),
+    [
+        # T2S settles on 24 and 31 December, on which Frankfurt and Milan do not trade.
+        ("XETR", date(2024, 12, 30), date(2025, 1, 2)),
+        ("XETR", date(2024, 12, 20), date(2024, 12, 24)),
+        ("XMIL", date(2024, 12, 30), date(2025, 1, 2)),
+        ("XETR", date(2016, 12, 29), date(2017, 1, 2)),
+        ("XHEL", date(2024, 12, 5), date(2024, 12, 9)),
+        # Good Friday, Easter Monday, 1 May.
+        ("XPAR", date(2026, 4, 1), date(2026, 4, 7)),
+        ("XWBO", date(2026, 4, 29), date(2026, 5, 4)),
+        # Columbus Day, Veterans Day; on a Sunday banks close on the Monday, on a Saturday not.
+        ("XNYS", date(2026, 10, 9), date(2026, 10, 13)),
+        ("XNYS", date(2026, 10, 12), date(2026, 10, 13)),
+        ("XNYS", date(2024, 11, 8), date(2024, 11, 12)),
+        ("XNYS", date(2024, 11, 11), date(2024, 11, 12)),
+        ("XNYS", date(2018, 11, 8), date(2018, 11, 13)),
+        ("XNYS", date(2023, 11, 9), date(2023, 11, 13)),
+    ],
+)
+def test_settlement_has_a_calendar_of_its_own(market, trade_date, due):
+    assert settlement_date(market, trade_date) == due
+
+
+def test_veterans_day_is_as_nasd_s_notice_88_82_has_it():
+    """T+5 in November 1988: trade days and the days on which they were due."""
+    notice = {3: 10, 4: 14, 7: 15, 8: 16, 9: 17, 10: 18, 11: 18, 14: 21, 15: 22, 16: 23, 17: 25,
+              18: 28, 21: 29, 22: 30}  # fmt: skip
+    for day, due in notice.items():
+        assert settlement_date("XNYS", date(1988, 11, day), 5) == date(1988, 11, due)
+
+
+def test_easter_is_that_of_dateutil():
+    for year in range(1990, 2100):
+        assert easter_sunday(year) == easter(year)
+
+
+def test_days_can_be_given_and_holidays_added_or_taken_out():
     columbus = frozenset([date(2026, 10, 12)])
-    assert settlement_date("XNYS", date(2026, 10, 9)) == date(2026, 10, 12)
-    assert settlement_date("XNYS", date(2026, 10, 9), None, columbus) == date(2026, 10, 13)
+    assert settlement_date("XNYS", date(2026, 10, 9), None, (), columbus) == date(2026, 10, 12)
+    assert settlement_date("XNYS", date(2026, 10, 9), None, columbus, columbus) == date(
+        2026, 10, 13)  # fmt: skip
+    saturday = frozenset([date(2026, 10, 10)])
+    assert settlement_date("XLON", date(2026, 10, 9), None, (), saturday) == date(2026, 10, 12)
     assert settlement_date("XNYS", date(2026, 10, 9), 0) == date(2026, 10, 9)
-    assert settlement_date("XNYS", date(2026, 10, 12), 0, columbus) == date(2026, 10, 13)
+    assert settlement_date("XNYS", date(2026, 10, 12), 0) == date(2026, 10, 13)
     for market, day, days in (("NOWHERE", DAYS[0], None), ("XHKG", date(1930, 1, 2), None),
                               ("XNYS", DAYS[0], 31), ("24/7", date.max, None)):  # fmt: skip
         with pytest.raises(SettlementError):
