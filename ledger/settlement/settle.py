@@ -1,18 +1,19 @@
 """Delivery against payment in two phases, and what fails.
 
-Of the trades that are due, the largest part is sought of which every member can deliver its net:
-while a member is short of an asset, the latest of its trades that delivers this asset is taken out,
-with both its legs.  What is left settles as a whole: first every net delivery is reserved, from the
-member to the clearing account (a pending transfer), then all pending transfers are posted and the
-clearing account passes on what it has.  It ends with 0 of everything.  Until all are reserved
-nothing has moved, and nothing needs to be moved back.  What was taken out fails: it is due again on
-the next day, and who was short pays a penalty to who was to receive.
+Of the trades that are due a large part is sought of which every member can deliver its net: first
+trades are taken out in rounds until nobody is short, then what can settle after all is put back
+(:func:`_taken_out`, :func:`_put_back`).  What is left settles as a whole: first every net delivery
+is reserved, from the member to the clearing account (a pending transfer), then all pending
+transfers are posted and the clearing account passes on what it has.  It ends with 0 of everything.
+Until all are reserved nothing has moved, and nothing needs to be moved back.  What was not put back
+fails: it is due again on the next day, and who was short pays a penalty to who was to receive.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 import numpy as np
@@ -122,50 +123,139 @@ def _penalty(cash_units: int, penalty_ppm: int) -> int:
     return whole + (2 * rest > PARTS or (2 * rest == PARTS and whole % 2))
 
 
+Key = tuple[str, str]
+"""A member and an asset."""
+MAX_LINKED = 16
+"""So many failing trades are looked at together, of which each needs another one."""
+
+
 def _taken_out(
     trades: Trades, due: list[int], balances: Mapping[tuple[str, str], int]
-) -> dict[int, tuple[str, str]]:
+) -> dict[int, Key]:
     """The rows that fail, each with who is short and of what.
 
-    Members and assets are looked at in the order of their names, trades from the latest back: equal
+    In rounds: members that are short of an asset when a round begins are looked at in the order of
+    their names and assets, and each has its latest trades that deliver this asset taken out until
+    it is short no more.  Whom that makes short is looked at in the next round.  Then what can
+    settle after all is put back.  The latest are those due last, of a day those given last.  Equal
     input fails equally.
     """
-    nets: dict[tuple[str, str], int] = defaultdict(int)
-    legs: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    due = sorted(due, key=lambda at: (trades.due[at], at))
     rows = {at: trades.row(at) for at in due}
+    room: dict[Key, int] = defaultdict(int, balances)
+    """What each would have of each asset if the trades that are in settled."""
+    legs: dict[Key, list[int]] = defaultdict(list)
     for at in due:
-        _, _, buyer, seller, asset, units, cash_asset, cash = rows[at]
-        for who, what, sign in _moves(buyer, seller, asset, units, cash_asset, cash):
-            nets[who, what] += sign
-            if sign < 0:
-                legs[who, what].append((at, -sign))
-    out: dict[int, tuple[str, str]] = {}
-    short = sorted(key for key in legs if nets[key] + balances.get(key, 0) < 0)
+        for key, units in _moves(rows[at]):
+            room[key] += units
+            if units < 0:
+                legs[key].append(at)
+    out: dict[int, Key] = {}
+    short = sorted(key for key in legs if room[key] < 0)
     while short:
-        changed = set()
+        changed: set[Key] = set()
         for key in short:
-            while nets[key] + balances.get(key, 0) < 0:
-                at, _ = legs[key].pop()
+            while room[key] < 0:
+                at = legs[key].pop()
                 if at in out:
                     continue
                 out[at] = key
-                _, _, buyer, seller, asset, units, cash_asset, cash = rows[at]
-                for who, what, sign in _moves(buyer, seller, asset, units, cash_asset, cash):
-                    nets[who, what] -= sign
-                    changed.add((who, what))
-        short = sorted(key for key in changed if nets[key] + balances.get(key, 0) < 0)
+                _apply(rows[at], room, -1)
+                changed.update(key for key, _ in _moves(rows[at]))
+        short = sorted(key for key in changed if room[key] < 0)
+    _put_back(rows, room, out, [at for at in due if at in out])
+    for at, key in out.items():
+        # Of those that still lack what the trade would deliver the one that it was taken out for.
+        lacking = [one for one, units in _moves(rows[at]) if room[one] + units < 0]
+        out[at] = key if key in lacking else min(lacking)
     return out
 
 
-def _moves(
-    buyer: str, seller: str, asset: str, units: int, cash_asset: str, cash: int
-) -> tuple[tuple[str, str, int], ...]:
+def _put_back(
+    rows: Mapping[int, "Row"], room: dict[Key, int], out: dict[int, Key], order: list[int]
+) -> None:
+    """Take out of ``out`` what can settle: the trades due first, of a day those given first.
+
+    Each is tried alone; after one is put back, those that deliver what it brings are tried again,
+    in the same order.  When none can settle alone, each is tried together with those that bring
+    what is short then, the first of them for each, up to ``MAX_LINKED``: trades of a chain or of a
+    ring settle together or not at all.
+    """
+    place = {at: number for number, at in enumerate(order)}
+    needs: dict[Key, list[int]] = defaultdict(list)
+    brings: dict[Key, list[int]] = defaultdict(list)
+    for at in order:
+        for key, units in _moves(rows[at]):
+            (needs if units < 0 else brings)[key].append(at)
+    waiting, queued = list(range(len(order))), set(order)
+    linked = list(order)
+    while True:
+        heapify(waiting)
+        while waiting:
+            at = order[heappop(waiting)]
+            queued.discard(at)
+            if at in out and all(room[key] + units >= 0 for key, units in _moves(rows[at])):
+                _return(at, rows, room, out, needs, place, waiting, queued)
+        linked = [at for at in linked if at in out]
+        group = next(filter(None, (_linked(at, rows, room, out, brings) for at in linked)), None)
+        if group is None:
+            return
+        for at in group:
+            _return(at, rows, room, out, needs, place, waiting, queued)
+
+
+def _return(
+    at: int, rows: Mapping[int, "Row"], room: dict[Key, int], out: dict[int, Key],
+    needs: Mapping[Key, list[int]], place: Mapping[int, int], waiting: list[int], queued: set[int],
+) -> None:  # fmt: skip
+    """Put a trade back; what delivers what it brings waits to be tried again."""
+    del out[at]
+    _apply(rows[at], room, 1)
+    for key, units in _moves(rows[at]):
+        for other in needs.get(key, ()) if units > 0 else ():
+            if other in out and other not in queued:
+                queued.add(other)
+                heappush(waiting, place[other])
+
+
+def _linked(
+    at: int, rows: Mapping[int, "Row"], room: dict[Key, int], out: Mapping[int, Key],
+    brings: Mapping[Key, list[int]],
+) -> list[int]:  # fmt: skip
+    """The trade and those without which it cannot settle; none: there are none, or too many."""
+    group = [at]
+    change: dict[Key, int] = defaultdict(int)
+    while True:
+        for key, units in _moves(rows[group[-1]]):
+            change[key] += units
+        short = min((key for key, units in change.items() if room[key] + units < 0), default=None)
+        if short is None:
+            return group
+        found = next(
+            (one for one in brings.get(short, ()) if one in out and one not in group), None
+        )
+        if found is None or len(group) == MAX_LINKED:
+            return []
+        group.append(found)
+
+
+def _apply(row: "Row", room: dict[Key, int], sign: int) -> None:
+    for key, units in _moves(row):
+        room[key] += sign * units
+
+
+Row = tuple[int, date, str, str, str, int, str, int]
+"""``Trades.row``."""
+
+
+def _moves(row: Row) -> tuple[tuple[Key, int], ...]:
     """What a trade does to whom."""
+    _, _, buyer, seller, asset, units, cash_asset, cash = row
     return (
-        (buyer, asset, units),
-        (seller, asset, -units),
-        (buyer, cash_asset, -cash),
-        (seller, cash_asset, cash),
+        ((buyer, asset), units),
+        ((seller, asset), -units),
+        ((buyer, cash_asset), -cash),
+        ((seller, cash_asset), cash),
     )
 
 

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from openoutcry.ledger.errors import SettlementError
 from openoutcry.ledger.settlement.files import (
@@ -62,6 +63,62 @@ def test_a_fail_pulls_down_what_hangs_on_it_and_nothing_else(tmp_path):
     done = settle(trades_of(tmp_path, rows), start, DAY, penalty_ppm=0)
     assert done.settled == [2]
     assert [(one.at, one.short) for one in done.fails] == [(0, "ann"), (1, "bob")]
+
+
+def test_a_small_trade_settles_behind_a_large_one_that_fails(tmp_path):
+    """Bob owes 9 and 2 of which he has 3: the latest was taken out first, and fits again."""
+    rows = [("ann", "bob", "ACME", 9, 9), ("cat", "bob", "ACME", 2, 2)]
+    start = {("bob", "ACME"): 3, ("ann", "USD"): 9, ("cat", "USD"): 2}
+    done = settle(trades_of(tmp_path, rows), start, DAY, penalty_ppm=0)
+    assert done.settled == [1]
+    assert done.fails == [(0, "bob", "ACME", 0)]
+
+
+def test_trades_are_put_back_by_the_day_on_which_they_were_due(tmp_path):
+    """Bob has one of four: the trade of the earlier day settles, whatever the order of the file."""
+    (tmp_path / "t.csv").write_text(HEADER + "".join(
+        f"{at},{day},XNYS,{buyer},bob,ACME,{units},USD,0\n"
+        for at, day, buyer, units in ((1, "2026-11-23", "ann", 1), (2, "2026-11-20", "cat", 1),
+                                      (3, "2026-11-20", "dan", 2))
+    ))  # fmt: skip
+    done = settle(read_trades(tmp_path / "t.csv"), {("bob", "ACME"): 1}, DAY)
+    assert done.settled == [1]
+    done = settle(read_trades(tmp_path / "t.csv"), {("bob", "ACME"): 2}, DAY)
+    assert done.settled == [0, 1]
+
+
+def test_what_comes_back_brings_back_what_hangs_on_it(tmp_path):
+    """Each passes on what the one before delivers; a large sale had taken all of them out."""
+    rows = [("dan", "ann", "ACME", 9, 0), ("bob", "ann", "ACME", 2, 0),
+            ("cat", "bob", "ACME", 2, 0), ("dan", "cat", "ACME", 2, 0)]  # fmt: skip
+    done = settle(trades_of(tmp_path, rows), {("ann", "ACME"): 2}, DAY)
+    assert (done.settled, done.fails) == ([1, 2, 3], [(0, "ann", "ACME", 0)])
+
+
+def test_a_ring_that_was_taken_out_is_put_back_as_a_whole(tmp_path):
+    """Ann's sale to dan cannot settle; the ring of three in which all pass on what they get can."""
+    rows = [("dan", "ann", "ACME", 5, 0), ("bob", "ann", "ACME", 5, 100),
+            ("cat", "bob", "ACME", 5, 100), ("ann", "cat", "ACME", 5, 100)]  # fmt: skip
+    done = settle(trades_of(tmp_path, rows), {}, DAY, penalty_ppm=0)
+    assert (done.settled, done.fails) == ([1, 2, 3], [(0, "ann", "ACME", 0)])
+
+
+@given(ROWS, st.dictionaries(
+    st.tuples(st.sampled_from(NAMES), st.sampled_from(["ACME", "COIN", "USD"])),
+    st.integers(0, 120),
+))  # fmt: skip
+def test_no_failed_trade_could_have_settled_beside_the_others(tmp_path_factory, rows, balances):
+    """Each failed trade is tried with all that settled, against balances alone; and whoever it
+    names as short is."""
+    done = settle(trades_of(tmp_path_factory.mktemp("rows"), rows), balances, DAY, penalty_ppm=0)
+    for fail in done.fails:
+        buyer, seller, asset, units, cash = rows[fail.at]
+        lacks = []
+        if done.balances.get((seller, asset), 0) < units:
+            lacks.append((seller, asset))
+        if done.balances.get((buyer, "USD"), 0) < cash:
+            lacks.append((buyer, "USD"))
+        assert (fail.short, fail.asset) in lacks
 
 
 @given(ROWS)
