@@ -96,6 +96,9 @@ def verify(directory: Path, as_json: bool) -> None:
             f"{verdict.segments:,} segments: {verdict.bytes:,} bytes in {verdict.seconds:.2f} s "
             f"({rate:.2f} GB/s)"
         )
+        if not verdict.watermarked:
+            click.echo("no watermark: whether acknowledged blocks are missing at the end is "
+                       "unknown")  # fmt: skip
         if verdict.torn:
             unknown = "no watermark says if it was acknowledged"
             reason = "never acknowledged" if verdict.watermarked else unknown

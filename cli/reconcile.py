@@ -89,3 +89,8 @@ def _show(verdict: "Verdict", as_json: bool) -> None:
         behind = max(0, verdict.event_seq - verdict.store_event_seq)
         store = f"store (up to event {verdict.store_event_seq:,}, {behind:,} behind)"
     click.echo(f"equal up to command {verdict.seq:,}: journal, ledger, {risk}, {store}")
+    if verdict.torn:
+        click.echo(f"the journal's end is torn: {verdict.torn}")
+    if verdict.unwatermarked:
+        click.echo(f"whether acknowledged commands are missing at the end is unknown: "
+                   f"{verdict.unwatermarked}")  # fmt: skip

@@ -25,7 +25,9 @@ class JournalReader:
     ``first_seq`` where the journal begins (1, unless its beginning was retired).
     :meth:`chunks` gives the orders; after it is exhausted ``blocks``, ``bytes``, ``segments``
     and ``last_seq`` count what was read and ``torn`` describes a torn tail (None if there is
-    none); ``resumed`` has a document for each later run: ``seq`` behind which it went on,
+    none), ``unwatermarked`` says why nothing tells up to where the journal was acknowledged (empty:
+    a watermark does); ``resumed`` has a document for each later run: ``seq`` behind which it went
+    on,
     ``ts_ns`` when, and ``config``, what it had of its own.  Beside a running writer the end is
     where the journal stood when the iteration began, and the block that it is just writing is not
     called torn.  Raises :class:`JournalError` (or ``LayoutMismatch``) for anything that is no
@@ -53,6 +55,7 @@ class JournalReader:
         self.segments = scan.segments
         self.last_seq = scan.next_seq - 1
         self.torn = torn_tail(scan)
+        self.unwatermarked = scan.unwatermarked
         self.last_block = BlockId(scan.next_index - 1, scan.previous_hash)
         """The block that was given last."""
 

@@ -96,6 +96,14 @@ class Scan:
             return f"{path}: of another journal, {watermark.journal_id:016x}"
         return self._watermark_flaw
 
+    @property
+    def unwatermarked(self) -> str:
+        """Why nothing says up to where the journal was acknowledged; empty if a watermark does."""
+        if self.watermark_flaw:
+            return self.watermark_flaw
+        path = self.directory / WATERMARK_NAME
+        return "" if self.watermark is not None else f"there is no watermark ({path})"
+
     def read_watermark_file(self) -> None:
         self.watermark, self._watermark_flaw = read_watermark(self.directory)
 
@@ -310,9 +318,16 @@ class Scan:
             raise JournalError(f"{segment.path} is not a journal segment: {flaw}")
         self.dirty_end = _dirty_end(segment, offset)
         if self.dirty_end > offset:
+            behind = sum(1 for _ in blocks_after(segment, offset, self.journal_id))
+            if behind and self.unwatermarked:
+                raise Hole(
+                    f"{where}: {flaw}, but {behind:,} whole blocks follow, and "
+                    f"{self.unwatermarked}: the journal is damaged here"
+                )
             self.torn = (
                 f"{where}: {flaw}, and nothing that was durable follows: a torn tail of up to "
                 f"{self.dirty_end - offset:,} bytes"
+                + (f", {behind:,} whole blocks among them" if behind else "")
             )
 
     def _data_after(self, segment: SegmentFile, offset: int) -> str:

@@ -55,6 +55,10 @@ class Verdict:
     """None: there is no store."""
     has_risk: bool
     difference: Difference | None
+    torn: str | None = None
+    """What the journal has behind the last command instead of an end."""
+    unwatermarked: str = ""
+    """Why nothing says up to where the journal was acknowledged."""
 
 
 def differences(books: Books, engine: Engine) -> str | None:
@@ -141,7 +145,8 @@ class Reconciliation:
 
     def _verdict(self) -> Verdict:
         return Verdict(self.standing.seq, self.standing.books.event_seq, self.store_seq,
-                       self.standing.books.tracks, self.difference)  # fmt: skip
+                       self.standing.books.tracks, self.difference, self.standing.reader.torn,
+                       self.standing.reader.unwatermarked)  # fmt: skip
 
     def _stop(self) -> None:
         if self.store:

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from openoutcry.journal import Journal, JournalError, JournalReader
 from openoutcry.ledger.postgresql import StoreGone
 from openoutcry.ledger.reconcile import (
     COMPARED,
@@ -67,3 +68,51 @@ def test_a_follower_of_a_fast_venue_tells_on_the_way(day):
     work = Reconciliation(day, None, every=5_000)
     seqs = [verdict.seq for verdict in work.verdicts(follow=True)]
     assert seqs == [5_000, 10_000, 15_000, 20_000, 20_000]
+
+
+@pytest.fixture
+def ten_blocks(tmp_path):
+    """Written and never synced block by block, as a memory-only run's."""
+    home = flow.write_journal(tmp_path / "day", flow.draw(1_000, 3), blocks=10)
+    blocks = [block.offset for block in JournalReader(home).all_blocks()]
+    return home, blocks
+
+
+def test_damage_before_good_blocks_is_damage_without_a_watermark(ten_blocks, outcry):
+    home, offsets = ten_blocks
+    (home / "acknowledged").unlink()
+    segment = home / "segment-000000.ocj"
+    data = bytearray(segment.read_bytes())
+    data[offsets[2] + 300] ^= 1
+    segment.write_bytes(data)
+    behind = len(offsets) - 3
+    words = f"{behind} whole blocks follow, and there is no watermark"
+    for command in (["reconcile", home], ["ledger", "balances", home], ["replay", home]):
+        done = outcry(*command)
+        assert done.returncode == 1, command
+        assert words in done.stderr, command
+        assert "equal" not in done.stdout
+    done = outcry("journal", "verify", home)
+    assert done.returncode == 1
+    assert f"first bad byte: {segment} byte {offsets[2] + 300}" in done.stdout
+    before = segment.read_bytes()
+    with pytest.raises(JournalError, match=words):
+        Journal.resume(home)
+    assert segment.read_bytes() == before
+
+
+def test_a_missing_watermark_and_a_torn_end_are_said(ten_blocks, outcry):
+    home, offsets = ten_blocks
+    assert "is unknown" not in outcry("reconcile", home).stdout
+    (home / "acknowledged").unlink()
+    for done in (outcry("reconcile", home), outcry("journal", "verify", home)):
+        assert done.returncode == 0
+        assert "is unknown" in done.stdout
+        assert "no watermark" in done.stdout
+    segment = home / "segment-000000.ocj"
+    data = bytearray(segment.read_bytes())
+    data[offsets[-1] + 300] ^= 1
+    segment.write_bytes(data)
+    done = outcry("reconcile", home)
+    assert done.returncode == 0
+    assert "the journal's end is torn: " in done.stdout
