@@ -54,6 +54,9 @@ def run(journal: Path, file: Path | None, every: int, until_seq: int | None, as_
 
     began = time.perf_counter()
     done = run_along(journal, read_settings(file), until_seq, every)
+    if done.lost:
+        click.echo(f"{done.evidence.path}: {done.lost:,} hits that the desk's record names were "
+                   "missing; they were made again", err=True)  # fmt: skip
     findings = CaseBook.of(journal)
     spent = time.perf_counter() - began
     if as_json:
@@ -209,14 +212,13 @@ def close(
     Two persons close a case: the first asks, the second agrees. Who it is says the system's user
     that runs this, or an operator of --venue with a password.
     """
-    from openoutcry.surveillance.life import act
     from openoutcry.surveillance.run import CaseBook
 
     if (venue is None) != (operator is None):
         raise click.UsageError("--venue and --operator go together")
     findings = CaseBook.of(journal)
     who = _operator(venue, operator) if venue and operator else _user()
-    standing = act(findings.folder, findings.begin, findings.case(case), action, who, why)
+    standing = findings.act(findings.case(case), action, who, why)
     if as_json:
         click.echo(json.dumps({"case": case, "status": standing.status, "by": standing.who}))
         return

@@ -19,6 +19,9 @@ from openoutcry.journal.checkpoints import checkpoint_seqs as checkpoint_seqs
 from openoutcry.journal.checkpoints import read_checkpoint as read_checkpoint
 from openoutcry.journal.checkpoints import require_own as require_own
 from openoutcry.journal.checkpoints import write_checkpoint as write_checkpoint
+from openoutcry.journal.desk_record import DeskRecord as DeskRecord
+from openoutcry.journal.desk_record import RecordError as RecordError
+from openoutcry.journal.desk_record import desk_record as desk_record
 from openoutcry.matcher import Engine as Engine
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LEDGER_SETTINGS as LEDGER_SETTINGS

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,12 @@ def read_life(folder: Path, begin: bytes) -> list[Entry]:
     return entries
 
 
-def act(folder: Path, begin: bytes, case: Case, action: str, who: str, why: str) -> Standing:
-    """Write down that somebody did something with a case; what the case is then.
+def act(
+    folder: Path, begin: bytes, case: Case, action: str, who: str, why: str,
+    noted: Callable[[Entry, int], None] = lambda entry, count: None,
+) -> Standing:  # fmt: skip
+    """Write down that somebody did something with a case; what the case is then.  ``noted`` is
+    called with the entry and how many there are, once it is on the disk.
 
     Raises :class:`SurveillanceError` where that cannot be: without a reason, of a case that is
     closed, and where the same person would close it twice.
@@ -115,6 +120,7 @@ def act(folder: Path, begin: bytes, case: Case, action: str, who: str, why: str)
         }  # fmt: skip
         entry["hash"] = hash_of(entry)
         _append(folder / NAME, _line(entry))
+        noted(entry, len(entries) + 1)
         return standing_of(case, [*entries, entry])
 
 

@@ -25,7 +25,9 @@ from openoutcry.surveillance.cases import Case, Folding
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.surveillance.errors import SurveillanceError
+from openoutcry.surveillance.evidence import NAME as HITS
 from openoutcry.surveillance.evidence import EvidenceFile, beginning, read_hits
+from openoutcry.surveillance.heads import note_heads, noted_heads, require_head
 from openoutcry.wire import make_instruments
 from openoutcry.wire.beside import written_beside
 
@@ -54,6 +56,9 @@ class Watching:
         self._keep_settings(settings)
         self.begin = beginning(self.reader.journal_id, settings.digest())
         self.evidence = EvidenceFile(self.folder, self.begin)
+        self._noted, _ = noted_heads(self.reader.directory, self.begin)
+        self.lost = max(0, self._noted[0] - self.evidence.known)
+        """Hits that the desk's record names and the file no longer has: they are made again."""
         self.point = self._newest()
         self.events = 0
         """Seen by this object."""
@@ -153,8 +158,24 @@ class Watching:
         engine = Core.of(self.reader.config).restored(body[at:])
         return Point(engine, facts["chain"], facts["trades"], facts["seq"])
 
+    def note_head(self) -> None:
+        """How far the hits go, into the desk's record, if it does not say so.
+
+        Raises :class:`SurveillanceError` if they are others than those that it names.
+        """
+        count, head = self.evidence.count, self.evidence.head.hex()
+        if count == self._noted[0] and head != self._noted[1]:
+            raise SurveillanceError(
+                f"{self.evidence.path}: hit {count:,} is not the one that the desk's record names"
+            )
+        if count > self._noted[0]:
+            self.evidence.sync()
+            note_heads(self.reader.directory, self.begin, (count, head), None, self.seq)
+            self._noted = count, head
+
     def write_status(self) -> None:
         """What the venue's metrics read; of the evidence only what came since the last time."""
+        self.note_head()
         if self._case_book is None:
             self._case_book = CaseBook.of(self.reader.directory)
         else:
@@ -251,7 +272,8 @@ class CaseBook:
     entries: list[life.Entry] = field(default_factory=list)
     head: bytes = b""
     """Behind the last hit that was read; :func:`beginning` before the first."""
-    count: int = 0
+    heads: list[str] = field(default_factory=list)
+    """The hash behind each hit."""
     _life_bytes: int = -1
 
     @classmethod
@@ -278,15 +300,35 @@ class CaseBook:
 
         Raises :class:`SurveillanceError` if a hash does not hold.
         """
+        # First: what is noted meanwhile may name rows that are read no more.
+        noted_hits, noted_life = noted_heads(self.folder.parent, self.begin)
         hits, heads = read_hits(self.folder, self.head, self.count)
         self.folding.add(hits, heads)
-        self.count += len(heads)
+        self.heads += heads
         if heads:
             self.head = bytes.fromhex(heads[-1])
         path = self.folder / life.NAME
         size = path.stat().st_size if path.exists() else 0
         if size != self._life_bytes:
             self.entries, self._life_bytes = life.read_life(self.folder, self.begin), size
+        require_head(path, noted_life, [entry["hash"] for entry in self.entries])
+        require_head(self.folder / HITS, noted_hits, self.heads)
+
+    @property
+    def count(self) -> int:
+        """Hits that were read."""
+        return len(self.heads)
+
+    def act(self, case: Case, action: str, who: str, why: str) -> life.Standing:
+        """:func:`life.act`, and a line in the desk's record that says so."""
+        hits = self.count, self.head.hex()
+
+        def noted(entry: life.Entry, count: int) -> None:
+            text = f"case {case.number}, {action}: {entry['why']}"
+            note_heads(self.folder.parent, self.begin, hits, (count, entry["hash"]), case.last_seq,
+                       who, text)  # fmt: skip
+
+        return life.act(self.folder, self.begin, case, action, who, why, noted)
 
     @property
     def cases(self) -> list[Case]:
