@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from openoutcry.operations.stacks import processes_of
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
 from openoutcry.ptp.status import clock_status
 from openoutcry.replay.events import NO_LIMIT, Batch, Point, events_of, starting_point
+from openoutcry.risk.bits import Setting
 from openoutcry.venue import days
 from openoutcry.venue.desk_record import desk_record
 from openoutcry.venue.file import VenueFile
@@ -38,8 +40,10 @@ from openoutcry.venue.log import FILE_NAME, log_folder, log_lines
 from openoutcry.wire import LAYOUT_HASH, OutcryError
 from openoutcry.wire.beside import written_beside
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason
+from openoutcry.wire.urls import password_of, without_password
 
 SECRET = ("password", "key", "totp", "speed_bump_seed", "id_key")
+SHORTEST = 6
 HIDDEN = "(not shown)"
 LAST_COMMANDS, LOG_LINES, ACTIONS, LEVELS = 1_000, 1_000, 500, 1_000
 WAIT_S = 5.0
@@ -115,7 +119,20 @@ def gather(
     market = sections.pop("market")
     for name in ("books_before", "books", "last_commands"):
         sections[name] = market.get(name, market)
-    return {name: sections[name] for name in SECTIONS}
+    secrets = secrets_of(venue.path)
+    return {name: without(sections[name], secrets) for name in SECTIONS}
+
+
+def without(value: Any, secrets: set[str]) -> Any:
+    """The value with no secret in any text of it, wherever one has got to."""
+    if isinstance(value, dict):
+        return {key: without(one, secrets) for key, one in value.items()}
+    if isinstance(value, list | tuple | deque):
+        return [without(one, secrets) for one in value]
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, HIDDEN)
+    return value
 
 
 def _tried_all(sections: dict[str, Callable[[], Any]]) -> dict[str, Any]:
@@ -211,6 +228,8 @@ def _last(batches: "deque[Batch]") -> list[dict[str, Any]]:
     for command in commands.values():
         if command["kind"] == "PHASE":
             command["phase"] = Phase(command["aux"]).name
+        if command["kind"] == "RISK" and command.get("order_type") == Setting.SPEED_BUMP:
+            command["qty_lots"] = HIDDEN  # what the delays are drawn from
     return list(commands.values())[-LAST_COMMANDS:]
 
 
@@ -233,12 +252,26 @@ def configuration(path: Path) -> dict[str, str]:
     return {"name": path.name, "text": text}
 
 
+def secrets_of(path: Path) -> set[str]:
+    """Those of the venue file that are long enough to be looked for anywhere."""
+    try:
+        found = _secrets(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return set()  # the section of the configuration says so
+    return {one for one in found if len(one) >= SHORTEST}
+
+
 def _secrets(document: Any, name: str = "") -> set[str]:
+    """Values by the names of SECRET, and the password in every URL."""
     if isinstance(document, dict):
         return set().union(*(_secrets(value, key) for key, value in document.items()))
     if isinstance(document, list):
         return set().union(*(_secrets(value, name) for value in document))
-    return {str(document)} if name in SECRET and document not in ("", 0) else set()
+    found = {str(document)} if name in SECRET and document not in ("", 0) else set()
+    if isinstance(document, str) and "://" in document:
+        passwords = {password_of(url) for url in document.split(",")} - {""}
+        found |= passwords | set(map(unquote, passwords))
+    return found
 
 
 def _versions() -> dict[str, Any]:
@@ -280,11 +313,22 @@ def _host(journal: Path) -> Callable[[], dict[str, Any]]:
 
 def _journal(journal: Path) -> dict[str, Any]:
     reader = JournalReader(journal)
-    config = {key: value for key, value in reader.config.items() if key not in SECRET}
+    config = _known(reader.config)
     files = {one.name: one.stat().st_size for one in sorted(journal.iterdir()) if one.is_file()}
     with suppress(JournalError):
         config["days"] = days.finished_days(journal)
     return {"journal_id": f"{reader.journal_id:016x}", "config": config, "files_bytes": files}
+
+
+def _known(document: Any) -> Any:
+    """What is no secret of a document, and URLs without their passwords."""
+    if isinstance(document, dict):
+        return {key: _known(value) for key, value in document.items() if key not in SECRET}
+    if isinstance(document, list):
+        return [_known(one) for one in document]
+    if isinstance(document, str) and "://" in document:
+        return ",".join(map(without_password, document.split(",")))
+    return document
 
 
 def _tail(journal: Path, name: str) -> list[dict[str, Any]]:

@@ -35,6 +35,7 @@ from openoutcry.venue.risk_tables import RiskSpec, read_risk
 from openoutcry.venue.table import Key, Mistake, Tables
 from openoutcry.wire.enums import SelfTrade
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.urls import password_of
 
 UNAUTHENTICATED = "packets-unauthenticated"
 PACKETS = ("packets", UNAUTHENTICATED)
@@ -257,6 +258,16 @@ def read_venue(path: Path) -> VenueFile:
     return replace(venue, number=number)
 
 
+def _check_mode(path: Path, tables: Tables, has_keys: bool, nats: str, has_totp: bool) -> None:
+    """A file with a secret may be read by its owner alone."""
+    has_password = any(map(password_of, nats.split(",")))
+    for what, is_there in (
+        ("session keys", has_keys), ("NATS' password", has_password), ("secrets of codes", has_totp)
+    ):  # fmt: skip
+        if is_there and path.stat().st_mode & 0o077:
+            tables.wrong((), f"holds {what}, and others may read it: chmod 600 {path}")
+
+
 def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     tables.only((), tables.document, TABLES)
     venue = tables.table("venue", VENUE)
@@ -278,11 +289,8 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     )
     check_division(tables, venue)
     feed = read_feed(tables, instruments, decimals)
-    if path.stat().st_mode & 0o077:
-        if packet_sessions:
-            tables.wrong((), f"holds session keys, and others may read it: chmod 600 {path}")
-        if any(one.totp for one in risk.operators):
-            tables.wrong((), f"holds secrets of codes, and others may read it: chmod 600 {path}")
+    nats = (replication.nats or "") if replication is not None else ""
+    _check_mode(path, tables, bool(packet_sessions), nats, any(o.totp for o in risk.operators))
     if tables.mistakes:
         return None
     assert instruments is not None

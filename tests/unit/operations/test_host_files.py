@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from openoutcry.operations.dashboard import PANELS, dashboard
 from openoutcry.operations.metrics import journal_use
 from tests import ROOT
@@ -27,3 +29,16 @@ def test_a_dashboard_shows_only_metrics_that_there_are():
     assert queried_metrics <= named()
     places = [tuple(panel["gridPos"].values()) for panel in dashboard()["panels"]]
     assert len(set(places)) == len(places) == len(PANELS)
+
+
+UNITS = sorted((ROOT / "operations/host").glob("*.service"))
+
+
+@pytest.mark.parametrize("path", UNITS, ids=[path.name for path in UNITS])
+def test_a_units_files_are_its_own_and_it_leaves_no_core(path):
+    """A core dump would hold what memory holds: every password and order."""
+    lines = path.read_text().splitlines()
+    assert "UMask=0077" in lines
+    assert "LimitCORE=0" in lines
+    assert "NoNewPrivileges=true" in lines
+    assert any(line.startswith("SystemCallFilter=") for line in lines)

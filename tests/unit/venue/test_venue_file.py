@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from openoutcry.order_entry.spec import CancelOnDisconnect, PortSpec, Protocol
+from openoutcry.replica.access import access_of
+from openoutcry.replica.errors import ReplicaError
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.venue.example import EXAMPLE
 from openoutcry.venue.file import VenueFileError, read_venue
@@ -226,6 +228,40 @@ def test_sessions_of_packets_have_keys_and_a_file_that_others_cannot_read(tmp_pa
         assert [row for row in mistakes(path) if row[1] == key and words in row[2]], (old, new)
     path, _ = written(tmp_path, *authentic)
     assert "or no participant can use it" in mistakes(path)[0][2]
+
+
+@pytest.mark.parametrize(
+    ("nats", "mode", "said"),
+    [
+        ("tls://me:secret@a:4222", 0o644, "holds NATS' password, and others may read it"),
+        ("tls://a:4222,tls://me:secret@b:4222", 0o640, "holds NATS' password"),
+        ("tls://a:4222", 0o644, ""), ("tls://me:secret@a:4222", 0o600, ""),
+    ],
+)  # fmt: skip
+def test_a_file_with_the_password_of_nats_is_read_by_its_owner_alone(
+    tmp_path: Path, nats: str, mode: int, said: str
+) -> None:
+    row = f'[durability]\nnats = "{nats}"\n'
+    path, _ = written(tmp_path, '"durable" ', '"replicated" ', row)
+    path.chmod(mode)
+    if said:
+        assert said in mistakes(path)[0][2]
+    else:
+        assert read_venue(path).replication is not None
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_an_access_file_with_a_password_is_read_by_its_owner_alone(
+    tmp_path: Path, inline: bool
+) -> None:
+    path = tmp_path / "access.json"
+    url = "tls://me:secret@a:4222" if inline else "tls://a:4222"
+    path.write_text(json.dumps({"urls": [url]} | ({} if inline else {"password": "secret"})))
+    path.chmod(0o644)
+    with pytest.raises(ReplicaError, match="chmod 600"):
+        access_of(str(path))
+    path.chmod(0o600)
+    assert access_of(str(path)).password == "secret"
 
 
 def test_two_ports_cannot_be_bound_to_one_address(tmp_path: Path) -> None:
