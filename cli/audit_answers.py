@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from openoutcry.cli.csv_out import write_rows
 from openoutcry.cli.options import PathArgument
 from openoutcry.wire.errors import OutcryError
 
@@ -101,14 +102,15 @@ def _print(table: Any) -> None:
 
 
 def _csv(table: Any) -> bytes:
-    import csv
     import io
 
-    out = io.StringIO()
-    writer = csv.DictWriter(out, table.schema.names, lineterminator="\n")
-    writer.writeheader()
-    for batch in table.to_batches(max_chunksize=1 << 16):
-        writer.writerows(readable(batch_table(batch)))
+    out, names = io.StringIO(), table.schema.names
+    rows = (
+        [row.get(name, "") for name in names]
+        for batch in table.to_batches(max_chunksize=1 << 16)
+        for row in readable(batch_table(batch))
+    )
+    write_rows(out, names, rows)
     return out.getvalue().encode()
 
 

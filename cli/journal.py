@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from openoutcry.cli.columns import print_columns
+from openoutcry.cli.csv_out import safe_table
 from openoutcry.cli.options import Count, PathArgument, as_json_option
 
 ROWS_SHOWN = 1000
@@ -188,7 +189,7 @@ def sql(directory: Path, query: str | None, show_schema: bool, as_csv: bool, as_
     elif as_csv:
         import pyarrow.csv
 
-        pyarrow.csv.write_csv(result, sys.stdout.buffer)
+        pyarrow.csv.write_csv(safe_table(result), sys.stdout.buffer)
     else:
         _print_rows(result)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from openoutcry.cli.csv_out import write_rows
 from openoutcry.cli.options import Count, PathArgument, concealed_password
 
 journal_argument = click.argument("journal", type=PathArgument)
@@ -63,10 +64,7 @@ def sql(journal: Path, query: str, as_csv: bool) -> None:
     rows = [["" if value is None else str(value) for value in row.values()]
             for row in table.to_pylist()]  # fmt: skip
     if as_csv:
-        import csv
-
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([table.column_names, *rows])
+        write_rows(sys.stdout, table.column_names, rows)
     else:
         print_columns(Console(), table.column_names, rows)
 

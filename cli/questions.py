@@ -1,6 +1,5 @@
 """``outcry ledger questions`` and ``sample-books``: an exchange's books asked, and books to ask."""
 
-import csv
 import json
 import sys
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from openoutcry.cli.csv_out import write_rows
 from openoutcry.cli.options import PathArgument, as_json_option, concealed_password
 
 if TYPE_CHECKING:
@@ -121,9 +121,7 @@ def _print(answers: dict[str, dict[str, "Answer"]], as_csv: bool, as_json: bool)
             rows = [["" if value is None else str(_plain(value)) for value in row]
                     for row in answer.rows]  # fmt: skip
             if as_csv:
-                writer = csv.writer(sys.stdout, lineterminator="\n")
-                writer.writerow(answer.names)
-                writer.writerows(rows)
+                write_rows(sys.stdout, answer.names, rows)
                 continue
             click.echo(f"{name}, {reading}:" + ("" if rows else " nobody and nothing"))
             if rows:

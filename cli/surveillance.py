@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from openoutcry.cli.csv_out import write_rows
 from openoutcry.cli.options import Count, PathArgument, as_json_option
 
 if TYPE_CHECKING:
@@ -254,7 +255,6 @@ def _operator(venue: Path, name: str) -> str:
               show_default=True)  # fmt: skip
 def export(journal: Path, out: Path, form: str) -> None:
     """Write every case, its evidence and its life to a file; every hash was checked."""
-    import csv
     import io
 
     from openoutcry.surveillance.run import CaseBook, write_whole
@@ -266,13 +266,9 @@ def export(journal: Path, out: Path, form: str) -> None:
     else:
         buffer = io.StringIO()
         names = list(rows[0]) if rows else ["number"]
-        writer = csv.DictWriter(buffer, names, lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({
-                name: " ".join(map(str, value)) if isinstance(value, list) else value
-                for name, value in row.items()
-            })  # fmt: skip
+        cells = ([" ".join(map(str, value)) if isinstance(value, list) else value
+                  for value in row.values()] for row in rows)  # fmt: skip
+        write_rows(buffer, names, cells)
         text = buffer.getvalue()
     write_whole(out, text.encode())
     click.echo(f"{out}: {len(rows):,} cases")

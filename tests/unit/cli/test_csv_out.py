@@ -1,0 +1,42 @@
+"""What a participant chooses is no formula in the spreadsheet of whoever opens a CSV file."""
+
+import csv
+from io import StringIO
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openoutcry.cli.csv_out import BEGINS, NUMBER, cell, safe_table, write_rows
+from openoutcry.cli.printable import printable
+
+FORMULAS = ["=1+1", "+A1", "-A1", "@SUM(A1)", "-1+1", "=-1", "--1", "-"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_formula_is_written_as_text(text: str) -> None:
+    out = StringIO(newline="")
+    write_rows(out, ["name", text], [[text, 1]])
+    heading, row = csv.reader(StringIO(out.getvalue(), newline=""))
+    assert heading == ["name", f"'{text}"]
+    assert row == [f"'{text}", "1"]
+    assert safe_table(pa.table({"x": [text, None]}))["x"].to_pylist() == [f"'{text}", None]
+
+
+@pytest.mark.parametrize(
+    "value", ["-5", "-1,250.75", "+3", "-1e-09", "", "ORDER-1", "a=b", -5, -1.5, None, b"=x"]
+)
+def test_numbers_and_other_text_stay(value: object) -> None:
+    assert cell(value) == value
+    if isinstance(value, str):
+        assert safe_table(pa.table({"x": [value]}))["x"].to_pylist() == [value]
+
+
+@given(st.text(max_size=12))
+def test_a_cell_is_printable_and_no_formula(text: str) -> None:
+    shown = cell(text)
+    assert shown.isprintable()
+    assert not shown.startswith(BEGINS) or NUMBER.fullmatch(shown)
+    assert shown.removeprefix("'") in (printable(text), printable(text).removeprefix("'"))
+    assert safe_table(pa.table({"x": [text]}))["x"].to_pylist() == [shown]
