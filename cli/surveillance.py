@@ -238,9 +238,12 @@ def _user() -> str:
 def _operator(venue: Path, name: str) -> str:
     from openoutcry.cli.desk import secret
     from openoutcry.venue.file import read_venue
+    from openoutcry.venue.log import log_folder
     from openoutcry.venue.operators import Operators
 
-    operators = Operators(read_venue(venue).risk.operators)
+    file = read_venue(venue)
+    operators = Operators(file.risk.operators)
+    operators.keep(log_folder(file.journal) / "codes-surveillance.json")
     code = ""
     if any(one.totp for one in operators.operators if one.name == name):
         code = secret(f"one-time code of {name}")

@@ -12,13 +12,12 @@ from openoutcry.console.observe import Observer
 from openoutcry.venue.desk import DeskError, ask
 from openoutcry.venue.desk_record import REASON_MOST
 from openoutcry.venue.file import VenueFile
-from openoutcry.venue.log import VenueLog
+from openoutcry.venue.log import VenueLog, log_folder
 from openoutcry.venue.operators import OPERATOR, ROLES, WRONG, OperatorError, Operators
 from openoutcry.wire import OutcryError
 
 NO_TICKET = "this ticket is not known"
 QUEUED = ("kill", "halt")
-SECRETS_WRONG = (WRONG, "the one-time code is wrong", "needs a one-time code")
 
 
 class RoleError(OutcryError):
@@ -38,8 +37,10 @@ class Console:
         self.file = file
         self.observer, self.market = Observer(file, standbys), Market(file.feed)
         self.cases = Cases(file.journal)
+        operators = Operators(file.risk.operators)
+        operators.keep(log_folder(file.journal) / "codes-console.json")
         self.accounts = Accounts(
-            Operators(file.risk.operators),
+            operators,
             file.sessions.failures_before_lock,
             file.sessions.lock_s,
         )
@@ -133,7 +134,7 @@ class Console:
             if NO_TICKET in str(error):
                 session.ticket = ""
                 raise AgainError("the venue was opened anew: your password, please") from None
-            if with_password and any(text in str(error) for text in SECRETS_WRONG):
+            if with_password and WRONG in str(error):
                 self.accounts.failed(session.name, address)
                 raise OperatorError(str(error)) from None
             raise

@@ -5,16 +5,21 @@ TICKET_S: the console asks for one when somebody logs in, so that it keeps no pa
 """
 
 import hmac
+import json
+import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from openoutcry.order_entry.passwords import nobodys_hash, password_hasher
+from openoutcry.wire.beside import written_beside
 from openoutcry.wire.errors import OutcryError
 
 VIEWER, OPERATOR, SUPERVISOR = "viewer", "operator", "supervisor"
@@ -26,7 +31,8 @@ MAX_TICKETS = 32
 """Of one operator."""
 CODE_S, CODE_STEPS = 30, (-1, 0, 1)
 """A one-time code's validity (RFC 6238), and the steps beside now's whose codes are taken."""
-WRONG = "no operator has this name and this password"
+WRONG = "no operator has this name and this password, or the one-time code is wrong"
+"""The same whichever of the three is wrong, missing or used: a right password is not confirmed."""
 
 
 class OperatorError(OutcryError):
@@ -80,9 +86,25 @@ class Operators:
         self, operators: tuple[Operator, ...], now_s: Callable[[], float] = time.time
     ) -> None:
         self.operators, self.now_s = operators, now_s
-        self._used: dict[int, int] = {}
-        """The step of the last code that was taken, by operator."""
+        self._used: dict[str, int] = {}
+        """The step of the last code that was taken, by the operator's name."""
+        self._kept: Path | None = None
         self._tickets: dict[bytes, tuple[int, float]] = {}
+
+    def keep(self, path: Path) -> None:
+        """Keep the steps of codes in this file, so that a restart takes none again.  Of a file that
+        is damaged every code until now counts as used."""
+        self._kept = path
+        try:
+            steps = json.loads(path.read_text())
+            self._used = {str(name): int(step) for name, step in steps.items()}
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, TypeError, AttributeError):
+            now = int(self.now_s()) // CODE_S + CODE_STEPS[-1]
+            self._used = {one.name: now for one in self.operators}
+            with suppress(OperatorError):
+                self._write_steps()
 
     def __getitem__(self, number: int) -> Operator:
         return self.operators[number - 1]
@@ -94,7 +116,7 @@ class Operators:
     def prove(self, name: Any, password: Any, code: Any = "") -> int:
         """The number of the operator with this name, password and code.
 
-        Raises :class:`OperatorError`, the same whichever of name and password is wrong."""
+        Raises :class:`OperatorError`, the same whichever of them is wrong."""
         from argon2.exceptions import InvalidHashError, VerificationError
 
         named = [n for n, one in enumerate(self.operators, 1) if one.name == name]
@@ -110,19 +132,35 @@ class Operators:
         return named[0]
 
     def _take_code(self, number: int, code: str) -> None:
-        """Each code is taken once (RFC 6238, 5.2)."""
+        """Each code is taken once (RFC 6238, 5.2), over restarts too."""
         import pyotp
 
         codes = pyotp.TOTP(self[number].totp)
         now = int(self.now_s()) // CODE_S
         for step in (now + beside for beside in CODE_STEPS):
             if hmac.compare_digest(codes.generate_otp(step).encode(), code.encode()):
-                if step <= self._used.get(number, 0):
-                    raise OperatorError("this one-time code was used: wait for the next one")
-                self._used[number] = step
+                if step <= self._used.get(self[number].name, 0):
+                    break
+                self._used[self[number].name] = step
+                self._write_steps()
                 return
-        raise OperatorError("the one-time code is wrong" if code else
-                            "this operator needs a one-time code as well")  # fmt: skip
+        raise OperatorError(WRONG)
+
+    def _write_steps(self) -> None:
+        """On the disk before the code counts; an operator whose code cannot be kept is refused."""
+        if self._kept is None:
+            return
+        try:
+            self._kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with (
+                written_beside(self._kept) as part,
+                open(os.open(part, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file,
+            ):
+                json.dump(self._used, file)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise OperatorError(f"{self._kept}: {error.strerror}") from None
 
     def ticket(self, number: int) -> str:
         """A ticket of this operator, whose oldest goes if he has MAX_TICKETS."""

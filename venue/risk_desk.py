@@ -32,6 +32,7 @@ from openoutcry.venue.investigation import (
 )
 from openoutcry.venue.limits import FileLimits, fresh_view, hook_settings
 from openoutcry.venue.liquidation import Liquidator
+from openoutcry.venue.log import log_folder
 from openoutcry.venue.operations import Operations, command, disconnect, words_of
 from openoutcry.venue.operator_lane import Clock, OperatorLane
 from openoutcry.venue.session_switch import SessionSwitch
@@ -153,6 +154,7 @@ class RiskDesk:
                 self.limits, self._halt, self._dump, self.note, self.switch.work, self._call,
                 self._same_time, self._dumped,
             )  # fmt: skip
+            self.operations.operators.keep(log_folder(self.file.journal) / "codes-desk.json")
             self.record = DeskRecord(self.file.journal)
             self._take_queue(put)
             self.desk = Desk(self.file.journal, self._work_of, self.answering)

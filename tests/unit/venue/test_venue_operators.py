@@ -11,7 +11,9 @@ from openoutcry.venue.desk_record import NAME, DeskRecord, RecordError, desk_rec
 from openoutcry.venue.four_eyes import WAIT_S, FourEyes, widens
 from openoutcry.venue.operators import (
     TICKET_S,
+    WRONG,
     OperatorError,
+    Operators,
     one_time_secret,
 )
 from tests.support.venue import venue_operators as shared
@@ -29,17 +31,52 @@ rich = shared.rich
 )
 def test_a_code_counts_for_its_time_and_once(operators, clock):
     codes = pyotp.TOTP(SECRET)
-    with pytest.raises(OperatorError, match="needs a one-time code"):
+    with pytest.raises(OperatorError, match=WRONG):
         operators.prove("otto", "word")
     assert operators.prove("otto", "word", codes.at(int(clock.now_s))) == 2
-    with pytest.raises(OperatorError, match="was used"):
+    with pytest.raises(OperatorError, match=WRONG):
         operators.prove("otto", "word", codes.at(int(clock.now_s)))
-    with pytest.raises(OperatorError, match="was used"):
+    with pytest.raises(OperatorError, match=WRONG):
         operators.prove("otto", "word", codes.at(int(clock.now_s) - 30))
     clock.now_s += 30
-    with pytest.raises(OperatorError, match="is wrong"):
+    with pytest.raises(OperatorError, match=WRONG):
         operators.prove("otto", "word", codes.at(int(clock.now_s) - 90))
     assert operators.prove("otto", "word", codes.at(int(clock.now_s))) == 2
+
+
+def test_a_wrong_code_does_not_say_whether_the_password_is_right(operators, clock):
+    """Nor does a missing or a used one: every refusal is the same text."""
+    code = pyotp.TOTP(SECRET).at(int(clock.now_s))
+    assert operators.prove("otto", "word", code) == 2
+    tries = [("otto", "word", ""), ("otto", "word", "000000"), ("otto", "word", code),
+             ("otto", "wrong", code), ("otto", "wrong", ""), ("nobody", "word", code)]  # fmt: skip
+    said = set()
+    for one in tries:
+        with pytest.raises(OperatorError) as error:
+            operators.prove(*one)
+        said.add(str(error.value))
+    assert said == {WRONG}
+
+
+def test_a_code_is_taken_once_over_restarts_too(operators, clock, tmp_path):
+    """From a file of its own; if that is damaged, codes until then count as used."""
+    path, code = tmp_path / "log" / "codes.json", pyotp.TOTP(SECRET).at(int(clock.now_s))
+    people = operators.operators[1:]
+
+    def begun():
+        again = Operators(people, clock)
+        again.keep(path)
+        return again
+
+    assert begun().prove("otto", "word", code) == 1
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(OperatorError, match=WRONG):
+        begun().prove("otto", "word", code)
+    path.write_text("{")
+    with pytest.raises(OperatorError, match=WRONG):
+        begun().prove("otto", "word", pyotp.TOTP(SECRET).at(int(clock.now_s) + 30))
+    clock.now_s += 60
+    assert begun().prove("otto", "word", pyotp.TOTP(SECRET).at(int(clock.now_s))) == 1
 
 
 def test_a_ticket_stands_for_its_holder_until_it_expires_or_is_left(operators, clock):
