@@ -13,7 +13,7 @@ from openoutcry.venue.desk import DeskError, ask
 from openoutcry.venue.desk_record import REASON_MOST
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.log import VenueLog, log_folder
-from openoutcry.venue.operators import OPERATOR, ROLES, WRONG, OperatorError, Operators
+from openoutcry.venue.operators import OPERATOR, ROLES, VIEWER, WRONG, OperatorError, Operators
 from openoutcry.wire import OutcryError
 
 NO_TICKET = "this ticket is not known"
@@ -78,7 +78,9 @@ class Console:
         return cookie, session
 
     def _get_ticket(self, session: Session, password: str, code: str) -> None:
-        """From the desk, if there is one that listens."""
+        """From the desk, if there is one that listens, for a session that may ask it anything."""
+        if session.role == VIEWER:
+            return
         request = {"do": "log-in", "operator": session.name, "password": password, "code": code}
         try:
             session.ticket = str(ask(self.file.journal, request)["ticket"])

@@ -7,6 +7,7 @@ import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import argon2
@@ -16,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openoutcry.venue import operators
-from openoutcry.venue.desk import MAX_CLIENTS, NAME, Desk, DeskError, ask
+from openoutcry.venue.desk import MAX_CLIENTS, NAME, Desk, DeskError, Work, ask
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.limits import FileLimits, fresh_view, hook_settings
 from openoutcry.venue.operations import Operations
@@ -88,6 +89,33 @@ def served(tmp_path: Path, operations: Operations) -> Iterator[Served]:
     yield server
     server.desk.close()
     assert not (tmp_path / NAME).exists()
+
+
+def test_logins_wait_for_whatever_else_is_asked(tmp_path: Path) -> None:
+    """A password takes a tenth of a second in the venue's own loop: of seven logins one is done in
+    a turn, behind every other request."""
+    done: list[str] = []
+
+    def work_of(request: dict[str, Any]) -> Work:
+        done.append(str(request["do"]))
+        return Work(np.zeros(0), [])
+
+    served = Served(tmp_path, SimpleNamespace(work_of=work_of))  # type: ignore[arg-type]
+    asked = ["log-in"] * 7 + ["kill", "halt"]
+    clients = [served.connect() for _ in asked]
+    for client, what in zip(clients, asked, strict=True):
+        client.sendall(json.dumps({"do": what}).encode() + b"\n")
+        client.shutdown(socket.SHUT_WR)
+    served.look()
+    assert done == ["kill", "halt", "log-in"]
+    served.look()
+    assert done == ["kill", "halt", "log-in", "log-in"]
+    for _ in range(6):
+        served.look()
+    assert done.count("log-in") == 7
+    for client in clients:
+        client.close()
+    served.desk.close()
 
 
 def mostly(*right: Any) -> st.SearchStrategy[Any]:
