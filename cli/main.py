@@ -7,6 +7,7 @@ it); people's text goes to standard error then.
 
 import errno
 import json
+import os
 from importlib import import_module
 from typing import Any
 
@@ -106,6 +107,14 @@ class OutcryGroup(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        # What a command writes (journals, cases, exports, reports) is its user's alone.
+        before = os.umask(0o077)
+        try:
+            return self._invoked(ctx)
+        finally:
+            os.umask(before)
+
+    def _invoked(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except click.UsageError as error:

@@ -23,7 +23,8 @@ class NotOurs(JournalError):
 class JournalLock:
     """Holds the directory itself by flock(2) for as long as any process of the pipeline lives.
 
-    Makes the directory (mode 0700) if it is missing.  The lock belongs to the open directory, not
+    Makes the directory (mode 0700) if it is missing, and takes from others what they could see of
+    one that is there.  The lock belongs to the open directory, not
     to a name in it that somebody may remove; ``DIRECTORY/lock`` only says who holds it.  Processes
     made by ``os.fork`` share it: it is free when the last of them has released it or died, so an
     orphaned stage still keeps a second pipeline out.  Raises :class:`InUse` if another pipeline
@@ -50,6 +51,8 @@ class JournalLock:
                 "runs it, to which nobody else may write"
             ) from None
         try:
+            if os.fstat(fd).st_mode & 0o077:
+                os.fchmod(fd, 0o700)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._note_holder()
         except BlockingIOError:

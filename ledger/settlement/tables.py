@@ -148,7 +148,6 @@ def _written(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) ->
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(names)
             writer.writerows(rows)
-        os.chmod(part, 0o644)
     except BaseException:
         os.unlink(part)
         raise

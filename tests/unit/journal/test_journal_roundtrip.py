@@ -423,3 +423,10 @@ def test_who_follows_reads_only_what_is_new(tmp_path, orders):
             assert reader.last_seq == writer.written_seq
             assert list(reader.follow(1)) == []
     assert b"".join(seen) == expected.tobytes()
+
+
+def test_a_folder_that_others_could_look_into_is_closed_to_them(tmp_path):
+    """Its files are the owner's alone; their names and sizes are from here on as well."""
+    tmp_path.chmod(0o755)
+    with JournalLock(tmp_path):
+        assert tmp_path.stat().st_mode & 0o777 == 0o700

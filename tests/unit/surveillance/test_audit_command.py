@@ -1,6 +1,7 @@
 """What `outcry audit` refuses, and how it says so."""
 
 import json
+import os
 import shutil
 
 import pyarrow.parquet
@@ -74,3 +75,21 @@ def outcry_json_rows(outcry, day):
     done = outcry("audit", "participant", day, "7", "--format", "json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)["rows"]
+
+
+def test_what_a_command_writes_is_its_users_alone(outcry, audited, tmp_path):
+    """A trail built anew, its folders, and an export: whatever the user's umask lets others see."""
+    home = tmp_path / "day"
+    shutil.copytree(audited, home)
+    shutil.rmtree(home / "audit")
+    before = os.umask(0o022)
+    try:
+        assert outcry("audit", "build", home).returncode == 0
+        out = tmp_path / "participant.csv"
+        done = outcry("audit", "participant", home, "7", "--format", "csv", "--out", out)
+        assert done.returncode == 0, done.stderr
+    finally:
+        assert os.umask(before) == 0o022, "the umask is the caller's again"
+    written = [out, home / "audit", *(home / "audit").rglob("*")]
+    assert len(written) > 4
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
