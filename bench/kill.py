@@ -4,7 +4,6 @@ A run of the whole pipeline in which one participant has so many open orders; th
 DISCONNECT, and the gate's cursor is watched until the last of what they cause has been let go.
 """
 
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.bench.scratch import scratch_folder
 from openoutcry.matcher import Engine
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract.shared import Shared
@@ -106,7 +106,7 @@ def kill_ns(durable: bool, quick: bool) -> int:
     capacity = 1 << (count - 1).bit_length()
     killer = Killer(count)
     hooks = {"name": "risk", "participants": 256, "groups": 1, "order_capacity": capacity}
-    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix="bench-kill-") as folder:
+    with scratch_folder("kill") as folder:
         result = run(
             Options(
                 source=Bids(count), orders=count, wiring=WIRING, operator=killer, hooks=hooks,

@@ -26,6 +26,7 @@ from openoutcry.bench import market_data_live as live
 from openoutcry.bench.peers import feed_peers
 from openoutcry.bench.peers.programs import PeerMissing
 from openoutcry.bench.rounds import Add, Rounds, rotated
+from openoutcry.bench.scratch import scratch_folder
 from openoutcry.flow import GeneratedFlow
 from openoutcry.market_data.book import Book
 from openoutcry.market_data.feed import Feed
@@ -219,7 +220,7 @@ def _run(count: int, with_it: bool) -> float:
     source.instruments["min_price_ticks"] = 0
     source.instruments["max_price_ticks"] = 2**32 - 1
     source.instruments["max_qty_lots"] = 2**32 - 1
-    with TemporaryDirectory(prefix=".bench-feed-", dir=".") as folder:
+    with scratch_folder("feed") as folder:
         a, b = live.GROUPS
         spec = FeedSpec(a, b, interface="127.0.0.1", ttl=0) if with_it else None
         result = run(

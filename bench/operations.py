@@ -26,6 +26,7 @@ from openoutcry.bench.watched import (
     Watched,
     watched_venue,
 )
+from openoutcry.console.extra import require_extra
 
 PAINTS = 5
 
@@ -34,6 +35,7 @@ def bench_operations(
     rounds: int, quick: bool, command: str, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Run the subject; returns the result document."""
+    require_extra()
     gathered = Rounds(rounds, progress)
     unpainted = missing()
     if unpainted:

@@ -1,7 +1,6 @@
 """The whole pipeline with risk in its core and without, in turns: commands a second, durable, and
 from the wire to the acknowledgement, in memory."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from openoutcry.bench.paced import SEED, WARM_S, check_spans, checked, flow, percentiles
 from openoutcry.bench.rounds import Add, rotated
+from openoutcry.bench.scratch import scratch_folder
 from openoutcry.pipeline.options import ORDER_CAPACITY
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.run import Options, run
@@ -53,7 +53,7 @@ def add_pipeline(number: int, add: Add, quick: bool) -> None:
     a second), ours with risk, ``no_risk`` without."""
     for way in rotated([*WAYS], number):
         orders = QUICK_ORDERS if quick else ORDERS
-        with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix="bench-risk-") as folder:
+        with scratch_folder("risk") as folder:
             path = Path(folder) / "journal"
             options = _options(orders, way, "durable", journal=path, volatile_journal=True,
                                housekeeping_cores=0)  # fmt: skip

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from openoutcry.bench.gateway import listening, sent
 from openoutcry.bench.peers.programs import binary
+from openoutcry.bench.scratch import scratch_folder
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import soupbin
 from openoutcry.wire import OutcryError, make_instruments
@@ -155,7 +155,7 @@ def venue(
 ) -> Iterator[int]:
     """A venue of so many sessions, named S1, S2 …; gives its port.  ``on_end`` is called with its
     journal's folder when the venue has ended."""
-    with tempfile.TemporaryDirectory(prefix=".bench-sessions-", dir=".") as folder:
+    with scratch_folder("sessions") as folder:
         journal = Path(folder) / "journal"
         document = {"sessions": sessions, "durability": durability, "orders": orders,
                     "journal": str(journal), "protocol": protocol}  # fmt: skip
@@ -236,7 +236,7 @@ def journal_bytes(journal: Path) -> float:
 
 def packets_journal_bytes(orders: int) -> float:
     """The same of as many orders that one sender sends as packets over UDP."""
-    with tempfile.TemporaryDirectory(prefix=".bench-sessions-", dir=".") as folder:
+    with scratch_folder("sessions") as folder:
         journal = Path(folder) / "journal"
         with listening(journal) as (_, address):
             sent(address, None, orders)

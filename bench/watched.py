@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import numpy as np
 
 from openoutcry.bench import sessions_live as live
 from openoutcry.bench.first_paint import WORD, _running, _until_open
+from openoutcry.bench.scratch import scratch_folder
 from openoutcry.wire import OutcryError
 from openoutcry.wire import sockets as so
 from openoutcry.wire.kernel import kernel
@@ -169,9 +169,7 @@ def watched_venue() -> Iterator[Watched]:
     :class:`OutcryError` if nobody was told anything."""
     outcry = [sys.executable, "-m", "openoutcry"]
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(
-            tempfile.TemporaryDirectory(prefix=".bench-operations-", dir=".")
-        )).absolute()  # fmt: skip
+        folder = stack.enter_context(scratch_folder("operations"))
         port = _free_port()
         file = _venue_file(folder, port)
         venue = stack.enter_context(_running([sys.executable, "-m", __name__, "venue", str(file)]))
