@@ -46,3 +46,20 @@ ORDER_ID_RANGES = (
 def is_reserved_order_id(order_id: int) -> bool:
     """The id is the venue's or a session's: no packet may name it."""
     return order_id >= VENUE_ORDER_IDS
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A way by which commands come in, and the owners whose order ids it may bring."""
+
+    name: str
+    brings: tuple[str, ...]
+    doc: str
+
+
+DOORS = (
+    Door("packets", ("packets",), "UDP, AF_XDP and DPDK, with a session's key or without"),
+    Door("sessions", (), "OUCH, FIX and the participants' page: names, each session's its own"),
+    Door("desk", (), "the operator's requests: participants, never orders"),
+)
+"""Each refuses the ids of all other owners."""
