@@ -15,7 +15,7 @@ from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
 SESSION_S, IDLE_S = 12 * 3_600.0, 1_800.0
-"""A session ends so long after its login, and so long after it was last heard of."""
+"""A session ends so long after its login, and so long after its user last did something."""
 MAX_SESSIONS, MAX_EACH, MAX_NAMES = 4_096, 32, 4_096
 """Sessions in all, and of one name, whose oldest ends for one more; names whose failures are
 kept."""
@@ -78,8 +78,10 @@ class Accounts:
         failures_before_lock: int,
         lock_s: float,
         clock: Callable[[], float] = time.monotonic,
+        reading_counts: bool = False,
     ) -> None:
-        self.operators, self.clock = operators, clock
+        """``reading_counts``: a page that is only open does not idle out."""
+        self.operators, self.clock, self.reading_counts = operators, clock, reading_counts
         self.failures_before_lock, self.lock_s = failures_before_lock, lock_s
         self._sessions: dict[bytes, Session] = {}
         self._failures: dict[tuple[str, str], _Failures] = {}
@@ -136,13 +138,19 @@ class Accounts:
         return cookie, session
 
     def find(self, cookie: str | None) -> Session | None:
-        """The session of a cookie, which counts as heard of."""
+        """The session of a cookie.  A page reads by itself, so that alone is no word of its user:
+        see :meth:`heard`."""
         with self._lock:
             session = self._sessions.get(_digest(cookie or ""))
         if session is None or not self._lives(session):
             return None
-        session.seen_s = self.clock()
+        if self.reading_counts:
+            self.heard(session)
         return session
+
+    def heard(self, session: Session) -> None:
+        """Its user did something: the session does not end for IDLE_S from now."""
+        session.seen_s = self.clock()
 
     def end(self, cookie: str | None) -> None:
         with self._lock:

@@ -22,6 +22,8 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+PRESENCE = "/api/seen"
+"""What a page POSTs when its user uses the mouse or the keyboard."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -64,7 +66,12 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
         elif refusal:
             await self._answer(send, *refusal)
+        elif scope["type"] == "http" and scope["path"] == PRESENCE:
+            self.accounts.heard(scope["outcry"]["session"])
+            await self._answer(send, 200, "seen")
         elif scope["type"] == "http":
+            if scope["method"] not in ("GET", "HEAD") and scope["outcry"]["session"] is not None:
+                self.accounts.heard(scope["outcry"]["session"])
             await self.app(scope, self._bounded(receive), self._with_headers(scope, send))
         else:
             await self.app(scope, receive, send)
@@ -86,6 +93,8 @@ class Gate:
         if int_or(headers.get("content-length"), 0) > BODY_BYTES:
             return 413, "a request has at most 16 KiB"
         path = scope["path"]
+        if path == PRESENCE and method != "POST":
+            return 405, "this is told by POST"
         if changes and path != "/api/login":
             if session is None:
                 return 401, "log in first"

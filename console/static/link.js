@@ -18,6 +18,14 @@ export async function api(path, body) {
   throw Object.assign(new Error(detail || "error " + answer.status), { status: answer.status });
 }
 
+/** Tell the venue that there is somebody at the page, once a minute at most: without that it logs out. */
+let toldSeen = 0;
+for (const event of ["pointerdown", "keydown", "wheel"]) addEventListener(event, () => {
+  if (!state.me || Date.now() - toldSeen < 60_000) return;
+  toldSeen = Date.now();
+  api("seen", {}).catch(() => {});
+}, { passive: true });
+
 export const notice = (text, bad = false) => popUp([{ text, bad }]);
 
 export function popUp(all) {

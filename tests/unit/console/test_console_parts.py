@@ -14,7 +14,7 @@ from openoutcry.console import accounts as console_accounts
 from openoutcry.console import extra
 from openoutcry.console.accounts import IDLE_S, MAX_EACH, SESSION_S, Accounts, LockedError
 from openoutcry.console.alarms import OVER, RECORD, SEEN, Alarms
-from openoutcry.console.gate import Gate
+from openoutcry.console.gate import COOKIE, PRESENCE, Gate
 from openoutcry.console.live import next_due
 from openoutcry.console.market import DAY_S, SECOND_NS, Market, Tapes
 from openoutcry.console.participants import row_of
@@ -66,6 +66,7 @@ def test_a_session_ends_when_nobody_is_heard_of_and_after_its_time(accounts):
     begun = accounts.turn.now_s
     while accounts.turn.now_s < begun + SESSION_S:
         assert accounts.find(cookie) is session
+        accounts.heard(session)
         accounts.turn.now_s += IDLE_S - 1
     assert accounts.find(cookie) is None
     cookie, _ = accounts.begin(1)
@@ -73,6 +74,56 @@ def test_a_session_ends_when_nobody_is_heard_of_and_after_its_time(accounts):
     assert accounts.find(cookie) is None
     for wrong in (None, "", cookie[:-1], cookie + "x"):
         assert accounts.find(wrong) is None
+
+
+def test_a_page_that_is_only_open_idles_out_and_what_its_user_does_counts(accounts):
+    """It reads by itself, each second; of a participant's page that counts."""
+    cookie, session = accounts.begin(1)
+    for _ in range(int(IDLE_S)):
+        assert accounts.find(cookie) is session
+        accounts.turn.now_s += 1
+    assert accounts.find(cookie) is None
+    watched = Accounts(accounts.operators, 3, 60.0, accounts.turn, reading_counts=True)
+    cookie, session = watched.begin(1)
+    for _ in range(3):
+        accounts.turn.now_s += IDLE_S - 1
+        assert watched.find(cookie) is session
+
+
+def requested(accounts, cookie, method, path, **headers):
+    """The status with which the gate or the application behind it answers."""
+    sent = []
+
+    async def application(scope, receive, send):
+        await send({"type": "http.response.start", "status": 299, "headers": []})
+
+    async def send(message):
+        sent.append(message)
+
+    given = {"host": "localhost", "cookie": f"{COOKIE}={cookie}"} | headers
+    scope = {"type": "http", "method": method, "path": path, "client": ("127.0.0.1", 1),
+             "headers": [(k.encode(), v.encode()) for k, v in given.items()]}  # fmt: skip
+    asyncio.run(Gate(application, accounts, False)(scope, None, send))
+    return sent[0]["status"]
+
+
+def test_requests_that_change_count_and_so_does_the_page_that_says_its_user_is_there(accounts):
+    """A GET does not; nothing of another origin or without the session's token does."""
+    cookie, session = accounts.begin(1)
+    token = {"x-csrf-token": session.csrf}
+
+    def counts(method, path, **headers):
+        accounts.turn.now_s += 10
+        before = session.seen_s
+        status = requested(accounts, cookie, method, path, **headers)
+        return status, session.seen_s > before
+
+    assert counts("GET", "/api/overview") == (299, False)
+    assert counts("POST", "/api/kill", **token) == (299, True)
+    assert counts("POST", PRESENCE, **token) == (200, True)
+    assert counts("POST", PRESENCE) == (403, False)
+    assert counts("POST", PRESENCE, origin="http://elsewhere.example", **token) == (403, False)
+    assert counts("GET", PRESENCE) == (405, False)
 
 
 def test_one_name_has_so_many_sessions_and_its_own_oldest_goes(monkeypatch):
