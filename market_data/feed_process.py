@@ -21,11 +21,13 @@ from openoutcry.market_data.glimpse import serve_one, snapshot
 from openoutcry.market_data.live import Pump, Source
 from openoutcry.market_data.public_feed import IDLE_S, NOTHING_SENT, SESSION_SHIFT, PublicFeed
 from openoutcry.market_data.publisher import Publisher
+from openoutcry.market_data.shares import HERE, address_of
 from openoutcry.market_data.store import Store
 from openoutcry.pipeline.contract.released import MAX_BATCH, Place, ReleasedReader
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
 
-SNAPSHOTS_AT_ONCE = 16
+SNAPSHOTS_AT_ONCE, SNAPSHOTS_EACH = 16, 4
+"""In all, and to one address, whose further connections are closed."""
 TURN_NS = 20_000_000
 """The pump comes back after so long at most."""
 CHECKPOINT_NS = 30_000_000_000
@@ -56,7 +58,8 @@ class FeedProcess:
         ]
         for one in self._asks:
             self.pump.epoll.register(one, select.EPOLLIN)
-        self._children: set[int] = set()
+        self._children: dict[int, str] = {}
+        """Processes that give a snapshot, and the addresses to which."""
         self._listening = public.snapshots is not None
         self._saving = 0
         self._saved_messages = self.store.count
@@ -258,7 +261,7 @@ class FeedProcess:
     def _reap(self) -> None:
         for pid in [*self._children, self._saving]:
             if pid and os.waitpid(pid, os.WNOHANG)[0]:
-                self._children.discard(pid)
+                self._children.pop(pid, None)
                 self._saving = 0 if pid == self._saving else self._saving
 
     def _give_snapshots(self) -> None:
@@ -275,11 +278,14 @@ class FeedProcess:
         if not wanted:
             return
         try:
-            connection, _ = listener.accept()
+            connection, peer = listener.accept()
         except OSError:
             return
+        address = address_of(peer)
         with connection:
-            self._children.add(fork(partial(self._snapshot, connection), STOP_SIGNALS))
+            if address in HERE or list(self._children.values()).count(address) < SNAPSHOTS_EACH:
+                pid = fork(partial(self._snapshot, connection), STOP_SIGNALS)
+                self._children[pid] = address
 
     def _snapshot(self, connection: socket.socket) -> None:
         store, book = self.store, self.book if self.store.count else Book(1)

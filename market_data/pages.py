@@ -18,9 +18,11 @@ from typing import Any
 
 from openoutcry.market_data.depth import LEVELS, View, by_price
 from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.shares import Shares
 from openoutcry.market_data.spec import Address
 
-MAX_SUBSCRIBERS = 4_096
+MAX_SUBSCRIBERS, MAX_SUBSCRIBERS_EACH = 4_096, 512
+"""In all, and of one address."""
 REQUEST_BYTES = 1 << 16
 SEND_BUFFER_BYTES = 1 << 16
 WRITE_LIMIT_BYTES = 1 << 15
@@ -76,6 +78,7 @@ class Pages:
         self.is_between = False
         """One has ended, and no other has begun."""
         self.subscribers: set[Subscriber] = set()
+        self.shares = Shares(MAX_SUBSCRIBERS, MAX_SUBSCRIBERS_EACH)
         self.refused = 0
         self._server: Any = None
 
@@ -117,10 +120,15 @@ class Pages:
             await self._server.wait_closed()
 
     async def _serve(self, connection: Any) -> None:
-        if len(self.subscribers) >= MAX_SUBSCRIBERS:
+        peer = connection.remote_address
+        if not self.shares.has_place(peer):
             self.refused += 1
             await connection.close(1013, "too many subscribers")
             return
+        with self.shares.place(peer):
+            await self._serve_subscriber(connection)
+
+    async def _serve_subscriber(self, connection: Any) -> None:
         raw = connection.transport.get_extra_info("socket")
         if raw is not None:
             with contextlib.suppress(OSError):

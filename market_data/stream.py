@@ -22,6 +22,7 @@ from openoutcry.market_data.errors import FeedError
 from openoutcry.market_data.glimpse import packet_of
 from openoutcry.market_data.lines import Lines, skip
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
+from openoutcry.market_data.shares import Shares
 from openoutcry.market_data.spec import Address
 from openoutcry.wire.feed_messages import FRAME_BYTES
 from openoutcry.wire.messages import PACKET_LENGTH_BYTES, SOUPBIN
@@ -38,7 +39,8 @@ AGAIN_S = 1.0
 PIECE_BYTES = 1 << 16
 STRIDE = 1 << 10
 LOGIN_MOST = 64
-MAX_CLIENTS = 1_024
+MAX_CLIENTS, MAX_CLIENTS_EACH = 1_024, 128
+"""In all, and of one address."""
 LOGIN_BYTES = {one.size_bytes for one in SOUPBIN.client if one.kind == "L"}
 
 
@@ -110,6 +112,7 @@ class Stream:
     def __init__(self, sessions: Callable[[], list[Kept]], over: Callable[[], bool]) -> None:
         self.sessions, self.over = sessions, over
         self.clients = self.refused = 0
+        self.shares = Shares(MAX_CLIENTS, MAX_CLIENTS_EACH)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[Kept, tuple[int, asyncio.Event]] = {}
         """Sessions whose clients wait for what comes behind that many bytes."""
@@ -154,12 +157,20 @@ class Stream:
         task.add_done_callback(self._tasks.discard)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername")
+        if not self.shares.has_place(peer):
+            self.refused += 1
+            writer.transport.abort()
+            return
+        with self.shares.place(peer):
+            await self._serve_client(reader, writer)
+
+    async def _serve_client(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self.clients += 1
         try:
             writer.transport.set_write_buffer_limits(high=PIECE_BYTES)
-            if self.clients > MAX_CLIENTS:
-                self.refused += 1
-                return
             place = await asyncio.wait_for(self._login(reader, writer), SILENCE_S)
             if place is not None:
                 listening = asyncio.create_task(self._listen(reader))
@@ -178,7 +189,7 @@ class Stream:
             if not writer.transport.is_closing():
                 with contextlib.suppress(OSError, TimeoutError):
                     await asyncio.wait_for(writer.drain(), HEARTBEAT_S)
-            writer.transport.abort() if self.clients > MAX_CLIENTS else writer.close()
+            writer.close()
 
     async def _packet(self, reader: asyncio.StreamReader, most: int) -> bytes:
         size = int.from_bytes(await reader.readexactly(PACKET_LENGTH_BYTES), "big")

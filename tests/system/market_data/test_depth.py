@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from openoutcry.market_data import pages as pages_module
+from openoutcry.market_data import shares
 from openoutcry.market_data.depth import (
     DepthBook,
     DepthLine,
@@ -242,4 +243,8 @@ def test_who_does_not_read_is_told_what_stands_when_he_reads_and_costs_no_memory
             assert pages.refused == 1
             assert first.close_code is None
 
+    served(crowded)
+    monkeypatch.setattr(pages_module, "MAX_SUBSCRIBERS", 4_096)
+    monkeypatch.setattr(pages_module, "MAX_SUBSCRIBERS_EACH", 1)
+    monkeypatch.setattr(shares, "HERE", ())  # as if this were another host
     served(crowded)

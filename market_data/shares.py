@@ -1,0 +1,51 @@
+"""A share of a server's places for each address, so that one client does not take all of them.
+
+Addresses of this host have no share: a proxy on it stands for all its clients.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+HERE = ("127.0.0.1", "::1", "::ffff:127.0.0.1", "")
+
+
+class Shares:
+    """Places in use, by address."""
+
+    def __init__(self, places: int, each: int) -> None:
+        """``places`` in all, ``each`` of one address."""
+        self.places, self.each = places, each
+        self.taken: Counter[str] = Counter()
+
+    def has_place(self, peer: Any) -> bool:
+        """``peer``: as a socket names it; what has no address counts as one."""
+        address = address_of(peer)
+        own = self.each if address not in HERE else self.places
+        return self.taken.total() < self.places and self.taken[address] < own
+
+    @contextmanager
+    def place(self, peer: Any) -> Iterator[None]:
+        """Hold a place for the block."""
+        address = address_of(peer)
+        self.taken[address] += 1
+        try:
+            yield
+        finally:
+            self.taken[address] -= 1
+            if not self.taken[address]:
+                del self.taken[address]
+
+
+def address_of(peer: Any) -> str:
+    """Of a socket's name; of IPv6 the network that one customer has, its first 64 bits."""
+    host = str(peer[0]) if peer else ""
+    if ":" not in host or host in HERE or host.startswith("::ffff:"):
+        return host
+    from ipaddress import IPv6Address
+
+    try:
+        return str(IPv6Address(int(IPv6Address(host.partition("%")[0])) >> 64 << 64))
+    except ValueError:
+        return host
