@@ -413,7 +413,32 @@ def security_table(document: dict[str, Any]) -> str:
         "| protocol | message | µs of all stages | tokens | a token's cost, to an order's "
         "| where others have much, to where they have little |"
     )
-    return table(header, rows) + _source(document)
+    return table(header, rows) + _floods(document["figures"].get("floods")) + _source(document)
+
+
+def _floods(floods: dict[str, Any] | None) -> str:
+    """How an honest session fared beside each flood."""
+    if floods is None:
+        return ""
+    rows = [
+        (
+            row["kind"],
+            f"{row['p50_ratio']:.2f}",
+            f"{row['p99_ratio']:.2f}",
+            f"{row['p99_ms']:.1f} ms",
+            f"{row['quiet_p99_ms']:.1f} ms",
+        )
+        for row in floods["rows"]
+    ]
+    load = f", load {floods['load']:g}" if "load" in floods else ""
+    text = (
+        f"\nBeside a session that sends one kind at {floods['rate']:,} a second, in a venue with "
+        f"{floods['open_orders']:,} open orders (`{floods['command']}`{load}):\n\n"
+    )
+    header = (
+        "| the flood | p50 of an honest session, to without | p99, to without | p99 | without |"
+    )
+    return text + table(header, rows) + "\n"
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
