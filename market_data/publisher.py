@@ -8,9 +8,11 @@ import contextlib
 import socket
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 from openoutcry.market_data import mold
 from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.shares import HERE, address_of
 from openoutcry.market_data.spec import Address, FeedSpec
 from openoutcry.market_data.store import Store
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
@@ -18,6 +20,8 @@ from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
 REQUESTS_A_TURN = 256
 MAX_CLIENTS = 4096
 """Clients whose requests are counted; of more the one that asked longest ago is forgotten."""
+CLIENTS_OF_A_HOST = 4
+"""An address gets what so many clients do, from whatever ports."""
 SEND_BUFFER_BYTES = 1 << 22
 
 
@@ -95,6 +99,7 @@ class Publisher:
         self.before: tuple[str, Store] | None = None
         """The session before and its messages: they are given again until this one ends."""
         self._clients: dict[Address, Client] = {}
+        self._hosts: dict[str, Client] = {}
         self.beat_ns = 0
         """When something was sent last."""
         self.packets = self.not_taken = self.answered = self.refused = 0
@@ -172,19 +177,30 @@ class Publisher:
         self.answered += 1
 
     def _may(self, client: Address, now_ns: int) -> bool:
-        most = self.spec.requests_per_s
-        known = self._clients.pop(client, None)
-        if known is None:
-            known = Client(float(most), now_ns)
-            if len(self._clients) >= MAX_CLIENTS:
-                del self._clients[next(iter(self._clients))]
-        earned = (now_ns - known.as_of_ns) * most / 1e9
-        known.allowed, known.as_of_ns = min(float(most), known.allowed + earned), now_ns
-        self._clients[client] = known
-        if known.allowed < 1:
+        """Whether the client has a request left, and its host: a sender can have any number of
+        ports, and name another's address."""
+        most, host = self.spec.requests_per_s, address_of(client)
+        theirs = [self._account(self._clients, client, most, now_ns)]
+        if host not in HERE:
+            theirs.append(self._account(self._hosts, host, most * CLIENTS_OF_A_HOST, now_ns))
+        if any(one.allowed < 1 for one in theirs):
             return False
-        known.allowed -= 1
+        for one in theirs:
+            one.allowed -= 1
         return True
+
+    @staticmethod
+    def _account(known: dict[Any, Client], key: Any, most: int, now_ns: int) -> Client:
+        """What is allowed now, of one that then has asked last."""
+        one = known.pop(key, None)
+        if one is None:
+            one = Client(float(most), now_ns)
+            if len(known) >= MAX_CLIENTS:
+                del known[next(iter(known))]
+        earned = (now_ns - one.as_of_ns) * most / 1e9
+        one.allowed, one.as_of_ns = min(float(most), one.allowed + earned), now_ns
+        known[key] = one
+        return one
 
     def close(self) -> None:
         for line in self.sockets:

@@ -191,6 +191,20 @@ def test_a_client_gets_so_many_packets_a_second_and_harms_no_other(serve):
     assert len(server.publisher._clients) == MAX_CLIENTS
 
 
+def test_ports_do_not_multiply_what_an_address_gets(serve):
+    """Of 300 ports of one address as many requests are answered as of four; another address has
+    its own, and one of this host is a proxy's."""
+    publisher = serve(requests_per_s=10).publisher
+
+    def answered(host):
+        asked = [(host, 1_000 + n % 300) for n in range(3_000)]
+        return sum(publisher._may(client, 1_000_000_000) for client in asked)
+
+    assert answered("10.0.0.1") == 40
+    assert answered("10.0.0.2") == 40
+    assert answered("127.0.0.1") == 3_000
+
+
 def test_a_receiver_on_sockets_has_everything_though_a_line_lost_it(serve, stream):
     """Line A has every third packet, B none; the rest is asked for."""
     server = serve(requests_per_s=1_000_000)
