@@ -4,7 +4,6 @@ import pytest
 
 from openoutcry.market_data.shares import Shares, address_of
 
-
 KEPT = []
 """A place that nothing holds is given back when it is collected."""
 
