@@ -2,14 +2,15 @@
 
 from enum import IntEnum
 
+from openoutcry.dpdk_shim import authentication
 from openoutcry.ring import layout
 
 
 class Reject(IntEnum):
     """Why a frame is refused; checked in this order, the first that holds counts.
 
-    From SHORT on the checks are those of ``packets.PacketError``; before, with CUT and IPv6 left
-    out, those of the hardware parser (gateway_fpga/rtl/outcry_udp_parser.v).
+    From SHORT to SEQUENCE the checks are those of ``packets.PacketError``; before, with CUT and
+    IPv6 left out, those of the hardware parser (gateway_fpga/rtl/outcry_udp_parser.v).
     """
 
     CUT = 1
@@ -38,6 +39,9 @@ class Reject(IntEnum):
     COUNT = 15
     SIZE = 16
     SEQUENCE = 17
+    UNAUTHENTICATED = 18
+    """Of a receiver with sessions, and checked before SHORT: no session's, a wrong tag, an epoch
+    that is over, or from an address that is not the session's (authentication.py)."""
 
 
 class Count(IntEnum):
@@ -95,10 +99,14 @@ class Count(IntEnum):
     RATE_REFUSED_RECORDS = 31
     """Beyond their participant's rate: answered by a reject, left out one by one."""
     REFUSAL_UNTOLD_EVENTS = 33
-    """Rejects that were not sent: too many of a burst."""
+    """Rejects that did not leave: too many of a burst, or the device did not take them."""
     RESERVED_ID_RECORDS = 34
     """With an order id that is the venue's or a session's (wire/order_ids.py): answered by a
     reject, left out one by one."""
+    REFUSAL_PACKETS = 35
+    """Of those rejects."""
+    SEND_FAILED_PACKETS = 36
+    """Of events: the device or the system did not take it."""
     DEVICE_LOST = 32
     """What the device or the system lost, at the last look of who has the port open."""
     REJECTED = 40
@@ -125,6 +133,11 @@ LEFT_OUT = (
     Count.OVER_LIMIT_PACKETS,
 )
 COUNTER_WORDS = 64
+SESSION_NAMES = {
+    "ROWS_AT": authentication.ROWS_AT,
+    "ROW_BYTES": authentication.ROW_BYTES,
+    "NETWORKS": authentication.NETWORKS_MAX,
+}
 RING_NAMES = (
     "CONSUMER_COUNT", "CONSUMERS", "CONSUMER_BYTES", "DETACHED", "FLAGS", "BLOCKING", "WAITING",
     "WAKE", "PUBLISHED", "SLOTS", "SLOT_SHIFT", "SEQ", "FREE",
@@ -137,4 +150,5 @@ def c_names() -> str:
     for prefix, enum in (("REJECT", Reject), ("COUNT", Count), ("DEVICE", Device)):
         lines += [f"#define OC_{prefix}_{member.name} {int(member)}" for member in enum]
     lines += [f"#define RING_{name} INT64_C({getattr(layout, name)})" for name in RING_NAMES]
+    lines += [f"#define OC_SESSION_{name} {value}" for name, value in SESSION_NAMES.items()]
     return "\n".join(lines) + "\n"

@@ -36,7 +36,7 @@ INCLUDED = (
 )
 """C that other rooms give away: the records, the gateway's rules, how to read the clock page."""
 FLAGS = ("-O3", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fPIC")
-OPAQUE = "struct oc_state;\nstruct oc_port;\nstruct oc_sender;\n"
+OPAQUE = "struct oc_state;\nstruct oc_port;\nstruct oc_sender;\nstruct oc_outbound;\n"
 BUILD_SECONDS_MAX = 120
 PLAIN, DPDK = "outcry_shim", "outcry_shim_dpdk"
 

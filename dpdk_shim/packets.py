@@ -41,6 +41,7 @@ SENT_TS_AT = _AT["sent_ts_ns"]
 SENDER_AT = _AT["sender"]
 COUNT_AT = _AT["count"]
 KIND_AT = _AT["kind"]
+KIND_ORDERS = int(PacketKind.ORDERS)
 
 
 class PacketError(IntEnum):
@@ -58,7 +59,7 @@ class PacketError(IntEnum):
     SIZE = 6
     """Not as many bytes as the count says."""
     SEQUENCE = 7
-    """``first_seq`` below 1 or above 2**62."""
+    """``first_seq`` below 1 (of events below 0) or above 2**62."""
 
 
 class PacketRejected(OutcryError):
@@ -98,7 +99,8 @@ def check_packet(data_addr: int, size_bytes: int, kind: int) -> int:
     if size_bytes != HEADER_BYTES + count * RECORD_BYTES:
         return NOT_SIZE
     first_seq = load_i64(data_addr + FIRST_SEQ_AT)
-    if first_seq < 1 or first_seq > MAX_FIRST_SEQ:
+    # Refusals have no number: their packets begin with 0.
+    if first_seq < (kind == KIND_ORDERS) or first_seq > MAX_FIRST_SEQ:
         return NOT_SEQUENCE
     return count
 

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.dpdk_shim import native
+from openoutcry.dpdk_shim.authentication import Sessions
 from openoutcry.dpdk_shim.names import COUNTER_WORDS, LEFT_OUT, Count, Reject
 from openoutcry.dpdk_shim.packets import Key, Windows
 from openoutcry.dpdk_shim.ports import Port, open_port
@@ -141,6 +142,8 @@ class Shim:
         if epoch_offset_ns is None:
             epoch_offset_ns = memory.epoch_offset_ns()
         context.epoch_offset_ns = epoch_offset_ns
+        self._outbound = np.zeros(int(self.native.lib.oc_outbound_bytes()), np.uint8)
+        context.outbound = self._pointer("struct oc_outbound *", self._outbound.ctypes.data)
         self.native.lib.oc_start(context)
         return context
 
@@ -149,6 +152,13 @@ class Shim:
         beyond is answered: REJECTED, GATEWAY, RATE, with no sequence number, at most
         ``REFUSALS_MAX`` of a burst."""
         self.context.token_interval_ns, self.context.token_burst_ns = bucket_times(rate, burst)
+
+    def authenticate(self, sessions: Sessions) -> None:
+        """Take packets of these sessions only.  ``ValueError`` for MoldUDP64, which has no tag."""
+        if self.context.framing:
+            raise ValueError("packets of MoldUDP64 cannot be authenticated")
+        self._keep.append(sessions)
+        self.context.sessions = self._pointer("char *", sessions.address)
 
     def _pointer(self, kind: str, address: int) -> Any:
         return self.native.ffi.cast(kind, address)

@@ -101,6 +101,7 @@ DOOR_RULES = (
     DoorRule(
         "a packet without a session's key, tag and epoch",
         "error_unauthenticated",
+        "UNAUTHENTICATED",
         why="it knows no session: it takes the participant that the record names, and refuses a "
         "packet with a trailer as `SIZE`",
     ),

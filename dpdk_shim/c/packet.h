@@ -28,6 +28,11 @@ struct oc_packet {
     uint64_t peer;      /* of its sender, as in oc_state.peers; 0 for a packet that is not of orders */
     const uint8_t *ip;  /* NULL for a payload */
     uint32_t ip6;
+    uint32_t session;   /* whose authenticated packet it is; 0: nobody's */
+    int64_t epoch;
+    const uint8_t *payload;
+    uint32_t payload_bytes;
+    uint16_t udp_port;  /* of its sender, as it stands in memory */
 };
 
 static inline uint16_t get16(const uint8_t *at) { uint16_t v; memcpy(&v, at, 2); return v; }
@@ -93,7 +98,9 @@ static inline int parse_ours(const uint8_t *data, uint32_t size_bytes, int kind,
     if (h.kind != kind) return OC_REJECT_KIND;
     if (h.count < 1 || h.count > OUTCRY_MAX_PACKET_RECORDS) return OC_REJECT_COUNT;
     if (size_bytes != PACKET_HEADER_BYTES + h.count * RECORD_BYTES) return OC_REJECT_SIZE;
-    if (h.first_seq < 1 || h.first_seq > OC_MAX_FIRST_SEQ) return OC_REJECT_SEQUENCE;
+    /* Refusals have no number: their packets begin with 0. */
+    if (h.first_seq < (kind == OUTCRY_PACKET_KIND_ORDERS) || h.first_seq > OC_MAX_FIRST_SEQ)
+        return OC_REJECT_SEQUENCE;
     p->records = data + PACKET_HEADER_BYTES;
     p->stride = RECORD_BYTES;
     p->count = h.count;
@@ -144,9 +151,9 @@ static inline int is_usual(const uint8_t *data) {
 #endif
 }
 
-/* Takes a frame apart; 0 or the reason why it is refused, the first that holds. */
-static inline int parse_frame(const uint8_t *data, uint32_t size_bytes, int kind, int framing,
-                              uint32_t udp_port, int sum_good, struct oc_packet *p) {
+/* A frame's headers; 0 or the reason why it is refused, the first that holds. */
+static inline int parse_headers(const uint8_t *data, uint32_t size_bytes, uint32_t udp_port,
+                                int sum_good, struct oc_packet *p) {
     uint32_t at = 14, type = 0x0800;
     int usual = size_bytes >= 42 && is_usual(data);
     if (__builtin_expect(!usual, 0)) {
@@ -203,22 +210,33 @@ static inline int parse_frame(const uint8_t *data, uint32_t size_bytes, int kind
             return OC_REJECT_UDP_CHECKSUM;
         }
     }
-    uint16_t port = get16(udp);
-    int reason = parse_payload(udp + 8, udp_length - 8, kind, framing, p);
-    if (reason) return reason;
-    p->key[0] |= (uint64_t)port << 32 | (uint64_t)(4 + 2 * p->ip6) << 48;
     p->ip = ip;
+    p->udp_port = get16(udp);
+    p->payload = udp + 8;
+    p->payload_bytes = udp_length - 8;
     return 0;
 }
 
-/* The sender of a payload that a socket received: a sockaddr_in or sockaddr_in6. */
-static inline void key_of_name(const uint8_t *name, struct oc_packet *p) {
-    uint16_t family = get16(name);
-    uint64_t port = get16(name + 2);
+/* Where a payload that a socket received came from: a sockaddr_in or sockaddr_in6. */
+static inline void parse_name(const uint8_t *name, struct oc_packet *p) {
     p->ip = NULL;
-    p->ip6 = family != 2;
+    p->ip6 = get16(name) != 2;
+    p->udp_port = get16(name + 2);
     p->key[1] = p->ip6 ? get64(name + 8) : get32(name + 4);
     p->key[2] = p->ip6 ? get64(name + 16) : 0;
-    p->key[0] |= port << 32 | (uint64_t)(4 + 2 * p->ip6) << 48;
+}
+
+/* The sender's key: his number or session, and where he sends from. */
+static inline void finish_key(struct oc_packet *p) {
+    p->key[0] |= (uint64_t)p->udp_port << 32 | (uint64_t)(4 + 2 * p->ip6) << 48;
+}
+
+/* Takes a frame apart; 0 or the reason why it is refused, the first that holds. */
+static inline int parse_frame(const uint8_t *data, uint32_t size_bytes, int kind, int framing,
+                              uint32_t udp_port, int sum_good, struct oc_packet *p) {
+    int reason = parse_headers(data, size_bytes, udp_port, sum_good, p);
+    if (!reason) reason = parse_payload(p->payload, p->payload_bytes, kind, framing, p);
+    if (!reason) finish_key(p);
+    return reason;
 }
 #endif

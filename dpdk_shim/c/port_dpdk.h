@@ -155,6 +155,7 @@ static uint8_t *dpdk_tx_buffer(struct oc_port *port) {
 static void dpdk_tx_commit(struct oc_port *port, const struct oc_way *way, uint32_t size_bytes) {
     struct dpdk_port *d = (struct dpdk_port *)port;
     (void)way;
+    note_commit(port, d->tx_count);
     struct rte_mbuf *m = d->tx[d->tx_count++];
     m->data_len = (uint16_t)size_bytes;
     m->pkt_len = size_bytes;
@@ -167,6 +168,7 @@ static int dpdk_tx_flush(struct oc_port *port) {
         sent += rte_eth_tx_burst(d->id, 0, d->tx + sent, (uint16_t)(d->tx_count - sent));
     port->tally[OC_COUNT_TX_PACKETS] += sent;
     port->tally[OC_COUNT_TX_NO_ROOM] += d->tx_count - sent;
+    for (int at = sent; at < d->tx_count; at++) note_failure(port, at);
     if (sent < d->tx_count) rte_pktmbuf_free_bulk(d->tx + sent, (unsigned)(d->tx_count - sent));
     d->tx_count = 0;
     return sent;

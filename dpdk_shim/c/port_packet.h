@@ -74,7 +74,7 @@ static uint8_t *packet_tx_buffer(struct oc_port *port) {
     return queue_buffer(port, &((struct packet_port *)port)->tx);
 }
 static void packet_tx_commit(struct oc_port *port, const struct oc_way *way, uint32_t size_bytes) {
-    queue_commit(&((struct packet_port *)port)->tx, way, size_bytes);
+    queue_commit(port, &((struct packet_port *)port)->tx, way, size_bytes);
 }
 static int packet_tx_flush(struct oc_port *port) {
     struct packet_port *p = (struct packet_port *)port;

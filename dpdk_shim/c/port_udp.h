@@ -34,6 +34,15 @@ struct udp_port {
     struct tx_queue tx;
 };
 
+/* A packet of events stands in the queue; it did not leave. */
+static inline void note_commit(struct oc_port *port, int place) {
+    port->events_of[place] = port->committing;
+}
+static inline void note_failure(struct oc_port *port, int place) {
+    port->sent.failed_packets++;
+    port->sent.failed_events += port->events_of[place];
+}
+
 /* An error that waits in the socket: the interface went down, or away. */
 static void look_at_socket(struct oc_port *port, int fd) {
     if (++port->idle % LOOK_EVERY) return;
@@ -89,7 +98,8 @@ static uint8_t *queue_buffer(struct oc_port *port, struct tx_queue *tx) {
     return tx->count < OC_BURST ? tx->buffers[tx->count] : NULL;
 }
 
-static void queue_commit(struct tx_queue *tx, const struct oc_way *way, uint32_t size_bytes) {
+static void queue_commit(struct oc_port *port, struct tx_queue *tx, const struct oc_way *way,
+                         uint32_t size_bytes) {
     struct msghdr *m = &tx->messages[tx->count].msg_hdr;
     int named = way->ip_at == 0 && way->header_bytes > 0;
     memset(m, 0, sizeof *m);
@@ -98,6 +108,7 @@ static void queue_commit(struct tx_queue *tx, const struct oc_way *way, uint32_t
         m->msg_name = tx->names[tx->count];
         m->msg_namelen = way->header_bytes;
     }
+    note_commit(port, tx->count);
     tx->vectors[tx->count] = (struct iovec){tx->buffers[tx->count], size_bytes};
     m->msg_iov = &tx->vectors[tx->count];
     m->msg_iovlen = 1;
@@ -117,6 +128,7 @@ static int queue_flush(struct oc_port *port, int fd, struct tx_queue *tx) {
         if (errno != EINTR) {
             port->tally[errno == EAGAIN || errno == ENOBUFS ? OC_COUNT_TX_NO_ROOM
                                                             : OC_COUNT_TX_ERRORS]++;
+            note_failure(port, sent);
             sent++;
         }
     }
@@ -129,7 +141,7 @@ static uint8_t *udp_tx_buffer(struct oc_port *port) {
     return queue_buffer(port, &((struct udp_port *)port)->tx);
 }
 static void udp_tx_commit(struct oc_port *port, const struct oc_way *way, uint32_t size_bytes) {
-    queue_commit(&((struct udp_port *)port)->tx, way, size_bytes);
+    queue_commit(port, &((struct udp_port *)port)->tx, way, size_bytes);
 }
 static int udp_tx_flush(struct oc_port *port) {
     struct udp_port *u = (struct udp_port *)port;

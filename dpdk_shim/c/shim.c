@@ -14,6 +14,7 @@
 #include "outcry_clock.h"
 #include "outcry_verdict.h"
 #include "header_prediction.h"
+#include "authentication.h"
 #include "packet.h"
 #include "ring.h"
 #include "senders.h"
@@ -35,6 +36,7 @@ static void say(char *error, const char *format, ...) {
     va_end(rest);
 }
 
+#include "transmit.h"
 #include "port_udp.h"
 #include "port_packet.h"
 #include "port_capture.h"
@@ -42,6 +44,7 @@ static void say(char *error, const char *format, ...) {
 #include "port_dpdk.h"
 
 int64_t oc_state_bytes(void) { return sizeof(struct oc_state); }
+int64_t oc_outbound_bytes(void) { return sizeof(struct oc_outbound); }
 void oc_set_hash_key(struct oc_state *state, uint64_t first, uint64_t second) {
     state->hash_key[0] = first;
     state->hash_key[1] = second;
@@ -157,29 +160,53 @@ static inline struct oc_sender *admit(struct oc_shim *s, const struct oc_frame *
         tally[why]++;
         return NULL;
     }
-    /* Not for doubles: of two lines of a feed the slower one would change it with every packet. */
+    /* Not for doubles: of two lines of a feed the slower one would change it with every packet.  A
+     * session may send from anywhere, and from elsewhere with each packet. */
     uint64_t hardware = p->ip ? get64(frame->data + 6) ^ frame->flags >> FRAME_TAG_SHIFT : 1;
-    if (sender->hardware != hardware) {
+    if (sender->hardware != hardware || p->session) {
         sender->hardware = hardware;
         make_way(&sender->way, frame, p, port_index);
     }
     return sender;
 }
 
+/* The payload: of a session where there are any, and then a packet; 0 or why it is refused. */
+static inline int parse_sender(const struct oc_shim *s, struct oc_packet *p) {
+    p->session = 0;
+    if (s->sessions) {
+        int packet_bytes = open_packet(s->sessions, p->payload, p->payload_bytes, p);
+        if (packet_bytes < 0) return OC_REJECT_UNAUTHENTICATED;
+        p->payload_bytes = (uint32_t)packet_bytes;
+    }
+    int reason = parse_payload(p->payload, p->payload_bytes, s->kind, s->framing, p);
+    if (reason) return reason;
+    if (p->session) {
+        /* Whose numbers these are: wherever he sends from, his epoch's. */
+        p->key[0] = p->session | SESSION_KEY;
+        p->key[1] = (uint64_t)p->epoch;
+        p->key[2] = 0;
+    } else {
+        finish_key(p);
+    }
+    return 0;
+}
+
 /* The whole parse; 0 when there is nothing to hand on, which is then counted. */
 static __attribute__((noinline)) int take_apart(struct oc_shim *s, const struct oc_frame *frame,
                                                 int port_index, int64_t *tally,
                                                 struct oc_packet *p) {
-    int reason;
+    int reason = 0;
     if (frame->flags & FRAME_CUT) {
         reason = OC_REJECT_CUT;
     } else if (frame->flags & FRAME_PAYLOAD) {
-        reason = parse_payload(frame->data, frame->size_bytes, s->kind, s->framing, p);
-        if (!reason) key_of_name(frame->name, p);
+        p->payload = frame->data;
+        p->payload_bytes = frame->size_bytes;
+        parse_name(frame->name, p);
     } else {
-        reason = parse_frame(frame->data, frame->size_bytes, s->kind, s->framing,
-                             (uint32_t)s->udp_port, frame->flags & FRAME_SUM_GOOD, p);
+        reason = parse_headers(frame->data, frame->size_bytes, (uint32_t)s->udp_port,
+                               frame->flags & FRAME_SUM_GOOD, p);
     }
+    if (!reason) reason = parse_sender(s, p);
     if (reason) {
         tally[OC_COUNT_REJECTED + reason]++;
         return 0;
@@ -263,6 +290,7 @@ static int may_name(struct oc_shim *s, const uint8_t *record, int64_t *tally) {
 static __attribute__((noinline)) void take_frame(struct oc_shim *s, const struct oc_frame *frame,
                                                  struct burst *b) {
     struct oc_packet p;
+    struct outcry_order own;
     if (b->left <= 0) {
         b->tally[OC_COUNT_OVER_LIMIT_PACKETS]++;
         return;
@@ -279,6 +307,12 @@ static __attribute__((noinline)) void take_frame(struct oc_shim *s, const struct
     b->origin_seq = p.first_seq;
     for (uint32_t index = 0; index < p.count; index++) {
         const uint8_t *record = p.records + index * p.stride;
+        if (p.session) {
+            /* Whomever the record names, it is the session's. */
+            memcpy(&own, record, sizeof own);
+            own.participant = (uint16_t)p.session;
+            record = (const uint8_t *)&own;
+        }
         if (p.peer) {
             if (is_operators(record)) {
                 b->tally[OC_COUNT_OPERATOR_RECORDS]++;
@@ -356,7 +390,7 @@ static void take_burst(struct oc_shim *s, const struct oc_frame *frames, int cou
                        struct burst *b) {
     const struct oc_pattern *like = &s->ports[b->port_index]->like;
     int may_run = s->ring && s->kind == OUTCRY_PACKET_KIND_ORDERS && !s->framing
-                  && !s->token_interval_ns;
+                  && !s->token_interval_ns && !s->sessions;
     for (int at = 0; at < count; at++) {
         int most = may_run ? longest_run(like, count - at, b->left) : 0;
         if (most)
@@ -412,8 +446,7 @@ static int64_t poll_port(struct oc_shim *s, int index, int64_t most) {
     take_burst(s, frames, count, &b);
     port->done(port);
     s->next_seq = b.next_seq;
-    if (s->refused_count) oc_reply(s, s->refused, s->refused_count);
-    s->refused_count = 0;
+    if (s->refused_count) send_refusals(s);
     tally[OC_COUNT_RECORDS] = b.next_seq - first_seq;
     if (s->ring && s->next_seq > first_seq) {
         store_release(s->ring + RING_PUBLISHED, s->next_seq - 1);
@@ -465,97 +498,6 @@ int64_t oc_run(struct oc_shim *s, int64_t most, int64_t timeout_ns) {
     return total;
 }
 
-/* Transmit */
-
-static inline void finish_headers(uint8_t *frame, const struct oc_way *way, uint32_t size_bytes,
-                                  uint64_t payload_sum) {
-    uint8_t *ip = frame + way->ip_at, *udp = frame + way->header_bytes - 8;
-    uint32_t udp_bytes = size_bytes + 8;
-    uint16_t length = __builtin_bswap16((uint16_t)udp_bytes);
-    put16(udp + 4, length);
-    if (ip[0] >> 4 == 6) {
-        put16(ip + 4, length);
-    } else {
-        uint16_t total = __builtin_bswap16((uint16_t)(udp_bytes + 20));
-        put16(ip + 2, total);
-        put16(ip + 10, (uint16_t)~fold((uint64_t)way->ip_sum + total));
-    }
-    if (way->unsummed) return;
-    uint16_t sum = (uint16_t)~fold((uint64_t)way->pseudo_sum + 2 * (uint64_t)length + payload_sum);
-    put16(udp + 6, sum ? sum : 0xffff);
-}
-
-/* One datagram to where `way` leads; 0, or -1 when the device had no room (counted). */
-static int transmit(struct oc_port *port, const struct oc_way *way, const char *header,
-                    uint32_t header_bytes, const char *payload, uint32_t payload_bytes) {
-    uint32_t size_bytes = header_bytes + payload_bytes;
-    if (!port->tx_buffer) return -1;
-    uint8_t *frame = port->tx_buffer(port);
-    if (!frame) {
-        port->tally[OC_COUNT_TX_NO_ROOM]++;
-        return -1;
-    }
-    uint32_t at = way->ip_at ? way->header_bytes : 0;
-    /* All of it, as a size that is known needs no call: the payload overwrites the rest. */
-    if (at) memcpy(frame, way->header, sizeof way->header);
-    memcpy(frame + at, header, header_bytes);
-    memcpy(frame + at + header_bytes, payload, payload_bytes);
-    if (way->ip_at)
-        finish_headers(frame, way, size_bytes,
-                       way->unsummed ? 0 : sum_bytes(frame + at, size_bytes));
-    port->tx_commit(port, way, at + size_bytes);
-    return 0;
-}
-
-int64_t oc_flush(struct oc_port *port) { return port->tx_flush ? port->tx_flush(port) : 0; }
-
-int64_t oc_transmit(struct oc_port *port, const struct oc_way *way, const char *payload,
-                    int32_t size_bytes) {
-    if (size_bytes < 0 || size_bytes > OC_BUFFER_BYTES - OC_HEADER_MAX) return -1;
-    return transmit(port, way, NULL, 0, payload, (uint32_t)size_bytes);
-}
-
-static int reply_run(struct oc_shim *s, const struct outcry_event *events, uint32_t count) {
-    uint64_t peer = __atomic_load_n(&s->state->peers[events->participant], __ATOMIC_RELAXED);
-    struct oc_sender *sender = &s->state->senders[peer & (OC_SENDERS - 1)];
-    int64_t *tally = s->state->counters[0];
-    if (!peer || sender->generation != (uint32_t)(peer >> 16) || !sender->way.usable
-        || sender->way.port >= s->port_count || !s->ports[sender->way.port]->tx_buffer) {
-        tally[OC_COUNT_NO_PEER_EVENTS] += count;
-        return 0;
-    }
-    struct oc_port *port = s->ports[sender->way.port];
-    struct outcry_packet_header h = {
-        .magic = OUTCRY_PACKET_MAGIC, .layout_tag = LAYOUT_TAG, .first_seq = events->seq,
-        .sent_ts_ns = monotonic_ns() + s->epoch_offset_ns, .count = (uint16_t)count,
-        .kind = OUTCRY_PACKET_KIND_EVENTS};
-    if (transmit(port, &sender->way, (const char *)&h, sizeof h, (const char *)events,
-                 count * RECORD_BYTES)) {
-        port->tally[OC_COUNT_SEND_FAILED_EVENTS] += count;
-        return 0;
-    }
-    port->tally[OC_COUNT_REPLY_PACKETS]++;
-    port->tally[OC_COUNT_REPLY_EVENTS] += count;
-    return 1;
-}
-
-/* Send contiguous events to whom they are addressed, in the way their orders came; runs for one
- * participant share a packet.  Returns how many packets were handed to a device. */
-int64_t oc_reply(struct oc_shim *s, const char *data, int64_t count) {
-    const struct outcry_event *events = (const struct outcry_event *)data;
-    int64_t packets = 0;
-    for (int64_t at = 0; at < count;) {
-        int64_t run = 1;
-        while (at + run < count && run < OUTCRY_MAX_PACKET_RECORDS
-               && events[at + run].participant == events[at].participant)
-            run++;
-        packets += reply_run(s, events + at, (uint32_t)run);
-        at += run;
-    }
-    for (int index = 0; index < s->port_count; index++) oc_flush(s->ports[index]);
-    return packets;
-}
-
 /* For who makes a way by himself: headers with lengths and checksums 0. */
 void oc_sum_way(struct oc_way *way) { sum_way(way); }
 
@@ -580,6 +522,21 @@ int32_t oc_hardware_address(struct oc_port *port, char *address) {
 void oc_device_counters(struct oc_port *port, int64_t *counts) {
     memset(counts, 0, 8 * sizeof *counts);
     if (port->counters) port->counters(port, counts);
+}
+
+/* For tests: a packet that came from the socket address at `name`, as the receiver opens it; one as it
+ * is sealed for a session (0: there is none); and the hash of both. */
+int64_t oc_unseal(char *sessions, const char *data, int64_t size_bytes, const char *name) {
+    struct oc_packet p;
+    parse_name((const uint8_t *)name, &p);
+    return open_packet(sessions, (const uint8_t *)data, (uint32_t)size_bytes, &p);
+}
+int64_t oc_seal(char *sessions, char *data, int64_t packet_bytes, int64_t number) {
+    const struct oc_session *session = find_session(sessions, (uint32_t)number);
+    return session ? seal_packet(session, (uint8_t *)data, (uint32_t)packet_bytes) : 0;
+}
+void oc_keyed_hash(const char *key, const char *data, int64_t size_bytes, char *hash) {
+    keyed_hash((const uint8_t *)key, (const uint8_t *)data, (uint32_t)size_bytes, (uint32_t *)hash);
 }
 
 /* For `outcry bench shim` */

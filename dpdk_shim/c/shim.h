@@ -21,6 +21,8 @@
 #define OC_PARTICIPANTS 65536
 /* Refusals that are told of one burst (refusal.py). */
 #define OC_REFUSALS_MAX 88
+/* Events of which those for one participant share packets. */
+#define OC_REPLY_EVENTS 1024
 #define OC_HEADER_MAX 96
 #define OC_ERROR_BYTES 256
 /* Room for any packet of ours with its headers, and to see that a larger one is none. */
@@ -56,6 +58,8 @@ struct oc_shim {
     int64_t token_interval_ns; /* a participant's rate (wire/token_bucket.py), 0: none */
     int64_t token_burst_ns;
     int64_t refused_count;
+    char *sessions;         /* who may send (authentication.py), or NULL: anybody, as whomever he says */
+    struct oc_outbound *outbound;
     volatile int64_t stop;
     struct oc_sender *last_sender; /* of the packet before: bursts are often one sender's */
     struct oc_port *ports[4];
@@ -76,6 +80,7 @@ struct oc_way {
 };
 
 int64_t oc_state_bytes(void);
+int64_t oc_outbound_bytes(void);
 int64_t *oc_counters(struct oc_state *state, int32_t port);
 void oc_set_hash_key(struct oc_state *state, uint64_t first, uint64_t second);
 int32_t oc_sender_key(const struct oc_state *state, int32_t index, uint64_t *key);
@@ -111,6 +116,9 @@ int64_t oc_loop(struct oc_shim *shim, struct oc_port *from, const struct oc_way 
 void oc_blast(struct oc_port *port, const struct oc_way *way, char *payload, int32_t size_bytes,
               int64_t count);
 int64_t oc_sink(struct oc_shim *shim, int64_t packets);
+int64_t oc_unseal(char *sessions, const char *data, int64_t size_bytes, const char *name);
+int64_t oc_seal(char *sessions, char *data, int64_t packet_bytes, int64_t number);
+void oc_keyed_hash(const char *key, const char *data, int64_t size_bytes, char *hash);
 
 int32_t oc_has_dpdk(void);
 int32_t oc_dpdk_init(int32_t argc, char **argv, char *error);
@@ -136,7 +144,7 @@ struct oc_range { int64_t first, last; };
 struct oc_sender {
     uint64_t key[4];
     int64_t next;
-    uint64_t hardware;      /* source MAC and two bytes more: the way back is made anew when it changes */
+    uint64_t hardware;      /* source MAC and two bytes more: another way back when it changes */
     uint32_t range_count;
     uint32_t generation;    /* of the slot: another one means that this sender was forgotten */
     int64_t floor;
@@ -151,6 +159,22 @@ struct oc_state {
     struct oc_sender senders[OC_SENDERS];
     uint64_t peers[OC_PARTICIPANTS]; /* generation << 16 | sender's index, 0: never heard */
     int64_t buckets[OC_PARTICIPANTS]; /* of tokens */
+};
+
+/* Packets of events on their way out: a list of each packet's events, in their order. */
+struct oc_outbound {
+    int64_t begun;          /* packets begun, ever */
+    int64_t last_of[OC_PARTICIPANTS]; /* the number of the last one begun for him, from 1 */
+    struct {
+        uint32_t first, last, count;
+        struct oc_sender *sender;
+    } packets[OC_REPLY_EVENTS];
+    uint32_t next[OC_REPLY_EVENTS]; /* by event: the next one of its packet */
+};
+
+/* What became of the events that were given to a port. */
+struct oc_sent {
+    int64_t packets, events, failed_packets, failed_events;
 };
 
 /* The last frame that the whole parse let pass (header_prediction.h); size_bytes 0: none. */
@@ -181,6 +205,9 @@ struct oc_port {
     int ended;          /* a capture was read to its end */
     int64_t idle;
     int64_t *tally;     /* this port's counters in the state */
+    struct oc_sent sent;
+    uint32_t committing; /* events of the packet that is given to tx_commit */
+    uint32_t events_of[OC_BURST]; /* by place in the queue */
     uint8_t hardware_address[6];
     int64_t packets_left;
     struct oc_pattern like;

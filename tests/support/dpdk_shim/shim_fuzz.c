@@ -231,6 +231,29 @@ static uint32_t make_alike(uint8_t *f, int64_t *next) {
     return cut;
 }
 
+/* An authentic packet of session 7, or one with a byte changed or a piece missing behind right
+ * headers; says which. */
+static uint32_t make_sealed(uint8_t *f, char *sessions, int64_t *next, int *forged) {
+    _Alignas(8) uint8_t payload[1500];
+    uint32_t bytes = good_payload(payload, 0, next);
+    put_big(payload + offsetof(struct outcry_packet_header, sender), 0x07000000, 4);
+    bytes = seal_packet(find_session(sessions, 7), payload, bytes);
+    *forged = (int)below(3);
+    if (*forged == 1) payload[below(bytes)] ^= (uint8_t)(1 + below(255));
+    if (*forged == 2) bytes = below(bytes);
+    memset(f, 0, 42);
+    put_big(f + 12, 0x0800, 2);
+    f[14] = 0x45;
+    put_big(f + 16, bytes + 28, 2);
+    f[23] = 17;
+    put_big(f + 34, 5000, 2);
+    put_big(f + 36, 9000, 2);
+    put_big(f + 38, bytes + 8, 2);
+    memcpy(f + 42, payload, bytes);
+    right_sums(f + 14, 0);
+    return 42 + bytes;
+}
+
 int main(int argc, char **argv) {
     if (argc < 3) return 2;
     int64_t wanted = atoll(argv[1]), capacity = 4096, next[2] = {1, 1}, different = 0;
@@ -251,23 +274,36 @@ int main(int argc, char **argv) {
         if (fread(rules, 1, bytes, file) != bytes) return 2;
         fclose(file);
     }
-    struct oc_shim shim = {.next_seq = 1, .ring = ring, .mask = capacity - 1, .state = state,
+    struct oc_outbound *outbound = calloc(1, sizeof *outbound);
+    _Alignas(64) static char sessions[OC_SESSION_ROWS_AT + 2 * OC_SESSION_ROW_BYTES];
+    sessions[2 * 7] = 1;
+    struct oc_session *session = find_session(sessions, 7);
+    session->epoch = 5;
+    for (int n = 0; n < 32; n++) session->key[n] = (uint8_t)dice();
+    int64_t next_sealed = 1;
+    struct oc_shim shim = {.outbound = outbound, .next_seq = 1, .ring = ring, .mask = capacity - 1, .state = state,
                            .rules = rules, .udp_port = 9000, .kind = 1, .port_count = 1,
                            .ports = {&port.port}};
+    oc_start(&shim);
     FILE *out = argc > 4 ? fopen(argv[4], "wb") : NULL;
     int64_t done = 0, expected[OC_COUNTERS] = {0};
     uint8_t buffer[4096];
     while (done < wanted) {
         shim.framing = (int)below(4) == 0;
+        shim.sessions = shim.framing || below(4) ? NULL : sessions;
         int count = 1 + (int)below(OC_BURST);
         for (int n = 0; n < count; n++) {
-            uint32_t size = shim.framing || (count & 1)
+            int forged = 0;
+            uint32_t size = shim.sessions ? make_sealed(buffer, sessions, &next_sealed, &forged)
+                            : shim.framing || (count & 1)
                                 ? make_frame(buffer, shim.framing, &next[shim.framing])
                                 : make_alike(buffer, &next_alike);
             port.frames[n] = malloc(size ? size : 1);
             port.sizes[n] = size;
             memcpy(port.frames[n], buffer, size);
-            expected[second_opinion(buffer, size, shim.framing)]++;
+            expected[forged          ? OC_REJECT_UNAUTHENTICATED
+                     : shim.sessions ? 0
+                                     : second_opinion(buffer, size, shim.framing)]++;
         }
         port.count = count;
         int64_t first = shim.next_seq;
@@ -282,7 +318,7 @@ int main(int argc, char **argv) {
         done += count;
     }
     int64_t *c = state->counters[0], refused = 0;
-    for (int reason = 1; reason <= OC_REJECT_SEQUENCE; reason++) {
+    for (int reason = 1; reason <= OC_REJECT_UNAUTHENTICATED; reason++) {
         if (reason != OC_REJECT_CUT && c[OC_COUNT_REJECTED + reason] != expected[reason]) different++;
         refused += c[OC_COUNT_REJECTED + reason];
     }
@@ -294,12 +330,13 @@ int main(int argc, char **argv) {
            (long long)done, (long long)c[OC_COUNT_PUBLISHED], (long long)c[OC_COUNT_RECORDS],
            (long long)left_out, (long long)refused,
            (long long)(done - c[OC_COUNT_PUBLISHED] - left_out - refused), (long long)different);
-    for (int reason = 1; reason <= OC_REJECT_SEQUENCE; reason++)
+    for (int reason = 1; reason <= OC_REJECT_UNAUTHENTICATED; reason++)
         printf("%s%lld", reason > 1 ? ", " : "", (long long)c[OC_COUNT_REJECTED + reason]);
     printf("]}\n");
     if (out) fclose(out);
     free(ring);
     free(state);
+    free(outbound);
     free(rules);
     return 0;
 }

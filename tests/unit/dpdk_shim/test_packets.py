@@ -78,6 +78,16 @@ def test_each_wrong_field_has_its_own_name() -> None:
         assert reason(changed(data, "first_seq", first_seq, 8)) == PacketError.SEQUENCE
 
 
+def test_a_packet_of_refusals_begins_with_no_number() -> None:
+    """Its events have none: 0 is a packet of events, and below 0 is none."""
+    events = np.zeros(1, EVENT_DTYPE)
+    (data,) = build_packets(events, 0, 0, 0)
+    assert reason(data, PacketKind.EVENTS) is None
+    assert reason(changed(data, "first_seq", 2**64 - 1, 8), PacketKind.EVENTS) == (
+        PacketError.SEQUENCE
+    )
+
+
 def test_a_header_without_records_is_refused() -> None:
     """Nothing to carry is no packet, whatever its size says."""
     data = changed(packet()[:32], "count", 0, 2)
