@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from openoutcry.bench.paced import SEED, flow
 from openoutcry.bench.rounds import Add, Rounds
+from openoutcry.dpdk_shim.spec import parse_port
 from openoutcry.flow.source import Source
 from openoutcry.host.processes import PeerError, fork
 from openoutcry.pipeline.compile import compile_kernels
@@ -143,8 +144,9 @@ def listening(journal: Path | None = None) -> Iterator[tuple[RunningPipeline, tu
 
     def listen() -> None:
         options = Options(
-            listen=address, source_kind="udp", durability="durable" if journal else "none",
-            journal=journal, volatile_journal=True, seed=SEED,
+            ports=[parse_port("udp:{}:{}".format(*address))], source_kind="udp",
+            durability="durable" if journal else "none", journal=journal, volatile_journal=True,
+            seed=SEED,
             instruments=flow("normal", 1).instruments, verify=False,
         )  # fmt: skip
         run(options)

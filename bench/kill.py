@@ -65,6 +65,7 @@ class Killer:
     producer: Producer | None = None
     sessions: Any = None
     feed: Any = None
+    ports: Any = None
     is_set: bool = True
 
     def begin(self, shared: Shared, engine: Engine | None) -> None:

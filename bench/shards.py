@@ -100,7 +100,7 @@ def _sequenced(source: ManyInstruments, shards: int) -> Iterator[Work]:
         shared.populate()
         work = Work(
             shared=shared, core=Core(source.instruments, ORDER_CAPACITY), rate=0,
-            limit=source.orders, durability="none", journal=None, writer=None, receiver=None,
+            limit=source.orders, durability="none", journal=None, writer=None,
         )  # fmt: skip
         for name in table.compiled[: table.compiled.index("matcher")]:
             run_alone(work, name)

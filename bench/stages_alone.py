@@ -51,7 +51,7 @@ def stage_rates(commands: int, gateway: str = "golden", journaled: bool = True) 
         work = Work(
             shared=shared, core=Core(source.instruments, ORDER_CAPACITY), rate=0,
             limit=commands, durability="async" if journaled else "none", journal=None,
-            writer=writer, receiver=None, gateway=gateway,
+            writer=writer, gateway=gateway,
         )  # fmt: skip
         shared.populate()
         for name in table.compiled:

@@ -20,8 +20,7 @@ from openoutcry.cli.options import (
     Rate,
     exactly_one,
 )
-from openoutcry.dpdk_shim import native
-from openoutcry.dpdk_shim.spec import endpoint, parse_port
+from openoutcry.dpdk_shim.spec import parse_port
 from openoutcry.flow import (
     FLOWS,
     BitstampSource,
@@ -230,10 +229,12 @@ def _bound(options: Options, args: SimpleNamespace) -> Mapping[str, Any] | None:
 def _choose_source(options: Options, args: SimpleNamespace) -> None:
     """Where the orders come from."""
     if args.udp:
-        options.listen, options.source_kind = args.udp, "udp"
+        host, number = args.udp
+        options.ports, options.source_kind = [parse_port(f"udp:{host}:{number}")], "udp"
         options.instruments = GeneratedFlow("normal", 1, 1).instruments
     elif args.ports:
-        take_ports(options, args.ports)
+        options.ports = [parse_port(text) for text in args.ports]
+        options.arbitrate, options.source_kind = len(options.ports) > 1, "port"
         options.instruments = GeneratedFlow("normal", 1, 1).instruments
     elif args.lobster:
         options.source = LobsterSource(args.lobster, args.seed_book)
@@ -262,22 +263,4 @@ def _is_complete(result: dict[str, Any], open_ended: bool) -> bool:
 
 def _from_network(options: Options) -> bool:
     """Whether somebody sends the orders who cannot be asked to send them again."""
-    return options.listen is not None or any(spec.kind != "pcap" for spec in options.ports)
-
-
-def take_ports(options: Options, texts: tuple[str, ...]) -> None:
-    """Let ``options`` name the ports.  Where the shim cannot be built, one UDP port is received by
-    the kernels of udp.py, and a word about it goes to standard error."""
-    options.ports = [parse_port(text) for text in texts]
-    options.arbitrate = len(texts) > 1
-    options.source_kind = "port"
-    try:
-        for spec in options.ports:
-            native.load(dpdk=spec.kind == "dpdk")
-    except native.NotBuilt as error:
-        only = options.ports[0]
-        if len(options.ports) > 1 or only.kind != "udp" or only.framing:
-            raise
-        click.echo(f"{error}; receiving as with --udp", err=True)
-        options.listen, options.source_kind = endpoint(only.text, only.target), "udp"
-        options.ports = []
+    return any(spec.kind != "pcap" for spec in options.ports)

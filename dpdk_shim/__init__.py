@@ -7,29 +7,15 @@ from openoutcry.dpdk_shim.packets import (
     parse_packet,
     read_packet,
 )
-from openoutcry.dpdk_shim.receive_window import Counter
-from openoutcry.dpdk_shim.udp import (
-    STATE_WORDS,
-    NetworkError,
-    UdpReceiver,
-    parse_endpoint,
-    receive_burst,
-    resolve,
-    send_events,
-)
+from openoutcry.dpdk_shim.udp import NetworkError, parse_endpoint, resolve
 
 __all__ = [
     "MAX_PACKET_BYTES",
-    "STATE_WORDS",
-    "Counter",
     "NetworkError",
     "PacketError",
-    "UdpReceiver",
     "build_packets",
     "parse_endpoint",
     "parse_packet",
     "read_packet",
-    "receive_burst",
     "resolve",
-    "send_events",
 ]

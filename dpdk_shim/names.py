@@ -133,6 +133,20 @@ LEFT_OUT = (
     Count.OVER_LIMIT_PACKETS,
 )
 COUNTER_WORDS = 64
+SENDERS_MAX = 3_072
+"""A sender beyond these is refused: forgetting one would make its old packets new."""
+RANGES_MAX = 11
+"""Missing ranges of numbers that are remembered of a sender."""
+MAX_JUMP_RECORDS = 1 << 20
+"""Records that a sender may jump over at once; one who has lost more starts as another sender."""
+REFUSALS_MAX = 88
+"""Refusals that are sent of one burst: more would cost others the time that the rate saves them."""
+LIMIT_NAMES = {
+    "SENDERS_MAX": SENDERS_MAX,
+    "RANGES_MAX": RANGES_MAX,
+    "MAX_JUMP": MAX_JUMP_RECORDS,
+    "REFUSALS_MAX": REFUSALS_MAX,
+}
 SESSION_NAMES = {
     "ROWS_AT": authentication.ROWS_AT,
     "ROW_BYTES": authentication.ROW_BYTES,
@@ -150,5 +164,6 @@ def c_names() -> str:
     for prefix, enum in (("REJECT", Reject), ("COUNT", Count), ("DEVICE", Device)):
         lines += [f"#define OC_{prefix}_{member.name} {int(member)}" for member in enum]
     lines += [f"#define RING_{name} INT64_C({getattr(layout, name)})" for name in RING_NAMES]
+    lines += [f"#define OC_{name} INT64_C({value})" for name, value in LIMIT_NAMES.items()]
     lines += [f"#define OC_SESSION_{name} {value}" for name, value in SESSION_NAMES.items()]
     return "\n".join(lines) + "\n"

@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,15 +96,16 @@ class Port:
         self.close()
 
 
-def prepare(spec: PortSpec) -> socket.socket | None:
-    """What must be there before processes are forked: a UDP port's bound socket.
+def prepare(spec: PortSpec, *, bound: bool = True) -> socket.socket | None:
+    """What must be there before processes are forked: a UDP port's bound socket (with ``bound``
+    false the caller calls :func:`bind` later).
 
     Also refuses early what the opening process would refuse late: an interface that does not
     exist, a file that cannot be read.  Raises :class:`PortError` or ``NotBuilt``.
     """
     native.load(dpdk=spec.kind == "dpdk")
     if spec.kind == "udp":
-        return _bound(spec)
+        return _bound(spec) if bound else _udp_socket(spec)
     if spec.kind in ("packet", "xdp"):
         _interface(spec)
     if spec.kind == "pcap":
@@ -138,18 +140,55 @@ def open_port(spec: PortSpec, bound: socket.socket | None = None) -> Port:
     return Port(spec, shim, pointer, close)
 
 
-def _bound(spec: PortSpec) -> socket.socket:
+def bind(spec: PortSpec, udp: socket.socket) -> None:
+    """Let datagrams come.  Without SO_REUSEADDR: two receivers must not share a port unawares."""
+    try:
+        udp.bind(_addresses(spec)[0][4])
+    except OSError as error:
+        udp.close()
+        reasons = {
+            errno.EADDRINUSE: "the port is in use by another program",
+            errno.EACCES: "no permission to listen there (ports below 1024 need a privilege)",
+            errno.EADDRNOTAVAIL: "this host has no such address",
+        }
+        why = reasons.get(error.errno or 0, error.strerror)
+        raise PortError(f"port {spec.text}: cannot listen there: {why}") from None
+
+
+def _addresses(spec: PortSpec) -> list[Any]:
+    """What the host's name stands for, IPv4 first."""
     host, number = endpoint(spec.text, spec.target)
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, number, type=socket.SOCK_DGRAM)[0]
+        found = socket.getaddrinfo(host, number, type=socket.SOCK_DGRAM)
     except (socket.gaierror, UnicodeError) as error:
-        raise PortError(f"port {spec.text}: no address for {host} ({error})") from None
-    bound = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        bound.bind(address)
-    except OSError as error:
-        bound.close()
-        raise PortError(f"port {spec.text}: cannot listen there: {error.strerror}") from None
+        why = error.strerror if isinstance(error, socket.gaierror) else "no valid name"
+        raise PortError(f"port {spec.text}: no address for {host} ({why})") from None
+    return sorted(found, key=lambda one: one[0] != socket.AF_INET)
+
+
+def _bound(spec: PortSpec) -> socket.socket:
+    bound = _udp_socket(spec)
+    bind(spec, bound)
+    return bound
+
+
+def shut(udp: socket.socket) -> None:
+    """Have the system refuse what comes, until :func:`reopen`: a socket that is connected, here to
+    itself, hears its peer alone."""
+    host, port = udp.getsockname()[:2]
+    # Without a way to itself it stays open, and what comes waits in its queue.
+    with suppress(OSError):
+        udp.connect(({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port))
+
+
+def reopen(udp: socket.socket) -> None:
+    nobody = struct.pack("=H14x", socket.AF_UNSPEC)
+    ctypes.CDLL(None).connect(udp.fileno(), nobody, len(nobody))
+
+
+def _udp_socket(spec: PortSpec) -> socket.socket:
+    """A socket with the options of a receiver."""
+    bound = socket.socket(_addresses(spec)[0][0], socket.SOCK_DGRAM)
     widen_receive_queue(bound, QUEUE_BYTES)
     bound.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
     stamps = (

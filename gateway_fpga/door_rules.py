@@ -1,38 +1,33 @@
 """Every rule by which a door refuses a frame, a packet or a record, and where each door counts it.
 
-A packet of orders comes to the venue by one of three doors: the kernel's UDP (dpdk_shim/udp.py),
-the shim in C (dpdk_shim/shim.py), or the parser in hardware (outcry_udp_parser).  A rule that the
-hardware door does not have says why; docs/fpga.md is filled from here, and a test
+A packet of orders comes to the venue by the packet shim (dpdk_shim/shim.py) or by the parser in
+hardware (outcry_udp_parser).  Of a kernel socket the rules of frames are the operating system's.  A
+rule that the hardware door does not have says why; docs/fpga.md is filled from here, and a test
 (tests/system/gateway/test_door.py) breaks the rules of packets and records at the software door and
 at the hardware door.
 """
 
 from dataclasses import dataclass
 
-SYSTEM = "the operating system"
-"""Where the software receiver has a rule because its socket has it; nothing is counted by us."""
-
 
 @dataclass(frozen=True)
 class DoorRule:
-    """``udp`` is the receiver's counter (``receive_window.Counter``, in lower case) or
-    :data:`SYSTEM`; ``shim`` a ``names.Reject`` or ``names.Count``; ``hardware`` an outcome of a
-    frame or a rule by which records are left out (``wire/registers.py``).  Empty: that door does
-    not have the rule; of the hardware door ``why`` says what follows."""
+    """``shim`` is a ``names.Reject`` or ``names.Count``; ``hardware`` an outcome of a frame or a
+    rule by which records are left out (``wire/registers.py``).  Empty: that door does not have the
+    rule; of the hardware door ``why`` says what follows."""
 
     name: str
-    udp: str = ""
     shim: str = ""
     hardware: str = ""
     why: str = ""
 
 
 def _framing(sentence: str, name: str, shim: bool = True) -> DoorRule:
-    return DoorRule(sentence, SYSTEM, name if shim else "", name)
+    return DoorRule(sentence, name if shim else "", name)
 
 
 def _packet(sentence: str, name: str) -> DoorRule:
-    return DoorRule(sentence, f"error_{name.lower()}", name, name)
+    return DoorRule(sentence, name, name)
 
 
 DOOR_RULES = (
@@ -55,52 +50,44 @@ DOOR_RULES = (
     _packet("no record, or more than 22", "COUNT"),
     _packet("another size than the count says", "SIZE"),
     _packet("a first number out of range", "SEQUENCE"),
-    DoorRule("a frame that finds no room", "system_drops", "DEVICE_LOST", "NO_ROOM"),
+    DoorRule("a frame that finds no room", "DEVICE_LOST", "NO_ROOM"),
     DoorRule(
         "a record of participant 0, the exchange operator",
-        "operator_records",
         "OPERATOR_RECORDS",
         "OPERATOR",
     ),
     DoorRule(
         "a record with an order id that only the venue allocates",
-        "reserved_id_records",
         "RESERVED_ID_RECORDS",
         "RESERVED_ID",
     ),
     DoorRule(
         "a packet with a record that has come before",
-        "duplicate_packets",
         "DUPLICATE_PACKETS",
         why="it keeps no window of senders: a packet that the network doubles is taken twice",
     ),
     DoorRule(
         "a packet older than all gaps that are remembered",
-        "stale_packets",
         "STALE_PACKETS",
         why="it keeps no window of senders: an old packet that is sent again is taken again",
     ),
     DoorRule(
         "a packet more than 2^20 numbers ahead of its sender",
-        "jump_packets",
         "JUMP_PACKETS",
         why="it keeps no window of senders: any number from 1 to 2^62 is taken",
     ),
     DoorRule(
         "a packet of a sender beyond the 3,072 that are remembered",
-        "sender_refused_packets",
         "SENDER_REFUSED_PACKETS",
         why="it remembers no sender",
     ),
     DoorRule(
         "a record beyond its participant's rate",
-        "rate_refused_records",
         "RATE_REFUSED_RECORDS",
         why="the validator behind it has the rate: the order goes on, with `RATE` in its verdict",
     ),
     DoorRule(
         "a packet without a session's key, tag and epoch",
-        "error_unauthenticated",
         "UNAUTHENTICATED",
         why="it knows no session: it takes the participant that the record names, and refuses a "
         "packet with a trailer as `SIZE`",
@@ -123,12 +110,11 @@ DOOR_RULES = (
 )
 
 
-def door_table() -> list[tuple[str, str, str, str]]:
+def door_table() -> list[tuple[str, str, str]]:
     """Rows for docs/fpga.md: the rule, and the counter of each door that has it."""
     return [
         (
             rule.name,
-            rule.udp if rule.udp == SYSTEM else _code(rule.udp),
             _code(rule.shim),
             _code(rule.hardware) if rule.hardware else "**not checked**",
         )

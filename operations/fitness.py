@@ -166,7 +166,7 @@ def ports(venue: VenueFile, host: Host) -> Iterator[Finding]:
             "access",
             "packets",
             UNFIT,
-            "{}:{} takes orders of anybody".format(*venue.packets),
+            f"{venue.packets.text} takes orders of anybody",
             "whoever reaches the port is any participant he names",
             change='protocol = "packets", with a session and a key',
         )

@@ -46,6 +46,8 @@ class Operator(Protocol):
     """The participants' sessions of the run, once there are any."""
     feed: Any
     """Its public feed, once there is one."""
+    ports: Any
+    """Its ports of packets (``port_source.PortSource``), once there are any."""
 
     def begin(self, shared: Any, engine: Engine | None) -> None:
         """The run begins: with this matcher if it resumes a journal, else with a fresh one."""
@@ -60,16 +62,15 @@ class Operator(Protocol):
 
 @dataclass
 class Options:
-    """What to run.  Exactly one of ``source``, ``listen`` and ``ports`` is given."""
+    """What to run.  Either ``source`` or ``ports`` is given."""
 
     source: Source | None = None
     source_kind: str = "flow"
-    listen: tuple[str, int] | None = None
     instruments: npt.NDArray[Any] | None = None
-    """Instruments for ``listen`` and ``ports``."""
-    packet_sessions: tuple[PacketSession, ...] = ()
-    """Who may send packets to ``listen``; none: anybody, and as whom he likes."""
+    """Instruments for ``ports``."""
     ports: list[PortSpec] = field(default_factory=list)
+    packet_sessions: tuple[PacketSession, ...] = ()
+    """Who may send packets to ``ports``; none: any sender, in any participant's name."""
     arbitrate: bool = False
     """The ports are lines of one feed."""
     orders: int | None = None
@@ -154,4 +155,4 @@ class Options:
             return self.name
         if self.source:
             return self.source.name
-        return " ".join(spec.text for spec in self.ports) or "udp"
+        return " ".join(spec.text for spec in self.ports)

@@ -1,17 +1,20 @@
 """Orders from the packet shim's ports: what the processes of a run share about them."""
 
+import mmap
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
+from openoutcry.dpdk_shim.authentication import PacketSession, Sessions
 from openoutcry.dpdk_shim.names import COUNTER_WORDS, Count
 from openoutcry.dpdk_shim.packets import Key, Windows
-from openoutcry.dpdk_shim.ports import Port, open_port, prepare
+from openoutcry.dpdk_shim.ports import Port, bind, open_port, prepare, reopen, shut
 from openoutcry.dpdk_shim.shim import Shim, make_state, restore_senders, sender_key, total_counters
-from openoutcry.dpdk_shim.spec import PortSpec
+from openoutcry.dpdk_shim.spec import PortSpec, endpoint
 from openoutcry.dpdk_shim.udp import system_drops
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract.shared import Shared
@@ -24,6 +27,9 @@ class PortSource:
     """The ports of a run.  Made before processes are forked: sockets with their queues, counters,
     senders' sequences and the way back to participants outlive a stage that is killed.
 
+    Nothing is taken before :meth:`let_in`: of a kernel socket the system refuses what comes, and a
+    device is opened by the process that receives once it sees that it may.
+
     Raises ``PortError`` or ``NotBuilt`` for what can be seen before anything is opened.
     """
 
@@ -32,23 +38,63 @@ class PortSource:
         specs: Sequence[PortSpec],
         arbitrate: bool = False,
         rate: tuple[int, int] | None = None,
+        sessions: Sequence[PacketSession] = (),
+        *,
+        bound: bool = True,
     ) -> None:
-        """``rate``: orders a second of one participant, and how many at once."""
+        """``rate``: orders a second of one participant, and how many at once.  ``sessions``: who
+        may send; none: anybody.  ``bound``: False where :meth:`bind` is called later."""
         self.specs, self.arbitrate, self.rate = list(specs), arbitrate, rate
+        self.sessions = Sessions(sessions) if sessions else None
         self.bound: list[socket.socket | None] = []
         self._ports: list[Port] = []
         self._clock: ClockPage | None = None
+        self._words = np.frombuffer(mmap.mmap(-1, 16), np.int64)
         try:
             for spec in self.specs:
-                self.bound.append(prepare(spec))
+                self.bound.append(prepare(spec, bound=bound))
         except BaseException:
             self.close()
             raise
+        if bound:
+            self._shut()
         self.state: npt.NDArray[Any] = make_state()
+
+    @property
+    def _sockets(self) -> list[socket.socket]:
+        return [udp for udp in self.bound if udp is not None]
 
     @property
     def name(self) -> str:
         return " ".join(spec.text for spec in self.specs)
+
+    def bind(self) -> None:
+        """Take the addresses, still without letting anything in."""
+        for spec, udp in zip(self.specs, self.bound, strict=True):
+            if udp is not None:
+                bind(spec, udp)
+        self._shut()
+
+    def _shut(self) -> None:
+        """But for sockets whose number the system chose, which would lose it."""
+        for spec, udp in zip(self.specs, self.bound, strict=True):
+            if udp is not None and endpoint(spec.text, spec.target)[1]:
+                shut(udp)
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._words[0])
+
+    @property
+    def takes(self) -> bool:
+        """The process that receives has opened every device."""
+        return bool(self._words[1])
+
+    def let_in(self) -> None:
+        """From now on packets are taken, in whichever process receives."""
+        for udp in self._sockets:
+            reopen(udp)
+        self._words[0] = 1
 
     def open(self, shared: Shared, lane: str) -> Shim:
         """Open the ports in this process, and go on where the one before has stopped."""
@@ -69,6 +115,9 @@ class PortSource:
         )
         if self.rate:
             shim.limit(*self.rate)
+        if self.sessions is not None:
+            shim.authenticate(self.sessions)
+        self._words[1] = 1
         return shim
 
     def sender_key(self, index: int) -> Key:
@@ -77,6 +126,10 @@ class PortSource:
 
     def restore(self, windows: Windows) -> None:
         """Know what an earlier run has taken of each sender; before the first packet."""
+        if self.sessions is not None:
+            windows = self.sessions.restore(windows)
+        else:
+            windows = {key_of(key): window for key, window in windows.items()}
         restore_senders(self.state, windows)
 
     def system_drops(self) -> int:
@@ -84,7 +137,7 @@ class PortSource:
         socket now, of another port at the last look of the process that has it open."""
         dropped = 0
         for index, bound in enumerate(self.bound):
-            if bound is not None and _is_udp(bound):
+            if bound is not None and bound.family == socket.AF_INET:
                 dropped += system_drops(bound)
             else:
                 dropped += int(self.state[COUNTER_WORDS * index + Count.DEVICE_LOST])
@@ -95,13 +148,22 @@ class PortSource:
         """Orders beyond their participants' rates so far."""
         return total_counters(self.state, len(self.specs))["rate_refused_records"]
 
+    def account(self) -> dict[str, int]:
+        """What the sockets' queues hold at most, and what was dropped because they were full."""
+        queues = [udp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for udp in self._sockets]
+        return {"system_drops": self.system_drops(), "receive_queue_bytes": sum(queues)}
+
     def close(self) -> None:
         for port in self._ports:
             port.close()
-        for bound in self.bound:
-            if bound is not None:
-                bound.close()
+        for udp in self._sockets:
+            udp.close()
 
 
-def _is_udp(bound: socket.socket) -> bool:
-    return bound.family == socket.AF_INET and bound.type == socket.SOCK_DGRAM
+def key_of(written: Key) -> Key:
+    """A sender's key as a journal has it.  Until November 2026 a run with --udp wrote the sender's
+    number and the first word of a sockaddr_in."""
+    name, word = written[:2]
+    if name >> 48 or word & 0xFFFF != socket.AF_INET:
+        return written
+    return name & 0xFFFFFFFF | (word >> 16 & 0xFFFF) << 32 | 4 << 48, word >> 32, 0, 0

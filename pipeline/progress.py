@@ -83,7 +83,7 @@ class Drops:
     next_refusal_note_s: float = 0.0
 
     def poll(self, work: Work, note: Callable[[str], None]) -> None:
-        network, now_s = work.receiver or work.ports, time.monotonic()
+        network, now_s = work.ports, time.monotonic()
         if network is None or now_s < self.next_look_s:
             return
         self.next_look_s = now_s + DROPS_LOOK_S

@@ -110,11 +110,8 @@ def _of_owners(pieces: list[list[str]]) -> list[str]:
 
 def _account(work: Work, state: RunState, options: Options, sequenced: int) -> dict[str, int]:
     """What the source says of its input; of a network's records, ``sequenced`` became commands."""
-    if work.receiver is not None:
-        account = {**work.receiver.counters(), "system_drops": work.receiver.system_drops()}
-        account["receive_queue_bytes"] = work.receiver.granted_bytes
-    elif work.ports is not None:
-        account = state.outcome["ports"]
+    if work.ports is not None:
+        account = {**state.outcome["ports"], **work.ports.account()}
     else:
         return dict(options.source.account) if options.source else {}
     # Beyond --orders, or of a burst that a receive stage had in its hands when it was killed.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.dpdk_shim import UdpReceiver, authentication
+from openoutcry.dpdk_shim import native
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.build import holding, this_build
 from openoutcry.host.processes import STOP_SIGNALS, handling
@@ -106,8 +106,11 @@ def _with_operator(options: Options, watcher: Watcher) -> Watcher:
     def sample(taken: Sample) -> None:
         operator.poll()
         sessions = operator.sessions
-        if sessions is not None and not sessions.is_open and operator.is_set:
-            sessions.listen(watcher.note)
+        if operator.is_set:
+            if sessions is not None and not sessions.is_open:
+                sessions.listen(watcher.note)
+            if operator.ports is not None and not operator.ports.is_open:
+                operator.ports.let_in()
         watcher.sample(taken)
 
     met = copy(watcher)
@@ -117,6 +120,8 @@ def _with_operator(options: Options, watcher: Watcher) -> Watcher:
 
 def _run_cleanly(options: Options, watcher: Watcher) -> dict[str, Any]:
     _check_shards(options)
+    for spec in options.ports:
+        native.load(dpdk=spec.kind == "dpdk")  # or why it cannot be built, before any waiting
     this_build()  # as it is before anything of it is compiled
     remove_dead_journals(Path())
     removed = remove_dead_segments()
@@ -248,12 +253,8 @@ def prepared(
     """Everything that the processes share, given back through ``stack``; how long its parts took;
     and who started the processes, if that was before they could begin."""
     _check_replication(options, watcher)
-    receiver = _make_receiver(options, stack)
-    admission = options.admission
-    ports = PortSource(options.ports, options.arbitrate, admission) if options.ports else None
-    if ports:
-        stack.callback(ports.close)
-    if ports or (receiver and not options.packet_sessions):
+    ports = _make_ports(options, stack)
+    if ports and not ports.sessions:
         watcher.note(UNAUTHENTICATED)
     shared = _make_shared(options)
     stack.callback(shared.unlink)
@@ -268,7 +269,11 @@ def prepared(
 
     _fill_control(shared, options, limit if limit != NO_LIMIT else 0)
     work = _make_work(options, shared, directory, limit)
-    work.receiver, work.ports = receiver, ports
+    work.ports = ports
+    if ports and options.operator is not None:
+        options.operator.ports = ports
+    elif ports:
+        ports.let_in()
     supervisor = None
     if options.standing is not None:
         work.sessions = _make_sessions(options, shared, directory, watcher, stack)
@@ -304,7 +309,6 @@ def _make_work(options: Options, shared: Shared, directory: Path | None, limit: 
         durability=options.durability,
         journal=directory,
         writer=None,
-        receiver=None,
         gateway=options.gateway,
         settings=options.gateway_settings,
         recording=options.recording,
@@ -324,8 +328,8 @@ def _begin_journal(
     writer, senders = make_journal(work.journal, options, work.limit, state, work.shared)
     work.writer, work.copies = writer, copies_of(work.journal)
     stack.callback(writer.abandon)
-    if network := work.receiver or work.ports:
-        network.restore(senders.rows())
+    if work.ports:
+        work.ports.restore(senders.rows())
     if options.standing is not None:
         options.standing.begin(work, writer)
 
@@ -416,17 +420,19 @@ def _open_feed(
     return feed
 
 
-def _make_receiver(options: Options, stack: ExitStack) -> UdpReceiver | None:
-    """The kernel's socket, if one is asked for, with its sessions and rates."""
-    if options.listen is None:
+def _make_ports(options: Options, stack: ExitStack) -> PortSource | None:
+    """The packet shim's ports, if there are any, with their sessions and rates."""
+    if not options.ports:
         return None
-    receiver = UdpReceiver(*options.listen, bound=options.standing is None)
-    stack.callback(receiver.close)
-    if options.packet_sessions:
-        receiver.authenticate(authentication.Sessions(options.packet_sessions))
-    if options.admission:
-        receiver.limit(*options.admission)
-    return receiver
+    ports = PortSource(
+        options.ports,
+        options.arbitrate,
+        options.admission,
+        options.packet_sessions,
+        bound=options.standing is None,
+    )
+    stack.callback(ports.close)
+    return ports
 
 
 def _make_shared(options: Options) -> Shared:

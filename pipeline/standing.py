@@ -100,8 +100,8 @@ class Standing:
         self.mark("resumed")
         # The run begins now, not when it was parked: from the monotonic clock to the epoch.
         work.shared.control[ct.EPOCH_OFFSET] = epoch_offset_ns()
-        if work.receiver is not None:
-            work.receiver.bind()
+        if work.ports is not None:
+            work.ports.bind()
         if work.sessions is not None:
             work.sessions.bind()
             work.sessions.listen(self.note)

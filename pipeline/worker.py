@@ -78,6 +78,10 @@ class CompiledStages:
                 kept = self.contexts.keep_alive[before:]
                 step, context = work.deaths.plan(self.contexts, row.name, step, kept)
             plan.append((step, context, table.index[row.name]))
+        self._rows = rows
+        self._awaits_ports = work.ports is not None and work.table.sources[0] in stages
+        if work.parking is None or work.start is not None:
+            self.open_ports()
         self.plan = np.array(plan, np.int64).reshape(-1, loop.PLAN_BYTES // 8)
         self.nap = np.zeros(loop.NAP_WORDS, np.int64)
         # Inline, an order waits for this call: numpy's ``.ctypes`` would be most of it (2.3 us of
@@ -107,8 +111,21 @@ class CompiledStages:
     def run(self, slice_ns: int, leave_idle: bool) -> int:
         return int(loop.run_stages(*self._plan, slice_ns, SPINS, int(leave_idle), self._nap))
 
+    def open_ports(self) -> None:
+        """Open the group's ports, if it has any and they may be open by now."""
+        if not self._awaits_ports or not self.work.ports.is_open:
+            return
+        self._awaits_ports = False
+        table = self.work.table
+        self.shim = self.work.ports.open(self.work.shared, table[table.sources[0]].writes)
+        for row in self._rows:
+            opened = getattr(row.code, "opened", None)
+            if opened is not None:
+                opened(self, row.name)
+
     def check(self) -> None:
-        """Raise if the group's device is gone."""
+        """Raise if the group's device is gone; open it if it is not yet."""
+        self.open_ports()
         if self.shim is not None:
             self.shim.check()
 

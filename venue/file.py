@@ -15,6 +15,7 @@ from typing import Any
 import numpy.typing as npt
 
 from openoutcry.dpdk_shim.authentication import NETWORKS_MAX, PacketSession
+from openoutcry.dpdk_shim.spec import PortError, PortSpec, parse_port
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import spec
 from openoutcry.order_entry.tls import server_context
@@ -90,7 +91,7 @@ class VenueFile:
     calendar: Calendar
     participants: tuple[Participant, ...]
     sessions: spec.SessionsSpec
-    packets: tuple[str, int] | None
+    packets: PortSpec | None
     """Where order packets are taken."""
     packet_sessions: tuple[PacketSession, ...]
     """Their participants; none: any."""
@@ -140,6 +141,19 @@ def endpoint(value: Any) -> tuple[str, int]:
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"{value!r} is not HOST:PORT with a port from 0 to 65535")
     return host.strip("[]"), int(port)
+
+
+def packet_device(value: Any) -> PortSpec:
+    """A port of the packet shim that stays open and has a way back."""
+    try:
+        device = parse_port(t.text()(value))
+    except PortError as error:
+        raise ValueError(str(error)) from None
+    if device.kind == "pcap":
+        raise ValueError(f"{value!r}: nobody can be answered through a capture")
+    if device.framing:
+        raise ValueError(f"{value!r}: packets of MoldUDP64 have no tag")
+    return device
 
 
 def network(value: Any) -> spec.Network:
@@ -226,7 +240,8 @@ SESSION = {
 }
 PORT = {
     "protocol": Key(t.one_of({**PROTOCOLS, UNAUTHENTICATED: None})),
-    "address": Key(endpoint),
+    "address": Key(endpoint, None),
+    "device": Key(packet_device, None),
     "certificate": Key(t.text(), ""),
     "key": Key(t.text(), ""),
 }
@@ -447,12 +462,14 @@ def _fits(name: str, most: int) -> bool:
     return len(name) <= most and name.isascii() and name.isalnum()
 
 
-def _ports(tables: Tables, folder: Path) -> tuple[list[spec.PortSpec], tuple[str, int] | None]:
+def _ports(tables: Tables, folder: Path) -> tuple[list[spec.PortSpec], PortSpec | None]:
     """The ports of the session layer, and the one of packets."""
     rows = tables.rows("port", PORT)
     _check_addresses(tables, rows)
-    ports, packets = [], None
+    ports: list[spec.PortSpec] = []
+    packets: PortSpec | None = None
     for path, row in rows:
+        _check_place(tables, path)
         files = {}
         for key in ("certificate", "key"):
             file = files[key] = folder / row[key] if row[key] else None
@@ -467,13 +484,33 @@ def _ports(tables: Tables, folder: Path) -> tuple[list[spec.PortSpec], tuple[str
                 tables.wrong((*path, "protocol"), "there is one port of packets at most")
             if row["certificate"]:
                 tables.wrong((*path, "certificate"), "packets know no TLS")
-            packets = row["address"]
+            packets = row["device"] or _udp_device(row["address"])
         elif row["protocol"] and row["address"]:
             host, number = row["address"]
             files_of = files["certificate"], files["key"]
             ports.append(spec.PortSpec(row["protocol"], host, number, *files_of))
     _check_spoken(tables, [_given(tables, path, "protocol") for path, _ in rows])
     return ports, packets
+
+
+def _check_place(tables: Tables, path: Any) -> None:
+    """A port has an address; one of packets may have a device in its place."""
+    takes_packets = _given(tables, path, "protocol") in PACKETS
+    address, device = (_given(tables, path, key) is not None for key in ("address", "device"))
+    if device and not takes_packets:
+        tables.wrong((*path, "device"), "only a port of packets has one")
+    elif device and address:
+        tables.wrong((*path, "device"), "the port has an address, which is a device (udp:)")
+    elif not device and not address:
+        tables.wrong((*path, "address"), "is missing")
+
+
+def _udp_device(address: tuple[str, int] | None) -> PortSpec | None:
+    """The kernel socket of an address."""
+    if address is None:
+        return None
+    host, port = address
+    return parse_port(f"udp:[{host}]:{port}" if ":" in host else f"udp:{host}:{port}")
 
 
 def _check_tls(tables: Tables, path: Any, certificate: Path, key: Path) -> None:

@@ -131,6 +131,7 @@ class OperatorLane:
         self.desk = desk
         self.sessions: Any = None
         self.feed: Any = None
+        self.ports: Any = None
         self.asked_to_stop = asked_to_stop
         self.day: TradingDay | None = None
         self.time_ns = 0
@@ -226,8 +227,9 @@ class OperatorLane:
 
     @property
     def is_open(self) -> bool:
-        """The sessions' ports, where there are any, take connections."""
-        return self.sessions is None or bool(self.sessions.is_open)
+        """The ports of sessions and of packets, where there are any, take what comes."""
+        sessions_open = self.sessions is None or bool(self.sessions.is_open)
+        return sessions_open and (self.ports is None or bool(self.ports.takes))
 
     def _now_ns(self) -> int:
         assert self._shared is not None

@@ -192,6 +192,8 @@ class Venue:
             for key in ("commands", "events", "trades", "lost", "duplicated", "state_hash",
                         "open_orders", "resumed", "restarts", "stalls")
         }  # fmt: skip
+        if self.file.packets:
+            self.last_run["packets"] = result["source"]["account"]
         if lane.day_ended:
             self._finish_day(calendar.last_ended(lane.end_ns))
         else:
@@ -228,7 +230,7 @@ class Venue:
         self.sessions = self._sessions(int((hooks or {}).get("delayed", 0)))
         return Options(
             source=None if file.packets else IdleSource(file.instruments),
-            listen=file.packets,
+            ports=[file.packets] if file.packets else [],
             packet_sessions=file.packet_sessions,
             instruments=file.instruments,
             name=f"venue {file.name}",

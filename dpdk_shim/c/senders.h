@@ -65,7 +65,7 @@ static inline void note_gap(struct oc_sender *s, int64_t first, int64_t *tally) 
     if (first == s->next) return;
     add_gap(&tally[OC_COUNT_GAP_RECORDS], first - s->next);
     tally[OC_COUNT_GAPS]++;
-    if (s->range_count == OC_RANGES - 1) forget_range(s, 0);
+    if (s->range_count == OC_RANGES_MAX) forget_range(s, 0);
     insert_range(s, s->range_count, s->next, first - 1);
     s->next = first;
 }
@@ -99,7 +99,7 @@ static inline int sequence(struct oc_sender *s, int64_t first, int64_t count, in
             s->ranges[index].last = first - 1;
             insert_range(s, index + 1, last + 1, r.last);
             /* The last place is for this moment only. */
-            if (s->range_count == OC_RANGES) forget_range(s, 0);
+            if (s->range_count > OC_RANGES_MAX) forget_range(s, 0);
         }
         return 0;
     }

@@ -59,7 +59,7 @@ int32_t oc_sender_key(const struct oc_state *state, int32_t index, uint64_t *key
 int32_t oc_restore_sender(struct oc_state *state, const uint64_t *key, int64_t next, int64_t floor,
                           const int64_t *ranges, int32_t count) {
     int64_t tally[OC_COUNTERS] = {0};
-    struct oc_sender *s = count < OC_RANGES ? find_sender(state, key, tally) : NULL;
+    struct oc_sender *s = count <= OC_RANGES_MAX ? find_sender(state, key, tally) : NULL;
     if (!s) return -1;
     s->next = next;
     s->floor = floor;

@@ -14,13 +14,8 @@
 #define OC_BURST 64
 #define OC_PORTS 4
 #define OC_SENDERS 4096
-/* A sender beyond these is refused: forgetting one would make its old packets new. */
-#define OC_SENDERS_MAX 3072
-#define OC_RANGES 12
 #define OC_COUNTERS 64
 #define OC_PARTICIPANTS 65536
-/* Refusals that are told of one burst (refusal.py). */
-#define OC_REFUSALS_MAX 88
 /* Events of which those for one participant share packets. */
 #define OC_REPLY_EVENTS 1024
 #define OC_HEADER_MAX 96
@@ -28,8 +23,6 @@
 /* Room for any packet of ours with its headers, and to see that a larger one is none. */
 #define OC_BUFFER_BYTES 2048
 #define OC_MAX_FIRST_SEQ (INT64_C(1) << 62)
-/* Records that a sender may jump over at once; one who has lost more starts as another sender. */
-#define OC_MAX_JUMP (INT64_C(1) << 20)
 
 /* cdef begin */
 struct oc_shim {
@@ -148,7 +141,7 @@ struct oc_sender {
     uint32_t range_count;
     uint32_t generation;    /* of the slot: another one means that this sender was forgotten */
     int64_t floor;
-    struct oc_range ranges[OC_RANGES];
+    struct oc_range ranges[OC_RANGES_MAX + 1]; /* one place for a moment, when one is split */
     struct oc_way way;
 };
 

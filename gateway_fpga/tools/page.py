@@ -53,7 +53,7 @@ def sentences() -> str:
 
 def doors() -> str:
     """Every rule of a door with the counter of each, then what the hardware door does not check."""
-    header = "| refused or left out | `--udp` | `--port` | hardware |"
+    header = "| refused or left out | `dpdk_shim/` | hardware |"
     lines = "".join(f"- {sentence}.\n" for sentence in not_checked())
     return table(header, door_table()) + f"\nThe hardware door does not check:\n\n{lines}"
 

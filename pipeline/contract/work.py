@@ -7,14 +7,12 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from openoutcry.dpdk_shim import UdpReceiver
 from openoutcry.dpdk_shim.packets import Key
 from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.gateway_fpga import Settings
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalWriter
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract.parking import Parking, Replication, Start
 from openoutcry.pipeline.contract.shared import Contexts, Shared
 from openoutcry.pipeline.contract.table import Topology
@@ -41,7 +39,6 @@ class Work:
     writer: JournalWriter | None
     """The journal as the supervisor made it: the first journal process goes on with this one, any
     later one finds its place on the disk."""
-    receiver: UdpReceiver | None
     ports: Any = None
     """``port_source.PortSource``: the ports of the C shim, if there are any."""
     gateway: str = "golden"
@@ -81,8 +78,7 @@ class Work:
     @property
     def key_of(self) -> Callable[[int], Key] | None:
         """Maps a sender's index to its key; None without a network."""
-        network = self.receiver or self.ports
-        return network.sender_key if network else None
+        return self.ports.sender_key if self.ports else None
 
     @property
     def durable(self) -> bool:
@@ -93,8 +89,6 @@ class Work:
         self.start = start
         self.replication = start.replication
         self.shared.resumed_lanes = start.resumed_lanes
-        if self.receiver is not None:
-            self.receiver.set_clock(self.shared.control[ct.EPOCH_OFFSET])
 
 
 class StageGroup(Protocol):

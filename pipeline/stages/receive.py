@@ -1,14 +1,10 @@
-"""receive: a source's commands into its lane, from preloaded input, the UDP socket or the shim's
-ports.
+"""receive: a source's commands into its lane, from preloaded input or the packet shim's ports.
 
 Stamps are by the lane's sequence, which is the command's own where there is one lane; of several,
 the gateway copies them when it gives the command its sequence.
 """
 
-import numpy as np
-
 from openoutcry.dpdk_shim.call import call_poll
-from openoutcry.dpdk_shim.udp import receive_burst
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract import words as w
 from openoutcry.pipeline.contract.work import StageGroup
@@ -22,9 +18,8 @@ from openoutcry.wire.memory import (
     store_i64,
     store_release,
 )
-from openoutcry.wire.records import MAX_PACKET_RECORDS, ORDER, ORDER_DTYPE
+from openoutcry.wire.records import ORDER
 
-OLDEST_SEND_NS = 60_000_000_000
 ORDER_TS = ORDER.offsets["rx_ts_ns"]
 (
     PRELOADED,  # address of the first record
@@ -32,17 +27,10 @@ ORDER_TS = ORDER.offsets["rx_ts_ns"]
     KEEPS_RX_TS,  # 1: times of receipt are written into the preloaded input
     RATE,
     RESUMED,  # commands of this lane that the journal already held when the run resumed it
-    UDP,  # address of the receiver's context, 0 for preloaded input
-    UDP_OUT,  # scratch for one burst of records
-    UDP_SENT,  # and their senders' clock readings
-    UDP_SENDERS,  # who these are
-    UDP_SEQS,  # and their own numbers
-    SENDERS,  # by lane sequence: 1 + index of a command's sender
-    SENDER_SEQS,  # and that one's own number
-    ORIGIN_MASK,
-    SHIM,  # address of the packet shim, 0 for none
+    PORTS,  # 1: commands come by the packet shim
+    SHIM,  # its address, 0 until its ports are open
     SHIM_POLL,  # and of its function
-) = w.own_words(15)
+) = w.own_words(8)
 
 
 def prepare(group: StageGroup, name: str) -> None:
@@ -64,21 +52,17 @@ def prepare(group: StageGroup, name: str) -> None:
         words |= {PRELOADED: preloaded.segment.address, COUNT: preloaded.count}
     elif not first:
         words[COUNT] = 0
-    if first and work.receiver is not None:
-        records = np.zeros(w.BURST * MAX_PACKET_RECORDS, ORDER_DTYPE)
-        contexts.keep_alive.append(records)
-        words |= {
-            UDP: work.receiver.rx_addr,
-            UDP_OUT: records.ctypes.data,
-            UDP_SENT: work.receiver.sent_ts_ns.ctypes.data,
-            UDP_SENDERS: work.receiver.senders.ctypes.data,
-            UDP_SEQS: work.receiver.seqs.ctypes.data,
-        }
-        words |= dict(zip((SENDERS, SENDER_SEQS, ORIGIN_MASK), work.shared.origins, strict=True))
     if first and work.ports is not None:
-        group.shim = work.ports.open(work.shared, lane)
-        words |= {SHIM: group.shim.address, SHIM_POLL: group.shim.poll_function}
+        words[PORTS] = 1
     contexts.set(name, words)
+
+
+def opened(group: StageGroup, name: str) -> None:
+    """The group's ports are open: take what they bring."""
+    assert group.shim is not None
+    if name == group.work.table.sources[0]:
+        words = {SHIM: group.shim.address, SHIM_POLL: group.shim.poll_function}
+        group.contexts.set(name, words)
 
 
 @kernel
@@ -139,47 +123,6 @@ def receive_preloaded(context: int) -> int:
 
 
 @kernel
-def receive_udp(context: int) -> int:
-    """Take a burst of packets from the socket; a packet is taken whole or left in the kernel."""
-    control = load_i64(context + w.CONTROL)
-    next_seq = load_i64(context + w.NEXT)
-    if next_seq > load_i64(context + COUNT) or load_acquire(control + ct.STOP) != 0:
-        w.finish(context, next_seq - 1)
-        return 0
-    if load_acquire(control + ct.GO) == 0:
-        return 0
-    wanted = w.BURST * MAX_PACKET_RECORDS
-    capacity = w.room(context, next_seq, min(wanted, load_i64(context + w.OUT_MASK) + 1))
-    if capacity < MAX_PACKET_RECORDS:
-        return 0
-    records = load_i64(context + UDP_OUT)
-    count = receive_burst(load_i64(context + UDP), records, capacity)
-    if count == 0:
-        return 0
-    now = w.now_ns(context)
-    if load_i64(control + ct.FIRST_NS) == 0:
-        store_release(control + ct.FIRST_NS, now)
-    epoch_offset = load_i64(control + ct.EPOCH_OFFSET)
-    count = min(count, load_i64(context + COUNT) - next_seq + 1)
-    for index in range(count):
-        # The sender's clock means something only on one host: a send time in the future, or from
-        # longer ago than any queue, counts as now.
-        sent = load_i64(load_i64(context + UDP_SENT) + 8 * index) - epoch_offset
-        if sent > now or sent < now - OLDEST_SEND_NS:
-            sent = now
-        seq = next_seq + index
-        at = 8 * (seq & load_i64(context + ORIGIN_MASK))
-        sender = load_i64(load_i64(context + UDP_SENDERS) + 8 * index)
-        sender_seq = load_i64(load_i64(context + UDP_SEQS) + 8 * index)
-        store_i64(load_i64(context + SENDERS) + at, sender)
-        store_i64(load_i64(context + SENDER_SEQS) + at, sender_seq)
-        put_on_lane(context, seq, records + 64 * index, sent, now)
-    store_i64(context + w.NEXT, next_seq + count)
-    store_release(load_i64(context + w.OUT_RING) + PUBLISHED, next_seq + count - 1)
-    return count
-
-
-@kernel
 def receive_shim(context: int) -> int:
     """Let the packet shim take a burst from each of its ports: it writes slots and stamps itself.
 
@@ -191,7 +134,7 @@ def receive_shim(context: int) -> int:
     if left <= 0 or load_acquire(control + ct.STOP) != 0:
         w.finish(context, next_seq - 1)
         return 0
-    if load_acquire(control + ct.GO) == 0:
+    if load_acquire(control + ct.GO) == 0 or load_i64(context + SHIM) == 0:
         return 0
     before = w.now_ns(context)
     count = call_poll(load_i64(context + SHIM_POLL), load_i64(context + SHIM), left)
@@ -207,8 +150,6 @@ def receive_shim(context: int) -> int:
 
 @kernel
 def step(context: int) -> int:
-    if load_i64(context + SHIM) != 0:
+    if load_i64(context + PORTS) != 0:
         return receive_shim(context)
-    if load_i64(context + UDP) != 0:
-        return receive_udp(context)
     return receive_preloaded(context)

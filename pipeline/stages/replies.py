@@ -8,7 +8,6 @@ after a kill; it carries its event's sequence, so a client sees that it has it a
 import numpy as np
 
 from openoutcry.dpdk_shim.call import call_reply
-from openoutcry.dpdk_shim.udp import send_events
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract import words as w
 from openoutcry.pipeline.contract.histogram import record_spans
@@ -41,10 +40,9 @@ REJECTED = int(EventKind.REJECTED)
     EVENT_HASHES,  # by command: hash of all events up to its last
     INTERVALS,  # rows of the intervals that end at the reply or before
     INTERVAL_COUNT,
-    TX,  # address of the sender's context, 0 for none
     SHIM,  # address of the packet shim
     SHIM_REPLY,  # and of its function for replies, 0 for none
-) = w.own_words(6)
+) = w.own_words(5)
 
 REPLY_BURST = 16 * w.BURST
 """Events that are taken at once, where so many wait: the more, the more of one participant's share
@@ -108,16 +106,13 @@ def record_latencies(context: int, first_seq: int, count: int, now: int) -> None
 def send_replies(context: int, next_event: int, count: int) -> int:
     """Send events to their participants, where there is a network; returns how many of ``count``,
     because a sender wants contiguous memory: up to where the ring wraps."""
-    tx, shim_reply = load_i64(context + TX), load_i64(context + SHIM_REPLY)
-    if tx == 0 and shim_reply == 0:
+    shim_reply = load_i64(context + SHIM_REPLY)
+    if shim_reply == 0:
         return count
     ring, ring_mask = load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK)
     count = min(count, ring_mask + 1 - (next_event & ring_mask))
     events = slot_address(ring, ring_mask, next_event)
-    if tx != 0:
-        send_events(tx, events, count)
-    if shim_reply != 0:
-        call_reply(shim_reply, load_i64(context + SHIM), events, count)
+    call_reply(shim_reply, load_i64(context + SHIM), events, count)
     return count
 
 
@@ -156,7 +151,7 @@ def step(context: int) -> int:
 
 def prepare(group: StageGroup, name: str) -> None:
     """Behind the last event that the state counts."""
-    work, shared, contexts = group.work, group.work.shared, group.contexts
+    shared, contexts = group.work.shared, group.contexts
     done = shared.control.reply(ct.REPLY_CURSOR)
     shared.events.cursors[name][0] = done
     table = shared.table
@@ -173,8 +168,11 @@ def prepare(group: StageGroup, name: str) -> None:
         INTERVALS: rows.ctypes.data,
         INTERVAL_COUNT: len(rows),
     }
-    if work.receiver is not None:
-        words[TX] = work.receiver.tx_addr
-    if group.shim is not None:
-        words |= {SHIM: group.shim.address, SHIM_REPLY: group.shim.reply_function}
     contexts.set(name, words)
+
+
+def opened(group: StageGroup, name: str) -> None:
+    """The group's ports are open: replies leave by them."""
+    assert group.shim is not None
+    words = {SHIM: group.shim.address, SHIM_REPLY: group.shim.reply_function}
+    group.contexts.set(name, words)

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.dpdk_shim import build_packets
+from openoutcry.dpdk_shim.spec import parse_port
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import JournalReader
 from openoutcry.pipeline.compile import compile_kernels
@@ -62,10 +63,16 @@ def lives(folder: Path, packets: int, restarts: int, seed: int) -> dict[str, Any
             seq = done + rng.randint(2, len(new))
             death = Death(rng.choice(STAGES), seq, rng.choice(list(Place)), everything=True)
             options = Options(
-                listen=("127.0.0.1", port), source_kind="udp", instruments=instruments,
-                topology="inline", journal=journal, resume=number > 0, verify=False,
-                order_capacity=1 << 12, deaths=(death,) if number < restarts else (),
-            )  # fmt: skip
+                ports=[parse_port(f"udp:127.0.0.1:{port}")],
+                source_kind="udp",
+                instruments=instruments,
+                topology="inline",
+                journal=journal,
+                resume=number > 0,
+                verify=False,
+                order_capacity=1 << 12,
+                deaths=(death,) if number < restarts else (),
+            )
             life = Life(folder, partial(run, options))
             _await(life, client, new[0])
             # Later the second time, by up to a few hundred; what is older comes in between.

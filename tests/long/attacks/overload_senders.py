@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 
 from openoutcry.dpdk_shim import build_packets
-from openoutcry.dpdk_shim.outbound import MESSAGE_BYTES, MESSAGE_VECTOR_AT
 from openoutcry.dpdk_shim.packets import FIRST_SEQ_AT
+from openoutcry.dpdk_shim.udp import MESSAGE_BYTES, MESSAGE_VECTOR_AT
 from openoutcry.journal.reader import read_commands
 from openoutcry.wire.enums import CommandKind
 from tests import ROOT

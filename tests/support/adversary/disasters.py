@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.dpdk_shim.spec import parse_port
 from openoutcry.flow import GeneratedFlow
 from openoutcry.host.commit import commit
 from openoutcry.journal import Journal, JournalReader
@@ -93,7 +94,7 @@ class Storm:
         self, topology: str, journal: Path, port: int, deaths: tuple[Death, ...] = ()
     ) -> Options:
         return Options(
-            listen=("127.0.0.1", port),
+            ports=[parse_port(f"udp:127.0.0.1:{port}")],
             source_kind="udp",
             instruments=GeneratedFlow("normal", 1, 1).instruments,
             topology=topology,

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.dpdk_shim import authentication as auth
+from openoutcry.dpdk_shim import native
 from openoutcry.dpdk_shim.packets import build_packets, parse_packet
 from openoutcry.market_data import lines, mold
 from openoutcry.market_data.book import Book
@@ -211,7 +212,8 @@ class Packets(Target):
     def __init__(self) -> None:
         super().__init__()
         self.sessions = auth.Sessions([auth.PacketSession(7, self.KEY)])
-        self.scratch = np.zeros(auth.SCRATCH_WORDS, np.int64)
+        self.shim = native.load()
+        self.table = self.shim.ffi.cast("char *", self.sessions.address)
         self.out = Guarded()
 
     def samples(self, rng: random.Random) -> list[bytes]:
@@ -223,8 +225,8 @@ class Packets(Target):
         at, out = self.memory.put(data), self.out.room(22 * ORDER_BYTES)
         count = parse_packet(at, len(data), int(PacketKind.ORDERS), out)
         assert count <= 22
-        scratch = self.scratch.ctypes.data
-        size = auth.open_packet(self.sessions.address, scratch, at, len(data), 0)
+        packet = self.shim.ffi.cast("char *", at)
+        size = self.shim.lib.oc_unseal(self.table, packet, len(data), bytes(16))
         assert size < len(data) or not data
 
 

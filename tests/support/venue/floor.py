@@ -56,7 +56,7 @@ class InlineFloor(Records, InlineVenue):
         options = replace(
             options, wiring=options.wiring.extended(rings=(LANE,)), clock=self.clock,
             housekeeping_cores=1, sessions=sessions, source=IdleSource(options.table),
-            listen=None, packet_sessions=(),
+            ports=[], packet_sessions=(),
         )  # fmt: skip
         self._producer: Any = None
         self.begin(options, self.venue.watcher)

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from openoutcry.dpdk_shim import build_packets
-from openoutcry.dpdk_shim.receive_window import SENDERS_MAX
-from openoutcry.dpdk_shim.udp import UdpReceiver, receive_burst
+from openoutcry.dpdk_shim.names import SENDERS_MAX
+from openoutcry.dpdk_shim.spec import parse_port
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.pipeline.compile import compile_kernels
@@ -27,8 +27,8 @@ from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.replay.events import events_of
 from openoutcry.ring import remove_dead_segments
 from openoutcry.wire.enums import CommandKind, EventKind, Phase
-from openoutcry.wire.records import ORDER_DTYPE
 from tests.support.deaths import STAGES, ended, forked, run_to_death
+from tests.support.dpdk_shim.packet_door import PacketDoor
 from tests.support.dpdk_shim.udp_runs import (
     killed,
     limit_orders,
@@ -57,7 +57,7 @@ def executed(journal: Path) -> list[int]:
 
 def options(folder: Path, port: int, **more: Any) -> Options:
     return Options(
-        listen=("127.0.0.1", port), source_kind="udp",
+        ports=[parse_port(f"udp:127.0.0.1:{port}")], source_kind="udp",
         instruments=GeneratedFlow("normal", 1, 1).instruments, journal=folder / "j",
         resume=Journal.exists(folder / "j"), order_capacity=1 << 12, housekeeping_cores=0, **more,
     )  # fmt: skip
@@ -239,16 +239,15 @@ def test_a_forged_sequence_does_not_silence_its_sender(tmp_path: Path) -> None:
 def test_a_flood_of_senders_reopens_no_past() -> None:
     """More forged senders than are remembered: a known one's old datagrams stay old, his new ones
     are heard."""
-    out = np.zeros(64 * 22, ORDER_DTYPE)
     first, second = build_packets(limit_orders(2), 2**32 - 1, 1, 0, 1)
     with (
-        UdpReceiver("127.0.0.1", 0) as receiver,
+        PacketDoor() as receiver,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
     ):
-        client.connect((receiver.host, receiver.port))
+        client.connect(receiver.at)
 
         def take() -> int:
-            return int(receive_burst(receiver.rx_addr, out.ctypes.data, len(out)))
+            return len(receiver.take())
 
         client.send(first)
         assert take() == 1

@@ -110,7 +110,7 @@ def test_a_matcher_rebuilt_from_the_preloaded_input_sees_the_same_verdicts(gatew
         shared.control[EPOCH_OFFSET] = 10**18
         work = Work(
             shared=shared, core=Core(source.instruments, 1 << 15), rate=0,
-            limit=20_000, durability="none", journal=None, writer=None, receiver=None,
+            limit=20_000, durability="none", journal=None, writer=None,
             gateway=gateway, settings=RATE,
         )  # fmt: skip
         group = worker.CompiledStages(work, work.table.names)

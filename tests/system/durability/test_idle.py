@@ -22,7 +22,7 @@ def test_a_stage_whose_work_never_comes_leaves_the_core():
     try:
         shared.preload(source.chunks(), 10, 10)
         work = Work(shared=shared, core=Core(source.instruments, 64), rate=0, limit=10,
-                    durability="none", journal=None, writer=None, receiver=None)  # fmt: skip
+                    durability="none", journal=None, writer=None)  # fmt: skip
         group = Group("receive", ("receive",), None)
         pid = fork(lambda: len(worker.run_group(work, group)))  # nobody says go
         try:

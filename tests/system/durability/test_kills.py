@@ -141,7 +141,7 @@ def test_a_run_without_deaths_calls_the_stages_own_steps() -> None:
     shared = Shared(geometry("inline", "none", table), table)
     try:
         work = Work(shared=shared, core=options().core, rate=0, limit=0, durability="none",
-                    journal=None, writer=None, receiver=None)  # fmt: skip
+                    journal=None, writer=None)  # fmt: skip
         own = [step_address(row) for row in table.stages]
         assert CompiledStages(work, table.names).plan[:, 0].tolist() == own
         work.deaths = Deaths(shared, (Death("gate", 1),))

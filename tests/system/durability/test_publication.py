@@ -303,7 +303,7 @@ def sequenced(gateway: str, late: int = 0) -> np.ndarray:
         )  # fmt: skip
         work = Work(
             shared=shared, core=matching, rate=0, limit=0, durability="none",
-            journal=Path("none"), writer=None, receiver=None, gateway=gateway, settings=settings,
+            journal=Path("none"), writer=None, gateway=gateway, settings=settings,
         )  # fmt: skip
         group = CompiledStages(work, ("gateway",))
         shared.rings["lane"].producer().publish(np.concatenate(list(source.chunks())))

@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 import openoutcry.cli.send as command
-from openoutcry.dpdk_shim import UdpReceiver, receive_burst, send_events
 from openoutcry.pipeline import send as send_module
 from openoutcry.pipeline.send import SendError, send
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, EventFlag, EventKind
 from openoutcry.wire.records import MAX_PACKET_RECORDS
+from tests.support.dpdk_shim.packet_door import PacketDoor
 from tests.support.pipeline.send import make_orders
 from tests.support.waiting import BOUND_S
 
@@ -71,36 +71,32 @@ def nobody(orders: np.ndarray, first_cause: int) -> np.ndarray:
     return accept(orders, first_cause)[:0]
 
 
-def _respond(receiver: UdpReceiver, answer: Answer, received: Any, delay_s: float) -> None:
-    orders = np.zeros(64 * 22, ORDER_DTYPE)
+def _respond(receiver: PacketDoor, answer: Answer, received: Any, delay_s: float) -> None:
     cause = event_seq = 1
     while True:
-        count = receive_burst(receiver.rx_addr, orders.ctypes.data, len(orders))
+        orders = receiver.take()
+        count = len(orders)
         if count == 0:
             time.sleep(20e-6)
             continue
         if received is not None:
-            received.send_bytes(orders[:count].tobytes())
+            received.send_bytes(orders.tobytes())
         time.sleep(delay_s)
-        events = answer(orders[:count], cause)
+        events = answer(orders, cause)
         events["seq"] = event_seq + np.arange(len(events))
         cause += count
         event_seq += len(events)
         if answer is enter_the_last:
             events = events[(events["kind"] != EventKind.DELAYED) | (events["price_ticks"] == 1)]
-        send_events(receiver.tx_addr, events.ctypes.data, len(events))
+        receiver.reply(events)
 
 
 @contextmanager
 def responder(
     answer: Answer = accept, received: Any = None, delay_s: float = 0.0
-) -> Iterator[UdpReceiver]:
+) -> Iterator[PacketDoor]:
     """A process that answers order packets until the block ends."""
-    with UdpReceiver("127.0.0.1", 0) as receiver:
-        # Compiled here, once: the first packets are not to wait for a compiler.
-        orders, events = np.zeros(64 * 22, ORDER_DTYPE), np.zeros(1, EVENT_DTYPE)
-        receive_burst(receiver.rx_addr, orders.ctypes.data, len(orders))
-        send_events(receiver.tx_addr, events.ctypes.data, 0)
+    with PacketDoor() as receiver:
         child = FORK.Process(target=_respond, args=(receiver, answer, received, delay_s))
         child.start()
         try:
@@ -110,8 +106,8 @@ def responder(
             child.join()
 
 
-def at(receiver: UdpReceiver) -> tuple[str, int]:
-    return receiver.host, receiver.port
+def at(receiver: PacketDoor) -> tuple[str, int]:
+    return receiver.at
 
 
 def test_every_order_arrives_and_is_acknowledged() -> None:
@@ -123,7 +119,7 @@ def test_every_order_arrives_and_is_acknowledged() -> None:
     assert result["sent_orders"] == result["acknowledged"] == result["reply_events"] == 40_000
     assert result["unanswered"] == result["bad_replies"] == 0
     assert result["stopped"] is None
-    assert result["sent_packets"] == counters["packets"] == counters["parsed"]
+    assert result["sent_packets"] == counters["packets"] == counters["published"]
     assert result["sent_packets"] == -(-1_000 // 22) + -(-39_000 // 22)
     assert result["reply_packets"] == counters["reply_packets"]
     assert counters["records"] == 40_000
@@ -344,7 +340,7 @@ def test_nobody_listening_is_said() -> None:
 def test_a_receiver_that_ends_in_mid_run_is_said_with_the_figures_so_far() -> None:
     """What was measured before the receiver went is kept, and the result says that it went."""
     orders = make_orders(2_000)
-    with UdpReceiver("127.0.0.1", 0) as receiver:
+    with PacketDoor() as receiver:
         child = FORK.Process(target=_respond, args=(receiver, accept, None, 0.0))
         child.start()
 

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from openoutcry.dpdk_shim import UdpReceiver, receive_burst
 from openoutcry.dpdk_shim.authentication import PacketSession, Sessions
 from openoutcry.dpdk_shim.names import LEFT_OUT as LEFT_OUT_BY_THE_SHIM
-from openoutcry.dpdk_shim.names import Count, Reject
-from openoutcry.dpdk_shim.receive_window import MAX_JUMP_RECORDS, RANGES_MAX, SENDERS_MAX, Counter
-from openoutcry.gateway_fpga.door_rules import DOOR_RULES, SYSTEM
-from openoutcry.wire.records import MAX_PACKET_RECORDS, ORDER_DTYPE
+from openoutcry.dpdk_shim.names import MAX_JUMP_RECORDS, RANGES_MAX, SENDERS_MAX, Count, Reject
+from openoutcry.gateway_fpga.door_rules import DOOR_RULES, DoorRule
+from openoutcry.wire.records import MAX_PACKET_RECORDS
 from openoutcry.wire.registers import FRAME_OUTCOMES, LEFT_OUT
+from tests.support.dpdk_shim.packet_door import PacketDoor
 from tests.support.dpdk_shim.shim_wire import needs_shim, records_of, write_pcap
 from tests.support.gateway_fpga.frames import (
     BARRED,
@@ -37,13 +36,12 @@ UDP_PAYLOAD_AT = 28
 
 
 class SoftwareDoor:
-    """``UdpReceiver`` on the loopback, and a client that sends to it."""
+    """The receiver on the loopback, and a client that sends to it."""
 
-    def __init__(self, prepare: Callable[[UdpReceiver], None] = lambda receiver: None) -> None:
-        self.receiver = UdpReceiver("127.0.0.1", 0)
-        prepare(self.receiver)
+    def __init__(self, sessions: Sessions | None = None) -> None:
+        self.receiver = PacketDoor(sessions)
         self.client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.client.connect((self.receiver.host, self.receiver.port))
+        self.client.connect(self.receiver.at)
 
     def __enter__(self) -> "SoftwareDoor":
         return self
@@ -55,14 +53,13 @@ class SoftwareDoor:
     def give(self, packets: Packets) -> tuple[np.ndarray, dict[str, int]]:
         """The orders that it hands on of these datagrams, and by how much each counter moved."""
         before = self.receiver.counters()
-        out = np.zeros(MAX_PACKET_RECORDS, ORDER_DTYPE)
         parts = []
         for data in packets:
             self.client.send(data)
             came = self.receiver.counters()["packets"]
             while self.receiver.counters()["packets"] == came:
-                count = receive_burst(self.receiver.rx_addr, out.ctypes.data, len(out))
-            parts.append(out[:count].copy())
+                records = self.receiver.take()
+            parts.append(records)
         after = self.receiver.counters()
         changed = {name: after[name] - before[name] for name in after}
         return np.concatenate(parts), {name: n for name, n in changed.items() if n}
@@ -139,16 +136,14 @@ def jump(dice: random.Random) -> Packets:
     return [sender, numbered(dice, sender, MAX_JUMP_RECORDS + 3)]
 
 
-def no_sender_more(receiver: UdpReceiver) -> None:
-    receiver.state[Counter.SENDERS] = SENDERS_MAX
-
-
-def one_order_an_hour(receiver: UdpReceiver) -> None:
-    receiver.limit(1, 1)
-
-
-def sessions_only(receiver: UdpReceiver) -> None:
-    receiver.authenticate(Sessions([PacketSession(7, bytes(32))]))
+def senders(dice: random.Random) -> Packets:
+    """A packet each of as many senders as are remembered, and one more."""
+    data = bytearray(good_packet(dice, 1))
+    packets = []
+    for number in range(SENDERS_MAX + 1):
+        data[24:28] = number.to_bytes(4, "little")
+        packets.append(bytes(data))
+    return packets
 
 
 def one_participants(dice: random.Random) -> Packets:
@@ -161,15 +156,17 @@ def first_packet(dice: random.Random) -> Packets:
     return [good_packet(dice)]
 
 
-SOFTWARE_ONLY: dict[str, tuple[Callable[[UdpReceiver], None] | None, Callable[..., Packets]]] = {
-    "duplicate_packets": (None, duplicates),
-    "stale_packets": (None, stale),
-    "jump_packets": (None, jump),
-    "sender_refused_packets": (no_sender_more, first_packet),
-    "rate_refused_records": (one_order_an_hour, one_participants),
-    "error_unauthenticated": (sessions_only, first_packet),
+SOFTWARE_ONLY: dict[str, Callable[[random.Random], Packets]] = {
+    "DUPLICATE_PACKETS": duplicates,
+    "STALE_PACKETS": stale,
+    "JUMP_PACKETS": jump,
+    "SENDER_REFUSED_PACKETS": senders,
+    "RATE_REFUSED_RECORDS": one_participants,
+    "UNAUTHENTICATED": first_packet,
 }
-"""By the receiver's counter: how the receiver is made ready, and packets that break the rule."""
+"""By the receiver's counter: packets that break the rule."""
+OF_FRAMES = {"CUT", "HEARTBEAT_PACKETS", "OVER_LIMIT_PACKETS"}
+"""What no kernel socket's packet of ours can break."""
 
 
 def breaking(hardware: str, dice: random.Random) -> Packets:
@@ -198,22 +195,25 @@ def judged_packets(packets: Packets) -> tuple[np.ndarray, dict[str, int]]:
     return orders, {name: count for name, count in counts.items() if count}
 
 
-NO_RULES = {
-    "packets", "bytes", "parsed", "records", "empty_polls", "gap_records", "late_packets",
-    "late_records", "senders", "refusal_packets", "refusal_untold_events", "reply_packets",
-    "reply_events", "no_peer_events", "send_failed_packets", "send_failed_events",
-}  # fmt: skip
-"""Counters of the software receiver that count nothing that is refused or left out: what came,
-what is missing, and the replies."""
-SHARED = [rule for rule in DOOR_RULES if rule.hardware and rule.udp.endswith(("_records",))]
-SHARED += [rule for rule in DOOR_RULES if rule.hardware and rule.udp.startswith("error_")]
+SHARED = [rule for rule in DOOR_RULES if rule.hardware and rule.shim.endswith("_RECORDS")]
+SHARED += [
+    rule for rule in DOOR_RULES
+    if rule.hardware and Reject.__members__.get(rule.shim, 0) >= Reject.SHORT
+]  # fmt: skip
+
+
+def counter_of(rule: DoorRule) -> str:
+    """The receiver's counter of what breaks it."""
+    name = rule.shim.lower()
+    return f"rejected_{name}" if rule.shim in Reject.__members__ else name
+
+
+REFUSED = {counter_of(rule) for rule in DOOR_RULES if rule.shim}
 
 
 def test_every_rule_of_a_software_door_is_in_the_table() -> None:
     """Each counter of what a door refuses or leaves out, and each outcome of the parser, belongs to
     one rule."""
-    of_udp = [rule.udp for rule in DOOR_RULES if rule.udp not in ("", SYSTEM, "system_drops")]
-    assert sorted(of_udp) == sorted({counter.name.lower() for counter in Counter} - NO_RULES)
     of_shim = [rule.shim for rule in DOOR_RULES if rule.shim and rule.shim != "DEVICE_LOST"]
     by_record = (Count.OPERATOR_RECORDS, Count.RESERVED_ID_RECORDS, Count.RATE_REFUSED_RECORDS)
     counts = [count.name for count in (*LEFT_OUT_BY_THE_SHIM, *by_record)]
@@ -225,15 +225,15 @@ def test_every_rule_of_a_software_door_is_in_the_table() -> None:
 def test_what_the_hardware_door_does_not_check_has_a_reason() -> None:
     """And a rule that it has needs none."""
     assert all(bool(rule.hardware) != bool(rule.why) for rule in DOOR_RULES)
-    missing = {rule.udp for rule in DOOR_RULES if rule.udp and not rule.hardware}
-    assert missing == set(SOFTWARE_ONLY)
+    missing = {rule.shim for rule in DOOR_RULES if not rule.hardware}
+    assert missing == set(SOFTWARE_ONLY) | OF_FRAMES
 
 
 def test_the_benches_judge_as_the_software_receiver_does() -> None:
     """``frames.door``, by which every bench judges, and the receiver on the loopback: mixed packets
     and packets that break each rule, the same orders and the same counts."""
     dice = random.Random(1)
-    names = {rule.hardware: rule.udp for rule in SHARED}
+    names = {rule.hardware: counter_of(rule) for rule in SHARED}
     packets = mixed_packets(dice, 300)
     for rule in SHARED:
         packets += breaking(rule.hardware, dice)
@@ -243,7 +243,7 @@ def test_the_benches_judge_as_the_software_receiver_does() -> None:
     assert same_orders(orders, wanted)
     assert {name: counts[names[name]] for name in names} == {name: judged[name] for name in names}
     assert counts["records"] == len(wanted)
-    assert counts["parsed"] == judged["NONE"]
+    assert counts["published"] == judged["NONE"]
 
 
 def test_the_benches_judge_as_the_shim_does(tmp_path: Path) -> None:
@@ -283,16 +283,26 @@ def test_both_doors_refuse_and_count_alike(tmp_path: Path) -> None:
         packets = breaking(rule.hardware, random.Random(rule.hardware))
         with SoftwareDoor() as software:
             orders, counts = software.give(packets)
-        assert counts[rule.udp] > 0
-        refused = {name: n for name, n in counts.items() if name not in NO_RULES}
-        assert set(refused) <= {other.udp for other in SHARED}
-        moved = {other.hardware: refused[other.udp] for other in SHARED if other.udp in refused}
-        cases.append(_case(packets, orders, {"NONE": counts["parsed"], **moved}))
-    for counter, (prepare, make) in SOFTWARE_ONLY.items():
-        packets = make(random.Random(counter))
-        with SoftwareDoor(prepare) if prepare else SoftwareDoor() as software:
+        wanted, _ = judged_packets(packets)
+        assert same_orders(orders, wanted)
+        assert counts[counter_of(rule)] > 0
+        refused = {name: n for name, n in counts.items() if name in REFUSED}
+        assert set(refused) <= {counter_of(other) for other in SHARED}
+        moved = {
+            other.hardware: refused[counter_of(other)]
+            for other in SHARED
+            if counter_of(other) in refused
+        }
+        cases.append(_case(packets, wanted, {"NONE": counts["published"], **moved}))
+    for name, make in SOFTWARE_ONLY.items():
+        (rule,) = (one for one in DOOR_RULES if one.shim == name)
+        packets = make(random.Random(name))
+        sessions = Sessions([PacketSession(7, bytes(32))]) if name == "UNAUTHENTICATED" else None
+        with SoftwareDoor(sessions) as software:
+            if name == "RATE_REFUSED_RECORDS":
+                software.receiver.allow(1)
             orders, counts = software.give(packets)
-        assert counts[counter] > 0
+        assert counts[counter_of(rule)] > 0
         wanted, judged = judged_packets(packets)
         assert len(orders) < len(wanted)
         cases.append(_case(packets, wanted, judged))

@@ -1,26 +1,39 @@
-"""The receive window of a sender: the kernel's, the journal's, and what a journal keeps of it."""
+"""The receive window of a sender: the receiver's, the journal's, and what a journal keeps of it."""
+
+import socket
+from pathlib import Path
 
 import numpy as np
 
-from openoutcry.dpdk_shim import receive_window
-from openoutcry.dpdk_shim.receive_window import (
-    MAX_JUMP_RECORDS,
-    Counter,
-)
-from openoutcry.dpdk_shim.udp import STATE_WORDS
+from openoutcry.dpdk_shim import names
+from openoutcry.dpdk_shim.names import MAX_JUMP_RECORDS
+from openoutcry.dpdk_shim.shim import make_state, read_counters
 from openoutcry.journal.origins import NO_SENDER, RANGES_MAX, Senders, Window, pack_origins, runs
-from tests.support.dpdk_shim.senders import KEYS, taken
+from openoutcry.pipeline.port_source import key_of
+from tests.support.dpdk_shim import shim_sequence as shared
+from tests.support.dpdk_shim.senders import ADDRESS, KEYS, PORT, taken
+
+_built = shared._built
 
 
-def test_a_jump_beyond_the_bound_changes_nothing() -> None:
+def test_a_jump_beyond_the_bound_changes_nothing(tmp_path: Path) -> None:
     """One forged packet of sequence 2^61 does not silence its sender."""
-    state = np.zeros(STATE_WORDS, np.int64)
+    state = make_state()
     far = [(2**61, 1), (MAX_JUMP_RECORDS + 10, 1)]
-    assert taken(state, [*far, (1, 3), *far, (4, 1), (MAX_JUMP_RECORDS + 5, 2), (5, 1)]) == [
+    parts = [*far, (1, 3), *far, (4, 1), (MAX_JUMP_RECORDS + 5, 2), (5, 1)]
+    assert taken(tmp_path, state, parts) == [
         (1, 3), (4, 1), (MAX_JUMP_RECORDS + 5, 2), (5, 1),
     ]  # fmt: skip
-    assert state[Counter.JUMP_PACKETS] == 4
-    assert state[Counter.GAP_RECORDS] == MAX_JUMP_RECORDS
+    counters = read_counters(state, 0)
+    assert counters["jump_packets"] == 4
+    assert counters["gap_records"] == MAX_JUMP_RECORDS
+
+
+def test_a_journal_of_the_receiver_before_keeps_its_senders() -> None:
+    """It wrote number and sockaddr; a session's key and one of today are left as they are."""
+    written = 7 | 1 << 32, socket.AF_INET | PORT << 16 | ADDRESS << 32, 0, 0
+    assert key_of(written) == KEYS[0]
+    assert [key_of(key) for key in KEYS] == KEYS
 
 
 def test_origins_come_back_as_they_were() -> None:
@@ -41,7 +54,7 @@ def test_origins_come_back_as_they_were() -> None:
 
 
 def test_receivers_and_journal_remember_as_many_ranges() -> None:
-    assert receive_window.RANGES_MAX == RANGES_MAX
+    assert names.RANGES_MAX == RANGES_MAX
 
 
 def test_no_origins_are_no_commands() -> None:

@@ -4,15 +4,9 @@ import os
 import socket
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from openoutcry.dpdk_shim import (
-    STATE_WORDS,
-    NetworkError,
-    UdpReceiver,
-    parse_endpoint,
-)
+from openoutcry.dpdk_shim import NetworkError, parse_endpoint
 from openoutcry.dpdk_shim.udp import widen_receive_queue
 
 
@@ -26,14 +20,6 @@ def test_an_endpoint_that_is_none_is_refused(text: str) -> None:
 def test_an_endpoint_is_host_and_port() -> None:
     """HOST:PORT in two parts."""
     assert parse_endpoint("localhost:65535") == ("localhost", 65_535)
-
-
-def test_state_of_another_size_is_refused() -> None:
-    """A block that the kernels would write beyond never reaches them."""
-    with pytest.raises(ValueError, match=str(STATE_WORDS)):
-        UdpReceiver("127.0.0.1", 0, state=np.zeros(STATE_WORDS - 1, np.int64))
-    with pytest.raises(ValueError, match="burst"):
-        UdpReceiver("127.0.0.1", 0, burst=0)
 
 
 def test_without_the_privilege_the_queue_is_what_the_system_allows() -> None:

@@ -36,7 +36,7 @@ class Matched:
         self.index = table.index
         self.work = Work(
             shared=self.shared, core=Core(source.instruments, 1 << 12), rate=0, limit=COMMANDS,
-            durability="replicated", journal=None, writer=None, receiver=None,
+            durability="replicated", journal=None, writer=None,
         )  # fmt: skip
         for name in ("receive", "gateway", "matcher"):
             CompiledStages(self.work, (name,)).run(SLICE_NS, leave_idle=True)

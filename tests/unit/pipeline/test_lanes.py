@@ -47,7 +47,7 @@ def gateway(shared: Shared, hooks: dict[str, Any] | None = None) -> CompiledStag
     instruments = GeneratedFlow("normal", 1, 1).instruments
     work = Work(
         shared=shared, core=Core(instruments, 1024, hooks=hooks), rate=0, limit=0,
-        durability="none", journal=None, writer=None, receiver=None,
+        durability="none", journal=None, writer=None,
     )  # fmt: skip
     return CompiledStages(work, ("gateway",))
 

@@ -12,7 +12,7 @@ def test_a_refused_flood_does_not_hide_that_others_are_dropped():
     network = SimpleNamespace(refused=0, dropped=0)
     network.system_drops = lambda: network.dropped
     control: dict[int, int] = {}
-    work = SimpleNamespace(receiver=network, ports=None, shared=SimpleNamespace(control=control))
+    work = SimpleNamespace(ports=network, shared=SimpleNamespace(control=control))
     drops, notes = Drops(), []
     for network.refused, network.dropped in ((5, 0), (6, 0), (7, 3), (8, 4), (9, 5)):
         drops.next_look_s = 0.0

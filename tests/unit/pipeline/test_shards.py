@@ -58,7 +58,7 @@ def test_a_merge_killed_before_its_state_counts_publishes_the_same_again(seed: i
         shared.preload(source.chunks(), count, count)
         shared.control[ct.GO] = 1
         work = Work(shared=shared, core=Core(source.instruments, CAPACITY), rate=0, limit=count,
-                    durability="none", journal=None, writer=None, receiver=None)  # fmt: skip
+                    durability="none", journal=None, writer=None)  # fmt: skip
         group = CompiledStages(work, table.names)
         rng, killed = random.Random(seed), 0
         while not shared.control.stage(table.index["replies"], ct.STAGE_DONE):

@@ -60,7 +60,7 @@ def test_who_waits_for_another_shard_is_not_stalled() -> None:
         shared.preload([orders], 100, 100)
         shared.control[ct.GO] = 1
         work = Work(shared=shared, core=run_options.core, rate=0, limit=100, durability="none",
-                    journal=None, writer=None, receiver=None)  # fmt: skip
+                    journal=None, writer=None)  # fmt: skip
         group = CompiledStages(work, table.names)
         for _ in range(8):
             for name in ("receive", "gateway", "matcher", "matcher-2", "merge"):

@@ -1,4 +1,4 @@
-"""The sessions' ports open once the phases are those of the calendar, not before."""
+"""Ports of sessions and of packets open once the phases are those of the calendar, not before."""
 
 from itertools import takewhile
 from types import SimpleNamespace
@@ -72,24 +72,33 @@ def test_the_ports_are_opened_by_the_first_look_at_which_the_lane_is_set():
             self.is_open = True
             note("open")
 
+    class Packets:
+        is_open = False
+
+        def let_in(self):
+            self.is_open = True
+            noted.append("packets")
+
     class Lane:
-        sessions = Doors()
+        sessions, ports = Doors(), Packets()
 
         def poll(self):
             pass
 
         @property
         def is_set(self):
-            return next(answers)
+            return next(answers, True)
 
     operator = Lane()
     options = SimpleNamespace(operator=operator)
     watcher = run._with_operator(options, Watcher(note=noted.append))
-    for expected in ([], [], ["open"], ["open"], ["open"]):
+    for expected in ([], [], ["open", "packets"]):
         watcher.sample(None)
         assert noted == expected
-    operator.sessions = None
-    watcher.sample(None)  # a venue of packets alone
+    operator.sessions = operator.ports = None
+    for _ in range(2):
+        watcher.sample(None)
+    assert noted == ["open", "packets"]
 
 
 def test_an_address_that_is_taken_is_named_before_anything_is_open():

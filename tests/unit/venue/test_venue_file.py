@@ -54,7 +54,8 @@ def test_the_example_has_no_mistake_and_means_what_it_says(tmp_path: Path) -> No
     assert set(venue.instruments["initial_phase"].tolist()) == {Phase.CLOSED}
     assert venue.instruments["price_step_ticks"].tolist() == [5, 1]
     assert venue.sessions.price_decimals == {"GOLD": 2, "SILVER": 4}
-    assert venue.packets == ("127.0.0.1", 9000)
+    assert venue.packets is not None
+    assert venue.packets.text == "udp:127.0.0.1:9000"
     assert [(one.number, one.group) for one in venue.participants] == [(1, "alpha"), (2, "")]
 
 
@@ -219,7 +220,8 @@ def test_sessions_of_packets_have_keys_and_a_file_that_others_cannot_read(tmp_pa
     venue = read_venue(path)
     (session,) = venue.packet_sessions
     assert (session.participant, session.key) == (1, bytes.fromhex(KEY))
-    assert (venue.packets, venue.sessions.sessions) == (("127.0.0.1", 9000), ())
+    assert venue.packets is not None
+    assert (venue.packets.text, venue.sessions.sessions) == ("udp:127.0.0.1:9000", ())
     path.chmod(0o644)
     assert "holds session keys, and others may read it" in mistakes(path)[0][2]
     for old, new, key, words in PACKET_CASES:
@@ -262,6 +264,51 @@ def test_an_access_file_with_a_password_is_read_by_its_owner_alone(
         access_of(str(path))
     path.chmod(0o600)
     assert access_of(str(path)).password == "secret"
+
+
+ADDRESS = 'address = "127.0.0.1:9000"'
+
+
+@pytest.mark.parametrize(
+    ("device", "kind"),
+    [
+        ("udp:[::]:9000", "udp"),
+        ("packet:eth1", "packet"),
+        ("xdp:eth1:2,udp_port=9000", "xdp"),
+        ("dpdk:0000:03:00.0,udp_port=9000", "dpdk"),
+    ],
+)
+def test_packets_come_by_any_device(tmp_path: Path, device: str, kind: str) -> None:
+    """In place of an address, which is a kernel socket's."""
+    path, _ = written(tmp_path, ADDRESS, f'device = "{device}"')
+    packets = read_venue(path).packets
+    assert packets is not None
+    assert (packets.text, packets.kind) == (device, kind)
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "words"),
+    [
+        ('device = "eth1"', "port.device", "does not begin with udp:, packet:, xdp:"),
+        ('device = "xdp:eth1:queue"', "port.device", "queue is 'queue', not 0 to 4095"),
+        ('device = "pcap:day.pcap"', "port.device", "nobody can be answered through a capture"),
+        ('device = "packet:eth1,framing=mold"', "port.device", "MoldUDP64 have no tag"),
+        (f'{ADDRESS}\ndevice = "packet:eth1"', "port.device", "the port has an address"),
+        ("", "port.address", "is missing"),
+    ],
+)
+def test_a_device_that_cannot_be(tmp_path: Path, lines: str, key: str, words: str) -> None:
+    path, _ = written(tmp_path, ADDRESS, lines)
+    ((_, found, message),) = mistakes(path)
+    assert found.replace("[1]", "") == key
+    assert words in message
+
+
+def test_only_packets_come_by_a_device(tmp_path: Path) -> None:
+    port = PORT.replace('address = "127.0.0.1:9001"', 'device = "xdp:eth1"')
+    path, _ = written(tmp_path, more=port + SESSION)
+    ((_, key, message),) = mistakes(path)
+    assert (key, message) == ("port[2].device", "only a port of packets has one")
 
 
 def test_two_ports_cannot_be_bound_to_one_address(tmp_path: Path) -> None:
