@@ -8,9 +8,11 @@ Behind its records an authenticated packet has a trailer of 24 bytes:
 ``sender`` of the header names the session: the participant's number.  A participant has one
 session, whose key only he and the venue know, so whoever has the key *is* that participant: the
 number in the records counts for nothing and is overwritten.  Within an epoch each order is taken
-once (``c/senders.h``); an epoch older than the newest is refused, so nothing that was held
-back before a restart of the client is taken after it.  Replies carry the same trailer, with the
-session's epoch and key; their kind is another, so a packet sent back to its sender proves nothing.
+once (``c/senders.h``); an epoch older than the newest is refused, so nothing that was held back
+before a restart of the client is taken after it.  A session has one place among the senders, which
+its newest epoch has: however many it begins, it takes no other session's.  Replies carry the same
+trailer, with the session's epoch and key; their kind is another, so a packet sent back to its
+sender proves nothing.
 
     sessions  +---------------------+---------------------------+
               | index 65,536 × 2 B  | rows, 128 B each, from 1  |
@@ -35,6 +37,8 @@ from openoutcry.wire.errors import OutcryError
 KEY_BYTES, TAG_BYTES, EPOCH_BYTES = 32, 16, 8
 TRAILER_BYTES = EPOCH_BYTES + TAG_BYTES
 NETWORKS_MAX = 4
+SESSIONS_MAX = 3_072
+"""Each has a place among the senders that the receiver remembers."""
 PARTICIPANTS = 65_536
 
 ROWS_AT = 2 * PARTICIPANTS
@@ -66,6 +70,8 @@ class Sessions:
         """Raises :class:`OutcryError` for a participant who is there twice, a key that is not 32
         bytes, and more networks than a row has room for."""
         rows = list(sessions)
+        if len(rows) > SESSIONS_MAX:
+            raise OutcryError(f"{len(rows):,} sessions for packets are more than {SESSIONS_MAX:,}")
         size_bytes = ROWS_AT + ROW_BYTES * (len(rows) + 1)
         self.bytes = np.frombuffer(mmap.mmap(-1, size_bytes), np.uint8)
         self.address = self.bytes.ctypes.data

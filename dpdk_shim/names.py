@@ -135,6 +135,7 @@ LEFT_OUT = (
 COUNTER_WORDS = 64
 SENDERS_MAX = 3_072
 """A sender beyond these is refused: forgetting one would make its old packets new."""
+assert authentication.SESSIONS_MAX <= SENDERS_MAX
 RANGES_MAX = 11
 """Missing ranges of numbers that are remembered of a sender."""
 MAX_JUMP_RECORDS = 1 << 20

@@ -79,7 +79,8 @@ class Shim:
     ``gateway_fpga.make_rules``: each record gets its verdict; without, ``error_code`` is 0.
     ``arbitrate``: the ports are lines A and B of one feed, a packet's first copy wins.  ``stamps``:
     (address of intended, of received, mask), int64 arrays by sequence that get CLOCK_MONOTONIC ns.
-    ``origins``: (address of senders, of their own numbers, mask), likewise, needs ``stamps``.
+    ``origins``: (address of senders, of their own numbers, mask), likewise, needs ``stamps``;
+    ``epochs``: address of the epochs in which sessions sent them, where there are any.
     ``clock_page``: address of a clock page's line (``ptp.page``), by which packets are stamped that
     nobody has stamped before; where it says nothing, and without one, by the host's own clock.
 
@@ -97,6 +98,7 @@ class Shim:
         arbitrate: bool = False,
         stamps: tuple[int, int, int] | None = None,
         origins: tuple[int, int, int] | None = None,
+        epochs: int = 0,
         epoch_offset_ns: int | None = None,
         clock_page: int = 0,
     ) -> None:
@@ -126,6 +128,8 @@ class Shim:
             context.stamp_mask = stamps[2]
         if origins is not None:
             assert stamps is not None
+            if epochs:
+                context.origin_epochs = self._pointer("int64_t *", epochs)
             context.origin_senders = self._pointer("int64_t *", origins[0])
             context.origin_seqs = self._pointer("int64_t *", origins[1])
             context.origin_mask = origins[2]

@@ -14,6 +14,7 @@ Runs are in the order of the commands and cover them all.  A key of zeros: from 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from socket import AF_INET
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ KEY_WORDS = 4
 ORIGINS = "origins"
 """What they are called in a block's note."""
 NO_SENDER = (0, 0, 0, 0)
+SESSION = 1
+"""The high half of the first word of a session's key, whose second is an epoch."""
 
 Key = tuple[int, int, int, int]
 
@@ -68,8 +71,17 @@ class Senders:
         for key, first, length in runs(origins):
             begin, end = max(at, skip), min(at + length, skip + count)
             if key != NO_SENDER and begin < end:
-                self.windows.setdefault(key, Window()).mark(first + begin - at, end - begin)
+                self._window(key).mark(first + begin - at, end - begin)
             at += length
+
+    def _window(self, key: Key) -> Window:
+        window = self.windows.get(key)
+        if window is None:
+            # Packets of a session's epochs before are refused for ever: nothing is to be known.
+            for old in [known for known in self.windows if is_later_epoch(key, known)]:
+                del self.windows[old]
+            window = self.windows[key] = Window()
+        return window
 
     def rows(self) -> dict[Key, tuple[int, int, list[tuple[int, int]]]]:
         """What a receiver takes up (``restore``): next, floor and missing ranges by sender."""
@@ -90,21 +102,36 @@ class Senders:
         )
 
 
+def is_later_epoch(key: Key, known: Key) -> bool:
+    """Both are of one session, and the first is of its later epoch.  What could be a sockaddr_in is
+    left alone: until November 2026 a run with --udp wrote senders so."""
+    return (
+        key[0] >> 32 == SESSION
+        and key[0] == known[0]
+        and key[1] > known[1]
+        and AF_INET not in (key[1] & 0xFFFF, known[1] & 0xFFFF)
+    )
+
+
 def pack_origins(
-    senders: npt.NDArray[np.int64], seqs: npt.NDArray[np.int64], key_of: Callable[[int], Key]
+    senders: npt.NDArray[np.int64],
+    seqs: npt.NDArray[np.int64],
+    epochs: npt.NDArray[np.int64],
+    key_of: Callable[[int, int], Key],
 ) -> str:
-    """The origins of a block's commands: ``senders`` are 1 + index (0: nobody), ``key_of`` says who
-    an index is."""
-    breaks = np.flatnonzero((senders[1:] != senders[:-1]) | (seqs[1:] != seqs[:-1] + 1)) + 1
-    starts = np.concatenate([[0], breaks])
+    """The origins of a block's commands: ``senders`` are 1 + index (0: nobody), ``epochs`` those in
+    which sessions sent them, ``key_of`` says who an index is in an epoch."""
+    new = (senders[1:] != senders[:-1]) | (seqs[1:] != seqs[:-1] + 1) | (epochs[1:] != epochs[:-1])
+    starts = np.concatenate([[0], np.flatnonzero(new) + 1])
     counts = np.diff(np.concatenate([starts, [len(senders)]]))
-    who, index = np.unique(senders[starts], return_inverse=True)
-    keys = [NO_SENDER if one == 0 else key_of(int(one) - 1) for one in who]
+    pairs = np.stack([senders[starts], epochs[starts]], axis=1)
+    who, index = np.unique(pairs, axis=0, return_inverse=True)
+    keys = [NO_SENDER if one == 0 else key_of(one - 1, epoch) for one, epoch in who.tolist()]
     words = np.zeros(2 + KEY_WORDS * len(who) + 2 * len(starts), np.uint64)
     words[:2] = len(who), len(starts)
     words[2 : 2 + KEY_WORDS * len(who)] = np.array(keys, np.uint64).ravel()
     rows = words[2 + KEY_WORDS * len(who) :].reshape(-1, 2)
-    rows[:, 0] = (index.astype(np.uint64) << np.uint64(32)) | counts.astype(np.uint64)
+    rows[:, 0] = (index.ravel().astype(np.uint64) << np.uint64(32)) | counts.astype(np.uint64)
     rows[:, 1] = seqs[starts].astype(np.uint64)
     return b64encode(words.tobytes()).decode()
 

@@ -47,12 +47,12 @@ class JournalStage:
         writer: JournalWriter,
         durable: bool,
         reached: dict[str, int] | None = None,
-        key_of: Callable[[int], Key] | None = None,
+        key_of: Callable[[int, int], Key] | None = None,
         note_of: Callable[[npt.NDArray[np.int64]], dict[str, Any]] | None = None,
     ) -> None:
         """``reached``: how many commands of each lane the journal holds, none by default;
-        ``key_of``: who the sender with an index is, where commands come by a network; ``note_of``:
-        what sessions note of commands, by their lane words."""
+        ``key_of``: who the sender with an index and an epoch is, where commands come by a network;
+        ``note_of``: what sessions note of commands, by their lane words."""
         self.note_of = note_of
         self.key_of = key_of
         self.shared = shared

@@ -110,6 +110,7 @@ class PortSource:
             arbitrate=self.arbitrate,
             stamps=shared.source_stamps(lane),
             origins=shared.origins,
+            epochs=shared.epochs if self.sessions is not None else 0,
             epoch_offset_ns=shared.control[ct.EPOCH_OFFSET],
             clock_page=self._clock.address if self._clock else 0,
         )
@@ -120,9 +121,10 @@ class PortSource:
         self._words[1] = 1
         return shim
 
-    def sender_key(self, index: int) -> Key:
-        """Who the sender with this index is."""
-        return sender_key(self.state, index)
+    def sender_key(self, index: int, epoch: int) -> Key:
+        """Who the sender with this index is; a session as it was in that epoch."""
+        key = sender_key(self.state, index)
+        return key if self.sessions is None else (key[0], epoch % 2**64, 0, 0)
 
     def restore(self, windows: Windows) -> None:
         """Know what an earlier run has taken of each sender; before the first packet."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from openoutcry.dpdk_shim.authentication import NETWORKS_MAX, PacketSession
+from openoutcry.dpdk_shim.authentication import NETWORKS_MAX, SESSIONS_MAX, PacketSession
 from openoutcry.dpdk_shim.spec import PortError, PortSpec, parse_port
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import spec
@@ -370,6 +370,8 @@ def _sessions(
     packets = [(p, r) for p, r in rows if r["protocol"] == spec.Protocol.PACKETS]
     owners = [((*path, "participant"), row["participant"] or None) for path, row in packets]
     tables.distinct(owners, "a session for packets of participant")
+    if len(packets) > SESSIONS_MAX:
+        tables.wrong(packets[SESSIONS_MAX][0], f"more than {SESSIONS_MAX:,} sessions of packets")
     for path, row in rows:
         _check_session(tables, path, row, participants, venue)
     return (

@@ -13,8 +13,6 @@
 
 enum { CHUNK_START = 1, CHUNK_END = 2, PARENT = 4, ROOT = 8, KEYED_HASH = 16 };
 #define BLOCK_BYTES 64u
-/* In a sender's key, which has neither family nor port: the epoch counts, and no address. */
-#define SESSION_KEY (UINT64_C(1) << 32)
 #define CHUNK_BYTES 1024u
 
 _Static_assert(MAX_PACKET_BYTES + EPOCH_BYTES <= 2 * CHUNK_BYTES, "two chunks and one parent");

@@ -16,6 +16,9 @@
 #define MOLD_END_OF_SESSION 0xffff
 #define LAYOUT_TAG ((uint32_t)OUTCRY_LAYOUT_HASH)
 
+/* In the key of a session, which has neither family nor port: an epoch in place of the address. */
+#define SESSION_KEY (UINT64_C(1) << 32)
+
 /* What a good packet says. */
 struct oc_packet {
     const uint8_t *records;

@@ -18,18 +18,36 @@ static inline int is_sender(const struct oc_sender *s, const uint64_t *key) {
              | (s->key[3] ^ key[3]));
 }
 
-/* The slot of a sender, made anew if it is not known; NULL when there is no room for one more: who is
+/* Whether a slot has this sender.  A session has one slot, whatever its epoch. */
+static inline int has_slot(const struct oc_sender *s, const uint64_t *key) {
+    return key[0] >> 32 == SESSION_KEY >> 32 ? s->key[0] == key[0] : is_sender(s, key);
+}
+
+/* A session counts from 1 again in a new epoch, and packets of those before are refused.  The epoch
+ * comes last: a shim that is killed before has changed nothing that counts. */
+static inline void begin_epoch(struct oc_sender *s, uint64_t epoch) {
+    s->next = 1;
+    s->floor = 1;
+    s->range_count = 0;
+    __atomic_store_n(&s->key[1], epoch, __ATOMIC_RELEASE);
+}
+
+/* The slot of a sender, a new one if it is not known; NULL when there is no room for one more: who is
  * known is never forgotten.  The key's first word is never 0. */
 static inline struct oc_sender *find_sender(struct oc_state *state, const uint64_t *key,
                                             int64_t *tally) {
     uint64_t mix = (key[0] ^ state->hash_key[0]) * UINT64_C(0x9e3779b97f4a7c15);
-    mix = (mix ^ mix >> 32 ^ key[1] ^ state->hash_key[1]) * UINT64_C(0xc2b2ae3d27d4eb4f);
+    uint64_t whence = key[0] >> 32 == SESSION_KEY >> 32 ? 0 : key[1];
+    mix = (mix ^ mix >> 32 ^ whence ^ state->hash_key[1]) * UINT64_C(0xc2b2ae3d27d4eb4f);
     mix = (mix ^ mix >> 32 ^ (key[2] + (key[3] << 1))) * UINT64_C(0x165667b19e3779f9);
     uint32_t home = (uint32_t)(mix >> 40);
     /* A quarter of the slots stay free, so that the walk ends at one of them. */
     for (uint32_t probe = 0; probe < OC_SENDERS; probe++) {
         struct oc_sender *s = &state->senders[(home + probe) % OC_SENDERS];
-        if (is_sender(s, key)) return s;
+        if (has_slot(s, key)) {
+            if (s->key[1] != key[1]) begin_epoch(s, key[1]);
+            return s;
+        }
         if (s->key[0] == 0) {
             if (state->sender_count == OC_SENDERS_MAX) return NULL;
             state->sender_count++;

@@ -90,6 +90,7 @@ struct burst {
     int64_t *origins;
     int64_t origin;     /* 1 + index of the sender */
     int64_t origin_seq; /* of the next record, in its sender's count */
+    int64_t epoch;      /* of its session, 0: none */
     int64_t *tally;
     int port_index;
     int host;           /* counter of whose time host_ts_ns is */
@@ -113,6 +114,7 @@ static inline __attribute__((always_inline)) void write_slot(struct oc_shim *s, 
         if (b->origins) {
             b->origins[seq & s->origin_mask] = b->origin;
             s->origin_seqs[seq & s->origin_mask] = b->origin_seq;
+            if (s->origin_epochs) s->origin_epochs[seq & s->origin_mask] = b->epoch;
         }
     }
     b->origin_seq++;
@@ -305,6 +307,7 @@ static __attribute__((noinline)) void take_frame(struct oc_shim *s, const struct
     int64_t before = b->next_seq;
     b->origin = p.origin;
     b->origin_seq = p.first_seq;
+    b->epoch = p.session ? p.epoch : 0;
     for (uint32_t index = 0; index < p.count; index++) {
         const uint8_t *record = p.records + index * p.stride;
         if (p.session) {

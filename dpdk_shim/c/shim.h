@@ -37,6 +37,7 @@ struct oc_shim {
     int64_t *stamps_received;
     int64_t *origin_senders; /* by sequence: 1 + index of the sender and its own number; or NULL */
     int64_t *origin_seqs;
+    int64_t *origin_epochs; /* likewise, of sessions: in which epoch; or NULL */
     int64_t origin_mask;
     int64_t stamp_mask;
     int64_t epoch_offset_ns; /* CLOCK_REALTIME less CLOCK_MONOTONIC */

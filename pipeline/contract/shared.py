@@ -25,7 +25,7 @@ from openoutcry.wire import ORDER_DTYPE, RECORD_BYTES
 
 LANE_WORDS = "lane"
 """By command like the stamps, where there are several lanes: its lane and lane sequence."""
-SENDERS, SENDER_SEQS = "sender", "sender_seq"
+SENDERS, SENDER_SEQS, SENDER_EPOCHS = "sender", "sender_seq", "sender_epoch"
 """By lane sequence, of commands from a network: 1 + index of the sender, and its own number."""
 PROBE_CAPACITY = 50_000
 PROBE_BYTES = loop.PROBE_ROWS + 24 * PROBE_CAPACITY
@@ -108,7 +108,7 @@ class Shared:
         arrays = [*table.stamp_kinds, ct.EVENT_HASHES]
         arrays += table.kept_kinds if self.geometry.kept else ()
         if self.network:
-            arrays += SENDERS, SENDER_SEQS
+            arrays += SENDERS, SENDER_SEQS, SENDER_EPOCHS
         sizes = dict.fromkeys(arrays, count)
         if len(table.lanes) > 1:
             sizes[LANE_WORDS] = count
@@ -263,8 +263,9 @@ class Shared:
 
     def origins_of(
         self, first_seq: int, count: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Senders of commands that are under way (0: no network's) and their own numbers."""
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Senders of commands that are under way (0: no network's), their own numbers, and the
+        epochs of those that are sessions."""
         seqs = np.arange(first_seq, first_seq + count)
         ours = np.ones(count, bool)
         if len(self.table.lanes) > 1:
@@ -273,7 +274,13 @@ class Shared:
             ours, seqs = words & (NUMBERS - 1) == (lane.lane or 0), words >> SHIFT
         at = seqs & (self.geometry.stamps - 1)
         senders, numbers = self.stamps_of(SENDERS)[at], self.stamps_of(SENDER_SEQS)[at]
-        return np.where(ours, senders, 0), np.where(ours, numbers, np.arange(count))
+        epochs = np.where(ours, self.stamps_of(SENDER_EPOCHS)[at], 0)
+        return np.where(ours, senders, 0), np.where(ours, numbers, np.arange(count)), epochs
+
+    @property
+    def epochs(self) -> int:
+        """Where the receive stage notes in which epoch a session sent what, likewise."""
+        return self.stamp_address(SENDER_EPOCHS)
 
     # Ends
 

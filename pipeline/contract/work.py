@@ -76,8 +76,8 @@ class Work:
         return self.shared.table
 
     @property
-    def key_of(self) -> Callable[[int], Key] | None:
-        """Maps a sender's index to its key; None without a network."""
+    def key_of(self) -> Callable[[int, int], Key] | None:
+        """Maps a sender's index and epoch to its key; None without a network."""
         return self.ports.sender_key if self.ports else None
 
     @property

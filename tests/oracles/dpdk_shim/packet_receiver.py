@@ -100,11 +100,15 @@ class PacketReceiver:
         _, _, first, _, sender_number, count, _ = HEADER.unpack_from(data)
         sender: Sender = (number, self.epochs[number]) if number else (sender_number, address)
         if sender not in self.windows:
-            if len(self.windows) == SENDERS_MAX:
+            # A session's newest epoch has the place of the one before.
+            before = [known for known in self.windows if number and known[0] == number]
+            if not before and len(self.windows) == SENDERS_MAX:
                 self.counts["sender_refused_packets"] += 1
                 return Taken()
+            for known in before:
+                del self.windows[known]
             self.windows[sender] = Window()
-            self.counts["senders"] += 1
+            self.counts["senders"] += not before
         if not self.windows[sender].take(first, count, self.counts):
             return Taken()
         taken = Taken()

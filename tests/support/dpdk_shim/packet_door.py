@@ -36,17 +36,17 @@ class PacketDoor:
         self.at: tuple[str, int] = bound.getsockname()
         self.state = make_state()
         self.ring = self._stack.enter_context(make_ring(CAPACITY))
-        self._stamps = np.zeros((4, CAPACITY), np.int64)
+        self._stamps = np.zeros((5, CAPACITY), np.int64)
         self.begin()
 
     def begin(self) -> None:
         """Receive in this process, from where the one before has stopped."""
-        intended, received, senders, seqs = (words.ctypes.data for words in self._stamps)
+        intended, received, senders, seqs, epochs = (words.ctypes.data for words in self._stamps)
         mask = CAPACITY - 1
         self.port = self._stack.enter_context(open_port(self._spec, self.socket))
         self.shim = Shim(
             [self.port], self.ring, state=self.state,
-            stamps=(intended, received, mask), origins=(senders, seqs, mask),
+            stamps=(intended, received, mask), origins=(senders, seqs, mask), epochs=epochs,
         )  # fmt: skip
         if self.sessions is not None:
             self.shim.authenticate(self.sessions)
@@ -80,8 +80,10 @@ class PacketDoor:
     @property
     def origins(self) -> list[tuple[Key, int]]:
         """Of the orders of the last poll: each one's sender, and its number in his count."""
-        _, _, senders, seqs = (words[self.last].tolist() for words in self._stamps)
+        _, _, senders, seqs, epochs = (words[self.last].tolist() for words in self._stamps)
         keys = [sender_key(self.state, index - 1) for index in senders]
+        if self.sessions is not None:
+            keys = [(key[0], epoch, 0, 0) for key, epoch in zip(keys, epochs, strict=True)]
         return list(zip(keys, seqs, strict=True))
 
     def counters(self) -> dict[str, int]:

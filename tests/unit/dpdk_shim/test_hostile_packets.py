@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from openoutcry.dpdk_shim.authentication import PacketSession, Sessions, seal
+from openoutcry.dpdk_shim.names import SENDERS_MAX
 from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.dpdk_shim.spec import parse_port
 from openoutcry.wire.records import ORDER_DTYPE
@@ -69,4 +70,30 @@ def test_a_killed_client_begins_again_and_its_old_packets_are_over(tmp_path: Pat
     assert records["order_id"].tolist() == [1, 2, 1, 2, 3, 4]
     assert set(records["participant"].tolist()) == {7}
     assert account["rejected_unauthenticated"] == 1
+    assert account["senders"] == 1
+
+
+@pytest.mark.promise(
+    "Epochs of one session take no other session's place",
+    group="network",
+)
+def test_a_session_that_begins_thousands_of_epochs_shuts_nobody_out(tmp_path: Path) -> None:
+    """More epochs than senders are remembered, then another client's new life; what the flooding
+    session sends in its own newest epoch is taken as well, and nothing of the older ones."""
+    first, other = bytes(range(32)), bytes(range(1, 33))
+    packets = [seal(first, numbered(1, 1, sender=7), epoch) for epoch in range(1, SENDERS_MAX + 50)]
+    packets += [seal(other, numbered(1, 2, sender=8), 5), seal(other, numbered(1, 1, sender=8), 6)]
+    packets += [
+        packets[0],
+        packets[SENDERS_MAX + 48],
+        seal(first, numbered(2, 1, 7), SENDERS_MAX + 49),
+    ]
+    sessions = Sessions([PacketSession(7, first), PacketSession(8, other)])
+    records, account = through(tmp_path, packets, sessions)
+    ids = records["order_id"][records["participant"] == 7].tolist()
+    assert ids == [1] * (SENDERS_MAX + 49) + [2]
+    assert records["order_id"][records["participant"] == 8].tolist() == [1, 2, 1]
+    assert account["sender_refused_packets"] == 0
     assert account["senders"] == 2
+    assert account["rejected_unauthenticated"] == 1, "of an old epoch"
+    assert account["duplicate_packets"] == 1

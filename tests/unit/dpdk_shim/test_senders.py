@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from socket import AF_INET
 
 import numpy as np
 
@@ -40,7 +41,8 @@ def test_origins_come_back_as_they_were() -> None:
     """Runs of two senders by turns, a hole in one's numbers, and commands from no network."""
     who = np.array([1, 1, 1, 2, 1, 1, 0, 0], np.int64)
     seqs = np.array([1, 2, 3, 2**62, 4, 9, 0, 1], np.int64)
-    origins = pack_origins(who, seqs, KEYS.__getitem__)
+    none = np.zeros(8, np.int64)
+    origins = pack_origins(who, seqs, none, lambda index, epoch: KEYS[index])
     assert list(runs(origins)) == [
         (KEYS[0], 1, 3), (KEYS[1], 2**62, 1), (KEYS[0], 4, 1), (KEYS[0], 9, 1), (NO_SENDER, 0, 2),
     ]  # fmt: skip
@@ -51,6 +53,32 @@ def test_origins_come_back_as_they_were() -> None:
     assert whole == parts
     assert whole.windows[KEYS[0]] == Window(10, 1, [(5, 8)])
     assert set(whole.windows) == set(KEYS)
+
+
+def test_a_session_is_one_sender_in_each_of_its_epochs() -> None:
+    """Commands of two epochs that wait for one block are journaled as those of two senders, and of
+    a later block the newest alone is remembered."""
+    who, seqs = np.array([1, 1, 1, 1], np.int64), np.array([1, 2, 1, 2], np.int64)
+    epochs = np.array([5, 5, 6, 6], np.int64)
+    name = 7 | 1 << 32
+    origins = pack_origins(who, seqs, epochs, lambda index, epoch: (name, epoch, 0, 0))
+    assert list(runs(origins)) == [((name, 5, 0, 0), 1, 2), ((name, 6, 0, 0), 1, 2)]
+    senders = Senders()
+    senders.take(origins, 0, 2)
+    assert set(senders.windows) == {(name, 5, 0, 0)}
+    senders.take(origins, 2, 2)
+    assert senders.windows == {(name, 6, 0, 0): Window(3, 1, [])}
+
+
+def test_senders_of_an_older_journal_are_no_epochs() -> None:
+    """Number and sockaddr look like a session and its epoch: none of them is forgotten."""
+    name = 7 | 1 << 32
+    written = [(name, AF_INET | port << 16 | 1 << 56, 0, 0) for port in (1, 2)]
+    senders = Senders()
+    for key in written:
+        one = np.ones(1, np.int64)
+        senders.take(pack_origins(one, one, one, lambda index, epoch, key=key: key), 0, 1)
+    assert list(senders.windows) == written
 
 
 def test_receivers_and_journal_remember_as_many_ranges() -> None:
