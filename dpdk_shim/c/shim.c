@@ -264,15 +264,20 @@ static void note_refusal(struct oc_shim *s, const struct outcry_order *order, in
     memcpy(s->refused + s->refused_count++ * RECORD_BYTES, &event, sizeof event);
 }
 
+/* Take a token of a bucket (wire/token_bucket.py); 0, and unchanged, if there is none. */
+static int take_token(int64_t *due, int64_t now_ns, int64_t interval_ns, int64_t burst_ns) {
+    if (*due > now_ns + burst_ns) return 0;
+    *due = (*due > now_ns ? *due : now_ns) + interval_ns;
+    return 1;
+}
+
 /* Whether an order is within its participant's rate; if not, it is refused. */
 static int within_rate(struct oc_shim *s, const uint8_t *record, int64_t now_ns, int64_t *tally) {
     struct outcry_order order;
     memcpy(&order, record, sizeof order);
-    int64_t *due = &s->state->buckets[order.participant];
-    if (*due <= now_ns + s->token_burst_ns) {
-        *due = (*due > now_ns ? *due : now_ns) + s->token_interval_ns;
+    if (take_token(&s->state->buckets[order.participant], now_ns, s->token_interval_ns,
+                   s->token_burst_ns))
         return 1;
-    }
     tally[OC_COUNT_RATE_REFUSED_RECORDS]++;
     note_refusal(s, &order, OUTCRY_REASON_GATEWAY, tally);
     return 0;
@@ -527,8 +532,11 @@ void oc_device_counters(struct oc_port *port, int64_t *counts) {
     if (port->counters) port->counters(port, counts);
 }
 
-/* For tests: a packet that came from the socket address at `name`, as the receiver opens it; one as it
+/* For tests: a bucket's next token; a packet that came from the socket address at `name`, as the receiver opens it; one as it
  * is sealed for a session (0: there is none); and the hash of both. */
+int32_t oc_take_token(int64_t *due, int64_t now_ns, int64_t interval_ns, int64_t burst_ns) {
+    return take_token(due, now_ns, interval_ns, burst_ns);
+}
 int64_t oc_unseal(char *sessions, const char *data, int64_t size_bytes, const char *name) {
     struct oc_packet p;
     parse_name((const uint8_t *)name, &p);

@@ -110,6 +110,7 @@ int64_t oc_loop(struct oc_shim *shim, struct oc_port *from, const struct oc_way 
 void oc_blast(struct oc_port *port, const struct oc_way *way, char *payload, int32_t size_bytes,
               int64_t count);
 int64_t oc_sink(struct oc_shim *shim, int64_t packets);
+int32_t oc_take_token(int64_t *due, int64_t now_ns, int64_t interval_ns, int64_t burst_ns);
 int64_t oc_unseal(char *sessions, const char *data, int64_t size_bytes, const char *name);
 int64_t oc_seal(char *sessions, char *data, int64_t packet_bytes, int64_t number);
 void oc_keyed_hash(const char *key, const char *data, int64_t size_bytes, char *hash);
