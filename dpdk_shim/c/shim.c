@@ -90,10 +90,10 @@ struct burst {
     int64_t *origins;
     int64_t origin;     /* 1 + index of the sender */
     int64_t origin_seq; /* of the next record, in its sender's count */
-    int64_t epoch;      /* of its session, 0: none */
     int64_t *tally;
     int port_index;
     int host;           /* counter of whose time host_ts_ns is */
+    int64_t epoch;      /* of the sender, if that is a session */
 };
 
 /* A record into the next slot, which its sequence, stored last, publishes. */

@@ -37,7 +37,6 @@ struct oc_shim {
     int64_t *stamps_received;
     int64_t *origin_senders; /* by sequence: 1 + index of the sender and its own number; or NULL */
     int64_t *origin_seqs;
-    int64_t *origin_epochs; /* likewise, of sessions: in which epoch; or NULL */
     int64_t origin_mask;
     int64_t stamp_mask;
     int64_t epoch_offset_ns; /* CLOCK_REALTIME less CLOCK_MONOTONIC */
@@ -52,12 +51,13 @@ struct oc_shim {
     int64_t token_interval_ns; /* a participant's rate (wire/token_bucket.py), 0: none */
     int64_t token_burst_ns;
     int64_t refused_count;
-    char *sessions;         /* who may send (authentication.py), or NULL: anybody, as whomever he says */
-    struct oc_outbound *outbound;
     volatile int64_t stop;
     struct oc_sender *last_sender; /* of the packet before: bursts are often one sender's */
     struct oc_port *ports[4];
     char refused[5632];     /* the events of a burst's refusals, OC_REFUSALS_MAX */
+    char *sessions;         /* who may send (authentication.py), or NULL: any sender, in any name */
+    int64_t *origin_epochs; /* by sequence, of sessions: in which epoch; or NULL */
+    struct oc_outbound *outbound;
 };
 
 /* How to reach somebody: the headers before a payload, lengths and checksums left at 0; for a UDP
@@ -200,11 +200,11 @@ struct oc_port {
     int ended;          /* a capture was read to its end */
     int64_t idle;
     int64_t *tally;     /* this port's counters in the state */
-    struct oc_sent sent;
-    uint32_t committing; /* events of the packet that is given to tx_commit */
-    uint32_t events_of[OC_BURST]; /* by place in the queue */
     uint8_t hardware_address[6];
     int64_t packets_left;
     struct oc_pattern like;
+    struct oc_sent sent;
+    uint32_t committing; /* events of the packet that is given to tx_commit */
+    uint32_t events_of[OC_BURST]; /* by place in the queue */
 };
 #endif

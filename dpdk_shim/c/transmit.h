@@ -167,8 +167,8 @@ int64_t oc_reply(struct oc_shim *s, const char *data, int64_t count) {
     return packets;
 }
 
-/* The refusals of a burst. */
-static void send_refusals(struct oc_shim *s) {
+/* The refusals of a burst.  Not inlined: the loop has better uses for the registers. */
+static __attribute__((noinline)) void send_refusals(struct oc_shim *s) {
     put_events(s, (const struct outcry_event *)s->refused, s->refused_count);
     s->refused_count = 0;
     for (int index = 0; index < s->port_count; index++) {
