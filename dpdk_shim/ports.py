@@ -156,7 +156,7 @@ def bind(spec: PortSpec, udp: socket.socket) -> None:
 
 
 def _addresses(spec: PortSpec) -> list[Any]:
-    """What the host's name stands for, IPv4 first."""
+    """The addresses of the host's name, IPv4 first."""
     host, number = endpoint(spec.text, spec.target)
     try:
         found = socket.getaddrinfo(host, number, type=socket.SOCK_DGRAM)
@@ -182,8 +182,8 @@ def shut(udp: socket.socket) -> None:
 
 
 def reopen(udp: socket.socket) -> None:
-    nobody = struct.pack("=H14x", socket.AF_UNSPEC)
-    ctypes.CDLL(None).connect(udp.fileno(), nobody, len(nobody))
+    no_peer = struct.pack("=H14x", socket.AF_UNSPEC)
+    ctypes.CDLL(None).connect(udp.fileno(), no_peer, len(no_peer))
 
 
 def _udp_socket(spec: PortSpec) -> socket.socket:

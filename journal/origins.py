@@ -119,7 +119,7 @@ def pack_origins(
     epochs: npt.NDArray[np.int64],
     key_of: Callable[[int, int], Key],
 ) -> str:
-    """The origins of a block's commands: ``senders`` are 1 + index (0: nobody), ``epochs`` those in
+    """The origins of a block's commands: ``senders`` are 1 + index (0: none), ``epochs`` those in
     which sessions sent them, ``key_of`` says who an index is in an epoch."""
     new = (senders[1:] != senders[:-1]) | (seqs[1:] != seqs[:-1] + 1) | (epochs[1:] != epochs[:-1])
     starts = np.concatenate([[0], np.flatnonzero(new) + 1])

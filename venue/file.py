@@ -150,7 +150,7 @@ def packet_device(value: Any) -> PortSpec:
     except PortError as error:
         raise ValueError(str(error)) from None
     if device.kind == "pcap":
-        raise ValueError(f"{value!r}: nobody can be answered through a capture")
+        raise ValueError(f"{value!r}: no sender can be answered through a capture")
     if device.framing:
         raise ValueError(f"{value!r}: packets of MoldUDP64 have no tag")
     return device

@@ -31,11 +31,11 @@ struct oc_packet {
     uint64_t peer;      /* of its sender, as in oc_state.peers; 0 for a packet that is not of orders */
     const uint8_t *ip;  /* NULL for a payload */
     uint32_t ip6;
-    uint32_t session;   /* whose authenticated packet it is; 0: nobody's */
+    uint32_t session;   /* whose authenticated packet it is; 0: of no session */
     int64_t epoch;
     const uint8_t *payload;
     uint32_t payload_bytes;
-    uint16_t udp_port;  /* of its sender, as it stands in memory */
+    uint16_t udp_port;  /* of its sender, in network order */
 };
 
 static inline uint16_t get16(const uint8_t *at) { uint16_t v; memcpy(&v, at, 2); return v; }

@@ -34,7 +34,7 @@ struct udp_port {
     struct tx_queue tx;
 };
 
-/* A packet of events stands in the queue; it did not leave. */
+/* A packet of events is in the queue; it did not leave. */
 static inline void note_commit(struct oc_port *port, int place) {
     port->events_of[place] = port->committing;
 }

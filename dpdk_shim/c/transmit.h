@@ -97,7 +97,7 @@ static struct oc_sender *reachable(struct oc_shim *s, uint16_t participant) {
 }
 
 /* The packets that up to OC_REPLY_EVENTS events make: those for one participant share packets of up
- * to 22, in order, whoever's stand between them.  Returns how many; the first is packet 0. */
+ * to 22, in order, also with others' between them.  Returns how many; the first is packet 0. */
 static uint32_t collect(struct oc_shim *s, const struct outcry_event *events, uint32_t count) {
     struct oc_outbound *o = s->outbound;
     int64_t first = o->begun + 1;
@@ -126,7 +126,7 @@ static uint32_t collect(struct oc_shim *s, const struct outcry_event *events, ui
 }
 
 /* Send contiguous events to whom they are addressed, in the way their orders came, without waiting;
- * what became of them stands in each port's `sent`. */
+ * what became of them is in each port's `sent`. */
 static void put_events(struct oc_shim *s, const struct outcry_event *events, int64_t count) {
     for (int index = 0; index < s->port_count; index++)
         s->ports[index]->sent = (struct oc_sent){0, 0, 0, 0};

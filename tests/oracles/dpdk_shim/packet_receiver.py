@@ -73,8 +73,8 @@ class Taken:
 
 
 class PacketReceiver:
-    """``sessions``: nobody else may send; ``tokens``: orders of one participant that are within
-    his rate, and no more come back."""
+    """``sessions``: the only ones that may send, if there are any; ``tokens``: orders of one
+    participant that are within his rate, and no more come back."""
 
     def __init__(self, sessions: tuple[PacketSession, ...] = (), tokens: int | None = None) -> None:
         self.sessions = {session.participant: session for session in sessions}
@@ -120,7 +120,7 @@ class PacketReceiver:
         return taken
 
     def _unsealed(self, data: bytes, address: Address) -> tuple[int, bytes]:
-        """Whose packet it is (0: nobody's), and the packet without its trailer."""
+        """Whose packet it is (0: of no session), and the packet without its trailer."""
         most = HEADER_BYTES + MAX_PACKET_RECORDS * RECORD_BYTES
         packet, epoch, tag = data[:-TRAILER_BYTES], data[-TRAILER_BYTES:-16], data[-16:]
         if not HEADER_BYTES <= len(packet) <= most or len(packet) % 8:

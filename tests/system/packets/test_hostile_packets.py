@@ -54,7 +54,7 @@ def heard(client: socket.socket, sealed: bool) -> list[bytes]:
 
 
 def by_participant(events: list[bytes]) -> list[bytes]:
-    """Those for one participant are in order, and share packets whoever's stand between them."""
+    """Those for one participant are in order, and share packets also with others' between them."""
     return sorted(events, key=lambda event: event[PARTICIPANT])
 
 

@@ -62,7 +62,7 @@ def test_frames_are_taken_by_the_rules(tmp_path: Path, sealed: bool, seed: int) 
 
 def test_a_killed_client_begins_again_and_its_old_packets_are_over(tmp_path: Path) -> None:
     """A session's numbers belong to its epoch, whose older ones are refused; what is taken is the
-    session's, whomever its records name."""
+    session's, whichever participant its records name."""
     key = bytes(range(32))
     first, second, third = (numbered(number, 2, sender=7) for number in (1, 1, 3))
     packets = [seal(key, first, 5), seal(key, second, 6), seal(key, third, 5), seal(key, third, 6)]
@@ -77,7 +77,7 @@ def test_a_killed_client_begins_again_and_its_old_packets_are_over(tmp_path: Pat
     "Epochs of one session take no other session's place",
     group="network",
 )
-def test_a_session_that_begins_thousands_of_epochs_shuts_nobody_out(tmp_path: Path) -> None:
+def test_thousands_of_epochs_of_one_session_leave_the_others_their_places(tmp_path: Path) -> None:
     """More epochs than senders are remembered, then another client's new life; what the flooding
     session sends in its own newest epoch is taken as well, and nothing of the older ones."""
     first, other = bytes(range(32)), bytes(range(1, 33))

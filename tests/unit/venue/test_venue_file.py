@@ -291,7 +291,7 @@ def test_packets_come_by_any_device(tmp_path: Path, device: str, kind: str) -> N
     [
         ('device = "eth1"', "port.device", "does not begin with udp:, packet:, xdp:"),
         ('device = "xdp:eth1:queue"', "port.device", "queue is 'queue', not 0 to 4095"),
-        ('device = "pcap:day.pcap"', "port.device", "nobody can be answered through a capture"),
+        ('device = "pcap:day.pcap"', "port.device", "no sender can be answered through a capture"),
         ('device = "packet:eth1,framing=mold"', "port.device", "MoldUDP64 have no tag"),
         (f'{ADDRESS}\ndevice = "packet:eth1"', "port.device", "the port has an address"),
         ("", "port.address", "is missing"),
