@@ -12,12 +12,13 @@ from typing import Any
 from openoutcry.gateway_fpga.door_rules import door_table, not_checked
 from openoutcry.gateway_fpga.formal.modules import MODULES
 from openoutcry.gateway_fpga.formal.properties import PROPERTIES
+from openoutcry.gateway_fpga.tools import diagrams, ports
 from openoutcry.gateway_fpga.tools.evidence import ROOT, read_evidence
 from openoutcry.gateway_fpga.tools.report import diagram
 from openoutcry.report.documents import fill, table
 
 PAGE = ROOT / "docs" / "fpga.md"
-PAGES = (PAGE, ROOT / "docs" / "gateway.md")
+PAGES = (PAGE, ROOT / "docs" / "gateway.md", ROOT / "docs" / "fpga-ports.md")
 
 
 def filled(text: str) -> str:
@@ -31,6 +32,10 @@ def filled(text: str) -> str:
             return sentences()
         if name == "doors":
             return doors()
+        if name == "ports":
+            return ports.markdown() + "\n"
+        if name == "diagrams":
+            return diagrams.markdown() + "\n"
         if name not in evidence:
             return "Not measured yet.\n"
         return TABLES[name](evidence[name]["figures"]) + _source(evidence[name])

@@ -85,3 +85,26 @@ def test_gateway_edges(
         environment={"SLOT_BITS": str(slot_bits)},
         tests=tests,
     )
+
+
+@pytest.mark.parametrize(
+    ("simulator", "slot_bits"),
+    [
+        pytest.param("icarus", 4, id="icarus-4"),
+        *(
+            pytest.param(simulator, bits, id=f"{simulator}-{bits}", marks=TAKES_LONG)
+            for simulator, bits in (("icarus", 9), ("verilator", 4), ("verilator", 9))
+        ),
+    ],
+)
+def test_gateway_cycles(simulator: str, slot_bits: int, tmp_path: Path) -> None:
+    """Which cycles a command closes the gateway for, whose bucket an order finds, of which moment a
+    count is, and what a reset lets through to the tables."""
+    simulate(
+        simulator,
+        "outcry_gateway",
+        "bench_gateway_cycles",
+        tmp_path,
+        parameters={"SLOT_BITS": slot_bits, "COUNTER_BITS": 32},
+        environment={"SLOT_BITS": str(slot_bits)},
+    )

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ports and parameters of the modules that a bench or a design begins with, from their source.
+
+``python -m openoutcry.gateway_fpga.tools.page`` writes them into docs/fpga-ports.md.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from openoutcry.gateway_fpga.tools.evidence import ROOT
+from openoutcry.report.documents import table
+
+RTL = ROOT / "gateway_fpga" / "rtl"
+MODULES = (
+    "outcry_top", "outcry_card", "outcry_core", "outcry_gateway", "outcry_udp_parser",
+    "outcry_ingress", "outcry_frame_fifo", "outcry_arbiter", "outcry_timestamp",
+)  # fmt: skip
+PORT = re.compile(r"(input|output)\s+(?:wire|reg)\s*(\[[^\]]+\])?\s*(\w+),?$")
+PARAMETER = re.compile(r"parameter\s+(\w+)\s*=\s*([^,]+?),?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A port, or a parameter (whose ``kind`` is ``parameter`` and whose ``width`` its default)."""
+
+    name: str
+    kind: str
+    width: str
+    meaning: str
+
+
+def rows_of(module: str, folder: Path = RTL) -> list[Row]:
+    """The header of a module, in its order, each with the comment before it or behind it.  Raises
+    ``ValueError`` for a line that is neither."""
+    text = (folder / f"{module}.v").read_text()
+    header = text[text.index(f"module {module} ") : text.index("\n);\n")]
+    rows: list[Row] = []
+    comment: list[str] = []
+    for line in (part.strip() for part in header.splitlines()[1:]):
+        if line.startswith("//"):
+            comment.append(line.removeprefix("//").strip())
+            continue
+        code, _, behind = (part.strip() for part in line.partition("//"))
+        meaning, comment = behind or " ".join(comment), []
+        if code in ("", ") ("):
+            continue
+        if match := PORT.match(code):
+            rows.append(Row(match[3], match[1], match[2] or "1", meaning))
+        elif match := PARAMETER.match(code):
+            rows.append(Row(match[1], "parameter", match[2], meaning))
+        else:
+            raise ValueError(f"{module}: {line!r} is neither a port nor a parameter")
+    return rows
+
+
+def markdown() -> str:
+    """A table a module."""
+    parts = []
+    for module in MODULES:
+        rows = [
+            (f"`{row.name}`", row.kind, f"`{row.width.replace('`', '')}`", row.meaning)
+            for row in rows_of(module)
+        ]
+        parts.append(f"\n### {module}\n\n" + table("| name | | width or default | |", rows))
+    return "".join(parts)
