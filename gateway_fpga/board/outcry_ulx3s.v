@@ -79,6 +79,8 @@ module outcry_ulx3s (
         .PORTS(2)
     ) gateway (
         .clk(clk), .rst(rst), .time_ns(time_ns), .first_seq(64'd1), .udp_port(16'd9000),
+        // The line carries frames to this board alone.
+        .check_local(3'd0), .local_mac(48'd0), .local_ip(32'd0), .local_vlan(12'd0),
         // One line, one port: the other is there, quiet.
         .s_axis_tdata({512'd0, frame_tdata}), .s_axis_tkeep({64'd0, frame_tkeep}),
         .s_axis_tlast({1'b0, frame_tlast}), .s_axis_tvalid({1'b0, frame_tvalid}),

@@ -27,6 +27,13 @@ set_bus_skew 3.0 \
 set_bus_skew 3.0 \
     -from [get_cells -hierarchical -filter {NAME =~ *queue/*/value_gray_reg*}] \
     -to [get_cells -hierarchical -filter {NAME =~ *queue/*/over/sync_first_reg*}]
+# The time counts cycles of 4 ns: its bits must arrive within one of them.
+set_max_delay -datapath_only 3.0 \
+    -from [get_cells -hierarchical -filter {NAME =~ *port_time/cycles_gray_reg*}] \
+    -to [get_cells -hierarchical -filter {NAME =~ *port_time/over/sync_first_reg*}]
+set_bus_skew 3.0 \
+    -from [get_cells -hierarchical -filter {NAME =~ *port_time/cycles_gray_reg*}] \
+    -to [get_cells -hierarchical -filter {NAME =~ *port_time/over/sync_first_reg*}]
 # The reset's question and its answer are one bit each and wait for one another.
 set_max_delay -datapath_only 6.0 -to [get_cells -hierarchical -filter {NAME =~ *queue/ask/sync_first_reg*}]
 set_max_delay -datapath_only 6.0 \

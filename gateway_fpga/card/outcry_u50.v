@@ -8,7 +8,18 @@
 // synthesised with the IPs as black boxes by Yosys; never built by Vivado, never on a card.
 `default_nettype none
 
-module outcry_u50 (
+module outcry_u50 #(
+    // Sequence number of the first order after a reset.
+    parameter [63:0] FIRST_SEQ = 64'd1,
+    parameter [15:0] UDP_PORT = 16'd9000,
+    // What a frame's destination is compared with: bit 0 its MAC, 1 its IPv4 address, 2 its VLAN.
+    // Until MAC and IPv4 address are given nothing passes: no frame goes to zeros.
+    parameter [2:0]  CHECK_LOCAL = 3'd7,
+    parameter [47:0] LOCAL_MAC = 48'd0,
+    parameter [31:0] LOCAL_IP = 32'd0,
+    // 0: no tag, or one that names no VLAN.
+    parameter [11:0] LOCAL_VLAN = 12'd0
+) (
     // 161.1328125 MHz.
     input  wire        qsfp_refclk_p,
     input  wire        qsfp_refclk_n,
@@ -86,21 +97,14 @@ module outcry_u50 (
         .ctl_tx_enable_0(1'b0), .tx_axis_tvalid_0(1'b0)
     );
 
-    // The receiver's time counts from its reset: no PTP here.  A period of 6.4 ns is 32 fifths.
-    reg [63:0] rx_time_ns;
-    reg [2:0]  fifths;
-    always @(posedge rx_clk) begin
-        if (rx_rst) begin
-            rx_time_ns <= 64'd0;
-            fifths     <= 3'd0;
-        end else if (fifths >= 3'd3) begin
-            rx_time_ns <= rx_time_ns + 64'd7;
-            fifths     <= fifths - 3'd3;
-        end else begin
-            rx_time_ns <= rx_time_ns + 64'd6;
-            fifths     <= fifths + 3'd2;
-        end
-    end
+    // A time that the link's losses do not touch, in XDMA's clock of 250 MHz: no PTP here, it counts from
+    // the bitstream's start.
+    wire [63:0] rx_time_ns;
+    outcry_time_over #(
+        .CYCLE_NS_LOG2(2)
+    ) port_time (
+        .clk(clk), .rx_clk(rx_clk), .rx_time_ns(rx_time_ns)
+    );
 
     // ---- the gateway -----------------------------------------------------------------------------
     reg rst;
@@ -110,7 +114,9 @@ module outcry_u50 (
     outcry_card #(
         .PORTS(1)
     ) gateway (
-        .clk(clk), .rst(rst), .first_seq(64'd1), .udp_port(16'd9000),
+        .clk(clk), .rst(rst), .first_seq(FIRST_SEQ), .udp_port(UDP_PORT),
+        .check_local(CHECK_LOCAL), .local_mac(LOCAL_MAC), .local_ip(LOCAL_IP),
+        .local_vlan(LOCAL_VLAN),
         .rx_clk(rx_clk), .rx_rst(rx_rst), .rx_time_ns(rx_time_ns),
         .s_axis_tdata(rx_tdata), .s_axis_tkeep(rx_tkeep), .s_axis_tlast(rx_tlast),
         .s_axis_tuser(rx_tuser), .s_axis_tvalid(rx_tvalid),

@@ -68,7 +68,8 @@ wire f_pending = d_last || e_last;
 
 // ---- the first beat of each frame, and the orders cut out of it another way --------------------
 reg [511:0] f_h_head, f_c_head, f_d_head, f_e_head;
-reg [15:0]  f_h_port, f_c_port, f_d_port, f_e_port;
+// The port, and above it what else the destination is compared with.
+reg [110:0] f_h_port, f_c_port, f_d_port, f_e_port;
 reg [7:0]   f_h_kind, f_c_kind, f_d_kind, f_e_kind;
 reg [511:0] f_before, f_b_order, f_c_order;
 // What no network may bring, byte by byte of an order: participant 0, and an id whose upper byte is 20
@@ -86,7 +87,7 @@ always @(posedge clk) begin
         f_b_order[415:400] <= 16'd0;
         if (a_index == 5'd0) begin
             f_h_head <= a_data;
-            f_h_port <= udp_port;
+            f_h_port <= {check_local, local_vlan, local_ip, local_mac, udp_port};
         end
         if (a_index == 5'd1) f_h_kind <= f_a_vlan ? a_data[103:96] : a_data[71:64];
     end
@@ -106,17 +107,29 @@ end
 
 // What is wrong with a first beat, bit by bit of its bytes; byte 0 of `from_type` is the Ethernet
 // type's first.
-function [7:0] f_judge(input [511:0] head, input [15:0] port);
+function [7:0] f_judge(input [511:0] head, input [110:0] local_end);
     reg [383:0] from_type;
+    reg         tagged, elsewhere;
     reg [63:0] first_seq;
     begin
-        from_type = head[103:96] == 8'h81 && head[111:104] == 8'h00 ? head[511:128] : head[479:96];
+        tagged = head[103:96] == 8'h81 && head[111:104] == 8'h00;
+        from_type = tagged ? head[511:128] : head[479:96];
+        elsewhere = {from_type[199:192], from_type[207:200]} != local_end[15:0]
+            || (local_end[108] && (head[7:0] != local_end[63:56] || head[15:8] != local_end[55:48]
+                || head[23:16] != local_end[47:40] || head[31:24] != local_end[39:32]
+                || head[39:32] != local_end[31:24] || head[47:40] != local_end[23:16]))
+            || (local_end[109] && (from_type[151:144] != local_end[95:88]
+                || from_type[159:152] != local_end[87:80] || from_type[167:160] != local_end[79:72]
+                || from_type[175:168] != local_end[71:64]))
+            || (local_end[110] && (tagged
+                ? head[115:112] != local_end[107:104] || head[127:120] != local_end[103:96]
+                : local_end[107:96] != 12'd0));
         first_seq = from_type[367:304];
         f_judge = {
             first_seq[63] || first_seq == 64'd0 || first_seq > 64'h4000000000000000,
             from_type[303:272] != LAYOUT_HASH[31:0],
             from_type[271:240] != PACKET_MAGIC[31:0],
-            {from_type[199:192], from_type[207:200]} != port,
+            elsewhere,
             from_type[95:88] != 8'd17,
             from_type[69:64] != 6'd0 || from_type[79:72] != 8'd0,
             from_type[23:16] != 8'h45,
@@ -124,7 +137,7 @@ function [7:0] f_judge(input [511:0] head, input [15:0] port);
         };
     end
 endfunction
-wire [7:0] f_h_flags = {h_sequence, h_layout, h_magic, h_port, h_protocol, h_fragment, h_ip_header,
+wire [7:0] f_h_flags = {h_sequence, h_layout, h_magic, h_elsewhere, h_protocol, h_fragment, h_ip_header,
                         h_ethertype};
 wire [7:0] f_c_flags = {c_wrong[REASON_SEQUENCE], c_wrong[REASON_LAYOUT], c_wrong[REASON_MAGIC],
                         c_wrong[8:4]};

@@ -204,7 +204,7 @@ PROPERTIES = (
     Property(
         "parser_takes_only_our_packets",
         "outcry_udp_parser_data",
-        "What is let go is whole IPv4 and UDP to our port, our magic, layout and sequence.",
+        "What is let go is whole IPv4 and UDP to us, with our magic, layout and sequence.",
         ("a_first_seq > MAX_FIRST_SEQ", "a_first_seq[63]"),
     ),
     Property(

@@ -24,6 +24,12 @@ module outcry_card #(
     // Sequence number of the first order after reset.
     input  wire [63:0]             first_seq,
     input  wire [15:0]             udp_port,
+    // What else a frame's destination is compared with: bit 0 its MAC, 1 its IPv4 address, 2 its VLAN.
+    input  wire [2:0]              check_local,
+    input  wire [47:0]             local_mac,
+    input  wire [31:0]             local_ip,
+    // 0: no tag, or one that names no VLAN.
+    input  wire [11:0]             local_vlan,
 
     // Of each port: its receive clock, the MAC's own reset in it, and the time in it.
     input  wire [PORTS-1:0]        rx_clk,
@@ -118,6 +124,10 @@ module outcry_card #(
         .rst(rst),
         .first_seq(first_seq),
         .udp_port(udp_port),
+        .check_local(check_local),
+        .local_mac(local_mac),
+        .local_ip(local_ip),
+        .local_vlan(local_vlan),
         .s_axis_tdata(came_tdata),
         .s_axis_tkeep(came_tkeep),
         .s_axis_tlast(came_tlast),

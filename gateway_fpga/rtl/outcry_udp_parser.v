@@ -38,6 +38,12 @@ module outcry_udp_parser #(
 
     // Destination port of our packets.
     input  wire [15:0]                 udp_port,
+    // What else a frame's destination is compared with: bit 0 its MAC, 1 its IPv4 address, 2 its VLAN.
+    input  wire [2:0]                  check_local,
+    input  wire [47:0]                 local_mac,
+    input  wire [31:0]                 local_ip,
+    // 0: no tag, or one that names no VLAN.
+    input  wire [11:0]                 local_vlan,
 
     input  wire [511:0]                s_axis_tdata,
     input  wire [63:0]                 s_axis_tkeep,
@@ -77,7 +83,7 @@ module outcry_udp_parser #(
     localparam REASON_IP_HEADER    = 5;  // not version 4, or with options
     localparam REASON_FRAGMENT     = 6;  // a piece of a datagram, the first or a later one
     localparam REASON_PROTOCOL     = 7;  // not UDP
-    localparam REASON_PORT         = 8;  // for another UDP port
+    localparam REASON_PORT         = 8;  // for another UDP port, MAC, IPv4 address or VLAN
     localparam REASON_LENGTH       = 9;  // frame, IPv4 and UDP do not say the same length
     localparam REASON_IP_CHECKSUM  = 10;
     localparam REASON_UDP_CHECKSUM = 11; // wrong; 0 means that the sender gave none
@@ -157,6 +163,9 @@ module outcry_udp_parser #(
     reg         h_fragment;
     reg         h_protocol;
     reg         h_port;
+    reg         h_mac;
+    reg         h_ip;
+    reg         h_other_vlan;
     reg         h_no_checksum;
     reg         h_magic;
     reg         h_layout;
@@ -178,6 +187,7 @@ module outcry_udp_parser #(
         h_count       = 16'd0;
     end
 
+    wire h_elsewhere = h_port || h_mac || h_ip || h_other_vlan;
     wire a_hole = !a_keep[0] || (a_keep[63:1] & ~a_keep[62:0]) != 63'd0 || (!a_last && !a_keep[63]);
     wire [15:0] a_count = h_vlan ? a_data[95:80] : a_data[63:48];
     wire [7:0]  a_kind  = h_vlan ? a_data[103:96] : a_data[71:64];
@@ -192,6 +202,12 @@ module outcry_udp_parser #(
             h_fragment     <= head[165:160] != 6'd0 || head[175:168] != 8'd0;
             h_protocol     <= head[191:184] != 8'd17;
             h_port         <= {head[295:288], head[303:296]} != udp_port;
+            h_mac          <= check_local[0] && {a_data[7:0], a_data[15:8], a_data[23:16], a_data[31:24],
+                                                 a_data[39:32], a_data[47:40]} != local_mac;
+            h_ip           <= check_local[1] && {head[247:240], head[255:248], head[263:256],
+                                                 head[271:264]} != local_ip;
+            h_other_vlan   <= check_local[2]
+                && (a_vlan ? {a_data[115:112], a_data[127:120]} : 12'd0) != local_vlan;
             h_no_checksum  <= head[335:320] == 16'd0;
             h_magic        <= head[367:336] != PACKET_MAGIC[31:0];
             h_layout       <= head[399:368] != LAYOUT_HASH[31:0];
@@ -326,7 +342,7 @@ module outcry_udp_parser #(
             c_wrong[REASON_IP_HEADER]    <= h_ip_header;
             c_wrong[REASON_FRAGMENT]     <= h_fragment;
             c_wrong[REASON_PROTOCOL]     <= h_protocol;
-            c_wrong[REASON_PORT]         <= h_port;
+            c_wrong[REASON_PORT]         <= h_elsewhere;
             c_wrong[REASON_MAGIC]        <= h_magic;
             c_wrong[REASON_LAYOUT]       <= h_layout;
             c_wrong[REASON_KIND]         <= h_kind;

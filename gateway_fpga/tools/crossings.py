@@ -3,13 +3,13 @@
 
     python -m openoutcry.gateway_fpga.tools.crossings [FOLDER OF RTL]
 
-Yosys flattens ``outcry_card`` with one port.  Of each flip-flop the cone of logic before it is
-searched for flip-flops, memories and inputs of another clock.  Where there is one, the flip-flop
-must be the first of an ``outcry_sync``: fed by one flip-flop's output and no logic, with no
-enable and no reset, used by nothing but one second flip-flop of the same clock, both with the
-attribute ``ASYNC_REG``; several bits side by side must come from a register of a Gray code.  The
-one memory between two clocks is the queue's.  No simulation sees any of this: there a signal that
-crosses unprotected arrives whole.
+Yosys flattens ``outcry_card`` with one port, and ``outcry_time_over``.  Of each flip-flop the cone
+of logic before it is searched for flip-flops, memories and inputs of another clock.  Where there is
+one, the flip-flop must be the first of an ``outcry_sync``: fed by one flip-flop's output and no
+logic, with no enable and no reset, used by nothing but one second flip-flop of the same clock, both
+with the attribute ``ASYNC_REG``; several bits side by side must come from a register of a Gray
+code.  The one memory between two clocks is the queue's.  No simulation sees any of this: there a
+signal that crosses unprotected arrives whole.
 """
 
 import json
@@ -24,11 +24,13 @@ from typing import Any
 from openoutcry.gateway_fpga.tools.evidence import ROOT
 from openoutcry.gateway_fpga.tools.pnr import RTL, tool
 
-TOP = "outcry_card"
+TIME = "outcry_time_over"
+TOPS = ("outcry_card", TIME)
+"""Together every crossing that there is: the others have one clock."""
 CORE = "outcry_core"
 """A module of one clock, ``clk``: what goes into it and comes out of it belongs to that clock."""
 CLOCKED = (CORE, "outcry_gateway", "outcry_validator", "outcry_regs", "outcry_udp_parser")
-PARAMETERS = {"PORTS": 1, "RX_DEPTH_LOG2": 5}
+PARAMETERS = {"outcry_card": {"PORTS": 1, "RX_DEPTH_LOG2": 5}, TIME: {"CYCLE_NS_LOG2": 2}}
 RX_INPUTS = ("rx_", "s_axis_")
 """Inputs of the card that change with the port's receive clock; the others change with ``clk``."""
 FIRST, SECOND, GRAY = "sync_first", "sync_second", "_gray"
@@ -84,8 +86,12 @@ class Report:
 
 
 def check(rtl: Path = RTL) -> Report:
-    """Every crossing of the card whose modules are in a folder."""
-    return judge(read(rtl))
+    """Every crossing of the tops whose modules are in a folder."""
+    reports = [judge(read(rtl, top)) for top in TOPS]
+    return Report(
+        tuple(crossing for report in reports for crossing in report.crossings),
+        tuple(sentence for report in reports for sentence in report.wrong),
+    )
 
 
 def judge(netlist: Netlist) -> Report:
@@ -159,8 +165,8 @@ def cone(netlist: Netlist, bit: Any) -> set[Source]:
     return found
 
 
-def read(rtl: Path) -> Netlist:
-    """The netlist of the card whose modules are in a folder."""
+def read(rtl: Path, top: str) -> Netlist:
+    """The netlist of a top whose modules are in a folder."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for path in [*rtl.glob("*.v"), *(ROOT / "wire").glob("*.vh")]:
@@ -169,15 +175,15 @@ def read(rtl: Path) -> Netlist:
         ports, end, _ = core.partition("\n);\n")
         (folder / f"{CORE}.v").write_text(f"{ports}{end}endmodule\n")
         files = " ".join(sorted(path.name for path in rtl.glob("*.v") if path.stem not in CLOCKED))
-        chosen = "".join(f" -chparam {name} {value}" for name, value in PARAMETERS.items())
+        chosen = "".join(f" -chparam {name} {value}" for name, value in PARAMETERS[top].items())
         script = (
-            f"read_verilog {files}; read_verilog -lib {CORE}.v; hierarchy -top {TOP}{chosen}; "
+            f"read_verilog {files}; read_verilog -lib {CORE}.v; hierarchy -top {top}{chosen}; "
             "proc; flatten; opt_clean; write_json card.json"
         )
         tool("yosys", ["-q", "-p", script], folder)
         modules = json.loads((folder / "card.json").read_text())["modules"]
-    (top,) = (m for m in modules.values() if int(m["attributes"].get("top", "0"), 2))
-    return build(top)
+    (found,) = (m for m in modules.values() if int(m["attributes"].get("top", "0"), 2))
+    return build(found)
 
 
 def build(top: dict[str, Any]) -> Netlist:

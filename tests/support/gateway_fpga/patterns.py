@@ -9,7 +9,17 @@ from cocotb.triggers import ClockCycles, Timer
 
 from openoutcry.gateway_fpga.agents.patterns import PATTERNS, pattern
 
-__all__ = ["CLOCK_NS", "MUTANT", "PATTERNS", "TIMEOUT", "pattern", "quiet_bus", "reset", "start"]
+__all__ = [
+    "CLOCK_NS",
+    "MUTANT",
+    "PATTERNS",
+    "TIMEOUT",
+    "local_end",
+    "pattern",
+    "quiet_bus",
+    "reset",
+    "start",
+]
 
 CLOCK_NS = 4
 TIMEOUT: dict[str, Any] = {"timeout_time": 250, "timeout_unit": "us"}
@@ -44,3 +54,9 @@ def quiet_bus(dut):
     """Nothing is asked of the registers, no answer is taken."""
     for name in ("awvalid", "wvalid", "bready", "arvalid", "rready", "awprot", "arprot"):
         getattr(dut, f"s_axil_{name}").value = 0
+
+
+def local_end(dut, check=0, mac=0, address=0, vlan=0):
+    """What the destination of a frame is compared with; nothing, unless it is given."""
+    dut.check_local.value, dut.local_mac.value = check, mac
+    dut.local_ip.value, dut.local_vlan.value = address, vlan

@@ -47,6 +47,7 @@ async def frames_become_verdicts(dut, pauses, vlan):
     consecutive numbers and the golden model's verdicts; a frame for another port does not."""
     dice = random.Random(f"{pauses} {vlan}")
     dut.s_axis_tvalid.value, dut.udp_port.value, dut.first_seq.value = 0, 9_000, 1
+    dut.check_local.value = dut.local_mac.value = dut.local_ip.value = dut.local_vlan.value = 0
     dut.rst.value = 1
     ports, sink, bus = FrameSource(dut), VerdictSink(dut, hold=pattern(pauses, 2)), RegisterBus(dut)
     ports.idle[0] = pattern(pauses, 1)

@@ -32,7 +32,7 @@ from tests.support.gateway_fpga.frames import (
 )
 from tests.support.gateway_fpga.orders import INSTRUMENTS, SETTINGS
 from tests.support.gateway_fpga.orders import random_orders as boundary_orders
-from tests.support.gateway_fpga.patterns import pattern, reset
+from tests.support.gateway_fpga.patterns import local_end, pattern, reset
 from tests.system.gateway.bench_top import FIRST_SEQ, PARTICIPANTS, SLOT_BITS
 
 PATIENCE = {"timeout_time": 1, "timeout_unit": "ms"}
@@ -58,6 +58,7 @@ class Card:
         self.all_rx = 2**count - 1
         dut.rx_rst.value = self.all_rx
         dut.udp_port.value = UDP_PORT
+        local_end(dut)
         dut.first_seq.value = FIRST_SEQ
         self.sent = [[] for _ in range(count)]
 

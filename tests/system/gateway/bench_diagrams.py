@@ -14,6 +14,7 @@ BEAT_BYTES = 64
 QUIET = (
     "s_axis_tvalid", "s_axil_awvalid", "s_axil_wvalid", "s_axil_arvalid", "s_axil_awprot",
     "s_axil_arprot", "s_axil_bready", "s_axil_rready", "frames", "left_out",
+    "check_local", "local_mac", "local_ip", "local_vlan",
 )  # fmt: skip
 
 

@@ -52,7 +52,14 @@ from tests.support.gateway_fpga.frames import (
 )
 from tests.support.gateway_fpga.orders import INSTRUMENTS, SETTINGS
 from tests.support.gateway_fpga.orders import random_orders as boundary_orders
-from tests.support.gateway_fpga.patterns import PATTERNS, TIMEOUT, pattern, reset, start
+from tests.support.gateway_fpga.patterns import (
+    PATTERNS,
+    TIMEOUT,
+    local_end,
+    pattern,
+    reset,
+    start,
+)
 from tests.support.gateway_fpga.simulated_bus import SimulatedBus, patience
 
 FIRST_SEQ = 1000
@@ -67,6 +74,7 @@ COUNTER_BITS = 32
 async def begin(dut, first_seq=FIRST_SEQ, udp_port=UDP_PORT):
     dut.s_axis_tvalid.value = 0
     dut.udp_port.value = udp_port
+    local_end(dut)
     dut.first_seq.value = first_seq
     ports = FrameSource(dut, step_ns=TIME_STEP_NS)
     sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, dut.rst)

@@ -26,7 +26,14 @@ from tests.support.gateway_fpga.frames import (
     spoiled,
     wrap,
 )
-from tests.support.gateway_fpga.patterns import PATTERNS, TIMEOUT, pattern, reset, start
+from tests.support.gateway_fpga.patterns import (
+    PATTERNS,
+    TIMEOUT,
+    local_end,
+    pattern,
+    reset,
+    start,
+)
 
 COUNTER_WIDTH = int(os.environ.get("COUNTER_WIDTH", "32"))
 LATENCY_CYCLES = 7
@@ -52,6 +59,7 @@ class Bench:
 
     async def start(self, idle="never", hold="never"):
         self.dut.udp_port.value = UDP_PORT
+        local_end(self.dut)
         await start(self.dut)
         self.source.set_pause_generator(pattern(idle, 5))
         self.sink.set_pause_generator(pattern(hold, 6))
@@ -403,6 +411,46 @@ async def nothing_but_ones_and_nothing_but_zeros(dut):
             await bench.send(Frame(bytes([fill]) * size, 2**64 - 1 if fill else 0))
             await bench.send(Frame(b"\xff" * 12 + b"\x08\0" + bytes([fill]) * size, size))
         await bench.send(bench.good(1))
+    await bench.check()
+
+
+ENDS = {"mac": 48, "address": 32, "vlan": 12}
+"""What a frame's destination is, and its bits, in the order of the bits of ``check_local``."""
+
+
+def ends_of(data):
+    """The destination that a frame has in its bytes."""
+    at = ip_at(data)
+    return {
+        "mac": int.from_bytes(data[:6]),
+        "address": int.from_bytes(data[at + 16 : at + 20]),
+        "vlan": int.from_bytes(data[14:16]) % 4_096 if at == 18 else 0,
+    }
+
+
+@cocotb.test(**TIMEOUT)
+@cocotb.parametrize(vlan=[False, True], name=list(ENDS))
+async def frames_for_another_end(dut, vlan, name):
+    """Every bit of the MAC, of the IPv4 address and of the VLAN counts, if it is compared; what is
+    not compared does not, and a frame for this very end is taken."""
+    bench = Bench(dut, seed=name)
+    await bench.start()
+    checked = 1 << list(ENDS).index(name)
+    for bit in range(ENDS[name]):
+        data = good_frame(bench.dice, 1, vlan, ordinary=True)
+        frame, here = Frame(data, bit), ends_of(data)
+        wrong = here | {name: here[name] ^ 1 << bit}
+        rest = ((7, wrong, False), (7, here, True), (7 & ~checked, wrong, True))
+        for check, end, taken in ((checked, wrong, False), *(rest if bit % 8 == 0 else ())):
+            local_end(dut, check, **end)
+            if taken:
+                await bench.send(frame)
+            else:
+                await bench.source.send(bench.driven(frame))
+                bench.counts["PORT"] += 1
+            await bench.source.wait()
+            # The first beat is looked at in the cycle after it was taken.
+            await ClockCycles(dut.clk, 2)
     await bench.check()
 
 

@@ -6,11 +6,12 @@ QUEUE = "g_port[0].ingress.queue"
 
 
 def test_every_crossing_of_the_card_is_a_synchroniser_or_the_queue() -> None:
-    """The reset's question and answer, two pointers, two counts, and the words themselves; none
-    past two flip-flops in a row, and no other."""
+    """The reset's question and answer, two pointers, two counts, the words themselves, and the
+    ports' time; none past two flip-flops in a row, and no other."""
     report = check()
     assert report.wrong == ()
-    assert report.crossings == tuple(
+    assert report.crossings[-1] == "cycles_gray -> over.sync_first"
+    assert report.crossings[:-1] == tuple(
         f"{QUEUE}.{source} -> {QUEUE}.{target}"
         for source, target in (
             ("answering.from", "answering.sync_first"),

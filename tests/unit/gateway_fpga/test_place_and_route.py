@@ -24,7 +24,8 @@ def test_the_core_file_names_every_source():
     """What FuseSoC reads is what there is."""
     named = set(re.findall(r"- (gateway\w+/\w+/\w+\.\w+)", (ROOT / "outcry.core").read_text()))
     folder = ROOT / "gateway_fpga"
-    paths = [*folder.glob("rtl/*.v"), *folder.glob("sva/*.sv"), *BOARD.iterdir(), *CARD.iterdir()]
+    paths = [*folder.glob("rtl/*.v"), *folder.glob("sva/*.sv"), *folder.glob("sim/*.*")]
+    paths += [*BOARD.iterdir(), *CARD.iterdir()]
     there = {str(path.relative_to(ROOT)) for path in paths}
     assert named == there - {"gateway_fpga/card/black_boxes.v"}
 
