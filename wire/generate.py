@@ -11,7 +11,7 @@ from openoutcry.wire.enums import AUX_HALVES, ENUMS, OPEN_KNOWN
 from openoutcry.wire.layout import HISTORY_PATH, LAYOUT_HASH, layout_history
 from openoutcry.wire.order_ids import ORDER_ID_RANGES, SESSION_ORDER_IDS, VENUE_ORDER_IDS
 from openoutcry.wire.records import CTYPES, MAGICS, MAX_PACKET_RECORDS, RECORDS, Record
-from openoutcry.wire.registers import WRITERS
+from openoutcry.wire.registers import LICENCE, WRITERS
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = "generated from wire/ by `python -m openoutcry.wire.generate`; do not edit"
@@ -85,6 +85,7 @@ def c_header() -> str:
 def verilog_header() -> str:
     lines = [
         f"// {GENERATED}",
+        f"// {LICENCE}",
         "`ifndef OUTCRY_WIRE_VH",
         "`define OUTCRY_WIRE_VH",
         f"`define OUTCRY_LAYOUT_HASH 64'h{LAYOUT_HASH:016x}",

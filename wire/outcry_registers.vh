@@ -1,4 +1,5 @@
 // generated from wire/ by `python -m openoutcry.wire.generate`; do not edit
+// SPDX-License-Identifier: Apache-2.0
 `ifndef OUTCRY_REGISTERS_VH
 `define OUTCRY_REGISTERS_VH
 `define OUTCRY_GATEWAY_MAGIC 32'd1464288079

@@ -1,4 +1,5 @@
 // generated from wire/ by `python -m openoutcry.wire.generate`; do not edit
+// SPDX-License-Identifier: Apache-2.0
 `ifndef OUTCRY_WIRE_VH
 `define OUTCRY_WIRE_VH
 `define OUTCRY_LAYOUT_HASH 64'h55381ad72a83c94a

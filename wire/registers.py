@@ -31,6 +31,8 @@ PRICE_FIVES_MAX = 6
 TIME_BITS = 62
 """Bits of ``rx_ts_ns`` that the rate check reads."""
 COLLAR_ONE = 10_000
+LICENCE = "SPDX-License-Identifier: Apache-2.0"
+"""The second line of each Verilog header."""
 """Basis points in one."""
 CONTROL_CHECK_PARTICIPANTS, CONTROL_ARMED = 0, 1
 """Bits of ``control``."""
@@ -220,7 +222,8 @@ def register_constants() -> list[tuple[str, int]]:
 
 
 def registers_verilog(generated: str) -> str:
-    lines = [f"// {generated}", "`ifndef OUTCRY_REGISTERS_VH", "`define OUTCRY_REGISTERS_VH"]
+    lines = [f"// {generated}", f"// {LICENCE}", "`ifndef OUTCRY_REGISTERS_VH"]
+    lines += ["`define OUTCRY_REGISTERS_VH"]
     lines += [f"`define OUTCRY_{name} {_sized(value)}" for name, value in register_constants()]
     lines += ["", "// Word numbers (address bits 11:2)"]
     for r in REGISTERS:

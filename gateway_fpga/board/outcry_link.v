@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A serial line as the gateway's network and bus, for a board without Ethernet.
 //
 // Messages are framed by SLIP (RFC 1055): 0xC0 ends one, 0xDB escapes.  The first byte says what it

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A serial line, 8 data bits, no parity, 1 stop bit: bytes in and out.
 `default_nettype none
 

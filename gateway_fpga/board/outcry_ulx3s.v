@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The whole gateway on a ULX3S (LFE5U-85F): frames, registers and orders over its USB serial line.
 //
 // The board has no Ethernet, so frames come as messages (outcry_link.v) at 1 Mbaud; behind that line

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What of the vendor's is in outcry_u50: empty, so that Yosys and Verilator can read the rest.
 (* blackbox *)
 module xdma_0 (

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The vendor's two blocks of outcry_u50, as it names their ports.  Not tried with Vivado.
 create_ip -name xdma -vendor xilinx.com -library ip -module_name xdma_0
 set_property -dict [list \

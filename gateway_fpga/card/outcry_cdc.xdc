@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What Vivado must be told of the crossings between receive clocks and the gateway's clock.
 #
 # Read after synthesis, scoped to nothing: every crossing is an outcry_sync, whose first flip-flops take

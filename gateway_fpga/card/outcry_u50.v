@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gateway on an Alveo U50: one 10G port (lane 1 of the QSFP28), orders and registers over PCIe.
 //
 // The MAC is Xilinx's 10G/25G Ethernet subsystem, DMA its XDMA in AXI4-Stream mode (card/ip.tcl makes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Alveo U50 (xcu50-fsvh2104-2-e): the pins that outcry_u50 uses, as the board's own constraints have
 # them.  PCIe lanes follow from the block's place.  Not tried with Vivado.
 set_property CONFIG_VOLTAGE 1.8 [current_design]

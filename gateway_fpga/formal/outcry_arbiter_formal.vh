@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Properties of outcry_arbiter; the sentences stand in formal/properties.py.
 
 reg f_started = 1'b0;

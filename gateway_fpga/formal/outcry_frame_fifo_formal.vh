@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Properties of outcry_frame_fifo; the sentences stand in formal/properties.py.
 //
 // Two clocks that have nothing to do with one another, and no reset: it begins as a reset leaves it,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Properties of outcry_udp_parser; the sentences stand in formal/properties.py.
 //
 // Stage letters as in the module; f_x_ goes through the stages beside the RTL.

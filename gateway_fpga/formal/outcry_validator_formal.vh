@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Properties of outcry_validator; the sentences stand in formal/properties.py.
 //
 // In parts: the flow of beats and commands under any back-pressure; stalls (FORMAL_STALL); the rate,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Verilated gateway behind nine C functions: what gateway_fpga/live calls through ctypes or from a
 // kernel.  One order a clock cycle, the very RTL.
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A sum as one carry chain.  Synthesis keeps it apart: it would otherwise turn several sums into a tree
 // of gates, four LUTs deep, with a chain behind it.
 `default_nettype none

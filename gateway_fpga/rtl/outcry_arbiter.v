@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Merge several gateways into one sequenced stream.
 //
 // One beat is one order, so any beat may follow any other: round robin by beat, and no port waits

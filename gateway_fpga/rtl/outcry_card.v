@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From 10G MACs that cannot wait to validated, sequenced orders for a card's DMA: PORTS times the
 // ingress of 64 bits with a clock of its own, and what follows (outcry_core).
 //

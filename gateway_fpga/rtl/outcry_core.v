@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From frames that bear their ingress time to validated, sequenced orders: PORTS times the parser, the
 // arbiter, the gateway with its registers.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counts events of one clock for readers in another's domain; stops at its largest value.
 //
 // The count crosses as a Gray code, of which one bit changes with each event: what is read is a count

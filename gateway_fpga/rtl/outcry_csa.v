@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A carry-save adder: three numbers become two with the same sum, at the depth of one gate.
 `default_nettype none
 

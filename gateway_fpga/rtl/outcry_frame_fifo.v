@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A queue of whole frames between two clocks, for a writer that cannot wait.
 //
 // A frame leaves only once its last word has come, and only if it is not bad and all of its words had

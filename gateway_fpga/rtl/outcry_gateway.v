@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gateway: the validator with its registers.  Parser, arbiter and timestamp stand before
 // s_axis; what they count comes in by frames and left_out to be read.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From a Gray code back to a number: each bit is the parity of the bits from it up.
 `default_nettype none
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One port of a 10G MAC that cannot wait, brought into the gateway's clock: 64 bits to 512
 // (outcry_widen), then whole good frames only (outcry_frame_fifo).
 //

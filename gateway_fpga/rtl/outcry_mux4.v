@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One of four.  Synthesis keeps it apart: it would otherwise turn a register that is chosen to stay
 // as it is into one with an enable, which comes later than the choice.
 `default_nettype none

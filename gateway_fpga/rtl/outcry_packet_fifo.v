@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A queue that takes words on trial: what was written since the last commit leaves only once it is
 // committed, and is forgotten when it is discarded.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gateway's registers: an AXI-Lite slave of 32-bit words (docs/registers.md is the map).
 //
 // A write is answered two cycles after address and data are both there: one for them, one for what

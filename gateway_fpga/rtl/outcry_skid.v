@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A skid buffer: cuts the combinational path of tready, and every output is a register.
 //
 // Latency 1 cycle, throughput 1 beat a cycle.  AXI-Stream on both sides; the payload is whatever

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sum of four numbers of BITS bits that stand LANE bits apart: twice the sum of two, a carry chain
 // each.
 `default_nettype none

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Brings bits into another clock's domain: two flip-flops in a row.
 //
 // Of WIDTH bits together either one changes at a time (a Gray code) or the taker waits until they

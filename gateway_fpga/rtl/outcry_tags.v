@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A few bits for each order inside a module that gives what it takes, in turn: written as the order
 // goes in, read as it comes out.
 //

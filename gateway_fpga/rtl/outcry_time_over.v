@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A time that never goes back, counted in one clock and read in another: the ingress time of a port
 // whose own clock comes and goes with its link.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ingress timestamp: says of each packet when its first beat was first offered.
 //
 // The time comes from a counter of nanoseconds since the epoch that a PTP servo disciplines in this

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From Ethernet to validated, sequenced orders, for MACs that can wait: PORTS times the timestamp, and
 // what follows (outcry_core).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who is served: the first that asks from the turn on, going round; one bit a port, none if nobody
 // asks.  Synthesis keeps it apart: it would otherwise find it anew for each bit of the orders.
 // (Subtracting the turn from two copies of the requests says the same, but by a carry chain: the

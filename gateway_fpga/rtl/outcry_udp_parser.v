@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ethernet frames in, one order a beat out.
 //
 // A frame is Ethernet, at most one VLAN tag, IPv4 without options, UDP and a packet of orders

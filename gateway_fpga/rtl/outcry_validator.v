@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The validator: writes the verdict (error_code, one bit a failing check) into every order.
 //
 // Latency 4 cycles from beat in to beat out, throughput 1 beat a cycle, both whenever the sink is

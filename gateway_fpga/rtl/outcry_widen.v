@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From the 64-bit stream of a 10G MAC, which cannot wait, to beats of 512 bits.
 //
 // Eight words become a beat; the last beat of a frame is as full as the frame is.  Bytes that are not

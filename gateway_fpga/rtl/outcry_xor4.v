@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sum without carries of four, one LUT a bit.  Synthesis keeps it apart: what stands before and
 // behind it is mapped by itself, and a tree of these is exactly as deep as it is drawn.
 `default_nettype none

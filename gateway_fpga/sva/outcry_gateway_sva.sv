@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What docs/gateway.md promises of outcry_gateway at its ports, as assertions, and what a bench has to
 // have seen, as cover points: for any simulator of SystemVerilog.  Compile this file beside the RTL
 // and it is bound to every instance; it looks at ports only and drives nothing.

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measure the gateway: static report, mutation, coverage, place and route."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build the board's bitstream: ``python -m openoutcry.gateway_fpga.tools.bitstream FILE.bit``."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``docs/evidence/fpga.json``: what was measured of the gateway, one section a tool.
 
 Each section says with which command, when and on what it was made; ``docs/fpga.md`` is filled from

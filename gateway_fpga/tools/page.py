@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fill the gateway's pages with what was measured.
 
     python -m openoutcry.gateway_fpga.tools.page

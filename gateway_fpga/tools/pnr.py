@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Synthesise, place and route the gateway for an ECP5 and say how fast and how large it is.
 
     python -m openoutcry.gateway_fpga.tools.pnr [--seeds N] [MODULE …]

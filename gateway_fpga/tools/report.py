@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read the RTL without running it: register depths, what depends on what, and what is left over.
 
     python -m openoutcry.gateway_fpga.tools.report

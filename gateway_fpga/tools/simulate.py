@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build a gateway module for Icarus or Verilator and run cocotb benches on it.
 
     python -m openoutcry.gateway_fpga.tools.simulate SIMULATOR TOPLEVEL BENCH [NAME=VALUE …]
