@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # A test that has not ended after 20 minutes prints its stack and fails.
 PATIENCE := -o faulthandler_timeout=1200 -o faulthandler_exit_on_timeout=true
 
-.PHONY: help run test check test-long evidence docs wheel lock sbom fpga fpga-formal fpga-mutate fpga-faults fpga-pnr \
+.PHONY: help run test check test-long evidence docs wheel lock sbom fpga fpga-formal fpga-mutate fpga-faults fpga-classes fpga-pnr fpga-synthesis \
 	fpga-coverage fpga-live lint clean
 .DELETE_ON_ERROR:
 
@@ -29,7 +29,7 @@ help:
 	@echo "make test-long  the tests that take minutes"
 	@echo "make evidence   measure the figures that the documents quote"
 	@echo "make fpga       the gateway's benches on both simulators and its static report;"
-	@echo "                fpga-formal, fpga-mutate, fpga-faults, fpga-pnr, fpga-coverage, fpga-live: the long ones"
+	@echo "                fpga-formal, -mutate, -faults, -classes, -pnr, -synthesis, -coverage, -live: the long ones"
 	@echo "make docs       the documentation as a site in build/site, to be read without a network"
 	@echo "make wheel      a wheel in dist, with kernels compiled for x86-64-v3"
 	@echo "make lock       pin what run installs, with hashes, in requirements.lock"
@@ -94,10 +94,12 @@ fpga: $(VENV)/.test-ready
 fpga-formal: TOOL = openoutcry.gateway_fpga.formal.run
 fpga-mutate: TOOL = tests.support.gateway_fpga.mutate
 fpga-faults: TOOL = tests.support.gateway_fpga.faults
+fpga-classes: TOOL = tests.support.gateway_fpga.faults_by_class
 fpga-pnr: TOOL = openoutcry.gateway_fpga.tools.pnr
+fpga-synthesis: TOOL = openoutcry.gateway_fpga.tools.synthesis
 fpga-coverage: TOOL = tests.support.gateway_fpga.coverage
 fpga-live: TOOL = tests.support.gateway_fpga.measure_live
-fpga-formal fpga-mutate fpga-faults fpga-pnr fpga-coverage fpga-live: $(VENV)/.test-ready
+fpga-formal fpga-mutate fpga-faults fpga-classes fpga-pnr fpga-synthesis fpga-coverage fpga-live: $(VENV)/.test-ready
 	@scripts/setup-system.sh $(BIN)/python
 	$(BIN)/python -m $(TOOL) $(ARGS)
 	$(BIN)/python -m openoutcry.gateway_fpga.tools.page

@@ -242,14 +242,65 @@ def _rate(per_s: float) -> str:
     return f"{per_s / 1e6:.2f} M"
 
 
+def classes(figures: dict[str, Any]) -> str:
+    rows = figures["faults"]
+    by_class: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_class.setdefault(row["class"], []).append(row)
+    noticed = sum(bool(row["noticed"]) for row in rows)
+    at_first = sum(bool(row["at_first"]) for row in rows)
+    text = (
+        f"**{noticed} of {len(rows)}** are noticed by what `make check` runs, "
+        f"{100 * noticed / len(rows):.1f} %; {at_first} were at their first run.\n\n"
+    )
+    text += table(
+        "| class | faults | noticed | at the first run |",
+        [
+            (
+                name,
+                str(len(group)),
+                str(sum(bool(row["noticed"]) for row in group)),
+                str(sum(bool(row["at_first"]) for row in group)),
+            )
+            for name, group in by_class.items()
+        ],
+    )
+    survivors = [row for row in rows if not row["noticed"]]
+    if survivors:
+        text += "\nNot noticed:\n\n" + "".join(
+            f"- `{row['file']}`: `{_one_line(row['from'])}` → `{_one_line(row['to'])}`\n"
+            for row in survivors
+        )
+    return text
+
+
+def synthesis(figures: dict[str, Any]) -> str:
+    rows = figures["modules"]
+    kinds = list(rows[0]["cells"])
+    header = f"| module | {' | '.join(kinds)} |"
+    return table(
+        header,
+        [
+            (f"`{row['module']}` ({row['what']})", *(str(row["cells"][kind]) for kind in kinds))
+            for row in rows
+        ],
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "simulators": simulators,
     "proofs": proofs,
     "mutation": mutation,
     "drawn": drawn,
     "faults": faults,
+    "classes": classes,
     "coverage": coverage,
     "timing": timing,
+    "synthesis": synthesis,
     "tried": tried,
     "random": random,
     "live": live,

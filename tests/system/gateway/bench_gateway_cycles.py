@@ -7,7 +7,7 @@ clock's edge ``n``: what is set after edge ``n`` is seen in cycle ``n + 1``.
 
 import cocotb
 import numpy as np
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 
 from openoutcry.gateway_fpga import Settings
 from openoutcry.wire import ErrorBit
@@ -268,13 +268,18 @@ async def counts_stop_at_their_largest_value_and_take_two_at_once(dut):
 
 
 async def reset_in(dut, cycles, length=3):
-    """``rst`` is high first in the cycle so many after the last edge."""
+    """``rst`` is high first in the cycle so many after the last edge.  Nothing that was under way
+    before is answered or offered after it."""
     if cycles > 1:
         await ClockCycles(dut.clk, cycles - 1)
     dut.rst.value = 1
     await ClockCycles(dut.clk, length)
     dut.rst.value = 0
-    await ClockCycles(dut.clk, 2)
+    for _ in range(4):
+        await ReadOnly()
+        for name in ("s_axil_bvalid", "s_axil_rvalid", "m_axis_tvalid"):
+            assert getattr(dut, name).value == 0, (name, cycles)
+        await RisingEdge(dut.clk)
 
 
 async def open_again(bench, **settings):
@@ -297,11 +302,11 @@ async def a_reset_keeps_an_order_from_its_bucket(dut, length):
     now = 0
     for cycles in range(1, 8):
         now += 2**36
-        order = plain_orders(1, participant=9, rx_ts_ns=now)
-        bench.send_nowait(order)
+        bench.send_nowait(plain_orders(1, participant=9, rx_ts_ns=now))
         await bench.receive(1)
         await ClockCycles(dut.clk, 8)
-        bench.send_nowait(order)
+        # Later than the first: a bucket that begins afresh with it is another, too.
+        bench.send_nowait(plain_orders(1, participant=9, rx_ts_ns=now + 5))
         while not (dut.s_axis_tvalid.value == 1 and dut.s_axis_tready.value == 1):
             await RisingEdge(dut.clk)
         # cocotb reads after an edge what was before it: that edge took the order.
@@ -330,11 +335,14 @@ async def a_reset_keeps_a_command_from_its_table(dut, command, length):
         await bench.on_rtl(lambda d: d._write_shadow(image | HALTED))
         value = ((3 | 1 << 31) if command == "participant_set" else 1).to_bytes(4, "little")
         task = cocotb.start_soon(bench.master.write(ADDRESS[command], value))
-        await RisingEdge(dut.clk)
+        # A read is under way, too, two cycles behind.
+        await ClockCycles(dut.clk, 1)
+        read = cocotb.start_soon(bench.master.read(ADDRESS["status"], 4))
         while not (dut.s_axil_awvalid.value == 1 and dut.s_axil_awready.value == 1):
             await RisingEdge(dut.clk)
         await reset_in(dut, cycles, length)
         task.cancel()
+        read.cancel()
         await open_again(bench, check=True)
         bench.send_nowait(order)
         (code,) = (await bench.receive(1))["error_code"].tolist()

@@ -414,6 +414,33 @@ async def nothing_but_ones_and_nothing_but_zeros(dut):
     await bench.check()
 
 
+@cocotb.test(**TIMEOUT)
+async def a_reset_of_one_cycle_forgets_the_frame_that_is_judged(dut):
+    """It comes in each cycle from the one behind a frame's last beat on: nothing of the frame is
+    counted after it, whether it was good or not, and the next one is taken."""
+    bench = Bench(dut)
+    await bench.start()
+    for cycles in range(1, 11):
+        for reason in (None, "PORT"):
+            frame = bench.good(1, ordinary=True) if reason is None else spoiled(bench.dice, reason)
+            bench.source.send_nowait(bench.driven(frame))
+            while not all(
+                getattr(dut, f"s_axis_{name}").value == 1 for name in ("tvalid", "tready", "tlast")
+            ):
+                await RisingEdge(dut.clk)
+            if cycles > 1:
+                await ClockCycles(dut.clk, cycles - 1)
+            await reset(dut, 1)
+            bench.sink.clear()
+            await ClockCycles(dut.clk, 12)
+            assert int(dut.frames.value) == 0, (cycles, reason)
+            assert int(dut.left_out.value) == 0, (cycles, reason)
+            assert bench.sink.empty()
+            bench.forget()
+    await bench.send(bench.good())
+    await bench.check()
+
+
 ENDS = {"mac": 48, "address": 32, "vlan": 12}
 """What a frame's destination is, and its bits, in the order of the bits of ``check_local``."""
 

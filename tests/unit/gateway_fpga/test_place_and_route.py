@@ -4,6 +4,7 @@ import re
 
 from openoutcry.gateway_fpga.tools.bitstream import BOARD
 from openoutcry.gateway_fpga.tools.evidence import ROOT
+from openoutcry.gateway_fpga.tools.synthesis import cells
 from tests.support.gateway_fpga.place_and_route import CARD
 
 
@@ -28,6 +29,12 @@ def test_the_core_file_names_every_source():
     paths += [*BOARD.iterdir(), *CARD.iterdir()]
     there = {str(path.relative_to(ROOT)) for path in paths}
     assert named == there - {"gateway_fpga/card/black_boxes.v"}
+
+
+def test_a_carry_cell_counts_as_two_luts():
+    """And what a table does not name, such as a pin's buffer, counts as nothing."""
+    counted = cells({"LUT4": 5, "CCU2C": 3, "TRELLIS_FF": 7, "$scopeinfo": 9, "DP16KD": 2})
+    assert counted == {"LUTs": 11, "flip-flops": 7, "block RAM": 2, "LUT RAM": 0, "DSP": 0}
 
 
 def test_every_pin_of_the_card_has_its_place():
