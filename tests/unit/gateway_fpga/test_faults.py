@@ -51,7 +51,7 @@ def test_97_percent_of_the_faults_by_class_are_noticed() -> None:
 
 
 def test_the_runs_by_class_are_those_of_the_system_tests() -> None:
-    """A filter or a parameter that a test of `make check` has lost or gained is one here, too."""
+    """Each bench that they name is one that a test of `make check` runs."""
     texts = "".join(
         path.read_text() for path in (ROOT / "tests" / "system" / "gateway").glob("test_*.py")
     )
