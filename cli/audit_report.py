@@ -85,12 +85,15 @@ def _of_a_day(name: str, rows: str, what: str) -> None:
     def write_report(
         journal: Path, day: str, codes: Path, folder: Path | None, out: Path | None
     ) -> None:
+        from openoutcry.surveillance.reports.quotes import with_quotes
         from openoutcry.surveillance.reports.reference_data import read_codes
 
         module = import_module(f"openoutcry.surveillance.reports.{name}")
         left_out: Counter[str] = Counter()
         more = (left_out,) if name == "rts24" else ()
-        report_rows = getattr(module, rows)(_trail(journal, folder), day, read_codes(codes), *more)
+        report_rows = getattr(module, rows)(
+            _trail(journal, folder), day, with_quotes(read_codes(codes), journal), *more
+        )
         _give(module.TABLE.as_csv(report_rows), out)
         for why, count in left_out.items():
             click.echo(f"left out: {count:,} events of orders {why}", err=True)

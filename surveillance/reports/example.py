@@ -5,7 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from openoutcry.replay.projections import JournalReader
-from openoutcry.surveillance.reports.reference_data import EXAMPLE, isin_is_right, lei_is_right
+from openoutcry.surveillance.reports.quotes import quotes_of
+from openoutcry.surveillance.reports.reference_data import (
+    CURRENCY,
+    EXAMPLE,
+    isin_is_right,
+    lei_is_right,
+)
 
 
 def example_codes(journal: Path) -> str:
@@ -21,8 +27,12 @@ def example_codes(journal: Path) -> str:
         "# Every code below is an example: replace it by the real one before anything is sent.\n"
         + head
     ]
+    quotes = quotes_of(journal)
     for number, symbol in enumerate(symbols):
         text = instrument.replace("{symbol}", symbol)
+        known = [name for name in quotes.get(symbol, ()) if CURRENCY.fullmatch(name)]
+        if len(known) == 1:
+            text = text.replace('"EUR"', f'"{known[0]}"')
         parts.append(text.replace("US0378331005", example_isin(number)))
     for who in sorted(seen - {0}):
         text = member.replace("{participant}", str(who))

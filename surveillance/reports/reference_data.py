@@ -21,11 +21,13 @@ EXAMPLE = """\
 [venue]
 mic = "XOUT"
 lei = "5493000IBP32UQZ0KL24"
+# Of instruments that neither the journal nor their own table says it of.
 currency = "EUR"
 
 # A table for each instrument; decimals: of one tick and of one lot.
 [instruments.{symbol}]
 isin = "US0378331005"
+currency = "EUR"
 name = "{symbol}"
 price_decimals = 2
 qty_decimals = 0
@@ -78,6 +80,8 @@ class Codes:
     lei: str
     instruments: dict[str, InstrumentCodes]
     members: dict[int, MemberCodes]
+    own_currency: frozenset[str] = frozenset()
+    """Instruments whose own table names a currency."""
     counts: dict[str, Any] = field(default_factory=dict)
     """``[rts9]``: messages that an order type counts as; see rts9.py."""
 
@@ -135,7 +139,11 @@ def read_codes(path: Path) -> Codes:
         reader.check(number not in members, "[participants]", name, "there twice")
         members[number] = reader.member(name, row)
     counts = reader.tables(document, "rts9")
-    return Codes(path, str(venue["mic"]), str(venue["lei"]), instruments, members, counts)
+    own = frozenset(
+        symbol for symbol, row in reader.tables(document, "instruments").items()
+        if "currency" in row
+    )  # fmt: skip
+    return Codes(path, str(venue["mic"]), str(venue["lei"]), instruments, members, own, counts)
 
 
 class _Reader:

@@ -1,5 +1,8 @@
 """Each report is what its schema says, and says what the journal says."""
 
+import csv
+import io
+import re
 from decimal import Decimal
 
 import numpy as np
@@ -13,6 +16,7 @@ from openoutcry.surveillance.audit.trail import Trail
 from openoutcry.surveillance.errors import AuditError
 from openoutcry.surveillance.reports import emergency, rts9, rts24, schema
 from openoutcry.surveillance.reports.example import example_codes, example_isin, example_lei
+from openoutcry.surveillance.reports.quotes import with_quotes
 from openoutcry.surveillance.reports.reference_data import (
     isin_is_right,
     lei_is_right,
@@ -20,7 +24,7 @@ from openoutcry.surveillance.reports.reference_data import (
 )
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind
-from tests.support.ledger.ledger_flow import config
+from tests.support.ledger.ledger_flow import config, write_journal
 from tests.support.surveillance import audit_journals as journals
 from tests.support.surveillance import reports as shared
 from tests.support.surveillance.reports import SYMBOLS, days, order, read_back
@@ -234,3 +238,76 @@ def test_a_row_that_is_not_as_the_schema_says_is_never_written(codes):
         rts9.TABLE.as_csv([row])
     with pytest.raises(AuditError, match="has not the fields of the schema"):
         rts9.TABLE.as_csv([{"day": "2026-11-22"}])
+
+
+def quoted(tmp_path, *more):
+    """A journal that declares money, quotes PLAIN and DAY, and trades a little."""
+
+    def named(text):
+        return int(np.array([text.encode()], "S8").view(np.int64)[0])
+
+    said = [setting(Setting.LEDGER_ASSET, 2, 0, b"USD"),
+            setting(Setting.LEDGER_ASSET, 2, 0, b"GBP"),
+            setting(Setting.LEDGER_ASSET, 0, 0, b"BTCX"),
+            setting(Setting.LEDGER_QUOTE, 2, 0, b"PLAIN", named("GBP")),
+            setting(Setting.LEDGER_QUOTE, 0, 0, b"DAY", named("BTCX")),
+            *(setting(Setting.LEDGER_QUOTE, 2, 0, symbol, named(name)) for symbol, name in more),
+            ]  # fmt: skip
+    orders = np.concatenate([*said, journals.orders(3, 400)])
+    orders["seq"] = np.arange(1, len(orders) + 1)
+    return write_journal(tmp_path / "journal", orders)
+
+
+def test_a_currency_is_that_of_the_journal(tmp_path):
+    home = quoted(tmp_path)
+    path = tmp_path / "codes.toml"
+    text = example_codes(home)
+    path.write_text(text)
+    own = with_quotes(read_codes(path), home)
+    others = {symbol for symbol in own.instruments if symbol not in ("PLAIN", "DAY")}
+    assert own.instruments["PLAIN"].currency == "GBP"
+    assert {own.instruments[symbol].currency for symbol in others} == {"USD"}
+    # An instrument in money without a code of its own takes the one that its table names.
+    assert own.instruments["DAY"].currency == "EUR"
+    # Without the instruments' own the venue's EUR does not count.
+    path.write_text(re.sub(r'(isin = .*\n)currency = "(USD|GBP)"\n', r"\1", text))
+    assert read_codes(path).instruments["PLAIN"].currency == "EUR"
+    assert with_quotes(read_codes(path), home).instruments["PLAIN"].currency == "GBP"
+    no_euros = re.sub(r'(isin = .*\n)currency = "EUR"\n', r"\1", text)
+    for wrong, words in (
+        (text.replace('"GBP"', '"EUR"'), r"PLAIN\] currency = 'EUR', but the journal .* in GBP"),
+        (no_euros, r"DAY\] currency is missing: .*BTCX"),
+    ):
+        path.write_text(wrong)
+        with pytest.raises(AuditError, match=words):
+            with_quotes(read_codes(path), home)
+
+
+def test_a_currency_that_changed_has_to_be_named(tmp_path):
+    home = quoted(tmp_path, (b"PLAIN", "USD"))
+    path = tmp_path / "codes.toml"
+    text = example_codes(home)
+    path.write_text(re.sub(r'(PLAIN\]\nisin = .*\n)currency = "\w+"\n', r"\1", text))
+    with pytest.raises(AuditError, match=r"PLAIN\] currency is missing: .* in GBP, USD"):
+        with_quotes(read_codes(path), home)
+
+
+def test_the_records_have_the_journal_s_currency_and_the_annex_s_order_types(tmp_path, outcry):
+    home = quoted(tmp_path)
+    assert outcry("audit", "build", home).returncode == 0
+    day = days(Trail(folder_of(home), SYMBOLS))[-1]
+    path = tmp_path / "codes.toml"
+    path.write_text(re.sub(r'(isin = .*\n)currency = "(USD|GBP)"\n', r"\1", example_codes(home)))
+    for report in ("rts24", "rts22"):
+        done = outcry("audit", "report", report, home, "--day", day, "--codes", path)
+        assert done.returncode == 0, done.stderr
+        rows = list(csv.DictReader(io.StringIO(done.stdout)))
+        isins = {row.isin: symbol for symbol, row in read_codes(path).instruments.items()}
+        found = {isins[row["instrument"]]: row["price_currency"] for row in rows}
+        assert found["PLAIN"] == "GBP"
+        assert {"GBP", "USD"} <= set(found.values()) <= {"GBP", "USD", "EUR"}
+        if report == "rts24":
+            kinds = {row["order_type"]: row["order_type_classification"] for row in rows}
+            assert kinds["LIMIT"] == kinds["ICEBERG"] == "LMTO"
+            assert kinds["STOP_LIMIT"] == "STOP"
+    assert [f.number for f in rts24.TABLE.fields if f.name.startswith("order_type")] == [22, 23]

@@ -1,0 +1,73 @@
+"""Which money each instrument of a journal is quoted in, as its sequenced commands say."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from openoutcry.replay.projections import JournalReader, Setting
+from openoutcry.surveillance.errors import AuditError
+from openoutcry.surveillance.reports.reference_data import CURRENCY, Codes
+from openoutcry.wire.enums import CommandKind
+
+RISK = int(CommandKind.RISK)
+ASSET, QUOTE = int(Setting.LEDGER_ASSET), int(Setting.LEDGER_QUOTE)
+MOST_PURPOSES = 255
+"""A number above is the eight characters of a name."""
+
+
+def quotes_of(journal: Path) -> dict[str, set[str]]:
+    """By symbol the names of money that it was quoted in; the first money that was declared is that
+    of every instrument that nothing else was said of.  Empty: the venue declared none."""
+    reader = JournalReader(journal)
+    symbols = [row["symbol"] for row in reader.config["instruments"]]
+    monies: dict[str, int] = {}
+    quoted: dict[str, set[str]] = {}
+    for what, symbol, name, decimals in _settings(reader):
+        if what == ASSET:
+            monies.setdefault(name, decimals)
+        elif monies.get(name) == decimals and symbol in symbols:
+            quoted.setdefault(symbol, set()).add(name)
+    if not monies:
+        return {}
+    first = next(iter(monies))
+    return {symbol: quoted.get(symbol, {first}) for symbol in symbols}
+
+
+def _settings(reader: JournalReader) -> Iterator[tuple[int, str, str, int]]:
+    """Declarations and quotes in their order: what, of which instrument, money, decimals."""
+    for _, orders in reader.chunks():
+        rows = orders[orders["kind"] == RISK]
+        for row in rows[np.isin(rows["order_type"], (ASSET, QUOTE))]:
+            word, symbol = int(row["price_ticks"]), bytes(row["symbol"]).decode("ascii", "replace")
+            name = symbol
+            if word > MOST_PURPOSES:
+                name = np.array([word], np.int64).view("S8")[0].decode("ascii", "replace")
+            yield int(row["order_type"]), symbol, name, int(row["aux"])
+
+
+def with_quotes(codes: Codes, journal: Path) -> Codes:
+    """The codes with each instrument's currency as the journal has it.
+
+    A currency of ``[venue]`` counts only where the journal says nothing; one that an instrument's
+    own table names must be that of the journal, if that is a currency's code at all.  Raises
+    :class:`AuditError` naming the instrument where it is not, and where the journal has two.
+    """
+    instruments = dict(codes.instruments)
+    for symbol, names in quotes_of(journal).items():
+        if symbol not in instruments:
+            continue
+        where, own = f"{codes.path}: [instruments.{symbol}] currency", symbol in codes.own_currency
+        known = [name for name in sorted(names) if CURRENCY.fullmatch(name)]
+        has = instruments[symbol].currency
+        if own and (not known or has in known):
+            continue
+        if own:
+            raise AuditError(f"{where} = {has!r}, but the journal quotes it in {', '.join(known)}")
+        if len(names) > 1 or not known:
+            raise AuditError(
+                f"{where} is missing: the journal quotes it in {', '.join(sorted(names))}"
+            )
+        instruments[symbol] = replace(instruments[symbol], currency=known[0])
+    return replace(codes, instruments=instruments)
