@@ -43,6 +43,13 @@ def feed() -> None:
     help="Only this one of the journal's sessions, from 1; else all, one behind the other.",
 )
 @click.option("--mtu", type=int, default=1500, show_default=True, help="Largest frame, for pcap.")
+@click.option(
+    "--latency",
+    metavar="LATENCY",
+    help="Of dbn and npz: draw local times from the feed latency of this model, in ns "
+    "(constant:FEED:ORDER, drawn:P50:P99, measured:FILE:NAME) [the exchange's times].",
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of --latency.")
 @as_json_option
 def write(
     journal: Path,
@@ -53,6 +60,8 @@ def write(
     venue: Path | None,
     session: int | None,
     mtu: int,
+    latency: str | None,
+    seed: int,
     as_json: bool,
 ) -> None:
     """Write what a journal's market told the public, byte for byte as it was told.
@@ -60,15 +69,23 @@ def write(
     Sequence numbers begin at 1 with each session, which is a trading day; hidden quantity,
     participants and stops are never in it.
     """
+    from openoutcry.market_data.exports import AT_ONCE, Arrival
     from openoutcry.market_data.files import instruments_of, write_feed
 
+    arrival = AT_ONCE
+    if latency is not None:
+        from openoutcry.backtest.latency import parse_latency
+
+        if form not in ("dbn", "npz"):
+            raise click.UsageError("--latency goes with --format dbn or npz")
+        arrival = Arrival(parse_latency(latency).feed, seed)
     if venue is not None:
         from openoutcry.venue.file import read_venue
 
         places = dict(read_venue(venue).sessions.price_decimals)
     else:
         places = dict.fromkeys(instruments_of(journal), decimals)
-    summary = write_feed(journal, out, form, places, mtu, symbol, session)
+    summary = write_feed(journal, out, form, places, mtu, symbol, session, arrival)
     if as_json:
         click.echo(json.dumps(summary))
     else:

@@ -5,11 +5,14 @@ fills and trades (:func:`market_by_order`).
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from importlib import import_module
+from itertools import tee
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from openoutcry.market_data.errors import FeedError
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
@@ -30,6 +33,10 @@ class Part(Protocol):
     def messages(self) -> bytes: ...
     @property
     def ts_ns(self) -> int: ...
+    @property
+    def causes(self) -> bytes:
+        """The same messages with the number of the command that caused each in place of the time;
+        empty: nobody asked for it."""
 
 
 class Step(NamedTuple):
@@ -49,15 +56,19 @@ class Step(NamedTuple):
     locate: int
     left: int
     """What the order has after it; 0: it is gone."""
-    last: bool
-    """The last step of its message."""
+    event: int
+    """The command that caused it; 0: nobody asked for it."""
     match: int = 0
     cross: bool = False
     """The trade is an auction's volume."""
 
 
-def _messages(parts: Iterable[Part]) -> Iterator[tuple[int, int, str, dict[str, Any]]]:
-    """Each message's time (ns since the epoch), number, type and fields.
+TIME_AT, TIME_END = FRAME_BYTES + 5, FRAME_BYTES + 11
+"""Of a message behind its length."""
+
+
+def _messages(parts: Iterable[Part]) -> Iterator[tuple[int, int, int, str, dict[str, Any]]]:
+    """Each message's time (ns since the epoch), number, command, type and fields.
 
     A message has its time of day alone: its day is the one that brings it nearest to its part, and
     time stands where a command came with an earlier one."""
@@ -72,7 +83,8 @@ def _messages(parts: Iterable[Part]) -> Iterator[tuple[int, int, str, dict[str, 
             ts_ns = midnight + row["timestamp"]
             days = (part.ts_ns - ts_ns + DAY_NS // 2) // DAY_NS
             latest_ns = max(latest_ns, ts_ns + days * DAY_NS)
-            yield latest_ns, sequence, kind, row
+            event = int.from_bytes(part.causes[at + TIME_AT : at + TIME_END], "big")
+            yield latest_ns, sequence, event, kind, row
             at, sequence = at + FRAME_BYTES + size, sequence + 1
 
 
@@ -81,21 +93,20 @@ def market_by_order(parts: Iterable[Part]) -> Iterator[Step]:
     no longer rests; a replacement a cancel and an addition; an auction's volume one trade."""
     open_orders: dict[int, list[Any]] = {}  # number: side, price, shares, locate
     other = {"B": "S", "S": "B"}
-    for ts_ns, sequence, kind, row in _messages(parts):
+    for ts_ns, sequence, event, kind, row in _messages(parts):
         locate = row["locate"]
 
         def step(
             action: str, side: str, price: int, shares: int, order: int = 0, left: int = 0,
-            last: bool = True, match: int = 0,
-            now: tuple[int, int, int] = (ts_ns, sequence, locate),
+            match: int = 0, now: tuple[int, int, int, int] = (ts_ns, sequence, locate, event),
         ) -> Step:  # fmt: skip
-            return Step(now[0], now[1], action, side, price, shares, order, now[2], left, last,
+            return Step(now[0], now[1], action, side, price, shares, order, now[2], left, now[3],
                         match)  # fmt: skip
 
         if kind == "S" and row["event"] == "O":
             for number, (side, price, shares, where) in open_orders.items():
                 # Another session: what is displayed still is said again.
-                yield Step(ts_ns, sequence, CANCEL, side, price, shares, number, where, 0, True)
+                yield Step(ts_ns, sequence, CANCEL, side, price, shares, number, where, 0, event)
             open_orders.clear()
         elif kind in "AF":
             open_orders[row["reference"]] = [row["side"], row["price"], row["shares"], locate]
@@ -111,9 +122,9 @@ def market_by_order(parts: Iterable[Part]) -> Iterator[Step]:
                 del open_orders[number]
             if kind in "EC" and (kind == "E" or row["printable"] == "Y"):
                 paid = price if kind == "E" else row["price"]
-                yield step(TRADE, other[side], paid, shares, last=False, match=row["match"])
-                yield step(FILL, side, paid, shares, number, order[2], False, row["match"])
-            yield step(CANCEL, side, price, shares, number, order[2], kind != "U")
+                yield step(TRADE, other[side], paid, shares, match=row["match"])
+                yield step(FILL, side, paid, shares, number, order[2], row["match"])
+            yield step(CANCEL, side, price, shares, number, order[2])
             if kind == "U":
                 new = row["new_reference"]
                 open_orders[new] = [side, row["price"], row["shares"], locate]
@@ -123,8 +134,58 @@ def market_by_order(parts: Iterable[Part]) -> Iterator[Step]:
             yield trade._replace(cross=kind == "Q")
 
 
-def write_dbn(parts: Iterable[Part], symbols: list[str], path: Path) -> None:
-    """Databento's DBN, schema MBO: instrument ids are locates, prices have nine decimals."""
+def by_event(steps: Iterable[Step]) -> Iterator[tuple[Step, bool]]:
+    """Each step, and whether it is the last of its event for its instrument: an event is all that
+    one command did."""
+    event: list[Step] = []
+
+    def told() -> Iterator[tuple[Step, bool]]:
+        last = {step.locate: at for at, step in enumerate(event)}
+        for at, step in enumerate(event):
+            yield step, last[step.locate] == at
+
+    for step in steps:
+        if event and step.event != event[0].event:
+            yield from told()
+            event.clear()
+        event.append(step)
+    yield from told()
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """When a receiver has an event: a latency behind it, drawn from a table for each event, and
+    never before the event before it."""
+
+    latencies_ns: npt.NDArray[np.int64]
+    """Each as likely as another."""
+    seed: int = 1
+
+    def times(self, steps: Iterable[Step]) -> Iterator[tuple[Step, int]]:
+        """Each step, and its time at the receiver."""
+        draw = np.random.default_rng(self.seed)
+        event, arrived_ns = -1, -(2**63)
+        for step in steps:
+            if step.event != event:
+                event = step.event
+                latency_ns = int(self.latencies_ns[draw.integers(len(self.latencies_ns))])
+                arrived_ns = max(arrived_ns, step.ts_ns + latency_ns)
+            yield step, arrived_ns
+
+
+AT_ONCE = Arrival(np.zeros(1, np.int64))
+"""Where it was sent."""
+MOST_DELTA_NS = 2**31 - 1
+
+
+def write_dbn(
+    parts: Iterable[Part], symbols: list[str], path: Path, arrival: Arrival = AT_ONCE
+) -> None:
+    """Databento's DBN, schema MBO: instrument ids are locates, prices have nine decimals.
+
+    ``F_LAST`` is on the last record of an event (a command) for each instrument.  ``ts_recv`` is by
+    ``arrival``, ``ts_in_delta`` the time that it took, as far as its field goes.
+    """
     try:
         dbn: Any = import_module("databento_dbn")
     except ImportError:
@@ -135,12 +196,15 @@ def write_dbn(parts: Iterable[Part], symbols: list[str], path: Path) -> None:
     body, begin_ns, end_ns = path.with_name(path.name + ".body"), 0, 0
     try:
         with body.open("wb") as file:
-            for step in market_by_order(parts):
-                begin_ns, end_ns = begin_ns or step.ts_ns, step.ts_ns
+            steps, arrivals = tee(market_by_order(parts))
+            times = (arrived_ns for _, arrived_ns in arrival.times(arrivals))
+            for (step, last), arrived_ns in zip(by_event(steps), times, strict=True):
+                begin_ns, end_ns = begin_ns or step.ts_ns, arrived_ns
                 record = dbn.MBOMsg(
                     1, step.locate, step.ts_ns, step.order, step.price * DBN_PRICE, step.shares,
-                    actions[step.action], sides[step.side], step.ts_ns,
-                    dbn.F_LAST if step.last else 0, 0, 0, step.sequence & 0xFFFFFFFF,
+                    actions[step.action], sides[step.side], arrived_ns,
+                    dbn.F_LAST if last else 0, 0, min(arrived_ns - step.ts_ns, MOST_DELTA_NS),
+                    step.sequence & 0xFFFFFFFF,
                 )  # fmt: skip
                 file.write(bytes(record))
         metadata = dbn.Metadata(
@@ -165,21 +229,22 @@ HFT_DTYPE = np.dtype(
 """hftbacktest's events (its types.py)."""
 
 
-def write_npz(parts: Iterable[Part], locate: int, path: Path) -> None:
+def write_npz(parts: Iterable[Part], locate: int, path: Path, arrival: Arrival = AT_ONCE) -> None:
     """hftbacktest's events of one instrument: ``data`` in a compressed .npz.
 
-    What arrives at once arrives where it was sent: local times are the exchange's.  A cancel of a
-    part is a modification, as hftbacktest's cancel is of the whole.
+    Local times are by ``arrival``.  A cancel of a part is a modification, as hftbacktest's cancel
+    is of the whole.
     """
     rows = []
-    for step in market_by_order(parts):
+    for step, arrived_ns in arrival.times(market_by_order(parts)):
         if step.locate != locate:
             continue
         part = step.action == CANCEL and step.left > 0
         side = {"B": BUY_SIDE, "S": SELL_SIDE, "N": 0}[step.side]
         rows.append(
-            (HFT_KINDS["M" if part else step.action] | EXCH | LOCAL | side, step.ts_ns, step.ts_ns,
-             step.price / 10_000, float(step.left if part else step.shares), step.order, 0, 0.0)
+            (HFT_KINDS["M" if part else step.action] | EXCH | LOCAL | side, step.ts_ns,
+             arrived_ns, step.price / 10_000, float(step.left if part else step.shares),
+             step.order, 0, 0.0)
         )  # fmt: skip
     with path.open("wb") as file:
         np.savez_compressed(file, data=np.array(rows, HFT_DTYPE))

@@ -2,9 +2,12 @@
 others keep (``exports.py``)."""
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from openoutcry.journal import JournalReader
 from openoutcry.market_data import exports, mold
@@ -38,12 +41,15 @@ class Part(NamedTuple):
     """The commands, and more if a session ends among them."""
     ends: bool
     """They are the session's last."""
+    causes: bytes = b""
+    """The messages once more, with the number of the command that caused each as their time."""
 
 
 class JournalFeed:
     """The feed of a journal from its begin on, made again with the same bytes and numbers.
 
     ``session``: only the messages of that one (from 1; -1: of the last one) are given; None: all.
+    ``causes``: parts have them.
     Raises :class:`FeedError` if the journal's begin is retired: numbers are counted from there.
     """
 
@@ -52,6 +58,7 @@ class JournalFeed:
         directory: Path,
         decimals: Mapping[str, int] | None = None,
         session: int | None = None,
+        causes: bool = False,
     ) -> None:
         self.only, self.sessions, self.messages = session, 0, 0
         self.reader = JournalReader(directory)
@@ -66,6 +73,9 @@ class JournalFeed:
         if unknown:
             raise FeedError(f"{min(unknown)} is not among the journal's instruments")
         self.feed = Feed(self.instruments, int(config["order_capacity"]), decimals)
+        self._causes = (
+            Feed(self.instruments, int(config["order_capacity"]), decimals) if causes else None
+        )
         self.point = starting_point(self.reader)
 
     @property
@@ -81,15 +91,25 @@ class JournalFeed:
         for batch in events_of(self.reader, self.point):
             if len(batch.events):
                 times = batch.commands["rx_ts_ns"]
-                for part in self.feed.encode_by_session(batch.events, times, batch.after_seq + 1):
+                first = batch.after_seq + 1
+                parts = self.feed.encode_by_session(batch.events, times, first)
+                for part, causes in zip(parts, self._told_again(batch, first), strict=False):
                     self.sessions = part.session
                     if self.only in (None, part.session):
                         count = self.feed.messages_before if part.ends else self.feed.messages
                         self.messages += count + 1 - part.first_sequence
                         yield Part(
                             self.name_of(part.session), part.first_sequence, part.messages,
-                            int(times[-1]), batch, part.ends,
+                            int(times[-1]), batch, part.ends, causes,
                         )  # fmt: skip
+
+    def _told_again(self, batch: Batch, first: int) -> Iterable[bytes]:
+        """The same messages by a second feed, to which each command came at its own number."""
+        if self._causes is None:
+            return repeat(b"")
+        numbers = np.arange(first, first + len(batch.commands), dtype=np.int64)
+        parts = self._causes.encode_by_session(batch.events, numbers, first)
+        return [part.messages for part in parts]
 
 
 def instruments_of(directory: Path) -> list[str]:
@@ -105,6 +125,7 @@ def write_feed(
     mtu: int = mold.MTU,
     symbol: str | None = None,
     session: int | None = None,
+    arrival: exports.Arrival = exports.AT_ONCE,
 ) -> dict[str, Any]:
     """Write a journal's feed to ``out``; returns ``messages``, ``bytes``, ``session`` (its name)
     and ``sessions`` (how many the journal has).
@@ -112,14 +133,15 @@ def write_feed(
     ``session``: of that one only, from 1; None: of all, one behind the other.
     ``form``: ``itch``, each message behind its length (u16, big-endian); ``pcap`` or ``pcapng``,
     the packets of MoldUDP64; ``dbn``, Databento's market by order; ``npz``, hftbacktest's events of
-    ``symbol``; ``parquet``, the trades.  Whole or not at all: it is written beside and renamed.
+    ``symbol``; ``parquet``, the trades.  ``arrival``: when a receiver has what dbn and npz say.
+    Whole or not at all: it is written beside and renamed.
     Raises :class:`FeedError` or :class:`JournalError`.
     """
     if out.exists() and not out.is_file():
         raise FeedError(f"{out} is there and is not a regular file")
     if not out.absolute().parent.is_dir():
         raise FeedError(f"{out}: there is no folder {out.absolute().parent}")
-    source = JournalFeed(directory, decimals, session)
+    source = JournalFeed(directory, decimals, session, form in ("dbn", "npz"))
     room, symbols = mold.payload_bytes(mtu), instruments_of(directory)
     if (symbol is None) == (form == "npz"):
         raise FeedError("npz is of one instrument, and nothing else is: say which (--symbol)")
@@ -129,9 +151,9 @@ def write_feed(
         "itch": lambda part: _itch(source, part),
         "pcap": lambda part: _pcap(source, part, room),
         "pcapng": lambda part: _pcapng(source, part, room),
-        "dbn": lambda part: exports.write_dbn(source.parts(), symbols, part),
+        "dbn": lambda part: exports.write_dbn(source.parts(), symbols, part, arrival),
         "npz": lambda part: exports.write_npz(
-            source.parts(), symbols.index(symbol or "") + 1, part
+            source.parts(), symbols.index(symbol or "") + 1, part, arrival
         ),
         "parquet": lambda part: exports.write_trades(source.parts(), symbols, part),
     }

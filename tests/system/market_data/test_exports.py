@@ -1,9 +1,11 @@
 """What others keep of a day, read back by their own libraries: the same book, order by order."""
 
+import numpy as np
 import pytest
 
 from openoutcry.market_data.bars import make_bars
 from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.exports import Arrival
 from openoutcry.market_data.files import write_feed
 from openoutcry.market_data.lobster import write_lobster
 from tests.support.market_data import exports as shared
@@ -39,6 +41,29 @@ def test_databentos_own_decoder_rebuilds_the_book(day, tmp_path):
     for bar in make_bars(home, 86_400):
         expected[bar.symbol] = expected.get(bar.symbol, 0) + bar.volume_lots
     assert traded == expected
+
+
+def test_databentos_own_decoder_sees_events_that_end_with_a_whole_book(day, tmp_path):
+    """At each F_LAST the instrument's book is not crossed, and all its records are of one time."""
+    dbn = pytest.importorskip("databento_dbn", reason="databento-dbn is not installed")
+    home, _, _ = day
+    table = np.array([20_000, 30_000, 90_000], np.int64)
+    write_feed(home, tmp_path / "day.dbn", "dbn", arrival=Arrival(table, 5))
+    decoder = dbn.DBNDecoder()
+    decoder.write((tmp_path / "day.dbn").read_bytes())
+    _, *records = decoder.decode()
+    open_event, flags, messages = {}, 0, set()
+    received = [one.ts_recv for one in records]
+    assert received == sorted(received)
+    for one in records:
+        assert one.ts_recv - one.ts_event == one.ts_in_delta >= 20_000
+        assert open_event.setdefault(one.instrument_id, one.ts_event) == one.ts_event
+        messages.add(one.sequence)
+        if one.flags & dbn.F_LAST:
+            flags += 1
+            del open_event[one.instrument_id]
+    assert not open_event
+    assert 0 < flags < len(messages)
 
 
 def test_a_lobster_file_has_the_book_and_what_traded(day, tmp_path):

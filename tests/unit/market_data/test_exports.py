@@ -7,7 +7,8 @@ import pytest
 from openoutcry.flow import GeneratedFlow, LobsterSource
 from openoutcry.market_data.bars import make_bars
 from openoutcry.market_data.errors import FeedError
-from openoutcry.market_data.files import write_feed
+from openoutcry.market_data.exports import Arrival, by_event, market_by_order
+from openoutcry.market_data.files import JournalFeed, write_feed
 from openoutcry.market_data.lobster import write_lobster
 from openoutcry.matcher import Engine
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side, TimeInForce
@@ -107,3 +108,56 @@ def played(instruments, chunks):
         lots += int(fills["qty_lots"][fills["flags"] & EventFlag.MAKER != 0].sum())
     depth = engine.depth(instruments["symbol"][0], 1_000)
     return {side: [[int(v) for v in row] for row in depth[side]] for side in depth}, lots
+
+
+def swept(tmp_path):
+    """Three sales, all bought by one command; the next two come in the same nanosecond, one
+    of them of another instrument."""
+    orders = np.zeros(7, ORDER_DTYPE)
+    orders["kind"], orders["symbol"] = CommandKind.NEW, b"GOLD"
+    orders["order_type"], orders["time_in_force"] = OrderType.LIMIT, TimeInForce.DAY
+    orders["order_id"], orders["participant"] = np.arange(1, 8), [1, 1, 1, 2, 3, 3, 2]
+    orders["side"] = [Side.SELL] * 3 + [Side.BUY, Side.BUY, Side.SELL, Side.SELL]
+    orders["price_ticks"], orders["qty_lots"] = [100, 101, 102, 102, 99, 105, 106], 5
+    orders["qty_lots"][3] = 17
+    orders["symbol"][4] = b"TIN"
+    orders["seq"] = np.arange(1, 8)
+    orders["rx_ts_ns"] = NOON_NS + np.array([0, 10, 20, 30, 30, 30, 40])
+    table = make_instruments(["GOLD", "TIN"])
+    return make_journal(tmp_path / "journal", table, orders, 1 << 10), ["GOLD", "TIN"]
+
+
+def test_an_event_ends_with_its_command_and_not_with_a_message(tmp_path):
+    home, _ = swept(tmp_path)
+    steps = list(by_event(market_by_order(JournalFeed(home, causes=True).parts())))
+    ends = [(step.event, step.locate, step.action) for step, last in steps if last]
+    assert ends == [(1, 1, "A"), (2, 1, "A"), (3, 1, "A"), (4, 1, "A"), (5, 2, "A"), (6, 1, "A"),
+                    (7, 1, "A")]  # fmt: skip
+    # The sweep: three executions of T, F and C each, and what rests of it.
+    assert [step.action for step, _ in steps if step.event == 4] == [*"TFC" * 3, "A"]
+
+
+def test_local_times_are_drawn_by_event_from_a_table(tmp_path):
+    home, _ = swept(tmp_path)
+    table = np.array([5, 7, 1_000], np.int64)
+    runs = []
+    for seed in (3, 3, 4):
+        steps = market_by_order(JournalFeed(home, causes=True).parts())
+        runs.append(
+            [(step.event, step.ts_ns, at) for step, at in Arrival(table, seed).times(steps)]
+        )
+    assert runs[0] == runs[1] != runs[2]
+    times = [at for _, _, at in runs[0]]
+    assert times == sorted(times)
+    by = {}
+    for event, sent_ns, at in runs[0]:
+        by.setdefault(event, set()).add(at)
+        assert at >= sent_ns + 5
+    assert all(len(one) == 1 for one in by.values())
+    write_feed(home, tmp_path / "x.npz", "npz", symbol="GOLD", arrival=Arrival(table, 3))
+    data = np.load(tmp_path / "x.npz")["data"]
+    assert set(data["local_ts"]) <= set(times)
+    assert (data["local_ts"] - data["exch_ts"] >= 5).all()
+    write_feed(home, tmp_path / "y.npz", "npz", symbol="GOLD")
+    data = np.load(tmp_path / "y.npz")["data"]
+    assert (data["local_ts"] == data["exch_ts"]).all()
