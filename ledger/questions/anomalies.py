@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
-from openoutcry.ledger.questions.books import Books, Entry, Flag, decimal
+from openoutcry.ledger.questions.books import (
+    UNITS,
+    Books,
+    Entry,
+    Flag,
+    Order,
+    Wallet,
+    decimal,
+    half_even,
+)
 from openoutcry.ledger.questions.expected import (
     DEPOSIT,
     FEE,
@@ -35,8 +44,8 @@ class Finding(NamedTuple):
 def find(books: Books, fees_are_rates: bool = True) -> list[Finding]:
     """Every fault of the books, by table and key."""
     findings = [
-        *_trades(books), *_ledger(books, fees_are_rates), *_wallets(books), *_filled(books),
-        *_flags(books),
+        *_trades(books), *_executions(books), *_ledger(books, fees_are_rates), *_wallets(books),
+        *_reserves(books), *_filled(books), *_cancels(books), *_flags(books),
     ]  # fmt: skip
     return sorted(findings, key=lambda finding: (finding.table, finding.key, finding.kind))
 
@@ -62,6 +71,51 @@ def _trades(books: Books) -> Iterator[Finding]:
         if named != owners:
             text = f"names users {_list(named)}, its orders are of {_list(owners)}"
             yield Finding("foreign_party", "Trades", str(trade.trade_id), text)
+
+
+def _executions(books: Books) -> Iterator[Finding]:
+    """Trades that one of their orders does not allow."""
+    cancelled = {one.order_id: one.cancelled_at for one in books.cancellations}
+    for trade in books.trades:
+        for side, order_id in (("BUY", trade.buy_order_id), ("SELL", trade.sell_order_id)):
+            order = books.orders.get(order_id) if order_id is not None else None
+            if order is None:
+                continue
+            key, name = str(trade.trade_id), f"order {order_id}"
+            if order.side != side:
+                text = f"has {name} as its {side.lower()} order, which is to {order.side.lower()}"
+                yield Finding("wrong_side", "Trades", key, text)
+            if order.market_id != trade.market_id:
+                text = f"is of market {trade.market_id}, {name} of market {order.market_id}"
+                yield Finding("foreign_market", "Trades", key, text)
+            if trade.executed_at < order.created_at:
+                text = f"was at {trade.executed_at}, before {name} came at {order.created_at}"
+                yield Finding("before_order", "Trades", key, text)
+            if order_id in cancelled and trade.executed_at > cancelled[order.order_id]:
+                text = f"was at {trade.executed_at}, after {name} was cancelled"
+                yield Finding("after_cancel", "Trades", key, text)
+            limit = order.price_units
+            beyond = limit is not None and (
+                trade.price_units > limit if side == "BUY" else trade.price_units < limit
+            )
+            if beyond and order.market_id == trade.market_id:
+                text = (f"is at {decimal(trade.price_units):f}, the limit of {name} is "
+                        f"{decimal(limit):f}")  # fmt: skip
+                yield Finding("beyond_limit", "Trades", key, text)
+
+
+def _cancels(books: Books) -> Iterator[Finding]:
+    """Cancellations that are not the owner's, or of orders that were filled."""
+    for one in books.cancellations:
+        order, key = books.orders.get(one.order_id), str(one.cancel_id)
+        if order is None:
+            continue
+        if one.user_id != order.user_id:
+            text = f"is by user {one.user_id}, order {one.order_id} is of user {order.user_id}"
+            yield Finding("foreign_cancel", "Order_Cancellations", key, text)
+        if order.status == "FILLED":
+            text = f"is of order {one.order_id}, which was filled"
+            yield Finding("cancel_of_filled", "Order_Cancellations", key, text)
 
 
 def _ledger(books: Books, fees_are_rates: bool) -> Iterator[Finding]:
@@ -126,16 +180,23 @@ def _wallets(books: Books) -> Iterator[Finding]:
     sums: dict[tuple[int, str], int] = defaultdict(int)
     for entry in books.entries:
         sums[entry.user_id, entry.currency] += entry.amount_units
+    own: dict[tuple[int, str], list[Wallet]] = defaultdict(list)
     for wallet in books.wallets:
-        posted = sums[wallet.user_id, wallet.currency]
-        key = str(wallet.wallet_id)
-        if posted != wallet.balance_units:
-            text = (f"has {decimal(wallet.balance_units):f} {wallet.currency}, "
+        own[wallet.user_id, wallet.currency].append(wallet)
+    for (who, currency), wallets in own.items():
+        # Two wallets of one user and currency are one fault; together they are judged as one.
+        key, posted = str(wallets[0].wallet_id), sums[who, currency]
+        for other in wallets[1:]:
+            text = f"is of user {who} in {currency}, as wallet {key} is"
+            yield Finding("wallet_twice", "Wallets", str(other.wallet_id), text)
+        balance = sum(wallet.balance_units for wallet in wallets)
+        reserved = sum(wallet.reserved_units for wallet in wallets)
+        if posted != balance:
+            text = (f"has {decimal(balance):f} {currency}, "
                     f"its ledger rows come to {decimal(posted):f}")  # fmt: skip
             yield Finding("wallet_differs", "Wallets", key, text)
-        if wallet.balance_units < wallet.reserved_units:
-            free = decimal(wallet.balance_units - wallet.reserved_units)
-            text = f"has {free:f} {wallet.currency} available"
+        if balance < reserved:
+            text = f"has {decimal(balance - reserved):f} {currency} available"
             yield Finding("negative_balance", "Wallets", key, text)
     have = {(wallet.user_id, wallet.currency) for wallet in books.wallets}
     needed: dict[tuple[int, str], int] = {}
@@ -150,8 +211,45 @@ def _wallets(books: Books) -> Iterator[Finding]:
         yield Finding("missing_wallet", "Users", f"{user} {currency}", text)
 
 
+def _reserves(books: Books) -> Iterator[Finding]:
+    """Wallets that reserve less than the open orders of their user need, without fees; of a market
+    order to buy nobody can say what it needs."""
+    needs: dict[tuple[int, str], int] = defaultdict(int)
+    orders: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for order in books.orders.values():
+        market = books.markets.get(order.market_id)
+        rest = order.quantity_units - order.filled_qty_units
+        if not order.is_open or rest <= 0 or market is None:
+            continue
+        if order.side == "SELL":
+            place, units = (order.user_id, market.base_currency), rest
+        elif order.price_units is not None:
+            place = order.user_id, market.quote_currency
+            units = half_even(order.price_units * rest, UNITS)
+        else:
+            continue
+        needs[place] += units
+        orders[place].append(order.order_id)
+    first: dict[tuple[int, str], int] = {}
+    reserved: dict[tuple[int, str], int] = defaultdict(int)
+    for wallet in books.wallets:
+        first.setdefault((wallet.user_id, wallet.currency), wallet.wallet_id)
+        reserved[wallet.user_id, wallet.currency] += wallet.reserved_units
+    for place, units in needs.items():
+        if reserved[place] >= units:
+            continue
+        named, currency = ", ".join(map(str, sorted(orders[place]))), place[1]
+        said = f"{decimal(units):f} {currency} for open orders ({named})"
+        if place in first:
+            text = f"has {decimal(reserved[place]):f} reserved where it needs {said}"
+            yield Finding("not_reserved", "Wallets", str(first[place]), text)
+        else:
+            text = f"has no wallet in {currency}, and needs {said}"
+            yield Finding("not_reserved", "Users", f"{place[0]} {currency}", text)
+
+
 def _filled(books: Books) -> Iterator[Finding]:
-    """Orders whose filled quantity is not that of their trades."""
+    """Orders whose filled quantity is not that of their trades, or not that of their status."""
     filled: dict[int | None, int] = defaultdict(int)
     for trade in books.trades:
         for order_id in (trade.buy_order_id, trade.sell_order_id):
@@ -163,6 +261,23 @@ def _filled(books: Books) -> Iterator[Finding]:
                 f"says {decimal(order.filled_qty_units):f} filled, its trades {decimal(traded):f}"
             )
             yield Finding("filled_quantity", "Orders", str(order.order_id), text)
+        # A filled quantity that its trades contradict is one fault; its status is none then, if it
+        # is that of the trades.
+        if not any(_may_be(order, units) for units in (order.filled_qty_units, traded)):
+            text = (f"is {order.status} with {decimal(order.filled_qty_units):f} of "
+                    f"{decimal(order.quantity_units):f} filled")  # fmt: skip
+            yield Finding("wrong_status", "Orders", str(order.order_id), text)
+
+
+def _may_be(order: Order, filled_units: int) -> bool:
+    """Whether an order of this status may have so much of it filled."""
+    if order.status == "FILLED":
+        return filled_units == order.quantity_units
+    if order.status == "OPEN":
+        return filled_units == 0
+    if order.status == "PARTIALLY_FILLED":
+        return 0 < filled_units < order.quantity_units
+    return 0 <= filled_units < order.quantity_units
 
 
 def _flags(books: Books) -> Iterator[Finding]:

@@ -36,6 +36,14 @@ class Order(NamedTuple):
     side: str
     quantity_units: int
     filled_qty_units: int
+    price_units: int | None
+    """None: a market order."""
+    status: str
+    created_at: datetime
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in ("OPEN", "PARTIALLY_FILLED")
 
 
 class Trade(NamedTuple):
@@ -75,6 +83,7 @@ class Transfer(NamedTuple):
 
 class Cancellation(NamedTuple):
     cancel_id: int
+    order_id: int
     user_id: int
     cancelled_at: datetime
 
@@ -160,7 +169,8 @@ def read_books(folder: Path) -> Books:
             wallets=[Wallet(*row) for row in rows(
                 "Wallets", "wallet_id, user_id, currency, balance, reserved")],
             orders={row[0]: Order(*row) for row in rows(
-                "Orders", "order_id, user_id, market_id, side, quantity, filled_qty")},
+                "Orders", "order_id, user_id, market_id, side, quantity, filled_qty, price, "
+                "status, created_at")},
             trades=[Trade(*row) for row in rows(
                 "Trades", "trade_id, market_id, buy_order_id, sell_order_id, price, quantity, "
                 "maker_user_id, taker_user_id, maker_fee, taker_fee, executed_at")],
@@ -173,7 +183,7 @@ def read_books(folder: Path) -> Books:
                 "Withdrawals", f"withdrawal_id, {transfer}, "
                 "COALESCE(fee, CAST(0 AS DECIMAL(20, 8))), status")],
             cancellations=[Cancellation(*row) for row in rows(
-                "Order_Cancellations", "cancel_id, user_id, cancelled_at")],
+                "Order_Cancellations", "cancel_id, order_id, user_id, cancelled_at")],
             flags=[Flag(*row) for row in rows(
                 "Risk_Flags", "risk_id, user_id, flag_type, details, flagged_at")],
         )  # fmt: skip

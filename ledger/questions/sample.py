@@ -215,7 +215,7 @@ def _of_nothing(sample: Sample) -> None:
 
 
 def _filled_otherwise(sample: Sample) -> None:
-    order = sample.rng.choice(sample.tables["Orders"][2:])
+    order = _order_of(sample, _untouched(sample)[3])
     assert isinstance(order[7], int)
     order[7] += 1
     sample.planted.add(("filled_quantity", "Orders", str(order[0])))
@@ -235,15 +235,83 @@ def _flag(sample: Sample) -> None:
     sample.planted.add(("unsupported_flag", "Risk_Flags", "4001"))
 
 
+def _order_of(sample: Sample, order_id: object) -> Row:
+    return next(row for row in sample.tables["Orders"] if row[0] == order_id)
+
+
+def _filled_status(sample: Sample) -> None:
+    """FILLED, with less than its quantity, as its trade says."""
+    order = _order_of(sample, _untouched(sample)[3])
+    assert isinstance(order[6], int)
+    order[6] += UNITS
+    sample.planted.add(("wrong_status", "Orders", str(order[0])))
+
+
+def _beyond_limit(sample: Sample) -> None:
+    trade = _untouched(sample)
+    order = _order_of(sample, trade[2])
+    assert isinstance(trade[4], int)
+    order[5] = trade[4] - 1
+    sample.planted.add(("beyond_limit", "Trades", str(trade[0])))
+
+
+def _before_order(sample: Sample) -> None:
+    trade = _untouched(sample)
+    order, at = _order_of(sample, trade[3]), trade[10]
+    assert isinstance(at, datetime)
+    order[9] = at + timedelta(seconds=1)
+    sample.planted.add(("before_order", "Trades", str(trade[0])))
+
+
+def _foreign_market(sample: Sample) -> None:
+    """The sale is of the other market, at any price."""
+    trade = _untouched(sample)
+    order = _order_of(sample, trade[3])
+    order[2] = 3 - int(str(trade[1]))
+    sample.planted.add(("foreign_market", "Trades", str(trade[0])))
+
+
+def _foreign_cancel(sample: Sample) -> None:
+    """By another user; and one of an order that was filled, of a moment behind its trade."""
+    at = DAY + timedelta(hours=11)
+    sample.add("Orders", 19_901, 2, 1, "BUY", "LIMIT", 31_000 * UNITS, UNITS, 0, "CANCELLED", at,
+               at)  # fmt: skip
+    sample.add("Order_Cancellations", 5101, 19_901, 4, at, "User requested cancel")
+    sample.planted.add(("foreign_cancel", "Order_Cancellations", "5101"))
+    filled = _order_of(sample, _untouched(sample)[3])
+    sample.add("Order_Cancellations", 5102, filled[0], filled[1], at, "User requested cancel")
+    sample.planted.add(("cancel_of_filled", "Order_Cancellations", "5102"))
+
+
+def _needs(sample: Sample) -> dict[tuple[object, str], int]:
+    """What open orders need, by user and currency."""
+    needs: dict[tuple[object, str], int] = {}
+    for _, user, market, side, _, price, quantity, filled, status, *_ in sample.tables["Orders"]:
+        if status != "PARTIALLY_FILLED":
+            continue
+        base, quote = next((row[2], row[3]) for row in MARKETS if row[0] == market)
+        assert isinstance(quantity, int)
+        assert isinstance(filled, int)
+        assert isinstance(price, int)
+        rest = quantity - filled
+        place = (user, base if side == "SELL" else quote)
+        units = rest if side == "SELL" else half_even(price * rest, UNITS)
+        needs[place] = needs.get(place, 0) + units
+    return needs
+
+
 FAULTS: tuple[Callable[[Sample], None], ...] = (
     _large_fee, _foreign_currency, _half_amount, _orphan, _no_fee_rows, _no_transfer_rows,
-    _posted_twice, _of_nothing, _filled_otherwise, _flag,
+    _posted_twice, _of_nothing, _filled_otherwise, _flag, _filled_status, _beyond_limit,
+    _before_order, _foreign_market, _foreign_cancel,
 )  # fmt: skip
 
 
 def _wallets(sample: Sample, faults: bool) -> None:
-    """Every user's, as the ledger has it; with faults one differs, one is in debt, one lacks."""
-    key = 1000
+    """Every user's, as the ledger has it; with faults one differs, one is in debt, one lacks, one
+    is there twice and one reserves nothing for an open order."""
+    key, needs = 1000, _needs(sample)
+    open_handed = min((place for place in needs if place[0] != 2), key=str, default=None)
     currencies = ("USD", "BTC", "ETH")
     traders = {row[1] for row in sample.tables["Orders"] if row[2] == 2 and row[8] == "FILLED"}
     lacks = min(user for user in traders if isinstance(user, int))
@@ -254,7 +322,10 @@ def _wallets(sample: Sample, faults: bool) -> None:
                 row[3] for row in sample.tables["Ledger_Entries"]
                 if row[1] == user and row[2] == currency and isinstance(row[3], int)
             )  # fmt: skip
-            reserved = 0
+            reserved = needs.get((user, currency), 0)
+            if faults and (user, currency) == open_handed:
+                reserved = 0
+                sample.planted.add(("not_reserved", "Wallets", str(key)))
             if faults and (user, currency) == (lacks, "ETH"):
                 sample.planted.add(("missing_wallet", "Users", f"{user} ETH"))
                 continue
@@ -265,6 +336,9 @@ def _wallets(sample: Sample, faults: bool) -> None:
                 reserved = units + 1
                 sample.planted.add(("negative_balance", "Wallets", str(key)))
             sample.add("Wallets", key, user, currency, units, reserved)
+    if faults:
+        sample.add("Wallets", key + 1, 6, "BTC", 0, 0)
+        sample.planted.add(("wallet_twice", "Wallets", str(key + 1)))
 
 
 def _inserts(sample: Sample) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The five questions: three databases answer alike, and our own answers are what the text means."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from fractions import Fraction
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from openoutcry.ledger.errors import QuestionsError
 from openoutcry.ledger.questions import anomalies, corrected, faithful
-from openoutcry.ledger.questions.books import half_even, read_books
+from openoutcry.ledger.questions.books import Cancellation, half_even, read_books
 from openoutcry.ledger.questions.sample import write_sample
 from tests.support.ledger import questions as shared
 from tests.support.ledger.questions import GIVEN, needs_given
@@ -25,7 +26,7 @@ def test_every_fault_of_the_given_books_is_found_and_no_other():
         ("orphan_trade", "8002"), ("missing_wallet", "1 ETH"), ("missing_fee", "8001"),
         ("missing_entry", "6001"), ("missing_entry", "6002"), ("unsupported_flag", "4001"),
         ("wallet_differs", "1001"), ("wallet_differs", "1002"), ("wallet_differs", "1003"),
-        ("wallet_differs", "1004"), ("wallet_differs", "1005"),
+        ("wallet_differs", "1004"), ("wallet_differs", "1005"), ("not_reserved", "1001"),
     }  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def test_the_given_questions_as_their_text_means_them():
 
 def test_every_fault_planted_is_found_and_no_other(sample):
     folder, planted = sample
-    assert len({kind for kind, _, _ in planted}) == 13
+    assert len({kind for kind, _, _ in planted}) == 21
     assert {one[:3] for one in anomalies.find(read_books(folder))} == planted
 
 
@@ -67,6 +68,88 @@ def test_books_without_faults_have_none_and_our_answers_are_the_sqls(seed, tmp_p
     assert ours == faithful.ask(tmp_path / "made", only="q1")["q1"].rows
     assert all(row[-1] == 0 for row in corrected.answer(books, "q5", parameters).rows
                if row[1] != "venue")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def faultless(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("books") / "faultless"
+    write_sample(folder, 5, trades=20, faults=False)
+    return read_books(folder)
+
+
+def changed(books, what, at, **fields):
+    """The books with one row changed."""
+    rows = getattr(books, what)
+    if isinstance(rows, dict):
+        return replace(books, **{what: rows | {at: rows[at]._replace(**fields)}})
+    rows = [row._replace(**fields) if index == at else row for index, row in enumerate(rows)]
+    return replace(books, **{what: rows})
+
+
+def found(books):
+    return {one[:3] for one in anomalies.find(books)}
+
+
+@pytest.mark.parametrize(
+    ("status", "filled", "fault"),
+    [("FILLED", -1, True), ("FILLED", 1, True), ("FILLED", 0, False), ("OPEN", 0, True),
+     ("PARTIALLY_FILLED", 0, True), ("PARTIALLY_FILLED", -1, False), ("CANCELLED", 0, True),
+     ("CANCELLED", -1, False), ("CANCELLED", 1, True)],
+)  # fmt: skip
+def test_a_status_is_held_against_what_was_filled(faultless, status, filled, fault):
+    """``filled``: by how much an order's trades are above its quantity."""
+    order = next(one for one in faultless.orders.values() if one.status == "FILLED")
+    quantity = order.filled_qty_units - filled
+    books = changed(faultless, "orders", order.order_id, status=status, quantity_units=quantity)
+    of_order = {one for one in found(books) if one[2] == str(order.order_id)}
+    assert (("wrong_status", "Orders", str(order.order_id)) in of_order) == fault
+
+
+def test_each_way_in_which_an_order_does_not_allow_its_trade(faultless):
+    trade = faultless.trades[3]
+    key = str(trade.trade_id)
+    buy = faultless.orders[trade.buy_order_id]
+    for fields, kind in (
+        ({"side": "SELL"}, "wrong_side"),
+        ({"created_at": trade.executed_at + timedelta(seconds=1)}, "before_order"),
+        ({"price_units": trade.price_units - 1}, "beyond_limit"),
+        ({"market_id": 3 - trade.market_id}, "foreign_market"),
+    ):
+        books = changed(faultless, "orders", buy.order_id, **fields)
+        assert (kind, "Trades", key) in found(books), kind
+    assert found(changed(faultless, "orders", buy.order_id, price_units=None)) == set()
+    cancel = Cancellation(1, buy.order_id, buy.user_id, trade.executed_at - timedelta(seconds=1))
+    assert ("after_cancel", "Trades", key) in found(replace(faultless, cancellations=[cancel]))
+
+
+def test_reserves_of_open_orders_are_needed_whole(faultless):
+    """One unit less than the open orders need is a fault, one more is none."""
+    places = {(one.user_id, "USD") for one in faultless.orders.values() if one.is_open}
+    place = min(place for place in places)
+    at, wallet = next((at, one) for at, one in enumerate(faultless.wallets)
+                      if (one.user_id, one.currency) == place and one.reserved_units)  # fmt: skip
+    for more, faults in ((0, set()), (1, set()),
+                         (-1, {("not_reserved", "Wallets", str(wallet.wallet_id))})):  # fmt: skip
+        units = wallet.reserved_units + more
+        assert found(changed(faultless, "wallets", at, reserved_units=units)) == faults
+    gone = [one for one in faultless.wallets if one is not wallet]
+    assert ("not_reserved", "Users", f"{place[0]} USD") in found(replace(faultless, wallets=gone))
+
+
+def test_two_wallets_of_one_user_and_currency_are_judged_together(faultless):
+    first = faultless.wallets[0]
+    half = first.balance_units // 2
+    parts = [first._replace(balance_units=half),
+             first._replace(wallet_id=77, balance_units=first.balance_units - half,
+                            reserved_units=0)]  # fmt: skip
+    books = replace(faultless, wallets=[*parts, *faultless.wallets[1:]])
+    assert found(books) == {("wallet_twice", "Wallets", "77")}
+
+
+@pytest.mark.parametrize("seed", [4, *(pytest.param(n, marks=pytest.mark.long) for n in range(20))])
+def test_other_seeds_plant_what_is_found(seed, tmp_path):
+    planted = write_sample(tmp_path / "made", seed, trades=24)
+    assert found(read_books(tmp_path / "made")) == planted
 
 
 def test_equal_seeds_make_equal_books(tmp_path):
