@@ -1,0 +1,80 @@
+"""The verifier that docs/proof.md prints, as it is printed, against the venue's own proofs."""
+
+import json
+import re
+import sys
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+
+from openoutcry.ledger.proof import files
+from openoutcry.ledger.proof.make import make_proofs
+from openoutcry.ledger.proof.statement import public_key_of, signed
+from tests import ROOT
+
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "proof.md").read_text(), re.S)
+MEMBERS = {f"member {n}/ä": (7 * n, 2**62 + n, 10**n) for n in range(13)}
+ASSETS = ("BTC", "USD", "Ünits")
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("proofs")
+    files.write_key(folder / "key")
+    statement = make_proofs(folder / "key", 123_456, ASSETS, MEMBERS, folder / "out")
+    return folder, statement
+
+
+def verified(monkeypatch, capsys, statement, proof, key):
+    """What the page's program prints."""
+    monkeypatch.setattr(sys, "argv", ["verify", str(statement), str(proof), key.hex()])
+    exec(compile(BLOCKS[0], "docs/proof.md", "exec"), {})
+    return capsys.readouterr().out
+
+
+def proofs_of(folder):
+    return sorted((folder / "out" / "members").iterdir())
+
+
+def test_every_member_s_proof_is_verified_by_the_page_s_program(venue, monkeypatch, capsys):
+    folder, _ = venue
+    assert len(BLOCKS) == 1
+    key = public_key_of(files.read_key(folder / "key")[0])
+    seen = ""
+    for path in proofs_of(folder):
+        seen += verified(monkeypatch, capsys, folder / "out" / "statement.json", path, key)
+    lines = sorted(f"{name} {dict(zip(ASSETS, held, strict=True))}\n"
+                   for name, held in MEMBERS.items())  # fmt: skip
+    assert sorted(seen.splitlines(keepends=True)) == lines
+
+
+def test_a_challenged_statement_is_verified_too(venue, monkeypatch, capsys, tmp_path):
+    folder, statement = venue
+    private = files.read_key(folder / "key")[0]
+    challenge = bytes(range(32))
+    document = files.statement_document(
+        statement, public_key_of(private), signed(statement, private, challenge), challenge
+    )
+    path = tmp_path / "answered.json"
+    path.write_text(json.dumps(document))
+    key = public_key_of(private)
+    assert verified(monkeypatch, capsys, path, proofs_of(folder)[0], key)
+    path.write_text(json.dumps(document | {"challenge": bytes(32).hex()}))
+    with pytest.raises(InvalidSignature):
+        verified(monkeypatch, capsys, path, proofs_of(folder)[0], key)
+
+
+@pytest.mark.parametrize("field", ["member", "salt", "balances", "leaf_index", "siblings"])
+def test_what_was_changed_is_not_verified(venue, monkeypatch, capsys, tmp_path, field):
+    folder, _ = venue
+    key = public_key_of(files.read_key(folder / "key")[0])
+    proof = json.loads(proofs_of(folder)[3].read_text())
+    changes = {
+        "member": proof["member"] + "x", "salt": bytes(32).hex(),
+        "balances": [proof["balances"][0] + "1", *proof["balances"][1:]],
+        "leaf_index": str(int(proof["leaf_index"]) ^ 1), "siblings": proof["siblings"][::-1],
+    }  # fmt: skip
+    path = tmp_path / "proof.json"
+    path.write_text(json.dumps(proof | {field: changes[field]}))
+    with pytest.raises(AssertionError):
+        verified(monkeypatch, capsys, folder / "out" / "statement.json", path, key)
