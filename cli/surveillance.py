@@ -124,7 +124,8 @@ def _row(findings: "CaseBook", case: "Case") -> dict[str, Any]:
 
 @surveillance.command()
 @journal_argument
-@click.option("--open", "only_open", is_flag=True, help="Without those that are closed.")
+@click.option("--open", "only_open", is_flag=True,
+              help="Without those that are closed or suppressed.")  # fmt: skip
 @as_json_option
 def cases(journal: Path, only_open: bool, as_json: bool) -> None:
     """What was found: one case for a pattern, its participants, a symbol and a stretch of time."""
@@ -136,7 +137,7 @@ def cases(journal: Path, only_open: bool, as_json: bool) -> None:
     findings = CaseBook.of(journal)
     rows = [_row(findings, case) for case in findings.cases]
     if only_open:
-        rows = [row for row in rows if row["status"] != "closed"]
+        rows = [row for row in rows if row["status"] not in ("closed", "suppressed")]
     if as_json:
         click.echo(json.dumps({"cases": rows}))
         return

@@ -13,6 +13,10 @@ GAP_NS = 30 * 60 * 10**9
 DAY_NS = 86_400 * 10**9
 MAX_EVIDENCE = 64
 LOW, MEDIUM, HIGH = "low", "medium", "high"
+COUNTS = (Detector.EXCESSIVE_CANCELS, Detector.ORDER_TO_TRADE)
+"""Detectors that count messages: a number beyond a limit is no pattern of abuse by itself.  What
+they say of participants in a day, in whatever symbols, is one case, of medium severity at most."""
+COUNTED = tuple(detector.name.lower() for detector in COUNTS)
 
 
 @dataclass
@@ -41,10 +45,15 @@ class Case:
     """Commands that show it, the first ones where there are many."""
     head: str = ""
     """Hash behind its last hit."""
+    also: list[str] = field(default_factory=list)
+    """Further detectors and symbols of the same case, as "order_to_trade OUTCRY"."""
+    suppressed: str = ""
+    """Why nobody has to look at it: its participants are registered market makers."""
 
     @property
     def severity(self) -> str:
-        return severity_of(self.score)
+        severity = LOW if self.suppressed else severity_of(self.score)
+        return MEDIUM if severity == HIGH and self.detector in COUNTED else severity
 
     def as_json(self) -> dict[str, Any]:
         """All of it, and its severity."""
@@ -55,9 +64,15 @@ def severity_of(score: int) -> str:
     return HIGH if score >= 70 else MEDIUM if score >= 40 else LOW
 
 
-def fold(hits: Records, symbols: Sequence[str], heads: Iterable[str]) -> list[Case]:
+Makers = Sequence[Sequence[Any]]
+"""Rows of participants, symbols (none: all) and the reason."""
+
+
+def fold(
+    hits: Records, symbols: Sequence[str], heads: Iterable[str], makers: Makers = ()
+) -> list[Case]:
     """The cases of all hits (HIT_DTYPE) so far, in the order in which they were opened."""
-    folding = Folding(symbols)
+    folding = Folding(symbols, makers)
     folding.add(hits, heads)
     return folding.cases
 
@@ -65,8 +80,9 @@ def fold(hits: Records, symbols: Sequence[str], heads: Iterable[str]) -> list[Ca
 class Folding:
     """The cases of the hits that were added so far, in the order in which they were opened."""
 
-    def __init__(self, symbols: Sequence[str]) -> None:
-        self.symbols = symbols
+    def __init__(self, symbols: Sequence[str], makers: Makers = ()) -> None:
+        """``makers``: the registered market makers (``Settings.maker_rows``)."""
+        self.symbols, self.makers = symbols, makers
         self.cases: list[Case] = []
         self._latest: dict[tuple[int, tuple[int, ...], int], Case] = {}
 
@@ -74,14 +90,39 @@ class Folding:
         """The next hits (HIT_DTYPE), and the hash behind each."""
         for hit, head in zip(hits, heads, strict=True):
             who = tuple(sorted(hit["participants"][: hit["members"]].tolist()))
-            key = int(hit["detector"]), who, int(hit["instrument"])
+            detector, instrument = int(hit["detector"]), int(hit["instrument"])
+            counts = detector in COUNTS
+            key = (int(COUNTS[0]), who, NO_INSTRUMENT) if counts else (detector, who, instrument)
             case, ts_ns = self._latest.get(key), int(hit["ts_ns"])
-            same = case is not None and ts_ns - case.last_ns <= GAP_NS
+            same = case is not None and (counts or ts_ns - case.last_ns <= GAP_NS)
             if case is None or not same or ts_ns // DAY_NS != case.opened_ns // DAY_NS:
                 case = _opened(len(self.cases) + 1, hit, who, self.symbols)
+                if counts:
+                    case.suppressed = self._registered(who, case.symbol)
                 self._latest[key] = case
                 self.cases.append(case)
+            elif counts:
+                self._join(case, hit)
             _add(case, hit, head)
+
+    def _join(self, case: Case, hit: Any) -> None:
+        """Another symbol or detector of a day's counts."""
+        symbol = self.symbols[int(hit["instrument"])]
+        name = Detector(int(hit["detector"])).name.lower()
+        if (name, symbol) != (case.detector, case.symbol) and f"{name} {symbol}" not in case.also:
+            case.also.append(f"{name} {symbol}")
+        if not self._registered(case.participants, symbol):
+            case.suppressed = ""
+
+    def _registered(self, who: tuple[int, ...], symbol: str) -> str:
+        """Why these may quote so much in a symbol; empty: one of them may not."""
+        reasons: dict[int, str] = {}
+        for participants, symbols, why in self.makers:
+            if not symbols or symbol in symbols:
+                reasons |= dict.fromkeys(participants, f"registered market maker: {why}")
+        if not all(one in reasons for one in who):
+            return ""
+        return "; ".join(dict.fromkeys(reasons[one] for one in who))
 
 
 def _opened(number: int, hit: Any, who: tuple[int, ...], symbols: Sequence[str]) -> Case:

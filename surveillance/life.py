@@ -18,8 +18,8 @@ from openoutcry.surveillance.errors import SurveillanceError
 
 NAME = "life.jsonl"
 ACTIONS = ("review", "escalate", "close", "reopen")
-OPEN, REVIEWED, ESCALATED, CLOSING, CLOSED = (
-    "open", "reviewed", "escalated", "closing", "closed",
+OPEN, REVIEWED, ESCALATED, CLOSING, CLOSED, SUPPRESSED = (
+    "open", "reviewed", "escalated", "closing", "closed", "suppressed",
 )  # fmt: skip
 Entry = dict[str, Any]
 
@@ -36,7 +36,7 @@ class Standing:
 
 def standing_of(case: Case, entries: list[Entry]) -> Standing:
     """By the entries about this case, in their order."""
-    standing = Standing(OPEN)
+    standing = Standing(SUPPRESSED if case.suppressed else OPEN)
     for entry in entries:
         if entry["case"] != case.number:
             continue

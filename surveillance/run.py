@@ -66,7 +66,11 @@ class Watching:
 
     def _keep_settings(self, settings: Settings) -> None:
         path = self.folder / "settings.json"
-        kept = {"digest": settings.digest(), "journal_id": f"{self.reader.journal_id:016x}"}
+        kept: dict[str, Any] = {
+            "digest": settings.digest(), "journal_id": f"{self.reader.journal_id:016x}",
+        }  # fmt: skip
+        if settings.market_makers:
+            kept["market_makers"] = settings.maker_rows()
         if path.exists():
             if _settings_of(path) != kept:
                 raise SurveillanceError(
@@ -198,13 +202,20 @@ def write_whole(path: Path, content: bytes) -> None:
         raise SurveillanceError(f"{path}: {error.strerror}: nothing of it was written") from None
 
 
-def _settings_of(path: Path) -> dict[str, str]:
+def _settings_of(path: Path) -> dict[str, Any]:
     """What a journal was begun to be looked at with.  Raises :class:`SurveillanceError` if it is
     not what was written, ``FileNotFoundError`` if there is none."""
     data = path.read_bytes()
     with suppress(ValueError, TypeError, KeyError):
         document = json.loads(data)
-        kept = {"digest": str(document["digest"]), "journal_id": str(document["journal_id"])}
+        kept: dict[str, Any] = {
+            "digest": str(document["digest"]), "journal_id": str(document["journal_id"]),
+        }  # fmt: skip
+        if "market_makers" in document:
+            kept["market_makers"] = [
+                [list(map(int, who)), list(map(str, symbols)), str(why)]
+                for who, symbols, why in document["market_makers"]
+            ]
         if (json.dumps(kept) + "\n").encode() == data:
             return kept
     raise SurveillanceError(f"{path} is not what was written")
@@ -282,16 +293,17 @@ class CaseBook:
         not hold."""
         reader, folder = JournalReader(directory), folder_of(Path(directory))
         try:
-            digest = _settings_of(folder / "settings.json")["digest"]
+            told = _settings_of(folder / "settings.json")
         except FileNotFoundError:
             raise SurveillanceError(
                 f"{directory} was not analysed yet: outcry surveillance run"
             ) from None
-        begin = beginning(reader.journal_id, digest)
+        begin = beginning(reader.journal_id, told["digest"])
         symbols = [
             s.decode() for s in make_instruments(reader.config["instruments"])["symbol"].tolist()
         ]
-        cases = cls(folder, reader.config, begin, Folding(symbols), head=begin)
+        cases = cls(folder, reader.config, begin, Folding(symbols, told.get("market_makers", ())),
+                    head=begin)  # fmt: skip
         cases.refresh()
         return cases
 

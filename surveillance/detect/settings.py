@@ -17,6 +17,11 @@ A file in TOML::
     lots = 5000
     known = 2026-11-23T14:00:00Z
 
+    [[market_maker]]       # registered: it quotes both sides, and few of its quotes trade
+    participants = [101]
+    symbols = ["OUTCRY"]   # of all, if it is left out
+    why = "agreement of 2026-01-05"
+
     [parameters]           # any of docs/surveillance.md
     spoof_repeats = 4
 """
@@ -59,6 +64,15 @@ class Related:
 
 
 @dataclass(frozen=True)
+class MarketMaker:
+    """Participants that are registered to quote these symbols (none: all)."""
+
+    participants: tuple[int, ...]
+    symbols: tuple[str, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """What the detectors are told; the same settings and journal give the same hits."""
 
@@ -66,14 +80,22 @@ class Settings:
     linked: tuple[tuple[str, str], ...] = ()
     clients: tuple[ClientOrder, ...] = ()
     parameters: dict[str, int] = field(default_factory=dict)
+    market_makers: tuple[MarketMaker, ...] = ()
 
     def digest(self) -> str:
         """BLAKE2b over all of it."""
-        text = json.dumps([
+        told: list[Any] = [
             [[sorted(group.participants), group.why] for group in self.related], self.linked,
             [vars(order) for order in self.clients], parameters(self.parameters).tolist(),
-        ], sort_keys=True)  # fmt: skip
+        ]  # fmt: skip
+        if self.market_makers:
+            told.append(self.maker_rows())
+        text = json.dumps(told, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def maker_rows(self) -> list[list[Any]]:
+        """The registered market makers as JSON can hold them."""
+        return [[list(one.participants), list(one.symbols), one.why] for one in self.market_makers]
 
     def owners(self) -> npt.NDArray[np.int64]:
         """By participant the smallest number of those that belong to it."""
@@ -138,15 +160,14 @@ def settings_of_text(text: str) -> Settings:
 
 
 def _settings(data: dict[str, Any]) -> Settings:
-    known = {"related", "linked", "client_order", "parameters"}
+    known = {"related", "linked", "client_order", "market_maker", "parameters"}
     unknown = sorted(set(data) - known)
     if unknown:
         raise SurveillanceError(
             f"unknown table {unknown[0]!r}: there are {', '.join(sorted(known))}"
         )
-    for name, kind, shown in (("parameters", dict, "[parameters]"), *(
-        (name, list, f"[[{name}]]") for name in ("related", "linked", "client_order")
-    )):  # fmt: skip
+    lists = ((name, list, f"[[{name}]]") for name in sorted(known - {"parameters"}))
+    for name, kind, shown in (("parameters", dict, "[parameters]"), *lists):
         if not isinstance(data.get(name, kind()), kind):
             raise SurveillanceError(f"{name} is no {shown}")
     changed = data.get("parameters", {})
@@ -167,7 +188,23 @@ def _settings(data: dict[str, Any]) -> Settings:
         _client(row, f"client_order {at}")
         for at, row in enumerate(data.get("client_order", []), start=1)
     )
-    return Settings(related, tuple(linked), clients, changed)
+    makers = tuple(
+        _maker(row, f"market_maker {at}")
+        for at, row in enumerate(data.get("market_maker", []), start=1)
+    )
+    return Settings(related, tuple(linked), clients, changed, makers)
+
+
+def _maker(row: dict[str, Any], where: str) -> MarketMaker:
+    numbers = _field(row, "participants", list, where)
+    symbols = _field({"symbols": [], **row}, "symbols", list, where)
+    if not numbers:
+        raise SurveillanceError(f"{where}: participants are [], not one or more")
+    why = _field(row, "why", str, where)
+    if not why.strip():
+        raise SurveillanceError(f"{where}: why is empty: it is the reason of what is suppressed")
+    makers = tuple(_participant(number, where) for number in numbers)
+    return MarketMaker(makers, tuple(str(symbol) for symbol in symbols), why.strip())
 
 
 def _related(row: dict[str, Any], where: str) -> Related:

@@ -199,3 +199,53 @@ def test_every_detector_has_a_definition() -> None:
     from openoutcry.surveillance.definitions import DEFINITIONS
 
     assert list(DEFINITIONS) == [one.name.lower() for one in Detector]
+
+
+CANCELS, RATIO = int(Detector.EXCESSIVE_CANCELS), int(Detector.ORDER_TO_TRADE)
+MAKERS = [[[3, 4], ["AA"], "agreement 7"], [[5], [], "agreement 8"]]
+
+
+def counted(*rows: np.ndarray, makers: list[list[object]] | None = None) -> list[Case]:
+    hits = np.concatenate(rows)
+    heads = [f"{n:02x}" for n in range(len(hits))]
+    return fold(hits, ["AA", "BB"], heads, makers or [])
+
+
+def in_symbol(row: np.ndarray, instrument: int, score: int = 50) -> np.ndarray:
+    row["instrument"], row["score"] = instrument, score
+    return row
+
+
+def test_counts_of_messages_are_one_case_a_day_and_participant() -> None:
+    """Whatever the symbol, the detector and the time between; and never of high severity."""
+    apart = GAP_NS * 3 // 2
+    rows = [in_symbol(hit(1, NOON_NS, detector=CANCELS), 0, 98),
+            in_symbol(hit(2, NOON_NS + apart, detector=CANCELS), 0, 100),
+            in_symbol(hit(3, NOON_NS + 2 * apart, detector=RATIO), 1, 40),
+            in_symbol(hit(4, NOON_NS + 86_400 * 10**9, detector=CANCELS), 0, 95)]  # fmt: skip
+    cases = counted(*rows, in_symbol(hit(5, NOON_NS, (4,), CANCELS), 0, 95))
+    assert [(case.participants, case.hits, case.also, case.severity) for case in cases] == [
+        ((3,), 3, ["order_to_trade BB"], "medium"), ((3,), 1, [], "medium"),
+        ((4,), 1, [], "medium"),
+    ]  # fmt: skip
+    (other,) = counted(in_symbol(hit(1, NOON_NS, detector=int(Detector.SPOOFING)), 0, 98))
+    assert other.severity == "high"
+
+
+def test_counts_of_registered_market_makers_are_suppressed_with_the_reason() -> None:
+    def one(who: tuple[int, ...], instrument: int, detector: int = CANCELS) -> Case:
+        (case,) = counted(in_symbol(hit(1, NOON_NS, who, detector), instrument, 98), makers=MAKERS)
+        return case
+
+    assert one((3,), 0).suppressed == "registered market maker: agreement 7"
+    assert one((3,), 0).severity == "low"
+    assert standing_of(one((3,), 0), []).status == "suppressed"
+    assert one((5,), 1).suppressed == "registered market maker: agreement 8"
+    # Of another symbol, of another participant, and a pattern are cases as ever.
+    for case in (one((3,), 1), one((6,), 0), one((3, 6), 0), one((3,), 0, 1)):
+        assert case.suppressed == ""
+        assert standing_of(case, []).status == "open"
+    # What is beyond its registration opens the whole case.
+    rows = [in_symbol(hit(n, NOON_NS + n, (3,), CANCELS), n - 1, 98) for n in (1, 2)]
+    (case,) = counted(*rows, makers=MAKERS)
+    assert (case.hits, case.suppressed) == (2, "")

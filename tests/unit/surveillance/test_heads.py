@@ -2,11 +2,12 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from openoutcry.journal.desk_record import NAME as DESK
 from openoutcry.surveillance.detect.layout import HIT_DTYPE, Detector
-from openoutcry.surveillance.detect.settings import Settings
+from openoutcry.surveillance.detect.settings import Settings, settings_of_text
 from openoutcry.surveillance.errors import SurveillanceError
 from openoutcry.surveillance.evidence import NAME as HITS
 from openoutcry.surveillance.evidence import ROW_BYTES
@@ -18,7 +19,6 @@ from tests.support.ledger import ledger_flow as flow
 @pytest.fixture
 def looked_at(tmp_path):
     """A journal with three hits that were written, and two decisions."""
-    import numpy as np
 
     home = flow.write_journal(tmp_path / "day", flow.draw(300, 2))
     watching = Watching(home, Settings())
@@ -89,3 +89,26 @@ def test_begun_anew_with_other_settings_nothing_is_missed(looked_at):
     shutil.move(folder_of(looked_at), looked_at / "old")
     run(looked_at, Settings(parameters={"spoof_repeats": 4}))
     assert CaseBook.of(looked_at).entries == []
+
+
+def test_market_makers_are_kept_with_the_settings(tmp_path):
+    home = flow.write_journal(tmp_path / "day", flow.draw(50, 2))
+    text = '[[market_maker]]\nparticipants = [4]\nwhy = "agreement 7"\n'
+    venue_settings = settings_of_text(text)
+    watching = Watching(home, venue_settings)
+    hits = np.zeros(1, HIT_DTYPE)
+    hits["number"], hits["detector"], hits["members"] = 1, int(Detector.ORDER_TO_TRADE), 1
+    hits["participants"][:, 0] = 4
+    watching.evidence.add(hits)
+    watching.write_status()
+    watching.close()
+    (case,) = CaseBook.of(home).cases
+    assert case.suppressed == "registered market maker: agreement 7"
+    assert venue_settings.digest() != Settings().digest()
+    with pytest.raises(SurveillanceError, match="other settings"):
+        Watching(home, Settings())
+    for bad, words in (("participants = [4]", "why is missing"), ('why = "x"', "participants"),
+                       ('participants = []\nwhy = "x"', "not one or more"),
+                       ('participants = [4]\nwhy = " "', "why is empty")):  # fmt: skip
+        with pytest.raises(SurveillanceError, match=words):
+            settings_of_text(f"[[market_maker]]\n{bad}\n")
