@@ -19,6 +19,8 @@ RAMP_NS, RAMP_BPS = offset("ramp_ns"), offset("ramp_bps")
 RAMP_TRADES, RAMP_SHARE = offset("ramp_trades"), offset("ramp_share_percent")
 MARKING_NS, MARKING_BPS = offset("marking_ns"), offset("marking_bps")
 MARKING_SHARE, MARKING_OWN = offset("marking_share_percent"), offset("marking_own_percent")
+MARKING_PRESSURE = offset("marking_pressure_percent")
+MARKING_VOLUME = offset("marking_volume_percent")
 CROSS_BPS, CROSS_LOTS = offset("cross_bps"), offset("cross_lots")
 CROSS_SIZE = offset("cross_size")
 CROSS_SHARE = offset("cross_share_percent")
@@ -279,25 +281,66 @@ def marked(state: int, book: int, instrument: int, detector: int, end_ns: int, p
         cell = tab.cell_at(state, row)
         row = load_i64(cell + lay.C_NEXT_CELL)
         base = cell + lay.C_BUCKETS
-        move = tab.window_sum(base, end_ns, span, lay.K_MOVE)
-        if abs(move) < least:
-            continue
-        up = move > 0
-        word = lay.K_BUY_TOOK if up else lay.K_SELL_TOOK
-        took = tab.window_sum(base, end_ns, span, word)
-        everybody = tab.window_sum(market, end_ns, span, word)
+        move, up = tab.window_sum(base, end_ns, span, lay.K_MOVE), True
+        pressed = abs(move) < least
+        bought = tab.window_sum(base, end_ns, span, lay.K_BUY_TOOK)
+        sold = tab.window_sum(base, end_ns, span, lay.K_SELL_TOOK)
+        if not pressed:
+            up = move > 0
+            word = lay.K_BUY_TOOK if up else lay.K_SELL_TOOK
+            took = bought if up else sold
+            everybody = tab.window_sum(market, end_ns, span, word)
+            if took * 100 < tab.parameter(state, MARKING_SHARE) * everybody:
+                continue
+        else:
+            # Others stood at each price again: what counts is who pressed, and where it ended.
+            up = bought > sold
+            took = abs(bought - sold)
+            everybody = tab.window_sum(market, end_ns, span, lay.K_BUY_TOOK)
+            everybody += tab.window_sum(market, end_ns, span, lay.K_SELL_TOOK)
+            if took == 0 or took * 100 < tab.parameter(state, MARKING_PRESSURE) * everybody:
+                continue
+            move = closing_move(book, end_ns, span, price, up)
+            if move < least:
+                continue
+            move = move if up else -move
         own_word = lay.K_BUY_LOTS if up else lay.K_SELL_LOTS
         now_lots = tab.window_sum(base, end_ns, span, own_word)
         lots = tab.window_sum(base, end_ns, FIVE_MINUTES_NS, own_word)
-        if took * 100 < tab.parameter(state, MARKING_SHARE) * everybody:
-            continue
         if now_lots * 100 < tab.parameter(state, MARKING_OWN) * lots:
             continue
+        if pressed:
+            volume = tab.window_sum(market, end_ns, span, lay.K_BUY_LOTS)
+            if now_lots * 100 < tab.parameter(state, MARKING_VOLUME) * volume:
+                continue
         score = 40 + 60 * took // max(everybody, 1)
         hit = tab.tell(state, detector, instrument, score, end_ns - span, 0)
         tab.add_member(hit, load_i64(cell + lay.C_OWNER))
         tab.measures(hit, took, move, 0, 1)
         tab.evidence(hit, 0, load_i64(state + lay.CAUSE))
+
+
+@kernel
+def closing_move(book: int, end_ns: int, span: int, price: int, up: bool) -> int:
+    """How far the last price is, that way, from where the market was before: from the mid at the
+    begin of a bucket of the span, and from the average price of five minutes without the span, half
+    ticks."""
+    market, ahead = book + lay.B_BUCKETS, 0
+    number = end_ns // lay.BUCKET_NS
+    for back in range(span // lay.BUCKET_NS + 1):
+        bucket = market + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES
+        was = load_i64(bucket + lay.K_MIDDLE)
+        if load_i64(bucket + lay.K_ID) == number - back and was != lay.NONE:
+            moved = tab.limited(2 * price - was)
+            ahead = max(ahead, moved if up else -moved)
+    lots = tab.window_sum(market, end_ns, FIVE_MINUTES_NS, lay.K_BUY_LOTS)
+    lots -= tab.window_sum(market, end_ns, span, lay.K_BUY_LOTS)
+    if lots > 0:
+        value = tab.window_sum(market, end_ns, FIVE_MINUTES_NS, lay.K_BUY_VALUE)
+        value -= tab.window_sum(market, end_ns, span, lay.K_BUY_VALUE)
+        apart = int(2 * (value_of(book, price, 1) - value / lots))
+        ahead = max(ahead, apart if up else -apart)
+    return ahead
 
 
 @kernel

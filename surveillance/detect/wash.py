@@ -1,9 +1,10 @@
 # (intrinsics have no types that mypy could see)
 """Wash trades: matched orders that bring the lots back to where they were.
 
-A leg is a trade of two orders of one size, for half of it or more, the resting one young.  A leg
-within one owner is a cycle by itself; else a new leg from seller to buyer closes one if the buyer's
-lots had come, over legs of that size at about that price, back to the seller within a minute.
+A leg is a trade of two orders of one size, for half of it or more, or of two sizes for most of the
+larger one, the resting one young.  A leg within one owner is a cycle by itself; else a new leg from
+seller to buyer closes one if the buyer's lots had come, over legs of that many lots at about that
+price, back to the seller within a minute.
 
 Those who trade much meet by chance: a leg counts only if the two have traded so with each other
 this hour more often than by their other trading they would have.
@@ -18,6 +19,7 @@ from openoutcry.wire.memory import load_i64, not_inlined, store_i64
 AGE, CYCLE, BPS = offset("wash_leg_age_ns"), offset("wash_cycle_ns"), offset("wash_price_bps")
 REPEATS, RING_REPEATS = offset("wash_repeats"), offset("ring_repeats")
 WINDOW, MATCHED = offset("wash_window_ns"), offset("wash_matched_percent")
+UNEVEN = offset("wash_uneven_percent")
 CHANCE_LEGS = offset("wash_chance_legs")
 CHANCE, HOUR_NS = offset("wash_chance_times"), 3_600 * 10**9
 SELF, RELATED = int(lay.Detector.WASH_SELF), int(lay.Detector.WASH_RELATED)
@@ -31,11 +33,13 @@ def leg_at(book: int, number: int) -> int:
 
 
 @kernel_outlined
-def matched(state: int, book: int, instrument: int, maker: int, taker: int, price: int) -> None:
-    """A trade of two orders of one size (rows as they were before it)."""
+def matched(
+    state: int, book: int, instrument: int, maker: int, taker: int, price: int, lots: int
+) -> None:  # fmt: skip
+    """A trade of two orders (rows as they were before it) that were made for each other, of so many
+    lots."""
     not_inlined()
     now, cause = load_i64(state + lay.NOW), load_i64(state + lay.CAUSE)
-    lots = load_i64(maker + lay.O_LOTS)
     if now - load_i64(maker + lay.O_BORN) > tab.parameter(state, AGE):
         return
     seller, buyer = taker, maker

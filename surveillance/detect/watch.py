@@ -216,6 +216,8 @@ def trade(
     store_i64(book + lay.B_LAST, price)
     side = load_i64(taker + lay.O_SIDE)
     bucket = moves.bucket_of_market(book, now)
+    # Of the market each trade once: its lots and its average price.
+    moves.note_side(book, bucket, BUY, price, lots)
     took = lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK
     if auction == 0:
         tab.bump(bucket + took, lots)
@@ -235,11 +237,12 @@ def trade(
     if auction != 0:
         return
     same = load_i64(maker + lay.O_CELL) == load_i64(taker + lay.O_CELL)
-    size = load_i64(maker + lay.O_LOTS)
-    if size == load_i64(taker + lay.O_LOTS) and lots * 100 >= size * tab.parameter(
-        state, wash.MATCHED
-    ):
-        wash.matched(state, book, instrument, maker, taker, price)
+    size, its_size = load_i64(maker + lay.O_LOTS), load_i64(taker + lay.O_LOTS)
+    if size == its_size:
+        if lots * 100 >= size * tab.parameter(state, wash.MATCHED):
+            wash.matched(state, book, instrument, maker, taker, price, size)
+    elif lots * 100 >= max(size, its_size) * tab.parameter(state, wash.UNEVEN):
+        wash.matched(state, book, instrument, maker, taker, price, lots)
     for turn in range(2):
         order = maker if turn == 0 else taker
         cell = tab.cell_at(state, load_i64(order + lay.O_CELL))

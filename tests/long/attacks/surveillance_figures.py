@@ -5,6 +5,7 @@ python -m …surveillance_figures accuracy [--markets 160] [--seed N] [--process
 python -m tests.long.attacks.surveillance_figures quiet [--orders 400000] [--evidence FILE]
 python -m tests.long.attacks.surveillance_figures mixed [--seed N] [--evidence FILE]
 python -m …surveillance_figures evasion [--seconds 3600] [--seed N] [--evidence F]
+python -m …surveillance_figures other [--markets 20] [--seed N] [--processes 2] [--evidence F]
 """
 
 import argparse
@@ -174,9 +175,47 @@ def evasion(seconds: float, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+OTHER_MINUTES, OTHER_CROWD = 12, 60
+
+
+def other_market(name: str, seed: int) -> Accuracy:
+    """One market with one act of another make; no act: a clean day."""
+    from openoutcry.flow.agent_market import AgentMarket
+    from openoutcry.flow.lookalikes import honest
+    from tests.support.surveillance.other_manipulators import other_manipulator
+
+    scripts = [honest, other_manipulator(name)] if name else [honest]
+    scores = Accuracy()
+    count(scores, seed, AgentMarket(seed, OTHER_MINUTES, scripts, 1, OTHER_CROWD))
+    return scores
+
+
+def other(seed: int, markets: int, processes: int) -> dict[str, Any]:
+    """Acts of tests/support/surveillance/other_manipulators.py, whose tactics are not those that
+    the detectors were made on, in markets with seeds from ``seed`` on; and as many clean days."""
+    from tests.support.surveillance.other_manipulators import KINDS
+
+    names = [*KINDS, ""]
+    jobs = [(name, seed + number) for name in names for number in range(markets)]
+    scores = {name: Accuracy() for name in names}
+    with ProcessPoolExecutor(processes) as pool:
+        for (name, _), one in zip(jobs, pool.map(other_market, *zip(*jobs, strict=True)),
+                                  strict=True):  # fmt: skip
+            scores[name].join(one)
+    report: dict[str, Any] = {"seed": seed, "markets": markets, "minutes": OTHER_MINUTES}
+    for name, kind in KINDS.items():
+        seen, missed = (getattr(scores[name], what)[kind.pattern] for what in ("seen", "missed"))
+        report[name] = {"pattern": kind.pattern, "acts": seen + missed, "seen": seen,
+                        "false": dict(scores[name].wrong)}  # fmt: skip
+    clean = scores[""]
+    report["clean days"] = {"markets": markets, "cases": sum(clean.wrong.values()),
+                            "by_detector": dict(clean.wrong)}  # fmt: skip
+    return report
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["accuracy", "quiet", "mixed", "evasion"])
+    parser.add_argument("what", choices=["accuracy", "quiet", "mixed", "evasion", "other"])
     parser.add_argument("--markets", type=int, default=160)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--orders", type=int, default=400_000)
@@ -186,6 +225,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.what == "accuracy":
         report = accuracy(given.seed, given.markets, given.processes)
+    elif given.what == "other":
+        report = other(given.seed, given.markets, given.processes)
     elif given.what == "evasion":
         report = evasion(given.seconds, given.seed)
     elif given.what == "mixed":

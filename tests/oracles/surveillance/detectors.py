@@ -115,8 +115,12 @@ class Reference(Rules):
                 self._paid(order, price, lots)
         if auction:
             return
-        if maker.lots == taker.lots and lots * 100 >= self.p["wash_matched_percent"] * maker.lots:
-            self._matched(instrument, maker, taker, price)
+        even, largest = maker.lots == taker.lots, max(maker.lots, taker.lots)
+        if (
+            lots * 100
+            >= self.p["wash_matched_percent" if even else "wash_uneven_percent"] * largest
+        ):
+            self._matched(instrument, maker, taker, price, largest if even else lots)
         for order in (maker, taker):
             if maker.owner != taker.owner:
                 self._pressure(order, price, lots)

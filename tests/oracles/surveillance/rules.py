@@ -221,7 +221,9 @@ class Rules:
 
     # Wash trades.
 
-    def _matched(self, instrument: int, maker: Order, taker: Order, price: int) -> None:
+    def _matched(
+        self, instrument: int, maker: Order, taker: Order, price: int, lots: int
+    ) -> None:  # fmt: skip
         if self.now - maker.born_ns > self.p["wash_leg_age_ns"]:
             return
         seller, buyer = (maker, taker) if taker.side == Side.BUY else (taker, maker)
@@ -236,9 +238,9 @@ class Rules:
         if seller.owner == buyer.owner:
             same = seller.who == buyer.who
             detector = lay.Detector.WASH_SELF if same else lay.Detector.WASH_RELATED
-            self._cycle(detector, seller.owner, instrument, maker, [seller.who, buyer.who])
+            self._cycle(detector, seller.owner, instrument, maker, lots, [seller.who, buyer.who])
             return
-        new = Leg(self.now, seller.owner, buyer.owner, (seller.who, buyer.who), maker.lots, price)
+        new = Leg(self.now, seller.owner, buyer.owner, (seller.who, buyer.who), lots, price)
         self.legs[instrument].append(new)
         cycle = self._chain(instrument, new)
         if not cycle:
@@ -246,7 +248,7 @@ class Rules:
         whom = [who for leg in (new, *cycle) for who in leg.who]
         detector = lay.Detector.WASH_PAIR if len(cycle) == 1 else lay.Detector.WASH_RING
         key = tuple(sorted(leg.seller for leg in (new, *cycle)))
-        self._cycle(detector, key, instrument, maker, whom)
+        self._cycle(detector, key, instrument, maker, lots, whom)
         for leg in (new, *cycle):
             leg.used = True
 
@@ -270,10 +272,11 @@ class Rules:
         return []
 
     def _cycle(
-        self, detector: lay.Detector, key: Any, instrument: int, maker: Order, whom: list[int]
-    ) -> None:
+        self, detector: lay.Detector, key: Any, instrument: int, maker: Order, lots: int,
+        whom: list[int],
+    ) -> None:  # fmt: skip
         seen = self._again((detector, key, instrument), self.p["wash_window_ns"],
-                           maker.born_seq, 0, maker.lots)  # fmt: skip
+                           maker.born_seq, 0, lots)  # fmt: skip
         ring = detector == lay.Detector.WASH_RING
         if len(seen) < self.p["ring_repeats" if ring else "wash_repeats"]:
             return
@@ -419,22 +422,53 @@ class Rules:
         least = self._least(instrument, self.last[instrument], "marking_bps")
         for owner in reversed(self.cells[instrument]):
             mine = self._traded(instrument, end_ns, span, owner)
+            all_trades = self._traded(instrument, end_ns, span)
             move = sum(self._moved(instrument, end_ns, span, owner))
-            if abs(move) < least:
-                continue
-            side = Side.BUY if move > 0 else Side.SELL
-            took = sum(t.lots for t in mine if t.took and t.side == side)
-            everybody = sum(t.lots for t in self._traded(instrument, end_ns, span)
-                            if t.took and t.side == side)  # fmt: skip
+            bought, sold = (sum(t.lots for t in mine if t.took and t.side == side)
+                            for side in (Side.BUY, Side.SELL))  # fmt: skip
+            pressed = abs(move) < least
+            if not pressed:
+                side = Side.BUY if move > 0 else Side.SELL
+                took = bought if move > 0 else sold
+                everybody = sum(t.lots for t in all_trades if t.took and t.side == side)
+                if took * 100 < self.p["marking_share_percent"] * everybody:
+                    continue
+            else:
+                side = Side.BUY if bought > sold else Side.SELL
+                took = abs(bought - sold)
+                everybody = sum(t.lots for t in all_trades if t.took)
+                if not took or took * 100 < self.p["marking_pressure_percent"] * everybody:
+                    continue
+                ahead = self._closing_move(instrument, end_ns, span, side == Side.BUY)
+                if ahead < least:
+                    continue
+                move = ahead if side == Side.BUY else -ahead
             late = sum(t.lots for t in mine if t.side == side)
             before = sum(t.lots for t in self._traded(instrument, end_ns, 5 * MINUTE, owner)
                          if t.side == side)  # fmt: skip
-            if took * 100 < self.p["marking_share_percent"] * everybody:
-                continue
             if late * 100 < self.p["marking_own_percent"] * before:
+                continue
+            volume = sum(t.lots for t in all_trades if t.side == Side.BUY)
+            if pressed and late * 100 < self.p["marking_volume_percent"] * volume:
                 continue
             self._tell(detector, instrument, [owner], 40 + 60 * took // max(everybody, 1),
                        end_ns - span, 0, took, move, 0, 1, [self.cause])  # fmt: skip
+
+    def _closing_move(self, instrument: int, end_ns: int, span: int, up: bool) -> int:
+        """The last price against mids of the span and the average price before it, half ticks."""
+        price, last = self.last[instrument], end_ns // lay.BUCKET_NS
+        rows = [self.middles.get((instrument, last - back))
+                for back in range(span // lay.BUCKET_NS + 1)]  # fmt: skip
+        moves = [limited(2 * price - was) for was in rows if was is not None]
+        whole = [t for t in self._traded(instrument, end_ns, 5 * MINUTE) if t.side == Side.BUY]
+        late = self._traded(instrument, end_ns, span)
+        early = [t for t in whole if t not in late]
+        lots = sum(t.lots for t in early)
+        if lots > 0:
+            value = sum(self._value(instrument, t) for t in early)
+            apart = min(max(price - self.base[instrument], -(1 << 20)), 1 << 20)
+            moves.append(int(2 * (apart - value / lots)))
+        return max([0, *(move if up else -move for move in moves)])
 
     # Messages and volume.
 

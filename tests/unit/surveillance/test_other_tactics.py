@@ -1,0 +1,150 @@
+"""Tactics that the first detectors did not see, and their honest look-alikes; by kernels and by the
+plain reference alike."""
+
+import numpy as np
+import pytest
+
+import openoutcry.surveillance.detect.layout as lay
+from openoutcry.matcher import Engine
+from openoutcry.surveillance.detect.state import Detectors
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
+from tests.oracles.surveillance.detectors import Reference, as_dicts
+from tests.support.surveillance.detectors import CONFIG, INSTRUMENTS
+
+SYMBOL = INSTRUMENTS["symbol"][0]
+BEGIN_NS = 1_790_000_000 * 10**9
+SECOND = 10**9
+MAKER, CROWD, MARKER, ONE, OTHER = 1, 2, 9, 11, 12
+
+
+class Tape:
+    """Commands of one instrument at given seconds."""
+
+    def __init__(self):
+        self.rows, self.last_id, self.at = [], 0, {}
+
+    def add(self, second, kind, who, side=Side.BUY, price=0, lots=0, *, ioc=False, order_id=0):
+        row = np.zeros(1, ORDER_DTYPE)
+        row["kind"], row["symbol"], row["participant"] = kind, SYMBOL, who
+        row["order_type"], row["side"] = OrderType.LIMIT, side
+        row["time_in_force"] = TimeInForce.IOC if ioc else TimeInForce.DAY
+        row["price_ticks"], row["qty_lots"], row["order_id"] = price, lots, order_id
+        row["rx_ts_ns"] = BEGIN_NS + int(second * SECOND)
+        self.rows.append(row)
+
+    def order(self, second, who, side, price, lots, *, ioc=False):
+        self.last_id += 1
+        self.add(second, CommandKind.NEW, who, side, price, lots, ioc=ioc, order_id=self.last_id)
+        return self.last_id
+
+    def phase(self, second, phase):
+        self.add(second, CommandKind.PHASE, 0, side=0)
+        self.rows[-1]["aux"] = int(phase)
+
+    def hits(self):
+        """By detector, the participants; kernels and reference say the same."""
+        orders = np.concatenate(self.rows)
+        orders["seq"] = np.arange(1, len(orders) + 1)
+        events = Engine(INSTRUMENTS).process(orders)
+        detectors, reference = Detectors(CONFIG), Reference(CONFIG)
+        found = as_dicts(detectors.watch(orders, events))
+        assert found == reference.watch(orders, events)
+        return {(lay.Detector(hit["detector"]).name, *hit["participants"]) for hit in found}
+
+
+def quoted(tape, second, middle):
+    """The maker's quotes of this second: a tick either side, deep."""
+    for side in (Side.BUY, Side.SELL):
+        if side in tape.at:
+            tape.add(second, CommandKind.CANCEL, MAKER, side, 1, 1, order_id=tape.at[side])
+    for side, price in ((Side.BUY, middle - 1), (Side.SELL, middle + 1)):
+        tape.at[side] = tape.order(second, MAKER, side, price, 10_000)
+
+
+def day(presses, middle_at, lots=60, crowd=12):
+    """Six minutes: the crowd takes both sides, and one presses at these seconds; the maker moves
+    its quotes by itself, so that nobody's taking moves the mid."""
+    tape = Tape()
+    for who in range(30, 55):
+        tape.order(0, who, Side.BUY, 1_000, 1)
+    for second in range(1, 361):
+        if second % 5 == 1:
+            quoted(tape, second, middle_at(second))
+        if second % 6 == 2:
+            side = Side.BUY if second % 12 == 2 else Side.SELL
+            price = middle_at(second // 5 * 5 + 1) + (1 if side == Side.BUY else -1)
+            tape.order(second + 0.2, CROWD, side, price + (30 if side == Side.BUY else -30), crowd,
+                       ioc=True)  # fmt: skip
+        if second in presses:
+            tape.order(second + 0.5, MARKER, Side.BUY, 2_100, lots, ioc=True)
+    tape.phase(361, Phase.CLOSED)
+    return tape.hits()
+
+
+def rising(second):
+    """Quiet, and up by twelve ticks in the last minute."""
+    return 2_000 + max(0, (second - 300) // 5)
+
+
+LATE = tuple(range(305, 360, 6))
+EARLY = tuple(range(5, 360, 18))
+
+
+@pytest.mark.parametrize(
+    ("presses", "middle_at", "lots", "found"),
+    [
+        (LATE, rising, 60, True),
+        # The same pressure, and the price does not go.
+        (LATE, lambda second: 2_000, 60, False),
+        # It goes the other way.
+        (LATE, lambda second: 4_000 - rising(second), 60, False),
+        # A schedule over the whole time, with as much in the last minute.
+        (EARLY, rising, 60, False),
+        # A twentieth of what others took.
+        (LATE, rising, 1, False),
+    ],
+    ids=["pressed", "no move", "against it", "a schedule", "a little"],
+)  # fmt: skip
+def test_a_close_that_others_quotes_follow_is_marked_by_who_pressed(
+    presses, middle_at, lots, found
+):
+    """Its own takes move nothing: share of volume, net pressure and the price against the average
+    before say whose close it is."""
+    assert (("MARKING_CLOSE", MARKER) in day(presses, middle_at, lots)) == found
+
+
+def washed(sizes, crowd=40):
+    """Two whom nobody has declared pass lots to and fro; a crowd of others trades too."""
+    tape, rng = Tape(), np.random.default_rng(4)
+    second = 1.0
+    for there, back in sizes:
+        for seller, buyer, (offered, wanted) in ((ONE, OTHER, there), (OTHER, ONE, back)):
+            order_id = tape.order(second, seller, Side.SELL, 2_000, offered)
+            tape.order(second + 0.2, buyer, Side.BUY, 2_000, wanted, ioc=True)
+            tape.add(second + 0.3, CommandKind.CANCEL, seller, order_id=order_id, price=1, lots=1)
+            second += 4
+        for _ in range(crowd // 8):
+            sold, bought = rng.choice(np.arange(30, 60), 2, replace=False)
+            lots = int(rng.integers(1, 9))
+            tape.order(second, int(sold), Side.SELL, 2_000, lots)
+            tape.order(second + 0.2, int(bought), Side.BUY, 2_000, lots, ioc=True)
+            second += 1
+    return tape.hits()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "found"),
+    [
+        ([((20, 20), (20, 20))] * 4, True),
+        ([((23, 20), (25, 20))] * 4, True),
+        # Hardly the same trade: what is left is larger than what met.
+        ([((45, 20), (60, 20))] * 4, False),
+        # As much comes back as did not go.
+        ([((23, 20), (25, 12))] * 4, False),
+        ([((23, 20), (25, 20))] * 2, False),
+    ],
+    ids=["even", "uneven", "too uneven", "other lots back", "twice"],
+)
+def test_a_wash_of_orders_of_two_sizes_is_one(sizes, found):
+    assert (bool({name for name, *_ in washed(sizes)} & {"WASH_PAIR"})) == found
