@@ -85,6 +85,8 @@ TABLE = (
     Parameter("marking_pressure_percent", 20, "% of all aggressors' lots, net",
               "measured: the busiest honest one has 12", 1, 100),
     Parameter("marking_volume_percent", 15, "% of the market's lots", "measured", 1, 100),
+    Parameter("marking_times", 3, "buckets of 10 s in which it took",
+              "an agreed trade is one", 1, 7),
     Parameter("cross_bps", 10, "1/10,000 of the price", "MAR II 2(c): across linked instruments"),
     Parameter("cross_lots", 2, "times the lots in the market moved", "measured"),
     Parameter("cross_size", 10, "times the average order there", "measured"),

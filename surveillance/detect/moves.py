@@ -21,6 +21,7 @@ MARKING_NS, MARKING_BPS = offset("marking_ns"), offset("marking_bps")
 MARKING_SHARE, MARKING_OWN = offset("marking_share_percent"), offset("marking_own_percent")
 MARKING_PRESSURE = offset("marking_pressure_percent")
 MARKING_VOLUME = offset("marking_volume_percent")
+TIMES = offset("marking_times")
 CROSS_BPS, CROSS_LOTS = offset("cross_bps"), offset("cross_lots")
 CROSS_SIZE = offset("cross_size")
 CROSS_SHARE = offset("cross_share_percent")
@@ -300,6 +301,11 @@ def marked(state: int, book: int, instrument: int, detector: int, end_ns: int, p
             everybody += tab.window_sum(market, end_ns, span, lay.K_SELL_TOOK)
             if took == 0 or took * 100 < tab.parameter(state, MARKING_PRESSURE) * everybody:
                 continue
+            # A trade agreed upon is one, inside of the spread: it moves nothing.
+            own = move if up else -move
+            word = lay.K_BUY_TOOK if up else lay.K_SELL_TOOK
+            if own <= 0 and buckets_with(base, end_ns, span, word) < tab.parameter(state, TIMES):
+                continue
             move = closing_move(book, end_ns, span, price, up)
             if move < least:
                 continue
@@ -318,6 +324,17 @@ def marked(state: int, book: int, instrument: int, detector: int, end_ns: int, p
         tab.add_member(hit, load_i64(cell + lay.C_OWNER))
         tab.measures(hit, took, move, 0, 1)
         tab.evidence(hit, 0, load_i64(state + lay.CAUSE))
+
+
+@kernel
+def buckets_with(base: int, end_ns: int, span: int, word: int) -> int:
+    """In how many of the buckets that the last ``span`` reaches into this is not 0."""
+    number, count = end_ns // lay.BUCKET_NS, 0
+    for back in range(span // lay.BUCKET_NS + 1):
+        bucket = base + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES
+        if load_i64(bucket + lay.K_ID) == number - back and load_i64(bucket + word) != 0:
+            count += 1
+    return count
 
 
 @kernel

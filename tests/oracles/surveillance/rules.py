@@ -439,6 +439,10 @@ class Rules:
                 everybody = sum(t.lots for t in all_trades if t.took)
                 if not took or took * 100 < self.p["marking_pressure_percent"] * everybody:
                     continue
+                own = move if side == Side.BUY else -move
+                times = {t.ns // lay.BUCKET_NS for t in mine if t.took and t.side == side}
+                if own <= 0 and len(times) < self.p["marking_times"]:
+                    continue
                 ahead = self._closing_move(instrument, end_ns, span, side == Side.BUY)
                 if ahead < least:
                     continue

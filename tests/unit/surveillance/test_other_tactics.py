@@ -103,8 +103,10 @@ EARLY = tuple(range(5, 360, 18))
         (EARLY, rising, 60, False),
         # A twentieth of what others took.
         (LATE, rising, 1, False),
+        # One trade, as one that was agreed upon.
+        ((330,), rising, 600, False),
     ],
-    ids=["pressed", "no move", "against it", "a schedule", "a little"],
+    ids=["pressed", "no move", "against it", "a schedule", "a little", "agreed upon"],
 )  # fmt: skip
 def test_a_close_that_others_quotes_follow_is_marked_by_who_pressed(
     presses, middle_at, lots, found
