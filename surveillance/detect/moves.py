@@ -301,10 +301,12 @@ def marked(state: int, book: int, instrument: int, detector: int, end_ns: int, p
             everybody += tab.window_sum(market, end_ns, span, lay.K_SELL_TOOK)
             if took == 0 or took * 100 < tab.parameter(state, MARKING_PRESSURE) * everybody:
                 continue
-            # A trade agreed upon is one, inside of the spread: it moves nothing.
+            # A trade agreed upon is one, inside of the spread: it moves nothing.  Nor does one that
+            # empties its side of the book, as far as the mid says: in the last seconds it counts.
             own = move if up else -move
             word = lay.K_BUY_TOOK if up else lay.K_SELL_TOOK
-            if own <= 0 and buckets_with(base, end_ns, span, word) < tab.parameter(state, TIMES):
+            seldom = buckets_with(base, end_ns, span, word) < tab.parameter(state, TIMES)
+            if own <= 0 and seldom and tab.window_sum(base, end_ns, lay.BUCKET_NS, word) == 0:
                 continue
             move = closing_move(book, end_ns, span, price, up)
             if move < least:

@@ -441,7 +441,9 @@ class Rules:
                     continue
                 own = move if side == Side.BUY else -move
                 times = {t.ns // lay.BUCKET_NS for t in mine if t.took and t.side == side}
-                if own <= 0 and len(times) < self.p["marking_times"]:
+                late_at = end_ns // lay.BUCKET_NS - 1
+                seldom = len(times) < self.p["marking_times"] and max(times) < late_at
+                if own <= 0 and seldom:
                     continue
                 ahead = self._closing_move(instrument, end_ns, span, side == Side.BUY)
                 if ahead < least:

@@ -105,8 +105,10 @@ EARLY = tuple(range(5, 360, 18))
         (LATE, rising, 1, False),
         # One trade, as one that was agreed upon.
         ((330,), rising, 600, False),
+        ((358,), rising, 600, True),
     ],
-    ids=["pressed", "no move", "against it", "a schedule", "a little", "agreed upon"],
+    ids=["pressed", "no move", "against it", "a schedule", "a little", "agreed upon",
+         "at the last moment"],
 )  # fmt: skip
 def test_a_close_that_others_quotes_follow_is_marked_by_who_pressed(
     presses, middle_at, lots, found
