@@ -23,6 +23,7 @@ from openoutcry.flow.kernels import random_bits
 from openoutcry.ledger.fees import share_of
 from openoutcry.matcher import constants as const
 from openoutcry.matcher.book import arena as layout
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.levels import (
     book_addr,
@@ -35,15 +36,15 @@ from openoutcry.matcher.book.levels import (
 )
 from openoutcry.wire.indirect import call_batch_kernel
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, load_u32, store_i64
-from openoutcry.wire.records import ORDER, RECORD_BYTES
+from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
+from openoutcry.wire.records import RECORD_BYTES
 
 Words = npt.NDArray[np.int64]
 
 BATCH = 1024
 ROOM = 4096
 """Rows of the log that one command may need; a command with more own events ends the run."""
-ORDER_RX = ORDER.offsets["rx_ts_ns"]
 KIND_MASK = 0xFF
 IOC_WORD = const.IOC << const.TIF_SHIFT - const.TYPE_SHIFT
 
@@ -94,7 +95,7 @@ def advance(
 @kernel
 def go_on(words: Words, desk: Words, flight: Words, log: Words, samples: Words) -> None:
     """Whatever is next, once."""
-    recorded_ns = load_i64(words[lay.W_DAY] + words[lay.W_NEXT] * RECORD_BYTES + ORDER_RX)
+    recorded_ns = OrderRecord(words[lay.W_DAY] + words[lay.W_NEXT] * RECORD_BYTES).rx_ts_ns
     own_ns = lay.NEVER
     if words[lay.W_FLIGHT_COUNT] > 0:
         own_ns = flight[words[lay.W_FLIGHT_FIRST] * lay.FLIGHT_WORDS + lay.FLIGHT_ARRIVAL]
@@ -120,22 +121,22 @@ def go_on(words: Words, desk: Words, flight: Words, log: Words, samples: Words) 
 @kernel
 def recorded(words: Words, desk: Words, log: Words, first_ns: int, limit_ns: int) -> None:
     """The next recorded commands: as many as nobody looks between."""
-    first = words[lay.W_DAY] + words[lay.W_NEXT] * RECORD_BYTES
+    first = OrderRecord(words[lay.W_DAY] + words[lay.W_NEXT] * RECORD_BYTES)
     if words[lay.W_ON_BOOK] != 0:
         limit_ns = first_ns
     count = 1
     is_own_hit = words[lay.W_OPEN] != 0 and may_touch(words, first)
     if not is_own_hit:
         most = min(BATCH, words[lay.W_COUNT] - words[lay.W_NEXT])
-        at = first + RECORD_BYTES
-        while count < most and load_i64(at + ORDER_RX) <= limit_ns:
+        at = OrderRecord(first + RECORD_BYTES)
+        while count < most and at.rx_ts_ns <= limit_ns:
             if words[lay.W_OPEN] != 0 and may_touch(words, at):
                 break
             count += 1
-            at += RECORD_BYTES
+            at = OrderRecord(at + (RECORD_BYTES))
     done, written = match(words, first, count)
     words[lay.W_NEXT] += done
-    words[lay.W_NOW_NS] = load_i64(first + (done - 1) * RECORD_BYTES + ORDER_RX)
+    words[lay.W_NOW_NS] = OrderRecord(first + (done - 1) * RECORD_BYTES).rx_ts_ns
     if is_own_hit:
         is_old = words[lay.W_OWN_FILLED]
         take_events(words, desk, log, written)
@@ -143,51 +144,51 @@ def recorded(words: Words, desk: Words, log: Words, first_ns: int, limit_ns: int
             restore(words, desk, log, first, words[lay.W_OWN_FILLED] - is_old)
     if words[lay.W_ON_BOOK] != 0 and (
         words[lay.W_NEXT] == words[lay.W_COUNT]
-        or load_i64(words[lay.W_DAY] + words[lay.W_NEXT] * RECORD_BYTES + ORDER_RX) > first_ns
+        or OrderRecord(words[lay.W_DAY] + words[lay.W_NEXT] * RECORD_BYTES).rx_ts_ns > first_ns
     ):
         words[lay.W_BOOK_DUE] = 1
 
 
 @kernel
-def may_touch(words: Words, order: int) -> bool:
+def may_touch(words: Words, order: OrderRecord) -> bool:
     """Whether an own order could be in this command's way; always, unless the recording names who
     was executed."""
     if words[lay.W_RESTORES] == 0:
         return True
-    word = load_i64(order + const.ORDER_WORD)
+    word = order.word
     kind = (word >> const.KIND_SHIFT) & KIND_MASK
     if kind != const.NEW and kind != const.REPLACE:
         # An operator's: a halt, the time.
         return kind > const.REPLACE
-    price = load_i64(order + const.ORDER_PRICE)
+    price = order.price_ticks
     if (word >> const.SIDE_SHIFT) & KIND_MASK == const.BUY:
         return price >= words[lay.W_OWN_ASK]
     return price <= words[lay.W_OWN_BID]
 
 
 @kernel
-def restore(words: Words, desk: Words, log: Words, order: int, taken_lots: int) -> None:
+def restore(words: Words, desk: Words, log: Words, order: OrderRecord, taken_lots: int) -> None:
     """Give the recorded book what the recording says it had, after an own order stood in a
     recorded command's way: the order that was executed is executed (its queue has moved on), and
     one that came to rest has its whole quantity."""
-    word, record = load_i64(order + const.ORDER_WORD), words[lay.W_SCRATCH]
+    word, record = order.word, OrderRecord(words[lay.W_SCRATCH])
     for at in range(0, RECORD_BYTES, 8):
         store_i64(record + at, load_i64(order + at))
     is_ioc = (word >> const.TYPE_SHIFT) & 0xFF00 == IOC_WORD
     cleared = word & ~(KIND_MASK << const.KIND_SHIFT)
     if is_ioc:
-        if load_i64(order + const.ORDER_AUX) == 0:
+        if order.aux == 0:
             return
-        store_i64(record + const.ORDER_ID, load_i64(order + const.ORDER_AUX))
-        store_i64(record + const.ORDER_QTY, taken_lots)
-        store_i64(record + const.ORDER_WORD, cleared | const.REDUCE << const.KIND_SHIFT)
+        record.order_id = order.aux
+        record.qty_lots = taken_lots
+        record.word = cleared | const.REDUCE << const.KIND_SHIFT
     else:
         if may_touch(words, order):
             return
-        is_left = find_id(words[lay.W_ARENA], 0, load_i64(order + const.ORDER_ID)) != 0
+        is_left = find_id(ArenaHeader(words[lay.W_ARENA]), 0, order.order_id) != 0
         kind = const.REPLACE if is_left else const.NEW
-        store_i64(record + const.ORDER_WORD, cleared | kind << const.KIND_SHIFT)
-    store_i64(record + const.ORDER_AUX, 0)
+        record.word = cleared | kind << const.KIND_SHIFT
+    record.aux = 0
     _, written = match(words, record, 1)
     words[lay.W_RESTORED] += 1
     take_events(words, desk, log, written)
@@ -210,27 +211,26 @@ def own_command(words: Words, desk: Words, flight: Words, log: Words) -> None:
     at = words[lay.W_FLIGHT_FIRST] * lay.FLIGHT_WORDS
     words[lay.W_FLIGHT_FIRST] = (words[lay.W_FLIGHT_FIRST] + 1) % lay.FLIGHT_ROWS
     words[lay.W_FLIGHT_COUNT] -= 1
-    record = words[lay.W_SCRATCH]
+    record = OrderRecord(words[lay.W_SCRATCH])
     what, order_id = flight[at + lay.FLIGHT_TYPE], flight[at + lay.FLIGHT_ID]
-    store_i64(record + const.ORDER_PRICE, flight[at + lay.FLIGHT_TICKS])
-    store_i64(record + const.ORDER_QTY, flight[at + lay.FLIGHT_LOTS])
-    store_i64(record + const.ORDER_SYMBOL, words[lay.W_SYMBOL])
-    store_i64(record + const.ORDER_ID, order_id)
-    store_i64(record + const.ORDER_AUX, 0)
-    store_i64(record + ORDER_RX, words[lay.W_NOW_NS])
-    store_i64(
-        record + const.ORDER_WORD,
+    record.price_ticks = flight[at + lay.FLIGHT_TICKS]
+    record.qty_lots = flight[at + lay.FLIGHT_LOTS]
+    record.symbol = words[lay.W_SYMBOL]
+    record.order_id = order_id
+    record.aux = 0
+    record.rx_ts_ns = words[lay.W_NOW_NS]
+    record.word = (
         words[lay.W_PARTICIPANT]
         | flight[at + lay.FLIGHT_KIND] << const.KIND_SHIFT
         | flight[at + lay.FLIGHT_SIDE] << const.SIDE_SHIFT
-        | what << const.TYPE_SHIFT,
+        | what << const.TYPE_SHIFT
     )
-    store_i64(record + const.ORDER_SEQ, words[lay.W_NEXT])
+    record.seq = words[lay.W_NEXT]
     first = words[lay.W_LOGGED]
     _, written = match(words, record, 1)
     take_events(words, desk, log, written)
     if flight[at + lay.FLIGHT_KIND] == const.NEW and words[lay.W_LOGGED] > first:
-        ahead = ahead_of(words[lay.W_ARENA], order_id)
+        ahead = ahead_of(ArenaHeader(words[lay.W_ARENA]), order_id)
         row = desk_row(desk, order_id)
         if row != 0:
             desk[row + lay.ROW_AHEAD] = ahead
@@ -240,15 +240,15 @@ def own_command(words: Words, desk: Words, flight: Words, log: Words) -> None:
 
 
 @kernel
-def ahead_of(arena: int, order_id: int) -> int:
+def ahead_of(arena: ArenaHeader, order_id: int) -> int:
     """Lots before an open order in its queue."""
     ahead, slot = 0, find_id(arena, 0, order_id)
     if slot == 0:
         return 0
-    slot = load_u32(slot_addr(arena, slot) + layout.SLOT_PREV)
+    slot = slot_addr(arena, slot).prev
     while slot != 0:
-        ahead += load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
-        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_PREV)
+        ahead += slot_addr(arena, slot).qty
+        slot = slot_addr(arena, slot).prev
     return ahead
 
 
@@ -258,7 +258,7 @@ def look_at_queues(words: Words, desk: Words) -> None:
         return
     for row in range(lay.DESK_AT, desk[lay.ROWS_END], lay.DESK_ROW_WORDS):
         if desk[row + lay.ROW_STATE] == lay.OPEN:
-            desk[row + lay.ROW_AHEAD] = ahead_of(words[lay.W_ARENA], desk[row])
+            desk[row + lay.ROW_AHEAD] = ahead_of(ArenaHeader(words[lay.W_ARENA]), desk[row])
 
 
 @kernel
@@ -275,8 +275,8 @@ def take_events(words: Words, desk: Words, log: Words, count: int) -> None:
     """Log the own ones among the events just written, and what they change."""
     seen = words[lay.W_LOGGED]
     for index in range(count):
-        event = words[lay.W_OUT] + index * RECORD_BYTES
-        word = load_i64(event + const.EVENT_WORD)
+        event = EventRecord(words[lay.W_OUT] + index * RECORD_BYTES)
+        word = event.word
         if word & 0xFFFF == words[lay.W_PARTICIPANT]:
             if (words[lay.W_LOGGED] + 1) * lay.LOG_WORDS > len(log):
                 words[lay.W_MISSED] += 1
@@ -287,12 +287,12 @@ def take_events(words: Words, desk: Words, log: Words, count: int) -> None:
 
 
 @kernel
-def take_event(words: Words, desk: Words, log: Words, event: int, word: int) -> None:
+def take_event(words: Words, desk: Words, log: Words, event: EventRecord, word: int) -> None:
     kind = word & KIND_MASK << const.EVENT_KIND_SHIFT
     side = (word >> const.EVENT_SIDE_SHIFT) & KIND_MASK
     is_maker = 1 if word & const.MAKER != 0 else 0
-    order_id, price = load_i64(event + const.EVENT_ORDER), load_i64(event + const.EVENT_PRICE)
-    qty, leaves = load_i64(event + const.EVENT_QTY), load_i64(event + const.EVENT_LEAVES)
+    order_id, price = event.order_id, event.price_ticks
+    qty, leaves = event.qty_lots, event.leaves_lots
     row = desk_row(desk, order_id)
     if kind == const.FILLED:
         signed = qty if side == const.BUY else -qty
@@ -368,8 +368,8 @@ def begin_call(words: Words, view: Words, desk: Words, latency: Words) -> None:
     view[lay.POSITION_LOTS] = words[lay.W_POSITION]
     view[lay.CASH] = words[lay.W_CASH]
     view[lay.FEES] = words[lay.W_FEES]
-    state = instrument_addr(words[lay.W_ARENA], 0)
-    view[lay.LAST_TICKS] = load_i64(state + layout.LAST_PRICE)
+    state = instrument_addr(ArenaHeader(words[lay.W_ARENA]), 0)
+    view[lay.LAST_TICKS] = state.last_price
 
 
 @kernel
@@ -384,12 +384,12 @@ def read_best_prices(words: Words, desk: Words) -> None:
 @kernel
 def best_of_others(words: Words, desk: Words, side: int) -> tuple[int, int]:
     """Best displayed price of a side (0 bids) without the own orders, and the quantity there."""
-    arena, book = words[lay.W_ARENA], layout.DISPLAYED | side
-    level = load_u32(book_addr(arena, book) + layout.BOOK_BEST_LEVEL)
+    arena, book = ArenaHeader(words[lay.W_ARENA]), layout.DISPLAYED | side
+    level = book_addr(arena, book).best_level
     is_own_near = words[lay.W_OPEN] != 0
     while level != 0:
         price = level_key(arena, level) ^ key_flip(book)
-        lots = load_i64(level_addr(arena, level) + layout.LEVEL_TOTAL)
+        lots = level_addr(arena, level).total
         if is_own_near:
             lots -= own_lots(desk, side + const.BUY, price)
         if lots > 0:

@@ -30,6 +30,7 @@ from openoutcry.bench.scratch import scratch_folder
 from openoutcry.flow import GeneratedFlow
 from openoutcry.market_data.book import Book
 from openoutcry.market_data.feed import Feed
+from openoutcry.market_data.state import FeedState
 from openoutcry.matcher import Engine
 from openoutcry.wire import ORDER_DTYPE, OutcryError, make_instruments
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
@@ -70,8 +71,16 @@ class Market:
         took = np.zeros(-(-count // p.BATCH), np.int64)
         buffer = context.ctypes.data + -context.ctypes.data % 64
         times = buffer + p.BATCH * RECORD_BYTES
-        size = live.encode_all(feed.address, self.events.ctypes.data, count, self.times.ctypes.data,
-                               buffer, times, times + p.BATCH * 8, took.ctypes.data)  # fmt: skip
+        size = live.encode_all(
+            FeedState.of(feed.address),
+            self.events.ctypes.data,
+            count,
+            self.times.ctypes.data,
+            buffer,
+            times,
+            times + p.BATCH * 8,
+            took.ctypes.data,
+        )
         feed.require_sound()
         assert size == len(self.data)
         return took

@@ -18,7 +18,9 @@ from openoutcry.market_data.encode import BY_EVENT, encode
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.live import Pump, Source
 from openoutcry.market_data.publisher import Publisher
+from openoutcry.market_data.pump import PumpContext
 from openoutcry.market_data.spec import FeedSpec
+from openoutcry.market_data.state import FeedState
 from openoutcry.market_data.store import Store
 from openoutcry.ring import layout
 from openoutcry.wire import OutcryError
@@ -32,9 +34,8 @@ from openoutcry.wire.memory import (
     store_i64,
     store_release,
 )
-from openoutcry.wire.records import EVENT, RECORD_BYTES
-
-_CAUSE = EVENT.offsets["cause_seq"]
+from openoutcry.wire.record_blocks import EventRecord
+from openoutcry.wire.records import RECORD_BYTES
 
 GROUPS = ("239.193.99.1", 26_499), ("239.193.99.2", 26_499)
 """Nobody listens there: what is measured is the handing over."""
@@ -48,7 +49,14 @@ Array = npt.NDArray[Any]
 
 @kernel
 def encode_all(
-    state: int, events: int, count: int, stamps: int, buffer: int, times: int, out: int, took: int
+    state: FeedState,
+    events: int,
+    count: int,
+    stamps: int,
+    buffer: int,
+    times: int,
+    out: int,
+    took: int,
 ) -> int:
     """ns that the encoding of each BATCH of events took, to ``took``: from the buffer that
     :func:`pump.take` has just filled.  ``stamps``: of the events' commands, from the first on.
@@ -57,9 +65,9 @@ def encode_all(
     while first < count:
         part = min(p.BATCH, count - first)
         for index in range(part):
-            event = buffer + RECORD_BYTES * index
+            event = EventRecord(buffer + RECORD_BYTES * index)
             copy64(event, events + RECORD_BYTES * (first + index))
-            cause = load_i64(event + _CAUSE)
+            cause = event.cause_seq
             store_i64(times + 8 * index, load_i64(stamps + 8 * (cause - 1)))
         start = monotonic_ns()
         end = encode(state, buffer, part, times, 8, BY_EVENT, out)
@@ -89,7 +97,7 @@ def release(gate: int, handed: int, mask: int, first: int, count: int, pause: in
 
 
 @kernel
-def turns(c: int, gate: int, first: int, count: int, pause: int, out: int) -> int:
+def turns(c: PumpContext, gate: int, first: int, count: int, pause: int, out: int) -> int:
     """As :func:`release`, and the pump's turn in the same thread: what telling costs without the
     way from core to core."""
     for index in range(count):
@@ -165,7 +173,7 @@ class Bench:
         out = np.zeros(count, np.int64)
         self.turn(0)
         c = self.pump.context.ctypes.data
-        if turns(c, self.gate, first, count, PAUSE_NS, out.ctypes.data):
+        if turns(PumpContext.of(c), self.gate, first, count, PAUSE_NS, out.ctypes.data):
             raise OutcryError("bench market-data: an event was not published")
         self.pump.messages()
         return out

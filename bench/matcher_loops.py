@@ -16,10 +16,12 @@ import numpy.typing as npt
 from openoutcry.flow import GeneratedFlow
 from openoutcry.host.tsc import read_tsc
 from openoutcry.matcher import Engine, process_batch, process_one, scratch_records
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.indirect import call_batch_kernel, kernel_address
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import monotonic_ns, store_i64
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES, make_instruments
 
 BATCH = 1024
@@ -51,7 +53,9 @@ def run_batches(
 
 
 @kernel
-def run_singly(arena: int, orders: int, count: int, out: int, ticks: int) -> tuple[int, int]:
+def run_singly(
+    arena: ArenaHeader, orders: int, count: int, out: EventRecord, ticks: int
+) -> tuple[int, int]:
     """Process ``count`` commands as they come when nobody knows the next one yet: each by itself.
     Events begin again at ``out`` every 1,024 commands' worst case.  With ``ticks`` (the address of
     ``count`` int64) it is written there what each took, in ticks of the time stamp counter; without
@@ -63,10 +67,10 @@ def run_singly(arena: int, orders: int, count: int, out: int, ticks: int) -> tup
         if index & 1023 == 0:
             at = out
         begun = read_tsc() if ticks != 0 else 0
-        events = process_one(arena, orders + index * RECORD_BYTES, at)
+        events = process_one(arena, OrderRecord(orders + index * RECORD_BYTES), at)
         if ticks != 0:
             store_i64(ticks + index * 8, read_tsc() - begun)
-        at += events * RECORD_BYTES
+        at = EventRecord(at + (events * RECORD_BYTES))
         written += events
     return monotonic_ns() - before, written
 
@@ -99,7 +103,13 @@ class Loaded:
         """ns a command, each processed by itself."""
         engine = self.warmed()
         start = self.commands.ctypes.data + self.warm * RECORD_BYTES
-        took, _ = run_singly(engine.address, start, self.count, self.out.ctypes.data, 0)
+        took, _ = run_singly(
+            ArenaHeader.of(engine.address),
+            start,
+            self.count,
+            EventRecord.of(self.out.ctypes.data),
+            0,
+        )
         return took / self.count
 
     def single_ticks(self) -> Array:
@@ -107,7 +117,13 @@ class Loaded:
         engine = self.warmed()
         ticks = np.zeros(self.count, np.int64)
         start = self.commands.ctypes.data + self.warm * RECORD_BYTES
-        run_singly(engine.address, start, self.count, self.out.ctypes.data, ticks.ctypes.data)
+        run_singly(
+            ArenaHeader.of(engine.address),
+            start,
+            self.count,
+            EventRecord.of(self.out.ctypes.data),
+            ticks.ctypes.data,
+        )
         return ticks
 
     def warmed(self) -> Engine:
@@ -176,7 +192,13 @@ def _fill(orders: int, capacity: int) -> Engine:
         # Neighbours in time are strangers in price.
         distance = 1 + (number * 7919 >> 1) % 2048
         chunk["price_ticks"] = 100_000 + np.where(number & 1, distance, -distance)
-        run_singly(engine.address, chunk.ctypes.data, count, out.ctypes.data, 0)
+        run_singly(
+            ArenaHeader.of(engine.address),
+            chunk.ctypes.data,
+            count,
+            EventRecord.of(out.ctypes.data),
+            0,
+        )
     return engine
 
 

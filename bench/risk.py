@@ -22,11 +22,13 @@ from openoutcry.matcher import Engine
 from openoutcry.risk.after import after
 from openoutcry.risk.before import ahead, before
 from openoutcry.risk.bits import Setting
+from openoutcry.risk.layout import RiskState
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import ORDER_DTYPE, OutcryError, make_instruments
 from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, monotonic_ns, store_i64
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
 
 COMMANDS, QUICK_COMMANDS = 1_000_000, 200_000
@@ -42,7 +44,7 @@ PLENTY = 1 << 60
 
 @kernel
 def run_commands(
-    state: int, orders: int, count: int, events: int, firsts: int, spent: int, verdicts: int
+    state: RiskState, orders: int, count: int, events: int, firsts: int, spent: int, verdicts: int
 ) -> tuple[int, int]:
     """``before`` and ``after`` of ``count`` commands, whose events begin at the event numbers in
     ``firsts`` (one more than commands), in bursts: a burst's records are read, and then its time is
@@ -58,11 +60,11 @@ def run_commands(
         first = load_i64(firsts + 8 * begin)
         start = monotonic_ns()
         for index in range(begin, min(begin + AHEAD, end)):
-            ahead(state, orders + index * RECORD_BYTES)
+            ahead(state, OrderRecord(orders + index * RECORD_BYTES))
         for index in range(begin, end):
             if index + AHEAD < end:
-                ahead(state, orders + (index + AHEAD) * RECORD_BYTES)
-            order = orders + index * RECORD_BYTES
+                ahead(state, OrderRecord(orders + (index + AHEAD) * RECORD_BYTES))
+            order = OrderRecord(orders + index * RECORD_BYTES)
             verdict = before(state, order)
             refused += verdict != 0
             if verdicts != 0:
@@ -156,7 +158,7 @@ class Stream:
             what: Setting, value: int, who: int = 0, symbol: bytes = b"", second: int = 1 << 40
         ) -> None:
             record = setting(what, value, who, symbol, second)
-            if before(region.ctypes.data, record.ctypes.data) == 0:
+            if before(RiskState.of(region.ctypes.data), OrderRecord.of(record.ctypes.data)) == 0:
                 raise OutcryError(f"bench risk: {what.name} was not taken")
 
         for who in range(self.participants):

@@ -29,13 +29,18 @@ from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import encode as fix_encode
 from openoutcry.order_entry.fix import scan, words
 from openoutcry.order_entry.fix import send as fix_send
+from openoutcry.order_entry.fix.words import FixFields, FixSession
+from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.passwords import password_hasher
+from openoutcry.order_entry.rows import OrderRow
+from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import EventKind
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, monotonic_ns, store_i64
 from openoutcry.wire.messages import OUCH42
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
 
 CALLS, QUICK_CALLS = 100_000, 20_000
@@ -59,12 +64,12 @@ Miss = Callable[[str, str], None]
 
 
 @kernel
-def decode_loop(packets: int, session: int, orders: int, of_notes: int, count: int) -> int:
+def decode_loop(packets: int, session: SessionBlock, orders: int, of_notes: int, count: int) -> int:
     """ns that ``count`` packets took; below zero if one was not an order."""
     start, wrong = monotonic_ns(), 0
     for index in range(count):
         place = index & (ORDERS - 1)
-        packet, order = packets + SLOT * place, orders + RECORD_BYTES * place
+        packet, order = packets + SLOT * place, OrderRecord(orders + RECORD_BYTES * place)
         for offset in range(0, RECORD_BYTES, 8):
             store_i64(order + offset, 0)
         size = ouch42.frame(packet, SLOT)
@@ -76,15 +81,15 @@ def decode_loop(packets: int, session: int, orders: int, of_notes: int, count: i
 
 
 @kernel
-def encode_loop(events: int, of_rows: int, session: int, out: int, count: int) -> int:
+def encode_loop(events: int, of_rows: int, session: SessionBlock, out: int, count: int) -> int:
     """ns that ``count`` acknowledgements took; below zero if one was not written."""
     start, wrong = monotonic_ns(), 0
     for index in range(count):
         place = index & (ORDERS - 1)
         packet = out + SLOT * place
-        row = of_rows + rows.ROW_BYTES * place
-        event = events + RECORD_BYTES * place
-        size = ouch42.encode(event, row, session, 0, packet + soupbin.HEADER_BYTES, SLOT)
+        row = OrderRow(of_rows + rows.ROW_BYTES * place)
+        event = EventRecord(events + RECORD_BYTES * place)
+        size = ouch42.encode(event, row, session, Note(0), packet + soupbin.HEADER_BYTES, SLOT)
         if size <= 0:
             wrong += 1
         soupbin.sequenced(packet, size)
@@ -94,19 +99,25 @@ def encode_loop(events: int, of_rows: int, session: int, out: int, count: int) -
 
 @kernel
 def fix_decode_loop(
-    messages: int, sizes: int, fields: int, session: int, orders: int, of_notes: int, count: int
+    messages: int,
+    sizes: int,
+    fields: FixFields,
+    session: FixSession,
+    orders: int,
+    of_notes: int,
+    count: int,
 ) -> int:
     """As :func:`decode_loop`, of FIX: framed, parsed, decoded."""
     start, wrong = monotonic_ns(), 0
     for index in range(count):
         place = index & (ORDERS - 1)
-        message, order = messages + FIX_SLOT * place, orders + RECORD_BYTES * place
+        message, order = messages + FIX_SLOT * place, OrderRecord(orders + RECORD_BYTES * place)
         for offset in range(0, RECORD_BYTES, 8):
             store_i64(order + offset, 0)
         size = scan.frame(message, load_i64(sizes + 8 * place))
         if scan.parse(fields, message, size) != scan.WHOLE:
             wrong += 1
-        note = of_notes + notes.NOTE_BYTES * place
+        note = Note(of_notes + notes.NOTE_BYTES * place)
         notes.clear_note(note)
         if fix_decode.decode(message, size, session, order, note) != soupbin.APPLICATION:
             wrong += 1
@@ -116,15 +127,18 @@ def fix_decode_loop(
 
 @kernel
 def fix_encode_loop(
-    events: int, of_rows: int, session: int, of_notes: int, fields: int, out: int, count: int
+    events: int, of_rows: int, session: FixSession, of_notes: int, fields: int, out: int, count: int
 ) -> int:
     """As :func:`encode_loop`, of FIX: the report's body, and the message around it."""
     start, wrong = monotonic_ns(), 0
     body = fields + words.BODY
     for index in range(count):
         place = index & (ORDERS - 1)
-        event, row = events + RECORD_BYTES * place, of_rows + rows.ROW_BYTES * place
-        note = of_notes + notes.NOTE_BYTES * place
+        event, row = (
+            EventRecord(events + RECORD_BYTES * place),
+            OrderRow(of_rows + rows.ROW_BYTES * place),
+        )
+        note = Note(of_notes + notes.NOTE_BYTES * place)
         size = fix_encode.encode(event, row, session, note, body, words.REASONS - words.BODY)
         if size <= 0:
             wrong += 1
@@ -174,18 +188,24 @@ class Orders:
     def decode(self, calls: int) -> float:
         """ns a packet."""
         took = decode_loop(
-            self.packets.ctypes.data, self.session.ctypes.data, self.orders.ctypes.data,
-            self.notes.ctypes.data, calls,
-        )  # fmt: skip
+            self.packets.ctypes.data,
+            SessionBlock.of(self.session.ctypes.data),
+            self.orders.ctypes.data,
+            self.notes.ctypes.data,
+            calls,
+        )
         assert took >= 0, "a packet of the bench is no order"
         return took / calls
 
     def encode(self, calls: int) -> float:
         """ns an acknowledgement."""
         took = encode_loop(
-            self.events.ctypes.data, self.rows.ctypes.data, self.session.ctypes.data,
-            self.out.ctypes.data, calls,
-        )  # fmt: skip
+            self.events.ctypes.data,
+            self.rows.ctypes.data,
+            SessionBlock.of(self.session.ctypes.data),
+            self.out.ctypes.data,
+            calls,
+        )
         assert took >= 0, "an acknowledgement of the bench was not written"
         return took / calls
 
@@ -234,18 +254,28 @@ class FixOrders:
     def decode(self, calls: int) -> float:
         """ns a message."""
         took = fix_decode_loop(
-            self.messages.ctypes.data, self.sizes.ctypes.data, self.fields.ctypes.data,
-            self.session.ctypes.data, self.orders.ctypes.data, self.notes.ctypes.data, calls,
-        )  # fmt: skip
+            self.messages.ctypes.data,
+            self.sizes.ctypes.data,
+            FixFields.of(self.fields.ctypes.data),
+            FixSession.of(self.session.ctypes.data),
+            self.orders.ctypes.data,
+            self.notes.ctypes.data,
+            calls,
+        )
         assert took >= 0, "a message of the bench is no order"
         return took / calls
 
     def encode(self, calls: int) -> float:
         """ns a report."""
         took = fix_encode_loop(
-            self.events.ctypes.data, self.rows.ctypes.data, self.session.ctypes.data,
-            self.notes.ctypes.data, self.fields.ctypes.data, self.out.ctypes.data, calls,
-        )  # fmt: skip
+            self.events.ctypes.data,
+            self.rows.ctypes.data,
+            FixSession.of(self.session.ctypes.data),
+            self.notes.ctypes.data,
+            self.fields.ctypes.data,
+            self.out.ctypes.data,
+            calls,
+        )
         assert took >= 0, "a report of the bench was not written"
         return took / calls
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import LAYOUT_HASH
+from openoutcry.wire.layout_hash import LAYOUT_HASH
 from openoutcry.wire.memory import copy64, load_i64, load_u8, load_u16, load_u32
 from openoutcry.wire.records import (
     EVENT_DTYPE,

@@ -20,6 +20,7 @@ from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import mul_wrapping
 from openoutcry.wire.order_ids import VENUE_ORDER_IDS
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES, make_instruments
 
 FLOWS = ("static", "normal", "swing-25", "swing-40", "flash-crash")
@@ -145,7 +146,7 @@ def generate(state: int, out: int, count: int) -> None:
     ``out``: address of ``count`` order records, every byte of which is written.
     """
     for k in range(count):
-        record = out + k * RECORD_BYTES
+        record = OrderRecord(out + k * RECORD_BYTES)
         index = get_word(state, INDEX)
         set_word(state, INDEX, index + 1)
         r = random_bits(state + 8 * RNG)
@@ -161,7 +162,7 @@ def generate(state: int, out: int, count: int) -> None:
 
 
 @kernel
-def _passive(state: int, record: int, r: int) -> None:
+def _passive(state: int, record: OrderRecord, r: int) -> None:
     """A new resting order, or a change to one; how many are open decides which."""
     count = get_word(state, book.OPEN)
     target = get_word(state, TARGET)
@@ -183,7 +184,7 @@ def _passive(state: int, record: int, r: int) -> None:
 
 
 @kernel
-def _rest(state: int, record: int, r: int) -> None:
+def _rest(state: int, record: OrderRecord, r: int) -> None:
     """A new limit order away from the mid; one in 16 is post-only, and of these one in 16 is
     priced to cross, which is what a post-only order is rejected for."""
     side = BUY + (r & 1)
@@ -210,7 +211,7 @@ def _rest(state: int, record: int, r: int) -> None:
 
 
 @kernel
-def _cancel(state: int, record: int, r: int) -> None:
+def _cancel(state: int, record: OrderRecord, r: int) -> None:
     """Cancel an open order, mostly a young one; but where the market runs, one in four is the
     best order in its way, pulled before it is hit.  One cancel in 64 comes too late, as happens
     when a fill and a cancel meet on the way."""
@@ -233,7 +234,7 @@ def _cancel(state: int, record: int, r: int) -> None:
 
 
 @kernel
-def _reduce(state: int, record: int, r: int) -> None:
+def _reduce(state: int, record: OrderRecord, r: int) -> None:
     """Take a part off an open order; what cannot be divided is cancelled instead."""
     node = _pick(state, r)
     qty = get_word(node, book.QTY)
@@ -249,7 +250,7 @@ def _reduce(state: int, record: int, r: int) -> None:
 
 
 @kernel
-def _replace(state: int, record: int, r: int) -> None:
+def _replace(state: int, record: OrderRecord, r: int) -> None:
     """Half of them move to a new price near the mid, the others stay with a new quantity."""
     node = _pick(state, r)
     s = random_bits(state + 8 * RNG)
@@ -270,7 +271,7 @@ def _replace(state: int, record: int, r: int) -> None:
 
 
 @kernel
-def _aggress(state: int, record: int, r: int) -> None:
+def _aggress(state: int, record: OrderRecord, r: int) -> None:
     """A small order that trades at once: of eight, five are IOC, two market, one fill-or-kill."""
     side = BUY + (r & 1)
     choice = (r >> 1) & 7
@@ -300,7 +301,7 @@ def _aggress(state: int, record: int, r: int) -> None:
 
 
 @kernel
-def sweep(state: int, record: int, old_mid: int, r: int) -> bool:
+def sweep(state: int, record: OrderRecord, old_mid: int, r: int) -> bool:
     """If the mid has passed resting orders, write the IOC order that takes exactly these."""
     mid = get_word(state, book.MID)
     if mid == old_mid:
@@ -394,7 +395,7 @@ def _pick(state: int, r: int) -> int:
 
 
 @kernel
-def write_node(record: int, node: int, price: int, qty: int, kind: int) -> None:
+def write_node(record: OrderRecord, node: int, price: int, qty: int, kind: int) -> None:
     """A command about an open order, in its owner's name."""
     side = get_word(node, book.SIDE)
     write_order(

@@ -3,19 +3,9 @@
 import numpy as np
 
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, store_i64, store_u8, store_u16
-from openoutcry.wire.records import ORDER, RECORD_BYTES
-
-PRICE_AT = ORDER.offsets["price_ticks"]
-QTY_AT = ORDER.offsets["qty_lots"]
-SYMBOL_AT = ORDER.offsets["symbol"]
-ORDER_ID_AT = ORDER.offsets["order_id"]
-AUX_AT = ORDER.offsets["aux"]
-PARTICIPANT_AT = ORDER.offsets["participant"]
-KIND_AT = ORDER.offsets["kind"]
-SIDE_AT = ORDER.offsets["side"]
-ORDER_TYPE_AT = ORDER.offsets["order_type"]
-TIME_IN_FORCE_AT = ORDER.offsets["time_in_force"]
+from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.record_blocks import OrderRecord
+from openoutcry.wire.records import RECORD_BYTES
 
 
 @kernel
@@ -41,7 +31,7 @@ def random_bits(word: int) -> int:
 
 @kernel
 def write_order(
-    record: int,
+    record: OrderRecord,
     price: int,
     qty: int,
     symbol: int,
@@ -57,13 +47,13 @@ def write_order(
     gateway and sequencer write is 0."""
     for at in range(0, RECORD_BYTES, 8):
         store_i64(record + at, 0)
-    store_i64(record + PRICE_AT, price)
-    store_i64(record + QTY_AT, qty)
-    store_i64(record + SYMBOL_AT, symbol)
-    store_i64(record + ORDER_ID_AT, order_id)
-    store_i64(record + AUX_AT, aux)
-    store_u16(record + PARTICIPANT_AT, participant)
-    store_u8(record + KIND_AT, kind)
-    store_u8(record + SIDE_AT, side)
-    store_u8(record + ORDER_TYPE_AT, order_type)
-    store_u8(record + TIME_IN_FORCE_AT, time_in_force)
+    record.price_ticks = price
+    record.qty_lots = qty
+    record.symbol = symbol
+    record.order_id = order_id
+    record.aux = aux
+    record.participant = participant
+    record.kind = kind
+    record.side = side
+    record.order_type = order_type
+    record.time_in_force = time_in_force

@@ -29,6 +29,7 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.order_types import STOPS, type_bits
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES, make_instruments
 
 START_TICKS = 100_000
@@ -251,7 +252,7 @@ def generate_mixed(state: int, out: int, count: int) -> None:
     ``out``: address of ``count`` order records, every byte of which is written.
     """
     for k in range(count):
-        record = out + k * RECORD_BYTES
+        record = OrderRecord(out + k * RECORD_BYTES)
         index = get_word(state, INDEX)
         set_word(state, INDEX, index + 1)
         r = random_bits(state + 8 * RNG)
@@ -267,7 +268,7 @@ def generate_mixed(state: int, out: int, count: int) -> None:
 
 
 @kernel
-def _command(state: int, record: int, r: int) -> None:
+def _command(state: int, record: OrderRecord, r: int) -> None:
     """One command of a participant."""
     count = get_word(state, OPEN)
     draw = r & 0xFFFF
@@ -292,7 +293,7 @@ def _command(state: int, record: int, r: int) -> None:
 
 
 @kernel
-def _maintain(state: int, record: int, draw: int, r: int) -> None:
+def _maintain(state: int, record: OrderRecord, draw: int, r: int) -> None:
     """A command about an order that is probably open."""
     row = _pick(state, r)
     r >>= 32
@@ -323,7 +324,7 @@ def _maintain(state: int, record: int, draw: int, r: int) -> None:
 
 
 @kernel
-def _new(state: int, record: int, r: int) -> None:
+def _new(state: int, record: OrderRecord, r: int) -> None:
     """A new order: where, who and how much; its type adds the rest."""
     instrument = _instrument(r)
     side = BUY + ((r >> 4) & 1)
@@ -407,14 +408,14 @@ def _new(state: int, record: int, r: int) -> None:
 
 
 @kernel
-def _time(state: int, record: int) -> None:
+def _time(state: int, record: OrderRecord) -> None:
     now = get_word(state, NOW) + TIME_STEP_NS
     set_word(state, NOW, now)
     write_order(record, 0, 0, 0, 0, now, 0, TIME, 0, 0, 0)
 
 
 @kernel
-def _phase(state: int, record: int, instrument: int) -> None:
+def _phase(state: int, record: OrderRecord, instrument: int) -> None:
     step = get_word(state, PHASE_AT + instrument)
     set_word(state, PHASE_AT + instrument, (step + 1) % PHASE_STEPS)
     phase = PHASES_AUCTION[step] if instrument == AUCTION else PHASES_DAY[step]

@@ -24,6 +24,7 @@ from openoutcry.flow.kernels import get_word, random_bits, set_word, write_order
 from openoutcry.flow.little_book import BUY, SELL
 from openoutcry.flow.source import CHUNK_ORDERS, Array
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES, make_instruments
 
 QUANTILES = (0, 1, 5, 10, 25, 50, 75, 90, 95, 99, 100)
@@ -156,7 +157,7 @@ class Stream:
 def generate(state: int, out: int, count: int) -> None:
     """Write the next ``count`` commands at ``out``, every byte of each; ``state`` is advanced."""
     for k in range(count):
-        record = out + k * RECORD_BYTES
+        record = OrderRecord(out + k * RECORD_BYTES)
         index = get_word(state, g.INDEX)
         set_word(state, g.INDEX, index + 1)
         r = random_bits(state + 8 * g.RNG)
@@ -172,7 +173,7 @@ def generate(state: int, out: int, count: int) -> None:
 
 
 @kernel
-def _step(state: int, record: int, r: int) -> None:
+def _step(state: int, record: OrderRecord, r: int) -> None:
     """One command of the mix."""
     draw = (r & 0xFFFFF) % 10_000
     r >>= 20
@@ -196,7 +197,7 @@ def _step(state: int, record: int, r: int) -> None:
 
 
 @kernel
-def _rest(state: int, record: int, r: int, order_type: int) -> None:
+def _rest(state: int, record: OrderRecord, r: int, order_type: int) -> None:
     side = BUY + (r & 1)
     qty, owner = g.draw_qty(r >> 1), g.draw_owner(r >> 12)
     price = _price(state, side)
@@ -209,7 +210,7 @@ def _rest(state: int, record: int, r: int, order_type: int) -> None:
 
 
 @kernel
-def _cancel(state: int, record: int, r: int) -> None:
+def _cancel(state: int, record: OrderRecord, r: int) -> None:
     """Where the market runs, one in four is the best order in its way."""
     node = _pick(state)
     threatened = get_word(state, g.THREATENED)
@@ -223,7 +224,7 @@ def _cancel(state: int, record: int, r: int) -> None:
 
 
 @kernel
-def _move(state: int, record: int, r: int) -> None:
+def _move(state: int, record: OrderRecord, r: int) -> None:
     """A replace at another price, with another quantity."""
     node = _pick(state)
     price, qty = _price(state, get_word(node, book.SIDE)), g.draw_qty(r)
@@ -238,7 +239,7 @@ def _move(state: int, record: int, r: int) -> None:
 
 
 @kernel
-def _reduce(state: int, record: int, r: int) -> None:
+def _reduce(state: int, record: OrderRecord, r: int) -> None:
     node = _pick(state)
     price, qty = get_word(node, book.PRICE), get_word(node, book.QTY)
     if qty < 2:
@@ -250,7 +251,7 @@ def _reduce(state: int, record: int, r: int) -> None:
 
 
 @kernel
-def _take(state: int, record: int, r: int) -> None:
+def _take(state: int, record: OrderRecord, r: int) -> None:
     """An immediate-or-cancel order at the other side's best price."""
     side = BUY + (r & 1)
     qty, owner = g.draw_qty(r >> 1), g.draw_owner(r >> 12)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from openoutcry.gateway_fpga.driver import BusError, DeviceError
 from openoutcry.gateway_fpga.golden import PEOPLE_AT, SIGN, rules_of_rows, validate_orders
 from openoutcry.gateway_fpga.settings import PARTICIPANTS, Settings
-from openoutcry.wire.layout import LAYOUT_HASH
+from openoutcry.wire.layout_hash import LAYOUT_HASH
 from openoutcry.wire.records import MAX_VALUE
 from openoutcry.wire.registers import (
     CONTROL_ARMED,

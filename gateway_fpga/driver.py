@@ -16,7 +16,7 @@ import numpy.typing as npt
 from openoutcry.gateway_fpga.settings import Limits, Settings, make_rows, row_values, symbol_word
 from openoutcry.wire.enums import ErrorBit
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.layout import check_layout
+from openoutcry.wire.layout_hash import check_layout
 from openoutcry.wire.registers import (
     ADDRESS,
     CONTROL_ARMED,
@@ -59,7 +59,7 @@ class GatewayDriver:
     """One gateway's settings and symbol table.
 
     Refuses a device whose magic, register map or record layout is not this build's
-    (:class:`DeviceError`, :class:`~openoutcry.wire.layout.LayoutMismatch`).
+    (:class:`DeviceError`, :class:`~openoutcry.wire.layout_hash.LayoutMismatch`).
     """
 
     def __init__(self, bus: Bus, clock: Callable[[], float] = time.monotonic) -> None:

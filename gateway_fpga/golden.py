@@ -39,9 +39,10 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.kernel import VERIFY, kernel
-from openoutcry.wire.layout import LAYOUT_HASH
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, mul_wrapping, store_i64, store_u16
+from openoutcry.wire.layout_hash import LAYOUT_HASH
+from openoutcry.wire.memory import load_i64, load_u8, load_u16, mul_wrapping, store_i64
 from openoutcry.wire.order_types import UNPRICED
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import MAX_VALUE, ORDER, ORDER_DTYPE, RECORD_BYTES
 from openoutcry.wire.registers import COLLAR_ONE, PRICE_FIVES_MAX, TIME_BITS
 
@@ -382,46 +383,46 @@ def over_rate(word_addr: int, now_ns: int, rules_addr: int) -> bool:
 
 
 @kernel
-def switched_checks(order_addr: int, row: int, mask: int, rules_addr: int) -> int:
+def switched_checks(order_addr: OrderRecord, row: int, mask: int, rules_addr: int) -> int:
     """The checks that are off unless someone switches them on: collar, notional, halt,
     participant and rate, of those in the mask."""
     features: int = load_i64(rules_addr + FEATURES_AT)
     code = 0
     if features & HAS_LIMITS:
-        price: int = load_i64(order_addr + PRICE_AT)
+        price: int = order_addr.price_ticks
         if price > 0:
             limits = row + load_i64(rules_addr + LIMITS_AT)
-            new_side = load_u8(order_addr + SIDE_AT) * (load_u8(order_addr + KIND_AT) == KIND_NEW)
-            code |= beyond_limits(price, load_i64(order_addr + QTY_AT), new_side, limits)
+            new_side = order_addr.side * (order_addr.kind == KIND_NEW)
+            code |= beyond_limits(price, order_addr.qty_lots, new_side, limits)
         code |= load_u8(row + ROW_HALTED_AT) * BIT_HALTED
-    participant: int = load_u16(order_addr + PARTICIPANT_AT)
+    participant: int = order_addr.participant
     outside = participant >= PARTICIPANTS
     person = rules_addr + load_i64(rules_addr + PEOPLE_AT) + 8 * (participant & (PARTICIPANTS - 1))
     if features & CHECKS_PARTICIPANTS:
         switched_off = load_i64(person) >= 0
         code |= (outside | switched_off) * BIT_PARTICIPANT
     if (features & HAS_RATE) != 0 and (mask & BIT_RATE) != 0:
-        now_ns = load_i64(order_addr + RX_TS_AT) & TIME_MASK
+        now_ns = order_addr.rx_ts_ns & TIME_MASK
         code |= (outside or over_rate(person, now_ns, rules_addr)) * BIT_RATE
     return code & mask
 
 
 @kernel
-def validate(order_addr: int, rules_addr: int) -> int:
+def validate(order_addr: OrderRecord, rules_addr: int) -> int:
     """The verdict on one order: a mask of ``ErrorBit`` bits, 0 if nothing is wrong.
 
     ``order_addr`` is the address of a 64-byte order record, which is not written, ``rules_addr`` of
     a block made by :func:`make_rules`, of which a rate limit writes the participants' buckets.
     """
-    price = load_i64(order_addr + PRICE_AT)
-    qty = load_i64(order_addr + QTY_AT)
-    symbol: int = load_i64(order_addr + SYMBOL_AT)
-    kind: int = load_u8(order_addr + KIND_AT)
-    side = load_u8(order_addr + SIDE_AT)
-    order_type: int = load_u8(order_addr + ORDER_TYPE_AT)
-    time_in_force = load_u8(order_addr + TIME_IN_FORCE_AT)
-    aux = load_i64(order_addr + AUX_AT)
-    participant = load_u16(order_addr + PARTICIPANT_AT)
+    price = order_addr.price_ticks
+    qty = order_addr.qty_lots
+    symbol: int = order_addr.symbol
+    kind: int = order_addr.kind
+    side = order_addr.side
+    order_type: int = order_addr.order_type
+    time_in_force = order_addr.time_in_force
+    aux = order_addr.aux
+    participant = order_addr.participant
     row = find_row(symbol, rules_addr)
     if VERIFY:
         assert load_i64(row) in (symbol, 0), "the rules are the symbol's, or nobody's"
@@ -467,12 +468,12 @@ def validate_batch(orders_addr: int, count: int, rules_addr: int) -> int:
     rejected."""
     rejected = 0
     for index in range(count):
-        order = orders_addr + index * RECORD_BYTES
+        order = OrderRecord(orders_addr + index * RECORD_BYTES)
         code = validate(order, rules_addr)
-        store_u16(order + ERROR_CODE_AT, code)
+        order.error_code = code
         rejected += code != 0
         if VERIFY:
-            assert load_u16(order + ERROR_CODE_AT) == code, "a verdict fits its field"
+            assert order.error_code == code, "a verdict fits its field"
     return rejected
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import openoutcry
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.layout import LAYOUT_HASH
+from openoutcry.wire.layout_hash import LAYOUT_HASH
 
 PACKAGE = Path(openoutcry.__file__).parent
 ROOMS = (

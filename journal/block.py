@@ -16,7 +16,7 @@ from crc32c import crc32c
 
 from openoutcry.journal.segment import SegmentFile
 from openoutcry.wire.enums import BlockKind
-from openoutcry.wire.layout import LAYOUT_HASH
+from openoutcry.wire.layout_hash import LAYOUT_HASH
 from openoutcry.wire.records import BLOCK_HEADER, BLOCK_MAGIC, RECORD_BYTES
 
 HEADER_BYTES = BLOCK_HEADER.size_bytes

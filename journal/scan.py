@@ -34,7 +34,7 @@ from openoutcry.journal.segment import (
 )
 from openoutcry.journal.watermark import WATERMARK_NAME, Watermark, read_watermark
 from openoutcry.wire.enums import BlockKind
-from openoutcry.wire.layout import check_layout
+from openoutcry.wire.layout_hash import check_layout
 from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE
 
 END_UNKNOWN = (MAX_SEGMENTS, 0)

@@ -32,7 +32,7 @@ from openoutcry.journal.segment import retired_before, segment_numbers, segment_
 from openoutcry.journal.watermark import WATERMARK_NAME, Watermark
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.layout import LAYOUT_HASH
+from openoutcry.wire.layout_hash import LAYOUT_HASH
 from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE, RECORD_BYTES
 
 WINDOW_BYTES = 16 << 20

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.accounts import KINDS, Place, index_of, place_of
 from openoutcry.ledger.errors import LedgerError
+from openoutcry.ledger.layout import LedgerState
 from openoutcry.ledger.post import post
 from openoutcry.replay.projections import LEDGER_SETTINGS, Setting, has_risk, instrument_money
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, make_instruments
@@ -172,9 +173,13 @@ class Books:
         rows = np.empty(room, lay.TRANSACTION_DTYPE)
         commands, events = np.ascontiguousarray(commands), np.ascontiguousarray(events)
         taken, written = post(
-            self._place(), commands.ctypes.data, first, events.ctypes.data, len(events),
+            LedgerState.of(self._place()),
+            commands.ctypes.data,
+            first,
+            events.ctypes.data,
+            len(events),
             rows.ctypes.data,
-        )  # fmt: skip
+        )
         if taken < len(events):
             error = lay.Error(int(self.header[lay.ERROR // 8]))
             event = events[taken]

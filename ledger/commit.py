@@ -3,13 +3,12 @@
 
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger import wide
+from openoutcry.ledger.layout import LedgerCell, LedgerInstrument, LedgerParticipant, LedgerState
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, load_u8, store_i64
-from openoutcry.wire.records import EVENT
+from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.record_blocks import EventRecord
 
-E, R = EVENT.offsets, lay.AT
-E_ORDER, E_CONTRA, E_PRICE, E_QTY = E["order_id"], E["contra_id"], E["price_ticks"], E["qty_lots"]
-E_CAUSE, E_SEQ, E_SIDE, E_FLAGS = E["cause_seq"], E["seq"], E["side"], E["flags"]
+R = lay.AT
 R_MONEY, R_LOTS, R_LABEL = R["available"], R["lots_available"], R["participant"]
 R_INCOME = R["fee_income"]
 R_LOTS_RESERVED, R_LOTS_CLEARING = R["lots_reserved"], R["lots_clearing"]
@@ -21,27 +20,29 @@ FAILED = -1
 
 
 @kernel
-def begin(books: int, event: int, row: int, kind: int) -> None:
+def begin(books: LedgerState, event: EventRecord, row: int, kind: int) -> None:
     """A transaction without deltas."""
-    store_i64(row + R_SEQ, load_i64(event + E_SEQ))
-    store_i64(row + R_CAUSE, load_i64(event + E_CAUSE))
-    store_i64(row + R_TIME, load_i64(books + lay.NOW_NS))
-    store_i64(row + R_ORDER, load_i64(event + E_ORDER))
-    store_i64(row + R_CONTRA, load_i64(event + E_CONTRA))
-    store_i64(row + R_PRICE, load_i64(event + E_PRICE))
-    store_i64(row + R_QTY, load_i64(event + E_QTY))
+    store_i64(row + R_SEQ, event.seq)
+    store_i64(row + R_CAUSE, event.cause_seq)
+    store_i64(row + R_TIME, books.now_ns)
+    store_i64(row + R_ORDER, event.order_id)
+    store_i64(row + R_CONTRA, event.contra_id)
+    store_i64(row + R_PRICE, event.price_ticks)
+    store_i64(row + R_QTY, event.qty_lots)
     for word in range(R_MONEY, R_LABEL, 8):
         store_i64(row + word, 0)
     store_i64(row + R_LABEL, kind << 40)
 
 
 @kernel
-def commit(books: int, event: int, row: int, participant: int, instrument: int) -> int:
+def commit(
+    books: LedgerState, event: EventRecord, row: int, participant: int, instrument: int
+) -> int:
     """Check that it is balanced, and add it to the balances.  Returns 1; FAILED."""
     rules = rules_of(books, instrument)
-    asset, kind = load_i64(rules + lay.QUOTE), (load_i64(row + R_LABEL) >> 40) & 0xFF
-    store_i64(rules + lay.TOUCHED, 1)
-    sides = load_u8(event + E_SIDE) << 48 | load_u8(event + E_FLAGS) << 56
+    asset, kind = rules.quote, (load_i64(row + R_LABEL) >> 40) & 0xFF
+    rules.touched = 1
+    sides = event.side << 48 | event.flags << 56
     label = participant | instrument << 16 | asset << 32 | kind << 40 | sides
     store_i64(row + R_LABEL, label)
     if wide.sums_to_zero(row + R_LOTS, 4) == 0:
@@ -56,19 +57,23 @@ def commit(books: int, event: int, row: int, participant: int, instrument: int) 
 
 
 @kernel
-def commit_money(books: int, event: int, row: int, participant: int, asset: int) -> int:
+def commit_money(
+    books: LedgerState, event: EventRecord, row: int, participant: int, asset: int
+) -> int:
     """As :func:`commit`, of a transaction that has to do with no instrument."""
     store_i64(row + R_LABEL, participant | lay.NO_INSTRUMENT << 16 | asset << 32 | DEPOSIT << 40)
     return add_money(books, event, row, participant, asset)
 
 
 @kernel
-def add_money(books: int, event: int, row: int, participant: int, asset: int) -> int:
+def add_money(
+    books: LedgerState, event: EventRecord, row: int, participant: int, asset: int
+) -> int:
     if wide.sums_to_zero(row + R_MONEY, 8) == 0:
         return fail(books, UNBALANCED, event)
-    part = load_i64(books + lay.PART)
+    part = books.part
     store_i64(row + R_PART, part)
-    store_i64(books + lay.PART, part + 1)
+    books.part = part + 1
     own, venue = account(books, participant + 1, asset), account(books, 0, asset)
     for kind in range(4):
         add(own + 16 * kind, load_i64(row + R_MONEY + 8 * kind))
@@ -77,10 +82,10 @@ def add_money(books: int, event: int, row: int, participant: int, asset: int) ->
 
 
 @kernel
-def account(books: int, owner: int, asset: int) -> int:
+def account(books: LedgerState, owner: int, asset: int) -> int:
     """Address of an owner's four balances of an asset."""
-    index = owner * load_i64(books + lay.ASSETS) + asset
-    return load_i64(books + lay.BALANCES_AT) + index * 4 * lay.BALANCE_BYTES
+    index = owner * books.assets + asset
+    return books.balances_at + index * 4 * lay.BALANCE_BYTES
 
 
 @kernel
@@ -90,30 +95,30 @@ def add(place: int, amount: int) -> None:
 
 
 @kernel
-def fail(books: int, error: int, event: int) -> int:
-    store_i64(books + lay.ERROR, error)
-    store_i64(books + lay.ERROR_SEQ, load_i64(event + E_SEQ))
+def fail(books: LedgerState, error: int, event: EventRecord) -> int:
+    books.error = error
+    books.error_seq = event.seq
     return FAILED
 
 
 @kernel
-def rules_of(books: int, instrument: int) -> int:
-    return load_i64(books + lay.INSTRUMENTS_AT) + instrument * lay.INSTRUMENT_WORDS * 8
+def rules_of(books: LedgerState, instrument: int) -> LedgerInstrument:
+    return LedgerInstrument(books.instruments_at + instrument * lay.INSTRUMENT_WORDS * 8)
 
 
 @kernel
-def row_of(books: int, participant: int) -> int:
-    return load_i64(books + lay.PARTICIPANTS_AT) + participant * lay.PARTICIPANT_WORDS * 8
+def row_of(books: LedgerState, participant: int) -> LedgerParticipant:
+    return LedgerParticipant(books.participants_at + participant * lay.PARTICIPANT_WORDS * 8)
 
 
 @kernel
-def cell_of(books: int, participant: int, instrument: int) -> int:
-    index = participant * load_i64(books + lay.INSTRUMENTS) + instrument
-    return load_i64(books + lay.CELLS_AT) + index * lay.CELL_WORDS * 8
+def cell_of(books: LedgerState, participant: int, instrument: int) -> LedgerCell:
+    index = participant * books.instruments + instrument
+    return LedgerCell(books.cells_at + index * lay.CELL_WORDS * 8)
 
 
 @kernel
-def margined(rules: int, position: int, buys: int, sells: int) -> int:
+def margined(rules: LedgerInstrument, position: int, buys: int, sells: int) -> int:
     """Lots that need margin: short ones; of a leveraged instrument the worst position."""
     short = max(sells - position, 0)
-    return short if load_i64(rules + lay.LEVERAGED) == 0 else max(position + buys, short)
+    return short if rules.leveraged == 0 else max(position + buys, short)

@@ -8,8 +8,10 @@ there.
 
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.commit import FAILED, begin, cell_of, commit, margined, rules_of
+from openoutcry.ledger.layout import LedgerState
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, not_inlined, store_i64
+from openoutcry.wire.memory import not_inlined, store_i64
+from openoutcry.wire.record_blocks import EventRecord
 
 R = lay.AT
 R_AVAILABLE, R_MARGIN, R_OUTSIDE = R["available"], R["margin"], R["outside"]
@@ -20,30 +22,36 @@ DIVIDEND, SPLIT = int(lay.Kind.DIVIDEND), int(lay.Kind.SPLIT)
 
 @kernel_outlined
 def adjust(
-    books: int, event: int, row: int, instrument: int, is_split: bool, value: int, price: int
+    books: LedgerState,
+    event: EventRecord,
+    row: int,
+    instrument: int,
+    is_split: bool,
+    value: int,
+    price: int,
 ) -> int:
     """How many transactions it became; FAILED.  The core has seen that all of it fits: products
     and sums are plain."""
     not_inlined()
     rules, written = rules_of(books, instrument), 0
     new, old = value >> 32, value & 0xFFFFFFFF
-    for who in range(load_i64(books + lay.PARTICIPANTS)):
+    for who in range(books.participants):
         cell, place = cell_of(books, who, instrument), row + written * lay.ROW_BYTES
-        position = load_i64(cell + lay.POSITION)
+        position = cell.position
         if position == 0:
             continue
         size = max(position, -position)
         new_position, due = size, size * new
         if is_split:
             new_position = size * new // old
-            due = (size * new - new_position * old) * price * load_i64(rules + lay.MULTIPLIER)
+            due = (size * new - new_position * old) * price * rules.multiplier
         cash = half_even(due, old)
         if position < 0:
             new_position, cash = -new_position, -cash
         margin = margined(rules, new_position, 0, 0) - margined(rules, position, 0, 0)
-        margin *= load_i64(rules + lay.MARGIN)
-        store_i64(cell + lay.POSITION, new_position)
-        store_i64(cell + lay.MARK, price)
+        margin *= rules.margin
+        cell.position = new_position
+        cell.mark = price
         begin(books, event, place, SPLIT if is_split else DIVIDEND)
         store_i64(place + R_PRICE, price)
         store_i64(place + R_QTY, new_position - position)
@@ -55,7 +63,7 @@ def adjust(
         if commit(books, event, place, who, instrument) < 0:
             return FAILED
         written += 1
-    store_i64(rules + lay.LAST, price)
+    rules.last = price
     return written
 
 

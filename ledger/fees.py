@@ -2,6 +2,13 @@
 """Fees by schedule: which schedule, which tier by 30 days' volume, and how much of an amount."""
 
 import openoutcry.ledger.layout as lay
+from openoutcry.ledger.layout import (
+    FeeTier,
+    LedgerCell,
+    LedgerInstrument,
+    LedgerParticipant,
+    LedgerState,
+)
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, store_i64
 
@@ -23,9 +30,9 @@ def share_of(amount: int, rate: int) -> int:
 
 
 @kernel
-def bring_to_day(row: int, day: int) -> None:
+def bring_to_day(row: LedgerParticipant, day: int) -> None:
     """The volume that counts is that of the 30 days before this one."""
-    last = load_i64(row + lay.DAY)
+    last = row.day
     if day <= last:
         return
     for step in range(min(day - last, lay.RING_DAYS)):
@@ -34,8 +41,8 @@ def bring_to_day(row: int, day: int) -> None:
     for index in range(lay.RING_DAYS):
         more = load_i64(row + lay.VOLUMES + 8 * index)
         total = MOST if more > MOST - total else total + more
-    store_i64(row + lay.DAY, day)
-    store_i64(row + lay.VOLUME, total)
+    row.day = day
+    row.volume = total
 
 
 @kernel
@@ -46,35 +53,43 @@ def add_volume(row: int, day: int, amount: int) -> None:
 
 
 @kernel
-def schedule_of(books: int, rules: int, row: int, cell: int) -> int:
+def schedule_of(
+    books: LedgerState, rules: LedgerInstrument, row: LedgerParticipant, cell: LedgerCell
+) -> int:
     """Address of the schedule: the most special that is named; 0: none."""
-    number = load_i64(cell + lay.CELL_SCHEDULE)
+    number = cell.schedule
     if number == 0:
-        number = load_i64(row + lay.PARTICIPANT_SCHEDULE)
+        number = row.schedule
     if number == 0:
-        number = load_i64(rules + lay.INSTRUMENT_SCHEDULE)
+        number = rules.schedule
     if number == 0:
-        number = load_i64(books + lay.SCHEDULE_OF_ALL)
+        number = books.schedule_of_all
     if number == 0:
         return 0
-    return load_i64(books + lay.SCHEDULES_AT) + (number - 1) * lay.SCHEDULE_WORDS * 8
+    return books.schedules_at + (number - 1) * lay.SCHEDULE_WORDS * 8
 
 
 @kernel
 def fee_of(
-    books: int, rules: int, row: int, cell: int, day: int, amount: int, is_maker: bool
+    books: LedgerState,
+    rules: LedgerInstrument,
+    row: LedgerParticipant,
+    cell: LedgerCell,
+    day: int,
+    amount: int,
+    is_maker: bool,
 ) -> int:
     """The fee of a fill of this amount of money (0 or more); the amount counts as volume."""
     bring_to_day(row, day)
     schedule, fee = schedule_of(books, rules, row, cell), 0
     if schedule != 0:
-        volume, best, rate = load_i64(row + lay.VOLUME), lay.UNUSED_TIER, 0
+        volume, best, rate = row.volume, lay.UNUSED_TIER, 0
         for tier in range(lay.TIER_COUNT):
-            at = schedule + lay.TIERS + tier * lay.TIER_WORDS * 8
-            begin = load_i64(at + lay.TIER_FROM)
+            at = FeeTier(schedule + lay.TIERS + tier * lay.TIER_WORDS * 8)
+            begin = at.from_
             if begin > best and begin <= volume:
                 best = begin
-                rate = load_i64(at + (lay.TIER_MAKER if is_maker else lay.TIER_TAKER))
+                rate = at.maker if is_maker else at.taker
         fee = share_of(amount, rate)
         if rate > 0:
             fee = max(fee, load_i64(schedule + lay.MINIMUM))

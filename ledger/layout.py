@@ -13,19 +13,49 @@ from enum import IntEnum
 
 import numpy as np
 
+from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.open_orders import OpenOrder
+
 WORD = 8
 
 
-def _words(names: str) -> list[int]:
-    """Byte offsets of consecutive words."""
-    return [WORD * index for index in range(len(names.split()))]
+class LedgerState(Layout, size_bytes=320):
+    """The header; the first ADDRESSES words are a process's own."""
+
+    balances_at: int = i64("address of the balances")
+    instruments_at: int = i64("address of the instruments' rows")
+    participants_at: int = i64("address of the participants' rows")
+    cells_at: int = i64("address of the cells")
+    orders_at: int = i64("address of the table of open orders")
+    schedules_at: int = i64("address of the fee schedules")
+    participants: int = i64("participants")
+    instruments: int = i64("instruments")
+    assets: int = i64("moneys and instruments together")
+    order_mask: int = i64("entries of the table of open orders, less one")
+    orders_open: int = i64("open orders")
+    tracks: int = i64("1: what open orders need is reserved, as the core's risk does")
+    now_ns: int = i64("sequenced time, ns since the epoch")
+    event_seq: int = i64("last event that was posted")
+    part: int = i64("transactions of that event so far")
+    cause_seq: int = i64("its command")
+    schedule_of_all: int = i64("fee schedule of those that name none: its number + 1; 0: none")
+    error: int = i64("an ``Error``, 0: none")
+    error_seq: int = i64("event that could not be posted")
+    entry_left: int = i64("events still to come of a command that entered from the speed bump")
 
 
-(
-    BALANCES_AT, INSTRUMENTS_AT, PARTICIPANTS_AT, CELLS_AT, ORDERS_AT, SCHEDULES_AT,
-    PARTICIPANTS, INSTRUMENTS, ASSETS, ORDER_MASK, ORDERS_OPEN, TRACKS, NOW_NS, EVENT_SEQ, PART,
-    CAUSE_SEQ, SCHEDULE_OF_ALL, ERROR, ERROR_SEQ, ENTRY_LEFT,
-) = _words("x " * 20)  # fmt: skip
+PARTICIPANTS = LedgerState.offset("participants")
+INSTRUMENTS = LedgerState.offset("instruments")
+ASSETS = LedgerState.offset("assets")
+ORDER_MASK = LedgerState.offset("order_mask")
+ORDERS_OPEN = LedgerState.offset("orders_open")
+TRACKS = LedgerState.offset("tracks")
+NOW_NS = LedgerState.offset("now_ns")
+EVENT_SEQ = LedgerState.offset("event_seq")
+CAUSE_SEQ = LedgerState.offset("cause_seq")
+SCHEDULE_OF_ALL = LedgerState.offset("schedule_of_all")
+ERROR = LedgerState.offset("error")
+
 MONEY_NAMES, ENTRY, HEADER_WORDS = 24 * WORD, 32 * WORD, 40
 ADDRESSES = 6
 """The first words, which another process has otherwise.  TRACKS 0: there is no risk in the core, so
@@ -39,37 +69,94 @@ BALANCE_BYTES = 16
 MONEY_SLOTS = 8
 """Assets 0 to 7 are money, the others the instruments in their order."""
 
-# An instrument's row.
-(
-    WORST_BUY, WORST_SELL, MULTIPLIER, FEE, MARGIN, LEVERAGED, QUOTE, INSTRUMENT_SCHEDULE, LAST,
-    TOUCHED, SYMBOL,
-) = _words("x " * 11)  # fmt: skip
+
+class LedgerInstrument(Layout, size_bytes=96):
+    """An instrument's row, as the core's risk has it."""
+
+    worst_buy: int = i64("highest price at which a market order may buy, ticks")
+    worst_sell: int = i64("lowest price at which a market order may sell, ticks")
+    multiplier: int = i64("money a lot and tick")
+    fee: int = i64("money a lot traded")
+    margin: int = i64("initial margin a lot")
+    leveraged: int = i64("1: positions are margined")
+    quote: int = i64("money that it is quoted in")
+    schedule: int = i64("its fee schedule + 1; 0: none")
+    last: int = i64("last price, NO_LAST: there is none")
+    touched: int = i64("1: something was posted in it")
+    symbol: int = i64("its symbol, eight characters")
+
+
+WORST_BUY = LedgerInstrument.offset("worst_buy")
+WORST_SELL = LedgerInstrument.offset("worst_sell")
+MULTIPLIER = LedgerInstrument.offset("multiplier")
+FEE = LedgerInstrument.offset("fee")
+MARGIN = LedgerInstrument.offset("margin")
+LEVERAGED = LedgerInstrument.offset("leveraged")
+QUOTE = LedgerInstrument.offset("quote")
+INSTRUMENT_SCHEDULE = LedgerInstrument.offset("schedule")
+LAST = LedgerInstrument.offset("last")
+TOUCHED = LedgerInstrument.offset("touched")
+SYMBOL = LedgerInstrument.offset("symbol")
+
 INSTRUMENT_WORDS = 12
 """As of the core's risk.  QUOTE: which money.  TOUCHED: something was posted in it.  LAST: the last
 price; NO_LAST: there is none."""
 NO_LAST = 2**63 - 1
 
-# A participant's row.
-PARTICIPANT_SCHEDULE, DAY, VOLUME = _words("x x x")
+
+class LedgerParticipant(Layout, size_bytes=320):
+    """A participant's row."""
+
+    schedule: int = i64("its fee schedule + 1; 0: none")
+    day: int = i64("last day on which it traded")
+    volume: int = i64("value traded in the 30 days before that, 2**63 - 1 at most")
+
+
+PARTICIPANT_SCHEDULE = LedgerParticipant.offset("schedule")
+DAY = LedgerParticipant.offset("day")
+
 VOLUMES = 8 * WORD
 RING_DAYS = 31
 PARTICIPANT_WORDS = 40
 """DAY: the last on which it traded; VOLUME: of the 30 days before that, 2**63 - 1 at most; VOLUMES:
 of each day, by the day's number modulo 31."""
 
-# A cell.
-POSITION, BUY_LOTS, SELL_LOTS, COST, MARK, CELL_SCHEDULE = _words("x x x x x x")
+
+class LedgerCell(Layout, size_bytes=64):
+    """What a participant has in an instrument."""
+
+    position: int = i64("lots held, negative: sold short")
+    buy_lots: int = i64("lots of open buy orders")
+    sell_lots: int = i64("lots of open sell orders")
+    cost: int = i64("what they could pay at their worst prices")
+    mark: int = i64("price that a leveraged position was last brought to")
+    schedule: int = i64("fee schedule of the participant in this instrument + 1; 0: none")
+
+
+MARK = LedgerCell.offset("mark")
+CELL_SCHEDULE = LedgerCell.offset("schedule")
+
 CELL_WORDS = 8
 
-# An open order, as the core's risk has it.
-ORDER_ID, ORDER_META, ORDER_LEAVES, ORDER_PRICE = _words("x x x x")
+ORDER_ID = OpenOrder.offset("order_id")
+ORDER_META = OpenOrder.offset("meta")
+
 ORDER_WORDS = 4
 META_PARTICIPANT, META_SIDE, META_FLAGS = 16, 32, 40
 PRICED_FLAG, PEG_FLAG = 1, 2
 
 # A fee schedule.
 MINIMUM, TIERS = 0, WORD
-TIER_FROM, TIER_MAKER, TIER_TAKER = _words("x x x")
+
+
+class FeeTier(Layout, size_bytes=24):
+    """A tier of a fee schedule."""
+
+    from_: int = i64("value of 30 days from which on it counts, UNUSED_TIER: unused")
+    maker: int = i64("rate of makers, millionths")
+    taker: int = i64("rate of takers, millionths")
+
+
 TIER_COUNT, TIER_WORDS, SCHEDULE_WORDS = 8, 3, 25
 SCHEDULES = 256
 UNUSED_TIER = -1

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import openoutcry.market_data.book_state as b
 from openoutcry.market_data.book_apply import apply, count_ahead, list_levels, list_orders, rehash
 from openoutcry.market_data.book_levels import NODE_BYTES
+from openoutcry.market_data.book_state import BookHeader
 from openoutcry.market_data.errors import FeedError
 
 ERRORS = {
@@ -104,7 +105,7 @@ class Book:
             while free:
                 fields[free, mark // 4 : mark // 4 + 2] = 0  # where rehash looks
                 free = int(fields[free, behind // 4])
-        rehash(header.ctypes.data)
+        rehash(BookHeader.of(header.ctypes.data))
 
     def touch(self) -> None:
         """Have the system find all memory now rather than at a message."""
@@ -174,7 +175,9 @@ class Book:
         data = np.frombuffer(messages, np.uint8)
         at = 0
         while at < len(messages):
-            at += apply(self._header.ctypes.data, data.ctypes.data + at, len(messages) - at)
+            at += apply(
+                BookHeader.of(self._header.ctypes.data), data.ctypes.data + at, len(messages) - at
+            )
             error = int(self._header[b.ERROR // 8])
             self._header[b.ERROR // 8] = 0
             if error == b.FULL:
@@ -218,19 +221,21 @@ class Book:
     def orders(self, locate: int, side: str) -> npt.NDArray[np.int64]:
         """(price, shares, number) of a side's orders, best price first, then in their queue."""
         out = np.zeros((self.open_orders, 3), np.int64)
-        at = self._header.ctypes.data, locate, int(side == "B")
+        at = BookHeader.of(self._header.ctypes.data), locate, int(side == "B")
         return out[: list_orders(*at, out.ctypes.data, len(out))]
 
     def ahead(self, reference: int) -> tuple[int, int] | None:
         """(orders, shares) before a displayed order in the queue of its price, or None."""
         out = np.zeros(2, np.int64)
-        is_displayed = count_ahead(self._header.ctypes.data, reference, out.ctypes.data)
+        is_displayed = count_ahead(
+            BookHeader.of(self._header.ctypes.data), reference, out.ctypes.data
+        )
         return (int(out[0]), int(out[1])) if is_displayed else None
 
     def levels(self, locate: int, side: str, most: int = 10) -> list[tuple[int, int, int]]:
         """(price, shares, orders) of a side's best levels."""
         out = np.zeros((most, 3), np.int64)
-        at = self._header.ctypes.data, locate, int(side == "B")
+        at = BookHeader.of(self._header.ctypes.data), locate, int(side == "B")
         count = list_levels(*at, out.ctypes.data, most)
         return [tuple(row) for row in out[:count].tolist()]
 

@@ -6,12 +6,12 @@ error, and neither it nor anything behind it is taken in.
 
 import openoutcry.market_data.book_levels as levels
 import openoutcry.market_data.book_state as b
+from openoutcry.market_data.book_state import BookHeader, BookInstrument, BookLevel, BookOrder
 from openoutcry.wire.big_endian import load_any64, load_be16, load_be32, load_be64
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     add_wrapping,
-    load_i64,
     load_u8,
     load_u32,
     mul_wrapping,
@@ -35,13 +35,13 @@ _BUY, _SELL, _YES, _BEGIN = ord("B"), ord("S"), ord("Y"), ord("O")
 
 
 @kernel
-def fail(state: int, error: int) -> int:
-    store_i64(state + b.ERROR, error)
+def fail(state: BookHeader, error: int) -> int:
+    state.error = error
     return 0
 
 
 @kernel
-def enter(state: int, ref: int, locate: int, is_buy: int, price: int, shares: int) -> int:
+def enter(state: BookHeader, ref: int, locate: int, is_buy: int, price: int, shares: int) -> int:
     """A new order at the back of its price; 1, or 0 after an error."""
     if ref == 0 or shares == 0 or locate == 0:
         return fail(state, b.BAD_MESSAGE)
@@ -51,40 +51,40 @@ def enter(state: int, ref: int, locate: int, is_buy: int, price: int, shares: in
     key = b.key_of(locate, is_buy, price)
     level_place = b.level_place(state, key)
     level = load_u32(level_place)
-    if load_i64(state + b.OPEN) == load_i64(state + b.ORDER_CAPACITY):
+    if state.open == state.order_capacity:
         return fail(state, b.FULL)
     if level == 0:
         if not levels.have_room(state):
             return fail(state, b.FULL)
         level = levels.new_level(state, key, level_place)
-    number = load_i64(state + b.ORDER_FREE)
+    number = state.order_free
     if number != 0:
-        store_i64(state + b.ORDER_FREE, load_u32(b.order_row(state, number) + b.BEHIND))
+        state.order_free = b.order_row(state, number).behind
     else:
-        number = load_i64(state + b.ORDERS_USED) + 1
-        store_i64(state + b.ORDERS_USED, number)
+        number = state.orders_used + 1
+        state.orders_used = number
     store_u32(place, number)
     row, at = b.order_row(state, number), b.level_row(state, level)
-    last = load_u32(at + b.LAST)
-    store_i64(row + b.REF, ref)
+    last = at.last
+    row.ref = ref
     store_i64(row + b.SHARES, shares | level << 32)
     store_i64(row + b.BEHIND, last << 32)  # and BEFORE
-    store_u32(row + b.PRICE, price)
+    row.price = price
     # An address instead of a branch: how full a level is nobody foresees.
     store_u32(b.order_row(state, last) + b.BEHIND if last != 0 else at + b.FIRST, number)
-    store_u32(at + b.LAST, number)
-    store_i64(at + b.TOTAL, load_i64(at + b.TOTAL) + shares)
-    store_i64(at + b.COUNT, load_i64(at + b.COUNT) + 1)
-    store_i64(state + b.OPEN, load_i64(state + b.OPEN) + 1)
+    at.last = number
+    at.total += shares
+    at.count += 1
+    state.open += 1
     if VERIFY:
-        assert load_i64(state + b.OPEN) <= load_i64(state + b.ORDERS_USED), "a row for each order"
-        assert (last == 0) == (load_i64(at + b.COUNT) == 1), "the first of a queue is alone"
-        assert load_i64(at + b.TOTAL) >= shares, "a level's total has its orders' in it"
+        assert state.open <= state.orders_used, "a row for each order"
+        assert (last == 0) == (at.count == 1), "the first of a queue is alone"
+        assert at.total >= shares, "a level's total has its orders' in it"
     return 1
 
 
 @kernel
-def find(state: int, ref: int) -> int:
+def find(state: BookHeader, ref: int) -> int:
     """Address of an order's place in the table, 0 after an error."""
     place = b.order_place(state, ref)
     if ref == 0 or load_u32(place) == 0:
@@ -93,67 +93,67 @@ def find(state: int, ref: int) -> int:
 
 
 @kernel
-def leave(state: int, place: int) -> None:
+def leave(state: BookHeader, place: int) -> None:
     """An order is no longer there."""
     number = load_u32(place)
     row = b.order_row(state, number)
-    level = load_u32(row + b.LEVEL)
+    level = row.level
     at = b.level_row(state, level)
-    before, behind = load_u32(row + b.BEFORE), load_u32(row + b.BEHIND)
+    before, behind = row.before, row.behind
     store_u32(b.order_row(state, before) + b.BEHIND if before != 0 else at + b.FIRST, behind)
     store_u32(b.order_row(state, behind) + b.BEFORE if behind != 0 else at + b.LAST, before)
-    store_i64(at + b.TOTAL, load_i64(at + b.TOTAL) - load_u32(row + b.SHARES))
-    count = load_i64(at + b.COUNT) - 1
-    store_i64(at + b.COUNT, count)
+    at.total -= row.shares
+    count = at.count - 1
+    at.count = count
     if VERIFY:
-        assert load_i64(state + b.OPEN) > 0, "an order that leaves was counted"
-        assert (count == 0) == (load_u32(at + b.FIRST) == 0), "no orders, no queue"
-        assert (count == 0) == (load_i64(at + b.TOTAL) == 0), "no orders, no shares"
-    b.take_out(load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK),
-               load_i64(state + b.ORDERS), b.ORDER_BYTES, place)  # fmt: skip
+        assert state.open > 0, "an order that leaves was counted"
+        assert (count == 0) == (at.first == 0), "no orders, no queue"
+        assert (count == 0) == (at.total == 0), "no orders, no shares"
+    b.take_out(state.order_table, state.order_mask,
+               state.orders, b.ORDER_BYTES, place)  # fmt: skip
     if count == 0:
         levels.drop(state, level)
-    store_u32(row + b.BEHIND, load_i64(state + b.ORDER_FREE))
-    store_i64(state + b.ORDER_FREE, number)
-    store_i64(state + b.OPEN, load_i64(state + b.OPEN) - 1)
+    row.behind = state.order_free
+    state.order_free = number
+    state.open -= 1
 
 
 @kernel
-def take_off(state: int, place: int, shares: int) -> int:
+def take_off(state: BookHeader, place: int, shares: int) -> int:
     """Fewer shares of an order; 0 after an error."""
     row = b.order_row(state, load_u32(place))
-    left = load_u32(row + b.SHARES) - shares
+    left = row.shares - shares
     if left < 0 or shares == 0:
         return fail(state, b.TOO_MUCH)
     if left == 0:
         leave(state, place)
         return 1
-    store_u32(row + b.SHARES, left)
-    at = b.level_row(state, load_u32(row + b.LEVEL))
-    store_i64(at + b.TOTAL, load_i64(at + b.TOTAL) - shares)
+    row.shares = left
+    at = b.level_row(state, row.level)
+    at.total -= shares
     if VERIFY:
-        assert load_i64(at + b.TOTAL) >= left, "a level's total has its orders' in it"
+        assert at.total >= left, "a level's total has its orders' in it"
     return 1
 
 
 @kernel
-def traded(state: int, locate: int, price: int, shares: int) -> None:
+def traded(state: BookHeader, locate: int, price: int, shares: int) -> None:
     row = b.instrument_row(state, locate)
-    if load_i64(row + b.TRADES) == 0:
-        store_i64(row + b.OPEN_PRICE, price)
-        store_i64(row + b.LOW, price)
-    store_i64(row + b.HIGH, max(load_i64(row + b.HIGH), price))
-    store_i64(row + b.LOW, min(load_i64(row + b.LOW), price))
-    store_i64(row + b.LAST_PRICE, price)
-    store_i64(row + b.LAST_SHARES, shares)
-    store_i64(row + b.VOLUME, add_wrapping(load_i64(row + b.VOLUME), shares))
-    store_i64(row + b.TRADES, load_i64(row + b.TRADES) + 1)
-    turnover = add_wrapping(load_i64(row + b.TURNOVER), mul_wrapping(price, shares))
-    store_i64(row + b.TURNOVER, turnover)
+    if row.trades == 0:
+        row.open_price = price
+        row.low = price
+    row.high = max(row.high, price)
+    row.low = min(row.low, price)
+    row.last_price = price
+    row.last_shares = shares
+    row.volume = add_wrapping(row.volume, shares)
+    row.trades += 1
+    turnover = add_wrapping(row.turnover, mul_wrapping(price, shares))
+    row.turnover = turnover
 
 
 @kernel
-def executed(state: int, message: int, size: int, locate: int) -> int:
+def executed(state: BookHeader, message: int, size: int, locate: int) -> int:
     """E and C."""
     is_c = load_u8(message) == _KC
     if size != (_ZC if is_c else _ZE):
@@ -161,7 +161,7 @@ def executed(state: int, message: int, size: int, locate: int) -> int:
     place = find(state, load_be64(message + _E.reference))
     if place == 0:
         return 0
-    price = load_u32(b.order_row(state, load_u32(place)) + b.PRICE)
+    price = b.order_row(state, load_u32(place)).price
     shares = load_be32(message + _E.shares)
     if take_off(state, place, shares) == 0:
         return 0
@@ -173,7 +173,7 @@ def executed(state: int, message: int, size: int, locate: int) -> int:
 
 
 @kernel_outlined
-def replaced(state: int, message: int, size: int, locate: int) -> int:
+def replaced(state: BookHeader, message: int, size: int, locate: int) -> int:
     place = find(state, load_be64(message + _U.reference)) if size == _ZU else 0
     if place == 0:
         return fail(state, b.BAD_MESSAGE if size != _ZU else b.UNKNOWN_ORDER)
@@ -184,35 +184,35 @@ def replaced(state: int, message: int, size: int, locate: int) -> int:
         return fail(state, b.BAD_MESSAGE)
     if not levels.have_room(state):
         return fail(state, b.FULL)
-    level = b.level_row(state, load_u32(b.order_row(state, load_u32(place)) + b.LEVEL))
-    is_buy = load_i64(level + b.KEY) & b.SIDE_BIT
+    level = b.level_row(state, b.order_row(state, load_u32(place)).level)
+    is_buy = level.key & b.SIDE_BIT
     leave(state, place)
     return enter(state, ref, locate, is_buy, load_be32(message + _U.price), shares)
 
 
 @kernel_outlined
-def of_the_market(state: int, message: int, size: int, locate: int) -> int:
+def of_the_market(state: BookHeader, message: int, size: int, locate: int) -> int:
     """What is about no order that is displayed; what a book does not keep is passed over."""
     kind, row = load_u8(message), b.instrument_row(state, locate)
     wanted = 0
     if kind == _KS:
         wanted = _ZS
         begins = size == _ZS and load_u8(message + _S.event) == _BEGIN
-        if begins and load_i64(state + b.MESSAGES) != 0:
+        if begins and state.messages != 0:
             return fail(state, b.BEGINS)
     elif kind == _KR:
         wanted = _ZR
         if size == _ZR:
-            store_i64(row + b.SYMBOL, load_any64(message + _R.stock))
+            row.symbol = load_any64(message + _R.stock)
     elif kind == _KH:
         wanted = _ZH
         if size == _ZH:
-            store_i64(row + b.STATE, load_u8(message + _H.state))
-            store_i64(row + b.REASON, load_be32(message + _H.reason))
-            store_i64(row + b.COLLAR_REFERENCE, 0)
-            store_i64(row + b.COLLAR_UPPER, 0)
-            store_i64(row + b.COLLAR_LOWER, 0)
-            store_i64(row + b.EXTENSION, 0)
+            row.state = load_u8(message + _H.state)
+            row.reason = load_be32(message + _H.reason)
+            row.collar_reference = 0
+            row.collar_upper = 0
+            row.collar_lower = 0
+            row.extension = 0
     elif kind == _KP:
         wanted = _ZP
         if size == _ZP:
@@ -226,10 +226,10 @@ def of_the_market(state: int, message: int, size: int, locate: int) -> int:
     elif kind == _KI:
         wanted = _ZI
         if size == _ZI:
-            store_i64(row + b.PAIRED, load_be64(message + _I.paired))
-            store_i64(row + b.IMBALANCE, load_be64(message + _I.imbalance))
-            store_i64(row + b.DIRECTION, load_u8(message + _I.direction))
-            store_i64(row + b.NEAR_PRICE, load_be32(message + _I.near_price))
+            row.paired = load_be64(message + _I.paired)
+            row.imbalance = load_be64(message + _I.imbalance)
+            row.direction = load_u8(message + _I.direction)
+            row.near_price = load_be32(message + _I.near_price)
     else:
         wanted = of_protection(state, kind, message, size, row)
     if wanted != 0 and size != wanted:
@@ -238,35 +238,37 @@ def of_the_market(state: int, message: int, size: int, locate: int) -> int:
 
 
 @kernel
-def of_protection(state: int, kind: int, message: int, size: int, row: int) -> int:
+def of_protection(
+    state: BookHeader, kind: int, message: int, size: int, row: BookInstrument
+) -> int:
     """J, h, V and W; returns the size that it should have, 0 of another kind."""
     if kind == _KJ:
         if size == _ZJ:
-            store_i64(row + b.COLLAR_REFERENCE, load_be32(message + _J.reference_price))
-            store_i64(row + b.COLLAR_UPPER, load_be32(message + _J.upper))
-            store_i64(row + b.COLLAR_LOWER, load_be32(message + _J.lower))
-            store_i64(row + b.EXTENSION, load_be32(message + _J.extension))
+            row.collar_reference = load_be32(message + _J.reference_price)
+            row.collar_upper = load_be32(message + _J.upper)
+            row.collar_lower = load_be32(message + _J.lower)
+            row.extension = load_be32(message + _J.extension)
         return _ZJ
     if kind == _K_STOP:
         if size == _Z_STOP:
-            store_i64(row + b.STOPPED, load_u8(message + _STOP.action))
+            row.stopped = load_u8(message + _STOP.action)
         return _Z_STOP
     if kind == _KV:
         if size == _ZV:
-            store_i64(state + b.LEVEL_1, load_be64(message + _V.level1))
-            store_i64(state + b.LEVEL_2, load_be64(message + _V.level2))
-            store_i64(state + b.LEVEL_3, load_be64(message + _V.level3))
-            store_i64(state + b.BREACHED, 0)
+            state.level_1 = load_be64(message + _V.level1)
+            state.level_2 = load_be64(message + _V.level2)
+            state.level_3 = load_be64(message + _V.level3)
+            state.breached = 0
         return _ZV
     if kind == _KW:
         if size == _ZW:
-            store_i64(state + b.BREACHED, load_u8(message + _W.level))
+            state.breached = load_u8(message + _W.level)
         return _ZW
     return 0
 
 
 @kernel
-def one(state: int, message: int, size: int) -> int:
+def one(state: BookHeader, message: int, size: int) -> int:
     """Take one message in; 0 after an error."""
     if size < _MIN_BYTES:
         return fail(state, b.BAD_MESSAGE)
@@ -296,11 +298,11 @@ def one(state: int, message: int, size: int) -> int:
 
 
 @kernel
-def apply(state: int, messages: int, length: int) -> int:
+def apply(state: BookHeader, messages: int, length: int) -> int:
     """Take in messages, each behind its length; returns how many bytes were.  After an error the
     header has its kind, and the message at which it happened was not taken in."""
     at = 0
-    orders, mask = load_i64(state + b.ORDER_TABLE), load_i64(state + b.ORDER_MASK)
+    orders, mask = state.order_table, state.order_mask
     while at + FRAME_BYTES <= length:
         size = load_be16(messages + at)
         if at + FRAME_BYTES + size > length:
@@ -315,77 +317,85 @@ def apply(state: int, messages: int, length: int) -> int:
         if one(state, message, size) == 0:
             break
         at += FRAME_BYTES + size
-        store_i64(state + b.MESSAGES, load_i64(state + b.MESSAGES) + 1)
+        state.messages += 1
         now = load_be16(message + _S.timestamp) << 32 | load_be32(message + _S.timestamp + 2)
-        store_i64(state + b.NOW, now)
-    if at != length and load_i64(state + b.ERROR) == 0:
+        state.now = now
+    if at != length and state.error == 0:
         fail(state, b.BAD_MESSAGE)
     return at
 
 
 @kernel
-def rehash(state: int) -> None:
+def rehash(state: BookHeader) -> None:
     """Enter all rows into empty tables; of those that are free SHARES or COUNT is 0."""
-    for number in range(1, load_i64(state + b.ORDERS_USED) + 1):
-        row = b.order_row(state, number)
-        if load_u32(row + b.SHARES) != 0:
-            store_u32(b.order_place(state, load_i64(row + b.REF)), number)
-    for number in range(1, load_i64(state + b.LEVELS_USED) + 1):
+    for number in range(1, state.orders_used + 1):
+        row = BookLevel(b.order_row(state, number))
+        if BookOrder(row).shares != 0:
+            store_u32(b.order_place(state, BookOrder(row).ref), number)
+    for number in range(1, state.levels_used + 1):
         row = b.level_row(state, number)
-        if load_i64(row + b.COUNT) != 0:
-            store_u32(b.level_place(state, load_i64(row + b.KEY)), number)
-            levels.note(state, load_i64(row + b.KEY))
+        if row.count != 0:
+            store_u32(b.level_place(state, row.key), number)
+            levels.note(state, row.key)
 
 
 @kernel
-def list_orders(state: int, locate: int, is_buy: int, out: int, room: int) -> int:
+def list_orders(state: BookHeader, locate: int, is_buy: int, out: int, room: int) -> int:
     """(price, shares, number) of a side's orders, int64 each, best price first, then in their
     queue; returns how many there are."""
-    level = load_i64(b.instrument_row(state, locate) + (b.BEST_BID if is_buy else b.BEST_ASK))
+    level = (
+        b.instrument_row(state, locate).best_bid
+        if is_buy
+        else b.instrument_row(state, locate).best_ask
+    )
     count = 0
     while level != 0:
         at = b.level_row(state, level)
-        number = load_u32(at + b.FIRST)
+        number = at.first
         while number != 0:
             row = b.order_row(state, number)
             if count < room:
-                store_i64(out + 24 * count, load_u32(row + b.PRICE))
-                store_i64(out + 24 * count + 8, load_u32(row + b.SHARES))
-                store_i64(out + 24 * count + 16, load_i64(row + b.REF))
+                store_i64(out + 24 * count, row.price)
+                store_i64(out + 24 * count + 8, row.shares)
+                store_i64(out + 24 * count + 16, row.ref)
             count += 1
-            number = load_u32(row + b.BEHIND)
-        level = load_u32(at + b.WORSE)
+            number = row.behind
+        level = at.worse
     return count
 
 
 @kernel
-def count_ahead(state: int, ref: int, out: int) -> bool:
+def count_ahead(state: BookHeader, ref: int, out: int) -> bool:
     """Orders and shares (int64 each) before a displayed order in its queue; False if it is not
     displayed."""
     number = load_u32(b.order_place(state, ref))
     if ref == 0 or number == 0:
         return False
     orders = shares = 0
-    number = load_u32(b.order_row(state, number) + b.BEFORE)
+    number = b.order_row(state, number).before
     while number != 0:
         row = b.order_row(state, number)
-        orders, shares = orders + 1, shares + load_u32(row + b.SHARES)
-        number = load_u32(row + b.BEFORE)
+        orders, shares = orders + 1, shares + row.shares
+        number = row.before
     store_i64(out, orders)
     store_i64(out + 8, shares)
     return True
 
 
 @kernel
-def list_levels(state: int, locate: int, is_buy: int, out: int, room: int) -> int:
+def list_levels(state: BookHeader, locate: int, is_buy: int, out: int, room: int) -> int:
     """(price, shares, orders) of a side's best levels, int64 each; returns how many are listed."""
-    level = load_i64(b.instrument_row(state, locate) + (b.BEST_BID if is_buy else b.BEST_ASK))
+    level = (
+        b.instrument_row(state, locate).best_bid
+        if is_buy
+        else b.instrument_row(state, locate).best_ask
+    )
     count = 0
     while level != 0 and count < room:
         at = b.level_row(state, level)
-        store_i64(out + 24 * count, b.price_of(load_i64(at + b.KEY)))
-        store_i64(out + 24 * count + 8, load_i64(at + b.TOTAL))
-        store_i64(out + 24 * count + 16, load_i64(at + b.COUNT))
+        store_i64(out + 24 * count, b.price_of(at.key))
+        store_i64(out + 24 * count + 8, at.total)
+        store_i64(out + 24 * count + 16, at.count)
         count += 1
-        level = load_u32(at + b.WORSE)
+        level = at.worse
     return count

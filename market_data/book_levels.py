@@ -8,6 +8,7 @@ level remembered took 230 steps a new level in a book of 2,500, 58 of 84 ns a me
 """
 
 import openoutcry.market_data.book_state as b
+from openoutcry.market_data.book_state import BookHeader
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     count_leading_zeros,
@@ -44,9 +45,9 @@ def node_home(key: int, mask: int) -> int:
 
 
 @kernel
-def node_of(state: int, key: int) -> int:
+def node_of(state: BookHeader, key: int) -> int:
     """Address of a word's entry, or of the free one where it would be."""
-    nodes, mask = load_i64(state + b.NODES), load_i64(state + b.NODE_MASK)
+    nodes, mask = state.nodes, state.node_mask
     place = node_home(key, mask)
     entry_key = load_i64(nodes + NODE_BYTES * place)
     while entry_key != 0 and entry_key != key:
@@ -56,15 +57,15 @@ def node_of(state: int, key: int) -> int:
 
 
 @kernel
-def have_room(state: int) -> bool:
+def have_room(state: BookHeader) -> bool:
     """For the words of one more level, in a table that is half full at most."""
-    return 2 * (load_i64(state + b.NODE_COUNT) + TIERS) <= load_i64(state + b.NODE_MASK)
+    return 2 * (state.node_count + TIERS) <= state.node_mask
 
 
 @kernel
-def take_node_out(state: int, entry: int) -> None:
+def take_node_out(state: BookHeader, entry: int) -> None:
     """Free an entry; what was pushed aside by it moves back."""
-    nodes, mask = load_i64(state + b.NODES), load_i64(state + b.NODE_MASK)
+    nodes, mask = state.nodes, state.node_mask
     hole = (entry - nodes) // NODE_BYTES
     at = (hole + 1) & mask
     key = load_i64(nodes + NODE_BYTES * at)
@@ -76,11 +77,11 @@ def take_node_out(state: int, entry: int) -> None:
         at = (at + 1) & mask
         key = load_i64(nodes + NODE_BYTES * at)
     store_i64(nodes + NODE_BYTES * hole, 0)
-    store_i64(state + b.NODE_COUNT, load_i64(state + b.NODE_COUNT) - 1)
+    state.node_count -= 1
 
 
 @kernel
-def note(state: int, key: int) -> int:
+def note(state: BookHeader, key: int) -> int:
     """Enter a level's bits; returns the KEY of a neighbour: the next better level's or, where no
     word on the way tells of one, the next worse one's; 0: it is alone on its side."""
     for tier in range(TIERS):
@@ -95,12 +96,12 @@ def note(state: int, key: int) -> int:
             return nearest(state, key >> 6 * tier, tier, word, bit)
         store_i64(entry, wanted)
         store_i64(entry + 8, 1 << bit)
-        store_i64(state + b.NODE_COUNT, load_i64(state + b.NODE_COUNT) + 1)
+        state.node_count += 1
     return 0
 
 
 @kernel
-def nearest(state: int, prefix: int, tier: int, word: int, bit: int) -> int:
+def nearest(state: BookHeader, prefix: int, tier: int, word: int, bit: int) -> int:
     """KEY of the level that is nearest to a bit of a word, which has others: of the better ones if
     there are any.  ``prefix``: a KEY's bits down to that one."""
     above, below = word & -2 << bit, word & ~(-1 << bit)
@@ -114,7 +115,7 @@ def nearest(state: int, prefix: int, tier: int, word: int, bit: int) -> int:
 
 
 @kernel
-def forget(state: int, key: int) -> None:
+def forget(state: BookHeader, key: int) -> None:
     """Take a level's bits out."""
     for tier in range(TIERS):
         entry = node_of(state, node_key(key, tier))
@@ -128,74 +129,74 @@ def forget(state: int, key: int) -> None:
 
 
 @kernel
-def best_of(state: int, key: int) -> int:
+def best_of(state: BookHeader, key: int) -> int:
     """Address of the number of the best level on a level's side."""
     row = b.instrument_row(state, key >> b.LOCATE_SHIFT)
     return row + (b.BEST_BID if key & b.SIDE_BIT else b.BEST_ASK)
 
 
 @kernel_outlined
-def new_level(state: int, key: int, place: int) -> int:
+def new_level(state: BookHeader, key: int, place: int) -> int:
     """The number of a new, empty level, linked in its order; the table has it at ``place``."""
-    number = load_i64(state + b.LEVEL_FREE)
+    number = state.level_free
     if number != 0:
-        store_i64(state + b.LEVEL_FREE, load_u32(b.level_row(state, number) + b.WORSE))
+        state.level_free = b.level_row(state, number).worse
     else:
-        number = load_i64(state + b.LEVELS_USED) + 1
-        store_i64(state + b.LEVELS_USED, number)
+        number = state.levels_used + 1
+        state.levels_used = number
     store_u32(place, number)
     row = b.level_row(state, number)
-    store_i64(row + b.KEY, key)
-    store_i64(row + b.TOTAL, 0)
-    store_i64(row + b.COUNT, 0)
+    row.key = key
+    row.total = 0
+    row.count = 0
     near, better, worse = note(state, key), 0, 0
     if near > key:
         better = load_u32(b.level_place(state, near))
-        worse = load_u32(b.level_row(state, better) + b.WORSE)
+        worse = b.level_row(state, better).worse
     elif near != 0:
         worse = load_u32(b.level_place(state, near))
-        better = load_u32(b.level_row(state, worse) + b.BETTER)
+        better = b.level_row(state, worse).better
     if VERIFY:
-        assert number <= load_i64(state + b.LEVEL_CAPACITY), "a level for each order at most"
-        assert better == 0 or load_i64(b.level_row(state, better) + b.KEY) > key, "in order"
-        assert worse == 0 or load_i64(b.level_row(state, worse) + b.KEY) < key, "both ways"
+        assert number <= state.level_capacity, "a level for each order at most"
+        assert better == 0 or b.level_row(state, better).key > key, "in order"
+        assert worse == 0 or b.level_row(state, worse).key < key, "both ways"
         assert (better == 0) == (load_i64(best_of(state, key)) == worse), "the best is the first"
     # FIRST and LAST, WORSE and BETTER: two words.
     store_i64(row + b.FIRST, 0)
     store_i64(row + b.WORSE, worse | better << 32)
     if better != 0:
-        store_u32(b.level_row(state, better) + b.WORSE, number)
+        b.level_row(state, better).worse = number
     else:
         store_i64(best_of(state, key), number)
     if worse != 0:
-        store_u32(b.level_row(state, worse) + b.BETTER, number)
+        b.level_row(state, worse).better = number
     return number
 
 
 @kernel
-def drop_level(state: int, number: int) -> None:
+def drop_level(state: BookHeader, number: int) -> None:
     """Forget a level that has no order."""
     row = b.level_row(state, number)
-    key = load_i64(row + b.KEY)
-    better, worse = load_u32(row + b.BETTER), load_u32(row + b.WORSE)
+    key = row.key
+    better, worse = row.better, row.worse
     if VERIFY:
-        assert load_i64(row + b.COUNT) == 0, "a level that goes has no order"
-        assert load_i64(row + b.TOTAL) == 0, "and no shares"
-        assert load_u32(row + b.FIRST) == 0, "and its queue is empty"
+        assert row.count == 0, "a level that goes has no order"
+        assert row.total == 0, "and no shares"
+        assert row.first == 0, "and its queue is empty"
     if better != 0:
-        store_u32(b.level_row(state, better) + b.WORSE, worse)
+        b.level_row(state, better).worse = worse
     else:
         store_i64(best_of(state, key), worse)
     if worse != 0:
-        store_u32(b.level_row(state, worse) + b.BETTER, better)
+        b.level_row(state, worse).better = better
     forget(state, key)
-    b.take_out(load_i64(state + b.LEVEL_TABLE), load_i64(state + b.LEVEL_MASK),
-               load_i64(state + b.LEVELS), b.LEVEL_BYTES, b.level_place(state, key))  # fmt: skip
-    store_u32(row + b.WORSE, load_i64(state + b.LEVEL_FREE))
-    store_i64(state + b.LEVEL_FREE, number)
+    b.take_out(state.level_table, state.level_mask,
+               state.levels, b.LEVEL_BYTES, b.level_place(state, key))  # fmt: skip
+    row.worse = state.level_free
+    state.level_free = number
 
 
 @kernel_outlined
-def drop(state: int, number: int) -> None:
+def drop(state: BookHeader, number: int) -> None:
     """:func:`drop_level`, which few orders that leave call."""
     drop_level(state, number)

@@ -4,40 +4,155 @@ Rows are named by their numbers, from 1, so that a larger memory takes them over
 """
 
 from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.layout import Layout, i64, u32
 from openoutcry.wire.memory import load_i64, load_u32, mul_wrapping, store_u32
 
-(
-    ORDERS, ORDER_FREE, ORDERS_USED, ORDER_CAPACITY, ORDER_TABLE, ORDER_MASK,
-    LEVELS, LEVEL_FREE, LEVELS_USED, LEVEL_CAPACITY, LEVEL_TABLE, LEVEL_MASK,
-    INSTRUMENTS,
-    ERROR, ERROR_AT,
-    MESSAGES, OPEN,
-    NOW,
-    NODES, NODE_MASK, NODE_COUNT,
-    LEVEL_1, LEVEL_2, LEVEL_3, BREACHED,
-) = range(0, 8 * 25, 8)  # fmt: skip
-"""MESSAGES: taken in so far; OPEN: displayed orders; NOW: ns since midnight of the last message;
-NODES: of the levels' order (``book_levels.py``); LEVEL_*: of the last V; BREACHED: the letter of
-the last W, 0: there was none."""
-HEADER_BYTES = 256
 
-REF, SHARES, LEVEL, BEHIND, BEFORE, PRICE = 0, 8, 12, 16, 20, 24
-ORDER_BYTES = 32
-"""An order: REF is a u64, all else u32, two orders a cache line; LEVEL, BEHIND and BEFORE (in its
-queue) are numbers of rows; BEHIND also links free rows."""
-KEY, TOTAL, COUNT, FIRST, LAST, WORSE, BETTER = 0, 8, 16, 24, 28, 32, 36
-LEVEL_BYTES = 64
-"""A level: its KEY is locate, side and rank, TOTAL and COUNT are int64, all else numbers of rows
-(u32); WORSE also links free rows."""
-SYMBOL, BEST_BID, BEST_ASK, STATE, LAST_PRICE, LAST_SHARES, VOLUME, TRADES, TURNOVER = range(
-    0, 72, 8
-)
-PAIRED, IMBALANCE, DIRECTION, NEAR_PRICE, REASON, OPEN_PRICE, HIGH, LOW = range(72, 136, 8)
-STOPPED, COLLAR_REFERENCE, COLLAR_UPPER, COLLAR_LOWER, EXTENSION = range(136, 176, 8)
-INSTRUMENT_BYTES = 176
-"""STATE and REASON: of the last H; OPEN_PRICE, HIGH and LOW: of all trades so far; TURNOVER: sum of
-price times shares, wrapping at 2**64; STOPPED: the action of the last h; COLLAR_* and EXTENSION: of
-the last J, 0 behind another H."""
+class BookHeader(Layout, size_bytes=256):
+    """The header of a receiver's book."""
+
+    orders: int = i64("address of the orders' rows")
+    order_free: int = i64("first free row, 0: none")
+    orders_used: int = i64("rows used so far")
+    order_capacity: int = i64("rows that there are")
+    order_table: int = i64("address of the hash table of orders")
+    order_mask: int = i64("its entries, less one")
+    levels: int = i64("address of the levels' rows")
+    level_free: int = i64("first free row, 0: none")
+    levels_used: int = i64("rows used so far")
+    level_capacity: int = i64("rows that there are")
+    level_table: int = i64("address of the hash table of levels")
+    level_mask: int = i64("its entries, less one")
+    instruments: int = i64("address of the instruments' rows")
+    error: int = i64("FULL to BEGINS, 0: none")
+    error_at: int = i64("message that it came with")
+    messages: int = i64("messages taken so far")
+    open: int = i64("displayed orders")
+    now: int = i64("time of the last message, ns since midnight")
+    nodes: int = i64("address of the nodes of the levels' order (``book_levels.py``)")
+    node_mask: int = i64("their number, less one")
+    node_count: int = i64("nodes in use")
+    level_1: int = i64("level 1 of the market-wide breaker, of the last V,")
+    level_2: int = i64("level 2")
+    level_3: int = i64("and level 3")
+    breached: int = i64("letter of the last W, 0: there was none")
+
+
+HEADER_BYTES = BookHeader.size_bytes
+ORDERS = BookHeader.offset("orders")
+ORDER_FREE = BookHeader.offset("order_free")
+ORDERS_USED = BookHeader.offset("orders_used")
+ORDER_CAPACITY = BookHeader.offset("order_capacity")
+ORDER_TABLE = BookHeader.offset("order_table")
+ORDER_MASK = BookHeader.offset("order_mask")
+LEVELS = BookHeader.offset("levels")
+LEVEL_FREE = BookHeader.offset("level_free")
+LEVELS_USED = BookHeader.offset("levels_used")
+LEVEL_CAPACITY = BookHeader.offset("level_capacity")
+LEVEL_TABLE = BookHeader.offset("level_table")
+LEVEL_MASK = BookHeader.offset("level_mask")
+INSTRUMENTS = BookHeader.offset("instruments")
+ERROR = BookHeader.offset("error")
+MESSAGES = BookHeader.offset("messages")
+OPEN = BookHeader.offset("open")
+NOW = BookHeader.offset("now")
+NODES = BookHeader.offset("nodes")
+NODE_MASK = BookHeader.offset("node_mask")
+NODE_COUNT = BookHeader.offset("node_count")
+LEVEL_1 = BookHeader.offset("level_1")
+LEVEL_2 = BookHeader.offset("level_2")
+LEVEL_3 = BookHeader.offset("level_3")
+BREACHED = BookHeader.offset("breached")
+
+
+class BookOrder(Layout, size_bytes=32):
+    """An order; two a cache line."""
+
+    ref: int = i64("its reference number, a u64")
+    shares: int = u32("displayed shares")
+    level: int = u32("number of its level")
+    behind: int = u32("number of the order behind it in its queue; links free rows too")
+    before: int = u32("number of the order before it")
+    price: int = u32("price")
+
+
+ORDER_BYTES = BookOrder.size_bytes
+SHARES = BookOrder.offset("shares")
+BEHIND = BookOrder.offset("behind")
+BEFORE = BookOrder.offset("before")
+PRICE = BookOrder.offset("price")
+
+
+class BookLevel(Layout, size_bytes=64):
+    """A level."""
+
+    key: int = i64("locate, side and rank")
+    total: int = i64("shares")
+    count: int = i64("orders")
+    first: int = u32("number of its first order")
+    last: int = u32("number of its last order")
+    worse: int = u32("number of the next worse level; links free rows too")
+    better: int = u32("number of the next better level")
+
+
+LEVEL_BYTES = BookLevel.size_bytes
+COUNT = BookLevel.offset("count")
+FIRST = BookLevel.offset("first")
+LAST = BookLevel.offset("last")
+WORSE = BookLevel.offset("worse")
+
+
+class BookInstrument(Layout, size_bytes=176):
+    """An instrument."""
+
+    symbol: int = i64("its symbol, eight characters")
+    best_bid: int = i64("number of the best bid's level, 0: none")
+    best_ask: int = i64("number of the best ask's level, 0: none")
+    state: int = i64("trading state of the last H")
+    last_price: int = i64("price of the last trade")
+    last_shares: int = i64("its shares")
+    volume: int = i64("shares traded")
+    trades: int = i64("trades")
+    turnover: int = i64("sum of price times shares, wrapping at 2**64")
+    paired: int = i64("of the last I: paired shares,")
+    imbalance: int = i64("imbalance,")
+    direction: int = i64("its direction")
+    near_price: int = i64("and near price")
+    reason: int = i64("reason of the last H")
+    open_price: int = i64("price of the first trade")
+    high: int = i64("highest price of all trades so far")
+    low: int = i64("lowest price of all trades so far")
+    stopped: int = i64("action of the last h")
+    collar_reference: int = i64("of the last J: reference,")
+    collar_upper: int = i64("upper bound,")
+    collar_lower: int = i64("lower bound; 0 behind another H")
+    extension: int = i64("and the auction's extension")
+
+
+INSTRUMENT_BYTES = BookInstrument.size_bytes
+SYMBOL = BookInstrument.offset("symbol")
+BEST_BID = BookInstrument.offset("best_bid")
+BEST_ASK = BookInstrument.offset("best_ask")
+STATE = BookInstrument.offset("state")
+LAST_PRICE = BookInstrument.offset("last_price")
+LAST_SHARES = BookInstrument.offset("last_shares")
+VOLUME = BookInstrument.offset("volume")
+TRADES = BookInstrument.offset("trades")
+TURNOVER = BookInstrument.offset("turnover")
+PAIRED = BookInstrument.offset("paired")
+IMBALANCE = BookInstrument.offset("imbalance")
+DIRECTION = BookInstrument.offset("direction")
+NEAR_PRICE = BookInstrument.offset("near_price")
+REASON = BookInstrument.offset("reason")
+OPEN_PRICE = BookInstrument.offset("open_price")
+HIGH = BookInstrument.offset("high")
+LOW = BookInstrument.offset("low")
+STOPPED = BookInstrument.offset("stopped")
+COLLAR_REFERENCE = BookInstrument.offset("collar_reference")
+COLLAR_UPPER = BookInstrument.offset("collar_upper")
+COLLAR_LOWER = BookInstrument.offset("collar_lower")
+EXTENSION = BookInstrument.offset("extension")
+
 SIDE_BIT, LOCATE_SHIFT = 1 << 32, 33
 """Of a level's KEY: set for a bid; where the locate begins.  A better price has a higher rank."""
 MAX_PRICE = 2**32 - 1
@@ -110,27 +225,27 @@ def take_out(table: int, mask: int, rows: int, row_bytes: int, entry: int) -> No
 
 
 @kernel
-def order_row(state: int, number: int) -> int:
-    return load_i64(state + ORDERS) + ORDER_BYTES * number
+def order_row(state: BookHeader, number: int) -> BookOrder:
+    return BookOrder(state.orders + ORDER_BYTES * number)
 
 
 @kernel
-def level_row(state: int, number: int) -> int:
-    return load_i64(state + LEVELS) + LEVEL_BYTES * number
+def level_row(state: BookHeader, number: int) -> BookLevel:
+    return BookLevel(state.levels + LEVEL_BYTES * number)
 
 
 @kernel
-def instrument_row(state: int, locate: int) -> int:
-    return load_i64(state + INSTRUMENTS) + INSTRUMENT_BYTES * locate
+def instrument_row(state: BookHeader, locate: int) -> BookInstrument:
+    return BookInstrument(state.instruments + INSTRUMENT_BYTES * locate)
 
 
 @kernel
-def order_place(state: int, ref: int) -> int:
-    table, mask = load_i64(state + ORDER_TABLE), load_i64(state + ORDER_MASK)
-    return place_of(table, mask, load_i64(state + ORDERS), ORDER_BYTES, ref)
+def order_place(state: BookHeader, ref: int) -> int:
+    table, mask = state.order_table, state.order_mask
+    return place_of(table, mask, state.orders, ORDER_BYTES, ref)
 
 
 @kernel
-def level_place(state: int, key: int) -> int:
-    table, mask = load_i64(state + LEVEL_TABLE), load_i64(state + LEVEL_MASK)
-    return place_of(table, mask, load_i64(state + LEVELS), LEVEL_BYTES, key)
+def level_place(state: BookHeader, key: int) -> int:
+    table, mask = state.level_table, state.level_mask
+    return place_of(table, mask, state.levels, LEVEL_BYTES, key)

@@ -16,18 +16,17 @@ from openoutcry.market_data.encode_simple import (
     tell_simply,
 )
 from openoutcry.market_data.operator_events import has_levels, of_a_setting
+from openoutcry.market_data.state import FeedInstrument, FeedOrder, FeedState, PhaseRow
 from openoutcry.replay.projections import PauseCause
 from openoutcry.wire.enums import EventFlag, EventKind, Phase
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     load_i64,
-    load_u8,
-    load_u16,
     load_u32,
     prefetch,
     store_i64,
-    store_u8,
 )
+from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import EVENT, NO_PRICE, RECORD_BYTES
 
 _AT = EVENT.offsets
@@ -73,21 +72,21 @@ BY_EVENT = -1
 
 
 @kernel
-def displayed(row: int) -> int:
+def displayed(row: FeedOrder) -> int:
     """What others may see of an order, in lots."""
-    price = load_i64(row + s.PRICE)
-    flags = load_u8(row + s.FLAGS_AT)
+    price = row.price
+    flags = row.flags
     if flags & (s.HIDDEN | s.WAITING) != 0 or price in (MARKET_BUY, MARKET_SELL):
         return 0
     if flags & s.SLICED:
-        return load_i64(row + s.SLICE)
-    return load_i64(row + s.LEAVES)
+        return row.slice
+    return row.leaves
 
 
 @kernel
-def show_no_more(state: int, row: int, out: int) -> int:
+def show_no_more(state: FeedState, row: FeedOrder, out: int) -> int:
     """D, if the order is displayed."""
-    if load_i64(row + s.REF) == 0:
+    if row.ref == 0:
         return out
     out = say.delete(state, out, row)
     forget(state, row)
@@ -95,48 +94,48 @@ def show_no_more(state: int, row: int, out: int) -> int:
 
 
 @kernel
-def forget(state: int, row: int) -> None:
+def forget(state: FeedState, row: FeedOrder) -> None:
     """The public knows no such order any more."""
     if VERIFY:
-        pending = load_u8(row + s.FLAGS_AT) & s.PENDING
-        assert load_i64(row + s.REF) != 0, "the public knew it"
-        assert pending == 0 or load_i64(state + s.MOVING_COUNT) > 0, "what moves was counted"
-    if load_u8(row + s.FLAGS_AT) & s.PENDING:
-        store_i64(state + s.MOVING_COUNT, load_i64(state + s.MOVING_COUNT) - 1)
-    store_i64(row + s.REF, 0)
-    store_i64(row + s.SHOWN, 0)
+        pending = row.flags & s.PENDING
+        assert row.ref != 0, "the public knew it"
+        assert pending == 0 or state.moving_count > 0, "what moves was counted"
+    if row.flags & s.PENDING:
+        state.moving_count -= 1
+    row.ref = 0
+    row.shown = 0
 
 
 @kernel
-def tell(state: int, row: int, out: int) -> int:
+def tell(state: FeedState, row: FeedOrder, out: int) -> int:
     """A pending order: A, U if it was displayed elsewhere, D if it is no longer."""
-    renewed = load_u8(row + s.FLAGS_AT) & s.RENEWED
+    renewed = row.flags & s.RENEWED
     s.unlink(state, row)
     shares = displayed(row)
     if shares == 0:
         return show_no_more(state, row, out)
-    reference = load_i64(row + s.PLACED)
+    reference = row.placed
     if renewed:
-        reference = RENEWED_BIT | (load_i64(state + s.MESSAGES) + 1)
-    if load_i64(row + s.REF) != 0:
+        reference = RENEWED_BIT | (state.messages + 1)
+    if row.ref != 0:
         out = say.replace(state, out, row, reference, shares)
     else:
         out = say.add(state, out, row, reference, shares)
     if VERIFY:
-        assert reference != load_i64(row + s.REF), "a new place has a new number"
-        assert shares <= load_i64(row + s.LEAVES), "no more is shown than is open"
-    store_i64(row + s.REF, reference)
-    store_i64(row + s.SHOWN, shares)
-    store_i64(row + s.SHOWN_PRICE, load_i64(row + s.PRICE))
+        assert reference != row.ref, "a new place has a new number"
+        assert shares <= row.leaves, "no more is shown than is open"
+    row.ref = reference
+    row.shown = shares
+    row.shown_price = row.price
     return out
 
 
 @kernel_outlined
-def tell_all(state: int, but: int, out: int) -> int:
+def tell_all(state: FeedState, but: int, out: int) -> int:
     """All pending orders but one."""
-    row = load_i64(state + s.PENDING_FIRST)
+    row = FeedOrder(state.pending_first)
     while row != 0:
-        behind = load_i64(row + s.NEXT)
+        behind = FeedOrder(row.next)
         if row != but:
             out = tell(state, row, out)
         row = behind
@@ -144,47 +143,47 @@ def tell_all(state: int, but: int, out: int) -> int:
 
 
 @kernel
-def place(state: int, row: int, seq: int) -> None:
+def place(state: FeedState, row: FeedOrder, seq: int) -> None:
     """The order stands at the back of its price; it is told of later, if it is displayed."""
     s.unlink(state, row)
-    store_i64(row + s.PLACED, seq)
-    flags = load_u8(row + s.FLAGS_AT)
+    row.placed = seq
+    flags = row.flags
     if flags & s.SLICED:
-        store_i64(row + s.SLICE, load_i64(row + s.DISPLAY))
+        row.slice = row.display
     if flags & s.HIDDEN == 0:
         s.link(state, row, 0)
 
 
 @kernel_outlined
-def show_slices(row: int, display: int) -> None:
+def show_slices(row: FeedOrder, display: int) -> None:
     """The order is an iceberg that shows at most ``display``; 0: no iceberg."""
-    flags = load_u8(row + s.FLAGS_AT)
+    flags = row.flags
     if display == 0:
-        store_u8(row + s.FLAGS_AT, flags & ~s.SLICED)
+        row.flags = flags & ~s.SLICED
         return
     if flags & s.SLICED == 0:
-        store_u8(row + s.FLAGS_AT, flags | s.SLICED)
-        store_i64(row + s.SLICE, 0)
-    store_i64(row + s.DISPLAY, display)
+        row.flags = flags | s.SLICED
+        row.slice = 0
+    row.display = display
 
 
 @kernel
-def shrink(state: int, row: int, out: int) -> int:
+def shrink(state: FeedState, row: FeedOrder, out: int) -> int:
     """The order stands where it did and shows no more than before: X or D for the difference."""
-    if load_u8(row + s.FLAGS_AT) & s.PENDING:
+    if row.flags & s.PENDING:
         return out
-    shown, now = load_i64(row + s.SHOWN), displayed(row)
+    shown, now = row.shown, displayed(row)
     if now == shown:
         return out
     if now > shown:
-        s.link(state, row, s.RENEWED if load_i64(row + s.REF) != 0 else 0)
+        s.link(state, row, s.RENEWED if row.ref != 0 else 0)
         return out
     if now == 0:
         return show_no_more(state, row, out)
     if VERIFY:
-        assert load_i64(row + s.REF) != 0, "only what is displayed shows less"
+        assert row.ref != 0, "only what is displayed shows less"
     out = say.cancel(state, out, row, shown - now)
-    store_i64(row + s.SHOWN, now)
+    row.shown = now
     return out
 
 
@@ -192,76 +191,76 @@ def shrink(state: int, row: int, out: int) -> int:
 
 
 @kernel_outlined
-def prepare_trade(state: int, maker: int, taker_id: int, out: int) -> int:
+def prepare_trade(state: FeedState, maker: FeedOrder, taker_id: int, out: int) -> int:
     """Before a trade outside of an auction: what the auction was, the maker if it was not told of
     yet, and that the taker is no longer where it was."""
     out = tell_market(state, out)
-    taker = s.find(state, load_u16(maker + s.INSTRUMENT_AT), taker_id)
-    if load_u8(maker + s.FLAGS_AT) & s.PENDING:
+    taker = s.find(state, maker.instrument, taker_id)
+    if maker.flags & s.PENDING:
         out = tell_all(state, taker, out)
-    if taker != 0 and load_u8(taker + s.FLAGS_AT) & s.PENDING:
+    if taker != 0 and taker.flags & s.PENDING:
         out = show_no_more(state, taker, out)
     return out
 
 
 @kernel
-def trade(state: int, row: int, event: int, out: int) -> int:
+def trade(state: FeedState, row: FeedOrder, event: EventRecord, out: int) -> int:
     """A fill of an order that rested: E, C at another price than its own, P if it is hidden."""
-    qty, price = load_i64(event + _QTY), load_i64(event + _PRICE)
-    pending = load_u8(row + s.FLAGS_AT) & s.PENDING
-    waiting = load_i64(state + s.CROSS_INSTRUMENT) | load_i64(state + s.PHASE_INSTRUMENT)
-    if pending or waiting or load_i64(state + s.MOVING_COUNT) != 0:
-        out = prepare_trade(state, row, load_i64(event + _CONTRA), out)
-    if load_i64(row + s.REF) == 0:
-        return say.hidden_trade(state, out, row, qty, price, load_i64(event + _SEQ))
-    if price == load_i64(row + s.SHOWN_PRICE):
-        out = say.executed(state, out, row, qty, load_i64(event + _SEQ))
+    qty, price = event.qty_lots, event.price_ticks
+    pending = row.flags & s.PENDING
+    waiting = state.cross_instrument | state.phase_instrument
+    if pending or waiting or state.moving_count != 0:
+        out = prepare_trade(state, row, event.contra_id, out)
+    if row.ref == 0:
+        return say.hidden_trade(state, out, row, qty, price, event.seq)
+    if price == row.shown_price:
+        out = say.executed(state, out, row, qty, event.seq)
     else:
-        out = say.executed_at(state, out, row, qty, load_i64(event + _SEQ), price, 1)
-    shown = load_i64(row + s.SHOWN) - qty
+        out = say.executed_at(state, out, row, qty, event.seq, price, 1)
+    shown = row.shown - qty
     if VERIFY:
         assert qty > 0, "a trade has lots"
         assert shown >= 0, "no more trades than is shown"
-    store_i64(row + s.SHOWN, shown)
+    row.shown = shown
     if shown == 0:
         forget(state, row)
     return out
 
 
 @kernel_outlined
-def auction_trade(state: int, row: int, event: int, out: int) -> int:
+def auction_trade(state: FeedState, row: FeedOrder, event: EventRecord, out: int) -> int:
     """One side of a trade in an auction: C for what is displayed no longer.  Q has the volume."""
-    if load_i64(row + s.REF) == 0:
+    if row.ref == 0:
         return out
-    shown, now = load_i64(row + s.SHOWN), displayed(row)
+    shown, now = row.shown, displayed(row)
     if now > shown:
         # A whole slice again, in its place: only new numbers for all from here on say that.
-        if load_u8(row + s.FLAGS_AT) & s.PENDING == 0:
+        if row.flags & s.PENDING == 0:
             renew_behind(state, row)
         return out
     if now < shown:
-        match = load_i64(event + _SEQ)
-        match -= load_u8(event + _SIDE) != say.BUY
-        out = say.executed_at(state, out, row, shown - now, match, load_i64(event + _PRICE), 0)
-        store_i64(row + s.SHOWN, now)
+        match = event.seq
+        match -= event.side != say.BUY
+        out = say.executed_at(state, out, row, shown - now, match, event.price_ticks, 0)
+        row.shown = now
         if now == 0:
             forget(state, row)
     return out
 
 
 @kernel_outlined
-def renew_behind(state: int, first: int) -> None:
+def renew_behind(state: FeedState, first: FeedOrder) -> None:
     """The order and all displayed behind it at its price will have new numbers, in their order."""
-    rows = load_i64(state + s.ROWS)
-    for number in range(1, load_i64(state + s.USED) + 1):
-        row = rows + s.ROW_BYTES * number
+    rows = state.rows
+    for number in range(1, state.used + 1):
+        row = FeedOrder(rows + s.ROW_BYTES * number)
         if (
-            load_i64(row + s.REF) != 0
-            and load_u16(row + s.INSTRUMENT_AT) == load_u16(first + s.INSTRUMENT_AT)
-            and load_u8(row + s.SIDE_AT) == load_u8(first + s.SIDE_AT)
-            and load_i64(row + s.PRICE) == load_i64(first + s.PRICE)
-            and load_i64(row + s.PLACED) >= load_i64(first + s.PLACED)
-            and load_u8(row + s.FLAGS_AT) & s.PENDING == 0
+            row.ref != 0
+            and row.instrument == first.instrument
+            and row.side == first.side
+            and row.price == first.price
+            and row.placed >= first.placed
+            and row.flags & s.PENDING == 0
         ):
             s.link(state, row, s.RENEWED)
 
@@ -270,133 +269,133 @@ def renew_behind(state: int, first: int) -> None:
 
 
 @kernel_outlined
-def tell_market(state: int, out: int) -> int:
+def tell_market(state: FeedState, out: int) -> int:
     """Q of an auction that is over, then the phase that it led to."""
-    if load_i64(state + s.CROSS_INSTRUMENT) != 0:
+    if state.cross_instrument != 0:
         out = say.cross(state, out)
-        store_i64(state + s.CROSS_INSTRUMENT, 0)
-    instrument = load_i64(state + s.PHASE_INSTRUMENT)
+        state.cross_instrument = 0
+    instrument = FeedInstrument(state.phase_instrument)
     if instrument != 0:
-        store_i64(state + s.PHASE_INSTRUMENT, 0)
-        all_closed = load_i64(state + s.INSTRUMENT_COUNT)
-        was_open = load_i64(state + s.CLOSED_COUNT) < all_closed
+        state.phase_instrument = 0
+        all_closed = state.instrument_count
+        was_open = state.closed_count < all_closed
         out = count_phases(state, was_open, out)
-        cause, level = load_i64(instrument + s.CAUSE) & 0xFF, load_i64(instrument + s.CAUSE) >> 8
-        if cause == _BY_MARKET and level > load_i64(state + s.BREACHED):
-            store_i64(state + s.BREACHED, level)
+        cause, level = instrument.cause & 0xFF, instrument.cause >> 8
+        if cause == _BY_MARKET and level > state.breached:
+            state.breached = level
             out = say.decline_breached(state, out, level)
         out = say.trading_action(state, out, instrument)
-        reopens = cause != 0 and load_i64(instrument + s.PHASE) == _VOLATILITY
-        limited = load_i64(instrument + s.BAND) != 0
-        limited = limited and load_i64(instrument + s.REFERENCE) != NO_PRICE
-        if load_i64(instrument + s.EXTENSION) != 0 or (reopens and limited):
+        reopens = cause != 0 and instrument.phase == _VOLATILITY
+        limited = instrument.band != 0
+        limited = limited and instrument.reference != NO_PRICE
+        if instrument.extension != 0 or (reopens and limited):
             out = say.auction_collar(state, out, instrument)
         out = hours_end(state, was_open, out)
     return out
 
 
 @kernel
-def count_phases(state: int, was_open: int, out: int) -> int:
+def count_phases(state: FeedState, was_open: int, out: int) -> int:
     """How many instruments are closed, or past trading; S for what begins."""
     closed = closing = trading = 0
-    for index in range(load_i64(state + s.INSTRUMENT_COUNT)):
-        at = load_i64(state + s.INSTRUMENTS) + s.INSTRUMENT_BYTES * index
-        phase = load_i64(at + s.PHASE)
+    for index in range(state.instrument_count):
+        at = FeedInstrument(state.instruments + s.INSTRUMENT_BYTES * index)
+        phase = at.phase
         closed += phase == _CLOSED
         closing += phase in (_CLOSED, _CLOSING, _AT_LAST)
         trading += phase == _CONTINUOUS
-    store_i64(state + s.CLOSED_COUNT, closed)
-    store_i64(state + s.CLOSING_COUNT, closing)
-    if not was_open and closed < load_i64(state + s.INSTRUMENT_COUNT):
+    state.closed_count = closed
+    state.closing_count = closing
+    if not was_open and closed < state.instrument_count:
         out = say.system_event(state, out, _LETTER_S)
-    if trading != 0 and load_i64(state + s.IN_HOURS) == 0:
-        store_i64(state + s.IN_HOURS, 1)
+    if trading != 0 and state.in_hours == 0:
+        state.in_hours = 1
         out = say.system_event(state, out, _LETTER_Q)
     return out
 
 
 @kernel
-def hours_end(state: int, was_open: int, out: int) -> int:
+def hours_end(state: FeedState, was_open: int, out: int) -> int:
     """S for what ends."""
-    count = load_i64(state + s.INSTRUMENT_COUNT)
-    if load_i64(state + s.IN_HOURS) != 0 and load_i64(state + s.CLOSING_COUNT) == count:
-        store_i64(state + s.IN_HOURS, 0)
+    count = state.instrument_count
+    if state.in_hours != 0 and state.closing_count == count:
+        state.in_hours = 0
         out = say.system_event(state, out, _LETTER_M)
-    if was_open and load_i64(state + s.CLOSED_COUNT) == count:
+    if was_open and state.closed_count == count:
         out = say.system_event(state, out, _LETTER_E)
-        store_i64(state + s.ENDS, 1)
+        state.ends = 1
     return out
 
 
 @kernel_outlined
-def end_session(state: int, out: int) -> int:
+def end_session(state: FeedState, out: int) -> int:
     """The last message; what comes next is told in another session, from number 1 on."""
     out = say.system_event(state, out, _LETTER_C)
-    store_i64(state + s.MESSAGES_BEFORE, load_i64(state + s.MESSAGES))
+    state.messages_before = state.messages
     for word in (s.ENDS, s.BEGUN, s.MESSAGES):
         store_i64(state + word, 0)
-    store_i64(state + s.SESSION, load_i64(state + s.SESSION) + 1)
+    state.session += 1
     return out
 
 
 @kernel_outlined
-def begin(state: int, out: int) -> int:
+def begin(state: FeedState, out: int) -> int:
     """Before all else of a session: O, every instrument, its first phase, and each order that is
     displayed since another session, by its place."""
-    store_i64(state + s.BEGUN, 1)
+    state.begun = 1
     out = say.system_event(state, out, _LETTER_O)
-    for index in range(load_i64(state + s.INSTRUMENT_COUNT)):
-        at = load_i64(state + s.INSTRUMENTS) + s.INSTRUMENT_BYTES * index
+    for index in range(state.instrument_count):
+        at = FeedInstrument(state.instruments + s.INSTRUMENT_BYTES * index)
         out = say.directory(state, out, at)
     out = count_phases(state, 0, out)
-    for index in range(load_i64(state + s.INSTRUMENT_COUNT)):
-        at = load_i64(state + s.INSTRUMENTS) + s.INSTRUMENT_BYTES * index
+    for index in range(state.instrument_count):
+        at = FeedInstrument(state.instruments + s.INSTRUMENT_BYTES * index)
         out = say.trading_action(state, out, at)
-        if load_i64(at + s.STOPPED) != 0:
+        if at.stopped != 0:
             out = say.operational_halt(state, out, at, 1)
     if has_levels(state):
         out = say.decline_levels(state, out)
-    if load_i64(state + s.BREACHED) != 0:
-        out = say.decline_breached(state, out, load_i64(state + s.BREACHED))
-    row = s.listed_by_place(state) if load_i64(state + s.SESSION) > 1 else 0
+    if state.breached != 0:
+        out = say.decline_breached(state, out, state.breached)
+    row = FeedOrder(s.listed_by_place(state) if state.session > 1 else 0)
     while row != 0:
-        reference = load_i64(row + s.PLACED)
-        out = say.add(state, out, row, reference, load_i64(row + s.SHOWN))
-        store_i64(row + s.REF, reference)
-        row = load_i64(row + s.NEXT)
+        reference = row.placed
+        out = say.add(state, out, row, reference, row.shown)
+        row.ref = reference
+        row = FeedOrder(row.next)
     return out
 
 
 @kernel_outlined
-def of_the_market(state: int, kind: int, event: int, out: int) -> int:
+def of_the_market(state: FeedState, kind: int, event: EventRecord, out: int) -> int:
     """An event about no order.  What an auction would do is told behind what made it so."""
-    index = load_u16(event + _INSTRUMENT)
-    if index >= load_i64(state + s.INSTRUMENT_COUNT):
+    index = event.instrument
+    if index >= state.instrument_count:
         return out
-    instrument = load_i64(state + s.INSTRUMENTS) + s.INSTRUMENT_BYTES * index
-    qty, price = load_i64(event + _QTY), load_i64(event + _PRICE)
+    instrument = FeedInstrument(state.instruments + s.INSTRUMENT_BYTES * index)
+    qty, price = event.qty_lots, event.price_ticks
     if kind == _INDICATIVE:
         out = tell_all(state, 0, tell_market(state, out))
-        left, side = load_i64(event + _LEAVES), load_u8(event + _SIDE)
+        left, side = event.leaves_lots, event.side
         return say.imbalance(state, out, instrument, qty, left, side, price)
     if kind == _UNCROSSED:
-        store_i64(state + s.CROSS_INSTRUMENT, instrument)
-        store_i64(state + s.CROSS_QTY, qty)
-        store_i64(state + s.CROSS_PRICE, price)
-        store_i64(state + s.CROSS_MATCH, load_i64(event + _SEQ))
+        state.cross_instrument = instrument
+        state.cross_qty = qty
+        state.cross_price = price
+        state.cross_match = event.seq
     elif kind == _PHASE_CHANGED:
-        again = qty == load_i64(event + _CONTRA) and qty in CALLS
-        band = load_i64(instrument + s.BAND)
-        extension = load_i64(instrument + s.EXTENSION) + 1
-        store_i64(instrument + s.EXTENSION, extension if again and band != 0 else 0)
-        store_i64(instrument + s.PHASE, qty)
-        store_i64(instrument + s.REFERENCE, price)
-        cause = load_i64(event + _ID) | load_i64(event + _LEAVES) << 8
-        store_i64(instrument + s.CAUSE, cause)
+        again = qty == event.contra_id and qty in CALLS
+        band = instrument.band
+        extension = instrument.extension + 1
+        instrument.extension = extension if again and band != 0 else 0
+        instrument.phase = qty
+        instrument.reference = price
+        cause = event.order_id | event.leaves_lots << 8
+        instrument.cause = cause
         if qty in CALLS or qty == _HALT:
-            phase = load_i64(state + s.PHASES) + s.PHASE_BYTES * qty
-            store_i64(instrument + s.CROSS_TYPE, load_i64(phase + s.CROSS_LETTER))
-        store_i64(state + s.PHASE_INSTRUMENT, instrument)
+            phase = PhaseRow(state.phases + s.PHASE_BYTES * qty)
+            instrument.cross_type = phase.cross_letter
+        state.phase_instrument = instrument
     return out
 
 
@@ -404,51 +403,51 @@ def of_the_market(state: int, kind: int, event: int, out: int) -> int:
 
 
 @kernel
-def of_an_order(state: int, kind: int, event: int, out: int) -> int:
+def of_an_order(state: FeedState, kind: int, event: EventRecord, out: int) -> int:
     """An event about an open order, or one that becomes it."""
-    flags, instrument = load_u8(event + _FLAGS), load_u16(event + _INSTRUMENT)
-    order_id = load_i64(event + _ID)
+    flags, instrument = event.flags, event.instrument
+    order_id = event.order_id
     if kind == _ACCEPTED:
-        row = s.insert(state, instrument, order_id, load_u8(event + _SIDE))
+        row = s.insert(state, instrument, order_id, event.side)
         if row == 0:
-            store_i64(state + s.ERROR, s.FULL)
+            state.error = s.FULL
             return out
-        store_u8(row + s.FLAGS_AT, s.HIDDEN if flags & _F_HIDDEN else 0)
+        row.flags = s.HIDDEN if flags & _F_HIDDEN else 0
     else:
         row = s.find(state, instrument, order_id)
         if row == 0:
-            store_i64(state + s.ERROR, s.MISSING)
+            state.error = s.MISSING
             return out
     if kind == _FILLED and flags & _MAKER:
         out = trade(state, row, event, out)
-    leaves = load_i64(event + _LEAVES)
-    store_i64(row + s.LEAVES, leaves)
+    leaves = event.leaves_lots
+    row.leaves = leaves
     if flags & _ICEBERG:
-        show_slices(row, load_i64(event + _CONTRA))
-    sliced = load_u8(row + s.FLAGS_AT) & s.SLICED
+        show_slices(row, event.contra_id)
+    sliced = row.flags & s.SLICED
     if kind == _FILLED and flags & _MAKER:
         if sliced:
-            store_i64(row + s.SLICE, load_i64(row + s.SLICE) - load_i64(event + _QTY))
+            row.slice -= event.qty_lots
     elif kind == _FILLED:
         if sliced:
-            store_i64(row + s.SLICE, min(load_i64(row + s.DISPLAY), leaves))
+            row.slice = min(row.display, leaves)
         if flags & _AUCTION:
             out = auction_trade(state, row, event, out)
     elif kind in (_ACCEPTED, _REPLACED, _REPEGGED):
-        store_i64(row + s.PRICE, load_i64(event + _PRICE))
+        row.price = event.price_ticks
         waiting = s.WAITING if flags & _F_WAITING else 0
-        store_u8(row + s.FLAGS_AT, load_u8(row + s.FLAGS_AT) & ~s.WAITING | waiting)
+        row.flags = row.flags & ~s.WAITING | waiting
         if flags & _KEPT_PLACE == 0:
-            place(state, row, load_i64(event + _SEQ))
+            place(state, row, event.seq)
     elif kind == _CONVERTED:
-        store_i64(row + s.PRICE, load_i64(event + _PRICE))
-        place(state, row, load_i64(event + _SEQ))
+        row.price = event.price_ticks
+        place(state, row, event.seq)
     elif kind in (_ELECTED, _REFRESHED):
         if kind == _ELECTED:
-            store_u8(row + s.FLAGS_AT, load_u8(row + s.FLAGS_AT) & ~s.WAITING)
-        place(state, row, load_i64(event + _SEQ))
+            row.flags &= ~s.WAITING
+        place(state, row, event.seq)
     if sliced:
-        store_i64(row + s.SLICE, min(load_i64(row + s.SLICE), leaves))
+        row.slice = min(row.slice, leaves)
     if leaves == 0:
         out = show_no_more(state, row, out)
         s.unlink(state, row)
@@ -459,11 +458,11 @@ def of_an_order(state: int, kind: int, event: int, out: int) -> int:
 
 
 @kernel_outlined
-def tell_fully(state: int, event: int, out: int) -> int:
+def tell_fully(state: FeedState, event: EventRecord, out: int) -> int:
     """Messages of any event, and of its command if it is the command's last."""
-    kind, flags = load_u8(event + _KIND), load_u8(event + _FLAGS)
-    if load_i64(state + s.BEGUN) == 0:
-        if load_i64(state + s.SESSION) > 1 and kind in _SILENT:
+    kind, flags = event.kind, event.flags
+    if state.begun == 0:
+        if state.session > 1 and kind in _SILENT:
             # Nothing to tell: no session begins with it.
             return of_a_setting(state, event, out) if kind == _COMPLETED else out
         out = begin(state, out)
@@ -477,29 +476,29 @@ def tell_fully(state: int, event: int, out: int) -> int:
     elif kind not in _SILENT:
         out = of_an_order(state, kind, event, out)
     if flags & _LAST:
-        if load_i64(state + s.CROSS_INSTRUMENT) | load_i64(state + s.PHASE_INSTRUMENT):
+        if state.cross_instrument | state.phase_instrument:
             out = tell_market(state, out)
-        if load_i64(state + s.PENDING_COUNT) == 1:
-            out = tell(state, load_i64(state + s.PENDING_FIRST), out)
-        elif load_i64(state + s.PENDING_COUNT) > 1:
+        if state.pending_count == 1:
+            out = tell(state, FeedOrder(state.pending_first), out)
+        elif state.pending_count > 1:
             out = tell_all(state, 0, out)
         if VERIFY:
-            assert load_i64(state + s.PENDING_COUNT) == 0, "behind a command all is told"
-            assert load_i64(state + s.MOVING_COUNT) == 0, "and nothing is where it was"
+            assert state.pending_count == 0, "behind a command all is told"
+            assert state.moving_count == 0, "and nothing is where it was"
     return out
 
 
 @kernel
-def most_at_once(state: int, events: int) -> int:
+def most_at_once(state: FeedState, events: int) -> int:
     """Messages that one of so many events can cause beside MESSAGES_AN_EVENT: what a session begins
     with, the renewals of an auction, what is pending, a halt of all instruments."""
-    orders = load_i64(state + s.USED) + events
-    instruments = load_i64(state + s.INSTRUMENT_COUNT)
-    return 2 * orders + 3 * instruments + load_i64(state + s.PENDING_COUNT) + MORE_MESSAGES
+    orders = state.used + events
+    instruments = state.instrument_count
+    return 2 * orders + 3 * instruments + state.pending_count + MORE_MESSAGES
 
 
 @kernel
-def room_for(state: int, events: int) -> int:
+def room_for(state: FeedState, events: int) -> int:
     """Bytes that a call with so many events may write.  Up to ``most_at_once`` it goes on, so that
     one more of these fits behind it."""
     return say.MAX_BYTES * (MESSAGES_AN_EVENT * events + 2 * most_at_once(state, events))
@@ -507,7 +506,7 @@ def room_for(state: int, events: int) -> int:
 
 @kernel
 def encode(
-    state: int, events: int, count: int, times: int, stride: int, first_cause: int, out: int
+    state: FeedState, events: int, count: int, times: int, stride: int, first_cause: int, out: int
 ) -> int:
     """Messages of ``count`` events, each behind its length, at ``out``; returns where they end.
 
@@ -517,47 +516,47 @@ def encode(
     another auction, it returns at once: ENCODED says how many events were told.  After an error,
     which the header has, no message may be sent, and the state is of no use.
     """
-    store_i64(state + s.ENCODED, count)
+    state.encoded = count
     for index in range(min(count, s.AHEAD)):
-        look_ahead(state, events + RECORD_BYTES * index, index)
-    first, quiet = load_i64(state + s.EVENT_SEQ) + 1, quietness(state)
+        look_ahead(state, EventRecord(events + RECORD_BYTES * index), index)
+    first, quiet = state.event_seq + 1, quietness(state)
     limit = out + say.MAX_BYTES * most_at_once(state, count)
     for index in range(count):
         # An order's part of the table is asked for AHEAD events before it is wanted, its row half
         # as many.  Measured: 11.3 ns an event; 12 with half of AHEAD, 11.9 without the rows.
         if index + s.AHEAD < count:
-            look_ahead(state, events + RECORD_BYTES * (index + s.AHEAD), index + s.AHEAD)
-        if index + s.AHEAD // 2 < count:
-            number = load_u32(
-                load_i64(state + s.TABLE) + 4 * place_noted(state, index + s.AHEAD // 2)
+            look_ahead(
+                state, EventRecord(events + RECORD_BYTES * (index + s.AHEAD)), index + s.AHEAD
             )
-            prefetch(load_i64(state + s.ROWS) + s.ROW_BYTES * number)
-        event = events + RECORD_BYTES * index
-        which = index if first_cause == BY_EVENT else load_i64(event + _CAUSE) - first_cause
+        if index + s.AHEAD // 2 < count:
+            number = load_u32(state.table + 4 * place_noted(state, index + s.AHEAD // 2))
+            prefetch(state.rows + s.ROW_BYTES * number)
+        event = EventRecord(events + RECORD_BYTES * index)
+        which = index if first_cause == BY_EVENT else event.cause_seq - first_cause
         ts_ns = load_i64(times + stride * which)
-        now = ts_ns - load_i64(state + s.MIDNIGHT)
+        now = ts_ns - state.midnight
         if now < 0 or now >= DAY_NS:  # a division costs more than all that most messages do
-            store_i64(state + s.MIDNIGHT, ts_ns - ts_ns % DAY_NS)
+            state.midnight = ts_ns - ts_ns % DAY_NS
             now = ts_ns % DAY_NS
-        store_i64(state + s.NOW, now)
-        seq, end = load_i64(event + _SEQ), 0
-        store_i64(state + s.EVENT_SEQ, seq)
+        state.now = now
+        seq, end = event.seq, 0
+        state.event_seq = seq
         if seq == first + index:
             end = tell_simply(state, place_noted(state, index), event, quiet, out)
         else:
-            store_i64(state + s.ERROR, s.SEQUENCE)
+            state.error = s.SEQUENCE
         if end != 0:
             out = end
             continue
         out = tell_fully(state, event, out)
         quiet = quietness(state)
-        if load_i64(state + s.ERROR) != 0:
-            store_i64(state + s.ERROR_SEQ, seq)
+        if state.error != 0:
+            state.error_seq = seq
             return out
-        if load_u8(event + _FLAGS) & _LAST and load_i64(state + s.ENDS) != 0:
-            store_i64(state + s.ENCODED, index + 1)
+        if event.flags & _LAST and state.ends != 0:
+            state.encoded = index + 1
             return end_session(state, out)
-        if out > limit and load_u8(event + _KIND) in (_PHASE_CHANGED, _COMPLETED):
-            store_i64(state + s.ENCODED, index + 1)
+        if out > limit and event.kind in (_PHASE_CHANGED, _COMPLETED):
+            state.encoded = index + 1
             return out
     return out

@@ -8,9 +8,11 @@ compiler parts them again.
 
 import openoutcry.market_data.state as s
 from openoutcry.market_data import say
+from openoutcry.market_data.state import FeedState
 from openoutcry.wire.enums import EventFlag, EventKind
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, prefetch, store_i64
+from openoutcry.wire.memory import load_i64, prefetch, store_i64
+from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import EVENT
 
 _AT = EVENT.offsets
@@ -39,43 +41,43 @@ of; no order is, either."""
 
 
 @kernel
-def appears(state: int, place: int, event: int, out: int) -> int:
+def appears(state: FeedState, place: int, event: EventRecord, out: int) -> int:
     """A new order that rests as it came.  As :func:`of_an_order` and :func:`tell` do it, without a
     list of one order.  0: there is no room for it."""
-    order_id, seq = load_i64(event + _ID), load_i64(event + _SEQ)
-    instrument, side = load_u16(event + _INSTRUMENT), load_u8(event + _SIDE)
-    price, shares = load_i64(event + _PRICE), load_i64(event + _LEAVES)
+    order_id, seq = event.order_id, event.seq
+    instrument, side = event.instrument, event.side
+    price, shares = event.price_ticks, event.leaves_lots
     row = s.insert_at(state, place, instrument, order_id, side)
     if row == 0:
         return 0
-    store_i64(row + s.PRICE, price)
-    store_i64(row + s.LEAVES, shares)
-    store_i64(row + s.PLACED, seq)
-    store_i64(row + s.REF, seq)
-    store_i64(row + s.SHOWN, shares)
-    store_i64(row + s.SHOWN_PRICE, price)
+    row.price = price
+    row.leaves = shares
+    row.placed = seq
+    row.ref = seq
+    row.shown = shares
+    row.shown_price = price
     return say.add(state, out, row, seq, shares)
 
 
 @kernel
-def is_simple(event: int, flags: int) -> bool:
+def is_simple(event: EventRecord, flags: int) -> bool:
     """Whether :func:`appears` says all of an ACCEPTED event."""
-    price = load_i64(event + _PRICE)
+    price = event.price_ticks
     return (
         flags & (_LAST | _NOT_SIMPLE) == _LAST
-        and load_i64(event + _LEAVES) > 0
+        and event.leaves_lots > 0
         and price != MARKET_BUY
         and price != MARKET_SELL
     )
 
 
 @kernel
-def disappears(state: int, place: int, event: int, out: int) -> int:
+def disappears(state: FeedState, place: int, event: EventRecord, out: int) -> int:
     """An order that goes: D.  0: it is not displayed, and :func:`of_an_order` has to do it."""
-    order_id, instrument = load_i64(event + _ID), load_u16(event + _INSTRUMENT)
+    order_id, instrument = event.order_id, event.instrument
     place = s.place_holding(state, place, instrument, order_id)
     row = s.row_at(state, place)
-    if row == 0 or load_i64(row + s.REF) == 0:
+    if row == 0 or row.ref == 0:
         return 0
     out = say.delete(state, out, row)
     s.remove_at(state, place)
@@ -83,35 +85,35 @@ def disappears(state: int, place: int, event: int, out: int) -> int:
 
 
 @kernel
-def trades(state: int, place: int, event: int, out: int) -> int:
+def trades(state: FeedState, place: int, event: EventRecord, out: int) -> int:
     """A fill of an order that rested, as displayed and at its price: E.  0: of another one."""
-    order_id, instrument = load_i64(event + _ID), load_u16(event + _INSTRUMENT)
-    qty, leaves = load_i64(event + _QTY), load_i64(event + _LEAVES)
+    order_id, instrument = event.order_id, event.instrument
+    qty, leaves = event.qty_lots, event.leaves_lots
     place = s.place_holding(state, place, instrument, order_id)
     row = s.row_at(state, place)
     if (
         row == 0
-        or load_i64(row + s.REF) == 0
-        or load_u8(row + s.FLAGS_AT) != 0
-        or load_i64(event + _PRICE) != load_i64(row + s.SHOWN_PRICE)
-        or load_i64(row + s.SHOWN) != qty + leaves
+        or row.ref == 0
+        or row.flags != 0
+        or event.price_ticks != row.shown_price
+        or row.shown != qty + leaves
     ):
         return 0
-    out = say.executed(state, out, row, qty, load_i64(event + _SEQ))
-    store_i64(row + s.LEAVES, leaves)
-    store_i64(row + s.SHOWN, leaves)
+    out = say.executed(state, out, row, qty, event.seq)
+    row.leaves = leaves
+    row.shown = leaves
     if leaves == 0:
         s.remove_at(state, place)
     return out
 
 
 @kernel
-def tell_simply(state: int, place: int, event: int, quiet: int, out: int) -> int:
+def tell_simply(state: FeedState, place: int, event: EventRecord, quiet: int, out: int) -> int:
     """Messages of an event that is one of those; 0: :func:`tell_fully` has to tell it, and nothing
     has changed."""
-    kind, flags = load_u8(event + _KIND), load_u8(event + _FLAGS)
+    kind, flags = event.kind, event.flags
     if kind == _CANCELLED:
-        if quiet & NOTHING_WAITS and flags & _LAST and load_i64(event + _LEAVES) == 0:
+        if quiet & NOTHING_WAITS and flags & _LAST and event.leaves_lots == 0:
             return disappears(state, place, event, out)
     elif kind == _ACCEPTED:
         if quiet & NOTHING_WAITS and is_simple(event, flags):
@@ -122,24 +124,24 @@ def tell_simply(state: int, place: int, event: int, quiet: int, out: int) -> int
 
 
 @kernel
-def quietness(state: int) -> int:
+def quietness(state: FeedState) -> int:
     """What need not be looked at before each simple event: 0, MAKERS_STAND, or both."""
     if (
-        load_i64(state + s.BEGUN) == 0
-        or load_i64(state + s.CROSS_INSTRUMENT) != 0
-        or load_i64(state + s.PHASE_INSTRUMENT) != 0
-        or load_i64(state + s.MOVING_COUNT) != 0
+        state.begun == 0
+        or state.cross_instrument != 0
+        or state.phase_instrument != 0
+        or state.moving_count != 0
     ):
         return 0
-    return MAKERS_STAND | (NOTHING_WAITS if load_i64(state + s.PENDING_COUNT) == 0 else 0)
+    return MAKERS_STAND | (NOTHING_WAITS if state.pending_count == 0 else 0)
 
 
 @kernel
-def look_ahead(state: int, event: int, index: int) -> None:
+def look_ahead(state: FeedState, event: EventRecord, index: int) -> None:
     """Note where the search for an event's order begins, and ask for that part of the table."""
-    place = s.place_of(state, load_u16(event + _INSTRUMENT), load_i64(event + _ID))
+    place = s.place_of(state, event.instrument, event.order_id)
     store_i64(state + s.PLACES + 8 * (index & (2 * s.AHEAD - 1)), place)
-    prefetch(load_i64(state + s.TABLE) + 4 * place)
+    prefetch(state.table + 4 * place)
 
 
 @kernel

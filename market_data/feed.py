@@ -15,6 +15,7 @@ import openoutcry.market_data.state as s
 from openoutcry.market_data import say
 from openoutcry.market_data.encode import encode, room_for
 from openoutcry.market_data.errors import FeedError
+from openoutcry.market_data.state import FeedState
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 
@@ -243,7 +244,7 @@ class Feed:
             assert last - first_cause < len(rx_ts_ns)
             out, session, sequence = self._room(len(part)), self.session, self.messages + 1
             end = encode(
-                self.address, part.ctypes.data, len(part), rx_ts_ns.ctypes.data,
+                FeedState.of(self.address), part.ctypes.data, len(part), rx_ts_ns.ctypes.data,
                 rx_ts_ns.strides[0], first_cause, out.ctypes.data,
             )  # fmt: skip
             self.require_sound()
@@ -254,7 +255,7 @@ class Feed:
 
     def _room(self, events: int) -> npt.NDArray[np.uint8]:
         """Memory for the messages of so many events."""
-        size = int(room_for(self.address, events))
+        size = int(room_for(FeedState.of(self.address), events))
         if len(self._out) < size:
             self._out = np.zeros(size * 5 // 4, np.uint8)
         return self._out

@@ -9,6 +9,8 @@ import openoutcry.market_data.pump as p
 from openoutcry.market_data.encode import room_for
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import Publisher
+from openoutcry.market_data.pump import PumpContext
+from openoutcry.market_data.state import FeedState
 from openoutcry.wire import sockets as so
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES, MOLD_SESSION_BYTES
 from openoutcry.wire.records import RECORD_BYTES
@@ -78,13 +80,13 @@ class Pump:
 
     def run(self, until_ns: int) -> int:
         """Tell what is released, until that time (CLOCK_MONOTONIC) at most; why it came back."""
-        room = int(room_for(self.feed.address, p.BATCH))
+        room = int(room_for(FeedState.of(self.feed.address), p.BATCH))
         if len(self._messages) < 2 * room:
             self._messages = np.zeros(max(MIN_ROOM, 4 * room), np.uint8)
             self.context[p.MESSAGES // 8] = self._messages.ctypes.data + p.IN_FRONT
             self.context[p.ROOM // 8] = len(self._messages) - p.IN_FRONT
         before = self.packets
-        why = int(p.run(self.context.ctypes.data, until_ns))
+        why = int(p.run(PumpContext.of(self.context.ctypes.data), until_ns))
         publisher = self.publisher
         publisher.packets += self.packets - before
         publisher.not_taken += int(self.context[p.NOT_TAKEN // 8])

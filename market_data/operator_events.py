@@ -5,9 +5,11 @@ COMPLETED events of RISK commands say it, also between two sessions, where it is
 
 import openoutcry.market_data.state as s
 from openoutcry.market_data import say
+from openoutcry.market_data.state import FeedInstrument, FeedState
 from openoutcry.replay.projections import Setting
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u16, store_i64
+from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import EVENT
 
 _AT = EVENT.offsets
@@ -25,32 +27,32 @@ _SET_HALT, _SET_MARKET_KILL, _SET_TRADING_DAY, _SET_BREAKER, _SET_INDEX_WEIGHT =
 
 
 @kernel
-def has_levels(state: int) -> bool:
-    levels = load_i64(state + s.LEVEL_1) | load_i64(state + s.LEVEL_2)
-    return (levels | load_i64(state + s.LEVEL_3)) != 0
+def has_levels(state: FeedState) -> bool:
+    levels = state.level_1 | state.level_2
+    return (levels | state.level_3) != 0
 
 
 @kernel_outlined
-def of_a_setting(state: int, event: int, out: int) -> int:
+def of_a_setting(state: FeedState, event: EventRecord, out: int) -> int:
     """COMPLETED: of a RISK command what the market is to know of it.  Between two sessions it is
     only remembered."""
-    setting, value = load_i64(event + _CONTRA), load_i64(event + _LEAVES)
-    index = load_u16(event + _INSTRUMENT)
-    instrument = load_i64(state + s.INSTRUMENTS) + s.INSTRUMENT_BYTES * index
-    if setting == _SET_HALT and index < load_i64(state + s.INSTRUMENT_COUNT):
-        reason = load_i64(event + _PRICE)
+    setting, value = event.contra_id, event.leaves_lots
+    index = event.instrument
+    instrument = FeedInstrument(state.instruments + s.INSTRUMENT_BYTES * index)
+    if setting == _SET_HALT and index < state.instrument_count:
+        reason = event.price_ticks
         named = reason > 0 and reason <= say.MAX_U32
-        store_i64(instrument + s.HALTED, 0 if value == 0 else reason if named else s.NO_REASON)
+        instrument.halted = 0 if value == 0 else reason if named else s.NO_REASON
         return tell_stop(state, instrument, out)
     if setting == _SET_MARKET_KILL:
-        first = load_i64(state + s.FIRST_OPERATOR)
-        store_i64(state + s.FIRST_OPERATOR, 0)
+        first = state.first_operator
+        state.first_operator = 0
         if value == 0 and first == 0:
-            store_i64(state + s.FIRST_OPERATOR, load_i64(event + _ID))
+            state.first_operator = event.order_id
         else:
-            store_i64(state + s.KILLED, value)
-        for number in range(load_i64(state + s.INSTRUMENT_COUNT)):
-            row = load_i64(state + s.INSTRUMENTS) + s.INSTRUMENT_BYTES * number
+            state.killed = value
+        for number in range(state.instrument_count):
+            row = FeedInstrument(state.instruments + s.INSTRUMENT_BYTES * number)
             out = tell_stop(state, row, out)
     elif setting in (_SET_TRADING_DAY, _SET_BREAKER, _SET_INDEX_WEIGHT):
         changed = setting == _SET_TRADING_DAY
@@ -58,23 +60,23 @@ def of_a_setting(state: int, event: int, out: int) -> int:
             changed = changed or load_i64(state + word) != load_i64(event + at)
             store_i64(state + word, load_i64(event + at))
         if setting == _SET_TRADING_DAY:
-            store_i64(state + s.BREACHED, 0)
-        if changed and has_levels(state) and load_i64(state + s.BEGUN) != 0:
+            state.breached = 0
+        if changed and has_levels(state) and state.begun != 0:
             out = say.decline_levels(state, out)
-            if load_i64(state + s.BREACHED) != 0:
-                out = say.decline_breached(state, out, load_i64(state + s.BREACHED))
+            if state.breached != 0:
+                out = say.decline_breached(state, out, state.breached)
     return out
 
 
 @kernel
-def tell_stop(state: int, instrument: int, out: int) -> int:
+def tell_stop(state: FeedState, instrument: FeedInstrument, out: int) -> int:
     """h, if whether this market has stopped an instrument without a reason that is the
     instrument's is another than was told."""
-    no_reason = load_i64(instrument + s.HALTED) == s.NO_REASON
-    stopped = 1 if no_reason or load_i64(state + s.KILLED) != 0 else 0
-    if stopped == load_i64(instrument + s.STOPPED):
+    no_reason = instrument.halted == s.NO_REASON
+    stopped = 1 if no_reason or state.killed != 0 else 0
+    if stopped == instrument.stopped:
         return out
-    store_i64(instrument + s.STOPPED, stopped)
-    if load_i64(state + s.BEGUN) == 0:
+    instrument.stopped = stopped
+    if state.begun == 0:
         return out
     return say.operational_halt(state, out, instrument, stopped)

@@ -6,9 +6,9 @@ of line A, then of line B.  Messages stay where they were encoded until Python h
 was there, and nothing is copied.  What a socket does not take is lost on that line, and counted.
 """
 
-import openoutcry.market_data.state as s
 from openoutcry.market_data.encode import BY_EVENT, encode, room_for
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
+from openoutcry.market_data.state import FeedState
 from openoutcry.ring import kernels, layout
 from openoutcry.wire import sockets as so
 from openoutcry.wire.big_endian import (
@@ -21,6 +21,7 @@ from openoutcry.wire.big_endian import (
 )
 from openoutcry.wire.feed_messages import MOLD_COUNT_AT, MOLD_HEADER_BYTES, MOLD_SEQUENCE_AT
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Layout, i64
 from openoutcry.wire.memory import (
     compare_exchange,
     copy64,
@@ -31,36 +32,90 @@ from openoutcry.wire.memory import (
     store_i64,
     yield_cpu,
 )
-from openoutcry.wire.records import EVENT, RECORD_BYTES
+from openoutcry.wire.record_blocks import EventRecord
+from openoutcry.wire.records import RECORD_BYTES
 from openoutcry.wire.sleep import sleep_us
 
-_CAUSE, _SEQ = EVENT.offsets["cause_seq"], EVENT.offsets["seq"]
 
-(
-    RING, MASK, CURSOR, GATE,  # the event ring, this reader's cursor and the gate's, by address
-    EVENTS,  # BATCH records
-    EVENT_SEQ, CAUSE_SEQ,  # the last event that was told, and its command
-    STATE,  # of the encoder
-    STAMPS, STAMP_MASK, EPOCH_OFFSET,
-    TIMES,  # BATCH words
-    MESSAGES, USED, ROOM,  # messages that are not kept yet: where, bytes used, bytes in all
-    PACKET_ROOM,  # bytes of a packet's messages
-    NAME, NAME_END,  # of the session: its first eight characters, and the last two
-    LINE_A, LINE_B,  # sockets; -1: there is none
-    SENT,  # address of the last message's number that was sent
-    PACKETS_SENT, NOT_TAKEN,
-    EPOLL, EPOLL_EVENTS,  # readable: somebody asks for something
-    BUSY_NS,  # when there was something to tell
-    IDLE_US,  # how long to sleep when there was nothing for QUIET_NS; 0: never
-    HANDED_NS,  # where the time of each event's handing over goes, by event; 0: nowhere
-    HANDED_MASK,
-    AFTER_SEQ,  # stamps are of later commands only
-    # Of the buffer's events, when a session ended among them: published, and not yet.
-    PUBLISHED_COUNT, LEFT,
-    SENT_BASE,  # of what is in SENT: the session
-    PRIVATE, PRIVATE_2,  # cursors of who tells participants of their own orders; 0: nobody does
-    PRIVATE_SEQ,  # where the one that is further behind was last seen
-) = range(0, 8 * 36, 8)  # fmt: skip
+class PumpContext(Layout, size_bytes=320):
+    """What the loop of the feed is called with."""
+
+    ring: int = i64("address of the event ring")
+    mask: int = i64("its slots, less one")
+    cursor: int = i64("address of this reader's cursor")
+    gate: int = i64("address of the gate's cursor")
+    events: int = i64("address of BATCH records")
+    event_seq: int = i64("last event that was published")
+    cause_seq: int = i64("its command")
+    state: int = i64("address of the encoder's state")
+    stamps: int = i64("address of the commands' times")
+    stamp_mask: int = i64("their number, less one")
+    epoch_offset: int = i64("CLOCK_REALTIME minus CLOCK_MONOTONIC, ns")
+    times: int = i64("address of BATCH words")
+    messages: int = i64("address of messages that are not kept yet")
+    used: int = i64("bytes of them")
+    room: int = i64("bytes that fit")
+    packet_room: int = i64("bytes of a packet's messages")
+    name: int = i64("first eight characters of the session's name")
+    name_end: int = i64("and the last two")
+    line_a: int = i64("socket of line A, -1: there is none")
+    line_b: int = i64("socket of line B, -1: there is none")
+    sent: int = i64("address of the number of the last message that was sent")
+    packets_sent: int = i64("packets sent")
+    not_taken: int = i64("packets that the system did not take")
+    epoll: int = i64("readable when a subscriber asks for something")
+    epoll_events: int = i64("address of room for its events")
+    busy_ns: int = i64("when there was last something to publish")
+    idle_us: int = i64("how long to sleep after QUIET_NS without an event; 0: never")
+    handed_ns: int = i64("address where the time of handing over goes, by event; 0: nowhere")
+    handed_mask: int = i64("its words, less one")
+    after_seq: int = i64("stamps are of commands after this one")
+    published_count: int = i64(
+        "of the buffer's events, when a session ended among them: published,"
+    )
+    left: int = i64("and not yet")
+    sent_base: int = i64("session that ``sent`` counts in")
+    private: int = i64(
+        "address of the cursor of a stage that reports participants' own orders; 0: none"
+    )
+    private_2: int = i64("and of a second one")
+    private_seq: int = i64("where the one further behind was last seen")
+
+
+RING = PumpContext.offset("ring")
+MASK = PumpContext.offset("mask")
+CURSOR = PumpContext.offset("cursor")
+GATE = PumpContext.offset("gate")
+EVENTS = PumpContext.offset("events")
+EVENT_SEQ = PumpContext.offset("event_seq")
+CAUSE_SEQ = PumpContext.offset("cause_seq")
+STATE = PumpContext.offset("state")
+STAMPS = PumpContext.offset("stamps")
+STAMP_MASK = PumpContext.offset("stamp_mask")
+EPOCH_OFFSET = PumpContext.offset("epoch_offset")
+TIMES = PumpContext.offset("times")
+MESSAGES = PumpContext.offset("messages")
+USED = PumpContext.offset("used")
+ROOM = PumpContext.offset("room")
+PACKET_ROOM = PumpContext.offset("packet_room")
+NAME = PumpContext.offset("name")
+NAME_END = PumpContext.offset("name_end")
+LINE_A = PumpContext.offset("line_a")
+LINE_B = PumpContext.offset("line_b")
+SENT = PumpContext.offset("sent")
+PACKETS_SENT = PumpContext.offset("packets_sent")
+NOT_TAKEN = PumpContext.offset("not_taken")
+EPOLL = PumpContext.offset("epoll")
+EPOLL_EVENTS = PumpContext.offset("epoll_events")
+IDLE_US = PumpContext.offset("idle_us")
+HANDED_NS = PumpContext.offset("handed_ns")
+HANDED_MASK = PumpContext.offset("handed_mask")
+AFTER_SEQ = PumpContext.offset("after_seq")
+LEFT = PumpContext.offset("left")
+SENT_BASE = PumpContext.offset("sent_base")
+PRIVATE = PumpContext.offset("private")
+PRIVATE_2 = PumpContext.offset("private_2")
+
 CONTEXT_WORDS = 40
 
 MOST_PRIVATE = 2
@@ -83,40 +138,40 @@ has ended, and what is behind it waits for its name."""
 
 
 @kernel_outlined
-def told_privately(c: int, released: int) -> int:
+def told_privately(c: PumpContext, released: int) -> int:
     """The last released event of which participants have been told; looked at only where it may
     matter, as the line belongs to another core."""
-    seq = min(released, load_acquire(load_i64(c + PRIVATE)))
-    if load_i64(c + PRIVATE_2) != 0:
-        seq = min(seq, load_acquire(load_i64(c + PRIVATE_2)))
-    store_i64(c + PRIVATE_SEQ, seq)
+    seq = min(released, load_acquire(c.private))
+    if c.private_2 != 0:
+        seq = min(seq, load_acquire(c.private_2))
+    c.private_seq = seq
     return seq
 
 
 @kernel
-def take(c: int) -> int:
+def take(c: PumpContext) -> int:
     """Copy up to BATCH released events behind the cursor, with the times of their commands, and
     move it; -1 if the cursor was taken away, also meanwhile: what was copied may then be
     overwritten.  Stamps are there for all that stands in a ring, so they are read before."""
-    ring, mask, cursor = load_i64(c + RING), load_i64(c + MASK), load_i64(c + CURSOR)
+    ring, mask, cursor = c.ring, c.mask, c.cursor
     begin = load_acquire(cursor)
     if begin == layout.FREE:
         return -1
-    released = load_acquire(load_i64(c + GATE))
-    if released - load_i64(c + PRIVATE_SEQ) > BATCH and load_i64(c + PRIVATE) != 0:
+    released = load_acquire(c.gate)
+    if released - c.private_seq > BATCH and c.private != 0:
         released = min(released, told_privately(c, released) + BATCH)
     count = min(released - begin, BATCH)
     if count <= 0:
         return 0
-    out, times, stamps = load_i64(c + EVENTS), load_i64(c + TIMES), load_i64(c + STAMPS)
-    stamp_mask, offset = load_i64(c + STAMP_MASK), load_i64(c + EPOCH_OFFSET)
-    after_seq = load_i64(c + AFTER_SEQ)
+    out, times, stamps = c.events, c.times, c.stamps
+    stamp_mask, offset = c.stamp_mask, c.epoch_offset
+    after_seq = c.after_seq
     for index in range(count):
-        event = out + RECORD_BYTES * index
+        event = EventRecord(out + RECORD_BYTES * index)
         copy64(event, kernels.slot_address(ring, mask, begin + 1 + index))
-        if load_i64(event + _CAUSE) <= after_seq:
+        if event.cause_seq <= after_seq:
             return -2
-        stamp = load_i64(stamps + 8 * (load_i64(event + _CAUSE) & stamp_mask))
+        stamp = load_i64(stamps + 8 * (event.cause_seq & stamp_mask))
         store_i64(times + 8 * index, stamp + offset)
     if compare_exchange(cursor, begin, begin + count) != 1:
         return -1
@@ -124,14 +179,14 @@ def take(c: int) -> int:
 
 
 @kernel
-def hand_over(c: int, fd: int, packet: int, size: int) -> None:
+def hand_over(c: PumpContext, fd: int, packet: int, size: int) -> None:
     """A packet to one line's socket."""
     if so.send(fd, packet, size) < 0:
         hand_over_again(c, fd, packet, size)
 
 
 @kernel_outlined
-def hand_over_again(c: int, fd: int, packet: int, size: int) -> None:
+def hand_over_again(c: PumpContext, fd: int, packet: int, size: int) -> None:
     """Behind an error: once more if it is none of this packet's."""
     error, tries = so.last_errno(), 0
     # ECONNREFUSED is what came back of an earlier packet.
@@ -140,23 +195,23 @@ def hand_over_again(c: int, fd: int, packet: int, size: int) -> None:
         if so.send(fd, packet, size) >= 0:
             return
         error = so.last_errno()
-    store_i64(c + NOT_TAKEN, load_i64(c + NOT_TAKEN) + 1)
+    c.not_taken += 1
 
 
 @kernel
-def send_all(c: int, begin: int, end: int, sequence: int) -> int:
+def send_all(c: PumpContext, begin: int, end: int, sequence: int) -> int:
     """The messages from ``begin`` to ``end``, the first of which has the number ``sequence``, on
     both lines; returns the number behind the last."""
-    room, at = load_i64(c + PACKET_ROOM), begin
-    line_a, line_b = load_i64(c + LINE_A), load_i64(c + LINE_B)
+    room, at = c.packet_room, begin
+    line_a, line_b = c.line_a, c.line_b
     while at < end:
         packed = fitting(at, end - at, room)
         count, size = packed >> COUNT_SHIFT, packed & (1 << COUNT_SHIFT) - 1
         packet = at - MOLD_HEADER_BYTES
         # What stands there is of earlier messages: it comes back.
         first, second, third = load_any64(packet), load_any64(packet + 8), load_any32(packet + 16)
-        store_any64(packet, load_i64(c + NAME))
-        store_be16(packet + 8, load_i64(c + NAME_END))
+        store_any64(packet, c.name)
+        store_be16(packet + 8, c.name_end)
         store_be64(packet + MOLD_SEQUENCE_AT, sequence)
         store_be16(packet + MOLD_COUNT_AT, count)
         hand_over(c, line_a, packet, MOLD_HEADER_BYTES + size)
@@ -166,51 +221,49 @@ def send_all(c: int, begin: int, end: int, sequence: int) -> int:
         store_any64(packet + 8, second)
         store_any32(packet + 16, third)
         at, sequence = at + size, sequence + count
-        store_i64(c + PACKETS_SENT, load_i64(c + PACKETS_SENT) + 1)
+        c.packets_sent += 1
     return sequence
 
 
 @kernel
-def tell(c: int, count: int) -> int:
+def tell(c: PumpContext, count: int) -> int:
     """Encode and send so many events of the buffer, from the first that was not told on; DUE,
     FAILED, or ENDED behind the last of a session."""
-    published_count = load_i64(c + PUBLISHED_COUNT)
-    state, events = load_i64(c + STATE), load_i64(c + EVENTS) + RECORD_BYTES * published_count
-    begin = load_i64(c + MESSAGES) + load_i64(c + USED)
-    sequence, session = load_i64(state + s.MESSAGES) + 1, load_i64(state + s.SESSION)
-    end = encode(
-        state, events, count, load_i64(c + TIMES) + 8 * published_count, 8, BY_EVENT, begin
-    )
-    if load_i64(state + s.ERROR) != 0:
+    published_count = c.published_count
+    state, events = FeedState(c.state), EventRecord(c.events + RECORD_BYTES * published_count)
+    begin = c.messages + c.used
+    sequence, session = state.messages + 1, state.session
+    end = encode(state, events, count, c.times + 8 * published_count, 8, BY_EVENT, begin)
+    if state.error != 0:
         return FAILED
     if end > begin:
         following = send_all(c, begin, end, sequence)
-        store_i64(load_i64(c + SENT), load_i64(c + SENT_BASE) + following - 1)
-        store_i64(c + USED, end - load_i64(c + MESSAGES))
-    left = count - load_i64(state + s.ENCODED)
+        store_i64(c.sent, c.sent_base + following - 1)
+        c.used = end - c.messages
+    left = count - state.encoded
     count -= left
-    store_i64(c + LEFT, left)
-    store_i64(c + PUBLISHED_COUNT, published_count + count if left != 0 else 0)
-    last = events + RECORD_BYTES * (count - 1)
-    store_i64(c + EVENT_SEQ, load_i64(last + _SEQ))
-    store_i64(c + CAUSE_SEQ, load_i64(last + _CAUSE))
-    if load_i64(c + HANDED_NS) != 0:
-        note_handed(c, load_i64(events + _SEQ), load_i64(last + _SEQ))
-    return DUE if load_i64(state + s.SESSION) == session else ENDED
+    c.left = left
+    c.published_count = published_count + count if left != 0 else 0
+    last = EventRecord(events + RECORD_BYTES * (count - 1))
+    c.event_seq = last.seq
+    c.cause_seq = last.cause_seq
+    if c.handed_ns != 0:
+        note_handed(c, events.seq, last.seq)
+    return DUE if state.session == session else ENDED
 
 
 @kernel_outlined
-def note_handed(c: int, first: int, last: int) -> None:
+def note_handed(c: PumpContext, first: int, last: int) -> None:
     """For a measurement: when the events were with the sockets, CLOCK_MONOTONIC."""
-    now, table, mask = monotonic_ns(), load_i64(c + HANDED_NS), load_i64(c + HANDED_MASK)
+    now, table, mask = monotonic_ns(), c.handed_ns, c.handed_mask
     for seq in range(first, last + 1):
         store_i64(table + 8 * (seq & mask), now)
 
 
 @kernel
-def wait(c: int) -> None:
+def wait(c: PumpContext) -> None:
     """Look LOOKS times whether something is released."""
-    gate, cursor_seq = load_i64(c + GATE), load_acquire(load_i64(c + CURSOR))
+    gate, cursor_seq = c.gate, load_acquire(c.cursor)
     for _ in range(LOOKS):
         if load_acquire(gate) > cursor_seq:
             return
@@ -218,37 +271,37 @@ def wait(c: int) -> None:
 
 
 @kernel
-def run(c: int, until_ns: int) -> int:
+def run(c: PumpContext, until_ns: int) -> int:
     """Tell what is released until there is something for Python to do; returns why it came back."""
     turn = 0
     while True:
         turn += 1
-        if load_i64(c + ROOM) - load_i64(c + USED) < room_for(load_i64(c + STATE), BATCH):
+        if c.room - c.used < room_for(FeedState(c.state), BATCH):
             return FULL
-        count = load_i64(c + LEFT)
+        count = c.left
         if count == 0:
             count = take(c)
         if count < 0:
             return DETACHED if count == -1 else OLD
         if count > 0:
             outcome = tell(c, count)
-            store_i64(c + BUSY_NS, 0)
+            c.busy_ns = 0
             if outcome != DUE:
                 return outcome
             if turn % LOOK_TURNS != 0:
                 continue
         now = monotonic_ns()
-        if load_i64(c + BUSY_NS) == 0:
-            store_i64(c + BUSY_NS, now)
+        if c.busy_ns == 0:
+            c.busy_ns = now
         if now >= until_ns:
             return DUE
         if count == 0 or turn % LOOK_TURNS == 0:
-            if so.epoll_poll(load_i64(c + EPOLL), load_i64(c + EPOLL_EVENTS), 1) > 0:
+            if so.epoll_poll(c.epoll, c.epoll_events, 1) > 0:
                 return REQUESTED
-            if count == 0 and load_i64(c + IDLE_US) != 0:
+            if count == 0 and c.idle_us != 0:
                 yield_cpu()  # the core may be shared with the orders' path
         if count == 0:
-            if load_i64(c + IDLE_US) != 0 and now - load_i64(c + BUSY_NS) > QUIET_NS:
-                sleep_us(load_i64(c + IDLE_US))
+            if c.idle_us != 0 and now - c.busy_ns > QUIET_NS:
+                sleep_us(c.idle_us)
             else:
                 wait(c)

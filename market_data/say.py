@@ -5,12 +5,13 @@ that its field cannot hold the nearest that it can is written, and counted.
 """
 
 import openoutcry.market_data.state as s
+from openoutcry.market_data.state import FeedInstrument, FeedOrder, FeedState, PhaseRow
 from openoutcry.replay.projections import PauseCause
 from openoutcry.wire.big_endian import load_any64, store_any64, store_be16, store_be32, store_be64
 from openoutcry.wire.enums import Phase, Side
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64, store_u8
+from openoutcry.wire.memory import store_u8
 
 _OUT = {message.kind: message for message in ITCH50.server}
 _S, _R, _H, _J, _A, _E, _C = (_OUT[kind].at for kind in "SRHJAEC")
@@ -61,39 +62,39 @@ MAX_LEVEL = (2**63 - 1) // 10**8
 
 
 @kernel
-def head(state: int, out: int, kind: int, size: int, locate: int) -> int:
+def head(state: FeedState, out: int, kind: int, size: int, locate: int) -> int:
     """Length, type, locate, tracking (0) and time of a message, in two stores; returns its
     address."""
-    now = load_i64(state + s.NOW)
+    now = state.now
     store_be64(out, size << 48 | kind << 40 | locate << 24)
     store_be64(out + FRAME_BYTES + _TIME - 2, now)
-    store_i64(state + s.MESSAGES, load_i64(state + s.MESSAGES) + 1)
+    state.messages += 1
     return out + FRAME_BYTES
 
 
 @kernel
-def instrument_of(state: int, row: int) -> int:
-    at = load_i64(state + s.INSTRUMENTS)
-    return at + s.INSTRUMENT_BYTES * load_u16(row + s.INSTRUMENT_AT)
+def instrument_of(state: FeedState, row: FeedOrder) -> FeedInstrument:
+    at = state.instruments
+    return FeedInstrument(at + s.INSTRUMENT_BYTES * row.instrument)
 
 
 @kernel
-def store_price(state: int, instrument: int, at: int, price_ticks: int) -> None:
+def store_price(state: FeedState, instrument: FeedInstrument, at: int, price_ticks: int) -> None:
     """A price with four decimals."""
-    if price_ticks < 0 or price_ticks > load_i64(instrument + s.PRICE_MAX):
-        price_ticks = s.clamped(state, price_ticks, load_i64(instrument + s.PRICE_MAX))
-    store_be32(at, price_ticks * load_i64(instrument + s.SCALE))
+    if price_ticks < 0 or price_ticks > instrument.price_max:
+        price_ticks = s.clamped(state, price_ticks, instrument.price_max)
+    store_be32(at, price_ticks * instrument.scale)
 
 
 @kernel
-def store_limit(instrument: int, at: int, price_ticks: int) -> None:
+def store_limit(instrument: FeedInstrument, at: int, price_ticks: int) -> None:
     """The nearest price that the field can hold: of limits, where further is no other."""
-    price_ticks = min(max(price_ticks, 0), load_i64(instrument + s.PRICE_MAX))
-    store_be32(at, price_ticks * load_i64(instrument + s.SCALE))
+    price_ticks = min(max(price_ticks, 0), instrument.price_max)
+    store_be32(at, price_ticks * instrument.scale)
 
 
 @kernel
-def store_shares(state: int, at: int, qty_lots: int) -> None:
+def store_shares(state: FeedState, at: int, qty_lots: int) -> None:
     if qty_lots < 0 or qty_lots > MAX_U32:
         qty_lots = s.clamped(state, qty_lots, MAX_U32)
     store_be32(at, qty_lots)
@@ -105,18 +106,18 @@ def store_stock(instrument: int, at: int) -> None:
 
 
 @kernel_outlined
-def system_event(state: int, out: int, event: int) -> int:
+def system_event(state: FeedState, out: int, event: int) -> int:
     message = head(state, out, _KS, _ZS, 0)
     store_u8(message + _S.event, event)
     return out + FRAME_BYTES + _ZS
 
 
 @kernel_outlined
-def directory(state: int, out: int, instrument: int) -> int:
+def directory(state: FeedState, out: int, instrument: FeedInstrument) -> int:
     """R: the instrument; what a venue of another kind would say about it is "not available"."""
-    message = head(state, out, _KR, _ZR, load_i64(instrument + s.LOCATE))
+    message = head(state, out, _KR, _ZR, instrument.locate)
     store_stock(instrument, message + _R.stock)
-    lot = load_i64(instrument + s.ROUND_LOT)
+    lot = instrument.round_lot
     store_u8(message + _R.market_category, _SPACE)
     store_u8(message + _R.financial_status, _SPACE)
     store_be32(message + _R.round_lot, min(lot, MAX_U32))
@@ -134,13 +135,13 @@ def directory(state: int, out: int, instrument: int) -> int:
 
 
 @kernel_outlined
-def trading_action(state: int, out: int, instrument: int) -> int:
-    message = head(state, out, _KH, _ZH, load_i64(instrument + s.LOCATE))
-    phase = load_i64(instrument + s.PHASE)
-    row = load_i64(state + s.PHASES) + s.PHASE_BYTES * phase
-    letter, reason = load_i64(row + s.STATE_LETTER), load_i64(row + s.REASON)
-    cause, level = load_i64(instrument + s.CAUSE) & 0xFF, load_i64(instrument + s.CAUSE) >> 8
-    halted = load_i64(instrument + s.HALTED)
+def trading_action(state: FeedState, out: int, instrument: FeedInstrument) -> int:
+    message = head(state, out, _KH, _ZH, instrument.locate)
+    phase = instrument.phase
+    row = PhaseRow(state.phases + s.PHASE_BYTES * phase)
+    letter, reason = row.state_letter, row.reason
+    cause, level = instrument.cause & 0xFF, instrument.cause >> 8
+    halted = instrument.halted
     if phase == _P_HALT and halted > 0:
         reason = halted
     elif phase == _P_HALT and cause == _BY_MARKET:
@@ -161,32 +162,32 @@ def trading_action(state: int, out: int, instrument: int) -> int:
 
 
 @kernel_outlined
-def decline_levels(state: int, out: int) -> int:
+def decline_levels(state: FeedState, out: int) -> int:
     """V: the breaker's levels, of the index, with eight decimals."""
     message = head(state, out, _KV, _ZV, 0)
-    store_level(state, message + _V.level1, load_i64(state + s.LEVEL_1))
-    store_level(state, message + _V.level2, load_i64(state + s.LEVEL_2))
-    store_level(state, message + _V.level3, load_i64(state + s.LEVEL_3))
+    store_level(state, message + _V.level1, state.level_1)
+    store_level(state, message + _V.level2, state.level_2)
+    store_level(state, message + _V.level3, state.level_3)
     return out + FRAME_BYTES + _ZV
 
 
 @kernel
-def store_level(state: int, at: int, level: int) -> None:
+def store_level(state: FeedState, at: int, level: int) -> None:
     if level < 0 or level > MAX_LEVEL:
         level = s.clamped(state, level, MAX_LEVEL)
     store_be64(at, level * 10**8)
 
 
 @kernel_outlined
-def decline_breached(state: int, out: int, level: int) -> int:
+def decline_breached(state: FeedState, out: int, level: int) -> int:
     message = head(state, out, _KW, _ZW, 0)
     store_u8(message + _W.level, _ZERO + level)
     return out + FRAME_BYTES + _ZW
 
 
 @kernel_outlined
-def operational_halt(state: int, out: int, instrument: int, stopped: int) -> int:
-    message = head(state, out, _Kh, _Zh, load_i64(instrument + s.LOCATE))
+def operational_halt(state: FeedState, out: int, instrument: FeedInstrument, stopped: int) -> int:
+    message = head(state, out, _Kh, _Zh, instrument.locate)
     store_stock(instrument, message + _STOP.stock)
     store_u8(message + _STOP.market, _QUOTES)
     store_u8(message + _STOP.action, _HALTED if stopped != 0 else _TRADING)
@@ -194,46 +195,46 @@ def operational_halt(state: int, out: int, instrument: int, stopped: int) -> int
 
 
 @kernel_outlined
-def auction_collar(state: int, out: int, instrument: int) -> int:
-    message = head(state, out, _KJ, _ZJ, load_i64(instrument + s.LOCATE))
+def auction_collar(state: FeedState, out: int, instrument: FeedInstrument) -> int:
+    message = head(state, out, _KJ, _ZJ, instrument.locate)
     store_stock(instrument, message + _J.stock)
     # A band is up to 2**62 and the middle any price: cut before the sum, which is the same then.
-    middle = min(max(load_i64(instrument + s.REFERENCE), -(1 << 40)), 1 << 40)
-    band = min(load_i64(instrument + s.BAND), 1 << 41)
+    middle = min(max(instrument.reference, -(1 << 40)), 1 << 40)
+    band = min(instrument.band, 1 << 41)
     store_limit(instrument, message + _J.reference_price, middle)
     store_limit(instrument, message + _J.upper, middle + band)
     store_limit(instrument, message + _J.lower, middle - band)
-    store_be32(message + _J.extension, load_i64(instrument + s.EXTENSION))
+    store_be32(message + _J.extension, instrument.extension)
     return out + FRAME_BYTES + _ZJ
 
 
 @kernel
-def add(state: int, out: int, row: int, reference: int, shares: int) -> int:
+def add(state: FeedState, out: int, row: FeedOrder, reference: int, shares: int) -> int:
     instrument = instrument_of(state, row)
-    message = head(state, out, _KA, _ZA, load_u16(row + s.INSTRUMENT_AT) + 1)
+    message = head(state, out, _KA, _ZA, row.instrument + 1)
     store_be64(message + _A.reference, reference)
-    store_u8(message + _A.side, _B if load_u8(row + s.SIDE_AT) == BUY else _SELL_LETTER)
+    store_u8(message + _A.side, _B if row.side == BUY else _SELL_LETTER)
     store_shares(state, message + _A.shares, shares)
     store_stock(instrument, message + _A.stock)
-    store_price(state, instrument, message + _A.price, load_i64(row + s.PRICE))
+    store_price(state, instrument, message + _A.price, row.price)
     return out + FRAME_BYTES + _ZA
 
 
 @kernel
-def replace(state: int, out: int, row: int, reference: int, shares: int) -> int:
+def replace(state: FeedState, out: int, row: FeedOrder, reference: int, shares: int) -> int:
     instrument = instrument_of(state, row)
-    message = head(state, out, _KU, _ZU, load_i64(instrument + s.LOCATE))
-    store_be64(message + _U.reference, load_i64(row + s.REF))
+    message = head(state, out, _KU, _ZU, instrument.locate)
+    store_be64(message + _U.reference, row.ref)
     store_be64(message + _U.new_reference, reference)
     store_shares(state, message + _U.shares, shares)
-    store_price(state, instrument, message + _U.price, load_i64(row + s.PRICE))
+    store_price(state, instrument, message + _U.price, row.price)
     return out + FRAME_BYTES + _ZU
 
 
 @kernel
-def executed(state: int, out: int, row: int, shares: int, match: int) -> int:
-    message = head(state, out, _KE, _ZE, load_u16(row + s.INSTRUMENT_AT) + 1)
-    store_be64(message + _E.reference, load_i64(row + s.REF))
+def executed(state: FeedState, out: int, row: FeedOrder, shares: int, match: int) -> int:
+    message = head(state, out, _KE, _ZE, row.instrument + 1)
+    store_be64(message + _E.reference, row.ref)
     store_shares(state, message + _E.shares, shares)
     store_be64(message + _E.match, match)
     return out + FRAME_BYTES + _ZE
@@ -241,12 +242,12 @@ def executed(state: int, out: int, row: int, shares: int, match: int) -> int:
 
 @kernel_outlined
 def executed_at(
-    state: int, out: int, row: int, shares: int, match: int, price: int, printable: int
+    state: FeedState, out: int, row: FeedOrder, shares: int, match: int, price: int, printable: int
 ) -> int:
     """C: at another price than the order's, or (not printable) in an auction."""
     instrument = instrument_of(state, row)
-    message = head(state, out, _KC, _ZC, load_i64(instrument + s.LOCATE))
-    store_be64(message + _C.reference, load_i64(row + s.REF))
+    message = head(state, out, _KC, _ZC, instrument.locate)
+    store_be64(message + _C.reference, row.ref)
     store_shares(state, message + _C.shares, shares)
     store_be64(message + _C.match, match)
     store_u8(message + _C.printable, _Y if printable else _N)
@@ -255,25 +256,27 @@ def executed_at(
 
 
 @kernel
-def cancel(state: int, out: int, row: int, shares: int) -> int:
-    message = head(state, out, _KX, _ZX, load_u16(row + s.INSTRUMENT_AT) + 1)
-    store_be64(message + _X.reference, load_i64(row + s.REF))
+def cancel(state: FeedState, out: int, row: FeedOrder, shares: int) -> int:
+    message = head(state, out, _KX, _ZX, row.instrument + 1)
+    store_be64(message + _X.reference, row.ref)
     store_shares(state, message + _X.shares, shares)
     return out + FRAME_BYTES + _ZX
 
 
 @kernel
-def delete(state: int, out: int, row: int) -> int:
-    message = head(state, out, _KD, _ZD, load_u16(row + s.INSTRUMENT_AT) + 1)
-    store_be64(message + _D.reference, load_i64(row + s.REF))
+def delete(state: FeedState, out: int, row: FeedOrder) -> int:
+    message = head(state, out, _KD, _ZD, row.instrument + 1)
+    store_be64(message + _D.reference, row.ref)
     return out + FRAME_BYTES + _ZD
 
 
 @kernel
-def hidden_trade(state: int, out: int, row: int, shares: int, price: int, match: int) -> int:
+def hidden_trade(
+    state: FeedState, out: int, row: FeedOrder, shares: int, price: int, match: int
+) -> int:
     """P: nothing about the order that was not displayed, not even its side."""
     instrument = instrument_of(state, row)
-    message = head(state, out, _KP, _ZP, load_i64(instrument + s.LOCATE))
+    message = head(state, out, _KP, _ZP, instrument.locate)
     store_be64(message + _P.reference, 0)
     store_u8(message + _P.side, _B)
     store_shares(state, message + _P.shares, shares)
@@ -284,26 +287,32 @@ def hidden_trade(state: int, out: int, row: int, shares: int, price: int, match:
 
 
 @kernel_outlined
-def cross(state: int, out: int) -> int:
+def cross(state: FeedState, out: int) -> int:
     """Q: the auction that the header remembers."""
-    instrument = load_i64(state + s.CROSS_INSTRUMENT)
-    message = head(state, out, _KQ, _ZQ, load_i64(instrument + s.LOCATE))
-    qty = load_i64(state + s.CROSS_QTY)
+    instrument = FeedInstrument(state.cross_instrument)
+    message = head(state, out, _KQ, _ZQ, instrument.locate)
+    qty = state.cross_qty
     store_be64(message + _Q.shares, qty)
     store_stock(instrument, message + _Q.stock)
     store_price(state, instrument, message + _Q.price,
-                load_i64(state + s.CROSS_PRICE) if qty != 0 else 0)  # fmt: skip
-    store_be64(message + _Q.match, load_i64(state + s.CROSS_MATCH))
-    store_u8(message + _Q.cross_type, load_i64(instrument + s.CROSS_TYPE))
+                state.cross_price if qty != 0 else 0)  # fmt: skip
+    store_be64(message + _Q.match, state.cross_match)
+    store_u8(message + _Q.cross_type, instrument.cross_type)
     return out + FRAME_BYTES + _ZQ
 
 
 @kernel_outlined
 def imbalance(
-    state: int, out: int, instrument: int, paired: int, left: int, side: int, price: int
+    state: FeedState,
+    out: int,
+    instrument: FeedInstrument,
+    paired: int,
+    left: int,
+    side: int,
+    price: int,
 ) -> int:
     """I: all three prices are the one at which the auction would trade."""
-    message = head(state, out, _KI, _ZI, load_i64(instrument + s.LOCATE))
+    message = head(state, out, _KI, _ZI, instrument.locate)
     store_be64(message + _I.paired, paired)
     store_be64(message + _I.imbalance, left)
     letter = _B if side == BUY else _SELL_LETTER
@@ -314,6 +323,6 @@ def imbalance(
     store_price(state, instrument, message + _I.far_price, price)
     store_price(state, instrument, message + _I.near_price, price)
     store_price(state, instrument, message + _I.reference_price, price)
-    store_u8(message + _I.cross_type, load_i64(instrument + s.CROSS_TYPE))
+    store_u8(message + _I.cross_type, instrument.cross_type)
     store_u8(message + _I.variation, _L if paired != 0 else _SPACE)
     return out + FRAME_BYTES + _ZI

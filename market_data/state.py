@@ -6,75 +6,177 @@ A header, a row an instrument, a row an open order (displayed or not), and a has
 """
 
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import Layout, i64, u8, u16
 from openoutcry.wire.memory import (
     add_wrapping,
-    load_i64,
-    load_u8,
-    load_u16,
     load_u32,
     mul_wrapping,
     shift_right,
     store_i64,
-    store_u8,
     store_u32,
 )
 
-(
-    MESSAGES,  # messages of the session so far: the number of the last one
-    EVENT_SEQ,  # the last event
-    INSTRUMENTS, INSTRUMENT_COUNT,
-    ROWS, FREE, USED, CAPACITY,
-    TABLE, TABLE_MASK, KEY,
-    PENDING_FIRST, PENDING_LAST, PENDING_COUNT,
-    MOVING_COUNT,  # of the pending ones, how many are still displayed where they were
-    CROSS_INSTRUMENT, CROSS_QTY, CROSS_PRICE, CROSS_MATCH,
-    PHASE_INSTRUMENT,
-    CLOSED_COUNT,  # instruments that are CLOSED
-    CLOSING_COUNT,  # and those that are that or past continuous trading
-    IN_HOURS, BEGUN,
-    ERROR, ERROR_SEQ,
-    NOW,  # ns since midnight of the command at work
-    PHASES,  # a table by phase
-    MIDNIGHT,  # of NOW, ns since the epoch
-    CLAMPED, CLAMPED_SEQ,  # values that their fields could not hold, and the first such event
-    SESSION,  # number of the session, from 1; MESSAGES 0: it has not begun
-    MESSAGES_BEFORE,  # of the session before
-    ENDS,  # the command at work closes the last instrument
-    ENCODED,  # events of the last call that were told: a session's end ends the call
-    KEY_INSTRUMENT, KEY_SHIFT,
-    LEVEL_1, LEVEL_2, LEVEL_3,  # the market-wide breaker's, of the index; all 0: there are none
-    BREACHED,  # the highest of them that was told today
-    KILLED, FIRST_OPERATOR,  # the whole market is; who has asked to open it again
-) = range(0, 8 * 43, 8)  # fmt: skip
-"""The header's words; INSTRUMENT words hold the address of an instrument's row, or 0."""
+
+class FeedState(Layout):
+    """The header of the feed's state."""
+
+    messages: int = i64("messages of the session so far; the number of the last one")
+    event_seq: int = i64("last event that was encoded")
+    instruments: int = i64("address of a word an instrument: address of its row, 0: none")
+    instrument_count: int = i64("instruments")
+    rows: int = i64("address of the orders' rows")
+    free: int = i64("first free row, 0: none")
+    used: int = i64("rows used so far")
+    capacity: int = i64("rows that there are")
+    table: int = i64("address of the hash table of orders")
+    table_mask: int = i64("its entries, less one")
+    key: int = i64("secret odd number of its hash")
+    pending_first: int = i64("first order whose change was not published yet, 0: none")
+    pending_last: int = i64("and the last")
+    pending_count: int = i64("how many there are")
+    moving_count: int = i64("of these, how many are still displayed where they were")
+    cross_instrument: int = i64("instrument whose auction is at work")
+    cross_qty: int = i64("lots of the auction so far")
+    cross_price: int = i64("its price")
+    cross_match: int = i64("its match number")
+    phase_instrument: int = i64("instrument whose phase changes")
+    closed_count: int = i64("instruments that are CLOSED")
+    closing_count: int = i64("instruments that are CLOSED or past continuous trading")
+    in_hours: int = i64("1: market hours have begun")
+    begun: int = i64("1: the session has begun")
+    error: int = i64("FULL, MISSING or SEQUENCE; 0: none")
+    error_seq: int = i64("event that it came with")
+    now: int = i64("time of the command at work, ns since midnight")
+    phases: int = i64("address of the table of phases")
+    midnight: int = i64("midnight of ``now``, ns since the epoch")
+    clamped: int = i64("values that their fields could not hold")
+    clamped_seq: int = i64("event of the first of them")
+    session: int = i64("number of the session, from 1; ``messages`` 0: it has not begun")
+    messages_before: int = i64("messages of the session before")
+    ends: int = i64("1: the command at work closes the last instrument")
+    encoded: int = i64("events encoded by the last call; the end of a session ends the call")
+    key_instrument: int = i64("secret odd number by which instruments enter the hash")
+    key_shift: int = i64("shift of the hash")
+    level_1: int = i64(
+        "level 1 of the market-wide breaker, of the index; all three 0: there are none"
+    )
+    level_2: int = i64("level 2")
+    level_3: int = i64("level 3")
+    breached: int = i64("highest of them that was published today")
+    killed: int = i64("1: the operator has killed the whole market")
+    first_operator: int = i64("operator who asked first to open it again")
+
+
+MESSAGES = FeedState.offset("messages")
+EVENT_SEQ = FeedState.offset("event_seq")
+INSTRUMENTS = FeedState.offset("instruments")
+INSTRUMENT_COUNT = FeedState.offset("instrument_count")
+ROWS = FeedState.offset("rows")
+FREE = FeedState.offset("free")
+USED = FeedState.offset("used")
+CAPACITY = FeedState.offset("capacity")
+TABLE = FeedState.offset("table")
+TABLE_MASK = FeedState.offset("table_mask")
+KEY = FeedState.offset("key")
+PENDING_COUNT = FeedState.offset("pending_count")
+CROSS_INSTRUMENT = FeedState.offset("cross_instrument")
+PHASE_INSTRUMENT = FeedState.offset("phase_instrument")
+CLOSED_COUNT = FeedState.offset("closed_count")
+BEGUN = FeedState.offset("begun")
+ERROR = FeedState.offset("error")
+ERROR_SEQ = FeedState.offset("error_seq")
+NOW = FeedState.offset("now")
+PHASES = FeedState.offset("phases")
+CLAMPED = FeedState.offset("clamped")
+CLAMPED_SEQ = FeedState.offset("clamped_seq")
+SESSION = FeedState.offset("session")
+MESSAGES_BEFORE = FeedState.offset("messages_before")
+ENDS = FeedState.offset("ends")
+ENCODED = FeedState.offset("encoded")
+KEY_INSTRUMENT = FeedState.offset("key_instrument")
+KEY_SHIFT = FeedState.offset("key_shift")
+LEVEL_1 = FeedState.offset("level_1")
+LEVEL_2 = FeedState.offset("level_2")
+LEVEL_3 = FeedState.offset("level_3")
+KILLED = FeedState.offset("killed")
+
 PLACES, AHEAD = 384, 8
 """Where the searches for the next AHEAD events' orders begin, in a ring of twice as many words."""
 HEADER_BYTES = PLACES + 2 * 8 * AHEAD
 
-# An instrument's row.
-SYMBOL, LOCATE, SCALE, ROUND_LOT, PHASE, BAND, REFERENCE, EXTENSION = range(0, 64, 8)
-"""SYMBOL padded with spaces; SCALE: a tick in ten-thousandths; EXTENSION: how often its auction was
-put off."""
-CROSS_TYPE, PRICE_MAX, CAUSE, HALTED, STOPPED = range(64, 104, 8)
-"""PRICE_MAX: the highest price, in ticks, that a message can say; CAUSE: why the protection paused
-it, and from bit 8 on the breaker's level; HALTED by the operator: NO_REASON, or the reason's
-letters; STOPPED: the last h said so."""
+
+class FeedInstrument(Layout, size_bytes=104):
+    """An instrument's row."""
+
+    symbol: int = i64("padded with spaces")
+    locate: int = i64("its number in messages")
+    scale: int = i64("a tick in ten-thousandths")
+    round_lot: int = i64("lots of a round lot")
+    phase: int = i64("phase")
+    band: int = i64("price band of its class")
+    reference: int = i64("reference price, ticks")
+    extension: int = i64("how often its auction was put off")
+    cross_type: int = i64("letter of the auction that comes")
+    price_max: int = i64("highest price, in ticks, that a message can say")
+    cause: int = i64("why the protection paused it, and from bit 8 on the breaker's level")
+    halted: int = i64("by the operator: NO_REASON, or the reason's letters")
+    stopped: int = i64("1: the last h said that it is halted")
+
+
+INSTRUMENT_BYTES = FeedInstrument.size_bytes
+SYMBOL = FeedInstrument.offset("symbol")
+LOCATE = FeedInstrument.offset("locate")
+SCALE = FeedInstrument.offset("scale")
+ROUND_LOT = FeedInstrument.offset("round_lot")
+PHASE = FeedInstrument.offset("phase")
+BAND = FeedInstrument.offset("band")
+REFERENCE = FeedInstrument.offset("reference")
+EXTENSION = FeedInstrument.offset("extension")
+CROSS_TYPE = FeedInstrument.offset("cross_type")
+PRICE_MAX = FeedInstrument.offset("price_max")
+CAUSE = FeedInstrument.offset("cause")
+HALTED = FeedInstrument.offset("halted")
+STOPPED = FeedInstrument.offset("stopped")
+
 NO_REASON = -1
-INSTRUMENT_BYTES = 104
 
-# A row of the table of phases.
-STATE_LETTER, REASON, CROSS_LETTER = 0, 8, 16
-PHASE_BYTES = 24
 
-# An order's row.
-ORDER_ID, WORD, PRICE, LEAVES, PLACED, REF, SHOWN, SHOWN_PRICE = range(0, 64, 8)
-SLICE, DISPLAY, NEXT, PREVIOUS = range(64, 96, 8)
-"""PLACED: the event that put it at its place (of a free row: the next free one); REF: its number in
-public, 0 while nothing is shown; SHOWN and SHOWN_PRICE: what the public has been told.  What most
-orders never need stands in a cache line of its own: an iceberg's SLICE and DISPLAY (SLICED), and
-NEXT and PREVIOUS of the pending ones; it is not cleared for a new order."""
-ROW_BYTES = 128
-INSTRUMENT_AT, SIDE_AT, FLAGS_AT = WORD, WORD + 2, WORD + 3
+class PhaseRow(Layout, size_bytes=24):
+    """A row of the table of phases."""
+
+    state_letter: int = i64("trading state that H says")
+    reason: int = i64("its reason, four characters")
+    cross_letter: int = i64("type of the auction that ends the phase, 0: none")
+
+
+PHASE_BYTES = PhaseRow.size_bytes
+
+
+class FeedOrder(Layout, size_bytes=128):
+    """An order's row; what most orders never need lies in its second cache line."""
+
+    order_id: int = i64("the client's")
+    word: int = i64("``instrument``, ``side`` and ``flags`` as one")
+    instrument: int = u16("instrument", at=8)
+    side: int = u8("side")
+    flags: int = u8("HIDDEN to SLICED")
+    price: int = i64("price, ticks", at=16)
+    leaves: int = i64("open lots")
+    placed: int = i64("event that put it at its place; of a free row: the next free one")
+    ref: int = i64("its number in public, 0 while nothing is displayed")
+    shown: int = i64("lots that were published")
+    shown_price: int = i64("price that was published")
+    slice: int = i64("of an iceberg: open lots of its slice")
+    display: int = i64("and lots of its next slices")
+    next: int = i64("next of the pending orders")
+    previous: int = i64("and the one before")
+
+
+ROW_BYTES = FeedOrder.size_bytes
+PRICE = FeedOrder.offset("price")
+SLICE = FeedOrder.offset("slice")
+NEXT = FeedOrder.offset("next")
+
 HIDDEN, WAITING, PENDING, RENEWED, SLICED = 1, 2, 4, 8, 16
 """RENEWED: it gets a new number though its place has not changed."""
 NONE = 0xFFFFFFFF
@@ -84,36 +186,36 @@ FULL, MISSING, SEQUENCE = 1, 2, 3
 
 
 @kernel_outlined
-def clamped(state: int, value: int, most: int) -> int:
+def clamped(state: FeedState, value: int, most: int) -> int:
     """The nearest of 0 to ``most``; that it is not the value itself is counted."""
-    if load_i64(state + CLAMPED) == 0:
-        store_i64(state + CLAMPED_SEQ, load_i64(state + EVENT_SEQ))
-    store_i64(state + CLAMPED, load_i64(state + CLAMPED) + 1)
+    if state.clamped == 0:
+        state.clamped_seq = state.event_seq
+    state.clamped += 1
     return min(max(value, 0), most)
 
 
 @kernel
-def place_of(state: int, instrument: int, order_id: int) -> int:
+def place_of(state: FeedState, instrument: int, order_id: int) -> int:
     """Where the search for an order begins.  The key makes it nobody's choice."""
     # Multiply-shift by a secret odd number: of any two blocks of sixteen ids the chance to fall
     # together is at most twice what lot gives them.  The ids of a block share two cache lines, as
     # most of them are made and used together; a free place behind each ends most searches, and most
     # removals, at once.
-    block = add_wrapping(order_id >> 4, mul_wrapping(instrument, load_i64(state + KEY_INSTRUMENT)))
-    mixed = shift_right(mul_wrapping(block, load_i64(state + KEY)), load_i64(state + KEY_SHIFT))
-    return (mixed & ~31 | (order_id & 15) << 1) & load_i64(state + TABLE_MASK)
+    block = add_wrapping(order_id >> 4, mul_wrapping(instrument, state.key_instrument))
+    mixed = shift_right(mul_wrapping(block, state.key), state.key_shift)
+    return (mixed & ~31 | (order_id & 15) << 1) & state.table_mask
 
 
 @kernel
-def place_holding(state: int, place: int, instrument: int, order_id: int) -> int:
+def place_holding(state: FeedState, place: int, instrument: int, order_id: int) -> int:
     """The place that has an open order's row or, of no open order, the free one where it would be.
     ``place``: where the search begins (:func:`place_of`)."""
-    table, mask = load_i64(state + TABLE), load_i64(state + TABLE_MASK)
-    rows = load_i64(state + ROWS)
+    table, mask = state.table, state.table_mask
+    rows = state.rows
     number = load_u32(table + 4 * place)
     while number != 0:
-        row = rows + ROW_BYTES * number
-        if load_i64(row + ORDER_ID) == order_id and load_u16(row + INSTRUMENT_AT) == instrument:
+        row = FeedOrder(rows + ROW_BYTES * number)
+        if row.order_id == order_id and row.instrument == instrument:
             break
         place = (place + 1) & mask
         number = load_u32(table + 4 * place)
@@ -121,50 +223,50 @@ def place_holding(state: int, place: int, instrument: int, order_id: int) -> int
 
 
 @kernel
-def row_at(state: int, place: int) -> int:
+def row_at(state: FeedState, place: int) -> FeedOrder:
     """Address of the row that a place has, 0 if it is free."""
-    number = load_u32(load_i64(state + TABLE) + 4 * place)
-    return load_i64(state + ROWS) + ROW_BYTES * number if number != 0 else 0
+    number = load_u32(state.table + 4 * place)
+    return FeedOrder(state.rows + ROW_BYTES * number if number != 0 else 0)
 
 
 @kernel
-def find(state: int, instrument: int, order_id: int) -> int:
+def find(state: FeedState, instrument: int, order_id: int) -> FeedOrder:
     """Address of an open order's row, 0 if there is none."""
     place = place_of(state, instrument, order_id)
     return row_at(state, place_holding(state, place, instrument, order_id))
 
 
 @kernel
-def insert_at(state: int, place: int, instrument: int, order_id: int, side: int) -> int:
+def insert_at(state: FeedState, place: int, instrument: int, order_id: int, side: int) -> FeedOrder:
     """Address of a new order's row, 0 if there is no room; what is behind its WORD is not cleared.
     ``place``: where the search for it begins.  Row 0 stands for none."""
     if VERIFY:
         assert find(state, instrument, order_id) == 0, "an order is open once"
-    number = load_i64(state + FREE)
-    rows = load_i64(state + ROWS)
+    number = state.free
+    rows = state.rows
     if number != 0:
-        store_i64(state + FREE, load_i64(rows + ROW_BYTES * number + PLACED))
+        state.free = FeedOrder(rows + ROW_BYTES * number).placed
     else:
-        number = load_i64(state + USED) + 1
-        if number > load_i64(state + CAPACITY):
-            return 0
-        store_i64(state + USED, number)
-    table, mask = load_i64(state + TABLE), load_i64(state + TABLE_MASK)
+        number = state.used + 1
+        if number > state.capacity:
+            return FeedOrder(0)
+        state.used = number
+    table, mask = state.table, state.table_mask
     while load_u32(table + 4 * place) != 0:
         place = (place + 1) & mask
     store_u32(table + 4 * place, number)
-    row = rows + ROW_BYTES * number
+    row = FeedOrder(rows + ROW_BYTES * number)
     if VERIFY:
-        assert number <= load_i64(state + USED), "a free row was used before"
-        assert load_i64(row + REF) == 0, "of a free row the public knows nothing"
-        assert load_u8(row + FLAGS_AT) & PENDING == 0, "a free row is on no list"
-    store_i64(row + ORDER_ID, order_id)
-    store_i64(row + WORD, instrument | side << 16)
+        assert number <= state.used, "a free row was used before"
+        assert row.ref == 0, "of a free row the public knows nothing"
+        assert row.flags & PENDING == 0, "a free row is on no list"
+    row.order_id = order_id
+    row.word = instrument | side << 16
     return row
 
 
 @kernel
-def insert(state: int, instrument: int, order_id: int, side: int) -> int:
+def insert(state: FeedState, instrument: int, order_id: int, side: int) -> FeedOrder:
     """Address of a new order's row, 0 if there is no room."""
     row = insert_at(state, place_of(state, instrument, order_id), instrument, order_id, side)
     if row != 0:
@@ -174,38 +276,38 @@ def insert(state: int, instrument: int, order_id: int, side: int) -> int:
 
 
 @kernel
-def remove_at(state: int, place: int) -> None:
+def remove_at(state: FeedState, place: int) -> None:
     """Forget the order whose row a place has; what was pushed aside by it moves back."""
-    table, mask = load_i64(state + TABLE), load_i64(state + TABLE_MASK)
-    rows, hole = load_i64(state + ROWS), place
+    table, mask = state.table, state.table_mask
+    rows, hole = state.rows, place
     number = load_u32(table + 4 * hole)
-    row = rows + ROW_BYTES * number
+    row = FeedOrder(rows + ROW_BYTES * number)
     if VERIFY:
-        instrument, order_id = load_u16(row + INSTRUMENT_AT), load_i64(row + ORDER_ID)
+        instrument, order_id = row.instrument, row.order_id
         assert find(state, instrument, order_id) == row, "an order goes once"
-        assert load_u8(row + FLAGS_AT) & PENDING == 0, "what is to be told of is not forgotten"
+        assert row.flags & PENDING == 0, "what is to be told of is not forgotten"
     at = (hole + 1) & mask
     other = load_u32(table + 4 * at)
     while other != 0:
-        moved = rows + ROW_BYTES * other
-        home = place_of(state, load_u16(moved + INSTRUMENT_AT), load_i64(moved + ORDER_ID))
+        moved = FeedOrder(rows + ROW_BYTES * other)
+        home = place_of(state, moved.instrument, moved.order_id)
         if ((at - home) & mask) >= ((at - hole) & mask):
             store_u32(table + 4 * hole, other)
             hole = at
         at = (at + 1) & mask
         other = load_u32(table + 4 * at)
     store_u32(table + 4 * hole, 0)
-    store_i64(row + REF, 0)
-    store_i64(row + PLACED, load_i64(state + FREE))
-    store_i64(state + FREE, number)
+    row.ref = 0
+    row.placed = state.free
+    state.free = number
     if VERIFY:
         assert find(state, instrument, order_id) == 0, "what is taken out is found no more"
 
 
 @kernel
-def remove(state: int, row: int) -> None:
+def remove(state: FeedState, row: FeedOrder) -> None:
     """Forget an order."""
-    instrument, order_id = load_u16(row + INSTRUMENT_AT), load_i64(row + ORDER_ID)
+    instrument, order_id = row.instrument, row.order_id
     place = place_of(state, instrument, order_id)
     remove_at(state, place_holding(state, place, instrument, order_id))
 
@@ -214,97 +316,97 @@ def remove(state: int, row: int) -> None:
 
 
 @kernel
-def unlink(state: int, row: int) -> None:
+def unlink(state: FeedState, row: FeedOrder) -> None:
     """Take an order off the list; nothing if it is not there."""
-    flags = load_u8(row + FLAGS_AT)
+    flags = row.flags
     if flags & PENDING == 0:
         return
-    store_u8(row + FLAGS_AT, flags & ~(PENDING | RENEWED))
-    before, behind = load_i64(row + PREVIOUS), load_i64(row + NEXT)
+    row.flags = flags & ~(PENDING | RENEWED)
+    before, behind = FeedOrder(row.previous), FeedOrder(row.next)
     if VERIFY:
-        following = load_i64(before + NEXT) if before != 0 else load_i64(state + PENDING_FIRST)
-        preceding = load_i64(behind + PREVIOUS) if behind != 0 else load_i64(state + PENDING_LAST)
+        following = before.next if before != 0 else state.pending_first
+        preceding = behind.previous if behind != 0 else state.pending_last
         assert following == row, "the list leads to it forwards"
         assert preceding == row, "and backwards"
-        assert load_i64(state + PENDING_COUNT) > 0, "what is on the list was counted"
+        assert state.pending_count > 0, "what is on the list was counted"
     if before != 0:
-        store_i64(before + NEXT, behind)
+        before.next = behind
     else:
-        store_i64(state + PENDING_FIRST, behind)
+        state.pending_first = behind
     if behind != 0:
-        store_i64(behind + PREVIOUS, before)
+        behind.previous = before
     else:
-        store_i64(state + PENDING_LAST, before)
-    store_i64(state + PENDING_COUNT, load_i64(state + PENDING_COUNT) - 1)
-    if load_i64(row + REF) != 0:
-        store_i64(state + MOVING_COUNT, load_i64(state + MOVING_COUNT) - 1)
+        state.pending_last = before
+    state.pending_count -= 1
+    if row.ref != 0:
+        state.moving_count -= 1
 
 
 @kernel
-def link(state: int, row: int, flags: int) -> None:
+def link(state: FeedState, row: FeedOrder, flags: int) -> None:
     """Put an order on the list, behind all that were placed before it."""
     if VERIFY:
-        is_empty = load_i64(state + PENDING_FIRST) == 0
-        assert load_u8(row + FLAGS_AT) & PENDING == 0, "an order is on the list once"
-        assert (load_i64(state + PENDING_LAST) == 0) == is_empty, "both ends or none"
-        assert (load_i64(state + PENDING_COUNT) == 0) == is_empty, "an empty list counts none"
-    before = load_i64(state + PENDING_LAST)
-    while before != 0 and load_i64(before + PLACED) > load_i64(row + PLACED):
-        before = load_i64(before + PREVIOUS)
-    behind = load_i64(before + NEXT) if before != 0 else load_i64(state + PENDING_FIRST)
-    store_i64(row + PREVIOUS, before)
-    store_i64(row + NEXT, behind)
+        is_empty = state.pending_first == 0
+        assert row.flags & PENDING == 0, "an order is on the list once"
+        assert (state.pending_last == 0) == is_empty, "both ends or none"
+        assert (state.pending_count == 0) == is_empty, "an empty list counts none"
+    before = FeedOrder(state.pending_last)
+    while before != 0 and before.placed > row.placed:
+        before = FeedOrder(before.previous)
+    behind = FeedOrder(before.next if before != 0 else state.pending_first)
+    row.previous = before
+    row.next = behind
     if before != 0:
-        store_i64(before + NEXT, row)
+        before.next = row
     else:
-        store_i64(state + PENDING_FIRST, row)
+        state.pending_first = row
     if behind != 0:
-        store_i64(behind + PREVIOUS, row)
+        behind.previous = row
     else:
-        store_i64(state + PENDING_LAST, row)
-    store_u8(row + FLAGS_AT, load_u8(row + FLAGS_AT) | PENDING | flags)
-    store_i64(state + PENDING_COUNT, load_i64(state + PENDING_COUNT) + 1)
-    if load_i64(row + REF) != 0:
-        store_i64(state + MOVING_COUNT, load_i64(state + MOVING_COUNT) + 1)
+        state.pending_last = row
+    row.flags = row.flags | PENDING | flags
+    state.pending_count += 1
+    if row.ref != 0:
+        state.moving_count += 1
 
 
 @kernel_outlined
-def listed_by_place(state: int) -> int:
+def listed_by_place(state: FeedState) -> int:
     """All displayed orders by PLACED, linked by NEXT: the first one's row, 0 if there is none.
     Only while none is pending."""
-    rows, first = load_i64(state + ROWS), 0
-    for number in range(load_i64(state + USED), 0, -1):
-        row = rows + ROW_BYTES * number
-        if load_i64(row + REF) != 0:
-            store_i64(row + NEXT, first)
+    rows, first = state.rows, FeedOrder(0)
+    for number in range(state.used, 0, -1):
+        row = FeedOrder(rows + ROW_BYTES * number)
+        if row.ref != 0:
+            row.next = first
             first = row
     width, merges = 1, 2
     while merges > 1:  # a merge sort from below: each pass joins runs of ``width``
-        merges, left, tail = 0, first, 0
-        first = 0
+        merges, left, tail = 0, first, FeedOrder(0)
+        first = FeedOrder(0)
         while left != 0:
             merges += 1
             right, left_count = left, 0
             while left_count < width and right != 0:
-                right = load_i64(right + NEXT)
+                right = FeedOrder(right.next)
                 left_count += 1
             right_count = width
             while left_count > 0 or (right_count > 0 and right != 0):
                 from_left = right_count == 0 or right == 0
                 if not from_left and left_count > 0:
-                    from_left = load_i64(left + PLACED) <= load_i64(right + PLACED)
+                    from_left = left.placed <= right.placed
                 row = left if from_left else right
                 if from_left:
-                    left, left_count = load_i64(left + NEXT), left_count - 1
+                    left, left_count = FeedOrder(left.next), left_count - 1
                 else:
-                    right, right_count = load_i64(right + NEXT), right_count - 1
+                    right, right_count = FeedOrder(right.next), right_count - 1
                 if tail != 0:
-                    store_i64(tail + NEXT, row)
+                    tail.next = row
                 else:
                     first = row
                 tail = row
             left = right
         if tail != 0:
-            store_i64(tail + NEXT, 0)
+            tail.next = 0
         width *= 2
     return first

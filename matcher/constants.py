@@ -20,12 +20,6 @@ from openoutcry.wire.enums import (
 from openoutcry.wire.records import EVENT, INSTRUMENT, ORDER
 
 # Commands. The eight small fields from ``participant`` to ``time_in_force`` are read as one word.
-ORDER_PRICE = ORDER.offsets["price_ticks"]
-ORDER_QTY = ORDER.offsets["qty_lots"]
-ORDER_SYMBOL = ORDER.offsets["symbol"]
-ORDER_ID = ORDER.offsets["order_id"]
-ORDER_AUX = ORDER.offsets["aux"]
-ORDER_SEQ = ORDER.offsets["seq"]
 ORDER_WORD = ORDER.offsets["participant"]
 ERROR_SHIFT = 8 * (ORDER.offsets["error_code"] - ORDER_WORD)
 KIND_SHIFT = 8 * (ORDER.offsets["kind"] - ORDER_WORD)
@@ -40,13 +34,6 @@ HALVES_WORD = AUX_HALVES << TIF_SHIFT
 
 # Events. The six small fields from ``participant`` to ``flags`` are written as one word: the
 # tag (participant, instrument, side) plus what happened (kind, reason, flags).
-EVENT_ORDER = EVENT.offsets["order_id"]
-EVENT_CONTRA = EVENT.offsets["contra_id"]
-EVENT_PRICE = EVENT.offsets["price_ticks"]
-EVENT_QTY = EVENT.offsets["qty_lots"]
-EVENT_LEAVES = EVENT.offsets["leaves_lots"]
-EVENT_CAUSE = EVENT.offsets["cause_seq"]
-EVENT_SEQ = EVENT.offsets["seq"]
 EVENT_WORD = EVENT.offsets["participant"]
 INSTRUMENT_SHIFT = 8 * (EVENT.offsets["instrument"] - EVENT_WORD)
 EVENT_KIND_SHIFT = 8 * (EVENT.offsets["kind"] - EVENT_WORD)
@@ -146,21 +133,8 @@ OFF_LAST = int(Reason.OFF_LAST)
 
 # Instrument rules.
 RULE_BYTES = INSTRUMENT.size_bytes
-RULE_PRICE_STEP = INSTRUMENT.offsets["price_step_ticks"]
-RULE_QTY_STEP = INSTRUMENT.offsets["qty_step_lots"]
-RULE_MARKET_BAND = INSTRUMENT.offsets["market_band_ticks"]
-RULE_AUCTION_BAND = INSTRUMENT.offsets["auction_band_ticks"]
-RULE_MIN_ALLOCATION = INSTRUMENT.offsets["min_allocation_lots"]
-RULE_ALLOCATION = INSTRUMENT.offsets["allocation"]
-RULE_OPTIONS = INSTRUMENT.offsets["options"]
-RULE_EXTENSIONS = INSTRUMENT.offsets["auction_extensions"]
-RULE_TOP_SHARE = INSTRUMENT.offsets["top_share_bps"]
-RULE_TOP_MIN = INSTRUMENT.offsets["top_min_lots"]
-RULE_TOP_MAX = INSTRUMENT.offsets["top_max_lots"]
 RULE_LMM = INSTRUMENT.offsets["lmm1_participant"]
 LMM_BYTES = INSTRUMENT.offsets["lmm2_participant"] - RULE_LMM
-RULE_FIFO_SHARE = INSTRUMENT.offsets["fifo_share_bps"]
-RULE_LEVELING = INSTRUMENT.offsets["leveling"]
 STEPS = int(enums.Allocation.STEPS)
 RULE_BANDS = INSTRUMENT.offsets["band1_from_ticks"]
 MARKET_REST_STAYS = int(InstrumentOption.MARKET_REST_STAYS)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.matcher.book import arena as layout
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.depth import fill_best, fill_depth
 from openoutcry.matcher.book.empty_arena import new_arena
 from openoutcry.matcher.book.position import Position, fill_position
@@ -155,7 +156,7 @@ class Engine:
     def best(self, symbol: str | bytes) -> Best:
         """(bid price or None, bid quantity, ask price or None, ask quantity), as displayed: ticks
         and lots.  In a call phase a market order's price is the best there could be."""
-        fill_best(self.address, self._instrument(symbol), self._best.ctypes.data)
+        fill_best(ArenaHeader.of(self.address), self._instrument(symbol), self._best.ctypes.data)
         bid, bid_price, bid_qty, ask, ask_price, ask_qty = self._best.tolist()
         return bid_price if bid else None, bid_qty, ask_price if ask else None, ask_qty
 
@@ -169,7 +170,9 @@ class Engine:
         instruments = range(len(self.instruments)) if symbol is None else [self._instrument(symbol)]
         positions = []
         for instrument in instruments:
-            if fill_position(self.address, instrument, order_id, self._position.ctypes.data):
+            if fill_position(
+                ArenaHeader.of(self.address), instrument, order_id, self._position.ctypes.data
+            ):
                 positions.append(Position(*self._position.tolist()))
         if len(positions) > 1:
             raise MatcherError(
@@ -189,7 +192,7 @@ class Engine:
         address = self._depth.ctypes.data
         sides = []
         for side in range(2):
-            count = fill_depth(self.address, instrument, side, levels, address)
+            count = fill_depth(ArenaHeader.of(self.address), instrument, side, levels, address)
             sides.append([(p, q, n) for p, q, n in self._depth[:count].tolist()])
         return {"bids": sides[0], "asks": sides[1]}
 
@@ -197,8 +200,8 @@ class Engine:
         """The complete state, as tables."""
         rows = np.empty(self.open_orders, dtype=ROW_DTYPE)
         states = np.empty(len(self.instruments), dtype=STATE_DTYPE)
-        save_orders(self.address, rows.ctypes.data)
-        save_states(self.address, states.ctypes.data)
+        save_orders(ArenaHeader.of(self.address), rows.ctypes.data)
+        save_states(ArenaHeader.of(self.address), states.ctypes.data)
         numbers = (self.now_ns, self.last_seq, self.event_count, self.command_count)
         return State(self.instruments, states, rows, *numbers)
 
@@ -225,7 +228,7 @@ class Engine:
 
     def _digests(self) -> npt.NDArray[np.uint64]:
         """Their sum, then the share of each page and each instrument, up to date."""
-        fold_changes(self.address)
+        fold_changes(ArenaHeader.of(self.address))
         at, count = self._word(layout.DIGESTS_AT), 1 + self.level_pages + len(self.instruments)
         end = at + count * layout.DIGEST_BYTES
         return self.arena[at:end].view(np.uint64).reshape(count, 2)

@@ -1,16 +1,17 @@
 # (intrinsics have no types that mypy could see)
 """Write events: the fast path passes the write position, the general path keeps it in the arena."""
 
-import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
 
 
 @kernel
 def emit(
-    out: int,
+    out: EventRecord,
     order_id: int,
     contra_id: int,
     price: int,
@@ -18,35 +19,37 @@ def emit(
     leaves: int,
     cause: int,
     word: int,
-) -> int:
+) -> EventRecord:
     """Write one event at ``out`` and return where the next goes."""
-    store_i64(out + const.EVENT_ORDER, order_id)
-    store_i64(out + const.EVENT_CONTRA, contra_id)
-    store_i64(out + const.EVENT_PRICE, price)
-    store_i64(out + const.EVENT_QTY, qty)
-    store_i64(out + const.EVENT_LEAVES, leaves)
-    store_i64(out + const.EVENT_CAUSE, cause)
-    store_i64(out + const.EVENT_WORD, word)
-    store_i64(out + const.EVENT_SEQ, 0)
-    return out + RECORD_BYTES
+    out.order_id = order_id
+    out.contra_id = contra_id
+    out.price_ticks = price
+    out.qty_lots = qty
+    out.leaves_lots = leaves
+    out.cause_seq = cause
+    out.word = word
+    out.seq = 0
+    return EventRecord(out + RECORD_BYTES)
 
 
 @kernel
 def emit_cancelled(
-    out: int, order_id: int, price: int, qty: int, cause: int, tag: int, reason: int
-) -> int:
+    out: EventRecord, order_id: int, price: int, qty: int, cause: int, tag: int, reason: int
+) -> EventRecord:
     what = tag | const.CANCELLED | (reason << const.REASON_SHIFT)
     return emit(out, order_id, 0, price, qty, 0, cause, what)
 
 
 @kernel
-def reject(order: int, out: int, tag: int, reason: int, contra_id: int) -> int:
+def reject(
+    order: OrderRecord, out: EventRecord, tag: int, reason: int, contra_id: int
+) -> EventRecord:
     """A rejected command changes nothing; its event echoes it."""
     what = tag | const.REJECTED | (reason << const.REASON_SHIFT)
-    price = load_i64(order + const.ORDER_PRICE)
-    qty = load_i64(order + const.ORDER_QTY)
-    cause = load_i64(order + const.ORDER_SEQ)
-    return emit(out, load_i64(order + const.ORDER_ID), contra_id, price, qty, 0, cause, what)
+    price = order.price_ticks
+    qty = order.qty_lots
+    cause = order.seq
+    return emit(out, order.order_id, contra_id, price, qty, 0, cause, what)
 
 
 @kernel
@@ -73,24 +76,24 @@ def book_tag(book: int, participant: int) -> int:
 
 @kernel_outlined
 def emit_next(
-    arena: int, order_id: int, contra_id: int, price: int, qty: int, leaves: int, word: int
+    arena: ArenaHeader, order_id: int, contra_id: int, price: int, qty: int, leaves: int, word: int
 ) -> None:
     """Write the current command's next event."""
-    out = load_i64(arena + layout.NEXT_EVENT_AT)
-    cause = load_i64(arena + layout.CAUSE_SEQ)
+    out = EventRecord(arena.next_event_at)
+    cause = arena.cause_seq
     out = emit(out, order_id, contra_id, price, qty, leaves, cause, word)
-    store_i64(arena + layout.NEXT_EVENT_AT, out)
+    arena.next_event_at = out
 
 
 @kernel
 def number_events(events: int, count: int, first: int) -> None:
     """Number ``count`` events, contiguous at ``events``, from ``first`` on."""
     for index in range(count):
-        store_i64(events + index * RECORD_BYTES + const.EVENT_SEQ, first + index)
+        EventRecord(events + index * RECORD_BYTES).seq = first + index
 
 
 @kernel
-def command_number(arena: int) -> int:
+def command_number(arena: ArenaHeader) -> int:
     """The current command's number, from 1: each shard counts all commands, so it is the same in
     each."""
-    return load_i64(arena + layout.COMMAND_COUNT)
+    return arena.command_count

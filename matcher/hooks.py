@@ -33,6 +33,7 @@ import numpy.typing as npt
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.depth import fill_best
 from openoutcry.matcher.book.ids import id_addr, prefetch_chain
 from openoutcry.matcher.book.levels import instrument_addr
@@ -44,7 +45,9 @@ from openoutcry.matcher.events import emit, event_tag, mark_last, reject
 from openoutcry.matcher.rooms import COUNTED, ROOMS, process_in_room
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, not_inlined, prefetch, store_i64
+from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
 REASON_BITS = 8
@@ -53,11 +56,30 @@ LINE_BYTES = 64
 TRAILER_BYTES = 32
 """Behind a snapshot with hooks: region, then magic, length and blake2b-128 of the region."""
 
-# Words of the block that the batch kernel is given.
-(
-    ARENA, BATCH, REGION, BEFORE, AFTER, QUOTES, AHEAD, HOLD, DUE, FIGURES, MEETS, MEET, MEETING,
-    CHANGES, HELD, HELD_STEP, ALL_HELD, CHANGES_SEEN,
-) = range(0, 144, 8)  # fmt: skip
+
+class HookContext(Layout):
+    """What the batch kernel is called with where there are hooks."""
+
+    arena: int = i64("address of the matcher's arena")
+    batch: int = i64("address of the batch kernel without hooks")
+    region: int = i64("address of the hooks' region")
+    before: int = i64("address of the kernel that is asked before each command")
+    after: int = i64("address of the kernel that is called after each command")
+    quotes: int = i64("address of the best prices, 0: nothing asks for them")
+    ahead: int = i64("address of the kernel that asks for memory ahead, 0: none")
+    hold: int = i64("address of the kernel that holds a command back, 0: none")
+    due: int = i64("address of the kernel that says which held command is due")
+    figures: int = i64("address of what ``hold`` and ``due`` say beside their answer")
+    meets: int = i64("address of the kernel that says whether a command is a meeting, 0: none")
+    meet: int = i64("address of the kernel that meets")
+    meeting: int = i64("what it is called with")
+    changes: int = i64("address of the counter of changes of the held instruments")
+    held: int = i64("address of the first instrument's HALT word")
+    held_step: int = i64("bytes to the next one's")
+    all_held: int = i64("address of the word that halts all instruments")
+    changes_seen: int = i64("value of ``changes`` when the instruments were last looked at")
+
+
 NEVER_SEEN = -1
 FIGURE_VERDICT, FIGURE_SEQ, FIGURE_PLACE, FIGURE_RELEASE = 0, 8, 16, 24
 """What ``hold`` and ``due`` say beside their answer."""
@@ -166,43 +188,46 @@ def verdict(reason: int, detail: int) -> int:
 
 @kernel
 def process_hooked(
-    block: int, orders: int, count: int, out: int, out_capacity: int
+    block: HookContext, orders: OrderRecord, count: int, out: int, out_capacity: int
 ) -> tuple[int, int]:
     """As ``process_batch``, with the hooks of ``block`` around every command."""
-    arena, batch = load_i64(block + ARENA), load_i64(block + BATCH)
-    region = load_i64(block + REGION)
-    before, after = load_i64(block + BEFORE), load_i64(block + AFTER)
-    quotes = load_i64(block + QUOTES)
-    ahead, due = load_i64(block + AHEAD), load_i64(block + DUE)
-    meets, rooms = load_i64(block + MEETS), load_i64(block + ROOMS)
-    changes = load_i64(block + CHANGES)
-    if changes != 0 and load_i64(block + CHANGES_SEEN) == NEVER_SEEN:
+    arena, batch = ArenaHeader(block.arena), block.batch
+    region = block.region
+    before, after = block.before, block.after
+    quotes = block.quotes
+    ahead, due = block.ahead, block.due
+    meets, rooms = block.meets, load_i64(block + ROOMS)
+    changes = block.changes
+    if changes != 0 and block.changes_seen == NEVER_SEEN:
         follow_holds(block, orders, out, NEVER_SEEN)
     for index in range(1, min(FAR, count)):
-        look_ahead(arena, region, ahead, orders + index * RECORD_BYTES)
-    worst = load_i64(arena + layout.WORST_EVENTS)
+        look_ahead(arena, region, ahead, OrderRecord(orders + index * RECORD_BYTES))
+    worst = arena.worst_events
     done = written = 0
     while done < count and written + worst <= out_capacity:
-        order, at = orders + done * RECORD_BYTES, out + written * RECORD_BYTES
+        order, at = (
+            OrderRecord(orders + done * RECORD_BYTES),
+            EventRecord(out + written * RECORD_BYTES),
+        )
         if done + FAR < count:
-            look_ahead(arena, region, ahead, order + FAR * RECORD_BYTES)
+            look_ahead(arena, region, ahead, OrderRecord(order + FAR * RECORD_BYTES))
         if meets != 0 and call_before(meets, region, order) != 0:
             # First whoever calls hands on what is done.
-            meet, meeting = load_i64(block + MEET), load_i64(block + MEETING)
+            meet, meeting = block.meet, block.meeting
             if done > 0 or call_before(meet, meeting, order) != 0:
                 break
         if done + NEAR < count:
-            prefetch_chain(arena, id_entry(arena, order + NEAR * RECORD_BYTES))
+            prefetch_chain(arena, id_entry(arena, OrderRecord(order + NEAR * RECORD_BYTES)))
         refused = 0
-        error_code = (load_i64(order + const.ORDER_WORD) >> const.ERROR_SHIFT) & 0xFFFF
+        error_code = (order.word >> const.ERROR_SHIFT) & 0xFFFF
         if due != 0:
             entered, whole = enter_due(block, order, at, out_capacity - written)
             written += entered
             if whole == 0 or written + worst > out_capacity:
                 break
-            at = out + written * RECORD_BYTES
+            at = EventRecord(out + written * RECORD_BYTES)
             if error_code == 0:
-                refused = call_before(load_i64(block + HOLD), region, order)
+                refused = call_before(block.hold, region, order)
             if refused == WAITS:
                 tell_delay(block, order, at)
                 written += 1
@@ -211,10 +236,12 @@ def process_hooked(
         if before != 0 and error_code == 0 and refused == 0:
             refused = call_before(before, region, order)
         settled = 0
-        if changes != 0 and load_i64(changes) != load_i64(block + CHANGES_SEEN):
+        if changes != 0 and load_i64(changes) != block.changes_seen:
             settled = follow_holds(block, order, at, refused)
         if refused != 0:
-            events = settled + refuse(arena, order, at + settled * RECORD_BYTES, refused)
+            events = settled + refuse(
+                arena, order, EventRecord(at + settled * RECORD_BYTES), refused
+            )
         else:
             if rooms == 0:
                 _, events = call_batch_kernel(batch, arena, order, 1, at, out_capacity - written)
@@ -230,36 +257,36 @@ def process_hooked(
 
 
 @kernel_outlined
-def enter_due(block: int, order: int, out: int, room: int) -> tuple[int, int]:
+def enter_due(block: HookContext, order: int, out: int, room: int) -> tuple[int, int]:
     """Let in who waited until the time of ``order``; events written, and 1 if that was everybody
     whose time it is, 0 if there was no room for more."""
     not_inlined()
-    arena, region = load_i64(block + ARENA), load_i64(block + REGION)
-    before, after = load_i64(block + BEFORE), load_i64(block + AFTER)
-    figures, worst = load_i64(block + FIGURES), load_i64(arena + layout.WORST_EVENTS)
+    arena, region = ArenaHeader(block.arena), block.region
+    before, after = block.before, block.after
+    figures, worst = block.figures, arena.worst_events
     written = 0
     while written + 1 + worst <= room:
-        record = call_before(load_i64(block + DUE), region, order)
+        record = OrderRecord(call_before(block.due, region, order))
         if record == 0:
             return written, 1
-        head = out + written * RECORD_BYTES
+        head = EventRecord(out + written * RECORD_BYTES)
         tell_entry(arena, figures, record, head)
-        at = head + RECORD_BYTES
+        at = EventRecord(head + RECORD_BYTES)
         refused = load_i64(figures + FIGURE_VERDICT)
         if refused == 0:
             refused = call_before(before, region, record)
-        changes = load_i64(block + CHANGES)
-        if changes != 0 and load_i64(changes) != load_i64(block + CHANGES_SEEN):
+        changes = block.changes
+        if changes != 0 and load_i64(changes) != block.changes_seen:
             follow_holds(block, record, at, refused)
         if refused != 0:
             events = refuse(arena, record, at, refused)
         else:
-            batch = load_i64(block + BATCH)
+            batch = block.batch
             _, events = call_batch_kernel(batch, arena, record, 1, at, room - written - 1)
-            if load_i64(block + QUOTES) != 0:
-                note_best(arena, load_i64(block + QUOTES), at, events)
+            if block.quotes != 0:
+                note_best(arena, block.quotes, at, events)
         call_after(after, region, record, at, events)
-        store_i64(head + const.EVENT_QTY, events)
+        head.qty_lots = events
         last = at + (events - 1) * RECORD_BYTES + const.EVENT_WORD
         store_i64(last, load_i64(last) & ~const.LAST)
         written += 1 + events
@@ -267,18 +294,18 @@ def enter_due(block: int, order: int, out: int, room: int) -> tuple[int, int]:
 
 
 @kernel_outlined
-def follow_holds(block: int, order: int, out: int, refused: int) -> int:
+def follow_holds(block: HookContext, order: OrderRecord, out: int, refused: int) -> int:
     """Hold the instruments that the region says, and no others.  If the command is the hooks' own
     and lets its instrument go, what was kept back there happens now; returns its events."""
     not_inlined()
-    arena, named = load_i64(block + ARENA), NO_INSTRUMENT
-    store_i64(block + CHANGES_SEEN, load_i64(load_i64(block + CHANGES)))
-    all_held, first = load_i64(load_i64(block + ALL_HELD)) != 0, load_i64(block + HELD)
+    arena, named = ArenaHeader(block.arena), NO_INSTRUMENT
+    block.changes_seen = load_i64(block.changes)
+    all_held, first = load_i64(block.all_held) != 0, block.held
     if refused != 0 and refused & ((1 << REASON_BITS) - 1) == 0:
-        named = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
+        named = find_instrument(arena, order.symbol)
     settled = 0
-    for instrument in range(load_i64(arena + layout.INSTRUMENT_COUNT)):
-        at = first + instrument * load_i64(block + HELD_STEP)
+    for instrument in range(arena.instrument_count):
+        at = first + instrument * block.held_step
         freed = set_hold(arena, instrument, all_held or load_i64(at) != 0)
         if freed and instrument == named and not is_foreign(arena, instrument):
             settled = settle_held(block, order, instrument, out)
@@ -286,15 +313,15 @@ def follow_holds(block: int, order: int, out: int, refused: int) -> int:
 
 
 @kernel_outlined
-def settle_held(block: int, order: int, instrument: int, out: int) -> int:
+def settle_held(block: HookContext, order: OrderRecord, instrument: int, out: int) -> int:
     """What a hold has kept back in an instrument that trades continuously; returns its events."""
-    arena = load_i64(block + ARENA)
-    if load_u8(instrument_addr(arena, instrument) + layout.PHASE) != const.CONTINUOUS:
+    arena = ArenaHeader(block.arena)
+    if instrument_addr(arena, instrument).phase != const.CONTINUOUS:
         return 0
     events = settle(arena, order, instrument, out)
-    store_i64(arena + layout.EVENT_COUNT, load_i64(arena + layout.EVENT_COUNT) + events)
-    if load_i64(block + QUOTES) != 0:
-        note_best(arena, load_i64(block + QUOTES), out, events)
+    arena.event_count += events
+    if block.quotes != 0:
+        note_best(arena, block.quotes, out, events)
     if load_i64(block + ROOMS) != 0:
         # What a room's orders could cause is another by now.
         store_i64(block + COUNTED, 0)
@@ -302,62 +329,62 @@ def settle_held(block: int, order: int, instrument: int, out: int) -> int:
 
 
 @kernel
-def own_word(arena: int, order: int, kind: int) -> int:
+def own_word(arena: ArenaHeader, order: OrderRecord, kind: int) -> int:
     """The word of an event about a command."""
-    word = load_i64(order + const.ORDER_WORD)
-    instrument = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
+    word = order.word
+    instrument = find_instrument(arena, order.symbol)
     return kind | event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
 
 
 @kernel
-def tell_entry(arena: int, figures: int, record: int, out: int) -> None:
-    word = load_i64(record + const.ORDER_WORD)
+def tell_entry(arena: ArenaHeader, figures: int, record: OrderRecord, out: EventRecord) -> None:
+    word = record.word
     kind, order_type = (word >> const.KIND_SHIFT) & 0xFF, (word >> const.TYPE_SHIFT) & 0xFF
     what = kind << KIND_BITS | order_type << TYPE_BITS | load_i64(figures + FIGURE_PLACE)
     emit(
-        out, load_i64(record + const.ORDER_ID), load_i64(figures + FIGURE_SEQ),
-        load_i64(record + const.ORDER_PRICE), 0, what, load_i64(record + const.ORDER_SEQ),
+        out, record.order_id, load_i64(figures + FIGURE_SEQ),
+        record.price_ticks, 0, what, record.seq,
         own_word(arena, record, const.ENTERED),
     )  # fmt: skip
-    store_i64(arena + layout.EVENT_COUNT, load_i64(arena + layout.EVENT_COUNT) + 1)
+    arena.event_count += 1
 
 
 @kernel_outlined
-def tell_delay(block: int, order: int, out: int) -> None:
+def tell_delay(block: HookContext, order: OrderRecord, out: EventRecord) -> None:
     """A command waits, and the matcher counts it."""
     not_inlined()
-    arena, figures = load_i64(block + ARENA), load_i64(block + FIGURES)
-    cause = load_i64(order + const.ORDER_SEQ)
+    arena, figures = ArenaHeader(block.arena), block.figures
+    cause = order.seq
     emit(
-        out, load_i64(order + const.ORDER_ID), load_i64(figures + FIGURE_RELEASE),
-        load_i64(order + const.ORDER_PRICE), load_i64(order + const.ORDER_QTY),
+        out, order.order_id, load_i64(figures + FIGURE_RELEASE),
+        order.price_ticks, order.qty_lots,
         load_i64(figures + FIGURE_PLACE), cause, own_word(arena, order, const.DELAYED),
     )  # fmt: skip
     mark_last(out + RECORD_BYTES)
-    store_i64(arena + layout.LAST_SEQ, cause)
+    arena.last_seq = cause
     for count in (layout.EVENT_COUNT, layout.COMMAND_COUNT):
         store_i64(arena + count, load_i64(arena + count) + 1)
 
 
 @kernel
-def look_ahead(arena: int, region: int, ahead: int, order: int) -> None:
+def look_ahead(arena: ArenaHeader, region: int, ahead: int, order: OrderRecord) -> None:
     prefetch(id_entry(arena, order))
     if ahead != 0:
         call_before(ahead, region, order)
 
 
 @kernel
-def id_entry(arena: int, order: int) -> int:
-    instrument = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
-    return id_addr(arena, instrument, load_i64(order + const.ORDER_ID))
+def id_entry(arena: ArenaHeader, order: OrderRecord) -> int:
+    instrument = find_instrument(arena, order.symbol)
+    return id_addr(arena, instrument, order.order_id)
 
 
 @kernel
-def note_best(arena: int, quotes: int, events: int, count: int) -> None:
+def note_best(arena: ArenaHeader, quotes: int, events: int, count: int) -> None:
     """Keep the best displayed prices of the instruments that have events."""
     noted = NO_INSTRUMENT
     for index in range(count):
-        word = load_i64(events + index * RECORD_BYTES + EVENT_WORD)
+        word = EventRecord(events + index * RECORD_BYTES).word
         instrument = (word >> INSTRUMENT_SHIFT) & 0xFFFF
         if instrument not in (noted, NO_INSTRUMENT):
             noted = instrument
@@ -365,19 +392,19 @@ def note_best(arena: int, quotes: int, events: int, count: int) -> None:
 
 
 @kernel
-def refuse(arena: int, order: int, out: int, refused: int) -> int:
+def refuse(arena: ArenaHeader, order: OrderRecord, out: EventRecord, refused: int) -> int:
     """Reject the command by the verdict; the matcher counts it and does nothing else.  What is
     another shard's to answer (all of them heed a RISK command) has no event."""
-    instrument = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
+    instrument = find_instrument(arena, order.symbol)
     if is_foreign(arena, instrument):
-        store_i64(arena + layout.LAST_SEQ, load_i64(order + const.ORDER_SEQ))
-        store_i64(arena + layout.COMMAND_COUNT, load_i64(arena + layout.COMMAND_COUNT) + 1)
+        arena.last_seq = order.seq
+        arena.command_count += 1
         return 0
-    word = load_i64(order + const.ORDER_WORD)
+    word = order.word
     address = event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
     reason, detail = refused & ((1 << REASON_BITS) - 1), refused >> REASON_BITS
     mark_last(reject(order, out, address, reason, detail))
-    store_i64(arena + layout.LAST_SEQ, load_i64(order + const.ORDER_SEQ))
+    arena.last_seq = order.seq
     for count in (layout.EVENT_COUNT, layout.COMMAND_COUNT):
         store_i64(arena + count, load_i64(arena + count) + 1)
     return 1

@@ -14,6 +14,7 @@ known.
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import shared_extra
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.instrument_rules import is_pro_rata
 from openoutcry.matcher.book.levels import instrument_addr, slot_addr
 from openoutcry.matcher.book.orders import extension_addr
@@ -22,7 +23,8 @@ from openoutcry.matcher.commands.every_command import is_foreign
 from openoutcry.matcher.event_bound import order_extra
 from openoutcry.wire.indirect import call_batch_kernel
 from openoutcry.wire.kernel import VERIFY, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u32, not_inlined, store_i64
+from openoutcry.wire.memory import load_i64, not_inlined, store_i64
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT
 
 # Words of the hooks' block, of which these are the last.
@@ -34,19 +36,21 @@ cause, then the room of each instrument."""
 
 
 @kernel_outlined
-def process_in_room(block: int, arena: int, batch: int, order: int, out: int, free: int) -> int:
+def process_in_room(
+    block: int, arena: ArenaHeader, batch: int, order: OrderRecord, out: int, free: int
+) -> int:
     """As ``process_batch`` of one command, for whose events ``free`` records are; returns how many
     it wrote."""
     not_inlined()
-    word = load_i64(order + const.ORDER_WORD)
-    kind, symbol = (word >> const.KIND_SHIFT) & 0xFF, load_i64(order + const.ORDER_SYMBOL)
+    word = order.word
+    kind, symbol = (word >> const.KIND_SHIFT) & 0xFF, order.symbol
     refused = (word >> const.ERROR_SHIFT) & 0xFFFF != 0
-    before = load_i64(arena + layout.EXTRA_EVENTS)
+    before = arena.extra_events
     to_all = kind in (const.TIME, const.DISCONNECT) or (kind == const.MASS_CANCEL and symbol == 0)
     instrument = find_instrument(arena, symbol)
     if refused or to_all or instrument == NO_INSTRUMENT or is_foreign(arena, instrument):
         _, events = call_batch_kernel(batch, arena, order, 1, out, free)
-        if to_all and (before != 0 or load_i64(arena + layout.EXTRA_EVENTS) != 0):
+        if to_all and (before != 0 or arena.extra_events != 0):
             store_i64(block + COUNTED, 0)
         return events
     if load_i64(block + COUNTED) == 0:
@@ -55,24 +59,24 @@ def process_in_room(block: int, arena: int, batch: int, order: int, out: int, fr
     number = load_i64(block + TABLES + 8 * (rooms + instrument))
     opened = load_i64(load_i64(block + OPENED) + number * load_i64(block + OPENED_STEP))
     extra_at = block + TABLES + 8 * number
-    orders, extra = load_i64(arena + layout.ORDER_CAPACITY), load_i64(arena + layout.EXTRA_CAPACITY)
+    orders, extra = arena.order_capacity, arena.extra_capacity
     left = load_i64(block + ORDERS) - opened
     left_extra = load_i64(block + EXTRA) - load_i64(extra_at)
     if VERIFY:
         assert left >= 0, "no more orders are open in a room than it holds"
         assert left_extra >= 0, "nor could they cause more events than there is room for"
-    store_i64(arena + layout.ORDER_CAPACITY, load_i64(arena + layout.OPEN_ORDERS) + left)
-    store_i64(arena + layout.EXTRA_CAPACITY, before + left_extra)
+    arena.order_capacity = arena.open_orders + left
+    arena.extra_capacity = before + left_extra
     _, events = call_batch_kernel(batch, arena, order, 1, out, free)
-    store_i64(arena + layout.ORDER_CAPACITY, orders)
-    store_i64(arena + layout.EXTRA_CAPACITY, extra)
-    change = load_i64(arena + layout.EXTRA_EVENTS) - before
+    arena.order_capacity = orders
+    arena.extra_capacity = extra
+    change = arena.extra_events - before
     store_i64(extra_at, load_i64(extra_at) + change)
     return events
 
 
 @kernel_outlined
-def count_rooms(block: int, arena: int) -> None:
+def count_rooms(block: int, arena: ArenaHeader) -> None:
     """What the orders of each room could cause, from the book."""
     not_inlined()
     rooms = load_i64(block + ROOMS)
@@ -80,26 +84,26 @@ def count_rooms(block: int, arena: int) -> None:
     for number in range(rooms):
         store_i64(block + TABLES + 8 * number, 0)
     # One less in all: then a page of levels is free for whoever is replaced, in every engine.
-    store_i64(block + ORDERS, (load_i64(arena + layout.ORDER_CAPACITY) - 1) // rooms)
-    store_i64(block + EXTRA, load_i64(arena + layout.EXTRA_CAPACITY) // rooms)
-    for instrument in range(load_i64(arena + layout.INSTRUMENT_COUNT)):
+    store_i64(block + ORDERS, (arena.order_capacity - 1) // rooms)
+    store_i64(block + EXTRA, arena.extra_capacity // rooms)
+    for instrument in range(arena.instrument_count):
         at = block + TABLES + 8 * load_i64(numbers + 8 * instrument)
         shared = shared_extra(instrument_addr(arena, instrument), is_pro_rata(arena, instrument))
         store_i64(at, load_i64(at) + shared)
-    for extension in range(1, load_i64(arena + layout.FRESH_EXTENSIONS) + 1):
+    for extension in range(1, arena.fresh_extensions + 1):
         ext = extension_addr(arena, extension)
-        slot = slot_addr(arena, load_u32(ext + layout.EXT_SLOT))
+        slot = slot_addr(arena, ext.slot)
         # One that is free is no order's: what was its slot has another word there.
-        word = load_u32(slot + layout.SLOT_OWNER) & ~layout.SLOT_NOTED
+        word = slot.owner & ~layout.SLOT_NOTED
         if word == layout.EXTENDED | extension:
-            instrument = load_u32(ext + layout.EXT_INSTRUMENT)
+            instrument = ext.instrument
             at = block + TABLES + 8 * load_i64(numbers + 8 * instrument)
-            order_type, tif = load_u8(ext + layout.EXT_TYPE), load_u8(ext + layout.EXT_TIF)
-            own = order_extra(order_type, tif, load_u32(ext + layout.EXT_SLICES))
+            order_type, tif = ext.type, ext.tif
+            own = order_extra(order_type, tif, ext.slices)
             store_i64(at, load_i64(at) + own)
     store_i64(block + COUNTED, 1)
     if VERIFY:
         total = 0
         for number in range(rooms):
             total += load_i64(block + TABLES + 8 * number)
-        assert total == load_i64(arena + layout.EXTRA_EVENTS), "all rooms have what the book has"
+        assert total == arena.extra_events, "all rooms have what the book has"

@@ -12,17 +12,19 @@ from openoutcry.order_entry import rows as r
 from openoutcry.order_entry import session as s
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.faults import Fault, Kind
+from openoutcry.order_entry.notes import Note
+from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.soupbin import frame
 from openoutcry.wire.enums import EventKind
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     copy64,
-    load_i64,
     load_u8,
     store_i64,
     store_u8,
 )
-from openoutcry.wire.records import EVENT, EVENT_DTYPE
+from openoutcry.wire.record_blocks import EventRecord
+from openoutcry.wire.records import EVENT_DTYPE
 
 __all__ = ["COPY_BYTES", "COPY_DTYPE", "decode", "frame", "write_copy"]
 
@@ -41,7 +43,6 @@ COPY_BYTES = COPY_DTYPE.itemsize
 assert COPY_BYTES == 128
 
 _APPLICATION, _READ_ONLY = int(Kind.APPLICATION), int(Fault.READ_ONLY)
-_KIND = EVENT.offsets["kind"]
 _REJECTED, _ACCEPTED, _REPLACED = (
     int(kind) for kind in (EventKind.REJECTED, EventKind.ACCEPTED, EventKind.REPLACED)
 )
@@ -57,7 +58,9 @@ def decode(packet: int, length: int, session: int, order: int, note: int) -> int
 
 
 @kernel_outlined
-def write_copy(event: int, row: int, note: int, sender: int, rx_ts_ns: int, out: int) -> int:
+def write_copy(
+    event: EventRecord, row: int, note: Note, sender: SessionBlock, rx_ts_ns: int, out: int
+) -> int:
     """Write the copy of an event; its bytes.
 
     ``row``: of its order before the event, 0 if it is no session's; ``note``: of the command that
@@ -70,13 +73,13 @@ def write_copy(event: int, row: int, note: int, sender: int, rx_ts_ns: int, out:
     store_i64(out + _RX_TS, rx_ts_ns)
     if sender != 0:
         copy_text(out + _SESSION, sender + s.NAME, _NAME_BYTES)
-        store_u8(out + _PROTOCOL, load_i64(sender + s.PROTOCOL))
+        store_u8(out + _PROTOCOL, sender.protocol)
     token = row + r.TOKEN if row != 0 else 0
     if note != 0:
-        store_u8(out + _MESSAGE, load_u8(note + n.MESSAGE))
-        store_u8(out + _REFUSED, load_u8(note + n.REFUSED))
-        if load_u8(event + _KIND) in (_REJECTED, _ACCEPTED, _REPLACED):
-            token = note + (n.TOKEN if load_u8(note + n.TOKEN_BYTES) != 0 else n.ORIG)
+        store_u8(out + _MESSAGE, note.message)
+        store_u8(out + _REFUSED, note.refused)
+        if event.kind in (_REJECTED, _ACCEPTED, _REPLACED):
+            token = note + (n.TOKEN if note.token_bytes != 0 else n.ORIG)
     if token != 0:
         copy_text(out + _TOKEN, token, _TOKEN_BYTES)
     return 128

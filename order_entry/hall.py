@@ -18,41 +18,90 @@ import numpy.typing as npt
 
 from openoutcry.order_entry import notes, ouch, rows, session, sums, tokens
 from openoutcry.order_entry.spec import Protocol
+from openoutcry.wire.layout import Layout, area, i64
 
-(
-    SESSION_COUNT,
-    BLOCKS,
-    ROWS,
-    ROW_MASK,
-    NOTES,
-    ORDERS,
-    NOTE_MASK,
-    TOKENS,  # address of the table's words
-    LAST_NUMBER,  # of an order
-    LANE_SEQ,  # last command of the lane that rows and tokens know
-    EVENT_SEQ,  # last event that rows and streams know
-    UNTOLD,  # events of sessions' orders whose row or store had no room for them
-    DAY_BEGIN,  # ns since the epoch: streams and tokens are of what came from then on
-    DAY_BEGUN,
-    ANSWERED_SEQ,  # commands of the lane before this one have been answered
-    COPY_COUNT,  # drop copies
-    COPY_MASKS,  # address of a word a participant: a bit for each drop copy about him
-    FIX_COPIES,  # a bit for each drop copy over FIX
-    SUMS,  # address of what is executed of orders that are no session's (sums.py),
-    SUMS_MASK,
-    WAITING,  # address of what waits at the core's speed bump (delays.py), 0: it has none
-    WAITING_LANES,  # address of a byte a lane sequence: its command waits
-    TOLD_UPTO,  # the last of the lane's commands that an event was told of
-    AT_LANE_SEQ,  # lane sequence of the command whose event is at hand
-    ENTRY,  # of the command that enters: its entry, 0 if no session has sent it,
-    ENTRY_LEFT,  # and how many of its events are still to come
-) = range(0, 8 * 26, 8)
-WAIT_SEQ, WAIT_LANE, WAIT_RX, WAIT_ORDER, WAIT_NOTE, WAIT_BYTES = 0, 8, 16, 64, 128, 256
-"""A command that waits: sequence (0: a free place), lane sequence, when it came, record, note."""
+
+class RegionHeader(Layout, size_bytes=4096):
+    """The words at the beginning."""
+
+    session_count: int = i64("sessions")
+    blocks: int = i64("address of the sessions' blocks")
+    rows: int = i64("address of the order rows")
+    row_mask: int = i64("their number, less one")
+    notes: int = i64("address of the notes")
+    orders: int = i64("address of their commands")
+    note_mask: int = i64("their number, less one")
+    tokens: int = i64("address of the table of tokens")
+    last_number: int = i64("last number that an order was given")
+    lane_seq: int = i64("last command of the lane that rows and tokens know")
+    event_seq: int = i64("last event that rows and streams know")
+    untold: int = i64("events of sessions' orders whose row or store had no room for them")
+    day_begin: int = i64("ns since the epoch: streams and tokens are of what came from then on")
+    day_begun: int = i64("1: the day has begun")
+    answered_seq: int = i64("commands of the lane before this one have been answered")
+    copy_count: int = i64("drop copies")
+    copy_masks: int = i64(
+        "address of a word a participant: a bit for each drop copy that reports it"
+    )
+    fix_copies: int = i64("a bit for each drop copy over FIX")
+    sums: int = i64("address of what is executed of orders that are no session's (sums.py)")
+    sums_mask: int = i64("its entries, less one")
+    waiting: int = i64("address of what waits at the core's speed bump (delays.py), 0: it has none")
+    waiting_lanes: int = i64("address of a byte a lane sequence: 1: its command waits")
+    told_upto: int = i64("last of the lane's commands that an event was reported of")
+    at_lane_seq: int = i64("lane sequence of the command whose event is at hand")
+    entry: int = i64("of the command that enters: its entry, 0: no session has sent it,")
+    entry_left: int = i64("and events of it that are still to come")
+
+
+HEAD_BYTES = RegionHeader.size_bytes
+SESSION_COUNT = RegionHeader.offset("session_count")
+BLOCKS = RegionHeader.offset("blocks")
+ROWS = RegionHeader.offset("rows")
+ROW_MASK = RegionHeader.offset("row_mask")
+NOTES = RegionHeader.offset("notes")
+ORDERS = RegionHeader.offset("orders")
+NOTE_MASK = RegionHeader.offset("note_mask")
+TOKENS = RegionHeader.offset("tokens")
+LAST_NUMBER = RegionHeader.offset("last_number")
+LANE_SEQ = RegionHeader.offset("lane_seq")
+EVENT_SEQ = RegionHeader.offset("event_seq")
+UNTOLD = RegionHeader.offset("untold")
+DAY_BEGIN = RegionHeader.offset("day_begin")
+DAY_BEGUN = RegionHeader.offset("day_begun")
+ANSWERED_SEQ = RegionHeader.offset("answered_seq")
+COPY_COUNT = RegionHeader.offset("copy_count")
+COPY_MASKS = RegionHeader.offset("copy_masks")
+FIX_COPIES = RegionHeader.offset("fix_copies")
+SUMS = RegionHeader.offset("sums")
+SUMS_MASK = RegionHeader.offset("sums_mask")
+WAITING = RegionHeader.offset("waiting")
+WAITING_LANES = RegionHeader.offset("waiting_lanes")
+TOLD_UPTO = RegionHeader.offset("told_upto")
+AT_LANE_SEQ = RegionHeader.offset("at_lane_seq")
+ENTRY = RegionHeader.offset("entry")
+ENTRY_LEFT = RegionHeader.offset("entry_left")
+
+
+class WaitingCommand(Layout, size_bytes=256):
+    """A command that waits at the speed bump."""
+
+    seq: int = i64("its sequence, 0: a free place")
+    lane: int = i64("its lane sequence")
+    rx: int = i64("when it came, ns since the epoch")
+    order: int = area(64, "its record", at=64)
+    note: int = area(128, "its note")
+
+
+WAIT_SEQ = WaitingCommand.offset("seq")
+WAIT_LANE = WaitingCommand.offset("lane")
+WAIT_ORDER = WaitingCommand.offset("order")
+WAIT_NOTE = WaitingCommand.offset("note")
+
+WAIT_BYTES = 256
 COPY_SESSIONS = 1024
 """Index of the session of each drop copy, MAX_COPIES words."""
 MAX_COPIES = 62
-HEAD_BYTES = 4096
 INPUT_BYTES = 1 << 16
 ORDER_BYTES = 64
 PARTICIPANTS = 1 << 16

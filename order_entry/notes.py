@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.layout import Layout, area, i64, u8, u16
 from openoutcry.wire.memory import (
     copy64,
     load_i64,
@@ -46,13 +47,36 @@ whence the connection comes, an IPv6 address (IPv4: mapped) and, as a word, its 
 assert NOTE_DTYPE.itemsize == NOTE_BYTES
 
 _OFFSETS = {name: int(field[1]) for name, field in (NOTE_DTYPE.fields or {}).items()}
-SESSION, PROTOCOL, MESSAGE, REFUSED = (
-    _OFFSETS[n] for n in ("session", "protocol", "message", "refused")
-)
-TOKEN_BYTES, ORIG_BYTES, FLAGS = (_OFFSETS[n] for n in ("token_bytes", "orig_bytes", "flags"))
-CLIENT_SEQ, ROW, TOKEN, ORIG, OWN = (
-    _OFFSETS[n] for n in ("client_seq", "row", "token", "orig", "own")
-)
+
+
+class Note(Layout, size_bytes=128):
+    """What a session must remember of a command."""
+
+    session: int = u16("index of the session")
+    protocol: int = u8("a ``Protocol``")
+    message: int = u8("the inbound message's type byte, 0: a command of the session layer's own")
+    refused: int = u8("why the session layer refused it, by the protocol's module, 0: it did not")
+    token_bytes: int = u8("length of the token")
+    orig_bytes: int = u8("length of the original token")
+    flags: int = u8("FLAG_INTERNAL, FLAG_NEW_ROW, FLAG_TOKEN and the protocol's own")
+    client_seq: int = i64("the client's own number (OUCH 5.0 UserRefNum, FIX MsgSeqNum)")
+    row: int = i64("number of the order that it is about, 0: none")
+    token: int = area(40, "the client's name of the order")
+    orig: int = area(40, "the name of the order that it is about, where that is not known")
+    own: int = area(
+        24, "the protocol's own; of LOGGED_IN the peer's IPv6 address and, as a word, its port"
+    )
+
+
+PROTOCOL = Note.offset("protocol")
+MESSAGE = Note.offset("message")
+TOKEN_BYTES = Note.offset("token_bytes")
+ORIG_BYTES = Note.offset("orig_bytes")
+FLAGS = Note.offset("flags")
+TOKEN = Note.offset("token")
+ORIG = Note.offset("orig")
+OWN = Note.offset("own")
+
 
 FLAG_INTERNAL, FLAG_NEW_ROW, FLAG_TOKEN = 128, 64, 32
 FLAGS_OF_PROTOCOL = 31
@@ -69,9 +93,9 @@ MAX_PACKED = 2 + 2 + WORDS * 9
 
 
 @kernel
-def note_at(notes: int, mask: int, lane_seq: int) -> int:
+def note_at(notes: int, mask: int, lane_seq: int) -> Note:
     """Address of the note of a command, by its lane sequence."""
-    return notes + NOTE_BYTES * (lane_seq & mask)
+    return Note(notes + NOTE_BYTES * (lane_seq & mask))
 
 
 @kernel
@@ -95,7 +119,7 @@ def pack_notes(
         if lane_seq == 0:
             continue
         note = note_at(notes, mask, lane_seq)
-        session = load_u16(note + SESSION)
+        session = note.session
         before = previous + NOTE_BYTES * min(session, sessions)
         store_u16(at, session)
         head = at + 2

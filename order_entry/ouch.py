@@ -4,6 +4,8 @@ from enum import IntEnum
 
 from openoutcry.order_entry import rows
 from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry.rows import OrderRow
+from openoutcry.order_entry.session import SessionBlock
 from openoutcry.wire.big_endian import load_any64, store_any64
 from openoutcry.wire.enums import (
     AUX_HALVES,
@@ -21,13 +23,12 @@ from openoutcry.wire.memory import (
     count_leading_zeros,
     count_trailing_zeros,
     load_i64,
-    load_u8,
-    load_u16,
     store_i64,
     store_u8,
 )
-from openoutcry.wire.records import EVENT, MAX_VALUE, ORDER, TICK_BANDS
+from openoutcry.wire.record_blocks import EventRecord, InstrumentRecord, OrderRecord
 from openoutcry.wire.records import INSTRUMENT as INSTRUMENT_RECORD
+from openoutcry.wire.records import MAX_VALUE, TICK_BANDS
 
 
 class Refusal(IntEnum):
@@ -138,14 +139,6 @@ def letter_mask(letters: str) -> int:
 
 
 _ORDER_TYPE, _TIF = rows.ORDER_TYPE, rows.TIME_IN_FORCE
-_EVENT = EVENT.offsets
-_ORDER_AUX, _ORDER_TIF = ORDER.offsets["aux"], ORDER.offsets["time_in_force"]
-ORDER_ID, CONTRA, PRICE, QTY, LEAVES = (
-    _EVENT[n] for n in ("order_id", "contra_id", "price_ticks", "qty_lots", "leaves_lots")
-)
-INSTRUMENT, KIND, REASON, SIDE, FLAGS, SEQ = (
-    _EVENT[n] for n in ("instrument", "kind", "reason", "side", "flags", "seq")
-)
 _BUY, _SELF_TRADE = int(Side.BUY), int(Reason.SELF_TRADE)
 _MAKER, _AUCTION, _HIDDEN = (int(f) for f in (EventFlag.MAKER, EventFlag.AUCTION, EventFlag.HIDDEN))
 _PEG_MIDPOINT, _HIDDEN_TYPE = int(OrderType.PEG_MIDPOINT), int(OrderType.HIDDEN)
@@ -153,23 +146,23 @@ _AT_OPEN, _AT_CLOSE = int(TimeInForce.AT_OPEN), int(TimeInForce.AT_CLOSE)
 
 
 @kernel
-def match_number(event: int) -> int:
+def match_number(event: EventRecord) -> int:
     """The trade's number, of a FILLED event: the event sequence of the first of its two."""
-    flags = load_u8(event + FLAGS)
-    first = load_u8(event + SIDE) == _BUY if flags & _AUCTION else flags & _MAKER != 0
-    seq = load_i64(event + SEQ)
+    flags = event.flags
+    first = event.side == _BUY if flags & _AUCTION else flags & _MAKER != 0
+    seq = event.seq
     return seq if first else seq - 1
 
 
 @kernel
-def liquidity(event: int, row: int) -> int:
+def liquidity(event: EventRecord, row: OrderRow) -> int:
     """The liquidity flag of a FILLED event: added or removed, shown or not, in which auction.
 
     An order that is not for one auction only trades in any of them as in a halt's: its cross is
     not known from the event."""
-    flags, order_type = load_u8(event + FLAGS), load_u8(row + _ORDER_TYPE)
+    flags, order_type = event.flags, row.order_type
     if flags & _AUCTION:
-        tif = load_u8(row + _TIF) & 15
+        tif = row.time_in_force & 15
         if tif == _AT_OPEN:
             return _O
         return _C if tif == _AT_CLOSE else _H
@@ -217,28 +210,22 @@ STRATEGY_LETTER = table_of({int(k): v for k, v in STRATEGY_LETTERS.items()}, 8, 
 
 
 @kernel
-def gateway_bit(event: int) -> int:
+def gateway_bit(event: EventRecord) -> int:
     """Number of the first error bit of a gateway's reject."""
-    bits = load_i64(event + CONTRA)
+    bits = event.contra_id
     return 15 if bits == 0 else count_trailing_zeros(bits) & 15
 
 
 @kernel
-def risk_bit(event: int) -> int:
+def risk_bit(event: EventRecord) -> int:
     """Number of the first check that failed, of a reject by a limit; 63 if none did."""
-    bits = load_i64(event + CONTRA)
+    bits = event.contra_id
     return 63 if bits == 0 else count_trailing_zeros(bits) & 63
 
 
 NO_INSTRUMENT = 65535
 _RULES = INSTRUMENT_RECORD.offsets
-_PRICE_STEP, _QTY_STEP, _MIN_QTY, _MAX_QTY, _MIN_PRICE, _MAX_PRICE, _BANDS = (
-    _RULES[name]
-    for name in (
-        "price_step_ticks", "qty_step_lots", "min_qty_lots", "max_qty_lots", "min_price_ticks",
-        "max_price_ticks", "band1_from_ticks",
-    )
-)  # fmt: skip
+_BANDS = _RULES["band1_from_ticks"]
 
 
 # A session's own words, of either version.
@@ -277,121 +264,119 @@ def send_reduction(row: int, lots: int) -> None:
 
 
 @kernel
-def count_reduction(event: int, row: int) -> None:
+def count_reduction(event: EventRecord, row: int) -> None:
     """Note what a REDUCED or CANCELLED event took off an order that goes on."""
-    if load_i64(event + LEAVES) == 0:
+    if event.leaves_lots == 0:
         return
-    word = UNASKED if load_u8(event + REASON) == _SELF_TRADE else CONFIRMED
-    store_i64(row + word, load_i64(row + word) + load_i64(event + QTY))
+    word = UNASKED if event.reason == _SELF_TRADE else CONFIRMED
+    store_i64(row + word, load_i64(row + word) + event.qty_lots)
 
 
 @kernel
-def count_returned(event: int, row: int) -> None:
+def count_returned(event: EventRecord, row: int) -> None:
     """Note that the core rejected a reduction."""
     if row != 0:
-        store_i64(row + RETURNED, load_i64(row + RETURNED) + load_i64(event + QTY))
+        store_i64(row + RETURNED, load_i64(row + RETURNED) + event.qty_lots)
 
 
 @kernel
-def set_side(session: int, side_at: int, side: int) -> None:
+def set_side(session: SessionBlock, side_at: int, side: int) -> None:
     """What kind of sale the order is that a refused message names, as of its answer."""
-    row = load_i64(session + session_block.NAMED)
+    row = session.named
     if row != 0:
         store_u8(row + rows.OWN + side_at, side)
 
 
 @kernel
-def size_of(row: int, liable: int) -> int:
+def size_of(row: OrderRow, liable: int) -> int:
     """Size of the order, with what was executed, once all that was sent is done; ``liable``: what
     the message that made the row said."""
-    is_sent = load_u8(row + rows.STATE) == rows.SENT
-    size = liable if is_sent else load_i64(row + rows.QTY)
+    is_sent = row.state == rows.SENT
+    size = liable if is_sent else row.qty
     return size - reduced(row) - load_i64(row + UNASKED)
 
 
 @kernel
-def executed(row: int, liable: int) -> int:
+def executed(row: OrderRow, liable: int) -> int:
     """What the order and those it replaced have executed, as far as is known."""
-    if load_u8(row + rows.STATE) == rows.SENT:
-        return liable - load_i64(row + rows.QTY)
-    return load_i64(row + rows.CUM)
+    if row.state == rows.SENT:
+        return liable - row.qty
+    return row.cum
 
 
 @kernel
-def say_known(order: int, row: int, liable: int) -> None:
+def say_known(order: OrderRecord, row: OrderRow, liable: int) -> None:
     """A replace states the order's total: let the core take off what is executed while it is under
     way (OPEN_KNOWN).  ``liable``: what the message that made the row said."""
     open_lots = size_of(row, liable) - executed(row, liable)
-    store_i64(order + _ORDER_AUX, max(open_lots, 0))
-    store_u8(order + _ORDER_TIF, load_u8(order + _ORDER_TIF) | OPEN_KNOWN)
+    order.aux = max(open_lots, 0)
+    order.time_in_force |= OPEN_KNOWN
 
 
 @kernel
-def say_known_and(order: int, row: int, liable: int, aux: int) -> bool:
+def say_known_and(order: OrderRecord, row: OrderRow, liable: int, aux: int) -> bool:
     """The same with a new aux; whether both fit in the record."""
     open_lots = max(size_of(row, liable) - executed(row, liable), 0)
     if aux != (aux << 32) >> 32 or open_lots > U32_MAX:
         return False
-    store_i64(order + _ORDER_AUX, aux << 32 | open_lots)
-    store_u8(order + _ORDER_TIF, load_u8(order + _ORDER_TIF) | OPEN_KNOWN | AUX_HALVES)
+    order.aux = aux << 32 | open_lots
+    order.time_in_force = order.time_in_force | OPEN_KNOWN | AUX_HALVES
     return True
 
 
 @kernel
-def timestamp(session: int) -> int:
+def timestamp(session: SessionBlock) -> int:
     """Sequenced time of the causing command, ns since the day's midnight."""
-    return load_i64(session + session_block.RX_TS_NS) - load_i64(
-        session + session_block.DAY_START_NS
-    )
+    return session.rx_ts_ns - session.day_start_ns
 
 
 @kernel
-def note_word(session: int, protocol: int, message: int, refused: int, token: int) -> int:
+def note_word(session: SessionBlock, protocol: int, message: int, refused: int, token: int) -> int:
     """First word of a note; ``token``: bytes of the token, and of the original's shifted by 8."""
-    index = load_i64(session + session_block.INDEX)
+    index = session.index
     return index | protocol << 16 | message << 24 | refused << 32 | token << 40
 
 
 @kernel
-def scale_of(session: int, instrument: int) -> int:
+def scale_of(session: SessionBlock, instrument: int) -> int:
     """What a tick of the instrument is in ten-thousandths; 0 if prices have more decimals."""
     row = session_block.instrument_row(session, instrument)
-    return 0 if row == 0 else load_i64(row + session_block.SYMBOL_SCALE)
+    return 0 if row == 0 else row.scale
 
 
 @kernel
-def symbol_scale(session: int, symbol: int) -> int:
+def symbol_scale(session: SessionBlock, symbol: int) -> int:
     """The same by the symbol; 0 also if there is no such instrument."""
     row = session_block.find_symbol(session, symbol)
-    return 0 if row == 0 else load_i64(row + session_block.SYMBOL_SCALE)
+    return 0 if row == 0 else row.scale
 
 
 @kernel_outlined
-def is_possible(session: int, symbol: int, price: int, lots: int) -> bool:
+def is_possible(session: SessionBlock, symbol: int, price: int, lots: int) -> bool:
     """Whether the instrument's rules have room for an order at this price, of so many lots: steps
     and limits of both, as the core applies them."""
     row = session_block.find_symbol(session, symbol)
-    rules = load_i64(row + session_block.SYMBOL_RULES) if row != 0 else 0
+    rules = InstrumentRecord(row.rules if row != 0 else 0)
     if rules == 0:
         return True
-    step = load_i64(rules + _PRICE_STEP)
+    step = rules.price_step_ticks
     for band in range(TICK_BANDS):
         band_step = load_i64(rules + _BANDS + 16 * band + 8)
         if band_step == 0 or price < load_i64(rules + _BANDS + 16 * band):
             break
         step = band_step
-    if price % step != 0 or lots % load_i64(rules + _QTY_STEP) != 0:
+    if price % step != 0 or lots % rules.qty_step_lots != 0:
         return False
-    in_price = load_i64(rules + _MIN_PRICE) <= price <= load_i64(rules + _MAX_PRICE)
-    return in_price and load_i64(rules + _MIN_QTY) <= lots <= load_i64(rules + _MAX_QTY)
+    in_price = rules.min_price_ticks <= price <= rules.max_price_ticks
+    return in_price and rules.min_qty_lots <= lots <= rules.max_qty_lots
 
 
 @kernel
-def event_price4(event: int, session: int) -> int:
+def event_price4(event: EventRecord, session: SessionBlock) -> int:
     """The event's price with four decimals; what is below zero is told as 0, what is above u32 as
     its greatest: never wrapped."""
-    scale = scale_of(session, load_u16(event + INSTRUMENT))
-    ticks = load_i64(event + PRICE)
+    scale = scale_of(session, event.instrument)
+    ticks = event.price_ticks
     if ticks <= 0:
         return 0
     if scale == 1:

@@ -6,8 +6,11 @@ sections 2 and 3.
 
 from openoutcry.order_entry import notes, ouch, rows, soupbin
 from openoutcry.order_entry.faults import Fault, Kind
+from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.order_entry.printable import is_printable
+from openoutcry.order_entry.rows import OrderRow
+from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.big_endian import (
     load_any16,
@@ -20,7 +23,6 @@ from openoutcry.wire.big_endian import (
 from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import (
-    load_i64,
     load_u8,
     load_u32,
     store_i64,
@@ -28,7 +30,7 @@ from openoutcry.wire.memory import (
     store_u32,
 )
 from openoutcry.wire.messages import OUCH42
-from openoutcry.wire.records import ORDER
+from openoutcry.wire.record_blocks import OrderRecord
 
 HEADER = soupbin.HEADER_BYTES
 
@@ -37,11 +39,6 @@ _ENTER, _REPLACE, _CANCEL, _MODIFY = (message.at for message in OUCH42.client)
 _IN_BYTES = {message.kind: message.size_bytes for message in OUCH42.client}
 _ENTER_BYTES, _REPLACE_BYTES = _IN_BYTES["O"], _IN_BYTES["U"]
 _CANCEL_BYTES, _MODIFY_BYTES = _IN_BYTES["X"], _IN_BYTES["M"]
-_ORDER = ORDER.offsets
-_PRICE, _QTY, _SYMBOL, _ORDER_ID = (
-    _ORDER[n] for n in ("price_ticks", "qty_lots", "symbol", "order_id")
-)
-_AUX, _RX_TS, _KIND, _TIF = (_ORDER[n] for n in ("aux", "rx_ts_ns", "kind", "time_in_force"))
 
 # The protocol's own 24 bytes of a note and of a row.
 FIRM, DISPLAY, CAPACITY, ISO, CROSS, CUSTOMER, SIDE = 0, 4, 5, 6, 7, 8, 9
@@ -89,7 +86,7 @@ _SELLS = ouch.letter_mask("STE")
 
 
 @kernel
-def decode(packet: int, length: int, session: int, order: int, note: int) -> int:
+def decode(packet: int, length: int, session: SessionBlock, order: OrderRecord, note: int) -> int:
     """Read a whole packet (:func:`frame`) of a client.
 
     ``order``: a record of zeros but for participant and rx_ts_ns; ``note``: 128 bytes, all of them
@@ -136,7 +133,7 @@ def _token_refusal(token: int) -> int:
 
 
 @kernel
-def _decode_enter(message: int, session: int, order: int, note: int) -> None:
+def _decode_enter(message: int, session: SessionBlock, order: OrderRecord, note: int) -> None:
     _clear_names(note)
     own = note + notes.OWN
     ouch.copy14(note + notes.TOKEN, message + _ENTER.token)
@@ -152,19 +149,21 @@ def _decode_enter(message: int, session: int, order: int, note: int) -> None:
     if not is_printable(own, 4):
         refused = _R_TOKEN
     symbol = ouch.unpad(load_any64(message + _ENTER.symbol))
-    store_i64(order + _SYMBOL, symbol)
-    store_i64(order + _QTY, shares)
+    order.symbol = symbol
+    order.qty_lots = shares
     price4 = load_be32(message + _ENTER.price)
     if refused == 0:
         refused = _enter_terms(order, own, session, symbol, price4)
     if refused != 0:
-        store_u32(order + _KIND, 0)
+        order.kind_to_tif = 0
     word = ouch.note_word(session, _PROTOCOL, _O, refused, TOKEN_BYTES)
     store_i64(note, word)
 
 
 @kernel
-def _enter_terms(order: int, own: int, session: int, symbol: int, price4: int) -> int:
+def _enter_terms(
+    order: OrderRecord, own: int, session: SessionBlock, symbol: int, price4: int
+) -> int:
     """Fill the rest of a new order's record; returns why it is refused, or 0."""
     side, shares = load_u8(own + SIDE), load_u32(own + LIABLE)
     if side != _B and not ouch.is_letter_of(side, _SELLS):
@@ -183,7 +182,7 @@ def _enter_terms(order: int, own: int, session: int, symbol: int, price4: int) -
             ticks = price4 // scale
             if ticks * scale != price4:
                 return _R_PRICE
-        store_i64(order + _PRICE, ticks)
+        order.price_ticks = ticks
     tif = load_u32(own + TIF)
     seconds = tif if tif < ouch.DAY_SECONDS else 0
     if seconds == 0 and tif != 0 and tif != _TIF_MARKET_HOURS and tif != _TIF_SYSTEM_HOURS:
@@ -193,7 +192,7 @@ def _enter_terms(order: int, own: int, session: int, symbol: int, price4: int) -
         time_in_force = _IOC
     elif seconds != 0:
         time_in_force = _GTD
-        store_i64(order + _AUX, load_i64(order + _RX_TS) + seconds * ouch.NS)
+        order.aux = order.rx_ts_ns + seconds * ouch.NS
     display = load_u8(own + DISPLAY)
     order_type = _LIMIT
     if not ouch.is_letter_of(display, _SHOWN):
@@ -226,7 +225,7 @@ def _enter_terms(order: int, own: int, session: int, symbol: int, price4: int) -
         if order_type != _LIMIT or time_in_force == _GTD or min_qty > shares:
             return _R_MIN_QTY
         order_type = _MIN_QTY
-        store_i64(order + _AUX, min_qty)
+        order.aux = min_qty
     cross = load_u8(own + CROSS)
     if cross != _N:
         if cross != _OPENING and cross != _C:
@@ -237,16 +236,14 @@ def _enter_terms(order: int, own: int, session: int, symbol: int, price4: int) -
     customer = load_u8(own + CUSTOMER)
     if customer != _N and customer != _SPACE and customer != _R:
         return _R_CUSTOMER
-    mode = load_i64(session + ouch.SELF_TRADE_WORD) << 4
+    mode = session.self_trade << 4
     core_side = 1 if side == _B else 2
-    store_u32(
-        order + _KIND, _NEW | core_side << 8 | order_type << 16 | (time_in_force | mode) << 24
-    )
+    order.kind_to_tif = _NEW | core_side << 8 | order_type << 16 | (time_in_force | mode) << 24
     return 0
 
 
 @kernel
-def _decode_replace(message: int, session: int, order: int, note: int) -> None:
+def _decode_replace(message: int, session: SessionBlock, order: OrderRecord, note: int) -> None:
     """The price stands in the record with four decimals until the instrument is known."""
     _clear_names(note)
     own = note + notes.OWN
@@ -260,8 +257,8 @@ def _decode_replace(message: int, session: int, order: int, note: int) -> None:
     store_u32(own + TIF, tif)
     store_u32(own + MIN_QTY, min_qty)
     store_u32(own + LIABLE, shares)
-    store_i64(order + _QTY, shares)
-    store_i64(order + _PRICE, price4)
+    order.qty_lots = shares
+    order.price_ticks = price4
     refused = _token_refusal(message + _REPLACE.new_token)
     if refused == 0:
         if shares == 0:
@@ -277,7 +274,7 @@ def _decode_replace(message: int, session: int, order: int, note: int) -> None:
 
 
 @kernel
-def _decode_cancel(message: int, kind: int, session: int, order: int, note: int) -> None:
+def _decode_cancel(message: int, kind: int, session: SessionBlock, order: int, note: int) -> None:
     """X and M name the order by its token; what remains of it is known in :func:`complete`."""
     _clear_names(note)
     ouch.copy14(note + notes.ORIG, message + _CANCEL.token)
@@ -294,46 +291,46 @@ def _decode_cancel(message: int, kind: int, session: int, order: int, note: int)
 
 
 @kernel
-def complete(order: int, note: int, row: int, session: int) -> int:
+def complete(order: OrderRecord, note: Note, row: OrderRow, session: SessionBlock) -> int:
     """Finish a message that names an open order (U X M), once its row is found (0: there is none).
 
     Returns APPLICATION, or IGNORE for what the protocol ignores in silence: an order that is
     unknown or done, a cancel that takes nothing off.  A replace's new row takes ``qty_lots`` of the
     record as its QTY until it is accepted, and the note's own bytes.
     """
-    if row == 0 or load_u8(row + rows.STATE) == rows.DONE:
+    if row == 0 or row.state == rows.DONE:
         return _IGNORE
-    store_i64(order + _ORDER_ID, load_i64(row + rows.ORDER_ID))
-    store_i64(order + _SYMBOL, load_i64(row + rows.SYMBOL))
-    if load_u8(note + notes.MESSAGE) == _U:
+    order.order_id = row.order_id
+    order.symbol = row.symbol
+    if note.message == _U:
         return _complete_replace(order, note, row, session)
-    if load_u8(note + notes.REFUSED) != 0:
+    if note.refused != 0:
         return _APPLICATION
     shares = load_u32(note + notes.OWN + LIABLE)
     now = ouch.size_of(row, load_u32(row + rows.OWN + LIABLE))
-    is_modify = load_u8(note + notes.MESSAGE) == _M
+    is_modify = note.message == _M
     if is_modify:
         side, was = load_u8(note + notes.OWN + SIDE), load_u8(row + rows.OWN + SIDE)
         if (side == _B) != (was == _B) or shares > now:
-            store_u8(note + notes.REFUSED, _R_REPLACE)
+            note.refused = _R_REPLACE
             return _APPLICATION
     if shares >= now:
         if is_modify:
-            store_u8(note + notes.REFUSED, _R_MODIFIED)
-            store_i64(order + _QTY, load_i64(row + rows.LEAVES))
+            note.refused = _R_MODIFIED
+            order.qty_lots = row.leaves
             return _APPLICATION
         return _IGNORE
-    store_i64(order + _QTY, now - shares)
+    order.qty_lots = now - shares
     if shares == 0:
-        store_u8(order + _KIND, _CANCEL_KIND)
+        order.kind = _CANCEL_KIND
     else:
-        store_u8(order + _KIND, _REDUCE)
+        order.kind = _REDUCE
         ouch.send_reduction(row, now - shares)
     return _APPLICATION
 
 
 @kernel
-def _complete_replace(order: int, note: int, row: int, session: int) -> int:
+def _complete_replace(order: OrderRecord, note: Note, row: OrderRow, session: SessionBlock) -> int:
     own, old = note + notes.OWN, row + rows.OWN
     # What a replace cannot change stays as it was.
     store_any32(own + FIRM, load_any32(old + FIRM))
@@ -341,33 +338,33 @@ def _complete_replace(order: int, note: int, row: int, session: int) -> int:
     store_u8(own + CROSS, load_u8(old + CROSS))
     store_u8(own + CUSTOMER, load_u8(old + CUSTOMER))
     store_u8(own + SIDE, load_u8(old + SIDE))
-    refused = load_u8(note + notes.REFUSED)
-    order_type = load_u8(row + rows.ORDER_TYPE)
-    price4, liable = load_i64(order + _PRICE), load_u32(own + LIABLE)
+    refused = note.refused
+    order_type = row.order_type
+    price4, liable = order.price_ticks, load_u32(own + LIABLE)
     if refused == 0:
         refused = _replace_refusal(own, old, order_type)
     if refused == 0:
-        scale = ouch.symbol_scale(session, load_i64(row + rows.SYMBOL))
+        scale = ouch.symbol_scale(session, row.symbol)
         if scale == 0 or price4 % scale != 0:
             refused = _R_PRICE
         else:
-            store_i64(order + _PRICE, price4 // scale)
+            order.price_ticks = price4 // scale
     open_lots = liable - ouch.executed(row, load_u32(old + LIABLE))
     if refused == 0:
-        symbol, price = load_i64(row + rows.SYMBOL), load_i64(order + _PRICE)
+        symbol, price = row.symbol, order.price_ticks
         if open_lots <= 0 or not ouch.is_possible(session, symbol, price, open_lots):
             refused = _R_QTY
-    store_i64(order + _QTY, max(open_lots, 0))
+    order.qty_lots = max(open_lots, 0)
     if refused in (_R_QTY, _R_PRICE):
         # Details that are invalid take the open order out of the book (section 2.2), and the new
         # token is not used up.
-        store_u8(order + _KIND, _CANCEL_KIND)
+        order.kind = _CANCEL_KIND
         refused = 0
     elif refused == 0:
-        store_u8(order + _KIND, _REPLACE_KIND)
-        store_u8(order + _TIF, load_i64(session + ouch.SELF_TRADE_WORD) << 4)
+        order.kind = _REPLACE_KIND
+        order.time_in_force = session.self_trade << 4
         ouch.say_known(order, row, load_u32(old + LIABLE))
-    store_u8(note + notes.REFUSED, refused)
+    note.refused = refused
     return _APPLICATION
 
 

@@ -6,8 +6,11 @@ Nasdaq, O*U*C*H 4.2, section 3.
 """
 
 from openoutcry.order_entry import notes, ouch, ouch42_in, rows
+from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.order_entry.risk_reasons import letter as risk_letter
+from openoutcry.order_entry.rows import OrderRow
+from openoutcry.order_entry.session import SessionBlock
 from openoutcry.wire.big_endian import (
     load_any32,
     store_any32,
@@ -19,7 +22,7 @@ from openoutcry.wire.enums import ErrorBit, EventFlag, EventKind, OrderType, Rea
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
 from openoutcry.wire.messages import OUCH42
-from openoutcry.wire.records import ORDER
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 _OUT = {message.kind: message for message in OUCH42.server}
 _ACCEPTED, _REPLACED, _CANCELED, _AIQ = (_OUT[kind].at for kind in "AUCD")
@@ -27,7 +30,6 @@ _EXECUTED, _PRIORITY, _MODIFIED = (_OUT[kind].at for kind in "ETM")
 _EVENT_CODE, _REJECT_REASON = _OUT["S"].at.event, _OUT["J"].at.reason
 _SIZE_A, _SIZE_U, _SIZE_C, _SIZE_D, _SIZE_E = (_OUT[kind].size_bytes for kind in "AUCDE")
 _SIZE_T, _SIZE_M, _SIZE_J, _SIZE_I, _SIZE_S = (_OUT[kind].size_bytes for kind in "TMJIS")
-_ORDER_QTY = ORDER.offsets["qty_lots"]
 _TIMESTAMP, _TOKEN = _ACCEPTED.timestamp, _ACCEPTED.token
 MAX_BYTES = max(message.size_bytes for message in OUCH42.server)
 NO_ROOM = -100
@@ -97,7 +99,9 @@ _GATEWAY_LETTER = ouch.table_of({int(k): v for k, v in GATEWAY_LETTERS.items()},
 
 
 @kernel
-def encode(event: int, row: int, session: int, note: int, out: int, room: int) -> int:
+def encode(
+    event: EventRecord, row: OrderRow, session: SessionBlock, note: Note, out: int, room: int
+) -> int:
     """Write the message that this event is to the order's session; its bytes, 0 if nothing is said,
     or NO_ROOM.
 
@@ -107,7 +111,7 @@ def encode(event: int, row: int, session: int, note: int, out: int, room: int) -
     """
     if room < MAX_BYTES:
         return NO_ROOM
-    kind = load_u8(event + ouch.KIND)
+    kind = event.kind
     if kind == _K_ACCEPTED:
         return _accepted(event, row, session, out)
     if kind == _K_FILLED:
@@ -124,7 +128,7 @@ def encode(event: int, row: int, session: int, note: int, out: int, room: int) -
 
 
 @kernel
-def _begin(out: int, size: int, kind: int, session: int, token: int) -> int:
+def _begin(out: int, size: int, kind: int, session: SessionBlock, token: int) -> int:
     """Type, time and token of a message; its size."""
     store_u8(out, kind)
     store_be64(out + _TIMESTAMP, ouch.timestamp(session))
@@ -133,21 +137,21 @@ def _begin(out: int, size: int, kind: int, session: int, token: int) -> int:
 
 
 @kernel
-def _price4(event: int, row: int, session: int) -> int:
+def _price4(event: EventRecord, row: OrderRow, session: SessionBlock) -> int:
     """Price of an order as it stands: of a market order the price that says so."""
-    is_market = load_u8(row + rows.ORDER_TYPE) == _MARKET
+    is_market = row.order_type == _MARKET
     return ouch.MARKET_PRICE4 if is_market else ouch.event_price4(event, session)
 
 
 @kernel
-def _accepted(event: int, row: int, session: int, out: int) -> int:
+def _accepted(event: EventRecord, row: OrderRow, session: SessionBlock, out: int) -> int:
     own = row + rows.OWN
-    reference = load_i64(event + ouch.SEQ)
+    reference = event.seq
     store_i64(row + ouch.REFERENCE, reference)
     size = _begin(out, _SIZE_A, _A, session, row + rows.TOKEN)
     store_u8(out + _ACCEPTED.side, load_u8(own + ouch42_in.SIDE))
-    store_be32(out + _ACCEPTED.shares, ouch.quantity32(load_i64(event + ouch.QTY)))
-    store_any64(out + _ACCEPTED.symbol, ouch.pad(load_i64(row + rows.SYMBOL)))
+    store_be32(out + _ACCEPTED.shares, ouch.quantity32(event.qty_lots))
+    store_any64(out + _ACCEPTED.symbol, ouch.pad(row.symbol))
     store_be32(out + _ACCEPTED.price, _price4(event, row, session))
     store_be32(out + _ACCEPTED.time_in_force, load_u32(own + ouch42_in.TIF))
     store_any32(out + _ACCEPTED.firm, load_any32(own + ouch42_in.FIRM))
@@ -163,20 +167,20 @@ def _accepted(event: int, row: int, session: int, out: int) -> int:
 
 
 @kernel
-def _replaced(event: int, row: int, session: int, note: int, out: int) -> int:
+def _replaced(event: EventRecord, row: OrderRow, session: SessionBlock, note: int, out: int) -> int:
     """The note is the replace's; without one nothing was asked, and nothing is said."""
     if note == 0:
         return 0
     own = row + rows.OWN
-    reference = load_i64(event + ouch.SEQ)
+    reference = event.seq
     before = load_i64(row + ouch.REFERENCE)
-    if load_u8(event + ouch.FLAGS) & _KEPT_PLACE and before != 0:
+    if event.flags & _KEPT_PLACE and before != 0:
         reference = before
     store_i64(row + ouch.REFERENCE, reference)
     size = _begin(out, _SIZE_U, _U, session, row + rows.TOKEN)
     store_u8(out + _REPLACED.side, load_u8(own + ouch42_in.SIDE))
-    store_be32(out + _REPLACED.shares, ouch.quantity32(load_i64(event + ouch.LEAVES)))
-    store_any64(out + _REPLACED.symbol, ouch.pad(load_i64(row + rows.SYMBOL)))
+    store_be32(out + _REPLACED.shares, ouch.quantity32(event.leaves_lots))
+    store_any64(out + _REPLACED.symbol, ouch.pad(row.symbol))
     store_be32(out + _REPLACED.price, _price4(event, row, session))
     store_be32(out + _REPLACED.time_in_force, load_u32(own + ouch42_in.TIF))
     store_any32(out + _REPLACED.firm, load_any32(own + ouch42_in.FIRM))
@@ -193,9 +197,9 @@ def _replaced(event: int, row: int, session: int, note: int, out: int) -> int:
 
 
 @kernel
-def _executed(event: int, row: int, session: int, out: int) -> int:
+def _executed(event: EventRecord, row: OrderRow, session: SessionBlock, out: int) -> int:
     size = _begin(out, _SIZE_E, _E, session, row + rows.TOKEN)
-    store_be32(out + _EXECUTED.shares, ouch.quantity32(load_i64(event + ouch.QTY)))
+    store_be32(out + _EXECUTED.shares, ouch.quantity32(event.qty_lots))
     store_be32(out + _EXECUTED.price, ouch.event_price4(event, session))
     store_u8(out + _EXECUTED.liquidity, ouch.liquidity(event, row))
     store_be64(out + _EXECUTED.match, ouch.match_number(event))
@@ -203,27 +207,27 @@ def _executed(event: int, row: int, session: int, out: int) -> int:
 
 
 @kernel
-def cancel_letter(event: int, note: int) -> int:
+def cancel_letter(event: EventRecord, note: Note) -> int:
     """Why so much of an order is gone: what its own session asked for is U, what the session
     layer did of itself (a lost connection) is Z."""
-    reason = load_u8(event + ouch.REASON)
+    reason = event.reason
     if note != 0 and (reason in (_NONE, _USER, _MASS_CANCEL)):
-        return _Z if load_u8(note + notes.MESSAGE) == 0 else _U
+        return _Z if note.message == 0 else _U
     return ouch.CANCEL_LETTER[reason & 31]
 
 
 @kernel
-def is_taker(event: int, note: int) -> bool:
+def is_taker(event: EventRecord, note: Note) -> bool:
     """Whether the event is about the order that the causing command brought or changed."""
-    number = load_i64(event + ouch.ORDER_ID) & rows.NUMBER_MASK
-    return note != 0 and load_i64(note + notes.ROW) == number
+    number = event.order_id & rows.NUMBER_MASK
+    return note != 0 and note.row == number
 
 
 @kernel
-def _canceled(event: int, row: int, session: int, note: int, out: int) -> int:
-    gone = ouch.quantity32(load_i64(event + ouch.QTY))
+def _canceled(event: EventRecord, row: int, session: SessionBlock, note: Note, out: int) -> int:
+    gone = ouch.quantity32(event.qty_lots)
     ouch.count_reduction(event, row)
-    if load_u8(event + ouch.REASON) == _SELF_TRADE:
+    if event.reason == _SELF_TRADE:
         size = _begin(out, _SIZE_D, _D, session, row + rows.TOKEN)
         store_be32(out + _AIQ.shares, gone)
         store_u8(out + _AIQ.reason, _Q)
@@ -231,11 +235,11 @@ def _canceled(event: int, row: int, session: int, note: int, out: int) -> int:
         store_be32(out + _AIQ.price, ouch.event_price4(event, session))
         store_u8(out + _AIQ.liquidity, _R if is_taker(event, note) else _A)
         return size
-    is_reduced = load_u8(event + ouch.KIND) == _K_REDUCED
-    if is_reduced and note != 0 and load_u8(note + notes.MESSAGE) == _M:
+    is_reduced = event.kind == _K_REDUCED
+    if is_reduced and note != 0 and note.message == _M:
         side = load_u8(note + notes.OWN + ouch42_in.SIDE)
         store_u8(row + rows.OWN + ouch42_in.SIDE, side)
-        return _modified(session, row + rows.TOKEN, side, load_i64(event + ouch.LEAVES), out)
+        return _modified(session, row + rows.TOKEN, side, event.leaves_lots, out)
     size = _begin(out, _SIZE_C, _C, session, row + rows.TOKEN)
     store_be32(out + _CANCELED.shares, gone)
     store_u8(out + _CANCELED.reason, cancel_letter(event, note))
@@ -243,7 +247,7 @@ def _canceled(event: int, row: int, session: int, note: int, out: int) -> int:
 
 
 @kernel
-def _modified(session: int, token: int, side: int, leaves: int, out: int) -> int:
+def _modified(session: SessionBlock, token: int, side: int, leaves: int, out: int) -> int:
     size = _begin(out, _SIZE_M, _M, session, token)
     store_u8(out + _MODIFIED.side, side)
     store_be32(out + _MODIFIED.shares, ouch.quantity32(leaves))
@@ -251,11 +255,11 @@ def _modified(session: int, token: int, side: int, leaves: int, out: int) -> int
 
 
 @kernel
-def _priority(event: int, row: int, session: int, out: int) -> int:
+def _priority(event: EventRecord, row: int, session: SessionBlock, out: int) -> int:
     """A new place in the queue; of a peg without a price nothing is said."""
-    if load_u8(event + ouch.FLAGS) & _WAITING:
+    if event.flags & _WAITING:
         return 0
-    reference = load_i64(event + ouch.SEQ)
+    reference = event.seq
     store_i64(row + ouch.REFERENCE, reference)
     size = _begin(out, _SIZE_T, _T, session, row + rows.TOKEN)
     store_be32(out + _PRIORITY.price, ouch.event_price4(event, session))
@@ -265,12 +269,12 @@ def _priority(event: int, row: int, session: int, out: int) -> int:
 
 
 @kernel
-def _rejected(event: int, row: int, session: int, note: int, out: int) -> int:
+def _rejected(event: EventRecord, row: int, session: SessionBlock, note: Note, out: int) -> int:
     """A new order or a replace is Rejected; a cancel that came too late is ignored, as the
     specification says, and one that cannot be done is a Cancel Reject."""
     if note == 0:
         return 0
-    message, reason = load_u8(note + notes.MESSAGE), load_u8(event + ouch.REASON)
+    message, reason = note.message, event.reason
     if message in (_O, _U):
         if message == _U and reason == _UNKNOWN_ORDER:
             return 0
@@ -287,7 +291,7 @@ def _rejected(event: int, row: int, session: int, note: int, out: int) -> int:
 
 
 @kernel
-def _reject(session: int, token: int, letter: int, out: int) -> int:
+def _reject(session: SessionBlock, token: int, letter: int, out: int) -> int:
     size = _begin(out, _SIZE_J, _J, session, token)
     store_u8(out + _REJECT_REASON, letter)
     return size
@@ -297,26 +301,26 @@ _R_MODIFIED = int(Refusal.MODIFIED)
 
 
 @kernel
-def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
+def refuse(note: Note, order: OrderRecord, session: SessionBlock, out: int, room: int) -> int:
     """Write the answer to a command whose note says why it was refused; ``order``: its record.
     The message's bytes, 0 if nothing is said, or NO_ROOM."""
     if room < MAX_BYTES:
         return NO_ROOM
-    message, refused = load_u8(note + notes.MESSAGE), load_u8(note + notes.REFUSED)
+    message, refused = note.message, note.refused
     if message in (_O, _U):
         letter = _REFUSAL_LETTER[refused] if refused < 64 else _O
         return _reject(session, note + notes.TOKEN, letter, out)
     if message == _M and refused == _R_MODIFIED:
         side = load_u8(note + notes.OWN + ouch42_in.SIDE)
         ouch.set_side(session, ouch42_in.SIDE, side)
-        return _modified(session, note + notes.ORIG, side, load_i64(order + _ORDER_QTY), out)
+        return _modified(session, note + notes.ORIG, side, order.qty_lots, out)
     if message not in (_X, _M):
         return 0
     return _begin(out, _SIZE_I, _I, session, note + notes.ORIG)
 
 
 @kernel
-def system_event(letter: int, session: int, out: int, room: int) -> int:
+def system_event(letter: int, session: SessionBlock, out: int, room: int) -> int:
     """S: start of day, E: end of day; the session's RX_TS_NS says when."""
     if room < MAX_BYTES:
         return NO_ROOM

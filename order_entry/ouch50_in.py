@@ -7,8 +7,11 @@ sections 2 and 3.
 
 from openoutcry.order_entry import notes, ouch, rows, soupbin
 from openoutcry.order_entry.faults import Fault, Kind
+from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.order_entry.printable import is_printable
+from openoutcry.order_entry.rows import OrderRow
+from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.big_endian import (
     load_any32,
@@ -30,6 +33,7 @@ from openoutcry.wire.memory import (
     store_u32,
 )
 from openoutcry.wire.messages import OPTIONS50, OUCH50
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER
 
 HEADER = soupbin.HEADER_BYTES
@@ -41,10 +45,7 @@ _SIZE_O, _SIZE_U, _SIZE_X, _SIZE_M, _SIZE_C, _SIZE_D, _SIZE_Q = (
 )
 _O, _U, _X, _M, _C, _D, _E, _Q = (ord(letter) for letter in "OUXMCDEQ")
 _ORDER = ORDER.offsets
-_PRICE, _QTY, _SYMBOL, _ORDER_ID = (
-    _ORDER[n] for n in ("price_ticks", "qty_lots", "symbol", "order_id")
-)
-_AUX, _RX_TS, _KIND, _TIF = (_ORDER[n] for n in ("aux", "rx_ts_ns", "kind", "time_in_force"))
+_SYMBOL = _ORDER["symbol"]
 
 # The protocol's own 24 bytes of a note and of a row.
 CLORDID, DISPLAY, CAPACITY, ISO, SIDE, TIF, CROSS, LIABLE = 0, 14, 15, 16, 17, 18, 19, 20
@@ -136,7 +137,7 @@ _UNSUPPORTED = sum(
 
 
 @kernel
-def decode(packet: int, length: int, session: int, order: int, note: int) -> int:
+def decode(packet: int, length: int, session: SessionBlock, order: OrderRecord, note: Note) -> int:
     """As ouch42_in.decode.  A UserRefNum of a new order, replace, mass cancel, disable or enable
     that is not above all before is ignored, as the specification says."""
     what = soupbin.classify(packet, length)
@@ -191,11 +192,13 @@ def _takes(session: int, user_ref: int) -> bool:
 
 
 @kernel
-def _name(note: int, session: int, kind: int, user_ref: int, orig: int, refused: int) -> None:
+def _name(
+    note: Note, session: SessionBlock, kind: int, user_ref: int, orig: int, refused: int
+) -> None:
     """The note's first words, and the order's names."""
     names = (4 if user_ref else 0) | (4 if orig else 0) << 8
     store_i64(note, ouch.note_word(session, _PROTOCOL, kind, refused, names))
-    store_i64(note + notes.CLIENT_SEQ, user_ref)
+    note.client_seq = user_ref
     store_i64(note + notes.TOKEN, user_ref)
     store_u32(note + notes.ORIG, orig)
 
@@ -254,7 +257,9 @@ def _unsupported(tag: int, letter: int) -> int:
 
 
 @kernel
-def _decode_enter(message: int, size: int, session: int, order: int, note: int) -> int:
+def _decode_enter(
+    message: int, size: int, session: SessionBlock, order: OrderRecord, note: Note
+) -> int:
     user_ref = load_be32(message + _ENTER.user_ref)
     if not _takes(session, user_ref):
         return _IGNORE
@@ -268,8 +273,8 @@ def _decode_enter(message: int, size: int, session: int, order: int, note: int) 
     store_u8(own + TIF, load_u8(message + _ENTER.time_in_force))
     store_u8(own + CROSS, load_u8(message + _ENTER.cross))
     store_u32(own + LIABLE, load_be32(message + _ENTER.quantity))
-    store_i64(order + _SYMBOL, ouch.unpad(load_any64(message + _ENTER.symbol)))
-    store_i64(order + _QTY, load_be32(message + _ENTER.quantity))
+    order.symbol = ouch.unpad(load_any64(message + _ENTER.symbol))
+    order.qty_lots = load_be32(message + _ENTER.quantity)
     refused = _read_options(message + _SIZE_O, message + size, _ENTER_TAGS, options)
     if not is_printable(own + CLORDID, 14):
         refused = _R_TOKEN
@@ -278,34 +283,36 @@ def _decode_enter(message: int, size: int, session: int, order: int, note: int) 
     if refused == 0:
         refused = _enter_terms(order, own, options, session, load_be64(message + _ENTER.price))
     if refused != 0:
-        store_u32(order + _KIND, 0)
+        order.kind_to_tif = 0
     _name(note, session, _O, user_ref, 0, refused)
     return _APPLICATION
 
 
 @kernel
-def _enter_terms(order: int, own: int, options: int, session: int, price4: int) -> int:
+def _enter_terms(
+    order: OrderRecord, own: int, options: int, session: SessionBlock, price4: int
+) -> int:
     """Fill the rest of a new order's record; returns why it is refused, or 0."""
     side, lots = load_u8(own + SIDE), load_u32(own + LIABLE)
     if side != _B and not ouch.is_letter_of(side, _SELLS):
         return _R_SIDE
     if lots == 0:
         return _R_QTY
-    scale = ouch.symbol_scale(session, load_i64(order + _SYMBOL))
+    scale = ouch.symbol_scale(session, order.symbol)
     if scale == 0:
         return _R_SYMBOL
     is_market = price4 in (ouch.MARKET_PRICE4, ouch.MARKET_CROSS_PRICE4)
     if not is_market:
         if price4 <= 0 or price4 > ouch.MAX_PRICE4 or price4 % scale != 0:
             return _R_PRICE
-        store_i64(order + _PRICE, price4 // scale)
+        order.price_ticks = price4 // scale
     tif, expire = load_u8(own + TIF), load_u32(options + EXPIRE)
     time_in_force = _DAY
     if tif == _6:
         if expire == 0 or expire >= ouch.DAY_SECONDS:
             return _R_TIF
         time_in_force = _GTD
-        store_i64(order + _AUX, load_i64(order + _RX_TS) + expire * ouch.NS)
+        order.aux = order.rx_ts_ns + expire * ouch.NS
     elif expire != 0:
         return _R_TIF
     elif tif == _3:
@@ -338,17 +345,15 @@ def _enter_terms(order: int, own: int, options: int, session: int, price4: int) 
         if order_type not in (_LIMIT, _MARKET):
             return _R_CROSS
         time_in_force = _AT_OPEN if cross == _O else _AT_CLOSE
-    mode = load_i64(session + ouch.SELF_TRADE_WORD) << 4
+    mode = session.self_trade << 4
     core_side = 1 if side == _B else 2
-    store_u32(
-        order + _KIND, _NEW | core_side << 8 | order_type << 16 | (time_in_force | mode) << 24
-    )
+    order.kind_to_tif = _NEW | core_side << 8 | order_type << 16 | (time_in_force | mode) << 24
     return 0
 
 
 @kernel
 def _option_type(
-    order: int, options: int, plain: int, time_in_force: int, lots: int, scale: int
+    order: OrderRecord, options: int, plain: int, time_in_force: int, lots: int, scale: int
 ) -> int:
     """The order type that options make of a plain one (LIMIT, MARKET, HIDDEN), or -refusal.  Each
     of post-only, peg, minimum and reserve is a type of its own: one at a time."""
@@ -373,7 +378,7 @@ def _option_type(
             return -_R_PEG
         if min_qty != 0 or max_floor != 0 or offset % scale != 0:
             return -_R_PEG
-        store_i64(order + _AUX, offset // scale)
+        order.aux = offset // scale
         return peg
     if post_only == _P:
         if plain != _LIMIT or time_in_force == _IOC or min_qty != 0 or max_floor != 0:
@@ -382,18 +387,20 @@ def _option_type(
     if min_qty != 0:
         if plain != _LIMIT or time_in_force == _GTD or min_qty > lots or max_floor != 0:
             return -_R_MIN_QTY
-        store_i64(order + _AUX, min_qty)
+        order.aux = min_qty
         return _MIN_QTY
     if max_floor != 0:
         if plain != _LIMIT or time_in_force != _DAY or max_floor >= lots:
             return -_R_MAX_FLOOR
-        store_i64(order + _AUX, max_floor)
+        order.aux = max_floor
         return _ICEBERG
     return plain
 
 
 @kernel
-def _decode_replace(message: int, size: int, session: int, order: int, note: int) -> int:
+def _decode_replace(
+    message: int, size: int, session: SessionBlock, order: OrderRecord, note: Note
+) -> int:
     """Price and options stand in the record as they came until the order is known."""
     user_ref = load_be32(message + _REPLACE.user_ref)
     orig = load_be32(message + _REPLACE.orig_user_ref)
@@ -407,8 +414,8 @@ def _decode_replace(message: int, size: int, session: int, order: int, note: int
     store_u8(own + TIF, load_u8(message + _REPLACE.time_in_force))
     lots, price4 = load_be32(message + _REPLACE.quantity), load_be64(message + _REPLACE.price)
     store_u32(own + LIABLE, lots)
-    store_i64(order + _QTY, lots)
-    store_i64(order + _PRICE, price4)
+    order.qty_lots = lots
+    order.price_ticks = price4
     options = order + _SYMBOL
     refused = _read_options(message + _SIZE_U, message + size, _REPLACE_TAGS, options)
     if not is_printable(own + CLORDID, 14):
@@ -433,7 +440,7 @@ def _decode_replace(message: int, size: int, session: int, order: int, note: int
 
 
 @kernel
-def _decode_cancel(message: int, kind: int, session: int, note: int) -> None:
+def _decode_cancel(message: int, kind: int, session: SessionBlock, note: Note) -> None:
     orig, refused = load_be32(message + _CANCEL.user_ref), 0
     lots = load_be32(message + _CANCEL.quantity)
     if kind == _M:
@@ -447,11 +454,13 @@ def _decode_cancel(message: int, kind: int, session: int, note: int) -> None:
 
 
 @kernel
-def _decode_other(message: int, kind: int, session: int, order: int, note: int) -> int:
+def _decode_other(
+    message: int, kind: int, session: SessionBlock, order: OrderRecord, note: Note
+) -> int:
     """Mass cancel, disable and enable order entry, account query."""
     if kind == _Q:
         _name(note, session, kind, 0, 0, _R_QUERIED)
-        store_i64(note + notes.CLIENT_SEQ, load_i64(session + ouch.LAST_USER_REF_WORD) + 1)
+        note.client_seq = load_i64(session + ouch.LAST_USER_REF_WORD) + 1
         return _APPLICATION
     user_ref = load_be32(message + _ENTRY.user_ref)
     if not _takes(session, user_ref):
@@ -469,8 +478,8 @@ def _decode_other(message: int, kind: int, session: int, order: int, note: int) 
         elif symbol != 0 and ouch.symbol_scale(session, symbol) == 0:
             refused = _R_SYMBOL
         else:
-            store_i64(order + _SYMBOL, symbol)
-            store_u8(order + _KIND, _MASS_CANCEL)
+            order.symbol = symbol
+            order.kind = _MASS_CANCEL
     else:
         refused = _R_DISABLE if kind == _D else _R_ENABLE
         store_i64(session + ouch.DISABLED_WORD, 1 if kind == _D else 0)
@@ -480,10 +489,10 @@ def _decode_other(message: int, kind: int, session: int, order: int, note: int) 
 
 
 @kernel
-def resume(note: int, session: int) -> None:
+def resume(note: Note, session: int) -> None:
     """Set the session's own words as after this note: they are what the journal's notes say."""
-    message, refused = load_u8(note + notes.MESSAGE), load_u8(note + notes.REFUSED)
-    number = load_i64(note + notes.CLIENT_SEQ)
+    message, refused = note.message, note.refused
+    number = note.client_seq
     if message != _Q and number > load_i64(session + ouch.LAST_USER_REF_WORD):
         store_i64(session + ouch.LAST_USER_REF_WORD, number)
     if refused in (_R_DISABLE, _R_ENABLE):
@@ -491,87 +500,87 @@ def resume(note: int, session: int) -> None:
 
 
 @kernel
-def complete(order: int, note: int, row: int, session: int) -> int:
+def complete(order: OrderRecord, note: Note, row: OrderRow, session: SessionBlock) -> int:
     """As ouch42_in.complete."""
-    if row == 0 or load_u8(row + rows.STATE) == rows.DONE:
+    if row == 0 or row.state == rows.DONE:
         return _IGNORE
-    if load_u8(note + notes.MESSAGE) == _U:
+    if note.message == _U:
         return _complete_replace(order, note, row, session)
-    store_i64(order + _ORDER_ID, load_i64(row + rows.ORDER_ID))
-    store_i64(order + _SYMBOL, load_i64(row + rows.SYMBOL))
-    if load_u8(note + notes.REFUSED) != 0:
+    order.order_id = row.order_id
+    order.symbol = row.symbol
+    if note.refused != 0:
         return _APPLICATION
     lots = load_u32(note + notes.OWN + LIABLE)
     now = ouch.size_of(row, load_u32(row + rows.OWN + LIABLE))
-    if load_u8(note + notes.MESSAGE) == _M:
+    if note.message == _M:
         side, was = load_u8(note + notes.OWN + SIDE), load_u8(row + rows.OWN + SIDE)
         if (side == _B) != (was == _B) or lots > now:
-            store_u8(note + notes.REFUSED, _R_REPLACE)
+            note.refused = _R_REPLACE
             return _APPLICATION
         if lots >= now:
-            store_u8(note + notes.REFUSED, _R_MODIFIED)
-            store_i64(order + _QTY, load_i64(row + rows.LEAVES))
+            note.refused = _R_MODIFIED
+            order.qty_lots = row.leaves
             return _APPLICATION
     if lots >= now:
         return _IGNORE
-    store_i64(order + _QTY, now - lots)
+    order.qty_lots = now - lots
     if lots == 0:
-        store_u8(order + _KIND, _CANCEL_KIND)
+        order.kind = _CANCEL_KIND
     else:
-        store_u8(order + _KIND, _REDUCE)
+        order.kind = _REDUCE
         ouch.send_reduction(row, now - lots)
     return _APPLICATION
 
 
 @kernel
-def _complete_replace(order: int, note: int, row: int, session: int) -> int:
+def _complete_replace(order: OrderRecord, note: Note, row: OrderRow, session: SessionBlock) -> int:
     own, old = note + notes.OWN, row + rows.OWN
-    store_i64(session + ouch.LAST_USER_REF_WORD, load_i64(note + notes.CLIENT_SEQ))
+    store_i64(session + ouch.LAST_USER_REF_WORD, note.client_seq)
     store_u8(own + CAPACITY, load_u8(old + CAPACITY))
     store_u8(own + CROSS, load_u8(old + CROSS))
     store_u8(own + SIDE, load_u8(old + SIDE))
-    refused = load_u8(note + notes.REFUSED)
-    price4, liable = load_i64(order + _PRICE), load_u32(own + LIABLE)
-    scale = ouch.symbol_scale(session, load_i64(row + rows.SYMBOL))
-    aux = load_i64(row + rows.AUX)
+    refused = note.refused
+    price4, liable = order.price_ticks, load_u32(own + LIABLE)
+    scale = ouch.symbol_scale(session, row.symbol)
+    aux = row.aux
     if refused == 0:
         aux, refused = _replace_aux(order + _SYMBOL, own, row, scale)
-    store_i64(order + _ORDER_ID, load_i64(row + rows.ORDER_ID))
-    store_i64(order + _SYMBOL, load_i64(row + rows.SYMBOL))
-    store_i64(order + _AUX, 0)
+    order.order_id = row.order_id
+    order.symbol = row.symbol
+    order.aux = 0
     if refused == 0:
         if scale == 0 or price4 % scale != 0:
             refused = _R_PRICE
         else:
-            store_i64(order + _PRICE, price4 // scale)
+            order.price_ticks = price4 // scale
     open_lots = liable - ouch.executed(row, load_u32(old + LIABLE))
     if refused == 0:
-        symbol, price = load_i64(row + rows.SYMBOL), load_i64(order + _PRICE)
+        symbol, price = row.symbol, order.price_ticks
         if open_lots <= 0 or not ouch.is_possible(session, symbol, price, open_lots):
             refused = _R_QTY
-    store_i64(order + _QTY, max(open_lots, 0))
+    order.qty_lots = max(open_lots, 0)
     if refused in (_R_QTY, _R_PRICE):
         # As in OUCH 4.2, section 2.2.
-        store_u8(order + _KIND, _CANCEL_KIND)
+        order.kind = _CANCEL_KIND
         refused = 0
     elif refused == 0:
-        store_u8(order + _KIND, _REPLACE_KIND)
-        store_u8(order + _TIF, load_i64(session + ouch.SELF_TRADE_WORD) << 4)
-        if aux == load_i64(row + rows.AUX):
+        order.kind = _REPLACE_KIND
+        order.time_in_force = session.self_trade << 4
+        if aux == row.aux:
             ouch.say_known(order, row, load_u32(old + LIABLE))
         elif not ouch.say_known_and(order, row, load_u32(old + LIABLE), aux):
             refused = _R_REPLACE
-            store_u8(order + _KIND, 0)
-            store_u8(order + _TIF, 0)
-    store_u8(note + notes.REFUSED, refused)
+            order.kind = 0
+            order.time_in_force = 0
+    note.refused = refused
     return _APPLICATION
 
 
 @kernel
-def _replace_aux(options: int, own: int, row: int, scale: int) -> tuple[int, int]:
+def _replace_aux(options: int, own: int, row: OrderRow, scale: int) -> tuple[int, int]:
     """The order's aux (a peg's offset, an iceberg's display) and 0, or 0 and why the open
     order cannot become that: it keeps its type and its time in force."""
-    order_type, old = load_u8(row + rows.ORDER_TYPE), row + rows.OWN
+    order_type, old = row.order_type, row + rows.OWN
     if order_type == _MARKET:
         return 0, _R_REPLACE
     new, was = load_u8(own + DISPLAY), load_u8(old + DISPLAY)
@@ -591,9 +600,9 @@ def _replace_aux(options: int, own: int, row: int, scale: int) -> tuple[int, int
     if not is_peg:
         if price_type not in (0, _L) or offset != 0:
             return 0, _R_PEG
-        return max_floor if max_floor != 0 else load_i64(row + rows.AUX), 0
+        return max_floor if max_floor != 0 else row.aux, 0
     if price_type == 0 and offset == 0:
-        return load_i64(row + rows.AUX), 0
+        return row.aux, 0
     same = price_type == 0
     same = same or (order_type == _MIDPOINT and price_type in (_M, _LOWER_M))
     same = same or (order_type == _PRIMARY and price_type == _R)

@@ -5,9 +5,12 @@
 
 from openoutcry.order_entry import notes, ouch, ouch50_in, rows
 from openoutcry.order_entry.faults import Refusal as Throttle
+from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.order_entry.ouch42_out import NO_ROOM, cancel_letter, is_taker
 from openoutcry.order_entry.risk_reasons import code as risk_code
+from openoutcry.order_entry.rows import OrderRow
+from openoutcry.order_entry.session import SessionBlock
 from openoutcry.wire.big_endian import (
     load_any32,
     load_any64,
@@ -21,7 +24,7 @@ from openoutcry.wire.enums import ErrorBit, EventFlag, EventKind, OrderType, Rea
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
 from openoutcry.wire.messages import OPTIONS50, OUCH50
-from openoutcry.wire.records import ORDER
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 _OUT = {message.kind: message for message in OUCH50.server}
 _ACCEPTED, _REPLACED, _CANCELED, _AIQ, _EXECUTED = (_OUT[kind].at for kind in "AUCDE")
@@ -31,7 +34,6 @@ _SIZE_A, _SIZE_U, _SIZE_C, _SIZE_D, _SIZE_E = (_OUT[kind].size_bytes for kind in
 _SIZE_T, _SIZE_M, _SIZE_J, _SIZE_I, _SIZE_R = (_OUT[kind].size_bytes for kind in "TMJIR")
 _SIZE_X, _SIZE_G, _SIZE_Q = (_OUT[kind].size_bytes for kind in "XGQ")
 _TIMESTAMP, _USER_REF = _ACCEPTED.timestamp, _ACCEPTED.user_ref
-_ORDER_QTY = ORDER.offsets["qty_lots"]
 _OPTION = {option.field.name: option for option in OPTIONS50}
 MAX_BYTES = _SIZE_U + 2 * len(OPTIONS50) + sum(o.field.size_bytes for o in OPTIONS50)
 
@@ -111,16 +113,18 @@ _GATEWAY_CODE = tuple(
 
 
 @kernel
-def encode(event: int, row: int, session: int, note: int, out: int, room: int) -> int:
+def encode(
+    event: EventRecord, row: OrderRow, session: SessionBlock, note: Note, out: int, room: int
+) -> int:
     """As ouch42_out.encode."""
     if room < MAX_BYTES:
         return NO_ROOM
-    kind = load_u8(event + ouch.KIND)
+    kind = event.kind
     if kind == _K_ACCEPTED:
         return _accepted(event, row, session, note, out)
     if kind == _K_FILLED:
         size = _begin(out, _SIZE_E, _E, session, load_u32(row + rows.TOKEN))
-        store_be32(out + _EXECUTED.quantity, ouch.quantity32(load_i64(event + ouch.QTY)))
+        store_be32(out + _EXECUTED.quantity, ouch.quantity32(event.qty_lots))
         store_be64(out + _EXECUTED.price, ouch.event_price4(event, session))
         store_u8(out + _EXECUTED.liquidity, ouch.liquidity(event, row))
         store_be64(out + _EXECUTED.match, ouch.match_number(event))
@@ -136,8 +140,8 @@ def encode(event: int, row: int, session: int, note: int, out: int, room: int) -
         return _restated(event, row, session, out)
     if kind in (_K_REPEGGED, _K_CONVERTED):
         return _priority(event, row, session, out)
-    if kind == _K_COMPLETED and note != 0 and load_u8(note + notes.MESSAGE) == _C:
-        size = _begin(out, _SIZE_X, _X, session, load_i64(note + notes.CLIENT_SEQ))
+    if kind == _K_COMPLETED and note != 0 and note.message == _C:
+        size = _begin(out, _SIZE_X, _X, session, note.client_seq)
         store_any32(out + _MASS.firm, load_any32(note + ouch50_in.OPTIONS + ouch50_in.FIRM))
         store_any64(out + _MASS.symbol, load_any64(note + ouch50_in.MASS_SYMBOL))
         return size
@@ -145,7 +149,7 @@ def encode(event: int, row: int, session: int, note: int, out: int, room: int) -
 
 
 @kernel
-def _begin(out: int, size: int, kind: int, session: int, user_ref: int) -> int:
+def _begin(out: int, size: int, kind: int, session: SessionBlock, user_ref: int) -> int:
     store_u8(out, kind)
     store_be64(out + _TIMESTAMP, ouch.timestamp(session))
     store_be32(out + _USER_REF, user_ref)
@@ -153,8 +157,8 @@ def _begin(out: int, size: int, kind: int, session: int, user_ref: int) -> int:
 
 
 @kernel
-def _price4(event: int, row: int, session: int) -> int:
-    is_market = load_u8(row + rows.ORDER_TYPE) == _MARKET
+def _price4(event: EventRecord, row: OrderRow, session: SessionBlock) -> int:
+    is_market = row.order_type == _MARKET
     return ouch.MARKET_PRICE4 if is_market else ouch.event_price4(event, session)
 
 
@@ -194,15 +198,15 @@ def _letter_option(at: int, tag: int, letter: int) -> int:
 
 
 @kernel
-def _accepted(event: int, row: int, session: int, note: int, out: int) -> int:
+def _accepted(event: EventRecord, row: OrderRow, session: SessionBlock, note: int, out: int) -> int:
     """Its options are those of the order, in the order of their tags."""
     own = row + rows.OWN
-    reference = load_i64(event + ouch.SEQ)
+    reference = event.seq
     store_i64(row + ouch.REFERENCE, reference)
     _begin(out, _SIZE_A, _A, session, load_u32(row + rows.TOKEN))
     store_u8(out + _ACCEPTED.side, load_u8(own + ouch50_in.SIDE))
-    store_be32(out + _ACCEPTED.quantity, ouch.quantity32(load_i64(event + ouch.QTY)))
-    store_any64(out + _ACCEPTED.symbol, ouch.pad(load_i64(row + rows.SYMBOL)))
+    store_be32(out + _ACCEPTED.quantity, ouch.quantity32(event.qty_lots))
+    store_any64(out + _ACCEPTED.symbol, ouch.pad(row.symbol))
     store_be64(out + _ACCEPTED.price, _price4(event, row, session))
     store_u8(out + _ACCEPTED.time_in_force, load_u8(own + ouch50_in.TIF))
     store_u8(out + _ACCEPTED.display, load_u8(own + ouch50_in.DISPLAY))
@@ -231,20 +235,20 @@ def _accepted(event: int, row: int, session: int, note: int, out: int) -> int:
 
 
 @kernel
-def _replaced(event: int, row: int, session: int, note: int, out: int) -> int:
+def _replaced(event: EventRecord, row: OrderRow, session: SessionBlock, note: int, out: int) -> int:
     if note == 0:
         return 0
     own = row + rows.OWN
-    reference = load_i64(event + ouch.SEQ)
+    reference = event.seq
     before = load_i64(row + ouch.REFERENCE)
-    if load_u8(event + ouch.FLAGS) & _KEPT_PLACE and before != 0:
+    if event.flags & _KEPT_PLACE and before != 0:
         reference = before
     store_i64(row + ouch.REFERENCE, reference)
     size = _begin(out, _SIZE_U, _U, session, load_u32(note + notes.ORIG))
     store_be32(out + _REPLACED.user_ref, load_u32(row + rows.TOKEN))
     store_u8(out + _REPLACED.side, load_u8(own + ouch50_in.SIDE))
-    store_be32(out + _REPLACED.quantity, ouch.quantity32(load_i64(event + ouch.LEAVES)))
-    store_any64(out + _REPLACED.symbol, ouch.pad(load_i64(row + rows.SYMBOL)))
+    store_be32(out + _REPLACED.quantity, ouch.quantity32(event.leaves_lots))
+    store_any64(out + _REPLACED.symbol, ouch.pad(row.symbol))
     store_be64(out + _REPLACED.price, _price4(event, row, session))
     store_u8(out + _REPLACED.time_in_force, load_u8(own + ouch50_in.TIF))
     store_u8(out + _REPLACED.display, load_u8(own + ouch50_in.DISPLAY))
@@ -259,24 +263,24 @@ def _replaced(event: int, row: int, session: int, note: int, out: int) -> int:
 
 
 @kernel
-def _canceled(event: int, row: int, session: int, note: int, out: int) -> int:
-    user_ref, gone = load_u32(row + rows.TOKEN), ouch.quantity32(load_i64(event + ouch.QTY))
+def _canceled(event: EventRecord, row: int, session: SessionBlock, note: Note, out: int) -> int:
+    user_ref, gone = load_u32(row + rows.TOKEN), ouch.quantity32(event.qty_lots)
     ouch.count_reduction(event, row)
-    if load_u8(event + ouch.REASON) == _SELF_TRADE:
+    if event.reason == _SELF_TRADE:
         size = _begin(out, _SIZE_D, _D, session, user_ref)
         store_be32(out + _AIQ.quantity, gone)
         store_u8(out + _AIQ.reason, _Q)
         store_be32(out + _AIQ.prevented, gone)
         store_be64(out + _AIQ.price, ouch.event_price4(event, session))
         store_u8(out + _AIQ.liquidity, _R if is_taker(event, note) else _A)
-        mode = load_i64(session + ouch.SELF_TRADE_WORD)
+        mode = session.self_trade
         store_u8(out + _AIQ.strategy, ouch.STRATEGY_LETTER[mode & 7])
         return size
-    is_reduced = load_u8(event + ouch.KIND) == _K_REDUCED
-    if is_reduced and note != 0 and load_u8(note + notes.MESSAGE) == _M:
+    is_reduced = event.kind == _K_REDUCED
+    if is_reduced and note != 0 and note.message == _M:
         side = load_u8(note + notes.OWN + ouch50_in.SIDE)
         store_u8(row + rows.OWN + ouch50_in.SIDE, side)
-        return _modified(session, user_ref, side, load_i64(event + ouch.LEAVES), out)
+        return _modified(session, user_ref, side, event.leaves_lots, out)
     size = _begin(out, _SIZE_C, _C, session, user_ref)
     store_be32(out + _CANCELED.quantity, gone)
     store_u8(out + _CANCELED.reason, cancel_letter(event, note))
@@ -284,7 +288,7 @@ def _canceled(event: int, row: int, session: int, note: int, out: int) -> int:
 
 
 @kernel
-def _modified(session: int, user_ref: int, side: int, leaves: int, out: int) -> int:
+def _modified(session: SessionBlock, user_ref: int, side: int, leaves: int, out: int) -> int:
     size = _begin(out, _SIZE_M, _M, session, user_ref)
     store_u8(out + _MODIFIED.side, side)
     store_be32(out + _MODIFIED.quantity, ouch.quantity32(leaves))
@@ -292,10 +296,10 @@ def _modified(session: int, user_ref: int, side: int, leaves: int, out: int) -> 
 
 
 @kernel
-def _priority(event: int, row: int, session: int, out: int) -> int:
-    if load_u8(event + ouch.FLAGS) & _WAITING:
+def _priority(event: EventRecord, row: int, session: SessionBlock, out: int) -> int:
+    if event.flags & _WAITING:
         return 0
-    reference = load_i64(event + ouch.SEQ)
+    reference = event.seq
     store_i64(row + ouch.REFERENCE, reference)
     size = _begin(out, _SIZE_T, _T, session, load_u32(row + rows.TOKEN))
     store_be64(out + _PRIORITY.price, ouch.event_price4(event, session))
@@ -305,26 +309,26 @@ def _priority(event: int, row: int, session: int, out: int) -> int:
 
 
 @kernel
-def _restated(event: int, row: int, session: int, out: int) -> int:
+def _restated(event: EventRecord, row: int, session: SessionBlock, out: int) -> int:
     """An iceberg's next slice: the number it has in market data, and how much it shows."""
-    reference = load_i64(event + ouch.SEQ)
+    reference = event.seq
     store_i64(row + ouch.REFERENCE, reference)
     size = _begin(out, _SIZE_R, _R, session, load_u32(row + rows.TOKEN))
     store_u8(out + _RESTATED.reason, _R)
     at = out + size
     store_be64(_option(at, _T_SECONDARY, 8), reference)
     at += 10
-    store_be32(_option(at, _T_DISPLAYED, 4), ouch.quantity32(load_i64(event + ouch.QTY)))
+    store_be32(_option(at, _T_DISPLAYED, 4), ouch.quantity32(event.qty_lots))
     store_be16(out + _RESTATED.appendage_bytes, 16)
     return size + 16
 
 
 @kernel
-def _rejected(event: int, row: int, session: int, note: int, out: int) -> int:
+def _rejected(event: EventRecord, row: int, session: SessionBlock, note: Note, out: int) -> int:
     """As of OUCH 4.2; a mass cancel that the core rejects is a Rejected, too."""
     if note == 0:
         return 0
-    message, reason = load_u8(note + notes.MESSAGE), load_u8(event + ouch.REASON)
+    message, reason = note.message, event.reason
     if message in (_O, _U, _C):
         if message == _U and reason == _UNKNOWN_ORDER:
             return 0
@@ -341,11 +345,11 @@ def _rejected(event: int, row: int, session: int, note: int, out: int) -> int:
 
 
 @kernel
-def _reject(session: int, note: int, code: int, out: int) -> int:
-    size = _begin(out, _SIZE_J, _J, session, load_i64(note + notes.CLIENT_SEQ))
+def _reject(session: SessionBlock, note: Note, code: int, out: int) -> int:
+    size = _begin(out, _SIZE_J, _J, session, note.client_seq)
     store_be16(out + _REJECTED.reason, code)
     own = note + notes.OWN
-    if load_u8(note + notes.MESSAGE) in (_O, _U):
+    if note.message in (_O, _U):
         ouch.copy14(out + _REJECTED.clordid, own + ouch50_in.CLORDID)
     else:
         store_any64(out + _REJECTED.clordid, ouch.SPACES)
@@ -354,16 +358,16 @@ def _reject(session: int, note: int, code: int, out: int) -> int:
 
 
 @kernel
-def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
+def refuse(note: Note, order: OrderRecord, session: SessionBlock, out: int, room: int) -> int:
     """As ouch42_out.refuse; disable, enable and query are answered in this way, too."""
     if room < MAX_BYTES:
         return NO_ROOM
-    message, refused = load_u8(note + notes.MESSAGE), load_u8(note + notes.REFUSED)
+    message, refused = note.message, note.refused
     if refused == _R_QUERIED:
-        return _begin(out, _SIZE_Q, _Q, session, load_i64(note + notes.CLIENT_SEQ))
+        return _begin(out, _SIZE_Q, _Q, session, note.client_seq)
     if refused in (_R_DISABLE, _R_ENABLE):
         kind = _G if refused == _R_DISABLE else _K
-        size = _begin(out, _SIZE_G, kind, session, load_i64(note + notes.CLIENT_SEQ))
+        size = _begin(out, _SIZE_G, kind, session, note.client_seq)
         store_any32(out + _ENTRY.firm, load_any32(note + ouch50_in.OPTIONS + ouch50_in.FIRM))
         return size
     if message in (_X, _M):
@@ -372,5 +376,5 @@ def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
             return _begin(out, _SIZE_I, _I, session, orig)
         side = load_u8(note + notes.OWN + ouch50_in.SIDE)
         ouch.set_side(session, ouch50_in.SIDE, side)
-        return _modified(session, orig, side, load_i64(order + _ORDER_QTY), out)
+        return _modified(session, orig, side, order.qty_lots, out)
     return _reject(session, note, _REFUSAL_CODE[refused], out)

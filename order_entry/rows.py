@@ -15,13 +15,10 @@ import numpy as np
 
 from openoutcry.wire.enums import EventKind, Reason
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import Layout, area, i64, u8, u16
 from openoutcry.wire.memory import (
-    load_i64,
-    load_u8,
-    load_u16,
     load_u32,
     store_i64,
-    store_u8,
     store_u32,
 )
 from openoutcry.wire.order_ids import SESSION_ORDER_IDS
@@ -52,19 +49,54 @@ previous: places, from 1, of the neighbours among its session's live rows, oldes
 assert ROW_DTYPE.itemsize == ROW_BYTES
 
 _OFFSETS = {name: int(field[1]) for name, field in (ROW_DTYPE.fields or {}).items()}
-ORDER_ID, QTY, LEAVES, PRICE = (
-    _OFFSETS[n] for n in ("order_id", "qty_lots", "leaves_lots", "price_ticks")
-)
-CUM, CUM_VALUE, AUX, SYMBOL = (_OFFSETS[n] for n in ("cum_lots", "cum_value", "aux", "symbol"))
-SESSION, PROTOCOL, STATE, SIDE = (_OFFSETS[n] for n in ("session", "protocol", "state", "side"))
-ORDER_TYPE, TIME_IN_FORCE, TOKEN_BYTES, CLIENT_SEQ = (
-    _OFFSETS[n] for n in ("order_type", "time_in_force", "token_bytes", "client_seq")
-)
-TOKEN, OWN, CHAIN, INSTRUMENT = (_OFFSETS[n] for n in ("token", "own", "chain", "instrument"))
-FLAGS, MORE, REPLACED_BY, NAMED_BY, NUMBER, CURRENT = (
-    _OFFSETS[n] for n in ("flags", "more", "replaced_by", "named_by", "number", "current")
-)
-WAS_REJECTED, HAS_EXPIRED, WAITS = (_OFFSETS[n] for n in ("rejected", "expired", "waits"))
+
+
+class OrderRow(Layout, size_bytes=256):
+    """What a session knows of an order."""
+
+    order_id: int = i64("the core's")
+    qty: int = i64("quantity, lots")
+    leaves: int = i64("open lots, as of the last event reported")
+    price: int = i64("price, ticks")
+    cum: int = i64("executed lots")
+    cum_value: int = i64("their value, lots times ticks")
+    aux: int = i64("second price, quantity or time")
+    symbol: int = i64("as it is in a record")
+    session: int = u16("index of the session")
+    protocol: int = u8("a ``Protocol``")
+    state: int = u8("FREE, SENT, OPEN, DONE")
+    side: int = u8("Side")
+    order_type: int = u8("OrderType")
+    time_in_force: int = u8("TimeInForce")
+    token_bytes: int = u8("length of the token")
+    client_seq: int = i64("the client's own number of the message")
+    token: int = area(40, "the client's name of the order")
+    own: int = area(24, "the protocol's own")
+    chain: int = i64("number of the order that this one replaced, 0: none")
+    instrument: int = u16("instrument index")
+    flags: int = u16("the protocol's own")
+    was_rejected: int = u16("1: the core rejected what the row was for")
+    has_expired: int = u16("1: the order ended because its time was over")
+    more: int = area(40, "the protocol's own")
+    waits: int = u16("1: it was reported that the new order waits at the speed bump")
+    replaced_by: int = i64("number of the last replace of this row that was sent, 0: none", at=224)
+    named_by: int = i64("lane sequence of the last command whose answer speaks of this row")
+    number: int = i64("this row's")
+    current: int = i64("in a root: number of the order's newest accepted row, 0: itself")
+
+
+QTY = OrderRow.offset("qty")
+PRICE = OrderRow.offset("price")
+SYMBOL = OrderRow.offset("symbol")
+PROTOCOL = OrderRow.offset("protocol")
+ORDER_TYPE = OrderRow.offset("order_type")
+TIME_IN_FORCE = OrderRow.offset("time_in_force")
+TOKEN = OrderRow.offset("token")
+OWN = OrderRow.offset("own")
+INSTRUMENT = OrderRow.offset("instrument")
+FLAGS = OrderRow.offset("flags")
+MORE = OrderRow.offset("more")
+
 NEXT, PREVIOUS = _OFFSETS["next"], _OFFSETS["previous"]
 
 FREE, SENT, OPEN, DONE = range(4)
@@ -79,14 +111,14 @@ NUMBER_MASK = ORDER_BIT - 1
 
 
 @kernel
-def row_of(rows: int, mask: int, number: int) -> int:
+def row_of(rows: int, mask: int, number: int) -> OrderRow:
     """Address of the row where the order ``number`` stands or stood."""
-    return rows + ROW_BYTES * (number & mask)
+    return OrderRow(rows + ROW_BYTES * (number & mask))
 
 
 @kernel
-def is_live(row: int) -> bool:
-    state = load_u8(row + STATE)
+def is_live(row: OrderRow) -> bool:
+    state = row.state
     return SENT <= state <= OPEN
 
 
@@ -97,19 +129,19 @@ def place_of(rows: int, row: int) -> int:
 
 
 @kernel
-def row_at(rows: int, place: int) -> int:
+def row_at(rows: int, place: int) -> OrderRow:
     """Address of the row at a place, from 1; 0 at none."""
-    return rows + ROW_BYTES * (place - 1) if place != 0 else 0
+    return OrderRow(rows + ROW_BYTES * (place - 1) if place != 0 else 0)
 
 
 @kernel
-def first_row(rows: int, ends: int) -> int:
+def first_row(rows: int, ends: int) -> OrderRow:
     """Address of the first row of the list whose ends are at ``ends``, 0 if there is none."""
     return row_at(rows, load_u32(ends))
 
 
 @kernel
-def next_row(rows: int, row: int) -> int:
+def next_row(rows: int, row: int) -> OrderRow:
     """Address of the row behind this one in its session's list, 0 at the end."""
     return row_at(rows, load_u32(row + NEXT))
 
@@ -125,7 +157,7 @@ def join_rows(rows: int, ends: int, row: int) -> None:
 
 
 @kernel_outlined
-def finish_row(rows: int, ends: int, row: int) -> None:
+def finish_row(rows: int, ends: int, row: OrderRow) -> None:
     """Nothing more will come of the row: if it lived, it leaves its session's list."""
     if is_live(row):
         following, previous = load_u32(row + NEXT), load_u32(row + PREVIOUS)
@@ -137,13 +169,13 @@ def finish_row(rows: int, ends: int, row: int) -> None:
             assert load_u32(behind) == mine, "from both sides"
         store_u32(ends if previous == 0 else row_at(rows, previous) + NEXT, following)
         store_u32(ends + 4 if following == 0 else row_at(rows, following) + PREVIOUS, previous)
-    store_u8(row + STATE, DONE)
+    row.state = DONE
 
 
 @kernel
-def is_waiting(row: int) -> bool:
+def is_waiting(row: OrderRow) -> bool:
     """The new order waits at the speed bump, as far as was reported."""
-    return load_u8(row + STATE) == SENT and load_u16(row + WAITS) != 0
+    return row.state == SENT and row.waits != 0
 
 
 @kernel
@@ -153,10 +185,10 @@ def is_expiry(kind: int, reason: int) -> bool:
 
 
 @kernel
-def is_being_replaced(rows: int, mask: int, row: int) -> bool:
+def is_being_replaced(rows: int, mask: int, row: OrderRow) -> bool:
     """A replace of the order by this name is under way: if it is accepted, the name is over."""
-    new = find_row(rows, mask, load_i64(row + REPLACED_BY))
-    return new != 0 and load_u8(new + STATE) == SENT
+    new = find_row(rows, mask, row.replaced_by)
+    return new != 0 and new.state == SENT
 
 
 @kernel
@@ -168,81 +200,81 @@ def next_number(rows: int, mask: int, last: int, answered_seq: int) -> int:
     """
     for number in range(last + 1, last + mask + 2):
         row = row_of(rows, mask, number)
-        named_by = load_i64(row + NAMED_BY)
+        named_by = row.named_by
         if not is_live(row) and (named_by == 0 or named_by < answered_seq):
             return number
     return 0
 
 
 @kernel
-def take_row(rows: int, mask: int, number: int) -> int:
+def take_row(rows: int, mask: int, number: int) -> OrderRow:
     """Make the row of ``number`` an empty one, and say its number; returns its address."""
     row = row_of(rows, mask, number)
     if VERIFY:
         assert number > 0, "order numbers begin at 1"
-        assert number > load_i64(row + NUMBER), "numbers are counted up: a row's only grow"
+        assert number > row.number, "numbers are counted up: a row's only grow"
         assert not is_live(row), "a live order keeps its row"
     for offset in range(0, ROW_BYTES, 8):
         store_i64(row + offset, 0)
-    store_i64(row + NUMBER, number)
+    row.number = number
     return row
 
 
 @kernel
-def find_row(rows: int, mask: int, number: int) -> int:
+def find_row(rows: int, mask: int, number: int) -> OrderRow:
     """Address of the row of the order ``number``, 0 if its row is another's by now."""
     row = row_of(rows, mask, number)
-    if number <= 0 or load_i64(row + NUMBER) != number:
-        return 0
+    if number <= 0 or row.number != number:
+        return OrderRow(0)
     return row
 
 
 @kernel
-def current_row(rows: int, mask: int, order_id: int) -> int:
+def current_row(rows: int, mask: int, order_id: int) -> OrderRow:
     """Address of the newest accepted row of a core order; 0 if it is no order of a session's."""
     if order_id & ORDER_BIT == 0 or order_id < 0:
-        return 0
+        return OrderRow(0)
     root = find_row(rows, mask, order_id & NUMBER_MASK)
     if root == 0:
-        return 0
-    current = load_i64(root + CURRENT)
+        return OrderRow(0)
+    current = root.current
     if current == 0:
         return root
     row = find_row(rows, mask, current)
     if VERIFY:
-        assert current > load_i64(root + NUMBER), "an order's later rows have higher numbers"
-        assert row == 0 or load_i64(row + ORDER_ID) == order_id, "its current row is the order's"
-        assert row == 0 or load_u16(row + SESSION) == load_u16(root + SESSION), "nobody else's"
+        assert current > root.number, "an order's later rows have higher numbers"
+        assert row == 0 or row.order_id == order_id, "its current row is the order's"
+        assert row == 0 or row.session == root.session, "nobody else's"
     return row
 
 
 @kernel_outlined
-def told_row(rows: int, mask: int, row: int) -> int:
+def told_row(rows: int, mask: int, row: OrderRow) -> OrderRow:
     """Address of the row that says how the order is that goes or went by the name of ``row``: that
     of its newest name, which a replace that still waits has not become; 0 for a replace that was
     rejected, or if nothing is known of it any more."""
-    if row == 0 or (load_u8(row + STATE) == SENT and load_i64(row + CHAIN) == 0):
+    if row == 0 or (row.state == SENT and row.chain == 0):
         return row
-    root_number = load_i64(row + ORDER_ID) & NUMBER_MASK
-    if load_u16(row + WAS_REJECTED) != 0:
-        return row if root_number == load_i64(row + NUMBER) else 0
+    root_number = row.order_id & NUMBER_MASK
+    if row.was_rejected != 0:
+        return OrderRow(row if root_number == row.number else 0)
     root = find_row(rows, mask, root_number)
     if root == 0:
-        return row if load_i64(row + REPLACED_BY) == 0 else 0
-    current = load_i64(root + CURRENT)
+        return OrderRow(row if row.replaced_by == 0 else 0)
+    current = root.current
     return root if current == 0 else find_row(rows, mask, current)
 
 
 @kernel_outlined
-def name_order(rows: int, mask: int, row: int, lane_seq: int) -> None:
+def name_order(rows: int, mask: int, row: OrderRow, lane_seq: int) -> None:
     """An answer still to come, to the command ``lane_seq``, speaks of the order that goes by the
     name of ``row``: every row stays by which it may go until then."""
-    store_i64(row + NAMED_BY, lane_seq)
-    order_id = load_i64(row + ORDER_ID)
+    row.named_by = lane_seq
+    order_id = row.order_id
     root = find_row(rows, mask, order_id & NUMBER_MASK)
     if root != 0:
-        store_i64(root + NAMED_BY, lane_seq)
+        root.named_by = lane_seq
     newer = current_row(rows, mask, order_id)
     while newer != 0:
-        store_i64(newer + NAMED_BY, lane_seq)
-        newer = find_row(rows, mask, load_i64(newer + REPLACED_BY))
+        newer.named_by = lane_seq
+        newer = find_row(rows, mask, newer.replaced_by)

@@ -14,97 +14,187 @@ import numpy.typing as npt
 
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, mul_wrapping
+from openoutcry.wire.layout import Layout, area, i64
+from openoutcry.wire.memory import mul_wrapping
 
 BLOCK_BYTES = 4096
 PROTOCOL_WORDS = 512
-NAME = 480
-"""16 bytes: the session's name, padded with spaces."""
+
+
+class SessionBlock(Layout, size_bytes=4096):
+    """A session's block."""
+
+    index: int = i64("index of the session, from 1")
+    participant: int = i64("its participant")
+    protocol: int = i64("a ``Protocol``")
+    fd: int = i64("of the connection, -1 without one")
+    state: int = i64("DISCONNECTED, CONNECTED, ENDING")
+    generation: int = i64("connections so far")
+    in_seq: int = i64("FIX: next MsgSeqNum that is expected")
+    out_seq: int = i64("FIX: next MsgSeqNum that is sent")
+    last_in_ns: int = i64("when something came last, CLOCK_MONOTONIC")
+    last_out_ns: int = i64("when something was sent last")
+    symbols: int = i64("address of the symbol table")
+    symbol_mask: int = i64("its entries, less one")
+    instruments: int = i64("address of its rows by instrument index")
+    instrument_count: int = i64("how many there are")
+    day_start_ns: int = i64("local midnight of the trading day, ns since the epoch")
+    rx_ts_ns: int = i64(
+        "while encoding: sequenced time of the causing command, ns since the epoch,"
+    )
+    cause_seq: int = i64("and its sequence")
+    stream: int = i64("address of the stream store (stream.py)")
+    sent_bytes: int = i64("bytes of the stream that this connection was sent")
+    side_length: int = i64("bytes at ``side`` that are still to be sent,")
+    side_at: int = i64("from here on")
+    input: int = i64("address of the bytes received")
+    input_length: int = i64("how many there are")
+    input_capacity: int = i64("how many fit")
+    heartbeat_ns: int = i64("a heartbeat is sent after so long without another message")
+    timeout_ns: int = i64("a connection that sends nothing for so long is lost")
+    grace_ns: int = i64("orders of a lost connection are kept for so long")
+    cancel_mode: int = i64("spec.CancelOnDisconnect")
+    lost_ns: int = i64(
+        "since when (it may be negative) its connection is lost and its orders wait, 0: not"
+    )
+    throttle_ns: int = i64("time a token, 0: no throttle")
+    throttle_burst: int = i64("tokens that the bucket holds")
+    throttle_at: int = i64(
+        "theoretical arrival time: when the bucket was or will be empty by count"
+    )
+    throttle_policy: int = i64("what happens to a message without a token")
+    max_open: int = i64("most open orders, 0: no limit")
+    open_orders: int = i64("orders sent and not yet done")
+    queue_bytes: int = i64("unsent bytes after which a slow reader is disconnected")
+    alone: int = i64("1: its participant's orders come by no other session and not by packets")
+    messages: int = i64("application messages so far")
+    refused: int = i64("of these, refused ones")
+    throttled: int = i64("of these, refused or delayed by the throttle")
+    faults: int = i64("connections ended because of what came")
+    slow: int = i64("connections ended because the client did not read")
+    entry: int = i64("while encoding: entries of the stream so far")
+    logged_out: int = i64(
+        "1: the client logged out, or never logged in; 0: its connection lives or was lost"
+    )
+    dirty: int = i64("1: it is on the list of those that have something to send")
+    caught_up: int = i64("bytes of the stream when this connection began")
+    pending: int = i64("1: whole messages may wait at ``input``")
+    sweep: int = i64(
+        "next row to look at, from 1 on, while orders are cancelled one by one; 0: none are"
+    )
+    sweep_end: int = i64("row after the last one")
+    named: int = i64("while encoding a refusal: row of the order that its message names, 0: none")
+    switch: int = i64("what the operator asks for: SWITCH_OFF, SWITCH_ON, 0: nothing")
+    killed: int = i64("1: the operator has switched the session off")
+    excess_at: int = i64("as ``throttle_at``, of the bucket for what the throttle has no token for")
+    source: int = i64("first half of the peer's IPv6 address (IPv4: mapped)")
+    source_low: int = i64("and the second half")
+    source_port: int = i64("the peer's port")
+    untold: int = i64("1: the journal does not know of this connection yet")
+    event_seq: int = i64("while encoding a refusal: sequence of the event that reports it")
+    waiting_since: int = i64(
+        "since when input has had to wait for a token or for room, 0: it has not"
+    )
+    self_trade: int = i64("SelfTrade of orders whose message names none")
+    name: int = area(16, "the session's name, padded with spaces")
+    side: int = area(
+        1024, "what goes out beside the stream: heartbeats, answers to logins", at=1024
+    )
+    logins: int = area(
+        1024,
+        "refused logins: a word a reason of the acceptor's; of index 0 those that named no session",
+    )
+    locked_until_ns: int = i64(
+        "CLOCK_MONOTONIC until which an address is locked out, as of the last failure"
+    )
+
+
+INDEX = SessionBlock.offset("index")
+PARTICIPANT = SessionBlock.offset("participant")
+PROTOCOL = SessionBlock.offset("protocol")
+FD = SessionBlock.offset("fd")
+STATE = SessionBlock.offset("state")
+GENERATION = SessionBlock.offset("generation")
+IN_SEQ = SessionBlock.offset("in_seq")
+OUT_SEQ = SessionBlock.offset("out_seq")
+SYMBOLS = SessionBlock.offset("symbols")
+SYMBOL_MASK = SessionBlock.offset("symbol_mask")
+INSTRUMENTS = SessionBlock.offset("instruments")
+INSTRUMENT_COUNT = SessionBlock.offset("instrument_count")
+DAY_START_NS = SessionBlock.offset("day_start_ns")
+RX_TS_NS = SessionBlock.offset("rx_ts_ns")
+CAUSE_SEQ = SessionBlock.offset("cause_seq")
+STREAM = SessionBlock.offset("stream")
+SIDE_LENGTH = SessionBlock.offset("side_length")
+INPUT = SessionBlock.offset("input")
+INPUT_LENGTH = SessionBlock.offset("input_length")
+INPUT_CAPACITY = SessionBlock.offset("input_capacity")
+HEARTBEAT_NS = SessionBlock.offset("heartbeat_ns")
+TIMEOUT_NS = SessionBlock.offset("timeout_ns")
+GRACE_NS = SessionBlock.offset("grace_ns")
+CANCEL_MODE = SessionBlock.offset("cancel_mode")
+LOST_NS = SessionBlock.offset("lost_ns")
+THROTTLE_NS = SessionBlock.offset("throttle_ns")
+THROTTLE_BURST = SessionBlock.offset("throttle_burst")
+THROTTLE_AT = SessionBlock.offset("throttle_at")
+THROTTLE_POLICY = SessionBlock.offset("throttle_policy")
+MAX_OPEN = SessionBlock.offset("max_open")
+OPEN_ORDERS = SessionBlock.offset("open_orders")
+QUEUE_BYTES = SessionBlock.offset("queue_bytes")
+ALONE = SessionBlock.offset("alone")
+MESSAGES = SessionBlock.offset("messages")
+REFUSED = SessionBlock.offset("refused")
+THROTTLED = SessionBlock.offset("throttled")
+FAULTS = SessionBlock.offset("faults")
+SLOW = SessionBlock.offset("slow")
+ENTRY = SessionBlock.offset("entry")
+LOGGED_OUT = SessionBlock.offset("logged_out")
+DIRTY = SessionBlock.offset("dirty")
+PENDING = SessionBlock.offset("pending")
+SWEEP = SessionBlock.offset("sweep")
+SWITCH = SessionBlock.offset("switch")
+KILLED = SessionBlock.offset("killed")
+EXCESS_AT = SessionBlock.offset("excess_at")
+SOURCE = SessionBlock.offset("source")
+EVENT_SEQ = SessionBlock.offset("event_seq")
+WAITING_SINCE = SessionBlock.offset("waiting_since")
+SELF_TRADE = SessionBlock.offset("self_trade")
+NAME = SessionBlock.offset("name")
+SIDE = SessionBlock.offset("side")
+LOGINS = SessionBlock.offset("logins")
+LOCKED_UNTIL_NS = SessionBlock.offset("locked_until_ns")
+
 OWN_ROWS = 496
 """Ends of the list of the session's live rows (rows.py): places of the first and the last, four
 bytes each."""
 ASKED_AGAIN = 504
 """Messages that what came last has sent again: they are charged like messages that come."""
-SIDE = 1024
-LOGINS = 2048
-"""A word for each reason of the doorman's: logins that were refused for it; of index 0 those that
-named no session."""
-LOCKED_UNTIL_NS = 3072
-"""CLOCK_MONOTONIC until which some address is locked out, as of the last failure."""
-(
-    INDEX,  # from 1
-    PARTICIPANT,
-    PROTOCOL,
-    FD,  # of the connection, -1 without one
-    STATE,  # DISCONNECTED, CONNECTED, ENDING
-    GENERATION,  # connections so far
-    IN_SEQ,  # FIX: next MsgSeqNum that is expected
-    OUT_SEQ,  # FIX: next MsgSeqNum that is sent
-    LAST_IN_NS,  # CLOCK_MONOTONIC
-    LAST_OUT_NS,
-    SYMBOLS,  # address of the symbol table, see below
-    SYMBOL_MASK,
-    INSTRUMENTS,  # address of its rows by instrument index
-    INSTRUMENT_COUNT,
-    DAY_START_NS,  # local midnight of the trading day, ns since the epoch
-    RX_TS_NS,  # while encoding: sequenced time of the causing command, ns since the epoch
-    CAUSE_SEQ,  # and its sequence
-    STREAM,  # address of the stream store (stream.py)
-    SENT_BYTES,  # of the stream, to this connection
-    SIDE_LENGTH,  # bytes at SIDE that are still to be sent,
-    SIDE_AT,  # from here on
-    INPUT,  # address of the bytes received,
-    INPUT_LENGTH,  # how many there are,
-    INPUT_CAPACITY,
-    HEARTBEAT_NS,
-    TIMEOUT_NS,
-    GRACE_NS,
-    CANCEL_MODE,  # spec.CancelOnDisconnect
-    LOST_NS,  # since when (it may be negative) it is lost and its orders wait for their fate, 0 not
-    THROTTLE_NS,  # a token each, 0 no throttle
-    THROTTLE_BURST,  # tokens the bucket holds
-    THROTTLE_AT,  # when the bucket was or will be empty by count: theoretical arrival time, ns
-    THROTTLE_POLICY,
-    MAX_OPEN,  # 0 no limit
-    OPEN_ORDERS,  # sent and not yet done
-    QUEUE_BYTES,  # unsent bytes after which a reader is disconnected
-    ALONE,  # 1: its participant's orders come by no other one, nor by packets
-    MESSAGES,  # counters from here on: application messages,
-    REFUSED,  # those of them that were refused,
-    THROTTLED,
-    FAULTS,  # connections ended because of what came
-    SLOW,  # and because nobody read
-    ENTRY,  # while encoding: entries of the stream so far
-    LOGGED_OUT,  # 1: it went in order, or never came; 0: its connection lives or was lost
-    DIRTY,  # it is on the list of those that have something to be sent
-    CAUGHT_UP,  # bytes of the stream when this connection began
-    PENDING,  # whole messages may wait at INPUT
-    SWEEP,  # next row to look at, from 1 on, while orders are cancelled one by one, 0 none
-    SWEEP_END,
-    NAMED,  # while encoding a refusal: row of the order that its message names, 0 none
-    SWITCH,  # the operator asks: SWITCH_OFF, SWITCH_ON, 0 nothing
-    KILLED,  # the operator has switched the session off
-    EXCESS_AT,  # as THROTTLE_AT, of the bucket for what the throttle's has no token for
-    SOURCE,  # whence the connection comes: 16 bytes of an IPv6 address (IPv4: mapped),
-    SOURCE_LOW,  # of which this is the second half,
-    SOURCE_PORT,  # and its port
-    UNTOLD,  # 1: the journal has not been told yet of this connection
-    EVENT_SEQ,  # while encoding a refusal: sequence of the event that tells of it
-    WAITING_SINCE,  # since when what came has had to wait for a token or for room, 0 it has not
-    SELF_TRADE,  # a SelfTrade: of each order whose message names none
-) = range(0, 8 * 60, 8)
 SWITCH_OFF, SWITCH_ON = 1, 2
 DISCONNECTED, CONNECTED, ENDING = range(3)
 FIX44, FIX42, FIX_DROP_COPY = (
     int(one) for one in (Protocol.FIX44, Protocol.FIX42, Protocol.FIX_DROP_COPY)
 )
 
-# A row of the symbol table.
-SYMBOL, SYMBOL_INSTRUMENT, SYMBOL_DECIMALS, SYMBOL_SCALE, SYMBOL_RULES = range(0, 40, 8)
-SYMBOL_BYTES = 40
-"""symbol as it stands in a record · instrument index · decimals of a tick · 10 ** (4 - decimals),
-what a tick is in ten-thousandths, 0 where ticks are finer than those · address of the instrument's
-row in the table of instruments, 0: it has no rules."""
+
+class SymbolRow(Layout, size_bytes=40):
+    """A row of the symbol table."""
+
+    symbol: int = i64("as it is in a record")
+    instrument: int = i64("instrument index")
+    decimals: int = i64("decimals of a tick")
+    scale: int = i64(
+        "10 ** (4 - decimals), a tick in ten-thousandths; 0: ticks are finer than those"
+    )
+    rules: int = i64(
+        "address of the instrument's row in the table of instruments, 0: it has no rules"
+    )
+
+
+SYMBOL_BYTES = SymbolRow.size_bytes
+SYMBOL = SymbolRow.offset("symbol")
+SYMBOL_INSTRUMENT = SymbolRow.offset("instrument")
+SYMBOL_SCALE = SymbolRow.offset("scale")
+
 SYMBOL_HASH = -7046029254386353131  # 2**64 / golden ratio, as a signed word
 
 
@@ -119,27 +209,27 @@ def symbol_place(symbol: int) -> int:
 
 
 @kernel
-def find_symbol(session: int, symbol: int) -> int:
+def find_symbol(session: SessionBlock, symbol: int) -> SymbolRow:
     """Address of the row of a symbol (the 8 bytes of a record's field, as a word); 0 if no
     instrument has it."""
-    mask, table = load_i64(session + SYMBOL_MASK), load_i64(session + SYMBOLS)
+    mask, table = session.symbol_mask, session.symbols
     place = symbol_place(symbol)
     for step in range(mask + 1):
-        row = table + SYMBOL_BYTES * (place + step & mask)
-        row_symbol = load_i64(row + SYMBOL)
+        row = SymbolRow(table + SYMBOL_BYTES * (place + step & mask))
+        row_symbol = row.symbol
         if row_symbol == symbol:
             return row
         if row_symbol == 0:
-            return 0
-    return 0
+            return SymbolRow(0)
+    return SymbolRow(0)
 
 
 @kernel
-def instrument_row(session: int, instrument: int) -> int:
+def instrument_row(session: SessionBlock, instrument: int) -> SymbolRow:
     """Address of the row of an instrument, by its index; 0 if there is none."""
-    if instrument < 0 or instrument >= load_i64(session + INSTRUMENT_COUNT):
-        return 0
-    return load_i64(session + INSTRUMENTS) + SYMBOL_BYTES * instrument
+    if instrument < 0 or instrument >= session.instrument_count:
+        return SymbolRow(0)
+    return SymbolRow(session.instruments + SYMBOL_BYTES * instrument)
 
 
 class Symbols:

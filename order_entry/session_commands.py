@@ -1,7 +1,6 @@
 """A session's message becomes a command: throttled, its names looked up, noted, put on the lane."""
 
 from openoutcry.order_entry import apply as a
-from openoutcry.order_entry import hall as h
 from openoutcry.order_entry import notes as n
 from openoutcry.order_entry import ouch, soupbin
 from openoutcry.order_entry import rows as r
@@ -13,7 +12,15 @@ from openoutcry.order_entry.faults import Fault, Kind, Refusal
 from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import words as f
 from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
+from openoutcry.order_entry.fix.words import FixSession
+from openoutcry.order_entry.hall import RegionHeader
+from openoutcry.order_entry.notes import Note
+from openoutcry.order_entry.rows import OrderRow
+from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
+from openoutcry.order_entry.stream import StreamHeader
+from openoutcry.order_entry.tokens import TokenTable
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract import words as w
 from openoutcry.ring import layout
@@ -24,13 +31,11 @@ from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     copy56,
     load_i64,
-    load_u8,
-    load_u16,
     store_i64,
     store_release,
     store_u8,
-    store_u16,
 )
+from openoutcry.wire.record_blocks import OrderRecord
 
 NEW, REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
 APPLICATION, IGNORE = int(Kind.APPLICATION), int(Kind.IGNORE)
@@ -62,53 +67,53 @@ MOST_DEBT_NS = 5_000_000_000
 
 
 @kernel
-def lane_room(context: int) -> int:
+def lane_room(context: SessionsContext) -> int:
     """Commands that may be put on the lane now."""
-    ring, mask = load_i64(context + x.LANE_RING), load_i64(context + x.LANE_MASK)
-    last = load_i64(load_i64(context + x.HALL) + h.LANE_SEQ)
-    if last + x.MESSAGES_A_TURN > load_i64(context + x.LANE_LIMIT):
-        store_i64(context + x.LANE_LIMIT, gate(ring) + mask + 1)
-    return load_i64(context + x.LANE_LIMIT) - last
+    ring, mask = context.lane_ring, context.lane_mask
+    last = RegionHeader(context.hall).lane_seq
+    if last + x.MESSAGES_A_TURN > context.lane_limit:
+        context.lane_limit = gate(ring) + mask + 1
+    return context.lane_limit - last
 
 
 @kernel
-def has_token(session: int, bucket: int, now: int) -> bool:
+def has_token(session: SessionBlock, bucket: int, now: int) -> bool:
     """The bucket (THROTTLE_AT, EXCESS_AT), by its theoretical arrival time: it is empty while that
     is more than a burst ahead."""
-    each = load_i64(session + s.THROTTLE_NS)
+    each = session.throttle_ns
     if each == 0:
         return True
-    return load_i64(session + bucket) - now <= each * (load_i64(session + s.THROTTLE_BURST) - 1)
+    return load_i64(session + bucket) - now <= each * (session.throttle_burst - 1)
 
 
 @kernel
-def may_enter(session: int, now: int) -> bool:
+def may_enter(session: SessionBlock, now: int) -> bool:
     """There is a token for a message or, where the excess is rejected, for its rejection: else it
     waits unread.  So a session puts no more into the sequence than twice its rate."""
     if has_token(session, s.THROTTLE_AT, now):
         return True
-    return load_i64(session + s.THROTTLE_POLICY) != QUEUE and has_token(session, s.EXCESS_AT, now)
+    return session.throttle_policy != QUEUE and has_token(session, s.EXCESS_AT, now)
 
 
 @kernel
-def may_take(session: int, now: int) -> bool:
+def may_take(session: FixSession, now: int) -> bool:
     """A FIX message may be taken: there is room for what answers it, and it need not wait."""
-    room = load_i64(session + f.OUT_CAPACITY) - load_i64(session + f.OUT_END)
+    room = session.out_capacity - session.out_end
     return room >= f.OUT_MIN_ROOM and may_enter(session, now)
 
 
 @kernel
-def take_token(session: int, now: int, is_cancel: bool) -> bool:
+def take_token(session: SessionBlock, now: int, is_cancel: bool) -> bool:
     """For a message that may enter; False: it is beyond the rate, and rejected.  No cancel is."""
     within = has_token(session, s.THROTTLE_AT, now)
     bucket = s.THROTTLE_AT if within else s.EXCESS_AT
-    each = load_i64(session + s.THROTTLE_NS)
+    each = session.throttle_ns
     store_i64(session + bucket, max(now, load_i64(session + bucket)) + each)
     return within or is_cancel
 
 
 @kernel_outlined
-def charge_session_message(session: int, kind: int, now: int) -> None:
+def charge_session_message(session: SessionBlock, kind: int, now: int) -> None:
     """A message that is no order's is charged as one, and for what it has sent again; the login
     itself is not."""
     if kind != LOGIN:
@@ -118,262 +123,266 @@ def charge_session_message(session: int, kind: int, now: int) -> None:
 
 
 @kernel
-def charge(session: int, now: int, messages: int) -> None:
+def charge(session: SessionBlock, now: int, messages: int) -> None:
     """Charge the session for ``messages`` that answer one message of its."""
-    debt_ns = min(load_i64(session + s.THROTTLE_NS) * (messages // ANSWERS_A_TOKEN), MOST_DEBT_NS)
-    at = max(now, load_i64(session + s.THROTTLE_AT))
-    store_i64(session + s.THROTTLE_AT, at + debt_ns if debt_ns > 0 else at)
+    debt_ns = min(session.throttle_ns * (messages // ANSWERS_A_TOKEN), MOST_DEBT_NS)
+    at = max(now, session.throttle_at)
+    session.throttle_at = at + debt_ns if debt_ns > 0 else at
 
 
 @kernel
-def is_cancel(session: int, order: int, note: int) -> bool:
+def is_cancel(session: SessionBlock, order: OrderRecord, note: Note) -> bool:
     """A decoded message cancels; OUCH's X becomes one, or a reduction, when its order is found."""
-    kind = load_u8(order + a.ORDER_KIND)
-    is_ouch = load_i64(session + s.PROTOCOL) <= OUCH50
-    return kind in (CANCEL, MASS_CANCEL) or (is_ouch and load_u8(note + n.MESSAGE) == OUCH_CANCEL)
+    kind = order.kind
+    is_ouch = session.protocol <= OUCH50
+    return kind in (CANCEL, MASS_CANCEL) or (is_ouch and note.message == OUCH_CANCEL)
 
 
 @kernel
-def is_replace(session: int, order: int, note: int) -> bool:
+def is_replace(session: SessionBlock, order: OrderRecord, note: Note) -> bool:
     """A decoded message replaces; OUCH's U becomes a command when its order is found."""
-    is_ouch = load_i64(session + s.PROTOCOL) <= OUCH50
-    return load_u8(order + a.ORDER_KIND) == REPLACE or (
-        is_ouch and load_u8(note + n.MESSAGE) == OUCH_REPLACE
-    )
+    is_ouch = session.protocol <= OUCH50
+    return order.kind == REPLACE or (is_ouch and note.message == OUCH_REPLACE)
 
 
 @kernel
-def look_ahead(context: int, session: int, message: int, size: int, end: int) -> None:
+def look_ahead(
+    context: SessionsContext, session: SessionBlock, message: int, size: int, end: int
+) -> None:
     """Ask for what an OUCH 4.2 order will want that may stand AHEAD messages of this size on: a
     hint, whatever is there.  ``end``: of the bytes that came."""
     packet = message + AHEAD * size
-    if load_i64(session + s.PROTOCOL) != OUCH42 or packet + size > end:
+    if session.protocol != OUCH42 or packet + size > end:
         return
-    table = load_i64(load_i64(context + x.HALL) + h.TOKENS)
+    table = TokenTable(RegionHeader(context.hall).tokens)
     token = packet + soupbin.HEADER_BYTES + 1
     last = load_any64(token + 6) >> 16 & 0xFFFFFFFFFFFF
-    t.prefetch_token(table, load_i64(session + s.INDEX), load_any64(token), last)
+    t.prefetch_token(table, session.index, load_any64(token), last)
 
 
 @kernel
-def one_message(context: int, session: int, codec: int, message: int, size: int, now: int) -> int:
+def one_message(
+    context: SessionsContext, session: SessionBlock, codec: int, message: int, size: int, now: int
+) -> int:
     """A whole message: an application message becomes a command; returns what ``decode`` does."""
-    hall = load_i64(context + x.HALL)
-    mask = load_i64(hall + h.NOTE_MASK)
-    seq = load_i64(hall + h.LANE_SEQ) + 1
-    note = n.note_at(load_i64(hall + h.NOTES), mask, seq)
-    order = load_i64(hall + h.ORDERS) + 64 * (seq & mask)
+    hall = RegionHeader(context.hall)
+    mask = hall.note_mask
+    seq = hall.lane_seq + 1
+    note = n.note_at(hall.notes, mask, seq)
+    order = OrderRecord(hall.orders + 64 * (seq & mask))
     n.clear_note(note)
     for offset in range(0, 64, 8):
         store_i64(order + offset, 0)
-    store_u16(order + a.ORDER_PARTICIPANT, load_i64(session + s.PARTICIPANT))
-    epoch_offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
-    store_i64(order + a.ORDER_TS, now + epoch_offset)
+    order.participant = session.participant
+    epoch_offset = load_i64(context.control + ct.EPOCH_OFFSET)
+    order.rx_ts_ns = now + epoch_offset
     disabled = load_i64(session + ouch.DISABLED_WORD)
     kind = a.call5(load_i64(codec + a.CODEC_DECODE), message, size, session, order, note)
     if kind != APPLICATION:
         charge_session_message(session, kind, now)
         return kind
     a.add(session + s.MESSAGES, 1)
-    store_u16(note + n.SESSION, load_i64(session + s.INDEX))
-    store_u8(note + n.PROTOCOL, load_i64(session + s.PROTOCOL))
+    note.session = session.index
+    note.protocol = session.protocol
     if not take_token(session, now, is_cancel(session, order, note)):
         a.add(session + s.THROTTLED, 1)
-        store_u8(note + n.REFUSED, THROTTLED)
-        if load_i64(session + s.PROTOCOL) == OUCH50:
+        note.refused = THROTTLED
+        if session.protocol == OUCH50:
             store_i64(session + ouch.DISABLED_WORD, disabled)
     else:
-        if load_u8(note + n.REFUSED) == MASS_STATUS:
-            charge(session, now, load_i64(session + s.OPEN_ORDERS))
+        if note.refused == MASS_STATUS:
+            charge(session, now, session.open_orders)
         # OUCH: a refused change of an order that is gone is ignored, one of an open order may end
         # it (section 2.2).
-        asks = load_u8(note + n.REFUSED) == 0 or (
-            load_u8(note + n.ORIG_BYTES) != 0 and load_i64(session + s.PROTOCOL) <= OUCH50
-        )
+        asks = note.refused == 0 or (note.orig_bytes != 0 and session.protocol <= OUCH50)
         if asks and resolve(hall, session, codec, order, note) == IGNORE:
             return IGNORE
-    refused = load_u8(note + n.REFUSED)
+    refused = note.refused
     if refused != 0:
-        if a.is_fix(load_i64(session + s.PROTOCOL)):
+        if a.is_fix(session.protocol):
             find_named(hall, session, note)
         if refused != STATUS and refused != MASS_STATUS:
             a.add(session + s.REFUSED, 1)
-        store_u8(order + a.ORDER_KIND, 0)
-        store_i64(order + a.ORDER_ID, 0)
+        order.kind = 0
+        order.order_id = 0
     publish(context, seq, order, note)
-    return STREAM_FULL if st.is_nearly_full(load_i64(session + s.STREAM), LAST) else kind
+    return STREAM_FULL if st.is_nearly_full(StreamHeader(session.stream), LAST) else kind
 
 
 @kernel_outlined
-def find_named(hall: int, session: int, note: int) -> None:
+def find_named(hall: RegionHeader, session: SessionBlock, note: Note) -> None:
     """The order that a refused FIX message names, if there is one: its answer says how that is."""
-    table, index = load_i64(hall + h.TOKENS), load_i64(session + s.INDEX)
+    table, index = TokenTable(hall.tokens), session.index
     number = 0
-    if load_u8(note + n.ORIG_BYTES) != 0:
+    if note.orig_bytes != 0:
         number = t.number_of(table, index, note + n.ORIG)
-    elif load_u8(note + n.REFUSED) == STATUS:
+    elif note.refused == STATUS:
         number = t.number_of(table, index, note + n.TOKEN)
-    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
+    rows, mask = hall.rows, hall.row_mask
     if number != 0 and r.find_row(rows, mask, number) == 0:
         number = 0
-    store_i64(note + n.ROW, number)
+    note.row = number
 
 
 @kernel_outlined
-def resolve(hall: int, session: int, codec: int, order: int, note: int) -> int:
+def resolve(
+    hall: RegionHeader, session: SessionBlock, codec: int, order: OrderRecord, note: Note
+) -> int:
     """What the message's names mean: its order's number and row; why it is refused, if it is, goes
     into the note.  Returns IGNORE for what the protocol passes over in silence."""
-    table, index = load_i64(hall + h.TOKENS), load_i64(session + s.INDEX)
-    rows, mask = load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK)
-    is_taken = load_u8(note + n.TOKEN_BYTES) != 0
+    table, index = TokenTable(hall.tokens), session.index
+    rows, mask = hall.rows, hall.row_mask
+    is_taken = note.token_bytes != 0
     is_taken = is_taken and t.number_of(table, index, note + n.TOKEN) != 0
-    if load_u8(order + a.ORDER_KIND) == NEW:
-        most = load_i64(session + s.MAX_OPEN)
+    if order.kind == NEW:
+        most = session.max_open
         if is_taken:
             return duplicate(session, note)
         # What never rests takes no place: at its limit a session can still close out.
-        stays = load_u8(order + a.ORDER_TIF) & TIF_MASK not in (IOC, FOK)
-        if stays and most > 0 and load_i64(session + s.OPEN_ORDERS) >= most:
-            store_u8(note + n.REFUSED, TOO_MANY_OPEN)
-        elif st.is_nearly_full(load_i64(session + s.STREAM), RESERVED):
-            store_u8(note + n.REFUSED, VENUE_FULL)
+        stays = order.time_in_force & TIF_MASK not in (IOC, FOK)
+        if stays and most > 0 and session.open_orders >= most:
+            note.refused = TOO_MANY_OPEN
+        elif st.is_nearly_full(StreamHeader(session.stream), RESERVED):
+            note.refused = VENUE_FULL
         else:
             new_number(hall, index, order, note)
         return APPLICATION
-    if load_u8(note + n.ORIG_BYTES) == 0:
+    if note.orig_bytes == 0:
         return APPLICATION
     row = r.find_row(rows, mask, t.number_of(table, index, note + n.ORIG))
     if row != 0 and not is_workable(rows, mask, row):
-        row = 0
-        if load_i64(session + s.PROTOCOL) > OUCH50:
-            store_u8(note + n.REFUSED, TOO_LATE)
+        row = OrderRow(0)
+        if session.protocol > OUCH50:
+            note.refused = TOO_LATE
     if is_taken:
         return duplicate(session, note)
     if row != 0 and is_replace(session, order, note) and r.is_being_replaced(rows, mask, row):
         # Its quantity would count from an order that the other replace has made another one.
-        if load_i64(session + s.PROTOCOL) <= OUCH50:
+        if session.protocol <= OUCH50:
             return IGNORE
-        store_u8(note + n.REFUSED, PENDING)
+        note.refused = PENDING
     complete = load_i64(codec + a.CODEC_COMPLETE)
     if complete != 0 and a.call4(complete, order, note, row, session) == IGNORE:
         return IGNORE
     if row == 0:
-        store_u8(note + n.REFUSED, max(load_u8(note + n.REFUSED), UNKNOWN_ORDER))
+        note.refused = max(note.refused, UNKNOWN_ORDER)
         return APPLICATION
-    store_i64(note + n.ROW, load_i64(row + r.NUMBER))
-    if load_u8(note + n.REFUSED) == 0:
-        if load_u8(order + a.ORDER_KIND) == REPLACE:
+    note.row = row.number
+    if note.refused == 0:
+        if order.kind == REPLACE:
             new_number(hall, index, order, note)
-        elif load_u8(note + n.TOKEN_BYTES) != 0 and load_i64(session + s.PROTOCOL) > OUCH50:
-            store_u8(note + n.FLAGS, load_u8(note + n.FLAGS) | n.FLAG_TOKEN)
+        elif note.token_bytes != 0 and session.protocol > OUCH50:
+            note.flags |= n.FLAG_TOKEN
     return APPLICATION
 
 
 @kernel
-def duplicate(session: int, note: int) -> int:
+def duplicate(session: SessionBlock, note: Note) -> int:
     """A token that is taken: OUCH ignores the message, FIX rejects it, or tells how the order is
     where it says itself that it may have been sent before."""
-    if load_i64(session + s.PROTOCOL) <= OUCH50:
+    if session.protocol <= OUCH50:
         return IGNORE
-    is_resend = load_u8(note + n.FLAGS) & fix_decode.POSS_RESEND != 0
-    status = is_resend and load_u8(note + n.MESSAGE) == fix_decode.D
-    store_u8(note + n.REFUSED, STATUS if status else DUPLICATE)
+    is_resend = note.flags & fix_decode.POSS_RESEND != 0
+    status = is_resend and note.message == fix_decode.D
+    note.refused = STATUS if status else DUPLICATE
     return APPLICATION
 
 
 @kernel
-def is_workable(rows: int, mask: int, row: int) -> bool:
+def is_workable(rows: int, mask: int, row: OrderRow) -> bool:
     """Open and not replaced, or under way."""
-    state = load_u8(row + r.STATE)
+    state = row.state
     if state == r.SENT:
         return True
-    order_id = load_i64(row + r.ORDER_ID)
+    order_id = row.order_id
     return state == r.OPEN and r.current_row(rows, mask, order_id) == row
 
 
 @kernel_outlined
-def new_number(hall: int, session: int, order: int, note: int) -> None:
+def new_number(hall: RegionHeader, session: int, order: OrderRecord, note: Note) -> None:
     """Give the message of the session (its index) a row of its own; a replace's core order stays
     the same."""
-    table, rows = load_i64(hall + h.TOKENS), load_i64(hall + h.ROWS)
-    last, answered_seq = load_i64(hall + h.LAST_NUMBER), load_i64(hall + h.ANSWERED_SEQ)
-    number = r.next_number(rows, load_i64(hall + h.ROW_MASK), last, answered_seq)
+    table, rows = TokenTable(hall.tokens), hall.rows
+    last, answered_seq = hall.last_number, hall.answered_seq
+    number = r.next_number(rows, hall.row_mask, last, answered_seq)
     if number == 0 or not t.has_room_for(table, session):
-        store_u8(note + n.REFUSED, VENUE_FULL)
+        note.refused = VENUE_FULL
         return
-    if load_u8(order + a.ORDER_KIND) == NEW:
-        store_i64(order + a.ORDER_ID, r.ORDER_BIT | number)
-    store_i64(note + n.ROW, number)
-    store_u8(note + n.FLAGS, load_u8(note + n.FLAGS) | n.FLAG_NEW_ROW)
+    if order.kind == NEW:
+        order.order_id = r.ORDER_BIT | number
+    note.row = number
+    note.flags |= n.FLAG_NEW_ROW
 
 
 @kernel_outlined
-def publish(context: int, seq: int, order: int, note: int) -> None:
+def publish(context: SessionsContext, seq: int, order: OrderRecord, note: Note) -> None:
     """Let rows and tokens know the command, and put it on the lane."""
-    hall = load_i64(context + x.HALL)
+    hall = RegionHeader(context.hall)
     a.apply_command(hall, order, note)
-    store_i64(hall + h.LANE_SEQ, seq)
-    ring = load_i64(context + x.LANE_RING)
-    slot = slot_address(ring, load_i64(context + x.LANE_MASK), seq)
+    hall.lane_seq = seq
+    ring = context.lane_ring
+    slot = slot_address(ring, context.lane_mask, seq)
     copy56(slot, order)
     store_release(slot + layout.SEQ, seq)
     store_release(ring + layout.PUBLISHED, seq)
 
 
 @kernel_outlined
-def internal(context: int, session: int, message: int, kind: int, number: int) -> int:
+def internal(
+    context: SessionsContext, session: SessionBlock, message: int, kind: int, number: int
+) -> int:
     """A command of the session layer's own; 0 if the lane has no room for it now."""
-    if load_i64(context + x.CLOSED) != 0 or lane_room(context) < 1:
+    if context.closed != 0 or lane_room(context) < 1:
         return 0
-    hall = load_i64(context + x.HALL)
-    mask = load_i64(hall + h.NOTE_MASK)
-    seq = load_i64(hall + h.LANE_SEQ) + 1
-    note = n.note_at(load_i64(hall + h.NOTES), mask, seq)
-    order = load_i64(hall + h.ORDERS) + 64 * (seq & mask)
+    hall = RegionHeader(context.hall)
+    mask = hall.note_mask
+    seq = hall.lane_seq + 1
+    note = n.note_at(hall.notes, mask, seq)
+    order = OrderRecord(hall.orders + 64 * (seq & mask))
     n.clear_note(note)
     for offset in range(0, 64, 8):
         store_i64(order + offset, 0)
-    store_u16(note + n.SESSION, load_i64(session + s.INDEX))
-    store_u8(note + n.PROTOCOL, load_i64(session + s.PROTOCOL))
-    store_u8(note + n.MESSAGE, message)
-    store_u8(note + n.FLAGS, n.FLAG_INTERNAL)
+    note.session = session.index
+    note.protocol = session.protocol
+    note.message = message
+    note.flags = n.FLAG_INTERNAL
     if message == n.LOGGED_IN:
         for offset in range(0, 24, 8):
             store_i64(note + n.OWN + offset, load_i64(session + s.SOURCE + offset))
-    store_u16(order + a.ORDER_PARTICIPANT, load_i64(session + s.PARTICIPANT))
-    store_u8(order + a.ORDER_KIND, kind)
+    order.participant = session.participant
+    order.kind = kind
     if number != 0:
-        row = r.row_of(load_i64(hall + h.ROWS), load_i64(hall + h.ROW_MASK), number)
-        store_i64(order + a.ORDER_ID, load_i64(row + r.ORDER_ID))
-        store_i64(order + a.ORDER_SYMBOL, load_i64(row + r.SYMBOL))
-        store_i64(note + n.ROW, number)
-    epoch_offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
-    store_i64(order + a.ORDER_TS, w.now_ns(context) + epoch_offset)
+        row = r.row_of(hall.rows, hall.row_mask, number)
+        order.order_id = row.order_id
+        order.symbol = row.symbol
+        note.row = number
+    epoch_offset = load_i64(context.control + ct.EPOCH_OFFSET)
+    order.rx_ts_ns = w.now_ns(context) + epoch_offset
     publish(context, seq, order, note)
     return 1
 
 
 @kernel
-def say(context: int, session: int, message: int) -> int:
+def say(context: SessionsContext, session: SessionBlock, message: int) -> int:
     """Let the journal know what became of a connection: a record that has no effect."""
     return internal(context, session, message, 0, 0)
 
 
 @kernel_outlined
-def tell_of_login(context: int, session: int) -> int:
+def tell_of_login(context: SessionsContext, session: SessionBlock) -> int:
     """The journal is told of a connection, and whence it comes, before anything that comes over it;
     0 while its lane has no room for that."""
-    if load_i64(session + s.UNTOLD) != 0:
+    if session.untold != 0:
         if say(context, session, n.LOGGED_IN) == 0:
             return 0
-        store_i64(session + s.UNTOLD, 0)
+        session.untold = 0
     return 1
 
 
 @kernel
-def logged_in(context: int, session: int) -> None:
+def logged_in(context: SessionsContext, session: SessionBlock) -> None:
     """A connection's login was accepted."""
-    store_i64(session + s.UNTOLD, 1)
+    session.untold = 1
     tell_of_login(context, session)
 
 
@@ -389,64 +398,62 @@ def put_number(at: int, number: int) -> None:
 
 
 @kernel
-def lose_without_grace(session: int, now: int) -> None:
+def lose_without_grace(session: SessionBlock, now: int) -> None:
     """Its orders go now: it counts as lost for as long as its grace, which may have begun before
     the machine did."""
-    lost = now - load_i64(session + s.GRACE_NS)
-    store_i64(session + s.LOST_NS, lost if lost != 0 else -1)
+    lost = now - session.grace_ns
+    session.lost_ns = lost if lost != 0 else -1
 
 
 @kernel_outlined
-def end_loss(context: int, session: int) -> None:
+def end_loss(context: SessionsContext, session: SessionBlock) -> None:
     """The session is back.  Whose grace is over lost his orders then, whether or not a timer has
     looked meanwhile; of a sweep that has begun the rest goes, too."""
-    lost = load_i64(session + s.LOST_NS)
-    if lost != 0 and w.now_ns(context) - lost >= load_i64(session + s.GRACE_NS):
+    lost = session.lost_ns
+    if lost != 0 and w.now_ns(context) - lost >= session.grace_ns:
         cancel_orders(context, session)
     else:
-        store_i64(session + s.LOST_NS, 0)
+        session.lost_ns = 0
 
 
 @kernel_outlined
-def cancel_orders(context: int, session: int) -> None:
+def cancel_orders(context: SessionsContext, session: SessionBlock) -> None:
     """The lost session's orders go: by one command where they are its participant's only ones, else
     one by one."""
-    is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
-    if load_i64(session + s.CANCEL_MODE) == CANCEL_NONE and not is_fix:
+    is_fix = a.is_fix(session.protocol)
+    if session.cancel_mode == CANCEL_NONE and not is_fix:
         if say(context, session, n.LOST) != 0:
-            store_i64(session + s.LOST_NS, 0)
-    elif load_i64(session + s.CANCEL_MODE) == CANCEL_ALL and load_i64(session + s.ALONE) == 1:
+            session.lost_ns = 0
+    elif session.cancel_mode == CANCEL_ALL and session.alone == 1:
         if internal(context, session, n.LOST, DISCONNECT, 0) != 0:
-            store_i64(session + s.LOST_NS, 0)
+            session.lost_ns = 0
     else:
-        hall = load_i64(context + x.HALL)
+        hall = RegionHeader(context.hall)
         if say(context, session, n.LOST) != 0:
-            store_i64(session + s.LOST_NS, 0)
-            store_i64(session + s.SWEEP, 1)
-            store_i64(session + s.SWEEP_END, load_i64(hall + h.LAST_NUMBER))
+            session.lost_ns = 0
+            session.sweep = 1
+            session.sweep_end = hall.last_number
 
 
 @kernel_outlined
-def sweep(context: int, session: int) -> None:
+def sweep(context: SessionsContext, session: SessionBlock) -> None:
     """Cancel a lost session's orders one by one, some rows at a time.  Every row is looked at: an
     open order keeps its own, however far the numbers have gone on."""
-    hall = load_i64(context + x.HALL)
-    place, last = load_i64(session + s.SWEEP) - 1, load_i64(session + s.SWEEP_END)
-    count = min(load_i64(hall + h.ROW_MASK), last) + 1
+    hall = RegionHeader(context.hall)
+    place, last = session.sweep - 1, session.sweep_end
+    count = min(hall.row_mask, last) + 1
     until = min(count, place + SWEEP_ROWS)
-    mode = load_i64(session + s.CANCEL_MODE)
-    is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
+    mode = session.cancel_mode
+    is_fix = a.is_fix(session.protocol)
     while place < until:
-        row = load_i64(hall + h.ROWS) + r.ROW_BYTES * place
-        number = load_i64(row + r.NUMBER)
-        if 0 < number <= last and load_u16(row + r.SESSION) == load_i64(session + s.INDEX):
-            live = r.is_live(row) and load_i64(row + r.ORDER_ID) == r.ORDER_BIT | number
-            goes = mode == CANCEL_ALL or (
-                mode == CANCEL_DAY and load_u8(row + r.TIME_IN_FORCE) & 15 == DAY
-            )
-            if is_fix and load_u16(row + r.FLAGS) & fix_decode.CANCEL_ON_LOSS:
+        row = OrderRow(hall.rows + r.ROW_BYTES * place)
+        number = row.number
+        if 0 < number <= last and row.session == session.index:
+            live = r.is_live(row) and row.order_id == r.ORDER_BIT | number
+            goes = mode == CANCEL_ALL or (mode == CANCEL_DAY and row.time_in_force & 15 == DAY)
+            if is_fix and row.flags & fix_decode.CANCEL_ON_LOSS:
                 goes = True
             if live and goes and internal(context, session, n.LOST, CANCEL, number) == 0:
                 break
         place += 1
-    store_i64(session + s.SWEEP, 0 if place >= count else place + 1)
+    session.sweep = 0 if place >= count else place + 1

@@ -9,9 +9,11 @@ from openoutcry.order_entry import session as s
 from openoutcry.order_entry import session_commands as c
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry import stream as st
+from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.wire import sockets as so
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, store_i64, store_u8
+from openoutcry.wire.memory import load_i64, store_u8
 
 HAND_INDEX, HAND_SEQUENCE, HAND_REPLY, HAND_REPLY_AT, HAND_BYTES = 0, 8, 16, 24, 512
 HAND_SOURCE, HAND_MAX = 32, 4096
@@ -19,9 +21,9 @@ REFUSED_LOGIN = tuple(soupbin.login_rejected("S"))
 
 
 @kernel
-def is_beyond(session: int, wanted: int) -> bool:
+def is_beyond(session: SessionBlock, wanted: int) -> bool:
     """No message of the stream has this number, nor will the next one have it."""
-    return wanted > load_i64(load_i64(session + s.STREAM) + st.HEAD) + 1
+    return wanted > StreamHeader(session.stream).head + 1
 
 
 @kernel_outlined
@@ -37,16 +39,16 @@ def refuse_number(session: int, data: int, fd: int) -> None:
 
 
 @kernel_outlined
-def accept(session: int, data: int) -> None:
+def accept(session: SessionBlock, data: int) -> None:
     """Answer a SoupBinTCP login, and resume from the number that it asks for."""
-    stream = load_i64(session + s.STREAM)
-    count = load_i64(stream + st.HEAD)
+    stream = StreamHeader(session.stream)
+    count = stream.head
     wanted = load_i64(data + HAND_SEQUENCE)
     if wanted < 1:
         wanted = count + 1
-    store_i64(session + s.SENT_BYTES, st.entry_end(stream, wanted - 1))
+    session.sent_bytes = st.entry_end(stream, wanted - 1)
     reply = load_i64(data + HAND_REPLY)
     st.copy_bytes(session + s.SIDE, data + 64, reply)
     c.put_number(session + s.SIDE + load_i64(data + HAND_REPLY_AT), wanted)
-    store_i64(session + s.SIDE_AT, 0)
-    store_i64(session + s.SIDE_LENGTH, reply)
+    session.side_at = 0
+    session.side_length = reply

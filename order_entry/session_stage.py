@@ -24,10 +24,16 @@ from openoutcry.order_entry import session_login as login
 from openoutcry.order_entry import session_words as x
 from openoutcry.order_entry import stream as st
 from openoutcry.order_entry.faults import Fault, Kind
-from openoutcry.order_entry.fix import words as f
+from openoutcry.order_entry.fix.words import FixSession
+from openoutcry.order_entry.hall import RegionHeader
+from openoutcry.order_entry.notes import Note
+from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.session_words import SessionsContext
+from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract import words as w
 from openoutcry.pipeline.contract.lanes import NUMBERS, SHIFT
+from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.ring import layout
 from openoutcry.ring.kernels import slot_address
 from openoutcry.wire import sockets as so
@@ -40,6 +46,7 @@ from openoutcry.wire.memory import (
     store_release,
     store_u8,
 )
+from openoutcry.wire.record_blocks import OrderRecord
 
 MAX_EVENTS = 64
 TIMER_NS = 5_000_000
@@ -59,41 +66,41 @@ OVERSIZE = int(Fault.OVERSIZE)
 
 
 @kernel
-def mark_dirty(context: int, session: int) -> None:
+def mark_dirty(context: SessionsContext, session: SessionBlock) -> None:
     """Its connection has something to be sent."""
-    if load_i64(session + s.DIRTY) == 0 and load_i64(session + s.FD) >= 0:
-        store_i64(session + s.DIRTY, 1)
-        count = load_i64(context + x.DIRTY_COUNT)
-        store_i64(load_i64(context + x.DIRTY_LIST) + 8 * count, load_i64(session + s.INDEX))
-        store_i64(context + x.DIRTY_COUNT, count + 1)
+    if session.dirty == 0 and session.fd >= 0:
+        session.dirty = 1
+        count = context.dirty_count
+        store_i64(context.dirty_list + 8 * count, session.index)
+        context.dirty_count = count + 1
 
 
 @kernel
-def take_events(context: int) -> int:
+def take_events(context: SessionsContext) -> int:
     """Released events into rows and streams."""
     count = w.ready(context, 4 * w.BURST)
     if count == 0:
         return 0
-    hall, codecs = load_i64(context + x.HALL), load_i64(context + x.CODECS)
-    ring, ring_mask = load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK)
-    mask = load_i64(context + w.STAMP_MASK)
-    offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
-    first, copies = load_i64(context + w.NEXT), load_i64(hall + h.COPY_COUNT)
-    all_count = copies | load_i64(hall + h.WAITING) != 0
+    hall, codecs = RegionHeader(context.hall), context.codecs
+    ring, ring_mask = context.in_ring, context.in_mask
+    mask = context.stamp_mask
+    offset = load_i64(context.control + ct.EPOCH_OFFSET)
+    first, copies = context.next, hall.copy_count
+    all_count = copies | hall.waiting != 0
     for index in range(first, first + count):
         event = slot_address(ring, ring_mask, index)
-        at = 8 * (load_i64(event + a.EVENT_CAUSE) & mask)
-        origin = load_i64(load_i64(context + x.LANE_WORDS) + at)
-        rx_ts_ns = load_i64(load_i64(context + x.RECEIVED) + at) + offset
-        note = order = 0
+        at = 8 * (event.cause_seq & mask)
+        origin = load_i64(context.lane_words + at)
+        rx_ts_ns = load_i64(context.received + at) + offset
+        note, order = Note(0), OrderRecord(0)
         if origin & (NUMBERS - 1) == x.LANE:
-            note_mask = load_i64(hall + h.NOTE_MASK)
-            note = n.note_at(load_i64(hall + h.NOTES), note_mask, origin >> SHIFT)
-            order = load_i64(hall + h.ORDERS) + 64 * (origin >> SHIFT & note_mask)
-        of_session = note != 0 or load_i64(event + a.EVENT_ID) & r.ORDER_BIT != 0
+            note_mask = hall.note_mask
+            note = n.note_at(hall.notes, note_mask, origin >> SHIFT)
+            order = OrderRecord(hall.orders + 64 * (origin >> SHIFT & note_mask))
+        of_session = note != 0 or event.order_id & r.ORDER_BIT != 0
         if not (all_count or of_session):
             continue
-        store_i64(hall + h.AT_LANE_SEQ, origin >> SHIFT)
+        hall.at_lane_seq = origin >> SHIFT
         receiver = cp.tell_event(hall, codecs, event, order, note, rx_ts_ns)
         if note != 0:
             delays.told_to(hall, origin >> SHIFT)
@@ -101,96 +108,96 @@ def take_events(context: int) -> int:
             mark_dirty(context, a.block_of(hall, receiver))
     for place in range(copies):
         mark_dirty(context, a.block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place)))
-    store_i64(hall + h.EVENT_SEQ, first + count - 1)
+    hall.event_seq = first + count - 1
     return w.took(context, count)
 
 
 @kernel
-def flush(context: int) -> int:
+def flush(context: SessionsContext) -> int:
     """Send what connections have not had yet, as far as their sockets take it."""
-    hall, dirty = load_i64(context + x.HALL), load_i64(context + x.DIRTY_LIST)
+    hall, dirty = RegionHeader(context.hall), context.dirty_list
     kept, done = 0, 0
-    count = load_i64(context + x.DIRTY_COUNT)
+    count = context.dirty_count
     for place in range(count):
         session = a.block_of(hall, load_i64(dirty + 8 * place))
-        store_i64(session + s.DIRTY, 0)
-        if load_i64(session + s.FD) < 0:
+        session.dirty = 0
+        if session.fd < 0:
             continue
         left = send_some(context, session)
-        waits = left != 0 and load_i64(session + s.FD) >= 0
+        waits = left != 0 and session.fd >= 0
         if left == MORE or not waits:
             done += 1
         if waits:
-            store_i64(session + s.DIRTY, 1)
-            store_i64(dirty + 8 * kept, load_i64(session + s.INDEX))
+            session.dirty = 1
+            store_i64(dirty + 8 * kept, session.index)
             kept += 1
     # What was marked meanwhile stands behind.
-    for place in range(count, load_i64(context + x.DIRTY_COUNT)):
+    for place in range(count, context.dirty_count):
         store_i64(dirty + 8 * kept, load_i64(dirty + 8 * place))
         kept += 1
-    store_i64(context + x.DIRTY_COUNT, kept)
+    context.dirty_count = kept
     return done
 
 
 @kernel_outlined
-def send_some(context: int, session: int) -> int:
+def send_some(context: StageContext, session: SessionBlock) -> int:
     """What goes beside the stream first, then the stream; 0 if all of it is sent."""
-    if a.is_fix(load_i64(session + s.PROTOCOL)):
-        return send_fix(context, session)
-    fd = load_i64(session + s.FD)
-    left = load_i64(session + s.SIDE_LENGTH)
+    if a.is_fix(session.protocol):
+        return send_fix(SessionsContext(context), FixSession(session))
+    fd = session.fd
+    left = session.side_length
     if left > 0:
-        at = load_i64(session + s.SIDE_AT)
+        at = session.side_at
         done = so.send(fd, session + s.SIDE + at, left)
         if done <= 0:
-            return unsent(context, session, done)
-        store_i64(session + s.LAST_OUT_NS, w.now_ns(context))
-        store_i64(session + s.SIDE_AT, at + done)
-        store_i64(session + s.SIDE_LENGTH, left - done)
+            return unsent(SessionsContext(context), session, done)
+        session.last_out_ns = w.now_ns(context)
+        session.side_at = at + done
+        session.side_length = left - done
         if done < left:
             return 1
-    stream = load_i64(session + s.STREAM)
-    begin, end = load_i64(session + s.SENT_BYTES), st.head_end(stream)
+    stream = StreamHeader(session.stream)
+    begin, end = session.sent_bytes, st.head_end(stream)
     if begin < end:
         done = so.send(fd, st.data_address(stream) + begin, min(end - begin, MAX_SEND))
         if done > 0:
-            store_i64(session + s.LAST_OUT_NS, w.now_ns(context))
-            store_i64(session + s.SENT_BYTES, begin + done)
+            session.last_out_ns = w.now_ns(context)
+            session.sent_bytes = begin + done
         if done < end - begin:
-            return unsent(context, session, done)
-    if load_i64(session + s.STATE) == s.ENDING:
-        close_connection(context, session)
+            return unsent(SessionsContext(context), session, done)
+    if session.state == s.ENDING:
+        close_connection(SessionsContext(context), session)
     return 0
 
 
 @kernel
-def call_codec(context: int, session: int, what: int) -> int:
+def call_codec(context: SessionsContext, session: SessionBlock, what: int) -> int:
     """One of FIX's own kernels: of the session and the time."""
-    codec = load_i64(context + x.CODECS) + a.CODEC_BYTES * load_i64(session + s.PROTOCOL)
+    codec = context.codecs + a.CODEC_BYTES * session.protocol
     return a.call2(load_i64(codec + what), session, w.now_ns(context))
 
 
 @kernel_outlined
-def send_fix(context: int, session: int) -> int:
+def send_fix(context: SessionsContext, session: FixSession) -> int:
     """As :func:`send_some`: messages are numbered when there is nothing else left to be sent."""
-    fd, most = load_i64(session + s.FD), MAX_SEND
+    fd, most = session.fd, MAX_SEND
     while most > 0:
-        begin, end = load_i64(session + f.OUT_FROM), load_i64(session + f.OUT_END)
+        begin, end = session.out_from, session.out_end
         if begin == end:
             begin, end = 0, call_codec(context, session, a.CODEC_MORE)
         if end == 0:
-            if load_i64(session + s.STATE) == s.ENDING:
+            if session.state == s.ENDING:
                 close_connection(context, session)
             return 0
-        done = so.send(fd, load_i64(session + f.OUT) + begin, end - begin)
+        done = so.send(fd, session.out + begin, end - begin)
         if done > 0:
             most -= done
-            if load_i64(session + f.RESEND_NEXT) > 0:
+            if session.resend_next > 0:
                 # Old messages wait for their turn like everybody's new ones.
                 most = 0
-            store_i64(session + f.OUT_FROM, begin + done)
+            session.out_from = begin + done
         if done < end - begin:
-            if load_i64(session + s.STATE) == s.ENDING:
+            if session.state == s.ENDING:
                 close_connection(context, session)
                 return 0
             return unsent(context, session, done)
@@ -198,30 +205,30 @@ def send_fix(context: int, session: int) -> int:
 
 
 @kernel
-def unsent(context: int, session: int, done: int) -> int:
+def unsent(context: SessionsContext, session: SessionBlock, done: int) -> int:
     """The socket is full (a reader that is too far behind is disconnected), or broken: with no room
     for answers nothing is read that would tell.  ``done``: what ``send`` returned."""
     if done < 0 and so.last_errno() not in (so.EAGAIN, so.EINTR):
         lose(context, session)
         return 1
-    seen = max(load_i64(session + s.SENT_BYTES), load_i64(session + s.CAUGHT_UP))
-    if st.head_end(load_i64(session + s.STREAM)) - seen > load_i64(session + s.QUEUE_BYTES):
+    seen = max(session.sent_bytes, session.caught_up)
+    if st.head_end(StreamHeader(session.stream)) - seen > session.queue_bytes:
         a.add(session + s.SLOW, 1)
         lose(context, session)
     return 1
 
 
 @kernel_outlined
-def defer_message(context: int, session: int, kind: int) -> None:
+def defer_message(context: SessionsContext, session: SessionBlock, kind: int) -> None:
     """A SoupBinTCP packet of a type and nothing else goes out beside the stream, if everything
     before it has gone."""
-    if load_i64(session + s.SIDE_LENGTH) > 0 or load_i64(session + s.DIRTY) != 0:
+    if session.side_length > 0 or session.dirty != 0:
         return
     store_u8(session + s.SIDE, 0)
     store_u8(session + s.SIDE + 1, 1)
     store_u8(session + s.SIDE + 2, kind)
-    store_i64(session + s.SIDE_AT, 0)
-    store_i64(session + s.SIDE_LENGTH, 3)
+    session.side_at = 0
+    session.side_length = 3
     mark_dirty(context, session)
 
 
@@ -229,101 +236,101 @@ def defer_message(context: int, session: int, kind: int) -> None:
 
 
 @kernel_outlined
-def close_connection(context: int, session: int) -> None:
+def close_connection(context: SessionsContext, session: SessionBlock) -> None:
     """Close the connection; what was read of it and not yet understood is dropped."""
-    fd = load_i64(session + s.FD)
+    fd = session.fd
     if fd < 0:
         return
-    if a.is_fix(load_i64(session + s.PROTOCOL)):
+    if a.is_fix(session.protocol):
         call_codec(context, session, a.CODEC_LOST)
-    store_i64(session + s.FD, -1)
-    store_i64(session + s.STATE, s.DISCONNECTED)
-    store_i64(session + s.INPUT_LENGTH, 0)
-    store_i64(session + s.SIDE_LENGTH, 0)
-    store_i64(session + s.UNTOLD, 0)
-    store_i64(session + s.WAITING_SINCE, 0)
+    session.fd = -1
+    session.state = s.DISCONNECTED
+    session.input_length = 0
+    session.side_length = 0
+    session.untold = 0
+    session.waiting_since = 0
     set_pending(context, session, 0)
     so.close(fd)
 
 
 @kernel_outlined
-def lose(context: int, session: int) -> None:
+def lose(context: SessionsContext, session: SessionBlock) -> None:
     """The connection is lost, which is no logout: its orders wait for their fate."""
     note_loss(context, session)
     close_connection(context, session)
 
 
 @kernel_outlined
-def note_loss(context: int, session: int) -> None:
-    if load_i64(session + s.FD) < 0 or load_i64(session + s.STATE) != s.CONNECTED:
+def note_loss(context: StageContext, session: SessionBlock) -> None:
+    if session.fd < 0 or session.state != s.CONNECTED:
         return
     # A FIX connection whose Logon was not accepted changes nothing of what was before.
-    is_on = not a.is_fix(load_i64(session + s.PROTOCOL)) or load_i64(session + s.LOGGED_OUT) == 0
-    if is_on and load_i64(session + s.LOST_NS) == 0:
-        store_i64(session + s.LOST_NS, w.now_ns(context))
+    is_on = not a.is_fix(session.protocol) or session.logged_out == 0
+    if is_on and session.lost_ns == 0:
+        session.lost_ns = w.now_ns(context)
 
 
 @kernel_outlined
-def logged_on(context: int, session: int) -> None:
+def logged_on(context: SessionsContext, session: SessionBlock) -> None:
     """A participant is back: his orders stay, if he has come in time."""
     c.end_loss(context, session)
-    store_i64(session + s.CAUGHT_UP, st.head_end(load_i64(session + s.STREAM)))
+    session.caught_up = st.head_end(StreamHeader(session.stream))
     c.logged_in(context, session)
     mark_dirty(context, session)
 
 
 @kernel
-def fault(context: int, session: int) -> None:
+def fault(context: SessionsContext, session: SessionBlock) -> None:
     a.add(session + s.FAULTS, 1)
     lose(context, session)
 
 
 @kernel
-def set_pending(context: int, session: int, value: int) -> None:
-    a.add(context + x.PENDING_COUNT, value - load_i64(session + s.PENDING))
-    store_i64(session + s.PENDING, value)
+def set_pending(context: int, session: SessionBlock, value: int) -> None:
+    a.add(context + x.PENDING_COUNT, value - session.pending)
+    session.pending = value
 
 
 @kernel_outlined
-def take_connection(context: int) -> int:
+def take_connection(context: SessionsContext) -> int:
     """A socket from the doorman, whose client has logged in; 0 if there is none."""
-    message = load_i64(context + x.MESSAGE)
+    message = context.message
     data, control = message + DATA_AT, message + CONTROL_AT
     store_i64(message + 40, 24)  # msg_controllen: one descriptor
     store_i64(message + 48, 0)
-    size = so.recvmsg(load_i64(context + x.DOORMAN), message)
+    size = so.recvmsg(context.doorman, message)
     if size < login.HAND_BYTES or load_i64(message + 40) < 20:
         return 0
     fd = load_u32(control + 16)
-    hall = load_i64(context + x.HALL)
+    hall = RegionHeader(context.hall)
     index = load_i64(data + login.HAND_INDEX)
-    if index < 1 or index > load_i64(hall + h.SESSION_COUNT):
+    if index < 1 or index > hall.session_count:
         so.close(fd)
         return 1
     session = a.block_of(hall, index)
-    is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
+    is_fix = a.is_fix(session.protocol)
     if not is_fix and login.is_beyond(session, load_i64(data + login.HAND_SEQUENCE)):
         login.refuse_number(session, data, fd)
         return 1
-    if load_i64(session + s.FD) >= 0:
+    if session.fd >= 0:
         close_connection(context, session)
-    if load_i64(session + s.KILLED) != 0:
+    if session.killed != 0:
         so.close(fd)
         return 1
     now = w.now_ns(context)
-    store_i64(session + s.LAST_IN_NS, now)
-    store_i64(session + s.LAST_OUT_NS, now)
+    session.last_in_ns = now
+    session.last_out_ns = now
     if is_fix:
         call_codec(context, session, a.CODEC_BEGIN)
     else:
         login.accept(session, data)
     st.copy_bytes(session + s.SOURCE, data + login.HAND_SOURCE, 24)
     rest = size - login.HAND_BYTES
-    st.copy_bytes(load_i64(session + s.INPUT), data + login.HAND_BYTES, rest)
-    store_i64(session + s.INPUT_LENGTH, rest)
-    store_i64(session + s.FD, fd)
-    store_i64(session + s.STATE, s.CONNECTED)
-    store_i64(session + s.GENERATION, load_i64(session + s.GENERATION) + 1)
+    st.copy_bytes(session.input, data + login.HAND_BYTES, rest)
+    session.input_length = rest
+    session.fd = fd
+    session.state = s.CONNECTED
+    session.generation += 1
     watch(context, fd, index)
     if rest > 0:
         set_pending(context, session, 1)
@@ -333,45 +340,45 @@ def take_connection(context: int) -> int:
 
 
 @kernel
-def watch(context: int, fd: int, data: int) -> None:
+def watch(context: SessionsContext, fd: int, data: int) -> None:
     """Register the socket with epoll."""
-    event = load_i64(context + x.EPOLL_EVENTS)
+    event = context.epoll_events
     store_i64(event, so.EPOLLIN)
     store_i64(event + so.EVENT_DATA, data)
-    so.epoll_ctl(load_i64(context + x.EPOLL), so.EPOLL_CTL_ADD, fd, event)
+    so.epoll_ctl(context.epoll, so.EPOLL_CTL_ADD, fd, event)
 
 
 @kernel
-def poll(context: int) -> int:
+def poll(context: SessionsContext) -> int:
     """Sockets that have something, and what is left of earlier bursts.
 
     A socket that was the only one to have something is asked by itself, three times of four:
     measured, that is one system call less on the way of an order (0.3 us of 7)."""
-    hall, turn = load_i64(context + x.HALL), load_i64(context + x.TURN) + 1
-    store_i64(context + x.TURN, turn)
-    only = load_i64(context + x.ONLY)
+    hall, turn = RegionHeader(context.hall), context.turn + 1
+    context.turn = turn
+    only = context.only
     if only != 0 and turn & 3 != 0:
         done = receive(context, a.block_of(hall, only))
     else:
         done = poll_all(context)
-    if load_i64(context + x.PENDING_COUNT) > 0:
-        sessions = load_i64(hall + h.SESSION_COUNT)
+    if context.pending_count > 0:
+        sessions = hall.session_count
         for index in range(1, sessions + 1):
             session = a.block_of(hall, index)
-            if load_i64(session + s.PENDING) != 0:
-                done += understand(context, session)
+            if session.pending != 0:
+                done += understand(context, FixSession(session))
     return done
 
 
 @kernel_outlined
-def poll_all(context: int) -> int:
+def poll_all(context: SessionsContext) -> int:
     """Ask epoll."""
     done = 0
-    hall, events = load_i64(context + x.HALL), load_i64(context + x.EPOLL_EVENTS)
-    count = so.epoll_poll(load_i64(context + x.EPOLL), events, MAX_EVENTS)
+    hall, events = RegionHeader(context.hall), context.epoll_events
+    count = so.epoll_poll(context.epoll, events, MAX_EVENTS)
     if count > 0:
         index = load_i64(events + so.EVENT_DATA)
-        store_i64(context + x.ONLY, index if count == 1 else 0)
+        context.only = index if count == 1 else 0
     for place in range(count):
         index = load_i64(events + so.EVENT_BYTES * place + so.EVENT_DATA)
         if index != 0:
@@ -385,16 +392,16 @@ def poll_all(context: int) -> int:
 
 
 @kernel
-def receive(context: int, session: int) -> int:
+def receive(context: SessionsContext, session: SessionBlock) -> int:
     """Bytes from a connection into its buffer, and understand what is whole."""
-    fd = load_i64(session + s.FD)
-    if fd < 0 or load_i64(session + s.STATE) != s.CONNECTED:
+    fd = session.fd
+    if fd < 0 or session.state != s.CONNECTED:
         return 0
-    length = load_i64(session + s.INPUT_LENGTH)
-    free = load_i64(session + s.INPUT_CAPACITY) - length
+    length = session.input_length
+    free = session.input_capacity - length
     if free == 0:
         return 0
-    size = so.recv(fd, load_i64(session + s.INPUT) + length, free)
+    size = so.recv(fd, session.input + length, free)
     if size == 0:
         lose(context, session)
         return 1
@@ -402,21 +409,21 @@ def receive(context: int, session: int) -> int:
         if so.last_errno() not in (so.EAGAIN, so.EINTR):
             lose(context, session)
         return 0
-    store_i64(session + s.INPUT_LENGTH, length + size)
-    store_i64(session + s.LAST_IN_NS, w.now_ns(context))
-    return understand(context, session)
+    session.input_length = length + size
+    session.last_in_ns = w.now_ns(context)
+    return understand(context, FixSession(session))
 
 
 @kernel_outlined
-def understand(context: int, session: int) -> int:
+def understand(context: SessionsContext, session: FixSession) -> int:
     """Whole messages in a session's buffer into commands, a bounded number of them."""
-    codec = load_i64(context + x.CODECS) + a.CODEC_BYTES * load_i64(session + s.PROTOCOL)
-    buffer, length = load_i64(session + s.INPUT), load_i64(session + s.INPUT_LENGTH)
+    codec = context.codecs + a.CODEC_BYTES * session.protocol
+    buffer, length = session.input, session.input_length
     is_announced = c.tell_of_login(context, session)
     most = min(x.MESSAGES_A_TURN, c.lane_room(context) - 2) if is_announced else 0
     at, done, result, waits, throttled = 0, 0, 0, 0, 0
     now = w.now_ns(context)
-    is_fix = a.is_fix(load_i64(session + s.PROTOCOL))
+    is_fix = a.is_fix(session.protocol)
     while done < most:
         message, size, kept = buffer + at, 0, 0
         if is_fix:
@@ -426,11 +433,11 @@ def understand(context: int, session: int) -> int:
                 break
             kept = a.call2(load_i64(codec + a.CODEC_QUEUED), session, now)
         if kept != 0:
-            message, size = kept, load_i64(session + f.QUEUED_BYTES)
+            message, size = kept, session.queued_bytes
         else:
             size = a.call2(load_i64(codec + a.CODEC_FRAME), message, length - at)
         if size == 0:
-            if at == 0 and length == load_i64(session + s.INPUT_CAPACITY):
+            if at == 0 and length == session.input_capacity:
                 size = OVERSIZE
             else:
                 break
@@ -452,12 +459,12 @@ def understand(context: int, session: int) -> int:
         waits = 1
     if at > 0:
         st.copy_bytes(buffer, buffer + at, length - at)
-        store_i64(session + s.INPUT_LENGTH, length - at)
-    if waits and load_i64(session + s.WAITING_SINCE) == 0:
-        store_i64(session + s.WAITING_SINCE, now)
-    elif waits == 0 and length < load_i64(session + s.INPUT_CAPACITY):
+        session.input_length = length - at
+    if waits and session.waiting_since == 0:
+        session.waiting_since = now
+    elif waits == 0 and length < session.input_capacity:
         # Nothing is left of what came meanwhile, nor in the system: there was room for it.
-        store_i64(session + s.WAITING_SINCE, 0)
+        session.waiting_since = 0
     set_pending(context, session, 1 if waits and (is_fix or at < length) else 0)
     if is_fix and (done > 0 or throttled == 0):
         # Of a message that only waits for its turn there is nothing to send.
@@ -469,8 +476,8 @@ def understand(context: int, session: int) -> int:
             c.say(context, session, n.LOGGED_OUT)
         else:
             note_loss(context, session)
-        store_i64(session + s.STATE, s.ENDING)
-        store_i64(session + s.INPUT_LENGTH, 0)
+        session.state = s.ENDING
+        session.input_length = 0
         set_pending(context, session, 0)
         mark_dirty(context, session)
     return done
@@ -480,111 +487,111 @@ def understand(context: int, session: int) -> int:
 
 
 @kernel
-def timers(context: int, now: int) -> None:
+def timers(context: SessionsContext, now: int) -> None:
     """Heartbeats, silent clients, and the orders of lost connections."""
-    hall = load_i64(context + x.HALL)
-    for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
+    hall = RegionHeader(context.hall)
+    for index in range(1, hall.session_count + 1):
         session = a.block_of(hall, index)
-        if a.is_fix(load_i64(session + s.PROTOCOL)):
-            fix_timer(context, session)
-        elif load_i64(session + s.FD) >= 0:
-            if now - load_i64(session + s.LAST_IN_NS) > load_i64(session + s.TIMEOUT_NS):
+        if a.is_fix(session.protocol):
+            fix_timer(context, FixSession(session))
+        elif session.fd >= 0:
+            if now - session.last_in_ns > session.timeout_ns:
                 lose(context, session)
-            elif now - load_i64(session + s.LAST_OUT_NS) >= load_i64(session + s.HEARTBEAT_NS):
+            elif now - session.last_out_ns >= session.heartbeat_ns:
                 defer_message(context, session, 72)
-        if load_i64(session + s.SWITCH) != 0:
+        if session.switch != 0:
             switch(context, session)
-        lost = load_i64(session + s.LOST_NS)
-        if lost != 0 and now - lost >= load_i64(session + s.GRACE_NS):
+        lost = session.lost_ns
+        if lost != 0 and now - lost >= session.grace_ns:
             c.cancel_orders(context, session)
-        if load_i64(session + s.SWEEP) != 0:
+        if session.sweep != 0:
             c.sweep(context, session)
 
 
 @kernel_outlined
-def fix_timer(context: int, session: int) -> None:
-    if load_i64(session + s.FD) < 0 or load_i64(session + s.STATE) != s.CONNECTED:
+def fix_timer(context: SessionsContext, session: FixSession) -> None:
+    if session.fd < 0 or session.state != s.CONNECTED:
         return
     if call_codec(context, session, a.CODEC_TIMER) == DISCONNECTING:
-        if load_i64(session + f.OUT_END) > load_i64(session + f.OUT_FROM):
+        if session.out_end > session.out_from:
             send_some(context, session)  # why it ends, if the client still reads
         lose(context, session)
-    elif load_i64(session + f.OUT_END) > load_i64(session + f.OUT_FROM):
+    elif session.out_end > session.out_from:
         mark_dirty(context, session)
 
 
 @kernel_outlined
-def switch(context: int, session: int) -> None:
+def switch(context: StageContext, session: SessionBlock) -> None:
     """A session disabled by the operator: log it out and cancel its orders by its policy,
     without grace."""
-    is_off = load_i64(session + s.SWITCH) == s.SWITCH_OFF
-    if is_off != (load_i64(session + s.KILLED) != 0):
-        if c.say(context, session, n.KILLED if is_off else n.ENABLED) == 0:
+    is_off = session.switch == s.SWITCH_OFF
+    if is_off != (session.killed != 0):
+        if c.say(SessionsContext(context), session, n.KILLED if is_off else n.ENABLED) == 0:
             return
         if is_off:
-            if load_i64(session + s.FD) >= 0:
-                send_logout(context, session)
+            if session.fd >= 0:
+                send_logout(SessionsContext(context), session)
                 send_some(context, session)
-                close_connection(context, session)
+                close_connection(SessionsContext(context), session)
             c.lose_without_grace(session, w.now_ns(context))
-    store_i64(session + s.SWITCH, 0)
+    session.switch = 0
 
 
 @kernel_outlined
-def send_logout(context: int, session: int) -> None:
+def send_logout(context: SessionsContext, session: SessionBlock) -> None:
     """The last message of a connection."""
-    if a.is_fix(load_i64(session + s.PROTOCOL)):
+    if a.is_fix(session.protocol):
         call_codec(context, session, a.CODEC_FAREWELL)
     else:
         defer_message(context, session, 90)
-    store_i64(session + s.STATE, s.ENDING)
+    session.state = s.ENDING
     mark_dirty(context, session)
 
 
 @kernel
-def close_lane(context: int) -> None:
+def close_lane(context: SessionsContext) -> None:
     """Publish the end of the lane."""
-    store_i64(context + x.CLOSED, 1)
-    last = load_i64(load_i64(context + x.HALL) + h.LANE_SEQ)
-    store_release(load_i64(context + x.LANE_RING) + layout.CLOSED_AT, last + 1)
+    context.closed = 1
+    last = RegionHeader(context.hall).lane_seq
+    store_release(context.lane_ring + layout.CLOSED_AT, last + 1)
 
 
 @kernel_outlined
-def end(context: int) -> None:
+def end(context: SessionsContext) -> None:
     """All events are sent: end the sessions, drain for a bounded time, then close."""
-    hall, now = load_i64(context + x.HALL), w.now_ns(context)
-    if load_i64(context + x.CLOSING_NS) == 0:
-        store_i64(context + x.CLOSING_NS, now)
-        for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
+    hall, now = RegionHeader(context.hall), w.now_ns(context)
+    if context.closing_ns == 0:
+        context.closing_ns = now
+        for index in range(1, hall.session_count + 1):
             session = a.block_of(hall, index)
-            if load_i64(session + s.FD) >= 0:
+            if session.fd >= 0:
                 send_logout(context, session)
     flush(context)
-    if load_i64(context + x.DIRTY_COUNT) == 0 or now - load_i64(context + x.CLOSING_NS) > DRAIN_NS:
-        for index in range(1, load_i64(hall + h.SESSION_COUNT) + 1):
+    if context.dirty_count == 0 or now - context.closing_ns > DRAIN_NS:
+        for index in range(1, hall.session_count + 1):
             close_connection(context, a.block_of(hall, index))
-        w.finish(context, load_i64(context + w.NEXT) - 1)
+        w.finish(context, context.next - 1)
 
 
 @kernel
-def step(context: int) -> int:
+def step(context: SessionsContext) -> int:
     done = take_events(context)
-    if load_i64(context + x.DIRTY_COUNT) > 0:
+    if context.dirty_count > 0:
         # Before sockets are asked: an answer does not wait for that.
         done += flush(context)
-    if load_i64(context + x.CLOSED) == 0:
-        control = load_i64(context + w.CONTROL)
+    if context.closed == 0:
+        control = context.control
         if load_acquire(control + ct.STOP) != 0:
             close_lane(context)
         elif load_acquire(control + ct.GO) != 0:
             done += poll(context)
             now = w.now_ns(context)
-            if now >= load_i64(context + x.NEXT_TIMER):
-                store_i64(context + x.NEXT_TIMER, now + TIMER_NS)
+            if now >= context.next_timer:
+                context.next_timer = now + TIMER_NS
                 timers(context, now)
-    if load_i64(context + x.DIRTY_COUNT) > 0:
+    if context.dirty_count > 0:
         done += flush(context)
-    if done == 0 and load_i64(context + x.CLOSED) != 0 and w.input_ended(context):
+    if done == 0 and context.closed != 0 and w.input_ended(context):
         end(context)
     return done
 

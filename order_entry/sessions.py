@@ -30,8 +30,11 @@ from openoutcry.order_entry import session_words as x
 from openoutcry.order_entry import sessions_checkpoint as checkpoint
 from openoutcry.order_entry.doorman import Doorman
 from openoutcry.order_entry.fix import words as fix_words
+from openoutcry.order_entry.hall import RegionHeader
 from openoutcry.order_entry.passwords import password_hasher
+from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_commands import lose_without_grace
+from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.sessions_state import SessionsError, State, check, sizes_of
 from openoutcry.order_entry.spec import PortSpec, SessionsSpec
 from openoutcry.pipeline.contract import control as ct
@@ -218,7 +221,7 @@ class Sessions(State):
         for index in self.fix:
             block = self.hall.block(index)
             block[fix_words.CLOCK_OFFSET_NS // 8] = shared.control[ct.EPOCH_OFFSET]
-        stage.watch(contexts.address_of(name), self.stage_socket.fileno(), 0)
+        stage.watch(SessionsContext.of(contexts.address_of(name)), self.stage_socket.fileno(), 0)
 
     def _restore(self, work: Work, published: int, event_seq: int) -> None:
         """Rows, tokens and streams as of the last command on the lane and the last event told."""
@@ -234,14 +237,16 @@ class Sessions(State):
             noted = self._from_journal([work.journal, *work.copies][0], event_seq)
         assert noted <= published
         if not hall[h.DAY_BEGUN]:
-            a.begin_day(hall.address)
+            a.begin_day(RegionHeader.of(hall.address))
         note = np.zeros(1, np.int64)
         for seq in range(noted + 1, published + 1):
             at = seq & hall[h.NOTE_MASK]
             note[0] = hall[h.NOTES] + n.NOTE_BYTES * at
             order = hall[h.ORDERS] + h.ORDER_BYTES * at
             codecs = self.codecs.ctypes.data
-            cp.apply_batch(hall.address, codecs, order, 1, note.ctypes.data, 0, 0, event_seq)
+            cp.apply_batch(
+                RegionHeader.of(hall.address), codecs, order, 1, note.ctypes.data, 0, 0, event_seq
+            )
         hall.words[h.LANE_SEQ // 8] = published
         hall.words[h.EVENT_SEQ // 8] = event_seq
         for index in range(1, len(self.streams) + 1):
@@ -252,7 +257,7 @@ class Sessions(State):
             block[s.FD // 8] = -1
             if block[s.KILLED // 8]:
                 # Killed before its orders were gone: they have no grace.
-                lose_without_grace(block.ctypes.data, self.clock.monotonic_ns())
+                lose_without_grace(SessionBlock.of(block.ctypes.data), self.clock.monotonic_ns())
             elif not block[s.LOGGED_OUT // 8]:
                 block[s.LOST_NS // 8] = self.clock.monotonic_ns()
         for one in self.fix.values():

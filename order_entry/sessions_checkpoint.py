@@ -27,6 +27,7 @@ from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.sessions_state import State, sizes_of
 from openoutcry.order_entry.spec import Protocol, SessionsSpec
 from openoutcry.order_entry.stream import COUNT
+from openoutcry.order_entry.tokens import TokenTable
 from openoutcry.replay.checkpoint import Follower
 from openoutcry.replay.core import Core
 from openoutcry.replay.event_hash import START
@@ -87,7 +88,7 @@ def put_back(state: State, arrays: Any) -> None:
     for entry in np.ascontiguousarray(arrays["tokens"]):
         number, session = entry[:2].tolist()
         token = entry.ctypes.data + tokens.TOKEN
-        assert tokens.put_token(hall[h.TOKENS], session, token, number) == 1
+        assert tokens.put_token(TokenTable.of(hall[h.TOKENS]), session, token, number) == 1
     for key, *values in arrays["sums"].tolist() if hall.sizes.sums else ():
         place = int(sums.find(hall[h.SUMS], hall[h.SUMS_MASK], ~key))
         hall.sums[(place - hall[h.SUMS]) // sums.ENTRY_BYTES] = key, *values

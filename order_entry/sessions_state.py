@@ -25,6 +25,7 @@ from openoutcry.order_entry.fix import live as fix44
 from openoutcry.order_entry.fix import live42 as fix42
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.fix.numbers import NumbersFile
+from openoutcry.order_entry.hall import RegionHeader
 from openoutcry.order_entry.spec import (
     DROP_COPIES,
     FIX_BEGIN,
@@ -200,7 +201,7 @@ class State:
         addresses = np.ascontiguousarray(self._notes.addresses[first : first + len(commands)])
         return int(
             cp.apply_batch(
-                self.hall.address, self.codecs.ctypes.data,
+                RegionHeader.of(self.hall.address), self.codecs.ctypes.data,
                 commands.ctypes.data, len(commands), addresses.ctypes.data,
                 events.ctypes.data, len(events), event_seq,
             )

@@ -20,16 +20,42 @@ from blake3 import blake3
 
 from openoutcry.wire import OutcryError
 from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.layout import Layout, i64
 from openoutcry.wire.memory import load_i64, load_u8, store_i64, store_release, store_u8
 
 HEADER_BYTES = 4096
 STREAM_MAGIC = int.from_bytes(b"OUTCRYSS", "little")
-MAGIC, IDENTITY, ENTRIES, DATA_BYTES, COUNT, HEAD, DIFFERENT = range(0, 56, 8)
-"""ENTRIES, DATA_BYTES: capacities · COUNT: entries that are there · HEAD: entries that this run has
-made or made again; the same number but for a while after a start · DIFFERENT: entries that were not
-what the journal gave."""
+
+
+class StreamHeader(Layout, size_bytes=4096):
+    """The header."""
+
+    magic: int = i64("STREAM_MAGIC")
+    identity: int = i64("of the journal whose stream it is")
+    entries: int = i64("entries that fit")
+    data_bytes: int = i64("bytes of data that fit")
+    count: int = i64("entries that are there")
+    head: int = i64(
+        "entries that this run has made or made again; fewer only for a while after a start"
+    )
+    different: int = i64("entries that were not what the journal gave")
+
+
+MAGIC = StreamHeader.offset("magic")
+COUNT = StreamHeader.offset("count")
+HEAD = StreamHeader.offset("head")
+DIFFERENT = StreamHeader.offset("different")
+
 ENTRY_BYTES = 16
-ENTRY_END, ENTRY_EVENT = 0, 8
+
+
+class StreamEntry(Layout, size_bytes=16):
+    """An entry of the index."""
+
+    end: int = i64("where its data ends")
+    event: int = i64("event that it reports")
+
+
 MAX_ENTRIES = 1 << 24
 MAX_DATA_BYTES = 1 << 31
 
@@ -41,30 +67,30 @@ class StreamError(OutcryError):
 @kernel
 def entry_end(stream: int, number: int) -> int:
     """Offset behind entry ``number`` in the data; of entry 0: 0."""
-    return load_i64(stream + HEADER_BYTES + ENTRY_BYTES * number + ENTRY_END)
+    return StreamEntry(stream + HEADER_BYTES + ENTRY_BYTES * number).end
 
 
 @kernel
 def entry_event(stream: int, number: int) -> int:
-    return load_i64(stream + HEADER_BYTES + ENTRY_BYTES * number + ENTRY_EVENT)
+    return StreamEntry(stream + HEADER_BYTES + ENTRY_BYTES * number).event
 
 
 @kernel
-def data_address(stream: int) -> int:
-    return stream + HEADER_BYTES + ENTRY_BYTES * load_i64(stream + ENTRIES)
+def data_address(stream: StreamHeader) -> int:
+    return stream + HEADER_BYTES + ENTRY_BYTES * stream.entries
 
 
 @kernel
-def head_end(stream: int) -> int:
+def head_end(stream: StreamHeader) -> int:
     """Bytes of the stream so far."""
-    return entry_end(stream, load_i64(stream + HEAD))
+    return entry_end(stream, stream.head)
 
 
 @kernel
-def is_nearly_full(stream: int, part: int) -> bool:
+def is_nearly_full(stream: StreamHeader, part: int) -> bool:
     """Less than one ``part``-th of the store's entries, or of its bytes, is left."""
-    entries, size = load_i64(stream + ENTRIES), load_i64(stream + DATA_BYTES)
-    head = load_i64(stream + HEAD)
+    entries, size = stream.entries, stream.data_bytes
+    head = stream.head
     return head > entries - entries // part or entry_end(stream, head) > size - size // part
 
 
@@ -86,40 +112,40 @@ def same_bytes(one: int, other: int, size: int) -> bool:
 
 
 @kernel
-def append(stream: int, message: int, size: int, event_seq: int) -> int:
+def append(stream: StreamHeader, message: int, size: int, event_seq: int) -> int:
     """Add a message; returns its number, or 0 if the store is full.
 
     After a start the entries that are there already are made again: one that is the same stays
     untouched, the first that is another cuts off what stood from there on.
     """
-    number = load_i64(stream + HEAD) + 1
+    number = stream.head + 1
     begin = entry_end(stream, number - 1)
     at = data_address(stream) + begin
     if VERIFY:
-        assert number - 1 <= load_i64(stream + COUNT), "the head is an entry that is there"
-        assert begin <= load_i64(stream + DATA_BYTES), "the entries end within the data"
+        assert number - 1 <= stream.count, "the head is an entry that is there"
+        assert begin <= stream.data_bytes, "the entries end within the data"
         assert size > 0, "every entry has bytes: its end says where it begins"
         assert event_seq >= entry_event(stream, number - 1), "a stream tells events in order"
-    if number <= load_i64(stream + COUNT):
+    if number <= stream.count:
         if (
             entry_end(stream, number) == begin + size
             and entry_event(stream, number) == event_seq
             and same_bytes(at, message, size)
         ):
-            store_i64(stream + HEAD, number)
+            stream.head = number
             return number
-        store_i64(stream + DIFFERENT, load_i64(stream + DIFFERENT) + 1)
+        stream.different += 1
         store_release(stream + COUNT, number - 1)
-    if number >= load_i64(stream + ENTRIES) or begin + size > load_i64(stream + DATA_BYTES):
+    if number >= stream.entries or begin + size > stream.data_bytes:
         return 0
     if VERIFY:
-        assert load_i64(stream + COUNT) == number - 1, "no entry that is there is written over"
+        assert stream.count == number - 1, "no entry that is there is written over"
     copy_bytes(at, message, size)
-    entry = stream + HEADER_BYTES + ENTRY_BYTES * number
-    store_i64(entry + ENTRY_END, begin + size)
-    store_i64(entry + ENTRY_EVENT, event_seq)
+    entry = StreamEntry(stream + HEADER_BYTES + ENTRY_BYTES * number)
+    entry.end = begin + size
+    entry.event = event_seq
     store_release(stream + COUNT, number)
-    store_i64(stream + HEAD, number)
+    stream.head = number
     return number
 
 
@@ -199,7 +225,7 @@ class Stream:
     def digest_of(self, count: int) -> str:
         """BLAKE3 of the first ``count`` entries, events and bytes."""
         hashed = blake3(memoryview(self._map)[HEADER_BYTES:][: ENTRY_BYTES * (count + 1)])
-        at = int(data_address(self.address)) - self.address
+        at = int(data_address(StreamHeader.of(self.address))) - self.address
         hashed.update(memoryview(self._map)[at : at + int(entry_end(self.address, count))])
         return hashed.hexdigest()
 
@@ -216,7 +242,7 @@ class Stream:
         if not 1 <= number <= self[COUNT]:
             raise IndexError(number)
         begin, end = entry_end(self.address, number - 1), entry_end(self.address, number)
-        at = int(data_address(self.address)) - self.address
+        at = int(data_address(StreamHeader.of(self.address))) - self.address
         return self._map[at + begin : at + end], int(entry_event(self.address, number))
 
     def sync(self) -> None:

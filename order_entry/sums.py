@@ -6,11 +6,25 @@ passes over a grave.
 """
 
 from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.layout import Layout, i64
 from openoutcry.wire.memory import load_i64, mul_wrapping, store_i64
 
 ENTRY_BYTES = 32
-KEY, QTY, CUM, CUM_VALUE = 0, 8, 16, 24
-"""~order id (0: nobody's) · whole quantity · executed lots · their value, lots times ticks."""
+
+
+class SumEntry(Layout, size_bytes=32):
+    """What is executed of an order."""
+
+    key: int = i64("~order id, 0: a free entry")
+    qty: int = i64("whole quantity, lots")
+    cum: int = i64("executed lots")
+    cum_value: int = i64("their value, lots times ticks")
+
+
+KEY = SumEntry.offset("key")
+QTY = SumEntry.offset("qty")
+CUM = SumEntry.offset("cum")
+
 HASH = -7046029254386353131  # 2**64 / golden ratio, as a signed word
 
 
@@ -20,43 +34,43 @@ def place_of(key: int, mask: int) -> int:
 
 
 @kernel
-def find(table: int, mask: int, order_id: int) -> int:
+def find(table: int, mask: int, order_id: int) -> SumEntry:
     """Address of the order's entry, or of the free one where it would stand; 0: the table is
     full of others."""
     key = ~order_id
     place = place_of(key, mask)
     for step in range(mask + 1):
-        entry = table + ENTRY_BYTES * (place + step & mask)
-        entry_key = load_i64(entry + KEY)
+        entry = SumEntry(table + ENTRY_BYTES * (place + step & mask))
+        entry_key = entry.key
         if entry_key in (key, 0):
             return entry
-    return 0
+    return SumEntry(0)
 
 
 @kernel
-def put(entry: int, order_id: int, qty: int) -> None:
+def put(entry: SumEntry, order_id: int, qty: int) -> None:
     """A free entry is an order's from here on."""
     if VERIFY:
-        assert load_i64(entry + KEY) in (0, ~order_id), "an entry has one order"
+        assert entry.key in (0, ~order_id), "an entry has one order"
         assert ~order_id != 0, "the key of nobody is no order's"
-    store_i64(entry + KEY, ~order_id)
-    store_i64(entry + QTY, qty)
-    store_i64(entry + CUM, 0)
-    store_i64(entry + CUM_VALUE, 0)
+    entry.key = ~order_id
+    entry.qty = qty
+    entry.cum = 0
+    entry.cum_value = 0
 
 
 @kernel
-def remove(table: int, mask: int, entry: int) -> None:
+def remove(table: int, mask: int, entry: SumEntry) -> None:
     """The order is over."""
     hole = (entry - table) // ENTRY_BYTES
     place = hole
     if VERIFY:
-        gone = load_i64(entry + KEY)
+        gone = entry.key
         assert gone != 0, "a free entry has no order to take out"
         assert 0 <= hole <= mask, "the entry lies in the table"
     for _ in range(mask):
         place = place + 1 & mask
-        key = load_i64(table + ENTRY_BYTES * place + KEY)
+        key = SumEntry(table + ENTRY_BYTES * place).key
         if key == 0:
             break
         # One that may not stand before its own place stays.
@@ -70,4 +84,4 @@ def remove(table: int, mask: int, entry: int) -> None:
         store_i64(table + ENTRY_BYTES * hole + offset, 0)
     if VERIFY:
         free = find(table, mask, ~gone)
-        assert load_i64(free + KEY) == 0, "what is taken out is found no more"
+        assert free.key == 0, "what is taken out is found no more"

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.layout import Layout, area, i64
 from openoutcry.wire.memory import (
     add_wrapping,
     load_i64,
@@ -26,13 +27,37 @@ from openoutcry.wire.memory import (
 )
 
 ENTRY_BYTES, SLOT_BYTES = 64, 8
-NUMBER, SESSION, TOKEN = 0, 8, 16
+
+
+class TokenEntry(Layout, size_bytes=64):
+    """An entry."""
+
+    number: int = i64("the order's number")
+    session: int = i64("index of the session")
+    token: int = area(40, "the token, padded with NULs")
+
+
+TOKEN = TokenEntry.offset("token")
+
 TOKEN_SIZE = 40
 HALVES = 1 + TOKEN_SIZE // 4
 """32-bit words that are hashed: the session's, and the token's."""
-TABLE_COUNT, TABLE_MASK, TABLE_INDEX, TABLE_ENTRIES, TABLE_USED, TABLE_KEYS = range(0, 48, 8)
-"""Words of the table: entries taken, capacity - 1, addresses of index, entries and of how many each
-session has taken (by its index), then the keys."""
+
+
+class TokenTable(Layout):
+    """Words of the table; its keys follow."""
+
+    count: int = i64("entries taken")
+    mask: int = i64("capacity, less one")
+    index: int = i64("address of the index")
+    entries: int = i64("address of the entries")
+    used: int = i64("address of how many entries each session has taken")
+    keys: int = i64("first of the hash's secret keys")
+
+
+TABLE_ENTRIES = TokenTable.offset("entries")
+TABLE_KEYS = TokenTable.offset("keys")
+
 TABLE_BYTES = TABLE_KEYS + 8 * (HALVES + 1)
 FULL, TAKEN = -1, 0
 HASH_BITS, ENTRY_BITS = -(1 << 32), (1 << 32) - 1
@@ -56,11 +81,9 @@ def prepare_table(words: npt.NDArray[np.int64], address: int, capacity: int) -> 
 
 
 @kernel
-def token_hash(table: int, session: int, token: int) -> int:
+def token_hash(table: TokenTable, session: int, token: int) -> int:
     """The hash of a token, of which the upper half is what counts."""
-    hashed = add_wrapping(
-        load_i64(table + TABLE_KEYS), mul_wrapping(load_i64(table + TABLE_KEYS + 8), session)
-    )
+    hashed = add_wrapping(table.keys, mul_wrapping(load_i64(table + TABLE_KEYS + 8), session))
     for index in range(TOKEN_SIZE // 8):
         word = load_i64(token + 8 * index)
         key = table + TABLE_KEYS + 16 + 16 * index
@@ -81,23 +104,23 @@ def short_hash(table: int, session: int, first: int, second: int) -> int:
 
 
 @kernel
-def first_place(table: int, hashed: int) -> int:
+def first_place(table: TokenTable, hashed: int) -> int:
     """The slot at which the search for a token begins."""
-    return hashed >> 32 & load_i64(table + TABLE_MASK)
+    return hashed >> 32 & table.mask
 
 
 @kernel
-def prefetch_token(table: int, session: int, first: int, second: int) -> None:
+def prefetch_token(table: TokenTable, session: int, first: int, second: int) -> None:
     """Ask for the slot of such a token.
 
     Measured: at 64 sessions a fifth of the sessions stage's time was the wait for this line."""
     place = first_place(table, short_hash(table, session, first, second))
-    prefetch(load_i64(table + TABLE_INDEX) + SLOT_BYTES * place)
+    prefetch(table.index + SLOT_BYTES * place)
 
 
 @kernel
-def same_token(entry: int, session: int, token: int) -> bool:
-    if load_i64(entry + SESSION) != session:
+def same_token(entry: TokenEntry, session: int, token: int) -> bool:
+    if entry.session != session:
         return False
     for offset in range(0, TOKEN_SIZE, 8):
         if load_i64(entry + TOKEN + offset) != load_i64(token + offset):
@@ -106,11 +129,11 @@ def same_token(entry: int, session: int, token: int) -> bool:
 
 
 @kernel
-def find_slot(table: int, session: int, token: int, hashed: int) -> int:
+def find_slot(table: TokenTable, session: int, token: int, hashed: int) -> int:
     """Address of the token's slot, or of the free one where it would stand; 0 if there is
     neither."""
-    mask, index = load_i64(table + TABLE_MASK), load_i64(table + TABLE_INDEX)
-    entries = load_i64(table + TABLE_ENTRIES) - ENTRY_BYTES
+    mask, index = table.mask, table.index
+    entries = table.entries - ENTRY_BYTES
     place = first_place(table, hashed)
     for step in range(mask + 1):
         slot = index + SLOT_BYTES * (place + step & mask)
@@ -118,57 +141,57 @@ def find_slot(table: int, session: int, token: int, hashed: int) -> int:
         if slot_word == 0:
             return slot
         if (slot_word ^ hashed) & HASH_BITS == 0:
-            entry = entries + ENTRY_BYTES * (slot_word & ENTRY_BITS)
+            entry = TokenEntry(entries + ENTRY_BYTES * (slot_word & ENTRY_BITS))
             if same_token(entry, session, token):
                 return slot
     return 0
 
 
 @kernel
-def number_of(table: int, session: int, token: int) -> int:
+def number_of(table: TokenTable, session: int, token: int) -> int:
     """Number of the order that the session's token names, 0 if it names none."""
     slot = find_slot(table, session, token, token_hash(table, session, token))
     entry_number = load_i64(slot) & ENTRY_BITS if slot != 0 else 0
     if entry_number == 0:
         return 0
     if VERIFY:
-        assert entry_number <= load_i64(table + TABLE_COUNT), "a slot names an entry that is taken"
-    return load_i64(load_i64(table + TABLE_ENTRIES) + ENTRY_BYTES * (entry_number - 1) + NUMBER)
+        assert entry_number <= table.count, "a slot names an entry that is taken"
+    return TokenEntry(table.entries + ENTRY_BYTES * (entry_number - 1)).number
 
 
 @kernel
-def clear_table(table: int, sessions: int) -> None:
+def clear_table(table: TokenTable, sessions: int) -> None:
     """No token is taken any more; ``sessions``: how many there are."""
-    index, used = load_i64(table + TABLE_INDEX), load_i64(table + TABLE_USED)
+    index, used = table.index, table.used
     for session in range(sessions + 1):
         store_i64(used + 8 * session, 0)
-    if load_i64(table + TABLE_COUNT) > 0:
-        for place in range(load_i64(table + TABLE_MASK) + 1):
+    if table.count > 0:
+        for place in range(table.mask + 1):
             store_i64(index + SLOT_BYTES * place, 0)
-    store_i64(table + TABLE_COUNT, 0)
+    table.count = 0
 
 
 @kernel
-def is_full(table: int) -> bool:
+def is_full(table: TokenTable) -> bool:
     """Seven eighths are taken."""
-    capacity = load_i64(table + TABLE_MASK) + 1
-    return load_i64(table + TABLE_COUNT) >= capacity - (capacity >> 3)
+    capacity = table.mask + 1
+    return table.count >= capacity - (capacity >> 3)
 
 
 @kernel
-def has_room_for(table: int, session: int) -> bool:
+def has_room_for(table: TokenTable, session: int) -> bool:
     """Whether the session may take another token: it has no more of them than are left for all.
 
     So nobody takes the others' day, and one that is alone may have half (the dynamic thresholds of
     shared-memory switches: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6, 1998).
     """
-    capacity = load_i64(table + TABLE_MASK) + 1
-    left = capacity - (capacity >> 3) - load_i64(table + TABLE_COUNT)
-    return load_i64(load_i64(table + TABLE_USED) + 8 * session) < left
+    capacity = table.mask + 1
+    left = capacity - (capacity >> 3) - table.count
+    return load_i64(table.used + 8 * session) < left
 
 
 @kernel
-def put_token(table: int, session: int, token: int, number: int) -> int:
+def put_token(table: TokenTable, session: int, token: int, number: int) -> int:
     """Let a token name an order; 1, or TAKEN (nothing is changed), or FULL at seven eighths."""
     hashed = token_hash(table, session, token)
     slot = find_slot(table, session, token, hashed)
@@ -176,20 +199,20 @@ def put_token(table: int, session: int, token: int, number: int) -> int:
         return TAKEN
     if slot == 0 or is_full(table):
         return FULL
-    count = load_i64(table + TABLE_COUNT)
-    entry = load_i64(table + TABLE_ENTRIES) + ENTRY_BYTES * count
+    count = table.count
+    entry = TokenEntry(table.entries + ENTRY_BYTES * count)
     if VERIFY:
         assert number > 0, "order numbers begin at 1"
         assert session > 0, "a token belongs to a session"
-        assert count < load_i64(table + TABLE_MASK), "a search always meets a free slot"
-    store_i64(entry + NUMBER, number)
-    store_i64(entry + SESSION, session)
+        assert count < table.mask, "a search always meets a free slot"
+    entry.number = number
+    entry.session = session
     for offset in range(0, TOKEN_SIZE, 8):
         store_i64(entry + TOKEN + offset, load_i64(token + offset))
-    used = load_i64(table + TABLE_USED) + 8 * session
+    used = table.used + 8 * session
     store_i64(used, load_i64(used) + 1)
     store_i64(slot, hashed & HASH_BITS | (count + 1))
-    store_i64(table + TABLE_COUNT, count + 1)
+    table.count = count + 1
     if VERIFY:
         assert number_of(table, session, token) == number, "what was put in is found"
     return 1

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from openoutcry.pipeline.contract import words as w
 from openoutcry.pipeline.contract.shared import Contexts, Shared
+from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.wire.indirect import call_step, kernel_address
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, store_release
@@ -99,13 +100,13 @@ def show_cursors(context: int) -> None:
 @kernel
 def step(context: int) -> int:
     """The stage's own step, and its death if that is due."""
-    row, stage = next_death(context), load_i64(context + STAGE)
+    row, stage = next_death(context), StageContext(load_i64(context + STAGE))
     seq = load_i64(row + ROW_SEQ) if row != 0 else w.MAX_VALUE
     place = load_i64(row + ROW_PLACE) if row != 0 else BEFORE_STEP
-    if place == BEFORE_STEP and load_i64(stage + w.NEXT) >= seq:
+    if place == BEFORE_STEP and stage.next >= seq:
         die(context, row)
     work = call_step(load_i64(context + STEP), stage)
-    if place == BEFORE_RETURN and load_i64(stage + w.NEXT) > seq:
+    if place == BEFORE_RETURN and stage.next > seq:
         die(context, row)
     show_cursors(context)
     return work

@@ -64,7 +64,6 @@ GROWTH_PPB = CLOCK_PAGE.offsets["growth_ppb"]
 OWNER = CLOCK_PAGE.offsets["owner"]
 STALE_MS = CLOCK_PAGE.offsets["stale_ms"]
 STATE = CLOCK_PAGE.offsets["state"]
-SOURCE = CLOCK_PAGE.offsets["source"]
 
 OK, STALE, DEAD, CLOSED, UNKNOWN, BUSY = range(6)
 """Status returned by :func:`now`; ``out`` holds an interval only with OK."""

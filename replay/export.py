@@ -12,7 +12,7 @@ from openoutcry.replay.events import events_of
 from openoutcry.replay.tables import Tables
 from openoutcry.wire.beside import written_beside
 from openoutcry.wire.enums import PacketKind
-from openoutcry.wire.layout import LAYOUT_HASH
+from openoutcry.wire.layout_hash import LAYOUT_HASH
 from openoutcry.wire.records import MAX_PACKET_RECORDS, PACKET_HEADER_DTYPE, PACKET_MAGIC
 
 PORT = 9000

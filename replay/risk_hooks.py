@@ -14,8 +14,10 @@ from openoutcry.risk.before import APPLIED, ahead, before
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.delay import due, hold
 from openoutcry.risk.guard_layout import HEADER_BYTES
+from openoutcry.risk.layout import RiskState
 from openoutcry.risk.meeting import meet
 from openoutcry.risk.region import RiskError, make_region, setting
+from openoutcry.wire.record_blocks import OrderRecord
 
 
 def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
@@ -48,20 +50,27 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         numbers = int(row["value"]), int(row.get("who", 0))
         try:
             record = setting(Setting[row["set"]], *numbers, symbol, int(row.get("second", 0)))
-            applied = ask(region.ctypes.data, record.ctypes.data) == APPLIED
+            applied = (
+                ask(RiskState.of(region.ctypes.data), OrderRecord.of(record.ctypes.data)) == APPLIED
+            )
         except OverflowError:  # no int64
             applied = False
         if not applied:
             raise RiskError(f"limits row {number}: {dict(row)} makes no sense")
     if count > 1:
         return Hooks(
-            region, ask, partitions.after, ahead=partitions.ahead, digest=partitioned.digest,
-            meets=partitions.meets, meet=meet,
+            region,
+            ask,
+            partitions.after,
+            ahead=partitions.ahead,
+            digest=partitioned.digest,
+            meets=partitions.meets,
+            meet=meet,
             rooms=partitioned.partition_numbers(instruments, count),
             room_count=count,
             opened_at=(lay.HEADER_BYTES + lay.ORDERS_OPEN, lay.HEADER_BYTES),
             holds=holds_of(region),
-        )  # fmt: skip
+        )
     guard = int(region.view(np.int64)[lay.PROTECTION_AT // 8])
     quotes_at = guard + HEADER_BYTES if guard else 0
     bump_at = int(region.view(np.int64)[lay.BUMP_AT // 8])

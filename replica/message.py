@@ -38,7 +38,7 @@ from openoutcry.journal.block import (
     unpack_header,
 )
 from openoutcry.replica.errors import ReplicaError
-from openoutcry.wire.layout import LAYOUT_HASH
+from openoutcry.wire.layout_hash import LAYOUT_HASH
 from openoutcry.wire.records import BLOCK_MAGIC
 
 MAGIC = b"OUTCRYR1"

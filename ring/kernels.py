@@ -24,6 +24,7 @@ from openoutcry.wire.memory import (
     store_release,
     yield_cpu,
 )
+from openoutcry.wire.record_blocks import EventRecord
 
 # One fixed length of spinning for every strategy that spins before it does something slower:
 # about 20 us of pauses, several times what a publication takes to cross cores.
@@ -37,8 +38,8 @@ NAP_NS = 10_000_000
 
 
 @kernel
-def slot_at(ring: int, mask: int, shift: int, seq: int) -> int:
-    return ring + layout.SLOTS + ((seq & mask) << shift)
+def slot_at(ring: int, mask: int, shift: int, seq: int) -> EventRecord:
+    return EventRecord(ring + layout.SLOTS + ((seq & mask) << shift))
 
 
 @kernel
@@ -48,7 +49,7 @@ def stamp_at(ring: int, mask: int, shift: int, seq: int) -> int:
 
 
 @kernel
-def slot_address(ring: int, mask: int, seq: int) -> int:
+def slot_address(ring: int, mask: int, seq: int) -> EventRecord:
     return slot_at(ring, mask, layout.SLOT_SHIFT, seq)
 
 

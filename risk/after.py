@@ -8,17 +8,16 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import before as command
 from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
+from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.money import add_money, judge_profit, margined_lots, mark_position
 from openoutcry.risk.protection import CALLS, watch
 from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, prefetch, store_i64
+from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
+from openoutcry.wire.open_orders import OpenOrder
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, NO_PRICE, RECORD_BYTES
 
-EVENT_ORDER, CONTRA, PRICE = (
-    EVENT.offsets[name] for name in ("order_id", "contra_id", "price_ticks")
-)
-QTY, LEAVES = EVENT.offsets["qty_lots"], EVENT.offsets["leaves_lots"]
 CAUSE = EVENT.offsets["cause_seq"]
 WORD = EVENT.offsets["participant"]
 INSTRUMENT_SHIFT = 8 * (EVENT.offsets["instrument"] - WORD)
@@ -41,19 +40,19 @@ AHEAD_EVENTS = 16
 
 
 @kernel
-def after(state: int, order: int, events: int, count: int) -> int:
+def after(state: RiskState, order: OrderRecord, events: int, count: int) -> int:
     """Take the events of one command, contiguous at ``events``.  Returns 0."""
-    if load_i64(state + lay.TRACKING) == 0:
+    if state.tracking == 0:
         return 0
     for index in range(count):
-        event = events + index * RECORD_BYTES
+        event = EventRecord(events + index * RECORD_BYTES)
         if index + AHEAD_EVENTS < count:
-            ask_for_order(state, event + AHEAD_EVENTS * RECORD_BYTES)
-        word = load_i64(event + WORD)
+            ask_for_order(state, EventRecord(event + AHEAD_EVENTS * RECORD_BYTES))
+        word = event.word
         kind = (word >> KIND_SHIFT) & 0xFF
         if kind == ACCEPTED:
             enter(state, order, event, word)
-        elif kind == CANCELLED and load_i64(event + LEAVES) == 0:
+        elif kind == CANCELLED and event.leaves_lots == 0:
             close(state, event, word)
         elif (CHANGES >> kind) & 1 != 0:
             change(state, order, event, word, kind)
@@ -61,64 +60,64 @@ def after(state: int, order: int, events: int, count: int) -> int:
             tell(state, order, event, word)
         elif kind == PHASE_CHANGED:
             rules = totals.instrument_row(state, (word >> INSTRUMENT_SHIFT) & 0xFFFF)
-            enter_phase(rules, load_i64(event + QTY), load_i64(event + PRICE))
-    if load_i64(state + lay.PROTECTION_AT) != 0:
+            enter_phase(rules, event.qty_lots, event.price_ticks)
+    if state.protection_at != 0:
         watch(state, events, count)
     return 0
 
 
 @kernel
-def enter_phase(rules: int, phase: int, reference: int) -> None:
+def enter_phase(rules: RiskInstrument, phase: int, reference: int) -> None:
     """The instrument is in another phase, with this reference price."""
-    rests = load_i64(rules + lay.MARKET_RESTS) & ~lay.RESTS_IN_CALL
+    rests = rules.market_rests & ~lay.RESTS_IN_CALL
     calls = (CALLS >> phase) & 1 != 0
-    store_i64(rules + lay.MARKET_RESTS, rests | lay.RESTS_IN_CALL if calls else rests)
+    rules.market_rests = rests | lay.RESTS_IN_CALL if calls else rests
     if reference == NO_PRICE:
         return
-    store_i64(rules + lay.REFERENCE, reference)
-    if load_i64(rules + lay.LAST) == NO_LIMIT:
-        store_i64(rules + lay.LAST, reference)
+    rules.reference = reference
+    if rules.last == NO_LIMIT:
+        rules.last = reference
 
 
 @kernel_outlined
-def ask_for_order(state: int, event: int) -> None:
+def ask_for_order(state: RiskState, event: EventRecord) -> None:
     """Of a mass cancel, whose many orders lie anywhere."""
     not_inlined()
-    instrument = (load_i64(event + WORD) >> INSTRUMENT_SHIFT) & 0xFFFF
-    home = totals.order_home(state, instrument, load_i64(event + EVENT_ORDER))
-    prefetch(state + load_i64(state + lay.ORDER_AT) + home * lay.ORDER_BYTES)
+    instrument = (event.word >> INSTRUMENT_SHIFT) & 0xFFFF
+    home = totals.order_home(state, instrument, event.order_id)
+    prefetch(state + state.order_at + home * lay.ORDER_BYTES)
 
 
 @kernel
-def tell(state: int, order: int, event: int, word: int) -> None:
+def tell(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -> None:
     """What ``before`` refused gets its figures; what it applied is no reject."""
     reason = (word >> REASON_SHIFT) & 0xFF
     if reason == RISK_REASON:
-        store_i64(event + PRICE, load_i64(state + lay.REFUSED_LIMIT))
-        store_i64(event + LEAVES, load_i64(state + lay.REFUSED_VALUE))
-        store_i64(event + QTY, load_i64(state + lay.REFUSED_ASKED))
-    elif load_i64(state + lay.PASSED) != 0:
+        event.price_ticks = state.refused_limit
+        event.leaves_lots = state.refused_value
+        event.qty_lots = state.refused_asked
+    elif state.passed != 0:
         give_back(state, order, event, word)
     elif reason == 0:
-        store_i64(event + WORD, word + ((COMPLETED - REJECTED) << KIND_SHIFT))
-        store_i64(event + CONTRA, load_u8(order + command.TYPE))
-        store_i64(event + LEAVES, load_i64(order + command.AUX))
+        event.word = word + ((COMPLETED - REJECTED) << KIND_SHIFT)
+        event.contra_id = order.order_type
+        event.leaves_lots = order.aux
 
 
 @kernel
-def enter(state: int, order: int, event: int, word: int) -> None:
+def enter(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -> None:
     """The command's own order is open: at the price of its event, of what moves by itself (pegs,
     sliding orders) at the one that was asked for.  What ``before`` reserved stands already."""
     participant, instrument = word & 0xFFFF, (word >> INSTRUMENT_SHIFT) & 0xFFFF
-    side, order_type = (word >> SIDE_SHIFT) & 0xFF, load_u8(order + command.TYPE)
-    asked_price, asked_qty = load_i64(order + command.PRICE), load_i64(order + command.QTY)
-    entry = totals.find_order(state, instrument, load_i64(event + EVENT_ORDER))
+    side, order_type = (word >> SIDE_SHIFT) & 0xFF, order.order_type
+    asked_price, asked_qty = order.price_ticks, order.qty_lots
+    entry = totals.find_order(state, instrument, event.order_id)
     cell = totals.cell_of(state, participant, instrument)
     last = cell + lay.LAST_BUY_PRICE + 24 * (side - BUY)
     store_i64(last, asked_price)
     store_i64(last + 8, asked_qty)
-    store_i64(last + 16, load_i64(state + lay.NOW_NS))
-    flags, price = lay.PRICED_FLAG, load_i64(event + PRICE)
+    store_i64(last + 16, state.now_ns)
+    flags, price = lay.PRICED_FLAG, event.price_ticks
     if (command.UNPRICED_TYPES | command.BUDGET_TYPES) >> order_type & 1 != 0:
         flags, price, asked_price = 0, 0, 0
         if (command.BUDGET_TYPES >> order_type) & 1 != 0:
@@ -126,72 +125,72 @@ def enter(state: int, order: int, event: int, word: int) -> None:
             flags = lay.PRICED_FLAG
     elif (command.PEG_TYPES >> order_type) & 1 != 0:
         flags, price = lay.PRICED_FLAG | lay.PEG_FLAG, asked_price
-    leaves, reserved = load_i64(event + LEAVES), asked_qty
+    leaves, reserved = event.leaves_lots, asked_qty
     if VERIFY:
-        assert load_i64(entry + lay.ORDER_META) == 0, "an order enters once"
-        assert load_i64(state + lay.ORDERS_OPEN) < load_i64(state + lay.ORDER_MASK), "there is room"
+        assert entry.meta == 0, "an order enters once"
+        assert state.orders_open < state.order_mask, "there is room"
         assert 0 < leaves <= asked_qty, "no more is open than was asked for"
-    if load_i64(state + lay.PASSED) == 0:
+    if state.passed == 0:
         reserved = 0
         row = totals.participant_row(state, participant)
-        store_i64(row + lay.OPEN, load_i64(row + lay.OPEN) + 1)
-    store_i64(state + lay.PASSED, 0)
+        row.open += 1
+    state.passed = 0
     if reserved != leaves or asked_price != price:
         bring_rarely(state, event, word, reserved, asked_price, flags, leaves, price)
     meta = instrument | participant << lay.META_PARTICIPANT | side << lay.META_SIDE
-    store_i64(entry + lay.ORDER_ID, load_i64(event + EVENT_ORDER))
-    store_i64(entry + lay.ORDER_META, meta | flags << lay.META_FLAGS)
-    store_i64(entry + lay.ORDER_LEAVES, leaves)
-    store_i64(entry + lay.ORDER_PRICE, price)
-    store_i64(state + lay.ORDERS_OPEN, load_i64(state + lay.ORDERS_OPEN) + 1)
+    entry.order_id = event.order_id
+    entry.meta = meta | flags << lay.META_FLAGS
+    entry.leaves = leaves
+    entry.price = price
+    state.orders_open += 1
 
 
 @kernel_outlined
-def give_back(state: int, order: int, event: int, word: int) -> None:
+def give_back(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -> None:
     """``before`` reserved for a NEW that the matcher then refused."""
     not_inlined()
-    qty, price, flags = load_i64(order + command.QTY), 0, 0
-    if (command.UNPRICED_TYPES >> load_u8(order + command.TYPE)) & 1 == 0:
-        price, flags = load_i64(order + command.PRICE), lay.PRICED_FLAG
+    qty, price, flags = order.qty_lots, 0, 0
+    if (command.UNPRICED_TYPES >> order.order_type) & 1 == 0:
+        price, flags = order.price_ticks, lay.PRICED_FLAG
     if VERIFY:
-        assert load_u8(order + command.KIND) == command.NEW, "only a new order reserves"
-        assert load_u16(order + command.PARTICIPANT) == word & 0xFFFF, "it goes back to its owner"
+        assert order.kind == command.NEW, "only a new order reserves"
+        assert order.participant == word & 0xFFFF, "it goes back to its owner"
     bring(state, event, word, qty, price, flags, 0, price, flags, 0)
     row = totals.participant_row(state, word & 0xFFFF)
-    store_i64(row + lay.OPEN, load_i64(row + lay.OPEN) - 1)
-    store_i64(state + lay.PASSED, 0)
+    row.open -= 1
+    state.passed = 0
 
 
 @kernel
-def close(state: int, event: int, word: int) -> None:
+def close(state: RiskState, event: EventRecord, word: int) -> None:
     """An open order is gone without a trade."""
     instrument = (word >> INSTRUMENT_SHIFT) & 0xFFFF
-    entry = totals.find_order(state, instrument, load_i64(event + EVENT_ORDER))
-    leaves, price = load_i64(entry + lay.ORDER_LEAVES), load_i64(entry + lay.ORDER_PRICE)
-    flags = load_i64(entry + lay.ORDER_META) >> lay.META_FLAGS
+    entry = totals.find_order(state, instrument, event.order_id)
+    leaves, price = entry.leaves, entry.price
+    flags = entry.meta >> lay.META_FLAGS
     bring(state, event, word, leaves, price, flags, 0, price, flags, 0)
     gone(state, entry, word)
 
 
 @kernel
-def gone(state: int, entry: int, word: int) -> None:
+def gone(state: RiskState, entry: OpenOrder, word: int) -> None:
     row = totals.participant_row(state, word & 0xFFFF)
     if VERIFY:
-        meta = load_i64(entry + lay.ORDER_META)
+        meta = entry.meta
         assert meta != 0, "an order goes once"
         assert (meta >> lay.META_PARTICIPANT) & 0xFFFF == word & 0xFFFF, "it is its owner's"
-        assert load_i64(row + lay.OPEN) > 0, "an order that goes was counted"
-    store_i64(row + lay.OPEN, load_i64(row + lay.OPEN) - 1)
+        assert row.open > 0, "an order that goes was counted"
+    row.open -= 1
     totals.erase_order(state, entry)
 
 
 @kernel_outlined
-def change(state: int, order: int, event: int, word: int, kind: int) -> None:
+def change(state: RiskState, order: OrderRecord, event: EventRecord, word: int, kind: int) -> None:
     """An open order has other leaves, another price, or is gone."""
     not_inlined()
     instrument = (word >> INSTRUMENT_SHIFT) & 0xFFFF
-    entry = totals.find_order(state, instrument, load_i64(event + EVENT_ORDER))
-    meta, old_price = load_i64(entry + lay.ORDER_META), load_i64(entry + lay.ORDER_PRICE)
+    entry = totals.find_order(state, instrument, event.order_id)
+    meta, old_price = entry.meta, entry.price
     old_flags, traded = meta >> lay.META_FLAGS, 0
     if VERIFY:
         assert meta != 0, "what changes is open"
@@ -199,49 +198,63 @@ def change(state: int, order: int, event: int, word: int, kind: int) -> None:
         assert (meta >> lay.META_SIDE) & 0xFF == (word >> SIDE_SHIFT) & 0xFF, "no order turns round"
     flags, price = old_flags, old_price
     # What expires is gone: of a shard's, LEAVES is what the merge goes by.
-    leaves = 0 if kind == EXPIRED else load_i64(event + LEAVES)
+    leaves = 0 if kind == EXPIRED else event.leaves_lots
     if kind == CONVERTED:
-        flags, price = lay.PRICED_FLAG, load_i64(event + PRICE)
-    elif kind == REPLACED and load_u8(order + command.KIND) == command.REPLACE:
+        flags, price = lay.PRICED_FLAG, event.price_ticks
+    elif kind == REPLACED and order.kind == command.REPLACE:
         if flags & lay.PEG_FLAG != 0:
-            price = load_i64(order + command.PRICE)
+            price = order.price_ticks
         elif flags != 0:
-            price = load_i64(event + PRICE)
+            price = event.price_ticks
     elif kind == FILLED:
-        traded = load_i64(event + QTY)
+        traded = event.qty_lots
         event_flags, rules = (word >> FLAGS_SHIFT) & 0xFF, totals.instrument_row(state, instrument)
         if event_flags & (MAKER | AUCTION) == MAKER or (
             event_flags & AUCTION != 0 and (word >> SIDE_SHIFT) & 0xFF == BUY
         ):
-            store_i64(rules + lay.LAST, load_i64(event + PRICE))
-            store_i64(rules + lay.VOLUME, wide.add(load_i64(rules + lay.VOLUME), traded))
-    old_leaves = load_i64(entry + lay.ORDER_LEAVES)
+            rules.last = event.price_ticks
+            rules.volume = wide.add(rules.volume, traded)
+    old_leaves = entry.leaves
     if VERIFY:
         assert kind != FILLED or leaves == old_leaves - traded, "a fill takes what it trades"
     bring(state, event, word, old_leaves, old_price, old_flags, leaves, price, flags, traded)
     if leaves == 0:
         gone(state, entry, word)
     else:
-        store_i64(entry + lay.ORDER_LEAVES, leaves)
-        store_i64(entry + lay.ORDER_PRICE, price)
+        entry.leaves = leaves
+        entry.price = price
         meta &= (1 << lay.META_FLAGS) - 1
-        store_i64(entry + lay.ORDER_META, meta | flags << lay.META_FLAGS)
+        entry.meta = meta | flags << lay.META_FLAGS
 
 
 @kernel_outlined
 def bring_rarely(
-    state: int, event: int, word: int, old_leaves: int, old_price: int, flags: int, leaves: int,
+    state: RiskState,
+    event: EventRecord,
+    word: int,
+    old_leaves: int,
+    old_price: int,
+    flags: int,
+    leaves: int,
     price: int,
-) -> None:  # fmt: skip
+) -> None:
     not_inlined()
     bring(state, event, word, old_leaves, old_price, flags, leaves, price, flags, 0)
 
 
 @kernel
 def bring(
-    state: int, event: int, word: int, old_leaves: int, old_price: int, old_flags: int,
-    leaves: int, price: int, flags: int, traded: int,
-) -> None:  # fmt: skip
+    state: RiskState,
+    event: EventRecord,
+    word: int,
+    old_leaves: int,
+    old_price: int,
+    old_flags: int,
+    leaves: int,
+    price: int,
+    flags: int,
+    traded: int,
+) -> None:
     """Bring every total that the event's order is part of to these leaves, price and flags of it;
     ``traded`` lots of it were.
 
@@ -253,9 +266,9 @@ def bring(
     row = totals.participant_row(state, word & 0xFFFF)
     rules = totals.instrument_row(state, (word >> INSTRUMENT_SHIFT) & 0xFFFF)
     cell = totals.cell_of(state, word & 0xFFFF, (word >> INSTRUMENT_SHIFT) & 0xFFFF)
-    group = totals.group_row(state, load_i64(row + lay.GROUP))
-    more, leveraged = leaves - old_leaves, load_i64(rules + lay.LEVERAGED)
-    multiplier = load_i64(rules + lay.MULTIPLIER)
+    group = totals.group_row(state, row.group)
+    more, leveraged = leaves - old_leaves, rules.leveraged
+    multiplier = rules.multiplier
     exposure = more * wide.size(lot_price(rules + lay.BOUND, flags, price))
     cost = more * paid_a_lot(rules, at, sign, flags, price)
     if flags != old_flags or price != old_price:
@@ -263,7 +276,7 @@ def bring(
         exposure -= old_leaves * wide.size(lot_price(rules + lay.BOUND, old_flags, old_price))
         cost = leaves * paid_a_lot(rules, at, sign, flags, price)
         cost -= old_leaves * paid_a_lot(rules, at, sign, old_flags, old_price)
-    position = (load_i64(cell + lay.POSITION) ^ sign) - sign
+    position = (cell.position ^ sign) - sign
     lots, other = load_i64(cell + lay.BUY_LOTS + at), load_i64(cell + lay.SELL_LOTS - at)
     # If all of this side traded, and all of the other; the sales are one of the two.
     side_now, other_now = position + lots, other - position
@@ -275,19 +288,19 @@ def bring(
     if leveraged != 0:
         margined, cost = more_worst, 0
     cost *= multiplier
-    need = cost + more * load_i64(rules + lay.FEE) + margined * load_i64(rules + lay.MARGIN)
-    more_worst *= load_i64(rules + lay.WEIGHT)
+    need = cost + more * rules.fee + margined * rules.margin
+    more_worst *= rules.weight
     exposed = row + lay.BUY_EXPOSURE + 2 * at
     store_i64(cell + lay.BUY_LOTS + at, lots + more)
-    store_i64(cell + lay.COST, load_i64(cell + lay.COST) + cost)
-    store_i64(row + lay.RESERVED, load_i64(row + lay.RESERVED) + need)
+    cell.cost += cost
+    row.reserved += need
     store_i64(exposed, load_i64(exposed) + exposure * multiplier)
-    store_i64(row + lay.GROSS, load_i64(row + lay.GROSS) + more_worst)
-    store_i64(group + lay.GROUP_GROSS, load_i64(group + lay.GROUP_GROSS) + more_worst)
+    row.gross += more_worst
+    group.gross += more_worst
     if VERIFY:
-        buys, sells = load_i64(cell + lay.BUY_LOTS), load_i64(cell + lay.SELL_LOTS)
-        gross, of_all = load_i64(row + lay.GROSS), load_i64(group + lay.GROUP_GROSS)
-        held_cost, reserved = load_i64(cell + lay.COST), load_i64(row + lay.RESERVED)
+        buys, sells = cell.buy_lots, cell.sell_lots
+        gross, of_all = row.gross, group.gross
+        held_cost, reserved = cell.cost, row.reserved
         assert min(buys, sells) >= 0, "no less is open than nothing"
         assert buys + sells > 0 or held_cost == 0, "without open orders nothing can be paid"
         assert held_cost >= 0, "nobody is paid for an open order"
@@ -313,18 +326,26 @@ def paid_a_lot(rules: int, at: int, sign: int, flags: int, price: int) -> int:
 
 
 @kernel
-def trade(rules: int, row: int, cell: int, side: int, qty: int, event: int, position: int) -> None:
+def trade(
+    rules: RiskInstrument,
+    row: RiskParticipant,
+    cell: RiskCell,
+    side: int,
+    qty: int,
+    event: EventRecord,
+    position: int,
+) -> None:
     """One side of a trade: what was held is marked at its price, then it is paid and the fee."""
-    price, seq_at, margin = load_i64(event + PRICE), event + CAUSE, load_i64(rules + lay.MARGIN)
+    price, seq_at, margin = event.price_ticks, event + CAUSE, rules.margin
     mark_position(rules, row, cell, price, seq_at)
     if margin != 0:
-        more = margined_lots(rules, position) - margined_lots(rules, load_i64(cell + lay.POSITION))
-        store_i64(row + lay.MARGINED, load_i64(row + lay.MARGINED) + more * margin)
-    store_i64(cell + lay.POSITION, position)
-    if load_i64(rules + lay.LEVERAGED) == 0:
-        paid = wide.mul(wide.mul(price, load_i64(rules + lay.MULTIPLIER)), qty)
+        more = margined_lots(rules, position) - margined_lots(rules, cell.position)
+        row.margined += more * margin
+    cell.position = position
+    if rules.leveraged == 0:
+        paid = wide.mul(wide.mul(price, rules.multiplier), qty)
         add_money(row, lay.BALANCE, wide.sub(0, paid) if side == BUY else paid, seq_at)
-    fee = wide.sub(0, wide.mul(load_i64(rules + lay.FEE), qty))
+    fee = wide.sub(0, wide.mul(rules.fee, qty))
     add_money(row, lay.BALANCE, fee, seq_at)
     add_money(row, lay.PROFIT, fee, seq_at)
     judge_profit(row, seq_at)

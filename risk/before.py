@@ -11,6 +11,7 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import bits, totals, wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.house import apply_setting
+from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.risk.liquidation import excuse
 from openoutcry.risk.protection import tick
 from openoutcry.wire.enums import (
@@ -22,16 +23,14 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, prefetch, store_i64
+from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED, type_bits
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER
 
-PRICE, QTY = ORDER.offsets["price_ticks"], ORDER.offsets["qty_lots"]
-SYMBOL, CLIENT_ID = ORDER.offsets["symbol"], ORDER.offsets["order_id"]
-AUX, SEQ = ORDER.offsets["aux"], ORDER.offsets["seq"]
-PARTICIPANT, ERROR = ORDER.offsets["participant"], ORDER.offsets["error_code"]
-KIND, SIDE = ORDER.offsets["kind"], ORDER.offsets["side"]
-TYPE, TIME_IN_FORCE = ORDER.offsets["order_type"], ORDER.offsets["time_in_force"]
+SEQ = ORDER.offsets["seq"]
+PARTICIPANT = ORDER.offsets["participant"]
+KIND = ORDER.offsets["kind"]
 
 NEW, REPLACE, TIME = int(CommandKind.NEW), int(CommandKind.REPLACE), int(CommandKind.TIME)
 PHASE, DISCONNECT = int(CommandKind.PHASE), int(CommandKind.DISCONNECT)
@@ -55,20 +54,20 @@ ARITHMETIC, UNKNOWN_PARTICIPANT = 1 << rb.ARITHMETIC, 1 << rb.UNKNOWN_PARTICIPAN
 
 
 @kernel
-def before(state: int, order: int) -> int:
+def before(state: RiskState, order: OrderRecord) -> int:
     """0 if the command may go to the matcher.  Else ``bits << 8 | reason``: refused, with the first
     check that failed in the state's REFUSED words; or a RISK command, which ends here."""
-    if load_i64(state + lay.TRACKING) == 0:
+    if state.tracking == 0:
         return 0
     if VERIFY:
-        assert load_i64(state + lay.PASSED) == 0, "the command before is done with"
-    kind = load_u8(order + KIND)
+        assert state.passed == 0, "the command before is done with"
+    kind = order.kind
     if kind in (NEW, REPLACE):
-        instrument = totals.find_symbol(state, load_i64(order + SYMBOL))
-        if instrument < 0 or load_i64(order + QTY) <= 0:
+        instrument = totals.find_symbol(state, order.symbol)
+        if instrument < 0 or order.qty_lots <= 0:
             return 0
         if kind == NEW:
-            side, order_type = load_u8(order + SIDE), load_u8(order + TYPE)
+            side, order_type = order.side, order.order_type
             if side == 0 or side > SELL or order_type == 0 or order_type > TYPE_COUNT:
                 return 0
             if reserve(state, order, instrument, side, order_type) != 0:
@@ -76,61 +75,61 @@ def before(state: int, order: int) -> int:
         return check(state, order, kind, instrument)
     if kind <= DISCONNECT:
         if kind == DISCONNECT:
-            wanted(state, load_u16(order + PARTICIPANT))
+            wanted(state, order.participant)
         return 0
     return house(state, order, kind)
 
 
 @kernel
-def ahead(state: int, order: int) -> int:
+def ahead(state: RiskState, order: OrderRecord) -> int:
     """Ask for what a command that comes soon will need: its cell and its open order.  Returns 0.
 
     Whatever the record holds: to ask for an address that is not there does no harm.  Measured with
     every limit set: 27 ns a command instead of 36 (64 participants, 64 instruments), 38 instead of
     101 (1,024 and 256).
     """
-    if load_i64(state + lay.TRACKING) != 0:
-        instrument = totals.find_symbol(state, load_i64(order + SYMBOL))
-        cell = totals.cell_of(state, load_u16(order + PARTICIPANT), instrument)
+    if state.tracking != 0:
+        instrument = totals.find_symbol(state, order.symbol)
+        cell = totals.cell_of(state, order.participant, instrument)
         prefetch(cell)
         prefetch(cell + 64)
-        home = totals.order_home(state, instrument, load_i64(order + CLIENT_ID))
-        prefetch(state + load_i64(state + lay.ORDER_AT) + home * lay.ORDER_BYTES)
+        home = totals.order_home(state, instrument, order.order_id)
+        prefetch(state + state.order_at + home * lay.ORDER_BYTES)
     return 0
 
 
 @kernel
-def wanted(state: int, participant: int) -> None:
+def wanted(state: RiskState, participant: int) -> None:
     """A DISCONNECT takes all orders of the participant: what a kill asked for."""
-    if participant < load_i64(state + lay.PARTICIPANTS):
+    if participant < state.participants:
         row = totals.participant_row(state, participant)
-        flags = load_i64(row + lay.FLAGS)
-        store_i64(row + lay.FLAGS, flags & ~lay.CANCEL_WANTED)
+        flags = row.flags
+        row.flags = flags & ~lay.CANCEL_WANTED
         if flags & lay.CANCEL_WANTED != 0:
             totals.publish(state)
 
 
 @kernel_outlined
-def house(state: int, order: int, kind: int) -> int:
+def house(state: RiskState, order: OrderRecord, kind: int) -> int:
     """TIME, PHASE and RISK, of the exchange operator."""
     not_inlined()
-    if load_u16(order + PARTICIPANT) != 0:
+    if order.participant != 0:
         return 0
     if kind == TIME:
-        store_i64(state + lay.NOW_NS, max(load_i64(state + lay.NOW_NS), load_i64(order + AUX)))
-        if load_i64(state + lay.PROTECTION_AT) != 0:
+        state.now_ns = max(state.now_ns, order.aux)
+        if state.protection_at != 0:
             tick(state)
         return 0
-    instrument = totals.find_symbol(state, load_i64(order + SYMBOL))
-    if kind == PHASE and instrument >= 0 and load_i64(order + QTY) in (1, 2):
+    instrument = totals.find_symbol(state, order.symbol)
+    if kind == PHASE and instrument >= 0 and order.qty_lots in (1, 2):
         # Market orders of both sides trade at the reference price: no further than they reserve.
         rules = totals.instrument_row(state, instrument)
-        price = load_i64(order + PRICE)
-        low, high = load_i64(rules + lay.WORST_SELL), load_i64(rules + lay.WORST_BUY)
-        if load_i64(rules + lay.PRICE_LIMITED) != 0 and (price < low or price > high):
+        price = order.price_ticks
+        low, high = rules.worst_sell, rules.worst_buy
+        if rules.price_limited != 0 and (price < low or price > high):
             return refuse(state, order, 1 << rb.PRICE_BAND, high, low, price)
     if kind == bits.RISK_KIND and apply_setting(state, order, instrument):
-        setting = load_u8(order + TYPE)
+        setting = order.order_type
         kills = setting in (rb.SET_KILL, rb.SET_GROUP_KILL, rb.SET_MARKET_KILL)
         if kills or setting in (rb.SET_GROUP, rb.SET_HALT, rb.SET_BANDS):
             totals.publish(state)
@@ -139,34 +138,36 @@ def house(state: int, order: int, kind: int) -> int:
 
 
 @kernel
-def refuse(state: int, order: int, failed: int, limit: int, value: int, requested: int) -> int:
+def refuse(
+    state: RiskState, order: OrderRecord, failed: int, limit: int, value: int, requested: int
+) -> int:
     """Keep what is told of a refusal; the answer of ``before``."""
     if VERIFY:
         assert failed != 0, "a refusal has a check that failed"
-        assert load_i64(order + SEQ) >= load_i64(state + lay.REFUSED_SEQ), "in sequence"
-        assert load_i64(state + lay.PASSED) == 0, "what is refused reserves nothing"
+        assert order.seq >= state.refused_seq, "in sequence"
+        assert state.passed == 0, "what is refused reserves nothing"
     first = 0
     while (failed >> first) & 1 == 0:
         first += 1
-    store_i64(state + lay.REFUSED_SEQ, load_i64(order + SEQ))
-    store_i64(state + lay.REFUSED_BITS, failed)
-    store_i64(state + lay.REFUSED_BIT, first)
-    store_i64(state + lay.REFUSED_LIMIT, limit)
-    store_i64(state + lay.REFUSED_VALUE, value)
-    store_i64(state + lay.REFUSED_ASKED, requested)
-    store_i64(state + lay.REFUSALS, load_i64(state + lay.REFUSALS) + 1)
+    state.refused_seq = order.seq
+    state.refused_bits = failed
+    state.refused_bit = first
+    state.refused_limit = limit
+    state.refused_value = value
+    state.refused_asked = requested
+    state.refusals += 1
     return failed << REASON_BITS | bits.RISK_REASON
 
 
 @kernel
-def may_rest(order: int, rules: int, order_type: int) -> bool:
+def may_rest(order: OrderRecord, rules: RiskInstrument, order_type: int) -> bool:
     """Whether the new order may be open behind its command.  What never is counts as none: whoever
     holds as many orders as it may can still close out."""
-    tif = load_u8(order + TIME_IN_FORCE) & TIF_MASK
+    tif = order.time_in_force & TIF_MASK
     if tif in (IOC, FOK):
         return False
     if order_type == MARKET and tif == DAY:
-        return load_i64(rules + lay.MARKET_RESTS) != 0
+        return rules.market_rests != 0
     return True
 
 
@@ -183,16 +184,18 @@ def grows_past(total: int, was: int, limit: int, bit: int) -> int:
 
 
 @kernel
-def reserve(state: int, order: int, instrument: int, side: int, order_type: int) -> int:
+def reserve(
+    state: RiskState, order: OrderRecord, instrument: int, side: int, order_type: int
+) -> int:
     """1 if a NEW is surely within every limit; its totals are then what they will be once it is
     open, and PASSED says so.  0: nothing is changed, and :func:`check` has to say.
 
     Comparisons and plain products alone: what is rare, leaves int64 or comes near 2**62 is 0.
     Measured with every limit set: with what ``after`` then saves, a third of ``check``'s time.
     """
-    qty, price = load_i64(order + QTY), load_i64(order + PRICE)
-    participant = load_u16(order + PARTICIPANT)
-    if participant >= load_i64(state + lay.PARTICIPANTS) or qty >> EASY_BITS != 0:
+    qty, price = order.qty_lots, order.price_ticks
+    participant = order.participant
+    if participant >= state.participants or qty >> EASY_BITS != 0:
         return 0
     # The order's side has its words ``at`` behind the buys'; ``sign`` turns what is signed into the
     # order's direction: 0, or all ones for a sale.
@@ -200,30 +203,30 @@ def reserve(state: int, order: int, instrument: int, side: int, order_type: int)
     row = totals.participant_row(state, participant)
     rules = totals.instrument_row(state, instrument)
     cell = totals.cell_of(state, participant, instrument)
-    group = totals.group_row(state, load_i64(row + lay.GROUP))
-    switches = load_i64(state + lay.MARKET_KILL) | load_i64(rules + lay.HALT)
-    switches |= load_i64(group + lay.GROUP_KILL)
-    switches |= load_i64(row + lay.FLAGS) & (lay.KILLED_FLAGS | lay.NAMES_SELF_TRADE)
+    group = totals.group_row(state, row.group)
+    switches = state.market_kill | rules.halt
+    switches |= group.kill
+    switches |= row.flags & (lay.KILLED_FLAGS | lay.NAMES_SELF_TRADE)
     # RESTRICTED for both sides, NO_SHORT for sales.
-    switches |= load_i64(cell + lay.CELL_FLAGS) & (2 * side - 1)
+    switches |= cell.flags & (2 * side - 1)
     if switches | (BUDGET_TYPES >> order_type & 1) != 0:
         return 0
 
     # Price and quantity.
-    distance, last = load_i64(rules + lay.DISTANCE_BPS), load_i64(rules + lay.LAST)
-    banded = load_i64(rules + lay.BANDED)
+    distance, last = rules.distance_bps, rules.last
+    banded = rules.banded
     size = paid = price
     if (UNPRICED_TYPES >> order_type) & 1 != 0:
-        limited = load_i64(rules + lay.PRICE_LIMITED)
+        limited = rules.price_limited
         if limited == 0 or banded != 0 or (distance != NO_LIMIT and limited == 1):
             return 0
-        size, paid = load_i64(rules + lay.BOUND), load_i64(rules + lay.WORST_BUY + at)
+        size, paid = rules.bound, load_i64(rules + lay.WORST_BUY + at)
     else:
         size = wide.size(price)
         if size < 0:
             return 0
         if banded != 0:
-            low, high = load_i64(rules + lay.BAND_LOW), load_i64(rules + lay.BAND_HIGH)
+            low, high = rules.band_low, rules.band_high
             outside = price > high if side == BUY else price < low
             if outside:
                 return 0
@@ -233,7 +236,7 @@ def reserve(state: int, order: int, instrument: int, side: int, order_type: int)
             allowed, left_also = wide.mul_checked(wide.size(last), distance)
             if left | left_too | left_also != 0 or parts > allowed:
                 return 0
-    adv, share = load_i64(rules + lay.ADV), load_i64(rules + lay.ADV_BPS)
+    adv, share = rules.adv, rules.adv_bps
     if adv != 0:
         parts, left = wide.mul_checked(qty, 10_000)
         if left != 0:
@@ -242,12 +245,12 @@ def reserve(state: int, order: int, instrument: int, side: int, order_type: int)
             allowed, left = wide.mul_checked(share, adv)
             if left != 0 or parts > allowed:
                 return 0
-    if qty > load_i64(cell + lay.MAX_QTY):
+    if qty > cell.max_qty:
         return 0
 
     # Totals.
-    leveraged = load_i64(rules + lay.LEVERAGED)
-    position = (load_i64(cell + lay.POSITION) ^ sign) - sign
+    leveraged = rules.leveraged
+    position = (cell.position ^ sign) - sign
     lots, other = load_i64(cell + lay.BUY_LOTS + at), load_i64(cell + lay.SELL_LOTS - at)
     side_now = position + lots
     side_new = side_now + qty
@@ -258,7 +261,7 @@ def reserve(state: int, order: int, instrument: int, side: int, order_type: int)
     paid = max((paid ^ sign) - sign, 0)
     if leveraged != 0:
         margined, paid = more_worst, 0
-    units, left = wide.mul_checked(qty, load_i64(rules + lay.MULTIPLIER))
+    units, left = wide.mul_checked(qty, rules.multiplier)
     if left != 0:
         return 0
     value, left = wide.mul_checked(units, size)
@@ -267,68 +270,68 @@ def reserve(state: int, order: int, instrument: int, side: int, order_type: int)
     cost, left = wide.mul_checked(units, paid)
     if left != 0:
         return 0
-    fees, left = wide.mul_checked(qty, load_i64(rules + lay.FEE))
+    fees, left = wide.mul_checked(qty, rules.fee)
     if left != 0:
         return 0
-    margin, left = wide.mul_checked(margined, load_i64(rules + lay.MARGIN))
+    margin, left = wide.mul_checked(margined, rules.margin)
     if left != 0:
         return 0
-    weighed, left = wide.mul_checked(more_worst, load_i64(rules + lay.WEIGHT))
+    weighed, left = wide.mul_checked(more_worst, rules.weight)
     if left != 0 or (value | cost | fees | margin | weighed) >> EASY_BITS != 0:
         return 0
-    reserved = load_i64(row + lay.RESERVED) + cost + fees + margin
+    reserved = row.reserved + cost + fees + margin
     exposure = load_i64(row + lay.BUY_EXPOSURE + 2 * at) + value
-    gross = load_i64(row + lay.GROSS) + weighed
-    group_gross = load_i64(group + lay.GROUP_GROSS) + weighed
-    cost += load_i64(cell + lay.COST)
+    gross = row.gross + weighed
+    group_gross = group.gross + weighed
+    cost += cell.cost
     lots += qty
     if (new_worst | lots | cost | reserved | exposure | gross | group_gross) >> 62 != 0:
         return 0
     if side_new > load_i64(cell + lay.LONG_LIMIT + at):
         return 0
-    if value > load_i64(cell + lay.MAX_VALUE):
+    if value > cell.max_value:
         return 0
-    if gross > load_i64(row + lay.GROSS_LIMIT):
+    if gross > row.gross_limit:
         return 0
-    if group_gross > load_i64(group + lay.GROUP_GROSS_LIMIT):
+    if group_gross > group.gross_limit:
         return 0
     if exposure > load_i64(row + lay.BUY_EXPOSURE_LIMIT + 2 * at):
         return 0
-    credit = load_i64(row + lay.CREDIT)
-    if credit != NO_LIMIT and reserved > load_i64(row + lay.BALANCE) + credit:
+    credit = row.credit
+    if credit != NO_LIMIT and reserved > row.balance + credit:
         return 0
-    count = load_i64(row + lay.OPEN)
-    if count >= load_i64(row + lay.OPEN_LIMIT):
+    count = row.open
+    if count >= row.open_limit:
         return 0
-    profit = load_i64(row + lay.PROFIT)
-    if -profit >= load_i64(row + lay.LOSS_LIMIT):
+    profit = row.profit
+    if -profit >= row.loss_limit:
         return 0
-    if wide.sub(load_i64(row + lay.PEAK), profit) >= load_i64(row + lay.DRAWDOWN_LIMIT):
+    if wide.sub(row.peak, profit) >= row.drawdown_limit:
         return 0
 
     # Time.
-    now, window = load_i64(state + lay.NOW_NS), load_i64(row + lay.DUPLICATE_NS)
+    now, window = state.now_ns, row.duplicate_ns
     if window != 0:
         last_at = cell + lay.LAST_BUY_PRICE + 3 * at
         same = load_i64(last_at) == price and load_i64(last_at + 8) == qty
         if same and now - load_i64(last_at + 16) < window:
             return 0
-    rate_ns = load_i64(row + lay.RATE_NS)
+    rate_ns = row.rate_ns
     if rate_ns != 0:
-        full_at, left = wide.add_checked(max(load_i64(row + lay.FULL_AT_NS), now), rate_ns)
-        most, left_too = wide.mul_checked(rate_ns, load_i64(row + lay.RATE_BURST))
+        full_at, left = wide.add_checked(max(row.full_at_ns, now), rate_ns)
+        most, left_too = wide.mul_checked(rate_ns, row.rate_burst)
         if left | left_too != 0 or full_at - now > most:
             return 0
-        store_i64(row + lay.FULL_AT_NS, full_at)
+        row.full_at_ns = full_at
 
     store_i64(cell + lay.BUY_LOTS + at, lots)
-    store_i64(cell + lay.COST, cost)
-    store_i64(row + lay.RESERVED, reserved)
+    cell.cost = cost
+    row.reserved = reserved
     store_i64(row + lay.BUY_EXPOSURE + 2 * at, exposure)
-    store_i64(row + lay.GROSS, gross)
-    store_i64(row + lay.OPEN, count + 1)
-    store_i64(group + lay.GROUP_GROSS, group_gross)
-    store_i64(state + lay.PASSED, 1)
+    row.gross = gross
+    row.open = count + 1
+    group.gross = group_gross
+    state.passed = 1
     if VERIFY:
         assert count >= 0, "nobody has fewer than no open orders"
         assert gross <= group_gross, "a group's gross position has its members' in it"
@@ -337,65 +340,65 @@ def reserve(state: int, order: int, instrument: int, side: int, order_type: int)
 
 
 @kernel_outlined
-def check(state: int, order: int, kind: int, instrument: int) -> int:
+def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> int:
     """A NEW, or the REPLACE of an open order: all that it changes, and every limit on that."""
     not_inlined()
-    participant, qty = load_u16(order + PARTICIPANT), load_i64(order + QTY)
-    side, order_type = load_u8(order + SIDE), load_u8(order + TYPE)
-    price = load_i64(order + PRICE)
+    participant, qty = order.participant, order.qty_lots
+    side, order_type = order.side, order.order_type
+    price = order.price_ticks
     is_new = kind == NEW
     flags = 0
     old_lots, old_price, old_flags = 0, 0, lay.PRICED_FLAG
     if is_new:
         flags = lay.PRICED_FLAG if (UNPRICED_TYPES >> order_type) & 1 == 0 else 0
-        if participant >= load_i64(state + lay.PARTICIPANTS):
-            known = load_i64(state + lay.PARTICIPANTS)
+        if participant >= state.participants:
+            known = state.participants
             return refuse(state, order, UNKNOWN_PARTICIPANT, known - 1, 0, participant)
     else:
-        entry = totals.find_order(state, instrument, load_i64(order + CLIENT_ID))
-        meta = load_i64(entry + lay.ORDER_META)
+        entry = totals.find_order(state, instrument, order.order_id)
+        meta = entry.meta
         if meta == 0 or (meta >> lay.META_PARTICIPANT) & 0xFFFF != participant:
             return 0
         side, flags = (meta >> lay.META_SIDE) & 0xFF, meta >> lay.META_FLAGS
-        old_lots, old_price = load_i64(entry + lay.ORDER_LEAVES), load_i64(entry + lay.ORDER_PRICE)
+        old_lots, old_price = entry.leaves, entry.price
         old_flags = flags
     if qty >= LARGEST:
         return refuse(state, order, ARITHMETIC, LARGEST - 1, 0, qty)
     row = totals.participant_row(state, participant)
-    group = totals.group_row(state, load_i64(row + lay.GROUP))
+    group = totals.group_row(state, row.group)
     rules = totals.instrument_row(state, instrument)
     cell = totals.cell_of(state, participant, instrument)
 
     # What stands now, and what would with this order.
-    position = load_i64(cell + lay.POSITION)
-    buys, sells = load_i64(cell + lay.BUY_LOTS), load_i64(cell + lay.SELL_LOTS)
-    cost = load_i64(cell + lay.COST)
+    position = cell.position
+    buys, sells = cell.buy_lots, cell.sell_lots
+    cost = cell.cost
     if VERIFY:
         assert old_lots >= 0, "an open order has lots"
         assert old_lots <= (buys if side == BUY else sells), "its side's open lots have them in it"
-        assert load_i64(row + lay.GROSS) <= load_i64(group + lay.GROUP_GROSS), "a member of it"
+        assert row.gross <= group.gross, "a member of it"
     more = wide.sub(qty, old_lots)
     new_buys = wide.add(buys, more) if side == BUY else buys
     new_sells = wide.add(sells, more) if side == SELL else sells
     paid = wide.mul(totals.lot_cost(rules, side, flags, price), qty)
     value = wide.mul(totals.lot_exposure(rules, flags, price), qty)
     if is_new and (BUDGET_TYPES >> order_type) & 1 != 0:
-        budget = wide.mul(max(load_i64(order + AUX), 0), load_i64(rules + lay.MULTIPLIER))
+        budget = wide.mul(max(order.aux, 0), rules.multiplier)
         paid, value = min(paid, budget), min(value, budget)
     new_cost = wide.add(cost - old_lots * totals.lot_cost(rules, side, old_flags, old_price), paid)
     need = totals.needed(rules, position, buys, sells, cost)
     new_need = totals.needed(rules, position, new_buys, new_sells, new_cost)
-    reserved = load_i64(row + lay.RESERVED)
+    reserved = row.reserved
     new_reserved = wide.add(reserved - need, new_need)
     exposure_at = lay.BUY_EXPOSURE if side == BUY else lay.SELL_EXPOSURE
     exposure = load_i64(row + exposure_at)
     new_exposure = wide.add(
         exposure - old_lots * totals.lot_exposure(rules, old_flags, old_price), value
     )
-    weight = load_i64(rules + lay.WEIGHT)
+    weight = rules.weight
     worst = weight * totals.worst_lots(position, buys, sells)
     new_worst = wide.mul(weight, totals.worst_lots(position, new_buys, new_sells))
-    gross, group_gross = load_i64(row + lay.GROSS), load_i64(group + lay.GROUP_GROSS)
+    gross, group_gross = row.gross, group.gross
     new_gross = wide.add(gross - worst, new_worst)
     new_group_gross = wide.add(group_gross - worst, new_worst)
 
@@ -405,42 +408,42 @@ def check(state: int, order: int, kind: int, instrument: int) -> int:
     largest = max(new_long, new_short, new_buys, new_sells)
     largest = max(largest, new_cost, new_reserved, new_exposure, new_gross, new_group_gross)
     failed = ARITHMETIC if largest > LARGEST else 0
-    long_limit, short_limit = load_i64(cell + lay.LONG_LIMIT), load_i64(cell + lay.SHORT_LIMIT)
+    long_limit, short_limit = cell.long_limit, cell.short_limit
     failed |= grows_past(new_long, long_now, long_limit, rb.POSITION_LONG)
     failed |= grows_past(new_short, short_now, short_limit, rb.POSITION_SHORT)
-    gross_limit = load_i64(row + lay.GROSS_LIMIT)
+    gross_limit = row.gross_limit
     failed |= grows_past(new_gross, gross, gross_limit, rb.GROSS_POSITION)
-    group_limit = load_i64(group + lay.GROUP_GROSS_LIMIT)
+    group_limit = group.gross_limit
     failed |= grows_past(new_group_gross, group_gross, group_limit, rb.GROUP_GROSS_POSITION)
-    buy_limit = load_i64(row + lay.BUY_EXPOSURE_LIMIT)
-    sell_limit = load_i64(row + lay.SELL_EXPOSURE_LIMIT)
+    buy_limit = row.buy_exposure_limit
+    sell_limit = row.sell_exposure_limit
     if side == BUY:
         failed |= grows_past(new_exposure, exposure, buy_limit, rb.EXPOSURE_BUY)
     else:
         failed |= grows_past(new_exposure, exposure, sell_limit, rb.EXPOSURE_SELL)
-    credit = load_i64(row + lay.CREDIT)
-    capital = NO_LIMIT if credit == NO_LIMIT else wide.add(load_i64(row + lay.BALANCE), credit)
+    credit = row.credit
+    capital = NO_LIMIT if credit == NO_LIMIT else wide.add(row.balance, credit)
     failed |= grows_past(new_reserved, reserved, capital, rb.CAPITAL)
 
     # The order itself.
-    cell_flags, row_flags = load_i64(cell + lay.CELL_FLAGS), load_i64(row + lay.FLAGS)
-    failed |= (load_i64(state + lay.MARKET_KILL) != 0) << rb.MARKET_KILLED
-    failed |= (load_i64(rules + lay.HALT) != 0) << rb.HALTED
-    failed |= (load_i64(group + lay.GROUP_KILL) != 0) << rb.GROUP_KILLED
+    cell_flags, row_flags = cell.flags, row.flags
+    failed |= (state.market_kill != 0) << rb.MARKET_KILLED
+    failed |= (rules.halt != 0) << rb.HALTED
+    failed |= (group.kill != 0) << rb.GROUP_KILLED
     failed |= (row_flags & lay.KILLED_FLAGS != 0) << rb.KILLED
     failed |= (cell_flags & lay.RESTRICTED_FLAG) << rb.RESTRICTED
     if cell_flags & lay.NO_SHORT_FLAG != 0:
         failed |= grows_past(new_short, short_now, 0, rb.SHORT_SALE)
-    mode = (load_u8(order + TIME_IN_FORCE) >> SELF_TRADE_SHIFT) & SELF_TRADE_MASK
+    mode = (order.time_in_force >> SELF_TRADE_SHIFT) & SELF_TRADE_MASK
     silent = row_flags & lay.NAMES_SELF_TRADE != 0 and mode == 0
     failed |= silent << rb.SELF_TRADE
-    failed |= (qty > load_i64(cell + lay.MAX_QTY)) << rb.MAX_QTY
-    failed |= (value > load_i64(cell + lay.MAX_VALUE)) << rb.MAX_VALUE
-    distance, last = load_i64(rules + lay.DISTANCE_BPS), load_i64(rules + lay.LAST)
-    band_low, band_high = load_i64(rules + lay.BAND_LOW), load_i64(rules + lay.BAND_HIGH)
-    has_bands = load_i64(rules + lay.BANDED) != 0
+    failed |= (qty > cell.max_qty) << rb.MAX_QTY
+    failed |= (value > cell.max_value) << rb.MAX_VALUE
+    distance, last = rules.distance_bps, rules.last
+    band_low, band_high = rules.band_low, rules.band_high
+    has_bands = rules.banded != 0
     if flags & lay.PRICED_FLAG == 0:
-        limited = load_i64(rules + lay.PRICE_LIMITED)
+        limited = rules.price_limited
         unbound = limited == 0 or (distance != NO_LIMIT and limited == 1) or has_bands
         failed |= unbound << rb.UNPRICED
     else:
@@ -449,36 +452,36 @@ def check(state: int, order: int, kind: int, instrument: int) -> int:
         if has_bands:
             outside = price > band_high if side == BUY else price < band_low
             failed |= outside << rb.PRICE_BAND
-    adv, adv_bps = load_i64(rules + lay.ADV), load_i64(rules + lay.ADV_BPS)
+    adv, adv_bps = rules.adv, rules.adv_bps
     if adv != 0:
         failed |= wide.product_above(qty, 10_000, adv_bps, adv) << rb.ADV_SHARE
 
     # Time.
-    now = load_i64(state + lay.NOW_NS)
-    window = load_i64(row + lay.DUPLICATE_NS)
+    now = state.now_ns
+    window = row.duplicate_ns
     last_at = cell + (lay.LAST_BUY_PRICE if side == BUY else lay.LAST_SELL_PRICE)
     since = wide.sub(now, load_i64(last_at + 16))
     if window != 0 and is_new and load_i64(last_at) == price and load_i64(last_at + 8) == qty:
         failed |= (since < window) << rb.DUPLICATE
-    rate_ns, burst = load_i64(row + lay.RATE_NS), load_i64(row + lay.RATE_BURST)
-    full_at = wide.add(max(load_i64(row + lay.FULL_AT_NS), now), rate_ns)
+    rate_ns, burst = row.rate_ns, row.rate_burst
+    full_at = wide.add(max(row.full_at_ns, now), rate_ns)
     ahead = wide.sub(full_at, now)
     if rate_ns != 0:
         failed |= wide.product_above(ahead, 1, rate_ns, burst) << rb.RATE
-    count = load_i64(row + lay.OPEN)
+    count = row.open
     if is_new and may_rest(order, rules, order_type):
-        failed |= (count >= load_i64(row + lay.OPEN_LIMIT)) << rb.OPEN_ORDERS
-    profit, peak = load_i64(row + lay.PROFIT), load_i64(row + lay.PEAK)
+        failed |= (count >= row.open_limit) << rb.OPEN_ORDERS
+    profit, peak = row.profit, row.peak
     loss, drop = wide.sub(0, profit), wide.sub(peak, profit)
-    failed |= (loss >= load_i64(row + lay.LOSS_LIMIT)) << rb.LOSS
-    failed |= (drop >= load_i64(row + lay.DRAWDOWN_LIMIT)) << rb.DRAWDOWN
+    failed |= (loss >= row.loss_limit) << rb.LOSS
+    failed |= (drop >= row.drawdown_limit) << rb.DRAWDOWN
     if failed != 0 and is_new and participant != 0:
         called = row_flags & lay.KILLED_BY_MARGIN != 0
-        if called and load_i64(state + lay.PART_WHO) == participant:
+        if called and state.part_who == participant:
             failed = excuse(state, order, instrument, failed)
     if failed == 0:
         if rate_ns != 0:
-            store_i64(row + lay.FULL_AT_NS, full_at)
+            row.full_at_ns = full_at
         return 0
 
     limit, stands, requested = 0, 0, 1
@@ -490,9 +493,9 @@ def check(state: int, order: int, kind: int, instrument: int) -> int:
     elif first == rb.SHORT_SALE:
         limit, stands, requested = 0, short_now, new_short
     elif first == rb.MAX_QTY:
-        limit, requested = load_i64(cell + lay.MAX_QTY), qty
+        limit, requested = cell.max_qty, qty
     elif first == rb.MAX_VALUE:
-        limit, requested = load_i64(cell + lay.MAX_VALUE), value
+        limit, requested = cell.max_value, value
     elif first == rb.PRICE_DISTANCE:
         limit, stands, requested = distance, last, price
     elif first == rb.PRICE_BAND:
@@ -504,7 +507,7 @@ def check(state: int, order: int, kind: int, instrument: int) -> int:
     elif first == rb.RATE:
         limit, stands, requested = wide.mul(rate_ns, burst), ahead - rate_ns, ahead
     elif first == rb.OPEN_ORDERS:
-        limit, stands, requested = load_i64(row + lay.OPEN_LIMIT), count, count + 1
+        limit, stands, requested = row.open_limit, count, count + 1
     elif first == rb.POSITION_LONG:
         limit, stands, requested = long_limit, long_now, new_long
     elif first == rb.POSITION_SHORT:
@@ -520,7 +523,7 @@ def check(state: int, order: int, kind: int, instrument: int) -> int:
     elif first == rb.CAPITAL:
         limit, stands, requested = capital, reserved, new_reserved
     elif first == rb.LOSS:
-        limit, stands, requested = load_i64(row + lay.LOSS_LIMIT), loss, loss
+        limit, stands, requested = row.loss_limit, loss, loss
     elif first == rb.DRAWDOWN:
-        limit, stands, requested = load_i64(row + lay.DRAWDOWN_LIMIT), drop, drop
+        limit, stands, requested = row.drawdown_limit, drop, drop
     return refuse(state, order, failed, limit, stands, requested)

@@ -10,18 +10,16 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import speed_bump as sb
 from openoutcry.risk import totals
 from openoutcry.risk.before import (
-    CLIENT_ID,
     DISCONNECT,
-    KIND,
     NEW,
-    PARTICIPANT,
     REPLACE,
-    SYMBOL,
     refuse,
 )
+from openoutcry.risk.layout import RiskState
+from openoutcry.risk.speed_bump import SpeedBump
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64
+from openoutcry.wire.record_blocks import OrderRecord
 
 SET_EXPIRY, MASS_CANCEL = int(CommandKind.SET_EXPIRY), int(CommandKind.MASS_CANCEL)
 WAITS = 1
@@ -31,33 +29,33 @@ KEPT_PARTS = 4
 
 
 @kernel
-def hold(state: int, order: int) -> int:
+def hold(state: RiskState, order: OrderRecord) -> int:
     """0: the command goes on at once.  WAITS: its place and release are in the figures.  Else it is
     refused, as ``before`` says it."""
-    bump = state + load_i64(state + lay.BUMP_AT)
-    kind, participant = load_u8(order + KIND), load_u16(order + PARTICIPANT)
+    bump = SpeedBump(state + state.bump_at)
+    kind, participant = order.kind, order.participant
     if kind == DISCONNECT:
         if participant != 0:
             sb.withdraw(bump, participant, 0)
         return 0
     if participant == 0:
         if kind == MASS_CANCEL:
-            sb.withdraw(bump, 0, load_i64(order + SYMBOL))
+            sb.withdraw(bump, 0, order.symbol)
         return 0
-    waiting = load_i64(bump + sb.WAITING)
-    delay = load_i64(bump + sb.DELAY_NS) | load_i64(bump + sb.WINDOW_NS)
+    waiting = bump.waiting
+    delay = bump.delay_ns | bump.window_ns
     if delay | waiting == 0 or kind == 0 or kind > MASS_CANCEL:
         return 0
-    if participant >= load_i64(state + lay.PARTICIPANTS) or is_part(state, order, participant):
+    if participant >= state.participants or is_part(state, order, participant):
         return 0
-    symbol = load_i64(order + SYMBOL)
+    symbol = order.symbol
     every = kind == MASS_CANCEL and symbol == 0
     if not every and totals.find_symbol(state, symbol) < 0:
         return 0
     release = sb.release_of(bump, order)
-    if release <= load_i64(bump + sb.NOW_NS):
+    if release <= bump.now_ns:
         return 0
-    room = load_i64(bump + sb.CAPACITY)
+    room = bump.capacity
     if kind in (NEW, REPLACE, SET_EXPIRY):
         room -= room // KEPT_PARTS
     if waiting >= room:
@@ -67,22 +65,22 @@ def hold(state: int, order: int) -> int:
 
 
 @kernel
-def is_part(state: int, order: int, participant: int) -> bool:
+def is_part(state: RiskState, order: OrderRecord, participant: int) -> bool:
     """A part of the participant's liquidation, which comes by the operator's lane."""
-    same = load_i64(state + lay.PART_WHO) == participant and load_u8(order + KIND) == NEW
-    return same and load_i64(order + CLIENT_ID) == lay.PART_IDS + load_i64(state + lay.PARTS)
+    same = state.part_who == participant and order.kind == NEW
+    return same and order.order_id == lay.PART_IDS + state.parts
 
 
 @kernel
-def due(state: int, order: int) -> int:
+def due(state: RiskState, order: OrderRecord) -> int:
     """Address of the record of the next command that enters before ``order``, whose time it is, as
     the figures say; 0 if there is none."""
-    bump = state + load_i64(state + lay.BUMP_AT)
+    bump = SpeedBump(state + state.bump_at)
     left = sb.leave_bump(bump, order)
     if left == 0:
         return 0
-    record, verdict = bump + sb.FIGURE_RECORD, 0
+    record, verdict = OrderRecord(bump + sb.FIGURE_RECORD), 0
     if left == 2:
         verdict = refuse(state, record, 1 << rb.WITHDRAWN, 0, 0, 0)
-    store_i64(bump + sb.FIGURE_VERDICT, verdict)
+    bump.figure_verdict = verdict
     return record

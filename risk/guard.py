@@ -11,10 +11,11 @@ import openoutcry.risk.guard_layout as g
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals
 from openoutcry.risk.bits import LARGEST, Setting
+from openoutcry.risk.layout import RiskState
 from openoutcry.risk.protection import guard_of, is_banded, log, roll, row_of, set_bands
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, not_inlined, store_i64
+from openoutcry.wire.memory import not_inlined, store_i64
 
 ROW_WORDS = {
     Setting.LULD: (g.BAND_BPS, g.TICKS_A_UNIT),
@@ -102,21 +103,21 @@ def enter_guard(words: npt.NDArray[np.int64], at: int, instruments: npt.NDArray[
 
 
 @kernel
-def has_bands(state: int, instrument: int) -> bool:
+def has_bands(state: RiskState, instrument: int) -> bool:
     """Whether the protection makes the bands of this instrument."""
-    if load_i64(state + lay.PROTECTION_AT) == 0:
+    if state.protection_at == 0:
         return False
     return is_banded(row_of(guard_of(state), instrument))
 
 
 @kernel_outlined
 def set_protection(
-    state: int, instrument: int, setting: int, who: int, value: int, second: int
+    state: RiskState, instrument: int, setting: int, who: int, value: int, second: int
 ) -> bool:
     """Apply a setting of the protection; False, and nothing changed, if it makes no sense, or the
     journal began without protection."""
     not_inlined()
-    if load_i64(state + lay.PROTECTION_AT) == 0 or second < 0:
+    if state.protection_at == 0 or second < 0:
         return False
     guard = guard_of(state)
     if setting == rb.SET_TRADING_DAY:
@@ -126,14 +127,16 @@ def set_protection(
     if setting > rb.SET_RENEWAL or instrument < 0 or value < 0 or value > LARGEST:
         return False
     rules = totals.instrument_row(state, instrument)
-    limited = load_i64(rules + lay.PRICE_LIMITED) != 0
-    if not limited or load_i64(rules + lay.BOUND) > g.PRICE_LIMIT:
+    limited = rules.price_limited != 0
+    if not limited or rules.bound > g.PRICE_LIMIT:
         return False
     return set_row(state, guard, instrument, setting, value, second)
 
 
 @kernel
-def set_row(state: int, guard: int, instrument: int, setting: int, value: int, second: int) -> bool:
+def set_row(
+    state: RiskState, guard: g.Guard, instrument: int, setting: int, value: int, second: int
+) -> bool:
     row, at, beside = row_of(guard, instrument), g.RENEWAL_NS, 0
     if setting in (rb.SET_LULD, rb.SET_STATIC_BAND):
         if value > 10_000 or second > g.PRICE_LIMIT:
@@ -156,8 +159,8 @@ def set_row(state: int, guard: int, instrument: int, setting: int, value: int, s
     elif setting == rb.SET_INDEX_WEIGHT:
         if value > g.WEIGHT_LIMIT:
             return False
-        more = (1 if value != 0 else 0) - (1 if load_i64(row + g.WEIGHT) != 0 else 0)
-        store_i64(guard + g.INDEXED, load_i64(guard + g.INDEXED) + more)
+        more = (1 if value != 0 else 0) - (1 if row.weight != 0 else 0)
+        guard.indexed += more
         at = g.WEIGHT
     elif setting == rb.SET_HALT_GROUP:
         at = g.HALT_GROUP
@@ -170,8 +173,8 @@ def set_row(state: int, guard: int, instrument: int, setting: int, value: int, s
     if beside != 0:
         store_i64(row + beside, second)
     if setting in (rb.SET_VOLATILITY, rb.SET_VELOCITY):
-        now_s = load_i64(row + g.SECOND)
-        store_i64(row + g.SECOND, -1)
+        now_s = row.second
+        row.second = -1
         roll(row, now_s)
     elif was_banded or is_banded(row):
         set_bands(state, guard, instrument)
@@ -179,33 +182,33 @@ def set_row(state: int, guard: int, instrument: int, setting: int, value: int, s
 
 
 @kernel
-def begin_day(state: int, guard: int, day: int, cut_off: int) -> bool:
+def begin_day(state: RiskState, guard: g.Guard, day: int, cut_off: int) -> bool:
     """A new trading day: what was traded last is the previous close, and no level has fired."""
-    if day <= load_i64(guard + g.DAY):
+    if day <= guard.day:
         return False
-    store_i64(guard + g.DAY, day)
-    store_i64(guard + g.CUT_OFF_NS, cut_off)
-    store_i64(guard + g.LEVEL_FIRED, 0)
-    store_i64(guard + g.MARKET_UNTIL_NS, 0)
-    for instrument in range(load_i64(state + lay.INSTRUMENTS)):
-        last = load_i64(totals.instrument_row(state, instrument) + lay.LAST)
-        store_i64(row_of(guard, instrument) + g.CLOSE, last)
-    log(guard, g.NEW_DAY, -1, load_i64(state + lay.NOW_NS), day)
+    guard.day = day
+    guard.cut_off_ns = cut_off
+    guard.level_fired = 0
+    guard.market_until_ns = 0
+    for instrument in range(state.instruments):
+        last = totals.instrument_row(state, instrument).last
+        row_of(guard, instrument).close = last
+    log(guard, g.NEW_DAY, -1, state.now_ns, day)
     return True
 
 
 @kernel
-def set_level(guard: int, level: int, bps: int, halt_ns: int) -> bool:
+def set_level(guard: g.Guard, level: int, bps: int, halt_ns: int) -> bool:
     if bps < 0 or bps > 10_000 or halt_ns > LARGEST:
         return False
     if level == 1:
-        store_i64(guard + g.LEVEL_1_BPS, bps)
-        store_i64(guard + g.HALT_1_NS, halt_ns)
+        guard.level_1_bps = bps
+        guard.halt_1_ns = halt_ns
     elif level == 2:
-        store_i64(guard + g.LEVEL_2_BPS, bps)
-        store_i64(guard + g.HALT_2_NS, halt_ns)
+        guard.level_2_bps = bps
+        guard.halt_2_ns = halt_ns
     elif level == 3:
-        store_i64(guard + g.LEVEL_3_BPS, bps)
+        guard.level_3_bps = bps
     else:
         return False
     return True

@@ -7,6 +7,7 @@ rows     of each instrument its rules, what stands, and its window of trades by 
 """
 
 from openoutcry.risk.bits import PauseCause
+from openoutcry.wire.layout import Layout, area, i64
 
 SLOTS = 300
 """The last five minutes are kept by the second."""
@@ -25,31 +26,120 @@ TRADES_LIMIT = 1 << 31
 SECOND_NS = 10**9
 MINUTE_NS = 60 * SECOND_NS
 
-# Header.
-(
-    QUOTES_AT, ROWS_AT, DAY, CUT_OFF_NS, LEVEL_FIRED, MARKET_UNTIL_NS, LOGGED, PAUSES,
-    LEVEL_1_BPS, LEVEL_2_BPS, LEVEL_3_BPS, HALT_1_NS, HALT_2_NS, INDEXED,
-) = range(0, 14 * 8, 8)  # fmt: skip
-"""QUOTES_AT, ROWS_AT: offsets in the block.  LEVEL_FIRED: the highest that fired today.  INDEXED:
-how many instruments have a weight.  MARKET_UNTIL_NS: the market is halted until then; 0: it is not;
-NEVER: for the day."""
-LOG_AT = 16 * 8
-HEADER_BYTES = LOG_AT + LOG_ENTRIES * LOG_ENTRY_BYTES
 
-# An instrument's row: its rules,
-(
-    BAND_BPS, TICKS_A_UNIT, STATIC_BPS, VOLATILITY_BPS, VOLATILITY_S, VELOCITY_TICKS, VELOCITY_S,
-    LIMIT_STATE_NS, PAUSE_NS, CALL_NS, RENEWAL_NS, WEIGHT, HALT_GROUP, CANCEL_RESTING,
-) = range(0, 14 * 8, 8)  # fmt: skip
-# and what stands.
-(
-    PHASE, STATE, SINCE_NS, UNTIL_NS, WHY, REFERENCE, REFERENCE_AT_NS, STATIC_REFERENCE, LOW, HIGH,
-    CLOSE, SECOND, SUM, TRADES, LOWEST, HIGHEST, FAST_LOWEST, FAST_HIGHEST, PAUSED_TIMES,
-) = range(16 * 8, 35 * 8, 8)  # fmt: skip
-"""SECOND: the one that the window was last brought to; SUM and TRADES: of five minutes, LOWEST and
-HIGHEST of VOLATILITY_S, FAST_* of VELOCITY_S, up to it.  CLOSE: the last price as the day began."""
-SLOTS_AT = 40 * 8
-ROW_BYTES = SLOTS_AT + SLOTS * SLOT_BYTES
+class Guard(Layout, size_bytes=2176):
+    """The header of the protection's block."""
+
+    quotes_at: int = i64("offset of the instruments' best prices")
+    rows_at: int = i64("offset of the instruments' rows")
+    day: int = i64("number of the trading day")
+    cut_off_ns: int = i64("when levels 1 and 2 of the breaker end for the day")
+    level_fired: int = i64("highest level of the breaker that fired today")
+    market_until_ns: int = i64("the market is halted until then; 0: it is not; NEVER: for the day")
+    logged: int = i64("decisions so far")
+    pauses: int = i64("pauses so far")
+    level_1_bps: int = i64("fall of the index that fires level 1,")
+    level_2_bps: int = i64("level 2")
+    level_3_bps: int = i64("and level 3")
+    halt_1_ns: int = i64("how long level 1 halts the market,")
+    halt_2_ns: int = i64("and level 2")
+    indexed: int = i64("instruments that have a weight in the index")
+    log_at: int = area(2048, "the last decisions, LOG_ENTRIES entries", at=128)
+
+
+HEADER_BYTES = Guard.size_bytes
+QUOTES_AT = Guard.offset("quotes_at")
+ROWS_AT = Guard.offset("rows_at")
+DAY = Guard.offset("day")
+CUT_OFF_NS = Guard.offset("cut_off_ns")
+LEVEL_FIRED = Guard.offset("level_fired")
+MARKET_UNTIL_NS = Guard.offset("market_until_ns")
+LOGGED = Guard.offset("logged")
+PAUSES = Guard.offset("pauses")
+LEVEL_1_BPS = Guard.offset("level_1_bps")
+LEVEL_2_BPS = Guard.offset("level_2_bps")
+LEVEL_3_BPS = Guard.offset("level_3_bps")
+HALT_1_NS = Guard.offset("halt_1_ns")
+HALT_2_NS = Guard.offset("halt_2_ns")
+INDEXED = Guard.offset("indexed")
+LOG_AT = Guard.offset("log_at")
+
+
+class GuardRow(Layout, size_bytes=12320):
+    """An instrument's row: its rules, and its state."""
+
+    band_bps: int = i64("price band around the reference")
+    ticks_a_unit: int = i64("ticks a unit of money, for the bands' tables")
+    static_bps: int = i64("how far a trade may be from the static reference")
+    volatility_bps: int = i64("how far prices may move within ``volatility_s``")
+    volatility_s: int = i64("seconds of the volatility window")
+    velocity_ticks: int = i64("how far prices may move within ``velocity_s``")
+    velocity_s: int = i64("seconds of the velocity window")
+    limit_state_ns: int = i64("a limit state that lasts so long becomes a pause")
+    pause_ns: int = i64("how long a pause lasts")
+    call_ns: int = i64("how long the re-opening auction's call lasts")
+    renewal_ns: int = i64("how old a reference may be before it is renewed")
+    weight: int = i64("weight in the index")
+    halt_group: int = i64("instruments of one group are paused together, 0: alone")
+    cancel_resting: int = i64("1: orders beyond a new band are cancelled")
+    phase: int = i64("the instrument's phase", at=128)
+    state: int = i64("NORMAL to CALLING")
+    since_ns: int = i64("since when it is in that state")
+    until_ns: int = i64("when the state ends")
+    why: int = i64("PauseCause of the last pause")
+    reference: int = i64("reference of the bands, ticks")
+    reference_at_ns: int = i64("when it was set")
+    static_reference: int = i64("price of the last auction")
+    low: int = i64("lower band")
+    high: int = i64("upper band")
+    close: int = i64("last price as the day began")
+    second: int = i64("second that the window was last brought to")
+    sum: int = i64("prices of five minutes, up to ``second``, added")
+    trades: int = i64("trades of five minutes")
+    lowest: int = i64("lowest price of ``volatility_s``")
+    highest: int = i64("highest price of ``volatility_s``")
+    fast_lowest: int = i64("lowest price of ``velocity_s``")
+    fast_highest: int = i64("highest price of ``velocity_s``")
+    paused_times: int = i64("pauses today")
+    slots_at: int = area(12000, "the window, SLOTS seconds", at=320)
+
+
+ROW_BYTES = GuardRow.size_bytes
+BAND_BPS = GuardRow.offset("band_bps")
+TICKS_A_UNIT = GuardRow.offset("ticks_a_unit")
+STATIC_BPS = GuardRow.offset("static_bps")
+VOLATILITY_BPS = GuardRow.offset("volatility_bps")
+VOLATILITY_S = GuardRow.offset("volatility_s")
+VELOCITY_TICKS = GuardRow.offset("velocity_ticks")
+VELOCITY_S = GuardRow.offset("velocity_s")
+LIMIT_STATE_NS = GuardRow.offset("limit_state_ns")
+PAUSE_NS = GuardRow.offset("pause_ns")
+CALL_NS = GuardRow.offset("call_ns")
+RENEWAL_NS = GuardRow.offset("renewal_ns")
+WEIGHT = GuardRow.offset("weight")
+HALT_GROUP = GuardRow.offset("halt_group")
+CANCEL_RESTING = GuardRow.offset("cancel_resting")
+PHASE = GuardRow.offset("phase")
+STATE = GuardRow.offset("state")
+SINCE_NS = GuardRow.offset("since_ns")
+UNTIL_NS = GuardRow.offset("until_ns")
+WHY = GuardRow.offset("why")
+REFERENCE = GuardRow.offset("reference")
+REFERENCE_AT_NS = GuardRow.offset("reference_at_ns")
+STATIC_REFERENCE = GuardRow.offset("static_reference")
+LOW = GuardRow.offset("low")
+HIGH = GuardRow.offset("high")
+CLOSE = GuardRow.offset("close")
+SECOND = GuardRow.offset("second")
+SUM = GuardRow.offset("sum")
+TRADES = GuardRow.offset("trades")
+LOWEST = GuardRow.offset("lowest")
+HIGHEST = GuardRow.offset("highest")
+FAST_LOWEST = GuardRow.offset("fast_lowest")
+FAST_HIGHEST = GuardRow.offset("fast_highest")
+PAUSED_TIMES = GuardRow.offset("paused_times")
+SLOTS_AT = GuardRow.offset("slots_at")
+
 
 NORMAL, LIMIT_STATE, PAUSED, DUE, CALLING = range(5)
 """DUE: the pause is over, and a call phase is waited for; CALLING: the re-opening auction."""

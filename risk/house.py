@@ -8,19 +8,18 @@ from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.corporate import adjust
 from openoutcry.risk.guard import has_bands, set_protection
 from openoutcry.risk.guard_layout import OPERATORS_HALT
+from openoutcry.risk.layout import RiskCell, RiskGroup, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.liquidation import set_part
 from openoutcry.risk.money import judge_margin, judge_profit, margined_lots, mark_position
-from openoutcry.risk.speed_bump import set_bump
+from openoutcry.risk.speed_bump import SpeedBump, set_bump
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, not_inlined, store_i64
+from openoutcry.wire.memory import load_i64, not_inlined, store_i64
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER
 
-PRICE, QTY = ORDER.offsets["price_ticks"], ORDER.offsets["qty_lots"]
-CLIENT_ID, AUX = ORDER.offsets["order_id"], ORDER.offsets["aux"]
-SYMBOL, RX_TS = ORDER.offsets["symbol"], ORDER.offsets["rx_ts_ns"]
 EMERGENCY_STEPS = 6
 LEDGER_UNIT = 1_000_000
-TYPE, SEQ = ORDER.offsets["order_type"], ORDER.offsets["seq"]
+SEQ = ORDER.offsets["seq"]
 
 
 @kernel
@@ -29,13 +28,13 @@ def is_amount(value: int) -> bool:
 
 
 @kernel_outlined
-def apply_setting(state: int, order: int, instrument: int) -> bool:
+def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool:
     """Apply a RISK command (``bits.Setting``); False, and nothing changed, if it makes no sense."""
     not_inlined()
-    setting, who = load_u8(order + TYPE), load_i64(order + QTY)
-    value, second = load_i64(order + AUX), load_i64(order + PRICE)
+    setting, who = order.order_type, order.qty_lots
+    value, second = order.aux, order.price_ticks
     if setting == rb.SET_MARKET_KILL:
-        return set_market(state, load_i64(order + CLIENT_ID), value)
+        return set_market(state, order.order_id, value)
     if setting >= rb.SET_LEDGER_TIER:
         return is_for_ledger(order, instrument, setting, who, value, second)
     if setting >= rb.SET_LULD:
@@ -43,7 +42,7 @@ def apply_setting(state: int, order: int, instrument: int) -> bool:
     if setting == rb.SET_BANDS and instrument >= 0 and has_bands(state, instrument):
         return False
     if setting == rb.SET_FILE:
-        store_i64(state + lay.FILE_DIGEST, value)
+        state.file_digest = value
         return True
     if setting == rb.SET_EMERGENCY:
         return set_emergency(state, value)
@@ -51,19 +50,19 @@ def apply_setting(state: int, order: int, instrument: int) -> bool:
         is_split = setting == rb.SET_SPLIT
         return instrument >= 0 and adjust(state, instrument, is_split, value, second, order + SEQ)
     if setting in (rb.SET_SPEED_BUMP, rb.SET_RELEASE):
-        bump = load_i64(state + lay.BUMP_AT)
+        bump = state.bump_at
         if bump == 0 or setting == rb.SET_RELEASE:
             return bump != 0
-        return set_bump(state + bump, value, second, who, load_i64(order + RX_TS))
+        return set_bump(SpeedBump(state + bump), value, second, who, order.rx_ts_ns)
     if rb.SET_FEE <= setting <= rb.SET_MARK:
         if instrument < 0:
             return False
         return set_instrument(state, instrument, setting, value, second, order + SEQ)
     if rb.SET_GROUP_GROSS_POSITION <= setting <= rb.SET_GROUP_NAME:
-        if who < 0 or who >= load_i64(state + lay.GROUPS):
+        if who < 0 or who >= state.groups:
             return False
         return set_group(totals.group_row(state, who), setting, value)
-    if who < 0 or who >= load_i64(state + lay.PARTICIPANTS):
+    if who < 0 or who >= state.participants:
         return False
     if rb.SET_POSITION_LONG <= setting <= rb.SET_SHORT_SALE:
         if instrument < 0:
@@ -86,10 +85,10 @@ def apply_setting(state: int, order: int, instrument: int) -> bool:
 
 @kernel
 def is_for_ledger(
-    order: int, instrument: int, setting: int, who: int, value: int, second: int
+    order: OrderRecord, instrument: int, setting: int, who: int, value: int, second: int
 ) -> bool:
     """Whether the ledger can follow it; nothing here changes."""
-    named, has_instrument = load_i64(order + SYMBOL) != 0, instrument >= 0
+    named, has_instrument = order.symbol != 0, instrument >= 0
     if setting == rb.SET_LEDGER_TIER:
         maker, taker = (value << 32) >> 32, value >> 32
         fits = max(maker, -maker) <= LEDGER_UNIT and max(taker, -taker) <= LEDGER_UNIT
@@ -107,59 +106,59 @@ def is_for_ledger(
 
 
 @kernel
-def set_market(state: int, operator: int, value: int) -> bool:
+def set_market(state: RiskState, operator: int, value: int) -> bool:
     """Killed at once; open again when a second operator says so, too."""
-    first = load_i64(state + lay.FIRST_OPERATOR)
+    first = state.first_operator
     if value == 1:
-        store_i64(state + lay.MARKET_KILL, 1)
-        store_i64(state + lay.FIRST_OPERATOR, 0)
+        state.market_kill = 1
+        state.first_operator = 0
         return True
-    if value != 0 or operator == 0 or load_i64(state + lay.MARKET_KILL) == 0:
+    if value != 0 or operator == 0 or state.market_kill == 0:
         return False
     if first == 0:
-        store_i64(state + lay.FIRST_OPERATOR, operator)
+        state.first_operator = operator
     elif first == operator:
         return False
     else:
-        store_i64(state + lay.MARKET_KILL, 0)
-        store_i64(state + lay.FIRST_OPERATOR, 0)
-        store_i64(state + lay.EMERGENCY, 0)
+        state.market_kill = 0
+        state.first_operator = 0
+        state.emergency = 0
     return True
 
 
 @kernel
-def set_emergency(state: int, step: int) -> bool:
-    is_next = step == load_i64(state + lay.EMERGENCY) + 1 and step <= EMERGENCY_STEPS
-    if not is_next or load_i64(state + lay.MARKET_KILL) == 0:
+def set_emergency(state: RiskState, step: int) -> bool:
+    is_next = step == state.emergency + 1 and step <= EMERGENCY_STEPS
+    if not is_next or state.market_kill == 0:
         return False
-    store_i64(state + lay.EMERGENCY, step)
+    state.emergency = step
     return True
 
 
 @kernel
-def set_group(group: int, setting: int, value: int) -> bool:
+def set_group(group: RiskGroup, setting: int, value: int) -> bool:
     if setting == rb.SET_GROUP_KILL:
         if value != 0 and value != 1:
             return False
-        store_i64(group + lay.GROUP_KILL, value)
+        group.kill = value
         return True
     if setting == rb.SET_GROUP_NAME:
-        store_i64(group + lay.GROUP_NAME, value)
+        group.name = value
         return True
     if not is_amount(value) and value != NO_LIMIT:
         return False
-    store_i64(group + lay.GROUP_GROSS_LIMIT, value)
+    group.gross_limit = value
     return True
 
 
 @kernel
-def set_cell(cell: int, setting: int, value: int) -> bool:
+def set_cell(cell: RiskCell, setting: int, value: int) -> bool:
     if setting >= rb.SET_RESTRICTED:
         if value != 0 and value != 1:
             return False
         bit = lay.RESTRICTED_FLAG if setting == rb.SET_RESTRICTED else lay.NO_SHORT_FLAG
-        flags = load_i64(cell + lay.CELL_FLAGS) & ~bit
-        store_i64(cell + lay.CELL_FLAGS, flags | bit * value)
+        flags = cell.flags & ~bit
+        cell.flags = flags | bit * value
         return True
     if not is_amount(value) and value != NO_LIMIT:
         return False
@@ -170,78 +169,78 @@ def set_cell(cell: int, setting: int, value: int) -> bool:
 
 @kernel
 def set_position(
-    state: int, who: int, instrument: int, value: int, price: int, seq_at: int
+    state: RiskState, who: int, instrument: int, value: int, price: int, seq_at: int
 ) -> bool:
     """What is held at the beginning: it needs margin and counts like what was traded."""
     cell, rules = totals.cell_of(state, who, instrument), totals.instrument_row(state, instrument)
     row = totals.participant_row(state, who)
-    open_lots = load_i64(cell + lay.BUY_LOTS) | load_i64(cell + lay.SELL_LOTS)
-    if load_i64(cell + lay.POSITION) != 0 or open_lots != 0:
+    open_lots = cell.buy_lots | cell.sell_lots
+    if cell.position != 0 or open_lots != 0:
         return False
     if not is_amount(max(value, -value)) or not is_amount(max(price, -price)):
         return False
-    group = totals.group_row(state, load_i64(row + lay.GROUP))
-    worst = wide.mul(load_i64(rules + lay.WEIGHT), max(value, -value))
-    gross = wide.add(load_i64(row + lay.GROSS), worst)
-    group_gross = wide.add(load_i64(group + lay.GROUP_GROSS), worst)
+    group = totals.group_row(state, row.group)
+    worst = wide.mul(rules.weight, max(value, -value))
+    gross = wide.add(row.gross, worst)
+    group_gross = wide.add(group.gross, worst)
     need = totals.needed(rules, value, 0, 0, 0)
-    reserved = wide.add(load_i64(row + lay.RESERVED), need)
-    worth, margin = 0, load_i64(rules + lay.MARGIN)
-    if load_i64(rules + lay.LEVERAGED) == 0:
-        worth = wide.mul(wide.mul(value, load_i64(rules + lay.MULTIPLIER)), price)
-    funded = wide.add(load_i64(row + lay.FUNDED), worth)
+    reserved = wide.add(row.reserved, need)
+    worth, margin = 0, rules.margin
+    if rules.leveraged == 0:
+        worth = wide.mul(wide.mul(value, rules.multiplier), price)
+    funded = wide.add(row.funded, worth)
     if max(gross, group_gross, reserved, funded) > LARGEST or funded < -LARGEST:
         return False
-    store_i64(row + lay.FUNDED, funded)
-    margined = load_i64(row + lay.MARGINED) + margin * margined_lots(rules, value)
-    store_i64(row + lay.MARGINED, margined)
-    store_i64(cell + lay.POSITION, value)
-    store_i64(cell + lay.MARK, price)
-    store_i64(row + lay.GROSS, gross)
-    store_i64(row + lay.RESERVED, reserved)
-    store_i64(group + lay.GROUP_GROSS, group_gross)
+    row.funded = funded
+    margined = row.margined + margin * margined_lots(rules, value)
+    row.margined = margined
+    cell.position = value
+    cell.mark = price
+    row.gross = gross
+    row.reserved = reserved
+    group.gross = group_gross
     judge_margin(row, seq_at)
     return True
 
 
 @kernel
 def set_participant(
-    state: int, row: int, setting: int, value: int, second: int, seq_at: int
+    state: RiskState, row: RiskParticipant, setting: int, value: int, second: int, seq_at: int
 ) -> bool:
     if setting == rb.SET_DEPOSIT:
-        total = wide.add(load_i64(row + lay.BALANCE), value)
-        funded = wide.add(load_i64(row + lay.FUNDED), value)
+        total = wide.add(row.balance, value)
+        funded = wide.add(row.funded, value)
         if max(total, funded) > LARGEST or min(total, funded) < -LARGEST:
             return False
-        store_i64(row + lay.BALANCE, total)
-        store_i64(row + lay.FUNDED, funded)
+        row.balance = total
+        row.funded = funded
         return True
     if setting == rb.SET_GROUP:
         return move_group(state, row, value)
     if setting == rb.SET_SELF_TRADE or setting == rb.SET_KILL:
         if value != 0 and value != 1:
             return False
-        flags = load_i64(row + lay.FLAGS)
+        flags = row.flags
         if setting == rb.SET_SELF_TRADE:
             flags = flags & ~lay.NAMES_SELF_TRADE | lay.NAMES_SELF_TRADE * value
         elif value == 1:
             flags |= lay.KILLED_BY_HOUSE
-            store_i64(row + lay.KILLS, load_i64(row + lay.KILLS) + 1)
-            store_i64(row + lay.KILLED_SEQ, load_i64(seq_at))
+            row.kills += 1
+            row.killed_seq = load_i64(seq_at)
         else:
             flags &= ~(lay.KILLED_FLAGS | lay.CANCEL_WANTED)
-        store_i64(row + lay.FLAGS, flags)
+        row.flags = flags
         return True
     if setting == rb.SET_RATE:
         if not is_amount(value) or second < 1 or second > LARGEST:
             return False
-        store_i64(row + lay.RATE_NS, value)
-        store_i64(row + lay.RATE_BURST, second)
+        row.rate_ns = value
+        row.rate_burst = second
         return True
     if setting == rb.SET_MAINTENANCE:
         if value < 0 or value > 10_000:
             return False
-        store_i64(row + lay.MAINTENANCE_BPS, value)
+        row.maintenance_bps = value
         return True
     if not is_amount(value) and (value != NO_LIMIT or setting == rb.SET_DUPLICATE_WINDOW):
         return False
@@ -265,25 +264,25 @@ def set_participant(
 
 
 @kernel
-def move_group(state: int, row: int, number: int) -> bool:
-    if number < 0 or number >= load_i64(state + lay.GROUPS):
+def move_group(state: RiskState, row: RiskParticipant, number: int) -> bool:
+    if number < 0 or number >= state.groups:
         return False
-    gross = load_i64(row + lay.GROSS)
-    left = totals.group_row(state, load_i64(row + lay.GROUP))
+    gross = row.gross
+    left = totals.group_row(state, row.group)
     joined = totals.group_row(state, number)
     if VERIFY:
-        assert 0 <= gross <= load_i64(left + lay.GROUP_GROSS), "a group has its members' in it"
-    if left != joined and load_i64(joined + lay.GROUP_GROSS) > LARGEST - gross:
+        assert 0 <= gross <= left.gross, "a group has its members' in it"
+    if left != joined and joined.gross > LARGEST - gross:
         return False
-    store_i64(left + lay.GROUP_GROSS, load_i64(left + lay.GROUP_GROSS) - gross)
-    store_i64(joined + lay.GROUP_GROSS, load_i64(joined + lay.GROUP_GROSS) + gross)
-    store_i64(row + lay.GROUP, number)
+    left.gross -= gross
+    joined.gross += gross
+    row.group = number
     return True
 
 
 @kernel
 def set_instrument(
-    state: int, instrument: int, setting: int, value: int, second: int, seq_at: int
+    state: RiskState, instrument: int, setting: int, value: int, second: int, seq_at: int
 ) -> bool:
     rules = totals.instrument_row(state, instrument)
     if setting <= rb.SET_WEIGHT:
@@ -295,14 +294,14 @@ def set_instrument(
         if second > value:
             return False
         off = value == NO_LIMIT and second == -NO_LIMIT
-        store_i64(rules + lay.BAND_HIGH, value)
-        store_i64(rules + lay.BAND_LOW, second)
-        store_i64(rules + lay.BANDED, 0 if off else 1)
+        rules.band_high = value
+        rules.band_low = second
+        rules.banded = 0 if off else 1
         return True
     if setting == rb.SET_HALT:
         if value != 0 and value != 1:
             return False
-        store_i64(rules + lay.HALT, load_i64(rules + lay.HALT) & ~OPERATORS_HALT | value)
+        rules.halt = rules.halt & ~OPERATORS_HALT | value
         return True
     if setting == rb.SET_MARK:
         mark_all(state, instrument, seq_at)
@@ -317,7 +316,7 @@ def set_instrument(
 
 
 @kernel
-def reprice(state: int, instrument: int, at: int, value: int, seq_at: int) -> bool:
+def reprice(state: RiskState, instrument: int, at: int, value: int, seq_at: int) -> bool:
     """A new fee, margin or weight: what everybody's orders need, or count, is taken anew.  Refused
     if somebody's total would pass 2**62."""
     rules = totals.instrument_row(state, instrument)
@@ -332,19 +331,27 @@ def reprice(state: int, instrument: int, at: int, value: int, seq_at: int) -> bo
 
 
 @kernel
-def margin_anew(state: int, instrument: int, rules: int, more: int, seq_at: int) -> None:
+def margin_anew(
+    state: RiskState, instrument: int, rules: RiskInstrument, more: int, seq_at: int
+) -> None:
     """Everybody's initial margin, now that a lot of this instrument needs that much more."""
-    for participant in range(load_i64(state + lay.PARTICIPANTS)):
+    for participant in range(state.participants):
         row = totals.participant_row(state, participant)
         cell = totals.cell_of(state, participant, instrument)
-        lots = margined_lots(rules, load_i64(cell + lay.POSITION))
-        store_i64(row + lay.MARGINED, load_i64(row + lay.MARGINED) + more * lots)
+        lots = margined_lots(rules, cell.position)
+        row.margined += more * lots
         judge_margin(row, seq_at)
 
 
 @kernel
 def sum_anew(
-    state: int, instrument: int, rules: int, at: int, was: int, value: int, stores: bool
+    state: RiskState,
+    instrument: int,
+    rules: RiskInstrument,
+    at: int,
+    was: int,
+    value: int,
+    stores: bool,
 ) -> bool:
     """Every participant's totals with another value; whether they fit.  With ``stores`` they are
     kept.  The rule stands as it was afterwards.
@@ -352,29 +359,29 @@ def sum_anew(
     A group's gross position is at most its members', so with 2**62 for all of them it fits, too.
     """
     everybody = 0
-    for participant in range(load_i64(state + lay.PARTICIPANTS)):
+    for participant in range(state.participants):
         row = totals.participant_row(state, participant)
         cell = totals.cell_of(state, participant, instrument)
-        position, cost = load_i64(cell + lay.POSITION), load_i64(cell + lay.COST)
-        buys, sells = load_i64(cell + lay.BUY_LOTS), load_i64(cell + lay.SELL_LOTS)
+        position, cost = cell.position, cell.cost
+        buys, sells = cell.buy_lots, cell.sell_lots
         worst = totals.worst_lots(position, buys, sells)
-        weight = load_i64(rules + lay.WEIGHT)
+        weight = rules.weight
         need = totals.needed(rules, position, buys, sells, cost)
         store_i64(rules + at, value)
-        more = wide.mul(load_i64(rules + lay.WEIGHT), worst)
-        gross = wide.add(load_i64(row + lay.GROSS) - weight * worst, more)
+        more = wide.mul(rules.weight, worst)
+        gross = wide.add(row.gross - weight * worst, more)
         new_need = totals.needed(rules, position, buys, sells, cost)
-        reserved = wide.add(load_i64(row + lay.RESERVED) - need, new_need)
+        reserved = wide.add(row.reserved - need, new_need)
         store_i64(rules + at, was)
         everybody = wide.add(everybody, gross)
         if not stores and (reserved > LARGEST or everybody > LARGEST):
             return False
         if stores:
-            group = totals.group_row(state, load_i64(row + lay.GROUP))
-            moved = load_i64(group + lay.GROUP_GROSS) - load_i64(row + lay.GROSS)
-            store_i64(group + lay.GROUP_GROSS, moved + gross)
-            store_i64(row + lay.GROSS, gross)
-            store_i64(row + lay.RESERVED, reserved)
+            group = totals.group_row(state, row.group)
+            moved = group.gross - row.gross
+            group.gross = moved + gross
+            row.gross = gross
+            row.reserved = reserved
             if VERIFY:
                 assert moved >= 0, "a group has its members' in it"
                 assert 0 <= reserved <= LARGEST, "the first pass saw that it fits"
@@ -383,11 +390,11 @@ def sum_anew(
 
 
 @kernel
-def mark_all(state: int, instrument: int, seq_at: int) -> None:
+def mark_all(state: RiskState, instrument: int, seq_at: int) -> None:
     rules = totals.instrument_row(state, instrument)
-    price = load_i64(rules + lay.LAST)
+    price = rules.last
     if price != NO_LIMIT:
-        for participant in range(load_i64(state + lay.PARTICIPANTS)):
+        for participant in range(state.participants):
             row = totals.participant_row(state, participant)
             cell = totals.cell_of(state, participant, instrument)
             mark_position(rules, row, cell, price, seq_at)

@@ -11,52 +11,159 @@ Totals are kept: what a command needs to know lies in one participant's row, one
 instrument's and one cell, whatever is open.
 """
 
+from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.open_orders import OpenOrder
 from openoutcry.wire.order_ids import VENUE_ORDER_IDS
 
 WORD = 8
 MAGIC = int.from_bytes(b"OUTCRYRK", "little")
 
 
-def _words(names: str, first: int = 0) -> list[int]:
-    """Byte offsets of consecutive words."""
-    return [WORD * (first + index) for index in range(len(names.split()))]
+class RiskState(Layout, size_bytes=320):
+    """The header of the risk state."""
+
+    magic: int = i64("says that the state is whole")
+    tracking: int = i64("1: limits are checked and totals kept; 0: neither")
+    participants: int = i64("rows of participants")
+    groups: int = i64("rows of groups")
+    instruments: int = i64("rows of instruments")
+    symbol_mask: int = i64("entries of the table of symbols, less one")
+    order_mask: int = i64("entries of the table of open orders, less one")
+    orders_open: int = i64("open orders in the table")
+    symbols_at: int = i64("offset of the table of symbols")
+    participant_at: int = i64("offset of the participants' rows")
+    group_at: int = i64("offset of the groups' rows")
+    instrument_at: int = i64("offset of the instruments' rows")
+    cell_at: int = i64("offset of the cells")
+    order_at: int = i64("offset of the table of open orders")
+    now_ns: int = i64("sequenced time, ns since the epoch")
+    market_kill: int = i64("1: the operator has killed the whole market")
+    first_operator: int = i64("operator who asked first for the market to reopen, 0: none has")
+    refused_seq: int = i64("of the last order refused: its command,")
+    refused_bits: int = i64("the checks that failed, a bit each,")
+    refused_bit: int = i64("the first of them,")
+    refused_limit: int = i64("the limit that it has,")
+    refused_value: int = i64("what counts against that limit now,")
+    refused_asked: int = i64("and what would count with the order")
+    refusals: int = i64("orders refused so far")
+    file_digest: int = i64("digest of the settings file that the state was made from")
+    emergency: int = i64("1: an emergency close is under way")
+    protection_at: int = i64("offset of the block of ``guard_layout``, 0: there is none")
+    publication: int = i64("counts what the gateway must know (``publish``)")
+    passed: int = i64("1 within a command: the totals hold what a NEW will be once it is open")
+    parts: int = i64("parts of liquidations so far; a part's order id is PART_IDS + ``parts``")
+    part_who: int = i64("participant whose next order is a part of its liquidation, 0: none")
+    part_instrument: int = i64("of that part: the instrument,")
+    part_qty: int = i64("the lots (negative: sold)")
+    part_price: int = i64("and the price in ticks")
+    bump_at: int = i64("offset of the block of ``speed_bump``, 0: there is none")
+    partitions: int = i64("partitions of the state, 0: it has none")
+    stride: int = i64("bytes from a partition's table to the same table of the next one")
+    meet: int = i64("1: the next command is a meeting of the partitions")
+    meetings: int = i64("meetings so far; negative while cores deal at the next one")
+    owned: int = i64("in a partition's own header: 1: this core decides about the partition")
 
 
-(
-    MAGIC_AT, TRACKING, PARTICIPANTS, GROUPS, INSTRUMENTS, SYMBOL_MASK, ORDER_MASK, ORDERS_OPEN,
-    SYMBOLS_AT, PARTICIPANT_AT, GROUP_AT, INSTRUMENT_AT, CELL_AT, ORDER_AT, NOW_NS, MARKET_KILL,
-    FIRST_OPERATOR, REFUSED_SEQ, REFUSED_BITS, REFUSED_BIT, REFUSED_LIMIT, REFUSED_VALUE,
-    REFUSED_ASKED, REFUSALS, FILE_DIGEST, EMERGENCY, PROTECTION_AT, PUBLICATION, PASSED,
-    PARTS, PART_WHO, PART_INSTRUMENT, PART_QTY, PART_PRICE, BUMP_AT,
-    PARTITIONS, STRIDE, MEET, MEETINGS, OWNED,
-) = _words("x " * 40)  # fmt: skip
-HEADER_BYTES = 40 * WORD
-"""TRACKING 0: nothing is checked and nothing counted.  PROTECTION_AT: offset of ``guard_layout``'s
-block, BUMP_AT of ``speed_bump``'s; 0: there is none.  PUBLICATION: counts what the gateway is told
-(``publish``).
-FIRST_OPERATOR: who asked first for the market's reopening.  REFUSED_*: of the last order refused:
-command, bits, first bit, and of this one the limit, what stands against it now, and what it would
-be.  PASSED, within a command: the totals hold what a NEW will be once it is open.  PARTS: how many
-parts of liquidations there were; PART_WHO: whose next order is one, 0: nobody's, and of that one
-the instrument, the lots (negative: sold) and the price; its order id is PART_IDS + PARTS.
-Of a state in partitions: PARTITIONS, how many (0: it has none), STRIDE, bytes from a table of one
-to that of the next, MEET, 1: the next command is a meeting, MEETINGS, how many there were (while
-cores deal at the next, its number, negative), and in a partition's own header OWNED, 1: this core
-decides about it."""
+HEADER_BYTES = RiskState.size_bytes
+MAGIC_AT = RiskState.offset("magic")
+TRACKING = RiskState.offset("tracking")
+PARTICIPANTS = RiskState.offset("participants")
+GROUPS = RiskState.offset("groups")
+INSTRUMENTS = RiskState.offset("instruments")
+SYMBOL_MASK = RiskState.offset("symbol_mask")
+ORDER_MASK = RiskState.offset("order_mask")
+ORDERS_OPEN = RiskState.offset("orders_open")
+SYMBOLS_AT = RiskState.offset("symbols_at")
+PARTICIPANT_AT = RiskState.offset("participant_at")
+GROUP_AT = RiskState.offset("group_at")
+INSTRUMENT_AT = RiskState.offset("instrument_at")
+CELL_AT = RiskState.offset("cell_at")
+ORDER_AT = RiskState.offset("order_at")
+NOW_NS = RiskState.offset("now_ns")
+MARKET_KILL = RiskState.offset("market_kill")
+FIRST_OPERATOR = RiskState.offset("first_operator")
+REFUSED_SEQ = RiskState.offset("refused_seq")
+REFUSED_BITS = RiskState.offset("refused_bits")
+REFUSALS = RiskState.offset("refusals")
+FILE_DIGEST = RiskState.offset("file_digest")
+EMERGENCY = RiskState.offset("emergency")
+PROTECTION_AT = RiskState.offset("protection_at")
+PUBLICATION = RiskState.offset("publication")
+PASSED = RiskState.offset("passed")
+PARTS = RiskState.offset("parts")
+PART_WHO = RiskState.offset("part_who")
+BUMP_AT = RiskState.offset("bump_at")
+PARTITIONS = RiskState.offset("partitions")
+STRIDE = RiskState.offset("stride")
+MEET = RiskState.offset("meet")
+MEETINGS = RiskState.offset("meetings")
+OWNED = RiskState.offset("owned")
+
 PART_IDS = VENUE_ORDER_IDS
 
-# A participant's row.
-(
-    BALANCE, RESERVED, CREDIT, FLAGS, GROUP, OPEN, OPEN_LIMIT, DUPLICATE_NS,
-    BUY_EXPOSURE, BUY_EXPOSURE_LIMIT, SELL_EXPOSURE, SELL_EXPOSURE_LIMIT, GROSS, GROSS_LIMIT,
-    FULL_AT_NS, RATE_NS, RATE_BURST, PROFIT, PEAK, LOSS_LIMIT, DRAWDOWN_LIMIT, FUNDED, MARGINED,
-    MAINTENANCE_BPS, KILLS, KILLED_SEQ, CALLED_SEQ,
-) = _words("x " * 27)  # fmt: skip
-PARTICIPANT_BYTES = 32 * WORD
-"""RESERVED: what open orders need.  FULL_AT_NS: when the bucket of orders will be full again.
-FUNDED: what was paid in, and what it held at the beginning; with PROFIT it is the participant's
-equity.  MARGINED: the initial margin of what it holds.  KILLED_SEQ: the command that killed it
-last, CALLED_SEQ: the one that took it under its maintenance margin."""
+
+class RiskParticipant(Layout, size_bytes=256):
+    """A participant's row."""
+
+    balance: int = i64("money that it has")
+    reserved: int = i64("money that its open orders need")
+    credit: int = i64("money that it may owe")
+    flags: int = i64("KILLED_FLAGS, CANCEL_WANTED, NAMES_SELF_TRADE")
+    group: int = i64("index of its group")
+    open: int = i64("open orders")
+    open_limit: int = i64("most that it may have")
+    duplicate_ns: int = i64("an equal order within this time is a duplicate, 0: none is")
+    buy_exposure: int = i64("value of open buy orders")
+    buy_exposure_limit: int = i64("most that it may be")
+    sell_exposure: int = i64("value of open sell orders")
+    sell_exposure_limit: int = i64("most that it may be")
+    gross: int = i64("value of positions and open orders of both sides")
+    gross_limit: int = i64("most that it may be")
+    full_at_ns: int = i64("when its bucket of orders is full again")
+    rate_ns: int = i64("time that an order takes from the bucket, 0: no limit")
+    rate_burst: int = i64("orders that a full bucket holds")
+    profit: int = i64("profit and loss since the day began")
+    peak: int = i64("highest ``profit`` of the day")
+    loss_limit: int = i64("loss that kills it")
+    drawdown_limit: int = i64("loss from ``peak`` that kills it")
+    funded: int = i64(
+        "what was paid in and what it held at the beginning; with ``profit`` its equity"
+    )
+    margined: int = i64("initial margin of what it holds")
+    maintenance_bps: int = i64("maintenance margin, basis points of ``margined``")
+    kills: int = i64("how often it was killed")
+    killed_seq: int = i64("command that killed it last")
+    called_seq: int = i64("command that took it under its maintenance margin")
+
+
+PARTICIPANT_BYTES = RiskParticipant.size_bytes
+BALANCE = RiskParticipant.offset("balance")
+RESERVED = RiskParticipant.offset("reserved")
+CREDIT = RiskParticipant.offset("credit")
+FLAGS = RiskParticipant.offset("flags")
+GROUP = RiskParticipant.offset("group")
+OPEN = RiskParticipant.offset("open")
+OPEN_LIMIT = RiskParticipant.offset("open_limit")
+DUPLICATE_NS = RiskParticipant.offset("duplicate_ns")
+BUY_EXPOSURE = RiskParticipant.offset("buy_exposure")
+BUY_EXPOSURE_LIMIT = RiskParticipant.offset("buy_exposure_limit")
+SELL_EXPOSURE = RiskParticipant.offset("sell_exposure")
+SELL_EXPOSURE_LIMIT = RiskParticipant.offset("sell_exposure_limit")
+GROSS = RiskParticipant.offset("gross")
+GROSS_LIMIT = RiskParticipant.offset("gross_limit")
+RATE_NS = RiskParticipant.offset("rate_ns")
+RATE_BURST = RiskParticipant.offset("rate_burst")
+PROFIT = RiskParticipant.offset("profit")
+PEAK = RiskParticipant.offset("peak")
+LOSS_LIMIT = RiskParticipant.offset("loss_limit")
+DRAWDOWN_LIMIT = RiskParticipant.offset("drawdown_limit")
+FUNDED = RiskParticipant.offset("funded")
+MARGINED = RiskParticipant.offset("margined")
+MAINTENANCE_BPS = RiskParticipant.offset("maintenance_bps")
+KILLS = RiskParticipant.offset("kills")
+KILLED_SEQ = RiskParticipant.offset("killed_seq")
+CALLED_SEQ = RiskParticipant.offset("called_seq")
+
 KILLED_BY_HOUSE, KILLED_BY_LOSS, KILLED_BY_ARITHMETIC, CANCEL_WANTED, NAMES_SELF_TRADE = (
     1, 2, 4, 8, 16,
 )  # fmt: skip
@@ -65,38 +172,114 @@ KILLED_FLAGS = KILLED_BY_HOUSE | KILLED_BY_LOSS | KILLED_BY_ARITHMETIC | KILLED_
 """CANCEL_WANTED: killed by the core itself, and its orders are still open: the operator's lane
 sends its DISCONNECT, which clears it."""
 
-# A group's.
-GROUP_GROSS, GROUP_GROSS_LIMIT, GROUP_KILL, GROUP_NAME = _words("x x x x")
-GROUP_BYTES = 4 * WORD
 
-# An instrument's.
-(
-    WORST_BUY, WORST_SELL, BOUND, MULTIPLIER, FEE, MARGIN, LEVERAGED, WEIGHT, DISTANCE_BPS, ADV,
-    ADV_BPS, REFERENCE, LAST, VOLUME, HALT, BAND_LOW, BAND_HIGH, BANDED, PRICE_LIMITED, PARTITION,
-    MARKET_RESTS,
-) = _words("x " * 21)  # fmt: skip
-INSTRUMENT_BYTES = 24 * WORD
-"""WORST_BUY, WORST_SELL: what a market order may have to pay or take; BOUND: the larger, without
-sign.  BANDED: there are bands; PRICE_LIMITED: an order without a price has a worst one.  PARTITION:
-its number, from 1; 0: the state has none.  MARKET_RESTS: a DAY market order may stay open, by the
-instrument's options, or because the phase is a call; 0: it never does."""
+class RiskGroup(Layout, size_bytes=32):
+    """A group's row."""
+
+    gross: int = i64("value of its participants' positions and open orders")
+    gross_limit: int = i64("most that it may be")
+    kill: int = i64("1: the operator has killed the group")
+    name: int = i64("its name, eight characters")
+
+
+GROUP_BYTES = RiskGroup.size_bytes
+GROUP_GROSS = RiskGroup.offset("gross")
+GROUP_GROSS_LIMIT = RiskGroup.offset("gross_limit")
+GROUP_KILL = RiskGroup.offset("kill")
+GROUP_NAME = RiskGroup.offset("name")
+
+
+class RiskInstrument(Layout, size_bytes=192):
+    """An instrument's row."""
+
+    worst_buy: int = i64("highest price at which a market order may buy, ticks")
+    worst_sell: int = i64("lowest price at which a market order may sell, ticks")
+    bound: int = i64("the larger of the two, without its sign")
+    multiplier: int = i64("money a lot and tick")
+    fee: int = i64("money a lot traded")
+    margin: int = i64("initial margin a lot")
+    leveraged: int = i64("1: positions are margined, not paid in full")
+    weight: int = i64("weight in the index of the market-wide breaker")
+    distance_bps: int = i64("how far a limit price may be from the reference")
+    adv: int = i64("average daily volume, lots")
+    adv_bps: int = i64("largest order, basis points of ``adv``")
+    reference: int = i64("reference price before the first trade")
+    last: int = i64("last price, NO_PRICE: none")
+    volume: int = i64("lots traded today")
+    halt: int = i64("OPERATORS_HALT, PROTECTIONS_HALT")
+    band_low: int = i64("lowest price that may be asked for")
+    band_high: int = i64("highest price that may be asked for")
+    banded: int = i64("1: there are price bands")
+    price_limited: int = i64("1: an order without a price has a worst one")
+    partition: int = i64("number of its partition, from 1; 0: the state has none")
+    market_rests: int = i64(
+        "RESTS_BY_OPTION, RESTS_IN_CALL: a DAY market order may stay open; 0: it never does"
+    )
+
+
+INSTRUMENT_BYTES = RiskInstrument.size_bytes
+WORST_BUY = RiskInstrument.offset("worst_buy")
+WORST_SELL = RiskInstrument.offset("worst_sell")
+BOUND = RiskInstrument.offset("bound")
+MULTIPLIER = RiskInstrument.offset("multiplier")
+FEE = RiskInstrument.offset("fee")
+MARGIN = RiskInstrument.offset("margin")
+LEVERAGED = RiskInstrument.offset("leveraged")
+WEIGHT = RiskInstrument.offset("weight")
+DISTANCE_BPS = RiskInstrument.offset("distance_bps")
+ADV = RiskInstrument.offset("adv")
+ADV_BPS = RiskInstrument.offset("adv_bps")
+REFERENCE = RiskInstrument.offset("reference")
+LAST = RiskInstrument.offset("last")
+HALT = RiskInstrument.offset("halt")
+BAND_LOW = RiskInstrument.offset("band_low")
+BAND_HIGH = RiskInstrument.offset("band_high")
+PRICE_LIMITED = RiskInstrument.offset("price_limited")
+PARTITION = RiskInstrument.offset("partition")
+MARKET_RESTS = RiskInstrument.offset("market_rests")
+
 RESTS_BY_OPTION, RESTS_IN_CALL = 1, 2
 
-# A cell.
-(
-    POSITION, BUY_LOTS, SELL_LOTS, COST, MARK, CELL_FLAGS, LAST_BUY_PRICE, LAST_BUY_QTY,
-    LAST_BUY_NS, LAST_SELL_PRICE, LAST_SELL_QTY, LAST_SELL_NS, LONG_LIMIT, SHORT_LIMIT, MAX_QTY,
-    MAX_VALUE,
-) = _words("x " * 16)  # fmt: skip
-CELL_BYTES = 16 * WORD
-"""COST: what its open orders could pay at their worst prices.  MARK: the price that PROFIT has the
-position at.  LAST_*: the last order accepted of each side, for duplicates."""
+
+class RiskCell(Layout, size_bytes=128):
+    """What a participant has in an instrument."""
+
+    position: int = i64("lots held, negative: sold short")
+    buy_lots: int = i64("lots of open buy orders")
+    sell_lots: int = i64("lots of open sell orders")
+    cost: int = i64("what its open orders could pay at their worst prices")
+    mark: int = i64("price that ``profit`` values the position at")
+    flags: int = i64("RESTRICTED_FLAG, NO_SHORT_FLAG")
+    last_buy_price: int = i64("of the last buy order accepted, for duplicates: price,")
+    last_buy_qty: int = i64("lots")
+    last_buy_ns: int = i64("and time")
+    last_sell_price: int = i64("the same of the last sell order: price,")
+    last_sell_qty: int = i64("lots")
+    last_sell_ns: int = i64("and time")
+    long_limit: int = i64("largest position")
+    short_limit: int = i64("largest short position")
+    max_qty: int = i64("largest order, lots")
+    max_value: int = i64("largest order, value")
+
+
+CELL_BYTES = RiskCell.size_bytes
+POSITION = RiskCell.offset("position")
+BUY_LOTS = RiskCell.offset("buy_lots")
+SELL_LOTS = RiskCell.offset("sell_lots")
+CELL_FLAGS = RiskCell.offset("flags")
+LAST_BUY_PRICE = RiskCell.offset("last_buy_price")
+LAST_SELL_PRICE = RiskCell.offset("last_sell_price")
+LONG_LIMIT = RiskCell.offset("long_limit")
+SHORT_LIMIT = RiskCell.offset("short_limit")
+MAX_QTY = RiskCell.offset("max_qty")
+MAX_VALUE = RiskCell.offset("max_value")
+
 RESTRICTED_FLAG, NO_SHORT_FLAG = 1, 2
 
-# An open order.
-ORDER_ID, ORDER_META, ORDER_LEAVES, ORDER_PRICE = _words("x x x x")
-ORDER_BYTES = 4 * WORD
-"""ORDER_META: instrument | participant << 16 | side << 32 | flags << 40; 0: a free entry."""
+ORDER_BYTES = OpenOrder.size_bytes
+ORDER_ID = OpenOrder.offset("order_id")
+ORDER_META = OpenOrder.offset("meta")
+
 META_PARTICIPANT, META_SIDE, META_FLAGS = 16, 32, 40
 PRICED_FLAG, PEG_FLAG = 1, 2
 

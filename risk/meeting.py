@@ -16,9 +16,11 @@ what it needs still lies there, and what it lays there once more is the same.
 
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals
+from openoutcry.risk.layout import RiskState
 from openoutcry.risk.partitions import end_of, first_of, header_of, meets
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_acquire, load_i64, not_inlined, store_i64, store_release
+from openoutcry.wire.record_blocks import OrderRecord
 
 CORE_BYTES = 128
 """Of a core's line: two lines of the processor's, which fetches pairs."""
@@ -33,11 +35,11 @@ def exchange_bytes(partitions: int, participants: int, groups: int, cores: int) 
 
 
 @kernel
-def meet(meeting: int, order: int) -> int:
+def meet(meeting: int, order: OrderRecord) -> int:
     """0: all cores have come to this command, and what each partition has is known here; or 1: ask
     again.  Whatever this core did before must be where it survives this core."""
-    region, exchange = load_i64(meeting + 8 * REGION), load_i64(meeting + 8 * EXCHANGE)
-    number, cores = load_i64(region + lay.MEETINGS) + 1, load_i64(meeting + 8 * CORES)
+    region, exchange = RiskState(load_i64(meeting + 8 * REGION)), load_i64(meeting + 8 * EXCHANGE)
+    number, cores = region.meetings + 1, load_i64(meeting + 8 * CORES)
     mine = exchange + load_i64(meeting + 8 * CORE) * CORE_BYTES
     if VERIFY:
         assert meets(region, order) == 1, "not every command is a meeting"
@@ -52,19 +54,19 @@ def meet(meeting: int, order: int) -> int:
 
 
 @kernel_outlined
-def exchange_rows(meeting: int, order: int, number: int, gives: bool) -> None:
+def exchange_rows(meeting: int, order: OrderRecord, number: int, gives: bool) -> None:
     """Lay the rows of this core's partitions there, or take over those of the others'."""
     not_inlined()
-    region, cores = load_i64(meeting + 8 * REGION), load_i64(meeting + 8 * CORES)
-    partitions = load_i64(region + lay.PARTITIONS)
-    people, groups = load_i64(region + lay.PARTICIPANTS), load_i64(region + lay.GROUPS)
+    region, cores = RiskState(load_i64(meeting + 8 * REGION)), load_i64(meeting + 8 * CORES)
+    partitions = region.partitions
+    people, groups = region.participants, region.groups
     place = people * lay.PARTICIPANT_BYTES + groups * lay.GROUP_BYTES
     there = load_i64(meeting + 8 * EXCHANGE) + cores * CORE_BYTES
     there += (number & 1) * partitions * place
     first, end = first_of(region, order), end_of(region, order)
     for index in range(1, partitions + 1):
         state = header_of(region, index)
-        if (load_i64(state + lay.OWNED) != 0) == gives:
+        if (state.owned != 0) == gives:
             at = there + first * lay.PARTICIPANT_BYTES
             size = (end - first) * lay.PARTICIPANT_BYTES
             copy(totals.participant_row(state, first), at, size, gives)

@@ -7,12 +7,13 @@
 import openoutcry.risk.layout as lay
 from openoutcry.risk import wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
+from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant
 from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import load_i64, store_i64
 
 
 @kernel
-def add_money(row: int, at: int, amount: int, seq_at: int) -> None:
+def add_money(row: RiskParticipant, at: int, amount: int, seq_at: int) -> None:
     """Add to a balance or profit.  Neither the amount nor the sum passes 2**62: what would is cut
     off there, and the participant is killed, because the figure is no longer right."""
     if VERIFY:
@@ -26,69 +27,71 @@ def add_money(row: int, at: int, amount: int, seq_at: int) -> None:
 
 
 @kernel
-def kill(row: int, why: int, seq_at: int) -> None:
-    flags = load_i64(row + lay.FLAGS)
+def kill(row: RiskParticipant, why: int, seq_at: int) -> None:
+    flags = row.flags
     if flags & why == 0:
-        store_i64(row + lay.FLAGS, flags | why | lay.CANCEL_WANTED)
-        store_i64(row + lay.KILLS, load_i64(row + lay.KILLS) + 1)
-        store_i64(row + lay.KILLED_SEQ, load_i64(seq_at))
+        row.flags = flags | why | lay.CANCEL_WANTED
+        row.kills += 1
+        row.killed_seq = load_i64(seq_at)
         if why == lay.KILLED_BY_MARGIN:
-            store_i64(row + lay.CALLED_SEQ, load_i64(seq_at))
+            row.called_seq = load_i64(seq_at)
     if VERIFY:
         assert why & lay.KILLED_FLAGS == why, "a reason for a kill"
-        assert load_i64(row + lay.FLAGS) & lay.KILLED_FLAGS != 0, "who is killed is killed"
-        assert load_i64(row + lay.KILLS) > 0, "a kill is counted"
+        assert row.flags & lay.KILLED_FLAGS != 0, "who is killed is killed"
+        assert row.kills > 0, "a kill is counted"
 
 
 @kernel
-def mark_position(rules: int, row: int, cell: int, price: int, seq_at: int) -> None:
+def mark_position(
+    rules: RiskInstrument, row: RiskParticipant, cell: RiskCell, price: int, seq_at: int
+) -> None:
     """Bring the profit on a position to a price; where it is leveraged, the balance with it."""
-    position = load_i64(cell + lay.POSITION)
+    position = cell.position
     if position != 0:
-        move = wide.sub(price, load_i64(cell + lay.MARK))
-        gain = wide.mul(wide.mul(position, load_i64(rules + lay.MULTIPLIER)), move)
+        move = wide.sub(price, cell.mark)
+        gain = wide.mul(wide.mul(position, rules.multiplier), move)
         add_money(row, lay.PROFIT, gain, seq_at)
-        if load_i64(rules + lay.LEVERAGED) != 0:
+        if rules.leveraged != 0:
             add_money(row, lay.BALANCE, gain, seq_at)
-    store_i64(cell + lay.MARK, price)
+    cell.mark = price
 
 
 @kernel
-def judge_profit(row: int, seq_at: int) -> None:
+def judge_profit(row: RiskParticipant, seq_at: int) -> None:
     """Kill by a loss from the start, or from the highest profit; both count from here on."""
-    profit = load_i64(row + lay.PROFIT)
+    profit = row.profit
     if VERIFY:
-        assert load_i64(row + lay.PEAK) >= 0, "the highest profit begins at none, and only grows"
-    peak = max(load_i64(row + lay.PEAK), profit)
-    store_i64(row + lay.PEAK, peak)
-    lost = wide.sub(0, profit) >= load_i64(row + lay.LOSS_LIMIT)
-    if lost or wide.sub(peak, profit) >= load_i64(row + lay.DRAWDOWN_LIMIT):
+        assert row.peak >= 0, "the highest profit begins at none, and only grows"
+    peak = max(row.peak, profit)
+    row.peak = peak
+    lost = wide.sub(0, profit) >= row.loss_limit
+    if lost or wide.sub(peak, profit) >= row.drawdown_limit:
         kill(row, lay.KILLED_BY_LOSS, seq_at)
     judge_margin(row, seq_at)
 
 
 @kernel
-def judge_margin(row: int, seq_at: int) -> None:
+def judge_margin(row: RiskParticipant, seq_at: int) -> None:
     """Kill who is under its maintenance margin; it is liquidated (``liquidation.py``)."""
     if is_under(row):
         kill(row, lay.KILLED_BY_MARGIN, seq_at)
 
 
 @kernel
-def is_under(row: int) -> bool:
+def is_under(row: RiskParticipant) -> bool:
     """Whether equity and credit are less than the maintenance margin of what is held: its share of
     the initial margin.  Nobody is who has none, or whose capital is not checked."""
-    share, credit = load_i64(row + lay.MAINTENANCE_BPS), load_i64(row + lay.CREDIT)
+    share, credit = row.maintenance_bps, row.credit
     if share == 0 or credit == NO_LIMIT:
         return False
-    equity = wide.add(load_i64(row + lay.FUNDED), load_i64(row + lay.PROFIT))
-    margined = load_i64(row + lay.MARGINED)
+    equity = wide.add(row.funded, row.profit)
+    margined = row.margined
     return wide.product_above(margined, share, wide.add(equity, credit), 10_000) != 0
 
 
 @kernel
-def margined_lots(rules: int, position: int) -> int:
+def margined_lots(rules: RiskInstrument, position: int) -> int:
     """Lots of a position that need margin: what is short, of a leveraged instrument all."""
-    if load_i64(rules + lay.LEVERAGED) != 0:
+    if rules.leveraged != 0:
         return max(position, -position)
     return max(-position, 0)

@@ -14,20 +14,17 @@ import numpy.typing as npt
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.wire.enums import SELF_TRADE_SHIFT, CommandKind, EventKind, TimeInForce
 from openoutcry.wire.kernel import VERIFY, kernel
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, store_i64
-from openoutcry.wire.records import EVENT, ORDER, RECORD_BYTES
+from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
+from openoutcry.wire.records import RECORD_BYTES
 
 PARTICIPANTS = 1 << 16
 COUNTS = 8
 REFUSED = 1 << int(RiskBit.OPEN_ORDERS) << 8 | RISK_REASON
 """The answer of ``before``: the bits, and the reason behind them."""
 
-ORDER_KIND, ORDER_WHO = ORDER.offsets["kind"], ORDER.offsets["participant"]
-ORDER_TIME_IN_FORCE, TIF_MASK = ORDER.offsets["time_in_force"], (1 << SELF_TRADE_SHIFT) - 1
+TIF_MASK = (1 << SELF_TRADE_SHIFT) - 1
 IOC, FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
-EVENT_KIND, EVENT_WHO = EVENT.offsets["kind"], EVENT.offsets["participant"]
-REASON, PRICE = EVENT.offsets["reason"], EVENT.offsets["price_ticks"]
-LEAVES, QTY = EVENT.offsets["leaves_lots"], EVENT.offsets["qty_lots"]
 NEW, ACCEPTED, REJECTED = int(CommandKind.NEW), int(EventKind.ACCEPTED), int(EventKind.REJECTED)
 FILLED, GONE, EXPIRED = int(EventKind.FILLED), int(EventKind.CANCELLED), int(EventKind.EXPIRED)
 
@@ -48,14 +45,14 @@ def held(state: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], int]:
 
 
 @kernel
-def before(state: int, order: int) -> int:
+def before(state: int, order: OrderRecord) -> int:
     """0, or :data:`REFUSED`."""
-    if load_u8(order + ORDER_KIND) != NEW:
+    if order.kind != NEW:
         return 0
-    if load_u8(order + ORDER_TIME_IN_FORCE) & TIF_MASK in (IOC, FOK):
+    if order.time_in_force & TIF_MASK in (IOC, FOK):
         # It never rests.
         return 0
-    count = load_i64(state + COUNTS + 8 * load_u16(order + ORDER_WHO))
+    count = load_i64(state + COUNTS + 8 * order.participant)
     return REFUSED if count >= load_i64(state) else 0
 
 
@@ -63,20 +60,20 @@ def before(state: int, order: int) -> int:
 def after(state: int, order: int, events: int, count: int) -> int:
     """Take the events of one command, contiguous at ``events``.  Returns 0."""
     for index in range(count):
-        event = events + index * RECORD_BYTES
-        kind = load_u8(event + EVENT_KIND)
-        at = state + COUNTS + 8 * load_u16(event + EVENT_WHO)
+        event = EventRecord(events + index * RECORD_BYTES)
+        kind = event.kind
+        at = state + COUNTS + 8 * event.participant
         if kind == ACCEPTED:
             store_i64(at, load_i64(at) + 1)
             if VERIFY:
                 # One that never rests may come on top, and is gone behind its command.
                 assert load_i64(at) <= load_i64(state) + 1, "before let no more in than may be held"
-        elif kind in (GONE, EXPIRED) or (kind == FILLED and load_i64(event + LEAVES) == 0):
+        elif kind in (GONE, EXPIRED) or (kind == FILLED and event.leaves_lots == 0):
             store_i64(at, load_i64(at) - 1)
             if VERIFY:
                 assert load_i64(at) >= 0, "an order that goes was counted"
-        elif kind == REJECTED and load_u8(event + REASON) == RISK_REASON:
-            store_i64(event + PRICE, load_i64(state))
-            store_i64(event + LEAVES, load_i64(at))
-            store_i64(event + QTY, load_i64(at) + 1)
+        elif kind == REJECTED and event.reason == RISK_REASON:
+            event.price_ticks = load_i64(state)
+            event.leaves_lots = load_i64(at)
+            event.qty_lots = load_i64(at) + 1
     return 0

@@ -20,17 +20,17 @@ from openoutcry.risk import before as command
 from openoutcry.risk import bits, totals, wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.house import apply_setting
+from openoutcry.risk.layout import RiskGroup, RiskParticipant, RiskState
 from openoutcry.risk.money import add_money
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     full_fence,
     load_i64,
-    load_u8,
-    load_u16,
     not_inlined,
     store_i64,
     store_release,
 )
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 
 SUMMED = (lay.RESERVED, lay.OPEN, lay.BUY_EXPOSURE, lay.SELL_EXPOSURE, lay.GROSS, lay.MARGINED)
@@ -49,16 +49,16 @@ RISK = bits.RISK_KIND
 
 
 @kernel
-def header_of(region: int, partition: int) -> int:
+def header_of(region: int, partition: int) -> RiskState:
     """The state of a partition, from 1."""
-    return region + partition * lay.HEADER_BYTES
+    return RiskState(region + partition * lay.HEADER_BYTES)
 
 
 @kernel
-def partition_of(region: int, instrument: int) -> int:
+def partition_of(region: RiskState, instrument: int) -> RiskState:
     """The state that an instrument is in."""
     rules = totals.instrument_row(region, instrument)
-    return header_of(region, load_i64(rules + lay.PARTITION))
+    return header_of(region, rules.partition)
 
 
 @kernel
@@ -79,87 +79,87 @@ def of_instrument(setting: int) -> bool:
 
 
 @kernel
-def meets(region: int, order: int) -> int:
+def meets(region: RiskState, order: OrderRecord) -> int:
     """1 if the command is a meeting: TIME, what is set of a participant or group, and whatever
     comes behind a command that moved somebody's totals without an order."""
-    if load_u16(order + command.ERROR) != 0:
+    if order.error_code != 0:
         return 0
-    if load_i64(region + lay.MEET) != 0:
+    if region.meet != 0:
         return 1
-    kind = load_u8(order + command.KIND)
-    if kind <= DISCONNECT or load_u16(order + command.PARTICIPANT) != 0:
+    kind = order.kind
+    if kind <= DISCONNECT or order.participant != 0:
         return 0
-    setting = load_u8(order + command.TYPE)
+    setting = order.order_type
     is_risk = kind == RISK and (of_participant(setting) or of_group(setting))
     return 1 if kind == TIME or is_risk else 0
 
 
 @kernel
-def first_of(region: int, order: int) -> int:
+def first_of(region: RiskState, order: OrderRecord) -> int:
     """The participants that a meeting is about: from this one,"""
-    if is_about_all(region, order) or not of_participant(load_u8(order + command.TYPE)):
+    if is_about_all(region, order) or not of_participant(order.order_type):
         return 0
-    return min(max(load_i64(order + command.QTY), 0), load_i64(region + lay.PARTICIPANTS))
+    return min(max(order.qty_lots, 0), region.participants)
 
 
 @kernel
-def end_of(region: int, order: int) -> int:
+def end_of(region: RiskState, order: OrderRecord) -> int:
     """up to before this one."""
     if is_about_all(region, order):
-        return load_i64(region + lay.PARTICIPANTS)
-    who, setting = load_i64(order + command.QTY), load_u8(order + command.TYPE)
-    known = 0 <= who < load_i64(region + lay.PARTICIPANTS)
+        return region.participants
+    who, setting = order.qty_lots, order.order_type
+    known = 0 <= who < region.participants
     return who + 1 if known and of_participant(setting) else first_of(region, order)
 
 
 @kernel
-def is_about_all(region: int, order: int) -> bool:
-    return load_i64(region + lay.MEET) != 0 or load_u8(order + command.KIND) == TIME
+def is_about_all(region: RiskState, order: OrderRecord) -> bool:
+    return region.meet != 0 or order.kind == TIME
 
 
 # Meetings
 
 
 @kernel_outlined
-def rebalance(region: int, order: int) -> None:
+def rebalance(region: RiskState, order: OrderRecord) -> None:
     """The whole's totals from the partitions', and the limits dealt anew by what is used."""
     not_inlined()
     # Whoever looks meanwhile sees that the whole's money and the partitions' are not one sum.
-    number = load_i64(region + lay.MEETINGS) + 1
-    store_i64(region + lay.MEETINGS, -number)
+    number = region.meetings + 1
+    region.meetings = -number
     full_fence()
     for who in range(first_of(region, order), end_of(region, order)):
         fold(region, who, order + command.SEQ)
         deal_participant(region, who)
-    for group in range(load_i64(region + lay.GROUPS)):
+    for group in range(region.groups):
         deal_group(region, group)
-    store_i64(region + lay.MEET, 0)
+    region.meet = 0
     store_release(region + lay.MEETINGS, number)
 
 
 @kernel
-def fold(region: int, who: int, seq_at: int) -> None:
+def fold(region: RiskState, who: int, seq_at: int) -> None:
     """What the partitions have of a participant, in the whole's row."""
-    whole, stride = totals.participant_row(region, who), load_i64(region + lay.STRIDE)
+    whole, stride = totals.participant_row(region, who), region.stride
     first = totals.participant_row(header_of(region, 1), who)
-    count = load_i64(region + lay.PARTITIONS)
+    count = region.partitions
     for at in SUMMED:
         store_i64(whole + at, summed(first + at, stride, count))
     for index in range(count):
-        row = first + index * stride
-        add_money(whole, lay.BALANCE, load_i64(row + lay.BALANCE), seq_at)
-        add_money(whole, lay.PROFIT, load_i64(row + lay.PROFIT), seq_at)
-        funded = wide.add(load_i64(whole + lay.FUNDED), load_i64(row + lay.FUNDED))
-        store_i64(whole + lay.FUNDED, min(max(funded, -LARGEST), LARGEST))
+        row = RiskParticipant(first + index * stride)
+        add_money(whole, lay.BALANCE, row.balance, seq_at)
+        add_money(whole, lay.PROFIT, row.profit, seq_at)
+        funded = wide.add(whole.funded, row.funded)
+        whole.funded = min(max(funded, -LARGEST), LARGEST)
         for at in (lay.BALANCE, lay.PROFIT, lay.FUNDED):
             store_i64(row + at, 0)
-        flags = load_i64(whole + lay.FLAGS) | load_i64(row + lay.FLAGS) & KILLED_HERE
-        store_i64(whole + lay.FLAGS, flags)
-        kills = load_i64(whole + lay.KILLS) + load_i64(row + lay.KILLS)
-        store_i64(whole + lay.KILLS, kills)
-        store_i64(row + lay.KILLS, 0)
-        last = max(load_i64(whole + lay.KILLED_SEQ), load_i64(row + lay.KILLED_SEQ))
-        store_i64(whole + lay.KILLED_SEQ, last)
+        flags = whole.flags | row.flags & KILLED_HERE
+        whole.flags = flags
+        kills = whole.kills + row.kills
+        whole.kills = kills
+        row.kills = 0
+        last = max(whole.killed_seq, row.killed_seq)
+        whole.killed_seq = last
 
 
 @kernel
@@ -171,16 +171,16 @@ def summed(first: int, stride: int, count: int) -> int:
 
 
 @kernel
-def deal_participant(region: int, who: int) -> None:
+def deal_participant(region: RiskState, who: int) -> None:
     """The parts of a participant's limits, and its switches, in all partitions."""
-    whole, stride = totals.participant_row(region, who), load_i64(region + lay.STRIDE)
+    whole, stride = totals.participant_row(region, who), region.stride
     first = totals.participant_row(header_of(region, 1), who)
-    count = load_i64(region + lay.PARTITIONS)
+    count = region.partitions
     for use_at, limit_at in DEALT:
         deal(first, stride, count, use_at, limit_at, load_i64(whole + limit_at), 0)
-    capital = load_i64(whole + lay.CREDIT)
+    capital = whole.credit
     if capital != NO_LIMIT:
-        capital = min(wide.add(capital, load_i64(whole + lay.BALANCE)), NO_LIMIT - 1)
+        capital = min(wide.add(capital, whole.balance), NO_LIMIT - 1)
     # The partitions' balances begin at 0 here: a part of the capital is a credit.
     deal(first, stride, count, lay.RESERVED, lay.CREDIT, capital, -LARGEST)
     for at in COPIED:
@@ -189,15 +189,15 @@ def deal_participant(region: int, who: int) -> None:
 
 
 @kernel
-def deal_group(region: int, group: int) -> None:
-    whole, stride = totals.group_row(region, group), load_i64(region + lay.STRIDE)
+def deal_group(region: RiskState, group: int) -> None:
+    whole, stride = totals.group_row(region, group), region.stride
     first = totals.group_row(header_of(region, 1), group)
-    count = load_i64(region + lay.PARTITIONS)
-    store_i64(whole + lay.GROUP_GROSS, summed(first + lay.GROUP_GROSS, stride, count))
-    limit = load_i64(whole + lay.GROUP_GROSS_LIMIT)
+    count = region.partitions
+    whole.gross = summed(first + lay.GROUP_GROSS, stride, count)
+    limit = whole.gross_limit
     deal(first, stride, count, lay.GROUP_GROSS, lay.GROUP_GROSS_LIMIT, limit, 0)
     for index in range(count):
-        store_i64(first + index * stride + lay.GROUP_KILL, load_i64(whole + lay.GROUP_KILL))
+        RiskGroup(first + index * stride).kill = whole.kill
 
 
 @kernel
@@ -223,44 +223,44 @@ def deal(
 
 
 @kernel
-def before(region: int, order: int) -> int:
+def before(region: RiskState, order: OrderRecord) -> int:
     """As ``before.before``."""
     if meets(region, order) != 0:
         rebalance(region, order)
-    kind = load_u8(order + command.KIND)
+    kind = order.kind
     if kind == command.NEW or kind == command.REPLACE:
-        instrument = totals.find_symbol(region, load_i64(order + command.SYMBOL))
+        instrument = totals.find_symbol(region, order.symbol)
         if instrument < 0:
             return 0
         state, late = partition_of(region, instrument), is_too_fast(region, order, kind)
-        if load_i64(state + lay.OWNED) == 0:
+        if state.owned == 0:
             return 0
         return refuse_rate(region, state, order) if late else command.before(state, order)
     if kind <= DISCONNECT:
         if kind == DISCONNECT:
-            disconnected(region, load_u16(order + command.PARTICIPANT))
+            disconnected(region, order.participant)
         return 0
     return house(region, order, kind)
 
 
 @kernel
-def ahead(region: int, order: int) -> int:
+def ahead(region: RiskState, order: OrderRecord) -> int:
     """As ``before.ahead``."""
-    instrument = totals.find_symbol(region, load_i64(order + command.SYMBOL))
+    instrument = totals.find_symbol(region, order.symbol)
     if instrument < 0:
         return 0
     return command.ahead(partition_of(region, instrument), order)
 
 
 @kernel
-def after(region: int, order: int, events: int, count: int) -> int:
+def after(region: RiskState, order: OrderRecord, events: int, count: int) -> int:
     """As ``after.after``; what a command did to several instruments goes to each one's partition,
     in turn."""
     done = 0
     while done < count:
-        state = state_of(region, events + done * RECORD_BYTES)
+        state = state_of(region, EventRecord(events + done * RECORD_BYTES))
         end = done + 1
-        while end < count and state_of(region, events + end * RECORD_BYTES) == state:
+        while end < count and state_of(region, EventRecord(events + end * RECORD_BYTES)) == state:
             end += 1
         events_of.after(state, order, events + done * RECORD_BYTES, end - done)
         done = end
@@ -268,65 +268,65 @@ def after(region: int, order: int, events: int, count: int) -> int:
 
 
 @kernel
-def state_of(region: int, event: int) -> int:
-    word = load_i64(event + events_of.WORD)
+def state_of(region: RiskState, event: EventRecord) -> RiskState:
+    word = event.word
     instrument = (word >> events_of.INSTRUMENT_SHIFT) & 0xFFFF
     return region if instrument == NO_INSTRUMENT else partition_of(region, instrument)
 
 
 @kernel
-def is_too_fast(region: int, order: int, kind: int) -> bool:
+def is_too_fast(region: RiskState, order: OrderRecord, kind: int) -> bool:
     """Whether a participant's order comes too soon behind its others.  All that it sends counts,
     also what another limit then refuses: that, all cores see."""
-    side, order_type = load_u8(order + command.SIDE), load_u8(order + command.TYPE)
+    side, order_type = order.side, order.order_type
     known = 1 <= side <= command.SELL and 1 <= order_type <= command.TYPE_COUNT
-    who = load_u16(order + command.PARTICIPANT)
-    if who >= load_i64(region + lay.PARTICIPANTS) or load_i64(order + command.QTY) <= 0:
+    who = order.participant
+    if who >= region.participants or order.qty_lots <= 0:
         return False
     row = totals.participant_row(region, who)
-    rate_ns, now = load_i64(row + lay.RATE_NS), load_i64(region + lay.NOW_NS)
+    rate_ns, now = row.rate_ns, region.now_ns
     if rate_ns == 0 or (kind == command.NEW and not known):
         return False
-    full_at = wide.add(max(load_i64(row + lay.FULL_AT_NS), now), rate_ns)
-    burst = load_i64(row + lay.RATE_BURST)
+    full_at = wide.add(max(row.full_at_ns, now), rate_ns)
+    burst = row.rate_burst
     if wide.product_above(wide.sub(full_at, now), 1, rate_ns, burst) != 0:
         return True
-    store_i64(row + lay.FULL_AT_NS, full_at)
+    row.full_at_ns = full_at
     return False
 
 
 @kernel_outlined
-def refuse_rate(region: int, state: int, order: int) -> int:
+def refuse_rate(region: RiskState, state: RiskState, order: OrderRecord) -> int:
     not_inlined()
-    row = totals.participant_row(region, load_u16(order + command.PARTICIPANT))
-    rate_ns, now = load_i64(row + lay.RATE_NS), load_i64(region + lay.NOW_NS)
-    stands = wide.sub(max(load_i64(row + lay.FULL_AT_NS), now), now)
-    limit = wide.mul(rate_ns, load_i64(row + lay.RATE_BURST))
+    row = totals.participant_row(region, order.participant)
+    rate_ns, now = row.rate_ns, region.now_ns
+    stands = wide.sub(max(row.full_at_ns, now), now)
+    limit = wide.mul(rate_ns, row.rate_burst)
     return command.refuse(state, order, 1 << rb.RATE, limit, stands, wide.add(stands, rate_ns))
 
 
 @kernel
-def disconnected(region: int, who: int) -> None:
+def disconnected(region: RiskState, who: int) -> None:
     command.wanted(region, who)
-    if who < load_i64(region + lay.PARTICIPANTS):
-        for index in range(1, load_i64(region + lay.PARTITIONS) + 1):
+    if who < region.participants:
+        for index in range(1, region.partitions + 1):
             row = totals.participant_row(header_of(region, index), who)
-            store_i64(row + lay.FLAGS, load_i64(row + lay.FLAGS) & ~lay.CANCEL_WANTED)
+            row.flags &= ~lay.CANCEL_WANTED
 
 
 @kernel_outlined
-def house(region: int, order: int, kind: int) -> int:
+def house(region: RiskState, order: OrderRecord, kind: int) -> int:
     """TIME, PHASE and RISK, of the exchange operator."""
     not_inlined()
-    if load_u16(order + command.PARTICIPANT) != 0:
+    if order.participant != 0:
         return 0
     if kind == TIME:
-        now = max(load_i64(region + lay.NOW_NS), load_i64(order + command.AUX))
-        for index in range(load_i64(region + lay.PARTITIONS) + 1):
-            store_i64(header_of(region, index) + lay.NOW_NS, now)
+        now = max(region.now_ns, order.aux)
+        for index in range(region.partitions + 1):
+            header_of(region, index).now_ns = now
         return 0
-    setting = load_u8(order + command.TYPE)
-    instrument = totals.find_symbol(region, load_i64(order + command.SYMBOL))
+    setting = order.order_type
+    instrument = totals.find_symbol(region, order.symbol)
     if kind == PHASE or (kind == RISK and of_instrument(setting)):
         return house_of_instrument(region, order, kind, instrument)
     if kind != RISK or follows_prices(order, setting):
@@ -335,27 +335,27 @@ def house(region: int, order: int, kind: int) -> int:
 
 
 @kernel
-def follows_prices(order: int, setting: int) -> bool:
+def follows_prices(order: OrderRecord, setting: int) -> bool:
     """Whether it is a limit that a price takes somebody past: what another partition has lost is
     not known here.  None of them is as good as not set."""
-    value = load_i64(order + command.AUX)
+    value = order.aux
     stops = setting == rb.SET_LOSS or setting == rb.SET_DRAWDOWN
     return (stops and value != NO_LIMIT) or (setting == rb.SET_MAINTENANCE and value != 0)
 
 
 @kernel
-def house_of_instrument(region: int, order: int, kind: int, instrument: int) -> int:
+def house_of_instrument(region: RiskState, order: OrderRecord, kind: int, instrument: int) -> int:
     """By the partition that has the instrument; a halt and bands by all, for whoever looks."""
     if instrument < 0:
         return 0
-    state, setting = partition_of(region, instrument), load_u8(order + command.TYPE)
+    state, setting = partition_of(region, instrument), order.order_type
     by_all = kind == RISK and (setting == rb.SET_HALT or setting == rb.SET_BANDS)
     if kind == RISK and setting == rb.SET_LIQUIDATE:
         return 0
     moves = setting == rb.SET_POSITION or rb.SET_FEE <= setting <= rb.SET_WEIGHT
     if kind == RISK and (moves or setting == rb.SET_DIVIDEND or setting == rb.SET_SPLIT):
-        store_i64(region + lay.MEET, 1)
-    if load_i64(state + lay.OWNED) == 0 and not by_all:
+        region.meet = 1
+    if state.owned == 0 and not by_all:
         return 0
     answer = command.house(state, order, kind)
     if by_all and answer == command.APPLIED:
@@ -364,24 +364,24 @@ def house_of_instrument(region: int, order: int, kind: int, instrument: int) -> 
 
 
 @kernel
-def house_of_all(region: int, order: int, setting: int, instrument: int) -> int:
+def house_of_all(region: RiskState, order: OrderRecord, setting: int, instrument: int) -> int:
     """What is set of the market, of a participant or of a group: by every core, for all partitions
     alike."""
-    who = load_i64(order + command.QTY)
+    who = order.qty_lots
     was = -1
-    if of_participant(setting) and 0 <= who < load_i64(region + lay.PARTICIPANTS):
-        was = load_i64(totals.participant_row(region, who) + lay.GROUP)
+    if of_participant(setting) and 0 <= who < region.participants:
+        was = totals.participant_row(region, who).group
     if not apply_setting(region, order, instrument):
         return 0
     if setting == rb.SET_GROUP:
         follow_group(region, who, was)
-    for index in range(1, load_i64(region + lay.PARTITIONS) + 1):
+    for index in range(1, region.partitions + 1):
         state = header_of(region, index)
-        store_i64(state + lay.MARKET_KILL, load_i64(region + lay.MARKET_KILL))
+        state.market_kill = region.market_kill
     if was >= 0:
         deal_participant(region, who)
     if was >= 0 or of_group(setting):
-        for group in range(load_i64(region + lay.GROUPS)):
+        for group in range(region.groups):
             deal_group(region, group)
     kills = setting == rb.SET_KILL or setting == rb.SET_GROUP_KILL or setting == rb.SET_MARKET_KILL
     if kills or setting == rb.SET_GROUP:
@@ -390,16 +390,16 @@ def house_of_all(region: int, order: int, setting: int, instrument: int) -> int:
 
 
 @kernel
-def follow_group(region: int, who: int, was: int) -> None:
+def follow_group(region: RiskState, who: int, was: int) -> None:
     """A participant is in another group: what it holds in each partition counts there."""
-    stride, count = load_i64(region + lay.STRIDE), load_i64(region + lay.PARTITIONS)
+    stride, count = region.stride, region.partitions
     first = header_of(region, 1)
     row = totals.participant_row(first, who)
-    joined = load_i64(totals.participant_row(region, who) + lay.GROUP)
+    joined = totals.participant_row(region, who).group
     left_at = totals.group_row(first, was) + lay.GROUP_GROSS
     joined_at = totals.group_row(first, joined) + lay.GROUP_GROSS
     for index in range(count):
-        gross, at = load_i64(row + index * stride + lay.GROSS), index * stride
+        gross, at = RiskParticipant(row + index * stride).gross, index * stride
         store_i64(left_at + at, load_i64(left_at + at) - gross)
         store_i64(joined_at + at, load_i64(joined_at + at) + gross)
         if VERIFY:

@@ -13,21 +13,19 @@ divided.
 
 import openoutcry.risk.constants as rb
 import openoutcry.risk.guard_layout as g
-import openoutcry.risk.layout as lay
 from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import NO_LIMIT
+from openoutcry.risk.guard_layout import Guard, GuardRow
+from openoutcry.risk.layout import RiskState
 from openoutcry.wire.enums import EventFlag, EventKind, Phase, Side
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, store_i64
+from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
-PRICE, QTY = EVENT.offsets["price_ticks"], EVENT.offsets["qty_lots"]
-ORDER_ID, CONTRA = EVENT.offsets["order_id"], EVENT.offsets["contra_id"]
-LEAVES = EVENT.offsets["leaves_lots"]
 WORD = EVENT.offsets["participant"]
 INSTRUMENT_SHIFT = 8 * (EVENT.offsets["instrument"] - WORD)
 KIND_SHIFT = 8 * (EVENT.offsets["kind"] - WORD)
-SIDE_SHIFT = 8 * (EVENT.offsets["side"] - WORD)
 FLAGS_SHIFT = 8 * (EVENT.offsets["flags"] - WORD)
 FILLED, PHASE_CHANGED = int(EventKind.FILLED), int(EventKind.PHASE_CHANGED)
 COMPLETED = int(EventKind.COMPLETED)
@@ -45,47 +43,47 @@ NOWHERE = int(NO_INSTRUMENT)
 
 
 @kernel
-def guard_of(state: int) -> int:
+def guard_of(state: RiskState) -> Guard:
     """Address of the protection's block; only where there is one."""
-    return state + load_i64(state + lay.PROTECTION_AT)
+    return Guard(state + state.protection_at)
 
 
 @kernel
-def row_of(guard: int, instrument: int) -> int:
-    return guard + load_i64(guard + g.ROWS_AT) + instrument * g.ROW_BYTES
+def row_of(guard: Guard, instrument: int) -> GuardRow:
+    return GuardRow(guard + guard.rows_at + instrument * g.ROW_BYTES)
 
 
 @kernel
-def log(guard: int, kind: int, instrument: int, now: int, value: int) -> None:
+def log(guard: Guard, kind: int, instrument: int, now: int, value: int) -> None:
     """The last decisions, for whoever tells them; the oldest is written over."""
-    count = load_i64(guard + g.LOGGED)
+    count = guard.logged
     at = guard + g.LOG_AT + count % g.LOG_ENTRIES * g.LOG_ENTRY_BYTES
     store_i64(at, kind)
     store_i64(at + 8, instrument)
     store_i64(at + 16, now)
     store_i64(at + 24, value)
-    store_i64(guard + g.LOGGED, count + 1)
+    guard.logged = count + 1
 
 
 # Bands
 
 
 @kernel
-def set_bands(state: int, guard: int, instrument: int) -> None:
+def set_bands(state: RiskState, guard: Guard, instrument: int) -> None:
     """The bands that stand, of the dynamic and the static reference: what both allow; where they
     do not meet, the static one's nearest end."""
     row = row_of(guard, instrument)
     low, high = -NEVER, NEVER
-    price, bps = load_i64(row + g.REFERENCE), load_i64(row + g.BAND_BPS)
+    price, bps = row.reference, row.band_bps
     if bps != 0 and price != NEVER:
-        unit, size = load_i64(row + g.TICKS_A_UNIT), max(price, -price)
+        unit, size = row.ticks_a_unit, max(price, -price)
         if unit != 0 and size <= 3 * unit:
             bps = 2_000 if 4 * size >= 3 * unit else 7_500
         width = max(1, (size * bps + 5_000) // 10_000)
         if unit != 0 and 4 * size < 3 * unit:
             width = max(1, min(width, 15 * unit // 100))
         low, high = price - width, price + width
-    fixed, static_bps = load_i64(row + g.STATIC_REFERENCE), load_i64(row + g.STATIC_BPS)
+    fixed, static_bps = row.static_reference, row.static_bps
     if static_bps != 0 and fixed != NEVER:
         width = max(1, (max(fixed, -fixed) * static_bps + 5_000) // 10_000)
         least, most = fixed - width, fixed + width
@@ -93,43 +91,43 @@ def set_bands(state: int, guard: int, instrument: int) -> None:
     if VERIFY:
         assert low <= high, "bands leave a price"
         assert (low == -NEVER) == (high == NEVER), "both bands or none"
-    store_i64(row + g.LOW, low)
-    store_i64(row + g.HIGH, high)
+    row.low = low
+    row.high = high
     rules = totals.instrument_row(state, instrument)
-    store_i64(rules + lay.BAND_LOW, low)
-    store_i64(rules + lay.BAND_HIGH, high)
-    store_i64(rules + lay.BANDED, 0 if high == NEVER else 1)
+    rules.band_low = low
+    rules.band_high = high
+    rules.banded = 0 if high == NEVER else 1
     totals.publish(state)
 
 
 @kernel
-def is_banded(row: int) -> bool:
-    return load_i64(row + g.BAND_BPS) != 0 or load_i64(row + g.STATIC_BPS) != 0
+def is_banded(row: GuardRow) -> bool:
+    return row.band_bps != 0 or row.static_bps != 0
 
 
 @kernel
-def refer(state: int, guard: int, instrument: int, price: int, now: int) -> None:
+def refer(state: RiskState, guard: Guard, instrument: int, price: int, now: int) -> None:
     row = row_of(guard, instrument)
-    store_i64(row + g.REFERENCE, price)
-    store_i64(row + g.REFERENCE_AT_NS, now)
+    row.reference = price
+    row.reference_at_ns = now
     if is_banded(row):
         set_bands(state, guard, instrument)
         log(guard, g.NEW_BANDS, instrument, now, price)
 
 
 @kernel
-def renew_reference(state: int, guard: int, instrument: int, now: int) -> None:
+def renew_reference(state: RiskState, guard: Guard, instrument: int, now: int) -> None:
     """The mean of the last five minutes' trades becomes the reference if it is 1 % away or more,
     and the one in effect has been for RENEWAL_NS."""
     row = row_of(guard, instrument)
-    reference, trades = load_i64(row + g.REFERENCE), load_i64(row + g.TRADES)
-    if load_i64(row + g.BAND_BPS) == 0 or load_i64(row + g.STATE) >= g.PAUSED or trades == 0:
+    reference, trades = row.reference, row.trades
+    if row.band_bps == 0 or row.state >= g.PAUSED or trades == 0:
         return
-    if load_i64(row + g.PHASE) != CONTINUOUS or reference == NEVER:
+    if row.phase != CONTINUOUS or reference == NEVER:
         return
-    if now - load_i64(row + g.REFERENCE_AT_NS) < load_i64(row + g.RENEWAL_NS):
+    if now - row.reference_at_ns < row.renewal_ns:
         return
-    total = load_i64(row + g.SUM)
+    total = row.sum
     if total == reference * trades:
         return
     away = total - reference * trades
@@ -139,21 +137,21 @@ def renew_reference(state: int, guard: int, instrument: int, now: int) -> None:
 
 
 @kernel
-def judge_quote(guard: int, instrument: int, now: int) -> None:
+def judge_quote(guard: Guard, instrument: int, now: int) -> None:
     """The best displayed prices: a bid at the upper band or an offer at the lower one is a limit
     state, until it no longer is."""
     row = row_of(guard, instrument)
-    state = load_i64(row + g.STATE)
-    if state > g.LIMIT_STATE or not is_banded(row) or load_i64(row + g.PHASE) != CONTINUOUS:
+    state = row.state
+    if state > g.LIMIT_STATE or not is_banded(row) or row.phase != CONTINUOUS:
         return
-    best = guard + load_i64(guard + g.QUOTES_AT) + instrument * g.QUOTE_BYTES
-    at_high = load_i64(best) != 0 and load_i64(best + 8) >= load_i64(row + g.HIGH)
-    at_low = load_i64(best + 24) != 0 and load_i64(best + 32) <= load_i64(row + g.LOW)
+    best = guard + guard.quotes_at + instrument * g.QUOTE_BYTES
+    at_high = load_i64(best) != 0 and load_i64(best + 8) >= row.high
+    at_low = load_i64(best + 24) != 0 and load_i64(best + 32) <= row.low
     if not (at_high or at_low):
-        store_i64(row + g.STATE, g.NORMAL)
+        row.state = g.NORMAL
     elif state == g.NORMAL:
-        store_i64(row + g.STATE, g.LIMIT_STATE)
-        store_i64(row + g.SINCE_NS, now)
+        row.state = g.LIMIT_STATE
+        row.since_ns = now
         log(guard, g.LIMIT, instrument, now, 0)
 
 
@@ -161,51 +159,53 @@ def judge_quote(guard: int, instrument: int, now: int) -> None:
 
 
 @kernel
-def pause_one(state: int, guard: int, instrument: int, now: int, until: int, why: int) -> None:
+def pause_one(
+    state: RiskState, guard: Guard, instrument: int, now: int, until: int, why: int
+) -> None:
     """Nothing enters from here on.  Of two pauses the later end counts, and that of the market."""
     row = row_of(guard, instrument)
-    if load_i64(row + g.STATE) == g.PAUSED:
-        store_i64(row + g.UNTIL_NS, max(load_i64(row + g.UNTIL_NS), until))
+    if row.state == g.PAUSED:
+        row.until_ns = max(row.until_ns, until)
         if why == g.BY_MARKET:
-            store_i64(row + g.WHY, why)
+            row.why = why
         return
     if VERIFY:
         assert until >= now, "a pause ends behind its begin"
-        assert now >= load_i64(row + g.SINCE_NS), "sequenced time goes on"
+        assert now >= row.since_ns, "sequenced time goes on"
         assert g.BY_BANDS <= why <= g.BY_GROUP, "a pause has a reason"
-    store_i64(row + g.STATE, g.PAUSED)
-    store_i64(row + g.SINCE_NS, now)
-    store_i64(row + g.UNTIL_NS, until)
-    store_i64(row + g.WHY, why)
-    store_i64(row + g.PAUSED_TIMES, load_i64(row + g.PAUSED_TIMES) + 1)
-    store_i64(guard + g.PAUSES, load_i64(guard + g.PAUSES) + 1)
+    row.state = g.PAUSED
+    row.since_ns = now
+    row.until_ns = until
+    row.why = why
+    row.paused_times += 1
+    guard.pauses += 1
     switch_halt(state, instrument, True)
     log(guard, g.PAUSE, instrument, now, why)
 
 
 @kernel
-def switch_halt(state: int, instrument: int, on: bool) -> None:
+def switch_halt(state: RiskState, instrument: int, on: bool) -> None:
     rules = totals.instrument_row(state, instrument)
-    halt = load_i64(rules + lay.HALT) & ~g.PROTECTIONS_HALT
-    store_i64(rules + lay.HALT, halt | (g.PROTECTIONS_HALT if on else 0))
+    halt = rules.halt & ~g.PROTECTIONS_HALT
+    rules.halt = halt | (g.PROTECTIONS_HALT if on else 0)
     totals.publish(state)
 
 
 @kernel
-def pause(state: int, guard: int, instrument: int, now: int, why: int) -> None:
+def pause(state: RiskState, guard: Guard, instrument: int, now: int, why: int) -> None:
     """An instrument in continuous trading, and with it those that halt together with it."""
     row = row_of(guard, instrument)
-    if load_i64(row + g.STATE) >= g.PAUSED or load_i64(row + g.PHASE) != CONTINUOUS:
+    if row.state >= g.PAUSED or row.phase != CONTINUOUS:
         return
-    until = wide.add(now, load_i64(row + g.PAUSE_NS))
+    until = wide.add(now, row.pause_ns)
     pause_one(state, guard, instrument, now, until, why)
-    together = load_i64(row + g.HALT_GROUP)
+    together = row.halt_group
     if together != 0:
-        for other in range(load_i64(state + lay.INSTRUMENTS)):
+        for other in range(state.instruments):
             beside = row_of(guard, other)
-            trades = load_i64(beside + g.PHASE) == CONTINUOUS
-            member = load_i64(beside + g.HALT_GROUP) == together
-            if member and trades and load_i64(beside + g.STATE) < g.PAUSED:
+            trades = beside.phase == CONTINUOUS
+            member = beside.halt_group == together
+            if member and trades and beside.state < g.PAUSED:
                 pause_one(state, guard, other, now, until, g.BY_GROUP)
 
 
@@ -213,12 +213,12 @@ def pause(state: int, guard: int, instrument: int, now: int, why: int) -> None:
 
 
 @kernel
-def roll(row: int, second: int) -> None:
+def roll(row: GuardRow, second: int) -> None:
     """Bring the window to this second: what is older counts no longer."""
-    if load_i64(row + g.SECOND) == second:
+    if row.second == second:
         return
-    store_i64(row + g.SECOND, second)
-    volatile, fast = load_i64(row + g.VOLATILITY_S), load_i64(row + g.VELOCITY_S)
+    row.second = second
+    volatile, fast = row.volatility_s, row.velocity_s
     total, trades, low, high = 0, 0, NEVER, -NEVER
     fast_low, fast_high = NEVER, -NEVER
     for slot in range(SLOTS):
@@ -232,12 +232,12 @@ def roll(row: int, second: int) -> None:
             if age < fast:
                 fast_low = min(fast_low, load_i64(at + 24))
                 fast_high = max(fast_high, load_i64(at + 32))
-    store_i64(row + g.SUM, total)
-    store_i64(row + g.TRADES, trades)
-    store_i64(row + g.LOWEST, low)
-    store_i64(row + g.HIGHEST, high)
-    store_i64(row + g.FAST_LOWEST, fast_low)
-    store_i64(row + g.FAST_HIGHEST, fast_high)
+    row.sum = total
+    row.trades = trades
+    row.lowest = low
+    row.highest = high
+    row.fast_lowest = fast_low
+    row.fast_highest = fast_high
     if VERIFY:
         assert trades >= 0, "trades are counted up"
         assert trades <= g.TRADES_LIMIT, "as many as a sum has room for"
@@ -246,9 +246,9 @@ def roll(row: int, second: int) -> None:
 
 
 @kernel
-def count_trade(row: int, price: int, second: int) -> None:
+def count_trade(row: GuardRow, price: int, second: int) -> None:
     if VERIFY:
-        assert second >= load_i64(row + g.SECOND), "sequenced time goes on"
+        assert second >= row.second, "sequenced time goes on"
     roll(row, second)
     at = row + g.SLOTS_AT + second % SLOTS * g.SLOT_BYTES
     if load_i64(at) != second or load_i64(at + 16) == 0:
@@ -257,22 +257,22 @@ def count_trade(row: int, price: int, second: int) -> None:
         store_i64(at + 16, 0)
         store_i64(at + 24, price)
         store_i64(at + 32, price)
-    if load_i64(row + g.TRADES) < g.TRADES_LIMIT:
+    if row.trades < g.TRADES_LIMIT:
         store_i64(at + 8, load_i64(at + 8) + price)
         store_i64(at + 16, load_i64(at + 16) + 1)
-        store_i64(row + g.SUM, load_i64(row + g.SUM) + price)
-        store_i64(row + g.TRADES, load_i64(row + g.TRADES) + 1)
+        row.sum += price
+        row.trades += 1
     store_i64(at + 24, min(load_i64(at + 24), price))
     store_i64(at + 32, max(load_i64(at + 32), price))
-    store_i64(row + g.LOWEST, min(load_i64(row + g.LOWEST), price))
-    store_i64(row + g.HIGHEST, max(load_i64(row + g.HIGHEST), price))
-    store_i64(row + g.FAST_LOWEST, min(load_i64(row + g.FAST_LOWEST), price))
-    store_i64(row + g.FAST_HIGHEST, max(load_i64(row + g.FAST_HIGHEST), price))
+    row.lowest = min(row.lowest, price)
+    row.highest = max(row.highest, price)
+    row.fast_lowest = min(row.fast_lowest, price)
+    row.fast_highest = max(row.fast_highest, price)
     if VERIFY:
-        assert load_i64(row + g.TRADES) > 0, "this one counts"
-        assert load_i64(row + g.LOWEST) <= load_i64(row + g.FAST_LOWEST) or (
-            load_i64(row + g.VOLATILITY_S) < load_i64(row + g.VELOCITY_S)
-        ), "the longer window has the shorter one in it"
+        assert row.trades > 0, "this one counts"
+        assert row.lowest <= row.fast_lowest or (row.volatility_s < row.velocity_s), (
+            "the longer window has the shorter one in it"
+        )
 
 
 @kernel
@@ -281,24 +281,24 @@ def share_above(away: int, of: int, bps: int) -> bool:
 
 
 @kernel
-def trade(state: int, guard: int, instrument: int, price: int, now: int) -> None:
+def trade(state: RiskState, guard: Guard, instrument: int, price: int, now: int) -> None:
     """A trade in continuous trading: it counts in the window, may move the reference, may trip a
     breaker.  One outside of the bands (by an order that rested when they moved) does."""
     row = row_of(guard, instrument)
-    if load_i64(row + g.PHASE) != CONTINUOUS:
+    if row.phase != CONTINUOUS:
         return
-    if load_i64(row + g.REFERENCE) == NEVER:
-        store_i64(row + g.STATIC_REFERENCE, price)
+    if row.reference == NEVER:
+        row.static_reference = price
         refer(state, guard, instrument, price, now)
-    outside = price < load_i64(row + g.LOW) or price > load_i64(row + g.HIGH)
+    outside = price < row.low or price > row.high
     count_trade(row, price, now // g.SECOND_NS)
     renew_reference(state, guard, instrument, now)
-    low, high = load_i64(row + g.LOWEST), load_i64(row + g.HIGHEST)
-    bps = load_i64(row + g.VOLATILITY_BPS)
+    low, high = row.lowest, row.highest
+    bps = row.volatility_bps
     if bps != 0 and (share_above(high - price, high, bps) or share_above(price - low, low, bps)):
         pause(state, guard, instrument, now, g.BY_VOLATILITY)
-    ticks = load_i64(row + g.VELOCITY_TICKS)
-    low, high = load_i64(row + g.FAST_LOWEST), load_i64(row + g.FAST_HIGHEST)
+    ticks = row.velocity_ticks
+    low, high = row.fast_lowest, row.fast_highest
     if ticks != 0 and max(high - price, price - low) > ticks:
         pause(state, guard, instrument, now, g.BY_VELOCITY)
     if outside:
@@ -306,54 +306,54 @@ def trade(state: int, guard: int, instrument: int, price: int, now: int) -> None
 
 
 @kernel
-def break_market(state: int, guard: int, now: int) -> None:
+def break_market(state: RiskState, guard: Guard, now: int) -> None:
     """The index against the previous close, from the highest level down.  A level fires once a
     day, and none below one that fired; levels 1 and 2 only before the cut-off."""
-    fired = load_i64(guard + g.LEVEL_FIRED)
-    if load_i64(guard + g.DAY) == 0 or fired == 3 or load_i64(guard + g.MARKET_UNTIL_NS) != 0:
+    fired = guard.level_fired
+    if guard.day == 0 or fired == 3 or guard.market_until_ns != 0:
         return
     index, base = 0, index_base(state, guard)
     if base <= 0:
         return
-    for instrument in range(load_i64(state + lay.INSTRUMENTS)):
-        weight = load_i64(row_of(guard, instrument) + g.WEIGHT)
+    for instrument in range(state.instruments):
+        weight = row_of(guard, instrument).weight
         if weight != 0:
-            last = load_i64(totals.instrument_row(state, instrument) + lay.LAST)
+            last = totals.instrument_row(state, instrument).last
             if last == NO_LIMIT:
                 return
             index += weight * last
     level = 0
-    if is_down(index, base, load_i64(guard + g.LEVEL_3_BPS)):
+    if is_down(index, base, guard.level_3_bps):
         level = 3
-    elif is_down(index, base, load_i64(guard + g.LEVEL_2_BPS)):
+    elif is_down(index, base, guard.level_2_bps):
         level = 2
-    elif is_down(index, base, load_i64(guard + g.LEVEL_1_BPS)):
+    elif is_down(index, base, guard.level_1_bps):
         level = 1
-    if level <= fired or (level != 3 and now >= load_i64(guard + g.CUT_OFF_NS)):
+    if level <= fired or (level != 3 and now >= guard.cut_off_ns):
         return
     if VERIFY:
         assert fired < level <= 3, "a level fires once, and none below one that fired"
     until = NEVER
     if level != 3:
-        until = wide.add(now, load_i64(guard + (g.HALT_1_NS if level == 1 else g.HALT_2_NS)))
-    store_i64(guard + g.LEVEL_FIRED, level)
-    store_i64(guard + g.MARKET_UNTIL_NS, until)
+        until = wide.add(now, (guard.halt_1_ns if level == 1 else guard.halt_2_ns))
+    guard.level_fired = level
+    guard.market_until_ns = until
     log(guard, g.MARKET_HALT, -1, now, level)
-    for instrument in range(load_i64(state + lay.INSTRUMENTS)):
-        if load_i64(row_of(guard, instrument) + g.PHASE) != CLOSED:
+    for instrument in range(state.instruments):
+        if row_of(guard, instrument).phase != CLOSED:
             pause_one(state, guard, instrument, now, until, g.BY_MARKET)
 
 
 @kernel
-def index_base(state: int, guard: int) -> int:
+def index_base(state: RiskState, guard: Guard) -> int:
     """The index at the previous closes; 0: one of its instruments has none, or there is no index,
     or no day has begun."""
     base = 0
-    if load_i64(guard + g.DAY) == 0:
+    if guard.day == 0:
         return 0
-    for instrument in range(load_i64(state + lay.INSTRUMENTS)):
+    for instrument in range(state.instruments):
         row = row_of(guard, instrument)
-        weight, close = load_i64(row + g.WEIGHT), load_i64(row + g.CLOSE)
+        weight, close = row.weight, row.close
         if weight != 0:
             if close == NEVER:
                 return 0
@@ -385,50 +385,52 @@ def is_down(index: int, base: int, bps: int) -> bool:
 
 
 @kernel
-def change_phase(state: int, guard: int, instrument: int, phase: int, price: int, now: int) -> None:
+def change_phase(
+    state: RiskState, guard: Guard, instrument: int, phase: int, price: int, now: int
+) -> None:
     """The matcher has another phase; ``price``: its auction's, NEVER if none traded."""
     row = row_of(guard, instrument)
-    stands = load_i64(row + g.STATE)
-    store_i64(row + g.PHASE, phase)
+    stands = row.state
+    row.phase = phase
     if phase == CLOSED:
-        store_i64(row + g.STATE, g.NORMAL)
+        row.state = g.NORMAL
         switch_halt(state, instrument, False)
         forget(state, guard, instrument)
     elif (CALLS >> phase) & 1 != 0:
-        by_market = load_i64(row + g.WHY) == g.BY_MARKET
+        by_market = row.why == g.BY_MARKET
         if stands == g.DUE or (stands == g.PAUSED and not by_market):
-            store_i64(row + g.STATE, g.CALLING)
-            store_i64(row + g.SINCE_NS, now)
+            row.state = g.CALLING
+            row.since_ns = now
             switch_halt(state, instrument, False)
             log(guard, g.CALL, instrument, now, 0)
         elif stands == g.CALLING:
-            store_i64(row + g.SINCE_NS, now)
+            row.since_ns = now
         elif stands == g.LIMIT_STATE:
-            store_i64(row + g.STATE, g.NORMAL)
+            row.state = g.NORMAL
         if stands != g.CALLING:
             forget(state, guard, instrument)
     elif phase == CONTINUOUS and stands in (g.NORMAL, g.CALLING):
-        store_i64(row + g.STATE, g.NORMAL)
+        row.state = g.NORMAL
         if price == NEVER:
-            price = load_i64(totals.instrument_row(state, instrument) + lay.LAST)
+            price = totals.instrument_row(state, instrument).last
         if price != NO_LIMIT:
-            store_i64(row + g.STATIC_REFERENCE, price)
+            row.static_reference = price
             refer(state, guard, instrument, price, now)
         if stands == g.CALLING:
             log(guard, g.OPENED, instrument, now, price)
 
 
 @kernel
-def forget(state: int, guard: int, instrument: int) -> None:
+def forget(state: RiskState, guard: Guard, instrument: int) -> None:
     """What was before an auction is over: no trades, no reference, no bands."""
     row = row_of(guard, instrument)
     for slot in range(SLOTS):
         store_i64(row + g.SLOTS_AT + slot * g.SLOT_BYTES + 16, 0)
-    second = load_i64(row + g.SECOND)
-    store_i64(row + g.SECOND, -1)
+    second = row.second
+    row.second = -1
     roll(row, second)
-    store_i64(row + g.REFERENCE, NEVER)
-    store_i64(row + g.STATIC_REFERENCE, NEVER)
+    row.reference = NEVER
+    row.static_reference = NEVER
     if is_banded(row):
         set_bands(state, guard, instrument)
 
@@ -437,44 +439,44 @@ def forget(state: int, guard: int, instrument: int) -> None:
 
 
 @kernel_outlined
-def say_cause(guard: int, event: int, instrument: int) -> None:
+def say_cause(guard: Guard, event: EventRecord, instrument: int) -> None:
     """PHASE_CHANGED: why what it ends or begins pauses, and the breaker's level."""
     not_inlined()
     row = row_of(guard, instrument)
-    if load_i64(row + g.STATE) >= g.PAUSED:
-        why = load_i64(row + g.WHY)
-        store_i64(event + ORDER_ID, why)
+    if row.state >= g.PAUSED:
+        why = row.why
+        event.order_id = why
         if why == g.BY_MARKET:
-            store_i64(event + LEAVES, load_i64(guard + g.LEVEL_FIRED))
+            event.leaves_lots = guard.level_fired
 
 
 @kernel_outlined
-def say_levels(state: int, guard: int, event: int) -> None:
+def say_levels(state: RiskState, guard: Guard, event: EventRecord) -> None:
     """COMPLETED of what the breaker's levels depend on: where they are now."""
     not_inlined()
-    setting = load_i64(event + CONTRA)
+    setting = event.contra_id
     if setting in (rb.SET_TRADING_DAY, rb.SET_BREAKER, rb.SET_INDEX_WEIGHT):
         base = index_base(state, guard)
-        store_i64(event + PRICE, level_at(base, load_i64(guard + g.LEVEL_1_BPS)))
-        store_i64(event + QTY, level_at(base, load_i64(guard + g.LEVEL_2_BPS)))
-        store_i64(event + ORDER_ID, level_at(base, load_i64(guard + g.LEVEL_3_BPS)))
+        event.price_ticks = level_at(base, guard.level_1_bps)
+        event.qty_lots = level_at(base, guard.level_2_bps)
+        event.order_id = level_at(base, guard.level_3_bps)
 
 
 # What the core calls
 
 
 @kernel_outlined
-def watch(state: int, events: int, count: int) -> int:
+def watch(state: RiskState, events: int, count: int) -> int:
     """All events of a command, behind the rest of ``after``; the quotes are those behind it."""
     not_inlined()
-    guard, now = guard_of(state), load_i64(state + lay.NOW_NS)
+    guard, now = guard_of(state), state.now_ns
     phase, changed, auction, indexed, judged = 0, -1, NEVER, 0, -1
     for index in range(count):
-        event = events + index * RECORD_BYTES
-        word = load_i64(event + WORD)
+        event = EventRecord(events + index * RECORD_BYTES)
+        word = event.word
         kind, instrument = (word >> KIND_SHIFT) & 0xFF, (word >> INSTRUMENT_SHIFT) & 0xFFFF
         if kind == FILLED:
-            flags, price = (word >> FLAGS_SHIFT) & 0xFF, load_i64(event + PRICE)
+            flags, price = (word >> FLAGS_SHIFT) & 0xFF, event.price_ticks
             if flags & AUCTION != 0:
                 auction = price
                 indexed = 1
@@ -482,40 +484,40 @@ def watch(state: int, events: int, count: int) -> int:
                 trade(state, guard, instrument, price, now)
                 indexed = 1
         elif kind == PHASE_CHANGED:
-            changed, phase = instrument, load_i64(event + QTY)
+            changed, phase = instrument, event.qty_lots
             say_cause(guard, event, instrument)
         elif kind == COMPLETED:
             say_levels(state, guard, event)
     if changed >= 0:
         change_phase(state, guard, changed, phase, auction, now)
     for index in range(count):
-        word = load_i64(events + index * RECORD_BYTES + WORD)
+        word = EventRecord(events + index * RECORD_BYTES).word
         instrument = (word >> INSTRUMENT_SHIFT) & 0xFFFF
         if instrument != judged and instrument != NOWHERE:
             judged = instrument
             judge_quote(guard, instrument, now)
-    if indexed != 0 and load_i64(guard + g.INDEXED) != 0:
+    if indexed != 0 and guard.indexed != 0:
         break_market(state, guard, now)
     return 0
 
 
 @kernel_outlined
-def tick(state: int) -> int:
+def tick(state: RiskState) -> int:
     """Sequenced time: references are renewed, limit states become pauses, pauses and halts end."""
     not_inlined()
-    guard, now = guard_of(state), load_i64(state + lay.NOW_NS)
-    for instrument in range(load_i64(state + lay.INSTRUMENTS)):
+    guard, now = guard_of(state), state.now_ns
+    for instrument in range(state.instruments):
         row = row_of(guard, instrument)
-        if load_i64(row + g.PHASE) == CONTINUOUS:
+        if row.phase == CONTINUOUS:
             roll(row, now // g.SECOND_NS)
             renew_reference(state, guard, instrument, now)
-        stands, since = load_i64(row + g.STATE), load_i64(row + g.SINCE_NS)
-        if stands == g.LIMIT_STATE and now - since >= load_i64(row + g.LIMIT_STATE_NS):
+        stands, since = row.state, row.since_ns
+        if stands == g.LIMIT_STATE and now - since >= row.limit_state_ns:
             pause(state, guard, instrument, now, g.BY_BANDS)
-        elif stands == g.PAUSED and now >= load_i64(row + g.UNTIL_NS):
-            store_i64(row + g.STATE, g.DUE)
+        elif stands == g.PAUSED and now >= row.until_ns:
+            row.state = g.DUE
             log(guard, g.REOPEN, instrument, now, 0)
-    until = load_i64(guard + g.MARKET_UNTIL_NS)
+    until = guard.market_until_ns
     if until != 0 and until != NEVER and now >= until:
-        store_i64(guard + g.MARKET_UNTIL_NS, 0)
+        guard.market_until_ns = 0
     return 0

@@ -11,29 +11,72 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
+from openoutcry.wire.layout import Layout, i64
 from openoutcry.wire.memory import (
     add_wrapping,
     copy64,
     load_i64,
-    load_u16,
     mul_wrapping,
     not_inlined,
     store_i64,
 )
-from openoutcry.wire.records import ORDER
+from openoutcry.wire.record_blocks import OrderRecord
 
-# Figures of a command that is delayed, or enters; then the record that enters (matcher/hooks.py).
-FIGURE_VERDICT, FIGURE_SEQ, FIGURE_PLACE, FIGURE_RELEASE, FIGURE_RECORD = 0, 8, 16, 24, 64
-(
-    DELAY_NS, WINDOW_NS, SEED, CAPACITY, WAITING, NOW_NS, NEXT_NS, PARTICIPANTS, LAST_AT, HEAP_AT,
-    RECORDS_AT,
-) = range(128, 128 + 88, 8)  # fmt: skip
-"""NOW_NS: the latest time of receipt.  NEXT_NS: when the first is released, NEVER if none waits.
-LAST_AT: offset of a word a participant, when its last command is released; HEAP_AT: of the heap's
-entries, behind which, from WAITING on, are those of free places; RECORDS_AT: of the places."""
-HEADER_BYTES = 256
+
+class SpeedBump(Layout, size_bytes=256):
+    """The header of the speed bump's block."""
+
+    figure_verdict: int = i64("what a call says beside its answer: the verdict,")
+    figure_seq: int = i64("the command's sequence,")
+    figure_place: int = i64("its place")
+    figure_release: int = i64("and when it is released")
+    figure_record: int = i64("the command that enters", at=64)
+    delay_ns: int = i64("shortest delay", at=128)
+    window_ns: int = i64("how much longer it may be, by lot")
+    seed: int = i64("secret seed of the lots")
+    capacity: int = i64("places")
+    waiting: int = i64("commands that wait")
+    now_ns: int = i64("latest time of receipt")
+    next_ns: int = i64("when the first command is released, NEVER if none waits")
+    participants: int = i64("words of ``last_at``")
+    last_at: int = i64("offset of a word a participant: when its last command is released")
+    heap_at: int = i64("offset of the heap; from ``waiting`` on its entries are free places")
+    records_at: int = i64("offset of the places' records")
+
+
+HEADER_BYTES = SpeedBump.size_bytes
+FIGURE_VERDICT = SpeedBump.offset("figure_verdict")
+FIGURE_SEQ = SpeedBump.offset("figure_seq")
+FIGURE_RELEASE = SpeedBump.offset("figure_release")
+FIGURE_RECORD = SpeedBump.offset("figure_record")
+DELAY_NS = SpeedBump.offset("delay_ns")
+WINDOW_NS = SpeedBump.offset("window_ns")
+SEED = SpeedBump.offset("seed")
+CAPACITY = SpeedBump.offset("capacity")
+WAITING = SpeedBump.offset("waiting")
+NOW_NS = SpeedBump.offset("now_ns")
+NEXT_NS = SpeedBump.offset("next_ns")
+PARTICIPANTS = SpeedBump.offset("participants")
+LAST_AT = SpeedBump.offset("last_at")
+HEAP_AT = SpeedBump.offset("heap_at")
+RECORDS_AT = SpeedBump.offset("records_at")
+
 NEVER = 2**63 - 1
-RELEASE, SEQ, PLACE, WITHDRAWN = 0, 8, 16, 24
+
+
+class HeapEntry(Layout, size_bytes=32):
+    """An entry of the heap of commands that wait."""
+
+    release: int = i64("when it is released, ns since the epoch")
+    seq: int = i64("the command's sequence")
+    place: int = i64("its place")
+    withdrawn: int = i64("1: its participant has cancelled it")
+
+
+SEQ = HeapEntry.offset("seq")
+PLACE = HeapEntry.offset("place")
+WITHDRAWN = HeapEntry.offset("withdrawn")
+
 ENTRY_BYTES, RECORD_BYTES = 32, 64
 MAX_DELAY_NS = 10**12
 SET_BACK_NS = 10_000_000
@@ -41,9 +84,6 @@ SET_BACK_NS = 10_000_000
 FACTORS = (0xBF58476D1CE4E5B9 - (1 << 64), 0x94D049BB133111EB - (1 << 64))
 GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
 FIRST_FACTOR, SECOND_FACTOR = FACTORS
-_PARTICIPANT, _RX, _SEQ, _SYMBOL = (
-    ORDER.offsets[n] for n in ("participant", "rx_ts_ns", "seq", "symbol")
-)
 
 
 def block_bytes(capacity: int, participants: int) -> int:
@@ -77,9 +117,9 @@ def drawn(seed: int, seq: int, window: int) -> int:
 
 @kernel
 def is_before(heap: int, a: int, b: int) -> bool:
-    one, other = heap + a * ENTRY_BYTES, heap + b * ENTRY_BYTES
-    first, second = load_i64(one + RELEASE), load_i64(other + RELEASE)
-    return first < second or (first == second and load_i64(one + SEQ) < load_i64(other + SEQ))
+    one, other = HeapEntry(heap + a * ENTRY_BYTES), HeapEntry(heap + b * ENTRY_BYTES)
+    first, second = one.release, other.release
+    return first < second or (first == second and one.seq < other.seq)
 
 
 @kernel
@@ -92,66 +132,66 @@ def swap(heap: int, a: int, b: int) -> None:
 
 
 @kernel
-def release_of(bump: int, order: int) -> int:
+def release_of(bump: SpeedBump, order: OrderRecord) -> int:
     """When a command that came is released: not before its participant's last one."""
-    release, window = load_i64(order + _RX) + load_i64(bump + DELAY_NS), load_i64(bump + WINDOW_NS)
+    release, window = order.rx_ts_ns + bump.delay_ns, bump.window_ns
     if window != 0:
-        release += drawn(load_i64(bump + SEED), load_i64(order + _SEQ), window)
-    last = bump + load_i64(bump + LAST_AT) + 8 * load_u16(order + _PARTICIPANT)
+        release += drawn(bump.seed, order.seq, window)
+    last = bump + bump.last_at + 8 * order.participant
     return max(release, load_i64(last))
 
 
 @kernel
-def enter_bump(bump: int, order: int, release: int) -> None:
+def enter_bump(bump: SpeedBump, order: OrderRecord, release: int) -> None:
     """A command waits until ``release``; FIGURE_PLACE is its place.  There is room."""
-    count, heap = load_i64(bump + WAITING), bump + load_i64(bump + HEAP_AT)
+    count, heap = bump.waiting, HeapEntry(bump + bump.heap_at)
     if VERIFY:
-        assert 0 <= count < load_i64(bump + CAPACITY), "no more wait than there is room for"
-        assert load_i64(order + _SEQ) > 0, "sequences begin at 1"
-    entry = heap + count * ENTRY_BYTES
-    place = load_i64(entry + PLACE)
-    store_i64(entry + RELEASE, release)
-    store_i64(entry + SEQ, load_i64(order + _SEQ))
-    store_i64(entry + WITHDRAWN, 0)
-    copy64(bump + load_i64(bump + RECORDS_AT) + place * RECORD_BYTES, order)
-    last = bump + load_i64(bump + LAST_AT) + 8 * load_u16(order + _PARTICIPANT)
+        assert 0 <= count < bump.capacity, "no more wait than there is room for"
+        assert order.seq > 0, "sequences begin at 1"
+    entry = HeapEntry(heap + count * ENTRY_BYTES)
+    place = entry.place
+    entry.release = release
+    entry.seq = order.seq
+    entry.withdrawn = 0
+    copy64(bump + bump.records_at + place * RECORD_BYTES, order)
+    last = bump + bump.last_at + 8 * order.participant
     store_i64(last, release)
-    store_i64(bump + FIGURE_PLACE, place)
-    store_i64(bump + FIGURE_RELEASE, release)
-    store_i64(bump + WAITING, count + 1)
+    bump.figure_place = place
+    bump.figure_release = release
+    bump.waiting = count + 1
     while count > 0 and is_before(heap, count, (count - 1) // 2):
         swap(heap, count, (count - 1) // 2)
         count = (count - 1) // 2
-    store_i64(bump + NEXT_NS, load_i64(heap + RELEASE))
+    bump.next_ns = heap.release
     if VERIFY:
-        assert load_i64(heap + RELEASE) <= release, "the head is released first"
+        assert heap.release <= release, "the head is released first"
 
 
 @kernel
-def leave_bump(bump: int, order: int) -> int:
+def leave_bump(bump: SpeedBump, order: OrderRecord) -> int:
     """The next command whose time has come, at the time of the one that came, leaves, with that
     one's sequence: 1 if it goes on, 2 if it was withdrawn, 0 if there is none."""
-    now = max(load_i64(bump + NOW_NS), load_i64(order + _RX))
-    store_i64(bump + NOW_NS, now)
-    if load_i64(bump + NEXT_NS) > now:
+    now = max(bump.now_ns, order.rx_ts_ns)
+    bump.now_ns = now
+    if bump.next_ns > now:
         return 0
-    count, heap = load_i64(bump + WAITING) - 1, bump + load_i64(bump + HEAP_AT)
-    seq, place = load_i64(heap + SEQ), load_i64(heap + PLACE)
-    store_i64(bump + FIGURE_SEQ, seq)
-    store_i64(bump + FIGURE_PLACE, place)
-    store_i64(bump + FIGURE_RELEASE, load_i64(heap + RELEASE))
-    withdrawn = load_i64(heap + WITHDRAWN)
-    record = bump + FIGURE_RECORD
-    copy64(record, bump + load_i64(bump + RECORDS_AT) + place * RECORD_BYTES)
-    store_i64(record + _SEQ, load_i64(order + _SEQ))
+    count, heap = bump.waiting - 1, HeapEntry(bump + bump.heap_at)
+    seq, place = heap.seq, heap.place
+    bump.figure_seq = seq
+    bump.figure_place = place
+    bump.figure_release = heap.release
+    withdrawn = heap.withdrawn
+    record = OrderRecord(bump + FIGURE_RECORD)
+    copy64(record, bump + bump.records_at + place * RECORD_BYTES)
+    record.seq = order.seq
     if VERIFY:
-        release = load_i64(heap + RELEASE)
+        release = heap.release
         assert count >= 0, "what leaves was waiting"
     swap(heap, 0, count)
-    free = heap + count * ENTRY_BYTES
-    store_i64(free + RELEASE, 0)
-    store_i64(free + SEQ, 0)
-    store_i64(bump + WAITING, count)
+    free = HeapEntry(heap + count * ENTRY_BYTES)
+    free.release = 0
+    free.seq = 0
+    bump.waiting = count
     at = 0
     while 2 * at + 1 < count:
         child = 2 * at + 1
@@ -161,45 +201,45 @@ def leave_bump(bump: int, order: int) -> int:
             break
         swap(heap, child, at)
         at = child
-    store_i64(bump + NEXT_NS, load_i64(heap + RELEASE) if count > 0 else NEVER)
+    bump.next_ns = heap.release if count > 0 else NEVER
     if VERIFY:
-        assert load_i64(bump + NEXT_NS) >= release, "what waits on leaves no earlier"
+        assert bump.next_ns >= release, "what waits on leaves no earlier"
     return 2 if withdrawn != 0 else 1
 
 
 @kernel_outlined
-def withdraw(bump: int, participant: int, symbol: int) -> None:
+def withdraw(bump: SpeedBump, participant: int, symbol: int) -> None:
     """What waits of a participant (0: of anybody), of a symbol (0: of any), does not enter: it is
     refused when its time has come."""
     not_inlined()
-    heap, records = bump + load_i64(bump + HEAP_AT), bump + load_i64(bump + RECORDS_AT)
-    for index in range(load_i64(bump + WAITING)):
-        entry = heap + index * ENTRY_BYTES
-        record = records + load_i64(entry + PLACE) * RECORD_BYTES
-        whose = participant in (0, load_u16(record + _PARTICIPANT))
-        if whose and symbol in (0, load_i64(record + _SYMBOL)):
-            store_i64(entry + WITHDRAWN, 1)
+    heap, records = bump + bump.heap_at, bump + bump.records_at
+    for index in range(bump.waiting):
+        entry = HeapEntry(heap + index * ENTRY_BYTES)
+        record = OrderRecord(records + entry.place * RECORD_BYTES)
+        whose = participant in (0, record.participant)
+        if whose and symbol in (0, record.symbol):
+            entry.withdrawn = 1
 
 
 @kernel_outlined
-def set_bump(bump: int, delay: int, window: int, seed: int, now: int) -> bool:
+def set_bump(bump: SpeedBump, delay: int, window: int, seed: int, now: int) -> bool:
     """Another delay counts for what comes from now on.  A clock that was set back since the last
     run takes back what waits; False, and nothing changed, for what makes no sense."""
     not_inlined()
     if min(delay, window) < 0 or max(delay, window) > MAX_DELAY_NS:
         return False
-    back = load_i64(bump + NOW_NS) - now
+    back = bump.now_ns - now
     if back > SET_BACK_NS:
-        store_i64(bump + NOW_NS, now)
-        heap, last = bump + load_i64(bump + HEAP_AT), bump + load_i64(bump + LAST_AT)
-        for index in range(load_i64(bump + WAITING)):
-            entry = heap + index * ENTRY_BYTES
-            store_i64(entry + RELEASE, load_i64(entry + RELEASE) - back)
-        for index in range(load_i64(bump + PARTICIPANTS)):
+        bump.now_ns = now
+        heap, last = HeapEntry(bump + bump.heap_at), bump + bump.last_at
+        for index in range(bump.waiting):
+            entry = HeapEntry(heap + index * ENTRY_BYTES)
+            entry.release -= back
+        for index in range(bump.participants):
             store_i64(last + 8 * index, max(0, load_i64(last + 8 * index) - back))
-        if load_i64(bump + WAITING) > 0:
-            store_i64(bump + NEXT_NS, load_i64(heap + RELEASE))
-    store_i64(bump + DELAY_NS, delay)
-    store_i64(bump + WINDOW_NS, window)
-    store_i64(bump + SEED, seed)
+        if bump.waiting > 0:
+            bump.next_ns = heap.release
+    bump.delay_ns = delay
+    bump.window_ns = window
+    bump.seed = seed
     return True

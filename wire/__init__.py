@@ -19,7 +19,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.layout import (
+from openoutcry.wire.layout_hash import (
     LAYOUT_HASH,
     LAYOUT_VERSION,
     LayoutMismatch,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from openoutcry.wire import feed_messages, message, messages
 from openoutcry.wire.enums import AUX_HALVES, ENUMS, OPEN_KNOWN
-from openoutcry.wire.layout import HISTORY_PATH, LAYOUT_HASH, layout_history
+from openoutcry.wire.layout_hash import HISTORY_PATH, LAYOUT_HASH, layout_history
 from openoutcry.wire.order_ids import ORDER_ID_RANGES, SESSION_ORDER_IDS, VENUE_ORDER_IDS
 from openoutcry.wire.records import CTYPES, MAGICS, MAX_PACKET_RECORDS, RECORDS, Record
 from openoutcry.wire.registers import LICENCE, WRITERS

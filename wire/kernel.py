@@ -26,12 +26,15 @@ from typing import Any, TypeVar
 
 import llvmlite
 import numba
+from numba.core import ir as numba_ir
 from numba.core.caching import CacheImpl, FunctionCache, UserProvidedCacheLocator
 from numba.core.ccallback import CFunc
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+from numba.core.compiler import Compiler, DefaultPassBuilder
+from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.runtime.nrt import rtsys
 from numba.core.sigutils import normalize_signature
+from numba.core.untyped_passes import TranslateByteCode
 
 from openoutcry.wire import shipped
 from openoutcry.wire.private_folder import private_folder
@@ -342,8 +345,56 @@ class _CalleeLibrary(JITCodeLibrary):
         return _REFUSAL_ADDRESS
 
 
-class _CalleeCompiler(Compiler):
-    """numba's compiler, into a :class:`_CalleeLibrary`."""
+@register_pass(mutates_CFG=False, analysis_only=False)
+class _TypedParameters(FunctionPass):  # type: ignore[misc]
+    """Parameters whose annotation is a :class:`wire.layout.Layout` are that inside the kernel:
+    ``row = Row(row)`` at its beginning.  Outside they are words, so that every caller calls the
+    same code."""
+
+    _name = "typed_parameters"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        function = state.func_id.func
+        blocks = state.func_ir.blocks
+        first = blocks[min(blocks)]
+        body = []
+        for statement in first.body:
+            value: Any = getattr(statement, "value", None)
+            is_parameter = isinstance(value, numba_ir.Arg)
+            annotation: Any = function.__annotations__.get(value.name) if is_parameter else None
+            if not hasattr(annotation, "numba_type"):
+                body.append(statement)
+                continue
+            target, loc = statement.target, statement.loc
+            word = target.scope.redefine(f"{value.name}.word", loc)
+            layout = target.scope.redefine(f"{value.name}.layout", loc)
+            named = numba_ir.Global(annotation.__name__, annotation, loc)
+            body += [
+                numba_ir.Assign(value, word, loc),
+                numba_ir.Assign(named, layout, loc),
+                numba_ir.Assign(numba_ir.Expr.call(layout, [word], (), loc), target, loc),
+            ]
+            for variable, meaning in ((word, value), (layout, named), (target, body[-1].value)):
+                state.func_ir._definitions[variable.name] = [meaning]
+        first.body = body
+        return True
+
+
+class _KernelCompiler(Compiler):
+    """numba's compiler with :class:`_TypedParameters`."""
+
+    def define_pipelines(self) -> Any:
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.add_pass_after(_TypedParameters, TranslateByteCode)
+        passes.finalize()
+        return [passes]
+
+
+class _CalleeCompiler(_KernelCompiler):
+    """The same, into a :class:`_CalleeLibrary`."""
 
     def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
         library = _CalleeLibrary(targetctx.codegen(), "callee")
@@ -369,7 +420,8 @@ def kernel(function: F) -> F:
     """
     # Two compilations, each made when it is asked for: one that Python calls and the disk keeps,
     # and one for callers, which becomes machine code only as a part of them.
-    entry: Any = numba.njit(nogil=True, error_model="numpy")(function)
+    njit: Any = numba.njit
+    entry = njit(nogil=True, error_model="numpy", pipeline_class=_KernelCompiler)(function)
     _compile_once(entry)
     callee = cache(lambda: _callee(function, forceinline=True))
     entry.get_call_template = lambda *types: callee().get_call_template(*types)
@@ -382,7 +434,7 @@ def _callee(function: Callable[..., Any], forceinline: bool) -> Any:
     unsaid would be the caller's.)"""
     # numba's stubs do not know of the wrappers that Python and C would call.
     njit: Any = numba.njit
-    return njit(
+    callee = njit(
         nogil=True,
         error_model="numpy",
         forceinline=forceinline,
@@ -390,6 +442,20 @@ def _callee(function: Callable[..., Any], forceinline: bool) -> Any:
         no_cfunc_wrapper=True,
         pipeline_class=_CalleeCompiler,
     )(function)
+    of_words = callee.get_call_template
+
+    def get_call_template(arguments: Any, named: Any) -> Any:
+        return of_words(
+            tuple(map(_word, arguments)), {name: _word(one) for name, one in named.items()}
+        )
+
+    callee.get_call_template = get_call_template
+    return callee
+
+
+def _word(argument: Any) -> Any:
+    """The address of a layout is given as a word."""
+    return numba.types.int64 if hasattr(argument, "layout") else argument
 
 
 def kernel_outlined(function: F) -> F:
@@ -411,7 +477,11 @@ def c_callback(signature: Any) -> Callable[[F], Any]:
     def compile_or_load(function: Any) -> Any:
         # Not numba.cfunc, whose cache loads numba's compiler first.
         callback: Any = CFunc(
-            function, normalize_signature(signature), {}, {"error_model": "numpy"}
+            function,
+            normalize_signature(signature),
+            {},
+            {"error_model": "numpy"},
+            pipeline_class=_KernelCompiler,
         )
         with suppress(EditedSince):
             callback._cache = _KernelCache(function)

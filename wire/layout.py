@@ -1,53 +1,269 @@
-"""Layout hashes: whether two builds have the same records, and which is older."""
+"""``Layout``: one notation for every private block of memory, in kernels and in Python alike.
 
-import hashlib
-import json
-from pathlib import Path
+::
 
-from openoutcry.wire.enums import ENUMS
-from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.records import MAGICS, RECORDS
+    class Row(Layout, size_bytes=256):
+        "What a session knows of one of its orders."
 
-HISTORY_PATH = Path(__file__).with_name("layout_history.json")
+        order_id: int = i64("the core's")
+        state: int = u8("RowState")
+        token: int = area(40, "the client's, padded with NULs")
+
+    @kernel
+    def close(row: Row) -> int:
+        row.state = DONE
+        return row.order_id
+
+``Row(address)`` is the block at an address: a word in a kernel, an ``int`` in Python.  Reading and
+writing a field is one load and one store of its type, nothing else; an ``area`` reads as its
+address.  The callers of a kernel give it words; inside, a parameter is what its annotation says, so
+that mypy tells one block's address from another's (docs/decisions/024-layouts.md).
+"""
+
+import ctypes
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self, cast
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core.imputils import (
+    lower_builtin,
+    lower_cast,
+    lower_getattr_generic,
+    lower_setattr_generic,
+)
+from numba.core.pythonapi import box
+from numba.core.typeconv.castgraph import Conversion
+from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.extending import models, register_model, type_callable
+
+from openoutcry.wire.records import Record
+
+SIZES = {"i64": 8, "u32": 4, "u16": 2, "u8": 1}
+CTYPES: dict[str, Any] = {
+    "i64": ctypes.c_int64,
+    "u32": ctypes.c_uint32,
+    "u16": ctypes.c_uint16,
+    "u8": ctypes.c_uint8,
+}
+NUMPY = {"i64": "<i8", "u32": "<u4", "u16": "<u2", "u8": "u1"}
+
+WORDS = {"u64": "i64", "char8": "i64"}
+"""Fields of records that kernels read as words."""
 
 
-class LayoutMismatch(OutcryError):
-    """Two parties were built from different record declarations."""
+@dataclass(frozen=True)
+class Field:
+    """A field: its type ("" for an area), its place and what it means."""
+
+    ctype: str
+    doc: str
+    size_bytes: int
+    place: int | None = None
+    """Byte of the block at which it must be, None: behind the field before."""
+    is_fixed: bool = False
+    """Written before any kernel runs: the compiler may keep it across stores."""
+    is_atomic: bool = False
+    """Loads acquire, stores release."""
+    name: str = ""
+    offset: int = 0
+
+    def __get__(self, block: "Layout | None", _: type) -> Any:
+        if block is None:
+            return self
+        at = int(block) + self.offset
+        return CTYPES[self.ctype].from_address(at).value if self.ctype else at
+
+    def __set__(self, block: "Layout", value: int) -> None:
+        if not self.ctype:
+            raise AttributeError(f"{self.name} is an area: store to its bytes")
+        CTYPES[self.ctype].from_address(int(block) + self.offset).value = value
 
 
-def layout_text() -> str:
-    """The declarations in one canonical text: what the layout hash is taken over."""
-    lines = []
-    for record in RECORDS:
-        lines.append(f"record {record.name} {record.size_bytes}")
-        lines += [f"  {record.offsets[f.name]} {f.ctype} {f.name}" for f in record.fields]
-    for enum in ENUMS:
-        lines.append(f"enum {enum.__name__}")
-        lines += [f"  {int(member)} {member.name}" for member in enum]
-    lines += [f"magic {name} {value:#x}" for name, value in MAGICS.items()]
-    return "\n".join(lines) + "\n"
+def _scalar(ctype: str) -> Any:
+    def field(
+        doc: str = "", *, at: int | None = None, fixed: bool = False, atomic: bool = False
+    ) -> Any:
+        return Field(ctype, doc, SIZES[ctype], at, fixed, atomic)
+
+    return field
 
 
-def layout_history() -> list[str]:
-    """Hashes of every layout ever released, oldest first, as 16 hexadecimal digits."""
-    return [str(h) for h in json.loads(HISTORY_PATH.read_text())]
+i64 = _scalar("i64")
+u32 = _scalar("u32")
+u16 = _scalar("u16")
+u8 = _scalar("u8")
+"""Fields of one number: what it means, and its byte if it is not the next one.  Small ones are
+zero-extended when read and truncated when written."""
 
 
-LAYOUT_HASH = int.from_bytes(hashlib.blake2b(layout_text().encode(), digest_size=8).digest())
-LAYOUT_VERSION = len(layout_history())
+def area(size_bytes: int, doc: str = "", *, at: int | None = None) -> Any:
+    """Bytes without a type of their own: the field reads as their address."""
+    return Field("", doc, size_bytes, at)
 
 
-def check_layout(layout_hash: int, where: str) -> None:
-    """Raise :class:`LayoutMismatch` unless ``layout_hash`` is this build's layout hash.
+class Layout(int):
+    """Base of the blocks' classes; see the module."""
 
-    ``where`` names the file or segment; the message says which side is older.
-    """
-    if layout_hash == LAYOUT_HASH:
-        return
-    history = layout_history()
-    text = f"{layout_hash:016x}"
-    if text in history:
-        age = f"it is older (layout {history.index(text) + 1}, this program has {len(history)})"
+    size_bytes: ClassVar[int] = 0
+    fields: ClassVar[dict[str, Field]] = {}
+    numba_type: ClassVar[Any] = None
+
+    def __init_subclass__(cls, size_bytes: int = 0, record: Record | None = None) -> None:
+        super().__init_subclass__()
+        if record is not None:
+            size_bytes = record.size_bytes
+            for of_record in record.fields:
+                ctype = WORDS.get(of_record.ctype, of_record.ctype)
+                at = record.offsets[of_record.name]
+                setattr(cls, of_record.name, Field(ctype, of_record.doc, SIZES[ctype], at))
+        fields = dict(cls.fields)
+        at = max((field.offset + field.size_bytes for field in fields.values()), default=0)
+        own = [(name, field) for name, field in vars(cls).items() if isinstance(field, Field)]
+        for name, field in own:
+            at = at if field.place is None else field.place
+            field = replace(field, name=name, offset=at)
+            align = SIZES.get(field.ctype, 1)
+            assert at % align == 0, f"{cls.__name__}.{name} at byte {at} is not aligned"
+            setattr(cls, name, field)
+            fields[name] = field
+            at += field.size_bytes
+        cls.fields = fields
+        cls.size_bytes = size_bytes or cls.size_bytes or at
+        end = max((f.offset + f.size_bytes for f in fields.values()), default=0)
+        assert end <= cls.size_bytes, f"{cls.__name__}: fields fill {end} of {cls.size_bytes} bytes"
+        cls.numba_type = AddressType(cls)
+        _declare(cls)
+
+    @classmethod
+    def of(cls, address: int) -> Self:
+        """``address`` for Python to call a kernel with: a plain ``int``, which numba takes twelve
+        times as fast as one of a class."""
+        return cast(Self, address)
+
+    @classmethod
+    def offset(cls, name: str) -> int:
+        """Byte of the block at which a field begins."""
+        return cls.fields[name].offset
+
+    @classmethod
+    def dtype(cls) -> np.dtype[Any]:
+        """The structured numpy dtype of the block."""
+        fields = cls.fields.values()
+        return np.dtype(
+            {
+                "names": [field.name for field in fields],
+                "formats": [NUMPY.get(field.ctype, f"V{field.size_bytes}") for field in fields],
+                "offsets": [field.offset for field in fields],
+                "itemsize": cls.size_bytes,
+            }
+        )
+
+    def dump(self) -> Iterator[tuple[str, int | bytes]]:
+        """The fields' names and values, of an area its bytes."""
+        for name, field in self.fields.items():
+            yield (
+                name,
+                getattr(self, name)
+                if field.ctype
+                else ctypes.string_at(int(self) + field.offset, field.size_bytes),
+            )
+
+
+class AddressType(types.Type):
+    """numba's type of a block's address: an int64 that has fields."""
+
+    def __init__(self, layout: type[Layout]) -> None:
+        self.layout = layout
+        super().__init__(name=f"{layout.__module__}.{layout.__qualname__}")
+
+    def can_convert_to(self, typingctx: Any, other: Any) -> Any:
+        if isinstance(other, AddressType) and issubclass(self.layout, other.layout):
+            return Conversion.safe
+        return Conversion.safe if other == types.int64 else None
+
+    def can_convert_from(self, typingctx: Any, other: Any) -> Any:
+        """From 0, which is no block, where a variable is either."""
+        return Conversion.safe if isinstance(other, types.Integer) else None
+
+    def unify(self, typingctx: Any, other: Any) -> Any:
+        return self if isinstance(other, types.Integer) else None
+
+
+@register_model(AddressType)
+class _Word(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, address: AddressType) -> None:
+        super().__init__(manager, address, ir.IntType(64))
+
+
+@lower_cast(AddressType, types.Integer)
+@lower_cast(AddressType, AddressType)
+def _same_word(context: Any, builder: Any, fromty: Any, toty: Any, value: Any) -> Any:
+    return value
+
+
+@lower_cast(types.Integer, AddressType)
+def _word(context: Any, builder: Any, fromty: Any, toty: Any, value: Any) -> Any:
+    return context.cast(builder, value, fromty, types.int64)
+
+
+@infer_getattr
+class _Fields(AttributeTemplate):
+    key = AddressType
+
+    def generic_resolve(self, value: Any, attr: Any) -> Any:  # type: ignore[override]
+        return types.int64 if attr in value.layout.fields else None
+
+
+def _pointer(builder: Any, address: Any, field: Field) -> tuple[Any, int]:
+    bits = 8 * field.size_bytes
+    at = builder.add(address, ir.Constant(ir.IntType(64), field.offset))
+    return builder.inttoptr(at, ir.IntType(bits).as_pointer()), bits
+
+
+@lower_getattr_generic(AddressType)
+def _read(context: Any, builder: Any, address: AddressType, value: Any, name: str) -> Any:
+    field = address.layout.fields[name]
+    if not field.ctype:
+        return builder.add(value, ir.Constant(ir.IntType(64), field.offset))
+    pointer, bits = _pointer(builder, value, field)
+    if field.is_atomic:
+        return builder.load_atomic(pointer, "acquire", bits // 8)
+    word = builder.load(pointer, align=bits // 8)
+    if field.is_fixed:
+        word.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return word if bits == 64 else builder.zext(word, ir.IntType(64))
+
+
+@lower_setattr_generic(AddressType)
+def _write(context: Any, builder: Any, signature: Any, args: Any, name: str) -> Any:
+    field = signature.args[0].layout.fields[name]
+    if not field.ctype:
+        raise TypeError(f"{name} is an area: store to its bytes")
+    pointer, bits = _pointer(builder, args[0], field)
+    word = args[1] if bits == 64 else builder.trunc(args[1], ir.IntType(bits))
+    if field.is_atomic:
+        builder.store_atomic(word, pointer, "release", bits // 8)
     else:
-        age = f"it is newer than this program (layout {len(history)}) or not of Open Outcry"
-    raise LayoutMismatch(f"{where} was written with layout {text}: {age}")
+        builder.store(word, pointer, align=bits // 8)
+
+
+@box(AddressType)
+def _to_python(address: AddressType, value: Any, c: Any) -> Any:
+    return c.pyapi.long_from_longlong(value)
+
+
+def _declare(layout: type[Layout]) -> None:
+    """Have kernels call the class as Python does."""
+    address = layout.numba_type
+
+    @type_callable(layout)
+    def of_address(context: Any) -> Any:
+        return lambda word: address if isinstance(word, types.Integer | AddressType) else None
+
+    @lower_builtin(layout, types.Integer)
+    @lower_builtin(layout, AddressType)
+    def cast(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.cast(builder, args[0], signature.args[0], types.int64)

@@ -2,14 +2,23 @@
 """A table of open orders by (instrument, order id), as the core's risk and the ledger each keep
 one: open addressing, entries of 4 words, as many of them as ``mask`` + 1, a power of two.
 
-An entry is its order id, META (the instrument in the lowest 16 bits; 0: the entry is free) and two
-words of whoever keeps the table.
 """
 
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Layout, i64
 from openoutcry.wire.memory import add_wrapping, load_i64, mul_wrapping, store_i64
 
-ORDER_ID, META, ENTRY_BYTES = 0, 8, 32
+
+class OpenOrder(Layout, size_bytes=32):
+    """An open order."""
+
+    order_id: int = i64("the client's")
+    meta: int = i64("instrument | participant << 16 | side << 32 | flags << 40; 0: a free entry")
+    leaves: int = i64("open lots")
+    price: int = i64("the price at which it counts")
+
+
+ENTRY_BYTES = OpenOrder.size_bytes
 HASH_FACTOR = 0x9E3779B97F4A7C15 - (1 << 64)
 
 
@@ -21,13 +30,13 @@ def home_of(mask: int, instrument: int, order_id: int) -> int:
 
 
 @kernel
-def find_entry(table: int, mask: int, instrument: int, order_id: int) -> int:
+def find_entry(table: int, mask: int, instrument: int, order_id: int) -> OpenOrder:
     """Address of the open order's entry, or of the free one where it would stand."""
     at = home_of(mask, instrument, order_id)
     while True:
-        entry = table + at * ENTRY_BYTES
-        meta = load_i64(entry + META)
-        same = load_i64(entry + ORDER_ID) == order_id and meta & 0xFFFF == instrument
+        entry = OpenOrder(table + at * ENTRY_BYTES)
+        meta = entry.meta
+        same = entry.order_id == order_id and meta & 0xFFFF == instrument
         if meta == 0 or same:
             return entry
         at = (at + 1) & mask
@@ -40,11 +49,11 @@ def erase_entry(table: int, mask: int, entry: int) -> None:
     at = free
     while True:
         at = (at + 1) & mask
-        other = table + at * ENTRY_BYTES
-        meta = load_i64(other + META)
+        other = OpenOrder(table + at * ENTRY_BYTES)
+        meta = other.meta
         if meta == 0:
             break
-        home = home_of(mask, meta & 0xFFFF, load_i64(other + ORDER_ID))
+        home = home_of(mask, meta & 0xFFFF, other.order_id)
         if (at - home) & mask >= (at - free) & mask:
             to = table + free * ENTRY_BYTES
             for word in range(0, ENTRY_BYTES, 8):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from openoutcry.wire.enums import PacketKind
-from openoutcry.wire.layout import LAYOUT_HASH
+from openoutcry.wire.layout_hash import LAYOUT_HASH
 from openoutcry.wire.records import (
     MAX_PACKET_RECORDS,
     ORDER_DTYPE,

@@ -33,91 +33,150 @@ import numpy.typing as npt
 
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.wire.enums import Phase
+from openoutcry.wire.layout import Layout, area, i64, u8, u32
 from openoutcry.wire.records import (
     INSTRUMENT_DTYPE,
     MAX_INSTRUMENTS,
     make_instruments,
 )
 
-# Header: byte offset of each int64 word.
-MAGIC = 0
-SIZE_BYTES = 8
-# Secret words of the id table's hash: see ids.py.
-ID_KEY = 16
-ID_MULTIPLIER = 24
-ID_MULTIPLIER_2 = 32
-ID_SPREAD = 40
-IS_SHARD = 48  # 1: other engines have the other instruments, see shards.py
-SHARES_AT = 56  # read when a level is shared in steps
-# Read by most commands.
-LAST_SYMBOL = 64
-LAST_INSTRUMENT = 72
-LAST_SEQ = 80
-EVENT_COUNT = 88
-OPEN_ORDERS = 96
-FREE_ORDER = 104
-FRESH_ORDERS = 112
-ORDER_CAPACITY = 120
-INSTRUMENTS_AT = 128
-ORDERS_AT = 136
-IDS_AT = 144
-ID_MASK = 152
-ID_LINKS_AT = 160
-PAGES_AT = 168
-LEVELS_AT = 176
-HINTS_AT = 184
-# Read when a page comes or goes, or the symbol changes.
-HINT_MASK = 192
-BRANCHES_AT = 200
-SYMBOLS_AT = 208
-SYMBOL_MASK = 216
-OPEN_PAGES = 224
-FREE_PAGE = 232
-FRESH_PAGES = 240
-PAGE_CAPACITY = 248
-FREE_BRANCH = 256
-FRESH_BRANCHES = 264
-INSTRUMENT_COUNT = 272
-# Read by the general path.
-EXTENSIONS_AT = 280
-FREE_EXTENSION = 288
-FRESH_EXTENSIONS = 296
-RULES_AT = 304
-EXPIRIES_AT = 312
-EXPIRY_COUNT = 320
-NOW_NS = 328
-EXTRA_EVENTS = 336  # bound on events beyond two an order: see event_bound.py
-EXTRA_CAPACITY = 344
-SHARD = 352
-WORST_EVENTS = 360  # scratch_records(order_capacity): no command causes more
-CHANGED_PAGES = 368  # since the state hash was asked for: first of the list, or END_OF_CHANGED
-CHANGED_INSTRUMENTS = 376  # the same of instruments; links are the instrument + 1
-DIGESTS_AT = 384
-COMMAND_COUNT = 392  # commands seen, another shard's among them; the current one's number
-# Of the current command, stale between commands: the general path keeps them here rather than
-# in the arguments of every function.
-NEXT_EVENT_AT = 400  # address at which the next event goes
-TRADE_PRICE = 408  # at which the taker trades with everybody; NO_PRICE: each maker's own
-CAUSE_SEQ = 416
-TAKER_ID = 424
-TAKER_WORD = 432  # tag of the taker's events
-TAKER_PRICE = 440
-TAKER_MODE = 448  # SelfTrade
-TOUCHED_FROM = 456  # instruments that a TIME, MASS_CANCEL or DISCONNECT touched lie in
-TOUCHED_TO = 464  # TOUCHED_FROM .. TOUCHED_TO - 1
-CROSS_FROM = 472  # from the lowest to the highest price that auction_price.py looks at
-LIST_CURSOR = 480  # the list iterator's next extension
-CROSS_VOLUME = 488  # result of auction_price.py
-CROSS_SURPLUS = 496
-CROSS_SIDE = 504
-AHEAD = 512  # of the batch at work: AHEAD_COMMANDS entries of 16 bytes, see commands/dispatch.py
+
+class ArenaHeader(Layout, size_bytes=1024):
+    """The header: offsets of the tables, counts, and what the command at work knows."""
+
+    magic: int = i64("ARENA_MAGIC")
+    size_bytes_: int = i64("size of the arena")
+    id_key: int = i64("secret word of the hash of ids (ids.py)", fixed=True)
+    id_multiplier: int = i64("the same", fixed=True)
+    id_multiplier_2: int = i64("the same", fixed=True)
+    id_spread: int = i64("the same", fixed=True)
+    is_shard: int = i64("1: other engines have the other instruments, see shards.py")
+    shares_at: int = i64("offset of the shares of a level that is shared out", fixed=True)
+    last_symbol: int = i64("symbol that was looked up last,")
+    last_instrument: int = i64("and its instrument")
+    last_seq: int = i64("last command")
+    event_count: int = i64("events so far")
+    open_orders: int = i64("open orders")
+    free_order: int = i64("first free slot, 0: none")
+    fresh_orders: int = i64("first slot that was never used")
+    order_capacity: int = i64("slots")
+    instruments_at: int = i64("offset of the instruments", fixed=True)
+    orders_at: int = i64("offset of the orders' slots", fixed=True)
+    ids_at: int = i64("offset of the table of ids", fixed=True)
+    id_mask: int = i64("its entries, less one", fixed=True)
+    id_links_at: int = i64("offset of the links of its chains", fixed=True)
+    pages_at: int = i64("offset of the pages", fixed=True)
+    levels_at: int = i64("offset of the levels", fixed=True)
+    hints_at: int = i64("offset of the hints", fixed=True)
+    hint_mask: int = i64("hints, less one", fixed=True)
+    branches_at: int = i64("offset of the branches", fixed=True)
+    symbols_at: int = i64("offset of the table of symbols")
+    symbol_mask: int = i64("its entries, less one")
+    open_pages: int = i64("pages in use")
+    free_page: int = i64("first free page, 0: none")
+    fresh_pages: int = i64("first page that was never used")
+    page_capacity: int = i64("pages")
+    free_branch: int = i64("first free branch, 0: none")
+    fresh_branches: int = i64("first branch that was never used")
+    instrument_count: int = i64("instruments")
+    extensions_at: int = i64("offset of the extensions")
+    free_extension: int = i64("first free extension, 0: none")
+    fresh_extensions: int = i64("first extension that was never used")
+    rules_at: int = i64("offset of the instrument table as it was given")
+    expiries_at: int = i64("offset of the heap of expiries")
+    expiry_count: int = i64("entries of the heap")
+    now_ns: int = i64("sequenced time, ns since the epoch")
+    extra_events: int = i64("bound on events beyond two an order: see event_bound.py")
+    extra_capacity: int = i64("most that it may be")
+    shard: int = i64("number of the shard")
+    worst_events: int = i64("scratch_records(order_capacity): no command causes more")
+    changed_pages: int = i64(
+        "first page changed since the state hash was last taken, or END_OF_CHANGED"
+    )
+    changed_instruments: int = i64("the same of instruments; links are the instrument + 1")
+    digests_at: int = i64("offset of the parts of the last state hash")
+    command_count: int = i64("commands seen, another shard's among them; the current one's number")
+    next_event_at: int = i64("address at which the next event is written")
+    trade_price: int = i64(
+        "price at which the taker trades with all makers; NO_PRICE: each maker's own"
+    )
+    cause_seq: int = i64("the command at work")
+    taker_id: int = i64("its order id")
+    taker_word: int = i64("tag of the taker's events")
+    taker_price: int = i64("its limit price")
+    taker_mode: int = i64("its SelfTrade")
+    touched_from: int = i64(
+        "first instrument that the TIME, MASS_CANCEL or DISCONNECT at work touched"
+    )
+    touched_to: int = i64("instrument after the last one")
+    cross_from: int = i64("lowest price that auction_price.py looks at")
+    list_cursor: int = i64("next extension of the list iterator")
+    cross_volume: int = i64("result of auction_price.py: volume,")
+    cross_surplus: int = i64("surplus,")
+    cross_side: int = i64("and its side")
+    ahead: int = area(
+        256, "of the batch at work: AHEAD_COMMANDS entries of 16 bytes, see commands/dispatch.py"
+    )
+    cross_to: int = i64("highest price that auction_price.py looks at")
+    taker_has_budget: int = i64("1 while an order for a budget takes, see matching/budget.py")
+    taker_budget: int = i64("what is left of the budget")
+    taker_unpriced: int = i64("1: a market order, whose limit is no price of its own")
+    waiting_price: int = i64(
+        "price at which the taker trades with waiting market orders, see matching/waiting.py"
+    )
+    restated: int = area(64, "a REPLACE with OPEN_KNOWN as it would be without", at=832)
+
+
+HEADER_BYTES = ArenaHeader.size_bytes
+MAGIC = ArenaHeader.offset("magic")
+SIZE_BYTES = ArenaHeader.offset("size_bytes_")
+ID_KEY = ArenaHeader.offset("id_key")
+ID_MULTIPLIER = ArenaHeader.offset("id_multiplier")
+ID_MULTIPLIER_2 = ArenaHeader.offset("id_multiplier_2")
+ID_SPREAD = ArenaHeader.offset("id_spread")
+SHARES_AT = ArenaHeader.offset("shares_at")
+LAST_SEQ = ArenaHeader.offset("last_seq")
+EVENT_COUNT = ArenaHeader.offset("event_count")
+OPEN_ORDERS = ArenaHeader.offset("open_orders")
+FREE_ORDER = ArenaHeader.offset("free_order")
+FRESH_ORDERS = ArenaHeader.offset("fresh_orders")
+ORDER_CAPACITY = ArenaHeader.offset("order_capacity")
+INSTRUMENTS_AT = ArenaHeader.offset("instruments_at")
+ORDERS_AT = ArenaHeader.offset("orders_at")
+IDS_AT = ArenaHeader.offset("ids_at")
+ID_MASK = ArenaHeader.offset("id_mask")
+ID_LINKS_AT = ArenaHeader.offset("id_links_at")
+PAGES_AT = ArenaHeader.offset("pages_at")
+LEVELS_AT = ArenaHeader.offset("levels_at")
+HINTS_AT = ArenaHeader.offset("hints_at")
+BRANCHES_AT = ArenaHeader.offset("branches_at")
+SYMBOLS_AT = ArenaHeader.offset("symbols_at")
+SYMBOL_MASK = ArenaHeader.offset("symbol_mask")
+OPEN_PAGES = ArenaHeader.offset("open_pages")
+FREE_PAGE = ArenaHeader.offset("free_page")
+FRESH_PAGES = ArenaHeader.offset("fresh_pages")
+PAGE_CAPACITY = ArenaHeader.offset("page_capacity")
+FREE_BRANCH = ArenaHeader.offset("free_branch")
+FRESH_BRANCHES = ArenaHeader.offset("fresh_branches")
+INSTRUMENT_COUNT = ArenaHeader.offset("instrument_count")
+EXTENSIONS_AT = ArenaHeader.offset("extensions_at")
+FREE_EXTENSION = ArenaHeader.offset("free_extension")
+FRESH_EXTENSIONS = ArenaHeader.offset("fresh_extensions")
+RULES_AT = ArenaHeader.offset("rules_at")
+EXPIRIES_AT = ArenaHeader.offset("expiries_at")
+EXPIRY_COUNT = ArenaHeader.offset("expiry_count")
+NOW_NS = ArenaHeader.offset("now_ns")
+EXTRA_EVENTS = ArenaHeader.offset("extra_events")
+EXTRA_CAPACITY = ArenaHeader.offset("extra_capacity")
+WORST_EVENTS = ArenaHeader.offset("worst_events")
+CHANGED_PAGES = ArenaHeader.offset("changed_pages")
+DIGESTS_AT = ArenaHeader.offset("digests_at")
+COMMAND_COUNT = ArenaHeader.offset("command_count")
+NEXT_EVENT_AT = ArenaHeader.offset("next_event_at")
+AHEAD = ArenaHeader.offset("ahead")
+RESTATED = ArenaHeader.offset("restated")
+
 AHEAD_COMMANDS = 16
-CROSS_TO = 768
-TAKER_HAS_BUDGET = 776  # 1 while an order for a budget takes, see matching/budget.py
-TAKER_BUDGET = 784  # what is left of it
-TAKER_UNPRICED = 792  # 1: a market order, whose limit is no price of its own
-WAITING_PRICE = 800  # at which the taker trades with waiting market orders, see matching/waiting.py
-RESTATED = 832  # a REPLACE with OPEN_KNOWN as it would be without
 # The lists of owners.py: no state.
 NOTED_SLOTS = 896  # first of those taken since the lists were last read; 0: none
 ENTERED_ORDERS = 904  # of FRESH_ORDERS, as many are entered or among the noted ones
@@ -129,7 +188,6 @@ OWNERS_AT = 944
 OWNER_MASK = 952
 GROUP_IDS_AT = 960
 SWEEP_AT = 968
-HEADER_BYTES = 1024
 TRANSIENT = NEXT_EVENT_AT
 """From here to the header's end nothing is state."""
 
@@ -145,38 +203,66 @@ TRIGGERS = 8
 """The triggers of sell stops are a book of bids, those of buy stops one of asks: the next to be
 elected is the best."""
 WHICH = 14
-# First line: all that a plain command on a plain instrument looks at.
-MODE = 0
-LAST_PRICE = 8
-MIN_QTY = 16
-MAX_QTY = 24
-MIN_PRICE = 32
-MAX_PRICE = 40
-REFERENCE = 48
-PHASE = 56  # u8
-CALLED = 57  # u8: a call phase has not been uncrossed yet
-AUCTION_EXTENSIONS = 58  # u8: how often the auction was put off
-TOUCHED = 59  # u8: by the TIME, MASS_CANCEL or DISCONNECT at work
-INSTRUMENT_CHANGED = 60  # u32, next in the list of changed ones; 0: it is not in it
-# Behind the books (bytes 64 to 319).
-CASCADED_LAST = 320  # what elects stops at the last cascade; NO_PRICE: check all stops
-PEGGED_BID = 328  # best displayed prices by which the pegs are priced, or NO_PRICE
-PEGGED_ASK = 336
-INDICATIVE_PRICE = 344  # last published
-INDICATIVE_VOLUME = 352
-INDICATIVE_SURPLUS = 360
-INDICATIVE_SIDE = 368
-LISTS = 376  # head and tail (u32 each) of PEG_LIST, TRAILING_LIST and AUCTION_LIST
+
+
+class InstrumentState(Layout, size_bytes=512):
+    """An instrument: sixteen entries of 32 bytes; the first line is all that a plain command looks
+    at."""
+
+    mode: int = i64("0 exactly when a plain command needs nothing but the displayed book")
+    last_price: int = i64("last price, NO_PRICE: none")
+    min_qty: int = i64("smallest quantity")
+    max_qty: int = i64("largest quantity")
+    min_price: int = i64("lowest price")
+    max_price: int = i64("highest price")
+    reference: int = i64("reference price before the first trade")
+    phase: int = u8("Phase")
+    called: int = u8("1: a call phase has not been uncrossed yet")
+    auction_extensions: int = u8("how often the auction was put off")
+    touched: int = u8("1: by the TIME, MASS_CANCEL or DISCONNECT at work")
+    changed: int = u32("next in the list of changed instruments; 0: it is not in it")
+    cascaded_last: int = i64(
+        "price that elected stops at the last cascade; NO_PRICE: check all stops", at=320
+    )
+    pegged_bid: int = i64("best displayed bid by which the pegs are priced, or NO_PRICE")
+    pegged_ask: int = i64("and the best ask")
+    indicative_price: int = i64("price last published in a call")
+    indicative_volume: int = i64("and its volume,")
+    indicative_surplus: int = i64("surplus")
+    indicative_side: int = i64("and side")
+    lists: int = area(24, "head and tail (u32 each) of PEG_LIST, TRAILING_LIST and AUCTION_LIST")
+    stop_count: int = i64("waiting stops, trailing ones among them")
+    all_or_none_count: int = i64("open all-or-none orders")
+    peg_count: int = i64("open pegs")
+    trailing_count: int = i64("waiting trailing stops")
+    order_count: int = i64("open orders, in pro-rata instruments only")
+    iceberg_count: int = i64("open icebergs")
+    call_from: int = i64("only bids from here up can change what was published in the call")
+    call_to: int = i64("and asks from here down")
+
+
+MODE = InstrumentState.offset("mode")
+LAST_PRICE = InstrumentState.offset("last_price")
+MIN_QTY = InstrumentState.offset("min_qty")
+MAX_QTY = InstrumentState.offset("max_qty")
+REFERENCE = InstrumentState.offset("reference")
+PHASE = InstrumentState.offset("phase")
+INSTRUMENT_CHANGED = InstrumentState.offset("changed")
+CASCADED_LAST = InstrumentState.offset("cascaded_last")
+PEGGED_BID = InstrumentState.offset("pegged_bid")
+PEGGED_ASK = InstrumentState.offset("pegged_ask")
+INDICATIVE_PRICE = InstrumentState.offset("indicative_price")
+LISTS = InstrumentState.offset("lists")
+STOP_COUNT = InstrumentState.offset("stop_count")
+ALL_OR_NONE_COUNT = InstrumentState.offset("all_or_none_count")
+PEG_COUNT = InstrumentState.offset("peg_count")
+TRAILING_COUNT = InstrumentState.offset("trailing_count")
+ORDER_COUNT = InstrumentState.offset("order_count")
+ICEBERG_COUNT = InstrumentState.offset("iceberg_count")
+CALL_FROM = InstrumentState.offset("call_from")
+
 PEG_LIST, TRAILING_LIST, AUCTION_LIST = 0, 8, 16
 WAITING_BUYS, WAITING_SELLS = 88, 96  # market orders that wait, oldest first: bytes 464 to 479
-STOP_COUNT = 400  # int64 words from here: waiting stops, trailing ones among them
-ALL_OR_NONE_COUNT = 408
-PEG_COUNT = 416
-TRAILING_COUNT = 424
-ORDER_COUNT = 432  # kept in pro-rata instruments only
-ICEBERG_COUNT = 440
-CALL_FROM = 448  # only bids from here up and asks from CALL_TO down can change what was published
-CALL_TO = 456
 # MODE is 0 exactly when a plain command needs nothing but the displayed book.
 MODE_RULES = 1  # steps, lots, bands, pro-rata or MARKET_WAITS: for ever
 MODE_PHASE = 2  # not CONTINUOUS
@@ -188,18 +274,38 @@ MODE_SPECIAL = 1 << 8  # added for every open order that has an extension
 
 # Book: one side of one kind.
 BOOK_BYTES = 32
-BOOK_BEST_KEY = 0
-BOOK_BEST_LEVEL = 8
-BOOK_ROOT = 12
+
+
+class BookSide(Layout, size_bytes=32):
+    """One side of one kind of an instrument's orders."""
+
+    best_key: int = i64("key of the best level")
+    best_level: int = u32("the best level, 0: none")
+    root: int = u32("root of the index of its pages")
+
 
 # Order slot.
 ORDER_SLOT_BYTES = 32
-SLOT_ID = 0
-SLOT_QTY = 8  # of an iceberg: what it shows
-SLOT_NEXT = 16  # towards the back of the queue; links the free slots too
-SLOT_PREV = 20
-SLOT_LEVEL = 24  # 0: it waits in no level, which only an order with an extension can
-SLOT_OWNER = 28  # participant | flags, or EXTENDED | extension
+
+
+class OrderSlot(Layout, size_bytes=32):
+    """An order."""
+
+    id: int = i64("order id")
+    qty: int = i64("open lots; of an iceberg: what it shows")
+    next: int = u32("next slot towards the back of the queue; links the free slots too")
+    prev: int = u32("slot before it")
+    level: int = u32("its level; 0: it waits in none, which only an order with an extension can")
+    owner: int = u32("participant | flags, or EXTENDED | extension")
+
+
+SLOT_ID = OrderSlot.offset("id")
+SLOT_QTY = OrderSlot.offset("qty")
+SLOT_NEXT = OrderSlot.offset("next")
+SLOT_PREV = OrderSlot.offset("prev")
+SLOT_LEVEL = OrderSlot.offset("level")
+SLOT_OWNER = OrderSlot.offset("owner")
+
 FLAG_POST_ONLY = 1
 FLAG_GTC = 2
 SLOT_POST_ONLY = FLAG_POST_ONLY << 16
@@ -214,26 +320,57 @@ EXTENSION_MASK = SLOT_NOTED - 1
 
 # Extension: all of an order that is more than a DAY or GTC limit.
 EXTENSION_BYTES = 128
-EXT_OWNER = 0  # participant | flags, as in a plain order's slot
-EXT_TYPE = 4  # u8, OrderType; a stop that was elected or a market order that was converted: LIMIT
-EXT_TIF = 5  # u8, TimeInForce
-EXT_MODE = 6  # u8, SelfTrade
-EXT_SIDE = 7  # u8, Side
-EXT_INSTRUMENT = 8  # u32
-EXT_SLOT = 12  # u32
-EXT_PRICE = 16  # limit; MARKET types: the book price; STOP and trailing: 0
-EXT_RESERVE = 24  # iceberg: open but not shown
-EXT_DISPLAY = 32  # iceberg: slice from the next refresh on
-EXT_TRIGGER = 40  # stops; NO_PRICE: a trailing one that waits for its first trade
-EXT_AUX = 48  # trailing: distance and step as sent; pegs: offset
-EXT_EXPIRY_NS = 56
-EXT_EXPIRY_NUMBER = 64  # number of the command that gave it its expiry: the earlier goes first
-EXT_ARRIVAL = 72  # number of its NEW, or the REPLACE that lost it its place
-EXT_NEXT = 80  # u32, in its instrument's list; links the free ones too
-EXT_PREV = 84  # u32
-EXT_HEAP = 88  # u32, its place in the heap of expiries, from 1; 0: it has none
-EXT_SLICES = 92  # u32, iceberg: most slices it can have shown before it is gone
-EXT_LIST = 96  # u32, offset of the list it is in plus 1; 0: none
+
+
+class Extension(Layout, size_bytes=128):
+    """All of an order that is more than a DAY or GTC limit."""
+
+    owner: int = u32("participant | flags, as in a plain order's slot")
+    type: int = u8("OrderType; a stop that was elected or a market order that was converted: LIMIT")
+    tif: int = u8("TimeInForce")
+    mode: int = u8("SelfTrade")
+    side: int = u8("Side")
+    instrument: int = u32("its instrument")
+    slot: int = u32("its slot")
+    price: int = i64("limit; MARKET types: the book price; STOP and trailing: 0")
+    reserve: int = i64("iceberg: lots open but not shown")
+    display: int = i64("iceberg: slice from the next refresh on")
+    trigger: int = i64(
+        "stops: trigger price; NO_PRICE: a trailing one that waits for its first trade"
+    )
+    aux: int = i64("trailing: distance and step as sent; pegs: offset")
+    expiry_ns: int = i64("when it expires")
+    expiry_number: int = i64(
+        "number of the command that gave it its expiry: the earlier goes first"
+    )
+    arrival: int = i64("number of its NEW, or of the REPLACE that lost it its place")
+    next: int = u32("next in its instrument's list; links the free ones too")
+    prev: int = u32("the one before")
+    heap: int = u32("its place in the heap of expiries, from 1; 0: it has none")
+    slices: int = u32("iceberg: most slices it can have shown before it is gone")
+    list: int = u32("offset of the list that it is in plus 1; 0: none")
+
+
+EXT_OWNER = Extension.offset("owner")
+EXT_TYPE = Extension.offset("type")
+EXT_TIF = Extension.offset("tif")
+EXT_MODE = Extension.offset("mode")
+EXT_SIDE = Extension.offset("side")
+EXT_INSTRUMENT = Extension.offset("instrument")
+EXT_SLOT = Extension.offset("slot")
+EXT_PRICE = Extension.offset("price")
+EXT_RESERVE = Extension.offset("reserve")
+EXT_DISPLAY = Extension.offset("display")
+EXT_TRIGGER = Extension.offset("trigger")
+EXT_EXPIRY_NS = Extension.offset("expiry_ns")
+EXT_EXPIRY_NUMBER = Extension.offset("expiry_number")
+EXT_ARRIVAL = Extension.offset("arrival")
+EXT_NEXT = Extension.offset("next")
+EXT_PREV = Extension.offset("prev")
+EXT_HEAP = Extension.offset("heap")
+EXT_SLICES = Extension.offset("slices")
+EXT_LIST = Extension.offset("list")
+
 
 # A slot's row in the lists of owners.py.
 OWNED_BYTES = 16
@@ -261,30 +398,62 @@ ID_LINK_BYTES = 4
 
 # Page; level index = page * 64 + the key's low six bits.
 PAGE_BYTES = 32
-PAGE_BITMAP = 0
-PAGE_NUMBER = 8
-PAGE_PARENT = 16
-PAGE_BOOK = 20
-PAGE_NEXT_FREE = 24
-PAGE_CHANGED = 28  # next in the list of changed pages; 0: it is not in it.  Closed ones stay in it.
+
+
+class Page(Layout, size_bytes=32):
+    """64 consecutive keys; a level's index is page * 64 + the key's low six bits."""
+
+    bitmap: int = i64("keys that have orders")
+    number: int = i64("key >> 6, plus PAGE_BIAS")
+    parent: int = u32("branch above it")
+    book: int = u32("its book")
+    next_free: int = u32("next free page")
+    changed: int = u32(
+        "next in the list of changed pages, where a closed page stays; 0: it is not in it"
+    )
+
+
+PAGE_BITMAP = Page.offset("bitmap")
+PAGE_CHANGED = Page.offset("changed")
+
 END_OF_CHANGED = 0xFFFFFFFF
 NO_BOOK = 0xFFFFFFFF
 PAGE_LEVELS = 64
 PAGE_BIAS = 1 << 57  # added to key >> 6, so that page numbers are 0 .. 2**58 - 1
 
 LEVEL_BYTES = 16
-LEVEL_HEAD = 0
-LEVEL_TAIL = 4
-LEVEL_TOTAL = 8
+
+
+class Level(Layout, size_bytes=16):
+    """A queue of orders at one price."""
+
+    head: int = u32("slot of its first order")
+    tail: int = u32("slot of its last order")
+    total: int = i64("lots of the queue")
+
+
+LEVEL_HEAD = Level.offset("head")
+LEVEL_TAIL = Level.offset("tail")
+LEVEL_TOTAL = Level.offset("total")
+
 
 # Branch; a child is a page, or a branch if its top bit is set.
 BRANCH_BYTES = 320
-BRANCH_BITMAP = 0
-BRANCH_PREFIX = 8
-BRANCH_PARENT = 16
-BRANCH_SHIFT = 20
-BRANCH_NEXT_FREE = 24
-BRANCH_CHILDREN = 64
+
+
+class Branch(Layout, size_bytes=320):
+    """An inner node of the index; a child is a page, or a branch if its top bit is set."""
+
+    bitmap: int = i64("children that there are")
+    prefix: int = i64("bits that its pages share")
+    parent: int = u32("branch above it")
+    shift: int = u32("of the bits by which its children differ")
+    next_free: int = u32("next free branch")
+    children: int = area(256, "64 children, u32", at=64)
+
+
+BRANCH_CHILDREN = Branch.offset("children")
+
 IS_BRANCH = 1 << 31
 
 # What the state hash last knew: the sum, then each page, then each instrument; then room to write a
@@ -293,8 +462,14 @@ DIGEST_BYTES = 16
 FOLD_ROOM_BYTES = 128
 
 SYMBOL_ENTRY_BYTES = 16
-ENTRY_SYMBOL = 0
-ENTRY_INSTRUMENT = 8  # instrument + 1; 0 is an empty entry
+
+
+class SymbolEntry(Layout, size_bytes=16):
+    """An entry of the table of symbols."""
+
+    symbol: int = i64("as it is in a record")
+    instrument: int = i64("instrument + 1; 0: an empty entry")
+
 
 GOLDEN = -7046029254386353131
 """2**64 / golden ratio, as a signed word: Fibonacci hashing."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
-from openoutcry.matcher.book.arena import Arena
+from openoutcry.matcher.book.arena import Arena, ArenaHeader, SymbolEntry
 from openoutcry.matcher.book.levels import instrument_addr, page_addr, slot_addr, touch_instrument
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.event_bound import COMMAND_EVENTS, extra_capacity
@@ -21,26 +21,15 @@ from openoutcry.wire.memory import (
     add_wrapping,
     copy64,
     count_leading_zeros,
-    load_i64,
-    load_u8,
     mul_wrapping,
     not_inlined,
     store_i64,
-    store_u8,
-    store_u32,
 )
-from openoutcry.wire.records import INSTRUMENT, MAX_INSTRUMENTS, MAX_VALUE, NO_PRICE, RECORD_BYTES
+from openoutcry.wire.record_blocks import InstrumentRecord
+from openoutcry.wire.records import MAX_INSTRUMENTS, MAX_VALUE, NO_PRICE, RECORD_BYTES
 
 CALL_BITS = sum(1 << phase for phase in layout.CALL_PHASES)
 PRICE_TIME = int(Allocation.PRICE_TIME)
-RULE_SYMBOL = INSTRUMENT.offsets["symbol"]
-RULE_MIN_QTY = INSTRUMENT.offsets["min_qty_lots"]
-RULE_MAX_QTY = INSTRUMENT.offsets["max_qty_lots"]
-RULE_MIN_PRICE = INSTRUMENT.offsets["min_price_ticks"]
-RULE_MAX_PRICE = INSTRUMENT.offsets["max_price_ticks"]
-RULE_REFERENCE = INSTRUMENT.offsets["reference_price_ticks"]
-RULE_PHASE = INSTRUMENT.offsets["initial_phase"]
-RULE_BAND_STEP = INSTRUMENT.offsets["band1_step_ticks"]
 LEAST_ID_ENTRIES = 1 << 13
 MAX_HINTS = 1 << 16
 """256 KiB, of which only what open pages lead to is ever touched."""
@@ -62,7 +51,13 @@ def new_arena(
     _require_integer("id_key", id_key, 0, MAX_VALUE)
     count = len(instruments)
     arena = zeroed(arena_bytes(count, order_capacity, level_pages))
-    lay_out(arena.ctypes.data, instruments.ctypes.data, count, order_capacity, level_pages)
+    lay_out(
+        ArenaHeader.of(arena.ctypes.data),
+        instruments.ctypes.data,
+        count,
+        order_capacity,
+        level_pages,
+    )
     keep_id_key(arena.ctypes.data, id_key)
     return arena
 
@@ -95,26 +90,30 @@ def arena_bytes(instrument_count: int, order_capacity: int, level_pages: int) ->
 
 @kernel
 def lay_out(
-    arena: int, instruments: int, instrument_count: int, order_capacity: int, level_pages: int
+    arena: ArenaHeader,
+    instruments: int,
+    instrument_count: int,
+    order_capacity: int,
+    level_pages: int,
 ) -> int:
     """Make memory of zeros at ``arena``, :func:`arena_bytes` long, an empty book for the table at
     ``instruments``.  Returns 0, or the number from 1 of a row whose symbol was there before."""
-    store_i64(arena + layout.MAGIC, layout.ARENA_MAGIC)
+    arena.magic = layout.ARENA_MAGIC
     size = place_tables(arena, instrument_count, order_capacity, level_pages)
-    store_i64(arena + layout.SIZE_BYTES, size)
-    store_i64(arena + layout.ORDER_CAPACITY, order_capacity)
-    store_i64(arena + layout.PAGE_CAPACITY, level_pages)
-    store_i64(arena + layout.ID_MASK, id_entries(instrument_count, order_capacity) - 1)
-    store_i64(arena + layout.HINT_MASK, hint_entries(level_pages) - 1)
+    arena.size_bytes_ = size
+    arena.order_capacity = order_capacity
+    arena.page_capacity = level_pages
+    arena.id_mask = id_entries(instrument_count, order_capacity) - 1
+    arena.hint_mask = hint_entries(level_pages) - 1
     store_i64(arena + layout.OWNER_MASK, owner_entries(order_capacity) - 1)
-    store_i64(arena + layout.SYMBOL_MASK, symbol_entries(instrument_count) - 1)
-    store_i64(arena + layout.INSTRUMENT_COUNT, instrument_count)
+    arena.symbol_mask = symbol_entries(instrument_count) - 1
+    arena.instrument_count = instrument_count
     extra = extra_events(order_capacity)
-    store_i64(arena + layout.EXTRA_CAPACITY, extra)
-    store_i64(arena + layout.WORST_EVENTS, 2 * order_capacity + extra + COMMAND_EVENTS)
+    arena.extra_capacity = extra
+    arena.worst_events = 2 * order_capacity + extra + COMMAND_EVENTS
     keep_id_key(arena, 0)
-    store_i64(arena + layout.CHANGED_PAGES, layout.END_OF_CHANGED)
-    store_i64(arena + layout.CHANGED_INSTRUMENTS, layout.END_OF_CHANGED)
+    arena.changed_pages = layout.END_OF_CHANGED
+    arena.changed_instruments = layout.END_OF_CHANGED
     return enter_table(arena, instruments, instrument_count)
 
 
@@ -130,7 +129,7 @@ def keep_id_key(arena: int, key: int) -> None:
 
 
 @kernel_outlined
-def enter_table(arena: int, instruments: int, instrument_count: int) -> int:
+def enter_table(arena: ArenaHeader, instruments: int, instrument_count: int) -> int:
     """Every instrument as it is before the first command; returns what :func:`lay_out` does.
 
     What it calls loads the header's words as ones that are never written, so it is kept apart from
@@ -138,14 +137,14 @@ def enter_table(arena: int, instruments: int, instrument_count: int) -> int:
     """
     not_inlined()
     # Page 0 belongs to no book, so that nothing is ever found in it.
-    store_u32(page_addr(arena, 0) + layout.PAGE_BOOK, layout.NO_BOOK)
-    store_u32(slot_addr(arena, 0) + layout.SLOT_OWNER, layout.SLOT_NOTED)
+    page_addr(arena, 0).book = layout.NO_BOOK
+    slot_addr(arena, 0).owner = layout.SLOT_NOTED
     for instrument in range(instrument_count):
-        rules = instruments + instrument * const.RULE_BYTES
+        rules = InstrumentRecord(instruments + instrument * const.RULE_BYTES)
         for offset in range(0, const.RULE_BYTES, RECORD_BYTES):
-            to = arena + load_i64(arena + layout.RULES_AT) + instrument * const.RULE_BYTES
+            to = arena + arena.rules_at + instrument * const.RULE_BYTES
             copy64(to + offset, rules + offset)
-        if not enter_symbol(arena, instrument, load_i64(rules + RULE_SYMBOL)):
+        if not enter_symbol(arena, instrument, rules.symbol):
             return instrument + 1
         enter_instrument(arena, instrument, rules)
     return 0
@@ -216,29 +215,29 @@ def power_of_two(at_least: int) -> int:
 
 
 @kernel_outlined
-def enter_symbol(arena: int, instrument: int, symbol: int) -> bool:
+def enter_symbol(arena: ArenaHeader, instrument: int, symbol: int) -> bool:
     """Let the symbol's eight bytes lead to the instrument; False if they lead to another."""
-    table = arena + load_i64(arena + layout.SYMBOLS_AT)
-    mask = load_i64(arena + layout.SYMBOL_MASK)
+    table = arena + arena.symbols_at
+    mask = arena.symbol_mask
     at = (mul_wrapping(symbol, layout.GOLDEN) >> 40) & mask
-    while load_i64(table + at * layout.SYMBOL_ENTRY_BYTES + layout.ENTRY_INSTRUMENT) != 0:
-        if load_i64(table + at * layout.SYMBOL_ENTRY_BYTES + layout.ENTRY_SYMBOL) == symbol:
+    while SymbolEntry(table + at * layout.SYMBOL_ENTRY_BYTES).instrument != 0:
+        if SymbolEntry(table + at * layout.SYMBOL_ENTRY_BYTES).symbol == symbol:
             return False
         at = (at + 1) & mask
-    store_i64(table + at * layout.SYMBOL_ENTRY_BYTES + layout.ENTRY_SYMBOL, symbol)
-    store_i64(table + at * layout.SYMBOL_ENTRY_BYTES + layout.ENTRY_INSTRUMENT, instrument + 1)
+    SymbolEntry(table + at * layout.SYMBOL_ENTRY_BYTES).symbol = symbol
+    SymbolEntry(table + at * layout.SYMBOL_ENTRY_BYTES).instrument = instrument + 1
     return True
 
 
 @kernel_outlined
-def enter_instrument(arena: int, instrument: int, rules: int) -> None:
+def enter_instrument(arena: ArenaHeader, instrument: int, rules: InstrumentRecord) -> None:
     """The state of an instrument before the first command; the state hash has yet to see it."""
     state = instrument_addr(arena, instrument)
-    store_i64(state + layout.MIN_QTY, load_i64(rules + RULE_MIN_QTY))
-    store_i64(state + layout.MAX_QTY, load_i64(rules + RULE_MAX_QTY))
-    store_i64(state + layout.MIN_PRICE, load_i64(rules + RULE_MIN_PRICE))
-    store_i64(state + layout.MAX_PRICE, load_i64(rules + RULE_MAX_PRICE))
-    store_i64(state + layout.REFERENCE, load_i64(rules + RULE_REFERENCE))
+    state.min_qty = rules.min_qty_lots
+    state.max_qty = rules.max_qty_lots
+    state.min_price = rules.min_price_ticks
+    state.max_price = rules.max_price_ticks
+    state.reference = rules.reference_price_ticks
     for word in (
         layout.LAST_PRICE,
         layout.CASCADED_LAST,
@@ -248,23 +247,23 @@ def enter_instrument(arena: int, instrument: int, rules: int) -> None:
         layout.CALL_FROM,
     ):
         store_i64(state + word, NO_PRICE)
-    store_i64(state + layout.CALL_TO, MAX_VALUE)
-    phase = load_u8(rules + RULE_PHASE)
-    store_u8(state + layout.PHASE, phase)
-    store_u8(state + layout.CALLED, (CALL_BITS >> phase) & 1)
+    state.call_to = MAX_VALUE
+    phase = rules.initial_phase
+    state.phase = phase
+    state.called = (CALL_BITS >> phase) & 1
     mode = 0
     if (
-        load_i64(rules + const.RULE_PRICE_STEP) != 1
-        or load_i64(rules + RULE_BAND_STEP) != 0
-        or load_i64(rules + const.RULE_QTY_STEP) != 1
-        or load_i64(rules + const.RULE_MARKET_BAND) != 0
-        or load_u8(rules + const.RULE_ALLOCATION) != PRICE_TIME
-        or load_u8(rules + const.RULE_OPTIONS) & const.MARKET_WAITS != 0
+        rules.price_step_ticks != 1
+        or rules.band1_step_ticks != 0
+        or rules.qty_step_lots != 1
+        or rules.market_band_ticks != 0
+        or rules.allocation != PRICE_TIME
+        or rules.options & const.MARKET_WAITS != 0
     ):
         mode |= layout.MODE_RULES
-    if load_u8(rules + const.RULE_ALLOCATION) == const.STEPS:
+    if rules.allocation == const.STEPS:
         mode |= layout.MODE_STEPS
     if phase != const.CONTINUOUS:
         mode |= layout.MODE_PHASE
-    store_i64(state + layout.MODE, mode)
+    state.mode = mode
     touch_instrument(arena, instrument)

@@ -15,11 +15,10 @@ deletion): 6 ns less a command, and a third of the memory.
 """
 
 import openoutcry.matcher.book.arena as layout
+from openoutcry.matcher.book.arena import ArenaHeader, OrderSlot
 from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import (
     add_wrapping,
-    load_fixed,
-    load_i64,
     load_u32,
     mul_wrapping,
     prefetch,
@@ -30,34 +29,34 @@ BLOCK_BITS = 10
 
 
 @kernel
-def id_home(arena: int, instrument: int, order_id: int) -> int:
+def id_home(arena: ArenaHeader, instrument: int, order_id: int) -> int:
     """Entry of the chain that has this id, before the mask.
 
     ID_SPREAD is odd, so its multiples differ for every instrument in a table of a power of two
     with more entries than instruments: the same id is in a different chain in every instrument, and
     within a chain the id alone identifies the order.
     """
-    block = (order_id >> BLOCK_BITS) ^ load_fixed(arena + layout.ID_KEY)
-    block = mul_wrapping(block, load_fixed(arena + layout.ID_MULTIPLIER))
-    block = mul_wrapping(block ^ (block >> 32), load_fixed(arena + layout.ID_MULTIPLIER_2)) >> 32
-    spread = mul_wrapping(instrument, load_fixed(arena + layout.ID_SPREAD))
+    block = (order_id >> BLOCK_BITS) ^ arena.id_key
+    block = mul_wrapping(block, arena.id_multiplier)
+    block = mul_wrapping(block ^ (block >> 32), arena.id_multiplier_2) >> 32
+    spread = mul_wrapping(instrument, arena.id_spread)
     return add_wrapping(order_id, add_wrapping(block, spread))
 
 
 @kernel
-def id_addr(arena: int, instrument: int, order_id: int) -> int:
+def id_addr(arena: ArenaHeader, instrument: int, order_id: int) -> int:
     """Address of the entry."""
-    entry = id_home(arena, instrument, order_id) & load_fixed(arena + layout.ID_MASK)
-    return arena + load_fixed(arena + layout.IDS_AT) + entry * layout.ID_ENTRY_BYTES
+    entry = id_home(arena, instrument, order_id) & arena.id_mask
+    return arena + arena.ids_at + entry * layout.ID_ENTRY_BYTES
 
 
 @kernel
-def link_addr(arena: int, slot: int) -> int:
-    return arena + load_fixed(arena + layout.ID_LINKS_AT) + slot * layout.ID_LINK_BYTES
+def link_addr(arena: ArenaHeader, slot: int) -> int:
+    return arena + arena.id_links_at + slot * layout.ID_LINK_BYTES
 
 
 @kernel
-def find_id(arena: int, instrument: int, order_id: int) -> int:
+def find_id(arena: ArenaHeader, instrument: int, order_id: int) -> int:
     """Slot of the open order ``order_id`` of ``instrument``, or 0."""
     return find_in_chain(arena, id_addr(arena, instrument, order_id), order_id)
 
@@ -66,24 +65,22 @@ def find_id(arena: int, instrument: int, order_id: int) -> int:
 
 
 @kernel
-def find_in_chain(arena: int, entry: int, order_id: int) -> int:
-    orders = arena + load_fixed(arena + layout.ORDERS_AT)
+def find_in_chain(arena: ArenaHeader, entry: int, order_id: int) -> int:
+    orders = arena + arena.orders_at
     slot = load_u32(entry)
-    while (
-        slot != 0 and load_i64(orders + slot * layout.ORDER_SLOT_BYTES + layout.SLOT_ID) != order_id
-    ):
+    while slot != 0 and OrderSlot(orders + slot * layout.ORDER_SLOT_BYTES).id != order_id:
         slot = load_u32(link_addr(arena, slot))
     return slot
 
 
 @kernel
-def insert_in_chain(arena: int, entry: int, slot: int) -> None:
+def insert_in_chain(arena: ArenaHeader, entry: int, slot: int) -> None:
     store_u32(link_addr(arena, slot), load_u32(entry))
     store_u32(entry, slot)
 
 
 @kernel
-def erase_from_chain(arena: int, entry: int, slot: int) -> None:
+def erase_from_chain(arena: ArenaHeader, entry: int, slot: int) -> None:
     at = entry
     while load_u32(at) != slot:
         if VERIFY:
@@ -93,8 +90,6 @@ def erase_from_chain(arena: int, entry: int, slot: int) -> None:
 
 
 @kernel
-def prefetch_chain(arena: int, entry: int) -> None:
+def prefetch_chain(arena: ArenaHeader, entry: int) -> None:
     """Prefetch the chain's first order: nearly always the right one."""
-    prefetch(
-        arena + load_fixed(arena + layout.ORDERS_AT) + load_u32(entry) * layout.ORDER_SLOT_BYTES
-    )
+    prefetch(arena + arena.orders_at + load_u32(entry) * layout.ORDER_SLOT_BYTES)

@@ -3,10 +3,11 @@
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.arena import ArenaHeader, InstrumentState
 from openoutcry.matcher.book.levels import instrument_addr
 from openoutcry.wire.enums import Allocation, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8
+from openoutcry.wire.memory import load_i64
 from openoutcry.wire.order_types import (
     BUDGETS,
     MARKETS,
@@ -18,6 +19,7 @@ from openoutcry.wire.order_types import (
     type_bits,
     types_taking,
 )
+from openoutcry.wire.record_blocks import InstrumentRecord
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE, TICK_BANDS
 
 PRICE_TIME = int(Allocation.PRICE_TIME)
@@ -35,14 +37,14 @@ TAKES_DAY, TAKES_IOC, TAKES_FOK, TAKES_GTC, TAKES_GTD, TAKES_AT_OPEN, TAKES_AT_C
 
 
 @kernel
-def rule_addr(arena: int, instrument: int) -> int:
-    return arena + load_i64(arena + layout.RULES_AT) + instrument * const.RULE_BYTES
+def rule_addr(arena: ArenaHeader, instrument: int) -> InstrumentRecord:
+    return InstrumentRecord(arena + arena.rules_at + instrument * const.RULE_BYTES)
 
 
 @kernel
-def is_pro_rata(arena: int, instrument: int) -> int:
+def is_pro_rata(arena: ArenaHeader, instrument: int) -> int:
     """Whether a level is shared, by either of the two ways."""
-    return 1 if load_u8(rule_addr(arena, instrument) + const.RULE_ALLOCATION) != PRICE_TIME else 0
+    return 1 if rule_addr(arena, instrument).allocation != PRICE_TIME else 0
 
 
 # Order types
@@ -128,10 +130,10 @@ def add_saturating(a: int, b: int) -> int:
 
 
 @kernel_outlined
-def step_at(arena: int, instrument: int, price: int) -> int:
+def step_at(arena: ArenaHeader, instrument: int, price: int) -> int:
     """The price step at ``price``."""
     rule = rule_addr(arena, instrument)
-    step = load_i64(rule + const.RULE_PRICE_STEP)
+    step = rule.price_step_ticks
     for band in range(TICK_BANDS):
         at = rule + const.RULE_BANDS + 16 * band
         if load_i64(at + 8) == 0 or price < load_i64(at):
@@ -153,31 +155,31 @@ def half_of(step: int, half: int) -> int:
 
 
 @kernel
-def has_rules(arena: int, instrument: int) -> bool:
+def has_rules(arena: ArenaHeader, instrument: int) -> bool:
     """If not, every price and quantity is in step, and allocation is by time."""
-    return load_i64(instrument_addr(arena, instrument) + layout.MODE) & layout.MODE_RULES != 0
+    return instrument_addr(arena, instrument).mode & layout.MODE_RULES != 0
 
 
 @kernel
-def floor_step(arena: int, instrument: int, price: int, half: int) -> int:
+def floor_step(arena: ArenaHeader, instrument: int, price: int, half: int) -> int:
     """The largest valid price <= ``price``; every band begins with one."""
     return floor_by_rules(arena, instrument, price, half) if has_rules(arena, instrument) else price
 
 
 @kernel
-def ceil_step(arena: int, instrument: int, price: int, half: int) -> int:
+def ceil_step(arena: ArenaHeader, instrument: int, price: int, half: int) -> int:
     """The smallest valid price >= ``price``, or NO_PRICE if it is beyond int64."""
     return ceil_by_rules(arena, instrument, price, half) if has_rules(arena, instrument) else price
 
 
 @kernel_outlined
-def floor_by_rules(arena: int, instrument: int, price: int, half: int) -> int:
+def floor_by_rules(arena: ArenaHeader, instrument: int, price: int, half: int) -> int:
     step = half_of(step_at(arena, instrument, price), half)
     return price - price % step
 
 
 @kernel_outlined
-def ceil_by_rules(arena: int, instrument: int, price: int, half: int) -> int:
+def ceil_by_rules(arena: ArenaHeader, instrument: int, price: int, half: int) -> int:
     step = half_of(step_at(arena, instrument, price), half)
     missing = -price % step
     if price > MAX_VALUE - missing:
@@ -193,36 +195,36 @@ def ceil_by_rules(arena: int, instrument: int, price: int, half: int) -> int:
 
 
 @kernel
-def is_within(arena: int, instrument: int, price: int) -> bool:
+def is_within(arena: ArenaHeader, instrument: int, price: int) -> bool:
     """Whether ``price`` is inside the instrument's limits."""
     state = instrument_addr(arena, instrument)
-    return load_i64(state + layout.MIN_PRICE) <= price <= load_i64(state + layout.MAX_PRICE)
+    return state.min_price <= price <= state.max_price
 
 
 # Refusals, in the order of the checks
 
 
 @kernel_outlined
-def refuse_price(arena: int, instrument: int, price: int) -> int:
+def refuse_price(arena: ArenaHeader, instrument: int, price: int) -> int:
     if not is_multiple(price, step_at(arena, instrument, price)):
         return const.OFF_STEP
     return const.ACCEPT if is_within(arena, instrument, price) else const.PRICE_LIMIT
 
 
 @kernel
-def refuse_qty(arena: int, instrument: int, qty: int) -> int:
+def refuse_qty(arena: ArenaHeader, instrument: int, qty: int) -> int:
     if qty <= 0:
         return const.BAD_QTY
-    if not is_multiple(qty, load_i64(rule_addr(arena, instrument) + const.RULE_QTY_STEP)):
+    if not is_multiple(qty, rule_addr(arena, instrument).qty_step_lots):
         return const.OFF_LOT
     state = instrument_addr(arena, instrument)
-    if qty < load_i64(state + layout.MIN_QTY) or qty > load_i64(state + layout.MAX_QTY):
+    if qty < state.min_qty or qty > state.max_qty:
         return const.QTY_LIMIT
     return const.ACCEPT
 
 
 @kernel_outlined
-def refuse_aux(arena: int, instrument: int, order_type: int, aux: int, qty: int) -> int:
+def refuse_aux(arena: ArenaHeader, instrument: int, order_type: int, aux: int, qty: int) -> int:
     """Whether trigger, distance, display, offset, minimum or budget makes sense."""
     good = True
     if is_trailing(order_type):
@@ -232,7 +234,7 @@ def refuse_aux(arena: int, instrument: int, order_type: int, aux: int, qty: int)
     elif is_stop(order_type):
         good = refuse_price(arena, instrument, aux) == const.ACCEPT
     elif order_type == const.ICEBERG:
-        lot = load_i64(rule_addr(arena, instrument) + const.RULE_QTY_STEP)
+        lot = rule_addr(arena, instrument).qty_step_lots
         good = 0 < aux <= qty and aux % lot == 0 and not has_many_slices(qty, aux)
     elif is_peg(order_type):
         good = -const.MAX_OFFSET <= aux <= const.MAX_OFFSET
@@ -254,17 +256,17 @@ def has_many_slices(qty: int, display: int) -> bool:
 
 
 @kernel
-def refuse_phase(state: int, order_type: int, tif: int, price: int) -> int:
+def refuse_phase(state: InstrumentState, order_type: int, tif: int, price: int) -> int:
     """Whether a new order may come in the instrument's phase."""
-    phase = load_u8(state + layout.PHASE)
-    if load_i64(state + layout.MODE) & layout.MODE_HELD != 0:
+    phase = state.phase
+    if state.mode & layout.MODE_HELD != 0:
         return const.WRONG_PHASE
     if phase == const.CONTINUOUS:
         return const.WRONG_PHASE if tif == const.AT_OPEN else const.ACCEPT
     if phase in (const.CLOSED, const.HALT):
         return const.WRONG_PHASE
     if phase == const.TRADING_AT_LAST:
-        last = load_i64(state + layout.LAST_PRICE)
+        last = state.last_price
         if last == NO_PRICE or order_type > const.MARKET or tif > const.GTD:
             return const.WRONG_PHASE
         return const.OFF_LAST if order_type == const.LIMIT and price != last else const.ACCEPT
@@ -276,7 +278,7 @@ def refuse_phase(state: int, order_type: int, tif: int, price: int) -> int:
 
 @kernel
 def refuse_new(
-    arena: int, instrument: int, word: int, price: int, qty: int, aux: int, is_open: int
+    arena: ArenaHeader, instrument: int, word: int, price: int, qty: int, aux: int, is_open: int
 ) -> int:
     """The checks of a new order that look at nothing in the book; ``is_open``: its id is."""
     state = instrument_addr(arena, instrument)
@@ -296,6 +298,6 @@ def refuse_new(
         reason = refuse_phase(state, order_type, tif, price)
     if reason == const.ACCEPT and is_open != 0:
         reason = const.DUPLICATE_ID
-    if reason == const.ACCEPT and tif == const.GTD and aux < load_i64(arena + layout.NOW_NS):
+    if reason == const.ACCEPT and tif == const.GTD and aux < arena.now_ns:
         reason = const.EXPIRED
     return reason

@@ -2,6 +2,7 @@
 """Order slots: taken, given back, and what is known of an order from its slot alone."""
 
 import openoutcry.matcher.book.arena as layout
+from openoutcry.matcher.book.arena import ArenaHeader, Extension
 from openoutcry.matcher.book.ids import erase_from_chain, id_addr, insert_in_chain
 from openoutcry.matcher.book.levels import (
     key_flip,
@@ -17,51 +18,49 @@ from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     load_fixed,
     load_i64,
-    load_u8,
     load_u16,
-    load_u32,
     store_i64,
     store_u32,
 )
 
 
 @kernel
-def open_order(arena: int, instrument: int, order_id: int, owner: int) -> int:
+def open_order(arena: ArenaHeader, instrument: int, order_id: int, owner: int) -> int:
     """A slot for an order that is about to join a level, entered under its id.  ``owner``: the
     participant and the SLOT bits."""
     return open_in_chain(arena, id_addr(arena, instrument, order_id), order_id, owner)
 
 
 @kernel
-def open_in_chain(arena: int, entry: int, order_id: int, owner: int) -> int:
+def open_in_chain(arena: ArenaHeader, entry: int, order_id: int, owner: int) -> int:
     """:func:`open_order` with the address of the id's entry."""
     if not is_next_noted(arena):
-        note_slot(arena, load_i64(arena + layout.FREE_ORDER))
+        note_slot(arena, arena.free_order)
     return open_noted(arena, entry, order_id, owner)
 
 
 @kernel
-def is_next_noted(arena: int) -> bool:
+def is_next_noted(arena: ArenaHeader) -> bool:
     """Whether the slot of the next order is noted.  A fresh one counts as noted, as slot 0 does."""
-    free = slot_addr(arena, load_i64(arena + layout.FREE_ORDER))
-    return load_u32(free + layout.SLOT_OWNER) & layout.SLOT_NOTED != 0
+    free = slot_addr(arena, arena.free_order)
+    return free.owner & layout.SLOT_NOTED != 0
 
 
 @kernel
-def open_noted(arena: int, entry: int, order_id: int, owner: int) -> int:
+def open_noted(arena: ArenaHeader, entry: int, order_id: int, owner: int) -> int:
     """:func:`open_in_chain` where :func:`is_next_noted`."""
-    slot = load_i64(arena + layout.FREE_ORDER)
+    slot = arena.free_order
     if slot != 0:
-        store_i64(arena + layout.FREE_ORDER, load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT))
+        arena.free_order = slot_addr(arena, slot).next
     else:
-        slot = load_i64(arena + layout.FRESH_ORDERS) + 1
-        store_i64(arena + layout.FRESH_ORDERS, slot)
+        slot = arena.fresh_orders + 1
+        arena.fresh_orders = slot
     if VERIFY:
         assert slot <= load_fixed(arena + layout.ORDER_CAPACITY)
-    store_i64(arena + layout.OPEN_ORDERS, load_i64(arena + layout.OPEN_ORDERS) + 1)
+    arena.open_orders += 1
     at = slot_addr(arena, slot)
-    store_i64(at + layout.SLOT_ID, order_id)
-    store_u32(at + layout.SLOT_OWNER, owner | layout.SLOT_NOTED)
+    at.id = order_id
+    at.owner = owner | layout.SLOT_NOTED
     insert_in_chain(arena, entry, slot)
     return slot
 
@@ -75,40 +74,40 @@ def note_slot(arena: int, slot: int) -> None:
 
 
 @kernel
-def close_order(arena: int, instrument: int, slot: int) -> None:
+def close_order(arena: ArenaHeader, instrument: int, slot: int) -> None:
     """Forget an order that is in no level and has no extension, and give its slot back."""
-    order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
+    order_id = slot_addr(arena, slot).id
     close_in_chain(arena, id_addr(arena, instrument, order_id), slot)
 
 
 @kernel
-def close_in_chain(arena: int, entry: int, slot: int) -> None:
+def close_in_chain(arena: ArenaHeader, entry: int, slot: int) -> None:
     """:func:`close_order` with the address of the id's entry."""
     at = slot_addr(arena, slot)
     erase_from_chain(arena, entry, slot)
-    store_u32(at + layout.SLOT_NEXT, load_i64(arena + layout.FREE_ORDER))
-    store_i64(arena + layout.FREE_ORDER, slot)
-    store_i64(arena + layout.OPEN_ORDERS, load_i64(arena + layout.OPEN_ORDERS) - 1)
+    at.next = arena.free_order
+    arena.free_order = slot
+    arena.open_orders -= 1
 
 
 @kernel
-def reduce_in_level(arena: int, slot: int, qty: int) -> None:
+def reduce_in_level(arena: ArenaHeader, slot: int, qty: int) -> None:
     """Take ``qty`` lots, fewer than it has there, off an open order in its place."""
     at = slot_addr(arena, slot)
-    level = load_u32(at + layout.SLOT_LEVEL)
+    level = at.level
     total_at = level_addr(arena, level) + layout.LEVEL_TOTAL
     touch_page(arena, level >> 6)
-    store_i64(at + layout.SLOT_QTY, load_i64(at + layout.SLOT_QTY) - qty)
+    at.qty -= qty
     store_i64(total_at, load_i64(total_at) - qty)
     if VERIFY:
-        assert load_i64(at + layout.SLOT_QTY) > 0
-        assert load_i64(total_at) >= load_i64(at + layout.SLOT_QTY)
+        assert at.qty > 0
+        assert load_i64(total_at) >= at.qty
 
 
 @kernel
-def touch_order(arena: int, slot: int) -> None:
+def touch_order(arena: ArenaHeader, slot: int) -> None:
     """The order changes within its level: see :func:`openoutcry.matcher.book.levels.touch_page`."""
-    level = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL)
+    level = slot_addr(arena, slot).level
     if level != 0:
         touch_page(arena, level >> 6)
 
@@ -117,9 +116,9 @@ def touch_order(arena: int, slot: int) -> None:
 
 
 @kernel
-def extension_addr(arena: int, extension: int) -> int:
+def extension_addr(arena: int, extension: int) -> Extension:
     """``extension`` may carry the bits EXTENDED and SLOT_NOTED."""
-    return (
+    return Extension(
         arena
         + load_fixed(arena + layout.EXTENSIONS_AT)
         + (extension & layout.EXTENSION_MASK) * layout.EXTENSION_BYTES
@@ -127,64 +126,62 @@ def extension_addr(arena: int, extension: int) -> int:
 
 
 @kernel
-def extension_of(arena: int, slot: int) -> int:
+def extension_of(arena: ArenaHeader, slot: int) -> Extension:
     """Address of the order's extension, or 0."""
-    word = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER)
-    return extension_addr(arena, word) if word & layout.EXTENDED else 0
+    word = slot_addr(arena, slot).owner
+    return Extension(extension_addr(arena, word) if word & layout.EXTENDED else 0)
 
 
 @kernel
-def order_owner(arena: int, slot: int) -> int:
+def order_owner(arena: ArenaHeader, slot: int) -> int:
     """The order's participant."""
-    word = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER)
+    word = slot_addr(arena, slot).owner
     if word & layout.EXTENDED:
         return load_u16(extension_addr(arena, word) + layout.EXT_OWNER)
     return word & 0xFFFF
 
 
 @kernel
-def order_leaves(arena: int, slot: int) -> int:
+def order_leaves(arena: ArenaHeader, slot: int) -> int:
     """All that is open of it, an iceberg's reserve included."""
     ext = extension_of(arena, slot)
-    qty = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
-    return qty + load_i64(ext + layout.EXT_RESERVE) if ext != 0 else qty
+    qty = slot_addr(arena, slot).qty
+    return qty + ext.reserve if ext != 0 else qty
 
 
 @kernel
-def plain_book(arena: int, slot: int) -> int:
+def plain_book(arena: ArenaHeader, slot: int) -> int:
     """The book that the order rests in."""
-    level = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL)
-    return load_u32(page_addr(arena, level >> 6) + layout.PAGE_BOOK)
+    level = slot_addr(arena, slot).level
+    return page_addr(arena, level >> 6).book
 
 
 @kernel
-def plain_price(arena: int, slot: int) -> int:
+def plain_price(arena: ArenaHeader, slot: int) -> int:
     """The price at which the order rests (of a waiting stop: its trigger)."""
-    level = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL)
+    level = slot_addr(arena, slot).level
     return level_key(arena, level) ^ key_flip(plain_book(arena, slot))
 
 
 @kernel
-def stands_as_trigger(arena: int, slot: int) -> bool:
+def stands_as_trigger(arena: ArenaHeader, slot: int) -> bool:
     return plain_book(arena, slot) & layout.WHICH == layout.TRIGGERS
 
 
 @kernel
-def order_price(arena: int, slot: int) -> int:
+def order_price(arena: ArenaHeader, slot: int) -> int:
     """The price that events about the order carry."""
-    if load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL) == 0 or stands_as_trigger(arena, slot):
-        return load_i64(extension_of(arena, slot) + layout.EXT_PRICE)
+    if slot_addr(arena, slot).level == 0 or stands_as_trigger(arena, slot):
+        return extension_of(arena, slot).price
     return plain_price(arena, slot)
 
 
 @kernel_outlined
-def order_tag(arena: int, slot: int) -> int:
+def order_tag(arena: ArenaHeader, slot: int) -> int:
     """Address of events about the order."""
     ext = extension_of(arena, slot)
     if ext != 0:
-        side = load_u8(ext + layout.EXT_SIDE)
-        return event_tag(
-            load_u32(ext + layout.EXT_INSTRUMENT), side, load_u16(ext + layout.EXT_OWNER)
-        )
+        side = ext.side
+        return event_tag(ext.instrument, side, load_u16(ext + layout.EXT_OWNER))
     book = plain_book(arena, slot)
     return event_tag(book >> 4, (book & 1) + BUY, order_owner(arena, slot))

@@ -14,6 +14,7 @@ makes them again.
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.ids import find_id, id_home
 from openoutcry.matcher.book.levels import level_key, page_addr, slot_addr
 from openoutcry.matcher.book.orders import extension_of, order_owner, plain_book
@@ -21,7 +22,6 @@ from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     load_fixed,
     load_i64,
-    load_u8,
     load_u32,
     not_inlined,
     prefetch,
@@ -65,8 +65,8 @@ def owner_head_addr(arena: int, owner: int) -> int:
 
 
 @kernel
-def group_chain_addr(arena: int, owner: int, instrument: int) -> int:
-    entry = id_home(arena, instrument, owner) & load_fixed(arena + layout.ID_MASK)
+def group_chain_addr(arena: ArenaHeader, owner: int, instrument: int) -> int:
+    entry = id_home(arena, instrument, owner) & arena.id_mask
     return arena + load_fixed(arena + layout.GROUP_IDS_AT) + entry * 4
 
 
@@ -74,7 +74,7 @@ def group_chain_addr(arena: int, owner: int, instrument: int) -> int:
 
 
 @kernel_outlined
-def enter_noted(arena: int) -> None:
+def enter_noted(arena: ArenaHeader) -> None:
     """Enter the slots that were taken since the last time into the lists of their orders."""
     not_inlined()
     slot = load_i64(arena + layout.NOTED_SLOTS)
@@ -85,30 +85,30 @@ def enter_noted(arena: int) -> None:
         enter_slot(arena, slot)
         slot = following
     store_i64(arena + layout.NOTED_SLOTS, 0)
-    fresh = load_i64(arena + layout.FRESH_ORDERS)
+    fresh = arena.fresh_orders
     for slot in range(load_i64(arena + layout.ENTERED_ORDERS) + 1, fresh + 1):
         enter_slot(arena, slot)
     store_i64(arena + layout.ENTERED_ORDERS, fresh)
 
 
 @kernel
-def enter_slot(arena: int, slot: int) -> None:
+def enter_slot(arena: ArenaHeader, slot: int) -> None:
     """The slot is noted no longer, and in the list of the order that is in it, if there is one."""
     at = slot_addr(arena, slot)
-    word = load_u32(at + layout.SLOT_OWNER)
+    word = at.owner
     if VERIFY:
         assert word & layout.SLOT_NOTED != 0
-    store_u32(at + layout.SLOT_OWNER, word & ~layout.SLOT_NOTED)
+    at.owner = word & ~layout.SLOT_NOTED
     group = 0
     ext = extension_of(arena, slot)
     if ext != 0:
-        owner = order_owner(arena, slot) << 1 | (load_u8(ext + layout.EXT_SIDE) - const.BUY)
-        group = group_of(arena, owner, load_u32(ext + layout.EXT_INSTRUMENT))
+        owner = order_owner(arena, slot) << 1 | (ext.side - const.BUY)
+        group = group_of(arena, owner, ext.instrument)
     else:
         # A slot without an order may name a level that is another's by now: it leaves the list it
         # is entered into when that is read.
         book = plain_book(arena, slot)
-        if load_u32(at + layout.SLOT_LEVEL) != 0 and book != layout.NO_BOOK:
+        if at.level != 0 and book != layout.NO_BOOK:
             group = group_of(arena, (word & 0xFFFF) << 1 | (book & 1), book >> 4)
     row = owned_addr(arena, slot)
     before = load_u32(row + layout.OWNED_GROUP)
@@ -121,7 +121,7 @@ def enter_slot(arena: int, slot: int) -> None:
 
 
 @kernel_outlined
-def group_of(arena: int, owner: int, instrument: int) -> int:
+def group_of(arena: ArenaHeader, owner: int, instrument: int) -> int:
     """The list of this owner's orders in the instrument, made if there is none."""
     chain = group_chain_addr(arena, owner, instrument)
     group = load_u32(chain)
@@ -140,7 +140,7 @@ def group_of(arena: int, owner: int, instrument: int) -> int:
         store_i64(arena + layout.FRESH_GROUPS, group)
     if VERIFY:
         # A slot enters its new list before it leaves the one it was in.
-        assert group <= load_i64(arena + layout.FRESH_ORDERS) + 1
+        assert group <= arena.fresh_orders + 1
     at = group_addr(arena, group)
     head = owner_head_addr(arena, owner)
     first = load_u32(head)
@@ -170,7 +170,7 @@ def join_group(arena: int, group: int, slot: int) -> None:
 
 
 @kernel
-def leave_group(arena: int, slot: int) -> None:
+def leave_group(arena: ArenaHeader, slot: int) -> None:
     """Take the slot out of its list; a list without a slot is given back."""
     row = owned_addr(arena, slot)
     group = load_u32(row + layout.OWNED_GROUP)
@@ -187,7 +187,7 @@ def leave_group(arena: int, slot: int) -> None:
 
 
 @kernel_outlined
-def close_group(arena: int, group: int) -> None:
+def close_group(arena: ArenaHeader, group: int) -> None:
     at = group_addr(arena, group)
     owner, instrument = load_u32(at + layout.GROUP_OWNER), load_u32(at + layout.GROUP_INSTRUMENT)
     link = group_chain_addr(arena, owner, instrument)
@@ -211,7 +211,7 @@ def close_group(arena: int, group: int) -> None:
 
 
 @kernel_outlined
-def gather(arena: int, instrument: int, participant: int, side: int) -> int:
+def gather(arena: ArenaHeader, instrument: int, participant: int, side: int) -> int:
     """Write the participant's open orders on ``side`` (0: both) of ``instrument`` (NO_INSTRUMENT:
     all) as rows of the SWEEP table, in no order, and take them out of their lists: the caller
     cancels them.  Returns how many."""
@@ -242,7 +242,7 @@ def gather(arena: int, instrument: int, participant: int, side: int) -> int:
 
 
 @kernel_outlined
-def gather_group(arena: int, group: int, count: int) -> int:
+def gather_group(arena: ArenaHeader, group: int, count: int) -> int:
     """Append the open orders of the list and give it back; returns the new count."""
     at = group_addr(arena, group)
     instrument = load_u32(at + layout.GROUP_INSTRUMENT)
@@ -252,7 +252,7 @@ def gather_group(arena: int, group: int, count: int) -> int:
         following = load_u32(row + layout.OWNED_NEXT)
         prefetch(slot_addr(arena, following))
         store_u32(row + layout.OWNED_GROUP, 0)
-        order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
+        order_id = slot_addr(arena, slot).id
         # A slot without an order is in no chain of ids.
         if find_id(arena, instrument, order_id) == slot:
             write_row(arena, instrument, slot, count)
@@ -263,16 +263,16 @@ def gather_group(arena: int, group: int, count: int) -> int:
 
 
 @kernel
-def write_row(arena: int, instrument: int, slot: int, index: int) -> None:
+def write_row(arena: ArenaHeader, instrument: int, slot: int, index: int) -> None:
     """What the order is sorted by: its place, and there its level's key or its arrival."""
-    level = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL)
+    level = slot_addr(arena, slot).level
     if level != 0:
-        place = load_u32(page_addr(arena, level >> 6) + layout.PAGE_BOOK)
+        place = page_addr(arena, level >> 6).book
         key = level_key(arena, level)
     else:
         ext = extension_of(arena, slot)
-        place = instrument << 4 | list_place(load_u32(ext + layout.EXT_LIST) - 1)
-        key = load_i64(ext + layout.EXT_ARRIVAL)
+        place = instrument << 4 | list_place(ext.list - 1)
+        key = ext.arrival
     row = sweep_addr(arena, index)
     store_i64(row + layout.SWEEP_KEY, key)
     store_u32(row + layout.SWEEP_PLACE, place)
@@ -292,7 +292,7 @@ def list_place(which: int) -> int:
 
 
 @kernel_outlined
-def sort_rows(arena: int, count: int) -> None:
+def sort_rows(arena: ArenaHeader, count: int) -> None:
     """Sort the rows by place, key and queue."""
     for root in range(count // 2 - 1, -1, -1):
         sift_down(arena, root, count)
@@ -346,7 +346,7 @@ def sift_down(arena: int, root: int, count: int) -> None:
 
 
 @kernel_outlined
-def sort_queue(arena: int, first: int, count: int) -> None:
+def sort_queue(arena: ArenaHeader, first: int, count: int) -> None:
     """Put the ``count`` rows of one level, all of its orders of the owner, in queue order: look
     both ways from one of them, by turns, until all are found.  That passes no more orders of
     others than joined the queue between the owner's first and last."""
@@ -357,17 +357,17 @@ def sort_queue(arena: int, first: int, count: int) -> None:
         if VERIFY:
             assert back != 0 or ahead != 0
         if back != 0:
-            back = load_u32(slot_addr(arena, back) + layout.SLOT_PREV)
+            back = slot_addr(arena, back).prev
             if back != 0 and order_owner(arena, back) == owner:
                 head = back
                 found += 1
         if ahead != 0:
-            ahead = load_u32(slot_addr(arena, ahead) + layout.SLOT_NEXT)
+            ahead = slot_addr(arena, ahead).next
             if ahead != 0 and order_owner(arena, ahead) == owner:
                 found += 1
     slot = head
     for index in range(first, first + count):
         while order_owner(arena, slot) != owner:
-            slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+            slot = slot_addr(arena, slot).next
         store_u32(sweep_addr(arena, index) + layout.SWEEP_SLOT, slot)
-        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+        slot = slot_addr(arena, slot).next

@@ -4,6 +4,7 @@
 from typing import NamedTuple
 
 import openoutcry.matcher.book.arena as layout
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.levels import (
     book_addr,
@@ -17,7 +18,7 @@ from openoutcry.matcher.book.levels import (
 )
 from openoutcry.matcher.book.orders import order_leaves, plain_book, plain_price
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, load_u32, store_i64
+from openoutcry.wire.memory import load_i64, store_i64
 from openoutcry.wire.records import MAX_VALUE
 
 
@@ -40,49 +41,46 @@ POSITION_BYTES = 8 * len(Position._fields)
 
 
 @kernel
-def fill_position(arena: int, instrument: int, order_id: int, out: int) -> bool:
+def fill_position(arena: ArenaHeader, instrument: int, order_id: int, out: int) -> bool:
     """Write the fields of :class:`Position` (int64 each) of an open order at ``out``; False if it
     is not open or stands in no book.  Lots saturate at 2**63 - 1."""
     slot = find_id(arena, instrument, order_id)
-    if slot == 0 or load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL) == 0:
+    if slot == 0 or slot_addr(arena, slot).level == 0:
         return False
     book = plain_book(arena, slot)
     which = book & layout.WHICH
     if which == layout.TRIGGERS:
         return False
-    level = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL)
+    level = slot_addr(arena, slot).level
     key = level_key(arena, level)
     for offset in range(0, POSITION_BYTES, 8):
         store_i64(out + offset, 0)
     store_i64(out, plain_price(arena, slot))
     other = book & ~layout.WHICH | layout.DISPLAYED
     while other & layout.WHICH != layout.TRIGGERS:
-        at_better = load_u32(book_addr(arena, other) + layout.BOOK_BEST_LEVEL)
+        at_better = book_addr(arena, other).best_level
         while at_better != 0 and level_key(arena, at_better) < key:
             add_level(arena, at_better, out + 24)
             at_better = next_level(arena, at_better)
         if other & layout.WHICH < which:
             page = find_page(arena, other, page_number(key))
-            if (
-                page != 0
-                and (load_i64(page_addr(arena, page) + layout.PAGE_BITMAP) >> (key & 63)) & 1
-            ):
+            if page != 0 and (page_addr(arena, page).bitmap >> (key & 63)) & 1:
                 add_level(arena, page << 6 | (key & 63), out + 8)
         other += layout.HIDDEN_BOOK - layout.DISPLAYED
-    ahead = load_u32(slot_addr(arena, slot) + layout.SLOT_PREV)
+    ahead = slot_addr(arena, slot).prev
     while ahead != 0:
-        add_lots(out + 8, load_i64(slot_addr(arena, ahead) + layout.SLOT_QTY))
-        ahead = load_u32(slot_addr(arena, ahead) + layout.SLOT_PREV)
+        add_lots(out + 8, slot_addr(arena, ahead).qty)
+        ahead = slot_addr(arena, ahead).prev
     return True
 
 
 @kernel
-def add_level(arena: int, level: int, at: int) -> None:
+def add_level(arena: ArenaHeader, level: int, at: int) -> None:
     """All of a level, its icebergs with their reserves."""
-    slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
+    slot = level_addr(arena, level).head
     while slot != 0:
         add_lots(at, order_leaves(arena, slot))
-        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+        slot = slot_addr(arena, slot).next
 
 
 @kernel

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.matcher.book import arena as layout
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.levels import instrument_addr
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.wire.kernel import kernel
@@ -53,15 +54,15 @@ def enter_shard(
         if not 0 <= value < MAX_SHARDS:
             raise MatcherError(f"{name}: {value} is not 0 to {MAX_SHARDS - 1}")
     shards = np.ascontiguousarray(shards, dtype=np.int64)
-    keep_shard(arena.ctypes.data, shards.ctypes.data, shard)
+    keep_shard(ArenaHeader.of(arena.ctypes.data), shards.ctypes.data, shard)
 
 
 @kernel
-def keep_shard(arena: int, shard_of_instrument: int, shard: int) -> None:
+def keep_shard(arena: ArenaHeader, shard_of_instrument: int, shard: int) -> None:
     """The instruments of other shards (one int64 an instrument) are foreign from now on."""
-    store_i64(arena + layout.SHARD, shard)
-    store_i64(arena + layout.IS_SHARD, 1)
-    for instrument in range(load_i64(arena + layout.INSTRUMENT_COUNT)):
+    arena.shard = shard
+    arena.is_shard = 1
+    for instrument in range(arena.instrument_count):
         mode_at = instrument_addr(arena, instrument) + layout.MODE
         if load_i64(shard_of_instrument + instrument * 8) != shard:
             store_i64(mode_at, load_i64(mode_at) | layout.MODE_FOREIGN)

@@ -8,7 +8,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-import openoutcry.matcher.book.arena as layout
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.depth import fill_best, fill_depth
 from openoutcry.matcher.book.empty_arena import arena_bytes, extra_events, keep_id_key, lay_out
 from openoutcry.matcher.book.shards import keep_shard
@@ -21,6 +21,7 @@ from openoutcry.matcher.state.running_digest import fold_changes
 from openoutcry.wire.indirect import call_batch_kernel
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.record_blocks import InstrumentRecord
 from openoutcry.wire.records import INSTRUMENT, NO_PRICE, make_instruments
 
 BAD_CAPACITY, BAD_MEMORY = -1, -2
@@ -34,7 +35,7 @@ def size(instrument_count: int, order_capacity: int, level_pages: int) -> int:
 
 @kernel
 def init(
-    arena: int,
+    arena: ArenaHeader,
     size_bytes: int,
     instruments: int,
     instrument_count: int,
@@ -47,7 +48,7 @@ def init(
     if size_bytes < needed or arena & 63 != 0:
         return BAD_MEMORY
     for row in range(instrument_count):
-        field = faulty_field(instruments + row * RULE_BYTES)
+        field = faulty_field(InstrumentRecord(instruments + row * RULE_BYTES))
         if field != NO_FAULT:
             return row * FIELDS + field + 1
     twice = lay_out(arena, instruments, instrument_count, order_capacity, level_pages)
@@ -55,7 +56,7 @@ def init(
 
 
 @kernel
-def shard(arena: int, shard_of_instrument: int, own_shard: int) -> int:
+def shard(arena: ArenaHeader, shard_of_instrument: int, own_shard: int) -> int:
     keep_shard(arena, shard_of_instrument, own_shard)
     return 0
 
@@ -73,11 +74,17 @@ def event_capacity(order_capacity: int) -> int:
 
 @kernel
 def process(
-    batch: int, arena: int, orders: int, count: int, events: int, capacity: int, done_at: int
+    batch: int,
+    arena: ArenaHeader,
+    orders: int,
+    count: int,
+    events: int,
+    capacity: int,
+    done_at: int,
 ) -> int:
     """``batch`` is the address of process_batch, which the library's entry knows: compiled once,
     for Python and for C."""
-    first_seq = load_i64(arena + layout.EVENT_COUNT) + 1
+    first_seq = arena.event_count + 1
     done, written = call_batch_kernel(batch, arena, orders, count, events, capacity)
     number_events(events, written, first_seq)
     store_i64(done_at, done)
@@ -85,38 +92,38 @@ def process(
 
 
 @kernel
-def best(arena: int, instrument: int, out: int) -> int:
+def best(arena: ArenaHeader, instrument: int, out: int) -> int:
     fill_best(arena, instrument, out)
     return load_i64(out) + load_i64(out + 24)
 
 
 @kernel
-def depth(arena: int, instrument: int, side: int, levels: int, out: int) -> int:
+def depth(arena: ArenaHeader, instrument: int, side: int, levels: int, out: int) -> int:
     return fill_depth(arena, instrument, side - 1, levels, out)
 
 
 @kernel
-def digest(arena: int, out: int) -> int:
+def digest(arena: ArenaHeader, out: int) -> int:
     fold_changes(arena)
-    total = arena + load_i64(arena + layout.DIGESTS_AT)
+    total = arena + arena.digests_at
     store_i64(out, load_i64(total))
     store_i64(out + 8, load_i64(total + 8))
     return 0
 
 
 @kernel
-def open_orders(arena: int) -> int:
-    return load_i64(arena + layout.OPEN_ORDERS)
+def open_orders(arena: ArenaHeader) -> int:
+    return arena.open_orders
 
 
 @kernel
-def event_count(arena: int) -> int:
-    return load_i64(arena + layout.EVENT_COUNT)
+def event_count(arena: ArenaHeader) -> int:
+    return arena.event_count
 
 
 @kernel
-def last_seq(arena: int) -> int:
-    return load_i64(arena + layout.LAST_SEQ)
+def last_seq(arena: ArenaHeader) -> int:
+    return arena.last_seq
 
 
 @dataclass(frozen=True)

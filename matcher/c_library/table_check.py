@@ -4,6 +4,7 @@
 from openoutcry.matcher.constants import RULE_BANDS
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32
+from openoutcry.wire.record_blocks import InstrumentRecord
 from openoutcry.wire.records import (
     INSTRUMENT,
     INSTRUMENT_RANGES,
@@ -20,9 +21,6 @@ RANGES = tuple(
 )
 SYMBOL_FIELD = FIELD["symbol"]
 MIN_QTY_FIELD, MIN_PRICE_FIELD = FIELD["min_qty_lots"], FIELD["min_price_ticks"]
-MIN_QTY_AT, MAX_QTY_AT = INSTRUMENT.offsets["min_qty_lots"], INSTRUMENT.offsets["max_qty_lots"]
-MIN_PRICE_AT = INSTRUMENT.offsets["min_price_ticks"]
-MAX_PRICE_AT = INSTRUMENT.offsets["max_price_ticks"]
 BAND_FROM_FIELD, BAND_STEP_FIELD = FIELD["band1_from_ticks"], FIELD["band1_step_ticks"]
 LMM_SHARE_FIELD = FIELD["lmm1_share_bps"]
 LMM_SHARES_AT = tuple(
@@ -34,7 +32,7 @@ NO_FAULT = -1
 
 
 @kernel_outlined
-def faulty_field(row: int) -> int:
+def faulty_field(row: InstrumentRecord) -> int:
     """The number of a field, from 0, that makes no sense in the instrument at ``row``, or -1."""
     if not is_symbol(row):
         return SYMBOL_FIELD
@@ -42,9 +40,9 @@ def faulty_field(row: int) -> int:
         value = load_field(row + offset, size_bytes)
         if value < low or value > high:
             return field
-    if load_i64(row + MIN_QTY_AT) > load_i64(row + MAX_QTY_AT):
+    if row.min_qty_lots > row.max_qty_lots:
         return MIN_QTY_FIELD
-    if load_i64(row + MIN_PRICE_AT) > load_i64(row + MAX_PRICE_AT):
+    if row.min_price_ticks > row.max_price_ticks:
         return MIN_PRICE_FIELD
     shares = 0
     for offset in LMM_SHARES_AT:

@@ -14,6 +14,7 @@ and functions that write events return it moved on.
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.arena import ArenaHeader, SymbolEntry
 from openoutcry.matcher.book.ids import id_addr, link_addr, prefetch_chain
 from openoutcry.matcher.book.levels import (
     book_addr,
@@ -36,6 +37,7 @@ from openoutcry.matcher.matching.plain_orders import (
 )
 from openoutcry.wire.kernel import STRIPPED, VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_fixed, load_i64, load_u32, mul_wrapping, prefetch, store_i64
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 
 __all__ = ["process_batch", "process_one", "scratch_records"]
@@ -56,7 +58,7 @@ with EVENTS 1.15."""
 
 @kernel
 def process_batch(
-    arena: int, orders: int, count: int, out: int, out_capacity: int
+    arena: ArenaHeader, orders: int, count: int, out: EventRecord, out_capacity: int
 ) -> tuple[int, int]:
     """Process up to ``count`` commands (64 bytes each, contiguous at ``orders``).
 
@@ -66,9 +68,9 @@ def process_batch(
     """
     done = 0
     at = out
-    commands_before = load_i64(arena + layout.COMMAND_COUNT)
-    last_start = out + (out_capacity - load_i64(arena + layout.WORST_EVENTS)) * RECORD_BYTES
-    is_large = load_i64(arena + layout.OPEN_ORDERS) > LARGE
+    commands_before = arena.command_count
+    last_start = out + (out_capacity - arena.worst_events) * RECORD_BYTES
+    is_large = arena.open_orders > LARGE
     for index in range(min(FAR, count)):
         look_ahead(arena, orders, index)
     while done < count and at <= last_start:
@@ -79,7 +81,7 @@ def process_batch(
         if is_large and done + NEAR < count:
             look_at_level(arena, orders, done + NEAR)
             look_at_neighbours(arena, done + NEXT)
-        order = orders + done * RECORD_BYTES
+        order = OrderRecord(orders + done * RECORD_BYTES)
         prefetch(order + RECORDS * RECORD_BYTES)
         prefetch(at + EVENTS * RECORD_BYTES)
         ahead = ahead_addr(arena, done)
@@ -87,55 +89,53 @@ def process_batch(
         end = plain(arena, order, instrument, entry, at)
         if end == 0:
             # Only the slow path looks at the number.
-            store_i64(arena + layout.COMMAND_COUNT, commands_before + done + 1)
+            arena.command_count = commands_before + done + 1
             end = slow(arena, order, instrument, entry, at)
         if VERIFY:
             assert_after(arena, instrument, at, end)
         at = end
         done += 1
     written = (at - out) // RECORD_BYTES
-    store_i64(arena + layout.EVENT_COUNT, load_i64(arena + layout.EVENT_COUNT) + written)
-    store_i64(arena + layout.COMMAND_COUNT, commands_before + done)
+    arena.event_count += written
+    arena.command_count = commands_before + done
     if done > 0:
-        store_i64(
-            arena + layout.LAST_SEQ, load_i64(orders + (done - 1) * RECORD_BYTES + const.ORDER_SEQ)
-        )
+        arena.last_seq = OrderRecord(orders + (done - 1) * RECORD_BYTES).seq
     return done, written
 
 
 @kernel
-def process_one(arena: int, order: int, out: int) -> int:
+def process_one(arena: ArenaHeader, order: OrderRecord, out: EventRecord) -> int:
     """Process the command at ``order`` and return how many events it wrote at ``out``: at least
     one, the last with the flag LAST, and none only for another shard's command.  Their ``seq`` is
     0 for the caller to number."""
-    store_i64(arena + layout.COMMAND_COUNT, load_i64(arena + layout.COMMAND_COUNT) + 1)
-    instrument = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
-    entry = id_addr(arena, instrument, load_i64(order + const.ORDER_ID))
+    arena.command_count += 1
+    instrument = find_instrument(arena, order.symbol)
+    entry = id_addr(arena, instrument, order.order_id)
     end = plain(arena, order, instrument, entry, out)
     if end == 0:
         end = slow(arena, order, instrument, entry, out)
     if VERIFY:
         assert_after(arena, instrument, out, end)
     count = (end - out) // RECORD_BYTES
-    store_i64(arena + layout.LAST_SEQ, load_i64(order + const.ORDER_SEQ))
-    store_i64(arena + layout.EVENT_COUNT, load_i64(arena + layout.EVENT_COUNT) + count)
+    arena.last_seq = order.seq
+    arena.event_count += count
     return count
 
 
 @kernel
-def assert_after(arena: int, instrument: int, out: int, end: int) -> None:
+def assert_after(arena: ArenaHeader, instrument: int, out: int, end: int) -> None:
     """The invariants after every command, whose events are at ``out`` to ``end``: no more
     events than the bound, and no book crossed in continuous trading."""
     assert out <= end
-    assert end - out <= load_i64(arena + layout.WORST_EVENTS) * RECORD_BYTES
-    assert load_i64(arena + layout.OPEN_ORDERS) <= load_i64(arena + layout.ORDER_CAPACITY)
-    assert load_i64(arena + layout.EXTRA_EVENTS) <= load_i64(arena + layout.EXTRA_CAPACITY)
+    assert end - out <= arena.worst_events * RECORD_BYTES
+    assert arena.open_orders <= arena.order_capacity
+    assert arena.extra_events <= arena.extra_capacity
     if instrument == NO_INSTRUMENT:
         return
-    if load_i64(instrument_addr(arena, instrument) + layout.MODE) & layout.MODE_PHASE == 0:
+    if instrument_addr(arena, instrument).mode & layout.MODE_PHASE == 0:
         bids = instrument << 4 | layout.DISPLAYED
-        best = load_i64(book_addr(arena, bids) + layout.BOOK_BEST_KEY)
-        has_bid = load_u32(book_addr(arena, bids) + layout.BOOK_BEST_LEVEL) != 0
+        best = book_addr(arena, bids).best_key
+        has_bid = book_addr(arena, bids).best_level != 0
         assert not (has_bid and would_cross(arena, bids, best))
 
 
@@ -147,11 +147,11 @@ def ahead_addr(arena: int, index: int) -> int:
 
 
 @kernel
-def look_ahead(arena: int, orders: int, index: int) -> None:
+def look_ahead(arena: ArenaHeader, orders: int, index: int) -> None:
     """Find instrument and id entry of the batch's command ``index``, and ask for the latter."""
-    order = orders + index * RECORD_BYTES
-    instrument = find_instrument(arena, load_i64(order + const.ORDER_SYMBOL))
-    entry = id_addr(arena, instrument, load_i64(order + const.ORDER_ID))
+    order = OrderRecord(orders + index * RECORD_BYTES)
+    instrument = find_instrument(arena, order.symbol)
+    entry = id_addr(arena, instrument, order.order_id)
     prefetch(entry)
     at = ahead_addr(arena, index)
     store_i64(at, entry)
@@ -159,38 +159,40 @@ def look_ahead(arena: int, orders: int, index: int) -> None:
 
 
 @kernel
-def look_at_level(arena: int, orders: int, index: int) -> None:
+def look_at_level(arena: ArenaHeader, orders: int, index: int) -> None:
     """Ask for the page and the level that a new or replaced order may rest in."""
-    order = orders + index * RECORD_BYTES
+    order = OrderRecord(orders + index * RECORD_BYTES)
     instrument = load_i64(ahead_addr(arena, index) + 8)
-    word = load_i64(order + const.ORDER_WORD)
+    word = order.word
     book = (
         instrument << 4 | layout.DISPLAYED | (((word >> const.SIDE_SHIFT) & 0xFF) - const.BUY) & 1
     )
-    key = load_i64(order + const.ORDER_PRICE) ^ key_flip(book)
+    key = order.price_ticks ^ key_flip(book)
     page = hinted_page(arena, book, page_number(key))
     prefetch(page_addr(arena, page))
     prefetch(level_addr(arena, (page << 6) | (key & 63)))
 
 
 @kernel
-def look_at_neighbours(arena: int, index: int) -> None:
+def look_at_neighbours(arena: ArenaHeader, index: int) -> None:
     """Ask for what stands beside the order that a command is about."""
     slot = load_u32(load_i64(ahead_addr(arena, index)))
     at = slot_addr(arena, slot)
-    level = load_u32(at + layout.SLOT_LEVEL)
+    level = at.level
     prefetch(link_addr(arena, slot))
     prefetch(level_addr(arena, level))
     prefetch(page_addr(arena, level >> 6))
-    prefetch(slot_addr(arena, load_u32(at + layout.SLOT_NEXT)))
-    prefetch(slot_addr(arena, load_u32(at + layout.SLOT_PREV)))
+    prefetch(slot_addr(arena, at.next))
+    prefetch(slot_addr(arena, at.prev))
 
 
 # The two commands that nearly all are
 
 
 @kernel
-def plain(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
+def plain(
+    arena: ArenaHeader, order: OrderRecord, instrument: int, entry: int, out: EventRecord
+) -> EventRecord:
     """Rest a plain limit order that does not trade, or cancel a plain order; returns ``out``
     moved on, or 0 for anything else, of which nothing has been done.
 
@@ -198,31 +200,33 @@ def plain(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
     the processor's caches and predictors are kept for.
     """
     if instrument == NO_INSTRUMENT:
-        return 0
+        return EventRecord(0)
     state = instrument_addr(arena, instrument)
-    word = load_i64(order + const.ORDER_WORD)
-    if load_i64(state + layout.MODE) != 0:
-        return 0
+    word = order.word
+    if state.mode != 0:
+        return EventRecord(0)
     error_and_kind = (word >> const.ERROR_SHIFT) & 0xFFFFFF
     if error_and_kind == const.NEW << (const.KIND_SHIFT - const.ERROR_SHIFT):
         return plain_new(arena, order, instrument, state, entry, word, out)
     if error_and_kind == const.CANCEL << (const.KIND_SHIFT - const.ERROR_SHIFT):
         return plain_cancel(arena, order, entry, word, out)
-    return 0
+    return EventRecord(0)
 
 
 # Everything else
 
 
 @kernel
-def slow(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
+def slow(
+    arena: ArenaHeader, order: OrderRecord, instrument: int, entry: int, out: EventRecord
+) -> EventRecord:
     """Process a command of any kind, whose id's entry is at ``entry``; returns ``out`` moved on."""
     if instrument == NO_INSTRUMENT:
         return rare(arena, order, instrument, out)
-    if load_i64(instrument_addr(arena, instrument) + layout.MODE) == 0:
+    if instrument_addr(arena, instrument).mode == 0:
         end = plain_on_plain(arena, order, instrument, entry, out)
     elif STRIPPED:
-        end = 0
+        end = EventRecord(0)
     else:
         end = plain_on_special(arena, order, instrument, entry, out)
     if end != 0:
@@ -231,11 +235,11 @@ def slow(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
 
 
 @kernel_outlined
-def rare(arena: int, order: int, instrument: int, out: int) -> int:
+def rare(arena: ArenaHeader, order: OrderRecord, instrument: int, out: EventRecord) -> EventRecord:
     """What neither :func:`plain` nor ``plain_commands.py`` has done; with STRIPPED that is rejected
     as MALFORMED."""
     if STRIPPED:
-        address = event_tag(instrument, 0, load_i64(order + const.ORDER_WORD) & 0xFFFF)
+        address = event_tag(instrument, 0, order.word & 0xFFFF)
         end = reject(order, out, address, const.MALFORMED, 0)
     else:
         end = every_command(arena, order, out, instrument)
@@ -245,20 +249,20 @@ def rare(arena: int, order: int, instrument: int, out: int) -> int:
 
 
 @kernel
-def find_instrument(arena: int, symbol: int) -> int:
+def find_instrument(arena: ArenaHeader, symbol: int) -> int:
     """Index of the instrument whose symbol's eight bytes are ``symbol``, or NO_INSTRUMENT."""
-    if symbol == load_i64(arena + layout.LAST_SYMBOL) and symbol != 0:
-        return load_i64(arena + layout.LAST_INSTRUMENT)
+    if symbol == arena.last_symbol and symbol != 0:
+        return arena.last_instrument
     table = arena + load_fixed(arena + layout.SYMBOLS_AT)
     mask = load_fixed(arena + layout.SYMBOL_MASK)
     at = (mul_wrapping(symbol, layout.GOLDEN) >> 40) & mask
     while True:
-        entry = table + at * layout.SYMBOL_ENTRY_BYTES
-        instrument = load_i64(entry + layout.ENTRY_INSTRUMENT) - 1
+        entry = SymbolEntry(table + at * layout.SYMBOL_ENTRY_BYTES)
+        instrument = entry.instrument - 1
         if instrument < 0:
             return NO_INSTRUMENT
-        if load_i64(entry + layout.ENTRY_SYMBOL) == symbol:
-            store_i64(arena + layout.LAST_SYMBOL, symbol)
-            store_i64(arena + layout.LAST_INSTRUMENT, instrument)
+        if entry.symbol == symbol:
+            arena.last_symbol = symbol
+            arena.last_instrument = instrument
             return instrument
         at = (at + 1) & mask

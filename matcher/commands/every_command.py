@@ -3,6 +3,7 @@
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
 from openoutcry.matcher.book.orders import order_owner
@@ -13,27 +14,28 @@ from openoutcry.matcher.commands.phases import change_phase
 from openoutcry.matcher.events import event_tag, reject
 from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT
 
 
 @kernel_outlined
-def every_command(arena: int, order: int, out: int, instrument: int) -> int:
+def every_command(
+    arena: ArenaHeader, order: OrderRecord, out: EventRecord, instrument: int
+) -> EventRecord:
     """Process the command at ``order`` for ``instrument`` (or NO_INSTRUMENT); returns where the
     next event goes."""
-    word = load_i64(order + const.ORDER_WORD)
+    word = order.word
     error_code = (word >> const.ERROR_SHIFT) & 0xFFFF
     kind = (word >> const.KIND_SHIFT) & 0xFF
     everywhere = error_code == 0 and (
-        kind in (const.TIME, const.DISCONNECT)
-        or (kind == const.MASS_CANCEL and load_i64(order + const.ORDER_SYMBOL) == 0)
+        kind in (const.TIME, const.DISCONNECT) or (kind == const.MASS_CANCEL and order.symbol == 0)
     )
     if everywhere:
         instrument = NO_INSTRUMENT
     elif is_foreign(arena, instrument):
         return out
-    store_i64(arena + layout.NEXT_EVENT_AT, out)
-    store_i64(arena + layout.CAUSE_SEQ, load_i64(order + const.ORDER_SEQ))
+    arena.next_event_at = out
+    arena.cause_seq = order.seq
     address = event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
     if error_code != 0:
         return reject(order, out, address, const.GATEWAY, error_code)
@@ -47,19 +49,19 @@ def every_command(arena: int, order: int, out: int, instrument: int) -> int:
         reason = instrument_command(arena, order, instrument, kind)
     if reason != const.ACCEPT:
         return reject(order, out, address, reason, 0)
-    return load_i64(arena + layout.NEXT_EVENT_AT)
+    return EventRecord(arena.next_event_at)
 
 
 @kernel
-def is_foreign(arena: int, instrument: int) -> bool:
+def is_foreign(arena: ArenaHeader, instrument: int) -> bool:
     """Whether the command is another shard's."""
     if instrument == NO_INSTRUMENT:
-        return load_i64(arena + layout.SHARD) != 0
-    return load_i64(instrument_addr(arena, instrument) + layout.MODE) & layout.MODE_FOREIGN != 0
+        return arena.shard != 0
+    return instrument_addr(arena, instrument).mode & layout.MODE_FOREIGN != 0
 
 
 @kernel_outlined
-def global_command(arena: int, order: int, kind: int) -> int:
+def global_command(arena: ArenaHeader, order: OrderRecord, kind: int) -> int:
     """A command to all instruments; returns why it is refused, or ACCEPT."""
     if kind == const.TIME:
         return advance_time(arena, order)
@@ -69,7 +71,7 @@ def global_command(arena: int, order: int, kind: int) -> int:
 
 
 @kernel
-def instrument_command(arena: int, order: int, instrument: int, kind: int) -> int:
+def instrument_command(arena: ArenaHeader, order: OrderRecord, instrument: int, kind: int) -> int:
     """A command to one instrument; returns why it is refused, or ACCEPT."""
     # Once, here: everything this path may change of an instrument except its levels.
     touch_instrument(arena, instrument)
@@ -87,12 +89,12 @@ def instrument_command(arena: int, order: int, instrument: int, kind: int) -> in
 
 
 @kernel
-def order_command(arena: int, order: int, instrument: int, kind: int) -> int:
+def order_command(arena: ArenaHeader, order: OrderRecord, instrument: int, kind: int) -> int:
     """A command to one open order; returns why it is refused, or ACCEPT."""
-    word = load_i64(order + const.ORDER_WORD)
+    word = order.word
     if kind == const.REPLACE and (word >> const.MODE_SHIFT) & const.MODE_MASK > const.DECREMENT:
         return const.MALFORMED
-    slot = find_id(arena, instrument, load_i64(order + const.ORDER_ID))
+    slot = find_id(arena, instrument, order.order_id)
     if slot == 0:
         return const.UNKNOWN_ORDER
     if order_owner(arena, slot) != word & 0xFFFF:

@@ -9,16 +9,17 @@ has it, and MODE_HELD follows that.
 """
 
 import openoutcry.matcher.book.arena as layout
-import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
 from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.wire.kernel import kernel_outlined
 from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
 
 
 @kernel_outlined
-def set_hold(arena: int, instrument: int, on: bool) -> bool:
+def set_hold(arena: ArenaHeader, instrument: int, on: bool) -> bool:
     """Hold an instrument, or let it go; returns whether it was held and is no longer."""
     at = instrument_addr(arena, instrument) + layout.MODE
     was = load_i64(at)
@@ -28,11 +29,11 @@ def set_hold(arena: int, instrument: int, on: bool) -> bool:
 
 
 @kernel_outlined
-def settle(arena: int, order: int, instrument: int, out: int) -> int:
+def settle(arena: ArenaHeader, order: OrderRecord, instrument: int, out: int) -> int:
     """Do what a hold has kept back, as the command at ``order`` that ended it; returns how many
     events were written at ``out``."""
-    store_i64(arena + layout.NEXT_EVENT_AT, out)
-    store_i64(arena + layout.CAUSE_SEQ, load_i64(order + const.ORDER_SEQ))
+    arena.next_event_at = out
+    arena.cause_seq = order.seq
     touch_instrument(arena, instrument)
     after_command(arena, instrument)
-    return (load_i64(arena + layout.NEXT_EVENT_AT) - out) // RECORD_BYTES
+    return (arena.next_event_at - out) // RECORD_BYTES

@@ -11,6 +11,7 @@ from openoutcry.matcher.book.any_order import (
     next_order,
     reason_word,
 )
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.expiry import first_to_expire
 from openoutcry.matcher.book.levels import instrument_addr, slot_addr, touch_instrument
 from openoutcry.matcher.book.orders import extension_addr, extension_of, order_owner, plain_book
@@ -18,7 +19,8 @@ from openoutcry.matcher.book.owners import gather, sort_rows, sweep_addr
 from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8, store_u32
+from openoutcry.wire.memory import load_u32, store_u32
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 
 LISTS = (
@@ -36,36 +38,36 @@ DAY_ORDERS = -2
 
 
 @kernel_outlined
-def advance_time(arena: int, order: int) -> int:
+def advance_time(arena: ArenaHeader, order: OrderRecord) -> int:
     """TIME: expire what is due, the earliest first."""
-    word, now_ns = load_i64(order + const.ORDER_WORD), load_i64(order + const.ORDER_AUX)
+    word, now_ns = order.word, order.aux
     if word & 0xFFFF != 0:
         return const.MALFORMED
-    if now_ns < load_i64(arena + layout.NOW_NS):
+    if now_ns < arena.now_ns:
         return const.TIME_BACKWARDS
-    store_i64(arena + layout.NOW_NS, now_ns)
+    arena.now_ns = now_ns
     clear_touched(arena)
     cancelled_count = 0
     extension = first_to_expire(arena)
     while extension != 0:
         ext = extension_addr(arena, extension)
-        if load_i64(ext + layout.EXT_EXPIRY_NS) >= now_ns:
+        if ext.expiry_ns >= now_ns:
             break
-        instrument = load_u32(ext + layout.EXT_INSTRUMENT)
+        instrument = ext.instrument
         mark_touched(arena, instrument)
-        expiry_ns = load_i64(ext + layout.EXT_EXPIRY_NS)
-        number = load_i64(ext + layout.EXT_EXPIRY_NUMBER)
+        expiry_ns = ext.expiry_ns
+        number = ext.expiry_number
         cancel_order(
             arena,
             instrument,
-            load_u32(ext + layout.EXT_SLOT),
+            ext.slot,
             reason_word(const.EXPIRED_EVENT, const.EXPIRED),
         )
-        if load_i64(arena + layout.IS_SHARD) != 0:
+        if arena.is_shard != 0:
             # The shards' events are merged by these; the merge removes them.
-            event = load_i64(arena + layout.NEXT_EVENT_AT) - RECORD_BYTES
-            store_i64(event + const.EVENT_LEAVES, expiry_ns)
-            store_i64(event + const.EVENT_CONTRA, number)
+            event = EventRecord(arena.next_event_at - RECORD_BYTES)
+            event.leaves_lots = expiry_ns
+            event.contra_id = number
         cancelled_count += 1
         extension = first_to_expire(arena)
     complete(arena, NO_INSTRUMENT, 0, 0, cancelled_count)
@@ -73,9 +75,9 @@ def advance_time(arena: int, order: int) -> int:
 
 
 @kernel_outlined
-def mass_cancel(arena: int, order: int, instrument: int) -> int:
+def mass_cancel(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     """MASS_CANCEL in ``instrument``, or (NO_INSTRUMENT) in all."""
-    word, aux = load_i64(order + const.ORDER_WORD), load_i64(order + const.ORDER_AUX)
+    word, aux = order.word, order.aux
     side, participant = (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF
     if side > const.SELL or aux < 0 or aux > 1 or (aux == 1 and participant != 0):
         return const.MALFORMED
@@ -90,23 +92,25 @@ def mass_cancel(arena: int, order: int, instrument: int) -> int:
 
 
 @kernel_outlined
-def disconnect(arena: int, order: int) -> int:
+def disconnect(arena: ArenaHeader, order: OrderRecord) -> int:
     """DISCONNECT: cancel the participant's orders in all instruments."""
-    participant = load_i64(order + const.ORDER_WORD) & 0xFFFF
+    participant = order.word & 0xFFFF
     what = reason_word(const.CANCELLED, const.DISCONNECTED)
     cancel_owned(arena, NO_INSTRUMENT, participant, 0, what)
     return const.ACCEPT
 
 
 @kernel_outlined
-def cancel_owned(arena: int, instrument: int, participant: int, side: int, what: int) -> None:
+def cancel_owned(
+    arena: ArenaHeader, instrument: int, participant: int, side: int, what: int
+) -> None:
     """Cancel the participant's orders on ``side`` (0: both) in ``instrument``, or (NO_INSTRUMENT)
     in all, in canonical order; run the cascade of each instrument that had some; emit COMPLETED.
 
     This costs what the participant owns, whatever the book holds."""
     clear_touched(arena)
     count = gather(arena, instrument, participant, side)
-    walked = load_i64(arena + layout.OPEN_ORDERS) + load_i64(arena + layout.INSTRUMENT_COUNT)
+    walked = arena.open_orders + arena.instrument_count
     if count * WALKED_FOR_ONE >= walked:
         # Most of what is open is its own: to walk the books is less than to sort its orders.
         sweep_instruments(arena, instrument, participant, side, what)
@@ -130,11 +134,11 @@ def cancel_owned(arena: int, instrument: int, participant: int, side: int, what:
 
 
 @kernel_outlined
-def sweep_instruments(arena: int, instrument: int, owner: int, side: int, what: int) -> int:
+def sweep_instruments(arena: ArenaHeader, instrument: int, owner: int, side: int, what: int) -> int:
     """:func:`sweep` one instrument, or (NO_INSTRUMENT) all; returns the number cancelled."""
     first, beyond = instrument, instrument + 1
     if instrument == NO_INSTRUMENT:
-        first, beyond = 0, load_i64(arena + layout.INSTRUMENT_COUNT)
+        first, beyond = 0, arena.instrument_count
     cancelled_count = 0
     for index in range(first, beyond):
         here = sweep(arena, index, owner, side, what)
@@ -146,13 +150,13 @@ def sweep_instruments(arena: int, instrument: int, owner: int, side: int, what: 
 
 @kernel_outlined
 def complete(
-    arena: int, instrument: int, side: int, participant: int, cancelled_count: int
+    arena: ArenaHeader, instrument: int, side: int, participant: int, cancelled_count: int
 ) -> None:
     """Run the cascade of each touched instrument, in order, then emit COMPLETED."""
-    for index in range(load_i64(arena + layout.TOUCHED_FROM), load_i64(arena + layout.TOUCHED_TO)):
+    for index in range(arena.touched_from, arena.touched_to):
         state = instrument_addr(arena, index)
-        if load_u8(state + layout.TOUCHED) != 0:
-            store_u8(state + layout.TOUCHED, 0)
+        if state.touched != 0:
+            state.touched = 0
             after_command(arena, index)
     emit_next(
         arena,
@@ -166,25 +170,25 @@ def complete(
 
 
 @kernel
-def clear_touched(arena: int) -> None:
-    store_i64(arena + layout.TOUCHED_FROM, NO_INSTRUMENT)
-    store_i64(arena + layout.TOUCHED_TO, 0)
+def clear_touched(arena: ArenaHeader) -> None:
+    arena.touched_from = NO_INSTRUMENT
+    arena.touched_to = 0
 
 
 @kernel_outlined
-def mark_touched(arena: int, instrument: int) -> None:
+def mark_touched(arena: ArenaHeader, instrument: int) -> None:
     """Note that the command cancelled orders of the instrument."""
     touch_instrument(arena, instrument)
-    store_u8(instrument_addr(arena, instrument) + layout.TOUCHED, 1)
-    store_i64(arena + layout.TOUCHED_FROM, min(load_i64(arena + layout.TOUCHED_FROM), instrument))
-    store_i64(arena + layout.TOUCHED_TO, max(load_i64(arena + layout.TOUCHED_TO), instrument + 1))
+    instrument_addr(arena, instrument).touched = 1
+    arena.touched_from = min(arena.touched_from, instrument)
+    arena.touched_to = max(arena.touched_to, instrument + 1)
 
 
 # Sweeping
 
 
 @kernel_outlined
-def sweep(arena: int, instrument: int, owner: int, side: int, what: int) -> int:
+def sweep(arena: ArenaHeader, instrument: int, owner: int, side: int, what: int) -> int:
     """Cancel the orders of ``owner`` (a participant, ALL_PARTICIPANTS or DAY_ORDERS) on ``side``
     (0: both) in canonical order; returns how many."""
     cancelled_count = 0
@@ -197,7 +201,7 @@ def sweep(arena: int, instrument: int, owner: int, side: int, what: int) -> int:
 
 
 @kernel_outlined
-def sweep_book(arena: int, book: int, owner: int, side: int, what: int) -> int:
+def sweep_book(arena: ArenaHeader, book: int, owner: int, side: int, what: int) -> int:
     cancelled_count = 0
     slot = first_order(arena, book)
     while slot != 0:
@@ -210,14 +214,16 @@ def sweep_book(arena: int, book: int, owner: int, side: int, what: int) -> int:
 
 
 @kernel_outlined
-def sweep_list(arena: int, instrument: int, which: int, owner: int, side: int, what: int) -> int:
+def sweep_list(
+    arena: ArenaHeader, instrument: int, which: int, owner: int, side: int, what: int
+) -> int:
     """As :func:`sweep_book`, the orders of a list that are in no level."""
     cancelled_count = 0
     begin_list(arena, instrument, which)
     ext = next_in_list(arena)
     while ext != 0:
-        slot = load_u32(ext + layout.EXT_SLOT)
-        waits = load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL) == 0
+        slot = ext.slot
+        waits = slot_addr(arena, slot).level == 0
         if waits and is_swept(arena, slot, owner, side):
             cancel_order(arena, instrument, slot, what)
             cancelled_count += 1
@@ -226,15 +232,15 @@ def sweep_list(arena: int, instrument: int, which: int, owner: int, side: int, w
 
 
 @kernel
-def is_swept(arena: int, slot: int, owner: int, side: int) -> bool:
+def is_swept(arena: ArenaHeader, slot: int, owner: int, side: int) -> bool:
     """Whether a sweep of ``owner`` on ``side`` cancels the order."""
     ext = extension_of(arena, slot)
     if side != 0:
-        here = load_u8(ext + layout.EXT_SIDE) if ext != 0 else (plain_book(arena, slot) & 1) + 1
+        here = ext.side if ext != 0 else (plain_book(arena, slot) & 1) + 1
         if here != side:
             return False
     if owner == DAY_ORDERS:
         if ext != 0:
-            return load_u8(ext + layout.EXT_TIF) not in (const.GTC, const.GTD)
-        return load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER) & layout.SLOT_GTC == 0
+            return ext.tif not in (const.GTC, const.GTD)
+        return slot_addr(arena, slot).owner & layout.SLOT_GTC == 0
     return owner == ALL_PARTICIPANTS or order_owner(arena, slot) == owner

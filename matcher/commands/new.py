@@ -21,6 +21,7 @@ from openoutcry.matcher.book.any_order import (
     type_flags,
     which_book,
 )
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.expiry import expire_at
 from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.instrument_rules import (
@@ -68,8 +69,8 @@ from openoutcry.matcher.matching.take import (
 from openoutcry.matcher.matching.waiting import crosses_waiting, let_wait, may_wait
 from openoutcry.wire.enums import OrderType
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, store_i64, store_u8, store_u32
 from openoutcry.wire.order_types import type_bits, types_resting_as
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 RESTS_AS_LIMIT, RESTS_AS_POST_ONLY = (
@@ -78,16 +79,16 @@ RESTS_AS_LIMIT, RESTS_AS_POST_ONLY = (
 
 
 @kernel
-def enter(arena: int, order: int, instrument: int) -> int:
+def enter(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     """NEW: dispatch by order type and phase."""
-    word = load_i64(order + const.ORDER_WORD)
-    price, qty = load_i64(order + const.ORDER_PRICE), load_i64(order + const.ORDER_QTY)
-    is_open = 1 if find_id(arena, instrument, load_i64(order + const.ORDER_ID)) != 0 else 0
-    aux = load_i64(order + const.ORDER_AUX)
+    word = order.word
+    price, qty = order.price_ticks, order.qty_lots
+    is_open = 1 if find_id(arena, instrument, order.order_id) != 0 else 0
+    aux = order.aux
     reason = refuse_new(arena, instrument, word, price, qty, aux, is_open)
     if reason != const.ACCEPT:
         return reason
-    phase = load_u8(instrument_addr(arena, instrument) + layout.PHASE)
+    phase = instrument_addr(arena, instrument).phase
     order_type = (word >> const.TYPE_SHIFT) & 0xFF
     if (word >> const.TIF_SHIFT) & 0xF == const.AT_CLOSE and phase != const.CLOSING_AUCTION:
         return enter_parked(arena, order, instrument)
@@ -104,35 +105,37 @@ def enter(arena: int, order: int, instrument: int) -> int:
 
 
 @kernel
-def order_side(order: int) -> int:
-    return (load_i64(order + const.ORDER_WORD) >> const.SIDE_SHIFT) & 0xFF
+def order_side(order: OrderRecord) -> int:
+    return (order.word >> const.SIDE_SHIFT) & 0xFF
 
 
 @kernel
-def order_type_of(order: int) -> int:
-    return (load_i64(order + const.ORDER_WORD) >> const.TYPE_SHIFT) & 0xFF
+def order_type_of(order: OrderRecord) -> int:
+    return (order.word >> const.TYPE_SHIFT) & 0xFF
 
 
 @kernel
-def order_tif(order: int) -> int:
-    return (load_i64(order + const.ORDER_WORD) >> const.TIF_SHIFT) & 0xF
+def order_tif(order: OrderRecord) -> int:
+    return (order.word >> const.TIF_SHIFT) & 0xF
 
 
 @kernel
-def requested_slices(order: int, order_type: int) -> int:
+def requested_slices(order: OrderRecord, order_type: int) -> int:
     if order_type != const.ICEBERG:
         return 0
-    return slices_of(load_i64(order + const.ORDER_QTY), load_i64(order + const.ORDER_AUX))
+    return slices_of(order.qty_lots, order.aux)
 
 
 @kernel
-def sender_tag(order: int, instrument: int) -> int:
-    word = load_i64(order + const.ORDER_WORD)
+def sender_tag(order: OrderRecord, instrument: int) -> int:
+    word = order.word
     return event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
 
 
 @kernel
-def refuse_one_more(arena: int, order: int, instrument: int, order_type: int) -> int:
+def refuse_one_more(
+    arena: ArenaHeader, order: OrderRecord, instrument: int, order_type: int
+) -> int:
     """Whether there is capacity for one more order of ``order_type``."""
     if not has_slot(arena):
         return const.BOOK_FULL
@@ -141,56 +144,67 @@ def refuse_one_more(arena: int, order: int, instrument: int, order_type: int) ->
 
 
 @kernel
-def first_displayed(order: int, order_type: int) -> int:
+def first_displayed(order: OrderRecord, order_type: int) -> int:
     """The quantity that its level would display."""
-    qty = load_i64(order + const.ORDER_QTY)
-    return min(qty, load_i64(order + const.ORDER_AUX)) if order_type == const.ICEBERG else qty
+    qty = order.qty_lots
+    return min(qty, order.aux) if order_type == const.ICEBERG else qty
 
 
 @kernel_outlined
 def emit_accepted(
-    arena: int, order: int, instrument: int, price: int, contra_id: int, flags: int
+    arena: ArenaHeader, order: OrderRecord, instrument: int, price: int, contra_id: int, flags: int
 ) -> None:
-    qty = load_i64(order + const.ORDER_QTY)
+    qty = order.qty_lots
     word = sender_tag(order, instrument) | const.ACCEPTED | flags
-    emit_next(arena, load_i64(order + const.ORDER_ID), contra_id, price, qty, qty, word)
+    emit_next(arena, order.order_id, contra_id, price, qty, qty, word)
 
 
 @kernel_outlined
 def open_new(
-    arena: int, order: int, instrument: int, order_type: int, price: int, number: int
+    arena: ArenaHeader,
+    order: OrderRecord,
+    instrument: int,
+    order_type: int,
+    price: int,
+    number: int,
 ) -> int:
     """A slot for the new order as an order of ``order_type`` at ``price``, counted, its extension
     filled in; in no level yet.  ``number``: of its ACCEPTED event."""
-    word = load_i64(order + const.ORDER_WORD)
+    word = order.word
     tif = order_tif(order)
     owner = word & 0xFFFF
     if order_type == const.POST_ONLY:
         owner |= layout.SLOT_POST_ONLY
-    side, order_id = order_side(order), load_i64(order + const.ORDER_ID)
+    side, order_id = order_side(order), order.order_id
     slices = requested_slices(order, order_type)
     slot = open_any(arena, instrument, side, order_id, order_type, tif, owner)
     count_order(arena, instrument, order_type, tif, slices, 1)
     ext = extension_of(arena, slot)
     if ext == 0:
         return slot
-    aux = load_i64(order + const.ORDER_AUX)
-    store_i64(ext + layout.EXT_PRICE, price)
-    store_i64(ext + layout.EXT_ARRIVAL, number)
-    store_u8(ext + layout.EXT_MODE, (word >> const.MODE_SHIFT) & 0xF)
+    aux = order.aux
+    ext.price = price
+    ext.arrival = number
+    ext.mode = (word >> const.MODE_SHIFT) & 0xF
     if tif == const.GTD:
         expire_at(arena, extension_index(arena, ext), aux, number)
     if order_type == const.ICEBERG:
-        store_i64(ext + layout.EXT_DISPLAY, aux)
-        store_u32(ext + layout.EXT_SLICES, slices)
+        ext.display = aux
+        ext.slices = slices
     elif is_stop(order_type) or is_peg(order_type):
-        store_i64(ext + layout.EXT_AUX, aux)
+        ext.aux = aux
     return slot
 
 
 @kernel_outlined
 def rest_new(
-    arena: int, order: int, instrument: int, order_type: int, price: int, qty: int, number: int
+    arena: ArenaHeader,
+    order: OrderRecord,
+    instrument: int,
+    order_type: int,
+    price: int,
+    qty: int,
+    number: int,
 ) -> None:
     """The new order's remainder joins its book."""
     slot = open_new(arena, order, instrument, order_type, price, number)
@@ -211,7 +225,7 @@ def resting_type(order_type: int) -> int:
 
 
 @kernel_outlined
-def enter_parked(arena: int, order: int, instrument: int) -> int:
+def enter_parked(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     """Parked until the closing auction."""
     order_type = order_type_of(order)
     reason = refuse_one_more(arena, order, instrument, order_type)
@@ -221,21 +235,21 @@ def enter_parked(arena: int, order: int, instrument: int) -> int:
     number = command_number(arena)
     emit_accepted(arena, order, instrument, price, 0, const.WAITING)
     slot = open_new(arena, order, instrument, order_type, price, number)
-    store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, load_i64(order + const.ORDER_QTY))
+    slot_addr(arena, slot).qty = order.qty_lots
     join_list(arena, extension_of(arena, slot), layout.AUCTION_LIST)
     return const.ACCEPT
 
 
 @kernel
-def auction_price(order: int) -> int:
+def auction_price(order: OrderRecord) -> int:
     """The order's price in a call."""
     if is_market(order_type_of(order)):
         return MAX_VALUE if order_side(order) == const.BUY else NO_PRICE
-    return load_i64(order + const.ORDER_PRICE)
+    return order.price_ticks
 
 
 @kernel_outlined
-def enter_call(arena: int, order: int, instrument: int) -> int:
+def enter_call(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     """Collected without matching."""
     order_type = order_type_of(order)
     if order_type == const.POST_ONLY_SLIDE:
@@ -248,18 +262,18 @@ def enter_call(arena: int, order: int, instrument: int) -> int:
     if reason != const.ACCEPT:
         return reason
     number = command_number(arena)
-    display = load_i64(order + const.ORDER_AUX) if order_type == const.ICEBERG else 0
+    display = order.aux if order_type == const.ICEBERG else 0
     emit_accepted(arena, order, instrument, price, display, type_flags(order_type))
-    qty = load_i64(order + const.ORDER_QTY)
+    qty = order.qty_lots
     rest_new(arena, order, instrument, order_type, price, qty, number)
     return const.ACCEPT
 
 
 @kernel_outlined
-def enter_stop(arena: int, order: int, instrument: int) -> int:
+def enter_stop(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     """Rests in the trigger book, in every phase that accepts it."""
     order_type, side = order_type_of(order), order_side(order)
-    trigger = load_i64(order + const.ORDER_AUX)
+    trigger = order.aux
     if is_trailing(order_type):
         last = electing_price(arena, instrument)
         trigger = trailing_trigger(order_type, side, trigger, last)
@@ -268,24 +282,24 @@ def enter_stop(arena: int, order: int, instrument: int) -> int:
         reason = refuse_trigger(arena, instrument, side, trigger)
     if reason != const.ACCEPT:
         return reason
-    price = load_i64(order + const.ORDER_PRICE) if has_price(order_type) else 0
+    price = order.price_ticks if has_price(order_type) else 0
     number = command_number(arena)
     emit_accepted(arena, order, instrument, price, trigger, const.WAITING)
     slot = open_new(arena, order, instrument, order_type, price, number)
     ext = extension_of(arena, slot)
-    store_i64(ext + layout.EXT_TRIGGER, trigger)
+    ext.trigger = trigger
     if is_trailing(order_type):
         join_list(arena, ext, layout.TRAILING_LIST)
-    rest_stop(arena, ext, load_i64(order + const.ORDER_QTY))
+    rest_stop(arena, ext, order.qty_lots)
     return const.ACCEPT
 
 
 @kernel_outlined
-def enter_peg(arena: int, order: int, instrument: int) -> int:
+def enter_peg(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     """Rests hidden at the price derived from the quotes, or waits without one."""
     order_type, side = order_type_of(order), order_side(order)
-    limit, qty = load_i64(order + const.ORDER_PRICE), load_i64(order + const.ORDER_QTY)
-    offset = load_i64(order + const.ORDER_AUX)
+    limit, qty = order.price_ticks, order.qty_lots
+    offset = order.aux
     bid = best_displayed(arena, instrument << 4 | layout.DISPLAYED)
     ask = best_displayed(arena, instrument << 4 | layout.DISPLAYED | 1)
     price = peg_price(arena, instrument, order_type, side, offset, limit, bid, ask)
@@ -301,29 +315,29 @@ def enter_peg(arena: int, order: int, instrument: int) -> int:
     slot = open_new(arena, order, instrument, order_type, limit, number)
     ext = extension_of(arena, slot)
     join_list(arena, ext, layout.PEG_LIST)
-    store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, qty)
+    slot_addr(arena, slot).qty = qty
     store_pegged_quotes(arena, instrument)
     if price != NO_PRICE:
-        mode = (load_i64(order + const.ORDER_WORD) >> const.MODE_SHIFT) & 0xF
+        mode = (order.word >> const.MODE_SHIFT) & 0xF
         word = sender_tag(order, instrument)
-        set_taker(arena, load_i64(order + const.ORDER_ID), word, price, mode)
+        set_taker(arena, order.order_id, word, price, mode)
         take_and_hide(arena, instrument, ext, price, qty)
     return const.ACCEPT
 
 
 @kernel_outlined
-def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
+def enter_trading(arena: ArenaHeader, order: OrderRecord, instrument: int, at_last: int) -> int:
     """Matches, then rests or cancels."""
     order_type, tif = order_type_of(order), order_tif(order)
-    side, qty = order_side(order), load_i64(order + const.ORDER_QTY)
-    price = load_i64(order + const.ORDER_PRICE)
+    side, qty = order_side(order), order.qty_lots
+    price = order.price_ticks
     books = AT_LAST if at_last else ALL_BOOKS
     waits_opposite = crosses_waiting(arena, instrument, side)
     # ``limit``: how far it trades; ``rest_price``: where a remainder may rest, or NO_PRICE.
     can_take, limit, accepted_price, rest_price = 1, price, price, price
     if order_type in (const.MARKET, const.MARKET_BUDGET):
         if at_last:
-            limit = load_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE)
+            limit = instrument_addr(arena, instrument).last_price
             rest_price = NO_PRICE
         else:
             can_take, limit, rest_price = market_limit(arena, instrument, side)
@@ -363,14 +377,14 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
             return reason
     limit_key = limit ^ key_flip(2 - side)
     number = command_number(arena)
-    display = load_i64(order + const.ORDER_AUX) if order_type == const.ICEBERG else 0
+    display = order.aux if order_type == const.ICEBERG else 0
     emit_accepted(arena, order, instrument, accepted_price, display, type_flags(order_type))
     word = sender_tag(order, instrument)
-    order_id = load_i64(order + const.ORDER_ID)
-    mode = (load_i64(order + const.ORDER_WORD) >> const.MODE_SHIFT) & 0xF
+    order_id = order.order_id
+    mode = (order.word >> const.MODE_SHIFT) & 0xF
     set_taker(arena, order_id, word, accepted_price, mode)
     if is_market(order_type):
-        store_i64(arena + layout.TAKER_UNPRICED, 1)
+        arena.taker_unpriced = 1
     if has_budget(order_type):
         enter_budget(arena, order, instrument, side, can_take, limit, books)
         return const.ACCEPT
@@ -420,16 +434,16 @@ def enter_trading(arena: int, order: int, instrument: int, at_last: int) -> int:
 
 
 @kernel
-def min_fill_qty(order: int) -> int:
+def min_fill_qty(order: OrderRecord) -> int:
     """The quantity that must fill on arrival for the order to trade at all."""
     order_type = order_type_of(order)
     if order_tif(order) == const.FOK or order_type == const.ALL_OR_NONE:
-        return load_i64(order + const.ORDER_QTY)
-    return load_i64(order + const.ORDER_AUX) if order_type == const.MIN_QTY_TYPE else 0
+        return order.qty_lots
+    return order.aux if order_type == const.MIN_QTY_TYPE else 0
 
 
 @kernel_outlined
-def opposite_price(arena: int, instrument: int, side: int) -> int:
+def opposite_price(arena: ArenaHeader, instrument: int, side: int) -> int:
     """The best displayed price of the other side, else the best hidden one, else NO_PRICE."""
     other = const.BUY + const.SELL - side
     hidden = best_price(arena, instrument, other, NO_PRICE)
@@ -437,7 +451,7 @@ def opposite_price(arena: int, instrument: int, side: int) -> int:
 
 
 @kernel_outlined
-def one_step_short(arena: int, instrument: int, side: int, best: int) -> int:
+def one_step_short(arena: ArenaHeader, instrument: int, side: int, best: int) -> int:
     """The valid price one step less aggressive than ``best``."""
     if side == const.BUY:
         return floor_step(arena, instrument, best - 1, 0)

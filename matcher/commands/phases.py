@@ -15,6 +15,7 @@ from openoutcry.matcher.book.any_order import (
     reason_word,
     refuse_join,
 )
+from openoutcry.matcher.book.arena import ArenaHeader, Extension
 from openoutcry.matcher.book.instrument_rules import add_saturating, is_call, rule_addr
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, level_key, slot_addr
 from openoutcry.matcher.book.orders import order_tag
@@ -25,46 +26,42 @@ from openoutcry.matcher.matching.auction_price import crossing_price
 from openoutcry.matcher.matching.pegs import park_pegs
 from openoutcry.matcher.matching.uncross import uncross
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 
 @kernel_outlined
-def change_phase(arena: int, order: int, instrument: int) -> int:
+def change_phase(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     """The PHASE command; returns why it is refused, or ACCEPT."""
-    phase = load_i64(order + const.ORDER_AUX)
-    if (
-        load_i64(order + const.ORDER_WORD) & 0xFFFF != 0
-        or phase < const.CLOSED
-        or phase > const.TRADING_AT_LAST
-    ):
+    phase = order.aux
+    if order.word & 0xFFFF != 0 or phase < const.CLOSED or phase > const.TRADING_AT_LAST:
         return const.MALFORMED
     state = instrument_addr(arena, instrument)
-    uncrosses, old = must_uncross(arena, instrument, phase), load_u8(state + layout.PHASE)
-    is_held = load_i64(state + layout.MODE) & layout.MODE_HELD != 0
+    uncrosses, old = must_uncross(arena, instrument, phase), state.phase
+    is_held = state.mode & layout.MODE_HELD != 0
     if uncrosses and is_held and phase != const.CLOSED and is_crossed(arena, instrument):
         return const.WRONG_PHASE
     if phase == const.CLOSED and (is_held or old == const.HALT):
         # Nothing trades on the way out of a halt into the night.
-        store_u8(state + layout.AUCTION_EXTENSIONS, 0)
+        state.auction_extensions = 0
         uncrosses = False
-    sets = load_i64(order + const.ORDER_QTY)
+    sets = order.qty_lots
     if sets == 1 or sets == 2:
-        store_i64(state + layout.REFERENCE, load_i64(order + const.ORDER_PRICE))
+        state.reference = order.price_ticks
         if sets == 2:
-            store_i64(state + layout.LAST_PRICE, NO_PRICE)
-    elif load_i64(state + layout.LAST_PRICE) != NO_PRICE:
-        store_i64(state + layout.REFERENCE, load_i64(state + layout.LAST_PRICE))
+            state.last_price = NO_PRICE
+    elif state.last_price != NO_PRICE:
+        state.reference = state.last_price
     if uncrosses and is_extended(arena, instrument):
-        store_u8(state + layout.AUCTION_EXTENSIONS, load_u8(state + layout.AUCTION_EXTENSIONS) + 1)
+        state.auction_extensions += 1
         emit_phase_changed(arena, instrument, old, old, const.AUCTION_EXTENDED)
         return const.ACCEPT
     set_phase(arena, instrument, phase)
     emit_phase_changed(arena, instrument, phase, old, 0)
     if uncrosses:
         uncross(arena, instrument)
-        store_u8(state + layout.CALLED, 0)
-        store_u8(state + layout.AUCTION_EXTENSIONS, 0)
+        state.called = 0
+        state.auction_extensions = 0
     if is_call(phase):
         begin_call(arena, instrument, phase)
     elif phase == const.CLOSED:
@@ -73,37 +70,39 @@ def change_phase(arena: int, order: int, instrument: int) -> int:
 
 
 @kernel_outlined
-def set_phase(arena: int, instrument: int, phase: int) -> None:
+def set_phase(arena: ArenaHeader, instrument: int, phase: int) -> None:
     state = instrument_addr(arena, instrument)
-    store_u8(state + layout.PHASE, phase)
+    state.phase = phase
     # Trailing stops may have entered while no cascade ran: the next one checks all.
-    store_i64(state + layout.CASCADED_LAST, NO_PRICE)
-    mode = load_i64(state + layout.MODE) & ~layout.MODE_PHASE
-    store_i64(state + layout.MODE, mode if phase == const.CONTINUOUS else mode | layout.MODE_PHASE)
+    state.cascaded_last = NO_PRICE
+    mode = state.mode & ~layout.MODE_PHASE
+    state.mode = mode if phase == const.CONTINUOUS else mode | layout.MODE_PHASE
     if phase != const.CONTINUOUS and mode & layout.MODE_STEPS != 0:
         lose_top(arena, instrument << 4 | layout.DISPLAYED)
         lose_top(arena, instrument << 4 | layout.DISPLAYED | 1)
 
 
 @kernel_outlined
-def emit_phase_changed(arena: int, instrument: int, phase: int, old: int, reason: int) -> None:
-    reference = load_i64(instrument_addr(arena, instrument) + layout.REFERENCE)
+def emit_phase_changed(
+    arena: ArenaHeader, instrument: int, phase: int, old: int, reason: int
+) -> None:
+    reference = instrument_addr(arena, instrument).reference
     word = event_tag(instrument, 0, 0) | reason_word(const.PHASE_CHANGED, reason)
     emit_next(arena, 0, old, reference, phase, 0, word)
 
 
 @kernel_outlined
-def must_uncross(arena: int, instrument: int, phase: int) -> bool:
+def must_uncross(arena: ArenaHeader, instrument: int, phase: int) -> bool:
     """Whether the phase change uncrosses: a call ends, or trading at last left the book crossed."""
     if phase not in (const.CONTINUOUS, const.TRADING_AT_LAST, const.CLOSED):
         return False
-    if load_u8(instrument_addr(arena, instrument) + layout.CALLED) != 0:
+    if instrument_addr(arena, instrument).called != 0:
         return True
     return phase == const.CONTINUOUS and is_crossed(arena, instrument)
 
 
 @kernel_outlined
-def is_crossed(arena: int, instrument: int) -> bool:
+def is_crossed(arena: ArenaHeader, instrument: int) -> bool:
     """Whether displayed or hidden orders of both sides could trade with each other."""
     bids = book_of(instrument, layout.DISPLAYED, const.BUY)
     bid = best_shown_or_hidden(arena, bids)
@@ -114,20 +113,20 @@ def is_crossed(arena: int, instrument: int) -> bool:
 
 
 @kernel
-def best_shown_or_hidden(arena: int, displayed: int) -> int:
+def best_shown_or_hidden(arena: ArenaHeader, displayed: int) -> int:
     """The best level of the book and the hidden one of its side, or 0."""
     hidden = displayed & ~layout.WHICH | layout.HIDDEN_BOOK
     return better_level(arena, best_level(arena, displayed), best_level(arena, hidden))
 
 
 @kernel_outlined
-def is_extended(arena: int, instrument: int) -> bool:
+def is_extended(arena: ArenaHeader, instrument: int) -> bool:
     """Whether the auction price is outside its band and an extension is left."""
     rule, state = rule_addr(arena, instrument), instrument_addr(arena, instrument)
-    band, reference = load_i64(rule + const.RULE_AUCTION_BAND), load_i64(state + layout.REFERENCE)
+    band, reference = rule.auction_band_ticks, state.reference
     if band == 0 or reference == NO_PRICE:
         return False
-    if load_u8(state + layout.AUCTION_EXTENSIONS) >= load_u8(rule + const.RULE_EXTENSIONS):
+    if state.auction_extensions >= rule.auction_extensions:
         return False
     price = crossing_price(arena, instrument)
     if price == NO_PRICE:
@@ -137,16 +136,16 @@ def is_extended(arena: int, instrument: int) -> bool:
 
 
 @kernel_outlined
-def begin_call(arena: int, instrument: int, phase: int) -> None:
+def begin_call(arena: ArenaHeader, instrument: int, phase: int) -> None:
     """Enter a call: nothing trades until the uncrossing."""
     state = instrument_addr(arena, instrument)
-    store_u8(state + layout.CALLED, 1)
-    store_i64(state + layout.INDICATIVE_PRICE, NO_PRICE)
-    store_i64(state + layout.INDICATIVE_VOLUME, 0)
-    store_i64(state + layout.INDICATIVE_SURPLUS, 0)
-    store_i64(state + layout.INDICATIVE_SIDE, 0)
-    store_i64(state + layout.CALL_FROM, NO_PRICE)
-    store_i64(state + layout.CALL_TO, MAX_VALUE)
+    state.called = 1
+    state.indicative_price = NO_PRICE
+    state.indicative_volume = 0
+    state.indicative_surplus = 0
+    state.indicative_side = 0
+    state.call_from = NO_PRICE
+    state.call_to = MAX_VALUE
     park_pegs(arena, instrument)
     join_all(arena, instrument, layout.WAITING_BUYS)
     join_all(arena, instrument, layout.WAITING_SELLS)
@@ -155,7 +154,7 @@ def begin_call(arena: int, instrument: int, phase: int) -> None:
 
 
 @kernel_outlined
-def join_all(arena: int, instrument: int, which: int) -> None:
+def join_all(arena: ArenaHeader, instrument: int, which: int) -> None:
     """Move the orders of a list into the call."""
     begin_list(arena, instrument, which)
     ext = next_in_list(arena)
@@ -165,17 +164,17 @@ def join_all(arena: int, instrument: int, which: int) -> None:
 
 
 @kernel_outlined
-def join_call(arena: int, instrument: int, ext: int) -> None:
+def join_call(arena: ArenaHeader, instrument: int, ext: Extension) -> None:
     """Move an order that is parked, or waits, into the call."""
-    slot = load_u32(ext + layout.EXT_SLOT)
+    slot = ext.slot
     at = slot_addr(arena, slot)
-    price, qty = load_i64(ext + layout.EXT_PRICE), load_i64(at + layout.SLOT_QTY)
-    book = book_of(instrument, layout.DISPLAYED, load_u8(ext + layout.EXT_SIDE))
+    price, qty = ext.price, at.qty
+    book = book_of(instrument, layout.DISPLAYED, ext.side)
     reason = refuse_join(arena, book, price, qty, 0)
     if reason != const.ACCEPT:
         cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, reason))
         return
     word = order_tag(arena, slot) | const.ELECTED
-    emit_next(arena, load_i64(at + layout.SLOT_ID), 0, price, qty, qty, word)
+    emit_next(arena, at.id, 0, price, qty, qty, word)
     leave_list(arena, ext)
     join_book(arena, book, price, slot, qty)

@@ -10,6 +10,7 @@ general path with no state changed.
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import cancel_order, reason_word
+from openoutcry.matcher.book.arena import ArenaHeader, InstrumentState
 from openoutcry.matcher.book.ids import find_in_chain
 from openoutcry.matcher.book.instrument_rules import (
     is_call,
@@ -63,7 +64,8 @@ from openoutcry.matcher.matching.take import (
     take,
 )
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_fixed, load_i64, load_u8, load_u32, store_i64
+from openoutcry.wire.memory import load_fixed, load_i64
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import MAX_VALUE
 
 GENERAL_ALONE = layout.MODE_FOREIGN | layout.MODE_STEPS | layout.MODE_WAITING | layout.MODE_HELD
@@ -71,36 +73,43 @@ GENERAL_ALONE = layout.MODE_FOREIGN | layout.MODE_STEPS | layout.MODE_WAITING | 
 
 
 @kernel_outlined
-def plain_on_plain(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
+def plain_on_plain(
+    arena: ArenaHeader, order: OrderRecord, instrument: int, entry: int, out: EventRecord
+) -> EventRecord:
     """As :func:`plain_command`, on an instrument that holds plain orders only, without rules, in
     continuous trading."""
     return plain_command(arena, order, instrument, entry, out, False)
 
 
 @kernel_outlined
-def plain_on_special(arena: int, order: int, instrument: int, entry: int, out: int) -> int:
+def plain_on_special(
+    arena: ArenaHeader, order: OrderRecord, instrument: int, entry: int, out: EventRecord
+) -> EventRecord:
     """As :func:`plain_command`, on any instrument of this shard that may be traded or is in a
     call, and is not held."""
     state = instrument_addr(arena, instrument)
-    mode = load_i64(state + layout.MODE)
-    if mode & GENERAL_ALONE != 0 or (
-        mode & layout.MODE_PHASE != 0 and not is_call(load_u8(state + layout.PHASE))
-    ):
-        return 0
+    mode = state.mode
+    if mode & GENERAL_ALONE != 0 or (mode & layout.MODE_PHASE != 0 and not is_call(state.phase)):
+        return EventRecord(0)
     return plain_command(arena, order, instrument, entry, out, True)
 
 
 @kernel
 def plain_command(
-    arena: int, order: int, instrument: int, entry: int, out: int, special: bool
-) -> int:
+    arena: ArenaHeader,
+    order: OrderRecord,
+    instrument: int,
+    entry: int,
+    out: EventRecord,
+    special: bool,
+) -> EventRecord:
     """Process the command at ``order``, whose id's entry is at ``entry``; returns ``out`` moved on,
     or 0 to fall through.  ``special`` is a constant to each caller: whether the instrument's
     MODE is not 0.  One source, compiled for both (measured: one compiled body for
     both costs 4 to 8 % of a plain command)."""
     state = instrument_addr(arena, instrument)
-    in_call = special and load_i64(state + layout.MODE) & layout.MODE_PHASE != 0
-    word = load_i64(order + const.ORDER_WORD)
+    in_call = special and state.mode & layout.MODE_PHASE != 0
+    word = order.word
     kind = (word >> const.ERROR_SHIFT) & 0xFFFFFF
     if kind == const.NEW << (const.KIND_SHIFT - const.ERROR_SHIFT):
         after = enter_plain(arena, order, instrument, state, entry, word, out, in_call, special)
@@ -111,9 +120,9 @@ def plain_command(
     elif kind == const.REDUCE << (const.KIND_SHIFT - const.ERROR_SHIFT):
         after = reduce_plain(arena, order, instrument, state, entry, word, out, special)
     else:
-        return 0
+        return EventRecord(0)
     if after == 0:
-        return 0
+        return EventRecord(0)
     if not special:
         is_done = True
     elif in_call:
@@ -126,19 +135,19 @@ def plain_command(
         begin_general_path(arena, order, after)
         touch_instrument(arena, instrument)
         after_command(arena, instrument)
-        after = load_i64(arena + layout.NEXT_EVENT_AT)
+        after = arena.next_event_at
     mark_last(after)
-    return after
+    return EventRecord(after)
 
 
 @kernel
-def leaves_cross_unchanged(state: int, event: int) -> bool:
+def leaves_cross_unchanged(state: InstrumentState, event: EventRecord) -> bool:
     """Whether the order of ``event``, added, cancelled or reduced in a call, is priced where it can
     change neither the uncrossing price nor its volume."""
-    price = load_i64(event + const.EVENT_PRICE)
-    if (load_i64(event + const.EVENT_WORD) >> const.EVENT_SIDE_SHIFT) & 0xFF == const.BUY:
-        return price < load_i64(state + layout.CALL_FROM)
-    return price > load_i64(state + layout.CALL_TO)
+    price = event.price_ticks
+    if (event.word >> const.EVENT_SIDE_SHIFT) & 0xFF == const.BUY:
+        return price < state.call_from
+    return price > state.call_to
 
 
 # The commands; each returns ``out`` moved on, or 0 with nothing done
@@ -146,10 +155,10 @@ def leaves_cross_unchanged(state: int, event: int) -> bool:
 
 @kernel
 def enter_plain(
-    arena: int,
-    order: int,
+    arena: ArenaHeader,
+    order: OrderRecord,
     instrument: int,
-    state: int,
+    state: InstrumentState,
     entry: int,
     word: int,
     out: int,
@@ -164,15 +173,15 @@ def enter_plain(
     if (
         order_type > const.POST_ONLY
         or (not expires and (tif > const.GTC or (PLAIN >> (order_type * 8 + tif)) & 1 == 0))
-        or (expires and load_i64(order + const.ORDER_AUX) < load_i64(arena + layout.NOW_NS))
+        or (expires and order.aux < arena.now_ns)
         or side < const.BUY
         or side > const.SELL
         or (word >> const.MODE_SHIFT) & 0xF > const.DECREMENT
         or (not special and (expires or (word >> const.MODE_SHIFT) & 0xF != const.ALLOW))
     ):
         return 0
-    price, qty = load_i64(order + const.ORDER_PRICE), load_i64(order + const.ORDER_QTY)
-    order_id = load_i64(order + const.ORDER_ID)
+    price, qty = order.price_ticks, order.qty_lots
+    order_id = order.order_id
     is_market = order_type == const.MARKET
     if not is_in_rules(arena, instrument, state, price, qty, is_market, special):
         return 0
@@ -187,7 +196,7 @@ def enter_plain(
     page = 0
     if may_rest:
         page = find_page(arena, book, page_number(key))
-        has_slot = load_i64(arena + layout.OPEN_ORDERS) < load_fixed(arena + layout.ORDER_CAPACITY)
+        has_slot = arena.open_orders < load_fixed(arena + layout.ORDER_CAPACITY)
         if (
             (trades and order_type == const.POST_ONLY)
             or refuse_rest(arena, book, page, key, qty, 0, False, has_slot) != const.ACCEPT
@@ -196,13 +205,15 @@ def enter_plain(
             return 0
     elif in_call:
         return 0
-    cause = load_i64(order + const.ORDER_SEQ)
+    cause = order.seq
     tag = event_tag(instrument, side, word & 0xFFFF)
-    out = emit(out, order_id, 0, price, qty, qty, cause, tag | const.ACCEPTED)
+    out = emit(EventRecord(out), order_id, 0, price, qty, qty, cause, tag | const.ACCEPTED)
     if tif == const.FOK and (
         not trades or not can_fill(arena, order, book, limit, price, qty, tag, special)
     ):
-        return emit_cancelled(out, order_id, price, qty, cause, tag, const.FOK_UNFILLABLE)
+        return emit_cancelled(
+            EventRecord(out), order_id, price, qty, cause, tag, const.FOK_UNFILLABLE
+        )
     if trades:
         qty, out = trade(arena, order, book, limit, price, qty, tag, out, special)
         if qty == 0:
@@ -219,7 +230,7 @@ def enter_plain(
             qty,
             command_number(arena),
         )
-        return load_i64(arena + layout.NEXT_EVENT_AT)
+        return arena.next_event_at
     if may_rest:
         owner = word & 0xFFFF
         owner |= layout.SLOT_POST_ONLY * (order_type == const.POST_ONLY) | layout.SLOT_GTC * (
@@ -231,48 +242,48 @@ def enter_plain(
             count_plain(arena, state, 1)
         return out
     reason = const.MARKET_REST if is_market else const.IOC_REST
-    return emit_cancelled(out, order_id, price, qty, cause, tag, reason)
+    return emit_cancelled(EventRecord(out), order_id, price, qty, cause, tag, reason)
 
 
 @kernel
 def cancel_any_kind(
-    arena: int,
-    order: int,
+    arena: ArenaHeader,
+    order: OrderRecord,
     instrument: int,
-    state: int,
+    state: InstrumentState,
     entry: int,
     word: int,
-    out: int,
+    out: EventRecord,
     special: bool,
 ) -> int:
-    slot = find_in_chain(arena, entry, load_i64(order + const.ORDER_ID))
+    slot = find_in_chain(arena, entry, order.order_id)
     if slot == 0 or order_owner(arena, slot) != word & 0xFFFF:
         return 0
-    if special and load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER) & layout.EXTENDED != 0:
+    if special and slot_addr(arena, slot).owner & layout.EXTENDED != 0:
         begin_general_path(arena, order, out)
         touch_instrument(arena, instrument)
         cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, const.USER))
-        return load_i64(arena + layout.NEXT_EVENT_AT)
-    qty = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
+        return arena.next_event_at
+    qty = slot_addr(arena, slot).qty
     return remove_plain(arena, order, instrument, state, entry, slot, qty, out, const.USER, special)
 
 
 @kernel
 def reduce_plain(
-    arena: int,
-    order: int,
+    arena: ArenaHeader,
+    order: OrderRecord,
     instrument: int,
-    state: int,
+    state: InstrumentState,
     entry: int,
     word: int,
-    out: int,
+    out: EventRecord,
     special: bool,
 ) -> int:
     slot = own_plain(arena, order, entry, word)
-    qty = load_i64(order + const.ORDER_QTY)
+    qty = order.qty_lots
     if slot == 0 or qty <= 0 or not is_in_lots(arena, instrument, state, qty, special):
         return 0
-    leaves = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
+    leaves = slot_addr(arena, slot).qty
     if qty >= leaves:
         return remove_plain(
             arena,
@@ -287,17 +298,17 @@ def reduce_plain(
             special,
         )
     reduce_in_level(arena, slot, qty)
-    cause, tag = load_i64(order + const.ORDER_SEQ), plain_tag(arena, slot) | const.REDUCED
-    price, order_id = plain_price(arena, slot), load_i64(order + const.ORDER_ID)
+    cause, tag = order.seq, plain_tag(arena, slot) | const.REDUCED
+    price, order_id = plain_price(arena, slot), order.order_id
     return emit(out, order_id, 0, price, qty, leaves - qty, cause, tag)
 
 
 @kernel
 def replace_plain(
-    arena: int,
-    order: int,
+    arena: ArenaHeader,
+    order: OrderRecord,
     instrument: int,
-    state: int,
+    state: InstrumentState,
     entry: int,
     word: int,
     out: int,
@@ -305,7 +316,7 @@ def replace_plain(
     special: bool,
 ) -> int:
     slot = own_plain(arena, order, entry, word)
-    price, qty = load_i64(order + const.ORDER_PRICE), load_i64(order + const.ORDER_QTY)
+    price, qty = order.price_ticks, order.qty_lots
     if (
         slot == 0
         or (word >> const.MODE_SHIFT) & 0xF > (const.DECREMENT if special else const.ALLOW)
@@ -313,19 +324,26 @@ def replace_plain(
     ):
         return 0
     at = slot_addr(arena, slot)
-    leaves = load_i64(at + layout.SLOT_QTY)
+    leaves = at.qty
     book = plain_book(arena, slot)
     key = price ^ key_flip(book)
-    same = level_key(arena, load_u32(at + layout.SLOT_LEVEL)) == key
+    same = level_key(arena, at.level) == key
     tag = plain_tag(arena, slot)
-    cause, order_id = load_i64(order + const.ORDER_SEQ), load_i64(order + const.ORDER_ID)
+    cause, order_id = order.seq, order.order_id
     if same and qty <= leaves:
         reduce_in_level(arena, slot, leaves - qty)
         return emit(
-            out, order_id, 0, price, qty, qty, cause, tag | const.REPLACED | const.KEPT_PLACE
+            EventRecord(out),
+            order_id,
+            0,
+            price,
+            qty,
+            qty,
+            cause,
+            tag | const.REPLACED | const.KEPT_PLACE,
         )
     trades = not in_call and crosses_any(arena, book, ~key)
-    post_only = load_u32(at + layout.SLOT_OWNER) & layout.SLOT_POST_ONLY != 0
+    post_only = at.owner & layout.SLOT_POST_ONLY != 0
     page = find_page(arena, book, page_number(key))
     own = leaves if same else 0
     if (trades and post_only) or refuse_rest(
@@ -333,7 +351,7 @@ def replace_plain(
     ) != const.ACCEPT:
         return 0
     leave_level(arena, slot)
-    out = emit(out, order_id, 0, price, qty, qty, cause, tag | const.REPLACED)
+    out = emit(EventRecord(out), order_id, 0, price, qty, qty, cause, tag | const.REPLACED)
     if trades:
         qty, out = trade(arena, order, book, ~key, price, qty, tag, out, special)
         if qty == 0:
@@ -350,16 +368,16 @@ def replace_plain(
 
 
 @kernel
-def begin_general_path(arena: int, order: int, out: int) -> None:
+def begin_general_path(arena: ArenaHeader, order: OrderRecord, out: int) -> None:
     """Hand the command to the general path; its next event goes to ``out``."""
-    store_i64(arena + layout.NEXT_EVENT_AT, out)
-    store_i64(arena + layout.CAUSE_SEQ, load_i64(order + const.ORDER_SEQ))
+    arena.next_event_at = out
+    arena.cause_seq = order.seq
 
 
 @kernel
 def trade(
-    arena: int,
-    order: int,
+    arena: ArenaHeader,
+    order: OrderRecord,
     book: int,
     limit: int,
     price: int,
@@ -372,14 +390,16 @@ def trade(
     from the first other one on as the general path does.  Returns (what is left to rest, out)."""
     opposite, instrument = book ^ 1, book >> 4
     state = instrument_addr(arena, instrument)
-    order_id, cause = load_i64(order + const.ORDER_ID), load_i64(order + const.ORDER_SEQ)
-    self_trade = (load_i64(order + const.ORDER_WORD) >> const.MODE_SHIFT) & 0xF
+    order_id, cause = order.order_id, order.seq
+    self_trade = (order.word >> const.MODE_SHIFT) & 0xF
     if not special or (
         self_trade == const.ALLOW
         and not crosses_non_displayed(arena, book, limit)
         and not counts_orders(arena, instrument, state, special)
     ):
-        qty, out = match(arena, state, opposite, limit, order_id, qty, cause, tag, out, special)
+        qty, out = match(
+            arena, state, opposite, limit, order_id, qty, cause, tag, EventRecord(out), special
+        )
         if not special or qty == 0 or not crosses(arena, opposite, limit):
             return qty, out
     begin_general_path(arena, order, out)
@@ -387,18 +407,25 @@ def trade(
     set_taker(arena, order_id, tag, price, self_trade)
     to_price = limit ^ key_flip(opposite)
     qty = take(arena, instrument, (book & 1) + const.BUY, to_price, qty, ALL_BOOKS)
-    return qty, load_i64(arena + layout.NEXT_EVENT_AT)
+    return qty, arena.next_event_at
 
 
 @kernel
 def can_fill(
-    arena: int, order: int, book: int, limit: int, price: int, qty: int, tag: int, special: bool
+    arena: ArenaHeader,
+    order: OrderRecord,
+    book: int,
+    limit: int,
+    price: int,
+    qty: int,
+    tag: int,
+    special: bool,
 ) -> bool:
     """Whether all of a fill-or-kill order for ``book`` would trade up to the key ``limit``."""
     if not special:
         return is_fillable(arena, book ^ 1, limit, qty)
-    self_trade = (load_i64(order + const.ORDER_WORD) >> const.MODE_SHIFT) & 0xF
-    set_taker(arena, load_i64(order + const.ORDER_ID), tag, price, self_trade)
+    self_trade = (order.word >> const.MODE_SHIFT) & 0xF
+    set_taker(arena, order.order_id, tag, price, self_trade)
     to_price = limit ^ key_flip(book ^ 1)
     side = (book & 1) + const.BUY
     return fillable(arena, book >> 4, side, to_price, qty, ALL_BOOKS) == qty
@@ -406,21 +433,21 @@ def can_fill(
 
 @kernel
 def remove_plain(
-    arena: int,
-    order: int,
+    arena: ArenaHeader,
+    order: OrderRecord,
     instrument: int,
-    state: int,
+    state: InstrumentState,
     entry: int,
     slot: int,
     qty: int,
-    out: int,
+    out: EventRecord,
     reason: int,
     special: bool,
 ) -> int:
     """Cancel the order, which had ``qty`` lots."""
     if counts_orders(arena, instrument, state, special):
         count_plain(arena, state, -1)
-    cause, order_id = load_i64(order + const.ORDER_SEQ), load_i64(order + const.ORDER_ID)
+    cause, order_id = order.seq, order.order_id
     price, tag = plain_price(arena, slot), plain_tag(arena, slot)
     out = emit_cancelled(out, order_id, price, qty, cause, tag, reason)
     leave_level(arena, slot)
@@ -429,10 +456,10 @@ def remove_plain(
 
 
 @kernel
-def own_plain(arena: int, order: int, entry: int, word: int) -> int:
+def own_plain(arena: ArenaHeader, order: OrderRecord, entry: int, word: int) -> int:
     """Slot of the plain order named by the command if its participant owns it, or 0."""
-    slot = find_in_chain(arena, entry, load_i64(order + const.ORDER_ID))
-    owner = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER)
+    slot = find_in_chain(arena, entry, order.order_id)
+    owner = slot_addr(arena, slot).owner
     is_own = slot != 0 and owner & layout.EXTENDED == 0 and owner & 0xFFFF == word & 0xFFFF
     return slot if is_own else 0
 
@@ -442,59 +469,63 @@ def own_plain(arena: int, order: int, entry: int, word: int) -> int:
 
 @kernel
 def is_in_rules(
-    arena: int, instrument: int, state: int, price: int, qty: int, is_market: bool, special: bool
+    arena: ArenaHeader,
+    instrument: int,
+    state: InstrumentState,
+    price: int,
+    qty: int,
+    is_market: bool,
+    special: bool,
 ) -> bool:
     """Whether price (of a market order: none, no band, no waiting) and quantity are valid."""
-    if qty < load_i64(state + layout.MIN_QTY) or qty > load_i64(state + layout.MAX_QTY):
+    if qty < state.min_qty or qty > state.max_qty:
         return False
-    if not is_market and (
-        price < load_i64(state + layout.MIN_PRICE) or price > load_i64(state + layout.MAX_PRICE)
-    ):
+    if not is_market and (price < state.min_price or price > state.max_price):
         return False
-    if not special or load_i64(state + layout.MODE) & layout.MODE_RULES == 0:
+    if not special or state.mode & layout.MODE_RULES == 0:
         return True
     rule = rule_addr(arena, instrument)
     if is_market:
         return (
-            load_i64(rule + const.RULE_MARKET_BAND) == 0
-            and load_u8(rule + const.RULE_OPTIONS) & const.MARKET_WAITS == 0
-            and is_multiple(qty, load_i64(rule + const.RULE_QTY_STEP))
+            rule.market_band_ticks == 0
+            and rule.options & const.MARKET_WAITS == 0
+            and is_multiple(qty, rule.qty_step_lots)
         )
-    step = load_i64(rule + const.RULE_PRICE_STEP)
+    step = rule.price_step_ticks
     if load_i64(rule + const.RULE_BANDS + 8) != 0:
         step = step_at(arena, instrument, price)
-    return is_multiple(price, step) and is_multiple(qty, load_i64(rule + const.RULE_QTY_STEP))
+    return is_multiple(price, step) and is_multiple(qty, rule.qty_step_lots)
 
 
 @kernel
-def is_in_lots(arena: int, instrument: int, state: int, qty: int, special: bool) -> bool:
-    if not special or load_i64(state + layout.MODE) & layout.MODE_RULES == 0:
+def is_in_lots(
+    arena: ArenaHeader, instrument: int, state: InstrumentState, qty: int, special: bool
+) -> bool:
+    if not special or state.mode & layout.MODE_RULES == 0:
         return True
-    return is_multiple(qty, load_i64(rule_addr(arena, instrument) + const.RULE_QTY_STEP))
+    return is_multiple(qty, rule_addr(arena, instrument).qty_step_lots)
 
 
 @kernel
-def counts_orders(arena: int, instrument: int, state: int, special: bool) -> bool:
+def counts_orders(
+    arena: ArenaHeader, instrument: int, state: InstrumentState, special: bool
+) -> bool:
     """Whether the instrument counts its plain orders: see event_bound.py."""
-    return (
-        special
-        and load_i64(state + layout.MODE) & layout.MODE_RULES != 0
-        and is_pro_rata(arena, instrument) != 0
-    )
+    return special and state.mode & layout.MODE_RULES != 0 and is_pro_rata(arena, instrument) != 0
 
 
 @kernel
-def has_extra(arena: int, state: int) -> bool:
+def has_extra(arena: ArenaHeader, state: InstrumentState) -> bool:
     """Whether the events that one more plain order could cause in a pro-rata instrument leave room
     for themselves."""
-    runs = load_i64(state + layout.STOP_COUNT) + load_i64(state + layout.ALL_OR_NONE_COUNT)
-    extra = load_i64(arena + layout.EXTRA_EVENTS) + 2 * runs
-    return runs == 0 or extra <= load_i64(arena + layout.EXTRA_CAPACITY)
+    runs = state.stop_count + state.all_or_none_count
+    extra = arena.extra_events + 2 * runs
+    return runs == 0 or extra <= arena.extra_capacity
 
 
 @kernel
-def count_plain(arena: int, state: int, sign: int) -> None:
+def count_plain(arena: ArenaHeader, state: InstrumentState, sign: int) -> None:
     """One plain order more (``sign`` 1) or less (-1) in a pro-rata instrument."""
-    runs = load_i64(state + layout.STOP_COUNT) + load_i64(state + layout.ALL_OR_NONE_COUNT)
-    store_i64(arena + layout.EXTRA_EVENTS, load_i64(arena + layout.EXTRA_EVENTS) + sign * 2 * runs)
-    store_i64(state + layout.ORDER_COUNT, load_i64(state + layout.ORDER_COUNT) + sign)
+    runs = state.stop_count + state.all_or_none_count
+    arena.extra_events += sign * 2 * runs
+    state.order_count += sign

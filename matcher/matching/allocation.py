@@ -8,6 +8,7 @@ parameters: docs/matcher.md has the table.  One kernel for all: which steps ther
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import join_book
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.instrument_rules import rule_addr
 from openoutcry.matcher.book.levels import (
     book_addr,
@@ -20,9 +21,7 @@ from openoutcry.matcher.book.orders import extension_of, order_owner, touch_orde
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     count_leading_zeros,
-    load_fixed,
     load_i64,
-    load_u8,
     load_u16,
     load_u32,
     store_i64,
@@ -34,55 +33,49 @@ from openoutcry.wire.records import LEAD_MARKET_MAKERS, MAX_VALUE
 
 
 @kernel_outlined
-def rest_after_arrival(arena: int, book: int, price: int, slot: int, qty: int) -> None:
+def rest_after_arrival(arena: ArenaHeader, book: int, price: int, slot: int, qty: int) -> None:
     """As :func:`join_book`, of an order that rests for the first time or has moved: in continuous
     trading it may be the first to better the market."""
     instrument = book >> 4
     state = instrument_addr(arena, instrument)
-    if load_i64(state + layout.MODE) & layout.MODE_STEPS != 0:
+    if state.mode & layout.MODE_STEPS != 0:
         set_top(arena, slot, 0)
         side = book_addr(arena, book)
-        betters = load_u32(side + layout.BOOK_BEST_LEVEL) == 0 or price ^ key_flip(book) < load_i64(
-            side + layout.BOOK_BEST_KEY
-        )
-        if (
-            betters
-            and book & layout.WHICH == layout.DISPLAYED
-            and load_u8(state + layout.PHASE) == const.CONTINUOUS
-        ):
+        betters = side.best_level == 0 or price ^ key_flip(book) < side.best_key
+        if betters and book & layout.WHICH == layout.DISPLAYED and state.phase == const.CONTINUOUS:
             lose_top(arena, book)
-            if qty >= load_i64(rule_addr(arena, instrument) + const.RULE_TOP_MIN):
+            if qty >= rule_addr(arena, instrument).top_min_lots:
                 set_top(arena, slot, layout.SLOT_TOP)
     join_book(arena, book, price, slot, qty)
 
 
 @kernel_outlined
-def lose_top(arena: int, book: int) -> None:
+def lose_top(arena: ArenaHeader, book: int) -> None:
     """The side has no TOP order any more.  It would be the first of the best level."""
-    level = load_u32(book_addr(arena, book) + layout.BOOK_BEST_LEVEL)
+    level = book_addr(arena, book).best_level
     if level != 0:
-        slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
+        slot = level_addr(arena, level).head
         if is_top(arena, slot):
             touch_order(arena, slot)
             set_top(arena, slot, 0)
 
 
 @kernel
-def owner_addr(arena: int, slot: int) -> int:
+def owner_addr(arena: ArenaHeader, slot: int) -> int:
     """Where the order's participant and flags are."""
     ext = extension_of(arena, slot)
     return ext + layout.EXT_OWNER if ext != 0 else slot_addr(arena, slot) + layout.SLOT_OWNER
 
 
 @kernel_outlined
-def set_top(arena: int, slot: int, flag: int) -> None:
+def set_top(arena: ArenaHeader, slot: int, flag: int) -> None:
     """Give or take the flag (SLOT_TOP or 0)."""
     at = owner_addr(arena, slot)
     store_u32(at, load_u32(at) & ~layout.SLOT_TOP | flag)
 
 
 @kernel_outlined
-def is_top(arena: int, slot: int) -> bool:
+def is_top(arena: ArenaHeader, slot: int) -> bool:
     return load_u32(owner_addr(arena, slot)) & layout.SLOT_TOP != 0
 
 
@@ -90,19 +83,19 @@ def is_top(arena: int, slot: int) -> bool:
 
 
 @kernel
-def share_addr(arena: int, slot: int) -> int:
-    return arena + load_fixed(arena + layout.SHARES_AT) + slot * 8
+def share_addr(arena: ArenaHeader, slot: int) -> int:
+    return arena + arena.shares_at + slot * 8
 
 
 @kernel
-def open_after(arena: int, slot: int) -> int:
+def open_after(arena: ArenaHeader, slot: int) -> int:
     """What the order displays beyond its share so far."""
-    displayed = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
+    displayed = slot_addr(arena, slot).qty
     return displayed - load_i64(share_addr(arena, slot))
 
 
 @kernel
-def give(arena: int, slot: int, wanted: int) -> int:
+def give(arena: ArenaHeader, slot: int, wanted: int) -> int:
     """Add to the order's share as much of ``wanted`` lots as it has; returns how much."""
     lots = min(wanted, open_after(arena, slot))
     at = share_addr(arena, slot)
@@ -116,22 +109,22 @@ def whole_lots(qty: int, lot: int) -> int:
 
 
 @kernel_outlined
-def share_level(arena: int, instrument: int, level: int, qty: int) -> None:
+def share_level(arena: ArenaHeader, instrument: int, level: int, qty: int) -> None:
     """Write each order's share of ``qty`` lots, fewer than the level displays, into the table of
     shares."""
     rule = rule_addr(arena, instrument)
-    lot = load_i64(rule + const.RULE_QTY_STEP)
-    head = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
+    lot = rule.qty_step_lots
+    head = level_addr(arena, level).head
     slot = head
     while slot != 0:
         store_i64(share_addr(arena, slot), 0)
-        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+        slot = slot_addr(arena, slot).next
     top = head if is_top(arena, head) else 0
     if top != 0:
-        share = mul_div(qty, load_u16(rule + const.RULE_TOP_SHARE), 10_000)
-        if load_i64(rule + const.RULE_TOP_MAX) != 0:
-            share = min(share, load_i64(rule + const.RULE_TOP_MAX))
-        displayed = load_i64(slot_addr(arena, head) + layout.SLOT_QTY)
+        share = mul_div(qty, rule.top_share_bps, 10_000)
+        if rule.top_max_lots != 0:
+            share = min(share, rule.top_max_lots)
+        displayed = slot_addr(arena, head).qty
         qty -= give(arena, head, whole_lots(min(share, displayed), lot))
     base = qty
     for maker in range(LEAD_MARKET_MAKERS):
@@ -139,17 +132,17 @@ def share_level(arena: int, instrument: int, level: int, qty: int) -> None:
         if load_u16(at + 2) != 0:
             share = whole_lots(mul_div(base, load_u16(at + 2), 10_000), lot)
             qty -= share_in_time(arena, head, min(share, qty), load_u16(at), top)
-    by_size = whole_lots(mul_div(qty, 10_000 - load_u16(rule + const.RULE_FIFO_SHARE), 10_000), lot)
+    by_size = whole_lots(mul_div(qty, 10_000 - rule.fifo_share_bps, 10_000), lot)
     share_in_time(arena, head, qty - by_size, -1, 0)
     if by_size > 0:
-        least = load_i64(rule + const.RULE_MIN_ALLOCATION)
-        leveling = load_u8(rule + const.RULE_LEVELING)
+        least = rule.min_allocation_lots
+        leveling = rule.leveling
         left = share_by_size(arena, head, by_size, lot, least, leveling)
         share_in_time(arena, head, left, -1, 0)
 
 
 @kernel_outlined
-def share_in_time(arena: int, head: int, qty: int, owner: int, besides: int) -> int:
+def share_in_time(arena: ArenaHeader, head: int, qty: int, owner: int, besides: int) -> int:
     """Give ``qty`` lots in time order, to orders of ``owner`` (-1: all) but ``besides``; returns
     how much was taken."""
     left = qty
@@ -157,19 +150,21 @@ def share_in_time(arena: int, head: int, qty: int, owner: int, besides: int) -> 
     while slot != 0 and left > 0:
         if slot != besides and (owner < 0 or order_owner(arena, slot) == owner):
             left -= give(arena, slot, left)
-        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+        slot = slot_addr(arena, slot).next
     return qty - left
 
 
 @kernel_outlined
-def share_by_size(arena: int, head: int, qty: int, lot: int, least: int, leveling: int) -> int:
+def share_by_size(
+    arena: ArenaHeader, head: int, qty: int, lot: int, least: int, leveling: int
+) -> int:
     """Give ``qty`` lots pro rata and, with ``leveling``, a lot to whom that gives nothing; returns
     what is left over."""
     total = 0
     slot = head
     while slot != 0:
         total += open_after(arena, slot)
-        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+        slot = slot_addr(arena, slot).next
     left = qty
     slot = head
     while slot != 0:
@@ -181,30 +176,30 @@ def share_by_size(arena: int, head: int, qty: int, lot: int, least: int, levelin
             # Marked until it is leveled, or not.
             at = share_addr(arena, slot)
             store_i64(at, ~load_i64(at))
-        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+        slot = slot_addr(arena, slot).next
     return level_lots(arena, head, left, lot) if leveling != 0 else left
 
 
 @kernel
-def open_if_marked(arena: int, slot: int) -> int:
+def open_if_marked(arena: ArenaHeader, slot: int) -> int:
     share = load_i64(share_addr(arena, slot))
-    return load_i64(slot_addr(arena, slot) + layout.SLOT_QTY) - ~share if share < 0 else 0
+    return slot_addr(arena, slot).qty - ~share if share < 0 else 0
 
 
 @kernel_outlined
-def count_marked(arena: int, head: int, least: int) -> int:
+def count_marked(arena: ArenaHeader, head: int, least: int) -> int:
     """Marked orders that still have ``least`` lots or more."""
     count = 0
     slot = head
     while slot != 0:
         if open_if_marked(arena, slot) >= least:
             count += 1
-        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+        slot = slot_addr(arena, slot).next
     return count
 
 
 @kernel_outlined
-def level_lots(arena: int, head: int, qty: int, lot: int) -> int:
+def level_lots(arena: ArenaHeader, head: int, qty: int, lot: int) -> int:
     """Give each marked order a lot while ``qty`` lasts, the larger first, of two the earlier; marks
     go.  Returns what is left.
 
@@ -230,7 +225,7 @@ def level_lots(arena: int, head: int, qty: int, lot: int) -> int:
             if size >= high or (spare > 0 and size == low):
                 spare -= 0 if size >= high else 1
                 qty -= give(arena, slot, lot)
-        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+        slot = slot_addr(arena, slot).next
     if VERIFY:
         assert qty >= 0
     return qty

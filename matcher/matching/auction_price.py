@@ -7,6 +7,7 @@ INT64_MAX.
 
 import openoutcry.matcher.book.arena as layout
 from openoutcry.matcher.book.any_order import best_level, book_of
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.levels import (
     instrument_addr,
     level_addr,
@@ -20,7 +21,6 @@ from openoutcry.matcher.book.orders import extension_addr
 from openoutcry.matcher.constants import BUY, INDICATIVE, SELL
 from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 LOW_BITS = 62
@@ -28,25 +28,25 @@ LOW_MASK = (1 << LOW_BITS) - 1
 
 
 @kernel_outlined
-def publish_indicative(arena: int, instrument: int) -> None:
+def publish_indicative(arena: ArenaHeader, instrument: int) -> None:
     """Publish INDICATIVE if it changed."""
     state = instrument_addr(arena, instrument)
     price = crossing_price(arena, instrument)
-    store_i64(state + layout.CALL_FROM, load_i64(arena + layout.CROSS_FROM))
-    store_i64(state + layout.CALL_TO, load_i64(arena + layout.CROSS_TO))
-    volume, surplus = load_i64(arena + layout.CROSS_VOLUME), load_i64(arena + layout.CROSS_SURPLUS)
-    side = load_i64(arena + layout.CROSS_SIDE)
+    state.call_from = arena.cross_from
+    state.call_to = arena.cross_to
+    volume, surplus = arena.cross_volume, arena.cross_surplus
+    side = arena.cross_side
     if (
-        price == load_i64(state + layout.INDICATIVE_PRICE)
-        and volume == load_i64(state + layout.INDICATIVE_VOLUME)
-        and surplus == load_i64(state + layout.INDICATIVE_SURPLUS)
-        and side == load_i64(state + layout.INDICATIVE_SIDE)
+        price == state.indicative_price
+        and volume == state.indicative_volume
+        and surplus == state.indicative_surplus
+        and side == state.indicative_side
     ):
         return
-    store_i64(state + layout.INDICATIVE_PRICE, price)
-    store_i64(state + layout.INDICATIVE_VOLUME, volume)
-    store_i64(state + layout.INDICATIVE_SURPLUS, surplus)
-    store_i64(state + layout.INDICATIVE_SIDE, side)
+    state.indicative_price = price
+    state.indicative_volume = volume
+    state.indicative_surplus = surplus
+    state.indicative_side = side
     emit_next(arena, 0, 0, price, volume, surplus, event_tag(instrument, side, 0) | INDICATIVE)
 
 
@@ -87,21 +87,19 @@ def balance(
 
 
 @kernel_outlined
-def add_level(arena: int, level: int, high: int, low: int) -> tuple[int, int]:
+def add_level(arena: ArenaHeader, level: int, high: int, low: int) -> tuple[int, int]:
     """Add the leaves of all the level's orders, displayed and reserve."""
     queue = level_addr(arena, level)
-    high, low = add_qty(high, low, load_i64(queue + layout.LEVEL_TOTAL))
-    book = load_u32(page_addr(arena, level >> 6) + layout.PAGE_BOOK)
-    if load_i64(instrument_addr(arena, book >> 4) + layout.ICEBERG_COUNT) == 0:
+    high, low = add_qty(high, low, queue.total)
+    book = page_addr(arena, level >> 6).book
+    if instrument_addr(arena, book >> 4).iceberg_count == 0:
         return high, low
-    slot = load_u32(queue + layout.LEVEL_HEAD)
+    slot = queue.head
     while slot != 0:
-        word = load_u32(slot_addr(arena, slot) + layout.SLOT_OWNER)
+        word = slot_addr(arena, slot).owner
         if word & layout.EXTENDED:
-            high, low = add_qty(
-                high, low, load_i64(extension_addr(arena, word) + layout.EXT_RESERVE)
-            )
-        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+            high, low = add_qty(high, low, extension_addr(arena, word).reserve)
+        slot = slot_addr(arena, slot).next
     return high, low
 
 
@@ -114,20 +112,20 @@ def lower_price(one: int, other: int) -> int:
 
 
 @kernel
-def ask_at(arena: int, displayed: int, hidden: int) -> int:
+def ask_at(arena: ArenaHeader, displayed: int, hidden: int) -> int:
     """The lower price of two levels of asks, each of which may be 0."""
     one = level_key(arena, displayed) if displayed != 0 else MAX_VALUE
     return lower_price(one, level_key(arena, hidden)) if hidden != 0 else one
 
 
 @kernel
-def bid_at(arena: int, displayed: int, hidden: int) -> int:
+def bid_at(arena: ArenaHeader, displayed: int, hidden: int) -> int:
     """The higher price of two levels of bids, each of which may be 0."""
     return ~ask_at(arena, displayed, hidden)
 
 
 @kernel
-def lowest_at(arena: int, displayed: int, hidden: int) -> int:
+def lowest_at(arena: ArenaHeader, displayed: int, hidden: int) -> int:
     """The lower price of two levels of bids, each of which may be 0."""
     one = ~level_key(arena, displayed) if displayed != 0 else MAX_VALUE
     return lower_price(one, ~level_key(arena, hidden)) if hidden != 0 else one
@@ -151,7 +149,7 @@ def is_nearer(price: int, than: int, reference: int) -> bool:
 
 
 @kernel
-def qty_at_key(arena: int, displayed: int, hidden: int, key: int) -> tuple[int, int]:
+def qty_at_key(arena: ArenaHeader, displayed: int, hidden: int, key: int) -> tuple[int, int]:
     """Total quantity of those of the two levels that are at ``key``."""
     high, low = 0, 0
     if displayed != 0 and level_key(arena, displayed) == key:
@@ -162,20 +160,20 @@ def qty_at_key(arena: int, displayed: int, hidden: int, key: int) -> tuple[int, 
 
 
 @kernel
-def next_if_at(arena: int, level: int, key: int) -> int:
+def next_if_at(arena: ArenaHeader, level: int, key: int) -> int:
     """``level``, or the next worse one if it is at ``key``."""
     return next_level(arena, level) if level != 0 and level_key(arena, level) == key else level
 
 
 @kernel
-def previous_if_at(arena: int, level: int, key: int) -> int:
+def previous_if_at(arena: ArenaHeader, level: int, key: int) -> int:
     """``level``, or the next better one if it is at ``key``."""
     return previous_level(arena, level) if level != 0 and level_key(arena, level) == key else level
 
 
 @kernel_outlined
 def lowest_bid(
-    arena: int, level: int, from_price: int, high: int, low: int
+    arena: ArenaHeader, level: int, from_price: int, high: int, low: int
 ) -> tuple[int, int, int]:
     """From ``level`` on to the level with the lowest price at or above ``from_price`` (0: none),
     and the sum with all passed added."""
@@ -188,7 +186,7 @@ def lowest_bid(
 
 
 @kernel_outlined
-def crossing_price(arena: int, instrument: int) -> int:
+def crossing_price(arena: ArenaHeader, instrument: int) -> int:
     """The price at which the call would uncross now, or NO_PRICE; the header's CROSS words get
     volume, surplus and the surplus's side (all 0 without a price).
 
@@ -236,8 +234,8 @@ def crossing_price(arena: int, instrument: int) -> int:
             sold_high, sold_low = normalize(sold_high + high, sold_low + low)
         traded = min(bid_left, ask_left)
         if volume > MAX_VALUE - traded:
-            store_i64(arena + layout.CROSS_FROM, lowest)
-            store_i64(arena + layout.CROSS_TO, MAX_VALUE)
+            arena.cross_from = lowest
+            arena.cross_to = MAX_VALUE
             return choose_price(
                 arena, instrument, all_asks, other_asks, all_bids, other_bids, 0, 0, 0, 0
             )
@@ -256,11 +254,11 @@ def crossing_price(arena: int, instrument: int) -> int:
             )
     if volume == 0:
         # Any new order may set the price.
-        store_i64(arena + layout.CROSS_FROM, NO_PRICE)
-        store_i64(arena + layout.CROSS_TO, MAX_VALUE)
+        arena.cross_from = NO_PRICE
+        arena.cross_to = MAX_VALUE
         return NO_PRICE
-    store_i64(arena + layout.CROSS_FROM, from_price)
-    store_i64(arena + layout.CROSS_TO, to_price)
+    arena.cross_from = from_price
+    arena.cross_to = to_price
     return choose_price(
         arena,
         instrument,
@@ -277,7 +275,7 @@ def crossing_price(arena: int, instrument: int) -> int:
 
 @kernel_outlined
 def choose_price(
-    arena: int,
+    arena: ArenaHeader,
     instrument: int,
     displayed_ask: int,
     hidden_ask: int,
@@ -290,8 +288,8 @@ def choose_price(
 ) -> int:
     """The best price from CROSS_FROM to CROSS_TO.  The asks are the first levels at or above the
     one, the bids the first at or below the other; demand and supply are sums of what is better."""
-    reference = load_i64(instrument_addr(arena, instrument) + layout.REFERENCE)
-    from_price, to_price = load_i64(arena + layout.CROSS_FROM), load_i64(arena + layout.CROSS_TO)
+    reference = instrument_addr(arena, instrument).reference
+    from_price, to_price = arena.cross_from, arena.cross_to
     displayed_bid, demand_high, demand_low = lowest_bid(
         arena, displayed_bid, from_price, demand_high, demand_low
     )
@@ -357,15 +355,15 @@ def choose_price(
 
 
 @kernel_outlined
-def reference_or_last(arena: int, instrument: int) -> int:
+def reference_or_last(arena: ArenaHeader, instrument: int) -> int:
     """The price when both sides hold market orders only."""
     state = instrument_addr(arena, instrument)
-    price = load_i64(state + layout.REFERENCE)
-    return load_i64(state + layout.LAST_PRICE) if price == NO_PRICE else price
+    price = state.reference
+    return state.last_price if price == NO_PRICE else price
 
 
 @kernel
-def store_outcome(arena: int, volume: int, surplus: int, side: int) -> None:
-    store_i64(arena + layout.CROSS_VOLUME, volume)
-    store_i64(arena + layout.CROSS_SURPLUS, surplus)
-    store_i64(arena + layout.CROSS_SIDE, side)
+def store_outcome(arena: ArenaHeader, volume: int, surplus: int, side: int) -> None:
+    arena.cross_volume = volume
+    arena.cross_surplus = surplus
+    arena.cross_side = side

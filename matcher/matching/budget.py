@@ -12,6 +12,7 @@ from openoutcry.matcher.book.any_order import (
     next_order,
     reason_word,
 )
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.instrument_rules import is_market, is_pro_rata
 from openoutcry.matcher.book.levels import (
     key_flip,
@@ -46,7 +47,7 @@ from openoutcry.matcher.matching.waiting import (
     waiting_price_after_prevention,
 )
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u32, store_i64
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 GOES_ON, PAYS_NO_MORE = 1, 2
@@ -55,59 +56,65 @@ GOES_ON, PAYS_NO_MORE = 1, 2
 
 @kernel_outlined
 def enter_budget(
-    arena: int, order: int, instrument: int, side: int, can_take: int, limit: int, books: int
+    arena: ArenaHeader,
+    order: OrderRecord,
+    instrument: int,
+    side: int,
+    can_take: int,
+    limit: int,
+    books: int,
 ) -> None:
     """Let the new order, whose taker is set, trade up to the price ``limit``, and cancel what is
     left of it.  A FOK order that would not be used up is cancelled instead."""
-    qty, budget = load_i64(order + const.ORDER_QTY), load_i64(order + const.ORDER_AUX)
-    tif = (load_i64(order + const.ORDER_WORD) >> const.TIF_SHIFT) & 0xF
-    store_i64(arena + layout.TAKER_HAS_BUDGET, GOES_ON)
-    store_i64(arena + layout.TAKER_BUDGET, budget)
+    qty, budget = order.qty_lots, order.aux
+    tif = (order.word >> const.TIF_SHIFT) & 0xF
+    arena.taker_has_budget = GOES_ON
+    arena.taker_budget = budget
     left, reason = qty, const.FOK_UNFILLABLE
     if tif != const.FOK or (
         can_take != 0 and would_be_used_up(arena, instrument, side, limit, qty, budget, books)
     ):
         if can_take != 0:
             left = take_for_budget(arena, instrument, side, limit, qty, books)
-        order_type = (load_i64(order + const.ORDER_WORD) >> const.TYPE_SHIFT) & 0xFF
+        order_type = (order.word >> const.TYPE_SHIFT) & 0xFF
         reason = const.MARKET_REST if is_market(order_type) else const.IOC_REST
-        if load_i64(arena + layout.TAKER_HAS_BUDGET) == PAYS_NO_MORE:
+        if arena.taker_has_budget == PAYS_NO_MORE:
             reason = const.OFF_LOT
-    store_i64(arena + layout.TAKER_HAS_BUDGET, 0)
+    arena.taker_has_budget = 0
     if left > 0:
-        word = load_i64(arena + layout.TAKER_WORD) | reason_word(const.CANCELLED, reason)
-        price = load_i64(arena + layout.TAKER_PRICE)
-        emit_next(arena, load_i64(arena + layout.TAKER_ID), 0, price, left, 0, word)
+        word = arena.taker_word | reason_word(const.CANCELLED, reason)
+        price = arena.taker_price
+        emit_next(arena, arena.taker_id, 0, price, left, 0, word)
 
 
 @kernel
-def is_spent(arena: int, instrument: int, price: int, qty: int) -> bool:
+def is_spent(arena: ArenaHeader, instrument: int, price: int, qty: int) -> bool:
     """Whether the taker wants no more, or what is left of its budget pays for none of the ``qty``
     lots that it wants at ``price``: then it ends there."""
-    budget = load_i64(arena + layout.TAKER_BUDGET)
+    budget = arena.taker_budget
     if lots_for(arena, instrument, budget, price, qty) != 0:
         return False
-    store_i64(arena + layout.TAKER_HAS_BUDGET, PAYS_NO_MORE)
+    arena.taker_has_budget = PAYS_NO_MORE
     return True
 
 
 @kernel_outlined
 def take_for_budget(
-    arena: int, instrument: int, side: int, limit: int, qty: int, books: int
+    arena: ArenaHeader, instrument: int, side: int, limit: int, qty: int, books: int
 ) -> int:
     """As ``take``, no further than the budget pays: it ends as soon as what is left of that does
     not pay for a lot at the price at which it stands."""
     opposite = instrument << 4 | (2 - side)
     flip = key_flip(opposite)
     worst = limit ^ flip
-    mode = load_i64(arena + layout.TAKER_MODE)
-    owner = load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    mode = arena.taker_mode
+    owner = arena.taker_word & 0xFFFF
     shares = is_pro_rata(arena, instrument)
     if mode != const.ALLOW and applies_first(arena, instrument):
         qty = prevent_first(arena, instrument, side, worst, qty, books, False)
     if crosses_waiting(arena, instrument, side):
         qty = take_waiting(arena, instrument, side, limit, False, qty)
-        price = load_i64(arena + layout.WAITING_PRICE)
+        price = arena.waiting_price
         if price != NO_PRICE and is_spent(arena, instrument, price, qty):
             return qty
     if books == WAITING_ONLY:
@@ -119,14 +126,14 @@ def take_for_budget(
         hidden = front_level(arena, opposite | layout.HIDDEN_BOOK, worst)
         level = better_level(arena, displayed, hidden)
         key = level_key(arena, level) if level != 0 else MAX_VALUE
-        budget = load_i64(arena + layout.TAKER_BUDGET)
+        budget = arena.taker_budget
         if aon != 0:
-            aon_key = level_key(arena, load_u32(slot_addr(arena, aon) + layout.SLOT_LEVEL))
+            aon_key = level_key(arena, slot_addr(arena, aon).level)
             if aon_key <= worst and (level == 0 or aon_key < key):
                 maker = aon
                 aon = next_order(arena, aon)
                 lots = lots_for(arena, instrument, budget, aon_key ^ flip, qty)
-                if load_i64(slot_addr(arena, maker) + layout.SLOT_QTY) <= lots:
+                if slot_addr(arena, maker).qty <= lots:
                     qty = match_for_budget(arena, instrument, maker, aon_key ^ flip, lots, qty)
                     if is_spent(arena, instrument, aon_key ^ flip, qty):
                         break
@@ -139,13 +146,13 @@ def take_for_budget(
             break
         if shares != 0 and level == displayed:
             if in_time_order <= 0:
-                in_time_order = load_i64(level_addr(arena, level) + layout.LEVEL_TOTAL)
+                in_time_order = level_addr(arena, level).total
                 if lots < in_time_order and not has_own_order(arena, level, owner, mode):
                     allocate_level(arena, instrument, level, lots, qty - lots)
-                    store_i64(arena + layout.TAKER_HAS_BUDGET, PAYS_NO_MORE)
+                    arena.taker_has_budget = PAYS_NO_MORE
                     return qty - lots
             in_time_order -= displayed_at_head(arena, level)
-        maker = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
+        maker = level_addr(arena, level).head
         qty = match_for_budget(arena, instrument, maker, price, lots, qty)
         if is_spent(arena, instrument, price, qty):
             break
@@ -154,14 +161,14 @@ def take_for_budget(
 
 @kernel
 def match_for_budget(
-    arena: int, instrument: int, maker: int, price: int, lots: int, qty: int
+    arena: ArenaHeader, instrument: int, maker: int, price: int, lots: int, qty: int
 ) -> int:
     """Match ``lots`` of the taker's remaining ``qty`` with ``maker``; returns its remainder."""
-    mode = load_i64(arena + layout.TAKER_MODE)
-    owner = load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    mode = arena.taker_mode
+    owner = arena.taker_word & 0xFFFF
     if mode != const.ALLOW and order_owner(arena, maker) == owner:
         return prevent_self_trade(arena, instrument, maker, mode, qty)
-    traded = min(lots, load_i64(slot_addr(arena, maker) + layout.SLOT_QTY))
+    traded = min(lots, slot_addr(arena, maker).qty)
     spend(arena, traded, price)
     fill(arena, instrument, maker, traded, qty - traded)
     return qty - traded
@@ -169,15 +176,15 @@ def match_for_budget(
 
 @kernel_outlined
 def would_be_used_up(
-    arena: int, instrument: int, side: int, limit: int, qty: int, budget: int, books: int
+    arena: ArenaHeader, instrument: int, side: int, limit: int, qty: int, budget: int, books: int
 ) -> bool:
     """Whether the order would trade and end by its quantity or its budget, not for want of others:
     :func:`take_for_budget` without side effects."""
     opposite = instrument << 4 | (2 - side)
     flip = key_flip(opposite)
     worst = limit ^ flip
-    mode = load_i64(arena + layout.TAKER_MODE)
-    owner = load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    mode = arena.taker_mode
+    owner = arena.taker_word & 0xFFFF
     ends = mode not in (const.ALLOW, const.CANCEL_OLDEST)
     if ends and applies_first(arena, instrument):
         meets = prevent_first(arena, instrument, side, worst, qty, books, True) == 0
@@ -208,11 +215,11 @@ def would_be_used_up(
         level = better_level(arena, displayed, hidden)
         key = level_key(arena, level) if level != 0 else MAX_VALUE
         if aon != 0:
-            aon_key = level_key(arena, load_u32(slot_addr(arena, aon) + layout.SLOT_LEVEL))
+            aon_key = level_key(arena, slot_addr(arena, aon).level)
             if aon_key <= worst and (level == 0 or aon_key < key):
                 price = aon_key ^ flip
                 lots = lots_for(arena, instrument, budget, price, left)
-                size = load_i64(slot_addr(arena, aon) + layout.SLOT_QTY)
+                size = slot_addr(arena, aon).qty
                 if size <= lots:
                     if mode == const.ALLOW or order_owner(arena, aon) != owner:
                         left, budget = left - size, budget - size * price

@@ -17,6 +17,7 @@ from openoutcry.matcher.book.any_order import (
     refuse_join,
     remove_order,
 )
+from openoutcry.matcher.book.arena import ArenaHeader, InstrumentState
 from openoutcry.matcher.book.instrument_rules import (
     add_saturating,
     ceil_step,
@@ -59,17 +60,16 @@ from openoutcry.matcher.matching.waiting import (
     waiting_cross,
 )
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 
 @kernel_outlined
-def after_command(arena: int, instrument: int) -> None:
+def after_command(arena: ArenaHeader, instrument: int) -> None:
     """Run what a command's changes to the instrument trigger; nothing while it is held."""
     state = instrument_addr(arena, instrument)
-    phase = load_u8(state + layout.PHASE)
+    phase = state.phase
     if phase == const.CONTINUOUS:
-        is_held = load_i64(state + layout.MODE) & layout.MODE_HELD != 0
+        is_held = state.mode & layout.MODE_HELD != 0
         if not is_held and not is_stable(arena, instrument, state):
             cascade(arena, instrument)
     elif is_call(phase):
@@ -77,27 +77,27 @@ def after_command(arena: int, instrument: int) -> None:
 
 
 @kernel_outlined
-def cascade(arena: int, instrument: int) -> None:
+def cascade(arena: ArenaHeader, instrument: int) -> None:
     """Move trailing stops, elect stops one by one, trade all-or-none orders, reprice pegs; start
     again after each, until nothing changes."""
     state = instrument_addr(arena, instrument)
-    by_quote = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & QUOTES_ELECT
+    by_quote = rule_addr(arena, instrument).options & QUOTES_ELECT
     again = True
     while again:
         again = False
         last = electing_price(arena, instrument)
-        moved = last != load_i64(state + layout.CASCADED_LAST)
-        if load_i64(state + layout.STOP_COUNT) != 0 and (moved or by_quote != 0):
-            if moved and load_i64(state + layout.TRAILING_COUNT) != 0:
+        moved = last != state.cascaded_last
+        if state.stop_count != 0 and (moved or by_quote != 0):
+            if moved and state.trailing_count != 0:
                 move_triggers(arena, instrument)
             slot = elected_now(arena, instrument)
             if slot != 0:
                 enter_elected(arena, instrument, slot)
                 again = True
                 # One election may enable another, whatever the last price.
-                store_i64(state + layout.CASCADED_LAST, NO_PRICE)
+                state.cascaded_last = NO_PRICE
                 continue
-        store_i64(state + layout.CASCADED_LAST, last)
+        state.cascaded_last = last
         if waiting_cross(arena, instrument):
             trade_waiting(arena, instrument)
             again = True
@@ -108,29 +108,29 @@ def cascade(arena: int, instrument: int) -> None:
         ):
             again = True
             continue
-        if load_i64(state + layout.PEG_COUNT) != 0:
+        if state.peg_count != 0:
             again = repeg_all(arena, instrument) != 0
 
 
 @kernel
-def is_stable(arena: int, instrument: int, state: int) -> bool:
+def is_stable(arena: ArenaHeader, instrument: int, state: InstrumentState) -> bool:
     """Whether :func:`cascade` is known to have nothing to do, by a cheap test."""
-    if load_i64(state + layout.STOP_COUNT) != 0 and not no_stop_elected(arena, instrument, state):
+    if state.stop_count != 0 and not no_stop_elected(arena, instrument, state):
         return False
-    if load_i64(state + layout.PEG_COUNT) != 0 and quotes_moved(arena, instrument, state):
+    if state.peg_count != 0 and quotes_moved(arena, instrument, state):
         return False
     return not (all_or_none_crosses(arena, instrument, state) or waiting_cross(arena, instrument))
 
 
 @kernel
-def no_stop_elected(arena: int, instrument: int, state: int) -> bool:
+def no_stop_elected(arena: ArenaHeader, instrument: int, state: InstrumentState) -> bool:
     """Whether no stop can be elected and none trails at current prices."""
     last = electing_price(arena, instrument)
-    moved = last != load_i64(state + layout.CASCADED_LAST)
-    options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
+    moved = last != state.cascaded_last
+    options = rule_addr(arena, instrument).options
     if options & QUOTES_ELECT == 0 and not moved:
         return True
-    if last == NO_PRICE or (moved and load_i64(state + layout.TRAILING_COUNT) != 0):
+    if last == NO_PRICE or (moved and state.trailing_count != 0):
         return False
     buy_mark, sell_mark = election_marks(arena, instrument)
     if sell_mark == NO_PRICE:
@@ -140,19 +140,19 @@ def no_stop_elected(arena: int, instrument: int, state: int) -> bool:
 
 
 @kernel
-def all_or_none_crosses(arena: int, instrument: int, state: int) -> bool:
+def all_or_none_crosses(arena: ArenaHeader, instrument: int, state: InstrumentState) -> bool:
     """Whether the best all-or-none order of either side crosses the opposite books."""
-    if load_i64(state + layout.ALL_OR_NONE_COUNT) == 0:
+    if state.all_or_none_count == 0:
         return False
     bids = instrument << 4 | layout.ALL_OR_NONE_BOOK
     return best_all_or_none_crosses(arena, bids) or best_all_or_none_crosses(arena, bids | 1)
 
 
 @kernel
-def best_all_or_none_crosses(arena: int, book: int) -> bool:
+def best_all_or_none_crosses(arena: ArenaHeader, book: int) -> bool:
     side = book_addr(arena, book)
-    return load_u32(side + layout.BOOK_BEST_LEVEL) != 0 and (
-        crosses_any(arena, book, ~load_i64(side + layout.BOOK_BEST_KEY))
+    return side.best_level != 0 and (
+        crosses_any(arena, book, ~side.best_key)
         or crosses_waiting(arena, book >> 4, (book & 1) + const.BUY)
     )
 
@@ -161,15 +161,15 @@ def best_all_or_none_crosses(arena: int, book: int) -> bool:
 
 
 @kernel_outlined
-def enter_elected(arena: int, instrument: int, slot: int) -> None:
+def enter_elected(arena: ArenaHeader, instrument: int, slot: int) -> None:
     """Elect the stop and enter it as a new taker."""
     elect(arena, slot)
     ext = extension_of(arena, slot)
     at = slot_addr(arena, slot)
-    side = load_u8(ext + layout.EXT_SIDE)
-    price = load_i64(ext + layout.EXT_PRICE)
+    side = ext.side
+    price = ext.price
     can_take, limit, rest_price, books = 1, price, price, ALL_BOOKS
-    order_type = load_u8(ext + layout.EXT_TYPE)
+    order_type = ext.type
     is_limit = has_price(order_type)
     if (ELECTED_AS_POST_ONLY >> order_type) & 1 != 0:
         best = best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE)
@@ -181,11 +181,11 @@ def enter_elected(arena: int, instrument: int, slot: int) -> None:
         can_take = 0
     if not is_limit:
         can_take, limit, rest_price = market_limit(arena, instrument, side)
-        if load_u8(ext + layout.EXT_TIF) != const.DAY:
+        if ext.tif != const.DAY:
             rest_price = NO_PRICE
         if can_take == 0 and crosses_waiting(arena, instrument, side):
             can_take, books = 1, WAITING_ONLY
-    qty = load_i64(at + layout.SLOT_QTY)
+    qty = at.qty
     book = book_of(instrument, layout.DISPLAYED, side)
     if rest_price != NO_PRICE:
         reason = refuse_join(arena, book, rest_price, qty, 0)
@@ -193,17 +193,17 @@ def enter_elected(arena: int, instrument: int, slot: int) -> None:
             cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, reason))
             return
     word = order_tag(arena, slot)
-    set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, load_u8(ext + layout.EXT_MODE))
+    set_taker(arena, at.id, word, price, ext.mode)
     left = qty
-    store_i64(arena + layout.TAKER_UNPRICED, 0 if is_limit else 1)
+    arena.taker_unpriced = 0 if is_limit else 1
     if can_take != 0:
         left = take(arena, instrument, side, limit, qty, books)
-    store_i64(at + layout.SLOT_QTY, left)
+    at.qty = left
     if left == 0:
         remove_order(arena, instrument, slot)
     elif rest_price == NO_PRICE:
         if (
-            may_wait(arena, instrument, const.MARKET, load_u8(ext + layout.EXT_TIF))
+            may_wait(arena, instrument, const.MARKET, ext.tif)
             and best_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE) == NO_PRICE
         ):
             become_market(arena, ext)
@@ -214,7 +214,7 @@ def enter_elected(arena: int, instrument: int, slot: int) -> None:
         if not is_limit:
             emit_next(
                 arena,
-                load_i64(at + layout.SLOT_ID),
+                at.id,
                 0,
                 rest_price,
                 left,
@@ -226,11 +226,11 @@ def enter_elected(arena: int, instrument: int, slot: int) -> None:
 
 
 @kernel_outlined
-def market_limit(arena: int, instrument: int, side: int) -> tuple[int, int, int]:
+def market_limit(arena: ArenaHeader, instrument: int, side: int) -> tuple[int, int, int]:
     """A market order's limits: (whether it may trade, limit price, price at which its remainder may
     rest or NO_PRICE)."""
     rule = rule_addr(arena, instrument)
-    band = load_i64(rule + const.RULE_MARKET_BAND)
+    band = rule.market_band_ticks
     farthest = MAX_VALUE if side == const.BUY else NO_PRICE
     if band == 0:
         return 1, farthest, NO_PRICE
@@ -238,19 +238,19 @@ def market_limit(arena: int, instrument: int, side: int) -> tuple[int, int, int]
     if best == NO_PRICE:
         return 0, farthest, NO_PRICE
     limit = add_saturating(best, band if side == const.BUY else -band)
-    if load_u8(rule + const.RULE_OPTIONS) & const.MARKET_REST_STAYS == 0:
+    if rule.options & const.MARKET_REST_STAYS == 0:
         return 1, limit, NO_PRICE
     return 1, limit, passive_price(arena, instrument, side, limit)
 
 
 @kernel_outlined
-def passive_price(arena: int, instrument: int, side: int, limit: int) -> int:
+def passive_price(arena: ArenaHeader, instrument: int, side: int, limit: int) -> int:
     """``limit`` rounded to the passive side to a price that an order may have, or NO_PRICE."""
     state = instrument_addr(arena, instrument)
     if side == const.BUY:
-        price = floor_step(arena, instrument, min(limit, load_i64(state + layout.MAX_PRICE)), 0)
+        price = floor_step(arena, instrument, min(limit, state.max_price), 0)
     else:
-        price = ceil_step(arena, instrument, max(limit, load_i64(state + layout.MIN_PRICE)), 0)
+        price = ceil_step(arena, instrument, max(limit, state.min_price), 0)
     return price if is_within(arena, instrument, price) else NO_PRICE
 
 
@@ -258,19 +258,19 @@ def passive_price(arena: int, instrument: int, side: int, limit: int) -> int:
 
 
 @kernel_outlined
-def trade_waiting(arena: int, instrument: int) -> None:
+def trade_waiting(arena: ArenaHeader, instrument: int) -> None:
     """Market orders wait on both sides, and have a price by now: of the two oldest the younger
     takes."""
     buy = first_waiting(arena, instrument, const.BUY)
     ext = first_waiting(arena, instrument, const.SELL)
-    if load_i64(buy + layout.EXT_ARRIVAL) > load_i64(ext + layout.EXT_ARRIVAL):
+    if buy.arrival > ext.arrival:
         ext = buy
-    slot, side = load_u32(ext + layout.EXT_SLOT), load_u8(ext + layout.EXT_SIDE)
-    at, price = slot_addr(arena, slot), load_i64(ext + layout.EXT_PRICE)
-    word, mode = order_tag(arena, slot), load_u8(ext + layout.EXT_MODE)
-    set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, mode)
-    store_i64(arena + layout.TAKER_UNPRICED, 1)
-    qty = load_i64(at + layout.SLOT_QTY)
+    slot, side = ext.slot, ext.side
+    at, price = slot_addr(arena, slot), ext.price
+    word, mode = order_tag(arena, slot), ext.mode
+    set_taker(arena, at.id, word, price, mode)
+    arena.taker_unpriced = 1
+    qty = at.qty
     left = take(arena, instrument, side, price, qty, WAITING_ONLY)
     set_leaves(arena, instrument, slot, left)
 
@@ -279,7 +279,7 @@ def trade_waiting(arena: int, instrument: int) -> None:
 
 
 @kernel_outlined
-def trade_all_or_none(arena: int, instrument: int) -> int:
+def trade_all_or_none(arena: ArenaHeader, instrument: int) -> int:
     """Trade the first all-or-none order that can be filled whole; returns whether there was one."""
     for side in range(const.BUY, const.SELL + 1):
         book = book_of(instrument, layout.ALL_OR_NONE_BOOK, side)
@@ -290,10 +290,10 @@ def trade_all_or_none(arena: int, instrument: int) -> int:
             or crosses_waiting(arena, instrument, side)
         ):
             at = slot_addr(arena, slot)
-            price, qty = plain_price(arena, slot), load_i64(at + layout.SLOT_QTY)
+            price, qty = plain_price(arena, slot), at.qty
             word = order_tag(arena, slot)
-            mode = load_u8(extension_of(arena, slot) + layout.EXT_MODE)
-            set_taker(arena, load_i64(at + layout.SLOT_ID), word, price, mode)
+            mode = extension_of(arena, slot).mode
+            set_taker(arena, at.id, word, price, mode)
             if fillable(arena, instrument, side, price, qty, ALL_BOOKS) == qty:
                 leave_book(arena, slot)
                 left = take(arena, instrument, side, price, qty, ALL_BOOKS)

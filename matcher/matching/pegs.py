@@ -12,6 +12,7 @@ from openoutcry.matcher.book.any_order import (
     reason_word,
     remove_order,
 )
+from openoutcry.matcher.book.arena import ArenaHeader, Extension, InstrumentState
 from openoutcry.matcher.book.instrument_rules import (
     add_saturating,
     ceil_step,
@@ -40,13 +41,13 @@ from openoutcry.matcher.matching.take import (
 )
 from openoutcry.matcher.matching.waiting import crosses_waiting
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_i64, store_u32
+from openoutcry.wire.memory import load_u16
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 
 @kernel_outlined
 def peg_price(
-    arena: int,
+    arena: ArenaHeader,
     instrument: int,
     order_type: int,
     side: int,
@@ -65,7 +66,7 @@ def peg_price(
         # The middle rounded down, and whether half a tick is missing.
         reference = (bid & ask) + ((bid ^ ask) >> 1)
         odd = (bid ^ ask) & 1
-        half = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS) & const.HALF_STEP_MIDPOINT
+        half = rule_addr(arena, instrument).options & const.HALF_STEP_MIDPOINT
         if bid == NO_PRICE or ask == NO_PRICE:
             return NO_PRICE
     if reference == NO_PRICE:
@@ -92,31 +93,31 @@ def peg_price(
 
 
 @kernel
-def current_price(arena: int, slot: int) -> int:
+def current_price(arena: ArenaHeader, slot: int) -> int:
     """The pegged order's price in the hidden book, or NO_PRICE while it waits."""
-    if load_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL) == 0:
+    if slot_addr(arena, slot).level == 0:
         return NO_PRICE
     return plain_price(arena, slot)
 
 
 @kernel_outlined
-def repeg_all(arena: int, instrument: int) -> int:
+def repeg_all(arena: ArenaHeader, instrument: int) -> int:
     """If the best displayed prices changed, reprice every peg in order of arrival; returns whether
     any price changed."""
     state = instrument_addr(arena, instrument)
     if not quotes_moved(arena, instrument, state):
         return 0
     store_pegged_quotes(arena, instrument)
-    bid, ask = load_i64(state + layout.PEGGED_BID), load_i64(state + layout.PEGGED_ASK)
+    bid, ask = state.pegged_bid, state.pegged_ask
     changed = 0
     begin_list(arena, instrument, layout.PEG_LIST)
     ext = next_in_list(arena)
     while ext != 0:
-        limit = load_i64(ext + layout.EXT_PRICE)
-        side, aux = load_u8(ext + layout.EXT_SIDE), load_i64(ext + layout.EXT_AUX)
-        order_type = load_u8(ext + layout.EXT_TYPE)
+        limit = ext.price
+        side, aux = ext.side, ext.aux
+        order_type = ext.type
         price = peg_price(arena, instrument, order_type, side, aux, limit, bid, ask)
-        if price != current_price(arena, load_u32(ext + layout.EXT_SLOT)):
+        if price != current_price(arena, ext.slot):
             repeg(arena, instrument, ext, price)
             changed = 1
         ext = next_in_list(arena)
@@ -124,44 +125,42 @@ def repeg_all(arena: int, instrument: int) -> int:
 
 
 @kernel_outlined
-def store_pegged_quotes(arena: int, instrument: int) -> None:
+def store_pegged_quotes(arena: ArenaHeader, instrument: int) -> None:
     """Store the best displayed prices that the pegs are priced by."""
     state = instrument_addr(arena, instrument)
-    store_i64(state + layout.PEGGED_BID, best_displayed(arena, instrument << 4 | layout.DISPLAYED))
-    store_i64(
-        state + layout.PEGGED_ASK, best_displayed(arena, instrument << 4 | layout.DISPLAYED | 1)
+    state.pegged_bid = best_displayed(arena, instrument << 4 | layout.DISPLAYED)
+    state.pegged_ask = best_displayed(arena, instrument << 4 | layout.DISPLAYED | 1)
+
+
+@kernel
+def quotes_moved(arena: ArenaHeader, instrument: int, state: InstrumentState) -> bool:
+    """Whether the best displayed prices differ from those that the pegs are priced by."""
+    bids = instrument << 4 | layout.DISPLAYED
+    return state.pegged_bid != best_displayed(arena, bids) or state.pegged_ask != best_displayed(
+        arena, bids | 1
     )
 
 
 @kernel
-def quotes_moved(arena: int, instrument: int, state: int) -> bool:
-    """Whether the best displayed prices differ from those that the pegs are priced by."""
-    bids = instrument << 4 | layout.DISPLAYED
-    return load_i64(state + layout.PEGGED_BID) != best_displayed(arena, bids) or load_i64(
-        state + layout.PEGGED_ASK
-    ) != best_displayed(arena, bids | 1)
-
-
-@kernel
-def best_displayed(arena: int, book: int) -> int:
+def best_displayed(arena: ArenaHeader, book: int) -> int:
     """The best price of a displayed book, or NO_PRICE."""
     side = book_addr(arena, book)
-    best = load_i64(side + layout.BOOK_BEST_KEY) ^ key_flip(book)
-    return best if load_u32(side + layout.BOOK_BEST_LEVEL) != 0 else NO_PRICE
+    best = side.best_key ^ key_flip(book)
+    return best if side.best_level != 0 else NO_PRICE
 
 
 @kernel_outlined
-def repeg(arena: int, instrument: int, ext: int, price: int) -> None:
+def repeg(arena: ArenaHeader, instrument: int, ext: Extension, price: int) -> None:
     """Reprice a peg to ``price``, or (NO_PRICE) let it wait."""
-    slot, side = load_u32(ext + layout.EXT_SLOT), load_u8(ext + layout.EXT_SIDE)
+    slot, side = ext.slot, ext.side
     at = slot_addr(arena, slot)
-    order_id, qty = load_i64(at + layout.SLOT_ID), load_i64(at + layout.SLOT_QTY)
+    order_id, qty = at.id, at.qty
     word = event_tag(instrument, side, load_u16(ext + layout.EXT_OWNER))
-    if load_u32(at + layout.SLOT_LEVEL) != 0:
+    if at.level != 0:
         leave_level(arena, slot)
-        store_u32(at + layout.SLOT_LEVEL, 0)
+        at.level = 0
     if price == NO_PRICE:
-        limit = load_i64(ext + layout.EXT_PRICE)
+        limit = ext.price
         emit_next(
             arena,
             order_id,
@@ -182,16 +181,18 @@ def repeg(arena: int, instrument: int, ext: int, price: int) -> None:
     emit_next(arena, order_id, 0, price, qty, qty, word | const.REPEGGED | const.HIDDEN_FLAG)
     takes = crosses_non_displayed(arena, book, price ^ key_flip(book ^ 1))
     if takes or crosses_waiting(arena, instrument, side):
-        set_taker(arena, order_id, word, price, load_u8(ext + layout.EXT_MODE))
+        set_taker(arena, order_id, word, price, ext.mode)
         take_and_hide(arena, instrument, ext, price, qty)
     else:
         join_level(arena, book, page, key, slot, qty)
 
 
 @kernel_outlined
-def take_and_hide(arena: int, instrument: int, ext: int, price: int, qty: int) -> None:
+def take_and_hide(
+    arena: ArenaHeader, instrument: int, ext: Extension, price: int, qty: int
+) -> None:
     """Match the peg, in no level, with non-displayed orders; the remainder rests hidden."""
-    slot, side = load_u32(ext + layout.EXT_SLOT), load_u8(ext + layout.EXT_SIDE)
+    slot, side = ext.slot, ext.side
     book = book_of(instrument, layout.HIDDEN_BOOK, side)
     left = take(arena, instrument, side, price, qty, NON_DISPLAYED_BOOKS)
     if left == 0:
@@ -201,15 +202,15 @@ def take_and_hide(arena: int, instrument: int, ext: int, price: int, qty: int) -
 
 
 @kernel_outlined
-def park_pegs(arena: int, instrument: int) -> None:
+def park_pegs(arena: ArenaHeader, instrument: int) -> None:
     """A call begins: pegs lose their price."""
     begin_list(arena, instrument, layout.PEG_LIST)
     ext = next_in_list(arena)
     while ext != 0:
-        if current_price(arena, load_u32(ext + layout.EXT_SLOT)) != NO_PRICE:
+        if current_price(arena, ext.slot) != NO_PRICE:
             repeg(arena, instrument, ext, NO_PRICE)
         ext = next_in_list(arena)
     # The next cascade reprices them, whatever the best prices are then.
     state = instrument_addr(arena, instrument)
-    store_i64(state + layout.PEGGED_BID, NO_PRICE)
-    store_i64(state + layout.PEGGED_ASK, NO_PRICE)
+    state.pegged_bid = NO_PRICE
+    state.pegged_ask = NO_PRICE

@@ -1,9 +1,9 @@
 # (intrinsics have no types that mypy could see)
 """Self-trade prevention: what a taker and a maker of one participant lose."""
 
-import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import cancel_order, reason_word
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.instrument_rules import rule_addr
 from openoutcry.matcher.book.levels import slot_addr
 from openoutcry.matcher.book.orders import (
@@ -17,16 +17,15 @@ from openoutcry.matcher.book.orders import (
 )
 from openoutcry.matcher.events import emit_next
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64
 
 
 @kernel_outlined
-def prevent_self_trade(arena: int, instrument: int, maker: int, mode: int, qty: int) -> int:
+def prevent_self_trade(arena: ArenaHeader, instrument: int, maker: int, mode: int, qty: int) -> int:
     """Taker and maker belong to one participant: apply the mode; returns the taker's remainder."""
     if mode == const.DECREMENT:
         leaves = order_leaves(arena, maker)
         both = min(qty, leaves)
-        if load_i64(arena + layout.TAKER_HAS_BUDGET) != 0:
+        if arena.taker_has_budget != 0:
             both = decrement_budget(arena, instrument, maker, qty, leaves)
             if both == 0:
                 return qty
@@ -44,12 +43,12 @@ def prevent_self_trade(arena: int, instrument: int, maker: int, mode: int, qty: 
 
 
 @kernel_outlined
-def decrement_budget(arena: int, instrument: int, maker: int, qty: int, leaves: int) -> int:
+def decrement_budget(arena: ArenaHeader, instrument: int, maker: int, qty: int, leaves: int) -> int:
     """Take what the smaller of both orders, ``qty`` and ``leaves``, costs at the maker's price off
     the taker's budget, or as many lots as it pays for; returns how many."""
-    budget = load_i64(arena + layout.TAKER_BUDGET)
-    price = load_i64(arena + layout.WAITING_PRICE)
-    if load_u32(slot_addr(arena, maker) + layout.SLOT_LEVEL) != 0:
+    budget = arena.taker_budget
+    price = arena.waiting_price
+    if slot_addr(arena, maker).level != 0:
         price = plain_price(arena, maker)
     lots = min(lots_for(arena, instrument, budget, price, qty), leaves)
     spend(arena, lots, price)
@@ -57,16 +56,16 @@ def decrement_budget(arena: int, instrument: int, maker: int, qty: int, leaves: 
 
 
 @kernel
-def spend(arena: int, lots: int, price: int) -> None:
+def spend(arena: ArenaHeader, lots: int, price: int) -> None:
     """Take what ``lots`` at ``price`` cost off the taker's budget."""
-    left = load_i64(arena + layout.TAKER_BUDGET) - lots * price
+    left = arena.taker_budget - lots * price
     if VERIFY:
         assert left >= 0, "no order trades for more than its budget"
-    store_i64(arena + layout.TAKER_BUDGET, left)
+    arena.taker_budget = left
 
 
 @kernel_outlined
-def lots_for(arena: int, instrument: int, budget: int, price: int, qty: int) -> int:
+def lots_for(arena: ArenaHeader, instrument: int, budget: int, price: int, qty: int) -> int:
     """How many of ``qty`` lots, all that its order still wants, ``budget`` pays for at ``price``:
     all of them, or else whole steps of the instrument; at a price of zero or less, none."""
     if price <= 0:
@@ -74,47 +73,47 @@ def lots_for(arena: int, instrument: int, budget: int, price: int, qty: int) -> 
     lots = budget // price
     if lots >= qty:
         return qty
-    return lots - lots % load_i64(rule_addr(arena, instrument) + const.RULE_QTY_STEP)
+    return lots - lots % rule_addr(arena, instrument).qty_step_lots
 
 
 @kernel
-def emit_taker(arena: int, kind: int, qty: int, leaves: int) -> None:
-    word = load_i64(arena + layout.TAKER_WORD) | reason_word(kind, const.SELF_TRADE)
-    price = load_i64(arena + layout.TAKER_PRICE)
-    emit_next(arena, load_i64(arena + layout.TAKER_ID), 0, price, qty, leaves, word)
+def emit_taker(arena: ArenaHeader, kind: int, qty: int, leaves: int) -> None:
+    word = arena.taker_word | reason_word(kind, const.SELF_TRADE)
+    price = arena.taker_price
+    emit_next(arena, arena.taker_id, 0, price, qty, leaves, word)
 
 
 @kernel
-def decrement_maker(arena: int, instrument: int, maker: int, qty: int, leaves: int) -> None:
+def decrement_maker(arena: ArenaHeader, instrument: int, maker: int, qty: int, leaves: int) -> None:
     if leaves == 0:
         cancel_order(arena, instrument, maker, reason_word(const.CANCELLED, const.SELF_TRADE))
         return
     word = order_tag(arena, maker) | reason_word(const.REDUCED, const.SELF_TRADE)
-    order_id = load_i64(slot_addr(arena, maker) + layout.SLOT_ID)
+    order_id = slot_addr(arena, maker).id
     emit_next(arena, order_id, 0, order_price(arena, maker), qty, leaves, word)
     reduce_order(arena, maker, qty)
 
 
 @kernel_outlined
-def reduce_order(arena: int, slot: int, qty: int) -> None:
+def reduce_order(arena: ArenaHeader, slot: int, qty: int) -> None:
     """Reduce an order by ``qty`` lots, fewer than its leaves: an iceberg's reserve first."""
     touch_order(arena, slot)
     ext = extension_of(arena, slot)
     if ext != 0:
-        spared = min(qty, load_i64(ext + layout.EXT_RESERVE))
-        store_i64(ext + layout.EXT_RESERVE, load_i64(ext + layout.EXT_RESERVE) - spared)
+        spared = min(qty, ext.reserve)
+        ext.reserve -= spared
         qty -= spared
     at = slot_addr(arena, slot)
     if qty == 0:
         return
-    if load_u32(at + layout.SLOT_LEVEL) != 0:
+    if at.level != 0:
         reduce_in_level(arena, slot, qty)
     else:
-        store_i64(at + layout.SLOT_QTY, load_i64(at + layout.SLOT_QTY) - qty)
+        at.qty -= qty
 
 
 @kernel
-def applies_first(arena: int, instrument: int) -> bool:
+def applies_first(arena: ArenaHeader, instrument: int) -> bool:
     """Whether self-trade prevention comes before any trade."""
-    options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
+    options = rule_addr(arena, instrument).options
     return options & const.SELF_TRADE_FIRST != 0

@@ -15,27 +15,27 @@ from openoutcry.matcher.book.any_order import (
     reason_word,
     refuse_join,
 )
+from openoutcry.matcher.book.arena import ArenaHeader, Extension
 from openoutcry.matcher.book.instrument_rules import add_saturating, rule_addr, trails_by_bps
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, level_key, slot_addr
 from openoutcry.matcher.book.orders import extension_of, order_leaves, order_tag
 from openoutcry.matcher.events import emit_next
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 QUOTES_ELECT = const.STOPS_BY_QUOTE | const.STOPS_BY_TRADE_OR_QUOTE
 
 
 @kernel
-def electing_price(arena: int, instrument: int) -> int:
+def electing_price(arena: ArenaHeader, instrument: int) -> int:
     """The last price that elects stops and that trailing ones follow, or NO_PRICE.  Before the
     first trade: the reference price, if the instrument says so."""
     state = instrument_addr(arena, instrument)
-    last = load_i64(state + layout.LAST_PRICE)
+    last = state.last_price
     if last == NO_PRICE:
-        options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
+        options = rule_addr(arena, instrument).options
         if options & const.STOPS_BY_REFERENCE != 0:
-            return load_i64(state + layout.REFERENCE)
+            return state.reference
     return last
 
 
@@ -54,24 +54,22 @@ def trailing_trigger(order_type: int, side: int, aux: int, last: int) -> int:
 
 
 @kernel_outlined
-def rest_stop(arena: int, ext: int, qty: int) -> None:
+def rest_stop(arena: ArenaHeader, ext: Extension, qty: int) -> None:
     """Put a stop at the back of its trigger's level, or in no level if it has no trigger yet."""
     # The next cascade checks all stops, although the last price is unchanged.
-    state = instrument_addr(arena, load_u32(ext + layout.EXT_INSTRUMENT))
-    store_i64(state + layout.CASCADED_LAST, NO_PRICE)
-    slot = load_u32(ext + layout.EXT_SLOT)
-    trigger = load_i64(ext + layout.EXT_TRIGGER)
+    state = instrument_addr(arena, ext.instrument)
+    state.cascaded_last = NO_PRICE
+    slot = ext.slot
+    trigger = ext.trigger
     if trigger == NO_PRICE:
-        store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, qty)
+        slot_addr(arena, slot).qty = qty
         return
-    book = book_of(
-        load_u32(ext + layout.EXT_INSTRUMENT), layout.TRIGGERS, load_u8(ext + layout.EXT_SIDE)
-    )
+    book = book_of(ext.instrument, layout.TRIGGERS, ext.side)
     join_book(arena, book, trigger, slot, qty)
 
 
 @kernel_outlined
-def refuse_trigger(arena: int, instrument: int, side: int, trigger: int) -> int:
+def refuse_trigger(arena: ArenaHeader, instrument: int, side: int, trigger: int) -> int:
     """Whether the trigger book has room at ``trigger``."""
     if trigger == NO_PRICE:
         return const.ACCEPT
@@ -79,16 +77,16 @@ def refuse_trigger(arena: int, instrument: int, side: int, trigger: int) -> int:
 
 
 @kernel_outlined
-def move_triggers(arena: int, instrument: int) -> None:
+def move_triggers(arena: ArenaHeader, instrument: int) -> None:
     """Move the trailing stops' triggers by the last price, in order of arrival."""
     last = electing_price(arena, instrument)
     begin_list(arena, instrument, layout.TRAILING_LIST)
     ext = next_in_list(arena)
     while ext != 0:
-        side = load_u8(ext + layout.EXT_SIDE)
-        aux = load_i64(ext + layout.EXT_AUX)
-        wanted = trailing_trigger(load_u8(ext + layout.EXT_TYPE), side, aux, last)
-        if must_move(load_i64(ext + layout.EXT_TRIGGER), wanted, side, max(1, aux >> 32)):
+        side = ext.side
+        aux = ext.aux
+        wanted = trailing_trigger(ext.type, side, aux, last)
+        if must_move(ext.trigger, wanted, side, max(1, aux >> 32)):
             move_trigger(arena, instrument, ext, wanted)
         ext = next_in_list(arena)
 
@@ -103,15 +101,15 @@ def must_move(trigger: int, wanted: int, side: int, step: int) -> bool:
 
 
 @kernel_outlined
-def move_trigger(arena: int, instrument: int, ext: int, trigger: int) -> None:
-    slot = load_u32(ext + layout.EXT_SLOT)
-    qty = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY)
+def move_trigger(arena: ArenaHeader, instrument: int, ext: Extension, trigger: int) -> None:
+    slot = ext.slot
+    qty = slot_addr(arena, slot).qty
     leave_book(arena, slot)
-    store_i64(ext + layout.EXT_TRIGGER, trigger)
-    if refuse_trigger(arena, instrument, load_u8(ext + layout.EXT_SIDE), trigger) != const.ACCEPT:
+    ext.trigger = trigger
+    if refuse_trigger(arena, instrument, ext.side, trigger) != const.ACCEPT:
         cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, const.BOOK_FULL))
         return
-    order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
+    order_id = slot_addr(arena, slot).id
     word = order_tag(arena, slot) | const.TRIGGER_MOVED | const.WAITING
     emit_next(arena, order_id, 0, trigger, qty, qty, word)
     rest_stop(arena, ext, qty)
@@ -121,38 +119,33 @@ def move_trigger(arena: int, instrument: int, ext: int, trigger: int) -> None:
 
 
 @kernel_outlined
-def next_elected(arena: int, instrument: int, buy_mark: int, sell_mark: int) -> int:
+def next_elected(arena: ArenaHeader, instrument: int, buy_mark: int, sell_mark: int) -> int:
     """Slot of the stop that is elected next, or 0: a buy stop whose trigger is at or below
     ``buy_mark``, a sell stop at or above ``sell_mark`` (NO_PRICE: none); of both, the one that came
     first."""
     buy = first_order(arena, book_of(instrument, layout.TRIGGERS, const.BUY))
     sell = first_order(arena, book_of(instrument, layout.TRIGGERS, const.SELL))
-    if buy != 0 and (
-        buy_mark == NO_PRICE or load_i64(extension_of(arena, buy) + layout.EXT_TRIGGER) > buy_mark
-    ):
+    if buy != 0 and (buy_mark == NO_PRICE or extension_of(arena, buy).trigger > buy_mark):
         buy = 0
-    if sell != 0 and (
-        sell_mark == NO_PRICE
-        or load_i64(extension_of(arena, sell) + layout.EXT_TRIGGER) < sell_mark
-    ):
+    if sell != 0 and (sell_mark == NO_PRICE or extension_of(arena, sell).trigger < sell_mark):
         sell = 0
     if buy == 0 or sell == 0:
         return buy | sell
-    first = load_i64(extension_of(arena, buy) + layout.EXT_ARRIVAL)
-    return buy if first < load_i64(extension_of(arena, sell) + layout.EXT_ARRIVAL) else sell
+    first = extension_of(arena, buy).arrival
+    return buy if first < extension_of(arena, sell).arrival else sell
 
 
 @kernel_outlined
-def elected_now(arena: int, instrument: int) -> int:
+def elected_now(arena: ArenaHeader, instrument: int) -> int:
     """Slot of the stop that the last trade (or the quote: options) elects next, or 0."""
     buy_mark, sell_mark = election_marks(arena, instrument)
     return next_elected(arena, instrument, buy_mark, sell_mark)
 
 
 @kernel_outlined
-def election_marks(arena: int, instrument: int) -> tuple[int, int]:
+def election_marks(arena: ArenaHeader, instrument: int) -> tuple[int, int]:
     """What elects buy stops at or below it and sell stops at or above it; NO_PRICE: nothing."""
-    options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
+    options = rule_addr(arena, instrument).options
     last = electing_price(arena, instrument)
     if options & QUOTES_ELECT == 0:
         return last, last
@@ -166,7 +159,7 @@ def election_marks(arena: int, instrument: int) -> tuple[int, int]:
 
 
 @kernel_outlined
-def displayed_price(arena: int, instrument: int, side: int, default: int) -> int:
+def displayed_price(arena: ArenaHeader, instrument: int, side: int, default: int) -> int:
     """The best displayed price of ``side``, or ``default``."""
     book = instrument << 4 | layout.DISPLAYED | (side - const.BUY)
     level = best_level(arena, book)
@@ -174,13 +167,11 @@ def displayed_price(arena: int, instrument: int, side: int, default: int) -> int
 
 
 @kernel_outlined
-def elect(arena: int, slot: int) -> None:
+def elect(arena: ArenaHeader, slot: int) -> None:
     """Take the stop out of its trigger book and emit ELECTED."""
     ext = extension_of(arena, slot)
     leaves = order_leaves(arena, slot)
     word = order_tag(arena, slot) | const.ELECTED
-    trigger = load_i64(ext + layout.EXT_TRIGGER)
+    trigger = ext.trigger
     leave_book(arena, slot)
-    emit_next(
-        arena, load_i64(slot_addr(arena, slot) + layout.SLOT_ID), 0, trigger, leaves, leaves, word
-    )
+    emit_next(arena, slot_addr(arena, slot).id, 0, trigger, leaves, leaves, word)

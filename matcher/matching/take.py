@@ -20,6 +20,7 @@ from openoutcry.matcher.book.any_order import (
     refuse_join,
     remove_order,
 )
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.instrument_rules import is_pro_rata, rule_addr
 from openoutcry.matcher.book.levels import (
     book_addr,
@@ -59,7 +60,8 @@ from openoutcry.matcher.matching.waiting import (
     waiting_price_after_prevention,
 )
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_i64
+from openoutcry.wire.memory import load_i64
+from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 # Which books a taker trades against.
@@ -73,17 +75,14 @@ WAITING_ONLY = 3
 
 
 @kernel
-def crosses(arena: int, opposite: int, limit: int) -> bool:
+def crosses(arena: ArenaHeader, opposite: int, limit: int) -> bool:
     """Whether the best of the book ``opposite`` is at the key ``limit`` or better."""
     side = book_addr(arena, opposite)
-    return (
-        load_u32(side + layout.BOOK_BEST_LEVEL) != 0
-        and load_i64(side + layout.BOOK_BEST_KEY) <= limit
-    )
+    return side.best_level != 0 and side.best_key <= limit
 
 
 @kernel
-def crosses_non_displayed(arena: int, book: int, limit: int) -> bool:
+def crosses_non_displayed(arena: ArenaHeader, book: int, limit: int) -> bool:
     """Whether an order for the side of ``book`` crosses hidden or all-or-none orders at keys up
     to ``limit``."""
     opposite = book & ~layout.WHICH ^ 1
@@ -93,7 +92,7 @@ def crosses_non_displayed(arena: int, book: int, limit: int) -> bool:
 
 
 @kernel
-def crosses_any(arena: int, book: int, limit: int) -> bool:
+def crosses_any(arena: ArenaHeader, book: int, limit: int) -> bool:
     """As :func:`crosses_non_displayed`, or displayed ones."""
     return crosses(
         arena, book & ~layout.WHICH ^ 1 | layout.DISPLAYED, limit
@@ -101,28 +100,28 @@ def crosses_any(arena: int, book: int, limit: int) -> bool:
 
 
 @kernel
-def set_taker(arena: int, order_id: int, word: int, price: int, mode: int) -> None:
+def set_taker(arena: ArenaHeader, order_id: int, word: int, price: int, mode: int) -> None:
     """Set the taker: its id, the tag and price of its events, its self-trade mode."""
-    store_i64(arena + layout.TAKER_ID, order_id)
-    store_i64(arena + layout.TAKER_WORD, word)
-    store_i64(arena + layout.TAKER_PRICE, price)
-    store_i64(arena + layout.TAKER_MODE, mode)
-    store_i64(arena + layout.TAKER_UNPRICED, 0)
-    store_i64(arena + layout.TRADE_PRICE, NO_PRICE)
+    arena.taker_id = order_id
+    arena.taker_word = word
+    arena.taker_price = price
+    arena.taker_mode = mode
+    arena.taker_unpriced = 0
+    arena.trade_price = NO_PRICE
 
 
 @kernel_outlined
-def take(arena: int, instrument: int, side: int, limit: int, qty: int, books: int) -> int:
+def take(arena: ArenaHeader, instrument: int, side: int, limit: int, qty: int, books: int) -> int:
     """Match ``qty`` lots of the taker of ``side`` up to the price ``limit``.  Returns the remainder
     that may rest: 0 also if self-trade prevention cancelled it."""
     opposite = instrument << 4 | (2 - side)
     flip = key_flip(opposite)
     worst = limit ^ flip
-    mode = load_i64(arena + layout.TAKER_MODE)
-    owner = load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    mode = arena.taker_mode
+    owner = arena.taker_word & 0xFFFF
     shares = is_pro_rata(arena, instrument)
     if books == AT_LAST:
-        store_i64(arena + layout.TRADE_PRICE, limit)
+        arena.trade_price = limit
     if mode != const.ALLOW and applies_first(arena, instrument):
         qty = prevent_first(arena, instrument, side, worst, qty, books, False)
     if crosses_waiting(arena, instrument, side):
@@ -139,76 +138,78 @@ def take(arena: int, instrument: int, side: int, limit: int, qty: int, books: in
         level = better_level(arena, displayed, hidden)
         key = level_key(arena, level) if level != 0 else MAX_VALUE
         if aon != 0:
-            aon_key = level_key(arena, load_u32(slot_addr(arena, aon) + layout.SLOT_LEVEL))
+            aon_key = level_key(arena, slot_addr(arena, aon).level)
             if aon_key <= worst and (level == 0 or aon_key < key):
                 maker = aon
                 aon = next_order(arena, aon)
                 # Skipped if the taker cannot fill all of it.
-                if load_i64(slot_addr(arena, maker) + layout.SLOT_QTY) <= qty:
+                if slot_addr(arena, maker).qty <= qty:
                     qty = match_maker(arena, instrument, maker, owner, mode, qty)
                 continue
         if level == 0:
             break
         if shares != 0 and level == displayed:
             if in_time_order <= 0:
-                in_time_order = load_i64(level_addr(arena, level) + layout.LEVEL_TOTAL)
+                in_time_order = level_addr(arena, level).total
                 if qty < in_time_order and not has_own_order(arena, level, owner, mode):
                     allocate_level(arena, instrument, level, qty, 0)
                     return 0
             in_time_order -= displayed_at_head(arena, level)
-        maker = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
+        maker = level_addr(arena, level).head
         qty = match_maker(arena, instrument, maker, owner, mode, qty)
     return qty
 
 
 @kernel
-def displayed_at_head(arena: int, level: int) -> int:
+def displayed_at_head(arena: ArenaHeader, level: int) -> int:
     """Displayed quantity of the level's first order: filled whole, or the taker is."""
-    head = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
-    return load_i64(slot_addr(arena, head) + layout.SLOT_QTY)
+    head = level_addr(arena, level).head
+    return slot_addr(arena, head).qty
 
 
 @kernel
-def front_level(arena: int, book: int, worst: int) -> int:
+def front_level(arena: ArenaHeader, book: int, worst: int) -> int:
     """The best level of ``book`` up to the key ``worst``, or 0."""
     level = best_level(arena, book)
     return level if level != 0 and level_key(arena, level) <= worst else 0
 
 
 @kernel
-def match_maker(arena: int, instrument: int, maker: int, owner: int, mode: int, qty: int) -> int:
+def match_maker(
+    arena: ArenaHeader, instrument: int, maker: int, owner: int, mode: int, qty: int
+) -> int:
     """Match the taker's remaining ``qty`` lots with ``maker``; returns the taker's remainder."""
     if mode != const.ALLOW and order_owner(arena, maker) == owner:
         return prevent_self_trade(arena, instrument, maker, mode, qty)
-    traded = min(qty, load_i64(slot_addr(arena, maker) + layout.SLOT_QTY))
+    traded = min(qty, slot_addr(arena, maker).qty)
     fill(arena, instrument, maker, traded, qty - traded)
     return qty - traded
 
 
 @kernel
-def trade_price(arena: int, maker: int) -> int:
+def trade_price(arena: ArenaHeader, maker: int) -> int:
     """The maker's price; trading at last, that of everybody."""
-    price = load_i64(arena + layout.TRADE_PRICE)
+    price = arena.trade_price
     return plain_price(arena, maker) if price == NO_PRICE else price
 
 
 @kernel_outlined
-def fill(arena: int, instrument: int, maker: int, traded: int, left: int) -> None:
+def fill(arena: ArenaHeader, instrument: int, maker: int, traded: int, left: int) -> None:
     """Trade ``traded`` lots at the maker's price; ``left``: the taker's leaves after it."""
     at = slot_addr(arena, maker)
-    if load_u32(at + layout.SLOT_OWNER) & layout.EXTENDED == 0:
+    if at.owner & layout.EXTENDED == 0:
         fill_plain(arena, instrument, maker, traded, left)
         return
     price = trade_price(arena, maker)
-    maker_id = load_i64(at + layout.SLOT_ID)
-    taker_id = load_i64(arena + layout.TAKER_ID)
+    maker_id = at.id
+    taker_id = arena.taker_id
     leaves = order_leaves(arena, maker) - traded
     word = order_tag(arena, maker) | const.FILLED | const.MAKER
     emit_next(arena, maker_id, taker_id, price, traded, leaves, word)
-    word = load_i64(arena + layout.TAKER_WORD) | const.FILLED
+    word = arena.taker_word | const.FILLED
     emit_next(arena, taker_id, maker_id, price, traded, left, word)
-    store_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE, price)
-    if traded < load_i64(at + layout.SLOT_QTY):
+    instrument_addr(arena, instrument).last_price = price
+    if traded < at.qty:
         reduce_in_level(arena, maker, traded)
     elif leaves == 0:
         remove_order(arena, instrument, maker)
@@ -217,19 +218,19 @@ def fill(arena: int, instrument: int, maker: int, traded: int, left: int) -> Non
 
 
 @kernel
-def fill_plain(arena: int, instrument: int, maker: int, traded: int, left: int) -> None:
+def fill_plain(arena: ArenaHeader, instrument: int, maker: int, traded: int, left: int) -> None:
     """:func:`fill` for a plain order, as most makers are."""
     at = slot_addr(arena, maker)
-    price, maker_id = trade_price(arena, maker), load_i64(at + layout.SLOT_ID)
-    taker_id, taker = load_i64(arena + layout.TAKER_ID), load_i64(arena + layout.TAKER_WORD)
-    leaves = load_i64(at + layout.SLOT_QTY) - traded
-    owner = load_u32(at + layout.SLOT_OWNER) & 0xFFFF
+    price, maker_id = trade_price(arena, maker), at.id
+    taker_id, taker = arena.taker_id, arena.taker_word
+    leaves = at.qty - traded
+    owner = at.owner & 0xFFFF
     tag = book_tag(plain_book(arena, maker), owner) | const.FILLED | const.MAKER
-    cause, out = load_i64(arena + layout.CAUSE_SEQ), load_i64(arena + layout.NEXT_EVENT_AT)
+    cause, out = arena.cause_seq, EventRecord(arena.next_event_at)
     out = emit(out, maker_id, taker_id, price, traded, leaves, cause, tag)
     out = emit(out, taker_id, maker_id, price, traded, left, cause, taker | const.FILLED)
-    store_i64(arena + layout.NEXT_EVENT_AT, out)
-    store_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE, price)
+    arena.next_event_at = out
+    instrument_addr(arena, instrument).last_price = price
     if leaves > 0:
         reduce_in_level(arena, maker, traded)
         return
@@ -240,12 +241,12 @@ def fill_plain(arena: int, instrument: int, maker: int, traded: int, left: int) 
 
 
 @kernel_outlined
-def refresh(arena: int, instrument: int, slot: int, leaves: int) -> None:
+def refresh(arena: ArenaHeader, instrument: int, slot: int, leaves: int) -> None:
     """An iceberg's slice is filled: the next one joins the back of the level."""
     book = plain_book(arena, slot)
     price = plain_price(arena, slot)
     word = order_tag(arena, slot)
-    order_id = load_i64(slot_addr(arena, slot) + layout.SLOT_ID)
+    order_id = slot_addr(arena, slot).id
     leave_book(arena, slot)
     set_top(arena, slot, 0)
     displayed = display_slice(arena, slot, extension_of(arena, slot), leaves)
@@ -273,12 +274,12 @@ def refresh(arena: int, instrument: int, slot: int, leaves: int) -> None:
 
 @kernel_outlined
 def prevent_first(
-    arena: int, instrument: int, side: int, worst: int, qty: int, books: int, looks: bool
+    arena: ArenaHeader, instrument: int, side: int, worst: int, qty: int, books: int, looks: bool
 ) -> int:
     """Apply the taker's mode to every own order up to the key ``worst``, in the order in which a
     taker meets them; returns the taker's remainder.  ``looks``: nothing happens, and 0 means that
     there is such an order."""
-    mode, owner = load_i64(arena + layout.TAKER_MODE), load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    mode, owner = arena.taker_mode, arena.taker_word & 0xFFFF
     opposite = instrument << 4 | (2 - side)
     if crosses_waiting(arena, instrument, side):
         limit = worst ^ key_flip(opposite)
@@ -296,15 +297,15 @@ def prevent_first(
         level = better_level(arena, displayed, hidden)
         key = level_key(arena, level) if level != 0 else MAX_VALUE
         if aon != 0:
-            aon_key = level_key(arena, load_u32(slot_addr(arena, aon) + layout.SLOT_LEVEL))
+            aon_key = level_key(arena, slot_addr(arena, aon).level)
             if aon_key <= worst and (level == 0 or aon_key < key):
                 maker = aon
                 aon = next_order(arena, aon)
                 most = qty
-                if load_i64(arena + layout.TAKER_HAS_BUDGET) != 0:
-                    budget = load_i64(arena + layout.TAKER_BUDGET)
+                if arena.taker_has_budget != 0:
+                    budget = arena.taker_budget
                     most = lots_for(arena, instrument, budget, plain_price(arena, maker), qty)
-                fits = load_i64(slot_addr(arena, maker) + layout.SLOT_QTY) <= most
+                fits = slot_addr(arena, maker).qty <= most
                 if fits and order_owner(arena, maker) == owner:
                     if looks:
                         return 0
@@ -316,9 +317,9 @@ def prevent_first(
         following = next_level(arena, level)
         if following != 0 and level_key(arena, following) > worst:
             following = 0
-        slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
+        slot = level_addr(arena, level).head
         while slot != 0 and qty > 0:
-            behind = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+            behind = slot_addr(arena, slot).next
             if order_owner(arena, slot) == owner:
                 if looks:
                     return 0
@@ -335,50 +336,50 @@ def prevent_first(
 
 
 @kernel_outlined
-def has_own_order(arena: int, level: int, owner: int, mode: int) -> bool:
+def has_own_order(arena: ArenaHeader, level: int, owner: int, mode: int) -> bool:
     """Whether self-trade prevention would apply in the level."""
     if mode == const.ALLOW:
         return False
-    slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
+    slot = level_addr(arena, level).head
     while slot != 0:
         if order_owner(arena, slot) == owner:
             return True
-        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+        slot = slot_addr(arena, slot).next
     return False
 
 
 @kernel_outlined
-def allocate_level(arena: int, instrument: int, level: int, qty: int, besides: int) -> None:
+def allocate_level(arena: ArenaHeader, instrument: int, level: int, qty: int, besides: int) -> None:
     """Allocate ``qty`` lots, fewer than the level displays: the first order's top share, the
     remainder pro rata, the rounding residual in time priority.  ``besides``: what the taker keeps
     open besides them."""
     rule = rule_addr(arena, instrument)
-    if load_u8(rule + const.RULE_ALLOCATION) == const.STEPS:
+    if rule.allocation == const.STEPS:
         share_level(arena, instrument, level, qty)
         fill_shares(arena, instrument, level, qty, besides)
         return
-    lot = load_i64(rule + const.RULE_QTY_STEP)
-    least = load_i64(rule + const.RULE_MIN_ALLOCATION)
+    lot = rule.qty_step_lots
+    least = rule.min_allocation_lots
     queue = level_addr(arena, level)
-    head, tail = load_u32(queue + layout.LEVEL_HEAD), load_u32(queue + layout.LEVEL_TAIL)
+    head, tail = queue.head, queue.tail
     top = 0
-    if load_u16(rule + const.RULE_TOP_SHARE) > 0:
-        top = mul_div(qty, load_u16(rule + const.RULE_TOP_SHARE), 10_000)
-        top = min(load_i64(slot_addr(arena, head) + layout.SLOT_QTY), top)
+    if rule.top_share_bps > 0:
+        top = mul_div(qty, rule.top_share_bps, 10_000)
+        top = min(slot_addr(arena, head).qty, top)
         top -= top % lot
-    rest, total = qty - top, load_i64(queue + layout.LEVEL_TOTAL) - top
+    rest, total = qty - top, queue.total - top
     residual = rest
     slot, taken = head, top
     while slot != 0:
-        open_qty = load_i64(slot_addr(arena, slot) + layout.SLOT_QTY) - taken
+        open_qty = slot_addr(arena, slot).qty - taken
         residual -= allocation(open_qty, rest, total, lot, least)
-        slot, taken = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT), 0
+        slot, taken = slot_addr(arena, slot).next, 0
     slot, taken = head, top
     while slot != 0:
         at = slot_addr(arena, slot)
         # A refreshed slice joins behind the tail and has no part in this allocation.
-        following = load_u32(at + layout.SLOT_NEXT) if slot != tail else 0
-        open_qty = load_i64(at + layout.SLOT_QTY) - taken
+        following = at.next if slot != tail else 0
+        open_qty = at.qty - taken
         part = allocation(open_qty, rest, total, lot, least)
         more = min(residual, open_qty - part)
         residual -= more
@@ -393,13 +394,13 @@ def allocate_level(arena: int, instrument: int, level: int, qty: int, besides: i
 
 
 @kernel_outlined
-def fill_shares(arena: int, instrument: int, level: int, qty: int, besides: int) -> None:
+def fill_shares(arena: ArenaHeader, instrument: int, level: int, qty: int, besides: int) -> None:
     """Trade every order's share of ``qty`` lots, in time order."""
     queue = level_addr(arena, level)
-    slot, tail = load_u32(queue + layout.LEVEL_HEAD), load_u32(queue + layout.LEVEL_TAIL)
+    slot, tail = queue.head, queue.tail
     while slot != 0:
         # A refreshed slice joins behind the tail and has no part in this allocation.
-        following = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT) if slot != tail else 0
+        following = slot_addr(arena, slot).next if slot != tail else 0
         part = load_i64(share_addr(arena, slot))
         if part > 0:
             qty -= part
@@ -413,13 +414,15 @@ def fill_shares(arena: int, instrument: int, level: int, qty: int, besides: int)
 
 
 @kernel_outlined
-def fillable(arena: int, instrument: int, side: int, limit: int, qty: int, books: int) -> int:
+def fillable(
+    arena: ArenaHeader, instrument: int, side: int, limit: int, qty: int, books: int
+) -> int:
     """How many of ``qty`` lots the taker would trade up to the price ``limit``: :func:`take`
     without side effects."""
     opposite = instrument << 4 | (2 - side)
     worst = limit ^ key_flip(opposite)
-    mode = load_i64(arena + layout.TAKER_MODE)
-    owner = load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    mode = arena.taker_mode
+    owner = arena.taker_word & 0xFFFF
     ends = mode not in (const.ALLOW, const.CANCEL_OLDEST)
     if (
         ends
@@ -445,9 +448,9 @@ def fillable(arena: int, instrument: int, side: int, limit: int, qty: int, books
         level = better_level(arena, displayed, hidden)
         key = level_key(arena, level) if level != 0 else MAX_VALUE
         if aon != 0:
-            aon_key = level_key(arena, load_u32(slot_addr(arena, aon) + layout.SLOT_LEVEL))
+            aon_key = level_key(arena, slot_addr(arena, aon).level)
             if aon_key <= worst and (level == 0 or aon_key < key):
-                size = load_i64(slot_addr(arena, aon) + layout.SLOT_QTY)
+                size = slot_addr(arena, aon).qty
                 if size <= left:
                     if mode == const.ALLOW or order_owner(arena, aon) != owner:
                         left -= size
@@ -471,7 +474,9 @@ def fillable(arena: int, instrument: int, side: int, limit: int, qty: int, books
 
 
 @kernel_outlined
-def simulate_level(arena: int, level: int, owner: int, mode: int, left: int) -> tuple[int, bool]:
+def simulate_level(
+    arena: ArenaHeader, level: int, owner: int, mode: int, left: int
+) -> tuple[int, bool]:
     """What remains of ``left`` lots after one level, and whether matching would stop there.
 
     Reserves trade after all displayed quantity, so when matching stops at an own order only the
@@ -481,16 +486,16 @@ def simulate_level(arena: int, level: int, owner: int, mode: int, left: int) -> 
     ends = mode not in (const.ALLOW, const.CANCEL_OLDEST) and has_own_order(
         arena, level, owner, mode
     )
-    slot = load_u32(queue + layout.LEVEL_HEAD)
+    slot = queue.head
     while slot != 0 and left > 0:
         at = slot_addr(arena, slot)
-        word = load_u32(at + layout.SLOT_OWNER)
+        word = at.owner
         is_own = mode != const.ALLOW and order_owner(arena, slot) == owner
         if is_own and ends:
             break
         if not is_own:
-            left -= min(left, load_i64(at + layout.SLOT_QTY))
+            left -= min(left, at.qty)
             if word & layout.EXTENDED and not ends:
-                left -= min(left, load_i64(extension_addr(arena, word) + layout.EXT_RESERVE))
-        slot = load_u32(at + layout.SLOT_NEXT)
+                left -= min(left, extension_addr(arena, word).reserve)
+        slot = at.next
     return left, ends

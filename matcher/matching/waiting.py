@@ -17,6 +17,7 @@ from openoutcry.matcher.book.any_order import (
     remove_order,
     waiting_list,
 )
+from openoutcry.matcher.book.arena import ArenaHeader, Extension
 from openoutcry.matcher.book.instrument_rules import rule_addr
 from openoutcry.matcher.book.levels import (
     instrument_addr,
@@ -35,7 +36,7 @@ from openoutcry.matcher.matching.self_trade import (
     spend,
 )
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u32
+from openoutcry.wire.memory import load_u32, store_u32
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 TIMES = 1 << const.DAY | 1 << const.GTC | 1 << const.GTD
@@ -43,66 +44,66 @@ TIMES = 1 << const.DAY | 1 << const.GTC | 1 << const.GTD
 
 
 @kernel
-def crosses_waiting(arena: int, instrument: int, side: int) -> bool:
+def crosses_waiting(arena: ArenaHeader, instrument: int, side: int) -> bool:
     """Whether market orders wait opposite to ``side``."""
     state = instrument_addr(arena, instrument)
-    if load_i64(state + layout.MODE) & layout.MODE_WAITING == 0:
+    if state.mode & layout.MODE_WAITING == 0:
         return False
     return load_u32(state + layout.LISTS + waiting_list(const.BUY + const.SELL - side)) != 0
 
 
 @kernel
-def first_waiting(arena: int, instrument: int, side: int) -> int:
+def first_waiting(arena: ArenaHeader, instrument: int, side: int) -> Extension:
     """Address of the extension of the oldest market order of ``side`` that waits, or 0."""
     state = instrument_addr(arena, instrument)
     number = load_u32(state + layout.LISTS + waiting_list(side))
-    return extension_addr(arena, number) if number != 0 else 0
+    return Extension(extension_addr(arena, number) if number != 0 else 0)
 
 
 @kernel
-def next_waiting(arena: int, ext: int) -> int:
-    number = load_u32(ext + layout.EXT_NEXT)
-    return extension_addr(arena, number) if number != 0 else 0
+def next_waiting(arena: int, ext: Extension) -> Extension:
+    number = ext.next
+    return Extension(extension_addr(arena, number) if number != 0 else 0)
 
 
 # Beginning to wait
 
 
 @kernel
-def may_wait(arena: int, instrument: int, order_type: int, tif: int) -> bool:
+def may_wait(arena: ArenaHeader, instrument: int, order_type: int, tif: int) -> bool:
     """Whether the rest of such an order waits if it finds nobody."""
     if order_type != const.MARKET or (TIMES >> tif) & 1 == 0:
         return False
-    options = load_u8(rule_addr(arena, instrument) + const.RULE_OPTIONS)
-    phase = load_u8(instrument_addr(arena, instrument) + layout.PHASE)
+    options = rule_addr(arena, instrument).options
+    phase = instrument_addr(arena, instrument).phase
     return options & const.MARKET_WAITS != 0 and phase == const.CONTINUOUS
 
 
 @kernel_outlined
-def let_wait(arena: int, ext: int, qty: int) -> None:
+def let_wait(arena: ArenaHeader, ext: Extension, qty: int) -> None:
     """The market order, in no level and no list, waits with ``qty`` lots in its place by age."""
-    slot, side = load_u32(ext + layout.EXT_SLOT), load_u8(ext + layout.EXT_SIDE)
+    slot, side = ext.slot, ext.side
     price = MAX_VALUE if side == const.BUY else NO_PRICE
-    store_i64(ext + layout.EXT_PRICE, price)
+    ext.price = price
     touch_order(arena, slot)
-    store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, qty)
+    slot_addr(arena, slot).qty = qty
     word = order_tag(arena, slot) | const.REPEGGED | const.WAITING
-    emit_next(arena, load_i64(slot_addr(arena, slot) + layout.SLOT_ID), 0, price, qty, qty, word)
+    emit_next(arena, slot_addr(arena, slot).id, 0, price, qty, qty, word)
     # An elected stop, or who comes from an auction, may be older than who waits already.
-    state = instrument_addr(arena, load_u32(ext + layout.EXT_INSTRUMENT))
+    state = instrument_addr(arena, ext.instrument)
     ends = state + layout.LISTS + waiting_list(side)
     ahead, behind = load_u32(ends + 4), 0
-    arrival = load_i64(ext + layout.EXT_ARRIVAL)
-    while ahead != 0 and load_i64(extension_addr(arena, ahead) + layout.EXT_ARRIVAL) > arrival:
-        behind, ahead = ahead, load_u32(extension_addr(arena, ahead) + layout.EXT_PREV)
+    arrival = ext.arrival
+    while ahead != 0 and extension_addr(arena, ahead).arrival > arrival:
+        behind, ahead = ahead, extension_addr(arena, ahead).prev
     number = extension_index(arena, ext)
     forward_at = ends if ahead == 0 else extension_addr(arena, ahead) + layout.EXT_NEXT
     back_at = ends + 4 if behind == 0 else extension_addr(arena, behind) + layout.EXT_PREV
     store_u32(forward_at, number)
     store_u32(back_at, number)
-    store_u32(ext + layout.EXT_PREV, ahead)
-    store_u32(ext + layout.EXT_NEXT, behind)
-    store_u32(ext + layout.EXT_LIST, waiting_list(side) + 1)
+    ext.prev = ahead
+    ext.next = behind
+    ext.list = waiting_list(side) + 1
     mark_waiting(state)
 
 
@@ -118,7 +119,7 @@ def harder(side: int, a: int, b: int) -> int:
 
 
 @kernel_outlined
-def waiting_price(arena: int, instrument: int, side: int, limit: int, at_last: bool) -> int:
+def waiting_price(arena: ArenaHeader, instrument: int, side: int, limit: int, at_last: bool) -> int:
     """The price at which the taker of ``side`` trades with market orders that wait, or NO_PRICE:
     the last price, else the reference price; no worse for it than the best limit that stands on
     their side, and no worse than its own.  Trading at last: that one."""
@@ -129,25 +130,25 @@ def waiting_price(arena: int, instrument: int, side: int, limit: int, at_last: b
 
 
 @kernel
-def price_beside(arena: int, instrument: int, side: int, limit: int, best: int) -> int:
+def price_beside(arena: ArenaHeader, instrument: int, side: int, limit: int, best: int) -> int:
     """:func:`waiting_price` where ``best`` is the best limit that stands on their side."""
     state = instrument_addr(arena, instrument)
-    price = load_i64(state + layout.LAST_PRICE)
+    price = state.last_price
     if price == NO_PRICE:
-        price = load_i64(state + layout.REFERENCE)
+        price = state.reference
     price = harder(side, price, best)
-    if load_i64(arena + layout.TAKER_UNPRICED) != 0:
+    if arena.taker_unpriced != 0:
         return price
     return harder(side, price, limit)
 
 
 @kernel_outlined
 def waiting_price_after_prevention(
-    arena: int, instrument: int, side: int, limit: int, at_last: bool
+    arena: ArenaHeader, instrument: int, side: int, limit: int, at_last: bool
 ) -> int:
     """:func:`waiting_price` for a simulation: the taker's own orders that prevention before any
     trade will have cancelled do not stand, nor wait, any more."""
-    mode, owner = load_i64(arena + layout.TAKER_MODE), load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    mode, owner = arena.taker_mode, arena.taker_word & 0xFFFF
     if at_last or mode != const.CANCEL_OLDEST or not applies_first(arena, instrument):
         return waiting_price(arena, instrument, side, limit, at_last)
     if not others_wait(arena, instrument, side, owner):
@@ -170,22 +171,22 @@ def waiting_price_after_prevention(
 
 
 @kernel
-def is_only_own(arena: int, level: int, owner: int) -> bool:
+def is_only_own(arena: ArenaHeader, level: int, owner: int) -> bool:
     """Whether every order in the level is of this participant."""
-    slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
+    slot = level_addr(arena, level).head
     while slot != 0:
         if order_owner(arena, slot) != owner:
             return False
-        slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+        slot = slot_addr(arena, slot).next
     return True
 
 
 @kernel
-def others_wait(arena: int, instrument: int, side: int, owner: int) -> bool:
+def others_wait(arena: ArenaHeader, instrument: int, side: int, owner: int) -> bool:
     """Whether a market order of another participant waits opposite to ``side``."""
     ext = first_waiting(arena, instrument, const.BUY + const.SELL - side)
     while ext != 0:
-        if order_owner(arena, load_u32(ext + layout.EXT_SLOT)) != owner:
+        if order_owner(arena, ext.slot) != owner:
             return True
         ext = next_waiting(arena, ext)
     return False
@@ -193,30 +194,30 @@ def others_wait(arena: int, instrument: int, side: int, owner: int) -> bool:
 
 @kernel_outlined
 def take_waiting(
-    arena: int, instrument: int, side: int, limit: int, at_last: bool, qty: int
+    arena: ArenaHeader, instrument: int, side: int, limit: int, at_last: bool, qty: int
 ) -> int:
     """Match the taker, ``qty`` lots of it, with the market orders that wait opposite, oldest first.
     Returns its remainder; WAITING_PRICE is the price, or NO_PRICE if there is none."""
     price = waiting_price(arena, instrument, side, limit, at_last)
-    store_i64(arena + layout.WAITING_PRICE, price)
+    arena.waiting_price = price
     if price == NO_PRICE:
         return qty
-    mode = load_i64(arena + layout.TAKER_MODE)
-    owner = load_i64(arena + layout.TAKER_WORD) & 0xFFFF
-    has_budget = load_i64(arena + layout.TAKER_HAS_BUDGET) != 0
+    mode = arena.taker_mode
+    owner = arena.taker_word & 0xFFFF
+    has_budget = arena.taker_has_budget != 0
     while qty > 0:
         ext = first_waiting(arena, instrument, const.BUY + const.SELL - side)
         lots = qty
         if has_budget:
-            budget = load_i64(arena + layout.TAKER_BUDGET)
+            budget = arena.taker_budget
             lots = lots_for(arena, instrument, budget, price, qty)
         if ext == 0 or lots == 0:
             break
-        maker = load_u32(ext + layout.EXT_SLOT)
+        maker = ext.slot
         if mode != const.ALLOW and order_owner(arena, maker) == owner:
             qty = prevent_self_trade(arena, instrument, maker, mode, qty)
             continue
-        lots = min(lots, load_i64(slot_addr(arena, maker) + layout.SLOT_QTY))
+        lots = min(lots, slot_addr(arena, maker).qty)
         if has_budget:
             spend(arena, lots, price)
         qty -= lots
@@ -226,47 +227,47 @@ def take_waiting(
 
 @kernel_outlined
 def fill_waiting(
-    arena: int, instrument: int, maker: int, price: int, traded: int, left: int
+    arena: ArenaHeader, instrument: int, maker: int, price: int, traded: int, left: int
 ) -> None:
     """Trade ``traded`` lots with an order that waits; ``left``: the taker's leaves after it."""
     at = slot_addr(arena, maker)
-    maker_id, taker_id = load_i64(at + layout.SLOT_ID), load_i64(arena + layout.TAKER_ID)
-    leaves = load_i64(at + layout.SLOT_QTY) - traded
+    maker_id, taker_id = at.id, arena.taker_id
+    leaves = at.qty - traded
     if VERIFY:
         assert traded > 0, "a trade has lots"
         assert leaves >= 0, "no order trades more than it has"
     word = order_tag(arena, maker) | const.FILLED | const.MAKER
     emit_next(arena, maker_id, taker_id, price, traded, leaves, word)
-    word = load_i64(arena + layout.TAKER_WORD) | const.FILLED
+    word = arena.taker_word | const.FILLED
     emit_next(arena, taker_id, maker_id, price, traded, left, word)
-    store_i64(instrument_addr(arena, instrument) + layout.LAST_PRICE, price)
+    instrument_addr(arena, instrument).last_price = price
     set_leaves(arena, instrument, maker, leaves)
 
 
 @kernel_outlined
-def set_leaves(arena: int, instrument: int, slot: int, leaves: int) -> None:
+def set_leaves(arena: ArenaHeader, instrument: int, slot: int, leaves: int) -> None:
     """So much is open of an order that waits: of nothing it is gone."""
     if leaves == 0:
         remove_order(arena, instrument, slot)
     else:
         touch_order(arena, slot)
-        store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, leaves)
+        slot_addr(arena, slot).qty = leaves
 
 
 @kernel_outlined
 def prevent_with_waiting(
-    arena: int, instrument: int, side: int, limit: int, at_last: bool, qty: int, looks: bool
+    arena: ArenaHeader, instrument: int, side: int, limit: int, at_last: bool, qty: int, looks: bool
 ) -> int:
     """Apply the taker's mode to every own order that waits opposite; returns its remainder.
     ``looks``: nothing happens, and 0 means that there is such an order."""
-    mode, owner = load_i64(arena + layout.TAKER_MODE), load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    mode, owner = arena.taker_mode, arena.taker_word & 0xFFFF
     price = waiting_price(arena, instrument, side, limit, at_last)
-    store_i64(arena + layout.WAITING_PRICE, price)
+    arena.waiting_price = price
     if price == NO_PRICE:
         return qty
     ext = first_waiting(arena, instrument, const.BUY + const.SELL - side)
     while ext != 0 and qty > 0:
-        following, slot = next_waiting(arena, ext), load_u32(ext + layout.EXT_SLOT)
+        following, slot = next_waiting(arena, ext), ext.slot
         if order_owner(arena, slot) == owner:
             if looks:
                 return 0
@@ -276,15 +277,15 @@ def prevent_with_waiting(
 
 
 @kernel_outlined
-def simulate_waiting(arena: int, instrument: int, side: int, left: int) -> tuple[int, bool]:
+def simulate_waiting(arena: ArenaHeader, instrument: int, side: int, left: int) -> tuple[int, bool]:
     """What remains of ``left`` lots of the taker after those that wait opposite, and whether
     an own order ends it there."""
-    mode, owner = load_i64(arena + layout.TAKER_MODE), load_i64(arena + layout.TAKER_WORD) & 0xFFFF
+    mode, owner = arena.taker_mode, arena.taker_word & 0xFFFF
     ext = first_waiting(arena, instrument, const.BUY + const.SELL - side)
     while ext != 0 and left > 0:
-        slot = load_u32(ext + layout.EXT_SLOT)
+        slot = ext.slot
         if mode == const.ALLOW or order_owner(arena, slot) != owner:
-            left -= min(left, load_i64(slot_addr(arena, slot) + layout.SLOT_QTY))
+            left -= min(left, slot_addr(arena, slot).qty)
         elif mode != const.CANCEL_OLDEST:
             return left, True
         ext = next_waiting(arena, ext)
@@ -295,12 +296,12 @@ def simulate_waiting(arena: int, instrument: int, side: int, left: int) -> tuple
 
 
 @kernel
-def waiting_cross(arena: int, instrument: int) -> bool:
+def waiting_cross(arena: ArenaHeader, instrument: int) -> bool:
     """Whether market orders wait on both sides, and there is a price for them by now."""
     state = instrument_addr(arena, instrument)
     if not crosses_waiting(arena, instrument, const.BUY):
         return False
     if not crosses_waiting(arena, instrument, const.SELL):
         return False
-    last, reference = load_i64(state + layout.LAST_PRICE), load_i64(state + layout.REFERENCE)
+    last, reference = state.last_price, state.reference
     return last != NO_PRICE or reference != NO_PRICE

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.matcher.book import arena as at
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.ids import id_home
 from openoutcry.matcher.event_bound import (
     extra_capacity,
@@ -527,7 +528,7 @@ def _check_ids(tables: Tables, instrument_of: dict[int, int]) -> None:
             name = instrument_of[slot], tables.slots["order_id"][slot]
             assert name not in names, f"order {name[1]}: open twice in instrument {name[0]}"
             names.add(name)
-            home = id_home(tables.address, *name) & mask
+            home = id_home(ArenaHeader.of(tables.address), *name) & mask
             assert home == entry, f"order {name[1]}: in the wrong chain"
             slot = int(links[slot])
     assert chained == set(instrument_of), "an order has no entry in the id table"

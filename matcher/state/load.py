@@ -9,6 +9,7 @@ import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 import openoutcry.matcher.state.save as saved
 from openoutcry.matcher.book.any_order import mark_waiting, waiting_list
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.instrument_rules import (
     PEG_BITS,
@@ -40,7 +41,8 @@ from openoutcry.matcher.state.snapshot import (
 )
 from openoutcry.wire.enums import Allocation
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u32, store_i64, store_u8, store_u32
+from openoutcry.wire.memory import load_i64, load_u32, store_i64, store_u32
+from openoutcry.wire.record_blocks import InstrumentRecord
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 PRICE_TIME = int(Allocation.PRICE_TIME)
@@ -51,47 +53,45 @@ REPEATED_ID, NO_PAGE, OVERFLOWN = 1, 2, 3
 
 
 @kernel
-def load_states(arena: int, rows: int) -> None:
+def load_states(arena: ArenaHeader, rows: int) -> None:
     """Enter every instrument's state.  What trailing stops and pegs have followed is not known: at
     the next command they look again, whatever the prices are then."""
-    for instrument in range(load_i64(arena + layout.INSTRUMENT_COUNT)):
+    for instrument in range(arena.instrument_count):
         row = rows + instrument * STATE_BYTES
         state = instrument_addr(arena, instrument)
         word = load_i64(row + saved.STATE_WORD)
         phase = word & 0xFF
-        store_i64(state + layout.LAST_PRICE, load_i64(row + saved.STATE_LAST))
-        store_i64(state + layout.REFERENCE, load_i64(row + saved.STATE_REFERENCE))
-        store_i64(state + layout.INDICATIVE_PRICE, load_i64(row + saved.STATE_PRICE))
-        store_i64(state + layout.INDICATIVE_VOLUME, load_i64(row + saved.STATE_VOLUME))
-        store_i64(state + layout.INDICATIVE_SURPLUS, load_i64(row + saved.STATE_SURPLUS))
-        store_i64(state + layout.INDICATIVE_SIDE, (word >> saved.INDICATIVE_SIDE_SHIFT) & 0xFF)
-        store_i64(state + layout.PEGGED_BID, INVISIBLE_PRICE)
-        store_i64(state + layout.PEGGED_ASK, INVISIBLE_PRICE)
-        store_u8(state + layout.PHASE, phase)
-        store_u8(state + layout.CALLED, (word >> saved.CALLED_SHIFT) & 0xFF)
-        store_u8(state + layout.AUCTION_EXTENSIONS, (word >> saved.USED_SHIFT) & 0xFF)
-        mode = load_i64(state + layout.MODE) & ~layout.MODE_PHASE
-        store_i64(
-            state + layout.MODE, mode if phase == const.CONTINUOUS else mode | layout.MODE_PHASE
-        )
+        state.last_price = load_i64(row + saved.STATE_LAST)
+        state.reference = load_i64(row + saved.STATE_REFERENCE)
+        state.indicative_price = load_i64(row + saved.STATE_PRICE)
+        state.indicative_volume = load_i64(row + saved.STATE_VOLUME)
+        state.indicative_surplus = load_i64(row + saved.STATE_SURPLUS)
+        state.indicative_side = (word >> saved.INDICATIVE_SIDE_SHIFT) & 0xFF
+        state.pegged_bid = INVISIBLE_PRICE
+        state.pegged_ask = INVISIBLE_PRICE
+        state.phase = phase
+        state.called = (word >> saved.CALLED_SHIFT) & 0xFF
+        state.auction_extensions = (word >> saved.USED_SHIFT) & 0xFF
+        mode = state.mode & ~layout.MODE_PHASE
+        state.mode = mode if phase == const.CONTINUOUS else mode | layout.MODE_PHASE
 
 
 @kernel
-def load_orders(arena: int, rows: int, count: int) -> tuple[int, int]:
+def load_orders(arena: ArenaHeader, rows: int, count: int) -> tuple[int, int]:
     """Open the orders of ``count`` rows, for which there are slots.  Returns how many went in and,
     if not all, why the next did not.  Lists and expiries are left for :func:`load_lists`."""
     for index in range(count):
         reason = load_order(arena, rows + index * ROW_BYTES)
         if reason != 0:
             return index, reason
-    for instrument in range(load_i64(arena + layout.INSTRUMENT_COUNT)):
+    for instrument in range(arena.instrument_count):
         state = instrument_addr(arena, instrument)
         extra = instrument_extra(
-            load_i64(state + layout.STOP_COUNT),
-            load_i64(state + layout.ALL_OR_NONE_COUNT),
-            load_i64(state + layout.PEG_COUNT),
-            load_i64(state + layout.TRAILING_COUNT),
-            load_i64(state + layout.ORDER_COUNT),
+            state.stop_count,
+            state.all_or_none_count,
+            state.peg_count,
+            state.trailing_count,
+            state.order_count,
             is_pro_rata(arena, instrument),
         )
         add(arena + layout.EXTRA_EVENTS, extra)
@@ -99,7 +99,7 @@ def load_orders(arena: int, rows: int, count: int) -> tuple[int, int]:
 
 
 @kernel_outlined
-def load_order(arena: int, row: int) -> int:
+def load_order(arena: ArenaHeader, row: int) -> int:
     word = load_i64(row + saved.ROW_WORD)
     instrument = word & 0xFFFF
     side, place = (word >> saved.SIDE_SHIFT) & 0xFF, (word >> saved.PLACE_SHIFT) & 0xFF
@@ -122,8 +122,8 @@ def load_order(arena: int, row: int) -> int:
         if place != TRIGGER_PLACE and qty > MAX_VALUE - standing_qty(arena, page, key):
             return OVERFLOWN
     slot = open_order(arena, instrument, order_id, plain_owner(word))
-    store_i64(slot_addr(arena, slot) + layout.SLOT_QTY, qty)
-    store_u32(slot_addr(arena, slot) + layout.SLOT_LEVEL, 0)
+    slot_addr(arena, slot).qty = qty
+    slot_addr(arena, slot).level = 0
     if load_u32(row + saved.ROW_FLAGS) & ROW_EXTENDED:
         load_extension(arena, slot, row)
     if place != NO_PLACE:
@@ -134,11 +134,11 @@ def load_order(arena: int, row: int) -> int:
 
 
 @kernel
-def standing_qty(arena: int, page: int, key: int) -> int:
+def standing_qty(arena: ArenaHeader, page: int, key: int) -> int:
     """Sum of the level ``key``, whose page this is (0: it has none)."""
-    if page == 0 or (load_i64(page_addr(arena, page) + layout.PAGE_BITMAP) >> (key & 63)) & 1 == 0:
+    if page == 0 or (page_addr(arena, page).bitmap >> (key & 63)) & 1 == 0:
         return 0
-    return load_i64(level_addr(arena, (page << 6) | (key & 63)) + layout.LEVEL_TOTAL)
+    return level_addr(arena, (page << 6) | (key & 63)).total
 
 
 @kernel
@@ -154,34 +154,34 @@ def plain_owner(word: int) -> int:
 
 
 @kernel_outlined
-def load_extension(arena: int, slot: int, row: int) -> None:
+def load_extension(arena: ArenaHeader, slot: int, row: int) -> None:
     """Give the order in ``slot`` its extension, and count it."""
-    number = load_i64(arena + layout.FRESH_EXTENSIONS) + 1
-    store_i64(arena + layout.FRESH_EXTENSIONS, number)
+    number = arena.fresh_extensions + 1
+    arena.fresh_extensions = number
     ext = extension_addr(arena, number)
     owner_at = slot_addr(arena, slot) + layout.SLOT_OWNER
     word = load_u32(owner_at)
-    store_u32(ext + layout.EXT_OWNER, word & ~layout.SLOT_NOTED)
+    ext.owner = word & ~layout.SLOT_NOTED
     store_u32(owner_at, layout.EXTENDED | number | (word & layout.SLOT_NOTED))
     word = load_i64(row + saved.ROW_WORD)
     instrument, order_type = word & 0xFFFF, (word >> saved.TYPE_SHIFT) & 0xFF
     tif, place = (word >> saved.TIF_SHIFT) & 15, (word >> saved.PLACE_SHIFT) & 0xFF
     slices = load_u32(row + saved.ROW_SLICES)
-    store_u8(ext + layout.EXT_TYPE, order_type)
-    store_u8(ext + layout.EXT_TIF, tif)
-    store_u8(ext + layout.EXT_MODE, (word >> saved.MODE_SHIFT) & 7)
-    store_u8(ext + layout.EXT_SIDE, (word >> saved.SIDE_SHIFT) & 0xFF)
-    store_u32(ext + layout.EXT_INSTRUMENT, instrument)
-    store_u32(ext + layout.EXT_SLOT, slot)
-    store_i64(ext + layout.EXT_PRICE, extension_price(row, order_type, place))
-    store_i64(ext + layout.EXT_RESERVE, load_i64(row + saved.ROW_RESERVE))
-    store_i64(ext + layout.EXT_DISPLAY, load_i64(row + saved.ROW_DISPLAY))
-    store_i64(ext + layout.EXT_TRIGGER, load_i64(row + saved.ROW_TRIGGER))
-    store_i64(ext + layout.EXT_AUX, load_i64(row + saved.ROW_AUX))
-    store_i64(ext + layout.EXT_EXPIRY_NS, load_i64(row + saved.ROW_EXPIRY_NS))
-    store_i64(ext + layout.EXT_EXPIRY_NUMBER, load_i64(row + saved.ROW_EXPIRY_NUMBER))
-    store_i64(ext + layout.EXT_ARRIVAL, load_i64(row + saved.ROW_ARRIVAL))
-    store_u32(ext + layout.EXT_SLICES, slices)
+    ext.type = order_type
+    ext.tif = tif
+    ext.mode = (word >> saved.MODE_SHIFT) & 7
+    ext.side = (word >> saved.SIDE_SHIFT) & 0xFF
+    ext.instrument = instrument
+    ext.slot = slot
+    ext.price = extension_price(row, order_type, place)
+    ext.reserve = load_i64(row + saved.ROW_RESERVE)
+    ext.display = load_i64(row + saved.ROW_DISPLAY)
+    ext.trigger = load_i64(row + saved.ROW_TRIGGER)
+    ext.aux = load_i64(row + saved.ROW_AUX)
+    ext.expiry_ns = load_i64(row + saved.ROW_EXPIRY_NS)
+    ext.expiry_number = load_i64(row + saved.ROW_EXPIRY_NUMBER)
+    ext.arrival = load_i64(row + saved.ROW_ARRIVAL)
+    ext.slices = slices
     state = instrument_addr(arena, instrument)
     add(state + layout.MODE, layout.MODE_SPECIAL)
     add(state + layout.STOP_COUNT, (STOP_BITS >> order_type) & 1)
@@ -207,7 +207,7 @@ def extension_price(row: int, order_type: int, place: int) -> int:
 
 
 @kernel
-def load_lists(arena: int, lists: int, listed: int, expiries: int, expiring: int) -> None:
+def load_lists(arena: ArenaHeader, lists: int, listed: int, expiries: int, expiring: int) -> None:
     """Hang extensions into the lists of their instruments and the heap of expiries.
 
     ``lists``: ``listed`` extensions (u32), those of one list by arrival; ``expiries``: ``expiring``
@@ -215,58 +215,58 @@ def load_lists(arena: int, lists: int, listed: int, expiries: int, expiring: int
     """
     for index in range(listed):
         append(arena, load_u32(lists + index * 4))
-    heap = arena + load_i64(arena + layout.EXPIRIES_AT)
+    heap = arena + arena.expiries_at
     for place in range(1, expiring + 1):
         number = load_u32(expiries + (place - 1) * 4)
         store_u32(heap + place * 4, number)
-        store_u32(extension_addr(arena, number) + layout.EXT_HEAP, place)
-    store_i64(arena + layout.EXPIRY_COUNT, expiring)
+        extension_addr(arena, number).heap = place
+    arena.expiry_count = expiring
 
 
 @kernel
-def append(arena: int, number: int) -> None:
+def append(arena: ArenaHeader, number: int) -> None:
     """Put an extension at the end of the list its type belongs to."""
     ext = extension_addr(arena, number)
-    order_type = load_u8(ext + layout.EXT_TYPE)
+    order_type = ext.type
     offset = layout.AUCTION_LIST
     if (PEG_BITS >> order_type) & 1:
         offset = layout.PEG_LIST
     elif (TRAILING_BITS >> order_type) & 1:
         offset = layout.TRAILING_LIST
-    elif order_type == const.MARKET and load_u8(ext + layout.EXT_TIF) < const.AT_OPEN:
-        offset = waiting_list(load_u8(ext + layout.EXT_SIDE))
-    state = instrument_addr(arena, load_u32(ext + layout.EXT_INSTRUMENT))
+    elif order_type == const.MARKET and ext.tif < const.AT_OPEN:
+        offset = waiting_list(ext.side)
+    state = instrument_addr(arena, ext.instrument)
     ends = state + layout.LISTS + offset
     tail = load_u32(ends + 4)
     store_u32(ends if tail == 0 else extension_addr(arena, tail) + layout.EXT_NEXT, number)
     store_u32(ends + 4, number)
-    store_u32(ext + layout.EXT_PREV, tail)
-    store_u32(ext + layout.EXT_NEXT, 0)
-    store_u32(ext + layout.EXT_LIST, offset + 1)
+    ext.prev = tail
+    ext.next = 0
+    ext.list = offset + 1
     mark_waiting(state)
 
 
 @kernel
-def crossed_instrument(arena: int) -> int:
+def crossed_instrument(arena: ArenaHeader) -> int:
     """The first instrument in continuous trading whose displayed bid is not below its displayed
     ask, or -1."""
-    for instrument in range(load_i64(arena + layout.INSTRUMENT_COUNT)):
+    for instrument in range(arena.instrument_count):
         bids = book_addr(arena, instrument << 4 | layout.DISPLAYED)
         asks = book_addr(arena, instrument << 4 | layout.DISPLAYED | 1)
         if (
-            load_u8(instrument_addr(arena, instrument) + layout.PHASE) == const.CONTINUOUS
-            and load_u32(bids + layout.BOOK_BEST_LEVEL) != 0
-            and load_u32(asks + layout.BOOK_BEST_LEVEL) != 0
-            and ~load_i64(bids + layout.BOOK_BEST_KEY) >= load_i64(asks + layout.BOOK_BEST_KEY)
+            instrument_addr(arena, instrument).phase == const.CONTINUOUS
+            and bids.best_level != 0
+            and asks.best_level != 0
+            and ~bids.best_key >= asks.best_key
         ):
             return instrument
     return -1
 
 
 @kernel
-def is_pro_rata(arena: int, instrument: int) -> int:
-    rules = arena + load_i64(arena + layout.RULES_AT) + instrument * const.RULE_BYTES
-    return 1 if load_u8(rules + const.RULE_ALLOCATION) != PRICE_TIME else 0
+def is_pro_rata(arena: ArenaHeader, instrument: int) -> int:
+    rules = InstrumentRecord(arena + arena.rules_at + instrument * const.RULE_BYTES)
+    return 1 if rules.allocation != PRICE_TIME else 0
 
 
 @kernel

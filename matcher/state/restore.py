@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.matcher.book import arena as layout
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.errors import MatcherError
 from openoutcry.matcher.state.load import (
     NO_PAGE,
@@ -43,12 +44,12 @@ def load_state(arena: layout.Arena, state: State) -> None:
         raise MatcherError(
             f"snapshot: {len(rows)} open orders do not fit an order_capacity of {capacity}"
         )
-    load_states(address, states.ctypes.data)
-    count, why = load_orders(address, rows.ctypes.data, len(rows))
+    load_states(ArenaHeader.of(address), states.ctypes.data)
+    count, why = load_orders(ArenaHeader.of(address), rows.ctypes.data, len(rows))
     if count < len(rows):
         reason = WHY[why].format(words[layout.PAGE_CAPACITY // 8])
         raise MatcherError(f"snapshot: order row {count}: {reason}")
-    crossed = crossed_instrument(address)
+    crossed = crossed_instrument(ArenaHeader.of(address))
     if crossed >= 0:
         raise MatcherError(f"snapshot: instrument row {crossed}: its orders cross")
     if words[layout.EXTRA_EVENTS // 8] > words[layout.EXTRA_CAPACITY // 8]:
@@ -56,7 +57,9 @@ def load_state(arena: layout.Arena, state: State) -> None:
             f"snapshot: its orders could cause more events than fit an order_capacity of {capacity}"
         )
     lists, expiries = _lists(state)
-    load_lists(address, lists.ctypes.data, len(lists), expiries.ctypes.data, len(expiries))
+    load_lists(
+        ArenaHeader.of(address), lists.ctypes.data, len(lists), expiries.ctypes.data, len(expiries)
+    )
     for offset, value in (
         (layout.NOW_NS, state.now_ns),
         (layout.LAST_SEQ, state.last_seq),

@@ -7,6 +7,7 @@ is taken out of the sum and its new one put in, so an answer costs what changed 
 """
 
 import openoutcry.matcher.book.arena as layout
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.levels import (
     instrument_addr,
     key_flip,
@@ -26,7 +27,7 @@ from openoutcry.matcher.state.save import (
 )
 from openoutcry.matcher.state.snapshot import ROW_BYTES, STATE_BYTES
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import count_trailing_zeros, load_i64, load_u32, store_i64, store_u32
+from openoutcry.wire.memory import count_trailing_zeros, load_i64, store_i64
 
 
 def signed(word: int) -> int:
@@ -55,33 +56,33 @@ def fold_words(low: int, high: int, at: int, count: int) -> tuple[int, int]:
 
 
 @kernel
-def fold_changes(arena: int) -> None:
+def fold_changes(arena: ArenaHeader) -> None:
     """Bring the sum, which is the first entry of the digests, up to date."""
-    entries = 1 + load_i64(arena + layout.PAGE_CAPACITY) + load_i64(arena + layout.INSTRUMENT_COUNT)
-    row = arena + load_i64(arena + layout.DIGESTS_AT) + entries * layout.DIGEST_BYTES
-    page = load_i64(arena + layout.CHANGED_PAGES)
+    entries = 1 + arena.page_capacity + arena.instrument_count
+    row = arena + arena.digests_at + entries * layout.DIGEST_BYTES
+    page = arena.changed_pages
     while page != layout.END_OF_CHANGED:
         head = page_addr(arena, page)
         low, high = fold_page(arena, page, row)
         enter(arena, page, low, high)
-        following = load_u32(head + layout.PAGE_CHANGED)
-        store_u32(head + layout.PAGE_CHANGED, 0)
+        following = head.changed
+        head.changed = 0
         page = following
-    store_i64(arena + layout.CHANGED_PAGES, layout.END_OF_CHANGED)
-    link = load_i64(arena + layout.CHANGED_INSTRUMENTS)
+    arena.changed_pages = layout.END_OF_CHANGED
+    link = arena.changed_instruments
     while link != layout.END_OF_CHANGED:
         state = instrument_addr(arena, link - 1)
         low, high = fold_instrument(arena, link - 1, row)
-        enter(arena, load_i64(arena + layout.PAGE_CAPACITY) + link, low, high)
-        link = load_u32(state + layout.INSTRUMENT_CHANGED)
-        store_u32(state + layout.INSTRUMENT_CHANGED, 0)
-    store_i64(arena + layout.CHANGED_INSTRUMENTS, layout.END_OF_CHANGED)
+        enter(arena, arena.page_capacity + link, low, high)
+        link = state.changed
+        state.changed = 0
+    arena.changed_instruments = layout.END_OF_CHANGED
 
 
 @kernel
-def enter(arena: int, entry: int, low: int, high: int) -> None:
+def enter(arena: ArenaHeader, entry: int, low: int, high: int) -> None:
     """Replace the share of ``entry`` in the sum."""
-    total = arena + load_i64(arena + layout.DIGESTS_AT)
+    total = arena + arena.digests_at
     share = total + entry * layout.DIGEST_BYTES
     store_i64(total, load_i64(total) - load_i64(share) + low)
     store_i64(total + 8, load_i64(total + 8) - load_i64(share + 8) + high)
@@ -90,30 +91,30 @@ def enter(arena: int, entry: int, low: int, high: int) -> None:
 
 
 @kernel
-def fold_page(arena: int, page: int, row: int) -> tuple[int, int]:
+def fold_page(arena: ArenaHeader, page: int, row: int) -> tuple[int, int]:
     """Share of one page: nothing if it is closed."""
     head = page_addr(arena, page)
-    book = load_u32(head + layout.PAGE_BOOK)
+    book = head.book
     if book == layout.NO_BOOK:
         return 0, 0
     low, high = SEED_LOW, SEED_HIGH
-    levels = load_i64(head + layout.PAGE_BITMAP)
+    levels = head.bitmap
     while levels != 0:
         level = (page << 6) | count_trailing_zeros(levels)
         levels &= levels - 1
         price = level_key(arena, level) ^ key_flip(book)
-        slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
+        slot = level_addr(arena, level).head
         while slot != 0:
             is_extended = save_row(arena, slot, book, price, row)
             words = ROW_BYTES // 8 if is_extended else PLAIN_WORDS
             row_low, row_high = fold_words(SEED_LOW, SEED_HIGH, row, words)
             low, high = mix(low, row_low, FACTOR_LOW), mix(high, row_high, FACTOR_HIGH)
-            slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+            slot = slot_addr(arena, slot).next
     return low, high
 
 
 @kernel
-def fold_instrument(arena: int, instrument: int, row: int) -> tuple[int, int]:
+def fold_instrument(arena: ArenaHeader, instrument: int, row: int) -> tuple[int, int]:
     """Share of one instrument: its state, and its orders that are in no level."""
     save_state(arena, instrument, row)
     low, high = (

@@ -8,6 +8,7 @@ import numpy as np
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.arena import ArenaHeader, Extension
 from openoutcry.matcher.book.instrument_rules import (
     PEG_BITS,
     STOP_BITS,
@@ -37,7 +38,7 @@ from openoutcry.matcher.state.snapshot import (
     STATE_DTYPE,
 )
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_i64, store_u32
+from openoutcry.wire.memory import load_u16, load_u32, store_i64, store_u32
 from openoutcry.wire.records import NO_PRICE
 
 
@@ -95,10 +96,10 @@ INDICATIVE_SIDE_SHIFT = 8 * (_STATE["indicative_side"] - STATE_WORD)
 
 
 @kernel
-def save_orders(arena: int, out: int) -> int:
+def save_orders(arena: ArenaHeader, out: int) -> int:
     """Write every open order as a row at ``out``, in canonical order; returns how many."""
     count = 0
-    for instrument in range(load_i64(arena + layout.INSTRUMENT_COUNT)):
+    for instrument in range(arena.instrument_count):
         for which in range(layout.DISPLAYED, layout.TRIGGERS + 2):
             count += save_book(arena, instrument << 4 | which, out + count * ROW_BYTES)
         for list_offset in LIST_OFFSETS:
@@ -107,29 +108,29 @@ def save_orders(arena: int, out: int) -> int:
 
 
 @kernel
-def save_states(arena: int, out: int) -> None:
+def save_states(arena: ArenaHeader, out: int) -> None:
     """Write every instrument's state as a row at ``out``."""
-    for instrument in range(load_i64(arena + layout.INSTRUMENT_COUNT)):
+    for instrument in range(arena.instrument_count):
         save_state(arena, instrument, out + instrument * STATE_BYTES)
 
 
 @kernel_outlined
-def save_book(arena: int, book: int, out: int) -> int:
-    level = load_u32(book_addr(arena, book) + layout.BOOK_BEST_LEVEL)
+def save_book(arena: ArenaHeader, book: int, out: int) -> int:
+    level = book_addr(arena, book).best_level
     count = 0
     while level != 0:
         price = level_key(arena, level) ^ key_flip(book)
-        slot = load_u32(level_addr(arena, level) + layout.LEVEL_HEAD)
+        slot = level_addr(arena, level).head
         while slot != 0:
             save_row(arena, slot, book, price, out + count * ROW_BYTES)
             count += 1
-            slot = load_u32(slot_addr(arena, slot) + layout.SLOT_NEXT)
+            slot = slot_addr(arena, slot).next
         level = next_level(arena, level)
     return count
 
 
 @kernel_outlined
-def save_waiting(arena: int, instrument: int, list_offset: int, out: int) -> int:
+def save_waiting(arena: ArenaHeader, instrument: int, list_offset: int, out: int) -> int:
     """The orders of one list that are in no level."""
     ext = first_waiting(arena, instrument, list_offset)
     count = 0
@@ -141,7 +142,7 @@ def save_waiting(arena: int, instrument: int, list_offset: int, out: int) -> int
 
 
 @kernel
-def first_waiting(arena: int, instrument: int, list_offset: int) -> int:
+def first_waiting(arena: ArenaHeader, instrument: int, list_offset: int) -> int:
     """The first extension of a list whose order is in no level, or 0."""
     return skip_standing(
         arena, load_u32(instrument_addr(arena, instrument) + layout.LISTS + list_offset)
@@ -149,57 +150,51 @@ def first_waiting(arena: int, instrument: int, list_offset: int) -> int:
 
 
 @kernel
-def next_waiting(arena: int, ext: int) -> int:
-    return skip_standing(arena, load_u32(extension_addr(arena, ext) + layout.EXT_NEXT))
+def next_waiting(arena: ArenaHeader, ext: int) -> int:
+    return skip_standing(arena, extension_addr(arena, ext).next)
 
 
 @kernel
-def skip_standing(arena: int, ext: int) -> int:
-    while (
-        ext != 0 and load_u32(slot_addr(arena, extension_slot(arena, ext)) + layout.SLOT_LEVEL) != 0
-    ):
-        ext = load_u32(extension_addr(arena, ext) + layout.EXT_NEXT)
+def skip_standing(arena: ArenaHeader, ext: int) -> int:
+    while ext != 0 and slot_addr(arena, extension_slot(arena, ext)).level != 0:
+        ext = extension_addr(arena, ext).next
     return ext
 
 
 @kernel
 def extension_slot(arena: int, ext: int) -> int:
-    return load_u32(extension_addr(arena, ext) + layout.EXT_SLOT)
+    return extension_addr(arena, ext).slot
 
 
 @kernel_outlined
-def save_state(arena: int, instrument: int, row: int) -> None:
+def save_state(arena: ArenaHeader, instrument: int, row: int) -> None:
     state = instrument_addr(arena, instrument)
-    phase = load_u8(state + layout.PHASE)
+    phase = state.phase
     is_call = (CALL_BITS >> phase) & 1
-    word = (
-        phase
-        | (load_u8(state + layout.CALLED) << CALLED_SHIFT)
-        | (load_u8(state + layout.AUCTION_EXTENSIONS) << USED_SHIFT)
-    )
+    word = phase | (state.called << CALLED_SHIFT) | (state.auction_extensions << USED_SHIFT)
     if is_call:
-        word |= load_i64(state + layout.INDICATIVE_SIDE) << INDICATIVE_SIDE_SHIFT
-    store_i64(row + STATE_LAST, load_i64(state + layout.LAST_PRICE))
-    store_i64(row + STATE_REFERENCE, load_i64(state + layout.REFERENCE))
-    store_i64(row + STATE_PRICE, load_i64(state + layout.INDICATIVE_PRICE) if is_call else NO_PRICE)
-    store_i64(row + STATE_VOLUME, load_i64(state + layout.INDICATIVE_VOLUME) * is_call)
-    store_i64(row + STATE_SURPLUS, load_i64(state + layout.INDICATIVE_SURPLUS) * is_call)
+        word |= state.indicative_side << INDICATIVE_SIDE_SHIFT
+    store_i64(row + STATE_LAST, state.last_price)
+    store_i64(row + STATE_REFERENCE, state.reference)
+    store_i64(row + STATE_PRICE, state.indicative_price if is_call else NO_PRICE)
+    store_i64(row + STATE_VOLUME, state.indicative_volume * is_call)
+    store_i64(row + STATE_SURPLUS, state.indicative_surplus * is_call)
     store_i64(row + STATE_WORD, word)
 
 
 @kernel
-def save_row(arena: int, slot: int, book: int, price: int, row: int) -> bool:
+def save_row(arena: ArenaHeader, slot: int, book: int, price: int, row: int) -> bool:
     """Write one order as a row; ``book`` 0 if it is in no level.  Returns whether it is
     extended: of others only the first four words are more than 0."""
     at = slot_addr(arena, slot)
     store_i64(row + ROW_PRICE, price)
-    store_i64(row + ROW_ID, load_i64(at + layout.SLOT_ID))
-    store_i64(row + ROW_QTY, load_i64(at + layout.SLOT_QTY))
+    store_i64(row + ROW_ID, at.id)
+    store_i64(row + ROW_QTY, at.qty)
     for offset in range(ROW_LIMIT, ROW_BYTES, 8):
         store_i64(row + offset, 0)
     ext = extension_of(arena, slot)
     if ext == 0:
-        owner = load_u32(at + layout.SLOT_OWNER)
+        owner = at.owner
         store_i64(row + ROW_WORD, plain_word(book, owner))
         return False
     return save_extended(arena, ext, book, row)
@@ -227,10 +222,10 @@ def top_bit(owner: int) -> int:
 
 
 @kernel_outlined
-def save_extended(arena: int, ext: int, book: int, row: int) -> bool:
+def save_extended(arena: int, ext: Extension, book: int, row: int) -> bool:
     """The fields from the extension at ``ext``: those that can have an effect.  The same rules in
     Python are :func:`openoutcry.matcher.state.snapshot.order_row`."""
-    order_type, tif = load_u8(ext + layout.EXT_TYPE), load_u8(ext + layout.EXT_TIF)
+    order_type, tif = ext.type, ext.tif
     place = ((book & 15) - layout.DISPLAYED) >> 1 if book != 0 else NO_PLACE
     is_stop, is_peg = (STOP_BITS >> order_type) & 1, (PEG_BITS >> order_type) & 1
     may_take = is_stop | is_peg
@@ -238,36 +233,36 @@ def save_extended(arena: int, ext: int, book: int, row: int) -> bool:
     waits = 1 if place == NO_PLACE else 0
     # A market order waits for the other side, or may once the auction that it is in is over.
     may_wait = 1 if order_type == const.MARKET and tif < const.AT_OPEN else 0
-    has_expiry = load_u32(ext + layout.EXT_HEAP) != 0
+    has_expiry = ext.heap != 0
     word = (
-        load_u32(ext + layout.EXT_INSTRUMENT)
+        ext.instrument
         | (load_u16(ext + layout.EXT_OWNER) << PARTICIPANT_SHIFT)
-        | (load_u8(ext + layout.EXT_SIDE) << SIDE_SHIFT)
+        | (ext.side << SIDE_SHIFT)
         | (place << PLACE_SHIFT)
         | (order_type << TYPE_SHIFT)
         | (tif << TIF_SHIFT)
-        | ((load_u8(ext + layout.EXT_MODE) * (may_take | is_aon | may_wait)) << MODE_SHIFT)
-        | (top_bit(load_u32(ext + layout.EXT_OWNER)) << TIF_SHIFT)
+        | ((ext.mode * (may_take | is_aon | may_wait)) << MODE_SHIFT)
+        | (top_bit(ext.owner) << TIF_SHIFT)
     )
     store_i64(row + ROW_WORD, word)
     if (PLAIN_TYPE_BITS >> order_type) & (PLAIN_TIME_BITS >> tif) & 1 and not has_expiry:
         return False
     flags = ROW_EXTENDED
     if (may_take | waits) & ~(UNPRICED_BITS >> order_type) & 1:
-        store_i64(row + ROW_LIMIT, load_i64(ext + layout.EXT_PRICE))
+        store_i64(row + ROW_LIMIT, ext.price)
     if order_type == const.ICEBERG:
-        store_i64(row + ROW_RESERVE, load_i64(ext + layout.EXT_RESERVE))
-        store_i64(row + ROW_DISPLAY, load_i64(ext + layout.EXT_DISPLAY))
-        store_u32(row + ROW_SLICES, load_u32(ext + layout.EXT_SLICES))
+        store_i64(row + ROW_RESERVE, ext.reserve)
+        store_i64(row + ROW_DISPLAY, ext.display)
+        store_u32(row + ROW_SLICES, ext.slices)
     if is_stop:
-        store_i64(row + ROW_TRIGGER, load_i64(ext + layout.EXT_TRIGGER))
+        store_i64(row + ROW_TRIGGER, ext.trigger)
     if (PEG_BITS | TRAILING_BITS) >> order_type & 1:
-        store_i64(row + ROW_AUX, load_i64(ext + layout.EXT_AUX))
+        store_i64(row + ROW_AUX, ext.aux)
     if may_take | waits | may_wait:
-        store_i64(row + ROW_ARRIVAL, load_i64(ext + layout.EXT_ARRIVAL))
+        store_i64(row + ROW_ARRIVAL, ext.arrival)
     if has_expiry:
         flags |= ROW_HAS_EXPIRY
-        store_i64(row + ROW_EXPIRY_NS, load_i64(ext + layout.EXT_EXPIRY_NS))
-        store_i64(row + ROW_EXPIRY_NUMBER, load_i64(ext + layout.EXT_EXPIRY_NUMBER))
+        store_i64(row + ROW_EXPIRY_NS, ext.expiry_ns)
+        store_i64(row + ROW_EXPIRY_NUMBER, ext.expiry_number)
     store_u32(row + ROW_FLAGS, flags)
     return True

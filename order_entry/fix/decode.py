@@ -23,10 +23,14 @@ from openoutcry.order_entry.fix.text import (
     read_timestamp,
     store_word,
 )
+from openoutcry.order_entry.fix.words import FixFields, FixSession
+from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.printable import is_printable
+from openoutcry.order_entry.session import SessionBlock, SymbolRow
 from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, store_i64, store_u8, store_u16
+from openoutcry.wire.memory import load_u8, store_i64, store_u8
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER
 
 APPLICATION, REJECT = int(Kind.APPLICATION), int(Kind.REJECT)
@@ -106,21 +110,21 @@ def has_bit(low: int, high: int, character: int) -> bool:
 
 
 @kernel_outlined
-def rejected(fields: int, reason: int, tag: int) -> int:
+def rejected(fields: FixFields, reason: int, tag: int) -> int:
     """The message is to be rejected (session.reject) for this tag."""
     fix_session.error_of_tag(fields, reason, tag)
     return REJECT
 
 
 @kernel
-def refuse_note(note: int, refusal: int) -> None:
+def refuse_note(note: Note, refusal: int) -> None:
     """The first refusal stands."""
-    if load_u8(note + notes.REFUSED) == 0:
-        store_u8(note + notes.REFUSED, refusal)
+    if note.refused == 0:
+        note.refused = refusal
 
 
 @kernel
-def take_token(fields: int, tag: int, at: int, size_at: int) -> int:
+def take_token(fields: FixFields, tag: int, at: int, size_at: int) -> int:
     """Copy an identifier of the client's; FINE, MISSING, RANGE (too long) or FORM (no text)."""
     entry = scan.field(fields, tag)
     size = entry & 0xFFFF
@@ -136,7 +140,7 @@ def take_token(fields: int, tag: int, at: int, size_at: int) -> int:
 
 
 @kernel
-def exec_inst_bits(fields: int, note: int) -> int:
+def exec_inst_bits(fields: FixFields, note: Note) -> int:
     """What ExecInst asks for; its first letters go into the note."""
     entry = scan.field(fields, 18)
     at, bits, letters = scan.value_of(fields, entry), 0, 0
@@ -160,7 +164,7 @@ def exec_inst_bits(fields: int, note: int) -> int:
         elif letter == 97:
             bits |= TRAIL
         elif letter == 111:
-            store_u8(note + notes.FLAGS, load_u8(note + notes.FLAGS) | CANCEL_ON_LOSS)
+            note.flags |= CANCEL_ON_LOSS
         else:
             bits |= UNKNOWN_INST
     if letters > EXEC_INST_BYTES:
@@ -169,13 +173,13 @@ def exec_inst_bits(fields: int, note: int) -> int:
 
 
 @kernel
-def decimal_of(fields: int, tag: int, decimals: int) -> int:
+def decimal_of(fields: FixFields, tag: int, decimals: int) -> int:
     entry = scan.field(fields, tag)
     return read_decimal(scan.value_of(fields, entry), entry & 0xFFFF, decimals)
 
 
 @kernel
-def plain_limit(fields: int, order: int, bits: int) -> int:
+def plain_limit(fields: FixFields, order: OrderRecord, bits: int) -> int:
     """The type of a limit order by what it asks for beside its price; 0 unsupported, less than 0
     a tag whose value is no number."""
     display, least = scan.field(fields, 111), scan.field(fields, 110)
@@ -191,12 +195,12 @@ def plain_limit(fields: int, order: int, bits: int) -> int:
         return -tag
     if value < 0:
         return 0
-    store_i64(order + AUX, value)
+    order.aux = value
     if display != 0:
         if value == 0:
             return HIDDEN
-        if value >= load_i64(order + QTY):
-            store_i64(order + AUX, 0)
+        if value >= order.qty_lots:
+            order.aux = 0
             return LIMIT
         return ICEBERG
     if value == 0:
@@ -205,7 +209,7 @@ def plain_limit(fields: int, order: int, bits: int) -> int:
 
 
 @kernel_outlined
-def pegged(fields: int, order: int, bits: int, decimals: int) -> int:
+def pegged(fields: FixFields, order: OrderRecord, bits: int, decimals: int) -> int:
     """As :func:`plain_limit`, of a pegged order.
 
     PegOffsetValue is added to the price it follows: what is more aggressive to a buyer is less so
@@ -226,13 +230,13 @@ def pegged(fields: int, order: int, bits: int, decimals: int) -> int:
         distance = abs(offset)
         if distance >= 1 << 32:
             return 0
-        store_i64(order + AUX, distance)
+        order.aux = distance
         if scan.field(fields, 44) != 0:
             return TRAILING_LIMIT_BPS if scope == 49 else TRAILING_LIMIT
         return TRAILING_BPS if scope == 49 else TRAILING
     if scope == 49 or bits & PEG_BITS != bits:
         return 0
-    store_i64(order + AUX, offset if load_u8(order + SIDE) == BUY else -offset)
+    order.aux = offset if order.side == BUY else -offset
     if bits == PEG_MID:
         return MIDPOINT
     if bits == PEG_MARKET:
@@ -241,7 +245,9 @@ def pegged(fields: int, order: int, bits: int, decimals: int) -> int:
 
 
 @kernel_outlined
-def special_type(fields: int, order: int, bits: int, character: int, decimals: int) -> int:
+def special_type(
+    fields: FixFields, order: OrderRecord, bits: int, character: int, decimals: int
+) -> int:
     """As :func:`plain_limit`, of every other OrdType."""
     if character == ord("P"):
         return pegged(fields, order, bits, decimals)
@@ -259,14 +265,16 @@ def special_type(fields: int, order: int, bits: int, character: int, decimals: i
         return -99
     if trigger < FIRST_ERROR:
         return 0
-    store_i64(order + AUX, trigger)
+    order.aux = trigger
     if stop_posts:
         return POST_STOP_LIMIT
     return STOP if character == ord("3") else STOP_LIMIT
 
 
 @kernel_outlined
-def for_budget(fields: int, order: int, bits: int, character: int, decimals: int) -> int:
+def for_budget(
+    fields: FixFields, order: OrderRecord, bits: int, character: int, decimals: int
+) -> int:
     """As :func:`plain_limit`, of an order with a CashOrderQty: a price times lots, so it has the
     decimals of a price."""
     if bits | scan.field(fields, 111) | scan.field(fields, 110) != 0:
@@ -278,12 +286,12 @@ def for_budget(fields: int, order: int, bits: int, character: int, decimals: int
         return -152
     if budget < FIRST_ERROR:
         return 0
-    store_i64(order + AUX, budget)
+    order.aux = budget
     return MARKET_BUDGET if character == ord("1") else LIMIT_BUDGET
 
 
 @kernel_outlined
-def expiry_of(session: int, fields: int) -> int:
+def expiry_of(session: FixSession, fields: FixFields) -> int:
     """ns since the epoch at which a good-till-date order ends: ExpireTime, or the end of the local
     day ExpireDate; BAD, or 0 if it has neither."""
     entry = scan.field(fields, 126)
@@ -295,11 +303,13 @@ def expiry_of(session: int, fields: int) -> int:
     days = read_date(scan.value_of(fields, entry)) if entry & 0xFFFF == 8 else BAD
     if days == BAD:
         return BAD
-    return (days + 1) * DAY_NS - load_i64(session + words.UTC_OFFSET_NS)
+    return (days + 1) * DAY_NS - session.utc_offset_ns
 
 
 @kernel
-def take_time_in_force(session: int, fields: int, order: int, note: int, character: int) -> int:
+def take_time_in_force(
+    session: SessionBlock, fields: FixFields, order: OrderRecord, note: Note, character: int
+) -> int:
     """FINE, or the tag that is missing or wrong."""
     tif = DAY
     if character == 49:
@@ -314,25 +324,25 @@ def take_time_in_force(session: int, fields: int, order: int, note: int, charact
         tif = AT_CLOSE
     elif character == 54:
         tif = GTD
-        expiry = expiry_of(session, fields)
+        expiry = expiry_of(FixSession(session), fields)
         if expiry <= 0:
             return 126 if scan.field(fields, 126) != 0 or expiry == 0 else 432
-        if AUX_FREE >> load_u8(order + ORDER_TYPE) & 1 == 0:
+        if AUX_FREE >> order.order_type & 1 == 0:
             refuse_note(note, UNSUPPORTED)
-        store_i64(order + AUX, expiry)
+        order.aux = expiry
     elif character == 53:
         refuse_note(note, UNSUPPORTED)
-    mode = load_i64(session + block.SELF_TRADE)
+    mode = session.self_trade
     if scan.field(fields, words.SELF_TRADE_SLOT) != 0:
         mode = scan.char_of(fields, words.SELF_TRADE_SLOT) - 48
         if mode < 1 or mode > 3:
             return words.SELF_TRADE_TAG
-    store_u8(order + TIF, tif | mode << 4)
+    order.time_in_force = tif | mode << 4
     return FINE
 
 
 @kernel
-def check_symbol(fields: int) -> int:
+def check_symbol(fields: FixFields) -> int:
     """FINE, MISSING or FORM (no text): also of a symbol that no instrument has."""
     entry = scan.field(fields, 55)
     if entry == 0:
@@ -341,30 +351,30 @@ def check_symbol(fields: int) -> int:
 
 
 @kernel
-def take_symbol(session: int, fields: int, order: int) -> int:
+def take_symbol(session: SessionBlock, fields: FixFields, order: OrderRecord) -> SymbolRow:
     """Put the symbol into the record; returns the instrument's row, 0 if there is none such."""
     entry = scan.field(fields, 55)
     size = entry & 0xFFFF
     if size == 0 or size > MAX_SYMBOL:
-        return 0
+        return SymbolRow(0)
     word = load_word(scan.value_of(fields, entry))
     if size < 8:
         word &= (1 << (8 * size)) - 1
-    store_i64(order + SYMBOL, word)
+    order.symbol = word
     return block.find_symbol(session, word)
 
 
 @kernel
-def take_side(fields: int, order: int, note: int) -> int:
+def take_side(fields: FixFields, order: OrderRecord, note: Note) -> int:
     """FINE, MISSING or RANGE; a side that is not bought or sold here is refused."""
     character = scan.char_of(fields, 54)
     if character == 0:
         return MISSING
     store_u8(note + notes.OWN + SIDE_CHAR, character)
     if character == 49:
-        store_u8(order + SIDE, BUY)
+        order.side = BUY
     elif character == 50 or character == 53 or character == 54:
-        store_u8(order + SIDE, SELL)
+        order.side = SELL
     elif has_bit(SIDE_LOW, SIDE_HIGH, character):
         refuse_note(note, UNSUPPORTED)
     else:
@@ -380,31 +390,33 @@ def reason_of(problem: int) -> int:
 
 
 @kernel
-def take_price(fields: int, order: int, note: int, decimals: int) -> int:
+def take_price(fields: FixFields, order: OrderRecord, note: Note, decimals: int) -> int:
     price = decimal_of(fields, 44, decimals)
     if price < FIRST_ERROR:
         if price == BAD:
             return FORM if scan.field(fields, 44) != 0 else MISSING
         refuse_note(note, BAD_PRICE)
     else:
-        store_i64(order + PRICE, price)
+        order.price_ticks = price
     return FINE
 
 
 @kernel
-def take_quantity(fields: int, order: int, note: int) -> int:
+def take_quantity(fields: FixFields, order: OrderRecord, note: Note) -> int:
     qty = decimal_of(fields, 38, 0)
     if qty < FIRST_ERROR:
         if qty == BAD:
             return FORM if scan.field(fields, 38) != 0 else MISSING
         refuse_note(note, BAD_QTY)
     else:
-        store_i64(order + QTY, qty)
+        order.qty_lots = qty
     return FINE
 
 
 @kernel
-def decode_order(session: int, fields: int, order: int, note: int, decimals: int) -> int:
+def decode_order(
+    session: SessionBlock, fields: FixFields, order: OrderRecord, note: Note, decimals: int
+) -> int:
     """What D and G have in common: 0, or what ``decode`` returns."""
     problem = take_quantity(fields, order, note)
     if problem != FINE:
@@ -416,7 +428,7 @@ def decode_order(session: int, fields: int, order: int, note: int, decimals: int
     tif = scan.char_of(fields, 59)
     if tif != 0 and not has_bit(TIF_LOW, TIF_HIGH, tif):
         return rejected(fields, scan.OUT_OF_RANGE, 59)
-    if load_i64(session + block.PROTOCOL) == block.FIX42:
+    if session.protocol == block.FIX42:
         # 4.2 has neither market-to-limit nor "at the close".
         if character == ord("K"):
             return rejected(fields, scan.OUT_OF_RANGE, 40)
@@ -446,7 +458,7 @@ def decode_order(session: int, fields: int, order: int, note: int, decimals: int
         return rejected(fields, scan.REQUIRED_MISSING if missing else scan.BAD_FORMAT, -order_type)
     if order_type == 0:
         refuse_note(note, UNSUPPORTED)
-    store_u8(order + ORDER_TYPE, order_type)
+    order.order_type = order_type
     is_limit = character == 50 or character == 52 or (character == ord("P") and bits & TRAIL == 0)
     if is_limit or order_type in (TRAILING_LIMIT, TRAILING_LIMIT_BPS):
         problem = take_price(fields, order, note, decimals)
@@ -462,7 +474,9 @@ def decode_order(session: int, fields: int, order: int, note: int, decimals: int
 
 
 @kernel_outlined
-def decode_mass(session: int, fields: int, order: int, note: int, msg_type: int) -> int:
+def decode_mass(
+    session: SessionBlock, fields: FixFields, order: OrderRecord, note: Note, msg_type: int
+) -> int:
     """A mass cancel (q): of a security (530=1) or of all (7); a mass status (AF) of all."""
     problem = take_token(
         fields, 11 if msg_type == Q else 584, note + notes.TOKEN, note + notes.TOKEN_BYTES
@@ -489,16 +503,16 @@ def decode_mass(session: int, fields: int, order: int, note: int, msg_type: int)
             refuse_note(note, Refusal.UNKNOWN_SYMBOL)
     elif scope != 55:
         refuse_note(note, UNSUPPORTED)
-    if load_u8(note + notes.REFUSED) == 0:
-        store_u8(order + KIND, MASS_CANCEL)
+    if note.refused == 0:
+        order.kind = MASS_CANCEL
     return APPLICATION
 
 
 @kernel_outlined
-def decode_unknown(fields: int, note: int) -> int:
+def decode_unknown(fields: FixFields, note: Note) -> int:
     """A message type that is not taken here: its letters go into the note.  What is no letter or
     digit is no type at all."""
-    left = load_i64(fields + words.MSG_TYPE)
+    left = fields.msg_type
     while left != 0:
         letter = left & 255
         folded = letter | 32
@@ -506,31 +520,31 @@ def decode_unknown(fields: int, note: int) -> int:
             fix_session.set_error(fields, scan.BAD_MSG_TYPE, 0)
             return REJECT
         left >>= 8
-    store_word(note + notes.OWN, load_i64(fields + words.MSG_TYPE))
+    store_word(note + notes.OWN, fields.msg_type)
     refuse_note(note, Refusal.UNSUPPORTED_MESSAGE)
     return APPLICATION
 
 
 @kernel
-def decode(message: int, length: int, session: int, order: int, note: int) -> int:
+def decode(message: int, length: int, session: FixSession, order: OrderRecord, note: Note) -> int:
     """Decode the message that :func:`session.on_message` just called APPLICATION.
 
     ``order`` is zeroed by the caller, who also puts in participant, rx_ts_ns, and the order's id.
     Returns APPLICATION (if the note says ``refused``, the record's kind is 0), or Kind.REJECT: the
     message is rejected at the session's level, by ``session.reject``.
     """
-    fields = load_i64(session + words.FIELDS)
-    msg_type = load_i64(fields + words.MSG_TYPE)
+    fields = FixFields(session.fields_)
+    msg_type = fields.msg_type
     for offset in range(0, notes.NOTE_BYTES, 8):
         store_i64(note + offset, 0)
-    store_u16(note + notes.SESSION, load_i64(session + block.INDEX))
-    store_u8(note + notes.PROTOCOL, load_i64(session + block.PROTOCOL))
-    store_u8(note + notes.MESSAGE, MASS_STATUS if msg_type == AF else msg_type)
-    store_i64(note + notes.CLIENT_SEQ, scan.number_of(fields, 34))
+    note.session = session.index
+    note.protocol = session.protocol
+    note.message = MASS_STATUS if msg_type == AF else msg_type
+    note.client_seq = scan.number_of(fields, 34)
     if scan.char_of(fields, 97) == 89:
-        store_u8(note + notes.FLAGS, POSS_RESEND)
+        note.flags = POSS_RESEND
     if msg_type != D and msg_type != F and msg_type != G and msg_type != H:
-        is_42 = load_i64(session + block.PROTOCOL) == block.FIX42
+        is_42 = session.protocol == block.FIX42
         if not is_42 and (msg_type == Q) | (msg_type == AF):
             return decode_mass(session, fields, order, note, msg_type)
         return decode_unknown(fields, note)
@@ -558,15 +572,15 @@ def decode(message: int, length: int, session: int, order: int, note: int) -> in
         bad = scan.REQUIRED_MISSING if entry == 0 else scan.BAD_FORMAT
         return rejected(fields, bad, 60)
     if msg_type == F:
-        store_u8(order + KIND, CANCEL)
+        order.kind = CANCEL
     else:
-        decimals = load_i64(instrument + block.SYMBOL_DECIMALS) if instrument != 0 else 0
+        decimals = instrument.decimals if instrument != 0 else 0
         result = decode_order(session, fields, order, note, decimals)
         if result != 0:
             return result
-        store_u8(order + KIND, NEW if msg_type == D else REPLACE)
-        if msg_type == G and load_i64(order + AUX) != 0:
-            store_u8(note + notes.FLAGS, load_u8(note + notes.FLAGS) | HAS_AUX)
-    if load_u8(note + notes.REFUSED) != 0:
-        store_u8(order + KIND, 0)
+        order.kind = NEW if msg_type == D else REPLACE
+        if msg_type == G and order.aux != 0:
+            note.flags |= HAS_AUX
+    if note.refused != 0:
+        order.kind = 0
     return APPLICATION

@@ -20,21 +20,21 @@ from openoutcry.order_entry.fix import live, scan, session
 from openoutcry.order_entry.fix.live import begin, farewell, frame, lost, more, queued, timer
 from openoutcry.order_entry.fix.send import put_field_end
 from openoutcry.order_entry.fix.text import constant, put_bytes, put_decimal, put_number
+from openoutcry.order_entry.fix.words import FixFields, FixSession
+from openoutcry.order_entry.notes import Note
+from openoutcry.order_entry.rows import OrderRow
+from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, load_u32, store_i64
-from openoutcry.wire.records import EVENT, ORDER
+from openoutcry.wire.memory import load_i64, load_u8, load_u32
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 __all__ = ["begin", "decode", "farewell", "frame", "lost", "more", "queued", "timer"]
 
 SCRATCH = 2048
 """Where, behind ``out``, a row may be made for :func:`write_report`."""
 OUCH50, PACKETS = int(Protocol.OUCH50), int(Protocol.PACKETS)
-SIDE, PARTICIPANT, INSTRUMENT = (
-    EVENT.offsets[name] for name in ("side", "participant", "instrument")
-)
-RX_TS = ORDER.offsets["rx_ts_ns"]
 REFUSALS = refusals.Refusal
 _OUCH_WORDS = {
     int(ouch.Refusal.QTY): REFUSALS.QUANTITY, int(ouch.Refusal.SYMBOL): REFUSALS.UNKNOWN_SYMBOL,
@@ -83,22 +83,24 @@ put_380 = constant(b"\x01380=6\x01")
 
 
 @kernel
-def decode(message: int, size: int, copy: int, order: int, note: int) -> int:
+def decode(message: int, size: int, copy: FixSession, order: OrderRecord, note: int) -> int:
     """As :func:`live.decode`; a message of orders is rejected."""
-    now_ns = load_i64(order + RX_TS) - load_i64(copy + words.CLOCK_OFFSET_NS)
+    now_ns = order.rx_ts_ns - copy.clock_offset_ns
     out = live.out_end(copy)
     result = session.on_message(copy, message, size, now_ns, out, live.out_room(copy))
     if result == session.APPLICATION:
-        fields, body = load_i64(copy + words.FIELDS), send.body_of(copy)
+        fields, body = FixFields(copy.fields_), send.body_of(copy)
         at = put_only(put_number(put_j(body), scan.number_of(fields, 34)))
-        at = put_380(send.put_msg_type(at, load_i64(fields + words.MSG_TYPE)))
+        at = put_380(send.put_msg_type(at, fields.msg_type))
         send.send_body(copy, at - body, now_ns, out)
         result = live.IGNORE
     return live.decoded(copy, result)
 
 
 @kernel_outlined
-def write_report(event: int, row: int, copy: int, note: int, sender: int, out: int) -> int:
+def write_report(
+    event: EventRecord, row: OrderRow, copy: FixSession, note: Note, sender: FixSession, out: int
+) -> int:
     """Write the body that tells this event; its bytes, 0: nothing is said.
 
     ``row``: the order's, as it is after the event; 0 of a rejected command.  ``copy``: the drop
@@ -106,15 +108,15 @@ def write_report(event: int, row: int, copy: int, note: int, sender: int, out: i
     REFUSED_SYMBOL the command's symbol, 0 none.  ``note``: of the command that caused it, if the
     order's own session sent it, else 0; ``sender``: that session's block, 0 if there is none.
     """
-    kind, reason = load_u8(event + fix_encode.KIND), load_u8(event + fix_encode.REASON)
-    store_i64(copy + words.REJECTED, event if kind == fix_encode.REJECTED else 0)
+    kind, reason = event.kind, event.reason
+    copy.rejected = event if kind == fix_encode.REJECTED else 0
     if kind == fix_encode.REJECTED:
         return write_rejected(event, copy, note, sender, out)
     what = fix_encode.what_of(event, row) if row != 0 else 0
     if what == 0:
         return 0
-    leaves = load_i64(event + fix_encode.LEAVES)
-    qty = leaves + load_i64(row + rows.CUM)
+    leaves = event.leaves_lots
+    qty = leaves + row.cum
     if (kind == fix_encode.CANCELLED) | (kind == fix_encode.EXPIRED):
         leaves = 0
     if (
@@ -122,24 +124,24 @@ def write_report(event: int, row: int, copy: int, note: int, sender: int, out: i
         | (kind == fix_encode.CANCELLED)
         | (kind == fix_encode.EXPIRED)
     ):
-        qty = load_i64(row + rows.QTY)
-    named = note != 0 and load_u8(note + notes.ORIG_BYTES) != 0
-    own_name = named and load_u8(note + notes.TOKEN_BYTES) != 0
+        qty = row.qty
+    named = note != 0 and note.orig_bytes != 0
+    own_name = named and note.token_bytes != 0
     at = put_order_id(put_8(out), row)
     if own_name and kind in (fix_encode.CANCELLED, fix_encode.REDUCED, fix_encode.REPLACED):
-        at = put_name(put_11(at), note + notes.TOKEN, load_u8(note + notes.PROTOCOL))
-        at = put_name(put_41(at), note + notes.ORIG, load_u8(note + notes.PROTOCOL))
-    elif load_u8(row + rows.TOKEN_BYTES) != 0 or load_u8(row + rows.PROTOCOL) == OUCH50:
-        at = put_name(put_11(at), row + rows.TOKEN, load_u8(row + rows.PROTOCOL))
+        at = put_name(put_11(at), note + notes.TOKEN, note.protocol)
+        at = put_name(put_41(at), note + notes.ORIG, note.protocol)
+    elif row.token_bytes != 0 or row.protocol == OUCH50:
+        at = put_name(put_11(at), row + rows.TOKEN, row.protocol)
     at = put_parties_of(at, event, sender)
-    at = put_field_end(put_number(put_17(at), load_i64(event + fix_encode.SEQ)))
+    at = put_field_end(put_number(put_17(at), event.seq))
     at = fix_encode.put_char(put_150(at), what & 255)
     at = put_field_end(fix_encode.put_char(put_39(at), what >> 8))
     decimals = fix_encode.row_decimals(copy, row)
     at = put_terms(at, copy, row, decimals, qty)
     if kind == fix_encode.FILLED:
-        at = put_decimal(put_31(at), load_i64(event + fix_encode.PRICE), decimals)
-        at = put_number(put_32(at), load_i64(event + fix_encode.QTY))
+        at = put_decimal(put_31(at), event.price_ticks, decimals)
+        at = put_number(put_32(at), event.qty_lots)
     at = fix_encode.put_sums(at, copy, row, decimals, leaves)
     if what & 255 == ord("D"):
         at = fix_encode.put_restated(at)
@@ -149,11 +151,11 @@ def write_report(event: int, row: int, copy: int, note: int, sender: int, out: i
 
 
 @kernel
-def put_order_id(at: int, row: int) -> int:
+def put_order_id(at: int, row: OrderRow) -> int:
     """A session's orders are counted; another's have the core's number behind a P."""
-    if load_u8(row + rows.PROTOCOL) == PACKETS:
-        return put_field_end(put_number(put_p(at), load_i64(row + rows.ORDER_ID)))
-    return put_field_end(put_number(at, load_i64(row + rows.ORDER_ID) & rows.NUMBER_MASK))
+    if row.protocol == PACKETS:
+        return put_field_end(put_number(put_p(at), row.order_id))
+    return put_field_end(put_number(at, row.order_id & rows.NUMBER_MASK))
 
 
 @kernel
@@ -168,14 +170,14 @@ def put_name(at: int, token: int, protocol: int) -> int:
 
 
 @kernel
-def put_parties_of(at: int, event: int, sender: int) -> int:
+def put_parties_of(at: int, event: EventRecord, sender: FixSession) -> int:
     """The participant (executing firm) and his session (entering trader)."""
-    who = load_u16(event + PARTICIPANT)
+    who = event.participant
     if sender == 0:
         return put_role_1(put_number(put_party(at), who))
     at = put_role(put_number(put_parties(at), who))
-    if block.is_fix(load_i64(sender + block.PROTOCOL)):
-        at = put_bytes(at, sender + words.TARGET, load_i64(sender + words.TARGET_SIZE))
+    if block.is_fix(sender.protocol):
+        at = put_bytes(at, sender + words.TARGET, sender.target_size)
     else:
         size = 16
         while size > 1 and (load_u8(sender + block.NAME + size - 1) | 32) == 32:
@@ -185,20 +187,20 @@ def put_parties_of(at: int, event: int, sender: int) -> int:
 
 
 @kernel_outlined
-def put_terms(at: int, copy: int, row: int, decimals: int, qty: int) -> int:
+def put_terms(at: int, copy: SessionBlock, row: OrderRow, decimals: int, qty: int) -> int:
     """Account, symbol, side, quantity and, of a session's order, type, price and time in force."""
-    protocol, own = load_u8(row + rows.PROTOCOL), row + rows.OWN
-    order_type = load_u8(row + rows.ORDER_TYPE)
+    protocol, own = row.protocol, row + rows.OWN
+    order_type = row.order_type
     fix = block.is_fix(protocol)
     if fix and load_u8(own + fix_decode.ACCOUNT) != 0:
         account = own + fix_decode.ACCOUNT
         at = put_field_end(fix_encode.put_padded(put_1(at), account, fix_decode.MAX_ACCOUNT))
     at = put_55(at)
-    if load_i64(row + rows.SYMBOL) != 0:
+    if row.symbol != 0:
         at = fix_encode.put_padded(at, row + rows.SYMBOL, fix_decode.MAX_SYMBOL)
     else:
-        at = put_symbol(at, copy, load_u16(row + rows.INSTRUMENT))
-    side = load_u8(own + fix_decode.SIDE_CHAR) if fix else 48 + load_u8(row + rows.SIDE)
+        at = put_symbol(at, copy, row.instrument)
+    side = load_u8(own + fix_decode.SIDE_CHAR) if fix else 48 + row.side
     at = fix_encode.put_char(put_54(at), side)
     at = put_number(put_38(at), qty)
     if protocol == PACKETS:
@@ -206,19 +208,19 @@ def put_terms(at: int, copy: int, row: int, decimals: int, qty: int) -> int:
     letter = load_u8(own + fix_decode.TYPE_CHAR) if fix else TYPES[order_type]
     at = fix_encode.put_char(put_40(at), letter)
     if fix_encode.NO_PRICE_BITS >> order_type & 1 == 0:
-        at = put_decimal(put_44(at), load_i64(row + rows.PRICE), decimals)
+        at = put_decimal(put_44(at), row.price, decimals)
     if fix_encode.TRIGGER_BITS >> order_type & 1:
-        at = put_decimal(put_99(at), load_i64(row + rows.AUX), decimals)
+        at = put_decimal(put_99(at), row.aux, decimals)
     if fix_encode.BUDGET_BITS >> order_type & 1:
-        at = put_decimal(fix_encode.put_152(at), load_i64(row + rows.AUX), decimals)
-    letter = TIMES[load_u8(row + rows.TIME_IN_FORCE) & 7]
+        at = put_decimal(fix_encode.put_152(at), row.aux, decimals)
+    letter = TIMES[row.time_in_force & 7]
     if fix:
         letter = load_u8(own + fix_decode.TIF_CHAR)
     return fix_encode.put_char(put_59(at), letter) if letter != 0 else at
 
 
 @kernel
-def put_symbol(at: int, copy: int, instrument: int) -> int:
+def put_symbol(at: int, copy: SessionBlock, instrument: int) -> int:
     row = block.instrument_row(copy, instrument)
     if row == 0:
         return put_no_symbol(at)
@@ -226,61 +228,63 @@ def put_symbol(at: int, copy: int, instrument: int) -> int:
 
 
 @kernel
-def reason_number(event: int, note: int) -> int:
+def reason_number(event: EventRecord, note: Note) -> int:
     """Row of the table of reasons; 0: nothing is to be told."""
-    refused = load_u8(note + notes.REFUSED) if note != 0 else 0
+    refused = note.refused if note != 0 else 0
     if refused == 0:
         return fix_encode.core_reason(event)
-    if refused < refusals.FIRST_COMMON and load_u8(note + notes.PROTOCOL) <= OUCH50:
+    if refused < refusals.FIRST_COMMON and note.protocol <= OUCH50:
         return refusals.CORE_REASONS + OF_OUCH[refused] if refused < 32 else 0
     refused = fix_encode.refusal_of(note)
     return 0 if SILENT >> refused & 1 else refusals.CORE_REASONS + refused
 
 
 @kernel_outlined
-def write_rejected(event: int, copy: int, note: int, sender: int, out: int) -> int:
+def write_rejected(
+    event: EventRecord, copy: SessionBlock, note: Note, sender: FixSession, out: int
+) -> int:
     """A new order that was rejected is a report, what would have changed an order a 9."""
     number = reason_number(event, note)
     if number == 0:
         return 0
-    protocol = load_u8(note + notes.PROTOCOL) if note != 0 else PACKETS
-    row = load_i64(copy + block.NAMED)
-    if note != 0 and load_u8(note + notes.ORIG_BYTES) != 0:
-        return write_cancel_reject(copy, row, note, number, out)
-    if note != 0 and load_u8(note + notes.TOKEN_BYTES) == 0 and protocol != OUCH50:
+    protocol = note.protocol if note != 0 else PACKETS
+    row = OrderRow(copy.named)
+    if note != 0 and note.orig_bytes != 0:
+        return write_cancel_reject(FixSession(copy), row, note, number, out)
+    if note != 0 and note.token_bytes == 0 and protocol != OUCH50:
         return 0
     at = put_8(out)
-    order_number = load_i64(note + notes.ROW) if note != 0 else 0
+    order_number = note.row if note != 0 else 0
     at = put_number(at, order_number) if order_number > 0 else put_no_id(at)
     at = put_field_end(at)
     if note != 0:
         at = put_name(put_11(at), note + notes.TOKEN, protocol)
     at = put_parties_of(at, event, sender)
-    at = put_rejected(put_field_end(put_number(put_17(at), load_i64(event + fix_encode.SEQ))))
+    at = put_rejected(put_field_end(put_number(put_17(at), event.seq)))
     at = put_55(at)
     symbol = copy + words.REFUSED_SYMBOL
     if load_i64(symbol) != 0:
         at = fix_encode.put_padded(at, symbol, fix_decode.MAX_SYMBOL)
     else:
-        at = put_symbol(at, copy, load_u16(event + INSTRUMENT))
-    side = load_u8(event + SIDE)
+        at = put_symbol(at, copy, event.instrument)
+    side = event.side
     at = fix_encode.put_char(put_54(at), 48 + side if 1 <= side <= 2 else fix_encode.UNDISCLOSED)
     at = fix_encode.put_time(put_zeros(at), copy)
-    at = put_number(put_103(at), load_u8(fix_encode.reason_row(copy, number)))
-    return put_copy(fix_encode.put_reason(put_field_end(at), copy, number)) - out
+    at = put_number(put_103(at), load_u8(fix_encode.reason_row(FixSession(copy), number)))
+    return put_copy(fix_encode.put_reason(put_field_end(at), FixSession(copy), number)) - out
 
 
 @kernel_outlined
-def write_cancel_reject(copy: int, row: int, note: int, number: int, out: int) -> int:
+def write_cancel_reject(copy: FixSession, row: OrderRow, note: Note, number: int, out: int) -> int:
     """9; ``row``: of the order that is named, 0 if there is none."""
-    protocol, number = load_u8(note + notes.PROTOCOL), fix_encode.cancel_reason(number, row)
+    protocol, number = note.protocol, fix_encode.cancel_reason(number, row)
     at = put_9(out)
     at = put_order_id(at, row) if row != 0 else put_field_end(put_no_id(at))
-    name = notes.TOKEN if load_u8(note + notes.TOKEN_BYTES) != 0 else notes.ORIG
+    name = notes.TOKEN if note.token_bytes != 0 else notes.ORIG
     at = put_name(put_11(at), note + name, protocol)
     at = put_name(put_41(at), note + notes.ORIG, protocol)
     at = fix_encode.put_char(put_39_first(at), fix_encode.status_of(row))
-    is_cancel = load_u8(note + notes.MESSAGE) in CANCELS
+    is_cancel = note.message in CANCELS
     at = fix_encode.put_char(put_434(at), 49 if is_cancel else 50)
     at = fix_encode.put_time(at, copy)
     at = put_number(put_102(at), load_u8(fix_encode.reason_row(copy, number) + 1))

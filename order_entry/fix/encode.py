@@ -22,17 +22,19 @@ from openoutcry.order_entry.fix.text import (
     put_timestamp,
     same_text,
 )
+from openoutcry.order_entry.fix.words import FixSession
+from openoutcry.order_entry.notes import Note
+from openoutcry.order_entry.rows import OrderRow
+from openoutcry.order_entry.session import SessionBlock
 from openoutcry.wire.enums import EventKind, Reason
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     count_trailing_zeros,
-    load_i64,
     load_u8,
-    load_u16,
-    store_i64,
     store_u8,
 )
 from openoutcry.wire.order_types import BUDGETS, UNPRICED, type_bits
+from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import EVENT
 
 _AT = EVENT.offsets
@@ -115,33 +117,33 @@ def put_average(at: int, value: int, lots: int, decimals: int) -> int:
 
 
 @kernel
-def put_reason(at: int, session: int, row_number: int) -> int:
+def put_reason(at: int, session: FixSession, row_number: int) -> int:
     """The text of a reason or refusal, as tag 58; of a limit its name and its figures."""
-    at, event = put_58(at), load_i64(session + words.REJECTED)
+    at, event = put_58(at), EventRecord(session.rejected)
     if row_number == RISK and event != 0:
         return put_field_end(put_limit(at, session, event))
     return put_field_end(put_text(at, session, row_number))
 
 
 @kernel
-def put_text(at: int, session: int, row_number: int) -> int:
+def put_text(at: int, session: FixSession, row_number: int) -> int:
     source = reason_row(session, row_number)
     return put_bytes(at, source + 8, load_u8(source + 2))
 
 
 @kernel_outlined
-def put_limit(at: int, session: int, event: int) -> int:
+def put_limit(at: int, session: FixSession, event: EventRecord) -> int:
     """Of the first check that failed: which it is, the limit, what stands and what was asked for;
     a switch has no figures."""
-    bits = load_i64(event + CONTRA)
+    bits = event.contra_id
     bit = count_trailing_zeros(bits) if bits != 0 else CHECKS
     if bit >= CHECKS:
         return put_text(at, session, RISK)
     at = put_text(at, session, refusals.LIMITS + bit)
     limit, stands, requested = (
-        load_i64(event + PRICE),
-        load_i64(event + LEAVES),
-        load_i64(event + QTY),
+        event.price_ticks,
+        event.leaves_lots,
+        event.qty_lots,
     )
     if limit == 0 and stands == 0 and requested == 0:
         return at
@@ -151,32 +153,32 @@ def put_limit(at: int, session: int, event: int) -> int:
 
 
 @kernel
-def reason_row(session: int, number: int) -> int:
-    table = load_i64(session + words.FIELDS) + words.REASONS
+def reason_row(session: FixSession, number: int) -> int:
+    table = session.fields_ + words.REASONS
     return table + refusals.ROW_BYTES * number
 
 
 @kernel
-def row_decimals(session: int, row: int) -> int:
-    instrument = block.instrument_row(session, load_u16(row + rows.INSTRUMENT))
-    return load_i64(instrument + block.SYMBOL_DECIMALS) if instrument != 0 else 0
+def row_decimals(session: SessionBlock, row: OrderRow) -> int:
+    instrument = block.instrument_row(session, row.instrument)
+    return instrument.decimals if instrument != 0 else 0
 
 
 @kernel
-def put_names(at: int, row: int, note: int, is_named: bool) -> int:
+def put_names(at: int, row: OrderRow, note: Note, is_named: bool) -> int:
     """ClOrdID, and OrigClOrdID where the causing command had a name of its own."""
     at = put_11(at)
     if is_named:
-        at = put_bytes(at, note + notes.TOKEN, load_u8(note + notes.TOKEN_BYTES))
+        at = put_bytes(at, note + notes.TOKEN, note.token_bytes)
         at = put_41(put_field_end(at))
-        at = put_bytes(at, note + notes.ORIG, load_u8(note + notes.ORIG_BYTES))
+        at = put_bytes(at, note + notes.ORIG, note.orig_bytes)
     else:
-        at = put_bytes(at, row + rows.TOKEN, load_u8(row + rows.TOKEN_BYTES))
+        at = put_bytes(at, row + rows.TOKEN, row.token_bytes)
     return put_field_end(at)
 
 
 @kernel
-def put_order(at: int, row: int, decimals: int, qty: int) -> int:
+def put_order(at: int, row: OrderRow, decimals: int, qty: int) -> int:
     """Account, symbol, side, quantity, type, price, trigger or budget, and time in force."""
     own = row + rows.OWN
     if load_u8(own + decode.ACCOUNT) != 0:
@@ -185,62 +187,62 @@ def put_order(at: int, row: int, decimals: int, qty: int) -> int:
     at = put_char(put_54(at), load_u8(own + decode.SIDE_CHAR))
     at = put_number(put_38(at), qty)
     at = put_char(put_40(at), load_u8(own + decode.TYPE_CHAR))
-    order_type = load_u8(row + rows.ORDER_TYPE)
+    order_type = row.order_type
     if NO_PRICE_BITS >> order_type & 1 == 0:
-        at = put_decimal(put_44(at), load_i64(row + rows.PRICE), decimals)
+        at = put_decimal(put_44(at), row.price, decimals)
     if TRIGGER_BITS >> order_type & 1:
-        at = put_decimal(put_99(at), load_i64(row + rows.AUX), decimals)
+        at = put_decimal(put_99(at), row.aux, decimals)
     if BUDGET_BITS >> order_type & 1:
-        at = put_decimal(put_152(at), load_i64(row + rows.AUX), decimals)
+        at = put_decimal(put_152(at), row.aux, decimals)
     if load_u8(own + decode.TIF_CHAR) != 0:
         at = put_char(put_59(at), load_u8(own + decode.TIF_CHAR))
     return at
 
 
 @kernel
-def put_sums(at: int, session: int, row: int, decimals: int, leaves: int) -> int:
+def put_sums(at: int, session: SessionBlock, row: OrderRow, decimals: int, leaves: int) -> int:
     """What is open, what was done and at which price, and the sequenced time."""
-    cum = load_i64(row + rows.CUM)
+    cum = row.cum
     at = put_number(put_151(at), leaves)
     at = put_number(put_14(at), cum)
-    at = put_average(put_6(at), load_i64(row + rows.CUM_VALUE), cum, decimals)
-    at = put_timestamp(put_60(at), load_i64(session + block.RX_TS_NS), session + words.CACHED_DAY)
+    at = put_average(put_6(at), row.cum_value, cum, decimals)
+    at = put_timestamp(put_60(at), session.rx_ts_ns, session + words.CACHED_DAY)
     return put_field_end(at)
 
 
 @kernel
-def working_status(row: int, leaves: int) -> int:
+def working_status(row: OrderRow, leaves: int) -> int:
     if leaves == 0:
         return DONE
-    return NEW if load_i64(row + rows.CUM) == 0 else PARTLY
+    return NEW if row.cum == 0 else PARTLY
 
 
 @kernel
-def status_of(row: int) -> int:
+def status_of(row: OrderRow) -> int:
     """OrdStatus of the order that a message names; ``row`` 0: there is none."""
-    if row == 0 or load_u16(row + rows.WAS_REJECTED) != 0:
+    if row == 0 or row.was_rejected != 0:
         return REFUSED
-    if load_u16(row + rows.HAS_EXPIRED) != 0:
+    if row.has_expired != 0:
         return OVER
     if rows.is_waiting(row):
         return PENDING_NEW
-    status = working_status(row, load_i64(row + rows.LEAVES))
-    if status == DONE and load_i64(row + rows.CUM) < load_i64(row + rows.QTY):
+    status = working_status(row, row.leaves)
+    if status == DONE and row.cum < row.qty:
         return GONE
     return status
 
 
 @kernel
-def what_of(event: int, row: int) -> int:
+def what_of(event: EventRecord, row: OrderRow) -> int:
     """ExecType, and OrdStatus << 8, of an order's event; 0: nothing is said of it."""
-    kind, leaves = load_u8(event + KIND), load_i64(event + LEAVES)
+    kind, leaves = event.kind, event.leaves_lots
     status = working_status(row, leaves)
     if kind == FILLED:
         return ord("F") | status << 8
     if kind == ACCEPTED:
         return NEW | working_status(row, max(leaves, 1)) << 8
     if (kind == CANCELLED) | (kind == EXPIRED):
-        over = rows.is_expiry(kind, load_u8(event + REASON))
+        over = rows.is_expiry(kind, event.reason)
         return OVER | OVER << 8 if over else GONE | GONE << 8
     if kind == REPLACED:
         return ord("5") | status << 8
@@ -263,10 +265,10 @@ def pending_of(message: int) -> int:
 
 @kernel
 def put_report(
-    at: int, session: int, row: int, note: int, is_named: bool, exec_id: int, what: int
+    at: int, session: int, row: OrderRow, note: Note, is_named: bool, exec_id: int, what: int
 ) -> int:
     """An ExecutionReport up to its OrdStatus; ``what``: ExecType, and OrdStatus << 8."""
-    at = put_number(put_8(at), load_i64(row + rows.ORDER_ID) & rows.NUMBER_MASK)
+    at = put_number(put_8(at), row.order_id & rows.NUMBER_MASK)
     at = put_names(at, row, note, is_named)
     at = put_field_end(put_number(put_17(at), exec_id))
     at = put_char(put_150(at), what & 255)
@@ -274,7 +276,9 @@ def put_report(
 
 
 @kernel
-def encode(event: int, row: int, session: int, note: int, out: int, room: int) -> int:
+def encode(
+    event: EventRecord, row: OrderRow, session: FixSession, note: Note, out: int, room: int
+) -> int:
     """The body that this event causes for this order, at most MAX_BODY bytes; 0: nothing is said.
 
     ``row``: the order's, as it is after the event; a replaced one's is the new ClOrdID's, an
@@ -283,35 +287,35 @@ def encode(event: int, row: int, session: int, note: int, out: int, room: int) -
     """
     if room < MAX_BODY:
         return 0
-    store_i64(session + words.REJECTED, event if load_u8(event + KIND) == REJECTED else 0)
-    kind, message = load_u8(event + KIND), load_u8(note + notes.MESSAGE) if note != 0 else 0
+    session.rejected = event if event.kind == REJECTED else 0
+    kind, message = event.kind, note.message if note != 0 else 0
     if kind == REJECTED:
         return encode_rejected(event, row, session, note, out)
     if row == 0:
         if kind == COMPLETED and message == decode.Q:
-            return encode_mass_report(session, note, 0, load_i64(event + QTY), out)
+            return encode_mass_report(session, note, 0, event.qty_lots, out)
         return 0
-    leaves, reason = load_i64(event + LEAVES), load_u8(event + REASON)
+    leaves, reason = event.leaves_lots, event.reason
     decimals = row_decimals(session, row)
     is_named = ((message == decode.F) | (message == decode.G)) & (kind == CANCELLED)
     is_named |= (message == decode.G) & (kind == REPLACED)
     what = what_of(event, row)
     if kind == DELAYED:
-        what, leaves = pending_of(message), load_i64(row + rows.LEAVES)
+        what, leaves = pending_of(message), row.leaves
         is_named = (message == decode.F) | (message == decode.G)
     if what == 0:
         return 0
-    exec_type, qty = what & 255, leaves + load_i64(row + rows.CUM)
+    exec_type, qty = what & 255, leaves + row.cum
     if (kind == CANCELLED) | (kind == EXPIRED):
         leaves = 0
     if (kind == ACCEPTED) | (kind == CANCELLED) | (kind == EXPIRED):
-        qty = load_i64(row + rows.QTY)
-    seq = load_i64(event + SEQ)
+        qty = row.qty
+    seq = event.seq
     at = put_report(out, session, row, note, is_named, seq, what)
     at = put_order(at, row, decimals, qty)
     if kind == FILLED:
-        at = put_decimal(put_31(at), load_i64(event + PRICE), decimals)
-        at = put_number(put_32(at), load_i64(event + QTY))
+        at = put_decimal(put_31(at), event.price_ticks, decimals)
+        at = put_number(put_32(at), event.qty_lots)
     at = put_sums(at, session, row, decimals, leaves)
     if exec_type == ord("D"):
         at = put_restated(at)
@@ -321,15 +325,17 @@ def encode(event: int, row: int, session: int, note: int, out: int, room: int) -
 
 
 @kernel_outlined
-def encode_rejected(event: int, row: int, session: int, note: int, out: int) -> int:
+def encode_rejected(
+    event: EventRecord, row: OrderRow, session: FixSession, note: Note, out: int
+) -> int:
     """What answers a command that was refused by us or rejected by the core; 0 if it was none of
     this session's."""
     if note == 0:
         return 0
     refused = refusal_of(note)
     number = refusals.CORE_REASONS + refused if refused != 0 else core_reason(event)
-    exec_id = load_i64(event + SEQ)
-    message = load_u8(note + notes.MESSAGE)
+    exec_id = event.seq
+    message = note.message
     if refused == Refusal.UNSUPPORTED_MESSAGE:
         return encode_business_reject(session, note, out)
     if message == decode.Q:
@@ -342,9 +348,9 @@ def encode_rejected(event: int, row: int, session: int, note: int, out: int) -> 
 
 
 @kernel
-def core_reason(event: int) -> int:
+def core_reason(event: EventRecord) -> int:
     """Row of the table of reasons of an event's: of the gateway's the first rule that is broken."""
-    reason = load_u8(event + REASON)
+    reason = event.reason
     return refusals.RULES + ouch.gateway_bit(event) if reason == GATEWAY else reason
 
 
@@ -358,45 +364,45 @@ def cancel_reason(number: int, row: int) -> int:
 
 
 @kernel
-def refusal_of(note: int) -> int:
+def refusal_of(note: Note) -> int:
     """Why the note's message was refused, as this protocol says it."""
-    refused = load_u8(note + notes.REFUSED)
+    refused = note.refused
     if refused >= refusals.FIRST_COMMON:
         return COMMON[refused - refusals.FIRST_COMMON]
     return refused
 
 
 @kernel
-def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
+def refuse(note: Note, order: OrderRow, session: SessionBlock, out: int, room: int) -> int:
     """The answer to a command whose note says ``refused``; ExecID is the sequence of the event that
     rejects it (EVENT_SEQ).  ``order`` is its row, or 0."""
     refused = refusal_of(note)
     if room < MAX_BODY or refused == 0:
         return 0
     number = refusals.CORE_REASONS + refused
-    message, exec_id = load_u8(note + notes.MESSAGE), load_i64(session + block.EVENT_SEQ)
+    message, exec_id = note.message, session.event_seq
     if refused == Refusal.UNSUPPORTED_MESSAGE:
-        return encode_business_reject(session, note, out)
+        return encode_business_reject(FixSession(session), note, out)
     if message == decode.Q:
         return encode_mass_report(session, note, number, 0, out)
     if (message == decode.F) | (message == decode.G):
-        return encode_cancel_reject(session, order, note, number, out)
+        return encode_cancel_reject(FixSession(session), order, note, number, out)
     if message == decode.MASS_STATUS and refused == Refusal.MASS_STATUS:
-        return encode_mass_status(session, order, note, exec_id, out)
+        return encode_mass_status(FixSession(session), order, note, exec_id, out)
     if (message == decode.H) | (message == decode.MASS_STATUS) | (refused == Refusal.STATUS):
-        return encode_status(session, order, note, 0, exec_id, out)
-    return encode_order_reject(session, order, note, number, exec_id, out)
+        return encode_status(FixSession(session), order, note, 0, exec_id, out)
+    return encode_order_reject(FixSession(session), order, note, number, exec_id, out)
 
 
 @kernel
-def put_token(at: int, note: int) -> int:
-    at = put_bytes(at, note + notes.TOKEN, load_u8(note + notes.TOKEN_BYTES))
+def put_token(at: int, note: Note) -> int:
+    at = put_bytes(at, note + notes.TOKEN, note.token_bytes)
     return put_field_end(at)
 
 
 @kernel
-def put_time(at: int, session: int) -> int:
-    ns = load_i64(session + block.RX_TS_NS)
+def put_time(at: int, session: SessionBlock) -> int:
+    ns = session.rx_ts_ns
     return put_field_end(put_timestamp(put_60(at), ns, session + words.CACHED_DAY))
 
 
@@ -406,11 +412,11 @@ put_zeros = constant(b"\x01151=0\x0114=0\x016=0")
 
 @kernel
 def encode_order_reject(
-    session: int, row: int, note: int, number: int, exec_id: int, out: int
+    session: FixSession, row: int, note: Note, number: int, exec_id: int, out: int
 ) -> int:
     """8 with OrdStatus 8.  ``row`` (or 0): what is known of the order."""
     at = put_8(out)
-    order_number = load_i64(note + notes.ROW) if row != 0 else 0
+    order_number = note.row if row != 0 else 0
     at = put_number(at, order_number) if order_number > 0 else put_none(at)
     at = put_token(put_11(at), note)
     at = put_rejected(put_field_end(put_number(put_17(at), exec_id)))
@@ -427,27 +433,26 @@ def encode_order_reject(
 
 
 @kernel
-def encode_cancel_reject(session: int, row: int, note: int, number: int, out: int) -> int:
+def encode_cancel_reject(
+    session: FixSession, row: OrderRow, note: Note, number: int, out: int
+) -> int:
     """9: the answer to F (434=1) or G (434=2)."""
     number = cancel_reason(number, row)
     at = put_9(out)
-    if row != 0:
-        at = put_number(at, load_i64(row + rows.ORDER_ID) & rows.NUMBER_MASK)
-    else:
-        at = put_none(at)
+    at = put_number(at, row.order_id & rows.NUMBER_MASK) if row != 0 else put_none(at)
     at = put_41(put_token(put_11(at), note))
-    at = put_bytes(at, note + notes.ORIG, load_u8(note + notes.ORIG_BYTES))
+    at = put_bytes(at, note + notes.ORIG, note.orig_bytes)
     at = put_char(put_39(at), status_of(row))
-    at = put_char(put_434(at), 49 if load_u8(note + notes.MESSAGE) == decode.F else 50)
+    at = put_char(put_434(at), 49 if note.message == decode.F else 50)
     at = put_time(at, session)
     at = put_number(put_102(at), load_u8(reason_row(session, number) + 1))
     return put_reason(put_field_end(at), session, number) - out
 
 
 @kernel
-def encode_business_reject(session: int, note: int, out: int) -> int:
+def encode_business_reject(session: FixSession, note: Note, out: int) -> int:
     """j: a message type that is not taken here."""
-    seq = load_i64(note + notes.CLIENT_SEQ) & (1 << words.SEQ_BITS) - 1
+    seq = note.client_seq & (1 << words.SEQ_BITS) - 1
     at = put_number(put_45(put_j(out)), seq)
     number = refusals.CORE_REASONS + Refusal.UNSUPPORTED_MESSAGE
     at = put_reason(put_field_end(at), session, number)
@@ -456,10 +461,10 @@ def encode_business_reject(session: int, note: int, out: int) -> int:
 
 
 @kernel
-def encode_mass_report(session: int, note: int, number: int, count: int, out: int) -> int:
+def encode_mass_report(session: SessionBlock, note: Note, number: int, count: int, out: int) -> int:
     """r: the answer to q, behind its orders' reports; ``number``: why it was rejected, or 0."""
     at = put_token(put_11_first(put_r(out)), note)
-    at = put_number(put_37(at), load_i64(session + block.CAUSE_SEQ))
+    at = put_number(put_37(at), session.cause_seq)
     at = put_530(put_field_end(at))
     scope = load_u8(note + notes.OWN)
     at = put_char(at, scope)
@@ -471,39 +476,41 @@ def encode_mass_report(session: int, note: int, number: int, count: int, out: in
         unknown = number == refusals.CORE_REASONS + Refusal.UNKNOWN_SYMBOL
         at = put_number(put_532(at), 1 if unknown else 99)
     at = put_time(at, session)
-    return (put_reason(at, session, number) if number != 0 else at) - out
+    return (put_reason(at, FixSession(session), number) if number != 0 else at) - out
 
 
 put_status = constant(b"150=I\x0139=")
 
 
 @kernel
-def encode_status(session: int, row: int, note: int, total: int, exec_id: int, out: int) -> int:
+def encode_status(
+    session: FixSession, row: OrderRow, note: Note, total: int, exec_id: int, out: int
+) -> int:
     """8 with ExecType I: the answer to H, or one of ``total`` answers to AF.
 
     A row of nothing (0) is an unknown order.  The last of AF's reports is marked by
     :func:`mark_last`.
     """
-    message = load_u8(note + notes.MESSAGE)
+    message = note.message
     if row == 0:
         number = refusals.CORE_REASONS + Refusal.UNKNOWN_ORDER
         return encode_order_reject(session, 0, note, number, exec_id, out)
-    at = put_number(put_8(out), load_i64(row + rows.ORDER_ID) & rows.NUMBER_MASK)
+    at = put_number(put_8(out), row.order_id & rows.NUMBER_MASK)
     at = put_names(at, row, note, False)
-    asked, size = note + notes.TOKEN, load_u8(note + notes.TOKEN_BYTES)
-    own, own_size = row + rows.TOKEN, load_u8(row + rows.TOKEN_BYTES)
+    asked, size = note + notes.TOKEN, note.token_bytes
+    own, own_size = row + rows.TOKEN, row.token_bytes
     if message != decode.MASS_STATUS and not same_text(asked, size, own, own_size):
         at = put_token(put_41(at), note)  # it has another name by now
     at = put_number(put_17(at), exec_id)
     if message == decode.MASS_STATUS:
         # One event has all of these reports: each is numbered behind it.
-        place = total - load_i64(session + words.STATUS_LEFT)
+        place = total - session.status_left
         at = put_number(put_char(at, HYPHEN), place)
     at = put_field_end(at)
-    leaves, cum = load_i64(row + rows.LEAVES), load_i64(row + rows.CUM)
+    leaves, cum = row.leaves, row.cum
     qty = leaves + cum
-    if load_u8(row + rows.STATE) == rows.DONE:
-        qty, leaves = load_i64(row + rows.QTY), 0
+    if row.state == rows.DONE:
+        qty, leaves = row.qty, 0
     at = put_field_end(put_char(put_status(at), status_of(row)))
     decimals = row_decimals(session, row)
     at = put_order(at, row, decimals, qty)
@@ -518,7 +525,9 @@ put_no_status = constant(b"150=I\x0139=8\x0155=[N/A]\x0154=7")
 
 
 @kernel
-def encode_mass_status(session: int, row: int, note: int, exec_id: int, out: int) -> int:
+def encode_mass_status(
+    session: FixSession, row: OrderRow, note: Note, exec_id: int, out: int
+) -> int:
     """One of the STATUS_TOTAL answers to AF, STATUS_LEFT more behind it; without an open order
     (``row`` 0) the only one says so."""
     if row == 0:
@@ -526,9 +535,9 @@ def encode_mass_status(session: int, row: int, note: int, exec_id: int, out: int
         at = put_time(put_zeros(put_no_status(at)), session)
         at = put_token(put_584(at), note)
         return put_no_orders(mark_last(out, put_zero_reports(at - 1) - out) + out) - out
-    total = load_i64(session + words.STATUS_TOTAL)
+    total = session.status_total
     size = encode_status(session, row, note, total, exec_id, out)
-    return size if load_i64(session + words.STATUS_LEFT) > 0 else mark_last(out, size)
+    return size if session.status_left > 0 else mark_last(out, size)
 
 
 @kernel

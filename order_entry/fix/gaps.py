@@ -5,9 +5,8 @@ often; at last the session ends."""
 
 import openoutcry.order_entry.fix.send as send
 import openoutcry.order_entry.fix.words as words
-import openoutcry.order_entry.session as block
+from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, store_i64
 
 SECOND_NS = 1_000_000_000
 FIRST_NS, LIMIT_NS = 5 * SECOND_NS, 60 * SECOND_NS
@@ -18,42 +17,37 @@ NOTHING, ASKED, ENDED = range(3)
 
 
 @kernel
-def is_open(session: int) -> bool:
+def is_open(session: FixSession) -> bool:
     """Something was asked for and has not come."""
-    return load_i64(session + words.STATE) == words.ACTIVE and (
-        load_i64(session + words.RESEND_TO) >= load_i64(session + block.IN_SEQ)
-    )
+    return session.fix_state == words.ACTIVE and (session.resend_to >= session.in_seq)
 
 
 @kernel
-def due_ns(session: int) -> int:
+def due_ns(session: FixSession) -> int:
     """When the timer has something to do about an open gap."""
-    is_known = load_i64(session + words.GAP_SEQ) == load_i64(session + block.IN_SEQ)
-    return load_i64(session + words.GAP_DUE_NS) if is_known else 0
+    is_known = session.gap_seq == session.in_seq
+    return session.gap_due_ns if is_known else 0
 
 
 @kernel
-def on_timer(session: int, now_ns: int, out: int) -> int:
+def on_timer(session: FixSession, now_ns: int, out: int) -> int:
     """Ask again, or say that it is enough.
 
     Time counts from the last of it that came; what waits for the session's rate is not missing.
     """
     if not is_open(session):
         return NOTHING
-    expected = load_i64(session + block.IN_SEQ)
-    if (
-        load_i64(session + words.GAP_SEQ) != expected
-        or load_i64(session + block.WAITING_SINCE) != 0
-    ):
-        store_i64(session + words.GAP_SEQ, expected)
-        store_i64(session + words.GAP_SINCE_NS, now_ns)
-        store_i64(session + words.GAP_DUE_NS, now_ns + FIRST_NS)
+    expected = session.in_seq
+    if session.gap_seq != expected or session.waiting_since != 0:
+        session.gap_seq = expected
+        session.gap_since_ns = now_ns
+        session.gap_due_ns = now_ns + FIRST_NS
         return NOTHING
-    if now_ns < load_i64(session + words.GAP_DUE_NS):
+    if now_ns < session.gap_due_ns:
         return NOTHING
-    waited = now_ns - load_i64(session + words.GAP_SINCE_NS)
+    waited = now_ns - session.gap_since_ns
     if waited >= LIMIT_NS:
         return ENDED
     send.send_resend_request(session, expected, now_ns, out)
-    store_i64(session + words.GAP_DUE_NS, now_ns + min(waited + FIRST_NS, LIMIT_NS - waited))
+    session.gap_due_ns = now_ns + min(waited + FIRST_NS, LIMIT_NS - waited)
     return ASKED

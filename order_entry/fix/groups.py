@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from openoutcry.order_entry.fix.text import EQUALS, SOH, find_byte, put_number, read_number
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, store_i64, store_u8
+from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.memory import load_i64, load_u8, store_u8
 
 # Of SessionRejectReason (373).
 REQUIRED_MISSING, OUT_OF_RANGE, BAD_FORMAT, TWICE, GROUP_ORDER, GROUP_COUNT = 1, 5, 6, 13, 15, 16
@@ -43,17 +44,37 @@ ELSEWHERE = {372, 385, 336, 625}
 """Fields of groups that other messages have without a group."""
 
 _ROW, _FRAME = 24, 48
-COUNTER, FIRST, MEMBERS = 0, 8, 16
-"""A row of the table: tag of the count, place of its first field among all, how many it has."""
+
+
+class GroupRow(Layout, size_bytes=24):
+    """A row of the table of groups."""
+
+    counter: int = i64("tag of the count")
+    first: int = i64("place of its first field among all")
+    members: int = i64("fields that it has")
+
+
+FIRST = GroupRow.offset("first")
+
 WORDS_PER_MEMBER = 8
 DEPTH = 3
 """Groups in each other at most."""
 ROWS_AT = 0
 MEMBERS_AT = ROWS_AT + _ROW * len(GROUPS)
 STACK_AT = MEMBERS_AT + WORDS_PER_MEMBER * sum(map(len, GROUPS.values()))
-FRAME_ROW, EXPECTED, SEEN, RANK, USED, TAG_AT = range(0, _FRAME, 8)
-"""A group that is open: its row, entries as its count says, entries so far, place of the last field
-in its entry, a bit for each field that the entry has, and where the text of the count stands."""
+
+
+class GroupFrame(Layout, size_bytes=48):
+    """A group that is open."""
+
+    row: int = i64("its row")
+    expected: int = i64("entries, as its count says")
+    seen: int = i64("entries so far")
+    rank: int = i64("place of the last field in its entry")
+    used: int = i64("a bit for each field that the entry has")
+    tag_at: int = i64("where the text of the count is")
+
+
 TABLE_BYTES = STACK_AT + _FRAME * DEPTH
 _GROUPS = len(GROUPS)
 assert max(map(len, GROUPS.values())) < 63
@@ -76,17 +97,17 @@ def table() -> npt.NDArray[np.int64]:
 def row_of(groups: int, counter: int) -> int:
     """Address of the row of a group; 0: the tag counts none."""
     for row in range(_GROUPS):
-        at = groups + ROWS_AT + _ROW * row
-        if load_i64(at + COUNTER) == counter:
+        at = GroupRow(groups + ROWS_AT + _ROW * row)
+        if at.counter == counter:
             return at
     return 0
 
 
 @kernel
-def rank_of(groups: int, row: int, tag: int) -> int:
+def rank_of(groups: int, row: GroupRow, tag: int) -> int:
     """The field's place in an entry of the group, -1: it is none of its fields."""
-    begin = groups + MEMBERS_AT + WORDS_PER_MEMBER * load_i64(row + FIRST)
-    for place in range(load_i64(row + MEMBERS)):
+    begin = groups + MEMBERS_AT + WORDS_PER_MEMBER * row.first
+    for place in range(row.members):
         if load_i64(begin + WORDS_PER_MEMBER * place) == tag:
             return place
     return -1
@@ -96,9 +117,9 @@ def rank_of(groups: int, row: int, tag: int) -> int:
 def counter_of(groups: int, tag: int) -> int:
     """The count of the group that has the field."""
     for row in range(_GROUPS):
-        at = groups + ROWS_AT + _ROW * row
+        at = GroupRow(groups + ROWS_AT + _ROW * row)
         if rank_of(groups, at, tag) >= 0:
-            return load_i64(at + COUNTER)
+            return at.counter
     return 0
 
 
@@ -117,29 +138,29 @@ def fault(reason: int, at: int) -> int:
 
 
 @kernel
-def enter(frame: int, rank: int, at: int) -> int:
+def enter(frame: GroupFrame, rank: int, at: int) -> int:
     """A field of the open group; a fault, or 0."""
     if rank == 0:
-        store_i64(frame + SEEN, load_i64(frame + SEEN) + 1)
-        if load_i64(frame + SEEN) > load_i64(frame + EXPECTED):
-            return fault(GROUP_COUNT, load_i64(frame + TAG_AT))
-        store_i64(frame + USED, 0)
-    elif load_i64(frame + SEEN) == 0:
+        frame.seen += 1
+        if frame.seen > frame.expected:
+            return fault(GROUP_COUNT, frame.tag_at)
+        frame.used = 0
+    elif frame.seen == 0:
         return fault(GROUP_ORDER, at)
-    elif load_i64(frame + USED) >> rank & 1:
+    elif frame.used >> rank & 1:
         return fault(TWICE, at)
-    elif rank < load_i64(frame + RANK):
+    elif rank < frame.rank:
         return fault(GROUP_ORDER, at)
-    store_i64(frame + RANK, rank)
-    store_i64(frame + USED, load_i64(frame + USED) | 1 << rank)
+    frame.rank = rank
+    frame.used |= 1 << rank
     return 0
 
 
 @kernel
-def close(frame: int) -> int:
+def close(frame: GroupFrame) -> int:
     """The open group ends; a fault, or 0."""
-    if load_i64(frame + SEEN) != load_i64(frame + EXPECTED):
-        return fault(GROUP_COUNT, load_i64(frame + TAG_AT))
+    if frame.seen != frame.expected:
+        return fault(GROUP_COUNT, frame.tag_at)
     return 0
 
 
@@ -161,8 +182,8 @@ def check(groups: int, message: int, size: int, data_length: int, scratch: int) 
         if tag < 1024 and load_u8(data_length + tag) & 8 != 0:
             data_size = read_number(message + value, end - value)
         while depth > 0 and not inside:
-            frame = stack + _FRAME * (depth - 1)
-            rank = rank_of(groups, load_i64(frame + FRAME_ROW), tag)
+            frame = GroupFrame(stack + _FRAME * (depth - 1))
+            rank = rank_of(groups, GroupRow(frame.row), tag)
             inside = rank >= 0
             problem = enter(frame, rank, message + at) if inside else close(frame)
             if problem != 0:
@@ -177,17 +198,17 @@ def check(groups: int, message: int, size: int, data_length: int, scratch: int) 
             if expected < 0:
                 return fault(reason_of_number(message + value, end - value), message + at)
             if depth < DEPTH:
-                frame = stack + _FRAME * depth
-                store_i64(frame + FRAME_ROW, row)
-                store_i64(frame + EXPECTED, expected)
-                store_i64(frame + SEEN, 0)
-                store_i64(frame + RANK, -1)
-                store_i64(frame + USED, 0)
-                store_i64(frame + TAG_AT, message + at)
+                frame = GroupFrame(stack + _FRAME * depth)
+                frame.row = row
+                frame.expected = expected
+                frame.seen = 0
+                frame.rank = -1
+                frame.used = 0
+                frame.tag_at = message + at
                 depth += 1
         at = end + 1
     while depth > 0:
-        problem = close(stack + _FRAME * (depth - 1))
+        problem = close(GroupFrame(stack + _FRAME * (depth - 1)))
         if problem != 0:
             return problem
         depth -= 1

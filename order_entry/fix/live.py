@@ -10,16 +10,16 @@ import openoutcry.order_entry.fix.resolve as fix_resolve
 import openoutcry.order_entry.fix.send as send
 import openoutcry.order_entry.fix.session as fix_session
 import openoutcry.order_entry.fix.words as words
-import openoutcry.order_entry.notes as notes
-import openoutcry.order_entry.session as block
 import openoutcry.order_entry.stream as stream
 from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.fix import encode as fix_encode
 from openoutcry.order_entry.fix.numbers import save
 from openoutcry.order_entry.fix.scan import frame
+from openoutcry.order_entry.fix.words import FixSession
+from openoutcry.order_entry.notes import Note
+from openoutcry.order_entry.rows import OrderRow
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, load_u8, store_i64
-from openoutcry.wire.records import ORDER
+from openoutcry.wire.record_blocks import OrderRecord
 
 __all__ = [
     "begin",
@@ -37,54 +37,52 @@ __all__ = [
 encode = fix_encode.encode
 IGNORE, APPLICATION, REJECT = int(Kind.IGNORE), int(Kind.APPLICATION), int(Kind.REJECT)
 LOGIN, LOGOUT, DISCONNECT = int(Kind.LOGIN), int(Kind.LOGOUT), int(Kind.DISCONNECT)
-RX_TS = ORDER.offsets["rx_ts_ns"]
-SYMBOL = ORDER.offsets["symbol"]
 
 
 @kernel
-def begin(session: int, now_ns: int) -> int:
+def begin(session: FixSession, now_ns: int) -> int:
     """A connection came, whose Logon has been looked at and stands in its input."""
     fix_session.disconnected(session)
     fix_session.connected(session, now_ns)
-    store_i64(session + words.OUT_FROM, 0)
-    store_i64(session + words.OUT_END, 0)
+    session.out_from = 0
+    session.out_end = 0
     return 0
 
 
 @kernel
-def lost(session: int, now_ns: int) -> int:
+def lost(session: FixSession, now_ns: int) -> int:
     """The connection is gone."""
     fix_session.disconnected(session)
-    store_i64(session + words.OUT_FROM, 0)
-    store_i64(session + words.OUT_END, 0)
+    session.out_from = 0
+    session.out_end = 0
     return 0
 
 
 @kernel
-def out_room(session: int) -> int:
-    return load_i64(session + words.OUT_CAPACITY) - load_i64(session + words.OUT_END)
+def out_room(session: FixSession) -> int:
+    return session.out_capacity - session.out_end
 
 
 @kernel
-def out_end(session: int) -> int:
-    return load_i64(session + words.OUT) + load_i64(session + words.OUT_END)
+def out_end(session: FixSession) -> int:
+    return session.out + session.out_end
 
 
 @kernel
-def wrote(session: int) -> None:
+def wrote(session: FixSession) -> None:
     """What the last call wrote is to be sent."""
-    end = load_i64(session + words.OUT_END) + load_i64(session + words.OUT_BYTES)
-    store_i64(session + words.OUT_END, end)
+    end = session.out_end + session.out_bytes
+    session.out_end = end
 
 
 @kernel
-def decode(message: int, size: int, session: int, order: int, note: int) -> int:
+def decode(message: int, size: int, session: FixSession, order: OrderRecord, note: Note) -> int:
     """Take a framed message: what it is to the stage.  APPLICATION: ``order`` and ``note`` say
     what it asks for; IGNORE: the session layer dealt with it; LOGIN, LOGOUT, DISCONNECT.
 
     ``order`` has the time of now, ``rx_ts_ns``; there are OUT_MIN_ROOM bytes at OUT.
     """
-    now_ns = load_i64(order + RX_TS) - load_i64(session + words.CLOCK_OFFSET_NS)
+    now_ns = order.rx_ts_ns - session.clock_offset_ns
     out = out_end(session)
     result = fix_session.on_message(session, message, size, now_ns, out, out_room(session))
     if result == fix_session.APPLICATION:
@@ -93,15 +91,15 @@ def decode(message: int, size: int, session: int, order: int, note: int) -> int:
             fix_session.reject(session, now_ns, out)
             result = IGNORE
         else:
-            resets = load_i64(session + words.RESETS) << words.SEQ_BITS
-            number = resets | load_i64(note + notes.CLIENT_SEQ)
-            store_i64(note + notes.CLIENT_SEQ, number)
-            store_i64(session + words.DECODED_IN, number)
+            resets = session.resets << words.SEQ_BITS
+            number = resets | note.client_seq
+            note.client_seq = number
+            session.decoded_in = number
     return decoded(session, result)
 
 
 @kernel
-def decoded(session: int, result: int) -> int:
+def decoded(session: FixSession, result: int) -> int:
     """What a message that was taken is to the stage; what answers it is to be sent."""
     kind = IGNORE
     if result == APPLICATION:
@@ -120,27 +118,27 @@ def decoded(session: int, result: int) -> int:
 
 
 @kernel
-def queued(session: int, now_ns: int) -> int:
+def queued(session: FixSession, now_ns: int) -> int:
     """Address of a kept message whose turn it is, QUEUED_BYTES long; 0 if there is none."""
     return fix_session.take_queued(session)
 
 
 @kernel
-def more(session: int, now_ns: int) -> int:
+def more(session: FixSession, now_ns: int) -> int:
     """Everything at OUT is sent: put there what comes next, old messages first; its bytes."""
-    store_i64(session + words.OUT_FROM, 0)
-    store_i64(session + words.OUT_END, 0)
-    out, room = load_i64(session + words.OUT), load_i64(session + words.OUT_CAPACITY)
+    session.out_from = 0
+    session.out_end = 0
+    out, room = session.out, session.out_capacity
     send.send_more(session, now_ns, out, room)
     wrote(session)
-    sent = stream.entry_end(load_i64(session + block.STREAM), load_i64(session + words.SENT_ENTRY))
-    store_i64(session + block.SENT_BYTES, sent)
+    sent = stream.entry_end(session.stream, session.sent_entry)
+    session.sent_bytes = sent
     save(session)
-    return load_i64(session + words.OUT_END)
+    return session.out_end
 
 
 @kernel
-def timer(session: int, now_ns: int) -> int:
+def timer(session: FixSession, now_ns: int) -> int:
     """Heartbeats, test requests and what is missing, if what came before them is sent; DISCONNECT
     if it is time, also of a peer that takes nothing of what he is sent: behind what is at OUT."""
     if out_room(session) < words.OUT_MIN_ROOM:
@@ -155,9 +153,9 @@ def timer(session: int, now_ns: int) -> int:
 
 
 @kernel
-def farewell(session: int, now_ns: int) -> int:
+def farewell(session: FixSession, now_ns: int) -> int:
     """The venue closes: a Logout, and nothing behind it."""
-    if load_i64(session + words.STATE) >= words.ACTIVE and out_room(session) >= words.OUT_MIN_ROOM:
+    if session.fix_state >= words.ACTIVE and out_room(session) >= words.OUT_MIN_ROOM:
         fix_session.end_session(session, now_ns, out_end(session))
         wrote(session)
         save(session)
@@ -166,16 +164,16 @@ def farewell(session: int, now_ns: int) -> int:
 
 
 @kernel
-def complete(order: int, note: int, row: int, session: int) -> int:
+def complete(order: OrderRecord, note: Note, row: OrderRow, session: int) -> int:
     """Finish F and G, whose order's row is found (0: there is none)."""
-    if load_u8(note + notes.REFUSED) == 0:
+    if note.refused == 0:
         fix_resolve.resolve(order, note, row)
     return APPLICATION
 
 
 @kernel
-def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
+def refuse(note: Note, order: OrderRecord, session: FixSession, out: int, room: int) -> int:
     """The answer to a refused message; NAMED of the session is the row of the order it names."""
-    store_i64(session + words.REFUSED_SYMBOL, load_i64(order + SYMBOL))
-    row = load_i64(session + block.NAMED)
+    session.refused_symbol = order.symbol
+    row = OrderRow(session.named)
     return fix_encode.refuse(note, row, session, out, room)

@@ -20,8 +20,12 @@ from openoutcry.order_entry.fix.live import (
     timer,
 )
 from openoutcry.order_entry.fix.text import SOH, constant, find_byte, put_bytes, read_number
+from openoutcry.order_entry.fix.words import FixSession
+from openoutcry.order_entry.notes import Note
+from openoutcry.order_entry.rows import OrderRow
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_u8, store_u8
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 __all__ = [
     "begin",
@@ -47,7 +51,9 @@ put_103, put_102 = constant(b"103=0\x01"), constant(b"102=2\x01")
 
 
 @kernel
-def encode(event: int, row: int, session: int, note: int, out: int, room: int) -> int:
+def encode(
+    event: EventRecord, row: OrderRow, session: FixSession, note: Note, out: int, room: int
+) -> int:
     """As :func:`encode.encode`, in 4.2."""
     body = out + SCRATCH
     size = fix_encode.encode(event, row, session, note, body, room - SCRATCH)
@@ -55,7 +61,7 @@ def encode(event: int, row: int, session: int, note: int, out: int, room: int) -
 
 
 @kernel
-def refuse(note: int, order: int, session: int, out: int, room: int) -> int:
+def refuse(note: Note, order: OrderRecord, session: FixSession, out: int, room: int) -> int:
     """As :func:`live.refuse`, in 4.2."""
     body = out + SCRATCH
     return translate(body, live.refuse(note, order, session, body, room - SCRATCH), out)

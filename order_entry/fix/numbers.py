@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 import openoutcry.order_entry.fix.words as words
 import openoutcry.order_entry.session as block
+from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.stream import StreamError, map_file
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, store_i64, store_release
@@ -35,18 +36,18 @@ SEQ_MASK = (1 << words.SEQ_BITS) - 1
 
 
 @kernel
-def save(session: int) -> None:
+def save(session: FixSession) -> None:
     """What is counted, as it is now: before anything is sent that follows from it."""
-    file = load_i64(session + words.NUMBERS_FILE)
+    file = session.numbers_file
     if file == 0:
         return
     other = load_i64(file + ACTIVE) ^ 1
     slot = file + SLOTS + SLOT_BYTES * other
-    store_i64(slot + 8 * RESETS, load_i64(session + words.RESETS))
-    store_i64(slot + 8 * IN_SEQ, load_i64(session + block.IN_SEQ))
-    store_i64(slot + 8 * OUT_SEQ, load_i64(session + block.OUT_SEQ))
-    store_i64(slot + 8 * SENT_ENTRY, load_i64(session + words.SENT_ENTRY))
-    store_i64(slot + 8 * DECODED_IN, load_i64(session + words.DECODED_IN))
+    store_i64(slot + 8 * RESETS, session.resets)
+    store_i64(slot + 8 * IN_SEQ, session.in_seq)
+    store_i64(slot + 8 * OUT_SEQ, session.out_seq)
+    store_i64(slot + 8 * SENT_ENTRY, session.sent_entry)
+    store_i64(slot + 8 * DECODED_IN, session.decoded_in)
     store_release(file + ACTIVE, other)
 
 

@@ -5,9 +5,12 @@ import openoutcry.order_entry.fix.decode as decode
 import openoutcry.order_entry.notes as notes
 import openoutcry.order_entry.rows as rows
 from openoutcry.order_entry.fix.refusals import Refusal
+from openoutcry.order_entry.notes import Note
+from openoutcry.order_entry.rows import OrderRow
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_MASK
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_i64, load_u8, store_i64, store_u8
+from openoutcry.wire.memory import load_u8, store_u8
+from openoutcry.wire.record_blocks import OrderRecord
 
 UNKNOWN_ORDER, TOO_LATE, MISMATCH, PENDING = (
     int(Refusal.UNKNOWN_ORDER), int(Refusal.TOO_LATE), int(Refusal.MISMATCH), int(Refusal.PENDING)
@@ -17,7 +20,7 @@ TIF_BITS = 15
 
 
 @kernel
-def resolve(order: int, note: int, row: int) -> int:
+def resolve(order: OrderRecord, note: Note, row: OrderRow) -> int:
     """Complete a cancel or replace from the row of its order (0: there is none); returns the
     refusal, which is also noted and leaves the record without a kind, or 0.
 
@@ -26,52 +29,50 @@ def resolve(order: int, note: int, row: int) -> int:
     refusal = 0
     if row == 0 or not rows.is_live(row):
         refusal = UNKNOWN_ORDER if row == 0 else TOO_LATE
-    elif load_i64(row + rows.SYMBOL) != load_i64(order + decode.SYMBOL) or (
-        load_u8(row + rows.SIDE) != load_u8(order + decode.SIDE)
-    ):
+    elif row.symbol != order.symbol or (row.side != order.side):
         refusal = MISMATCH
     else:
-        store_i64(order + decode.ORDER_ID, load_i64(row + rows.ORDER_ID))
-        if load_u8(order + decode.KIND) == decode.REPLACE:
+        order.order_id = row.order_id
+        if order.kind == decode.REPLACE:
             refusal = resolve_replace(order, note, row)
     if refusal != 0:
         decode.refuse_note(note, refusal)
-        store_u8(order + decode.KIND, 0)
+        order.kind = 0
     return refusal
 
 
 @kernel
-def resolve_replace(order: int, note: int, row: int) -> int:
+def resolve_replace(order: OrderRecord, note: int, row: OrderRow) -> int:
     """Price, quantity and an iceberg's display change; a type, a trigger, an offset or a time in
     force does not (one that is not named stays).
 
     The quantity is the whole one: the core takes off what is executed until it comes there.
     """
-    if load_u8(row + rows.STATE) == rows.SENT and load_i64(row + rows.CHAIN) != 0:
+    if row.state == rows.SENT and row.chain != 0:
         return PENDING
-    if load_u8(row + rows.ORDER_TYPE) != load_u8(order + decode.ORDER_TYPE):
+    if row.order_type != order.order_type:
         return MISMATCH
-    order_type = load_u8(order + decode.ORDER_TYPE)
-    tif, own = load_u8(row + rows.TIME_IN_FORCE) & TIF_BITS, notes.OWN + decode.TIF_CHAR
+    order_type = order.order_type
+    tif, own = row.time_in_force & TIF_BITS, notes.OWN + decode.TIF_CHAR
     if load_u8(note + own) == 0:
         store_u8(note + own, load_u8(row + rows.OWN + decode.TIF_CHAR))
         if tif == decode.GTD:
-            store_i64(order + decode.AUX, load_i64(row + rows.AUX))
-    elif load_u8(order + decode.TIF) & TIF_BITS != tif:
+            order.aux = row.aux
+    elif order.time_in_force & TIF_BITS != tif:
         return MISMATCH
-    if order_type != decode.ICEBERG and load_i64(order + decode.AUX) != load_i64(row + rows.AUX):
+    if order_type != decode.ICEBERG and order.aux != row.aux:
         return MISMATCH
-    qty = load_i64(order + decode.QTY) - load_i64(row + rows.CUM)
+    qty = order.qty_lots - row.cum
     if qty <= 0:
         return TOO_LATE
-    store_i64(order + decode.QTY, qty)
-    known, halves = load_i64(row + rows.LEAVES), 0
-    display = load_i64(order + decode.AUX)
+    order.qty_lots = qty
+    known, halves = row.leaves, 0
+    display = order.aux
     if order_type == decode.ICEBERG and display != 0:
         if known >= 1 << 32 or display >= 1 << 31:
             return decode.BAD_QTY
         known, halves = display << 32 | known, AUX_HALVES
-    store_i64(order + decode.AUX, known)
-    mode = load_u8(order + decode.TIF) & MODE_BITS
-    store_u8(order + decode.TIF, mode | OPEN_KNOWN | halves)
+    order.aux = known
+    mode = order.time_in_force & MODE_BITS
+    order.time_in_force = mode | OPEN_KNOWN | halves
     return 0

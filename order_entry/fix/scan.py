@@ -20,6 +20,7 @@ from openoutcry.order_entry.fix.text import (
     put_number,
     read_number,
 )
+from openoutcry.order_entry.fix.words import FixFields
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     count_trailing_zeros,
@@ -202,18 +203,18 @@ def long_tag(at: int, size: int) -> int:
 
 
 @kernel
-def note_error(fields: int, reason: int, tag: int, size: int) -> None:
+def note_error(fields: FixFields, reason: int, tag: int, size: int) -> None:
     """The first error of a message stands; ``tag``, ``size``: text of the tag it is about."""
-    if load_i64(fields + words.ERROR) == 0:
-        store_i64(fields + words.ERROR, 1 + reason)
-        store_i64(fields + words.REF_TAG, tag)
-        store_i64(fields + words.REF_SIZE, size)
+    if fields.error == 0:
+        fields.error = 1 + reason
+        fields.ref_tag = tag
+        fields.ref_size = size
 
 
 @kernel_outlined
-def note_error_of(fields: int, reason: int, tag: int) -> None:
+def note_error_of(fields: FixFields, reason: int, tag: int) -> None:
     """The same of a tag that the message does not have."""
-    if load_i64(fields + words.ERROR) == 0:
+    if fields.error == 0:
         at = fields + words.TAG_TEXT
         note_error(fields, reason, at, put_number(at, tag) - at)
 
@@ -236,7 +237,7 @@ def length_of(data_tag: int) -> int:
 
 
 @kernel_outlined
-def check_data(fields: int, tag: int, kind: int, length_tag: int) -> bool:
+def check_data(fields: FixFields, tag: int, kind: int, length_tag: int) -> bool:
     """Whether the field is the data whose length was said just before it; an error is noted where
     one of both is missing."""
     if length_tag != 0:
@@ -249,7 +250,7 @@ def check_data(fields: int, tag: int, kind: int, length_tag: int) -> bool:
 
 
 @kernel_outlined
-def check_groups(fields: int, message: int, size: int) -> None:
+def check_groups(fields: FixFields, message: int, size: int) -> None:
     """Note the first fault of the repeating groups."""
     classes, scratch = fields + words.CLASSES, fields + words.TAG_TEXT
     problem = groups.check(fields + words.GROUPS, message, size, classes, scratch)
@@ -259,9 +260,9 @@ def check_groups(fields: int, message: int, size: int) -> None:
 
 
 @kernel_outlined
-def new_generation(fields: int) -> int:
+def new_generation(fields: FixFields) -> int:
     """Forget the fields of the message before; every 2**30 messages for good."""
-    generation = load_i64(fields + words.GENERATION) + 1
+    generation = fields.generation + 1
     if generation >= 1 << 30:
         for tag in range(words.TAGS):
             store_i64(fields + words.ENTRIES + 8 * tag, 0)
@@ -270,21 +271,21 @@ def new_generation(fields: int) -> int:
 
 
 @kernel
-def parse(fields: int, message: int, size: int) -> int:
+def parse(fields: FixFields, message: int, size: int) -> int:
     """Find the fields of a whole message; returns STATUS.
 
     A tag that is no number or a field without ``=`` makes it garbled; what a Reject can name (an
     undefined tag, no value, a field twice, a header field behind the body's) is its ERROR.
     """
-    generation = load_i64(fields + words.GENERATION) + 1
+    generation = fields.generation + 1
     if generation >= 1 << 30:
         generation = new_generation(fields)
-    store_i64(fields + words.GENERATION, generation)
-    store_i64(fields + words.MESSAGE, message)
-    store_i64(fields + words.SIZE, size)
-    store_i64(fields + words.ERROR, 0)
-    store_i64(fields + words.STATUS, GARBLED)
-    store_i64(fields + words.MSG_TYPE, 0)
+    fields.generation = generation
+    fields.message = message
+    fields.size = size
+    fields.error = 0
+    fields.status = GARBLED
+    fields.msg_type = 0
     window, ends = 0, bytes_that_are(message, SOH)
     if is_garbled(message, size, ends):
         return GARBLED
@@ -359,38 +360,35 @@ def parse(fields: int, message: int, size: int) -> int:
     type_size = msg_type & 0xFFFF
     if type_size < 1 or type_size > 3:
         type_size = 3
-    store_i64(
-        fields + words.MSG_TYPE,
-        load_word(message + (msg_type >> 16 & 0xFFFF)) & ((1 << (8 * type_size)) - 1),
-    )
-    if has_groups and load_i64(fields + words.ERROR) == 0:
+    fields.msg_type = load_word(message + (msg_type >> 16 & 0xFFFF)) & ((1 << (8 * type_size)) - 1)
+    if has_groups and fields.error == 0:
         check_groups(fields, message, size)
-    store_i64(fields + words.STATUS, WHOLE)
+    fields.status = WHOLE
     return WHOLE
 
 
 @kernel
-def field(fields: int, tag: int) -> int:
+def field(fields: FixFields, tag: int) -> int:
     """Where the value of a tag is: offset << 16 | length; 0 if the message has none."""
     entry = load_i64(fields + words.ENTRIES + 8 * tag)
-    return entry & 0xFFFFFFFF if entry >> 32 == load_i64(fields + words.GENERATION) else 0
+    return entry & 0xFFFFFFFF if entry >> 32 == fields.generation else 0
 
 
 @kernel
-def value_of(fields: int, entry: int) -> int:
+def value_of(fields: FixFields, entry: int) -> int:
     """Address of the value that :func:`field` found."""
-    return load_i64(fields + words.MESSAGE) + (entry >> 16)
+    return fields.message + (entry >> 16)
 
 
 @kernel
-def number_of(fields: int, tag: int) -> int:
+def number_of(fields: FixFields, tag: int) -> int:
     """The unsigned number of a tag; less than 0 if there is none."""
     entry = field(fields, tag)
     return read_number(value_of(fields, entry), entry & 0xFFFF)
 
 
 @kernel
-def char_of(fields: int, tag: int) -> int:
+def char_of(fields: FixFields, tag: int) -> int:
     """The one character of a tag; 0 if it is absent, 255 if it is longer."""
     entry = field(fields, tag)
     if entry == 0:

@@ -21,6 +21,9 @@ from openoutcry.order_entry.fix.text import (
     put_number,
     put_timestamp,
 )
+from openoutcry.order_entry.fix.words import FixFields, FixSession
+from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     load_i64,
@@ -43,19 +46,21 @@ def put_field_end(at: int) -> int:
 
 
 @kernel
-def write(session: int, body: int, size: int, seq: int, orig_ns: int, now_ns: int, out: int) -> int:
+def write(
+    session: FixSession, body: int, size: int, seq: int, orig_ns: int, now_ns: int, out: int
+) -> int:
     """Write the message ``seq`` with this body to ``out``; returns its bytes.
 
     ``orig_ns``: when it was sent for the first time (it goes as a possible duplicate), else 0.
     ``now_ns`` is UTC here, as ``orig_ns``.
     """
     type_size = find_byte(body, min(size, 16), SOH) + 1
-    head, tail = load_i64(session + words.HEAD_SIZE), load_i64(session + words.TAIL_SIZE)
+    head, tail = session.head_size, session.tail_size
     length = size + digits_of(seq) + 4 + head + TIMESTAMP_BYTES + tail
     if orig_ns > 0:
         length += 5 + 4 + TIMESTAMP_BYTES + 1
     at = put_begin(out)
-    at = put_bytes(at, session + words.BEGIN, load_i64(session + words.BEGIN_SIZE))
+    at = put_bytes(at, session + words.BEGIN, session.begin_size)
     at = put_number(put_size(at), length)
     at = put_field_end(at)
     at = put_bytes(at, body, type_size)
@@ -78,59 +83,59 @@ def write(session: int, body: int, size: int, seq: int, orig_ns: int, now_ns: in
 
 
 @kernel
-def number_at(session: int, seq: int) -> int:
+def number_at(session: FixSession, seq: int) -> int:
     """Address of what is kept of a sent MsgSeqNum."""
-    mask = load_i64(session + words.NUMBERS_MASK)
-    return load_i64(session + words.NUMBERS) + words.NUMBER_BYTES * (seq & mask)
+    mask = session.numbers_mask
+    return session.numbers + words.NUMBER_BYTES * (seq & mask)
 
 
 @kernel
-def take_number(session: int, entry: int, wall_ns: int) -> int:
+def take_number(session: SessionBlock, entry: int, wall_ns: int) -> int:
     """The next MsgSeqNum, taken for good before a byte of the message goes out."""
-    seq = load_i64(session + block.OUT_SEQ)
-    number = number_at(session, seq)
+    seq = session.out_seq
+    number = number_at(FixSession(session), seq)
     store_i64(number, entry)
     store_i64(number + 8, wall_ns)
-    store_i64(session + block.OUT_SEQ, seq + 1)
+    session.out_seq = seq + 1
     return seq
 
 
 @kernel
-def wrote(session: int, size: int, now_ns: int) -> None:
+def wrote(session: FixSession, size: int, now_ns: int) -> None:
     """Note that ``size`` more bytes stand in ``out``."""
-    store_i64(session + words.OUT_BYTES, load_i64(session + words.OUT_BYTES) + size)
-    store_i64(session + block.LAST_OUT_NS, now_ns)
+    session.out_bytes += size
+    session.last_out_ns = now_ns
 
 
 @kernel
-def end_of_out(session: int, out: int) -> int:
-    return out + load_i64(session + words.OUT_BYTES)
+def end_of_out(session: FixSession, out: int) -> int:
+    return out + session.out_bytes
 
 
 @kernel_outlined
-def send_body(session: int, size: int, now_ns: int, out: int) -> int:
+def send_body(session: FixSession, size: int, now_ns: int, out: int) -> int:
     """Send the session message whose body stands in the fields' BODY."""
-    wall_ns = now_ns + load_i64(session + words.CLOCK_OFFSET_NS)
+    wall_ns = now_ns + session.clock_offset_ns
     seq = take_number(session, 0, wall_ns)
-    body = load_i64(session + words.FIELDS) + words.BODY
+    body = session.fields_ + words.BODY
     wrote(session, write(session, body, size, seq, 0, wall_ns, end_of_out(session, out)), now_ns)
     return seq
 
 
 @kernel
-def send_new(session: int, now_ns: int, out: int, room: int) -> int:
+def send_new(session: FixSession, now_ns: int, out: int, room: int) -> int:
     """Number and send what the stream has that was not yet sent; returns how many messages."""
     sent = 0
-    store = load_i64(session + block.STREAM)
-    wall_ns = now_ns + load_i64(session + words.CLOCK_OFFSET_NS)
-    while load_i64(session + words.SENT_ENTRY) < load_i64(store + stream.HEAD):
-        entry = load_i64(session + words.SENT_ENTRY) + 1
+    store = StreamHeader(session.stream)
+    wall_ns = now_ns + session.clock_offset_ns
+    while session.sent_entry < store.head:
+        entry = session.sent_entry + 1
         begin = stream.entry_end(store, entry - 1)
         size = stream.entry_end(store, entry) - begin
-        if load_i64(session + words.OUT_BYTES) + size + OVERHEAD > room:
+        if session.out_bytes + size + OVERHEAD > room:
             break
         seq = take_number(session, entry, wall_ns)
-        store_i64(session + words.SENT_ENTRY, entry)
+        session.sent_entry = entry
         body = stream.data_address(store) + begin
         at = end_of_out(session, out)
         wrote(session, write(session, body, size, seq, 0, wall_ns, at), now_ns)
@@ -139,16 +144,16 @@ def send_new(session: int, now_ns: int, out: int, room: int) -> int:
 
 
 @kernel
-def first_kept(session: int) -> int:
+def first_kept(session: FixSession) -> int:
     """The first MsgSeqNum that can be sent again."""
-    return load_i64(session + block.OUT_SEQ) - load_i64(session + words.NUMBERS_MASK) - 1
+    return session.out_seq - session.numbers_mask - 1
 
 
 @kernel
-def ask_again(session: int, begin: int, end: int) -> None:
+def ask_again(session: FixSession, begin: int, end: int) -> None:
     """The messages from ``begin`` to ``end`` are to be sent again."""
-    store_i64(session + words.RESEND_NEXT, begin)
-    store_i64(session + words.RESEND_END, end)
+    session.resend_next = begin
+    session.resend_end = end
     asked = max(0, end + 1 - max(begin, first_kept(session)))
     store_i64(session + block.ASKED_AGAIN, load_i64(session + block.ASKED_AGAIN) + asked)
 
@@ -159,17 +164,17 @@ put_gap_begin, put_gap_end = constant(b"35=4\x0136="), constant(b"\x01123=Y\x01"
 
 
 @kernel_outlined
-def send_again(session: int, now_ns: int, out: int, room: int) -> int:
+def send_again(session: FixSession, now_ns: int, out: int, room: int) -> int:
     """Go on sending what a ResendRequest asked for; returns how many messages.
 
     Session messages, and numbers so old that nothing is kept of them, are filled as a gap.
     """
     sent = 0
-    seq, last = load_i64(session + words.RESEND_NEXT), load_i64(session + words.RESEND_END)
-    store = load_i64(session + block.STREAM)
+    seq, last = session.resend_next, session.resend_end
+    store = StreamHeader(session.stream)
     kept_from, left = first_kept(session), MAX_GAP_WALK
-    wall_ns = now_ns + load_i64(session + words.CLOCK_OFFSET_NS)
-    gap = load_i64(session + words.FIELDS) + words.BODY
+    wall_ns = now_ns + session.clock_offset_ns
+    gap = session.fields_ + words.BODY
     while seq <= last and left > 0:
         number = number_at(session, seq)
         entry = load_i64(number) if seq >= kept_from else 0
@@ -179,7 +184,7 @@ def send_again(session: int, now_ns: int, out: int, room: int) -> int:
             while next_seq <= last and left > 0 and load_i64(number_at(session, next_seq)) == 0:
                 next_seq += 1
                 left -= 1
-            if load_i64(session + words.OUT_BYTES) + 2 * OVERHEAD > room:
+            if session.out_bytes + 2 * OVERHEAD > room:
                 break
             size = put_gap_end(put_number(put_gap_begin(gap), next_seq)) - gap
             size = write(session, gap, size, seq, wall_ns, wall_ns, at)
@@ -187,37 +192,37 @@ def send_again(session: int, now_ns: int, out: int, room: int) -> int:
             next_seq = seq + 1
             begin = stream.entry_end(store, entry - 1)
             size = stream.entry_end(store, entry) - begin
-            if load_i64(session + words.OUT_BYTES) + size + OVERHEAD > room:
+            if session.out_bytes + size + OVERHEAD > room:
                 break
             body = stream.data_address(store) + begin
             size = write(session, body, size, seq, load_i64(number + 8), wall_ns, at)
         wrote(session, size, now_ns)
         sent += 1
         seq = next_seq
-    store_i64(session + words.RESEND_NEXT, seq if seq <= last else 0)
+    session.resend_next = seq if seq <= last else 0
     return sent
 
 
 @kernel
-def send_more(session: int, now_ns: int, out: int, room: int) -> int:
+def send_more(session: FixSession, now_ns: int, out: int, room: int) -> int:
     """What is to be sent again, then what is new, as much of it as fits; returns how many messages.
 
     Nothing new goes out while a participant waits for old messages: their numbers come first.
     OUT_BYTES says what was written.
     """
-    store_i64(session + words.OUT_BYTES, 0)
+    session.out_bytes = 0
     return send_on(session, now_ns, out, room)
 
 
 @kernel
-def send_on(session: int, now_ns: int, out: int, room: int) -> int:
+def send_on(session: FixSession, now_ns: int, out: int, room: int) -> int:
     """As :func:`send_more`, behind what already stands in ``out``."""
     sent = 0
-    if load_i64(session + words.STATE) < words.ACTIVE:
+    if session.fix_state < words.ACTIVE:
         return 0
-    if load_i64(session + words.RESEND_NEXT) > 0:
+    if session.resend_next > 0:
         sent = send_again(session, now_ns, out, room)
-    if load_i64(session + words.RESEND_NEXT) == 0:
+    if session.resend_next == 0:
         sent += send_new(session, now_ns, out, room)
     return sent
 
@@ -231,30 +236,30 @@ MAX_TEXT = 512
 
 
 @kernel
-def body_of(session: int) -> int:
-    return load_i64(session + words.FIELDS) + words.BODY
+def body_of(session: FixSession) -> int:
+    return session.fields_ + words.BODY
 
 
 @kernel_outlined
-def send_heartbeat(session: int, entry: int, now_ns: int, out: int) -> int:
+def send_heartbeat(session: FixSession, entry: int, now_ns: int, out: int) -> int:
     """``entry``: the TestReqID that it answers, as :func:`scan.field` gives it, or 0."""
     body = body_of(session)
     at = put_heartbeat(body)
     if entry != 0:
         at = put_test_id(at)
-        source = scan.value_of(load_i64(session + words.FIELDS), entry)
+        source = scan.value_of(FixFields(session.fields_), entry)
         at = put_field_end(put_bytes(at, source, min(entry & 0xFFFF, MAX_TEXT)))
     return send_body(session, at - body, now_ns, out)
 
 
 @kernel_outlined
-def send_test_request(session: int, now_ns: int, out: int) -> int:
+def send_test_request(session: FixSession, now_ns: int, out: int) -> int:
     body = body_of(session)
     return send_body(session, put_test_request(body) - body, now_ns, out)
 
 
 @kernel_outlined
-def send_resend_request(session: int, begin: int, now_ns: int, out: int) -> int:
+def send_resend_request(session: FixSession, begin: int, now_ns: int, out: int) -> int:
     body = body_of(session)
     at = put_to_the_end(put_number(put_resend(body), begin))
     return send_body(session, at - body, now_ns, out)
@@ -281,17 +286,17 @@ put_missing, put_did_not_come = (
 
 
 @kernel_outlined
-def send_logout(session: int, why: int, number: int, now_ns: int, out: int) -> int:
+def send_logout(session: SessionBlock, why: int, number: int, now_ns: int, out: int) -> int:
     """``number``: the MsgSeqNum that was too low or is missing, or the one that
     NextExpectedMsgSeqNum passed."""
-    body = body_of(session)
+    body = body_of(FixSession(session))
     at = put_logout(body)
     if why != PLAIN:
         at = put_text(at)
     if why == WRONG_BEGIN:
         at = put_wrong_begin(at)
     elif why == TOO_LOW:
-        at = put_number(put_too_low(at), load_i64(session + block.IN_SEQ))
+        at = put_number(put_too_low(at), session.in_seq)
         at = put_number(put_received(at), number)
     elif why == NO_SEQ:
         at = put_no_seq(at)
@@ -307,7 +312,7 @@ def send_logout(session: int, why: int, number: int, now_ns: int, out: int) -> i
         at = put_did_not_come(put_number(put_missing(at), number))
     if why != PLAIN:
         at = put_field_end(at)
-    return send_body(session, at - body, now_ns, out)
+    return send_body(FixSession(session), at - body, now_ns, out)
 
 
 REJECT_TEXTS = (
@@ -373,7 +378,7 @@ ROUTE = ((128, 115), (129, 116), (115, 128), (116, 129), (145, 144), (144, 145))
 
 
 @kernel_outlined
-def put_route(at: int, fields: int) -> int:
+def put_route(at: int, fields: FixFields) -> int:
     """The routing fields of the current message in the reverse direction."""
     for received, answer in ROUTE:
         entry = scan.field(fields, received)
@@ -402,18 +407,18 @@ def put_msg_type(at: int, msg_type: int) -> int:
 
 
 @kernel_outlined
-def send_reject(session: int, seq: int, now_ns: int, out: int) -> int:
+def send_reject(session: FixSession, seq: int, now_ns: int, out: int) -> int:
     """Reject the message at hand for its ERROR."""
-    fields, body = load_i64(session + words.FIELDS), body_of(session)
-    reason = load_i64(fields + words.ERROR) - 1
+    fields, body = FixFields(session.fields_), body_of(session)
+    reason = fields.error - 1
     at = put_route(put_reject(body), fields)
     at = put_field_end(put_number(put_ref_seq(at), seq))
     at = put_field_end(put_reject_text(put_text(at), reason))
-    ref = load_i64(fields + words.REF_TAG)
+    ref = fields.ref_tag
     if ref != 0:
         at = put_ref_tag(at)
-        at = put_field_end(put_bytes(at, ref, min(load_i64(fields + words.REF_SIZE), 16)))
-    at = put_field_end(put_msg_type(put_ref_type(at), load_i64(fields + words.MSG_TYPE)))
-    if reason <= LAST_REASON_42 or load_i64(session + block.PROTOCOL) != block.FIX42:
+        at = put_field_end(put_bytes(at, ref, min(fields.ref_size, 16)))
+    at = put_field_end(put_msg_type(put_ref_type(at), fields.msg_type))
+    if reason <= LAST_REASON_42 or session.protocol != block.FIX42:
         at = put_field_end(put_number(put_ref_reason(at), reason))
     return send_body(session, at - body, now_ns, out)

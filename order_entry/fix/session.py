@@ -11,7 +11,6 @@ import openoutcry.order_entry.fix.gaps as gaps
 import openoutcry.order_entry.fix.scan as scan
 import openoutcry.order_entry.fix.send as send
 import openoutcry.order_entry.fix.words as words
-import openoutcry.order_entry.session as block
 from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.fix.text import (
     constant,
@@ -20,7 +19,9 @@ from openoutcry.order_entry.fix.text import (
     read_timestamp,
     same_text,
 )
+from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.order_entry.printable import is_printable
+from openoutcry.order_entry.session import SessionBlock
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, load_u8, store_i64
 
@@ -54,145 +55,145 @@ YES, NO = ord("Y"), ord("N")
 
 
 @kernel
-def connected(session: int, now_ns: int) -> None:
+def connected(session: FixSession, now_ns: int) -> None:
     """A connection came: its Logon is awaited."""
-    store_i64(session + words.STATE, words.AWAITED)
-    store_i64(session + words.LOGOUT_NS, now_ns)
+    session.fix_state = words.AWAITED
+    session.logout_ns = now_ns
     for word in (words.TEST_REQUESTS, words.RESEND_TO, words.RESEND_NEXT, words.GAP_SEQ):
         store_i64(session + word, 0)
-    store_i64(session + block.LAST_IN_NS, now_ns)
-    store_i64(session + block.LAST_OUT_NS, now_ns)
-    if load_i64(session + block.IN_SEQ) == 0:
+    session.last_in_ns = now_ns
+    session.last_out_ns = now_ns
+    if session.in_seq == 0:
         forget_numbers(session)
 
 
 @kernel
-def disconnected(session: int) -> None:
-    store_i64(session + words.STATE, words.NONE)
+def disconnected(session: FixSession) -> None:
+    session.fix_state = words.NONE
     empty_queue(session)
 
 
 @kernel
-def empty_queue(session: int) -> None:
+def empty_queue(session: FixSession) -> None:
     for slot in range(words.QUEUE_SLOTS):
-        store_i64(load_i64(session + words.QUEUE) + words.QUEUE_SLOT_BYTES * slot, 0)
+        store_i64(session.queue + words.QUEUE_SLOT_BYTES * slot, 0)
 
 
 @kernel
-def forget_numbers(session: int) -> None:
+def forget_numbers(session: FixSession) -> None:
     """Both sides begin at 1 again."""
-    store_i64(session + block.IN_SEQ, 1)
-    store_i64(session + block.OUT_SEQ, 1)
-    store_i64(session + words.RESETS, load_i64(session + words.RESETS) + 1)
+    session.in_seq = 1
+    session.out_seq = 1
+    session.resets += 1
     for word in (words.RESEND_TO, words.RESEND_NEXT, words.GAP_SEQ):
         store_i64(session + word, 0)
     empty_queue(session)
 
 
 @kernel
-def queue_slot(session: int, seq: int) -> int:
-    return load_i64(session + words.QUEUE) + words.QUEUE_SLOT_BYTES * (seq & words.QUEUE_SLOTS - 1)
+def queue_slot(session: FixSession, seq: int) -> int:
+    return session.queue + words.QUEUE_SLOT_BYTES * (seq & words.QUEUE_SLOTS - 1)
 
 
 @kernel
-def keep(session: int, seq: int, message: int, size: int) -> None:
+def keep(session: SessionBlock, seq: int, message: int, size: int) -> None:
     """Keep a message that came before its turn, if there is room; else it will be asked for again.
 
     ``size`` 0: it was acted upon, only its number is kept.
     """
-    ahead = seq - load_i64(session + block.IN_SEQ)
+    ahead = seq - session.in_seq
     if ahead < words.QUEUE_SLOTS and size <= words.QUEUE_SLOT_BYTES - 80:
-        slot = queue_slot(session, seq)
+        slot = queue_slot(FixSession(session), seq)
         store_i64(slot, seq)
         store_i64(slot + 8, size)
         put_bytes(slot + 16, message, size)
 
 
 @kernel
-def take_queued(session: int) -> int:
+def take_queued(session: FixSession) -> int:
     """The kept message whose turn it is, QUEUED_BYTES long: to be given to :func:`on_message`
     before anything else is; 0 if there is none."""
     while True:
-        seq = load_i64(session + block.IN_SEQ)
+        seq = session.in_seq
         slot = queue_slot(session, seq)
         if load_i64(slot) != seq:
             return 0
         store_i64(slot, 0)
         size = load_i64(slot + 8)
         if size > 0:
-            store_i64(session + words.QUEUED_BYTES, size)
+            session.queued_bytes = size
             return slot + 16
-        store_i64(session + block.IN_SEQ, seq + 1)
+        session.in_seq = seq + 1
 
 
 @kernel
-def set_error(fields: int, reason: int, size: int) -> None:
+def set_error(fields: FixFields, reason: int, size: int) -> None:
     """An error of the message as a whole (size 0), or of the tag whose text is at TAG_TEXT."""
-    store_i64(fields + words.ERROR, 1 + reason)
-    store_i64(fields + words.REF_TAG, fields + words.TAG_TEXT if size > 0 else 0)
-    store_i64(fields + words.REF_SIZE, size)
+    fields.error = 1 + reason
+    fields.ref_tag = fields + words.TAG_TEXT if size > 0 else 0
+    fields.ref_size = size
 
 
 @kernel
-def error_of_tag(fields: int, reason: int, tag: int) -> None:
+def error_of_tag(fields: FixFields, reason: int, tag: int) -> None:
     """An error of a tag that the message does not have, or whose text need not be its own."""
     at = fields + words.TAG_TEXT
     set_error(fields, reason, put_number(at, tag) - at)
 
 
 @kernel
-def right_comp_ids(session: int, fields: int) -> bool:
+def right_comp_ids(session: FixSession, fields: FixFields) -> bool:
     sender, target = scan.field(fields, 49), scan.field(fields, 56)
     return same_text(
         scan.value_of(fields, sender),
         sender & 0xFFFF,
         session + words.TARGET,
-        load_i64(session + words.TARGET_SIZE),
+        session.target_size,
     ) and same_text(
         scan.value_of(fields, target),
         target & 0xFFFF,
         session + words.SENDER,
-        load_i64(session + words.SENDER_SIZE),
+        session.sender_size,
     )
 
 
 @kernel
-def right_begin(session: int, message: int) -> bool:
-    size = load_i64(session + words.BEGIN_SIZE)
+def right_begin(session: FixSession, message: int) -> bool:
+    size = session.begin_size
     return same_text(message + 2, size, session + words.BEGIN, size) and (
         load_u8(message + 2 + size) == 1
     )
 
 
 @kernel
-def sending_time(fields: int, tag: int) -> int:
+def sending_time(fields: FixFields, tag: int) -> int:
     """ns since the epoch of a UTCTimestamp, less than 0 if it is none."""
     entry = scan.field(fields, tag)
     return read_timestamp(scan.value_of(fields, entry), entry & 0xFFFF)
 
 
 @kernel
-def is_accurate(session: int, fields: int, now_ns: int) -> bool:
+def is_accurate(session: FixSession, fields: FixFields, now_ns: int) -> bool:
     """SendingTime (52) is near enough to when the message came, which may have waited since."""
-    limit = load_i64(session + words.ACCURACY_NS)
+    limit = session.accuracy_ns
     if limit == 0:
         return True
-    off = sending_time(fields, 52) - now_ns - load_i64(session + words.CLOCK_OFFSET_NS)
-    since = load_i64(session + block.WAITING_SINCE)
+    off = sending_time(fields, 52) - now_ns - session.clock_offset_ns
+    since = session.waiting_since
     waited = now_ns - since if since != 0 else 0
     return -limit - waited <= off <= limit
 
 
 @kernel
-def is_kept(session: int, message: int) -> bool:
+def is_kept(session: FixSession, message: int) -> bool:
     """The message came before its turn, when its SendingTime was looked at, and was kept."""
-    return 0 <= message - load_i64(session + words.QUEUE) < words.QUEUE_BYTES
+    return 0 <= message - session.queue < words.QUEUE_BYTES
 
 
 @kernel_outlined
-def missing_header(fields: int) -> None:
+def missing_header(fields: FixFields) -> None:
     """The header's required tags, and the form of its time."""
-    if load_i64(fields + words.ERROR) != 0:
+    if fields.error != 0:
         return
     for tag in (49, 52, 56):
         if scan.field(fields, tag) == 0:
@@ -209,54 +210,54 @@ def missing_header(fields: int) -> None:
 
 
 @kernel
-def is_flag(fields: int, tag: int) -> bool:
+def is_flag(fields: FixFields, tag: int) -> bool:
     """Y, N or nothing."""
     value = scan.char_of(fields, tag)
     return (value == 0) | (value == YES) | (value == NO)
 
 
 @kernel_outlined
-def is_sent_before(fields: int) -> bool:
+def is_sent_before(fields: FixFields) -> bool:
     """Whether a possible duplicate was sent for the first time before it was sent, as it has to
     be; an error is noted where it does not say when that was.  A gap fill was never sent before."""
-    if scan.char_of(fields, 43) != YES or load_i64(fields + words.ERROR) != 0:
+    if scan.char_of(fields, 43) != YES or fields.error != 0:
         return True
     if scan.field(fields, 122) == 0:
-        if load_i64(fields + words.MSG_TYPE) != SEQUENCE_RESET:
+        if fields.msg_type != SEQUENCE_RESET:
             error_of_tag(fields, scan.REQUIRED_MISSING, 122)
         return True
     return sending_time(fields, 122) <= sending_time(fields, 52)
 
 
 @kernel_outlined
-def end_with(session: int, why: int, number: int, now_ns: int, out: int) -> int:
+def end_with(session: SessionBlock, why: int, number: int, now_ns: int, out: int) -> int:
     """Say why, and disconnect."""
     send.send_logout(session, why, number, now_ns, out)
     return DISCONNECT
 
 
 @kernel_outlined
-def log_out(session: int, why: int, now_ns: int, out: int) -> int:
+def log_out(session: FixSession, why: int, now_ns: int, out: int) -> int:
     """Ask for a logout; the participant's answer, or two seconds without it, disconnects."""
     send.send_logout(session, why, 0, now_ns, out)
-    store_i64(session + words.STATE, words.LOGGING_OUT)
-    store_i64(session + words.LOGOUT_NS, now_ns)
+    session.fix_state = words.LOGGING_OUT
+    session.logout_ns = now_ns
     return SESSION
 
 
 @kernel_outlined
-def on_logon(session: int, message: int, now_ns: int, out: int) -> int:
+def on_logon(session: FixSession, message: int, now_ns: int, out: int) -> int:
     """The first message.  Whoever is not who he should be is told nothing."""
-    fields = load_i64(session + words.FIELDS)
+    fields = FixFields(session.fields_)
     if (
-        load_i64(fields + words.MSG_TYPE) != LOGON
+        fields.msg_type != LOGON
         or not right_begin(session, message)
-        or load_i64(fields + words.ERROR) != 0
+        or fields.error != 0
         or not right_comp_ids(session, fields)
         or not is_accurate(session, fields, now_ns)
     ):
         return DISCONNECT
-    options = load_i64(session + words.OPTIONS)
+    options = session.options
     seq, reset = scan.number_of(fields, 34), scan.char_of(fields, 141) == YES
     if options & words.RESET_ON_LOGON or (reset and seq == 1):
         forget_numbers(session)
@@ -269,14 +270,14 @@ def on_logon(session: int, message: int, now_ns: int, out: int) -> int:
         return end_with(session, send.BAD_INTERVAL, 0, now_ns, out)
     if reset and seq != 1:
         return end_with(session, send.RESET_SEQ, seq, now_ns, out)
-    if seq < load_i64(session + block.IN_SEQ):
+    if seq < session.in_seq:
         return end_with(session, send.TOO_LOW, seq, now_ns, out)
-    next_out = load_i64(session + block.OUT_SEQ)
+    next_out = session.out_seq
     wanted = scan.number_of(fields, 789)
     if wanted > next_out:
         return end_with(session, send.NEXT_TOO_HIGH, next_out, now_ns, out)
-    store_i64(session + words.STATE, words.ACTIVE)
-    store_i64(session + block.HEARTBEAT_NS, interval * SECOND_NS)
+    session.fix_state = words.ACTIVE
+    session.heartbeat_ns = interval * SECOND_NS
     return answer_logon(session, seq, wanted, reset, now_ns, out)
 
 
@@ -285,24 +286,26 @@ put_reset, put_next = constant(b"141=Y\x01"), constant(b"789=")
 
 
 @kernel
-def send_logon(session: int, reset: bool, next_in: int, now_ns: int, out: int) -> None:
+def send_logon(session: SessionBlock, reset: bool, next_in: int, now_ns: int, out: int) -> None:
     """``next_in``: NextExpectedMsgSeqNum, or 0."""
-    body = send.body_of(session)
-    interval = load_i64(session + block.HEARTBEAT_NS) // SECOND_NS
+    body = send.body_of(FixSession(session))
+    interval = session.heartbeat_ns // SECOND_NS
     at = send.put_field_end(put_number(put_logon(body), interval))
     if reset:
         at = put_reset(at)
     if next_in > 0:
         at = send.put_field_end(put_number(put_next(at), next_in))
-    send.send_body(session, at - body, now_ns, out)
+    send.send_body(FixSession(session), at - body, now_ns, out)
 
 
 @kernel
-def answer_logon(session: int, seq: int, wanted: int, reset: bool, now_ns: int, out: int) -> int:
-    expected, next_out = load_i64(session + block.IN_SEQ), load_i64(session + block.OUT_SEQ)
+def answer_logon(
+    session: FixSession, seq: int, wanted: int, reset: bool, now_ns: int, out: int
+) -> int:
+    expected, next_out = session.in_seq, session.out_seq
     if seq == expected:
         expected += 1
-        store_i64(session + block.IN_SEQ, expected)
+        session.in_seq = expected
     send_logon(session, reset, expected if wanted > 0 else 0, now_ns, out)
     if 0 < wanted < next_out:
         send.ask_again(session, wanted, next_out - 1)
@@ -310,80 +313,82 @@ def answer_logon(session: int, seq: int, wanted: int, reset: bool, now_ns: int, 
         # With NextExpectedMsgSeqNum he knows already what is missing.
         if wanted < 0:
             send.send_resend_request(session, expected, now_ns, out)
-        store_i64(session + words.RESEND_TO, seq)
+        session.resend_to = seq
     return LOGGED_ON
 
 
 @kernel_outlined
-def on_logon_again(session: int, seq: int, now_ns: int, out: int) -> int:
+def on_logon_again(session: FixSession, seq: int, now_ns: int, out: int) -> int:
     """A Logon of who is logged on begins the numbers anew, or answers our wish to."""
-    options = load_i64(session + words.OPTIONS)
+    options = session.options
     if seq != 1:
         return end_with(session, send.RESET_SEQ, seq, now_ns, out)
     if options & words.RESET_SENT:
-        store_i64(session + words.OPTIONS, options & ~words.RESET_SENT)
-        store_i64(session + block.IN_SEQ, 2)
+        session.options = options & ~words.RESET_SENT
+        session.in_seq = 2
         return SESSION
     forget_numbers(session)
-    store_i64(session + block.IN_SEQ, 2)
+    session.in_seq = 2
     send_logon(session, True, 0, now_ns, out)
     return SESSION
 
 
 @kernel
-def end_session(session: int, now_ns: int, out: int) -> int:
+def end_session(session: FixSession, now_ns: int, out: int) -> int:
     """Log the participant out (end of day, kill)."""
-    store_i64(session + words.OUT_BYTES, 0)
+    session.out_bytes = 0
     return log_out(session, send.PLAIN, now_ns, out)
 
 
 @kernel_outlined
-def on_too_high(session: int, seq: int, message: int, size: int, now_ns: int, out: int) -> int:
+def on_too_high(
+    session: FixSession, seq: int, message: int, size: int, now_ns: int, out: int
+) -> int:
     """Keep it, and ask for what is missing unless that was done."""
-    if size == 0 or is_accurate(session, load_i64(session + words.FIELDS), now_ns):
+    if size == 0 or is_accurate(session, FixFields(session.fields_), now_ns):
         keep(session, seq, message, size)
-    expected = load_i64(session + block.IN_SEQ)
-    if load_i64(session + words.RESEND_TO) < expected:
+    expected = session.in_seq
+    if session.resend_to < expected:
         send.send_resend_request(session, expected, now_ns, out)
-        store_i64(session + words.RESEND_TO, seq)
+        session.resend_to = seq
     return SESSION
 
 
 @kernel_outlined
-def on_too_low(session: int, seq: int, now_ns: int, out: int) -> int:
+def on_too_low(session: FixSession, seq: int, now_ns: int, out: int) -> int:
     """What was had before is passed over if it says so itself, and says when it was sent first."""
-    fields = load_i64(session + words.FIELDS)
+    fields = FixFields(session.fields_)
     if scan.char_of(fields, 43) != YES:
         return end_with(session, send.TOO_LOW, seq, now_ns, out)
     if not is_sent_before(fields):
         set_error(fields, scan.SENDING_TIME, 0)
         send.send_reject(session, seq, now_ns, out)
         return log_out(session, send.PLAIN, now_ns, out)
-    if load_i64(fields + words.ERROR) != 0:
+    if fields.error != 0:
         send.send_reject(session, seq, now_ns, out)
         return SESSION
     return IGNORE
 
 
 @kernel_outlined
-def on_resend_request(session: int, seq: int, now_ns: int, out: int, room: int) -> int:
+def on_resend_request(session: FixSession, seq: int, now_ns: int, out: int, room: int) -> int:
     """Answered whatever its own number is, so that two who wait for each other go on."""
-    fields = load_i64(session + words.FIELDS)
-    expected = load_i64(session + block.IN_SEQ)
+    fields = FixFields(session.fields_)
+    expected = session.in_seq
     begin, end = scan.number_of(fields, 7), scan.number_of(fields, 16)
-    never_sent = begin >= load_i64(session + block.OUT_SEQ)
+    never_sent = begin >= session.out_seq
     if begin < 1 or never_sent or end < 0 or (0 < end < begin):
         tag = 7 if begin < 1 or never_sent else 16
         has_field = scan.field(fields, tag) != 0
         error_of_tag(fields, scan.OUT_OF_RANGE if has_field else scan.REQUIRED_MISSING, tag)
         send.send_reject(session, seq, now_ns, out)
     else:
-        last = load_i64(session + block.OUT_SEQ) - 1
+        last = session.out_seq - 1
         end = last if end == 0 else min(end, last)
         if begin <= end:
             send.ask_again(session, begin, end)
     if seq == expected:
-        store_i64(session + block.IN_SEQ, seq + 1)
+        session.in_seq = seq + 1
     elif seq > expected:
         on_too_high(session, seq, 0, 0, now_ns, out)
     send.send_on(session, now_ns, out, room)
@@ -391,41 +396,41 @@ def on_resend_request(session: int, seq: int, now_ns: int, out: int, room: int) 
 
 
 @kernel_outlined
-def on_sequence_reset(session: int, seq: int, gap_fill: bool, now_ns: int, out: int) -> int:
+def on_sequence_reset(session: FixSession, seq: int, gap_fill: bool, now_ns: int, out: int) -> int:
     """A gap fill stands in its own number's place; a reset does not look at it."""
-    fields = load_i64(session + words.FIELDS)
-    next_in, expected = scan.number_of(fields, 36), load_i64(session + block.IN_SEQ)
+    fields = FixFields(session.fields_)
+    next_in, expected = scan.number_of(fields, 36), session.in_seq
     if next_in < 0:
         has_field = scan.field(fields, 36) != 0
         error_of_tag(fields, scan.BAD_FORMAT if has_field else scan.REQUIRED_MISSING, 36)
     elif next_in < expected or (gap_fill and next_in == seq):
         set_error(fields, scan.OUT_OF_RANGE, 0)
     else:
-        store_i64(session + block.IN_SEQ, next_in)
+        session.in_seq = next_in
         return SESSION
     send.send_reject(session, seq, now_ns, out)
     if gap_fill:
-        store_i64(session + block.IN_SEQ, seq + 1)
+        session.in_seq = seq + 1
     return SESSION
 
 
 @kernel_outlined
-def on_logout(session: int, seq: int, now_ns: int, out: int) -> int:
+def on_logout(session: FixSession, seq: int, now_ns: int, out: int) -> int:
     """Answered whatever its number is; whoever missed something asks for it at the next logon."""
-    if seq == load_i64(session + block.IN_SEQ):
-        store_i64(session + block.IN_SEQ, seq + 1)
-    if load_i64(session + words.STATE) == words.LOGGING_OUT:
+    if seq == session.in_seq:
+        session.in_seq = seq + 1
+    if session.fix_state == words.LOGGING_OUT:
         return DISCONNECT
     send.send_logout(session, send.PLAIN, 0, now_ns, out)
     return LOGGED_OUT
 
 
 @kernel_outlined
-def on_error(session: int, seq: int, now_ns: int, out: int) -> int:
+def on_error(session: FixSession, seq: int, now_ns: int, out: int) -> int:
     """What is in its turn and cannot be taken is rejected; who is not who he said is logged out."""
-    fields = load_i64(session + words.FIELDS)
-    store_i64(session + block.IN_SEQ, seq + 1)
-    if load_i64(fields + words.ERROR) != 0:
+    fields = FixFields(session.fields_)
+    session.in_seq = seq + 1
+    if fields.error != 0:
         send.send_reject(session, seq, now_ns, out)
         return SESSION
     set_error(fields, scan.SENDING_TIME, 0)
@@ -436,12 +441,12 @@ def on_error(session: int, seq: int, now_ns: int, out: int) -> int:
 
 
 @kernel_outlined
-def on_session_message(session: int, msg_type: int, seq: int, now_ns: int, out: int) -> int:
+def on_session_message(session: FixSession, msg_type: int, seq: int, now_ns: int, out: int) -> int:
     """A message of the session layer in its turn."""
-    fields = load_i64(session + words.FIELDS)
+    fields = FixFields(session.fields_)
     if msg_type == SEQUENCE_RESET:
         return on_sequence_reset(session, seq, True, now_ns, out)
-    store_i64(session + block.IN_SEQ, seq + 1)
+    session.in_seq = seq + 1
     if msg_type != TEST_REQUEST:
         return IGNORE
     entry = scan.field(fields, 112)
@@ -457,22 +462,26 @@ def on_session_message(session: int, msg_type: int, seq: int, now_ns: int, out: 
 
 
 @kernel
-def on_message(session: int, message: int, size: int, now_ns: int, out: int, room: int) -> int:
+def on_message(
+    session: FixSession, message: int, size: int, now_ns: int, out: int, room: int
+) -> int:
     """Take one framed message; returns a Kind or Result."""
-    scan.parse(load_i64(session + words.FIELDS), message, size)
+    scan.parse(FixFields(session.fields_), message, size)
     return on_parsed(session, message, size, now_ns, out, room)
 
 
 @kernel
-def on_parsed(session: int, message: int, size: int, now_ns: int, out: int, room: int) -> int:
+def on_parsed(
+    session: FixSession, message: int, size: int, now_ns: int, out: int, room: int
+) -> int:
     """As :func:`on_message`, of what was parsed and perhaps found in error."""
-    fields, state = load_i64(session + words.FIELDS), load_i64(session + words.STATE)
-    store_i64(session + words.OUT_BYTES, 0)
-    if load_i64(fields + words.STATUS) != scan.WHOLE:
+    fields, state = FixFields(session.fields_), session.fix_state
+    session.out_bytes = 0
+    if fields.status != scan.WHOLE:
         return DISCONNECT if state == words.AWAITED else GARBLED
-    store_i64(session + block.LAST_IN_NS, now_ns)
-    store_i64(session + words.TEST_REQUESTS, 0)
-    msg_type = load_i64(fields + words.MSG_TYPE)
+    session.last_in_ns = now_ns
+    session.test_requests = 0
+    msg_type = fields.msg_type
     seq = scan.number_of(fields, 34)
     if state == words.AWAITED:
         return on_logon(session, message, now_ns, out)
@@ -487,7 +496,7 @@ def on_parsed(session: int, message: int, size: int, now_ns: int, out: int, room
         return on_logout(session, seq, now_ns, out)
     if state == words.LOGGING_OUT and msg_type != RESEND_REQUEST:
         return IGNORE
-    error = load_i64(fields + words.ERROR)
+    error = fields.error
     if error == 0 and right_comp_ids(session, fields):
         if msg_type == RESEND_REQUEST:
             return on_resend_request(session, seq, now_ns, out, room)
@@ -495,71 +504,71 @@ def on_parsed(session: int, message: int, size: int, now_ns: int, out: int, room
             return on_logon_again(session, seq, now_ns, out)
         if msg_type == SEQUENCE_RESET and scan.char_of(fields, 123) != YES:
             return on_sequence_reset(session, seq, False, now_ns, out)
-    expected = load_i64(session + block.IN_SEQ)
+    expected = session.in_seq
     if seq > expected:
         return on_too_high(session, seq, message, size, now_ns, out)
     if seq < expected:
         return on_too_low(session, seq, now_ns, out)
     if (
         not is_sent_before(fields)
-        or load_i64(fields + words.ERROR) != 0
+        or fields.error != 0
         or not right_comp_ids(session, fields)
         or not (is_kept(session, message) or is_accurate(session, fields, now_ns))
     ):
         return on_error(session, seq, now_ns, out)
     if msg_type < 256 and (HEARTBEAT <= msg_type <= SEQUENCE_RESET or msg_type == LOGON):
         return on_session_message(session, msg_type, seq, now_ns, out)
-    store_i64(session + block.IN_SEQ, seq + 1)
+    session.in_seq = seq + 1
     # Two that reject each other's BusinessMessageRejects would never end.
     return IGNORE if msg_type == BUSINESS_REJECT else APPLICATION
 
 
 @kernel
-def reject(session: int, now_ns: int, out: int) -> int:
+def reject(session: FixSession, now_ns: int, out: int) -> int:
     """Reject the application message at hand for the ERROR that its decoding found."""
-    fields = load_i64(session + words.FIELDS)
+    fields = FixFields(session.fields_)
     send.send_reject(session, scan.number_of(fields, 34), now_ns, out)
     return SESSION
 
 
 @kernel
-def is_given_up(session: int, now_ns: int) -> bool:
+def is_given_up(session: FixSession, now_ns: int) -> bool:
     """A Logon that does not come, a Logout without its answer, or 2.4 intervals of silence."""
-    state, since = load_i64(session + words.STATE), load_i64(session + words.LOGOUT_NS)
+    state, since = session.fix_state, session.logout_ns
     if state == words.NONE:
         return False
     if state == words.AWAITED:
         return now_ns - since >= LOGON_TIMEOUT_NS
     if state == words.LOGGING_OUT and now_ns - since >= LOGOUT_TIMEOUT_NS:
         return True
-    interval = load_i64(session + block.HEARTBEAT_NS)
-    return interval > 0 and 5 * (now_ns - load_i64(session + block.LAST_IN_NS)) >= 12 * interval
+    interval = session.heartbeat_ns
+    return interval > 0 and 5 * (now_ns - session.last_in_ns) >= 12 * interval
 
 
 @kernel
-def on_timer(session: int, now_ns: int, out: int) -> int:
+def on_timer(session: FixSession, now_ns: int, out: int) -> int:
     """Heartbeats, and who is silent: returns IGNORE, SESSION or DISCONNECT.
 
     After 1.2 intervals of silence a TestRequest asks, after 2.4 the connection is given up.
     """
-    store_i64(session + words.OUT_BYTES, 0)
+    session.out_bytes = 0
     if is_given_up(session, now_ns):
         return DISCONNECT
     gap = gaps.on_timer(session, now_ns, out)
     if gap == gaps.ENDED:
-        return end_with(session, send.MISSING, load_i64(session + block.IN_SEQ), now_ns, out)
+        return end_with(session, send.MISSING, session.in_seq, now_ns, out)
     if gap == gaps.ASKED:
         return SESSION
-    interval = load_i64(session + block.HEARTBEAT_NS)
-    if interval == 0 or load_i64(session + words.STATE) < words.ACTIVE:
+    interval = session.heartbeat_ns
+    if interval == 0 or session.fix_state < words.ACTIVE:
         return IGNORE
-    silent = now_ns - load_i64(session + block.LAST_IN_NS)
-    test_requests = load_i64(session + words.TEST_REQUESTS)
+    silent = now_ns - session.last_in_ns
+    test_requests = session.test_requests
     if 5 * silent >= 6 * interval * (test_requests + 1):
-        store_i64(session + words.TEST_REQUESTS, test_requests + 1)
+        session.test_requests = test_requests + 1
         send.send_test_request(session, now_ns, out)
         return SESSION
-    if test_requests == 0 and now_ns - load_i64(session + block.LAST_OUT_NS) >= interval:
+    if test_requests == 0 and now_ns - session.last_out_ns >= interval:
         send.send_heartbeat(session, 0, now_ns, out)
         return SESSION
     return IGNORE

@@ -13,52 +13,106 @@ import numpy.typing as npt
 import openoutcry.order_entry.fix.groups as groups
 import openoutcry.order_entry.fix.refusals as refusals
 import openoutcry.order_entry.session as block
+from openoutcry.order_entry.session import SessionBlock
+from openoutcry.wire.layout import Layout, i64
 
 _WORDS = range(block.PROTOCOL_WORDS, block.PROTOCOL_WORDS + 8 * 34, 8)
-(
-    FIELDS,
-    NUMBERS,
-    NUMBERS_MASK,
-    QUEUE,
-    CLOCK_OFFSET_NS,  # realtime minus the clock of the ``now_ns`` that kernels are given
-    UTC_OFFSET_NS,  # local time minus UTC: for dates of the local market
-    ACCURACY_NS,  # how far SendingTime may be off; 0 no check
-    OPTIONS,
-    STATE,
-    TEST_REQUESTS,  # sent since something came
-    RESEND_TO,  # highest MsgSeqNum that was asked for, 0 none
-    RESEND_NEXT,  # next MsgSeqNum to be sent again, 0 none
-    RESEND_END,
-    SENT_ENTRY,  # last entry of the stream that has a MsgSeqNum
-    LOGOUT_NS,  # when we asked for a logout, or when the connection came
-    OUT_BYTES,  # what the last call wrote
-    QUEUED_BYTES,  # length of what take_queued gave
-    CACHED_DAY,  # two words: day and its text
-    _CACHED_TEXT,
-    OUT,  # address of what is to be sent,
-    OUT_CAPACITY,  # its size,
-    OUT_FROM,  # and where in it begins what was not sent yet,
-    OUT_END,  # and ends what there is
-    RESETS,  # how often both sides began at 1: over the numbers' life, counted up for ever
-    DECODED_IN,  # last message of orders that came: RESETS << SEQ_BITS | MsgSeqNum
-    APPLIED_IN,  # the same, of those whose command is on the lane
-    NUMBERS_FILE,  # address of what is kept of the numbers (numbers.py), 0 nothing is
-    STATUS_TOTAL,  # while encoding: reports that answer a mass status request,
-    STATUS_LEFT,  # and how many of them come behind this one
-    REFUSED_SYMBOL,  # while encoding a refusal: the symbol that its message names, 0 none
-    REJECTED,  # while encoding: address of the event by which the core rejects, 0 it does not
-    GAP_SEQ,  # what is missing and asked for: the first MsgSeqNum, 0 not yet known to the timer,
-    GAP_SINCE_NS,  # since when it is waited for,
-    GAP_DUE_NS,  # and when it is asked for again
-) = _WORDS
+
+
+class FixSession(SessionBlock):
+    """The protocol's own words of a session's block."""
+
+    fields_: int = i64("address of what the message at hand consists of", at=512)
+    numbers: int = i64("address of a row a MsgSeqNum that was sent")
+    numbers_mask: int = i64("rows, less one")
+    queue: int = i64("address of messages that came before their turn")
+    clock_offset_ns: int = i64("realtime minus the clock of the ``now_ns`` that kernels are given")
+    utc_offset_ns: int = i64("local time minus UTC: for dates of the local market")
+    accuracy_ns: int = i64("how far SendingTime may be off; 0: no check")
+    options: int = i64("RESET_ON_LOGON, RESET_SENT, NEXT_EXPECTED")
+    fix_state: int = i64("NONE, AWAITED, ACTIVE, LOGGING_OUT")
+    test_requests: int = i64("sent since something came")
+    resend_to: int = i64("highest MsgSeqNum that was asked for, 0: none")
+    resend_next: int = i64("next MsgSeqNum to send again, 0: none")
+    resend_end: int = i64("and the last one")
+    sent_entry: int = i64("last entry of the stream that has a MsgSeqNum")
+    logout_ns: int = i64("when the venue asked for a logout, or when the connection came")
+    out_bytes: int = i64("bytes that the last call wrote")
+    queued_bytes: int = i64("length of what take_queued gave")
+    cached_day: int = i64("day whose text is cached,")
+    cached_text: int = i64("and the text")
+    out: int = i64("address of what is to be sent")
+    out_capacity: int = i64("bytes that fit")
+    out_from: int = i64("where what was not sent yet begins")
+    out_end: int = i64("and where it ends")
+    resets: int = i64("how often both sides began at 1, over the numbers' life")
+    decoded_in: int = i64("last message of orders that came: RESETS << SEQ_BITS | MsgSeqNum")
+    applied_in: int = i64("the same, of those whose command is on the lane")
+    numbers_file: int = i64("address of what is kept of the numbers (numbers.py), 0: nothing is")
+    status_total: int = i64("while encoding: reports that answer a mass status request,")
+    status_left: int = i64("and how many of them come behind this one")
+    refused_symbol: int = i64(
+        "while encoding a refusal: the symbol that its message names, 0: none"
+    )
+    rejected: int = i64(
+        "while encoding: address of the event by which the core rejects, 0: it does not"
+    )
+    gap_seq: int = i64(
+        "first MsgSeqNum that is missing and asked for, 0: not yet known to the timer"
+    )
+    gap_since_ns: int = i64("since when it is waited for")
+    gap_due_ns: int = i64("when it is asked for again")
+    begin_size: int = i64("length of BeginString")
+    begin: int = i64("BeginString")
+    sender_size: int = i64("length of the venue's CompID")
+    own_comp_id: int = i64("the venue's CompID")
+    target_size: int = i64("length of the participant's CompID", at=848)
+    comp_id: int = i64("the participant's CompID")
+    head_size: int = i64("length of the header's first part", at=896)
+    head: int = i64("the header's first part, ``49=…|52=``")
+    tail_size: int = i64("length of its second part", at=968)
+    tail: int = i64("its second part, ``|56=…|``")
+
+
+FIELDS = FixSession.offset("fields_")
+NUMBERS = FixSession.offset("numbers")
+NUMBERS_MASK = FixSession.offset("numbers_mask")
+QUEUE = FixSession.offset("queue")
+CLOCK_OFFSET_NS = FixSession.offset("clock_offset_ns")
+UTC_OFFSET_NS = FixSession.offset("utc_offset_ns")
+ACCURACY_NS = FixSession.offset("accuracy_ns")
+OPTIONS = FixSession.offset("options")
+STATE = FixSession.offset("fix_state")
+TEST_REQUESTS = FixSession.offset("test_requests")
+RESEND_TO = FixSession.offset("resend_to")
+RESEND_NEXT = FixSession.offset("resend_next")
+SENT_ENTRY = FixSession.offset("sent_entry")
+OUT_BYTES = FixSession.offset("out_bytes")
+QUEUED_BYTES = FixSession.offset("queued_bytes")
+CACHED_DAY = FixSession.offset("cached_day")
+OUT = FixSession.offset("out")
+OUT_CAPACITY = FixSession.offset("out_capacity")
+OUT_FROM = FixSession.offset("out_from")
+OUT_END = FixSession.offset("out_end")
+RESETS = FixSession.offset("resets")
+DECODED_IN = FixSession.offset("decoded_in")
+APPLIED_IN = FixSession.offset("applied_in")
+NUMBERS_FILE = FixSession.offset("numbers_file")
+REFUSED_SYMBOL = FixSession.offset("refused_symbol")
+REJECTED = FixSession.offset("rejected")
+GAP_SEQ = FixSession.offset("gap_seq")
+BEGIN_SIZE = FixSession.offset("begin_size")
+BEGIN = FixSession.offset("begin")
+SENDER_SIZE = FixSession.offset("sender_size")
+SENDER = FixSession.offset("own_comp_id")
+TARGET_SIZE = FixSession.offset("target_size")
+TARGET = FixSession.offset("comp_id")
+HEAD_SIZE = FixSession.offset("head_size")
+HEAD = FixSession.offset("head")
+TAIL_SIZE = FixSession.offset("tail_size")
+TAIL = FixSession.offset("tail")
+
 TEXTS = _WORDS[-1] + 8
-BEGIN_SIZE, BEGIN = TEXTS, TEXTS + 8
-SENDER_SIZE, SENDER = TEXTS + 16, TEXTS + 24
-TARGET_SIZE, TARGET = TEXTS + 64, TEXTS + 72
-HEAD_SIZE, HEAD = TEXTS + 112, TEXTS + 120
-TAIL_SIZE, TAIL = TEXTS + 184, TEXTS + 192
-"""Sizes and texts: BeginString, our CompID, the participant's, and the two pieces of a header that
-they make: ``49=…|52=`` and ``|56=…|``."""
 MAX_COMP_ID = 32
 assert TAIL + 48 <= 1024
 
@@ -76,26 +130,34 @@ NONE, AWAITED, ACTIVE, LOGGING_OUT = range(4)
 
 # The parsed message.
 TAGS = 1024
-(
-    GENERATION,
-    MESSAGE,
-    SIZE,
-    STATUS,
-    MSG_TYPE,  # bytes of 35=, as a little-endian word
-    ERROR,  # 0, or 1 + SessionRejectReason
-    REF_TAG,  # address of the text of the tag that the error is about, 0 none
-    REF_SIZE,
-) = range(0, 64, 8)
+
+
+class FixFields(Layout, size_bytes=19640):
+    """What the message at hand consists of."""
+
+    generation: int = i64("number of the message; entries of older ones are stale")
+    message: int = i64("address of the message")
+    size: int = i64("its length")
+    status: int = i64("what is to be done with it")
+    msg_type: int = i64("bytes of 35=, as a little-endian word")
+    error: int = i64("0, or 1 + SessionRejectReason")
+    ref_tag: int = i64("address of the text of the tag that the error is about, 0: none")
+    ref_size: int = i64("its length")
+
+
+FIELDS_BYTES = FixFields.size_bytes
+SIZE = FixFields.offset("size")
+STATUS = FixFields.offset("status")
+ERROR = FixFields.offset("error")
+REF_TAG = FixFields.offset("ref_tag")
+REF_SIZE = FixFields.offset("ref_size")
+
 CLASSES = 64
 ENTRIES = CLASSES + TAGS
 BODY = ENTRIES + 8 * TAGS
 TAG_TEXT = BODY + 1024
 REASONS = BODY + 2048
 GROUPS = REASONS + refusals.ROW_BYTES * refusals.TEXT_COUNT
-FIELDS_BYTES = GROUPS + groups.TABLE_BYTES
-"""CLASSES: a byte a tag · ENTRIES: generation, offset and length of the value, by tag · BODY: room
-for the body of a session message · TAG_TEXT: for a tag that the message does not have · REASONS:
-codes and texts of refusals · GROUPS: the repeating groups."""
 HEADER_TAG, SINGLE_TAG, DATA_TAG, LENGTH_TAG, UNKNOWN_TAG, ANY_TAG, COUNT_TAG, MEMBER_TAG = (
     1 << bit for bit in range(8)
 )

@@ -5,7 +5,7 @@ The steps are compiled by themselves (docs/decisions/011).
 """
 
 from openoutcry.pipeline.contract import control as ct
-from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.wire.indirect import call_step
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, monotonic_ns, pause, store_i64, yield_cpu
@@ -41,7 +41,7 @@ def heartbeat(plan: int, count: int, now: int) -> int:
     """Stamp the heartbeat of every stage of the plan; 1 if all of them have finished."""
     finished = 1
     for row in range(count):
-        block = load_i64(load_i64(plan + row * PLAN_BYTES + PLAN_CONTEXT) + w.BLOCK)
+        block = StageContext(load_i64(plan + row * PLAN_BYTES + PLAN_CONTEXT)).block
         store_i64(block + ct.STAGE_HEARTBEAT_NS, now)
         if load_i64(block + ct.STAGE_DONE) == 0:
             finished = 0

@@ -11,7 +11,8 @@ A step does a bounded burst of work and returns how much it did.
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.ring.kernels import gate, published_count
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_acquire, load_i64, monotonic_ns, store_i64, store_release
+from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.memory import load_acquire, load_i64, monotonic_ns, store_release
 
 # Bursts are short so that a neighbour in the same process is never kept waiting for long, and long
 # enough to share one clock reading (19 ns).
@@ -19,28 +20,55 @@ BURST = 64
 MAX_VALUE = 2**63 - 1
 
 CONTEXT_BYTES = 1024
-(
-    CONTROL,
-    BLOCK,  # this stage's block in the control segment
-    IN_RING,
-    IN_MASK,
-    IN_CURSOR,  # address of this stage's cursor on the ring it reads
-    IN_END,  # address of the word that holds 1 + last sequence of the input once it has ended
-    BARRIER,  # address of the cursor on the same ring that gates this stage, 0 for none
-    OUT_RING,
-    OUT_MASK,
-    OUT_LIMIT,  # last sequence that may be claimed on the ring it writes, as last looked up
-    NEXT,  # next sequence to take (a source: to write)
-    STAMP_MASK,
-    SINCE,  # stamps by command sequence where this stage's interval begins
-    UNTIL,  # and where it ends; 0 where nothing measures from there
-    HISTOGRAM,  # of this stage's interval
-    CONFIRMED,  # addresses of the confirmers' sequences (ring/policy.py)
-    CONFIRMERS,  # how many there are
-    NEEDED,  # how many of them must have a command
-    CLOCK,  # address of the word that says the time, 0: the system's clock does
-    OWN,  # the stage's own words begin here
-) = range(0, 8 * 20, 8)
+
+
+class StageContext(Layout, size_bytes=1024):
+    """What every stage's step is called with."""
+
+    control: int = i64("address of the control segment")
+    block: int = i64("address of this stage's block in it")
+    in_ring: int = i64("address of the ring that it reads")
+    in_mask: int = i64("its slots, less one")
+    in_cursor: int = i64("address of this stage's cursor on it")
+    in_end: int = i64(
+        "address of the word that holds 1 + last sequence of the input once it has ended"
+    )
+    barrier: int = i64("address of the cursor on the same ring that gates this stage, 0: none")
+    out_ring: int = i64("address of the ring that it writes")
+    out_mask: int = i64("its slots, less one")
+    out_limit: int = i64("last sequence that may be claimed on it, as last looked up")
+    next: int = i64("next sequence to take (a source: to write)")
+    stamp_mask: int = i64("stamps that there are, less one")
+    since: int = i64("address of the stamps, by command, where this stage's interval begins")
+    until: int = i64("and where it ends; 0: nothing measures from there")
+    histogram: int = i64("address of this interval's histogram")
+    confirmed: int = i64("address of the confirmers' sequences (ring/policy.py)")
+    confirmers: int = i64("how many there are")
+    needed: int = i64("how many of them must have a command")
+    clock: int = i64("address of the word that says the time, 0: the system's clock does")
+
+
+CONTROL = StageContext.offset("control")
+BLOCK = StageContext.offset("block")
+IN_RING = StageContext.offset("in_ring")
+IN_MASK = StageContext.offset("in_mask")
+IN_CURSOR = StageContext.offset("in_cursor")
+IN_END = StageContext.offset("in_end")
+BARRIER = StageContext.offset("barrier")
+OUT_RING = StageContext.offset("out_ring")
+OUT_MASK = StageContext.offset("out_mask")
+OUT_LIMIT = StageContext.offset("out_limit")
+NEXT = StageContext.offset("next")
+STAMP_MASK = StageContext.offset("stamp_mask")
+SINCE = StageContext.offset("since")
+UNTIL = StageContext.offset("until")
+HISTOGRAM = StageContext.offset("histogram")
+CONFIRMED = StageContext.offset("confirmed")
+CONFIRMERS = StageContext.offset("confirmers")
+NEEDED = StageContext.offset("needed")
+CLOCK = StageContext.offset("clock")
+
+OWN = 152
 
 
 def own_words(count: int) -> range:
@@ -50,62 +78,62 @@ def own_words(count: int) -> range:
 
 
 @kernel
-def now_ns(context: int) -> int:
+def now_ns(context: StageContext) -> int:
     """What time it is, of the clock that the run goes by (pipeline/contract/stage_clock.py)."""
-    clock = load_i64(context + CLOCK)
+    clock = context.clock
     return monotonic_ns() if clock == 0 else load_i64(clock)
 
 
 @kernel
-def ready(context: int, most: int) -> int:
+def ready(context: StageContext, most: int) -> int:
     """How many records from NEXT on this stage may take, at most ``most``."""
-    next_seq = load_i64(context + NEXT)
-    barrier = load_i64(context + BARRIER)
+    next_seq = context.next
+    barrier = context.barrier
     if barrier != 0:
         return max(0, min(load_acquire(barrier) - next_seq + 1, most))
-    return published_count(load_i64(context + IN_RING), load_i64(context + IN_MASK), next_seq, most)
+    return published_count(context.in_ring, context.in_mask, next_seq, most)
 
 
 @kernel
-def took(context: int, count: int) -> int:
+def took(context: StageContext, count: int) -> int:
     """Advance past ``count`` records and give their slots back; returns ``count``."""
-    next_seq = load_i64(context + NEXT) + count
-    store_i64(context + NEXT, next_seq)
-    store_release(load_i64(context + IN_CURSOR), next_seq - 1)
+    next_seq = context.next + count
+    context.next = next_seq
+    store_release(context.in_cursor, next_seq - 1)
     return count
 
 
 @kernel
-def room(context: int, first: int, wanted: int) -> int:
+def room(context: StageContext, first: int, wanted: int) -> int:
     """How many of ``wanted`` sequences from ``first`` may be written on the stage's out ring.
 
     The gating cursors belong to other cores: they are read again only when the last reading does
     not suffice.
     """
-    limit = load_i64(context + OUT_LIMIT)
+    limit = context.out_limit
     if first + wanted - 1 > limit:
-        ring = load_i64(context + OUT_RING)
-        limit = gate(ring) + load_i64(context + OUT_MASK) + 1
-        store_i64(context + OUT_LIMIT, limit)
+        ring = context.out_ring
+        limit = gate(ring) + context.out_mask + 1
+        context.out_limit = limit
     return min(wanted, limit - first + 1)
 
 
 @kernel
-def input_ended(context: int) -> bool:
+def input_ended(context: StageContext) -> bool:
     """Everything that will ever come has been taken."""
-    return load_acquire(load_i64(context + IN_END)) == load_i64(context + NEXT)
+    return load_acquire(context.in_end) == context.next
 
 
 @kernel
-def finish(context: int, last_seq: int) -> None:
+def finish(context: StageContext, last_seq: int) -> None:
     """Say once that this stage has done all there will be, up to ``last_seq`` of the ring it
     writes (of the one it reads, if it writes none)."""
-    store_release(load_i64(context + BLOCK) + ct.STAGE_DONE, last_seq + 1)
+    store_release(context.block + ct.STAGE_DONE, last_seq + 1)
 
 
 @kernel
-def idle(context: int) -> int:
+def idle(context: StageContext) -> int:
     """Nothing to take: finish if nothing will come.  For a stage that counts as its input does."""
     if input_ended(context):
-        finish(context, load_i64(context + NEXT) - 1)
+        finish(context, context.next - 1)
     return 0

@@ -8,6 +8,7 @@ import numpy as np
 
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.pipeline.gate_policy import STREAM
 from openoutcry.ring.kernels import is_published, slot_address
@@ -15,33 +16,44 @@ from openoutcry.ring.layout import FREE
 from openoutcry.ring.policy import quorum_sequence
 from openoutcry.wire.enums import EventFlag
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import i64
 from openoutcry.wire.memory import (
     compare_exchange,
     load_acquire,
     load_i64,
-    load_u8,
     store_i64,
 )
-from openoutcry.wire.records import EVENT
 from openoutcry.wire.system_calls import boottime_ns
 
-EVENT_CAUSE = EVENT.offsets["cause_seq"]
-EVENT_FLAGS = EVENT.offsets["flags"]
 LAST = int(EventFlag.LAST)
-READERS, READER_COUNT, LEASE = w.own_words(3)
-"""Rows of the released readers: address of the cursor, and how far it may lag; address of the word
-until when a confirmation that is needed lasts, 0 if all last for ever."""
+
+
+class GateContext(StageContext):
+    """The gate's context."""
+
+    readers: int = i64(
+        "address of a row a released reader: address of its cursor, and how far it may lag"
+    )
+    reader_count: int = i64("how many there are")
+    lease: int = i64(
+        "address of the word until when a needed confirmation lasts, 0: all last for ever"
+    )
+
+
+READERS = GateContext.offset("readers")
+READER_COUNT = GateContext.offset("reader_count")
+LEASE = GateContext.offset("lease")
 
 
 @kernel
-def detach_slow(context: int, released: int) -> None:
+def detach_slow(context: GateContext, released: int) -> None:
     """Wait no longer for readers that are further behind than their queue.
 
     A reader whose cursor this takes away sees that in the same word, before it believes what it has
     copied (``released.take``).
     """
-    row = load_i64(context + READERS)
-    for _ in range(load_i64(context + READER_COUNT)):
+    row = context.readers
+    for _ in range(context.reader_count):
         cursor, queue = load_i64(row), load_i64(row + 8)
         at = load_acquire(cursor)
         if at != FREE and released - at > queue:
@@ -50,29 +62,29 @@ def detach_slow(context: int, released: int) -> None:
 
 
 @kernel
-def step(context: int) -> int:
-    next_event = load_i64(context + w.NEXT)
-    confirmers, needed = load_i64(context + w.CONFIRMERS), load_i64(context + w.NEEDED)
-    limit = quorum_sequence(load_i64(context + w.CONFIRMED), confirmers, needed)
-    ring, ring_mask = load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK)
+def step(context: GateContext) -> int:
+    next_event = context.next
+    confirmers, needed = context.confirmers, context.needed
+    limit = quorum_sequence(context.confirmed, confirmers, needed)
+    ring, ring_mask = context.in_ring, context.in_mask
     event = next_event
     while event < next_event + 4 * w.BURST and is_published(ring, ring_mask, event):
-        if load_i64(slot_address(ring, ring_mask, event) + EVENT_CAUSE) > limit:
+        if slot_address(ring, ring_mask, event).cause_seq > limit:
             break
         event += 1
     if event == next_event:
         return w.idle(context)
     # Last: a process that was stopped meanwhile finds the lease over.
-    lease = load_i64(context + LEASE)
+    lease = context.lease
     if lease != 0 and boottime_ns() >= load_acquire(lease):
         return 0
     now = w.now_ns(context)
-    stamps, mask = load_i64(context + w.UNTIL), load_i64(context + w.STAMP_MASK)
+    stamps, mask = context.until, context.stamp_mask
     for index in range(next_event, event):
         slot = slot_address(ring, ring_mask, index)
-        if load_u8(slot + EVENT_FLAGS) & LAST:
-            store_i64(stamps + 8 * (load_i64(slot + EVENT_CAUSE) & mask), now)
-    if load_i64(context + READER_COUNT) != 0:
+        if slot.flags & LAST:
+            store_i64(stamps + 8 * (slot.cause_seq & mask), now)
+    if context.reader_count != 0:
         detach_slow(context, event - 1)
     return w.took(context, event - next_event)
 

@@ -15,198 +15,237 @@ from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract import words as w
 from openoutcry.pipeline.contract.lanes import SHIFT
 from openoutcry.pipeline.contract.table import OPERATOR_LANE
+from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import PipelineError, StageGroup, Work
 from openoutcry.pipeline.gateway_stage import make_gateway
-from openoutcry.pipeline.stages.published import publication_of, take_publication
+from openoutcry.pipeline.stages.published import PublishedBlock, publication_of, take_publication
 from openoutcry.ring.kernels import published_count, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
-from openoutcry.risk.speed_bump import NEVER, NEXT_NS
+from openoutcry.risk.layout import RiskState
+from openoutcry.risk.speed_bump import NEVER, SpeedBump
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.layout import Layout, i64
 from openoutcry.wire.memory import (
     copy56,
     load_acquire,
     load_i64,
     store_i64,
     store_release,
-    store_u8,
-    store_u16,
 )
-from openoutcry.wire.records import ORDER
+from openoutcry.wire.record_blocks import OrderRecord
 
-ORDER_TS = ORDER.offsets["rx_ts_ns"]
-ORDER_ERROR = ORDER.offsets["error_code"]
-ORDER_KIND, ORDER_TYPE = ORDER.offsets["kind"], ORDER.offsets["order_type"]
-(
-    RULES, RTL, RTL_HANDLE, LANES, LANE_COUNT, TURN, LANE_WORDS, INTENDED, RECEIVED, PUBLISHED_BITS,
-    CORE_REGION, CORE_CURSOR, OPERATOR,
-) = w.own_words(13)  # fmt: skip
-"""RTL: address of the Verilated gateway's function, 0 for the golden model.  LANE_WORDS, INTENDED
-and RECEIVED: arrays by global sequence that are filled here where there are several lanes.
-PUBLISHED_BITS: block of ``published.py``, 0 for none.  CORE_REGION: risk state of a core that has a
-speed bump, 0 for none; CORE_CURSOR: how far the core has come; OPERATOR: the operator's lane."""
 
-LANE_RING, LANE_MASK, LANE_CURSOR, LANE_END, LANE_NEXT, LANE_NUMBER = range(0, 48, 8)
-LANE_SENT, LANE_RECEIVED = 48, 56  # its stamps by lane sequence, 0 for a lane that nothing stamps
-LANE_BYTES = 64
+class GatewayContext(StageContext):
+    """The gateway's context."""
+
+    rules: int = i64("address of the rules")
+    rtl: int = i64("address of the Verilated gateway's function, 0: the golden model validates")
+    rtl_handle: int = i64("its handle")
+    lanes: int = i64("address of the lanes' rows")
+    lane_count: int = i64("how many there are")
+    turn: int = i64("lane that is looked at first")
+    lane_words: int = i64(
+        "address of a word a global sequence, filled where there are several lanes: its lane,"
+    )
+    intended: int = i64("when it was sent")
+    received: int = i64("and when it was received")
+    published_bits: int = i64("address of the block of ``published.py``, 0: none")
+    core_region: int = i64("address of the risk state of a core with a speed bump, 0: none")
+    core_cursor: int = i64("address of the core's cursor")
+    operator: int = i64("number of the operator's lane")
+
+
+RULES = GatewayContext.offset("rules")
+RTL = GatewayContext.offset("rtl")
+RTL_HANDLE = GatewayContext.offset("rtl_handle")
+LANES = GatewayContext.offset("lanes")
+LANE_COUNT = GatewayContext.offset("lane_count")
+LANE_WORDS = GatewayContext.offset("lane_words")
+INTENDED = GatewayContext.offset("intended")
+RECEIVED = GatewayContext.offset("received")
+PUBLISHED_BITS = GatewayContext.offset("published_bits")
+CORE_REGION = GatewayContext.offset("core_region")
+CORE_CURSOR = GatewayContext.offset("core_cursor")
+OPERATOR = GatewayContext.offset("operator")
+
+
+class Lane(Layout, size_bytes=64):
+    """A row of the lanes."""
+
+    ring: int = i64("address of the lane's ring")
+    mask: int = i64("its slots, less one")
+    cursor: int = i64("address of the gateway's cursor on it")
+    end: int = i64("address of the word that holds 1 + last sequence once it has ended")
+    next: int = i64("next sequence to take")
+    number: int = i64("number of the lane")
+    sent: int = i64(
+        "address of when its commands were sent, by lane sequence; 0: nothing stamps it"
+    )
+    received: int = i64("and of when they were received")
+
+
+LANE_BYTES = Lane.size_bytes
+LANE_NUMBER = Lane.offset("number")
+
 RISK, RELEASE = int(CommandKind.RISK), int(Setting.RELEASE)
 
 
 @kernel
-def sequence_burst(context: int, lane: int, count: int) -> int:
+def sequence_burst(context: GatewayContext, lane: Lane, count: int) -> int:
     """Validate and sequence ``count`` commands of the lane: the verdict is written into the record,
     and good and bad alike get the next sequence number."""
-    first = load_i64(context + w.NEXT)
+    first = context.next
     count = w.room(context, first, count)
     if count <= 0:
         return 0
-    in_ring, in_mask = load_i64(lane + LANE_RING), load_i64(lane + LANE_MASK)
-    out_ring, out_mask = load_i64(context + w.OUT_RING), load_i64(context + w.OUT_MASK)
-    rules, rtl = load_i64(context + RULES), load_i64(context + RTL)
-    lane_first = load_i64(lane + LANE_NEXT)
+    in_ring, in_mask = lane.ring, lane.mask
+    out_ring, out_mask = context.out_ring, context.out_mask
+    rules, rtl = context.rules, context.rtl
+    lane_first = lane.next
     for index in range(count):
-        order = slot_address(in_ring, in_mask, lane_first + index)
-        slot = slot_address(out_ring, out_mask, first + index)
+        order = OrderRecord(slot_address(in_ring, in_mask, lane_first + index))
+        slot = OrderRecord(slot_address(out_ring, out_mask, first + index))
         copy56(slot, order)
         if rtl == 0:
-            store_u16(slot + ORDER_ERROR, validate(order, rules))
+            slot.error_code = validate(order, rules)
     if rtl != 0:
         # To the ring's end, and what is left from its start.
         straight = min(count, out_mask + 1 - (first & out_mask))
-        handle = load_i64(context + RTL_HANDLE)
+        handle = context.rtl_handle
         call_batch(rtl, handle, slot_address(out_ring, out_mask, first), straight)
         call_batch(rtl, handle, slot_address(out_ring, out_mask, 0), count - straight)
-    if load_i64(context + LANE_COUNT) > 1:
+    if context.lane_count > 1:
         note_lane(context, lane, first, count)
     elif VERIFY:
         assert lane_first == first
     now = w.now_ns(context)
-    stamps, mask = load_i64(context + w.UNTIL), load_i64(context + w.STAMP_MASK)
+    stamps, mask = context.until, context.stamp_mask
     for seq in range(first, first + count):
         store_i64(stamps + 8 * (seq & mask), now)
         store_release(slot_address(out_ring, out_mask, seq) + SEQ, seq)
     store_release(out_ring + PUBLISHED, first + count - 1)
-    store_release(load_i64(lane + LANE_CURSOR), lane_first + count - 1)
-    store_i64(lane + LANE_NEXT, lane_first + count)
-    store_i64(context + w.NEXT, first + count)
+    store_release(lane.cursor, lane_first + count - 1)
+    lane.next = lane_first + count
+    context.next = first + count
     return count
 
 
 @kernel
-def note_lane(context: int, lane: int, first: int, count: int) -> None:
+def note_lane(context: GatewayContext, lane: Lane, first: int, count: int) -> None:
     """Where the commands from ``first`` on come from, and their stamps from the lane's arrays (or,
     of a lane that nothing stamps, from the records) to those by global sequence."""
-    number, lane_first = load_i64(lane + LANE_NUMBER), load_i64(lane + LANE_NEXT)
-    lane_mask, mask = load_i64(lane + LANE_MASK), load_i64(context + w.STAMP_MASK)
-    sent, came = load_i64(lane + LANE_SENT), load_i64(lane + LANE_RECEIVED)
-    epoch_offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
+    number, lane_first = lane.number, lane.next
+    lane_mask, mask = lane.mask, context.stamp_mask
+    sent, came = lane.sent, lane.received
+    epoch_offset = load_i64(context.control + ct.EPOCH_OFFSET)
     for index in range(count):
         lane_seq = lane_first + index
         at = 8 * (first + index & mask)
-        store_i64(load_i64(context + LANE_WORDS) + at, lane_seq << SHIFT | number)
+        store_i64(context.lane_words + at, lane_seq << SHIFT | number)
         if sent != 0:
             intended = load_i64(sent + 8 * (lane_seq & lane_mask))
             received = load_i64(came + 8 * (lane_seq & lane_mask))
         else:
-            order = slot_address(load_i64(lane + LANE_RING), lane_mask, lane_seq)
-            intended = received = load_i64(order + ORDER_TS) - epoch_offset
-        store_i64(load_i64(context + INTENDED) + at, intended)
-        store_i64(load_i64(context + RECEIVED) + at, received)
+            order = OrderRecord(slot_address(lane.ring, lane_mask, lane_seq))
+            intended = received = order.rx_ts_ns - epoch_offset
+        store_i64(context.intended + at, intended)
+        store_i64(context.received + at, received)
 
 
 @kernel
-def step(context: int) -> int:
+def step(context: GatewayContext) -> int:
     """One burst of the next lane, in turn, that has any."""
-    rows, lane_count = load_i64(context + LANES), load_i64(context + LANE_COUNT)
-    bits = load_i64(context + PUBLISHED_BITS)
+    rows, lane_count = context.lanes, context.lane_count
+    bits = PublishedBlock(context.published_bits)
     if bits != 0:
         take_publication(bits)
-    if load_i64(context + CORE_REGION) != 0 and release_due(context) != 0:
+    if context.core_region != 0 and release_due(context) != 0:
         return 1
-    turn = load_i64(context + TURN)
+    turn = context.turn
     for _ in range(lane_count):
-        lane = rows + turn * LANE_BYTES
+        lane = Lane(rows + turn * LANE_BYTES)
         turn = turn + 1 if turn + 1 < lane_count else 0
-        ring, mask = load_i64(lane + LANE_RING), load_i64(lane + LANE_MASK)
-        count = published_count(ring, mask, load_i64(lane + LANE_NEXT), w.BURST)
+        ring, mask = lane.ring, lane.mask
+        count = published_count(ring, mask, lane.next, w.BURST)
         if count > 0:
             done = sequence_burst(context, lane, count)
             if done > 0:
-                store_i64(context + TURN, turn)
+                context.turn = turn
             return done
     return finish_if_ended(context)
 
 
 @kernel
-def finish_if_ended(context: int) -> int:
+def finish_if_ended(context: GatewayContext) -> int:
     """Every lane has ended and nothing is left on it: the stage has.  Returns 0."""
-    rows, lane_count = load_i64(context + LANES), load_i64(context + LANE_COUNT)
+    rows, lane_count = context.lanes, context.lane_count
     for index in range(lane_count):
-        lane = rows + index * LANE_BYTES
-        if load_acquire(load_i64(lane + LANE_END)) != load_i64(lane + LANE_NEXT):
+        lane = Lane(rows + index * LANE_BYTES)
+        if load_acquire(lane.end) != lane.next:
             return 0
     if not somebody_waits(context):
-        w.finish(context, load_i64(context + w.NEXT) - 1)
+        w.finish(context, context.next - 1)
     return 0
 
 
 @kernel
-def release_due(context: int) -> int:
+def release_due(context: GatewayContext) -> int:
     """Where the core has had everything, and the time of somebody who waits at its speed bump has
     come, a RELEASE of the operator's own: nobody waits for the next command to come.  1 if so.
 
     It has the operator's lane and that lane's last sequence, so of no lane anything is lost.
     """
-    last = load_i64(context + w.NEXT) - 1
-    if load_acquire(load_i64(context + CORE_CURSOR)) != last or w.room(context, last + 1, 1) < 1:
+    last = context.next - 1
+    if load_acquire(context.core_cursor) != last or w.room(context, last + 1, 1) < 1:
         return 0
-    epoch_offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
+    epoch_offset = load_i64(context.control + ct.EPOCH_OFFSET)
     now = w.now_ns(context)
     if next_release(context) > now + epoch_offset:
         return 0
-    seq, operator = last + 1, load_i64(context + OPERATOR)
-    out_ring, out_mask = load_i64(context + w.OUT_RING), load_i64(context + w.OUT_MASK)
-    slot = slot_address(out_ring, out_mask, seq)
+    seq, operator = last + 1, Lane(context.operator)
+    out_ring, out_mask = context.out_ring, context.out_mask
+    slot = OrderRecord(slot_address(out_ring, out_mask, seq))
     for offset in range(0, SEQ, 8):
         store_i64(slot + offset, 0)
-    store_u8(slot + ORDER_KIND, RISK)
-    store_u8(slot + ORDER_TYPE, RELEASE)
-    store_i64(slot + ORDER_TS, now + epoch_offset)
-    if load_i64(context + RTL) != 0:
-        call_batch(load_i64(context + RTL), load_i64(context + RTL_HANDLE), slot, 1)
+    slot.kind = RISK
+    slot.order_type = RELEASE
+    slot.rx_ts_ns = now + epoch_offset
+    if context.rtl != 0:
+        call_batch(context.rtl, context.rtl_handle, slot, 1)
     else:
-        store_u16(slot + ORDER_ERROR, validate(slot, load_i64(context + RULES)))
-    at = 8 * (seq & load_i64(context + w.STAMP_MASK))
-    number, lane_last = load_i64(operator + LANE_NUMBER), load_i64(operator + LANE_NEXT) - 1
-    store_i64(load_i64(context + LANE_WORDS) + at, lane_last << SHIFT | number)
-    store_i64(load_i64(context + INTENDED) + at, now)
-    store_i64(load_i64(context + RECEIVED) + at, now)
-    store_i64(load_i64(context + w.UNTIL) + at, now)
+        slot.error_code = validate(slot, context.rules)
+    at = 8 * (seq & context.stamp_mask)
+    number, lane_last = operator.number, operator.next - 1
+    store_i64(context.lane_words + at, lane_last << SHIFT | number)
+    store_i64(context.intended + at, now)
+    store_i64(context.received + at, now)
+    store_i64(context.until + at, now)
     store_release(slot + SEQ, seq)
     store_release(out_ring + PUBLISHED, seq)
-    store_i64(context + w.NEXT, seq + 1)
+    context.next = seq + 1
     return 1
 
 
 @kernel
-def next_release(context: int) -> int:
+def next_release(context: GatewayContext) -> int:
     """When the first of those who wait enters, ns since the epoch; NEVER: nobody waits."""
-    region = load_i64(context + CORE_REGION)
+    region = RiskState(context.core_region)
     # A core that is not there yet (its process has not begun) has no queue.
-    if load_acquire(region) != lay.MAGIC or load_i64(region + lay.BUMP_AT) == 0:
+    if load_acquire(region) != lay.MAGIC or region.bump_at == 0:
         return NEVER
-    return load_i64(region + load_i64(region + lay.BUMP_AT) + NEXT_NS)
+    return SpeedBump(region + region.bump_at).next_ns
 
 
 @kernel
-def somebody_waits(context: int) -> bool:
+def somebody_waits(context: GatewayContext) -> bool:
     """What was acknowledged enters before the run ends."""
-    if load_i64(context + CORE_REGION) == 0:
+    if context.core_region == 0:
         return False
-    last = load_i64(context + w.NEXT) - 1
-    behind = load_acquire(load_i64(context + CORE_CURSOR)) != last
+    last = context.next - 1
+    behind = load_acquire(context.core_cursor) != last
     return behind or next_release(context) != NEVER
 
 

@@ -10,6 +10,7 @@ from openoutcry.matcher import scratch_records
 from openoutcry.matcher.book.arena import OPEN_ORDERS as OPEN_ORDERS_AT
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
@@ -17,109 +18,122 @@ from openoutcry.wire import EVENT_DTYPE
 from openoutcry.wire.enums import EventFlag
 from openoutcry.wire.indirect import call_batch_kernel, kernel_address
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import i64
 from openoutcry.wire.memory import (
     copy56,
     load_i64,
-    load_u8,
     store_i64,
     store_release,
 )
-from openoutcry.wire.records import EVENT
+from openoutcry.wire.record_blocks import EventRecord
 
-EVENT_CAUSE = EVENT.offsets["cause_seq"]
-EVENT_FLAGS = EVENT.offsets["flags"]
 LAST = int(EventFlag.LAST)
 TOUCHED_EVENTS = 1 << 20
 """Of the scratch, so many have their memory from the start: what many open orders are cancelled
 with by one command."""
-(
-    BATCH,  # address of the batch kernel
-    CORE,  # and what it is called with
-    SCRATCH,  # events not yet published
-    SCRATCH_COUNT,
-    PENDING_FROM,
-    PENDING_COUNT,
-    NEXT_EVENT,
-    SKIP_UNTIL,  # events up to here were published before the stage was restarted
-    PLACE,  # of a shard: address where it notes its next place
-    OTHER_PLACE,  # and of the place noted before, which counts until the cursor has moved
-    OPEN_ORDERS,  # address of how many orders the book holds
-    SHOWN_ORDERS,  # address where everybody sees it
-) = w.own_words(12)
+
+
+class MatcherContext(StageContext):
+    """The matcher's context."""
+
+    batch: int = i64("address of the batch kernel")
+    core: int = i64("address of what it is called with")
+    scratch: int = i64("address of events that are not published yet")
+    scratch_count: int = i64("how many there are")
+    pending_from: int = i64("first of them that waits")
+    pending_count: int = i64("how many wait")
+    next_event: int = i64("sequence of the next event")
+    skip_until: int = i64("events up to here were published before the stage was restarted")
+    place: int = i64("of a shard: address where it notes its next place")
+    other_place: int = i64("and of the place noted before, which counts until the cursor has moved")
+    open_orders: int = i64("address of how many orders the book holds")
+    shown_orders: int = i64("address of the control segment's word for that")
+
+
+BATCH = MatcherContext.offset("batch")
+CORE = MatcherContext.offset("core")
+SCRATCH = MatcherContext.offset("scratch")
+SCRATCH_COUNT = MatcherContext.offset("scratch_count")
+NEXT_EVENT = MatcherContext.offset("next_event")
+SKIP_UNTIL = MatcherContext.offset("skip_until")
+PLACE = MatcherContext.offset("place")
+OTHER_PLACE = MatcherContext.offset("other_place")
+OPEN_ORDERS = MatcherContext.offset("open_orders")
+SHOWN_ORDERS = MatcherContext.offset("shown_orders")
 
 
 @kernel
-def publish_events(context: int) -> int:
+def publish_events(context: MatcherContext) -> int:
     """Publish what the matcher has pending, as far as the event ring has room."""
-    pending = load_i64(context + PENDING_COUNT)
-    first = load_i64(context + NEXT_EVENT)
-    source = load_i64(context + SCRATCH) + 64 * load_i64(context + PENDING_FROM)
-    skip_until = load_i64(context + SKIP_UNTIL)
+    pending = context.pending_count
+    first = context.next_event
+    source = context.scratch + 64 * context.pending_from
+    skip_until = context.skip_until
     skipped = min(pending, max(0, skip_until - first + 1))
     count = skipped + max(0, w.room(context, first + skipped, pending - skipped))
     now = w.now_ns(context)
-    stamps, mask = load_i64(context + w.UNTIL), load_i64(context + w.STAMP_MASK)
-    ring, ring_mask = load_i64(context + w.OUT_RING), load_i64(context + w.OUT_MASK)
+    stamps, mask = context.until, context.stamp_mask
+    ring, ring_mask = context.out_ring, context.out_mask
     for index in range(skipped, count):
-        event = source + 64 * index
-        if load_u8(event + EVENT_FLAGS) & LAST:
-            store_i64(stamps + 8 * (load_i64(event + EVENT_CAUSE) & mask), now)
+        event = EventRecord(source + 64 * index)
+        if event.flags & LAST:
+            store_i64(stamps + 8 * (event.cause_seq & mask), now)
         slot = slot_address(ring, ring_mask, first + index)
         copy56(slot, event)
         store_release(slot + SEQ, first + index)
     if count > 0:
         if count > skipped:
             store_release(ring + PUBLISHED, first + count - 1)
-        store_i64(context + NEXT_EVENT, first + count)
-        store_i64(context + PENDING_FROM, load_i64(context + PENDING_FROM) + count)
-        store_i64(context + PENDING_COUNT, pending - count)
+        context.next_event = first + count
+        context.pending_from += count
+        context.pending_count = pending - count
     if count == pending:
         # Only now: a matcher restarted takes it that all events up to its cursor are out.
-        last_seq = load_i64(context + w.NEXT) - 1
-        if load_i64(context + PLACE) != 0:
+        last_seq = context.next - 1
+        if context.place != 0:
             note_place(context, last_seq, first + count - 1)
-        store_release(load_i64(context + w.IN_CURSOR), last_seq)
+        store_release(context.in_cursor, last_seq)
     return count
 
 
 @kernel
-def note_place(context: int, last_seq: int, events: int) -> None:
+def note_place(context: MatcherContext, last_seq: int, events: int) -> None:
     """How many events a shard has published by ``last_seq``: no journal knows it."""
-    place = load_i64(context + PLACE)
+    place = context.place
     store_i64(place + 8, events)
     store_release(place, last_seq)
-    store_i64(context + PLACE, load_i64(context + OTHER_PLACE))
-    store_i64(context + OTHER_PLACE, place)
+    context.place = context.other_place
+    context.other_place = place
 
 
 @kernel
-def step(context: int) -> int:
+def step(context: MatcherContext) -> int:
     done = 0
-    if load_i64(context + PENDING_COUNT) > 0:
+    if context.pending_count > 0:
         done = publish_events(context)
-        if load_i64(context + PENDING_COUNT) > 0:
+        if context.pending_count > 0:
             return done
-    next_seq = load_i64(context + w.NEXT)
-    ring, ring_mask = load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK)
+    next_seq = context.next
+    ring, ring_mask = context.in_ring, context.in_mask
     # Contiguous memory for the matcher: stop where the ring wraps.
     count = w.ready(context, min(w.BURST, ring_mask + 1 - (next_seq & ring_mask)))
     if count == 0:
         if w.input_ended(context):
-            w.finish(context, load_i64(context + NEXT_EVENT) - 1)
+            w.finish(context, context.next_event - 1)
         return done
     # One command can cause many events: the scratch holds one worst case beyond a burst.
     taken, events = call_batch_kernel(
-        load_i64(context + BATCH),
-        load_i64(context + CORE),
+        context.batch,
+        context.core,
         slot_address(ring, ring_mask, next_seq),
         count,
-        load_i64(context + SCRATCH),
-        load_i64(context + SCRATCH_COUNT),
+        context.scratch,
+        context.scratch_count,
     )
-    store_i64(context + w.NEXT, next_seq + taken)
-    store_i64(context + PENDING_FROM, 0)
-    store_i64(context + PENDING_COUNT, events)
-    store_i64(load_i64(context + SHOWN_ORDERS), load_i64(load_i64(context + OPEN_ORDERS)))
+    context.next = next_seq + taken
+    context.pending_from = 0
+    context.pending_count = events
+    store_i64(context.shown_orders, load_i64(context.open_orders))
     publish_events(context)
     return taken
 

@@ -17,122 +17,144 @@ import numpy as np
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract import words as w
 from openoutcry.pipeline.contract.table import MAX_SHARDS
+from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import is_published, slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason
 from openoutcry.wire.kernel import VERIFY, kernel
+from openoutcry.wire.layout import Layout, i64
 from openoutcry.wire.memory import (
     copy56,
     copy64,
     load_acquire,
     load_i64,
-    load_u8,
-    load_u16,
     store_i64,
     store_release,
 )
-from openoutcry.wire.records import EVENT, ORDER
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
-ORDER_SYMBOL, ORDER_ERROR = ORDER.offsets["symbol"], ORDER.offsets["error_code"]
-ORDER_KIND = ORDER.offsets["kind"]
-EVENT_CAUSE, EVENT_FLAGS = EVENT.offsets["cause_seq"], EVENT.offsets["flags"]
-EVENT_KIND, EVENT_REASON = EVENT.offsets["kind"], EVENT.offsets["reason"]
-EVENT_INSTRUMENT, EVENT_QTY = EVENT.offsets["instrument"], EVENT.offsets["qty_lots"]
-EVENT_LEAVES, EVENT_CONTRA = EVENT.offsets["leaves_lots"], EVENT.offsets["contra_id"]
 TIME, DISCONNECT = int(CommandKind.TIME), int(CommandKind.DISCONNECT)
 MASS_CANCEL = int(CommandKind.MASS_CANCEL)
 LAST, COMPLETED = int(EventFlag.LAST), int(EventKind.COMPLETED)
 CANCELLED, EXPIRED = int(EventKind.CANCELLED), int(EventKind.EXPIRED)
 TIMED_OUT, MASS_CANCELLED = int(Reason.EXPIRED), int(Reason.MASS_CANCEL)
 DISCONNECTED = int(Reason.DISCONNECTED)
-(
-    COMMANDS,  # the sequenced ring
-    COMMANDS_MASK,
-    COMMANDS_CURSOR,
-    ROWS,  # a row a shard
-    SHARDS,  # how many
-    SKIP_UNTIL,  # events up to here were published before the stage was restarted
-) = w.own_words(6)
+
+
+class MergeContext(StageContext):
+    """The merge's context."""
+
+    commands: int = i64("address of the sequenced ring")
+    commands_mask: int = i64("its slots, less one")
+    commands_cursor: int = i64("address of the merge's cursor on it")
+    rows: int = i64("address of a row a shard")
+    shards: int = i64("how many there are")
+    skip_until: int = i64("events up to here were published before the stage was restarted")
+
+
+COMMANDS = MergeContext.offset("commands")
+COMMANDS_MASK = MergeContext.offset("commands_mask")
+COMMANDS_CURSOR = MergeContext.offset("commands_cursor")
+ROWS = MergeContext.offset("rows")
+SHARDS = MergeContext.offset("shards")
+SKIP_UNTIL = MergeContext.offset("skip_until")
+
 NO_SHARD = -1
 assert ct.MERGE_SHARDS + MAX_SHARDS * ct.MERGE_SHARD_BYTES <= ct.MERGE_STATE_BYTES
 
-# A shard's row: its ring, and where its end will stand.
-ROW_RING, ROW_MASK, ROW_CURSOR, ROW_END, ROW_BYTES = range(0, 40, 8)
 
-# In the state, by shard.
-NEXT, DONE = 0, 8
+class ShardRow(Layout, size_bytes=32):
+    """A row a shard."""
+
+    ring: int = i64("address of the shard's event ring")
+    mask: int = i64("its slots, less one")
+    cursor: int = i64("address of the merge's cursor on it")
+    end: int = i64("address of the word that holds 1 + last sequence once it has ended")
+
+
+ROW_BYTES = 32
+
+
+class ShardPlace(Layout):
+    """How far the merge has come in a shard."""
+
+    next: int = i64("its next event")
+    done: int = i64("last command to all shards that it is done with")
+
+
+NEXT = ShardPlace.offset("next")
 
 
 @kernel
-def row_of(context: int, shard: int) -> int:
-    return load_i64(context + ROWS) + shard * ROW_BYTES
+def row_of(context: MergeContext, shard: int) -> ShardRow:
+    return ShardRow(context.rows + shard * ROW_BYTES)
 
 
 @kernel
-def place_of(state: int, shard: int) -> int:
-    return state + ct.MERGE_SHARDS + shard * ct.MERGE_SHARD_BYTES
+def place_of(state: int, shard: int) -> ShardPlace:
+    return ShardPlace(state + ct.MERGE_SHARDS + shard * ct.MERGE_SHARD_BYTES)
 
 
 @kernel
-def head_of(context: int, state: int, shard: int) -> int:
+def head_of(context: MergeContext, state: int, shard: int) -> EventRecord:
     """Address of the shard's next event, or 0 if it has published none."""
-    row, next_event = row_of(context, shard), load_i64(place_of(state, shard) + NEXT)
-    ring, mask = load_i64(row + ROW_RING), load_i64(row + ROW_MASK)
-    return slot_address(ring, mask, next_event) if is_published(ring, mask, next_event) else 0
-
-
-@kernel
-def is_to_all(context: int, cause: int) -> bool:
-    """Whether every shard answers the command, as the matcher's ``every_command`` has it."""
-    order = slot_address(load_i64(context + COMMANDS), load_i64(context + COMMANDS_MASK), cause)
-    kind = load_u8(order + ORDER_KIND)
-    to_all = kind in (TIME, DISCONNECT) or (
-        kind == MASS_CANCEL and load_i64(order + ORDER_SYMBOL) == 0
+    row, next_event = row_of(context, shard), place_of(state, shard).next
+    ring, mask = row.ring, row.mask
+    return EventRecord(
+        slot_address(ring, mask, next_event) if is_published(ring, mask, next_event) else 0
     )
-    return to_all and load_u16(order + ORDER_ERROR) == 0
 
 
 @kernel
-def is_dropped(event: int) -> bool:
+def is_to_all(context: MergeContext, cause: int) -> bool:
+    """Whether every shard answers the command, as the matcher's ``every_command`` has it."""
+    order = OrderRecord(slot_address(context.commands, context.commands_mask, cause))
+    kind = order.kind
+    to_all = kind in (TIME, DISCONNECT) or (kind == MASS_CANCEL and order.symbol == 0)
+    return to_all and order.error_code == 0
+
+
+@kernel
+def is_dropped(event: EventRecord) -> bool:
     """Whether the command to all itself took the order out of its book."""
-    kind, reason = load_u8(event + EVENT_KIND), load_u8(event + EVENT_REASON)
+    kind, reason = event.kind, event.reason
     return (kind == EXPIRED and reason == TIMED_OUT) or (
         kind == CANCELLED and reason in (MASS_CANCELLED, DISCONNECTED)
     )
 
 
 @kernel
-def next_shard(context: int, state: int) -> int:
+def next_shard(context: MergeContext, state: int) -> int:
     """The shard with the next event, or NO_SHARD while that cannot be known."""
-    cause, count = load_i64(state + ct.MERGE_CAUSE), load_i64(context + SHARDS)
+    cause, count = load_i64(state + ct.MERGE_CAUSE), context.shards
     for shard in range(count):
         head = head_of(context, state, shard)
-        if head != 0 and load_i64(head + EVENT_CAUSE) == cause:
+        if head != 0 and head.cause_seq == cause:
             return next_of_all(context, state) if is_to_all(context, cause) else shard
     return NO_SHARD
 
 
 @kernel
-def next_of_all(context: int, state: int) -> int:
+def next_of_all(context: MergeContext, state: int) -> int:
     """Of the shards that are not done with a command to all, the one whose event comes first in
     one matcher; NO_SHARD while one of them has published nothing."""
     cause = load_i64(state + ct.MERGE_CAUSE)
     first, first_part, first_key, first_number = NO_SHARD, 0, 0, 0
-    for shard in range(load_i64(context + SHARDS)):
-        if load_i64(place_of(state, shard) + DONE) == cause:
+    for shard in range(context.shards):
+        if place_of(state, shard).done == cause:
             continue
         head = head_of(context, state, shard)
         if head == 0:
             return NO_SHARD
         if VERIFY:
-            assert load_i64(head + EVENT_CAUSE) == cause
+            assert head.cause_seq == cause
         # NO_INSTRUMENT, of COMPLETED and REJECTED, comes last.
-        part, key, number = 1, load_u16(head + EVENT_INSTRUMENT), 0
+        part, key, number = 1, head.instrument, 0
         if is_dropped(head):
             part = 0
-            if load_u8(head + EVENT_KIND) == EXPIRED:
-                key, number = load_i64(head + EVENT_LEAVES), load_i64(head + EVENT_CONTRA)
+            if head.kind == EXPIRED:
+                key, number = head.leaves_lots, head.contra_id
         is_first = part < first_part or (
             part == first_part and (key < first_key or (key == first_key and number < first_number))
         )
@@ -142,39 +164,39 @@ def next_of_all(context: int, state: int) -> int:
 
 
 @kernel
-def all_done(context: int, state: int) -> bool:
+def all_done(context: MergeContext, state: int) -> bool:
     """Whether every shard is done with the command to all at work."""
     cause = load_i64(state + ct.MERGE_CAUSE)
-    for shard in range(load_i64(context + SHARDS)):
-        if load_i64(place_of(state, shard) + DONE) != cause:
+    for shard in range(context.shards):  # noqa: SIM110 (numba has no generators in kernels)
+        if place_of(state, shard).done != cause:
             return False
     return True
 
 
 @kernel
-def take(context: int, state: int, shard: int, number: int) -> int:
+def take(context: MergeContext, state: int, shard: int, number: int) -> int:
     """Take the shard's next event and publish it as the merged ring's ``number``; 0 if it only
     says that one shard more is done with a command to all."""
     event, place = head_of(context, state, shard), place_of(state, shard)
     cause = load_i64(state + ct.MERGE_CAUSE)
-    to_all, last = is_to_all(context, cause), load_u8(event + EVENT_FLAGS) & LAST != 0
-    store_i64(place + NEXT, load_i64(place + NEXT) + 1)
+    to_all, last = is_to_all(context, cause), event.flags & LAST != 0
+    place.next += 1
     if to_all and last:
-        gone = load_i64(state + ct.MERGE_DROPPED) + load_i64(event + EVENT_QTY)
+        gone = load_i64(state + ct.MERGE_DROPPED) + event.qty_lots
         store_i64(state + ct.MERGE_DROPPED, gone)
-        store_i64(place + DONE, cause)
+        place.done = cause
         if not all_done(context, state):
             return 0
-    if number > load_i64(context + SKIP_UNTIL):
-        ring, mask = load_i64(context + w.OUT_RING), load_i64(context + w.OUT_MASK)
+    if number > context.skip_until:
+        ring, mask = context.out_ring, context.out_mask
         slot = slot_address(ring, mask, number)
         copy56(slot, event)
         if to_all and is_dropped(event):
             # Of an EXPIRED, what its order was found by; of a CANCELLED both are 0.
-            store_i64(slot + EVENT_LEAVES, 0)
-            store_i64(slot + EVENT_CONTRA, 0)
-        elif to_all and load_u8(event + EVENT_KIND) == COMPLETED:
-            store_i64(slot + EVENT_QTY, load_i64(state + ct.MERGE_DROPPED))
+            slot.leaves_lots = 0
+            slot.contra_id = 0
+        elif to_all and event.kind == COMPLETED:
+            slot.qty_lots = load_i64(state + ct.MERGE_DROPPED)
         store_release(slot + SEQ, number)
     if last:
         store_i64(state + ct.MERGE_DROPPED, 0)
@@ -183,10 +205,10 @@ def take(context: int, state: int, shard: int, number: int) -> int:
 
 
 @kernel
-def step(context: int) -> int:
-    first = load_i64(context + w.NEXT)
+def step(context: MergeContext) -> int:
+    first = context.next
     room = w.room(context, first, 4 * w.BURST)
-    control = load_i64(context + w.CONTROL)
+    control = context.control
     which = load_i64(control + ct.MERGE_WHICH)
     current = control + ct.MERGE_STATES + which * ct.MERGE_STATE_BYTES
     state = control + ct.MERGE_STATES + (1 - which) * ct.MERGE_STATE_BYTES
@@ -203,31 +225,31 @@ def step(context: int) -> int:
         finish_at_end(context, current)
         return 0
     store_i64(state + ct.MERGE_EVENT, first + merged - 1)
-    if first + merged - 1 > load_i64(context + SKIP_UNTIL):
-        store_release(load_i64(context + w.OUT_RING) + PUBLISHED, first + merged - 1)
+    if first + merged - 1 > context.skip_until:
+        store_release(context.out_ring + PUBLISHED, first + merged - 1)
     store_release(control + ct.MERGE_WHICH, 1 - which)
-    store_i64(context + w.NEXT, first + merged)
+    context.next = first + merged
     release_events(context, state)
     return taken
 
 
 @kernel
-def release_events(context: int, state: int) -> None:
+def release_events(context: MergeContext, state: int) -> None:
     """The slots of what the state counts as merged: only now, for they can be needed again."""
-    for shard in range(load_i64(context + SHARDS)):
-        next_event = load_i64(place_of(state, shard) + NEXT)
-        store_release(load_i64(row_of(context, shard) + ROW_CURSOR), next_event - 1)
-    store_release(load_i64(context + COMMANDS_CURSOR), load_i64(state + ct.MERGE_CAUSE) - 1)
+    for shard in range(context.shards):
+        next_event = place_of(state, shard).next
+        store_release(row_of(context, shard).cursor, next_event - 1)
+    store_release(context.commands_cursor, load_i64(state + ct.MERGE_CAUSE) - 1)
 
 
 @kernel
-def finish_at_end(context: int, state: int) -> None:
+def finish_at_end(context: MergeContext, state: int) -> None:
     """Finish once every shard has and all that it has written is merged."""
-    for shard in range(load_i64(context + SHARDS)):
-        end = load_acquire(load_i64(row_of(context, shard) + ROW_END))
-        if end != load_i64(place_of(state, shard) + NEXT):
+    for shard in range(context.shards):
+        end = load_acquire(row_of(context, shard).end)
+        if end != place_of(state, shard).next:
             return
-    w.finish(context, load_i64(context + w.NEXT) - 1)
+    w.finish(context, context.next - 1)
 
 
 def prepare(group: StageGroup, name: str) -> None:

@@ -27,7 +27,9 @@ from openoutcry.gateway_fpga.settings import (
 )
 from openoutcry.pipeline.contract.work import Work
 from openoutcry.risk import totals
+from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Layout, i64
 from openoutcry.wire.memory import (
     load_acquire,
     load_i64,
@@ -46,13 +48,38 @@ from openoutcry.wire.registers import (
     WORD_BYTES,
 )
 
-REGION, RULES, SEEN, FEATURES, SET, HANDLE, CHECKING, ROWS = range(0, 64, 8)
-"""Words of the block that :func:`take_publication` is given: addresses of the risk state and of the
-rules, the publication that was taken last, the rules' own features; the RTL's ``set_function`` (0:
-the golden model judges) and handle, and whether its registers say that participants are checked."""
-ROW, LIMITS, OWN, INDEX, IMAGE = range(0, 40, 8)
-"""Words from ROWS on, of each instrument: addresses of its row and its limits in the rules, what of
-them is the settings' own (HALTED_FLAG, COLLAR_FLAG); in the RTL's table its place and its bits."""
+
+class PublishedBlock(Layout):
+    """What :func:`take_publication` is given."""
+
+    region: int = i64("address of the risk state")
+    rules: int = i64("address of the gateway's rules")
+    seen: int = i64("publication that was taken last")
+    features: int = i64("the rules' own features")
+    set: int = i64("address of the RTL's ``set_function``, 0: the golden model validates")
+    handle: int = i64("its handle")
+    checking: int = i64("1: its registers say that participants are checked")
+    rows: int = i64("of each instrument a :class:`PublishedRow`")
+
+
+SET = PublishedBlock.offset("set")
+ROWS = PublishedBlock.offset("rows")
+
+
+class PublishedRow(Layout):
+    """A row of an instrument."""
+
+    row: int = i64("address of its row in the rules")
+    limits: int = i64("address of its limits in the rules")
+    own: int = i64("what of them is the settings' own: HALTED_FLAG, COLLAR_FLAG")
+    index: int = i64("its place in the RTL's table")
+    image: int = i64("its bits in that table")
+
+
+LIMITS = PublishedRow.offset("limits")
+OWN = PublishedRow.offset("own")
+IMAGE = PublishedRow.offset("image")
+
 ROW_BLOCK_BYTES = IMAGE + 8 * ROW_WORDS
 HALTED_FLAG, COLLAR_FLAG = 1, 2
 
@@ -123,80 +150,80 @@ def publication_block(
 
 
 @kernel
-def take_publication(block: int) -> int:
+def take_publication(block: PublishedBlock) -> int:
     """Bring the gateway to what the core has published; returns 1 if that was anything new."""
-    region = load_i64(block + REGION)
+    region = RiskState(block.region)
     # A core that is not there yet (its process has not begun) has no participants.
     if load_acquire(region) != lay.MAGIC:
         return 0
     published = load_acquire(region + lay.PUBLICATION)
-    if published == load_i64(block + SEEN):
+    if published == block.seen:
         return 0
-    store_i64(block + SEEN, published)
-    features = load_i64(block + FEATURES) | take_participants(block, region)
-    for instrument in range(load_i64(region + lay.INSTRUMENTS)):
-        row = block + ROWS + instrument * ROW_BLOCK_BYTES
+    block.seen = published
+    features = block.features | take_participants(block, region)
+    for instrument in range(region.instruments):
+        row = PublishedRow(block + ROWS + instrument * ROW_BLOCK_BYTES)
         features |= take_instrument(block, row, totals.instrument_row(region, instrument))
-    store_i64(load_i64(block + RULES) + g.FEATURES_AT, features)
+    store_i64(block.rules + g.FEATURES_AT, features)
     checking = (features & g.CHECKS_PARTICIPANTS) // g.CHECKS_PARTICIPANTS
-    if load_i64(block + SET) != 0 and checking != load_i64(block + CHECKING):
+    if block.set != 0 and checking != block.checking:
         set_register(block, CONTROL, ARMED | CHECKS * checking)
-        store_i64(block + CHECKING, checking)
+        block.checking = checking
     return 1
 
 
 @kernel
-def take_participants(block: int, region: int) -> int:
+def take_participants(block: PublishedBlock, region: RiskState) -> int:
     """The participants' bits; returns the feature that asks for them, 0 if none is killed.  As in
     the registers, a bit that changes fills the participant's bucket."""
-    rules = load_i64(block + RULES)
+    rules = block.rules
     people = rules + load_i64(rules + g.PEOPLE_AT)
-    market = load_i64(region + lay.MARKET_KILL) != 0
+    market = region.market_kill != 0
     anybody = 0
     for who in range(PARTICIPANTS):
         killed = market and who != 0
-        if who < load_i64(region + lay.PARTICIPANTS):
+        if who < region.participants:
             row = totals.participant_row(region, who)
-            group = totals.group_row(region, load_i64(row + lay.GROUP))
-            flags = load_i64(row + lay.FLAGS) & lay.KILLED_FLAGS
-            stopped = flags != 0 or load_i64(group + lay.GROUP_KILL) != 0
+            group = totals.group_row(region, row.group)
+            flags = row.flags & lay.KILLED_FLAGS
+            stopped = flags != 0 or group.kill != 0
             # Who is liquidated the core alone refuses: the parts come under its number.
             killed = killed or (stopped and flags & lay.KILLED_BY_MARGIN == 0)
         if killed:
             anybody = g.CHECKS_PARTICIPANTS
         if killed == (load_i64(people + 8 * who) < 0):
             store_i64(people + 8 * who, 0 if killed else g.SIGN)
-            if load_i64(block + SET) != 0:
+            if block.set != 0:
                 set_register(block, PARTICIPANT_SET, who | (0 if killed else 1 << 31))
     return anybody
 
 
 @kernel
-def take_instrument(block: int, row: int, state: int) -> int:
+def take_instrument(block: PublishedBlock, row: PublishedRow, state: RiskInstrument) -> int:
     """An instrument's halt and bands, from its row in the risk state; returns the feature that asks
     for them, 0 if there are none."""
-    rules, limits, own = load_i64(row + ROW), load_i64(row + LIMITS), load_i64(row + OWN)
-    halted = 1 if load_i64(state + lay.HALT) != 0 or own & HALTED_FLAG != 0 else 0
+    rules, limits, own = row.row, row.limits, row.own
+    halted = 1 if state.halt != 0 or own & HALTED_FLAG != 0 else 0
     changed = halted != load_u8(rules + g.ROW_HALTED_AT)
     store_u8(rules + g.ROW_HALTED_AT, halted)
     banded = 0
     if own & COLLAR_FLAG == 0:
-        banded = 1 if load_i64(state + lay.BANDED) != 0 else 0
+        banded = 1 if state.banded != 0 else 0
         changed |= take_bands(limits, state, banded)
-    if changed and load_i64(block + SET) != 0:
+    if changed and block.set != 0:
         set_row(block, row)
     return g.HAS_LIMITS if halted | banded != 0 else 0
 
 
 @kernel
-def take_bands(limits: int, state: int, banded: int) -> bool:
+def take_bands(limits: int, state: RiskInstrument, banded: int) -> bool:
     """Into the rules' limits; whether they are others than before.  What passes the gateway has a
     price above 0: a band below that lets nothing through."""
     low_upper, low, high_upper, high = 0, 0, NO_HIGH_UPPER, -1
     if banded != 0:
         sells, buys = (
-            max(load_i64(state + lay.BAND_LOW), 0),
-            max(load_i64(state + lay.BAND_HIGH), 0),
+            max(state.band_low, 0),
+            max(state.band_high, 0),
         )
         low_upper, low = g.product_high(sells, COLLAR_ONE), mul_wrapping(sells, COLLAR_ONE)
         high_upper, high = g.product_high(buys, COLLAR_ONE), mul_wrapping(buys, COLLAR_ONE)
@@ -217,9 +244,9 @@ def replaced(at: int, word: int) -> bool:
 
 
 @kernel
-def set_row(block: int, row: int) -> None:
+def set_row(block: PublishedBlock, row: PublishedRow) -> None:
     """The instrument's row as the rules have it into the RTL's table, all at once."""
-    rules, limits, image = load_i64(row + ROW), load_i64(row + LIMITS), row + IMAGE
+    rules, limits, image = row.row, row.limits, row + IMAGE
     low, high = load_i64(limits + g.COLLAR_LOW_AT + 8), load_i64(limits + g.COLLAR_HIGH_AT + 8)
     low_upper, high_upper = load_i64(limits + g.COLLAR_LOW_AT), load_i64(limits + g.COLLAR_HIGH_AT)
     store_i64(image + 32, low)
@@ -231,10 +258,10 @@ def set_row(block: int, row: int) -> None:
     for word in range(2 * ROW_WORDS):
         value = load_i64(image + 8 * (word // 2)) >> 32 * (word & 1) & LOW_32
         set_register(block, SHADOW + WORD_BYTES * word, value)
-    set_register(block, ROW_INDEX, load_i64(row + INDEX))
+    set_register(block, ROW_INDEX, row.index)
     set_register(block, ROW_SWAP, 1)
 
 
 @kernel
-def set_register(block: int, address: int, value: int) -> None:
-    call_set(load_i64(block + SET), load_i64(block + HANDLE), address, value)
+def set_register(block: PublishedBlock, address: int, value: int) -> None:
+    call_set(block.set, block.handle, address, value)

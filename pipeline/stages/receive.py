@@ -7,6 +7,7 @@ the gateway copies them when it gives the command its sequence.
 from openoutcry.dpdk_shim.call import call_poll
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import slot_address
 from openoutcry.ring.layout import PUBLISHED, SEQ
@@ -18,9 +19,8 @@ from openoutcry.wire.memory import (
     store_i64,
     store_release,
 )
-from openoutcry.wire.records import ORDER
+from openoutcry.wire.record_blocks import OrderRecord
 
-ORDER_TS = ORDER.offsets["rx_ts_ns"]
 (
     PRELOADED,  # address of the first record
     COUNT,  # commands to take at most
@@ -66,25 +66,27 @@ def opened(group: StageGroup, name: str) -> None:
 
 
 @kernel
-def put_on_lane(context: int, seq: int, source: int, intended_ns: int, now_ns: int) -> None:
+def put_on_lane(
+    context: StageContext, seq: int, source: int, intended_ns: int, now_ns: int
+) -> None:
     """Publish one record; its stamps, by the lane's sequence, before it."""
-    mask = load_i64(context + w.STAMP_MASK)
-    store_i64(load_i64(context + w.SINCE) + 8 * (seq & mask), intended_ns)
-    store_i64(load_i64(context + w.UNTIL) + 8 * (seq & mask), now_ns)
-    slot = slot_address(load_i64(context + w.OUT_RING), load_i64(context + w.OUT_MASK), seq)
+    mask = context.stamp_mask
+    store_i64(context.since + 8 * (seq & mask), intended_ns)
+    store_i64(context.until + 8 * (seq & mask), now_ns)
+    slot = OrderRecord(slot_address(context.out_ring, context.out_mask, seq))
     copy56(slot, source)
-    epoch_offset = load_i64(load_i64(context + w.CONTROL) + ct.EPOCH_OFFSET)
-    store_i64(slot + ORDER_TS, now_ns + epoch_offset)
+    epoch_offset = load_i64(context.control + ct.EPOCH_OFFSET)
+    slot.rx_ts_ns = now_ns + epoch_offset
     store_release(slot + SEQ, seq)
 
 
 @kernel
-def receive_preloaded(context: int) -> int:
+def receive_preloaded(context: StageContext) -> int:
     """Take what is due of the preloaded input.  With a rate, command i is due at first + (i - 1) /
     rate whether or not the pipeline keeps up, and its latency counts from then: no coordinated
     omission."""
-    control = load_i64(context + w.CONTROL)
-    next_seq = load_i64(context + w.NEXT)
+    control = context.control
+    next_seq = context.next
     if next_seq > load_i64(context + COUNT) or load_acquire(control + ct.STOP) != 0:
         w.finish(context, next_seq - 1)
         return 0
@@ -103,7 +105,7 @@ def receive_preloaded(context: int) -> int:
         # Before any of them is published; one that is not due yet gets its own time later.
         rx_ts_ns = now + load_i64(control + ct.EPOCH_OFFSET)
         for seq in range(next_seq, next_seq + count):
-            store_i64(load_i64(context + PRELOADED) + 64 * (seq - 1) + ORDER_TS, rx_ts_ns)
+            OrderRecord(load_i64(context + PRELOADED) + 64 * (seq - 1)).rx_ts_ns = rx_ts_ns
     rate = load_i64(context + RATE)
     done = 0
     while done < count:
@@ -117,19 +119,19 @@ def receive_preloaded(context: int) -> int:
         put_on_lane(context, seq, load_i64(context + PRELOADED) + 64 * (seq - 1), intended, now)
         done += 1
     if done > 0:
-        store_i64(context + w.NEXT, next_seq + done)
-        store_release(load_i64(context + w.OUT_RING) + PUBLISHED, next_seq + done - 1)
+        context.next = next_seq + done
+        store_release(context.out_ring + PUBLISHED, next_seq + done - 1)
     return done
 
 
 @kernel
-def receive_shim(context: int) -> int:
+def receive_shim(context: StageContext) -> int:
     """Let the packet shim take a burst from each of its ports: it writes slots and stamps itself.
 
     A device that is gone gives nothing more; whoever runs this loop asks the shim about that.
     """
-    control = load_i64(context + w.CONTROL)
-    next_seq = load_i64(context + w.NEXT)
+    control = context.control
+    next_seq = context.next
     left = load_i64(context + COUNT) - next_seq + 1
     if left <= 0 or load_acquire(control + ct.STOP) != 0:
         w.finish(context, next_seq - 1)
@@ -144,12 +146,12 @@ def receive_shim(context: int) -> int:
         return 0
     if load_i64(control + ct.FIRST_NS) == 0:
         store_release(control + ct.FIRST_NS, before)
-    store_i64(context + w.NEXT, next_seq + count)
+    context.next = next_seq + count
     return count
 
 
 @kernel
-def step(context: int) -> int:
+def step(context: StageContext) -> int:
     if load_i64(context + PORTS) != 0:
         return receive_shim(context)
     return receive_preloaded(context)

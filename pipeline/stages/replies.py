@@ -11,45 +11,60 @@ from openoutcry.dpdk_shim.call import call_reply
 from openoutcry.pipeline.contract import control as ct
 from openoutcry.pipeline.contract import words as w
 from openoutcry.pipeline.contract.histogram import record_spans
+from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.replay.event_hash import hash_event
 from openoutcry.ring.kernels import slot_address
 from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Layout, i64
 from openoutcry.wire.memory import (
     copy64,
     load_i64,
-    load_u8,
     store_i64,
     store_release,
 )
-from openoutcry.wire.records import EVENT
+from openoutcry.wire.record_blocks import EventRecord
 
-EVENT_CAUSE = EVENT.offsets["cause_seq"]
-EVENT_FLAGS = EVENT.offsets["flags"]
-EVENT_KIND = EVENT.offsets["kind"]
-EVENT_REASON = EVENT.offsets["reason"]
-EVENT_SIDE = EVENT.offsets["side"]
 LAST = int(EventFlag.LAST)
 MAKER = int(EventFlag.MAKER)
 AUCTION = int(EventFlag.AUCTION)
 BUY = int(Side.BUY)
 FILLED = int(EventKind.FILLED)
 REJECTED = int(EventKind.REJECTED)
-(
-    EVENT_HASHES,  # by command: hash of all events up to its last
-    INTERVALS,  # rows of the intervals that end at the reply or before
-    INTERVAL_COUNT,
-    SHIM,  # address of the packet shim
-    SHIM_REPLY,  # and of its function for replies, 0 for none
-) = w.own_words(5)
+
+
+class RepliesContext(StageContext):
+    """The replies' context."""
+
+    event_hashes: int = i64("address of the hash of all events up to its last, by command")
+    intervals: int = i64("address of the intervals that end at the reply or before")
+    interval_count: int = i64("how many there are")
+    shim: int = i64("address of the packet shim")
+    shim_reply: int = i64("address of its function for replies, 0: none")
+
+
+EVENT_HASHES = RepliesContext.offset("event_hashes")
+INTERVALS = RepliesContext.offset("intervals")
+INTERVAL_COUNT = RepliesContext.offset("interval_count")
+SHIM = RepliesContext.offset("shim")
+SHIM_REPLY = RepliesContext.offset("shim_reply")
+
 
 REPLY_BURST = 16 * w.BURST
 """Events that are taken at once, where so many wait: the more, the more of one participant's share
 a packet."""
 
-# An interval's row: its histogram, its stamps from and to; 0: to the reply.
-INTERVAL_HISTOGRAM, INTERVAL_SINCE, INTERVAL_UNTIL, INTERVAL_BYTES = 0, 8, 16, 24
+
+class IntervalRow(Layout, size_bytes=24):
+    """An interval that is measured."""
+
+    histogram: int = i64("address of its histogram")
+    since: int = i64("address of the stamps where it begins")
+    until: int = i64("address of the stamps where it ends")
+
+
+INTERVAL_BYTES = 24
 
 
 @kernel
@@ -58,21 +73,21 @@ def add(address: int, amount: int) -> None:
 
 
 @kernel
-def count_event(state: int, slot: int) -> None:
+def count_event(state: int, slot: EventRecord) -> None:
     """Count one event in a reply state.  Commands come back complete and in order, so the cause of
     each LAST event must be one more than that of the one before: a gap is a loss."""
-    kind = load_u8(slot + EVENT_KIND)
-    flags = load_u8(slot + EVENT_FLAGS)
+    kind = slot.kind
+    flags = slot.flags
     add(state + ct.REPLY_KINDS + 8 * min(kind, ct.REPLY_KIND_COUNT - 1), 1)
     # The first of a trade's two fills: the maker's, in an auction the buyer's.
-    in_auction = flags & AUCTION and load_u8(slot + EVENT_SIDE) == BUY
+    in_auction = flags & AUCTION and slot.side == BUY
     if kind == FILLED and (flags & MAKER or in_auction):
         add(state + ct.REPLY_TRADES, 1)
     if kind == REJECTED:
-        reason = min(load_u8(slot + EVENT_REASON), ct.REPLY_REASON_COUNT - 1)
+        reason = min(slot.reason, ct.REPLY_REASON_COUNT - 1)
         add(state + ct.REPLY_REASONS + 8 * reason, 1)
     if flags & LAST:
-        cause = load_i64(slot + EVENT_CAUSE)
+        cause = slot.cause_seq
         step = cause - load_i64(state + ct.REPLY_COMMANDS) - load_i64(state + ct.REPLY_LOST)
         if step < 1:
             add(state + ct.REPLY_DUPLICATED, 1)
@@ -88,57 +103,57 @@ def commands_of(state: int) -> int:
 
 
 @kernel
-def record_latencies(context: int, first_seq: int, count: int, now: int) -> None:
+def record_latencies(context: RepliesContext, first_seq: int, count: int, now: int) -> None:
     """Count the intervals of ``count`` commands whose last event was handed out at ``now``."""
-    mask = load_i64(context + w.STAMP_MASK)
-    row = load_i64(context + INTERVALS)
-    for _ in range(load_i64(context + INTERVAL_COUNT)):
-        since, until = load_i64(row + INTERVAL_SINCE), load_i64(row + INTERVAL_UNTIL)
-        record_spans(load_i64(row + INTERVAL_HISTOGRAM), since, until, mask, first_seq, count, now)
-        row += INTERVAL_BYTES
-    kept = load_i64(context + w.UNTIL)
+    mask = context.stamp_mask
+    row = IntervalRow(context.intervals)
+    for _ in range(context.interval_count):
+        since, until = row.since, row.until
+        record_spans(row.histogram, since, until, mask, first_seq, count, now)
+        row = IntervalRow(row + (INTERVAL_BYTES))
+    kept = context.until
     if kept != 0:
         for seq in range(first_seq, first_seq + count):
             store_i64(kept + 8 * (seq & mask), now)
 
 
 @kernel
-def send_replies(context: int, next_event: int, count: int) -> int:
+def send_replies(context: RepliesContext, next_event: int, count: int) -> int:
     """Send events to their participants, where there is a network; returns how many of ``count``,
     because a sender wants contiguous memory: up to where the ring wraps."""
-    shim_reply = load_i64(context + SHIM_REPLY)
+    shim_reply = context.shim_reply
     if shim_reply == 0:
         return count
-    ring, ring_mask = load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK)
+    ring, ring_mask = context.in_ring, context.in_mask
     count = min(count, ring_mask + 1 - (next_event & ring_mask))
     events = slot_address(ring, ring_mask, next_event)
-    call_reply(shim_reply, load_i64(context + SHIM), events, count)
+    call_reply(shim_reply, context.shim, events, count)
     return count
 
 
 @kernel
-def step(context: int) -> int:
-    control = load_i64(context + w.CONTROL)
-    next_event = load_i64(context + w.NEXT)
+def step(context: RepliesContext) -> int:
+    control = context.control
+    next_event = context.next
     count = w.ready(context, REPLY_BURST)
     if count == 0:
         return w.idle(context)
     count = send_replies(context, next_event, count)
-    ring, ring_mask = load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK)
+    ring, ring_mask = context.in_ring, context.in_mask
     which = load_i64(control + ct.REPLY_WHICH)
     current = control + ct.REPLY_STATES + which * ct.REPLY_STATE_BYTES
     state = control + ct.REPLY_STATES + (1 - which) * ct.REPLY_STATE_BYTES
     for offset in range(0, ct.REPLY_STATE_BYTES, 64):
         copy64(state + offset, current + offset)
     chain = load_i64(state + ct.REPLY_EVENT_HASH)
-    hashes, mask = load_i64(context + EVENT_HASHES), load_i64(context + w.STAMP_MASK)
+    hashes, mask = context.event_hashes, context.stamp_mask
     replied_before = commands_of(state)
     for event in range(next_event, next_event + count):
         slot = slot_address(ring, ring_mask, event)
         chain = hash_event(chain, slot)
         count_event(state, slot)
         # Every command, by its own sequence: the journal picks the one that ends a block.
-        store_i64(hashes + 8 * (load_i64(slot + EVENT_CAUSE) & mask), chain)
+        store_i64(hashes + 8 * (slot.cause_seq & mask), chain)
     now = w.now_ns(context)
     store_i64(state + ct.REPLY_EVENT_HASH, chain)
     store_i64(state + ct.REPLY_CURSOR, next_event + count - 1)

@@ -7,10 +7,18 @@ against what it turned round within some minutes behind it, and at what price.
 
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.surveillance.detect import tables as tab
+from openoutcry.surveillance.detect.layout import (
+    ClientOrder,
+    ClientSide,
+    DetectorBook,
+    DetectorCell,
+    DetectorState,
+    VolumeWindow,
+)
 from openoutcry.surveillance.detect.moves import value_of
 from openoutcry.surveillance.parameters import offset
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, not_inlined, store_i64
+from openoutcry.wire.memory import load_i64, not_inlined
 
 AHEAD, AFTER = offset("front_ahead_ns"), offset("front_after_ns")
 PERCENT, TURNED, TIMES = (
@@ -20,96 +28,104 @@ FRONT, INSIDER = int(lay.Detector.FRONT_RUNNING), int(lay.Detector.INSIDER_TIMIN
 
 
 @kernel
-def client_entered(state: int, instrument: int, who: int, side: int) -> None:
+def client_entered(state: DetectorState, instrument: int, who: int, side: int) -> None:
     """A client's order is entered: is it one that was declared?"""
-    now = load_i64(state + lay.NOW)
-    for number in range(load_i64(state + lay.CLIENT_COUNT)):
-        row = load_i64(state + lay.CLIENTS) + number * lay.CLIENT_BYTES
+    now = state.now
+    for number in range(state.client_count):
+        row = ClientOrder(state.clients + number * lay.CLIENT_BYTES)
         if (
-            load_i64(row + lay.T_CLIENT) == who
-            and load_i64(row + lay.T_INSTRUMENT) == instrument
-            and load_i64(row + lay.T_SIDE) == side
-            and load_i64(row + lay.T_ENTERED) == lay.NONE
-            and load_i64(row + lay.T_KNOWN) <= now
+            row.client == who
+            and row.instrument == instrument
+            and row.side == side
+            and row.entered == lay.NONE
+            and row.known <= now
         ):
-            store_i64(row + lay.T_ENTERED, now)
-            store_i64(row + lay.T_ENTERED_SEQ, load_i64(state + lay.CAUSE))
+            row.entered = now
+            row.entered_seq = state.cause
             return
 
 
 @kernel_outlined
 def around_clients(
-    state: int, book: int, cell: int, side: int, price: int, lots: int, who: int
+    state: DetectorState,
+    book: DetectorBook,
+    cell: DetectorCell,
+    side: int,
+    price: int,
+    lots: int,
+    who: int,
 ) -> None:
     """One party of a trade in an instrument: ahead of or behind a client's declared order."""
     not_inlined()
-    now, instrument = load_i64(state + lay.NOW), load_i64(cell + lay.C_INSTRUMENT)
-    owner = load_i64(cell + lay.C_OWNER)
-    for number in range(load_i64(state + lay.CLIENT_COUNT)):
-        row = load_i64(state + lay.CLIENTS) + number * lay.CLIENT_BYTES
-        known, entered = load_i64(row + lay.T_KNOWN), load_i64(row + lay.T_ENTERED)
-        if load_i64(row + lay.T_INSTRUMENT) != instrument or now < known:
+    now, instrument = state.now, cell.instrument
+    owner = cell.owner
+    for number in range(state.client_count):
+        row = ClientOrder(state.clients + number * lay.CLIENT_BYTES)
+        known, entered = row.known, row.entered
+        if row.instrument != instrument or now < known:
             continue
-        if load_i64(row + lay.T_CLIENT) == who:
+        if row.client == who:
             continue
         ahead = entered == lay.NONE and now <= known + tab.parameter(state, AHEAD)
         behind = entered != lay.NONE and now <= entered + tab.parameter(state, AFTER)
-        same = side == load_i64(row + lay.T_SIDE)
+        same = side == row.side
         if ahead and same:
             tally = side_of(state, number, owner)
-            if load_i64(tally + lay.S_AHEAD) == 0:
-                store_i64(tally + lay.S_FIRST_SEQ, load_i64(state + lay.CAUSE))
-                store_i64(tally + lay.S_FIRST_NS, now)
+            if tally.ahead == 0:
+                tally.first_seq = state.cause
+                tally.first_ns = now
             tab.bump(tally + lay.S_AHEAD, lots)
             tab.bump(tally + lay.S_AHEAD_VALUE, value_of(book, price, lots))
         elif behind and not same:
             tally = side_of(state, number, owner)
-            if load_i64(tally + lay.S_AHEAD) != 0 and load_i64(tally + lay.S_TOLD) == 0:
+            if tally.ahead != 0 and tally.told == 0:
                 tab.bump(tally + lay.S_TURNED, lots)
                 tab.bump(tally + lay.S_TURNED_VALUE, value_of(book, price, lots))
                 judge(state, cell, row, tally, who)
 
 
 @kernel
-def side_of(state: int, number: int, owner: int) -> int:
+def side_of(state: DetectorState, number: int, owner: int) -> ClientSide:
     """What an owner has traded around a declared order; the kernel made sure of room."""
-    return tab.keyed_row(
-        load_i64(state + lay.SIDES), load_i64(state + lay.SIDE_MASK), lay.SIDE_BYTES,
+    return ClientSide(tab.keyed_row(
+        state.sides, state.side_mask, lay.SIDE_BYTES,
         (number << 16 | owner) + 1, state + lay.SIDE_USED,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 @kernel
-def judge(state: int, cell: int, row: int, tally: int, who: int) -> None:
+def judge(
+    state: DetectorState, cell: DetectorCell, row: ClientOrder, tally: ClientSide, who: int
+) -> None:
     """Enough taken ahead, enough of it turned round; of others than the broker only what is at a
     gain and far out of their common."""
-    ahead, turned = load_i64(tally + lay.S_AHEAD), load_i64(tally + lay.S_TURNED)
-    if ahead * 100 < tab.parameter(state, PERCENT) * load_i64(row + lay.T_LOTS):
+    ahead, turned = tally.ahead, tally.turned
+    if ahead * 100 < tab.parameter(state, PERCENT) * row.lots:
         return
     if turned * 100 < tab.parameter(state, TURNED) * ahead:
         return
-    paid = load_i64(tally + lay.S_AHEAD_VALUE) / ahead
-    got = load_i64(tally + lay.S_TURNED_VALUE) / turned
-    apart = got - paid if load_i64(row + lay.T_SIDE) == 1 else paid - got
-    owner = load_i64(cell + lay.C_OWNER)
+    paid = tally.ahead_value / ahead
+    got = tally.turned_value / turned
+    apart = got - paid if row.side == 1 else paid - got
+    owner = cell.owner
     detector = FRONT
-    if owner != tab.owner_of(state, load_i64(row + lay.T_BROKER)):
+    if owner != tab.owner_of(state, row.broker):
         detector = INSIDER
         if apart <= 0.0:
             return
-        windows = min(load_i64(cell + lay.V_COUNT), lay.VOLUMES)
+        windows = min(VolumeWindow(cell).count, lay.VOLUMES)
         total = 0
         for slot in range(windows):
             total += load_i64(cell + lay.V_RING + 8 * slot)
         if windows == 0 or ahead * windows < tab.parameter(state, TIMES) * total:
             return
-    store_i64(tally + lay.S_TOLD, 1)
-    instrument = load_i64(cell + lay.C_INSTRUMENT)
-    first_ns, first = load_i64(tally + lay.S_FIRST_NS), load_i64(tally + lay.S_FIRST_SEQ)
+    tally.told = 1
+    instrument = cell.instrument
+    first_ns, first = tally.first_ns, tally.first_seq
     hit = tab.tell(state, detector, instrument, 80 if detector == FRONT else 50, first_ns, first)
     tab.add_member(hit, who)
     gain = int(apart * 2 * min(turned, 1 << 31))
     tab.measures(hit, ahead, 0, gain, 1)
     tab.evidence(hit, 0, first)
-    tab.evidence(hit, 1, load_i64(row + lay.T_ENTERED_SEQ))
-    tab.evidence(hit, 2, load_i64(state + lay.CAUSE))
+    tab.evidence(hit, 1, row.entered_seq)
+    tab.evidence(hit, 2, state.cause)

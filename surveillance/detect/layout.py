@@ -14,13 +14,10 @@ from enum import IntEnum
 
 import numpy as np
 
+from openoutcry.wire.layout import Layout, i64
+
 WORD = 8
 NONE = -(2**63)
-
-
-def words(count: int, start: int = 0) -> range:
-    """Byte offsets of so many words."""
-    return range(start * WORD, (start + count) * WORD, WORD)
 
 
 class Detector(IntEnum):
@@ -46,29 +43,139 @@ class Detector(IntEnum):
     NEGATIVE_BALANCE = 18
 
 
-# The header.
-(PARAMS, GROUPS, LINKS, BOOKS, LEVELS, ORDERS, ORDER_HEADS, CELLS, CELL_HEADS, REPEATS, HITS,
- CLIENTS, SIDES, CASH) = words(14)  # fmt: skip
-(NOW, CAUSE, ORDER_FREE, ORDER_USED, ORDER_ROOM, ORDER_MASK, CELL_USED, CELL_ROOM, CELL_MASK,
- REPEAT_USED, REPEAT_MASK, HIT_COUNT, HIT_ROOM, EVENT_SEQ, INSTRUMENTS, CLIENT_COUNT, SIDE_USED,
- SIDE_MASK, TRACKS_CASH, HIT_TOTAL, LEVEL_BOOK, ENTRY_LEFT,
- BY_OPERATOR) = words(23, 14)  # fmt: skip
+class DetectorState(Layout, size_bytes=512):
+    """The header: addresses of the tables, counts and the time."""
+
+    params: int = i64("address of the detectors' parameters")
+    groups: int = i64("address of each participant's owner")
+    links: int = i64("address of the accounts that belong together")
+    books: int = i64("address of the instruments' books")
+    levels: int = i64("address of the price levels")
+    orders: int = i64("address of the pool of open orders")
+    order_heads: int = i64("address of the hash table of orders")
+    cells: int = i64("address of the pool of cells")
+    cell_heads: int = i64("address of the hash table of cells")
+    repeats: int = i64("address of the table of repeats")
+    hits: int = i64("address of the hits")
+    clients: int = i64("address of the client orders that were declared")
+    sides: int = i64("address of what owners traded around them")
+    cash: int = i64("address of the participants' cash")
+    now: int = i64("sequenced time, ns since the epoch")
+    cause: int = i64("command of the event at work")
+    order_free: int = i64("first free row of the pool of orders")
+    order_used: int = i64("rows of the pool used so far")
+    order_room: int = i64("rows that it has")
+    order_mask: int = i64("entries of the hash table of orders, less one")
+    cell_used: int = i64("cells used so far")
+    cell_room: int = i64("cells that there are")
+    cell_mask: int = i64("entries of the hash table of cells, less one")
+    repeat_used: int = i64("repeats so far")
+    repeat_mask: int = i64("entries of the table of repeats, less one")
+    hit_count: int = i64("hits that were not taken out yet")
+    hit_room: int = i64("hits that fit")
+    event_seq: int = i64("the last event")
+    instruments: int = i64("books that there are")
+    client_count: int = i64("client orders that were declared")
+    side_used: int = i64("rows of ``sides`` used")
+    side_mask: int = i64("entries of ``sides``, less one")
+    tracks_cash: int = i64("1: balances are watched")
+    hit_total: int = i64("hits so far")
+    level_book: int = i64("book whose levels have no room")
+    entry_left: int = i64("events of a command from the speed bump that are still to come")
+    by_operator: int = i64("1: the command at work is the operator's")
+
+
+CASH = DetectorState.offset("cash")
+NOW = DetectorState.offset("now")
+ORDER_USED = DetectorState.offset("order_used")
+ORDER_ROOM = DetectorState.offset("order_room")
+ORDER_MASK = DetectorState.offset("order_mask")
+CELL_USED = DetectorState.offset("cell_used")
+CELL_ROOM = DetectorState.offset("cell_room")
+CELL_MASK = DetectorState.offset("cell_mask")
+REPEAT_USED = DetectorState.offset("repeat_used")
+REPEAT_MASK = DetectorState.offset("repeat_mask")
+HIT_COUNT = DetectorState.offset("hit_count")
+HIT_ROOM = DetectorState.offset("hit_room")
+EVENT_SEQ = DetectorState.offset("event_seq")
+INSTRUMENTS = DetectorState.offset("instruments")
+CLIENT_COUNT = DetectorState.offset("client_count")
+SIDE_USED = DetectorState.offset("side_used")
+SIDE_MASK = DetectorState.offset("side_mask")
+TRACKS_CASH = DetectorState.offset("tracks_cash")
+HIT_TOTAL = DetectorState.offset("hit_total")
+LEVEL_BOOK = DetectorState.offset("level_book")
+
 HEADER_WORDS = 64
 
 # Why the kernel stopped before an event.
 DONE, MORE_ORDERS, MORE_CELLS, MORE_REPEATS, MORE_HITS, MORE_LEVELS, MORE_SIDES = range(7)
 
-# An order.
-(O_ID, O_WHO, O_INSTRUMENT, O_SIDE, O_PRICE, O_LEAVES, O_LOTS, O_SHOWN, O_BORN, O_BORN_SEQ, O_MID2,
- O_FLAGS, O_DISPLAY, O_NEXT_HASH, O_NEXT, O_BEFORE, O_CELL, O_FILLED) = words(18)  # fmt: skip
+
+class WatchedOrder(Layout, size_bytes=144):
+    """An open order."""
+
+    id: int = i64("its order id")
+    who: int = i64("participant")
+    instrument: int = i64("instrument")
+    side: int = i64("side")
+    price: int = i64("price, ticks")
+    leaves: int = i64("open lots")
+    lots: int = i64("lots when it was entered")
+    shown: int = i64("lots displayed")
+    born: int = i64("when it was entered, ns")
+    born_seq: int = i64("command that entered it")
+    mid2: int = i64("twice the mid when it was entered")
+    flags: int = i64("F_HIDDEN, F_WAITING")
+    display: int = i64("lots that an iceberg shows")
+    next_hash: int = i64("next row of the same hash, -1: none")
+    next: int = i64("next row of its cell")
+    before: int = i64("row before it in its cell")
+    cell: int = i64("its cell")
+    filled: int = i64("lots filled")
+
+
+O_ID = WatchedOrder.offset("id")
+O_INSTRUMENT = WatchedOrder.offset("instrument")
+O_NEXT_HASH = WatchedOrder.offset("next_hash")
+O_CELL = WatchedOrder.offset("cell")
+
 ORDER_WORDS = 18
 F_HIDDEN, F_WAITING = 1, 2
 
 # Buckets of 10 s, of cells and books alike.
 BUCKET_NS = 10 * 10**9
 BUCKETS = 36
-(K_ID, K_BUY_TOOK, K_SELL_TOOK, K_BUY_LOTS, K_SELL_LOTS, K_BUY_VALUE, K_SELL_VALUE, K_MOVE, K_UP,
- K_DOWN, K_COUNTS, K_MIDDLE) = words(12)  # fmt: skip
+
+
+class Bucket(Layout, size_bytes=96):
+    """Ten seconds of a cell or of a book."""
+
+    id: int = i64("number of the ten seconds")
+    buy_took: int = i64("lots bought by taking")
+    sell_took: int = i64("lots sold by taking")
+    buy_lots: int = i64("lots bought")
+    sell_lots: int = i64("lots sold")
+    buy_value: int = i64("value bought")
+    sell_value: int = i64("value sold")
+    move: int = i64("how far takes moved the mid, half ticks")
+    up: int = i64("moves up, half ticks")
+    down: int = i64("moves down, half ticks")
+    counts: int = i64("moves up, and from bit DOWN_BITS on moves down")
+    middle: int = i64("of a book: twice the mid before the bucket's first trade")
+
+
+K_BUY_TOOK = Bucket.offset("buy_took")
+K_SELL_TOOK = Bucket.offset("sell_took")
+K_BUY_LOTS = Bucket.offset("buy_lots")
+K_SELL_LOTS = Bucket.offset("sell_lots")
+K_BUY_VALUE = Bucket.offset("buy_value")
+K_SELL_VALUE = Bucket.offset("sell_value")
+K_MOVE = Bucket.offset("move")
+K_UP = Bucket.offset("up")
+K_DOWN = Bucket.offset("down")
+K_COUNTS = Bucket.offset("counts")
+
 DOWN_BITS = 32
 """K_COUNTS: how many moves went up, and from this bit on how many went down.  K_MIDDLE, of books:
 twice the mid before the bucket's first trade."""
@@ -78,15 +185,76 @@ BUCKET_BYTES = BUCKET_WORDS * WORD
 # A book.
 LEGS = 64
 LEG_WORDS = 8
-(L_NS, L_SEQ, L_SELLER, L_BUYER, L_LOTS, L_PRICE, L_USED, L_WHO) = words(LEG_WORDS)
+
+
+class Leg(Layout, size_bytes=64):
+    """A trade that two related owners made."""
+
+    ns: int = i64("when")
+    seq: int = i64("command")
+    seller: int = i64("owner who sold")
+    buyer: int = i64("owner who bought")
+    lots: int = i64("lots")
+    price: int = i64("price, ticks")
+    used: int = i64("1: it is part of a hit")
+    who: int = i64("participant")
+
+
 MINUTES = 5
-(B_CAUSE, B_BID, B_ASK, B_LAST, B_STEP, B_PHASE, B_OPENED, B_REF, B_LEG_COUNT, B_CELL_HEAD,
- B_LEVEL_AT, B_LEVEL_ROOM, B_LEVEL_COUNT) = words(13)  # fmt: skip
+
+
+class DetectorBook(Layout):
+    """An instrument."""
+
+    cause: int = i64("last command that changed it")
+    bid: int = i64("best bid, ticks")
+    ask: int = i64("best ask, ticks")
+    last: int = i64("last price")
+    step: int = i64("price step")
+    phase: int = i64("phase")
+    opened: int = i64("when continuous trading began, ns")
+    ref: int = i64("reference price")
+    leg_count: int = i64("trades in the ring of legs")
+    cell_head: int = i64("first cell of the instrument")
+    level_at: int = i64(
+        "address of its levels: bids, their room and their count; asks B_ASK_LEVELS behind"
+    )
+    level_room: int = i64("levels that fit")
+    level_count: int = i64("levels that there are")
+    leveraged: int = i64("1: positions are margined", at=128)
+    multiplier: int = i64("money a lot and tick")
+    volume_id: int = i64("number of the volume window")
+    volume: int = i64("lots traded in it")
+    leg_hour: int = i64("number of the hour of ``hour_legs``")
+    hour_legs: int = i64("legs of that hour")
+    taker: int = i64("order that took last")
+    taker_who: int = i64("its owner")
+    taker_side: int = i64("its side")
+    taker_ns: int = i64("when")
+    taker_seq: int = i64("its command")
+    taker_middle: int = i64("twice the mid before it")
+    volume_before: int = i64("lots of the windows before")
+
+
+B_BID = DetectorBook.offset("bid")
+B_ASK = DetectorBook.offset("ask")
+B_LAST = DetectorBook.offset("last")
+B_STEP = DetectorBook.offset("step")
+B_PHASE = DetectorBook.offset("phase")
+B_OPENED = DetectorBook.offset("opened")
+B_LEVEL_AT = DetectorBook.offset("level_at")
+B_LEVEL_ROOM = DetectorBook.offset("level_room")
+B_LEVEL_COUNT = DetectorBook.offset("level_count")
+B_LEVERAGED = DetectorBook.offset("leveraged")
+B_MULTIPLIER = DetectorBook.offset("multiplier")
+B_VOLUME_ID = DetectorBook.offset("volume_id")
+B_VOLUME = DetectorBook.offset("volume")
+B_HOUR_LEGS = DetectorBook.offset("hour_legs")
+B_TAKER = DetectorBook.offset("taker")
+B_VOLUME_BEFORE = DetectorBook.offset("volume_before")
+
 B_ASK_LEVELS = 3 * WORD
 """From the words of the bids' levels to the asks'."""
-(B_LEVERAGED, B_MULTIPLIER, B_VOLUME_ID, B_VOLUME, B_LEG_HOUR, B_HOUR_LEGS, B_TAKER, B_TAKER_WHO,
- B_TAKER_SIDE, B_TAKER_NS, B_TAKER_SEQ, B_TAKER_MIDDLE,
- B_VOLUME_BEFORE) = words(13, 16)  # fmt: skip
 B_MINUTES = 29 * WORD
 """MINUTES times: id, orders, lots."""
 B_LEGS = B_MINUTES + MINUTES * 3 * WORD
@@ -95,29 +263,112 @@ BOOK_WORDS = B_BUCKETS // WORD + BUCKETS * BUCKET_WORDS
 BOOK_BYTES = BOOK_WORDS * WORD
 LEVEL_BYTES = 2 * WORD
 
-# A cell.
-(C_OWNER, C_INSTRUMENT, C_NEXT_HASH, C_NEXT_CELL, C_OPEN, C_SECOND, C_ENTERED, C_GONE, C_TRADED,
- C_TOLD_SECOND, C_FLEETING_ID, C_FLEETING_ENTERED, C_FLEETING_GONE, C_FLEETING_TRADES, C_DAY,
- C_DAY_ORDERS, C_DAY_TRADES, C_DAY_NEXT, C_FLEETING_TOLD, C_LEG_HOUR, C_LEGS_SOLD,
- C_LEGS_BOUGHT) = words(22)  # fmt: skip
+
+class DetectorCell(Layout):
+    """What an owner has in an instrument."""
+
+    owner: int = i64("the owner")
+    instrument: int = i64("the instrument")
+    next_hash: int = i64("next cell of the same hash")
+    next_cell: int = i64("next cell of the same instrument")
+    open: int = i64("first of its open orders")
+    second: int = i64("second of the counts that follow")
+    entered: int = i64("orders entered in it")
+    gone: int = i64("orders cancelled in it")
+    traded: int = i64("trades in it")
+    told_second: int = i64("second of the last hit for many messages")
+    fleeting_id: int = i64("number of the window of short-lived orders")
+    fleeting_entered: int = i64("orders entered in it")
+    fleeting_gone: int = i64("orders cancelled soon after they were entered")
+    fleeting_trades: int = i64("trades in it")
+    day: int = i64("number of the day")
+    day_orders: int = i64("orders of the day")
+    day_trades: int = i64("trades of the day")
+    day_next: int = i64("orders at which the ratio is looked at next")
+    fleeting_told: int = i64("window of the last hit for short-lived orders")
+    leg_hour: int = i64("hour of the counts that follow")
+    legs_sold: int = i64("legs sold")
+    legs_bought: int = i64("legs bought")
+
+
+C_OWNER = DetectorCell.offset("owner")
+C_INSTRUMENT = DetectorCell.offset("instrument")
+C_NEXT_HASH = DetectorCell.offset("next_hash")
+C_ENTERED = DetectorCell.offset("entered")
+C_GONE = DetectorCell.offset("gone")
+C_TRADED = DetectorCell.offset("traded")
+C_FLEETING_ENTERED = DetectorCell.offset("fleeting_entered")
+C_FLEETING_GONE = DetectorCell.offset("fleeting_gone")
+C_FLEETING_TRADES = DetectorCell.offset("fleeting_trades")
+C_DAY_ORDERS = DetectorCell.offset("day_orders")
+C_DAY_TRADES = DetectorCell.offset("day_trades")
+C_LEGS_SOLD = DetectorCell.offset("legs_sold")
+C_LEGS_BOUGHT = DetectorCell.offset("legs_bought")
+
 C_TOLD_AT = 24 * WORD
 """When each kind (0 to 7) was told last."""
 TOLD_IGNITION, TOLD_RAMP, TOLD_CROSS = range(3)
 C_CANDIDATES = 32 * WORD
-(D_NS, D_SEQ, D_LOTS, D_PRICES, D_WITHDRAWN, D_GAIN, D_FILLED, D_FILL_SEQ, D_FIRST_SEQ,
- D_FIRST_NS, D_ORDERS, D_HIT) = words(12)  # fmt: skip
+
+
+class Candidate(Layout):
+    """What may become a hit, of one side of a cell."""
+
+    ns: int = i64("when the pressure was seen")
+    seq: int = i64("command that showed it")
+    lots: int = i64("lots of the orders that press")
+    prices: int = i64("prices that they are at")
+    withdrawn: int = i64("lots withdrawn since")
+    gain: int = i64("gain of the fill, half ticks times lots")
+    filled: int = i64("lots filled on the other side")
+    fill_seq: int = i64("command of the fill")
+    first_seq: int = i64("command of the first order")
+    first_ns: int = i64("when it was entered")
+    orders: int = i64("orders that press")
+    hit: int = i64("number of the hit that it became, 0: none")
+
+
+D_WITHDRAWN = Candidate.offset("withdrawn")
+D_GAIN = Candidate.offset("gain")
+D_FILLED = Candidate.offset("filled")
+D_HIT = Candidate.offset("hit")
+
 CANDIDATE_BYTES = 12 * WORD
 C_VOLUME = 56 * WORD
 """id of the window, its lots, whether it was told, how many before it; VOLUMES windows' lots."""
 VOLUMES = 12
-(V_ID, V_LOTS, V_TOLD, V_COUNT, V_RING) = words(5, 56)
+
+
+class VolumeWindow(Layout):
+    """A cell's volume in the current window and in those before."""
+
+    id: int = i64("number of the window", at=448)
+    lots: int = i64("lots traded")
+    told: int = i64("1: it was reported")
+    count: int = i64("windows before it that are known")
+    ring: int = i64("lots of the last VOLUMES windows")
+
+
+V_LOTS = VolumeWindow.offset("lots")
+V_RING = VolumeWindow.offset("ring")
+
 C_BUCKETS = 80 * WORD
 CELL_WORDS = 80 + BUCKETS * BUCKET_WORDS
 CELL_BYTES = CELL_WORDS * WORD
 
 # A repeat.
 REPEAT_RING = 8
-R_KEY, R_COUNT = words(2)
+
+
+class Repeat(Layout):
+    """What has been seen so far of a pattern."""
+
+    key: int = i64("pattern, owner and instrument as a hash")
+    count: int = i64("how often")
+
+
+R_COUNT = Repeat.offset("count")
+
 R_TIMES, R_SEQS, R_GAINS, R_LOTS = 2 * WORD, 10 * WORD, 18 * WORD, 26 * WORD
 REPEAT_WORDS = 34
 HOUR_COUNT = -1
@@ -125,15 +376,55 @@ HOUR_COUNT = -1
 R_SEQS."""
 REPEAT_BYTES = REPEAT_WORDS * WORD
 
-# A client order that was declared, and what an owner traded around it.
-(T_BROKER, T_CLIENT, T_INSTRUMENT, T_SIDE, T_LOTS, T_KNOWN, T_ENTERED, T_ENTERED_SEQ) = words(8)
+
+class ClientOrder(Layout):
+    """A client order that was declared."""
+
+    broker: int = i64("participant that has it")
+    client: int = i64("participant that gave it")
+    instrument: int = i64("instrument")
+    side: int = i64("side")
+    lots: int = i64("lots")
+    known: int = i64("since when the broker knows it, ns")
+    entered: int = i64("when the broker entered it, ns; 0: not yet")
+    entered_seq: int = i64("and by which command")
+
+
 CLIENT_BYTES = 8 * WORD
-(S_KEY, S_AHEAD, S_AHEAD_VALUE, S_TURNED, S_TURNED_VALUE, S_FIRST_SEQ, S_FIRST_NS,
- S_TOLD) = words(8)  # fmt: skip
+
+
+class ClientSide(Layout):
+    """What an owner traded around a client order."""
+
+    key: int = i64("owner and client order, 0: a free row")
+    ahead: int = i64("lots traded ahead of it")
+    ahead_value: int = i64("their value")
+    turned: int = i64("lots traded back after it")
+    turned_value: int = i64("their value")
+    first_seq: int = i64("command of the first trade")
+    first_ns: int = i64("its time")
+    told: int = i64("1: it was reported")
+
+
+S_AHEAD = ClientSide.offset("ahead")
+S_AHEAD_VALUE = ClientSide.offset("ahead_value")
+S_TURNED = ClientSide.offset("turned")
+S_TURNED_VALUE = ClientSide.offset("turned_value")
+
 SIDE_BYTES = 8 * WORD
 
 CASH_PARTICIPANTS = 65_536
-(M_CASH, M_TOLD) = words(2)
+
+
+class CashRow(Layout):
+    """A participant's cash."""
+
+    cash: int = i64("its balance")
+    told: int = i64("1: a negative balance was reported")
+
+
+M_CASH = CashRow.offset("cash")
+
 CASH_BYTES = 2 * WORD
 
 MEMBERS = 8
@@ -150,7 +441,28 @@ whose it was (the first ``members`` of ``participants``), lots, how far prices m
 gained at the mid before (half ticks times lots), how often it was seen, and commands that show it
 (0: none); ``number`` from 1."""
 HIT_BYTES = HIT_DTYPE.itemsize
-(H_TS, H_FIRST, H_SEQ, H_FIRST_SEQ, H_WHAT, H_WHO, H_WHO2, H_LOTS, H_MOVE, H_GAIN, H_REPEATS,
- H_EVIDENCE) = words(12)  # fmt: skip
-H_NUMBER = H_EVIDENCE + EVIDENCE * WORD
+
+
+class Hit(Layout):
+    """What a detector found."""
+
+    ts: int = i64("when it was seen, ns since the epoch")
+    first: int = i64("when it began")
+    seq: int = i64("command at which it was seen")
+    first_seq: int = i64("command with which it began")
+    what: int = i64("detector | instrument << 16 | members << 32 | score << 48")
+    who: int = i64("the first four participants")
+    who2: int = i64("the others")
+    lots: int = i64("lots")
+    move: int = i64("how far prices moved, half ticks")
+    gain: int = i64("what it gained, half ticks times lots")
+    repeats: int = i64("how often it was seen")
+    evidence: int = i64("commands that show it, EVIDENCE words; 0: none")
+    number: int = i64("from 1", at=120)
+
+
+H_WHO = Hit.offset("who")
+H_EVIDENCE = Hit.offset("evidence")
+H_NUMBER = Hit.offset("number")
+
 assert HIT_BYTES == H_NUMBER + WORD == 128

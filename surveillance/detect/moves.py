@@ -7,9 +7,16 @@ moves, the lots of aggressors, everybody's lots and what they came to lie in buc
 
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.surveillance.detect import tables as tab
+from openoutcry.surveillance.detect.layout import (
+    Bucket,
+    DetectorBook,
+    DetectorCell,
+    DetectorState,
+    WatchedOrder,
+)
 from openoutcry.surveillance.parameters import offset
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, not_inlined, store_i64
+from openoutcry.wire.memory import load_i64, not_inlined
 
 COOLDOWN, STEPS = offset("cooldown_ns"), offset("move_steps_min")
 IGNITION_NS, IGNITION_BPS = offset("ignition_ns"), offset("ignition_bps")
@@ -34,14 +41,14 @@ MOST_TICKS, MOST_LOTS = 1 << 20, 1 << 31
 
 
 @kernel
-def value_of(book: int, price: int, lots: int) -> int:
+def value_of(book: DetectorBook, price: int, lots: int) -> int:
     """Ticks above the book's first price times lots."""
-    apart = min(max(price - load_i64(book + lay.B_REF), -MOST_TICKS), MOST_TICKS)
+    apart = min(max(price - book.ref, -MOST_TICKS), MOST_TICKS)
     return apart * min(lots, MOST_LOTS)
 
 
 @kernel
-def note_side(book: int, bucket: int, side: int, price: int, lots: int) -> None:
+def note_side(book: DetectorBook, bucket: int, side: int, price: int, lots: int) -> None:
     """One party of a trade."""
     value = value_of(book, price, lots)
     if side == BUY:
@@ -65,68 +72,68 @@ def note_move(bucket: int, move: int) -> None:
 
 
 @kernel
-def begin_taking(state: int, book: int, taker: int) -> None:
+def begin_taking(state: DetectorState, book: DetectorBook, taker: WatchedOrder) -> None:
     """A command takes: what the mid is behind it, the next command will see."""
-    store_i64(book + lay.B_TAKER, load_i64(taker + lay.O_CELL))
-    store_i64(book + lay.B_TAKER_WHO, load_i64(taker + lay.O_WHO))
-    store_i64(book + lay.B_TAKER_SIDE, load_i64(taker + lay.O_SIDE))
-    store_i64(book + lay.B_TAKER_NS, load_i64(state + lay.NOW))
-    store_i64(book + lay.B_TAKER_SEQ, load_i64(state + lay.CAUSE))
-    store_i64(book + lay.B_TAKER_MIDDLE, tab.middle_of(book))
+    book.taker = taker.cell
+    book.taker_who = taker.who
+    book.taker_side = taker.side
+    book.taker_ns = state.now
+    book.taker_seq = state.cause
+    book.taker_middle = tab.middle_of(book)
 
 
 @kernel
-def credit_move(state: int, book: int) -> None:
+def credit_move(state: DetectorState, book: DetectorBook) -> None:
     """Before a command's first event in a book: what the last one that took moved is its own."""
-    row = load_i64(book + lay.B_TAKER)
+    row = book.taker
     if row == 0:
         return
-    store_i64(book + lay.B_TAKER, 0)
-    before, after = load_i64(book + lay.B_TAKER_MIDDLE), tab.middle_of(book)
+    book.taker = 0
+    before, after = book.taker_middle, tab.middle_of(book)
     if before == lay.NONE or after == lay.NONE or before == after:
         return
-    move, side = tab.limited(after - before), load_i64(book + lay.B_TAKER_SIDE)
+    move, side = tab.limited(after - before), book.taker_side
     if (move > 0) != (side == BUY):
         return
     cell = tab.cell_at(state, row)
-    place = load_i64(book + lay.B_TAKER_NS) // lay.BUCKET_NS % lay.BUCKETS * lay.BUCKET_BYTES
+    place = book.taker_ns // lay.BUCKET_NS % lay.BUCKETS * lay.BUCKET_BYTES
     # Nothing has traded here since: the buckets of that moment still stand.
     note_move(book + lay.B_BUCKETS + place, move)
     note_move(cell + lay.C_BUCKETS + place, move)
-    ramped(state, book, cell, side, load_i64(book + lay.B_LAST), load_i64(book + lay.B_TAKER_WHO))
+    ramped(state, book, cell, side, book.last, book.taker_who)
 
 
 @kernel
-def bucket_of_market(book: int, now: int) -> int:
+def bucket_of_market(book: DetectorBook, now: int) -> int:
     """The book's bucket of this moment; a new one begins at the mid before this command."""
     number = now // lay.BUCKET_NS
-    bucket = book + lay.B_BUCKETS + (number % lay.BUCKETS) * lay.BUCKET_BYTES
-    if load_i64(bucket + lay.K_ID) != number:
+    bucket = Bucket(book + lay.B_BUCKETS + (number % lay.BUCKETS) * lay.BUCKET_BYTES)
+    if bucket.id != number:
         tab.bucket_now(book + lay.B_BUCKETS, now)
-        store_i64(bucket + lay.K_MIDDLE, tab.middle_of(book))
+        bucket.middle = tab.middle_of(book)
     return bucket
 
 
 @kernel
-def market_moved(book: int, now: int, span: int, up: bool) -> int:
+def market_moved(book: DetectorBook, now: int, span: int, up: bool) -> int:
     """How far the mid has come that way, half ticks, since the begin of one of the buckets that the
     last ``span`` reaches into, whoever moved it; 0 where a side is empty."""
     middle, number, ahead = tab.middle_of(book), now // lay.BUCKET_NS, 0
     if middle == lay.NONE:
         return 0
     for back in range(span // lay.BUCKET_NS + 1):
-        bucket = book + lay.B_BUCKETS + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES
-        was = load_i64(bucket + lay.K_MIDDLE)
-        if load_i64(bucket + lay.K_ID) == number - back and was != lay.NONE:
+        bucket = Bucket(book + lay.B_BUCKETS + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES)
+        was = bucket.middle
+        if bucket.id == number - back and was != lay.NONE:
             moved = tab.limited(middle - was)
             ahead = max(ahead, moved if up else -moved)
     return ahead
 
 
 @kernel
-def least_move(state: int, book: int, price: int, at: int) -> int:
+def least_move(state: DetectorState, book: DetectorBook, price: int, at: int) -> int:
     """In half ticks, as moves are."""
-    steps = tab.parameter(state, STEPS) * load_i64(book + lay.B_STEP)
+    steps = tab.parameter(state, STEPS) * book.step
     return 2 * max(steps, tab.share_bps(price, tab.parameter(state, at)))
 
 
@@ -144,7 +151,7 @@ def gain_of(base: int, now: int, span: int) -> tuple[int, int, int]:
 
 
 @kernel
-def one_way(state: int, base: int, now: int, span: int, side: int) -> bool:
+def one_way(state: DetectorState, base: int, now: int, span: int, side: int) -> bool:
     """Whether nearly all that the owner took within the span was on ``side``."""
     bought = tab.window_sum(base, now, span, lay.K_BUY_TOOK)
     sold = tab.window_sum(base, now, span, lay.K_SELL_TOOK)
@@ -153,25 +160,33 @@ def one_way(state: int, base: int, now: int, span: int, side: int) -> bool:
 
 
 @kernel
-def traded(state: int, book: int, cell: int, side: int, price: int, who: int) -> None:
+def traded(
+    state: DetectorState, book: DetectorBook, cell: DetectorCell, side: int, price: int, who: int
+) -> None:
     """One party of a trade, after it was noted: does it turn round a move of its own?"""
-    now = load_i64(state + lay.NOW)
+    now = state.now
     base, span = cell + lay.C_BUCKETS, tab.parameter(state, IGNITION_NS)
     took = tab.window_sum(base, now, span, lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK)
     if took != 0:
         ignited(state, book, cell, side, price, took, who)
-    instrument = load_i64(cell + lay.C_INSTRUMENT)
-    linked = load_i64(load_i64(state + lay.LINKS) + 8 * instrument)
+    instrument = cell.instrument
+    linked = load_i64(state.links + 8 * instrument)
     if linked >= 0:
         across(state, cell, side, linked, who)
 
 
 @kernel_outlined
 def ignited(
-    state: int, book: int, cell: int, side: int, price: int, took: int, who: int
-) -> None:  # fmt: skip
+    state: DetectorState,
+    book: DetectorBook,
+    cell: DetectorCell,
+    side: int,
+    price: int,
+    took: int,
+    who: int,
+) -> None:
     not_inlined()
-    now, span = load_i64(state + lay.NOW), tab.parameter(state, IGNITION_NS)
+    now, span = state.now, tab.parameter(state, IGNITION_NS)
     base = cell + lay.C_BUCKETS
     word = lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK
     market = tab.window_sum(book + lay.B_BUCKETS, now, span, word)
@@ -192,19 +207,21 @@ def ignited(
         return
     if tab.told_lately(state, cell, lay.TOLD_IGNITION, tab.parameter(state, COOLDOWN)):
         return
-    instrument = load_i64(cell + lay.C_INSTRUMENT)
+    instrument = cell.instrument
     score = 50 + 50 * took // max(market, 1)
     hit = tab.tell(state, IGNITION, instrument, score, now - span, 0)
     tab.add_member(hit, who)
     tab.measures(hit, closed, ahead, 2 * gain, 1)
-    tab.evidence(hit, 0, load_i64(state + lay.CAUSE))
+    tab.evidence(hit, 0, state.cause)
 
 
 @kernel_outlined
-def ramped(state: int, book: int, cell: int, side: int, price: int, who: int) -> None:
+def ramped(
+    state: DetectorState, book: DetectorBook, cell: DetectorCell, side: int, price: int, who: int
+) -> None:
     """A taker moved the mid once more: whose moves are these?"""
     not_inlined()
-    now, span = load_i64(state + lay.NOW), tab.parameter(state, RAMP_NS)
+    now, span = state.now, tab.parameter(state, RAMP_NS)
     base, market = cell + lay.C_BUCKETS, book + lay.B_BUCKETS
     move = tab.window_sum(base, now, span, lay.K_MOVE)
     ahead = move if side == BUY else -move
@@ -223,18 +240,18 @@ def ramped(state: int, book: int, cell: int, side: int, price: int, who: int) ->
     if tab.told_lately(state, cell, lay.TOLD_RAMP, tab.parameter(state, COOLDOWN)):
         return
     took = tab.window_sum(base, now, span, lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK)
-    instrument = load_i64(cell + lay.C_INSTRUMENT)
+    instrument = cell.instrument
     hit = tab.tell(state, RAMPING, instrument, 100 * own // max(everybody, 1), now - span, 0)
     tab.add_member(hit, who)
     tab.measures(hit, took, ahead, 0, trades)
-    tab.evidence(hit, 0, load_i64(book + lay.B_TAKER_SEQ))
+    tab.evidence(hit, 0, book.taker_seq)
 
 
 @kernel_outlined
-def across(state: int, cell: int, side: int, linked: int, who: int) -> None:
+def across(state: DetectorState, cell: DetectorCell, side: int, linked: int, who: int) -> None:
     """It trades here at a price that it has moved in the linked instrument."""
     not_inlined()
-    now, owner = load_i64(state + lay.NOW), load_i64(cell + lay.C_OWNER)
+    now, owner = state.now, cell.owner
     row = tab.find_cell(state, owner, linked)
     if row == 0:
         return
@@ -244,7 +261,7 @@ def across(state: int, cell: int, side: int, linked: int, who: int) -> None:
     move = tab.window_sum(base, now, span, lay.K_MOVE)
     ahead = move if side == SELL else -move
     ahead = max(ahead, market_moved(moved_book, now, span, side == SELL))
-    if ahead < least_move(state, moved_book, load_i64(moved_book + lay.B_LAST), CROSS_BPS):
+    if ahead < least_move(state, moved_book, moved_book.last, CROSS_BPS):
         return
     word = lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK
     took = tab.window_sum(base, now, span, word)
@@ -264,23 +281,30 @@ def across(state: int, cell: int, side: int, linked: int, who: int) -> None:
         return
     if tab.told_lately(state, cell, lay.TOLD_CROSS, tab.parameter(state, COOLDOWN)):
         return
-    instrument = load_i64(cell + lay.C_INSTRUMENT)
+    instrument = cell.instrument
     hit = tab.tell(state, CROSS, instrument, 70, now - span, 0)
     tab.add_member(hit, who)
     tab.measures(hit, here, ahead, 0, 1)
-    tab.evidence(hit, 0, load_i64(state + lay.CAUSE))
+    tab.evidence(hit, 0, state.cause)
 
 
 @kernel_outlined
-def marked(state: int, book: int, instrument: int, detector: int, end_ns: int, price: int) -> None:
+def marked(
+    state: DetectorState,
+    book: DetectorBook,
+    instrument: int,
+    detector: int,
+    end_ns: int,
+    price: int,
+) -> None:
     """Continuous trading ended, or began a while ago: who made the price?"""
     not_inlined()
     span, market = tab.parameter(state, MARKING_NS), book + lay.B_BUCKETS
     least = least_move(state, book, price, MARKING_BPS)
-    row = load_i64(book + lay.B_CELL_HEAD)
+    row = book.cell_head
     while row != 0:
         cell = tab.cell_at(state, row)
-        row = load_i64(cell + lay.C_NEXT_CELL)
+        row = cell.next_cell
         base = cell + lay.C_BUCKETS
         move, up = tab.window_sum(base, end_ns, span, lay.K_MOVE), True
         pressed = abs(move) < least
@@ -323,9 +347,9 @@ def marked(state: int, book: int, instrument: int, detector: int, end_ns: int, p
                 continue
         score = 40 + 60 * took // max(everybody, 1)
         hit = tab.tell(state, detector, instrument, score, end_ns - span, 0)
-        tab.add_member(hit, load_i64(cell + lay.C_OWNER))
+        tab.add_member(hit, cell.owner)
         tab.measures(hit, took, move, 0, 1)
-        tab.evidence(hit, 0, load_i64(state + lay.CAUSE))
+        tab.evidence(hit, 0, state.cause)
 
 
 @kernel
@@ -333,23 +357,23 @@ def buckets_with(base: int, end_ns: int, span: int, word: int) -> int:
     """In how many of the buckets that the last ``span`` reaches into this is not 0."""
     number, count = end_ns // lay.BUCKET_NS, 0
     for back in range(span // lay.BUCKET_NS + 1):
-        bucket = base + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES
-        if load_i64(bucket + lay.K_ID) == number - back and load_i64(bucket + word) != 0:
+        bucket = Bucket(base + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES)
+        if bucket.id == number - back and load_i64(bucket + word) != 0:
             count += 1
     return count
 
 
 @kernel
-def closing_move(book: int, end_ns: int, span: int, price: int, up: bool) -> int:
+def closing_move(book: DetectorBook, end_ns: int, span: int, price: int, up: bool) -> int:
     """How far the last price is, that way, from where the market was before: from the mid at the
     begin of a bucket of the span, and from the average price of five minutes without the span, half
     ticks."""
     market, ahead = book + lay.B_BUCKETS, 0
     number = end_ns // lay.BUCKET_NS
     for back in range(span // lay.BUCKET_NS + 1):
-        bucket = market + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES
-        was = load_i64(bucket + lay.K_MIDDLE)
-        if load_i64(bucket + lay.K_ID) == number - back and was != lay.NONE:
+        bucket = Bucket(market + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES)
+        was = bucket.middle
+        if bucket.id == number - back and was != lay.NONE:
             moved = tab.limited(2 * price - was)
             ahead = max(ahead, moved if up else -moved)
     lots = tab.window_sum(market, end_ns, FIVE_MINUTES_NS, lay.K_BUY_LOTS)
@@ -363,24 +387,26 @@ def closing_move(book: int, end_ns: int, span: int, price: int, up: bool) -> int
 
 
 @kernel
-def phase_changed(state: int, book: int, instrument: int, old: int, new: int) -> None:
+def phase_changed(
+    state: DetectorState, book: DetectorBook, instrument: int, old: int, new: int
+) -> None:
     """Continuous trading (4) begins or ends."""
-    now = load_i64(state + lay.NOW)
+    now = state.now
     if new == 4 and old != 4:
-        store_i64(book + lay.B_OPENED, now)
-    last = load_i64(book + lay.B_LAST)
+        book.opened = now
+    last = book.last
     if old == 4 and new in (1, 7, 8) and last != lay.NONE:
         marked(state, book, instrument, CLOSE, now, last)
-    store_i64(book + lay.B_PHASE, new)
+    book.phase = new
 
 
 @kernel
-def opened(state: int, book: int, instrument: int) -> None:
+def opened(state: DetectorState, book: DetectorBook, instrument: int) -> None:
     """Before an event of the book: the first minute may be over."""
-    begun = load_i64(book + lay.B_OPENED)
-    if begun == lay.NONE or load_i64(state + lay.NOW) < begun + tab.parameter(state, MARKING_NS):
+    begun = book.opened
+    if begun == lay.NONE or state.now < begun + tab.parameter(state, MARKING_NS):
         return
-    store_i64(book + lay.B_OPENED, lay.NONE)
-    last = load_i64(book + lay.B_LAST)
+    book.opened = lay.NONE
+    last = book.last
     if last != lay.NONE:
         marked(state, book, instrument, OPEN, begun + tab.parameter(state, MARKING_NS), last)

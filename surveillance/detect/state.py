@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.replay.projections import has_risk, instrument_money
+from openoutcry.surveillance.detect.layout import DetectorState
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.detect.watch import watch
 from openoutcry.surveillance.errors import SurveillanceError
@@ -121,9 +122,13 @@ class Detectors:
             for word, name in enumerate(TABLES):
                 self.header[word] = getattr(self, name).ctypes.data
             at, why = watch(
-                self.header.ctypes.data, commands.ctypes.data, first, events.ctypes.data, at,
+                DetectorState.of(self.header.ctypes.data),
+                commands.ctypes.data,
+                first,
+                events.ctypes.data,
+                at,
                 len(events),
-            )  # fmt: skip
+            )
             count = self._word(lay.HIT_COUNT)
             if count:
                 batches.append(self.hits[:count].copy().view(lay.HIT_DTYPE)[:, 0])

@@ -2,6 +2,15 @@
 """Find, enter and erase rows of the flat tables; rows are named by their number, from 1."""
 
 import openoutcry.surveillance.detect.layout as lay
+from openoutcry.surveillance.detect.layout import (
+    Bucket,
+    DetectorBook,
+    DetectorCell,
+    DetectorState,
+    Hit,
+    Repeat,
+    WatchedOrder,
+)
 from openoutcry.surveillance.parameters import offset
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import add_wrapping, load_i64, mul_wrapping, not_inlined, store_i64
@@ -39,24 +48,24 @@ def share_bps(price: int, bps: int) -> int:
 
 
 @kernel
-def parameter(state: int, at: int) -> int:
-    return load_i64(load_i64(state + lay.PARAMS) + at)
+def parameter(state: DetectorState, at: int) -> int:
+    return load_i64(state.params + at)
 
 
 @kernel
-def owner_of(state: int, participant: int) -> int:
-    return load_i64(load_i64(state + lay.GROUPS) + participant * 8)
+def owner_of(state: DetectorState, participant: int) -> int:
+    return load_i64(state.groups + participant * 8)
 
 
 @kernel
-def book_at(state: int, instrument: int) -> int:
-    return load_i64(state + lay.BOOKS) + instrument * lay.BOOK_BYTES
+def book_at(state: DetectorState, instrument: int) -> DetectorBook:
+    return DetectorBook(state.books + instrument * lay.BOOK_BYTES)
 
 
 @kernel
-def near_ticks(state: int, book: int, price: int) -> int:
+def near_ticks(state: DetectorState, book: DetectorBook, price: int) -> int:
     """So far from the best price of its side an order still presses on the market."""
-    steps = parameter(state, NEAR_STEPS) * load_i64(book + lay.B_STEP)
+    steps = parameter(state, NEAR_STEPS) * book.step
     return max(steps, share_bps(price, parameter(state, NEAR_BPS)))
 
 
@@ -64,15 +73,15 @@ def near_ticks(state: int, book: int, price: int) -> int:
 
 
 @kernel
-def order_at(state: int, row: int) -> int:
-    return load_i64(state + lay.ORDERS) + (row - 1) * (lay.ORDER_WORDS * lay.WORD)
+def order_at(state: DetectorState, row: int) -> WatchedOrder:
+    return WatchedOrder(state.orders + (row - 1) * (lay.ORDER_WORDS * lay.WORD))
 
 
 @kernel
-def order_head(state: int, instrument: int, order_id: int) -> int:
+def order_head(state: DetectorState, instrument: int, order_id: int) -> int:
     mixed = mix(add_wrapping(mul_wrapping(order_id, 4099), instrument))
-    place = (mixed >> 20) & load_i64(state + lay.ORDER_MASK)
-    return load_i64(state + lay.ORDER_HEADS) + place * 8
+    place = (mixed >> 20) & state.order_mask
+    return state.order_heads + place * 8
 
 
 @kernel
@@ -90,100 +99,100 @@ def chained(
 
 
 @kernel
-def find_order(state: int, instrument: int, order_id: int) -> int:
+def find_order(state: DetectorState, instrument: int, order_id: int) -> int:
     """Number of the open order's row; 0: it is not known."""
     return chained(
-        load_i64(state + lay.ORDERS), lay.ORDER_WORDS * lay.WORD,
+        state.orders, lay.ORDER_WORDS * lay.WORD,
         load_i64(order_head(state, instrument, order_id)), lay.O_NEXT_HASH, lay.O_ID, order_id,
         lay.O_INSTRUMENT, instrument,
     )  # fmt: skip
 
 
 @kernel
-def enter_order(state: int, instrument: int, order_id: int, cell_row: int) -> int:
+def enter_order(state: DetectorState, instrument: int, order_id: int, cell_row: int) -> int:
     """A row for a new order, first in the list of its cell; the kernel made sure of room."""
-    row = load_i64(state + lay.ORDER_FREE)
+    row = state.order_free
     if row != 0:
-        store_i64(state + lay.ORDER_FREE, load_i64(order_at(state, row) + lay.O_NEXT))
+        state.order_free = order_at(state, row).next
     else:
-        row = load_i64(state + lay.ORDER_USED) + 1
-        store_i64(state + lay.ORDER_USED, row)
+        row = state.order_used + 1
+        state.order_used = row
     order, head = order_at(state, row), order_head(state, instrument, order_id)
-    store_i64(order + lay.O_ID, order_id)
-    store_i64(order + lay.O_INSTRUMENT, instrument)
-    store_i64(order + lay.O_NEXT_HASH, load_i64(head))
+    order.id = order_id
+    order.instrument = instrument
+    order.next_hash = load_i64(head)
     store_i64(head, row)
     cell = cell_at(state, cell_row)
-    first = load_i64(cell + lay.C_OPEN)
-    store_i64(order + lay.O_CELL, cell_row)
-    store_i64(order + lay.O_NEXT, first)
-    store_i64(order + lay.O_BEFORE, 0)
+    first = cell.open
+    order.cell = cell_row
+    order.next = first
+    order.before = 0
     if first != 0:
-        store_i64(order_at(state, first) + lay.O_BEFORE, row)
-    store_i64(cell + lay.C_OPEN, row)
+        order_at(state, first).before = row
+    cell.open = row
     return row
 
 
 @kernel
-def erase_order(state: int, row: int) -> None:
+def erase_order(state: DetectorState, row: int) -> None:
     order = order_at(state, row)
-    at = order_head(state, load_i64(order + lay.O_INSTRUMENT), load_i64(order + lay.O_ID))
+    at = order_head(state, order.instrument, order.id)
     while load_i64(at) != row:
         at = order_at(state, load_i64(at)) + lay.O_NEXT_HASH
-    store_i64(at, load_i64(order + lay.O_NEXT_HASH))
-    before, after = load_i64(order + lay.O_BEFORE), load_i64(order + lay.O_NEXT)
+    store_i64(at, order.next_hash)
+    before, after = order.before, order.next
     if before != 0:
-        store_i64(order_at(state, before) + lay.O_NEXT, after)
+        order_at(state, before).next = after
     else:
-        store_i64(cell_at(state, load_i64(order + lay.O_CELL)) + lay.C_OPEN, after)
+        cell_at(state, order.cell).open = after
     if after != 0:
-        store_i64(order_at(state, after) + lay.O_BEFORE, before)
-    store_i64(order + lay.O_ID, 0)
-    store_i64(order + lay.O_CELL, 0)
-    store_i64(order + lay.O_NEXT, load_i64(state + lay.ORDER_FREE))
-    store_i64(state + lay.ORDER_FREE, row)
+        order_at(state, after).before = before
+    order.id = 0
+    order.cell = 0
+    order.next = state.order_free
+    state.order_free = row
 
 
 # Cells.
 
 
 @kernel
-def cell_at(state: int, row: int) -> int:
-    return load_i64(state + lay.CELLS) + (row - 1) * lay.CELL_BYTES
+def cell_at(state: DetectorState, row: int) -> DetectorCell:
+    return DetectorCell(state.cells + (row - 1) * lay.CELL_BYTES)
 
 
 @kernel
-def cell_head(state: int, owner: int, instrument: int) -> int:
-    place = (mix(owner * 65_536 + instrument) >> 20) & load_i64(state + lay.CELL_MASK)
-    return load_i64(state + lay.CELL_HEADS) + place * 8
+def cell_head(state: DetectorState, owner: int, instrument: int) -> int:
+    place = (mix(owner * 65_536 + instrument) >> 20) & state.cell_mask
+    return state.cell_heads + place * 8
 
 
 @kernel
-def find_cell(state: int, owner: int, instrument: int) -> int:
+def find_cell(state: DetectorState, owner: int, instrument: int) -> int:
     """Number of an owner's cell in an instrument; 0: it has none."""
     return chained(
-        load_i64(state + lay.CELLS), lay.CELL_BYTES,
+        state.cells, lay.CELL_BYTES,
         load_i64(cell_head(state, owner, instrument)), lay.C_NEXT_HASH, lay.C_OWNER, owner,
         lay.C_INSTRUMENT, instrument,
     )  # fmt: skip
 
 
 @kernel
-def cell_of(state: int, owner: int, instrument: int) -> int:
+def cell_of(state: DetectorState, owner: int, instrument: int) -> int:
     """As :func:`find_cell`; a new one where there was none (the kernel made sure of room)."""
     row = find_cell(state, owner, instrument)
     if row != 0:
         return row
-    row = load_i64(state + lay.CELL_USED) + 1
-    store_i64(state + lay.CELL_USED, row)
+    row = state.cell_used + 1
+    state.cell_used = row
     cell, head = cell_at(state, row), cell_head(state, owner, instrument)
-    store_i64(cell + lay.C_OWNER, owner)
-    store_i64(cell + lay.C_INSTRUMENT, instrument)
-    store_i64(cell + lay.C_NEXT_HASH, load_i64(head))
+    cell.owner = owner
+    cell.instrument = instrument
+    cell.next_hash = load_i64(head)
     store_i64(head, row)
     book = book_at(state, instrument)
-    store_i64(cell + lay.C_NEXT_CELL, load_i64(book + lay.B_CELL_HEAD))
-    store_i64(book + lay.B_CELL_HEAD, row)
+    cell.next_cell = book.cell_head
+    book.cell_head = row
     for kind in range(8):
         store_i64(cell + lay.C_TOLD_AT + 8 * kind, lay.NONE)
     return row
@@ -193,31 +202,31 @@ def cell_of(state: int, owner: int, instrument: int) -> int:
 
 
 @kernel
-def side_of(book: int, side: int) -> int:
+def side_of(book: int, side: int) -> DetectorBook:
     """Address of the words of a side's levels, less what is before them."""
-    return book if side == BUY else book + lay.B_ASK_LEVELS
+    return DetectorBook(book if side == BUY else book + lay.B_ASK_LEVELS)
 
 
 @kernel
-def best_of(state: int, book: int, side: int) -> int:
+def best_of(state: DetectorState, book: int, side: int) -> int:
     """The best displayed price; NONE."""
     at = side_of(book, side)
-    count = load_i64(at + lay.B_LEVEL_COUNT)
+    count = at.level_count
     if count == 0:
         return lay.NONE
-    last = load_i64(at + lay.B_LEVEL_AT) + count - 1
-    key = load_i64(load_i64(state + lay.LEVELS) + last * lay.LEVEL_BYTES)
+    last = at.level_at + count - 1
+    key = load_i64(state.levels + last * lay.LEVEL_BYTES)
     return key if side == BUY else -key
 
 
 @kernel
-def change_level(state: int, book: int, side: int, price: int, lots: int) -> None:
+def change_level(state: DetectorState, book: int, side: int, price: int, lots: int) -> None:
     """Add displayed lots to a price; one without lots is gone."""
     if lots == 0:
         return
     at, key = side_of(book, side), price if side == BUY else -price
-    count = load_i64(at + lay.B_LEVEL_COUNT)
-    table = load_i64(state + lay.LEVELS) + load_i64(at + lay.B_LEVEL_AT) * lay.LEVEL_BYTES
+    count = at.level_count
+    table = state.levels + at.level_at * lay.LEVEL_BYTES
     low, high = 0, count
     while low < high:
         middle = (low + high) >> 1
@@ -233,12 +242,12 @@ def change_level(state: int, book: int, side: int, price: int, lots: int) -> Non
             store_i64(place + 8, remaining)
             return
         move_down(place, end)
-        store_i64(at + lay.B_LEVEL_COUNT, count - 1)
+        at.level_count = count - 1
     elif lots > 0:
         move_up(place, end)
         store_i64(place, key)
         store_i64(place + 8, lots)
-        store_i64(at + lay.B_LEVEL_COUNT, count + 1)
+        at.level_count = count + 1
 
 
 @kernel
@@ -262,11 +271,11 @@ def move_down(place: int, end: int) -> None:
 
 
 @kernel
-def depth_lots(state: int, book: int, side: int, levels: int) -> int:
+def depth_lots(state: DetectorState, book: int, side: int, levels: int) -> int:
     """Displayed lots of the best levels."""
     at = side_of(book, side)
-    count = load_i64(at + lay.B_LEVEL_COUNT)
-    table = load_i64(state + lay.LEVELS) + load_i64(at + lay.B_LEVEL_AT) * lay.LEVEL_BYTES
+    count = at.level_count
+    table = state.levels + at.level_at * lay.LEVEL_BYTES
     total = 0
     for back in range(min(levels, count)):
         total += load_i64(table + (count - 1 - back) * lay.LEVEL_BYTES + 8)
@@ -274,9 +283,9 @@ def depth_lots(state: int, book: int, side: int, levels: int) -> int:
 
 
 @kernel
-def middle_of(book: int) -> int:
+def middle_of(book: DetectorBook) -> int:
     """Twice the mid before this command; NONE where a side is empty."""
-    bid, ask = load_i64(book + lay.B_BID), load_i64(book + lay.B_ASK)
+    bid, ask = book.bid, book.ask
     return lay.NONE if bid == lay.NONE or ask == lay.NONE else bid + ask
 
 
@@ -287,9 +296,9 @@ def middle_of(book: int) -> int:
 def bucket_now(base: int, now: int) -> int:
     """The bucket of this moment, emptied if it was of another."""
     number = now // lay.BUCKET_NS
-    bucket = base + (number % lay.BUCKETS) * lay.BUCKET_BYTES
-    if load_i64(bucket + lay.K_ID) != number:
-        store_i64(bucket + lay.K_ID, number)
+    bucket = Bucket(base + (number % lay.BUCKETS) * lay.BUCKET_BYTES)
+    if bucket.id != number:
+        bucket.id = number
         for word in range(1, lay.BUCKET_WORDS):
             store_i64(bucket + 8 * word, 0)
     return bucket
@@ -300,8 +309,8 @@ def window_sum(base: int, now: int, span_ns: int, word: int) -> int:
     """Of one word over the buckets that the last ``span_ns`` reach into."""
     number, total = now // lay.BUCKET_NS, 0
     for back in range(span_ns // lay.BUCKET_NS + 1):
-        bucket = base + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES
-        if load_i64(bucket + lay.K_ID) == number - back:
+        bucket = Bucket(base + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES)
+        if bucket.id == number - back:
             total += load_i64(bucket + word)
     return total
 
@@ -320,7 +329,7 @@ def note_size(book: int, now: int, lots: int) -> None:
 
 
 @kernel
-def average_lots(state: int, book: int, now: int) -> int:
+def average_lots(state: DetectorState, book: int, now: int) -> int:
     """Of the orders entered in this minute and the four before, at least 1; 0: too few to say."""
     number, orders, lots = now // MINUTE_NS, 0, 0
     for slot in range(lay.MINUTES):
@@ -335,12 +344,12 @@ def average_lots(state: int, book: int, now: int) -> int:
 
 
 @kernel
-def keyed_row(table: int, mask: int, row_bytes: int, key: int, used_at: int) -> int:
+def keyed_row(table: int, mask: int, row_bytes: int, key: int, used_at: int) -> Repeat:
     """Address of the row whose first word is ``key`` in an open table, a new one, counted, if there
     was none (the kernel made sure of room)."""
     at = (mix(key) >> 20) & mask
     while True:
-        row = table + at * row_bytes
+        row = Repeat(table + at * row_bytes)
         if load_i64(row) == key:
             break
         if load_i64(row) == 0:
@@ -352,27 +361,27 @@ def keyed_row(table: int, mask: int, row_bytes: int, key: int, used_at: int) -> 
 
 
 @kernel_outlined
-def repeat_row(state: int, key: int) -> int:
+def repeat_row(state: DetectorState, key: int) -> Repeat:
     """Address of the row of a key, a new one if there was none."""
     not_inlined()
     return keyed_row(
-        load_i64(state + lay.REPEATS), load_i64(state + lay.REPEAT_MASK), lay.REPEAT_BYTES, key,
+        state.repeats, state.repeat_mask, lay.REPEAT_BYTES, key,
         state + lay.REPEAT_USED,
     )  # fmt: skip
 
 
 @kernel_outlined
-def repeat(state: int, key: int, seq: int, gain: int, lots: int) -> int:
+def repeat(state: DetectorState, key: int, seq: int, gain: int, lots: int) -> Repeat:
     """Note that it was seen once more; address of its row."""
     not_inlined()
     row = repeat_row(state, key)
-    count = load_i64(row + lay.R_COUNT)
+    count = row.count
     slot = 8 * (count % lay.REPEAT_RING)
-    store_i64(row + lay.R_TIMES + slot, load_i64(state + lay.NOW))
+    store_i64(row + lay.R_TIMES + slot, state.now)
     store_i64(row + lay.R_SEQS + slot, seq)
     store_i64(row + lay.R_GAINS + slot, gain)
     store_i64(row + lay.R_LOTS + slot, lots)
-    store_i64(row + lay.R_COUNT, count + 1)
+    row.count = count + 1
     return row
 
 
@@ -383,9 +392,9 @@ def repeat_key(kind: int, instrument: int, who: int) -> int:
 
 
 @kernel
-def repeats_within(row: int, now: int, window_ns: int, word: int) -> tuple[int, int]:
+def repeats_within(row: Repeat, now: int, window_ns: int, word: int) -> tuple[int, int]:
     """How many of the newest eight lie within the window, and the sum of a word of theirs."""
-    count, within, total = load_i64(row + lay.R_COUNT), 0, 0
+    count, within, total = row.count, 0, 0
     for back in range(min(count, lay.REPEAT_RING)):
         slot = 8 * ((count - 1 - back) % lay.REPEAT_RING)
         if load_i64(row + lay.R_TIMES + slot) >= now - window_ns:
@@ -396,28 +405,28 @@ def repeats_within(row: int, now: int, window_ns: int, word: int) -> tuple[int, 
 
 @kernel_outlined
 def tell(
-    state: int, detector: int, instrument: int, score: int, first_ns: int, first_seq: int
-) -> int:
+    state: DetectorState, detector: int, instrument: int, score: int, first_ns: int, first_seq: int
+) -> Hit:
     """Begin a hit; its address."""
     not_inlined()
-    hit = load_i64(state + lay.HITS) + load_i64(state + lay.HIT_COUNT) * lay.HIT_BYTES
+    hit = Hit(state.hits + state.hit_count * lay.HIT_BYTES)
     for word in range(lay.HIT_BYTES // 8):
         store_i64(hit + 8 * word, 0)
     bump(state + lay.HIT_COUNT, 1)
     bump(state + lay.HIT_TOTAL, 1)
-    store_i64(hit + lay.H_TS, load_i64(state + lay.NOW))
-    store_i64(hit + lay.H_FIRST, first_ns)
-    store_i64(hit + lay.H_SEQ, load_i64(state + lay.CAUSE))
-    store_i64(hit + lay.H_FIRST_SEQ, first_seq)
-    store_i64(hit + lay.H_WHAT, detector | instrument << 16 | min(max(score, 1), 100) << 48)
-    store_i64(hit + lay.H_NUMBER, load_i64(state + lay.HIT_TOTAL))
+    hit.ts = state.now
+    hit.first = first_ns
+    hit.seq = state.cause
+    hit.first_seq = first_seq
+    hit.what = detector | instrument << 16 | min(max(score, 1), 100) << 48
+    hit.number = state.hit_total
     return hit
 
 
 @kernel
-def add_member(hit: int, participant: int) -> None:
+def add_member(hit: Hit, participant: int) -> None:
     """One of those whom it is about; each once, at most MEMBERS."""
-    what = load_i64(hit + lay.H_WHAT)
+    what = hit.what
     count = (what >> 32) & 0xFFFF
     for index in range(count):
         word = load_i64(hit + lay.H_WHO + 8 * (index >> 2))
@@ -427,15 +436,15 @@ def add_member(hit: int, participant: int) -> None:
         return
     at = hit + lay.H_WHO + 8 * (count >> 2)
     store_i64(at, load_i64(at) | participant << (16 * (count & 3)))
-    store_i64(hit + lay.H_WHAT, what + (1 << 32))
+    hit.what = what + (1 << 32)
 
 
 @kernel
-def measures(hit: int, lots: int, move: int, gain: int, repeats: int) -> None:
-    store_i64(hit + lay.H_LOTS, lots)
-    store_i64(hit + lay.H_MOVE, move)
-    store_i64(hit + lay.H_GAIN, gain)
-    store_i64(hit + lay.H_REPEATS, repeats)
+def measures(hit: Hit, lots: int, move: int, gain: int, repeats: int) -> None:
+    hit.lots = lots
+    hit.move = move
+    hit.gain = gain
+    hit.repeats = repeats
 
 
 @kernel
@@ -444,9 +453,9 @@ def evidence(hit: int, place: int, seq: int) -> None:
 
 
 @kernel
-def told_lately(state: int, cell: int, kind: int, cooldown_ns: int) -> bool:
+def told_lately(state: DetectorState, cell: int, kind: int, cooldown_ns: int) -> bool:
     """Whether it was told within the cooldown; if not, now it is."""
-    at, now = cell + lay.C_TOLD_AT + 8 * kind, load_i64(state + lay.NOW)
+    at, now = cell + lay.C_TOLD_AT + 8 * kind, state.now
     if load_i64(at) != lay.NONE and load_i64(at) > now - cooldown_ns:
         return True
     store_i64(at, now)

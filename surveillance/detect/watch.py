@@ -4,19 +4,21 @@
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.surveillance.detect import clients, corporate, messages, moves, pressure, wash
 from openoutcry.surveillance.detect import tables as tab
+from openoutcry.surveillance.detect.layout import (
+    CashRow,
+    DetectorBook,
+    DetectorState,
+    VolumeWindow,
+    WatchedOrder,
+)
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, load_u8, load_u16, not_inlined, store_i64
-from openoutcry.wire.records import EVENT, NO_INSTRUMENT, ORDER, RECORD_BYTES
+from openoutcry.wire.memory import not_inlined
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
+from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
-E, C_RX = EVENT.offsets, ORDER.offsets["rx_ts_ns"]
-C_KIND, C_AUX, MASS_CANCEL = (
-    ORDER.offsets["kind"], ORDER.offsets["aux"], int(CommandKind.MASS_CANCEL),
-)  # fmt: skip
-E_KIND, E_INSTRUMENT, E_CAUSE, E_SEQ = E["kind"], E["instrument"], E["cause_seq"], E["seq"]
-E_ORDER, E_CONTRA, E_PRICE, E_QTY = E["order_id"], E["contra_id"], E["price_ticks"], E["qty_lots"]
-E_LEAVES, E_WHO, E_SIDE = E["leaves_lots"], E["participant"], E["side"]
-E_FLAGS, E_REASON = E["flags"], E["reason"]
+E = EVENT.offsets
+MASS_CANCEL = int(CommandKind.MASS_CANCEL)
 ACCEPTED, FILLED, CANCELLED = (
     int(EventKind.ACCEPTED), int(EventKind.FILLED), int(EventKind.CANCELLED),
 )  # fmt: skip
@@ -48,7 +50,7 @@ NEGATIVE_BALANCE = int(lay.Detector.NEGATIVE_BALANCE)
 
 @kernel
 def watch(
-    state: int, orders: int, first_seq: int, events: int, begin: int, count: int
+    state: DetectorState, orders: int, first_seq: int, events: int, begin: int, count: int
 ) -> tuple[int, int]:
     """Take in the events (EVENT) from ``begin`` to ``count`` that the commands at ``orders``
     (ORDER, ``first_seq`` on) caused; hits go to the table of the header.
@@ -57,29 +59,29 @@ def watch(
     for the next event: the caller makes it larger and goes on there.
     """
     for index in range(begin, count):
-        event = events + index * RECORD_BYTES
-        kind, instrument = load_u8(event + E_KIND), load_u16(event + E_INSTRUMENT)
-        cause = load_i64(event + E_CAUSE)
+        event = EventRecord(events + index * RECORD_BYTES)
+        kind, instrument = event.kind, event.instrument
+        cause = event.cause_seq
         why = room_for(state, kind, instrument)
         if why != lay.DONE:
             return index, why
-        if cause != load_i64(state + lay.CAUSE):
-            store_i64(state + lay.CAUSE, cause)
-            command = orders + (cause - first_seq) * RECORD_BYTES
-            stamp = load_i64(command + C_RX)
-            store_i64(state + lay.NOW, max(load_i64(state + lay.NOW), stamp))
-            everybodys = load_u8(command + C_KIND) == MASS_CANCEL and load_i64(command + C_AUX) == 1
-            store_i64(state + lay.BY_OPERATOR, 1 if everybodys else 0)
-        store_i64(state + lay.EVENT_SEQ, load_i64(event + E_SEQ))
+        if cause != state.cause:
+            state.cause = cause
+            command = OrderRecord(orders + (cause - first_seq) * RECORD_BYTES)
+            stamp = command.rx_ts_ns
+            state.now = max(state.now, stamp)
+            everybodys = command.kind == MASS_CANCEL and command.aux == 1
+            state.by_operator = 1 if everybodys else 0
+        state.event_seq = event.seq
         if kind == REJECTED or instrument == NO_INSTRUMENT:
             if kind == COMPLETED:
                 deposited(state, event)
             continue
         book = tab.book_at(state, instrument)
-        if load_i64(book + lay.B_CAUSE) != cause:
-            store_i64(book + lay.B_CAUSE, cause)
-            store_i64(book + lay.B_BID, tab.best_of(state, book, 1))
-            store_i64(book + lay.B_ASK, tab.best_of(state, book, 2))
+        if book.cause != cause:
+            book.cause = cause
+            book.bid = tab.best_of(state, book, 1)
+            book.ask = tab.best_of(state, book, 2)
             moves.credit_move(state, book)
             moves.opened(state, book, instrument)
         if kind == ACCEPTED:
@@ -89,10 +91,10 @@ def watch(
         elif (CHANGES >> kind) & 1 != 0:
             changed(state, book, instrument, event, kind)
         elif kind == PHASE_CHANGED:
-            old, new = load_i64(event + E_CONTRA), load_i64(event + E_QTY)
+            old, new = event.contra_id, event.qty_lots
             moves.phase_changed(state, book, instrument, old, new)
         elif kind == COMPLETED:
-            what = load_i64(event + E_CONTRA)
+            what = event.contra_id
             if what in (corporate.DIVIDEND, corporate.SPLIT):
                 corporate.adjusted(state, book, instrument)
             deposited(state, event)
@@ -100,36 +102,32 @@ def watch(
 
 
 @kernel
-def room_for(state: int, kind: int, instrument: int) -> int:
+def room_for(state: DetectorState, kind: int, instrument: int) -> int:
     """Whether every table has room for one event more."""
-    if load_i64(state + lay.HIT_COUNT) + 16 > load_i64(state + lay.HIT_ROOM):
+    if state.hit_count + 16 > state.hit_room:
         return lay.MORE_HITS
-    if 2 * load_i64(state + lay.REPEAT_USED) + 16 > load_i64(state + lay.REPEAT_MASK):
+    if 2 * state.repeat_used + 16 > state.repeat_mask:
         return lay.MORE_REPEATS
-    if 2 * load_i64(state + lay.SIDE_USED) + 2 * load_i64(state + lay.CLIENT_COUNT) + 16 > load_i64(
-        state + lay.SIDE_MASK
-    ):
+    if 2 * state.side_used + 2 * state.client_count + 16 > state.side_mask:
         return lay.MORE_SIDES
     if instrument == NO_INSTRUMENT:
         return lay.DONE
     book = tab.book_at(state, instrument)
-    if kind == PHASE_CHANGED or load_i64(book + lay.B_OPENED) != lay.NONE:
-        needed = load_i64(state + lay.HIT_COUNT) + 16 + load_i64(state + lay.CELL_USED)
-        if needed > load_i64(state + lay.HIT_ROOM):
+    if kind == PHASE_CHANGED or book.opened != lay.NONE:
+        needed = state.hit_count + 16 + state.cell_used
+        if needed > state.hit_room:
             return lay.MORE_HITS
     if kind != ACCEPTED and (CHANGES >> kind) & 1 == 0:
         return lay.DONE
     if kind == ACCEPTED:
-        if load_i64(state + lay.ORDER_FREE) == 0 and load_i64(state + lay.ORDER_USED) == load_i64(
-            state + lay.ORDER_ROOM
-        ):
+        if state.order_free == 0 and state.order_used == state.order_room:
             return lay.MORE_ORDERS
-        if load_i64(state + lay.CELL_USED) == load_i64(state + lay.CELL_ROOM):
+        if state.cell_used == state.cell_room:
             return lay.MORE_CELLS
     for side in range(2):
-        at = book + side * lay.B_ASK_LEVELS
-        if load_i64(at + lay.B_LEVEL_COUNT) == load_i64(at + lay.B_LEVEL_ROOM):
-            store_i64(state + lay.LEVEL_BOOK, instrument * 2 + side)
+        at = DetectorBook(book + side * lay.B_ASK_LEVELS)
+        if at.level_count == at.level_room:
+            state.level_book = instrument * 2 + side
             return lay.MORE_LEVELS
     return lay.DONE
 
@@ -143,78 +141,84 @@ def shown_lots(flags: int, display: int, leaves: int) -> int:
 
 
 @kernel
-def show(state: int, book: int, order: int) -> None:
+def show(state: DetectorState, book: int, order: WatchedOrder) -> None:
     """Bring the level to what the order shows now."""
     shown = shown_lots(
-        load_i64(order + lay.O_FLAGS), load_i64(order + lay.O_DISPLAY),
-        load_i64(order + lay.O_LEAVES),
+        order.flags, order.display,
+        order.leaves,
     )  # fmt: skip
-    side, price = load_i64(order + lay.O_SIDE), load_i64(order + lay.O_PRICE)
-    tab.change_level(state, book, side, price, shown - load_i64(order + lay.O_SHOWN))
-    store_i64(order + lay.O_SHOWN, shown)
+    side, price = order.side, order.price
+    tab.change_level(state, book, side, price, shown - order.shown)
+    order.shown = shown
 
 
 @kernel
-def accepted(state: int, book: int, instrument: int, event: int) -> None:
-    who, now = load_u16(event + E_WHO), load_i64(state + lay.NOW)
-    flags, side = load_u8(event + E_FLAGS), load_u8(event + E_SIDE)
-    lots = tab.limited(load_i64(event + E_LEAVES))
+def accepted(state: DetectorState, book: DetectorBook, instrument: int, event: EventRecord) -> None:
+    who, now = event.participant, state.now
+    flags, side = event.flags, event.side
+    lots = tab.limited(event.leaves_lots)
     cell_row = tab.cell_of(state, tab.owner_of(state, who), instrument)
-    row = tab.enter_order(state, instrument, load_i64(event + E_ORDER), cell_row)
+    row = tab.enter_order(state, instrument, event.order_id, cell_row)
     order = tab.order_at(state, row)
     hidden = (lay.F_HIDDEN if flags & HIDDEN != 0 else 0) | (
         lay.F_WAITING if flags & WAITING != 0 else 0
     )
-    store_i64(order + lay.O_WHO, who)
-    store_i64(order + lay.O_SIDE, side)
-    store_i64(order + lay.O_PRICE, load_i64(event + E_PRICE))
-    store_i64(order + lay.O_LEAVES, lots)
-    store_i64(order + lay.O_LOTS, lots)
-    store_i64(order + lay.O_SHOWN, 0)
-    store_i64(order + lay.O_BORN, now)
-    store_i64(order + lay.O_BORN_SEQ, load_i64(state + lay.CAUSE))
-    store_i64(order + lay.O_MID2, tab.middle_of(book))
-    store_i64(order + lay.O_FLAGS, hidden)
-    display = load_i64(event + E_CONTRA) if flags & ICEBERG != 0 else 0
-    store_i64(order + lay.O_DISPLAY, display)
-    store_i64(order + lay.O_FILLED, 0)
+    order.who = who
+    order.side = side
+    order.price = event.price_ticks
+    order.leaves = lots
+    order.lots = lots
+    order.shown = 0
+    order.born = now
+    order.born_seq = state.cause
+    order.mid2 = tab.middle_of(book)
+    order.flags = hidden
+    display = event.contra_id if flags & ICEBERG != 0 else 0
+    order.display = display
+    order.filled = 0
     show(state, book, order)
     tab.note_size(book, now, lots)
     messages.order_entered(state, tab.cell_at(state, cell_row), who, 1)
-    if load_i64(state + lay.CLIENT_COUNT) != 0:
+    if state.client_count != 0:
         clients.client_entered(state, instrument, who, side)
 
 
 @kernel
-def filled(state: int, book: int, instrument: int, event: int) -> None:
+def filled(state: DetectorState, book: DetectorBook, instrument: int, event: EventRecord) -> None:
     """One of a trade's two fills; with the first both orders are as they were before it."""
-    flags, side = load_u8(event + E_FLAGS), load_u8(event + E_SIDE)
-    row = tab.find_order(state, instrument, load_i64(event + E_ORDER))
+    flags, side = event.flags, event.side
+    row = tab.find_order(state, instrument, event.order_id)
     if flags & MAKER != 0 or (flags & AUCTION != 0 and side == BUY):
-        other = tab.find_order(state, instrument, load_i64(event + E_CONTRA))
+        other = tab.find_order(state, instrument, event.contra_id)
         if row != 0 and other != 0:
-            pressure.pressed_on(state, tab.order_at(state, row), load_i64(event + E_QTY))
+            pressure.pressed_on(state, tab.order_at(state, row), event.qty_lots)
             trade(state, book, instrument, event, tab.order_at(state, row),
                   tab.order_at(state, other), flags & AUCTION)  # fmt: skip
     if row == 0:
         return
     order = tab.order_at(state, row)
-    store_i64(order + lay.O_LEAVES, tab.limited(load_i64(event + E_LEAVES)))
+    order.leaves = tab.limited(event.leaves_lots)
     show(state, book, order)
-    if load_i64(order + lay.O_LEAVES) == 0:
+    if order.leaves == 0:
         tab.erase_order(state, row)
 
 
 @kernel
 def trade(
-    state: int, book: int, instrument: int, event: int, maker: int, taker: int, auction: int
+    state: DetectorState,
+    book: DetectorBook,
+    instrument: int,
+    event: EventRecord,
+    maker: WatchedOrder,
+    taker: WatchedOrder,
+    auction: int,
 ) -> None:
-    now, price = load_i64(state + lay.NOW), load_i64(event + E_PRICE)
-    lots = tab.limited(load_i64(event + E_QTY))
-    if load_i64(book + lay.B_LAST) == lay.NONE:
-        store_i64(book + lay.B_REF, price)
-    store_i64(book + lay.B_LAST, price)
-    side = load_i64(taker + lay.O_SIDE)
+    now, price = state.now, event.price_ticks
+    lots = tab.limited(event.qty_lots)
+    if book.last == lay.NONE:
+        book.ref = price
+    book.last = price
+    side = taker.side
     bucket = moves.bucket_of_market(book, now)
     # Of the market each trade once: its lots and its average price.
     moves.note_side(book, bucket, BUY, price, lots)
@@ -225,19 +229,19 @@ def trade(
     messages.note_volume(state, book, lots)
     for turn in range(2):
         order = maker if turn == 0 else taker
-        cell = tab.cell_at(state, load_i64(order + lay.O_CELL))
+        cell = tab.cell_at(state, order.cell)
         bucket = tab.bucket_now(cell + lay.C_BUCKETS, now)
-        moves.note_side(book, bucket, load_i64(order + lay.O_SIDE), price, lots)
+        moves.note_side(book, bucket, order.side, price, lots)
         if turn == 1 and auction == 0:
             tab.bump(bucket + took, lots)
-        messages.order_traded(state, book, cell, lots, load_i64(order + lay.O_WHO))
-    if load_i64(state + lay.TRACKS_CASH) != 0:
+        messages.order_traded(state, book, VolumeWindow(cell), lots, order.who)
+    if state.tracks_cash != 0:
         paid(state, book, maker, price, lots)
         paid(state, book, taker, price, lots)
     if auction != 0:
         return
-    same = load_i64(maker + lay.O_CELL) == load_i64(taker + lay.O_CELL)
-    size, its_size = load_i64(maker + lay.O_LOTS), load_i64(taker + lay.O_LOTS)
+    same = maker.cell == taker.cell
+    size, its_size = maker.lots, taker.lots
     if size == its_size:
         if lots * 100 >= size * tab.parameter(state, wash.MATCHED):
             wash.matched(state, book, instrument, maker, taker, price, size)
@@ -245,112 +249,120 @@ def trade(
         wash.matched(state, book, instrument, maker, taker, price, lots)
     for turn in range(2):
         order = maker if turn == 0 else taker
-        cell = tab.cell_at(state, load_i64(order + lay.O_CELL))
-        its_side, who = load_i64(order + lay.O_SIDE), load_i64(order + lay.O_WHO)
+        cell = tab.cell_at(state, order.cell)
+        its_side, who = order.side, order.who
         if not same:
             pressure.fill_against(state, book, cell, its_side, price, lots)
             moves.traded(state, book, cell, its_side, price, who)
-        if load_i64(state + lay.CLIENT_COUNT) != 0:
+        if state.client_count != 0:
             clients.around_clients(state, book, cell, its_side, price, lots, who)
 
 
 @kernel
-def changed(state: int, book: int, instrument: int, event: int, kind: int) -> None:
+def changed(
+    state: DetectorState, book: DetectorBook, instrument: int, event: EventRecord, kind: int
+) -> None:
     """An open order has other leaves, another price, or is gone."""
-    row = tab.find_order(state, instrument, load_i64(event + E_ORDER))
+    row = tab.find_order(state, instrument, event.order_id)
     if row == 0:
         return
     order = tab.order_at(state, row)
-    cell, who = tab.cell_at(state, load_i64(order + lay.O_CELL)), load_i64(order + lay.O_WHO)
-    old_price, old_shown = load_i64(order + lay.O_PRICE), load_i64(order + lay.O_SHOWN)
-    flags, born = load_u8(event + E_FLAGS), load_i64(order + lay.O_BORN)
-    leaves, price = tab.limited(load_i64(event + E_LEAVES)), old_price
+    cell, who = tab.cell_at(state, order.cell), order.who
+    old_price, old_shown = order.price, order.shown
+    flags, born = event.flags, order.born
+    leaves, price = tab.limited(event.leaves_lots), old_price
     if (PRICED >> kind) & 1 != 0:
-        price = load_i64(event + E_PRICE)
-    reason = load_u8(event + E_REASON)
+        price = event.price_ticks
+    reason = event.reason
     if kind == CANCELLED:
-        if (OWNERS >> reason) & 1 != 0 and load_i64(state + lay.BY_OPERATOR) == 0:
+        if (OWNERS >> reason) & 1 != 0 and state.by_operator == 0:
             pressure.withdrawn(state, cell, order, old_shown)
             messages.order_withdrawn(state, cell, born, who)
             messages.note_messages(state, cell, who, 1)
     elif kind == REDUCED and reason != SELF_TRADE:
-        new_shown = shown_lots(
-            load_i64(order + lay.O_FLAGS), load_i64(order + lay.O_DISPLAY), leaves
-        )
+        new_shown = shown_lots(order.flags, order.display, leaves)
         pressure.withdrawn(state, cell, order, old_shown - new_shown)
         messages.note_messages(state, cell, who, 2)
     elif kind == REPLACED:
-        away = price < old_price if load_i64(order + lay.O_SIDE) == BUY else price > old_price
+        away = price < old_price if order.side == BUY else price > old_price
         pressure.withdrawn(state, cell, order, old_shown if away else old_shown - leaves)
     show_changed(state, book, order, price, leaves, flags, kind)
     if kind == REPLACED:
         messages.order_withdrawn(state, cell, born, who)
         messages.order_entered(state, cell, who, 2)
         if flags & KEPT_PLACE == 0:
-            store_i64(order + lay.O_BORN, load_i64(state + lay.NOW))
-            store_i64(order + lay.O_BORN_SEQ, load_i64(state + lay.CAUSE))
-            store_i64(order + lay.O_MID2, tab.middle_of(book))
-        store_i64(order + lay.O_LOTS, leaves)
+            order.born = state.now
+            order.born_seq = state.cause
+            order.mid2 = tab.middle_of(book)
+        order.lots = leaves
     if leaves == 0:
         tab.erase_order(state, row)
 
 
 @kernel
 def show_changed(
-    state: int, book: int, order: int, price: int, leaves: int, flags: int, kind: int
+    state: DetectorState,
+    book: int,
+    order: WatchedOrder,
+    price: int,
+    leaves: int,
+    flags: int,
+    kind: int,
 ) -> None:
     """Take it off its old level and put it on its new one."""
-    side, shown = load_i64(order + lay.O_SIDE), load_i64(order + lay.O_SHOWN)
-    hidden = load_i64(order + lay.O_FLAGS)
+    side, shown = order.side, order.shown
+    hidden = order.flags
     if (PRICED >> kind) & 1 != 0:
         hidden = (hidden & lay.F_HIDDEN) | (lay.F_WAITING if flags & WAITING != 0 else 0)
-    if price != load_i64(order + lay.O_PRICE):
-        tab.change_level(state, book, side, load_i64(order + lay.O_PRICE), -shown)
-        store_i64(order + lay.O_SHOWN, 0)
-    store_i64(order + lay.O_FLAGS, hidden)
-    store_i64(order + lay.O_PRICE, price)
-    store_i64(order + lay.O_LEAVES, leaves)
+    if price != order.price:
+        tab.change_level(state, book, side, order.price, -shown)
+        order.shown = 0
+    order.flags = hidden
+    order.price = price
+    order.leaves = leaves
     show(state, book, order)
 
 
 @kernel_outlined
-def deposited(state: int, event: int) -> None:
+def deposited(state: DetectorState, event: EventRecord) -> None:
     """A RISK command put money into an account or took it out."""
     not_inlined()
-    who, what = load_i64(event + E_QTY), load_i64(event + E_CONTRA)
-    if load_i64(state + lay.TRACKS_CASH) == 0 or load_u8(event + E_KIND) != COMPLETED:
+    who, what = event.qty_lots, event.contra_id
+    if state.tracks_cash == 0 or event.kind != COMPLETED:
         return
     if what != DEPOSIT or not 0 <= who < lay.CASH_PARTICIPANTS:
         return
-    row = load_i64(state + lay.CASH) + who * lay.CASH_BYTES
-    if load_i64(row + lay.M_CASH) == lay.NONE:
-        store_i64(row + lay.M_CASH, 0)
-    tab.bump(row + lay.M_CASH, load_i64(event + E_LEAVES))
+    row = CashRow(state.cash + who * lay.CASH_BYTES)
+    if row.cash == lay.NONE:
+        row.cash = 0
+    tab.bump(row + lay.M_CASH, event.leaves_lots)
     overdrawn(state, row, who, NO_INSTRUMENT)
 
 
 @kernel
-def paid(state: int, book: int, order: int, price: int, lots: int) -> None:
+def paid(
+    state: DetectorState, book: DetectorBook, order: WatchedOrder, price: int, lots: int
+) -> None:
     """A buyer paid, a seller got; of whom no money is known nothing is said."""
-    row = load_i64(state + lay.CASH) + load_i64(order + lay.O_WHO) * lay.CASH_BYTES
-    if load_i64(row + lay.M_CASH) == lay.NONE or load_i64(book + lay.B_LEVERAGED) != 0:
+    row = CashRow(state.cash + order.who * lay.CASH_BYTES)
+    if row.cash == lay.NONE or book.leveraged != 0:
         return
-    amount = price * lots * load_i64(book + lay.B_MULTIPLIER)
-    tab.bump(row + lay.M_CASH, -amount if load_i64(order + lay.O_SIDE) == BUY else amount)
-    overdrawn(state, row, load_i64(order + lay.O_WHO), load_i64(order + lay.O_INSTRUMENT))
+    amount = price * lots * book.multiplier
+    tab.bump(row + lay.M_CASH, -amount if order.side == BUY else amount)
+    overdrawn(state, row, order.who, order.instrument)
 
 
 @kernel
-def overdrawn(state: int, row: int, who: int, instrument: int) -> None:
+def overdrawn(state: DetectorState, row: CashRow, who: int, instrument: int) -> None:
     """Told when it begins, not again before it was over."""
-    below = 1 if load_i64(row + lay.M_CASH) < 0 else 0
-    if below == load_i64(row + lay.M_TOLD):
+    below = 1 if row.cash < 0 else 0
+    if below == row.told:
         return
-    store_i64(row + lay.M_TOLD, below)
+    row.told = below
     if below == 0:
         return
-    now, cause = load_i64(state + lay.NOW), load_i64(state + lay.CAUSE)
+    now, cause = state.now, state.cause
     hit = tab.tell(state, NEGATIVE_BALANCE, instrument, 90, now, cause)
     tab.add_member(hit, who)
-    tab.measures(hit, 0, 0, load_i64(row + lay.M_CASH), 1)
+    tab.measures(hit, 0, 0, row.cash, 1)
     tab.evidence(hit, 0, cause)

@@ -17,7 +17,7 @@ from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.fix import gaps, scan, send, session, words
 from openoutcry.order_entry.stream import Stream, append
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import epoch_offset_ns, load_i64
+from openoutcry.wire.memory import epoch_offset_ns
 from tests.oracles.fix_dictionary import fields_of
 
 ROOM = 1 << 16
@@ -25,10 +25,10 @@ CLOSES = (session.Result.LOGGED_OUT, session.Result.DISCONNECT)
 
 
 @kernel
-def timer_due_ns(address: int) -> int:
+def timer_due_ns(address: words.FixSession) -> int:
     """When :func:`session.on_timer` has something to do at the earliest; 2**62 if never."""
-    state = load_i64(address + words.STATE)
-    since = load_i64(address + words.LOGOUT_NS)
+    state = address.fix_state
+    since = address.logout_ns
     if state == words.NONE:
         return 1 << 62
     if state == words.AWAITED:
@@ -36,14 +36,14 @@ def timer_due_ns(address: int) -> int:
     due = since + session.LOGOUT_TIMEOUT_NS if state == words.LOGGING_OUT else 1 << 62
     if gaps.is_open(address):
         due = gaps.due_ns(address)
-    interval = load_i64(address + block.HEARTBEAT_NS)
+    interval = address.heartbeat_ns
     if interval == 0:
         return due
-    test_requests = load_i64(address + words.TEST_REQUESTS)
+    test_requests = address.test_requests
     silent = (6 * interval * (test_requests + 1) + 4) // 5
-    due = min(due, load_i64(address + block.LAST_IN_NS) + silent)
+    due = min(due, address.last_in_ns + silent)
     if test_requests == 0:
-        due = min(due, load_i64(address + block.LAST_OUT_NS) + interval)
+        due = min(due, address.last_out_ns + interval)
     return due
 
 

@@ -23,7 +23,7 @@ from openoutcry.gateway_fpga.live.device import host
 from openoutcry.gateway_fpga.tools.evidence import ROOT, read_evidence, write_section
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import load_u16
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER, RECORD_BYTES
 
 BATCH = 4_096
@@ -46,7 +46,7 @@ def one_by_one(function: int, handle: int, orders_addr: int, count: int) -> int:
     rejected = 0
     for index in range(count):
         call_batch(function, handle, orders_addr + index * RECORD_BYTES, 1)
-        rejected += load_u16(orders_addr + index * RECORD_BYTES + ERROR_CODE_AT) != 0
+        rejected += OrderRecord(orders_addr + index * RECORD_BYTES).error_code != 0
     return rejected
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from openoutcry.flow import GeneratedFlow
 from openoutcry.pipeline.contract import words as w
 from openoutcry.pipeline.contract.table import Reader, Ring, Stage
+from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.stages import receive
 from openoutcry.pipeline.topology import TOPOLOGY
@@ -45,19 +46,19 @@ digests = np.frombuffer(mmap.mmap(-1, 8 * (2 * COMMANDS + 1)), np.int64)
 @kernel
 def copy_step(context):
     """One record out for each one in."""
-    next_seq = load_i64(context + w.NEXT)
-    count = w.ready(context, w.BURST)
+    next_seq = StageContext(context).next
+    count = w.ready(StageContext(context), w.BURST)
     if count == 0:
-        return w.idle(context)
-    count = w.room(context, next_seq, count)
+        return w.idle(StageContext(context))
+    count = w.room(StageContext(context), next_seq, count)
     if count <= 0:
         return 0
-    out, mask = load_i64(context + w.OUT_RING), load_i64(context + w.OUT_MASK)
+    out, mask = StageContext(context).out_ring, StageContext(context).out_mask
     for seq in range(next_seq, next_seq + count):
-        source = slot_address(load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK), seq)
+        source = slot_address(StageContext(context).in_ring, StageContext(context).in_mask, seq)
         publish(out, mask, seq, source)
     store_release(out + PUBLISHED, next_seq + count - 1)
-    return w.took(context, count)
+    return w.took(StageContext(context), count)
 
 
 COPIER.step = copy_step
@@ -66,14 +67,14 @@ COPIER.step = copy_step
 @kernel
 def step(context):
     """Note the order id of each record by its place on the ring."""
-    next_seq = load_i64(context + w.NEXT)
-    count = w.ready(context, w.BURST)
+    next_seq = StageContext(context).next
+    count = w.ready(StageContext(context), w.BURST)
     if count == 0:
-        return w.idle(context)
+        return w.idle(StageContext(context))
     for seq in range(next_seq, next_seq + count):
-        slot = slot_address(load_i64(context + w.IN_RING), load_i64(context + w.IN_MASK), seq)
+        slot = slot_address(StageContext(context).in_ring, StageContext(context).in_mask, seq)
         store_i64(load_i64(context + DIGESTS) + 8 * seq, load_i64(slot + 24))
-    return w.took(context, count)
+    return w.took(StageContext(context), count)
 
 
 def prepare(group, name):

@@ -5,44 +5,48 @@ import numpy as np
 
 import openoutcry.risk.layout as lay
 from openoutcry.matcher import Engine, process_batch, scratch_records
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.hooks import Hooks, note_best
 from openoutcry.risk import guard_layout as g
-from openoutcry.risk import speed_bump, totals, wide
+from openoutcry.risk import totals, wide
 from openoutcry.risk.after import after
 from openoutcry.risk.before import ahead, before
 from openoutcry.risk.bits import NO_LIMIT, RiskBit
 from openoutcry.risk.delay import WAITS, due, hold
+from openoutcry.risk.layout import RiskState
 from openoutcry.risk.region import View, make_region
+from openoutcry.risk.speed_bump import SpeedBump
 from openoutcry.wire import EVENT_DTYPE
 from openoutcry.wire.indirect import call_batch_kernel, kernel_address
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
 
 
 @kernel
 def past_a_limit(region):
     """Number of the first rule that some participant breaks; 0: none does."""
-    for who in range(load_i64(region + lay.PARTICIPANTS)):
-        row = totals.participant_row(region, who)
-        credit = load_i64(row + lay.CREDIT)
-        capital = wide.add(load_i64(row + lay.BALANCE), credit)
-        if credit != NO_LIMIT and load_i64(row + lay.RESERVED) > capital:
+    for who in range(RiskState(region).participants):
+        row = totals.participant_row(RiskState(region), who)
+        credit = row.credit
+        capital = wide.add(row.balance, credit)
+        if credit != NO_LIMIT and row.reserved > capital:
             return 1
-        if load_i64(row + lay.GROSS) > load_i64(row + lay.GROSS_LIMIT):
+        if row.gross > row.gross_limit:
             return 2
-        if load_i64(row + lay.BUY_EXPOSURE) > load_i64(row + lay.BUY_EXPOSURE_LIMIT):
+        if row.buy_exposure > row.buy_exposure_limit:
             return 3
-        if load_i64(row + lay.SELL_EXPOSURE) > load_i64(row + lay.SELL_EXPOSURE_LIMIT):
+        if row.sell_exposure > row.sell_exposure_limit:
             return 4
-        if load_i64(row + lay.OPEN) > load_i64(row + lay.OPEN_LIMIT):
+        if row.open > row.open_limit:
             return 5
-        for instrument in range(load_i64(region + lay.INSTRUMENTS)):
-            cell = totals.cell_of(region, who, instrument)
-            position = load_i64(cell + lay.POSITION)
-            if position + load_i64(cell + lay.BUY_LOTS) > load_i64(cell + lay.LONG_LIMIT):
+        for instrument in range(RiskState(region).instruments):
+            cell = totals.cell_of(RiskState(region), who, instrument)
+            position = cell.position
+            if position + cell.buy_lots > cell.long_limit:
                 return 6
-            if load_i64(cell + lay.SELL_LOTS) - position > load_i64(cell + lay.SHORT_LIMIT):
+            if cell.sell_lots - position > cell.short_limit:
                 return 7
     return 0
 
@@ -61,15 +65,15 @@ def count_more(counts, word, more):
 def run_one(batch, arena, region, quotes, order, verdict, out, capacity, counts):
     """One command through risk, unless it has a verdict, matcher and risk again."""
     if verdict == 0:
-        verdict = before(region, order)
+        verdict = before(RiskState(region), OrderRecord(order))
     events = 0
     if verdict != 0:
         count_more(counts, REFUSED, 1)
     else:
         _, events = call_batch_kernel(batch, arena, order, 1, out, capacity)
         if quotes != 0:
-            note_best(arena, quotes, out, events)
-    after(region, order, out, events)
+            note_best(ArenaHeader(arena), quotes, out, events)
+    after(RiskState(region), OrderRecord(order), out, events)
     count_more(counts, EVENTS, events)
 
 
@@ -78,17 +82,17 @@ def run_loop(batch, arena, region, quotes, bump, orders, count, out, capacity, l
     """Process ``count`` commands; stops at the first after which, or after what entered before
     which, a limit is passed.  Returns how many were processed, and the rule broken."""
     for index in range(count):
-        order, verdict, broken = orders + index * RECORD_BYTES, 0, 0
+        order, verdict, broken = OrderRecord(orders + index * RECORD_BYTES), 0, 0
         if bump != 0:
-            record = due(region, order)
+            record = due(RiskState(region), order)
             while record != 0:
-                given = load_i64(bump + speed_bump.FIGURE_VERDICT)
+                given = SpeedBump(bump).figure_verdict
                 run_one(batch, arena, region, quotes, record, given, out, capacity, counts)
                 count_more(counts, ENTERED, 1)
                 if looks != 0:
                     broken |= past_a_limit(region)
-                record = due(region, order)
-            verdict = hold(region, order)
+                record = due(RiskState(region), order)
+            verdict = hold(RiskState(region), order)
             if verdict & FULL:
                 count_more(counts, NO_ROOM, 1)
         if verdict != WAITS:

@@ -12,7 +12,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
 from openoutcry.gateway_fpga.devices import GoldenDevice
-from openoutcry.wire.layout import LAYOUT_HASH
+from openoutcry.wire.layout_hash import LAYOUT_HASH
 from openoutcry.wire.records import ORDER_DTYPE
 from openoutcry.wire.registers import ADDRESS, OKAY
 from tests.support.gateway_fpga.frames import Frame, expected, good_frame, spoiled

@@ -7,7 +7,7 @@ import pytest
 
 from openoutcry.gateway_fpga.devices import GoldenDevice, MappedDevice
 from openoutcry.gateway_fpga.driver import DeviceError, GatewayDriver
-from openoutcry.wire.layout import LayoutMismatch
+from openoutcry.wire.layout_hash import LayoutMismatch
 from openoutcry.wire.registers import ADDRESS, FRAME_OUTCOMES, LEFT_OUT, WINDOW_BYTES
 
 

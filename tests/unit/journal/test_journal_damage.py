@@ -12,7 +12,7 @@ from openoutcry.journal.block import BlockBuffer, BlockHeader, digest, examine
 from openoutcry.journal.segment import SegmentFile
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.layout import LayoutMismatch
+from openoutcry.wire.layout_hash import LayoutMismatch
 from tests.support.journal import journal_damage as shared
 from tests.support.journal.journal_damage import (
     BATCHES,

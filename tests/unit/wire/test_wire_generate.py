@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from openoutcry.wire import enums, generate
-from openoutcry.wire.layout import LAYOUT_HASH
+from openoutcry.wire.layout_hash import LAYOUT_HASH
 from openoutcry.wire.records import MAGICS, RECORDS
 from tests import ROOT
 from tests.support.wire.wire_generate import HEADER, leaf_fields

@@ -1,74 +1,133 @@
-"""wire/layout.py: two parties with other layouts refuse each other, and say who is older."""
+"""wire/layout.py: a block is the same in a kernel, in Python and as a numpy dtype."""
 
-import json
+import random
 
+import numpy as np
 import pytest
 
-from openoutcry.wire import layout, records
-from openoutcry.wire.layout import LAYOUT_HASH, LAYOUT_VERSION, LayoutMismatch, check_layout
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Layout, area, i64, u8, u16, u32
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
+from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
 
-def test_history_ends_with_this_layout():
-    """A change to a record has to be entered in the history, or nothing could be called older."""
-    history = layout.layout_history()
-    assert history[-1] == f"{LAYOUT_HASH:016x}"
-    assert len(set(history)) == len(history) == LAYOUT_VERSION
+class Row(Layout, size_bytes=64):
+    """A row with a field of every kind."""
+
+    order_id: int = i64("the order")
+    level: int = u32("its level")
+    flags: int = u16("its flags")
+    side: int = u8("its side")
+    token: int = area(8, "its name", at=24)
+    capacity: int = i64("how many there may be", fixed=True)
+    published: int = i64("how many there are", atomic=True)
 
 
-def test_the_same_layout_passes():
-    """Nothing is raised for this build's own hash."""
-    assert check_layout(LAYOUT_HASH, "here") is None
+class LongRow(Row):
+    """A row that goes on."""
+
+    more: int = i64("behind the others")
 
 
-def test_an_older_layout_is_called_older(tmp_path, monkeypatch):
-    """A hash from the history names its number and this program's, and the place it was in."""
-    path = tmp_path / "history.json"
-    path.write_text(json.dumps(["00000000000000aa", "00000000000000bb", f"{LAYOUT_HASH:016x}"]))
-    monkeypatch.setattr(layout, "HISTORY_PATH", path)
-    with pytest.raises(LayoutMismatch) as caught:
-        check_layout(0xBB, "/data/journal/0001")
-    assert str(caught.value) == (
-        "/data/journal/0001 was written with layout 00000000000000bb: "
-        "it is older (layout 2, this program has 3)"
-    )
+ROW_BYTES = Row.size_bytes
+WRITTEN = ("order_id", "level", "flags", "side", "capacity", "published")
 
 
-def test_an_unknown_layout_is_called_newer_or_foreign():
-    """A hash that the history does not hold cannot be from an older release."""
-    with pytest.raises(LayoutMismatch, match=r"ring x was .* newer than this program .* or not of"):
-        check_layout(LAYOUT_HASH ^ 1, "ring x")
+@kernel
+def next_row(row: Row) -> Row:
+    return Row(row + ROW_BYTES) if row != 0 else Row(0)
+
+
+@kernel_outlined
+def write(row: Row, value: int) -> None:
+    row.order_id = value
+    row.level = value
+    row.flags = value
+    row.side = value
+    row.capacity = value
+    row.published = value
+
+
+@kernel
+def write_next(row: int, value: int) -> int:
+    after = next_row(Row(row))
+    write(after, value)
+    after.flags += 1
+    return after.token - row
+
+
+@kernel
+def total(row: LongRow) -> int:
+    return row.order_id + row.level + row.flags + row.side + row.published + row.more
+
+
+@kernel
+def none_or_next(row: Row, wanted: int) -> int:
+    found = Row(0)
+    if wanted != 0:
+        found = next_row(row)
+    return 0 if found == 0 else found.order_id
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_kernel_python_and_dtype_see_the_same_block(seed):
+    draw = random.Random(seed)
+    rows = np.zeros(2, Row.dtype())
+    value = draw.randrange(-(2**63), 2**63 - 1)
+    at = rows.ctypes.data
+    assert write_next(at, value) == Row.size_bytes + 24
+    after, row = Row(at + Row.size_bytes), rows[1]
+    assert {name: getattr(after, name) for name in WRITTEN} == {n: int(row[n]) for n in WRITTEN}
+    assert after.order_id == value
+    assert after.level == value % 2**32
+    assert after.flags == (value + 1) % 2**16
+    assert after.side == value % 2**8
+    assert not rows[:1].tobytes().strip(b"\0")
+    after.side = 255
+    assert int(row["side"]) == 255
+    assert dict(after.dump())["token"] == bytes(8)
+
+
+def test_a_block_that_goes_on_has_the_fields_of_the_one_before():
+    words = np.zeros(8, np.int64)
+    row = LongRow(words.ctypes.data)
+    row.more, row.order_id = 5, 7
+    assert LongRow.offset("more") == Row.offset("published") + 8
+    assert total(LongRow.of(row)) == 12 == total.py_func(row)
+
+
+def test_no_block_is_zero():
+    rows = np.zeros(2, Row.dtype())
+    rows["order_id"] = 3, 4
+    assert none_or_next(rows.ctypes.data, 0) == 0
+    assert none_or_next(rows.ctypes.data, 1) == 4
+
+
+def test_a_kernel_of_a_block_takes_words_alone():
+    """So that it is compiled once, and may be called by its address."""
+    assert {str(type_) for types in total.signatures for type_ in types} <= {"int64"}
 
 
 @pytest.mark.parametrize(
-    ("change", "what"),
-    [
-        (("MAGICS", {**records.MAGICS, "RING_MAGIC": 1}), "a magic"),
-        (("RECORDS", records.RECORDS[:-1]), "a record left out"),
-        (
-            (
-                "RECORDS",
-                (
-                    records.Record("r", 8, "", (records.Field("a", "u64", ""),)),
-                    *records.RECORDS[1:],
-                ),
-            ),
-            "a record of other fields",
-        ),
-        (("ENUMS", layout.ENUMS[1:]), "an enumeration left out"),
-    ],
+    ("block", "dtype"), [(OrderRecord, ORDER_DTYPE), (EventRecord, EVENT_DTYPE)]
 )
-def test_every_declaration_is_in_the_hash(monkeypatch, change, what):
-    """Whatever two parties must agree on changes the text that is hashed."""
-    before = layout.layout_text()
-    monkeypatch.setattr(layout, *change)
-    assert layout.layout_text() != before, what
+def test_records_are_blocks(block, dtype):
+    fields = dtype.fields
+    assert {n: f.offset for n, f in block.fields.items() if n in fields} == {
+        name: field[1] for name, field in fields.items()
+    }
+    declared = [name for name in block.__annotations__ if name in fields]
+    assert declared == list(dtype.names), "what mypy knows is what there is"
 
 
-def test_wording_is_not_in_the_hash(monkeypatch):
-    """Better documentation of a field does not part two builds."""
-    order = records.ORDER
-    reworded = tuple(records.Field(f.name, f.ctype, "other words") for f in order.fields)
-    told_otherwise = records.Record(order.name, order.size_bytes, "other words", reworded)
-    before = layout.layout_text()
-    monkeypatch.setattr(layout, "RECORDS", (told_otherwise, *records.RECORDS[1:]))
-    assert layout.layout_text() == before
+def test_a_wrong_declaration_names_block_and_field():
+    with pytest.raises(AssertionError, match=r"Odd\.word at byte 1 is not aligned"):
+        type("Odd", (Layout,), {"byte": u8(), "word": i64()})
+    with pytest.raises(AssertionError, match="Small: fields fill 16 of 8 bytes"):
+        type("Small", (Layout,), {"one": i64(), "two": i64()}, size_bytes=8)
+
+
+def test_an_area_cannot_be_written_as_a_number():
+    words = np.zeros(8, np.int64)
+    with pytest.raises(AttributeError, match="token is an area"):
+        Row(words.ctypes.data).token = 1
