@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from openoutcry.bench.scratch import scratch_folder
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import run
@@ -74,16 +74,16 @@ class Killer:
     def poll(self) -> None:
         assert self.shared is not None
         control, gate = self.shared.control, self.shared.events.cursors["gate"]
-        if self.producer is None or not control[ct.GO]:
+        if self.producer is None or not control[control_words.GO]:
             return
-        if not control[ct.STOP]:
+        if not control[control_words.STOP]:
             if int(gate[0]) < self.count:
                 return
             self._kill(self.producer, gate)
         self.producer.close()
         self.producer = None
         self.shared.rings[OPERATOR_RING].close()
-        control[ct.STOP] = 1
+        control[control_words.STOP] = 1
 
     def _kill(self, producer: Producer, gate: npt.NDArray[Any]) -> None:
         records = np.concatenate([setting(Setting.KILL, 1, WHO), disconnect(WHO)])

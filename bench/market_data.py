@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-import openoutcry.market_data.pump as p
+import openoutcry.market_data.pump as pump
 from openoutcry.bench import market_data_live as live
 from openoutcry.bench.peers import feed_peers
 from openoutcry.bench.peers.programs import PeerMissing
@@ -67,10 +67,10 @@ class Market:
 
     def encode(self, feed: Feed) -> Any:
         """ns that each batch of events took, as the pump has them: in a buffer of its own."""
-        count, context = len(self.events), np.zeros(p.BATCH * (8 + RECORD_BYTES + 400), np.uint8)
-        took = np.zeros(-(-count // p.BATCH), np.int64)
+        count, context = len(self.events), np.zeros(pump.BATCH * (8 + RECORD_BYTES + 400), np.uint8)
+        took = np.zeros(-(-count // pump.BATCH), np.int64)
         buffer = context.ctypes.data + -context.ctypes.data % 64
-        times = buffer + p.BATCH * RECORD_BYTES
+        times = buffer + pump.BATCH * RECORD_BYTES
         size = live.encode_all(
             FeedState.of(feed.address),
             self.events.ctypes.data,
@@ -78,7 +78,7 @@ class Market:
             self.times.ctypes.data,
             buffer,
             times,
-            times + p.BATCH * 8,
+            times + pump.BATCH * 8,
             took.ctypes.data,
         )
         feed.require_sound()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import openoutcry.market_data.pump as p
+import openoutcry.market_data.pump as pump
 from openoutcry.market_data.encode import BY_EVENT, encode
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.live import Pump, Source
@@ -63,7 +63,7 @@ def encode_all(
     Returns bytes of messages; ``out`` has the last batch's."""
     size = first = 0
     while first < count:
-        part = min(p.BATCH, count - first)
+        part = min(pump.BATCH, count - first)
         for index in range(part):
             event = EventRecord(buffer + RECORD_BYTES * index)
             copy64(event, events + RECORD_BYTES * (first + index))
@@ -71,7 +71,7 @@ def encode_all(
             store_i64(times + 8 * index, load_i64(stamps + 8 * (cause - 1)))
         start = monotonic_ns()
         end = encode(state, buffer, part, times, 8, BY_EVENT, out)
-        store_i64(took + 8 * (first // p.BATCH), monotonic_ns() - start)
+        store_i64(took + 8 * (first // pump.BATCH), monotonic_ns() - start)
         size, first = size + end - out, first + part
     return size
 
@@ -106,7 +106,7 @@ def turns(c: PumpContext, gate: int, first: int, count: int, pause: int, out: in
             pass
         start = monotonic_ns()
         store_release(gate, first + index)
-        if p.take(c) != 1 or p.tell(c, 1) != p.DUE:
+        if pump.take(c) != 1 or pump.tell(c, 1) != pump.DUE:
             return -1
         store_i64(out + 8 * index, monotonic_ns() - start)
     return 0
@@ -139,8 +139,8 @@ class Bench:
         self.pump = Pump(source, self.feed, self.publisher, self._words[128:].ctypes.data, 0)
 
     def note_handed(self) -> None:
-        self.pump.context[p.HANDED_NS // 8] = self.handed.ctypes.data
-        self.pump.context[p.HANDED_MASK // 8] = len(self.handed) - 1
+        self.pump.context[pump.HANDED_NS // 8] = self.handed.ctypes.data
+        self.pump.context[pump.HANDED_MASK // 8] = len(self.handed) - 1
 
     def turn(self, until_ns: int) -> None:
         self.pump.run(until_ns)

@@ -18,8 +18,7 @@ from openoutcry.bench.peers.programs import PeerMissing, need_module
 from openoutcry.client.fix import write_message
 from openoutcry.host.processes import die_with_parent
 from openoutcry.order_entry.fix.text import SOH
-from openoutcry.wire import OutcryError
-from openoutcry.wire import sockets as so
+from openoutcry.wire import OutcryError, sockets
 from openoutcry.wire.big_endian import load_any32
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_u8, monotonic_ns, store_i64
@@ -48,11 +47,11 @@ def round_trips(
     got = 0
     for index in range(count):
         start = monotonic_ns()
-        if so.send(fd, packets + packet_bytes * index, packet_bytes) != packet_bytes:
+        if sockets.send(fd, packets + packet_bytes * index, packet_bytes) != packet_bytes:
             return -1
         got, turns, whole = 0, 0, False
         while not whole:
-            more = so.recv(fd, buffer + got, live.ANSWER_ROOM - got)
+            more = sockets.recv(fd, buffer + got, live.ANSWER_ROOM - got)
             if more == 0:
                 return -1
             if more > 0:

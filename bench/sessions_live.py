@@ -19,8 +19,7 @@ from openoutcry.bench.peers.programs import binary
 from openoutcry.bench.scratch import scratch_folder
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry import soupbin
-from openoutcry.wire import OutcryError, make_instruments
-from openoutcry.wire import sockets as so
+from openoutcry.wire import OutcryError, make_instruments, sockets
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import load_i64, monotonic_ns, store_i64
 from openoutcry.wire.messages import OUCH42
@@ -52,7 +51,7 @@ def answered_in_time(fd: int, answered: int, start_ns: int, buffer: int) -> bool
     ``start_ns``."""
     got, turns = 0, 0
     while got < answered:
-        more = so.recv(fd, buffer, answered - got)
+        more = sockets.recv(fd, buffer, answered - got)
         if more == 0:
             return False
         if more > 0:
@@ -71,7 +70,7 @@ def round_trips(
     Returns 0, or -1 when the peer has gone or says nothing any more."""
     for index in range(count):
         start = monotonic_ns()
-        if so.send(fd, packets + packet_bytes * index, packet_bytes) != packet_bytes:
+        if sockets.send(fd, packets + packet_bytes * index, packet_bytes) != packet_bytes:
             return -1
         if not answered_in_time(fd, answered, start, buffer):
             return -1
@@ -99,11 +98,11 @@ def pump(clients: int, count: int, answer: int, buffer: int, buffer_bytes: int) 
             size = min(may, load_i64(client + SENT_END)) - at
             size = min(size, AT_ONCE * ORDER_BYTES)
             if size > 0:
-                done = so.send(fd, at, size)
+                done = sockets.send(fd, at, size)
                 if done > 0:
                     store_i64(client + SENT, at + done)
                     moved += 1
-            more = so.recv(fd, buffer, min(buffer_bytes, end - got))
+            more = sockets.recv(fd, buffer, min(buffer_bytes, end - got))
             if more == 0:
                 return -1
             if more > 0:

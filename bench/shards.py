@@ -30,7 +30,7 @@ from openoutcry.flow import GeneratedFlow
 from openoutcry.host.processes import Rendezvous, run_processes
 from openoutcry.matcher.book.shards import spread
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import Geometry
 from openoutcry.pipeline.contract.work import Work
@@ -96,7 +96,7 @@ def _sequenced(source: ManyInstruments, shards: int) -> Iterator[Work]:
     shared = Shared(sizes, table)
     try:
         shared.preload(source.chunks(), source.orders, source.orders)
-        shared.control[ct.GO] = 1
+        shared.control[control.GO] = 1
         shared.populate()
         work = Work(
             shared=shared, core=Core(source.instruments, ORDER_CAPACITY), rate=0,

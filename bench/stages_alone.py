@@ -17,8 +17,7 @@ from typing import Any
 from openoutcry.bench.paced import flow
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.journal.stage import JournalStage
-from openoutcry.pipeline.contract import control as ct
-from openoutcry.pipeline.contract import loop
+from openoutcry.pipeline.contract import control, loop
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import Geometry
 from openoutcry.pipeline.contract.work import Work
@@ -46,7 +45,7 @@ def stage_rates(commands: int, gateway: str = "golden", journaled: bool = True) 
         shared = Shared(sizes, table)
         stack.callback(shared.unlink)
         shared.preload(source.chunks(), commands, commands)
-        shared.control[ct.GO] = 1
+        shared.control[control.GO] = 1
         writer = stack.enter_context(_journal(source, commands)) if journaled else None
         work = Work(
             shared=shared, core=Core(source.instruments, ORDER_CAPACITY), rate=0,

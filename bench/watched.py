@@ -23,8 +23,7 @@ import numpy as np
 from openoutcry.bench import sessions_live as live
 from openoutcry.bench.first_paint import WORD, _running, _until_open
 from openoutcry.bench.scratch import scratch_folder
-from openoutcry.wire import OutcryError
-from openoutcry.wire import sockets as so
+from openoutcry.wire import OutcryError, sockets
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import monotonic_ns, store_i64
 
@@ -83,7 +82,7 @@ def paced_round_trips(
         due = first + index * every_ns
         while monotonic_ns() < due:
             pass
-        if so.send(fd, packets + packet_bytes * index, packet_bytes) != packet_bytes:
+        if sockets.send(fd, packets + packet_bytes * index, packet_bytes) != packet_bytes:
             return -1
         if not live.answered_in_time(fd, answered, due, buffer):
             return -1

@@ -70,9 +70,9 @@ def obligations(
 ) -> None:
     """What each trade obliges whom to on which day, the clearing account on one side of each."""
     from openoutcry.ledger.settlement import files, tables
-    from openoutcry.ledger.settlement.trades import obligations as of
+    from openoutcry.ledger.settlement.trades import obligations as obligations_of
 
-    rows = list(of(_trades(trades, days, closed, opened)))
+    rows = list(obligations_of(_trades(trades, days, closed, opened)))
     tables.write(out, files.OBLIGATIONS, rows)
     _say({"obligations": len(rows), "out": str(out)}, as_json)
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import asdict
 from typing import Any
 
-from openoutcry.console import requests as r
+from openoutcry.console import requests
 from openoutcry.console.console import Console
 from openoutcry.venue.desk import DeskError
 from openoutcry.venue.operators import OPERATOR, SUPERVISOR
@@ -32,7 +32,7 @@ def add_actions(app: Any, console: Console) -> None:
     _add_issuers(app, ask)
 
     @app.post("/api/alarms/acknowledge", responses=REFUSALS)
-    async def acknowledge(body: r.Acknowledge, request: Request) -> dict[str, Any]:
+    async def acknowledge(body: requests.Acknowledge, request: Request) -> dict[str, Any]:
         """An alarm was seen by somebody."""
         session = request.scope["outcry"]["session"]
         return console.acknowledge(session, body.name, body.labels, body.why)
@@ -42,24 +42,24 @@ def _add_switches(app: Any, ask: Any) -> None:
     from fastapi import Request
 
     @app.post("/api/kill", responses=REFUSALS)
-    async def kill(body: r.Switch, request: Request) -> dict[str, Any]:
+    async def kill(body: requests.Switch, request: Request) -> dict[str, Any]:
         """Nothing new is taken, then open orders are cancelled."""
         return dict(await ask(request, "kill", body))
 
     @app.post("/api/enable", responses=REFUSALS)
-    async def enable(body: r.Switch, request: Request) -> dict[str, Any]:
+    async def enable(body: requests.Switch, request: Request) -> dict[str, Any]:
         """Let a session, participant, group or instrument trade again."""
         if body.what == "market":
             raise DeskError("the market is opened by two supervisors: /api/open")
         return dict(await ask(request, "enable", body))
 
     @app.post("/api/disconnect", responses=REFUSALS)
-    async def disconnect(body: r.OfSession, request: Request) -> dict[str, Any]:
+    async def disconnect(body: requests.OfSession, request: Request) -> dict[str, Any]:
         """End a session's connection; it may log in again."""
         return dict(await ask(request, "disconnect", body))
 
     @app.post("/api/limit", responses=REFUSALS)
-    async def limit(body: r.SetLimit, request: Request) -> dict[str, Any]:
+    async def limit(body: requests.SetLimit, request: Request) -> dict[str, Any]:
         """Set a limit; what widens waits for another supervisor."""
         return dict(await ask(request, "set", body, value=body.value))
 
@@ -68,17 +68,17 @@ def _add_issuers(app: Any, ask: Any) -> None:
     from fastapi import Request
 
     @app.post("/api/corporate/dividend", responses=REFUSALS)
-    async def dividend(body: r.Dividend, request: Request) -> dict[str, Any]:
+    async def dividend(body: requests.Dividend, request: Request) -> dict[str, Any]:
         """Money for lots held of a halted instrument: asked for by two supervisors."""
         return dict(await ask(request, "dividend", body, SUPERVISOR))
 
     @app.post("/api/corporate/split", responses=REFUSALS)
-    async def split(body: r.Split, request: Request) -> dict[str, Any]:
+    async def split(body: requests.Split, request: Request) -> dict[str, Any]:
         """Other lots for lots held of a halted instrument: asked for by two supervisors."""
         return dict(await ask(request, "split", body, SUPERVISOR))
 
     @app.post("/api/corporate/reference-price", responses=REFUSALS)
-    async def reference_price(body: r.OfIssuer, request: Request) -> dict[str, Any]:
+    async def reference_price(body: requests.OfIssuer, request: Request) -> dict[str, Any]:
         """Another reference price of a halted instrument: asked for by two supervisors."""
         return dict(await ask(request, "reference-price", body, SUPERVISOR))
 
@@ -87,33 +87,33 @@ def _add_market(app: Any, console: Console, ask: Any) -> None:
     from fastapi import Request
 
     @app.post("/api/halt", responses=REFUSALS)
-    async def halt(body: r.OfInstrument, request: Request) -> dict[str, Any]:
+    async def halt(body: requests.OfInstrument, request: Request) -> dict[str, Any]:
         """Cancels are still taken; `*`: every instrument."""
         return dict(await ask(request, "halt", body))
 
     @app.post("/api/resume", responses=REFUSALS)
-    async def resume(body: r.OfInstrument, request: Request) -> dict[str, Any]:
+    async def resume(body: requests.OfInstrument, request: Request) -> dict[str, Any]:
         """A halted instrument goes on, by an auction."""
         return dict(await ask(request, "resume", body))
 
     @app.post("/api/auction", responses=REFUSALS)
-    async def auction(body: r.OfInstrument, request: Request) -> dict[str, Any]:
+    async def auction(body: requests.OfInstrument, request: Request) -> dict[str, Any]:
         """Call an instrument that trades continuously to an auction."""
         return dict(await ask(request, "auction", body))
 
     @app.post("/api/open", responses=REFUSALS)
-    async def open_market(body: r.Open, request: Request) -> dict[str, Any]:
+    async def open_market(body: requests.Open, request: Request) -> dict[str, Any]:
         """Open a killed market: asked for by two supervisors."""
         return dict(await ask(request, "enable", body, SUPERVISOR, what="market"))
 
     @app.post("/api/emergency-close", responses=REFUSALS)
-    async def close(body: r.Close, request: Request) -> dict[str, Any]:
+    async def close(body: requests.Close, request: Request) -> dict[str, Any]:
         """The six steps, at once; `typed` is the venue's name."""
         if body.typed != console.file.name:
             raise DeskError(f"type the venue's name, {console.file.name}, to close it")
-        return dict(await ask(request, "emergency-close", r.ActionRequest(body.why)))
+        return dict(await ask(request, "emergency-close", requests.ActionRequest(body.why)))
 
     @app.post("/api/rehearse", responses=REFUSALS)
-    async def rehearse(body: r.ActionRequest, request: Request) -> dict[str, Any]:
+    async def rehearse(body: requests.ActionRequest, request: Request) -> dict[str, Any]:
         """The six steps, without what they do."""
         return dict(await ask(request, "rehearse", body))

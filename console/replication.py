@@ -16,7 +16,7 @@ from threading import Event, Thread
 from typing import Any
 
 from openoutcry.operations.metrics import lease_left_ns
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.gate_policy import gate_policy
 from openoutcry.pipeline.top import RunningPipeline
 from openoutcry.pipeline.topology import REPLICA
@@ -170,7 +170,7 @@ class ReplicationView:
             self._seen.clear()
             return None
         control = pipeline.control
-        safe_seq = control.stage(at, ct.STAGE_SAFE_SEQ)
+        safe_seq = control.stage(at, control_words.STAGE_SAFE_SEQ)
         sequenced, now_s = pipeline.positions()["sequenced"], time.monotonic()
         self._seen.append((now_s, sequenced))
         while self._seen and self._seen[0][1] <= safe_seq:
@@ -178,11 +178,11 @@ class ReplicationView:
         spans = next((row for row in latency if row["name"] == REPLICA.name), None)
         return {
             "sequenced": sequenced,
-            "seq": max(safe_seq, control.stage(at, ct.STAGE_PUBLISHED_SEQ)),
-            "block": control.stage(at, ct.STAGE_PUBLISHED_BLOCK),
+            "seq": max(safe_seq, control.stage(at, control_words.STAGE_PUBLISHED_SEQ)),
+            "block": control.stage(at, control_words.STAGE_PUBLISHED_BLOCK),
             "acknowledged_seq": safe_seq,
             "lag_commands": max(0, sequenced - safe_seq),
-            "lag_bytes": control.stage(at, ct.STAGE_LAG_BYTES),
+            "lag_bytes": control.stage(at, control_words.STAGE_LAG_BYTES),
             "behind_ms": round(1e3 * (now_s - self._seen[0][0])) if self._seen else 0,
             "second_ns": spans["second"] if spans else None,
         }  # fmt: skip

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openoutcry.flow import generate as g
+from openoutcry.flow import generate as flow_generate
 from openoutcry.flow import little_book as book
 from openoutcry.flow.errors import FlowError
 from openoutcry.flow.kernels import get_word, random_bits, set_word, write_order
@@ -100,8 +100,8 @@ class Stream:
         shape: str = "scattered",
         shuffled: bool = True,
     ) -> None:
-        if path not in g.FLOWS:
-            raise FlowError(f"no path named {path!r}: there are {', '.join(g.FLOWS)}")
+        if path not in flow_generate.FLOWS:
+            raise FlowError(f"no path named {path!r}: there are {', '.join(flow_generate.FLOWS)}")
         if shape not in SHAPES:
             raise FlowError(f"no shape named {shape!r}: there are {', '.join(SHAPES)}")
         if orders < 1:
@@ -115,7 +115,7 @@ class Stream:
         self.prefill = live
         """Commands, all of them new orders, before the stream proper."""
         self.name = f"stream {path}, {shape}, {live} live, seed {seed}"
-        self.instruments = make_instruments([g.SYMBOL])
+        self.instruments = make_instruments([flow_generate.SYMBOL])
         self.count_hint: int | None = self.prefill + orders
         self.account: dict[str, int] = {}
         self.open_orders = 0
@@ -130,22 +130,24 @@ class Stream:
             chunk = np.empty(count, dtype=ORDER_DTYPE)
             generate(state.ctypes.data, chunk.ctypes.data, count)
             left -= count
-            counts = state[g.COUNTS : g.COUNTS + len(g.ACCOUNT)].tolist()
-            kinds = zip(g.ACCOUNT, counts, strict=True)
+            counts = state[
+                flow_generate.COUNTS : flow_generate.COUNTS + len(flow_generate.ACCOUNT)
+            ].tolist()
+            kinds = zip(flow_generate.ACCOUNT, counts, strict=True)
             self.account = {name: count for name, count in kinds if count}
             self.open_orders = int(state[book.OPEN])
             yield chunk
 
     def _state(self) -> Array:
-        state = book.new_state(g.START_TICKS, self.live * 5 // 4 + 1024)
-        state[g.RNG] = self.seed
-        state[g.INDEX] = -self.prefill
-        state[g.ORDERS] = self.orders
-        state[g.FLOW] = g.FLOWS.index(self.path)
-        state[g.PATH] = g.START_TICKS
-        state[g.TARGET] = self.live
-        state[g.NEXT_ID] = 1
-        state[g.SHUFFLED] = self.shuffled
+        state = book.new_state(flow_generate.START_TICKS, self.live * 5 // 4 + 1024)
+        state[flow_generate.RNG] = self.seed
+        state[flow_generate.INDEX] = -self.prefill
+        state[flow_generate.ORDERS] = self.orders
+        state[flow_generate.FLOW] = flow_generate.FLOWS.index(self.path)
+        state[flow_generate.PATH] = flow_generate.START_TICKS
+        state[flow_generate.TARGET] = self.live
+        state[flow_generate.NEXT_ID] = 1
+        state[flow_generate.SHUFFLED] = self.shuffled
         shape = SHAPES[self.shape]
         state[TOUCH], state[DEEP] = shape.touch_per_mille, shape.deep_per_mille
         state[DISTANCES : DISTANCES + len(QUANTILES)] = shape.distance_ticks
@@ -158,16 +160,16 @@ def generate(state: int, out: int, count: int) -> None:
     """Write the next ``count`` commands at ``out``, every byte of each; ``state`` is advanced."""
     for k in range(count):
         record = OrderRecord(out + k * RECORD_BYTES)
-        index = get_word(state, g.INDEX)
-        set_word(state, g.INDEX, index + 1)
-        r = random_bits(state + 8 * g.RNG)
+        index = get_word(state, flow_generate.INDEX)
+        set_word(state, flow_generate.INDEX, index + 1)
+        r = random_bits(state + 8 * flow_generate.RNG)
         if index < 0:
-            _rest(state, record, r, g.LIMIT)
+            _rest(state, record, r, flow_generate.LIMIT)
             continue
         if index & 63 == 0:
             old_mid = get_word(state, book.MID)
-            set_word(state, book.MID, g.next_mid(state, index, r >> 16))
-            if g.sweep(state, record, old_mid, r):
+            set_word(state, book.MID, flow_generate.next_mid(state, index, r >> 16))
+            if flow_generate.sweep(state, record, old_mid, r):
                 continue
         _step(state, record, r)
 
@@ -177,11 +179,11 @@ def _step(state: int, record: OrderRecord, r: int) -> None:
     """One command of the mix."""
     draw = (r & 0xFFFFF) % 10_000
     r >>= 20
-    live, target = get_word(state, book.OPEN), get_word(state, g.TARGET)
+    live, target = get_word(state, book.OPEN), get_word(state, flow_generate.TARGET)
     steer = min(max((live - target) * 10 * STEER // target, -STEER), STEER)
     is_full = live + 1 >= get_word(state, book.NODE_COUNT)
     if live == 0:
-        _rest(state, record, r, g.LIMIT)
+        _rest(state, record, r, flow_generate.LIMIT)
     elif draw < CANCEL + steer or is_full:
         _cancel(state, record, r)
     elif draw >= 10_000 - IOC:
@@ -191,21 +193,34 @@ def _step(state: int, record: OrderRecord, r: int) -> None:
     elif draw >= 10_000 - IOC - REPLACE - REDUCE:
         _reduce(state, record, r)
     elif draw >= 10_000 - IOC - REPLACE - REDUCE - POST_ONLY:
-        _rest(state, record, r, g.POST_ONLY)
+        _rest(state, record, r, flow_generate.POST_ONLY)
     else:
-        _rest(state, record, r, g.LIMIT)
+        _rest(state, record, r, flow_generate.LIMIT)
 
 
 @kernel
 def _rest(state: int, record: OrderRecord, r: int, order_type: int) -> None:
     side = BUY + (r & 1)
-    qty, owner = g.draw_qty(r >> 1), g.draw_owner(r >> 12)
+    qty, owner = flow_generate.draw_qty(r >> 1), flow_generate.draw_owner(r >> 12)
     price = _price(state, side)
-    order_id = g.take_id(state)
-    g.count(state, g.C_LIMIT if order_type == g.LIMIT else g.C_POST_ONLY)
+    order_id = flow_generate.take_id(state)
+    flow_generate.count(
+        state,
+        flow_generate.C_LIMIT if order_type == flow_generate.LIMIT else flow_generate.C_POST_ONLY,
+    )
     book.append(state, price, qty, order_id, owner, side)
     write_order(
-        record, price, qty, g.SYMBOL_WORD, order_id, 0, owner, g.NEW, side, order_type, g.DAY
+        record,
+        price,
+        qty,
+        flow_generate.SYMBOL_WORD,
+        order_id,
+        0,
+        owner,
+        flow_generate.NEW,
+        side,
+        order_type,
+        flow_generate.DAY,
     )
 
 
@@ -213,13 +228,15 @@ def _rest(state: int, record: OrderRecord, r: int, order_type: int) -> None:
 def _cancel(state: int, record: OrderRecord, r: int) -> None:
     """Where the market runs, one in four is the best order in its way."""
     node = _pick(state)
-    threatened = get_word(state, g.THREATENED)
+    threatened = get_word(state, flow_generate.THREATENED)
     if threatened and r & 3 == 0:
         best = book.best_price(state, threatened)
         if best:
             node = book.first_node(state, threatened, best)
-    g.count(state, g.C_CANCEL)
-    g.write_node(record, node, get_word(node, book.PRICE), get_word(node, book.QTY), g.CANCEL)
+    flow_generate.count(state, flow_generate.C_CANCEL)
+    flow_generate.write_node(
+        record, node, get_word(node, book.PRICE), get_word(node, book.QTY), flow_generate.CANCEL
+    )
     book.remove(state, node)
 
 
@@ -227,11 +244,11 @@ def _cancel(state: int, record: OrderRecord, r: int) -> None:
 def _move(state: int, record: OrderRecord, r: int) -> None:
     """A replace at another price, with another quantity."""
     node = _pick(state)
-    price, qty = _price(state, get_word(node, book.SIDE)), g.draw_qty(r)
+    price, qty = _price(state, get_word(node, book.SIDE)), flow_generate.draw_qty(r)
     if price == get_word(node, book.PRICE):
         qty += get_word(node, book.QTY)
-    g.count(state, g.C_REPLACE)
-    g.write_node(record, node, price, qty, g.REPLACE)
+    flow_generate.count(state, flow_generate.C_REPLACE)
+    flow_generate.write_node(record, node, price, qty, flow_generate.REPLACE)
     book.unlink(state, node)
     set_word(node, book.PRICE, price)
     set_word(node, book.QTY, qty)
@@ -245,8 +262,8 @@ def _reduce(state: int, record: OrderRecord, r: int) -> None:
     if qty < 2:
         _cancel(state, record, r | 3)
         return
-    g.count(state, g.C_REDUCE)
-    g.write_node(record, node, price, qty >> 1, g.REDUCE)
+    flow_generate.count(state, flow_generate.C_REDUCE)
+    flow_generate.write_node(record, node, price, qty >> 1, flow_generate.REDUCE)
     set_word(node, book.QTY, qty - (qty >> 1))
 
 
@@ -254,19 +271,31 @@ def _reduce(state: int, record: OrderRecord, r: int) -> None:
 def _take(state: int, record: OrderRecord, r: int) -> None:
     """An immediate-or-cancel order at the other side's best price."""
     side = BUY + (r & 1)
-    qty, owner = g.draw_qty(r >> 1), g.draw_owner(r >> 12)
+    qty, owner = flow_generate.draw_qty(r >> 1), flow_generate.draw_owner(r >> 12)
     best = book.best_price(state, BUY + SELL - side)
     price = best if best else get_word(state, book.MID)
-    order_id = g.take_id(state)
-    g.count(state, g.C_IOC)
-    write_order(record, price, qty, g.SYMBOL_WORD, order_id, 0, owner, g.NEW, side, g.LIMIT, g.IOC)
+    order_id = flow_generate.take_id(state)
+    flow_generate.count(state, flow_generate.C_IOC)
+    write_order(
+        record,
+        price,
+        qty,
+        flow_generate.SYMBOL_WORD,
+        order_id,
+        0,
+        owner,
+        flow_generate.NEW,
+        side,
+        flow_generate.LIMIT,
+        flow_generate.IOC,
+    )
     book.execute(state, side, price, qty)
 
 
 @kernel
 def _price(state: int, side: int) -> int:
     """Where an order of ``side`` rests: see :class:`Shape`."""
-    r = random_bits(state + 8 * g.RNG)
+    r = random_bits(state + 8 * flow_generate.RNG)
     mid = get_word(state, book.MID)
     step = -1 if side == BUY else 1
     best = book.best_price(state, side)
@@ -275,7 +304,7 @@ def _price(state: int, side: int) -> int:
         # Three in four between best price and mid, if there is room, as on the recorded days.
         between = 1 + (r >> 12) % gap
         return mid + step * (between if (r >> 10) & 3 else gap)
-    distance = _draw(state, DISTANCES) * mid // g.START_TICKS
+    distance = _draw(state, DISTANCES) * mid // flow_generate.START_TICKS
     price = mid + step * (gap + max(distance, 1))
     return min(max(price, 1), book.LEVEL_COUNT - 2)
 
@@ -283,7 +312,7 @@ def _price(state: int, side: int) -> int:
 @kernel
 def _pick(state: int) -> int:
     """Address of the open order that a command is about: see :class:`Shape`."""
-    r = random_bits(state + 8 * g.RNG)
+    r = random_bits(state + 8 * flow_generate.RNG)
     if r % 1000 < get_word(state, DEEP):
         return book.any_node(state, r >> 10)
     return book.aged_node(state, _draw(state, AGES))
@@ -292,7 +321,7 @@ def _pick(state: int) -> int:
 @kernel
 def _draw(state: int, table: int) -> int:
     """One of a distribution whose quantiles begin at word ``table``."""
-    r = random_bits(state + 8 * g.RNG)
+    r = random_bits(state + 8 * flow_generate.RNG)
     percent = r % 100
     at = 0
     while percent >= _percent(at + 1):

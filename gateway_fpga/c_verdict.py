@@ -7,7 +7,7 @@ can judge them without Python.
 
 from pathlib import Path
 
-from openoutcry.gateway_fpga import golden as g
+from openoutcry.gateway_fpga import golden
 from openoutcry.gateway_fpga.settings import PARTICIPANTS
 from openoutcry.wire.registers import COLLAR_ONE
 
@@ -177,14 +177,14 @@ def c_verdict() -> str:
         '#include "outcry_wire.h"',
         "",
     ]
-    values = {name: int(getattr(g, name)) for name in NAMES}
+    values = {name: int(getattr(golden, name)) for name in NAMES}
     values |= {"PARTICIPANTS": PARTICIPANTS, "COLLAR_ONE": COLLAR_ONE}
     for name, value in values.items():
         # Shifted by up to 63, so 64 bits wide whatever its value.
         wide = value >= 2**31 or name == "UNPRICED_WORD"
         suffix = f"INT64_C({value})" if wide else str(value)
         lines.append(f"#define VERDICT_{name} {suffix}")
-    multiplier = g.HASH_MULTIPLIER % 2**64
+    multiplier = golden.HASH_MULTIPLIER % 2**64
     lines.append(f"#define VERDICT_HASH_MULTIPLIER UINT64_C(0x{multiplier:016x})")
     return "\n".join(lines) + "\n" + TEXT
 

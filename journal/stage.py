@@ -19,7 +19,7 @@ from openoutcry.journal import EventDigest, Journal, JournalWriter
 from openoutcry.journal.origins import ORIGINS, Key, pack_origins
 from openoutcry.journal.space import SpaceWatch
 from openoutcry.journal.writer import NO_DIGEST
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.histogram import record_spans
 from openoutcry.pipeline.contract.lanes import LaneCounts, journaled_lanes
 from openoutcry.pipeline.contract.shared import Shared
@@ -88,17 +88,17 @@ class JournalStage:
     def step(self) -> int:
         """Write one block if anything is there; returns the number of records."""
         control = self.shared.control
-        control.set_stage(self.index, ct.STAGE_HEARTBEAT_NS, self._now_ns())
+        control.set_stage(self.index, control_words.STAGE_HEARTBEAT_NS, self._now_ns())
         first = self.next_seq
         count = published_count(self.ring.address, self.ring.mask, first, self.most)
         if count == 0:
             self._write_clock()
-            done = control.stage(self.before, ct.STAGE_DONE)
+            done = control.stage(self.before, control_words.STAGE_DONE)
             if done == first and not self.finished:
                 self._write_clock(at_once=True)
                 self._sync()
                 self._say()
-                release(control.stage_address(self.index, ct.STAGE_DONE), first)
+                release(control.stage_address(self.index, control_words.STAGE_DONE), first)
                 self.finished = True
             return 0
         parts = [view.view("u1").data for view in self.ring.views(first, count)]
@@ -107,14 +107,14 @@ class JournalStage:
             first,
             parts,
             count,
-            now + control[ct.EPOCH_OFFSET],
+            now + control[control_words.EPOCH_OFFSET],
             durable=self.durable,
             event_digest=self._newest_event_digest(),
             note=self._note(first, count),
         )
         self.next_seq += count
         self.block_ends.append(self.next_seq - 1)
-        now = control[ct.WRITTEN_NS] = self._now_ns()
+        now = control[control_words.WRITTEN_NS] = self._now_ns()
         if not self.durable and now - self.synced_ns > ASYNC_SYNC_NS:
             now = self._sync()
         self._say()
@@ -155,7 +155,7 @@ class JournalStage:
         second whether commands come or not, and after those that have come.  Durable with what
         follows.  A run that is ``resumed`` stamps by a clock of its own: it says so in any case."""
         now = self._now_ns()
-        offset = self.shared.control[ct.EPOCH_OFFSET]
+        offset = self.shared.control[control_words.EPOCH_OFFSET]
         records = self.clock.new_records(now, at_once)
         if records is not None or resumed:
             stamp = stamp_record(self.clock.page, offset)
@@ -185,7 +185,7 @@ class JournalStage:
         while self.block_ends and self.block_ends[0] <= replied:
             seq = self.block_ends.popleft()
         if seq:
-            stamps = self.shared.stamps_of(ct.EVENT_HASHES)
+            stamps = self.shared.stamps_of(control_words.EVENT_HASHES)
             event_hash = int(stamps[seq & (len(stamps) - 1)])
             # Commands after `replied` may be under way to the very word that was just read.
             if self._replied() + MAX_REPLIES_A_STEP < seq + len(stamps):
@@ -194,7 +194,7 @@ class JournalStage:
 
     def _replied(self) -> int:
         control = self.shared.control
-        return control.reply(ct.REPLY_COMMANDS) + control.reply(ct.REPLY_LOST)
+        return control.reply(control_words.REPLY_COMMANDS) + control.reply(control_words.REPLY_LOST)
 
     def _sync(self) -> int:
         """Make what is written durable; returns the time, which is noted if anything was."""
@@ -202,14 +202,16 @@ class JournalStage:
         self.writer.sync()
         self.synced_ns = self._now_ns()
         if pending:
-            self.shared.control[ct.WRITTEN_NS] = self.synced_ns
+            self.shared.control[control_words.WRITTEN_NS] = self.synced_ns
         return self.synced_ns
 
     def _say(self) -> None:
         """Publish the cursors: durable first, because the slots are given back by the other."""
         control = self.shared.control
-        release(control.stage_address(self.index, ct.STAGE_SAFE_SEQ), self.writer.durable_seq)
-        release(control.address + ct.WRITTEN_SEQ, self.writer.written_seq)
+        release(
+            control.stage_address(self.index, control_words.STAGE_SAFE_SEQ), self.writer.durable_seq
+        )
+        release(control.address + control_words.WRITTEN_SEQ, self.writer.written_seq)
         release(self.cursor, self.writer.written_seq)
 
 
@@ -218,7 +220,7 @@ def make_stage(work: Work) -> JournalStage:
     has made, any later one finds its place on the disk."""
     assert work.journal is not None
     writer, start = work.writer, work.start
-    restarts = work.shared.control.stage(work.table.index[NAME], ct.STAGE_RESTARTS)
+    restarts = work.shared.control.stage(work.table.index[NAME], control_words.STAGE_RESTARTS)
     if start is not None:
         journal_id, document, handover = start.journal
         writer = Journal.take_over(

@@ -14,7 +14,6 @@ from enum import IntEnum
 import numpy as np
 
 from openoutcry.wire.layout import Layout, i64
-from openoutcry.wire.open_orders import OpenOrder
 
 WORD = 8
 
@@ -138,8 +137,6 @@ CELL_SCHEDULE = LedgerCell.offset("schedule")
 
 CELL_WORDS = 8
 
-ORDER_ID = OpenOrder.offset("order_id")
-ORDER_META = OpenOrder.offset("meta")
 
 ORDER_WORDS = 4
 META_PARTICIPANT, META_SIDE, META_FLAGS = 16, 32, 40

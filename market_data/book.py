@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import openoutcry.market_data.book_state as b
+import openoutcry.market_data.book_state as book_state
 from openoutcry.market_data.book_apply import apply, count_ahead, list_levels, list_orders, rehash
 from openoutcry.market_data.book_levels import NODE_BYTES
 from openoutcry.market_data.book_state import BookHeader
 from openoutcry.market_data.errors import FeedError
 
 ERRORS = {
-    b.BAD_MESSAGE: "is no message of ITCH 5.0",
-    b.UNKNOWN_ORDER: "is about an order that is not in the book",
-    b.TWICE: "adds an order that is in the book already",
-    b.TOO_MUCH: "takes off more shares than the order has, or none",
+    book_state.BAD_MESSAGE: "is no message of ITCH 5.0",
+    book_state.UNKNOWN_ORDER: "is about an order that is not in the book",
+    book_state.TWICE: "adds an order that is in the book already",
+    book_state.TOO_MUCH: "takes off more shares than the order has, or none",
 }
 SIDES = "BS"
 
@@ -61,11 +61,11 @@ class Book:
     """
 
     def __init__(self, orders: int = 1 << 16) -> None:
-        self._header = np.zeros(b.HEADER_BYTES // 8, np.int64)
+        self._header = np.zeros(book_state.HEADER_BYTES // 8, np.int64)
         self._instruments = np.zeros(
-            (b.MAX_LOCATE + 1) * b.INSTRUMENT_BYTES // 8, np.int64
-        ).reshape(b.MAX_LOCATE + 1, -1)
-        self._header[b.INSTRUMENTS // 8] = self._instruments.ctypes.data
+            (book_state.MAX_LOCATE + 1) * book_state.INSTRUMENT_BYTES // 8, np.int64
+        ).reshape(book_state.MAX_LOCATE + 1, -1)
+        self._header[book_state.INSTRUMENTS // 8] = self._instruments.ctypes.data
         self._orders = self._levels = np.zeros(0, np.int64)
         self._tables: tuple[npt.NDArray[np.int64], ...] = ()
         self._allocate(orders)
@@ -73,33 +73,49 @@ class Book:
     def _allocate(self, capacity: int) -> None:
         """Room for so many orders; what there is stays as it is."""
         header, old = self._header, (self._orders, self._levels)
-        self._orders = lines((capacity + 1) * b.ORDER_BYTES)
-        self._levels = lines((capacity + 1) * b.LEVEL_BYTES)
+        self._orders = lines((capacity + 1) * book_state.ORDER_BYTES)
+        self._levels = lines((capacity + 1) * book_state.LEVEL_BYTES)
         for new, before in zip((self._orders, self._levels), old, strict=True):
             new[: len(before)] = before
         entries = max(64, 1 << (2 * capacity).bit_length())
         words = entries // 2  # of levels there are fewer than orders; one that is full grows all
         self._tables = tuple(
             lines(size)
-            for size in (b.PLACE_BYTES * entries, b.PLACE_BYTES * entries, NODE_BYTES * words)
+            for size in (
+                book_state.PLACE_BYTES * entries,
+                book_state.PLACE_BYTES * entries,
+                NODE_BYTES * words,
+            )
         )
         for word, value in (
-            (b.ORDERS, self._orders.ctypes.data),
-            (b.ORDER_CAPACITY, capacity),
-            (b.ORDER_TABLE, self._tables[0].ctypes.data),
-            (b.ORDER_MASK, entries - 1),
-            (b.LEVELS, self._levels.ctypes.data),
-            (b.LEVEL_CAPACITY, capacity),
-            (b.LEVEL_TABLE, self._tables[1].ctypes.data),
-            (b.LEVEL_MASK, entries - 1),
-            (b.NODES, self._tables[2].ctypes.data),
-            (b.NODE_MASK, words - 1),
-            (b.NODE_COUNT, 0),
+            (book_state.ORDERS, self._orders.ctypes.data),
+            (book_state.ORDER_CAPACITY, capacity),
+            (book_state.ORDER_TABLE, self._tables[0].ctypes.data),
+            (book_state.ORDER_MASK, entries - 1),
+            (book_state.LEVELS, self._levels.ctypes.data),
+            (book_state.LEVEL_CAPACITY, capacity),
+            (book_state.LEVEL_TABLE, self._tables[1].ctypes.data),
+            (book_state.LEVEL_MASK, entries - 1),
+            (book_state.NODES, self._tables[2].ctypes.data),
+            (book_state.NODE_MASK, words - 1),
+            (book_state.NODE_COUNT, 0),
         ):
             header[word // 8] = value
         for rows, row_bytes, first, mark, behind in (
-            (self._levels, b.LEVEL_BYTES, b.LEVEL_FREE, b.COUNT, b.WORSE),
-            (self._orders, b.ORDER_BYTES, b.ORDER_FREE, b.SHARES, b.BEHIND),
+            (
+                self._levels,
+                book_state.LEVEL_BYTES,
+                book_state.LEVEL_FREE,
+                book_state.COUNT,
+                book_state.WORSE,
+            ),
+            (
+                self._orders,
+                book_state.ORDER_BYTES,
+                book_state.ORDER_FREE,
+                book_state.SHARES,
+                book_state.BEHIND,
+            ),
         ):
             fields, free = rows.view(np.uint32).reshape(-1, row_bytes // 4), int(header[first // 8])
             while free:
@@ -114,8 +130,20 @@ class Book:
 
     def clear(self) -> None:
         """Empty, and knowing of no instrument."""
-        for word in (b.ORDER_FREE, b.ORDERS_USED, b.LEVEL_FREE, b.LEVELS_USED, b.MESSAGES, b.OPEN,
-                     b.NOW, b.NODE_COUNT, b.LEVEL_1, b.LEVEL_2, b.LEVEL_3, b.BREACHED):  # fmt: skip
+        for word in (
+            book_state.ORDER_FREE,
+            book_state.ORDERS_USED,
+            book_state.LEVEL_FREE,
+            book_state.LEVELS_USED,
+            book_state.MESSAGES,
+            book_state.OPEN,
+            book_state.NOW,
+            book_state.NODE_COUNT,
+            book_state.LEVEL_1,
+            book_state.LEVEL_2,
+            book_state.LEVEL_3,
+            book_state.BREACHED,
+        ):
             self._header[word // 8] = 0
         for array in (self._instruments, self._orders, self._levels, *self._tables):
             array[:] = 0
@@ -123,49 +151,54 @@ class Book:
     def saved(self) -> dict[str, npt.NDArray[Any]]:
         """The book as arrays, for :meth:`restore`."""
         known = np.flatnonzero(self._instruments.any(axis=1))
-        orders, levels = (int(self._header[w // 8]) + 1 for w in (b.ORDERS_USED, b.LEVELS_USED))
+        orders, levels = (
+            int(self._header[w // 8]) + 1 for w in (book_state.ORDERS_USED, book_state.LEVELS_USED)
+        )
         return {
             "book": self._header.copy(),
             "places": self._instruments[: (known[-1] + 1 if len(known) else 0)],
-            "orders": self._orders[: orders * b.ORDER_BYTES // 8],
-            "levels": self._levels[: levels * b.LEVEL_BYTES // 8],
+            "orders": self._orders[: orders * book_state.ORDER_BYTES // 8],
+            "levels": self._levels[: levels * book_state.LEVEL_BYTES // 8],
         }
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Be the book that was saved."""
         self._header[:] = arrays["book"]
-        self._header[b.INSTRUMENTS // 8] = self._instruments.ctypes.data
+        self._header[book_state.INSTRUMENTS // 8] = self._instruments.ctypes.data
         self._instruments[:] = 0
         self._instruments[: len(arrays["places"])] = arrays["places"]
         self._orders, self._levels = arrays["orders"], arrays["levels"]
-        self._allocate(int(self._header[b.ORDER_CAPACITY // 8]))
+        self._allocate(int(self._header[book_state.ORDER_CAPACITY // 8]))
 
     @property
     def messages(self) -> int:
         """How many messages were taken in."""
-        return int(self._header[b.MESSAGES // 8])
+        return int(self._header[book_state.MESSAGES // 8])
 
     @property
     def open_orders(self) -> int:
-        return int(self._header[b.OPEN // 8])
+        return int(self._header[book_state.OPEN // 8])
 
     @property
     def time_ns(self) -> int:
         """Time of the last message, ns since midnight."""
-        return int(self._header[b.NOW // 8])
+        return int(self._header[book_state.NOW // 8])
 
     @property
     def decline_levels(self) -> tuple[int, int, int] | None:
         """The index, with eight decimals, at which the market-wide breaker halts (1, 2) and closes
         the market (3), 0: not at all; None: the stream has not said."""
-        levels = (int(self._header[w // 8]) for w in (b.LEVEL_1, b.LEVEL_2, b.LEVEL_3))
+        levels = (
+            int(self._header[w // 8])
+            for w in (book_state.LEVEL_1, book_state.LEVEL_2, book_state.LEVEL_3)
+        )
         one, two, three = (level & (1 << 64) - 1 for level in levels)
         return (one, two, three) if one or two or three else None
 
     @property
     def breached(self) -> str:
         """The highest level of the breaker that the index has reached today; empty: none."""
-        return chr(int(self._header[b.BREACHED // 8])).strip("\0")
+        return chr(int(self._header[book_state.BREACHED // 8])).strip("\0")
 
     def apply(self, messages: bytes) -> None:
         """Take in messages, each behind its length (u16, big-endian).
@@ -178,11 +211,11 @@ class Book:
             at += apply(
                 BookHeader.of(self._header.ctypes.data), data.ctypes.data + at, len(messages) - at
             )
-            error = int(self._header[b.ERROR // 8])
-            self._header[b.ERROR // 8] = 0
-            if error == b.FULL:
-                self._allocate(2 * int(self._header[b.ORDER_CAPACITY // 8]))
-            elif error == b.BEGINS:
+            error = int(self._header[book_state.ERROR // 8])
+            self._header[book_state.ERROR // 8] = 0
+            if error == book_state.FULL:
+                self._allocate(2 * int(self._header[book_state.ORDER_CAPACITY // 8]))
+            elif error == book_state.BEGINS:
                 self.clear()
             elif error:
                 raise FeedError(f"message {self.messages + 1} of the book {ERRORS[error]}")
@@ -193,29 +226,37 @@ class Book:
 
     def instrument(self, locate: int) -> Instrument:
         row = {
-            at: int(self._instruments[locate, at // 8]) for at in range(0, b.INSTRUMENT_BYTES, 8)
+            at: int(self._instruments[locate, at // 8])
+            for at in range(0, book_state.INSTRUMENT_BYTES, 8)
         }
-        collar = row[b.COLLAR_REFERENCE], row[b.COLLAR_UPPER], row[b.COLLAR_LOWER]
+        collar = (
+            row[book_state.COLLAR_REFERENCE],
+            row[book_state.COLLAR_UPPER],
+            row[book_state.COLLAR_LOWER],
+        )
         return Instrument(
             locate=locate,
-            symbol=row[b.SYMBOL].to_bytes(8, "little", signed=True).decode("latin-1").rstrip(" \0"),
-            state=chr(row[b.STATE]).strip(" \0"),
-            reason=row[b.REASON].to_bytes(4, "big").decode("latin-1").strip(" \0"),
-            last_price=row[b.LAST_PRICE],
-            last_shares=row[b.LAST_SHARES],
-            volume=row[b.VOLUME],
-            trades=row[b.TRADES],
-            turnover=row[b.TURNOVER] & (1 << 64) - 1,
-            paired=row[b.PAIRED],
-            imbalance=row[b.IMBALANCE],
-            direction=chr(row[b.DIRECTION]).strip("\0"),
-            near_price=row[b.NEAR_PRICE],
-            open_price=row[b.OPEN_PRICE],
-            high=row[b.HIGH],
-            low=row[b.LOW],
-            stopped=chr(row[b.STOPPED]) == "H",
+            symbol=row[book_state.SYMBOL]
+            .to_bytes(8, "little", signed=True)
+            .decode("latin-1")
+            .rstrip(" \0"),
+            state=chr(row[book_state.STATE]).strip(" \0"),
+            reason=row[book_state.REASON].to_bytes(4, "big").decode("latin-1").strip(" \0"),
+            last_price=row[book_state.LAST_PRICE],
+            last_shares=row[book_state.LAST_SHARES],
+            volume=row[book_state.VOLUME],
+            trades=row[book_state.TRADES],
+            turnover=row[book_state.TURNOVER] & (1 << 64) - 1,
+            paired=row[book_state.PAIRED],
+            imbalance=row[book_state.IMBALANCE],
+            direction=chr(row[book_state.DIRECTION]).strip("\0"),
+            near_price=row[book_state.NEAR_PRICE],
+            open_price=row[book_state.OPEN_PRICE],
+            high=row[book_state.HIGH],
+            low=row[book_state.LOW],
+            stopped=chr(row[book_state.STOPPED]) == "H",
             collar=collar if any(collar) else None,
-            extension=row[b.EXTENSION],
+            extension=row[book_state.EXTENSION],
         )
 
     def orders(self, locate: int, side: str) -> npt.NDArray[np.int64]:

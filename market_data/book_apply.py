@@ -5,7 +5,7 @@ error, and neither it nor anything behind it is taken in.
 """
 
 import openoutcry.market_data.book_levels as levels
-import openoutcry.market_data.book_state as b
+import openoutcry.market_data.book_state as book_state
 from openoutcry.market_data.book_state import BookHeader, BookInstrument, BookLevel, BookOrder
 from openoutcry.wire.big_endian import load_any64, load_be16, load_be32, load_be64
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
@@ -44,34 +44,39 @@ def fail(state: BookHeader, error: int) -> int:
 def enter(state: BookHeader, ref: int, locate: int, is_buy: int, price: int, shares: int) -> int:
     """A new order at the back of its price; 1, or 0 after an error."""
     if ref == 0 or shares == 0 or locate == 0:
-        return fail(state, b.BAD_MESSAGE)
-    place = b.order_place(state, ref)
+        return fail(state, book_state.BAD_MESSAGE)
+    place = book_state.order_place(state, ref)
     if load_u32(place) != 0:
-        return fail(state, b.TWICE)
-    key = b.key_of(locate, is_buy, price)
-    level_place = b.level_place(state, key)
+        return fail(state, book_state.TWICE)
+    key = book_state.key_of(locate, is_buy, price)
+    level_place = book_state.level_place(state, key)
     level = load_u32(level_place)
     if state.open == state.order_capacity:
-        return fail(state, b.FULL)
+        return fail(state, book_state.FULL)
     if level == 0:
         if not levels.have_room(state):
-            return fail(state, b.FULL)
+            return fail(state, book_state.FULL)
         level = levels.new_level(state, key, level_place)
     number = state.order_free
     if number != 0:
-        state.order_free = b.order_row(state, number).behind
+        state.order_free = book_state.order_row(state, number).behind
     else:
         number = state.orders_used + 1
         state.orders_used = number
     store_u32(place, number)
-    row, at = b.order_row(state, number), b.level_row(state, level)
+    row, at = book_state.order_row(state, number), book_state.level_row(state, level)
     last = at.last
     row.ref = ref
-    store_i64(row + b.SHARES, shares | level << 32)
-    store_i64(row + b.BEHIND, last << 32)  # and BEFORE
+    store_i64(row + book_state.SHARES, shares | level << 32)
+    store_i64(row + book_state.BEHIND, last << 32)  # and BEFORE
     row.price = price
     # An address instead of a branch: how full a level is nobody foresees.
-    store_u32(b.order_row(state, last) + b.BEHIND if last != 0 else at + b.FIRST, number)
+    store_u32(
+        book_state.order_row(state, last) + book_state.BEHIND
+        if last != 0
+        else at + book_state.FIRST,
+        number,
+    )
     at.last = number
     at.total += shares
     at.count += 1
@@ -86,9 +91,9 @@ def enter(state: BookHeader, ref: int, locate: int, is_buy: int, price: int, sha
 @kernel
 def find(state: BookHeader, ref: int) -> int:
     """Address of an order's place in the table, 0 after an error."""
-    place = b.order_place(state, ref)
+    place = book_state.order_place(state, ref)
     if ref == 0 or load_u32(place) == 0:
-        return fail(state, b.UNKNOWN_ORDER)
+        return fail(state, book_state.UNKNOWN_ORDER)
     return place
 
 
@@ -96,12 +101,22 @@ def find(state: BookHeader, ref: int) -> int:
 def leave(state: BookHeader, place: int) -> None:
     """An order is no longer there."""
     number = load_u32(place)
-    row = b.order_row(state, number)
+    row = book_state.order_row(state, number)
     level = row.level
-    at = b.level_row(state, level)
+    at = book_state.level_row(state, level)
     before, behind = row.before, row.behind
-    store_u32(b.order_row(state, before) + b.BEHIND if before != 0 else at + b.FIRST, behind)
-    store_u32(b.order_row(state, behind) + b.BEFORE if behind != 0 else at + b.LAST, before)
+    store_u32(
+        book_state.order_row(state, before) + book_state.BEHIND
+        if before != 0
+        else at + book_state.FIRST,
+        behind,
+    )
+    store_u32(
+        book_state.order_row(state, behind) + book_state.BEFORE
+        if behind != 0
+        else at + book_state.LAST,
+        before,
+    )
     at.total -= row.shares
     count = at.count - 1
     at.count = count
@@ -109,8 +124,8 @@ def leave(state: BookHeader, place: int) -> None:
         assert state.open > 0, "an order that leaves was counted"
         assert (count == 0) == (at.first == 0), "no orders, no queue"
         assert (count == 0) == (at.total == 0), "no orders, no shares"
-    b.take_out(state.order_table, state.order_mask,
-               state.orders, b.ORDER_BYTES, place)  # fmt: skip
+    book_state.take_out(state.order_table, state.order_mask,
+               state.orders, book_state.ORDER_BYTES, place)  # fmt: skip
     if count == 0:
         levels.drop(state, level)
     row.behind = state.order_free
@@ -121,15 +136,15 @@ def leave(state: BookHeader, place: int) -> None:
 @kernel
 def take_off(state: BookHeader, place: int, shares: int) -> int:
     """Fewer shares of an order; 0 after an error."""
-    row = b.order_row(state, load_u32(place))
+    row = book_state.order_row(state, load_u32(place))
     left = row.shares - shares
     if left < 0 or shares == 0:
-        return fail(state, b.TOO_MUCH)
+        return fail(state, book_state.TOO_MUCH)
     if left == 0:
         leave(state, place)
         return 1
     row.shares = left
-    at = b.level_row(state, row.level)
+    at = book_state.level_row(state, row.level)
     at.total -= shares
     if VERIFY:
         assert at.total >= left, "a level's total has its orders' in it"
@@ -138,7 +153,7 @@ def take_off(state: BookHeader, place: int, shares: int) -> int:
 
 @kernel
 def traded(state: BookHeader, locate: int, price: int, shares: int) -> None:
-    row = b.instrument_row(state, locate)
+    row = book_state.instrument_row(state, locate)
     if row.trades == 0:
         row.open_price = price
         row.low = price
@@ -157,11 +172,11 @@ def executed(state: BookHeader, message: int, size: int, locate: int) -> int:
     """E and C."""
     is_c = load_u8(message) == _KC
     if size != (_ZC if is_c else _ZE):
-        return fail(state, b.BAD_MESSAGE)
+        return fail(state, book_state.BAD_MESSAGE)
     place = find(state, load_be64(message + _E.reference))
     if place == 0:
         return 0
-    price = b.order_row(state, load_u32(place)).price
+    price = book_state.order_row(state, load_u32(place)).price
     shares = load_be32(message + _E.shares)
     if take_off(state, place, shares) == 0:
         return 0
@@ -176,16 +191,16 @@ def executed(state: BookHeader, message: int, size: int, locate: int) -> int:
 def replaced(state: BookHeader, message: int, size: int, locate: int) -> int:
     place = find(state, load_be64(message + _U.reference)) if size == _ZU else 0
     if place == 0:
-        return fail(state, b.BAD_MESSAGE if size != _ZU else b.UNKNOWN_ORDER)
+        return fail(state, book_state.BAD_MESSAGE if size != _ZU else book_state.UNKNOWN_ORDER)
     shares, ref = load_be32(message + _U.shares), load_be64(message + _U.new_reference)
-    if shares == 0 or ref == 0 or load_u32(b.order_place(state, ref)) != 0:
-        return fail(state, b.TWICE if ref != 0 and shares != 0 else b.BAD_MESSAGE)
+    if shares == 0 or ref == 0 or load_u32(book_state.order_place(state, ref)) != 0:
+        return fail(state, book_state.TWICE if ref != 0 and shares != 0 else book_state.BAD_MESSAGE)
     if locate == 0:
-        return fail(state, b.BAD_MESSAGE)
+        return fail(state, book_state.BAD_MESSAGE)
     if not levels.have_room(state):
-        return fail(state, b.FULL)
-    level = b.level_row(state, b.order_row(state, load_u32(place)).level)
-    is_buy = level.key & b.SIDE_BIT
+        return fail(state, book_state.FULL)
+    level = book_state.level_row(state, book_state.order_row(state, load_u32(place)).level)
+    is_buy = level.key & book_state.SIDE_BIT
     leave(state, place)
     return enter(state, ref, locate, is_buy, load_be32(message + _U.price), shares)
 
@@ -193,13 +208,13 @@ def replaced(state: BookHeader, message: int, size: int, locate: int) -> int:
 @kernel_outlined
 def of_the_market(state: BookHeader, message: int, size: int, locate: int) -> int:
     """What is about no order that is displayed; what a book does not keep is passed over."""
-    kind, row = load_u8(message), b.instrument_row(state, locate)
+    kind, row = load_u8(message), book_state.instrument_row(state, locate)
     wanted = 0
     if kind == _KS:
         wanted = _ZS
         begins = size == _ZS and load_u8(message + _S.event) == _BEGIN
         if begins and state.messages != 0:
-            return fail(state, b.BEGINS)
+            return fail(state, book_state.BEGINS)
     elif kind == _KR:
         wanted = _ZR
         if size == _ZR:
@@ -233,7 +248,7 @@ def of_the_market(state: BookHeader, message: int, size: int, locate: int) -> in
     else:
         wanted = of_protection(state, kind, message, size, row)
     if wanted != 0 and size != wanted:
-        return fail(state, b.BAD_MESSAGE)
+        return fail(state, book_state.BAD_MESSAGE)
     return 1
 
 
@@ -271,18 +286,18 @@ def of_protection(
 def one(state: BookHeader, message: int, size: int) -> int:
     """Take one message in; 0 after an error."""
     if size < _MIN_BYTES:
-        return fail(state, b.BAD_MESSAGE)
+        return fail(state, book_state.BAD_MESSAGE)
     kind, locate = load_u8(message), load_be16(message + _S.locate)
     if kind in (_KA, _KF):
         side = load_u8(message + _A.side)
         if size != (_ZA if kind == _KA else _ZF) or (side not in (_BUY, _SELL)):
-            return fail(state, b.BAD_MESSAGE)
+            return fail(state, book_state.BAD_MESSAGE)
         ref, shares = load_be64(message + _A.reference), load_be32(message + _A.shares)
         return enter(state, ref, locate, side == _BUY, load_be32(message + _A.price), shares)
     if kind == _KD:
         place = find(state, load_be64(message + _E.reference)) if size == _ZD else 0
         if place == 0:
-            return fail(state, b.BAD_MESSAGE if size != _ZD else b.UNKNOWN_ORDER)
+            return fail(state, book_state.BAD_MESSAGE if size != _ZD else book_state.UNKNOWN_ORDER)
         leave(state, place)
         return 1
     if kind in (_KE, _KC):
@@ -290,7 +305,7 @@ def one(state: BookHeader, message: int, size: int) -> int:
     if kind == _KX:
         place = find(state, load_be64(message + _X.reference)) if size == _ZX else 0
         if place == 0:
-            return fail(state, b.BAD_MESSAGE if size != _ZX else b.UNKNOWN_ORDER)
+            return fail(state, book_state.BAD_MESSAGE if size != _ZX else book_state.UNKNOWN_ORDER)
         return take_off(state, place, load_be32(message + _X.shares))
     if kind == _KU:
         return replaced(state, message, size, locate)
@@ -306,14 +321,14 @@ def apply(state: BookHeader, messages: int, length: int) -> int:
     while at + FRAME_BYTES <= length:
         size = load_be16(messages + at)
         if at + FRAME_BYTES + size > length:
-            fail(state, b.BAD_MESSAGE)
+            fail(state, book_state.BAD_MESSAGE)
             break
         message = messages + at + FRAME_BYTES
         # The next message's order, if it has one: where it would stand is asked for by now.
         ahead = at + 2 * FRAME_BYTES + size + _E.reference + 8
         if ahead <= length:
             ref = load_be64(messages + ahead - 8)
-            prefetch(orders + b.PLACE_BYTES * b.home_of(ref, mask))
+            prefetch(orders + book_state.PLACE_BYTES * book_state.home_of(ref, mask))
         if one(state, message, size) == 0:
             break
         at += FRAME_BYTES + size
@@ -321,7 +336,7 @@ def apply(state: BookHeader, messages: int, length: int) -> int:
         now = load_be16(message + _S.timestamp) << 32 | load_be32(message + _S.timestamp + 2)
         state.now = now
     if at != length and state.error == 0:
-        fail(state, b.BAD_MESSAGE)
+        fail(state, book_state.BAD_MESSAGE)
     return at
 
 
@@ -329,13 +344,13 @@ def apply(state: BookHeader, messages: int, length: int) -> int:
 def rehash(state: BookHeader) -> None:
     """Enter all rows into empty tables; of those that are free SHARES or COUNT is 0."""
     for number in range(1, state.orders_used + 1):
-        row = BookLevel(b.order_row(state, number))
+        row = BookLevel(book_state.order_row(state, number))
         if BookOrder(row).shares != 0:
-            store_u32(b.order_place(state, BookOrder(row).ref), number)
+            store_u32(book_state.order_place(state, BookOrder(row).ref), number)
     for number in range(1, state.levels_used + 1):
-        row = b.level_row(state, number)
+        row = book_state.level_row(state, number)
         if row.count != 0:
-            store_u32(b.level_place(state, row.key), number)
+            store_u32(book_state.level_place(state, row.key), number)
             levels.note(state, row.key)
 
 
@@ -344,16 +359,16 @@ def list_orders(state: BookHeader, locate: int, is_buy: int, out: int, room: int
     """(price, shares, number) of a side's orders, int64 each, best price first, then in their
     queue; returns how many there are."""
     level = (
-        b.instrument_row(state, locate).best_bid
+        book_state.instrument_row(state, locate).best_bid
         if is_buy
-        else b.instrument_row(state, locate).best_ask
+        else book_state.instrument_row(state, locate).best_ask
     )
     count = 0
     while level != 0:
-        at = b.level_row(state, level)
+        at = book_state.level_row(state, level)
         number = at.first
         while number != 0:
-            row = b.order_row(state, number)
+            row = book_state.order_row(state, number)
             if count < room:
                 store_i64(out + 24 * count, row.price)
                 store_i64(out + 24 * count + 8, row.shares)
@@ -368,13 +383,13 @@ def list_orders(state: BookHeader, locate: int, is_buy: int, out: int, room: int
 def count_ahead(state: BookHeader, ref: int, out: int) -> bool:
     """Orders and shares (int64 each) before a displayed order in its queue; False if it is not
     displayed."""
-    number = load_u32(b.order_place(state, ref))
+    number = load_u32(book_state.order_place(state, ref))
     if ref == 0 or number == 0:
         return False
     orders = shares = 0
-    number = b.order_row(state, number).before
+    number = book_state.order_row(state, number).before
     while number != 0:
-        row = b.order_row(state, number)
+        row = book_state.order_row(state, number)
         orders, shares = orders + 1, shares + row.shares
         number = row.before
     store_i64(out, orders)
@@ -386,14 +401,14 @@ def count_ahead(state: BookHeader, ref: int, out: int) -> bool:
 def list_levels(state: BookHeader, locate: int, is_buy: int, out: int, room: int) -> int:
     """(price, shares, orders) of a side's best levels, int64 each; returns how many are listed."""
     level = (
-        b.instrument_row(state, locate).best_bid
+        book_state.instrument_row(state, locate).best_bid
         if is_buy
-        else b.instrument_row(state, locate).best_ask
+        else book_state.instrument_row(state, locate).best_ask
     )
     count = 0
     while level != 0 and count < room:
-        at = b.level_row(state, level)
-        store_i64(out + 24 * count, b.price_of(at.key))
+        at = book_state.level_row(state, level)
+        store_i64(out + 24 * count, book_state.price_of(at.key))
         store_i64(out + 24 * count + 8, at.total)
         store_i64(out + 24 * count + 16, at.count)
         count += 1

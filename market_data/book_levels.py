@@ -7,7 +7,7 @@ neighbour on one side leads to that on the other.  Measured: a list that was wal
 level remembered took 230 steps a new level in a book of 2,500, 58 of 84 ns a message.
 """
 
-import openoutcry.market_data.book_state as b
+import openoutcry.market_data.book_state as book_state
 from openoutcry.market_data.book_state import BookHeader
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
@@ -131,8 +131,8 @@ def forget(state: BookHeader, key: int) -> None:
 @kernel
 def best_of(state: BookHeader, key: int) -> int:
     """Address of the number of the best level on a level's side."""
-    row = b.instrument_row(state, key >> b.LOCATE_SHIFT)
-    return row + (b.BEST_BID if key & b.SIDE_BIT else b.BEST_ASK)
+    row = book_state.instrument_row(state, key >> book_state.LOCATE_SHIFT)
+    return row + (book_state.BEST_BID if key & book_state.SIDE_BIT else book_state.BEST_ASK)
 
 
 @kernel_outlined
@@ -140,43 +140,43 @@ def new_level(state: BookHeader, key: int, place: int) -> int:
     """The number of a new, empty level, linked in its order; the table has it at ``place``."""
     number = state.level_free
     if number != 0:
-        state.level_free = b.level_row(state, number).worse
+        state.level_free = book_state.level_row(state, number).worse
     else:
         number = state.levels_used + 1
         state.levels_used = number
     store_u32(place, number)
-    row = b.level_row(state, number)
+    row = book_state.level_row(state, number)
     row.key = key
     row.total = 0
     row.count = 0
     near, better, worse = note(state, key), 0, 0
     if near > key:
-        better = load_u32(b.level_place(state, near))
-        worse = b.level_row(state, better).worse
+        better = load_u32(book_state.level_place(state, near))
+        worse = book_state.level_row(state, better).worse
     elif near != 0:
-        worse = load_u32(b.level_place(state, near))
-        better = b.level_row(state, worse).better
+        worse = load_u32(book_state.level_place(state, near))
+        better = book_state.level_row(state, worse).better
     if VERIFY:
         assert number <= state.level_capacity, "a level for each order at most"
-        assert better == 0 or b.level_row(state, better).key > key, "in order"
-        assert worse == 0 or b.level_row(state, worse).key < key, "both ways"
+        assert better == 0 or book_state.level_row(state, better).key > key, "in order"
+        assert worse == 0 or book_state.level_row(state, worse).key < key, "both ways"
         assert (better == 0) == (load_i64(best_of(state, key)) == worse), "the best is the first"
     # FIRST and LAST, WORSE and BETTER: two words.
-    store_i64(row + b.FIRST, 0)
-    store_i64(row + b.WORSE, worse | better << 32)
+    store_i64(row + book_state.FIRST, 0)
+    store_i64(row + book_state.WORSE, worse | better << 32)
     if better != 0:
-        b.level_row(state, better).worse = number
+        book_state.level_row(state, better).worse = number
     else:
         store_i64(best_of(state, key), number)
     if worse != 0:
-        b.level_row(state, worse).better = number
+        book_state.level_row(state, worse).better = number
     return number
 
 
 @kernel
 def drop_level(state: BookHeader, number: int) -> None:
     """Forget a level that has no order."""
-    row = b.level_row(state, number)
+    row = book_state.level_row(state, number)
     key = row.key
     better, worse = row.better, row.worse
     if VERIFY:
@@ -184,14 +184,19 @@ def drop_level(state: BookHeader, number: int) -> None:
         assert row.total == 0, "and no shares"
         assert row.first == 0, "and its queue is empty"
     if better != 0:
-        b.level_row(state, better).worse = worse
+        book_state.level_row(state, better).worse = worse
     else:
         store_i64(best_of(state, key), worse)
     if worse != 0:
-        b.level_row(state, worse).better = better
+        book_state.level_row(state, worse).better = better
     forget(state, key)
-    b.take_out(state.level_table, state.level_mask,
-               state.levels, b.LEVEL_BYTES, b.level_place(state, key))  # fmt: skip
+    book_state.take_out(
+        state.level_table,
+        state.level_mask,
+        state.levels,
+        book_state.LEVEL_BYTES,
+        book_state.level_place(state, key),
+    )
     row.worse = state.level_free
     state.level_free = number
 

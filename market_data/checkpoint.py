@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-import openoutcry.market_data.book_state as b
-import openoutcry.market_data.state as s
+import openoutcry.market_data.book_state as book_state
+import openoutcry.market_data.state as feed_state
 from openoutcry.journal import checkpoints
 from openoutcry.journal.block import BlockId, digest
 from openoutcry.journal.errors import JournalError
@@ -22,8 +22,16 @@ from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.store import Store
 
 KEEP = 2
-LAYOUT = [s.HEADER_BYTES, s.ROW_BYTES, s.INSTRUMENT_BYTES, b.HEADER_BYTES, b.ORDER_BYTES,
-          b.LEVEL_BYTES, b.INSTRUMENT_BYTES, 7]  # fmt: skip
+LAYOUT = [
+    feed_state.HEADER_BYTES,
+    feed_state.ROW_BYTES,
+    feed_state.INSTRUMENT_BYTES,
+    book_state.HEADER_BYTES,
+    book_state.ORDER_BYTES,
+    book_state.LEVEL_BYTES,
+    book_state.INSTRUMENT_BYTES,
+    7,
+]
 """Of the arrays; the last number changes with their meaning."""
 
 

@@ -5,7 +5,7 @@ because a taker already has its place while it trades.  Who trades before that (
 filled again) is told of first.  ``reference.py`` says the same slowly.
 """
 
-import openoutcry.market_data.state as s
+import openoutcry.market_data.state as feed_state
 from openoutcry.market_data import say
 from openoutcry.market_data.encode_simple import (
     MARKET_BUY,
@@ -76,9 +76,9 @@ def displayed(row: FeedOrder) -> int:
     """What others may see of an order, in lots."""
     price = row.price
     flags = row.flags
-    if flags & (s.HIDDEN | s.WAITING) != 0 or price in (MARKET_BUY, MARKET_SELL):
+    if flags & (feed_state.HIDDEN | feed_state.WAITING) != 0 or price in (MARKET_BUY, MARKET_SELL):
         return 0
-    if flags & s.SLICED:
+    if flags & feed_state.SLICED:
         return row.slice
     return row.leaves
 
@@ -97,10 +97,10 @@ def show_no_more(state: FeedState, row: FeedOrder, out: int) -> int:
 def forget(state: FeedState, row: FeedOrder) -> None:
     """The public knows no such order any more."""
     if VERIFY:
-        pending = row.flags & s.PENDING
+        pending = row.flags & feed_state.PENDING
         assert row.ref != 0, "the public knew it"
         assert pending == 0 or state.moving_count > 0, "what moves was counted"
-    if row.flags & s.PENDING:
+    if row.flags & feed_state.PENDING:
         state.moving_count -= 1
     row.ref = 0
     row.shown = 0
@@ -109,8 +109,8 @@ def forget(state: FeedState, row: FeedOrder) -> None:
 @kernel
 def tell(state: FeedState, row: FeedOrder, out: int) -> int:
     """A pending order: A, U if it was displayed elsewhere, D if it is no longer."""
-    renewed = row.flags & s.RENEWED
-    s.unlink(state, row)
+    renewed = row.flags & feed_state.RENEWED
+    feed_state.unlink(state, row)
     shares = displayed(row)
     if shares == 0:
         return show_no_more(state, row, out)
@@ -145,13 +145,13 @@ def tell_all(state: FeedState, but: int, out: int) -> int:
 @kernel
 def place(state: FeedState, row: FeedOrder, seq: int) -> None:
     """The order stands at the back of its price; it is told of later, if it is displayed."""
-    s.unlink(state, row)
+    feed_state.unlink(state, row)
     row.placed = seq
     flags = row.flags
-    if flags & s.SLICED:
+    if flags & feed_state.SLICED:
         row.slice = row.display
-    if flags & s.HIDDEN == 0:
-        s.link(state, row, 0)
+    if flags & feed_state.HIDDEN == 0:
+        feed_state.link(state, row, 0)
 
 
 @kernel_outlined
@@ -159,10 +159,10 @@ def show_slices(row: FeedOrder, display: int) -> None:
     """The order is an iceberg that shows at most ``display``; 0: no iceberg."""
     flags = row.flags
     if display == 0:
-        row.flags = flags & ~s.SLICED
+        row.flags = flags & ~feed_state.SLICED
         return
-    if flags & s.SLICED == 0:
-        row.flags = flags | s.SLICED
+    if flags & feed_state.SLICED == 0:
+        row.flags = flags | feed_state.SLICED
         row.slice = 0
     row.display = display
 
@@ -170,13 +170,13 @@ def show_slices(row: FeedOrder, display: int) -> None:
 @kernel
 def shrink(state: FeedState, row: FeedOrder, out: int) -> int:
     """The order stands where it did and shows no more than before: X or D for the difference."""
-    if row.flags & s.PENDING:
+    if row.flags & feed_state.PENDING:
         return out
     shown, now = row.shown, displayed(row)
     if now == shown:
         return out
     if now > shown:
-        s.link(state, row, s.RENEWED if row.ref != 0 else 0)
+        feed_state.link(state, row, feed_state.RENEWED if row.ref != 0 else 0)
         return out
     if now == 0:
         return show_no_more(state, row, out)
@@ -195,10 +195,10 @@ def prepare_trade(state: FeedState, maker: FeedOrder, taker_id: int, out: int) -
     """Before a trade outside of an auction: what the auction was, the maker if it was not told of
     yet, and that the taker is no longer where it was."""
     out = tell_market(state, out)
-    taker = s.find(state, maker.instrument, taker_id)
-    if maker.flags & s.PENDING:
+    taker = feed_state.find(state, maker.instrument, taker_id)
+    if maker.flags & feed_state.PENDING:
         out = tell_all(state, taker, out)
-    if taker != 0 and taker.flags & s.PENDING:
+    if taker != 0 and taker.flags & feed_state.PENDING:
         out = show_no_more(state, taker, out)
     return out
 
@@ -207,7 +207,7 @@ def prepare_trade(state: FeedState, maker: FeedOrder, taker_id: int, out: int) -
 def trade(state: FeedState, row: FeedOrder, event: EventRecord, out: int) -> int:
     """A fill of an order that rested: E, C at another price than its own, P if it is hidden."""
     qty, price = event.qty_lots, event.price_ticks
-    pending = row.flags & s.PENDING
+    pending = row.flags & feed_state.PENDING
     waiting = state.cross_instrument | state.phase_instrument
     if pending or waiting or state.moving_count != 0:
         out = prepare_trade(state, row, event.contra_id, out)
@@ -235,7 +235,7 @@ def auction_trade(state: FeedState, row: FeedOrder, event: EventRecord, out: int
     shown, now = row.shown, displayed(row)
     if now > shown:
         # A whole slice again, in its place: only new numbers for all from here on say that.
-        if row.flags & s.PENDING == 0:
+        if row.flags & feed_state.PENDING == 0:
             renew_behind(state, row)
         return out
     if now < shown:
@@ -253,16 +253,16 @@ def renew_behind(state: FeedState, first: FeedOrder) -> None:
     """The order and all displayed behind it at its price will have new numbers, in their order."""
     rows = state.rows
     for number in range(1, state.used + 1):
-        row = FeedOrder(rows + s.ROW_BYTES * number)
+        row = FeedOrder(rows + feed_state.ROW_BYTES * number)
         if (
             row.ref != 0
             and row.instrument == first.instrument
             and row.side == first.side
             and row.price == first.price
             and row.placed >= first.placed
-            and row.flags & s.PENDING == 0
+            and row.flags & feed_state.PENDING == 0
         ):
-            s.link(state, row, s.RENEWED)
+            feed_state.link(state, row, feed_state.RENEWED)
 
 
 # The market.
@@ -299,7 +299,7 @@ def count_phases(state: FeedState, was_open: int, out: int) -> int:
     """How many instruments are closed, or past trading; S for what begins."""
     closed = closing = trading = 0
     for index in range(state.instrument_count):
-        at = FeedInstrument(state.instruments + s.INSTRUMENT_BYTES * index)
+        at = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)
         phase = at.phase
         closed += phase == _CLOSED
         closing += phase in (_CLOSED, _CLOSING, _AT_LAST)
@@ -332,7 +332,7 @@ def end_session(state: FeedState, out: int) -> int:
     """The last message; what comes next is told in another session, from number 1 on."""
     out = say.system_event(state, out, _LETTER_C)
     state.messages_before = state.messages
-    for word in (s.ENDS, s.BEGUN, s.MESSAGES):
+    for word in (feed_state.ENDS, feed_state.BEGUN, feed_state.MESSAGES):
         store_i64(state + word, 0)
     state.session += 1
     return out
@@ -345,11 +345,11 @@ def begin(state: FeedState, out: int) -> int:
     state.begun = 1
     out = say.system_event(state, out, _LETTER_O)
     for index in range(state.instrument_count):
-        at = FeedInstrument(state.instruments + s.INSTRUMENT_BYTES * index)
+        at = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)
         out = say.directory(state, out, at)
     out = count_phases(state, 0, out)
     for index in range(state.instrument_count):
-        at = FeedInstrument(state.instruments + s.INSTRUMENT_BYTES * index)
+        at = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)
         out = say.trading_action(state, out, at)
         if at.stopped != 0:
             out = say.operational_halt(state, out, at, 1)
@@ -357,7 +357,7 @@ def begin(state: FeedState, out: int) -> int:
         out = say.decline_levels(state, out)
     if state.breached != 0:
         out = say.decline_breached(state, out, state.breached)
-    row = FeedOrder(s.listed_by_place(state) if state.session > 1 else 0)
+    row = FeedOrder(feed_state.listed_by_place(state) if state.session > 1 else 0)
     while row != 0:
         reference = row.placed
         out = say.add(state, out, row, reference, row.shown)
@@ -372,7 +372,7 @@ def of_the_market(state: FeedState, kind: int, event: EventRecord, out: int) -> 
     index = event.instrument
     if index >= state.instrument_count:
         return out
-    instrument = FeedInstrument(state.instruments + s.INSTRUMENT_BYTES * index)
+    instrument = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)
     qty, price = event.qty_lots, event.price_ticks
     if kind == _INDICATIVE:
         out = tell_all(state, 0, tell_market(state, out))
@@ -393,7 +393,7 @@ def of_the_market(state: FeedState, kind: int, event: EventRecord, out: int) -> 
         cause = event.order_id | event.leaves_lots << 8
         instrument.cause = cause
         if qty in CALLS or qty == _HALT:
-            phase = PhaseRow(state.phases + s.PHASE_BYTES * qty)
+            phase = PhaseRow(state.phases + feed_state.PHASE_BYTES * qty)
             instrument.cross_type = phase.cross_letter
         state.phase_instrument = instrument
     return out
@@ -408,15 +408,15 @@ def of_an_order(state: FeedState, kind: int, event: EventRecord, out: int) -> in
     flags, instrument = event.flags, event.instrument
     order_id = event.order_id
     if kind == _ACCEPTED:
-        row = s.insert(state, instrument, order_id, event.side)
+        row = feed_state.insert(state, instrument, order_id, event.side)
         if row == 0:
-            state.error = s.FULL
+            state.error = feed_state.FULL
             return out
-        row.flags = s.HIDDEN if flags & _F_HIDDEN else 0
+        row.flags = feed_state.HIDDEN if flags & _F_HIDDEN else 0
     else:
-        row = s.find(state, instrument, order_id)
+        row = feed_state.find(state, instrument, order_id)
         if row == 0:
-            state.error = s.MISSING
+            state.error = feed_state.MISSING
             return out
     if kind == _FILLED and flags & _MAKER:
         out = trade(state, row, event, out)
@@ -424,7 +424,7 @@ def of_an_order(state: FeedState, kind: int, event: EventRecord, out: int) -> in
     row.leaves = leaves
     if flags & _ICEBERG:
         show_slices(row, event.contra_id)
-    sliced = row.flags & s.SLICED
+    sliced = row.flags & feed_state.SLICED
     if kind == _FILLED and flags & _MAKER:
         if sliced:
             row.slice -= event.qty_lots
@@ -435,8 +435,8 @@ def of_an_order(state: FeedState, kind: int, event: EventRecord, out: int) -> in
             out = auction_trade(state, row, event, out)
     elif kind in (_ACCEPTED, _REPLACED, _REPEGGED):
         row.price = event.price_ticks
-        waiting = s.WAITING if flags & _F_WAITING else 0
-        row.flags = row.flags & ~s.WAITING | waiting
+        waiting = feed_state.WAITING if flags & _F_WAITING else 0
+        row.flags = row.flags & ~feed_state.WAITING | waiting
         if flags & _KEPT_PLACE == 0:
             place(state, row, event.seq)
     elif kind == _CONVERTED:
@@ -444,14 +444,14 @@ def of_an_order(state: FeedState, kind: int, event: EventRecord, out: int) -> in
         place(state, row, event.seq)
     elif kind in (_ELECTED, _REFRESHED):
         if kind == _ELECTED:
-            row.flags &= ~s.WAITING
+            row.flags &= ~feed_state.WAITING
         place(state, row, event.seq)
     if sliced:
         row.slice = min(row.slice, leaves)
     if leaves == 0:
         out = show_no_more(state, row, out)
-        s.unlink(state, row)
-        s.remove(state, row)
+        feed_state.unlink(state, row)
+        feed_state.remove(state, row)
     elif kind != _FILLED:
         out = shrink(state, row, out)
     return out
@@ -517,20 +517,22 @@ def encode(
     which the header has, no message may be sent, and the state is of no use.
     """
     state.encoded = count
-    for index in range(min(count, s.AHEAD)):
+    for index in range(min(count, feed_state.AHEAD)):
         look_ahead(state, EventRecord(events + RECORD_BYTES * index), index)
     first, quiet = state.event_seq + 1, quietness(state)
     limit = out + say.MAX_BYTES * most_at_once(state, count)
     for index in range(count):
         # An order's part of the table is asked for AHEAD events before it is wanted, its row half
         # as many.  Measured: 11.3 ns an event; 12 with half of AHEAD, 11.9 without the rows.
-        if index + s.AHEAD < count:
+        if index + feed_state.AHEAD < count:
             look_ahead(
-                state, EventRecord(events + RECORD_BYTES * (index + s.AHEAD)), index + s.AHEAD
+                state,
+                EventRecord(events + RECORD_BYTES * (index + feed_state.AHEAD)),
+                index + feed_state.AHEAD,
             )
-        if index + s.AHEAD // 2 < count:
-            number = load_u32(state.table + 4 * place_noted(state, index + s.AHEAD // 2))
-            prefetch(state.rows + s.ROW_BYTES * number)
+        if index + feed_state.AHEAD // 2 < count:
+            number = load_u32(state.table + 4 * place_noted(state, index + feed_state.AHEAD // 2))
+            prefetch(state.rows + feed_state.ROW_BYTES * number)
         event = EventRecord(events + RECORD_BYTES * index)
         which = index if first_cause == BY_EVENT else event.cause_seq - first_cause
         ts_ns = load_i64(times + stride * which)
@@ -544,7 +546,7 @@ def encode(
         if seq == first + index:
             end = tell_simply(state, place_noted(state, index), event, quiet, out)
         else:
-            state.error = s.SEQUENCE
+            state.error = feed_state.SEQUENCE
         if end != 0:
             out = end
             continue

@@ -6,7 +6,7 @@ instead of 17.1.  One path for A and D without a branch, as D is A's begin, was 
 compiler parts them again.
 """
 
-import openoutcry.market_data.state as s
+import openoutcry.market_data.state as feed_state
 from openoutcry.market_data import say
 from openoutcry.market_data.state import FeedState
 from openoutcry.wire.enums import EventFlag, EventKind
@@ -47,7 +47,7 @@ def appears(state: FeedState, place: int, event: EventRecord, out: int) -> int:
     order_id, seq = event.order_id, event.seq
     instrument, side = event.instrument, event.side
     price, shares = event.price_ticks, event.leaves_lots
-    row = s.insert_at(state, place, instrument, order_id, side)
+    row = feed_state.insert_at(state, place, instrument, order_id, side)
     if row == 0:
         return 0
     row.price = price
@@ -75,12 +75,12 @@ def is_simple(event: EventRecord, flags: int) -> bool:
 def disappears(state: FeedState, place: int, event: EventRecord, out: int) -> int:
     """An order that goes: D.  0: it is not displayed, and :func:`of_an_order` has to do it."""
     order_id, instrument = event.order_id, event.instrument
-    place = s.place_holding(state, place, instrument, order_id)
-    row = s.row_at(state, place)
+    place = feed_state.place_holding(state, place, instrument, order_id)
+    row = feed_state.row_at(state, place)
     if row == 0 or row.ref == 0:
         return 0
     out = say.delete(state, out, row)
-    s.remove_at(state, place)
+    feed_state.remove_at(state, place)
     return out
 
 
@@ -89,8 +89,8 @@ def trades(state: FeedState, place: int, event: EventRecord, out: int) -> int:
     """A fill of an order that rested, as displayed and at its price: E.  0: of another one."""
     order_id, instrument = event.order_id, event.instrument
     qty, leaves = event.qty_lots, event.leaves_lots
-    place = s.place_holding(state, place, instrument, order_id)
-    row = s.row_at(state, place)
+    place = feed_state.place_holding(state, place, instrument, order_id)
+    row = feed_state.row_at(state, place)
     if (
         row == 0
         or row.ref == 0
@@ -103,7 +103,7 @@ def trades(state: FeedState, place: int, event: EventRecord, out: int) -> int:
     row.leaves = leaves
     row.shown = leaves
     if leaves == 0:
-        s.remove_at(state, place)
+        feed_state.remove_at(state, place)
     return out
 
 
@@ -139,11 +139,11 @@ def quietness(state: FeedState) -> int:
 @kernel
 def look_ahead(state: FeedState, event: EventRecord, index: int) -> None:
     """Note where the search for an event's order begins, and ask for that part of the table."""
-    place = s.place_of(state, event.instrument, event.order_id)
-    store_i64(state + s.PLACES + 8 * (index & (2 * s.AHEAD - 1)), place)
+    place = feed_state.place_of(state, event.instrument, event.order_id)
+    store_i64(state + feed_state.PLACES + 8 * (index & (2 * feed_state.AHEAD - 1)), place)
     prefetch(state.table + 4 * place)
 
 
 @kernel
 def place_noted(state: int, index: int) -> int:
-    return load_i64(state + s.PLACES + 8 * (index & (2 * s.AHEAD - 1)))
+    return load_i64(state + feed_state.PLACES + 8 * (index & (2 * feed_state.AHEAD - 1)))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-import openoutcry.market_data.state as s
+import openoutcry.market_data.state as state
 from openoutcry.market_data import say
 from openoutcry.market_data.encode import encode, room_for
 from openoutcry.market_data.errors import FeedError
@@ -27,9 +27,9 @@ CROSS_LETTERS = {Phase.VOLATILITY_AUCTION: "H", Phase.HALT: "H",
 CHUNK = 1 << 14
 """Events that are encoded at a time."""
 ERRORS = {
-    s.FULL: "more orders are open than there is room for",
-    s.MISSING: "is about an order that is not open: events before it are missing",
-    s.SEQUENCE: "is not the next one",
+    state.FULL: "more orders are open than there is room for",
+    state.MISSING: "is about an order that is not open: events before it are missing",
+    state.SEQUENCE: "is not the next one",
 }
 
 
@@ -115,7 +115,7 @@ class Feed:
         decimals: Mapping[str, int] | None = None,
         strict: bool | None = None,
     ) -> None:
-        self._header = np.zeros(s.HEADER_BYTES // 8, np.int64)
+        self._header = np.zeros(state.HEADER_BYTES // 8, np.int64)
         self._strict = strict
         if strict is None:
             self._strict = any(True for _ in limits_broken(instruments, decimals))
@@ -123,25 +123,25 @@ class Feed:
         self._phases = _phase_rows()
         # The order at work may be one more than can be open.
         capacity = order_capacity + 1
-        rows = np.zeros((capacity + 2) * s.ROW_BYTES // 8, np.int64)
+        rows = np.zeros((capacity + 2) * state.ROW_BYTES // 8, np.int64)
         first = -rows.ctypes.data % 64 // 8  # rows begin with a cache line
-        self._rows = rows[first : first + (capacity + 1) * s.ROW_BYTES // 8]
+        self._rows = rows[first : first + (capacity + 1) * state.ROW_BYTES // 8]
         self._table = np.zeros(max(64, 1 << (2 * capacity).bit_length()), np.uint32)
         self._out = np.zeros(0, np.uint8)
         self.address = self._header.ctypes.data
         for word, value in (
-            (s.INSTRUMENTS, self._instruments.ctypes.data),
-            (s.INSTRUMENT_COUNT, len(instruments)),
-            (s.CLOSED_COUNT, len(instruments)),
-            (s.PHASES, self._phases.ctypes.data),
-            (s.ROWS, self._rows.ctypes.data),
-            (s.CAPACITY, capacity),
-            (s.TABLE, self._table.ctypes.data),
-            (s.TABLE_MASK, len(self._table) - 1),
-            (s.KEY, _odd()),
-            (s.KEY_INSTRUMENT, _odd()),
-            (s.KEY_SHIFT, 64 - (len(self._table) - 1).bit_length()),
-            (s.SESSION, 1),
+            (state.INSTRUMENTS, self._instruments.ctypes.data),
+            (state.INSTRUMENT_COUNT, len(instruments)),
+            (state.CLOSED_COUNT, len(instruments)),
+            (state.PHASES, self._phases.ctypes.data),
+            (state.ROWS, self._rows.ctypes.data),
+            (state.CAPACITY, capacity),
+            (state.TABLE, self._table.ctypes.data),
+            (state.TABLE_MASK, len(self._table) - 1),
+            (state.KEY, _odd()),
+            (state.KEY_INSTRUMENT, _odd()),
+            (state.KEY_SHIFT, 64 - (len(self._table) - 1).bit_length()),
+            (state.SESSION, 1),
         ):
             self._header[word // 8] = value
 
@@ -153,27 +153,27 @@ class Feed:
     @property
     def messages(self) -> int:
         """How many messages of the session there were: the number of the last one."""
-        return int(self._header[s.MESSAGES // 8])
+        return int(self._header[state.MESSAGES // 8])
 
     @property
     def session(self) -> int:
         """Number of the session, from 1: that of the next message."""
-        return int(self._header[s.SESSION // 8])
+        return int(self._header[state.SESSION // 8])
 
     @property
     def messages_before(self) -> int:
         """How many messages the session before had."""
-        return int(self._header[s.MESSAGES_BEFORE // 8])
+        return int(self._header[state.MESSAGES_BEFORE // 8])
 
     @property
     def clamped(self) -> int:
         """Values that were told as the nearest one that their field can hold."""
-        return int(self._header[s.CLAMPED // 8])
+        return int(self._header[state.CLAMPED // 8])
 
     @property
     def event_seq(self) -> int:
         """The last event."""
-        return int(self._header[s.EVENT_SEQ // 8])
+        return int(self._header[state.EVENT_SEQ // 8])
 
     @property
     def is_between_commands(self) -> bool:
@@ -181,17 +181,17 @@ class Feed:
         header = self._header
         return not any(
             int(header[word // 8])
-            for word in (s.PENDING_COUNT, s.CROSS_INSTRUMENT, s.PHASE_INSTRUMENT)
+            for word in (state.PENDING_COUNT, state.CROSS_INSTRUMENT, state.PHASE_INSTRUMENT)
         )
 
     def saved(self) -> dict[str, npt.NDArray[Any]]:
         """All that the next event needs, for :meth:`restore` of a feed of the same instruments."""
         assert self.is_between_commands
-        used = int(self._header[s.USED // 8]) + 1
+        used = int(self._header[state.USED // 8]) + 1
         return {
             "header": self._header.copy(),
             "instruments": self._instruments,
-            "rows": self._rows[: used * s.ROW_BYTES // 8],
+            "rows": self._rows[: used * state.ROW_BYTES // 8],
             "table": self._table,
         }
 
@@ -199,8 +199,15 @@ class Feed:
         """Go on where another feed was saved.  Raises :class:`FeedError` if it was of others."""
         header, rows = arrays["header"], arrays["rows"]
         mine = self._instruments.copy()
-        for word in (s.PHASE, s.REFERENCE, s.EXTENSION, s.CROSS_TYPE, s.CAUSE, s.HALTED,
-                     s.STOPPED):  # what changes  # fmt: skip
+        for word in (
+            state.PHASE,
+            state.REFERENCE,
+            state.EXTENSION,
+            state.CROSS_TYPE,
+            state.CAUSE,
+            state.HALTED,
+            state.STOPPED,
+        ):  # what changes
             mine[:, word // 8] = arrays["instruments"][: len(mine), word // 8]
         if (
             len(arrays["table"]) != len(self._table)
@@ -208,7 +215,7 @@ class Feed:
             or not np.array_equal(mine, arrays["instruments"])
         ):
             raise FeedError("it is of other instruments or of another capacity")
-        kept = [word // 8 for word in (s.INSTRUMENTS, s.PHASES, s.ROWS, s.TABLE)]
+        kept = [word // 8 for word in (state.INSTRUMENTS, state.PHASES, state.ROWS, state.TABLE)]
         addresses = self._header[kept]
         self._header[:] = header
         self._header[kept] = addresses
@@ -249,7 +256,7 @@ class Feed:
             )  # fmt: skip
             self.require_sound()
             messages = out[: end - out.ctypes.data].tobytes()
-            at += int(self._header[s.ENCODED // 8])
+            at += int(self._header[state.ENCODED // 8])
             if messages:
                 yield SessionMessages(session, sequence, messages, self.session > session)
 
@@ -262,13 +269,13 @@ class Feed:
 
     def require_sound(self) -> None:
         """Raise :class:`FeedError` if an event could not be told."""
-        error = int(self._header[s.ERROR // 8])
+        error = int(self._header[state.ERROR // 8])
         if error:
-            raise FeedError(f"event {int(self._header[s.ERROR_SEQ // 8])} {ERRORS[error]}")
+            raise FeedError(f"event {int(self._header[state.ERROR_SEQ // 8])} {ERRORS[error]}")
         if self._strict and self.clamped:
             raise FeedError(
-                f"event {int(self._header[s.CLAMPED_SEQ // 8])} has a price or a quantity that no "
-                "message can hold: 0 to 429,496.7295, 0 to 4,294,967,295"
+                f"event {int(self._header[state.CLAMPED_SEQ // 8])} has a price or a quantity that "
+                "no message can hold: 0 to 429,496.7295, 0 to 4,294,967,295"
             )
 
 
@@ -280,26 +287,26 @@ def _odd() -> int:
 def _instrument_rows(
     instruments: npt.NDArray[Any], scales: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    rows = np.zeros((len(instruments), s.INSTRUMENT_BYTES // 8), np.int64)
+    rows = np.zeros((len(instruments), state.INSTRUMENT_BYTES // 8), np.int64)
     for index, (row, instrument, scale) in enumerate(zip(rows, instruments, scales, strict=True)):
         symbol = bytes(instrument["symbol"]).ljust(8)
         phase = int(instrument["initial_phase"])
         for word, value in (
-            (s.SYMBOL, int.from_bytes(symbol, "little", signed=True)),
-            (s.LOCATE, index + 1),
-            (s.SCALE, int(scale)),
-            (s.PRICE_MAX, say.MAX_U32 // int(scale)),
-            (s.ROUND_LOT, int(instrument["qty_step_lots"])),
-            (s.PHASE, phase),
-            (s.BAND, int(instrument["auction_band_ticks"])),
-            (s.CROSS_TYPE, ord(CROSS_LETTERS.get(Phase(phase), "O"))),
+            (state.SYMBOL, int.from_bytes(symbol, "little", signed=True)),
+            (state.LOCATE, index + 1),
+            (state.SCALE, int(scale)),
+            (state.PRICE_MAX, say.MAX_U32 // int(scale)),
+            (state.ROUND_LOT, int(instrument["qty_step_lots"])),
+            (state.PHASE, phase),
+            (state.BAND, int(instrument["auction_band_ticks"])),
+            (state.CROSS_TYPE, ord(CROSS_LETTERS.get(Phase(phase), "O"))),
         ):
             row[word // 8] = value
     return rows
 
 
 def _phase_rows() -> npt.NDArray[np.int64]:
-    rows = np.zeros((max(Phase) + 1, s.PHASE_BYTES // 8), np.int64)
+    rows = np.zeros((max(Phase) + 1, state.PHASE_BYTES // 8), np.int64)
     for phase in Phase:
         letter, reason = say.STATES[phase]
         cross = ord(CROSS_LETTERS.get(phase, "O"))

@@ -12,7 +12,7 @@ import time
 from functools import partial
 from typing import Any
 
-import openoutcry.market_data.pump as p
+import openoutcry.market_data.pump as pump
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.market_data import checkpoint
 from openoutcry.market_data.book import Book
@@ -119,7 +119,7 @@ class FeedProcess:
             for row in table.stages
             if table.gate.name in row.gated_by and ring in table.inputs(row.name)
         ]
-        assert len(cursors) <= p.MOST_PRIVATE
+        assert len(cursors) <= pump.MOST_PRIVATE
         return cursors
 
     def run(self) -> None:
@@ -179,23 +179,23 @@ class FeedProcess:
         beat_ns = publisher.beat_ns + self.spec.heartbeat_ms * 1_000_000
         why = self.pump.run(min(beat_ns, begun_ns + TURN_NS))
         data = self.pump.messages()
-        if why == p.FAILED:
+        if why == pump.FAILED:
             self.feed.require_sound()
         if data:
-            count = self.feed.messages_before if why == p.ENDED else self.feed.messages
+            count = self.feed.messages_before if why == pump.ENDED else self.feed.messages
             self._keep(data, count)
         if self.feed.event_seq > reader.place.event_seq:
             reader.went_on(*self.pump.place)
-        if why == p.ENDED:
+        if why == pump.ENDED:
             self._is_done()
         if self.pump.packets > before:
             publisher.beat_ns = time.monotonic_ns()
-        elif why == p.DUE and reader.ended:
+        elif why == pump.DUE and reader.ended:
             return True
-        if why == p.DETACHED:
+        if why == pump.DETACHED:
             reader.lost()
         self.public.note_clamped(self.feed.clamped)
-        return why in (p.DETACHED, p.OLD)
+        return why in (pump.DETACHED, pump.OLD)
 
     def _keep(self, messages: bytes, count: int) -> None:
         """Keep messages; the session has their count."""
@@ -212,7 +212,7 @@ class FeedProcess:
         if not ended and reader.place.event_seq < reader.released_seq:
             # No further before participants than the pump goes.
             delivered = min((int(one[0]) for one in self._private), default=reader.released_seq)
-            most = min(most, delivered + p.BATCH - reader.place.event_seq)
+            most = min(most, delivered + pump.BATCH - reader.place.event_seq)
             if most <= 0:
                 select.select(self._asks, [], [], IDLE_S)
                 return True

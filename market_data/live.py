@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import openoutcry.market_data.pump as p
+import openoutcry.market_data.pump as pump
 from openoutcry.market_data.encode import room_for
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import Publisher
 from openoutcry.market_data.pump import PumpContext
 from openoutcry.market_data.state import FeedState
-from openoutcry.wire import sockets as so
+from openoutcry.wire import sockets
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES, MOLD_SESSION_BYTES
 from openoutcry.wire.records import RECORD_BYTES
 
@@ -46,27 +46,27 @@ class Pump:
     ) -> None:
         self.feed, self.publisher = feed, publisher
         self.epoll = select.epoll()
-        self._events = np.zeros(p.BATCH * RECORD_BYTES + 64, np.uint8)
-        self._times = np.zeros(p.BATCH, np.int64)
+        self._events = np.zeros(pump.BATCH * RECORD_BYTES + 64, np.uint8)
+        self._times = np.zeros(pump.BATCH, np.int64)
         self._messages = np.zeros(0, np.uint8)
-        self._epoll_events = np.zeros(2 * so.EVENT_BYTES, np.uint8)
-        self.context = np.zeros(p.CONTEXT_WORDS, np.int64)
+        self._epoll_events = np.zeros(2 * sockets.EVENT_BYTES, np.uint8)
+        self.context = np.zeros(pump.CONTEXT_WORDS, np.int64)
         self.name(publisher.session, 0)
         a, *b = (line.fileno() for line in publisher.sockets)
         events = self._events.ctypes.data
         for word, value in {
-            p.RING: source.ring, p.MASK: source.mask,
-            p.CURSOR: source.cursor, p.GATE: source.gate,
-            p.STAMPS: source.stamps, p.STAMP_MASK: source.stamp_mask,
-            p.EPOCH_OFFSET: source.epoch_offset, p.AFTER_SEQ: source.after_seq,
-            p.PRIVATE: source.private[0] if source.private else 0,
-            p.PRIVATE_2: source.private[1] if len(source.private) > 1 else 0,
-            p.EVENTS: events + -events % 64, p.STATE: feed.address,
-            p.TIMES: self._times.ctypes.data,
-            p.PACKET_ROOM: publisher.spec.room - MOLD_HEADER_BYTES,
-            p.LINE_A: a, p.LINE_B: b[0] if b else -1, p.SENT: sent,
-            p.EPOLL: self.epoll.fileno(), p.EPOLL_EVENTS: self._epoll_events.ctypes.data,
-            p.IDLE_US: idle_us,
+            pump.RING: source.ring, pump.MASK: source.mask,
+            pump.CURSOR: source.cursor, pump.GATE: source.gate,
+            pump.STAMPS: source.stamps, pump.STAMP_MASK: source.stamp_mask,
+            pump.EPOCH_OFFSET: source.epoch_offset, pump.AFTER_SEQ: source.after_seq,
+            pump.PRIVATE: source.private[0] if source.private else 0,
+            pump.PRIVATE_2: source.private[1] if len(source.private) > 1 else 0,
+            pump.EVENTS: events + -events % 64, pump.STATE: feed.address,
+            pump.TIMES: self._times.ctypes.data,
+            pump.PACKET_ROOM: publisher.spec.room - MOLD_HEADER_BYTES,
+            pump.LINE_A: a, pump.LINE_B: b[0] if b else -1, pump.SENT: sent,
+            pump.EPOLL: self.epoll.fileno(), pump.EPOLL_EVENTS: self._epoll_events.ctypes.data,
+            pump.IDLE_US: idle_us,
         }.items():  # fmt: skip
             self.context[word // 8] = value
 
@@ -74,39 +74,39 @@ class Pump:
         """Packets are of this session from now on; ``base`` is added to the number that is sent."""
         name = session.encode()
         assert len(name) == MOLD_SESSION_BYTES
-        self.context[p.NAME // 8] = int.from_bytes(name[:8], "little")
-        self.context[p.NAME_END // 8] = int.from_bytes(name[8:], "big")
-        self.context[p.SENT_BASE // 8] = base
+        self.context[pump.NAME // 8] = int.from_bytes(name[:8], "little")
+        self.context[pump.NAME_END // 8] = int.from_bytes(name[8:], "big")
+        self.context[pump.SENT_BASE // 8] = base
 
     def run(self, until_ns: int) -> int:
         """Tell what is released, until that time (CLOCK_MONOTONIC) at most; why it came back."""
-        room = int(room_for(FeedState.of(self.feed.address), p.BATCH))
+        room = int(room_for(FeedState.of(self.feed.address), pump.BATCH))
         if len(self._messages) < 2 * room:
             self._messages = np.zeros(max(MIN_ROOM, 4 * room), np.uint8)
-            self.context[p.MESSAGES // 8] = self._messages.ctypes.data + p.IN_FRONT
-            self.context[p.ROOM // 8] = len(self._messages) - p.IN_FRONT
+            self.context[pump.MESSAGES // 8] = self._messages.ctypes.data + pump.IN_FRONT
+            self.context[pump.ROOM // 8] = len(self._messages) - pump.IN_FRONT
         before = self.packets
-        why = int(p.run(PumpContext.of(self.context.ctypes.data), until_ns))
+        why = int(pump.run(PumpContext.of(self.context.ctypes.data), until_ns))
         publisher = self.publisher
         publisher.packets += self.packets - before
-        publisher.not_taken += int(self.context[p.NOT_TAKEN // 8])
-        self.context[p.NOT_TAKEN // 8] = 0
+        publisher.not_taken += int(self.context[pump.NOT_TAKEN // 8])
+        self.context[pump.NOT_TAKEN // 8] = 0
         return why
 
     @property
     def packets(self) -> int:
-        return int(self.context[p.PACKETS_SENT // 8])
+        return int(self.context[pump.PACKETS_SENT // 8])
 
     @property
     def place(self) -> tuple[int, int]:
         """The last event that was told, and its command."""
-        return int(self.context[p.EVENT_SEQ // 8]), int(self.context[p.CAUSE_SEQ // 8])
+        return int(self.context[pump.EVENT_SEQ // 8]), int(self.context[pump.CAUSE_SEQ // 8])
 
     def messages(self) -> bytes:
         """What was told since this was asked last."""
-        used = int(self.context[p.USED // 8])
-        self.context[p.USED // 8] = 0
-        return self._messages[p.IN_FRONT : p.IN_FRONT + used].tobytes()
+        used = int(self.context[pump.USED // 8])
+        self.context[pump.USED // 8] = 0
+        return self._messages[pump.IN_FRONT : pump.IN_FRONT + used].tobytes()
 
     def close(self) -> None:
         self.epoll.close()

@@ -3,7 +3,7 @@
 COMPLETED events of RISK commands say it, also between two sessions, where it is only remembered.
 """
 
-import openoutcry.market_data.state as s
+import openoutcry.market_data.state as feed_state
 from openoutcry.market_data import say
 from openoutcry.market_data.state import FeedInstrument, FeedState
 from openoutcry.replay.projections import Setting
@@ -38,11 +38,11 @@ def of_a_setting(state: FeedState, event: EventRecord, out: int) -> int:
     only remembered."""
     setting, value = event.contra_id, event.leaves_lots
     index = event.instrument
-    instrument = FeedInstrument(state.instruments + s.INSTRUMENT_BYTES * index)
+    instrument = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)
     if setting == _SET_HALT and index < state.instrument_count:
         reason = event.price_ticks
         named = reason > 0 and reason <= say.MAX_U32
-        instrument.halted = 0 if value == 0 else reason if named else s.NO_REASON
+        instrument.halted = 0 if value == 0 else reason if named else feed_state.NO_REASON
         return tell_stop(state, instrument, out)
     if setting == _SET_MARKET_KILL:
         first = state.first_operator
@@ -52,11 +52,15 @@ def of_a_setting(state: FeedState, event: EventRecord, out: int) -> int:
         else:
             state.killed = value
         for number in range(state.instrument_count):
-            row = FeedInstrument(state.instruments + s.INSTRUMENT_BYTES * number)
+            row = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * number)
             out = tell_stop(state, row, out)
     elif setting in (_SET_TRADING_DAY, _SET_BREAKER, _SET_INDEX_WEIGHT):
         changed = setting == _SET_TRADING_DAY
-        for word, at in ((s.LEVEL_1, _PRICE), (s.LEVEL_2, _QTY), (s.LEVEL_3, _ID)):
+        for word, at in (
+            (feed_state.LEVEL_1, _PRICE),
+            (feed_state.LEVEL_2, _QTY),
+            (feed_state.LEVEL_3, _ID),
+        ):
             changed = changed or load_i64(state + word) != load_i64(event + at)
             store_i64(state + word, load_i64(event + at))
         if setting == _SET_TRADING_DAY:
@@ -72,7 +76,7 @@ def of_a_setting(state: FeedState, event: EventRecord, out: int) -> int:
 def tell_stop(state: FeedState, instrument: FeedInstrument, out: int) -> int:
     """h, if whether this market has stopped an instrument without a reason that is the
     instrument's is another than was told."""
-    no_reason = instrument.halted == s.NO_REASON
+    no_reason = instrument.halted == feed_state.NO_REASON
     stopped = 1 if no_reason or state.killed != 0 else 0
     if stopped == instrument.stopped:
         return out

@@ -27,8 +27,7 @@ from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import line_socket
 from openoutcry.market_data.receiver import Moment
 from openoutcry.market_data.spec import FeedSpec
-from openoutcry.pipeline.contract import control as ct
-from openoutcry.pipeline.contract import released
+from openoutcry.pipeline.contract import control, released
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import Reader, Topology
 from openoutcry.replay.events import Batch, events_of
@@ -91,7 +90,7 @@ class Times:
         """``after_seq``: stamps are of later commands; those before are of an earlier run."""
         self.shared, self.journal, self.after_seq = shared, journal, after_seq
         self.stamps = shared.stamps_of("received")
-        self.offset = int(shared.control[ct.EPOCH_OFFSET])
+        self.offset = int(shared.control[control.EPOCH_OFFSET])
         self._reader: JournalReader | None = None
         self._batches: Iterator[Batch] = iter(())
         self._first = 0

@@ -10,7 +10,7 @@ from openoutcry.market_data.encode import BY_EVENT, encode, room_for
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
 from openoutcry.market_data.state import FeedState
 from openoutcry.ring import kernels, layout
-from openoutcry.wire import sockets as so
+from openoutcry.wire import sockets
 from openoutcry.wire.big_endian import (
     load_any32,
     load_any64,
@@ -181,20 +181,20 @@ def take(c: PumpContext) -> int:
 @kernel
 def hand_over(c: PumpContext, fd: int, packet: int, size: int) -> None:
     """A packet to one line's socket."""
-    if so.send(fd, packet, size) < 0:
+    if sockets.send(fd, packet, size) < 0:
         hand_over_again(c, fd, packet, size)
 
 
 @kernel_outlined
 def hand_over_again(c: PumpContext, fd: int, packet: int, size: int) -> None:
     """Behind an error: once more if it is none of this packet's."""
-    error, tries = so.last_errno(), 0
+    error, tries = sockets.last_errno(), 0
     # ECONNREFUSED is what came back of an earlier packet.
-    while error == so.EINTR or (error == so.ECONNREFUSED and tries == 0):
-        tries += error == so.ECONNREFUSED
-        if so.send(fd, packet, size) >= 0:
+    while error == sockets.EINTR or (error == sockets.ECONNREFUSED and tries == 0):
+        tries += error == sockets.ECONNREFUSED
+        if sockets.send(fd, packet, size) >= 0:
             return
-        error = so.last_errno()
+        error = sockets.last_errno()
     c.not_taken += 1
 
 
@@ -296,7 +296,7 @@ def run(c: PumpContext, until_ns: int) -> int:
         if now >= until_ns:
             return DUE
         if count == 0 or turn % LOOK_TURNS == 0:
-            if so.epoll_poll(c.epoll, c.epoll_events, 1) > 0:
+            if sockets.epoll_poll(c.epoll, c.epoll_events, 1) > 0:
                 return REQUESTED
             if count == 0 and c.idle_us != 0:
                 yield_cpu()  # the core may be shared with the orders' path

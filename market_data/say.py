@@ -4,7 +4,7 @@
 that its field cannot hold the nearest that it can is written, and counted.
 """
 
-import openoutcry.market_data.state as s
+import openoutcry.market_data.state as feed_state
 from openoutcry.market_data.state import FeedInstrument, FeedOrder, FeedState, PhaseRow
 from openoutcry.replay.projections import PauseCause
 from openoutcry.wire.big_endian import load_any64, store_any64, store_be16, store_be32, store_be64
@@ -75,14 +75,14 @@ def head(state: FeedState, out: int, kind: int, size: int, locate: int) -> int:
 @kernel
 def instrument_of(state: FeedState, row: FeedOrder) -> FeedInstrument:
     at = state.instruments
-    return FeedInstrument(at + s.INSTRUMENT_BYTES * row.instrument)
+    return FeedInstrument(at + feed_state.INSTRUMENT_BYTES * row.instrument)
 
 
 @kernel
 def store_price(state: FeedState, instrument: FeedInstrument, at: int, price_ticks: int) -> None:
     """A price with four decimals."""
     if price_ticks < 0 or price_ticks > instrument.price_max:
-        price_ticks = s.clamped(state, price_ticks, instrument.price_max)
+        price_ticks = feed_state.clamped(state, price_ticks, instrument.price_max)
     store_be32(at, price_ticks * instrument.scale)
 
 
@@ -96,13 +96,13 @@ def store_limit(instrument: FeedInstrument, at: int, price_ticks: int) -> None:
 @kernel
 def store_shares(state: FeedState, at: int, qty_lots: int) -> None:
     if qty_lots < 0 or qty_lots > MAX_U32:
-        qty_lots = s.clamped(state, qty_lots, MAX_U32)
+        qty_lots = feed_state.clamped(state, qty_lots, MAX_U32)
     store_be32(at, qty_lots)
 
 
 @kernel
 def store_stock(instrument: int, at: int) -> None:
-    store_any64(at, load_any64(instrument + s.SYMBOL))
+    store_any64(at, load_any64(instrument + feed_state.SYMBOL))
 
 
 @kernel_outlined
@@ -138,7 +138,7 @@ def directory(state: FeedState, out: int, instrument: FeedInstrument) -> int:
 def trading_action(state: FeedState, out: int, instrument: FeedInstrument) -> int:
     message = head(state, out, _KH, _ZH, instrument.locate)
     phase = instrument.phase
-    row = PhaseRow(state.phases + s.PHASE_BYTES * phase)
+    row = PhaseRow(state.phases + feed_state.PHASE_BYTES * phase)
     letter, reason = row.state_letter, row.reason
     cause, level = instrument.cause & 0xFF, instrument.cause >> 8
     halted = instrument.halted
@@ -174,7 +174,7 @@ def decline_levels(state: FeedState, out: int) -> int:
 @kernel
 def store_level(state: FeedState, at: int, level: int) -> None:
     if level < 0 or level > MAX_LEVEL:
-        level = s.clamped(state, level, MAX_LEVEL)
+        level = feed_state.clamped(state, level, MAX_LEVEL)
     store_be64(at, level * 10**8)
 
 

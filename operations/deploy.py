@@ -15,7 +15,7 @@ import openoutcry
 from openoutcry.host.build import build_text, read_build
 from openoutcry.host.processes import named_children
 from openoutcry.pipeline.announce import announcements
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.ring import ProcessIdentity, Segment, list_segments
 from openoutcry.venue.days import read_status
 from openoutcry.venue.file import VenueFile
@@ -86,31 +86,37 @@ def _runs(only: int) -> Iterable[Row]:
 def _run(segment: Segment, owner: ProcessIdentity) -> Iterable[Row]:
     """By the words alone: a run of another layout cannot be attached to, and is told here."""
     words = segment.words(0, segment.size_bytes // 8)
-    if int(words[ct.MAGIC // 8]) != CONTROL_MAGIC:
+    if int(words[control.MAGIC // 8]) != CONTROL_MAGIC:
         return
-    layout = int(words[ct.LAYOUT // 8]) & MASK
-    yield Row("supervisor", owner.pid, int(words[ct.BUILD // 8]), layout,
-              int(words[ct.CONFIG // 8]), owner.pid)  # fmt: skip
+    layout = int(words[control.LAYOUT // 8]) & MASK
+    yield Row("supervisor", owner.pid, int(words[control.BUILD // 8]), layout,
+              int(words[control.CONFIG // 8]), owner.pid)  # fmt: skip
     names = _stage_names(segment, words)
-    for index in range(ct.MAX_STAGES):
-        at = (ct.STAGE_BLOCKS + index * ct.STAGE_BYTES) // 8
-        block = words[at : at + ct.STAGE_BYTES // 8]
-        pid, start = int(block[ct.STAGE_PID // 8]), int(block[ct.STAGE_START // 8])
+    for index in range(control.MAX_STAGES):
+        at = (control.STAGE_BLOCKS + index * control.STAGE_BYTES) // 8
+        block = words[at : at + control.STAGE_BYTES // 8]
+        pid, start = int(block[control.STAGE_PID // 8]), int(block[control.STAGE_START // 8])
         if pid and ProcessIdentity(pid, start).alive():
             name = names[index] if index < len(names) else f"stage {index}"
-            yield Row(name, pid, int(block[ct.STAGE_BUILD // 8]), layout,
-                      int(block[ct.STAGE_CONFIG // 8]), owner.pid)  # fmt: skip
+            yield Row(name, pid, int(block[control.STAGE_BUILD // 8]), layout,
+                      int(block[control.STAGE_CONFIG // 8]), owner.pid)  # fmt: skip
     # The feed's and the doorman's were forked by the supervisor and run nothing but its image.
     for name, pid in named_children(owner.pid):
-        yield Row(name, pid, int(words[ct.BUILD // 8]), layout, int(words[ct.CONFIG // 8]),
-                  owner.pid)  # fmt: skip
+        yield Row(
+            name,
+            pid,
+            int(words[control.BUILD // 8]),
+            layout,
+            int(words[control.CONFIG // 8]),
+            owner.pid,
+        )
 
 
 def _stage_names(segment: Segment, words: Any) -> list[str]:
     """From the topology's text; none if it is of a form that is not known here."""
     with suppress(ValueError, KeyError, TypeError, IndexError):
-        size = int(words[ct.TABLE_BYTES // 8])
-        text = bytes(segment.view[ct.TABLE_AT : ct.TABLE_AT + size]).decode()
+        size = int(words[control.TABLE_BYTES // 8])
+        text = bytes(segment.view[control.TABLE_AT : control.TABLE_AT + size]).decode()
         return [str(stage["name"]) for stage in json.loads(text)["stages"]]
     return []
 

@@ -23,7 +23,7 @@ import openoutcry
 from openoutcry.operations.aside import Aside
 from openoutcry.operations.limits_used import LimitsUsed, add_limits
 from openoutcry.operations.native import UPPER_NS, native
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.histogram import bucket_upper_ns
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
 from openoutcry.pipeline.topology import REPLICA
@@ -208,15 +208,17 @@ def seconds_to_full(points: "deque[tuple[float, int]]") -> float:
 def _pipeline(out: Families, pipeline: RunningPipeline, venue: str) -> None:
     control, positions = pipeline.control, pipeline.positions()
     out.counter("outcry_commands", "Commands sequenced.", positions["sequenced"], venue=venue)
-    out.counter("outcry_trades", "Trades released.", control.reply(ct.REPLY_TRADES), venue=venue)
+    out.counter(
+        "outcry_trades", "Trades released.", control.reply(control_words.REPLY_TRADES), venue=venue
+    )
     for kind in EventKind:
         out.counter("outcry_events", "Events released, by kind.",
-                    control.reply(ct.REPLY_KINDS + 8 * kind),
+                    control.reply(control_words.REPLY_KINDS + 8 * kind),
                     venue=venue, kind=kind.name.lower())  # fmt: skip
     for reason in Reason:
         if reason:
             out.counter("outcry_rejects", "Commands rejected, by reason.",
-                        control.reply(ct.REPLY_REASONS + 8 * reason),
+                        control.reply(control_words.REPLY_REASONS + 8 * reason),
                         venue=venue, reason=reason.name.lower())  # fmt: skip
     out.counter("outcry_dropped_datagrams", "Datagrams that the kernel dropped.",
                 positions["dropped"], venue=venue)  # fmt: skip
@@ -238,7 +240,7 @@ def _pipeline(out: Families, pipeline: RunningPipeline, venue: str) -> None:
         out.gauge("outcry_ring_fill_ratio", "How full a ring is, 0 to 1.", fill,
                   venue=venue, ring=name)  # fmt: skip
     for index, stage in enumerate(pipeline.table.stages):
-        if control.stage(index, ct.STAGE_PID):
+        if control.stage(index, control_words.STAGE_PID):
             _stage(out, pipeline, index, stage.name, venue)
     out.gauge("outcry_open_orders", "Orders in the book.", pipeline.open_orders, venue=venue)
     _processes(out, pipeline, venue)
@@ -247,19 +249,25 @@ def _pipeline(out: Families, pipeline: RunningPipeline, venue: str) -> None:
                       venue=venue, stage=interval.name, span=interval.span)  # fmt: skip
 
 
-def lease_left_ns(control: ct.Control, at: int) -> int:
+def lease_left_ns(control: control_words.Control, at: int) -> int:
     """How long the lease of a replicated run lasts from now on; ``at``: the publisher's stage."""
-    until_ns = control.stage(at, ct.STAGE_SAFE_UNTIL_NS)
+    until_ns = control.stage(at, control_words.STAGE_SAFE_UNTIL_NS)
     return until_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-def _replicas(out: Families, control: ct.Control, at: int, sequenced: int, venue: str) -> None:
+def _replicas(
+    out: Families, control: control_words.Control, at: int, sequenced: int, venue: str
+) -> None:
     """Of a replicated journal: how far the replicas are behind, and how long the lease lasts."""
-    lag = max(0, sequenced - control.stage(at, ct.STAGE_SAFE_SEQ))
+    lag = max(0, sequenced - control.stage(at, control_words.STAGE_SAFE_SEQ))
     out.gauge("outcry_replica_lag_commands", "Commands sequenced and not yet on a majority of the "
               "replicas.", lag, venue=venue)  # fmt: skip
-    out.gauge("outcry_replica_lag_bytes", "Journal read and not yet acknowledged by a majority of "
-              "the replicas.", control.stage(at, ct.STAGE_LAG_BYTES), venue=venue)  # fmt: skip
+    out.gauge(
+        "outcry_replica_lag_bytes",
+        "Journal read and not yet acknowledged by a majority of the replicas.",
+        control.stage(at, control_words.STAGE_LAG_BYTES),
+        venue=venue,
+    )
     left_ns = lease_left_ns(control, at)
     out.gauge("outcry_replica_lease_seconds", "How long events may still be released without word "
               "from the quorum; below 0: cut off.", left_ns * NS, venue=venue)  # fmt: skip
@@ -267,24 +275,29 @@ def _replicas(out: Families, control: ct.Control, at: int, sequenced: int, venue
 
 def _stage(out: Families, pipeline: RunningPipeline, index: int, name: str, venue: str) -> None:
     control = pipeline.control
-    beat_ns = control.stage(index, ct.STAGE_HEARTBEAT_NS)
+    beat_ns = control.stage(index, control_words.STAGE_HEARTBEAT_NS)
     out.gauge("outcry_stage_up", "1 while the stage's process lives.",
               float(pipeline.stage_alive(index)), venue=venue, stage=name)  # fmt: skip
     if beat_ns:
         out.gauge("outcry_stage_heartbeat_age_seconds", "Since the stage's last heartbeat.",
                   max(0, time.monotonic_ns() - beat_ns) * NS, venue=venue, stage=name)  # fmt: skip
     out.gauge("outcry_stage_stalled", "1 if it lives and makes no progress while input waits.",
-              float(control.stage(index, ct.STAGE_STALLED_NS) > 0),
+              float(control.stage(index, control_words.STAGE_STALLED_NS) > 0),
               venue=venue, stage=name)  # fmt: skip
-    out.counter("outcry_stage_restarts", "How often the stage was started again.",
-                control.stage(index, ct.STAGE_RESTARTS), venue=venue, stage=name)  # fmt: skip
+    out.counter(
+        "outcry_stage_restarts",
+        "How often the stage was started again.",
+        control.stage(index, control_words.STAGE_RESTARTS),
+        venue=venue,
+        stage=name,
+    )
 
 
 def _processes(out: Families, pipeline: RunningPipeline, venue: str) -> None:
     """Processor time and memory of the run's processes: stages that share one are one row."""
     groups: dict[int, list[str]] = {pipeline.owner.pid: ["supervisor"]}
     for index, stage in enumerate(pipeline.table.stages):
-        pid = pipeline.control.stage(index, ct.STAGE_PID)
+        pid = pipeline.control.stage(index, control_words.STAGE_PID)
         if pid and pid != pipeline.owner.pid:
             groups.setdefault(pid, []).append(stage.name)
     for pid, names in groups.items():

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.stall import (
     DUMP_SIGNAL,
     KERNEL_FILES,
@@ -27,7 +27,7 @@ def processes_of(pipeline: RunningPipeline) -> list[dict[str, Any]]:
     """Supervisor, stages and whatever else it has forked."""
     stages: dict[int, list[str]] = {}
     for index, stage in enumerate(pipeline.table.stages):
-        pid = pipeline.control.stage(index, ct.STAGE_PID)
+        pid = pipeline.control.stage(index, control.STAGE_PID)
         if pid and pid != pipeline.owner.pid and pipeline.stage_alive(index):
             stages.setdefault(pid, []).append(stage.name)
     owner = pipeline.owner.pid

@@ -8,13 +8,19 @@ the event, its command's note and rows of commands before it.
 
 from numba import types
 
-from openoutcry.order_entry import delays, ouch, ouch42_in, ouch50_in, soupbin
-from openoutcry.order_entry import hall as h
-from openoutcry.order_entry import notes as n
-from openoutcry.order_entry import rows as r
-from openoutcry.order_entry import session as s
-from openoutcry.order_entry import stream as st
-from openoutcry.order_entry import tokens as t
+from openoutcry.order_entry import (
+    delays,
+    notes,
+    ouch,
+    ouch42_in,
+    ouch50_in,
+    soupbin,
+    stream,
+    tokens,
+)
+from openoutcry.order_entry import hall as hall_words
+from openoutcry.order_entry import rows as order_rows
+from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.hall import RegionHeader
@@ -64,7 +70,7 @@ ROOM = 4096
 EVENT_ROOM = ROOM - 64
 """Where in it an event may stand that is told in another one's words."""
 OUCH50 = int(Protocol.OUCH50)
-is_fix = s.is_fix
+is_fix = session_block.is_fix
 MASS_STATUS = int(FixRefusal.MASS_STATUS)
 
 
@@ -95,7 +101,7 @@ def call6(typingctx, address, a, b, c, d, e, f):  # type: ignore[no-untyped-def]
 @kernel
 def block_of(hall: RegionHeader, index: int) -> SessionBlock:
     """Address of a session's block."""
-    return SessionBlock(hall.blocks + s.BLOCK_BYTES * index)
+    return SessionBlock(hall.blocks + session_block.BLOCK_BYTES * index)
 
 
 @kernel
@@ -107,9 +113,9 @@ def add(address: int, amount: int) -> None:
 def name_row(hall: RegionHeader, number: int) -> None:
     """The answer to the command at hand will speak of this order: its rows stay until then."""
     rows, mask = hall.rows, hall.row_mask
-    row = r.find_row(rows, mask, number)
+    row = order_rows.find_row(rows, mask, number)
     if row != 0:
-        r.name_order(rows, mask, row, hall.lane_seq + 1)
+        order_rows.name_order(rows, mask, row, hall.lane_seq + 1)
 
 
 @kernel
@@ -123,14 +129,14 @@ def apply_command(hall: RegionHeader, order: OrderRecord, note: Note) -> None:
         assert 1 <= index <= hall.session_count, "the note is a session's"
         assert session.index == index, "a block knows which session it is"
         assert order.participant == participant, "nobody acts for somebody else"
-    if flags & n.FLAG_INTERNAL:
+    if flags & notes.FLAG_INTERNAL:
         message = note.message
-        if message in (n.LOGGED_IN, n.LOST):
+        if message in (notes.LOGGED_IN, notes.LOST):
             session.logged_out = 0
-        elif message == n.LOGGED_OUT:
+        elif message == notes.LOGGED_OUT:
             session.logged_out = 1
-        elif message in (n.KILLED, n.ENABLED):
-            session.killed = message == n.KILLED
+        elif message in (notes.KILLED, notes.ENABLED):
+            session.killed = message == notes.KILLED
         return
     if note.protocol == OUCH50:
         ouch50_in.resume(note, session)
@@ -141,30 +147,30 @@ def apply_command(hall: RegionHeader, order: OrderRecord, note: Note) -> None:
     is_told = fix or hall.fix_copies != 0
     rows, mask = hall.rows, hall.row_mask
     if note.refused != 0:
-        row = r.find_row(rows, mask, number)
+        row = order_rows.find_row(rows, mask, number)
         if is_told and row != 0:
-            r.name_order(rows, mask, row, hall.lane_seq + 1)
+            order_rows.name_order(rows, mask, row, hall.lane_seq + 1)
         return
     if is_told:
         name_row(hall, number)
     if number == 0:
         return
     table = TokenTable(hall.tokens)
-    if flags & n.FLAG_NEW_ROW:
+    if flags & notes.FLAG_NEW_ROW:
         if VERIFY:
             assert number > hall.last_number, "order numbers are counted up"
         replaced = 0
         if order.kind == REPLACE:
-            replaced = t.number_of(table, index, note + n.ORIG)
+            replaced = tokens.number_of(table, index, note + notes.ORIG)
             name_row(hall, replaced)
-        fill_row(hall, session, r.take_row(rows, mask, number), replaced, order, note)
+        fill_row(hall, session, order_rows.take_row(rows, mask, number), replaced, order, note)
         hall.last_number = max(number, hall.last_number)
-    if flags & (n.FLAG_TOKEN | n.FLAG_NEW_ROW):
-        if t.is_full(table) and hall.day_begun == 0:
+    if flags & (notes.FLAG_TOKEN | notes.FLAG_NEW_ROW):
+        if tokens.is_full(table) and hall.day_begun == 0:
             # A journal of many days is read from its beginning.  What a day took that is over was
             # decided then: its tokens serve only to find the orders that are still open.
             keep_open_tokens(hall)
-        t.put_token(table, index, note + n.TOKEN, number)
+        tokens.put_token(table, index, note + notes.TOKEN, number)
 
 
 @kernel
@@ -172,8 +178,8 @@ def remember(hall: RegionHeader, order: OrderRecord, note: Note) -> None:
     """What a protocol's ``complete`` has noted in the row of the order that a command names."""
     if order.kind == REDUCE and note.protocol <= OUCH50:
         rows, mask = hall.rows, hall.row_mask
-        row = r.find_row(rows, mask, note.row)
-        if row != 0 and note.flags & n.FLAG_INTERNAL == 0:
+        row = order_rows.find_row(rows, mask, note.row)
+        if row != 0 and note.flags & notes.FLAG_INTERNAL == 0:
             ouch.send_reduction(row, order.qty_lots)
 
 
@@ -191,7 +197,7 @@ def begin_day(hall: RegionHeader) -> None:
             store_i64(one + ouch.DISABLED_WORD, 0)
     keep_open_tokens(hall)
     rows = hall.rows
-    for row in range(rows, rows + r.ROW_BYTES * (hall.row_mask + 1), r.ROW_BYTES):
+    for row in range(rows, rows + order_rows.ROW_BYTES * (hall.row_mask + 1), order_rows.ROW_BYTES):
         if has_open_token(OrderRow(row)) and OrderRow(row).protocol == OUCH50:
             last = block_of(hall, OrderRow(row).session) + ouch.LAST_USER_REF_WORD
             store_i64(last, max(load_i64(last), OrderRow(row).client_seq))
@@ -199,18 +205,18 @@ def begin_day(hall: RegionHeader) -> None:
 
 @kernel
 def has_open_token(row: OrderRow) -> bool:
-    return r.is_live(row) and row.token_bytes != 0
+    return order_rows.is_live(row) and row.token_bytes != 0
 
 
 @kernel_outlined
 def keep_open_tokens(hall: RegionHeader) -> None:
     """Only the tokens of open orders are taken."""
     table, rows = TokenTable(hall.tokens), hall.rows
-    t.clear_table(table, hall.session_count)
-    for row in range(rows, rows + r.ROW_BYTES * (hall.row_mask + 1), r.ROW_BYTES):
+    tokens.clear_table(table, hall.session_count)
+    for row in range(rows, rows + order_rows.ROW_BYTES * (hall.row_mask + 1), order_rows.ROW_BYTES):
         if has_open_token(OrderRow(row)):
             session = OrderRow(row).session
-            t.put_token(table, session, row + r.TOKEN, OrderRow(row).number)
+            tokens.put_token(table, session, row + order_rows.TOKEN, OrderRow(row).number)
 
 
 @kernel_outlined
@@ -232,24 +238,24 @@ def fill_row(
     row.symbol = symbol
     row.session = note.session
     row.protocol = note.protocol
-    row.state = r.SENT
-    r.join_rows(hall.rows, session + s.OWN_ROWS, row)
+    row.state = order_rows.SENT
+    order_rows.join_rows(hall.rows, session + session_block.OWN_ROWS, row)
     row.side = order.side
     row.order_type = order.order_type
     row.time_in_force = order.time_in_force
     row.token_bytes = note.token_bytes
     row.client_seq = note.client_seq
-    st.copy_bytes(row + r.TOKEN, note + n.TOKEN, 40)
-    st.copy_bytes(row + r.OWN, note + n.OWN, 24)
+    stream.copy_bytes(row + order_rows.TOKEN, note + notes.TOKEN, 40)
+    stream.copy_bytes(row + order_rows.OWN, note + notes.OWN, 24)
     row.chain = replaced
-    row.flags = note.flags & n.FLAGS_OF_PROTOCOL
-    instrument = s.find_symbol(session, symbol)
+    row.flags = note.flags & notes.FLAGS_OF_PROTOCOL
+    instrument = session_block.find_symbol(session, symbol)
     if instrument != 0:
         row.instrument = instrument.instrument
     rows, mask = hall.rows, hall.row_mask
-    old = r.find_row(rows, mask, replaced)
+    old = order_rows.find_row(rows, mask, replaced)
     if VERIFY:
-        own_id = r.ORDER_BIT | row.number
+        own_id = order_rows.ORDER_BIT | row.number
         is_new = order.kind == NEW
         assert not is_new or order.order_id == own_id, "an order is known by its row"
         assert not is_new or replaced == 0, "a new order replaces none"
@@ -266,7 +272,7 @@ def fill_row(
             aux = order.aux >> 32 if halves else old.aux
             row.aux = aux
     else:
-        add(session + s.OPEN_ORDERS, 1)
+        add(session + session_block.OPEN_ORDERS, 1)
 
 
 @kernel
@@ -279,7 +285,7 @@ def apply_event(
     ``order`` and ``note``: of the command that caused it, 0 if no session did; ``rx_ts_ns``: when
     that came.
     """
-    own = note != 0 and note.flags & n.FLAG_INTERNAL == 0
+    own = note != 0 and note.flags & notes.FLAG_INTERNAL == 0
     if own and note.refused != 0:
         return tell_refused(hall, codecs, event, order, note, rx_ts_ns)
     rows, mask = hall.rows, hall.row_mask
@@ -300,12 +306,12 @@ def apply_event(
         assert event.participant == participant, "nobody hears of others' orders"
     mine = Note(note if own and is_about(hall, event, row, note) else 0)
     update_row(hall, row, event)
-    is_new = mine != 0 and mine.flags & n.FLAG_NEW_ROW != 0
+    is_new = mine != 0 and mine.flags & notes.FLAG_NEW_ROW != 0
     if is_new and event.kind == REJECTED:
         # A replace is rejected: FIX reports how the order is that it was for.
-        replaced = r.find_row(rows, mask, row.chain)
+        replaced = order_rows.find_row(rows, mask, row.chain)
         if replaced != 0 and is_fix(row.protocol):
-            row = r.told_row(rows, mask, replaced)
+            row = order_rows.told_row(rows, mask, replaced)
     return tell(hall, codecs, session, event, row, mine, rx_ts_ns)
 
 
@@ -315,7 +321,7 @@ def of_connection(event: EventRecord, note: Note, room: EventRecord) -> EventRec
     of its connection, though by a command that any participant could have sent.  ``room``: for an
     event."""
     is_cancel = event.kind == CANCELLED and event.reason == USER
-    if not is_cancel or note.flags & n.FLAG_INTERNAL == 0:
+    if not is_cancel or note.flags & notes.FLAG_INTERNAL == 0:
         return event
     copy64(room, event)
     room.reason = DISCONNECTED
@@ -331,7 +337,7 @@ def row_of_event(hall: RegionHeader, event: EventRecord) -> OrderRow:
     door must never find a session's order.
     """
     rows, mask = hall.rows, hall.row_mask
-    row = r.current_row(rows, mask, event.order_id)
+    row = order_rows.current_row(rows, mask, event.order_id)
     if row == 0:
         return OrderRow(0)
     owner = block_of(hall, row.session).participant
@@ -345,7 +351,7 @@ def is_about(hall: RegionHeader, event: EventRecord, row: OrderRow, note: Note) 
     if note.session != row.session:
         return False
     number = note.row
-    about = r.find_row(hall.rows, hall.row_mask, number)
+    about = order_rows.find_row(hall.rows, hall.row_mask, number)
     return about == 0 or about.order_id == event.order_id
 
 
@@ -353,30 +359,35 @@ def is_about(hall: RegionHeader, event: EventRecord, row: OrderRow, note: Note) 
 def row_of_own(hall: RegionHeader, row: OrderRow, event: EventRecord, note: Note) -> OrderRow:
     """The row that an event of the note's own command is about: a replace's new one, from the
     moment it is accepted the order's current one."""
-    if note.flags & n.FLAG_NEW_ROW == 0:
+    if note.flags & notes.FLAG_NEW_ROW == 0:
         return row
     rows, mask = hall.rows, hall.row_mask
     order_id = event.order_id
-    new = r.find_row(rows, mask, note.row)
+    new = order_rows.find_row(rows, mask, note.row)
     if new == 0 or new == row or new.order_id != order_id:
         return row
     kind = event.kind
     if kind == REJECTED:
         return new
     if kind == REPLACED:
-        root, protocol = r.row_of(rows, mask, order_id & r.NUMBER_MASK), new.protocol
+        root, protocol = (
+            order_rows.row_of(rows, mask, order_id & order_rows.NUMBER_MASK),
+            new.protocol,
+        )
         if row != 0:
             new.cum = row.cum
             new.cum_value = row.cum_value
             if protocol <= OUCH50:
                 # An M that was under way may have changed the kind of sale.
-                side_at = r.OWN + (ouch50_in.SIDE if protocol == OUCH50 else ouch42_in.SIDE)
+                side_at = order_rows.OWN + (
+                    ouch50_in.SIDE if protocol == OUCH50 else ouch42_in.SIDE
+                )
                 store_u8(new + side_at, load_u8(row + side_at))
         root.current = note.row
         if row != 0 and row != root:
             finish_row(hall, row)
         return new
-    if kind == CANCELLED and new.state == r.SENT:
+    if kind == CANCELLED and new.state == order_rows.SENT:
         # Executed meanwhile to what the replace asked for, or more: the order is gone instead.
         finish_row(hall, new)
     return row
@@ -388,16 +399,16 @@ def update_row(hall: RegionHeader, row: OrderRow, event: EventRecord) -> None:
     kind = event.kind
     leaves = event.leaves_lots
     if VERIFY:
-        assert row.state != r.FREE, "an event is about an order that was sent"
+        assert row.state != order_rows.FREE, "an event is about an order that was sent"
         assert kind != FILLED or event.qty_lots > 0, "a fill has lots"
     if kind == REJECTED:
-        if row.state == r.SENT:
+        if row.state == order_rows.SENT:
             end_row(hall, row)
             row.was_rejected = 1
         return
     if kind == DELAYED:
         # Of a replace that waits this is the row of its order, which is in the book.
-        row.waits = row.state == r.SENT
+        row.waits = row.state == order_rows.SENT
         return
     if kind == FILLED:
         qty = event.qty_lots
@@ -413,21 +424,21 @@ def update_row(hall: RegionHeader, row: OrderRow, event: EventRecord) -> None:
         if kind == REPLACED:
             row.qty = row.cum + leaves
         if kind in (ACCEPTED, REPLACED):
-            row.state = r.OPEN
+            row.state = order_rows.OPEN
         elif leaves == 0:
             end_row(hall, row)
-            row.has_expired = r.is_expiry(kind, event.reason)
+            row.has_expired = order_rows.is_expiry(kind, event.reason)
         if VERIFY:
             cum, qty = row.cum, row.qty
             assert leaves >= 0, "no order is short of lots"
             assert cum + leaves <= qty, "executed and open lots are no more than were asked for"
-            assert leaves > 0 or row.state != r.SENT, "what is over is not under way"
+            assert leaves > 0 or row.state != order_rows.SENT, "what is over is not under way"
 
 
 @kernel
 def finish_row(hall: RegionHeader, row: OrderRow) -> None:
     session = block_of(hall, row.session)
-    r.finish_row(hall.rows, session + s.OWN_ROWS, row)
+    order_rows.finish_row(hall.rows, session + session_block.OWN_ROWS, row)
 
 
 @kernel_outlined
@@ -436,7 +447,7 @@ def end_row(hall: RegionHeader, row: OrderRow) -> None:
     finish_row(hall, row)
     order_id, number = row.order_id, row.number
     rows, mask = hall.rows, hall.row_mask
-    root = r.find_row(rows, mask, order_id & r.NUMBER_MASK)
+    root = order_rows.find_row(rows, mask, order_id & order_rows.NUMBER_MASK)
     is_current = root == row or (root != 0 and root.current == number)
     if is_current:
         if root != 0:
@@ -444,7 +455,7 @@ def end_row(hall: RegionHeader, row: OrderRow) -> None:
         if VERIFY:
             block = block_of(hall, row.session)
             assert block.open_orders > 0, "an order that ends was counted"
-        add(block_of(hall, row.session) + s.OPEN_ORDERS, -1)
+        add(block_of(hall, row.session) + session_block.OPEN_ORDERS, -1)
 
 
 @kernel_outlined
@@ -490,8 +501,8 @@ def tell_refused(
     session.event_seq = event.seq
     out = codecs + CODEC_BYTES * CODECS
     rows, mask = hall.rows, hall.row_mask
-    named = r.find_row(rows, mask, note.row)
-    session.named = r.told_row(rows, mask, named) if is_fix(protocol) else named
+    named = order_rows.find_row(rows, mask, note.row)
+    session.named = order_rows.told_row(rows, mask, named) if is_fix(protocol) else named
     if is_fix(protocol) and note.refused == MASS_STATUS:
         return tell_open_orders(hall, FixSession(session), refuse, event, order, note, out)
     size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
@@ -502,11 +513,11 @@ def tell_refused(
 def is_open(hall: RegionHeader, session: SessionBlock, row: OrderRow) -> bool:
     """The row is the current one of an order of the session that is open, or waits at the speed
     bump."""
-    is_told = row.state == r.OPEN or r.is_waiting(row)
+    is_told = row.state == order_rows.OPEN or order_rows.is_waiting(row)
     if not is_told or row.session != session.index:
         return False
     rows, mask = hall.rows, hall.row_mask
-    return r.current_row(rows, mask, row.order_id) == row
+    return order_rows.current_row(rows, mask, row.order_id) == row
 
 
 @kernel_outlined
@@ -522,17 +533,17 @@ def tell_open_orders(
     """One message for each open order of the session, the oldest name first, or one that says that
     there is none.  Only what events have done is looked at, however far commands have run ahead."""
     rows, receiver, left = hall.rows, 0, 0
-    row = r.first_row(rows, session + s.OWN_ROWS)
+    row = order_rows.first_row(rows, session + session_block.OWN_ROWS)
     while row != 0:
         if is_open(hall, session, row):
             left += 1
-        row = r.next_row(rows, row)
+        row = order_rows.next_row(rows, row)
     session.status_total = left
     session.named = 0
     if left == 0:
         size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
         return put_out(hall, session, out, size, event.seq)
-    row = r.first_row(rows, session + s.OWN_ROWS)
+    row = order_rows.first_row(rows, session + session_block.OWN_ROWS)
     while row != 0:
         if is_open(hall, session, row):
             left -= 1
@@ -540,7 +551,7 @@ def tell_open_orders(
             session.named = row
             size = call5(refuse, note, order, session, out + soupbin.HEADER_BYTES, ROOM)
             receiver |= put_out(hall, session, out, size, event.seq)
-        row = r.next_row(rows, row)
+        row = order_rows.next_row(rows, row)
     return receiver
 
 
@@ -556,9 +567,9 @@ def put_out(hall: RegionHeader, session: SessionBlock, out: int, size: int, even
         out += soupbin.HEADER_BYTES
     else:
         size = soupbin.sequenced(out, size)
-    number = st.append(StreamHeader(session.stream), out, size, event_seq)
+    number = stream.append(StreamHeader(session.stream), out, size, event_seq)
     if number == 0:
-        add(hall + h.UNTOLD, 1)
+        add(hall + hall_words.UNTOLD, 1)
         return 0
     return session.index
 

@@ -5,11 +5,10 @@ first, of the order as it was, then rows and sessions, then copies over FIX, of 
 are.
 """
 
-from openoutcry.order_entry import apply as a
-from openoutcry.order_entry import delays, drop_copy, soupbin, sums
-from openoutcry.order_entry import hall as h
-from openoutcry.order_entry import notes as n
-from openoutcry.order_entry import rows as r
+from openoutcry.order_entry import apply, delays, drop_copy, soupbin, sums
+from openoutcry.order_entry import hall as hall_words
+from openoutcry.order_entry import notes as command_notes
+from openoutcry.order_entry import rows as order_rows
 from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
 from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.hall import RegionHeader, WaitingCommand
@@ -30,9 +29,16 @@ PACKETS = int(Protocol.PACKETS)
 TOLD_BITS = sum(
     1 << kind
     for kind in (
-        a.ACCEPTED, a.FILLED, a.CANCELLED, a.EXPIRED, a.REDUCED, a.REPLACED, a.CONVERTED, a.ELECTED,
+        apply.ACCEPTED,
+        apply.FILLED,
+        apply.CANCELLED,
+        apply.EXPIRED,
+        apply.REDUCED,
+        apply.REPLACED,
+        apply.CONVERTED,
+        apply.ELECTED,
     )
-)  # fmt: skip
+)
 """Events of an order that a report tells of."""
 
 
@@ -70,7 +76,10 @@ def tell_behind_bump(
     elif left != 0:
         order, note, entry = OrderRecord(0), Note(0), WaitingCommand(hall.entry)
         if entry != 0:
-            order, note = OrderRecord(entry + h.WAIT_ORDER), Note(entry + h.WAIT_NOTE)
+            order, note = (
+                OrderRecord(entry + hall_words.WAIT_ORDER),
+                Note(entry + hall_words.WAIT_NOTE),
+            )
             rx_ts_ns = entry.rx
     receiver = tell_now(hall, codecs, event, order, note, rx_ts_ns)
     if kind == delays.DELAYED and note != 0:
@@ -93,13 +102,13 @@ def tell_now(
     if copies > 0:
         copy_event(hall, codecs, event, note, rx_ts_ns)
     if note != 0:
-        event = a.of_connection(
-            event, note, EventRecord(codecs + a.CODEC_BYTES * a.CODECS + a.EVENT_ROOM)
+        event = apply.of_connection(
+            event, note, EventRecord(codecs + apply.CODEC_BYTES * apply.CODECS + apply.EVENT_ROOM)
         )
     receiver = 0
-    is_order = event.order_id & r.ORDER_BIT != 0
+    is_order = event.order_id & order_rows.ORDER_BIT != 0
     if (note != 0 or is_order) and event.kind != delays.ENTERED:
-        receiver = a.apply_event(hall, codecs, event, order, note, rx_ts_ns)
+        receiver = apply.apply_event(hall, codecs, event, order, note, rx_ts_ns)
     if copies > 0 and hall.fix_copies != 0:
         report_event(hall, codecs, event, order, note, rx_ts_ns)
     return receiver
@@ -117,31 +126,31 @@ def copy_event(
     if copies == 0:
         return
     row, sender = OrderRow(0), SessionBlock(0)
-    if event.kind != a.REJECTED:
-        row = a.row_of_event(hall, event)
+    if event.kind != apply.REJECTED:
+        row = apply.row_of_event(hall, event)
     if row != 0:
-        sender = a.block_of(hall, row.session)
+        sender = apply.block_of(hall, row.session)
     if note != 0:
-        if note.flags & n.FLAG_INTERNAL:
-            if event.kind == a.REJECTED:
+        if note.flags & command_notes.FLAG_INTERNAL:
+            if event.kind == apply.REJECTED:
                 return
             note = Note(0)
         else:
-            causer = a.block_of(hall, note.session)
+            causer = apply.block_of(hall, note.session)
             # What a taker's note says is nothing about the orders that it met.
             if causer.participant != who or (row != 0 and causer != sender):
                 note = Note(0)
             else:
                 sender = causer
-    out = codecs + a.CODEC_BYTES * a.CODECS
+    out = codecs + apply.CODEC_BYTES * apply.CODECS
     if VERIFY:
         assert sender == 0 or sender.participant == who, "a copy names its own sender"
         assert copies >> hall.copy_count == 0, "a copy for each bit"
     size = drop_copy.write_copy(event, row, note, sender, rx_ts_ns, out + soupbin.HEADER_BYTES)
     for place in range(hall.copy_count):
         if copies >> place & 1:
-            session = a.block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place))
-            a.put_out(hall, session, out, size, event.seq)
+            session = apply.block_of(hall, load_i64(hall + hall_words.COPY_SESSIONS + 8 * place))
+            apply.put_out(hall, session, out, size, event.seq)
 
 
 @kernel_outlined
@@ -156,14 +165,14 @@ def report_event(
     """As :func:`copy_event`, for drop copies over FIX; behind :func:`apply.apply_event`, for every
     event.  ``order`` and ``note``: as there."""
     who, kind = event.participant, event.kind
-    out = codecs + a.CODEC_BYTES * a.CODECS + soupbin.HEADER_BYTES
+    out = codecs + apply.CODEC_BYTES * apply.CODECS + soupbin.HEADER_BYTES
     order_id, row = event.order_id, OrderRow(0)
     if TOLD_BITS >> kind & 1:
-        if order_id & r.ORDER_BIT == 0 or order_id < 0:
+        if order_id & order_rows.ORDER_BIT == 0 or order_id < 0:
             row = row_of_sums(hall, event, OrderRow(out + fix_drop_copy.SCRATCH))
         else:
-            row = a.row_of_event(hall, event)
-    elif kind != a.REJECTED:
+            row = apply.row_of_event(hall, event)
+    elif kind != apply.REJECTED:
         return
     copies = load_i64(hall.copy_masks + 8 * who) & hall.fix_copies
     if copies == 0:
@@ -171,23 +180,23 @@ def report_event(
     sender, named, symbol = SessionBlock(0), OrderRow(0), 0
     if note != 0:
         symbol = order.symbol
-        internal = note.flags & n.FLAG_INTERNAL
-        if internal and kind == a.REJECTED:
+        internal = note.flags & command_notes.FLAG_INTERNAL
+        if internal and kind == apply.REJECTED:
             return
-        causer = a.block_of(hall, note.session)
-        about = row == 0 or (row.protocol != PACKETS and a.is_about(hall, event, row, note))
+        causer = apply.block_of(hall, note.session)
+        about = row == 0 or (row.protocol != PACKETS and apply.is_about(hall, event, row, note))
         if internal or causer.participant != who or not about:
             note = Note(0)
         else:
             sender = causer
             rows, mask = hall.rows, hall.row_mask
-            named = r.find_row(rows, mask, note.row)
-            if note.flags & n.FLAG_NEW_ROW and named != 0:
+            named = order_rows.find_row(rows, mask, note.row)
+            if note.flags & command_notes.FLAG_NEW_ROW and named != 0:
                 replaced = named.chain
-                named = r.find_row(rows, mask, replaced) if replaced != 0 else named
-            named = r.told_row(rows, mask, named)
+                named = order_rows.find_row(rows, mask, replaced) if replaced != 0 else named
+            named = order_rows.told_row(rows, mask, named)
     if row != 0 and row.protocol != PACKETS:
-        sender = a.block_of(hall, row.session)
+        sender = apply.block_of(hall, row.session)
     if VERIFY:
         assert sender == 0 or sender.participant == who, "a copy names its own sender"
         assert note == 0 or sender != 0, "a note has a sender"
@@ -195,7 +204,9 @@ def report_event(
     for place in range(hall.copy_count):
         if copies >> place & 1 == 0:
             continue
-        session = FixSession(a.block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place)))
+        session = FixSession(
+            apply.block_of(hall, load_i64(hall + hall_words.COPY_SESSIONS + 8 * place))
+        )
         if size == 0:
             session.rx_ts_ns = rx_ts_ns
             session.cause_seq = event.cause_seq
@@ -204,7 +215,7 @@ def report_event(
             size = fix_drop_copy.write_report(event, row, session, note, FixSession(sender), out)
             if size == 0:
                 return
-        a.put_out(hall, session, out - soupbin.HEADER_BYTES, size, event.seq)
+        apply.put_out(hall, session, out - soupbin.HEADER_BYTES, size, event.seq)
 
 
 @kernel_outlined
@@ -215,25 +226,25 @@ def row_of_sums(hall: RegionHeader, event: EventRecord, row: OrderRow) -> OrderR
     leaves, qty = event.leaves_lots, event.qty_lots
     entry = sums.find(table, mask, order_id)
     if entry == 0:
-        a.add(hall + h.UNTOLD, 1)
+        apply.add(hall + hall_words.UNTOLD, 1)
         return OrderRow(0)
-    if kind == a.ACCEPTED:
+    if kind == apply.ACCEPTED:
         sums.put(entry, order_id, qty)
     elif entry.key == 0:
         # It came before anybody listened.
         sums.put(entry, order_id, leaves + qty)
-    if kind == a.FILLED:
-        a.add(entry + sums.CUM, qty)
+    if kind == apply.FILLED:
+        apply.add(entry + sums.CUM, qty)
         value = mul_wrapping(qty, event.price_ticks)
         entry.cum_value = add_wrapping(entry.cum_value, value)
-    elif kind == a.REPLACED:
+    elif kind == apply.REPLACED:
         entry.qty = entry.cum + leaves
     if VERIFY:
         assert entry.key == ~order_id, "the entry is the order's"
         whole, done = entry.qty, entry.cum
         assert done >= 0, "what is executed only grows"
         assert done + leaves <= whole, "executed and open lots are no more than were asked for"
-    for offset in range(0, r.ROW_BYTES, 8):
+    for offset in range(0, order_rows.ROW_BYTES, 8):
         store_i64(row + offset, 0)
     row.order_id = order_id
     row.qty = entry.qty
@@ -242,7 +253,7 @@ def row_of_sums(hall: RegionHeader, event: EventRecord, row: OrderRow) -> OrderR
     row.protocol = PACKETS
     row.side = event.side
     row.instrument = event.instrument
-    if leaves == 0 and kind not in (a.ACCEPTED, a.REPLACED, a.CONVERTED, a.ELECTED):
+    if leaves == 0 and kind not in (apply.ACCEPTED, apply.REPLACED, apply.CONVERTED, apply.ELECTED):
         sums.remove(table, mask, entry)
     return row
 
@@ -268,11 +279,11 @@ def apply_batch(
         order, note = OrderRecord(orders + 64 * index), Note(load_i64(notes + 8 * index))
         is_today = order.rx_ts_ns >= hall.day_begin
         if is_today and hall.day_begun == 0:
-            a.begin_day(hall)
+            apply.begin_day(hall)
         lane_seq = 0
         if note != 0:
-            a.apply_command(hall, order, note)
-            a.remember(hall, order, note)
+            apply.apply_command(hall, order, note)
+            apply.remember(hall, order, note)
             noted += 1
             lane_seq = hall.lane_seq + 1
             hall.lane_seq = lane_seq

@@ -21,8 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from openoutcry.order_entry import session as s
-from openoutcry.order_entry import soupbin
+from openoutcry.order_entry import session, soupbin
 from openoutcry.order_entry.fix import logon as fix_logon
 from openoutcry.order_entry.hall import Hall
 from openoutcry.order_entry.passwords import nobodys_hash, password_hasher
@@ -324,19 +323,19 @@ class Doorman:
             if tried.failures >= self.spec.failures_before_lock:
                 tried.failures, tried.locked_until_s = 0, now_s + self.spec.lock_s
                 locked_ns = int(tried.locked_until_s * 1e9)
-                self.hall.block(index)[s.LOCKED_UNTIL_NS // 8] = locked_ns
+                self.hall.block(index)[session.LOCKED_UNTIL_NS // 8] = locked_ns
             raise Refused("wrong name or password", index=index)
         if row.networks and not _is_inside(address, row):
             raise Refused("address not allowed", index=index)
         block = self.hall.block(index)
-        if block[s.KILLED // 8] or block[s.SWITCH // 8] == s.SWITCH_OFF:
+        if block[session.KILLED // 8] or block[session.SWITCH // 8] == session.SWITCH_OFF:
             raise Refused("switched off", index=index)
         tried.failures = 0
         return index, row
 
     def _count(self, why: str, index: int = 0) -> None:
         """A refused login, in the block of the session that it named: for the operator."""
-        self.hall.block(index)[s.LOGINS // 8 + REASONS.index(why)] += 1
+        self.hall.block(index)[session.LOGINS // 8 + REASONS.index(why)] += 1
 
     def _forget_attempts(self, now_s: float) -> None:
         """Keep no more than a bounded number of failed logins in mind: what is locked stays."""
@@ -360,12 +359,12 @@ class Doorman:
     def _require_free(self, index: int, row: SessionSpec) -> None:
         """One connection a session, unless a second one takes over."""
         block, now_s = self.hall.block(index), asyncio.get_running_loop().time()
-        connected = int(block[s.FD // 8]) >= 0
+        connected = int(block[session.FD // 8]) >= 0
         generation, at_s = self.handed.get(index, (-1, 0.0))
-        under_way = generation == block[s.GENERATION // 8] and now_s - at_s < HANDED_S
+        under_way = generation == block[session.GENERATION // 8] and now_s - at_s < HANDED_S
         if (connected or under_way) and row.takeover == Takeover.REFUSE:
             raise Refused("already connected", "S", index)
-        self.handed[index] = int(block[s.GENERATION // 8]), now_s
+        self.handed[index] = int(block[session.GENERATION // 8]), now_s
 
     async def _hand_over(
         self, index: int, client: socket.socket, reply: bytes, rest: bytes, sequence: int,

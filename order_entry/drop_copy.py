@@ -7,10 +7,8 @@ command that caused it came, and what the order's own session calls it.
 
 import numpy as np
 
-from openoutcry.order_entry import notes as n
-from openoutcry.order_entry import rows as r
-from openoutcry.order_entry import session as s
-from openoutcry.order_entry import soupbin
+from openoutcry.order_entry import notes, rows, soupbin
+from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.session import SessionBlock
@@ -72,14 +70,14 @@ def write_copy(
         store_i64(out + offset, 0)
     store_i64(out + _RX_TS, rx_ts_ns)
     if sender != 0:
-        copy_text(out + _SESSION, sender + s.NAME, _NAME_BYTES)
+        copy_text(out + _SESSION, sender + session_block.NAME, _NAME_BYTES)
         store_u8(out + _PROTOCOL, sender.protocol)
-    token = row + r.TOKEN if row != 0 else 0
+    token = row + rows.TOKEN if row != 0 else 0
     if note != 0:
         store_u8(out + _MESSAGE, note.message)
         store_u8(out + _REFUSED, note.refused)
         if event.kind in (_REJECTED, _ACCEPTED, _REPLACED):
-            token = note + (n.TOKEN if note.token_bytes != 0 else n.ORIG)
+            token = note + (notes.TOKEN if note.token_bytes != 0 else notes.ORIG)
     if token != 0:
         copy_text(out + _TOKEN, token, _TOKEN_BYTES)
     return 128

@@ -1,16 +1,11 @@
 """A session's message becomes a command: throttled, its names looked up, noted, put on the lane."""
 
-from openoutcry.order_entry import apply as a
-from openoutcry.order_entry import notes as n
-from openoutcry.order_entry import ouch, soupbin
-from openoutcry.order_entry import rows as r
-from openoutcry.order_entry import session as s
-from openoutcry.order_entry import session_words as x
-from openoutcry.order_entry import stream as st
-from openoutcry.order_entry import tokens as t
+from openoutcry.order_entry import apply, notes, ouch, session_words, soupbin, stream, tokens
+from openoutcry.order_entry import rows as order_rows
+from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.faults import Fault, Kind, Refusal
 from openoutcry.order_entry.fix import decode as fix_decode
-from openoutcry.order_entry.fix import words as f
+from openoutcry.order_entry.fix import words
 from openoutcry.order_entry.fix.refusals import Refusal as FixRefusal
 from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.hall import RegionHeader
@@ -21,8 +16,8 @@ from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, ThrottlePolicy
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.order_entry.tokens import TokenTable
-from openoutcry.pipeline.contract import control as ct
-from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract import control
+from openoutcry.pipeline.contract import words as stage_words
 from openoutcry.ring import layout
 from openoutcry.ring.kernels import gate, slot_address
 from openoutcry.wire.big_endian import load_any64
@@ -71,7 +66,7 @@ def lane_room(context: SessionsContext) -> int:
     """Commands that may be put on the lane now."""
     ring, mask = context.lane_ring, context.lane_mask
     last = RegionHeader(context.hall).lane_seq
-    if last + x.MESSAGES_A_TURN > context.lane_limit:
+    if last + session_words.MESSAGES_A_TURN > context.lane_limit:
         context.lane_limit = gate(ring) + mask + 1
     return context.lane_limit - last
 
@@ -90,23 +85,23 @@ def has_token(session: SessionBlock, bucket: int, now: int) -> bool:
 def may_enter(session: SessionBlock, now: int) -> bool:
     """There is a token for a message or, where the excess is rejected, for its rejection: else it
     waits unread.  So a session puts no more into the sequence than twice its rate."""
-    if has_token(session, s.THROTTLE_AT, now):
+    if has_token(session, session_block.THROTTLE_AT, now):
         return True
-    return session.throttle_policy != QUEUE and has_token(session, s.EXCESS_AT, now)
+    return session.throttle_policy != QUEUE and has_token(session, session_block.EXCESS_AT, now)
 
 
 @kernel
 def may_take(session: FixSession, now: int) -> bool:
     """A FIX message may be taken: there is room for what answers it, and it need not wait."""
     room = session.out_capacity - session.out_end
-    return room >= f.OUT_MIN_ROOM and may_enter(session, now)
+    return room >= words.OUT_MIN_ROOM and may_enter(session, now)
 
 
 @kernel
 def take_token(session: SessionBlock, now: int, is_cancel: bool) -> bool:
     """For a message that may enter; False: it is beyond the rate, and rejected.  No cancel is."""
-    within = has_token(session, s.THROTTLE_AT, now)
-    bucket = s.THROTTLE_AT if within else s.EXCESS_AT
+    within = has_token(session, session_block.THROTTLE_AT, now)
+    bucket = session_block.THROTTLE_AT if within else session_block.EXCESS_AT
     each = session.throttle_ns
     store_i64(session + bucket, max(now, load_i64(session + bucket)) + each)
     return within or is_cancel
@@ -118,8 +113,8 @@ def charge_session_message(session: SessionBlock, kind: int, now: int) -> None:
     itself is not."""
     if kind != LOGIN:
         take_token(session, now, True)
-    charge(session, now, load_i64(session + s.ASKED_AGAIN))
-    store_i64(session + s.ASKED_AGAIN, 0)
+    charge(session, now, load_i64(session + session_block.ASKED_AGAIN))
+    store_i64(session + session_block.ASKED_AGAIN, 0)
 
 
 @kernel
@@ -157,7 +152,7 @@ def look_ahead(
     table = TokenTable(RegionHeader(context.hall).tokens)
     token = packet + soupbin.HEADER_BYTES + 1
     last = load_any64(token + 6) >> 16 & 0xFFFFFFFFFFFF
-    t.prefetch_token(table, session.index, load_any64(token), last)
+    tokens.prefetch_token(table, session.index, load_any64(token), last)
 
 
 @kernel
@@ -168,24 +163,24 @@ def one_message(
     hall = RegionHeader(context.hall)
     mask = hall.note_mask
     seq = hall.lane_seq + 1
-    note = n.note_at(hall.notes, mask, seq)
+    note = notes.note_at(hall.notes, mask, seq)
     order = OrderRecord(hall.orders + 64 * (seq & mask))
-    n.clear_note(note)
+    notes.clear_note(note)
     for offset in range(0, 64, 8):
         store_i64(order + offset, 0)
     order.participant = session.participant
-    epoch_offset = load_i64(context.control + ct.EPOCH_OFFSET)
+    epoch_offset = load_i64(context.control + control.EPOCH_OFFSET)
     order.rx_ts_ns = now + epoch_offset
     disabled = load_i64(session + ouch.DISABLED_WORD)
-    kind = a.call5(load_i64(codec + a.CODEC_DECODE), message, size, session, order, note)
+    kind = apply.call5(load_i64(codec + apply.CODEC_DECODE), message, size, session, order, note)
     if kind != APPLICATION:
         charge_session_message(session, kind, now)
         return kind
-    a.add(session + s.MESSAGES, 1)
+    apply.add(session + session_block.MESSAGES, 1)
     note.session = session.index
     note.protocol = session.protocol
     if not take_token(session, now, is_cancel(session, order, note)):
-        a.add(session + s.THROTTLED, 1)
+        apply.add(session + session_block.THROTTLED, 1)
         note.refused = THROTTLED
         if session.protocol == OUCH50:
             store_i64(session + ouch.DISABLED_WORD, disabled)
@@ -199,14 +194,14 @@ def one_message(
             return IGNORE
     refused = note.refused
     if refused != 0:
-        if a.is_fix(session.protocol):
+        if apply.is_fix(session.protocol):
             find_named(hall, session, note)
         if refused != STATUS and refused != MASS_STATUS:
-            a.add(session + s.REFUSED, 1)
+            apply.add(session + session_block.REFUSED, 1)
         order.kind = 0
         order.order_id = 0
     publish(context, seq, order, note)
-    return STREAM_FULL if st.is_nearly_full(StreamHeader(session.stream), LAST) else kind
+    return STREAM_FULL if stream.is_nearly_full(StreamHeader(session.stream), LAST) else kind
 
 
 @kernel_outlined
@@ -215,11 +210,11 @@ def find_named(hall: RegionHeader, session: SessionBlock, note: Note) -> None:
     table, index = TokenTable(hall.tokens), session.index
     number = 0
     if note.orig_bytes != 0:
-        number = t.number_of(table, index, note + n.ORIG)
+        number = tokens.number_of(table, index, note + notes.ORIG)
     elif note.refused == STATUS:
-        number = t.number_of(table, index, note + n.TOKEN)
+        number = tokens.number_of(table, index, note + notes.TOKEN)
     rows, mask = hall.rows, hall.row_mask
-    if number != 0 and r.find_row(rows, mask, number) == 0:
+    if number != 0 and order_rows.find_row(rows, mask, number) == 0:
         number = 0
     note.row = number
 
@@ -233,7 +228,7 @@ def resolve(
     table, index = TokenTable(hall.tokens), session.index
     rows, mask = hall.rows, hall.row_mask
     is_taken = note.token_bytes != 0
-    is_taken = is_taken and t.number_of(table, index, note + n.TOKEN) != 0
+    is_taken = is_taken and tokens.number_of(table, index, note + notes.TOKEN) != 0
     if order.kind == NEW:
         most = session.max_open
         if is_taken:
@@ -242,27 +237,31 @@ def resolve(
         stays = order.time_in_force & TIF_MASK not in (IOC, FOK)
         if stays and most > 0 and session.open_orders >= most:
             note.refused = TOO_MANY_OPEN
-        elif st.is_nearly_full(StreamHeader(session.stream), RESERVED):
+        elif stream.is_nearly_full(StreamHeader(session.stream), RESERVED):
             note.refused = VENUE_FULL
         else:
             new_number(hall, index, order, note)
         return APPLICATION
     if note.orig_bytes == 0:
         return APPLICATION
-    row = r.find_row(rows, mask, t.number_of(table, index, note + n.ORIG))
+    row = order_rows.find_row(rows, mask, tokens.number_of(table, index, note + notes.ORIG))
     if row != 0 and not is_workable(rows, mask, row):
         row = OrderRow(0)
         if session.protocol > OUCH50:
             note.refused = TOO_LATE
     if is_taken:
         return duplicate(session, note)
-    if row != 0 and is_replace(session, order, note) and r.is_being_replaced(rows, mask, row):
+    if (
+        row != 0
+        and is_replace(session, order, note)
+        and order_rows.is_being_replaced(rows, mask, row)
+    ):
         # Its quantity would count from an order that the other replace has made another one.
         if session.protocol <= OUCH50:
             return IGNORE
         note.refused = PENDING
-    complete = load_i64(codec + a.CODEC_COMPLETE)
-    if complete != 0 and a.call4(complete, order, note, row, session) == IGNORE:
+    complete = load_i64(codec + apply.CODEC_COMPLETE)
+    if complete != 0 and apply.call4(complete, order, note, row, session) == IGNORE:
         return IGNORE
     if row == 0:
         note.refused = max(note.refused, UNKNOWN_ORDER)
@@ -272,7 +271,7 @@ def resolve(
         if order.kind == REPLACE:
             new_number(hall, index, order, note)
         elif note.token_bytes != 0 and session.protocol > OUCH50:
-            note.flags |= n.FLAG_TOKEN
+            note.flags |= notes.FLAG_TOKEN
     return APPLICATION
 
 
@@ -292,10 +291,10 @@ def duplicate(session: SessionBlock, note: Note) -> int:
 def is_workable(rows: int, mask: int, row: OrderRow) -> bool:
     """Open and not replaced, or under way."""
     state = row.state
-    if state == r.SENT:
+    if state == order_rows.SENT:
         return True
     order_id = row.order_id
-    return state == r.OPEN and r.current_row(rows, mask, order_id) == row
+    return state == order_rows.OPEN and order_rows.current_row(rows, mask, order_id) == row
 
 
 @kernel_outlined
@@ -304,21 +303,21 @@ def new_number(hall: RegionHeader, session: int, order: OrderRecord, note: Note)
     the same."""
     table, rows = TokenTable(hall.tokens), hall.rows
     last, answered_seq = hall.last_number, hall.answered_seq
-    number = r.next_number(rows, hall.row_mask, last, answered_seq)
-    if number == 0 or not t.has_room_for(table, session):
+    number = order_rows.next_number(rows, hall.row_mask, last, answered_seq)
+    if number == 0 or not tokens.has_room_for(table, session):
         note.refused = VENUE_FULL
         return
     if order.kind == NEW:
-        order.order_id = r.ORDER_BIT | number
+        order.order_id = order_rows.ORDER_BIT | number
     note.row = number
-    note.flags |= n.FLAG_NEW_ROW
+    note.flags |= notes.FLAG_NEW_ROW
 
 
 @kernel_outlined
 def publish(context: SessionsContext, seq: int, order: OrderRecord, note: Note) -> None:
     """Let rows and tokens know the command, and put it on the lane."""
     hall = RegionHeader(context.hall)
-    a.apply_command(hall, order, note)
+    apply.apply_command(hall, order, note)
     hall.lane_seq = seq
     ring = context.lane_ring
     slot = slot_address(ring, context.lane_mask, seq)
@@ -337,27 +336,27 @@ def internal(
     hall = RegionHeader(context.hall)
     mask = hall.note_mask
     seq = hall.lane_seq + 1
-    note = n.note_at(hall.notes, mask, seq)
+    note = notes.note_at(hall.notes, mask, seq)
     order = OrderRecord(hall.orders + 64 * (seq & mask))
-    n.clear_note(note)
+    notes.clear_note(note)
     for offset in range(0, 64, 8):
         store_i64(order + offset, 0)
     note.session = session.index
     note.protocol = session.protocol
     note.message = message
-    note.flags = n.FLAG_INTERNAL
-    if message == n.LOGGED_IN:
+    note.flags = notes.FLAG_INTERNAL
+    if message == notes.LOGGED_IN:
         for offset in range(0, 24, 8):
-            store_i64(note + n.OWN + offset, load_i64(session + s.SOURCE + offset))
+            store_i64(note + notes.OWN + offset, load_i64(session + session_block.SOURCE + offset))
     order.participant = session.participant
     order.kind = kind
     if number != 0:
-        row = r.row_of(hall.rows, hall.row_mask, number)
+        row = order_rows.row_of(hall.rows, hall.row_mask, number)
         order.order_id = row.order_id
         order.symbol = row.symbol
         note.row = number
-    epoch_offset = load_i64(context.control + ct.EPOCH_OFFSET)
-    order.rx_ts_ns = w.now_ns(context) + epoch_offset
+    epoch_offset = load_i64(context.control + control.EPOCH_OFFSET)
+    order.rx_ts_ns = stage_words.now_ns(context) + epoch_offset
     publish(context, seq, order, note)
     return 1
 
@@ -373,7 +372,7 @@ def tell_of_login(context: SessionsContext, session: SessionBlock) -> int:
     """The journal is told of a connection, and whence it comes, before anything that comes over it;
     0 while its lane has no room for that."""
     if session.untold != 0:
-        if say(context, session, n.LOGGED_IN) == 0:
+        if say(context, session, notes.LOGGED_IN) == 0:
             return 0
         session.untold = 0
     return 1
@@ -410,7 +409,7 @@ def end_loss(context: SessionsContext, session: SessionBlock) -> None:
     """The session is back.  Whose grace is over lost his orders then, whether or not a timer has
     looked meanwhile; of a sweep that has begun the rest goes, too."""
     lost = session.lost_ns
-    if lost != 0 and w.now_ns(context) - lost >= session.grace_ns:
+    if lost != 0 and stage_words.now_ns(context) - lost >= session.grace_ns:
         cancel_orders(context, session)
     else:
         session.lost_ns = 0
@@ -420,16 +419,16 @@ def end_loss(context: SessionsContext, session: SessionBlock) -> None:
 def cancel_orders(context: SessionsContext, session: SessionBlock) -> None:
     """The lost session's orders go: by one command where they are its participant's only ones, else
     one by one."""
-    is_fix = a.is_fix(session.protocol)
+    is_fix = apply.is_fix(session.protocol)
     if session.cancel_mode == CANCEL_NONE and not is_fix:
-        if say(context, session, n.LOST) != 0:
+        if say(context, session, notes.LOST) != 0:
             session.lost_ns = 0
     elif session.cancel_mode == CANCEL_ALL and session.alone == 1:
-        if internal(context, session, n.LOST, DISCONNECT, 0) != 0:
+        if internal(context, session, notes.LOST, DISCONNECT, 0) != 0:
             session.lost_ns = 0
     else:
         hall = RegionHeader(context.hall)
-        if say(context, session, n.LOST) != 0:
+        if say(context, session, notes.LOST) != 0:
             session.lost_ns = 0
             session.sweep = 1
             session.sweep_end = hall.last_number
@@ -444,16 +443,16 @@ def sweep(context: SessionsContext, session: SessionBlock) -> None:
     count = min(hall.row_mask, last) + 1
     until = min(count, place + SWEEP_ROWS)
     mode = session.cancel_mode
-    is_fix = a.is_fix(session.protocol)
+    is_fix = apply.is_fix(session.protocol)
     while place < until:
-        row = OrderRow(hall.rows + r.ROW_BYTES * place)
+        row = OrderRow(hall.rows + order_rows.ROW_BYTES * place)
         number = row.number
         if 0 < number <= last and row.session == session.index:
-            live = r.is_live(row) and row.order_id == r.ORDER_BIT | number
+            live = order_rows.is_live(row) and row.order_id == order_rows.ORDER_BIT | number
             goes = mode == CANCEL_ALL or (mode == CANCEL_DAY and row.time_in_force & 15 == DAY)
             if is_fix and row.flags & fix_decode.CANCEL_ON_LOSS:
                 goes = True
-            if live and goes and internal(context, session, n.LOST, CANCEL, number) == 0:
+            if live and goes and internal(context, session, notes.LOST, CANCEL, number) == 0:
                 break
         place += 1
     session.sweep = 0 if place >= count else place + 1

@@ -4,14 +4,12 @@ A hand-over's words are the doorman's (order_entry/doorman.py); bytes that came 
 follow them.
 """
 
-from openoutcry.order_entry import apply as a
-from openoutcry.order_entry import session as s
-from openoutcry.order_entry import session_commands as c
-from openoutcry.order_entry import soupbin
-from openoutcry.order_entry import stream as st
+from openoutcry.order_entry import apply, session_commands, soupbin
+from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry import stream as stream_store
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.stream import StreamHeader
-from openoutcry.wire import sockets as so
+from openoutcry.wire import sockets
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, store_u8
 
@@ -31,11 +29,11 @@ def refuse_number(session: int, data: int, fd: int) -> None:
     """The stream that the login wants to go on with is not the one that there is."""
     for place in range(len(REFUSED_LOGIN)):
         store_u8(data + place, REFUSED_LOGIN[place])
-    so.send(fd, data, len(REFUSED_LOGIN))
-    so.close(fd)
-    a.add(session + s.FAULTS, 1)
+    sockets.send(fd, data, len(REFUSED_LOGIN))
+    sockets.close(fd)
+    apply.add(session + session_block.FAULTS, 1)
     # The doorman sees that the login which he handed over is over.
-    a.add(session + s.GENERATION, 1)
+    apply.add(session + session_block.GENERATION, 1)
 
 
 @kernel_outlined
@@ -46,9 +44,11 @@ def accept(session: SessionBlock, data: int) -> None:
     wanted = load_i64(data + HAND_SEQUENCE)
     if wanted < 1:
         wanted = count + 1
-    session.sent_bytes = st.entry_end(stream, wanted - 1)
+    session.sent_bytes = stream_store.entry_end(stream, wanted - 1)
     reply = load_i64(data + HAND_REPLY)
-    st.copy_bytes(session + s.SIDE, data + 64, reply)
-    c.put_number(session + s.SIDE + load_i64(data + HAND_REPLY_AT), wanted)
+    stream_store.copy_bytes(session + session_block.SIDE, data + 64, reply)
+    session_commands.put_number(
+        session + session_block.SIDE + load_i64(data + HAND_REPLY_AT), wanted
+    )
     session.side_at = 0
     session.side_length = reply

@@ -12,17 +12,12 @@ leaves, and can be made again (docs/decisions/016-sessions.md).
 
 from typing import Any
 
-from openoutcry.order_entry import apply as a
-from openoutcry.order_entry import copies as cp
-from openoutcry.order_entry import delays
-from openoutcry.order_entry import hall as h
-from openoutcry.order_entry import notes as n
-from openoutcry.order_entry import rows as r
-from openoutcry.order_entry import session as s
-from openoutcry.order_entry import session_commands as c
+from openoutcry.order_entry import apply, delays, notes, rows, session_commands, session_words
+from openoutcry.order_entry import copies as drop_copies
+from openoutcry.order_entry import hall as hall_words
+from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import session_login as login
-from openoutcry.order_entry import session_words as x
-from openoutcry.order_entry import stream as st
+from openoutcry.order_entry import stream as stream_store
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.hall import RegionHeader
@@ -30,13 +25,13 @@ from openoutcry.order_entry.notes import Note
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.stream import StreamHeader
-from openoutcry.pipeline.contract import control as ct
-from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract import control as control_words
+from openoutcry.pipeline.contract import words
 from openoutcry.pipeline.contract.lanes import NUMBERS, SHIFT
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.ring import layout
 from openoutcry.ring.kernels import slot_address
-from openoutcry.wire import sockets as so
+from openoutcry.wire import sockets
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import (
     load_acquire,
@@ -78,13 +73,13 @@ def mark_dirty(context: SessionsContext, session: SessionBlock) -> None:
 @kernel
 def take_events(context: SessionsContext) -> int:
     """Released events into rows and streams."""
-    count = w.ready(context, 4 * w.BURST)
+    count = words.ready(context, 4 * words.BURST)
     if count == 0:
         return 0
     hall, codecs = RegionHeader(context.hall), context.codecs
     ring, ring_mask = context.in_ring, context.in_mask
     mask = context.stamp_mask
-    offset = load_i64(context.control + ct.EPOCH_OFFSET)
+    offset = load_i64(context.control + control_words.EPOCH_OFFSET)
     first, copies = context.next, hall.copy_count
     all_count = copies | hall.waiting != 0
     for index in range(first, first + count):
@@ -93,23 +88,25 @@ def take_events(context: SessionsContext) -> int:
         origin = load_i64(context.lane_words + at)
         rx_ts_ns = load_i64(context.received + at) + offset
         note, order = Note(0), OrderRecord(0)
-        if origin & (NUMBERS - 1) == x.LANE:
+        if origin & (NUMBERS - 1) == session_words.LANE:
             note_mask = hall.note_mask
-            note = n.note_at(hall.notes, note_mask, origin >> SHIFT)
+            note = notes.note_at(hall.notes, note_mask, origin >> SHIFT)
             order = OrderRecord(hall.orders + 64 * (origin >> SHIFT & note_mask))
-        of_session = note != 0 or event.order_id & r.ORDER_BIT != 0
+        of_session = note != 0 or event.order_id & rows.ORDER_BIT != 0
         if not (all_count or of_session):
             continue
         hall.at_lane_seq = origin >> SHIFT
-        receiver = cp.tell_event(hall, codecs, event, order, note, rx_ts_ns)
+        receiver = drop_copies.tell_event(hall, codecs, event, order, note, rx_ts_ns)
         if note != 0:
             delays.told_to(hall, origin >> SHIFT)
         if receiver != 0:
-            mark_dirty(context, a.block_of(hall, receiver))
+            mark_dirty(context, apply.block_of(hall, receiver))
     for place in range(copies):
-        mark_dirty(context, a.block_of(hall, load_i64(hall + h.COPY_SESSIONS + 8 * place)))
+        mark_dirty(
+            context, apply.block_of(hall, load_i64(hall + hall_words.COPY_SESSIONS + 8 * place))
+        )
     hall.event_seq = first + count - 1
-    return w.took(context, count)
+    return words.took(context, count)
 
 
 @kernel
@@ -119,7 +116,7 @@ def flush(context: SessionsContext) -> int:
     kept, done = 0, 0
     count = context.dirty_count
     for place in range(count):
-        session = a.block_of(hall, load_i64(dirty + 8 * place))
+        session = apply.block_of(hall, load_i64(dirty + 8 * place))
         session.dirty = 0
         if session.fd < 0:
             continue
@@ -142,30 +139,32 @@ def flush(context: SessionsContext) -> int:
 @kernel_outlined
 def send_some(context: StageContext, session: SessionBlock) -> int:
     """What goes beside the stream first, then the stream; 0 if all of it is sent."""
-    if a.is_fix(session.protocol):
+    if apply.is_fix(session.protocol):
         return send_fix(SessionsContext(context), FixSession(session))
     fd = session.fd
     left = session.side_length
     if left > 0:
         at = session.side_at
-        done = so.send(fd, session + s.SIDE + at, left)
+        done = sockets.send(fd, session + session_block.SIDE + at, left)
         if done <= 0:
             return unsent(SessionsContext(context), session, done)
-        session.last_out_ns = w.now_ns(context)
+        session.last_out_ns = words.now_ns(context)
         session.side_at = at + done
         session.side_length = left - done
         if done < left:
             return 1
     stream = StreamHeader(session.stream)
-    begin, end = session.sent_bytes, st.head_end(stream)
+    begin, end = session.sent_bytes, stream_store.head_end(stream)
     if begin < end:
-        done = so.send(fd, st.data_address(stream) + begin, min(end - begin, MAX_SEND))
+        done = sockets.send(
+            fd, stream_store.data_address(stream) + begin, min(end - begin, MAX_SEND)
+        )
         if done > 0:
-            session.last_out_ns = w.now_ns(context)
+            session.last_out_ns = words.now_ns(context)
             session.sent_bytes = begin + done
         if done < end - begin:
             return unsent(SessionsContext(context), session, done)
-    if session.state == s.ENDING:
+    if session.state == session_block.ENDING:
         close_connection(SessionsContext(context), session)
     return 0
 
@@ -173,8 +172,8 @@ def send_some(context: StageContext, session: SessionBlock) -> int:
 @kernel
 def call_codec(context: SessionsContext, session: SessionBlock, what: int) -> int:
     """One of FIX's own kernels: of the session and the time."""
-    codec = context.codecs + a.CODEC_BYTES * session.protocol
-    return a.call2(load_i64(codec + what), session, w.now_ns(context))
+    codec = context.codecs + apply.CODEC_BYTES * session.protocol
+    return apply.call2(load_i64(codec + what), session, words.now_ns(context))
 
 
 @kernel_outlined
@@ -184,12 +183,12 @@ def send_fix(context: SessionsContext, session: FixSession) -> int:
     while most > 0:
         begin, end = session.out_from, session.out_end
         if begin == end:
-            begin, end = 0, call_codec(context, session, a.CODEC_MORE)
+            begin, end = 0, call_codec(context, session, apply.CODEC_MORE)
         if end == 0:
-            if session.state == s.ENDING:
+            if session.state == session_block.ENDING:
                 close_connection(context, session)
             return 0
-        done = so.send(fd, session.out + begin, end - begin)
+        done = sockets.send(fd, session.out + begin, end - begin)
         if done > 0:
             most -= done
             if session.resend_next > 0:
@@ -197,7 +196,7 @@ def send_fix(context: SessionsContext, session: FixSession) -> int:
                 most = 0
             session.out_from = begin + done
         if done < end - begin:
-            if session.state == s.ENDING:
+            if session.state == session_block.ENDING:
                 close_connection(context, session)
                 return 0
             return unsent(context, session, done)
@@ -208,12 +207,12 @@ def send_fix(context: SessionsContext, session: FixSession) -> int:
 def unsent(context: SessionsContext, session: SessionBlock, done: int) -> int:
     """The socket is full (a reader that is too far behind is disconnected), or broken: with no room
     for answers nothing is read that would tell.  ``done``: what ``send`` returned."""
-    if done < 0 and so.last_errno() not in (so.EAGAIN, so.EINTR):
+    if done < 0 and sockets.last_errno() not in (sockets.EAGAIN, sockets.EINTR):
         lose(context, session)
         return 1
     seen = max(session.sent_bytes, session.caught_up)
-    if st.head_end(StreamHeader(session.stream)) - seen > session.queue_bytes:
-        a.add(session + s.SLOW, 1)
+    if stream_store.head_end(StreamHeader(session.stream)) - seen > session.queue_bytes:
+        apply.add(session + session_block.SLOW, 1)
         lose(context, session)
     return 1
 
@@ -224,9 +223,9 @@ def defer_message(context: SessionsContext, session: SessionBlock, kind: int) ->
     before it has gone."""
     if session.side_length > 0 or session.dirty != 0:
         return
-    store_u8(session + s.SIDE, 0)
-    store_u8(session + s.SIDE + 1, 1)
-    store_u8(session + s.SIDE + 2, kind)
+    store_u8(session + session_block.SIDE, 0)
+    store_u8(session + session_block.SIDE + 1, 1)
+    store_u8(session + session_block.SIDE + 2, kind)
     session.side_at = 0
     session.side_length = 3
     mark_dirty(context, session)
@@ -241,16 +240,16 @@ def close_connection(context: SessionsContext, session: SessionBlock) -> None:
     fd = session.fd
     if fd < 0:
         return
-    if a.is_fix(session.protocol):
-        call_codec(context, session, a.CODEC_LOST)
+    if apply.is_fix(session.protocol):
+        call_codec(context, session, apply.CODEC_LOST)
     session.fd = -1
-    session.state = s.DISCONNECTED
+    session.state = session_block.DISCONNECTED
     session.input_length = 0
     session.side_length = 0
     session.untold = 0
     session.waiting_since = 0
     set_pending(context, session, 0)
-    so.close(fd)
+    sockets.close(fd)
 
 
 @kernel_outlined
@@ -262,32 +261,32 @@ def lose(context: SessionsContext, session: SessionBlock) -> None:
 
 @kernel_outlined
 def note_loss(context: StageContext, session: SessionBlock) -> None:
-    if session.fd < 0 or session.state != s.CONNECTED:
+    if session.fd < 0 or session.state != session_block.CONNECTED:
         return
     # A FIX connection whose Logon was not accepted changes nothing of what was before.
-    is_on = not a.is_fix(session.protocol) or session.logged_out == 0
+    is_on = not apply.is_fix(session.protocol) or session.logged_out == 0
     if is_on and session.lost_ns == 0:
-        session.lost_ns = w.now_ns(context)
+        session.lost_ns = words.now_ns(context)
 
 
 @kernel_outlined
 def logged_on(context: SessionsContext, session: SessionBlock) -> None:
     """A participant is back: his orders stay, if he has come in time."""
-    c.end_loss(context, session)
-    session.caught_up = st.head_end(StreamHeader(session.stream))
-    c.logged_in(context, session)
+    session_commands.end_loss(context, session)
+    session.caught_up = stream_store.head_end(StreamHeader(session.stream))
+    session_commands.logged_in(context, session)
     mark_dirty(context, session)
 
 
 @kernel
 def fault(context: SessionsContext, session: SessionBlock) -> None:
-    a.add(session + s.FAULTS, 1)
+    apply.add(session + session_block.FAULTS, 1)
     lose(context, session)
 
 
 @kernel
 def set_pending(context: int, session: SessionBlock, value: int) -> None:
-    a.add(context + x.PENDING_COUNT, value - session.pending)
+    apply.add(context + session_words.PENDING_COUNT, value - session.pending)
     session.pending = value
 
 
@@ -298,38 +297,38 @@ def take_connection(context: SessionsContext) -> int:
     data, control = message + DATA_AT, message + CONTROL_AT
     store_i64(message + 40, 24)  # msg_controllen: one descriptor
     store_i64(message + 48, 0)
-    size = so.recvmsg(context.doorman, message)
+    size = sockets.recvmsg(context.doorman, message)
     if size < login.HAND_BYTES or load_i64(message + 40) < 20:
         return 0
     fd = load_u32(control + 16)
     hall = RegionHeader(context.hall)
     index = load_i64(data + login.HAND_INDEX)
     if index < 1 or index > hall.session_count:
-        so.close(fd)
+        sockets.close(fd)
         return 1
-    session = a.block_of(hall, index)
-    is_fix = a.is_fix(session.protocol)
+    session = apply.block_of(hall, index)
+    is_fix = apply.is_fix(session.protocol)
     if not is_fix and login.is_beyond(session, load_i64(data + login.HAND_SEQUENCE)):
         login.refuse_number(session, data, fd)
         return 1
     if session.fd >= 0:
         close_connection(context, session)
     if session.killed != 0:
-        so.close(fd)
+        sockets.close(fd)
         return 1
-    now = w.now_ns(context)
+    now = words.now_ns(context)
     session.last_in_ns = now
     session.last_out_ns = now
     if is_fix:
-        call_codec(context, session, a.CODEC_BEGIN)
+        call_codec(context, session, apply.CODEC_BEGIN)
     else:
         login.accept(session, data)
-    st.copy_bytes(session + s.SOURCE, data + login.HAND_SOURCE, 24)
+    stream_store.copy_bytes(session + session_block.SOURCE, data + login.HAND_SOURCE, 24)
     rest = size - login.HAND_BYTES
-    st.copy_bytes(session.input, data + login.HAND_BYTES, rest)
+    stream_store.copy_bytes(session.input, data + login.HAND_BYTES, rest)
     session.input_length = rest
     session.fd = fd
-    session.state = s.CONNECTED
+    session.state = session_block.CONNECTED
     session.generation += 1
     watch(context, fd, index)
     if rest > 0:
@@ -343,9 +342,9 @@ def take_connection(context: SessionsContext) -> int:
 def watch(context: SessionsContext, fd: int, data: int) -> None:
     """Register the socket with epoll."""
     event = context.epoll_events
-    store_i64(event, so.EPOLLIN)
-    store_i64(event + so.EVENT_DATA, data)
-    so.epoll_ctl(context.epoll, so.EPOLL_CTL_ADD, fd, event)
+    store_i64(event, sockets.EPOLLIN)
+    store_i64(event + sockets.EVENT_DATA, data)
+    sockets.epoll_ctl(context.epoll, sockets.EPOLL_CTL_ADD, fd, event)
 
 
 @kernel
@@ -358,13 +357,13 @@ def poll(context: SessionsContext) -> int:
     context.turn = turn
     only = context.only
     if only != 0 and turn & 3 != 0:
-        done = receive(context, a.block_of(hall, only))
+        done = receive(context, apply.block_of(hall, only))
     else:
         done = poll_all(context)
     if context.pending_count > 0:
         sessions = hall.session_count
         for index in range(1, sessions + 1):
-            session = a.block_of(hall, index)
+            session = apply.block_of(hall, index)
             if session.pending != 0:
                 done += understand(context, FixSession(session))
     return done
@@ -375,17 +374,17 @@ def poll_all(context: SessionsContext) -> int:
     """Ask epoll."""
     done = 0
     hall, events = RegionHeader(context.hall), context.epoll_events
-    count = so.epoll_poll(context.epoll, events, MAX_EVENTS)
+    count = sockets.epoll_poll(context.epoll, events, MAX_EVENTS)
     if count > 0:
-        index = load_i64(events + so.EVENT_DATA)
+        index = load_i64(events + sockets.EVENT_DATA)
         context.only = index if count == 1 else 0
     for place in range(count):
-        index = load_i64(events + so.EVENT_BYTES * place + so.EVENT_DATA)
+        index = load_i64(events + sockets.EVENT_BYTES * place + sockets.EVENT_DATA)
         if index != 0:
-            done += receive(context, a.block_of(hall, index))
+            done += receive(context, apply.block_of(hall, index))
     for place in range(count):
         # Last: it writes over the events.
-        if load_i64(events + so.EVENT_BYTES * place + so.EVENT_DATA) == 0:
+        if load_i64(events + sockets.EVENT_BYTES * place + sockets.EVENT_DATA) == 0:
             done += take_connection(context)
             break
     return done
@@ -395,47 +394,51 @@ def poll_all(context: SessionsContext) -> int:
 def receive(context: SessionsContext, session: SessionBlock) -> int:
     """Bytes from a connection into its buffer, and understand what is whole."""
     fd = session.fd
-    if fd < 0 or session.state != s.CONNECTED:
+    if fd < 0 or session.state != session_block.CONNECTED:
         return 0
     length = session.input_length
     free = session.input_capacity - length
     if free == 0:
         return 0
-    size = so.recv(fd, session.input + length, free)
+    size = sockets.recv(fd, session.input + length, free)
     if size == 0:
         lose(context, session)
         return 1
     if size < 0:
-        if so.last_errno() not in (so.EAGAIN, so.EINTR):
+        if sockets.last_errno() not in (sockets.EAGAIN, sockets.EINTR):
             lose(context, session)
         return 0
     session.input_length = length + size
-    session.last_in_ns = w.now_ns(context)
+    session.last_in_ns = words.now_ns(context)
     return understand(context, FixSession(session))
 
 
 @kernel_outlined
 def understand(context: SessionsContext, session: FixSession) -> int:
     """Whole messages in a session's buffer into commands, a bounded number of them."""
-    codec = context.codecs + a.CODEC_BYTES * session.protocol
+    codec = context.codecs + apply.CODEC_BYTES * session.protocol
     buffer, length = session.input, session.input_length
-    is_announced = c.tell_of_login(context, session)
-    most = min(x.MESSAGES_A_TURN, c.lane_room(context) - 2) if is_announced else 0
+    is_announced = session_commands.tell_of_login(context, session)
+    most = (
+        min(session_words.MESSAGES_A_TURN, session_commands.lane_room(context) - 2)
+        if is_announced
+        else 0
+    )
     at, done, result, waits, throttled = 0, 0, 0, 0, 0
-    now = w.now_ns(context)
-    is_fix = a.is_fix(session.protocol)
+    now = words.now_ns(context)
+    is_fix = apply.is_fix(session.protocol)
     while done < most:
         message, size, kept = buffer + at, 0, 0
         if is_fix:
             # A kept message that is taken must be dealt with.
-            if not c.may_take(session, now):
+            if not session_commands.may_take(session, now):
                 waits = throttled = 1
                 break
-            kept = a.call2(load_i64(codec + a.CODEC_QUEUED), session, now)
+            kept = apply.call2(load_i64(codec + apply.CODEC_QUEUED), session, now)
         if kept != 0:
             message, size = kept, session.queued_bytes
         else:
-            size = a.call2(load_i64(codec + a.CODEC_FRAME), message, length - at)
+            size = apply.call2(load_i64(codec + apply.CODEC_FRAME), message, length - at)
         if size == 0:
             if at == 0 and length == session.input_capacity:
                 size = OVERSIZE
@@ -444,11 +447,11 @@ def understand(context: SessionsContext, session: FixSession) -> int:
         if size < 0:
             result = size
             break
-        if not c.may_enter(session, now):
+        if not session_commands.may_enter(session, now):
             waits = throttled = 1
             break
-        c.look_ahead(context, session, message, size, buffer + length)
-        result = c.one_message(context, session, codec, message, size, now)
+        session_commands.look_ahead(context, session, message, size, buffer + length)
+        result = session_commands.one_message(context, session, codec, message, size, now)
         at += size if kept == 0 else 0
         done += 1
         if result == LOGIN and is_fix:
@@ -458,7 +461,7 @@ def understand(context: SessionsContext, session: FixSession) -> int:
     if done >= most:
         waits = 1
     if at > 0:
-        st.copy_bytes(buffer, buffer + at, length - at)
+        stream_store.copy_bytes(buffer, buffer + at, length - at)
         session.input_length = length - at
     if waits and session.waiting_since == 0:
         session.waiting_since = now
@@ -473,10 +476,10 @@ def understand(context: SessionsContext, session: FixSession) -> int:
         fault(context, session)
     elif result in (LOGOUT, DISCONNECTING):
         if result == LOGOUT:
-            c.say(context, session, n.LOGGED_OUT)
+            session_commands.say(context, session, notes.LOGGED_OUT)
         else:
             note_loss(context, session)
-        session.state = s.ENDING
+        session.state = session_block.ENDING
         session.input_length = 0
         set_pending(context, session, 0)
         mark_dirty(context, session)
@@ -491,8 +494,8 @@ def timers(context: SessionsContext, now: int) -> None:
     """Heartbeats, silent clients, and the orders of lost connections."""
     hall = RegionHeader(context.hall)
     for index in range(1, hall.session_count + 1):
-        session = a.block_of(hall, index)
-        if a.is_fix(session.protocol):
+        session = apply.block_of(hall, index)
+        if apply.is_fix(session.protocol):
             fix_timer(context, FixSession(session))
         elif session.fd >= 0:
             if now - session.last_in_ns > session.timeout_ns:
@@ -503,16 +506,16 @@ def timers(context: SessionsContext, now: int) -> None:
             switch(context, session)
         lost = session.lost_ns
         if lost != 0 and now - lost >= session.grace_ns:
-            c.cancel_orders(context, session)
+            session_commands.cancel_orders(context, session)
         if session.sweep != 0:
-            c.sweep(context, session)
+            session_commands.sweep(context, session)
 
 
 @kernel_outlined
 def fix_timer(context: SessionsContext, session: FixSession) -> None:
-    if session.fd < 0 or session.state != s.CONNECTED:
+    if session.fd < 0 or session.state != session_block.CONNECTED:
         return
-    if call_codec(context, session, a.CODEC_TIMER) == DISCONNECTING:
+    if call_codec(context, session, apply.CODEC_TIMER) == DISCONNECTING:
         if session.out_end > session.out_from:
             send_some(context, session)  # why it ends, if the client still reads
         lose(context, session)
@@ -524,27 +527,32 @@ def fix_timer(context: SessionsContext, session: FixSession) -> None:
 def switch(context: StageContext, session: SessionBlock) -> None:
     """A session disabled by the operator: log it out and cancel its orders by its policy,
     without grace."""
-    is_off = session.switch == s.SWITCH_OFF
+    is_off = session.switch == session_block.SWITCH_OFF
     if is_off != (session.killed != 0):
-        if c.say(SessionsContext(context), session, n.KILLED if is_off else n.ENABLED) == 0:
+        if (
+            session_commands.say(
+                SessionsContext(context), session, notes.KILLED if is_off else notes.ENABLED
+            )
+            == 0
+        ):
             return
         if is_off:
             if session.fd >= 0:
                 send_logout(SessionsContext(context), session)
                 send_some(context, session)
                 close_connection(SessionsContext(context), session)
-            c.lose_without_grace(session, w.now_ns(context))
+            session_commands.lose_without_grace(session, words.now_ns(context))
     session.switch = 0
 
 
 @kernel_outlined
 def send_logout(context: SessionsContext, session: SessionBlock) -> None:
     """The last message of a connection."""
-    if a.is_fix(session.protocol):
-        call_codec(context, session, a.CODEC_FAREWELL)
+    if apply.is_fix(session.protocol):
+        call_codec(context, session, apply.CODEC_FAREWELL)
     else:
         defer_message(context, session, 90)
-    session.state = s.ENDING
+    session.state = session_block.ENDING
     mark_dirty(context, session)
 
 
@@ -559,18 +567,18 @@ def close_lane(context: SessionsContext) -> None:
 @kernel_outlined
 def end(context: SessionsContext) -> None:
     """All events are sent: end the sessions, drain for a bounded time, then close."""
-    hall, now = RegionHeader(context.hall), w.now_ns(context)
+    hall, now = RegionHeader(context.hall), words.now_ns(context)
     if context.closing_ns == 0:
         context.closing_ns = now
         for index in range(1, hall.session_count + 1):
-            session = a.block_of(hall, index)
+            session = apply.block_of(hall, index)
             if session.fd >= 0:
                 send_logout(context, session)
     flush(context)
     if context.dirty_count == 0 or now - context.closing_ns > DRAIN_NS:
         for index in range(1, hall.session_count + 1):
-            close_connection(context, a.block_of(hall, index))
-        w.finish(context, context.next - 1)
+            close_connection(context, apply.block_of(hall, index))
+        words.finish(context, context.next - 1)
 
 
 @kernel
@@ -581,17 +589,17 @@ def step(context: SessionsContext) -> int:
         done += flush(context)
     if context.closed == 0:
         control = context.control
-        if load_acquire(control + ct.STOP) != 0:
+        if load_acquire(control + control_words.STOP) != 0:
             close_lane(context)
-        elif load_acquire(control + ct.GO) != 0:
+        elif load_acquire(control + control_words.GO) != 0:
             done += poll(context)
-            now = w.now_ns(context)
+            now = words.now_ns(context)
             if now >= context.next_timer:
                 context.next_timer = now + TIMER_NS
                 timers(context, now)
     if context.dirty_count > 0:
         done += flush(context)
-    if done == 0 and context.closed != 0 and w.input_ended(context):
+    if done == 0 and context.closed != 0 and words.input_ended(context):
         end(context)
     return done
 

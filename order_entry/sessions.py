@@ -20,13 +20,9 @@ import numpy.typing as npt
 from openoutcry.host.build import require_same
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
-from openoutcry.order_entry import apply as a
-from openoutcry.order_entry import copies as cp
-from openoutcry.order_entry import hall as h
-from openoutcry.order_entry import notes as n
-from openoutcry.order_entry import session as s
+from openoutcry.order_entry import apply, copies, notes, session, session_words
+from openoutcry.order_entry import hall as hall_words
 from openoutcry.order_entry import session_stage as stage
-from openoutcry.order_entry import session_words as x
 from openoutcry.order_entry import sessions_checkpoint as checkpoint
 from openoutcry.order_entry.doorman import Doorman
 from openoutcry.order_entry.fix import words as fix_words
@@ -37,20 +33,22 @@ from openoutcry.order_entry.session_commands import lose_without_grace
 from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.sessions_state import SessionsError, State, check, sizes_of
 from openoutcry.order_entry.spec import PortSpec, SessionsSpec
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.lanes import lane_seqs
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import Ring, Stage, Topology
 from openoutcry.pipeline.contract.work import StageGroup, Work
 from openoutcry.replay.events import NO_LIMIT, Point, events_of
 from openoutcry.ring import layout
-from openoutcry.wire import sockets as so
+from openoutcry.wire import sockets
 from openoutcry.wire.kernel import compile_kernel
 
 BACKLOG = 128
 LANE = "session_lane"
 NAME = "sessions"
-RINGS = (Ring(LANE, "order", inline=1024, memory=1 << 12, durable=1 << 14, lane=x.LANE),)
+RINGS = (
+    Ring(LANE, "order", inline=1024, memory=1 << 12, durable=1 << 14, lane=session_words.LANE),
+)
 STAGES = (
     Stage(
         NAME, ("events",), "sessions' sockets", stage,
@@ -83,8 +81,8 @@ class Sessions(State):
         check(spec)
         password_hasher()  # not only in the doorman's process, where nobody would see it
         sizes = sizes_of(spec, shared.geometry.stamps)
-        segment = shared.segment("sessions", h.hall_bytes(sizes), huge_pages=True)
-        hall = h.Hall(segment.words(0, h.hall_bytes(sizes) // 8), sizes)
+        segment = shared.segment("sessions", hall_words.hall_bytes(sizes), huge_pages=True)
+        hall = hall_words.Hall(segment.words(0, hall_words.hall_bytes(sizes) // 8), sizes)
         super().__init__(spec, instruments, hall, journal)
         compile_kernel(stage.watch, 3)
         self.instruments, self.clock = instruments, shared.clock
@@ -156,8 +154,8 @@ class Sessions(State):
 
     def poll(self, note: Callable[[str], None]) -> None:
         """Start the doorman again if he is gone; say what could not be told."""
-        if self.hall[h.UNTOLD] > 2 * self.untold:
-            self.untold = self.hall[h.UNTOLD]
+        if self.hall[hall_words.UNTOLD] > 2 * self.untold:
+            self.untold = self.hall[hall_words.UNTOLD]
             note(f"{self.untold:,} messages could not be sent: a session's stream is full")
         if not self.doorman_pid:
             return
@@ -180,8 +178,10 @@ class Sessions(State):
         """Return what the journal stage calls for the note of a block of at most ``most`` commands,
         with their lane words."""
         count = len(self.spec.sessions)
-        packer = n.NotePacker(self.hall[h.NOTES], self.hall[h.NOTE_MASK], count, most)
-        return lambda words: {n.NOTES: packer.pack(lane_seqs(words, x.LANE))}
+        packer = notes.NotePacker(
+            self.hall[hall_words.NOTES], self.hall[hall_words.NOTE_MASK], count, most
+        )
+        return lambda words: {notes.NOTES: packer.pack(lane_seqs(words, session_words.LANE))}
 
     # The stage.
 
@@ -204,23 +204,23 @@ class Sessions(State):
         contexts.set(
             name,
             {
-                x.HALL: self.hall.address,
-                x.CODECS: self.codecs.ctypes.data,
-                x.LANE_RING: lane.address,
-                x.LANE_MASK: lane.mask,
-                x.LANE_WORDS: shared.lane_words_address,
-                x.RECEIVED: shared.stamp_address("received"),
-                x.EPOLL: epoll.fileno(),
-                x.EPOLL_EVENTS: memory.ctypes.data,
-                x.DOORMAN: self.stage_socket.fileno(),
-                x.MESSAGE: at,
-                x.DIRTY_LIST: dirty.ctypes.data,
-                x.CLOSED: int(closed != 0),
+                session_words.HALL: self.hall.address,
+                session_words.CODECS: self.codecs.ctypes.data,
+                session_words.LANE_RING: lane.address,
+                session_words.LANE_MASK: lane.mask,
+                session_words.LANE_WORDS: shared.lane_words_address,
+                session_words.RECEIVED: shared.stamp_address("received"),
+                session_words.EPOLL: epoll.fileno(),
+                session_words.EPOLL_EVENTS: memory.ctypes.data,
+                session_words.DOORMAN: self.stage_socket.fileno(),
+                session_words.MESSAGE: at,
+                session_words.DIRTY_LIST: dirty.ctypes.data,
+                session_words.CLOSED: int(closed != 0),
             },
         )
         for index in self.fix:
             block = self.hall.block(index)
-            block[fix_words.CLOCK_OFFSET_NS // 8] = shared.control[ct.EPOCH_OFFSET]
+            block[fix_words.CLOCK_OFFSET_NS // 8] = shared.control[control.EPOCH_OFFSET]
         stage.watch(SessionsContext.of(contexts.address_of(name)), self.stage_socket.fileno(), 0)
 
     def _restore(self, work: Work, published: int, event_seq: int) -> None:
@@ -236,30 +236,37 @@ class Sessions(State):
                 )
             noted = self._from_journal([work.journal, *work.copies][0], event_seq)
         assert noted <= published
-        if not hall[h.DAY_BEGUN]:
-            a.begin_day(RegionHeader.of(hall.address))
+        if not hall[hall_words.DAY_BEGUN]:
+            apply.begin_day(RegionHeader.of(hall.address))
         note = np.zeros(1, np.int64)
         for seq in range(noted + 1, published + 1):
-            at = seq & hall[h.NOTE_MASK]
-            note[0] = hall[h.NOTES] + n.NOTE_BYTES * at
-            order = hall[h.ORDERS] + h.ORDER_BYTES * at
+            at = seq & hall[hall_words.NOTE_MASK]
+            note[0] = hall[hall_words.NOTES] + notes.NOTE_BYTES * at
+            order = hall[hall_words.ORDERS] + hall_words.ORDER_BYTES * at
             codecs = self.codecs.ctypes.data
-            cp.apply_batch(
+            copies.apply_batch(
                 RegionHeader.of(hall.address), codecs, order, 1, note.ctypes.data, 0, 0, event_seq
             )
-        hall.words[h.LANE_SEQ // 8] = published
-        hall.words[h.EVENT_SEQ // 8] = event_seq
+        hall.words[hall_words.LANE_SEQ // 8] = published
+        hall.words[hall_words.EVENT_SEQ // 8] = event_seq
         for index in range(1, len(self.streams) + 1):
             block = hall.block(index)
-            for word in (s.DIRTY, s.PENDING, s.INPUT_LENGTH, s.SIDE_LENGTH, s.SWEEP, s.LOST_NS,
-                         s.WAITING_SINCE):  # fmt: skip
+            for word in (
+                session.DIRTY,
+                session.PENDING,
+                session.INPUT_LENGTH,
+                session.SIDE_LENGTH,
+                session.SWEEP,
+                session.LOST_NS,
+                session.WAITING_SINCE,
+            ):
                 block[word // 8] = 0
-            block[s.FD // 8] = -1
-            if block[s.KILLED // 8]:
+            block[session.FD // 8] = -1
+            if block[session.KILLED // 8]:
                 # Killed before its orders were gone: they have no grace.
                 lose_without_grace(SessionBlock.of(block.ctypes.data), self.clock.monotonic_ns())
-            elif not block[s.LOGGED_OUT // 8]:
-                block[s.LOST_NS // 8] = self.clock.monotonic_ns()
+            elif not block[session.LOGGED_OUT // 8]:
+                block[session.LOST_NS // 8] = self.clock.monotonic_ns()
         for one in self.fix.values():
             one.resume(int(self.day))
 
@@ -270,7 +277,7 @@ class Sessions(State):
             self.follow(directory)
             (_, point), self._followed = self._followed, None
             if point.engine.event_count == event_seq:
-                return self.hall[h.LANE_SEQ]
+                return self.hall[hall_words.LANE_SEQ]
             self.begin()
         reader = JournalReader(directory)
         point = checkpoint.resume(self, reader, event_seq)
@@ -278,7 +285,7 @@ class Sessions(State):
             for batch in events_of(reader, point, from_seq=point.seq + 1):
                 self.apply(batch, event_seq)
             if point.engine.event_count >= event_seq:
-                return self.hall[h.LANE_SEQ]
+                return self.hall[hall_words.LANE_SEQ]
             time.sleep(0.001)
             reader = JournalReader(directory)
 
@@ -299,4 +306,4 @@ class Sessions(State):
         return checkpoint.SessionsFollower(directory, every, shadow)
 
 
-assert so.EVENT_BYTES * stage.MAX_EVENTS <= 2048 * 8
+assert sockets.EVENT_BYTES * stage.MAX_EVENTS <= 2048 * 8

@@ -20,9 +20,9 @@ from openoutcry.journal.block import BlockId, digest
 from openoutcry.journal.errors import JournalError
 from openoutcry.journal.origins import Senders
 from openoutcry.journal.tail import block_holding
-from openoutcry.order_entry import hall as h
+from openoutcry.order_entry import hall as hall_words
 from openoutcry.order_entry import ouch, rows, sums, tokens
-from openoutcry.order_entry import session as s
+from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.sessions_state import State, sizes_of
 from openoutcry.order_entry.spec import Protocol, SessionsSpec
@@ -36,9 +36,21 @@ from openoutcry.replay.events import NO_LIMIT, Batch, Point
 KEEP = 2
 LAYOUT = [rows.ROW_BYTES, sums.ENTRY_BYTES, tokens.ENTRY_BYTES, 3]
 """Of the arrays; the last number changes with their meaning."""
-WORDS = (h.LAST_NUMBER, h.LANE_SEQ, h.UNTOLD, h.DAY_BEGUN, h.ANSWERED_SEQ, h.TOLD_UPTO)
+WORDS = (
+    hall_words.LAST_NUMBER,
+    hall_words.LANE_SEQ,
+    hall_words.UNTOLD,
+    hall_words.DAY_BEGUN,
+    hall_words.ANSWERED_SEQ,
+    hall_words.TOLD_UPTO,
+)
 """Of the hall: what follows from the journal."""
-BLOCK_WORDS = (s.OPEN_ORDERS, s.LOGGED_OUT, s.KILLED, s.OWN_ROWS)
+BLOCK_WORDS = (
+    session_block.OPEN_ORDERS,
+    session_block.LOGGED_OUT,
+    session_block.KILLED,
+    session_block.OWN_ROWS,
+)
 """Of each session, with two of its protocol's own."""
 SIZES = ("rows", "tokens", "waiting")
 STREAMS_S = 60.0
@@ -53,7 +65,7 @@ def own_words(protocol: int) -> tuple[int, ...]:
     """A protocol's own words of a session's block that follow from the journal."""
     if protocol == Protocol.OUCH50:
         return ouch.LAST_USER_REF_WORD, ouch.DISABLED_WORD
-    return (fix_words.APPLIED_IN,) if s.is_fix(protocol) else ()
+    return (fix_words.APPLIED_IN,) if session_block.is_fix(protocol) else ()
 
 
 def arrays_of(state: State) -> dict[str, npt.NDArray[Any]]:
@@ -64,7 +76,7 @@ def arrays_of(state: State) -> dict[str, npt.NDArray[Any]]:
     blocks = np.zeros((len(state.streams), len(BLOCK_WORDS) + 2), np.int64)
     for index in range(1, len(state.streams) + 1):
         block = hall.block(index)
-        own = own_words(int(block[s.PROTOCOL // 8]))
+        own = own_words(int(block[session_block.PROTOCOL // 8]))
         for place, word in enumerate((*BLOCK_WORDS, *own)):
             blocks[index - 1, place] = block[word // 8]
     return {
@@ -73,8 +85,8 @@ def arrays_of(state: State) -> dict[str, npt.NDArray[Any]]:
         "tokens": hall.tokens.copy(),
         "sums": table[np.argsort(table[:, sums.KEY // 8])],
         "blocks": blocks,
-        "places": np.flatnonzero(hall.waiting[:, h.WAIT_SEQ // 8]),
-        "waiting": hall.waiting[hall.waiting[:, h.WAIT_SEQ // 8] != 0],
+        "places": np.flatnonzero(hall.waiting[:, hall_words.WAIT_SEQ // 8]),
+        "waiting": hall.waiting[hall.waiting[:, hall_words.WAIT_SEQ // 8] != 0],
     }
 
 
@@ -84,19 +96,19 @@ def put_back(state: State, arrays: Any) -> None:
     for word, value in zip(WORDS, arrays["words"].tolist(), strict=True):
         hall.words[word // 8] = value
     known = arrays["rows"]
-    hall.rows[known["number"] & hall[h.ROW_MASK]] = known
+    hall.rows[known["number"] & hall[hall_words.ROW_MASK]] = known
     for entry in np.ascontiguousarray(arrays["tokens"]):
         number, session = entry[:2].tolist()
         token = entry.ctypes.data + tokens.TOKEN
-        assert tokens.put_token(TokenTable.of(hall[h.TOKENS]), session, token, number) == 1
+        assert tokens.put_token(TokenTable.of(hall[hall_words.TOKENS]), session, token, number) == 1
     for key, *values in arrays["sums"].tolist() if hall.sizes.sums else ():
-        place = int(sums.find(hall[h.SUMS], hall[h.SUMS_MASK], ~key))
-        hall.sums[(place - hall[h.SUMS]) // sums.ENTRY_BYTES] = key, *values
+        place = int(sums.find(hall[hall_words.SUMS], hall[hall_words.SUMS_MASK], ~key))
+        hall.sums[(place - hall[hall_words.SUMS]) // sums.ENTRY_BYTES] = key, *values
     hall.waiting[arrays["places"]] = arrays["waiting"]
     hall.mark_waiting()
     for index, values in enumerate(arrays["blocks"].tolist(), start=1):
         block = hall.block(index)
-        own = own_words(int(block[s.PROTOCOL // 8]))
+        own = own_words(int(block[session_block.PROTOCOL // 8]))
         for word, value in zip((*BLOCK_WORDS, *own), values, strict=False):
             block[word // 8] = value
 
@@ -125,7 +137,7 @@ def save(state: State, point: Point, journal_id: int) -> Path | None:
         "events": point.engine.event_count,
         "senders": point.senders.as_json(),
         "day": state.day,
-        "day_begin_ns": state.hall[h.DAY_BEGIN],
+        "day_begin_ns": state.hall[hall_words.DAY_BEGIN],
         "max_ts_ns": state.max_ts_ns,
         "sessions": identity_of(state.spec),
         **{name: getattr(state.hall.sizes, name) for name in SIZES},
@@ -190,7 +202,7 @@ def valid_checkpoints(
 
 def is_of_today(state: State, facts: dict[str, Any]) -> bool | None:
     """Whether the streams of a checkpoint are the day's; None: it cannot be said."""
-    begin_ns = state.hall[h.DAY_BEGIN]
+    begin_ns = state.hall[hall_words.DAY_BEGIN]
     if (facts["day"], facts["day_begin_ns"]) == (state.day, begin_ns):
         return True
     return False if facts["max_ts_ns"] < begin_ns else None
@@ -212,7 +224,7 @@ def resume(state: State, reader: JournalReader, event_seq: int = NO_LIMIT) -> Po
             engine = core.restored(arrays["engine"].tobytes())
         state.max_ts_ns = facts["max_ts_ns"]
         if not today:
-            state.hall.words[h.DAY_BEGUN // 8] = 0
+            state.hall.words[hall_words.DAY_BEGUN // 8] = 0
         senders = Senders.from_json(facts["senders"])
         return Point(
             engine, facts["chain"], facts["trades"], checkpoint.seq, checkpoint.block, senders
@@ -248,7 +260,7 @@ class Shadow(State):
 
     def __init__(self, spec: SessionsSpec, instruments: npt.NDArray[Any], journal: Path) -> None:
         sizes = sizes_of(spec, 1)
-        hall = h.Hall(np.zeros(h.hall_bytes(sizes) // 8, np.int64), sizes)
+        hall = hall_words.Hall(np.zeros(hall_words.hall_bytes(sizes) // 8, np.int64), sizes)
         super().__init__(spec, instruments, hall, None)
         self.journal = journal
         self.begin()

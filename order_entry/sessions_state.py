@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.order_entry import apply as a
-from openoutcry.order_entry import copies as cp
-from openoutcry.order_entry import drop_copy, ouch42, ouch50
-from openoutcry.order_entry import hall as h
-from openoutcry.order_entry import notes as n
-from openoutcry.order_entry import session as s
+from openoutcry.order_entry import apply as apply_kernels
+from openoutcry.order_entry import copies as drop_copies
+from openoutcry.order_entry import drop_copy, ouch42, ouch50, session
+from openoutcry.order_entry import hall as hall_words
+from openoutcry.order_entry import notes as command_notes
 from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
 from openoutcry.order_entry.fix import live as fix44
 from openoutcry.order_entry.fix import live42 as fix42
@@ -63,10 +62,10 @@ class SessionsError(OutcryError):
     """The sessions of a venue cannot be as they are asked for."""
 
 
-def sizes_of(spec: SessionsSpec, notes: int) -> h.Sizes:
+def sizes_of(spec: SessionsSpec, notes: int) -> hall_words.Sizes:
     """Of the hall; ``notes``: commands of the lane that may be under way, a power of two."""
     spoken = {row.protocol for row in spec.sessions}
-    return h.Sizes(
+    return hall_words.Sizes(
         len(spec.sessions), spec.row_capacity, notes, spec.token_capacity,
         not spoken.isdisjoint(DROP_COPIES), Protocol.FIX_DROP_COPY in spoken, spec.delayed,
     )  # fmt: skip
@@ -75,7 +74,7 @@ def sizes_of(spec: SessionsSpec, notes: int) -> h.Sizes:
 def compile_protocols(spec: SessionsSpec, progress: Callable[[str], None]) -> None:
     """Compile what these sessions need; ``progress`` is called before each part that takes time."""
     parts: dict[str, list[tuple[Callable[..., Any], int]]] = {
-        "sessions": [(a.begin_day, 1), (cp.apply_batch, 8)]
+        "sessions": [(apply_kernels.begin_day, 1), (drop_copies.apply_batch, 8)]
     }
     for protocol in sorted({row.protocol for row in spec.sessions}):
         module = CODECS[protocol]
@@ -99,7 +98,7 @@ class State:
         self,
         spec: SessionsSpec,
         instruments: npt.NDArray[Any],
-        hall: h.Hall,
+        hall: hall_words.Hall,
         journal: Path | None,
     ) -> None:
         """``journal``: beside which the streams are kept; None: in memory only."""
@@ -110,7 +109,7 @@ class State:
         self.block_count, self.last_block = 0, -1
         """Blocks of the journal whose commands were applied, and the last of them."""
         self._notes, self._block = BlockNotes(), -1
-        self.symbols = s.Symbols(instruments, spec.price_decimals)
+        self.symbols = session.Symbols(instruments, spec.price_decimals)
         self.streams = [self.stream_of(row, journal) for row in spec.sessions]
         self.codecs = self._codecs()
         self.fields = fix_words.make_fields()
@@ -129,12 +128,15 @@ class State:
         return Stream(path, int.from_bytes(identity, "little"), *sizes, follows)
 
     def _codecs(self) -> npt.NDArray[np.int64]:
-        for function, count in ((a.begin_day, 1), (cp.apply_batch, 8)):
+        for function, count in ((apply_kernels.begin_day, 1), (drop_copies.apply_batch, 8)):
             compile_kernel(function, count)
-        words = np.zeros((a.CODEC_BYTES * a.CODECS + a.ROOM + 64) // 8, np.int64)
+        words = np.zeros(
+            (apply_kernels.CODEC_BYTES * apply_kernels.CODECS + apply_kernels.ROOM + 64) // 8,
+            np.int64,
+        )
         for protocol in {row.protocol for row in self.spec.sessions}:
             module = CODECS[protocol]
-            at = protocol * a.CODEC_BYTES // 8
+            at = protocol * apply_kernels.CODEC_BYTES // 8
             words[at : at + len(ARGUMENTS)] = [
                 kernel_address(getattr(module, name), count) if hasattr(module, name) else 0
                 for name, count in ARGUMENTS.items()
@@ -151,34 +153,36 @@ class State:
         per_s = row.throttle_per_s
         day = datetime.strptime(self.day, "%Y%m%d").replace(tzinfo=UTC)
         words = self.symbols.words() | {
-            s.PARTICIPANT: row.participant,
-            s.PROTOCOL: int(row.protocol),
-            s.DAY_START_NS: self.spec.day_start_ns or int(day.timestamp()) * 1_000_000_000,
-            s.STREAM: self.streams[index - 1].address,
-            s.HEARTBEAT_NS: row.heartbeat_ms * 1_000_000,
-            s.TIMEOUT_NS: row.timeout_ms * 1_000_000,
-            s.GRACE_NS: row.grace_ms * 1_000_000,
-            s.CANCEL_MODE: int(CancelOnDisconnect.NONE if copies else row.cancel_on_disconnect),
-            s.THROTTLE_NS: 1_000_000_000 // per_s if per_s else 0,
-            s.THROTTLE_BURST: row.throttle_burst,
-            s.THROTTLE_POLICY: int(row.throttle_policy),
-            s.MAX_OPEN: row.max_open_orders,
-            s.SELF_TRADE: int(row.self_trade),
-            s.QUEUE_BYTES: row.queue_bytes,
-            s.ALONE: int(alone),
+            session.PARTICIPANT: row.participant,
+            session.PROTOCOL: int(row.protocol),
+            session.DAY_START_NS: self.spec.day_start_ns or int(day.timestamp()) * 1_000_000_000,
+            session.STREAM: self.streams[index - 1].address,
+            session.HEARTBEAT_NS: row.heartbeat_ms * 1_000_000,
+            session.TIMEOUT_NS: row.timeout_ms * 1_000_000,
+            session.GRACE_NS: row.grace_ms * 1_000_000,
+            session.CANCEL_MODE: int(
+                CancelOnDisconnect.NONE if copies else row.cancel_on_disconnect
+            ),
+            session.THROTTLE_NS: 1_000_000_000 // per_s if per_s else 0,
+            session.THROTTLE_BURST: row.throttle_burst,
+            session.THROTTLE_POLICY: int(row.throttle_policy),
+            session.MAX_OPEN: row.max_open_orders,
+            session.SELF_TRADE: int(row.self_trade),
+            session.QUEUE_BYTES: row.queue_bytes,
+            session.ALONE: int(alone),
         }
         block = self.hall.block(index)
         for offset, value in words.items():
             block[offset // 8] = value
         name = row.name.encode().ljust(16)[:16]
-        block.view(np.uint8)[s.NAME : s.NAME + 16] = np.frombuffer(name, np.uint8)
+        block.view(np.uint8)[session.NAME : session.NAME + 16] = np.frombuffer(name, np.uint8)
 
     def begin(self) -> None:
         """Nothing is known, nothing was told."""
         hall = self.hall
         hall.clear()
-        day_start = int(hall.block(1)[s.DAY_START_NS // 8])
-        hall.words[h.DAY_BEGIN // 8] = self.spec.day_begin_ns or day_start
+        day_start = int(hall.block(1)[session.DAY_START_NS // 8])
+        hall.words[hall_words.DAY_BEGIN // 8] = self.spec.day_begin_ns or day_start
         self.max_ts_ns, self._block = 0, -1
         for stream in self.streams:
             stream.begin()
@@ -200,7 +204,7 @@ class State:
         first = int(commands["seq"][0]) - batch.header.first_seq
         addresses = np.ascontiguousarray(self._notes.addresses[first : first + len(commands)])
         return int(
-            cp.apply_batch(
+            drop_copies.apply_batch(
                 RegionHeader.of(self.hall.address), self.codecs.ctypes.data,
                 commands.ctypes.data, len(commands), addresses.ctypes.data,
                 events.ctypes.data, len(events), event_seq,
@@ -227,7 +231,7 @@ class FixSession:
             self.block, begin, us, row.name, capacity, self.numbers.numbers_address
         )
         self.out = np.zeros(fix_words.OUT_SIZE + 64, np.uint8)
-        day_ns = int(self.block[s.DAY_START_NS // 8])
+        day_ns = int(self.block[session.DAY_START_NS // 8])
         ahead_ns = -day_ns % DAY_NS
         for word, value in {
             fix_words.FIELDS: sessions.fields.ctypes.data,
@@ -255,15 +259,17 @@ class BlockNotes:
 
     def __init__(self, count: int = 0) -> None:
         self.addresses = np.zeros(count, np.int64)
-        self.notes = np.zeros(0, n.NOTE_DTYPE)
+        self.notes = np.zeros(0, command_notes.NOTE_DTYPE)
 
     @classmethod
     def of(cls, batch: Batch, sessions: int) -> "BlockNotes":
         block_notes = cls(batch.header.record_count)
-        text = batch.block.note.get(n.NOTES, "") if batch.header.record_count else ""
+        text = batch.block.note.get(command_notes.NOTES, "") if batch.header.record_count else ""
         if text:
-            indices, block_notes.notes = n.unpack(text, batch.header.record_count, sessions)
-            places = np.arange(len(indices)) * n.NOTE_BYTES
+            indices, block_notes.notes = command_notes.unpack(
+                text, batch.header.record_count, sessions
+            )
+            places = np.arange(len(indices)) * command_notes.NOTE_BYTES
             block_notes.addresses[indices] = block_notes.notes.ctypes.data + places
         return block_notes
 
@@ -291,8 +297,8 @@ def check(spec: SessionsSpec) -> None:
             raise SessionsError(f"{where}: throttle_burst is {row.throttle_burst}, less than 1")
         if row.cancel_on_disconnect not in CancelOnDisconnect:
             raise SessionsError(f"{where}: cancel_on_disconnect {row.cancel_on_disconnect}")
-    if sum(row.protocol in DROP_COPIES for row in spec.sessions) > h.MAX_COPIES:
-        raise SessionsError(f"there are more than {h.MAX_COPIES} drop copies")
+    if sum(row.protocol in DROP_COPIES for row in spec.sessions) > hall_words.MAX_COPIES:
+        raise SessionsError(f"there are more than {hall_words.MAX_COPIES} drop copies")
     for port in spec.ports:
         if port.protocol not in CODECS:
             raise SessionsError(f"port {port.port}: {port.protocol.name} is not served yet")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract import words as stage_words
 from openoutcry.pipeline.contract.shared import Contexts, Shared
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.wire.indirect import call_step, kernel_address
@@ -35,7 +35,7 @@ HIDDEN_CURSOR, HIDDEN_SHARED, HIDDEN_BYTES = range(0, 24, 8)
     HIDDEN,  # the stage's cursors on the rings that it reads
     HIDDEN_COUNT,
     PID,
-) = w.own_words(7)
+) = stage_words.own_words(7)
 
 
 class Place(IntEnum):
@@ -101,7 +101,7 @@ def show_cursors(context: int) -> None:
 def step(context: int) -> int:
     """The stage's own step, and its death if that is due."""
     row, stage = next_death(context), StageContext(load_i64(context + STAGE))
-    seq = load_i64(row + ROW_SEQ) if row != 0 else w.MAX_VALUE
+    seq = load_i64(row + ROW_SEQ) if row != 0 else stage_words.MAX_VALUE
     place = load_i64(row + ROW_PLACE) if row != 0 else BEFORE_STEP
     if place == BEFORE_STEP and stage.next >= seq:
         die(context, row)
@@ -154,9 +154,9 @@ class Deaths:
         for array in (words, *private):
             for at, address in enumerate(addresses):
                 array[array == address] = hidden.ctypes.data + at * HIDDEN_BYTES
-        context = np.zeros(w.CONTEXT_BYTES // 8, np.int64)
+        context = np.zeros(stage_words.CONTEXT_BYTES // 8, np.int64)
         for offset, value in {
-            w.BLOCK: words[w.BLOCK // 8], STEP: own_step, STAGE: own_context,
+            stage_words.BLOCK: words[stage_words.BLOCK // 8], STEP: own_step, STAGE: own_context,
             DEATHS: rows.ctypes.data, DEATH_COUNT: len(rows),
             HIDDEN: hidden.ctypes.data, HIDDEN_COUNT: len(hidden), PID: os.getpid(),
         }.items():  # fmt: skip

@@ -23,7 +23,7 @@ from openoutcry.journal.origins import Senders
 from openoutcry.journal.places import places_of, require_distinct
 from openoutcry.journal.unwritten import discard_unwritten
 from openoutcry.journal.writer import Handover
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.gate_policy import GatePolicy, gate_policy
@@ -188,7 +188,7 @@ def config_of(options: Options, shared: Shared) -> dict[str, Any]:
         "gateway_settings": document_of(options.gateway_settings),
         "layout_version": openoutcry.wire.LAYOUT_VERSION,
         "versions": {"python": platform.python_version(), "numba": numba.__version__},
-        "clock": stamp_clock(shared.control[ct.EPOCH_OFFSET]),
+        "clock": stamp_clock(shared.control[control.EPOCH_OFFSET]),
         "host": host_info(),
     }
 

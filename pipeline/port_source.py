@@ -16,7 +16,7 @@ from openoutcry.dpdk_shim.ports import Port, bind, open_port, prepare, reopen, s
 from openoutcry.dpdk_shim.shim import Shim, make_state, restore_senders, sender_key, total_counters
 from openoutcry.dpdk_shim.spec import PortSpec, endpoint
 from openoutcry.dpdk_shim.udp import system_drops
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.ptp.page import ClockError, ClockPage
 from openoutcry.ring import SegmentError
@@ -111,7 +111,7 @@ class PortSource:
             stamps=shared.source_stamps(lane),
             origins=shared.origins,
             epochs=shared.epochs if self.sessions is not None else 0,
-            epoch_offset_ns=shared.control[ct.EPOCH_OFFSET],
+            epoch_offset_ns=shared.control[control.EPOCH_OFFSET],
             clock_page=self._clock.address if self._clock else 0,
         )
         if self.rate:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.work import Work
 from openoutcry.replay.core import OPEN_ORDERS
 from openoutcry.risk import partitioned
@@ -88,9 +88,9 @@ class Drops:
             return
         self.next_look_s = now_s + DROPS_LOOK_S
         before, self.total = self.total, network.system_drops()
-        work.shared.control[ct.DROPPED] = self.total
+        work.shared.control[control_words.DROPPED] = self.total
         refused_before, self.refused = self.refused, network.refused
-        work.shared.control[ct.REFUSED] = self.refused
+        work.shared.control[control_words.REFUSED] = self.refused
         # Each for itself: who floods beyond his rate is told first, and hid what others lost.
         if self.total > before and now_s >= self.next_drop_note_s:
             self.next_drop_note_s = now_s + DROPS_NOTE_S
@@ -153,7 +153,7 @@ def _fullest(work: Work) -> tuple[str, int, int]:
         open_orders = max(partitioned.open_orders(region) for region in work.shared.regions)
         return "a partition of the book", open_orders, (capacity - 1) // partitions
     stages = range(len(work.table.stages))
-    counts = [work.shared.control.stage(at, ct.STAGE_OPEN_ORDERS) for at in stages]
+    counts = [work.shared.control.stage(at, control_words.STAGE_OPEN_ORDERS) for at in stages]
     return "the book", max(counts), capacity
 
 
@@ -166,7 +166,7 @@ def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sam
         work.feed.poll(note)
     shared = work.shared
     control = shared.control
-    first_ns = control[ct.FIRST_NS]
+    first_ns = control[control_words.FIRST_NS]
     fill = {
         name: max(0, int(ring.published_hint[0]) - ring.gating) / ring.capacity
         for name, ring in shared.rings.items()
@@ -174,9 +174,9 @@ def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sam
     sequenced = int(shared.sequenced.published_hint[0])
     sample = Sample(
         t_s=(time.monotonic_ns() - first_ns) / 1e9 if first_ns else 0.0,
-        commands=control.reply(ct.REPLY_COMMANDS),
-        events=control.reply(ct.REPLY_CURSOR),
-        total=control[ct.EXPECTED] or None,
+        commands=control.reply(control_words.REPLY_COMMANDS),
+        events=control.reply(control_words.REPLY_CURSOR),
+        total=control[control_words.EXPECTED] or None,
         fill=fill,
         durable_lag=max(0, sequenced - shared.safe_seq("journal")) if work.journal else 0,
         dropped=state.drops.total,

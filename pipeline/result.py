@@ -9,7 +9,7 @@ from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.host.info import host_info
 from openoutcry.matcher.hooks import seal_region
 from openoutcry.matcher.state.digest import joined_hash
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.histogram import summary
 from openoutcry.pipeline.contract.table import as_row
 from openoutcry.pipeline.contract.work import Work
@@ -26,28 +26,28 @@ from openoutcry.wire import EventKind, Reason
 def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]:
     control = work.shared.control
     commands = work.shared.sequenced.published
-    resumed = control[ct.RESUMED_SEQ]
-    acknowledged = control.reply(ct.REPLY_COMMANDS)
-    last_ns = control.reply(ct.REPLY_LAST_NS)
+    resumed = control[control_words.RESUMED_SEQ]
+    acknowledged = control.reply(control_words.REPLY_COMMANDS)
+    last_ns = control.reply(control_words.REPLY_LAST_NS)
     if work.journal is not None:
-        last_ns = max(last_ns, control[ct.WRITTEN_NS])
-    first_ns = control[ct.FIRST_NS]
+        last_ns = max(last_ns, control[control_words.WRITTEN_NS])
+    first_ns = control[control_words.FIRST_NS]
     seconds = (last_ns - first_ns) / 1e9 if first_ns else 0.0
     source = options.source
     book = _whole_book(work, state)
-    expected = control[ct.EXPECTED] if source or options.orders is not None else None
+    expected = control[control_words.EXPECTED] if source or options.orders is not None else None
     return {
         "version": openoutcry.__version__,
         "commands": commands,
-        "events": control.reply(ct.REPLY_CURSOR),
-        "trades": control.reply(ct.REPLY_TRADES),
+        "events": control.reply(control_words.REPLY_CURSOR),
+        "trades": control.reply(control_words.REPLY_TRADES),
         "seconds": seconds,
         "commands_per_s": (commands - resumed) / seconds if seconds else 0.0,
         "resumed": state.resumed,
         "lost": commands - acknowledged,
-        "duplicated": control.reply(ct.REPLY_DUPLICATED),
+        "duplicated": control.reply(control_words.REPLY_DUPLICATED),
         "state_hash": book["state_hash"],
-        "event_hash": hash_text(control.reply(ct.REPLY_EVENT_HASH)),
+        "event_hash": hash_text(control.reply(control_words.REPLY_EVENT_HASH)),
         "open_orders": book["open_orders"],
         "stages": _stage_rows(work),
         "replay": None,
@@ -68,11 +68,11 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
         "stalls": state.stalls,
         "expected": expected,
         "interrupted": state.interrupted and commands != expected,
-        "rejects": _counts(control, ct.REPLY_REASONS, Reason),
-        "event_kinds": _counts(control, ct.REPLY_KINDS, EventKind),
+        "rejects": _counts(control, control_words.REPLY_REASONS, Reason),
+        "event_kinds": _counts(control, control_words.REPLY_KINDS, EventKind),
         "timeline": state.timeline,
         "depth": book["depth"],
-        "clock": stamp_clock(control[ct.EPOCH_OFFSET]),
+        "clock": stamp_clock(control[control_words.EPOCH_OFFSET]),
         "host": host_info(),
     }
 
@@ -85,7 +85,7 @@ def _whole_book(work: Work, state: RunState) -> dict[str, Any]:
         return dict(parts[0])
     digests = [part["digest"] for part in parts]
     commands = work.shared.sequenced.published
-    events = work.shared.control.reply(ct.REPLY_CURSOR)
+    events = work.shared.control.reply(control_words.REPLY_CURSOR)
     now_ns = parts[0]["now_ns"]
     books = {symbol: book for part in parts for symbol, book in part["depth"].items()}
     order = [symbol.decode() for symbol in work.instruments["symbol"].tolist()]
@@ -119,7 +119,9 @@ def _account(work: Work, state: RunState, options: Options, sequenced: int) -> d
     return account
 
 
-def _counts(control: ct.Control, at: int, names: type[EventKind] | type[Reason]) -> dict[str, int]:
+def _counts(
+    control: control_words.Control, at: int, names: type[EventKind] | type[Reason]
+) -> dict[str, int]:
     return {
         member.name: control.reply(at + 8 * int(member))
         for member in names

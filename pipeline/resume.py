@@ -9,7 +9,7 @@ from typing import Any
 from openoutcry.gateway_fpga.settings_file import first_difference
 from openoutcry.journal import Journal, JournalReader, JournalWriter
 from openoutcry.journal.checkpoints import newest_checkpoint, remove_later_checkpoints
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.lanes import journaled_lanes
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.replay.checkpoint import recover, save
@@ -111,11 +111,11 @@ def prime(
         ring.published_hint[0] = at
         for reader in table.readers(name):
             ring.cursors[reader][0] = at
-    control[ct.RESUMED_SEQ] = control[ct.WRITTEN_SEQ] = seq
-    control.set_stage(table.index["journal"], ct.STAGE_SAFE_SEQ, seq)
+    control[control_words.RESUMED_SEQ] = control[control_words.WRITTEN_SEQ] = seq
+    control.set_stage(table.index["journal"], control_words.STAGE_SAFE_SEQ, seq)
     for which in range(2):
-        state = ct.REPLY_STATES + which * ct.REPLY_STATE_BYTES
-        control[state + ct.REPLY_CURSOR] = events
-        control[state + ct.REPLY_EVENT_HASH] = point.chain
-        control[state + ct.REPLY_COMMANDS] = seq
-        control[state + ct.REPLY_TRADES] = point.trades
+        state = control_words.REPLY_STATES + which * control_words.REPLY_STATE_BYTES
+        control[state + control_words.REPLY_CURSOR] = events
+        control[state + control_words.REPLY_EVENT_HASH] = point.chain
+        control[state + control_words.REPLY_COMMANDS] = seq
+        control[state + control_words.REPLY_TRADES] = point.trades

@@ -19,7 +19,7 @@ from openoutcry.host.processes import STOP_SIGNALS, handling
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.beside import Beside
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import Group
@@ -207,7 +207,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
     def stop(number: int, frame: Any) -> None:
         """Take no more input, drain, end in order."""
         state.interrupted = True
-        work.shared.control[ct.STOP] = 1
+        work.shared.control[control_words.STOP] = 1
 
     with handling(stop, *STOP_SIGNALS):
         try:
@@ -471,16 +471,20 @@ def _preload(shared: Shared, options: Options, source: Source, limit: int) -> in
 
 def _fill_control(shared: Shared, options: Options, expected: int) -> None:
     control = shared.control
-    control[ct.BUILD] = this_build().number
-    control[ct.CONFIG] = options.config_number
-    control[ct.SEED] = options.seed
-    control[ct.RATE] = options.rate
-    control[ct.DURABILITY] = ct.DURABILITIES.index(options.durability)
-    control[ct.EXPECTED] = expected
-    control[ct.EPOCH_OFFSET] = options.clock.epoch_offset_ns()
-    control[ct.STARTED_NS] = options.clock.monotonic_ns()
+    control[control_words.BUILD] = this_build().number
+    control[control_words.CONFIG] = options.config_number
+    control[control_words.SEED] = options.seed
+    control[control_words.RATE] = options.rate
+    control[control_words.DURABILITY] = control_words.DURABILITIES.index(options.durability)
+    control[control_words.EXPECTED] = expected
+    control[control_words.EPOCH_OFFSET] = options.clock.epoch_offset_ns()
+    control[control_words.STARTED_NS] = options.clock.monotonic_ns()
     for which in range(2):
-        at = ct.REPLY_STATES + which * ct.REPLY_STATE_BYTES + ct.REPLY_EVENT_HASH
+        at = (
+            control_words.REPLY_STATES
+            + which * control_words.REPLY_STATE_BYTES
+            + control_words.REPLY_EVENT_HASH
+        )
         control[at] = START
 
 
@@ -491,7 +495,7 @@ def inline_stages(work: Work, state: RunState) -> tuple[worker.CompiledStages, l
     state.groups.append({"process": "inline", "stages": list(inline_group.stages), "core": None})
     group = worker.CompiledStages(work, inline_group.stages)
     worker.mark_ready(work.shared, inline_group.stages)
-    work.shared.control[ct.GO] = 1
+    work.shared.control[control_words.GO] = 1
     return group, [worker.make_stage(work, row) for row in work.table.stages if not row.compiled]
 
 

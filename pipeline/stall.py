@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.topology import REPLICA
 from openoutcry.ring import RingBuffer
@@ -100,13 +100,13 @@ class Watch:
 
     def _moved(self, name: str) -> bool:
         control, index = self.shared.control, self.shared.table.index[name]
-        if not control.stage(index, ct.STAGE_READY_NS):
+        if not control.stage(index, control_words.STAGE_READY_NS):
             self._before.pop(name, None)
             return not _is_stopped(self.pid)
-        if control.stage(index, ct.STAGE_DONE):
+        if control.stage(index, control_words.STAGE_DONE):
             self._before.pop(name, None)
             return True
-        beat = control.stage(index, ct.STAGE_HEARTBEAT_NS)
+        beat = control.stage(index, control_words.STAGE_HEARTBEAT_NS)
         progress, waits = work_of(self.shared, name)
         before = self._before.get(name)
         self._before[name] = (beat, progress, waits)
@@ -168,7 +168,7 @@ def _is_safe(shared: Shared, stage: str, ring: RingBuffer, seq: int) -> bool:
 def _leased(shared: Shared) -> bool:
     """What the replicas have said still counts; else the gate rightly lets nothing out."""
     index = shared.table.index[REPLICA.name]
-    until_ns = shared.control.stage(index, ct.STAGE_SAFE_UNTIL_NS)
+    until_ns = shared.control.stage(index, control_words.STAGE_SAFE_UNTIL_NS)
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) < until_ns
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.journal.block import Block
 from openoutcry.journal.errors import JournalError
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.lanes import noted_lanes
 from openoutcry.pipeline.contract.parking import Parking, Start
 from openoutcry.pipeline.contract.table import Topology
@@ -99,7 +99,7 @@ class Standing:
         self.begun = True
         self.mark("resumed")
         # The run begins now, not when it was parked: from the monotonic clock to the epoch.
-        work.shared.control[ct.EPOCH_OFFSET] = epoch_offset_ns()
+        work.shared.control[control.EPOCH_OFFSET] = epoch_offset_ns()
         if work.ports is not None:
             work.ports.bind()
         if work.sessions is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.table import Group
 from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.progress import SAMPLE_S, RunState, Watcher, take_sample
@@ -126,7 +126,7 @@ class Supervisor:
             names = [name for group in self.state.groups for name in group["stages"]]
             self.going = all(self._ready_ns(name) for name in names)
             self.going_ns = time.monotonic_ns() if self.going else 0
-            control[ct.GO] = int(self.going)
+            control[control_words.GO] = int(self.going)
             if self.going:
                 self.on_go()
         released = self.work.shared.events.cursors["gate"][0]
@@ -180,7 +180,7 @@ class Supervisor:
         control = shared.control
         now_ns = time.monotonic_ns()
         for name in stuck:
-            control.set_stage(shared.table.index[name], ct.STAGE_STALLED_NS, now_ns)
+            control.set_stage(shared.table.index[name], control_words.STAGE_STALLED_NS, now_ns)
         child.stall = {
             "stage": " + ".join(stuck),
             "pid": child.pid,
@@ -203,17 +203,17 @@ class Supervisor:
         child.stall = None
         shared = self.work.shared
         for name in child.group.stages:
-            shared.control.set_stage(shared.table.index[name], ct.STAGE_STALLED_NS, 0)
+            shared.control.set_stage(shared.table.index[name], control_words.STAGE_STALLED_NS, 0)
         self.watcher.note(f"stage {' + '.join(child.group.stages)} (pid {child.pid}) goes on")
 
     def _origin_ns(self, now_ns: int) -> int:
         """From when on times of the run are given: the source's first command, or, where all
         commands come by other lanes, the common start; ``now_ns`` before either."""
-        return self.work.shared.control[ct.FIRST_NS] or self.going_ns or now_ns
+        return self.work.shared.control[control_words.FIRST_NS] or self.going_ns or now_ns
 
     def _ready_ns(self, stage: str) -> int:
         return self.work.shared.control.stage(
-            self.work.shared.table.index[stage], ct.STAGE_READY_NS
+            self.work.shared.table.index[stage], control_words.STAGE_READY_NS
         )
 
     def _start(self, group: Group) -> _Child:
@@ -260,7 +260,7 @@ class Supervisor:
         hung = child.stall is not None and child.stall["killed"]
         why = _cause(child, status)
         control = self.work.shared.control
-        progress = self.work.shared.sequenced.gating + control.reply(ct.REPLY_CURSOR)
+        progress = self.work.shared.sequenced.gating + control.reply(control_words.REPLY_CURSOR)
         short = time.monotonic() - child.started_s < CRASH_LOOP_S
         crashes = child.crashes + 1 if (short or hung) and progress == child.progress else 0
         stages = " + ".join(child.group.stages)
@@ -272,10 +272,10 @@ class Supervisor:
             )
         for name in child.group.stages:
             index = self.work.shared.table.index[name]
-            restarts = control.stage(index, ct.STAGE_RESTARTS) + 1
-            control.set_stage(index, ct.STAGE_RESTARTS, restarts)
-            control.set_stage(index, ct.STAGE_READY_NS, 0)
-            control.set_stage(index, ct.STAGE_STALLED_NS, 0)
+            restarts = control.stage(index, control_words.STAGE_RESTARTS) + 1
+            control.set_stage(index, control_words.STAGE_RESTARTS, restarts)
+            control.set_stage(index, control_words.STAGE_READY_NS, 0)
+            control.set_stage(index, control_words.STAGE_STALLED_NS, 0)
         died = time.monotonic_ns()
         again = self._start(child.group)
         again.progress, again.crashes = progress, crashes

@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.histogram import HISTOGRAM_BYTES, WORDS, summary
 from openoutcry.pipeline.contract.table import RECORD_TYPES, Span, Stage, Topology, as_row
 from openoutcry.report.run_text import stage_table
@@ -28,7 +28,7 @@ class RunningPipeline:
 
     def __init__(self, owner: ProcessIdentity) -> None:
         self.owner = owner
-        self.control = ct.Control.attach(segment_name(owner, "control"), read_only=True)
+        self.control = control_words.Control.attach(segment_name(owner, "control"), read_only=True)
         self.table = Topology.from_json(self.control.table_text)
         self.rings = {
             ring.name: RingBuffer.attach(
@@ -43,21 +43,26 @@ class RunningPipeline:
         them."""
         rings = {name: int(ring.published_hint[0]) for name, ring in self.rings.items()}
         control = self.control
-        return rings | {"dropped": control[ct.DROPPED], "refused": control[ct.REFUSED]}
+        return rings | {
+            "dropped": control[control_words.DROPPED],
+            "refused": control[control_words.REFUSED],
+        }
 
     @property
     def durable_seq(self) -> int:
         """Commands up to here are durable; 0 without a journal."""
         index = self.table.index.get("journal")
-        return 0 if index is None else self.control.stage(index, ct.STAGE_SAFE_SEQ)
+        return 0 if index is None else self.control.stage(index, control_words.STAGE_SAFE_SEQ)
 
     @property
     def spun_cores(self) -> frozenset[int]:
         """Cores on which a stage spins."""
         stages = range(len(self.table.stages))
-        started = (index for index in stages if self.control.stage(index, ct.STAGE_PID))
+        started = (index for index in stages if self.control.stage(index, control_words.STAGE_PID))
         return frozenset(
-            core for index in started if (core := self.control.stage(index, ct.STAGE_CORE)) >= 0
+            core
+            for index in started
+            if (core := self.control.stage(index, control_words.STAGE_CORE)) >= 0
         )
 
     def view(self, before: dict[str, int], window_s: float) -> dict[str, Any]:
@@ -67,15 +72,15 @@ class RunningPipeline:
     def flow(self, before: dict[str, int], window_s: float) -> dict[str, Any]:
         """The same without latency, which is most of the work."""
         control, now = self.control, self.positions()
-        durability = ct.DURABILITIES[control[ct.DURABILITY]]
+        durability = control_words.DURABILITIES[control[control_words.DURABILITY]]
         return {
             "pid": self.owner.pid,
             "durability": durability,
-            "seed": control[ct.SEED],
-            "rate": control[ct.RATE] or None,
+            "seed": control[control_words.SEED],
+            "rate": control[control_words.RATE] or None,
             "commands": now["sequenced"],
-            "expected": control[ct.EXPECTED] or None,
-            "trades": control.reply(ct.REPLY_TRADES),
+            "expected": control[control_words.EXPECTED] or None,
+            "trades": control.reply(control_words.REPLY_TRADES),
             # The journal may have taken more since the look at the rings.
             "durable_lag": max(0, now["sequenced"] - self.durable_seq)
             if durability != "none"
@@ -105,11 +110,11 @@ class RunningPipeline:
     def _stages(self) -> list[dict[str, Any]]:
         rows = []
         for index, stage in enumerate(self.table.stages):
-            pid = self.control.stage(index, ct.STAGE_PID)
+            pid = self.control.stage(index, control_words.STAGE_PID)
             if not pid:
                 continue
-            beat_ns = self.control.stage(index, ct.STAGE_HEARTBEAT_NS)
-            core = self.control.stage(index, ct.STAGE_CORE)
+            beat_ns = self.control.stage(index, control_words.STAGE_HEARTBEAT_NS)
+            core = self.control.stage(index, control_words.STAGE_CORE)
             rows.append(
                 {
                     "name": stage.name,
@@ -117,23 +122,26 @@ class RunningPipeline:
                     "alive": self.stage_alive(index),
                     "core": core if core >= 0 else None,
                     "heartbeat_age_ns": time.monotonic_ns() - beat_ns if beat_ns else None,
-                    "finished": self.control.stage(index, ct.STAGE_DONE) > 0,
-                    "stalled": self.control.stage(index, ct.STAGE_STALLED_NS) > 0,
-                    "restarts": self.control.stage(index, ct.STAGE_RESTARTS),
+                    "finished": self.control.stage(index, control_words.STAGE_DONE) > 0,
+                    "stalled": self.control.stage(index, control_words.STAGE_STALLED_NS) > 0,
+                    "restarts": self.control.stage(index, control_words.STAGE_RESTARTS),
                 }
             )
         return rows
 
     def stage_alive(self, index: int) -> bool:
         """Whether the process of a stage that was started lives."""
-        pid, start = (self.control.stage(index, at) for at in (ct.STAGE_PID, ct.STAGE_START))
+        pid, start = (
+            self.control.stage(index, at)
+            for at in (control_words.STAGE_PID, control_words.STAGE_START)
+        )
         return ProcessIdentity(pid, start).alive()
 
     @property
     def open_orders(self) -> int:
         """Orders in the book, all shards together."""
         return sum(
-            self.control.stage(index, ct.STAGE_OPEN_ORDERS)
+            self.control.stage(index, control_words.STAGE_OPEN_ORDERS)
             for index, _ in enumerate(self.table.stages)
         )
 

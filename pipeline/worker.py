@@ -21,7 +21,7 @@ from openoutcry.host.info import isolated_cores
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting
 from openoutcry.matcher import Engine
 from openoutcry.pipeline.beside import Idle
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract.shared import Contexts, Shared
 from openoutcry.pipeline.contract.table import Group, Stage
@@ -188,10 +188,10 @@ def _events_of_shard(work: Work, name: str, last: int, events: int) -> int:
     """How many events the shard had published by command ``last``; ``events``: all shards, which
     is what each ring is numbered on from when a run begins."""
     control, index = work.shared.control, work.table.index[name]
-    if last == control[ct.RESUMED_SEQ]:
+    if last == control[control_words.RESUMED_SEQ]:
         return events
     for which in range(2):
-        place = ct.STAGE_PLACES + which * ct.STAGE_PLACE_BYTES
+        place = control_words.STAGE_PLACES + which * control_words.STAGE_PLACE_BYTES
         if control.stage(index, place) == last:
             return control.stage(index, place + 8)
     raise OutcryError(f"stage {name}: no place is noted for its cursor, which is at {last}")
@@ -207,7 +207,7 @@ def _rebuild_whole(work: Work, last: int) -> Engine:
     if last and work.journal is not None:
         # Not less than the cursor: the ring gives away what lies before it as soon as the journal
         # has it.  The journal waits only for the ring, so it gets here.
-        while shared.control[ct.WRITTEN_SEQ] < last:
+        while shared.control[control_words.WRITTEN_SEQ] < last:
             time.sleep(0.001)
         return recover_from_any([work.journal, *work.copies], last).engine
     engine = work.core.fresh()
@@ -346,7 +346,9 @@ def place_region(target: npt.NDArray[np.uint8], region: npt.NDArray[np.uint8]) -
 def mark_ready(shared: Shared, stages: tuple[str, ...]) -> None:
     """The stages have found their places; they wait for nothing but input."""
     for name in stages:
-        shared.control.set_stage(shared.table.index[name], ct.STAGE_READY_NS, time.monotonic_ns())
+        shared.control.set_stage(
+            shared.table.index[name], control_words.STAGE_READY_NS, time.monotonic_ns()
+        )
 
 
 def announce(shared: Shared, group: Group) -> None:
@@ -354,11 +356,15 @@ def announce(shared: Shared, group: Group) -> None:
     me = ProcessIdentity.mine()
     for name in group.stages:
         index = shared.table.index[name]
-        shared.control.set_stage(index, ct.STAGE_BUILD, this_build().number)
-        shared.control.set_stage(index, ct.STAGE_CONFIG, shared.control[ct.CONFIG])
-        shared.control.set_stage(index, ct.STAGE_START, me.start_ticks)
-        shared.control.set_stage(index, ct.STAGE_CORE, -1 if group.core is None else group.core)
-        shared.control.set_stage(index, ct.STAGE_PID, me.pid)
+        shared.control.set_stage(index, control_words.STAGE_BUILD, this_build().number)
+        shared.control.set_stage(
+            index, control_words.STAGE_CONFIG, shared.control[control_words.CONFIG]
+        )
+        shared.control.set_stage(index, control_words.STAGE_START, me.start_ticks)
+        shared.control.set_stage(
+            index, control_words.STAGE_CORE, -1 if group.core is None else group.core
+        )
+        shared.control.set_stage(index, control_words.STAGE_PID, me.pid)
         for ring in shared.rings.values():
             if name in ring.cursors:
                 ring.register(name, me)

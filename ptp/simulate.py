@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.ptp import management as m
+from openoutcry.ptp import management
 from openoutcry.ptp.calibrate import WINDOW
 from openoutcry.ptp.daemon import ClockDaemon, measure_nominal
 from openoutcry.ptp.host import (
@@ -94,7 +94,12 @@ class World:
     gm_jitter_ns: float = 0.0
     """Jitter of the grandmaster itself that its accuracy does not cover."""
     gm_accuracy: int = 0x21
-    gm_flags: int = m.UTC_VALID | m.PTP_TIMESCALE | m.TIME_TRACEABLE | m.FREQUENCY_TRACEABLE
+    gm_flags: int = (
+        management.UTC_VALID
+        | management.PTP_TIMESCALE
+        | management.TIME_TRACEABLE
+        | management.FREQUENCY_TRACEABLE
+    )
     chrony_silent: bool = False
     chrony_bias_ns: int = 0
     phc_silent: bool = False
@@ -229,22 +234,22 @@ class SimulatedMachine:
         world = self.world
         if world.gm_silent:
             raise SourceSilent("the simulated grandmaster is silent")
-        if identifier == m.TIME_STATUS_NP:
+        if identifier == management.TIME_STATUS_NP:
             offset, ingress_ns = self._offset(socket)
             return struct.pack(
                 ">qqiiHHQHi8s", offset, ingress_ns, 0, 0, 0, 0, 0, 0, 1,
                 GM_IDENTITY.to_bytes(8),
             )  # fmt: skip
-        if identifier == m.CURRENT_DATA_SET:
+        if identifier == management.CURRENT_DATA_SET:
             return struct.pack(">Hqq", 1, 0, world.path_ns << 16)
-        if identifier == m.PARENT_DATA_SET:
+        if identifier == management.PARENT_DATA_SET:
             return struct.pack(
                 ">8sHBBHiBBBHB8s", b"", 1, 0, 0, 0, 0, 128, 6, world.gm_accuracy, 0, 128,
                 GM_IDENTITY.to_bytes(8),
             )  # fmt: skip
-        if identifier == m.PORT_DATA_SET:
-            return struct.pack(">8sHBb", b"", 1, m.PORT_STATES.index(world.port_state), 0)
-        if identifier == m.PORT_PROPERTIES_NP:
+        if identifier == management.PORT_DATA_SET:
+            return struct.pack(">8sHBb", b"", 1, management.PORT_STATES.index(world.port_state), 0)
+        if identifier == management.PORT_PROPERTIES_NP:
             return struct.pack(">8sHBBB", b"", 1, 9, 1, 4) + b"sim0\0"
         offset_s = self.table.offset_at(self.true_tai_ns)
         return struct.pack(">hBB", offset_s, world.gm_flags, 0x20)

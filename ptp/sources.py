@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from openoutcry.ptp import management as m
+from openoutcry.ptp import management
 from openoutcry.ptp.calibrate import Sample
 from openoutcry.ptp.host import (
     MAXERROR_LIMIT_NS,
@@ -199,7 +199,7 @@ class Grandmaster:
 
     @property
     def traceable(self) -> bool:
-        return self.accuracy_ns is not None and bool(self.flags & m.TIME_TRACEABLE)
+        return self.accuracy_ns is not None and bool(self.flags & management.TIME_TRACEABLE)
 
     def sample(self, ticks: int, tai_ns: int, error_ns: int, kind: ClockSource) -> Sample:
         """A sample in this grandmaster's name; what it and the path cannot exclude is added."""
@@ -211,9 +211,9 @@ class Grandmaster:
             grandmaster=self.identity,
             path_delay_ns=self.path_delay_ns,
             traceable=self.traceable,
-            utc_offset_s=self.utc_offset_s if self.flags & m.UTC_VALID else None,
-            leap_insert=bool(self.flags & m.LEAP61),
-            leap_delete=bool(self.flags & m.LEAP59),
+            utc_offset_s=self.utc_offset_s if self.flags & management.UTC_VALID else None,
+            leap_insert=bool(self.flags & management.LEAP61),
+            leap_delete=bool(self.flags & management.LEAP59),
             port_state=self.port_state,
         )
 
@@ -221,16 +221,18 @@ class Grandmaster:
 def ask_ptp4l(host: Host, socket: str) -> Grandmaster:
     """Everything about the present grandmaster.  Raises :class:`SourceSilent`."""
     try:
-        status = m.time_status(host.manage(socket, m.TIME_STATUS_NP))
-        port_state = m.port_state(host.manage(socket, m.PORT_DATA_SET))
+        status = management.time_status(host.manage(socket, management.TIME_STATUS_NP))
+        port_state = management.port_state(host.manage(socket, management.PORT_DATA_SET))
         if not status.gm_present:
             raise SourceSilent(f"ptp4l hears no grandmaster (port {port_state})")
-        delay_ns = m.path_delay_ns(host.manage(socket, m.CURRENT_DATA_SET))
-        parent = m.parent(host.manage(socket, m.PARENT_DATA_SET))
-        properties = m.time_properties(host.manage(socket, m.TIME_PROPERTIES_DATA_SET))
-    except m.ManagementError as error:
+        delay_ns = management.path_delay_ns(host.manage(socket, management.CURRENT_DATA_SET))
+        parent = management.parent(host.manage(socket, management.PARENT_DATA_SET))
+        properties = management.time_properties(
+            host.manage(socket, management.TIME_PROPERTIES_DATA_SET)
+        )
+    except management.ManagementError as error:
         raise SourceSilent(str(error)) from error
-    if not properties.flags & m.PTP_TIMESCALE:
+    if not properties.flags & management.PTP_TIMESCALE:
         raise SourceSilent("the grandmaster's time scale is arbitrary, not TAI")
     if delay_ns == 0 or status.ingress_time_ns == 0:
         raise SourceSilent("ptp4l has not measured the path to its grandmaster yet")
@@ -369,8 +371,10 @@ class PhcSource:
         """Raises :class:`SourceSilent` unless that ptp4l holds this clock, as far as can be told:
         by the interface that it listens on."""
         try:
-            owned = host.interface_clock(m.interface(host.manage(socket, m.PORT_PROPERTIES_NP)))
-        except (SourceSilent, m.ManagementError):
+            owned = host.interface_clock(
+                management.interface(host.manage(socket, management.PORT_PROPERTIES_NP))
+            )
+        except (SourceSilent, management.ManagementError):
             owned = None  # an older one does not say
         if owned is None and not self.chosen:
             raise SourceSilent(f"{self.path}: ptp4l may hold another clock; choose one by --phc")

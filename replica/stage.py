@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.histogram import record_spans
 from openoutcry.pipeline.contract.parking import Replication
 from openoutcry.pipeline.contract.shared import Shared
@@ -56,16 +56,16 @@ class ReplicaStage:
         self._leave_s = 0.0
         self._all_said = False
         """All that there is is replicated, and the gate knows."""
-        self._recorded = max(publisher.safe_seq, shared.control[ct.RESUMED_SEQ])
+        self._recorded = max(publisher.safe_seq, shared.control[control_words.RESUMED_SEQ])
         self._say()
 
     def step(self) -> int:
         """Read, publish, take acknowledgements; returns how many messages that were."""
         control, publisher = self.shared.control, self.publisher
         now_ns = time.monotonic_ns()
-        control.set_stage(self.index, ct.STAGE_HEARTBEAT_NS, now_ns)
-        done = control.stage(self.before, ct.STAGE_DONE)
-        written, now_s = control[ct.WRITTEN_SEQ], now_ns / 1e9
+        control.set_stage(self.index, control_words.STAGE_HEARTBEAT_NS, now_ns)
+        done = control.stage(self.before, control_words.STAGE_DONE)
+        written, now_s = control[control_words.WRITTEN_SEQ], now_ns / 1e9
         if written == self._read_seq and publisher.idle and not done and now_s < self._turn_s:
             return 0
         self._turn_s = now_s + TURN_S
@@ -107,11 +107,11 @@ class ReplicaStage:
         publisher, control = self.publisher, self.shared.control
         if self._all_said:
             # The lease is kept until the gate has let out the last event.
-            self.finished = control.stage(self.gate, ct.STAGE_DONE) > 0
+            self.finished = control.stage(self.gate, control_words.STAGE_DONE) > 0
             return
         if publisher.idle and publisher.safe_seq >= last_seq and not publisher.read():
             self._say()
-            release(control.stage_address(self.index, ct.STAGE_DONE), last_seq + 1)
+            release(control.stage_address(self.index, control_words.STAGE_DONE), last_seq + 1)
             self._all_said = True
             return
         # Nobody waits for a quorum for ever: what is not replicated was not released.
@@ -129,17 +129,19 @@ class ReplicaStage:
     def _say_published(self) -> None:
         """For those who watch; nothing waits for it."""
         sent = self.publisher.machine.offered
-        self.shared.control.set_stage(self.index, ct.STAGE_PUBLISHED_SEQ, sent.last_seq)
-        self.shared.control.set_stage(self.index, ct.STAGE_PUBLISHED_BLOCK, sent.next_block - 1)
+        self.shared.control.set_stage(self.index, control_words.STAGE_PUBLISHED_SEQ, sent.last_seq)
+        self.shared.control.set_stage(
+            self.index, control_words.STAGE_PUBLISHED_BLOCK, sent.next_block - 1
+        )
 
     def _say(self) -> None:
         """Publish how far the replicas are, and until when that counts."""
         control, publisher = self.shared.control, self.publisher
-        until = control.stage_address(self.index, ct.STAGE_SAFE_UNTIL_NS)
+        until = control.stage_address(self.index, control_words.STAGE_SAFE_UNTIL_NS)
         release(until, publisher.until_ns)
-        safe = min(publisher.safe_seq, control[ct.WRITTEN_SEQ])
-        release(control.stage_address(self.index, ct.STAGE_SAFE_SEQ), safe)
-        control.set_stage(self.index, ct.STAGE_LAG_BYTES, publisher.unacknowledged_bytes)
+        safe = min(publisher.safe_seq, control[control_words.WRITTEN_SEQ])
+        release(control.stage_address(self.index, control_words.STAGE_SAFE_SEQ), safe)
+        control.set_stage(self.index, control_words.STAGE_LAG_BYTES, publisher.unacknowledged_bytes)
         count = safe - self._recorded
         if count > 0:
             now_ns = time.monotonic_ns()
@@ -187,7 +189,7 @@ def make_stage(work: Work) -> ReplicaStage:
             os._exit(1)
 
     lead = work.replication.lead
-    restarts = work.shared.control.stage(work.table.index[NAME], ct.STAGE_RESTARTS)
+    restarts = work.shared.control.stage(work.table.index[NAME], control_words.STAGE_RESTARTS)
     if lead is not None and not restarts:
         publisher.go_on(*lead)
     else:

@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.control import Control
 from openoutcry.replica.message import NO_CHECK, Check
 from openoutcry.ring.kernels import release
@@ -29,12 +29,12 @@ class StateTeller:
         if seq == self._told_seq or started_ns < self._free_ns:
             return
         words = np.frombuffer(bytes.fromhex(self.engine.state_hash()), np.int64)
-        control, count = self.control, self.control[ct.STATE_COUNT] | 1
-        release(control.address + ct.STATE_COUNT, count)
-        release(control.address + ct.STATE_SEQ, seq)
-        release(control.address + ct.STATE_HASH, int(words[0]))
-        release(control.address + ct.STATE_HASH + 8, int(words[1]))
-        release(control.address + ct.STATE_COUNT, count + 1)
+        control, count = self.control, self.control[control_words.STATE_COUNT] | 1
+        release(control.address + control_words.STATE_COUNT, count)
+        release(control.address + control_words.STATE_SEQ, seq)
+        release(control.address + control_words.STATE_HASH, int(words[0]))
+        release(control.address + control_words.STATE_HASH + 8, int(words[1]))
+        release(control.address + control_words.STATE_COUNT, count + 1)
         self._told_seq = seq
         now_ns = time.monotonic_ns()
         self._free_ns = now_ns + SHARE * (now_ns - started_ns)
@@ -42,8 +42,11 @@ class StateTeller:
 
 def read_state(control: Control) -> Check:
     """What the matcher said last; nothing while it is saying it, or died over it."""
-    count = control[ct.STATE_COUNT]
-    seq, first, second = (control[at] for at in (ct.STATE_SEQ, ct.STATE_HASH, ct.STATE_HASH + 8))
-    if count & 1 or not seq or control[ct.STATE_COUNT] != count:
+    count = control[control_words.STATE_COUNT]
+    seq, first, second = (
+        control[at]
+        for at in (control_words.STATE_SEQ, control_words.STATE_HASH, control_words.STATE_HASH + 8)
+    )
+    if count & 1 or not seq or control[control_words.STATE_COUNT] != count:
         return NO_CHECK
     return Check(seq, 0, np.array([first, second], np.int64).tobytes())

@@ -6,7 +6,7 @@ may still reduce.  What the matcher refuses by itself (a malformed record, an or
 open, somebody else's) is left to it.
 """
 
-import openoutcry.risk.constants as rb
+import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import bits, totals, wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
@@ -50,7 +50,7 @@ APPLIED = 1 << REASON_BITS
 EASY_BITS = 60
 """What a NEW adds to a total stays below 2**60: three such and a total are within int64."""
 
-ARITHMETIC, UNKNOWN_PARTICIPANT = 1 << rb.ARITHMETIC, 1 << rb.UNKNOWN_PARTICIPANT
+ARITHMETIC, UNKNOWN_PARTICIPANT = 1 << constants.ARITHMETIC, 1 << constants.UNKNOWN_PARTICIPANT
 
 
 @kernel
@@ -127,11 +127,11 @@ def house(state: RiskState, order: OrderRecord, kind: int) -> int:
         price = order.price_ticks
         low, high = rules.worst_sell, rules.worst_buy
         if rules.price_limited != 0 and (price < low or price > high):
-            return refuse(state, order, 1 << rb.PRICE_BAND, high, low, price)
+            return refuse(state, order, 1 << constants.PRICE_BAND, high, low, price)
     if kind == bits.RISK_KIND and apply_setting(state, order, instrument):
         setting = order.order_type
-        kills = setting in (rb.SET_KILL, rb.SET_GROUP_KILL, rb.SET_MARKET_KILL)
-        if kills or setting in (rb.SET_GROUP, rb.SET_HALT, rb.SET_BANDS):
+        kills = setting in (constants.SET_KILL, constants.SET_GROUP_KILL, constants.SET_MARKET_KILL)
+        if kills or setting in (constants.SET_GROUP, constants.SET_HALT, constants.SET_BANDS):
             totals.publish(state)
         return APPLIED
     return 0
@@ -409,52 +409,52 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     largest = max(largest, new_cost, new_reserved, new_exposure, new_gross, new_group_gross)
     failed = ARITHMETIC if largest > LARGEST else 0
     long_limit, short_limit = cell.long_limit, cell.short_limit
-    failed |= grows_past(new_long, long_now, long_limit, rb.POSITION_LONG)
-    failed |= grows_past(new_short, short_now, short_limit, rb.POSITION_SHORT)
+    failed |= grows_past(new_long, long_now, long_limit, constants.POSITION_LONG)
+    failed |= grows_past(new_short, short_now, short_limit, constants.POSITION_SHORT)
     gross_limit = row.gross_limit
-    failed |= grows_past(new_gross, gross, gross_limit, rb.GROSS_POSITION)
+    failed |= grows_past(new_gross, gross, gross_limit, constants.GROSS_POSITION)
     group_limit = group.gross_limit
-    failed |= grows_past(new_group_gross, group_gross, group_limit, rb.GROUP_GROSS_POSITION)
+    failed |= grows_past(new_group_gross, group_gross, group_limit, constants.GROUP_GROSS_POSITION)
     buy_limit = row.buy_exposure_limit
     sell_limit = row.sell_exposure_limit
     if side == BUY:
-        failed |= grows_past(new_exposure, exposure, buy_limit, rb.EXPOSURE_BUY)
+        failed |= grows_past(new_exposure, exposure, buy_limit, constants.EXPOSURE_BUY)
     else:
-        failed |= grows_past(new_exposure, exposure, sell_limit, rb.EXPOSURE_SELL)
+        failed |= grows_past(new_exposure, exposure, sell_limit, constants.EXPOSURE_SELL)
     credit = row.credit
     capital = NO_LIMIT if credit == NO_LIMIT else wide.add(row.balance, credit)
-    failed |= grows_past(new_reserved, reserved, capital, rb.CAPITAL)
+    failed |= grows_past(new_reserved, reserved, capital, constants.CAPITAL)
 
     # The order itself.
     cell_flags, row_flags = cell.flags, row.flags
-    failed |= (state.market_kill != 0) << rb.MARKET_KILLED
-    failed |= (rules.halt != 0) << rb.HALTED
-    failed |= (group.kill != 0) << rb.GROUP_KILLED
-    failed |= (row_flags & lay.KILLED_FLAGS != 0) << rb.KILLED
-    failed |= (cell_flags & lay.RESTRICTED_FLAG) << rb.RESTRICTED
+    failed |= (state.market_kill != 0) << constants.MARKET_KILLED
+    failed |= (rules.halt != 0) << constants.HALTED
+    failed |= (group.kill != 0) << constants.GROUP_KILLED
+    failed |= (row_flags & lay.KILLED_FLAGS != 0) << constants.KILLED
+    failed |= (cell_flags & lay.RESTRICTED_FLAG) << constants.RESTRICTED
     if cell_flags & lay.NO_SHORT_FLAG != 0:
-        failed |= grows_past(new_short, short_now, 0, rb.SHORT_SALE)
+        failed |= grows_past(new_short, short_now, 0, constants.SHORT_SALE)
     mode = (order.time_in_force >> SELF_TRADE_SHIFT) & SELF_TRADE_MASK
     silent = row_flags & lay.NAMES_SELF_TRADE != 0 and mode == 0
-    failed |= silent << rb.SELF_TRADE
-    failed |= (qty > cell.max_qty) << rb.MAX_QTY
-    failed |= (value > cell.max_value) << rb.MAX_VALUE
+    failed |= silent << constants.SELF_TRADE
+    failed |= (qty > cell.max_qty) << constants.MAX_QTY
+    failed |= (value > cell.max_value) << constants.MAX_VALUE
     distance, last = rules.distance_bps, rules.last
     band_low, band_high = rules.band_low, rules.band_high
     has_bands = rules.banded != 0
     if flags & lay.PRICED_FLAG == 0:
         limited = rules.price_limited
         unbound = limited == 0 or (distance != NO_LIMIT and limited == 1) or has_bands
-        failed |= unbound << rb.UNPRICED
+        failed |= unbound << constants.UNPRICED
     else:
         if distance != NO_LIMIT and last != NO_LIMIT and not is_next_tick(price, last, distance):
-            failed |= wide.further_than(price, last, distance) << rb.PRICE_DISTANCE
+            failed |= wide.further_than(price, last, distance) << constants.PRICE_DISTANCE
         if has_bands:
             outside = price > band_high if side == BUY else price < band_low
-            failed |= outside << rb.PRICE_BAND
+            failed |= outside << constants.PRICE_BAND
     adv, adv_bps = rules.adv, rules.adv_bps
     if adv != 0:
-        failed |= wide.product_above(qty, 10_000, adv_bps, adv) << rb.ADV_SHARE
+        failed |= wide.product_above(qty, 10_000, adv_bps, adv) << constants.ADV_SHARE
 
     # Time.
     now = state.now_ns
@@ -462,19 +462,19 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     last_at = cell + (lay.LAST_BUY_PRICE if side == BUY else lay.LAST_SELL_PRICE)
     since = wide.sub(now, load_i64(last_at + 16))
     if window != 0 and is_new and load_i64(last_at) == price and load_i64(last_at + 8) == qty:
-        failed |= (since < window) << rb.DUPLICATE
+        failed |= (since < window) << constants.DUPLICATE
     rate_ns, burst = row.rate_ns, row.rate_burst
     full_at = wide.add(max(row.full_at_ns, now), rate_ns)
     ahead = wide.sub(full_at, now)
     if rate_ns != 0:
-        failed |= wide.product_above(ahead, 1, rate_ns, burst) << rb.RATE
+        failed |= wide.product_above(ahead, 1, rate_ns, burst) << constants.RATE
     count = row.open
     if is_new and may_rest(order, rules, order_type):
-        failed |= (count >= row.open_limit) << rb.OPEN_ORDERS
+        failed |= (count >= row.open_limit) << constants.OPEN_ORDERS
     profit, peak = row.profit, row.peak
     loss, drop = wide.sub(0, profit), wide.sub(peak, profit)
-    failed |= (loss >= row.loss_limit) << rb.LOSS
-    failed |= (drop >= row.drawdown_limit) << rb.DRAWDOWN
+    failed |= (loss >= row.loss_limit) << constants.LOSS
+    failed |= (drop >= row.drawdown_limit) << constants.DRAWDOWN
     if failed != 0 and is_new and participant != 0:
         called = row_flags & lay.KILLED_BY_MARGIN != 0
         if called and state.part_who == participant:
@@ -488,42 +488,42 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     first = 0
     while (failed >> first) & 1 == 0:
         first += 1
-    if first == rb.ARITHMETIC:
+    if first == constants.ARITHMETIC:
         limit, requested = LARGEST, largest
-    elif first == rb.SHORT_SALE:
+    elif first == constants.SHORT_SALE:
         limit, stands, requested = 0, short_now, new_short
-    elif first == rb.MAX_QTY:
+    elif first == constants.MAX_QTY:
         limit, requested = cell.max_qty, qty
-    elif first == rb.MAX_VALUE:
+    elif first == constants.MAX_VALUE:
         limit, requested = cell.max_value, value
-    elif first == rb.PRICE_DISTANCE:
+    elif first == constants.PRICE_DISTANCE:
         limit, stands, requested = distance, last, price
-    elif first == rb.PRICE_BAND:
+    elif first == constants.PRICE_BAND:
         limit, stands, requested = band_high if side == BUY else band_low, last, price
-    elif first == rb.ADV_SHARE:
+    elif first == constants.ADV_SHARE:
         limit, stands, requested = adv_bps, adv, qty
-    elif first == rb.DUPLICATE:
+    elif first == constants.DUPLICATE:
         limit, stands, requested = window, since, qty
-    elif first == rb.RATE:
+    elif first == constants.RATE:
         limit, stands, requested = wide.mul(rate_ns, burst), ahead - rate_ns, ahead
-    elif first == rb.OPEN_ORDERS:
+    elif first == constants.OPEN_ORDERS:
         limit, stands, requested = row.open_limit, count, count + 1
-    elif first == rb.POSITION_LONG:
+    elif first == constants.POSITION_LONG:
         limit, stands, requested = long_limit, long_now, new_long
-    elif first == rb.POSITION_SHORT:
+    elif first == constants.POSITION_SHORT:
         limit, stands, requested = short_limit, short_now, new_short
-    elif first == rb.GROSS_POSITION:
+    elif first == constants.GROSS_POSITION:
         limit, stands, requested = gross_limit, gross, new_gross
-    elif first == rb.GROUP_GROSS_POSITION:
+    elif first == constants.GROUP_GROSS_POSITION:
         limit, stands, requested = group_limit, group_gross, new_group_gross
-    elif first == rb.EXPOSURE_BUY:
+    elif first == constants.EXPOSURE_BUY:
         limit, stands, requested = buy_limit, exposure, new_exposure
-    elif first == rb.EXPOSURE_SELL:
+    elif first == constants.EXPOSURE_SELL:
         limit, stands, requested = sell_limit, exposure, new_exposure
-    elif first == rb.CAPITAL:
+    elif first == constants.CAPITAL:
         limit, stands, requested = capital, reserved, new_reserved
-    elif first == rb.LOSS:
+    elif first == constants.LOSS:
         limit, stands, requested = row.loss_limit, loss, loss
-    elif first == rb.DRAWDOWN:
+    elif first == constants.DRAWDOWN:
         limit, stands, requested = row.drawdown_limit, drop, drop
     return refuse(state, order, failed, limit, stands, requested)

@@ -6,7 +6,7 @@ they need and what they are worth has to follow.  The rule is docs/risk.md's; it
 ledger once more, from the command alone (``ledger/corporate.py``).
 """
 
-import openoutcry.risk.guard_layout as g
+import openoutcry.risk.guard_layout as guard_layout
 from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import LARGEST, MOST_TERM
 from openoutcry.risk.guard_layout import OPERATORS_HALT
@@ -45,9 +45,9 @@ def adjust(
         guard = guard_of(state)
         row = row_of(guard, instrument)
         close = row.close
-        if close != g.NEVER:
+        if close != guard_layout.NEVER:
             # Where the index stands does not move by it.
-            fits = max(last, close, price) <= g.PRICE_LIMIT and min(last, close) > 0
+            fits = max(last, close, price) <= guard_layout.PRICE_LIMIT and min(last, close) > 0
             moved = max(half_even(close * price, last), 1) if fits else price
             row.close = moved
         forget(state, guard, instrument)

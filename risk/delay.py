@@ -5,10 +5,9 @@ Risk is asked, and reserves, when a command enters, by the state of that moment;
 waits holds a place and nothing else.
 """
 
-import openoutcry.risk.constants as rb
+import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
-from openoutcry.risk import speed_bump as sb
-from openoutcry.risk import totals
+from openoutcry.risk import speed_bump, totals
 from openoutcry.risk.before import (
     DISCONNECT,
     NEW,
@@ -36,11 +35,11 @@ def hold(state: RiskState, order: OrderRecord) -> int:
     kind, participant = order.kind, order.participant
     if kind == DISCONNECT:
         if participant != 0:
-            sb.withdraw(bump, participant, 0)
+            speed_bump.withdraw(bump, participant, 0)
         return 0
     if participant == 0:
         if kind == MASS_CANCEL:
-            sb.withdraw(bump, 0, order.symbol)
+            speed_bump.withdraw(bump, 0, order.symbol)
         return 0
     waiting = bump.waiting
     delay = bump.delay_ns | bump.window_ns
@@ -52,15 +51,15 @@ def hold(state: RiskState, order: OrderRecord) -> int:
     every = kind == MASS_CANCEL and symbol == 0
     if not every and totals.find_symbol(state, symbol) < 0:
         return 0
-    release = sb.release_of(bump, order)
+    release = speed_bump.release_of(bump, order)
     if release <= bump.now_ns:
         return 0
     room = bump.capacity
     if kind in (NEW, REPLACE, SET_EXPIRY):
         room -= room // KEPT_PARTS
     if waiting >= room:
-        return refuse(state, order, 1 << rb.SPEED_BUMP_FULL, room, waiting, waiting + 1)
-    sb.enter_bump(bump, order, release)
+        return refuse(state, order, 1 << constants.SPEED_BUMP_FULL, room, waiting, waiting + 1)
+    speed_bump.enter_bump(bump, order, release)
     return WAITS
 
 
@@ -76,11 +75,11 @@ def due(state: RiskState, order: OrderRecord) -> int:
     """Address of the record of the next command that enters before ``order``, whose time it is, as
     the figures say; 0 if there is none."""
     bump = SpeedBump(state + state.bump_at)
-    left = sb.leave_bump(bump, order)
+    left = speed_bump.leave_bump(bump, order)
     if left == 0:
         return 0
-    record, verdict = OrderRecord(bump + sb.FIGURE_RECORD), 0
+    record, verdict = OrderRecord(bump + speed_bump.FIGURE_RECORD), 0
     if left == 2:
-        verdict = refuse(state, record, 1 << rb.WITHDRAWN, 0, 0, 0)
+        verdict = refuse(state, record, 1 << constants.WITHDRAWN, 0, 0, 0)
     bump.figure_verdict = verdict
     return record

@@ -1,7 +1,7 @@
 # (intrinsics have no types that mypy could see)
 """RISK commands of the exchange operator: a limit, a switch, a price, changed while trading."""
 
-import openoutcry.risk.constants as rb
+import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
@@ -33,48 +33,48 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
     not_inlined()
     setting, who = order.order_type, order.qty_lots
     value, second = order.aux, order.price_ticks
-    if setting == rb.SET_MARKET_KILL:
+    if setting == constants.SET_MARKET_KILL:
         return set_market(state, order.order_id, value)
-    if setting >= rb.SET_LEDGER_TIER:
+    if setting >= constants.SET_LEDGER_TIER:
         return is_for_ledger(order, instrument, setting, who, value, second)
-    if setting >= rb.SET_LULD:
+    if setting >= constants.SET_LULD:
         return set_protection(state, instrument, setting, who, value, second)
-    if setting == rb.SET_BANDS and instrument >= 0 and has_bands(state, instrument):
+    if setting == constants.SET_BANDS and instrument >= 0 and has_bands(state, instrument):
         return False
-    if setting == rb.SET_FILE:
+    if setting == constants.SET_FILE:
         state.file_digest = value
         return True
-    if setting == rb.SET_EMERGENCY:
+    if setting == constants.SET_EMERGENCY:
         return set_emergency(state, value)
-    if setting in (rb.SET_DIVIDEND, rb.SET_SPLIT):
-        is_split = setting == rb.SET_SPLIT
+    if setting in (constants.SET_DIVIDEND, constants.SET_SPLIT):
+        is_split = setting == constants.SET_SPLIT
         return instrument >= 0 and adjust(state, instrument, is_split, value, second, order + SEQ)
-    if setting in (rb.SET_SPEED_BUMP, rb.SET_RELEASE):
+    if setting in (constants.SET_SPEED_BUMP, constants.SET_RELEASE):
         bump = state.bump_at
-        if bump == 0 or setting == rb.SET_RELEASE:
+        if bump == 0 or setting == constants.SET_RELEASE:
             return bump != 0
         return set_bump(SpeedBump(state + bump), value, second, who, order.rx_ts_ns)
-    if rb.SET_FEE <= setting <= rb.SET_MARK:
+    if constants.SET_FEE <= setting <= constants.SET_MARK:
         if instrument < 0:
             return False
         return set_instrument(state, instrument, setting, value, second, order + SEQ)
-    if rb.SET_GROUP_GROSS_POSITION <= setting <= rb.SET_GROUP_NAME:
+    if constants.SET_GROUP_GROSS_POSITION <= setting <= constants.SET_GROUP_NAME:
         if who < 0 or who >= state.groups:
             return False
         return set_group(totals.group_row(state, who), setting, value)
     if who < 0 or who >= state.participants:
         return False
-    if rb.SET_POSITION_LONG <= setting <= rb.SET_SHORT_SALE:
+    if constants.SET_POSITION_LONG <= setting <= constants.SET_SHORT_SALE:
         if instrument < 0:
             return False
         return set_cell(totals.cell_of(state, who, instrument), setting, value)
-    if setting == rb.SET_POSITION:
+    if setting == constants.SET_POSITION:
         return instrument >= 0 and set_position(state, who, instrument, value, second, order + SEQ)
-    if setting == rb.SET_LIQUIDATE:
+    if setting == constants.SET_LIQUIDATE:
         return instrument >= 0 and set_part(state, who, instrument, value, second)
-    if setting == rb.SET_MAINTENANCE and who == 0:
+    if setting == constants.SET_MAINTENANCE and who == 0:
         return False
-    if rb.SET_DEPOSIT <= setting <= rb.SET_MAINTENANCE:
+    if constants.SET_DEPOSIT <= setting <= constants.SET_MAINTENANCE:
         row = totals.participant_row(state, who)
         if not set_participant(state, row, setting, value, second, order + SEQ):
             return False
@@ -89,18 +89,18 @@ def is_for_ledger(
 ) -> bool:
     """Whether the ledger can follow it; nothing here changes."""
     named, has_instrument = order.symbol != 0, instrument >= 0
-    if setting == rb.SET_LEDGER_TIER:
+    if setting == constants.SET_LEDGER_TIER:
         maker, taker = (value << 32) >> 32, value >> 32
         fits = max(maker, -maker) <= LEDGER_UNIT and max(taker, -taker) <= LEDGER_UNIT
         return fits and 0 <= who < 256 * 16 and who & 15 < 8 and second >= 0
-    if setting == rb.SET_LEDGER_MINIMUM:
+    if setting == constants.SET_LEDGER_MINIMUM:
         return 0 <= who < 256 and is_amount(value)
-    if setting == rb.SET_LEDGER_FEES:
+    if setting == constants.SET_LEDGER_FEES:
         return -1 <= who < 1 << 16 and -1 <= value < 256 and (has_instrument or not named)
-    if setting == rb.SET_LEDGER_ASSET:
+    if setting == constants.SET_LEDGER_ASSET:
         # A gateway knows the symbols of instruments alone: a venue's asset comes as a number.
         return named != (second != 0) and not has_instrument and 0 <= value <= 18
-    if setting == rb.SET_LEDGER_QUOTE:
+    if setting == constants.SET_LEDGER_QUOTE:
         return has_instrument and second != 0 and 0 <= value <= 18
     return False
 
@@ -137,12 +137,12 @@ def set_emergency(state: RiskState, step: int) -> bool:
 
 @kernel
 def set_group(group: RiskGroup, setting: int, value: int) -> bool:
-    if setting == rb.SET_GROUP_KILL:
+    if setting == constants.SET_GROUP_KILL:
         if value != 0 and value != 1:
             return False
         group.kill = value
         return True
-    if setting == rb.SET_GROUP_NAME:
+    if setting == constants.SET_GROUP_NAME:
         group.name = value
         return True
     if not is_amount(value) and value != NO_LIMIT:
@@ -153,16 +153,16 @@ def set_group(group: RiskGroup, setting: int, value: int) -> bool:
 
 @kernel
 def set_cell(cell: RiskCell, setting: int, value: int) -> bool:
-    if setting >= rb.SET_RESTRICTED:
+    if setting >= constants.SET_RESTRICTED:
         if value != 0 and value != 1:
             return False
-        bit = lay.RESTRICTED_FLAG if setting == rb.SET_RESTRICTED else lay.NO_SHORT_FLAG
+        bit = lay.RESTRICTED_FLAG if setting == constants.SET_RESTRICTED else lay.NO_SHORT_FLAG
         flags = cell.flags & ~bit
         cell.flags = flags | bit * value
         return True
     if not is_amount(value) and value != NO_LIMIT:
         return False
-    at = lay.LONG_LIMIT + 8 * (setting - rb.SET_POSITION_LONG)
+    at = lay.LONG_LIMIT + 8 * (setting - constants.SET_POSITION_LONG)
     store_i64(cell + at, value)
     return True
 
@@ -207,7 +207,7 @@ def set_position(
 def set_participant(
     state: RiskState, row: RiskParticipant, setting: int, value: int, second: int, seq_at: int
 ) -> bool:
-    if setting == rb.SET_DEPOSIT:
+    if setting == constants.SET_DEPOSIT:
         total = wide.add(row.balance, value)
         funded = wide.add(row.funded, value)
         if max(total, funded) > LARGEST or min(total, funded) < -LARGEST:
@@ -215,13 +215,13 @@ def set_participant(
         row.balance = total
         row.funded = funded
         return True
-    if setting == rb.SET_GROUP:
+    if setting == constants.SET_GROUP:
         return move_group(state, row, value)
-    if setting == rb.SET_SELF_TRADE or setting == rb.SET_KILL:
+    if setting == constants.SET_SELF_TRADE or setting == constants.SET_KILL:
         if value != 0 and value != 1:
             return False
         flags = row.flags
-        if setting == rb.SET_SELF_TRADE:
+        if setting == constants.SET_SELF_TRADE:
             flags = flags & ~lay.NAMES_SELF_TRADE | lay.NAMES_SELF_TRADE * value
         elif value == 1:
             flags |= lay.KILLED_BY_HOUSE
@@ -231,33 +231,33 @@ def set_participant(
             flags &= ~(lay.KILLED_FLAGS | lay.CANCEL_WANTED)
         row.flags = flags
         return True
-    if setting == rb.SET_RATE:
+    if setting == constants.SET_RATE:
         if not is_amount(value) or second < 1 or second > LARGEST:
             return False
         row.rate_ns = value
         row.rate_burst = second
         return True
-    if setting == rb.SET_MAINTENANCE:
+    if setting == constants.SET_MAINTENANCE:
         if value < 0 or value > 10_000:
             return False
         row.maintenance_bps = value
         return True
-    if not is_amount(value) and (value != NO_LIMIT or setting == rb.SET_DUPLICATE_WINDOW):
+    if not is_amount(value) and (value != NO_LIMIT or setting == constants.SET_DUPLICATE_WINDOW):
         return False
     at = lay.CREDIT
-    if setting == rb.SET_EXPOSURE_BUY:
+    if setting == constants.SET_EXPOSURE_BUY:
         at = lay.BUY_EXPOSURE_LIMIT
-    elif setting == rb.SET_EXPOSURE_SELL:
+    elif setting == constants.SET_EXPOSURE_SELL:
         at = lay.SELL_EXPOSURE_LIMIT
-    elif setting == rb.SET_GROSS_POSITION:
+    elif setting == constants.SET_GROSS_POSITION:
         at = lay.GROSS_LIMIT
-    elif setting == rb.SET_OPEN_ORDERS:
+    elif setting == constants.SET_OPEN_ORDERS:
         at = lay.OPEN_LIMIT
-    elif setting == rb.SET_DUPLICATE_WINDOW:
+    elif setting == constants.SET_DUPLICATE_WINDOW:
         at = lay.DUPLICATE_NS
-    elif setting == rb.SET_LOSS:
+    elif setting == constants.SET_LOSS:
         at = lay.LOSS_LIMIT
-    elif setting == rb.SET_DRAWDOWN:
+    elif setting == constants.SET_DRAWDOWN:
         at = lay.DRAWDOWN_LIMIT
     store_i64(row + at, value)
     return True
@@ -285,12 +285,12 @@ def set_instrument(
     state: RiskState, instrument: int, setting: int, value: int, second: int, seq_at: int
 ) -> bool:
     rules = totals.instrument_row(state, instrument)
-    if setting <= rb.SET_WEIGHT:
+    if setting <= constants.SET_WEIGHT:
         at = lay.FEE
-        if setting != rb.SET_FEE:
-            at = lay.MARGIN if setting == rb.SET_MARGIN else lay.WEIGHT
+        if setting != constants.SET_FEE:
+            at = lay.MARGIN if setting == constants.SET_MARGIN else lay.WEIGHT
         return is_amount(value) and reprice(state, instrument, at, value, seq_at)
-    if setting == rb.SET_BANDS:
+    if setting == constants.SET_BANDS:
         if second > value:
             return False
         off = value == NO_LIMIT and second == -NO_LIMIT
@@ -298,19 +298,19 @@ def set_instrument(
         rules.band_low = second
         rules.banded = 0 if off else 1
         return True
-    if setting == rb.SET_HALT:
+    if setting == constants.SET_HALT:
         if value != 0 and value != 1:
             return False
         rules.halt = rules.halt & ~OPERATORS_HALT | value
         return True
-    if setting == rb.SET_MARK:
+    if setting == constants.SET_MARK:
         mark_all(state, instrument, seq_at)
         return True
-    if not is_amount(value) and (value != NO_LIMIT or setting == rb.SET_ADV):
+    if not is_amount(value) and (value != NO_LIMIT or setting == constants.SET_ADV):
         return False
     at = lay.DISTANCE_BPS
-    if setting != rb.SET_DISTANCE:
-        at = lay.ADV if setting == rb.SET_ADV else lay.ADV_BPS
+    if setting != constants.SET_DISTANCE:
+        at = lay.ADV if setting == constants.SET_ADV else lay.ADV_BPS
     store_i64(rules + at, value)
     return True
 

@@ -277,8 +277,6 @@ MAX_VALUE = RiskCell.offset("max_value")
 RESTRICTED_FLAG, NO_SHORT_FLAG = 1, 2
 
 ORDER_BYTES = OpenOrder.size_bytes
-ORDER_ID = OpenOrder.offset("order_id")
-ORDER_META = OpenOrder.offset("meta")
 
 META_PARTICIPANT, META_SIDE, META_FLAGS = 16, 32, 40
 PRICED_FLAG, PEG_FLAG = 1, 2

@@ -9,7 +9,7 @@ again, the position is smaller) makes no sense, and its order is refused as any 
 participant.
 """
 
-import openoutcry.risk.constants as rb
+import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals
 from openoutcry.risk.layout import RiskState
@@ -20,7 +20,12 @@ from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.record_blocks import OrderRecord
 
 LIMIT, IOC, BUY = int(OrderType.LIMIT), int(TimeInForce.IOC), int(Side.BUY)
-REFUSED_ALWAYS = 1 << rb.ARITHMETIC | 1 << rb.MARKET_KILLED | 1 << rb.HALTED | 1 << rb.PRICE_BAND
+REFUSED_ALWAYS = (
+    1 << constants.ARITHMETIC
+    | 1 << constants.MARKET_KILLED
+    | 1 << constants.HALTED
+    | 1 << constants.PRICE_BAND
+)
 """What a part is refused for, too: everything else would keep the participant where it is."""
 
 

@@ -13,7 +13,7 @@ Money that is earned or spent is a partition's own until a meeting.  A participa
 what it sends, which every core sees, so it needs no parts.
 """
 
-import openoutcry.risk.constants as rb
+import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import after as events_of
 from openoutcry.risk import before as command
@@ -64,18 +64,18 @@ def partition_of(region: RiskState, instrument: int) -> RiskState:
 @kernel
 def of_participant(setting: int) -> bool:
     """Whether it is about a participant, and no instrument."""
-    return rb.SET_DEPOSIT <= setting <= rb.SET_MAINTENANCE
+    return constants.SET_DEPOSIT <= setting <= constants.SET_MAINTENANCE
 
 
 @kernel
 def of_group(setting: int) -> bool:
-    return rb.SET_GROUP_GROSS_POSITION <= setting <= rb.SET_GROUP_NAME
+    return constants.SET_GROUP_GROSS_POSITION <= setting <= constants.SET_GROUP_NAME
 
 
 @kernel
 def of_instrument(setting: int) -> bool:
-    listed = rb.SET_POSITION_LONG <= setting <= rb.SET_MARK
-    return listed or setting == rb.SET_DIVIDEND or setting == rb.SET_SPLIT
+    listed = constants.SET_POSITION_LONG <= setting <= constants.SET_MARK
+    return listed or setting == constants.SET_DIVIDEND or setting == constants.SET_SPLIT
 
 
 @kernel
@@ -302,7 +302,9 @@ def refuse_rate(region: RiskState, state: RiskState, order: OrderRecord) -> int:
     rate_ns, now = row.rate_ns, region.now_ns
     stands = wide.sub(max(row.full_at_ns, now), now)
     limit = wide.mul(rate_ns, row.rate_burst)
-    return command.refuse(state, order, 1 << rb.RATE, limit, stands, wide.add(stands, rate_ns))
+    return command.refuse(
+        state, order, 1 << constants.RATE, limit, stands, wide.add(stands, rate_ns)
+    )
 
 
 @kernel
@@ -339,8 +341,8 @@ def follows_prices(order: OrderRecord, setting: int) -> bool:
     """Whether it is a limit that a price takes somebody past: what another partition has lost is
     not known here.  None of them is as good as not set."""
     value = order.aux
-    stops = setting == rb.SET_LOSS or setting == rb.SET_DRAWDOWN
-    return (stops and value != NO_LIMIT) or (setting == rb.SET_MAINTENANCE and value != 0)
+    stops = setting == constants.SET_LOSS or setting == constants.SET_DRAWDOWN
+    return (stops and value != NO_LIMIT) or (setting == constants.SET_MAINTENANCE and value != 0)
 
 
 @kernel
@@ -349,11 +351,15 @@ def house_of_instrument(region: RiskState, order: OrderRecord, kind: int, instru
     if instrument < 0:
         return 0
     state, setting = partition_of(region, instrument), order.order_type
-    by_all = kind == RISK and (setting == rb.SET_HALT or setting == rb.SET_BANDS)
-    if kind == RISK and setting == rb.SET_LIQUIDATE:
+    by_all = kind == RISK and (setting == constants.SET_HALT or setting == constants.SET_BANDS)
+    if kind == RISK and setting == constants.SET_LIQUIDATE:
         return 0
-    moves = setting == rb.SET_POSITION or rb.SET_FEE <= setting <= rb.SET_WEIGHT
-    if kind == RISK and (moves or setting == rb.SET_DIVIDEND or setting == rb.SET_SPLIT):
+    moves = (
+        setting == constants.SET_POSITION or constants.SET_FEE <= setting <= constants.SET_WEIGHT
+    )
+    if kind == RISK and (
+        moves or setting == constants.SET_DIVIDEND or setting == constants.SET_SPLIT
+    ):
         region.meet = 1
     if state.owned == 0 and not by_all:
         return 0
@@ -373,7 +379,7 @@ def house_of_all(region: RiskState, order: OrderRecord, setting: int, instrument
         was = totals.participant_row(region, who).group
     if not apply_setting(region, order, instrument):
         return 0
-    if setting == rb.SET_GROUP:
+    if setting == constants.SET_GROUP:
         follow_group(region, who, was)
     for index in range(1, region.partitions + 1):
         state = header_of(region, index)
@@ -383,8 +389,12 @@ def house_of_all(region: RiskState, order: OrderRecord, setting: int, instrument
     if was >= 0 or of_group(setting):
         for group in range(region.groups):
             deal_group(region, group)
-    kills = setting == rb.SET_KILL or setting == rb.SET_GROUP_KILL or setting == rb.SET_MARKET_KILL
-    if kills or setting == rb.SET_GROUP:
+    kills = (
+        setting == constants.SET_KILL
+        or setting == constants.SET_GROUP_KILL
+        or setting == constants.SET_MARKET_KILL
+    )
+    if kills or setting == constants.SET_GROUP:
         totals.publish(region)
     return command.APPLIED
 

@@ -11,8 +11,8 @@ as in NYSE Rule 7.12; velocity as in CME's velocity logic.  Percentages are cros
 divided.
 """
 
-import openoutcry.risk.constants as rb
-import openoutcry.risk.guard_layout as g
+import openoutcry.risk.constants as constants
+import openoutcry.risk.guard_layout as guard_layout
 from openoutcry.risk import totals, wide
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.risk.guard_layout import Guard, GuardRow
@@ -38,7 +38,7 @@ CALLS = sum(
         Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.VOLATILITY_AUCTION, Phase.CLOSING_AUCTION,
     )
 )  # fmt: skip
-NEVER, SLOTS = g.NEVER, g.SLOTS
+NEVER, SLOTS = guard_layout.NEVER, guard_layout.SLOTS
 NOWHERE = int(NO_INSTRUMENT)
 
 
@@ -50,14 +50,18 @@ def guard_of(state: RiskState) -> Guard:
 
 @kernel
 def row_of(guard: Guard, instrument: int) -> GuardRow:
-    return GuardRow(guard + guard.rows_at + instrument * g.ROW_BYTES)
+    return GuardRow(guard + guard.rows_at + instrument * guard_layout.ROW_BYTES)
 
 
 @kernel
 def log(guard: Guard, kind: int, instrument: int, now: int, value: int) -> None:
     """The last decisions, for whoever tells them; the oldest is written over."""
     count = guard.logged
-    at = guard + g.LOG_AT + count % g.LOG_ENTRIES * g.LOG_ENTRY_BYTES
+    at = (
+        guard
+        + guard_layout.LOG_AT
+        + count % guard_layout.LOG_ENTRIES * guard_layout.LOG_ENTRY_BYTES
+    )
     store_i64(at, kind)
     store_i64(at + 8, instrument)
     store_i64(at + 16, now)
@@ -112,7 +116,7 @@ def refer(state: RiskState, guard: Guard, instrument: int, price: int, now: int)
     row.reference_at_ns = now
     if is_banded(row):
         set_bands(state, guard, instrument)
-        log(guard, g.NEW_BANDS, instrument, now, price)
+        log(guard, guard_layout.NEW_BANDS, instrument, now, price)
 
 
 @kernel
@@ -121,7 +125,7 @@ def renew_reference(state: RiskState, guard: Guard, instrument: int, now: int) -
     and the one in effect has been for RENEWAL_NS."""
     row = row_of(guard, instrument)
     reference, trades = row.reference, row.trades
-    if row.band_bps == 0 or row.state >= g.PAUSED or trades == 0:
+    if row.band_bps == 0 or row.state >= guard_layout.PAUSED or trades == 0:
         return
     if row.phase != CONTINUOUS or reference == NEVER:
         return
@@ -142,17 +146,17 @@ def judge_quote(guard: Guard, instrument: int, now: int) -> None:
     state, until it no longer is."""
     row = row_of(guard, instrument)
     state = row.state
-    if state > g.LIMIT_STATE or not is_banded(row) or row.phase != CONTINUOUS:
+    if state > guard_layout.LIMIT_STATE or not is_banded(row) or row.phase != CONTINUOUS:
         return
-    best = guard + guard.quotes_at + instrument * g.QUOTE_BYTES
+    best = guard + guard.quotes_at + instrument * guard_layout.QUOTE_BYTES
     at_high = load_i64(best) != 0 and load_i64(best + 8) >= row.high
     at_low = load_i64(best + 24) != 0 and load_i64(best + 32) <= row.low
     if not (at_high or at_low):
-        row.state = g.NORMAL
-    elif state == g.NORMAL:
-        row.state = g.LIMIT_STATE
+        row.state = guard_layout.NORMAL
+    elif state == guard_layout.NORMAL:
+        row.state = guard_layout.LIMIT_STATE
         row.since_ns = now
-        log(guard, g.LIMIT, instrument, now, 0)
+        log(guard, guard_layout.LIMIT, instrument, now, 0)
 
 
 # Pauses
@@ -164,30 +168,30 @@ def pause_one(
 ) -> None:
     """Nothing enters from here on.  Of two pauses the later end counts, and that of the market."""
     row = row_of(guard, instrument)
-    if row.state == g.PAUSED:
+    if row.state == guard_layout.PAUSED:
         row.until_ns = max(row.until_ns, until)
-        if why == g.BY_MARKET:
+        if why == guard_layout.BY_MARKET:
             row.why = why
         return
     if VERIFY:
         assert until >= now, "a pause ends behind its begin"
         assert now >= row.since_ns, "sequenced time goes on"
-        assert g.BY_BANDS <= why <= g.BY_GROUP, "a pause has a reason"
-    row.state = g.PAUSED
+        assert guard_layout.BY_BANDS <= why <= guard_layout.BY_GROUP, "a pause has a reason"
+    row.state = guard_layout.PAUSED
     row.since_ns = now
     row.until_ns = until
     row.why = why
     row.paused_times += 1
     guard.pauses += 1
     switch_halt(state, instrument, True)
-    log(guard, g.PAUSE, instrument, now, why)
+    log(guard, guard_layout.PAUSE, instrument, now, why)
 
 
 @kernel
 def switch_halt(state: RiskState, instrument: int, on: bool) -> None:
     rules = totals.instrument_row(state, instrument)
-    halt = rules.halt & ~g.PROTECTIONS_HALT
-    rules.halt = halt | (g.PROTECTIONS_HALT if on else 0)
+    halt = rules.halt & ~guard_layout.PROTECTIONS_HALT
+    rules.halt = halt | (guard_layout.PROTECTIONS_HALT if on else 0)
     totals.publish(state)
 
 
@@ -195,7 +199,7 @@ def switch_halt(state: RiskState, instrument: int, on: bool) -> None:
 def pause(state: RiskState, guard: Guard, instrument: int, now: int, why: int) -> None:
     """An instrument in continuous trading, and with it those that halt together with it."""
     row = row_of(guard, instrument)
-    if row.state >= g.PAUSED or row.phase != CONTINUOUS:
+    if row.state >= guard_layout.PAUSED or row.phase != CONTINUOUS:
         return
     until = wide.add(now, row.pause_ns)
     pause_one(state, guard, instrument, now, until, why)
@@ -205,8 +209,8 @@ def pause(state: RiskState, guard: Guard, instrument: int, now: int, why: int) -
             beside = row_of(guard, other)
             trades = beside.phase == CONTINUOUS
             member = beside.halt_group == together
-            if member and trades and beside.state < g.PAUSED:
-                pause_one(state, guard, other, now, until, g.BY_GROUP)
+            if member and trades and beside.state < guard_layout.PAUSED:
+                pause_one(state, guard, other, now, until, guard_layout.BY_GROUP)
 
 
 # Trades
@@ -222,7 +226,7 @@ def roll(row: GuardRow, second: int) -> None:
     total, trades, low, high = 0, 0, NEVER, -NEVER
     fast_low, fast_high = NEVER, -NEVER
     for slot in range(SLOTS):
-        at = row + g.SLOTS_AT + slot * g.SLOT_BYTES
+        at = row + guard_layout.SLOTS_AT + slot * guard_layout.SLOT_BYTES
         count, age = load_i64(at + 16), second - load_i64(at)
         if count != 0 and age < SLOTS:
             total += load_i64(at + 8)
@@ -240,7 +244,7 @@ def roll(row: GuardRow, second: int) -> None:
     row.fast_highest = fast_high
     if VERIFY:
         assert trades >= 0, "trades are counted up"
-        assert trades <= g.TRADES_LIMIT, "as many as a sum has room for"
+        assert trades <= guard_layout.TRADES_LIMIT, "as many as a sum has room for"
         assert trades > 0 or total == 0, "no trades, no sum"
         assert trades > 0 or low == NEVER, "nor a price"
 
@@ -250,14 +254,14 @@ def count_trade(row: GuardRow, price: int, second: int) -> None:
     if VERIFY:
         assert second >= row.second, "sequenced time goes on"
     roll(row, second)
-    at = row + g.SLOTS_AT + second % SLOTS * g.SLOT_BYTES
+    at = row + guard_layout.SLOTS_AT + second % SLOTS * guard_layout.SLOT_BYTES
     if load_i64(at) != second or load_i64(at + 16) == 0:
         store_i64(at, second)
         store_i64(at + 8, 0)
         store_i64(at + 16, 0)
         store_i64(at + 24, price)
         store_i64(at + 32, price)
-    if row.trades < g.TRADES_LIMIT:
+    if row.trades < guard_layout.TRADES_LIMIT:
         store_i64(at + 8, load_i64(at + 8) + price)
         store_i64(at + 16, load_i64(at + 16) + 1)
         row.sum += price
@@ -291,18 +295,18 @@ def trade(state: RiskState, guard: Guard, instrument: int, price: int, now: int)
         row.static_reference = price
         refer(state, guard, instrument, price, now)
     outside = price < row.low or price > row.high
-    count_trade(row, price, now // g.SECOND_NS)
+    count_trade(row, price, now // guard_layout.SECOND_NS)
     renew_reference(state, guard, instrument, now)
     low, high = row.lowest, row.highest
     bps = row.volatility_bps
     if bps != 0 and (share_above(high - price, high, bps) or share_above(price - low, low, bps)):
-        pause(state, guard, instrument, now, g.BY_VOLATILITY)
+        pause(state, guard, instrument, now, guard_layout.BY_VOLATILITY)
     ticks = row.velocity_ticks
     low, high = row.fast_lowest, row.fast_highest
     if ticks != 0 and max(high - price, price - low) > ticks:
-        pause(state, guard, instrument, now, g.BY_VELOCITY)
+        pause(state, guard, instrument, now, guard_layout.BY_VELOCITY)
     if outside:
-        pause(state, guard, instrument, now, g.BY_BANDS)
+        pause(state, guard, instrument, now, guard_layout.BY_BANDS)
 
 
 @kernel
@@ -338,10 +342,10 @@ def break_market(state: RiskState, guard: Guard, now: int) -> None:
         until = wide.add(now, (guard.halt_1_ns if level == 1 else guard.halt_2_ns))
     guard.level_fired = level
     guard.market_until_ns = until
-    log(guard, g.MARKET_HALT, -1, now, level)
+    log(guard, guard_layout.MARKET_HALT, -1, now, level)
     for instrument in range(state.instruments):
         if row_of(guard, instrument).phase != CLOSED:
-            pause_one(state, guard, instrument, now, until, g.BY_MARKET)
+            pause_one(state, guard, instrument, now, until, guard_layout.BY_MARKET)
 
 
 @kernel
@@ -393,31 +397,31 @@ def change_phase(
     stands = row.state
     row.phase = phase
     if phase == CLOSED:
-        row.state = g.NORMAL
+        row.state = guard_layout.NORMAL
         switch_halt(state, instrument, False)
         forget(state, guard, instrument)
     elif (CALLS >> phase) & 1 != 0:
-        by_market = row.why == g.BY_MARKET
-        if stands == g.DUE or (stands == g.PAUSED and not by_market):
-            row.state = g.CALLING
+        by_market = row.why == guard_layout.BY_MARKET
+        if stands == guard_layout.DUE or (stands == guard_layout.PAUSED and not by_market):
+            row.state = guard_layout.CALLING
             row.since_ns = now
             switch_halt(state, instrument, False)
-            log(guard, g.CALL, instrument, now, 0)
-        elif stands == g.CALLING:
+            log(guard, guard_layout.CALL, instrument, now, 0)
+        elif stands == guard_layout.CALLING:
             row.since_ns = now
-        elif stands == g.LIMIT_STATE:
-            row.state = g.NORMAL
-        if stands != g.CALLING:
+        elif stands == guard_layout.LIMIT_STATE:
+            row.state = guard_layout.NORMAL
+        if stands != guard_layout.CALLING:
             forget(state, guard, instrument)
-    elif phase == CONTINUOUS and stands in (g.NORMAL, g.CALLING):
-        row.state = g.NORMAL
+    elif phase == CONTINUOUS and stands in (guard_layout.NORMAL, guard_layout.CALLING):
+        row.state = guard_layout.NORMAL
         if price == NEVER:
             price = totals.instrument_row(state, instrument).last
         if price != NO_LIMIT:
             row.static_reference = price
             refer(state, guard, instrument, price, now)
-        if stands == g.CALLING:
-            log(guard, g.OPENED, instrument, now, price)
+        if stands == guard_layout.CALLING:
+            log(guard, guard_layout.OPENED, instrument, now, price)
 
 
 @kernel
@@ -425,7 +429,7 @@ def forget(state: RiskState, guard: Guard, instrument: int) -> None:
     """What was before an auction is over: no trades, no reference, no bands."""
     row = row_of(guard, instrument)
     for slot in range(SLOTS):
-        store_i64(row + g.SLOTS_AT + slot * g.SLOT_BYTES + 16, 0)
+        store_i64(row + guard_layout.SLOTS_AT + slot * guard_layout.SLOT_BYTES + 16, 0)
     second = row.second
     row.second = -1
     roll(row, second)
@@ -443,10 +447,10 @@ def say_cause(guard: Guard, event: EventRecord, instrument: int) -> None:
     """PHASE_CHANGED: why what it ends or begins pauses, and the breaker's level."""
     not_inlined()
     row = row_of(guard, instrument)
-    if row.state >= g.PAUSED:
+    if row.state >= guard_layout.PAUSED:
         why = row.why
         event.order_id = why
-        if why == g.BY_MARKET:
+        if why == guard_layout.BY_MARKET:
             event.leaves_lots = guard.level_fired
 
 
@@ -455,7 +459,7 @@ def say_levels(state: RiskState, guard: Guard, event: EventRecord) -> None:
     """COMPLETED of what the breaker's levels depend on: where they are now."""
     not_inlined()
     setting = event.contra_id
-    if setting in (rb.SET_TRADING_DAY, rb.SET_BREAKER, rb.SET_INDEX_WEIGHT):
+    if setting in (constants.SET_TRADING_DAY, constants.SET_BREAKER, constants.SET_INDEX_WEIGHT):
         base = index_base(state, guard)
         event.price_ticks = level_at(base, guard.level_1_bps)
         event.qty_lots = level_at(base, guard.level_2_bps)
@@ -509,14 +513,14 @@ def tick(state: RiskState) -> int:
     for instrument in range(state.instruments):
         row = row_of(guard, instrument)
         if row.phase == CONTINUOUS:
-            roll(row, now // g.SECOND_NS)
+            roll(row, now // guard_layout.SECOND_NS)
             renew_reference(state, guard, instrument, now)
         stands, since = row.state, row.since_ns
-        if stands == g.LIMIT_STATE and now - since >= row.limit_state_ns:
-            pause(state, guard, instrument, now, g.BY_BANDS)
-        elif stands == g.PAUSED and now >= row.until_ns:
-            row.state = g.DUE
-            log(guard, g.REOPEN, instrument, now, 0)
+        if stands == guard_layout.LIMIT_STATE and now - since >= row.limit_state_ns:
+            pause(state, guard, instrument, now, guard_layout.BY_BANDS)
+        elif stands == guard_layout.PAUSED and now >= row.until_ns:
+            row.state = guard_layout.DUE
+            log(guard, guard_layout.REOPEN, instrument, now, 0)
     until = guard.market_until_ns
     if until != 0 and until != NEVER and now >= until:
         guard.market_until_ns = 0

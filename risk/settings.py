@@ -1,6 +1,6 @@
 """What stands in the risk state of each setting, and the RISK command that makes it another."""
 
-from openoutcry.risk import guard_layout as g
+from openoutcry.risk import guard_layout
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import (
     CELL_SETTINGS,
@@ -101,7 +101,7 @@ def protection_stands(view: View, what: Setting, who: int, instrument: int) -> t
     if guard is None:
         raise RiskError(f"{what.name}: the journal began without protection")
     if what is Setting.TRADING_DAY:
-        return guard.word(g.DAY), guard.word(g.CUT_OFF_NS)
+        return guard.word(guard_layout.DAY), guard.word(guard_layout.CUT_OFF_NS)
     if what is Setting.BREAKER:
         first, second = LEVEL_WORDS[who]
         return guard.word(first), guard.word(second) if second >= 0 else 0

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy.typing as npt
 
-from openoutcry.venue import table as t
+from openoutcry.venue import table
 from openoutcry.venue.calendar import (
     CALL_PHASES,
     UNCROSSING_PHASES,
@@ -36,7 +36,7 @@ NAMED = ("allocation", "options", "initial_phase")
 
 def zone(value: Any) -> ZoneInfo:
     try:
-        return ZoneInfo(t.text()(value))
+        return ZoneInfo(table.text()(value))
     except (OSError, LookupError, ValueError):
         raise ValueError(f"{value!r} is no time zone, as `Europe/Berlin` is") from None
 
@@ -54,7 +54,7 @@ def parse_date(value: Any) -> date:
 def exchange_or_dates(value: Any) -> str | tuple[date, ...]:
     """The MIC of an exchange, or a list of dates."""
     if type(value) is not str:
-        return t.list_of(parse_date)(value)
+        return table.list_of(parse_date)(value)
     try:
         exchange_days(value, date.today().year)
     except CalendarError as error:
@@ -65,7 +65,7 @@ def exchange_or_dates(value: Any) -> str | tuple[date, ...]:
 def steps(value: Any) -> tuple[Step, ...]:
     """``["09:00 PRE_OPEN", …, "17:30 CLOSED"]``, in order."""
     day_steps: list[Step] = []
-    for text in t.list_of(t.text())(value):
+    for text in table.list_of(table.text())(value):
         match = STEP.fullmatch(text)
         if not match or match[4] not in PHASES:
             raise ValueError(f"{text!r} is not HH:MM[:SS] and one of {', '.join(PHASES)}")
@@ -79,34 +79,34 @@ def steps(value: Any) -> tuple[Step, ...]:
 
 
 def tick_table(value: Any) -> tuple[tuple[int, int], ...]:
-    rows = t.list_of(t.list_of(t.integer(-(2**62), 2**63 - 1)))(value)
+    rows = table.list_of(table.list_of(table.integer(-(2**62), 2**63 - 1)))(value)
     if len(rows) > TICK_BANDS or any(len(row) != 2 for row in rows):
         raise ValueError(f"is not at most {TICK_BANDS} pairs of [from price, step]")
     return rows
 
 
 def options(value: Any) -> int:
-    return sum(set(t.list_of(t.one_of(OPTIONS))(value)))
+    return sum(set(table.list_of(table.one_of(OPTIONS))(value)))
 
 
 CALENDAR = {
     "time_zone": Key(zone),
-    "weekdays": Key(t.list_of(t.one_of(WEEKDAYS)), tuple(range(5))),
+    "weekdays": Key(table.list_of(table.one_of(WEEKDAYS)), tuple(range(5))),
     "holidays": Key(exchange_or_dates, ()),
-    "more_holidays": Key(t.list_of(parse_date), ()),
-    "half_days": Key(t.list_of(parse_date), ()),
-    "time_every_s": Key(t.integer(1, 3_600), 1),
+    "more_holidays": Key(table.list_of(parse_date), ()),
+    "half_days": Key(table.list_of(parse_date), ()),
+    "time_every_s": Key(table.integer(1, 3_600), 1),
 }
-SCHEDULE = {"name": Key(t.text(32)), "day": Key(steps), "half_day": Key(steps, ())}
+SCHEDULE = {"name": Key(table.text(32)), "day": Key(steps), "half_day": Key(steps, ())}
 INSTRUMENT: dict[str, Key] = {
-    "symbol": Key(t.text(8)),
-    "decimals": Key(t.integer(0, 9), 2),
-    "schedule": Key(t.text(32), ""),
-    "extension_s": Key(t.integer(0, 86_400), 0),
-    "allocation": Key(t.one_of({one.name: one for one in Allocation}), Allocation.PRICE_TIME),
+    "symbol": Key(table.text(8)),
+    "decimals": Key(table.integer(0, 9), 2),
+    "schedule": Key(table.text(32), ""),
+    "extension_s": Key(table.integer(0, 86_400), 0),
+    "allocation": Key(table.one_of({one.name: one for one in Allocation}), Allocation.PRICE_TIME),
     "options": Key(options, 0),
     "tick_table": Key(tick_table, ()),
-    **{name: Key(t.integer(*both), None)
+    **{name: Key(table.integer(*both), None)
        for name, both in INSTRUMENT_RANGES.items()
        if name not in NAMED and not name.startswith("reserved")},
     **INSTRUMENT_KEYS,

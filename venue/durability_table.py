@@ -8,13 +8,13 @@ from openoutcry.pipeline.gate_policy import gate_policy
 from openoutcry.replica.access import access_of
 from openoutcry.replica.errors import ReplicaError
 from openoutcry.replica.jetstream import stream_name
-from openoutcry.venue import table as t
+from openoutcry.venue import table
 from openoutcry.venue.table import Key, Tables
 
 DURABILITY = {
-    "nats": Key(t.text()),
-    "stream": Key(t.text(32), ""),
-    "lease_ms": Key(t.integer(1_000, 60_000), 3_000),
+    "nats": Key(table.text()),
+    "stream": Key(table.text(32), ""),
+    "lease_ms": Key(table.integer(1_000, 60_000), 3_000),
 }
 
 

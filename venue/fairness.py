@@ -15,7 +15,7 @@ import numpy.typing as npt
 from openoutcry.journal import JournalReader
 from openoutcry.matcher import Engine
 from openoutcry.replay.events import events_of, oldest_point
-from openoutcry.risk import speed_bump as sb
+from openoutcry.risk import speed_bump
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.layout import PART_IDS
@@ -46,10 +46,16 @@ class Audit:
             return
         words, bump = view.bump, self.bump
         bump.delay_ns, bump.window_ns, bump.seed, bump.now_ns = (
-            int(words[at // 8]) for at in (sb.DELAY_NS, sb.WINDOW_NS, sb.SEED, sb.NOW_NS)
+            int(words[at // 8])
+            for at in (
+                speed_bump.DELAY_NS,
+                speed_bump.WINDOW_NS,
+                speed_bump.SEED,
+                speed_bump.NOW_NS,
+            )
         )
-        last_at = int(words[sb.LAST_AT // 8]) // 8
-        last = words[last_at : last_at + int(words[sb.PARTICIPANTS // 8])]
+        last_at = int(words[speed_bump.LAST_AT // 8]) // 8
+        last = words[last_at : last_at + int(words[speed_bump.PARTICIPANTS // 8])]
         bump.last = {who: int(last[who]) for who in np.flatnonzero(last).tolist()}
         self._heap = sorted((release, seq) for release, seq, _ in view.delayed())
 

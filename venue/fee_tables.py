@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from openoutcry.risk.bits import LARGEST, Setting
 from openoutcry.risk.region import setting
-from openoutcry.venue import table as t
+from openoutcry.venue import table as venue_table
 from openoutcry.venue.table import Key, Tables
 
 MOST_ASSETS, MOST_DECIMALS, MOST_SCHEDULES, MOST_TIERS = 8, 18, 256, 8
@@ -106,7 +106,7 @@ def deposit(who: int, amount: int, name: str, purpose: int, operator: int) -> np
 def millionths(value: Any) -> int:
     """Basis points, whole or with at most two decimals, as millionths: 2.5 are 250."""
     if type(value) not in (int, float, str):
-        raise ValueError(f"must be a number of basis points, not {t.kind_of(value)}")
+        raise ValueError(f"must be a number of basis points, not {venue_table.kind_of(value)}")
     try:
         exact = Decimal(str(value)) * 100
     except InvalidOperation:
@@ -124,36 +124,36 @@ MOST_PURPOSES = 255
 
 def asset_name(value: Any) -> str:
     """2 to 8 printable ASCII characters without a space."""
-    name = t.text(8)(value)
+    name = venue_table.text(8)(value)
     if not name.isascii() or " " in name or ":" in name or len(name) < 2:
         raise ValueError(f"{value!r} is not 2 to 8 ASCII characters without space and colon")
     return name
 
 
 def schedule_name(value: Any) -> str:
-    name = t.text(32)(value)
+    name = venue_table.text(32)(value)
     if name == NONE or name.isdigit():
         raise ValueError(f"{value!r} is no name of a schedule")
     return name
 
 
-ASSET = {"name": Key(asset_name), "decimals": Key(t.integer(0, MOST_DECIMALS))}
+ASSET = {"name": Key(asset_name), "decimals": Key(venue_table.integer(0, MOST_DECIMALS))}
 SCHEDULE = {
     "name": Key(schedule_name),
-    "from_volume": Key(t.integer(0, LARGEST), 0),
+    "from_volume": Key(venue_table.integer(0, LARGEST), 0),
     "maker_bps": Key(millionths),
     "taker_bps": Key(millionths),
-    "minimum": Key(t.integer(0, LARGEST), None),
+    "minimum": Key(venue_table.integer(0, LARGEST), None),
 }
 PAYER = {
-    "schedule": Key(t.text(32)),
-    "participant": Key(t.integer(1, 65_535), 0),
-    "group": Key(t.text(32), ""),
-    "instrument": Key(t.text(8), ""),
+    "schedule": Key(venue_table.text(32)),
+    "participant": Key(venue_table.integer(1, 65_535), 0),
+    "group": Key(venue_table.text(32), ""),
+    "instrument": Key(venue_table.text(8), ""),
 }
 INSTRUMENT_MONEY_KEYS = {
     "asset": Key(asset_name, None),
-    "amount_decimals": Key(t.integer(0, MOST_DECIMALS), None),
+    "amount_decimals": Key(venue_table.integer(0, MOST_DECIMALS), None),
 }
 """Keys of ``[[instrument]]``."""
 

@@ -24,7 +24,7 @@ from openoutcry.pipeline.contract.table import MAX_SHARDS
 from openoutcry.pipeline.gate_policy import POLICIES
 from openoutcry.risk.partitioned import MAX_PARTITIONS
 from openoutcry.risk.region import MAX_CELLS
-from openoutcry.venue import table as t
+from openoutcry.venue import table
 from openoutcry.venue.calendar import Calendar
 from openoutcry.venue.calendar_tables import read_calendar, read_instruments
 from openoutcry.venue.division import check_division
@@ -137,7 +137,7 @@ class VenueFile:
 
 def endpoint(value: Any) -> tuple[str, int]:
     """HOST:PORT."""
-    host, _, port = t.text()(value).rpartition(":")
+    host, _, port = table.text()(value).rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"{value!r} is not HOST:PORT with a port from 0 to 65535")
     return host.strip("[]"), int(port)
@@ -146,7 +146,7 @@ def endpoint(value: Any) -> tuple[str, int]:
 def packet_device(value: Any) -> PortSpec:
     """A port of the packet shim that stays open and has a way back."""
     try:
-        device = parse_port(t.text()(value))
+        device = parse_port(table.text()(value))
     except PortError as error:
         raise ValueError(str(error)) from None
     if device.kind == "pcap":
@@ -158,7 +158,7 @@ def packet_device(value: Any) -> PortSpec:
 
 def network(value: Any) -> spec.Network:
     try:
-        return ip_network(t.text()(value))
+        return ip_network(table.text()(value))
     except ValueError as error:
         raise ValueError(f"{value!r} is no address or network: {error}") from None
 
@@ -176,74 +176,74 @@ def session_key(value: Any) -> bytes:
 
 
 def power_of_two(value: Any) -> int:
-    number = t.integer(2, 1 << 26)(value)
+    number = table.integer(2, 1 << 26)(value)
     if number & (number - 1):
         raise ValueError(f"{number} is no power of two")
     return number
 
 
 VENUE = {
-    "name": Key(t.text(20)),
-    "journal": Key(t.text()),
-    "durability": Key(t.one_of({d: d for d in ("durable", "async", "replicated")}), "durable"),
-    "volatile_journal": Key(t.boolean, False),
-    "copies": Key(t.list_of(t.text()), ()),
-    "policy": Key(t.one_of({p: p for p in POLICIES}), "all"),
-    "checkpoint_every": Key(t.integer(0, 10**12), 1_000_000),
-    "retention_days": Key(t.integer(0, 36_500), 0),
+    "name": Key(table.text(20)),
+    "journal": Key(table.text()),
+    "durability": Key(table.one_of({d: d for d in ("durable", "async", "replicated")}), "durable"),
+    "volatile_journal": Key(table.boolean, False),
+    "copies": Key(table.list_of(table.text()), ()),
+    "policy": Key(table.one_of({p: p for p in POLICIES}), "all"),
+    "checkpoint_every": Key(table.integer(0, 10**12), 1_000_000),
+    "retention_days": Key(table.integer(0, 36_500), 0),
     "order_capacity": Key(power_of_two, 1 << 17),
-    "shards": Key(t.integer(1, MAX_SHARDS), 1),
-    "partitions": Key(t.integer(1, MAX_PARTITIONS), 1),
-    "housekeeping_cores": Key(t.integer(0, 1024), 1),
-    "gateway": Key(t.one_of({"golden": "golden", "rtl": "rtl"}), "golden"),
-    "speed_bump_us": Key(t.integer(0, 100_000), 0),
-    "speed_bump_window_us": Key(t.integer(0, 100_000), 0),
-    "speed_bump_seed": Key(t.integer(1, 1 << 62), 0),
-    "speed_bump_orders": Key(t.integer(16, 1 << 20), 1 << 16),
-    "canary": Key(t.boolean, False),
-    "failures_before_lock": Key(t.integer(1, 1_000_000), 5),
-    "lock_s": Key(t.integer(1, 86_400), 60),
+    "shards": Key(table.integer(1, MAX_SHARDS), 1),
+    "partitions": Key(table.integer(1, MAX_PARTITIONS), 1),
+    "housekeeping_cores": Key(table.integer(0, 1024), 1),
+    "gateway": Key(table.one_of({"golden": "golden", "rtl": "rtl"}), "golden"),
+    "speed_bump_us": Key(table.integer(0, 100_000), 0),
+    "speed_bump_window_us": Key(table.integer(0, 100_000), 0),
+    "speed_bump_seed": Key(table.integer(1, 1 << 62), 0),
+    "speed_bump_orders": Key(table.integer(16, 1 << 20), 1 << 16),
+    "canary": Key(table.boolean, False),
+    "failures_before_lock": Key(table.integer(1, 1_000_000), 5),
+    "lock_s": Key(table.integer(1, 86_400), 60),
 }
 PARTICIPANT = {
-    "number": Key(t.integer(1, 65_535)),
-    "name": Key(t.text(32)),
-    "group": Key(t.text(32), ""),
+    "number": Key(table.integer(1, 65_535)),
+    "name": Key(table.text(32)),
+    "group": Key(table.text(32), ""),
 }
 _NAMES = {member.name.lower().replace("_", "-"): member for member in spec.CancelOnDisconnect}
 _SELF_TRADE = {member.name.lower().replace("_", "-"): member for member in SelfTrade}
 SESSION = {
-    "name": Key(t.text(32)),
-    "protocol": Key(t.one_of(PROTOCOLS)),
-    "participant": Key(t.integer(1, 65_535), 0),
-    "group": Key(t.text(32), ""),
+    "name": Key(table.text(32)),
+    "protocol": Key(table.one_of(PROTOCOLS)),
+    "participant": Key(table.integer(1, 65_535), 0),
+    "group": Key(table.text(32), ""),
     "password": Key(password_hash, ""),
     "key": Key(session_key, b""),
-    "networks": Key(t.list_of(network), ()),
-    "cancel_on_disconnect": Key(t.one_of(_NAMES), spec.CancelOnDisconnect.ALL),
-    "grace_ms": Key(t.integer(0, 3_600_000), 0),
-    "messages_per_s": Key(t.integer(0, 10**9), 0),
-    "burst": Key(t.integer(1, 10**9), 1),
+    "networks": Key(table.list_of(network), ()),
+    "cancel_on_disconnect": Key(table.one_of(_NAMES), spec.CancelOnDisconnect.ALL),
+    "grace_ms": Key(table.integer(0, 3_600_000), 0),
+    "messages_per_s": Key(table.integer(0, 10**9), 0),
+    "burst": Key(table.integer(1, 10**9), 1),
     "over_limit": Key(
-        t.one_of({"reject": spec.ThrottlePolicy.REJECT, "queue": spec.ThrottlePolicy.QUEUE}),
+        table.one_of({"reject": spec.ThrottlePolicy.REJECT, "queue": spec.ThrottlePolicy.QUEUE}),
         spec.ThrottlePolicy.REJECT,
     ),
-    "max_open_orders": Key(t.integer(0, MAX_COUNT), None),
-    "self_trade": Key(t.one_of(_SELF_TRADE), SelfTrade.ALLOW),
-    "heartbeat_ms": Key(t.integer(100, 3_600_000), 1_000),
-    "timeout_ms": Key(t.integer(200, 3_600_000), 15_000),
+    "max_open_orders": Key(table.integer(0, MAX_COUNT), None),
+    "self_trade": Key(table.one_of(_SELF_TRADE), SelfTrade.ALLOW),
+    "heartbeat_ms": Key(table.integer(100, 3_600_000), 1_000),
+    "timeout_ms": Key(table.integer(200, 3_600_000), 15_000),
     "second_login": Key(
-        t.one_of({"refuse": spec.Takeover.REFUSE, "take-over": spec.Takeover.TAKE_OVER}),
+        table.one_of({"refuse": spec.Takeover.REFUSE, "take-over": spec.Takeover.TAKE_OVER}),
         spec.Takeover.REFUSE,
     ),
-    "queue_bytes": Key(t.integer(1 << 12, 1 << 30), 1 << 20),
-    "target": Key(t.text(32), ""),
+    "queue_bytes": Key(table.integer(1 << 12, 1 << 30), 1 << 20),
+    "target": Key(table.text(32), ""),
 }
 PORT = {
-    "protocol": Key(t.one_of({**PROTOCOLS, UNAUTHENTICATED: None})),
+    "protocol": Key(table.one_of({**PROTOCOLS, UNAUTHENTICATED: None})),
     "address": Key(endpoint, None),
     "device": Key(packet_device, None),
-    "certificate": Key(t.text(), ""),
-    "key": Key(t.text(), ""),
+    "certificate": Key(table.text(), ""),
+    "key": Key(table.text(), ""),
 }
 
 

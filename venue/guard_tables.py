@@ -7,7 +7,7 @@ from typing import Any
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.guard import BREAKER_DEFAULTS, DEFAULTS
 from openoutcry.risk.guard_layout import PRICE_LIMIT, SECOND_NS, SLOTS, WEIGHT_LIMIT
-from openoutcry.venue import table as t
+from openoutcry.venue import table
 from openoutcry.venue.table import Key, Tables
 
 TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
@@ -16,7 +16,7 @@ MOST_S = 86_400
 
 def time_of_day(value: Any) -> int:
     """HH:MM, in seconds after midnight."""
-    match = TIME.fullmatch(t.text()(value))
+    match = TIME.fullmatch(table.text()(value))
     if not match:
         raise ValueError(f"{value!r} is not HH:MM")
     return int(match[1]) * 3600 + int(match[2]) * 60
@@ -26,12 +26,12 @@ def weights(value: Any) -> dict[str, int]:
     """``{ GOLD = 2, TIN = 1 }``."""
     if type(value) is not dict or not value:
         raise ValueError("is not a table of symbols and weights, as { GOLD = 2, TIN = 1 }")
-    return {symbol: t.integer(1, WEIGHT_LIMIT)(weight) for symbol, weight in value.items()}
+    return {symbol: table.integer(1, WEIGHT_LIMIT)(weight) for symbol, weight in value.items()}
 
 
 def three(parse: Callable[[Any], int], count: int) -> Callable[[Any], tuple[int, ...]]:
     def read(value: Any) -> tuple[int, ...]:
-        entries = t.list_of(parse)(value)
+        entries = table.list_of(parse)(value)
         if len(entries) != count:
             raise ValueError(f"has {len(entries)} entries, not {count}")
         return entries
@@ -40,25 +40,25 @@ def three(parse: Callable[[Any], int], count: int) -> Callable[[Any], tuple[int,
 
 
 PROTECTION = {
-    "instruments": Key(t.list_of(t.text(8)), ()),
-    "luld_bps": Key(t.integer(0, 10_000), 0),
-    "luld_unit_ticks": Key(t.integer(0, PRICE_LIMIT), 0),
-    "renewal_s": Key(t.integer(0, MOST_S), 30),
-    "limit_state_s": Key(t.integer(0, MOST_S), 15),
-    "static_bps": Key(t.integer(0, 10_000), 0),
-    "volatility_bps": Key(t.integer(0, PRICE_LIMIT), 0),
-    "volatility_s": Key(t.integer(1, SLOTS), SLOTS),
-    "velocity_ticks": Key(t.integer(0, PRICE_LIMIT), 0),
-    "velocity_s": Key(t.integer(1, SLOTS), 1),
-    "pause_s": Key(t.integer(1, MOST_S), 300),
-    "call_s": Key(t.integer(1, MOST_S), 60),
-    "together": Key(t.boolean, False),
-    "cancel_resting": Key(t.boolean, False),
+    "instruments": Key(table.list_of(table.text(8)), ()),
+    "luld_bps": Key(table.integer(0, 10_000), 0),
+    "luld_unit_ticks": Key(table.integer(0, PRICE_LIMIT), 0),
+    "renewal_s": Key(table.integer(0, MOST_S), 30),
+    "limit_state_s": Key(table.integer(0, MOST_S), 15),
+    "static_bps": Key(table.integer(0, 10_000), 0),
+    "volatility_bps": Key(table.integer(0, PRICE_LIMIT), 0),
+    "volatility_s": Key(table.integer(1, SLOTS), SLOTS),
+    "velocity_ticks": Key(table.integer(0, PRICE_LIMIT), 0),
+    "velocity_s": Key(table.integer(1, SLOTS), 1),
+    "pause_s": Key(table.integer(1, MOST_S), 300),
+    "call_s": Key(table.integer(1, MOST_S), 60),
+    "together": Key(table.boolean, False),
+    "cancel_resting": Key(table.boolean, False),
 }
 BREAKER = {
     "index": Key(weights, None),
-    "levels_bps": Key(three(t.integer(0, 10_000), 3), (700, 1_300, 2_000)),
-    "halt_s": Key(three(t.integer(1, MOST_S), 2), (900, 900)),
+    "levels_bps": Key(three(table.integer(0, 10_000), 3), (700, 1_300, 2_000)),
+    "halt_s": Key(three(table.integer(1, MOST_S), 2), (900, 900)),
     "cut_off": Key(time_of_day, 15 * 3600 + 25 * 60),
 }
 Place = tuple[Setting, int, str]

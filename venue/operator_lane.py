@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from openoutcry.matcher import Engine
 from openoutcry.matcher.state.snapshot import State
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import Ring
 from openoutcry.pipeline.topology import TOPOLOGY
@@ -176,9 +176,9 @@ class OperatorLane:
         supervisor.  The lane ends after the day's last command, or when asked to stop."""
         assert self._shared is not None
         shared, control = self._shared, self._shared.control
-        if self._producer is None or not control[ct.GO]:
+        if self._producer is None or not control[control_words.GO]:
             return
-        stopping = control[ct.STOP] != 0 or self.asked_to_stop()
+        stopping = control[control_words.STOP] != 0 or self.asked_to_stop()
         if not stopping:
             now_ns = max(self.clock.now_ns(), self._polled_ns)
             until_ns = min(now_ns, self.end_ns)
@@ -193,7 +193,7 @@ class OperatorLane:
             self._producer.close()
             self._producer = None
             shared.rings[OPERATOR_RING].close()
-            control[ct.STOP] = 1
+            control[control_words.STOP] = 1
 
     @property
     def is_drained(self) -> bool:
@@ -219,7 +219,11 @@ class OperatorLane:
     def is_set(self) -> bool:
         """What was due when the run began is processed, so the phases are the calendar's; false
         once the run ends."""
-        if self._shared is None or self._producer is None or not self._shared.control[ct.GO]:
+        if (
+            self._shared is None
+            or self._producer is None
+            or not self._shared.control[control_words.GO]
+        ):
             return False
         if self._set_seq is None and not (self._due or self._records):
             self._set_seq = self._lane_end
@@ -233,7 +237,7 @@ class OperatorLane:
 
     def _now_ns(self) -> int:
         assert self._shared is not None
-        return self._shared.clock.monotonic_ns() + self._shared.control[ct.EPOCH_OFFSET]
+        return self._shared.clock.monotonic_ns() + self._shared.control[control_words.EPOCH_OFFSET]
 
     def put(self, records: npt.NDArray[Any]) -> int:
         """Put records on the lane before what the calendar asks for; returns the lane's sequence
@@ -263,7 +267,7 @@ class OperatorLane:
         cursors = shared.sequenced.cursors
         if any(int(cursors[name][0]) < target for name in shared.table.matchers):
             return False
-        durable = ct.DURABILITIES[shared.control[ct.DURABILITY]] == "durable"
+        durable = control_words.DURABILITIES[shared.control[control_words.DURABILITY]] == "durable"
         if durable and shared.safe_seq("journal") < target:
             return False
         self._pending_after.pop((lane, lane_seq))

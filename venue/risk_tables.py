@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
-from openoutcry.venue import table as t
+from openoutcry.venue import table
 from openoutcry.venue.fee_tables import MoneySpec, read_money
 from openoutcry.venue.guard_tables import read_guard
 from openoutcry.venue.liquidation_table import LiquidationSpec
@@ -77,15 +77,15 @@ def limit(value: Any) -> int:
         return NO_LIMIT
     if type(value) is str:
         raise ValueError(f'{value!r} is no whole number and not "none"')
-    return t.integer(0, LARGEST)(value)
+    return table.integer(0, LARGEST)(value)
 
 
 def _switch(value: Any) -> int:
-    return int(t.boolean(value))
+    return int(table.boolean(value))
 
 
 def _rate(value: Any) -> int:
-    return 0 if value == "none" else SECOND_NS // t.integer(1, SECOND_NS)(value)
+    return 0 if value == "none" else SECOND_NS // table.integer(1, SECOND_NS)(value)
 
 
 def usual_burst(rate_ns: int, time_every_s: int) -> int:
@@ -95,11 +95,11 @@ def usual_burst(rate_ns: int, time_every_s: int) -> int:
 
 
 def _volume(value: Any) -> int:
-    return 0 if value == "none" else t.integer(0, LARGEST)(value)
+    return 0 if value == "none" else table.integer(0, LARGEST)(value)
 
 
 def _window(value: Any) -> int:
-    return 1_000_000 * t.integer(0, 86_400_000)(value)
+    return 1_000_000 * table.integer(0, 86_400_000)(value)
 
 
 def shown(what: Setting, value: int) -> Any:
@@ -134,7 +134,7 @@ OF_PARTICIPANTS = {
     "loss": Limit(Setting.LOSS, limit, NO_LIMIT),
     "drawdown": Limit(Setting.DRAWDOWN, limit, NO_LIMIT),
     "names_self_trade": Limit(Setting.SELF_TRADE, _switch, 0),
-    "maintenance_bps": Limit(Setting.MAINTENANCE, t.integer(0, 10_000), 0),
+    "maintenance_bps": Limit(Setting.MAINTENANCE, table.integer(0, 10_000), 0),
 }
 OF_CELLS = {
     "position_long": Limit(Setting.POSITION_LONG, limit, NO_LIMIT),
@@ -145,33 +145,36 @@ OF_CELLS = {
     "no_short_sale": Limit(Setting.SHORT_SALE, _switch, 0),
 }
 OF_INSTRUMENTS = {
-    "fee": Limit(Setting.FEE, t.integer(0, LARGEST), 0),
-    "margin": Limit(Setting.MARGIN, t.integer(0, LARGEST), 0),
-    "weight": Limit(Setting.WEIGHT, t.integer(0, LARGEST), 1),
+    "fee": Limit(Setting.FEE, table.integer(0, LARGEST), 0),
+    "margin": Limit(Setting.MARGIN, table.integer(0, LARGEST), 0),
+    "weight": Limit(Setting.WEIGHT, table.integer(0, LARGEST), 1),
     "price_distance_bps": Limit(Setting.DISTANCE, limit, NO_LIMIT),
     "adv_lots": Limit(Setting.ADV, _volume, 0),
     "adv_share_bps": Limit(Setting.ADV_SHARE, limit, NO_LIMIT),
 }
 """Keys of ``[[instrument]]``."""
-STRUCTURE = {"multiplier": Key(t.integer(1, LARGEST), 1), "leveraged": Key(t.boolean, False)}
+STRUCTURE = {
+    "multiplier": Key(table.integer(1, LARGEST), 1),
+    "leveraged": Key(table.boolean, False),
+}
 """Keys of ``[[instrument]]`` that are the journal's, as the instrument is."""
 INSTRUMENT_KEYS = STRUCTURE | {name: Key(one.parse, None) for name, one in OF_INSTRUMENTS.items()}
 LIQUIDATION = {
-    "mark_every_ms": Key(t.integer(1, 3_600_000), 1_000),
-    "every_ms": Key(t.integer(0, 3_600_000), 1_000),
-    "part_bps": Key(t.integer(1, 10_000), 2_500),
-    "band_bps": Key(t.integer(0, 10_000), 500),
+    "mark_every_ms": Key(table.integer(1, 3_600_000), 1_000),
+    "every_ms": Key(table.integer(0, 3_600_000), 1_000),
+    "part_bps": Key(table.integer(1, 10_000), 2_500),
+    "band_bps": Key(table.integer(0, 10_000), 500),
 }
 PLACES = ("participant", "group", "instrument")
 MAX_BURST = 1_000_000_000
 LIMITS = {
-    "participant": Key(t.integer(1, 65_535), 0),
-    "group": Key(t.text(32), ""),
-    "instrument": Key(t.text(8), ""),
-    "burst": Key(t.integer(1, MAX_BURST), None),
-    "opening_balance": Key(t.integer(-LARGEST, LARGEST), None),
-    "opening_position": Key(t.integer(-LARGEST, LARGEST), None),
-    "opening_price": Key(t.integer(-LARGEST, LARGEST), None),
+    "participant": Key(table.integer(1, 65_535), 0),
+    "group": Key(table.text(32), ""),
+    "instrument": Key(table.text(8), ""),
+    "burst": Key(table.integer(1, MAX_BURST), None),
+    "opening_balance": Key(table.integer(-LARGEST, LARGEST), None),
+    "opening_position": Key(table.integer(-LARGEST, LARGEST), None),
+    "opening_price": Key(table.integer(-LARGEST, LARGEST), None),
     "group_gross_position": Key(limit, None),
     **{name: Key(one.parse, None) for name, one in (OF_PARTICIPANTS | OF_CELLS).items()},
 }
@@ -188,9 +191,9 @@ def read_risk(
     ``time_every_s``: from one TIME to the next."""
     symbols = list(symbols)
     operators = {
-        "name": Key(t.text(32)),
+        "name": Key(table.text(32)),
         "password": Key(password_hash),
-        "role": Key(t.one_of({role: role for role in ROLES}), SUPERVISOR),
+        "role": Key(table.one_of({role: role for role in ROLES}), SUPERVISOR),
         "totp": Key(one_time_secret, ""),
     }
     operator_rows = tables.rows("operator", operators)

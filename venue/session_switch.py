@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.order_entry import hall as h
-from openoutcry.order_entry import session as s
+from openoutcry.order_entry import hall as hall_words
+from openoutcry.order_entry import session
 from openoutcry.order_entry.doorman import REASONS
 from openoutcry.order_entry.sessions import Sessions
 from openoutcry.venue.desk import DeskError, Work
@@ -45,18 +45,18 @@ class SessionSwitch:
         hall = self.sessions.hall
         block = hall.block(self.names[name])
         self.note(f"operator: session {name}: {'kill' if on else 'enable'}")
-        block[s.SWITCH // 8] = s.SWITCH_OFF if on else s.SWITCH_ON
+        block[session.SWITCH // 8] = session.SWITCH_OFF if on else session.SWITCH_ON
         lane_seq: list[int] = []
 
         def ready() -> bool:
-            if block[s.SWITCH // 8] != 0:
+            if block[session.SWITCH // 8] != 0:
                 return False
             if not lane_seq:
-                lane_seq.append(hall[h.LANE_SEQ])
+                lane_seq.append(hall[hall_words.LANE_SEQ])
             return self.is_processed(lane_seq[0])
 
         def refused() -> str:
-            is_off = bool(block[s.KILLED // 8])
+            is_off = bool(block[session.KILLED // 8])
             return "" if is_off == on else f"session {name}: it was switched again meanwhile"
 
         done = f"session {name} may log in again"
@@ -77,18 +77,22 @@ class SessionSwitch:
         assert self.sessions is not None
         row, block = self.sessions.spec.sessions[index - 1], self.sessions.hall.block(index)
         words = {
-            "connections": s.GENERATION, "messages": s.MESSAGES, "refused": s.REFUSED,
-            "throttled": s.THROTTLED, "faults": s.FAULTS, "slow": s.SLOW,
-            "open_orders": s.OPEN_ORDERS,
-        }  # fmt: skip
+            "connections": session.GENERATION,
+            "messages": session.MESSAGES,
+            "refused": session.REFUSED,
+            "throttled": session.THROTTLED,
+            "faults": session.FAULTS,
+            "slow": session.SLOW,
+            "open_orders": session.OPEN_ORDERS,
+        }
         return {
             "name": row.name,
             "protocol": row.protocol.name,
             "participant": row.participant,
-            "connected": bool(block[s.FD // 8] >= 0),
-            "killed": bool(block[s.KILLED // 8]),
+            "connected": bool(block[session.FD // 8] >= 0),
+            "killed": bool(block[session.KILLED // 8]),
             "sequence": int(self.sessions.streams[index - 1].count),
-            "locked": bool(block[s.LOCKED_UNTIL_NS // 8] > now_ns),
+            "locked": bool(block[session.LOCKED_UNTIL_NS // 8] > now_ns),
             **{name: int(block[word // 8]) for name, word in words.items()},
             "refused_logins": refused_logins(block),
         }
@@ -96,5 +100,5 @@ class SessionSwitch:
 
 def refused_logins(block: Any) -> dict[str, int]:
     """How many logins were refused, by reason."""
-    counts = block[s.LOGINS // 8 :][: len(REASONS)].tolist()
+    counts = block[session.LOGINS // 8 :][: len(REASONS)].tolist()
     return {reason: count for reason, count in zip(REASONS, counts, strict=True) if count}

@@ -353,23 +353,12 @@ class Extension(Layout, size_bytes=128):
 
 EXT_OWNER = Extension.offset("owner")
 EXT_TYPE = Extension.offset("type")
-EXT_TIF = Extension.offset("tif")
-EXT_MODE = Extension.offset("mode")
 EXT_SIDE = Extension.offset("side")
 EXT_INSTRUMENT = Extension.offset("instrument")
 EXT_SLOT = Extension.offset("slot")
-EXT_PRICE = Extension.offset("price")
-EXT_RESERVE = Extension.offset("reserve")
-EXT_DISPLAY = Extension.offset("display")
-EXT_TRIGGER = Extension.offset("trigger")
-EXT_EXPIRY_NS = Extension.offset("expiry_ns")
-EXT_EXPIRY_NUMBER = Extension.offset("expiry_number")
-EXT_ARRIVAL = Extension.offset("arrival")
 EXT_NEXT = Extension.offset("next")
 EXT_PREV = Extension.offset("prev")
 EXT_HEAP = Extension.offset("heap")
-EXT_SLICES = Extension.offset("slices")
-EXT_LIST = Extension.offset("list")
 
 
 # A slot's row in the lists of owners.py.

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.matcher.book import arena as at
+from openoutcry.matcher.book import arena as layout
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.ids import id_home
 from openoutcry.matcher.event_bound import (
@@ -31,27 +31,7 @@ SLOT_DTYPE = np.dtype(
         ("owner", "<u4"),
     ]
 )
-EXTENSION_DTYPE = np.dtype(
-    {
-        "names": [
-            *("owner", "type", "tif", "mode", "side", "instrument", "slot", "price", "reserve"),
-            *("display", "trigger", "expiry_ns", "expiry_number", "arrival", "next", "prev"),
-            *("heap", "slices", "list"),
-        ],
-        "formats": [
-            *("<u4", "u1", "u1", "u1", "u1", "<u4", "<u4", "<i8", "<i8"),
-            *("<i8", "<i8", "<i8", "<i8", "<i8", "<u4", "<u4"),
-            *("<u4", "<u4", "<u4"),
-        ],
-        "offsets": [
-            *(at.EXT_OWNER, at.EXT_TYPE, at.EXT_TIF, at.EXT_MODE, at.EXT_SIDE, at.EXT_INSTRUMENT),
-            *(at.EXT_SLOT, at.EXT_PRICE, at.EXT_RESERVE, at.EXT_DISPLAY, at.EXT_TRIGGER),
-            *(at.EXT_EXPIRY_NS, at.EXT_EXPIRY_NUMBER, at.EXT_ARRIVAL, at.EXT_NEXT, at.EXT_PREV),
-            *(at.EXT_HEAP, at.EXT_SLICES, at.EXT_LIST),
-        ],
-        "itemsize": at.EXTENSION_BYTES,
-    }
-)
+EXTENSION_DTYPE = layout.Extension.dtype()
 PAGE_DTYPE = np.dtype(
     [
         ("bitmap", "<u8"),
@@ -81,14 +61,20 @@ GROUP_DTYPE = np.dtype(
         ("spare", "V8"),
     ]
 )
-ALL_BOOKS = tuple(range(at.DISPLAYED, at.TRIGGERS + 2))
-LISTS = (at.PEG_LIST, at.TRAILING_LIST, at.AUCTION_LIST, at.WAITING_BUYS, at.WAITING_SELLS)
+ALL_BOOKS = tuple(range(layout.DISPLAYED, layout.TRIGGERS + 2))
+LISTS = (
+    layout.PEG_LIST,
+    layout.TRAILING_LIST,
+    layout.AUCTION_LIST,
+    layout.WAITING_BUYS,
+    layout.WAITING_SELLS,
+)
 
 
 class Table:
     """The used part of one of the arena's tables, a list of plain numbers for each field."""
 
-    def __init__(self, arena: at.Arena, start: int, dtype: np.dtype[Any], count: int) -> None:
+    def __init__(self, arena: layout.Arena, start: int, dtype: np.dtype[Any], count: int) -> None:
         rows = arena[start : start + count * dtype.itemsize].view(dtype)
         self.columns = {name: rows[name].tolist() for name in dtype.names or ()}
         self.count = count
@@ -100,25 +86,30 @@ class Table:
 class Tables:
     """The arena's tables and words."""
 
-    def __init__(self, arena: at.Arena) -> None:
+    def __init__(self, arena: layout.Arena) -> None:
         self.arena = arena
         self.address: int = arena.ctypes.data
-        self.words = arena[: at.HEADER_BYTES].view(np.int64)
-        self.instrument_count = self.word(at.INSTRUMENT_COUNT)
-        pages, branches = self.word(at.FRESH_PAGES) + 1, self.word(at.FRESH_BRANCHES) + 1
+        self.words = arena[: layout.HEADER_BYTES].view(np.int64)
+        self.instrument_count = self.word(layout.INSTRUMENT_COUNT)
+        pages, branches = (
+            self.word(layout.FRESH_PAGES) + 1,
+            self.word(layout.FRESH_BRANCHES) + 1,
+        )
 
         def table(word: int, dtype: np.dtype[Any], count: int) -> Table:
             return Table(arena, self.word(word), dtype, count)
 
-        self.books = table(at.INSTRUMENTS_AT, BOOK_DTYPE, at.BOOKS_EACH * self.instrument_count)
-        self.slots = table(at.ORDERS_AT, SLOT_DTYPE, self.word(at.FRESH_ORDERS) + 1)
-        self.extensions = table(
-            at.EXTENSIONS_AT, EXTENSION_DTYPE, self.word(at.FRESH_EXTENSIONS) + 1
+        self.books = table(
+            layout.INSTRUMENTS_AT, BOOK_DTYPE, layout.BOOKS_EACH * self.instrument_count
         )
-        self.pages = table(at.PAGES_AT, PAGE_DTYPE, pages)
-        self.levels = table(at.LEVELS_AT, LEVEL_DTYPE, pages * at.PAGE_LEVELS)
-        self.branches = table(at.BRANCHES_AT, BRANCH_DTYPE, branches)
-        start = self.word(at.RULES_AT)
+        self.slots = table(layout.ORDERS_AT, SLOT_DTYPE, self.word(layout.FRESH_ORDERS) + 1)
+        self.extensions = table(
+            layout.EXTENSIONS_AT, EXTENSION_DTYPE, self.word(layout.FRESH_EXTENSIONS) + 1
+        )
+        self.pages = table(layout.PAGES_AT, PAGE_DTYPE, pages)
+        self.levels = table(layout.LEVELS_AT, LEVEL_DTYPE, pages * layout.PAGE_LEVELS)
+        self.branches = table(layout.BRANCHES_AT, BRANCH_DTYPE, branches)
+        start = self.word(layout.RULES_AT)
         self.rules = arena[start : start + self.instrument_count * INSTRUMENT_DTYPE.itemsize].view(
             INSTRUMENT_DTYPE
         )
@@ -129,25 +120,25 @@ class Tables:
     def extension(self, slot: int) -> int:
         """The order's extension, or 0."""
         owner = int(self.slots["owner"][slot])
-        return owner & at.EXTENSION_MASK if owner & at.EXTENDED else 0
+        return owner & layout.EXTENSION_MASK if owner & layout.EXTENDED else 0
 
     def of_instrument(self, instrument: int, offset: int, kind: str = "<i8") -> int:
-        start = self.word(at.INSTRUMENTS_AT) + instrument * at.INSTRUMENT_BYTES + offset
+        start = self.word(layout.INSTRUMENTS_AT) + instrument * layout.INSTRUMENT_BYTES + offset
         return int(self.arena[start : start + 8].view(kind)[0])
 
 
-def check_arena(arena: at.Arena) -> None:
+def check_arena(arena: layout.Arena) -> None:
     """Raise ``AssertionError`` naming the first invariant that does not hold."""
     tables = Tables(arena)
-    assert tables.word(at.MAGIC) == at.ARENA_MAGIC, "the arena's magic is gone"
-    assert tables.word(at.SIZE_BYTES) == len(arena), "the arena's size is wrong"
+    assert tables.word(layout.MAGIC) == layout.ARENA_MAGIC, "the arena's magic is gone"
+    assert tables.word(layout.SIZE_BYTES) == len(arena), "the arena's size is wrong"
     instrument_of: dict[int, int] = {}
     open_pages: set[int] = set()
     open_branches: set[int] = set()
     for instrument in range(tables.instrument_count):
         best: dict[int, int | None] = {}
         for which in ALL_BOOKS:
-            book = instrument * at.BOOKS_EACH + which
+            book = instrument * layout.BOOKS_EACH + which
             pages, branches = _check_index(tables, book)
             best[which], slots = _check_book(tables, book, pages)
             _claim(instrument_of, slots, instrument)
@@ -164,14 +155,28 @@ def check_arena(arena: at.Arena) -> None:
     slots_next, extensions_next = tables.slots["next"], tables.extensions["next"]
     pages_next, branches_next = tables.pages["next_free"], tables.branches["next_free"]
     for name, in_use, free, fresh, links in (
-        ("orders", set(instrument_of), at.FREE_ORDER, at.FRESH_ORDERS, slots_next),
-        ("extensions", open_extensions, at.FREE_EXTENSION, at.FRESH_EXTENSIONS, extensions_next),
-        ("pages", open_pages, at.FREE_PAGE, at.FRESH_PAGES, pages_next),
-        ("branches", open_branches, at.FREE_BRANCH, at.FRESH_BRANCHES, branches_next),
+        ("orders", set(instrument_of), layout.FREE_ORDER, layout.FRESH_ORDERS, slots_next),
+        (
+            "extensions",
+            open_extensions,
+            layout.FREE_EXTENSION,
+            layout.FRESH_EXTENSIONS,
+            extensions_next,
+        ),
+        ("pages", open_pages, layout.FREE_PAGE, layout.FRESH_PAGES, pages_next),
+        (
+            "branches",
+            open_branches,
+            layout.FREE_BRANCH,
+            layout.FRESH_BRANCHES,
+            branches_next,
+        ),
     ):
         _check_pool(tables, name, in_use, free, fresh, links)
-    assert tables.word(at.OPEN_ORDERS) == len(instrument_of), "the count of open orders is wrong"
-    assert tables.word(at.OPEN_PAGES) == len(open_pages), "the count of open pages is wrong"
+    assert tables.word(layout.OPEN_ORDERS) == len(instrument_of), (
+        "the count of open orders is wrong"
+    )
+    assert tables.word(layout.OPEN_PAGES) == len(open_pages), "the count of open pages is wrong"
     _check_changed(tables)
     _check_owners(tables, instrument_of)
 
@@ -196,12 +201,12 @@ def _check_index(tables: Tables, book: int) -> tuple[list[int], list[int]]:
         if ref == 0:
             assert parent == 0, f"book {book}: branch {parent} has an empty child"
             continue
-        if not ref & at.IS_BRANCH:
+        if not ref & layout.IS_BRANCH:
             assert of_page["parent"][ref] == parent, f"page {ref}: parent is wrong"
             assert of_page["book"][ref] == book, f"page {ref}: book is wrong"
             pages.append(ref)
             continue
-        number = ref & (at.IS_BRANCH - 1)
+        number = ref & (layout.IS_BRANCH - 1)
         branches.append(number)
         assert of_branch["parent"][number] == parent, f"branch {number}: parent is wrong"
         digits = [d for d in range(64) if of_branch["bitmap"][number] >> d & 1]
@@ -209,8 +214,8 @@ def _check_index(tables: Tables, book: int) -> tuple[list[int], list[int]]:
         shift, prefix = of_branch["shift"][number], of_branch["prefix"][number]
         for digit in reversed(digits):
             child = of_branch["children"][number][digit]
-            below = of_branch["prefix"] if child & at.IS_BRANCH else of_page["number"]
-            value = below[child & (at.IS_BRANCH - 1)]
+            below = of_branch["prefix"] if child & layout.IS_BRANCH else of_page["number"]
+            value = below[child & (layout.IS_BRANCH - 1)]
             assert (value ^ prefix) >> (shift + 6) == 0, f"branch {number}: foreign child {digit}"
             assert (value >> shift) & 63 == digit, f"branch {number}: child {digit} is misplaced"
             todo.append((child, number))
@@ -231,7 +236,7 @@ def _check_book(tables: Tables, book: int, pages: list[int]) -> tuple[int | None
             if not bitmap >> digit & 1:
                 continue
             level = page * 64 + digit
-            key = (number - at.PAGE_BIAS) * 64 + digit
+            key = (number - layout.PAGE_BIAS) * 64 + digit
             if best is None:
                 best = key
                 assert tables.books["best_level"][book] == level, f"book {book}: wrong best level"
@@ -258,7 +263,7 @@ def _check_queue(tables: Tables, level: int) -> list[int]:
         slot, previous = of_slot["next"][slot], slot
     assert previous == tables.levels["tail"][level], f"level {level}: tail is wrong"
     assert previous != 0, f"level {level}: open without an order"
-    if _book_of(tables, level) & 15 < at.TRIGGERS:
+    if _book_of(tables, level) & 15 < layout.TRIGGERS:
         assert total == tables.levels["total"][level], f"level {level}: total is wrong"
         assert total < 2**63, f"level {level}: total passes int64"
     return slots
@@ -270,23 +275,23 @@ def _book_of(tables: Tables, level: int) -> int:
 
 def _check_place(tables: Tables, slot: int, book: int, price: int) -> None:
     """The order is of a type that may rest in this book, and knows its side and price."""
-    which, extension = book & at.WHICH, tables.extension(slot)
+    which, extension = book & layout.WHICH, tables.extension(slot)
     if not extension:
-        assert which == at.DISPLAYED, f"order slot {slot}: a plain order in book {book}"
+        assert which == layout.DISPLAYED, f"order slot {slot}: a plain order in book {book}"
         return
     ext = {name: column[extension] for name, column in tables.extensions.columns.items()}
     order_type = ext["type"]
     if order_type in STOPS:
-        home = at.TRIGGERS
+        home = layout.TRIGGERS
     elif ORDER_TYPES[OrderType(order_type)].home == Home.HIDDEN:
-        home = at.HIDDEN_BOOK
+        home = layout.HIDDEN_BOOK
     elif order_type == OrderType.ALL_OR_NONE:
-        home = at.ALL_OR_NONE_BOOK
+        home = layout.ALL_OR_NONE_BOOK
     else:
-        home = at.DISPLAYED
+        home = layout.DISPLAYED
     assert which == home, f"order slot {slot}: type {order_type} is in book {book}"
     side = Side.SELL if book & 1 else Side.BUY
-    if which == at.TRIGGERS:
+    if which == layout.TRIGGERS:
         side = Side.BUY if book & 1 else Side.SELL
         assert ext["trigger"] == price, f"order slot {slot}: is off its trigger"
     assert ext["side"] == side, f"order slot {slot}: on the wrong side"
@@ -295,30 +300,30 @@ def _check_place(tables: Tables, slot: int, book: int, price: int) -> None:
 def _check_fixed_point(tables: Tables, instrument: int, best: dict[int, int | None]) -> None:
     """In continuous trading nothing is left to do: no cross, and, unless the instrument is held, no
     stop that should be elected."""
-    if tables.of_instrument(instrument, at.PHASE, "u1") != Phase.CONTINUOUS:
+    if tables.of_instrument(instrument, layout.PHASE, "u1") != Phase.CONTINUOUS:
         return
-    bids = [k for k in (best[at.DISPLAYED], best[at.HIDDEN_BOOK]) if k is not None]
-    asks = [k for k in (best[at.DISPLAYED + 1], best[at.HIDDEN_BOOK + 1]) if k is not None]
+    bids = [k for k in (best[layout.DISPLAYED], best[layout.HIDDEN_BOOK]) if k is not None]
+    asks = [k for k in (best[layout.DISPLAYED + 1], best[layout.HIDDEN_BOOK + 1]) if k is not None]
     crossed = bids and asks and ~min(bids) >= min(asks)
     assert not crossed, f"instrument {instrument}: the book is crossed"
-    for opposite, which in ((asks, at.WAITING_BUYS), (bids, at.WAITING_SELLS)):
-        waits = tables.of_instrument(instrument, at.LISTS + which, "<u4")
+    for opposite, which in ((asks, layout.WAITING_BUYS), (bids, layout.WAITING_SELLS)):
+        waits = tables.of_instrument(instrument, layout.LISTS + which, "<u4")
         assert not waits or not opposite, f"instrument {instrument}: waits, but need not"
-    if tables.of_instrument(instrument, at.MODE) & at.MODE_HELD:
+    if tables.of_instrument(instrument, layout.MODE) & layout.MODE_HELD:
         return
-    last: int | None = tables.of_instrument(instrument, at.LAST_PRICE)
+    last: int | None = tables.of_instrument(instrument, layout.LAST_PRICE)
     options = int(tables.rules["options"][instrument])
     if last == NO_PRICE and options & InstrumentOption.STOPS_BY_REFERENCE:
-        last = tables.of_instrument(instrument, at.REFERENCE)
+        last = tables.of_instrument(instrument, layout.REFERENCE)
     buy_price = sell_price = None if last == NO_PRICE else last
-    bid_key, ask = best[at.DISPLAYED], best[at.DISPLAYED + 1]
+    bid_key, ask = best[layout.DISPLAYED], best[layout.DISPLAYED + 1]
     bid = None if bid_key is None else ~bid_key
     if options & InstrumentOption.STOPS_BY_QUOTE:
         buy_price, sell_price = ask, bid
     elif options & InstrumentOption.STOPS_BY_TRADE_OR_QUOTE:
         buy_price = max((p for p in (buy_price, bid) if p is not None), default=None)
         sell_price = min((p for p in (sell_price, ask) if p is not None), default=None)
-    sell_key, buy_trigger = best[at.TRIGGERS], best[at.TRIGGERS + 1]
+    sell_key, buy_trigger = best[layout.TRIGGERS], best[layout.TRIGGERS + 1]
     waits = buy_trigger is None or buy_price is None or buy_price < buy_trigger
     assert waits, f"instrument {instrument}: a buy stop waits though its trigger is reached"
     waits = sell_key is None or sell_price is None or sell_price > ~sell_key
@@ -331,17 +336,20 @@ def _check_fixed_point(tables: Tables, instrument: int, best: dict[int, int | No
 def _check_owners(tables: Tables, instrument_of: dict[int, int]) -> None:
     """Every list is linked both ways and found by its owner and instrument; every open order whose
     slot is not noted is in the list of its owner."""
-    owned = Table(tables.arena, tables.word(at.OWNED_AT), OWNED_DTYPE, tables.slots.count)
+    owned = Table(tables.arena, tables.word(layout.OWNED_AT), OWNED_DTYPE, tables.slots.count)
     groups = Table(
-        tables.arena, tables.word(at.GROUPS_AT), GROUP_DTYPE, tables.word(at.FRESH_GROUPS) + 1
+        tables.arena,
+        tables.word(layout.GROUPS_AT),
+        GROUP_DTYPE,
+        tables.word(layout.FRESH_GROUPS) + 1,
     )
-    entered = tables.word(at.ENTERED_ORDERS)
-    noted, slot = set(range(entered + 1, tables.slots.count)), tables.word(at.NOTED_SLOTS)
+    entered = tables.word(layout.ENTERED_ORDERS)
+    noted, slot = set(range(entered + 1, tables.slots.count)), tables.word(layout.NOTED_SLOTS)
     while slot:
         assert slot not in noted, f"order slot {slot}: noted twice"
         noted.add(slot)
         slot = owned["noted"][slot]
-    free, group = set(), tables.word(at.FREE_GROUP)
+    free, group = set(), tables.word(layout.FREE_GROUP)
     while group:
         assert group not in free, f"list {group}: free twice"
         free.add(group)
@@ -355,7 +363,9 @@ def _check_owners(tables: Tables, instrument_of: dict[int, int]) -> None:
             slot, previous = owned["next"][slot], slot
     for slot in range(1, tables.slots.count):
         word = tables.slots["owner"][slot]
-        assert bool(word & at.SLOT_NOTED) == (slot in noted), f"order slot {slot}: wrongly noted"
+        assert bool(word & layout.SLOT_NOTED) == (slot in noted), (
+            f"order slot {slot}: wrongly noted"
+        )
         assert owned["group"][slot] not in free - {0}, f"order slot {slot}: in a free list"
     for slot in set(instrument_of) - noted:
         extension = tables.extension(slot)
@@ -395,7 +405,7 @@ def _check_lists(tables: Tables, instrument: int) -> list[int]:
     """Walk an instrument's lists; returns the slots of orders that are in no level."""
     of_ext, waiting = tables.extensions, []
     for offset in LISTS:
-        ext = tables.of_instrument(instrument, at.LISTS + offset, "<u4")
+        ext = tables.of_instrument(instrument, layout.LISTS + offset, "<u4")
         previous, arrival = 0, 0
         while ext:
             assert of_ext["list"][ext] == offset + 1, f"extension {ext}: list is wrong"
@@ -407,19 +417,19 @@ def _check_lists(tables: Tables, instrument: int) -> list[int]:
             if tables.slots["level"][slot] == 0:
                 waiting.append(slot)
             else:
-                assert offset < at.AUCTION_LIST, f"extension {ext}: parked, but is in a level"
+                assert offset < layout.AUCTION_LIST, f"extension {ext}: parked, but is in a level"
             previous, arrival, ext = ext, of_ext["arrival"][ext], of_ext["next"][ext]
-        tail = tables.of_instrument(instrument, at.LISTS + offset + 4, "<u4")
+        tail = tables.of_instrument(instrument, layout.LISTS + offset + 4, "<u4")
         assert tail == previous, f"instrument {instrument}: tail of list {offset} is wrong"
     return waiting
 
 
 def _list_of(order_type: int, tif: int, side: int) -> int:
     if order_type in PEGS:
-        return at.PEG_LIST
+        return layout.PEG_LIST
     if order_type == OrderType.MARKET and tif < TimeInForce.AT_OPEN:
-        return at.WAITING_BUYS if side == Side.BUY else at.WAITING_SELLS
-    return at.TRAILING_LIST if order_type in TRAILING else at.AUCTION_LIST
+        return layout.WAITING_BUYS if side == Side.BUY else layout.WAITING_SELLS
+    return layout.TRAILING_LIST if order_type in TRAILING else layout.AUCTION_LIST
 
 
 def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
@@ -439,20 +449,20 @@ def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
         all_or_none = types.count(OrderType.ALL_OR_NONE)
         is_pro_rata = int(tables.rules["allocation"][instrument]) != Allocation.PRICE_TIME
         for name, offset, count in (
-            ("waiting stops", at.STOP_COUNT, stops),
-            ("all-or-none orders", at.ALL_OR_NONE_COUNT, all_or_none),
-            ("pegs", at.PEG_COUNT, pegs),
-            ("trailing stops", at.TRAILING_COUNT, trailing),
-            ("icebergs", at.ICEBERG_COUNT, types.count(OrderType.ICEBERG)),
-            *([("orders", at.ORDER_COUNT, orders[instrument])] if is_pro_rata else []),
+            ("waiting stops", layout.STOP_COUNT, stops),
+            ("all-or-none orders", layout.ALL_OR_NONE_COUNT, all_or_none),
+            ("pegs", layout.PEG_COUNT, pegs),
+            ("trailing stops", layout.TRAILING_COUNT, trailing),
+            ("icebergs", layout.ICEBERG_COUNT, types.count(OrderType.ICEBERG)),
+            *([("orders", layout.ORDER_COUNT, orders[instrument])] if is_pro_rata else []),
         ):
             counted = tables.of_instrument(instrument, offset)
             assert counted == count, f"instrument {instrument}: {count} {name}, counted {counted}"
         listed = sum(of_ext["list"][ext] != 0 for ext in extensions)
-        parked = sum(of_ext["list"][ext] > at.AUCTION_LIST for ext in extensions)
+        parked = sum(of_ext["list"][ext] > layout.AUCTION_LIST for ext in extensions)
         assert listed == pegs + trailing + parked, f"instrument {instrument}: an order in no list"
-        mode = tables.of_instrument(instrument, at.MODE)
-        special = mode // at.MODE_SPECIAL
+        mode = tables.of_instrument(instrument, layout.MODE)
+        special = mode // layout.MODE_SPECIAL
         assert special == len(extensions), f"instrument {instrument}: MODE counts {special}"
         rules = tables.rules[instrument]
         is_plain = (
@@ -461,11 +471,13 @@ def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
             and not is_pro_rata
             and not int(rules["options"]) & InstrumentOption.MARKET_WAITS
         )
-        waits = any(of_ext["list"][ext] > at.WAITING_BUYS for ext in extensions)
-        assert (mode & at.MODE_WAITING != 0) == waits, f"instrument {instrument}: MODE_WAITING"
-        assert (mode & at.MODE_RULES == 0) == is_plain, f"instrument {instrument}: MODE_RULES"
-        is_continuous = tables.of_instrument(instrument, at.PHASE, "u1") == Phase.CONTINUOUS
-        assert (mode & at.MODE_PHASE == 0) == is_continuous, f"instrument {instrument}: MODE_PHASE"
+        waits = any(of_ext["list"][ext] > layout.WAITING_BUYS for ext in extensions)
+        assert (mode & layout.MODE_WAITING != 0) == waits, f"instrument {instrument}: MODE_WAITING"
+        assert (mode & layout.MODE_RULES == 0) == is_plain, f"instrument {instrument}: MODE_RULES"
+        is_continuous = tables.of_instrument(instrument, layout.PHASE, "u1") == Phase.CONTINUOUS
+        assert (mode & layout.MODE_PHASE == 0) == is_continuous, (
+            f"instrument {instrument}: MODE_PHASE"
+        )
         extra += sum(
             order_extra(of_ext["type"][e], of_ext["tif"][e], of_ext["slices"][e])
             for e in extensions
@@ -473,17 +485,17 @@ def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
         extra += instrument_extra(
             stops, all_or_none, pegs, trailing, orders[instrument], int(is_pro_rata)
         )
-    counted = tables.word(at.EXTRA_EVENTS)
+    counted = tables.word(layout.EXTRA_EVENTS)
     assert counted == extra, f"orders could cause {extra} extra events, counted {counted}"
-    capacity = tables.word(at.ORDER_CAPACITY)
+    capacity = tables.word(layout.ORDER_CAPACITY)
     assert extra <= extra_capacity(capacity), "orders could cause more events than there is room"
-    assert tables.word(at.EXTRA_CAPACITY) == extra_capacity(capacity), "EXTRA_CAPACITY is wrong"
-    assert tables.word(at.WORST_EVENTS) == scratch_records(capacity), "WORST_EVENTS is wrong"
+    assert tables.word(layout.EXTRA_CAPACITY) == extra_capacity(capacity), "EXTRA_CAPACITY is wrong"
+    assert tables.word(layout.WORST_EVENTS) == scratch_records(capacity), "WORST_EVENTS is wrong"
 
 
 def _check_expiries(tables: Tables, instrument_of: dict[int, int]) -> None:
     """The heap holds exactly the orders with an expiry, none before its parent."""
-    count, start = tables.word(at.EXPIRY_COUNT), tables.word(at.EXPIRIES_AT)
+    count, start = tables.word(layout.EXPIRY_COUNT), tables.word(layout.EXPIRIES_AT)
     heap = tables.arena[start : start + 4 * (count + 1)].view(np.uint32).tolist()
     of_ext = tables.extensions
     having = {
@@ -513,10 +525,10 @@ def _check_expiries(tables: Tables, instrument_of: dict[int, int]) -> None:
 
 def _check_ids(tables: Tables, instrument_of: dict[int, int]) -> None:
     """The id table holds exactly the open orders, each in the chain of its instrument and id."""
-    start, mask = tables.word(at.IDS_AT), tables.word(at.ID_MASK)
-    entries = tables.arena[start : start + (mask + 1) * at.ID_ENTRY_BYTES].view(np.uint32)
-    start = tables.word(at.ID_LINKS_AT)
-    links = tables.arena[start : start + tables.slots.count * at.ID_LINK_BYTES].view(np.uint32)
+    start, mask = tables.word(layout.IDS_AT), tables.word(layout.ID_MASK)
+    entries = tables.arena[start : start + (mask + 1) * layout.ID_ENTRY_BYTES].view(np.uint32)
+    start = tables.word(layout.ID_LINKS_AT)
+    links = tables.arena[start : start + tables.slots.count * layout.ID_LINK_BYTES].view(np.uint32)
     chained: set[int] = set()
     names: set[tuple[int, int]] = set()
     for entry in np.flatnonzero(entries).tolist():
@@ -551,8 +563,8 @@ def _check_pool(
 def _check_changed(tables: Tables) -> None:
     """The pages marked as changed are those that hang in their list."""
     hanging: set[int] = set()
-    page = tables.word(at.CHANGED_PAGES)
-    while page != at.END_OF_CHANGED:
+    page = tables.word(layout.CHANGED_PAGES)
+    while page != layout.END_OF_CHANGED:
         assert page not in hanging, "the list of changed pages runs in a circle"
         hanging.add(page)
         page = tables.pages["changed"][page]

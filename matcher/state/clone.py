@@ -2,58 +2,65 @@
 
 import numpy as np
 
-from openoutcry.matcher.book import arena as at
+from openoutcry.matcher.book import arena as book_arena
 from openoutcry.matcher.book.empty_arena import zeroed
 
 TABLES = (
-    at.INSTRUMENTS_AT,
-    at.RULES_AT,
-    at.ORDERS_AT,
-    at.EXTENSIONS_AT,
-    at.IDS_AT,
-    at.ID_LINKS_AT,
-    at.EXPIRIES_AT,
-    at.SHARES_AT,
-    at.PAGES_AT,
-    at.LEVELS_AT,
-    at.BRANCHES_AT,
-    at.HINTS_AT,
-    at.SYMBOLS_AT,
-    at.DIGESTS_AT,
-    at.OWNED_AT,
-    at.GROUPS_AT,
-    at.OWNERS_AT,
-    at.GROUP_IDS_AT,
-    at.SWEEP_AT,
+    book_arena.INSTRUMENTS_AT,
+    book_arena.RULES_AT,
+    book_arena.ORDERS_AT,
+    book_arena.EXTENSIONS_AT,
+    book_arena.IDS_AT,
+    book_arena.ID_LINKS_AT,
+    book_arena.EXPIRIES_AT,
+    book_arena.SHARES_AT,
+    book_arena.PAGES_AT,
+    book_arena.LEVELS_AT,
+    book_arena.BRANCHES_AT,
+    book_arena.HINTS_AT,
+    book_arena.SYMBOLS_AT,
+    book_arena.DIGESTS_AT,
+    book_arena.OWNED_AT,
+    book_arena.GROUPS_AT,
+    book_arena.OWNERS_AT,
+    book_arena.GROUP_IDS_AT,
+    book_arena.SWEEP_AT,
 )
 
 
-def copy_arena(arena: at.Arena) -> at.Arena:
+def copy_arena(arena: book_arena.Arena) -> book_arena.Arena:
     """The same arena elsewhere.  Of the tables that fill up from their beginning only what was ever
     in use is copied: the rest is zero, and stays memory that the system need not provide."""
-    words = arena[: at.HEADER_BYTES].view(np.int64)
+    words = arena[: book_arena.HEADER_BYTES].view(np.int64)
 
     def word(offset: int) -> int:
         return int(words[offset // 8])
 
     used_bytes = {
-        at.ORDERS_AT: (word(at.FRESH_ORDERS) + 1) * at.ORDER_SLOT_BYTES,
-        at.ID_LINKS_AT: (word(at.FRESH_ORDERS) + 1) * at.ID_LINK_BYTES,
-        at.EXTENSIONS_AT: (word(at.FRESH_EXTENSIONS) + 1) * at.EXTENSION_BYTES,
-        at.EXPIRIES_AT: (word(at.EXPIRY_COUNT) + 1) * 4,
-        at.SHARES_AT: 0,
-        at.PAGES_AT: (word(at.FRESH_PAGES) + 1) * at.PAGE_BYTES,
-        at.LEVELS_AT: (word(at.FRESH_PAGES) + 1) * at.PAGE_LEVELS * at.LEVEL_BYTES,
-        at.BRANCHES_AT: (word(at.FRESH_BRANCHES) + 1) * at.BRANCH_BYTES,
-        at.OWNED_AT: (word(at.ENTERED_ORDERS) + 1) * at.OWNED_BYTES,
-        at.GROUPS_AT: (word(at.FRESH_GROUPS) + 1) * at.GROUP_BYTES,
-        at.SWEEP_AT: 0,
-        **({at.OWNERS_AT: 0, at.GROUP_IDS_AT: 0} if word(at.FRESH_GROUPS) == 0 else {}),
+        book_arena.ORDERS_AT: (word(book_arena.FRESH_ORDERS) + 1) * book_arena.ORDER_SLOT_BYTES,
+        book_arena.ID_LINKS_AT: (word(book_arena.FRESH_ORDERS) + 1) * book_arena.ID_LINK_BYTES,
+        book_arena.EXTENSIONS_AT: (word(book_arena.FRESH_EXTENSIONS) + 1)
+        * book_arena.EXTENSION_BYTES,
+        book_arena.EXPIRIES_AT: (word(book_arena.EXPIRY_COUNT) + 1) * 4,
+        book_arena.SHARES_AT: 0,
+        book_arena.PAGES_AT: (word(book_arena.FRESH_PAGES) + 1) * book_arena.PAGE_BYTES,
+        book_arena.LEVELS_AT: (word(book_arena.FRESH_PAGES) + 1)
+        * book_arena.PAGE_LEVELS
+        * book_arena.LEVEL_BYTES,
+        book_arena.BRANCHES_AT: (word(book_arena.FRESH_BRANCHES) + 1) * book_arena.BRANCH_BYTES,
+        book_arena.OWNED_AT: (word(book_arena.ENTERED_ORDERS) + 1) * book_arena.OWNED_BYTES,
+        book_arena.GROUPS_AT: (word(book_arena.FRESH_GROUPS) + 1) * book_arena.GROUP_BYTES,
+        book_arena.SWEEP_AT: 0,
+        **(
+            {book_arena.OWNERS_AT: 0, book_arena.GROUP_IDS_AT: 0}
+            if word(book_arena.FRESH_GROUPS) == 0
+            else {}
+        ),
     }
     copy = zeroed(len(arena))
-    copy[: at.HEADER_BYTES] = arena[: at.HEADER_BYTES]
+    copy[: book_arena.HEADER_BYTES] = arena[: book_arena.HEADER_BYTES]
     starts = sorted(word(table) for table in TABLES)
-    assert starts[0] == at.HEADER_BYTES, "a table of the arena is not known here"
+    assert starts[0] == book_arena.HEADER_BYTES, "a table of the arena is not known here"
     ends = dict(zip(starts, [*starts[1:], len(arena)], strict=True))
     for table in TABLES:
         start = word(table)

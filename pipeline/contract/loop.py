@@ -4,7 +4,7 @@ A process's plan is a row of three words a stage: its step, its context, its ind
 The steps are compiled by themselves (docs/decisions/011).
 """
 
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.wire.indirect import call_step
 from openoutcry.wire.kernel import kernel
@@ -42,8 +42,8 @@ def heartbeat(plan: int, count: int, now: int) -> int:
     finished = 1
     for row in range(count):
         block = StageContext(load_i64(plan + row * PLAN_BYTES + PLAN_CONTEXT)).block
-        store_i64(block + ct.STAGE_HEARTBEAT_NS, now)
-        if load_i64(block + ct.STAGE_DONE) == 0:
+        store_i64(block + control.STAGE_HEARTBEAT_NS, now)
+        if load_i64(block + control.STAGE_DONE) == 0:
             finished = 0
     return finished
 

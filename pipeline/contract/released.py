@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalError, JournalReader
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.table import Topology
 from openoutcry.replay.events import Batch, Point, events_of, starting_point
 from openoutcry.ring import ProcessIdentity, RingBuffer, kernels, layout
@@ -75,7 +75,7 @@ class ReleasedReader:
         journals: Sequence[Path] = (),
         after: Place | None = None,
     ) -> None:
-        self.control = ct.Control.attach(segment_name(owner, "control"), read_only=True)
+        self.control = control.Control.attach(segment_name(owner, "control"), read_only=True)
         self.table = Topology.from_json(self.control.table_text)
         rows = {row.name: row for row in self.table.released}
         self.row = rows[name]
@@ -109,7 +109,7 @@ class ReleasedReader:
     @property
     def ended(self) -> bool:
         """The run is over and this reader has all of its events."""
-        done = self.control.stage(self.table.index[self.table.gate.name], ct.STAGE_DONE)
+        done = self.control.stage(self.table.index[self.table.gate.name], control.STAGE_DONE)
         return done == self.place.event_seq + 1
 
     @property

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import loop
-from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract import words as stage_words
 from openoutcry.pipeline.contract.histogram import HISTOGRAM_BYTES, WORDS
 from openoutcry.pipeline.contract.lanes import NUMBERS, SHIFT, last_of_lanes
 from openoutcry.pipeline.contract.stage_clock import StageClock
@@ -70,7 +70,7 @@ class Shared:
         """How many of each lane's commands the journal held when the run resumed it."""
         self._segments: list[Segment] = []
         try:
-            self.control = ct.Control.create(self._name("control"), table.to_json())
+            self.control = control_words.Control.create(self._name("control"), table.to_json())
             self._segments.append(self.control.segment)
             self.rings = {ring.name: self._ring(ring.name, ring.record) for ring in table.rings}
             self._make_stamps()
@@ -105,7 +105,7 @@ class Shared:
         """By command sequence: stamps, hashes of events and, of several lanes, whence it came; of
         several lanes each one's own stamps by lane sequence; then the histograms."""
         table, count = self.table, self.geometry.stamps
-        arrays = [*table.stamp_kinds, ct.EVENT_HASHES]
+        arrays = [*table.stamp_kinds, control_words.EVENT_HASHES]
         arrays += table.kept_kinds if self.geometry.kept else ()
         if self.network:
             arrays += SENDERS, SENDER_SEQS, SENDER_EPOCHS
@@ -243,7 +243,7 @@ class Shared:
         last, lanes = self.sequenced.published, self.table.lanes
         if len(lanes) == 1:
             return {lanes[0].name: last}
-        first = max(self.control[ct.RESUMED_SEQ] + 1, last - w.BURST + 1)
+        first = max(self.control[control_words.RESUMED_SEQ] + 1, last - stage_words.BURST + 1)
         words = self.lane_words(first, last - first + 1)
         reached = last_of_lanes(words)
         sequencer = self.table.sequencer
@@ -286,7 +286,7 @@ class Shared:
 
     def safe_seq(self, stage: str) -> int:
         """Commands up to here are safe with that stage."""
-        return self.control.stage(self.table.index[stage], ct.STAGE_SAFE_SEQ)
+        return self.control.stage(self.table.index[stage], control_words.STAGE_SAFE_SEQ)
 
     def end_of(self, ring: str) -> int:
         """Address of the word that holds 1 + last sequence of the ring once its writer has
@@ -294,7 +294,7 @@ class Shared:
         writer = self.table.writer(ring)
         if writer is None:
             return self.rings[ring].address + layout.CLOSED_AT
-        return self.control.stage_address(self.table.index[writer], ct.STAGE_DONE)
+        return self.control.stage_address(self.table.index[writer], control_words.STAGE_DONE)
 
     def probe(self, index: int) -> npt.NDArray[np.int64]:
         """The probe of the process whose first stage has this index, as words."""
@@ -330,12 +330,12 @@ class Contexts:
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         stages = shared.table.stages
-        self.words = np.zeros((len(stages), w.CONTEXT_BYTES // 8), np.int64)
+        self.words = np.zeros((len(stages), stage_words.CONTEXT_BYTES // 8), np.int64)
         self.address = self.words.ctypes.data
         self.keep_alive: list[Any] = []
 
     def address_of(self, stage: str) -> int:
-        return self.address + self.shared.table.index[stage] * w.CONTEXT_BYTES
+        return self.address + self.shared.table.index[stage] * stage_words.CONTEXT_BYTES
 
     def set(self, stage: str, words: dict[int, int]) -> None:
         index = self.shared.table.index[stage]
@@ -348,33 +348,43 @@ class Contexts:
         shared, table = self.shared, self.shared.table
         row, index = table[name], table.index[name]
         words = {
-            w.CONTROL: shared.control.address,
-            w.CLOCK: shared.clock.address,
-            w.BLOCK: shared.control.stage_address(index, 0),
-            w.STAMP_MASK: shared.geometry.stamps - 1,
-            w.SINCE: shared.stamp_address(row.since),
-            w.UNTIL: shared.stamp_address(row.until),
-            w.NEXT: self._place(name) + 1,
+            stage_words.CONTROL: shared.control.address,
+            stage_words.CLOCK: shared.clock.address,
+            stage_words.BLOCK: shared.control.stage_address(index, 0),
+            stage_words.STAMP_MASK: shared.geometry.stamps - 1,
+            stage_words.SINCE: shared.stamp_address(row.since),
+            stage_words.UNTIL: shared.stamp_address(row.until),
+            stage_words.NEXT: self._place(name) + 1,
         }
         if row in table.intervals:
-            words[w.HISTOGRAM] = shared.histogram(name).ctypes.data
+            words[stage_words.HISTOGRAM] = shared.histogram(name).ctypes.data
         if inputs := table.inputs(name):
             ring, barrier = shared.rings[inputs[0]], table.barrier(name)
             ahead = ring.cursors[barrier].ctypes.data if barrier else 0
             words |= {
-                w.IN_RING: ring.address,
-                w.IN_MASK: ring.mask,
-                w.IN_CURSOR: ring.cursors[name].ctypes.data,
-                w.BARRIER: ahead,
-                w.IN_END: shared.control.stage_address(table.index[barrier], ct.STAGE_DONE)
+                stage_words.IN_RING: ring.address,
+                stage_words.IN_MASK: ring.mask,
+                stage_words.IN_CURSOR: ring.cursors[name].ctypes.data,
+                stage_words.BARRIER: ahead,
+                stage_words.IN_END: shared.control.stage_address(
+                    table.index[barrier], control_words.STAGE_DONE
+                )
                 if barrier
                 else shared.end_of(inputs[0]),
             }
         if row.writes in shared.rings:
             ring = shared.rings[row.writes]
-            words |= {w.OUT_RING: ring.address, w.OUT_MASK: ring.mask, w.OUT_LIMIT: 0}
+            words |= {
+                stage_words.OUT_RING: ring.address,
+                stage_words.OUT_MASK: ring.mask,
+                stage_words.OUT_LIMIT: 0,
+            }
             if stamps := shared.lane_stamps(row.writes):
-                words |= {w.SINCE: stamps[0], w.UNTIL: stamps[1], w.STAMP_MASK: ring.mask}
+                words |= {
+                    stage_words.SINCE: stamps[0],
+                    stage_words.UNTIL: stamps[1],
+                    stage_words.STAMP_MASK: ring.mask,
+                }
         self.set(name, words)
         self._wait_for(name)
 
@@ -382,11 +392,16 @@ class Contexts:
         table, control = self.shared.table, self.shared.control
         names = table.confirmers(name)
         addresses = np.array(
-            [control.stage_address(table.index[n], ct.STAGE_SAFE_SEQ) for n in names], np.int64
+            [control.stage_address(table.index[n], control_words.STAGE_SAFE_SEQ) for n in names],
+            np.int64,
         )
         self.keep_alive.append(addresses)
         enough = needed(table[name].policy, len(names))
-        words = {w.CONFIRMED: addresses.ctypes.data, w.CONFIRMERS: len(names), w.NEEDED: enough}
+        words = {
+            stage_words.CONFIRMED: addresses.ctypes.data,
+            stage_words.CONFIRMERS: len(names),
+            stage_words.NEEDED: enough,
+        }
         self.set(name, words)
 
     def _place(self, name: str) -> int:

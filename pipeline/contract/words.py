@@ -8,7 +8,7 @@ the table (``shared.Contexts``); from OWN on a stage keeps what only it needs.
 A step does a bounded burst of work and returns how much it did.
 """
 
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.ring.kernels import gate, published_count
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, i64
@@ -128,7 +128,7 @@ def input_ended(context: StageContext) -> bool:
 def finish(context: StageContext, last_seq: int) -> None:
     """Say once that this stage has done all there will be, up to ``last_seq`` of the ring it
     writes (of the one it reads, if it writes none)."""
-    store_release(context.block + ct.STAGE_DONE, last_seq + 1)
+    store_release(context.block + control_words.STAGE_DONE, last_seq + 1)
 
 
 @kernel

@@ -6,8 +6,8 @@ Safe is what enough of the confirmers (the journal, replicas) have, by the row's
 
 import numpy as np
 
-from openoutcry.pipeline.contract import control as ct
-from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract import control
+from openoutcry.pipeline.contract import words as stage_words
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.pipeline.gate_policy import STREAM
@@ -68,17 +68,17 @@ def step(context: GateContext) -> int:
     limit = quorum_sequence(context.confirmed, confirmers, needed)
     ring, ring_mask = context.in_ring, context.in_mask
     event = next_event
-    while event < next_event + 4 * w.BURST and is_published(ring, ring_mask, event):
+    while event < next_event + 4 * stage_words.BURST and is_published(ring, ring_mask, event):
         if slot_address(ring, ring_mask, event).cause_seq > limit:
             break
         event += 1
     if event == next_event:
-        return w.idle(context)
+        return stage_words.idle(context)
     # Last: a process that was stopped meanwhile finds the lease over.
     lease = context.lease
     if lease != 0 and boottime_ns() >= load_acquire(lease):
         return 0
-    now = w.now_ns(context)
+    now = stage_words.now_ns(context)
     stamps, mask = context.until, context.stamp_mask
     for index in range(next_event, event):
         slot = slot_address(ring, ring_mask, index)
@@ -86,7 +86,7 @@ def step(context: GateContext) -> int:
             store_i64(stamps + 8 * (slot.cause_seq & mask), now)
     if context.reader_count != 0:
         detach_slow(context, event - 1)
-    return w.took(context, event - next_event)
+    return stage_words.took(context, event - next_event)
 
 
 def prepare(group: StageGroup, name: str) -> None:
@@ -100,5 +100,5 @@ def prepare(group: StageGroup, name: str) -> None:
     contexts.set(name, {READERS: words.ctypes.data, READER_COUNT: len(words)})
     row, index = shared.table[name], shared.table.index
     if STREAM in row.gated_by and row.policy == "all":
-        address = shared.control.stage_address(index[STREAM], ct.STAGE_SAFE_UNTIL_NS)
+        address = shared.control.stage_address(index[STREAM], control.STAGE_SAFE_UNTIL_NS)
         contexts.set(name, {LEASE: address})

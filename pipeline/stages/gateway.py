@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from openoutcry.gateway_fpga.call import call_batch
 from openoutcry.gateway_fpga.golden import validate
-from openoutcry.pipeline.contract import control as ct
-from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract import control
+from openoutcry.pipeline.contract import words as stage_words
 from openoutcry.pipeline.contract.lanes import SHIFT
 from openoutcry.pipeline.contract.table import OPERATOR_LANE
 from openoutcry.pipeline.contract.words import StageContext
@@ -98,7 +98,7 @@ def sequence_burst(context: GatewayContext, lane: Lane, count: int) -> int:
     """Validate and sequence ``count`` commands of the lane: the verdict is written into the record,
     and good and bad alike get the next sequence number."""
     first = context.next
-    count = w.room(context, first, count)
+    count = stage_words.room(context, first, count)
     if count <= 0:
         return 0
     in_ring, in_mask = lane.ring, lane.mask
@@ -121,7 +121,7 @@ def sequence_burst(context: GatewayContext, lane: Lane, count: int) -> int:
         note_lane(context, lane, first, count)
     elif VERIFY:
         assert lane_first == first
-    now = w.now_ns(context)
+    now = stage_words.now_ns(context)
     stamps, mask = context.until, context.stamp_mask
     for seq in range(first, first + count):
         store_i64(stamps + 8 * (seq & mask), now)
@@ -140,7 +140,7 @@ def note_lane(context: GatewayContext, lane: Lane, first: int, count: int) -> No
     number, lane_first = lane.number, lane.next
     lane_mask, mask = lane.mask, context.stamp_mask
     sent, came = lane.sent, lane.received
-    epoch_offset = load_i64(context.control + ct.EPOCH_OFFSET)
+    epoch_offset = load_i64(context.control + control.EPOCH_OFFSET)
     for index in range(count):
         lane_seq = lane_first + index
         at = 8 * (first + index & mask)
@@ -169,7 +169,7 @@ def step(context: GatewayContext) -> int:
         lane = Lane(rows + turn * LANE_BYTES)
         turn = turn + 1 if turn + 1 < lane_count else 0
         ring, mask = lane.ring, lane.mask
-        count = published_count(ring, mask, lane.next, w.BURST)
+        count = published_count(ring, mask, lane.next, stage_words.BURST)
         if count > 0:
             done = sequence_burst(context, lane, count)
             if done > 0:
@@ -187,7 +187,7 @@ def finish_if_ended(context: GatewayContext) -> int:
         if load_acquire(lane.end) != lane.next:
             return 0
     if not somebody_waits(context):
-        w.finish(context, context.next - 1)
+        stage_words.finish(context, context.next - 1)
     return 0
 
 
@@ -199,10 +199,10 @@ def release_due(context: GatewayContext) -> int:
     It has the operator's lane and that lane's last sequence, so of no lane anything is lost.
     """
     last = context.next - 1
-    if load_acquire(context.core_cursor) != last or w.room(context, last + 1, 1) < 1:
+    if load_acquire(context.core_cursor) != last or stage_words.room(context, last + 1, 1) < 1:
         return 0
-    epoch_offset = load_i64(context.control + ct.EPOCH_OFFSET)
-    now = w.now_ns(context)
+    epoch_offset = load_i64(context.control + control.EPOCH_OFFSET)
+    now = stage_words.now_ns(context)
     if next_release(context) > now + epoch_offset:
         return 0
     seq, operator = last + 1, Lane(context.operator)

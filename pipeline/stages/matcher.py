@@ -8,8 +8,8 @@ import numpy as np
 
 from openoutcry.matcher import scratch_records
 from openoutcry.matcher.book.arena import OPEN_ORDERS as OPEN_ORDERS_AT
-from openoutcry.pipeline.contract import control as ct
-from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract import control as control_words
+from openoutcry.pipeline.contract import words
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import slot_address
@@ -70,8 +70,8 @@ def publish_events(context: MatcherContext) -> int:
     source = context.scratch + 64 * context.pending_from
     skip_until = context.skip_until
     skipped = min(pending, max(0, skip_until - first + 1))
-    count = skipped + max(0, w.room(context, first + skipped, pending - skipped))
-    now = w.now_ns(context)
+    count = skipped + max(0, words.room(context, first + skipped, pending - skipped))
+    now = words.now_ns(context)
     stamps, mask = context.until, context.stamp_mask
     ring, ring_mask = context.out_ring, context.out_mask
     for index in range(skipped, count):
@@ -116,10 +116,10 @@ def step(context: MatcherContext) -> int:
     next_seq = context.next
     ring, ring_mask = context.in_ring, context.in_mask
     # Contiguous memory for the matcher: stop where the ring wraps.
-    count = w.ready(context, min(w.BURST, ring_mask + 1 - (next_seq & ring_mask)))
+    count = words.ready(context, min(words.BURST, ring_mask + 1 - (next_seq & ring_mask)))
     if count == 0:
-        if w.input_ended(context):
-            w.finish(context, context.next_event - 1)
+        if words.input_ended(context):
+            words.finish(context, context.next_event - 1)
         return done
     # One command can cause many events: the scratch holds one worst case beyond a burst.
     taken, events = call_batch_kernel(
@@ -143,12 +143,12 @@ def prepare(group: StageGroup, name: str) -> None:
     work, contexts = group.work, group.contexts
     engine = group.engines[name] = group.rebuild_engine(name)
     # One worst case beyond a burst: see `step`.
-    scratch = np.zeros(w.BURST + scratch_records(engine.order_capacity), EVENT_DTYPE)
+    scratch = np.zeros(words.BURST + scratch_records(engine.order_capacity), EVENT_DTYPE)
     # Memory that is there: a kill must not wait for pages.
     scratch[:TOUCHED_EVENTS].view(np.uint8).fill(0)
     contexts.keep_alive.append(scratch)
     index, control = work.table.index[name], work.shared.control
-    control.set_stage(index, ct.STAGE_OPEN_ORDERS, engine.open_orders)
+    control.set_stage(index, control_words.STAGE_OPEN_ORDERS, engine.open_orders)
     contexts.set(
         name,
         {
@@ -156,15 +156,18 @@ def prepare(group: StageGroup, name: str) -> None:
             CORE: engine.core_address,
             SCRATCH: scratch.ctypes.data,
             SCRATCH_COUNT: len(scratch),
-            w.NEXT: engine.last_seq + 1,
+            words.NEXT: engine.last_seq + 1,
             NEXT_EVENT: engine.event_count + 1,
             OPEN_ORDERS: engine.address + OPEN_ORDERS_AT,
-            SHOWN_ORDERS: control.stage_address(index, ct.STAGE_OPEN_ORDERS),
+            SHOWN_ORDERS: control.stage_address(index, control_words.STAGE_OPEN_ORDERS),
             SKIP_UNTIL: work.shared.rings[work.shared.table[name].writes].published,
         },
     )
     if work.table[name].shard is not None:
-        places = [ct.STAGE_PLACES, ct.STAGE_PLACES + ct.STAGE_PLACE_BYTES]
+        places = [
+            control_words.STAGE_PLACES,
+            control_words.STAGE_PLACES + control_words.STAGE_PLACE_BYTES,
+        ]
         # The one that says where the cursor is now must outlive the next to be noted.
         places.sort(key=lambda place: control.stage(index, place) == engine.last_seq)
         first, second = (control.stage_address(index, place) for place in places)

@@ -14,8 +14,8 @@ from the one that counts and gives the same events again, of which those that ar
 
 import numpy as np
 
-from openoutcry.pipeline.contract import control as ct
-from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract import control as control_words
+from openoutcry.pipeline.contract import words as stage_words
 from openoutcry.pipeline.contract.table import MAX_SHARDS
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
@@ -61,7 +61,10 @@ SHARDS = MergeContext.offset("shards")
 SKIP_UNTIL = MergeContext.offset("skip_until")
 
 NO_SHARD = -1
-assert ct.MERGE_SHARDS + MAX_SHARDS * ct.MERGE_SHARD_BYTES <= ct.MERGE_STATE_BYTES
+assert (
+    control_words.MERGE_SHARDS + MAX_SHARDS * control_words.MERGE_SHARD_BYTES
+    <= control_words.MERGE_STATE_BYTES
+)
 
 
 class ShardRow(Layout, size_bytes=32):
@@ -93,7 +96,7 @@ def row_of(context: MergeContext, shard: int) -> ShardRow:
 
 @kernel
 def place_of(state: int, shard: int) -> ShardPlace:
-    return ShardPlace(state + ct.MERGE_SHARDS + shard * ct.MERGE_SHARD_BYTES)
+    return ShardPlace(state + control_words.MERGE_SHARDS + shard * control_words.MERGE_SHARD_BYTES)
 
 
 @kernel
@@ -127,7 +130,7 @@ def is_dropped(event: EventRecord) -> bool:
 @kernel
 def next_shard(context: MergeContext, state: int) -> int:
     """The shard with the next event, or NO_SHARD while that cannot be known."""
-    cause, count = load_i64(state + ct.MERGE_CAUSE), context.shards
+    cause, count = load_i64(state + control_words.MERGE_CAUSE), context.shards
     for shard in range(count):
         head = head_of(context, state, shard)
         if head != 0 and head.cause_seq == cause:
@@ -139,7 +142,7 @@ def next_shard(context: MergeContext, state: int) -> int:
 def next_of_all(context: MergeContext, state: int) -> int:
     """Of the shards that are not done with a command to all, the one whose event comes first in
     one matcher; NO_SHARD while one of them has published nothing."""
-    cause = load_i64(state + ct.MERGE_CAUSE)
+    cause = load_i64(state + control_words.MERGE_CAUSE)
     first, first_part, first_key, first_number = NO_SHARD, 0, 0, 0
     for shard in range(context.shards):
         if place_of(state, shard).done == cause:
@@ -166,7 +169,7 @@ def next_of_all(context: MergeContext, state: int) -> int:
 @kernel
 def all_done(context: MergeContext, state: int) -> bool:
     """Whether every shard is done with the command to all at work."""
-    cause = load_i64(state + ct.MERGE_CAUSE)
+    cause = load_i64(state + control_words.MERGE_CAUSE)
     for shard in range(context.shards):  # noqa: SIM110 (numba has no generators in kernels)
         if place_of(state, shard).done != cause:
             return False
@@ -178,12 +181,12 @@ def take(context: MergeContext, state: int, shard: int, number: int) -> int:
     """Take the shard's next event and publish it as the merged ring's ``number``; 0 if it only
     says that one shard more is done with a command to all."""
     event, place = head_of(context, state, shard), place_of(state, shard)
-    cause = load_i64(state + ct.MERGE_CAUSE)
+    cause = load_i64(state + control_words.MERGE_CAUSE)
     to_all, last = is_to_all(context, cause), event.flags & LAST != 0
     place.next += 1
     if to_all and last:
-        gone = load_i64(state + ct.MERGE_DROPPED) + event.qty_lots
-        store_i64(state + ct.MERGE_DROPPED, gone)
+        gone = load_i64(state + control_words.MERGE_DROPPED) + event.qty_lots
+        store_i64(state + control_words.MERGE_DROPPED, gone)
         place.done = cause
         if not all_done(context, state):
             return 0
@@ -196,23 +199,23 @@ def take(context: MergeContext, state: int, shard: int, number: int) -> int:
             slot.leaves_lots = 0
             slot.contra_id = 0
         elif to_all and event.kind == COMPLETED:
-            slot.qty_lots = load_i64(state + ct.MERGE_DROPPED)
+            slot.qty_lots = load_i64(state + control_words.MERGE_DROPPED)
         store_release(slot + SEQ, number)
     if last:
-        store_i64(state + ct.MERGE_DROPPED, 0)
-        store_i64(state + ct.MERGE_CAUSE, cause + 1)
+        store_i64(state + control_words.MERGE_DROPPED, 0)
+        store_i64(state + control_words.MERGE_CAUSE, cause + 1)
     return 1
 
 
 @kernel
 def step(context: MergeContext) -> int:
     first = context.next
-    room = w.room(context, first, 4 * w.BURST)
+    room = stage_words.room(context, first, 4 * stage_words.BURST)
     control = context.control
-    which = load_i64(control + ct.MERGE_WHICH)
-    current = control + ct.MERGE_STATES + which * ct.MERGE_STATE_BYTES
-    state = control + ct.MERGE_STATES + (1 - which) * ct.MERGE_STATE_BYTES
-    for offset in range(0, ct.MERGE_STATE_BYTES, 64):
+    which = load_i64(control + control_words.MERGE_WHICH)
+    current = control + control_words.MERGE_STATES + which * control_words.MERGE_STATE_BYTES
+    state = control + control_words.MERGE_STATES + (1 - which) * control_words.MERGE_STATE_BYTES
+    for offset in range(0, control_words.MERGE_STATE_BYTES, 64):
         copy64(state + offset, current + offset)
     merged = taken = 0
     while merged < room:
@@ -224,10 +227,10 @@ def step(context: MergeContext) -> int:
     if taken == 0:
         finish_at_end(context, current)
         return 0
-    store_i64(state + ct.MERGE_EVENT, first + merged - 1)
+    store_i64(state + control_words.MERGE_EVENT, first + merged - 1)
     if first + merged - 1 > context.skip_until:
         store_release(context.out_ring + PUBLISHED, first + merged - 1)
-    store_release(control + ct.MERGE_WHICH, 1 - which)
+    store_release(control + control_words.MERGE_WHICH, 1 - which)
     context.next = first + merged
     release_events(context, state)
     return taken
@@ -239,7 +242,7 @@ def release_events(context: MergeContext, state: int) -> None:
     for shard in range(context.shards):
         next_event = place_of(state, shard).next
         store_release(row_of(context, shard).cursor, next_event - 1)
-    store_release(context.commands_cursor, load_i64(state + ct.MERGE_CAUSE) - 1)
+    store_release(context.commands_cursor, load_i64(state + control_words.MERGE_CAUSE) - 1)
 
 
 @kernel
@@ -249,7 +252,7 @@ def finish_at_end(context: MergeContext, state: int) -> None:
         end = load_acquire(row_of(context, shard).end)
         if end != place_of(state, shard).next:
             return
-    w.finish(context, context.next - 1)
+    stage_words.finish(context, context.next - 1)
 
 
 def prepare(group: StageGroup, name: str) -> None:
@@ -265,18 +268,21 @@ def prepare(group: StageGroup, name: str) -> None:
     assert words.strides[0] == ROW_BYTES
     contexts.keep_alive.append(words)
     published = shared.rings[table[name].writes].published
-    state = ct.MERGE_STATES + control[ct.MERGE_WHICH] * ct.MERGE_STATE_BYTES
-    if control[state + ct.MERGE_CAUSE] == 0:
+    state = (
+        control_words.MERGE_STATES
+        + control[control_words.MERGE_WHICH] * control_words.MERGE_STATE_BYTES
+    )
+    if control[state + control_words.MERGE_CAUSE] == 0:
         for shard, ring in enumerate(rings):
-            at = state + ct.MERGE_SHARDS + shard * ct.MERGE_SHARD_BYTES
+            at = state + control_words.MERGE_SHARDS + shard * control_words.MERGE_SHARD_BYTES
             control[at + NEXT] = int(shared.rings[ring].cursors[name][0]) + 1
-        control[state + ct.MERGE_EVENT] = published
+        control[state + control_words.MERGE_EVENT] = published
         # Last: now the rest counts.
-        control[state + ct.MERGE_CAUSE] = int(commands.cursors[name][0]) + 1
+        control[state + control_words.MERGE_CAUSE] = int(commands.cursors[name][0]) + 1
     contexts.set(
         name,
         {
-            w.NEXT: control[state + ct.MERGE_EVENT] + 1,
+            stage_words.NEXT: control[state + control_words.MERGE_EVENT] + 1,
             COMMANDS: commands.address,
             COMMANDS_MASK: commands.mask,
             COMMANDS_CURSOR: commands.cursors[name].ctypes.data,

@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.risk.layout as lay
-from openoutcry.gateway_fpga import Settings
-from openoutcry.gateway_fpga import golden as g
+from openoutcry.gateway_fpga import Settings, golden
 from openoutcry.gateway_fpga.call import call_set
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.gateway_fpga.settings import (
@@ -136,15 +135,15 @@ def publication_block(
     """The block of the risk state at ``region``, whose instruments are these, in its order."""
     address = rules.ctypes.data
     registers = (rtl.set_function, rtl.handle) if rtl is not None else (0, 0)
-    words = [region, address, -1, int(rules[g.FEATURES_AT // 8]), *registers, 0]
+    words = [region, address, -1, int(rules[golden.FEATURES_AT // 8]), *registers, 0]
     for symbol in symbols:
         word = int(np.uint64(symbol_word(symbol)).astype(np.int64))
-        row = int(g.find_row(word, address))
+        row = int(golden.find_row(word, address))
         chosen = settings.limits.get(symbol, Limits())
         own = HALTED_FLAG * chosen.halted
         own |= COLLAR_FLAG * (chosen.collar_bps != 0 or chosen.banded)
         index, image = rtl.driver.place_of(symbol) if rtl is not None else (0, 0)
-        words += [row, row + int(rules[g.LIMITS_AT // 8]), own, index]
+        words += [row, row + int(rules[golden.LIMITS_AT // 8]), own, index]
         words += np.frombuffer(image.to_bytes(8 * ROW_WORDS, "little"), np.int64).tolist()
     return np.array(words, np.int64)
 
@@ -164,8 +163,8 @@ def take_publication(block: PublishedBlock) -> int:
     for instrument in range(region.instruments):
         row = PublishedRow(block + ROWS + instrument * ROW_BLOCK_BYTES)
         features |= take_instrument(block, row, totals.instrument_row(region, instrument))
-    store_i64(block.rules + g.FEATURES_AT, features)
-    checking = (features & g.CHECKS_PARTICIPANTS) // g.CHECKS_PARTICIPANTS
+    store_i64(block.rules + golden.FEATURES_AT, features)
+    checking = (features & golden.CHECKS_PARTICIPANTS) // golden.CHECKS_PARTICIPANTS
     if block.set != 0 and checking != block.checking:
         set_register(block, CONTROL, ARMED | CHECKS * checking)
         block.checking = checking
@@ -177,7 +176,7 @@ def take_participants(block: PublishedBlock, region: RiskState) -> int:
     """The participants' bits; returns the feature that asks for them, 0 if none is killed.  As in
     the registers, a bit that changes fills the participant's bucket."""
     rules = block.rules
-    people = rules + load_i64(rules + g.PEOPLE_AT)
+    people = rules + load_i64(rules + golden.PEOPLE_AT)
     market = region.market_kill != 0
     anybody = 0
     for who in range(PARTICIPANTS):
@@ -190,9 +189,9 @@ def take_participants(block: PublishedBlock, region: RiskState) -> int:
             # Who is liquidated the core alone refuses: the parts come under its number.
             killed = killed or (stopped and flags & lay.KILLED_BY_MARGIN == 0)
         if killed:
-            anybody = g.CHECKS_PARTICIPANTS
+            anybody = golden.CHECKS_PARTICIPANTS
         if killed == (load_i64(people + 8 * who) < 0):
-            store_i64(people + 8 * who, 0 if killed else g.SIGN)
+            store_i64(people + 8 * who, 0 if killed else golden.SIGN)
             if block.set != 0:
                 set_register(block, PARTICIPANT_SET, who | (0 if killed else 1 << 31))
     return anybody
@@ -204,15 +203,15 @@ def take_instrument(block: PublishedBlock, row: PublishedRow, state: RiskInstrum
     for them, 0 if there are none."""
     rules, limits, own = row.row, row.limits, row.own
     halted = 1 if state.halt != 0 or own & HALTED_FLAG != 0 else 0
-    changed = halted != load_u8(rules + g.ROW_HALTED_AT)
-    store_u8(rules + g.ROW_HALTED_AT, halted)
+    changed = halted != load_u8(rules + golden.ROW_HALTED_AT)
+    store_u8(rules + golden.ROW_HALTED_AT, halted)
     banded = 0
     if own & COLLAR_FLAG == 0:
         banded = 1 if state.banded != 0 else 0
         changed |= take_bands(limits, state, banded)
     if changed and block.set != 0:
         set_row(block, row)
-    return g.HAS_LIMITS if halted | banded != 0 else 0
+    return golden.HAS_LIMITS if halted | banded != 0 else 0
 
 
 @kernel
@@ -225,13 +224,13 @@ def take_bands(limits: int, state: RiskInstrument, banded: int) -> bool:
             max(state.band_low, 0),
             max(state.band_high, 0),
         )
-        low_upper, low = g.product_high(sells, COLLAR_ONE), mul_wrapping(sells, COLLAR_ONE)
-        high_upper, high = g.product_high(buys, COLLAR_ONE), mul_wrapping(buys, COLLAR_ONE)
-    changed = replaced(limits + g.BY_SIDE_AT, banded)
-    changed |= replaced(limits + g.COLLAR_LOW_AT, low_upper)
-    changed |= replaced(limits + g.COLLAR_LOW_AT + 8, low)
-    changed |= replaced(limits + g.COLLAR_HIGH_AT, high_upper)
-    changed |= replaced(limits + g.COLLAR_HIGH_AT + 8, high)
+        low_upper, low = golden.product_high(sells, COLLAR_ONE), mul_wrapping(sells, COLLAR_ONE)
+        high_upper, high = golden.product_high(buys, COLLAR_ONE), mul_wrapping(buys, COLLAR_ONE)
+    changed = replaced(limits + golden.BY_SIDE_AT, banded)
+    changed |= replaced(limits + golden.COLLAR_LOW_AT, low_upper)
+    changed |= replaced(limits + golden.COLLAR_LOW_AT + 8, low)
+    changed |= replaced(limits + golden.COLLAR_HIGH_AT, high_upper)
+    changed |= replaced(limits + golden.COLLAR_HIGH_AT + 8, high)
     return changed
 
 
@@ -247,13 +246,19 @@ def replaced(at: int, word: int) -> bool:
 def set_row(block: PublishedBlock, row: PublishedRow) -> None:
     """The instrument's row as the rules have it into the RTL's table, all at once."""
     rules, limits, image = row.row, row.limits, row + IMAGE
-    low, high = load_i64(limits + g.COLLAR_LOW_AT + 8), load_i64(limits + g.COLLAR_HIGH_AT + 8)
-    low_upper, high_upper = load_i64(limits + g.COLLAR_LOW_AT), load_i64(limits + g.COLLAR_HIGH_AT)
+    low, high = (
+        load_i64(limits + golden.COLLAR_LOW_AT + 8),
+        load_i64(limits + golden.COLLAR_HIGH_AT + 8),
+    )
+    low_upper, high_upper = (
+        load_i64(limits + golden.COLLAR_LOW_AT),
+        load_i64(limits + golden.COLLAR_HIGH_AT),
+    )
     store_i64(image + 32, low)
     store_i64(image + 40, low_upper & LOW_16 | high << 16)
     ends = (high >> 48) & LOW_16 | (high_upper & LOW_16) << 16
     store_i64(image + 48, load_i64(image + 48) & ~LOW_32 | ends)
-    bits = load_u8(rules + g.ROW_HALTED_AT) << 1 | load_i64(limits + g.BY_SIDE_AT)
+    bits = load_u8(rules + golden.ROW_HALTED_AT) << 1 | load_i64(limits + golden.BY_SIDE_AT)
     store_i64(image + 64, load_i64(image + 64) & (1 << 62) - 1 | bits << 62)
     for word in range(2 * ROW_WORDS):
         value = load_i64(image + 8 * (word // 2)) >> 32 * (word & 1) & LOW_32

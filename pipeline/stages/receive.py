@@ -5,8 +5,8 @@ the gateway copies them when it gives the command its sequence.
 """
 
 from openoutcry.dpdk_shim.call import call_poll
-from openoutcry.pipeline.contract import control as ct
-from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract import control as control_words
+from openoutcry.pipeline.contract import words as stage_words
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import slot_address
@@ -30,7 +30,7 @@ from openoutcry.wire.record_blocks import OrderRecord
     PORTS,  # 1: commands come by the packet shim
     SHIM,  # its address, 0 until its ports are open
     SHIM_POLL,  # and of its function
-) = w.own_words(8)
+) = stage_words.own_words(8)
 
 
 def prepare(group: StageGroup, name: str) -> None:
@@ -75,7 +75,7 @@ def put_on_lane(
     store_i64(context.until + 8 * (seq & mask), now_ns)
     slot = OrderRecord(slot_address(context.out_ring, context.out_mask, seq))
     copy56(slot, source)
-    epoch_offset = load_i64(context.control + ct.EPOCH_OFFSET)
+    epoch_offset = load_i64(context.control + control_words.EPOCH_OFFSET)
     slot.rx_ts_ns = now_ns + epoch_offset
     store_release(slot + SEQ, seq)
 
@@ -87,23 +87,23 @@ def receive_preloaded(context: StageContext) -> int:
     omission."""
     control = context.control
     next_seq = context.next
-    if next_seq > load_i64(context + COUNT) or load_acquire(control + ct.STOP) != 0:
-        w.finish(context, next_seq - 1)
+    if next_seq > load_i64(context + COUNT) or load_acquire(control + control_words.STOP) != 0:
+        stage_words.finish(context, next_seq - 1)
         return 0
-    if load_acquire(control + ct.GO) == 0:
+    if load_acquire(control + control_words.GO) == 0:
         return 0
-    wanted = min(w.BURST, load_i64(context + COUNT) - next_seq + 1)
-    count = w.room(context, next_seq, wanted)
+    wanted = min(stage_words.BURST, load_i64(context + COUNT) - next_seq + 1)
+    count = stage_words.room(context, next_seq, wanted)
     if count <= 0:
         return 0
-    now = w.now_ns(context)
-    first_ns = load_i64(control + ct.FIRST_NS)
+    now = stage_words.now_ns(context)
+    first_ns = load_i64(control + control_words.FIRST_NS)
     if first_ns == 0:
         first_ns = now
-        store_release(control + ct.FIRST_NS, now)
+        store_release(control + control_words.FIRST_NS, now)
     if load_i64(context + KEEPS_RX_TS) == 1:
         # Before any of them is published; one that is not due yet gets its own time later.
-        rx_ts_ns = now + load_i64(control + ct.EPOCH_OFFSET)
+        rx_ts_ns = now + load_i64(control + control_words.EPOCH_OFFSET)
         for seq in range(next_seq, next_seq + count):
             OrderRecord(load_i64(context + PRELOADED) + 64 * (seq - 1)).rx_ts_ns = rx_ts_ns
     rate = load_i64(context + RATE)
@@ -133,19 +133,19 @@ def receive_shim(context: StageContext) -> int:
     control = context.control
     next_seq = context.next
     left = load_i64(context + COUNT) - next_seq + 1
-    if left <= 0 or load_acquire(control + ct.STOP) != 0:
-        w.finish(context, next_seq - 1)
+    if left <= 0 or load_acquire(control + control_words.STOP) != 0:
+        stage_words.finish(context, next_seq - 1)
         return 0
-    if load_acquire(control + ct.GO) == 0 or load_i64(context + SHIM) == 0:
+    if load_acquire(control + control_words.GO) == 0 or load_i64(context + SHIM) == 0:
         return 0
-    before = w.now_ns(context)
+    before = stage_words.now_ns(context)
     count = call_poll(load_i64(context + SHIM_POLL), load_i64(context + SHIM), left)
     if count == -1:
-        w.finish(context, next_seq - 1)
+        stage_words.finish(context, next_seq - 1)
     if count <= 0:
         return 0
-    if load_i64(control + ct.FIRST_NS) == 0:
-        store_release(control + ct.FIRST_NS, before)
+    if load_i64(control + control_words.FIRST_NS) == 0:
+        store_release(control + control_words.FIRST_NS, before)
     context.next = next_seq + count
     return count
 

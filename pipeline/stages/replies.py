@@ -8,8 +8,8 @@ after a kill; it carries its event's sequence, so a client sees that it has it a
 import numpy as np
 
 from openoutcry.dpdk_shim.call import call_reply
-from openoutcry.pipeline.contract import control as ct
-from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract import control as control_words
+from openoutcry.pipeline.contract import words as stage_words
 from openoutcry.pipeline.contract.histogram import record_spans
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import StageGroup
@@ -51,7 +51,7 @@ SHIM = RepliesContext.offset("shim")
 SHIM_REPLY = RepliesContext.offset("shim_reply")
 
 
-REPLY_BURST = 16 * w.BURST
+REPLY_BURST = 16 * stage_words.BURST
 """Events that are taken at once, where so many wait: the more, the more of one participant's share
 a packet."""
 
@@ -78,28 +78,34 @@ def count_event(state: int, slot: EventRecord) -> None:
     each LAST event must be one more than that of the one before: a gap is a loss."""
     kind = slot.kind
     flags = slot.flags
-    add(state + ct.REPLY_KINDS + 8 * min(kind, ct.REPLY_KIND_COUNT - 1), 1)
+    add(state + control_words.REPLY_KINDS + 8 * min(kind, control_words.REPLY_KIND_COUNT - 1), 1)
     # The first of a trade's two fills: the maker's, in an auction the buyer's.
     in_auction = flags & AUCTION and slot.side == BUY
     if kind == FILLED and (flags & MAKER or in_auction):
-        add(state + ct.REPLY_TRADES, 1)
+        add(state + control_words.REPLY_TRADES, 1)
     if kind == REJECTED:
-        reason = min(slot.reason, ct.REPLY_REASON_COUNT - 1)
-        add(state + ct.REPLY_REASONS + 8 * reason, 1)
+        reason = min(slot.reason, control_words.REPLY_REASON_COUNT - 1)
+        add(state + control_words.REPLY_REASONS + 8 * reason, 1)
     if flags & LAST:
         cause = slot.cause_seq
-        step = cause - load_i64(state + ct.REPLY_COMMANDS) - load_i64(state + ct.REPLY_LOST)
+        step = (
+            cause
+            - load_i64(state + control_words.REPLY_COMMANDS)
+            - load_i64(state + control_words.REPLY_LOST)
+        )
         if step < 1:
-            add(state + ct.REPLY_DUPLICATED, 1)
+            add(state + control_words.REPLY_DUPLICATED, 1)
         else:
-            add(state + ct.REPLY_LOST, step - 1)
-            add(state + ct.REPLY_COMMANDS, 1)
+            add(state + control_words.REPLY_LOST, step - 1)
+            add(state + control_words.REPLY_COMMANDS, 1)
 
 
 @kernel
 def commands_of(state: int) -> int:
     """The last command whose events have all been counted."""
-    return load_i64(state + ct.REPLY_COMMANDS) + load_i64(state + ct.REPLY_LOST)
+    return load_i64(state + control_words.REPLY_COMMANDS) + load_i64(
+        state + control_words.REPLY_LOST
+    )
 
 
 @kernel
@@ -135,17 +141,17 @@ def send_replies(context: RepliesContext, next_event: int, count: int) -> int:
 def step(context: RepliesContext) -> int:
     control = context.control
     next_event = context.next
-    count = w.ready(context, REPLY_BURST)
+    count = stage_words.ready(context, REPLY_BURST)
     if count == 0:
-        return w.idle(context)
+        return stage_words.idle(context)
     count = send_replies(context, next_event, count)
     ring, ring_mask = context.in_ring, context.in_mask
-    which = load_i64(control + ct.REPLY_WHICH)
-    current = control + ct.REPLY_STATES + which * ct.REPLY_STATE_BYTES
-    state = control + ct.REPLY_STATES + (1 - which) * ct.REPLY_STATE_BYTES
-    for offset in range(0, ct.REPLY_STATE_BYTES, 64):
+    which = load_i64(control + control_words.REPLY_WHICH)
+    current = control + control_words.REPLY_STATES + which * control_words.REPLY_STATE_BYTES
+    state = control + control_words.REPLY_STATES + (1 - which) * control_words.REPLY_STATE_BYTES
+    for offset in range(0, control_words.REPLY_STATE_BYTES, 64):
         copy64(state + offset, current + offset)
-    chain = load_i64(state + ct.REPLY_EVENT_HASH)
+    chain = load_i64(state + control_words.REPLY_EVENT_HASH)
     hashes, mask = context.event_hashes, context.stamp_mask
     replied_before = commands_of(state)
     for event in range(next_event, next_event + count):
@@ -154,20 +160,20 @@ def step(context: RepliesContext) -> int:
         count_event(state, slot)
         # Every command, by its own sequence: the journal picks the one that ends a block.
         store_i64(hashes + 8 * (slot.cause_seq & mask), chain)
-    now = w.now_ns(context)
-    store_i64(state + ct.REPLY_EVENT_HASH, chain)
-    store_i64(state + ct.REPLY_CURSOR, next_event + count - 1)
-    store_i64(state + ct.REPLY_LAST_NS, now)
-    store_release(control + ct.REPLY_WHICH, 1 - which)
+    now = stage_words.now_ns(context)
+    store_i64(state + control_words.REPLY_EVENT_HASH, chain)
+    store_i64(state + control_words.REPLY_CURSOR, next_event + count - 1)
+    store_i64(state + control_words.REPLY_LAST_NS, now)
+    store_release(control + control_words.REPLY_WHICH, 1 - which)
     replied = commands_of(state)
     record_latencies(context, replied_before + 1, replied - replied_before, now)
-    return w.took(context, count)
+    return stage_words.took(context, count)
 
 
 def prepare(group: StageGroup, name: str) -> None:
     """Behind the last event that the state counts."""
     shared, contexts = group.work.shared, group.contexts
-    done = shared.control.reply(ct.REPLY_CURSOR)
+    done = shared.control.reply(control_words.REPLY_CURSOR)
     shared.events.cursors[name][0] = done
     table = shared.table
     intervals = [
@@ -178,8 +184,8 @@ def prepare(group: StageGroup, name: str) -> None:
     rows = np.array(intervals, np.int64)
     contexts.keep_alive.append(rows)
     words = {
-        w.NEXT: done + 1,
-        EVENT_HASHES: shared.stamp_address(ct.EVENT_HASHES),
+        stage_words.NEXT: done + 1,
+        EVENT_HASHES: shared.stamp_address(control_words.EVENT_HASHES),
         INTERVALS: rows.ctypes.data,
         INTERVAL_COUNT: len(rows),
     }

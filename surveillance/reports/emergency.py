@@ -16,7 +16,7 @@ import numpy.typing as npt
 from openoutcry.replay.events import events_of, oldest_point
 from openoutcry.replay.projections import JournalReader, PauseCause, Setting
 from openoutcry.replay.tables import StampBounds
-from openoutcry.surveillance.reports import schema as s
+from openoutcry.surveillance.reports import schema
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric, one_of
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason
 from openoutcry.wire.records import MAX_VALUE
@@ -33,14 +33,14 @@ TABLE = Table("emergency notification", "Directive 2014/65/EU, Articles 31(2), 4
     Field(1, "what", one_of(*SWITCHES.values(), PAUSED, HALT_PHASE)),
     Field(2, "about", alphanumeric(40)),
     Field(3, "cause", alphanumeric(60), True),
-    Field(4, "from_seq", s.WHOLE),
-    Field(5, "from_time", s.TIME),
-    Field(6, "bound_ns", s.WHOLE, True),
-    Field(7, "until_seq", s.WHOLE, True),
-    Field(8, "until_time", s.TIME, True),
+    Field(4, "from_seq", schema.WHOLE),
+    Field(5, "from_time", schema.TIME),
+    Field(6, "bound_ns", schema.WHOLE, True),
+    Field(7, "until_seq", schema.WHOLE, True),
+    Field(8, "until_time", schema.TIME, True),
     Field(9, "duration_s", r"\d{1,12}\.\d{6}", True),
-    Field(10, "orders_cancelled", s.WHOLE),
-    Field(11, "orders_refused", s.WHOLE),
+    Field(10, "orders_cancelled", schema.WHOLE),
+    Field(11, "orders_refused", schema.WHOLE),
 ))  # fmt: skip
 
 
@@ -62,10 +62,10 @@ class _Stop:
         took_us = (self.until_ns - self.ts_ns) // 1_000
         return {
             "what": self.what, "about": self.about, "cause": self.cause,
-            "from_seq": str(self.seq), "from_time": s.time_text(self.ts_ns),
+            "from_seq": str(self.seq), "from_time": schema.time_text(self.ts_ns),
             "bound_ns": "" if self.bound_ns == MAX_VALUE else str(self.bound_ns),
             "until_seq": str(self.until_seq) if over else "",
-            "until_time": s.time_text(self.until_ns) if over else "",
+            "until_time": schema.time_text(self.until_ns) if over else "",
             "duration_s": f"{took_us // 10**6}.{took_us % 10**6:06d}" if over else "",
             "orders_cancelled": str(self.cancelled), "orders_refused": str(self.refused),
         }  # fmt: skip

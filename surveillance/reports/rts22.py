@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from openoutcry.surveillance.audit.trail import Trail
-from openoutcry.surveillance.reports import schema as s
+from openoutcry.surveillance.reports import schema
 from openoutcry.surveillance.reports.reference_data import Codes
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric, one_of
 
@@ -22,7 +22,7 @@ def _person(first: int, who: str) -> list[Field]:
     names = ("branch_country", "first_names", "surnames", "birth_date", "decision_maker",
              "decision_maker_first_names", "decision_maker_surnames",
              "decision_maker_birth_date")  # fmt: skip
-    patterns = (s.COUNTRY, NAME, NAME, s.DATE, CODE, NAME, NAME, s.DATE)
+    patterns = (schema.COUNTRY, NAME, NAME, schema.DATE, CODE, NAME, NAME, schema.DATE)
     rest = [
         Field(first + 1 + at, f"{who}_{name}", pattern, True)
         for at, (name, pattern) in enumerate(zip(names, patterns, strict=True))
@@ -34,52 +34,52 @@ TABLE = Table("RTS 22 transactions", "Delegated Regulation (EU) 2017/590, Annex 
     Field(1, "report_status", one_of("NEWT", "CANC")),
     Field(2, "transaction_reference", alphanumeric(52)),
     Field(3, "venue_transaction", alphanumeric(52)),
-    Field(4, "executing_entity", s.LEI),
-    Field(5, "investment_firm", s.BOOLEAN),
-    Field(6, "submitting_entity", s.LEI),
+    Field(4, "executing_entity", schema.LEI),
+    Field(5, "investment_firm", schema.BOOLEAN),
+    Field(6, "submitting_entity", schema.LEI),
     *_person(7, "buyer"),
     *_person(16, "seller"),
-    Field(25, "transmission_of_order", s.BOOLEAN),
-    Field(26, "transmitting_firm_buyer", s.LEI, True),
-    Field(27, "transmitting_firm_seller", s.LEI, True),
-    Field(28, "trading_time", s.TIME),
+    Field(25, "transmission_of_order", schema.BOOLEAN),
+    Field(26, "transmitting_firm_buyer", schema.LEI, True),
+    Field(27, "transmitting_firm_seller", schema.LEI, True),
+    Field(28, "trading_time", schema.TIME),
     Field(29, "trading_capacity", one_of("DEAL", "MTCH", "AOTC")),
-    Field(30, "quantity", s.DECIMAL),
-    Field(31, "quantity_currency", s.CURRENCY, True),
+    Field(30, "quantity", schema.DECIMAL),
+    Field(31, "quantity_currency", schema.CURRENCY, True),
     Field(32, "notional_change", one_of("INCR", "DECR"), True),
-    Field(33, "price", s.DECIMAL),
-    Field(34, "price_currency", s.CURRENCY),
-    Field(35, "net_amount", s.DECIMAL, True),
-    Field(36, "venue", s.MIC),
-    Field(37, "membership_country", s.COUNTRY, True),
-    Field(38, "up_front_payment", s.DECIMAL, True),
-    Field(39, "up_front_currency", s.CURRENCY, True),
+    Field(33, "price", schema.DECIMAL),
+    Field(34, "price_currency", schema.CURRENCY),
+    Field(35, "net_amount", schema.DECIMAL, True),
+    Field(36, "venue", schema.MIC),
+    Field(37, "membership_country", schema.COUNTRY, True),
+    Field(38, "up_front_payment", schema.DECIMAL, True),
+    Field(39, "up_front_currency", schema.CURRENCY, True),
     Field(40, "complex_trade", CODE, True),
-    Field(41, "instrument", s.ISIN),
+    Field(41, "instrument", schema.ISIN),
     Field(42, "instrument_name", alphanumeric(350), True),
     Field(43, "classification", r"[A-Z]{6}", True),
-    Field(44, "notional_currency_1", s.CURRENCY, True),
-    Field(45, "notional_currency_2", s.CURRENCY, True),
-    Field(46, "price_multiplier", s.DECIMAL, True),
-    Field(47, "underlying", s.ISIN, True),
+    Field(44, "notional_currency_1", schema.CURRENCY, True),
+    Field(45, "notional_currency_2", schema.CURRENCY, True),
+    Field(46, "price_multiplier", schema.DECIMAL, True),
+    Field(47, "underlying", schema.ISIN, True),
     Field(48, "underlying_index", alphanumeric(25), True),
     Field(49, "index_term", alphanumeric(7), True),
     Field(50, "option_type", one_of("PUTO", "CALL", "OTHR"), True),
-    Field(51, "strike_price", s.DECIMAL, True),
-    Field(52, "strike_currency", s.CURRENCY, True),
+    Field(51, "strike_price", schema.DECIMAL, True),
+    Field(52, "strike_currency", schema.CURRENCY, True),
     Field(53, "exercise_style", one_of("EURO", "AMER", "ASIA", "BERM", "OTHR"), True),
-    Field(54, "maturity_date", s.DATE, True),
-    Field(55, "expiry_date", s.DATE, True),
+    Field(54, "maturity_date", schema.DATE, True),
+    Field(55, "expiry_date", schema.DATE, True),
     Field(56, "delivery_type", one_of("PHYS", "CASH", "OPTL"), True),
     Field(57, "investment_decision", CODE, True),
-    Field(58, "decision_country", s.COUNTRY, True),
+    Field(58, "decision_country", schema.COUNTRY, True),
     Field(59, "execution_decision", CODE),
-    Field(60, "execution_country", s.COUNTRY, True),
+    Field(60, "execution_country", schema.COUNTRY, True),
     Field(61, "waiver", one_of("OILQ", "NLIQ", "PRIC", "ILQD", "RFPT", "SIZE"), True),
     Field(62, "short_selling", one_of("SESH", "SSEX", "SELL", "UNDI"), True),
     Field(63, "otc_indicator", alphanumeric(4), True),
-    Field(64, "commodity_derivative", s.BOOLEAN, True),
-    Field(65, "securities_financing", s.BOOLEAN),
+    Field(64, "commodity_derivative", schema.BOOLEAN, True),
+    Field(65, "securities_financing", schema.BOOLEAN),
 ))  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def _rows(trail: Trail, tables: Iterable[Any], codes: Codes) -> Iterator[Row]:
 def _report(trail: Trail, own: dict[str, Any], other: dict[str, Any], codes: Codes) -> Row:
     instrument, member = codes.instrument(own["symbol"]), codes.member(own["participant"])
     buyer, seller = (own, other) if own["side"] == "BUY" else (other, own)
-    report = s.blank(TABLE.names)
+    report = schema.blank(TABLE.names)
     return report | {
         "report_status": "NEWT",
         "transaction_reference": f"{trail.journal_id:016X}{own['event_seq']}",
@@ -117,10 +117,10 @@ def _report(trail: Trail, own: dict[str, Any], other: dict[str, Any], codes: Cod
         "submitting_entity": member.lei if member.mifid_firm else codes.lei,
         "buyer": codes.member(buyer["participant"]).lei,
         "seller": codes.member(seller["participant"]).lei,
-        "transmission_of_order": "false", "trading_time": s.time_text(own["ts_ns"]),
+        "transmission_of_order": "false", "trading_time": schema.time_text(own["ts_ns"]),
         "trading_capacity": member.capacity,
-        "quantity": s.decimal_text(own["qty_lots"], instrument.qty_decimals),
-        "price": s.decimal_text(own["price_ticks"], instrument.price_decimals),
+        "quantity": schema.decimal_text(own["qty_lots"], instrument.qty_decimals),
+        "price": schema.decimal_text(own["price_ticks"], instrument.price_decimals),
         "price_currency": instrument.currency, "venue": codes.mic,
         "membership_country": member.country, "instrument": instrument.isin,
         "instrument_name": instrument.name, "classification": instrument.classification,

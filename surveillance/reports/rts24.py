@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from openoutcry.surveillance.audit.trail import Trail, operators_cancels
-from openoutcry.surveillance.reports import schema as s
+from openoutcry.surveillance.reports import schema
 from openoutcry.surveillance.reports.reference_data import Codes
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric, one_of
 from openoutcry.wire import order_types
@@ -35,60 +35,60 @@ PEGS = ("PEG_PRIMARY", "PEG_MARKET", "PEG_MIDPOINT")
 HIDDEN = ("HIDDEN", "ALL_OR_NONE", *PEGS)
 PERSON, TEXT = alphanumeric(35), alphanumeric(50)
 TABLE = Table("RTS 24 order records", "Delegated Regulation (EU) 2017/580, Annex, Table 2", (
-    Field(1, "submitting_entity", s.LEI),
-    Field(2, "direct_electronic_access", s.BOOLEAN),
+    Field(1, "submitting_entity", schema.LEI),
+    Field(2, "direct_electronic_access", schema.BOOLEAN),
     Field(3, "client", PERSON, True),
     Field(4, "investment_decision", PERSON, True),
     Field(5, "execution_decision", PERSON, True),
-    Field(6, "non_executing_broker", s.LEI, True),
+    Field(6, "non_executing_broker", schema.LEI, True),
     Field(7, "trading_capacity", one_of("DEAL", "MTCH", "AOTC")),
-    Field(8, "liquidity_provision", s.BOOLEAN),
-    Field(9, "date_and_time", s.TIME),
+    Field(8, "liquidity_provision", schema.BOOLEAN),
+    Field(9, "date_and_time", schema.TIME),
     Field(10, "validity_period", one_of("DAVY", "GTCV", "GTTV", "GTDV", "GTSV", "GATV", "GADV",
                                        "GASV", "IOCV", "FOKV")),
     Field(11, "order_restriction", one_of("SESR", "VFAR"), True),
-    Field(12, "validity_until", s.TIME, True),
-    Field(13, "priority_time", s.TIME),
-    Field(14, "priority_size", s.DECIMAL, True),
-    Field(15, "sequence_number", s.WHOLE),
-    Field(16, "segment_mic", s.MIC),
+    Field(12, "validity_until", schema.TIME, True),
+    Field(13, "priority_time", schema.TIME),
+    Field(14, "priority_size", schema.DECIMAL, True),
+    Field(15, "sequence_number", schema.WHOLE),
+    Field(16, "segment_mic", schema.MIC),
     Field(17, "order_book_code", alphanumeric(20)),
-    Field(18, "instrument", s.ISIN),
-    Field(19, "date_of_receipt", s.DATE),
+    Field(18, "instrument", schema.ISIN),
+    Field(19, "date_of_receipt", schema.DATE),
     Field(20, "order_identification", TEXT),
     Field(21, "event", one_of(*EVENTS)),
     Field(22, "order_type", TEXT),
     Field(23, "order_type_classification", one_of("LMTO", "STOP")),
-    Field(24, "limit_price", s.DECIMAL, True),
-    Field(25, "additional_limit_price", s.DECIMAL, True),
-    Field(26, "stop_price", s.DECIMAL, True),
-    Field(27, "pegged_limit_price", s.DECIMAL, True),
-    Field(28, "transaction_price", s.DECIMAL, True),
-    Field(29, "price_currency", s.CURRENCY),
-    Field(30, "leg_2_currency", s.CURRENCY, True),
+    Field(24, "limit_price", schema.DECIMAL, True),
+    Field(25, "additional_limit_price", schema.DECIMAL, True),
+    Field(26, "stop_price", schema.DECIMAL, True),
+    Field(27, "pegged_limit_price", schema.DECIMAL, True),
+    Field(28, "transaction_price", schema.DECIMAL, True),
+    Field(29, "price_currency", schema.CURRENCY),
+    Field(30, "leg_2_currency", schema.CURRENCY, True),
     Field(31, "price_notation", one_of("MONE", "PERC", "YIEL", "BAPO")),
     Field(32, "buy_sell", one_of("BUYI", "SELL")),
     Field(33, "order_status", one_of("ACTI", "INAC", "FIRM", "IMPL", "INDI", "ROUT"), True),
     Field(34, "quantity_notation", one_of("UNIT", "NOML", "MONE")),
-    Field(35, "quantity_currency", s.CURRENCY, True),
-    Field(36, "initial_quantity", s.DECIMAL),
-    Field(37, "remaining_quantity", s.DECIMAL),
-    Field(38, "displayed_quantity", s.DECIMAL, True),
-    Field(39, "traded_quantity", s.DECIMAL, True),
-    Field(40, "minimum_acceptable_quantity", s.DECIMAL, True),
-    Field(41, "minimum_executable_size", s.DECIMAL, True),
-    Field(42, "mes_first_execution_only", s.BOOLEAN, True),
-    Field(43, "passive_only", s.BOOLEAN),
+    Field(35, "quantity_currency", schema.CURRENCY, True),
+    Field(36, "initial_quantity", schema.DECIMAL),
+    Field(37, "remaining_quantity", schema.DECIMAL),
+    Field(38, "displayed_quantity", schema.DECIMAL, True),
+    Field(39, "traded_quantity", schema.DECIMAL, True),
+    Field(40, "minimum_acceptable_quantity", schema.DECIMAL, True),
+    Field(41, "minimum_executable_size", schema.DECIMAL, True),
+    Field(42, "mes_first_execution_only", schema.BOOLEAN, True),
+    Field(43, "passive_only", schema.BOOLEAN),
     Field(44, "passive_or_aggressive", one_of("PASV", "AGRE"), True),
-    Field(45, "self_execution_prevention", s.BOOLEAN),
+    Field(45, "self_execution_prevention", schema.BOOLEAN),
     Field(46, "strategy_order", TEXT, True),
     Field(47, "routing_strategy", alphanumeric(4), True),
     Field(48, "transaction", alphanumeric(52), True),
     Field(49, "trading_phase", TEXT),
-    Field(50, "indicative_price", s.DECIMAL, True),
-    Field(51, "indicative_volume", s.DECIMAL, True),
+    Field(50, "indicative_price", schema.DECIMAL, True),
+    Field(51, "indicative_volume", schema.DECIMAL, True),
 ))  # fmt: skip
-DECIMALS = [field for field in TABLE.fields if field.pattern == s.DECIMAL]
+DECIMALS = [field for field in TABLE.fields if field.pattern == schema.DECIMAL]
 WANTED = (*CHANGES, "TRADE", "CANCEL", "REDUCE")
 
 
@@ -221,7 +221,7 @@ class _Records:
 
     def _record(self, order: _Order, row: dict[str, Any]) -> Row:
         codes = self.codes
-        record = s.blank(TABLE.names)
+        record = schema.blank(TABLE.names)
         symbol, kind = row["symbol"], row["order_type"]
         instrument, member = codes.instrument(symbol), codes.member(row["participant"])
         record |= {
@@ -230,13 +230,13 @@ class _Records:
             "investment_decision": member.decision, "execution_decision": member.execution,
             "trading_capacity": member.capacity,
             "liquidity_provision": _flag(member.liquidity_provision),
-            "date_and_time": s.time_text(row["ts_ns"]),
+            "date_and_time": schema.time_text(row["ts_ns"]),
             "validity_period": VALIDITY.get(row["time_in_force"] or "", "DAVY"),
             "order_restriction": "VFAR" if (row["time_in_force"] or "").startswith("AT_") else "",
-            "priority_time": s.time_text(order.priority_ns),
+            "priority_time": schema.time_text(order.priority_ns),
             "sequence_number": str(row["event_seq"]), "segment_mic": codes.mic,
             "order_book_code": symbol, "instrument": instrument.isin,
-            "date_of_receipt": s.time_text(order.received_ns)[:10],
+            "date_of_receipt": schema.time_text(order.received_ns)[:10],
             "order_identification": UUID(bytes=row["order_uuid"]).hex,
             "event": event_of(row, row["seq"] in self.of_operator),
             "order_type": kind or "NONE",
@@ -249,7 +249,7 @@ class _Records:
             "trading_phase": self._phase(symbol, row["seq"]),
         }  # fmt: skip
         if row["time_in_force"] == "GTD":
-            record["validity_until"] = s.time_text(order.aux)
+            record["validity_until"] = schema.time_text(order.aux)
         record |= self._prices(order, row)
         return record | self._quantities(order, row)
 
@@ -257,13 +257,13 @@ class _Records:
         decimals = self.codes.instrument(row["symbol"]).price_decimals
         kind, prices = row["order_type"], {}
         if kind in PEGS:
-            prices["pegged_limit_price"] = s.decimal_text(order.limit, decimals)
+            prices["pegged_limit_price"] = schema.decimal_text(order.limit, decimals)
         elif kind not in UNPRICED or row["action"] == "CONVERT":
-            prices["limit_price"] = s.decimal_text(order.limit, decimals)
+            prices["limit_price"] = schema.decimal_text(order.limit, decimals)
         if kind in STOPS and kind not in TRAILING:
-            prices["stop_price"] = s.decimal_text(order.aux, decimals)
+            prices["stop_price"] = schema.decimal_text(order.aux, decimals)
         if row["action"] == "TRADE":
-            prices["transaction_price"] = s.decimal_text(row["price_ticks"], decimals)
+            prices["transaction_price"] = schema.decimal_text(row["price_ticks"], decimals)
             prices["transaction"] = str(row["match"])
             prices["passive_or_aggressive"] = "PASV" if row["maker"] else "AGRE"
             if row["auction"]:
@@ -271,8 +271,8 @@ class _Records:
         if row["symbol"] in self.indicative:
             price, volume = self.indicative[row["symbol"]]
             if volume:
-                prices["indicative_price"] = s.decimal_text(price, decimals)
-                prices["indicative_volume"] = s.decimal_text(
+                prices["indicative_price"] = schema.decimal_text(price, decimals)
+                prices["indicative_volume"] = schema.decimal_text(
                     volume, self.codes.instrument(row["symbol"]).qty_decimals
                 )
         return prices
@@ -286,14 +286,14 @@ class _Records:
         elif order.shown is not None:
             shown = min(leaves, order.shown)
         quantities = {
-            "initial_quantity": s.decimal_text(order.initial, decimals),
-            "remaining_quantity": s.decimal_text(leaves, decimals),
-            "displayed_quantity": s.decimal_text(shown, decimals),
+            "initial_quantity": schema.decimal_text(order.initial, decimals),
+            "remaining_quantity": schema.decimal_text(leaves, decimals),
+            "displayed_quantity": schema.decimal_text(shown, decimals),
         }
         if row["action"] == "TRADE":
-            quantities["traded_quantity"] = s.decimal_text(row["qty_lots"], decimals)
+            quantities["traded_quantity"] = schema.decimal_text(row["qty_lots"], decimals)
         if kind == "MIN_QTY":
-            quantities["minimum_acceptable_quantity"] = s.decimal_text(order.aux, decimals)
+            quantities["minimum_acceptable_quantity"] = schema.decimal_text(order.aux, decimals)
         return quantities
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from openoutcry.surveillance.audit.trail import Trail, operators_cancels
 from openoutcry.surveillance.errors import AuditError
-from openoutcry.surveillance.reports import schema as s
+from openoutcry.surveillance.reports import schema
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric
 
 Counts = dict[str, tuple[int, int, int]]
@@ -29,14 +29,14 @@ IMMEDIATE: IOC and FOK of any type.  What the venue does by itself (a peg that f
 next slice, an expiry, a cancel that nobody asked for) counts nothing."""
 RATIO = r"-?\d{1,18}\.\d{4}"
 TABLE = Table("RTS 9 ratios", "Delegated Regulation (EU) 2017/566", (
-    Field(1, "day", s.DATE),
-    Field(2, "participant", s.WHOLE),
+    Field(1, "day", schema.DATE),
+    Field(2, "participant", schema.WHOLE),
     Field(3, "instrument", alphanumeric(20)),
-    Field(4, "orders", s.WHOLE),
-    Field(5, "transactions", s.WHOLE),
+    Field(4, "orders", schema.WHOLE),
+    Field(5, "transactions", schema.WHOLE),
     Field(6, "ratio_by_number", RATIO, True),
-    Field(7, "order_lots", s.WHOLE),
-    Field(8, "transaction_lots", s.WHOLE),
+    Field(7, "order_lots", schema.WHOLE),
+    Field(8, "transaction_lots", schema.WHOLE),
     Field(9, "ratio_by_volume", RATIO, True),
 ))  # fmt: skip
 ASKED_CANCELS = ("USER", "MASS_CANCEL", "REDUCED_TO_ZERO")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.matcher import Engine
-from openoutcry.matcher.book import arena as at
+from openoutcry.matcher.book import arena
 from openoutcry.matcher.book.ids import id_home
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import EventKind
@@ -40,7 +40,7 @@ def resting(ids: np.ndarray, first_seq: int) -> np.ndarray:
 
 def chosen_ids(engine: Engine, count: int) -> np.ndarray:
     """Ids of one chain in 16 under this engine's key."""
-    mask = engine._word(at.ID_MASK)
+    mask = engine._word(arena.ID_MASK)
     ids, candidate = [], 1 << 40
     while len(ids) < count:
         if id_home(engine.address, 1, candidate) & mask < mask // 16:
@@ -56,8 +56,8 @@ def chain_length_of(engine: Engine) -> tuple[int, float]:
         start = engine._word(word)
         return engine.arena[start : start + count * 4].view(np.uint32)
 
-    slots = table(at.IDS_AT, engine._word(at.ID_MASK) + 1)
-    links = table(at.ID_LINKS_AT, engine.order_capacity + 1)
+    slots = table(arena.IDS_AT, engine._word(arena.ID_MASK) + 1)
+    links = table(arena.ID_LINKS_AT, engine.order_capacity + 1)
     slots, length, count, orders = slots[slots != 0], 0, 0, 0
     count = len(slots)
     while len(slots):

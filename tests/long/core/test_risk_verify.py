@@ -115,7 +115,7 @@ fired["a command without a sequence"] = fires(enters, 0, 50)
 bump[speed_bump.WAITING // 8] = 4
 fired["more than there is room for"] = fires(enters, 5, 50)
 heap = bump[bump[speed_bump.HEAP_AT // 8] // 8 :][:16].reshape(4, 4)
-heap[:, speed_bump.RELEASE // 8] = 9, 8, 7, 6
+heap[:, speed_bump.HeapEntry.offset("release") // 8] = 9, 8, 7, 6
 bump[speed_bump.NEXT_NS // 8] = 9
 fired["a heap that is none"] = fires(speed_bump.leave_bump, place, record.ctypes.data)
 

@@ -51,12 +51,12 @@ fired["an order forgotten before it is told of"] = fires(s.remove, feed.at, row)
 feed = Feed()
 row = feed.insert()
 right.append(fires(s.remove, feed.at, row))
-feed.rows[feed.word(row, s.REF)] = 7
+feed.rows[feed.word(row, s.FeedOrder.offset("ref"))] = 7
 fired["a free row that the public knows"] = fires(feed.insert, 3)
 feed = Feed()
 row = feed.insert()
 s.link(feed.at, row, 0)
-feed.words[s.PENDING_FIRST // 8] = feed.insert(2)
+feed.words[s.FeedState.offset("pending_first") // 8] = feed.insert(2)
 fired["a list that leads elsewhere"] = fires(s.unlink, feed.at, row)
 fired["an end of what nobody knew"] = fires(encode.forget, feed.at, row)
 
@@ -98,7 +98,7 @@ def entered():
 book = entered()
 right += [fires(book.enter, 2), fires(book.enter, 3, 101), fires(book.leave, 1)]
 book = entered()
-book.level(b.TOTAL, 4)
+book.level(b.BookLevel.offset("total"), 4)
 fired["a level without its order's shares"] = fires(book.leave, 1)
 book = entered()
 book.level(b.COUNT, 2)

@@ -6,7 +6,7 @@ from shutil import which
 import pytest
 import yaml
 
-from openoutcry.operations import expressions as ex
+from openoutcry.operations import expressions
 from openoutcry.operations.alarms import ALARMS, rule_file
 from tests.support.operations.alarms import PART_STEPS, STEP_S, labels_of, levels_of, series_of
 from tests.support.waiting import BOUND_S
@@ -27,7 +27,7 @@ def test_prometheus_says_the_same_at_every_edge(tmp_path):
     for alarm in ALARMS:
         rows = [
             {
-                "series": ex.selector(name, dict(labels)),
+                "series": expressions.selector(name, dict(labels)),
                 "values": " ".join(f"{v:.15g}" for v in row),
             }
             for (name, labels), row in series_of(alarm.of, levels_of(alarm)).items()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from openoutcry.operations.dump import read_dump
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.send import send
 from openoutcry.pipeline.top import running
 from openoutcry.report.evidence import write_evidence
@@ -85,7 +85,7 @@ def test_it_is_rehearsed_a_hundred_times_under_flood(tmp_path, count):
                 path.unlink()
         (one,) = [one for one in running() if one.owner.pid == venue.process.pid]
         gate = one.table.index["gate"]
-        os.kill(one.control.stage(gate, ct.STAGE_PID), signal.SIGSTOP)
+        os.kill(one.control.stage(gate, control.STAGE_PID), signal.SIGSTOP)
         begun = time.monotonic()
         closed = ask(venue.journal, {"do": "emergency-close", "why": "a stage hangs"})
         pressed_s = time.monotonic() - begun
@@ -95,7 +95,7 @@ def test_it_is_rehearsed_a_hundred_times_under_flood(tmp_path, count):
     status = venue.wait_for(lambda status: status["risk"]["emergency_step"] == len(STEPS))
     assert status["risk"]["market_killed"]
     assert one.open_orders == 0
-    restarts = one.control.stage(gate, ct.STAGE_RESTARTS)
+    restarts = one.control.stage(gate, control.STAGE_RESTARTS)
     result = venue.stop()
     write_evidence(
         "rehearsals",

@@ -15,7 +15,7 @@ import pytest
 
 from openoutcry.replica.disaster import Copier, restore
 from openoutcry.replica.driver import now_ns
-from tests.support.replica import replica_split_brain as sb
+from tests.support.replica import replica_split_brain
 from tests.support.waiting import BOUND_S
 
 WAKINGS = 100
@@ -27,9 +27,17 @@ class Peer:
 
     def __init__(self, folder, cluster, name):
         self.process = subprocess.Popen(
-            [sys.executable, sb.__file__, str(folder), str(cluster.folder), "SPLIT", name],
-            stdout=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                replica_split_brain.__file__,
+                str(folder),
+                str(cluster.folder),
+                "SPLIT",
+                name,
+            ],
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
         fd = self.process.stdout.fileno()
         fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK)
         self.rows, self.rest = [], b""
@@ -41,8 +49,8 @@ class Peer:
             if not data:
                 break
             self.rest += data
-            whole = len(self.rest) - len(self.rest) % sb.ROW.size
-            self.rows += sb.ROW.iter_unpack(self.rest[:whole])
+            whole = len(self.rest) - len(self.rest) % replica_split_brain.ROW.size
+            self.rows += replica_split_brain.ROW.iter_unpack(self.rest[:whole])
             self.rest = self.rest[whole:]
         return self.rows
 
@@ -70,7 +78,9 @@ def wakings(folder, cluster, count):
         peers.append(Peer(folder / "b", cluster, "second"))
         for _ in range(count):
             old, new = peers
-            new.wait(lambda new=new: new.is_in(sb.FOLLOWS), "the second does not follow")
+            new.wait(
+                lambda new=new: new.is_in(replica_split_brain.FOLLOWS), "the second does not follow"
+            )
             time.sleep(AWAKE_S)
             since = len(new.look())
             old.process.send_signal(signal.SIGSTOP)
@@ -80,7 +90,9 @@ def wakings(folder, cluster, count):
             woken_ns = now_ns()
             seen = len(old.look())
             old.process.send_signal(signal.SIGCONT)
-            old.wait(lambda old=old: old.is_in(sb.FOLLOWS), "the old primary goes on")
+            old.wait(
+                lambda old=old: old.is_in(replica_split_brain.FOLLOWS), "the old primary goes on"
+            )
             # What it had found releasable before it was stopped is the new primary's as well.
             after += [row for row in old.look()[seen:] if row[0] > 0 and row[1] >= woken_ns]
             peers.reverse()
@@ -91,7 +103,7 @@ def wakings(folder, cluster, count):
         copier.copy()
         copier.close()
         restore(folder / "copy", folder / "restored")
-        ids = sb.ids_of(folder / "restored")
+        ids = replica_split_brain.ids_of(folder / "restored")
         released = [row for peer in peers for row in peer.look() if row[0] > 0]
         other = sum(int(ids[row[0] - 1]) != row[3] for row in released if row[0] <= len(ids))
         return {
@@ -103,7 +115,7 @@ def wakings(folder, cluster, count):
             "released_twice": len(released) - len({row[0] for row in released}),
             "takeover_s_median": sorted(gaps_s)[len(gaps_s) // 2],
             "takeover_s_longest": max(gaps_s),
-            "lease_ms": sb.TIMING.lease_ns // 1_000_000,
+            "lease_ms": replica_split_brain.TIMING.lease_ns // 1_000_000,
         }
     finally:
         for peer in peers:

@@ -1,6 +1,6 @@
 """What the tests of alarms in several tiers share."""
 
-from openoutcry.operations import expressions as ex
+from openoutcry.operations import expressions
 from openoutcry.operations.alarms import Alarm
 
 STEP_S, PART_STEPS = 10, 90
@@ -12,23 +12,23 @@ HAIR = 1e-3
 def series_of(of, levels):
     """The input series, (name, labels) -> values, with which the expression has these levels."""
     match of:
-        case ex.Now():
+        case expressions.Now():
             return {(of.name, frozenset((VENUE | dict(of.labels)).items())): levels}
-        case ex.Absolute():
+        case expressions.Absolute():
             return series_of(of.of, [-level for level in levels])
-        case ex.Used():
+        case expressions.Used():
             return series_of(of.free, [1 - level for level in levels])
-        case ex.Rate():
+        case expressions.Rate():
             return {(of.name, frozenset((VENUE | dict(of.labels)).items())): grown(levels)}
-        case ex.Increase():
+        case expressions.Increase():
             return {(of.name, frozenset(VENUE.items())): grown([level / 60 for level in levels])}
-        case ex.Share(part=ex.Total(of=part)):
+        case expressions.Share(part=expressions.Total(of=part)):
             (mode,) = part.labels
-            rest = ex.Rate(part.name, part.window_s, ((mode[0], "rest"),))
+            rest = expressions.Rate(part.name, part.window_s, ((mode[0], "rest"),))
             return series_of(part, levels) | series_of(rest, [1 - level for level in levels])
-        case ex.Share():
+        case expressions.Share():
             return series_of(of.part, levels) | series_of(of.whole, [1.0] * len(levels))
-        case ex.Quantile():
+        case expressions.Quantile():
             series = {}
             for number, level in enumerate(sorted(set(levels))):
                 # While the level is this one, all observations fall below the edge that gives it.
@@ -42,7 +42,7 @@ def series_of(of, levels):
                     before = series.get(key, [0.0] * len(levels))
                     series[key] = [a + b for a, b in zip(before, here, strict=True)]
             return {key: grown(values) for key, values in series.items()}
-        case ex.Predicted():
+        case expressions.Predicted():
             left, values = 1e9, []
             for level in levels:
                 left += -1.2e9 / of.ahead_s * STEP_S if level < 0 else 0.0
@@ -67,7 +67,7 @@ def levels_of(alarm: Alarm):
         ">": (alarm.threshold * (1 - HAIR), alarm.threshold * (1 + HAIR) or 1.0),
         "<": (alarm.threshold + 1, alarm.threshold - 1),
     }[alarm.sign]
-    if isinstance(alarm.of, ex.Quantile):
+    if isinstance(alarm.of, expressions.Quantile):
         # Between the edges of a bucket a quantile is a guess: the edges are set apart.
         quiet, loud = alarm.threshold / 2, alarm.threshold * (1 + HAIR)
     return [quiet] * PART_STEPS + [loud] * PART_STEPS + [quiet] * PART_STEPS
@@ -75,6 +75,6 @@ def levels_of(alarm: Alarm):
 
 def labels_of(alarm):
     """Of the series that the alarm fires for."""
-    if isinstance(alarm.of, ex.Share) and isinstance(alarm.of.part, ex.Total):
+    if isinstance(alarm.of, expressions.Share) and isinstance(alarm.of.part, expressions.Total):
         return {}
     return VENUE | dict(getattr(alarm.of, "labels", ()))

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract import words
 from openoutcry.pipeline.contract.table import Reader, Ring, Stage
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.run import Options
@@ -40,17 +40,17 @@ TABLE = TOPOLOGY.extended(rings=RINGS, stages=STAGES, released=READERS)
 
 # Anonymous and shared: what forked stages write here, this process sees.
 digests = np.frombuffer(mmap.mmap(-1, 8 * (2 * COMMANDS + 1)), np.int64)
-(DIGESTS,) = w.own_words(1)
+(DIGESTS,) = words.own_words(1)
 
 
 @kernel
 def copy_step(context):
     """One record out for each one in."""
     next_seq = StageContext(context).next
-    count = w.ready(StageContext(context), w.BURST)
+    count = words.ready(StageContext(context), words.BURST)
     if count == 0:
-        return w.idle(StageContext(context))
-    count = w.room(StageContext(context), next_seq, count)
+        return words.idle(StageContext(context))
+    count = words.room(StageContext(context), next_seq, count)
     if count <= 0:
         return 0
     out, mask = StageContext(context).out_ring, StageContext(context).out_mask
@@ -58,7 +58,7 @@ def copy_step(context):
         source = slot_address(StageContext(context).in_ring, StageContext(context).in_mask, seq)
         publish(out, mask, seq, source)
     store_release(out + PUBLISHED, next_seq + count - 1)
-    return w.took(StageContext(context), count)
+    return words.took(StageContext(context), count)
 
 
 COPIER.step = copy_step
@@ -68,13 +68,13 @@ COPIER.step = copy_step
 def step(context):
     """Note the order id of each record by its place on the ring."""
     next_seq = StageContext(context).next
-    count = w.ready(StageContext(context), w.BURST)
+    count = words.ready(StageContext(context), words.BURST)
     if count == 0:
-        return w.idle(StageContext(context))
+        return words.idle(StageContext(context))
     for seq in range(next_seq, next_seq + count):
         slot = slot_address(StageContext(context).in_ring, StageContext(context).in_mask, seq)
         store_i64(load_i64(context + DIGESTS) + 8 * seq, load_i64(slot + 24))
-    return w.took(StageContext(context), count)
+    return words.took(StageContext(context), count)
 
 
 def prepare(group, name):

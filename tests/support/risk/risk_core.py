@@ -4,9 +4,8 @@ import numpy as np
 
 from openoutcry.matcher import Engine
 from openoutcry.matcher.hooks import note_best
-from openoutcry.risk import guard_layout as g
+from openoutcry.risk import guard_layout, speed_bump
 from openoutcry.risk import layout as lay
-from openoutcry.risk import speed_bump as sb
 from openoutcry.risk.after import after
 from openoutcry.risk.before import before
 from openoutcry.risk.bits import CORPORATE_SETTINGS, NO_LIMIT, RISK_KIND, RiskBit, Setting
@@ -43,7 +42,7 @@ class Kernels:
         self.region = make_region(instruments, order_capacity=order_capacity, **more)
         self.view = View(self.region)
         guard = self.view.word(lay.PROTECTION_AT)
-        self.quotes = self.region.ctypes.data + guard + g.HEADER_BYTES if guard else 0
+        self.quotes = self.region.ctypes.data + guard + guard_layout.HEADER_BYTES if guard else 0
 
     def due(self, orders):
         """Record, sequence and verdict of the next one who enters before a command, or None."""
@@ -51,15 +50,15 @@ class Kernels:
         record = due(address, orders.ctypes.data)
         if record == 0:
             return None
-        figures = self.view.bump[: sb.FIGURE_RECORD // 8]
+        figures = self.view.bump[: speed_bump.FIGURE_RECORD // 8]
         data = self.region[record - address :][: ORDER_DTYPE.itemsize].tobytes()
-        seq, verdict = figures[sb.FIGURE_SEQ // 8], figures[sb.FIGURE_VERDICT // 8]
+        seq, verdict = figures[speed_bump.FIGURE_SEQ // 8], figures[speed_bump.FIGURE_VERDICT // 8]
         return np.frombuffer(data, ORDER_DTYPE).copy(), int(seq), int(verdict)
 
     def hold(self, orders):
         """The answer, and when the command enters if it waits."""
         answer = hold(self.region.ctypes.data, orders.ctypes.data)
-        return answer, int(self.view.bump[sb.FIGURE_RELEASE // 8]) if answer == WAITS else 0
+        return answer, int(self.view.bump[speed_bump.FIGURE_RELEASE // 8]) if answer == WAITS else 0
 
     def process(self, orders, verdict=0):
         """Verdict and events of one command (an array of one); ``verdict``: it has one already."""
@@ -113,7 +112,7 @@ class Pair:
         rng = self.times
         self.rx_ts_ns += int(rng.integers(0, 80_000))
         if orders["kind"] == RISK_KIND and rng.random() < 0.02:
-            self.rx_ts_ns -= int(rng.integers(0, 3 * sb.SET_BACK_NS))
+            self.rx_ts_ns -= int(rng.integers(0, 3 * speed_bump.SET_BACK_NS))
         return self.rx_ts_ns - (int(rng.integers(0, 10**6)) if rng.random() < 0.1 else 0)
 
     def _one(self, orders, command, refused=0):
@@ -194,45 +193,66 @@ def words_of(plain, view):
 def same_bump(plain, view):
     """Who waits, until when, and by which rule."""
     assert [(release, seq) for release, seq, _ in view.delayed()] == sorted(plain.waiting)
-    first, words = int(view.bump[sb.LAST_AT // 8]) // 8, (sb.DELAY_NS, sb.WINDOW_NS, sb.SEED)
+    first, words = (
+        int(view.bump[speed_bump.LAST_AT // 8]) // 8,
+        (speed_bump.DELAY_NS, speed_bump.WINDOW_NS, speed_bump.SEED),
+    )
     last = view.bump[first : first + plain.participants].tolist()
     assert last == [plain.last.get(who, 0) for who in range(plain.participants)]
-    rule = [int(view.bump[word // 8]) for word in (*words, sb.NOW_NS)]
+    rule = [int(view.bump[word // 8]) for word in (*words, speed_bump.NOW_NS)]
     assert rule == [plain.delay_ns, plain.window_ns, plain.seed, plain.now_ns]
 
 
 def same_guard(plain, guard):
     """What the protection decided, and its windows, from the plain list of trades."""
-    header = {g.DAY: plain.day, g.CUT_OFF_NS: plain.cut_off, g.LEVEL_FIRED: plain.fired,
-              g.MARKET_UNTIL_NS: plain.market_until, g.LOGGED: len(plain.log),
-              g.PAUSES: plain.pauses, g.LEVEL_1_BPS: plain.levels[1][0],
-              g.LEVEL_3_BPS: plain.levels[3][0], g.HALT_2_NS: plain.levels[2][1],
-              g.INDEXED: sum(r.rules[Setting.INDEX_WEIGHT][0] > 0 for r in plain.rows)}  # fmt: skip
+    header = {
+        guard_layout.DAY: plain.day,
+        guard_layout.CUT_OFF_NS: plain.cut_off,
+        guard_layout.LEVEL_FIRED: plain.fired,
+        guard_layout.MARKET_UNTIL_NS: plain.market_until,
+        guard_layout.LOGGED: len(plain.log),
+        guard_layout.PAUSES: plain.pauses,
+        guard_layout.LEVEL_1_BPS: plain.levels[1][0],
+        guard_layout.LEVEL_3_BPS: plain.levels[3][0],
+        guard_layout.HALT_2_NS: plain.levels[2][1],
+        guard_layout.INDEXED: sum(r.rules[Setting.INDEX_WEIGHT][0] > 0 for r in plain.rows),
+    }
     assert {at: guard.word(at) for at in header} == header
-    assert guard.logged() == plain.log[-g.LOG_ENTRIES :]
+    assert guard.logged() == plain.log[-guard_layout.LOG_ENTRIES :]
     for index, row in enumerate(plain.rows):
         for what, value in row.rules.items():
             first, second = ROW_WORDS[what]
             pair = guard.of(index, first), guard.of(index, second) if second >= 0 else 0
             assert pair == value, (index, what)
-        second = guard.of(index, g.SECOND)
+        second = guard.of(index, guard_layout.SECOND)
         prices = row.within(second, 300)
         slow = row.within(second, row.rules[Setting.VOLATILITY][1])
         fast = row.within(second, row.rules[Setting.VELOCITY][1])
         wanted = {
-            g.PHASE: row.phase, g.STATE: row.state, g.SINCE_NS: row.since, g.UNTIL_NS: row.until,
-            g.WHY: row.why, g.REFERENCE: never(row.reference), g.STATIC_REFERENCE: never(row.fixed),
-            g.REFERENCE_AT_NS: row.reference_at, g.LOW: row.low, g.HIGH: row.high,
-            g.CLOSE: never(row.close), g.PAUSED_TIMES: row.paused_times, g.SUM: sum(prices),
-            g.TRADES: len(prices), g.LOWEST: min(slow, default=g.NEVER),
-            g.HIGHEST: max(slow, default=-g.NEVER), g.FAST_LOWEST: min(fast, default=g.NEVER),
-            g.FAST_HIGHEST: max(fast, default=-g.NEVER),
-        }  # fmt: skip
+            guard_layout.PHASE: row.phase,
+            guard_layout.STATE: row.state,
+            guard_layout.SINCE_NS: row.since,
+            guard_layout.UNTIL_NS: row.until,
+            guard_layout.WHY: row.why,
+            guard_layout.REFERENCE: never(row.reference),
+            guard_layout.STATIC_REFERENCE: never(row.fixed),
+            guard_layout.REFERENCE_AT_NS: row.reference_at,
+            guard_layout.LOW: row.low,
+            guard_layout.HIGH: row.high,
+            guard_layout.CLOSE: never(row.close),
+            guard_layout.PAUSED_TIMES: row.paused_times,
+            guard_layout.SUM: sum(prices),
+            guard_layout.TRADES: len(prices),
+            guard_layout.LOWEST: min(slow, default=guard_layout.NEVER),
+            guard_layout.HIGHEST: max(slow, default=-guard_layout.NEVER),
+            guard_layout.FAST_LOWEST: min(fast, default=guard_layout.NEVER),
+            guard_layout.FAST_HIGHEST: max(fast, default=-guard_layout.NEVER),
+        }
         assert {at: guard.of(index, at) for at in wanted} == wanted, index
 
 
 def never(price):
-    return g.NEVER if price is None else price
+    return guard_layout.NEVER if price is None else price
 
 
 def participant_words(plain, who):
@@ -282,7 +302,7 @@ def order_meta(o):
 
 RARE = (Setting.MARKET_KILL, Setting.LOSS, Setting.DRAWDOWN)
 OF_THE_BUMP = (Setting.SPEED_BUMP, Setting.RELEASE)
-BUMPS_NS = (0, 0, 20_000, 350_000, 2_000_000, 8_000_000, -1, sb.MAX_DELAY_NS + 1)
+BUMPS_NS = (0, 0, 20_000, 350_000, 2_000_000, 8_000_000, -1, speed_bump.MAX_DELAY_NS + 1)
 """Delays and windows; behind the longest there is no room for most, the last make no sense."""
 DRAWN = [
     int(s) for s in Setting if s < Setting.LULD and s not in (*OF_THE_BUMP, *CORPORATE_SETTINGS)

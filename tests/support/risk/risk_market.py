@@ -3,14 +3,14 @@
 import numpy as np
 
 from openoutcry.replay.core import Core
-from openoutcry.risk import guard_layout as g
+from openoutcry.risk import guard_layout
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.risk.region import View, setting
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
 
-S, M = g.SECOND_NS, g.MINUTE_NS
+S, M = guard_layout.SECOND_NS, guard_layout.MINUTE_NS
 H = 60 * M
 CAPACITY = 1 << 10
 

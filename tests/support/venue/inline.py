@@ -21,7 +21,7 @@ import argon2
 import numpy as np
 
 from openoutcry.journal import JournalReader
-from openoutcry.order_entry import session as s
+from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.doorman import Doorman
 from openoutcry.order_entry.passwords import nobodys_hash
 from openoutcry.order_entry.sessions import with_sessions
@@ -204,7 +204,9 @@ class InlineVenue:
     def _close_connections(self) -> None:
         assert self.run is not None
         hall = self.run.work.sessions.hall
-        descriptors = [int(hall.block(i)[s.FD // 8]) for i in range(1, len(self.spec.sessions) + 1)]
+        descriptors = [
+            int(hall.block(i)[session_block.FD // 8]) for i in range(1, len(self.spec.sessions) + 1)
+        ]
         for descriptor in descriptors:
             if descriptor >= 0:
                 socket.socket(fileno=descriptor).close()

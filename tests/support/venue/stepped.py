@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.contract import control as ct
-from openoutcry.pipeline.contract import loop
+from openoutcry.pipeline.contract import control, loop
 from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState, Watcher
@@ -54,7 +53,7 @@ class SteppedRun:
 
     def close_input(self) -> None:
         """Take no more input: the stages drain."""
-        self.work.shared.control[ct.STOP] = 1
+        self.work.shared.control[control.STOP] = 1
 
     def stop(self) -> dict[str, Any]:
         """End in order, whose input is closed; the result document."""

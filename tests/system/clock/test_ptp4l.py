@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from openoutcry.ptp import management as m
+from openoutcry.ptp import management
 from openoutcry.ptp.daemon import ClockDaemon, measure_nominal
 from openoutcry.ptp.host import Machine
 from openoutcry.ptp.page import ClockPage
@@ -203,18 +203,18 @@ def test_ptp4l_is_asked_for_what_it_knows(link):
     until = time.monotonic() + BOUND_S
     while True:
         try:
-            status = m.time_status(m.ask(link.socket, m.TIME_STATUS_NP))
+            status = management.time_status(management.ask(link.socket, management.TIME_STATUS_NP))
             if status.gm_present and status.ingress_time_ns:
                 break
-        except m.ManagementError:
+        except management.ManagementError:
             assert time.monotonic() < until
         time.sleep(0.1)
     assert status.gm_identity == int.from_bytes(IDENTITY)
-    ask = partial(m.ask, link.socket, timeout_s=BOUND_S)
-    parent = m.parent(ask(m.PARENT_DATA_SET))
+    ask = partial(management.ask, link.socket, timeout_s=BOUND_S)
+    parent = management.parent(ask(management.PARENT_DATA_SET))
     assert (parent.clock_class, parent.accuracy_ns) == (6, 100)
-    assert m.time_properties(ask(m.TIME_PROPERTIES_DATA_SET)).utc_offset_s == 37
-    assert m.interface(ask(m.PORT_PROPERTIES_NP)) == "ptp0"
-    assert m.port_state(ask(m.PORT_DATA_SET)) in m.LISTENING
-    with pytest.raises(m.ManagementError, match="refuses"):
+    assert management.time_properties(ask(management.TIME_PROPERTIES_DATA_SET)).utc_offset_s == 37
+    assert management.interface(ask(management.PORT_PROPERTIES_NP)) == "ptp0"
+    assert management.port_state(ask(management.PORT_DATA_SET)) in management.LISTENING
+    with pytest.raises(management.ManagementError, match="refuses"):
         ask(0x2FFF)

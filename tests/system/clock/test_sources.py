@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from openoutcry.ptp import management as m
+from openoutcry.ptp import management
 from openoutcry.ptp.host import KernelClock, Machine, SourceSilent
 from openoutcry.ptp.leap import SECOND_NS
 from openoutcry.ptp.sources import (
@@ -32,7 +32,7 @@ def test_this_machine_answers():
     with pytest.raises(OSError, match="/dev/ptp-nothing"):
         real.device("/dev/ptp-nothing", PTP_SYS_OFFSET, bytearray(1))
     with pytest.raises(SourceSilent, match="no ptp4l at /nowhere"):
-        real.manage("/nowhere", m.TIME_STATUS_NP)
+        real.manage("/nowhere", management.TIME_STATUS_NP)
 
 
 @pytest.mark.parametrize(
@@ -43,24 +43,29 @@ def test_a_boundary_clock_is_asked_for_the_port_that_listens(
     tmp_path, monkeypatch, ports, port_state
 ):
     """It answers for every port: the one that follows the grandmaster counts, if there is one."""
-    if port_state in m.LISTENING:  # else the answers end when no more come for a while
-        monkeypatch.setattr(m, "MORE_PORTS_S", 60.0)
+    if port_state in management.LISTENING:  # else the answers end when no more come for a while
+        monkeypatch.setattr(management, "MORE_PORTS_S", 60.0)
     path = str(tmp_path / "ptp4l")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as clock:
         clock.bind(path)
 
         def answer():
             query, who = clock.recvfrom(2048)
-            head = query[: m.HEADER.size + m.MANAGEMENT.size]
+            head = query[: management.HEADER.size + management.MANAGEMENT.size]
             for number, state in enumerate(ports, start=1):
                 data = struct.pack(">8sHBB", b"", number, state, 0)
-                tlv = m.TLV.pack(m.TLV_MANAGEMENT, 2 + len(data), m.PORT_DATA_SET)
+                tlv = management.TLV.pack(
+                    management.TLV_MANAGEMENT, 2 + len(data), management.PORT_DATA_SET
+                )
                 with suppress(OSError):  # who has heard enough is gone
                     clock.sendto(head + tlv + data, who)
 
         thread = threading.Thread(target=answer)
         thread.start()
         try:
-            assert m.port_state(m.ask(path, m.PORT_DATA_SET, 60.0)) == port_state
+            assert (
+                management.port_state(management.ask(path, management.PORT_DATA_SET, 60.0))
+                == port_state
+            )
         finally:
             thread.join()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.console.screen import orders as o
+from openoutcry.console.screen import orders
 from openoutcry.console.screen.orders import OwnOrders, Traded
 from openoutcry.operations import notify
 from openoutcry.operations.notify import MailServer, NotifyError, post_json, send_mail
@@ -24,16 +24,16 @@ def days(draw):
     each order's state, open and traded lots."""
     stands, messages, count = {}, [], 0
     for _ in range(draw(st.integers(0, 40))):
-        live = [name for name, row in stands.items() if row[0] == o.OPEN]
+        live = [name for name, row in stands.items() if row[0] == orders.OPEN]
         what = draw(st.sampled_from(["A", "J", "E", "C", "U", "M"]))
         if what in "AJ" or not live:
             count += 1
             name, lots = f"T{count}", draw(st.integers(1, 9))
             if what == "J":
-                stands[name] = (o.REJECTED, 0, 0)
+                stands[name] = (orders.REJECTED, 0, 0)
                 messages.append(venue_message("J", name, reason="Z"))
             else:
-                stands[name] = (o.OPEN, lots, 0)
+                stands[name] = (orders.OPEN, lots, 0)
                 messages.append(venue_message("A", name, shares=lots))
             continue
         name = draw(st.sampled_from(live))
@@ -41,18 +41,21 @@ def days(draw):
         lots = draw(st.integers(1, left))
         if what == "E":
             left, traded = left - lots, traded + lots
-            stands[name] = (o.OPEN if left else o.FILLED, left, traded)
+            stands[name] = (orders.OPEN if left else orders.FILLED, left, traded)
             messages.append(venue_message("E", name, shares=lots))
         elif what == "C":
             left -= lots
-            stands[name] = (o.OPEN if left else o.CANCELLED, left, traded)
+            stands[name] = (orders.OPEN if left else orders.CANCELLED, left, traded)
             messages.append(venue_message("C", name, shares=lots))
         elif what == "M":
-            stands[name] = (o.OPEN, lots, traded)
+            stands[name] = (orders.OPEN, lots, traded)
             messages.append(venue_message("M", name, shares=lots))
         else:
             count += 1
-            stands[name], stands[f"T{count}"] = (o.REPLACED, 0, traded), (o.OPEN, lots, traded)
+            stands[name], stands[f"T{count}"] = (
+                (orders.REPLACED, 0, traded),
+                (orders.OPEN, lots, traded),
+            )
             messages.append(venue_message("U", f"T{count}", shares=lots, previous_token=name))
     return messages, stands
 

@@ -16,7 +16,7 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal.stage import JournalStage
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.deaths import Death, Deaths, Place
@@ -124,7 +124,7 @@ def test_a_journal_that_dies_with_a_block_that_it_has_not_reported_writes_it_onc
     report = JournalStage._say
 
     def report_or_die(stage: JournalStage) -> None:
-        restarts = stage.shared.control.stage(stage.index, ct.STAGE_RESTARTS)
+        restarts = stage.shared.control.stage(stage.index, control_words.STAGE_RESTARTS)
         if stage.writer.written_seq > ORDERS // 3 and restarts == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         report(stage)
@@ -190,7 +190,9 @@ class InterruptsAfterRelease:
         (pipeline,) = (one for one in running() if one.owner.pid == os.getpid())
         index, control = pipeline.table.index["matcher"], pipeline.control
         released = int(pipeline.rings["events"].cursors["gate"][0])
-        if control.stage(index, ct.STAGE_RESTARTS) and control.stage(index, ct.STAGE_READY_NS):
+        if control.stage(index, control_words.STAGE_RESTARTS) and control.stage(
+            index, control_words.STAGE_READY_NS
+        ):
             self.seen.append(released)
         # The supervisor looked between the first and the second of these samples, and it looks
         # again after this one.

@@ -17,7 +17,7 @@ from openoutcry.pipeline.contract.table import Geometry
 from openoutcry.pipeline.contract.words import BURST
 from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.stages import gateway as stage
-from openoutcry.pipeline.stages import published as p
+from openoutcry.pipeline.stages import published as published_stage
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.pipeline.worker import CompiledStages, place_region
 from openoutcry.replay.core import Core as Matching
@@ -54,7 +54,7 @@ class Core:
 
     def __init__(self) -> None:
         self.region = make_region(INSTRUMENTS, PARTICIPANTS, groups=3)
-        self.settings = p.with_all_participants(SETTINGS)
+        self.settings = published_stage.with_all_participants(SETTINGS)
         self.rtl = LiveGateway.loaded(INSTRUMENTS, self.settings)
         self.golden = make_rules(INSTRUMENTS, self.settings)
         self.under_c = make_rules(INSTRUMENTS, self.settings)
@@ -62,7 +62,8 @@ class Core:
         gateways = ((self.golden, None), (self.under_c, None), (self.shadow, self.rtl))
         at = self.region.ctypes.data
         self.blocks = [
-            p.publication_block(at, rules, SYMBOLS, SETTINGS, rtl) for rules, rtl in gateways
+            published_stage.publication_block(at, rules, SYMBOLS, SETTINGS, rtl)
+            for rules, rtl in gateways
         ]
 
     def command(self, what: Setting, value: int, **more: Any) -> None:
@@ -70,7 +71,7 @@ class Core:
         assert before(self.region.ctypes.data, record.ctypes.data)
 
     def publish(self) -> list[int]:
-        return [int(p.take_publication(block.ctypes.data)) for block in self.blocks]
+        return [int(published_stage.take_publication(block.ctypes.data)) for block in self.blocks]
 
 
 @pytest.fixture
@@ -224,7 +225,7 @@ def test_a_publication_takes_its_cycles(core: Core) -> None:
     ):
         core.command(what, value, **more)
         started = core.rtl.cycles
-        assert p.take_publication(block) == 1
+        assert published_stage.take_publication(block) == 1
         assert core.rtl.cycles - started == most, what
 
 
@@ -247,10 +248,10 @@ def test_half_a_core_is_not_taken_for_the_whole() -> None:
     probe = orders_of(1_000, 3)
 
     def verdicts_of(state: np.ndarray, put: Callable[[], None]) -> np.ndarray:
-        rules = make_rules(INSTRUMENTS, p.with_all_participants(SETTINGS))
-        block = p.publication_block(state.ctypes.data, rules, SYMBOLS, SETTINGS, None)
+        rules = make_rules(INSTRUMENTS, published_stage.with_all_participants(SETTINGS))
+        block = published_stage.publication_block(state.ctypes.data, rules, SYMBOLS, SETTINGS, None)
         put()
-        while not p.take_publication(block.ctypes.data):
+        while not published_stage.take_publication(block.ctypes.data):
             pass
         orders = probe.copy()
         validate_orders(orders, rules)

@@ -11,7 +11,7 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.pipeline import stall, worker
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.deaths import Death, Place
 from openoutcry.pipeline.options import Options
@@ -53,7 +53,7 @@ def stop_at_start(monkeypatch: pytest.MonkeyPatch, victim: str, ready: bool = Tr
         if ready:
             mark_ready(shared, stages)
         index = TOPOLOGY.index[victim]
-        if victim in stages and not shared.control.stage(index, ct.STAGE_RESTARTS):
+        if victim in stages and not shared.control.stage(index, control.STAGE_RESTARTS):
             os.kill(os.getpid(), signal.SIGSTOP)
         if not ready:
             mark_ready(shared, stages)
@@ -112,14 +112,14 @@ def spin_without_progress(work: Work, stages: tuple[str, ...]) -> None:
     while True:
         for name in stages:
             index = TOPOLOGY.index[name]
-            work.shared.control.set_stage(index, ct.STAGE_HEARTBEAT_NS, time.monotonic_ns())
+            work.shared.control.set_stage(index, control.STAGE_HEARTBEAT_NS, time.monotonic_ns())
 
 
 def spin_first(monkeypatch: pytest.MonkeyPatch, victim: str, times: int) -> None:
     run_group = worker.run_group
 
     def spinning(work: Work, group: Any) -> dict[str, Any]:
-        restarts = work.shared.control.stage(TOPOLOGY.index[victim], ct.STAGE_RESTARTS)
+        restarts = work.shared.control.stage(TOPOLOGY.index[victim], control.STAGE_RESTARTS)
         if victim in group.stages and restarts < times:
             worker.mark_ready(work.shared, group.stages)
             spin_without_progress(work, group.stages)

@@ -19,7 +19,7 @@ import pytest
 from openoutcry.operations import metrics
 from openoutcry.operations.alarms import ALARMS
 from openoutcry.order_entry import soupbin
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.histogram import record
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import Segment
@@ -153,20 +153,22 @@ def test_a_stage_that_dies_hangs_and_is_down(venue):
     one = pipeline_of(venue)
 
     def started(index):
-        return one.stage_alive(index) and one.control.stage(index, ct.STAGE_READY_NS)
+        return one.stage_alive(index) and one.control.stage(index, control.STAGE_READY_NS)
 
     gate = one.table.index["gate"]
     again = looks("StageRestarted", venue)
     assert not again.look()
-    before = one.control.stage(gate, ct.STAGE_RESTARTS)
-    os.kill(one.control.stage(gate, ct.STAGE_PID), signal.SIGKILL)
-    until(lambda: one.control.stage(gate, ct.STAGE_RESTARTS) > before and one.stage_alive(gate))
+    before = one.control.stage(gate, control.STAGE_RESTARTS)
+    os.kill(one.control.stage(gate, control.STAGE_PID), signal.SIGKILL)
+    until(
+        lambda: one.control.stage(gate, control.STAGE_RESTARTS) > before and one.stage_alive(gate)
+    )
     assert again.look()
     again.goes(False, 620)
     down = looks("StageDown", venue)
     assert not down.look()
     os.kill(venue.process.pid, signal.SIGSTOP)  # nobody restarts it meanwhile
-    os.kill(one.control.stage(gate, ct.STAGE_PID), signal.SIGKILL)
+    os.kill(one.control.stage(gate, control.STAGE_PID), signal.SIGKILL)
     until(lambda: not one.stage_alive(gate))
     down.goes(True, 30)
     os.kill(venue.process.pid, signal.SIGCONT)
@@ -180,17 +182,19 @@ def test_a_stage_that_dies_hangs_and_is_down(venue):
 
     def held_stalled():
         """The matcher stands with a command before it, and so does who would start it again."""
-        pid = one.control.stage(matcher, ct.STAGE_PID)
-        stopped = [i for i in one.table.index.values() if one.control.stage(i, ct.STAGE_PID) == pid]
+        pid = one.control.stage(matcher, control.STAGE_PID)
+        stopped = [
+            i for i in one.table.index.values() if one.control.stage(i, control.STAGE_PID) == pid
+        ]
 
         def stalled():
-            return any(one.control.stage(index, ct.STAGE_STALLED_NS) > 0 for index in stopped)
+            return any(one.control.stage(index, control.STAGE_STALLED_NS) > 0 for index in stopped)
 
         os.kill(pid, signal.SIGSTOP)
         halt = {"do": "halt", "instrument": "TIN"}
         commands.append(threading.Thread(target=ask, args=(venue.journal, halt)))
         commands[-1].start()
-        until(lambda: stalled() or one.control.stage(matcher, ct.STAGE_PID) != pid)
+        until(lambda: stalled() or one.control.stage(matcher, control.STAGE_PID) != pid)
         os.kill(venue.process.pid, signal.SIGSTOP)
         if not stalled():  # it was started again before that, on a machine that is very busy
             os.kill(venue.process.pid, signal.SIGCONT)

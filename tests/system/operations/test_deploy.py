@@ -11,7 +11,7 @@ import pytest
 
 from openoutcry.host import build
 from openoutcry.operations import deploy
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.top import running
 from openoutcry.venue.canary import (
     NAME,
@@ -53,7 +53,7 @@ def test_a_stage_of_another_build_is_not_started(tmp_path):
     (one,) = [one for one in running() if one.owner.pid == venue.process.pid]
     rows = deploy.compare(read_venue(tmp_path / "venue.toml"))
     assert [row.process for row in rows if "build" in row.odd] == [deploy.INSTALLED]
-    os.kill(one.control.stage(one.table.index["matcher"], ct.STAGE_PID), signal.SIGKILL)
+    os.kill(one.control.stage(one.table.index["matcher"], control_words.STAGE_PID), signal.SIGKILL)
     _, err = venue.process.communicate(timeout=BOUND_S)
     assert venue.process.returncode != 0
     assert "matcher/matching/take.py changed since this run began" in err
@@ -88,9 +88,9 @@ def test_every_process_says_what_it_is_and_the_odd_one_is_named(tmp_path):
     assert f"{deploy.INSTALLED} is of another configuration" in changed
     # A matcher of another build, as its own words would say.
     (one,) = [one for one in running() if one.owner.pid == venue.process.pid]
-    control = ct.Control.attach(one.control.segment.name)
-    control.set_stage(one.table.index["matcher"], ct.STAGE_BUILD, 7)
-    pid = control.stage(one.table.index["matcher"], ct.STAGE_PID)
+    control = control_words.Control.attach(one.control.segment.name)
+    control.set_stage(one.table.index["matcher"], control_words.STAGE_BUILD, 7)
+    pid = control.stage(one.table.index["matcher"], control_words.STAGE_PID)
     output = outcry("deploy", "check", status=1)
     assert f"matcher (pid {pid}) is of another build" in output
     assert output.count(" is of another") == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openoutcry.operations.metrics import VenueMetrics
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from tests.support.pipeline.outcry_command import nothing_left_behind
 from tests.support.processes import OUTCRY, find_pipeline
 from tests.support.replica.replica_cluster import Frozen
@@ -96,19 +96,19 @@ def test_cut_off_from_the_quorum_nothing_is_released_and_then_it_goes_on(
     at = pipeline.table.index["replica"]
 
     def lease_s() -> float:
-        until_ns = pipeline.control.stage(at, ct.STAGE_SAFE_UNTIL_NS)
+        until_ns = pipeline.control.stage(at, control.STAGE_SAFE_UNTIL_NS)
         return (until_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)) / 1e9
 
     events = pipeline.rings["events"]
 
     def waits() -> bool:
-        safe_seq = pipeline.control.stage(at, ct.STAGE_SAFE_SEQ)
+        safe_seq = pipeline.control.stage(at, control.STAGE_SAFE_SEQ)
         return lease_s() < 0 and safe_seq < int(pipeline.rings["sequenced"].published)
 
     with Frozen(cluster, 2):
         wait_until(waits)
         (released,) = events.views(int(events.cursors["gate"][0]), 1)
-        assert int(released["cause_seq"][0]) <= pipeline.control.stage(at, ct.STAGE_SAFE_SEQ)
+        assert int(released["cause_seq"][0]) <= pipeline.control.stage(at, control.STAGE_SAFE_SEQ)
         metrics = {
             sample.name: sample.value
             for family in VenueMetrics().collect()

@@ -10,7 +10,7 @@ import pytest
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.archive import retire
 from openoutcry.journal.errors import JournalError
-from openoutcry.order_entry import apply as a
+from openoutcry.order_entry import apply
 from openoutcry.order_entry import sessions_checkpoint as checkpoint
 from openoutcry.order_entry.spec import Protocol, SessionsSpec
 from openoutcry.replay.checkpoint import make_checkpoints
@@ -187,7 +187,7 @@ def test_the_next_day_begins_with_what_is_left_of_the_day_before(journal, tmp_pa
 
     for one in states:
         assert {stream.count for stream in one.streams} == {0}
-        a.begin_day(one.hall.address)
+        apply.begin_day(one.hall.address)
     assert_same(*states)
     assert states[1].block_count == 0
     assert np.count_nonzero(states[1].hall.tokens) < np.count_nonzero(state.hall.tokens)

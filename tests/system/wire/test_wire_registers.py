@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from openoutcry.wire import registers as r
+from openoutcry.wire import registers
 from tests import ROOT
 
 
@@ -13,14 +13,14 @@ def test_verilog_and_c_know_the_same_map(tmp_path: Path) -> None:
     """Each register's word number, each field's range and each constant, parsed from the Verilog
     header and printed by a compiled program."""
     text = (ROOT / "wire" / "outcry_registers.vh").read_text()
-    for x in r.REGISTERS:
+    for x in registers.REGISTERS:
         assert re.search(rf"OUTCRY_REG_{x.name.upper()} 10'd{x.offset // 4} ", text), x.name
-    for f in r.ROW_FIELDS:
+    for f in registers.ROW_FIELDS:
         assert f"OUTCRY_ROW_{f.name.upper()} {f.low + f.bits - 1}:{f.low} " in text
-    wanted = [(f"REG_{x.name.upper()}", x.offset) for x in r.REGISTERS]
-    wanted += [(f"ROW_{f.name.upper()}_LOW", f.low) for f in r.ROW_FIELDS]
-    wanted += [(f"ROW_{f.name.upper()}_BITS", f.bits) for f in r.ROW_FIELDS]
-    wanted += r.register_constants()
+    wanted = [(f"REG_{x.name.upper()}", x.offset) for x in registers.REGISTERS]
+    wanted += [(f"ROW_{f.name.upper()}_LOW", f.low) for f in registers.ROW_FIELDS]
+    wanted += [(f"ROW_{f.name.upper()}_BITS", f.bits) for f in registers.ROW_FIELDS]
+    wanted += registers.register_constants()
     prints = "".join(f'printf("%u\\n", (unsigned)OUTCRY_{name});' for name, _ in wanted)
     source = tmp_path / "map.c"
     source.write_text(
@@ -34,5 +34,5 @@ def test_verilog_and_c_know_the_same_map(tmp_path: Path) -> None:
     printed = subprocess.run([tmp_path / "map"], capture_output=True, text=True, check=True)
     checksum = 0
     for way, half, value in itertools.product(range(3), range(16), range(16)):
-        checksum = (checksum * 31 + r.HASH_TABLES[way][half][value]) % 2**32
+        checksum = (checksum * 31 + registers.HASH_TABLES[way][half][value]) % 2**32
     assert [int(x) for x in printed.stdout.split()] == [v for _, v in wanted] + [checksum]

@@ -8,8 +8,7 @@ import pytest
 
 from openoutcry.console import requests
 from openoutcry.console.exact import exact
-from openoutcry.console.screen import orders as o
-from openoutcry.console.screen import server, tell
+from openoutcry.console.screen import orders, server, tell
 from openoutcry.console.screen.orders import Order, OwnOrders, Traded
 from openoutcry.console.screen.rules import FILL, LIMIT, PRICE, Rule, RuleError, Rules, price_text
 from openoutcry.operations.notify import MailServer, NotifyError
@@ -24,11 +23,15 @@ def test_what_was_never_answered_was_never_entered_and_cancels_go_again():
     own.sent(Order("N2", "B", "TIN", 5, replaces="A1"))
     assert own.orders["A1"].wanted == "replace"
     own.orders["A2"].wanted = "cancel"
-    own.take(venue_message("J", o.PROBE + "X", reason="Z"))
+    own.take(venue_message("J", orders.PROBE + "X", reason="Z"))
     assert own.end_unanswered() == (["N1", "N2"], ["A2"])
     states = {one.token: (one.state, one.wanted) for one in own.orders.values()}
-    assert states == {"A1": (o.OPEN, ""), "A2": (o.OPEN, "cancel"), "N1": (o.NEVER, ""),
-                      "N2": (o.NEVER, "")}  # fmt: skip
+    assert states == {
+        "A1": (orders.OPEN, ""),
+        "A2": (orders.OPEN, "cancel"),
+        "N1": (orders.NEVER, ""),
+        "N2": (orders.NEVER, ""),
+    }
 
 
 def test_a_replace_that_comes_too_late_ends_with_its_order():
@@ -36,23 +39,23 @@ def test_a_replace_that_comes_too_late_ends_with_its_order():
     own.take(venue_message("A", "A1", shares=5))
     own.sent(Order("A2", "B", "TIN", 4, replaces="A1"))
     own.take(venue_message("E", "A1", shares=5))
-    assert (own.orders["A1"].state, own.orders["A2"].state) == (o.FILLED, o.REJECTED)
+    assert (own.orders["A1"].state, own.orders["A2"].state) == (orders.FILLED, orders.REJECTED)
     own.take(venue_message("A", "B1", shares=5))
     own.sent(Order("B2", "B", "TIN", 4, replaces="B1"))
     own.take(venue_message("J", "B2", reason="D"))
-    assert (own.orders["B1"].state, own.orders["B1"].wanted) == (o.OPEN, "")
+    assert (own.orders["B1"].state, own.orders["B1"].wanted) == (orders.OPEN, "")
 
 
 def test_what_is_kept_of_a_day_is_bounded():
     own = OwnOrders()
     own.take(venue_message("A", "OPEN", shares=1))
-    for k in range(o.CLOSED_KEPT + 50):
+    for k in range(orders.CLOSED_KEPT + 50):
         own.take(venue_message("A", f"T{k}", shares=1))
         own.take(venue_message("E", f"T{k}", shares=1))
-    assert len(own.orders) == o.CLOSED_KEPT + 1
+    assert len(own.orders) == orders.CLOSED_KEPT + 1
     assert own.rows(3)[0]["token"] == "OPEN"
     assert len(own.rows(3)) == 4
-    assert own.fill_count == o.CLOSED_KEPT + 50
+    assert own.fill_count == orders.CLOSED_KEPT + 50
 
 
 def test_profit_is_exact():
@@ -241,7 +244,7 @@ def test_what_the_venue_moved_is_no_other_price():
     names no terms at all."""
     own = OwnOrders()
     own.take(venue_message("A", "P1", shares=5, price=9_999, display="P"))
-    own.take(venue_message("A", "M1", shares=5, price=0x7FFFFFFF, time_in_force=o.IOC))
+    own.take(venue_message("A", "M1", shares=5, price=0x7FFFFFFF, time_in_force=orders.IOC))
     own.take(venue_message("J", "J1", reason="S"))
     assert own.has_terms(own.orders["P1"], Order("P1", **TERMS | {"display": "post-only"}))
     assert own.has_terms(own.orders["M1"], Order("M1", **TERMS | {"price": 0, "tif": "ioc"}))

@@ -246,3 +246,15 @@ def test_an_allowed_import_passes(room, source):
 def test_a_second_compiler_is_found(source):
     """Decorated in full or imported under another name, a bare njit is seen."""
     assert compiler_uses(source) != []
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_no_module_of_ours_has_an_alias_of_one_or_two_letters(room):
+    for path in modules(room):
+        for node in ast.walk(parsed(path.read_text())):
+            source = getattr(node, "module", "") if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
+                name = f"{source}.{alias.name}".strip(".")
+                file = ROOT / f"{name.removeprefix('openoutcry.').replace('.', '/')}.py"
+                is_ours = name.startswith("openoutcry.") and file.exists()
+                assert not is_ours or len(alias.asname or alias.name) > 2, f"{path}: {alias.asname}"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import openoutcry.market_data.pump as p
+import openoutcry.market_data.pump as pump
 from openoutcry.ring import ProcessIdentity, RingBuffer, layout
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import EVENT_DTYPE
@@ -21,26 +21,34 @@ def ring():
 
 def context_of(ring, private):
     """A pump's words, and what they point to."""
-    kept = {"events": np.zeros(p.BATCH * 64 + 64, np.uint8), "times": np.zeros(p.BATCH, np.int64),
-            "stamps": np.zeros(64, np.int64)}  # fmt: skip
-    words = np.zeros(p.CONTEXT_WORDS, np.int64)
+    kept = {
+        "events": np.zeros(pump.BATCH * 64 + 64, np.uint8),
+        "times": np.zeros(pump.BATCH, np.int64),
+        "stamps": np.zeros(64, np.int64),
+    }
+    words = np.zeros(pump.CONTEXT_WORDS, np.int64)
     events = kept["events"].ctypes.data
     for word, value in {
-        p.RING: ring.address, p.MASK: ring.mask, p.EVENTS: events + -events % 64,
-        p.CURSOR: ring.cursors["feed"].ctypes.data, p.GATE: ring.cursors["gate"].ctypes.data,
-        p.STAMPS: kept["stamps"].ctypes.data, p.STAMP_MASK: 63, p.TIMES: kept["times"].ctypes.data,
-        p.AFTER_SEQ: -1,
-        p.PRIVATE: ring.cursors[private[0]].ctypes.data if private else 0,
-        p.PRIVATE_2: ring.cursors[private[1]].ctypes.data if len(private) > 1 else 0,
-    }.items():  # fmt: skip
+        pump.RING: ring.address,
+        pump.MASK: ring.mask,
+        pump.EVENTS: events + -events % 64,
+        pump.CURSOR: ring.cursors["feed"].ctypes.data,
+        pump.GATE: ring.cursors["gate"].ctypes.data,
+        pump.STAMPS: kept["stamps"].ctypes.data,
+        pump.STAMP_MASK: 63,
+        pump.TIMES: kept["times"].ctypes.data,
+        pump.AFTER_SEQ: -1,
+        pump.PRIVATE: ring.cursors[private[0]].ctypes.data if private else 0,
+        pump.PRIVATE_2: ring.cursors[private[1]].ctypes.data if len(private) > 1 else 0,
+    }.items():
         words[word // 8] = value
     return words, kept
 
 
 def taken(words, ring):
     """Until there is no more: where the pump's cursor is."""
-    while (count := int(p.take(words.ctypes.data))) > 0:
-        assert count <= p.BATCH
+    while (count := int(pump.take(words.ctypes.data))) > 0:
+        assert count <= pump.BATCH
     assert count == 0
     return int(ring.cursors["feed"][0])
 
@@ -60,7 +68,7 @@ def test_the_public_is_a_burst_before_participants_at_most(ring, private):
             if rng.random() < 0.7:
                 ring.cursors[name][0] += int(rng.integers(0, behind + 1))
         positions = [int(ring.cursors[name][0]) for name in private]
-        most = min([int(ring.cursors["gate"][0]), *(one + p.BATCH for one in positions)])
+        most = min([int(ring.cursors["gate"][0]), *(one + pump.BATCH for one in positions)])
         assert taken(words, ring) == most
 
 
@@ -72,4 +80,4 @@ def test_a_stage_that_has_no_cursor_holds_nobody(ring):
     assert taken(words, ring) == 1_000
     ring.cursors["replies"][0] = 1_000
     ring.cursors["gate"][0] = 2_000
-    assert taken(words, ring) == 1_000 + p.BATCH
+    assert taken(words, ring) == 1_000 + pump.BATCH

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from openoutcry.matcher import Engine, MatcherError
-from openoutcry.matcher.book import arena as at
+from openoutcry.matcher.book import arena
 from openoutcry.matcher.book.ids import id_home
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, Reason
@@ -23,8 +23,8 @@ def chain_lengths(engine: Engine):
         start = engine._word(word)
         return engine.arena[start : start + count * 4].view(np.uint32)
 
-    entries = table(at.IDS_AT, engine._word(at.ID_MASK) + 1)
-    links = table(at.ID_LINKS_AT, engine.order_capacity + 1)
+    entries = table(arena.IDS_AT, engine._word(arena.ID_MASK) + 1)
+    links = table(arena.ID_LINKS_AT, engine.order_capacity + 1)
     lengths = []
     for slot in entries[entries != 0].tolist():
         length = 0
@@ -98,7 +98,7 @@ def test_ids_chosen_for_one_key_collide_under_that_key_alone():
     """Whoever knows the key can make a chain as long as he likes, and none under another key: so
     it is the key that protects, and it has to be secret."""
     known = Engine(INSTRUMENTS, CAPACITY, id_key=5)
-    ids = colliding_ids(lambda i: id_home(known.address, 0, i), known._word(at.ID_MASK), 200)
+    ids = colliding_ids(lambda i: id_home(known.address, 0, i), known._word(arena.ID_MASK), 200)
     assert chain_lengths(filled(ids, 5)) == [200]
     assert max(chain_lengths(filled(ids, 6))) <= CHAIN
 

@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from openoutcry.matcher import Engine, ReferenceEngine
-from openoutcry.matcher.book import arena as at
+from openoutcry.matcher.book import arena
 from openoutcry.matcher.book.empty_arena import arena_bytes
 from openoutcry.matcher.event_bound import scratch_records
 from openoutcry.matcher.state.clone import TABLES
@@ -154,11 +154,11 @@ def test_asking_costs_what_changed():
 
 
 def marked_pages(engine: Engine) -> list[int]:
-    words = engine.arena[: at.HEADER_BYTES].view(np.int64)
-    page, pages = int(words[at.CHANGED_PAGES // 8]), []
-    while page != at.END_OF_CHANGED:
+    words = engine.arena[: arena.HEADER_BYTES].view(np.int64)
+    page, pages = int(words[arena.CHANGED_PAGES // 8]), []
+    while page != arena.END_OF_CHANGED:
         pages.append(page)
-        link = int(words[at.PAGES_AT // 8]) + page * at.PAGE_BYTES + at.PAGE_CHANGED
+        link = int(words[arena.PAGES_AT // 8]) + page * arena.PAGE_BYTES + arena.PAGE_CHANGED
         page = int(engine.arena[link : link + 4].view(np.uint32)[0])
     return pages
 
@@ -181,11 +181,11 @@ def test_a_clone_goes_its_own_way():
 def test_a_clone_copies_every_table():
     """The tables that a clone knows are all that the header tells of."""
     engine = Engine(make_instruments(["A"]), 100)
-    words = engine.arena[: at.HEADER_BYTES].view(np.int64)
+    words = engine.arena[: arena.HEADER_BYTES].view(np.int64)
     starts = sorted(int(words[word // 8]) for word in TABLES)
     assert len(set(starts)) == len(TABLES)
-    names = [name for name in vars(at) if name.endswith("_AT") and name != "NEXT_EVENT_AT"]
-    assert sorted(getattr(at, name) for name in names) == sorted(TABLES)
+    names = [name for name in vars(arena) if name.endswith("_AT") and name != "NEXT_EVENT_AT"]
+    assert sorted(getattr(arena, name) for name in names) == sorted(TABLES)
 
 
 def test_what_was_elected_or_converted_is_a_plain_order():
@@ -219,11 +219,11 @@ def test_an_indication_counts_only_in_its_call():
 def test_the_size_of_an_arena_is_known_before():
     """Capacities out of range have none, and the worst command's events are those of the bound."""
     assert arena_bytes(0, 1, 1) == arena_bytes(1, 0, 1) == arena_bytes(1, 1, 0) == 0
-    assert arena_bytes(65_536, 1, 1) == arena_bytes(1, at.MAX_ORDER_CAPACITY + 1, 1) == 0
+    assert arena_bytes(65_536, 1, 1) == arena_bytes(1, arena.MAX_ORDER_CAPACITY + 1, 1) == 0
     engine = Engine(make_instruments(["A"]), 77, 5)
     assert len(engine.arena) == arena_bytes(1, 77, 5)
-    words = engine.arena[: at.HEADER_BYTES].view(np.int64)
-    assert words[at.WORST_EVENTS // 8] == scratch_records(77)
+    words = engine.arena[: arena.HEADER_BYTES].view(np.int64)
+    assert words[arena.WORST_EVENTS // 8] == scratch_records(77)
 
 
 # The check itself
@@ -231,36 +231,36 @@ def test_the_size_of_an_arena_is_known_before():
 
 def damaged(engine: Engine, table: int, item: int, size: int, offset: int, kind: str) -> np.ndarray:
     """A view of one word of the arena."""
-    words = engine.arena[: at.HEADER_BYTES].view(np.int64)
+    words = engine.arena[: arena.HEADER_BYTES].view(np.int64)
     start = int(words[table // 8]) + item * size + offset
     return engine.arena[start : start + np.dtype(kind).itemsize].view(kind)
 
 
-ORDER = (at.ORDERS_AT, at.ORDER_SLOT_BYTES)
-EXTENSION = (at.EXTENSIONS_AT, at.EXTENSION_BYTES)
-INSTRUMENT = (at.INSTRUMENTS_AT, at.INSTRUMENT_BYTES)
+ORDER = (arena.ORDERS_AT, arena.ORDER_SLOT_BYTES)
+EXTENSION = (arena.EXTENSIONS_AT, arena.EXTENSION_BYTES)
+INSTRUMENT = (arena.INSTRUMENTS_AT, arena.INSTRUMENT_BYTES)
 
 
 @pytest.mark.parametrize(
     ("table", "offset", "kind", "message"),
     [
-        (ORDER, at.SLOT_ID, "<i8", "in the wrong chain|open twice"),
-        (ORDER, at.SLOT_QTY, "<i8", "total is wrong"),
-        (ORDER, at.SLOT_NEXT, "<u4", "link back|tail|circle|total|level is wrong"),
-        (ORDER, at.SLOT_PREV, "<u4", "link back"),
-        (ORDER, at.SLOT_LEVEL, "<u4", "level is wrong"),
-        (EXTENSION, at.EXT_TYPE, "u1", "type|is in book|counted|not marked"),
-        (EXTENSION, at.EXT_SIDE, "u1", "wrong side|not marked"),
-        (EXTENSION, at.EXT_INSTRUMENT, "<u4", "another instrument"),
-        (EXTENSION, at.EXT_SLOT, "<u4", "another order"),
-        (EXTENSION, at.EXT_HEAP, "<u4", "heap"),
-        (INSTRUMENT, at.MODE, "<i8", "MODE"),
-        (INSTRUMENT, at.STOP_COUNT, "<i8", "waiting stops"),
-        (INSTRUMENT, at.PEG_COUNT, "<i8", "pegs"),
-        (INSTRUMENT, at.TRAILING_COUNT, "<i8", "trailing"),
-        (INSTRUMENT, at.ALL_OR_NONE_COUNT, "<i8", "all-or-none"),
-        (INSTRUMENT, at.LISTS + at.PEG_LIST + 4, "<u4", "tail of list"),
-        (INSTRUMENT, at.LAST_PRICE, "<i8", "not marked"),
+        (ORDER, arena.SLOT_ID, "<i8", "in the wrong chain|open twice"),
+        (ORDER, arena.SLOT_QTY, "<i8", "total is wrong"),
+        (ORDER, arena.SLOT_NEXT, "<u4", "link back|tail|circle|total|level is wrong"),
+        (ORDER, arena.SLOT_PREV, "<u4", "link back"),
+        (ORDER, arena.SLOT_LEVEL, "<u4", "level is wrong"),
+        (EXTENSION, arena.EXT_TYPE, "u1", "type|is in book|counted|not marked"),
+        (EXTENSION, arena.EXT_SIDE, "u1", "wrong side|not marked"),
+        (EXTENSION, arena.EXT_INSTRUMENT, "<u4", "another instrument"),
+        (EXTENSION, arena.EXT_SLOT, "<u4", "another order"),
+        (EXTENSION, arena.EXT_HEAP, "<u4", "heap"),
+        (INSTRUMENT, arena.MODE, "<i8", "MODE"),
+        (INSTRUMENT, arena.STOP_COUNT, "<i8", "waiting stops"),
+        (INSTRUMENT, arena.PEG_COUNT, "<i8", "pegs"),
+        (INSTRUMENT, arena.TRAILING_COUNT, "<i8", "trailing"),
+        (INSTRUMENT, arena.ALL_OR_NONE_COUNT, "<i8", "all-or-none"),
+        (INSTRUMENT, arena.LISTS + arena.PEG_LIST + 4, "<u4", "tail of list"),
+        (INSTRUMENT, arena.LAST_PRICE, "<i8", "not marked"),
     ],
 )  # fmt: skip
 def test_the_check_finds_damage(table, offset, kind, message):
@@ -290,15 +290,15 @@ def test_the_check_finds_damage(table, offset, kind, message):
 @pytest.mark.parametrize(
     ("offset", "message"),
     [
-        (at.MAGIC, "magic"),
-        (at.SIZE_BYTES, "size"),
-        (at.OPEN_ORDERS, "open orders"),
-        (at.OPEN_PAGES, "open pages"),
-        (at.FREE_ORDER, "orders"),
-        (at.FREE_PAGE, "pages"),
-        (at.EXTRA_EVENTS, "extra events"),
-        (at.EXTRA_CAPACITY, "EXTRA_CAPACITY"),
-        (at.WORST_EVENTS, "WORST_EVENTS"),
+        (arena.MAGIC, "magic"),
+        (arena.SIZE_BYTES, "size"),
+        (arena.OPEN_ORDERS, "open orders"),
+        (arena.OPEN_PAGES, "open pages"),
+        (arena.FREE_ORDER, "orders"),
+        (arena.FREE_PAGE, "pages"),
+        (arena.EXTRA_EVENTS, "extra events"),
+        (arena.EXTRA_CAPACITY, "EXTRA_CAPACITY"),
+        (arena.WORST_EVENTS, "WORST_EVENTS"),
     ],
 )
 def test_the_check_finds_a_wrong_header(offset, message):
@@ -306,7 +306,7 @@ def test_the_check_finds_a_wrong_header(offset, message):
     run = mixed(3, COMMANDS)
     engine = Engine.restore(reference_after(run, 300).snapshot(), run.order_capacity)
     engine.check()
-    engine.arena[: at.HEADER_BYTES].view(np.int64)[offset // 8] ^= 1
+    engine.arena[: arena.HEADER_BYTES].view(np.int64)[offset // 8] ^= 1
     with pytest.raises(AssertionError, match=message):
         engine.check()
 

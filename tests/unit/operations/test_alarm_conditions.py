@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from openoutcry.operations import metrics
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from tests.support.operations.alarm_conditions import looks
 
 pytestmark = pytest.mark.xdist_group("alarm_conditions")  # one venue
@@ -99,13 +99,17 @@ def test_a_clock_that_is_off(name, limit_ns, sign, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "word", "quiet", "loud"),
     [
-        ("ReplicaBehind", ct.STAGE_SAFE_SEQ, 900_000, 899_999),
-        ("QuorumLost", ct.STAGE_SAFE_UNTIL_NS, 10**18, 1),
+        ("ReplicaBehind", control.STAGE_SAFE_SEQ, 900_000, 899_999),
+        ("QuorumLost", control.STAGE_SAFE_UNTIL_NS, 10**18, 1),
     ],
 )
 def test_replicas_that_are_away(name, word, quiet, loud, monkeypatch):
     """A million commands are sequenced; the stage's words in the control segment are the test's."""
-    words = {ct.STAGE_SAFE_SEQ: 10**6, ct.STAGE_SAFE_UNTIL_NS: 2**62, ct.STAGE_LAG_BYTES: 0}
+    words = {
+        control.STAGE_SAFE_SEQ: 10**6,
+        control.STAGE_SAFE_UNTIL_NS: 2**62,
+        control.STAGE_LAG_BYTES: 0,
+    }
     stage = SimpleNamespace(stage=lambda _at, key: words[key])
     monkeypatch.setattr(
         metrics, "_host", lambda out: metrics._replicas(out, stage, 0, 10**6, "TEST")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.core import GaugeMetricFamily
 
-from openoutcry.operations import expressions as ex
+from openoutcry.operations import expressions
 from openoutcry.operations.alarms import ALARMS
 from openoutcry.operations.evaluate import Evaluator, State
 from openoutcry.operations.expressions import History
@@ -39,7 +39,7 @@ def test_the_evaluator_says_the_same(alarm):
 
 def test_a_counter_that_begins_anew_has_lost_nothing():
     points = [(0.0, 10.0), (1.0, 12.0), (2.0, 3.0), (3.0, 4.0)]
-    assert ex.gained(points) == 2 + 3 + 1
+    assert expressions.gained(points) == 2 + 3 + 1
 
 
 def test_names_are_told_apart_and_each_has_a_runbook():
@@ -86,12 +86,12 @@ def test_a_history_by_series_is_one_by_scrapes(steps):
         scrapes.append((at_s, taken))
     for window_s in (30, 60):
         expected = naive(scrapes, "a", window_s)
-        assert ex.Increase("a", window_s).values(history) == {
-            labels: ex.gained(points) for labels, points in expected.items()
+        assert expressions.Increase("a", window_s).values(history) == {
+            labels: expressions.gained(points) for labels, points in expected.items()
         }
-        assert ex.Rate("a", window_s, (("number", "2"),)).values(history) == {
-            labels: ex.gained(points) / (points[-1][0] - points[0][0])
+        assert expressions.Rate("a", window_s, (("number", "2"),)).values(history) == {
+            labels: expressions.gained(points) / (points[-1][0] - points[0][0])
             for labels, points in expected.items() if ("number", "2") in labels
         }  # fmt: skip
     newest = {labels: value for (name, labels), value in scrapes[-1][1].items() if name == "b"}
-    assert ex.Now("b").values(history) == newest
+    assert expressions.Now("b").values(history) == newest

@@ -8,10 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.matcher import Engine
-from openoutcry.order_entry import apply as a
-from openoutcry.order_entry import copies, sums
-from openoutcry.order_entry import hall as h
-from openoutcry.order_entry import session as s
+from openoutcry.order_entry import apply as apply_kernels
+from openoutcry.order_entry import copies, hall, session, sums
 from openoutcry.order_entry.fix import words as fix_words
 from openoutcry.order_entry.rows import ORDER_BIT
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
@@ -144,21 +142,24 @@ class Copying:
     """A hall with a drop copy over FIX about everybody, and nothing else."""
 
     def __init__(self, instruments):
-        sizes = h.Sizes(1, 1 << 8, 1 << 4, 1 << 4, copies=True, sums=True)
-        self.memory = np.zeros(h.hall_bytes(sizes) // 8, np.int64)
-        self.hall = h.Hall(self.memory, sizes)
+        sizes = hall.Sizes(1, 1 << 8, 1 << 4, 1 << 4, copies=True, sums=True)
+        self.memory = np.zeros(hall.hall_bytes(sizes) // 8, np.int64)
+        self.hall = hall.Hall(self.memory, sizes)
         self.hall.copy_to(1, range(1 << 16), fix=True)
-        self.hall.words[h.DAY_BEGUN // 8] = 1
+        self.hall.words[hall.DAY_BEGUN // 8] = 1
         block = self.hall.block(1)
         self.stream = Stream(None, 1, entries=1 << 15, data_bytes=1 << 24)
-        self.keep = fix_words.make_fields(), s.Symbols(instruments)
+        self.keep = fix_words.make_fields(), session.Symbols(instruments)
         words = {
-            s.PROTOCOL: COPY, s.STREAM: self.stream.address,
+            session.PROTOCOL: COPY, session.STREAM: self.stream.address,
             fix_words.FIELDS: self.keep[0].ctypes.data, **self.keep[1].words(),
         }  # fmt: skip
         for word, value in words.items():
             block[word // 8] = value
-        self.codecs = np.zeros((a.CODEC_BYTES * a.CODECS + a.ROOM + 64) // 8, np.int64)
+        self.codecs = np.zeros(
+            (apply_kernels.CODEC_BYTES * apply_kernels.CODECS + apply_kernels.ROOM + 64) // 8,
+            np.int64,
+        )
 
     def apply(self, commands, events):
         notes = np.zeros(len(commands), np.int64)
@@ -190,4 +191,4 @@ def test_orders_that_are_no_sessions_are_told_with_their_sums(seed):
     names = "150", "37", "38", "14", "151"
     assert [tuple(report.get(name, "") for name in names) for report in reports] == expected
     assert {report["54"] for report in reports} == {"1", "2", "7"}
-    assert copying.hall[h.UNTOLD] == 0
+    assert copying.hall[hall.UNTOLD] == 0

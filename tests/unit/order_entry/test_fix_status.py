@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.venue.limits import hook_settings
 from openoutcry.venue.operator_lane import OPERATOR_RING, WIRING
 from openoutcry.venue.risk_tables import RiskSpec
@@ -37,11 +37,11 @@ class Bump:
             self.records.clear()
 
     def poll(self):
-        if self.producer is None or not self.shared.control[ct.GO]:
+        if self.producer is None or not self.shared.control[control.GO]:
             return
         while self.records:
             self.producer.publish(np.array(self.records.pop(), ORDER_DTYPE).reshape(-1))
-        if self.shared.control[ct.STOP]:
+        if self.shared.control[control.STOP]:
             self.producer.close()
             self.producer = None
             self.ring.close()

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from openoutcry.order_entry import apply as a
-from openoutcry.order_entry import hall as h
-from openoutcry.order_entry import notes, rows, session
+from openoutcry.order_entry import apply, notes, rows, session
+from openoutcry.order_entry import hall as hall_words
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import CommandKind
@@ -12,9 +11,9 @@ from openoutcry.wire.records import ORDER_DTYPE
 
 
 def test_an_open_order_is_found_by_its_token_after_days_of_others():
-    sizes = h.Sizes(1, rows=64, notes=16, tokens=16)
-    memory = np.zeros(h.hall_bytes(sizes) // 8, np.int64)
-    hall, symbols = h.Hall(memory, sizes), session.Symbols(make_instruments(["ACME"]))
+    sizes = hall_words.Sizes(1, rows=64, notes=16, tokens=16)
+    memory = np.zeros(hall_words.hall_bytes(sizes) // 8, np.int64)
+    hall, symbols = hall_words.Hall(memory, sizes), session.Symbols(make_instruments(["ACME"]))
     for word, value in symbols.words().items():
         hall.block(1)[word // 8] = value
     table = np.frombuffer(hall.rows, rows.ROW_DTYPE)
@@ -27,7 +26,7 @@ def test_an_open_order_is_found_by_its_token_after_days_of_others():
         note["flags"] = notes.FLAG_NEW_ROW | notes.FLAG_TOKEN
         note["token"], note["token_bytes"] = token.ljust(14), 14
         note["orig"], note["orig_bytes"] = orig.ljust(14) if orig else b"", 14 * bool(orig)
-        a.apply_command(hall.address, order.ctypes.data, note.ctypes.data)
+        apply.apply_command(hall.address, order.ctypes.data, note.ctypes.data)
 
     for number in range(1, 60):
         enter(number, b"T%d" % number)

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from openoutcry.order_entry import session as s
+from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.doorman import REASONS
 from openoutcry.order_entry.spec import (
@@ -156,7 +156,7 @@ def test_what_is_no_logon_is_refused_and_counted_and_raises_nothing(data):
         line.sendall(data)
         assert line.recv(64) == b""
         counts = venue.run.work.sessions.hall.block(0)
-        at = s.LOGINS // 8 + REASONS.index("malformed login")
+        at = session_block.LOGINS // 8 + REASONS.index("malformed login")
         assert counts[at] == 1
         assert task.exception() is None
 
@@ -307,12 +307,12 @@ def test_a_session_that_is_switched_off_loses_connection_and_orders_until_it_is_
     one.enter(1)
     assert one.kinds(1) == "A"
     block = block_of(venue, "ONE")
-    block[s.SWITCH // 8] = s.SWITCH_OFF
+    block[session_block.SWITCH // 8] = session_block.SWITCH_OFF
     venue.clock.advance(0.01)
     assert one.rest() == ""
     one.close()
     assert refusal(connect, "ONE") == not_authorised
-    block[s.SWITCH // 8] = s.SWITCH_ON
+    block[session_block.SWITCH // 8] = session_block.SWITCH_ON
     venue.clock.advance(0.01)
     one.log_in()
     assert one.kinds(1) == "C"

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.order_entry import apply as a
-from openoutcry.order_entry import notes, session
+from openoutcry.order_entry import apply, notes, session
 from openoutcry.order_entry import session_commands as commands
 from openoutcry.order_entry.spec import Protocol, ThrottlePolicy
 from openoutcry.wire.enums import CommandKind
@@ -85,7 +84,7 @@ def test_what_a_cancel_is(protocol, kind, message, cancels):
     block = np.zeros(session.BLOCK_BYTES // 8, np.int64)
     block[session.PROTOCOL // 8] = int(protocol)
     order, note = np.zeros(64, np.uint8), np.zeros(notes.NOTE_BYTES, np.uint8)
-    order[a.ORDER_KIND], note[notes.MESSAGE] = int(kind), ord(message)
+    order[apply.ORDER_KIND], note[notes.MESSAGE] = int(kind), ord(message)
     addresses = (one.ctypes.data for one in (block, order, note))
     assert bool(commands.is_cancel(*addresses)) == cancels
 

@@ -9,7 +9,7 @@ import pytest
 
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.stage import JournalStage
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import Geometry
 from openoutcry.pipeline.topology import TOPOLOGY
@@ -71,7 +71,7 @@ def test_each_record_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def shared() -> Iterator[Shared]:
     """A run's rings and control words, of nobody yet."""
     memory = Shared(Geometry({"lane": 64, "sequenced": 64, "events": 64}), TOPOLOGY)
-    memory.control[ct.EPOCH_OFFSET] = epoch_offset_ns()
+    memory.control[control.EPOCH_OFFSET] = epoch_offset_ns()
     yield memory
     memory.unlink()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import Geometry
 from openoutcry.pipeline.contract.work import PipelineError, Work
@@ -32,7 +32,7 @@ class Matched:
         self.shared = Shared(Geometry({"lane": 256, "sequenced": 256, "events": 1024}), table)
         self.shared.preload(source.chunks(), COMMANDS, COMMANDS)
         self.control = self.shared.control
-        self.control[ct.GO] = 1
+        self.control[control.GO] = 1
         self.index = table.index
         self.work = Work(
             shared=self.shared, core=Core(source.instruments, 1 << 12), rate=0, limit=COMMANDS,
@@ -44,9 +44,9 @@ class Matched:
 
     def released(self, local: int, replicated: int, until_ns: int) -> int:
         """The last command whose events are out when the journal and the replicas are so far."""
-        self.control.set_stage(self.index["journal"], ct.STAGE_SAFE_SEQ, local)
-        self.control.set_stage(self.index["replica"], ct.STAGE_SAFE_SEQ, replicated)
-        self.control.set_stage(self.index["replica"], ct.STAGE_SAFE_UNTIL_NS, until_ns)
+        self.control.set_stage(self.index["journal"], control.STAGE_SAFE_SEQ, local)
+        self.control.set_stage(self.index["replica"], control.STAGE_SAFE_SEQ, replicated)
+        self.control.set_stage(self.index["replica"], control.STAGE_SAFE_UNTIL_NS, until_ns)
         self.gate.run(SLICE_NS, leave_idle=True)
         events = self.shared.events
         last = int(events.cursors["gate"][0])
@@ -92,7 +92,7 @@ def test_a_gate_behind_its_lease_is_not_taken_for_a_stalled_one(matched: Matched
     assert matched.released(COMMANDS, COMMANDS, OVER) == 0
     assert work_of(matched.shared, "gate")[1] is False
     until_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + 10**12
-    matched.control.set_stage(matched.index["replica"], ct.STAGE_SAFE_UNTIL_NS, until_ns)
+    matched.control.set_stage(matched.index["replica"], control.STAGE_SAFE_UNTIL_NS, until_ns)
     assert work_of(matched.shared, "gate")[1] is True
 
 

@@ -9,9 +9,7 @@ import pytest
 
 from openoutcry.host.info import isolated_cores
 from openoutcry.pipeline import beside, worker
-from openoutcry.pipeline.contract import control as ct
-from openoutcry.pipeline.contract import loop
-from openoutcry.pipeline.contract import words as w
+from openoutcry.pipeline.contract import control, loop, words
 from openoutcry.pipeline.worker import QUIET_NS
 from openoutcry.wire.indirect import kernel_address
 from openoutcry.wire.kernel import kernel
@@ -81,14 +79,14 @@ def nothing_to_do(context: int) -> int:
 def naps_of(nap_us, busy_ns, crowded_ns=0):
     """How often a loop of one idle stage sleeps in a slice; None if others had its core meanwhile,
     so that it slept to let them."""
-    block, context = np.zeros(16, np.int64), np.zeros(w.CONTEXT_BYTES // 8, np.int64)
-    context[w.BLOCK // 8] = block.ctypes.data
+    block, context = np.zeros(16, np.int64), np.zeros(words.CONTEXT_BYTES // 8, np.int64)
+    context[words.BLOCK // 8] = block.ctypes.data
     plan = np.array([kernel_address(nothing_to_do, 1), context.ctypes.data, 0], np.int64)
     nap = np.array([nap_us, busy_ns, crowded_ns, QUIET_NS], np.int64)
     before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
     ended = loop.run_stages(plan.ctypes.data, 1, 0, 20_000_000, 10, 0, nap.ctypes.data)
     assert ended == loop.TIME_UP
-    assert block[ct.STAGE_HEARTBEAT_NS // 8] > 0
+    assert block[control.STAGE_HEARTBEAT_NS // 8] > 0
     assert nap.tolist()[:2] == [nap_us, busy_ns]
     if nap[2] != crowded_ns:
         return None

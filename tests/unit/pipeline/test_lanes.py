@@ -9,7 +9,7 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalError, JournalReader, note_at
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.lanes import SHIFT, LaneCounts, journaled_lanes, last_of_lanes
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import OPERATOR_LANE, Geometry, Ring
@@ -129,7 +129,7 @@ def test_whose_time_has_come_waits_for_no_other_command(bumped: Shared) -> None:
     group = gateway(bumped, DELAYED)
     send(bumped, "house", 2001, 3)
     assert step(group) == 3
-    offset = bumped.control[ct.EPOCH_OFFSET]
+    offset = bumped.control[control.EPOCH_OFFSET]
     due = time.monotonic_ns() + offset + 20_000_000
     somebody_waits_until(bumped, due)
     assert step(group) == 0, "the core is not there yet"
@@ -159,11 +159,11 @@ def test_a_run_ends_when_nobody_waits_any_more(bumped: Shared) -> None:
     for lane in ("house", "lane2"):
         bumped.rings[lane].close()
     index = bumped.table.index
-    bumped.control.set_stage(index["receive"], ct.STAGE_DONE, 1)
+    bumped.control.set_stage(index["receive"], control.STAGE_DONE, 1)
 
     def done() -> int:
         step(group)
-        return bumped.control.stage(index["gateway"], ct.STAGE_DONE)
+        return bumped.control.stage(index["gateway"], control.STAGE_DONE)
 
     assert done() == 0, "the core is behind"
     core_is_at(bumped, 1)

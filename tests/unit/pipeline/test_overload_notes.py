@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.progress import Drops
 
 
@@ -21,4 +21,4 @@ def test_a_refused_flood_does_not_hide_that_others_are_dropped():
         "orders beyond their participants' rates are refused (5 so far)",
         "overload: the system drops datagrams that come faster than they are taken (3 so far)",
     ]
-    assert (control[ct.DROPPED], control[ct.REFUSED]) == (5, 9)
+    assert (control[control_words.DROPPED], control[control_words.REFUSED]) == (5, 9)

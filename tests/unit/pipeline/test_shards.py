@@ -13,7 +13,7 @@ from openoutcry.flow.mixed import MixedFlow
 from openoutcry.gateway_fpga import make_rules, validate_orders
 from openoutcry.matcher import Engine
 from openoutcry.matcher.book.shards import spread
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import TopologyError
 from openoutcry.pipeline.contract.work import PipelineError, Work
@@ -56,20 +56,20 @@ def test_a_merge_killed_before_its_state_counts_publishes_the_same_again(seed: i
     shared = Shared(geometry("inline", "none", table), table)
     try:
         shared.preload(source.chunks(), count, count)
-        shared.control[ct.GO] = 1
+        shared.control[control.GO] = 1
         work = Work(shared=shared, core=Core(source.instruments, CAPACITY), rate=0, limit=count,
                     durability="none", journal=None, writer=None)  # fmt: skip
         group = CompiledStages(work, table.names)
         rng, killed = random.Random(seed), 0
-        while not shared.control.stage(table.index["replies"], ct.STAGE_DONE):
+        while not shared.control.stage(table.index["replies"], control.STAGE_DONE):
             for row in table.stages:
                 if row.name == "merge" and rng.random() < 0.5:
                     killed += step_and_kill(group)
                 step(group, row.name)
         assert killed > 10
         events = Engine(source.instruments, CAPACITY).process(validated(orders, work))
-        assert shared.control.reply(ct.REPLY_CURSOR) == len(events)
-        assert shared.control.reply(ct.REPLY_EVENT_HASH) == hash_array(0, events)
+        assert shared.control.reply(control.REPLY_CURSOR) == len(events)
+        assert shared.control.reply(control.REPLY_EVENT_HASH) == hash_array(0, events)
     finally:
         shared.unlink()
 
@@ -88,7 +88,7 @@ def step(group: CompiledStages, name: str) -> int:
 def step_and_kill(group: CompiledStages) -> int:
     """A step of merge of which all but the publication is lost, and its start; 1 if it did any."""
     shared = group.work.shared
-    words = shared.control.words[ct.MERGE_WHICH // 8 :]
+    words = shared.control.words[control.MERGE_WHICH // 8 :]
     cursors = [shared.rings[ring].cursors["merge"] for ring in shared.table.inputs("merge")]
     state, places = words.copy(), [cursor.copy() for cursor in cursors]
     did = step(group, "merge")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.run import run
@@ -58,7 +58,7 @@ def test_who_waits_for_another_shard_is_not_stalled() -> None:
                     meeting_bytes=run_options.core.meeting_bytes(3))  # fmt: skip
     try:
         shared.preload([orders], 100, 100)
-        shared.control[ct.GO] = 1
+        shared.control[control.GO] = 1
         work = Work(shared=shared, core=run_options.core, rate=0, limit=100, durability="none",
                     journal=None, writer=None)  # fmt: skip
         group = CompiledStages(work, table.names)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from openoutcry.pipeline.contract import control as ct
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.table import Ring, Stage, Topology, TopologyError
 from openoutcry.pipeline.topology import STAGES, TOPOLOGY, geometry, plan_groups
 from openoutcry.ring import ProcessIdentity
@@ -132,17 +132,17 @@ def test_who_can_attach_to_a_control_segment_finds_its_table(
 ) -> None:
     """The magic number, without which nobody attaches, is written behind the table."""
     written: list[int] = []
-    set_table = ct.Control._set_table
+    set_table = control_words.Control._set_table
 
-    def watched(control: ct.Control, text: str) -> None:
+    def watched(control: control_words.Control, text: str) -> None:
         set_table(control, text)
-        written.append(control[ct.MAGIC])
+        written.append(control[control_words.MAGIC])
 
-    monkeypatch.setattr(ct.Control, "_set_table", watched)
+    monkeypatch.setattr(control_words.Control, "_set_table", watched)
     name = segment_name(ProcessIdentity.mine(), "control")
-    control = ct.Control.create(name, TOPOLOGY.to_json())
+    control = control_words.Control.create(name, TOPOLOGY.to_json())
     try:
         assert written == [0]
-        assert Topology.from_json(ct.Control.attach(name).table_text) == TOPOLOGY
+        assert Topology.from_json(control_words.Control.attach(name).table_text) == TOPOLOGY
     finally:
         control.segment.unlink()

@@ -6,8 +6,7 @@ import struct
 
 import pytest
 
-from openoutcry.ptp import management as m
-from openoutcry.ptp import sources
+from openoutcry.ptp import management, sources
 from openoutcry.ptp.host import Bracket, Machine, SourceSilent, ptp_devices
 from openoutcry.ptp.leap import SECOND_NS
 from openoutcry.ptp.simulate import GM_IDENTITY, SimulatedMachine, World
@@ -185,9 +184,11 @@ def test_a_measurement_is_used_once(table):
     host = machine(table)
     source = LinuxptpSource(NOMINAL_NS, "software")
     samples(host, source, table, 3)
-    status = host.manage("software", m.TIME_STATUS_NP)
+    status = host.manage("software", management.TIME_STATUS_NP)
     host.manage = lambda socket, which: (
-        status if which == m.TIME_STATUS_NP else SimulatedMachine.manage(host, socket, which)
+        status
+        if which == management.TIME_STATUS_NP
+        else SimulatedMachine.manage(host, socket, which)
     )
     host.pause(0.01)
     assert source.sample(host, table) is not None
@@ -364,21 +365,21 @@ def test_the_ports_state_is_told(table):
 
     def hears_nobody(path, identifier):
         data = bytearray(manage(path, identifier))
-        if identifier == m.TIME_STATUS_NP:
+        if identifier == management.TIME_STATUS_NP:
             data[38:42] = bytes(4)
         return bytes(data)
 
     host.manage = hears_nobody
     with pytest.raises(SourceSilent, match=r"hears no grandmaster \(port faulty\)"):
         PhcSource(NOMINAL_NS, "/dev/ptp0", "phc").sample(host, table)
-    assert m.port_state(bytes(10) + b"\x2a") == "42"
-    with pytest.raises(m.ManagementError, match="too few"):
-        m.port_state(bytes(10))
+    assert management.port_state(bytes(10) + b"\x2a") == "42"
+    with pytest.raises(management.ManagementError, match="too few"):
+        management.port_state(bytes(10))
 
 
 def test_a_question_is_a_management_get():
     """54 bytes, version 2, to every clock and port, hops 0, action GET, one empty TLV."""
-    query = m.message(m.TIME_STATUS_NP, 7)
+    query = management.message(management.TIME_STATUS_NP, 7)
     assert len(query) == 54
     assert query[:4] == bytes([0x0D, 2, 0, 54])
     assert query[30:32] == bytes([0, 7])
@@ -387,13 +388,13 @@ def test_a_question_is_a_management_get():
 
 
 def an_answer(identifier, data, kind=1):
-    header = m.message(identifier)[:48]
+    header = management.message(identifier)[:48]
     return header + struct.pack(">HHH", kind, 2 + len(data), identifier) + data
 
 
 def test_an_answer_is_opened():
     """Its data, without what may stand behind it."""
-    assert m.body(an_answer(0x2001, b"abcd") + b"more", 0x2001) == b"abcd"
+    assert management.body(an_answer(0x2001, b"abcd") + b"more", 0x2001) == b"abcd"
 
 
 @pytest.mark.parametrize(
@@ -408,25 +409,29 @@ def test_an_answer_is_opened():
 )
 def test_a_wrong_answer_is_refused(answer, text):
     """Short, of another kind, of another data set, or a refusal."""
-    with pytest.raises(m.ManagementError, match=text):
-        m.body(answer, 0x2001)
+    with pytest.raises(management.ManagementError, match=text):
+        management.body(answer, 0x2001)
 
 
 @pytest.mark.parametrize(
     ("parse", "name"),
-    [(m.time_status, "TIME_STATUS_NP"), (m.parent, "PARENT_DATA_SET"),
-     (m.path_delay_ns, "CURRENT_DATA_SET"), (m.time_properties, "TIME_PROPERTIES_DATA_SET"),
-     (m.interface, "PORT_PROPERTIES_NP")],
-)  # fmt: skip
+    [
+        (management.time_status, "TIME_STATUS_NP"),
+        (management.parent, "PARENT_DATA_SET"),
+        (management.path_delay_ns, "CURRENT_DATA_SET"),
+        (management.time_properties, "TIME_PROPERTIES_DATA_SET"),
+        (management.interface, "PORT_PROPERTIES_NP"),
+    ],
+)
 def test_a_short_data_set_is_named(parse, name):
     """Which data set it was and how many bytes it had."""
-    with pytest.raises(m.ManagementError, match=rf"{name} has 1 bytes"):
+    with pytest.raises(management.ManagementError, match=rf"{name} has 1 bytes"):
         parse(b"\0")
 
 
 def test_clock_accuracies_are_the_standards():
     """IEEE 1588-2019, table 5, at its corners."""
-    table = m.ACCURACY_NS
+    table = management.ACCURACY_NS
     assert [table[k] for k in (0x17, 0x1D, 0x20, 0x21, 0x22, 0x23, 0x29, 0x2F, 0x30)] == [
         1, 1, 25, 100, 250, 1_000, 10**6, 10**9, 10**10,
     ]  # fmt: skip

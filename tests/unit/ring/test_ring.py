@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.ring import ProcessIdentity, RingBuffer, RingError, RingFull, SegmentError
-from openoutcry.ring import layout as rl
+from openoutcry.ring import ProcessIdentity, RingBuffer, RingError, RingFull, SegmentError, layout
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import ORDER_DTYPE, LayoutMismatch
 from tests.support.ring import ring as shared
@@ -80,12 +79,12 @@ def test_attach_finds_the_same_ring(make_ring: Callable[..., RingBuffer]) -> Non
 @pytest.mark.parametrize(
     ("word", "value", "message"),
     [
-        (rl.MAGIC, 1, "no ring: wrong magic"),
-        (rl.CAPACITY, 7, "damaged"),
-        (rl.CAPACITY, 1 << 40, "damaged"),
-        (rl.CAPACITY, 16, "damaged"),
-        (rl.CONSUMER_COUNT, 99, "damaged"),
-        (rl.SLOT_BYTES_AT, 128, "damaged"),
+        (layout.MAGIC, 1, "no ring: wrong magic"),
+        (layout.CAPACITY, 7, "damaged"),
+        (layout.CAPACITY, 1 << 40, "damaged"),
+        (layout.CAPACITY, 16, "damaged"),
+        (layout.CONSUMER_COUNT, 99, "damaged"),
+        (layout.SLOT_BYTES_AT, 128, "damaged"),
     ],
 )
 def test_a_damaged_header_is_refused(
@@ -102,7 +101,7 @@ def test_a_damaged_header_is_refused(
 def test_another_layout_is_refused_with_its_age(make_ring: Callable[..., RingBuffer]) -> None:
     """A ring of another build does not open, and the message says which side is older."""
     ring = make_ring(8)
-    ring.segment.words(rl.LAYOUT_HASH, 1)[0] = 12345
+    ring.segment.words(layout.LAYOUT_HASH, 1)[0] = 12345
     with pytest.raises(LayoutMismatch, match="newer than this program"):
         RingBuffer.attach(ring.segment.name, ORDER_DTYPE)
 
@@ -115,17 +114,17 @@ def test_another_version_of_the_rings_own_layout_is_refused(
 ) -> None:
     """Segments made before the version was written down have 0 there."""
     ring = make_ring(8)
-    ring.segment.words(rl.VERSION_AT, 1)[0] = version
+    ring.segment.words(layout.VERSION_AT, 1)[0] = version
     with pytest.raises(LayoutMismatch, match=f"{ring.segment.name} is a ring of layout {age}"):
         RingBuffer.attach(ring.segment.name, ORDER_DTYPE)
 
 
 def test_no_offset_changes_without_a_new_version() -> None:
     """Whoever changes ring/layout.py raises VERSION and writes the digest of the new one here."""
-    names = sorted(name for name in vars(rl) if name.isupper() and name != "VERSION")
-    text = "\n".join(f"{name} {getattr(rl, name)}" for name in names)
+    names = sorted(name for name in vars(layout) if name.isupper() and name != "VERSION")
+    text = "\n".join(f"{name} {getattr(layout, name)}" for name in names)
     digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-    assert (rl.VERSION, digest) == (2, "9f8ab5744c8624b0")
+    assert (layout.VERSION, digest) == (2, "9f8ab5744c8624b0")
 
 
 @pytest.mark.parametrize("multi_producer", [False, True], ids=["single", "multi"])

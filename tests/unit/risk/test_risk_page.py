@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from openoutcry.risk import guard_layout as g
+from openoutcry.risk import guard_layout
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
@@ -97,9 +97,9 @@ def protection_line(market, words):
             return market.new(Side[side], int(price), symbol=symbol.encode())
         case ["STANDS", symbol]:
             index = "ABC".index(symbol)
-            low, high = market.word(g.LOW, index), market.word(g.HIGH, index)
-            bands = f" {low} {high}" if high != g.NEVER else ""
-            return STATES[market.word(g.STATE, index)] + bands
+            low, high = market.word(guard_layout.LOW, index), market.word(guard_layout.HIGH, index)
+            bands = f" {low} {high}" if high != guard_layout.NEVER else ""
+            return STATES[market.word(guard_layout.STATE, index)] + bands
         case _:
             raise AssertionError(words)
     return None

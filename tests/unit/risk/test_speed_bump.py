@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from openoutcry.matcher import Engine, scratch_records
 from openoutcry.replay.risk_hooks import risk_hooks
-from openoutcry.risk import reference_bump
-from openoutcry.risk import speed_bump as sb
+from openoutcry.risk import reference_bump, speed_bump
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
@@ -146,7 +145,7 @@ def test_what_waits_goes_back_with_a_clock_that_was_set_back():
 def test_nonsense_is_refused():
     desk = Desk()
     assert desk(switch(-1)) == ["REJECTED"]
-    assert desk(switch(0, sb.MAX_DELAY_NS + 1)) == ["REJECTED"]
+    assert desk(switch(0, speed_bump.MAX_DELAY_NS + 1)) == ["REJECTED"]
     with pytest.raises(RiskError, match="at the speed bump"):
         make_region(TABLE, 4, delayed=-1)
     without = Engine(TABLE, CAPACITY, hooks=risk_hooks(LIMITS, TABLE))
@@ -157,4 +156,4 @@ def test_nonsense_is_refused():
 
 @given(st.integers(-(1 << 63), (1 << 63) - 1), st.integers(1, 1 << 62), st.integers(1, 10**12))
 def test_what_is_drawn_is_what_plain_integers_say(seed, seq, window):
-    assert sb.drawn(seed, seq, window) == reference_bump.drawn(seed, seq, window)
+    assert speed_bump.drawn(seed, seq, window) == reference_bump.drawn(seed, seq, window)
