@@ -455,7 +455,7 @@ def _callee(function: Callable[..., Any], forceinline: bool) -> Any:
 
 def _word(argument: Any) -> Any:
     """The address of a layout is given as a word."""
-    return numba.types.int64 if hasattr(argument, "layout") else argument
+    return numba.types.int64 if hasattr(argument, "address_of") else argument
 
 
 def kernel_outlined(function: F) -> F:

@@ -176,11 +176,11 @@ class AddressType(types.Type):
     """numba's type of a block's address: an int64 that has fields."""
 
     def __init__(self, layout: type[Layout]) -> None:
-        self.layout = layout
+        self.address_of = layout
         super().__init__(name=f"{layout.__module__}.{layout.__qualname__}")
 
     def can_convert_to(self, typingctx: Any, other: Any) -> Any:
-        if isinstance(other, AddressType) and issubclass(self.layout, other.layout):
+        if isinstance(other, AddressType) and issubclass(self.address_of, other.address_of):
             return Conversion.safe
         return Conversion.safe if other == types.int64 else None
 
@@ -214,7 +214,7 @@ class _Fields(AttributeTemplate):
     key = AddressType
 
     def generic_resolve(self, value: Any, attr: Any) -> Any:  # type: ignore[override]
-        return types.int64 if attr in value.layout.fields else None
+        return types.int64 if attr in value.address_of.fields else None
 
 
 def _pointer(builder: Any, address: Any, field: Field) -> tuple[Any, int]:
@@ -225,7 +225,7 @@ def _pointer(builder: Any, address: Any, field: Field) -> tuple[Any, int]:
 
 @lower_getattr_generic(AddressType)
 def _read(context: Any, builder: Any, address: AddressType, value: Any, name: str) -> Any:
-    field = address.layout.fields[name]
+    field = address.address_of.fields[name]
     if not field.ctype:
         return builder.add(value, ir.Constant(ir.IntType(64), field.offset))
     pointer, bits = _pointer(builder, value, field)
@@ -239,7 +239,7 @@ def _read(context: Any, builder: Any, address: AddressType, value: Any, name: st
 
 @lower_setattr_generic(AddressType)
 def _write(context: Any, builder: Any, signature: Any, args: Any, name: str) -> Any:
-    field = signature.args[0].layout.fields[name]
+    field = signature.args[0].address_of.fields[name]
     if not field.ctype:
         raise TypeError(f"{name} is an area: store to its bytes")
     pointer, bits = _pointer(builder, args[0], field)
