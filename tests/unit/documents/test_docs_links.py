@@ -9,7 +9,8 @@ import pytest
 from tests.support.user_commands import ROOT
 
 DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")),
+    *sorted(ROOT.glob("*.md")),
+    ROOT / "llms.txt",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 CODE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
