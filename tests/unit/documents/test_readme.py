@@ -2,6 +2,7 @@
 
 import re
 
+from openoutcry.report.tables import HEADLINE
 from tests.support.documents.readme import README
 
 
@@ -12,3 +13,11 @@ def test_the_first_screen_has_figures_picture_and_two_commands() -> None:
     assert len(re.findall(r"^\| \*\*[^|]*\*\* \|", first, re.M)) == 3
     assert re.findall(r"^make (\w+)", first, re.M) == ["run", "test"]
     assert "─►" in first
+
+
+def test_each_headline_figure_names_its_conditions() -> None:
+    """Where the orders come from, and whether risk was part of it."""
+    assert HEADLINE
+    for _, _, label in HEADLINE:
+        assert re.search(r"preloaded|sessions", label), label
+        assert re.search(r"with(out)? risk", label), label
