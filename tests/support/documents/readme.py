@@ -1,5 +1,5 @@
 """What the tests of readme in several tiers share."""
 
-from tests.support.user_commands import ROOT
+from tests import ROOT
 
 README = ROOT / "README.md"
