@@ -17,12 +17,12 @@ DEFINITIONS = {
         "spoofing",
         "Large displayed orders near the market on one side, a trade of the same owner on the "
         "other side at a better price than before, and within seconds the large orders are "
-        "withdrawn; again and again.",
+        "withdrawn; repeatedly.",
         f"{MAR}; CFTC 2013-12365", "Largest pressure, lots"),
     "layering": Definition(
         "layering",
         "Orders at several prices on one side that press on the market, a trade of the same owner "
-        "on the other side, and the layers are withdrawn; again and again.",
+        "on the other side, and the layers are withdrawn; repeatedly.",
         f"{MAR}; FINRA Rule 5210.03 (Regulatory Notice 17-22)", "Largest pressure, lots"),
     "wash_self": Definition(
         "wash trades with itself",
@@ -42,11 +42,11 @@ DEFINITIONS = {
         MAR, "Lots in the window"),
     "momentum_ignition": Definition(
         "momentum ignition",
-        "Aggressive orders of one owner move the price within a minute, most of the aggression "
-        "being its own; then it trades the other way at a gain.", MAR, "Lots turned round"),
+        "Aggressive orders of one owner move the price within a minute, and most of the aggression "
+        "is its own; then it trades the other way at a gain.", MAR, "Lots reversed"),
     "ramping": Definition(
         "ramping",
-        "Trade upon trade of one owner moves the price the same way over minutes; most of the "
+        "Trade after trade of one owner moves the price the same way over minutes; most of the "
         "market's moves that way are its own.", MAR, "Lots taken"),
     "marking_close": Definition(
         "marking the close",
@@ -62,13 +62,13 @@ DEFINITIONS = {
         "at the moved price.", MAR, "Lots in the linked instrument"),
     "front_running": Definition(
         "front running",
-        "A broker that knew of a client's order trades ahead of it on the same side, and turns "
-        "that round behind it.",
+        "A broker that knew of a client's order trades ahead of it on the same side, and "
+        "reverses the position after it.",
         "Regulation (EU) 596/2014 art. 7(1)(d), 8 and 14; FINRA Rule 5270", "Lots taken ahead"),
     "insider_timing": Definition(
         "trading as if a client's order were known",
-        "Somebody trades far more than it commonly does, on the client's side right before the "
-        "client's order is entered, and turns it round at a gain.",
+        "A participant trades far more than it commonly does, on the client's side right before "
+        "the client's order is entered, and reverses the position at a gain.",
         "Regulation (EU) 596/2014 art. 8 and 14", "Lots taken ahead"),
     "quote_stuffing": Definition(
         "quote stuffing",
@@ -76,7 +76,8 @@ DEFINITIONS = {
         "Orders entered"),
     "excessive_cancels": Definition(
         "fleeting orders",
-        "Hundreds of orders cancelled before anybody could have met them, and hardly a trade.", MAR,
+        "Hundreds of orders cancelled before any participant could have traded with them, and "
+        "hardly a trade.", MAR,
         "Orders cancelled at once"),
     "order_to_trade": Definition(
         "order-to-trade ratio",
@@ -84,8 +85,9 @@ DEFINITIONS = {
         "Delegated Regulation (EU) 2017/566 (RTS 9), art. 3", "Messages"),
     "suspicious_volume": Definition(
         "volume out of the common",
-        "A participant trades in five minutes ten times what it commonly does, and a large part of "
-        "the market.", "project requirement; a prompt to look, not a pattern of the law", "Lots"),
+        "In five minutes a participant trades twenty times what it commonly does, and a large part "
+        "of the market.",
+        "project requirement; a prompt to look, not a pattern of the law", "Lots"),
     "negative_balance": Definition(
         "negative balance",
         "Money of a participant below zero: risk should not have let this happen.",
