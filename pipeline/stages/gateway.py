@@ -84,7 +84,6 @@ class Lane(Layout, size_bytes=64):
     sent: int = i64(
         "address of when its commands were sent, by lane sequence; 0: nothing stamps it"
     )
-    received: int = i64("and of when they were received")
 
 
 LANE_BYTES = Lane.size_bytes
@@ -135,22 +134,22 @@ def sequence_burst(context: GatewayContext, lane: Lane, count: int) -> int:
 
 @kernel
 def note_lane(context: GatewayContext, lane: Lane, first: int, count: int) -> None:
-    """Where the commands from ``first`` on come from, and their stamps from the lane's arrays (or,
-    of a lane that nothing stamps, from the records) to those by global sequence."""
+    """Where the commands from ``first`` on come from, and by global sequence when each was received
+    (from its record) and sent (from the lane's array; a lane that nothing stamps: received)."""
     number, lane_first = lane.number, lane.next
     lane_mask, mask = lane.mask, context.stamp_mask
-    sent, came = lane.sent, lane.received
-    epoch_offset = load_i64(context.control + control.EPOCH_OFFSET)
+    sent, epoch_offset = lane.sent, load_i64(context.control + control.EPOCH_OFFSET)
     for index in range(count):
         lane_seq = lane_first + index
         at = 8 * (first + index & mask)
         store_i64(context.lane_words + at, lane_seq << SHIFT | number)
+        # As the journal has it: what is published while trading and what is made again from the
+        # journal bear one time, also where a packet's is its device's.
+        order = OrderRecord(slot_address(lane.ring, lane_mask, lane_seq))
+        received = order.rx_ts_ns - epoch_offset
+        intended = received
         if sent != 0:
             intended = load_i64(sent + 8 * (lane_seq & lane_mask))
-            received = load_i64(came + 8 * (lane_seq & lane_mask))
-        else:
-            order = OrderRecord(slot_address(lane.ring, lane_mask, lane_seq))
-            intended = received = order.rx_ts_ns - epoch_offset
         store_i64(context.intended + at, intended)
         store_i64(context.received + at, received)
 
@@ -264,7 +263,7 @@ def prepare(group: StageGroup, name: str) -> None:
         stamps = shared.lane_stamps(lane.name)
         values = (
             ring.address, ring.mask, ring.cursors[name].ctypes.data, shared.end_of(lane.name),
-            place + 1, lane.lane or 0, *(stamps or (0, 0)),
+            place + 1, lane.lane or 0, (stamps or (0, 0))[0], 0,
         )  # fmt: skip
         row[:] = np.array(values, np.int64)
     words = {
