@@ -110,10 +110,11 @@ def _of_owners(pieces: list[list[str]]) -> list[str]:
 
 def _account(work: Work, state: RunState, options: Options, sequenced: int) -> dict[str, int]:
     """What the source says of its input; of a network's records, ``sequenced`` became commands."""
-    if work.ports is not None:
-        account = {**state.outcome["ports"], **work.ports.account()}
-    else:
+    if work.ports is None:
         return dict(options.source.account) if options.source else {}
+    if "ports" not in state.outcome:  # the run ended before its ports were open
+        return {"records": 0, "records_not_sequenced": 0, "unaccounted": 0, **work.ports.account()}
+    account = {**state.outcome["ports"], **work.ports.account()}
     # Beyond --orders, or of a burst that a receive stage had in its hands when it was killed.
     account["records_not_sequenced"] = account["records"] - sequenced
     return account
