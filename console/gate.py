@@ -94,7 +94,7 @@ class Gate:
             return 413, "a request has at most 16 KiB"
         path = scope["path"]
         if path == PRESENCE and method != "POST":
-            return 405, "this is told by POST"
+            return 405, "send this by POST"
         if changes and path != "/api/login":
             if session is None:
                 return 401, "log in first"

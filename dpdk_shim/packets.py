@@ -38,7 +38,6 @@ MAGIC_AT = _AT["magic"]
 LAYOUT_TAG_AT = _AT["layout_tag"]
 FIRST_SEQ_AT = _AT["first_seq"]
 SENT_TS_AT = _AT["sent_ts_ns"]
-SENDER_AT = _AT["sender"]
 COUNT_AT = _AT["count"]
 KIND_AT = _AT["kind"]
 KIND_ORDERS = int(PacketKind.ORDERS)

@@ -47,17 +47,10 @@ from openoutcry.wire.records import MAX_VALUE, ORDER, ORDER_DTYPE, RECORD_BYTES
 from openoutcry.wire.registers import COLLAR_ONE, PRICE_FIVES_MAX, TIME_BITS
 
 _AT = ORDER.offsets
-PRICE_AT = _AT["price_ticks"]
-QTY_AT = _AT["qty_lots"]
 SYMBOL_AT = _AT["symbol"]
-AUX_AT = _AT["aux"]
-RX_TS_AT = _AT["rx_ts_ns"]
 PARTICIPANT_AT = _AT["participant"]
 ERROR_CODE_AT = _AT["error_code"]
 KIND_AT = _AT["kind"]
-SIDE_AT = _AT["side"]
-ORDER_TYPE_AT = _AT["order_type"]
-TIME_IN_FORCE_AT = _AT["time_in_force"]
 
 KIND_NEW = int(CommandKind.NEW)
 KIND_MASS_CANCEL = int(CommandKind.MASS_CANCEL)

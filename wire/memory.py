@@ -234,7 +234,6 @@ def _libc(name: str, result_bits: int, *argument_bits: int) -> Any:
 _sched_yield = _libc("sched_yield", 32)
 _clock_gettime = _libc("clock_gettime", 32, 32, 64)
 _recvmmsg = _libc("recvmmsg", 32, 32, 64, 32, 32, 64)
-_sendmmsg = _libc("sendmmsg", 32, 32, 64, 32, 32)
 _sendto = _libc("sendto", 64, 32, 64, 64, 32, 64, 32)
 
 
@@ -342,16 +341,6 @@ def recvmmsg(typingctx: Any, fd: Any, messages: Any, count: Any, flags: Any) -> 
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _recvmmsg(builder, [*args, ir.Constant(I64, 0)])
-
-    return types.int64(*[types.int64] * 4), codegen
-
-
-@intrinsic
-def sendmmsg(typingctx: Any, fd: Any, messages: Any, count: Any, flags: Any) -> Any:
-    """sendmmsg(2): how many datagrams left, the first of them; -1 if the first could not."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _sendmmsg(builder, args)
 
     return types.int64(*[types.int64] * 4), codegen
 

@@ -6,8 +6,6 @@ door that takes ids from outside therefore refuses the ids of other owners.
 
 from dataclasses import dataclass
 
-from openoutcry.wire.kernel import kernel
-
 VENUE_ORDER_IDS = 1 << 61
 """The first id that the venue itself allocates."""
 SESSION_ORDER_IDS = 1 << 62
@@ -40,12 +38,6 @@ ORDER_ID_RANGES = (
     ),
 )
 """Every id has one owner; ascending, without a hole."""
-
-
-@kernel
-def is_reserved_order_id(order_id: int) -> bool:
-    """The id is the venue's or a session's: no packet may name it."""
-    return order_id >= VENUE_ORDER_IDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""Tells by mail and webhook what rules have found, from threads of its own: one that cannot be
-reached is tried again, and no session waits for another's."""
+"""Sends what rules have found by mail and webhook, in threads that only do that: a receiver that
+cannot be reached is tried again, and no session waits for another's."""
 
 import time
 from collections import deque

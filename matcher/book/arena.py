@@ -125,9 +125,20 @@ class ArenaHeader(Layout, size_bytes=1024):
         "price at which the taker trades with waiting market orders, see matching/waiting.py"
     )
     restated: int = area(64, "a REPLACE with OPEN_KNOWN as it would be without", at=832)
+    noted_slots: int = i64("owners.py: first slot taken since the lists were last read, 0: none")
+    entered_orders: int = i64("of ``fresh_orders``, as many are entered or among the noted ones")
+    free_group: int = i64("first free list of an owner, 0: none")
+    fresh_groups: int = i64("first list that was never used")
+    owned_at: int = i64("offset of the links of these lists")
+    groups_at: int = i64("offset of the lists: one a participant, side and instrument")
+    owners_at: int = i64("offset of the first list of each participant and side")
+    owner_mask: int = i64("entries of that table, less one")
+    group_ids_at: int = i64("offset of the first list of each (participant, side, instrument)")
+    sweep_at: int = i64("offset of the orders that a mass cancel sorts")
 
 
 HEADER_BYTES = ArenaHeader.size_bytes
+"""From NEXT_EVENT_AT to its end nothing is state."""
 MAGIC = ArenaHeader.offset("magic")
 SIZE_BYTES = ArenaHeader.offset("size_bytes_")
 ID_KEY = ArenaHeader.offset("id_key")
@@ -175,22 +186,18 @@ COMMAND_COUNT = ArenaHeader.offset("command_count")
 NEXT_EVENT_AT = ArenaHeader.offset("next_event_at")
 AHEAD = ArenaHeader.offset("ahead")
 RESTATED = ArenaHeader.offset("restated")
+NOTED_SLOTS = ArenaHeader.offset("noted_slots")
+ENTERED_ORDERS = ArenaHeader.offset("entered_orders")
+FREE_GROUP = ArenaHeader.offset("free_group")
+FRESH_GROUPS = ArenaHeader.offset("fresh_groups")
+OWNED_AT = ArenaHeader.offset("owned_at")
+GROUPS_AT = ArenaHeader.offset("groups_at")
+OWNERS_AT = ArenaHeader.offset("owners_at")
+OWNER_MASK = ArenaHeader.offset("owner_mask")
+GROUP_IDS_AT = ArenaHeader.offset("group_ids_at")
+SWEEP_AT = ArenaHeader.offset("sweep_at")
 
 AHEAD_COMMANDS = 16
-# The lists of owners.py: no state.
-NOTED_SLOTS = 896  # first of those taken since the lists were last read; 0: none
-ENTERED_ORDERS = 904  # of FRESH_ORDERS, as many are entered or among the noted ones
-FREE_GROUP = 912
-FRESH_GROUPS = 920
-OWNED_AT = 928
-GROUPS_AT = 936
-OWNERS_AT = 944
-OWNER_MASK = 952
-GROUP_IDS_AT = 960
-SWEEP_AT = 968
-TRANSIENT = NEXT_EVENT_AT
-"""From here to the header's end nothing is state."""
-
 ARENA_MAGIC = int.from_bytes(b"OUTCRYMA", "little")
 
 # Instrument: sixteen entries of 32 bytes.  Book index = instrument * 16 + which + side, where side
